@@ -1,0 +1,53 @@
+//! Answers the edge makes itself, instead of an origin.
+
+pub mod page;
+pub mod problem;
+
+/// A complete answer with a small body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Name and value.
+    pub headers: Vec<(&'static str, String)>,
+    /// UTF-8 text.
+    pub body: String,
+}
+
+impl Answer {
+    /// An answer without a body.
+    #[must_use]
+    pub fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: vec![("cache-control", "no-store".to_owned())],
+            body: String::new(),
+        }
+    }
+
+    /// A JSON answer.
+    #[must_use]
+    pub fn json(status: u16, value: &serde_json::Value) -> Self {
+        Self {
+            body: value.to_string(),
+            ..Self::empty(status)
+        }
+        .with("content-type", "application/json")
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds our `Set-Cookie` line, and what keeps the answer out of shared caches.
+    #[must_use]
+    pub fn with_cookie(self, line: Option<String>) -> Self {
+        match line {
+            Some(line) => self.with("set-cookie", line).with("vary", "Cookie"),
+            None => self,
+        }
+    }
+}

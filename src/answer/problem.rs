@@ -1,0 +1,375 @@
+//! Errors as RFC 9457 problem details, or as a page when a person is looking.
+//!
+//! `type` and `code` are stable; `detail` says what to do; `trace_id` leads to the logs. No
+//! secret, cookie, session id or origin address ever goes in.
+
+use serde_json::json;
+
+use crate::answer::{Answer, page};
+use crate::inbound::limits;
+
+/// Everything the edge may refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Two cookies of our name.
+    CookieAmbiguous,
+    /// Our cookie's name stands where no cookie begins.
+    CookieMalformed,
+    /// Too many forged cookies from there; seconds to wait.
+    TooManyForgeries(u64),
+    /// No session, and one is required.
+    NoSession,
+    /// A limit has struck.
+    SessionExpired,
+    /// Storage knows no such session.
+    SessionUnknown,
+    /// The session was ended.
+    SessionEnded,
+    /// The id was replaced a while ago.
+    SessionRotated,
+    /// The stored record cannot be read.
+    SessionCorrupt,
+    /// The stored record is of a newer release.
+    SchemaNewer,
+    /// Storage does not answer.
+    StoreUnavailable,
+    /// A disguised or malformed reserved path.
+    BadPath,
+    /// Nothing there.
+    NotFound,
+    /// Not with this method; the allowed ones.
+    MethodNotAllowed(&'static str),
+    /// Both a length and chunks.
+    Framing,
+    /// URL too long.
+    UrlTooLong,
+    /// Headers too many or too large.
+    HeadersTooLarge,
+    /// A request of somebody else's page.
+    CrossSite,
+    /// A WebSocket handshake that is not version 13.
+    UpgradeVersion,
+    /// A WebSocket handshake without a sound key.
+    UpgradeKey,
+    /// The login page is asked for, and there is no way to log in.
+    LoginUnconfigured,
+    /// No origin could be reached.
+    OriginUnreachable,
+    /// The origin's answer is no HTTP.
+    OriginProtocol,
+    /// The origin did not answer in time.
+    OriginTimeout,
+    /// The deployment is not set up.
+    Misconfigured(String),
+    /// A fault of ours.
+    Internal,
+}
+
+struct Kind {
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    detail: &'static str,
+}
+
+impl Problem {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind().code
+    }
+
+    /// The answer: a page when `page` is set, problem details otherwise.
+    #[must_use]
+    pub fn answer(&self, as_page: bool, trace_id: &str) -> Answer {
+        let Kind {
+            status,
+            code,
+            title,
+            ..
+        } = self.kind();
+        let detail = self.detail();
+        let answer = if as_page {
+            page::problem(status, title, &detail, code, trace_id)
+        } else {
+            let body = json!({
+                "type": format!("https://vestibule.dev/problems/{}", code.replace('_', "-")),
+                "title": title,
+                "status": status,
+                "detail": detail,
+                "code": code,
+                "trace_id": trace_id,
+            });
+            Answer {
+                body: body.to_string(),
+                ..Answer::empty(status)
+            }
+            .with("content-type", "application/problem+json")
+        };
+        self.hints()
+            .into_iter()
+            .fold(answer, |answer, (name, value)| answer.with(name, value))
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Misconfigured(reason) => reason.clone(),
+            other => other.kind().detail.to_owned(),
+        }
+    }
+
+    fn hints(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::NoSession
+            | Self::SessionExpired
+            | Self::SessionUnknown
+            | Self::SessionEnded
+            | Self::SessionRotated
+            | Self::SessionCorrupt => {
+                vec![("www-authenticate", "Session realm=\"vestibule\"".to_owned())]
+            }
+            Self::MethodNotAllowed(allowed) => vec![("allow", (*allowed).to_owned())],
+            Self::UpgradeVersion => vec![
+                ("sec-websocket-version", "13".to_owned()),
+                ("upgrade", "websocket".to_owned()),
+            ],
+            Self::TooManyForgeries(seconds) => vec![("retry-after", seconds.to_string())],
+            Self::SchemaNewer | Self::StoreUnavailable | Self::OriginUnreachable => {
+                vec![("retry-after", "5".to_owned())]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        let (status, code, title, detail) = match self {
+            Self::CookieAmbiguous => (
+                400,
+                "cookie_ambiguous",
+                "Two session cookies",
+                "The request carries more than one session cookie. It has been cleared; try again.",
+            ),
+            Self::CookieMalformed => (
+                400,
+                "cookie_malformed",
+                "Malformed Cookie header",
+                "The session cookie's name stands inside another cookie's value. Send one Cookie header with pairs separated by semicolons.",
+            ),
+            Self::TooManyForgeries(_) => (
+                429,
+                "too_many_forgeries",
+                "Too many invalid sessions",
+                "Too many requests with invalid session cookies came from this address. Wait for the time in Retry-After, without the cookie.",
+            ),
+            Self::NoSession => (
+                401,
+                "no_session",
+                "Sign-in needed",
+                "This needs a session. Open the site in a browser and sign in.",
+            ),
+            Self::SessionExpired => (
+                401,
+                "session_expired",
+                "Session expired",
+                "The session was not used for too long or has reached its age limit. Start a new one by opening the site again.",
+            ),
+            Self::SessionUnknown => (
+                401,
+                "session_unknown",
+                "Session unknown",
+                "This session no longer exists. Start a new one by opening the site again.",
+            ),
+            Self::SessionEnded => (
+                401,
+                "session_ended",
+                "Signed out",
+                "This session was ended. Start a new one by opening the site again.",
+            ),
+            Self::SessionRotated => (
+                401,
+                "session_rotated",
+                "Session moved on",
+                "This session continues under a newer cookie. Use that one, or start again by opening the site.",
+            ),
+            Self::SessionCorrupt => (
+                401,
+                "session_corrupt",
+                "Session unreadable",
+                "The stored session could not be read and was set aside. Start a new one by opening the site again.",
+            ),
+            Self::SchemaNewer => (
+                503,
+                "schema_newer",
+                "Update in progress",
+                "The session was written by a newer release. Try again shortly.",
+            ),
+            Self::StoreUnavailable => (
+                503,
+                "store_unavailable",
+                "Sessions unavailable",
+                "The session storage does not answer. Your session is kept; try again shortly.",
+            ),
+            Self::BadPath => (
+                400,
+                "bad_path",
+                "Bad path",
+                "The path is written in a way that is not accepted here. Use it without escapes, doubled slashes or parameters.",
+            ),
+            Self::NotFound => (
+                404,
+                "not_found",
+                "Not found",
+                "There is nothing at this reserved path.",
+            ),
+            Self::MethodNotAllowed(_) => (
+                405,
+                "method_not_allowed",
+                "Method not allowed",
+                "Use one of the methods in the Allow header.",
+            ),
+            Self::Framing => (
+                400,
+                "framing",
+                "Ambiguous body length",
+                "Send either Content-Length or Transfer-Encoding, not both.",
+            ),
+            Self::UrlTooLong => (
+                414,
+                "url_too_long",
+                "URL too long",
+                "The URL is longer than 16 KiB.",
+            ),
+            Self::HeadersTooLarge => (
+                431,
+                "headers_too_large",
+                "Headers too large",
+                "There are too many headers or cookies, or they are too large. Clear this site's cookies and try again.",
+            ),
+            Self::CrossSite => (
+                403,
+                "csrf",
+                "Refused",
+                "This was asked by a page of another site.",
+            ),
+            Self::UpgradeVersion => (
+                426,
+                "upgrade_version",
+                "WebSocket version",
+                "Use WebSocket version 13.",
+            ),
+            Self::UpgradeKey => (
+                400,
+                "upgrade_key",
+                "WebSocket key",
+                "Send a Sec-WebSocket-Key of 16 bytes in base64.",
+            ),
+            Self::LoginUnconfigured => (
+                503,
+                "login_unconfigured",
+                "No way to sign in",
+                "This deployment requires sign-in but offers no way to do so. Set LOGIN_MODE to off, or configure a login method.",
+            ),
+            Self::OriginUnreachable => (
+                502,
+                "origin_unreachable",
+                "Chat server unreachable",
+                "The chat server could not be reached. Try again shortly; your session is kept.",
+            ),
+            Self::OriginProtocol => (
+                502,
+                "origin_protocol",
+                "Chat server answered wrongly",
+                "The chat server's answer was not valid HTTP.",
+            ),
+            Self::OriginTimeout => (
+                504,
+                "origin_timeout",
+                "Chat server too slow",
+                "The chat server did not begin to answer in time. Try again; your session is kept.",
+            ),
+            Self::Misconfigured(_) => (500, "misconfigured", "Not set up yet", ""),
+            Self::Internal => (
+                500,
+                "internal",
+                "Internal error",
+                "Something went wrong here. Try again; the operator finds the cause by the trace id.",
+            ),
+        };
+        Kind {
+            status,
+            code,
+            title,
+            detail,
+        }
+    }
+}
+
+impl From<limits::Excess> for Problem {
+    fn from(excess: limits::Excess) -> Self {
+        match excess {
+            limits::Excess::Url => Self::UrlTooLong,
+            limits::Excess::Headers => Self::HeadersTooLarge,
+            limits::Excess::Framing => Self::Framing,
+            limits::Excess::Method => Self::MethodNotAllowed(limits::METHODS),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+        answer
+            .headers
+            .iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn a_program_gets_problem_details() {
+        let answer = Problem::StoreUnavailable.answer(false, "abc");
+        assert_eq!(answer.status, 503);
+        assert_eq!(
+            header(&answer, "content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(header(&answer, "cache-control"), Some("no-store"));
+        assert_eq!(header(&answer, "retry-after"), Some("5"));
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(
+            body["type"],
+            "https://vestibule.dev/problems/store-unavailable"
+        );
+        assert_eq!(
+            (&body["code"], &body["trace_id"]),
+            (&json!("store_unavailable"), &json!("abc"))
+        );
+    }
+
+    #[test]
+    fn a_person_gets_a_page_with_nothing_unescaped() {
+        let answer = Problem::Misconfigured("<script>".to_owned()).answer(true, "abc");
+        assert_eq!(
+            header(&answer, "content-type"),
+            Some("text/html; charset=utf-8")
+        );
+        assert!(answer.body.contains("&lt;script&gt;") && !answer.body.contains("<script>"));
+    }
+
+    #[test]
+    fn refusals_carry_the_header_their_status_demands() {
+        for (problem, name) in [
+            (Problem::NoSession, "www-authenticate"),
+            (Problem::MethodNotAllowed("GET"), "allow"),
+            (Problem::UpgradeVersion, "sec-websocket-version"),
+            (Problem::TooManyForgeries(3), "retry-after"),
+        ] {
+            assert!(
+                header(&problem.answer(false, ""), name).is_some(),
+                "{problem:?}"
+            );
+        }
+    }
+}

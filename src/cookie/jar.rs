@@ -1,0 +1,140 @@
+//! Reading a `Cookie` request header (RFC 6265 section 5.4) without being talked into anything.
+//!
+//! A pair counts only at a pair start: after the beginning or a `;`. Values are taken byte for
+//! byte: no dequoting, no percent-decoding, no trimming but space and tab around a pair.
+
+/// What the header holds under the name that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presented<'a> {
+    /// No cookie of that name.
+    Absent,
+    /// Exactly one; its value.
+    One(&'a str),
+    /// Two or more: which one the browser meant cannot be known.
+    Several,
+    /// The name also stands after a comma. Two `Cookie` lines reach us joined by `, `, so a name
+    /// there may be a second header that a client or a broken proxy slipped in.
+    AfterComma,
+}
+
+/// Looks up `name` in a `Cookie` header value.
+#[must_use]
+pub fn find<'a>(header: &'a str, name: &str) -> Presented<'a> {
+    let mut found = Presented::Absent;
+    for pair in pairs(header) {
+        if let Some(value) = value_of(pair, name) {
+            found = match found {
+                Presented::Absent => Presented::One(value),
+                _ => Presented::Several,
+            };
+        }
+        let after_commas = pair.split(',').skip(1);
+        if after_commas
+            .map(trim)
+            .any(|part| value_of(part, name).is_some())
+        {
+            return Presented::AfterComma;
+        }
+    }
+    found
+}
+
+/// The header without the named cookies, or `None` when nothing is left. Every other pair is
+/// kept byte for byte and in order.
+#[must_use]
+pub fn without(header: &str, names: &[&str]) -> Option<String> {
+    let mut kept = String::with_capacity(header.len());
+    for pair in pairs(header) {
+        let ours = names
+            .iter()
+            .any(|name| value_of(pair, name).is_some() || pair == *name);
+        if ours || pair.is_empty() {
+            continue;
+        }
+        if !kept.is_empty() {
+            kept.push_str("; ");
+        }
+        kept.push_str(pair);
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+/// How many pairs the header holds, empty ones included.
+#[must_use]
+pub fn count(header: &str) -> usize {
+    if header.is_empty() {
+        0
+    } else {
+        pairs(header).count()
+    }
+}
+
+fn pairs(header: &str) -> impl Iterator<Item = &str> {
+    header.split(';').map(trim)
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
+    // A cookie with an empty name, `=name=value`, is sent as `name=value` by some browsers
+    // (RFC 6265bis section 5.6); such a value still has to pass the MAC.
+    let pair = pair.strip_prefix('=').unwrap_or(pair);
+    let (left, value) = pair.split_once('=')?;
+    (left.trim_end_matches([' ', '\t']) == name).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_only_under_its_exact_name_at_a_pair_start() {
+        for (header, expected) in [
+            ("session=v", Presented::One("v")),
+            ("a=1; session=v; b=2", Presented::One("v")),
+            ("a=1;session=v", Presented::One("v")),
+            ("\tsession=v ", Presented::One("v")),
+            ("=session=v", Presented::One("v")),
+            ("session=\"v\"", Presented::One("\"v\"")),
+            ("session=", Presented::One("")),
+            ("", Presented::Absent),
+            (";;;", Presented::Absent),
+            ("=", Presented::Absent),
+            ("session", Presented::Absent),
+            ("Session=v", Presented::Absent),
+            ("xsession=v", Presented::Absent),
+            ("\u{2000}session=v", Presented::Absent),
+            ("\"session\"=v", Presented::Absent),
+            ("a=session=v", Presented::Absent),
+            ("session=v; session=w", Presented::Several),
+            ("session=v;session=v", Presented::Several),
+            ("a=1, session=v", Presented::AfterComma),
+            ("a=1,session=v; b=2", Presented::AfterComma),
+            ("$Version=1,session=v", Presented::AfterComma),
+            ("session=v, session=w", Presented::AfterComma),
+            ("a=1, b=2; session=v", Presented::One("v")),
+        ] {
+            assert_eq!(find(header, "session"), expected, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn removing_our_cookie_leaves_the_others_as_they_were() {
+        for (header, expected) in [
+            ("a=1; session=v; b=\"x y\"", Some("a=1; b=\"x y\"")),
+            ("session=v", None),
+            ("session", None),
+            ("=session=v; a=1", Some("a=1")),
+            ("a=1, x=2;  c", Some("a=1, x=2; c")),
+            ("", None),
+        ] {
+            assert_eq!(
+                without(header, &["session"]).as_deref(),
+                expected,
+                "{header:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The session cookie: found in the request, verified before anything else is touched, minted.
+//!
+//! Contract section 2. Knows nothing of sessions beyond the identifiers the cookie carries.
+
+pub mod forgery_limit;
+pub mod jar;
+pub mod key_ring;
+pub mod name;
+pub mod set_cookie;
+pub mod token;

@@ -1,0 +1,81 @@
+//! `Set-Cookie` lines: ours written, the origin's read as far as their name.
+
+use crate::clock::Seconds;
+use crate::cookie::name::CookieName;
+
+/// Browsers honour at most 400 days (RFC 6265bis section 5.5).
+const LONGEST_MAX_AGE: u64 = 400 * 86_400;
+
+/// Sets our cookie for `max_age` from now.
+#[must_use]
+pub fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
+    line(name, value, max_age.0.clamp(1, LONGEST_MAX_AGE))
+}
+
+/// Removes our cookie: the same attributes it was set with, and no time to live.
+#[must_use]
+pub fn clear(name: CookieName) -> String {
+    line(name, "", 0)
+}
+
+fn line(name: CookieName, value: &str, max_age: u64) -> String {
+    let secure = match name {
+        CookieName::Host => " Secure;",
+        CookieName::Loopback => "",
+    };
+    format!(
+        "{}={value}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={max_age}",
+        name.as_str()
+    )
+}
+
+/// The cookie name a `Set-Cookie` line of the origin would set, trimmed as browsers trim it.
+#[must_use]
+pub fn name_of(line: &str) -> &str {
+    let pair = line.split(';').next().unwrap_or_default();
+    let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+    let name = name.trim_matches([' ', '\t']);
+    if name.is_empty() {
+        // A nameless cookie `=ours=x` comes back from the browser as `ours=x`.
+        return value
+            .split('=')
+            .next()
+            .unwrap_or_default()
+            .trim_matches([' ', '\t']);
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setting_and_clearing_carry_the_same_attributes() {
+        assert_eq!(
+            set(CookieName::Host, "v", Seconds(60)),
+            "__Host-session=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60"
+        );
+        assert_eq!(
+            clear(CookieName::Host),
+            "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+        );
+        assert_eq!(
+            set(CookieName::Loopback, "v", Seconds(u64::MAX)),
+            "session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=34560000"
+        );
+    }
+
+    #[test]
+    fn the_name_an_origin_sets_is_seen_through_its_disguises() {
+        for (line, name) in [
+            ("a=b; Path=/", "a"),
+            (" __Host-session =x", "__Host-session"),
+            ("=__Host-session=x", "__Host-session"),
+            ("__Host-session", "__Host-session"),
+            ("", ""),
+        ] {
+            assert_eq!(name_of(line), name, "{line:?}");
+        }
+    }
+}

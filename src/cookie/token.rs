@@ -1,0 +1,258 @@
+//! The cookie's value: 66 bytes as 88 base64url characters, verified before storage is touched.
+//!
+//! | bytes | field |
+//! | --- | --- |
+//! | 1 | format, 1 |
+//! | 4 | key id |
+//! | 16 | session id, from a cryptographic random source |
+//! | 4 | created, Unix seconds |
+//! | 4 | issued, Unix seconds: when this cookie was set |
+//! | 5 | least version: the record version this browser must see; 0 while nothing is stored |
+//! | 32 | HMAC-SHA256 over all of the above under the tenant's cookie key |
+//!
+//! 66 is a multiple of three, so the text has no spare bits and every character is covered by the
+//! MAC. Integers are big-endian.
+
+use hmac::Mac as _;
+
+use crate::clock::UnixSeconds;
+use crate::cookie::key_ring::{KEY_ID_BYTES, KeyRing};
+use crate::encoding;
+use crate::session::id::{SESSION_ID_BYTES, SessionId};
+use crate::session::record::Version;
+
+const FORMAT: u8 = 1;
+const SIGNED_BYTES: usize = 1 + KEY_ID_BYTES + SESSION_ID_BYTES + 4 + 4 + 5;
+const MAC_BYTES: usize = 32;
+const TOKEN_BYTES: usize = SIGNED_BYTES + MAC_BYTES;
+
+/// How far ahead of our clock a cookie may claim to have been issued, in seconds.
+const FUTURE_TOLERANCE: u64 = 60;
+
+/// What a genuine cookie says. A value of this type has passed the MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The session's id.
+    pub id: SessionId,
+    /// When the session began.
+    pub created: UnixSeconds,
+    /// When this cookie was set.
+    pub issued: UnixSeconds,
+    /// The record version this browser must see; 0 while nothing is stored.
+    pub least_version: Version,
+}
+
+/// A verified cookie, and whether it must be set again under the signing key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What it says.
+    pub token: Token,
+    /// The key that signed it no longer is the signing key.
+    pub retired_key: bool,
+}
+
+/// The value is not one of ours: wrong shape, unknown key, wrong MAC, or from the future.
+/// Which of these it was is of use only to a forger, so it is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forged;
+
+impl Token {
+    /// The cookie's value under the signing key.
+    #[must_use]
+    pub fn mint(&self, ring: &KeyRing) -> String {
+        let key = ring.signing();
+        let mut bytes = Vec::with_capacity(TOKEN_BYTES);
+        bytes.push(FORMAT);
+        bytes.extend_from_slice(&key.id);
+        bytes.extend_from_slice(self.id.as_bytes());
+        bytes.extend_from_slice(&low_bytes::<4>(self.created.0));
+        bytes.extend_from_slice(&low_bytes::<4>(self.issued.0));
+        bytes.extend_from_slice(&low_bytes::<5>(self.least_version.0));
+        let mac = key.cookie_mac.clone().chain_update(&bytes).finalize();
+        bytes.extend_from_slice(mac.as_bytes());
+        encoding::base64url(&bytes)
+    }
+
+    /// Checks a cookie's value. Touches nothing but the key ring.
+    ///
+    /// # Errors
+    /// [`Forged`], for whatever reason.
+    pub fn verify(value: &str, ring: &KeyRing, now: UnixSeconds) -> Result<Verified, Forged> {
+        let bytes: [u8; TOKEN_BYTES] = encoding::from_base64url_exact(value).ok_or(Forged)?;
+        let (signed, mac) = bytes.split_at(SIGNED_BYTES);
+        let mut fields = Fields(signed);
+        if fields.take::<1>()? != [FORMAT] {
+            return Err(Forged);
+        }
+        let key_id = fields.take::<KEY_ID_BYTES>()?;
+        let key = ring.find(&key_id).ok_or(Forged)?;
+        key.cookie_mac
+            .clone()
+            .chain_update(signed)
+            .verify_slice(mac)
+            .map_err(|_| Forged)?;
+        let token = Self {
+            id: SessionId::from_bytes(fields.take()?),
+            created: UnixSeconds(number(fields.take::<4>()?)),
+            issued: UnixSeconds(number(fields.take::<4>()?)),
+            least_version: Version(number(fields.take::<5>()?)),
+        };
+        let latest = now.0 + FUTURE_TOLERANCE;
+        if token.issued.0 == 0 || token.issued.0 > latest || token.created > token.issued {
+            return Err(Forged);
+        }
+        Ok(Verified {
+            token,
+            retired_key: !ring.is_signing(&key_id),
+        })
+    }
+}
+
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Forged> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(Forged)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+}
+
+/// The `N` low bytes, big-endian. Our numbers fit: seconds until 2106, versions to 2^40.
+fn low_bytes<const N: usize>(number: u64) -> [u8; N] {
+    number
+        .to_be_bytes()
+        .last_chunk::<N>()
+        .copied()
+        .unwrap_or([0; N])
+}
+
+fn number<const N: usize>(bytes: [u8; N]) -> u64 {
+    bytes
+        .iter()
+        .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::key_ring::DeploymentKeys;
+    use crate::tenant::TenantId;
+    use proptest::prelude::*;
+
+    fn ring(keys: &[u8], tenant: &str) -> KeyRing {
+        let list: Vec<String> = keys
+            .iter()
+            .map(|byte| encoding::base64url(&[*byte; 32]))
+            .collect();
+        let keys = DeploymentKeys::parse(&list.join(",")).unwrap();
+        KeyRing::derive(&keys, &TenantId::parse(tenant).unwrap()).unwrap()
+    }
+
+    fn token() -> Token {
+        Token {
+            id: SessionId::from_bytes([9; 16]),
+            created: UnixSeconds(1_700_000_000),
+            issued: UnixSeconds(1_700_000_100),
+            least_version: Version(3),
+        }
+    }
+
+    const NOW: UnixSeconds = UnixSeconds(1_700_000_200);
+
+    #[test]
+    fn a_minted_cookie_verifies_and_says_what_it_was_given() {
+        let ring = ring(&[1], "t1");
+        let value = token().mint(&ring);
+        assert_eq!(value.len(), 88);
+        assert_eq!(
+            Token::verify(&value, &ring, NOW),
+            Ok(Verified {
+                token: token(),
+                retired_key: false
+            })
+        );
+    }
+
+    #[test]
+    fn changing_any_character_makes_it_forged() {
+        let ring = ring(&[1], "t1");
+        let value = token().mint(&ring);
+        for at in 0..value.len() {
+            for replacement in ['A', 'B', '-', '=', '"', '\u{fffd}'] {
+                let mut chars: Vec<char> = value.chars().collect();
+                if chars[at] == replacement {
+                    continue;
+                }
+                chars[at] = replacement;
+                let changed: String = chars.into_iter().collect();
+                assert_eq!(Token::verify(&changed, &ring, NOW), Err(Forged), "at {at}");
+            }
+        }
+        for other in [
+            "",
+            "a",
+            &value[..87],
+            &format!("{value}A"),
+            &format!("{value}="),
+        ] {
+            assert_eq!(Token::verify(other, &ring, NOW), Err(Forged));
+        }
+    }
+
+    #[test]
+    fn a_retired_key_verifies_until_it_is_unlisted() {
+        let value = token().mint(&ring(&[1], "t1"));
+        let rotated = Token::verify(&value, &ring(&[2, 1], "t1"), NOW);
+        assert_eq!(
+            rotated,
+            Ok(Verified {
+                token: token(),
+                retired_key: true
+            })
+        );
+        assert_eq!(Token::verify(&value, &ring(&[2], "t1"), NOW), Err(Forged));
+    }
+
+    #[test]
+    fn a_cookie_of_one_tenant_is_forged_at_another() {
+        let value = token().mint(&ring(&[1], "t1"));
+        assert_eq!(Token::verify(&value, &ring(&[1], "t2"), NOW), Err(Forged));
+    }
+
+    #[test]
+    fn impossible_times_are_refused() {
+        let ring = ring(&[1], "t1");
+        for (created, issued) in [(0, 0), (1, 1_700_000_261), (1_700_000_101, 1_700_000_100)] {
+            let odd = Token {
+                created: UnixSeconds(created),
+                issued: UnixSeconds(issued),
+                ..token()
+            };
+            assert_eq!(
+                Token::verify(&odd.mint(&ring), &ring, NOW),
+                Err(Forged),
+                "{created} {issued}"
+            );
+        }
+        let ahead = Token {
+            issued: UnixSeconds(NOW.0 + 60),
+            ..token()
+        };
+        assert!(Token::verify(&ahead.mint(&ring), &ring, NOW).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_minted_is_read_back(id: [u8; 16], created in 1_u64..1_700_000_000, version in 0_u64..1 << 40) {
+            let ring = ring(&[1], "t1");
+            let minted = Token { id: SessionId::from_bytes(id), created: UnixSeconds(created), least_version: Version(version), ..token() };
+            prop_assert_eq!(Token::verify(&minted.mint(&ring), &ring, NOW).map(|v| v.token), Ok(minted));
+        }
+
+        #[test]
+        fn arbitrary_text_never_verifies(value in ".{0,100}") {
+            prop_assert_eq!(Token::verify(&value, &ring(&[1], "t1"), NOW), Err(Forged));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The deployment's settings, read from the Worker's variables and secrets.
+//!
+//! Every setting is checked before the first request is served, and every fault is told at once.
+
+use core::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::clock::Seconds;
+use crate::cookie::key_ring::{DeploymentKeys, KeyRing};
+use crate::route::pool::Pool;
+use crate::session::lifetime::Lifetime;
+use crate::tenant::{Live, LoginMode, Tenant, TenantId};
+
+/// The shortest absolute limit: a record cannot be stored for less.
+const SHORTEST_LIFETIME: Seconds = Seconds(60);
+/// The longest: browsers keep no cookie longer than 400 days.
+const LONGEST_LIFETIME: Seconds = Seconds(400 * 86_400);
+/// The most `X-Session-Data` may hold: with the rest it has to fit an origin's header limit.
+const LARGEST_DATA_HEADER: usize = 16 * 1024;
+
+/// A checked deployment.
+pub struct Deployment {
+    /// The one tenant that every host belongs to.
+    pub tenant: Tenant,
+    /// Where the reserved paths are: `/_session` unless set otherwise.
+    pub prefix: String,
+}
+
+/// Everything that is wrong with the settings, each with its cure. Names settings, never secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misconfigured(pub Vec<String>);
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+impl Deployment {
+    /// Reads the settings from a JSON object of the Worker's bindings: text as it is, `true` for
+    /// every other binding that is there.
+    ///
+    /// # Errors
+    /// [`Misconfigured`] with every fault found.
+    pub fn from_bindings(json: &str) -> Result<Self, Misconfigured> {
+        let bindings = match serde_json::from_str(json) {
+            Ok(Value::Object(bindings)) => bindings,
+            _ => Map::new(),
+        };
+        let mut settings = Settings {
+            bindings: &bindings,
+            faults: Vec::new(),
+        };
+        let deployment = settings.read();
+        match deployment {
+            Some(deployment) if settings.faults.is_empty() => Ok(deployment),
+            _ => Err(Misconfigured(settings.faults)),
+        }
+    }
+}
+
+struct Settings<'a> {
+    bindings: &'a Map<String, Value>,
+    faults: Vec<String>,
+}
+
+impl Settings<'_> {
+    /// Reads everything, so that every fault is found, before giving up on any.
+    fn read(&mut self) -> Option<Deployment> {
+        let id = self.one("TENANT", "default", |text| {
+            TenantId::parse(text).ok_or("a tenant id has 1 to 63 of a-z, 0-9 and -")
+        });
+        let keys = self.keys();
+        let login = self.one("LOGIN_MODE", "off", |text| match text {
+            "off" => Ok(LoginMode::Off),
+            "optional" => Ok(LoginMode::Optional),
+            "required" => Ok(LoginMode::Required),
+            _ => Err("use off, optional or required"),
+        });
+        let lifetime = self.lifetime();
+        let cache = self.duration("SESSION_CACHE", "5s");
+        let max_data = self.one("MAX_DATA", "8192", |text| {
+            text.parse()
+                .ok()
+                .filter(|bytes| *bytes <= LARGEST_DATA_HEADER)
+                .ok_or("use a number of bytes up to 16384")
+        });
+        let pool = Pool::parse(self.text("ORIGINS").unwrap_or_default());
+        let pool = self.note(pool);
+        let first_byte_timeout = self.duration("FIRST_BYTE_TIMEOUT", "100s");
+        let live = self.one("LIVE", "pass-through", |text| match text {
+            "pass-through" => Ok(Live::PassThrough),
+            "watched" => Ok(Live::Watched),
+            _ => Err("use pass-through or watched"),
+        });
+        let allowed_origins = self.one("ALLOWED_ORIGINS", "", |text| {
+            let listed = text
+                .split(',')
+                .map(str::trim)
+                .filter(|origin| !origin.is_empty());
+            let listed: Vec<String> = listed.map(str::to_owned).collect();
+            let sound = listed.iter().all(|origin| {
+                origin
+                    .split_once("://")
+                    .is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
+            });
+            sound
+                .then_some(listed)
+                .ok_or("use a comma-separated list of origins such as https://shop.example")
+        });
+        let prefix = self.one("PREFIX", "/_session", |text| {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"/_-".contains(&b);
+            let sound = text.len() > 1
+                && text.starts_with('/')
+                && !text.ends_with('/')
+                && !text.contains("//")
+                && text.bytes().all(plain);
+            sound
+                .then(|| text.to_owned())
+                .ok_or("use a path such as /_session: lower-case letters, digits, - and _")
+        });
+        if !self.bindings.contains_key("SESSIONS") {
+            self.faults.push(
+                "The KV namespace SESSIONS is not bound. Make one with: npx wrangler kv namespace create SESSIONS — and put its id into wrangler.toml."
+                    .to_owned(),
+            );
+        }
+        let id = id?;
+        let keys = KeyRing::derive(&keys?, &id)?;
+        let tenant = Tenant {
+            id,
+            keys,
+            login: login?,
+            lifetime: lifetime?,
+            cache: cache?,
+            max_data: max_data?,
+            pool: pool?,
+            first_byte_timeout: first_byte_timeout?,
+            live: live?,
+            allowed_origins: allowed_origins?,
+        };
+        Some(Deployment {
+            tenant,
+            prefix: prefix?,
+        })
+    }
+
+    fn keys(&mut self) -> Option<DeploymentKeys> {
+        let parsed = DeploymentKeys::parse(self.text("SESSION_KEYS").unwrap_or_default());
+        let parsed = parsed.map_err(|error| {
+            format!("{error}. Make one with: openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' — and set it with: npx wrangler secret put SESSION_KEYS.")
+        });
+        self.note(parsed)
+    }
+
+    fn lifetime(&mut self) -> Option<Lifetime> {
+        let idle = self.duration("SESSION_IDLE", "8h")?;
+        let absolute = self.duration("SESSION_ABSOLUTE", "7d")?;
+        if absolute < SHORTEST_LIFETIME || absolute > LONGEST_LIFETIME {
+            self.faults
+                .push("SESSION_ABSOLUTE: use 60s to 400d.".to_owned());
+            return None;
+        }
+        if idle.0 == 0 || idle > absolute {
+            self.faults
+                .push("SESSION_IDLE: use at least 1s and at most SESSION_ABSOLUTE.".to_owned());
+            return None;
+        }
+        Some(Lifetime { idle, absolute })
+    }
+
+    fn duration(&mut self, name: &'static str, default: &'static str) -> Option<Seconds> {
+        self.one(name, default, Seconds::parse)
+    }
+
+    fn one<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        default: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let parsed =
+            parse(self.text(name).unwrap_or(default)).map_err(|error| format!("{name}: {error}."));
+        self.note(parsed)
+    }
+
+    fn note<T, E: fmt::Display>(&mut self, parsed: Result<T, E>) -> Option<T> {
+        parsed
+            .map_err(|error| self.faults.push(error.to_string()))
+            .ok()
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.bindings
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(changes: &Value) -> Result<Deployment, Vec<String>> {
+        let mut bindings = json!({
+            "SESSION_KEYS": crate::encoding::base64url(&[7; 32]),
+            "ORIGINS": "http://127.0.0.1:8000",
+            "SESSIONS": true,
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            bindings[name] = value.clone();
+        }
+        Deployment::from_bindings(&bindings.to_string()).map_err(|error| error.0)
+    }
+
+    #[test]
+    fn keys_and_origins_are_enough() {
+        let deployment = read(&json!({})).unwrap();
+        assert_eq!(deployment.prefix, "/_session");
+        assert_eq!(deployment.tenant.id.as_str(), "default");
+        assert_eq!(
+            deployment.tenant.lifetime,
+            Lifetime {
+                idle: Seconds(28_800),
+                absolute: Seconds(604_800)
+            }
+        );
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once_with_its_cure() {
+        let faults = read(&json!({
+            "SESSION_KEYS": "", "ORIGINS": "", "TENANT": "A", "LOGIN_MODE": "x", "SESSION_IDLE": "5",
+            "SESSION_CACHE": "x", "MAX_DATA": "1e9", "LIVE": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
+        }))
+        .err()
+        .unwrap();
+        for (fault, name) in faults.iter().zip([
+            "TENANT",
+            "SESSION_KEYS",
+            "LOGIN_MODE",
+            "SESSION_IDLE",
+            "SESSION_CACHE",
+            "MAX_DATA",
+            "ORIGINS",
+            "LIVE",
+            "ALLOWED_ORIGINS",
+            "PREFIX",
+        ]) {
+            assert!(fault.contains(name), "{name}: {fault}");
+        }
+        assert_eq!(faults.len(), 10);
+    }
+
+    #[test]
+    fn a_missing_namespace_is_told() {
+        let faults = Deployment::from_bindings("{}").err().unwrap().0;
+        assert!(
+            faults
+                .iter()
+                .any(|fault| fault.contains("kv namespace create")),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn impossible_lifetimes_are_refused() {
+        for changes in [
+            json!({ "SESSION_ABSOLUTE": "59s" }),
+            json!({ "SESSION_ABSOLUTE": "401d" }),
+            json!({ "SESSION_IDLE": "0s" }),
+            json!({ "SESSION_IDLE": "8d" }),
+        ] {
+            assert!(read(&changes).is_err(), "{changes}");
+        }
+    }
+}

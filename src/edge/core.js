@@ -1,0 +1,118 @@
+/**
+ * The wasm module: instantiated, configured, and replaced should it ever trap.
+ *
+ * A trap (a bug of ours, or memory exhausted) leaves an instance unusable. Nothing of a request on
+ * its way lives in there, so the instance is thrown away and a new one started: the request that
+ * hit the trap is answered with a 500 and no other notices.
+ */
+import * as glue from "vestibule-core";
+import module from "./index_bg.wasm";
+
+glue.initSync({ module });
+
+let configured = false;
+
+/**
+ * Hands the bindings over, once per instance. Text goes as it is; of the rest only that it is there.
+ * @param {Record<string, unknown>} env
+ */
+export function configure(env) {
+  if (configured) return;
+  const bindings = Object.entries(env).map(([name, value]) => [
+    name,
+    typeof value === "string" ? value : true,
+  ]);
+  glue.configure(JSON.stringify(Object.fromEntries(bindings)));
+  configured = true;
+}
+
+/**
+ * @typedef {{ kind: "found", key: string, bytes: Uint8Array }
+ *   | { kind: "absent" | "unavailable", key: string }
+ *   | { kind: "written", acknowledged: boolean }
+ *   | { kind: "failed", origin: string, how: "lost" | "unsent" | "timed-out" }} Answer
+ */
+
+/**
+ * Decides on a request nothing was asked for yet.
+ * @param {string} packed
+ */
+export function admit(packed) {
+  return guarded(() => glue.admit(packed, Date.now()));
+}
+
+/**
+ * Decides on a request, given what was answered so far.
+ * @param {string} packed
+ * @param {Answer[]} answers
+ */
+export function admitWith(packed, answers) {
+  return withAnswers(answers, (given) => glue.admitWith(packed, Date.now(), given));
+}
+
+/**
+ * Settles an origin's answer.
+ * @param {string} ticket
+ * @param {number} status
+ * @param {string} headers
+ * @param {Answer[]} answers
+ */
+export function settle(ticket, status, headers, answers) {
+  return withAnswers(answers, (given) =>
+    glue.settle(ticket, status, headers, Date.now(), given),
+  );
+}
+
+/**
+ * Does what can wait until the visitor has the answer.
+ * @param {string} ticket
+ * @param {Answer[]} answers
+ */
+export function afterwards(ticket, answers) {
+  return withAnswers(answers, (given) => glue.afterwards(ticket, Date.now(), given));
+}
+
+/**
+ * The values to be stored since the last call.
+ * @returns {{ key: string, value: Uint8Array, ttl: number }[]}
+ */
+export function takeWrites() {
+  return glue.takeWrites().map((pending) => {
+    const { key, value, ttl } = pending;
+    pending.free();
+    return { key, value, ttl };
+  });
+}
+
+/**
+ * Answers are kept as plain values and handed over anew each time: none outlives its instance.
+ * @param {Answer[]} answers
+ * @param {(given: glue.Answers) => string} act
+ */
+function withAnswers(answers, act) {
+  return guarded(() => {
+    const given = new glue.Answers();
+    for (const answer of answers) {
+      if (answer.kind === "found") given.found(answer.key, answer.bytes);
+      else if (answer.kind === "absent") given.absent(answer.key);
+      else if (answer.kind === "unavailable") given.unavailable(answer.key);
+      else if (answer.kind === "written") given.written(answer.acknowledged);
+      else given.failed(answer.origin, answer.how);
+    }
+    const text = act(given);
+    given.free();
+    return text;
+  });
+}
+
+/** @param {() => string} act */
+function guarded(act) {
+  try {
+    return act();
+  } catch (error) {
+    console.error(JSON.stringify({ level: "error", event: "trapped", detail: String(error) }));
+    glue.__wbg_reset_state();
+    configured = false;
+    return glue.internalError();
+  }
+}

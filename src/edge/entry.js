@@ -1,0 +1,205 @@
+/**
+ * The Worker. A request's life: pack, decide, send, settle, keep up.
+ *
+ * Decisions are the core's (`gateway/`); this file performs them. The warm path is synchronous up
+ * to `fetch`: no promise is made and nothing is awaited before the request is on its way to the
+ * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
+ */
+import { admit, admitWith, afterwards, configure, settle, takeWrites } from "./core.js";
+import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackRead } from "./packing.js";
+import { read, write } from "./storage.js";
+import { watched } from "./streams.js";
+
+/** @typedef {import("./core.js").Answer} Answer */
+
+/**
+ * What one request carries along.
+ * @typedef {object} Passage
+ * @property {Request} request
+ * @property {Env} env
+ * @property {ExecutionContext} context
+ * @property {string} packed
+ * @property {Answer[]} answers what was answered so far
+ */
+
+/** Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent. */
+const UNSENT = new Set([521, 522, 523, 525, 526, 530]);
+
+export default {
+  /**
+   * @param {Request} request
+   * @param {Env} env
+   * @param {ExecutionContext} context
+   */
+  fetch(request, env, context) {
+    configure(env);
+    const packed = packRequest(request);
+    return perform(admit(packed), { request, env, context, packed, answers: [] });
+  },
+};
+
+/**
+ * @param {string} decision
+ * @param {Passage} passage
+ * @returns {Response | Promise<Response>}
+ */
+function perform(decision, passage) {
+  if (decision.startsWith("F")) return send(decision, passage);
+  if (decision.startsWith("A")) return unpackAnswer(decision);
+  return inquire(decision, passage);
+}
+
+/**
+ * Gets what the decision lacks, and asks again until there is one.
+ * @param {string} decision
+ * @param {Passage} passage
+ */
+async function inquire(decision, passage) {
+  const { env, context, packed, answers } = passage;
+  while (decision.startsWith("R") || decision.startsWith("S")) {
+    if (decision.startsWith("R")) {
+      const { key, afterMs } = unpackRead(decision);
+      answers.push(await read(env.SESSIONS, key, afterMs));
+    } else {
+      answers.push({ kind: "written", acknowledged: await write(env.SESSIONS, takeWrites()) });
+    }
+    decision = admitWith(packed, answers);
+  }
+  storeLater(env, context);
+  return perform(decision, passage);
+}
+
+/**
+ * Sends the request to the origin, and bounds the wait for its headers. Not with an abort signal:
+ * that would stay attached to the body and cut long answers. When the deadline's answer goes out
+ * the runtime drops the unanswered request by itself.
+ * @param {string} decision
+ * @param {Passage} passage
+ * @returns {Promise<Response>}
+ */
+function send(decision, passage) {
+  const { request } = passage;
+  const lines = decision.split("\n");
+  const [flags, url, firstByteMs, origin, ticket] = lines;
+  /** @type {Record<string, string>} */
+  const headers = {};
+  for (let at = 5; at + 1 < lines.length; at += 2) headers[lines[at]] = lines[at + 1];
+  const { method } = request;
+  const body = method === "GET" || method === "HEAD" ? undefined : request.body;
+  const sent = fetch(url, { method, headers, body, redirect: "manual" });
+
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(fail(origin, "timed-out", passage)), Number(firstByteMs));
+    sent.then(
+      (response) => {
+        clearTimeout(timer);
+        resolve(receive(response, flags, origin, ticket, passage));
+      },
+      () => {
+        clearTimeout(timer);
+        resolve(fail(origin, "lost", passage));
+      },
+    );
+  });
+}
+
+/**
+ * @param {string} origin
+ * @param {"lost" | "unsent" | "timed-out"} how
+ * @param {Passage} passage
+ */
+function fail(origin, how, passage) {
+  passage.answers.push({ kind: "failed", origin, how });
+  return perform(admitWith(passage.packed, passage.answers), passage);
+}
+
+/**
+ * Hands the origin's answer on: untouched when nothing about it is ours to change.
+ * @param {Response} response
+ * @param {string} flags
+ * @param {string} origin
+ * @param {string} ticket
+ * @param {Passage} passage
+ */
+function receive(response, flags, origin, ticket, passage) {
+  const { env, context, request } = passage;
+  if (response.status >= 520 && wasUnsent(response) && request.body === null) {
+    return fail(origin, "unsent", passage);
+  }
+  if (flags.includes("a")) context.waitUntil(keepUp(ticket, env));
+  const seen = flags.includes("w") ? watched(response) : response;
+  return flags.includes("s") || concernsUs(seen) ? settled(seen, ticket, env, context) : seen;
+}
+
+/** @param {Response} response */
+function wasUnsent(response) {
+  return UNSENT.has(response.status) && response.headers.get("server") === "cloudflare";
+}
+
+/**
+ * Whether the core may want to do anything about an answer.
+ * @param {Response} response
+ */
+function concernsUs(response) {
+  if (response.status > 599 || (response.status < 200 && response.status !== 101)) return true;
+  for (const name of response.headers.keys()) {
+    if (name.startsWith("x-session-")) return true;
+    if (name === "set-cookie" || name === "cache-control" || name === "location") return true;
+  }
+  return false;
+}
+
+/**
+ * @param {Response} response
+ * @param {string} ticket
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ * @returns {Response | Promise<Response>}
+ */
+function settled(response, ticket, env, context) {
+  const headers = packHeaders(response.headers);
+  /** @type {Answer[]} */
+  const answers = [];
+  /** @returns {Response | Promise<Response>} */
+  const next = () => {
+    const decision = settle(ticket, response.status, headers, answers);
+    if (decision.startsWith("R")) {
+      const { key, afterMs } = unpackRead(decision);
+      return read(env.SESSIONS, key, afterMs).then((answer) => {
+        answers.push(answer);
+        return next();
+      });
+    }
+    storeLater(env, context);
+    if (decision.startsWith("U")) return response;
+    return decision.startsWith("E") ? applyEdits(decision, response) : unpackAnswer(decision);
+  };
+  return next();
+}
+
+/**
+ * Does what can wait until the visitor has the answer.
+ * @param {string} ticket
+ * @param {Env} env
+ */
+async function keepUp(ticket, env) {
+  /** @type {Answer[]} */
+  const answers = [];
+  for (;;) {
+    const decision = afterwards(ticket, answers);
+    if (!decision.startsWith("R")) break;
+    const { key, afterMs } = unpackRead(decision);
+    answers.push(await read(env.SESSIONS, key, afterMs));
+  }
+  await write(env.SESSIONS, takeWrites());
+}
+
+/**
+ * Stores what the last decision left to be stored, after the answer.
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ */
+function storeLater(env, context) {
+  const writes = takeWrites();
+  if (writes.length > 0) context.waitUntil(write(env.SESSIONS, writes));
+}

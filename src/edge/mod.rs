@@ -1,0 +1,245 @@
+//! The only room that touches JavaScript: what `entry.js` calls, and what is told to the console.
+//!
+//! Every call is synchronous and returns text (see [`wire`]), because a promise or an object
+//! across the boundary costs more than the work done behind it. The JavaScript beside this file
+//! performs what the core asks for and decides nothing.
+
+#![expect(unreachable_pub, reason = "exported to JavaScript, not to Rust")]
+
+mod wire;
+
+use std::cell::RefCell;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::deployment::Deployment;
+use crate::gateway::Gateway;
+use crate::inbound::request::Request;
+use crate::store::{self, Failure, Found};
+use crate::telemetry::log::{Event, Level};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console, js_name = log)]
+    fn console_log(line: &str);
+    #[wasm_bindgen(js_namespace = console, js_name = warn)]
+    fn console_warn(line: &str);
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    fn console_error(line: &str);
+}
+
+/// What this isolate is.
+enum Isolate {
+    /// Serving.
+    Ready(Box<Gateway>),
+    /// Not to be served by; the operator is told why.
+    Misconfigured(String),
+}
+
+thread_local! {
+    static ISOLATE: RefCell<Isolate> = const { RefCell::new(Isolate::Misconfigured(String::new())) };
+}
+
+/// Reads the settings; called once, with the first request's bindings. See
+/// [`Deployment::from_bindings`].
+#[wasm_bindgen]
+pub fn configure(bindings: &str) {
+    let isolate = match (Deployment::from_bindings(bindings), seed()) {
+        (Ok(deployment), Some(seed)) => Isolate::Ready(Box::new(Gateway::new(
+            deployment,
+            ChaCha20Rng::from_seed(seed),
+        ))),
+        (Ok(_), None) => Isolate::Misconfigured("There is no source of random numbers.".to_owned()),
+        (Err(faults), _) => Isolate::Misconfigured(faults.to_string()),
+    };
+    if let Isolate::Misconfigured(faults) = &isolate {
+        log(&Event::new(Level::Error, "misconfigured").with("detail", faults.as_str()));
+    }
+    ISOLATE.set(isolate);
+}
+
+fn seed() -> Option<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).ok().map(|()| seed)
+}
+
+/// What the outside has answered to a request so far.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Answers(store::Answers);
+
+#[wasm_bindgen]
+impl Answers {
+    /// No answers yet.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Storage holds these bytes.
+    pub fn found(&mut self, key: &str, bytes: Vec<u8>) {
+        self.0.add(key, Found::Bytes(bytes));
+    }
+
+    /// Storage holds nothing.
+    pub fn absent(&mut self, key: &str) {
+        self.0.add(key, Found::Absent);
+    }
+
+    /// Storage did not answer.
+    pub fn unavailable(&mut self, key: &str) {
+        self.0.add(key, Found::Unavailable);
+    }
+
+    /// The writes that were waited for are acknowledged, or are not.
+    pub fn written(&mut self, acknowledged: bool) {
+        self.0.set_written(acknowledged);
+    }
+
+    /// The origin did not answer: `lost`, `unsent` or `timed-out`.
+    pub fn failed(&mut self, origin: &str, how: &str) {
+        let failure = match how {
+            "unsent" => Failure::Unsent,
+            "timed-out" => Failure::TimedOut,
+            _ => Failure::Lost,
+        };
+        self.0.add_failure(origin, failure);
+    }
+}
+
+/// The warm path: decides on a request nothing was asked for yet.
+#[wasm_bindgen]
+#[must_use]
+pub fn admit(packed: &str, now: f64) -> String {
+    decide(packed, now, &store::Answers::default())
+}
+
+/// Decides on a request, given what was answered so far.
+#[wasm_bindgen(js_name = admitWith)]
+#[must_use]
+pub fn admit_with(packed: &str, now: f64, answers: &Answers) -> String {
+    decide(packed, now, &answers.0)
+}
+
+fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
+    ISOLATE.with_borrow_mut(|isolate| match isolate {
+        Isolate::Ready(gateway) => {
+            let step = gateway.admit(packed, millis(now), answers);
+            drain(gateway);
+            wire::step(step)
+        }
+        Isolate::Misconfigured(faults) => {
+            let page = Request::parse(packed).is_some_and(|request| request.is_navigation());
+            wire::answer(&Problem::Misconfigured(faults.clone()).answer(page, ""))
+        }
+    })
+}
+
+/// Settles an origin's answer.
+#[wasm_bindgen]
+#[must_use]
+pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, answers: &Answers) -> String {
+    with_gateway(|gateway| {
+        let settled = gateway.settle(ticket, status, headers, millis(now), &answers.0);
+        drain(gateway);
+        wire::settled(&settled)
+    })
+}
+
+/// Does what can wait until the visitor has the answer.
+#[wasm_bindgen]
+#[must_use]
+pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
+    with_gateway(|gateway| {
+        let read = gateway.afterwards(ticket, millis(now), &answers.0);
+        drain(gateway);
+        read.map_or_else(wire::done, |read| wire::read(&read))
+    })
+}
+
+/// A value to be stored.
+#[wasm_bindgen]
+pub struct PendingWrite(store::Write);
+
+#[wasm_bindgen]
+impl PendingWrite {
+    /// The storage key.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.key.clone()
+    }
+
+    /// The bytes.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn value(&self) -> Vec<u8> {
+        self.0.value.clone()
+    }
+
+    /// How many seconds storage keeps it.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "at most 400 days")]
+    pub fn ttl(&self) -> f64 {
+        self.0.ttl.0 as f64
+    }
+}
+
+/// The values to be stored since the last call.
+#[wasm_bindgen(js_name = takeWrites)]
+#[must_use]
+pub fn take_writes() -> Vec<PendingWrite> {
+    ISOLATE.with_borrow_mut(|isolate| match isolate {
+        Isolate::Ready(gateway) => gateway
+            .take_writes()
+            .into_iter()
+            .map(PendingWrite)
+            .collect(),
+        Isolate::Misconfigured(_) => Vec::new(),
+    })
+}
+
+/// The answer to a request whose handling failed in a way that should not be possible.
+#[wasm_bindgen(js_name = internalError)]
+#[must_use]
+pub fn internal_error() -> String {
+    wire::answer(&Problem::Internal.answer(false, ""))
+}
+
+fn with_gateway(act: impl FnOnce(&mut Gateway) -> String) -> String {
+    ISOLATE.with_borrow_mut(|isolate| match isolate {
+        Isolate::Ready(gateway) => act(gateway),
+        Isolate::Misconfigured(_) => internal_error(),
+    })
+}
+
+fn drain(gateway: &mut Gateway) {
+    for event in gateway.take_events() {
+        log(&event);
+    }
+}
+
+fn log(event: &Event) {
+    let line = event.to_line();
+    match event.level() {
+        Level::Info => console_log(&line),
+        Level::Warn => console_warn(&line),
+        Level::Error => console_error(&line),
+    }
+}
+
+/// The runtime's clock: milliseconds since the epoch, a whole number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates"
+)]
+fn millis(now: f64) -> UnixMillis {
+    UnixMillis(now as u64)
+}

@@ -1,0 +1,82 @@
+//! Decisions as text for `entry.js`: one letter saying what it is, then one line per field.
+//!
+//! One string, decoded once and split, is the cheapest thing that can cross the boundary. No field
+//! but an answer's body can hold a line break, and the body comes last.
+
+use core::fmt::Write as _;
+
+use crate::answer::Answer;
+use crate::gateway::{Forward, Settled, Step};
+use crate::store::Read;
+
+pub(super) fn step(step: Step) -> String {
+    match step {
+        Step::Forward(forward) => self::forward(forward),
+        Step::Answer(answer) => self::answer(&answer),
+        Step::Read(read) => self::read(&read),
+        Step::Store => "S".to_owned(),
+    }
+}
+
+/// `F` and flags, URL, first-byte limit, origin, ticket, then names and values of headers.
+fn forward(forward: Forward) -> String {
+    let mut text = String::with_capacity(forward.headers.len() + forward.url.len() + 256);
+    text.push('F');
+    for (flag, letter) in [
+        (forward.settle, 's'),
+        (forward.afterwards, 'a'),
+        (forward.watched, 'w'),
+    ] {
+        if flag {
+            text.push(letter);
+        }
+    }
+    text.push('\n');
+    text.push_str(&forward.url);
+    let _ = write!(text, "\n{}\n", forward.first_byte_ms);
+    for field in [&forward.origin, &forward.ticket] {
+        text.push_str(field);
+        text.push('\n');
+    }
+    text.push_str(&forward.headers);
+    text
+}
+
+/// `A`, status, number of headers, their names and values, body.
+pub(super) fn answer(answer: &Answer) -> String {
+    let mut text = format!("A\n{}\n{}\n", answer.status, answer.headers.len());
+    for (name, value) in &answer.headers {
+        let _ = writeln!(text, "{name}\n{value}");
+    }
+    text.push_str(&answer.body);
+    text
+}
+
+/// `R`, key, milliseconds to wait first.
+pub(super) fn read(read: &Read) -> String {
+    format!("R\n{}\n{}", read.key, read.after_ms)
+}
+
+/// `D`: nothing left to do.
+pub(super) fn done() -> String {
+    "D".to_owned()
+}
+
+/// `U`, or `E`, number of names to remove, the names, then names and values to append.
+pub(super) fn settled(settled: &Settled) -> String {
+    match settled {
+        Settled::Untouched => "U".to_owned(),
+        Settled::Replaced(answer) => self::answer(answer),
+        Settled::Read(read) => self::read(read),
+        Settled::Edited(edits) => {
+            let mut text = format!("E\n{}\n", edits.remove.len());
+            for name in &edits.remove {
+                let _ = writeln!(text, "{name}");
+            }
+            for (name, value) in &edits.append {
+                let _ = writeln!(text, "{name}\n{value}");
+            }
+            text
+        }
+    }
+}

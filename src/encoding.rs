@@ -1,0 +1,36 @@
+//! base64url without padding (RFC 4648 section 5) and lower-case hex: how bytes become text here.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The bytes as base64url without padding.
+#[must_use]
+pub fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes behind a base64url text of any length, or `None` when the text is not in canonical
+/// form: padding, foreign characters and non-zero trailing bits are all refused.
+#[must_use]
+pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Like [`from_base64url`], for a value whose length in bytes is known.
+#[must_use]
+pub fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+        Ok(length) if length == N => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Appends the bytes as lower-case hex.
+pub fn push_hex(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What an origin may ask of the session in its answer. Contract section 4.
+//!
+//! A malformed control is reported and has no effect; the answer still reaches the client.
+
+use crate::clock::Seconds;
+use crate::session::changes::Wishes;
+
+/// Every response header of this prefix is ours and never reaches the client.
+pub const PREFIX: &str = "x-session-";
+
+/// A control header that was not understood, by name. Its value may hold secrets and is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed(pub &'static str);
+
+/// Reads the controls out of response headers (lower-case names).
+#[must_use]
+pub fn read(headers: &[(&str, &str)]) -> (Wishes, Vec<Malformed>) {
+    let mut wishes = Wishes::default();
+    let mut malformed = Vec::new();
+    for (name, value) in headers {
+        match *name {
+            // Whether it is a JSON object is found out when it is merged.
+            "x-session-patch" => wishes.patch = Some((*value).to_owned()),
+            "x-session-ttl" => match seconds(value) {
+                Some(idle) => wishes.idle = Some(idle),
+                None => malformed.push(Malformed("X-Session-Ttl")),
+            },
+            "x-session-rotate" if *value == "1" => wishes.rotate = true,
+            "x-session-rotate" => malformed.push(Malformed("X-Session-Rotate")),
+            "x-session-destroy" if *value == "1" => wishes.destroy = true,
+            "x-session-destroy" => malformed.push(Malformed("X-Session-Destroy")),
+            // Signing in by the origin's word needs a login policy, which this release lacks.
+            "x-session-identify" => malformed.push(Malformed("X-Session-Identify")),
+            _ => {}
+        }
+    }
+    (wishes, malformed)
+}
+
+/// Digits only: no sign, no fraction, no white space.
+fn seconds(value: &str) -> Option<Seconds> {
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| value.parse().ok().map(Seconds)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_read_by_name() {
+        let (wishes, malformed) = read(&[
+            ("content-type", "text/html"),
+            ("x-session-patch", "{}"),
+            ("x-session-ttl", "600"),
+            ("x-session-rotate", "1"),
+            ("x-session-destroy", "1"),
+        ]);
+        let expected = Wishes {
+            patch: Some("{}".to_owned()),
+            idle: Some(Seconds(600)),
+            rotate: true,
+            destroy: true,
+            ..Wishes::default()
+        };
+        assert_eq!((wishes, malformed), (expected, Vec::new()));
+    }
+
+    #[test]
+    fn a_malformed_control_has_no_effect_and_is_named() {
+        for (name, value) in [
+            ("x-session-ttl", "-5"),
+            ("x-session-ttl", "60.5"),
+            ("x-session-ttl", "+60"),
+            ("x-session-ttl", ""),
+            ("x-session-ttl", "99999999999999999999"),
+            ("x-session-rotate", "true"),
+            ("x-session-destroy", "0"),
+        ] {
+            let (wishes, malformed) = read(&[(name, value)]);
+            assert_eq!(wishes, Wishes::default(), "{name}: {value}");
+            assert_eq!(malformed.len(), 1, "{name}: {value}");
+        }
+    }
+}

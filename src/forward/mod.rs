@@ -1,0 +1,8 @@
+//! What the origin is told, and what of its answer reaches the client.
+
+pub mod caching;
+pub mod controls;
+pub mod fold;
+pub mod headers;
+pub mod response;
+pub mod trace;

@@ -1,0 +1,251 @@
+//! What of an origin's response headers is changed before the client sees them.
+//!
+//! Everything not named here goes through untouched, byte for byte.
+
+use crate::cookie::name::CookieName;
+use crate::cookie::set_cookie;
+use crate::forward::{caching, controls};
+
+/// The edits: first the removals, each of all values of that name, then the additions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Lower-case names.
+    pub remove: Vec<String>,
+    /// Name and value.
+    pub append: Vec<(&'static str, String)>,
+}
+
+/// What the edits depend on beside the headers themselves.
+pub struct Context<'a> {
+    /// The name of our cookie on this connection.
+    pub cookie: CookieName,
+    /// Our own `Set-Cookie` line, if one is due.
+    pub set_cookie: Option<String>,
+    /// Scheme and authority the client used.
+    pub public_base: &'a str,
+    /// Scheme and authority of the origin that answered.
+    pub origin_base: &'a str,
+}
+
+impl Edits {
+    /// The edits for response `headers` (lower-case names, every `Set-Cookie` apart).
+    #[must_use]
+    pub fn plan(headers: &[(&str, &str)], context: Context<'_>) -> Self {
+        let mut edits = Self::default();
+        for (name, _) in headers {
+            if name.starts_with(controls::PREFIX) {
+                edits.remove((*name).to_owned());
+            }
+        }
+        edits.cookies(headers, context.cookie);
+        if let Some(location) = value(headers, "location") {
+            edits.location(location, &context);
+        }
+        edits.caching(headers, context.set_cookie.is_some());
+        if let Some(line) = context.set_cookie {
+            edits.append.push(("set-cookie", line));
+        }
+        edits
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.append.is_empty()
+    }
+
+    /// An origin must not set, or clear, the session cookie.
+    fn cookies(&mut self, headers: &[(&str, &str)], cookie: CookieName) {
+        let lines = || {
+            headers
+                .iter()
+                .filter(|(name, _)| *name == "set-cookie")
+                .map(|(_, line)| *line)
+        };
+        let ours = |line: &str| {
+            cookie
+                .reserved()
+                .iter()
+                .any(|name| set_cookie::name_of(line).eq_ignore_ascii_case(name))
+        };
+        if lines().any(ours) {
+            self.remove("set-cookie".to_owned());
+            self.append.extend(
+                lines()
+                    .filter(|line| !ours(line))
+                    .map(|line| ("set-cookie", line.to_owned())),
+            );
+        }
+    }
+
+    /// A redirect to the origin's own address would lead the client around us, or nowhere.
+    fn location(&mut self, location: &str, context: &Context<'_>) {
+        let Some(rest) = location.strip_prefix(context.origin_base) else {
+            return;
+        };
+        if rest.is_empty() || rest.starts_with(['/', '?', '#']) {
+            self.remove("location".to_owned());
+            self.append
+                .push(("location", format!("{}{rest}", context.public_base)));
+        }
+    }
+
+    fn caching(&mut self, headers: &[(&str, &str)], sets_cookie: bool) {
+        let own = value(headers, "cache-control");
+        let replaced = if sets_cookie {
+            Some(caching::with_cookie(own))
+        } else {
+            own.and_then(caching::personal)
+        };
+        let Some(replaced) = replaced else { return };
+        if own != Some(replaced.as_str()) {
+            if own.is_some() {
+                self.remove("cache-control".to_owned());
+            }
+            self.append.push(("cache-control", replaced));
+        }
+        let varies = headers
+            .iter()
+            .filter(|(name, _)| *name == "vary")
+            .flat_map(|(_, value)| value.split(','))
+            .any(|field| matches!(field.trim().to_ascii_lowercase().as_str(), "cookie" | "*"));
+        if !varies {
+            self.append.push(("vary", "Cookie".to_owned()));
+        }
+    }
+
+    fn remove(&mut self, name: String) {
+        if !self.remove.contains(&name) {
+            self.remove.push(name);
+        }
+    }
+}
+
+fn value<'a>(headers: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
+    headers
+        .iter()
+        .find(|(other, _)| *other == name)
+        .map(|(_, value)| *value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(headers: &[(&str, &str)], set_cookie: Option<&str>) -> Edits {
+        Edits::plan(
+            headers,
+            Context {
+                cookie: CookieName::Host,
+                set_cookie: set_cookie.map(str::to_owned),
+                public_base: "https://chat.example",
+                origin_base: "http://10.0.0.1:8000",
+            },
+        )
+    }
+
+    fn edits(remove: &[&str], append: &[(&'static str, &str)]) -> Edits {
+        Edits {
+            remove: remove.iter().map(|name| (*name).to_owned()).collect(),
+            append: append
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn an_ordinary_answer_is_left_alone() {
+        let headers = [
+            ("content-type", "text/html"),
+            ("set-cookie", "a=b"),
+            ("cache-control", "max-age=5"),
+            ("location", "/x"),
+        ];
+        assert!(plan(&headers, None).is_empty());
+    }
+
+    #[test]
+    fn controls_never_reach_the_client() {
+        let headers = [("x-session-patch", "{}"), ("x-session-anything", "1")];
+        assert_eq!(
+            plan(&headers, None),
+            edits(&["x-session-patch", "x-session-anything"], &[])
+        );
+    }
+
+    #[test]
+    fn our_cookie_is_taken_out_and_the_others_stay_as_they_were() {
+        let headers = [
+            ("set-cookie", "a=\"b\"; Path=/"),
+            ("set-cookie", "__host-Session=evil"),
+            ("set-cookie", "=__Host-session=evil"),
+            ("set-cookie", "c=d"),
+        ];
+        assert_eq!(
+            plan(&headers, None),
+            edits(
+                &["set-cookie"],
+                &[("set-cookie", "a=\"b\"; Path=/"), ("set-cookie", "c=d")]
+            )
+        );
+    }
+
+    #[test]
+    fn a_redirect_to_the_origins_address_leads_back_here() {
+        for (location, expected) in [
+            (
+                "http://10.0.0.1:8000/login?x",
+                Some("https://chat.example/login?x"),
+            ),
+            ("http://10.0.0.1:8000", Some("https://chat.example")),
+            ("http://10.0.0.1:80001/", None),
+            ("https://elsewhere.example/", None),
+        ] {
+            let plan = plan(&[("location", location)], None);
+            let expected = expected.map_or_else(Edits::default, |to| {
+                edits(&["location"], &[("location", to)])
+            });
+            assert_eq!(plan, expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn an_answer_with_our_cookie_is_never_shared() {
+        assert_eq!(
+            plan(&[], Some("line")),
+            edits(
+                &[],
+                &[
+                    ("cache-control", "no-store"),
+                    ("vary", "Cookie"),
+                    ("set-cookie", "line")
+                ]
+            )
+        );
+        assert_eq!(
+            plan(
+                &[("cache-control", "public"), ("vary", "Accept, cookie")],
+                Some("line")
+            ),
+            edits(
+                &["cache-control"],
+                &[
+                    ("cache-control", "private, no-cache=\"Set-Cookie\""),
+                    ("set-cookie", "line")
+                ]
+            )
+        );
+    }
+
+    #[test]
+    fn a_public_answer_becomes_a_private_one() {
+        assert_eq!(
+            plan(&[("cache-control", "public, max-age=60")], None),
+            edits(
+                &["cache-control"],
+                &[("cache-control", "private, max-age=60"), ("vary", "Cookie")]
+            )
+        );
+    }
+}

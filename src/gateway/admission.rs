@@ -1,0 +1,82 @@
+//! Who may come in: guests where they are welcome, nobody else without a session.
+
+use std::rc::Rc;
+
+use super::recognition::{Caller, Visitor};
+use super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::cookie::set_cookie;
+use crate::cookie::token::Token;
+use crate::inbound::request::Location;
+use crate::session::id::SessionId;
+use crate::session::record::Version;
+use crate::store::cache::Prepared;
+
+impl Gateway {
+    /// Turns whoever is calling into a visitor, or away.
+    pub(super) fn receive(
+        &mut self,
+        caller: Caller,
+        passage: &Passage<'_>,
+    ) -> Result<Visitor, Halt> {
+        let guests = self.deployment.tenant.login.admits_guests();
+        let navigation = passage.request.is_navigation();
+        match caller {
+            Caller::Visitor(visitor) if guests => Ok(visitor),
+            // A guest's session does not open a door that asks for more.
+            Caller::Visitor(_) => Err(self.turn_away(Problem::NoSession, false, passage)),
+            Caller::Stranger { .. } if guests => Ok(self.welcome(passage)),
+            Caller::Stranger { forged } => Err(self.turn_away(Problem::NoSession, forged, passage)),
+            // A person just starts anew; a program is told, once, that its session is gone.
+            Caller::Over(_) if guests && navigation => Ok(self.welcome(passage)),
+            Caller::Over(problem) => Err(self.turn_away(problem, true, passage)),
+        }
+    }
+
+    /// A new guest: a cookie, and nothing stored.
+    fn welcome(&mut self, passage: &Passage<'_>) -> Visitor {
+        let now = passage.now.seconds();
+        let token = Token {
+            id: SessionId::generate(&mut self.random),
+            created: now,
+            issued: now,
+            least_version: Version::UNSTORED,
+        };
+        let session = Rc::new(Prepared::new(self.unstored(&token)));
+        Visitor {
+            is_new: true,
+            ..self.visitor(session, token, None)
+        }
+    }
+
+    fn turn_away(&self, problem: Problem, clear_cookie: bool, passage: &Passage<'_>) -> Halt {
+        if self.deployment.tenant.login.admits_guests() || !passage.request.is_navigation() {
+            return Halt::Refuse {
+                problem,
+                clear_cookie,
+            };
+        }
+        let line = clear_cookie.then(|| set_cookie::clear(passage.cookie));
+        let location = login_url(&self.deployment.prefix, &passage.request.location);
+        Halt::Answer(
+            Answer::empty(303)
+                .with("location", location)
+                .with_cookie(line),
+        )
+    }
+}
+
+/// The login page, with the way back: path and query of this site, nothing else.
+fn login_url(prefix: &str, location: &Location<'_>) -> String {
+    let mut url = format!("{prefix}/login?return_to=");
+    for byte in location.target.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push('%');
+            crate::encoding::push_hex(&mut url, &[byte]);
+        }
+    }
+    url
+}

@@ -1,0 +1,106 @@
+//! The request as it is handed to the edge for sending.
+
+use super::affinity::Course;
+use super::recognition::Visitor;
+use super::ticket::Ticket;
+use super::{Gateway, Passage};
+use crate::clock::UnixMillis;
+use crate::forward::headers::{self, Speaker, State};
+use crate::forward::trace::Trace;
+use crate::session::record::Version;
+use crate::tenant::Live;
+
+/// A request to be sent to an origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The full URL.
+    pub url: String,
+    /// A line for each header's name, a line for its value; all there are.
+    pub headers: String,
+    /// To be handed to [`Gateway::settle`] and [`Gateway::afterwards`].
+    pub ticket: String,
+    /// The origin's name, for reporting a failure.
+    pub origin: String,
+    /// Milliseconds the origin may take for its response headers.
+    pub first_byte_ms: u64,
+    /// The answer must be settled whatever its headers are.
+    pub settle: bool,
+    /// [`Gateway::afterwards`] has something to do.
+    pub afterwards: bool,
+    /// An event stream is to be followed to its end.
+    pub watched: bool,
+}
+
+impl Gateway {
+    pub(super) fn forward(
+        &mut self,
+        visitor: &Visitor,
+        course: &Course,
+        passage: &Passage<'_>,
+        trace: &Trace<'_>,
+    ) -> Forward {
+        let afterwards = self.touch_is_due(visitor, passage.now);
+        let tenant = &self.deployment.tenant;
+        let location = &passage.request.location;
+        let used = crate::session::lifetime::Span {
+            seen: passage.now.seconds(),
+            ..visitor.session.record.span()
+        };
+        let speaker = Speaker {
+            tenant: &tenant.id,
+            session: &visitor.session,
+            state: state(visitor, course),
+            expires: tenant.lifetime.end(&used),
+            max_data: tenant.max_data,
+        };
+        let mut list = String::with_capacity(2048);
+        headers::write(&mut list, passage.request, passage.cookie, &speaker, trace);
+        let ticket = Ticket {
+            cookie: &visitor.cookie,
+            set_cookie: visitor.set_cookie,
+            pin: course.pin,
+            name: passage.cookie,
+            origin: &course.origin,
+            public_base: (location.scheme, location.authority),
+            trace_id: trace.id(),
+        };
+        Forward {
+            url: [course.base.as_str(), location.target].concat(),
+            headers: list,
+            ticket: ticket.to_text(),
+            origin: course.origin.clone(),
+            first_byte_ms: tenant.first_byte_timeout.0.saturating_mul(1000),
+            settle: visitor.set_cookie || course.pin,
+            afterwards,
+            watched: tenant.live == Live::Watched,
+        }
+    }
+
+    /// Whether this use of a stored session is to be written down. Says so once per interval in
+    /// this isolate.
+    fn touch_is_due(&mut self, visitor: &Visitor, now: UnixMillis) -> bool {
+        let record = &visitor.session.record;
+        let due = record.version > Version::UNSTORED
+            && self.deployment.tenant.lifetime.touch_is_due(
+                &record.span(),
+                record.spread(),
+                now.seconds(),
+            );
+        if due {
+            self.cache.note_use(&visitor.token.id, now.seconds());
+        }
+        due
+    }
+}
+
+fn state(visitor: &Visitor, course: &Course) -> State {
+    if visitor.is_new {
+        State::New
+    } else if visitor.degraded {
+        State::Degraded
+    } else if course.takeover {
+        State::Takeover
+    } else {
+        State::Active
+    }
+}

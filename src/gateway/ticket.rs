@@ -1,0 +1,87 @@
+//! What the way in tells the way out: a text the edge carries along with a request.
+//!
+//! Nothing is kept in memory for a request on its way, so one that never comes back leaks nothing
+//! and an instance that is replaced meanwhile loses nothing.
+
+use crate::cookie::name::CookieName;
+
+/// The facts of a forwarded request that its answer needs. Not a secret from the edge, which has
+/// the cookie anyway; never leaves the isolate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket<'a> {
+    /// The cookie's value: as presented, or as it must be set.
+    pub(super) cookie: &'a str,
+    /// The cookie must be set.
+    pub(super) set_cookie: bool,
+    /// Where the conversation is must be written down.
+    pub(super) pin: bool,
+    /// Which name our cookie has on this connection.
+    pub(super) name: CookieName,
+    /// The origin's name.
+    pub(super) origin: &'a str,
+    /// Scheme and authority the client used.
+    pub(super) public_base: (&'a str, &'a str),
+    /// For the log.
+    pub(super) trace_id: &'a str,
+}
+
+impl<'a> Ticket<'a> {
+    pub(super) fn to_text(self) -> String {
+        let flag = |set: bool, letter: char| if set { letter } else { '-' };
+        let mut text = String::with_capacity(192);
+        text.push_str(self.cookie);
+        text.push('\t');
+        text.push(flag(self.set_cookie, 'c'));
+        text.push(flag(self.pin, 'p'));
+        text.push(flag(self.name == CookieName::Loopback, 'l'));
+        for field in [
+            self.origin,
+            self.public_base.0,
+            self.public_base.1,
+            self.trace_id,
+        ] {
+            text.push('\t');
+            text.push_str(field);
+        }
+        text
+    }
+
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let mut fields = text.split('\t');
+        let cookie = fields.next()?;
+        let flags = fields.next()?;
+        Some(Self {
+            cookie,
+            set_cookie: flags.contains('c'),
+            pin: flags.contains('p'),
+            name: if flags.contains('l') {
+                CookieName::Loopback
+            } else {
+                CookieName::Host
+            },
+            origin: fields.next()?,
+            public_base: (fields.next()?, fields.next()?),
+            trace_id: fields.next()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_comes_back_as_it_was_issued() {
+        let ticket = Ticket {
+            cookie: "value",
+            set_cookie: true,
+            pin: false,
+            name: CookieName::Loopback,
+            origin: "blue",
+            public_base: ("http", "localhost:8787"),
+            trace_id: "abc",
+        };
+        assert_eq!(Ticket::parse(&ticket.to_text()), Some(ticket));
+        assert_eq!(Ticket::parse("value\tc"), None);
+    }
+}

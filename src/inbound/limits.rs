@@ -1,0 +1,129 @@
+//! Limits on what a request may be, checked before anything is parsed in earnest.
+
+use crate::cookie::jar;
+use crate::inbound::request::Request;
+
+/// Longest URL, in bytes.
+const URL_BYTES: usize = 16 * 1024;
+/// All header names and values together, in bytes.
+const HEADER_BYTES: usize = 64 * 1024;
+/// One header's value, in bytes.
+const VALUE_BYTES: usize = 16 * 1024;
+/// One header's name, in bytes.
+const NAME_BYTES: usize = 256;
+/// How many headers.
+const HEADER_COUNT: usize = 256;
+/// How many cookies: what browsers keep per site.
+const COOKIE_COUNT: usize = 180;
+
+/// What a request has too much of, or must not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// The URL is too long.
+    Url,
+    /// The headers are too many or too large.
+    Headers,
+    /// Both `Content-Length` and `Transfer-Encoding`: two readers could disagree on where the body
+    /// ends (RFC 9112 section 6.1).
+    Framing,
+    /// A method that is not proxied.
+    Method,
+}
+
+/// The methods that are forwarded; told in `Allow`.
+pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Checks a request.
+///
+/// # Errors
+/// The first [`Excess`] found.
+pub fn check(request: &Request<'_>) -> Result<(), Excess> {
+    // TRACE would echo our headers back to a page; CONNECT is not for an application.
+    if matches!(request.method, "TRACE" | "CONNECT") {
+        return Err(Excess::Method);
+    }
+    if request.location.href.len() > URL_BYTES {
+        return Err(Excess::Url);
+    }
+    let mut total = 0;
+    let mut content_length = false;
+    let mut transfer_encoding = false;
+    for (name, value) in &request.headers {
+        total += name.len() + value.len();
+        if name.len() > NAME_BYTES || value.len() > VALUE_BYTES {
+            return Err(Excess::Headers);
+        }
+        content_length |= *name == "content-length";
+        transfer_encoding |= *name == "transfer-encoding";
+    }
+    if total > HEADER_BYTES || request.headers.len() > HEADER_COUNT {
+        return Err(Excess::Headers);
+    }
+    if request
+        .header("cookie")
+        .is_some_and(|cookies| jar::count(cookies) > COOKIE_COUNT)
+    {
+        return Err(Excess::Headers);
+    }
+    if content_length && transfer_encoding {
+        return Err(Excess::Framing);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<(), Excess> {
+        let mut packed = format!("{method}\nhttp://a/{target}");
+        for (name, value) in headers {
+            packed.push_str(&format!("\n{name}\n{value}"));
+        }
+        check(&Request::parse(&packed).unwrap())
+    }
+
+    #[test]
+    fn each_limit_holds_at_its_edge() {
+        let url = |length: usize| "u".repeat(length - "http://a/".len());
+        assert_eq!(verdict("GET", &url(URL_BYTES), &[]), Ok(()));
+        assert_eq!(verdict("GET", &url(URL_BYTES + 1), &[]), Err(Excess::Url));
+        let value = "v".repeat(VALUE_BYTES);
+        assert_eq!(verdict("GET", "", &[("a", &value)]), Ok(()));
+        assert_eq!(
+            verdict("GET", "", &[("a", &format!("{value}v"))]),
+            Err(Excess::Headers)
+        );
+        assert_eq!(
+            verdict("GET", "", &[("a", value.as_str()); 4]),
+            Err(Excess::Headers)
+        );
+        assert_eq!(verdict("GET", "", &[("a", ""); HEADER_COUNT]), Ok(()));
+        assert_eq!(
+            verdict("GET", "", &[("a", ""); HEADER_COUNT + 1]),
+            Err(Excess::Headers)
+        );
+        assert_eq!(
+            verdict("GET", "", &[(&"n".repeat(NAME_BYTES + 1), "")]),
+            Err(Excess::Headers)
+        );
+        let cookies = |count: usize| vec!["a=b"; count].join("; ");
+        assert_eq!(
+            verdict("GET", "", &[("cookie", &cookies(COOKIE_COUNT))]),
+            Ok(())
+        );
+        assert_eq!(
+            verdict("GET", "", &[("cookie", &cookies(COOKIE_COUNT + 1))]),
+            Err(Excess::Headers)
+        );
+    }
+
+    #[test]
+    fn ambiguous_framing_and_unwanted_methods_are_refused() {
+        let both = [("content-length", "1"), ("transfer-encoding", "chunked")];
+        assert_eq!(verdict("POST", "", &both), Err(Excess::Framing));
+        assert_eq!(verdict("TRACE", "", &[]), Err(Excess::Method));
+        assert_eq!(verdict("CONNECT", "", &[]), Err(Excess::Method));
+        assert_eq!(verdict("PATCH", "", &[]), Ok(()));
+    }
+}

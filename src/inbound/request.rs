@@ -1,0 +1,227 @@
+//! The request as the runtime shows it: method, URL and headers, in one packed text.
+//!
+//! The packed form is one line each for the method and the URL, then a line for the name and a
+//! line for the value of every header. The runtime lets no line break into any of these, and has
+//! lower-cased header names and joined repeated headers with `, `.
+
+/// A request, borrowed from its packed text.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The method, as sent.
+    pub method: &'a str,
+    /// Where it was sent to.
+    pub location: Location<'a>,
+    /// Name and value of every header, in order.
+    pub headers: Vec<(&'a str, &'a str)>,
+}
+
+/// An absolute `http` or `https` URL, normalised by the runtime (WHATWG URL), cut into its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location<'a> {
+    /// The whole URL.
+    pub href: &'a str,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Host and, unless it is the scheme's own, port.
+    pub authority: &'a str,
+    /// From the first `/`, without the query.
+    pub path: &'a str,
+    /// Path and query: what is forwarded, byte for byte.
+    pub target: &'a str,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the packed form; `None` when it is not one.
+    #[must_use]
+    pub fn parse(packed: &'a str) -> Option<Self> {
+        let mut lines = packed.split('\n');
+        let method = lines.next()?;
+        let location = Location::parse(lines.next()?)?;
+        let mut headers = Vec::with_capacity(24);
+        while let Some(name) = lines.next() {
+            headers.push((name, lines.next()?));
+        }
+        Some(Self {
+            method,
+            location,
+            headers,
+        })
+    }
+
+    /// The value of a header, by its lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers
+            .iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, value)| *value)
+    }
+
+    /// Whether this is a WebSocket handshake (RFC 6455 section 4.1).
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.header("upgrade")
+            .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+    }
+
+    /// Whether a person is opening a page: such a request may be answered with a page or a
+    /// redirect, any other must not be.
+    #[must_use]
+    pub fn is_navigation(&self) -> bool {
+        if self.is_websocket() {
+            return false;
+        }
+        match self.header("sec-fetch-mode") {
+            Some(mode) => mode == "navigate",
+            None => self
+                .header("accept")
+                .is_some_and(|accept| accept.contains("text/html")),
+        }
+    }
+
+    /// Whether the method promises to change nothing (RFC 9110 section 9.2.1), so that sending the
+    /// request once more is harmless.
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD" | "OPTIONS")
+    }
+
+    /// The client's address, where the runtime vouches for it: Cloudflare sets this header itself
+    /// on every connection it terminates. On plain http nobody did.
+    #[must_use]
+    pub fn client_address(&self) -> Option<&'a str> {
+        let address = self.header("cf-connecting-ip")?;
+        let plain = |b: u8| b.is_ascii_hexdigit() || b == b'.' || b == b':';
+        let plausible = !address.is_empty() && address.len() <= 45 && address.bytes().all(plain);
+        (self.location.scheme == "https" && plausible).then_some(address)
+    }
+}
+
+impl<'a> Location<'a> {
+    /// Cuts a normalised URL; `None` when it is not `http(s)://authority/…`.
+    #[must_use]
+    pub fn parse(href: &'a str) -> Option<Self> {
+        let (scheme, rest) = href.split_once("://")?;
+        if scheme != "http" && scheme != "https" {
+            return None;
+        }
+        let (authority, target) = rest.split_at_checked(rest.find('/')?)?;
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let authority = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        Some(Self {
+            href,
+            scheme,
+            authority,
+            path,
+            target,
+        })
+    }
+
+    /// Whether this is plain http to a loopback host, as in local development.
+    #[must_use]
+    pub fn is_plain_loopback(&self) -> bool {
+        if self.scheme != "http" {
+            return false;
+        }
+        let host = match self.authority.strip_prefix('[') {
+            Some(v6) => v6.split(']').next().unwrap_or_default(),
+            None => self.authority.split(':').next().unwrap_or_default(),
+        };
+        let v4 = host
+            .strip_prefix("127.")
+            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+        v4 || host == "::1" || host == "localhost" || host.ends_with(".localhost")
+    }
+
+    /// Whether an `Origin` header (RFC 6454 section 7) names this very site.
+    #[must_use]
+    pub fn is_origin(&self, origin: &str) -> bool {
+        origin.split_once("://").is_some_and(|(scheme, authority)| {
+            scheme.eq_ignore_ascii_case(self.scheme)
+                && authority.eq_ignore_ascii_case(self.authority)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_request_is_cut_into_its_parts() {
+        let request =
+            Request::parse("GET\nhttp://chat.example:8080/a/b?c=d\naccept\n*/*\nx\n").unwrap();
+        assert_eq!(request.method, "GET");
+        assert_eq!(request.location.authority, "chat.example:8080");
+        assert_eq!(
+            (request.location.path, request.location.target),
+            ("/a/b", "/a/b?c=d")
+        );
+        assert_eq!(request.headers, [("accept", "*/*"), ("x", "")]);
+        for broken in [
+            "",
+            "GET",
+            "GET\nftp://a/",
+            "GET\nhttp://a",
+            "GET\nhttp://a/\nname",
+        ] {
+            assert!(Request::parse(broken).is_none(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_known_by_its_names_and_numbers() {
+        for (href, expected) in [
+            ("http://localhost/", true),
+            ("http://localhost:8787/", true),
+            ("http://a.localhost/", true),
+            ("http://127.0.0.1:1/", true),
+            ("http://127.9.9.9/", true),
+            ("http://[::1]:8787/", true),
+            ("https://localhost/", false),
+            ("http://chat.example/", false),
+            ("http://127.0.0.1.evil.example/", false),
+            ("http://localhost.evil.example/", false),
+            ("http://[2001:db8::1]/", false),
+        ] {
+            assert_eq!(
+                Location::parse(href).unwrap().is_plain_loopback(),
+                expected,
+                "{href}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_is_told_from_a_call() {
+        let request = |headers: &str| {
+            let packed = format!("GET\nhttp://a/{headers}");
+            Request::parse(&packed).unwrap().is_navigation()
+        };
+        assert!(request("\nsec-fetch-mode\nnavigate"));
+        assert!(request("\naccept\ntext/html,*/*"));
+        assert!(!request("\naccept\ntext/html\nsec-fetch-mode\ncors"));
+        assert!(!request("\naccept\n*/*"));
+        assert!(!request("\naccept\ntext/html\nupgrade\nwebsocket"));
+        assert!(!request(""));
+    }
+
+    #[test]
+    fn the_clients_word_for_its_address_is_not_taken_on_plain_http() {
+        let address = |href: &str, value: &str| {
+            let packed = format!("GET\n{href}\ncf-connecting-ip\n{value}");
+            Request::parse(&packed)
+                .unwrap()
+                .client_address()
+                .map(str::to_owned)
+        };
+        assert_eq!(
+            address("https://a/", "2001:db8::1").as_deref(),
+            Some("2001:db8::1")
+        );
+        assert_eq!(address("http://a/", "192.0.2.1"), None);
+        assert_eq!(address("https://a/", "192.0.2.1, 10.0.0.1"), None);
+    }
+}

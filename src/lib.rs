@@ -1,0 +1,27 @@
+//! Vestibule: the room a visitor passes through before the chat rooms.
+//!
+//! A Cloudflare Worker that validates the session cookie, keeps the session in Workers KV, and
+//! forwards HTTP, SSE and WebSocket to the origin that holds the visitor's conversation.
+//!
+//! Everything in this crate but `edge` is plain synchronous Rust. It performs no I/O and reads no
+//! clock: a step takes what it needs as parameters and returns either its decision or the one
+//! read it lacks, and is then called again with the answer. So one and the same code runs in the
+//! Worker, in native tests and in a simulation, and a request that dies half-way leaves nothing
+//! behind. [`gateway`] holds the path of a request; every other module is one step of it.
+
+pub mod answer;
+pub mod clock;
+pub mod cookie;
+pub mod deployment;
+pub mod encoding;
+pub mod forward;
+pub mod gateway;
+pub mod inbound;
+pub mod route;
+pub mod session;
+pub mod store;
+pub mod telemetry;
+pub mod tenant;
+
+#[cfg(target_arch = "wasm32")]
+mod edge;

@@ -1,0 +1,4 @@
+//! Which origin a request goes to.
+
+pub mod pool;
+pub mod suspicion;

@@ -1,0 +1,325 @@
+//! Records as bytes: CBOR (RFC 8949) with numbered fields, sealed by XChaCha20-Poly1305.
+//!
+//! | bytes | |
+//! | --- | --- |
+//! | 1 | format, 1 |
+//! | 4 | key id |
+//! | 24 | nonce, random |
+//! | rest | ciphertext and its 16-byte tag |
+//!
+//! The format, the tenant and the storage key are bound in as associated data: a record moved to
+//! another name, or to another tenant, does not open. The extended nonce makes random nonces safe
+//! for any number of writes.
+
+use chacha20poly1305::XNonce;
+use chacha20poly1305::aead::{Aead as _, Payload};
+use minicbor::{Decode, Encode};
+use rand_chacha::rand_core::Rng;
+
+use crate::clock::{Seconds, UnixSeconds};
+use crate::cookie::key_ring::{KEY_ID_BYTES, KeyRing};
+use crate::session::data::Data;
+use crate::session::id::{Handle, RecordName, SessionId};
+use crate::session::record::{Entry, Record, Version};
+
+const FORMAT: u8 = 1;
+const NONCE_BYTES: usize = 24;
+
+/// The largest value that is even looked at; ours are far smaller.
+const LARGEST_SEALED: usize = 256 * 1024;
+
+/// Why stored bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Too short, too long, or not of our making.
+    Malformed,
+    /// Written by a newer release.
+    NewerFormat,
+    /// Sealed under a key that is not listed (any more).
+    UnknownKey,
+    /// The seal does not fit: damaged, or another tenant's or session's record.
+    SealBroken,
+}
+
+/// The fields of any entry; which ones are there says what it is. Numbers are never reused.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Fields<'a> {
+    #[n(0)]
+    kind: u8,
+    #[n(1)]
+    at: u64,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    name: [u8; 16],
+    #[n(3)]
+    seen: Option<u64>,
+    #[n(4)]
+    version: Option<u64>,
+    #[n(5)]
+    idle: Option<u64>,
+    #[b(6)]
+    pin: Option<&'a str>,
+    #[b(7)]
+    data: Option<&'a str>,
+}
+
+const LIVE: u8 = 0;
+const MOVED: u8 = 1;
+const ENDED: u8 = 2;
+
+/// Seals `entry` for storage under `name`.
+#[must_use]
+pub fn seal(
+    entry: &Entry,
+    name: &RecordName,
+    keys: &KeyRing,
+    random: &mut impl Rng,
+) -> Option<Vec<u8>> {
+    let key = keys.signing();
+    let mut nonce = [0; NONCE_BYTES];
+    random.fill_bytes(&mut nonce);
+    let plain = encode(entry)?;
+    let payload = Payload {
+        msg: &plain,
+        aad: &associated(name),
+    };
+    let sealed = key
+        .record_cipher
+        .encrypt(&XNonce::from(nonce), payload)
+        .ok()?;
+    Some([&[FORMAT], key.id.as_slice(), &nonce, &sealed].concat())
+}
+
+/// Opens what was stored under `name`.
+///
+/// # Errors
+/// [`Unreadable`]; the bytes are then to be left as they are.
+pub fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<Entry, Unreadable> {
+    if bytes.len() > LARGEST_SEALED {
+        return Err(Unreadable::Malformed);
+    }
+    let (format, rest) = bytes.split_first().ok_or(Unreadable::Malformed)?;
+    match *format {
+        FORMAT => {}
+        newer if newer > FORMAT && newer < 32 => return Err(Unreadable::NewerFormat),
+        _ => return Err(Unreadable::Malformed),
+    }
+    let (key_id, rest) = rest
+        .split_first_chunk::<KEY_ID_BYTES>()
+        .ok_or(Unreadable::Malformed)?;
+    let (nonce, sealed) = rest
+        .split_first_chunk::<NONCE_BYTES>()
+        .ok_or(Unreadable::Malformed)?;
+    let key = keys.find(key_id).ok_or(Unreadable::UnknownKey)?;
+    let payload = Payload {
+        msg: sealed,
+        aad: &associated(name),
+    };
+    let plain = key
+        .record_cipher
+        .decrypt(&XNonce::from(*nonce), payload)
+        .map_err(|_| Unreadable::SealBroken)?;
+    decode(&plain).ok_or(Unreadable::Malformed)
+}
+
+/// The name holds the tenant and the hash of the id.
+fn associated(name: &RecordName) -> Vec<u8> {
+    [&[FORMAT], name.as_str().as_bytes()].concat()
+}
+
+fn encode(entry: &Entry) -> Option<Vec<u8>> {
+    let blank = Fields {
+        kind: LIVE,
+        at: 0,
+        name: [0; 16],
+        seen: None,
+        version: None,
+        idle: None,
+        pin: None,
+        data: None,
+    };
+    let fields = match entry {
+        Entry::Live(record) => Fields {
+            at: record.created.0,
+            name: record.handle.0,
+            seen: Some(record.seen.0),
+            version: Some(record.version.0),
+            idle: record.idle.map(|idle| idle.0),
+            pin: record.pin.as_deref(),
+            data: record.data.stored(),
+            ..blank
+        },
+        Entry::Moved { successor, at } => Fields {
+            kind: MOVED,
+            at: at.0,
+            name: *successor.as_bytes(),
+            ..blank
+        },
+        Entry::Ended { at } => Fields {
+            kind: ENDED,
+            at: at.0,
+            ..blank
+        },
+    };
+    minicbor::to_vec(fields).ok()
+}
+
+fn decode(plain: &[u8]) -> Option<Entry> {
+    let fields: Fields<'_> = minicbor::decode(plain).ok()?;
+    let at = UnixSeconds(fields.at);
+    match fields.kind {
+        LIVE => Some(Entry::Live(Record {
+            handle: Handle(fields.name),
+            created: at,
+            seen: UnixSeconds(fields.seen?),
+            version: Version(fields.version?),
+            idle: fields.idle.map(Seconds),
+            pin: fields.pin.map(str::to_owned),
+            data: Data::from_stored(fields.data.unwrap_or_default().to_owned()),
+        })),
+        MOVED => Some(Entry::Moved {
+            successor: SessionId::from_bytes(fields.name),
+            at,
+        }),
+        ENDED => Some(Entry::Ended { at }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::key_ring::DeploymentKeys;
+    use crate::encoding::base64url;
+    use crate::tenant::TenantId;
+    use proptest::prelude::*;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+
+    fn tenant(id: &str) -> TenantId {
+        TenantId::parse(id).unwrap()
+    }
+
+    fn keys(keys: &[u8], id: &str) -> KeyRing {
+        let list: Vec<String> = keys.iter().map(|byte| base64url(&[*byte; 32])).collect();
+        KeyRing::derive(
+            &DeploymentKeys::parse(&list.join(",")).unwrap(),
+            &tenant(id),
+        )
+        .unwrap()
+    }
+
+    fn name(id: &str, byte: u8) -> RecordName {
+        RecordName::derive(&tenant(id), &SessionId::from_bytes([byte; 16]))
+    }
+
+    fn random() -> ChaCha20Rng {
+        ChaCha20Rng::seed_from_u64(1)
+    }
+
+    fn record() -> Record {
+        Record {
+            version: Version(7),
+            idle: Some(Seconds(600)),
+            pin: Some("blue".to_owned()),
+            data: Data::default().patched(r#"{"tier":"pro"}"#).unwrap(),
+            ..Record::unstored(
+                Handle([3; 16]),
+                UnixSeconds(1_700_000_000),
+                UnixSeconds(1_700_000_500),
+            )
+        }
+    }
+
+    #[test]
+    fn every_kind_of_entry_comes_back_as_it_was() {
+        let keys = keys(&[1], "t1");
+        let at = UnixSeconds(5);
+        for entry in [
+            Entry::Live(record()),
+            Entry::Moved {
+                successor: SessionId::from_bytes([8; 16]),
+                at,
+            },
+            Entry::Ended { at },
+        ] {
+            let bytes = seal(&entry, &name("t1", 1), &keys, &mut random()).unwrap();
+            assert_eq!(open(&bytes, &name("t1", 1), &keys), Ok(entry));
+        }
+    }
+
+    #[test]
+    fn a_record_opens_only_under_its_own_name_tenant_and_keys() {
+        let bytes = seal(
+            &Entry::Live(record()),
+            &name("t1", 1),
+            &keys(&[1], "t1"),
+            &mut random(),
+        )
+        .unwrap();
+        assert_eq!(
+            open(&bytes, &name("t1", 2), &keys(&[1], "t1")),
+            Err(Unreadable::SealBroken)
+        );
+        assert_eq!(
+            open(&bytes, &name("t2", 1), &keys(&[1], "t2")),
+            Err(Unreadable::SealBroken)
+        );
+        assert_eq!(
+            open(&bytes, &name("t1", 1), &keys(&[2], "t1")),
+            Err(Unreadable::UnknownKey)
+        );
+        assert!(open(&bytes, &name("t1", 1), &keys(&[2, 1], "t1")).is_ok());
+    }
+
+    #[test]
+    fn any_damaged_byte_is_noticed_and_nothing_panics() {
+        let keys = keys(&[1], "t1");
+        let bytes = seal(&Entry::Live(record()), &name("t1", 1), &keys, &mut random()).unwrap();
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x40;
+            assert!(open(&damaged, &name("t1", 1), &keys).is_err(), "byte {at}");
+            assert!(
+                open(&bytes[..at], &name("t1", 1), &keys).is_err(),
+                "cut at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_told_apart_from_rubbish() {
+        let keys = keys(&[1], "t1");
+        assert_eq!(
+            open(&[2, 0, 0], &name("t1", 1), &keys),
+            Err(Unreadable::NewerFormat)
+        );
+        assert_eq!(
+            open(b"null", &name("t1", 1), &keys),
+            Err(Unreadable::Malformed)
+        );
+        assert_eq!(open(&[], &name("t1", 1), &keys), Err(Unreadable::Malformed));
+    }
+
+    #[test]
+    fn the_sealed_bytes_show_nothing_of_the_content() {
+        let bytes = seal(
+            &Entry::Live(record()),
+            &name("t1", 1),
+            &keys(&[1], "t1"),
+            &mut random(),
+        )
+        .unwrap();
+        for secret in [b"pro".as_slice(), b"tier", b"blue", &[3; 16]] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_refused_without_a_panic(bytes: Vec<u8>) {
+            prop_assert!(open(&bytes, &name("t1", 1), &keys(&[1], "t1")).is_err());
+            let _ = decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The session's data: one JSON object, changed by merge patches (RFC 7396), told to origins as one
+//! line of ASCII.
+
+use serde_json::{Map, Value};
+
+/// The most a session may hold, as compact JSON.
+pub const LARGEST_DATA: usize = 64 * 1024;
+
+/// A JSON object. Kept as compact JSON: it is written out far more often than it is changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Data(Option<String>);
+
+/// Why a patch was not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadPatch {
+    /// Not JSON, or nested too deeply.
+    NotJson,
+    /// JSON, but not an object: data is always an object.
+    NotAnObject,
+    /// The result would be larger than [`LARGEST_DATA`].
+    TooLarge,
+}
+
+impl Data {
+    /// Data stored earlier.
+    #[must_use]
+    pub fn from_stored(json: String) -> Self {
+        Self((json != "{}" && !json.is_empty()).then_some(json))
+    }
+
+    /// Compact JSON, or `None` for the empty object.
+    #[must_use]
+    pub fn stored(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// Compact JSON; `{}` when there is nothing.
+    #[must_use]
+    pub fn to_json(&self) -> &str {
+        self.0.as_deref().unwrap_or("{}")
+    }
+
+    /// The data with `patch` merged in.
+    ///
+    /// # Errors
+    /// [`BadPatch`]; the data is unchanged then.
+    pub fn patched(&self, patch: &str) -> Result<Self, BadPatch> {
+        let patch: Value = serde_json::from_str(patch).map_err(|_| BadPatch::NotJson)?;
+        let Value::Object(patch) = patch else {
+            return Err(BadPatch::NotAnObject);
+        };
+        let mut object = match serde_json::from_str(self.to_json()) {
+            Ok(Value::Object(object)) => object,
+            _ => Map::new(),
+        };
+        merge(&mut object, patch);
+        let json = Value::Object(object).to_string();
+        if json.len() > LARGEST_DATA {
+            return Err(BadPatch::TooLarge);
+        }
+        Ok(Self::from_stored(json))
+    }
+
+    /// One line of ASCII JSON for a header; everything else is escaped as `\uXXXX`.
+    #[must_use]
+    pub fn to_header(&self) -> Option<String> {
+        self.0.as_deref().map(ascii)
+    }
+}
+
+/// RFC 7396 section 2. Depth is bounded by the parser, which refuses more than 128 levels.
+fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (key, change) in patch {
+        match change {
+            Value::Null => {
+                target.remove(&key);
+            }
+            Value::Object(change) => {
+                let slot = target
+                    .entry(key)
+                    .or_insert_with(|| Value::Object(Map::new()));
+                if !slot.is_object() {
+                    *slot = Value::Object(Map::new());
+                }
+                if let Value::Object(inner) = slot {
+                    merge(inner, change);
+                }
+            }
+            other => {
+                target.insert(key, other);
+            }
+        }
+    }
+}
+
+/// Escapes what is not printable ASCII. In JSON such characters occur inside strings only, and
+/// control characters are escaped there already.
+fn ascii(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    let mut units = [0_u16; 2];
+    for char in json.chars() {
+        if matches!(char, ' '..='~') {
+            line.push(char);
+        } else {
+            for unit in char.encode_utf16(&mut units) {
+                line.push_str("\\u");
+                crate::encoding::push_hex(&mut line, &unit.to_be_bytes());
+            }
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn data(json: &str) -> Data {
+        Data::default().patched(json).unwrap()
+    }
+
+    #[test]
+    fn patches_merge_as_the_standard_says() {
+        // The applicable cases of RFC 7396 appendix A: those whose target and patch are objects.
+        for (target, patch, result) in [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
+            (
+                r#"{"a":{"b":"c"}}"#,
+                r#"{"a":{"b":"d","c":null}}"#,
+                r#"{"a":{"b":"d"}}"#,
+            ),
+            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+            (
+                r#"{"e":1}"#,
+                r#"{"a":{"bb":{"ccc":null}}}"#,
+                r#"{"a":{"bb":{}},"e":1}"#,
+            ),
+        ] {
+            assert_eq!(
+                data(target).patched(patch).unwrap().to_json(),
+                result,
+                "{target} {patch}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_changes_nothing() {
+        let deep = "[".repeat(100_000);
+        for (patch, expected) in [
+            ("", BadPatch::NotJson),
+            ("{", BadPatch::NotJson),
+            (r#"{"a":1e999}"#, BadPatch::NotJson),
+            (deep.as_str(), BadPatch::NotJson),
+            ("[]", BadPatch::NotAnObject),
+            ("null", BadPatch::NotAnObject),
+        ] {
+            assert_eq!(Data::default().patched(patch), Err(expected));
+        }
+        let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(LARGEST_DATA));
+        assert_eq!(Data::default().patched(&large), Err(BadPatch::TooLarge));
+    }
+
+    #[test]
+    fn the_header_is_one_line_of_ascii() {
+        let header = data(r#"{"a":"é\n𝄞\u007f"}"#).to_header().unwrap();
+        assert_eq!(header, r#"{"a":"\u00e9\n\ud834\udd1e\u007f"}"#);
+        assert_eq!(Data::default().to_header(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_header_means_what_the_data_means(text in ".*") {
+            let json = serde_json::json!({ "key": text }).to_string();
+            let header = data(&json).to_header().unwrap();
+            prop_assert!(header.bytes().all(|b| (b' '..=b'~').contains(&b)));
+            let parsed: Value = serde_json::from_str(&header).unwrap();
+            prop_assert_eq!(parsed, serde_json::json!({ "key": text }));
+        }
+    }
+}

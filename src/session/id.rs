@@ -1,0 +1,128 @@
+//! The names of a session, each for one purpose and none convertible into a stronger one.
+//!
+//! * [`SessionId`]: the secret in the cookie. Changes at every rotation.
+//! * [`Handle`]: the public name, told to origins. Derived from the first id by a hash, so that a
+//!   guest has one before anything is stored; afterwards kept in the record. Also what decides
+//!   the origin, so rotation moves nobody.
+//! * [`RecordName`]: where storage keeps the record: a hash of the id, so that a copy of the
+//!   namespace yields no cookie.
+
+use core::fmt;
+
+use hmac::Mac as _;
+use rand_chacha::rand_core::Rng;
+use sha2::{Digest as _, Sha256};
+
+use crate::cookie::key_ring::KeyRing;
+use crate::encoding;
+use crate::tenant::TenantId;
+
+/// Length of a session id: 128 random bits.
+pub const SESSION_ID_BYTES: usize = 16;
+
+/// The secret id in the cookie. Cannot be printed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId([u8; SESSION_ID_BYTES]);
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(secret)")
+    }
+}
+
+impl SessionId {
+    /// A new id from a cryptographic random source.
+    #[must_use]
+    pub fn generate(random: &mut impl Rng) -> Self {
+        let mut bytes = [0; SESSION_ID_BYTES];
+        random.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// An id read from a cookie or a record.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; SESSION_ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes that go into the cookie.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; SESSION_ID_BYTES] {
+        &self.0
+    }
+
+    /// The id that follows this one at a rotation. A function of the old id and a secret key, so
+    /// that requests rotating the same session at the same time agree on one successor without
+    /// asking each other. `salt` is the version being left, so that two rotations differ.
+    #[must_use]
+    pub fn successor(&self, keys: &KeyRing, salt: u64) -> Self {
+        let mac = keys
+            .signing()
+            .cookie_mac
+            .clone()
+            .chain_update(b"vestibule/v1/successor")
+            .chain_update(self.0)
+            .chain_update(salt.to_be_bytes())
+            .finalize();
+        Self(mac.as_bytes().first_chunk().copied().unwrap_or(self.0))
+    }
+}
+
+/// The public name of a session: 128 bits, 22 base64url characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Handle(pub [u8; 16]);
+
+impl Handle {
+    /// The handle of a session whose first id is `id`.
+    #[must_use]
+    pub fn derive(tenant: &TenantId, id: &SessionId) -> Self {
+        Self(
+            hash("handle", tenant, id)
+                .first_chunk()
+                .copied()
+                .unwrap_or_default(),
+        )
+    }
+
+    /// As it is told to origins.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        encoding::base64url(&self.0)
+    }
+}
+
+/// The storage key of a session's record: `s:<tenant>:<43 base64url characters>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RecordName(String);
+
+impl RecordName {
+    /// Where the record of `id` is kept.
+    #[must_use]
+    pub fn derive(tenant: &TenantId, id: &SessionId) -> Self {
+        let hash = encoding::base64url(&hash("record", tenant, id));
+        Self(format!("s:{tenant}:{hash}"))
+    }
+
+    /// Where an unreadable record is set aside, for the operator to look at.
+    #[must_use]
+    pub fn quarantine(&self) -> String {
+        format!("q:{}", self.0)
+    }
+
+    /// The storage key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Ids are 128 random bits, so a plain hash cannot be run backwards. No deployment key goes in:
+/// key rotation must neither rename a session nor lose its record.
+fn hash(purpose: &str, tenant: &TenantId, id: &SessionId) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in ["v1/", purpose, "/", tenant.as_str(), "/"] {
+        hash.update(part.as_bytes());
+    }
+    hash.update(id.0);
+    hash.finalize().into()
+}

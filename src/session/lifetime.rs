@@ -1,0 +1,159 @@
+//! How long a session lives: the idle and the absolute limit, and when activity is written down.
+//!
+//! Enforced here on every use (contract P9). The time to live given to storage only makes expired
+//! bytes disappear.
+
+use crate::clock::{Seconds, UnixSeconds};
+
+/// Storage refuses shorter times to live.
+const SHORTEST_STORED: Seconds = Seconds(60);
+
+/// How much longer storage keeps a record than it is valid, so that a limit is always found by
+/// this code and reported as what it is.
+const STORED_MARGIN: u64 = 60;
+
+/// A tenant's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Ends a session that is not used for so long.
+    pub idle: Seconds,
+    /// Ends a session so long after it began, whatever happens.
+    pub absolute: Seconds,
+}
+
+/// The times that decide whether one session still lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// When the session began.
+    pub created: UnixSeconds,
+    /// When it was last known to be used.
+    pub seen: UnixSeconds,
+    /// This session's own idle limit, if the origin asked for one.
+    pub idle: Option<Seconds>,
+}
+
+impl Lifetime {
+    /// The idle limit of this session: its own, never beyond the absolute one.
+    #[must_use]
+    pub fn idle_of(&self, span: &Span) -> Seconds {
+        span.idle.unwrap_or(self.idle).min(self.absolute)
+    }
+
+    /// The idle limits an origin may ask for.
+    #[must_use]
+    pub fn allows_idle(&self, idle: Seconds) -> bool {
+        idle >= SHORTEST_STORED && idle <= self.absolute
+    }
+
+    /// When the absolute limit strikes.
+    #[must_use]
+    pub fn absolute_end(&self, span: &Span) -> UnixSeconds {
+        span.created + self.absolute
+    }
+
+    /// When the session ends if it is not used again.
+    #[must_use]
+    pub fn end(&self, span: &Span) -> UnixSeconds {
+        (span.seen + self.idle_of(span)).min(self.absolute_end(span))
+    }
+
+    /// Whether a limit has struck.
+    #[must_use]
+    pub fn has_ended(&self, span: &Span, now: UnixSeconds) -> bool {
+        now >= self.end(span)
+    }
+
+    /// Activity is written down at most once in so long: `max(60 s, idle / 8)`, spread by up to a
+    /// tenth per session (`spread` is any evenly distributed number), so that sessions which began
+    /// together do not write together for ever. Never more than half the idle limit: a short limit
+    /// that were touched too late would strike down a session in use.
+    #[must_use]
+    pub fn touch_interval(&self, span: &Span, spread: u8) -> Seconds {
+        let idle = self.idle_of(span).0;
+        let base = (idle / 8).max(60);
+        let jitter = base / 10 * u64::from(spread) / 256;
+        Seconds((base - jitter).min(idle / 2))
+    }
+
+    /// Whether the last noted use is old enough to note this one.
+    #[must_use]
+    pub fn touch_is_due(&self, span: &Span, spread: u8, now: UnixSeconds) -> bool {
+        now.since(span.seen) >= self.touch_interval(span, spread)
+    }
+
+    /// How long storage should keep the record.
+    #[must_use]
+    pub fn stored_for(&self, span: &Span, now: UnixSeconds) -> Seconds {
+        let left = self.end(span).since(now);
+        Seconds(left.0 + STORED_MARGIN).max(SHORTEST_STORED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const POLICY: Lifetime = Lifetime {
+        idle: Seconds(1_800),
+        absolute: Seconds(43_200),
+    };
+
+    fn span(created: u64, seen: u64) -> Span {
+        Span {
+            created: UnixSeconds(created),
+            seen: UnixSeconds(seen),
+            idle: None,
+        }
+    }
+
+    #[test]
+    fn a_session_ends_at_whichever_limit_comes_first() {
+        assert!(!POLICY.has_ended(&span(0, 0), UnixSeconds(1_799)));
+        assert!(POLICY.has_ended(&span(0, 0), UnixSeconds(1_800)));
+        assert!(!POLICY.has_ended(&span(0, 43_000), UnixSeconds(43_199)));
+        assert!(POLICY.has_ended(&span(0, 43_000), UnixSeconds(43_200)));
+    }
+
+    #[test]
+    fn an_own_idle_limit_never_outlives_the_absolute_one() {
+        let own = Span {
+            idle: Some(Seconds(1_000_000)),
+            ..span(0, 0)
+        };
+        assert_eq!(POLICY.end(&own), UnixSeconds(43_200));
+        assert!(!POLICY.allows_idle(Seconds(59)));
+        assert!(POLICY.allows_idle(Seconds(60)));
+        assert!(!POLICY.allows_idle(Seconds(43_201)));
+    }
+
+    #[test]
+    fn activity_is_noted_every_eighth_of_the_idle_limit_and_never_within_a_minute() {
+        assert_eq!(POLICY.touch_interval(&span(0, 0), 0), Seconds(225));
+        let short = Span {
+            idle: Some(Seconds(300)),
+            ..span(0, 0)
+        };
+        assert_eq!(POLICY.touch_interval(&short, 0), Seconds(60));
+        let shortest = Span {
+            idle: Some(Seconds(60)),
+            ..span(0, 0)
+        };
+        assert_eq!(POLICY.touch_interval(&shortest, 0), Seconds(30));
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_in_steady_use_never_idles_out(idle in 60_u64..100_000, spread: u8) {
+            let policy = Lifetime { idle: Seconds(idle), absolute: Seconds(1_000_000) };
+            let mut own = span(0, 0);
+            for now in (0..idle * 4).step_by(usize::try_from(idle / 4).unwrap()) {
+                let now = UnixSeconds(now);
+                prop_assert!(!policy.has_ended(&own, now));
+                if policy.touch_is_due(&own, spread, now) {
+                    own.seen = now;
+                }
+            }
+        }
+    }
+}

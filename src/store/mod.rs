@@ -1,0 +1,129 @@
+//! What the core asks of storage, and what storage answers.
+//!
+//! The core never waits. A step that lacks a record says which ([`Read`]) and is called again with
+//! the answer among [`Answers`]; what it wants stored it returns as [`Write`]s. "Absent" and
+//! "could not read" are different answers all the way up, because the first ends a session and the
+//! second must not.
+
+pub mod cache;
+
+use crate::clock::Seconds;
+use crate::session::id::RecordName;
+
+/// A read the caller must perform before the step can go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The storage key.
+    pub key: String,
+    /// Milliseconds to wait first: storage is behind and is being given time.
+    pub after_ms: u32,
+}
+
+/// What a read found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Storage answered that there is nothing.
+    Absent,
+    /// Storage did not answer, or with an error.
+    Unavailable,
+}
+
+/// One answered read.
+#[derive(Clone, Debug)]
+struct Answer {
+    key: String,
+    found: Found,
+    attempts: u32,
+}
+
+/// Why an origin did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection failed or broke; the request may or may not have been processed.
+    Lost,
+    /// The request certainly was not sent: the platform says it could not connect.
+    Unsent,
+    /// No response headers within the limit.
+    TimedOut,
+}
+
+/// Everything the outside has answered to this request so far.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    reads: Vec<Answer>,
+    write: Option<bool>,
+    failures: Vec<(String, Failure)>,
+}
+
+impl Answers {
+    /// Takes note of an answer; a later one for the same key replaces the earlier.
+    pub fn add(&mut self, key: &str, found: Found) {
+        match self.reads.iter_mut().find(|answer| answer.key == key) {
+            Some(answer) => {
+                answer.found = found;
+                answer.attempts += 1;
+            }
+            None => self.reads.push(Answer {
+                key: key.to_owned(),
+                found,
+                attempts: 1,
+            }),
+        }
+    }
+
+    /// Takes note whether the durable writes asked for were all acknowledged.
+    pub fn set_written(&mut self, acknowledged: bool) {
+        self.write = Some(acknowledged);
+    }
+
+    /// Takes note that this origin, by name, did not answer.
+    pub fn add_failure(&mut self, origin: &str, failure: Failure) {
+        self.failures.push((origin.to_owned(), failure));
+    }
+
+    /// The origins that did not answer this request, in the order they were tried.
+    #[must_use]
+    pub fn failures(&self) -> &[(String, Failure)] {
+        &self.failures
+    }
+
+    /// What is known of `key`, and how often it was asked for.
+    #[must_use]
+    pub fn read(&self, key: &str) -> Option<(&Found, u32)> {
+        self.reads
+            .iter()
+            .find(|answer| answer.key == key)
+            .map(|answer| (&answer.found, answer.attempts))
+    }
+
+    /// Whether the durable writes were acknowledged; `None` while they were not tried.
+    #[must_use]
+    pub fn written(&self) -> Option<bool> {
+        self.write
+    }
+}
+
+/// A value to be stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The storage key.
+    pub key: String,
+    /// The sealed bytes.
+    pub value: Vec<u8>,
+    /// How long storage keeps it; whole seconds, at least 60.
+    pub ttl: Seconds,
+}
+
+impl Write {
+    /// A record under its name.
+    #[must_use]
+    pub fn record(name: &RecordName, value: Vec<u8>, ttl: Seconds) -> Self {
+        Self {
+            key: name.as_str().to_owned(),
+            value,
+            ttl,
+        }
+    }
+}

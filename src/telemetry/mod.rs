@@ -1,0 +1,3 @@
+//! What the operator learns of what happened.
+
+pub mod log;
