@@ -131,7 +131,7 @@ fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
         Isolate::Ready(gateway) => {
             let step = gateway.admit(packed, millis(now), answers);
             drain(gateway);
-            wire::step(step)
+            wire::step(&step)
         }
         Isolate::Misconfigured(faults) => {
             let page = Request::parse(packed).is_some_and(|request| request.is_navigation());

@@ -9,17 +9,17 @@ use crate::answer::Answer;
 use crate::gateway::{Forward, Settled, Step};
 use crate::store::Read;
 
-pub(super) fn step(step: Step) -> String {
+pub(super) fn step(step: &Step) -> String {
     match step {
         Step::Forward(forward) => self::forward(forward),
-        Step::Answer(answer) => self::answer(&answer),
-        Step::Read(read) => self::read(&read),
+        Step::Answer(answer) => self::answer(answer),
+        Step::Read(read) => self::read(read),
         Step::Store => "S".to_owned(),
     }
 }
 
 /// `F` and flags, URL, first-byte limit, origin, ticket, then names and values of headers.
-fn forward(forward: Forward) -> String {
+fn forward(forward: &Forward) -> String {
     let mut text = String::with_capacity(forward.headers.len() + forward.url.len() + 256);
     text.push('F');
     for (flag, letter) in [
