@@ -1,0 +1,85 @@
+/**
+ * Makes what is missing before anything can be built: npm packages, the wasm target, the glue
+ * generator, development keys. Each step is skipped when it is done already, and an interrupted one
+ * is simply done again.
+ *
+ * Runs under whatever Node the machine has (20 or newer) and before any package is installed, so it
+ * uses nothing but Node itself.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { Fault, main, step } from "./progress.mjs";
+import { output, run } from "./run.mjs";
+
+export const ROOT = path.resolve(import.meta.dirname, "..");
+
+/** The Node that comes with the packages: wrangler needs a newer one than many machines have. */
+export const NODE = path.join(ROOT, "node_modules/.bin/node");
+
+/** The generator of the JavaScript glue, built from this workspace. */
+export const BINDGEN = path.join(ROOT, "target/release/bindgen");
+
+export async function setUp() {
+  await packages();
+  await rust();
+  await bindgen();
+  developmentKeys();
+}
+
+/** npm keeps a copy of the lock it installed; when that differs from ours, packages are missing. */
+async function packages() {
+  const wanted = JSON.parse(readFileSync(path.join(ROOT, "package-lock.json"), "utf8")).packages;
+  const stamp = path.join(ROOT, "node_modules/.package-lock.json");
+  if (existsSync(stamp) && existsSync(NODE)) {
+    const installed = JSON.parse(readFileSync(stamp, "utf8")).packages;
+    const complete = Object.keys(wanted).every(
+      (name) =>
+        name === "" || wanted[name].optional || installed[name]?.version === wanted[name].version,
+    );
+    if (complete) return;
+  }
+  await step("Installing npm packages: wrangler, workerd, test tools", "20 s", () =>
+    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: ROOT }),
+  );
+}
+
+async function rust() {
+  const version = output("rustc", ["--version"])?.match(/\d+\.(\d+)\.\d+/);
+  const manifest = readFileSync(path.join(ROOT, "Cargo.toml"), "utf8");
+  const needed = manifest.match(/rust-version = "(\d+\.(\d+))"/);
+  if (!version) throw new Fault("Rust is missing. Install it from https://rustup.rs and run this again.");
+  if (needed && Number(version[1]) < Number(needed[2])) {
+    throw new Fault(`Rust ${needed[1]} or newer is needed, this is ${version[0]}. Run: rustup update`);
+  }
+  const sysroot = output("rustc", ["--print", "sysroot"]) ?? "";
+  if (existsSync(path.join(sysroot, "lib/rustlib/wasm32-unknown-unknown/lib"))) return;
+  await step("Adding Rust's wasm32 target", "5 s", () =>
+    run("rustup", ["target", "add", "wasm32-unknown-unknown"], { cwd: ROOT }),
+  );
+}
+
+async function bindgen() {
+  const lock = path.join(ROOT, "Cargo.lock");
+  const version = readFileSync(lock, "utf8").match(
+    /name = "wasm-bindgen-cli-support"\nversion = "(.+)"/,
+  )?.[1];
+  const stamp = `${BINDGEN}.version`;
+  if (existsSync(BINDGEN) && existsSync(stamp) && readFileSync(stamp, "utf8") === version) return;
+  await step(`Building the wasm-bindgen ${version} generator`, "1 min", () =>
+    run("cargo", ["build", "--quiet", "--release", "--locked", "-p", "bindgen"], { cwd: ROOT }),
+  );
+  writeFileSync(stamp, String(version));
+}
+
+/** Fresh keys for this checkout's development server. There is no default secret to forget about. */
+function developmentKeys() {
+  const file = path.join(ROOT, ".dev.vars");
+  if (existsSync(file)) return;
+  const key = randomBytes(32).toString("base64url");
+  writeFileSync(file, `# Made for local development. Never use in production.\nSESSION_KEYS=${key}\n`, {
+    mode: 0o600,
+  });
+}
+
+if (import.meta.filename === process.argv[1]) await main(setUp);
