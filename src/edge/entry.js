@@ -7,7 +7,7 @@
  */
 import { admit, admitWith, afterwards, configure, settle, takeWrites } from "./core.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackRead } from "./packing.js";
-import { read, write } from "./storage.js";
+import { read, write, writeDurably } from "./storage.js";
 import { watched } from "./streams.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
@@ -50,23 +50,41 @@ function perform(decision, passage) {
 }
 
 /**
- * Gets what the decision lacks, and asks again until there is one.
+ * Gets what the decision lacks, then performs it.
  * @param {string} decision
  * @param {Passage} passage
  */
 async function inquire(decision, passage) {
   const { env, context, packed, answers } = passage;
-  while (decision.startsWith("R") || decision.startsWith("S")) {
-    if (decision.startsWith("R")) {
-      const { key, afterMs } = unpackRead(decision);
+  const complete = await satisfy(decision, env, answers, () => admitWith(packed, answers));
+  storeLater(env, context);
+  return perform(complete, passage);
+}
+
+/** @param {string} decision */
+function isComplete(decision) {
+  return !decision.startsWith("R") && !decision.startsWith("S");
+}
+
+/**
+ * Performs reads, and writes that must be acknowledged, until the core needs no more.
+ * @param {string} decision
+ * @param {Env} env
+ * @param {Answer[]} answers what was answered so far; added to
+ * @param {() => string} ask
+ */
+async function satisfy(decision, env, answers, ask) {
+  let current = decision;
+  while (!isComplete(current)) {
+    if (current.startsWith("R")) {
+      const { key, afterMs } = unpackRead(current);
       answers.push(await read(env.SESSIONS, key, afterMs));
     } else {
-      answers.push({ kind: "written", acknowledged: await write(env.SESSIONS, takeWrites()) });
+      answers.push({ kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) });
     }
-    decision = admitWith(packed, answers);
+    current = ask();
   }
-  storeLater(env, context);
-  return perform(decision, passage);
+  return current;
 }
 
 /**
@@ -160,21 +178,16 @@ function settled(response, ticket, env, context) {
   const headers = packHeaders(response.headers);
   /** @type {Answer[]} */
   const answers = [];
-  /** @returns {Response | Promise<Response>} */
-  const next = () => {
-    const decision = settle(ticket, response.status, headers, answers);
-    if (decision.startsWith("R")) {
-      const { key, afterMs } = unpackRead(decision);
-      return read(env.SESSIONS, key, afterMs).then((answer) => {
-        answers.push(answer);
-        return next();
-      });
-    }
+  const ask = () => settle(ticket, response.status, headers, answers);
+  /** @param {string} decision */
+  const conclude = (decision) => {
     storeLater(env, context);
     if (decision.startsWith("U")) return response;
     return decision.startsWith("E") ? applyEdits(decision, response) : unpackAnswer(decision);
   };
-  return next();
+  const decision = ask();
+  if (isComplete(decision)) return conclude(decision);
+  return satisfy(decision, env, answers, ask).then(conclude);
 }
 
 /**
@@ -185,12 +198,8 @@ function settled(response, ticket, env, context) {
 async function keepUp(ticket, env) {
   /** @type {Answer[]} */
   const answers = [];
-  for (;;) {
-    const decision = afterwards(ticket, answers);
-    if (!decision.startsWith("R")) break;
-    const { key, afterMs } = unpackRead(decision);
-    answers.push(await read(env.SESSIONS, key, afterMs));
-  }
+  const ask = () => afterwards(ticket, answers);
+  await satisfy(ask(), env, answers, ask);
   await write(env.SESSIONS, takeWrites());
 }
 

@@ -49,32 +49,51 @@ const waiting = new Map();
 const written = new Map();
 
 /**
- * Stores values, each at most once a second per key.
+ * Stores values, each at most once a second per key. Every caller waits by itself and takes along
+ * whatever is the latest by then: one that is cancelled takes nobody's value with it.
+ * @param {KVNamespace} kv
+ * @param {Write[]} writes
+ */
+export async function write(kv, writes) {
+  await Promise.all(
+    writes.map(async (one) => {
+      waiting.set(one.key, one);
+      await turn(one.key);
+      const latest = waiting.get(one.key);
+      waiting.delete(one.key);
+      if (latest) await put(kv, latest);
+    }),
+  );
+}
+
+/**
+ * Stores values by this caller's own hand, so that it knows whether they were acknowledged. Older
+ * ones that wait for their turn are dropped: they must not come after.
  * @param {KVNamespace} kv
  * @param {Write[]} writes
  * @returns {Promise<boolean>} whether all were acknowledged
  */
-export async function write(kv, writes) {
-  const outcomes = await Promise.all(writes.map((one) => spaced(kv, one)));
+export async function writeDurably(kv, writes) {
+  const outcomes = await Promise.all(
+    writes.map(async (one) => {
+      waiting.delete(one.key);
+      await turn(one.key);
+      return put(kv, one);
+    }),
+  );
   return outcomes.every(Boolean);
 }
 
 /**
- * Every request waits by itself and takes along whatever is the latest by then: one that is
- * cancelled takes nobody's value with it.
- * @param {KVNamespace} kv
- * @param {Write} write
+ * Waits until the key may be written again.
+ * @param {string} key
  */
-async function spaced(kv, write) {
-  const { key } = write;
-  const wait = () => (written.get(key) ?? 0) + SPACING - Date.now();
-  if (!waiting.has(key) && wait() <= 0) return put(kv, write);
-  waiting.set(key, write);
-  while (wait() > 0) await pause(wait());
-  const latest = waiting.get(key);
-  if (!latest) return true;
-  waiting.delete(key);
-  return put(kv, latest);
+async function turn(key) {
+  for (;;) {
+    const wait = (written.get(key) ?? 0) + SPACING - Date.now();
+    if (wait <= 0) return;
+    await pause(wait);
+  }
 }
 
 /**

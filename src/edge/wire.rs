@@ -68,6 +68,7 @@ pub(super) fn settled(settled: &Settled) -> String {
         Settled::Untouched => "U".to_owned(),
         Settled::Replaced(answer) => self::answer(answer),
         Settled::Read(read) => self::read(read),
+        Settled::Store => "S".to_owned(),
         Settled::Edited(edits) => {
             let mut text = format!("E\n{}\n", edits.remove.len());
             for name in &edits.remove {

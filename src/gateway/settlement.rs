@@ -27,6 +27,14 @@ pub enum Settled {
     Replaced(Answer),
     /// Read this, then ask again.
     Read(Read),
+    /// Store what [`Gateway::take_writes`] holds, wait for the acknowledgement, then ask again.
+    Store,
+}
+
+/// What an answer has to wait for.
+enum Lack {
+    Read(Read),
+    Store,
 }
 
 /// What an answer does to the visitor's cookie.
@@ -58,7 +66,8 @@ impl Gateway {
         let headers = unpack(headers);
         let cookie = match self.change_session(&ticket, &headers, now, answers) {
             Ok(cookie) => cookie,
-            Err(read) => return Settled::Read(read),
+            Err(Lack::Read(read)) => return Settled::Read(read),
+            Err(Lack::Store) => return Settled::Store,
         };
         self.suspicions.clear(ticket.origin);
         let set_cookie = match cookie {
@@ -106,7 +115,7 @@ impl Gateway {
         headers: &[(&str, &str)],
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Cookie, Read> {
+    ) -> Result<Cookie, Lack> {
         let (mut wishes, malformed) = controls::read(headers);
         for control in malformed {
             let event = Event::new(Level::Warn, "control_ignored").with("header", control.0);
@@ -124,10 +133,17 @@ impl Gateway {
         else {
             return Ok(Cookie::Keep);
         };
-        let Some((id, record)) = self.freshest(&verified.token, now, answers)? else {
-            let event =
-                Event::new(Level::Error, "session_change_lost").with("trace_id", ticket.trace_id);
-            self.note(event.with("origin", ticket.origin));
+        if let (true, Some(acknowledged)) = (wishes.destroy, answers.written()) {
+            if !acknowledged {
+                self.note_lost_change(ticket);
+            }
+            return Ok(Cookie::Clear);
+        }
+        let freshest = self
+            .freshest(&verified.token, now, answers)
+            .map_err(Lack::Read)?;
+        let Some((id, record)) = freshest else {
+            self.note_lost_change(ticket);
             return Ok(Cookie::Keep);
         };
         if id != verified.token.id {
@@ -139,7 +155,18 @@ impl Gateway {
             let elsewhere = hashed.is_none_or(|hashed| hashed.name != ticket.origin);
             wishes.pin = Some(elsewhere.then(|| ticket.origin.to_owned()));
         }
-        Ok(self.grant(id, &record, &wishes, verified.token, now))
+        let cookie = self.grant(id, &record, &wishes, verified.token, now);
+        // That a session is over is not told before storage knows.
+        if wishes.destroy && !self.writes.is_empty() {
+            Err(Lack::Store)
+        } else {
+            Ok(cookie)
+        }
+    }
+
+    fn note_lost_change(&mut self, ticket: &Ticket<'_>) {
+        let event = Event::new(Level::Error, "session_change_lost").with("origin", ticket.origin);
+        self.note(event.with("trace_id", ticket.trace_id));
     }
 
     fn grant(

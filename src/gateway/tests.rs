@@ -143,6 +143,10 @@ impl World {
                     let found = self.found(&read.key);
                     answers.add(&read.key, found);
                 }
+                Settled::Store => {
+                    let acknowledged = self.store();
+                    answers.set_written(acknowledged);
+                }
                 Settled::Edited(edits) => break edits,
                 Settled::Untouched => break Edits::default(),
                 Settled::Replaced(answer) => panic!("replaced: {answer:?}"),

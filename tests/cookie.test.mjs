@@ -1,0 +1,232 @@
+/** What becomes of a session cookie that is not as it should be. */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { Browser } from "./harness/browser.mjs";
+import { mint, read } from "./harness/cookie.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { header, send } from "./harness/raw.mjs";
+import { Vestibule, freshKey } from "./harness/workerd.mjs";
+
+const CLEARED = "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
+const SET = /^__Host-session=[A-Za-z0-9_-]{88}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$/;
+
+/** @param {import("node:test").TestContext} t */
+async function deployment(t, vars = {}) {
+  const origin = await Origin.start(t);
+  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
+  const get = (/** @type {string | string[]} */ cookie, request = {}) => {
+    const lines = [cookie].flat().map((value) => `Cookie: ${value}`);
+    return send(vestibule.port, { ...request, lines });
+  };
+  return { origin, vestibule, get, key: vestibule.keys, kv: vestibule.kv };
+}
+
+test("a visitor without a cookie gets one with every attribute, over https names", async (t) => {
+  const { get } = await deployment(t);
+  const answer = await get([]);
+  assert.equal(answer.status, 200);
+  assert.match(header(answer, "set-cookie")[0], SET);
+  assert.deepEqual(header(answer, "cache-control"), ["no-store"]);
+  assert.deepEqual(header(answer, "vary"), ["Cookie"]);
+});
+
+test("over plain http to loopback the cookie works in every browser", async (t) => {
+  const { get } = await deployment(t);
+  const answer = await get([], { host: "localhost:8787" });
+  assert.match(header(answer, "set-cookie")[0], /^session=[\w-]{88}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
+});
+
+test("without a session, a page leads to sign-in and a call gets 401", async (t) => {
+  const { vestibule, origin } = await deployment(t, { LOGIN_MODE: "required" });
+  const page = await send(vestibule.port, { target: "/a?b=1", lines: ["Sec-Fetch-Mode: navigate"] });
+  assert.equal(page.status, 303);
+  assert.deepEqual(header(page, "location"), ["/_session/login?return_to=/a%3fb%3d1"]);
+  for (const lines of [[], ["Accept: text/event-stream"], ["Sec-Fetch-Mode: cors", "Accept: text/html"]]) {
+    const call = await send(vestibule.port, { lines });
+    assert.deepEqual([call.status, call.code], [401, "no_session"]);
+    assert.equal(header(call, "www-authenticate").length, 1);
+    assert.deepEqual(header(call, "set-cookie"), []);
+  }
+  assert.equal(origin.requests.length, 0);
+  assert.equal(vestibule.kv.operations.length, 0);
+});
+
+test("a cookie changed in any position is no cookie, and storage is not asked", async (t) => {
+  const { get, key, kv, origin } = await deployment(t, { LOGIN_MODE: "required" });
+  const good = mint({ key, leastVersion: 1 });
+  for (let at = 0; at < good.length; at += 1) {
+    const changed = good.slice(0, at) + (good[at] === "A" ? "B" : "A") + good.slice(at + 1);
+    const answer = await get(`__Host-session=${changed}`);
+    assert.deepEqual([answer.status, answer.code], [401, "no_session"], `position ${at}`);
+    assert.deepEqual(header(answer, "set-cookie"), [CLEARED]);
+  }
+  assert.equal(kv.operations.length, 0);
+  assert.equal(origin.requests.length, 0);
+});
+
+test("a guest with a forged cookie becomes a new guest", async (t) => {
+  const { get, origin, kv } = await deployment(t);
+  const forged = mint({ key: freshKey() });
+  const answer = await get(`__Host-session=${forged}`);
+  assert.equal(answer.status, 200);
+  const [line] = header(answer, "set-cookie");
+  assert.match(line, SET);
+  assert.notDeepEqual(read(line.slice(15, 103)).id, read(forged).id);
+  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.equal(kv.operations.length, 0);
+});
+
+for (const [what, make] of /** @type {[string, (key: string) => string][]} */ ([
+  ["an empty value", () => ""],
+  ["a truncated MAC", (key) => mint({ key }).slice(0, -20)],
+  ["no MAC", (key) => mint({ key }).slice(0, 46)],
+  ["a longer MAC", (key) => `${mint({ key })}AAAA`],
+  ["an unknown key", () => mint({ key: freshKey() })],
+  ["a value of 10 kB", () => "A".repeat(10_000)],
+  ["a path as value", () => "../../etc/passwd"],
+  ["an issue time in the future", (key) => mint({ key, issued: Math.floor(Date.now() / 1000) + 120 })],
+  ["an issue time of zero", (key) => mint({ key, issued: 0, created: 0 })],
+  ["an issue time of minus one", (key) => mint({ key, issued: 2 ** 32 - 1, created: 1 })],
+  ["a start after its issue", (key) => mint({ key, created: Math.floor(Date.now() / 1000) + 9 })],
+  ["another tenant's cookie", (key) => mint({ key, tenant: "other" })],
+  ["a JWT", () => "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."],
+  ["an id without a MAC", () => randomBytes(16).toString("base64url")],
+  ["a quoted value", (key) => `"${mint({ key })}"`],
+  ["a percent-encoded value", (key) => `%41${mint({ key }).slice(1)}`],
+  ["a padded value", (key) => `${mint({ key })}==`],
+  ["a value with spaces inside", (key) => `${mint({ key }).slice(0, 40)} ${mint({ key }).slice(40)}`],
+  ["bytes above ASCII", (key) => `${mint({ key }).slice(0, 80)}\xc3\xa9\xff\xfe\x80\x81\x82`],
+])) {
+  test(`${what} counts as no session`, async (t) => {
+    const { get, kv, key, origin } = await deployment(t, { LOGIN_MODE: "required" });
+    const answer = await get(`__Host-session=${make(key)}`);
+    assert.deepEqual([answer.status, answer.code], [401, "no_session"]);
+    assert.deepEqual(header(answer, "set-cookie"), [CLEARED]);
+    assert.equal(kv.operations.length, 0);
+    assert.equal(origin.requests.length, 0);
+  });
+}
+
+for (const [what, make] of /** @type {[string, (good: string) => string][]} */ ([
+  ["another case", (good) => `__host-session=${good}`],
+  ["upper case", (good) => `__HOST-SESSION=${good}`],
+  ["a Unicode space before the name", (good) => `\xe2\x80\x80__Host-session=${good}`],
+  ["a no-break space before the name", (good) => `\xa0__Host-session=${good}`],
+  ["a next-line byte before the name", (good) => `\x85__Host-session=${good}`],
+  ["a quoted name", (good) => `"__Host-session"=${good}`],
+  ["the bare loopback name", (good) => `session=${good}`],
+  ["no name", (good) => good],
+  ["semicolons only", () => ";;;"],
+  ["an equals sign", () => "="],
+  ["nothing", () => ""],
+  ["spaces", () => "   "],
+])) {
+  test(`a cookie under ${what} is not ours`, async (t) => {
+    const { get, key, kv, origin } = await deployment(t);
+    const answer = await get(make(mint({ key, leastVersion: 1 })));
+    assert.equal(answer.status, 200);
+    assert.deepEqual(origin.told("x-session-state"), ["new"]);
+    assert.equal(kv.operations.length, 0);
+  });
+}
+
+test("a nameless cookie cannot stand in for ours without the MAC", async (t) => {
+  const { get, origin } = await deployment(t);
+  assert.equal((await get("=__Host-session=x")).status, 200);
+  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+});
+
+for (const [what, make] of /** @type {[string, (good: string) => string | string[]][]} */ ([
+  ["in one header", (good) => `__Host-session=${good}; __Host-session=x`],
+  ["the good one last", (good) => `a=1; __Host-session=x; __Host-session=${good}`],
+])) {
+  test(`two session cookies, ${what}, are ambiguous`, async (t) => {
+    const { get, key, kv, origin } = await deployment(t);
+    const answer = await get(make(mint({ key })));
+    assert.deepEqual([answer.status, answer.code], [400, "cookie_ambiguous"]);
+    assert.deepEqual(header(answer, "set-cookie"), [CLEARED]);
+    assert.equal(kv.operations.length + origin.requests.length, 0);
+  });
+}
+
+for (const [what, make] of /** @type {[string, (good: string) => string | string[]][]} */ ([
+  ["a second Cookie line", (good) => ["a=1", `__Host-session=${good}`]],
+  ["a comma", (good) => `a=1, __Host-session=${good}`],
+  ["$Version", (good) => `$Version=1,__Host-session=${good}`],
+])) {
+  test(`our cookie behind ${what} is refused, not guessed at`, async (t) => {
+    const { get, key, origin } = await deployment(t);
+    const answer = await get(make(mint({ key })));
+    assert.deepEqual([answer.status, answer.code], [400, "cookie_malformed"]);
+    assert.equal(origin.requests.length, 0);
+  });
+}
+
+for (const [what, cookie] of [
+  ["181 cookies", Array.from({ length: 181 }, (_, at) => `c${at}=1`).join("; ")],
+  ["2,000 cookies", Array.from({ length: 2000 }, () => "a=b").join(";")],
+  ["17 KiB of cookies", `a=${"x".repeat(17 * 1024)}`],
+  ["100 KiB of cookies", `a=${"x".repeat(100 * 1024)}`],
+  ["130 KiB of cookies", `a=${"x".repeat(130 * 1024)}`],
+]) {
+  test(`${what} are too many`, async (t) => {
+    const { get, origin, vestibule } = await deployment(t);
+    assert.equal((await get(cookie)).status, 431);
+    assert.equal(origin.requests.length, 0);
+    assert.equal((await send(vestibule.port, {})).status, 200);
+  });
+}
+
+test("an id anywhere but in the cookie is ignored", async (t) => {
+  const { vestibule, key, kv, origin } = await deployment(t);
+  const id = mint({ key, leastVersion: 1 });
+  const lines = [`X-Session-Id: ${id}`, `Authorization: Bearer ${id}`, `X-Session: ${id}`];
+  const answer = await send(vestibule.port, { target: `/?session=${id}&__Host-session=${id}`, lines });
+  assert.equal(answer.status, 200);
+  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.equal(kv.operations.length, 0);
+});
+
+test("a retired key's cookie is accepted and issued anew, until the key is gone", async (t) => {
+  const origin = await Origin.start(t);
+  const [old, next] = [freshKey(), freshKey()];
+  const rotating = await Vestibule.start(t, { origins: [origin.url], keys: `${next},${old}` });
+  const cookie = mint({ key: old });
+  const browser = new Browser(rotating.url);
+  browser.jar.set("session", cookie);
+  await browser.fetch("/");
+  assert.deepEqual(origin.told("x-session-state"), ["active"]);
+  assert.deepEqual(read(browser.session).id, read(cookie).id);
+  assert.notEqual(browser.session.slice(0, 6), cookie.slice(0, 6), "signed by the other key");
+
+  const rotated = await Vestibule.start(t, { origins: [origin.url], keys: next });
+  const again = new Browser(rotated.url);
+  again.jar.set("session", browser.session);
+  await again.fetch("/");
+  assert.deepEqual(origin.told("x-session-state"), ["active"]);
+  again.jar.set("session", cookie);
+  await again.fetch("/");
+  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+});
+
+test("a flood of forged cookies is slowed down and a good visitor does not notice", async (t) => {
+  const { vestibule } = await deployment(t, { LOGIN_MODE: "optional" });
+  const good = new Browser(vestibule.url);
+  await good.fetch("/");
+  const flood = async () => {
+    const cookie = `session=${randomBytes(66).toString("base64url")}`;
+    const response = await fetch(vestibule.url, { headers: { cookie } });
+    await response.arrayBuffer();
+    return response;
+  };
+  const answers = [];
+  for (let round = 0; round < 10; round += 1) {
+    answers.push(...(await Promise.all(Array.from({ length: 50 }, flood))));
+    assert.equal((await good.fetch("/")).status, 200);
+  }
+  const refused = answers.filter((answer) => answer.status === 429);
+  assert.ok(refused.length >= 100, `${refused.length} refused`);
+  assert.ok(refused.every((answer) => Number(answer.headers.get("retry-after")) >= 1));
+  assert.equal(answers.at(0)?.status, 200);
+});

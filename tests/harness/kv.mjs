@@ -1,0 +1,126 @@
+/**
+ * Workers KV as workerd speaks it over HTTP, in a process the test controls: it keeps a log of every
+ * operation and can be told to misbehave.
+ */
+import { createServer } from "node:http";
+import { listen } from "./ports.mjs";
+
+/** @typedef {{ value: Buffer, ttl: number | null, expires: number }} Stored */
+/** @typedef {{ op: "get" | "put" | "delete" | "list", key: string, at: number }} Operation */
+/** @typedef {"fine" | "hang" | "reset" | number} Mood a number is the status it answers with */
+
+export class KvServer {
+  /** @type {Map<string, Stored>} */
+  stored = new Map();
+  /** @type {Operation[]} */
+  operations = [];
+  /** @type {{ get: Mood, put: Mood }} */
+  mood = { get: "fine", put: "fine" };
+  #server = createServer((request, response) => void this.#serve(request, response));
+  /** @type {Promise<number> | undefined} */
+  #port;
+
+  /** @returns {Promise<number>} the port */
+  listening() {
+    this.#port ??= listen(this.#server);
+    return this.#port;
+  }
+
+  async stop() {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** @param {"get" | "put" | "delete" | "list"} op */
+  count(op) {
+    return this.operations.filter((operation) => operation.op === op).length;
+  }
+
+  /** The only record there is, and where. */
+  only() {
+    const records = [...this.stored].filter(([key]) => key.startsWith("s:"));
+    if (records.length !== 1) throw new Error(`${records.length} records, not one`);
+    const [[key, { value, ttl }]] = records;
+    return { key, value, ttl };
+  }
+
+  /**
+   * @param {string} key
+   * @param {Buffer | string} value
+   */
+  plant(key, value) {
+    this.stored.set(key, { value: Buffer.from(value), ttl: null, expires: Number.POSITIVE_INFINITY });
+  }
+
+  /**
+   * @param {import("node:http").IncomingMessage} request
+   * @param {import("node:http").ServerResponse} response
+   */
+  async #serve(request, response) {
+    const url = new URL(request.url ?? "/", "http://kv");
+    const key = decodeURIComponent(url.pathname.slice(1));
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const op = operation(request.method ?? "", key);
+    this.operations.push({ op, key, at: Date.now() });
+    const mood = op === "get" || op === "list" ? this.mood.get : this.mood.put;
+    if (mood === "hang") return;
+    if (mood === "reset") return void request.socket.resetAndDestroy();
+    if (typeof mood === "number") return void response.writeHead(mood).end();
+    if (op === "put") return this.#put(key, body, url.searchParams, response);
+    if (op === "delete") return this.#delete(key, response);
+    if (op === "list") return this.#list(url.searchParams, response);
+    const found = this.stored.get(key);
+    if (!found || found.expires <= Date.now()) return void response.writeHead(404).end();
+    response.writeHead(200).end(found.value);
+  }
+
+  /**
+   * @param {string} key
+   * @param {Buffer} value
+   * @param {URLSearchParams} parameters
+   * @param {import("node:http").ServerResponse} response
+   */
+  #put(key, value, parameters, response) {
+    const text = parameters.get("expiration_ttl");
+    const ttl = text === null ? null : Number(text);
+    if (ttl !== null && !(Number.isInteger(ttl) && ttl >= 60)) {
+      return void response.writeHead(400, `Invalid expiration_ttl of ${text}`).end();
+    }
+    const expires = ttl === null ? Number.POSITIVE_INFINITY : Date.now() + ttl * 1000;
+    this.stored.set(key, { value, ttl, expires });
+    response.writeHead(200).end();
+  }
+
+  /**
+   * @param {string} key
+   * @param {import("node:http").ServerResponse} response
+   */
+  #delete(key, response) {
+    this.stored.delete(key);
+    response.writeHead(200).end();
+  }
+
+  /**
+   * @param {URLSearchParams} parameters
+   * @param {import("node:http").ServerResponse} response
+   */
+  #list(parameters, response) {
+    const prefix = parameters.get("prefix") ?? "";
+    const keys = [...this.stored.keys()].filter((key) => key.startsWith(prefix)).sort();
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ keys: keys.map((name) => ({ name })), list_complete: true }));
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} key
+ * @returns {Operation["op"]}
+ */
+function operation(method, key) {
+  if (method === "PUT") return "put";
+  if (method === "DELETE") return "delete";
+  return key === "" ? "list" : "get";
+}

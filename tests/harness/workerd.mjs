@@ -1,0 +1,164 @@
+/**
+ * The Worker in real workerd, without wrangler in between: what is sent arrives byte for byte.
+ */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { KvServer } from "./kv.mjs";
+import { freePort } from "./ports.mjs";
+import { until } from "./until.mjs";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const BUILD = path.join(ROOT, "build");
+
+/** workerd itself; the package's own launcher would be one process more to end. */
+const require = createRequire(import.meta.url);
+const WORKERD = path.join(
+  path.dirname(require.resolve("workerd/package.json")),
+  `../@cloudflare/workerd-${process.platform === "darwin" ? "darwin" : "linux"}-${process.arch === "arm64" ? "arm64" : "64"}/bin/workerd`,
+);
+
+/** @returns {string} a fresh deployment key */
+export function freshKey() {
+  return randomBytes(32).toString("base64url");
+}
+
+/**
+ * @typedef {object} Options
+ * @property {string[]} [origins] URLs, or `name=URL`
+ * @property {Record<string, string>} [vars]
+ * @property {string} [keys] SESSION_KEYS; empty for none
+ * @property {KvServer} [kv] shared storage; one of its own otherwise
+ */
+
+export class Vestibule {
+  /** @type {import("node:child_process").ChildProcess | undefined} */
+  #process;
+  #folder = mkdtempSync(path.join(tmpdir(), "vestibule-"));
+  #options;
+  /** @type {any[]} every JSON line it logged */
+  logs = [];
+  /** Everything it printed. */
+  printed = "";
+  port = 0;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    this.keys = options.keys ?? freshKey();
+    this.kv = options.kv ?? new KvServer();
+  }
+
+  /**
+   * Starts a Worker that is stopped when the test ends.
+   * @param {{ after: (fn: () => Promise<void>) => void }} t
+   * @param {Options} options
+   */
+  static async start(t, options = {}) {
+    const vestibule = new Vestibule(options);
+    t.after(() => vestibule.stop());
+    if (!options.kv) t.after(() => vestibule.kv.stop());
+    await vestibule.run();
+    return vestibule;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async run() {
+    if (!existsSync(path.join(BUILD, "index.js"))) throw new Error("build/ is missing: npm run build");
+    this.port ||= await freePort();
+    const config = path.join(this.#folder, "config.capnp");
+    writeFileSync(config, await this.#config());
+    const child = spawn(WORKERD, ["serve", config], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    for (const stream of [child.stdout, child.stderr]) this.#follow(stream);
+    await until(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`workerd ended: ${this.printed}`);
+        return fetch(`${this.url}/_session/healthz`).catch(() => null);
+      },
+      { what: "the Worker answering" },
+    );
+  }
+
+  /** Ends the process at once, as a crash would. Open connections would keep it alive otherwise. */
+  async kill() {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  /** The same deployment in a new process, which knows nothing. */
+  async restart() {
+    await this.kill();
+    await this.run();
+  }
+
+  async stop() {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** @param {string} event */
+  logged(event) {
+    return this.logs.filter((line) => line.event === event);
+  }
+
+  /** @param {import("node:stream").Readable} stream */
+  #follow(stream) {
+    let rest = "";
+    stream.setEncoding("utf8").on("data", (chunk) => {
+      this.printed += chunk;
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const json = line.slice(line.indexOf("{"));
+        try {
+          this.logs.push(JSON.parse(json));
+        } catch {
+          // workerd's own messages.
+        }
+      }
+    });
+  }
+
+  async #config() {
+    const { origins = ["http://127.0.0.1:9"], vars = {} } = this.#options;
+    const settings = { ORIGINS: origins.join(","), SESSION_KEYS: this.keys, ...vars };
+    const bindings = Object.entries(settings).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`);
+    const kvPort = await this.kv.listening();
+    const embed = (/** @type {string} */ file) => quote(path.relative(this.#folder, path.join(BUILD, file)));
+    return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "vestibule", worker = .vestibule),
+    (name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ())),
+    (name = "internet", network = (allow = ["public", "private", "local"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${this.port}", http = (), service = "vestibule")],
+);
+const vestibule :Workerd.Worker = (
+  modules = [
+    (name = "index.js", esModule = embed ${embed("index.js")}),
+    (name = "index_bg.wasm", wasm = embed ${embed("index_bg.wasm")}),
+  ],
+  bindings = [(name = "SESSIONS", kvNamespace = "kv"), ${bindings.join(", ")}],
+  compatibilityDate = "2026-11-01",
+  compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],
+);
+`;
+  }
+}
+
+/** @param {string} text */
+function quote(text) {
+  return JSON.stringify(text);
+}

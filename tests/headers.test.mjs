@@ -1,0 +1,195 @@
+/** What a client can and cannot make an origin read. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mint } from "./harness/cookie.mjs";
+import { Origin, fold } from "./harness/origin.mjs";
+import { exchange, send } from "./harness/raw.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+const IDENTITY = [
+  "X-Session-User",
+  "X-Session-Email",
+  "X-Session-Name",
+  "X-Session-Groups",
+  "X-Session-Id",
+  "X-Session-Tenant",
+  "X-Session-State",
+  "X-Session-Data",
+  "X-Session-Proof",
+  "X-Session-Assertion",
+];
+
+/** Spellings that some origin reads as the same name. @param {string} name */
+function spellings(name) {
+  const separators = ["-", "_", ".", "~", "!", "'", "*", "+", "^", "`"];
+  return separators.flatMap((separator) => {
+    const spelled = name.replaceAll("-", separator);
+    return [spelled, spelled.toLowerCase(), spelled.toUpperCase()];
+  });
+}
+
+const SPELLINGS = IDENTITY.flatMap(spellings);
+
+/** @param {import("node:test").TestContext} t */
+async function deployment(t) {
+  const origin = await Origin.start(t);
+  const vestibule = await Vestibule.start(t, { origins: [origin.url] });
+  return { origin, vestibule, port: vestibule.port, key: vestibule.keys };
+}
+
+/**
+ * Asserts that nothing the client called evil arrived, and that our own headers did, once.
+ * @param {Origin} origin
+ */
+function assertUnspoofed(origin) {
+  const last = origin.requests.at(-1);
+  assert.ok(last);
+  const evil = last.headers.filter(([, value]) => value.includes("evil"));
+  assert.deepEqual(evil, []);
+  for (const name of ["x-session-id", "x-session-tenant", "x-session-state"]) {
+    assert.equal(origin.told(name).length, 1, name);
+  }
+  assert.deepEqual(origin.told("x-session-user"), []);
+}
+
+for (const [kind, extra] of /** @type {[string, string[]][]} */ ([
+  ["a call", []],
+  ["an event stream", ["Accept: text/event-stream"]],
+  [
+    "a WebSocket",
+    [
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+      "Origin: http://chat.example",
+    ],
+  ],
+])) {
+  test(`${SPELLINGS.length} spellings of identity headers never arrive with ${kind}`, async (t) => {
+    const { origin, port, key } = await deployment(t);
+    const connection = extra.length > 1 ? "Connection: Upgrade" : "Connection: close";
+    for (const cookie of [[], [`Cookie: __Host-session=${mint({ key })}`]]) {
+      for (let at = 0; at < SPELLINGS.length; at += 75) {
+        const lines = SPELLINGS.slice(at, at + 75).map((name) => `${name}: evil`);
+        const head = ["GET / HTTP/1.1", "Host: chat.example", ...extra, ...cookie, ...lines, connection];
+        await exchange(port, `${head.join("\r\n")}\r\n\r\n`);
+        assertUnspoofed(origin);
+      }
+    }
+  });
+}
+
+for (const [what, line] of [
+  ["a space before the colon", "X-Session-User : evil"],
+  ["a folded line", "X-Harmless: a\r\n X-Session-User: evil"],
+  ["a bare LF", "X-Harmless: a\nX-Session-User: evil"],
+  ["a bare CR", "X-Harmless: a\rX-Session-User: evil"],
+]) {
+  test(`a header smuggled by ${what} does not arrive`, async (t) => {
+    const { origin, port } = await deployment(t);
+    const answer = await send(port, { lines: [line] });
+    if (answer.status >= 400) return assert.equal(origin.requests.length, 0);
+    const names = origin.requests.at(-1)?.headers.map(([name]) => fold(name));
+    assert.ok(!names?.includes("x-session-user"));
+  });
+}
+
+test("Connection cannot remove our headers, nor the origin's cookies", async (t) => {
+  const { origin, port } = await deployment(t);
+  const head = [
+    "GET / HTTP/1.1",
+    "Host: chat.example",
+    "Cookie: theirs=1",
+    "Connection: close, X-Session-Id, X-Session-State, X-Forwarded-Host, Cookie",
+  ];
+  assert.equal((await exchange(port, `${head.join("\r\n")}\r\n\r\n`)).status, 200);
+  assertUnspoofed(origin);
+  assert.deepEqual(origin.told("x-forwarded-host"), ["chat.example"]);
+  assert.deepEqual(origin.told("cookie"), ["theirs=1"]);
+});
+
+test("a trailer does not become a header", async (t) => {
+  const { origin, port } = await deployment(t);
+  const body = "5\r\nhello\r\n0\r\nX-Session-User: evil\r\n\r\n";
+  const lines = ["Transfer-Encoding: chunked", "Trailer: X-Session-User"];
+  await send(port, { method: "POST", lines, body });
+  for (const request of origin.requests) {
+    assert.ok(request.headers.every(([name]) => fold(name) !== "x-session-user"));
+  }
+});
+
+test("what a client claims about the way here is replaced or dropped", async (t) => {
+  const { origin, port } = await deployment(t);
+  const claims = [
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Uri",
+    "X_Forwarded_For",
+    "Forwarded",
+    "X-Real-IP",
+    "CF-Connecting-IP",
+    "True-Client-IP",
+    "CF-Worker",
+    "X-Client-IP",
+    "Remote-User",
+    "X-Auth-Request-User",
+  ];
+  const answer = await send(port, { lines: claims.map((name) => `${name}: evil`) });
+  assert.equal(answer.status, 200);
+  assertUnspoofed(origin);
+  assert.deepEqual(origin.told("x-forwarded-host"), ["chat.example"]);
+  assert.deepEqual(origin.told("x-forwarded-proto"), ["http"]);
+  assert.deepEqual(origin.told("forwarded"), ['for=unknown;host="chat.example";proto=http;by=_vestibule']);
+});
+
+test("headers that would change what is asked for are dropped", async (t) => {
+  const { origin, port } = await deployment(t);
+  const names = [
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+    "X-Internal-Auth",
+    "Cloudflare-Workers-Version-Key",
+    "Proxy-Connection",
+    "Proxy-Authorization",
+    "Expect",
+    "HTTP2-Settings",
+    "TE",
+  ];
+  await send(port, { lines: names.map((name) => `${name}: evil`) });
+  assertUnspoofed(origin);
+});
+
+test("a sound trace is continued and an unsound one replaced", async (t) => {
+  const { origin, port } = await deployment(t);
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const lines = [`traceparent: 00-${trace}-b7ad6b7169203331-01`, "tracestate: a=b"];
+  await send(port, { lines });
+  assert.match(origin.told("traceparent")[0], new RegExp(`^00-${trace}-(?!b7ad6b7169203331)[0-9a-f]{16}-01$`));
+  assert.deepEqual(origin.told("tracestate"), ["a=b"]);
+  await send(port, { lines: ["traceparent: evil", "tracestate: evil"] });
+  assert.match(origin.told("traceparent")[0], /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  assert.deepEqual(origin.told("tracestate"), []);
+});
+
+test("our cookie never reaches an origin and its own do, as they were", async (t) => {
+  const { origin, port, key } = await deployment(t);
+  const lines = [`Cookie: a="b c"; __Host-session=${mint({ key })}; session=theirs; d=%20`];
+  await send(port, { lines });
+  assert.deepEqual(origin.told("cookie"), ['a="b c"; session=theirs; d=%20']);
+});
+
+test("a body length told twice over never reaches an origin twice over", async (t) => {
+  const { origin, port } = await deployment(t);
+  const lines = ["Content-Length: 5", "Transfer-Encoding: chunked"];
+  const answer = await send(port, { method: "POST", lines, body: "0\r\n\r\n" });
+  // Where the runtime shows us both it is refused; where it has settled the matter, one is left.
+  if (answer.status === 400) return assert.equal(origin.requests.length, 0);
+  const told = [...origin.told("content-length"), ...origin.told("transfer-encoding")];
+  assert.equal(told.length, 1);
+  assert.equal(origin.requests[0].body, "");
+});

@@ -1,0 +1,113 @@
+/** What storage holds, and what happens when it holds rubbish. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Browser } from "./harness/browser.mjs";
+import { read } from "./harness/cookie.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+/** A visitor with a record in storage, and a Worker that has to read it. */
+/** @param {import("node:test").TestContext} t */
+async function recorded(t) {
+  const origin = await Origin.start(t, (request, reply) => {
+    if (request.url === "/store") reply.setHeader("x-session-patch", '{"secret":"hunter2-data"}');
+    reply.end("ok");
+  });
+  const vestibule = await Vestibule.start(t, { origins: [origin.url] });
+  const browser = new Browser(vestibule.url);
+  await browser.fetch("/store");
+  await until(() => vestibule.kv.stored.size === 1);
+  const [handle] = origin.told("x-session-id");
+  await vestibule.restart();
+  return { origin, vestibule, browser, handle, kv: vestibule.kv };
+}
+
+test("a copy of the namespace shows no id, handle, user or data, and yields no cookie", async (t) => {
+  const { kv, browser, handle } = await recorded(t);
+  const { id } = read(browser.session);
+  const dump = Buffer.concat([...kv.stored].flatMap(([key, { value }]) => [Buffer.from(key), value]));
+  const secrets = [
+    "hunter2-data",
+    "secret",
+    browser.session,
+    handle,
+    Buffer.from(handle, "base64url"),
+    id,
+    id.toString("hex"),
+    id.toString("base64url"),
+  ];
+  for (const secret of secrets) assert.equal(dump.indexOf(secret), -1);
+  assert.match(kv.only().key, /^s:default:[\w-]{43}$/);
+});
+
+test("storage is told to forget a record after it can no longer be valid", async (t) => {
+  const { kv } = await recorded(t);
+  const ttl = Number(kv.only().ttl);
+  assert.ok(Number.isInteger(ttl) && ttl >= 60 && ttl <= 8 * 3600 + 60, String(ttl));
+});
+
+for (const [what, damage] of /** @type {[string, (value: Buffer) => Buffer][]} */ ([
+  ["truncated", (value) => value.subarray(0, value.length - 1)],
+  ["cut to its head", (value) => value.subarray(0, 29)],
+  ["random bytes", (value) => Buffer.alloc(value.length, 0xa5)],
+  ["invalid UTF-8", () => Buffer.from([1, 0xff, 0xfe, 0xc0])],
+  ["empty", () => Buffer.alloc(0)],
+  ["JSON null", () => Buffer.from("null")],
+  ["1 MiB", () => Buffer.alloc(1024 * 1024, 1)],
+  ["one bit off", (value) => Buffer.from(value.map((byte, at) => (at === 40 ? byte ^ 1 : byte)))],
+])) {
+  test(`a record that is ${what} is set aside, and the visitor can start anew`, async (t) => {
+    const { kv, browser, origin, vestibule } = await recorded(t);
+    const { key, value } = kv.only();
+    const damaged = damage(value);
+    kv.plant(key, damaged);
+    const seen = origin.requests.length;
+    const response = await browser.fetch("/");
+    assert.deepEqual([response.status, (await response.json()).code], [401, "session_corrupt"]);
+    await until(() => kv.stored.has(`q:${key}`));
+    assert.deepEqual(kv.stored.get(key)?.value, damaged, "the original is left as it was");
+    assert.equal(vestibule.logged("record_unreadable").length, 1);
+    assert.equal(origin.requests.length, seen);
+    assert.equal((await browser.fetch("/")).status, 200);
+    assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  });
+}
+
+test("another session's record under this one's key is not served", async (t) => {
+  const { kv, browser, vestibule, origin } = await recorded(t);
+  const { key } = kv.only();
+  const other = new Browser(vestibule.url);
+  await other.fetch("/store");
+  const otherKey = await until(() => [...kv.stored.keys()].find((name) => name !== key));
+  kv.plant(key, /** @type {{ value: Buffer }} */ (kv.stored.get(otherKey)).value);
+  const response = await browser.fetch("/");
+  assert.equal((await response.json()).code, "session_corrupt");
+  assert.ok(origin.requests.length > 0);
+});
+
+test("another tenant's record is not served, though the keys are the same", async (t) => {
+  const { kv, browser, vestibule, origin } = await recorded(t);
+  const neighbour = await Vestibule.start(t, {
+    origins: [origin.url],
+    keys: vestibule.keys,
+    kv,
+    vars: { TENANT: "neighbour" },
+  });
+  await fetch(neighbour.url, { headers: { cookie: browser.cookie } });
+  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.deepEqual(origin.told("x-session-data"), []);
+});
+
+test("a record of a newer release is left alone until this one is updated", async (t) => {
+  const { kv, browser } = await recorded(t);
+  const { key, value } = kv.only();
+  const newer = Buffer.from(value);
+  newer[0] = 2;
+  kv.plant(key, newer);
+  const response = await browser.fetch("/");
+  assert.deepEqual([response.status, (await response.json()).code], [503, "schema_newer"]);
+  assert.ok(Number(response.headers.get("retry-after")) > 0);
+  assert.deepEqual(response.headers.getSetCookie(), []);
+  assert.deepEqual(kv.only().value, newer);
+});

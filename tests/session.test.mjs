@@ -1,0 +1,315 @@
+/** A session's life, as the visitor and the origin see it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Browser } from "./harness/browser.mjs";
+import { mint, read } from "./harness/cookie.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { send } from "./harness/raw.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+/** An origin that answers with the headers its query names: `/?x-session-ttl=600`. */
+/** @param {import("node:test").TestContext} t */
+async function deployment(t, vars = {}) {
+  const origin = await Origin.start(t, (request, reply) => {
+    const { searchParams } = new URL(request.url ?? "/", "http://origin");
+    for (const [name, value] of searchParams) reply.setHeader(name, value);
+    reply.end("ok");
+  });
+  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
+  const browser = new Browser(vestibule.url);
+  const patch = (/** @type {unknown} */ value) =>
+    browser.fetch(`/?x-session-patch=${encodeURIComponent(JSON.stringify(value))}`);
+  const stored = () => until(() => vestibule.kv.stored.size > 0, { what: "a record" });
+  return { origin, vestibule, browser, patch, stored, kv: vestibule.kv };
+}
+
+const now = () => Math.floor(Date.now() / 1000);
+
+test("a guest costs no storage operation, however often it comes", async (t) => {
+  const { browser, origin, kv } = await deployment(t);
+  for (let visit = 0; visit < 20; visit += 1) await browser.fetch("/");
+  const handles = new Set(origin.requests.map(({ headers }) => headers.find(([name]) => name === "x-session-id")?.[1]));
+  assert.equal(handles.size, 1);
+  assert.deepEqual(origin.told("x-session-state"), ["active"]);
+  assert.equal(kv.operations.length, 0);
+});
+
+test("the origin is told who speaks, since when and until when", async (t) => {
+  const { browser, origin } = await deployment(t, { SESSION_IDLE: "30m", TENANT: "acme" });
+  await browser.fetch("/");
+  assert.match(origin.told("x-session-id")[0], /^[\w-]{22}$/);
+  assert.deepEqual(origin.told("x-session-tenant"), ["acme"]);
+  const created = Number(origin.told("x-session-created")[0]);
+  assert.ok(Math.abs(created - now()) <= 5);
+  assert.equal(Number(origin.told("x-session-expires")[0]) - created, 1800);
+  assert.deepEqual(origin.told("x-session-data"), []);
+});
+
+test("data an origin stores comes back with the next request, and after a crash", async (t) => {
+  const { browser, origin, patch, stored, vestibule } = await deployment(t);
+  const response = await patch({ name: "Zoë", deep: { a: 1 } });
+  assert.equal(response.headers.get("x-session-patch"), null);
+  await browser.fetch("/");
+  assert.deepEqual(origin.told("x-session-data"), ['{"deep":{"a":1},"name":"Zo\\u00eb"}']);
+  await stored();
+  await vestibule.restart();
+  browser.fetch("/");
+  await until(() => origin.requests.length === 3);
+  assert.deepEqual(origin.told("x-session-data"), ['{"deep":{"a":1},"name":"Zo\\u00eb"}']);
+});
+
+test("patches merge, and null removes", async (t) => {
+  const { browser, patch } = await deployment(t);
+  await patch({ a: 1, b: { c: 2, d: 3 } });
+  await patch({ a: null, b: { c: 4 } });
+  assert.deepEqual((await browser.json("/_session/me")).data, { b: { c: 4, d: 3 } });
+});
+
+test("patches of parallel answers are all kept", async (t) => {
+  const { browser, patch, vestibule, kv } = await deployment(t);
+  await browser.fetch("/");
+  await Promise.all(Array.from({ length: 40 }, (_, at) => patch({ [`k${at}`]: at })));
+  assert.equal(Object.keys((await browser.json("/_session/me")).data).length, 40);
+  const puts = kv.count("put");
+  assert.ok(puts < 40, `${puts} writes for 40 patches`);
+  const elsewhere = await Vestibule.start(t, {
+    keys: vestibule.keys,
+    kv,
+    vars: { SESSION_CACHE: "0s" },
+  });
+  const reader = new Browser(elsewhere.url);
+  reader.jar.set("session", browser.session);
+  await until(async () => Object.keys((await reader.json("/_session/me")).data).length === 40);
+});
+
+test("one key is never written twice within a second", async (t) => {
+  const { patch, kv } = await deployment(t);
+  for (let at = 0; at < 30; at += 1) await patch({ at });
+  await until(() => kv.count("put") >= 2);
+  const times = kv.operations.filter(({ op }) => op === "put").map(({ at }) => at);
+  for (const [index, at] of times.entries()) {
+    if (index > 0) assert.ok(at - times[index - 1] >= 990, `${at - times[index - 1]} ms apart`);
+  }
+});
+
+test("data too large for a header is left out, and the origin is told", async (t) => {
+  const { browser, origin, patch } = await deployment(t, { MAX_DATA: "20" });
+  await patch({ text: "x".repeat(30) });
+  await browser.fetch("/");
+  assert.deepEqual(origin.told("x-session-data"), []);
+  assert.deepEqual(origin.told("x-session-data-omitted"), ["size"]);
+});
+
+for (const [what, query] of [
+  ["a patch that is no JSON", "x-session-patch=%7Bnope"],
+  ["a patch that is no object", "x-session-patch=%5B1%5D"],
+  ["a negative idle limit", "x-session-ttl=-5"],
+  ["an idle limit below the least", "x-session-ttl=5"],
+  ["an idle limit above the most", "x-session-ttl=99999999"],
+  ["a rotation that is not 1", "x-session-rotate=yes"],
+]) {
+  test(`${what} changes nothing and the answer still arrives`, async (t) => {
+    const { browser, kv, vestibule } = await deployment(t);
+    await browser.fetch("/");
+    const before = browser.session;
+    const response = await browser.fetch(`/?${query}`);
+    assert.equal(await response.text(), "ok");
+    assert.ok([...response.headers.keys()].every((name) => !name.startsWith("x-session-")));
+    assert.equal(browser.session, before);
+    await until(() => vestibule.logged("control_ignored").length === 1);
+    assert.equal(kv.operations.length, 0);
+  });
+}
+
+test("an origin can set a session's idle limit", async (t) => {
+  const { browser, origin, stored, kv } = await deployment(t);
+  await browser.fetch("/?x-session-ttl=600");
+  await browser.fetch("/");
+  const left = Number(origin.told("x-session-expires")[0]) - now();
+  assert.ok(left > 590 && left <= 600, String(left));
+  await stored();
+  assert.ok(Number(kv.only().ttl) <= 660);
+});
+
+test("rotation gives a new cookie and keeps handle, data and origin", async (t) => {
+  const { browser, origin, patch } = await deployment(t);
+  await patch({ a: 1 });
+  const before = read(browser.session);
+  const [handle] = origin.told("x-session-id");
+  await browser.fetch("/?x-session-rotate=1");
+  assert.notDeepEqual(read(browser.session).id, before.id);
+  await browser.fetch("/");
+  assert.deepEqual(origin.told("x-session-id"), [handle]);
+  assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
+});
+
+test("parallel rotations agree on one successor, and the old cookie still leads there", async (t) => {
+  const { browser, patch, vestibule, origin } = await deployment(t);
+  await patch({ a: 1 });
+  const old = browser.session;
+  const ids = await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const tab = new Browser(vestibule.url);
+      tab.jar.set("session", old);
+      await tab.fetch("/?x-session-rotate=1");
+      return read(tab.session).id.toString("hex");
+    }),
+  );
+  assert.equal(new Set(ids).size, 1);
+  const late = new Browser(vestibule.url);
+  late.jar.set("session", old);
+  await late.fetch("/");
+  assert.equal(read(late.session).id.toString("hex"), ids[0]);
+  assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
+});
+
+test("an origin can end a session, and its cookie is worth nothing afterwards", async (t) => {
+  const { browser, patch, vestibule, origin } = await deployment(t);
+  await patch({ a: 1 });
+  const old = browser.session;
+  const response = await browser.fetch("/?x-session-destroy=1");
+  assert.deepEqual(response.headers.getSetCookie(), ["session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"]);
+  const seen = origin.requests.length;
+  for (const again of ["at once", "after a crash"]) {
+    const replay = await fetch(vestibule.url, { headers: { cookie: `session=${old}` } });
+    assert.deepEqual([replay.status, (await replay.json()).code], [401, "session_ended"], again);
+    assert.match(replay.headers.getSetCookie()[0], /Max-Age=0/);
+    await until(() => vestibule.logged("ended_session_presented").length > 0);
+    await vestibule.restart();
+  }
+  assert.equal(origin.requests.length, seen);
+});
+
+test("signing out ends the session once storage has it, and the next visit is new", async (t) => {
+  const { browser, patch, origin, kv } = await deployment(t);
+  await patch({ a: 1 });
+  await until(() => kv.count("put") === 1);
+  const response = await browser.fetch("/_session/logout", { method: "POST" });
+  assert.equal(response.status, 204);
+  assert.equal(kv.count("put"), 2);
+  assert.equal(browser.session, "");
+  await browser.fetch("/");
+  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.deepEqual(origin.told("x-session-data"), []);
+});
+
+test("signing out is not reported while storage refuses", async (t) => {
+  const { browser, patch, kv, stored } = await deployment(t);
+  await patch({ a: 1 });
+  await stored();
+  kv.mood.put = 500;
+  const response = await browser.fetch("/_session/logout", { method: "POST" });
+  assert.equal(response.status, 503);
+  assert.deepEqual(response.headers.getSetCookie(), []);
+});
+
+test("signing out from another site's page is refused", async (t) => {
+  const { browser, patch } = await deployment(t);
+  await patch({ a: 1 });
+  const headers = { origin: "https://evil.example" };
+  const response = await browser.fetch("/_session/logout", { method: "POST", headers });
+  assert.deepEqual([response.status, (await response.json()).code], [403, "csrf"]);
+  assert.deepEqual((await browser.json("/_session/me")).data, { a: 1 });
+});
+
+test("a stored session that was not used for too long is over", async (t) => {
+  const { browser, patch, vestibule, stored } = await deployment(t, { SESSION_IDLE: "1s" });
+  await patch({ a: 1 });
+  await stored();
+  const answer = await until(async () => {
+    const response = await fetch(vestibule.url, { headers: { cookie: browser.cookie } });
+    return response.status === 401 && response;
+  });
+  assert.equal((await answer.json()).code, "session_expired");
+  assert.match(answer.headers.getSetCookie()[0], /Max-Age=0/);
+});
+
+test("a guest past a limit is a new guest", async (t) => {
+  const { vestibule, origin } = await deployment(t, { SESSION_IDLE: "30m", SESSION_ABSOLUTE: "12h" });
+  for (const [created, issued, state] of /** @type {[number, number, string][]} */ ([
+    [now() - 1700, now() - 1700, "active"],
+    [now() - 1900, now() - 1900, "new"],
+    [now() - 13 * 3600, now() - 60, "new"],
+  ])) {
+    const cookie = `session=${mint({ key: vestibule.keys, created, issued })}`;
+    await fetch(vestibule.url, { headers: { cookie } });
+    assert.deepEqual(origin.told("x-session-state"), [state]);
+  }
+});
+
+test("a guest in use gets its cookie renewed, at most once an interval", async (t) => {
+  const { vestibule } = await deployment(t, { SESSION_IDLE: "30m" });
+  const browser = new Browser(vestibule.url);
+  const issued = now() - 400;
+  browser.jar.set("session", mint({ key: vestibule.keys, created: issued, issued }));
+  const first = await browser.fetch("/");
+  assert.equal(first.headers.getSetCookie().length, 1);
+  assert.ok(read(browser.session).issued > issued);
+  const second = await browser.fetch("/");
+  assert.equal(second.headers.getSetCookie().length, 0);
+});
+
+test("a session that storage does not know is over, not new", async (t) => {
+  const { vestibule, origin } = await deployment(t);
+  const cookie = `session=${mint({ key: vestibule.keys, leastVersion: 1, created: now() - 300, issued: now() - 300 })}`;
+  const call = await fetch(vestibule.url, { headers: { cookie } });
+  assert.deepEqual([call.status, (await call.json()).code], [401, "session_unknown"]);
+  assert.match(call.headers.getSetCookie()[0], /^session=; .*Max-Age=0$/);
+  assert.equal(origin.requests.length, 0);
+  const lines = [`Cookie: ${cookie}`, "Sec-Fetch-Mode: navigate"];
+  const page = await send(vestibule.port, { host: "localhost", lines });
+  assert.equal(page.status, 200);
+  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.equal(vestibule.kv.count("put"), 0);
+});
+
+test("one cookie asked for a thousand times in a minute costs one read", async (t) => {
+  const { browser, patch, vestibule, kv, stored } = await deployment(t, { SESSION_CACHE: "60s" });
+  await patch({ a: 1 });
+  await stored();
+  await vestibule.restart();
+  await browser.fetch("/");
+  for (let round = 0; round < 10; round += 1) {
+    await Promise.all(Array.from({ length: 100 }, () => browser.fetch("/")));
+  }
+  assert.equal(kv.count("get"), 1);
+  assert.equal(kv.count("put"), 1);
+});
+
+test("storage that fails ends no session and clears no cookie", async (t) => {
+  const { browser, patch, vestibule, kv, stored, origin } = await deployment(t);
+  await patch({ a: 1 });
+  await stored();
+  for (const mood of /** @type {const} */ ([500, 503, 429, "reset", "hang"])) {
+    kv.mood.get = mood;
+    await vestibule.restart();
+    const response = await browser.fetch("/");
+    assert.deepEqual([response.status, (await response.json()).code], [503, "store_unavailable"], String(mood));
+    assert.deepEqual(response.headers.getSetCookie(), []);
+  }
+  kv.mood.get = "fine";
+  await browser.fetch("/");
+  assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
+});
+
+test("liveness needs no storage and readiness does", async (t) => {
+  const { vestibule, kv } = await deployment(t);
+  const ask = async (/** @type {string} */ path) => (await fetch(`${vestibule.url}/_session/${path}`)).status;
+  assert.equal(kv.operations.length, 0);
+  assert.deepEqual([await ask("healthz"), await ask("readyz")], [200, 200]);
+  assert.equal(kv.count("get"), 1);
+  kv.mood.get = 500;
+  assert.deepEqual([await ask("healthz"), await ask("readyz")], [200, 503]);
+});
+
+test("a visitor can look at its own session", async (t) => {
+  const { browser, patch, origin } = await deployment(t, { SESSION_IDLE: "30m", SESSION_ABSOLUTE: "12h" });
+  await patch({ a: 1 });
+  const me = await browser.json("/_session/me");
+  assert.equal(me.handle, origin.told("x-session-id")[0]);
+  assert.deepEqual([me.tenant, me.state, me.user, me.stored], ["default", "active", null, true]);
+  assert.deepEqual(me.data, { a: 1 });
+  assert.equal(me.idle_seconds_left, 1800);
+  assert.ok(me.absolute_seconds_left > 43_100 && me.absolute_seconds_left <= 43_200);
+});
