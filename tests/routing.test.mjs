@@ -1,0 +1,148 @@
+/** Which origin a visitor gets, and what happens when it is not there. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { Server } from "socket.io";
+import { io } from "socket.io-client";
+import { Browser } from "./harness/browser.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {number} count
+ */
+async function deployment(t, count, vars = {}) {
+  const origins = await Promise.all(
+    Array.from({ length: count }, async (_, at) => {
+      const origin = await Origin.start(t, (request, reply) => {
+        if (request.url === "/store") reply.setHeader("x-session-patch", '{"kept":1}');
+        reply.end(String(at));
+      });
+      return origin;
+    }),
+  );
+  const vestibule = await Vestibule.start(t, { origins: origins.map((origin, at) => `o${at}=${origin.url}`), vars });
+  const visitor = () => new Browser(vestibule.url);
+  return { origins, vestibule, visitor };
+}
+
+/** @param {Browser} browser */
+async function place(browser, init = {}) {
+  const response = await browser.fetch("/", init);
+  return Number(await response.text());
+}
+
+test("a visitor stays with one origin, whatever it asks for", async (t) => {
+  const { visitor } = await deployment(t, 3);
+  const browser = visitor();
+  const home = await place(browser);
+  for (let visit = 0; visit < 60; visit += 1) {
+    const response = await browser.fetch(`/path/${visit}?q=${visit}`, { method: visit % 2 ? "POST" : "GET" });
+    assert.equal(Number(await response.text()), home);
+  }
+});
+
+test("visitors spread over the origins", async (t) => {
+  const { origins, visitor } = await deployment(t, 3);
+  await Promise.all(Array.from({ length: 300 }, () => place(visitor())));
+  for (const origin of origins) {
+    assert.ok(origin.requests.length > 60, `${origins.map(({ requests }) => requests.length)}`);
+  }
+});
+
+test("two Workers with the same settings agree without talking", async (t) => {
+  const { origins, vestibule, visitor } = await deployment(t, 3);
+  const twin = await Vestibule.start(t, {
+    origins: origins.map((origin, at) => `o${at}=${origin.url}`),
+    keys: vestibule.keys,
+  });
+  for (let trial = 0; trial < 10; trial += 1) {
+    const here = visitor();
+    const home = await place(here);
+    const there = new Browser(twin.url);
+    there.jar = here.jar;
+    assert.equal(await place(there), home);
+  }
+  assert.equal(twin.kv.operations.length + vestibule.kv.operations.length, 0);
+});
+
+test("when a visitor's origin dies the conversation moves, is told so, and stays moved", async (t) => {
+  const { origins, vestibule, visitor } = await deployment(t, 3);
+  const browser = visitor();
+  await browser.fetch("/store");
+  const home = await place(browser);
+  await origins[home].stop();
+
+  const moved = await place(browser);
+  assert.notEqual(moved, home);
+  assert.deepEqual(origins[moved].told("x-session-state"), ["takeover"]);
+  assert.deepEqual(origins[moved].told("x-session-data"), ['{"kept":1}']);
+  assert.equal(await place(browser), moved);
+  assert.deepEqual(origins[moved].told("x-session-state"), ["active"]);
+
+  await until(() => vestibule.kv.count("put") >= 2);
+  await origins[home].comeBack();
+  await vestibule.restart();
+  assert.equal(await place(browser), moved);
+});
+
+test("a guest with nothing stored is remembered where it moved to", async (t) => {
+  const { origins, vestibule, visitor } = await deployment(t, 2);
+  const browser = visitor();
+  const home = await place(browser);
+  await origins[home].stop();
+  const moved = await place(browser);
+  await until(() => vestibule.kv.count("put") === 1);
+  await origins[home].comeBack();
+  await vestibule.restart();
+  assert.equal(await place(browser), moved);
+});
+
+test("a POST that may have arrived is not sent twice, and the next request goes elsewhere", async (t) => {
+  const { origins, visitor } = await deployment(t, 2);
+  const browser = visitor();
+  const home = await place(browser);
+  await origins[home].stop();
+  const other = origins[1 - home];
+  const response = await browser.fetch("/", { method: "POST", body: "once" });
+  assert.deepEqual([response.status, (await response.json()).code], [502, "origin_unreachable"]);
+  assert.equal(other.requests.length, 0);
+  assert.equal(await place(browser, { method: "POST", body: "again" }), 1 - home);
+  assert.equal(other.requests.at(-1)?.body, "again");
+});
+
+test("when all origins are down the visitor is told and the session lives on", async (t) => {
+  const { origins, visitor } = await deployment(t, 2);
+  const browser = visitor();
+  await browser.fetch("/store");
+  const { session } = browser;
+  await Promise.all(origins.map((origin) => origin.stop()));
+  const response = await browser.fetch("/");
+  assert.deepEqual([response.status, (await response.json()).code], [502, "origin_unreachable"]);
+  assert.ok(Number(response.headers.get("retry-after")) > 0);
+  assert.equal(browser.session, session);
+  await Promise.all(origins.map((origin) => origin.comeBack()));
+  await until(async () => (await browser.fetch("/")).status === 200);
+});
+
+test("a socket.io client's polling, upgrade and reconnect land on one process", async (t) => {
+  const { origins, vestibule } = await deployment(t, 3);
+  for (const [at, origin] of origins.entries()) {
+    const server = new Server(origin.server);
+    t.after(() => server.close());
+    server.on("connection", (socket) => socket.emit("here", at));
+  }
+  for (let visitor = 0; visitor < 10; visitor += 1) {
+    const browser = new Browser(vestibule.url);
+    const home = await place(browser);
+    const extraHeaders = { cookie: browser.cookie, origin: vestibule.url };
+    const socket = io(vestibule.url, { extraHeaders, forceNew: true, reconnectionDelay: 10 });
+    t.after(() => socket.close());
+    assert.deepEqual(await once(/** @type {any} */ (socket), "here"), [home]);
+    await until(() => socket.io.engine.transport.name === "websocket", { what: "the upgrade" });
+    socket.io.engine.close();
+    assert.deepEqual(await once(/** @type {any} */ (socket), "here"), [home]);
+  }
+});
