@@ -1,0 +1,114 @@
+/**
+ * The real Chainlit, unmodified, in two processes: what fails behind a plain round-robin proxy works
+ * through Vestibule.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Vestibule } from "../harness/workerd.mjs";
+import { startChainlit } from "./processes.mjs";
+import { startRoundRobin } from "./round-robin.mjs";
+import { Visitor } from "./visitor.mjs";
+
+const VISITORS = 100;
+const AT_ONCE = 20;
+
+/**
+ * A whole conversation: open, sign in, connect, speak, lose the connection, come back, speak again.
+ * @param {Visitor} visitor
+ * @param {number} number
+ */
+async function conversation(visitor, number) {
+  try {
+    await visitor.signIn();
+    await visitor.connect();
+    const first = await visitor.say(`hello-${number}`);
+    await visitor.reconnect();
+    const second = await visitor.say(`again-${number}`);
+    const [name] = first.split(" ");
+    assert.equal(first, `${name} heard message 1: hello-${number}`);
+    assert.equal(second, `${name} heard message 2: again-${number}`, "same process, same memory");
+    return name;
+  } finally {
+    visitor.leave();
+  }
+}
+
+/**
+ * @param {(number: number) => Visitor} make
+ * @returns {Promise<{ whole: string[], broken: string[] }>} who answered, and what went wrong
+ */
+async function conversations(make) {
+  /** @type {string[]} */
+  const whole = [];
+  /** @type {string[]} */
+  const broken = [];
+  let next = 0;
+  const worker = async () => {
+    while (next < VISITORS) {
+      const number = next++;
+      await conversation(make(number), number).then(
+        (name) => whole.push(name),
+        (error) => broken.push(String(error.message)),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return { whole, broken };
+}
+
+test("two Chainlit processes", async (t) => {
+  const [left, right] = await startChainlit(t, ["left", "right"]);
+
+  await t.test("behind a round-robin proxy most conversations break", async (t) => {
+    const url = await startRoundRobin(t, [left.port, right.port]);
+    const patience = { within: 2_500, attempts: 3 };
+    const { whole } = await conversations(
+      (number) => new Visitor(url, patience, { "x-session-id": `visitor-${number}` }),
+    );
+    t.diagnostic(`round robin: ${whole.length} of ${VISITORS} conversations whole`);
+    assert.ok(whole.length < VISITORS / 2, `${whole.length}`);
+  });
+
+  await t.test("through Vestibule every conversation is whole", async (t) => {
+    const vestibule = await Vestibule.start(t, { origins: [`left=${left.url}`, `right=${right.url}`] });
+    const patience = { within: 30_000, attempts: 5 };
+    const { whole, broken } = await conversations(() => new Visitor(vestibule.url, patience));
+    t.diagnostic(`Vestibule: ${whole.length} of ${VISITORS} conversations whole`);
+    assert.deepEqual(broken, []);
+    assert.equal(whole.length, VISITORS);
+    for (const name of ["left", "right"]) {
+      const share = whole.filter((answered) => answered === name).length;
+      assert.ok(share > 20, `${name} had ${share} of ${VISITORS}`);
+    }
+    assert.equal(vestibule.kv.operations.length, 0, "guests cost nothing");
+  });
+
+  await t.test("the application sees the contract's headers and no cookie of ours", async () => {
+    const signIns = [...left.signIns(), ...right.signIns()].filter((headers) => headers["x-session-tenant"]);
+    assert.equal(signIns.length, VISITORS);
+    for (const headers of signIns) {
+      assert.match(headers["x-session-id"], /^[\w-]{22}$/);
+      assert.equal(headers["x-session-tenant"], "default");
+      assert.match(headers["x-session-state"], /^(new|active)$/);
+      assert.match(headers["x-session-created"], /^\d+$/);
+      assert.match(headers["x-session-expires"], /^\d+$/);
+      assert.match(headers["x-forwarded-host"], /^127\.0\.0\.1:\d+$/);
+      assert.match(headers.traceparent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+      assert.doesNotMatch(headers.cookie ?? "", /(^|; )(session|__Host-session)=/);
+    }
+  });
+
+  await t.test("when the process that serves a visitor dies the other one answers", async (t) => {
+    const vestibule = await Vestibule.start(t, { origins: [`left=${left.url}`, `right=${right.url}`] });
+    const visitor = new Visitor(vestibule.url, { within: 30_000, attempts: 50 });
+    t.after(async () => visitor.leave());
+    await visitor.signIn();
+    await visitor.connect();
+    const [home] = (await visitor.say("before")).split(" ");
+    const [gone, other] = home === "left" ? [left, right] : [right, left];
+    const back = visitor.isBack();
+    await gone.kill();
+    await back;
+    assert.equal(await visitor.say("after"), `${other.name} heard message 1: after`);
+  });
+});

@@ -1,0 +1,123 @@
+/** A visitor of Chainlit without a browser: the calls its page makes, then socket.io as it does. */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { io } from "socket.io-client";
+import { Browser } from "../harness/browser.mjs";
+
+/** @typedef {{ within: number, attempts: number }} Patience */
+
+export class Visitor {
+  #browser;
+  #url;
+  #patience;
+  #headers;
+  #sessionId = randomUUID();
+  /** @type {any} */
+  #socket;
+
+  /**
+   * @param {string} url
+   * @param {Patience} patience how long to wait for an answer, and how often to reconnect
+   * @param {Record<string, string>} [headers] sent along with everything, as a proxy would
+   */
+  constructor(url, patience, headers = {}) {
+    this.#url = url;
+    this.#browser = new Browser(url);
+    this.#patience = patience;
+    this.#headers = headers;
+  }
+
+  async signIn() {
+    const headers = this.#headers;
+    await this.#browser.fetch("/", { headers });
+    const signIn = await this.#browser.fetch("/auth/header", { method: "POST", headers });
+    if (!signIn.ok) throw new Error(`sign-in: ${signIn.status}`);
+    const body = JSON.stringify({ session_id: this.#sessionId });
+    const json = { ...headers, "content-type": "application/json" };
+    await this.#browser.fetch("/set-session-cookie", { method: "POST", headers: json, body });
+  }
+
+  async connect() {
+    const socket = io(this.#url, {
+      path: "/ws/socket.io",
+      forceNew: true,
+      reconnectionAttempts: this.#patience.attempts,
+      reconnectionDelay: 50,
+      reconnectionDelayMax: 500,
+      extraHeaders: { ...this.#headers, cookie: this.#browser.cookie, origin: this.#url },
+      auth: {
+        clientType: "webapp",
+        sessionId: this.#sessionId,
+        threadId: "",
+        userEnv: "{}",
+        chatProfile: "",
+      },
+    });
+    this.#socket = socket;
+    // Sockets learn a moved cookie as a browser would: from the jar, at the next handshake.
+    socket.io.on("reconnect_attempt", () => {
+      socket.io.opts.extraHeaders = { ...this.#headers, cookie: this.#browser.cookie, origin: this.#url };
+    });
+    await this.#within(once(socket, "connect"), "connecting");
+    socket.emit("connection_successful");
+  }
+
+  /**
+   * Says something and waits for the whole streamed answer.
+   * @param {string} text
+   * @returns {Promise<string>}
+   */
+  async say(text) {
+    let streamed = "";
+    const onToken = (/** @type {any} */ { token }) => {
+      streamed += token;
+    };
+    this.#socket.on("stream_token", onToken);
+    const complete = new Promise((resolve) => {
+      this.#socket.on("update_message", (/** @type {any} */ message) => {
+        if (message.output?.includes(text)) resolve(message.output);
+      });
+    });
+    this.#socket.emit("client_message", {
+      message: { id: randomUUID(), name: "user", type: "user_message", output: text, createdAt: new Date().toISOString() },
+      fileReferences: [],
+    });
+    const answer = await this.#within(complete, "the answer");
+    this.#socket.off("stream_token", onToken).off("update_message");
+    if (!streamed.includes(text)) throw new Error("the answer was not streamed");
+    return String(answer).trim();
+  }
+
+  /** Loses the connection and comes back, as after a tunnel or a closed lid. */
+  async reconnect() {
+    const back = once(this.#socket, "connect");
+    this.#socket.io.engine.close();
+    await this.#within(back, "reconnecting");
+    this.#socket.emit("connection_successful");
+  }
+
+  /** Waits until the connection, lost by no doing of the visitor, is there again. */
+  async isBack() {
+    if (this.#socket.connected) await this.#within(once(this.#socket, "disconnect"), "losing the server");
+    await this.#within(once(this.#socket, "connect"), "reconnecting");
+    this.#socket.emit("connection_successful");
+  }
+
+  leave() {
+    this.#socket?.close();
+  }
+
+  /**
+   * @template T
+   * @param {Promise<T>} promise
+   * @param {string} what
+   * @returns {Promise<T>}
+   */
+  #within(promise, what) {
+    const { within } = this.#patience;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${what} took over ${within} ms`)), within);
+      promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+}
