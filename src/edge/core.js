@@ -10,6 +10,9 @@ import module from "./index_bg.wasm";
 
 glue.initSync({ module });
 
+/** The names of the headers that are ours to set, in the order a decision gives their values. */
+export const OWN_HEADERS = glue.ownHeaders().split("\n");
+
 let configured = false;
 
 /**

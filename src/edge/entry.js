@@ -6,7 +6,14 @@
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
 import { admit, admitWith, afterwards, configure, settle, takeWrites } from "./core.js";
-import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackRead } from "./packing.js";
+import {
+  applyEdits,
+  packHeaders,
+  packRequest,
+  unpackAnswer,
+  unpackForward,
+  unpackRead,
+} from "./packing.js";
 import { read, write, writeDurably } from "./storage.js";
 import { watched } from "./streams.js";
 
@@ -16,6 +23,7 @@ import { watched } from "./streams.js";
  * What one request carries along.
  * @typedef {object} Passage
  * @property {Request} request
+ * @property {[string, string][]} headers the client's
  * @property {Env} env
  * @property {ExecutionContext} context
  * @property {string} packed
@@ -33,8 +41,9 @@ export default {
    */
   fetch(request, env, context) {
     configure(env);
-    const packed = packRequest(request);
-    return perform(admit(packed), { request, env, context, packed, answers: [] });
+    const headers = [...request.headers];
+    const packed = packRequest(request, headers);
+    return perform(admit(packed), { request, headers, env, context, packed, answers: [] });
   },
 };
 
@@ -97,17 +106,13 @@ async function satisfy(decision, env, answers, ask) {
  */
 function send(decision, passage) {
   const { request } = passage;
-  const lines = decision.split("\n");
-  const [flags, url, firstByteMs, origin, ticket] = lines;
-  /** @type {Record<string, string>} */
-  const headers = {};
-  for (let at = 5; at + 1 < lines.length; at += 2) headers[lines[at]] = lines[at + 1];
+  const { flags, url, firstByteMs, origin, ticket, headers } = unpackForward(decision, passage.headers);
   const { method } = request;
   const body = method === "GET" || method === "HEAD" ? undefined : request.body;
   const sent = fetch(url, { method, headers, body, redirect: "manual" });
 
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(fail(origin, "timed-out", passage)), Number(firstByteMs));
+    const timer = setTimeout(() => resolve(fail(origin, "timed-out", passage)), firstByteMs);
     sent.then(
       (response) => {
         clearTimeout(timer);

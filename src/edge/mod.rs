@@ -62,6 +62,14 @@ pub fn configure(bindings: &str) {
     ISOLATE.set(isolate);
 }
 
+/// The names of the headers that are ours to set, a line each; a forwarding decision gives their
+/// values in this order.
+#[wasm_bindgen(js_name = ownHeaders)]
+#[must_use]
+pub fn own_headers() -> String {
+    wire::own_names()
+}
+
 fn seed() -> Option<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).ok().map(|()| seed)

@@ -2,15 +2,42 @@
  * Requests and answers as text for the core, and the core's text back as requests and answers.
  * The layouts are those of `inbound/request.rs` and `edge/wire.rs`.
  */
+import { OWN_HEADERS } from "./core.js";
 
 /**
  * Method, URL, then a line for the name and a line for the value of every header.
  * @param {Request} request
+ * @param {[string, string][]} headers
  */
-export function packRequest(request) {
+export function packRequest(request, headers) {
   let packed = `${request.method}\n${request.url}`;
-  for (const [name, value] of request.headers) packed += `\n${name}\n${value}`;
+  for (let at = 0; at < headers.length; at += 1) packed += `\n${headers[at][0]}\n${headers[at][1]}`;
   return packed;
+}
+
+/** Where the values of our headers begin among the lines of a decision to forward. */
+const OWN_AT = 6;
+
+/**
+ * A decision to forward: `F` and flags, URL, first-byte limit, origin, ticket, which of the client's
+ * headers pass, then the values of ours.
+ * @param {string} text
+ * @param {[string, string][]} received the client's headers
+ */
+export function unpackForward(text, received) {
+  const lines = text.split("\n");
+  const kept = lines[5];
+  /** @type {Record<string, string>} */
+  const headers = {};
+  for (let at = 0; at < OWN_HEADERS.length; at += 1) {
+    const value = lines[OWN_AT + at];
+    if (value !== "") headers[OWN_HEADERS[at]] = value;
+  }
+  for (let at = 0; at < received.length; at += 1) {
+    if (kept[at] === "+") headers[received[at][0]] = received[at][1];
+  }
+  const [flags, url, firstByteMs, origin, ticket] = lines;
+  return { flags, url, firstByteMs: Number(firstByteMs), origin, ticket, headers };
 }
 
 /**

@@ -6,8 +6,14 @@
 use core::fmt::Write as _;
 
 use crate::answer::Answer;
+use crate::forward::headers::{self, Outgoing};
 use crate::gateway::{Forward, Settled, Step};
 use crate::store::Read;
+
+/// The names of our headers, a line each.
+pub(super) fn own_names() -> String {
+    headers::OWN.join("\n")
+}
 
 pub(super) fn step(step: &Step) -> String {
     match step {
@@ -18,9 +24,11 @@ pub(super) fn step(step: &Step) -> String {
     }
 }
 
-/// `F` and flags, URL, first-byte limit, origin, ticket, then names and values of headers.
+/// `F` and flags, URL, first-byte limit, origin, ticket, which of the client's headers pass, then
+/// the values of ours in the order of [`headers::OWN`].
 fn forward(forward: &Forward) -> String {
-    let mut text = String::with_capacity(forward.headers.len() + forward.url.len() + 256);
+    let Outgoing { kept, own } = &forward.headers;
+    let mut text = String::with_capacity(own.len() + forward.url.len() + 384);
     text.push('F');
     for (flag, letter) in [
         (forward.settle, 's'),
@@ -34,11 +42,11 @@ fn forward(forward: &Forward) -> String {
     text.push('\n');
     text.push_str(&forward.url);
     let _ = write!(text, "\n{}\n", forward.first_byte_ms);
-    for field in [&forward.origin, &forward.ticket] {
+    for field in [&forward.origin, &forward.ticket, kept] {
         text.push_str(field);
         text.push('\n');
     }
-    text.push_str(&forward.headers);
+    text.push_str(own);
     text
 }
 

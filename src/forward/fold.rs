@@ -16,13 +16,14 @@ const RESERVED_PREFIXES: [&str; 6] = [
 ];
 
 /// Names, folded, that are dropped: addresses and URLs a client claims, method overrides, what
-/// concerns one connection only (RFC 9110 section 7.6.1), and what we set ourselves.
-const DROPPED: [&str; 33] = [
+/// concerns one connection only (RFC 9110 section 7.6.1), and what we set or rewrite ourselves.
+const DROPPED: [&str; 34] = [
     "client-ip",
     "cloudflare-workers-version-key",
     "cloudflare-workers-version-overrides",
     "connection",
     "content-length",
+    "cookie",
     "expect",
     "forwarded",
     "host",
@@ -79,7 +80,6 @@ mod tests {
     fn ordinary_headers_pass() {
         for name in [
             "accept",
-            "cookie",
             "content-type",
             "authorization",
             "sec-websocket-protocol",

@@ -53,97 +53,141 @@ pub struct Speaker<'a> {
     pub max_data: usize,
 }
 
-/// Appends the origin's headers to `out`: a line for each name, a line for each value.
-pub fn write(
-    out: &mut String,
-    request: &Request<'_>,
-    cookie: CookieName,
-    speaker: &Speaker<'_>,
-    trace: &Trace<'_>,
-) {
-    let websocket = request.is_websocket();
-    let named_by_connection = request.header("connection").unwrap_or_default();
-    for (name, value) in &request.headers {
-        if *name == "cookie" {
-            if let Some(rest) = jar::without(value, cookie.reserved()) {
-                push(out, name, &rest);
+/// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
+/// `cookie` is the client's without ours.
+pub const OWN: [&str; 15] = [
+    "x-session-id",
+    "x-session-tenant",
+    "x-session-state",
+    "x-session-created",
+    "x-session-expires",
+    "x-session-data",
+    "x-session-data-omitted",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "forwarded",
+    "traceparent",
+    "tracestate",
+    "cookie",
+    "upgrade",
+];
+
+/// The header list an origin receives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outgoing {
+    /// For each of the client's headers, in order: `+` if it is passed on, `-` if not.
+    pub kept: String,
+    /// A line for the value of each header in [`OWN`]; empty for one that is not set.
+    pub own: String,
+}
+
+impl Outgoing {
+    /// Builds the list for `request`.
+    #[must_use]
+    pub fn new(
+        request: &Request<'_>,
+        cookie: CookieName,
+        speaker: &Speaker<'_>,
+        trace: &Trace<'_>,
+    ) -> Self {
+        let named_by_connection = request.header("connection").unwrap_or_default();
+        let passes =
+            |(name, _): &(&str, &str)| fold::passes(name) && !is_listed(named_by_connection, name);
+        let kept = request
+            .headers
+            .iter()
+            .map(|header| if passes(header) { '+' } else { '-' });
+        let mut outgoing = Self {
+            kept: kept.collect(),
+            own: String::with_capacity(1024),
+        };
+        outgoing.set_speaker(speaker);
+        outgoing.set_proxy(request);
+        outgoing.set(&trace.parent);
+        outgoing.set(trace.state.unwrap_or_default());
+        let cookies = request
+            .header("cookie")
+            .and_then(|value| jar::without(value, cookie.reserved()));
+        outgoing.set(cookies.as_deref().unwrap_or_default());
+        outgoing.set(if request.is_websocket() {
+            "websocket"
+        } else {
+            ""
+        });
+        outgoing
+    }
+
+    /// The value of one of our headers.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let at = OWN.iter().position(|own| *own == name)?;
+        self.own
+            .split('\n')
+            .nth(at)
+            .filter(|value| !value.is_empty())
+    }
+
+    fn set_speaker(&mut self, speaker: &Speaker<'_>) {
+        let session = speaker.session;
+        self.set(&session.handle);
+        self.set(speaker.tenant.as_str());
+        self.set(speaker.state.as_str());
+        self.set_number(session.record.created.0);
+        self.set_number(speaker.expires.0);
+        match &session.data {
+            Some(data) if data.len() <= speaker.max_data => self.set_two(data, ""),
+            Some(_) => self.set_two("", "size"),
+            None => self.set_two("", ""),
+        }
+    }
+
+    /// `X-Forwarded-*` and `Forwarded` (RFC 7239), from what the edge itself knows. What the
+    /// client claims about the way so far is not believed, so there is exactly one element.
+    fn set_proxy(&mut self, request: &Request<'_>) {
+        let location = &request.location;
+        let client = request.client_address();
+        self.set(client.unwrap_or_default());
+        self.set(location.authority);
+        self.set(location.scheme);
+        self.own.push_str("for=");
+        match client {
+            Some(address) if address.contains(':') => {
+                // IPv6 goes in brackets and quotes (section 6).
+                self.own.push_str("\"[");
+                self.own.push_str(address);
+                self.own.push_str("]\"");
             }
-        } else if fold::passes(name) && !is_listed(named_by_connection, name) {
-            push(out, name, value);
+            Some(address) => self.own.push_str(address),
+            None => self.own.push_str("unknown"),
         }
+        self.own.push_str(";host=\"");
+        self.own.push_str(location.authority);
+        self.own.push_str("\";proto=");
+        self.own.push_str(location.scheme);
+        self.own.push_str(";by=_vestibule\n");
     }
-    if websocket {
-        push(out, "upgrade", "websocket");
-    }
-    write_speaker(out, speaker);
-    write_proxy(out, request);
-    push(out, "traceparent", &trace.parent);
-    if let Some(state) = trace.state {
-        push(out, "tracestate", state);
-    }
-}
 
-fn write_speaker(out: &mut String, speaker: &Speaker<'_>) {
-    let session = speaker.session;
-    push(out, "x-session-id", &session.handle);
-    push(out, "x-session-tenant", speaker.tenant.as_str());
-    push(out, "x-session-state", speaker.state.as_str());
-    push_number(out, "x-session-created", session.record.created.0);
-    push_number(out, "x-session-expires", speaker.expires.0);
-    match &session.data {
-        Some(data) if data.len() <= speaker.max_data => push(out, "x-session-data", data),
-        Some(_) => push(out, "x-session-data-omitted", "size"),
-        None => {}
+    fn set(&mut self, value: &str) {
+        self.own.push_str(value);
+        self.own.push('\n');
     }
-}
 
-/// `X-Forwarded-*` and `Forwarded` (RFC 7239), from what the edge itself knows. What the client
-/// claims about the way so far is not believed, so there is exactly one element.
-fn write_proxy(out: &mut String, request: &Request<'_>) {
-    let location = &request.location;
-    push(out, "x-forwarded-host", location.authority);
-    push(out, "x-forwarded-proto", location.scheme);
-    let client = request.client_address();
-    if let Some(address) = client {
-        push(out, "x-forwarded-for", address);
+    fn set_two(&mut self, first: &str, second: &str) {
+        self.set(first);
+        self.set(second);
     }
-    out.push_str("forwarded\nfor=");
-    match client {
-        Some(address) if address.contains(':') => {
-            // IPv6 goes in brackets and quotes (section 6).
-            out.push_str("\"[");
-            out.push_str(address);
-            out.push_str("]\"");
-        }
-        Some(address) => out.push_str(address),
-        None => out.push_str("unknown"),
+
+    fn set_number(&mut self, number: u64) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.own, "{number}");
     }
-    out.push_str(";host=\"");
-    out.push_str(location.authority);
-    out.push_str("\";proto=");
-    out.push_str(location.scheme);
-    out.push_str(";by=_vestibule\n");
-}
-
-fn push(out: &mut String, name: &str, value: &str) {
-    out.push_str(name);
-    out.push('\n');
-    out.push_str(value);
-    out.push('\n');
-}
-
-fn push_number(out: &mut String, name: &str, number: u64) {
-    out.push_str(name);
-    out.push('\n');
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{number}");
 }
 
 /// Whether `Connection` names the header as concerning this connection only. Reserved names are
 /// gone by then, and ours are set afterwards, so a client cannot remove them this way.
 fn is_listed(connection: &str, name: &str) -> bool {
     !connection.is_empty()
-        && name != "cookie"
         && connection
             .split(',')
             .any(|listed| listed.trim().eq_ignore_ascii_case(name))
@@ -173,18 +217,19 @@ mod tests {
             max_data,
         };
         let trace = Trace::follow(None, None, &mut ChaCha20Rng::seed_from_u64(1));
-        let mut out = String::new();
-        write(
-            &mut out,
-            &request,
-            CookieName::for_location(&request.location),
-            &speaker,
-            &trace,
-        );
-        let lines: Vec<&str> = out.lines().collect();
-        lines
-            .chunks(2)
-            .map(|pair| (pair[0].to_owned(), pair[1].to_owned()))
+        let cookie = CookieName::for_location(&request.location);
+        let outgoing = Outgoing::new(&request, cookie, &speaker, &trace);
+        assert_eq!(outgoing.own.lines().count(), OWN.len());
+        let kept = request
+            .headers
+            .iter()
+            .zip(outgoing.kept.chars())
+            .filter(|(_, mark)| *mark == '+');
+        let own = OWN
+            .iter()
+            .filter_map(|name| outgoing.value(name).map(|value| (*name, value)));
+        let all = kept.map(|(header, _)| *header).chain(own);
+        all.map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
     }
 

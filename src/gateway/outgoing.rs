@@ -5,7 +5,7 @@ use super::recognition::Visitor;
 use super::ticket::Ticket;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
-use crate::forward::headers::{self, Speaker, State};
+use crate::forward::headers::{Outgoing, Speaker, State};
 use crate::forward::trace::Trace;
 use crate::session::record::Version;
 use crate::tenant::Live;
@@ -15,8 +15,8 @@ use crate::tenant::Live;
 pub struct Forward {
     /// The full URL.
     pub url: String,
-    /// A line for each header's name, a line for its value; all there are.
-    pub headers: String,
+    /// All headers there are.
+    pub headers: Outgoing,
     /// To be handed to [`Gateway::settle`] and [`Gateway::afterwards`].
     pub ticket: String,
     /// The origin's name, for reporting a failure.
@@ -53,8 +53,7 @@ impl Gateway {
             expires: tenant.lifetime.end(&used),
             max_data: tenant.max_data,
         };
-        let mut list = String::with_capacity(2048);
-        headers::write(&mut list, passage.request, passage.cookie, &speaker, trace);
+        let headers = Outgoing::new(passage.request, passage.cookie, &speaker, trace);
         let ticket = Ticket {
             cookie: &visitor.cookie,
             set_cookie: visitor.set_cookie,
@@ -66,7 +65,7 @@ impl Gateway {
         };
         Forward {
             url: [course.base.as_str(), location.target].concat(),
-            headers: list,
+            headers,
             ticket: ticket.to_text(),
             origin: course.origin.clone(),
             first_byte_ms: tenant.first_byte_timeout.0.saturating_mul(1000),

@@ -180,11 +180,7 @@ impl World {
 }
 
 fn told<'a>(forward: &'a Forward, name: &str) -> Option<&'a str> {
-    let lines: Vec<&str> = forward.headers.lines().collect();
-    lines
-        .chunks(2)
-        .find(|pair| pair[0] == name)
-        .map(|pair| pair[1])
+    forward.headers.value(name)
 }
 
 fn refused(step: Step) -> (u16, String) {

@@ -17,7 +17,7 @@ const BUILD = path.join(ROOT, "build");
 
 /** workerd itself; the package's own launcher would be one process more to end. */
 const require = createRequire(import.meta.url);
-const WORKERD = path.join(
+export const WORKERD = path.join(
   path.dirname(require.resolve("workerd/package.json")),
   `../@cloudflare/workerd-${process.platform === "darwin" ? "darwin" : "linux"}-${process.arch === "arm64" ? "arm64" : "64"}/bin/workerd`,
 );
