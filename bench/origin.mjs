@@ -28,8 +28,17 @@ http {
 }
 `,
   );
-  const nginx = spawn("nginx", ["-c", path.join(folder, "nginx.conf"), "-p", folder], { stdio: "inherit" });
-  await until(() => fetch(`http://127.0.0.1:${port}`).then(() => true, () => false), { what: "nginx" });
+  const nginx = spawn("nginx", ["-c", path.join(folder, "nginx.conf"), "-p", folder], {
+    stdio: "inherit",
+  });
+  await until(
+    () =>
+      fetch(`http://127.0.0.1:${port}`).then(
+        () => true,
+        () => false,
+      ),
+    { what: "nginx" },
+  );
   return {
     port,
     async stop() {

@@ -20,5 +20,7 @@ export const DATA = {
     "They try a sticky cookie and ask what happens when a process is restarted.",
     "They learn that the session is kept at the edge and handed to the other process.",
     "They ask how long a session lives, and how to end all of a user's sessions at once.",
-  ].join(" ").padEnd(600, " And so on."),
+  ]
+    .join(" ")
+    .padEnd(600, " And so on."),
 };

@@ -40,12 +40,22 @@ export class Variant {
     const [port, kvPort] = [await freePort(), await freePort()];
     this.url = `http://127.0.0.1:${port}`;
     writeFileSync(path.join(this.#folder, "config.capnp"), this.#config(originPort, port, kvPort));
-    this.#process = spawn(WORKERD, ["serve", path.join(this.#folder, "config.capnp")], { stdio: "inherit" });
-    await until(() => fetch(this.url).then(() => true, () => false), { what: this.description.name });
+    this.#process = spawn(WORKERD, ["serve", path.join(this.#folder, "config.capnp")], {
+      stdio: "inherit",
+    });
+    await until(
+      () =>
+        fetch(this.url).then(
+          () => true,
+          () => false,
+        ),
+      { what: this.description.name },
+    );
     this.#cookie = (await this.description.cookie?.(this.url, `http://127.0.0.1:${kvPort}`)) ?? "";
     const { status } = await fetch(this.url, { headers: this.#headers() });
     const wanted = this.description.status ?? 200;
-    if (status !== wanted) throw new Error(`${this.description.name} answers ${status}, not ${wanted}`);
+    if (status !== wanted)
+      throw new Error(`${this.description.name} answers ${status}, not ${wanted}`);
   }
 
   /** Arguments by which wrk sends the same request. */
@@ -77,7 +87,8 @@ export class Variant {
     const { peer, vars = {} } = this.description;
     const origin = `127.0.0.1:${originPort}`;
     const quote = JSON.stringify;
-    const embed = (/** @type {string} */ file) => quote(path.relative(this.#folder, path.join(ROOT, file)));
+    const embed = (/** @type {string} */ file) =>
+      quote(path.relative(this.#folder, path.join(ROOT, file)));
     if (peer) {
       const text = readFileSync(path.join(ROOT, "bench/peers", peer), "utf8");
       writeFileSync(path.join(this.#folder, peer), text.replaceAll("ORIGIN_HOST", origin));
@@ -87,7 +98,9 @@ export class Variant {
       : `(name = "index.js", esModule = embed ${embed("build/index.js")}),
          (name = "index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")})`;
     const settings = { ORIGINS: `http://${origin}`, SESSION_KEYS: "A".repeat(43), ...vars };
-    const bindings = Object.entries(settings).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`);
+    const bindings = Object.entries(settings).map(
+      ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
+    );
     return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [

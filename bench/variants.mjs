@@ -23,7 +23,9 @@ async function handWritten(_url, kvUrl) {
   const id = "abcdefghijklmnopqrstuv";
   const session = { user: "alice", expires: Date.now() + 86_400_000, data: DATA };
   await fetch(`${kvUrl}/s:${id}`, { method: "PUT", body: JSON.stringify(session) });
-  const mac = createHmac("sha256", "benchmark-secret-benchmark-secret").update(id).digest("base64url");
+  const mac = createHmac("sha256", "benchmark-secret-benchmark-secret")
+    .update(id)
+    .digest("base64url");
   return `__Host-sid=${id}.${mac}`;
 }
 

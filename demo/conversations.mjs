@@ -56,7 +56,8 @@ export class Conversations {
    */
   patch(room) {
     const { turns = [], count = 0 } = this.#open.get(room) ?? {};
-    const escaped = (/** @type {string} */ c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    const escaped = (/** @type {string} */ c) =>
+      `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
     return JSON.stringify({ turns, count }).replace(/[^\x20-\x7e]/g, escaped);
   }
 }

@@ -12,9 +12,9 @@ import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Server } from "socket.io";
 import { Conversations } from "./conversations.mjs";
+import { servePage } from "./page.mjs";
 import { received } from "./received.mjs";
 import { reply } from "./reply.mjs";
-import { servePage } from "./page.mjs";
 
 const { values } = parseArgs({
   options: { name: { type: "string", default: "demo" }, port: { type: "string", default: "0" } },
@@ -36,7 +36,13 @@ io.on("connection", (socket) => {
   const room = headers.handle ?? `direct:${socket.id}`;
   const { turns, restored } = conversations.open(room, headers.data);
   socket.join(room);
-  socket.emit("welcome", { ...whoami(), headers: headers.shown, state: headers.state, turns, restored });
+  socket.emit("welcome", {
+    ...whoami(),
+    headers: headers.shown,
+    state: headers.state,
+    turns,
+    restored,
+  });
 });
 
 /**
@@ -49,7 +55,8 @@ async function route(request, response) {
     return json(response, 200, { ...whoami(), headers: received(request.headers).shown });
   }
   if (pathname === "/demo/message" || pathname === "/demo/kill") {
-    if (request.method !== "POST") return json(response, 405, { error: "use POST" }, { allow: "POST" });
+    if (request.method !== "POST")
+      return json(response, 405, { error: "use POST" }, { allow: "POST" });
     if (!isSameOrigin(request)) return json(response, 403, { error: "cross-site" });
     return pathname === "/demo/kill" ? kill(response) : message(request, response);
   }
@@ -136,11 +143,17 @@ async function read(request) {
  * @param {Record<string, string>} [headers]
  */
 function json(response, status, body, headers = {}) {
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store", ...headers });
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    ...headers,
+  });
   response.end(JSON.stringify(body));
 }
 
 http.listen(Number(values.port), "127.0.0.1", () => {
   const address = /** @type {import("node:net").AddressInfo} */ (http.address());
-  console.log(JSON.stringify({ listening: `http://127.0.0.1:${address.port}`, name, pid: process.pid }));
+  console.log(
+    JSON.stringify({ listening: `http://127.0.0.1:${address.port}`, name, pid: process.pid }),
+  );
 });

@@ -36,12 +36,16 @@ await main(async () => {
     for (const variant of variants) await variant.start(origin.port);
     const rounds = Number(values.rounds);
     const minutes = Math.ceil((rounds * variants.length * Number(values.seconds)) / 60) + 1;
-    await step(`Measuring ${variants.length} variants in ${rounds} rounds`, `${minutes} min`, async () => {
-      for (const variant of variants) await load(variant, 1);
-      for (let round = 0; round < rounds; round += 1) {
-        for (const variant of variants) await measure(variant, Number(values.seconds));
-      }
-    });
+    await step(
+      `Measuring ${variants.length} variants in ${rounds} rounds`,
+      `${minutes} min`,
+      async () => {
+        for (const variant of variants) await load(variant, 1);
+        for (let round = 0; round < rounds; round += 1) {
+          for (const variant of variants) await measure(variant, Number(values.seconds));
+        }
+      },
+    );
   } finally {
     for (const variant of variants) variant.stop();
     await origin.stop();
@@ -71,7 +75,8 @@ async function measure(variant, seconds) {
 async function load(variant, seconds) {
   const { stdout } = await execute("wrk", ["-t1", "-c32", `-d${seconds}s`, ...variant.load]);
   const expected = variant.description.status ?? 200;
-  if (/Non-2xx/.test(stdout) !== expected >= 400) throw new Fault(`${variant.description.name}: ${stdout}`);
+  if (/Non-2xx/.test(stdout) !== expected >= 400)
+    throw new Fault(`${variant.description.name}: ${stdout}`);
   return {
     requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
     perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
@@ -87,6 +92,8 @@ async function ensureTools() {
   }
   await step(`Installing ${packages.join(" and ")}`, "20 s", async () => {
     await run("apt-get", ["update", "-qq"]);
-    await run("apt-get", ["install", "-y", "-qq", ...packages], { stdio: ["ignore", "ignore", "inherit"] });
+    await run("apt-get", ["install", "-y", "-qq", ...packages], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
   });
 }

@@ -4,7 +4,15 @@
  * Called by npm start, npm test and, through wrangler.toml, by wrangler itself. Does nothing when
  * nothing changed. Two builds at once take turns.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
@@ -41,9 +49,17 @@ async function compile() {
   const options = { cwd: ROOT };
   const target = "wasm32-unknown-unknown";
   mkdirSync(path.join(ROOT, "build"), { recursive: true });
-  await run("cargo", ["build", "--quiet", "--release", "--locked", "--lib", "--target", target], options);
+  await run(
+    "cargo",
+    ["build", "--quiet", "--release", "--locked", "--lib", "--target", target],
+    options,
+  );
   await run(BINDGEN, [`target/${target}/release/vestibule.wasm`, "target/edge"], options);
-  await run(bin("wasm-opt"), ["-O3", ...WASM_FEATURES, "target/edge/vestibule_bg.wasm", "-o", WASM], options);
+  await run(
+    bin("wasm-opt"),
+    ["-O3", ...WASM_FEATURES, "target/edge/vestibule_bg.wasm", "-o", WASM],
+    options,
+  );
   await run(
     bin("esbuild"),
     [

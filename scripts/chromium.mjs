@@ -13,11 +13,16 @@ export function findChromium() {
 export async function ensureChromium() {
   if (findChromium()) return;
   if (process.getuid?.() !== 0 || output("apt-get", ["--version"]) === null) {
-    throw new Fault("Chromium is missing; the tests drive one. Install it, or name it in CHROMIUM.");
+    throw new Fault(
+      "Chromium is missing; the tests drive one. Install it, or name it in CHROMIUM.",
+    );
   }
   await step("Installing Chromium for the browser tests", "1 min", async () => {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     await run("apt-get", ["update", "-qq"], { env });
-    await run("apt-get", ["install", "-y", "-qq", "chromium"], { env, stdio: ["ignore", "ignore", "inherit"] });
+    await run("apt-get", ["install", "-y", "-qq", "chromium"], {
+      env,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
   });
 }

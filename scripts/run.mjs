@@ -23,7 +23,9 @@ export async function run(program, args, options = {}) {
 export function exitCode(program, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: "inherit", ...options });
-    child.on("error", (error) => reject(new Fault(`${program} cannot be started: ${error.message}`)));
+    child.on("error", (error) =>
+      reject(new Fault(`${program} cannot be started: ${error.message}`)),
+    );
     child.on("close", resolve);
   });
 }

@@ -33,7 +33,8 @@ export class Served {
     const bin = path.join(ROOT, "node_modules/.bin");
     const env = { ...process.env, ...QUIET, PATH: `${bin}:${process.env.PATH}` };
     // A group of its own, so that wrangler's children end with it.
-    const options = { cwd: ROOT, env, detached: true, stdio: /** @type {const} */ (["ignore", "inherit", "inherit"]) };
+    /** @type {import("node:child_process").SpawnOptions} */
+    const options = { cwd: ROOT, env, detached: true, stdio: ["ignore", "inherit", "inherit"] };
     this.#child = spawn(NODE, ["--no-warnings", wrangler, ...args], options);
     this.#exit = once(this.#child, "exit");
   }

@@ -48,9 +48,12 @@ async function rust() {
   const version = output("rustc", ["--version"])?.match(/\d+\.(\d+)\.\d+/);
   const manifest = readFileSync(path.join(ROOT, "Cargo.toml"), "utf8");
   const needed = manifest.match(/rust-version = "(\d+\.(\d+))"/);
-  if (!version) throw new Fault("Rust is missing. Install it from https://rustup.rs and run this again.");
+  if (!version)
+    throw new Fault("Rust is missing. Install it from https://rustup.rs and run this again.");
   if (needed && Number(version[1]) < Number(needed[2])) {
-    throw new Fault(`Rust ${needed[1]} or newer is needed, this is ${version[0]}. Run: rustup update`);
+    throw new Fault(
+      `Rust ${needed[1]} or newer is needed, this is ${version[0]}. Run: rustup update`,
+    );
   }
   const sysroot = output("rustc", ["--print", "sysroot"]) ?? "";
   if (existsSync(path.join(sysroot, "lib/rustlib/wasm32-unknown-unknown/lib"))) return;
@@ -77,9 +80,13 @@ function developmentKeys() {
   const file = path.join(ROOT, ".dev.vars");
   if (existsSync(file)) return;
   const key = randomBytes(32).toString("base64url");
-  writeFileSync(file, `# Made for local development. Never use in production.\nSESSION_KEYS=${key}\n`, {
-    mode: 0o600,
-  });
+  writeFileSync(
+    file,
+    `# Made for local development. Never use in production.\nSESSION_KEYS=${key}\n`,
+    {
+      mode: 0o600,
+    },
+  );
 }
 
 if (import.meta.filename === process.argv[1]) await main(setUp);

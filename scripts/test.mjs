@@ -31,7 +31,10 @@ await main(async () => {
 /** Every black-box suite. */
 function suites() {
   const names = readdirSync(path.join(ROOT, "tests"), { recursive: true, encoding: "utf8" });
-  return names.filter((name) => name.endsWith(".test.mjs")).map((name) => path.join("tests", name)).sort();
+  return names
+    .filter((name) => name.endsWith(".test.mjs"))
+    .map((name) => path.join("tests", name))
+    .sort();
 }
 
 /**
@@ -78,7 +81,8 @@ function countCargo(output) {
  * @returns {Counts}
  */
 function countTap(output) {
-  const last = (/** @type {string} */ name) => Number(output.match(new RegExp(`^# ${name} (\\d+)$`, "m"))?.[1] ?? 0);
+  const last = (/** @type {string} */ name) =>
+    Number(output.match(new RegExp(`^# ${name} (\\d+)$`, "m"))?.[1] ?? 0);
   return {
     passed: last("pass"),
     failed: last("fail") + last("cancelled"),

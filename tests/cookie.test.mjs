@@ -6,10 +6,11 @@ import { Browser } from "./harness/browser.mjs";
 import { mint, read } from "./harness/cookie.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { header, send } from "./harness/raw.mjs";
-import { Vestibule, freshKey } from "./harness/workerd.mjs";
+import { freshKey, Vestibule } from "./harness/workerd.mjs";
 
 const CLEARED = "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
-const SET = /^__Host-session=[A-Za-z0-9_-]{88}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$/;
+const SET =
+  /^__Host-session=[A-Za-z0-9_-]{88}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$/;
 
 /** @param {import("node:test").TestContext} t */
 async function deployment(t, vars = {}) {
@@ -34,15 +35,25 @@ test("a visitor without a cookie gets one with every attribute, over https names
 test("over plain http to loopback the cookie works in every browser", async (t) => {
   const { get } = await deployment(t);
   const answer = await get([], { host: "localhost:8787" });
-  assert.match(header(answer, "set-cookie")[0], /^session=[\w-]{88}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
+  assert.match(
+    header(answer, "set-cookie")[0],
+    /^session=[\w-]{88}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/,
+  );
 });
 
 test("without a session, a page leads to sign-in and a call gets 401", async (t) => {
   const { vestibule, origin } = await deployment(t, { LOGIN_MODE: "required" });
-  const page = await send(vestibule.port, { target: "/a?b=1", lines: ["Sec-Fetch-Mode: navigate"] });
+  const page = await send(vestibule.port, {
+    target: "/a?b=1",
+    lines: ["Sec-Fetch-Mode: navigate"],
+  });
   assert.equal(page.status, 303);
   assert.deepEqual(header(page, "location"), ["/_session/login?return_to=/a%3fb%3d1"]);
-  for (const lines of [[], ["Accept: text/event-stream"], ["Sec-Fetch-Mode: cors", "Accept: text/html"]]) {
+  for (const lines of [
+    [],
+    ["Accept: text/event-stream"],
+    ["Sec-Fetch-Mode: cors", "Accept: text/html"],
+  ]) {
     const call = await send(vestibule.port, { lines });
     assert.deepEqual([call.status, call.code], [401, "no_session"]);
     assert.equal(header(call, "www-authenticate").length, 1);
@@ -85,7 +96,10 @@ for (const [what, make] of /** @type {[string, (key: string) => string][]} */ ([
   ["an unknown key", () => mint({ key: freshKey() })],
   ["a value of 10 kB", () => "A".repeat(10_000)],
   ["a path as value", () => "../../etc/passwd"],
-  ["an issue time in the future", (key) => mint({ key, issued: Math.floor(Date.now() / 1000) + 120 })],
+  [
+    "an issue time in the future",
+    (key) => mint({ key, issued: Math.floor(Date.now() / 1000) + 120 }),
+  ],
   ["an issue time of zero", (key) => mint({ key, issued: 0, created: 0 })],
   ["an issue time of minus one", (key) => mint({ key, issued: 2 ** 32 - 1, created: 1 })],
   ["a start after its issue", (key) => mint({ key, created: Math.floor(Date.now() / 1000) + 9 })],
@@ -95,7 +109,10 @@ for (const [what, make] of /** @type {[string, (key: string) => string][]} */ ([
   ["a quoted value", (key) => `"${mint({ key })}"`],
   ["a percent-encoded value", (key) => `%41${mint({ key }).slice(1)}`],
   ["a padded value", (key) => `${mint({ key })}==`],
-  ["a value with spaces inside", (key) => `${mint({ key }).slice(0, 40)} ${mint({ key }).slice(40)}`],
+  [
+    "a value with spaces inside",
+    (key) => `${mint({ key }).slice(0, 40)} ${mint({ key }).slice(40)}`,
+  ],
   ["bytes above ASCII", (key) => `${mint({ key }).slice(0, 80)}\xc3\xa9\xff\xfe\x80\x81\x82`],
 ])) {
   test(`${what} counts as no session`, async (t) => {
@@ -182,7 +199,10 @@ test("an id anywhere but in the cookie is ignored", async (t) => {
   const { vestibule, key, kv, origin } = await deployment(t);
   const id = mint({ key, leastVersion: 1 });
   const lines = [`X-Session-Id: ${id}`, `Authorization: Bearer ${id}`, `X-Session: ${id}`];
-  const answer = await send(vestibule.port, { target: `/?session=${id}&__Host-session=${id}`, lines });
+  const answer = await send(vestibule.port, {
+    target: `/?session=${id}&__Host-session=${id}`,
+    lines,
+  });
   assert.equal(answer.status, 200);
   assert.deepEqual(origin.told("x-session-state"), ["new"]);
   assert.equal(kv.operations.length, 0);

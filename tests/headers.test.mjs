@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mint } from "./harness/cookie.mjs";
-import { Origin, fold } from "./harness/origin.mjs";
+import { fold, Origin } from "./harness/origin.mjs";
 import { exchange, send } from "./harness/raw.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
@@ -71,7 +71,14 @@ for (const [kind, extra] of /** @type {[string, string[]][]} */ ([
     for (const cookie of [[], [`Cookie: __Host-session=${mint({ key })}`]]) {
       for (let at = 0; at < SPELLINGS.length; at += 75) {
         const lines = SPELLINGS.slice(at, at + 75).map((name) => `${name}: evil`);
-        const head = ["GET / HTTP/1.1", "Host: chat.example", ...extra, ...cookie, ...lines, connection];
+        const head = [
+          "GET / HTTP/1.1",
+          "Host: chat.example",
+          ...extra,
+          ...cookie,
+          ...lines,
+          connection,
+        ];
         await exchange(port, `${head.join("\r\n")}\r\n\r\n`);
         assertUnspoofed(origin);
       }
@@ -141,7 +148,9 @@ test("what a client claims about the way here is replaced or dropped", async (t)
   assertUnspoofed(origin);
   assert.deepEqual(origin.told("x-forwarded-host"), ["chat.example"]);
   assert.deepEqual(origin.told("x-forwarded-proto"), ["http"]);
-  assert.deepEqual(origin.told("forwarded"), ['for=unknown;host="chat.example";proto=http;by=_vestibule']);
+  assert.deepEqual(origin.told("forwarded"), [
+    'for=unknown;host="chat.example";proto=http;by=_vestibule',
+  ]);
 });
 
 test("headers that would change what is asked for are dropped", async (t) => {
@@ -169,7 +178,10 @@ test("a sound trace is continued and an unsound one replaced", async (t) => {
   const trace = "0af7651916cd43dd8448eb211c80319c";
   const lines = [`traceparent: 00-${trace}-b7ad6b7169203331-01`, "tracestate: a=b"];
   await send(port, { lines });
-  assert.match(origin.told("traceparent")[0], new RegExp(`^00-${trace}-(?!b7ad6b7169203331)[0-9a-f]{16}-01$`));
+  assert.match(
+    origin.told("traceparent")[0],
+    new RegExp(`^00-${trace}-(?!b7ad6b7169203331)[0-9a-f]{16}-01$`),
+  );
   assert.deepEqual(origin.told("tracestate"), ["a=b"]);
   await send(port, { lines: ["traceparent: evil", "tracestate: evil"] });
   assert.match(origin.told("traceparent")[0], /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { header, send } from "./harness/raw.mjs";
 import { until } from "./harness/until.mjs";
-import { Vestibule, freshKey } from "./harness/workerd.mjs";
+import { freshKey, Vestibule } from "./harness/workerd.mjs";
 
 const SHORT = Buffer.alloc(31, 7).toString("base64url");
 
@@ -14,8 +14,16 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
   ["a key that is not base64url", { keys: "hunter2 hunter2!" }, /key 1 .* not base64url/],
   ["no origins", { origins: [] }, /ORIGINS is empty/],
   ["an origin that is no URL", { origins: ["localhost:8000"] }, /not of the form/],
-  ["an unknown login mode", { vars: { LOGIN_MODE: "maybe" } }, /LOGIN_MODE: use off, optional or required/],
-  ["a duration without a unit", { vars: { SESSION_IDLE: "30" } }, /SESSION_IDLE: .*is not a duration/],
+  [
+    "an unknown login mode",
+    { vars: { LOGIN_MODE: "maybe" } },
+    /LOGIN_MODE: use off, optional or required/,
+  ],
+  [
+    "a duration without a unit",
+    { vars: { SESSION_IDLE: "30" } },
+    /SESSION_IDLE: .*is not a duration/,
+  ],
 ])) {
   test(`with ${what}, page and log name the cure and no secret`, async (t) => {
     const vestibule = new Vestibule({ origins: ["http://127.0.0.1:9"], ...options });
@@ -26,8 +34,13 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
     assert.deepEqual([call.status, call.code], [500, "misconfigured"]);
     assert.match(JSON.parse(call.body).detail, cure);
     const page = await send(vestibule.port, { lines: ["Accept: text/html"] });
-    assert.deepEqual([page.status, header(page, "content-type")], [500, ["text/html; charset=utf-8"]]);
-    const [line] = await until(() => vestibule.logged("misconfigured").length > 0 && vestibule.logged("misconfigured"));
+    assert.deepEqual(
+      [page.status, header(page, "content-type")],
+      [500, ["text/html; charset=utf-8"]],
+    );
+    const [line] = await until(
+      () => vestibule.logged("misconfigured").length > 0 && vestibule.logged("misconfigured"),
+    );
     assert.match(line.detail, cure);
     for (const key of vestibule.keys.split(",").filter(Boolean)) {
       assert.ok(![call.body, page.body, vestibule.printed].some((text) => text.includes(key)));
@@ -43,7 +56,10 @@ test("every fault is told at once", async (t) => {
 
 test("requiring sign-in without a way to do so is explained on the sign-in page", async (t) => {
   const vestibule = await Vestibule.start(t, { vars: { LOGIN_MODE: "required" } });
-  const answer = await send(vestibule.port, { target: "/_session/login", lines: ["Accept: text/html"] });
+  const answer = await send(vestibule.port, {
+    target: "/_session/login",
+    lines: ["Accept: text/html"],
+  });
   assert.equal(answer.status, 503);
   assert.match(answer.body, /Set LOGIN_MODE to off/);
 });

@@ -55,7 +55,10 @@ test("an answer that began in time may take as long as it likes", async (t) => {
     reply.flushHeaders();
     setTimeout(() => reply.end("late"), 1500);
   });
-  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars: { FIRST_BYTE_TIMEOUT: "1s" } });
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { FIRST_BYTE_TIMEOUT: "1s" },
+  });
   assert.equal(await (await fetch(vestibule.url)).text(), "late");
 });
 
@@ -100,7 +103,9 @@ for (const [what, bytes] of [
   ["103 Early Hints", "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"],
 ]) {
   test(`${what} before the answer does not get in its way`, async (t) => {
-    const { port } = await behaving(t, (socket) => socket.end(`${bytes}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`));
+    const { port } = await behaving(t, (socket) =>
+      socket.end(`${bytes}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`),
+    );
     const answer = await send(port, {});
     assert.deepEqual([answer.status, answer.body], [200, "ok"]);
   });
@@ -120,7 +125,9 @@ test("an event stream that is followed ends with an error when the origin dies",
   const { vestibule } = await behaving(
     t,
     (socket) => {
-      socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+      socket.write(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+      );
       socket.write("9\r\ndata: 1\n\n\r\n");
       setTimeout(() => socket.destroy(), 50);
     },
@@ -144,8 +151,16 @@ test("an event stream that is followed and ends well ends as it is", async (t) =
 test("an origin can neither set nor clear the session cookie", async (t) => {
   const large = `large=${"x".repeat(10 * 1024)}; Path=/`;
   const own = ["a=1; Path=/; HttpOnly", 'b="quoted, comma"; Domain=example.com', large];
-  const evil = ["session=evil", "__Host-session=evil; Secure; Path=/", "SESSION=; Max-Age=0", "=session=evil"];
-  const origin = await Origin.start(t, (_, reply) => void reply.setHeader("set-cookie", [...own, ...evil]).end());
+  const evil = [
+    "session=evil",
+    "__Host-session=evil; Secure; Path=/",
+    "SESSION=; Max-Age=0",
+    "=session=evil",
+  ];
+  const origin = await Origin.start(
+    t,
+    (_, reply) => void reply.setHeader("set-cookie", [...own, ...evil]).end(),
+  );
   const vestibule = await Vestibule.start(t, { origins: [origin.url] });
   const browser = new Browser(vestibule.url);
   const first = (await browser.fetch("/")).headers.getSetCookie();
@@ -157,7 +172,10 @@ test("an origin can neither set nor clear the session cookie", async (t) => {
 
 test("two hundred cookies of the origin arrive byte for byte", async (t) => {
   const lines = Array.from({ length: 200 }, (_, at) => `c${at}=${at}; Path=/`);
-  const origin = await Origin.start(t, (_, reply) => void reply.setHeader("set-cookie", lines).end());
+  const origin = await Origin.start(
+    t,
+    (_, reply) => void reply.setHeader("set-cookie", lines).end(),
+  );
   const vestibule = await Vestibule.start(t, { origins: [origin.url] });
   const got = (await fetch(vestibule.url)).headers.getSetCookie();
   assert.deepEqual(got.slice(0, 200), lines);
@@ -174,7 +192,8 @@ for (const [what, status, headers] of /** @type {[string, number, Record<string,
     const vestibule = await Vestibule.start(t, { origins: [origin.url] });
     const response = await fetch(vestibule.url, { redirect: "manual" });
     assert.equal(response.status, status);
-    for (const [name, value] of Object.entries(headers)) assert.equal(response.headers.get(name), value);
+    for (const [name, value] of Object.entries(headers))
+      assert.equal(response.headers.get(name), value);
     assert.equal(origin.requests.length, 1);
   });
 }
@@ -202,12 +221,16 @@ test("a public page becomes a private one, so that no cache shares it", async (t
 
 test("controls meant for us never reach the client", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
-    for (const name of ["patch", "ttl", "identify", "anything"]) reply.setHeader(`x-session-${name}`, "{}");
+    for (const name of ["patch", "ttl", "identify", "anything"])
+      reply.setHeader(`x-session-${name}`, "{}");
     reply.end();
   });
   const vestibule = await Vestibule.start(t, { origins: [origin.url] });
   const names = [...(await fetch(vestibule.url)).headers.keys()];
-  assert.deepEqual(names.filter((name) => name.startsWith("x-session")), []);
+  assert.deepEqual(
+    names.filter((name) => name.startsWith("x-session")),
+    [],
+  );
 });
 
 test("a client that closes its sending side still gets the whole answer", async (t) => {
@@ -232,7 +255,8 @@ test("a client that closes its sending side still gets the whole answer", async 
 test("an Expect header does not hold up a request", async (t) => {
   const origin = await Origin.start(t, (_, reply, body) => void reply.end(body));
   const vestibule = await Vestibule.start(t, { origins: [origin.url] });
-  const head = "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi";
+  const head =
+    "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi";
   const answer = await exchange(vestibule.port, head);
   assert.ok(answer.status === 200 || answer.status === 100, String(answer.status));
   await until(() => origin.requests.length === 1);

@@ -20,10 +20,18 @@ test("TRACE is refused with the methods that are allowed", async (t) => {
   assert.equal(origin.requests.length, 0);
 });
 
-for (const line of ["CONNECT chat.example:443 HTTP/1.1", "get / HTTP/1.1", "BREW / HTTP/1.1", "OPTIONS * HTTP/1.1"]) {
+for (const line of [
+  "CONNECT chat.example:443 HTTP/1.1",
+  "get / HTTP/1.1",
+  "BREW / HTTP/1.1",
+  "OPTIONS * HTTP/1.1",
+]) {
   test(`${line.split(" HTTP")[0]} does not reach an origin`, async (t) => {
     const { origin, port } = await deployment(t);
-    const answer = await exchange(port, `${line}\r\nHost: chat.example\r\nConnection: close\r\n\r\n`);
+    const answer = await exchange(
+      port,
+      `${line}\r\nHost: chat.example\r\nConnection: close\r\n\r\n`,
+    );
     assert.ok(answer.status >= 400, String(answer.status));
     assert.equal(origin.requests.length, 0);
   });
@@ -91,7 +99,10 @@ for (const target of [
     const answer = await send(port, { target });
     // What the runtime resolves before we see it is our own path, and answered as that.
     const resolved = answer.status === 200 && answer.body.includes('"handle"');
-    assert.ok(resolved || answer.status === 400 || answer.status === 404, `${answer.status} ${answer.body}`);
+    assert.ok(
+      resolved || answer.status === 400 || answer.status === 404,
+      `${answer.status} ${answer.body}`,
+    );
     assert.equal(origin.requests.length, 0);
   });
 }

@@ -26,7 +26,9 @@ async function recorded(t) {
 test("a copy of the namespace shows no id, handle, user or data, and yields no cookie", async (t) => {
   const { kv, browser, handle } = await recorded(t);
   const { id } = read(browser.session);
-  const dump = Buffer.concat([...kv.stored].flatMap(([key, { value }]) => [Buffer.from(key), value]));
+  const dump = Buffer.concat(
+    [...kv.stored].flatMap(([key, { value }]) => [Buffer.from(key), value]),
+  );
   const secrets = [
     "hunter2-data",
     "secret",

@@ -23,7 +23,10 @@ async function deployment(t, count, vars = {}) {
       return origin;
     }),
   );
-  const vestibule = await Vestibule.start(t, { origins: origins.map((origin, at) => `o${at}=${origin.url}`), vars });
+  const vestibule = await Vestibule.start(t, {
+    origins: origins.map((origin, at) => `o${at}=${origin.url}`),
+    vars,
+  });
   const visitor = () => new Browser(vestibule.url);
   return { origins, vestibule, visitor };
 }
@@ -39,7 +42,9 @@ test("a visitor stays with one origin, whatever it asks for", async (t) => {
   const browser = visitor();
   const home = await place(browser);
   for (let visit = 0; visit < 60; visit += 1) {
-    const response = await browser.fetch(`/path/${visit}?q=${visit}`, { method: visit % 2 ? "POST" : "GET" });
+    const response = await browser.fetch(`/path/${visit}?q=${visit}`, {
+      method: visit % 2 ? "POST" : "GET",
+    });
     assert.equal(Number(await response.text()), home);
   }
 });

@@ -29,7 +29,9 @@ const now = () => Math.floor(Date.now() / 1000);
 test("a guest costs no storage operation, however often it comes", async (t) => {
   const { browser, origin, kv } = await deployment(t);
   for (let visit = 0; visit < 20; visit += 1) await browser.fetch("/");
-  const handles = new Set(origin.requests.map(({ headers }) => headers.find(([name]) => name === "x-session-id")?.[1]));
+  const handles = new Set(
+    origin.requests.map(({ headers }) => headers.find(([name]) => name === "x-session-id")?.[1]),
+  );
   assert.equal(handles.size, 1);
   assert.deepEqual(origin.told("x-session-state"), ["active"]);
   assert.equal(kv.operations.length, 0);
@@ -169,7 +171,9 @@ test("an origin can end a session, and its cookie is worth nothing afterwards", 
   await patch({ a: 1 });
   const old = browser.session;
   const response = await browser.fetch("/?x-session-destroy=1");
-  assert.deepEqual(response.headers.getSetCookie(), ["session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"]);
+  assert.deepEqual(response.headers.getSetCookie(), [
+    "session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0",
+  ]);
   const seen = origin.requests.length;
   for (const again of ["at once", "after a crash"]) {
     const replay = await fetch(vestibule.url, { headers: { cookie: `session=${old}` } });
@@ -226,7 +230,10 @@ test("a stored session that was not used for too long is over", async (t) => {
 });
 
 test("a guest past a limit is a new guest", async (t) => {
-  const { vestibule, origin } = await deployment(t, { SESSION_IDLE: "30m", SESSION_ABSOLUTE: "12h" });
+  const { vestibule, origin } = await deployment(t, {
+    SESSION_IDLE: "30m",
+    SESSION_ABSOLUTE: "12h",
+  });
   for (const [created, issued, state] of /** @type {[number, number, string][]} */ ([
     [now() - 1700, now() - 1700, "active"],
     [now() - 1900, now() - 1900, "new"],
@@ -285,7 +292,11 @@ test("storage that fails ends no session and clears no cookie", async (t) => {
     kv.mood.get = mood;
     await vestibule.restart();
     const response = await browser.fetch("/");
-    assert.deepEqual([response.status, (await response.json()).code], [503, "store_unavailable"], String(mood));
+    assert.deepEqual(
+      [response.status, (await response.json()).code],
+      [503, "store_unavailable"],
+      String(mood),
+    );
     assert.deepEqual(response.headers.getSetCookie(), []);
   }
   kv.mood.get = "fine";
@@ -295,7 +306,8 @@ test("storage that fails ends no session and clears no cookie", async (t) => {
 
 test("liveness needs no storage and readiness does", async (t) => {
   const { vestibule, kv } = await deployment(t);
-  const ask = async (/** @type {string} */ path) => (await fetch(`${vestibule.url}/_session/${path}`)).status;
+  const ask = async (/** @type {string} */ path) =>
+    (await fetch(`${vestibule.url}/_session/${path}`)).status;
   assert.equal(kv.operations.length, 0);
   assert.deepEqual([await ask("healthz"), await ask("readyz")], [200, 200]);
   assert.equal(kv.count("get"), 1);
@@ -304,7 +316,10 @@ test("liveness needs no storage and readiness does", async (t) => {
 });
 
 test("a visitor can look at its own session", async (t) => {
-  const { browser, patch, origin } = await deployment(t, { SESSION_IDLE: "30m", SESSION_ABSOLUTE: "12h" });
+  const { browser, patch, origin } = await deployment(t, {
+    SESSION_IDLE: "30m",
+    SESSION_ABSOLUTE: "12h",
+  });
   await patch({ a: 1 });
   const me = await browser.json("/_session/me");
   assert.equal(me.handle, origin.told("x-session-id")[0]);

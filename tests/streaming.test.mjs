@@ -90,7 +90,9 @@ test("an upload's length is told to the origin when the client told it", async (
 test("a compressed answer passes byte for byte, with our cookie and without", async (t) => {
   const packed = gzipSync("hello ".repeat(1000));
   const { vestibule } = await deployment(t, (_, reply) => {
-    reply.writeHead(200, { "content-encoding": "gzip", "content-length": packed.length }).end(packed);
+    reply
+      .writeHead(200, { "content-encoding": "gzip", "content-length": packed.length })
+      .end(packed);
   });
   let cookie = "";
   for (const visit of ["first", "second"]) {
@@ -104,7 +106,12 @@ test("a compressed answer passes byte for byte, with our cookie and without", as
   }
 });
 
-for (const [what, method, status, headers] of /** @type {[string, string, number, Record<string, string>][]} */ ([
+for (const [
+  what,
+  method,
+  status,
+  headers,
+] of /** @type {[string, string, number, Record<string, string>][]} */ ([
   ["HEAD", "HEAD", 200, { "content-length": "1234" }],
   ["204", "GET", 204, {}],
   ["304", "GET", 304, { etag: '"v1"' }],
@@ -120,8 +127,13 @@ for (const [what, method, status, headers] of /** @type {[string, string, number
       const request = open(vestibule, { method, headers: { cookie } }).end();
       const [response] = await once(request, "response");
       response.resume();
-      assert.deepEqual([response.statusCode, response.statusMessage], [status, "Fine Thanks"], visit);
-      for (const [name, value] of Object.entries(headers)) assert.equal(response.headers[name], value, visit);
+      assert.deepEqual(
+        [response.statusCode, response.statusMessage],
+        [status, "Fine Thanks"],
+        visit,
+      );
+      for (const [name, value] of Object.entries(headers))
+        assert.equal(response.headers[name], value, visit);
       cookie ||= response.headers["set-cookie"][0].split(";")[0];
     }
   });

@@ -17,7 +17,12 @@ async function deployment(t, vars = {}) {
     handleProtocols: (offered) => (offered.has("chat.v2") ? "chat.v2" : false),
   });
   origin.server.on("upgrade", (request) => {
-    origin.requests.push({ method: "GET", url: request.url ?? "", headers: pairs(request), body: "" });
+    origin.requests.push({
+      method: "GET",
+      url: request.url ?? "",
+      headers: pairs(request),
+      body: "",
+    });
   });
   const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
   return { origin, sockets, vestibule, port: vestibule.port };
@@ -25,7 +30,9 @@ async function deployment(t, vars = {}) {
 
 /** @param {import("node:http").IncomingMessage} request */
 function pairs({ headers }) {
-  return Object.entries(headers).map(([name, value]) => /** @type {[string, string]} */ ([name, String(value)]));
+  return Object.entries(headers).map(
+    ([name, value]) => /** @type {[string, string]} */ ([name, String(value)]),
+  );
 }
 
 /**
@@ -44,13 +51,20 @@ function handshake(port, lines, method = "GET") {
  * @param {string[]} [protocols]
  */
 async function open(t, vestibule, protocols = []) {
-  const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, protocols, { origin: vestibule.url });
+  const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, protocols, {
+    origin: vestibule.url,
+  });
   t.after(() => socket.terminate());
   await once(socket, "open");
   return socket;
 }
 
-const GOOD = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", KEY, "Origin: http://chat.example"];
+const GOOD = [
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  KEY,
+  "Origin: http://chat.example",
+];
 
 test("a handshake from our own page is forwarded and gets the cookie", async (t) => {
   const { port, origin } = await deployment(t);
@@ -87,7 +101,11 @@ for (const [what, lines, status] of /** @type {[string, string[], number][]} */ 
   ["version 8", ["Upgrade: websocket", "Sec-WebSocket-Version: 8", KEY], 426],
   ["no version", ["Upgrade: websocket", KEY], 426],
   ["no key", ["Upgrade: websocket", "Sec-WebSocket-Version: 13"], 400],
-  ["a short key", ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: c2hvcnQ="], 400],
+  [
+    "a short key",
+    ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: c2hvcnQ="],
+    400,
+  ],
 ])) {
   test(`a handshake with ${what} gets ${status}`, async (t) => {
     const { port, origin } = await deployment(t);
@@ -108,7 +126,11 @@ test("an upgrade to something else is an ordinary request", async (t) => {
 test("a POST cannot open a socket past the checks", async (t) => {
   const { port } = await deployment(t);
   // The runtime shows such a request as a GET, so it is judged as one.
-  const answer = await handshake(port, [...GOOD.slice(0, 3), "Origin: http://evil.example", "Content-Length: 0"], "POST");
+  const answer = await handshake(
+    port,
+    [...GOOD.slice(0, 3), "Origin: http://evil.example", "Content-Length: 0"],
+    "POST",
+  );
   assert.ok(answer.status >= 400, String(answer.status));
 });
 
@@ -121,7 +143,10 @@ test("where sign-in is required a handshake without a session gets 401, not a cl
 
 test("a list of sub-protocols of 16 KiB is too large", async (t) => {
   const { port, origin } = await deployment(t);
-  const answer = await handshake(port, [...GOOD, `Sec-WebSocket-Protocol: ${"p,".repeat(8 * 1024 + 1)}`]);
+  const answer = await handshake(port, [
+    ...GOOD,
+    `Sec-WebSocket-Protocol: ${"p,".repeat(8 * 1024 + 1)}`,
+  ]);
   assert.equal(answer.status, 431);
   assert.equal(origin.requests.length, 0);
 });
@@ -139,7 +164,9 @@ test("a sub-protocol the origin does not know is not invented", async (t) => {
 
 test("text and binary messages arrive as they were sent, in order", async (t) => {
   const { vestibule, sockets } = await deployment(t);
-  sockets.on("connection", (peer) => peer.on("message", (data, binary) => peer.send(data, { binary })));
+  sockets.on("connection", (peer) =>
+    peer.on("message", (data, binary) => peer.send(data, { binary })),
+  );
   const socket = await open(t, vestibule);
   const sent = [Buffer.from([0, 255, 128]), "é𝄞", "", Buffer.alloc(100_000, 7)];
   /** @type {[Buffer, boolean][]} */

@@ -18,7 +18,9 @@ export default {
     if (!cookie) return new Response("no session", { status: 401 });
     const [id, mac] = cookie.split(".");
     const algorithm = { name: "HMAC", hash: "SHA-256" };
-    key ??= await crypto.subtle.importKey("raw", encoder.encode(SECRET), algorithm, false, ["verify"]);
+    key ??= await crypto.subtle.importKey("raw", encoder.encode(SECRET), algorithm, false, [
+      "verify",
+    ]);
     if (!(await crypto.subtle.verify("HMAC", key, bytes(mac), encoder.encode(id)))) {
       return new Response("forged", { status: 401 });
     }

@@ -31,7 +31,8 @@ export function configure(env) {
 
 /**
  * @typedef {{ kind: "found", key: string, bytes: Uint8Array }
- *   | { kind: "absent" | "unavailable", key: string }
+ *   | { kind: "absent", key: string }
+ *   | { kind: "unavailable", key: string }
  *   | { kind: "written", acknowledged: boolean }
  *   | { kind: "failed", origin: string, how: "lost" | "unsent" | "timed-out" }} Answer
  */
@@ -61,9 +62,7 @@ export function admitWith(packed, answers) {
  * @param {Answer[]} answers
  */
 export function settle(ticket, status, headers, answers) {
-  return withAnswers(answers, (given) =>
-    glue.settle(ticket, status, headers, Date.now(), given),
-  );
+  return withAnswers(answers, (given) => glue.settle(ticket, status, headers, Date.now(), given));
 }
 
 /**

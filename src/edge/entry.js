@@ -89,7 +89,10 @@ async function satisfy(decision, env, answers, ask) {
       const { key, afterMs } = unpackRead(current);
       answers.push(await read(env.SESSIONS, key, afterMs));
     } else {
-      answers.push({ kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) });
+      answers.push({
+        kind: "written",
+        acknowledged: await writeDurably(env.SESSIONS, takeWrites()),
+      });
     }
     current = ask();
   }
@@ -106,7 +109,10 @@ async function satisfy(decision, env, answers, ask) {
  */
 function send(decision, passage) {
   const { request } = passage;
-  const { flags, url, firstByteMs, origin, ticket, headers } = unpackForward(decision, passage.headers);
+  const { flags, url, firstByteMs, origin, ticket, headers } = unpackForward(
+    decision,
+    passage.headers,
+  );
   const { method } = request;
   const body = method === "GET" || method === "HEAD" ? undefined : request.body;
   const sent = fetch(url, { method, headers, body, redirect: "manual" });

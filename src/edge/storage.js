@@ -27,8 +27,13 @@ const RETRIES = [0, 1_000, 3_000];
 export async function read(kv, key, afterMs) {
   if (afterMs > 0) await pause(afterMs);
   try {
-    const bytes = await within(READ_DEADLINE, kv.get(key, { type: "arrayBuffer", cacheTtl: CACHE_TTL }));
-    return bytes === null ? { kind: "absent", key } : { kind: "found", key, bytes: new Uint8Array(bytes) };
+    const bytes = await within(
+      READ_DEADLINE,
+      kv.get(key, { type: "arrayBuffer", cacheTtl: CACHE_TTL }),
+    );
+    return bytes === null
+      ? { kind: "absent", key }
+      : { kind: "found", key, bytes: new Uint8Array(bytes) };
   } catch (error) {
     report("store_read_failed", error);
     return { kind: "unavailable", key };

@@ -18,7 +18,7 @@ async function say(page, text) {
   const send = page.locator("#chat-submit:not([disabled])");
   // The page draws its input anew once it is connected, and what was typed before is gone.
   const ready = async () => {
-    if ((await input.innerText()).trim() !== text) {
+    if (String(await input.textContent()).trim() !== text) {
       await input.click();
       await page.keyboard.press("ControlOrMeta+a");
       await page.keyboard.type(text);
@@ -30,12 +30,14 @@ async function say(page, text) {
   await send.click();
   const answer = page.getByText(new RegExp(`\\w+ heard message \\d+: ${text}$`));
   await answer.waitFor(PATIENCE);
-  return (await answer.innerText()).trim();
+  return String(await answer.textContent()).trim();
 }
 
 test("chat, reload, chat again; lose the server, and chat on with the other", async (t) => {
   const [left, right] = await startChainlit(t, ["left", "right"]);
-  const vestibule = await Vestibule.start(t, { origins: [`left=${left.url}`, `right=${right.url}`] });
+  const vestibule = await Vestibule.start(t, {
+    origins: [`left=${left.url}`, `right=${right.url}`],
+  });
   const page = await openPage(t);
 
   await page.goto(vestibule.url);
@@ -50,6 +52,9 @@ test("chat, reload, chat again; lose the server, and chat on with the other", as
 
   const [gone, other] = home === "left" ? [left, right] : [right, left];
   await gone.kill();
-  assert.match(await say(page, "still there"), new RegExp(`^${other.name} heard message \\d+: still there$`));
+  assert.match(
+    await say(page, "still there"),
+    new RegExp(`^${other.name} heard message \\d+: still there$`),
+  );
   await picture(page, "chainlit-moved");
 });

@@ -16,7 +16,9 @@ const ORIGIN = path.resolve(import.meta.dirname, "../../demo/origin.mjs");
  * @param {string} name
  */
 async function startOrigin(t, name) {
-  const child = spawn(process.execPath, [ORIGIN, "--name", name], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [ORIGIN, "--name", name], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   t.after(async () => void child.kill("SIGKILL"));
   const [line] = await once(createInterface(child.stdout), "line");
   return { child, name, url: JSON.parse(line).listening };
@@ -25,7 +27,9 @@ async function startOrigin(t, name) {
 /** @param {import("node:test").TestContext} t */
 async function demo(t) {
   const origins = await Promise.all(["blue", "green"].map((name) => startOrigin(t, name)));
-  const vestibule = await Vestibule.start(t, { origins: origins.map(({ name, url }) => `${name}=${url}`) });
+  const vestibule = await Vestibule.start(t, {
+    origins: origins.map(({ name, url }) => `${name}=${url}`),
+  });
   return { origins, vestibule };
 }
 
@@ -38,7 +42,9 @@ async function say(page, text) {
   await page.getByLabel("Your message").fill(text);
   await page.getByRole("button", { name: "Send" }).click();
   const answer = page.locator("#log .server").nth(before);
-  await until(async () => /conversation\. .+\.$/.test((await answer.textContent()) ?? ""), { what: "an answer" });
+  await until(async () => /conversation\. .+\.$/.test((await answer.textContent()) ?? ""), {
+    what: "an answer",
+  });
   return String(await answer.textContent());
 }
 
@@ -46,7 +52,7 @@ async function say(page, text) {
 async function server(page) {
   const title = page.locator("#server", { hasText: "answers" });
   await title.waitFor();
-  return (await title.innerText()).split(" ")[0];
+  return String(await title.textContent()).split(" ")[0];
 }
 
 test("a newcomer chats, stops the server, goes on with the other, and logs out", async (t) => {
@@ -61,7 +67,9 @@ test("a newcomer chats, stops the server, goes on with the other, and logs out",
   assert.match(await say(page, "Good morning"), new RegExp(`This is ${home}\\..*message 1 `));
   assert.match(await say(page, "How are you?"), /message 2 /);
   const data = page.locator('[data-term="data"]');
-  await until(async () => (await data.textContent())?.includes("How are you?"), { what: "the session's data" });
+  await until(async () => (await data.textContent())?.includes("How are you?"), {
+    what: "the session's data",
+  });
   await picture(page, "demo-chat");
 
   await page.getByRole("button", { name: "Stop this server" }).click();
@@ -86,7 +94,13 @@ test("the origin shows the contract's headers and no cookie of ours", async (t) 
   const page = await openPage(t);
   await page.goto(vestibule.url);
   await server(page);
-  for (const name of ["x-session-id", "x-session-tenant", "x-session-state", "x-forwarded-host", "traceparent"]) {
+  for (const name of [
+    "x-session-id",
+    "x-session-tenant",
+    "x-session-state",
+    "x-forwarded-host",
+    "traceparent",
+  ]) {
     await page.locator(`#headers [data-term="${name}"]`).waitFor();
   }
   const cookies = page.locator('#headers [data-term="cookies received"]');

@@ -76,7 +76,9 @@ test("two Chainlit processes", async (t) => {
   });
 
   await t.test("through Vestibule every conversation is whole", async (t) => {
-    const vestibule = await Vestibule.start(t, { origins: [`left=${left.url}`, `right=${right.url}`] });
+    const vestibule = await Vestibule.start(t, {
+      origins: [`left=${left.url}`, `right=${right.url}`],
+    });
     const patience = { within: 30_000, attempts: 5 };
     const { whole, broken } = await conversations(() => new Visitor(vestibule.url, patience));
     t.diagnostic(`Vestibule: ${whole.length} of ${VISITORS} conversations whole`);
@@ -90,7 +92,9 @@ test("two Chainlit processes", async (t) => {
   });
 
   await t.test("the application sees the contract's headers and no cookie of ours", async () => {
-    const signIns = [...left.signIns(), ...right.signIns()].filter((headers) => headers["x-session-tenant"]);
+    const signIns = [...left.signIns(), ...right.signIns()].filter(
+      (headers) => headers["x-session-tenant"],
+    );
     assert.equal(signIns.length, VISITORS);
     for (const headers of signIns) {
       assert.match(headers["x-session-id"], /^[\w-]{22}$/);
@@ -105,7 +109,9 @@ test("two Chainlit processes", async (t) => {
   });
 
   await t.test("when the process that serves a visitor dies the other one answers", async (t) => {
-    const vestibule = await Vestibule.start(t, { origins: [`left=${left.url}`, `right=${right.url}`] });
+    const vestibule = await Vestibule.start(t, {
+      origins: [`left=${left.url}`, `right=${right.url}`],
+    });
     const visitor = new Visitor(vestibule.url, { within: 30_000, attempts: 50 });
     t.after(async () => visitor.leave());
     await visitor.signIn();

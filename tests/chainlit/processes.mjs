@@ -41,7 +41,11 @@ export class ChainlitProcess {
       PROCESS_NAME: this.name,
     };
     const args = ["run", "app.py", "-h", "--port", String(this.port), "--host", "127.0.0.1"];
-    const child = spawn(CHAINLIT, args, { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(CHAINLIT, args, {
+      cwd: this.#folder,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk) => {
@@ -50,7 +54,10 @@ export class ChainlitProcess {
     }
     const answers = async () => {
       if (child.exitCode !== null) throw new Error(`Chainlit ended: ${this.#printed}`);
-      return fetch(`${this.url}/auth/config`).then((response) => response.ok, () => false);
+      return fetch(`${this.url}/auth/config`).then(
+        (response) => response.ok,
+        () => false,
+      );
     };
     await until(answers, { within: PATIENCE_MS, what: "Chainlit answering" });
   }

@@ -18,10 +18,13 @@ export async function startRoundRobin(t, ports) {
 
   const server = createServer((request, response) => {
     const { method, url, headers } = request;
-    const onward = httpRequest({ host: "127.0.0.1", port: next(), method, path: url, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
-      answer.pipe(response);
-    });
+    const onward = httpRequest(
+      { host: "127.0.0.1", port: next(), method, path: url, headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+        answer.pipe(response);
+      },
+    );
     onward.on("error", () => response.writableEnded || response.destroy());
     request.pipe(onward);
   });

@@ -17,7 +17,9 @@ export async function ensureChainlit() {
   const stamp = path.join(VENV, "installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   if (output("python3", ["--version"]) === null) {
-    throw new Fault("python3 is missing; the tests run a real Chainlit. Install Python 3.10 or newer.");
+    throw new Fault(
+      "python3 is missing; the tests run a real Chainlit. Install Python 3.10 or newer.",
+    );
   }
   await step("Installing Chainlit from PyPI for the tests", "1 min", async () => {
     await run("python3", ["-m", "venv", VENV]);

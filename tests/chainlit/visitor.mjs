@@ -56,9 +56,13 @@ export class Visitor {
     this.#socket = socket;
     // Sockets learn a moved cookie as a browser would: from the jar, at the next handshake.
     socket.io.on("reconnect_attempt", () => {
-      socket.io.opts.extraHeaders = { ...this.#headers, cookie: this.#browser.cookie, origin: this.#url };
+      socket.io.opts.extraHeaders = {
+        ...this.#headers,
+        cookie: this.#browser.cookie,
+        origin: this.#url,
+      };
     });
-    await this.#within(once(socket, "connect"), "connecting");
+    await this.#within(once(this.#socket, "connect"), "connecting");
     socket.emit("connection_successful");
   }
 
@@ -79,7 +83,13 @@ export class Visitor {
       });
     });
     this.#socket.emit("client_message", {
-      message: { id: randomUUID(), name: "user", type: "user_message", output: text, createdAt: new Date().toISOString() },
+      message: {
+        id: randomUUID(),
+        name: "user",
+        type: "user_message",
+        output: text,
+        createdAt: new Date().toISOString(),
+      },
       fileReferences: [],
     });
     const answer = await this.#within(complete, "the answer");
@@ -98,7 +108,8 @@ export class Visitor {
 
   /** Waits until the connection, lost by no doing of the visitor, is there again. */
   async isBack() {
-    if (this.#socket.connected) await this.#within(once(this.#socket, "disconnect"), "losing the server");
+    if (this.#socket.connected)
+      await this.#within(once(this.#socket, "disconnect"), "losing the server");
     await this.#within(once(this.#socket, "connect"), "reconnecting");
     this.#socket.emit("connection_successful");
   }

@@ -25,13 +25,19 @@ export function mint({ id, created, issued, leastVersion = 0, tenant = "default"
   const keyBytes = Buffer.from(key, "base64url");
   const signed = Buffer.alloc(SIGNED_BYTES);
   signed.writeUInt8(1, 0);
-  createHash("sha256").update("vestibule/v1/key-id").update(keyBytes).digest().copy(signed, 1, 0, 4);
+  createHash("sha256")
+    .update("vestibule/v1/key-id")
+    .update(keyBytes)
+    .digest()
+    .copy(signed, 1, 0, 4);
   (id ?? randomBytes(16)).copy(signed, 5);
   signed.writeUInt32BE((created ?? now) % 2 ** 32, 21);
   signed.writeUInt32BE((issued ?? now) % 2 ** 32, 25);
   signed.writeUIntBE(leastVersion, 29, 5);
   const mac = Buffer.from(hkdfSync("sha256", keyBytes, "", `vestibule/v1/cookie/${tenant}`, 32));
-  return Buffer.concat([signed, createHmac("sha256", mac).update(signed).digest()]).toString("base64url");
+  return Buffer.concat([signed, createHmac("sha256", mac).update(signed).digest()]).toString(
+    "base64url",
+  );
 }
 
 /**

@@ -49,7 +49,11 @@ export class KvServer {
    * @param {Buffer | string} value
    */
   plant(key, value) {
-    this.stored.set(key, { value: Buffer.from(value), ttl: null, expires: Number.POSITIVE_INFINITY });
+    this.stored.set(key, {
+      value: Buffer.from(value),
+      ttl: null,
+      expires: Number.POSITIVE_INFINITY,
+    });
   }
 
   /**

@@ -18,7 +18,12 @@ export class Origin {
   /** @param {(request: Message, reply: Reply, body: string) => void} handler */
   constructor(handler) {
     this.server = createHttpServer({ maxHeaderSize: 256 * 1024 }, async (request, reply) => {
-      const received = { method: request.method ?? "", url: request.url ?? "", headers: pairs(request), body: "" };
+      const received = {
+        method: request.method ?? "",
+        url: request.url ?? "",
+        headers: pairs(request),
+        body: "",
+      };
       this.requests.push(received);
       if (request.headers["x-test-early"]) handler(request, reply, "");
       for await (const chunk of request) received.body += chunk;

@@ -38,7 +38,10 @@ export function exchange(port, bytes) {
  * @param {number} port
  * @param {{ method?: string, target?: string, host?: string, lines?: string[], body?: string }} request
  */
-export function send(port, { method = "GET", target = "/", host = "chat.example", lines = [], body = "" }) {
+export function send(
+  port,
+  { method = "GET", target = "/", host = "chat.example", lines = [], body = "" },
+) {
   const head = [`${method} ${target} HTTP/1.1`, `Host: ${host}`, ...lines, "Connection: close"];
   return exchange(port, `${head.join("\r\n")}\r\n\r\n${body}`);
 }
@@ -71,7 +74,10 @@ function parse(text) {
   const body = end < 0 ? "" : text.slice(end + 4);
   const headers = lines.map((line) => {
     const colon = line.indexOf(":");
-    return /** @type {[string, string]} */ ([line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]);
+    return /** @type {[string, string]} */ ([
+      line.slice(0, colon).toLowerCase(),
+      line.slice(colon + 1).trim(),
+    ]);
   });
   const code = /"code":"([a-z_]+)"/.exec(body)?.[1] ?? "";
   return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1] ?? 0), headers, body, code };

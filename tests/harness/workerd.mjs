@@ -71,7 +71,8 @@ export class Vestibule {
   }
 
   async run() {
-    if (!existsSync(path.join(BUILD, "index.js"))) throw new Error("build/ is missing: npm run build");
+    if (!existsSync(path.join(BUILD, "index.js")))
+      throw new Error("build/ is missing: npm run build");
     this.port ||= await freePort();
     const config = path.join(this.#folder, "config.capnp");
     writeFileSync(config, await this.#config());
@@ -133,9 +134,12 @@ export class Vestibule {
   async #config() {
     const { origins = ["http://127.0.0.1:9"], vars = {} } = this.#options;
     const settings = { ORIGINS: origins.join(","), SESSION_KEYS: this.keys, ...vars };
-    const bindings = Object.entries(settings).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`);
+    const bindings = Object.entries(settings).map(
+      ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
+    );
     const kvPort = await this.kv.listening();
-    const embed = (/** @type {string} */ file) => quote(path.relative(this.#folder, path.join(BUILD, file)));
+    const embed = (/** @type {string} */ file) =>
+      quote(path.relative(this.#folder, path.join(BUILD, file)));
     return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [

@@ -1,9 +1,10 @@
 /**
  * The newcomer's page: chat, see the session, stop the server that answers, and go on talking.
  */
-import { io } from "/socket.io/socket.io.esm.min.js";
+
 import { add, done, isEmpty, restore, token } from "/chat.js";
 import { keepSessionShown, showHeaders, showSession } from "/session.js";
+import { io } from "/socket.io/socket.io.esm.min.js";
 
 const form = /** @type {HTMLFormElement} */ (document.getElementById("form"));
 const text = /** @type {HTMLInputElement} */ (document.getElementById("text"));

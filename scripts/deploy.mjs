@@ -1,0 +1,48 @@
+/** `npm run deploy`: says what is missing, then `wrangler deploy`. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { build } from "./build.mjs";
+import { Fault, main, say } from "./progress.mjs";
+import { exitCode, output } from "./run.mjs";
+import { NODE, ROOT } from "./setup.mjs";
+
+const WRANGLER = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
+
+await main(async () => {
+  await build();
+  const missing = [...namespaces(), ...origins(), ...secrets()];
+  for (const line of missing) say(`  missing: ${line}`);
+  if (missing.some((line) => line.startsWith("KV"))) {
+    throw new Fault("Nothing was deployed: without a KV namespace the Worker cannot be bound.");
+  }
+  return (await exitCode(NODE, [WRANGLER, "deploy", ...process.argv.slice(2)], { cwd: ROOT })) ?? 1;
+});
+
+function namespaces() {
+  const placeholder = /binding = "SESSIONS"\nid = "0+"/.test(configuration());
+  return placeholder
+    ? [
+        "KV namespace SESSIONS — npx wrangler kv namespace create SESSIONS, then put its id into wrangler.toml",
+      ]
+    : [];
+}
+
+function origins() {
+  return /^ORIGINS = "[^"]*127\.0\.0\.1/m.test(configuration())
+    ? [
+        "your chat servers — ORIGINS in wrangler.toml names loopback addresses, which Cloudflare cannot reach",
+      ]
+    : [];
+}
+
+/** Secrets can only be listed by somebody who is signed in. */
+function secrets() {
+  const listed = output(NODE, [WRANGLER, "secret", "list", "--format", "json"]);
+  const cure = "npx wrangler secret put SESSION_KEYS";
+  if (listed === null) return [`(could not list secrets; if this is the first deploy: ${cure})`];
+  return listed.includes('"SESSION_KEYS"') ? [] : [`secret SESSION_KEYS — ${cure}`];
+}
+
+function configuration() {
+  return readFileSync(path.join(ROOT, "wrangler.toml"), "utf8");
+}
