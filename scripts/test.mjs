@@ -10,13 +10,16 @@ import { ensureChromium } from "./chromium.mjs";
 import { main, say } from "./progress.mjs";
 import { NODE, ROOT } from "./setup.mjs";
 
+/** No single test takes this long; one that does hangs. */
+const TIMEOUT = "--test-timeout=180000";
+
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 await main(async () => {
   await build();
   await ensureChromium();
   const native = await tested("Native tests", "cargo", ["test", "--locked"], countCargo);
-  const args = ["--test", "--test-concurrency=1", "--test-reporter=tap", ...suites()];
+  const args = ["--test", "--test-concurrency=1", TIMEOUT, "--test-reporter=tap", ...suites()];
   const blackBox = await tested("Tests of the running Worker", NODE, args, countTap);
   const total = {
     passed: native.passed + blackBox.passed,

@@ -1,6 +1,7 @@
 /** Which origin a visitor gets, and what happens when it is not there. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
@@ -105,7 +106,7 @@ test("a guest with nothing stored is remembered where it moved to", async (t) =>
   assert.equal(await place(browser), moved);
 });
 
-test("a POST that may have arrived is not sent twice, and the next request goes elsewhere", async (t) => {
+test("a POST that may have arrived is not sent twice; once a GET has found out, POSTs go elsewhere", async (t) => {
   const { origins, visitor } = await deployment(t, 2);
   const browser = visitor();
   const home = await place(browser);
@@ -114,8 +115,37 @@ test("a POST that may have arrived is not sent twice, and the next request goes 
   const response = await browser.fetch("/", { method: "POST", body: "once" });
   assert.deepEqual([response.status, (await response.json()).code], [502, "origin_unreachable"]);
   assert.equal(other.requests.length, 0);
+  assert.equal(await place(browser), 1 - home);
   assert.equal(await place(browser, { method: "POST", body: "again" }), 1 - home);
   assert.equal(other.requests.at(-1)?.body, "again");
+});
+
+for (const [what, upload] of [
+  ["breaks off", "Content-Length: 100\r\n\r\nabc"],
+  ["garbles", "Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n"],
+]) {
+  test(`a client that ${what} its uploads moves nobody`, async (t) => {
+    const { origins, vestibule, visitor } = await deployment(t, 2);
+    const browser = visitor();
+    const home = await place(browser);
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+      const socket = connect(vestibule.port, "127.0.0.1");
+      const head = `POST / HTTP/1.1\r\nHost: localhost\r\nCookie: ${browser.cookie}\r\n`;
+      socket.on("error", () => {}).end(head + upload);
+      await until(() => vestibule.logged("origin_failed").length === attempt, { what: "the break" });
+      socket.destroy();
+    }
+    assert.equal(await place(browser), home);
+  });
+}
+
+test("a kept connection that is closed at the wrong moment moves nobody", async (t) => {
+  const { origins, visitor } = await deployment(t, 2);
+  const browser = visitor();
+  const home = await place(browser);
+  origins[home].failNext();
+  assert.equal(await place(browser), home);
+  assert.deepEqual(origins[home].told("x-session-state"), ["active"]);
 });
 
 test("when all origins are down the visitor is told and the session lives on", async (t) => {

@@ -34,7 +34,7 @@ export function configure(env) {
  *   | { kind: "absent", key: string }
  *   | { kind: "unavailable", key: string }
  *   | { kind: "written", acknowledged: boolean }
- *   | { kind: "failed", origin: string, how: "lost" | "unsent" | "timed-out" }} Answer
+ *   | { kind: "failed", origin: string, how: "lost" | "cut" | "unsent" | "timed-out" }} Answer
  */
 
 /**

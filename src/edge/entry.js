@@ -126,7 +126,7 @@ function send(decision, passage) {
       },
       () => {
         clearTimeout(timer);
-        resolve(fail(origin, "lost", passage));
+        resolve(fail(origin, body ? "cut" : "lost", passage));
       },
     );
   });
@@ -134,7 +134,7 @@ function send(decision, passage) {
 
 /**
  * @param {string} origin
- * @param {"lost" | "unsent" | "timed-out"} how
+ * @param {"lost" | "cut" | "unsent" | "timed-out"} how
  * @param {Passage} passage
  */
 function fail(origin, how, passage) {

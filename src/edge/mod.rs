@@ -109,9 +109,10 @@ impl Answers {
         self.0.set_written(acknowledged);
     }
 
-    /// The origin did not answer: `lost`, `unsent` or `timed-out`.
+    /// The origin did not answer: `lost`, `cut`, `unsent` or `timed-out`.
     pub fn failed(&mut self, origin: &str, how: &str) {
         let failure = match how {
+            "cut" => Failure::Cut,
             "unsent" => Failure::Unsent,
             "timed-out" => Failure::TimedOut,
             _ => Failure::Lost,

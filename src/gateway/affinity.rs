@@ -6,8 +6,13 @@ use crate::answer::problem::Problem;
 use crate::store::Failure;
 use crate::telemetry::log::{Event, Level};
 
-/// How many origins a request may be tried at.
-const MOST_TRIES: usize = 2;
+/// How often a request may be sent in all: at its own origin, there once more, and elsewhere.
+const MOST_TRIES: usize = 3;
+
+/// How often a connection to one origin must be lost before the origin is taken to be gone. Once
+/// proves nothing: a server may close a kept connection at the very moment it is used again, and
+/// moving the conversation for that would lose what the server holds of it in memory.
+const LOSSES_THAT_PROVE: usize = 2;
 
 /// Where a request goes, and what that means for the session.
 pub(super) struct Course {
@@ -34,13 +39,7 @@ impl Gateway {
         let hashed = pool.best(record.handle, |_| true);
         let home = pinned.or(hashed).ok_or(Problem::OriginUnreachable)?;
 
-        let failed = |name: &str| {
-            passage
-                .answers
-                .failures()
-                .iter()
-                .any(|(other, _)| other == name)
-        };
+        let failed = |name: &str| is_gone(name, passage.answers.failures());
         let usable = |name: &str| !failed(name) && !self.suspicions.holds(name, passage.now);
         let chosen = if usable(&home.name) {
             Some(home)
@@ -67,31 +66,36 @@ impl Gateway {
         let Some((origin, failure)) = failures.last() else {
             return Ok(());
         };
-        let repeatable = match failure {
-            Failure::Lost => passage.request.is_safe(),
-            Failure::Unsent => true,
-            Failure::TimedOut => false,
+        let (reason, repeatable) = match failure {
+            Failure::Lost => ("lost", passage.request.is_safe()),
+            Failure::Cut => ("cut", false),
+            Failure::Unsent => ("unsent", true),
+            Failure::TimedOut => ("timed_out", false),
         };
         let retry = repeatable && failures.len() < MOST_TRIES;
-        let reason = match failure {
-            Failure::Lost => "lost",
-            Failure::Unsent => "unsent",
-            Failure::TimedOut => "timed_out",
-        };
-        if *failure != Failure::TimedOut {
+        if is_gone(origin, failures) {
             self.suspicions.raise(origin, passage.now);
         }
-        let event = Event::new(Level::Warn, "origin_failed");
-        self.note(
-            event
-                .with("origin", origin.as_str())
-                .with("reason", reason)
-                .with("retried", retry),
-        );
+        let event = Event::new(Level::Warn, "origin_failed").with("origin", origin.as_str());
+        self.note(event.with("reason", reason).with("retried", retry));
         match failure {
             _ if retry => Ok(()),
             Failure::TimedOut => Err(Problem::OriginTimeout.into()),
-            Failure::Lost | Failure::Unsent => Err(Problem::OriginUnreachable.into()),
+            Failure::Lost | Failure::Cut | Failure::Unsent => {
+                Err(Problem::OriginUnreachable.into())
+            }
         }
     }
+}
+
+/// Whether what happened to this one request shows that the origin is gone.
+fn is_gone(origin: &str, failures: &[(String, Failure)]) -> bool {
+    let of_it = || {
+        failures
+            .iter()
+            .filter(|(name, _)| name == origin)
+            .map(|(_, failure)| *failure)
+    };
+    of_it().any(|failure| failure == Failure::Unsent)
+        || of_it().filter(|failure| *failure == Failure::Lost).count() >= LOSSES_THAT_PROVE
 }

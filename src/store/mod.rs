@@ -43,6 +43,9 @@ struct Answer {
 pub enum Failure {
     /// The connection failed or broke; the request may or may not have been processed.
     Lost,
+    /// The connection broke while a body was on its way. Either side may have done it: a client
+    /// that gives up its upload looks just like an origin that dies.
+    Cut,
     /// The request certainly was not sent: the platform says it could not connect.
     Unsent,
     /// No response headers within the limit.

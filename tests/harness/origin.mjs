@@ -14,6 +14,7 @@ export class Origin {
   server;
   port = 0;
   #sockets = new Set();
+  #failNext = false;
 
   /** @param {(request: Message, reply: Reply, body: string) => void} handler */
   constructor(handler) {
@@ -24,10 +25,17 @@ export class Origin {
         headers: pairs(request),
         body: "",
       };
+      if (this.#failNext) {
+        this.#failNext = false;
+        return void request.socket.destroy();
+      }
       this.requests.push(received);
-      if (request.headers["x-test-early"]) handler(request, reply, "");
-      for await (const chunk of request) received.body += chunk;
-      if (!reply.headersSent) handler(request, reply, received.body);
+      try {
+        for await (const chunk of request) received.body += chunk;
+      } catch {
+        return; // The client, or the Worker, went away in the middle of the body.
+      }
+      handler(request, reply, received.body);
     });
     this.server.on("connection", (socket) => {
       this.#sockets.add(socket);
@@ -61,6 +69,11 @@ export class Origin {
   async stop() {
     for (const socket of this.#sockets) socket.destroy();
     if (this.server.listening) await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  /** Cuts the next request's connection without an answer, and no other. */
+  failNext() {
+    this.#failNext = true;
   }
 
   async comeBack() {
