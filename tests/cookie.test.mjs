@@ -77,7 +77,7 @@ test("a cookie changed in any position is no cookie, and storage is not asked", 
 });
 
 test("a guest with a forged cookie becomes a new guest", async (t) => {
-  const { get, origin, kv } = await deployment(t);
+  const { get, origin, kv, vestibule } = await deployment(t);
   const forged = mint({ key: freshKey() });
   const answer = await get(`__Host-session=${forged}`);
   assert.equal(answer.status, 200);
@@ -86,6 +86,7 @@ test("a guest with a forged cookie becomes a new guest", async (t) => {
   assert.notDeepEqual(read(line.slice(15, 103)).id, read(forged).id);
   assert.deepEqual(origin.told("x-session-state"), ["new"]);
   assert.equal(kv.operations.length, 0);
+  assert.equal(vestibule.logged("cookie_forged").length, 1);
 });
 
 for (const [what, make] of /** @type {[string, (key: string) => string][]} */ ([
@@ -147,6 +148,26 @@ for (const [what, make] of /** @type {[string, (good: string) => string][]} */ (
     assert.equal(kv.operations.length, 0);
   });
 }
+
+test("no Unicode space before the name makes a cookie ours", async (t) => {
+  const { get, key, origin } = await deployment(t);
+  const spaces = [
+    0x85, 0xa0, 0x1680, 0x180e, 0x2028, 0x2029, 0x202f, 0x205f, 0x2060, 0x3000, 0xfeff,
+  ];
+  for (let code = 0x2000; code <= 0x200d; code += 1) spaces.push(code);
+  assert.equal(spaces.length, 25);
+  for (const code of spaces) {
+    const name = Buffer.from(`${String.fromCodePoint(code)}__Host-session`).toString("latin1");
+    await get(`${name}=${mint({ key })}`);
+    assert.deepEqual(origin.told("x-session-state"), ["new"], code.toString(16));
+  }
+});
+
+test("a NUL in a cookie is refused before it reaches anybody", async (t) => {
+  const { get, key, origin } = await deployment(t);
+  assert.equal((await get(`__Host-session=${mint({ key })}\0`)).status, 400);
+  assert.equal(origin.requests.length, 0);
+});
 
 test("a nameless cookie cannot stand in for ours without the MAC", async (t) => {
   const { get, origin } = await deployment(t);

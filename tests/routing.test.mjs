@@ -132,7 +132,9 @@ for (const [what, upload] of [
       const socket = connect(vestibule.port, "127.0.0.1");
       const head = `POST / HTTP/1.1\r\nHost: localhost\r\nCookie: ${browser.cookie}\r\n`;
       socket.on("error", () => {}).end(head + upload);
-      await until(() => vestibule.logged("origin_failed").length === attempt, { what: "the break" });
+      await until(() => vestibule.logged("origin_failed").length === attempt, {
+        what: "the break",
+      });
       socket.destroy();
     }
     assert.equal(await place(browser), home);

@@ -20,23 +20,35 @@ struct Window {
     count: u32,
 }
 
+/// What a forged cookie leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The first from there in a while: worth a line in the log.
+    First,
+    /// One of some.
+    Counted,
+    /// The one with which the limit was passed: worth another line. Seconds to wait.
+    Passed(u64),
+    /// One too many. Seconds to wait.
+    Over(u64),
+}
+
 /// Counts per address, in one isolate.
 #[derive(Debug, Default)]
 pub struct ForgeryLimit(HashMap<String, Window>);
 
 impl ForgeryLimit {
-    /// Counts a forged cookie from `address` (those without one share a count). Over the limit it
-    /// returns how many seconds to wait.
-    pub fn count(&mut self, address: &str, now: UnixMillis) -> Option<u64> {
+    /// Counts a forged cookie from `address`; those without one share a count.
+    pub fn count(&mut self, address: &str, now: UnixMillis) -> Verdict {
         if self.0.len() >= ADDRESSES && !self.0.contains_key(address) {
             self.0.clear();
         }
-        let window = self.0.entry(address.to_owned()).or_insert(Window {
+        let fresh = Window {
             since: now,
             count: 0,
-        });
-        let age = now.millis_since(window.since);
-        if age >= WINDOW_MS {
+        };
+        let window = self.0.entry(address.to_owned()).or_insert(fresh);
+        if now.millis_since(window.since) >= WINDOW_MS {
             *window = Window {
                 since: now,
                 count: 0,
@@ -44,7 +56,13 @@ impl ForgeryLimit {
         }
         window.count = window.count.saturating_add(1);
         let left = WINDOW_MS.saturating_sub(now.millis_since(window.since));
-        (window.count > PER_WINDOW).then(|| left.div_ceil(1000).max(1))
+        let wait = left.div_ceil(1000).max(1);
+        match window.count {
+            1 => Verdict::First,
+            count if count <= PER_WINDOW => Verdict::Counted,
+            count if count == PER_WINDOW + 1 => Verdict::Passed(wait),
+            _ => Verdict::Over(wait),
+        }
     }
 }
 
@@ -55,12 +73,14 @@ mod tests {
     #[test]
     fn an_address_is_stopped_after_its_share_and_let_in_again_later() {
         let mut limit = ForgeryLimit::default();
-        for _ in 0..PER_WINDOW {
-            assert_eq!(limit.count("a", UnixMillis(0)), None);
+        assert_eq!(limit.count("a", UnixMillis(0)), Verdict::First);
+        for _ in 1..PER_WINDOW {
+            assert_eq!(limit.count("a", UnixMillis(0)), Verdict::Counted);
         }
-        assert_eq!(limit.count("a", UnixMillis(1_500)), Some(9));
-        assert_eq!(limit.count("b", UnixMillis(1_500)), None);
-        assert_eq!(limit.count("a", UnixMillis(WINDOW_MS)), None);
+        assert_eq!(limit.count("a", UnixMillis(1_500)), Verdict::Passed(9));
+        assert_eq!(limit.count("a", UnixMillis(1_500)), Verdict::Over(9));
+        assert_eq!(limit.count("b", UnixMillis(1_500)), Verdict::First);
+        assert_eq!(limit.count("a", UnixMillis(WINDOW_MS)), Verdict::First);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
+use crate::cookie::forgery_limit::Verdict;
 use crate::cookie::jar::{self, Presented};
 use crate::cookie::token::{Token, Verified};
 use crate::session::codec::{self, Unreadable};
@@ -109,9 +110,17 @@ impl Gateway {
 
     fn forged(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
         let address = passage.request.client_address().unwrap_or_default();
-        match self.forgeries.count(address, passage.now) {
-            None => Ok(Caller::Stranger { forged: true }),
-            Some(wait) => Err(Problem::TooManyForgeries(wait).into()),
+        let verdict = self.forgeries.count(address, passage.now);
+        match verdict {
+            Verdict::First => self.note(Event::new(Level::Warn, "cookie_forged")),
+            Verdict::Passed(_) => self.note(Event::new(Level::Warn, "forgery_limit_passed")),
+            Verdict::Counted | Verdict::Over(_) => {}
+        }
+        match verdict {
+            Verdict::First | Verdict::Counted => Ok(Caller::Stranger { forged: true }),
+            Verdict::Passed(wait) | Verdict::Over(wait) => {
+                Err(Problem::TooManyForgeries(wait).into())
+            }
         }
     }
 

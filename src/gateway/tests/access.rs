@@ -1,0 +1,96 @@
+//! Who is let in, and what is told to whom.
+
+use super::*;
+
+#[test]
+fn signing_out_from_another_sites_page_is_refused() {
+    let mut world = World::new(&json!({}));
+    for (header, value, status) in [
+        ("sec-fetch-site", "cross-site", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("origin", "https://evil.example", 403),
+        ("origin", "null", 403),
+        ("origin", "https://chat.example", 204),
+        ("sec-fetch-site", "same-origin", 204),
+    ] {
+        let step = world.ask(
+            "POST",
+            "/_session/logout",
+            &[(header, value)],
+            &mut Answers::default(),
+        );
+        assert_eq!(refused(step).0, status, "{header}: {value}");
+    }
+}
+
+#[test]
+fn where_sign_in_is_required_nobody_passes_without() {
+    let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
+    assert_eq!(refused(world.get("/")), (401, "no_session".to_owned()));
+    let step = world.ask(
+        "GET",
+        "/a?b=c d",
+        &[("sec-fetch-mode", "navigate")],
+        &mut Answers::default(),
+    );
+    let Step::Answer(answer) = step else {
+        panic!("{step:?}")
+    };
+    assert_eq!(answer.status, 303);
+    let location = (
+        "location",
+        "/_session/login?return_to=/a%3fb%3dc%20d".to_owned(),
+    );
+    assert!(answer.headers.contains(&location), "{answer:?}");
+
+    world.jar = Some("__Host-session=forged".to_owned());
+    let step = world.get("/");
+    let Step::Answer(answer) = &step else {
+        panic!("{step:?}")
+    };
+    assert!(
+        answer
+            .headers
+            .iter()
+            .any(|(name, value)| *name == "set-cookie" && value.contains("Max-Age=0"))
+    );
+    assert_eq!(world.reads, 0);
+}
+
+#[test]
+fn somebody_who_sends_forged_cookies_is_slowed_down_and_nobody_else() {
+    let mut world = World::new(&json!({}));
+    world.exchange("");
+    let good = world.jar.replace("__Host-session=forged".to_owned());
+    let statuses: Vec<bool> = (0..400)
+        .map(|_| matches!(world.get("/"), Step::Forward(_)))
+        .collect();
+    assert_eq!(statuses.iter().filter(|passed| **passed).count(), 300);
+    assert_eq!(
+        refused(world.get("/")),
+        (429, "too_many_forgeries".to_owned())
+    );
+    world.jar = good;
+    world.visit();
+}
+
+#[test]
+fn events_name_no_secret() {
+    let mut world = World::new(&json!({}));
+    world.exchange(
+        "x-session-patch\n[\"hunter2\"]\nx-session-ttl\nhunter2\nx-session-rotate\nhunter2",
+    );
+    let lines: Vec<String> = world
+        .gateway
+        .take_events()
+        .iter()
+        .map(Event::to_line)
+        .collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let secret = world.jar.unwrap();
+    assert!(
+        lines
+            .iter()
+            .all(|line| !line.contains("hunter2") && !line.contains(&secret))
+    );
+}

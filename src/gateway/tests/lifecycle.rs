@@ -1,0 +1,147 @@
+//! A session from the first visit to its end.
+
+use super::*;
+
+#[test]
+fn a_guest_costs_no_storage_and_keeps_handle_and_origin() {
+    let mut world = World::new(&json!({}));
+    let first = world.exchange("");
+    assert_eq!(told(&first, "x-session-state"), Some("new"));
+    for _ in 0..20 {
+        let next = world.exchange("");
+        assert_eq!(told(&next, "x-session-state"), Some("active"));
+        assert_eq!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+        assert_eq!(next.origin, first.origin);
+        assert!(!next.settle && !next.afterwards);
+    }
+    assert_eq!((world.reads, world.storage.len()), (0, 0));
+}
+
+#[test]
+fn a_guest_in_steady_use_never_runs_out_and_an_idle_one_does() {
+    let mut world = World::new(&json!({ "SESSION_IDLE": "30m" }));
+    let first = world.exchange("");
+    for _ in 0..10 {
+        world.wait(20 * 60);
+        let next = world.exchange("");
+        assert_eq!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+    }
+    world.wait(31 * 60);
+    let fresh = world.exchange("");
+    assert_ne!(told(&fresh, "x-session-id"), told(&first, "x-session-id"));
+    assert!(world.storage.is_empty());
+}
+
+#[test]
+fn data_an_origin_stores_is_there_in_every_isolate() {
+    let mut world = World::new(&json!({}));
+    world.exchange("x-session-patch\n{\"a\":1}");
+    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
+    assert_eq!(world.reads, 0, "the isolate that wrote knows");
+    world.move_to_another_isolate(&json!({}));
+    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
+    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
+    assert_eq!(world.reads, 1, "read once, then cached");
+}
+
+#[test]
+fn patches_of_parallel_answers_are_all_kept() {
+    let mut world = World::new(&json!({}));
+    world.exchange("");
+    let flights: Vec<Forward> = (0..50).map(|_| world.visit()).collect();
+    for (number, flight) in flights.iter().enumerate() {
+        world.answer(flight, &format!("x-session-patch\n{{\"k{number}\":1}}"));
+    }
+    world.move_to_another_isolate(&json!({}));
+    let data: Value =
+        serde_json::from_str(told(&world.visit(), "x-session-data").unwrap()).unwrap();
+    assert_eq!(data.as_object().unwrap().len(), 50);
+}
+
+#[test]
+fn rotation_changes_the_cookie_and_nothing_else() {
+    let mut world = World::new(&json!({}));
+    let before = world.exchange("x-session-patch\n{\"a\":1}");
+    let old = world.jar.clone();
+    let in_flight = world.visit();
+    world.exchange("x-session-rotate\n1");
+    assert_ne!(world.jar, old);
+    let after = world.visit();
+    for name in ["x-session-id", "x-session-created"] {
+        assert_eq!(told(&after, name), told(&before, name));
+    }
+    assert_eq!(told(&after, "x-session-data"), Some(r#"{"a":1}"#));
+    assert_eq!(after.origin, before.origin);
+
+    // What was on its way may still change the session, and asks for no second rotation.
+    let successor = world.jar.clone();
+    world.answer(
+        &in_flight,
+        "x-session-patch\n{\"b\":2}\nx-session-rotate\n1",
+    );
+    assert_eq!(
+        told(&world.visit(), "x-session-data"),
+        Some(r#"{"a":1,"b":2}"#)
+    );
+    let id = |cookie: &Option<String>| cookie.as_ref().unwrap()[22..40].to_owned();
+    assert_eq!(id(&world.jar), id(&successor));
+}
+
+#[test]
+fn a_rotated_cookie_works_for_half_a_minute_and_is_then_refused() {
+    let mut world = World::new(&json!({}));
+    world.exchange("x-session-patch\n{\"a\":1}");
+    let old = world.jar.clone();
+    world.exchange("x-session-rotate\n1");
+    world.jar = old.clone();
+    world.wait(29);
+    let late = world.visit();
+    assert!(late.settle, "the answer carries the new cookie");
+    assert_eq!(told(&late, "x-session-data"), Some(r#"{"a":1}"#));
+    world.jar = old;
+    world.wait(2);
+    assert_eq!(refused(world.get("/")), (401, "session_rotated".to_owned()));
+}
+
+#[test]
+fn an_ended_session_stays_ended_whatever_finishes_late() {
+    let mut world = World::new(&json!({}));
+    world.exchange("x-session-patch\n{\"a\":1}");
+    let old = world.jar.clone();
+    world.wait(3_700);
+    let in_flight = world.visit();
+    assert!(in_flight.afterwards);
+    world.exchange("x-session-destroy\n1");
+    assert_eq!(world.jar, None);
+    let tombstone = world.storage.clone();
+    world.keep_up(&in_flight);
+    world.answer(&in_flight, "x-session-patch\n{\"b\":2}");
+    assert_eq!(world.storage, tombstone);
+    world.jar = old;
+    for _ in 0..2 {
+        assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
+        world.move_to_another_isolate(&json!({}));
+    }
+}
+
+#[test]
+fn use_is_written_down_once_an_interval_and_keeps_the_session_alive() {
+    let mut world = World::new(&json!({ "SESSION_IDLE": "80m" }));
+    world.exchange("x-session-patch\n{\"a\":1}");
+    let mut noted = 0;
+    for _ in 0..60 {
+        world.wait(60);
+        for _ in 0..5 {
+            let forward = world.visit();
+            if forward.afterwards {
+                noted += 1;
+                world.keep_up(&forward);
+            }
+        }
+    }
+    assert!((5..=7).contains(&noted), "{noted} in an hour");
+    world.wait(79 * 60);
+    world.visit();
+    world.wait(81 * 60);
+    assert_eq!(refused(world.get("/")), (401, "session_expired".to_owned()));
+}
