@@ -7,10 +7,11 @@ use core::fmt;
 use serde_json::{Map, Value};
 
 use crate::clock::Seconds;
-use crate::cookie::key_ring::{DeploymentKeys, KeyRing};
+use crate::keys::{DeploymentKeys, KeyRing};
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
-use crate::tenant::{Live, LoginMode, Tenant, TenantId};
+use crate::tenant::{Live, LoginMode, Tenant};
+use crate::tenant_id::TenantId;
 
 /// The shortest absolute limit: a record cannot be stored for less.
 const SHORTEST_LIFETIME: Seconds = Seconds(60);

@@ -17,11 +17,13 @@ pub mod encoding;
 pub mod forward;
 pub mod gateway;
 pub mod inbound;
+pub mod keys;
 pub mod route;
 pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod tenant;
+pub mod tenant_id;
 
 #[cfg(target_arch = "wasm32")]
 mod edge;

@@ -1,41 +1,10 @@
-//! A tenant: one customer's policy. Every decision takes it as a parameter, and its id goes into
-//! the MAC, the derived keys and the storage key, so that nothing of one tenant works at another.
-
-use core::fmt;
+//! A tenant: one customer's policy. Every decision takes it as a parameter.
 
 use crate::clock::Seconds;
-use crate::cookie::key_ring::KeyRing;
+use crate::keys::KeyRing;
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
-
-/// A tenant's id: 1 to 63 of `a-z`, `0-9` and `-`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TenantId(String);
-
-/// The longest tenant id, so that it fits a DNS label.
-const LONGEST_ID: usize = 63;
-
-impl TenantId {
-    /// Parses an id; `None` when it is empty, too long, or has other characters.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let fits = !text.is_empty() && text.len() <= LONGEST_ID && text.bytes().all(plain);
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::tenant_id::TenantId;
 
 /// Who may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -125,7 +125,7 @@ for (const [what, upload] of [
   ["garbles", "Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n"],
 ]) {
   test(`a client that ${what} its uploads moves nobody`, async (t) => {
-    const { origins, vestibule, visitor } = await deployment(t, 2);
+    const { vestibule, visitor } = await deployment(t, 2);
     const browser = visitor();
     const home = await place(browser);
     for (let attempt = 1; attempt <= 5; attempt += 1) {

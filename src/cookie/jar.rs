@@ -59,16 +59,6 @@ pub fn without(header: &str, names: &[&str]) -> Option<String> {
     (!kept.is_empty()).then_some(kept)
 }
 
-/// How many pairs the header holds, empty ones included.
-#[must_use]
-pub fn count(header: &str) -> usize {
-    if header.is_empty() {
-        0
-    } else {
-        pairs(header).count()
-    }
-}
-
 fn pairs(header: &str) -> impl Iterator<Item = &str> {
     header.split(';').map(trim)
 }

@@ -4,7 +4,6 @@
 
 pub mod forgery_limit;
 pub mod jar;
-pub mod key_ring;
 pub mod name;
 pub mod set_cookie;
 pub mod token;

@@ -16,8 +16,8 @@
 use hmac::Mac as _;
 
 use crate::clock::UnixSeconds;
-use crate::cookie::key_ring::{KEY_ID_BYTES, KeyRing};
 use crate::encoding;
+use crate::keys::{KEY_ID_BYTES, KeyRing};
 use crate::session::id::{SESSION_ID_BYTES, SessionId};
 use crate::session::record::Version;
 
@@ -136,8 +136,8 @@ fn number<const N: usize>(bytes: [u8; N]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::key_ring::DeploymentKeys;
-    use crate::tenant::TenantId;
+    use crate::keys::DeploymentKeys;
+    use crate::tenant_id::TenantId;
     use proptest::prelude::*;
 
     fn ring(keys: &[u8], tenant: &str) -> KeyRing {

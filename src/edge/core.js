@@ -13,20 +13,21 @@ glue.initSync({ module });
 /** The names of the headers that are ours to set, in the order a decision gives their values. */
 export const OWN_HEADERS = glue.ownHeaders().split("\n");
 
-let configured = false;
+/** The bindings, as they were handed over; empty before the first request. */
+let bindings = "";
 
 /**
- * Hands the bindings over, once per instance. Text goes as it is; of the rest only that it is there.
+ * Hands the bindings over, once. Text goes as it is; of the rest only that it is there.
  * @param {Record<string, unknown>} env
  */
 export function configure(env) {
-  if (configured) return;
-  const bindings = Object.entries(env).map(([name, value]) => [
+  if (bindings !== "") return;
+  const entries = Object.entries(env).map(([name, value]) => [
     name,
     typeof value === "string" ? value : true,
   ]);
-  glue.configure(JSON.stringify(Object.fromEntries(bindings)));
-  configured = true;
+  bindings = JSON.stringify(Object.fromEntries(entries));
+  glue.configure(bindings);
 }
 
 /**
@@ -114,7 +115,7 @@ function guarded(act) {
   } catch (error) {
     console.error(JSON.stringify({ level: "error", event: "trapped", detail: String(error) }));
     glue.__wbg_reset_state();
-    configured = false;
+    glue.configure(bindings);
     return glue.internalError();
   }
 }

@@ -11,7 +11,7 @@ use crate::forward::fold;
 use crate::forward::trace::Trace;
 use crate::inbound::request::Request;
 use crate::store::cache::Prepared;
-use crate::tenant::TenantId;
+use crate::tenant_id::TenantId;
 
 /// How the origin is to take the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

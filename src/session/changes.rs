@@ -5,7 +5,7 @@
 //! the id rotates last.
 
 use crate::clock::{Seconds, UnixSeconds};
-use crate::cookie::key_ring::KeyRing;
+use crate::keys::KeyRing;
 use crate::session::data::BadPatch;
 use crate::session::id::SessionId;
 use crate::session::lifetime::Lifetime;
@@ -120,10 +120,10 @@ pub fn apply(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::key_ring::DeploymentKeys;
     use crate::encoding::base64url;
+    use crate::keys::DeploymentKeys;
     use crate::session::id::Handle;
-    use crate::tenant::TenantId;
+    use crate::tenant_id::TenantId;
 
     const LIFETIME: Lifetime = Lifetime {
         idle: Seconds(1_800),

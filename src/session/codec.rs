@@ -17,7 +17,7 @@ use minicbor::{Decode, Encode};
 use rand_chacha::rand_core::Rng;
 
 use crate::clock::{Seconds, UnixSeconds};
-use crate::cookie::key_ring::{KEY_ID_BYTES, KeyRing};
+use crate::keys::{KEY_ID_BYTES, KeyRing};
 use crate::session::data::Data;
 use crate::session::id::{Handle, RecordName, SessionId};
 use crate::session::record::{Entry, Record, Version};
@@ -189,9 +189,9 @@ fn decode(plain: &[u8]) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::key_ring::DeploymentKeys;
     use crate::encoding::base64url;
-    use crate::tenant::TenantId;
+    use crate::keys::DeploymentKeys;
+    use crate::tenant_id::TenantId;
     use proptest::prelude::*;
     use rand_chacha::ChaCha20Rng;
     use rand_chacha::rand_core::SeedableRng as _;

@@ -13,9 +13,9 @@ use hmac::Mac as _;
 use rand_chacha::rand_core::Rng;
 use sha2::{Digest as _, Sha256};
 
-use crate::cookie::key_ring::KeyRing;
 use crate::encoding;
-use crate::tenant::TenantId;
+use crate::keys::KeyRing;
+use crate::tenant_id::TenantId;
 
 /// Length of a session id: 128 random bits.
 pub const SESSION_ID_BYTES: usize = 16;

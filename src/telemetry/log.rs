@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::session::id::Handle;
-use crate::tenant::TenantId;
+use crate::tenant_id::TenantId;
 
 /// How urgent an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use hmac::Hmac;
 use sha2::{Digest as _, Sha256};
 
 use crate::encoding;
-use crate::tenant::TenantId;
+use crate::tenant_id::TenantId;
 
 /// Length of a key's identifier in a cookie and in a record.
 pub const KEY_ID_BYTES: usize = 4;

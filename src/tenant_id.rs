@@ -1,0 +1,56 @@
+//! The name of a tenant. It goes into the MAC, the derived keys and the storage key, so that nothing
+//! of one tenant works at another.
+
+use core::fmt;
+
+/// A tenant's id: 1 to 63 of `a-z`, `0-9` and `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TenantId(String);
+
+/// The longest tenant id, so that it fits a DNS label.
+const LONGEST_ID: usize = 63;
+
+impl TenantId {
+    /// Parses an id; `None` when it is empty, too long, or has other characters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let fits = !text.is_empty() && text.len() <= LONGEST_ID && text.bytes().all(plain);
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_short_and_plain() {
+        for good in ["a", "acme-1", &"x".repeat(LONGEST_ID)] {
+            assert!(TenantId::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "A",
+            "a b",
+            "a:b",
+            "a/b",
+            "\u{e9}",
+            &"x".repeat(LONGEST_ID + 1),
+        ] {
+            assert!(TenantId::parse(bad).is_none(), "{bad}");
+        }
+    }
+}
