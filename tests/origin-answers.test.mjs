@@ -60,6 +60,7 @@ test("an answer that began in time may take as long as it likes", async (t) => {
     vars: { FIRST_BYTE_TIMEOUT: "1s" },
   });
   assert.equal(await (await fetch(vestibule.url)).text(), "late");
+  assert.deepEqual(vestibule.logged("origin_failed"), []);
 });
 
 for (const [what, end] of /** @type {[string, (socket: import("node:net").Socket) => void][]} */ ([

@@ -213,3 +213,12 @@ test("an origin learns at once that a client is gone", async (t) => {
   socket.terminate();
   assert.deepEqual((await closed)[0], 1006);
 });
+
+test("a socket outlives the limit on the origin's first byte", async (t) => {
+  const { vestibule, sockets } = await deployment(t, { FIRST_BYTE_TIMEOUT: "1s" });
+  sockets.on("connection", (peer) => setTimeout(() => peer.send("late"), 1_500));
+  const socket = await open(t, vestibule);
+  const [message] = await once(socket, "message");
+  assert.equal(String(message), "late");
+  assert.deepEqual(vestibule.logged("origin_failed"), []);
+});
