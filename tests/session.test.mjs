@@ -208,6 +208,35 @@ test("signing out is not reported while storage refuses", async (t) => {
   assert.deepEqual(response.headers.getSetCookie(), []);
 });
 
+test("a write that is tried again does not undo a newer one", async (t) => {
+  const { browser, patch, kv, vestibule } = await deployment(t);
+  kv.mood.put = 500;
+  await patch({ a: 1 });
+  await until(() => kv.count("put") === 1);
+  await patch({ a: 2 });
+  kv.mood.put = "fine";
+  const elsewhere = await Vestibule.start(t, {
+    keys: vestibule.keys,
+    kv,
+    vars: { SESSION_CACHE: "0s" },
+  });
+  const reader = new Browser(elsewhere.url);
+  reader.jar.set("session", browser.session);
+  const seen = async () => (await reader.json("/_session/me")).data;
+  await until(async () => (await seen())?.a === 2);
+  // The first write's second attempt, had it not been given up, would have come by now.
+  await until(() => Date.now() > kv.operations[0].at + 2_500);
+  assert.deepEqual(await seen(), { a: 2 });
+});
+
+test("a write that fails for good is reported", async (t) => {
+  const { patch, kv, vestibule } = await deployment(t);
+  kv.mood.put = 503;
+  await patch({ a: 1 });
+  await until(() => vestibule.logged("store_write_lost").length === 1);
+  assert.equal(vestibule.logged("store_write_failed").length, 3);
+});
+
 test("signing out from another site's page is refused", async (t) => {
   const { browser, patch } = await deployment(t);
   await patch({ a: 1 });

@@ -48,20 +48,24 @@ export async function read(kv, key, afterMs) {
 const waiting = new Map();
 
 /**
- * When each key was last written. Emptied when it grows: forgetting costs a retry at worst.
- * @type {Map<string, number>}
+ * When each key was last written, and by which write. Emptied when it grows: forgetting costs a retry
+ * at worst.
+ * @type {Map<string, { at: number, by: number }>}
  */
 const written = new Map();
+
+/** Counts writes, to tell whose is the latest. */
+let writes = 0;
 
 /**
  * Stores values, each at most once a second per key. Every caller waits by itself and takes along
  * whatever is the latest by then: one that is cancelled takes nobody's value with it.
  * @param {KVNamespace} kv
- * @param {Write[]} writes
+ * @param {Write[]} pending
  */
-export async function write(kv, writes) {
+export async function write(kv, pending) {
   await Promise.all(
-    writes.map(async (one) => {
+    pending.map(async (one) => {
       waiting.set(one.key, one);
       await turn(one.key);
       const latest = waiting.get(one.key);
@@ -75,12 +79,12 @@ export async function write(kv, writes) {
  * Stores values by this caller's own hand, so that it knows whether they were acknowledged. Older
  * ones that wait for their turn are dropped: they must not come after.
  * @param {KVNamespace} kv
- * @param {Write[]} writes
+ * @param {Write[]} pending
  * @returns {Promise<boolean>} whether all were acknowledged
  */
-export async function writeDurably(kv, writes) {
+export async function writeDurably(kv, pending) {
   const outcomes = await Promise.all(
-    writes.map(async (one) => {
+    pending.map(async (one) => {
       waiting.delete(one.key);
       await turn(one.key);
       return put(kv, one);
@@ -95,22 +99,26 @@ export async function writeDurably(kv, writes) {
  */
 async function turn(key) {
   for (;;) {
-    const wait = (written.get(key) ?? 0) + SPACING - Date.now();
+    const wait = (written.get(key)?.at ?? 0) + SPACING - Date.now();
     if (wait <= 0) return;
     await pause(wait);
   }
 }
 
 /**
+ * Tries some times, but never puts an older value over a newer one that came meanwhile.
  * @param {KVNamespace} kv
  * @param {Write} write
  */
 async function put(kv, { key, value, ttl }) {
   if (written.size > 10_000) written.clear();
-  for (const delay of RETRIES) {
+  writes += 1;
+  const by = writes;
+  for (const [attempt, delay] of RETRIES.entries()) {
     if (delay > 0) await pause(delay);
+    if (attempt > 0 && written.get(key)?.by !== by) return true;
+    written.set(key, { at: Date.now(), by });
     try {
-      written.set(key, Date.now());
       await kv.put(key, value, { expirationTtl: ttl });
       return true;
     } catch (error) {

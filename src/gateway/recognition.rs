@@ -67,6 +67,8 @@ pub(super) enum Standing {
         /// It is older than it should be.
         stale: bool,
     },
+    /// Storage has nothing, but the cookie is so young that it may just not have it yet.
+    Unseen,
     /// The session is over.
     Over(Problem),
 }
@@ -169,6 +171,7 @@ impl Gateway {
         let (id, session, stale) =
             match self.look_up(&token, max_age, passage.answers, passage.now)? {
                 Standing::Live { id, session, stale } => (id, session, stale),
+                Standing::Unseen => return Ok(self.recognise_unseen(token, value)),
                 Standing::Over(problem) => return Ok(Caller::Over(problem)),
             };
         if self
@@ -199,6 +202,17 @@ impl Gateway {
         Ok(Caller::Visitor(visitor))
     }
 
+    /// A session whose record has not reached this place yet. It is served from the cookie alone and
+    /// marked; nothing is written for it, so that nothing is overwritten, and it is not ended,
+    /// because an ended one has a tombstone.
+    fn recognise_unseen(&self, token: Token, value: &str) -> Caller {
+        let session = Rc::new(Prepared::new(self.unstored(&token)));
+        Caller::Visitor(Visitor {
+            degraded: true,
+            ..self.visitor(session, token, Some(value))
+        })
+    }
+
     /// Finds the live record of `token`'s id, following one rotation. What this isolate knows is
     /// used up to an age of `max_age` milliseconds.
     pub(super) fn look_up(
@@ -226,6 +240,9 @@ impl Gateway {
             Ok((Known::Gone(_), _)) => {
                 self.note(Event::new(Level::Warn, "ended_session_presented"));
                 return Ok(Standing::Over(Problem::SessionEnded));
+            }
+            Err(Problem::SessionUnknown) if now.seconds().since(token.issued) <= PROPAGATION => {
+                return Ok(Standing::Unseen);
             }
             Err(problem) => return Ok(Standing::Over(problem)),
         };
@@ -281,6 +298,12 @@ impl Gateway {
         let bytes = match found {
             Found::Unavailable => return Err(Problem::StoreUnavailable.into()),
             Found::Absent => {
+                // What this isolate wrote a moment ago may still be on its way to storage.
+                match self.cache.get(&sought.id, PROPAGATION.0 * 1000, now) {
+                    Some(Known::Live(session)) if session.record.version < sought.least => {}
+                    Some(known) => return Ok(Ok((known, false))),
+                    None => {}
+                }
                 let may_be_behind = now.seconds().since(sought.since) <= PROPAGATION;
                 return match again {
                     Some(after_ms) if may_be_behind => Err(read(*after_ms)),

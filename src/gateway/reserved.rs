@@ -72,7 +72,7 @@ impl Gateway {
             "tenant": self.deployment.tenant.id.as_str(),
             "state": state,
             "user": null,
-            "stored": record.version > Version::UNSTORED,
+            "stored": visitor.token.least_version > Version::UNSTORED,
             "created": record.created.0,
             "expires": lifetime.end(&used).0,
             "idle_seconds_left": lifetime.end(&used).since(now).0,
@@ -92,7 +92,7 @@ impl Gateway {
             None => {}
         }
         match self.recognise(passage)? {
-            Caller::Visitor(visitor) if visitor.session.record.version > Version::UNSTORED => {
+            Caller::Visitor(visitor) if visitor.token.least_version > Version::UNSTORED => {
                 let at = passage.now.seconds();
                 self.store(visitor.token.id, Entry::Ended { at }, passage.now);
                 Err(Halt::Store)

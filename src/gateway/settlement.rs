@@ -100,13 +100,15 @@ impl Gateway {
         }
     }
 
+    /// The cookie as the way in prepared it, if it must be set.
     fn due_cookie(&self, ticket: &Ticket<'_>, now: UnixMillis) -> Option<String> {
-        let verified =
-            Token::verify(ticket.cookie, &self.deployment.tenant.keys, now.seconds()).ok()?;
+        if !ticket.set_cookie {
+            return None;
+        }
+        let keys = &self.deployment.tenant.keys;
+        let verified = Token::verify(ticket.cookie, keys, now.seconds()).ok()?;
         let age = self.cookie_age(verified.token.created, now);
-        ticket
-            .set_cookie
-            .then(|| set_cookie::set(ticket.name, ticket.cookie, age))
+        Some(set_cookie::set(ticket.name, ticket.cookie, age))
     }
 
     fn change_session(
@@ -117,15 +119,8 @@ impl Gateway {
         answers: &Answers,
     ) -> Result<Cookie, Lack> {
         let (mut wishes, malformed) = controls::read(headers);
-        for control in malformed {
-            let event = Event::new(Level::Warn, "control_ignored").with("header", control.0);
-            self.note(
-                event
-                    .with("origin", ticket.origin)
-                    .with("trace_id", ticket.trace_id),
-            );
-        }
         if wishes == Wishes::default() && !ticket.pin {
+            self.note_malformed(&malformed, ticket);
             return Ok(Cookie::Keep);
         }
         let Ok(verified) =
@@ -142,6 +137,8 @@ impl Gateway {
         let freshest = self
             .freshest(&verified.token, now, answers)
             .map_err(Lack::Read)?;
+        // Only now, because all of the above may be done twice.
+        self.note_malformed(&malformed, ticket);
         let Some((id, record)) = freshest else {
             self.note_lost_change(ticket);
             return Ok(Cookie::Keep);
@@ -161,6 +158,14 @@ impl Gateway {
             Err(Lack::Store)
         } else {
             Ok(cookie)
+        }
+    }
+
+    fn note_malformed(&mut self, malformed: &[controls::Malformed], ticket: &Ticket<'_>) {
+        for control in malformed {
+            let event = Event::new(Level::Warn, "control_ignored").with("header", control.0);
+            let event = event.with("origin", ticket.origin);
+            self.note(event.with("trace_id", ticket.trace_id));
         }
     }
 
@@ -229,7 +234,7 @@ impl Gateway {
         match self.look_up(token, max_age, answers, now) {
             Ok(Standing::Live { id, session, .. }) => Ok(Some((id, session.record.clone()))),
             Err(Halt::Read(read)) => Err(read),
-            Ok(Standing::Over(_)) | Err(_) => Ok(None),
+            Ok(Standing::Unseen | Standing::Over(_)) | Err(_) => Ok(None),
         }
     }
 }

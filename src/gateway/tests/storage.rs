@@ -52,6 +52,7 @@ fn a_record_that_is_gone_is_never_adopted() {
     let mut world = World::new(&json!({}));
     world.exchange("x-session-patch\n{\"a\":1}");
     world.storage.clear();
+    world.wait(61);
     world.move_to_another_isolate(&json!({}));
     assert_eq!(refused(world.get("/")), (401, "session_unknown".to_owned()));
     assert!(world.storage.is_empty());
@@ -92,4 +93,36 @@ fn a_record_of_a_newer_release_is_left_alone() {
     assert_eq!(refused(world.get("/")), (503, "schema_newer".to_owned()));
     world.store();
     assert_eq!(world.storage, before);
+}
+
+#[test]
+fn what_is_still_on_its_way_to_storage_counts() {
+    let mut world = World::new(&json!({}));
+    world.weather = Weather::WritesFail;
+    world.exchange("x-session-patch\n{\"a\":1}");
+    world.wait(10);
+    world.exchange("x-session-patch\n{\"b\":2}");
+    assert_eq!(
+        told(&world.visit(), "x-session-data"),
+        Some(r#"{"a":1,"b":2}"#)
+    );
+}
+
+#[test]
+fn a_record_that_has_not_arrived_yet_is_waited_for_and_ends_no_session() {
+    let mut world = World::new(&json!({}));
+    let first = world.exchange("x-session-patch\n{\"a\":1}");
+    let arriving = core::mem::take(&mut world.storage);
+    world.move_to_another_isolate(&json!({}));
+    let early = world.visit();
+    assert_eq!(told(&early, "x-session-state"), Some("degraded"));
+    assert_eq!(told(&early, "x-session-id"), told(&first, "x-session-id"));
+    assert_eq!(early.origin, first.origin);
+    world.answer(&early, "x-session-patch\n{\"b\":2}");
+    assert!(
+        world.storage.is_empty(),
+        "nothing is written over what is on its way"
+    );
+    world.storage = arriving;
+    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
 }
