@@ -70,6 +70,7 @@ async function compile() {
       "--target=es2024",
       "--alias:vestibule-core=./target/edge/vestibule.js",
       "--external:./index_bg.wasm",
+      "--external:cloudflare:workers",
       "--minify-syntax",
       "--log-level=warning",
       `--outfile=${SCRIPT}`,

@@ -10,13 +10,15 @@ use crate::clock::Seconds;
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
-use crate::tenant::{Live, LoginMode, Tenant};
+use crate::tenant::{ApiKey, Consistency, Fail, Live, LoginMode, Tenant};
 use crate::tenant_id::TenantId;
 
 /// The shortest absolute limit: a record cannot be stored for less.
 const SHORTEST_LIFETIME: Seconds = Seconds(60);
 /// The longest: browsers keep no cookie longer than 400 days.
 const LONGEST_LIFETIME: Seconds = Seconds(400 * 86_400);
+/// What can be guessed is no secret.
+const SHORTEST_API_KEY: usize = 16;
 /// The most `X-Session-Data` may hold: with the rest it has to fit an origin's header limit.
 const LARGEST_DATA_HEADER: usize = 16 * 1024;
 
@@ -121,6 +123,15 @@ impl Settings<'_> {
                 .then(|| text.to_owned())
                 .ok_or("use a path such as /_session: lower-case letters, digits, - and _")
         });
+        let consistency = self.consistency();
+        let fail = self.fail();
+        let max_per_user = self.one("MAX_PER_USER", "0", |text| {
+            text.parse()
+                .map(|most: u64| (most > 0).then_some(most))
+                .map_err(|_| "use a number of sessions, or 0 for no limit")
+        });
+        let origin_keys = self.api_keys("ORIGIN_KEY");
+        let admin_tokens = self.api_keys("ADMIN_TOKEN");
         if !self.bindings.contains_key("SESSIONS") {
             self.faults.push(
                 "The KV namespace SESSIONS is not bound. Make one with: npx wrangler kv namespace create SESSIONS — and put its id into wrangler.toml."
@@ -134,6 +145,11 @@ impl Settings<'_> {
             keys,
             login: login?,
             lifetime: lifetime?,
+            consistency: consistency?,
+            fail: fail?,
+            max_per_user: max_per_user?,
+            origin_keys: origin_keys?,
+            admin_tokens: admin_tokens?,
             cache: cache?,
             max_data: max_data?,
             pool: pool?,
@@ -168,7 +184,54 @@ impl Settings<'_> {
                 .push("SESSION_IDLE: use at least 1s and at most SESSION_ABSOLUTE.".to_owned());
             return None;
         }
-        Some(Lifetime { idle, absolute })
+        let remember = self.duration("SESSION_REMEMBER", "30d")?;
+        if remember < SHORTEST_LIFETIME || remember > LONGEST_LIFETIME {
+            self.faults
+                .push("SESSION_REMEMBER: use 60s to 400d.".to_owned());
+            return None;
+        }
+        Some(Lifetime {
+            idle,
+            absolute,
+            remember,
+        })
+    }
+
+    fn consistency(&mut self) -> Option<Consistency> {
+        let consistency = self.one("CONSISTENCY", "strong", |text| match text {
+            "strong" => Ok(Consistency::Strong),
+            "eventual" => Ok(Consistency::Eventual),
+            _ => Err("use strong or eventual"),
+        })?;
+        if consistency == Consistency::Strong {
+            for binding in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS"] {
+                if !self.bindings.contains_key(binding) {
+                    self.faults.push(format!("The Durable Objects {binding} are not bound. Copy their bindings and the migration from the project's wrangler.toml, or set CONSISTENCY to eventual."));
+                }
+            }
+        }
+        Some(consistency)
+    }
+
+    fn fail(&mut self) -> Option<Fail> {
+        let grace = self.duration("FAIL_GRACE", "15m");
+        self.one("FAIL", "closed", |text| match text {
+            "closed" => Ok(Fail::Closed),
+            "grace" => Ok(Fail::Grace(grace.unwrap_or_default())),
+            _ => Err("use closed or grace"),
+        })
+    }
+
+    /// A comma-separated list, so that a key can be replaced without a gap.
+    fn api_keys(&mut self, name: &'static str) -> Option<Vec<ApiKey>> {
+        self.one(name, "", |text| {
+            let listed = text.split(',').map(str::trim);
+            let listed: Vec<&str> = listed.filter(|key| !key.is_empty()).collect();
+            let sound = listed.iter().all(|key| key.len() >= SHORTEST_API_KEY);
+            sound
+                .then(|| listed.iter().map(|key| ApiKey::new(key)).collect())
+                .ok_or("use keys of at least 16 characters, separated by commas")
+        })
     }
 
     fn duration(&mut self, name: &'static str, default: &'static str) -> Option<Seconds> {
@@ -211,6 +274,8 @@ mod tests {
             "SESSION_KEYS": crate::encoding::base64url(&[7; 32]),
             "ORIGINS": "http://127.0.0.1:8000",
             "SESSIONS": true,
+            "SESSION_OBJECTS": true,
+            "DIRECTORY_OBJECTS": true,
         });
         for (name, value) in changes.as_object().unwrap() {
             bindings[name] = value.clone();
@@ -227,7 +292,8 @@ mod tests {
             deployment.tenant.lifetime,
             Lifetime {
                 idle: Seconds(28_800),
-                absolute: Seconds(604_800)
+                absolute: Seconds(604_800),
+                remember: Seconds(2_592_000),
             }
         );
     }
@@ -237,6 +303,7 @@ mod tests {
         let faults = read(&json!({
             "SESSION_KEYS": "", "ORIGINS": "", "TENANT": "A", "LOGIN_MODE": "x", "SESSION_IDLE": "5",
             "SESSION_CACHE": "x", "MAX_DATA": "1e9", "LIVE": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
+            "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1", "ORIGIN_KEY": "short", "ADMIN_TOKEN": "short",
         }))
         .err()
         .unwrap();
@@ -251,10 +318,15 @@ mod tests {
             "LIVE",
             "ALLOWED_ORIGINS",
             "PREFIX",
+            "CONSISTENCY",
+            "FAIL",
+            "MAX_PER_USER",
+            "ORIGIN_KEY",
+            "ADMIN_TOKEN",
         ]) {
             assert!(fault.contains(name), "{name}: {fault}");
         }
-        assert_eq!(faults.len(), 10);
+        assert_eq!(faults.len(), 15);
     }
 
     #[test]
@@ -269,12 +341,31 @@ mod tests {
     }
 
     #[test]
+    fn missing_objects_are_told_unless_nobody_needs_them() {
+        let read_without = |consistency: &str| {
+            let bindings = json!({
+                "SESSION_KEYS": crate::encoding::base64url(&[7; 32]),
+                "ORIGINS": "http://127.0.0.1:8000",
+                "SESSIONS": true,
+                "CONSISTENCY": consistency,
+            });
+            Deployment::from_bindings(&bindings.to_string())
+        };
+        assert_eq!(
+            read_without("strong").err().map(|error| error.0.len()),
+            Some(2)
+        );
+        assert!(read_without("eventual").is_ok());
+    }
+
+    #[test]
     fn impossible_lifetimes_are_refused() {
         for changes in [
             json!({ "SESSION_ABSOLUTE": "59s" }),
             json!({ "SESSION_ABSOLUTE": "401d" }),
             json!({ "SESSION_IDLE": "0s" }),
             json!({ "SESSION_IDLE": "8d" }),
+            json!({ "SESSION_REMEMBER": "1s" }),
         ] {
             assert!(read(&changes).is_err(), "{changes}");
         }

@@ -8,7 +8,7 @@ use core::fmt;
 
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use hkdf::Hkdf;
-use hmac::Hmac;
+use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::encoding;
@@ -110,7 +110,12 @@ pub struct TenantKey {
     pub cookie_mac: Hmac<Sha256>,
     /// Seals and opens records.
     pub record_cipher: XChaCha20Poly1305,
+    /// Makes a user's name into what it is listed and revoked under.
+    user_mac: Hmac<Sha256>,
 }
+
+/// What a user is listed and revoked under: tells nobody without the key who it is.
+pub type UserTag = [u8; 16];
 
 /// The keys of one tenant; never empty.
 pub struct KeyRing {
@@ -145,6 +150,17 @@ impl KeyRing {
             .find(|key| key.id.as_slice() == id)
     }
 
+    /// What `user` is listed under, and was under each retired key. A revocation names all of them,
+    /// and a session heeds all of them, so that rotating keys forgets no revocation.
+    pub fn user_tags(&self, user: &str) -> impl Iterator<Item = UserTag> {
+        core::iter::once(&self.signing)
+            .chain(&self.retired)
+            .map(move |key| {
+                let mac = key.user_mac.clone().chain_update(user).finalize();
+                mac.as_bytes().first_chunk().copied().unwrap_or_default()
+            })
+    }
+
     /// Whether that key is the one that signs.
     #[must_use]
     pub fn is_signing(&self, id: &KeyId) -> bool {
@@ -176,6 +192,7 @@ fn derive_one(key: &[u8], tenant: &TenantId) -> Option<TenantKey> {
         id,
         cookie_mac: <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&expand("cookie")?).ok()?,
         record_cipher: XChaCha20Poly1305::new(&expand("record")?.into()),
+        user_mac: <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&expand("user")?).ok()?,
     })
 }
 

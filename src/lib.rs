@@ -18,6 +18,7 @@ pub mod forward;
 pub mod gateway;
 pub mod inbound;
 pub mod keys;
+pub mod ledger;
 pub mod route;
 pub mod session;
 pub mod store;
@@ -27,3 +28,5 @@ pub mod tenant_id;
 
 #[cfg(target_arch = "wasm32")]
 mod edge;
+#[cfg(test)]
+mod simulation;

@@ -1,5 +1,7 @@
 //! A tenant: one customer's policy. Every decision takes it as a parameter.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::clock::Seconds;
 use crate::keys::KeyRing;
 use crate::route::pool::Pool;
@@ -35,6 +37,46 @@ pub enum Live {
     Watched,
 }
 
+/// Who orders the changes of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Nobody: each isolate writes what it knows, and the last writer of a key wins.
+    Eventual,
+    /// A Durable Object per session; revocations take hold within the cache period.
+    Strong,
+}
+
+/// What happens to a session that nobody can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fail {
+    /// Its requests are refused until somebody can.
+    Closed,
+    /// For so long after it was last read here it is served from memory, marked as degraded.
+    Grace(Seconds),
+}
+
+/// A secret that callers of an API present. Kept as a hash, so that comparing it takes the same time
+/// however much of it is right, and so that it cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey([u8; 32]);
+
+impl ApiKey {
+    /// From the secret itself.
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// Whether an `Authorization` header presents it as a bearer token (RFC 6750 section 2.1).
+    #[must_use]
+    pub fn is_presented(&self, authorization: Option<&str>) -> bool {
+        let Some((scheme, secret)) = authorization.and_then(|value| value.split_once(' ')) else {
+            return false;
+        };
+        scheme.eq_ignore_ascii_case("bearer") && *self == Self::new(secret.trim())
+    }
+}
+
 /// One customer's policy and keys.
 pub struct Tenant {
     /// Who this is.
@@ -45,6 +87,16 @@ pub struct Tenant {
     pub login: LoginMode,
     /// How long sessions live.
     pub lifetime: Lifetime,
+    /// Who orders their changes.
+    pub consistency: Consistency,
+    /// What happens to one that nobody can read.
+    pub fail: Fail,
+    /// The most sessions a user may have; with one more the oldest ends.
+    pub max_per_user: Option<u64>,
+    /// What origins present at the session API; none closes it.
+    pub origin_keys: Vec<ApiKey>,
+    /// What operators present at the admin API; none closes it.
+    pub admin_tokens: Vec<ApiKey>,
     /// How long a record read from storage may be used without asking again.
     pub cache: Seconds,
     /// The most bytes of `X-Session-Data`; above it the header is left out.

@@ -10,7 +10,7 @@ import { freshKey, Vestibule } from "./harness/workerd.mjs";
 
 const CLEARED = "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
 const SET =
-  /^__Host-session=[A-Za-z0-9_-]{88}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$/;
+  /^__Host-session=[A-Za-z0-9_-]{112}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$/;
 
 /** @param {import("node:test").TestContext} t */
 async function deployment(t, vars = {}) {
@@ -37,7 +37,7 @@ test("over plain http to loopback the cookie works in every browser", async (t) 
   const answer = await get([], { host: "localhost:8787" });
   assert.match(
     header(answer, "set-cookie")[0],
-    /^session=[\w-]{88}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/,
+    /^session=[\w-]{112}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/,
   );
 });
 

@@ -7,14 +7,20 @@ import { Origin } from "./harness/origin.mjs";
 import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
-/** A visitor with a record in storage, and a Worker that has to read it. */
-/** @param {import("node:test").TestContext} t */
-async function recorded(t) {
+/**
+ * A visitor with a record in storage, and a Worker that has to read it.
+ * @param {import("node:test").TestContext} t
+ * @param {"strong" | "eventual"} consistency
+ */
+async function recorded(t, consistency = "eventual") {
   const origin = await Origin.start(t, (request, reply) => {
     if (request.url === "/store") reply.setHeader("x-session-patch", '{"secret":"hunter2-data"}');
     reply.end("ok");
   });
-  const vestibule = await Vestibule.start(t, { origins: [origin.url] });
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { CONSISTENCY: consistency },
+  });
   const browser = new Browser(vestibule.url);
   await browser.fetch("/store");
   await until(() => vestibule.kv.stored.size === 1);
@@ -76,6 +82,17 @@ for (const [what, damage] of /** @type {[string, (value: Buffer) => Buffer][]} *
   });
 }
 
+test("a record that storage has lost the sense of is shown anew by the session's object", async (t) => {
+  const { kv, browser, origin, vestibule } = await recorded(t, "strong");
+  const { key, value } = kv.only();
+  kv.plant(key, Buffer.alloc(value.length, 0xa5));
+  assert.equal((await browser.fetch("/")).status, 200);
+  assert.deepEqual(origin.told("x-session-data"), ['{"secret":"hunter2-data"}']);
+  await until(() => kv.stored.get(key)?.value.equals(value), { what: "the good record" });
+  await until(() => kv.stored.has(`q:${key}`));
+  assert.equal(vestibule.logged("record_unreadable").length, 1);
+});
+
 test("another session's record under this one's key is not served", async (t) => {
   const { kv, browser, vestibule, origin } = await recorded(t);
   const { key } = kv.only();
@@ -94,7 +111,7 @@ test("another tenant's record is not served, though the keys are the same", asyn
     origins: [origin.url],
     keys: vestibule.keys,
     kv,
-    vars: { TENANT: "neighbour" },
+    vars: { TENANT: "neighbour", CONSISTENCY: "eventual" },
   });
   await fetch(neighbour.url, { headers: { cookie: browser.cookie } });
   assert.deepEqual(origin.told("x-session-state"), ["new"]);
@@ -105,7 +122,7 @@ test("a record of a newer release is left alone until this one is updated", asyn
   const { kv, browser } = await recorded(t);
   const { key, value } = kv.only();
   const newer = Buffer.from(value);
-  newer[0] = 2;
+  newer[0] = 3;
   kv.plant(key, newer);
   const response = await browser.fetch("/");
   assert.deepEqual([response.status, (await response.json()).code], [503, "schema_newer"]);

@@ -24,6 +24,9 @@ async function deployment(t, vars = {}) {
   return { origin, vestibule, browser, patch, stored, kv: vestibule.kv };
 }
 
+/** With KV alone. */
+const EVENTUAL = { CONSISTENCY: "eventual" };
+
 const now = () => Math.floor(Date.now() / 1000);
 
 test("a guest costs no storage operation, however often it comes", async (t) => {
@@ -78,7 +81,7 @@ test("patches of parallel answers are all kept", async (t) => {
   const elsewhere = await Vestibule.start(t, {
     keys: vestibule.keys,
     kv,
-    vars: { SESSION_CACHE: "0s" },
+    vars: { ...EVENTUAL, SESSION_CACHE: "0s" },
   });
   const reader = new Browser(elsewhere.url);
   reader.jar.set("session", browser.session);
@@ -179,14 +182,14 @@ test("an origin can end a session, and its cookie is worth nothing afterwards", 
     const replay = await fetch(vestibule.url, { headers: { cookie: `session=${old}` } });
     assert.deepEqual([replay.status, (await replay.json()).code], [401, "session_ended"], again);
     assert.match(replay.headers.getSetCookie()[0], /Max-Age=0/);
-    await until(() => vestibule.logged("ended_session_presented").length > 0);
+    await until(() => vestibule.logged("dead_session_presented").length > 0);
     await vestibule.restart();
   }
   assert.equal(origin.requests.length, seen);
 });
 
 test("signing out ends the session once storage has it, and the next visit is new", async (t) => {
-  const { browser, patch, origin, kv } = await deployment(t);
+  const { browser, patch, origin, kv } = await deployment(t, EVENTUAL);
   await patch({ a: 1 });
   await until(() => kv.count("put") === 1);
   const response = await browser.fetch("/_session/logout", { method: "POST" });
@@ -199,7 +202,7 @@ test("signing out ends the session once storage has it, and the next visit is ne
 });
 
 test("signing out is not reported while storage refuses", async (t) => {
-  const { browser, patch, kv, stored } = await deployment(t);
+  const { browser, patch, kv, stored } = await deployment(t, EVENTUAL);
   await patch({ a: 1 });
   await stored();
   kv.mood.put = 500;
@@ -209,7 +212,7 @@ test("signing out is not reported while storage refuses", async (t) => {
 });
 
 test("a write that is tried again does not undo a newer one", async (t) => {
-  const { browser, patch, kv, vestibule } = await deployment(t);
+  const { browser, patch, kv, vestibule } = await deployment(t, EVENTUAL);
   kv.mood.put = 500;
   await patch({ a: 1 });
   await until(() => kv.count("put") === 1);
@@ -218,7 +221,7 @@ test("a write that is tried again does not undo a newer one", async (t) => {
   const elsewhere = await Vestibule.start(t, {
     keys: vestibule.keys,
     kv,
-    vars: { SESSION_CACHE: "0s" },
+    vars: { ...EVENTUAL, SESSION_CACHE: "0s" },
   });
   const reader = new Browser(elsewhere.url);
   reader.jar.set("session", browser.session);
@@ -230,7 +233,7 @@ test("a write that is tried again does not undo a newer one", async (t) => {
 });
 
 test("a write that fails for good is reported", async (t) => {
-  const { patch, kv, vestibule } = await deployment(t);
+  const { patch, kv, vestibule } = await deployment(t, EVENTUAL);
   kv.mood.put = 503;
   await patch({ a: 1 });
   await until(() => vestibule.logged("store_write_lost").length === 1);
@@ -314,7 +317,7 @@ test("one cookie asked for a thousand times in a minute costs one read", async (
 });
 
 test("storage that fails ends no session and clears no cookie", async (t) => {
-  const { browser, patch, vestibule, kv, stored, origin } = await deployment(t);
+  const { browser, patch, vestibule, kv, stored, origin } = await deployment(t, EVENTUAL);
   await patch({ a: 1 });
   await stored();
   for (const mood of /** @type {const} */ ([500, 503, 429, "reset", "hang"])) {
@@ -331,6 +334,29 @@ test("storage that fails ends no session and clears no cookie", async (t) => {
   kv.mood.get = "fine";
   await browser.fetch("/");
   assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
+});
+
+test("storage that fails goes unnoticed where an object knows the session", async (t) => {
+  const { browser, patch, vestibule, kv, stored, origin } = await deployment(t);
+  await patch({ a: 1 });
+  await stored();
+  for (const mood of /** @type {const} */ ([500, 503, 429, "reset", "hang"])) {
+    kv.mood.get = mood;
+    await vestibule.restart();
+    assert.equal((await browser.fetch("/")).status, 200, String(mood));
+    assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
+    assert.deepEqual(origin.told("x-session-state"), ["active"]);
+  }
+});
+
+test("what the namespace refused it gets later", async (t) => {
+  const { browser, patch, kv, stored } = await deployment(t);
+  kv.mood.put = 503;
+  await patch({ a: 1 });
+  await until(() => kv.count("put") > 0);
+  assert.deepEqual((await browser.json("/_session/me")).data, { a: 1 });
+  kv.mood.put = "fine";
+  await stored();
 });
 
 test("liveness needs no storage and readiness does", async (t) => {

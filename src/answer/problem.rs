@@ -6,6 +6,7 @@
 use serde_json::json;
 
 use crate::answer::{Answer, page};
+use crate::inbound::json::BadBody;
 use crate::inbound::limits;
 
 /// Everything the edge may refuse.
@@ -27,6 +28,8 @@ pub enum Problem {
     SessionEnded,
     /// The id was replaced a while ago.
     SessionRotated,
+    /// The id was replaced a moment ago by a sign-in.
+    SessionReplaced,
     /// The stored record cannot be read.
     SessionCorrupt,
     /// The stored record is of a newer release.
@@ -59,6 +62,22 @@ pub enum Problem {
     OriginProtocol,
     /// The origin did not answer in time.
     OriginTimeout,
+    /// The API is called without its key.
+    ApiKey,
+    /// The body is too large.
+    BodyTooLarge,
+    /// The body cannot be read.
+    Body(BadBody),
+    /// A member of the body, or a parameter of the URL, is not accepted: which, and what is.
+    Invalid(String),
+    /// The session has another version by now.
+    VersionChanged,
+    /// The version must be named.
+    VersionRequired,
+    /// Somebody else has the lease, or the one named does not hold any more.
+    Leased,
+    /// With KV alone nobody can give a lease.
+    NoLeases,
     /// The deployment is not set up.
     Misconfigured(String),
     /// A fault of ours.
@@ -113,7 +132,7 @@ impl Problem {
 
     fn detail(&self) -> String {
         match self {
-            Self::Misconfigured(reason) => reason.clone(),
+            Self::Misconfigured(reason) | Self::Invalid(reason) => reason.clone(),
             other => other.kind().detail.to_owned(),
         }
     }
@@ -128,12 +147,17 @@ impl Problem {
             | Self::SessionCorrupt => {
                 vec![("www-authenticate", "Session realm=\"vestibule\"".to_owned())]
             }
+            Self::ApiKey => {
+                vec![("www-authenticate", "Bearer realm=\"vestibule\"".to_owned())]
+            }
+            Self::Leased => vec![("retry-after", "1".to_owned())],
             Self::MethodNotAllowed(allowed) => vec![("allow", (*allowed).to_owned())],
             Self::UpgradeVersion => vec![
                 ("sec-websocket-version", "13".to_owned()),
                 ("upgrade", "websocket".to_owned()),
             ],
             Self::TooManyForgeries(seconds) => vec![("retry-after", seconds.to_string())],
+            Self::SessionReplaced => vec![("retry-after", "1".to_owned())],
             Self::SchemaNewer | Self::StoreUnavailable | Self::OriginUnreachable => {
                 vec![("retry-after", "5".to_owned())]
             }
@@ -190,6 +214,12 @@ impl Problem {
                 "session_rotated",
                 "Session moved on",
                 "This session continues under a newer cookie. Use that one, or start again by opening the site.",
+            ),
+            Self::SessionReplaced => (
+                409,
+                "session_replaced",
+                "Just signed in",
+                "This browser has just signed in and got a new cookie. Send the request again.",
             ),
             Self::SessionCorrupt => (
                 401,
@@ -287,6 +317,67 @@ impl Problem {
                 "Chat server too slow",
                 "The chat server did not begin to answer in time. Try again; your session is kept.",
             ),
+            Self::ApiKey => (
+                401,
+                "api_key",
+                "Key needed",
+                "Present the key in the Authorization header as a Bearer token: ORIGIN_KEY for the session API, ADMIN_TOKEN for the admin API. An API whose secret is not set is closed.",
+            ),
+            Self::BodyTooLarge => (
+                413,
+                "body_too_large",
+                "Body too large",
+                "Send at most 64 KiB.",
+            ),
+            Self::Body(BadBody::MediaType) => (
+                415,
+                "media_type",
+                "Media type",
+                "Send JSON as application/json, not compressed.",
+            ),
+            Self::Body(BadBody::Encoding) => (
+                400,
+                "bad_encoding",
+                "Not UTF-8",
+                "Send JSON in UTF-8 without a byte order mark.",
+            ),
+            Self::Body(BadBody::Depth) => (
+                400,
+                "json_depth",
+                "Nested too deeply",
+                "Nest at most 32 levels.",
+            ),
+            Self::Body(BadBody::Malformed) => (
+                400,
+                "bad_json",
+                "Not a JSON object",
+                "Send one JSON object in which no member occurs twice.",
+            ),
+            Self::Invalid(_) => (422, "invalid", "Not accepted", ""),
+            Self::VersionChanged => (
+                412,
+                "version_changed",
+                "Changed meanwhile",
+                "The session has another version than If-Match names. Read it again and decide anew.",
+            ),
+            Self::VersionRequired => (
+                428,
+                "version_required",
+                "Version needed",
+                "With CONSISTENCY eventual nobody orders changes: name the version you read in If-Match.",
+            ),
+            Self::Leased => (
+                409,
+                "leased",
+                "Leased",
+                "Another caller holds the lease, or yours has run out. Take it again and start over.",
+            ),
+            Self::NoLeases => (
+                409,
+                "no_leases",
+                "No leases",
+                "Leases need somebody who orders changes: set CONSISTENCY to strong.",
+            ),
             Self::Misconfigured(_) => (500, "misconfigured", "Not set up yet", ""),
             Self::Internal => (
                 500,
@@ -301,6 +392,12 @@ impl Problem {
             title,
             detail,
         }
+    }
+}
+
+impl From<BadBody> for Problem {
+    fn from(bad: BadBody) -> Self {
+        Self::Body(bad)
     }
 }
 

@@ -1,28 +1,29 @@
-//! The cookie's value: 66 bytes as 88 base64url characters, verified before storage is touched.
+//! The cookie's value: 84 bytes as 112 base64url characters, verified before storage is touched.
 //!
 //! | bytes | field |
 //! | --- | --- |
-//! | 1 | format, 1 |
+//! | 1 | format, 2 |
 //! | 4 | key id |
-//! | 16 | session id, from a cryptographic random source |
+//! | 16 | handle: which session |
+//! | 16 | session id, from a cryptographic random source: the secret |
 //! | 4 | created, Unix seconds |
 //! | 4 | issued, Unix seconds: when this cookie was set |
-//! | 5 | least version: the record version this browser must see; 0 while nothing is stored |
+//! | 7 | least version: the record version this browser must see; 0 while nothing is stored |
 //! | 32 | HMAC-SHA256 over all of the above under the tenant's cookie key |
 //!
-//! 66 is a multiple of three, so the text has no spare bits and every character is covered by the
-//! MAC. Integers are big-endian.
+//! 84 is a multiple of three, so the text has no spare bits and every character is covered by the
+//! MAC; what is signed and SHA-256's padding fill one block. Integers are big-endian.
 
 use hmac::Mac as _;
 
 use crate::clock::UnixSeconds;
 use crate::encoding;
 use crate::keys::{KEY_ID_BYTES, KeyRing};
-use crate::session::id::{SESSION_ID_BYTES, SessionId};
+use crate::session::id::{Handle, SESSION_ID_BYTES, SessionId};
 use crate::session::record::Version;
 
-const FORMAT: u8 = 1;
-const SIGNED_BYTES: usize = 1 + KEY_ID_BYTES + SESSION_ID_BYTES + 4 + 4 + 5;
+const FORMAT: u8 = 2;
+const SIGNED_BYTES: usize = 1 + KEY_ID_BYTES + 2 * SESSION_ID_BYTES + 4 + 4 + 7;
 const MAC_BYTES: usize = 32;
 const TOKEN_BYTES: usize = SIGNED_BYTES + MAC_BYTES;
 
@@ -32,6 +33,8 @@ const FUTURE_TOLERANCE: u64 = 60;
 /// What a genuine cookie says. A value of this type has passed the MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
+    /// Which session.
+    pub handle: Handle,
     /// The session's id.
     pub id: SessionId,
     /// When the session began.
@@ -57,6 +60,19 @@ pub struct Verified {
 pub struct Forged;
 
 impl Token {
+    /// Stands for whoever needs no cookie to ask for a session, when it is looked up.
+    #[must_use]
+    pub fn of_nobody(handle: Handle, now: UnixSeconds) -> Self {
+        Self {
+            handle,
+            id: SessionId::from_bytes([0; SESSION_ID_BYTES]),
+            created: UnixSeconds(0),
+            // Nothing of it can be on its way.
+            issued: UnixSeconds(now.0.saturating_sub(86_400)),
+            least_version: Version::UNSTORED,
+        }
+    }
+
     /// The cookie's value under the signing key.
     #[must_use]
     pub fn mint(&self, ring: &KeyRing) -> String {
@@ -64,10 +80,11 @@ impl Token {
         let mut bytes = Vec::with_capacity(TOKEN_BYTES);
         bytes.push(FORMAT);
         bytes.extend_from_slice(&key.id);
+        bytes.extend_from_slice(&self.handle.0);
         bytes.extend_from_slice(self.id.as_bytes());
         bytes.extend_from_slice(&low_bytes::<4>(self.created.0));
         bytes.extend_from_slice(&low_bytes::<4>(self.issued.0));
-        bytes.extend_from_slice(&low_bytes::<5>(self.least_version.0));
+        bytes.extend_from_slice(&low_bytes::<7>(self.least_version.0));
         let mac = key.cookie_mac.clone().chain_update(&bytes).finalize();
         bytes.extend_from_slice(mac.as_bytes());
         encoding::base64url(&bytes)
@@ -92,10 +109,11 @@ impl Token {
             .verify_slice(mac)
             .map_err(|_| Forged)?;
         let token = Self {
+            handle: Handle(fields.take()?),
             id: SessionId::from_bytes(fields.take()?),
             created: UnixSeconds(number(fields.take::<4>()?)),
             issued: UnixSeconds(number(fields.take::<4>()?)),
-            least_version: Version(number(fields.take::<5>()?)),
+            least_version: Version(number(fields.take::<7>()?)),
         };
         let latest = now.0 + FUTURE_TOLERANCE;
         if token.issued.0 == 0 || token.issued.0 > latest || token.created > token.issued {
@@ -118,7 +136,7 @@ impl Fields<'_> {
     }
 }
 
-/// The `N` low bytes, big-endian. Our numbers fit: seconds until 2106, versions to 2^40.
+/// The `N` low bytes, big-endian. Our numbers fit: seconds until 2106, versions to 2^56.
 fn low_bytes<const N: usize>(number: u64) -> [u8; N] {
     number
         .to_be_bytes()
@@ -151,6 +169,7 @@ mod tests {
 
     fn token() -> Token {
         Token {
+            handle: Handle([8; 16]),
             id: SessionId::from_bytes([9; 16]),
             created: UnixSeconds(1_700_000_000),
             issued: UnixSeconds(1_700_000_100),
@@ -164,7 +183,7 @@ mod tests {
     fn a_minted_cookie_verifies_and_says_what_it_was_given() {
         let ring = ring(&[1], "t1");
         let value = token().mint(&ring);
-        assert_eq!(value.len(), 88);
+        assert_eq!(value.len(), 112);
         assert_eq!(
             Token::verify(&value, &ring, NOW),
             Ok(Verified {
@@ -192,7 +211,7 @@ mod tests {
         for other in [
             "",
             "a",
-            &value[..87],
+            &value[..111],
             &format!("{value}A"),
             &format!("{value}="),
         ] {
@@ -244,7 +263,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_minted_is_read_back(id: [u8; 16], created in 1_u64..1_700_000_000, version in 0_u64..1 << 40) {
+        fn what_is_minted_is_read_back(id: [u8; 16], created in 1_u64..1_700_000_000, version in 0_u64..1 << 56) {
             let ring = ring(&[1], "t1");
             let minted = Token { id: SessionId::from_bytes(id), created: UnixSeconds(created), least_version: Version(version), ..token() };
             prop_assert_eq!(Token::verify(&minted.mint(&ring), &ring, NOW).map(|v| v.token), Ok(minted));

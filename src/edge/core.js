@@ -35,6 +35,8 @@ export function configure(env) {
  *   | { kind: "absent", key: string }
  *   | { kind: "unavailable", key: string }
  *   | { kind: "written", acknowledged: boolean }
+ *   | { kind: "body", bytes: Uint8Array }
+ *   | { kind: "body-too-large" }
  *   | { kind: "failed", origin: string, how: "lost" | "cut" | "unsent" | "timed-out" }} Answer
  */
 
@@ -88,6 +90,53 @@ export function takeWrites() {
 }
 
 /**
+ * Applies a command to the row of a session's object.
+ * @param {string} name
+ * @param {string} command
+ * @param {Uint8Array | undefined} row
+ */
+export function objectCommand(name, command, row) {
+  return ofInstance(() => {
+    const verdict = glue.objectCommand(name, command, row, Date.now());
+    const { reply, row: changed, wait } = verdict;
+    verdict.free();
+    return { reply, row: changed, wait };
+  });
+}
+
+/**
+ * The reply with the word that what changed is not announced yet.
+ * @param {Uint8Array} reply
+ */
+export function objectUnannounced(reply) {
+  return ofInstance(() => glue.objectUnannounced(reply));
+}
+
+/**
+ * What the object of that name has to do next.
+ * @param {string} name
+ * @param {Uint8Array} row
+ */
+export function objectErrand(name, row) {
+  return ofInstance(() => {
+    const next = glue.objectErrand(name, row, Date.now());
+    const { text, value } = next;
+    next.free();
+    return { text, value };
+  });
+}
+
+/**
+ * The row after an errand.
+ * @param {Uint8Array} row
+ * @param {string} ticket what the errand was announced with
+ * @param {boolean} succeeded
+ */
+export function objectDone(row, ticket, succeeded) {
+  return ofInstance(() => glue.objectDone(row, ticket, succeeded, Date.now()));
+}
+
+/**
  * Answers are kept as plain values and handed over anew each time: none outlives its instance.
  * @param {Answer[]} answers
  * @param {(given: glue.Answers) => string} act
@@ -100,6 +149,8 @@ function withAnswers(answers, act) {
       else if (answer.kind === "absent") given.absent(answer.key);
       else if (answer.kind === "unavailable") given.unavailable(answer.key);
       else if (answer.kind === "written") given.written(answer.acknowledged);
+      else if (answer.kind === "body") given.body(answer.bytes);
+      else if (answer.kind === "body-too-large") given.bodyTooLarge();
       else given.failed(answer.origin, answer.how);
     }
     const text = act(given);
@@ -111,11 +162,24 @@ function withAnswers(answers, act) {
 /** @param {() => string} act */
 function guarded(act) {
   try {
+    return ofInstance(act);
+  } catch {
+    return glue.internalError();
+  }
+}
+
+/**
+ * @template T
+ * @param {() => T} act
+ * @returns {T}
+ */
+function ofInstance(act) {
+  try {
     return act();
   } catch (error) {
     console.error(JSON.stringify({ level: "error", event: "trapped", detail: String(error) }));
     glue.__wbg_reset_state();
     glue.configure(bindings);
-    return glue.internalError();
+    throw error;
   }
 }

@@ -5,17 +5,13 @@
  * to `fetch`: no promise is made and nothing is awaited before the request is on its way to the
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
-import { admit, admitWith, afterwards, configure, settle, takeWrites } from "./core.js";
-import {
-  applyEdits,
-  packHeaders,
-  packRequest,
-  unpackAnswer,
-  unpackForward,
-  unpackRead,
-} from "./packing.js";
-import { read, write, writeDurably } from "./storage.js";
+import { admit, admitWith, afterwards, configure, settle } from "./core.js";
+import { isComplete, satisfy, storeLater } from "./needs.js";
+import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
 import { watched } from "./streams.js";
+
+export { DirectoryObject } from "./directory-object.js";
+export { SessionObject } from "./session-object.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
 
@@ -64,39 +60,11 @@ function perform(decision, passage) {
  * @param {Passage} passage
  */
 async function inquire(decision, passage) {
-  const { env, context, packed, answers } = passage;
-  const complete = await satisfy(decision, env, answers, () => admitWith(packed, answers));
+  const { request, env, context, packed, answers } = passage;
+  const ask = () => admitWith(packed, answers);
+  const complete = await satisfy(decision, env, answers, ask, request);
   storeLater(env, context);
   return perform(complete, passage);
-}
-
-/** @param {string} decision */
-function isComplete(decision) {
-  return !decision.startsWith("R") && !decision.startsWith("S");
-}
-
-/**
- * Performs reads, and writes that must be acknowledged, until the core needs no more.
- * @param {string} decision
- * @param {Env} env
- * @param {Answer[]} answers what was answered so far; added to
- * @param {() => string} ask
- */
-async function satisfy(decision, env, answers, ask) {
-  let current = decision;
-  while (!isComplete(current)) {
-    if (current.startsWith("R")) {
-      const { key, afterMs } = unpackRead(current);
-      answers.push(await read(env.SESSIONS, key, afterMs));
-    } else {
-      answers.push({
-        kind: "written",
-        acknowledged: await writeDurably(env.SESSIONS, takeWrites()),
-      });
-    }
-    current = ask();
-  }
-  return current;
 }
 
 /**
@@ -142,6 +110,8 @@ function send(decision, passage) {
  * @param {Passage} passage
  */
 function fail(origin, how, passage) {
+  // Whatever else was answered is as old as the attempt.
+  passage.answers = passage.answers.filter((answer) => answer.kind === "failed");
   passage.answers.push({ kind: "failed", origin, how });
   return perform(admitWith(passage.packed, passage.answers), passage);
 }
@@ -159,7 +129,7 @@ function receive(response, flags, origin, ticket, passage) {
   if (response.status >= 520 && wasUnsent(response) && request.body === null) {
     return fail(origin, "unsent", passage);
   }
-  if (flags.includes("a")) context.waitUntil(keepUp(ticket, env));
+  if (flags.includes("a")) context.waitUntil(keepUp(ticket, env, context));
   const seen = flags.includes("w") ? watched(response) : response;
   return flags.includes("s") || concernsUs(seen) ? settled(seen, ticket, env, context) : seen;
 }
@@ -209,21 +179,12 @@ function settled(response, ticket, env, context) {
  * Does what can wait until the visitor has the answer.
  * @param {string} ticket
  * @param {Env} env
+ * @param {ExecutionContext} context
  */
-async function keepUp(ticket, env) {
+async function keepUp(ticket, env, context) {
   /** @type {Answer[]} */
   const answers = [];
   const ask = () => afterwards(ticket, answers);
   await satisfy(ask(), env, answers, ask);
-  await write(env.SESSIONS, takeWrites());
-}
-
-/**
- * Stores what the last decision left to be stored, after the answer.
- * @param {Env} env
- * @param {ExecutionContext} context
- */
-function storeLater(env, context) {
-  const writes = takeWrites();
-  if (writes.length > 0) context.waitUntil(write(env.SESSIONS, writes));
+  storeLater(env, context);
 }

@@ -1,6 +1,8 @@
 /** What the deployment binds: the namespace, and settings as text. */
 interface Env {
   SESSIONS: KVNamespace;
+  SESSION_OBJECTS: DurableObjectNamespace<import("./session-object.js").SessionObject>;
+  DIRECTORY_OBJECTS: DurableObjectNamespace<import("./directory-object.js").DirectoryObject>;
   [setting: string]: unknown;
 }
 

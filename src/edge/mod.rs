@@ -6,6 +6,7 @@
 
 #![expect(unreachable_pub, reason = "exported to JavaScript, not to Rust")]
 
+mod object;
 mod wire;
 
 use std::cell::RefCell;
@@ -104,6 +105,17 @@ impl Answers {
         self.0.add(key, Found::Unavailable);
     }
 
+    /// The request's body.
+    pub fn body(&mut self, bytes: Vec<u8>) {
+        self.0.set_body(store::Body::Bytes(bytes));
+    }
+
+    /// The request's body is larger than was to be read.
+    #[wasm_bindgen(js_name = bodyTooLarge)]
+    pub fn body_too_large(&mut self) {
+        self.0.set_body(store::Body::TooLarge);
+    }
+
     /// The writes that were waited for are acknowledged, or are not.
     pub fn written(&mut self, acknowledged: bool) {
         self.0.set_written(acknowledged);
@@ -165,9 +177,13 @@ pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, answers: &Answ
 #[must_use]
 pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
     with_gateway(|gateway| {
-        let read = gateway.afterwards(ticket, millis(now), &answers.0);
+        let needs = gateway.afterwards(ticket, millis(now), &answers.0);
         drain(gateway);
-        read.map_or_else(wire::done, |read| wire::read(&read))
+        if needs.is_empty() {
+            wire::done()
+        } else {
+            wire::needs(&needs)
+        }
     })
 }
 

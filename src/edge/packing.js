@@ -79,12 +79,3 @@ export function applyEdits(text, response) {
   const { status, statusText, webSocket } = response;
   return new Response(response.body, { status, statusText, headers, webSocket });
 }
-
-/**
- * A read to perform: `R`, key, milliseconds to wait first.
- * @param {string} text
- */
-export function unpackRead(text) {
-  const [, key, afterMs] = text.split("\n");
-  return { key, afterMs: Number(afterMs) };
-}

@@ -3,11 +3,20 @@
  * acknowledged or was not.
  */
 
+import { pause, report, shared, within } from "./waiting.js";
+
 /** The shortest time KV may serve a read from its location's cache, in seconds. */
 const CACHE_TTL = 30;
 
 /** How long a read may take before storage counts as not answering, in milliseconds. */
-const READ_DEADLINE = 2_000;
+const READ_DEADLINE = 500;
+
+/** After so many failed reads in a row nobody asks for a while, in milliseconds. */
+const BREAK_AFTER = 3;
+const BREAK_FOR = 1_000;
+
+/** The most pages of a list that are read; each has 1,000 names. */
+const MOST_PAGES = 20;
 
 /** KV takes one write a second per key. */
 const SPACING = 1_000;
@@ -18,6 +27,9 @@ const RETRIES = [0, 1_000, 3_000];
 /** @typedef {import("./core.js").Answer} Answer */
 /** @typedef {{ key: string, value: Uint8Array, ttl: number }} Write */
 
+/** How many reads have failed in a row, and until when nobody asks. */
+const breaker = { failures: 0, until: 0 };
+
 /**
  * @param {KVNamespace} kv
  * @param {string} key
@@ -26,18 +38,56 @@ const RETRIES = [0, 1_000, 3_000];
  */
 export async function read(kv, key, afterMs) {
   if (afterMs > 0) await pause(afterMs);
+  if (Date.now() < breaker.until) return { kind: "unavailable", key };
   try {
-    const bytes = await within(
-      READ_DEADLINE,
-      kv.get(key, { type: "arrayBuffer", cacheTtl: CACHE_TTL }),
+    const bytes = await shared(key, () =>
+      within(READ_DEADLINE, kv.get(key, { type: "arrayBuffer", cacheTtl: CACHE_TTL })),
     );
+    breaker.failures = 0;
     return bytes === null
       ? { kind: "absent", key }
       : { kind: "found", key, bytes: new Uint8Array(bytes) };
   } catch (error) {
     report("store_read_failed", error);
+    breaker.failures += 1;
+    // One tries again then; if that fails too, it is another while.
+    if (breaker.failures >= BREAK_AFTER) breaker.until = Date.now() + BREAK_FOR;
     return { kind: "unavailable", key };
   }
+}
+
+/**
+ * The names that begin so, a line each.
+ * @param {KVNamespace} kv
+ * @param {string} prefix
+ * @returns {Promise<Answer>}
+ */
+export async function list(kv, prefix) {
+  try {
+    const names = await shared(`list ${prefix}`, () => listAll(kv, prefix));
+    return { kind: "found", key: prefix, bytes: new TextEncoder().encode(names.join("\n")) };
+  } catch (error) {
+    report("store_list_failed", error);
+    return { kind: "unavailable", key: prefix };
+  }
+}
+
+/**
+ * @param {KVNamespace} kv
+ * @param {string} prefix
+ */
+async function listAll(kv, prefix) {
+  const names = [];
+  /** @type {string | undefined} */
+  let cursor;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const listed = await within(READ_DEADLINE * 4, kv.list({ prefix, cursor }));
+    names.push(...listed.keys.map(({ name }) => name));
+    if (listed.list_complete) return names;
+    cursor = listed.cursor;
+  }
+  console.error(JSON.stringify({ level: "error", event: "store_list_cut" }));
+  return names;
 }
 
 /**
@@ -127,32 +177,4 @@ async function put(kv, { key, value, ttl }) {
   }
   console.error(JSON.stringify({ level: "error", event: "store_write_lost" }));
   return false;
-}
-
-/** @param {number} ms */
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/**
- * @template T
- * @param {number} ms
- * @param {Promise<T>} promise
- * @returns {Promise<T>}
- */
-function within(ms, promise) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("deadline")), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
-/**
- * @param {string} event
- * @param {unknown} error
- */
-function report(event, error) {
-  // KV's message holds the status ("429 Too Many Requests"), never the key or the value.
-  const detail = error instanceof Error ? error.message : "unknown";
-  console.warn(JSON.stringify({ level: "warn", event, detail }));
 }

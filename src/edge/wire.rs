@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 use crate::answer::Answer;
 use crate::forward::headers::{self, Outgoing};
 use crate::gateway::{Forward, Settled, Step};
-use crate::store::Read;
+use crate::store::{Class, Need};
 
 /// The names of our headers, a line each.
 pub(super) fn own_names() -> String {
@@ -19,8 +19,7 @@ pub(super) fn step(step: &Step) -> String {
     match step {
         Step::Forward(forward) => self::forward(forward),
         Step::Answer(answer) => self::answer(answer),
-        Step::Read(read) => self::read(read),
-        Step::Store => "S".to_owned(),
+        Step::Await(needs) => self::needs(needs),
     }
 }
 
@@ -60,9 +59,30 @@ pub(super) fn answer(answer: &Answer) -> String {
     text
 }
 
-/// `R`, key, milliseconds to wait first.
-pub(super) fn read(read: &Read) -> String {
-    format!("R\n{}\n{}", read.key, read.after_ms)
+/// `N`, and a line for each need: a letter and its fields, apart by tabs.
+pub(super) fn needs(needs: &[Need]) -> String {
+    let mut text = "N".to_owned();
+    for need in needs {
+        let _ = match need {
+            Need::Read { key, after_ms } => write!(text, "\nr\t{key}\t{after_ms}"),
+            Need::List { prefix } => write!(text, "\nl\t{prefix}"),
+            Need::Call {
+                class,
+                name,
+                command,
+                key,
+            } => {
+                let class = match class {
+                    Class::Session => "SESSION_OBJECTS",
+                    Class::Directory => "DIRECTORY_OBJECTS",
+                };
+                write!(text, "\nc\t{key}\t{class}\t{name}\t{command}")
+            }
+            Need::Body { limit } => write!(text, "\nb\t{limit}"),
+            Need::Store => write!(text, "\ns"),
+        };
+    }
+    text
 }
 
 /// `D`: nothing left to do.
@@ -75,8 +95,7 @@ pub(super) fn settled(settled: &Settled) -> String {
     match settled {
         Settled::Untouched => "U".to_owned(),
         Settled::Replaced(answer) => self::answer(answer),
-        Settled::Read(read) => self::read(read),
-        Settled::Store => "S".to_owned(),
+        Settled::Await(needs) => self::needs(needs),
         Settled::Edited(edits) => {
             let mut text = format!("E\n{}\n", edits.remove.len());
             for name in &edits.remove {

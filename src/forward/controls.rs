@@ -3,7 +3,7 @@
 //! A malformed control is reported and has no effect; the answer still reaches the client.
 
 use crate::clock::Seconds;
-use crate::session::changes::Wishes;
+use crate::session::change::Change;
 
 /// Every response header of this prefix is ours and never reaches the client.
 pub const PREFIX: &str = "x-session-";
@@ -14,27 +14,27 @@ pub struct Malformed(pub &'static str);
 
 /// Reads the controls out of response headers (lower-case names).
 #[must_use]
-pub fn read(headers: &[(&str, &str)]) -> (Wishes, Vec<Malformed>) {
-    let mut wishes = Wishes::default();
+pub fn read(headers: &[(&str, &str)]) -> (Change, Vec<Malformed>) {
+    let mut change = Change::default();
     let mut malformed = Vec::new();
     for (name, value) in headers {
         match *name {
             // Whether it is a JSON object is found out when it is merged.
-            "x-session-patch" => wishes.patch = Some((*value).to_owned()),
+            "x-session-patch" => change.patch = Some((*value).to_owned()),
             "x-session-ttl" => match seconds(value) {
-                Some(idle) => wishes.idle = Some(idle),
-                None => malformed.push(Malformed("X-Session-Ttl")),
+                Some(idle) => change.idle = Some(idle),
+                None => malformed.push(Malformed("ttl")),
             },
-            "x-session-rotate" if *value == "1" => wishes.rotate = true,
-            "x-session-rotate" => malformed.push(Malformed("X-Session-Rotate")),
-            "x-session-destroy" if *value == "1" => wishes.destroy = true,
-            "x-session-destroy" => malformed.push(Malformed("X-Session-Destroy")),
-            // Signing in by the origin's word needs a login policy, which this release lacks.
-            "x-session-identify" => malformed.push(Malformed("X-Session-Identify")),
+            "x-session-rotate" if *value == "1" => change.rotate = true,
+            "x-session-rotate" => malformed.push(Malformed("rotate")),
+            "x-session-destroy" if *value == "1" => change.end = true,
+            "x-session-destroy" => malformed.push(Malformed("destroy")),
+            // Whether it is an identity is found out when it is taken.
+            "x-session-identify" => change.identify = Some((*value).to_owned()),
             _ => {}
         }
     }
-    (wishes, malformed)
+    (change, malformed)
 }
 
 /// Digits only: no sign, no fraction, no white space.
@@ -49,21 +49,21 @@ mod tests {
 
     #[test]
     fn controls_are_read_by_name() {
-        let (wishes, malformed) = read(&[
+        let (change, malformed) = read(&[
             ("content-type", "text/html"),
             ("x-session-patch", "{}"),
             ("x-session-ttl", "600"),
             ("x-session-rotate", "1"),
             ("x-session-destroy", "1"),
         ]);
-        let expected = Wishes {
+        let expected = Change {
             patch: Some("{}".to_owned()),
             idle: Some(Seconds(600)),
             rotate: true,
-            destroy: true,
-            ..Wishes::default()
+            end: true,
+            ..Change::default()
         };
-        assert_eq!((wishes, malformed), (expected, Vec::new()));
+        assert_eq!((change, malformed), (expected, Vec::new()));
     }
 
     #[test]
@@ -77,8 +77,8 @@ mod tests {
             ("x-session-rotate", "true"),
             ("x-session-destroy", "0"),
         ] {
-            let (wishes, malformed) = read(&[(name, value)]);
-            assert_eq!(wishes, Wishes::default(), "{name}: {value}");
+            let (change, malformed) = read(&[(name, value)]);
+            assert_eq!(change, Change::default(), "{name}: {value}");
             assert_eq!(malformed.len(), 1, "{name}: {value}");
         }
     }

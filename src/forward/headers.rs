@@ -55,7 +55,7 @@ pub struct Speaker<'a> {
 
 /// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
 /// `cookie` is the client's without ours.
-pub const OWN: [&str; 15] = [
+pub const OWN: [&str; 19] = [
     "x-session-id",
     "x-session-tenant",
     "x-session-state",
@@ -63,6 +63,10 @@ pub const OWN: [&str; 15] = [
     "x-session-expires",
     "x-session-data",
     "x-session-data-omitted",
+    "x-session-user",
+    "x-session-email",
+    "x-session-name",
+    "x-session-groups",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
@@ -140,6 +144,11 @@ impl Outgoing {
             Some(_) => self.set_two("", "size"),
             None => self.set_two("", ""),
         }
+        if session.identity.is_empty() {
+            self.own.push_str("\n\n\n\n");
+        } else {
+            self.set(&session.identity);
+        }
     }
 
     /// `X-Forwarded-*` and `Forwarded` (RFC 7239), from what the edge itself knows. What the
@@ -197,8 +206,9 @@ fn is_listed(connection: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::session::data::Data;
-    use crate::session::id::Handle;
+    use crate::session::id::{Handle, SessionId};
     use crate::session::record::{Record, Version};
+    use crate::simulation::outside::keys;
     use rand_chacha::ChaCha20Rng;
     use rand_chacha::rand_core::SeedableRng as _;
 
@@ -207,11 +217,16 @@ mod tests {
         let record = Record {
             version: Version(1),
             data: Data::from_stored(data.to_owned()),
-            ..Record::unstored(Handle([0; 16]), UnixSeconds(100), UnixSeconds(100))
+            ..Record::unstored(
+                Handle([0; 16]),
+                SessionId::from_bytes([1; 16]),
+                UnixSeconds(100),
+                UnixSeconds(100),
+            )
         };
         let speaker = Speaker {
             tenant: &TenantId::parse("t1").unwrap(),
-            session: &Prepared::new(record),
+            session: &Prepared::new(record, &keys(&TenantId::parse("t").unwrap())),
             state: State::Active,
             expires: UnixSeconds(200),
             max_data,

@@ -2,16 +2,15 @@
 
 use std::rc::Rc;
 
-use super::recognition::{Caller, Visitor};
+use super::recognition::{Caller, Visitor, unstored};
 use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
 use crate::inbound::request::Location;
-use crate::session::id::SessionId;
+use crate::session::id::{Handle, SessionId};
 use crate::session::record::Version;
-use crate::store::cache::Prepared;
 
 impl Gateway {
     /// Turns whoever is calling into a visitor, or away.
@@ -23,11 +22,15 @@ impl Gateway {
         let guests = self.deployment.tenant.login.admits_guests();
         let navigation = passage.request.is_navigation();
         match caller {
-            Caller::Visitor(visitor) if guests => Ok(visitor),
+            Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
+                Ok(visitor)
+            }
             // A guest's session does not open a door that asks for more.
             Caller::Visitor(_) => Err(self.turn_away(Problem::NoSession, false, passage)),
             Caller::Stranger { .. } if guests => Ok(self.welcome(passage)),
             Caller::Stranger { forged } => Err(self.turn_away(Problem::NoSession, forged, passage)),
+            // The browser has a newer cookie, or gets it any moment: it must not lose that.
+            Caller::Over(problem @ Problem::SessionReplaced) => Err(problem.into()),
             // A person just starts anew; a program is told, once, that its session is gone.
             Caller::Over(_) if guests && navigation => Ok(self.welcome(passage)),
             Caller::Over(problem) => Err(self.turn_away(problem, true, passage)),
@@ -37,13 +40,15 @@ impl Gateway {
     /// A new guest: a cookie, and nothing stored.
     fn welcome(&mut self, passage: &Passage<'_>) -> Visitor {
         let now = passage.now.seconds();
+        let id = SessionId::generate(&mut self.random);
         let token = Token {
-            id: SessionId::generate(&mut self.random),
+            handle: Handle::derive(&self.deployment.tenant.id, &id),
+            id,
             created: now,
             issued: now,
             least_version: Version::UNSTORED,
         };
-        let session = Rc::new(Prepared::new(self.unstored(&token)));
+        let session = Rc::new(self.prepared(unstored(&token)));
         Visitor {
             is_new: true,
             ..self.visitor(session, token, None)

@@ -1,12 +1,20 @@
 //! The path of a request, one step after the other.
 //!
 //! [`Gateway::admit`] is the way in, [`Gateway::settle`] the way out, [`Gateway::afterwards`] what
-//! can wait until the visitor has the answer. Each returns at once: with its decision, or with the
-//! one read it lacks, to be called again with the answer. Nothing is remembered in between but
+//! can wait until the visitor has the answer. Each returns at once: with its decision, or with what
+//! it lacks, to be called again with the answers. Nothing is remembered in between but
 //! caches, so a request may be dropped at any point.
 
 mod admission;
 mod affinity;
+mod alteration;
+mod api;
+mod client;
+mod devices;
+mod heed;
+mod inquiry;
+mod knowledge;
+mod operator;
 mod outgoing;
 mod recognition;
 mod reserved;
@@ -21,7 +29,7 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
-use crate::clock::{UnixMillis, UnixSeconds};
+use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::forgery_limit::ForgeryLimit;
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
@@ -30,19 +38,20 @@ use crate::forward::trace::Trace;
 use crate::inbound::path::{self, Territory};
 use crate::inbound::request::Request;
 use crate::inbound::{limits, upgrade};
+use crate::keys::KeyRing;
 use crate::route::suspicion::Suspicions;
 use crate::session::codec;
-use crate::session::id::{RecordName, SessionId};
-use crate::session::record::Entry;
+use crate::session::id::{Handle, RecordName};
+use crate::session::lifetime::stored_until;
+use crate::session::record::{Entry, Record};
 use crate::store::cache::{Cache, Known};
-use crate::store::{Answers, Read, Write};
+use crate::store::revocations::Revocations;
+use crate::store::{Answers, Need, Write};
 use crate::telemetry::log::{Event, Level};
+use crate::tenant_id::TenantId;
 
 pub use outgoing::Forward;
 pub use settlement::Settled;
-
-/// How long a tombstone or a pointer is kept: longer than any request that could still write.
-const GONE_TTL: crate::clock::Seconds = crate::clock::Seconds(86_400);
 
 /// What is to be done with a request next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +60,13 @@ pub enum Step {
     Forward(Forward),
     /// Answer it.
     Answer(Answer),
-    /// Read this, then ask again.
-    Read(Read),
-    /// Store what [`Gateway::take_writes`] holds, wait for the acknowledgement, then ask again.
-    Store,
+    /// Do all of this, then ask again.
+    Await(Vec<Need>),
 }
 
 /// Why a step stops short of forwarding.
 enum Halt {
-    Read(Read),
-    Store,
+    Await(Vec<Need>),
     Answer(Answer),
     Refuse {
         problem: Problem,
@@ -89,6 +95,7 @@ struct Passage<'a> {
 pub struct Gateway {
     deployment: Deployment,
     cache: Cache,
+    revocations: Revocations,
     suspicions: Suspicions,
     forgeries: ForgeryLimit,
     random: ChaCha20Rng,
@@ -104,6 +111,7 @@ impl Gateway {
         Self {
             deployment,
             cache: Cache::default(),
+            revocations: Revocations::default(),
             suspicions: Suspicions::default(),
             forgeries: ForgeryLimit::default(),
             random,
@@ -131,8 +139,7 @@ impl Gateway {
         };
         match self.pass(&passage, &trace) {
             Ok(forward) => Step::Forward(forward),
-            Err(Halt::Read(read)) => Step::Read(read),
-            Err(Halt::Store) => Step::Store,
+            Err(Halt::Await(needs)) => Step::Await(needs),
             Err(Halt::Answer(answer)) => Step::Answer(answer),
             Err(Halt::Refuse {
                 problem,
@@ -171,28 +178,38 @@ impl Gateway {
         core::mem::take(&mut self.events)
     }
 
+    /// What an object of `tenant`'s session works with; none for a tenant that is not ours.
+    pub fn for_object(&mut self, tenant: &TenantId) -> Option<(&KeyRing, &mut ChaCha20Rng)> {
+        let own = &self.deployment.tenant;
+        (own.id == *tenant).then_some((&own.keys, &mut self.random))
+    }
+
     /// Queues `entry` for storage, and remembers it.
-    fn store(&mut self, id: SessionId, entry: Entry, now: UnixMillis) {
+    fn store(&mut self, handle: Handle, entry: Entry, now: UnixMillis) {
         let tenant = &self.deployment.tenant;
-        let name = RecordName::derive(&tenant.id, &id);
-        let ttl = match &entry {
-            Entry::Live(record) => tenant.lifetime.stored_for(&record.span(), now.seconds()),
-            Entry::Moved { .. } | Entry::Ended { .. } => GONE_TTL,
+        let name = RecordName::derive(&tenant.id, handle);
+        let end = match &entry {
+            Entry::Live(record) => tenant.lifetime.end(&record.span()),
+            // As long as any cookie of it may still be valid.
+            Entry::Ended { at } => *at + tenant.lifetime.longest(),
         };
+        let ttl = stored_until(end, now.seconds());
+        let known = Known::new(entry.clone(), &tenant.keys);
         match codec::seal(&entry, &name, &tenant.keys, &mut self.random) {
             Some(value) => self.writes.push(Write::record(&name, value, ttl)),
             None => self.note(Event::new(Level::Error, "record_not_sealed")),
         }
-        self.cache.put(id, Known::new(entry), now);
+        self.cache.put(handle, known, now);
     }
 
     fn note(&mut self, event: Event) {
         self.events.push(event.of(&self.deployment.tenant.id));
     }
 
-    /// How long a browser should keep a cookie of a session begun at `created`.
-    fn cookie_age(&self, created: UnixSeconds, now: UnixMillis) -> crate::clock::Seconds {
-        (created + self.deployment.tenant.lifetime.absolute).since(now.seconds())
+    /// How long a browser should keep the cookie of a session.
+    fn cookie_age(&self, record: &Record, now: UnixMillis) -> Seconds {
+        let end = self.deployment.tenant.lifetime.absolute_end(&record.span());
+        end.since(now.seconds())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::affinity::Course;
 use super::recognition::Visitor;
 use super::ticket::Ticket;
-use super::{Gateway, Passage};
+use super::{Gateway, Passage, client};
 use crate::clock::UnixMillis;
 use crate::forward::headers::{Outgoing, Speaker, State};
 use crate::forward::trace::Trace;
@@ -39,7 +39,7 @@ impl Gateway {
         passage: &Passage<'_>,
         trace: &Trace<'_>,
     ) -> Forward {
-        let afterwards = self.touch_is_due(visitor, passage.now);
+        let touch = self.touch_is_due(visitor, passage.now);
         let tenant = &self.deployment.tenant;
         let location = &passage.request.location;
         let used = crate::session::lifetime::Span {
@@ -58,10 +58,19 @@ impl Gateway {
             cookie: &visitor.cookie,
             set_cookie: visitor.set_cookie,
             pin: course.pin,
+            touch,
+            reread: visitor.reread,
+            refeed: visitor.refeed,
             name: passage.cookie,
             origin: &course.origin,
             public_base: (location.scheme, location.authority),
             trace_id: trace.id(),
+            client: if visitor.is_recorded() {
+                ("", "")
+            } else {
+                client::describe(passage.request)
+            },
+            cookie_age: self.cookie_age(&visitor.session.record, passage.now).0,
         };
         Forward {
             url: [course.base.as_str(), location.target].concat(),
@@ -70,7 +79,7 @@ impl Gateway {
             origin: course.origin.clone(),
             first_byte_ms: tenant.first_byte_timeout.0.saturating_mul(1000),
             settle: visitor.set_cookie || course.pin,
-            afterwards,
+            afterwards: touch || visitor.reread || visitor.refeed,
             watched: tenant.live == Live::Watched,
         }
     }
@@ -86,7 +95,11 @@ impl Gateway {
                 now.seconds(),
             );
         if due {
-            self.cache.note_use(&visitor.token.id, now.seconds());
+            self.cache.note_use(
+                visitor.token.handle,
+                now.seconds(),
+                &self.deployment.tenant.keys,
+            );
         }
         due
     }

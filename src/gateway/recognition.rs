@@ -1,31 +1,17 @@
-//! Whose request it is: from the cookie, the cache, and storage only if need be.
+//! Whose request it is: from the cookie, and from what is known of the session it names.
 
 use std::rc::Rc;
 
+use super::knowledge::{MaxAge, Standing};
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
-use crate::clock::{Seconds, UnixMillis, UnixSeconds};
+use crate::clock::UnixMillis;
 use crate::cookie::forgery_limit::Verdict;
 use crate::cookie::jar::{self, Presented};
 use crate::cookie::token::{Token, Verified};
-use crate::session::codec::{self, Unreadable};
-use crate::session::id::{Handle, RecordName, SessionId};
-use crate::session::record::{Entry, Record, Version};
-use crate::store::cache::{Known, Prepared};
-use crate::store::{Answers, Found, Read, Write};
+use crate::session::record::{Record, Version};
+use crate::store::cache::Prepared;
 use crate::telemetry::log::{Event, Level};
-
-/// How long requests that were on their way when the id rotated may still use the old one.
-const ROTATION_GRACE: Seconds = Seconds(30);
-
-/// How often, and after how many milliseconds each, storage that is behind is asked again.
-const STALE_RETRY_MS: [u32; 3] = [50, 150, 400];
-
-/// How long after its cookie was set a record may be missing because storage is behind.
-const PROPAGATION: Seconds = Seconds(60);
-
-/// How long an unreadable record is set aside.
-const QUARANTINE_TTL: Seconds = Seconds(7 * 86_400);
 
 /// Who is calling.
 pub(super) enum Caller {
@@ -52,36 +38,20 @@ pub(super) struct Visitor {
     pub(super) set_cookie: bool,
     /// It began with this request.
     pub(super) is_new: bool,
-    /// Storage is behind what this browser has seen.
+    /// What is told of it may be out of date.
     pub(super) degraded: bool,
+    /// Storage is to be asked anew beside the request.
+    pub(super) reread: bool,
+    /// The revocations are to be asked for beside the request.
+    pub(super) refeed: bool,
 }
 
-/// What was found under an id.
-pub(super) enum Standing {
-    /// A live record.
-    Live {
-        /// The id it lives under.
-        id: SessionId,
-        /// The record.
-        session: Rc<Prepared>,
-        /// It is older than it should be.
-        stale: bool,
-    },
-    /// Storage has nothing, but the cookie is so young that it may just not have it yet.
-    Unseen,
-    /// The session is over.
-    Over(Problem),
-}
-
-/// A record that is looked for.
-struct Sought {
-    id: SessionId,
-    /// The version it must have at least.
-    least: Version,
-    /// When that version came about, as far as is known.
-    since: UnixSeconds,
-    /// How old this isolate's knowledge may be, in milliseconds.
-    max_age: u64,
+impl Visitor {
+    /// Whether anything is stored of it.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.session.record.version > Version::UNSTORED
+            || self.token.least_version > Version::UNSTORED
+    }
 }
 
 impl Gateway {
@@ -103,7 +73,7 @@ impl Gateway {
             return self.forged(passage);
         };
         if verified.token.least_version == Version::UNSTORED
-            && self.cache.get(&verified.token.id, u64::MAX, now).is_none()
+            && self.cache.get(verified.token.handle, now).is_none()
         {
             return Ok(self.recognise_guest(verified, value, now));
         }
@@ -130,14 +100,14 @@ impl Gateway {
     fn recognise_guest(&mut self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
         let token = verified.token;
         let lifetime = self.deployment.tenant.lifetime;
-        let record = self.unstored(&token);
+        let record = unstored(&token);
         let span = record.span();
         if lifetime.has_ended(&span, now.seconds()) {
             return Caller::Stranger { forged: false };
         }
         let renew =
             verified.retired_key || lifetime.touch_is_due(&span, record.spread(), now.seconds());
-        let session = Rc::new(Prepared::new(record));
+        let session = Rc::new(self.prepared(record));
         Caller::Visitor(if renew {
             self.visitor(
                 session,
@@ -159,37 +129,69 @@ impl Gateway {
         passage: &Passage<'_>,
     ) -> Result<Caller, Halt> {
         let token = verified.token;
-        let now = passage.now.seconds();
+        let now = passage.now;
         // A cookie from before anything was stored: what this isolate has stored meanwhile counts,
         // however long ago; storage is not asked, because the cookie does not say it has anything.
-        let unstored = token.least_version == Version::UNSTORED;
-        let max_age = if unstored {
-            u64::MAX
+        let unstored_cookie = token.least_version == Version::UNSTORED;
+        let max_age = if unstored_cookie {
+            MaxAge::Any
         } else {
-            self.deployment.tenant.cache.0.saturating_mul(1000)
+            MaxAge::Cache
         };
-        let (id, session, stale) =
-            match self.look_up(&token, max_age, passage.answers, passage.now)? {
-                Standing::Live { id, session, stale } => (id, session, stale),
-                Standing::Unseen => return Ok(self.recognise_unseen(token, value)),
-                Standing::Over(problem) => return Ok(Caller::Over(problem)),
-            };
+        // Both may be lacking; they are asked for at once.
+        let feed = self.heed_revocations(passage.answers, now);
+        let (feed, lacking) = match feed {
+            Ok(feed) => (Some(feed), None),
+            Err(need) => (None, Some(need)),
+        };
+        let standing = match self.look_up(&token, max_age, passage.answers, now) {
+            Err(Halt::Await(mut needs)) => {
+                needs.extend(lacking);
+                return Err(Halt::Await(needs));
+            }
+            other => other?,
+        };
+        let (session, degraded) = match standing {
+            Standing::Live {
+                session, degraded, ..
+            } => (session, degraded),
+            Standing::Unseen => return Ok(self.recognise_unseen(token, value)),
+            Standing::Over(problem) => {
+                if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
+                    let event = Event::new(Level::Warn, "dead_session_presented");
+                    self.note(event.with("reason", problem.code()));
+                }
+                return Ok(Caller::Over(problem));
+            }
+        };
+        let Some(feed) = feed else {
+            return Err(Halt::Await(lacking.into_iter().collect()));
+        };
+        if self.is_revoked(&session) {
+            self.note(Event::new(Level::Warn, "revoked_session_presented").about(token.handle));
+            return Ok(Caller::Over(Problem::SessionEnded));
+        }
+        let record = &session.record;
         if self
             .deployment
             .tenant
             .lifetime
-            .has_ended(&session.record.span(), now)
+            .has_ended(&record.span(), now.seconds())
         {
             return Ok(Caller::Over(Problem::SessionExpired));
         }
-        let renew = id != token.id || unstored || verified.retired_key;
+        // A genuine cookie that is ahead of the record keeps its own id. One that is behind is
+        // raised, so that what this browser has seen once it sees everywhere.
+        let is_behind = record.version < token.least_version;
+        let id = if is_behind { token.id } else { record.id };
+        let least_version = record.version.max(token.least_version);
+        let renew = id != token.id || least_version != token.least_version || verified.retired_key;
         let mut visitor = if renew {
-            let least_version = session.record.version.max(token.least_version);
             self.visitor(
                 session,
                 Token {
                     id,
-                    issued: now,
+                    issued: now.seconds(),
                     least_version,
                     ..token
                 },
@@ -198,7 +200,10 @@ impl Gateway {
         } else {
             self.visitor(session, token, Some(value))
         };
-        visitor.degraded = stale;
+        visitor.degraded = degraded || is_behind || feed.degraded;
+        visitor.refeed = feed.ask;
+        let period = self.deployment.tenant.cache.0.saturating_mul(1000);
+        visitor.reread = period > 0 && self.cache.ask_anew(token.handle, period, now);
         Ok(Caller::Visitor(visitor))
     }
 
@@ -206,148 +211,11 @@ impl Gateway {
     /// marked; nothing is written for it, so that nothing is overwritten, and it is not ended,
     /// because an ended one has a tombstone.
     fn recognise_unseen(&self, token: Token, value: &str) -> Caller {
-        let session = Rc::new(Prepared::new(self.unstored(&token)));
+        let session = Rc::new(self.prepared(unstored(&token)));
         Caller::Visitor(Visitor {
             degraded: true,
             ..self.visitor(session, token, Some(value))
         })
-    }
-
-    /// Finds the live record of `token`'s id, following one rotation. What this isolate knows is
-    /// used up to an age of `max_age` milliseconds.
-    pub(super) fn look_up(
-        &mut self,
-        token: &Token,
-        max_age: u64,
-        answers: &Answers,
-        now: UnixMillis,
-    ) -> Result<Standing, Halt> {
-        let sought = Sought {
-            id: token.id,
-            least: token.least_version,
-            since: token.issued,
-            max_age,
-        };
-        let (successor, at) = match self.know(&sought, answers, now)? {
-            Ok((Known::Live(session), stale)) => {
-                return Ok(Standing::Live {
-                    id: token.id,
-                    session,
-                    stale,
-                });
-            }
-            Ok((Known::Gone(Entry::Moved { successor, at }), _)) => (successor, at),
-            Ok((Known::Gone(_), _)) => {
-                self.note(Event::new(Level::Warn, "ended_session_presented"));
-                return Ok(Standing::Over(Problem::SessionEnded));
-            }
-            Err(Problem::SessionUnknown) if now.seconds().since(token.issued) <= PROPAGATION => {
-                return Ok(Standing::Unseen);
-            }
-            Err(problem) => return Ok(Standing::Over(problem)),
-        };
-        if now.seconds().since(at) > ROTATION_GRACE {
-            self.note(Event::new(Level::Warn, "rotated_session_presented"));
-            return Ok(Standing::Over(Problem::SessionRotated));
-        }
-        let sought = Sought {
-            id: successor,
-            least: Version(1),
-            since: at,
-            max_age,
-        };
-        Ok(match self.know(&sought, answers, now)? {
-            Ok((Known::Live(session), stale)) => Standing::Live {
-                id: successor,
-                session,
-                stale,
-            },
-            // One hop only: whoever is two rotations behind has missed its chance.
-            Ok((Known::Gone(Entry::Moved { .. }), _)) => Standing::Over(Problem::SessionRotated),
-            Ok((Known::Gone(_), _)) => Standing::Over(Problem::SessionEnded),
-            Err(problem) => Standing::Over(problem),
-        })
-    }
-
-    /// What is stored under an id, and whether it is older than it should be. The inner error is a
-    /// session that is over; the outer one a read still to be done, or storage not answering.
-    fn know(
-        &mut self,
-        sought: &Sought,
-        answers: &Answers,
-        now: UnixMillis,
-    ) -> Result<Result<(Known, bool), Problem>, Halt> {
-        match self.cache.get(&sought.id, sought.max_age, now) {
-            Some(Known::Live(session)) if session.record.version < sought.least => {}
-            Some(known) => return Ok(Ok((known, false))),
-            None => {}
-        }
-        let name = RecordName::derive(&self.deployment.tenant.id, &sought.id);
-        let read = |after_ms| {
-            Halt::Read(Read {
-                key: name.as_str().to_owned(),
-                after_ms,
-            })
-        };
-        let Some((found, attempts)) = answers.read(name.as_str()) else {
-            return Err(read(0));
-        };
-        let again = usize::try_from(attempts - 1)
-            .ok()
-            .and_then(|at| STALE_RETRY_MS.get(at));
-        let bytes = match found {
-            Found::Unavailable => return Err(Problem::StoreUnavailable.into()),
-            Found::Absent => {
-                // What this isolate wrote a moment ago may still be on its way to storage.
-                match self.cache.get(&sought.id, PROPAGATION.0 * 1000, now) {
-                    Some(Known::Live(session)) if session.record.version < sought.least => {}
-                    Some(known) => return Ok(Ok((known, false))),
-                    None => {}
-                }
-                let may_be_behind = now.seconds().since(sought.since) <= PROPAGATION;
-                return match again {
-                    Some(after_ms) if may_be_behind => Err(read(*after_ms)),
-                    _ => Ok(Err(Problem::SessionUnknown)),
-                };
-            }
-            Found::Bytes(bytes) => bytes,
-        };
-        let entry = match codec::open(bytes, &name, &self.deployment.tenant.keys) {
-            Ok(entry) => entry,
-            Err(Unreadable::NewerFormat) => return Err(Problem::SchemaNewer.into()),
-            Err(unreadable) => {
-                self.set_aside(&name, bytes, unreadable);
-                return Ok(Err(Problem::SessionCorrupt));
-            }
-        };
-        let known = self.cache.learn(sought.id, Known::new(entry), now);
-        let stale = matches!(&known, Known::Live(session) if session.record.version < sought.least);
-        match again {
-            Some(after_ms) if stale => Err(read(*after_ms)),
-            _ => Ok(Ok((known, stale))),
-        }
-    }
-
-    /// Keeps a copy of an unreadable record for the operator; the original stays as it is.
-    fn set_aside(&mut self, name: &RecordName, bytes: &[u8], why: Unreadable) {
-        let reason = match why {
-            Unreadable::Malformed => "malformed",
-            Unreadable::NewerFormat => "newer_format",
-            Unreadable::UnknownKey => "unknown_key",
-            Unreadable::SealBroken => "seal_broken",
-        };
-        self.note(Event::new(Level::Error, "record_unreadable").with("reason", reason));
-        self.writes.push(Write {
-            key: name.quarantine(),
-            value: bytes.to_vec(),
-            ttl: QUARANTINE_TTL,
-        });
-    }
-
-    /// The record of a session that has nothing stored.
-    pub(super) fn unstored(&self, token: &Token) -> Record {
-        let handle = Handle::derive(&self.deployment.tenant.id, &token.id);
-        Record::unstored(handle, token.created, token.issued)
     }
 
     /// A visitor with the cookie as `presented`, or minted anew.
@@ -365,6 +233,17 @@ impl Gateway {
             set_cookie: presented.is_none(),
             is_new: false,
             degraded: false,
+            reread: false,
+            refeed: false,
         }
     }
+
+    pub(super) fn prepared(&self, record: Record) -> Prepared {
+        Prepared::new(record, &self.deployment.tenant.keys)
+    }
+}
+
+/// The record of a session that has nothing stored.
+pub(super) fn unstored(token: &Token) -> Record {
+    Record::unstored(token.handle, token.id, token.created, token.issued)
 }

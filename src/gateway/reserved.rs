@@ -2,15 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::recognition::{Caller, Visitor};
+use super::recognition::Visitor;
 use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::cookie::set_cookie;
-use crate::inbound::request::Request;
 use crate::session::lifetime::Span;
-use crate::session::record::{Entry, Version};
-use crate::store::{Found, Read};
+use crate::store::{Found, Need};
 
 /// The key the readiness probe reads. It never exists; that storage says so is the proof.
 const PROBE_KEY: &str = "readiness-probe";
@@ -27,11 +25,12 @@ impl Gateway {
             // No sign-in method exists in this release, so asking for the page is a mistake of
             // the deployment, not of the visitor.
             ("/login", "GET" | "HEAD") => Err(Problem::LoginUnconfigured.into()),
-            ("/healthz" | "/readyz" | "/me" | "/login", _) => {
+            ("/sessions", "GET" | "HEAD") => self.devices(passage),
+            ("/healthz" | "/readyz" | "/me" | "/login" | "/sessions", _) => {
                 Err(Problem::MethodNotAllowed("GET, HEAD").into())
             }
             ("/logout", _) => Err(Problem::MethodNotAllowed("POST").into()),
-            _ => Err(Problem::NotFound.into()),
+            _ => self.reserved_below(route, passage),
         };
         match outcome {
             Ok(mut answer) => {
@@ -44,11 +43,27 @@ impl Gateway {
         }
     }
 
+    /// The paths that name something further.
+    fn reserved_below(&mut self, route: &str, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        if let Some(route) = route.strip_prefix("/api/sessions/") {
+            self.session_api(route, passage)
+        } else if let Some(route) = route.strip_prefix("/admin/") {
+            self.operate(route, passage)
+        } else if let Some(handle) = route.strip_prefix("/sessions/") {
+            match passage.request.method {
+                "DELETE" => self.end_device(handle, passage),
+                _ => Err(Problem::MethodNotAllowed("DELETE").into()),
+            }
+        } else {
+            Err(Problem::NotFound.into())
+        }
+    }
+
     fn me(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
         let caller = self.recognise(passage)?;
         let visitor = self.receive(caller, passage)?;
         let line = visitor.set_cookie.then(|| {
-            let age = self.cookie_age(visitor.token.created, passage.now);
+            let age = self.cookie_age(&visitor.session.record, passage.now);
             set_cookie::set(passage.cookie, &visitor.cookie, age)
         });
         Ok(Answer::json(200, &self.describe(&visitor, passage)).with_cookie(line))
@@ -71,8 +86,11 @@ impl Gateway {
             "handle": visitor.session.handle,
             "tenant": self.deployment.tenant.id.as_str(),
             "state": state,
-            "user": null,
-            "stored": visitor.token.least_version > Version::UNSTORED,
+            "user": record.identity.as_ref().map(|who| who.user.as_str()),
+            "email": record.identity.as_ref().and_then(|who| who.email.as_deref()),
+            "name": record.identity.as_ref().and_then(|who| who.name.as_deref()),
+            "groups": record.identity.as_ref().map(|who| &who.groups),
+            "stored": visitor.is_recorded(),
             "created": record.created.0,
             "expires": lifetime.end(&used).0,
             "idle_seconds_left": lifetime.end(&used).since(now).0,
@@ -80,47 +98,13 @@ impl Gateway {
             "data": serde_json::from_str::<Value>(record.data.to_json()).unwrap_or_default(),
         })
     }
-
-    fn logout(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        if !is_same_site(passage.request) {
-            return Err(Problem::CrossSite.into());
-        }
-        let signed_out = Answer::empty(204).with_cookie(Some(set_cookie::clear(passage.cookie)));
-        match passage.answers.written() {
-            Some(true) => return Ok(signed_out),
-            Some(false) => return Err(Problem::StoreUnavailable.into()),
-            None => {}
-        }
-        match self.recognise(passage)? {
-            Caller::Visitor(visitor) if visitor.token.least_version > Version::UNSTORED => {
-                let at = passage.now.seconds();
-                self.store(visitor.token.id, Entry::Ended { at }, passage.now);
-                Err(Halt::Store)
-            }
-            Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => Ok(signed_out),
-        }
-    }
 }
 
 /// Readiness is shown by storage answering, whatever it answers.
 fn readiness(passage: &Passage<'_>) -> Result<Answer, Halt> {
     match passage.answers.read(PROBE_KEY) {
-        None => Err(Halt::Read(Read {
-            key: PROBE_KEY.to_owned(),
-            after_ms: 0,
-        })),
+        None => Err(Halt::Await(vec![Need::read(PROBE_KEY)])),
         Some((Found::Unavailable, _)) => Err(Problem::StoreUnavailable.into()),
         Some(_) => Ok(Answer::json(200, &json!({ "status": "ready" }))),
-    }
-}
-
-/// Whether a state-changing call comes from our own page, or from no page at all. Browsers say so
-/// in `Sec-Fetch-Site`, or at least in `Origin`; a client that sends neither is no browser and so
-/// carries no cookie but the one it means to send.
-fn is_same_site(request: &Request<'_>) -> bool {
-    match (request.header("sec-fetch-site"), request.header("origin")) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, Some(origin)) => request.location.is_origin(origin),
-        (None, None) => true,
     }
 }

@@ -1,20 +1,19 @@
 //! The way out: what the origin asks of the session, and what the client gets to see.
 
-use super::recognition::Standing;
+use super::Gateway;
+use super::alteration::{Alteration, Altered, Hindrance};
 use super::ticket::Ticket;
-use super::{Gateway, Halt};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
-use crate::clock::UnixMillis;
+use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
-use crate::cookie::token::Token;
+use crate::cookie::token::{Token, Verified};
 use crate::forward::controls;
 use crate::forward::response::{Context, Edits};
-use crate::session::changes::{self, Refused, Wishes};
-use crate::session::id::SessionId;
-use crate::session::record::{Record, Version};
-use crate::store::{Answers, Read};
+use crate::session::record::Version;
+use crate::store::{Answers, Need};
 use crate::telemetry::log::{Event, Level};
+use crate::tenant::Consistency;
 
 /// What becomes of an origin's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,22 +24,22 @@ pub enum Settled {
     Edited(Edits),
     /// The client gets this instead.
     Replaced(Answer),
-    /// Read this, then ask again.
-    Read(Read),
-    /// Store what [`Gateway::take_writes`] holds, wait for the acknowledgement, then ask again.
-    Store,
+    /// Do all of this, then ask again.
+    Await(Vec<Need>),
 }
 
-/// What an answer has to wait for.
+/// Why an answer does not go out as it is.
 enum Lack {
-    Read(Read),
-    Store,
+    /// It has to wait.
+    Await(Vec<Need>),
+    /// What it asks for could not be stored.
+    Storage,
 }
 
 /// What an answer does to the visitor's cookie.
 enum Cookie {
     Keep,
-    Set(Token),
+    Set(Token, Seconds),
     Clear,
 }
 
@@ -66,21 +65,23 @@ impl Gateway {
         let headers = unpack(headers);
         let cookie = match self.change_session(&ticket, &headers, now, answers) {
             Ok(cookie) => cookie,
-            Err(Lack::Read(read)) => return Settled::Read(read),
-            Err(Lack::Store) => return Settled::Store,
+            Err(Lack::Await(needs)) => return Settled::Await(needs),
+            Err(Lack::Storage) => {
+                let problem = Problem::StoreUnavailable;
+                return Settled::Replaced(problem.answer(false, ticket.trace_id));
+            }
         };
         self.suspicions.clear(ticket.origin);
         let set_cookie = match cookie {
-            Cookie::Set(token) => {
+            Cookie::Set(token, age) => {
                 let value = token.mint(&self.deployment.tenant.keys);
-                Some(set_cookie::set(
-                    ticket.name,
-                    &value,
-                    self.cookie_age(token.created, now),
-                ))
+                Some(set_cookie::set(ticket.name, &value, age))
             }
             Cookie::Clear => Some(set_cookie::clear(ticket.name)),
-            Cookie::Keep => self.due_cookie(&ticket, now),
+            // As the way in prepared it.
+            Cookie::Keep => ticket
+                .set_cookie
+                .then(|| set_cookie::set(ticket.name, ticket.cookie, Seconds(ticket.cookie_age))),
         };
         let public_base = format!("{}://{}", ticket.public_base.0, ticket.public_base.1);
         let origin = self.deployment.tenant.pool.named(ticket.origin);
@@ -100,17 +101,6 @@ impl Gateway {
         }
     }
 
-    /// The cookie as the way in prepared it, if it must be set.
-    fn due_cookie(&self, ticket: &Ticket<'_>, now: UnixMillis) -> Option<String> {
-        if !ticket.set_cookie {
-            return None;
-        }
-        let keys = &self.deployment.tenant.keys;
-        let verified = Token::verify(ticket.cookie, keys, now.seconds()).ok()?;
-        let age = self.cookie_age(verified.token.created, now);
-        Some(set_cookie::set(ticket.name, ticket.cookie, age))
-    }
-
     fn change_session(
         &mut self,
         ticket: &Ticket<'_>,
@@ -118,124 +108,123 @@ impl Gateway {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Cookie, Lack> {
-        let (mut wishes, malformed) = controls::read(headers);
-        if wishes == Wishes::default() && !ticket.pin {
-            self.note_malformed(&malformed, ticket);
+        let (mut change, malformed) = controls::read(headers);
+        let sifted = change.sift(&self.deployment.tenant.lifetime);
+        let asked = !change.is_empty();
+        // All of this may be done more than once; it is told once.
+        let tell = |gateway: &mut Self| {
+            for control in &malformed {
+                gateway.note_ignored(ticket, control.0);
+            }
+            for refused in &sifted {
+                gateway.note_ignored(ticket, refused.0);
+            }
+        };
+        if !asked && !ticket.pin {
+            tell(self);
             return Ok(Cookie::Keep);
         }
-        let Ok(verified) =
-            Token::verify(ticket.cookie, &self.deployment.tenant.keys, now.seconds())
-        else {
+        let keys = &self.deployment.tenant.keys;
+        let Ok(Verified { token, .. }) = Token::verify(ticket.cookie, keys, now.seconds()) else {
             return Ok(Cookie::Keep);
         };
-        if let (true, Some(acknowledged)) = (wishes.destroy, answers.written()) {
-            if !acknowledged {
-                self.note_lost_change(ticket);
-            }
+        if ticket.pin {
+            let hashed = self.deployment.tenant.pool.best(token.handle, |_| true);
+            let elsewhere = hashed.is_none_or(|hashed| hashed.name != ticket.origin);
+            change.pin = Some(elsewhere.then(|| ticket.origin.to_owned()));
+        }
+        let ends = change.end;
+        if ends && !self.is_recorded(&token, now) {
             return Ok(Cookie::Clear);
         }
-        let freshest = self
-            .freshest(&verified.token, now, answers)
-            .map_err(Lack::Read)?;
-        // Only now, because all of the above may be done twice.
-        self.note_malformed(&malformed, ticket);
-        let Some((id, record)) = freshest else {
-            self.note_lost_change(ticket);
-            return Ok(Cookie::Keep);
+        if let (true, Some(acknowledged)) = (ends, answers.written()) {
+            return if acknowledged {
+                Ok(Cookie::Clear)
+            } else {
+                Err(self.lost(ticket, "silent"))
+            };
+        }
+        let alteration = Alteration {
+            change,
+            handle: token.handle,
+            token: Some(&token),
+            client: ticket.client,
+            if_version: None,
+            lease: None,
         };
-        if id != verified.token.id {
-            // The id rotated while this request was under way: that wish is fulfilled already.
-            wishes.rotate = false;
-        }
-        if ticket.pin {
-            let hashed = self.deployment.tenant.pool.best(record.handle, |_| true);
-            let elsewhere = hashed.is_none_or(|hashed| hashed.name != ticket.origin);
-            wishes.pin = Some(elsewhere.then(|| ticket.origin.to_owned()));
-        }
-        let cookie = self.grant(id, &record, &wishes, verified.token, now);
-        // That a session is over is not told before storage knows.
-        if wishes.destroy && !self.writes.is_empty() {
-            Err(Lack::Store)
-        } else {
-            Ok(cookie)
+        let altered = self.alter(&alteration, answers, now).map_err(Lack::Await)?;
+        tell(self);
+        match altered {
+            Altered::Live { session, refused } => {
+                for what in &refused {
+                    self.note_ignored(ticket, what);
+                }
+                let record = &session.record;
+                let moved = record.id != token.id || record.version != token.least_version;
+                Ok(if moved && record.version > Version::UNSTORED {
+                    let age = self.cookie_age(record, now);
+                    let token = Token {
+                        id: record.id,
+                        issued: now.seconds(),
+                        least_version: record.version,
+                        ..token
+                    };
+                    Cookie::Set(token, age)
+                } else {
+                    Cookie::Keep
+                })
+            }
+            // With KV alone that a session is over is not told before storage knows.
+            Altered::Ended if ends && !self.writes.is_empty() => {
+                Err(Lack::Await(vec![Need::Store]))
+            }
+            Altered::Ended if ends => Ok(Cookie::Clear),
+            Altered::Ended => {
+                self.note_lost_change(ticket, "ended");
+                Ok(Cookie::Keep)
+            }
+            Altered::Not(hindrance) => {
+                let (reason, is_fault) = match hindrance {
+                    Hindrance::Absent => ("absent", false),
+                    Hindrance::Outdated => ("outdated", false),
+                    Hindrance::Version(_) => ("version", false),
+                    Hindrance::Lease => ("lease", false),
+                    Hindrance::Unreadable => ("unreadable", true),
+                    Hindrance::Silent => ("silent", true),
+                    Hindrance::Unannounced => ("unannounced", true),
+                };
+                // What the origin asked for and believes done must not be lost in silence.
+                let strong = self.deployment.tenant.consistency == Consistency::Strong;
+                if is_fault && ((asked && strong) || ends) {
+                    return Err(self.lost(ticket, reason));
+                }
+                self.note_lost_change(ticket, reason);
+                Ok(Cookie::Keep)
+            }
         }
     }
 
-    fn note_malformed(&mut self, malformed: &[controls::Malformed], ticket: &Ticket<'_>) {
-        for control in malformed {
-            let event = Event::new(Level::Warn, "control_ignored").with("header", control.0);
-            let event = event.with("origin", ticket.origin);
-            self.note(event.with("trace_id", ticket.trace_id));
-        }
+    /// Whether anything is stored of a session, as far as its cookie and this isolate know.
+    fn is_recorded(&mut self, token: &Token, now: UnixMillis) -> bool {
+        token.least_version > Version::UNSTORED || self.cache.get(token.handle, now).is_some()
     }
 
-    fn note_lost_change(&mut self, ticket: &Ticket<'_>) {
-        let event = Event::new(Level::Error, "session_change_lost").with("origin", ticket.origin);
+    /// Notes a control of the origin's that has no effect, by its name: its value may hold secrets.
+    fn note_ignored(&mut self, ticket: &Ticket<'_>, control: &str) {
+        let event = Event::new(Level::Warn, "control_ignored").with("control", control);
+        let event = event.with("origin", ticket.origin);
         self.note(event.with("trace_id", ticket.trace_id));
     }
 
-    fn grant(
-        &mut self,
-        id: SessionId,
-        record: &Record,
-        wishes: &Wishes,
-        token: Token,
-        now: UnixMillis,
-    ) -> Cookie {
-        let tenant = &self.deployment.tenant;
-        let outcome = changes::apply(
-            id,
-            record,
-            wishes,
-            &tenant.lifetime,
-            &tenant.keys,
-            now.seconds(),
-        );
-        for refused in outcome.refused {
-            let reason = match refused {
-                Refused::Patch(reason) => format!("patch: {reason:?}"),
-                Refused::Idle(idle) => format!("ttl out of bounds: {}", idle.0),
-            };
-            self.note(
-                Event::new(Level::Warn, "control_ignored")
-                    .about(record.handle)
-                    .with("reason", reason),
-            );
-        }
-        let written = !outcome.writes.is_empty();
-        for (id, entry) in outcome.writes {
-            self.store(id, entry, now);
-        }
-        match outcome.session {
-            None => Cookie::Clear,
-            Some((id, record)) if written || id != token.id => Cookie::Set(Token {
-                id,
-                issued: now.seconds(),
-                least_version: record.version,
-                ..token
-            }),
-            Some(_) => Cookie::Keep,
-        }
+    fn lost(&mut self, ticket: &Ticket<'_>, reason: &'static str) -> Lack {
+        self.note_lost_change(ticket, reason);
+        Lack::Storage
     }
 
-    /// The freshest copy of a session that is about to change: storage's, or this isolate's own if
-    /// that is newer. `None` when the session is over or cannot be read.
-    pub(super) fn freshest(
-        &mut self,
-        token: &Token,
-        now: UnixMillis,
-        answers: &Answers,
-    ) -> Result<Option<(SessionId, Record)>, Read> {
-        let unstored = token.least_version == Version::UNSTORED;
-        if unstored && self.cache.get(&token.id, u64::MAX, now).is_none() {
-            return Ok(Some((token.id, self.unstored(token))));
-        }
-        let max_age = if unstored { u64::MAX } else { 0 };
-        match self.look_up(token, max_age, answers, now) {
-            Ok(Standing::Live { id, session, .. }) => Ok(Some((id, session.record.clone()))),
-            Err(Halt::Read(read)) => Err(read),
-            Ok(Standing::Unseen | Standing::Over(_)) | Err(_) => Ok(None),
-        }
+    fn note_lost_change(&mut self, ticket: &Ticket<'_>, reason: &'static str) {
+        let event = Event::new(Level::Error, "session_change_lost").with("origin", ticket.origin);
+        let event = event.with("reason", reason);
+        self.note(event.with("trace_id", ticket.trace_id));
     }
 }
 

@@ -3,6 +3,8 @@
 //! Nothing is kept in memory for a request on its way, so one that never comes back leaks nothing
 //! and an instance that is replaced meanwhile loses nothing.
 
+use core::fmt::Write as _;
+
 use crate::cookie::name::CookieName;
 
 /// The facts of a forwarded request that its answer needs. Not a secret from the edge, which has
@@ -15,6 +17,12 @@ pub(super) struct Ticket<'a> {
     pub(super) set_cookie: bool,
     /// Where the conversation is must be written down.
     pub(super) pin: bool,
+    /// That the session is in use must be written down.
+    pub(super) touch: bool,
+    /// Storage is to be asked anew.
+    pub(super) reread: bool,
+    /// The revocations are to be asked for.
+    pub(super) refeed: bool,
     /// Which name our cookie has on this connection.
     pub(super) name: CookieName,
     /// The origin's name.
@@ -23,6 +31,11 @@ pub(super) struct Ticket<'a> {
     pub(super) public_base: (&'a str, &'a str),
     /// For the log.
     pub(super) trace_id: &'a str,
+    /// The kind of device and the country the client seems to be in; empty for a session that is
+    /// recorded already.
+    pub(super) client: (&'a str, &'a str),
+    /// How many seconds the browser is to keep the cookie.
+    pub(super) cookie_age: u64,
 }
 
 impl<'a> Ticket<'a> {
@@ -33,16 +46,22 @@ impl<'a> Ticket<'a> {
         text.push('\t');
         text.push(flag(self.set_cookie, 'c'));
         text.push(flag(self.pin, 'p'));
+        text.push(flag(self.touch, 't'));
+        text.push(flag(self.reread, 'r'));
+        text.push(flag(self.refeed, 'f'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
         for field in [
             self.origin,
             self.public_base.0,
             self.public_base.1,
             self.trace_id,
+            self.client.0,
+            self.client.1,
         ] {
             text.push('\t');
             text.push_str(field);
         }
+        let _ = write!(text, "\t{}", self.cookie_age);
         text
     }
 
@@ -54,6 +73,9 @@ impl<'a> Ticket<'a> {
             cookie,
             set_cookie: flags.contains('c'),
             pin: flags.contains('p'),
+            touch: flags.contains('t'),
+            reread: flags.contains('r'),
+            refeed: flags.contains('f'),
             name: if flags.contains('l') {
                 CookieName::Loopback
             } else {
@@ -62,6 +84,8 @@ impl<'a> Ticket<'a> {
             origin: fields.next()?,
             public_base: (fields.next()?, fields.next()?),
             trace_id: fields.next()?,
+            client: (fields.next()?, fields.next()?),
+            cookie_age: fields.next()?.parse().ok()?,
         })
     }
 }
@@ -76,10 +100,15 @@ mod tests {
             cookie: "value",
             set_cookie: true,
             pin: false,
+            touch: true,
+            reread: false,
+            refeed: true,
             name: CookieName::Loopback,
             origin: "blue",
             public_base: ("http", "localhost:8787"),
             trace_id: "abc",
+            client: ("phone", ""),
+            cookie_age: 60,
         };
         assert_eq!(Ticket::parse(&ticket.to_text()), Some(ticket));
         assert_eq!(Ticket::parse("value\tc"), None);

@@ -1,37 +1,76 @@
-//! What can wait until the visitor has the answer: noting that a stored session is in use.
-//!
-//! The freshest copy is read first, so that a note which comes late brings back nothing that was
-//! ended meanwhile, and takes back nothing that was changed.
+//! What can wait until the visitor has the answer: noting that a stored session is in use, reading
+//! it anew, hearing of revocations.
 
-use super::Gateway;
+use super::alteration::Alteration;
 use super::ticket::Ticket;
+use super::{Gateway, Halt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
-use crate::session::record::{Entry, Record};
-use crate::store::{Answers, Read};
+use crate::session::change::Change;
+use crate::session::id::RecordName;
+use crate::store::{Answers, Found, Need};
 
 impl Gateway {
-    /// Does what [`Forward::afterwards`](super::Forward::afterwards) announced. Returns the read it
-    /// lacks, if any; what it wants stored is in [`Gateway::take_writes`].
-    pub fn afterwards(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Option<Read> {
-        let ticket = Ticket::parse(ticket)?;
-        let verified =
-            Token::verify(ticket.cookie, &self.deployment.tenant.keys, now.seconds()).ok()?;
-        let (id, record) = match self.freshest(&verified.token, now, answers) {
-            Ok(found) => found?,
-            Err(read) => return Some(read),
+    /// Does what [`Forward::afterwards`](super::Forward::afterwards) announced. Returns what it
+    /// lacks; what it wants stored is in [`Gateway::take_writes`].
+    pub fn afterwards(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vec<Need> {
+        let Some(ticket) = Ticket::parse(ticket) else {
+            return Vec::new();
         };
-        let lifetime = self.deployment.tenant.lifetime;
-        let span = record.span();
-        if !lifetime.has_ended(&span, now.seconds()) {
-            self.store(
-                id,
-                Entry::Live(Record {
-                    seen: now.seconds(),
-                    ..record
-                }),
-                now,
-            );
+        let keys = &self.deployment.tenant.keys;
+        let Ok(verified) = Token::verify(ticket.cookie, keys, now.seconds()) else {
+            return Vec::new();
+        };
+        let mut needs = Vec::new();
+        if ticket.refeed {
+            needs.extend(self.hear(answers, now));
+        }
+        if ticket.touch {
+            needs.extend(self.touch(&verified.token, answers, now));
+        } else if ticket.reread {
+            needs.extend(self.reread(&verified.token, answers, now));
+        }
+        needs
+    }
+
+    fn hear(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
+        let tenant = &self.deployment.tenant;
+        let key = crate::store::directory::feed_key(&tenant.id, tenant.consistency);
+        let asked = answers.found(&key).is_some();
+        self.learn_revocations(answers, now);
+        (!asked).then(|| self.ask_revocations())
+    }
+
+    /// Notes that the session is in use. With KV alone the freshest copy is read first, so that a
+    /// note which comes late brings back nothing that was ended meanwhile, and takes back nothing
+    /// that was changed.
+    fn touch(&mut self, token: &Token, answers: &Answers, now: UnixMillis) -> Vec<Need> {
+        let alteration = Alteration {
+            change: Change {
+                touch: true,
+                ..Change::default()
+            },
+            handle: token.handle,
+            token: Some(token),
+            client: ("", ""),
+            if_version: None,
+            lease: None,
+        };
+        self.alter(&alteration, answers, now)
+            .err()
+            .unwrap_or_default()
+    }
+
+    fn reread(&mut self, token: &Token, answers: &Answers, now: UnixMillis) -> Option<Need> {
+        let name = RecordName::derive(&self.deployment.tenant.id, token.handle);
+        match answers.found(name.as_str()) {
+            None => return Some(Need::read(name.as_str())),
+            Some(Found::Bytes(bytes)) => {
+                // What cannot be read is dealt with when the copy is too old to be used.
+                let _: Result<_, Halt> = self.open(token.handle, &name, bytes, now);
+            }
+            // With KV alone nobody else can say that it is gone; a tombstone would be there.
+            Some(Found::Absent | Found::Unavailable) => {}
         }
         None
     }

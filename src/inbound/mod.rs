@@ -1,6 +1,8 @@
 //! The request as it arrived, and what is refused before anything else is looked at.
 
+pub mod json;
 pub mod limits;
 pub mod path;
+pub mod query;
 pub mod request;
 pub mod upgrade;

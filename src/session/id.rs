@@ -4,8 +4,8 @@
 //! * [`Handle`]: the public name, told to origins. Derived from the first id by a hash, so that a
 //!   guest has one before anything is stored; afterwards kept in the record. Also what decides
 //!   the origin, so rotation moves nobody.
-//! * [`RecordName`]: where storage keeps the record: a hash of the id, so that a copy of the
-//!   namespace yields no cookie.
+//! * [`RecordName`]: where storage keeps the record: a hash of the handle, so that a copy of the
+//!   namespace yields no cookie and cannot be matched with an origin's logs.
 
 use core::fmt;
 
@@ -77,7 +77,7 @@ impl Handle {
     #[must_use]
     pub fn derive(tenant: &TenantId, id: &SessionId) -> Self {
         Self(
-            hash("handle", tenant, id)
+            hash("handle", tenant, &id.0)
                 .first_chunk()
                 .copied()
                 .unwrap_or_default(),
@@ -89,17 +89,24 @@ impl Handle {
     pub fn to_text(self) -> String {
         encoding::base64url(&self.0)
     }
+
+    /// The handle an origin or an operator names; `None` when it cannot be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        encoding::from_base64url_exact(text).map(Self)
+    }
 }
 
-/// The storage key of a session's record: `s:<tenant>:<43 base64url characters>`.
+/// The storage key of a session's record: `s:<tenant>:<43 base64url characters>`. One key for all of
+/// the session's life, so that a rotation is one write, whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecordName(String);
 
 impl RecordName {
-    /// Where the record of `id` is kept.
+    /// Where the record of the session is kept, whatever its id is at the moment.
     #[must_use]
-    pub fn derive(tenant: &TenantId, id: &SessionId) -> Self {
-        let hash = encoding::base64url(&hash("record", tenant, id));
+    pub fn derive(tenant: &TenantId, handle: Handle) -> Self {
+        let hash = encoding::base64url(&hash("record", tenant, &handle.0));
         Self(format!("s:{tenant}:{hash}"))
     }
 
@@ -116,13 +123,13 @@ impl RecordName {
     }
 }
 
-/// Ids are 128 random bits, so a plain hash cannot be run backwards. No deployment key goes in:
-/// key rotation must neither rename a session nor lose its record.
-fn hash(purpose: &str, tenant: &TenantId, id: &SessionId) -> [u8; 32] {
+/// What is hashed are 128 random bits, so a plain hash cannot be run backwards. No deployment key
+/// goes in: key rotation must neither rename a session nor lose its record.
+fn hash(purpose: &str, tenant: &TenantId, secret: &[u8; 16]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in ["v1/", purpose, "/", tenant.as_str(), "/"] {
         hash.update(part.as_bytes());
     }
-    hash.update(id.0);
+    hash.update(secret);
     hash.finalize().into()
 }

@@ -19,6 +19,8 @@ pub struct Lifetime {
     pub idle: Seconds,
     /// Ends a session so long after it began, whatever happens.
     pub absolute: Seconds,
+    /// Takes the place of both for a visitor who asked to stay signed in, counted from the sign-in.
+    pub remember: Seconds,
 }
 
 /// The times that decide whether one session still lives.
@@ -30,13 +32,19 @@ pub struct Span {
     pub seen: UnixSeconds,
     /// This session's own idle limit, if the origin asked for one.
     pub idle: Option<Seconds>,
+    /// When the visitor signed in, if they asked to stay so.
+    pub remembered: Option<UnixSeconds>,
 }
 
 impl Lifetime {
     /// The idle limit of this session: its own, never beyond the absolute one.
     #[must_use]
     pub fn idle_of(&self, span: &Span) -> Seconds {
-        span.idle.unwrap_or(self.idle).min(self.absolute)
+        match (span.idle, span.remembered) {
+            (Some(own), Some(_)) => own.min(self.remember),
+            (None, Some(_)) => self.remember,
+            (own, None) => own.unwrap_or(self.idle).min(self.absolute),
+        }
     }
 
     /// The idle limits an origin may ask for.
@@ -48,7 +56,16 @@ impl Lifetime {
     /// When the absolute limit strikes.
     #[must_use]
     pub fn absolute_end(&self, span: &Span) -> UnixSeconds {
-        span.created + self.absolute
+        match span.remembered {
+            Some(since) => (since + self.remember).max(span.created + self.absolute),
+            None => span.created + self.absolute,
+        }
+    }
+
+    /// The longest any session of this tenant can last.
+    #[must_use]
+    pub fn longest(&self) -> Seconds {
+        self.absolute.max(self.remember)
     }
 
     /// When the session ends if it is not used again.
@@ -84,9 +101,15 @@ impl Lifetime {
     /// How long storage should keep the record.
     #[must_use]
     pub fn stored_for(&self, span: &Span, now: UnixSeconds) -> Seconds {
-        let left = self.end(span).since(now);
-        Seconds(left.0 + STORED_MARGIN).max(SHORTEST_STORED)
+        stored_until(self.end(span), now)
     }
+}
+
+/// How long storage should keep what is over at `end`: longer, so that the limit is found by this
+/// code, and never less than storage accepts.
+#[must_use]
+pub fn stored_until(end: UnixSeconds, now: UnixSeconds) -> Seconds {
+    Seconds(end.since(now).0 + STORED_MARGIN).max(SHORTEST_STORED)
 }
 
 #[cfg(test)]
@@ -97,6 +120,7 @@ mod tests {
     const POLICY: Lifetime = Lifetime {
         idle: Seconds(1_800),
         absolute: Seconds(43_200),
+        remember: Seconds(2_592_000),
     };
 
     fn span(created: u64, seen: u64) -> Span {
@@ -104,6 +128,7 @@ mod tests {
             created: UnixSeconds(created),
             seen: UnixSeconds(seen),
             idle: None,
+            remembered: None,
         }
     }
 
@@ -128,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn who_asked_to_stay_signed_in_stays_as_long_as_that_from_the_sign_in() {
+        let signed_in = Span {
+            remembered: Some(UnixSeconds(1_000)),
+            ..span(0, 1_000)
+        };
+        assert_eq!(POLICY.end(&signed_in), UnixSeconds(2_593_000));
+        assert_eq!(POLICY.longest(), Seconds(2_592_000));
+    }
+
+    #[test]
     fn activity_is_noted_every_eighth_of_the_idle_limit_and_never_within_a_minute() {
         assert_eq!(POLICY.touch_interval(&span(0, 0), 0), Seconds(225));
         let short = Span {
@@ -145,7 +180,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_session_in_steady_use_never_idles_out(idle in 60_u64..100_000, spread: u8) {
-            let policy = Lifetime { idle: Seconds(idle), absolute: Seconds(1_000_000) };
+            let policy = Lifetime { idle: Seconds(idle), absolute: Seconds(1_000_000), remember: Seconds(1) };
             let mut own = span(0, 0);
             for now in (0..idle * 4).step_by(usize::try_from(idle / 4).unwrap()) {
                 let now = UnixSeconds(now);

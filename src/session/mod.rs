@@ -2,9 +2,12 @@
 //!
 //! Pure: knows neither HTTP nor storage.
 
-pub mod changes;
+pub mod change;
 pub mod codec;
 pub mod data;
+pub mod fields;
 pub mod id;
+pub mod identity;
 pub mod lifetime;
+pub mod packing;
 pub mod record;

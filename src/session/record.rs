@@ -1,9 +1,13 @@
-//! What storage holds under a session's name.
+//! What storage holds of a session.
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
 use crate::session::id::{Handle, SessionId};
+use crate::session::identity::Identity;
 use crate::session::lifetime::Span;
+
+/// How long requests that were on their way when the id rotated may still use the old one.
+pub const ROTATION_GRACE: Seconds = Seconds(30);
 
 /// Counts the changes of a record's content. 0: never stored. Noting activity is not a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,37 +24,65 @@ impl Version {
     }
 }
 
+/// A point in a tenant's history of revocations. A session that began at an earlier point than its
+/// user, or its tenant, was revoked at is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// The id a session had before its last rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Previous {
+    /// That id.
+    pub id: SessionId,
+    /// When it was replaced.
+    pub at: UnixSeconds,
+    /// It was replaced because somebody signed in: it serves nobody any more, or whoever planted it
+    /// would be signed in too.
+    pub by_sign_in: bool,
+}
+
 /// A live session's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Public name, and what decides the origin. Survives rotation.
+    /// Public name, where the record is kept, and what decides the origin. Survives rotation.
     pub handle: Handle,
+    /// The id that is valid now.
+    pub id: SessionId,
+    /// The one before, for requests that were on their way.
+    pub previous: Option<Previous>,
     /// When the session began.
     pub created: UnixSeconds,
     /// When it was last noted to be used.
     pub seen: UnixSeconds,
     /// How often the content changed.
     pub version: Version,
+    /// Which revocations it is not subject to: those up to this one.
+    pub epoch: Epoch,
     /// This session's own idle limit, if the origin asked for one.
     pub idle: Option<Seconds>,
+    /// The visitor asked to stay signed in.
+    pub remembered: bool,
+    /// Who it is, once known.
+    pub identity: Option<Identity>,
+    /// When that was last proved.
+    pub authenticated: Option<UnixSeconds>,
     /// The origin that holds the conversation, by name, when it is not the one the hash chooses.
     pub pin: Option<String>,
+    /// What kind of device it began on, for the visitor's own list.
+    pub device: Option<String>,
+    /// The country it began in, as two letters, for the visitor's own list.
+    pub country: Option<String>,
     /// The application's data.
     pub data: Data,
+    /// Fields of a newer release, as they were read; written back untouched.
+    pub unknown: Vec<u8>,
 }
 
-/// What is stored under a session id's name.
+/// What is stored under a session's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// The session lives.
     Live(Record),
-    /// The id was rotated; requests already on their way may still use it for a short while.
-    Moved {
-        /// The id that took its place.
-        successor: SessionId,
-        /// When that was.
-        at: UnixSeconds,
-    },
     /// The session was ended; a late write must not bring it back.
     Ended {
         /// When that was.
@@ -58,18 +90,45 @@ pub enum Entry {
     },
 }
 
+/// How an id relates to a live record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It is the valid one.
+    Current,
+    /// It was replaced a moment ago and still serves what was on its way.
+    Grace,
+    /// It was replaced a moment ago by a sign-in: the browser has, or is about to get, the new one.
+    Replaced,
+    /// It was replaced, too long ago.
+    Outdated,
+}
+
 impl Record {
     /// A session that has nothing stored yet.
     #[must_use]
-    pub fn unstored(handle: Handle, created: UnixSeconds, seen: UnixSeconds) -> Self {
+    pub fn unstored(
+        handle: Handle,
+        id: SessionId,
+        created: UnixSeconds,
+        seen: UnixSeconds,
+    ) -> Self {
         Self {
             handle,
+            id,
+            previous: None,
             created,
             seen,
             version: Version::UNSTORED,
+            epoch: Epoch::default(),
             idle: None,
+            remembered: false,
+            identity: None,
+            authenticated: None,
             pin: None,
+            device: None,
+            country: None,
             data: Data::default(),
+            unknown: Vec::new(),
         }
     }
 
@@ -80,6 +139,7 @@ impl Record {
             created: self.created,
             seen: self.seen,
             idle: self.idle,
+            remembered: self.remembered.then_some(self.authenticated).flatten(),
         }
     }
 
@@ -88,5 +148,21 @@ impl Record {
     pub fn spread(&self) -> u8 {
         let [.., last] = self.handle.0;
         last
+    }
+
+    /// Whether `id` may use this session at `now`.
+    #[must_use]
+    pub fn fit(&self, id: &SessionId, now: UnixSeconds) -> Fit {
+        match &self.previous {
+            _ if self.id == *id => Fit::Current,
+            Some(previous) if previous.id == *id && now.since(previous.at) <= ROTATION_GRACE => {
+                if previous.by_sign_in {
+                    Fit::Replaced
+                } else {
+                    Fit::Grace
+                }
+            }
+            _ => Fit::Outdated,
+        }
     }
 }

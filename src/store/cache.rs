@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::clock::{UnixMillis, UnixSeconds};
+use crate::keys::{KeyRing, UserTag};
 use crate::session::data::Data;
-use crate::session::id::SessionId;
+use crate::session::id::Handle;
+use crate::session::identity::{Identity, header_text};
 use crate::session::record::{Entry, Record};
 
 /// Approximate bytes each generation may hold; an isolate has 128 MB for everything.
@@ -18,7 +20,7 @@ const GENERATION_WEIGHT: usize = 12 * 1024 * 1024;
 /// What an entry weighs beside its data: map slot, identifiers, numbers.
 const ENTRY_WEIGHT: usize = 400;
 
-/// A live record with the header texts that every request needs, made once.
+/// A live record with the texts that every request needs, made once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Prepared {
     /// The record.
@@ -27,126 +29,169 @@ pub struct Prepared {
     pub handle: String,
     /// `X-Session-Data`; none while there is no data.
     pub data: Option<String>,
+    /// `X-Session-User`, `-Email`, `-Name` and `-Groups`, a line each; empty for a guest.
+    pub identity: String,
+    /// What its user is revoked under; none for a guest.
+    pub tags: Vec<UserTag>,
 }
 
 impl Prepared {
     /// Makes the texts.
     #[must_use]
-    pub fn new(record: Record) -> Self {
-        let handle = record.handle.to_text();
-        let data = Data::to_header(&record.data);
+    pub fn new(record: Record, keys: &KeyRing) -> Self {
+        let identity = record.identity.as_ref();
         Self {
+            handle: record.handle.to_text(),
+            data: Data::to_header(&record.data),
+            tags: identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect()),
+            identity: identity.map_or_else(String::new, identity_lines),
             record,
-            handle,
-            data,
         }
     }
 
     fn weight(&self) -> usize {
         let header = self.data.as_ref().map_or(0, String::len);
-        ENTRY_WEIGHT + header + self.record.data.to_json().len()
+        ENTRY_WEIGHT + header + self.record.data.to_json().len() + 2 * self.identity.len()
     }
 }
 
-/// What is known of an id.
+fn identity_lines(who: &Identity) -> String {
+    let text = |text: Option<&str>| text.map(header_text).unwrap_or_default();
+    [
+        text(Some(&who.user)),
+        text(who.email.as_deref()),
+        text(who.name.as_deref()),
+        header_text(&who.groups.join(",")),
+    ]
+    .join("\n")
+}
+
+/// What is known of a session.
 #[derive(Clone, Debug)]
 pub enum Known {
     /// A live record.
     Live(Rc<Prepared>),
-    /// Rotated or ended.
-    Gone(Entry),
+    /// It was ended.
+    Ended,
+    /// There was nothing when somebody with a cookie set then came.
+    Absent(UnixSeconds),
 }
 
 impl Known {
     /// From a stored entry.
     #[must_use]
-    pub fn new(entry: Entry) -> Self {
+    pub fn new(entry: Entry, keys: &KeyRing) -> Self {
         match entry {
-            Entry::Live(record) => Self::Live(Rc::new(Prepared::new(record))),
-            gone => Self::Gone(gone),
+            Entry::Live(record) => Self::Live(Rc::new(Prepared::new(record, keys))),
+            Entry::Ended { .. } => Self::Ended,
         }
     }
 
     fn weight(&self) -> usize {
         match self {
             Self::Live(prepared) => prepared.weight(),
-            Self::Gone(_) => ENTRY_WEIGHT,
+            Self::Ended | Self::Absent(_) => ENTRY_WEIGHT,
         }
     }
+}
+
+/// What is known, and for how long.
+#[derive(Debug)]
+pub struct Hit {
+    /// What.
+    pub known: Known,
+    /// Milliseconds since storage was asked, or told.
+    pub age_ms: u64,
 }
 
 #[derive(Debug)]
 struct Slot {
     known: Known,
     since: UnixMillis,
+    /// When storage was last asked anew beside a request.
+    asked: UnixMillis,
 }
 
 /// The cache of one tenant in one isolate.
 #[derive(Debug, Default)]
 pub struct Cache {
-    young: HashMap<SessionId, Slot>,
-    old: HashMap<SessionId, Slot>,
+    young: HashMap<Handle, Slot>,
+    old: HashMap<Handle, Slot>,
     young_weight: usize,
 }
 
 impl Cache {
-    /// What is known of `id`, if it was read or written at most `max_age_ms` ago.
-    pub fn get(&mut self, id: &SessionId, max_age_ms: u64, now: UnixMillis) -> Option<Known> {
-        let fresh = |slot: &Slot| now.millis_since(slot.since) < max_age_ms;
-        if let Some(slot) = self.young.get(id) {
-            return fresh(slot).then(|| slot.known.clone());
+    /// What is known of `handle`, however old.
+    pub fn get(&mut self, handle: Handle, now: UnixMillis) -> Option<Hit> {
+        let hit = |slot: &Slot| Hit {
+            known: slot.known.clone(),
+            age_ms: now.millis_since(slot.since),
+        };
+        if let Some(slot) = self.young.get(&handle) {
+            return Some(hit(slot));
         }
-        let slot = self.old.remove(id)?;
-        if !fresh(&slot) {
-            return None;
-        }
-        let known = slot.known.clone();
-        self.insert(*id, slot);
-        Some(known)
+        let slot = self.old.remove(&handle)?;
+        let found = hit(&slot);
+        self.insert(handle, slot);
+        Some(found)
     }
 
-    /// Notes what storage was told at `now`.
-    pub fn put(&mut self, id: SessionId, known: Known, now: UnixMillis) {
-        self.old.remove(&id);
-        self.insert(id, Slot { known, since: now });
+    /// Notes what storage was told, or said last, at `now`.
+    pub fn put(&mut self, handle: Handle, known: Known, now: UnixMillis) {
+        self.old.remove(&handle);
+        let slot = Slot {
+            known,
+            since: now,
+            asked: now,
+        };
+        self.insert(handle, slot);
     }
 
     /// Notes what storage said, unless this isolate knows better: storage may be behind, so an
-    /// older version does not replace a newer one and nothing live replaces what is gone.
-    /// Returns what is known now.
-    pub fn learn(&mut self, id: SessionId, read: Known, now: UnixMillis) -> Known {
-        let known = match (self.get(&id, u64::MAX, now), read) {
-            (Some(own @ Known::Gone(_)), Known::Live(_)) => own,
-            (Some(Known::Live(own)), Known::Live(read))
-                if own.record.version > read.record.version =>
-            {
+    /// older version does not replace a newer one and nothing brings back what ended. Returns what
+    /// is known now.
+    pub fn learn(&mut self, handle: Handle, read: Known, now: UnixMillis) -> Known {
+        let known = match (self.get(handle, now).map(|hit| hit.known), read) {
+            (Some(Known::Ended), _) => Known::Ended,
+            (Some(Known::Live(own)), Known::Live(read)) if own.is_newer_than(&read) => {
                 Known::Live(own)
             }
             (_, read) => read,
         };
-        self.put(id, known.clone(), now);
+        self.put(handle, known.clone(), now);
         known
+    }
+
+    /// Whether storage should be asked anew now, beside the request; says so once in `period_ms`.
+    pub fn ask_anew(&mut self, handle: Handle, period_ms: u64, now: UnixMillis) -> bool {
+        match self.young.get_mut(&handle) {
+            Some(slot) if now.millis_since(slot.asked) >= period_ms => {
+                slot.asked = now;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Notes that a live session is in use, without making what is known of it any fresher: so
     /// that of many requests at once only the first writes it down.
-    pub fn note_use(&mut self, id: &SessionId, at: UnixSeconds) {
+    pub fn note_use(&mut self, handle: Handle, at: UnixSeconds, keys: &KeyRing) {
         if let Some(Slot {
             known: Known::Live(prepared),
             ..
-        }) = self.young.get_mut(id)
+        }) = self.young.get_mut(&handle)
         {
             let record = Record {
                 seen: at,
                 ..prepared.record.clone()
             };
-            *prepared = Rc::new(Prepared::new(record));
+            *prepared = Rc::new(Prepared::new(record, keys));
         }
     }
 
-    fn insert(&mut self, id: SessionId, slot: Slot) {
+    fn insert(&mut self, handle: Handle, slot: Slot) {
         self.young_weight += slot.known.weight();
-        if let Some(replaced) = self.young.insert(id, slot) {
+        if let Some(replaced) = self.young.insert(handle, slot) {
             self.young_weight = self.young_weight.saturating_sub(replaced.known.weight());
         }
         if self.young_weight > GENERATION_WEIGHT {
@@ -156,75 +201,98 @@ impl Cache {
     }
 }
 
+impl Prepared {
+    fn is_newer_than(&self, other: &Self) -> bool {
+        let age = |prepared: &Self| (prepared.record.version, prepared.record.seen);
+        age(self) > age(other)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::id::Handle;
+    use crate::keys::DeploymentKeys;
+    use crate::session::id::SessionId;
+    use crate::session::record::Version;
+    use crate::tenant_id::TenantId;
 
-    fn id(number: u64) -> SessionId {
+    fn keys() -> KeyRing {
+        let keys = DeploymentKeys::parse(&crate::encoding::base64url(&[7; 32])).unwrap();
+        KeyRing::derive(&keys, &TenantId::parse("t").unwrap()).unwrap()
+    }
+
+    fn handle(number: u64) -> Handle {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
-        SessionId::from_bytes(bytes)
+        Handle(bytes)
     }
 
-    fn live(version: u64) -> Known {
-        let record = Record::unstored(Handle([0; 16]), UnixSeconds(1), UnixSeconds(1));
-        Known::new(Entry::Live(Record {
-            version: crate::session::record::Version(version),
+    fn live(version: u64, keys: &KeyRing) -> Known {
+        let id = SessionId::from_bytes([0; 16]);
+        let record = Record::unstored(Handle([0; 16]), id, UnixSeconds(1), UnixSeconds(1));
+        let record = Record {
+            version: Version(version),
             ..record
-        }))
+        };
+        Known::new(Entry::Live(record), keys)
     }
 
-    fn version(known: Option<Known>) -> Option<u64> {
+    fn version(known: &Known) -> Option<u64> {
         match known {
-            Some(Known::Live(prepared)) => Some(prepared.record.version.0),
-            _ => None,
+            Known::Live(prepared) => Some(prepared.record.version.0),
+            Known::Ended | Known::Absent(_) => None,
         }
     }
 
     #[test]
-    fn an_entry_is_used_until_it_is_too_old() {
+    fn what_is_known_tells_its_age_and_is_asked_for_anew_once_a_period() {
         let mut cache = Cache::default();
-        cache.put(id(1), live(1), UnixMillis(1_000));
-        assert_eq!(
-            version(cache.get(&id(1), 5_000, UnixMillis(5_999))),
-            Some(1)
-        );
-        assert!(cache.get(&id(1), 5_000, UnixMillis(6_000)).is_none());
-        assert!(
-            cache.get(&id(1), 0, UnixMillis(1_000)).is_none(),
-            "age 0 turns the cache off"
-        );
+        cache.put(handle(1), live(1, &keys()), UnixMillis(1_000));
+        let hit = cache.get(handle(1), UnixMillis(6_000)).unwrap();
+        assert_eq!((version(&hit.known), hit.age_ms), (Some(1), 5_000));
+        assert!(!cache.ask_anew(handle(1), 5_000, UnixMillis(5_999)));
+        assert!(cache.ask_anew(handle(1), 5_000, UnixMillis(6_000)));
+        assert!(!cache.ask_anew(handle(1), 5_000, UnixMillis(6_001)));
     }
 
     #[test]
     fn a_newer_entry_replaces_the_older_in_either_generation() {
-        let mut cache = Cache::default();
-        cache.put(id(1), live(1), UnixMillis(0));
+        let (mut cache, keys) = (Cache::default(), keys());
+        cache.put(handle(1), live(1, &keys), UnixMillis(0));
         cache.old = core::mem::take(&mut cache.young);
-        cache.put(id(1), live(2), UnixMillis(0));
-        assert_eq!(version(cache.get(&id(1), 1, UnixMillis(0))), Some(2));
+        cache.put(handle(1), live(2, &keys), UnixMillis(0));
+        let hit = cache.get(handle(1), UnixMillis(0)).unwrap();
+        assert_eq!(version(&hit.known), Some(2));
     }
 
     #[test]
     fn storage_that_is_behind_takes_nothing_back() {
-        let mut cache = Cache::default();
+        let (mut cache, keys) = (Cache::default(), keys());
         let now = UnixMillis(0);
-        cache.put(id(1), live(2), now);
-        assert_eq!(version(Some(cache.learn(id(1), live(1), now))), Some(2));
-        assert_eq!(version(Some(cache.learn(id(1), live(3), now))), Some(3));
-        cache.put(id(1), Known::new(Entry::Ended { at: UnixSeconds(1) }), now);
-        assert!(matches!(cache.learn(id(1), live(4), now), Known::Gone(_)));
+        cache.put(handle(1), live(2, &keys), now);
+        assert_eq!(
+            version(&cache.learn(handle(1), live(1, &keys), now)),
+            Some(2)
+        );
+        assert_eq!(
+            version(&cache.learn(handle(1), live(3, &keys), now)),
+            Some(3)
+        );
+        cache.put(handle(1), Known::Ended, now);
+        assert!(matches!(
+            cache.learn(handle(1), live(4, &keys), now),
+            Known::Ended
+        ));
     }
 
     #[test]
     fn what_is_in_use_outlives_a_flood_and_memory_stays_bounded() {
-        let mut cache = Cache::default();
-        cache.put(id(0), live(1), UnixMillis(0));
+        let (mut cache, keys) = (Cache::default(), keys());
+        cache.put(handle(0), live(1, &keys), UnixMillis(0));
         for number in 1..200_000 {
-            cache.put(id(number), live(1), UnixMillis(0));
+            cache.put(handle(number), live(1, &keys), UnixMillis(0));
             assert!(
-                cache.get(&id(0), 1, UnixMillis(0)).is_some(),
+                cache.get(handle(0), UnixMillis(0)).is_some(),
                 "lost after {number}"
             );
         }

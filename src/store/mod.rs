@@ -1,22 +1,70 @@
-//! What the core asks of storage, and what storage answers.
+//! What the core asks of the outside, and what the outside answers.
 //!
-//! The core never waits. A step that lacks a record says which ([`Read`]) and is called again with
+//! The core never waits. A step that lacks something says what ([`Need`]) and is called again with
 //! the answer among [`Answers`]; what it wants stored it returns as [`Write`]s. "Absent" and
 //! "could not read" are different answers all the way up, because the first ends a session and the
 //! second must not.
 
 pub mod cache;
+pub mod directory;
+pub mod revocations;
 
 use crate::clock::Seconds;
 use crate::session::id::RecordName;
 
-/// A read the caller must perform before the step can go on.
+/// Something the caller must do before the step can go on. Several are done at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
-    /// The storage key.
-    pub key: String,
-    /// Milliseconds to wait first: storage is behind and is being given time.
-    pub after_ms: u32,
+pub enum Need {
+    /// Read this key of the namespace.
+    Read {
+        /// The storage key.
+        key: String,
+        /// Milliseconds to wait first: storage is behind and is being given time.
+        after_ms: u32,
+    },
+    /// List the names of the namespace that begin so.
+    List {
+        /// The prefix.
+        prefix: String,
+    },
+    /// Say this to a Durable Object.
+    Call {
+        /// Which class.
+        class: Class,
+        /// Which object.
+        name: String,
+        /// What: one line of JSON.
+        command: String,
+        /// What its answer is filed under.
+        key: String,
+    },
+    /// Read the request's body.
+    Body {
+        /// The most bytes that are taken.
+        limit: usize,
+    },
+    /// Store what is to be written, and wait for the acknowledgement.
+    Store,
+}
+
+impl Need {
+    /// To read this key at once.
+    #[must_use]
+    pub fn read(key: &str) -> Self {
+        Self::Read {
+            key: key.to_owned(),
+            after_ms: 0,
+        }
+    }
+}
+
+/// The classes of Durable Objects there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// One for each session: orders its changes. See [`crate::ledger`].
+    Session,
+    /// One for each tenant: knows its revocations and lists its sessions. See [`directory`].
+    Directory,
 }
 
 /// What a read found.
@@ -24,10 +72,19 @@ pub struct Read {
 pub enum Found {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// Storage answered that there is nothing.
+    /// The outside answered that there is nothing.
     Absent,
-    /// Storage did not answer, or with an error.
+    /// The outside did not answer, or with an error.
     Unavailable,
+}
+
+/// What a request's body turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// More than was to be taken.
+    TooLarge,
 }
 
 /// One answered read.
@@ -57,6 +114,7 @@ pub enum Failure {
 pub struct Answers {
     reads: Vec<Answer>,
     write: Option<bool>,
+    body: Option<Body>,
     failures: Vec<(String, Failure)>,
 }
 
@@ -81,6 +139,11 @@ impl Answers {
         self.write = Some(acknowledged);
     }
 
+    /// Takes note of the request's body.
+    pub fn set_body(&mut self, body: Body) {
+        self.body = Some(body);
+    }
+
     /// Takes note that this origin, by name, did not answer.
     pub fn add_failure(&mut self, origin: &str, failure: Failure) {
         self.failures.push((origin.to_owned(), failure));
@@ -101,10 +164,22 @@ impl Answers {
             .map(|answer| (&answer.found, answer.attempts))
     }
 
+    /// What was answered under `key`.
+    #[must_use]
+    pub fn found(&self, key: &str) -> Option<&Found> {
+        self.read(key).map(|(found, _)| found)
+    }
+
     /// Whether the durable writes were acknowledged; `None` while they were not tried.
     #[must_use]
     pub fn written(&self) -> Option<bool> {
         self.write
+    }
+
+    /// The request's body; `None` while it was not read.
+    #[must_use]
+    pub fn body(&self) -> Option<&Body> {
+        self.body.as_ref()
     }
 }
 

@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -137,6 +137,8 @@ export class Vestibule {
     const bindings = Object.entries(settings).map(
       ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
     );
+    const objects = path.join(this.#folder, "objects");
+    mkdirSync(objects, { recursive: true });
     const kvPort = await this.kv.listening();
     const embed = (/** @type {string} */ file) =>
       quote(path.relative(this.#folder, path.join(BUILD, file)));
@@ -145,6 +147,7 @@ const config :Workerd.Config = (
   services = [
     (name = "vestibule", worker = .vestibule),
     (name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ())),
+    (name = "objects", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:${this.port}", http = (), service = "vestibule")],
@@ -154,7 +157,17 @@ const vestibule :Workerd.Worker = (
     (name = "index.js", esModule = embed ${embed("index.js")}),
     (name = "index_bg.wasm", wasm = embed ${embed("index_bg.wasm")}),
   ],
-  bindings = [(name = "SESSIONS", kvNamespace = "kv"), ${bindings.join(", ")}],
+  bindings = [
+    (name = "SESSIONS", kvNamespace = "kv"),
+    (name = "SESSION_OBJECTS", durableObjectNamespace = "SessionObject"),
+    (name = "DIRECTORY_OBJECTS", durableObjectNamespace = "DirectoryObject"),
+    ${bindings.join(", ")}
+  ],
+  durableObjectNamespaces = [
+    (className = "SessionObject", uniqueKey = "session", enableSql = true),
+    (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "objects"),
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],
 );

@@ -54,7 +54,7 @@ fn where_sign_in_is_required_nobody_passes_without() {
             .iter()
             .any(|(name, value)| *name == "set-cookie" && value.contains("Max-Age=0"))
     );
-    assert_eq!(world.reads, 0);
+    assert_eq!(world.outside.reads, 0);
 }
 
 #[test]

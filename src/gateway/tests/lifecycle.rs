@@ -14,7 +14,11 @@ fn a_guest_costs_no_storage_and_keeps_handle_and_origin() {
         assert_eq!(next.origin, first.origin);
         assert!(!next.settle && !next.afterwards);
     }
-    assert_eq!((world.reads, world.storage.len()), (0, 0));
+    let outside = &world.outside;
+    assert_eq!(
+        (outside.reads, outside.calls, outside.feeds, outside.puts),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]
@@ -29,119 +33,153 @@ fn a_guest_in_steady_use_never_runs_out_and_an_idle_one_does() {
     world.wait(31 * 60);
     let fresh = world.exchange("");
     assert_ne!(told(&fresh, "x-session-id"), told(&first, "x-session-id"));
-    assert!(world.storage.is_empty());
+    assert!(world.records().is_empty());
 }
 
 #[test]
 fn data_an_origin_stores_is_there_in_every_isolate() {
-    let mut world = World::new(&json!({}));
-    world.exchange("x-session-patch\n{\"a\":1}");
-    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
-    assert_eq!(world.reads, 0, "the isolate that wrote knows");
-    world.move_to_another_isolate(&json!({}));
-    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
-    assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
-    assert_eq!(world.reads, 1, "read once, then cached");
+    under_both(|consistency| {
+        let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
+        world.exchange("x-session-patch\n{\"a\":1}");
+        assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
+        assert_eq!(world.outside.reads, 0, "the isolate that wrote knows");
+        world.move_to_another_isolate();
+        for _ in 0..100 {
+            assert_eq!(told(&world.visit(), "x-session-data"), Some(r#"{"a":1}"#));
+        }
+        assert_eq!(world.outside.reads, 1, "read once, then cached");
+        assert!(world.outside.feeds <= 2);
+    });
 }
 
 #[test]
 fn patches_of_parallel_answers_are_all_kept() {
+    under_both(|consistency| {
+        let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
+        world.exchange("");
+        let flights: Vec<Forward> = (0..50).map(|_| world.visit()).collect();
+        for (number, flight) in flights.iter().enumerate() {
+            world.answer(flight, &format!("x-session-patch\n{{\"k{number}\":1}}"));
+        }
+        world.move_to_another_isolate();
+        let data: Value =
+            serde_json::from_str(told(&world.visit(), "x-session-data").unwrap()).unwrap();
+        assert_eq!(data.as_object().unwrap().len(), 50);
+    });
+}
+
+#[test]
+fn patches_of_different_isolates_are_all_kept_where_an_object_orders_them() {
     let mut world = World::new(&json!({}));
-    world.exchange("");
-    let flights: Vec<Forward> = (0..50).map(|_| world.visit()).collect();
-    for (number, flight) in flights.iter().enumerate() {
-        world.answer(flight, &format!("x-session-patch\n{{\"k{number}\":1}}"));
+    world.exchange("x-session-patch\n{\"first\":1}");
+    let cookie = world.jar.clone();
+    let mut flights = Vec::new();
+    for number in 0..20 {
+        world.jar.clone_from(&cookie);
+        world.move_to_another_isolate();
+        flights.push((number, world.visit()));
     }
-    world.move_to_another_isolate(&json!({}));
+    for (number, flight) in flights {
+        world.answer(&flight, &format!("x-session-patch\n{{\"k{number}\":1}}"));
+    }
+    world.move_to_another_isolate();
     let data: Value =
         serde_json::from_str(told(&world.visit(), "x-session-data").unwrap()).unwrap();
-    assert_eq!(data.as_object().unwrap().len(), 50);
+    assert_eq!(data.as_object().unwrap().len(), 21);
 }
 
 #[test]
 fn rotation_changes_the_cookie_and_nothing_else() {
-    let mut world = World::new(&json!({}));
-    let before = world.exchange("x-session-patch\n{\"a\":1}");
-    let old = world.jar.clone();
-    let in_flight = world.visit();
-    world.exchange("x-session-rotate\n1");
-    assert_ne!(world.jar, old);
-    let after = world.visit();
-    for name in ["x-session-id", "x-session-created"] {
-        assert_eq!(told(&after, name), told(&before, name));
-    }
-    assert_eq!(told(&after, "x-session-data"), Some(r#"{"a":1}"#));
-    assert_eq!(after.origin, before.origin);
+    under_both(|consistency| {
+        let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
+        let before = world.exchange("x-session-patch\n{\"a\":1}");
+        let old = world.jar.clone();
+        let in_flight = world.visit();
+        world.exchange("x-session-rotate\n1");
+        assert_ne!(world.jar, old);
+        let after = world.visit();
+        for name in ["x-session-id", "x-session-created"] {
+            assert_eq!(told(&after, name), told(&before, name));
+        }
+        assert_eq!(told(&after, "x-session-data"), Some(r#"{"a":1}"#));
+        assert_eq!(after.origin, before.origin);
 
-    // What was on its way may still change the session, and asks for no second rotation.
-    let successor = world.jar.clone();
-    world.answer(
-        &in_flight,
-        "x-session-patch\n{\"b\":2}\nx-session-rotate\n1",
-    );
-    assert_eq!(
-        told(&world.visit(), "x-session-data"),
-        Some(r#"{"a":1,"b":2}"#)
-    );
-    let id = |cookie: &Option<String>| cookie.as_ref().unwrap()[22..40].to_owned();
-    assert_eq!(id(&world.jar), id(&successor));
+        // What was on its way may still change the session, and asks for no second rotation.
+        let successor = world.jar.clone();
+        world.answer(
+            &in_flight,
+            "x-session-patch\n{\"b\":2}\nx-session-rotate\n1",
+        );
+        assert_eq!(
+            told(&world.visit(), "x-session-data"),
+            Some(r#"{"a":1,"b":2}"#)
+        );
+        let id = |cookie: &Option<String>| cookie.as_ref().unwrap()[43..64].to_owned();
+        assert_eq!(id(&world.jar), id(&successor));
+    });
 }
 
 #[test]
 fn a_rotated_cookie_works_for_half_a_minute_and_is_then_refused() {
-    let mut world = World::new(&json!({}));
-    world.exchange("x-session-patch\n{\"a\":1}");
-    let old = world.jar.clone();
-    world.exchange("x-session-rotate\n1");
-    world.jar = old.clone();
-    world.wait(29);
-    let late = world.visit();
-    assert!(late.settle, "the answer carries the new cookie");
-    assert_eq!(told(&late, "x-session-data"), Some(r#"{"a":1}"#));
-    world.jar = old;
-    world.wait(2);
-    assert_eq!(refused(world.get("/")), (401, "session_rotated".to_owned()));
+    under_both(|consistency| {
+        let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
+        world.exchange("x-session-patch\n{\"a\":1}");
+        let old = world.jar.clone();
+        world.exchange("x-session-rotate\n1");
+        world.jar = old.clone();
+        world.wait(29);
+        let late = world.visit();
+        assert!(late.settle, "the answer carries the new cookie");
+        assert_eq!(told(&late, "x-session-data"), Some(r#"{"a":1}"#));
+        world.jar = old;
+        world.wait(2);
+        assert_eq!(refused(world.get("/")), (401, "session_rotated".to_owned()));
+    });
 }
 
 #[test]
 fn an_ended_session_stays_ended_whatever_finishes_late() {
-    let mut world = World::new(&json!({}));
-    world.exchange("x-session-patch\n{\"a\":1}");
-    let old = world.jar.clone();
-    world.wait(3_700);
-    let in_flight = world.visit();
-    assert!(in_flight.afterwards);
-    world.exchange("x-session-destroy\n1");
-    assert_eq!(world.jar, None);
-    let tombstone = world.storage.clone();
-    world.keep_up(&in_flight);
-    world.answer(&in_flight, "x-session-patch\n{\"b\":2}");
-    assert_eq!(world.storage, tombstone);
-    world.jar = old;
-    for _ in 0..2 {
-        assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
-        world.move_to_another_isolate(&json!({}));
-    }
+    under_both(|consistency| {
+        let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
+        world.exchange("x-session-patch\n{\"a\":1}");
+        let old = world.jar.clone();
+        world.wait(3_700);
+        let in_flight = world.visit();
+        assert!(in_flight.afterwards);
+        world.exchange("x-session-destroy\n1");
+        assert_eq!(world.jar, None);
+        let tombstone = world.records();
+        world.keep_up(&in_flight);
+        world.answer(&in_flight, "x-session-patch\n{\"b\":2}");
+        assert_eq!(world.records(), tombstone);
+        for _ in 0..2 {
+            world.jar.clone_from(&old);
+            assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
+            world.move_to_another_isolate();
+        }
+    });
 }
 
 #[test]
 fn use_is_written_down_once_an_interval_and_keeps_the_session_alive() {
-    let mut world = World::new(&json!({ "SESSION_IDLE": "80m" }));
-    world.exchange("x-session-patch\n{\"a\":1}");
-    let mut noted = 0;
-    for _ in 0..60 {
-        world.wait(60);
-        for _ in 0..5 {
-            let forward = world.visit();
-            if forward.afterwards {
-                noted += 1;
-                world.keep_up(&forward);
+    under_both(|consistency| {
+        let mut world = World::new(&json!({ "CONSISTENCY": consistency, "SESSION_IDLE": "80m" }));
+        world.exchange("x-session-patch\n{\"a\":1}");
+        let mut noted = 0;
+        for _ in 0..60 {
+            world.wait(60);
+            for _ in 0..5 {
+                let forward = world.visit();
+                if forward.afterwards {
+                    noted += 1;
+                    world.keep_up(&forward);
+                }
             }
         }
-    }
-    assert!((5..=7).contains(&noted), "{noted} in an hour");
-    world.wait(79 * 60);
-    world.visit();
-    world.wait(81 * 60);
-    assert_eq!(refused(world.get("/")), (401, "session_expired".to_owned()));
+        assert!((5..=7).contains(&noted), "{noted} in an hour");
+        world.wait(79 * 60);
+        world.visit();
+        world.wait(81 * 60);
+        assert_eq!(refused(world.get("/")), (401, "session_expired".to_owned()));
+    });
 }

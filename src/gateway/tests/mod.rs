@@ -1,8 +1,10 @@
 //! The path of a request, driven as the edge drives it, over storage in memory.
 
 mod access;
+mod api;
 mod lifecycle;
 mod origins;
+mod revocation;
 mod storage;
 
 use std::collections::HashMap;
@@ -17,32 +19,32 @@ use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::encoding::base64url;
 use crate::forward::response::Edits;
-use crate::store::{Answers, Failure, Found};
+use crate::simulation::outside::{self, Outside};
+use crate::store::{Answers, Failure, Need};
 use crate::telemetry::log::Event;
 
-/// What storage does when it is asked.
-#[derive(Clone, Copy, PartialEq)]
-enum Weather {
-    Fine,
-    ReadsFail,
-    WritesFail,
-}
-
-/// A gateway with storage, a clock and one browser.
+/// A gateway with an outside, a clock and one browser.
 struct World {
     gateway: Gateway,
-    storage: HashMap<String, Vec<u8>>,
-    weather: Weather,
+    outside: Outside,
+    settings: Value,
+    isolates: u64,
     now: UnixMillis,
-    reads: usize,
     jar: Option<String>,
 }
 
 const ORIGINS: &str = "a=http://a:1,b=http://b:1,c=http://c:1";
 
+const CONSISTENCIES: [&str; 2] = ["strong", "eventual"];
+
 fn gateway(settings: &Value, seed: u64) -> Gateway {
-    let mut bindings =
-        json!({ "SESSION_KEYS": base64url(&[7; 32]), "ORIGINS": ORIGINS, "SESSIONS": true });
+    let mut bindings = json!({
+        "SESSION_KEYS": base64url(&outside::KEY),
+        "ORIGINS": ORIGINS,
+        "SESSIONS": true,
+        "SESSION_OBJECTS": true,
+        "DIRECTORY_OBJECTS": true,
+    });
     for (name, value) in settings.as_object().unwrap() {
         bindings[name] = value.clone();
     }
@@ -54,43 +56,55 @@ fn gateway(settings: &Value, seed: u64) -> Gateway {
     )
 }
 
+/// The same story under both consistencies.
+fn under_both(tell: impl Fn(&str)) {
+    CONSISTENCIES.into_iter().for_each(tell);
+}
+
 impl World {
     fn new(settings: &Value) -> Self {
         Self {
             gateway: gateway(settings, 1),
-            storage: HashMap::new(),
-            weather: Weather::Fine,
+            outside: Outside::default(),
+            settings: settings.clone(),
+            isolates: 1,
             now: UnixMillis(1_700_000_000_000),
-            reads: 0,
             jar: None,
         }
     }
 
     /// The same storage and browser, met by an isolate that knows nothing yet.
-    fn move_to_another_isolate(&mut self, settings: &Value) {
-        self.gateway = gateway(settings, 2);
+    fn move_to_another_isolate(&mut self) {
+        self.isolates += 1;
+        self.gateway = gateway(&self.settings, self.isolates);
     }
 
     fn wait(&mut self, seconds: u64) {
         self.now.0 += seconds * 1000;
     }
 
-    fn store(&mut self) -> bool {
-        let fine = self.weather != Weather::WritesFail;
-        for write in self.gateway.take_writes() {
-            if fine {
-                self.storage.insert(write.key, write.value);
-            }
-        }
-        fine
+    fn store(&mut self) {
+        let writes = self.gateway.take_writes();
+        self.outside.put(writes);
     }
 
-    fn found(&mut self, key: &str) -> Found {
-        self.reads += 1;
-        match self.storage.get(key) {
-            _ if self.weather == Weather::ReadsFail => Found::Unavailable,
-            Some(bytes) => Found::Bytes(bytes.clone()),
-            None => Found::Absent,
+    /// What the namespace holds of sessions.
+    fn records(&self) -> HashMap<String, Vec<u8>> {
+        let mut records = self.outside.namespace.clone();
+        records.retain(|key, _| key.starts_with("s:"));
+        records
+    }
+
+    fn satisfy(&mut self, needs: &[Need], answers: &mut Answers) {
+        for need in needs {
+            if let Need::Read { after_ms, .. } = need {
+                self.now.0 += u64::from(*after_ms);
+            }
+            let writes = match need {
+                Need::Store => self.gateway.take_writes(),
+                _ => Vec::new(),
+            };
+            self.outside.meet(need, writes, answers, self.now);
         }
     }
 
@@ -110,18 +124,39 @@ impl World {
         }
         loop {
             match self.gateway.admit(&packed, self.now, answers) {
-                Step::Read(read) => {
-                    self.now.0 += u64::from(read.after_ms);
-                    let found = self.found(&read.key);
-                    answers.add(&read.key, found);
+                Step::Await(needs) => self.satisfy(&needs, answers),
+                done => {
+                    self.store();
+                    if let Step::Answer(answer) = &done {
+                        self.take_cookie(&answer.headers);
+                    }
+                    return done;
                 }
-                Step::Store => {
-                    let acknowledged = self.store();
-                    answers.set_written(acknowledged);
-                }
-                done => return done,
             }
         }
+    }
+
+    fn take_cookie(&mut self, headers: &[(&'static str, String)]) {
+        for (name, value) in headers {
+            if *name == "set-cookie" {
+                let pair = value.split(';').next().unwrap();
+                self.jar = (!value.contains("Max-Age=0")).then(|| pair.to_owned());
+            }
+        }
+    }
+
+    /// Calls one of our own paths with a JSON body.
+    fn call(&mut self, method: &str, target: &str, key: Option<&str>, body: &Value) -> Step {
+        self.outside.body = Some(body.to_string().into_bytes());
+        let authorization = key.map(|key| format!("Bearer {key}"));
+        let mut headers = Vec::new();
+        if !body.is_null() {
+            headers.push(("content-type", "application/json"));
+        }
+        if let Some(authorization) = &authorization {
+            headers.push(("authorization", authorization.as_str()));
+        }
+        self.ask(method, target, &headers, &mut Answers::default())
     }
 
     fn get(&mut self, target: &str) -> Step {
@@ -141,26 +176,14 @@ impl World {
                 .gateway
                 .settle(&forward.ticket, 200, headers, self.now, &answers)
             {
-                Settled::Read(read) => {
-                    let found = self.found(&read.key);
-                    answers.add(&read.key, found);
-                }
-                Settled::Store => {
-                    let acknowledged = self.store();
-                    answers.set_written(acknowledged);
-                }
+                Settled::Await(needs) => self.satisfy(&needs, &mut answers),
                 Settled::Edited(edits) => break edits,
                 Settled::Untouched => break Edits::default(),
                 Settled::Replaced(answer) => panic!("replaced: {answer:?}"),
             }
         };
         self.store();
-        for (name, value) in &edits.append {
-            if *name == "set-cookie" {
-                let pair = value.split(';').next().unwrap();
-                self.jar = (!value.contains("Max-Age=0")).then(|| pair.to_owned());
-            }
-        }
+        self.take_cookie(&edits.append);
         edits
     }
 
@@ -173,9 +196,12 @@ impl World {
 
     fn keep_up(&mut self, forward: &Forward) {
         let mut answers = Answers::default();
-        while let Some(read) = self.gateway.afterwards(&forward.ticket, self.now, &answers) {
-            let found = self.found(&read.key);
-            answers.add(&read.key, found);
+        loop {
+            let needs = self.gateway.afterwards(&forward.ticket, self.now, &answers);
+            if needs.is_empty() {
+                break;
+            }
+            self.satisfy(&needs, &mut answers);
         }
         self.store();
     }

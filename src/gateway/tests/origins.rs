@@ -16,7 +16,7 @@ fn an_origin_that_is_gone_is_replaced_and_the_new_place_remembered() {
     assert_eq!(told(&moved, "x-session-state"), Some("takeover"));
     world.answer(&moved, "");
     world.wait(60);
-    world.move_to_another_isolate(&json!({}));
+    world.move_to_another_isolate();
     let later = world.visit();
     assert_eq!(later.origin, moved.origin);
     assert_eq!(told(&later, "x-session-state"), Some("active"));

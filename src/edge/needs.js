@@ -1,0 +1,76 @@
+/**
+ * Does what a decision needs before it can be made: reads, lists, calls, bodies, writes. All needs of
+ * one decision are met at once.
+ */
+import { takeWrites } from "./core.js";
+import { call } from "./objects.js";
+import { list, read, write, writeDurably } from "./storage.js";
+
+/** @typedef {import("./core.js").Answer} Answer */
+
+/** @param {string} decision */
+export function isComplete(decision) {
+  return !decision.startsWith("N");
+}
+
+/**
+ * Meets needs until the core has no more.
+ * @param {string} decision
+ * @param {Env} env
+ * @param {Answer[]} answers what was answered so far; added to
+ * @param {() => string} ask
+ * @param {Request} [request] whose body may be needed
+ */
+export async function satisfy(decision, env, answers, ask, request) {
+  let current = decision;
+  while (!isComplete(current)) {
+    const [, ...needs] = current.split("\n");
+    answers.push(...(await Promise.all(needs.map((need) => meet(need, env, request)))));
+    current = ask();
+  }
+  return current;
+}
+
+/**
+ * Stores what the last decision left to be stored, after the answer.
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ */
+export function storeLater(env, context) {
+  const writes = takeWrites();
+  if (writes.length > 0) context.waitUntil(write(env.SESSIONS, writes));
+}
+
+/**
+ * @param {string} need a letter and its fields, apart by tabs; see `edge/wire.rs`
+ * @param {Env} env
+ * @param {Request} [request]
+ * @returns {Promise<Answer>}
+ */
+async function meet(need, env, request) {
+  const [letter, ...fields] = need.split("\t");
+  if (letter === "r") return read(env.SESSIONS, fields[0], Number(fields[1]));
+  if (letter === "l") return list(env.SESSIONS, fields[0]);
+  if (letter === "b") return body(request, Number(fields[0]));
+  if (letter === "s") {
+    return { kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) };
+  }
+  const [key, binding, name, command] = fields;
+  return call(env, binding, name, command, key);
+}
+
+/**
+ * @param {Request | undefined} request
+ * @param {number} limit
+ * @returns {Promise<Answer>}
+ */
+async function body(request, limit) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request?.body ?? []) {
+    length += chunk.length;
+    if (length > limit) return { kind: "body-too-large" };
+    chunks.push(chunk);
+  }
+  return { kind: "body", bytes: new Uint8Array(await new Blob(chunks).arrayBuffer()) };
+}

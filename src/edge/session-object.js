@@ -1,0 +1,117 @@
+/**
+ * The Durable Object that orders one session's changes. What it decides is decided in `ledger/`; here
+ * the row is kept, and errands are run one at a time.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { configure, objectCommand, objectDone, objectErrand, objectUnannounced } from "./core.js";
+import { report, within } from "./waiting.js";
+
+/** How long an errand may take, in milliseconds. */
+const DEADLINE = 5_000;
+
+/** When errands are taken up again should this object die while it runs them, in milliseconds. */
+const RESUME_AFTER = 3_000;
+
+export class SessionObject extends DurableObject {
+  /** @type {string | undefined} tenant and handle; an alarm does not bring it along */
+  #name;
+  /** @type {Uint8Array | undefined} */
+  #row;
+  /** @type {Promise<void> | undefined} the errands being run */
+  #running;
+  /** @type {((done: boolean) => void)[]} who waits for the end to be announced */
+  #waiting = [];
+
+  /**
+   * @param {DurableObjectState} ctx
+   * @param {Env} env
+   */
+  constructor(ctx, env) {
+    super(ctx, env);
+    configure(env);
+    this.#name = ctx.storage.kv.get("name");
+    this.#row = ctx.storage.kv.get("row");
+  }
+
+  /**
+   * Applies a command. Nothing is awaited between reading the row and writing it, so no other command
+   * comes in between, and the answer goes out only when the row is safe.
+   * @param {string} name
+   * @param {string} command
+   * @returns {Promise<Uint8Array>}
+   */
+  async call(name, command) {
+    const { reply, row, wait } = objectCommand(name, command, this.#row);
+    if (!row) return reply;
+    if (this.#name === undefined) this.ctx.storage.kv.put("name", name);
+    this.#name = name;
+    this.#keep(row);
+    this.ctx.storage.setAlarm(Date.now() + RESUME_AFTER);
+    const announced = wait && new Promise((resolve) => this.#waiting.push(resolve));
+    this.ctx.waitUntil(this.#run());
+    return announced && !(await announced) ? objectUnannounced(reply) : reply;
+  }
+
+  async alarm() {
+    await this.#run();
+  }
+
+  /** @param {Uint8Array} row */
+  #keep(row) {
+    this.#row = row;
+    this.ctx.storage.kv.put("row", row);
+  }
+
+  #run() {
+    this.#running ??= this.#runErrands().finally(() => {
+      this.#running = undefined;
+      this.#announced(false);
+    });
+    return this.#running;
+  }
+
+  async #runErrands() {
+    while (this.#name !== undefined && this.#row) {
+      const { text, value } = objectErrand(this.#name, this.#row);
+      const [letter, ...fields] = text.split("\t");
+      if (letter === "z") return void this.ctx.storage.setAlarm(Number(fields[0]));
+      if (letter === "f") {
+        this.#row = undefined;
+        this.#name = undefined;
+        return this.ctx.storage.deleteAll();
+      }
+      const done = await this.#perform(letter, fields, value);
+      // Commands may have changed the row meanwhile; the ticket tells whether it is still about it.
+      if (this.#row) this.#keep(objectDone(this.#row, fields[0], done));
+      if (fields[0].startsWith("a")) this.#announced(done);
+    }
+  }
+
+  /**
+   * @param {string} letter
+   * @param {string[]} fields
+   * @param {Uint8Array} value
+   * @returns {Promise<boolean>}
+   */
+  async #perform(letter, fields, value) {
+    try {
+      if (letter === "w") {
+        const [, key, ttl] = fields;
+        await within(DEADLINE, this.env.SESSIONS.put(key, value, { expirationTtl: Number(ttl) }));
+      } else {
+        const [tenant] = String(this.#name).split("/");
+        const directory = this.env.DIRECTORY_OBJECTS.getByName(tenant);
+        await within(DEADLINE, directory.call(tenant, fields[1]));
+      }
+      return true;
+    } catch (error) {
+      report("errand_failed", error);
+      return false;
+    }
+  }
+
+  /** @param {boolean} done */
+  #announced(done) {
+    for (const resolve of this.#waiting.splice(0)) resolve(done);
+  }
+}

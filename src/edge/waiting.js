@@ -1,0 +1,60 @@
+/** Waiting: for a while, not for too long, and together with others. */
+
+/** @param {number} ms */
+export function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/**
+ * @template T
+ * @param {number} ms
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
+export function within(ms, promise) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("deadline")), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/**
+ * How long to wait for what somebody else has asked for already, in milliseconds. Who asked may be
+ * gone, and its question with it: then one asks oneself.
+ */
+const PATIENCE = 300;
+
+/** @type {Map<string, Promise<any>>} */
+const underWay = new Map();
+
+/**
+ * Asks, unless the same is being asked already: of many at once only one asks.
+ * @template T
+ * @param {string} question
+ * @param {() => Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+export async function shared(question, ask) {
+  const other = underWay.get(question);
+  if (other) {
+    const answer = await Promise.race([other.then((value) => ({ value })), pause(PATIENCE)]);
+    if (answer) return answer.value;
+  }
+  const own = ask();
+  underWay.set(question, own);
+  const forget = () => {
+    if (underWay.get(question) === own) underWay.delete(question);
+  };
+  own.then(forget, forget);
+  return own;
+}
+
+/**
+ * @param {string} event
+ * @param {unknown} error
+ */
+export function report(event, error) {
+  // The platform's messages hold a status ("429 Too Many Requests"), never a key or a value.
+  const detail = error instanceof Error ? error.message : "unknown";
+  console.warn(JSON.stringify({ level: "warn", event, detail }));
+}

@@ -1,0 +1,234 @@
+//! The session API for origins: `/api/sessions/{handle}`, for whoever presents the origin key.
+
+use serde_json::{Map, Value, json};
+
+use super::alteration::{Alteration, Altered, Hindrance};
+use super::inquiry;
+use super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::clock::Seconds;
+use crate::ledger::command::{Is, Order, Reply};
+use crate::session::change::Change;
+use crate::session::id::Handle;
+use crate::session::record::{Record, Version};
+use crate::store::Found;
+use crate::tenant::Consistency;
+
+/// How long a lease holds if the caller does not say.
+const LEASE: Seconds = Seconds(30);
+
+impl Gateway {
+    /// Answers `/api/sessions/{handle}` and `/api/sessions/{handle}/lease`; `route` is what follows
+    /// `/api/sessions/`.
+    pub(super) fn session_api(
+        &mut self,
+        route: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        let authorization = passage.request.header("authorization");
+        let keys = &self.deployment.tenant.origin_keys;
+        if !keys.iter().any(|key| key.is_presented(authorization)) {
+            return Err(Problem::ApiKey.into());
+        }
+        let (handle, rest) = route.split_once('/').unwrap_or((route, ""));
+        let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
+        match (rest, passage.request.method) {
+            ("", "GET" | "HEAD") => self.tell(handle, passage),
+            ("", "PATCH") => self.patch(handle, passage),
+            ("", "DELETE") => {
+                self.end(handle, passage.answers, passage.now)?;
+                Ok(Answer::empty(204))
+            }
+            ("", _) => Err(Problem::MethodNotAllowed("GET, HEAD, PATCH, DELETE").into()),
+            ("lease", "POST") => self.take_lease(handle, passage),
+            ("lease", "DELETE") => self.release_lease(handle, passage),
+            ("lease", _) => Err(Problem::MethodNotAllowed("POST, DELETE").into()),
+            _ => Err(Problem::NotFound.into()),
+        }
+    }
+
+    fn tell(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let session = self.inspect(handle, passage)?;
+        let session = session.ok_or(Problem::NotFound)?;
+        Ok(self.describe_record(&session.record))
+    }
+
+    fn describe_record(&self, record: &Record) -> Answer {
+        let mut body = self.summary(record);
+        let data = serde_json::from_str::<Value>(record.data.to_json()).unwrap_or_default();
+        let identity = record.identity.as_ref();
+        body["data"] = data;
+        body["version"] = json!(record.version.0);
+        body["email"] = json!(identity.and_then(|who| who.email.as_deref()));
+        body["name"] = json!(identity.and_then(|who| who.name.as_deref()));
+        body["groups"] = json!(identity.map(|who| &who.groups));
+        Answer::json(200, &body).with("etag", format!("\"{}\"", record.version.0))
+    }
+
+    fn patch(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let if_version = if_match(passage.request.header("if-match"))?;
+        if if_version == Condition::None
+            && self.deployment.tenant.consistency == Consistency::Eventual
+        {
+            return Err(Problem::VersionRequired.into());
+        }
+        let body = inquiry::body(passage)?;
+        let (change, lease) = read_patch(&body)?;
+        if let Some(idle) = change.idle
+            && !self.deployment.tenant.lifetime.allows_idle(idle)
+        {
+            return Err(invalid(
+                "`ttl` must be 60 to the absolute limit, in whole seconds.",
+            ));
+        }
+        let alteration = Alteration {
+            change,
+            handle,
+            token: None,
+            client: ("", ""),
+            if_version: match if_version {
+                Condition::Version(version) => Some(version),
+                Condition::None | Condition::Any => None,
+            },
+            lease,
+        };
+        let altered = self.alter(&alteration, passage.answers, passage.now);
+        match altered.map_err(Halt::Await)? {
+            Altered::Live { session, refused } => match refused.first().map(String::as_str) {
+                None => Ok(self.describe_record(&session.record)),
+                Some("patch_too_large") => Err(Problem::BodyTooLarge.into()),
+                Some(_) => Err(invalid("`patch` must be a JSON object.")),
+            },
+            Altered::Ended => Err(Problem::NotFound.into()),
+            Altered::Not(hindrance) => Err(problem(&hindrance).into()),
+        }
+    }
+
+    fn take_lease(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        self.needs_order()?;
+        let mut seconds = LEASE;
+        let mut token = None;
+        if passage.request.header("content-type").is_some() {
+            for (member, value) in &inquiry::body(passage)? {
+                match (member.as_str(), value.as_u64()) {
+                    ("seconds", Some(asked)) if (1..=300).contains(&asked) => {
+                        seconds = Seconds(asked);
+                    }
+                    ("token", Some(held)) => token = Some(held),
+                    _ => {
+                        return Err(invalid(
+                            "The body may hold `seconds`: 1 to 300, and `token`: that of a lease to extend.",
+                        ));
+                    }
+                }
+            }
+        }
+        let reply = self.say(handle, Order::Lease { seconds, token }, passage)?;
+        match (reply.is, reply.lease) {
+            (Is::Live, Some((token, until))) => Ok(Answer::json(
+                200,
+                &json!({ "token": token, "until": until.seconds().0 }),
+            )),
+            (Is::Held, _) => Err(Problem::Leased.into()),
+            (Is::Ended | Is::Absent, _) => Err(Problem::NotFound.into()),
+            _ => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+
+    fn release_lease(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        self.needs_order()?;
+        let body = inquiry::body(passage)?;
+        let Some(token) = body.get("token").and_then(Value::as_u64) else {
+            return Err(invalid("The body must hold `token`: that of the lease."));
+        };
+        // One that does not hold any more is given back already.
+        self.say(handle, Order::Release { token }, passage)?;
+        Ok(Answer::empty(204))
+    }
+
+    fn needs_order(&self) -> Result<(), Halt> {
+        match self.deployment.tenant.consistency {
+            Consistency::Strong => Ok(()),
+            Consistency::Eventual => Err(Problem::NoLeases.into()),
+        }
+    }
+
+    fn say(&mut self, handle: Handle, order: Order, passage: &Passage<'_>) -> Result<Reply, Halt> {
+        const SAID: &str = "said";
+        match passage.answers.found(SAID) {
+            None => {
+                let tenant = &self.deployment.tenant.id;
+                let need = self.command(order).need(tenant, handle, SAID.to_owned());
+                Err(Halt::Await(vec![need]))
+            }
+            Some(Found::Bytes(bytes)) => {
+                Reply::parse(bytes).ok_or_else(|| Problem::StoreUnavailable.into())
+            }
+            Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+}
+
+fn problem(hindrance: &Hindrance) -> Problem {
+    match hindrance {
+        Hindrance::Absent => Problem::NotFound,
+        Hindrance::Version(_) => Problem::VersionChanged,
+        Hindrance::Lease => Problem::Leased,
+        Hindrance::Unreadable => Problem::SessionCorrupt,
+        Hindrance::Outdated | Hindrance::Silent | Hindrance::Unannounced => {
+            Problem::StoreUnavailable
+        }
+    }
+}
+
+/// What `If-Match` (RFC 9110 section 13.1.1) asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    None,
+    Any,
+    Version(Version),
+}
+
+fn if_match(header: Option<&str>) -> Result<Condition, Halt> {
+    let Some(header) = header.map(str::trim) else {
+        return Ok(Condition::None);
+    };
+    if header == "*" {
+        return Ok(Condition::Any);
+    }
+    header
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .and_then(|version| version.parse().ok())
+        .map(|version| Condition::Version(Version(version)))
+        .ok_or_else(|| invalid("If-Match must be `*` or the ETag that was read."))
+}
+
+/// `patch`, `ttl` and `lease`. Who the session belongs to, and its id, change only in an answer to
+/// the browser: it is the one that must get the new cookie.
+fn read_patch(body: &Map<String, Value>) -> Result<(Change, Option<u64>), Halt> {
+    let mut change = Change::default();
+    let mut lease = None;
+    for (member, value) in body {
+        match (member.as_str(), value) {
+            ("patch", Value::Object(_)) => change.patch = Some(value.to_string()),
+            ("ttl", value) => match value.as_u64() {
+                Some(seconds) => change.idle = Some(Seconds(seconds)),
+                None => return Err(invalid("`ttl` must be a whole number of seconds.")),
+            },
+            ("lease", value) if value.is_u64() => lease = value.as_u64(),
+            ("patch" | "lease", _) => {
+                return Err(invalid(
+                    "`patch` must be an object, `lease` the token of a lease.",
+                ));
+            }
+            _ => return Err(invalid("The body may hold `patch`, `ttl` and `lease`.")),
+        }
+    }
+    Ok((change, lease))
+}
+
+fn invalid(what: &str) -> Halt {
+    Problem::Invalid(what.to_owned()).into()
+}

@@ -1,0 +1,251 @@
+//! The visitor's own sessions: see them, end one, end this one, end all.
+
+use serde_json::{Value, json};
+
+use super::alteration::{Alteration, Altered, Hindrance};
+use super::inquiry;
+use super::recognition::{Caller, Visitor};
+use super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::cookie::set_cookie;
+use crate::inbound::request::Request;
+use crate::keys::UserTag;
+use crate::session::change::Change;
+use crate::session::id::Handle;
+use crate::session::record::Epoch;
+use crate::store::revocations::Subject;
+use crate::store::{Answers, Found, Need, directory};
+use crate::tenant::Consistency;
+
+/// The most sessions a visitor's list shows.
+const MOST_LISTED: usize = 100;
+
+impl Gateway {
+    /// `GET /sessions`: the sessions of whoever is calling; a guest has this one only.
+    pub(super) fn devices(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let visitor = self.own_session(passage)?;
+        let current = visitor.session.record.handle;
+        let sessions = if visitor.session.tags.is_empty() {
+            vec![visitor.session.clone()]
+        } else {
+            let (mut sessions, _) =
+                self.list(Some(&visitor.session.tags), None, MOST_LISTED, passage)?;
+            // A list may be behind; this very session is certain.
+            if !sessions.iter().any(|one| one.record.handle == current) {
+                sessions.push(visitor.session.clone());
+            }
+            let user = |tags: &[UserTag]| tags.first().copied();
+            sessions.retain(|one| user(&one.tags) == user(&visitor.session.tags));
+            sessions
+        };
+        let sessions: Vec<Value> = sessions
+            .iter()
+            .map(|one| {
+                let mut summary = self.summary(&one.record);
+                summary["current"] = json!(one.record.handle == current);
+                summary
+            })
+            .collect();
+        Ok(Answer::json(200, &json!({ "sessions": sessions })))
+    }
+
+    /// `DELETE /sessions/{handle}`: ends one of the caller's own.
+    pub(super) fn end_device(
+        &mut self,
+        handle: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        if !is_same_site(passage.request) {
+            return Err(Problem::CrossSite.into());
+        }
+        let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
+        let visitor = self.own_session(passage)?;
+        let own = visitor.session.record.handle == handle;
+        if !own && visitor.session.tags.is_empty() {
+            return Err(Problem::NotFound.into());
+        }
+        let change_key = format!("change {}", handle.to_text());
+        let under_way =
+            passage.answers.found(&change_key).is_some() || passage.answers.written().is_some();
+        if !own && !under_way {
+            let theirs = self.inspect(handle, passage)?;
+            let theirs = theirs.ok_or(Problem::NotFound)?;
+            if !theirs
+                .tags
+                .iter()
+                .any(|tag| visitor.session.tags.contains(tag))
+            {
+                return Err(Problem::NotFound.into());
+            }
+        }
+        self.end(handle, passage.answers, passage.now)?;
+        let line = own.then(|| set_cookie::clear(passage.cookie));
+        Ok(Answer::empty(204).with_cookie(line))
+    }
+
+    /// `POST /logout`, of this session or, with `{"everywhere": true}`, of all its user's.
+    pub(super) fn logout(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        if !is_same_site(passage.request) {
+            return Err(Problem::CrossSite.into());
+        }
+        let everywhere = wants_everywhere(passage)?;
+        let signed_out = Answer::empty(204).with_cookie(Some(set_cookie::clear(passage.cookie)));
+        if let Some(acknowledged) = passage.answers.written() {
+            return if acknowledged {
+                Ok(signed_out)
+            } else {
+                Err(Problem::StoreUnavailable.into())
+            };
+        }
+        // Once begun it is seen through: by then the session may well be over.
+        if let Some(handle) = self.logout_under_way(passage) {
+            self.end(handle, passage.answers, passage.now)?;
+            return Ok(signed_out);
+        }
+        match self.recognise(passage)? {
+            Caller::Visitor(visitor) if visitor.is_recorded() => {
+                let tags = &visitor.session.tags;
+                if everywhere && !tags.is_empty() {
+                    let subjects: Vec<_> = tags.iter().map(|tag| Subject::User(*tag)).collect();
+                    self.revoke(&subjects, passage.answers, passage.now)?;
+                }
+                self.end(visitor.token.handle, passage.answers, passage.now)?;
+                Ok(signed_out)
+            }
+            Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => Ok(signed_out),
+        }
+    }
+
+    fn logout_under_way(&self, passage: &Passage<'_>) -> Option<Handle> {
+        let header = passage.request.header("cookie").unwrap_or_default();
+        let value = match crate::cookie::jar::find(header, passage.cookie.as_str()) {
+            crate::cookie::jar::Presented::One(value) => value,
+            _ => return None,
+        };
+        let keys = &self.deployment.tenant.keys;
+        let verified =
+            crate::cookie::token::Token::verify(value, keys, passage.now.seconds()).ok()?;
+        let handle = verified.token.handle;
+        let key = format!("change {}", handle.to_text());
+        passage.answers.found(&key).map(|_| handle)
+    }
+
+    /// Ends a session, and does not come back before that is certain.
+    pub(super) fn end(
+        &mut self,
+        handle: Handle,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<(), Halt> {
+        if let Some(acknowledged) = answers.written() {
+            return if acknowledged {
+                Ok(())
+            } else {
+                Err(Problem::StoreUnavailable.into())
+            };
+        }
+        let alteration = Alteration {
+            change: Change {
+                end: true,
+                ..Change::default()
+            },
+            handle,
+            token: None,
+            client: ("", ""),
+            if_version: None,
+            lease: None,
+        };
+        match self.alter(&alteration, answers, now).map_err(Halt::Await)? {
+            Altered::Ended if !self.writes.is_empty() => Err(Halt::Await(vec![Need::Store])),
+            Altered::Ended | Altered::Not(Hindrance::Absent) => Ok(()),
+            Altered::Live { .. } | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+
+    /// Revokes these subjects, and does not come back before that is certain.
+    pub(super) fn revoke(
+        &mut self,
+        subjects: &[Subject],
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<(), Halt> {
+        let tenant = &self.deployment.tenant;
+        let until = now.seconds() + tenant.lifetime.longest();
+        let epoch = match tenant.consistency {
+            Consistency::Strong => match answers.found(directory::REVOKED) {
+                None => {
+                    let need = directory::revoke(&tenant.id, subjects, until);
+                    return Err(Halt::Await(vec![need]));
+                }
+                Some(Found::Bytes(answer)) => {
+                    directory::read_epoch(answer).ok_or(Problem::StoreUnavailable)?
+                }
+                Some(Found::Absent | Found::Unavailable) => {
+                    return Err(Problem::StoreUnavailable.into());
+                }
+            },
+            Consistency::Eventual => {
+                let ttl = crate::session::lifetime::stored_until(until, now.seconds());
+                let epoch = Epoch(now.0);
+                for subject in subjects {
+                    let write = directory::revocation(&tenant.id, *subject, epoch, ttl);
+                    // A step that is asked again revokes once.
+                    let (name, _) = write.key.rsplit_once(':').unwrap_or_default();
+                    if !self.writes.iter().any(|other| other.key.starts_with(name)) {
+                        self.writes.push(write);
+                    }
+                }
+                epoch
+            }
+        };
+        for subject in subjects {
+            self.revocations.note(*subject, epoch);
+        }
+        Ok(())
+    }
+
+    /// The session of whoever is calling; a program without one is told so.
+    fn own_session(&mut self, passage: &Passage<'_>) -> Result<Visitor, Halt> {
+        match self.recognise(passage)? {
+            Caller::Visitor(visitor) => Ok(visitor),
+            Caller::Stranger { forged } => Err(Halt::Refuse {
+                problem: Problem::NoSession,
+                clear_cookie: forged,
+            }),
+            Caller::Over(problem) => Err(Halt::Refuse {
+                problem,
+                clear_cookie: true,
+            }),
+        }
+    }
+}
+
+/// Whether all of the user's sessions are meant. No body means this one.
+fn wants_everywhere(passage: &Passage<'_>) -> Result<bool, Halt> {
+    if passage.request.header("content-type").is_none() {
+        return Ok(false);
+    }
+    let body = inquiry::body(passage)?;
+    let known = body.keys().all(|member| member == "everywhere");
+    match body.get("everywhere") {
+        None if known => Ok(false),
+        Some(Value::Bool(everywhere)) if known => Ok(*everywhere),
+        _ => Err(Problem::Invalid(
+            "The body may hold `everywhere`: true or false, and nothing else.".to_owned(),
+        )
+        .into()),
+    }
+}
+
+/// Whether a state-changing call comes from our own page, or from no page at all. Browsers say so
+/// in `Sec-Fetch-Site`, or at least in `Origin`; a client that sends neither is no browser and so
+/// carries no cookie but the one it means to send.
+pub(super) fn is_same_site(request: &Request<'_>) -> bool {
+    match (request.header("sec-fetch-site"), request.header("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => request.location.is_origin(origin),
+        (None, None) => true,
+    }
+}

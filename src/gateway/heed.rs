@@ -1,0 +1,104 @@
+//! Heeding revocations: knowing them in time, and knowing whom they concern.
+
+use super::Gateway;
+use crate::clock::{Seconds, UnixMillis};
+use crate::session::record::Epoch;
+use crate::store::cache::Prepared;
+use crate::store::directory;
+use crate::store::revocations::Freshness;
+use crate::store::{Answers, Found, Need};
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::Consistency;
+
+/// With KV alone it makes no sense to ask more often than it shows anything new.
+const NAMESPACE_PERIOD: Seconds = Seconds(60);
+
+/// Where the knowledge of revocations stands.
+pub(super) struct Feed {
+    /// It could not be brought up to date.
+    pub(super) degraded: bool,
+    /// It is to be asked for beside the request.
+    pub(super) ask: bool,
+}
+
+impl Gateway {
+    /// Sees to it that this isolate's knowledge is young enough to decide by.
+    ///
+    /// # Errors
+    /// What has to be asked first.
+    pub(super) fn heed_revocations(
+        &mut self,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Feed, Need> {
+        self.learn_revocations(answers, now);
+        match self.revocations.freshness(self.feed_period_ms(), now) {
+            Freshness::Fresh => Ok(Feed {
+                degraded: false,
+                ask: false,
+            }),
+            Freshness::Due => {
+                self.revocations.note_asked(now);
+                Ok(Feed {
+                    degraded: false,
+                    ask: true,
+                })
+            }
+            Freshness::Unreachable => Ok(Feed {
+                degraded: true,
+                ask: false,
+            }),
+            Freshness::Stale => Err(self.ask_revocations()),
+        }
+    }
+
+    /// To ask for what was revoked since this isolate last heard.
+    pub(super) fn ask_revocations(&self) -> Need {
+        let tenant = &self.deployment.tenant;
+        directory::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
+    }
+
+    /// Learns from the answer, if there is one.
+    pub(super) fn learn_revocations(&mut self, answers: &Answers, now: UnixMillis) {
+        let tenant = &self.deployment.tenant;
+        let key = directory::feed_key(&tenant.id, tenant.consistency);
+        let learned = match (answers.found(&key), tenant.consistency) {
+            (None, _) => return,
+            (Some(Found::Bytes(bytes)), Consistency::Strong) => {
+                self.revocations.learn(bytes, now).is_ok()
+            }
+            (Some(Found::Bytes(bytes)), Consistency::Eventual) => {
+                self.revocations.learn_names(directory::names(bytes), now);
+                true
+            }
+            (Some(Found::Absent | Found::Unavailable), _) => false,
+        };
+        if !learned && self.revocations.note_failed(now) {
+            self.note(Event::new(Level::Warn, "revocations_unread"));
+        }
+    }
+
+    /// Whether a session is over because it, its user or its tenant was revoked.
+    pub(super) fn is_revoked(&self, session: &Prepared) -> bool {
+        let record = &session.record;
+        self.revocations
+            .covers(record.handle, &session.tags, record.epoch)
+    }
+
+    /// The point in history at which a session begins now.
+    pub(super) fn epoch(&self, now: UnixMillis) -> Epoch {
+        match self.deployment.tenant.consistency {
+            Consistency::Strong => self.revocations.last(),
+            Consistency::Eventual => Epoch(now.0),
+        }
+    }
+
+    fn feed_period_ms(&self) -> u64 {
+        let tenant = &self.deployment.tenant;
+        let period = match tenant.consistency {
+            Consistency::Strong => tenant.cache,
+            Consistency::Eventual => tenant.cache.max(NAMESPACE_PERIOD),
+        };
+        period.0.saturating_mul(1000)
+    }
+}

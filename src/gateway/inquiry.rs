@@ -1,0 +1,185 @@
+//! Looking at sessions from outside: for the visitor's own list, for origins, for operators.
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use super::knowledge::Source;
+use super::{Gateway, Halt, Passage};
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::inbound::json;
+use crate::keys::UserTag;
+use crate::session::id::Handle;
+use crate::session::record::Record;
+use crate::store::cache::{Known, Prepared};
+use crate::store::directory::{self, Listed, Which};
+use crate::store::{Answers, Body, Found, Need};
+use crate::tenant::Consistency;
+
+/// A page of a list, and what the next one begins after.
+pub(super) type Page = (Vec<Rc<Prepared>>, Option<String>);
+
+impl Gateway {
+    /// A session by its handle, as those know it who know best; none if it is over.
+    pub(super) fn inspect(
+        &mut self,
+        handle: Handle,
+        passage: &Passage<'_>,
+    ) -> Result<Option<Rc<Prepared>>, Halt> {
+        let (answers, now) = (passage.answers, passage.now);
+        // Not to be had means degraded; an inquiry has nobody to tell that to.
+        if let Err(need) = self.heed_revocations(answers, now) {
+            return Err(Halt::Await(vec![need]));
+        }
+        let ordered = self.deployment.tenant.consistency == Consistency::Strong;
+        let mut source = Source::Nothing;
+        if ordered {
+            source = self.ask_object(handle, &Source::Nothing, answers, now)?;
+        }
+        if matches!(source, Source::Nothing | Source::Silent) {
+            source = self.ask_namespace(handle, answers, now)?;
+        }
+        match source {
+            Source::Said(Known::Live(session)) => {
+                Ok(Some(session).filter(|session| self.lives(session, now)))
+            }
+            Source::Said(_) | Source::Nothing => Ok(None),
+            Source::Rubbish => Err(Problem::SessionCorrupt.into()),
+            Source::Silent => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+
+    /// A page of the sessions that are on a list and live.
+    pub(super) fn list(
+        &mut self,
+        tags: Option<&[UserTag]>,
+        after: Option<&str>,
+        limit: usize,
+        passage: &Passage<'_>,
+    ) -> Result<Page, Halt> {
+        let (answers, now) = (passage.answers, passage.now);
+        let feed = self.heed_revocations(answers, now);
+        let tenant = &self.deployment.tenant;
+        let which = Which { tags, after, limit };
+        let (listed, next) = match tenant.consistency {
+            Consistency::Strong => match answers.found(directory::LISTED) {
+                Some(Found::Bytes(answer)) => {
+                    directory::read_list(answer).ok_or(Problem::StoreUnavailable)?
+                }
+                Some(_) => return Err(Problem::StoreUnavailable.into()),
+                None => {
+                    let mut needs = directory::ask_list(&tenant.id, tenant.consistency, &which);
+                    needs.extend(feed.err());
+                    return Err(Halt::Await(needs));
+                }
+            },
+            Consistency::Eventual => {
+                let mut listed = Vec::new();
+                let mut needs = directory::ask_list(&tenant.id, tenant.consistency, &which);
+                for prefix in directory::list_keys(&tenant.id, tags) {
+                    match answers.found(&prefix) {
+                        Some(Found::Bytes(names)) => {
+                            listed.extend(directory::read_names(directory::names(names)));
+                            needs.retain(|need| !matches!(need, Need::List { prefix: asked } if *asked == prefix));
+                        }
+                        Some(_) => return Err(Problem::StoreUnavailable.into()),
+                        None => {}
+                    }
+                }
+                if !needs.is_empty() {
+                    needs.extend(feed.err());
+                    return Err(Halt::Await(needs));
+                }
+                page_of(listed, after, limit)
+            }
+        };
+        let sessions = self.look_at(&listed, answers, now)?;
+        Ok((sessions, next))
+    }
+
+    /// Reads all that are listed at once; the list is only a hint.
+    fn look_at(
+        &mut self,
+        listed: &[Listed],
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Vec<Rc<Prepared>>, Halt> {
+        let mut sessions = Vec::with_capacity(listed.len());
+        let mut needs = Vec::new();
+        for Listed { handle, .. } in listed {
+            let mut source = self.ask_namespace(*handle, answers, now);
+            // The namespace may not have it yet.
+            if matches!(source, Ok(Source::Nothing))
+                && self.deployment.tenant.consistency == Consistency::Strong
+            {
+                source = self.ask_object(*handle, &Source::Nothing, answers, now);
+            }
+            match source {
+                Err(Halt::Await(lacking)) => needs.extend(lacking),
+                Ok(Source::Said(Known::Live(session))) if self.lives(&session, now) => {
+                    sessions.push(session);
+                }
+                Ok(Source::Silent) => return Err(Problem::StoreUnavailable.into()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        if needs.is_empty() {
+            Ok(sessions)
+        } else {
+            Err(Halt::Await(needs))
+        }
+    }
+
+    fn lives(&self, session: &Prepared, now: UnixMillis) -> bool {
+        let lifetime = &self.deployment.tenant.lifetime;
+        !self.is_revoked(session) && !lifetime.has_ended(&session.record.span(), now.seconds())
+    }
+
+    /// What a list tells of a session.
+    pub(super) fn summary(&self, record: &Record) -> Value {
+        let tenant = &self.deployment.tenant;
+        let pinned = record.pin.as_deref();
+        let hashed = tenant.pool.best(record.handle, |_| true);
+        json!({
+            "handle": record.handle.to_text(),
+            "created": record.created.0,
+            "last_seen": record.seen.0,
+            "expires": tenant.lifetime.end(&record.span()).0,
+            "device": record.device,
+            "country": record.country,
+            "origin": pinned.or(hashed.map(|origin| origin.name.as_str())),
+            "user": record.identity.as_ref().map(|who| who.user.as_str()),
+        })
+    }
+}
+
+/// The page of a namespace's list that follows `after`; oldest first.
+fn page_of(
+    mut listed: Vec<Listed>,
+    after: Option<&str>,
+    limit: usize,
+) -> (Vec<Listed>, Option<String>) {
+    let place = |listed: &Listed| format!("{:011}:{}", listed.created.0, listed.handle.to_text());
+    listed.sort_by_key(place);
+    listed.dedup();
+    let begin =
+        listed.partition_point(|one| after.is_some_and(|after| place(one).as_str() <= after));
+    let page: Vec<Listed> = listed.iter().skip(begin).take(limit).copied().collect();
+    let more = listed.len() > begin + page.len();
+    let next = page.last().filter(|_| more).map(place);
+    (page, next)
+}
+
+/// The JSON object in a request's body.
+pub(super) fn body(passage: &Passage<'_>) -> Result<serde_json::Map<String, Value>, Halt> {
+    match passage.answers.body() {
+        None => Err(Halt::Await(vec![Need::Body {
+            limit: json::LARGEST,
+        }])),
+        Some(Body::TooLarge) => Err(Problem::BodyTooLarge.into()),
+        Some(Body::Bytes(bytes)) => {
+            json::object(passage.request, bytes).map_err(|bad| Problem::from(bad).into())
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! What is known of a session: from this isolate's cache, the namespace, and the object that orders
+//! its changes, in that order and each only if need be.
+
+use std::rc::Rc;
+
+use super::{Gateway, Halt};
+use crate::answer::problem::Problem;
+use crate::clock::{Seconds, UnixMillis};
+use crate::cookie::token::Token;
+use crate::ledger::command::{Command, Is, Order, Reply};
+use crate::session::codec::{self, Unreadable};
+use crate::session::id::{Handle, RecordName};
+use crate::session::record::{Entry, Fit, Version};
+use crate::store::cache::{Hit, Known, Prepared};
+use crate::store::{Answers, Found, Need, Write};
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::{Consistency, Fail};
+
+/// How often, and after how many milliseconds each, a namespace that is behind is asked again.
+const STALE_RETRY_MS: [u32; 3] = [50, 150, 400];
+
+/// How far a namespace may be behind. So old may a copy be that is used while a new one is read
+/// beside the request: the namespace promises no more.
+pub(super) const PROPAGATION: Seconds = Seconds(60);
+
+/// How long an unreadable record is set aside.
+const QUARANTINE_TTL: Seconds = Seconds(7 * 86_400);
+
+/// What was found under a handle.
+pub(super) enum Standing {
+    /// A live record.
+    Live {
+        /// The record.
+        session: Rc<Prepared>,
+        /// How the cookie's id relates to it.
+        fit: Fit,
+        /// It is older than it should be, or may be.
+        degraded: bool,
+    },
+    /// Storage has nothing, but the cookie is so young that it may just not have it yet.
+    Unseen,
+    /// The session is over.
+    Over(Problem),
+}
+
+/// How old this isolate's knowledge may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum MaxAge {
+    /// As old as the tenant allows.
+    Cache,
+    /// It does not matter.
+    Any,
+    /// Storage must be asked.
+    Anew,
+}
+
+/// What a source said.
+pub(super) enum Source {
+    /// This.
+    Said(Known),
+    /// Nothing is there.
+    Nothing,
+    /// A record that cannot be read.
+    Rubbish,
+    /// It did not answer.
+    Silent,
+}
+
+impl Gateway {
+    /// What becomes of a session whose cookie says `token`.
+    pub(super) fn look_up(
+        &mut self,
+        token: &Token,
+        max_age: MaxAge,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Standing, Halt> {
+        let standing = |known: Known, degraded| {
+            Ok(match known {
+                Known::Live(session) => standing_of(session, token, degraded, now),
+                Known::Ended => Standing::Over(Problem::SessionEnded),
+                Known::Absent(_) => Standing::Over(Problem::SessionUnknown),
+            })
+        };
+        if let Some(known) = self.remembered(token, max_age, now) {
+            return standing(known, false);
+        }
+        let namespace = self.ask_namespace(token.handle, answers, now)?;
+        if let Source::Said(known) = &namespace
+            && !is_behind(known, token)
+        {
+            return standing(known.clone(), false);
+        }
+        match self.deployment.tenant.consistency {
+            Consistency::Eventual => self.make_do(&namespace, token, answers, now),
+            Consistency::Strong => {
+                match self.ask_object(token.handle, &namespace, answers, now)? {
+                    Source::Said(known) => standing(known, false),
+                    Source::Nothing => match namespace {
+                        // Recorded before the tenant ordered its writes; or its cookie is ahead of
+                        // what was ever acknowledged.
+                        Source::Said(known) => standing(known, true),
+                        _ => {
+                            let unknown = Known::Absent(token.issued);
+                            self.cache.put(token.handle, unknown.clone(), now);
+                            standing(unknown, false)
+                        }
+                    },
+                    Source::Rubbish => Ok(Standing::Over(Problem::SessionCorrupt)),
+                    Source::Silent => self.make_do(&namespace, token, answers, now),
+                }
+            }
+        }
+    }
+
+    /// What this isolate knows well enough.
+    fn remembered(&mut self, token: &Token, max_age: MaxAge, now: UnixMillis) -> Option<Known> {
+        let Hit { known, age_ms } = self.cache.get(token.handle, now)?;
+        let period = self.deployment.tenant.cache.0.saturating_mul(1000);
+        match &known {
+            Known::Ended => Some(known),
+            // Who has a later cookie knows better.
+            Known::Absent(issued) => (token.issued <= *issued
+                && age_ms < period.min(PROPAGATION.0 * 1000))
+            .then_some(known),
+            Known::Live(_) => {
+                let useful = match max_age {
+                    MaxAge::Any => true,
+                    MaxAge::Anew => false,
+                    // Beyond the period it is used while it is being read anew.
+                    MaxAge::Cache => {
+                        age_ms < period || (period > 0 && age_ms < PROPAGATION.0 * 1000)
+                    }
+                };
+                (useful && !is_behind(&known, token)).then_some(known)
+            }
+        }
+    }
+
+    pub(super) fn ask_namespace(
+        &mut self,
+        handle: Handle,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Source, Halt> {
+        let name = RecordName::derive(&self.deployment.tenant.id, handle);
+        match answers.found(name.as_str()) {
+            None => Err(Halt::Await(vec![Need::read(name.as_str())])),
+            Some(Found::Absent) => Ok(Source::Nothing),
+            Some(Found::Unavailable) => Ok(Source::Silent),
+            Some(Found::Bytes(bytes)) => self.open(handle, &name, bytes, now),
+        }
+    }
+
+    /// Asks the object, which is told to show the namespace the record again if that was rubbish.
+    pub(super) fn ask_object(
+        &mut self,
+        handle: Handle,
+        namespace: &Source,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Source, Halt> {
+        let key = format!("read {}", handle.to_text());
+        let bytes = match answers.found(&key) {
+            None => {
+                let order = match namespace {
+                    Source::Rubbish => Order::Repair,
+                    _ => Order::Read,
+                };
+                let command = self.command(order);
+                return Err(Halt::Await(vec![command.need(
+                    &self.deployment.tenant.id,
+                    handle,
+                    key,
+                )]));
+            }
+            Some(Found::Bytes(bytes)) => bytes,
+            Some(Found::Absent | Found::Unavailable) => return Ok(Source::Silent),
+        };
+        let Some(reply) = Reply::parse(bytes) else {
+            return Ok(Source::Silent);
+        };
+        match reply.is {
+            Is::Live => {
+                let name = RecordName::derive(&self.deployment.tenant.id, handle);
+                self.open(handle, &name, &reply.sealed, now)
+            }
+            Is::Ended => {
+                self.cache.put(handle, Known::Ended, now);
+                Ok(Source::Said(Known::Ended))
+            }
+            Is::Absent if matches!(namespace, Source::Rubbish) => Ok(Source::Rubbish),
+            Is::Absent => Ok(Source::Nothing),
+            Is::Unreadable => Ok(Source::Rubbish),
+            Is::Outdated | Is::Conflict | Is::Held => Ok(Source::Silent),
+        }
+    }
+
+    /// Nobody has what the cookie says there is.
+    fn make_do(
+        &mut self,
+        namespace: &Source,
+        token: &Token,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Standing, Halt> {
+        let own = self.cache.get(token.handle, now);
+        let is_young = now.seconds().since(token.issued) <= PROPAGATION;
+        let again = || self.read_again(token.handle, answers);
+        match namespace {
+            // Storage is behind what this browser has seen.
+            Source::Said(Known::Live(session)) => match again() {
+                Some(need) => Err(Halt::Await(vec![need])),
+                None => Ok(standing_of(session.clone(), token, true, now)),
+            },
+            Source::Said(_) => Ok(Standing::Over(Problem::SessionEnded)),
+            Source::Rubbish => Ok(Standing::Over(Problem::SessionCorrupt)),
+            Source::Nothing => match own.map(|hit| hit.known) {
+                // What this isolate wrote a moment ago may still be on its way to storage.
+                Some(Known::Live(session))
+                    if is_young && session.record.version >= token.least_version =>
+                {
+                    Ok(standing_of(session, token, false, now))
+                }
+                _ if is_young => match again() {
+                    Some(need) => Err(Halt::Await(vec![need])),
+                    None => Ok(Standing::Unseen),
+                },
+                // The object, which would know for certain, was asked and was silent.
+                _ if self.deployment.tenant.consistency == Consistency::Strong => {
+                    Err(Problem::StoreUnavailable.into())
+                }
+                _ => Ok(Standing::Over(Problem::SessionUnknown)),
+            },
+            Source::Silent => match (self.deployment.tenant.fail, own) {
+                (
+                    Fail::Grace(grace),
+                    Some(Hit {
+                        known: Known::Live(session),
+                        age_ms,
+                    }),
+                ) if age_ms <= grace.0.saturating_mul(1000) => {
+                    self.note(Event::new(Level::Warn, "served_in_grace"));
+                    Ok(standing_of(session, token, true, now))
+                }
+                _ => Err(Problem::StoreUnavailable.into()),
+            },
+        }
+    }
+
+    fn read_again(&self, handle: Handle, answers: &Answers) -> Option<Need> {
+        let name = RecordName::derive(&self.deployment.tenant.id, handle);
+        let (_, attempts) = answers.read(name.as_str())?;
+        let at = usize::try_from(attempts.checked_sub(1)?).ok()?;
+        let after_ms = STALE_RETRY_MS.get(at)?;
+        Some(Need::Read {
+            key: name.as_str().to_owned(),
+            after_ms: *after_ms,
+        })
+    }
+
+    /// Opens what storage holds, and learns from it.
+    pub(super) fn open(
+        &mut self,
+        handle: Handle,
+        name: &RecordName,
+        bytes: &[u8],
+        now: UnixMillis,
+    ) -> Result<Source, Halt> {
+        match codec::open(bytes, name, &self.deployment.tenant.keys) {
+            Ok(Entry::Live(record)) if record.handle != handle => {
+                self.set_aside(name, bytes, Unreadable::SealBroken);
+                Ok(Source::Rubbish)
+            }
+            Ok(entry) => {
+                let known = Known::new(entry, &self.deployment.tenant.keys);
+                Ok(Source::Said(self.cache.learn(handle, known, now)))
+            }
+            Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
+            Err(unreadable) => {
+                self.set_aside(name, bytes, unreadable);
+                Ok(Source::Rubbish)
+            }
+        }
+    }
+
+    /// Keeps a copy of an unreadable record for the operator; the original stays as it is.
+    fn set_aside(&mut self, name: &RecordName, bytes: &[u8], why: Unreadable) {
+        let reason = match why {
+            Unreadable::Malformed => "malformed",
+            Unreadable::NewerFormat => "newer_format",
+            Unreadable::UnknownKey => "unknown_key",
+            Unreadable::SealBroken => "seal_broken",
+        };
+        let key = name.quarantine();
+        // A step that is asked again finds the same bytes again.
+        if self.writes.iter().any(|write| write.key == key) {
+            return;
+        }
+        self.note(Event::new(Level::Error, "record_unreadable").with("reason", reason));
+        self.writes.push(Write {
+            key,
+            value: bytes.to_vec(),
+            ttl: QUARANTINE_TTL,
+        });
+    }
+
+    /// A command to a session's object under this tenant's rules.
+    pub(super) fn command(&self, order: Order) -> Command {
+        Command {
+            lifetime: self.deployment.tenant.lifetime,
+            max_per_user: self.deployment.tenant.max_per_user,
+            adopt: None,
+            order,
+        }
+    }
+}
+
+/// Whether what is known is older than what the cookie says there is. What ended never is.
+fn is_behind(known: &Known, token: &Token) -> bool {
+    match known {
+        Known::Live(session) => session.record.version < token.least_version,
+        Known::Ended => false,
+        Known::Absent(_) => token.least_version > Version::UNSTORED,
+    }
+}
+
+fn standing_of(session: Rc<Prepared>, token: &Token, degraded: bool, now: UnixMillis) -> Standing {
+    let fit = if session.record.version < token.least_version {
+        // The cookie is genuine and newer than the record: its id is the one to trust.
+        Fit::Current
+    } else {
+        session.record.fit(&token.id, now.seconds())
+    };
+    match fit {
+        Fit::Outdated => Standing::Over(Problem::SessionRotated),
+        Fit::Replaced => Standing::Over(Problem::SessionReplaced),
+        fit => Standing::Live {
+            session,
+            fit,
+            degraded,
+        },
+    }
+}

@@ -1,0 +1,108 @@
+//! The admin API on sessions: list them, end one, a user's, or everybody's.
+
+use serde_json::{Value, json};
+
+use super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::inbound::query::Query;
+use crate::keys::UserTag;
+use crate::session::id::Handle;
+use crate::store::Need;
+use crate::store::revocations::Subject;
+use crate::telemetry::log::{Event, Level};
+
+/// The most sessions on a page, and how many there are unless asked otherwise.
+const LARGEST_PAGE: usize = 100;
+const PAGE: usize = 50;
+
+impl Gateway {
+    /// Answers `/admin/…`; `route` is what follows.
+    pub(super) fn operate(&mut self, route: &str, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let authorization = passage.request.header("authorization");
+        let tokens = &self.deployment.tenant.admin_tokens;
+        if !tokens.iter().any(|token| token.is_presented(authorization)) {
+            return Err(Problem::ApiKey.into());
+        }
+        match (route, passage.request.method) {
+            ("sessions", "GET" | "HEAD") => self.list_sessions(passage),
+            ("sessions", "DELETE") => self.end_sessions(passage),
+            ("sessions", _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
+            (route, method) => match (route.strip_prefix("sessions/"), method) {
+                (Some(handle), "DELETE") => {
+                    let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
+                    self.end(handle, passage.answers, passage.now)?;
+                    self.note(Event::new(Level::Info, "audit_session_ended").about(handle));
+                    Ok(Answer::empty(204))
+                }
+                (Some(_), _) => Err(Problem::MethodNotAllowed("DELETE").into()),
+                (None, _) => Err(Problem::NotFound.into()),
+            },
+        }
+    }
+
+    fn list_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let query = parameters(passage, &["user", "limit", "after"])?;
+        let limit = match query.get("limit") {
+            None => PAGE,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
+                .ok_or_else(|| Problem::Invalid("`limit` must be 1 to 100.".to_owned()))?,
+        };
+        let tags = query.get("user").map(|user| self.tags(user));
+        let (sessions, next) = self.list(tags.as_deref(), query.get("after"), limit, passage)?;
+        let sessions: Vec<Value> = sessions
+            .iter()
+            .map(|session| self.summary(&session.record))
+            .collect();
+        Ok(Answer::json(
+            200,
+            &json!({ "sessions": sessions, "next": next }),
+        ))
+    }
+
+    fn end_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        match passage.answers.written() {
+            Some(true) => return Ok(Answer::empty(204)),
+            Some(false) => return Err(Problem::StoreUnavailable.into()),
+            None => {}
+        }
+        let query = parameters(passage, &["user", "all"])?;
+        let subjects = match (query.get("user"), query.get("all")) {
+            (Some(user), None) => {
+                let tags = self.tags(user);
+                tags.into_iter().map(Subject::User).collect()
+            }
+            (None, Some("true")) => vec![Subject::Tenant],
+            _ => {
+                let what = "Name whose: `user`, or `all=true` for everybody's.";
+                return Err(Problem::Invalid(what.to_owned()).into());
+            }
+        };
+        self.revoke(&subjects, passage.answers, passage.now)?;
+        let everybody = subjects == [Subject::Tenant];
+        let event = Event::new(Level::Info, "audit_sessions_revoked");
+        self.note(event.with("everybody", everybody));
+        if self.writes.is_empty() {
+            Ok(Answer::empty(204))
+        } else {
+            Err(Halt::Await(vec![Need::Store]))
+        }
+    }
+
+    fn tags(&self, user: &str) -> Vec<UserTag> {
+        self.deployment.tenant.keys.user_tags(user).collect()
+    }
+}
+
+fn parameters(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Halt> {
+    let (_, query) = passage
+        .request
+        .location
+        .target
+        .split_once('?')
+        .unwrap_or_default();
+    Query::parse(query, known).map_err(|what| Problem::Invalid(what).into())
+}

@@ -1,0 +1,321 @@
+//! Ending sessions from elsewhere: one, a user's, everybody's.
+
+use super::*;
+
+const ADMIN: &str = "an-admin-token-for-tests";
+
+fn world(consistency: &str) -> World {
+    World::new(&json!({ "CONSISTENCY": consistency, "ADMIN_TOKEN": ADMIN }))
+}
+
+fn sign_in(world: &mut World, user: &str) -> Forward {
+    world.jar = None;
+    world.exchange("");
+    world.exchange(&format!("x-session-identify\n{{\"user\":\"{user}\"}}"));
+    world.visit()
+}
+
+/// Past what any isolate may still believe.
+fn settle_down(world: &mut World, consistency: &str) {
+    world.wait(if consistency == "strong" { 5 } else { 60 });
+}
+
+#[test]
+fn a_sign_in_by_the_origins_word_is_told_and_changes_the_id() {
+    under_both(|consistency| {
+        let mut world = world(consistency);
+        let guest = world.exchange("");
+        let old = world.jar.clone();
+        world.exchange(
+            "x-session-identify\n{\"user\":\"u1\",\"email\":\"u@x.example\",\"groups\":[\"a\",\"b\"]}",
+        );
+        let user = world.visit();
+        assert_eq!(told(&user, "x-session-user"), Some("u1"));
+        assert_eq!(told(&user, "x-session-email"), Some("u@x.example"));
+        assert_eq!(told(&user, "x-session-groups"), Some("a,b"));
+        assert_eq!(told(&user, "x-session-name"), None);
+        assert_eq!(told(&user, "x-session-id"), told(&guest, "x-session-id"));
+        // The id from before has no grace: whoever planted it is not signed in.
+        world.jar = old;
+        assert_eq!(
+            refused(world.get("/")),
+            (409, "session_replaced".to_owned())
+        );
+        assert!(world.jar.is_some(), "the browser keeps its newer cookie");
+        world.wait(31);
+        assert_eq!(refused(world.get("/")), (401, "session_rotated".to_owned()));
+    });
+}
+
+#[test]
+fn signing_out_everywhere_ends_all_of_the_users_sessions_and_nobody_elses() {
+    under_both(|consistency| {
+        let mut world = world(consistency);
+        let mut jars = Vec::new();
+        for user in ["u1", "u1", "u1", "u2"] {
+            world.move_to_another_isolate();
+            sign_in(&mut world, user);
+            jars.push(world.jar.clone());
+        }
+        // With KV alone points in history are times.
+        world.wait(1);
+        // An isolate that has all of them in memory, and hears of it from elsewhere.
+        world.move_to_another_isolate();
+        for jar in &jars {
+            world.jar.clone_from(jar);
+            world.visit();
+        }
+        let mut elsewhere = gateway(&world.settings, 99);
+        core::mem::swap(&mut world.gateway, &mut elsewhere);
+        world.jar.clone_from(&jars[0]);
+        let step = world.call(
+            "POST",
+            "/_session/logout",
+            None,
+            &json!({ "everywhere": true }),
+        );
+        assert_eq!(refused(step).0, 204);
+        core::mem::swap(&mut world.gateway, &mut elsewhere);
+        settle_down(&mut world, consistency);
+        for jar in &jars[..3] {
+            world.jar.clone_from(jar);
+            assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
+        }
+        world.jar.clone_from(&jars[3]);
+        world.visit();
+        // Who signs in again right afterwards stays so.
+        world.wait(1);
+        sign_in(&mut world, "u1");
+        settle_down(&mut world, consistency);
+        assert_eq!(told(&world.visit(), "x-session-user"), Some("u1"));
+    });
+}
+
+#[test]
+fn a_session_that_is_signed_in_meanwhile_does_not_slip_through() {
+    let mut world = world("strong");
+    sign_in(&mut world, "u1");
+    let first = world.jar.clone();
+    // The sign-in hears the feed, then the revocation comes, then the sign-in is recorded.
+    world.jar = None;
+    let guest = world.exchange("");
+    let mut answers = Answers::default();
+    let headers = "x-session-identify\n{\"user\":\"u1\"}";
+    let settle = |world: &mut World, answers: &Answers| {
+        world
+            .gateway
+            .settle(&guest.ticket, 200, headers, world.now, answers)
+    };
+    let Settled::Await(feed) = settle(&mut world, &answers) else {
+        panic!("the feed is heard first");
+    };
+    world.satisfy(&feed, &mut answers);
+    let Settled::Await(change) = settle(&mut world, &answers) else {
+        panic!("then it is recorded");
+    };
+    let mut elsewhere = World {
+        jar: first,
+        outside: core::mem::take(&mut world.outside),
+        ..World::new(&world.settings.clone())
+    };
+    let everywhere = json!({ "everywhere": true });
+    elsewhere.call("POST", "/_session/logout", None, &everywhere);
+    world.outside = elsewhere.outside;
+    world.satisfy(&change, &mut answers);
+    let Settled::Edited(edits) = settle(&mut world, &answers) else {
+        panic!("signed in");
+    };
+    world.take_cookie(&edits.append);
+    world.wait(5);
+    assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
+}
+
+#[test]
+fn an_operator_ends_one_session_a_users_or_everybodys() {
+    under_both(|consistency| {
+        let mut world = world(consistency);
+        let mut jars = Vec::new();
+        for user in ["u1", "u1", "u2", "u3"] {
+            let forward = sign_in(&mut world, user);
+            jars.push((
+                world.jar.clone(),
+                told(&forward, "x-session-id").unwrap().to_owned(),
+            ));
+            // With KV alone points in history are times.
+            world.wait(1);
+        }
+        let live = |world: &mut World| -> Vec<bool> {
+            settle_down(world, consistency);
+            world.move_to_another_isolate();
+            jars.iter()
+                .map(|(jar, _)| {
+                    world.jar.clone_from(jar);
+                    matches!(world.get("/"), Step::Forward(_))
+                })
+                .collect()
+        };
+        let one = format!("/_session/admin/sessions/{}", jars[0].1);
+        assert_eq!(
+            refused(world.call("DELETE", &one, None, &Value::Null)).0,
+            401
+        );
+        let unheard = world.call(
+            "DELETE",
+            &one,
+            Some("another-token-altogether"),
+            &Value::Null,
+        );
+        assert_eq!(refused(unheard), (401, "api_key".to_owned()));
+        assert_eq!(live(&mut world), [true, true, true, true]);
+        assert_eq!(
+            refused(world.call("DELETE", &one, Some(ADMIN), &Value::Null)).0,
+            204
+        );
+        assert_eq!(live(&mut world), [false, true, true, true]);
+        let users = "/_session/admin/sessions?user=u2";
+        assert_eq!(
+            refused(world.call("DELETE", users, Some(ADMIN), &Value::Null)).0,
+            204
+        );
+        assert_eq!(live(&mut world), [false, true, false, true]);
+        let all = "/_session/admin/sessions?all=true";
+        assert_eq!(
+            refused(world.call("DELETE", all, Some(ADMIN), &Value::Null)).0,
+            204
+        );
+        assert_eq!(live(&mut world), [false; 4]);
+        assert_eq!(
+            refused(world.call("DELETE", all, Some(ADMIN), &Value::Null)).0,
+            204
+        );
+        let nobody = world.call(
+            "DELETE",
+            "/_session/admin/sessions",
+            Some(ADMIN),
+            &Value::Null,
+        );
+        assert_eq!(refused(nobody).0, 422);
+    });
+}
+
+#[test]
+fn revoking_costs_the_same_however_many_sessions_there_are() {
+    let cost = |sessions: usize| {
+        let mut world = world("strong");
+        for _ in 0..sessions {
+            sign_in(&mut world, "u1");
+        }
+        world.outside.calls = 0;
+        world.outside.puts = 0;
+        let step = world.call(
+            "DELETE",
+            "/_session/admin/sessions?user=u1",
+            Some(ADMIN),
+            &Value::Null,
+        );
+        assert_eq!(refused(step).0, 204);
+        (world.outside.calls, world.outside.puts)
+    };
+    assert_eq!(cost(1), (0, 0));
+    assert_eq!(cost(50), (0, 0));
+}
+
+#[test]
+fn a_visitor_sees_the_own_sessions_and_ends_one() {
+    under_both(|consistency| {
+        let mut world = world(consistency);
+        let laptop = sign_in(&mut world, "u1");
+        let jar = world.jar.clone();
+        world.wait(1);
+        sign_in(&mut world, "u2");
+        world.wait(1);
+        sign_in(&mut world, "u1");
+        let Step::Answer(answer) = world.call("GET", "/_session/sessions", None, &Value::Null)
+        else {
+            panic!("no answer");
+        };
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        let sessions = body["sessions"].as_array().unwrap();
+        assert_eq!(sessions.len(), 2, "{body}");
+        assert_eq!(
+            sessions.iter().filter(|one| one["current"] == true).count(),
+            1
+        );
+        let laptop = told(&laptop, "x-session-id").unwrap();
+        let path = format!("/_session/sessions/{laptop}");
+        let mine = world.jar.clone();
+        assert_eq!(
+            refused(world.call("DELETE", &path, None, &Value::Null)).0,
+            204
+        );
+        assert_eq!(world.jar, mine);
+        settle_down(&mut world, consistency);
+        world.move_to_another_isolate();
+        world.visit();
+        world.jar = jar;
+        assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
+    });
+}
+
+#[test]
+fn nobody_ends_the_session_of_somebody_else() {
+    under_both(|consistency| {
+        let mut world = world(consistency);
+        let victim = sign_in(&mut world, "u1");
+        let jar = world.jar.clone();
+        let path = format!(
+            "/_session/sessions/{}",
+            told(&victim, "x-session-id").unwrap()
+        );
+        sign_in(&mut world, "u2");
+        assert_eq!(
+            refused(world.call("DELETE", &path, None, &Value::Null)).0,
+            404
+        );
+        world.jar = None;
+        assert_eq!(
+            refused(world.call("DELETE", &path, None, &Value::Null)).0,
+            401
+        );
+        world.jar = jar;
+        world.visit();
+    });
+}
+
+#[test]
+fn with_one_session_too_many_the_oldest_ends() {
+    under_both(|consistency| {
+        let mut world = World::new(&json!({ "CONSISTENCY": consistency, "MAX_PER_USER": "2" }));
+        let mut jars = Vec::new();
+        for _ in 0..3 {
+            sign_in(&mut world, "u1");
+            jars.push(world.jar.clone());
+            world.wait(10);
+        }
+        world.move_to_another_isolate();
+        let live: Vec<bool> = jars
+            .iter()
+            .map(|jar| {
+                world.jar.clone_from(jar);
+                matches!(world.get("/"), Step::Forward(_))
+            })
+            .collect();
+        assert_eq!(live, [false, true, true]);
+    });
+}
+
+#[test]
+fn revocations_that_cannot_be_heard_of_are_told_as_degraded_and_asked_for_no_more_than_once_a_second()
+ {
+    let mut world = world("strong");
+    sign_in(&mut world, "u1");
+    world.outside.silent.directory = true;
+    world.wait(5);
+    for _ in 0..10 {
+        let forward = world.visit();
+        assert_eq!(told(&forward, "x-session-state"), Some("degraded"));
+    }
+    world.outside.silent.directory = false;
+    world.wait(1);
+    assert_eq!(told(&world.visit(), "x-session-state"), Some("active"));
+}

@@ -1,0 +1,200 @@
+//! Bodies of our own API: JSON objects, read strictly. What two readers could understand in two ways
+//! is refused.
+
+use core::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::inbound::request::Request;
+
+/// The most bytes a body may have.
+pub const LARGEST: usize = 64 * 1024;
+
+/// The deepest nesting.
+const DEEPEST: usize = 32;
+
+/// Why a body was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadBody {
+    /// Not declared as JSON, or compressed.
+    MediaType,
+    /// Not UTF-8.
+    Encoding,
+    /// Nested too deeply.
+    Depth,
+    /// Not a JSON object, or one with the same member twice.
+    Malformed,
+}
+
+/// Reads the body of `request`.
+///
+/// # Errors
+/// [`BadBody`].
+pub fn object(request: &Request<'_>, body: &[u8]) -> Result<Map<String, Value>, BadBody> {
+    let declared = request.header("content-type").unwrap_or_default();
+    let media_type = declared.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json")
+        && !media_type.eq_ignore_ascii_case("application/merge-patch+json")
+        || request.header("content-encoding").is_some()
+    {
+        return Err(BadBody::MediaType);
+    }
+    let text = core::str::from_utf8(body).map_err(|_| BadBody::Encoding)?;
+    if text.starts_with('\u{feff}') {
+        return Err(BadBody::Encoding);
+    }
+    if depth(text) > DEEPEST {
+        return Err(BadBody::Depth);
+    }
+    match serde_json::from_str(text) {
+        Ok(Strict(Value::Object(object))) => Ok(object),
+        _ => Err(BadBody::Malformed),
+    }
+}
+
+/// How deep brackets nest, outside of strings. Counted before anything is built.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A JSON value of which no object has a member twice.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Builder).map(Self)
+    }
+}
+
+struct Builder;
+
+impl<'de> DeserializeSeed<'de> for Builder {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Builder {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        let number = Number::from_f64(value).ok_or_else(|| E::custom("out of range"))?;
+        Ok(Value::Number(number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(value) = access.next_element_seed(Self)? {
+            array.push(value);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            let value = access.next_value_seed(Self)?;
+            if object.insert(key, value).is_some() {
+                return Err(A::Error::custom("a member occurs twice"));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content_type: &str, body: &[u8]) -> Result<Map<String, Value>, BadBody> {
+        let packed = format!("POST\nhttps://chat.example/\ncontent-type\n{content_type}");
+        object(&Request::parse(&packed).unwrap(), body)
+    }
+
+    #[test]
+    fn an_object_is_read() {
+        let object = read(
+            "application/json; charset=utf-8",
+            br#"{"a":[1,-2,0.5,null,true,"x"]}"#,
+        );
+        assert_eq!(
+            Value::Object(object.unwrap()),
+            serde_json::json!({ "a": [1, -2, 0.5, null, true, "x"] })
+        );
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let json = "application/json";
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(32), "]".repeat(32));
+        let deepest = "[".repeat(60_000);
+        let brackets = format!("{{\"a\":\"{}\"}}", "[".repeat(100));
+        assert!(read(json, brackets.as_bytes()).is_ok());
+        for (content_type, body, expected) in [
+            ("text/plain", b"{}".as_slice(), BadBody::MediaType),
+            ("", b"{}", BadBody::MediaType),
+            (json, b"\xff\xfe{\0}\0", BadBody::Encoding),
+            (json, b"{\"a\":\"\xc3\"}", BadBody::Encoding),
+            (json, "\u{feff}{}".as_bytes(), BadBody::Encoding),
+            (json, deep.as_bytes(), BadBody::Depth),
+            (json, deepest.as_bytes(), BadBody::Depth),
+            (json, b"", BadBody::Malformed),
+            (json, b"[]", BadBody::Malformed),
+            (json, b"{}{}", BadBody::Malformed),
+            (json, br#"{"a":1,"a":2}"#, BadBody::Malformed),
+            (json, br#"{"a":{"b":1,"b":2}}"#, BadBody::Malformed),
+            (json, br#"{"a":1e999}"#, BadBody::Malformed),
+            (json, br#"{"a":NaN}"#, BadBody::Malformed),
+            (json, br#"{"a":"\ud800"}"#, BadBody::Malformed),
+        ] {
+            assert_eq!(
+                read(content_type, body).err(),
+                Some(expected),
+                "{:.40}",
+                String::from_utf8_lossy(body)
+            );
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What a session's object still has to do elsewhere: tell the directory that the session ended, show
+//! the record to the namespace, keep the directory's list. Each is in the row until it is done, so
+//! each is done at least once; all of them may be repeated.
+
+use serde_json::json;
+
+use crate::clock::{Seconds, UnixMillis};
+use crate::encoding;
+use crate::ledger::command::{Changing, Command, Order};
+use crate::ledger::row::{BadRow, Row};
+use crate::session::change::Change;
+use crate::session::id::{Handle, RecordName};
+use crate::session::lifetime::{Lifetime, stored_until};
+use crate::session::record::Epoch;
+use crate::store::Write;
+use crate::store::revocations::Subject;
+use crate::tenant_id::TenantId;
+
+/// The namespace takes one write a second per key.
+const SPACING_MS: u64 = 1_000;
+
+/// How long after the end of a session its object keeps the row.
+const FORGET_AFTER: Seconds = Seconds(60);
+
+/// How long single sessions stay in the feed: far longer than the namespace takes to show the
+/// tombstone everywhere. While that is not written, the feed is told again with every attempt.
+const ANNOUNCED_FOR: Seconds = Seconds(600);
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE_MS: u64 = 60_000;
+
+/// What to do next.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// Say this to the directory, then [`done`].
+    Directory(String),
+    /// Store this, then [`done`].
+    Write(Write),
+    /// Nothing before then.
+    Sleep(UnixMillis),
+    /// The row serves nobody any more; delete it.
+    Forget,
+}
+
+/// Which errand was run; handed from [`next`] to [`done`] with the row's serial number, so that a
+/// change in between is not taken for done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The end was announced.
+    Announce,
+    /// The record was stored.
+    Write,
+    /// The list was kept.
+    List,
+}
+
+/// An errand under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// What it is.
+    pub kind: Kind,
+    /// The row's serial number when it was begun.
+    pub serial: u64,
+}
+
+/// What to do next for `handle`, and what to say to [`done`] afterwards.
+///
+/// # Errors
+/// [`BadRow`].
+pub fn next(
+    tenant: &TenantId,
+    handle: Handle,
+    row: &[u8],
+    now: UnixMillis,
+) -> Result<(Errand, Option<Running>), BadRow> {
+    let row = Row::decode(row)?;
+    if !(row.announce_due || row.namespace_due || row.list_due) {
+        let forget_at = UnixMillis((row.expires() + FORGET_AFTER).0.saturating_mul(1000));
+        let errand = if now >= forget_at {
+            Errand::Forget
+        } else {
+            Errand::Sleep(forget_at)
+        };
+        return Ok((errand, None));
+    }
+    if now.0 < row.retry_at {
+        return Ok((Errand::Sleep(UnixMillis(row.retry_at)), None));
+    }
+    let run = |kind, errand| {
+        let serial = row.serial;
+        Ok((errand, Some(Running { kind, serial })))
+    };
+    if row.announce_due {
+        let until = (now.seconds() + ANNOUNCED_FOR).0;
+        let subjects = [Subject::Session(handle).to_text()];
+        let command = json!({ "do": "revoke", "subjects": subjects, "until": until });
+        return run(Kind::Announce, Errand::Directory(command.to_string()));
+    }
+    if row.namespace_due {
+        let free_at = row.namespace_at + SPACING_MS;
+        if now.0 >= free_at {
+            let name = RecordName::derive(tenant, handle);
+            let ttl = stored_until(row.expires(), now.seconds());
+            return run(
+                Kind::Write,
+                Errand::Write(Write::record(&name, row.sealed.clone(), ttl)),
+            );
+        }
+        if !row.list_due {
+            return Ok((Errand::Sleep(UnixMillis(free_at)), None));
+        }
+    }
+    run(Kind::List, Errand::Directory(list_command(&row, handle)))
+}
+
+fn list_command(row: &Row, handle: Handle) -> String {
+    let handle = handle.to_text();
+    match row.listed() {
+        Some(tag) => json!({
+            "do": "list-in",
+            "session": handle,
+            "user": encoding::base64url(tag),
+            "created": row.created,
+            "until": row.expires().0,
+            "most": row.most,
+            "end": end_command(Seconds(row.longest)).to_text(),
+        }),
+        None => json!({ "do": "list-out", "session": handle }),
+    }
+    .to_string()
+}
+
+/// What ends a session that is one too many for its user.
+fn end_command(longest: Seconds) -> Command {
+    let end = Change {
+        end: true,
+        ..Change::default()
+    };
+    Command {
+        lifetime: Lifetime {
+            idle: longest,
+            absolute: longest,
+            remember: longest,
+        },
+        max_per_user: None,
+        adopt: None,
+        // Ending twice is ending once, so it need not be told apart.
+        order: Order::Change(Changing::new(end, 0, Epoch::default())),
+    }
+}
+
+/// The row after an errand was run.
+///
+/// # Errors
+/// [`BadRow`].
+pub fn done(
+    row: &[u8],
+    running: Running,
+    succeeded: bool,
+    now: UnixMillis,
+) -> Result<Vec<u8>, BadRow> {
+    let mut row = Row::decode(row)?;
+    if running.kind == Kind::Write {
+        row.namespace_at = now.0;
+    }
+    if succeeded {
+        row.retries = 0;
+        row.retry_at = 0;
+        if running.serial == row.serial {
+            match running.kind {
+                Kind::Announce => row.announce_due = false,
+                Kind::Write => row.namespace_due = false,
+                Kind::List => row.list_due = false,
+            }
+        }
+    } else {
+        row.retries += 1;
+        let pause = 500_u64 << row.retries.min(8);
+        row.retry_at = now.0 + pause.min(LONGEST_PAUSE_MS);
+        // What could not be shown to the namespace must stay in the feed meanwhile.
+        row.announce_due |= running.kind == Kind::Write && row.is_ended;
+    }
+    Ok(row.encode())
+}

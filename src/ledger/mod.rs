@@ -1,0 +1,305 @@
+//! The object that orders one session's changes (consistency `strong`).
+//!
+//! There is one for each session, named by tenant and handle, and only it writes the session's
+//! record: to its own row, and through to the namespace for everybody to read. Commands are applied
+//! one after the other, each whole: read the row, decide here, write the row, answer. What must
+//! still happen elsewhere is part of the row (its *errands*), so an object that dies anywhere in
+//! between goes on where it was.
+//!
+//! Like the gateway this is synchronous and does no I/O: the edge hands the row in, keeps what comes
+//! out, and runs the errands one at a time.
+
+pub mod command;
+pub mod errand;
+mod row;
+
+use rand_chacha::rand_core::Rng;
+
+use crate::clock::{Seconds, UnixMillis, UnixSeconds};
+use crate::keys::KeyRing;
+use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
+use crate::ledger::row::Row;
+use crate::session::change::{Circumstances, Outcome};
+use crate::session::codec;
+use crate::session::id::{Handle, RecordName};
+use crate::session::lifetime::Lifetime;
+use crate::session::record::{Entry, Fit, Record};
+use crate::tenant_id::TenantId;
+
+pub use row::BadRow;
+
+/// How many changes an object remembers, to know one that is delivered twice.
+const REMEMBERED: usize = 64;
+
+/// The longest lease.
+const LONGEST_LEASE: Seconds = Seconds(300);
+
+/// Whose session an object orders, and with what.
+pub struct Ledger<'a, R> {
+    /// The tenant.
+    pub tenant: &'a TenantId,
+    /// The session.
+    pub handle: Handle,
+    /// The tenant's keys.
+    pub keys: &'a KeyRing,
+    /// A cryptographic random source.
+    pub random: &'a mut R,
+    /// The time.
+    pub now: UnixMillis,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What the caller is told.
+    pub reply: Reply,
+    /// The row, if it changed; to be stored before the caller is told.
+    pub row: Option<Vec<u8>>,
+    /// The caller is told only when the next errand is done, and whether it was.
+    pub wait: bool,
+}
+
+impl<R: Rng> Ledger<'_, R> {
+    /// Applies a command to the row.
+    ///
+    /// # Errors
+    /// [`BadRow`] if the row is not one; nothing is changed then.
+    pub fn command(&mut self, command: &Command, row: Option<&[u8]>) -> Result<Verdict, BadRow> {
+        let mut row = row.map(Row::decode).transpose()?;
+        let adopted = self.adopt(command, &mut row);
+        let (reply, changed) = match &command.order {
+            Order::Read => (self.tell(row.as_ref(), &[]), false),
+            Order::Repair => {
+                if let Some(row) = row.as_mut() {
+                    row.serial += 1;
+                    row.namespace_due = true;
+                }
+                (self.tell(row.as_ref(), &[]), row.is_some())
+            }
+            Order::Change(changing) => self.change(command, changing, &mut row),
+            Order::Lease { seconds, token } => self.lease(row.as_mut(), *seconds, *token),
+            Order::Release { token } => self.release(row.as_mut(), *token),
+        };
+        let wait = changed && row.as_ref().is_some_and(|row| row.announce_due);
+        let store = (changed || adopted).then_some(row).flatten();
+        Ok(Verdict {
+            reply,
+            row: store.map(|row| row.encode()),
+            wait,
+        })
+    }
+
+    /// A session that was recorded before there was an object for it is taken over as it is.
+    fn adopt(&mut self, command: &Command, row: &mut Option<Row>) -> bool {
+        match &command.adopt {
+            Some(sealed) if row.is_none() => {
+                if let Ok(Entry::Live(record)) = codec::open(sealed, &self.name(), self.keys) {
+                    let expires = command.lifetime.end(&record.span());
+                    *row = Some(Row::adopting(sealed.clone(), expires));
+                }
+                row.is_some()
+            }
+            _ => false,
+        }
+    }
+
+    fn change(
+        &mut self,
+        command: &Command,
+        changing: &Changing,
+        row: &mut Option<Row>,
+    ) -> (Reply, bool) {
+        let record = match self.subject(changing, row.as_ref()) {
+            Ok(record) => record,
+            Err(is) => return (Reply::is(is), false),
+        };
+        if let Some(row) = row.as_mut() {
+            if row.applied.contains(&changing.once) {
+                return (self.tell(Some(row), &[]), false);
+            }
+            let held = row.lease_at(self.now).map(|lease| lease.token);
+            // A token that does not hold any more is refused also when nobody else has the lease.
+            if changing.lease.is_some() && changing.lease != held {
+                return (Reply::is(Is::Held), false);
+            }
+        }
+        if changing
+            .if_version
+            .is_some_and(|version| version != record.version)
+        {
+            return (self.tell_as(Is::Conflict, row.as_ref()), false);
+        }
+        let change = match changing.id.map(|id| record.fit(&id, self.now.seconds())) {
+            None | Some(Fit::Current) => changing.change.clone(),
+            Some(Fit::Grace) => changing.change.clone().in_grace(),
+            Some(Fit::Replaced | Fit::Outdated) => return (Reply::is(Is::Outdated), false),
+        };
+        let outcome = change.apply(
+            &record,
+            &Circumstances {
+                lifetime: &command.lifetime,
+                keys: self.keys,
+                epoch: changing.epoch,
+                now: self.now.seconds(),
+            },
+        );
+        if !outcome.written {
+            // Nothing is recorded of it, and nothing needs to be.
+            let sealed = codec::seal(&outcome.entry, &self.name(), self.keys, self.random);
+            let reply = Reply {
+                refused: outcome.refused_names(),
+                sealed: sealed.unwrap_or_default(),
+                ..Reply::is(Is::Live)
+            };
+            return (reply, false);
+        }
+        self.write(command, changing, &record, &outcome, row)
+    }
+
+    /// The record a change is about, or why there is none.
+    fn subject(&self, changing: &Changing, row: Option<&Row>) -> Result<Record, Is> {
+        match (row, &changing.begin) {
+            (Some(row), _) => match self.open(row) {
+                Some(Entry::Live(record)) => Ok(record),
+                Some(Entry::Ended { .. }) => Err(Is::Ended),
+                None => Err(Is::Unreadable),
+            },
+            (None, Some(begin)) => Ok(self.first(begin)),
+            (None, None) => Err(Is::Absent),
+        }
+    }
+
+    fn first(&self, begin: &Begin) -> Record {
+        Record {
+            device: begin.device.clone(),
+            country: begin.country.clone(),
+            ..Record::unstored(self.handle, begin.id, begin.created, self.now.seconds())
+        }
+    }
+
+    fn write(
+        &mut self,
+        command: &Command,
+        changing: &Changing,
+        before: &Record,
+        outcome: &Outcome,
+        row: &mut Option<Row>,
+    ) -> (Reply, bool) {
+        let Some(sealed) = codec::seal(&outcome.entry, &self.name(), self.keys, self.random) else {
+            return (Reply::is(Is::Unreadable), false);
+        };
+        let expires = expiry(&outcome.entry, before, &command.lifetime);
+        let row = row.get_or_insert_with(Row::default);
+        row.sealed = sealed;
+        row.set_expires(expires);
+        row.serial += 1;
+        row.namespace_due = true;
+        match &outcome.entry {
+            Entry::Ended { .. } => {
+                row.is_ended = true;
+                row.announce_due = true;
+                row.list_due = row.list_no_more() || row.list_due;
+                row.end_lease();
+                // Whoever signs out waits for this.
+                row.retry_at = 0;
+            }
+            Entry::Live(record) => self.list(command, record, row),
+        }
+        row.applied.push(changing.once);
+        if row.applied.len() > REMEMBERED {
+            row.applied.remove(0);
+        }
+        (self.tell(Some(row), &outcome.refused_names()), true)
+    }
+
+    /// A session is listed when it is first stored, and again when it belongs to somebody else or
+    /// the name for its user changed.
+    fn list(&self, command: &Command, record: &Record, row: &mut Row) {
+        let user = record.identity.as_ref().map(|who| who.user.as_str());
+        let tag = user.and_then(|user| self.keys.user_tags(user).next());
+        if row.list_under(tag) {
+            row.created = record.created.0;
+            row.most = command.max_per_user;
+            row.longest = command.lifetime.longest().0;
+            row.list_due = true;
+        }
+    }
+
+    fn lease(&self, row: Option<&mut Row>, seconds: Seconds, token: Option<u64>) -> (Reply, bool) {
+        let Some(row) = row else {
+            return (Reply::is(Is::Absent), false);
+        };
+        if !matches!(self.open(row), Some(Entry::Live(_))) {
+            return (Reply::is(Is::Ended), false);
+        }
+        let until = UnixMillis(self.now.0 + seconds.min(LONGEST_LEASE).0 * 1000);
+        if let Some(held) = row
+            .lease_at(self.now)
+            .filter(|held| token != Some(held.token))
+        {
+            let held = Reply {
+                lease: Some((0, held.until)),
+                ..Reply::is(Is::Held)
+            };
+            return (held, false);
+        }
+        let token = row.set_lease(self.now, until);
+        let given = Reply {
+            lease: Some((token, until)),
+            ..self.tell(Some(row), &[])
+        };
+        (given, true)
+    }
+
+    fn release(&self, row: Option<&mut Row>, token: u64) -> (Reply, bool) {
+        let Some(row) = row else {
+            return (Reply::is(Is::Absent), false);
+        };
+        let held = row.lease_at(self.now).map(|lease| lease.token);
+        if held == Some(token) {
+            row.end_lease();
+        }
+        (self.tell(Some(row), &[]), held == Some(token))
+    }
+
+    fn tell(&self, row: Option<&Row>, refused: &[String]) -> Reply {
+        let is = match row.map(|row| self.open(row)) {
+            None => Is::Absent,
+            Some(None) => Is::Unreadable,
+            Some(Some(Entry::Ended { .. })) => Is::Ended,
+            // What ran out is told with its record, so that the caller finds the limit.
+            Some(Some(Entry::Live(_))) => Is::Live,
+        };
+        Reply {
+            refused: refused.to_vec(),
+            ..self.tell_as(is, row)
+        }
+    }
+
+    fn tell_as(&self, is: Is, row: Option<&Row>) -> Reply {
+        Reply {
+            sealed: row.map(|row| row.sealed.clone()).unwrap_or_default(),
+            ..Reply::is(is)
+        }
+    }
+
+    fn open(&self, row: &Row) -> Option<Entry> {
+        codec::open(&row.sealed, &self.name(), self.keys).ok()
+    }
+
+    fn name(&self) -> RecordName {
+        RecordName::derive(self.tenant, self.handle)
+    }
+}
+
+/// Until when a row matters: a live session until its limit, an ended one until no cookie of it can
+/// be valid any more, so that nothing ever begins again under its handle.
+fn expiry(entry: &Entry, before: &Record, lifetime: &Lifetime) -> UnixSeconds {
+    match entry {
+        Entry::Live(record) => lifetime.end(&record.span()),
+        Entry::Ended { at } => (*at).max(before.created) + lifetime.longest(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,356 @@
+//! A record as CBOR (RFC 8949): a map with numbered fields.
+//!
+//! Written so that an older and a newer Worker can share a record: a field this release does not
+//! know is kept as it was read and written back behind the others; a field that is missing has its
+//! neutral value. Only another `kind` is something an older release must leave alone.
+
+use minicbor::data::Type;
+use minicbor::{Decoder, Encoder};
+
+use crate::clock::{Seconds, UnixSeconds};
+use crate::session::data::Data;
+use crate::session::id::{Handle, SessionId};
+use crate::session::identity::Identity;
+use crate::session::record::{Entry, Epoch, Previous, Record, Version};
+
+/// The field numbers. Never reused.
+mod field {
+    pub(super) const KIND: u32 = 0;
+    pub(super) const AT: u32 = 1;
+    pub(super) const HANDLE: u32 = 2;
+    pub(super) const SEEN: u32 = 3;
+    pub(super) const VERSION: u32 = 4;
+    pub(super) const IDLE: u32 = 5;
+    pub(super) const PIN: u32 = 6;
+    pub(super) const DATA: u32 = 7;
+    pub(super) const ID: u32 = 8;
+    pub(super) const PREVIOUS: u32 = 9;
+    pub(super) const ROTATED: u32 = 10;
+    pub(super) const EPOCH: u32 = 11;
+    pub(super) const REMEMBERED: u32 = 12;
+    pub(super) const AUTHENTICATED: u32 = 13;
+    pub(super) const USER: u32 = 14;
+    pub(super) const EMAIL: u32 = 15;
+    pub(super) const NAME: u32 = 16;
+    pub(super) const GROUPS: u32 = 17;
+    pub(super) const DEVICE: u32 = 18;
+    pub(super) const COUNTRY: u32 = 19;
+    pub(super) const BY_SIGN_IN: u32 = 20;
+}
+
+const LIVE: u8 = 0;
+const ENDED: u8 = 1;
+
+/// Why bytes are not an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadFields {
+    /// Not the shape of one.
+    Malformed,
+    /// A kind of a newer release.
+    NewerKind,
+}
+
+impl From<minicbor::decode::Error> for BadFields {
+    fn from(_: minicbor::decode::Error) -> Self {
+        Self::Malformed
+    }
+}
+
+/// The entry as CBOR.
+#[must_use]
+pub fn encode(entry: &Entry) -> Vec<u8> {
+    let mut writer = Writer(Vec::with_capacity(256));
+    match entry {
+        Entry::Live(record) => writer.live(record),
+        Entry::Ended { at } => {
+            writer.number(field::KIND, u64::from(ENDED));
+            writer.number(field::AT, at.0);
+        }
+    }
+    // Indefinite length: unknown fields follow without being counted.
+    [&[0xbf], writer.0.as_slice(), &[0xff]].concat()
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn live(&mut self, record: &Record) {
+        self.number(field::KIND, u64::from(LIVE));
+        self.number(field::AT, record.created.0);
+        self.bytes(field::HANDLE, &record.handle.0);
+        self.number(field::SEEN, record.seen.0);
+        self.number(field::VERSION, record.version.0);
+        self.bytes(field::ID, record.id.as_bytes());
+        if let Some(previous) = &record.previous {
+            self.bytes(field::PREVIOUS, previous.id.as_bytes());
+            self.number(field::ROTATED, previous.at.0);
+            if previous.by_sign_in {
+                self.number(field::BY_SIGN_IN, 1);
+            }
+        }
+        self.number(field::EPOCH, record.epoch.0);
+        if let Some(idle) = record.idle {
+            self.number(field::IDLE, idle.0);
+        }
+        if record.remembered {
+            self.number(field::REMEMBERED, 1);
+        }
+        if let Some(at) = record.authenticated {
+            self.number(field::AUTHENTICATED, at.0);
+        }
+        if let Some(identity) = &record.identity {
+            self.text(field::USER, Some(&identity.user));
+            self.text(field::EMAIL, identity.email.as_deref());
+            self.text(field::NAME, identity.name.as_deref());
+            if !identity.groups.is_empty() {
+                self.text(field::GROUPS, Some(&identity.groups.join(",")));
+            }
+        }
+        self.text(field::PIN, record.pin.as_deref());
+        self.text(field::DEVICE, record.device.as_deref());
+        self.text(field::COUNTRY, record.country.as_deref());
+        self.text(field::DATA, record.data.stored());
+        self.0.extend_from_slice(&record.unknown);
+    }
+
+    // Writing to memory cannot fail, so nothing is lost by not looking at the results.
+
+    fn number(&mut self, field: u32, number: u64) {
+        let mut encoder = Encoder::new(&mut self.0);
+        let _ = encoder.u32(field).and_then(|encoder| encoder.u64(number));
+    }
+
+    fn bytes(&mut self, field: u32, bytes: &[u8]) {
+        let mut encoder = Encoder::new(&mut self.0);
+        let _ = encoder.u32(field).and_then(|encoder| encoder.bytes(bytes));
+    }
+
+    fn text(&mut self, field: u32, text: Option<&str>) {
+        if let Some(text) = text {
+            let mut encoder = Encoder::new(&mut self.0);
+            let _ = encoder.u32(field).and_then(|encoder| encoder.str(text));
+        }
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Fields<'b> {
+    kind: Option<u64>,
+    at: u64,
+    handle: Option<[u8; 16]>,
+    seen: u64,
+    version: u64,
+    id: Option<[u8; 16]>,
+    previous: Option<[u8; 16]>,
+    rotated: u64,
+    by_sign_in: bool,
+    epoch: u64,
+    idle: Option<u64>,
+    remembered: bool,
+    authenticated: Option<u64>,
+    user: Option<&'b str>,
+    email: Option<&'b str>,
+    name: Option<&'b str>,
+    groups: Option<&'b str>,
+    pin: Option<&'b str>,
+    device: Option<&'b str>,
+    country: Option<&'b str>,
+    data: Option<&'b str>,
+    unknown: Vec<u8>,
+}
+
+/// Reads an entry.
+///
+/// # Errors
+/// [`BadFields`].
+pub fn decode(bytes: &[u8]) -> Result<Entry, BadFields> {
+    let mut decoder = Decoder::new(bytes);
+    let counted = decoder.map()?;
+    let mut fields = Fields::default();
+    let mut left = counted.unwrap_or(u64::MAX);
+    while left > 0 {
+        if counted.is_none() && decoder.datatype()? == Type::Break {
+            break;
+        }
+        let start = decoder.position();
+        let field = decoder.u32()?;
+        if !fields.read(field, &mut decoder)? {
+            decoder.skip()?;
+            let raw = bytes.get(start..decoder.position());
+            fields
+                .unknown
+                .extend_from_slice(raw.ok_or(BadFields::Malformed)?);
+        }
+        left -= 1;
+    }
+    fields.into_entry()
+}
+
+impl<'b> Fields<'b> {
+    /// Takes the value of a known field; `false` for an unknown one.
+    fn read(&mut self, field: u32, decoder: &mut Decoder<'b>) -> Result<bool, BadFields> {
+        match field {
+            field::KIND => self.kind = Some(decoder.u64()?),
+            field::AT => self.at = decoder.u64()?,
+            field::HANDLE => self.handle = Some(sixteen(decoder)?),
+            field::SEEN => self.seen = decoder.u64()?,
+            field::VERSION => self.version = decoder.u64()?,
+            field::ID => self.id = Some(sixteen(decoder)?),
+            field::PREVIOUS => self.previous = Some(sixteen(decoder)?),
+            field::ROTATED => self.rotated = decoder.u64()?,
+            field::BY_SIGN_IN => self.by_sign_in = decoder.u64()? != 0,
+            field::EPOCH => self.epoch = decoder.u64()?,
+            field::IDLE => self.idle = Some(decoder.u64()?),
+            field::REMEMBERED => self.remembered = decoder.u64()? != 0,
+            field::AUTHENTICATED => self.authenticated = Some(decoder.u64()?),
+            field::USER => self.user = Some(decoder.str()?),
+            field::EMAIL => self.email = Some(decoder.str()?),
+            field::NAME => self.name = Some(decoder.str()?),
+            field::GROUPS => self.groups = Some(decoder.str()?),
+            field::PIN => self.pin = Some(decoder.str()?),
+            field::DEVICE => self.device = Some(decoder.str()?),
+            field::COUNTRY => self.country = Some(decoder.str()?),
+            field::DATA => self.data = Some(decoder.str()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn into_entry(self) -> Result<Entry, BadFields> {
+        let at = UnixSeconds(self.at);
+        match self.kind.map(u8::try_from) {
+            Some(Ok(LIVE)) => self.into_record(at).map(Entry::Live),
+            Some(Ok(ENDED)) => Ok(Entry::Ended { at }),
+            Some(_) => Err(BadFields::NewerKind),
+            None => Err(BadFields::Malformed),
+        }
+    }
+
+    fn into_record(self, created: UnixSeconds) -> Result<Record, BadFields> {
+        let handle = Handle(self.handle.ok_or(BadFields::Malformed)?);
+        let id = SessionId::from_bytes(self.id.ok_or(BadFields::Malformed)?);
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let identity = self.user.map(|user| Identity {
+            user: user.to_owned(),
+            email: owned(self.email),
+            name: owned(self.name),
+            groups: self
+                .groups
+                .map(|groups| groups.split(',').map(str::to_owned).collect())
+                .unwrap_or_default(),
+        });
+        Ok(Record {
+            previous: self.previous.map(|id| Previous {
+                id: SessionId::from_bytes(id),
+                at: UnixSeconds(self.rotated),
+                by_sign_in: self.by_sign_in,
+            }),
+            version: Version(self.version),
+            epoch: Epoch(self.epoch),
+            idle: self.idle.map(Seconds),
+            remembered: self.remembered,
+            identity,
+            authenticated: self.authenticated.map(UnixSeconds),
+            pin: owned(self.pin),
+            device: owned(self.device),
+            country: owned(self.country),
+            data: Data::from_stored(self.data.unwrap_or_default().to_owned()),
+            unknown: self.unknown,
+            ..Record::unstored(handle, id, created, UnixSeconds(self.seen))
+        })
+    }
+}
+
+fn sixteen(decoder: &mut Decoder<'_>) -> Result<[u8; 16], BadFields> {
+    decoder
+        .bytes()?
+        .try_into()
+        .map_err(|_| BadFields::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record() -> Record {
+        let (identity, remembered) = Identity::parse(
+            r#"{"user":"u","email":"u@x.example","name":"Zoë","groups":["a","b"],"remember":true}"#,
+        )
+        .unwrap();
+        Record {
+            previous: Some(Previous {
+                id: SessionId::from_bytes([4; 16]),
+                at: UnixSeconds(9),
+                by_sign_in: true,
+            }),
+            version: Version(7),
+            epoch: Epoch(1_700_000_000_000),
+            idle: Some(Seconds(600)),
+            remembered,
+            identity: Some(identity),
+            authenticated: Some(UnixSeconds(8)),
+            pin: Some("blue".to_owned()),
+            device: Some("phone".to_owned()),
+            country: Some("AT".to_owned()),
+            data: Data::default().patched(r#"{"tier":"pro"}"#).unwrap(),
+            ..Record::unstored(
+                Handle([3; 16]),
+                SessionId::from_bytes([5; 16]),
+                UnixSeconds(1_700_000_000),
+                UnixSeconds(1_700_000_500),
+            )
+        }
+    }
+
+    #[test]
+    fn every_kind_of_entry_comes_back_as_it_was() {
+        let bare = Record::unstored(
+            Handle([1; 16]),
+            SessionId::from_bytes([2; 16]),
+            UnixSeconds(1),
+            UnixSeconds(2),
+        );
+        for entry in [
+            Entry::Live(record()),
+            Entry::Live(bare),
+            Entry::Ended { at: UnixSeconds(5) },
+        ] {
+            assert_eq!(decode(&encode(&entry)), Ok(entry));
+        }
+    }
+
+    #[test]
+    fn fields_of_a_newer_release_survive_a_rewrite() {
+        let mut bytes = encode(&Entry::Live(record()));
+        bytes.pop();
+        let mut newer = Encoder::new(&mut bytes);
+        newer.u32(99).unwrap().str("from the future").unwrap();
+        newer.u32(100).unwrap().array(2).unwrap().u8(1).unwrap();
+        newer.map(1).unwrap().u8(1).unwrap().bool(true).unwrap();
+        bytes.push(0xff);
+        let Ok(Entry::Live(mut read)) = decode(&bytes) else {
+            panic!("not read");
+        };
+        assert!(!read.unknown.is_empty());
+        read.version = Version(8);
+        let again = encode(&Entry::Live(read.clone()));
+        assert!(again.windows(15).any(|window| window == b"from the future"));
+        assert_eq!(decode(&again), Ok(Entry::Live(read)));
+    }
+
+    #[test]
+    fn a_kind_of_a_newer_release_is_told_apart() {
+        assert_eq!(decode(&[0xa1, 0, 7]), Err(BadFields::NewerKind));
+        assert_eq!(decode(&[0xa0]), Err(BadFields::Malformed));
+        assert_eq!(decode(&[]), Err(BadFields::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = decode(&bytes);
+        }
+    }
+}

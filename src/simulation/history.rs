@@ -1,0 +1,376 @@
+//! What happened in a run, as the outside saw it, and whether it may have.
+//!
+//! The guarantees, for consistency `strong`:
+//!
+//! | | |
+//! | --- | --- |
+//! | G1 | a browser that was told its change is kept sees it in every later request |
+//! | G2 | what a browser has seen once it goes on seeing |
+//! | G3 | a change that was acknowledged is there at the end |
+//! | G4 | what was ended serves nobody, from the cache period after the acknowledgement on |
+//! | G5 | an id has one successor at most |
+//! | G6 | nobody sees what was stored for somebody else |
+//! | G7 | a conversation stays where it is while nothing is wrong there |
+//! | G8 | no session outlives its limits, and none ends before them unless it was ended |
+//!
+//! With KV alone G1 to G4 hold only for what has been seen, so there G5 to G8 are checked, and that
+//! nobody who is not marked `degraded` is shown less than its cookie vouches for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A number that only ever is added to a session's data: a change that can be recognised.
+pub(crate) type Mark = u64;
+
+/// One observation, at a time in milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Observation {
+    pub(crate) at: u64,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum What {
+    /// An origin got a request of this browser, sent at `sent`.
+    Served {
+        browser: usize,
+        sent: u64,
+        session: String,
+        created: u64,
+        marks: BTreeSet<Mark>,
+        degraded: bool,
+        origin: String,
+    },
+    /// A browser was told that its change is kept.
+    Kept {
+        browser: usize,
+        session: String,
+        mark: Mark,
+    },
+    /// Somebody was told that this session is over.
+    Over { session: String },
+    /// A browser's id was replaced.
+    Replaced { from: String, to: String },
+    /// A browser was told that its session is no more, for this reason.
+    Refused {
+        browser: usize,
+        sent: u64,
+        session: String,
+        reason: String,
+    },
+    /// The namespace was written.
+    Put { key: String, writer: usize },
+    /// How a session stands when everything has come to rest.
+    Rests {
+        session: String,
+        marks: BTreeSet<Mark>,
+    },
+}
+
+/// The limits a run has.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Whether changes are ordered.
+    pub(crate) ordered: bool,
+    /// How long an isolate may believe what it knows, and how long an answer may be on its way.
+    pub(crate) cache_ms: u64,
+    pub(crate) idle_ms: u64,
+    pub(crate) absolute_ms: u64,
+}
+
+/// What must not have happened: which guarantee, and what broke it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Violation(pub(crate) &'static str, pub(crate) String);
+
+/// Whose marks these are: the browser that set them.
+pub(crate) fn owner(mark: Mark) -> usize {
+    usize::try_from(mark >> 32).unwrap()
+}
+
+pub(crate) fn check(history: &[Observation], limits: &Limits) -> Vec<Violation> {
+    let mut checker = Checker {
+        limits: *limits,
+        kept: BTreeMap::new(),
+        seen: BTreeMap::new(),
+        over: BTreeMap::new(),
+        successors: BTreeMap::new(),
+        homes: BTreeMap::new(),
+        used: BTreeMap::new(),
+        puts: BTreeMap::new(),
+        violations: Vec::new(),
+    };
+    for observation in history {
+        checker.take(observation);
+    }
+    checker.violations
+}
+
+struct Checker {
+    limits: Limits,
+    /// Per browser and session: marks, and when they were acknowledged.
+    kept: BTreeMap<(usize, String), Vec<(u64, Mark)>>,
+    /// Per browser and session: marks, and when they were first shown.
+    seen: BTreeMap<(usize, String), BTreeMap<Mark, u64>>,
+    over: BTreeMap<String, u64>,
+    successors: BTreeMap<String, String>,
+    homes: BTreeMap<String, String>,
+    /// When a session was last used.
+    used: BTreeMap<String, u64>,
+    puts: BTreeMap<(String, usize), u64>,
+    violations: Vec<Violation>,
+}
+
+impl Checker {
+    fn fault(&mut self, guarantee: &'static str, what: String) {
+        self.violations.push(Violation(guarantee, what));
+    }
+
+    fn take(&mut self, observation: &Observation) {
+        let at = observation.at;
+        match &observation.what {
+            What::Served { .. } => self.served(at, &observation.what),
+            What::Kept {
+                browser,
+                session,
+                mark,
+            } => self
+                .kept
+                .entry((*browser, session.clone()))
+                .or_default()
+                .push((at, *mark)),
+            What::Over { session } => {
+                self.over.entry(session.clone()).or_insert(at);
+            }
+            What::Replaced { from, to } => {
+                let known = self.successors.entry(from.clone()).or_insert(to.clone());
+                if known != to {
+                    let what = format!("{from} became {known} and {to}");
+                    self.fault("G5", what);
+                }
+            }
+            What::Refused {
+                session,
+                reason,
+                sent,
+                ..
+            } => {
+                let used = self.used.get(session).copied().unwrap_or(*sent);
+                // Use is written down now and then only: that much may be missing at the end.
+                let idle = at.saturating_sub(used) * 2 >= self.limits.idle_ms;
+                if !idle && !self.over.contains_key(session) && self.limits.ordered {
+                    let what = format!("{session} was refused at {at}: {reason}");
+                    self.fault("G8", what);
+                }
+            }
+            What::Put { key, writer } => {
+                let last = self.puts.insert((key.clone(), *writer), at);
+                if last.is_some_and(|last| at - last < 1_000) {
+                    self.fault("P7", format!("{key} was written twice in a second, at {at}"));
+                }
+            }
+            What::Rests { session, marks } => {
+                if !self.limits.ordered {
+                    return;
+                }
+                let lost: Vec<Mark> = self
+                    .kept
+                    .iter()
+                    .filter(|((_, kept), _)| kept == session)
+                    .flat_map(|(_, kept)| kept.iter().map(|(_, mark)| *mark))
+                    .filter(|mark| !marks.contains(mark))
+                    .collect();
+                if !lost.is_empty() {
+                    self.fault("G3", format!("{session} lost {lost:?}"));
+                }
+            }
+        }
+    }
+
+    fn served(&mut self, at: u64, what: &What) {
+        let What::Served {
+            browser,
+            sent,
+            session,
+            created,
+            marks,
+            degraded,
+            origin,
+        } = what
+        else {
+            return;
+        };
+        if let Some(foreign) = marks.iter().find(|mark| owner(**mark) != *browser) {
+            self.fault("G6", format!("{session} of {browser} shows {foreign}"));
+        }
+        if at >= created + self.limits.absolute_ms {
+            self.fault("G8", format!("{session} outlived its limit, at {at}"));
+        }
+        let home = self.homes.entry(session.clone()).or_insert(origin.clone());
+        if home != origin {
+            let what = format!("{session} moved from {home} to {origin}");
+            self.fault("G7", what);
+        }
+        let used = self.used.entry(session.clone()).or_insert(at);
+        *used = (*used).max(at);
+        if *degraded || !self.limits.ordered {
+            return;
+        }
+        let key = (*browser, session.clone());
+        let missing: Vec<Mark> = self
+            .kept
+            .get(&key)
+            .into_iter()
+            .flatten()
+            .filter(|(kept_at, mark)| kept_at <= sent && !marks.contains(mark))
+            .map(|(_, mark)| *mark)
+            .collect();
+        if !missing.is_empty() {
+            let what = format!("{session} sent at {sent}, served at {at}, lacks {missing:?}");
+            self.fault("G1", what);
+        }
+        let seen = self.seen.entry(key).or_default();
+        let unseen: Vec<Mark> = seen
+            .iter()
+            .filter(|(mark, shown_at)| *shown_at <= sent && !marks.contains(mark))
+            .map(|(mark, _)| *mark)
+            .collect();
+        // An answer must arrive before the browser can be said to have seen anything.
+        for mark in marks {
+            seen.entry(*mark).or_insert(at);
+        }
+        let ended = self.over.get(session).copied();
+        if ended.is_some_and(|ended| *sent > ended + self.limits.cache_ms) {
+            self.fault("G4", format!("{session} was served at {at}, ended at {ended:?}"));
+        }
+        if !unseen.is_empty() {
+            let what = format!("{session} sent at {sent} no more shows {unseen:?}");
+            self.fault("G2", what);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        ordered: true,
+        cache_ms: 5_000,
+        idle_ms: 600_000,
+        absolute_ms: 3_600_000,
+    };
+
+    fn served(at: u64, marks: &[Mark]) -> Observation {
+        Observation {
+            at,
+            what: What::Served {
+                browser: 0,
+                sent: at,
+                session: "s".to_owned(),
+                created: 0,
+                marks: marks.iter().copied().collect(),
+                degraded: false,
+                origin: "a".to_owned(),
+            },
+        }
+    }
+
+    fn observed(at: u64, what: What) -> Observation {
+        Observation { at, what }
+    }
+
+    fn kept(at: u64, mark: Mark) -> Observation {
+        let session = "s".to_owned();
+        observed(
+            at,
+            What::Kept {
+                browser: 0,
+                session,
+                mark,
+            },
+        )
+    }
+
+    fn over(at: u64) -> Observation {
+        let session = "s".to_owned();
+        observed(at, What::Over { session })
+    }
+
+    fn broken(history: &[Observation]) -> Vec<&'static str> {
+        check(history, &LIMITS)
+            .into_iter()
+            .map(|violation| violation.0)
+            .collect()
+    }
+
+    #[test]
+    fn a_sound_history_is_sound() {
+        let history = [
+            served(0, &[]),
+            kept(10, 1),
+            served(20, &[1]),
+            kept(30, 2),
+            served(40, &[1, 2]),
+            over(50),
+            served(5_050, &[1, 2]),
+        ];
+        assert_eq!(broken(&history), [""; 0]);
+    }
+
+    #[test]
+    fn a_stale_read_is_caught() {
+        assert_eq!(broken(&[kept(10, 1), served(20, &[])]), ["G1"]);
+        assert_eq!(broken(&[served(10, &[1]), served(20, &[])]), ["G2"]);
+    }
+
+    #[test]
+    fn a_lost_update_is_caught() {
+        let rests = What::Rests {
+            session: "s".to_owned(),
+            marks: BTreeSet::from([2]),
+        };
+        assert_eq!(broken(&[kept(10, 1), kept(11, 2), observed(20, rests)]), ["G3"]);
+    }
+
+    #[test]
+    fn a_resurrection_is_caught() {
+        assert_eq!(broken(&[over(10), served(5_011, &[])]), ["G4"]);
+    }
+
+    #[test]
+    fn a_double_rotation_is_caught() {
+        let replaced = |to: &str| {
+            let (from, to) = ("a".to_owned(), to.to_owned());
+            observed(1, What::Replaced { from, to })
+        };
+        assert_eq!(broken(&[replaced("b"), replaced("b")]), [""; 0]);
+        assert_eq!(broken(&[replaced("b"), replaced("c")]), ["G5"]);
+    }
+
+    #[test]
+    fn foreign_data_a_move_and_a_broken_limit_are_caught() {
+        assert_eq!(broken(&[served(1, &[7 << 32])]), ["G6"]);
+        let mut moved = served(2, &[]);
+        if let What::Served { origin, .. } = &mut moved.what {
+            *origin = "b".to_owned();
+        }
+        assert_eq!(broken(&[served(1, &[]), moved]), ["G7"]);
+        assert_eq!(broken(&[served(3_600_000, &[])]), ["G8"]);
+        let refused = What::Refused {
+            browser: 0,
+            sent: 20,
+            session: "s".to_owned(),
+            reason: "unknown".to_owned(),
+        };
+        assert_eq!(broken(&[served(10, &[]), observed(20, refused)]), ["G8"]);
+    }
+
+    #[test]
+    fn a_key_that_is_written_too_often_is_caught() {
+        let put = |at| {
+            let (key, writer) = ("k".to_owned(), 0);
+            observed(at, What::Put { key, writer })
+        };
+        assert_eq!(broken(&[put(0), put(1_000)]), [""; 0]);
+        assert_eq!(broken(&[put(0), put(999)]), ["P7"]);
+    }
+}

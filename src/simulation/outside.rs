@@ -1,0 +1,206 @@
+//! A namespace and its objects that answer at once: for tests of one decision after another.
+
+use std::collections::HashMap;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+use super::directory::Directory;
+use crate::clock::UnixMillis;
+use crate::encoding::base64url;
+use crate::keys::{DeploymentKeys, KeyRing};
+use crate::ledger::Ledger;
+use crate::ledger::command::{Command, object_name, parse_object_name};
+use crate::ledger::errand::{self, Errand};
+use crate::store::{Answers, Body, Class, Found, Need, Write};
+use crate::tenant_id::TenantId;
+
+/// The key every test deployment has.
+pub(crate) const KEY: [u8; 32] = [7; 32];
+
+/// What does not answer.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Silent {
+    pub(crate) reads: bool,
+    pub(crate) writes: bool,
+    pub(crate) objects: bool,
+    pub(crate) directory: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Outside {
+    pub(crate) namespace: HashMap<String, Vec<u8>>,
+    pub(crate) rows: HashMap<String, Vec<u8>>,
+    pub(crate) directory: Directory,
+    pub(crate) silent: Silent,
+    /// The record goes no further than its object.
+    pub(crate) holds_back: bool,
+    pub(crate) reads: usize,
+    pub(crate) calls: usize,
+    pub(crate) feeds: usize,
+    pub(crate) puts: usize,
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+pub(crate) fn keys(tenant: &TenantId) -> KeyRing {
+    let keys = DeploymentKeys::parse(&base64url(&KEY)).unwrap();
+    KeyRing::derive(&keys, tenant).unwrap()
+}
+
+impl Outside {
+    /// Meets one need; `writes` are what a gateway wants stored.
+    pub(crate) fn meet(
+        &mut self,
+        need: &Need,
+        writes: Vec<Write>,
+        answers: &mut Answers,
+        now: UnixMillis,
+    ) {
+        match need {
+            Need::Read { key, .. } => {
+                let found = self.read(key);
+                answers.add(key, found);
+            }
+            Need::List { prefix } => {
+                let mut names: Vec<&str> = self
+                    .namespace
+                    .keys()
+                    .filter(|key| key.starts_with(prefix))
+                    .map(String::as_str)
+                    .collect();
+                names.sort_unstable();
+                let found = if self.silent.reads {
+                    Found::Unavailable
+                } else {
+                    Found::Bytes(names.join("\n").into_bytes())
+                };
+                self.feeds += usize::from(prefix.starts_with("r:"));
+                answers.add(prefix, found);
+            }
+            Need::Call {
+                class,
+                name,
+                command,
+                key,
+            } => {
+                let found = self.call(*class, name, command, now);
+                answers.add(key, found);
+            }
+            Need::Body { limit } => {
+                let body = self.body.clone().unwrap_or_default();
+                answers.set_body(if body.len() > *limit {
+                    Body::TooLarge
+                } else {
+                    Body::Bytes(body)
+                });
+            }
+            Need::Store => {
+                let acknowledged = self.put(writes);
+                answers.set_written(acknowledged);
+            }
+        }
+    }
+
+    pub(crate) fn put(&mut self, writes: Vec<Write>) -> bool {
+        if !self.silent.writes {
+            self.puts += writes.len();
+            let entries = writes.into_iter().map(|write| (write.key, write.value));
+            self.namespace.extend(entries);
+        }
+        !self.silent.writes
+    }
+
+    fn read(&mut self, key: &str) -> Found {
+        self.reads += 1;
+        match self.namespace.get(key) {
+            _ if self.silent.reads => Found::Unavailable,
+            Some(bytes) => Found::Bytes(bytes.clone()),
+            None => Found::Absent,
+        }
+    }
+
+    fn call(&mut self, class: Class, name: &str, command: &str, now: UnixMillis) -> Found {
+        match class {
+            Class::Session if self.silent.objects => Found::Unavailable,
+            Class::Directory if self.silent.directory => Found::Unavailable,
+            Class::Session => {
+                self.calls += 1;
+                Found::Bytes(self.command(name, command, now))
+            }
+            Class::Directory => {
+                self.feeds += usize::from(command.contains("\"feed\""));
+                Found::Bytes(self.direct(name, command, now))
+            }
+        }
+    }
+
+    fn direct(&mut self, tenant: &str, command: &str, now: UnixMillis) -> Vec<u8> {
+        let (answer, surplus) = self.directory.obey(command, now);
+        for one in surplus {
+            self.command(&format!("{tenant}/{}", one.session), &one.command, now);
+        }
+        answer
+    }
+
+    fn command(&mut self, name: &str, command: &str, now: UnixMillis) -> Vec<u8> {
+        let (tenant, handle) = parse_object_name(name).unwrap();
+        let command = Command::parse(command).unwrap();
+        let mut random = ChaCha20Rng::seed_from_u64(now.0);
+        let mut ledger = Ledger {
+            tenant: &tenant,
+            handle,
+            keys: &keys(&tenant),
+            random: &mut random,
+            now,
+        };
+        let row = self.rows.get(name).map(Vec::as_slice);
+        let verdict = ledger.command(&command, row).unwrap();
+        let mut reply = verdict.reply;
+        if let Some(row) = verdict.row {
+            self.rows.insert(name.to_owned(), row);
+            if self.silent.directory && verdict.wait {
+                reply.unannounced = true;
+            }
+            self.run_errands(name, now);
+        }
+        reply.to_bytes()
+    }
+
+    /// Runs what the object has to do, as far as it can be done now.
+    pub(crate) fn run_errands(&mut self, name: &str, now: UnixMillis) {
+        let (tenant, handle) = parse_object_name(name).unwrap();
+        assert_eq!(object_name(&tenant, handle), name);
+        let mut at = now;
+        while let Some(row) = self.rows.get(name).cloned() {
+            let (errand, running) = errand::next(&tenant, handle, &row, at).unwrap();
+            let done = match errand {
+                // What waits for its turn, without waiting here.
+                Errand::Sleep(until) if until.0 <= at.0 + 1_000 => {
+                    at = until;
+                    continue;
+                }
+                Errand::Sleep(_) => return,
+                Errand::Forget => {
+                    self.rows.remove(name);
+                    return;
+                }
+                Errand::Write(write) => {
+                    if self.holds_back {
+                        return;
+                    }
+                    self.put(vec![write])
+                }
+                Errand::Directory(command) => {
+                    let heard = !self.silent.directory;
+                    if heard {
+                        self.direct(tenant.as_str(), &command, now);
+                    }
+                    heard
+                }
+            };
+            let row = self.rows.get(name).cloned().unwrap();
+            let after = errand::done(&row, running.unwrap(), done, at).unwrap();
+            self.rows.insert(name.to_owned(), after);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What a tenant knows about all its sessions together: its revocations, and who has which.
+//!
+//! `strong`: a Durable Object per tenant holds both, and a revocation is one row there. `eventual`:
+//! the namespace holds a key for each revocation and for each session of a user, and nothing is ever
+//! read to be written again, so no two writers can undo each other. Either way the list of sessions
+//! is a hint: what is on it is looked up before it is believed.
+
+use serde_json::{Value, json};
+
+use crate::clock::{Seconds, UnixSeconds};
+use crate::encoding;
+use crate::keys::UserTag;
+use crate::session::id::Handle;
+use crate::session::record::Epoch;
+use crate::store::revocations::Subject;
+use crate::store::{Class, Need, Write};
+use crate::tenant::Consistency;
+use crate::tenant_id::TenantId;
+
+/// What the answer to a feed is filed under.
+pub const FEED: &str = "feed";
+
+/// What the answer to a revocation is filed under.
+pub const REVOKED: &str = "revoked";
+
+/// What the answer to a list is filed under.
+pub const LISTED: &str = "listed";
+
+/// Under which name a tenant's revocations are kept in the namespace.
+#[must_use]
+pub fn revocation_prefix(tenant: &TenantId) -> String {
+    format!("r:{tenant}:")
+}
+
+/// Under which name sessions are listed in the namespace.
+fn list_prefix(tenant: &TenantId, user: Option<UserTag>) -> String {
+    match user {
+        Some(tag) => format!("i:{tenant}:{}:", encoding::base64url(&tag)),
+        None => format!("i:{tenant}:"),
+    }
+}
+
+/// To ask for all revocations after `since`.
+#[must_use]
+pub fn ask_feed(tenant: &TenantId, consistency: Consistency, since: Epoch) -> Need {
+    match consistency {
+        Consistency::Strong => call(tenant, json!({ "do": "feed", "since": since.0 }), FEED),
+        Consistency::Eventual => Need::List {
+            prefix: revocation_prefix(tenant),
+        },
+    }
+}
+
+/// What [`ask_feed`]'s answer is filed under.
+#[must_use]
+pub fn feed_key(tenant: &TenantId, consistency: Consistency) -> String {
+    match consistency {
+        Consistency::Strong => FEED.to_owned(),
+        Consistency::Eventual => revocation_prefix(tenant),
+    }
+}
+
+/// To revoke these subjects, until no session from before can still exist.
+#[must_use]
+pub fn revoke(tenant: &TenantId, subjects: &[Subject], until: UnixSeconds) -> Need {
+    let subjects: Vec<String> = subjects.iter().map(|subject| subject.to_text()).collect();
+    let command = json!({ "do": "revoke", "subjects": subjects, "until": until.0 });
+    call(tenant, command, REVOKED)
+}
+
+/// The same for a namespace: a key for each subject.
+#[must_use]
+pub fn revocation(tenant: &TenantId, subject: Subject, epoch: Epoch, ttl: Seconds) -> Write {
+    let prefix = revocation_prefix(tenant);
+    Write {
+        key: format!("{prefix}{}:{}", subject.to_text(), epoch.0),
+        value: Vec::new(),
+        ttl,
+    }
+}
+
+/// A session's place on the namespace's list.
+#[must_use]
+pub fn listing(tenant: &TenantId, user: UserTag, listed: &Listed, ttl: Seconds) -> Write {
+    let prefix = list_prefix(tenant, Some(user));
+    Write {
+        key: format!("{prefix}{}:{}", listed.created.0, listed.handle.to_text()),
+        value: Vec::new(),
+        ttl,
+    }
+}
+
+/// To list a user's sessions under each of these tags, or all of the tenant's.
+#[must_use]
+pub fn ask_list(tenant: &TenantId, consistency: Consistency, which: &Which<'_>) -> Vec<Need> {
+    match consistency {
+        Consistency::Strong => {
+            let tags: Option<Vec<String>> = which
+                .tags
+                .map(|tags| tags.iter().map(|tag| encoding::base64url(tag)).collect());
+            let command =
+                json!({ "do": "list", "users": tags, "after": which.after, "limit": which.limit });
+            vec![call(tenant, command, LISTED)]
+        }
+        Consistency::Eventual => list_keys(tenant, which.tags)
+            .into_iter()
+            .map(|prefix| Need::List { prefix })
+            .collect(),
+    }
+}
+
+/// The prefixes that [`ask_list`] lists in a namespace.
+#[must_use]
+pub fn list_keys(tenant: &TenantId, tags: Option<&[UserTag]>) -> Vec<String> {
+    match tags {
+        None => vec![list_prefix(tenant, None)],
+        Some(tags) => tags
+            .iter()
+            .map(|tag| list_prefix(tenant, Some(*tag)))
+            .collect(),
+    }
+}
+
+/// Which sessions to list.
+pub struct Which<'a> {
+    /// Of this user, under each key there is; all of the tenant's if none.
+    pub tags: Option<&'a [UserTag]>,
+    /// Those that come after this one: the `next` of the page before.
+    pub after: Option<&'a str>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A session that is on the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Which.
+    pub handle: Handle,
+    /// When it began.
+    pub created: UnixSeconds,
+}
+
+/// Reads the object's answer to a list, and what the next page begins after.
+#[must_use]
+pub fn read_list(answer: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let sessions = answer.get("sessions")?.as_array()?;
+    let one = |entry: &Value| {
+        Some(Listed {
+            handle: Handle::parse(entry.get(0)?.as_str()?)?,
+            created: UnixSeconds(entry.get(1)?.as_u64()?),
+        })
+    };
+    let next = answer.get("next").and_then(Value::as_str);
+    Some((
+        sessions.iter().filter_map(one).collect(),
+        next.map(str::to_owned),
+    ))
+}
+
+/// Reads names of the namespace's list: `…:<created>:<handle>`.
+pub fn read_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Listed> {
+    names
+        .filter_map(|name| {
+            let mut parts = name.rsplit(':');
+            Some(Listed {
+                handle: Handle::parse(parts.next()?)?,
+                created: UnixSeconds(parts.next()?.parse().ok()?),
+            })
+        })
+        .collect()
+}
+
+/// The point in history a revocation was given.
+#[must_use]
+pub fn read_epoch(answer: &[u8]) -> Option<Epoch> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    answer.get("epoch")?.as_u64().map(Epoch)
+}
+
+/// The lines of a namespace's answer to [`Need::List`].
+#[must_use]
+pub fn names(answer: &[u8]) -> impl Iterator<Item = &str> {
+    let text = core::str::from_utf8(answer).unwrap_or_default();
+    text.lines()
+}
+
+fn call(tenant: &TenantId, command: Value, key: &str) -> Need {
+    Need::Call {
+        class: Class::Directory,
+        name: tenant.to_string(),
+        command: command.to_string(),
+        key: key.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespaces_list_is_read_from_its_names() {
+        let tenant = TenantId::parse("t").unwrap();
+        let listed = Listed {
+            handle: Handle([1; 16]),
+            created: UnixSeconds(17),
+        };
+        let write = listing(&tenant, [2; 16], &listed, Seconds(60));
+        assert!(
+            write
+                .key
+                .starts_with(&list_keys(&tenant, Some(&[[2; 16]]))[0])
+        );
+        let text = format!("{}\ni:t:x:rubbish\n", write.key);
+        assert_eq!(read_names(names(text.as_bytes())), [listed]);
+    }
+
+    #[test]
+    fn an_objects_list_is_read_with_where_it_goes_on() {
+        let handle = Handle([1; 16]).to_text();
+        let answer = format!(r#"{{"sessions":[["{handle}",17],["x",1]],"next":"n"}}"#);
+        let (listed, next) = read_list(answer.as_bytes()).unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(next.as_deref(), Some("n"));
+        assert!(read_list(b"{}").is_none());
+    }
+}

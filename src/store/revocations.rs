@@ -1,0 +1,294 @@
+//! The revocations an isolate knows: a tenant's feed, asked for at most twice in a cache period for
+//! all sessions together.
+//!
+//! A revocation is a point in the tenant's history ([`Epoch`]): one session, one user everywhere, or
+//! everybody. A session that began at an earlier point than its user was revoked at is over, so "log
+//! out everywhere" is one entry however many sessions there are, and no session that is being made
+//! at the same moment slips through.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::clock::UnixMillis;
+use crate::encoding;
+use crate::keys::UserTag;
+use crate::session::id::Handle;
+use crate::session::record::Epoch;
+
+/// Above so many entries old ones of single sessions are forgotten.
+const MOST_REMEMBERED: usize = 50_000;
+
+/// How long a single session's revocation is remembered then: far longer than storage takes to show
+/// its tombstone everywhere.
+const SESSION_REMEMBERED_MS: u64 = 600_000;
+
+/// How long nobody asks again after asking in vain.
+const PAUSE_MS: u64 = 1_000;
+
+/// What is revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// One session. Storage holds its tombstone; this tells isolates that hold a copy.
+    Session(Handle),
+    /// All sessions of a user.
+    User(UserTag),
+    /// All sessions of the tenant.
+    Tenant,
+}
+
+impl Subject {
+    /// A letter and, but for the tenant, 22 base64url characters.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        match self {
+            Self::Session(handle) => format!("s{}", handle.to_text()),
+            Self::User(tag) => format!("u{}", encoding::base64url(&tag)),
+            Self::Tenant => "t".to_owned(),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (letter, name) = text.split_at_checked(1)?;
+        match letter {
+            "s" => Handle::parse(name).map(Self::Session),
+            "u" => encoding::from_base64url_exact(name).map(Self::User),
+            "t" => Some(Self::Tenant),
+            _ => None,
+        }
+    }
+}
+
+/// How fresh this isolate's knowledge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Fresh enough, and not to be asked for anew yet.
+    Fresh,
+    /// Fresh enough; to be asked for anew beside the request.
+    Due,
+    /// Too old to decide by.
+    Stale,
+    /// Too old to decide by, and it could not be asked for a moment ago.
+    Unreachable,
+}
+
+/// What one isolate knows.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    revoked: HashMap<Subject, Epoch>,
+    last: Epoch,
+    /// When it was last asked for and answered.
+    learned: Option<UnixMillis>,
+    /// When it was last asked for beside a request.
+    asked: UnixMillis,
+    /// When it was last asked for in vain.
+    failed: Option<UnixMillis>,
+}
+
+/// A feed that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadFeed;
+
+impl Revocations {
+    /// The last revocation known.
+    #[must_use]
+    pub fn last(&self) -> Epoch {
+        self.last
+    }
+
+    /// Whether anything was ever heard.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.learned.is_some()
+    }
+
+    /// How fresh the knowledge is when it must not be older than `period_ms`.
+    #[must_use]
+    pub fn freshness(&self, period_ms: u64, now: UnixMillis) -> Freshness {
+        let age = self.learned.map_or(u64::MAX, |at| now.millis_since(at));
+        if age >= period_ms.max(1) {
+            match self.failed {
+                Some(at) if now.millis_since(at) < PAUSE_MS => Freshness::Unreachable,
+                _ => Freshness::Stale,
+            }
+        } else if age * 2 >= period_ms && now.millis_since(self.asked) * 2 >= period_ms {
+            Freshness::Due
+        } else {
+            Freshness::Fresh
+        }
+    }
+
+    /// Notes that it is being asked for beside a request.
+    pub fn note_asked(&mut self, now: UnixMillis) {
+        self.asked = now;
+    }
+
+    /// Notes what a namespace lists under [`prefix`] as: `r:<tenant>:<subject>:<epoch>`. What is no
+    /// such name is passed over.
+    ///
+    /// [`prefix`]: super::directory::revocation_prefix
+    pub fn learn_names<'a>(&mut self, names: impl Iterator<Item = &'a str>, now: UnixMillis) {
+        for name in names {
+            let mut parts = name.rsplit(':');
+            let epoch = parts.next().and_then(|text| text.parse().ok()).map(Epoch);
+            let subject = parts.next().and_then(Subject::parse);
+            if let (Some(epoch), Some(subject)) = (epoch, subject) {
+                self.note(subject, epoch);
+            }
+        }
+        self.learned = Some(now);
+    }
+
+    /// Notes what the feed said at `now`: `{"epoch": last, "revoked": [[subject, epoch], …]}`. What
+    /// is known already stays known.
+    ///
+    /// # Errors
+    /// [`BadFeed`] if it is not a feed; nothing is learned then.
+    pub fn learn(&mut self, feed: &[u8], now: UnixMillis) -> Result<(), BadFeed> {
+        let feed: Value = serde_json::from_slice(feed).map_err(|_| BadFeed)?;
+        let last = feed.get("epoch").and_then(Value::as_u64).ok_or(BadFeed)?;
+        let revoked = feed.get("revoked").and_then(Value::as_array);
+        for entry in revoked.ok_or(BadFeed)? {
+            let subject = entry
+                .get(0)
+                .and_then(Value::as_str)
+                .and_then(Subject::parse);
+            let epoch = entry.get(1).and_then(Value::as_u64);
+            let (Some(subject), Some(epoch)) = (subject, epoch) else {
+                return Err(BadFeed);
+            };
+            self.note(subject, Epoch(epoch));
+        }
+        self.last = self.last.max(Epoch(last));
+        self.learned = Some(now);
+        self.forget_old_sessions(now);
+        Ok(())
+    }
+
+    /// Notes that it was asked for in vain; nobody else asks for a moment. Whether that is news.
+    pub fn note_failed(&mut self, now: UnixMillis) -> bool {
+        let known = self
+            .failed
+            .is_some_and(|at| now.millis_since(at) < PAUSE_MS);
+        if !known {
+            self.failed = Some(now);
+        }
+        !known
+    }
+
+    /// Notes one revocation.
+    pub fn note(&mut self, subject: Subject, epoch: Epoch) {
+        let known = self.revoked.entry(subject).or_default();
+        *known = (*known).max(epoch);
+    }
+
+    /// Forgets revoked sessions that by now everybody reads as ended from storage.
+    fn forget_old_sessions(&mut self, now: UnixMillis) {
+        if self.revoked.len() > MOST_REMEMBERED {
+            self.revoked.retain(|subject, epoch| {
+                !matches!(subject, Subject::Session(_))
+                    || now.millis_since(UnixMillis(epoch.0)) < SESSION_REMEMBERED_MS
+            });
+        }
+    }
+
+    /// Whether a session that began at `epoch` is over.
+    #[must_use]
+    pub fn covers(&self, handle: Handle, tags: &[UserTag], epoch: Epoch) -> bool {
+        if self.revoked.is_empty() {
+            return false;
+        }
+        let after = |subject| self.revoked.get(&subject).is_some_and(|at| *at > epoch);
+        self.revoked.contains_key(&Subject::Session(handle))
+            || after(Subject::Tenant)
+            || tags.iter().any(|tag| after(Subject::User(*tag)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: UserTag = [1; 16];
+    const HANDLE: Handle = Handle([2; 16]);
+
+    fn feed(entries: &[(Subject, u64)]) -> Vec<u8> {
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(subject, epoch)| (subject.to_text(), epoch))
+            .collect();
+        let last = entries.iter().map(|(_, epoch)| **epoch).max().unwrap_or(0);
+        serde_json::json!({ "epoch": last, "revoked": entries })
+            .to_string()
+            .into_bytes()
+    }
+
+    fn learned(entries: &[(Subject, u64)]) -> Revocations {
+        let mut revocations = Revocations::default();
+        revocations.learn(&feed(entries), UnixMillis(0)).unwrap();
+        revocations
+    }
+
+    #[test]
+    fn a_user_is_revoked_up_to_a_point_and_may_begin_anew_after_it() {
+        let revocations = learned(&[(Subject::User(USER), 10)]);
+        assert!(revocations.covers(HANDLE, &[USER], Epoch(9)));
+        assert!(!revocations.covers(HANDLE, &[USER], Epoch(10)));
+        assert!(!revocations.covers(HANDLE, &[[9; 16]], Epoch(9)));
+        assert!(
+            revocations.covers(HANDLE, &[[9; 16], USER], Epoch(9)),
+            "under a retired key"
+        );
+    }
+
+    #[test]
+    fn a_tenant_is_revoked_likewise_and_a_session_for_good() {
+        let revocations = learned(&[(Subject::Tenant, 10), (Subject::Session(HANDLE), 11)]);
+        assert!(revocations.covers(Handle([0; 16]), &[], Epoch(9)));
+        assert!(!revocations.covers(Handle([0; 16]), &[], Epoch(10)));
+        assert!(revocations.covers(HANDLE, &[], Epoch(99)));
+        assert_eq!(revocations.last(), Epoch(11));
+    }
+
+    #[test]
+    fn a_later_feed_takes_nothing_back() {
+        let mut revocations = learned(&[(Subject::User(USER), 10)]);
+        revocations
+            .learn(&feed(&[(Subject::User(USER), 4)]), UnixMillis(1))
+            .unwrap();
+        revocations.learn(&feed(&[]), UnixMillis(2)).unwrap();
+        assert!(revocations.covers(HANDLE, &[USER], Epoch(9)));
+    }
+
+    #[test]
+    fn what_is_no_feed_teaches_nothing() {
+        let mut revocations = Revocations::default();
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"epoch":1}"#,
+            r#"{"epoch":1,"revoked":[["x",1]]}"#,
+        ] {
+            assert_eq!(
+                revocations.learn(bad.as_bytes(), UnixMillis(5)),
+                Err(BadFeed)
+            );
+        }
+        assert_eq!(
+            revocations.freshness(5_000, UnixMillis(5)),
+            Freshness::Stale
+        );
+    }
+
+    #[test]
+    fn it_is_asked_for_once_in_half_a_period_and_never_used_beyond_one() {
+        let mut revocations = learned(&[]);
+        let at = |millis| UnixMillis(millis);
+        assert_eq!(revocations.freshness(5_000, at(2_499)), Freshness::Fresh);
+        assert_eq!(revocations.freshness(5_000, at(2_500)), Freshness::Due);
+        revocations.note_asked(at(2_500));
+        assert_eq!(revocations.freshness(5_000, at(2_501)), Freshness::Fresh);
+        assert_eq!(revocations.freshness(5_000, at(5_000)), Freshness::Stale);
+    }
+}
