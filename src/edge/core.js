@@ -105,6 +105,14 @@ export function objectCommand(name, command, row) {
 }
 
 /**
+ * The row as an object finds it that was started anew.
+ * @param {Uint8Array} row
+ */
+export function objectResumed(row) {
+  return ofInstance(() => glue.objectResumed(row, Date.now()));
+}
+
+/**
  * The reply with the word that what changed is not announced yet.
  * @param {Uint8Array} reply
  */

@@ -135,6 +135,13 @@ pub fn next_errand(name: &str, row: &[u8], now: f64) -> NextErrand {
     NextErrand { text, value }
 }
 
+/// The row as an object finds it that was started anew.
+#[wasm_bindgen(js_name = objectResumed)]
+#[must_use]
+pub fn resumed(row: Vec<u8>, now: f64) -> Vec<u8> {
+    errand::resumed(&row, millis(now)).unwrap_or(row)
+}
+
 /// The row after an errand; `ticket` is what it was announced with.
 #[wasm_bindgen(js_name = objectDone)]
 #[must_use]

@@ -3,7 +3,14 @@
  * the row is kept, and errands are run one at a time.
  */
 import { DurableObject } from "cloudflare:workers";
-import { configure, objectCommand, objectDone, objectErrand, objectUnannounced } from "./core.js";
+import {
+  configure,
+  objectCommand,
+  objectDone,
+  objectErrand,
+  objectResumed,
+  objectUnannounced,
+} from "./core.js";
 import { report, within } from "./waiting.js";
 
 /** How long an errand may take, in milliseconds. */
@@ -30,7 +37,8 @@ export class SessionObject extends DurableObject {
     super(ctx, env);
     configure(env);
     this.#name = ctx.storage.kv.get("name");
-    this.#row = ctx.storage.kv.get("row");
+    const row = ctx.storage.kv.get("row");
+    this.#row = row && objectResumed(row);
   }
 
   /**

@@ -154,9 +154,10 @@ impl Gateway {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<bool, Vec<Need>> {
-        let begins = alteration
-            .token
-            .is_some_and(|token| token.least_version == Version::UNSTORED);
+        let begins = !alteration.change.end
+            && alteration
+                .token
+                .is_some_and(|token| token.least_version == Version::UNSTORED);
         let signs_in = alteration.change.identify.is_some();
         let tenant = &self.deployment.tenant;
         let asked = answers
@@ -173,9 +174,10 @@ impl Gateway {
     fn change_command(&mut self, alteration: &Alteration<'_>, now: UnixMillis) -> Command {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let once = self.random.next_u64();
+        // What ends need not begin first.
         let unstored = alteration
             .token
-            .filter(|token| token.least_version == Version::UNSTORED);
+            .filter(|token| token.least_version == Version::UNSTORED && !alteration.change.end);
         let changing = Changing {
             id: alteration.token.map(|token| token.id),
             begin: unstored.map(|token| Begin {

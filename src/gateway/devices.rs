@@ -1,5 +1,7 @@
 //! The visitor's own sessions: see them, end one, end this one, end all.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 
 use super::alteration::{Alteration, Altered, Hindrance};
@@ -9,12 +11,15 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::cookie::jar::{self, Presented};
 use crate::cookie::set_cookie;
+use crate::cookie::token::Token;
 use crate::inbound::request::Request;
 use crate::keys::UserTag;
 use crate::session::change::Change;
 use crate::session::id::Handle;
 use crate::session::record::Epoch;
+use crate::store::cache::{Known, Prepared};
 use crate::store::revocations::Subject;
 use crate::store::{Answers, Found, Need, directory};
 use crate::tenant::Consistency;
@@ -104,30 +109,52 @@ impl Gateway {
             self.end(handle, passage.answers, passage.now)?;
             return Ok(signed_out);
         }
-        match self.recognise(passage)? {
-            Caller::Visitor(visitor) if visitor.is_recorded() => {
-                let tags = &visitor.session.tags;
-                if everywhere && !tags.is_empty() {
-                    let subjects: Vec<_> = tags.iter().map(|tag| Subject::User(*tag)).collect();
-                    self.revoke(&subjects, passage.answers, passage.now)?;
-                }
-                self.end(visitor.token.handle, passage.answers, passage.now)?;
-                Ok(signed_out)
+        let session = match self.recognise(passage)? {
+            Caller::Visitor(visitor) if visitor.is_recorded() => Some(visitor.session),
+            // A genuine cookie with an id from before may still put an end to it.
+            Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
+                self.session_of_cookie(passage)
             }
-            Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => Ok(signed_out),
+            // What is over can put an end to nothing else.
+            Caller::Over(problem) if everywhere => {
+                return Err(Halt::Refuse {
+                    problem,
+                    clear_cookie: true,
+                });
+            }
+            Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => None,
+        };
+        if let Some(session) = session {
+            if everywhere && !session.tags.is_empty() {
+                let subjects: Vec<_> = session.tags.iter().map(|tag| Subject::User(*tag)).collect();
+                self.revoke(&subjects, passage.answers, passage.now)?;
+            }
+            self.end(session.record.handle, passage.answers, passage.now)?;
+        }
+        Ok(signed_out)
+    }
+
+    /// What this isolate has just learned of the session that a genuine cookie names.
+    fn session_of_cookie(&mut self, passage: &Passage<'_>) -> Option<Rc<Prepared>> {
+        let handle = self.named_by_cookie(passage)?;
+        match self.cache.get(handle, passage.now)?.known {
+            Known::Live(session) => Some(session),
+            Known::Ended | Known::Absent(_) => None,
         }
     }
 
-    fn logout_under_way(&self, passage: &Passage<'_>) -> Option<Handle> {
+    fn named_by_cookie(&self, passage: &Passage<'_>) -> Option<Handle> {
         let header = passage.request.header("cookie").unwrap_or_default();
-        let value = match crate::cookie::jar::find(header, passage.cookie.as_str()) {
-            crate::cookie::jar::Presented::One(value) => value,
-            _ => return None,
+        let Presented::One(value) = jar::find(header, passage.cookie.as_str()) else {
+            return None;
         };
         let keys = &self.deployment.tenant.keys;
-        let verified =
-            crate::cookie::token::Token::verify(value, keys, passage.now.seconds()).ok()?;
-        let handle = verified.token.handle;
+        let verified = Token::verify(value, keys, passage.now.seconds()).ok()?;
+        Some(verified.token.handle)
+    }
+
+    fn logout_under_way(&self, passage: &Passage<'_>) -> Option<Handle> {
+        let handle = self.named_by_cookie(passage)?;
         let key = format!("change {}", handle.to_text());
         passage.answers.found(&key).map(|_| handle)
     }

@@ -80,9 +80,7 @@ impl Gateway {
 
     /// Whether a session is over because it, its user or its tenant was revoked.
     pub(super) fn is_revoked(&self, session: &Prepared) -> bool {
-        let record = &session.record;
-        self.revocations
-            .covers(record.handle, &session.tags, record.epoch)
+        self.revocations.covers(&session.record, &session.tags)
     }
 
     /// The point in history at which a session begins now.

@@ -142,7 +142,7 @@ impl Gateway {
         let pinned = record.pin.as_deref();
         let hashed = tenant.pool.best(record.handle, |_| true);
         json!({
-            "handle": record.handle.to_text(),
+            "handle": record.public_name(),
             "created": record.created.0,
             "last_seen": record.seen.0,
             "expires": tenant.lifetime.end(&record.span()).0,

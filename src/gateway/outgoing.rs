@@ -58,6 +58,7 @@ impl Gateway {
             cookie: &visitor.cookie,
             set_cookie: visitor.set_cookie,
             pin: course.pin,
+            in_grace: visitor.in_grace,
             touch,
             reread: visitor.reread,
             refeed: visitor.refeed,

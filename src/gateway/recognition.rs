@@ -9,7 +9,7 @@ use crate::clock::UnixMillis;
 use crate::cookie::forgery_limit::Verdict;
 use crate::cookie::jar::{self, Presented};
 use crate::cookie::token::{Token, Verified};
-use crate::session::record::{Record, Version};
+use crate::session::record::{Fit, Record, Version};
 use crate::store::cache::Prepared;
 use crate::telemetry::log::{Event, Level};
 
@@ -38,6 +38,8 @@ pub(super) struct Visitor {
     pub(super) set_cookie: bool,
     /// It began with this request.
     pub(super) is_new: bool,
+    /// It came with the id before the last rotation.
+    pub(super) in_grace: bool,
     /// What is told of it may be out of date.
     pub(super) degraded: bool,
     /// Storage is to be asked anew beside the request.
@@ -151,10 +153,12 @@ impl Gateway {
             }
             other => other?,
         };
-        let (session, degraded) = match standing {
+        let (session, fit, degraded) = match standing {
             Standing::Live {
-                session, degraded, ..
-            } => (session, degraded),
+                session,
+                fit,
+                degraded,
+            } => (session, fit, degraded),
             Standing::Unseen => return Ok(self.recognise_unseen(token, value)),
             Standing::Over(problem) => {
                 if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
@@ -201,6 +205,7 @@ impl Gateway {
             self.visitor(session, token, Some(value))
         };
         visitor.degraded = degraded || is_behind || feed.degraded;
+        visitor.in_grace = fit == Fit::Grace;
         visitor.refeed = feed.ask;
         let period = self.deployment.tenant.cache.0.saturating_mul(1000);
         visitor.reread = period > 0 && self.cache.ask_anew(token.handle, period, now);
@@ -232,6 +237,7 @@ impl Gateway {
                 .map_or_else(|| token.mint(&self.deployment.tenant.keys), str::to_owned),
             set_cookie: presented.is_none(),
             is_new: false,
+            in_grace: false,
             degraded: false,
             reread: false,
             refeed: false,

@@ -10,7 +10,7 @@ use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};
 use crate::forward::controls;
 use crate::forward::response::{Context, Edits};
-use crate::session::record::Version;
+use crate::session::record::{Previous, Version};
 use crate::store::{Answers, Need};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
@@ -109,6 +109,9 @@ impl Gateway {
         answers: &Answers,
     ) -> Result<Cookie, Lack> {
         let (mut change, malformed) = controls::read(headers);
+        if ticket.in_grace {
+            change = change.in_grace();
+        }
         let sifted = change.sift(&self.deployment.tenant.lifetime);
         let asked = !change.is_empty();
         // All of this may be done more than once; it is told once.
@@ -134,7 +137,9 @@ impl Gateway {
             change.pin = Some(elsewhere.then(|| ticket.origin.to_owned()));
         }
         let ends = change.end;
-        if ends && !self.is_recorded(&token, now) {
+        // A guest's cookie does not say whether anything is stored; the object, if there is one, does.
+        let ordered = self.deployment.tenant.consistency == Consistency::Strong;
+        if ends && !ordered && !self.is_recorded(&token, now) {
             return Ok(Cookie::Clear);
         }
         if let (true, Some(acknowledged)) = (ends, answers.written()) {
@@ -161,10 +166,15 @@ impl Gateway {
                 }
                 let record = &session.record;
                 let moved = record.id != token.id || record.version != token.least_version;
+                // One hop only: who came with an id that was replaced has got the next one, and not
+                // the one after that.
+                let came_with = |previous: &Previous| previous.id == token.id;
+                let next = record.previous.as_ref().is_some_and(came_with) && !ticket.in_grace;
+                let id = if next { record.id } else { token.id };
                 Ok(if moved && record.version > Version::UNSTORED {
                     let age = self.cookie_age(record, now);
                     let token = Token {
-                        id: record.id,
+                        id,
                         issued: now.seconds(),
                         least_version: record.version,
                         ..token
@@ -184,7 +194,7 @@ impl Gateway {
                 Ok(Cookie::Keep)
             }
             Altered::Not(hindrance) => {
-                let (reason, is_fault) = match hindrance {
+                let (reason, is_fault) = match &hindrance {
                     Hindrance::Absent => ("absent", false),
                     Hindrance::Outdated => ("outdated", false),
                     Hindrance::Version(_) => ("version", false),
@@ -193,9 +203,11 @@ impl Gateway {
                     Hindrance::Silent => ("silent", true),
                     Hindrance::Unannounced => ("unannounced", true),
                 };
+                if ends && hindrance == Hindrance::Absent {
+                    return Ok(Cookie::Clear);
+                }
                 // What the origin asked for and believes done must not be lost in silence.
-                let strong = self.deployment.tenant.consistency == Consistency::Strong;
-                if is_fault && ((asked && strong) || ends) {
+                if is_fault && ((asked && ordered) || ends) {
                     return Err(self.lost(ticket, reason));
                 }
                 self.note_lost_change(ticket, reason);

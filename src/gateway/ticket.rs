@@ -17,6 +17,8 @@ pub(super) struct Ticket<'a> {
     pub(super) set_cookie: bool,
     /// Where the conversation is must be written down.
     pub(super) pin: bool,
+    /// The client came with the id before the last rotation.
+    pub(super) in_grace: bool,
     /// That the session is in use must be written down.
     pub(super) touch: bool,
     /// Storage is to be asked anew.
@@ -46,6 +48,7 @@ impl<'a> Ticket<'a> {
         text.push('\t');
         text.push(flag(self.set_cookie, 'c'));
         text.push(flag(self.pin, 'p'));
+        text.push(flag(self.in_grace, 'g'));
         text.push(flag(self.touch, 't'));
         text.push(flag(self.reread, 'r'));
         text.push(flag(self.refeed, 'f'));
@@ -73,6 +76,7 @@ impl<'a> Ticket<'a> {
             cookie,
             set_cookie: flags.contains('c'),
             pin: flags.contains('p'),
+            in_grace: flags.contains('g'),
             touch: flags.contains('t'),
             reread: flags.contains('r'),
             refeed: flags.contains('f'),
@@ -100,6 +104,7 @@ mod tests {
             cookie: "value",
             set_cookie: true,
             pin: false,
+            in_grace: true,
             touch: true,
             reread: false,
             refeed: true,

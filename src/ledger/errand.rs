@@ -149,6 +149,19 @@ fn end_command(longest: Seconds) -> Command {
     }
 }
 
+/// The row as an object finds it that was started anew. What was being written when the one before
+/// it ended may have been written a moment ago.
+///
+/// # Errors
+/// [`BadRow`].
+pub fn resumed(row: &[u8], now: UnixMillis) -> Result<Vec<u8>, BadRow> {
+    let mut row = Row::decode(row)?;
+    if row.namespace_due {
+        row.namespace_at = now.0;
+    }
+    Ok(row.encode())
+}
+
 /// The row after an errand was run.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::keys::KeyRing;
-use crate::session::data::BadPatch;
+use crate::session::data::{BadPatch, Data};
 use crate::session::identity::Identity;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Epoch, Previous, Record, Version};
@@ -184,20 +184,28 @@ impl Change {
         if let Some(asked) = &self.identify {
             match Identity::parse(asked) {
                 Ok((identity, remember)) => {
+                    let before = record.identity.as_ref().map(|who| who.user.as_str());
                     // A rise in privilege, or another person: whoever knew the old id must not
-                    // profit. The same person once more only proves it anew.
-                    let user = |identity: &Identity| identity.user.clone();
-                    by_sign_in = record.identity.as_ref().map(user) != Some(identity.user.clone());
+                    // profit. The same person once more only proves it anew, and what was revoked
+                    // meanwhile stays so.
+                    by_sign_in = before != Some(identity.user.as_str());
+                    if by_sign_in {
+                        next.user_epoch = *epoch;
+                    }
+                    // What was somebody else's is not shown to this one.
+                    if by_sign_in && before.is_some() {
+                        next.data = Data::default();
+                        next.idle = None;
+                    }
                     next.identity = Some(identity);
                     next.remembered = remember;
                     next.authenticated = Some(*now);
-                    next.epoch = *epoch;
                 }
                 Err(_) => refused.push(Refused("identify")),
             }
         }
         if let Some(patch) = &self.patch {
-            match record.data.patched(patch) {
+            match next.data.patched(patch) {
                 Ok(data) => next.data = data,
                 Err(BadPatch::TooLarge) => refused.push(Refused("patch_too_large")),
                 Err(BadPatch::NotJson | BadPatch::NotAnObject) => refused.push(Refused("patch")),
@@ -212,19 +220,22 @@ impl Change {
             next.pin.clone_from(pin);
         }
         if self.rotate || by_sign_in {
-            next.id = record.id.successor(keys, record.version.0);
+            next.id = record.id.successor(keys);
             next.previous = Some(Previous {
                 id: record.id,
                 at: *now,
                 by_sign_in,
             });
+            if by_sign_in {
+                next.sign_in = Some(next.id.sign_in());
+            }
         }
         let changed = next != *record;
         if changed {
             next.version = record.version.next();
         }
         if !stored {
-            next.epoch = next.epoch.max(*epoch);
+            next.epoch = *epoch;
         }
         // Whoever changes a session uses it.
         if changed || (self.touch && stored) {
@@ -382,7 +393,11 @@ mod tests {
             record.id,
             "two at once agree"
         );
-        assert_ne!(live(run(&stored(), &rotate)).id, record.id);
+        assert_ne!(
+            live(run(&record, &rotate)).id,
+            record.id,
+            "the next differs"
+        );
     }
 
     #[test]
@@ -393,6 +408,31 @@ mod tests {
         assert_eq!(signed_in.fit(&ID, NOW), Fit::Replaced, "no grace");
         assert_eq!(live(run(&signed_in, &identify("u1"))).id, signed_in.id);
         assert_ne!(live(run(&signed_in, &identify("u2"))).id, signed_in.id);
+    }
+
+    #[test]
+    fn another_user_is_not_shown_what_the_first_one_left() {
+        let first = live(run(&stored(), &identify("u1")));
+        let first = live(run(&first, &patch(r#"{"secret":1}"#)));
+        let change = Change {
+            patch: Some(r#"{"own":2}"#.to_owned()),
+            ..identify("u2")
+        };
+        assert_eq!(live(run(&first, &change)).data.to_json(), r#"{"own":2}"#);
+    }
+
+    #[test]
+    fn proving_it_again_takes_no_revocation_back() {
+        let signed_in = live(run(&stored(), &identify("u1")));
+        assert_eq!(
+            (signed_in.epoch, signed_in.user_epoch),
+            (Epoch(0), Epoch(50))
+        );
+        let earlier = Record {
+            user_epoch: Epoch(3),
+            ..signed_in
+        };
+        assert_eq!(live(run(&earlier, &identify("u1"))).user_epoch, Epoch(3));
     }
 
     #[test]

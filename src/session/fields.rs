@@ -11,7 +11,7 @@ use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
 use crate::session::id::{Handle, SessionId};
 use crate::session::identity::Identity;
-use crate::session::record::{Entry, Epoch, Previous, Record, Version};
+use crate::session::record::{Entry, Epoch, Previous, Record, SignIn, Version};
 
 /// The field numbers. Never reused.
 mod field {
@@ -36,6 +36,8 @@ mod field {
     pub(super) const DEVICE: u32 = 18;
     pub(super) const COUNTRY: u32 = 19;
     pub(super) const BY_SIGN_IN: u32 = 20;
+    pub(super) const USER_EPOCH: u32 = 21;
+    pub(super) const SIGN_IN: u32 = 22;
 }
 
 const LIVE: u8 = 0;
@@ -95,11 +97,15 @@ impl Writer {
         if record.remembered {
             self.number(field::REMEMBERED, 1);
         }
+        if let Some(SignIn(tag)) = &record.sign_in {
+            self.bytes(field::SIGN_IN, tag);
+        }
         if let Some(at) = record.authenticated {
             self.number(field::AUTHENTICATED, at.0);
         }
         if let Some(identity) = &record.identity {
             self.text(field::USER, Some(&identity.user));
+            self.number(field::USER_EPOCH, record.user_epoch.0);
             self.text(field::EMAIL, identity.email.as_deref());
             self.text(field::NAME, identity.name.as_deref());
             if !identity.groups.is_empty() {
@@ -146,9 +152,11 @@ struct Fields<'b> {
     rotated: u64,
     by_sign_in: bool,
     epoch: u64,
+    user_epoch: u64,
     idle: Option<u64>,
     remembered: bool,
     authenticated: Option<u64>,
+    sign_in: Option<[u8; 6]>,
     user: Option<&'b str>,
     email: Option<&'b str>,
     name: Option<&'b str>,
@@ -193,14 +201,16 @@ impl<'b> Fields<'b> {
         match field {
             field::KIND => self.kind = Some(decoder.u64()?),
             field::AT => self.at = decoder.u64()?,
-            field::HANDLE => self.handle = Some(sixteen(decoder)?),
+            field::HANDLE => self.handle = Some(exactly(decoder)?),
             field::SEEN => self.seen = decoder.u64()?,
             field::VERSION => self.version = decoder.u64()?,
-            field::ID => self.id = Some(sixteen(decoder)?),
-            field::PREVIOUS => self.previous = Some(sixteen(decoder)?),
+            field::ID => self.id = Some(exactly(decoder)?),
+            field::SIGN_IN => self.sign_in = Some(exactly(decoder)?),
+            field::PREVIOUS => self.previous = Some(exactly(decoder)?),
             field::ROTATED => self.rotated = decoder.u64()?,
             field::BY_SIGN_IN => self.by_sign_in = decoder.u64()? != 0,
             field::EPOCH => self.epoch = decoder.u64()?,
+            field::USER_EPOCH => self.user_epoch = decoder.u64()?,
             field::IDLE => self.idle = Some(decoder.u64()?),
             field::REMEMBERED => self.remembered = decoder.u64()? != 0,
             field::AUTHENTICATED => self.authenticated = Some(decoder.u64()?),
@@ -248,10 +258,12 @@ impl<'b> Fields<'b> {
             }),
             version: Version(self.version),
             epoch: Epoch(self.epoch),
+            user_epoch: Epoch(self.user_epoch),
             idle: self.idle.map(Seconds),
             remembered: self.remembered,
             identity,
             authenticated: self.authenticated.map(UnixSeconds),
+            sign_in: self.sign_in.map(SignIn),
             pin: owned(self.pin),
             device: owned(self.device),
             country: owned(self.country),
@@ -262,7 +274,7 @@ impl<'b> Fields<'b> {
     }
 }
 
-fn sixteen(decoder: &mut Decoder<'_>) -> Result<[u8; 16], BadFields> {
+fn exactly<const N: usize>(decoder: &mut Decoder<'_>) -> Result<[u8; N], BadFields> {
     decoder
         .bytes()?
         .try_into()
@@ -287,10 +299,12 @@ mod tests {
             }),
             version: Version(7),
             epoch: Epoch(1_700_000_000_000),
+            user_epoch: Epoch(1_700_000_000_001),
             idle: Some(Seconds(600)),
             remembered,
             identity: Some(identity),
             authenticated: Some(UnixSeconds(8)),
+            sign_in: Some(SignIn([6; 6])),
             pin: Some("blue".to_owned()),
             device: Some("phone".to_owned()),
             country: Some("AT".to_owned()),

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::encoding;
 use crate::keys::KeyRing;
+use crate::session::record::SignIn;
 use crate::tenant_id::TenantId;
 
 /// Length of a session id: 128 random bits.
@@ -51,18 +52,27 @@ impl SessionId {
         &self.0
     }
 
+    /// What tells a sign-in that led to this id from others. Says nothing about the id.
+    #[must_use]
+    pub fn sign_in(&self) -> SignIn {
+        let hash = Sha256::new()
+            .chain_update(b"v1/sign-in/")
+            .chain_update(self.0)
+            .finalize();
+        SignIn(hash.first_chunk().copied().unwrap_or_default())
+    }
+
     /// The id that follows this one at a rotation. A function of the old id and a secret key, so
     /// that requests rotating the same session at the same time agree on one successor without
-    /// asking each other. `salt` is the version being left, so that two rotations differ.
+    /// asking each other.
     #[must_use]
-    pub fn successor(&self, keys: &KeyRing, salt: u64) -> Self {
+    pub fn successor(&self, keys: &KeyRing) -> Self {
         let mac = keys
             .signing()
             .cookie_mac
             .clone()
             .chain_update(b"vestibule/v1/successor")
             .chain_update(self.0)
-            .chain_update(salt.to_be_bytes())
             .finalize();
         Self(mac.as_bytes().first_chunk().copied().unwrap_or(self.0))
     }
@@ -90,10 +100,15 @@ impl Handle {
         encoding::base64url(&self.0)
     }
 
-    /// The handle an origin or an operator names; `None` when it cannot be one.
+    /// The handle an origin or an operator names, by itself or as a part of a public name; `None`
+    /// when it cannot be one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        encoding::from_base64url_exact(text).map(Self)
+        let (handle, sign_in) = text.split_once('.').unwrap_or((text, ""));
+        let sound = sign_in.len() <= 8 && encoding::from_base64url(sign_in).is_some();
+        encoding::from_base64url_exact(handle)
+            .filter(|_| sound)
+            .map(Self)
     }
 }
 

@@ -41,6 +41,10 @@ pub struct Previous {
     pub by_sign_in: bool,
 }
 
+/// Tells the sign-ins of a session apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignIn(pub [u8; 6]);
+
 /// A live session's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -56,8 +60,11 @@ pub struct Record {
     pub seen: UnixSeconds,
     /// How often the content changed.
     pub version: Version,
-    /// Which revocations it is not subject to: those up to this one.
+    /// Which revocations of the tenant it is not subject to: those up to this one. Never raised, or
+    /// what was revoked could come back.
     pub epoch: Epoch,
+    /// The same for those of its user; set when it becomes this user's.
+    pub user_epoch: Epoch,
     /// This session's own idle limit, if the origin asked for one.
     pub idle: Option<Seconds>,
     /// The visitor asked to stay signed in.
@@ -66,6 +73,8 @@ pub struct Record {
     pub identity: Option<Identity>,
     /// When that was last proved.
     pub authenticated: Option<UnixSeconds>,
+    /// What its public name has more since it is this user's.
+    pub sign_in: Option<SignIn>,
     /// The origin that holds the conversation, by name, when it is not the one the hash chooses.
     pub pin: Option<String>,
     /// What kind of device it began on, for the visitor's own list.
@@ -120,15 +129,31 @@ impl Record {
             seen,
             version: Version::UNSTORED,
             epoch: Epoch::default(),
+            user_epoch: Epoch::default(),
             idle: None,
             remembered: false,
             identity: None,
             authenticated: None,
+            sign_in: None,
             pin: None,
             device: None,
             country: None,
             data: Data::default(),
             unknown: Vec::new(),
+        }
+    }
+
+    /// What origins are told it is: `X-Session-Id`. Changes when somebody signs in, because a guest's
+    /// first cookie, which names no version and so is never looked up, must not pass for the session
+    /// that came of it.
+    #[must_use]
+    pub fn public_name(&self) -> String {
+        match &self.sign_in {
+            None => self.handle.to_text(),
+            Some(SignIn(tag)) => {
+                let tag = crate::encoding::base64url(tag);
+                format!("{}.{tag}", self.handle.to_text())
+            }
         }
     }
 

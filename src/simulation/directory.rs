@@ -56,6 +56,11 @@ impl Directory {
         (answer.to_string().into_bytes(), surplus)
     }
 
+    /// Whether this subject was revoked after this point in history.
+    pub(crate) fn revoked_since(&self, subject: &str, epoch: u64) -> bool {
+        self.revoked.get(subject).is_some_and(|at| *at > epoch)
+    }
+
     fn feed(&self, since: u64) -> Value {
         let revoked = self.revoked.iter().filter(|(_, epoch)| **epoch > since);
         json!({ "epoch": self.last, "revoked": revoked.collect::<Vec<_>>() })

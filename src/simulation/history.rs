@@ -13,8 +13,7 @@
 //! | G7 | a conversation stays where it is while nothing is wrong there |
 //! | G8 | no session outlives its limits, and none ends before them unless it was ended |
 //!
-//! With KV alone G1 to G4 hold only for what has been seen, so there G5 to G8 are checked, and that
-//! nobody who is not marked `degraded` is shown less than its cookie vouches for.
+//! With KV alone the last writer wins and nobody knows better, so there only G6 to G8 are checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,15 +35,28 @@ pub(crate) enum What {
         sent: u64,
         session: String,
         created: u64,
+        /// By somebody who copied a cookie, old as it may be.
+        thief: bool,
         marks: BTreeSet<Mark>,
         degraded: bool,
         origin: String,
+    },
+    /// A browser got the answer to a request that showed this.
+    Seen {
+        browser: usize,
+        session: String,
+        marks: BTreeSet<Mark>,
     },
     /// A browser was told that its change is kept.
     Kept {
         browser: usize,
         session: String,
         mark: Mark,
+    },
+    /// A browser asks for the end of its session, or of all of its user's.
+    Ending {
+        browser: usize,
+        session: Option<String>,
     },
     /// Somebody was told that this session is over.
     Over { session: String },
@@ -92,6 +104,7 @@ pub(crate) fn check(history: &[Observation], limits: &Limits) -> Vec<Violation> 
         kept: BTreeMap::new(),
         seen: BTreeMap::new(),
         over: BTreeMap::new(),
+        ending: BTreeSet::new(),
         successors: BTreeMap::new(),
         homes: BTreeMap::new(),
         used: BTreeMap::new(),
@@ -108,9 +121,10 @@ struct Checker {
     limits: Limits,
     /// Per browser and session: marks, and when they were acknowledged.
     kept: BTreeMap<(usize, String), Vec<(u64, Mark)>>,
-    /// Per browser and session: marks, and when they were first shown.
+    /// Per browser and session: marks, and when an answer first showed them.
     seen: BTreeMap<(usize, String), BTreeMap<Mark, u64>>,
     over: BTreeMap<String, u64>,
+    ending: BTreeSet<(usize, Option<String>)>,
     successors: BTreeMap<String, String>,
     homes: BTreeMap<String, String>,
     /// When a session was last used.
@@ -137,26 +151,43 @@ impl Checker {
                 .entry((*browser, session.clone()))
                 .or_default()
                 .push((at, *mark)),
+            What::Seen {
+                browser,
+                session,
+                marks,
+            } => {
+                let key = (*browser, session.clone());
+                let seen = self.seen.entry(key).or_default();
+                for mark in marks {
+                    seen.entry(*mark).or_insert(at);
+                }
+            }
+            What::Ending { browser, session } => {
+                self.ending.insert((*browser, session.clone()));
+            }
             What::Over { session } => {
                 self.over.entry(session.clone()).or_insert(at);
             }
             What::Replaced { from, to } => {
                 let known = self.successors.entry(from.clone()).or_insert(to.clone());
-                if known != to {
+                if known != to && self.limits.ordered {
                     let what = format!("{from} became {known} and {to}");
                     self.fault("G5", what);
                 }
             }
             What::Refused {
+                browser,
                 session,
                 reason,
                 sent,
-                ..
             } => {
                 let used = self.used.get(session).copied().unwrap_or(*sent);
                 // Use is written down now and then only: that much may be missing at the end.
                 let idle = at.saturating_sub(used) * 2 >= self.limits.idle_ms;
-                if !idle && !self.over.contains_key(session) && self.limits.ordered {
+                // Who asked for the end may have got it without hearing of it.
+                let asked = self.ending.contains(&(*browser, Some(session.clone())))
+                    || self.ending.contains(&(*browser, None));
+                if !idle && !asked && self.limits.ordered {
                     let what = format!("{session} was refused at {at}: {reason}");
                     self.fault("G8", what);
                 }
@@ -164,7 +195,10 @@ impl Checker {
             What::Put { key, writer } => {
                 let last = self.puts.insert((key.clone(), *writer), at);
                 if last.is_some_and(|last| at - last < 1_000) {
-                    self.fault("P7", format!("{key} was written twice in a second, at {at}"));
+                    self.fault(
+                        "P7",
+                        format!("{key} was written twice in a second, at {at}"),
+                    );
                 }
             }
             What::Rests { session, marks } => {
@@ -191,6 +225,7 @@ impl Checker {
             sent,
             session,
             created,
+            thief,
             marks,
             degraded,
             origin,
@@ -214,13 +249,23 @@ impl Checker {
         if *degraded || !self.limits.ordered {
             return;
         }
+        let ended = self.over.get(session).copied();
+        if ended.is_some_and(|ended| *sent > ended + self.limits.cache_ms) {
+            self.fault(
+                "G4",
+                format!("{session} was served at {at}, ended at {ended:?}"),
+            );
+        }
+        if *thief {
+            return;
+        }
         let key = (*browser, session.clone());
         let missing: Vec<Mark> = self
             .kept
             .get(&key)
             .into_iter()
             .flatten()
-            .filter(|(kept_at, mark)| kept_at <= sent && !marks.contains(mark))
+            .filter(|(kept_at, mark)| kept_at < sent && !marks.contains(mark))
             .map(|(_, mark)| *mark)
             .collect();
         if !missing.is_empty() {
@@ -230,17 +275,9 @@ impl Checker {
         let seen = self.seen.entry(key).or_default();
         let unseen: Vec<Mark> = seen
             .iter()
-            .filter(|(mark, shown_at)| *shown_at <= sent && !marks.contains(mark))
+            .filter(|(mark, shown_at)| *shown_at < sent && !marks.contains(mark))
             .map(|(mark, _)| *mark)
             .collect();
-        // An answer must arrive before the browser can be said to have seen anything.
-        for mark in marks {
-            seen.entry(*mark).or_insert(at);
-        }
-        let ended = self.over.get(session).copied();
-        if ended.is_some_and(|ended| *sent > ended + self.limits.cache_ms) {
-            self.fault("G4", format!("{session} was served at {at}, ended at {ended:?}"));
-        }
         if !unseen.is_empty() {
             let what = format!("{session} sent at {sent} no more shows {unseen:?}");
             self.fault("G2", what);
@@ -267,6 +304,7 @@ mod tests {
                 sent: at,
                 session: "s".to_owned(),
                 created: 0,
+                thief: false,
                 marks: marks.iter().copied().collect(),
                 degraded: false,
                 origin: "a".to_owned(),
@@ -319,7 +357,12 @@ mod tests {
     #[test]
     fn a_stale_read_is_caught() {
         assert_eq!(broken(&[kept(10, 1), served(20, &[])]), ["G1"]);
-        assert_eq!(broken(&[served(10, &[1]), served(20, &[])]), ["G2"]);
+        let seen = What::Seen {
+            browser: 0,
+            session: "s".to_owned(),
+            marks: BTreeSet::from([1]),
+        };
+        assert_eq!(broken(&[observed(10, seen), served(20, &[])]), ["G2"]);
     }
 
     #[test]
@@ -328,7 +371,10 @@ mod tests {
             session: "s".to_owned(),
             marks: BTreeSet::from([2]),
         };
-        assert_eq!(broken(&[kept(10, 1), kept(11, 2), observed(20, rests)]), ["G3"]);
+        assert_eq!(
+            broken(&[kept(10, 1), kept(11, 2), observed(20, rests)]),
+            ["G3"]
+        );
     }
 
     #[test]

@@ -1,4 +1,11 @@
 //! Worlds for tests: what is outside of the core, in memory, under a clock that tests own.
+//!
+//! [`outside`] answers at once, for tests of one decision after another. [`world`] is everything that
+//! can go wrong, chosen by a seed; [`history`] says whether what came of it may be.
 
 mod directory;
+mod history;
+mod namespace;
 pub(crate) mod outside;
+mod runs;
+mod world;

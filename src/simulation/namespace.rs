@@ -54,11 +54,14 @@ impl Namespace {
             _ => random.next_u64() % (self.slowest_ms + 1),
         };
         let at = (0..self.locations).map(|_| now + delay(random)).collect();
-        self.writes.entry(key.to_owned()).or_default().push(Arrival {
-            order: self.orders,
-            at,
-            value,
-        });
+        self.writes
+            .entry(key.to_owned())
+            .or_default()
+            .push(Arrival {
+                order: self.orders,
+                at,
+                value,
+            });
     }
 
     pub(crate) fn get(&mut self, location: usize, key: &str, now: u64) -> Found {

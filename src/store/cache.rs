@@ -41,7 +41,7 @@ impl Prepared {
     pub fn new(record: Record, keys: &KeyRing) -> Self {
         let identity = record.identity.as_ref();
         Self {
-            handle: record.handle.to_text(),
+            handle: record.public_name(),
             data: Data::to_header(&record.data),
             tags: identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect()),
             identity: identity.map_or_else(String::new, identity_lines),

@@ -14,7 +14,7 @@ use crate::clock::UnixMillis;
 use crate::encoding;
 use crate::keys::UserTag;
 use crate::session::id::Handle;
-use crate::session::record::Epoch;
+use crate::session::record::{Epoch, Record};
 
 /// Above so many entries old ones of single sessions are forgotten.
 const MOST_REMEMBERED: usize = 50_000;
@@ -192,16 +192,18 @@ impl Revocations {
         }
     }
 
-    /// Whether a session that began at `epoch` is over.
+    /// Whether a session whose user is listed under `tags` is over.
     #[must_use]
-    pub fn covers(&self, handle: Handle, tags: &[UserTag], epoch: Epoch) -> bool {
+    pub fn covers(&self, record: &Record, tags: &[UserTag]) -> bool {
         if self.revoked.is_empty() {
             return false;
         }
-        let after = |subject| self.revoked.get(&subject).is_some_and(|at| *at > epoch);
-        self.revoked.contains_key(&Subject::Session(handle))
-            || after(Subject::Tenant)
-            || tags.iter().any(|tag| after(Subject::User(*tag)))
+        let after = |subject, epoch| self.revoked.get(&subject).is_some_and(|at| *at > epoch);
+        self.revoked.contains_key(&Subject::Session(record.handle))
+            || after(Subject::Tenant, record.epoch)
+            || tags
+                .iter()
+                .any(|tag| after(Subject::User(*tag), record.user_epoch))
     }
 }
 
@@ -209,8 +211,20 @@ impl Revocations {
 mod tests {
     use super::*;
 
+    use crate::clock::UnixSeconds;
+    use crate::session::id::SessionId;
+
     const USER: UserTag = [1; 16];
     const HANDLE: Handle = Handle([2; 16]);
+
+    fn session(handle: Handle, epoch: u64) -> Record {
+        let id = SessionId::from_bytes([0; 16]);
+        Record {
+            epoch: Epoch(epoch),
+            user_epoch: Epoch(epoch),
+            ..Record::unstored(handle, id, UnixSeconds(0), UnixSeconds(0))
+        }
+    }
 
     fn feed(entries: &[(Subject, u64)]) -> Vec<u8> {
         let entries: Vec<_> = entries
@@ -232,21 +246,19 @@ mod tests {
     #[test]
     fn a_user_is_revoked_up_to_a_point_and_may_begin_anew_after_it() {
         let revocations = learned(&[(Subject::User(USER), 10)]);
-        assert!(revocations.covers(HANDLE, &[USER], Epoch(9)));
-        assert!(!revocations.covers(HANDLE, &[USER], Epoch(10)));
-        assert!(!revocations.covers(HANDLE, &[[9; 16]], Epoch(9)));
-        assert!(
-            revocations.covers(HANDLE, &[[9; 16], USER], Epoch(9)),
-            "under a retired key"
-        );
+        assert!(revocations.covers(&session(HANDLE, 9), &[USER]));
+        assert!(!revocations.covers(&session(HANDLE, 10), &[USER]));
+        assert!(!revocations.covers(&session(HANDLE, 9), &[[9; 16]]));
+        let under_a_retired_key = [[9; 16], USER];
+        assert!(revocations.covers(&session(HANDLE, 9), &under_a_retired_key));
     }
 
     #[test]
     fn a_tenant_is_revoked_likewise_and_a_session_for_good() {
         let revocations = learned(&[(Subject::Tenant, 10), (Subject::Session(HANDLE), 11)]);
-        assert!(revocations.covers(Handle([0; 16]), &[], Epoch(9)));
-        assert!(!revocations.covers(Handle([0; 16]), &[], Epoch(10)));
-        assert!(revocations.covers(HANDLE, &[], Epoch(99)));
+        assert!(revocations.covers(&session(Handle([0; 16]), 9), &[]));
+        assert!(!revocations.covers(&session(Handle([0; 16]), 10), &[]));
+        assert!(revocations.covers(&session(HANDLE, 99), &[]));
         assert_eq!(revocations.last(), Epoch(11));
     }
 
@@ -257,7 +269,7 @@ mod tests {
             .learn(&feed(&[(Subject::User(USER), 4)]), UnixMillis(1))
             .unwrap();
         revocations.learn(&feed(&[]), UnixMillis(2)).unwrap();
-        assert!(revocations.covers(HANDLE, &[USER], Epoch(9)));
+        assert!(revocations.covers(&session(HANDLE, 9), &[USER]));
     }
 
     #[test]

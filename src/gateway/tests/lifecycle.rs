@@ -120,6 +120,22 @@ fn rotation_changes_the_cookie_and_nothing_else() {
 }
 
 #[test]
+fn of_many_that_rotate_at_once_all_end_up_with_one_id() {
+    under_both(|consistency| {
+        let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
+        world.exchange("x-session-patch\n{\"a\":1}");
+        let cookie = world.jar.clone();
+        let mut ids = std::collections::BTreeSet::new();
+        for _ in 0..50 {
+            world.jar.clone_from(&cookie);
+            world.exchange("x-session-rotate\n1");
+            ids.insert(world.jar.as_ref().unwrap()[43..64].to_owned());
+        }
+        assert_eq!(ids.len(), 1);
+    });
+}
+
+#[test]
 fn a_rotated_cookie_works_for_half_a_minute_and_is_then_refused() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency }));

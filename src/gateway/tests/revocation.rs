@@ -29,12 +29,13 @@ fn a_sign_in_by_the_origins_word_is_told_and_changes_the_id() {
         world.exchange(
             "x-session-identify\n{\"user\":\"u1\",\"email\":\"u@x.example\",\"groups\":[\"a\",\"b\"]}",
         );
+        let signed_in = world.jar.clone();
         let user = world.visit();
         assert_eq!(told(&user, "x-session-user"), Some("u1"));
         assert_eq!(told(&user, "x-session-email"), Some("u@x.example"));
         assert_eq!(told(&user, "x-session-groups"), Some("a,b"));
         assert_eq!(told(&user, "x-session-name"), None);
-        assert_eq!(told(&user, "x-session-id"), told(&guest, "x-session-id"));
+        assert_ne!(told(&user, "x-session-id"), told(&guest, "x-session-id"));
         // The id from before has no grace: whoever planted it is not signed in.
         world.jar = old;
         assert_eq!(
@@ -44,6 +45,35 @@ fn a_sign_in_by_the_origins_word_is_told_and_changes_the_id() {
         assert!(world.jar.is_some(), "the browser keeps its newer cookie");
         world.wait(31);
         assert_eq!(refused(world.get("/")), (401, "session_rotated".to_owned()));
+        world.jar = signed_in;
+        world.exchange("x-session-rotate\n1");
+        assert_eq!(
+            told(&world.visit(), "x-session-id"),
+            told(&user, "x-session-id")
+        );
+    });
+}
+
+#[test]
+fn a_guests_cookie_from_before_the_sign_in_passes_for_the_guest_only() {
+    under_both(|consistency| {
+        let mut world = world(consistency);
+        let guest = world.exchange("");
+        let planted = world.jar.clone();
+        world.exchange("x-session-identify\n{\"user\":\"u1\"}");
+        let user = world.visit();
+        // An isolate that knows nothing cannot tell that anything is stored.
+        world.move_to_another_isolate();
+        world.jar = planted;
+        let thief = world.visit();
+        assert_eq!(told(&thief, "x-session-user"), None);
+        assert_eq!(told(&thief, "x-session-data"), None);
+        assert_eq!(told(&thief, "x-session-id"), told(&guest, "x-session-id"));
+        assert_ne!(told(&thief, "x-session-id"), told(&user, "x-session-id"));
+        assert_eq!(
+            user.origin, guest.origin,
+            "the conversation stays where it is"
+        );
     });
 }
 
