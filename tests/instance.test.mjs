@@ -41,7 +41,12 @@ async function loadCore() {
 
 test("a trap costs one request, and the instance that follows knows its settings", async () => {
   const core = await loadCore();
-  const env = { SESSION_KEYS: freshKey(), ORIGINS: "http://127.0.0.1:9", SESSIONS: {} };
+  const env = {
+    SESSION_KEYS: freshKey(),
+    ORIGINS: "http://127.0.0.1:9",
+    SESSIONS: {},
+    CONSISTENCY: "eventual",
+  };
   const request = "GET\nhttp://localhost/";
   core.configure(env);
   assert.match(core.admit(request), /^F/);

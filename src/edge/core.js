@@ -78,6 +78,15 @@ export function afterwards(ticket, answers) {
 }
 
 /**
+ * Looks after a stream or a socket that stays open.
+ * @param {string} ticket
+ * @param {Answer[]} answers
+ */
+export function watch(ticket, answers) {
+  return withAnswers(answers, (given) => glue.watch(ticket, Date.now(), given));
+}
+
+/**
  * The values to be stored since the last call.
  * @returns {{ key: string, value: Uint8Array, ttl: number }[]}
  */

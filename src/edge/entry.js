@@ -5,7 +5,7 @@
  * to `fetch`: no promise is made and nothing is awaited before the request is on its way to the
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
-import { admit, admitWith, afterwards, configure, settle } from "./core.js";
+import { admit, admitWith, afterwards, configure, settle, watch } from "./core.js";
 import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
 import { watched } from "./streams.js";
@@ -130,7 +130,9 @@ function receive(response, flags, origin, ticket, passage) {
     return fail(origin, "unsent", passage);
   }
   if (flags.includes("a")) context.waitUntil(keepUp(ticket, env, context));
-  const seen = flags.includes("w") ? watched(response) : response;
+  const seen = flags.includes("w")
+    ? watched(response, () => lookAfter(ticket, env, context))
+    : response;
   return flags.includes("s") || concernsUs(seen) ? settled(seen, ticket, env, context) : seen;
 }
 
@@ -173,6 +175,22 @@ function settled(response, ticket, env, context) {
   const decision = ask();
   if (isComplete(decision)) return conclude(decision);
   return satisfy(decision, env, answers, ask).then(conclude);
+}
+
+/**
+ * Looks whether the session of something that stays open still lives.
+ * @param {string} ticket
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ * @returns {Promise<{ afterMs: number } | { over: string }>} when to look again, or why it is over
+ */
+async function lookAfter(ticket, env, context) {
+  /** @type {Answer[]} */
+  const answers = [];
+  const ask = () => watch(ticket, answers);
+  const [letter, value] = (await satisfy(ask(), env, answers, ask)).split("\n");
+  storeLater(env, context);
+  return letter === "G" ? { afterMs: Number(value) } : { over: value };
 }
 
 /**

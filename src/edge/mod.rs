@@ -187,6 +187,17 @@ pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
     })
 }
 
+/// Looks after a stream or a socket that stays open.
+#[wasm_bindgen]
+#[must_use]
+pub fn watch(ticket: &str, now: f64, answers: &Answers) -> String {
+    with_gateway(|gateway| {
+        let vigil = gateway.watch(ticket, millis(now), &answers.0);
+        drain(gateway);
+        wire::vigil(&vigil)
+    })
+}
+
 /// A value to be stored.
 #[wasm_bindgen]
 pub struct PendingWrite(store::Write);

@@ -7,7 +7,7 @@ use core::fmt::Write as _;
 
 use crate::answer::Answer;
 use crate::forward::headers::{self, Outgoing};
-use crate::gateway::{Forward, Settled, Step};
+use crate::gateway::{Forward, Settled, Step, Vigil};
 use crate::store::{Class, Need};
 
 /// The names of our headers, a line each.
@@ -83,6 +83,15 @@ pub(super) fn needs(needs: &[Need]) -> String {
         };
     }
     text
+}
+
+/// `G` and milliseconds, or `X` and a reason.
+pub(super) fn vigil(vigil: &Vigil) -> String {
+    match vigil {
+        Vigil::Await(needs) => self::needs(needs),
+        Vigil::GoesOn(ms) => format!("G\n{ms}"),
+        Vigil::Over(reason) => format!("X\n{reason}"),
+    }
 }
 
 /// `D`: nothing left to do.

@@ -21,6 +21,7 @@ mod reserved;
 mod settlement;
 mod ticket;
 mod upkeep;
+mod vigil;
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ use crate::tenant_id::TenantId;
 
 pub use outgoing::Forward;
 pub use settlement::Settled;
+pub use vigil::Vigil;
 
 /// What is to be done with a request next.
 #[derive(Clone, Debug, PartialEq, Eq)]

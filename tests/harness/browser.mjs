@@ -36,6 +36,14 @@ export class Browser {
     return response;
   }
 
+  /**
+   * The same browser, whose next requests reach another place.
+   * @param {string} url
+   */
+  moveTo(url) {
+    this.#url = url;
+  }
+
   /** @param {string} path */
   async json(path) {
     return (await this.fetch(path)).json();

@@ -21,7 +21,15 @@ const SIGNED_BYTES = 52;
  * @param {Fields} fields
  * @returns {string} the cookie's value
  */
-export function mint({ id = randomBytes(16), handle, created, issued, leastVersion = 0, tenant = "default", key }) {
+export function mint({
+  id = randomBytes(16),
+  handle,
+  created,
+  issued,
+  leastVersion = 0,
+  tenant = "default",
+  key,
+}) {
   const now = Math.floor(Date.now() / 1000);
   const keyBytes = Buffer.from(key, "base64url");
   const signed = Buffer.alloc(SIGNED_BYTES);

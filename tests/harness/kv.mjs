@@ -3,19 +3,28 @@
  * operation and can be told to misbehave.
  */
 import { createServer } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { listen } from "./ports.mjs";
 
 /** @typedef {{ value: Buffer, ttl: number | null, expires: number }} Stored */
 /** @typedef {{ op: "get" | "put" | "delete" | "list", key: string, at: number }} Operation */
 /** @typedef {"fine" | "hang" | "reset" | number} Mood a number is the status it answers with */
 
+/** @typedef {{ value: Buffer | null, at: number, port: number }} Past what a key was, since when, written where */
+
 export class KvServer {
   /** @type {Map<string, Stored>} */
   stored = new Map();
+  /** @type {Map<string, Past[]>} */
+  #past = new Map();
+  /** @type {import("node:http").Server[]} */
+  #places = [];
   /** @type {Operation[]} */
   operations = [];
   /** @type {{ get: Mood, put: Mood }} */
   mood = { get: "fine", put: "fine" };
+  /** How long a write is held, in milliseconds. */
+  putDelay = 0;
   #server = createServer((request, response) => void this.#serve(request, response));
   /** @type {Promise<number> | undefined} */
   #port;
@@ -26,7 +35,22 @@ export class KvServer {
     return this.#port;
   }
 
+  /**
+   * Another place, where everything that is written elsewhere is seen so much later.
+   * @param {number} lagMs
+   * @returns {Promise<number>} its port
+   */
+  place(lagMs) {
+    const server = createServer((request, response) => void this.#serve(request, response, lagMs));
+    this.#places.push(server);
+    return listen(server);
+  }
+
   async stop() {
+    for (const place of this.#places) {
+      place.closeAllConnections();
+      place.close();
+    }
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
@@ -59,8 +83,9 @@ export class KvServer {
   /**
    * @param {import("node:http").IncomingMessage} request
    * @param {import("node:http").ServerResponse} response
+   * @param {number} [lagMs]
    */
-  async #serve(request, response) {
+  async #serve(request, response, lagMs = 0) {
     const url = new URL(request.url ?? "/", "http://kv");
     const key = decodeURIComponent(url.pathname.slice(1));
     const chunks = [];
@@ -72,10 +97,12 @@ export class KvServer {
     if (mood === "hang") return;
     if (mood === "reset") return void request.socket.resetAndDestroy();
     if (typeof mood === "number") return void response.writeHead(mood).end();
-    if (op === "put") return this.#put(key, body, url.searchParams, response);
+    const port = request.socket.localPort ?? 0;
+    if (this.putDelay > 0 && op === "put") await pause(this.putDelay);
+    if (op === "put") return this.#put(key, body, url.searchParams, response, port);
     if (op === "delete") return this.#delete(key, response);
     if (op === "list") return this.#list(url.searchParams, response);
-    const found = this.stored.get(key);
+    const found = lagMs ? this.#seen(key, Date.now() - lagMs, port) : this.stored.get(key);
     if (!found || found.expires <= Date.now()) return void response.writeHead(404).end();
     response.writeHead(200).end(found.value);
   }
@@ -85,8 +112,9 @@ export class KvServer {
    * @param {Buffer} value
    * @param {URLSearchParams} parameters
    * @param {import("node:http").ServerResponse} response
+   * @param {number} port where
    */
-  #put(key, value, parameters, response) {
+  #put(key, value, parameters, response, port) {
     const text = parameters.get("expiration_ttl");
     const ttl = text === null ? null : Number(text);
     if (ttl !== null && !(Number.isInteger(ttl) && ttl >= 60)) {
@@ -94,7 +122,23 @@ export class KvServer {
     }
     const expires = ttl === null ? Number.POSITIVE_INFINITY : Date.now() + ttl * 1000;
     this.stored.set(key, { value, ttl, expires });
+    const past = this.#past.get(key) ?? [];
+    this.#past.set(key, [...past, { value, at: Date.now(), port }]);
     response.writeHead(200).end();
+  }
+
+  /**
+   * What a place sees of a key: what had been written by then, and what was written right there.
+   * @param {string} key
+   * @param {number} then
+   * @param {number} port
+   * @returns {Stored | undefined}
+   */
+  #seen(key, then, port) {
+    const past = this.#past.get(key) ?? [];
+    const seen = past.findLast((one) => one.at <= then || one.port === port);
+    if (!seen?.value) return undefined;
+    return { value: seen.value, ttl: null, expires: Number.POSITIVE_INFINITY };
   }
 
   /**

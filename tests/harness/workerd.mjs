@@ -22,6 +22,13 @@ export const WORKERD = path.join(
   `../@cloudflare/workerd-${process.platform === "darwin" ? "darwin" : "linux"}-${process.arch === "arm64" ? "arm64" : "64"}/bin/workerd`,
 );
 
+/** Only the place that has the objects declares how they are stored. */
+const STORED_OBJECTS = `durableObjectNamespaces = [
+    (className = "SessionObject", uniqueKey = "session", enableSql = true),
+    (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "disk"),`;
+
 /** @returns {string} a fresh deployment key */
 export function freshKey() {
   return randomBytes(32).toString("base64url");
@@ -33,6 +40,8 @@ export function freshKey() {
  * @property {Record<string, string>} [vars]
  * @property {string} [keys] SESSION_KEYS; empty for none
  * @property {KvServer} [kv] shared storage; one of its own otherwise
+ * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
+ *   each. The objects are in a place of their own.
  */
 
 export class Vestibule {
@@ -45,6 +54,8 @@ export class Vestibule {
   /** Everything it printed. */
   printed = "";
   port = 0;
+  /** @type {number[]} the ports of the locations; the first is `port` */
+  ports = [];
 
   /** @param {Options} options */
   constructor(options) {
@@ -70,10 +81,17 @@ export class Vestibule {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Where each location is reached. */
+  get urls() {
+    return this.ports.map((port) => `http://127.0.0.1:${port}`);
+  }
+
   async run() {
     if (!existsSync(path.join(BUILD, "index.js")))
       throw new Error("build/ is missing: npm run build");
-    this.port ||= await freePort();
+    const { lags = [0] } = this.#options;
+    while (this.ports.length < lags.length) this.ports.push(await freePort());
+    this.port = this.ports[0];
     const config = path.join(this.#folder, "config.capnp");
     writeFileSync(config, await this.#config());
     const child = spawn(WORKERD, ["serve", config], { stdio: ["ignore", "pipe", "pipe"] });
@@ -82,7 +100,8 @@ export class Vestibule {
     await until(
       async () => {
         if (child.exitCode !== null) throw new Error(`workerd ended: ${this.printed}`);
-        return fetch(`${this.url}/_session/healthz`).catch(() => null);
+        const health = this.urls.map((url) => fetch(`${url}/_session/healthz`));
+        return Promise.all(health).catch(() => null);
       },
       { what: "the Worker answering" },
     );
@@ -139,39 +158,62 @@ export class Vestibule {
     );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
+    const { lags = [0] } = this.#options;
     const kvPort = await this.kv.listening();
+    const places = await Promise.all(lags.map((lag) => (lag ? this.kv.place(lag) : kvPort)));
     const embed = (/** @type {string} */ file) =>
       quote(path.relative(this.#folder, path.join(BUILD, file)));
     return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "vestibule", worker = .vestibule),
-    (name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ())),
-    (name = "objects", disk = (path = ${quote(objects)}, writable = true)),
+    (name = "objects", worker = .objects),
+    (name = "objects-kv", external = (address = "127.0.0.1:${kvPort}", http = ())),
+${places
+  .map(
+    (port, at) => `    (name = "vestibule-${at}", worker = .vestibule${at}),
+    (name = "kv-${at}", external = (address = "127.0.0.1:${port}", http = ())),`,
+  )
+  .join("\n")}
+    (name = "disk", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:${this.port}", http = (), service = "vestibule")],
+  sockets = [
+${this.ports
+  .map(
+    (port, at) =>
+      `    (name = "http-${at}", address = "127.0.0.1:${port}", http = (), service = "vestibule-${at}"),`,
+  )
+  .join("\n")}
+  ],
 );
-const vestibule :Workerd.Worker = (
+${places.map((_, at) => worker(`vestibule${at}`, `kv-${at}`, ', serviceName = "objects"')).join("")}
+${worker("objects", "objects-kv", "")}`;
+
+    /**
+     * @param {string} name
+     * @param {string} kv
+     * @param {string} elsewhere where the objects are, if not in this worker
+     */
+    function worker(name, kv, elsewhere) {
+      const object = (/** @type {string} */ binding, /** @type {string} */ className) =>
+        `(name = "${binding}", durableObjectNamespace = (className = "${className}"${elsewhere}))`;
+      return `const ${name} :Workerd.Worker = (
   modules = [
     (name = "index.js", esModule = embed ${embed("index.js")}),
     (name = "index_bg.wasm", wasm = embed ${embed("index_bg.wasm")}),
   ],
   bindings = [
-    (name = "SESSIONS", kvNamespace = "kv"),
-    (name = "SESSION_OBJECTS", durableObjectNamespace = "SessionObject"),
-    (name = "DIRECTORY_OBJECTS", durableObjectNamespace = "DirectoryObject"),
+    (name = "SESSIONS", kvNamespace = "${kv}"),
+    ${object("SESSION_OBJECTS", "SessionObject")},
+    ${object("DIRECTORY_OBJECTS", "DirectoryObject")},
     ${bindings.join(", ")}
   ],
-  durableObjectNamespaces = [
-    (className = "SessionObject", uniqueKey = "session", enableSql = true),
-    (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
-  ],
-  durableObjectStorage = (localDisk = "objects"),
+  ${elsewhere ? "" : STORED_OBJECTS}
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],
 );
 `;
+    }
   }
 }
 

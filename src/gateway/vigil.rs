@@ -1,0 +1,113 @@
+//! Streams and sockets that stay open: whether their session still lives.
+
+use super::alteration::Alteration;
+use super::knowledge::{MaxAge, Standing};
+use super::recognition::unstored;
+use super::ticket::Ticket;
+use super::{Gateway, Halt};
+use crate::clock::{Seconds, UnixMillis};
+use crate::cookie::token::Token;
+use crate::session::change::Change;
+use crate::session::record::Version;
+use crate::store::{Answers, Need};
+use crate::tenant::Consistency;
+
+/// The least time between two looks.
+const SHORTEST: Seconds = Seconds(1);
+
+/// With KV alone nothing new is to be seen any sooner.
+const NAMESPACE_PERIOD: Seconds = Seconds(60);
+
+/// What is to be done about something that stays open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Vigil {
+    /// Do all of this, then ask again.
+    Await(Vec<Need>),
+    /// Let it be; look again after so many milliseconds.
+    GoesOn(u64),
+    /// Close it, for this reason.
+    Over(&'static str),
+}
+
+impl Gateway {
+    /// Looks after what stays open of the request that `ticket` was issued for. Its session is in
+    /// use all the while, and that is noted like any other use.
+    pub fn watch(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vigil {
+        let period = Vigil::GoesOn(self.vigil_period().0.saturating_mul(1000));
+        let Some(ticket) = Ticket::parse(ticket) else {
+            return Vigil::Over("session_unknown");
+        };
+        let keys = &self.deployment.tenant.keys;
+        let Some(token) = Token::opened(ticket.cookie, keys) else {
+            return Vigil::Over("session_unknown");
+        };
+        match self.watch_session(&token, now, answers) {
+            Ok(None) => period,
+            Ok(Some(reason)) => Vigil::Over(reason),
+            Err(Halt::Await(needs)) => Vigil::Await(needs),
+            // Who cannot be asked has ended nothing.
+            Err(Halt::Refuse { .. } | Halt::Answer(_)) => period,
+        }
+    }
+
+    fn watch_session(
+        &mut self,
+        token: &Token,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Option<&'static str>, Halt> {
+        let lifetime = self.deployment.tenant.lifetime;
+        let ordered = self.deployment.tenant.consistency == Consistency::Strong;
+        if token.least_version == Version::UNSTORED && self.cache.get(token.handle, now).is_none() {
+            let end = lifetime.absolute_end(&unstored(token).span());
+            return Ok((now.seconds() >= end).then_some("session_expired"));
+        }
+        if let Err(need) = self.heed_revocations(answers, now) {
+            return Err(Halt::Await(vec![need]));
+        }
+        // Where there is a feed it tells of every end.
+        let max_age = if ordered {
+            MaxAge::Any
+        } else {
+            MaxAge::Cache
+        };
+        let session = match self.look_up(token, max_age, answers, now)? {
+            Standing::Live { session, .. } => session,
+            Standing::Unseen => return Ok(None),
+            Standing::Over(problem) => return Ok(Some(problem.code())),
+        };
+        if self.is_revoked(&session) {
+            return Ok(Some("session_ended"));
+        }
+        let record = &session.record;
+        let span = record.span();
+        if now.seconds() >= lifetime.absolute_end(&span) {
+            return Ok(Some("session_expired"));
+        }
+        if lifetime.touch_is_due(&span, record.spread(), now.seconds()) {
+            let touch = Alteration {
+                change: Change {
+                    touch: true,
+                    ..Change::default()
+                },
+                handle: token.handle,
+                token: None,
+                client: ("", ""),
+                if_version: None,
+                lease: None,
+            };
+            self.alter(&touch, answers, now).map_err(Halt::Await)?;
+        }
+        Ok(None)
+    }
+
+    fn vigil_period(&self) -> Seconds {
+        let tenant = &self.deployment.tenant;
+        let shortest = match tenant.consistency {
+            Consistency::Strong => SHORTEST,
+            Consistency::Eventual => NAMESPACE_PERIOD,
+        };
+        // Half of the period in which a revocation must have taken hold: the look itself takes time.
+        Seconds((tenant.cache.0 / 2).max(shortest.0))
+    }
+}
