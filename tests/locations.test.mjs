@@ -214,7 +214,9 @@ test("an origin changes a session out of band, only to the version it has read",
 test("a watched WebSocket is closed with 4401 soon after its session is over", async (t) => {
   const { browser, origin, there } = await locations(t, { SESSION_CACHE: "2s", LIVE: "watched" });
   const sockets = new WebSocketServer({ server: origin.server });
-  sockets.on("connection", (socket) => socket.on("message", (data, b) => socket.send(data, { binary: b })));
+  sockets.on("connection", (socket) =>
+    socket.on("message", (data, b) => socket.send(data, { binary: b })),
+  );
   await browser.fetch(patch({ a: 1 }));
   const socket = new WebSocket(`${there.replace("http", "ws")}/ws`, {
     origin: there,

@@ -150,14 +150,13 @@ impl Problem {
             Self::ApiKey => {
                 vec![("www-authenticate", "Bearer realm=\"vestibule\"".to_owned())]
             }
-            Self::Leased => vec![("retry-after", "1".to_owned())],
             Self::MethodNotAllowed(allowed) => vec![("allow", (*allowed).to_owned())],
             Self::UpgradeVersion => vec![
                 ("sec-websocket-version", "13".to_owned()),
                 ("upgrade", "websocket".to_owned()),
             ],
             Self::TooManyForgeries(seconds) => vec![("retry-after", seconds.to_string())],
-            Self::SessionReplaced => vec![("retry-after", "1".to_owned())],
+            Self::SessionReplaced | Self::Leased => vec![("retry-after", "1".to_owned())],
             Self::SchemaNewer | Self::StoreUnavailable | Self::OriginUnreachable => {
                 vec![("retry-after", "5".to_owned())]
             }

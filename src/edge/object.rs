@@ -46,6 +46,7 @@ impl Verdict {
 }
 
 /// Applies a command to the row of the object of that name.
+#[expect(clippy::needless_pass_by_value, reason = "the boundary hands it over")]
 #[wasm_bindgen(js_name = objectCommand)]
 #[must_use]
 pub fn command(name: &str, command: &str, row: Option<Vec<u8>>, now: f64) -> Verdict {

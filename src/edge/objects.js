@@ -1,7 +1,7 @@
 /** Calls to Durable Objects: repeated where that is safe and of use, and shared where they are equal. */
 import { pause, report, shared, within } from "./waiting.js";
 
-/** How long one attempt may take, in milliseconds. */
+/** How long all attempts together may take, in milliseconds. */
 const DEADLINE = 2_000;
 
 /** How long to wait, about, before an attempt, in milliseconds. */
@@ -20,7 +20,7 @@ const ATTEMPTS = [0, 100, 400];
 export async function call(env, binding, name, command, key) {
   try {
     const bytes = await shared(`${binding}/${name}/${command}`, () =>
-      attempt(env, binding, name, command),
+      within(DEADLINE, attempt(env, binding, name, command)),
     );
     return { kind: "found", key, bytes };
   } catch (error) {
@@ -46,7 +46,7 @@ async function attempt(env, binding, name, command) {
     if (delay > 0) await pause(delay * (0.5 + Math.random()));
     try {
       // A stub that has thrown is of no use any more.
-      return await within(DEADLINE, namespace.getByName(name).call(name, command));
+      return await namespace.getByName(name).call(name, command);
     } catch (error) {
       last = error;
       if (/** @type {any} */ (error).overloaded) break;

@@ -37,6 +37,7 @@ export class SessionObject extends DurableObject {
     super(ctx, env);
     configure(env);
     this.#name = ctx.storage.kv.get("name");
+    /** @type {Uint8Array | undefined} */
     const row = ctx.storage.kv.get("row");
     this.#row = row && objectResumed(row);
   }

@@ -190,7 +190,7 @@ impl Gateway {
             lease: alteration.lease,
             ..Changing::new(alteration.change.clone(), once, self.epoch(now))
         };
-        self.command(Order::Change(changing))
+        self.command(Order::Change(Box::new(changing)))
     }
 
     /// Learns from what the object says a session is now.

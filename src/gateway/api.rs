@@ -58,12 +58,19 @@ impl Gateway {
         let mut body = self.summary(record);
         let data = serde_json::from_str::<Value>(record.data.to_json()).unwrap_or_default();
         let identity = record.identity.as_ref();
-        body["data"] = data;
-        body["version"] = json!(record.version.0);
-        body["email"] = json!(identity.and_then(|who| who.email.as_deref()));
-        body["name"] = json!(identity.and_then(|who| who.name.as_deref()));
-        body["groups"] = json!(identity.map(|who| &who.groups));
-        Answer::json(200, &body).with("etag", format!("\"{}\"", record.version.0))
+        for (name, value) in [
+            ("data", data),
+            ("version", json!(record.version.0)),
+            (
+                "email",
+                json!(identity.and_then(|who| who.email.as_deref())),
+            ),
+            ("name", json!(identity.and_then(|who| who.name.as_deref()))),
+            ("groups", json!(identity.map(|who| &who.groups))),
+        ] {
+            body.insert(name.to_owned(), value);
+        }
+        Answer::json(200, &Value::Object(body)).with("etag", format!("\"{}\"", record.version.0))
     }
 
     fn patch(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {

@@ -49,8 +49,9 @@ impl Gateway {
             .iter()
             .map(|one| {
                 let mut summary = self.summary(&one.record);
-                summary["current"] = json!(one.record.handle == current);
-                summary
+                let is_current = one.record.handle == current;
+                summary.insert("current".to_owned(), json!(is_current));
+                Value::Object(summary)
             })
             .collect();
         Ok(Answer::json(200, &json!({ "sessions": sessions })))

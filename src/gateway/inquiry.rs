@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::knowledge::Source;
 use super::{Gateway, Halt, Passage};
@@ -137,20 +137,27 @@ impl Gateway {
     }
 
     /// What a list tells of a session.
-    pub(super) fn summary(&self, record: &Record) -> Value {
+    pub(super) fn summary(&self, record: &Record) -> Map<String, Value> {
         let tenant = &self.deployment.tenant;
         let pinned = record.pin.as_deref();
         let hashed = tenant.pool.best(record.handle, |_| true);
-        json!({
-            "handle": record.public_name(),
-            "created": record.created.0,
-            "last_seen": record.seen.0,
-            "expires": tenant.lifetime.end(&record.span()).0,
-            "device": record.device,
-            "country": record.country,
-            "origin": pinned.or(hashed.map(|origin| origin.name.as_str())),
-            "user": record.identity.as_ref().map(|who| who.user.as_str()),
-        })
+        let entries = [
+            ("handle", json!(record.public_name())),
+            ("created", json!(record.created.0)),
+            ("last_seen", json!(record.seen.0)),
+            ("expires", json!(tenant.lifetime.end(&record.span()).0)),
+            ("device", json!(record.device)),
+            ("country", json!(record.country)),
+            (
+                "origin",
+                json!(pinned.or(hashed.map(|origin| origin.name.as_str()))),
+            ),
+            ("user", json!(record.identity.as_ref().map(|who| &who.user))),
+        ];
+        entries
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 }
 
@@ -172,7 +179,7 @@ fn page_of(
 }
 
 /// The JSON object in a request's body.
-pub(super) fn body(passage: &Passage<'_>) -> Result<serde_json::Map<String, Value>, Halt> {
+pub(super) fn body(passage: &Passage<'_>) -> Result<Map<String, Value>, Halt> {
     match passage.answers.body() {
         None => Err(Halt::Await(vec![Need::Body {
             limit: json::LARGEST,

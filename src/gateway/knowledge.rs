@@ -86,8 +86,9 @@ impl Gateway {
             return standing(known, false);
         }
         let namespace = self.ask_namespace(token.handle, answers, now)?;
+        let least = self.least_version(token);
         if let Source::Said(known) = &namespace
-            && !is_behind(known, token)
+            && !is_behind(known, least)
         {
             return standing(known.clone(), false);
         }
@@ -113,6 +114,12 @@ impl Gateway {
         }
     }
 
+    /// The version there is for certain: the cookie says so, or the feed.
+    fn least_version(&self, token: &Token) -> Version {
+        let told = self.revocations.least_version(token.handle);
+        token.least_version.max(told)
+    }
+
     /// What this isolate knows well enough.
     fn remembered(&mut self, token: &Token, max_age: MaxAge, now: UnixMillis) -> Option<Known> {
         let Hit { known, age_ms } = self.cache.get(token.handle, now)?;
@@ -132,7 +139,7 @@ impl Gateway {
                         age_ms < period || (period > 0 && age_ms < PROPAGATION.0 * 1000)
                     }
                 };
-                (useful && !is_behind(&known, token)).then_some(known)
+                (useful && !is_behind(&known, self.least_version(token))).then_some(known)
             }
         }
     }
@@ -316,12 +323,12 @@ impl Gateway {
     }
 }
 
-/// Whether what is known is older than what the cookie says there is. What ended never is.
-fn is_behind(known: &Known, token: &Token) -> bool {
+/// Whether what is known is older than what there is for certain. What ended never is.
+fn is_behind(known: &Known, least: Version) -> bool {
     match known {
-        Known::Live(session) => session.record.version < token.least_version,
+        Known::Live(session) => session.record.version < least,
         Known::Ended => false,
-        Known::Absent(_) => token.least_version > Version::UNSTORED,
+        Known::Absent(_) => least > Version::UNSTORED,
     }
 }
 

@@ -196,11 +196,11 @@ impl Gateway {
             Entry::Ended { at } => *at + tenant.lifetime.longest(),
         };
         let ttl = stored_until(end, now.seconds());
-        let known = Known::new(entry.clone(), &tenant.keys);
         match codec::seal(&entry, &name, &tenant.keys, &mut self.random) {
             Some(value) => self.writes.push(Write::record(&name, value, ttl)),
             None => self.note(Event::new(Level::Error, "record_not_sealed")),
         }
+        let known = Known::new(entry, &self.deployment.tenant.keys);
         self.cache.put(handle, known, now);
     }
 

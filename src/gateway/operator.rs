@@ -55,7 +55,7 @@ impl Gateway {
         let (sessions, next) = self.list(tags.as_deref(), query.get("after"), limit, passage)?;
         let sessions: Vec<Value> = sessions
             .iter()
-            .map(|session| self.summary(&session.record))
+            .map(|session| Value::Object(self.summary(&session.record)))
             .collect();
         Ok(Answer::json(
             200,

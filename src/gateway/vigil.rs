@@ -42,11 +42,10 @@ impl Gateway {
             return Vigil::Over("session_unknown");
         };
         match self.watch_session(&token, now, answers) {
-            Ok(None) => period,
             Ok(Some(reason)) => Vigil::Over(reason),
             Err(Halt::Await(needs)) => Vigil::Await(needs),
             // Who cannot be asked has ended nothing.
-            Err(Halt::Refuse { .. } | Halt::Answer(_)) => period,
+            Ok(None) | Err(Halt::Refuse { .. } | Halt::Answer(_)) => period,
         }
     }
 
@@ -66,11 +65,7 @@ impl Gateway {
             return Err(Halt::Await(vec![need]));
         }
         // Where there is a feed it tells of every end.
-        let max_age = if ordered {
-            MaxAge::Any
-        } else {
-            MaxAge::Cache
-        };
+        let max_age = if ordered { MaxAge::Any } else { MaxAge::Cache };
         let session = match self.look_up(token, max_age, answers, now)? {
             Standing::Live { session, .. } => session,
             Standing::Unseen => return Ok(None),

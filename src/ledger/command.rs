@@ -35,7 +35,7 @@ pub enum Order {
     /// Tell what there is, and show it to the namespace again, which has rubbish.
     Repair,
     /// Change it.
-    Change(Changing),
+    Change(Box<Changing>),
     /// Take the right to change it alone, or keep it longer.
     Lease {
         /// For how long.
@@ -186,7 +186,7 @@ fn parse_order(order: &Value) -> Option<Order> {
     match order.get("do")?.as_str()? {
         "read" => Some(Order::Read),
         "repair" => Some(Order::Repair),
-        "change" => Some(Order::Change(Changing {
+        "change" => Some(Order::Change(Box::new(Changing {
             change: Change::from_json(order.get("change")?),
             once: number("once")?,
             id: order.get("id").and_then(parse_id),
@@ -194,7 +194,7 @@ fn parse_order(order: &Value) -> Option<Order> {
             epoch: Epoch(number("epoch").unwrap_or_default()),
             if_version: number("if").map(Version),
             lease: number("lease"),
-        })),
+        }))),
         "lease" => Some(Order::Lease {
             seconds: Seconds(number("seconds")?),
             token: number("token"),
@@ -358,7 +358,7 @@ mod tests {
         for order in [
             Order::Read,
             Order::Repair,
-            Order::Change(changing),
+            Order::Change(Box::new(changing)),
             Order::Lease {
                 seconds: Seconds(5),
                 token: None,

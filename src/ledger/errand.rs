@@ -1,6 +1,6 @@
-//! What a session's object still has to do elsewhere: tell the directory that the session ended, show
-//! the record to the namespace, keep the directory's list. Each is in the row until it is done, so
-//! each is done at least once; all of them may be repeated.
+//! What a session's object still has to do elsewhere: tell the directory that the session ended, or
+//! that its id was replaced; show the record to the namespace; keep the directory's list. Each is in
+//! the row until it is done, so each is done at least once; all of them may be repeated.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::ledger::row::{BadRow, Row};
 use crate::session::change::Change;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::{Lifetime, stored_until};
-use crate::session::record::Epoch;
+use crate::session::record::{Epoch, Version};
 use crate::store::Write;
 use crate::store::revocations::Subject;
 use crate::tenant_id::TenantId;
@@ -46,7 +46,7 @@ pub enum Errand {
 /// change in between is not taken for done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The end was announced.
+    /// The end, or the new id, was announced.
     Announce,
     /// The record was stored.
     Write,
@@ -92,7 +92,12 @@ pub fn next(
     };
     if row.announce_due {
         let until = (now.seconds() + ANNOUNCED_FOR).0;
-        let subjects = [Subject::Session(handle).to_text()];
+        let subject = if row.is_ended {
+            Subject::Session(handle)
+        } else {
+            Subject::Before(handle, Version(row.replaced_with))
+        };
+        let subjects = [subject.to_text()];
         let command = json!({ "do": "revoke", "subjects": subjects, "until": until });
         return run(Kind::Announce, Errand::Directory(command.to_string()));
     }
@@ -145,7 +150,7 @@ fn end_command(longest: Seconds) -> Command {
         max_per_user: None,
         adopt: None,
         // Ending twice is ending once, so it need not be told apart.
-        order: Order::Change(Changing::new(end, 0, Epoch::default())),
+        order: Order::Change(Box::new(Changing::new(end, 0, Epoch::default()))),
     }
 }
 
@@ -191,7 +196,8 @@ pub fn done(
         let pause = 500_u64 << row.retries.min(8);
         row.retry_at = now.0 + pause.min(LONGEST_PAUSE_MS);
         // What could not be shown to the namespace must stay in the feed meanwhile.
-        row.announce_due |= running.kind == Kind::Write && row.is_ended;
+        let has_news = row.is_ended || row.replaced_with > 0;
+        row.announce_due |= running.kind == Kind::Write && has_news;
     }
     Ok(row.encode())
 }

@@ -203,7 +203,14 @@ impl<R: Rng> Ledger<'_, R> {
                 // Whoever signs out waits for this.
                 row.retry_at = 0;
             }
-            Entry::Live(record) => self.list(command, record, row),
+            Entry::Live(record) => {
+                if record.id != before.id {
+                    row.replaced_with = record.version.0;
+                    row.announce_due = true;
+                    row.retry_at = 0;
+                }
+                self.list(command, record, row);
+            }
         }
         row.applied.push(changing.once);
         if row.applied.len() > REMEMBERED {

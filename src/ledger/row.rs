@@ -32,7 +32,7 @@ pub(super) struct Row {
     /// When it was last written there, in Unix milliseconds.
     #[cbor(n(5), default)]
     pub(super) namespace_at: u64,
-    /// The directory must be told that the session ended.
+    /// Everybody must hear that the session ended, or that its id was replaced.
     #[cbor(n(6), default)]
     pub(super) announce_due: bool,
     /// The directory's list must be told whose session it is, or that it is over.
@@ -59,6 +59,9 @@ pub(super) struct Row {
     /// Until when that lease holds, in Unix milliseconds.
     #[cbor(n(14), default)]
     lease_until: u64,
+    /// The version with which the id was last replaced.
+    #[cbor(n(17), default)]
+    pub(super) replaced_with: u64,
     /// How long any session of the tenant can last, in seconds.
     #[cbor(n(16), default)]
     pub(super) longest: u64,

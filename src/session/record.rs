@@ -88,6 +88,10 @@ pub struct Record {
 }
 
 /// What is stored under a session's name.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every entry is the large one, and none is kept in bulk"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// The session lives.

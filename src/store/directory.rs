@@ -44,7 +44,7 @@ fn list_prefix(tenant: &TenantId, user: Option<UserTag>) -> String {
 #[must_use]
 pub fn ask_feed(tenant: &TenantId, consistency: Consistency, since: Epoch) -> Need {
     match consistency {
-        Consistency::Strong => call(tenant, json!({ "do": "feed", "since": since.0 }), FEED),
+        Consistency::Strong => call(tenant, &json!({ "do": "feed", "since": since.0 }), FEED),
         Consistency::Eventual => Need::List {
             prefix: revocation_prefix(tenant),
         },
@@ -65,7 +65,7 @@ pub fn feed_key(tenant: &TenantId, consistency: Consistency) -> String {
 pub fn revoke(tenant: &TenantId, subjects: &[Subject], until: UnixSeconds) -> Need {
     let subjects: Vec<String> = subjects.iter().map(|subject| subject.to_text()).collect();
     let command = json!({ "do": "revoke", "subjects": subjects, "until": until.0 });
-    call(tenant, command, REVOKED)
+    call(tenant, &command, REVOKED)
 }
 
 /// The same for a namespace: a key for each subject.
@@ -100,7 +100,7 @@ pub fn ask_list(tenant: &TenantId, consistency: Consistency, which: &Which<'_>) 
                 .map(|tags| tags.iter().map(|tag| encoding::base64url(tag)).collect());
             let command =
                 json!({ "do": "list", "users": tags, "after": which.after, "limit": which.limit });
-            vec![call(tenant, command, LISTED)]
+            vec![call(tenant, &command, LISTED)]
         }
         Consistency::Eventual => list_keys(tenant, which.tags)
             .into_iter()
@@ -179,13 +179,12 @@ pub fn read_epoch(answer: &[u8]) -> Option<Epoch> {
 }
 
 /// The lines of a namespace's answer to [`Need::List`].
-#[must_use]
 pub fn names(answer: &[u8]) -> impl Iterator<Item = &str> {
     let text = core::str::from_utf8(answer).unwrap_or_default();
     text.lines()
 }
 
-fn call(tenant: &TenantId, command: Value, key: &str) -> Need {
+fn call(tenant: &TenantId, command: &Value, key: &str) -> Need {
     Need::Call {
         class: Class::Directory,
         name: tenant.to_string(),

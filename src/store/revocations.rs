@@ -14,7 +14,7 @@ use crate::clock::UnixMillis;
 use crate::encoding;
 use crate::keys::UserTag;
 use crate::session::id::Handle;
-use crate::session::record::{Epoch, Record};
+use crate::session::record::{Epoch, Record, Version};
 
 /// Above so many entries old ones of single sessions are forgotten.
 const MOST_REMEMBERED: usize = 50_000;
@@ -35,6 +35,9 @@ pub enum Subject {
     User(UserTag),
     /// All sessions of the tenant.
     Tenant,
+    /// What a session was before this version: its id was replaced with it, and a copy from before
+    /// would still serve the old one.
+    Before(Handle, Version),
 }
 
 impl Subject {
@@ -45,6 +48,7 @@ impl Subject {
             Self::Session(handle) => format!("s{}", handle.to_text()),
             Self::User(tag) => format!("u{}", encoding::base64url(&tag)),
             Self::Tenant => "t".to_owned(),
+            Self::Before(handle, version) => format!("b{}.{}", handle.to_text(), version.0),
         }
     }
 
@@ -54,6 +58,11 @@ impl Subject {
             "s" => Handle::parse(name).map(Self::Session),
             "u" => encoding::from_base64url_exact(name).map(Self::User),
             "t" => Some(Self::Tenant),
+            "b" => {
+                let (handle, version) = name.split_once('.')?;
+                let version = Version(version.parse().ok()?);
+                Some(Self::Before(Handle::parse(handle)?, version))
+            }
             _ => None,
         }
     }
@@ -76,6 +85,8 @@ pub enum Freshness {
 #[derive(Debug, Default)]
 pub struct Revocations {
     revoked: HashMap<Subject, Epoch>,
+    /// The version a session's record must have at least.
+    least: HashMap<Handle, (Version, Epoch)>,
     last: Epoch,
     /// When it was last asked for and answered.
     learned: Option<UnixMillis>,
@@ -178,17 +189,37 @@ impl Revocations {
 
     /// Notes one revocation.
     pub fn note(&mut self, subject: Subject, epoch: Epoch) {
+        if let Subject::Before(handle, version) = subject {
+            let known = self.least.entry(handle).or_default();
+            *known = (*known).max((version, epoch));
+            return;
+        }
         let known = self.revoked.entry(subject).or_default();
         *known = (*known).max(epoch);
     }
 
+    /// The version a session's record must have at least.
+    #[must_use]
+    pub fn least_version(&self, handle: Handle) -> Version {
+        if self.least.is_empty() {
+            return Version::UNSTORED;
+        }
+        self.least
+            .get(&handle)
+            .map_or(Version::UNSTORED, |(version, _)| *version)
+    }
+
     /// Forgets revoked sessions that by now everybody reads as ended from storage.
     fn forget_old_sessions(&mut self, now: UnixMillis) {
+        let is_young =
+            |epoch: &Epoch| now.millis_since(UnixMillis(epoch.0)) < SESSION_REMEMBERED_MS;
         if self.revoked.len() > MOST_REMEMBERED {
             self.revoked.retain(|subject, epoch| {
-                !matches!(subject, Subject::Session(_))
-                    || now.millis_since(UnixMillis(epoch.0)) < SESSION_REMEMBERED_MS
+                !matches!(subject, Subject::Session(_)) || is_young(epoch)
             });
+        }
+        if self.least.len() > MOST_REMEMBERED {
+            self.least.retain(|_, (_, epoch)| is_young(epoch));
         }
     }
 
@@ -260,6 +291,15 @@ mod tests {
         assert!(!revocations.covers(&session(Handle([0; 16]), 10), &[]));
         assert!(revocations.covers(&session(HANDLE, 99), &[]));
         assert_eq!(revocations.last(), Epoch(11));
+    }
+
+    #[test]
+    fn copies_from_before_a_rotation_are_told_apart() {
+        let mut revocations = learned(&[(Subject::Before(HANDLE, Version(7)), 10)]);
+        revocations.note(Subject::Before(HANDLE, Version(5)), Epoch(9));
+        assert_eq!(revocations.least_version(HANDLE), Version(7));
+        assert_eq!(revocations.least_version(Handle([0; 16])), Version(0));
+        assert!(!revocations.covers(&session(HANDLE, 1), &[]));
     }
 
     #[test]

@@ -40,6 +40,7 @@ export function freshKey() {
  * @property {Record<string, string>} [vars]
  * @property {string} [keys] SESSION_KEYS; empty for none
  * @property {KvServer} [kv] shared storage; one of its own otherwise
+ * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
  * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
  *   each. The objects are in a place of their own.
  */
@@ -72,6 +73,7 @@ export class Vestibule {
   static async start(t, options = {}) {
     const vestibule = new Vestibule(options);
     t.after(() => vestibule.stop());
+    t.after(async () => options.mood?.stop());
     if (!options.kv) t.after(() => vestibule.kv.stop());
     await vestibule.run();
     return vestibule;
@@ -158,7 +160,8 @@ export class Vestibule {
     );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
-    const { lags = [0] } = this.#options;
+    const { lags = [0], mood } = this.#options;
+    const moodPort = await mood?.listening();
     const kvPort = await this.kv.listening();
     const places = await Promise.all(lags.map((lag) => (lag ? this.kv.place(lag) : kvPort)));
     const embed = (/** @type {string} */ file) =>
@@ -174,6 +177,7 @@ ${places
     (name = "kv-${at}", external = (address = "127.0.0.1:${port}", http = ())),`,
   )
   .join("\n")}
+    ${mood ? `(name = "mood", external = (address = "127.0.0.1:${moodPort}", http = ())),` : ""}
     (name = "disk", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
   ],
@@ -197,13 +201,17 @@ ${worker("objects", "objects-kv", "")}`;
     function worker(name, kv, elsewhere) {
       const object = (/** @type {string} */ binding, /** @type {string} */ className) =>
         `(name = "${binding}", durableObjectNamespace = (className = "${className}"${elsewhere}))`;
+      const isFaulty = mood && !elsewhere;
+      const wrapper = `(name = "faulty.js", esModule = embed ${embed("../tests/harness/faulty-objects.js")}),`;
       return `const ${name} :Workerd.Worker = (
   modules = [
+    ${isFaulty ? wrapper : ""}
     (name = "index.js", esModule = embed ${embed("index.js")}),
     (name = "index_bg.wasm", wasm = embed ${embed("index_bg.wasm")}),
   ],
   bindings = [
     (name = "SESSIONS", kvNamespace = "${kv}"),
+    ${isFaulty ? '(name = "MOOD", service = "mood"),' : ""}
     ${object("SESSION_OBJECTS", "SessionObject")},
     ${object("DIRECTORY_OBJECTS", "DirectoryObject")},
     ${bindings.join(", ")}

@@ -1,0 +1,29 @@
+/** What the objects of a test are told to do; see `faulty-objects.js`. */
+import { createServer } from "node:http";
+import { listen } from "./ports.mjs";
+
+/** @typedef {"fine" | "refuses" | "hangs" | "loses answers"} ObjectMood */
+
+export class Mood {
+  /** @type {ObjectMood} */
+  sessions = "fine";
+  /** @type {ObjectMood} */
+  directory = "fine";
+  #server = createServer((request, response) => {
+    response.end(request.url === "/SessionObject" ? this.sessions : this.directory);
+  });
+
+  /** @type {Promise<number> | undefined} */
+  #port;
+
+  /** @returns {Promise<number>} the port */
+  listening() {
+    this.#port ??= listen(this.#server);
+    return this.#port;
+  }
+
+  stop() {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
