@@ -1,6 +1,6 @@
 /** One variant: a `workerd serve` of its own, and the processor time it uses. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { freePort } from "../tests/harness/ports.mjs";
@@ -8,6 +8,16 @@ import { until } from "../tests/harness/until.mjs";
 import { WORKERD } from "../tests/harness/workerd.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
+
+/** Our Durable Objects; the peers have none. */
+const OBJECT_BINDINGS = `
+    (name = "SESSION_OBJECTS", durableObjectNamespace = "SessionObject"),
+    (name = "DIRECTORY_OBJECTS", durableObjectNamespace = "DirectoryObject"),`;
+const OBJECTS = `durableObjectNamespaces = [
+    (className = "SessionObject", uniqueKey = "session", enableSql = true),
+    (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "disk"),`;
 
 /**
  * @typedef {object} Description
@@ -97,6 +107,8 @@ export class Variant {
       ? `(name = "index.js", esModule = embed ${quote(peer)})`
       : `(name = "index.js", esModule = embed ${embed("build/index.js")}),
          (name = "index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")})`;
+    const objects = path.join(this.#folder, "objects");
+    mkdirSync(objects, { recursive: true });
     const settings = { ORIGINS: `http://${origin}`, SESSION_KEYS: "A".repeat(43), ...vars };
     const bindings = Object.entries(settings).map(
       ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
@@ -106,6 +118,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .main),
     (name = "kv", worker = .kv),
+    (name = "disk", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
   ],
   sockets = [
@@ -115,7 +128,12 @@ const config :Workerd.Config = (
 );
 const main :Workerd.Worker = (
   modules = [${modules}],
-  bindings = [(name = "SESSIONS", kvNamespace = "kv"), ${bindings.join(", ")}],
+  bindings = [
+    (name = "SESSIONS", kvNamespace = "kv"),
+    ${peer ? "" : OBJECT_BINDINGS}
+    ${bindings.join(", ")}
+  ],
+  ${peer ? "" : OBJECTS}
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],
 );

@@ -20,7 +20,7 @@ export function within(ms, promise) {
 
 /**
  * How long to wait for what somebody else has asked for already, in milliseconds. Who asked may be
- * gone, and its question with it: then one asks oneself.
+ * gone, and its question with it: then one of those who wait asks, and the others wait for that one.
  */
 const PATIENCE = 300;
 
@@ -35,10 +35,13 @@ const underWay = new Map();
  * @returns {Promise<T>}
  */
 export async function shared(question, ask) {
-  const other = underWay.get(question);
-  if (other) {
+  let inVain;
+  for (;;) {
+    const other = underWay.get(question);
+    if (!other || other === inVain) break;
     const answer = await Promise.race([other.then((value) => ({ value })), pause(PATIENCE)]);
     if (answer) return answer.value;
+    inVain = other;
   }
   const own = ask();
   underWay.set(question, own);

@@ -112,6 +112,7 @@ mod tests {
     use crate::keys::DeploymentKeys;
     use crate::session::data::Data;
     use crate::session::id::{Handle, SessionId};
+    use crate::session::identity::Identity;
     use crate::session::record::{Record, Version};
     use crate::tenant_id::TenantId;
     use proptest::prelude::*;
@@ -218,6 +219,78 @@ mod tests {
         .unwrap();
         for secret in [b"pro".as_slice(), b"tier", b"blue", &[3; 16], &[4; 16]] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+
+    /// A token of an identity provider: about 800 characters, signed by ES256 (64 bytes) or RS256 (256).
+    fn token(claims: &serde_json::Value, signature: usize, random: &mut ChaCha20Rng) -> String {
+        let mut bytes = vec![0; signature];
+        random.fill_bytes(&mut bytes);
+        let header = match signature {
+            64 => r#"{"alg":"ES256","typ":"JWT","kid":"Zk3b1Qm9vX"}"#,
+            _ => r#"{"alg":"RS256","typ":"JWT","kid":"Zk3b1Qm9vX"}"#,
+        };
+        let parts = [header.as_bytes(), claims.to_string().as_bytes(), &bytes].map(base64url);
+        parts.join(".")
+    }
+
+    /// The reference session: an identity, two tokens, twelve members of data with a summary of 600
+    /// bytes. What it takes in storage, and as JSON.
+    fn reference(signature: usize) -> (usize, usize) {
+        let mut random = random();
+        let mut claims = serde_json::json!({
+            "iss": "https://login.example.com/realms/acme", "aud": "chat",
+            "sub": "f2b6f7a0-6c1b-4e57-9f6e-3f1f0c8a7d21", "sid": "9d8b6b8e-2f7c-4a55-8a53-5f6f2f1f7c3d",
+            "exp": 1_763_713_000, "iat": 1_763_709_400, "auth_time": 1_763_709_400,
+            "email": "zoe.mueller@acme.example", "email_verified": true, "name": "Zoe Mueller",
+            "preferred_username": "zoe.mueller", "groups": ["staff", "chat-users", "beta"],
+            "nonce": "n-0S6_WzA2MjQ4c1pZVQ", "at_hash": "77QmUPtjPfzWtF2AnpK9RQ",
+        });
+        let id = token(&claims, signature, &mut random);
+        claims["scope"] = "openid profile email chat:read chat:write offline_access".into();
+        claims["jti"] = "5c0a3c3e-98c4-4a1c-b7b5-90b7c2a5e6aa".into();
+        let access = token(&claims, signature, &mut random);
+        let summary = "The visitor asks how to run two chat processes behind one address. They are told why a plain proxy breaks the polling handshake of socket.io. They try a sticky cookie and ask what happens when a process is restarted. They learn that the session is kept at the edge and handed to the other process. They ask how long a session lives, and how to end all of a user's sessions at once, and hear that it is one write however many there are. At last they want to know what it costs when nobody is talking: nothing, until there is something to keep; then one write in an hour.";
+        let data = serde_json::json!({
+            "tier": "pro", "language": "en", "theme": "dark", "model": "large", "temperature": 0.7,
+            "streaming": true, "region": "eu", "timezone": "Europe/Vienna", "seat": 12,
+            "feature": ["search", "files"], "onboarding": "done", "summary": summary,
+        });
+        let who = serde_json::json!({
+            "user": "f2b6f7a0-6c1b-4e57-9f6e-3f1f0c8a7d21", "email": "zoe.mueller@acme.example",
+            "name": "Zoe Mueller", "groups": ["staff", "chat-users", "beta"],
+        });
+        let tokens = serde_json::json!({ "id_token": id, "access_token": access });
+        let json = serde_json::json!({
+            "identity": who, "tokens": tokens, "data": data,
+            "created": 1_763_709_400, "seen": 1_763_712_000, "expires": 1_764_314_200,
+        });
+        let stored = Record {
+            identity: Some(Identity::parse(&who.to_string()).unwrap().0),
+            data: Data::default()
+                .patched(&data.to_string())
+                .and_then(|data| data.patched(&tokens.to_string()))
+                .unwrap(),
+            handle: Handle(*SessionId::generate(&mut random).as_bytes()),
+            id: SessionId::generate(&mut random),
+            ..record()
+        };
+        let sealed = seal(
+            &Entry::Live(stored),
+            &name("t1", 1),
+            &keys(&[1], "t1"),
+            &mut random,
+        );
+        (sealed.unwrap().len(), json.to_string().len())
+    }
+
+    #[test]
+    fn the_reference_session_takes_two_fifths_of_its_json() {
+        for (signature, most) in [(64, 400), (256, 480)] {
+            let (stored, json) = reference(signature);
+            let per_mille = stored * 1000 / json;
+            println!("signature of {signature} bytes: {stored} of {json} bytes, {per_mille} ‰");
+            assert!(per_mille <= most, "{stored} of {json}");
         }
     }
 

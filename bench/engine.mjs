@@ -1,0 +1,114 @@
+/**
+ * What the session engine costs and how fast a revocation takes hold, on real workerd with two
+ * locations: `node bench/engine.mjs`. Prints the figures of docs/session-engine.md.
+ */
+import { Browser } from "../tests/harness/browser.mjs";
+import { Origin } from "../tests/harness/origin.mjs";
+import { until } from "../tests/harness/until.mjs";
+import { Vestibule } from "../tests/harness/workerd.mjs";
+
+/** How long after a write the second location sees it, in milliseconds. */
+const LAG = 10_000;
+
+/** @type {(() => unknown)[]} */
+const ends = [];
+const scope = { after: (/** @type {() => unknown} */ end) => ends.push(end) };
+
+/** @param {string} consistency */
+async function start(consistency) {
+  const origin = await Origin.start(/** @type {any} */ (scope), (request, reply) => {
+    const { searchParams } = new URL(request.url ?? "/", "http://origin");
+    for (const [name, value] of searchParams) reply.setHeader(name, value);
+    reply.end("ok");
+  });
+  return Vestibule.start(/** @type {any} */ (scope), {
+    origins: [origin.url],
+    vars: { CONSISTENCY: consistency },
+    lags: [0, LAG],
+  });
+}
+
+/** @param {unknown} value */
+const patch = (value) => `/?x-session-patch=${encodeURIComponent(JSON.stringify(value))}`;
+
+/** A thousand requests of one session in a location that knows nothing yet. @param {string} consistency */
+async function measureOperations(consistency) {
+  const vestibule = await start(consistency);
+  const browser = new Browser(vestibule.url);
+  await browser.fetch(patch({ a: 1 }));
+  await until(() => vestibule.kv.count("put") > 0);
+  await vestibule.restart();
+  vestibule.kv.operations.length = 0;
+  for (let round = 0; round < 1_000; round += 1) await (await browser.fetch("/")).text();
+  const { kv } = vestibule;
+  const lists = consistency === "eventual" ? `, ${kv.count("list")} lists` : "";
+  console.log(`  1,000 requests: ${kv.count("get")} reads, ${kv.count("put")} writes${lists}`);
+  await vestibule.stop();
+}
+
+/** A hundred sessions in use in both locations, each ended in one. @param {string} consistency */
+async function measureRevocation(consistency) {
+  const vestibule = await start(consistency);
+  const [here, there] = vestibule.urls;
+  const trials = Array.from({ length: 100 }, async (_, trial) => {
+    const browser = new Browser(here);
+    await browser.fetch(patch({ a: 1 }));
+    const headers = { cookie: browser.cookie };
+    const status = async () => {
+      const response = await fetch(there, { headers });
+      await response.text();
+      return response.status;
+    };
+    await until(async () => (await status()) === 200, { within: 60_000 });
+    // Spread over two cache periods, so that the moment is not the feed's own.
+    const moment = Date.now() + trial * 100;
+    await until(async () => (await status()) === 200 && Date.now() > moment, { within: 60_000 });
+    await browser.fetch("/_session/logout", { method: "POST" });
+    const ended = Date.now();
+    await until(async () => (await status()) === 401, { within: 120_000 });
+    return Date.now() - ended;
+  });
+  const times = (await Promise.all(trials)).sort((a, b) => a - b);
+  const [median, worst] = [times[50], times[99]];
+  console.log(`  revocation elsewhere, 100 trials: median ${median} ms, worst ${worst} ms`);
+  await vestibule.stop();
+}
+
+/** Changes from two locations at once. @param {string} consistency */
+async function measureLosses(consistency) {
+  const vestibule = await start(consistency);
+  const [here] = vestibule.urls;
+  const first = new Browser(here);
+  await first.fetch(patch({ a: 1 }));
+  let kept = 0;
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, worker) => {
+      const tab = new Browser(vestibule.urls[worker % 2]);
+      tab.jar.set("session", first.session);
+      for (let number = 0; number < 100; number += 1) {
+        const response = await tab.fetch(patch({ [`m${worker}-${number}`]: 1 }));
+        kept += Number(response.status === 200);
+        await response.text();
+      }
+    }),
+  );
+  // Everything has come to rest when the namespace is written no more.
+  const { kv } = vestibule;
+  const quiet = () => Date.now() - (kv.operations.findLast((one) => one.op === "put")?.at ?? 0);
+  await until(() => quiet() > 3_000, { within: 60_000 });
+  const reader = new Browser(here);
+  reader.jar.set("session", first.session);
+  await vestibule.restart();
+  const { data } = await reader.json("/_session/me");
+  const found = Object.keys(data ?? {}).filter((name) => name.startsWith("m")).length;
+  console.log(`  ${kept} changes told kept, from two locations: ${kept - found} lost`);
+  await vestibule.stop();
+}
+
+for (const consistency of ["strong", "eventual"]) {
+  console.log(`\nCONSISTENCY = ${consistency}`);
+  await measureOperations(consistency);
+  await measureRevocation(consistency);
+  await measureLosses(consistency);
+}
+for (const end of ends.reverse()) await end();
