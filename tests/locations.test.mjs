@@ -174,6 +174,20 @@ test("an operator lists a tenant's sessions by user, page by page, and ends one"
   assert.ok(vestibule.logged("audit_session_ended").length === 1);
 });
 
+test("a list that cannot be had is told apart from an empty one, and an endless one is cut", async (t) => {
+  const { here, kv, vestibule } = await locations(t, { CONSISTENCY: "eventual" }, [0]);
+  const headers = { authorization: `Bearer ${ADMIN}` };
+  const ask = () => fetch(`${here}/_session/admin/sessions`, { headers });
+  kv.mood.get = 500;
+  const failed = await ask();
+  assert.deepEqual([failed.status, (await failed.json()).code], [502, "list_unavailable"]);
+  kv.mood.get = "fine";
+  assert.deepEqual(await (await ask()).json(), { sessions: [], next: null });
+  kv.endless = true;
+  assert.equal((await ask()).status, 200);
+  await until(() => vestibule.logged("store_list_cut").length > 0);
+});
+
 test("with one session too many the oldest ends, in every location", async (t) => {
   const { here, there } = await locations(t, { SESSION_CACHE: "1s", MAX_PER_USER: "2" });
   const devices = [here, there, here].map((url) => new Browser(url));

@@ -36,6 +36,8 @@ pub enum Problem {
     SchemaNewer,
     /// Storage does not answer.
     StoreUnavailable,
+    /// Who keeps the list of sessions does not answer.
+    ListUnavailable,
     /// A disguised or malformed reserved path.
     BadPath,
     /// Nothing there.
@@ -237,6 +239,12 @@ impl Problem {
                 "store_unavailable",
                 "Sessions unavailable",
                 "The session storage does not answer. Your session is kept; try again shortly.",
+            ),
+            Self::ListUnavailable => (
+                502,
+                "list_unavailable",
+                "List unavailable",
+                "Who keeps the list of sessions does not answer. Try again shortly; sessions themselves are not concerned.",
             ),
             Self::BadPath => (
                 400,

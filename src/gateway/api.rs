@@ -105,7 +105,9 @@ impl Gateway {
             Altered::Live { session, refused } => match refused.first().map(String::as_str) {
                 None => Ok(self.describe_record(&session.record)),
                 Some("patch_too_large") => Err(Problem::BodyTooLarge.into()),
-                Some(_) => Err(invalid("`patch` must be a JSON object.")),
+                Some(_) => Err(invalid(
+                    "`patch` must be a JSON object whose members' names have at most 512 bytes and no control characters.",
+                )),
             },
             Altered::Ended => Err(Problem::NotFound.into()),
             Altered::Not(hindrance) => Err(problem(&hindrance).into()),

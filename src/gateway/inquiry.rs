@@ -65,9 +65,9 @@ impl Gateway {
         let (listed, next) = match tenant.consistency {
             Consistency::Strong => match answers.found(directory::LISTED) {
                 Some(Found::Bytes(answer)) => {
-                    directory::read_list(answer).ok_or(Problem::StoreUnavailable)?
+                    directory::read_list(answer).ok_or(Problem::ListUnavailable)?
                 }
-                Some(_) => return Err(Problem::StoreUnavailable.into()),
+                Some(_) => return Err(Problem::ListUnavailable.into()),
                 None => {
                     let mut needs = directory::ask_list(&tenant.id, tenant.consistency, &which);
                     needs.extend(feed.err());
@@ -83,7 +83,7 @@ impl Gateway {
                             listed.extend(directory::read_names(directory::names(names)));
                             needs.retain(|need| !matches!(need, Need::List { prefix: asked } if *asked == prefix));
                         }
-                        Some(_) => return Err(Problem::StoreUnavailable.into()),
+                        Some(_) => return Err(Problem::ListUnavailable.into()),
                         None => {}
                     }
                 }

@@ -1,1 +1,275 @@
+//! The ledger by itself: commands on a row, and what is left to do.
 
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+use super::command::{Begin, Changing, Command, Is, Order, Reply};
+use super::errand::{self, Errand, Kind, Running};
+use super::*;
+use crate::session::change::Change;
+use crate::session::data::Data;
+use crate::session::id::SessionId;
+use crate::session::record::{Epoch, Version};
+use crate::simulation::outside::keys;
+
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+const HANDLE: Handle = Handle([1; 16]);
+const ID: SessionId = SessionId::from_bytes([2; 16]);
+
+/// An object without an edge.
+struct Object {
+    row: Option<Vec<u8>>,
+    now: UnixMillis,
+}
+
+fn tenant() -> TenantId {
+    TenantId::parse("t").unwrap()
+}
+
+fn command(order: Order) -> Command {
+    Command {
+        lifetime: Lifetime {
+            idle: Seconds(600),
+            absolute: Seconds(3_600),
+            remember: Seconds(7_200),
+        },
+        max_per_user: None,
+        adopt: None,
+        order,
+    }
+}
+
+fn patch(json: &str, once: u64) -> Changing {
+    let change = Change {
+        patch: Some(json.to_owned()),
+        ..Change::default()
+    };
+    Changing {
+        begin: Some(Begin {
+            id: ID,
+            created: NOW.seconds(),
+            device: None,
+            country: None,
+        }),
+        ..Changing::new(change, once, Epoch(1))
+    }
+}
+
+fn end(once: u64) -> Changing {
+    let change = Change {
+        end: true,
+        ..Change::default()
+    };
+    Changing::new(change, once, Epoch(1))
+}
+
+impl Object {
+    fn new() -> Self {
+        Self {
+            row: None,
+            now: NOW,
+        }
+    }
+
+    fn obey(&mut self, command: &Command) -> Verdict {
+        let tenant = tenant();
+        let verdict = Ledger {
+            tenant: &tenant,
+            handle: HANDLE,
+            keys: &keys(&tenant),
+            random: &mut ChaCha20Rng::seed_from_u64(self.now.0),
+            now: self.now,
+        }
+        .command(command, self.row.as_deref())
+        .unwrap();
+        if let Some(row) = &verdict.row {
+            self.row = Some(row.clone());
+        }
+        verdict
+    }
+
+    fn say(&mut self, order: Order) -> Reply {
+        self.obey(&command(order)).reply
+    }
+
+    fn change(&mut self, changing: Changing) -> Reply {
+        self.say(Order::Change(Box::new(changing)))
+    }
+
+    fn data(&mut self) -> String {
+        let reply = self.say(Order::Read);
+        let tenant = tenant();
+        let name = RecordName::derive(&tenant, HANDLE);
+        match codec::open(&reply.sealed, &name, &keys(&tenant)) {
+            Ok(Entry::Live(record)) => record.data.to_json().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn next(&self) -> (Errand, Option<Running>) {
+        errand::next(&tenant(), HANDLE, self.row.as_deref().unwrap(), self.now).unwrap()
+    }
+
+    fn done(&mut self, running: Running, succeeded: bool) {
+        let row = self.row.take().unwrap();
+        self.row = Some(errand::done(&row, running, succeeded, self.now).unwrap());
+    }
+
+    /// Runs errands until there are none for now; which they were.
+    fn run(&mut self) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        while let (_, Some(running)) = self.next() {
+            kinds.push(running.kind);
+            self.done(running, true);
+        }
+        kinds
+    }
+}
+
+#[test]
+fn changes_are_applied_in_the_order_they_come_and_each_once() {
+    let mut object = Object::new();
+    assert_eq!(object.say(Order::Read).is, Is::Absent);
+    object.change(patch(r#"{"a":1}"#, 1));
+    object.change(patch(r#"{"a":2,"b":1}"#, 2));
+    // The first is delivered once more.
+    let reply = object.change(patch(r#"{"a":1}"#, 1));
+    assert_eq!(reply.is, Is::Live);
+    assert_eq!(object.data(), r#"{"a":2,"b":1}"#);
+}
+
+#[test]
+fn what_ended_takes_no_change_however_late_it_comes() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    assert_eq!(object.change(end(2)).is, Is::Ended);
+    object.now.0 += 3_599_000;
+    object.run();
+    assert_eq!(object.change(patch(r#"{"b":1}"#, 3)).is, Is::Ended);
+    assert_eq!(object.say(Order::Read).is, Is::Ended);
+}
+
+#[test]
+fn a_change_to_another_version_is_refused_with_the_record() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    let conditional = Changing {
+        if_version: Some(Version(7)),
+        ..patch(r#"{"a":2}"#, 2)
+    };
+    let reply = object.change(conditional);
+    assert_eq!(reply.is, Is::Conflict);
+    assert!(!reply.sealed.is_empty());
+    assert_eq!(object.data(), r#"{"a":1}"#);
+}
+
+#[test]
+fn the_end_is_announced_before_anything_else_and_the_answer_waits_for_it() {
+    let mut object = Object::new();
+    let first = object.obey(&command(Order::Change(Box::new(patch(r#"{"a":1}"#, 1)))));
+    assert!(!first.wait);
+    assert_eq!(object.run(), [Kind::Write, Kind::List]);
+    object.now.0 += 5_000;
+    let last = object.obey(&command(Order::Change(Box::new(end(2)))));
+    assert!(last.wait);
+    assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
+}
+
+#[test]
+fn the_namespace_gets_a_record_at_most_once_a_second_and_always_the_last() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    object.run();
+    object.change(patch(r#"{"a":2}"#, 2));
+    assert!(matches!(object.next().0, Errand::Sleep(until) if until.0 == NOW.0 + 1_000));
+    object.now.0 += 1_000;
+    let (_, Some(running)) = object.next() else {
+        panic!("it is time");
+    };
+    // A change comes while it is being written: what was written is not the last.
+    object.change(patch(r#"{"a":3}"#, 3));
+    object.done(running, true);
+    object.now.0 += 1_000;
+    assert_eq!(object.run(), [Kind::Write]);
+}
+
+#[test]
+fn what_fails_is_tried_again_at_growing_intervals_and_the_end_announced_again() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    object.run();
+    object.change(end(2));
+    let (_, Some(announced)) = object.next() else {
+        panic!("nothing to announce");
+    };
+    object.done(announced, true);
+    object.now.0 += 1_000;
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        let (_, Some(running)) = object.next() else {
+            panic!("nothing to do");
+        };
+        object.done(running, false);
+        let (Errand::Sleep(until), None) = object.next() else {
+            panic!("no pause");
+        };
+        pauses.push(until.0 - object.now.0);
+        object.now = until;
+    }
+    assert!(pauses.is_sorted() && pauses[0] >= 500, "{pauses:?}");
+    assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
+}
+
+#[test]
+fn a_row_is_kept_until_no_cookie_of_its_session_can_be_valid() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    object.run();
+    object.change(end(2));
+    object.now.0 += 1_000;
+    object.run();
+    object.now.0 += 7_200_000;
+    assert!(matches!(object.next().0, Errand::Sleep(_)));
+    object.now.0 += 60_000;
+    assert!(matches!(object.next().0, Errand::Forget));
+}
+
+#[test]
+fn a_session_from_before_is_taken_over_as_it_is() {
+    let tenant = tenant();
+    let record = Record {
+        version: Version(4),
+        data: Data::default().patched(r#"{"old":1}"#).unwrap(),
+        ..Record::unstored(HANDLE, ID, NOW.seconds(), NOW.seconds())
+    };
+    let name = RecordName::derive(&tenant, HANDLE);
+    let mut random = ChaCha20Rng::seed_from_u64(1);
+    let sealed = codec::seal(&Entry::Live(record), &name, &keys(&tenant), &mut random);
+    let mut object = Object::new();
+    let changing = Changing {
+        begin: None,
+        ..patch(r#"{"new":1}"#, 1)
+    };
+    assert_eq!(object.change(changing.clone()).is, Is::Absent);
+    object.obey(&Command {
+        adopt: sealed,
+        ..command(Order::Change(Box::new(changing)))
+    });
+    assert_eq!(object.data(), r#"{"new":1,"old":1}"#);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_left_alone() {
+    let mut object = Object::new();
+    object.row = Some(b"rubbish".to_vec());
+    let tenant = tenant();
+    let result = Ledger {
+        tenant: &tenant,
+        handle: HANDLE,
+        keys: &keys(&tenant),
+        random: &mut ChaCha20Rng::seed_from_u64(1),
+        now: NOW,
+    }
+    .command(&command(Order::Read), object.row.as_deref());
+    assert_eq!(result.err(), Some(BadRow));
+}

@@ -208,7 +208,9 @@ impl Change {
             match next.data.patched(patch) {
                 Ok(data) => next.data = data,
                 Err(BadPatch::TooLarge) => refused.push(Refused("patch_too_large")),
-                Err(BadPatch::NotJson | BadPatch::NotAnObject) => refused.push(Refused("patch")),
+                Err(BadPatch::NotJson | BadPatch::NotAnObject | BadPatch::Name) => {
+                    refused.push(Refused("patch"));
+                }
             }
         }
         match self.idle {

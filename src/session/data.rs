@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 /// The most a session may hold, as compact JSON.
 pub const LARGEST_DATA: usize = 64 * 1024;
 
+/// The longest name of a member, in bytes.
+pub const LONGEST_NAME: usize = 512;
+
 /// A JSON object. Kept as compact JSON: it is written out far more often than it is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Data(Option<String>);
@@ -17,6 +20,8 @@ pub enum BadPatch {
     NotJson,
     /// JSON, but not an object: data is always an object.
     NotAnObject,
+    /// A member's name is longer than [`LONGEST_NAME`], or has control characters.
+    Name,
     /// The result would be larger than [`LARGEST_DATA`].
     TooLarge,
 }
@@ -49,6 +54,9 @@ impl Data {
         let Value::Object(patch) = patch else {
             return Err(BadPatch::NotAnObject);
         };
+        if !patch.iter().all(has_sound_names) {
+            return Err(BadPatch::Name);
+        }
         let mut object = match serde_json::from_str(self.to_json()) {
             Ok(Value::Object(object)) => object,
             _ => Map::new(),
@@ -66,6 +74,21 @@ impl Data {
     pub fn to_header(&self) -> Option<String> {
         self.0.as_deref().map(ascii)
     }
+}
+
+/// Whether a member and all within it have names that can be told in a header and in a log. Depth is
+/// bounded by the parser.
+fn has_sound_names((name, value): (&String, &Value)) -> bool {
+    let is_sound = name.len() <= LONGEST_NAME && !name.chars().any(char::is_control);
+    is_sound
+        && match value {
+            Value::Object(members) => members.iter().all(has_sound_names),
+            Value::Array(values) => values.iter().all(|value| match value {
+                Value::Object(members) => members.iter().all(has_sound_names),
+                _ => true,
+            }),
+            _ => true,
+        }
 }
 
 /// RFC 7396 section 2. Depth is bounded by the parser, which refuses more than 128 levels.
@@ -162,6 +185,10 @@ mod tests {
             ("null", BadPatch::NotAnObject),
         ] {
             assert_eq!(Data::default().patched(patch), Err(expected));
+        }
+        let long = format!(r#"{{"a":{{"{}":1}}}}"#, "x".repeat(LONGEST_NAME + 1));
+        for named in [long.as_str(), r#"{"a\u0000":1}"#, r#"{"a":[{"\n":1}]}"#] {
+            assert_eq!(Data::default().patched(named), Err(BadPatch::Name));
         }
         let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(LARGEST_DATA));
         assert_eq!(Data::default().patched(&large), Err(BadPatch::TooLarge));

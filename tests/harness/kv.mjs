@@ -23,6 +23,8 @@ export class KvServer {
   operations = [];
   /** @type {{ get: Mood, put: Mood }} */
   mood = { get: "fine", put: "fine" };
+  /** A list never ends. */
+  endless = false;
   /** How long a write is held, in milliseconds. */
   putDelay = 0;
   #server = createServer((request, response) => void this.#serve(request, response));
@@ -158,7 +160,8 @@ export class KvServer {
     const prefix = parameters.get("prefix") ?? "";
     const keys = [...this.stored.keys()].filter((key) => key.startsWith(prefix)).sort();
     response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ keys: keys.map((name) => ({ name })), list_complete: true }));
+    const more = this.endless ? { list_complete: false, cursor: "again" } : { list_complete: true };
+    response.end(JSON.stringify({ keys: keys.map((name) => ({ name })), ...more }));
   }
 }
 

@@ -83,6 +83,9 @@ fn where_nobody_orders_changes_the_version_must_be_named() {
 #[test]
 fn what_is_not_accepted_changes_nothing() {
     let (mut world, path) = recorded("strong");
+    let many: serde_json::Map<_, _> = (0..10_000)
+        .map(|number| (format!("k{number}"), json!(number)))
+        .collect();
     for (body, status) in [
         (json!({ "ttl": 0 }), 422),
         (json!({ "ttl": -5 }), 422),
@@ -93,9 +96,12 @@ fn what_is_not_accepted_changes_nothing() {
         (json!({ "ttl": 1e12 }), 422),
         (json!({ "ttl": null }), 422),
         (json!({ "patch": [] }), 422),
+        (json!({ "patch": { "a\u{0}": 1 } }), 422),
+        (json!({ "patch": { "x".repeat(513): 1 } }), 422),
         (json!({ "id": "x" }), 422),
         (json!({ "created": 1 }), 422),
         (json!({ "patch": { "a": "x".repeat(64 * 1024) } }), 413),
+        (json!({ "patch": many }), 413),
     ] {
         assert_eq!(
             patch(&mut world, &path, None, &body).0,
