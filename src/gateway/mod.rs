@@ -8,6 +8,7 @@
 mod admission;
 mod affinity;
 mod alteration;
+mod alteration_here;
 mod api;
 mod client;
 mod devices;

@@ -9,9 +9,9 @@ use minicbor::{Decoder, Encoder};
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
-use crate::session::id::{Handle, SessionId};
+use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::identity::Identity;
-use crate::session::record::{Entry, Epoch, Previous, Record, SignIn, Version};
+use crate::session::record::{Entry, Epoch, Previous, Record, Version};
 
 /// The field numbers. Never reused.
 mod field {

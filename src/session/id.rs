@@ -15,7 +15,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::encoding;
 use crate::keys::KeyRing;
-use crate::session::record::SignIn;
 use crate::tenant_id::TenantId;
 
 /// Length of a session id: 128 random bits.
@@ -77,6 +76,10 @@ impl SessionId {
         Self(mac.as_bytes().first_chunk().copied().unwrap_or(self.0))
     }
 }
+
+/// Tells the sign-ins of a session apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignIn(pub [u8; 6]);
 
 /// The public name of a session: 128 bits, 22 base64url characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

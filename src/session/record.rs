@@ -2,7 +2,7 @@
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
-use crate::session::id::{Handle, SessionId};
+use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::identity::Identity;
 use crate::session::lifetime::Span;
 
@@ -40,10 +40,6 @@ pub struct Previous {
     /// would be signed in too.
     pub by_sign_in: bool,
 }
-
-/// Tells the sign-ins of a session apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignIn(pub [u8; 6]);
 
 /// A live session's content.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,188 @@
+//! Changing a session with KV alone: in this isolate, on the freshest copy it can get. Two isolates
+//! that do so at the same moment know nothing of each other, and the last one wins.
+
+use std::rc::Rc;
+
+use super::alteration::{Alteration, Altered, Hindrance};
+use super::knowledge::{MaxAge, Standing};
+use super::recognition::unstored;
+use super::{Gateway, Halt};
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::cookie::token::Token;
+use crate::session::change::{Change, Circumstances};
+use crate::session::identity::Identity;
+use crate::session::record::{Entry, Fit, Record, Version};
+use crate::store::cache::Known;
+use crate::store::directory::{self, Listed};
+use crate::store::{Answers, Found, Need};
+
+impl Gateway {
+    pub(super) fn alter_here(
+        &mut self,
+        alteration: &Alteration<'_>,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Altered, Vec<Need>> {
+        if alteration.lease.is_some() {
+            return Ok(Altered::Not(Hindrance::Lease));
+        }
+        let (record, fit) = match self.freshest(alteration, answers, now)? {
+            Ok(found) => found,
+            Err(Hindrance::Absent) if alteration.change.end => return Ok(Altered::Ended),
+            Err(hindrance) => return Ok(Altered::Not(hindrance)),
+        };
+        if alteration
+            .if_version
+            .is_some_and(|version| version != record.version)
+        {
+            let version = Hindrance::Version(Some(record.version));
+            return Ok(Altered::Not(version));
+        }
+        let change = match fit {
+            Fit::Grace => alteration.change.clone().in_grace(),
+            _ => alteration.change.clone(),
+        };
+        if change.identify.is_some() {
+            self.make_room(&change, &record, answers, now)?;
+        }
+        let tenant = &self.deployment.tenant;
+        let outcome = change.apply(
+            &record,
+            &Circumstances {
+                lifetime: &tenant.lifetime,
+                keys: &tenant.keys,
+                epoch: self.epoch(now),
+                now: now.seconds(),
+            },
+        );
+        if outcome.written {
+            self.store(alteration.handle, outcome.entry.clone(), now);
+        }
+        let refused = outcome.refused_names();
+        match outcome.entry {
+            Entry::Ended { .. } => Ok(Altered::Ended),
+            Entry::Live(after) => {
+                if change.identify.is_some() {
+                    self.list_here(&after, now);
+                }
+                let session = Rc::new(self.prepared(after));
+                Ok(Altered::Live { session, refused })
+            }
+        }
+    }
+
+    /// The freshest copy of a session that is about to change: storage's, or this isolate's own if
+    /// that is newer.
+    fn freshest(
+        &mut self,
+        alteration: &Alteration<'_>,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Result<(Record, Fit), Hindrance>, Vec<Need>> {
+        let nobody;
+        let (token, anew) = match alteration.token {
+            Some(token) => (token, token.least_version > Version::UNSTORED),
+            None => {
+                nobody = Token::of_nobody(alteration.handle, now.seconds());
+                (&nobody, true)
+            }
+        };
+        if !anew && self.cache.get(token.handle, now).is_none() {
+            let record = Record {
+                device: owned(alteration.client.0),
+                country: owned(alteration.client.1),
+                ..unstored(token)
+            };
+            return Ok(Ok((record, Fit::Current)));
+        }
+        let max_age = if anew { MaxAge::Anew } else { MaxAge::Any };
+        match self.look_up(token, max_age, answers, now) {
+            Ok(Standing::Live { session, fit, .. }) => Ok(Ok((session.record.clone(), fit))),
+            Ok(Standing::Over(Problem::SessionRotated | Problem::SessionReplaced)) => {
+                // Who needs no cookie is not bound to an id.
+                let hit = self.cache.get(token.handle, now).map(|hit| hit.known);
+                match (alteration.token, hit) {
+                    (None, Some(Known::Live(session))) => {
+                        Ok(Ok((session.record.clone(), Fit::Current)))
+                    }
+                    _ => Ok(Err(Hindrance::Outdated)),
+                }
+            }
+            Ok(Standing::Over(_)) => Ok(Err(Hindrance::Absent)),
+            Ok(Standing::Unseen) | Err(Halt::Answer(_)) => Ok(Err(Hindrance::Silent)),
+            Err(Halt::Await(needs)) => Err(needs),
+            Err(Halt::Refuse { problem, .. }) => Ok(Err(match problem {
+                Problem::StoreUnavailable => Hindrance::Silent,
+                _ => Hindrance::Unreadable,
+            })),
+        }
+    }
+
+    /// Puts a session on its user's list, with KV alone.
+    fn list_here(&mut self, record: &Record, now: UnixMillis) {
+        let tenant = &self.deployment.tenant;
+        let Some(identity) = &record.identity else {
+            return;
+        };
+        let Some(tag) = tenant.keys.user_tags(&identity.user).next() else {
+            return;
+        };
+        let listed = Listed {
+            handle: record.handle,
+            created: record.created,
+        };
+        let ttl = tenant.lifetime.stored_for(&record.span(), now.seconds());
+        self.writes
+            .push(directory::listing(&tenant.id, tag, &listed, ttl));
+    }
+
+    /// Ends a user's oldest sessions, with KV alone, so that one more is not too many.
+    fn make_room(
+        &mut self,
+        change: &Change,
+        record: &Record,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<(), Vec<Need>> {
+        let tenant = &self.deployment.tenant;
+        let asked = change.identify.as_deref().unwrap_or_default();
+        let identity = Identity::parse(asked);
+        let (Some(most), Ok((identity, _))) = (tenant.max_per_user, identity) else {
+            return Ok(());
+        };
+        let tags: Vec<_> = tenant.keys.user_tags(&identity.user).collect();
+        let mut listed = Vec::new();
+        let mut needs = Vec::new();
+        for prefix in directory::list_keys(&tenant.id, Some(&tags)) {
+            match answers.found(&prefix) {
+                None => needs.push(Need::List { prefix }),
+                Some(Found::Bytes(names)) => {
+                    listed.extend(directory::read_names(directory::names(names)));
+                }
+                Some(Found::Absent | Found::Unavailable) => {}
+            }
+        }
+        if !needs.is_empty() {
+            return Err(needs);
+        }
+        listed.retain(|listed| listed.handle != record.handle);
+        listed.sort_by_key(|listed| listed.created);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let surplus = (listed.len() + 1).saturating_sub(most);
+        let at = now.seconds();
+        for oldest in listed.iter().take(surplus) {
+            if !matches!(
+                self.cache.get(oldest.handle, now).map(|hit| hit.known),
+                Some(Known::Ended)
+            ) {
+                self.store(oldest.handle, Entry::Ended { at }, now);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn owned(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}

@@ -1,0 +1,318 @@
+//! A deployment in several locations, its visitors, and everything that can go wrong, under one clock
+//! and one seed: events in the order of their times, and the seed decides what each becomes.
+
+mod browsers;
+mod effects;
+mod rest;
+mod tasks;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use serde_json::{Value, json};
+
+use super::directory::Directory;
+use super::history::{Limits, Mark, Observation, What};
+use super::namespace::Namespace;
+use super::outside::{KEY, keys};
+use crate::clock::UnixMillis;
+use crate::cookie::token::Token;
+use crate::deployment::Deployment;
+use crate::encoding::base64url;
+use crate::forward::headers::Outgoing;
+use crate::gateway::{Gateway, Settled, Step};
+use crate::keys::KeyRing;
+use crate::ledger::Ledger;
+use crate::ledger::command::{Command, Is, Order, parse_object_name};
+use crate::ledger::errand::{self, Errand};
+use crate::session::codec;
+use crate::session::id::{Handle, RecordName};
+use crate::session::record::{Entry, Version};
+use crate::store::revocations::Subject;
+use crate::store::{Answers, Class, Found, Need, Write};
+use crate::tenant_id::TenantId;
+
+const START: u64 = 1_700_000_000_000;
+const ADMIN: &str = "an-admin-token-for-tests";
+const IDLE_S: u64 = 600;
+const ABSOLUTE_S: u64 = 3_600;
+const CACHE_S: u64 = 5;
+
+/// How often things go wrong, in parts of a thousand, and how bad it gets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weather {
+    /// A read of the namespace fails.
+    pub(crate) reads: u32,
+    /// A write of the namespace fails; half of those were applied.
+    pub(crate) writes: u32,
+    /// A call of an object fails; half of those were applied.
+    pub(crate) calls: u32,
+    /// An isolate dies, at any step.
+    pub(crate) deaths: u32,
+    /// How long a write may be on its way to another location.
+    pub(crate) slowest_ms: u64,
+    /// Writes overtake each other.
+    pub(crate) reorders: bool,
+}
+
+/// A fault planted on purpose, that the checker has to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Planted {
+    /// An object now and then forgets what it has acknowledged.
+    Forgets,
+    /// The directory tells nobody of revocations.
+    Deaf,
+    /// An object whose first change is delivered twice begins anew.
+    Amnesia,
+    /// Whoever reads from the namespace believes it, however old it is.
+    Gullible,
+}
+
+enum Event {
+    /// A browser does the next thing.
+    Act { browser: usize },
+    /// A task goes on.
+    Go { task: u64 },
+    /// A need takes effect.
+    Effect {
+        task: u64,
+        need: Need,
+        writes: Vec<Write>,
+        attempt: u32,
+    },
+    /// Its answer arrives.
+    Answer { task: u64, answer: Reply },
+    /// An isolate's turn to write a key.
+    Put {
+        isolate: usize,
+        age: u64,
+        key: String,
+    },
+    /// An object's errands.
+    Errand { name: String },
+}
+
+enum Reply {
+    Found(String, Found),
+    Written(bool),
+}
+
+/// What a browser wants.
+#[derive(Clone, Debug, PartialEq)]
+enum Wish {
+    Look,
+    Mark(Mark),
+    Rotate,
+    SignIn,
+    SignOut,
+    SignOutEverywhere,
+    End,
+}
+
+enum Stage {
+    Admit,
+    Settle { ticket: String, headers: String },
+    Afterwards { ticket: String },
+}
+
+struct Task {
+    isolate: usize,
+    age: u64,
+    browser: usize,
+    wish: Wish,
+    sent: u64,
+    packed: String,
+    /// The cookie it was sent with.
+    cookie: Option<Token>,
+    stage: Stage,
+    answers: Answers,
+    lacking: usize,
+    afterwards: Option<String>,
+    edited: bool,
+    lost: bool,
+    /// It comes from somebody who copied the cookie.
+    thief: bool,
+    /// The session it was served as, and what that showed.
+    shown: Option<(String, BTreeSet<Mark>)>,
+}
+
+struct Isolate {
+    gateway: Gateway,
+    location: usize,
+    /// Which isolate in this place; the ones before it are gone.
+    age: u64,
+    waiting: HashMap<String, Write>,
+    written: HashMap<String, u64>,
+}
+
+#[derive(Default)]
+struct Browser {
+    cookie: Option<String>,
+    user: bool,
+    marks: u32,
+    left: u32,
+    /// Cookies it had, which somebody may have copied.
+    copied: Vec<String>,
+    /// The newest cookie there was of each session.
+    latest: HashMap<Handle, Version>,
+}
+
+pub(crate) struct World {
+    random: ChaCha20Rng,
+    weather: Weather,
+    ordered: bool,
+    now: u64,
+    events: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    pending: Vec<Option<Event>>,
+    sequence: u64,
+    namespace: Namespace,
+    rows: BTreeMap<String, Vec<u8>>,
+    directory: Directory,
+    isolates: Vec<Isolate>,
+    browsers: Vec<Browser>,
+    tasks: BTreeMap<u64, Task>,
+    next_task: u64,
+    keys: KeyRing,
+    tenant: TenantId,
+    pub(crate) planted: Option<Planted>,
+    pub(crate) history: Vec<Observation>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, weather: Weather, ordered: bool) -> Self {
+        let tenant = TenantId::parse("default").unwrap();
+        let mut world = Self {
+            random: ChaCha20Rng::seed_from_u64(seed),
+            weather,
+            ordered,
+            now: START,
+            events: BinaryHeap::new(),
+            pending: Vec::new(),
+            sequence: 0,
+            namespace: Namespace::new(3, weather.slowest_ms, weather.reorders),
+            rows: BTreeMap::new(),
+            directory: Directory::default(),
+            isolates: Vec::new(),
+            browsers: Vec::new(),
+            tasks: BTreeMap::new(),
+            next_task: 0,
+            keys: keys(&tenant),
+            tenant,
+            planted: None,
+            history: Vec::new(),
+        };
+        for place in 0..4 {
+            let isolate = world.isolate(place % 3, 0);
+            world.isolates.push(isolate);
+        }
+        world
+    }
+
+    pub(crate) fn limits(ordered: bool) -> Limits {
+        Limits {
+            ordered,
+            cache_ms: CACHE_S * 1000,
+            idle_ms: IDLE_S * 1000,
+            absolute_ms: ABSOLUTE_S * 1000,
+        }
+    }
+
+    fn isolate(&mut self, location: usize, age: u64) -> Isolate {
+        let bindings = json!({
+            "SESSION_KEYS": base64url(&KEY),
+            "ORIGINS": "a=http://a:1,b=http://b:1",
+            "SESSIONS": true,
+            "SESSION_OBJECTS": true,
+            "DIRECTORY_OBJECTS": true,
+            "CONSISTENCY": if self.ordered { "strong" } else { "eventual" },
+            "SESSION_IDLE": format!("{IDLE_S}s"),
+            "SESSION_ABSOLUTE": format!("{ABSOLUTE_S}s"),
+            "SESSION_CACHE": format!("{CACHE_S}s"),
+            "ADMIN_TOKEN": ADMIN,
+        });
+        let deployment = Deployment::from_bindings(&bindings.to_string())
+            .ok()
+            .unwrap();
+        let random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
+        Isolate {
+            gateway: Gateway::new(deployment, random),
+            location,
+            age,
+            waiting: HashMap::new(),
+            written: HashMap::new(),
+        }
+    }
+
+    /// Lets some browsers do so many things each, then lets everything come to rest.
+    pub(crate) fn run(&mut self, browsers: usize, acts: u32) {
+        for browser in 0..browsers {
+            self.browsers.push(Browser {
+                left: acts,
+                ..Browser::default()
+            });
+            for _ in 0..2 {
+                self.schedule(500, Event::Act { browser });
+            }
+        }
+        let mut steps = 0;
+        while let Some(Reverse((at, _, slot))) = self.events.pop() {
+            self.now = at;
+            let event = self.pending[slot].take().unwrap();
+            self.happen(event);
+            steps += 1;
+            assert!(steps < 100_000, "it never comes to rest");
+        }
+        self.rest();
+    }
+
+    fn chance(&mut self, per_mille: u32) -> bool {
+        self.random.next_u32() % 1_000 < per_mille
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.random.next_u64() % limit
+    }
+
+    /// At a moment within the next `within_ms`.
+    fn schedule(&mut self, within_ms: u64, event: Event) {
+        let at = self.now + self.below(within_ms + 1);
+        self.schedule_at(at, event);
+    }
+
+    fn schedule_at(&mut self, at: u64, event: Event) {
+        self.sequence += 1;
+        self.pending.push(Some(event));
+        let slot = self.pending.len() - 1;
+        self.events.push(Reverse((at, self.sequence, slot)));
+    }
+
+    fn observe(&mut self, what: What) {
+        self.history.push(Observation { at: self.now, what });
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Act { browser } => self.act(browser),
+            Event::Go { task } => self.go(task),
+            Event::Effect {
+                task,
+                need,
+                writes,
+                attempt,
+            } => self.take_effect(task, need, writes, attempt),
+            Event::Answer { task, answer } => self.answer(task, answer),
+            Event::Put { isolate, age, key } => self.put(isolate, age, &key),
+            Event::Errand { name } => self.run_errand(&name),
+        }
+    }
+}
+
+/// The marks in a session's data.
+fn marks(data: &Value) -> BTreeSet<Mark> {
+    let members = data.as_object().into_iter().flatten();
+    members
+        .filter_map(|(name, _)| name.strip_prefix('m')?.parse().ok())
+        .collect()
+}
