@@ -1,16 +1,25 @@
 /** Free ports on loopback. */
 import { createServer } from "node:net";
 
-/** @returns {Promise<number>} */
-export function freePort() {
-  return new Promise((resolve, reject) => {
+/** Below the ports a system gives away by itself, so that none of those is one of these. */
+const LOWEST = 12_000;
+const HIGHEST = 32_000;
+
+/** Each process begins somewhere else. */
+let next = LOWEST + ((process.pid * 97) % (HIGHEST - LOWEST));
+
+/** A port nobody listens on, and that is given to nobody else here. @returns {Promise<number>} */
+export async function freePort() {
+  for (;;) {
+    next = next + 1 < HIGHEST ? next + 1 : LOWEST;
+    const port = next;
     const probe = createServer();
-    probe.on("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = /** @type {import("node:net").AddressInfo} */ (probe.address());
-      probe.close(() => resolve(port));
+    const isFree = await new Promise((resolve) => {
+      probe.on("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
 
 /**

@@ -102,8 +102,12 @@ export class Vestibule {
     await until(
       async () => {
         if (child.exitCode !== null) throw new Error(`workerd ended: ${this.printed}`);
-        const health = this.urls.map((url) => fetch(`${url}/_session/healthz`));
-        return Promise.all(health).catch(() => null);
+        const health = this.urls.map(async (url) => {
+          const response = await fetch(`${url}/_session/healthz`);
+          return response.headers.get("content-type")?.includes("json");
+        });
+        const answers = await Promise.all(health).catch(() => [false]);
+        return answers.every(Boolean);
       },
       { what: "the Worker answering" },
     );
