@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::clock::Seconds;
 use crate::keys::{DeploymentKeys, KeyRing};
+use crate::route::canary::Canary;
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
-use crate::tenant::{ApiKey, Consistency, Fail, Live, LoginMode, Tenant};
+use crate::tenant::{ApiKey, Consistency, Fail, Live, LoginMode, Overload, Tenant};
 use crate::tenant_id::TenantId;
 
 /// The shortest absolute limit: a record cannot be stored for less.
@@ -91,6 +92,13 @@ impl Settings<'_> {
         });
         let pool = Pool::parse(self.text("ORIGINS").unwrap_or_default());
         let pool = self.note(pool);
+        let canary = self.canary();
+        let strict_pins = self.one("STRICT_PINS", "false", |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("use true or false"),
+        });
+        let overload = self.overload();
         let first_byte_timeout = self.duration("FIRST_BYTE_TIMEOUT", "100s");
         let live = self.one("LIVE", "pass-through", |text| match text {
             "pass-through" => Ok(Live::PassThrough),
@@ -153,6 +161,9 @@ impl Settings<'_> {
             cache: cache?,
             max_data: max_data?,
             pool: pool?,
+            canary: canary?,
+            strict_pins: strict_pins?,
+            overload: overload?,
             first_byte_timeout: first_byte_timeout?,
             live: live?,
             allowed_origins: allowed_origins?,
@@ -211,6 +222,41 @@ impl Settings<'_> {
             }
         }
         Some(consistency)
+    }
+
+    fn canary(&mut self) -> Option<Option<Canary>> {
+        let header = self.one("CANARY_HEADER", "", |text| match text.split_once(':') {
+            _ if text.is_empty() => Ok(None),
+            Some((name, value)) if !name.trim().is_empty() => Ok(Some((
+                name.trim().to_ascii_lowercase(),
+                value.trim().to_owned(),
+            ))),
+            _ => Err("use a header and its value, such as x-beta: 1"),
+        });
+        let canary = self.one("CANARY", "", Canary::parse);
+        Some(canary?.map(|canary| Canary {
+            header: header.clone().flatten(),
+            ..canary
+        }))
+    }
+
+    fn overload(&mut self) -> Option<Overload> {
+        let reported = self.one("OVERLOAD_LOAD", "0", |text| {
+            text.parse::<u64>()
+                .ok()
+                .filter(|percent| *percent <= 1_000)
+                .map(|percent| (percent > 0).then_some(percent * 10))
+                .ok_or("use the percentage an origin may report, or 0")
+        });
+        let under_way = self.one("OVERLOAD_IN_FLIGHT", "0", |text| {
+            text.parse::<u32>()
+                .map(|most| (most > 0).then_some(most))
+                .map_err(|_| "use a number of requests, or 0")
+        });
+        Some(Overload {
+            reported: reported?,
+            under_way: under_way?,
+        })
     }
 
     fn fail(&mut self) -> Option<Fail> {
@@ -304,6 +350,7 @@ mod tests {
             "SESSION_KEYS": "", "ORIGINS": "", "TENANT": "A", "LOGIN_MODE": "x", "SESSION_IDLE": "5",
             "SESSION_CACHE": "x", "MAX_DATA": "1e9", "LIVE": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
             "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1", "ORIGIN_KEY": "short", "ADMIN_TOKEN": "short",
+            "CANARY": "v2", "CANARY_HEADER": "x", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
         }))
         .err()
         .unwrap();
@@ -315,6 +362,11 @@ mod tests {
             "SESSION_CACHE",
             "MAX_DATA",
             "ORIGINS",
+            "CANARY_HEADER",
+            "CANARY",
+            "STRICT_PINS",
+            "OVERLOAD_LOAD",
+            "OVERLOAD_IN_FLIGHT",
             "LIVE",
             "ALLOWED_ORIGINS",
             "PREFIX",
@@ -326,7 +378,7 @@ mod tests {
         ]) {
             assert!(fault.contains(name), "{name}: {fault}");
         }
-        assert_eq!(faults.len(), 15);
+        assert_eq!(faults.len(), 20);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::Seconds;
 use crate::keys::KeyRing;
+use crate::route::canary::Canary;
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
@@ -35,6 +36,15 @@ pub enum Live {
     /// Event streams are followed, so that one the origin breaks off ends with an `event: error`
     /// instead of what looks like a regular end.
     Watched,
+}
+
+/// When an origin is too busy for new sessions. Those it has go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overload {
+    /// The utilisation it reports, in parts of a thousand.
+    pub reported: Option<u64>,
+    /// What one isolate has under way there.
+    pub under_way: Option<u32>,
 }
 
 /// Who orders the changes of a session.
@@ -103,6 +113,12 @@ pub struct Tenant {
     pub max_data: usize,
     /// Where requests go.
     pub pool: Pool,
+    /// The release that some new sessions are born into.
+    pub canary: Option<Canary>,
+    /// A conversation whose origin is gone waits for it instead of moving.
+    pub strict_pins: bool,
+    /// When an origin is full.
+    pub overload: Overload,
     /// How long an origin may take until its response headers are there.
     pub first_byte_timeout: Seconds,
     /// How closely open streams are followed.

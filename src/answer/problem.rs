@@ -60,6 +60,8 @@ pub enum Problem {
     LoginUnconfigured,
     /// No origin could be reached.
     OriginUnreachable,
+    /// All origins are too busy for a new session.
+    Overloaded,
     /// The origin's answer is no HTTP.
     OriginProtocol,
     /// The origin did not answer in time.
@@ -159,6 +161,10 @@ impl Problem {
             ],
             Self::TooManyForgeries(seconds) => vec![("retry-after", seconds.to_string())],
             Self::SessionReplaced | Self::Leased => vec![("retry-after", "1".to_owned())],
+            Self::Overloaded => vec![
+                ("retry-after", "10".to_owned()),
+                ("refresh", "10".to_owned()),
+            ],
             Self::SchemaNewer | Self::StoreUnavailable | Self::OriginUnreachable => {
                 vec![("retry-after", "5".to_owned())]
             }
@@ -311,6 +317,12 @@ impl Problem {
                 "origin_unreachable",
                 "Chat server unreachable",
                 "The chat server could not be reached. Try again shortly; your session is kept.",
+            ),
+            Self::Overloaded => (
+                503,
+                "overloaded",
+                "Please wait a moment",
+                "All chat servers are busy. This page tries again by itself; programs wait for the time in Retry-After.",
             ),
             Self::OriginProtocol => (
                 502,

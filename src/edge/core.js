@@ -78,6 +78,14 @@ export function afterwards(ticket, answers) {
 }
 
 /**
+ * Takes note of what this isolate has under way: a line for each origin, its name and a number.
+ * @param {string} underWay
+ */
+export function observe(underWay) {
+  ofInstance(() => glue.observe(underWay));
+}
+
+/**
  * Looks after a stream or a socket that stays open.
  * @param {string} ticket
  * @param {Answer[]} answers

@@ -6,6 +6,7 @@
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
 import { admit, admitWith, afterwards, configure, settle, watch } from "./core.js";
+import { begin, end, tell } from "./meter.js";
 import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
 import { watched } from "./streams.js";
@@ -37,6 +38,7 @@ export default {
    */
   fetch(request, env, context) {
     configure(env);
+    tell();
     const headers = [...request.headers];
     const packed = packRequest(request, headers);
     return perform(admit(packed), { request, headers, env, context, packed, answers: [] });
@@ -83,6 +85,7 @@ function send(decision, passage) {
   );
   const { method } = request;
   const body = method === "GET" || method === "HEAD" ? undefined : request.body;
+  begin(origin);
   const sent = fetch(url, { method, headers, body, redirect: "manual" });
 
   return new Promise((resolve) => {
@@ -94,10 +97,12 @@ function send(decision, passage) {
     sent.then(
       (response) => {
         waiting = false;
+        end(origin);
         resolve(receive(response, flags, origin, ticket, passage));
       },
       () => {
         waiting = false;
+        end(origin);
         resolve(fail(origin, body ? "cut" : "lost", passage));
       },
     );
@@ -131,7 +136,10 @@ function receive(response, flags, origin, ticket, passage) {
   }
   if (flags.includes("a")) context.waitUntil(keepUp(ticket, env, context));
   const seen = flags.includes("w")
-    ? watched(response, () => lookAfter(ticket, env, context))
+    ? watched(response, () => lookAfter(ticket, env, context), {
+        opened: () => begin(origin),
+        closed: () => end(origin),
+      })
     : response;
   return flags.includes("s") || concernsUs(seen) ? settled(seen, ticket, env, context) : seen;
 }
@@ -146,10 +154,11 @@ function wasUnsent(response) {
  * @param {Response} response
  */
 function concernsUs(response) {
-  if (response.status > 599 || (response.status < 200 && response.status !== 101)) return true;
+  if (response.status > 501 || (response.status < 200 && response.status !== 101)) return true;
   for (const name of response.headers.keys()) {
     if (name.startsWith("x-session-")) return true;
     if (name === "set-cookie" || name === "cache-control" || name === "location") return true;
+    if (name === "endpoint-load-metrics") return true;
   }
   return false;
 }

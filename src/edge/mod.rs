@@ -187,6 +187,16 @@ pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
     })
 }
 
+/// Takes note of what this isolate has under way at each origin.
+#[wasm_bindgen]
+pub fn observe(under_way: &str) {
+    ISOLATE.with_borrow_mut(|isolate| {
+        if let Isolate::Ready(gateway) = isolate {
+            gateway.observe(under_way);
+        }
+    });
+}
+
 /// Looks after a stream or a socket that stays open.
 #[wasm_bindgen]
 #[must_use]

@@ -10,6 +10,8 @@ import { pause } from "./waiting.js";
 
 /** @typedef {() => Promise<{ afterMs: number } | { over: string }>} Look whether the session lives */
 
+/** @typedef {{ opened: () => void, closed: () => void }} Count what is open */
+
 /** Close codes (RFC 6455 section 7.4) that say what an endpoint may not say itself. */
 const NO_CODE = 1005;
 const LOST = 1006;
@@ -24,13 +26,14 @@ const SESSION_OVER = 4401;
  * The answer, followed if it stays open.
  * @param {Response} response
  * @param {Look} look
+ * @param {Count} count
  */
-export function watched(response, look) {
-  if (response.webSocket) return watchedSocket(response, response.webSocket, look);
+export function watched(response, look, count) {
+  if (response.webSocket) return watchedSocket(response, response.webSocket, look, count);
   const type = response.headers.get("content-type") ?? "";
   if (!response.body || !type.startsWith("text/event-stream")) return response;
   const { readable, writable } = new IdentityTransformStream();
-  follow(response.body, writable, look);
+  follow(response.body, writable, look, count);
   return new Response(readable, response);
 }
 
@@ -38,8 +41,10 @@ export function watched(response, look) {
  * @param {ReadableStream} source
  * @param {WritableStream} sink
  * @param {Look} look
+ * @param {Count} count
  */
-async function follow(source, sink, look) {
+async function follow(source, sink, look, count) {
+  count.opened();
   const end = new AbortController();
   const vigil = keepVigil(look, (reason) => end.abort(reason));
   try {
@@ -57,6 +62,7 @@ async function follow(source, sink, look) {
       .catch(() => {});
     warn(over ? "stream_closed" : "stream_broken");
   } finally {
+    count.closed();
     vigil.end();
   }
 }
@@ -65,8 +71,16 @@ async function follow(source, sink, look) {
  * @param {Response} response
  * @param {WebSocket} origin
  * @param {Look} look
+ * @param {Count} count
  */
-function watchedSocket(response, origin, look) {
+function watchedSocket(response, origin, look, count) {
+  count.opened();
+  let isCounted = true;
+  const ended = () => {
+    if (isCounted) count.closed();
+    isCounted = false;
+    vigil.end();
+  };
   const [client, server] = Object.values(new WebSocketPair());
   const vigil = keepVigil(look, (reason) => {
     server.close(SESSION_OVER, reason);
@@ -81,11 +95,11 @@ function watchedSocket(response, origin, look) {
     from.accept();
     from.addEventListener("message", ({ data }) => to.send(data));
     from.addEventListener("close", ({ code, reason }) => {
-      vigil.end();
+      ended();
       close(to, code, reason);
     });
     from.addEventListener("error", () => {
-      vigil.end();
+      ended();
       close(to, LOST, "");
     });
   }

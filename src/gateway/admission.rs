@@ -9,7 +9,7 @@ use crate::answer::problem::Problem;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
 use crate::inbound::request::Location;
-use crate::session::id::{Handle, SessionId};
+use crate::session::id::Handle;
 use crate::session::record::Version;
 
 impl Gateway {
@@ -27,20 +27,20 @@ impl Gateway {
             }
             // A guest's session does not open a door that asks for more.
             Caller::Visitor(_) => Err(self.turn_away(Problem::NoSession, false, passage)),
-            Caller::Stranger { .. } if guests => Ok(self.welcome(passage)),
+            Caller::Stranger { .. } if guests => self.welcome(passage),
             Caller::Stranger { forged } => Err(self.turn_away(Problem::NoSession, forged, passage)),
             // The browser has a newer cookie, or gets it any moment: it must not lose that.
             Caller::Over(problem @ Problem::SessionReplaced) => Err(problem.into()),
             // A person just starts anew; a program is told, once, that its session is gone.
-            Caller::Over(_) if guests && navigation => Ok(self.welcome(passage)),
+            Caller::Over(_) if guests && navigation => self.welcome(passage),
             Caller::Over(problem) => Err(self.turn_away(problem, true, passage)),
         }
     }
 
     /// A new guest: a cookie, and nothing stored.
-    fn welcome(&mut self, passage: &Passage<'_>) -> Visitor {
+    fn welcome(&mut self, passage: &Passage<'_>) -> Result<Visitor, Halt> {
         let now = passage.now.seconds();
-        let id = SessionId::generate(&mut self.random);
+        let id = self.draw(passage)?;
         let token = Token {
             handle: Handle::derive(&self.deployment.tenant.id, &id),
             id,
@@ -49,10 +49,10 @@ impl Gateway {
             least_version: Version::UNSTORED,
         };
         let session = Rc::new(self.prepared(unstored(&token)));
-        Visitor {
+        Ok(Visitor {
             is_new: true,
             ..self.visitor(session, token, None)
-        }
+        })
     }
 
     fn turn_away(&self, problem: Problem, clear_cookie: bool, passage: &Passage<'_>) -> Halt {

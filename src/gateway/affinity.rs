@@ -3,6 +3,10 @@
 use super::recognition::Visitor;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::route::canary::Canary;
+use crate::route::pool::{Origin, OriginState};
+use crate::session::id::Handle;
 use crate::store::Failure;
 use crate::telemetry::log::{Event, Level};
 
@@ -36,18 +40,28 @@ impl Gateway {
         let record = &visitor.session.record;
         let pool = &self.deployment.tenant.pool;
         let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
-        let hashed = pool.best(record.handle, |_| true);
+        let hashed = self.hashed(record.handle);
         let home = pinned.or(hashed).ok_or(Problem::OriginUnreachable)?;
 
-        let failed = |name: &str| is_gone(name, passage.answers.failures());
-        let usable = |name: &str| !failed(name) && !self.suspicions.holds(name, passage.now);
-        let chosen = if usable(&home.name) {
+        let failed = |origin: &Origin| is_gone(&origin.name, passage.answers.failures());
+        let usable = |origin: &Origin| {
+            self.is_open(origin) && !failed(origin) && !self.is_ejected(origin, passage.now)
+        };
+        let chosen = if usable(home) {
             Some(home)
+        } else if self.deployment.tenant.strict_pins && self.is_open(home) {
+            return Err(Problem::OriginUnreachable.into());
         } else {
-            // When all are under suspicion, one that has not failed this request is still worth it.
-            pool.best(record.handle, |origin| usable(&origin.name))
-                .or_else(|| Some(home).filter(|home| !failed(&home.name)))
-                .or_else(|| pool.best(record.handle, |origin| !failed(&origin.name)))
+            // Its own release first, then any. When all are ejected, one that has not failed this
+            // request is still worth it.
+            self.best_of_release(record.handle, usable)
+                .or_else(|| pool.best(record.handle, usable))
+                .or_else(|| Some(home).filter(|home| self.is_open(home) && !failed(home)))
+                .or_else(|| {
+                    pool.best(record.handle, |origin| {
+                        self.is_open(origin) && !failed(origin)
+                    })
+                })
         };
         let chosen = chosen.ok_or(Problem::OriginUnreachable)?;
         let pin = (Some(chosen) != hashed).then_some(chosen.name.as_str());
@@ -58,6 +72,54 @@ impl Gateway {
             takeover: !visitor.is_new && (chosen != home || lost_home),
             pin: pin != record.pin.as_deref(),
         })
+    }
+
+    /// The origin a session has by its handle alone, whatever happens to origins meanwhile.
+    pub(super) fn hashed(&self, handle: Handle) -> Option<&Origin> {
+        self.best_of_release(handle, |_| true)
+            .or_else(|| self.deployment.tenant.pool.best(handle, |_| true))
+    }
+
+    /// The best of those of the session's release that `may` be used.
+    fn best_of_release(&self, handle: Handle, may: impl Fn(&Origin) -> bool) -> Option<&Origin> {
+        let tenant = &self.deployment.tenant;
+        let Some(canary) = &tenant.canary else {
+            return tenant.pool.best(handle, may);
+        };
+        let release = Canary::has(handle).then_some(canary.release.as_str());
+        let is_of_it = |origin: &Origin| {
+            (origin.release.as_deref() == Some(&canary.release)) == release.is_some()
+        };
+        tenant
+            .pool
+            .best(handle, |origin| is_of_it(origin) && may(origin))
+    }
+
+    /// Whether an origin takes any requests at all, as the operator has it.
+    pub(super) fn is_open(&self, origin: &Origin) -> bool {
+        let killed = self
+            .deployment
+            .tenant
+            .canary
+            .as_ref()
+            .is_some_and(|canary| {
+                canary.is_off && origin.release.as_deref() == Some(&canary.release)
+            });
+        origin.state != OriginState::Down && !killed
+    }
+
+    /// Whether an origin is passed over for what happened to it. When more than half of them are,
+    /// something else is wrong, and passing them over would only crush the rest.
+    pub(super) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
+        if !self.health.is_ejected(&origin.name, now) {
+            return false;
+        }
+        let open = || {
+            let pool = &self.deployment.tenant.pool;
+            pool.iter().filter(|origin| self.is_open(origin))
+        };
+        let ejected = open().filter(|one| self.health.is_ejected(&one.name, now));
+        2 * ejected.count() <= open().count().max(2)
     }
 
     /// Decides whether a request that an origin did not answer may be sent once more.
@@ -73,8 +135,14 @@ impl Gateway {
             Failure::TimedOut => ("timed_out", false),
         };
         let retry = repeatable && failures.len() < MOST_TRIES;
-        if is_gone(origin, failures) {
-            self.suspicions.raise(origin, passage.now);
+        let is_news = match failure {
+            _ if is_gone(origin, failures) => self.health.eject(origin, passage.now),
+            Failure::TimedOut => self.health.fault(origin, passage.now),
+            Failure::Lost | Failure::Cut | Failure::Unsent => false,
+        };
+        if is_news {
+            let event = Event::new(Level::Warn, "origin_ejected").with("origin", origin.as_str());
+            self.note(event.with("reason", reason));
         }
         let event = Event::new(Level::Warn, "origin_failed").with("origin", origin.as_str());
         self.note(event.with("reason", reason).with("retried", retry));

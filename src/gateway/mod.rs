@@ -10,6 +10,7 @@ mod affinity;
 mod alteration;
 mod alteration_here;
 mod api;
+mod birth;
 mod client;
 mod devices;
 mod heed;
@@ -41,7 +42,8 @@ use crate::inbound::path::{self, Territory};
 use crate::inbound::request::Request;
 use crate::inbound::{limits, upgrade};
 use crate::keys::KeyRing;
-use crate::route::suspicion::Suspicions;
+use crate::route::health::Health;
+use crate::route::load::Load;
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;
@@ -99,7 +101,8 @@ pub struct Gateway {
     deployment: Deployment,
     cache: Cache,
     revocations: Revocations,
-    suspicions: Suspicions,
+    health: Health,
+    load: Load,
     forgeries: ForgeryLimit,
     random: ChaCha20Rng,
     writes: Vec<Write>,
@@ -115,7 +118,8 @@ impl Gateway {
             deployment,
             cache: Cache::default(),
             revocations: Revocations::default(),
-            suspicions: Suspicions::default(),
+            health: Health::default(),
+            load: Load::default(),
             forgeries: ForgeryLimit::default(),
             random,
             writes: Vec::new(),
@@ -169,6 +173,18 @@ impl Gateway {
         let visitor = self.receive(caller, passage)?;
         let course = self.choose_origin(&visitor, passage)?;
         Ok(self.forward(&visitor, &course, passage, trace))
+    }
+
+    /// Takes note of what this isolate has under way: a line for each origin, its name and a number.
+    pub fn observe(&mut self, under_way: &str) {
+        for line in under_way.lines() {
+            if let Some((origin, Ok(count))) = line
+                .split_once('\t')
+                .map(|(name, count)| (name, count.parse()))
+            {
+                self.load.observe(origin, count);
+            }
+        }
     }
 
     /// The values to be stored, sealed, since the last call.

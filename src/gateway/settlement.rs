@@ -71,7 +71,7 @@ impl Gateway {
                 return Settled::Replaced(problem.answer(false, ticket.trace_id));
             }
         };
-        self.suspicions.clear(ticket.origin);
+        self.judge(&ticket, status, &headers, now);
         let set_cookie = match cookie {
             Cookie::Set(token, age) => {
                 let value = token.mint(&self.deployment.tenant.keys);
@@ -98,6 +98,30 @@ impl Gateway {
             Settled::Untouched
         } else {
             Settled::Edited(edits)
+        }
+    }
+
+    /// What an answer says about its origin.
+    fn judge(
+        &mut self,
+        ticket: &Ticket<'_>,
+        status: u16,
+        headers: &[(&str, &str)],
+        now: UnixMillis,
+    ) {
+        // Gateway errors say that what stands behind is gone; other errors are the application's.
+        if matches!(status, 502..=504) {
+            if self.health.fault(ticket.origin, now) {
+                let event = Event::new(Level::Warn, "origin_ejected").with("origin", ticket.origin);
+                self.note(event.with("reason", "gateway_errors"));
+            }
+        } else {
+            self.health.answered(ticket.origin);
+        }
+        for (name, metrics) in headers {
+            if *name == "endpoint-load-metrics" {
+                self.load.report(ticket.origin, metrics, now);
+            }
         }
     }
 
@@ -132,7 +156,7 @@ impl Gateway {
             return Ok(Cookie::Keep);
         };
         if ticket.pin {
-            let hashed = self.deployment.tenant.pool.best(token.handle, |_| true);
+            let hashed = self.hashed(token.handle);
             let elsewhere = hashed.is_none_or(|hashed| hashed.name != ticket.origin);
             change.pin = Some(elsewhere.then(|| ticket.origin.to_owned()));
         }

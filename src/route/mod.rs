@@ -1,4 +1,6 @@
-//! Which origin a request goes to.
+//! Which origin a conversation belongs to.
 
+pub mod canary;
+pub mod health;
+pub mod load;
 pub mod pool;
-pub mod suspicion;

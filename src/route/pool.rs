@@ -1,8 +1,12 @@
 //! The origins of a tenant, and which of them a session belongs to.
 //!
-//! Rendezvous hashing (Thaler and Ravishankar, 1998): every origin gets a score from the session's
-//! handle and its own name; the highest wins. Nothing is stored while that choice stands, all
-//! isolates agree without talking, and taking an origin away moves only its own sessions.
+//! Weighted rendezvous hashing (Thaler and Ravishankar, 1998; weights by Schindelhauer and Schomaker,
+//! 2005): every origin gets a score from the session's handle, its own name and its weight; the highest
+//! wins. Nothing is stored while that choice stands, all isolates agree without talking, and taking an
+//! origin away, or changing a weight, moves only as many sessions as it must.
+//!
+//! Which origins a session may have depends on its release too: a session that was born into the
+//! canary goes to the origins of that release, every other one to the rest.
 
 use core::fmt;
 
@@ -17,7 +21,28 @@ pub struct Origin {
     pub name: String,
     /// Scheme and authority, without a trailing slash: `http://127.0.0.1:8000`.
     pub base: String,
+    /// Its share of the sessions, in relation to the others'.
+    pub weight: u32,
+    /// Whether it takes sessions.
+    pub state: OriginState,
+    /// The most conversations it takes at a time: requests under way and open sockets.
+    pub capacity: Option<u32>,
+    /// Which release it runs, if it is not the usual one.
+    pub release: Option<String>,
+    /// Where it says that it is ready.
+    pub health_path: Option<String>,
     seed: u64,
+}
+
+/// Whether an origin takes sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginState {
+    /// All it is given.
+    Active,
+    /// Those it has, and no new ones.
+    Drain,
+    /// None: they move at once.
+    Down,
 }
 
 /// Why the configured origins cannot be used.
@@ -31,6 +56,8 @@ pub enum BadOrigins {
     BadName(String),
     /// Two origins have this name.
     Twice(String),
+    /// This attribute is not known, or its value is not.
+    BadAttribute(String),
 }
 
 impl fmt::Display for BadOrigins {
@@ -40,17 +67,23 @@ impl fmt::Display for BadOrigins {
             Self::NotABase(entry) => write!(f, "ORIGINS: {entry:?} is not of the form [name=]http(s)://host[:port]"),
             Self::BadName(name) => write!(f, "ORIGINS: the name {name:?} may hold letters, digits and ._:- only"),
             Self::Twice(name) => write!(f, "ORIGINS: two origins are named {name:?}"),
+            Self::BadAttribute(attribute) => write!(f, "ORIGINS: {attribute:?} is none of weight=1 to 1000, state=active, drain or down, capacity=1 or more, release=<name>, health=/<path>"),
         }
     }
 }
 
 /// A tenant's origins; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool(Vec<Origin>);
+pub struct Pool {
+    origins: Vec<Origin>,
+    /// All weights are equal, so that hashes can be compared as they are.
+    is_even: bool,
+}
 
 impl Pool {
-    /// Parses a comma-separated list of `[name=]http(s)://host[:port]`. The name defaults to
-    /// `host:port`, so that adding an origin renames none.
+    /// Parses a comma-separated list of `[name=]http(s)://host[:port]`, each with attributes behind
+    /// semicolons: `;weight=2;state=drain;capacity=500;release=v2;health=/ready`. The name defaults
+    /// to `host:port`, so that adding an origin renames none.
     ///
     /// # Errors
     /// [`BadOrigins`] for the first entry that cannot be used.
@@ -70,37 +103,49 @@ impl Pool {
         if origins.is_empty() {
             Err(BadOrigins::None)
         } else {
-            Ok(Self(origins))
+            let is_even = origins
+                .iter()
+                .all(|origin| Some(origin.weight) == origins.first().map(|first| first.weight));
+            Ok(Self { origins, is_even })
         }
     }
 
     /// The origin of that name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Origin> {
-        self.0.iter().find(|origin| origin.name == name)
+        self.origins.iter().find(|origin| origin.name == name)
     }
 
     /// All origins.
     pub fn iter(&self) -> impl Iterator<Item = &Origin> {
-        self.0.iter()
+        self.origins.iter()
     }
 
     /// The origin with the highest score among those that `may` be used.
     #[must_use]
     pub fn best(&self, handle: Handle, may: impl Fn(&Origin) -> bool) -> Option<&Origin> {
-        self.0
-            .iter()
-            .filter(|origin| may(origin))
-            .max_by_key(|origin| origin.score(handle))
+        let open = self.origins.iter().filter(|origin| may(origin));
+        if self.is_even {
+            return open.max_by_key(|origin| origin.hash(handle));
+        }
+        let mut best: Option<(f64, &Origin)> = None;
+        for origin in open {
+            let score = origin.score(handle);
+            if best.is_none_or(|(highest, _)| score > highest) {
+                best = Some((score, origin));
+            }
+        }
+        best.map(|(_, origin)| origin)
     }
 }
 
 impl Origin {
     fn parse(entry: &str) -> Result<Self, BadOrigins> {
         let bad = || BadOrigins::NotABase(entry.to_owned());
+        let (entry, attributes) = entry.split_once(';').unwrap_or((entry, ""));
         let (name, url) = match entry.split_once('=') {
             Some((name, url)) => (Some(name.trim()), url.trim()),
-            None => (None, entry),
+            None => (None, entry.trim()),
         };
         let url = url.trim_end_matches('/');
         let authority = url
@@ -118,18 +163,60 @@ impl Origin {
         if name.is_empty() || !name.bytes().all(plain) {
             return Err(BadOrigins::BadName(name.to_owned()));
         }
-        Ok(Self {
+        let mut origin = Self {
             name: name.to_owned(),
             base: url.to_ascii_lowercase(),
+            weight: 1,
+            state: OriginState::Active,
+            capacity: None,
+            release: None,
+            health_path: None,
             seed: seed(name),
-        })
+        };
+        for attribute in attributes.split(';').map(str::trim) {
+            if !attribute.is_empty() {
+                origin
+                    .set(attribute)
+                    .ok_or_else(|| BadOrigins::BadAttribute(attribute.to_owned()))?;
+            }
+        }
+        Ok(origin)
+    }
+
+    fn set(&mut self, attribute: &str) -> Option<()> {
+        let (name, value) = attribute.split_once('=')?;
+        match name {
+            "weight" => self.weight = value.parse().ok().filter(|w| (1..=1_000).contains(w))?,
+            "capacity" => self.capacity = Some(value.parse().ok().filter(|most| *most > 0)?),
+            "release" if !value.is_empty() => self.release = Some(value.to_owned()),
+            "health" if value.starts_with('/') => self.health_path = Some(value.to_owned()),
+            "state" => {
+                self.state = match value {
+                    "active" => OriginState::Active,
+                    "drain" => OriginState::Drain,
+                    "down" => OriginState::Down,
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        }
+        Some(())
     }
 
     /// Evenly distributed, and independent between origins. Must never change: it decides where
     /// running conversations are.
-    fn score(&self, handle: Handle) -> u64 {
+    fn hash(&self, handle: Handle) -> u64 {
         let [high, low] = handle_halves(handle);
         mix(mix(high ^ self.seed).wrapping_add(low))
+    }
+
+    /// Rises with the hash, and with the weight so that an origin wins in proportion to it.
+    fn score(&self, handle: Handle) -> f64 {
+        let hash = self.hash(handle);
+        // In (0, 1): as many bits as a float has, and a half so that it is never 0.
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let even = ((hash >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+        f64::from(self.weight) / -even.ln()
     }
 }
 
@@ -219,6 +306,73 @@ mod tests {
                 (3_700..4_300).contains(&share),
                 "{} has {share} of 20000",
                 origin.name
+            );
+        }
+    }
+
+    #[test]
+    fn sessions_spread_by_weight_and_a_new_weight_moves_only_what_it_must() {
+        let weighted = |weight: u32| {
+            Pool::parse(&format!("a=http://a,b=http://b,c=http://c;weight={weight}")).unwrap()
+        };
+        let count = |pool: &Pool, name: &str| {
+            handles()
+                .filter(|h| pool.best(*h, |_| true).is_some_and(|o| o.name == name))
+                .count()
+        };
+        let (before, after) = (weighted(2), weighted(4));
+        assert!((9_700..10_300).contains(&count(&before, "c")));
+        assert!((13_000..13_700).contains(&count(&after, "c")));
+        let moved = handles().filter(|h| {
+            let name = |pool: &Pool| pool.best(*h, |_| true).unwrap().name.clone();
+            name(&before) != name(&after)
+        });
+        let least = count(&after, "c") - count(&before, "c");
+        assert_eq!(
+            moved.count(),
+            least,
+            "only towards the one that weighs more"
+        );
+        // The weights of all others being equal changes nothing.
+        let even = Pool::parse("a=http://a;weight=3,b=http://b;weight=3").unwrap();
+        let plain = Pool::parse("a=http://a,b=http://b").unwrap();
+        for handle in handles().take(1_000) {
+            let name = |pool: &Pool| pool.best(handle, |_| true).unwrap().name.clone();
+            assert_eq!(name(&even), name(&plain));
+        }
+    }
+
+    #[test]
+    fn attributes_are_read_and_unknown_ones_refused() {
+        let pool = Pool::parse(
+            "a=http://a:1;weight=5;state=drain;capacity=9;release=v2;health=/ready, b=http://b",
+        )
+        .unwrap();
+        let a = pool.named("a").unwrap();
+        assert_eq!(
+            (
+                a.weight,
+                a.state,
+                a.capacity,
+                a.release.as_deref(),
+                a.health_path.as_deref()
+            ),
+            (5, OriginState::Drain, Some(9), Some("v2"), Some("/ready"))
+        );
+        for bad in [
+            "weight=0",
+            "weight=1001",
+            "state=x",
+            "capacity=0",
+            "release=",
+            "health=x",
+            "y=1",
+            "z",
+        ] {
+            let list = format!("http://a;{bad}");
+            assert_eq!(
+                Pool::parse(&list),
+                Err(BadOrigins::BadAttribute(bad.to_owned()))
             );
         }
     }

@@ -101,3 +101,172 @@ fn what_an_origin_answers_wrongly_becomes_a_502() {
         );
     }
 }
+
+fn placed(world: &mut World, count: usize) -> HashMap<String, usize> {
+    let mut places = HashMap::new();
+    for _ in 0..count {
+        world.jar = None;
+        *places.entry(world.visit().origin).or_default() += 1;
+    }
+    places
+}
+
+#[test]
+fn a_draining_origin_keeps_its_sessions_and_gets_no_new_ones() {
+    let mut world = World::new(&json!({}));
+    while world.exchange("").origin != "b" {
+        world.jar = None;
+    }
+    let old = world.jar.clone();
+    world.settings = json!({ "ORIGINS": "a=http://a:1,b=http://b:1;state=drain,c=http://c:1" });
+    world.move_to_another_isolate();
+    world.jar.clone_from(&old);
+    let staying = world.exchange("");
+    assert_eq!(staying.origin, "b");
+    assert_eq!(told(&staying, "x-session-state"), Some("active"));
+    let places = placed(&mut world, 200);
+    assert!(!places.contains_key("b"), "{places:?}");
+    assert!(places["a"] > 60 && places["c"] > 60, "{places:?}");
+}
+
+#[test]
+fn an_origin_that_is_down_loses_its_sessions_at_once_and_the_next_one_is_told() {
+    let mut world = World::new(&json!({}));
+    while world.exchange("").origin != "b" {
+        world.jar = None;
+    }
+    world.settings = json!({ "ORIGINS": "a=http://a:1,b=http://b:1;state=down,c=http://c:1" });
+    world.move_to_another_isolate();
+    let moved = world.exchange("");
+    assert_ne!(moved.origin, "b");
+    assert_eq!(told(&moved, "x-session-state"), Some("takeover"));
+    let later = world.visit();
+    assert_eq!(later.origin, moved.origin);
+    assert_eq!(told(&later, "x-session-state"), Some("active"));
+}
+
+#[test]
+fn new_sessions_prefer_the_less_busy_origin_and_nothing_is_stored_for_it() {
+    let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1,b=http://b:1" }));
+    world.gateway.observe("a\t50\nb\t0");
+    let places = placed(&mut world, 400);
+    // Both of two draws must hit the busy one.
+    assert!((60..140).contains(&places["a"]), "{places:?}");
+    assert_eq!(world.outside.puts, 0);
+    world.move_to_another_isolate();
+    let mut stays = 0;
+    for _ in 0..20 {
+        let first = world.exchange("").origin;
+        world.gateway.observe("a\t50\nb\t0");
+        stays += usize::from(world.visit().origin == first);
+    }
+    assert_eq!(stays, 20, "those that have begun stay");
+}
+
+#[test]
+fn a_full_origin_gets_no_new_session_and_when_all_are_full_nobody_does() {
+    let mut world = World::new(&json!({
+        "ORIGINS": "a=http://a:1;capacity=5,b=http://b:1", "OVERLOAD_LOAD": "90",
+    }));
+    let old = world.exchange("");
+    let cookie = world.jar.clone();
+    world.gateway.observe("a\t5");
+    assert_eq!(placed(&mut world, 50).get("a"), None);
+    // An origin says of itself that it is full.
+    world.jar.clone_from(&cookie);
+    let mut full = world.visit();
+    while full.origin != "b" {
+        world.jar = None;
+        full = world.exchange("");
+    }
+    world.answer(&full, "endpoint-load-metrics\nTEXT cpu_utilization=0.95");
+    world.jar = None;
+    assert_eq!(refused(world.get("/")), (503, "overloaded".to_owned()));
+    world.jar = cookie;
+    assert_eq!(world.visit().origin, old.origin, "conversations go on");
+    world.wait(10);
+    world.jar = None;
+    world.visit();
+}
+
+#[test]
+fn some_new_sessions_are_born_into_the_canary_and_ramping_moves_nobody() {
+    let origins = "a=http://a:1,b=http://b:1,v2=http://c:1;release=v2";
+    let settings = |canary: &str| json!({ "ORIGINS": origins, "CANARY": canary, "CANARY_HEADER": "x-beta: 1" });
+    let mut world = World::new(&settings("v2:20"));
+    let mut placed = Vec::new();
+    for _ in 0..300 {
+        world.jar = None;
+        let origin = world.exchange("").origin;
+        placed.push((world.jar.clone(), origin));
+    }
+    let canary = placed.iter().filter(|(_, origin)| origin == "v2").count();
+    assert!((35..90).contains(&canary), "{canary} of 300");
+    for percent in ["v2:0", "v2:100", "v2:50"] {
+        world.settings = settings(percent);
+        world.move_to_another_isolate();
+        for (jar, origin) in &placed {
+            world.jar.clone_from(jar);
+            assert_eq!(world.visit().origin, *origin, "{percent}");
+        }
+    }
+    world.jar = None;
+    world.settings = settings("v2:0");
+    world.move_to_another_isolate();
+    let asked = world.ask("GET", "/", &[("x-beta", "1")], &mut Answers::default());
+    assert_eq!(forwarded(asked).origin, "v2");
+    // The kill switch moves those who were there, and tells where they come to.
+    world.settings = settings("v2:off");
+    world.move_to_another_isolate();
+    for (jar, origin) in &placed {
+        world.jar.clone_from(jar);
+        let now = world.exchange("");
+        assert_ne!(now.origin, "v2");
+        let state = if origin == "v2" { "takeover" } else { "active" };
+        assert_eq!(told(&now, "x-session-state"), Some(state));
+    }
+}
+
+#[test]
+fn gateway_errors_in_a_row_eject_an_origin_and_other_errors_do_not() {
+    let mut world = World::new(&json!({}));
+    let home = world.exchange("").origin;
+    let answer = |world: &mut World, status: u16| {
+        let forward = world.visit();
+        let answers = Answers::default();
+        let settled = world
+            .gateway
+            .settle(&forward.ticket, status, "", world.now, &answers);
+        assert!(matches!(settled, Settled::Untouched | Settled::Edited(_)));
+        forward.origin
+    };
+    for _ in 0..10 {
+        answer(&mut world, 500);
+    }
+    for _ in 0..5 {
+        assert_eq!(answer(&mut world, 503), home);
+    }
+    assert_ne!(world.visit().origin, home);
+}
+
+#[test]
+fn when_most_origins_are_ejected_none_is_passed_over() {
+    let mut world = World::new(&json!({}));
+    for name in ["a", "b", "c"] {
+        world.gateway.health.eject(name, world.now);
+    }
+    let places = placed(&mut world, 100);
+    assert_eq!(places.len(), 3, "{places:?}");
+}
+
+#[test]
+fn a_strict_conversation_waits_for_its_origin() {
+    let mut world = World::new(&json!({ "STRICT_PINS": "true" }));
+    let home = world.exchange("").origin;
+    let mut answers = Answers::default();
+    answers.add_failure(&home, Failure::Unsent);
+    let step = world.ask("GET", "/", &[], &mut answers);
+    assert_eq!(refused(step), (502, "origin_unreachable".to_owned()));
+    world.wait(5);
+    assert_eq!(world.visit().origin, home);
+}

@@ -1,0 +1,141 @@
+//! Which origins this isolate passes over, and how warily those that have come back are used.
+//!
+//! Passive health checking after Envoy's outlier detection: an origin that cannot be reached is
+//! ejected at once, one that answers with gateway errors after some in a row; for longer each time.
+//! What comes back starts slowly: it gets fewer of the new sessions for a while.
+
+use std::collections::HashMap;
+
+use crate::clock::UnixMillis;
+
+/// How long an origin is ejected the first time, in milliseconds; twice as long each time after.
+const EJECTED_MS: u64 = 5_000;
+/// The longest it is ejected.
+const LONGEST_EJECTED_MS: u64 = 300_000;
+/// So many gateway errors in a row eject.
+const FAULTS_THAT_EJECT: u32 = 5;
+/// How long an origin that came back gets fewer new sessions.
+const SLOW_START_MS: u64 = 30_000;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// Gateway errors in a row.
+    faults: u32,
+    /// Ejections so far, without a long quiet time in between.
+    ejections: u32,
+    /// Passed over until then.
+    until: UnixMillis,
+}
+
+/// The origins' health as one isolate knows it, by name. Holds at most one entry per origin.
+#[derive(Debug, Default)]
+pub struct Health(HashMap<String, State>);
+
+impl Health {
+    /// The origin could not be reached. Whether it was ejected by that.
+    pub fn eject(&mut self, origin: &str, now: UnixMillis) -> bool {
+        let state = self.0.entry(origin.to_owned()).or_default();
+        if now < state.until {
+            return false;
+        }
+        if now.millis_since(state.until) > LONGEST_EJECTED_MS {
+            state.ejections = 0;
+        }
+        let doubled = EJECTED_MS << state.ejections.min(6);
+        state.until = UnixMillis(now.0 + doubled.min(LONGEST_EJECTED_MS));
+        state.ejections += 1;
+        state.faults = 0;
+        true
+    }
+
+    /// The origin answered with a gateway error or not in time. Whether it was ejected by that.
+    pub fn fault(&mut self, origin: &str, now: UnixMillis) -> bool {
+        let state = self.0.entry(origin.to_owned()).or_default();
+        state.faults += 1;
+        state.faults >= FAULTS_THAT_EJECT && self.eject(origin, now)
+    }
+
+    /// The origin answered.
+    pub fn answered(&mut self, origin: &str) {
+        if let Some(state) = self.0.get_mut(origin) {
+            state.faults = 0;
+        }
+    }
+
+    /// Whether the origin is passed over now.
+    #[must_use]
+    pub fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
+        !self.0.is_empty() && self.0.get(origin).is_some_and(|state| now < state.until)
+    }
+
+    /// Its share of new sessions in parts of a hundred: 10 when it has just come back, 100 when it
+    /// never was away or has been back for long.
+    #[must_use]
+    pub fn share(&self, origin: &str, now: UnixMillis) -> u64 {
+        match self.0.get(origin) {
+            Some(state) if state.ejections > 0 => {
+                let back_for = now.millis_since(state.until).min(SLOW_START_MS);
+                10 + 90 * back_for / SLOW_START_MS
+            }
+            _ => 100,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> UnixMillis {
+        UnixMillis(1_000_000_000 + seconds * 1_000)
+    }
+
+    #[test]
+    fn an_origin_that_keeps_failing_is_passed_over_for_longer_each_time() {
+        let mut health = Health::default();
+        let mut now = at(0);
+        let mut away = Vec::new();
+        for _ in 0..8 {
+            assert!(health.eject("a", now));
+            assert!(!health.eject("a", now), "it is away already");
+            let begun = now;
+            while health.is_ejected("a", now) {
+                now.0 += 1_000;
+            }
+            away.push(now.millis_since(begun) / 1_000);
+        }
+        assert_eq!(away, [5, 10, 20, 40, 80, 160, 300, 300]);
+        now.0 += 301_000;
+        health.eject("a", now);
+        assert!(
+            !health.is_ejected("a", UnixMillis(now.0 + 5_000)),
+            "forgiven"
+        );
+    }
+
+    #[test]
+    fn gateway_errors_eject_only_in_a_row() {
+        let mut health = Health::default();
+        for _ in 0..3 {
+            for _ in 0..4 {
+                assert!(!health.fault("a", at(0)));
+            }
+            health.answered("a");
+        }
+        for _ in 0..4 {
+            health.fault("a", at(0));
+        }
+        assert!(health.fault("a", at(0)));
+        assert!(health.is_ejected("a", at(4)));
+    }
+
+    #[test]
+    fn what_comes_back_starts_slowly() {
+        let mut health = Health::default();
+        assert_eq!(health.share("a", at(0)), 100);
+        health.eject("a", at(0));
+        assert_eq!(health.share("a", at(5)), 10);
+        assert_eq!(health.share("a", at(20)), 55);
+        assert_eq!(health.share("a", at(60)), 100);
+    }
+}

@@ -1,0 +1,126 @@
+//! How busy origins are: what this isolate has under way there, and what they say of themselves.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::clock::UnixMillis;
+
+/// How long what an origin said of itself counts.
+const REPORT_COUNTS_MS: u64 = 10_000;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// Requests and followed streams of this isolate under way.
+    under_way: u32,
+    /// What it said last: 0 idle, 1000 fully used.
+    reported: u64,
+    reported_at: UnixMillis,
+}
+
+/// The origins' load as one isolate knows it, by name.
+#[derive(Debug, Default)]
+pub struct Load(HashMap<String, State>);
+
+impl Load {
+    /// So much of this isolate's is under way at `origin`.
+    pub fn observe(&mut self, origin: &str, under_way: u32) {
+        self.0.entry(origin.to_owned()).or_default().under_way = under_way;
+    }
+
+    /// What an origin said of itself: `endpoint-load-metrics` of an answer, in the text or the JSON
+    /// form of ORCA (Open Request Cost Aggregation): the highest utilisation in it counts.
+    pub fn report(&mut self, origin: &str, metrics: &str, now: UnixMillis) -> bool {
+        let Some(utilization) = utilization(metrics) else {
+            return false;
+        };
+        let state = self.0.entry(origin.to_owned()).or_default();
+        state.reported = per_mille(utilization);
+        state.reported_at = now;
+        true
+    }
+
+    /// What of this isolate's is under way at `origin`.
+    #[must_use]
+    pub fn under_way(&self, origin: &str) -> u32 {
+        self.0.get(origin).map_or(0, |state| state.under_way)
+    }
+
+    /// What it said of itself lately, in parts of a thousand.
+    #[must_use]
+    pub fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
+        let state = self.0.get(origin)?;
+        let is_fresh =
+            state.reported_at.0 > 0 && now.millis_since(state.reported_at) < REPORT_COUNTS_MS;
+        is_fresh.then_some(state.reported)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates; NaN is none"
+)]
+fn per_mille(utilization: f64) -> u64 {
+    (utilization * 1000.0).min(100_000.0) as u64
+}
+
+/// The highest utilisation that is named.
+fn utilization(metrics: &str) -> Option<f64> {
+    const NAMES: [&str; 3] = [
+        "application_utilization",
+        "cpu_utilization",
+        "mem_utilization",
+    ];
+    let metrics = metrics.trim();
+    let values: Vec<f64> = if let Some(json) = metrics.strip_prefix("JSON") {
+        let json: Value = serde_json::from_str(json.trim()).ok()?;
+        NAMES
+            .iter()
+            .filter_map(|name| json.get(name)?.as_f64())
+            .collect()
+    } else {
+        let text = metrics.strip_prefix("TEXT").unwrap_or(metrics);
+        text.split(',')
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(name, _)| NAMES.contains(&name.trim()))
+            .filter_map(|(_, value)| value.trim().parse().ok())
+            .collect()
+    };
+    values
+        .into_iter()
+        .filter(|value| value.is_finite() && *value >= 0.0)
+        .max_by(f64::total_cmp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_origins_say_is_read_in_both_forms_and_counts_for_a_while() {
+        for (metrics, expected) in [
+            ("TEXT cpu_utilization=0.3,mem_utilization=0.8", Some(800)),
+            ("cpu_utilization=0.25", Some(250)),
+            (
+                r#"JSON {"cpu_utilization": 0.3, "application_utilization": 1.2}"#,
+                Some(1_200),
+            ),
+            ("TEXT rps_fractional=100", None),
+            ("TEXT cpu_utilization=NaN", None),
+            ("TEXT cpu_utilization=-1", None),
+            ("JSON {", None),
+            ("", None),
+        ] {
+            let mut load = Load::default();
+            let now = UnixMillis(1_000);
+            assert_eq!(
+                load.report("a", metrics, now),
+                expected.is_some(),
+                "{metrics}"
+            );
+            assert_eq!(load.reported("a", now), expected, "{metrics}");
+            assert_eq!(load.reported("a", UnixMillis(11_000)), None);
+        }
+    }
+}
