@@ -25,6 +25,15 @@ impl Gateway {
     /// # Errors
     /// [`Problem::Overloaded`] when none can.
     pub(super) fn draw(&mut self, passage: &Passage<'_>) -> Result<SessionId, Halt> {
+        let id = self.draw_id(passage)?;
+        let handle = Handle::derive(&self.deployment.tenant.id, &id);
+        if let Some(name) = self.hashed(handle).map(|origin| origin.name.clone()) {
+            self.load.give(&name);
+        }
+        Ok(id)
+    }
+
+    fn draw_id(&mut self, passage: &Passage<'_>) -> Result<SessionId, Halt> {
         let is_canary = self.is_born_into_canary(passage);
         let mut first: Option<(u64, SessionId)> = None;
         let mut fallback = None;

@@ -11,8 +11,10 @@ const REPORT_COUNTS_MS: u64 = 10_000;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Requests and followed streams of this isolate under way.
+    /// Requests and followed streams of this isolate under way, when it was last counted.
     under_way: u32,
+    /// New sessions that were given to it since.
+    given: u32,
     /// What it said last: 0 idle, 1000 fully used.
     reported: u64,
     reported_at: UnixMillis,
@@ -25,7 +27,18 @@ pub struct Load(HashMap<String, State>);
 impl Load {
     /// So much of this isolate's is under way at `origin`.
     pub fn observe(&mut self, origin: &str, under_way: u32) {
-        self.0.entry(origin.to_owned()).or_default().under_way = under_way;
+        let state = self.0.entry(origin.to_owned()).or_default();
+        state.under_way = under_way;
+        state.given = 0;
+    }
+
+    /// A new session is given to `origin`: until the next count it is one more, so that many at once
+    /// do not all go where there was room a moment ago.
+    pub fn give(&mut self, origin: &str) {
+        match self.0.get_mut(origin) {
+            Some(state) => state.given += 1,
+            None => self.observe(origin, 1),
+        }
     }
 
     /// What an origin said of itself: `endpoint-load-metrics` of an answer, in the text or the JSON
@@ -43,7 +56,9 @@ impl Load {
     /// What of this isolate's is under way at `origin`.
     #[must_use]
     pub fn under_way(&self, origin: &str) -> u32 {
-        self.0.get(origin).map_or(0, |state| state.under_way)
+        self.0
+            .get(origin)
+            .map_or(0, |state| state.under_way.saturating_add(state.given))
     }
 
     /// What it said of itself lately, in parts of a thousand.
