@@ -12,10 +12,12 @@ const ROOT = path.resolve(import.meta.dirname, "..");
 /** Our Durable Objects; the peers have none. */
 const OBJECT_BINDINGS = `
     (name = "SESSION_OBJECTS", durableObjectNamespace = "SessionObject"),
-    (name = "DIRECTORY_OBJECTS", durableObjectNamespace = "DirectoryObject"),`;
+    (name = "DIRECTORY_OBJECTS", durableObjectNamespace = "DirectoryObject"),
+    (name = "POOL_OBJECTS", durableObjectNamespace = "PoolObject"),`;
 const OBJECTS = `durableObjectNamespaces = [
     (className = "SessionObject", uniqueKey = "session", enableSql = true),
     (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
+    (className = "PoolObject", uniqueKey = "pool", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),`;
 

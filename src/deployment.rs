@@ -215,7 +215,7 @@ impl Settings<'_> {
             _ => Err("use strong or eventual"),
         })?;
         if consistency == Consistency::Strong {
-            for binding in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS"] {
+            for binding in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS", "POOL_OBJECTS"] {
                 if !self.bindings.contains_key(binding) {
                     self.faults.push(format!("The Durable Objects {binding} are not bound. Copy their bindings and the migration from the project's wrangler.toml, or set CONSISTENCY to eventual."));
                 }
@@ -253,7 +253,14 @@ impl Settings<'_> {
                 .map(|most| (most > 0).then_some(most))
                 .map_err(|_| "use a number of requests, or 0")
         });
+        let first_byte = self.one("OVERLOAD_FIRST_BYTE", "0s", |text| {
+            Seconds::parse(text).map(|limit| {
+                let ms = limit.0.saturating_mul(1000);
+                u32::try_from(ms).ok().filter(|ms| *ms > 0)
+            })
+        });
         Some(Overload {
+            first_byte_ms: first_byte?,
             reported: reported?,
             under_way: under_way?,
         })
@@ -322,6 +329,7 @@ mod tests {
             "SESSIONS": true,
             "SESSION_OBJECTS": true,
             "DIRECTORY_OBJECTS": true,
+            "POOL_OBJECTS": true,
         });
         for (name, value) in changes.as_object().unwrap() {
             bindings[name] = value.clone();
@@ -351,6 +359,7 @@ mod tests {
             "SESSION_CACHE": "x", "MAX_DATA": "1e9", "LIVE": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
             "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1", "ORIGIN_KEY": "short", "ADMIN_TOKEN": "short",
             "CANARY": "v2", "CANARY_HEADER": "x", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
+            "OVERLOAD_FIRST_BYTE": "x",
         }))
         .err()
         .unwrap();
@@ -367,6 +376,7 @@ mod tests {
             "STRICT_PINS",
             "OVERLOAD_LOAD",
             "OVERLOAD_IN_FLIGHT",
+            "OVERLOAD_FIRST_BYTE",
             "LIVE",
             "ALLOWED_ORIGINS",
             "PREFIX",
@@ -378,7 +388,7 @@ mod tests {
         ]) {
             assert!(fault.contains(name), "{name}: {fault}");
         }
-        assert_eq!(faults.len(), 20);
+        assert_eq!(faults.len(), 21);
     }
 
     #[test]
@@ -405,7 +415,7 @@ mod tests {
         };
         assert_eq!(
             read_without("strong").err().map(|error| error.0.len()),
-            Some(2)
+            Some(3)
         );
         assert!(read_without("eventual").is_ok());
     }

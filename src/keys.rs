@@ -150,6 +150,11 @@ impl KeyRing {
             .find(|key| key.id.as_slice() == id)
     }
 
+    /// Every listed key, the signing one first.
+    pub fn all(&self) -> impl Iterator<Item = &TenantKey> {
+        core::iter::once(&self.signing).chain(&self.retired)
+    }
+
     /// What `user` is listed under, and was under each retired key. A revocation names all of them,
     /// and a session heeds all of them, so that rotating keys forgets no revocation.
     pub fn user_tags(&self, user: &str) -> impl Iterator<Item = UserTag> {

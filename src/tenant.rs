@@ -45,6 +45,8 @@ pub struct Overload {
     pub reported: Option<u64>,
     /// What one isolate has under way there.
     pub under_way: Option<u32>,
+    /// After how many milliseconds its answers begin, on average.
+    pub first_byte_ms: Option<u32>,
 }
 
 /// Who orders the changes of a session.

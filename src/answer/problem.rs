@@ -80,8 +80,8 @@ pub enum Problem {
     VersionRequired,
     /// Somebody else has the lease, or the one named does not hold any more.
     Leased,
-    /// With KV alone nobody can give a lease.
-    NoLeases,
+    /// With KV alone nobody can do this.
+    NeedsObjects,
     /// The deployment is not set up.
     Misconfigured(String),
     /// A fault of ours.
@@ -391,11 +391,11 @@ impl Problem {
                 "Leased",
                 "Another caller holds the lease, or yours has run out. Take it again and start over.",
             ),
-            Self::NoLeases => (
+            Self::NeedsObjects => (
                 409,
-                "no_leases",
-                "No leases",
-                "Leases need somebody who orders changes: set CONSISTENCY to strong.",
+                "needs_objects",
+                "Needs Durable Objects",
+                "This needs somebody who knows what happens everywhere: set CONSISTENCY to strong.",
             ),
             Self::Misconfigured(_) => (500, "misconfigured", "Not set up yet", ""),
             Self::Internal => (

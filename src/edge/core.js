@@ -77,6 +77,15 @@ export function afterwards(ticket, answers) {
   return withAnswers(answers, (given) => glue.afterwards(ticket, Date.now(), given));
 }
 
+/** The origins that are to be asked whether they are ready, and where. */
+export function healthChecks() {
+  const lines = ofInstance(() => glue.healthChecks()).split("\n");
+  return lines
+    .filter((line) => line !== "")
+    .map((line) => line.split("\t"))
+    .map(([tenant, origin, url]) => ({ tenant, origin, url }));
+}
+
 /**
  * Takes note of what this isolate has under way: a line for each origin, its name and a number.
  * @param {string} underWay

@@ -5,13 +5,15 @@
  * to `fetch`: no promise is made and nothing is awaited before the request is on its way to the
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
+import { checkHealth } from "./checks.js";
 import { admit, admitWith, afterwards, configure, settle, watch } from "./core.js";
-import { begin, end, tell } from "./meter.js";
+import { answered, begin, end, tell } from "./meter.js";
 import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
 import { watched } from "./streams.js";
 
 export { DirectoryObject } from "./directory-object.js";
+export { PoolObject } from "./pool-object.js";
 export { SessionObject } from "./session-object.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
@@ -42,6 +44,15 @@ export default {
     const headers = [...request.headers];
     const packed = packRequest(request, headers);
     return perform(admit(packed), { request, headers, env, context, packed, answers: [] });
+  },
+
+  /**
+   * @param {ScheduledController} _event
+   * @param {Env} env
+   */
+  async scheduled(_event, env) {
+    configure(env);
+    await checkHealth(env);
   },
 };
 
@@ -79,13 +90,14 @@ async function inquire(decision, passage) {
  */
 function send(decision, passage) {
   const { request } = passage;
-  const { flags, url, firstByteMs, origin, ticket, headers } = unpackForward(
+  const { flags, url, firstByteMs, origin, ticket, sidSuffix, headers } = unpackForward(
     decision,
     passage.headers,
   );
   const { method } = request;
   const body = method === "GET" || method === "HEAD" ? undefined : request.body;
   begin(origin);
+  const begun = Date.now();
   const sent = fetch(url, { method, headers, body, redirect: "manual" });
 
   return new Promise((resolve) => {
@@ -97,8 +109,12 @@ function send(decision, passage) {
     sent.then(
       (response) => {
         waiting = false;
-        end(origin);
-        resolve(receive(response, flags, origin, ticket, passage));
+        answered(origin, Date.now() - begun);
+        const receiving = (/** @type {Response} */ answer) =>
+          receive(answer, flags, origin, ticket, passage);
+        resolve(
+          sidSuffix === "" ? receiving(response) : lengthenSid(response, sidSuffix).then(receiving),
+        );
       },
       () => {
         waiting = false;
@@ -107,6 +123,21 @@ function send(decision, passage) {
       },
     );
   });
+}
+
+/**
+ * The answer to an Engine.IO handshake, its `sid` made longer. It is the first packet of a
+ * conversation and short.
+ * @param {Response} response
+ * @param {string} suffix
+ */
+async function lengthenSid(response, suffix) {
+  if (response.status !== 200) return response;
+  const body = await response.text();
+  const longer = body.replace(/^0\{"sid":"([^"]+)"/, `0{"sid":"$1${suffix}"`);
+  const headers = new Headers(response.headers);
+  headers.delete("content-length");
+  return new Response(longer, { status: 200, headers });
 }
 
 /**

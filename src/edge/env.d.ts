@@ -3,6 +3,7 @@ interface Env {
   SESSIONS: KVNamespace;
   SESSION_OBJECTS: DurableObjectNamespace<import("./session-object.js").SessionObject>;
   DIRECTORY_OBJECTS: DurableObjectNamespace<import("./directory-object.js").DirectoryObject>;
+  POOL_OBJECTS: DurableObjectNamespace<import("./pool-object.js").PoolObject>;
   [setting: string]: unknown;
 }
 

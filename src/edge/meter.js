@@ -1,6 +1,6 @@
 /**
- * What this isolate has under way at each origin: requests without an answer yet, and the streams and
- * sockets it follows. Counted here, because it changes with every request; told to the core now and
+ * What this isolate has under way at each origin (requests without an answer yet, and the streams and
+ * sockets it follows), and how long answers take to begin. Counted here, because it changes with every request; told to the core now and
  * then, because that costs a call.
  */
 import { observe } from "./core.js";
@@ -8,22 +8,45 @@ import { observe } from "./core.js";
 /** How often the core is told, in milliseconds. */
 const TELL_EVERY = 250;
 
-/** @type {Map<string, number>} by the origin's name */
-const underWay = new Map();
+/** How much a new answer counts in the average, of 1. */
+const NEWEST = 0.1;
+
+/** @type {Map<string, { underWay: number, firstByteMs: number }>} by the origin's name */
+const origins = new Map();
 
 let isTold = true;
 let toldAt = 0;
 
 /** @param {string} origin */
-export function begin(origin) {
-  underWay.set(origin, (underWay.get(origin) ?? 0) + 1);
+function of(origin) {
+  let one = origins.get(origin);
+  if (!one) {
+    one = { underWay: 0, firstByteMs: 0 };
+    origins.set(origin, one);
+  }
   isTold = false;
+  return one;
+}
+
+/** @param {string} origin */
+export function begin(origin) {
+  of(origin).underWay += 1;
 }
 
 /** @param {string} origin */
 export function end(origin) {
-  underWay.set(origin, (underWay.get(origin) ?? 1) - 1);
-  isTold = false;
+  of(origin).underWay -= 1;
+}
+
+/**
+ * An answer has begun, so long after its request.
+ * @param {string} origin
+ * @param {number} ms
+ */
+export function answered(origin, ms) {
+  const one = of(origin);
+  one.underWay -= 1;
+  one.firstByteMs += (ms - one.firstByteMs) * NEWEST;
 }
 
 /** Tells the core what has changed, unless it was told a moment ago. */
@@ -33,5 +56,9 @@ export function tell() {
   if (now - toldAt < TELL_EVERY) return;
   toldAt = now;
   isTold = true;
-  observe([...underWay].map(([origin, count]) => `${origin}\t${count}`).join("\n"));
+  observe(
+    [...origins]
+      .map(([name, one]) => `${name}\t${one.underWay}\t${Math.round(one.firstByteMs)}`)
+      .join("\n"),
+  );
 }

@@ -187,7 +187,18 @@ pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
     })
 }
 
-/// Takes note of what this isolate has under way at each origin.
+/// The origins that are to be asked whether they are ready: a line each with tenant, name and URL,
+/// apart by tabs.
+#[wasm_bindgen(js_name = healthChecks)]
+#[must_use]
+pub fn health_checks() -> String {
+    ISOLATE.with_borrow(|isolate| match isolate {
+        Isolate::Ready(gateway) => gateway.health_checks(),
+        Isolate::Misconfigured(_) => String::new(),
+    })
+}
+
+/// Takes note of what this isolate has under way at each origin, and how fast they are.
 #[wasm_bindgen]
 pub fn observe(under_way: &str) {
     ISOLATE.with_borrow_mut(|isolate| {

@@ -39,7 +39,7 @@ export async function call(env, binding, name, command, key) {
  * @returns {Promise<Uint8Array>}
  */
 async function attempt(env, binding, name, command) {
-  const namespace = binding === "SESSION_OBJECTS" ? env.SESSION_OBJECTS : env.DIRECTORY_OBJECTS;
+  const namespace = /** @type {Record<string, any>} */ (env)[binding];
   /** @type {unknown} */
   let last;
   for (const delay of ATTEMPTS) {

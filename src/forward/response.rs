@@ -15,6 +15,9 @@ pub struct Edits {
     pub append: Vec<(&'static str, String)>,
 }
 
+/// What an origin says of its load (ORCA); nobody else's business.
+pub const LOAD: &str = "endpoint-load-metrics";
+
 /// What the edits depend on beside the headers themselves.
 pub struct Context<'a> {
     /// The name of our cookie on this connection.
@@ -33,7 +36,7 @@ impl Edits {
     pub fn plan(headers: &[(&str, &str)], context: Context<'_>) -> Self {
         let mut edits = Self::default();
         for (name, _) in headers {
-            if name.starts_with(controls::PREFIX) {
+            if name.starts_with(controls::PREFIX) || *name == LOAD {
                 edits.remove((*name).to_owned());
             }
         }

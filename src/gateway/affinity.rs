@@ -111,14 +111,17 @@ impl Gateway {
     /// Whether an origin is passed over for what happened to it. When more than half of them are,
     /// something else is wrong, and passing them over would only crush the rest.
     pub(super) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
-        if !self.health.is_ejected(&origin.name, now) {
+        let is_away = |origin: &Origin| {
+            self.health.is_ejected(&origin.name, now) || self.shared.is_ejected(&origin.name, now)
+        };
+        if !is_away(origin) {
             return false;
         }
         let open = || {
             let pool = &self.deployment.tenant.pool;
             pool.iter().filter(|origin| self.is_open(origin))
         };
-        let ejected = open().filter(|one| self.health.is_ejected(&one.name, now));
+        let ejected = open().filter(|one| is_away(one));
         2 * ejected.count() <= open().count().max(2)
     }
 

@@ -159,7 +159,7 @@ impl Gateway {
     fn needs_order(&self) -> Result<(), Halt> {
         match self.deployment.tenant.consistency {
             Consistency::Strong => Ok(()),
-            Consistency::Eventual => Err(Problem::NoLeases.into()),
+            Consistency::Eventual => Err(Problem::NeedsObjects.into()),
         }
     }
 

@@ -104,22 +104,29 @@ impl Gateway {
     /// Whether an origin may be given a new session.
     pub(super) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
         let overload = &self.deployment.tenant.overload;
-        let under_way = self.load.under_way(&origin.name);
-        let is_full = origin.capacity.is_some_and(|most| under_way >= most)
-            || overload.under_way.is_some_and(|most| under_way >= most)
+        let here = self.load.under_way(&origin.name);
+        let everywhere = self.under_way(origin, now);
+        let is_full = origin.capacity.is_some_and(|most| everywhere >= most)
+            || overload.under_way.is_some_and(|most| here >= most)
+            || overload
+                .first_byte_ms
+                .is_some_and(|most| self.load.first_byte_ms(&origin.name) >= most)
             || overload
                 .reported
-                .zip(self.load.reported(&origin.name, now))
+                .zip(self.reported(origin, now))
                 .is_some_and(|(most, reported)| reported >= most);
-        origin.state == OriginState::Active && self.is_open(origin) && !is_full
+        self.state(origin) == OriginState::Active && self.is_open(origin) && !is_full
     }
 
     /// How busy an origin is, in relation to its weight; one that has just come back counts as
     /// busier than it is.
     fn cost(&self, origin: &Origin, now: UnixMillis) -> u64 {
-        let under_way = u64::from(self.load.under_way(&origin.name)) + 1;
-        let reported = self.load.reported(&origin.name, now).unwrap_or(0) + 100;
+        let under_way = u64::from(self.under_way(origin, now)) + 1;
+        let reported = self.reported(origin, now).unwrap_or(0) + 100;
         let share = self.health.share(&origin.name, now);
-        under_way * reported * 100_000 / (share * u64::from(origin.weight))
+        // Tens of milliseconds, so that what is equally fast does not differ by noise.
+        let slowness = u64::from(self.load.first_byte_ms(&origin.name)) / 10 + 10;
+        let cost = under_way.saturating_mul(reported).saturating_mul(slowness);
+        cost.saturating_mul(10_000) / (share * u64::from(origin.weight))
     }
 }

@@ -18,6 +18,7 @@ mod inquiry;
 mod knowledge;
 mod operator;
 mod outgoing;
+mod pooling;
 mod recognition;
 mod reserved;
 mod settlement;
@@ -29,6 +30,7 @@ mod vigil;
 mod tests;
 
 use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng as _;
 
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
@@ -44,6 +46,7 @@ use crate::inbound::{limits, upgrade};
 use crate::keys::KeyRing;
 use crate::route::health::Health;
 use crate::route::load::Load;
+use crate::route::shared::Shared;
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;
@@ -103,6 +106,9 @@ pub struct Gateway {
     revocations: Revocations,
     health: Health,
     load: Load,
+    shared: Shared,
+    /// Tells this isolate from others.
+    number: u64,
     forgeries: ForgeryLimit,
     random: ChaCha20Rng,
     writes: Vec<Write>,
@@ -113,13 +119,16 @@ impl Gateway {
     /// A gateway for a checked deployment. `random` must be seeded from a cryptographic source:
     /// session ids and nonces come from it.
     #[must_use]
-    pub fn new(deployment: Deployment, random: ChaCha20Rng) -> Self {
+    pub fn new(deployment: Deployment, mut random: ChaCha20Rng) -> Self {
+        let number = random.next_u64();
         Self {
             deployment,
             cache: Cache::default(),
             revocations: Revocations::default(),
             health: Health::default(),
             load: Load::default(),
+            shared: Shared::default(),
+            number,
             forgeries: ForgeryLimit::default(),
             random,
             writes: Vec::new(),
@@ -175,15 +184,16 @@ impl Gateway {
         Ok(self.forward(&visitor, &course, passage, trace))
     }
 
-    /// Takes note of what this isolate has under way: a line for each origin, its name and a number.
-    pub fn observe(&mut self, under_way: &str) {
-        for line in under_way.lines() {
-            if let Some((origin, Ok(count))) = line
-                .split_once('\t')
-                .map(|(name, count)| (name, count.parse()))
-            {
-                self.load.observe(origin, count);
-            }
+    /// Takes note of what this isolate has under way: a line for each origin with its name, how
+    /// much, and after how many milliseconds answers begin there on average.
+    pub fn observe(&mut self, seen: &str) {
+        for line in seen.lines() {
+            let mut fields = line.split('\t');
+            let origin = fields.next().unwrap_or_default();
+            let mut number = || fields.next().and_then(|text| text.parse().ok());
+            let under_way = number().unwrap_or_default();
+            let first_byte_ms = number().unwrap_or_default();
+            self.load.observe(origin, under_way, first_byte_ms);
         }
     }
 

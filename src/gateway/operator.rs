@@ -28,6 +28,10 @@ impl Gateway {
             ("sessions", "GET" | "HEAD") => self.list_sessions(passage),
             ("sessions", "DELETE") => self.end_sessions(passage),
             ("sessions", _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
+            (route, _) if route == "origins" || route.starts_with("origins/") => {
+                let route = route.strip_prefix("origins").unwrap_or_default();
+                self.operate_origins(route, passage)
+            }
             (route, method) => match (route.strip_prefix("sessions/"), method) {
                 (Some(handle), "DELETE") => {
                     let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;

@@ -7,6 +7,7 @@ use super::{Gateway, Passage, client};
 use crate::clock::UnixMillis;
 use crate::forward::headers::{Outgoing, Speaker, State};
 use crate::forward::trace::Trace;
+use crate::inbound::engine_io::{self, Route};
 use crate::session::record::Version;
 use crate::tenant::Live;
 
@@ -27,6 +28,8 @@ pub struct Forward {
     pub settle: bool,
     /// [`Gateway::afterwards`] has something to do.
     pub afterwards: bool,
+    /// What the `sid` in the body of the answer is to be made longer by; mostly nothing.
+    pub sid_suffix: String,
     /// An event stream is to be followed to its end.
     pub watched: bool,
 }
@@ -39,6 +42,7 @@ impl Gateway {
         passage: &Passage<'_>,
         trace: &Trace<'_>,
     ) -> Forward {
+        let share = self.share_is_due(passage.now);
         let touch = self.touch_is_due(visitor, passage.now);
         let tenant = &self.deployment.tenant;
         let location = &passage.request.location;
@@ -62,6 +66,7 @@ impl Gateway {
             touch,
             reread: visitor.reread,
             refeed: visitor.refeed,
+            share,
             name: passage.cookie,
             origin: &course.origin,
             public_base: (location.scheme, location.authority),
@@ -73,14 +78,29 @@ impl Gateway {
             },
             cookie_age: self.cookie_age(&visitor.session.record, passage.now).0,
         };
+        let routed = engine_io::routed(location.target, &tenant.keys);
+        let target = routed
+            .as_ref()
+            .map_or(location.target, |(_, target)| target.as_str());
+        // Whoever brings no cookie may not keep the one it is given either.
+        let sid_suffix = if visitor.is_new && engine_io::is_handshake(location.target) {
+            Route {
+                handle: visitor.token.handle,
+                created: visitor.token.created,
+            }
+            .suffix(&tenant.keys)
+        } else {
+            String::new()
+        };
         Forward {
-            url: [course.base.as_str(), location.target].concat(),
+            url: [course.base.as_str(), target].concat(),
+            sid_suffix,
             headers,
             ticket: ticket.to_text(),
             origin: course.origin.clone(),
             first_byte_ms: tenant.first_byte_timeout.0.saturating_mul(1000),
             settle: visitor.set_cookie || course.pin,
-            afterwards: touch || visitor.reread || visitor.refeed,
+            afterwards: touch || visitor.reread || visitor.refeed || share,
             watched: tenant.live == Live::Watched,
         }
     }

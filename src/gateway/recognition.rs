@@ -9,6 +9,7 @@ use crate::clock::UnixMillis;
 use crate::cookie::forgery_limit::Verdict;
 use crate::cookie::jar::{self, Presented};
 use crate::cookie::token::{Token, Verified};
+use crate::inbound::engine_io;
 use crate::session::record::{Fit, Record, Version};
 use crate::store::cache::Prepared;
 use crate::telemetry::log::{Event, Level};
@@ -60,7 +61,7 @@ impl Gateway {
     pub(super) fn recognise(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
         let header = passage.request.header("cookie").unwrap_or_default();
         let value = match jar::find(header, passage.cookie.as_str()) {
-            Presented::Absent => return Ok(Caller::Stranger { forged: false }),
+            Presented::Absent => return Ok(self.recognise_by_route(passage)),
             Presented::One(value) => value,
             Presented::Several => {
                 return Err(Halt::Refuse {
@@ -80,6 +81,30 @@ impl Gateway {
             return Ok(self.recognise_guest(verified, value, now));
         }
         self.recognise_recorded(verified, value, passage)
+    }
+
+    /// Somebody without a cookie; perhaps one that was given a route instead.
+    fn recognise_by_route(&mut self, passage: &Passage<'_>) -> Caller {
+        let keys = &self.deployment.tenant.keys;
+        let target = passage.request.location.target;
+        let Some((route, _)) = engine_io::routed(target, keys) else {
+            return Caller::Stranger { forged: false };
+        };
+        let token = Token {
+            handle: route.handle,
+            id: route.id(keys),
+            created: route.created,
+            issued: passage.now.seconds().max(route.created),
+            least_version: Version::UNSTORED,
+        };
+        let record = unstored(&token);
+        let lifetime = &self.deployment.tenant.lifetime;
+        if lifetime.has_ended(&record.span(), passage.now.seconds()) {
+            return Caller::Stranger { forged: false };
+        }
+        let session = Rc::new(self.prepared(record));
+        let cookie = token.mint(&self.deployment.tenant.keys);
+        Caller::Visitor(self.visitor(session, token, Some(&cookie)))
     }
 
     fn forged(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {

@@ -9,7 +9,7 @@ use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};
 use crate::forward::controls;
-use crate::forward::response::{Context, Edits};
+use crate::forward::response::{Context, Edits, LOAD};
 use crate::session::record::{Previous, Version};
 use crate::store::{Answers, Need};
 use crate::telemetry::log::{Event, Level};
@@ -119,7 +119,7 @@ impl Gateway {
             self.health.answered(ticket.origin);
         }
         for (name, metrics) in headers {
-            if *name == "endpoint-load-metrics" {
+            if *name == LOAD {
                 self.load.report(ticket.origin, metrics, now);
             }
         }

@@ -25,6 +25,8 @@ pub(super) struct Ticket<'a> {
     pub(super) reread: bool,
     /// The revocations are to be asked for.
     pub(super) refeed: bool,
+    /// What is known about origins is to be shared.
+    pub(super) share: bool,
     /// Which name our cookie has on this connection.
     pub(super) name: CookieName,
     /// The origin's name.
@@ -52,6 +54,7 @@ impl<'a> Ticket<'a> {
         text.push(flag(self.touch, 't'));
         text.push(flag(self.reread, 'r'));
         text.push(flag(self.refeed, 'f'));
+        text.push(flag(self.share, 's'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
         for field in [
             self.origin,
@@ -80,6 +83,7 @@ impl<'a> Ticket<'a> {
             touch: flags.contains('t'),
             reread: flags.contains('r'),
             refeed: flags.contains('f'),
+            share: flags.contains('s'),
             name: if flags.contains('l') {
                 CookieName::Loopback
             } else {
@@ -108,6 +112,7 @@ mod tests {
             touch: true,
             reread: false,
             refeed: true,
+            share: false,
             name: CookieName::Loopback,
             origin: "blue",
             public_base: ("http", "localhost:8787"),

@@ -17,11 +17,14 @@ impl Gateway {
         let Some(ticket) = Ticket::parse(ticket) else {
             return Vec::new();
         };
+        let mut needs = Vec::new();
+        if ticket.share {
+            needs.extend(self.share(answers, now));
+        }
         let keys = &self.deployment.tenant.keys;
         let Ok(verified) = Token::verify(ticket.cookie, keys, now.seconds()) else {
-            return Vec::new();
+            return needs;
         };
-        let mut needs = Vec::new();
         if ticket.refeed {
             needs.extend(self.hear(answers, now));
         }

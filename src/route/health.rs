@@ -68,6 +68,14 @@ impl Health {
         !self.0.is_empty() && self.0.get(origin).is_some_and(|state| now < state.until)
     }
 
+    /// Until when the origin is passed over; long ago if it is not.
+    #[must_use]
+    pub fn ejected_until(&self, origin: &str) -> UnixMillis {
+        self.0
+            .get(origin)
+            .map_or(UnixMillis(0), |state| state.until)
+    }
+
     /// Its share of new sessions in parts of a hundred: 10 when it has just come back, 100 when it
     /// never was away or has been back for long.
     #[must_use]

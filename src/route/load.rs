@@ -13,6 +13,8 @@ const REPORT_COUNTS_MS: u64 = 10_000;
 struct State {
     /// Requests and followed streams of this isolate under way, when it was last counted.
     under_way: u32,
+    /// After how many milliseconds answers begin, on average.
+    first_byte_ms: u32,
     /// New sessions that were given to it since.
     given: u32,
     /// What it said last: 0 idle, 1000 fully used.
@@ -25,10 +27,12 @@ struct State {
 pub struct Load(HashMap<String, State>);
 
 impl Load {
-    /// So much of this isolate's is under way at `origin`.
-    pub fn observe(&mut self, origin: &str, under_way: u32) {
+    /// So much of this isolate's is under way at `origin`, and its answers begin after so many
+    /// milliseconds on average.
+    pub fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
         let state = self.0.entry(origin.to_owned()).or_default();
         state.under_way = under_way;
+        state.first_byte_ms = first_byte_ms;
         state.given = 0;
     }
 
@@ -37,7 +41,7 @@ impl Load {
     pub fn give(&mut self, origin: &str) {
         match self.0.get_mut(origin) {
             Some(state) => state.given += 1,
-            None => self.observe(origin, 1),
+            None => self.observe(origin, 1, 0),
         }
     }
 
@@ -59,6 +63,12 @@ impl Load {
         self.0
             .get(origin)
             .map_or(0, |state| state.under_way.saturating_add(state.given))
+    }
+
+    /// After how many milliseconds its answers begin, on average.
+    #[must_use]
+    pub fn first_byte_ms(&self, origin: &str) -> u32 {
+        self.0.get(origin).map_or(0, |state| state.first_byte_ms)
     }
 
     /// What it said of itself lately, in parts of a thousand.

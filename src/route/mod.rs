@@ -4,3 +4,7 @@ pub mod canary;
 pub mod health;
 pub mod load;
 pub mod pool;
+pub mod shared;
+
+#[cfg(test)]
+mod tests;

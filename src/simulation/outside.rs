@@ -127,6 +127,7 @@ impl Outside {
                 self.calls += 1;
                 Found::Bytes(self.command(name, command, now))
             }
+            Class::Pool => Found::Unavailable,
             Class::Directory => {
                 self.feeds += usize::from(command.contains("\"feed\""));
                 Found::Bytes(self.direct(name, command, now))

@@ -65,6 +65,9 @@ pub enum Class {
     Session,
     /// One for each tenant: knows its revocations and lists its sessions. See [`directory`].
     Directory,
+    /// One for each tenant: gathers what isolates know about its origins. See
+    /// [`crate::route::shared`].
+    Pool,
 }
 
 /// What a read found.

@@ -23,5 +23,6 @@ function faulty(Class) {
 }
 
 export const SessionObject = faulty(real.SessionObject);
+export const PoolObject = real.PoolObject;
 export const DirectoryObject = faulty(real.DirectoryObject);
 export default real.default;

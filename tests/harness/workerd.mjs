@@ -26,6 +26,7 @@ export const WORKERD = path.join(
 const STORED_OBJECTS = `durableObjectNamespaces = [
     (className = "SessionObject", uniqueKey = "session", enableSql = true),
     (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
+    (className = "PoolObject", uniqueKey = "pool", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),`;
 
@@ -218,6 +219,7 @@ ${worker("objects", "objects-kv", "")}`;
     ${isFaulty ? '(name = "MOOD", service = "mood"),' : ""}
     ${object("SESSION_OBJECTS", "SessionObject")},
     ${object("DIRECTORY_OBJECTS", "DirectoryObject")},
+    ${object("POOL_OBJECTS", "PoolObject")},
     ${bindings.join(", ")}
   ],
   ${elsewhere ? "" : STORED_OBJECTS}

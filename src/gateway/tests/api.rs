@@ -177,5 +177,5 @@ fn a_lease_is_one_callers_at_a_time_and_a_late_holder_is_fenced_off() {
     assert_eq!(take(&mut world, &json!({})).0, 200);
     let (mut alone, path) = recorded("eventual");
     let step = alone.call("POST", &format!("{path}/lease"), Some(KEY), &json!({}));
-    assert_eq!(refused(step), (409, "no_leases".to_owned()));
+    assert_eq!(refused(step), (409, "needs_objects".to_owned()));
 }

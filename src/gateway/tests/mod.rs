@@ -44,6 +44,7 @@ fn gateway(settings: &Value, seed: u64) -> Gateway {
         "SESSIONS": true,
         "SESSION_OBJECTS": true,
         "DIRECTORY_OBJECTS": true,
+            "POOL_OBJECTS": true,
     });
     for (name, value) in settings.as_object().unwrap() {
         bindings[name] = value.clone();

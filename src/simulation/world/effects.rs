@@ -154,6 +154,7 @@ impl World {
         match class {
             Class::Session => self.command(name, command),
             Class::Directory => Some(self.direct(command)),
+            Class::Pool => None,
         }
     }
 

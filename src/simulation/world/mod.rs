@@ -226,6 +226,7 @@ impl World {
             "SESSIONS": true,
             "SESSION_OBJECTS": true,
             "DIRECTORY_OBJECTS": true,
+            "POOL_OBJECTS": true,
             "CONSISTENCY": if self.ordered { "strong" } else { "eventual" },
             "SESSION_IDLE": format!("{IDLE_S}s"),
             "SESSION_ABSOLUTE": format!("{ABSOLUTE_S}s"),

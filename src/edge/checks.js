@@ -1,0 +1,32 @@
+/**
+ * Active health checks, once a minute: every origin that has a health path is asked whether it is ready,
+ * and the tenant's pool object is told.
+ */
+import { healthChecks } from "./core.js";
+import { report, within } from "./waiting.js";
+
+/** How long an origin may take to say that it is ready, in milliseconds. */
+const DEADLINE = 5_000;
+
+/** @param {Env} env */
+export async function checkHealth(env) {
+  await Promise.all(healthChecks().map((check) => checkOne(env, check)));
+}
+
+/**
+ * @param {Env} env
+ * @param {{ tenant: string, origin: string, url: string }} check
+ */
+async function checkOne(env, { tenant, origin, url }) {
+  const asked = fetch(url, { redirect: "manual" }).then(async (response) => {
+    await response.body?.cancel();
+    return response.ok;
+  });
+  const ready = await within(DEADLINE, asked).catch(() => false);
+  const command = JSON.stringify({ do: "checked", origin, ready });
+  try {
+    await env.POOL_OBJECTS.getByName(tenant).call(tenant, command);
+  } catch (error) {
+    report("check_not_told", error);
+  }
+}

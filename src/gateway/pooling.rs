@@ -1,0 +1,174 @@
+//! Sharing with all other isolates what is known about the origins: told and asked beside a request,
+//! never in its way.
+
+use serde_json::{Value, json};
+
+use super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::route::pool::{Origin, OriginState};
+use crate::route::shared::{Shared, Told};
+use crate::store::{Answers, Class, Found, Need};
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::Consistency;
+
+/// What the pool object's answer is filed under.
+const POOL: &str = "pool";
+
+impl Gateway {
+    /// Whether it is time to tell the others; says so once.
+    pub(super) fn share_is_due(&mut self, now: UnixMillis) -> bool {
+        self.deployment.tenant.consistency == Consistency::Strong && self.shared.is_due(now)
+    }
+
+    /// Tells and learns. Returns what it lacks.
+    pub(super) fn share(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
+        match answers.found(POOL) {
+            None => {
+                let pool = self.deployment.tenant.pool.iter();
+                let told: Vec<Told<'_>> = pool
+                    .map(|origin| Told {
+                        origin: &origin.name,
+                        under_way: self.load.under_way(&origin.name),
+                        reported: self.load.reported(&origin.name, now),
+                        ejected_until: self.health.ejected_until(&origin.name),
+                    })
+                    .collect();
+                Some(self.say_to_pool(Shared::command(self.number, &told)))
+            }
+            Some(Found::Bytes(answer)) => {
+                self.shared.learn(answer, now);
+                None
+            }
+            Some(Found::Absent | Found::Unavailable) => None,
+        }
+    }
+
+    /// Where origins say that they are ready: a line each with tenant, name and URL, apart by tabs.
+    #[must_use]
+    pub fn health_checks(&self) -> String {
+        let tenant = &self.deployment.tenant;
+        let with_path = tenant.pool.iter().filter_map(|origin| {
+            let path = origin.health_path.as_deref()?;
+            Some(format!(
+                "{}\t{}\t{}{path}",
+                tenant.id, origin.name, origin.base
+            ))
+        });
+        let lines: Vec<String> = with_path.collect();
+        lines.join("\n")
+    }
+
+    fn say_to_pool(&self, command: String) -> Need {
+        Need::Call {
+            class: Class::Pool,
+            name: self.deployment.tenant.id.to_string(),
+            command,
+            key: POOL.to_owned(),
+        }
+    }
+
+    /// What is under way at an origin, here and elsewhere.
+    pub(super) fn under_way(&self, origin: &Origin, now: UnixMillis) -> u32 {
+        let elsewhere = self.shared.under_way(&origin.name, now);
+        self.load.under_way(&origin.name).saturating_add(elsewhere)
+    }
+
+    /// What an origin said of itself last, here or elsewhere.
+    pub(super) fn reported(&self, origin: &Origin, now: UnixMillis) -> Option<u64> {
+        self.load
+            .reported(&origin.name, now)
+            .or_else(|| self.shared.reported(&origin.name, now))
+    }
+
+    /// Whether an origin takes sessions, by its setting and the operator's word.
+    pub(super) fn state(&self, origin: &Origin) -> OriginState {
+        match origin.state {
+            OriginState::Active if self.shared.is_drained(&origin.name) => OriginState::Drain,
+            state => state,
+        }
+    }
+
+    /// `GET /admin/origins`, `POST /admin/origins/{name}/drain` and `/undrain`.
+    pub(super) fn operate_origins(
+        &mut self,
+        route: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        if self.deployment.tenant.consistency == Consistency::Eventual {
+            return Err(Problem::NeedsObjects.into());
+        }
+        if route.is_empty() {
+            return match passage.request.method {
+                "GET" | "HEAD" => self.tell_origins(passage),
+                _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
+            };
+        }
+        let (name, act) = route
+            .strip_prefix('/')
+            .and_then(|rest| rest.rsplit_once('/'))
+            .ok_or(Problem::NotFound)?;
+        let drained = match act {
+            "drain" => true,
+            "undrain" => false,
+            _ => return Err(Problem::NotFound.into()),
+        };
+        if self.deployment.tenant.pool.named(name).is_none() {
+            return Err(Problem::NotFound.into());
+        }
+        if passage.request.method != "POST" {
+            return Err(Problem::MethodNotAllowed("POST").into());
+        }
+        match passage.answers.found(POOL) {
+            None => {
+                let command = json!({ "do": "drain", "origin": name, "drained": drained });
+                Err(Halt::Await(vec![self.say_to_pool(command.to_string())]))
+            }
+            Some(Found::Bytes(answer)) => {
+                self.shared.learn(answer, passage.now);
+                let event = Event::new(Level::Info, "audit_origin_drained").with("origin", name);
+                self.note(event.with("drained", drained));
+                Ok(Answer::empty(204))
+            }
+            Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+
+    fn tell_origins(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        if passage.answers.found(POOL).is_none() {
+            return Err(Halt::Await(
+                self.share(passage.answers, passage.now)
+                    .into_iter()
+                    .collect(),
+            ));
+        }
+        self.share(passage.answers, passage.now);
+        let now = passage.now;
+        let origins: Vec<Value> = self
+            .deployment
+            .tenant
+            .pool
+            .iter()
+            .map(|origin| {
+                let state = match self.state(origin) {
+                    OriginState::Active => "active",
+                    OriginState::Drain => "drain",
+                    OriginState::Down => "down",
+                };
+                json!({
+                    "name": origin.name,
+                    "state": state,
+                    "weight": origin.weight,
+                    "release": origin.release,
+                    "capacity": origin.capacity,
+                    "under_way": self.under_way(origin, now),
+                    "reported_load": self.reported(origin, now),
+                    "ejected": self.is_ejected(origin, now),
+                    "takes_new_sessions": self.takes_new(origin, now),
+                })
+            })
+            .collect();
+        Ok(Answer::json(200, &json!({ "origins": origins })))
+    }
+}

@@ -1,0 +1,187 @@
+//! What all isolates together know about the origins, as the tenant's pool object tells it: load and
+//! health from everywhere, and what the operator has drained. Asked for beside requests, every few
+//! seconds; what is older than that counts no more, but for drains.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Value, json};
+
+use crate::clock::UnixMillis;
+
+/// How often an isolate tells and asks, in milliseconds.
+pub const EVERY_MS: u64 = 2_000;
+
+/// How long what was told counts.
+const COUNTS_MS: u64 = 10_000;
+
+/// What the others know about one origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct State {
+    /// What the other isolates have under way there.
+    under_way: u32,
+    /// What it reported last, anywhere, in parts of a thousand.
+    reported: Option<u64>,
+    /// It is passed over until then, by most who know it, or because it says it is not ready.
+    ejected_until: UnixMillis,
+}
+
+/// What an isolate tells of one origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// Its name.
+    pub origin: &'a str,
+    /// What the isolate has under way there.
+    pub under_way: u32,
+    /// What it reported to this isolate.
+    pub reported: Option<u64>,
+    /// Until when the isolate passes it over.
+    pub ejected_until: UnixMillis,
+}
+
+/// What one isolate has heard of the others.
+#[derive(Debug, Default)]
+pub struct Shared {
+    origins: HashMap<String, State>,
+    drained: HashSet<String>,
+    heard: UnixMillis,
+    asked: UnixMillis,
+}
+
+impl Shared {
+    /// Whether it is time to tell and ask; says so once.
+    pub fn is_due(&mut self, now: UnixMillis) -> bool {
+        let due = now.millis_since(self.asked) >= EVERY_MS;
+        if due {
+            self.asked = now;
+        }
+        due
+    }
+
+    /// What an isolate tells: one line of JSON.
+    #[must_use]
+    pub fn command(isolate: u64, told: &[Told<'_>]) -> String {
+        let origins: Vec<Value> = told
+            .iter()
+            .map(|one| json!([one.origin, one.under_way, one.reported, one.ejected_until.0]))
+            .collect();
+        json!({ "do": "gather", "isolate": format!("{isolate:x}"), "origins": origins }).to_string()
+    }
+
+    /// Learns from the object's answer:
+    /// `{"origins": [[name, under way elsewhere, reported, ejected until], …], "drained": [name, …]}`.
+    /// Whether it was one.
+    pub fn learn(&mut self, answer: &[u8], now: UnixMillis) -> bool {
+        let Ok(answer) = serde_json::from_slice::<Value>(answer) else {
+            return false;
+        };
+        let (Some(origins), Some(drained)) = (
+            answer.get("origins").and_then(Value::as_array),
+            answer.get("drained").and_then(Value::as_array),
+        ) else {
+            return false;
+        };
+        self.origins = origins.iter().filter_map(read).collect();
+        self.drained = drained
+            .iter()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect();
+        self.heard = now;
+        true
+    }
+
+    /// What the other isolates have under way there.
+    #[must_use]
+    pub fn under_way(&self, origin: &str, now: UnixMillis) -> u32 {
+        self.state(origin, now).under_way
+    }
+
+    /// What it reported last, anywhere.
+    #[must_use]
+    pub fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
+        self.state(origin, now).reported
+    }
+
+    /// Whether the others pass it over.
+    #[must_use]
+    pub fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
+        now < self.state(origin, now).ejected_until
+    }
+
+    /// Whether the operator drains it.
+    #[must_use]
+    pub fn is_drained(&self, origin: &str) -> bool {
+        !self.drained.is_empty() && self.drained.contains(origin)
+    }
+
+    fn state(&self, origin: &str, now: UnixMillis) -> State {
+        if self.origins.is_empty() || now.millis_since(self.heard) > COUNTS_MS {
+            return State::default();
+        }
+        self.origins.get(origin).copied().unwrap_or_default()
+    }
+}
+
+fn read(entry: &Value) -> Option<(String, State)> {
+    let name = entry.get(0)?.as_str()?.to_owned();
+    Some((
+        name,
+        State {
+            under_way: u32::try_from(entry.get(1)?.as_u64()?).ok()?,
+            reported: entry.get(2).and_then(Value::as_u64),
+            ejected_until: UnixMillis(entry.get(3)?.as_u64()?),
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    #[test]
+    fn what_the_others_know_counts_for_a_while_and_a_drain_until_it_is_lifted() {
+        let mut shared = Shared::default();
+        let answer = br#"{"origins":[["a",7,900,1004000],["b",0,null,0]],"drained":["b"]}"#;
+        assert!(shared.learn(answer, NOW));
+        assert_eq!(
+            (shared.under_way("a", NOW), shared.reported("a", NOW)),
+            (7, Some(900))
+        );
+        assert!(shared.is_ejected("a", NOW) && !shared.is_ejected("b", NOW));
+        let later = UnixMillis(NOW.0 + 11_000);
+        assert_eq!(
+            (shared.under_way("a", later), shared.reported("a", later)),
+            (0, None)
+        );
+        assert!(shared.is_drained("b"));
+        assert!(shared.learn(br#"{"origins":[],"drained":[]}"#, later));
+        assert!(!shared.is_drained("b"));
+    }
+
+    #[test]
+    fn what_is_no_answer_teaches_nothing() {
+        let mut shared = Shared::default();
+        for bad in ["", "[]", "{}", r#"{"origins":1,"drained":[]}"#] {
+            assert!(!shared.learn(bad.as_bytes(), NOW), "{bad}");
+        }
+    }
+
+    #[test]
+    fn it_is_told_and_asked_every_few_seconds() {
+        let mut shared = Shared::default();
+        assert!(shared.is_due(NOW));
+        assert!(!shared.is_due(UnixMillis(NOW.0 + 1_999)));
+        assert!(shared.is_due(UnixMillis(NOW.0 + 2_000)));
+        let told = Told {
+            origin: "a",
+            under_way: 3,
+            reported: None,
+            ejected_until: UnixMillis(0),
+        };
+        assert_eq!(
+            Shared::command(255, &[told]),
+            r#"{"do":"gather","isolate":"ff","origins":[["a",3,null,0]]}"#
+        );
+    }
+}

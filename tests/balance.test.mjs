@@ -1,0 +1,198 @@
+/** How new sessions are spread, and what happens to those that have begun. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { Server } from "socket.io";
+import { io } from "socket.io-client";
+import { WebSocket, WebSocketServer } from "ws";
+import { Browser } from "./harness/browser.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { header, send } from "./harness/raw.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+const ADMIN = "an-admin-token-for-tests";
+
+/**
+ * Origins that answer with their number, or with the status and headers a test has set for them.
+ * @param {import("node:test").TestContext} t
+ * @param {string[]} attributes of each origin
+ * @param {Partial<import("./harness/workerd.mjs").Options>} [options]
+ */
+async function deployment(t, attributes, options = {}) {
+  /** @type {{ status: number, headers: Record<string, string> }[]} */
+  const moods = attributes.map(() => ({ status: 200, headers: {} }));
+  const origins = await Promise.all(
+    attributes.map((_, at) =>
+      Origin.start(t, (_request, reply) => {
+        for (const [name, value] of Object.entries(moods[at].headers)) reply.setHeader(name, value);
+        reply.statusCode = moods[at].status;
+        reply.end(String(at));
+      }),
+    ),
+  );
+  const vestibule = await Vestibule.start(t, {
+    ...options,
+    origins: origins.map((origin, at) => `o${at}=${origin.url}${attributes[at]}`),
+    vars: { ADMIN_TOKEN: ADMIN, ...options.vars },
+  });
+  return { origins, vestibule, moods };
+}
+
+/**
+ * @param {string} url
+ * @param {number} visitors
+ */
+async function places(url, visitors) {
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (let visitor = 0; visitor < visitors; visitor += 1) {
+    const place = await (await fetch(url)).text();
+    counts[place] = (counts[place] ?? 0) + 1;
+  }
+  return counts;
+}
+
+test("new visitors are spread by weight", async (t) => {
+  const { vestibule } = await deployment(t, ["", ";weight=3"]);
+  const { 0: light, 1: heavy } = await places(vestibule.url, 200);
+  assert.ok(heavy > 2 * light, `${light} and ${heavy}`);
+});
+
+test("an operator drains an origin: its visitors stay, new ones go elsewhere, in every location", async (t) => {
+  const { vestibule } = await deployment(t, ["", ""], { lags: [0, 1] });
+  const [here, there] = vestibule.urls;
+  const old = new Browser(there);
+  while ((await (await old.fetch("/")).text()) !== "0") old.jar.clear();
+  const headers = { authorization: `Bearer ${ADMIN}` };
+  const ask = (/** @type {string} */ path, method = "GET") =>
+    fetch(`${here}/_session/admin/origins${path}`, { method, headers });
+  assert.equal((await ask("/o0/drain", "POST")).status, 204);
+  const { origins } = await (await ask("")).json();
+  assert.deepEqual(
+    origins.map((/** @type {any} */ one) => [one.name, one.state, one.takes_new_sessions]),
+    [
+      ["o0", "drain", false],
+      ["o1", "active", true],
+    ],
+  );
+  await until(async () => !("0" in (await places(there, 20))), { what: "the other location" });
+  for (let visit = 0; visit < 5; visit += 1) {
+    assert.equal(await (await old.fetch("/")).text(), "0");
+  }
+  assert.equal((await ask("/o0/undrain", "POST")).status, 204);
+  await until(async () => "0" in (await places(there, 20)));
+  assert.equal((await ask("/nobody/drain", "POST")).status, 404);
+  assert.equal((await fetch(`${here}/_session/admin/origins`)).status, 401);
+});
+
+test("what an origin says of its load keeps new visitors away, and reaches nobody else", async (t) => {
+  const { vestibule, moods } = await deployment(t, ["", ""], { vars: { OVERLOAD_LOAD: "90" } });
+  moods[0].headers["endpoint-load-metrics"] = 'JSON {"cpu_utilization": 0.97}';
+  const first = new Browser(vestibule.url);
+  let response = await first.fetch("/");
+  while ((await response.text()) !== "0") {
+    first.jar.clear();
+    response = await first.fetch("/");
+  }
+  assert.equal(response.headers.get("endpoint-load-metrics"), null);
+  assert.deepEqual(await places(vestibule.url, 30), { 1: 30 });
+  assert.equal(await (await first.fetch("/")).text(), "0", "who is there stays");
+});
+
+test("when all are full new visitors wait, and those who are there go on", async (t) => {
+  const { vestibule, moods } = await deployment(t, [""], { vars: { OVERLOAD_LOAD: "90" } });
+  const old = new Browser(vestibule.url);
+  await old.fetch("/");
+  moods[0].headers["endpoint-load-metrics"] = "TEXT application_utilization=1.0";
+  await old.fetch("/");
+  const call = await fetch(vestibule.url);
+  assert.deepEqual([call.status, (await call.json()).code], [503, "overloaded"]);
+  assert.ok(Number(call.headers.get("retry-after")) > 0);
+  const lines = ["Sec-Fetch-Mode: navigate", "Accept: text/html"];
+  const page = await send(vestibule.port, { host: "localhost", lines });
+  assert.equal(page.status, 503);
+  assert.equal(header(page, "refresh"), "10");
+  assert.equal((await old.fetch("/")).status, 200);
+  moods[0].headers = { "endpoint-load-metrics": "TEXT application_utilization=0.1" };
+  await old.fetch("/");
+  assert.equal((await fetch(vestibule.url)).status, 200);
+});
+
+test("an origin takes as many open sockets as it has room for", async (t) => {
+  const { vestibule, origins } = await deployment(t, [";capacity=3"], {
+    vars: { LIVE: "watched" },
+  });
+  const sockets = new WebSocketServer({ server: origins[0].server });
+  sockets.on("connection", (socket) => socket.on("message", () => {}));
+  const open = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, { origin: vestibule.url });
+    t.after(() => socket.terminate());
+    const [outcome] = await Promise.race([
+      once(socket, "open").then(() => ["open"]),
+      once(socket, "unexpected-response").then(([, response]) => [response.statusCode]),
+    ]);
+    return { socket, outcome };
+  };
+  const opened = [];
+  for (let number = 0; number < 3; number += 1) opened.push(await open());
+  assert.deepEqual(
+    opened.map(({ outcome }) => outcome),
+    ["open", "open", "open"],
+  );
+  await until(async () => (await open()).outcome === 503, { what: "no more room" });
+  opened[0].socket.close();
+  await until(async () => (await fetch(vestibule.url)).status === 200, { what: "room" });
+});
+
+test("gateway errors eject an origin, and it comes back", async (t) => {
+  const { vestibule, moods } = await deployment(t, ["", "", ""]);
+  const visitor = new Browser(vestibule.url);
+  while ((await (await visitor.fetch("/")).text()) !== "0") visitor.jar.clear();
+  moods[0].status = 503;
+  const seen = [];
+  for (let visit = 0; visit < 8; visit += 1) seen.push((await visitor.fetch("/")).status);
+  assert.deepEqual(seen.slice(0, 5), [503, 503, 503, 503, 503]);
+  assert.deepEqual(seen.slice(5), [200, 200, 200]);
+  assert.equal(vestibule.logged("origin_ejected").length, 1);
+});
+
+test("of socket.io clients that keep no cookies each stays with one server, upgrade included", async (t) => {
+  const names = ["a", "b", "c", "d"];
+  const urls = await Promise.all(
+    names.map(async (name) => {
+      const origin = await Origin.start(t);
+      origin.server.removeAllListeners("request");
+      const server = new Server(origin.server);
+      t.after(() => server.close());
+      server.on("connection", (socket) => {
+        socket.emit("welcome", name);
+        socket.on("who", (answer) => answer(name));
+      });
+      return `${name}=${origin.url}`;
+    }),
+  );
+  const vestibule = await Vestibule.start(t, { origins: urls });
+  const clients = Array.from({ length: 24 }, () =>
+    io(vestibule.url, {
+      forceNew: true,
+      reconnection: false,
+      extraHeaders: { origin: vestibule.url },
+    }),
+  );
+  t.after(() => clients.map((client) => client.close()));
+  const homes = await Promise.all(
+    clients.map(async (client) => {
+      const [home] = await new Promise((resolve, reject) => {
+        client.once("welcome", (name) => resolve([name]));
+        client.once("connect_error", reject);
+      });
+      await until(() => client.io.engine.transport.name === "websocket", { what: "an upgrade" });
+      for (let turn = 0; turn < 3; turn += 1) {
+        assert.equal(await client.timeout(5_000).emitWithAck("who"), home);
+      }
+      return home;
+    }),
+  );
+  assert.ok(new Set(homes).size > 1, String(homes));
+});
