@@ -25,11 +25,14 @@ export class Served {
   /**
    * @param {number} port
    * @param {string[]} origins
+   * @param {Record<string, string>} [vars]
    */
-  constructor(port, origins) {
+  constructor(port, origins, vars = {}) {
     this.#url = `http://127.0.0.1:${port}/_session/healthz`;
     const wrangler = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
-    const args = ["dev", "--port", String(port), "--var", `ORIGINS:${origins.join(",")}`];
+    const settings = Object.entries({ ORIGINS: origins.join(","), ...vars });
+    const args = ["dev", "--port", String(port)];
+    for (const [name, value] of settings) args.push("--var", `${name}:${value}`);
     const bin = path.join(ROOT, "node_modules/.bin");
     const env = { ...process.env, ...QUIET, PATH: `${bin}:${process.env.PATH}` };
     // A group of its own, so that wrangler's children end with it.
