@@ -1,0 +1,37 @@
+/**
+ * A chat server for experiments, in a process of its own: it keeps conversations in memory, hands what
+ * matters to the session, and can be told to be slow or busy. `node bench/chat-server.mjs NAME PORT`.
+ */
+import { createServer } from "node:http";
+import { WebSocketServer } from "ws";
+
+const [name, port] = process.argv.slice(2);
+
+/** @type {Map<string, number>} how many messages each conversation has */
+const counts = new Map();
+const mood = { slowMs: 0, load: 0 };
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url ?? "/", "http://server");
+  if (url.pathname === "/mood") {
+    mood.slowMs = Number(url.searchParams.get("slow") ?? 0);
+    mood.load = Number(url.searchParams.get("load") ?? 0);
+    return void response.end("ok");
+  }
+  const handle = String(request.headers["x-session-id"]);
+  const data = JSON.parse(String(request.headers["x-session-data"] ?? "{}"));
+  const restored = !counts.has(handle) && data.count > 0;
+  let count = Math.max(counts.get(handle) ?? 0, data.count ?? 0);
+  if (url.pathname === "/say") {
+    count += 1;
+    counts.set(handle, count);
+    response.setHeader("x-session-patch", JSON.stringify({ count }));
+  }
+  response.setHeader("endpoint-load-metrics", `TEXT application_utilization=${mood.load}`);
+  response.setHeader("content-type", "application/json");
+  setTimeout(() => response.end(JSON.stringify({ name, count, restored })), mood.slowMs);
+});
+
+const sockets = new WebSocketServer({ server });
+sockets.on("connection", (socket) => socket.send(name));
+server.listen(Number(port), "127.0.0.1");

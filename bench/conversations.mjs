@@ -1,0 +1,223 @@
+/**
+ * A thousand conversations before four chat servers, one of which is killed, one drained, one slowed
+ * down and one fully loaded: `node bench/conversations.mjs`. Prints the figures of docs/routing.md.
+ */
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { WebSocket } from "ws";
+import { Browser } from "../tests/harness/browser.mjs";
+import { freePort } from "../tests/harness/ports.mjs";
+import { until } from "../tests/harness/until.mjs";
+import { Vestibule } from "../tests/harness/workerd.mjs";
+
+const VISITORS = 1_000;
+const NEWCOMERS = 400;
+const AT_ONCE = 25;
+const ADMIN = "an-admin-token-for-tests";
+
+/** @typedef {{ browser: Browser, said: number, home: string, moves: number, drops: number, socket?: WebSocket }} Visitor */
+
+/** @type {(() => unknown)[]} */
+const ends = [];
+const ports = [await freePort(), await freePort(), await freePort(), await freePort()];
+const servers = ports.map((port, at) => start(`s${at}`, port));
+for (const port of ports) {
+  await until(() => fetch(`http://127.0.0.1:${port}/mood`).catch(() => null));
+}
+const vestibule = await Vestibule.start(
+  /** @type {any} */ ({ after: (/** @type {() => unknown} */ end) => ends.push(end) }),
+  {
+    origins: ports.map((port, at) => `s${at}=http://127.0.0.1:${port}`),
+    vars: { OVERLOAD_LOAD: "90", LIVE: "watched", ADMIN_TOKEN: ADMIN },
+  },
+);
+
+/** @type {Visitor[]} */
+const visitors = Array.from({ length: VISITORS }, () => ({
+  browser: new Browser(vestibule.url),
+  said: 0,
+  home: "",
+  moves: 0,
+  drops: 0,
+}));
+const failures = { requests: 0 };
+
+await everybody(visitors, say);
+await everybody(visitors, listen);
+report("1,000 conversations, a socket each", balance(visitors));
+await everybody(visitors, say);
+
+servers[0].kill("SIGKILL");
+const killed = Date.now();
+await everybody(visitors, say);
+report("one server killed", `${moved()} moved, ${failures.requests} requests failed`);
+const first = await firstWithout("s0");
+report("", `no newcomer sent there after ${first - killed} ms`);
+await everybody(
+  visitors.filter(({ socket }) => socket?.readyState !== WebSocket.OPEN),
+  listen,
+);
+servers[0] = start("s0", ports[0]);
+const back = Date.now();
+await until(async () => "s0" in (await newcomers(20)), { within: 60_000 });
+report("it is back", `newcomers there again after ${Date.now() - back} ms`);
+
+await admin("/s1/drain");
+await until(async () => !("s1" in (await newcomers(20))));
+await everybody(visitors, say);
+report("one server drained", `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`);
+await admin("/s1/undrain");
+await until(async () => "s1" in (await newcomers(20)));
+
+await mood(2, "slow=300");
+await everybody(visitors, say);
+report(
+  "one server slow (300 ms)",
+  `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`,
+);
+await mood(2, "slow=0");
+
+await mood(3, "load=1");
+await everybody(visitors, say);
+report(
+  "one server reports 100 % load",
+  `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`,
+);
+
+await everybody(visitors, say);
+let lost = 0;
+for (const visitor of visitors) {
+  const { count } = await visitor.browser.json("/look");
+  lost += Number(count !== visitor.said);
+}
+const drops = visitors.reduce((sum, visitor) => sum + visitor.drops, 0);
+report(
+  "in the end",
+  `${lost} conversations lost, ${drops} sockets interrupted, ${failures.requests} requests failed`,
+);
+
+for (const { socket } of visitors) socket?.terminate();
+for (const end of ends.reverse()) await end();
+for (const server of servers) server.kill("SIGKILL");
+
+/**
+ * @param {string} name
+ * @param {number} port
+ */
+function start(name, port) {
+  const script = path.join(import.meta.dirname, "chat-server.mjs");
+  return spawn(process.execPath, [script, name, String(port)], { stdio: "inherit" });
+}
+
+/**
+ * @template T
+ * @param {T[]} all
+ * @param {(one: T) => Promise<void>} act
+ */
+async function everybody(all, act) {
+  const waiting = [...all];
+  const work = async () => {
+    for (let one = waiting.pop(); one; one = waiting.pop()) await act(one);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+
+/** One message; a request that fails is sent again, as a page would. @param {Visitor} visitor */
+async function say(visitor) {
+  for (;;) {
+    const response = await visitor.browser.fetch("/say").catch(() => undefined);
+    if (response?.status === 200) {
+      const { name, count } = await response.json();
+      visitor.moves += Number(visitor.home !== "" && visitor.home !== name);
+      visitor.home = name;
+      visitor.said = count;
+      return;
+    }
+    failures.requests += 1;
+    await response?.text();
+  }
+}
+
+/** @param {Visitor} visitor */
+async function listen(visitor) {
+  const socket = new WebSocket(`${vestibule.url.replace("http", "ws")}/ws`, {
+    origin: vestibule.url,
+    headers: { cookie: visitor.browser.cookie },
+  });
+  visitor.socket = socket;
+  await new Promise((resolve, reject) => {
+    socket.once("open", resolve);
+    socket.once("error", reject);
+  });
+  socket.once("close", () => {
+    visitor.drops += 1;
+  });
+}
+
+/** @param {number} count */
+async function newcomers(count) {
+  /** @type {Record<string, number>} */
+  const places = {};
+  await everybody(
+    Array.from({ length: count }, (_, number) => number),
+    async () => {
+      const response = await fetch(`${vestibule.url}/look`).catch(() => undefined);
+      if (response?.status !== 200) return;
+      const { name } = await response.json();
+      places[name] = (places[name] ?? 0) + 1;
+    },
+  );
+  return places;
+}
+
+/** When newcomers stopped going there. @param {string} name */
+async function firstWithout(name) {
+  await until(async () => !(name in (await newcomers(20))));
+  return Date.now();
+}
+
+/** How many conversations have moved since this was last asked. */
+function moved() {
+  const count = visitors.filter(({ moves }) => moves > 0).length;
+  for (const visitor of visitors) visitor.moves = 0;
+  return count;
+}
+
+/** @param {Visitor[]} all */
+function balance(all) {
+  /** @type {Record<string, number>} */
+  const places = {};
+  for (const { home } of all) places[home] = (places[home] ?? 0) + 1;
+  const most = Math.max(...Object.values(places));
+  return `${text(places)}; busiest ${((most * 4) / VISITORS).toFixed(2)} of its share`;
+}
+
+/** @param {Record<string, number>} places */
+function text(places) {
+  const names = Object.keys(places).sort();
+  return names.map((name) => `${name} ${places[name]}`).join(", ");
+}
+
+/** @param {string} path */
+async function admin(path) {
+  const headers = { authorization: `Bearer ${ADMIN}` };
+  const url = `${vestibule.url}/_session/admin/origins${path}`;
+  const { status } = await fetch(url, { method: "POST", headers });
+  if (status !== 204) throw new Error(`${path}: ${status}`);
+}
+
+/**
+ * @param {number} server
+ * @param {string} query
+ */
+async function mood(server, query) {
+  await (await fetch(`http://127.0.0.1:${ports[server]}/mood?${query}`)).text();
+}
+
+/**
+ * @param {string} what
+ * @param {string} figures
+ */
+function report(what, figures) {
+  console.log(`${what.padEnd(36)}${figures}`);
+}
