@@ -98,6 +98,11 @@ impl Settings<'_> {
             "false" => Ok(false),
             _ => Err("use true or false"),
         });
+        let new_sessions_per_minute = self.one("NEW_SESSIONS_PER_MINUTE", "0", |text| {
+            text.parse()
+                .map(|most: u32| (most > 0).then_some(most))
+                .map_err(|_| "use a number of sessions, or 0 for no limit")
+        });
         let overload = self.overload();
         let first_byte_timeout = self.duration("FIRST_BYTE_TIMEOUT", "100s");
         let live = self.one("LIVE", "pass-through", |text| match text {
@@ -163,6 +168,7 @@ impl Settings<'_> {
             pool: pool?,
             canary: canary?,
             strict_pins: strict_pins?,
+            new_sessions_per_minute: new_sessions_per_minute?,
             overload: overload?,
             first_byte_timeout: first_byte_timeout?,
             live: live?,
@@ -360,6 +366,7 @@ mod tests {
             "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1", "ORIGIN_KEY": "short", "ADMIN_TOKEN": "short",
             "CANARY": "v2", "CANARY_HEADER": "x", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
             "OVERLOAD_FIRST_BYTE": "x",
+            "NEW_SESSIONS_PER_MINUTE": "x",
         }))
         .err()
         .unwrap();
@@ -374,6 +381,7 @@ mod tests {
             "CANARY_HEADER",
             "CANARY",
             "STRICT_PINS",
+            "NEW_SESSIONS_PER_MINUTE",
             "OVERLOAD_LOAD",
             "OVERLOAD_IN_FLIGHT",
             "OVERLOAD_FIRST_BYTE",
@@ -388,7 +396,7 @@ mod tests {
         ]) {
             assert!(fault.contains(name), "{name}: {fault}");
         }
-        assert_eq!(faults.len(), 21);
+        assert_eq!(faults.len(), 22);
     }
 
     #[test]

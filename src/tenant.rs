@@ -119,6 +119,8 @@ pub struct Tenant {
     pub canary: Option<Canary>,
     /// A conversation whose origin is gone waits for it instead of moving.
     pub strict_pins: bool,
+    /// How many sessions one address may begin in a minute, in one isolate.
+    pub new_sessions_per_minute: Option<u32>,
     /// When an origin is full.
     pub overload: Overload,
     /// How long an origin may take until its response headers are there.

@@ -18,6 +18,8 @@ pub enum Problem {
     CookieMalformed,
     /// Too many forged cookies from there; seconds to wait.
     TooManyForgeries(u64),
+    /// Too many new sessions from there; seconds to wait.
+    TooManySessions(u64),
     /// No session, and one is required.
     NoSession,
     /// A limit has struck.
@@ -159,7 +161,9 @@ impl Problem {
                 ("sec-websocket-version", "13".to_owned()),
                 ("upgrade", "websocket".to_owned()),
             ],
-            Self::TooManyForgeries(seconds) => vec![("retry-after", seconds.to_string())],
+            Self::TooManyForgeries(seconds) | Self::TooManySessions(seconds) => {
+                vec![("retry-after", seconds.to_string())]
+            }
             Self::SessionReplaced | Self::Leased => vec![("retry-after", "1".to_owned())],
             Self::Overloaded => vec![
                 ("retry-after", "10".to_owned()),
@@ -191,6 +195,12 @@ impl Problem {
                 "too_many_forgeries",
                 "Too many invalid sessions",
                 "Too many requests with invalid session cookies came from this address. Wait for the time in Retry-After, without the cookie.",
+            ),
+            Self::TooManySessions(_) => (
+                429,
+                "too_many_sessions",
+                "Too many new visitors",
+                "Too many new sessions were begun from this address. Wait for the time in Retry-After, and keep the cookie you are given.",
             ),
             Self::NoSession => (
                 401,

@@ -2,7 +2,6 @@
 //!
 //! Contract section 2. Knows nothing of sessions beyond the identifiers the cookie carries.
 
-pub mod forgery_limit;
 pub mod jar;
 pub mod name;
 pub mod set_cookie;

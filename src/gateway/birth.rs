@@ -10,6 +10,7 @@ use rand_chacha::rand_core::Rng as _;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::inbound::rate_limit::Verdict;
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
 use crate::session::id::{Handle, SessionId};
@@ -25,12 +26,31 @@ impl Gateway {
     /// # Errors
     /// [`Problem::Overloaded`] when none can.
     pub(super) fn draw(&mut self, passage: &Passage<'_>) -> Result<SessionId, Halt> {
+        self.limit_births(passage)?;
         let id = self.draw_id(passage)?;
         let handle = Handle::derive(&self.deployment.tenant.id, &id);
         if let Some(name) = self.hashed(handle).map(|origin| origin.name.clone()) {
             self.load.give(&name);
         }
         Ok(id)
+    }
+
+    /// Only an address that somebody vouches for can be held to account.
+    fn limit_births(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
+        let address = passage.request.client_address();
+        // A step that is asked again begins the same session.
+        let is_first_ask = passage.answers.failures().is_empty();
+        let (Some(limit), Some(address), true) = (&mut self.births, address, is_first_ask) else {
+            return Ok(());
+        };
+        match limit.count(address, passage.now) {
+            Verdict::First | Verdict::Counted => Ok(()),
+            Verdict::Passed(wait) => {
+                self.note(Event::new(Level::Warn, "new_sessions_limited"));
+                Err(Problem::TooManySessions(wait).into())
+            }
+            Verdict::Over(wait) => Err(Problem::TooManySessions(wait).into()),
+        }
     }
 
     fn draw_id(&mut self, passage: &Passage<'_>) -> Result<SessionId, Halt> {

@@ -35,12 +35,12 @@ use rand_chacha::rand_core::Rng as _;
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixMillis};
-use crate::cookie::forgery_limit::ForgeryLimit;
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::deployment::Deployment;
 use crate::forward::trace::Trace;
 use crate::inbound::path::{self, Territory};
+use crate::inbound::rate_limit::RateLimit;
 use crate::inbound::request::Request;
 use crate::inbound::{limits, upgrade};
 use crate::keys::KeyRing;
@@ -109,7 +109,11 @@ pub struct Gateway {
     shared: Shared,
     /// Tells this isolate from others.
     number: u64,
-    forgeries: ForgeryLimit,
+    /// Forged cookies, per address. Generous: after an emergency change of keys every genuine cookie
+    /// of an office behind one address is forged once.
+    forgeries: RateLimit,
+    /// New sessions, per address.
+    births: Option<RateLimit>,
     random: ChaCha20Rng,
     writes: Vec<Write>,
     events: Vec<Event>,
@@ -121,6 +125,10 @@ impl Gateway {
     #[must_use]
     pub fn new(deployment: Deployment, mut random: ChaCha20Rng) -> Self {
         let number = random.next_u64();
+        let births = deployment
+            .tenant
+            .new_sessions_per_minute
+            .map(|most| RateLimit::new(most, 60_000));
         Self {
             deployment,
             cache: Cache::default(),
@@ -129,7 +137,8 @@ impl Gateway {
             load: Load::default(),
             shared: Shared::default(),
             number,
-            forgeries: ForgeryLimit::default(),
+            forgeries: RateLimit::new(300, 10_000),
+            births,
             random,
             writes: Vec::new(),
             events: Vec::new(),

@@ -280,3 +280,26 @@ fn a_strict_conversation_waits_for_its_origin() {
     world.wait(5);
     assert_eq!(world.visit().origin, home);
 }
+
+#[test]
+fn an_address_begins_so_many_sessions_a_minute_and_goes_on_with_those() {
+    let mut world = World::new(&json!({ "NEW_SESSIONS_PER_MINUTE": "3" }));
+    let from = |world: &mut World, address: &str| {
+        let headers = [("cf-connecting-ip", address)];
+        world.ask("GET", "/", &headers, &mut Answers::default())
+    };
+    let first = forwarded(from(&mut world, "192.0.2.1"));
+    world.answer(&first, "");
+    let cookie = world.jar.take();
+    for _ in 0..2 {
+        forwarded(from(&mut world, "192.0.2.1"));
+    }
+    let refusal = from(&mut world, "192.0.2.1");
+    assert_eq!(refused(refusal), (429, "too_many_sessions".to_owned()));
+    forwarded(from(&mut world, "192.0.2.2"));
+    world.jar = cookie;
+    forwarded(from(&mut world, "192.0.2.1"));
+    world.jar = None;
+    world.wait(60);
+    forwarded(from(&mut world, "192.0.2.1"));
+}
