@@ -1,7 +1,9 @@
 /**
  * A chat server for experiments, in a process of its own: it keeps conversations in memory, hands what
- * matters to the session, and can be told to be slow or busy. `node bench/chat-server.mjs NAME PORT`.
+ * matters to the session, and can be told to be slow or busy. Without Vestibule before it, it knows
+ * visitors by a cookie of its own, as chat servers do. `node bench/chat-server.mjs NAME PORT`.
  */
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 
@@ -18,7 +20,7 @@ const server = createServer((request, response) => {
     mood.load = Number(url.searchParams.get("load") ?? 0);
     return void response.end("ok");
   }
-  const handle = String(request.headers["x-session-id"]);
+  const handle = String(request.headers["x-session-id"] ?? own(request, response));
   const data = JSON.parse(String(request.headers["x-session-data"] ?? "{}"));
   const restored = !counts.has(handle) && data.count > 0;
   let count = Math.max(counts.get(handle) ?? 0, data.count ?? 0);
@@ -31,6 +33,17 @@ const server = createServer((request, response) => {
   response.setHeader("content-type", "application/json");
   setTimeout(() => response.end(JSON.stringify({ name, count, restored })), mood.slowMs);
 });
+
+/**
+ * @param {import("node:http").IncomingMessage} request
+ * @param {import("node:http").ServerResponse} response
+ */
+function own(request, response) {
+  const [, known] = /(?:^|; )own=([^;]+)/.exec(request.headers.cookie ?? "") ?? [];
+  const id = known ?? randomUUID();
+  if (!known) response.setHeader("set-cookie", `own=${id}; Path=/`);
+  return id;
+}
 
 const sockets = new WebSocketServer({ server });
 sockets.on("connection", (socket) => socket.send(name));

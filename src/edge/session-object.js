@@ -24,6 +24,8 @@ export class SessionObject extends DurableObject {
   #name;
   /** @type {Uint8Array | undefined} */
   #row;
+  /** @type {number | undefined} when the alarm is set for, as far as this object knows */
+  #alarmAt;
   /** @type {Promise<void> | undefined} the errands being run */
   #running;
   /** @type {((done: boolean) => void)[]} who waits for the end to be announced */
@@ -55,14 +57,26 @@ export class SessionObject extends DurableObject {
     if (this.#name === undefined) this.ctx.storage.kv.put("name", name);
     this.#name = name;
     this.#keep(row);
-    this.ctx.storage.setAlarm(Date.now() + RESUME_AFTER);
+    this.#wakeAt(Date.now() + RESUME_AFTER);
     const announced = wait && new Promise((resolve) => this.#waiting.push(resolve));
     this.ctx.waitUntil(this.#run());
     return announced && !(await announced) ? objectUnannounced(reply) : reply;
   }
 
   async alarm() {
+    this.#alarmAt = undefined;
     await this.#run();
+  }
+
+  /**
+   * An alarm that comes earlier will do: errands are looked at anew then. So a session that is changed
+   * often does not write its alarm as often.
+   * @param {number} at in milliseconds since the epoch
+   */
+  #wakeAt(at) {
+    if (this.#alarmAt !== undefined && this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    this.ctx.storage.setAlarm(at);
   }
 
   /** @param {Uint8Array} row */
@@ -83,10 +97,11 @@ export class SessionObject extends DurableObject {
     while (this.#name !== undefined && this.#row) {
       const { text, value } = objectErrand(this.#name, this.#row);
       const [letter, ...fields] = text.split("\t");
-      if (letter === "z") return void this.ctx.storage.setAlarm(Number(fields[0]));
+      if (letter === "z") return this.#wakeAt(Number(fields[0]));
       if (letter === "f") {
         this.#row = undefined;
         this.#name = undefined;
+        this.#alarmAt = undefined;
         return this.ctx.storage.deleteAll();
       }
       const done = await this.#perform(letter, fields, value);
