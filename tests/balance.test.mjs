@@ -157,6 +157,18 @@ test("gateway errors eject an origin, and it comes back", async (t) => {
   assert.equal(vestibule.logged("origin_ejected").length, 1);
 });
 
+test("gateway errors with good answers in between eject nobody", async (t) => {
+  const { vestibule, moods } = await deployment(t, ["", ""]);
+  const visitor = new Browser(vestibule.url);
+  while ((await (await visitor.fetch("/")).text()) !== "0") visitor.jar.clear();
+  for (let visit = 0; visit < 20; visit += 1) {
+    moods[0].status = visit % 2 ? 200 : 503;
+    const response = await visitor.fetch("/");
+    assert.deepEqual([response.status, await response.text()], [moods[0].status, "0"]);
+  }
+  assert.equal(vestibule.logged("origin_ejected").length, 0);
+});
+
 test("of socket.io clients that keep no cookies each stays with one server, upgrade included", async (t) => {
   const names = ["a", "b", "c", "d"];
   const urls = await Promise.all(

@@ -77,6 +77,14 @@ export function afterwards(ticket, answers) {
   return withAnswers(answers, (given) => glue.afterwards(ticket, Date.now(), given));
 }
 
+/**
+ * Takes note that an origin that has answered with a gateway error before has answered well.
+ * @param {string} origin
+ */
+export function recovered(origin) {
+  ofInstance(() => glue.recovered(origin));
+}
+
 /** The origins that are to be asked whether they are ready, and where. */
 export function healthChecks() {
   const lines = ofInstance(() => glue.healthChecks()).split("\n");

@@ -109,7 +109,7 @@ function send(decision, passage) {
     sent.then(
       (response) => {
         waiting = false;
-        answered(origin, Date.now() - begun);
+        answered(origin, Date.now() - begun, response.status);
         const receiving = (/** @type {Response} */ answer) =>
           receive(answer, flags, origin, ticket, passage);
         resolve(

@@ -3,7 +3,7 @@
  * sockets it follows), and how long answers take to begin. Counted here, because it changes with every request; told to the core now and
  * then, because that costs a call.
  */
-import { observe } from "./core.js";
+import { observe, recovered } from "./core.js";
 
 /** How often the core is told, in milliseconds. */
 const TELL_EVERY = 250;
@@ -13,6 +13,9 @@ const NEWEST = 0.1;
 
 /** @type {Map<string, { underWay: number, firstByteMs: number }>} by the origin's name */
 const origins = new Map();
+
+/** Origins whose last answer was a gateway error: the core hears of those anyway. */
+const faulty = new Set();
 
 let isTold = true;
 let toldAt = 0;
@@ -39,11 +42,15 @@ export function end(origin) {
 }
 
 /**
- * An answer has begun, so long after its request.
+ * An answer has begun, so long after its request. Most good answers the core never sees; it is told of
+ * the first one after an error, or errors days apart would look like errors in a row.
  * @param {string} origin
  * @param {number} ms
+ * @param {number} status
  */
-export function answered(origin, ms) {
+export function answered(origin, ms, status) {
+  if (status >= 502 && status <= 504) faulty.add(origin);
+  else if (faulty.size > 0 && faulty.delete(origin)) recovered(origin);
   const one = of(origin);
   one.underWay -= 1;
   one.firstByteMs += (ms - one.firstByteMs) * NEWEST;

@@ -187,6 +187,16 @@ pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
     })
 }
 
+/// Takes note that an origin that has answered with a gateway error before has answered well.
+#[wasm_bindgen]
+pub fn recovered(origin: &str) {
+    ISOLATE.with_borrow_mut(|isolate| {
+        if let Isolate::Ready(gateway) = isolate {
+            gateway.recovered(origin);
+        }
+    });
+}
+
 /// The origins that are to be asked whether they are ready: a line each with tenant, name and URL,
 /// apart by tabs.
 #[wasm_bindgen(js_name = healthChecks)]

@@ -33,6 +33,28 @@ pub(super) struct Alteration<'a> {
     pub(super) lease: Option<u64>,
 }
 
+impl<'a> Alteration<'a> {
+    /// By somebody who needs no cookie, under no condition.
+    pub(super) fn of(handle: Handle, change: Change) -> Self {
+        Self {
+            change,
+            handle,
+            token: None,
+            client: ("", ""),
+            if_version: None,
+            lease: None,
+        }
+    }
+
+    /// By whoever has this cookie.
+    pub(super) fn by(token: &'a Token, change: Change) -> Self {
+        Self {
+            token: Some(token),
+            ..Self::of(token.handle, change)
+        }
+    }
+}
+
 /// What came of it.
 pub(super) enum Altered {
     /// The session lives and is this now.
@@ -55,8 +77,8 @@ pub(super) enum Hindrance {
     Absent,
     /// The asker's id is not valid any more.
     Outdated,
-    /// It has another version; this one.
-    Version(Option<Version>),
+    /// It has another version.
+    Version,
     /// The asker's lease does not hold.
     Lease,
     /// Its record cannot be read.
@@ -210,7 +232,7 @@ impl Gateway {
                     self.cache.put(handle, Known::Live(session.clone()), now);
                 }
                 if reply.is == Is::Conflict {
-                    return Altered::Not(Hindrance::Version(Some(version)));
+                    return Altered::Not(Hindrance::Version);
                 }
                 Altered::Live {
                     session,

@@ -36,8 +36,7 @@ impl Gateway {
             .if_version
             .is_some_and(|version| version != record.version)
         {
-            let version = Hindrance::Version(Some(record.version));
-            return Ok(Altered::Not(version));
+            return Ok(Altered::Not(Hindrance::Version));
         }
         let change = match fit {
             Fit::Grace => alteration.change.clone().in_grace(),

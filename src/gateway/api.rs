@@ -1,5 +1,6 @@
 //! The session API for origins: `/api/sessions/{handle}`, for whoever presents the origin key.
 
+use rand_chacha::rand_core::Rng as _;
 use serde_json::{Map, Value, json};
 
 use super::alteration::{Alteration, Altered, Hindrance};
@@ -90,15 +91,12 @@ impl Gateway {
             ));
         }
         let alteration = Alteration {
-            change,
-            handle,
-            token: None,
-            client: ("", ""),
             if_version: match if_version {
                 Condition::Version(version) => Some(version),
                 Condition::None | Condition::Any => None,
             },
             lease,
+            ..Alteration::of(handle, change)
         };
         let altered = self.alter(&alteration, passage.answers, passage.now);
         match altered.map_err(Halt::Await)? {
@@ -133,7 +131,12 @@ impl Gateway {
                 }
             }
         }
-        let reply = self.say(handle, Order::Lease { seconds, token }, passage)?;
+        let order = Order::Lease {
+            seconds,
+            token,
+            once: self.random.next_u64(),
+        };
+        let reply = self.say(handle, order, passage)?;
         match (reply.is, reply.lease) {
             (Is::Live, Some((token, until))) => Ok(Answer::json(
                 200,
@@ -182,7 +185,7 @@ impl Gateway {
 fn problem(hindrance: &Hindrance) -> Problem {
     match hindrance {
         Hindrance::Absent => Problem::NotFound,
-        Hindrance::Version(_) => Problem::VersionChanged,
+        Hindrance::Version => Problem::VersionChanged,
         Hindrance::Lease => Problem::Leased,
         Hindrance::Unreadable => Problem::SessionCorrupt,
         Hindrance::Outdated | Hindrance::Silent | Hindrance::Unannounced => {

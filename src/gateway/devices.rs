@@ -174,17 +174,11 @@ impl Gateway {
                 Err(Problem::StoreUnavailable.into())
             };
         }
-        let alteration = Alteration {
-            change: Change {
-                end: true,
-                ..Change::default()
-            },
-            handle,
-            token: None,
-            client: ("", ""),
-            if_version: None,
-            lease: None,
+        let end = Change {
+            end: true,
+            ..Change::default()
         };
+        let alteration = Alteration::of(handle, end);
         match self.alter(&alteration, answers, now).map_err(Halt::Await)? {
             Altered::Ended if !self.writes.is_empty() => Err(Halt::Await(vec![Need::Store])),
             Altered::Ended | Altered::Not(Hindrance::Absent) => Ok(()),

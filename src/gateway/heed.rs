@@ -1,7 +1,8 @@
 //! Heeding revocations: knowing them in time, and knowing whom they concern.
 
 use super::Gateway;
-use crate::clock::{Seconds, UnixMillis};
+use super::knowledge::PROPAGATION;
+use crate::clock::UnixMillis;
 use crate::session::record::Epoch;
 use crate::store::cache::Prepared;
 use crate::store::directory;
@@ -9,9 +10,6 @@ use crate::store::revocations::Freshness;
 use crate::store::{Answers, Found, Need};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
-
-/// With KV alone it makes no sense to ask more often than it shows anything new.
-const NAMESPACE_PERIOD: Seconds = Seconds(60);
 
 /// Where the knowledge of revocations stands.
 pub(super) struct Feed {
@@ -95,7 +93,8 @@ impl Gateway {
         let tenant = &self.deployment.tenant;
         let period = match tenant.consistency {
             Consistency::Strong => tenant.cache,
-            Consistency::Eventual => tenant.cache.max(NAMESPACE_PERIOD),
+            // It makes no sense to ask more often than KV shows anything new.
+            Consistency::Eventual => tenant.cache.max(PROPAGATION),
         };
         period.0.saturating_mul(1000)
     }

@@ -10,7 +10,7 @@ use crate::cookie::token::Token;
 use crate::ledger::command::{Command, Is, Order, Reply};
 use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
-use crate::session::record::{Entry, Fit, Version};
+use crate::session::record::{Fit, Version};
 use crate::store::cache::{Hit, Known, Prepared};
 use crate::store::{Answers, Found, Need, Write};
 use crate::telemetry::log::{Event, Level};
@@ -275,10 +275,6 @@ impl Gateway {
         now: UnixMillis,
     ) -> Result<Source, Halt> {
         match codec::open(bytes, name, &self.deployment.tenant.keys) {
-            Ok(Entry::Live(record)) if record.handle != handle => {
-                self.set_aside(name, bytes, Unreadable::SealBroken);
-                Ok(Source::Rubbish)
-            }
             Ok(entry) => {
                 let known = Known::new(entry, &self.deployment.tenant.keys);
                 Ok(Source::Said(self.cache.learn(handle, known, now)))

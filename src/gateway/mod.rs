@@ -193,6 +193,11 @@ impl Gateway {
         Ok(self.forward(&visitor, &course, passage, trace))
     }
 
+    /// Takes note that an origin, which has answered with a gateway error before, has answered well.
+    pub fn recovered(&mut self, origin: &str) {
+        self.health.answered(origin);
+    }
+
     /// Takes note of what this isolate has under way: a line for each origin with its name, how
     /// much, and after how many milliseconds answers begin there on average.
     pub fn observe(&mut self, seen: &str) {

@@ -174,12 +174,8 @@ impl Gateway {
             };
         }
         let alteration = Alteration {
-            change,
-            handle: token.handle,
-            token: Some(&token),
             client: ticket.client,
-            if_version: None,
-            lease: None,
+            ..Alteration::by(&token, change)
         };
         let altered = self.alter(&alteration, answers, now).map_err(Lack::Await)?;
         tell(self);
@@ -221,7 +217,7 @@ impl Gateway {
                 let (reason, is_fault) = match &hindrance {
                     Hindrance::Absent => ("absent", false),
                     Hindrance::Outdated => ("outdated", false),
-                    Hindrance::Version(_) => ("version", false),
+                    Hindrance::Version => ("version", false),
                     Hindrance::Lease => ("lease", false),
                     Hindrance::Unreadable => ("unreadable", true),
                     Hindrance::Silent => ("silent", true),

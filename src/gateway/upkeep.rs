@@ -48,17 +48,7 @@ impl Gateway {
     /// note which comes late brings back nothing that was ended meanwhile, and takes back nothing
     /// that was changed.
     fn touch(&mut self, token: &Token, answers: &Answers, now: UnixMillis) -> Vec<Need> {
-        let alteration = Alteration {
-            change: Change {
-                touch: true,
-                ..Change::default()
-            },
-            handle: token.handle,
-            token: Some(token),
-            client: ("", ""),
-            if_version: None,
-            lease: None,
-        };
+        let alteration = Alteration::by(token, Change::touch());
         self.alter(&alteration, answers, now)
             .err()
             .unwrap_or_default()

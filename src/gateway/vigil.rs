@@ -1,7 +1,7 @@
 //! Streams and sockets that stay open: whether their session still lives.
 
 use super::alteration::Alteration;
-use super::knowledge::{MaxAge, Standing};
+use super::knowledge::{MaxAge, PROPAGATION, Standing};
 use super::recognition::unstored;
 use super::ticket::Ticket;
 use super::{Gateway, Halt};
@@ -14,9 +14,6 @@ use crate::tenant::Consistency;
 
 /// The least time between two looks.
 const SHORTEST: Seconds = Seconds(1);
-
-/// With KV alone nothing new is to be seen any sooner.
-const NAMESPACE_PERIOD: Seconds = Seconds(60);
 
 /// What is to be done about something that stays open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,17 +77,7 @@ impl Gateway {
             return Ok(Some("session_expired"));
         }
         if lifetime.touch_is_due(&span, record.spread(), now.seconds()) {
-            let touch = Alteration {
-                change: Change {
-                    touch: true,
-                    ..Change::default()
-                },
-                handle: token.handle,
-                token: None,
-                client: ("", ""),
-                if_version: None,
-                lease: None,
-            };
+            let touch = Alteration::of(token.handle, Change::touch());
             self.alter(&touch, answers, now).map_err(Halt::Await)?;
         }
         Ok(None)
@@ -100,7 +87,7 @@ impl Gateway {
         let tenant = &self.deployment.tenant;
         let shortest = match tenant.consistency {
             Consistency::Strong => SHORTEST,
-            Consistency::Eventual => NAMESPACE_PERIOD,
+            Consistency::Eventual => PROPAGATION,
         };
         // Half of the period in which a revocation must have taken hold: the look itself takes time.
         Seconds((tenant.cache.0 / 2).max(shortest.0))

@@ -42,6 +42,8 @@ pub enum Order {
         seconds: Seconds,
         /// The token of whoever has it already.
         token: Option<u64>,
+        /// Tells one that is delivered twice.
+        once: u64,
     },
     /// Give that right back.
     Release {
@@ -131,9 +133,11 @@ impl Command {
                 "if": changing.if_version.map(|version| version.0),
                 "lease": changing.lease,
             }),
-            Order::Lease { seconds, token } => {
-                json!({ "do": "lease", "seconds": seconds.0, "token": token })
-            }
+            Order::Lease {
+                seconds,
+                token,
+                once,
+            } => json!({ "do": "lease", "seconds": seconds.0, "token": token, "once": once }),
             Order::Release { token } => json!({ "do": "release", "token": token }),
         };
         json!({
@@ -198,6 +202,7 @@ fn parse_order(order: &Value) -> Option<Order> {
         "lease" => Some(Order::Lease {
             seconds: Seconds(number("seconds")?),
             token: number("token"),
+            once: number("once").unwrap_or_default(),
         }),
         "release" => Some(Order::Release {
             token: number("token")?,
@@ -362,6 +367,7 @@ mod tests {
             Order::Lease {
                 seconds: Seconds(5),
                 token: None,
+                once: 9,
             },
             Order::Release { token: 7 },
         ] {

@@ -18,7 +18,7 @@ use rand_chacha::rand_core::Rng;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::keys::KeyRing;
 use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
-use crate::ledger::row::Row;
+use crate::ledger::row::{Lease, Row};
 use crate::session::change::{Circumstances, Outcome};
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
@@ -77,7 +77,11 @@ impl<R: Rng> Ledger<'_, R> {
                 (self.tell(row.as_ref(), &[]), row.is_some())
             }
             Order::Change(changing) => self.change(command, changing, &mut row),
-            Order::Lease { seconds, token } => self.lease(row.as_mut(), *seconds, *token),
+            Order::Lease {
+                seconds,
+                token,
+                once,
+            } => self.lease(row.as_mut(), *seconds, *token, *once),
             Order::Release { token } => self.release(row.as_mut(), *token),
         };
         let wait = changed && row.as_ref().is_some_and(|row| row.announce_due);
@@ -232,7 +236,13 @@ impl<R: Rng> Ledger<'_, R> {
         }
     }
 
-    fn lease(&self, row: Option<&mut Row>, seconds: Seconds, token: Option<u64>) -> (Reply, bool) {
+    fn lease(
+        &self,
+        row: Option<&mut Row>,
+        seconds: Seconds,
+        token: Option<u64>,
+        once: u64,
+    ) -> (Reply, bool) {
         let Some(row) = row else {
             return (Reply::is(Is::Absent), false);
         };
@@ -240,16 +250,11 @@ impl<R: Rng> Ledger<'_, R> {
             return (Reply::is(Is::Ended), false);
         }
         let until = UnixMillis(self.now.0 + seconds.min(LONGEST_LEASE).0 * 1000);
-        if let Some(held) = row
-            .lease_at(self.now)
-            .filter(|held| token != Some(held.token))
-        {
-            let held = Reply {
-                lease: Some((0, held.until)),
-                ..Reply::is(Is::Held)
-            };
-            return (held, false);
+        let others = |held: &Lease| token != Some(held.token) && row.lease_once != Some(once);
+        if row.lease_at(self.now).as_ref().is_some_and(others) {
+            return (Reply::is(Is::Held), false);
         }
+        row.lease_once = Some(once);
         let token = row.set_lease(self.now, until);
         let given = Reply {
             lease: Some((token, until)),

@@ -59,6 +59,9 @@ pub(super) struct Row {
     /// Until when that lease holds, in Unix milliseconds.
     #[cbor(n(14), default)]
     lease_until: u64,
+    /// Who took the lease, to know one who asks again because the answer was lost.
+    #[n(18)]
+    pub(super) lease_once: Option<u64>,
     /// The version with which the id was last replaced.
     #[cbor(n(17), default)]
     pub(super) replaced_with: u64,

@@ -221,6 +221,20 @@ fn what_fails_is_tried_again_at_growing_intervals_and_the_end_announced_again() 
 }
 
 #[test]
+fn a_lease_whose_answer_was_lost_is_given_again_to_who_asks_again() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    let take = |once| Order::Lease {
+        seconds: Seconds(30),
+        token: None,
+        once,
+    };
+    let given = object.say(take(7));
+    assert_eq!(object.say(take(7)).lease, given.lease);
+    assert_eq!(object.say(take(8)).is, Is::Held);
+}
+
+#[test]
 fn a_row_is_kept_until_no_cookie_of_its_session_can_be_valid() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));

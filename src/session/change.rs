@@ -72,6 +72,15 @@ pub struct Circumstances<'a> {
 }
 
 impl Change {
+    /// To note that a session is in use.
+    #[must_use]
+    pub fn touch() -> Self {
+        Self {
+            touch: true,
+            ..Self::default()
+        }
+    }
+
     /// What may still be granted to a request that came with the id before the last rotation: not
     /// another rotation, and no sign-in.
     #[must_use]
@@ -374,6 +383,16 @@ mod tests {
         };
         assert_eq!(change, rotate);
         assert!(change.sift(&LIFETIME).is_empty());
+    }
+
+    #[test]
+    fn an_id_in_grace_neither_rotates_nor_signs_in() {
+        let asked = Change {
+            rotate: true,
+            identify: identify("u1").identify,
+            ..patch("{}")
+        };
+        assert_eq!(asked.in_grace(), patch("{}"));
     }
 
     #[test]

@@ -130,6 +130,15 @@ fn a_draining_origin_keeps_its_sessions_and_gets_no_new_ones() {
 }
 
 #[test]
+fn an_origin_with_a_small_share_takes_all_new_sessions_when_the_others_drain() {
+    let mut world = World::new(&json!({
+        "ORIGINS": "a=http://a:1;weight=50;state=drain,b=http://b:1,c=http://c:1;weight=50;state=drain",
+    }));
+    let places = placed(&mut world, 100);
+    assert_eq!(places["b"], 100, "{places:?}");
+}
+
+#[test]
 fn an_origin_that_is_down_loses_its_sessions_at_once_and_the_next_one_is_told() {
     let mut world = World::new(&json!({}));
     while world.exchange("").origin != "b" {

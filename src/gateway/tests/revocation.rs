@@ -349,3 +349,83 @@ fn revocations_that_cannot_be_heard_of_are_told_as_degraded_and_asked_for_no_mor
     world.wait(1);
     assert_eq!(told(&world.visit(), "x-session-state"), Some("active"));
 }
+
+#[test]
+fn an_id_from_before_a_sign_in_serves_nobody_in_an_isolate_that_still_remembers_the_guest() {
+    let mut world = world("strong");
+    world.exchange("x-session-patch\n{\"a\":1}");
+    let before = world.jar.clone();
+    world.visit();
+    // Somewhere else the guest signs in; the namespace is behind, and stays so.
+    let mut elsewhere = gateway(&world.settings, 99);
+    world.outside.holds_back = true;
+    core::mem::swap(&mut world.gateway, &mut elsewhere);
+    world.exchange("x-session-identify\n{\"user\":\"u1\"}");
+    core::mem::swap(&mut world.gateway, &mut elsewhere);
+    world.wait(5);
+    world.jar = before;
+    assert_eq!(
+        refused(world.get("/")),
+        (409, "session_replaced".to_owned())
+    );
+    world.wait(31);
+    assert_eq!(refused(world.get("/")), (401, "session_rotated".to_owned()));
+}
+
+#[test]
+fn signing_out_with_an_id_from_before_ends_the_session() {
+    under_both(|consistency| {
+        let mut world = world(consistency);
+        world.exchange("x-session-patch\n{\"a\":1}");
+        let before = world.jar.clone();
+        world.exchange("x-session-identify\n{\"user\":\"u1\"}");
+        let after = core::mem::replace(&mut world.jar, before);
+        let step = world.call("POST", "/_session/logout", None, &Value::Null);
+        assert_eq!(refused(step).0, 204);
+        world.jar = after;
+        assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
+    });
+}
+
+#[test]
+fn a_page_of_another_site_ends_no_device() {
+    let mut world = world("strong");
+    let victim = sign_in(&mut world, "u1");
+    let path = format!(
+        "/_session/sessions/{}",
+        told(&victim, "x-session-id").unwrap()
+    );
+    for header in [
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "https://evil.example"),
+    ] {
+        let step = world.ask("DELETE", &path, &[header], &mut Answers::default());
+        assert_eq!(refused(step), (403, "csrf".to_owned()));
+    }
+    world.visit();
+}
+
+#[test]
+fn a_list_that_names_somebody_elses_session_shows_it_to_nobody() {
+    let mut world = world("eventual");
+    sign_in(&mut world, "victim");
+    let listed = |world: &World| -> Vec<String> {
+        let keys = world.outside.namespace.keys();
+        keys.filter(|key| key.starts_with("i:")).cloned().collect()
+    };
+    let theirs = listed(&world).pop().unwrap();
+    sign_in(&mut world, "u1");
+    let mine = listed(&world)
+        .into_iter()
+        .find(|key| *key != theirs)
+        .unwrap();
+    let tag = mine.split(':').nth(2).unwrap();
+    let place = theirs.splitn(4, ':').nth(3).unwrap();
+    let planted = format!("i:default:{tag}:{place}");
+    world.outside.namespace.insert(planted, Vec::new());
+    let Step::Answer(answer) = world.call("GET", "/_session/sessions", None, &Value::Null) else {
+        panic!("no answer");
+    };
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(body["sessions"].as_array().unwrap().len(), 1, "{body}");
+}
