@@ -31,9 +31,11 @@ export function configure(env) {
 }
 
 /**
- * @typedef {{ kind: "found", key: string, bytes: Uint8Array }
- *   | { kind: "absent", key: string }
- *   | { kind: "unavailable", key: string }
+ * An answer is as old as its question, which may have been somebody else's: `asked` is when, in
+ * milliseconds since 1970.
+ * @typedef {{ kind: "found", key: string, bytes: Uint8Array, asked: number }
+ *   | { kind: "absent", key: string, asked: number }
+ *   | { kind: "unavailable", key: string, asked: number }
  *   | { kind: "written", acknowledged: boolean }
  *   | { kind: "body", bytes: Uint8Array }
  *   | { kind: "body-too-large" }
@@ -179,6 +181,21 @@ export function objectDone(row, ticket, succeeded) {
 }
 
 /**
+ * Applies a command to what isolates told of a tenant's origins.
+ * @param {string} tenant
+ * @param {string} command
+ * @param {string} drained the names of the drained origins, as JSON
+ */
+export function poolCommand(tenant, command, drained) {
+  return ofInstance(() => {
+    const obeyed = glue.poolCommand(tenant, command, drained, Date.now());
+    const { answer, drained: changed } = obeyed;
+    obeyed.free();
+    return { answer, drained: changed };
+  });
+}
+
+/**
  * Answers are kept as plain values and handed over anew each time: none outlives its instance.
  * @param {Answer[]} answers
  * @param {(given: glue.Answers) => string} act
@@ -187,9 +204,9 @@ function withAnswers(answers, act) {
   return guarded(() => {
     const given = new glue.Answers();
     for (const answer of answers) {
-      if (answer.kind === "found") given.found(answer.key, answer.bytes);
-      else if (answer.kind === "absent") given.absent(answer.key);
-      else if (answer.kind === "unavailable") given.unavailable(answer.key);
+      if (answer.kind === "found") given.found(answer.key, answer.bytes, answer.asked);
+      else if (answer.kind === "absent") given.absent(answer.key, answer.asked);
+      else if (answer.kind === "unavailable") given.unavailable(answer.key, answer.asked);
       else if (answer.kind === "written") given.written(answer.acknowledged);
       else if (answer.kind === "body") given.body(answer.bytes);
       else if (answer.kind === "body-too-large") given.bodyTooLarge();

@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "exported to JavaScript, not to Rust")]
 
 mod object;
+mod pool;
 mod wire;
 
 use std::cell::RefCell;
@@ -90,19 +91,19 @@ impl Answers {
         Self::default()
     }
 
-    /// Storage holds these bytes.
-    pub fn found(&mut self, key: &str, bytes: Vec<u8>) {
-        self.0.add(key, Found::Bytes(bytes));
+    /// Storage held these bytes when it was asked, in milliseconds since 1970.
+    pub fn found(&mut self, key: &str, bytes: Vec<u8>, asked: f64) {
+        self.0.add(key, Found::Bytes(bytes), millis(asked));
     }
 
-    /// Storage holds nothing.
-    pub fn absent(&mut self, key: &str) {
-        self.0.add(key, Found::Absent);
+    /// Storage held nothing when it was asked.
+    pub fn absent(&mut self, key: &str, asked: f64) {
+        self.0.add(key, Found::Absent, millis(asked));
     }
 
-    /// Storage did not answer.
-    pub fn unavailable(&mut self, key: &str) {
-        self.0.add(key, Found::Unavailable);
+    /// Storage did not answer when it was asked.
+    pub fn unavailable(&mut self, key: &str, asked: f64) {
+        self.0.add(key, Found::Unavailable, millis(asked));
     }
 
     /// The request's body.

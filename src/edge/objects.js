@@ -18,14 +18,15 @@ const ATTEMPTS = [0, 100, 400];
  * @returns {Promise<Answer>}
  */
 export async function call(env, binding, name, command, key) {
+  const began = Date.now();
   try {
-    const bytes = await shared(`${binding}/${name}/${command}`, () =>
+    const { value: bytes, asked } = await shared(`${binding}/${name}/${command}`, () =>
       within(DEADLINE, attempt(env, binding, name, command)),
     );
-    return { kind: "found", key, bytes };
+    return { kind: "found", key, bytes, asked };
   } catch (error) {
     report("object_call_failed", error);
-    return { kind: "unavailable", key };
+    return { kind: "unavailable", key, asked: began };
   }
 }
 

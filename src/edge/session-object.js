@@ -97,6 +97,9 @@ export class SessionObject extends DurableObject {
     while (this.#name !== undefined && this.#row) {
       const { text, value } = objectErrand(this.#name, this.#row);
       const [letter, ...fields] = text.split("\t");
+      const announces = letter === "d" && fields[0].startsWith("a");
+      // An announcement comes before everything else: there is none left.
+      if (!announces) this.#announced(true);
       if (letter === "z") return this.#wakeAt(Number(fields[0]));
       if (letter === "f") {
         this.#row = undefined;
@@ -107,7 +110,7 @@ export class SessionObject extends DurableObject {
       const done = await this.#perform(letter, fields, value);
       // Commands may have changed the row meanwhile; the ticket tells whether it is still about it.
       if (this.#row) this.#keep(objectDone(this.#row, fields[0], done));
-      if (fields[0].startsWith("a")) this.#announced(done);
+      if (announces && !done) this.#announced(false);
     }
   }
 

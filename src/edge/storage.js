@@ -38,21 +38,22 @@ const breaker = { failures: 0, until: 0 };
  */
 export async function read(kv, key, afterMs) {
   if (afterMs > 0) await pause(afterMs);
-  if (Date.now() < breaker.until) return { kind: "unavailable", key };
+  const began = Date.now();
+  if (began < breaker.until) return { kind: "unavailable", key, asked: began };
   try {
-    const bytes = await shared(key, () =>
+    const { value: bytes, asked } = await shared(key, () =>
       within(READ_DEADLINE, kv.get(key, { type: "arrayBuffer", cacheTtl: CACHE_TTL })),
     );
     breaker.failures = 0;
     return bytes === null
-      ? { kind: "absent", key }
-      : { kind: "found", key, bytes: new Uint8Array(bytes) };
+      ? { kind: "absent", key, asked }
+      : { kind: "found", key, bytes: new Uint8Array(bytes), asked };
   } catch (error) {
     report("store_read_failed", error);
     breaker.failures += 1;
     // One tries again then; if that fails too, it is another while.
     if (breaker.failures >= BREAK_AFTER) breaker.until = Date.now() + BREAK_FOR;
-    return { kind: "unavailable", key };
+    return { kind: "unavailable", key, asked: began };
   }
 }
 
@@ -63,12 +64,14 @@ export async function read(kv, key, afterMs) {
  * @returns {Promise<Answer>}
  */
 export async function list(kv, prefix) {
+  const began = Date.now();
   try {
-    const names = await shared(`list ${prefix}`, () => listAll(kv, prefix));
-    return { kind: "found", key: prefix, bytes: new TextEncoder().encode(names.join("\n")) };
+    const { value: names, asked } = await shared(`list ${prefix}`, () => listAll(kv, prefix));
+    const bytes = new TextEncoder().encode(names.join("\n"));
+    return { kind: "found", key: prefix, bytes, asked };
   } catch (error) {
     report("store_list_failed", error);
-    return { kind: "unavailable", key: prefix };
+    return { kind: "unavailable", key: prefix, asked: began };
   }
 }
 

@@ -32,18 +32,19 @@ const underWay = new Map();
  * @template T
  * @param {string} question
  * @param {() => Promise<T>} ask
- * @returns {Promise<T>}
+ * @returns {Promise<{ value: T, asked: number }>} the answer, and when it was asked for
  */
 export async function shared(question, ask) {
   let inVain;
   for (;;) {
     const other = underWay.get(question);
     if (!other || other === inVain) break;
-    const answer = await Promise.race([other.then((value) => ({ value })), pause(PATIENCE)]);
-    if (answer) return answer.value;
+    const answer = await Promise.race([other, pause(PATIENCE)]);
+    if (answer) return answer;
     inVain = other;
   }
-  const own = ask();
+  const asked = Date.now();
+  const own = ask().then((value) => ({ value, asked }));
   underWay.set(question, own);
   const forget = () => {
     if (underWay.get(question) === own) underWay.delete(question);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rand_chacha::rand_core::Rng as _;
 
 use super::Gateway;
+use super::client::Client;
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
@@ -13,7 +14,6 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, RecordName};
 use crate::session::record::{Entry, Version};
 use crate::store::cache::{Known, Prepared};
-use crate::store::directory;
 use crate::store::{Answers, Found, Need};
 use crate::tenant::Consistency;
 
@@ -26,7 +26,7 @@ pub(super) struct Alteration<'a> {
     /// The asker's cookie; none for one who needs none.
     pub(super) token: Option<&'a Token>,
     /// Device and country, should the session be recorded with this.
-    pub(super) client: (&'a str, &'a str),
+    pub(super) client: Client<'a>,
     /// Only to this version.
     pub(super) if_version: Option<Version>,
     /// The token of the asker's lease.
@@ -40,7 +40,7 @@ impl<'a> Alteration<'a> {
             change,
             handle,
             token: None,
-            client: ("", ""),
+            client: Client::default(),
             if_version: None,
             lease: None,
         }
@@ -178,11 +178,7 @@ impl Gateway {
                 .token
                 .is_some_and(|token| token.least_version == Version::UNSTORED);
         let signs_in = alteration.change.identify.is_some();
-        let tenant = &self.deployment.tenant;
-        let asked = answers
-            .found(&directory::feed_key(&tenant.id, tenant.consistency))
-            .is_some();
-        self.learn_revocations(answers, now);
+        let asked = self.learn_revocations(answers, now) > 0;
         let knows = self.revocations.is_known();
         if !asked && (signs_in || (begins && !knows)) {
             return Err(vec![self.ask_revocations()]);
@@ -191,7 +187,6 @@ impl Gateway {
     }
 
     fn change_command(&mut self, alteration: &Alteration<'_>, now: UnixMillis) -> Command {
-        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let once = self.random.next_u64();
         // What ends need not begin first.
         let unstored = alteration
@@ -202,8 +197,8 @@ impl Gateway {
             begin: unstored.map(|token| Begin {
                 id: token.id,
                 created: token.created,
-                device: text(alteration.client.0),
-                country: text(alteration.client.1),
+                device: alteration.client.device(),
+                country: alteration.client.country(),
             }),
             if_version: alteration.if_version,
             lease: alteration.lease,

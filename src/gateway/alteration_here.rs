@@ -89,8 +89,8 @@ impl Gateway {
         };
         if !anew && self.cache.get(token.handle, now).is_none() {
             let record = Record {
-                device: owned(alteration.client.0),
-                country: owned(alteration.client.1),
+                device: alteration.client.device(),
+                country: alteration.client.country(),
                 ..unstored(token)
             };
             return Ok(Ok((record, Fit::Current)));
@@ -180,8 +180,4 @@ impl Gateway {
         }
         Ok(())
     }
-}
-
-fn owned(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
 }

@@ -17,21 +17,46 @@ const DEVICES: [(&str, &str); 11] = [
     ("linux", "desktop"),
 ];
 
-/// The kind of device and the country; empty where they cannot be told. The country is
-/// Cloudflare's `CF-IPCountry`, which clients cannot set there.
-pub(super) fn describe<'a>(request: &Request<'a>) -> (&'static str, &'a str) {
-    let agent = request.header("user-agent").unwrap_or_default();
-    let agent = agent.get(..agent.len().min(256)).unwrap_or_default();
-    let agent = agent.to_ascii_lowercase();
-    let device = DEVICES
-        .iter()
-        .find(|(word, _)| agent.contains(word))
-        .map_or(if agent.is_empty() { "" } else { "other" }, |(_, kind)| {
-            kind
-        });
-    let country = request.header("cf-ipcountry").unwrap_or_default();
-    let is_code = country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphanumeric());
-    (device, if is_code { country } else { "" })
+/// So much of a `User-Agent` is looked at.
+const LONGEST_AGENT: usize = 256;
+
+/// Who the visitor's client says it is, as it says it. What that means is told when a session is
+/// recorded; most never are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Client<'a> {
+    /// Cloudflare's `CF-IPCountry`, which clients cannot set there; empty if it is no country.
+    pub(super) country: &'a str,
+    /// `User-Agent`.
+    pub(super) agent: &'a str,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn of(request: &Request<'a>) -> Self {
+        let agent = request.header("user-agent").unwrap_or_default();
+        let country = request.header("cf-ipcountry").unwrap_or_default();
+        let is_code = country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphanumeric());
+        Self {
+            country: if is_code { country } else { "" },
+            agent: agent
+                .get(..agent.len().min(LONGEST_AGENT))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The kind of device; none if nothing tells.
+    pub(super) fn device(self) -> Option<String> {
+        if self.agent.is_empty() {
+            return None;
+        }
+        let agent = self.agent.to_ascii_lowercase();
+        let known = DEVICES.iter().find(|(word, _)| agent.contains(word));
+        Some(known.map_or("other", |(_, kind)| kind).to_owned())
+    }
+
+    /// The country; none if it is not known.
+    pub(super) fn country(self) -> Option<String> {
+        (!self.country.is_empty()).then(|| self.country.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -50,9 +75,12 @@ mod tests {
             let packed =
                 format!("GET\nhttps://chat.example/\nuser-agent\n{agent}\ncf-ipcountry\nAT");
             let request = Request::parse(&packed).unwrap();
-            assert_eq!(describe(&request), (expected, "AT"), "{agent}");
+            let client = Client::of(&request);
+            assert_eq!(client.device().as_deref(), Some(expected), "{agent}");
+            assert_eq!(client.country().as_deref(), Some("AT"));
         }
         let request = Request::parse("GET\nhttps://chat.example/\ncf-ipcountry\nXYZ").unwrap();
-        assert_eq!(describe(&request), ("", ""));
+        let client = Client::of(&request);
+        assert_eq!((client.device(), client.country()), (None, None));
     }
 }

@@ -11,6 +11,9 @@ use crate::store::{Answers, Found, Need};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
+/// How often one request asks for revocations.
+const MOST_ASKED: u32 = 2;
+
 /// Where the knowledge of revocations stands.
 pub(super) struct Feed {
     /// It could not be brought up to date.
@@ -29,7 +32,7 @@ impl Gateway {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Feed, Need> {
-        self.learn_revocations(answers, now);
+        let asked = self.learn_revocations(answers, now);
         match self.revocations.freshness(self.feed_period_ms(), now) {
             Freshness::Fresh => Ok(Feed {
                 degraded: false,
@@ -46,6 +49,11 @@ impl Gateway {
                 degraded: true,
                 ask: false,
             }),
+            // Answers take longer to come than they may be old.
+            Freshness::Stale if asked >= MOST_ASKED => Ok(Feed {
+                degraded: true,
+                ask: false,
+            }),
             Freshness::Stale => Err(self.ask_revocations()),
         }
     }
@@ -56,24 +64,29 @@ impl Gateway {
         directory::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
     }
 
-    /// Learns from the answer, if there is one.
-    pub(super) fn learn_revocations(&mut self, answers: &Answers, now: UnixMillis) {
+    /// Learns from the answer, if there is one. Returns how often it was asked for on behalf of this
+    /// request.
+    pub(super) fn learn_revocations(&mut self, answers: &Answers, now: UnixMillis) -> u32 {
         let tenant = &self.deployment.tenant;
         let key = directory::feed_key(&tenant.id, tenant.consistency);
-        let learned = match (answers.found(&key), tenant.consistency) {
-            (None, _) => return,
-            (Some(Found::Bytes(bytes)), Consistency::Strong) => {
-                self.revocations.learn(bytes, now).is_ok()
+        let Some(answer) = answers.read(&key) else {
+            return 0;
+        };
+        let learned = match (answer.found, tenant.consistency) {
+            (Found::Bytes(bytes), Consistency::Strong) => {
+                self.revocations.learn(bytes, answer.asked).is_ok()
             }
-            (Some(Found::Bytes(bytes)), Consistency::Eventual) => {
-                self.revocations.learn_names(directory::names(bytes), now);
+            (Found::Bytes(bytes), Consistency::Eventual) => {
+                let names = directory::names(bytes);
+                self.revocations.learn_names(names, answer.asked);
                 true
             }
-            (Some(Found::Absent | Found::Unavailable), _) => false,
+            (Found::Absent | Found::Unavailable, _) => false,
         };
         if !learned && self.revocations.note_failed(now) {
             self.note(Event::new(Level::Warn, "revocations_unread"));
         }
+        answer.attempts
     }
 
     /// Whether a session is over because it, its user or its tenant was revoked.

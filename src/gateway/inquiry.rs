@@ -35,10 +35,10 @@ impl Gateway {
         let ordered = self.deployment.tenant.consistency == Consistency::Strong;
         let mut source = Source::Nothing;
         if ordered {
-            source = self.ask_object(handle, &Source::Nothing, answers, now)?;
+            source = self.ask_object(handle, &Source::Nothing, answers)?;
         }
         if matches!(source, Source::Nothing | Source::Silent) {
-            source = self.ask_namespace(handle, answers, now)?;
+            source = self.ask_namespace(handle, answers)?;
         }
         match source {
             Source::Said(Known::Live(session)) => {
@@ -108,12 +108,12 @@ impl Gateway {
         let mut sessions = Vec::with_capacity(listed.len());
         let mut needs = Vec::new();
         for Listed { handle, .. } in listed {
-            let mut source = self.ask_namespace(*handle, answers, now);
+            let mut source = self.ask_namespace(*handle, answers);
             // The namespace may not have it yet.
             if matches!(source, Ok(Source::Nothing))
                 && self.deployment.tenant.consistency == Consistency::Strong
             {
-                source = self.ask_object(*handle, &Source::Nothing, answers, now);
+                source = self.ask_object(*handle, &Source::Nothing, answers);
             }
             match source {
                 Err(Halt::Await(lacking)) => needs.extend(lacking),

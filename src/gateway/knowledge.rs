@@ -85,7 +85,7 @@ impl Gateway {
         if let Some(known) = self.remembered(token, max_age, now) {
             return standing(known, false);
         }
-        let namespace = self.ask_namespace(token.handle, answers, now)?;
+        let namespace = self.ask_namespace(token.handle, answers)?;
         let least = self.least_version(token);
         if let Source::Said(known) = &namespace
             && !is_behind(known, least)
@@ -95,7 +95,7 @@ impl Gateway {
         match self.deployment.tenant.consistency {
             Consistency::Eventual => self.make_do(&namespace, token, answers, now),
             Consistency::Strong => {
-                match self.ask_object(token.handle, &namespace, answers, now)? {
+                match self.ask_object(token.handle, &namespace, answers)? {
                     Source::Said(known) => standing(known, false),
                     Source::Nothing => match namespace {
                         // Recorded before the tenant ordered its writes; or its cookie is ahead of
@@ -148,14 +148,15 @@ impl Gateway {
         &mut self,
         handle: Handle,
         answers: &Answers,
-        now: UnixMillis,
     ) -> Result<Source, Halt> {
         let name = RecordName::derive(&self.deployment.tenant.id, handle);
-        match answers.found(name.as_str()) {
-            None => Err(Halt::Await(vec![Need::read(name.as_str())])),
-            Some(Found::Absent) => Ok(Source::Nothing),
-            Some(Found::Unavailable) => Ok(Source::Silent),
-            Some(Found::Bytes(bytes)) => self.open(handle, &name, bytes, now),
+        let Some(answer) = answers.read(name.as_str()) else {
+            return Err(Halt::Await(vec![Need::read(name.as_str())]));
+        };
+        match answer.found {
+            Found::Absent => Ok(Source::Nothing),
+            Found::Unavailable => Ok(Source::Silent),
+            Found::Bytes(bytes) => self.open(handle, &name, bytes, answer.asked),
         }
     }
 
@@ -165,35 +166,34 @@ impl Gateway {
         handle: Handle,
         namespace: &Source,
         answers: &Answers,
-        now: UnixMillis,
     ) -> Result<Source, Halt> {
         let key = format!("read {}", handle.to_text());
-        let bytes = match answers.found(&key) {
-            None => {
-                let order = match namespace {
-                    Source::Rubbish => Order::Repair,
-                    _ => Order::Read,
-                };
-                let command = self.command(order);
-                return Err(Halt::Await(vec![command.need(
-                    &self.deployment.tenant.id,
-                    handle,
-                    key,
-                )]));
-            }
-            Some(Found::Bytes(bytes)) => bytes,
-            Some(Found::Absent | Found::Unavailable) => return Ok(Source::Silent),
+        let Some(answer) = answers.read(&key) else {
+            let order = match namespace {
+                Source::Rubbish => Order::Repair,
+                _ => Order::Read,
+            };
+            let command = self.command(order);
+            return Err(Halt::Await(vec![command.need(
+                &self.deployment.tenant.id,
+                handle,
+                key,
+            )]));
         };
-        let Some(reply) = Reply::parse(bytes) else {
+        let reply = match answer.found {
+            Found::Bytes(bytes) => Reply::parse(bytes),
+            Found::Absent | Found::Unavailable => None,
+        };
+        let Some(reply) = reply else {
             return Ok(Source::Silent);
         };
         match reply.is {
             Is::Live => {
                 let name = RecordName::derive(&self.deployment.tenant.id, handle);
-                self.open(handle, &name, &reply.sealed, now)
+                self.open(handle, &name, &reply.sealed, answer.asked)
             }
             Is::Ended => {
-                self.cache.put(handle, Known::Ended, now);
+                self.cache.put(handle, Known::Ended, answer.asked);
                 Ok(Source::Said(Known::Ended))
             }
             Is::Absent if matches!(namespace, Source::Rubbish) => Ok(Source::Rubbish),
@@ -257,7 +257,7 @@ impl Gateway {
 
     fn read_again(&self, handle: Handle, answers: &Answers) -> Option<Need> {
         let name = RecordName::derive(&self.deployment.tenant.id, handle);
-        let (_, attempts) = answers.read(name.as_str())?;
+        let attempts = answers.read(name.as_str())?.attempts;
         let at = usize::try_from(attempts.checked_sub(1)?).ok()?;
         let after_ms = STALE_RETRY_MS.get(at)?;
         Some(Need::Read {
@@ -266,18 +266,18 @@ impl Gateway {
         })
     }
 
-    /// Opens what storage holds, and learns from it.
+    /// Opens what storage held when it was `asked`, and learns from it.
     pub(super) fn open(
         &mut self,
         handle: Handle,
         name: &RecordName,
         bytes: &[u8],
-        now: UnixMillis,
+        asked: UnixMillis,
     ) -> Result<Source, Halt> {
         match codec::open(bytes, name, &self.deployment.tenant.keys) {
             Ok(entry) => {
                 let known = Known::new(entry, &self.deployment.tenant.keys);
-                Ok(Source::Said(self.cache.learn(handle, known, now)))
+                Ok(Source::Said(self.cache.learn(handle, known, asked)))
             }
             Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
             Err(unreadable) => {

@@ -1,9 +1,10 @@
 //! The request as it is handed to the edge for sending.
 
 use super::affinity::Course;
+use super::client::Client;
 use super::recognition::Visitor;
 use super::ticket::Ticket;
-use super::{Gateway, Passage, client};
+use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
 use crate::forward::headers::{Outgoing, Speaker, State};
 use crate::forward::trace::Trace;
@@ -71,12 +72,12 @@ impl Gateway {
             origin: &course.origin,
             public_base: (location.scheme, location.authority),
             trace_id: trace.id(),
-            client: if visitor.is_recorded() {
-                ("", "")
-            } else {
-                client::describe(passage.request)
-            },
             cookie_age: self.cookie_age(&visitor.session.record, passage.now).0,
+            client: if visitor.is_recorded() {
+                Client::default()
+            } else {
+                Client::of(passage.request)
+            },
         };
         let routed = engine_io::routed(location.target, &tenant.keys);
         let target = routed

@@ -102,9 +102,9 @@ impl Gateway {
 
 /// Readiness is shown by storage answering, whatever it answers.
 fn readiness(passage: &Passage<'_>) -> Result<Answer, Halt> {
-    match passage.answers.read(PROBE_KEY) {
+    match passage.answers.found(PROBE_KEY) {
         None => Err(Halt::Await(vec![Need::read(PROBE_KEY)])),
-        Some((Found::Unavailable, _)) => Err(Problem::StoreUnavailable.into()),
+        Some(Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
         Some(_) => Ok(Answer::json(200, &json!({ "status": "ready" }))),
     }
 }

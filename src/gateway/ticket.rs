@@ -5,7 +5,11 @@
 
 use core::fmt::Write as _;
 
+use super::client::Client;
 use crate::cookie::name::CookieName;
+
+/// How many fields there are.
+const FIELDS: usize = 9;
 
 /// The facts of a forwarded request that its answer needs. Not a secret from the edge, which has
 /// the cookie anyway; never leaves the isolate.
@@ -35,11 +39,10 @@ pub(super) struct Ticket<'a> {
     pub(super) public_base: (&'a str, &'a str),
     /// For the log.
     pub(super) trace_id: &'a str,
-    /// The kind of device and the country the client seems to be in; empty for a session that is
-    /// recorded already.
-    pub(super) client: (&'a str, &'a str),
     /// How many seconds the browser is to keep the cookie.
     pub(super) cookie_age: u64,
+    /// Who the client says it is; empty for a session that is recorded already.
+    pub(super) client: Client<'a>,
 }
 
 impl<'a> Ticket<'a> {
@@ -61,20 +64,29 @@ impl<'a> Ticket<'a> {
             self.public_base.0,
             self.public_base.1,
             self.trace_id,
-            self.client.0,
-            self.client.1,
+            self.client.country,
         ] {
             text.push('\t');
             text.push_str(field);
         }
-        let _ = write!(text, "\t{}", self.cookie_age);
+        // What a client says may hold a tab, so it comes last.
+        let _ = write!(text, "\t{}\t{}", self.cookie_age, self.client.agent);
         text
     }
 
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let mut fields = text.split('\t');
+        let mut fields = text.splitn(FIELDS, '\t');
         let cookie = fields.next()?;
         let flags = fields.next()?;
+        let [
+            origin,
+            scheme,
+            authority,
+            trace_id,
+            country,
+            cookie_age,
+            agent,
+        ] = core::array::from_fn(|_| fields.next());
         Some(Self {
             cookie,
             set_cookie: flags.contains('c'),
@@ -89,11 +101,14 @@ impl<'a> Ticket<'a> {
             } else {
                 CookieName::Host
             },
-            origin: fields.next()?,
-            public_base: (fields.next()?, fields.next()?),
-            trace_id: fields.next()?,
-            client: (fields.next()?, fields.next()?),
-            cookie_age: fields.next()?.parse().ok()?,
+            origin: origin?,
+            public_base: (scheme?, authority?),
+            trace_id: trace_id?,
+            cookie_age: cookie_age?.parse().ok()?,
+            client: Client {
+                country: country?,
+                agent: agent?,
+            },
         })
     }
 }
@@ -117,8 +132,11 @@ mod tests {
             origin: "blue",
             public_base: ("http", "localhost:8787"),
             trace_id: "abc",
-            client: ("phone", ""),
             cookie_age: 60,
+            client: Client {
+                country: "AT",
+                agent: "a tab\tand more",
+            },
         };
         assert_eq!(Ticket::parse(&ticket.to_text()), Some(ticket));
         assert_eq!(Ticket::parse("value\tc"), None);

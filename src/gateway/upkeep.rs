@@ -31,17 +31,14 @@ impl Gateway {
         if ticket.touch {
             needs.extend(self.touch(&verified.token, answers, now));
         } else if ticket.reread {
-            needs.extend(self.reread(&verified.token, answers, now));
+            needs.extend(self.reread(&verified.token, answers));
         }
         needs
     }
 
     fn hear(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
-        let tenant = &self.deployment.tenant;
-        let key = crate::store::directory::feed_key(&tenant.id, tenant.consistency);
-        let asked = answers.found(&key).is_some();
-        self.learn_revocations(answers, now);
-        (!asked).then(|| self.ask_revocations())
+        let asked = self.learn_revocations(answers, now);
+        (asked == 0).then(|| self.ask_revocations())
     }
 
     /// Notes that the session is in use. With KV alone the freshest copy is read first, so that a
@@ -54,16 +51,18 @@ impl Gateway {
             .unwrap_or_default()
     }
 
-    fn reread(&mut self, token: &Token, answers: &Answers, now: UnixMillis) -> Option<Need> {
+    fn reread(&mut self, token: &Token, answers: &Answers) -> Option<Need> {
         let name = RecordName::derive(&self.deployment.tenant.id, token.handle);
-        match answers.found(name.as_str()) {
-            None => return Some(Need::read(name.as_str())),
-            Some(Found::Bytes(bytes)) => {
+        let Some(answer) = answers.read(name.as_str()) else {
+            return Some(Need::read(name.as_str()));
+        };
+        match answer.found {
+            Found::Bytes(bytes) => {
                 // What cannot be read is dealt with when the copy is too old to be used.
-                let _: Result<_, Halt> = self.open(token.handle, &name, bytes, now);
+                let _: Result<_, Halt> = self.open(token.handle, &name, bytes, answer.asked);
             }
             // With KV alone nobody else can say that it is gone; a tombstone would be there.
-            Some(Found::Absent | Found::Unavailable) => {}
+            Found::Absent | Found::Unavailable => {}
         }
         None
     }

@@ -1,6 +1,7 @@
 //! Which origin a conversation belongs to.
 
 pub mod canary;
+pub mod gathering;
 pub mod health;
 pub mod load;
 pub mod pool;

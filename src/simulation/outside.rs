@@ -59,7 +59,7 @@ impl Outside {
         match need {
             Need::Read { key, .. } => {
                 let found = self.read(key);
-                answers.add(key, found);
+                answers.add(key, found, now);
             }
             Need::List { prefix } => {
                 let mut names: Vec<&str> = self
@@ -75,7 +75,7 @@ impl Outside {
                     Found::Bytes(names.join("\n").into_bytes())
                 };
                 self.feeds += usize::from(prefix.starts_with("r:"));
-                answers.add(prefix, found);
+                answers.add(prefix, found, now);
             }
             Need::Call {
                 class,
@@ -84,7 +84,7 @@ impl Outside {
                 key,
             } => {
                 let found = self.call(*class, name, command, now);
-                answers.add(key, found);
+                answers.add(key, found, now);
             }
             Need::Body { limit } => {
                 let body = self.body.clone().unwrap_or_default();

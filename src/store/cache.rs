@@ -136,29 +136,29 @@ impl Cache {
         Some(found)
     }
 
-    /// Notes what storage was told, or said last, at `now`.
-    pub fn put(&mut self, handle: Handle, known: Known, now: UnixMillis) {
+    /// Notes what storage was told, or was asked for, at `at`.
+    pub fn put(&mut self, handle: Handle, known: Known, at: UnixMillis) {
         self.old.remove(&handle);
         let slot = Slot {
             known,
-            since: now,
-            asked: now,
+            since: at,
+            asked: at,
         };
         self.insert(handle, slot);
     }
 
-    /// Notes what storage said, unless this isolate knows better: storage may be behind, so an
-    /// older version does not replace a newer one and nothing brings back what ended. Returns what
-    /// is known now.
-    pub fn learn(&mut self, handle: Handle, read: Known, now: UnixMillis) -> Known {
-        let known = match (self.get(handle, now).map(|hit| hit.known), read) {
+    /// Notes what storage said when it was `asked`, unless this isolate knows better: storage may be
+    /// behind, so an older version does not replace a newer one and nothing brings back what ended.
+    /// Returns what is known now.
+    pub fn learn(&mut self, handle: Handle, read: Known, asked: UnixMillis) -> Known {
+        let known = match (self.get(handle, asked).map(|hit| hit.known), read) {
             (Some(Known::Ended), _) => Known::Ended,
             (Some(Known::Live(own)), Known::Live(read)) if own.is_newer_than(&read) => {
                 Known::Live(own)
             }
             (_, read) => read,
         };
-        self.put(handle, known.clone(), now);
+        self.put(handle, known.clone(), asked);
         known
     }
 

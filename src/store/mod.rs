@@ -9,7 +9,7 @@ pub mod cache;
 pub mod directory;
 pub mod revocations;
 
-use crate::clock::Seconds;
+use crate::clock::{Seconds, UnixMillis};
 use crate::session::id::RecordName;
 
 /// Something the caller must do before the step can go on. Several are done at once.
@@ -96,6 +96,18 @@ struct Answer {
     key: String,
     found: Found,
     attempts: u32,
+    asked: UnixMillis,
+}
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// The last answer.
+    pub found: &'a Found,
+    /// How often it was asked for.
+    pub attempts: u32,
+    /// When it was asked for last: what was found may be that old.
+    pub asked: UnixMillis,
 }
 
 /// Why an origin did not answer.
@@ -122,17 +134,21 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Takes note of an answer; a later one for the same key replaces the earlier.
-    pub fn add(&mut self, key: &str, found: Found) {
+    /// Takes note of the answer to what was asked at `asked`; a later one for the same key replaces
+    /// the earlier. An answer is as old as its question: it waits for others, and is looked at more
+    /// than once.
+    pub fn add(&mut self, key: &str, found: Found, asked: UnixMillis) {
         match self.reads.iter_mut().find(|answer| answer.key == key) {
             Some(answer) => {
                 answer.found = found;
                 answer.attempts += 1;
+                answer.asked = asked;
             }
             None => self.reads.push(Answer {
                 key: key.to_owned(),
                 found,
                 attempts: 1,
+                asked,
             }),
         }
     }
@@ -158,19 +174,21 @@ impl Answers {
         &self.failures
     }
 
-    /// What is known of `key`, and how often it was asked for.
+    /// What is known of `key`.
     #[must_use]
-    pub fn read(&self, key: &str) -> Option<(&Found, u32)> {
-        self.reads
-            .iter()
-            .find(|answer| answer.key == key)
-            .map(|answer| (&answer.found, answer.attempts))
+    pub fn read(&self, key: &str) -> Option<Read<'_>> {
+        let answer = self.reads.iter().find(|answer| answer.key == key)?;
+        Some(Read {
+            found: &answer.found,
+            attempts: answer.attempts,
+            asked: answer.asked,
+        })
     }
 
     /// What was answered under `key`.
     #[must_use]
     pub fn found(&self, key: &str) -> Option<&Found> {
-        self.read(key).map(|(found, _)| found)
+        self.read(key).map(|read| read.found)
     }
 
     /// Whether the durable writes were acknowledged; `None` while they were not tried.

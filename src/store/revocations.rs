@@ -88,7 +88,7 @@ pub struct Revocations {
     /// The version a session's record must have at least.
     least: HashMap<Handle, (Version, Epoch)>,
     last: Epoch,
-    /// When it was last asked for and answered.
+    /// When that was asked for which was answered.
     learned: Option<UnixMillis>,
     /// When it was last asked for beside a request.
     asked: UnixMillis,
@@ -134,11 +134,11 @@ impl Revocations {
         self.asked = now;
     }
 
-    /// Notes what a namespace lists under [`prefix`] as: `r:<tenant>:<subject>:<epoch>`. What is no
-    /// such name is passed over.
+    /// Notes what a namespace listed when it was `asked`, under [`prefix`]:
+    /// `r:<tenant>:<subject>:<epoch>`. What is no such name is passed over.
     ///
     /// [`prefix`]: super::directory::revocation_prefix
-    pub fn learn_names<'a>(&mut self, names: impl Iterator<Item = &'a str>, now: UnixMillis) {
+    pub fn learn_names<'a>(&mut self, names: impl Iterator<Item = &'a str>, asked: UnixMillis) {
         for name in names {
             let mut parts = name.rsplit(':');
             let epoch = parts.next().and_then(|text| text.parse().ok()).map(Epoch);
@@ -147,15 +147,15 @@ impl Revocations {
                 self.note(subject, epoch);
             }
         }
-        self.learned = Some(now);
+        self.learned = self.learned.max(Some(asked));
     }
 
-    /// Notes what the feed said at `now`: `{"epoch": last, "revoked": [[subject, epoch], …]}`. What
+    /// Notes what the feed said when it was `asked`: `{"epoch": last, "revoked": [[subject, epoch], …]}`. What
     /// is known already stays known.
     ///
     /// # Errors
     /// [`BadFeed`] if it is not a feed; nothing is learned then.
-    pub fn learn(&mut self, feed: &[u8], now: UnixMillis) -> Result<(), BadFeed> {
+    pub fn learn(&mut self, feed: &[u8], asked: UnixMillis) -> Result<(), BadFeed> {
         let feed: Value = serde_json::from_slice(feed).map_err(|_| BadFeed)?;
         let last = feed.get("epoch").and_then(Value::as_u64).ok_or(BadFeed)?;
         let revoked = feed.get("revoked").and_then(Value::as_array);
@@ -171,8 +171,8 @@ impl Revocations {
             self.note(subject, Epoch(epoch));
         }
         self.last = self.last.max(Epoch(last));
-        self.learned = Some(now);
-        self.forget_old_sessions(now);
+        self.learned = self.learned.max(Some(asked));
+        self.forget_old_sessions(asked);
         Ok(())
     }
 

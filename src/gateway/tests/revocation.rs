@@ -429,3 +429,27 @@ fn a_list_that_names_somebody_elses_session_shows_it_to_nobody() {
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["sessions"].as_array().unwrap().len(), 1, "{body}");
 }
+
+#[test]
+fn what_is_known_of_revocations_is_as_old_as_the_question() {
+    let mut world = world("strong");
+    sign_in(&mut world, "u1");
+    world.move_to_another_isolate();
+    let mut answers = Answers::default();
+    let cookie = world.jar.clone().unwrap();
+    let packed = format!("GET\nhttps://chat.example/\ncookie\n{cookie}");
+    let Step::Await(needs) = world.gateway.admit(&packed, world.now, &answers) else {
+        panic!("an isolate that knows nothing asks");
+    };
+    world.satisfy(&needs, &mut answers);
+    // The session ends; the answers are still on their way, and come so late that they do not count.
+    let here = core::mem::replace(&mut world.gateway, gateway(&world.settings, 9));
+    world.call("POST", "/_session/logout", None, &Value::Null);
+    world.gateway = here;
+    world.wait(6);
+    world.jar = Some(cookie);
+    assert_eq!(
+        refused(world.ask("GET", "/", &[], &mut answers)),
+        (401, "session_ended".to_owned())
+    );
+}

@@ -3,7 +3,14 @@
 use super::*;
 
 impl World {
-    pub(super) fn take_effect(&mut self, task: u64, need: Need, writes: Vec<Write>, attempt: u32) {
+    pub(super) fn take_effect(
+        &mut self,
+        task: u64,
+        need: Need,
+        writes: Vec<Write>,
+        asked: u64,
+        attempt: u32,
+    ) {
         let Some((place, age)) = self.tasks.get(&task).map(|task| (task.isolate, task.age)) else {
             return;
         };
@@ -15,7 +22,7 @@ impl World {
                 } else {
                     self.namespace.get(location, key, self.now)
                 };
-                Reply::Found(key.clone(), found)
+                Reply::Found(key.clone(), found, asked)
             }
             Need::List { prefix } => {
                 let found = if self.chance(self.weather.reads) {
@@ -24,7 +31,7 @@ impl World {
                     let names = self.namespace.list(location, prefix, self.now);
                     Found::Bytes(names.join("\n").into_bytes())
                 };
-                Reply::Found(prefix.clone(), found)
+                Reply::Found(prefix.clone(), found, asked)
             }
             Need::Call {
                 class,
@@ -36,17 +43,18 @@ impl World {
                 let applied = !fails || self.chance(500);
                 let reply = applied.then(|| self.call(*class, name, command));
                 match reply.flatten().filter(|_| !fails) {
-                    Some(bytes) => Reply::Found(key.clone(), Found::Bytes(bytes)),
+                    Some(bytes) => Reply::Found(key.clone(), Found::Bytes(bytes), asked),
                     None if attempt < 2 => {
                         let again = Event::Effect {
                             task,
                             need,
                             writes,
+                            asked,
                             attempt: attempt + 1,
                         };
                         return self.schedule(600, again);
                     }
-                    None => Reply::Found(key.clone(), Found::Unavailable),
+                    None => Reply::Found(key.clone(), Found::Unavailable, asked),
                 }
             }
             Need::Body { .. } => {
@@ -58,11 +66,16 @@ impl World {
                 return self.schedule(5, Event::Go { task });
             }
             Need::Store => {
-                if let Some(at) = self.turn(place, age, &writes) {
+                // Who has gone writes nothing any more.
+                if self.isolates[place].age != age {
+                    return;
+                }
+                if let Some(at) = self.turn(place, &writes) {
                     let later = Event::Effect {
                         task,
                         need,
                         writes,
+                        asked,
                         attempt,
                     };
                     return self.schedule_at(at, later);
@@ -75,11 +88,8 @@ impl World {
     }
 
     /// Until when durable writes have to wait for their turn.
-    pub(super) fn turn(&mut self, place: usize, age: u64, writes: &[Write]) -> Option<u64> {
+    pub(super) fn turn(&mut self, place: usize, writes: &[Write]) -> Option<u64> {
         let isolate = &mut self.isolates[place];
-        if isolate.age != age {
-            return None;
-        }
         let mut at = 0;
         for write in writes {
             // An older value must not come after.

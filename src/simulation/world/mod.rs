@@ -80,6 +80,7 @@ enum Event {
         task: u64,
         need: Need,
         writes: Vec<Write>,
+        asked: u64,
         attempt: u32,
     },
     /// Its answer arrives.
@@ -95,7 +96,8 @@ enum Event {
 }
 
 enum Reply {
-    Found(String, Found),
+    /// What was found under a key, and when that was asked.
+    Found(String, Found, u64),
     Written(bool),
 }
 
@@ -301,8 +303,9 @@ impl World {
                 task,
                 need,
                 writes,
+                asked,
                 attempt,
-            } => self.take_effect(task, need, writes, attempt),
+            } => self.take_effect(task, need, writes, asked, attempt),
             Event::Answer { task, answer } => self.answer(task, answer),
             Event::Put { isolate, age, key } => self.put(isolate, age, &key),
             Event::Errand { name } => self.run_errand(&name),

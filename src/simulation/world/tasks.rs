@@ -98,6 +98,7 @@ impl World {
                 task: number,
                 need,
                 writes,
+                asked: self.now,
                 attempt: 0,
             };
             self.schedule_at(at, effect);
@@ -109,7 +110,9 @@ impl World {
             return;
         };
         match answer {
-            Reply::Found(key, found) => task.answers.add(&key, found),
+            Reply::Found(key, found, asked) => {
+                task.answers.add(&key, found, UnixMillis(asked));
+            }
             Reply::Written(acknowledged) => task.answers.set_written(acknowledged),
         }
         task.lacking -= 1;

@@ -1,0 +1,271 @@
+//! What a tenant's pool object makes of what isolates tell it about the origins. What it is told and
+//! answers is in [`super::shared`].
+//!
+//! All but the drains is in memory only: should the object be started anew, it is told again within
+//! seconds.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::clock::UnixMillis;
+
+/// How long what an isolate told counts.
+const COUNTS_MS: u64 = 10_000;
+
+/// How long it counts that an origin says it is not ready: two checks and a half.
+const CHECK_COUNTS_MS: u64 = 150_000;
+
+/// What one isolate told of one origin.
+#[derive(Clone, Copy, Debug)]
+struct Report {
+    at: UnixMillis,
+    under_way: u32,
+    reported: Option<u64>,
+    ejected_until: UnixMillis,
+}
+
+/// What is known of one origin.
+#[derive(Debug, Default)]
+struct Origin {
+    /// By isolate.
+    reports: HashMap<String, Report>,
+    /// When it said last that it is not ready; none if it is.
+    unready: Option<UnixMillis>,
+}
+
+/// What all isolates have told.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    origins: HashMap<String, Origin>,
+    /// When anything was told last.
+    told: UnixMillis,
+}
+
+/// What a command came to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Obeyed {
+    /// What the caller is told.
+    pub answer: String,
+    /// The names of the drained origins, if they changed; to be stored first.
+    pub drained: Option<Vec<String>>,
+}
+
+impl Gathering {
+    /// Whether nothing of it counts any more.
+    #[must_use]
+    pub fn is_forgotten(&self, now: UnixMillis) -> bool {
+        now.millis_since(self.told) > CHECK_COUNTS_MS
+    }
+
+    /// Obeys a command: `gather` what an isolate tells, `drain` an origin or let it be, note what was
+    /// `checked`; whatever else it says, it is answered with what is known.
+    ///
+    /// None if the command is not one.
+    pub fn obey(
+        &mut self,
+        command: &str,
+        mut drained: Vec<String>,
+        now: UnixMillis,
+    ) -> Option<Obeyed> {
+        let command: Value = serde_json::from_str(command).ok()?;
+        self.told = now;
+        let text = |name: &str| command.get(name).and_then(Value::as_str);
+        let origin = || text("origin").map(str::to_owned);
+        let isolate = text("isolate").unwrap_or_default();
+        let mut drains_changed = false;
+        match text("do")? {
+            "gather" => {
+                for told in command.get("origins")?.as_array()? {
+                    let (name, report) = read(told, now)?;
+                    let known = self.origins.entry(name).or_default();
+                    known.reports.insert(isolate.to_owned(), report);
+                }
+            }
+            "drain" => {
+                let name = origin()?;
+                let drain = command.get("drained")?.as_bool()?;
+                drains_changed = drained.contains(&name) != drain;
+                drained.retain(|other| *other != name);
+                drained.extend(drain.then_some(name));
+            }
+            "checked" => {
+                let is_ready = command.get("ready")?.as_bool()?;
+                self.origins.entry(origin()?).or_default().unready = (!is_ready).then_some(now);
+            }
+            _ => {}
+        }
+        self.forget(now);
+        let origins: Vec<Value> = self
+            .origins
+            .iter()
+            .map(|(name, known)| known.summary(name, isolate, now))
+            .collect();
+        Some(Obeyed {
+            answer: json!({ "origins": origins, "drained": drained }).to_string(),
+            drained: drains_changed.then_some(drained),
+        })
+    }
+
+    fn forget(&mut self, now: UnixMillis) {
+        for known in self.origins.values_mut() {
+            known
+                .reports
+                .retain(|_, report| now.millis_since(report.at) <= COUNTS_MS);
+            known.unready = known
+                .unready
+                .filter(|at| now.millis_since(*at) < CHECK_COUNTS_MS);
+        }
+        self.origins
+            .retain(|_, known| !known.reports.is_empty() || known.unready.is_some());
+    }
+}
+
+impl Origin {
+    /// For an isolate: what all others have under way, the last report of load, and until when the
+    /// origin is passed over: by more than half of those that know it, or because it is not ready.
+    fn summary(&self, name: &str, isolate: &str, now: UnixMillis) -> Value {
+        let others = self.reports.iter().filter(|(other, _)| *other != isolate);
+        let under_way: u32 = others.map(|(_, report)| report.under_way).sum();
+        let last = self
+            .reports
+            .values()
+            .filter(|report| report.reported.is_some())
+            .max_by_key(|report| report.at);
+        let away = || {
+            let reports = self.reports.values();
+            reports.filter(|report| report.ejected_until > now)
+        };
+        let most_agree = away().count() * 2 > self.reports.len();
+        let ejected = away().map(|report| report.ejected_until.0).max();
+        let unready = self.unready.map_or(0, |at| at.0 + CHECK_COUNTS_MS);
+        let until = ejected.filter(|_| most_agree).unwrap_or(0).max(unready);
+        json!([
+            name,
+            under_way,
+            last.and_then(|report| report.reported),
+            until
+        ])
+    }
+}
+
+/// `[name, under way, reported, ejected until]`
+fn read(told: &Value, now: UnixMillis) -> Option<(String, Report)> {
+    let name = told.get(0)?.as_str()?.to_owned();
+    Some((
+        name,
+        Report {
+            at: now,
+            under_way: u32::try_from(told.get(1)?.as_u64()?).ok()?,
+            reported: told.get(2).and_then(Value::as_u64),
+            ejected_until: UnixMillis(told.get(3)?.as_u64()?),
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    fn later(millis: u64) -> UnixMillis {
+        UnixMillis(NOW.0 + millis)
+    }
+
+    fn gather(isolate: &str, origins: &Value) -> String {
+        json!({ "do": "gather", "isolate": isolate, "origins": origins }).to_string()
+    }
+
+    fn told(gathering: &mut Gathering, command: &str, now: UnixMillis) -> Value {
+        let obeyed = gathering.obey(command, Vec::new(), now).unwrap();
+        serde_json::from_str(&obeyed.answer).unwrap()
+    }
+
+    #[test]
+    fn an_isolate_is_told_what_the_others_have_under_way_and_the_last_load() {
+        let mut gathering = Gathering::default();
+        told(
+            &mut gathering,
+            &gather("1", &json!([["a", 3, 500, 0]])),
+            NOW,
+        );
+        let second = gather("2", &json!([["a", 4, 700, 0]]));
+        let answer = told(&mut gathering, &second, later(1));
+        assert_eq!(answer["origins"], json!([["a", 3, 700, 0]]));
+        let third = gather("3", &json!([["a", 0, null, 0]]));
+        let answer = told(&mut gathering, &third, later(2));
+        assert_eq!(answer["origins"], json!([["a", 7, 700, 0]]));
+        let much_later = told(&mut gathering, &third, later(10_002));
+        assert_eq!(much_later["origins"], json!([["a", 0, null, 0]]));
+    }
+
+    #[test]
+    fn an_origin_is_passed_over_by_all_when_more_than_half_do() {
+        let mut gathering = Gathering::default();
+        let until = later(5_000).0;
+        told(
+            &mut gathering,
+            &gather("1", &json!([["a", 0, null, until]])),
+            NOW,
+        );
+        let answer = told(
+            &mut gathering,
+            &gather("2", &json!([["a", 0, null, 0]])),
+            NOW,
+        );
+        assert_eq!(answer["origins"][0][3], 0);
+        let answer = told(
+            &mut gathering,
+            &gather("3", &json!([["a", 0, null, until - 1]])),
+            NOW,
+        );
+        assert_eq!(answer["origins"][0][3], until);
+    }
+
+    #[test]
+    fn what_is_not_ready_is_passed_over_until_it_is_or_nobody_checks_any_more() {
+        let mut gathering = Gathering::default();
+        let checked = |ready| json!({ "do": "checked", "origin": "a", "ready": ready }).to_string();
+        let answer = told(&mut gathering, &checked(false), NOW);
+        assert_eq!(answer["origins"], json!([["a", 0, null, NOW.0 + 150_000]]));
+        let answer = told(&mut gathering, &checked(true), later(1));
+        assert_eq!(answer["origins"], json!([]));
+        told(&mut gathering, &checked(false), later(2));
+        let answer = told(
+            &mut gathering,
+            &json!({ "do": "tell" }).to_string(),
+            later(150_002),
+        );
+        assert_eq!(answer["origins"], json!([]));
+    }
+
+    #[test]
+    fn a_drain_is_kept_until_it_is_lifted() {
+        let mut gathering = Gathering::default();
+        let drain =
+            |drained| json!({ "do": "drain", "origin": "a", "drained": drained }).to_string();
+        let mut obey = |command: &str, drained: &[&str]| {
+            let drained = drained.iter().map(|name| (*name).to_owned()).collect();
+            gathering.obey(command, drained, NOW).unwrap().drained
+        };
+        assert_eq!(obey(&drain(true), &[]), Some(vec!["a".to_owned()]));
+        assert_eq!(obey(&drain(true), &["a"]), None);
+        assert_eq!(obey(&drain(false), &["b", "a"]), Some(vec!["b".to_owned()]));
+        assert_eq!(obey(&drain(false), &["b"]), None);
+    }
+
+    #[test]
+    fn what_is_no_command_changes_nothing() {
+        let mut gathering = Gathering::default();
+        for bad in [
+            "",
+            "{}",
+            r#"{"do":"gather"}"#,
+            r#"{"do":"gather","origins":[[1]]}"#,
+            r#"{"do":"drain"}"#,
+        ] {
+            assert_eq!(gathering.obey(bad, Vec::new(), NOW), None, "{bad}");
+        }
+    }
+}
