@@ -11,7 +11,9 @@ use crate::keys::{DeploymentKeys, KeyRing};
 use crate::route::canary::Canary;
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
-use crate::tenant::{ApiKey, Consistency, Fail, Live, LoginMode, Overload, Tenant};
+use crate::tenant::{
+    ApiKey, Consistency, Fail, Live, LoginMode, Overload, Pauses, Tenant, Timeouts,
+};
 use crate::tenant_id::TenantId;
 
 /// The shortest absolute limit: a record cannot be stored for less.
@@ -22,6 +24,9 @@ const LONGEST_LIFETIME: Seconds = Seconds(400 * 86_400);
 const SHORTEST_API_KEY: usize = 16;
 /// The most `X-Session-Data` may hold: with the rest it has to fit an origin's header limit.
 const LARGEST_DATA_HEADER: usize = 16 * 1024;
+
+/// The platform's rate limit on how many sessions an address begins, if it is bound.
+const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
 
 /// A checked deployment.
 pub struct Deployment {
@@ -104,7 +109,8 @@ impl Settings<'_> {
                 .map_err(|_| "use a number of sessions, or 0 for no limit")
         });
         let overload = self.overload();
-        let first_byte_timeout = self.duration("FIRST_BYTE_TIMEOUT", "100s");
+        let timeouts = self.timeouts();
+        let pin_idle = self.limit("PIN_IDLE");
         let live = self.one("LIVE", "pass-through", |text| match text {
             "pass-through" => Ok(Live::PassThrough),
             "watched" => Ok(Live::Watched),
@@ -170,7 +176,9 @@ impl Settings<'_> {
             strict_pins: strict_pins?,
             new_sessions_per_minute: new_sessions_per_minute?,
             overload: overload?,
-            first_byte_timeout: first_byte_timeout?,
+            timeouts: timeouts?,
+            pin_idle: pin_idle?,
+            new_sessions_are_limited: self.bindings.contains_key(NEW_SESSION_LIMITER),
             live: live?,
             allowed_origins: allowed_origins?,
         };
@@ -272,6 +280,31 @@ impl Settings<'_> {
         })
     }
 
+    fn timeouts(&mut self) -> Option<Timeouts> {
+        let first_byte = self.duration("FIRST_BYTE_TIMEOUT", "100s");
+        let handshake = self.duration("HANDSHAKE_TIMEOUT", "30s");
+        let keep_alive = self.limit("STREAM_KEEP_ALIVE");
+        let answer = self.limit("IDLE_TIMEOUT_ANSWER");
+        let stream = self.limit("IDLE_TIMEOUT_STREAM");
+        let socket = self.limit("IDLE_TIMEOUT_SOCKET");
+        Some(Timeouts {
+            first_byte: first_byte?,
+            handshake: handshake?,
+            pauses: Pauses {
+                keep_alive: keep_alive?,
+                answer: answer?,
+                stream: stream?,
+                socket: socket?,
+            },
+        })
+    }
+
+    /// A duration, or none: `0s`, the default.
+    fn limit(&mut self, name: &'static str) -> Option<Option<Seconds>> {
+        let limit = self.duration(name, "0s")?;
+        Some((limit > Seconds(0)).then_some(limit))
+    }
+
     fn fail(&mut self) -> Option<Fail> {
         let grace = self.duration("FAIL_GRACE", "15m");
         self.one("FAIL", "closed", |text| match text {
@@ -366,7 +399,7 @@ mod tests {
             "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1", "ORIGIN_KEY": "short", "ADMIN_TOKEN": "short",
             "CANARY": "v2", "CANARY_HEADER": "x", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
             "OVERLOAD_FIRST_BYTE": "x",
-            "NEW_SESSIONS_PER_MINUTE": "x",
+            "NEW_SESSIONS_PER_MINUTE": "x", "HANDSHAKE_TIMEOUT": "x", "STREAM_KEEP_ALIVE": "x", "PIN_IDLE": "x",
         }))
         .err()
         .unwrap();
@@ -385,6 +418,9 @@ mod tests {
             "OVERLOAD_LOAD",
             "OVERLOAD_IN_FLIGHT",
             "OVERLOAD_FIRST_BYTE",
+            "HANDSHAKE_TIMEOUT",
+            "STREAM_KEEP_ALIVE",
+            "PIN_IDLE",
             "LIVE",
             "ALLOWED_ORIGINS",
             "PREFIX",
@@ -396,7 +432,7 @@ mod tests {
         ]) {
             assert!(fault.contains(name), "{name}: {fault}");
         }
-        assert_eq!(faults.len(), 22);
+        assert_eq!(faults.len(), 25);
     }
 
     #[test]

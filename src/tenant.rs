@@ -67,6 +67,50 @@ pub enum Fail {
     Grace(Seconds),
 }
 
+/// How long an origin may take, route kind by route kind. Connecting is part of waiting for the
+/// headers: a Worker cannot tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until its response headers are there.
+    pub first_byte: Seconds,
+    /// Until it has accepted a WebSocket.
+    pub handshake: Seconds,
+    /// Once an answer has begun.
+    pub pauses: Pauses,
+}
+
+/// How long nothing may come, or none for any time. What has a limit is followed part by part, which
+/// costs CPU for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pauses {
+    /// After so long in an event stream a comment is sent, for whatever closes silent connections on
+    /// the way.
+    pub keep_alive: Option<Seconds>,
+    /// So long within an ordinary answer ends it.
+    pub answer: Option<Seconds>,
+    /// So long within an event stream ends it.
+    pub stream: Option<Seconds>,
+    /// So long without a message either way ends a WebSocket.
+    pub socket: Option<Seconds>,
+}
+
+impl Pauses {
+    /// In milliseconds, in the order above, apart by commas, 0 for none; empty if there is none.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        if self == Self::default() {
+            return String::new();
+        }
+        [self.keep_alive, self.answer, self.stream, self.socket]
+            .map(|limit| {
+                limit
+                    .map_or(0, |limit| limit.0.saturating_mul(1000))
+                    .to_string()
+            })
+            .join(",")
+    }
+}
+
 /// A secret that callers of an API present. Kept as a hash, so that comparing it takes the same time
 /// however much of it is right, and so that it cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -119,12 +163,17 @@ pub struct Tenant {
     pub canary: Option<Canary>,
     /// A conversation whose origin is gone waits for it instead of moving.
     pub strict_pins: bool,
+    /// How long a conversation that moved stays with the origin it moved to while it is not in use;
+    /// none: for good.
+    pub pin_idle: Option<Seconds>,
+    /// Whether the platform limits how many sessions an address begins.
+    pub new_sessions_are_limited: bool,
     /// How many sessions one address may begin in a minute, in one isolate.
     pub new_sessions_per_minute: Option<u32>,
     /// When an origin is full.
     pub overload: Overload,
-    /// How long an origin may take until its response headers are there.
-    pub first_byte_timeout: Seconds,
+    /// How long an origin may take.
+    pub timeouts: Timeouts,
     /// How closely open streams are followed.
     pub live: Live,
     /// `Origin` values accepted on a WebSocket upgrade beside the request's own.

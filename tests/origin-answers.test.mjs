@@ -135,7 +135,7 @@ test("an event stream that is followed ends with an error when the origin dies",
     { LIVE: "watched" },
   );
   const text = await (await fetch(vestibule.url)).text();
-  assert.equal(text, 'data: 1\n\nevent: error\ndata: {"code":"origin_lost"}\n\n');
+  assert.equal(text, 'data: 1\n\n\n\nevent: error\ndata: {"code":"origin_lost"}\n\n');
   await until(() => vestibule.logged("stream_broken").length === 1);
 });
 

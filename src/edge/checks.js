@@ -3,7 +3,8 @@
  * and the tenant's pool object is told.
  */
 import { healthChecks } from "./core.js";
-import { report, within } from "./waiting.js";
+import { report } from "./log.js";
+import { within } from "./waiting.js";
 
 /** How long an origin may take to say that it is ready, in milliseconds. */
 const DEADLINE = 5_000;

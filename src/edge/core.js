@@ -84,7 +84,7 @@ export function afterwards(ticket, answers) {
  * @param {string} origin
  */
 export function recovered(origin) {
-  ofInstance(() => glue.recovered(origin));
+  ofInstance(() => glue.recovered(origin, Date.now()));
 }
 
 /** The origins that are to be asked whether they are ready, and where. */

@@ -3,7 +3,7 @@
  * what its answers mean, is in `store/directory.rs`; the rules it keeps are its tables'.
  */
 import { DurableObject } from "cloudflare:workers";
-import { report } from "./waiting.js";
+import { report } from "./log.js";
 
 /** How often what has run out is deleted, in milliseconds. */
 const TIDY_EVERY = 3_600_000;

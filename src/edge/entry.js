@@ -7,10 +7,10 @@
  */
 import { checkHealth } from "./checks.js";
 import { admit, admitWith, afterwards, configure, settle, watch } from "./core.js";
-import { answered, begin, end, tell } from "./meter.js";
+import { answered, begin, end, lost, tell } from "./meter.js";
 import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
-import { watched } from "./streams.js";
+import { followed, readPauses } from "./streams.js";
 
 export { DirectoryObject } from "./directory-object.js";
 export { PoolObject } from "./pool-object.js";
@@ -90,7 +90,7 @@ async function inquire(decision, passage) {
  */
 function send(decision, passage) {
   const { request } = passage;
-  const { flags, url, firstByteMs, origin, ticket, sidSuffix, headers } = unpackForward(
+  const { flags, url, firstByteMs, pauses, origin, ticket, sidSuffix, headers } = unpackForward(
     decision,
     passage.headers,
   );
@@ -111,14 +111,14 @@ function send(decision, passage) {
         waiting = false;
         answered(origin, Date.now() - begun, response.status);
         const receiving = (/** @type {Response} */ answer) =>
-          receive(answer, flags, origin, ticket, passage);
+          receive(answer, { flags, pauses, origin, ticket }, passage);
         resolve(
           sidSuffix === "" ? receiving(response) : lengthenSid(response, sidSuffix).then(receiving),
         );
       },
       () => {
         waiting = false;
-        end(origin);
+        lost(origin);
         resolve(fail(origin, body ? "cut" : "lost", passage));
       },
     );
@@ -155,23 +155,24 @@ function fail(origin, how, passage) {
 /**
  * Hands the origin's answer on: untouched when nothing about it is ours to change.
  * @param {Response} response
- * @param {string} flags
- * @param {string} origin
- * @param {string} ticket
+ * @param {{ flags: string, pauses: string, origin: string, ticket: string }} decision
  * @param {Passage} passage
  */
-function receive(response, flags, origin, ticket, passage) {
+function receive(response, { flags, pauses, origin, ticket }, passage) {
   const { env, context, request } = passage;
   if (response.status >= 520 && wasUnsent(response) && request.body === null) {
     return fail(origin, "unsent", passage);
   }
   if (flags.includes("a")) context.waitUntil(keepUp(ticket, env, context));
-  const seen = flags.includes("w")
-    ? watched(response, () => lookAfter(ticket, env, context), {
-        opened: () => begin(origin),
-        closed: () => end(origin),
-      })
-    : response;
+  const isWatched = flags.includes("w");
+  const seen =
+    isWatched || pauses !== ""
+      ? followed(response, {
+          look: isWatched ? () => lookAfter(ticket, env, context) : undefined,
+          count: { opened: () => begin(origin), closed: () => end(origin) },
+          pauses: readPauses(pauses),
+        })
+      : response;
   return flags.includes("s") || concernsUs(seen) ? settled(seen, ticket, env, context) : seen;
 }
 

@@ -14,7 +14,7 @@ const NEWEST = 0.1;
 /** @type {Map<string, { underWay: number, firstByteMs: number }>} by the origin's name */
 const origins = new Map();
 
-/** Origins whose last answer was a gateway error: the core hears of those anyway. */
+/** Origins whose last answer was a gateway error, or did not come: the core hears of those anyway. */
 const faulty = new Set();
 
 let isTold = true;
@@ -39,6 +39,15 @@ export function begin(origin) {
 /** @param {string} origin */
 export function end(origin) {
   of(origin).underWay -= 1;
+}
+
+/**
+ * No answer will come.
+ * @param {string} origin
+ */
+export function lost(origin) {
+  end(origin);
+  faulty.add(origin);
 }
 
 /**

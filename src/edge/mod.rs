@@ -190,10 +190,10 @@ pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
 
 /// Takes note that an origin that has answered with a gateway error before has answered well.
 #[wasm_bindgen]
-pub fn recovered(origin: &str) {
+pub fn recovered(origin: &str, now: f64) {
     ISOLATE.with_borrow_mut(|isolate| {
         if let Isolate::Ready(gateway) = isolate {
-            gateway.recovered(origin);
+            gateway.recovered(origin, millis(now));
         }
     });
 }

@@ -3,8 +3,10 @@
  * one decision are met at once.
  */
 import { takeWrites } from "./core.js";
+import { report } from "./log.js";
 import { call } from "./objects.js";
 import { list, read, write, writeDurably } from "./storage.js";
+import { within } from "./waiting.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
 
@@ -51,12 +53,30 @@ async function meet(need, env, request) {
   const [letter, ...fields] = need.split("\t");
   if (letter === "r") return read(env.SESSIONS, fields[0], Number(fields[1]));
   if (letter === "l") return list(env.SESSIONS, fields[0]);
+  if (letter === "m") return limit(env, fields[0]);
   if (letter === "b") return body(request, Number(fields[0]));
   if (letter === "s") {
     return { kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) };
   }
   const [key, binding, name, command] = fields;
   return call(env, binding, name, command, key);
+}
+
+/**
+ * The platform's rate limit on new sessions.
+ * @param {Env} env
+ * @param {string} key
+ * @returns {Promise<Answer>}
+ */
+async function limit(env, key) {
+  const asked = Date.now();
+  try {
+    const { success } = await within(500, env.NEW_SESSION_LIMITER.limit({ key }));
+    return { kind: "found", key, bytes: new TextEncoder().encode(success ? "1" : "0"), asked };
+  } catch (error) {
+    report("limiter_failed", error);
+    return { kind: "unavailable", key, asked };
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Calls to Durable Objects: repeated where that is safe and of use, and shared where they are equal. */
-import { pause, report, shared, within } from "./waiting.js";
+import { report } from "./log.js";
+import { pause, shared, within } from "./waiting.js";
 
 /** How long all attempts together may take, in milliseconds. */
 const DEADLINE = 2_000;

@@ -16,17 +16,17 @@ export function packRequest(request, headers) {
 }
 
 /** Where the values of our headers begin among the lines of a decision to forward. */
-const OWN_AT = 7;
+const OWN_AT = 8;
 
 /**
- * A decision to forward: `F` and flags, URL, first-byte limit, origin, ticket, what an Engine.IO `sid`
- * is made longer by, which of the client's headers pass, then the values of ours.
+ * A decision to forward: `F` and flags, URL, first-byte limit, how long pauses may be, origin, ticket,
+ * what an Engine.IO `sid` is made longer by, which of the client's headers pass, then the values of ours.
  * @param {string} text
  * @param {[string, string][]} received the client's headers
  */
 export function unpackForward(text, received) {
   const lines = text.split("\n");
-  const kept = lines[6];
+  const kept = lines[7];
   /** @type {Record<string, string>} */
   const headers = {};
   for (let at = 0; at < OWN_HEADERS.length; at += 1) {
@@ -36,8 +36,17 @@ export function unpackForward(text, received) {
   for (let at = 0; at < received.length; at += 1) {
     if (kept[at] === "+") headers[received[at][0]] = received[at][1];
   }
-  const [flags, url, firstByteMs, origin, ticket, sidSuffix] = lines;
-  return { flags, url, firstByteMs: Number(firstByteMs), origin, ticket, sidSuffix, headers };
+  const [flags, url, firstByteMs, pauses, origin, ticket, sidSuffix] = lines;
+  return {
+    flags,
+    url,
+    firstByteMs: Number(firstByteMs),
+    pauses,
+    origin,
+    ticket,
+    sidSuffix,
+    headers,
+  };
 }
 
 /**

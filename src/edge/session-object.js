@@ -11,7 +11,8 @@ import {
   objectResumed,
   objectUnannounced,
 } from "./core.js";
-import { report, within } from "./waiting.js";
+import { report } from "./log.js";
+import { within } from "./waiting.js";
 
 /** How long an errand may take, in milliseconds. */
 const DEADLINE = 5_000;

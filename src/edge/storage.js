@@ -3,7 +3,8 @@
  * acknowledged or was not.
  */
 
-import { pause, report, shared, within } from "./waiting.js";
+import { report } from "./log.js";
+import { pause, shared, within } from "./waiting.js";
 
 /** The shortest time KV may serve a read from its location's cache, in seconds. */
 const CACHE_TTL = 30;

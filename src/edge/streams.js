@@ -1,59 +1,89 @@
 /**
- * Event streams and WebSockets that are followed while they are open.
+ * Event streams, WebSockets and other answers that are followed while they are open.
  *
  * A stream the origin breaks off looks, handed on, like one that ended well. Followed, it ends with an
- * `event: error`, so that the page knows the answer is incomplete. And what is open is closed soon
- * after its session is over: a stream with an `event: session`, a socket with the code 4401. The pump
- * of an event stream is the runtime's own: no JavaScript runs per event.
+ * `event: error`, so that the page knows the answer is incomplete. What is open is closed soon after
+ * its session is over: a stream with an `event: session`, a socket with the code 4401. And what is
+ * silent for too long is ended, or kept alive, where a limit says so.
  */
-import { pause } from "./waiting.js";
-
-/** @typedef {() => Promise<{ afterMs: number } | { over: string }>} Look whether the session lives */
+import { warn } from "./log.js";
+import { pump } from "./pump.js";
+import { watchedSocket } from "./sockets.js";
+import { keepVigil } from "./vigil.js";
 
 /** @typedef {{ opened: () => void, closed: () => void }} Count what is open */
 
-/** Close codes (RFC 6455 section 7.4) that say what an endpoint may not say itself. */
-const NO_CODE = 1005;
-const LOST = 1006;
-
-/** A service restart: clients that know it come back. */
-const RESTART = 1012;
-
-/** Our own: like the status 401. */
-const SESSION_OVER = 4401;
+/**
+ * How long pauses may be, in milliseconds; 0 for any time.
+ * @typedef {{ keepAlive: number, answer: number, stream: number, socket: number }} Pauses
+ */
 
 /**
- * The answer, followed if it stays open.
- * @param {Response} response
- * @param {Look} look
- * @param {Count} count
+ * @typedef {object} Watch
+ * @property {import("./vigil.js").Look | undefined} look none if the session does not matter
+ * @property {Count} count
+ * @property {Pauses} pauses
  */
-export function watched(response, look, count) {
-  if (response.webSocket) return watchedSocket(response, response.webSocket, look, count);
-  const type = response.headers.get("content-type") ?? "";
-  if (!response.body || !type.startsWith("text/event-stream")) return response;
-  const { readable, writable } = new IdentityTransformStream();
-  follow(response.body, writable, look, count);
+
+/**
+ * From the text of a decision; see `Pauses::to_text` in `tenant.rs`.
+ * @param {string} text
+ * @returns {Pauses}
+ */
+export function readPauses(text) {
+  const [keepAlive = 0, answer = 0, stream = 0, socket = 0] =
+    text === "" ? [] : text.split(",").map(Number);
+  return { keepAlive, answer, stream, socket };
+}
+
+/**
+ * The answer, followed if there is a reason to.
+ * @param {Response} response
+ * @param {Watch} watch
+ */
+export function followed(response, watch) {
+  const { look, pauses } = watch;
+  if (response.webSocket) {
+    return look || pauses.socket > 0
+      ? watchedSocket(response, response.webSocket, watch)
+      : response;
+  }
+  if (!response.body) return response;
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+  const isFollowed = isStream
+    ? look || pauses.stream > 0 || pauses.keepAlive > 0
+    : pauses.answer > 0;
+  if (!isFollowed) return response;
+  const length = isStream ? null : response.headers.get("content-length");
+  const { readable, writable } =
+    length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+  if (isStream) followStream(response.body, writable, watch);
+  else followAnswer(response.body, writable, pauses.answer);
   return new Response(readable, response);
 }
 
 /**
  * @param {ReadableStream} source
  * @param {WritableStream} sink
- * @param {Look} look
- * @param {Count} count
+ * @param {Watch} watch
  */
-async function follow(source, sink, look, count) {
+async function followStream(source, sink, { look, count, pauses }) {
   count.opened();
   const end = new AbortController();
-  const vigil = keepVigil(look, (reason) => end.abort(reason));
+  const vigil = look && keepVigil(look, (reason) => end.abort(reason));
+  const { keepAlive, stream: idle } = pauses;
   try {
-    await source.pipeTo(sink, { preventAbort: true, signal: end.signal });
-  } catch {
+    // The pump is the runtime's own if it can be: then no JavaScript runs per event.
+    await (keepAlive > 0 || idle > 0
+      ? pump(source, sink, { keepAlive, idle, signal: end.signal })
+      : source.pipeTo(sink, { preventAbort: true, signal: end.signal }));
+  } catch (error) {
     const over = end.signal.aborted;
+    // Two line breaks, because the origin may have been in the middle of an event.
+    const code = error === "idle" ? "origin_idle" : "origin_lost";
     const last = over
       ? `\n\nevent: session\ndata: {"code":"${end.signal.reason}"}\n\n`
-      : 'event: error\ndata: {"code":"origin_lost"}\n\n';
+      : `\n\nevent: error\ndata: {"code":"${code}"}\n\n`;
     // Either side may have gone; writing to a client that left fails, and that is fine.
     const writer = sink.getWriter();
     await writer
@@ -63,89 +93,21 @@ async function follow(source, sink, look, count) {
     warn(over ? "stream_closed" : "stream_broken");
   } finally {
     count.closed();
-    vigil.end();
+    vigil?.end();
   }
 }
 
 /**
- * @param {Response} response
- * @param {WebSocket} origin
- * @param {Look} look
- * @param {Count} count
+ * @param {ReadableStream} source
+ * @param {WritableStream} sink
+ * @param {number} idle
  */
-function watchedSocket(response, origin, look, count) {
-  count.opened();
-  let isCounted = true;
-  const ended = () => {
-    if (isCounted) count.closed();
-    isCounted = false;
-    vigil.end();
-  };
-  const [client, server] = Object.values(new WebSocketPair());
-  const vigil = keepVigil(look, (reason) => {
-    server.close(SESSION_OVER, reason);
-    origin.close(SESSION_OVER, reason);
-    warn("socket_closed");
-  });
-  for (const [from, to] of [
-    [origin, server],
-    [server, origin],
-  ]) {
-    from.binaryType = "arraybuffer";
-    from.accept();
-    from.addEventListener("message", ({ data }) => to.send(data));
-    from.addEventListener("close", ({ code, reason }) => {
-      ended();
-      close(to, code, reason);
-    });
-    from.addEventListener("error", () => {
-      ended();
-      close(to, LOST, "");
-    });
-  }
-  const { status, headers } = response;
-  return new Response(null, { status, headers, webSocket: client });
-}
-
-/**
- * @param {WebSocket} socket
- * @param {number} code
- * @param {string} reason
- */
-function close(socket, code, reason) {
+async function followAnswer(source, sink, idle) {
   try {
-    if (code === NO_CODE) socket.close();
-    else if (code === LOST) socket.close(RESTART, "connection lost");
-    else socket.close(code, reason);
+    await pump(source, sink, { keepAlive: 0, idle });
   } catch {
-    // It is closed already.
+    // Cut short, so that the client can tell.
+    await sink.abort("incomplete").catch(() => {});
+    warn("answer_broken");
   }
-}
-
-/**
- * Looks now and then until it is over or ended.
- * @param {Look} look
- * @param {(reason: string) => void} over
- */
-function keepVigil(look, over) {
-  let open = true;
-  const keep = async () => {
-    while (open) {
-      const seen = await look();
-      if (!open) return;
-      if ("over" in seen) return over(seen.over);
-      await pause(seen.afterMs);
-    }
-  };
-  keep().catch(() => warn("vigil_broken"));
-  return {
-    end() {
-      open = false;
-    },
-  };
-}
-
-/** @param {string} event */
-function warn(event) {
-  console.warn(JSON.stringify({ level: "warn", event }));
 }

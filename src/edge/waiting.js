@@ -52,13 +52,3 @@ export async function shared(question, ask) {
   own.then(forget, forget);
   return own;
 }
-
-/**
- * @param {string} event
- * @param {unknown} error
- */
-export function report(event, error) {
-  // The platform's messages hold a status ("429 Too Many Requests"), never a key or a value.
-  const detail = error instanceof Error ? error.message : "unknown";
-  console.warn(JSON.stringify({ level: "warn", event, detail }));
-}

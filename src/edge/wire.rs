@@ -23,8 +23,8 @@ pub(super) fn step(step: &Step) -> String {
     }
 }
 
-/// `F` and flags, URL, first-byte limit, origin, ticket, what an Engine.IO `sid` is made longer by,
-/// which of the client's headers pass, then the values of ours in the order of [`headers::OWN`].
+/// `F` and flags, URL, first-byte limit, how long pauses may be, origin, ticket, what an Engine.IO
+/// `sid` is made longer by, which of the client's headers pass, then the values of ours in the order of [`headers::OWN`].
 fn forward(forward: &Forward) -> String {
     let Outgoing { kept, own } = &forward.headers;
     let mut text = String::with_capacity(own.len() + forward.url.len() + 384);
@@ -41,7 +41,13 @@ fn forward(forward: &Forward) -> String {
     text.push('\n');
     text.push_str(&forward.url);
     let _ = write!(text, "\n{}\n", forward.first_byte_ms);
-    for field in [&forward.origin, &forward.ticket, &forward.sid_suffix, kept] {
+    for field in [
+        &forward.pauses,
+        &forward.origin,
+        &forward.ticket,
+        &forward.sid_suffix,
+        kept,
+    ] {
         text.push_str(field);
         text.push('\n');
     }
@@ -79,6 +85,7 @@ pub(super) fn needs(needs: &[Need]) -> String {
                 };
                 write!(text, "\nc\t{key}\t{class}\t{name}\t{command}")
             }
+            Need::Limit { key } => write!(text, "\nm\t{key}"),
             Need::Body { limit } => write!(text, "\nb\t{limit}"),
             Need::Store => write!(text, "\ns"),
         };

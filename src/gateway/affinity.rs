@@ -1,5 +1,6 @@
 //! Which origin gets the request: the one that holds the conversation, while it can be reached.
 
+use super::knowledge::PROPAGATION;
 use super::recognition::Visitor;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
@@ -7,6 +8,7 @@ use crate::clock::UnixMillis;
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
 use crate::session::id::Handle;
+use crate::session::record::Record;
 use crate::store::Failure;
 use crate::telemetry::log::{Event, Level};
 
@@ -41,7 +43,10 @@ impl Gateway {
         let pool = &self.deployment.tenant.pool;
         let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
         let hashed = self.hashed(record.handle);
-        let home = pinned.or(hashed).ok_or(Problem::OriginUnreachable)?;
+        let last = pinned.or(hashed).ok_or(Problem::OriginUnreachable)?;
+        let home = hashed
+            .filter(|_| pinned.is_some() && self.has_rested(record, passage.now))
+            .unwrap_or(last);
 
         let failed = |origin: &Origin| is_gone(&origin.name, passage.answers.failures());
         let usable = |origin: &Origin| {
@@ -50,7 +55,8 @@ impl Gateway {
         let chosen = if usable(home) {
             Some(home)
         } else if self.deployment.tenant.strict_pins && self.is_open(home) {
-            return Err(Problem::OriginUnreachable.into());
+            // Whatever it answers is better than another's answer.
+            Some(home).filter(|home| !failed(home))
         } else {
             // Its own release first, then any. When all are ejected, one that has not failed this
             // request is still worth it.
@@ -66,11 +72,30 @@ impl Gateway {
         let chosen = chosen.ok_or(Problem::OriginUnreachable)?;
         let pin = (Some(chosen) != hashed).then_some(chosen.name.as_str());
         let lost_home = record.pin.is_some() && pinned.is_none();
-        Ok(Course {
+        let course = Course {
             origin: chosen.name.clone(),
             base: chosen.base.clone(),
-            takeover: !visitor.is_new && (chosen != home || lost_home),
+            takeover: !visitor.is_new && (chosen != last || lost_home),
             pin: pin != record.pin.as_deref(),
+        };
+        // Nobody can be reached: one request a second finds out whether that is still so.
+        if self.health.is_lost(&course.origin, passage.now)
+            && !self.health.may_knock(&course.origin, passage.now)
+        {
+            return Err(Problem::OriginUnreachable.into());
+        }
+        Ok(course)
+    }
+
+    /// Whether a conversation that moved was not in use for so long that it may return to where it
+    /// belongs. Use is noted now and then only, and may be known here late.
+    fn has_rested(&self, record: &Record, now: UnixMillis) -> bool {
+        let tenant = &self.deployment.tenant;
+        tenant.pin_idle.is_some_and(|idle| {
+            let noted_every = tenant
+                .lifetime
+                .touch_interval(&record.span(), record.spread());
+            now.seconds() >= record.seen + idle + noted_every + PROPAGATION
         })
     }
 
@@ -109,8 +134,12 @@ impl Gateway {
     }
 
     /// Whether an origin is passed over for what happened to it. When more than half of them are,
-    /// something else is wrong, and passing them over would only crush the rest.
+    /// something else is wrong, and passing them over would only crush the rest; but not those that
+    /// cannot be reached, which help nobody.
     pub(super) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
+        if self.health.is_lost(&origin.name, now) {
+            return true;
+        }
         let is_away = |origin: &Origin| {
             self.health.is_ejected(&origin.name, now) || self.shared.is_ejected(&origin.name, now)
         };
@@ -139,7 +168,9 @@ impl Gateway {
         };
         let retry = repeatable && failures.len() < MOST_TRIES;
         let is_news = match failure {
-            _ if is_gone(origin, failures) => self.health.eject(origin, passage.now),
+            _ if is_gone(origin, failures) || self.health.is_lost(origin, passage.now) => {
+                self.health.lose(origin, passage.now)
+            }
             Failure::TimedOut => self.health.fault(origin, passage.now),
             Failure::Lost | Failure::Cut | Failure::Unsent => false,
         };

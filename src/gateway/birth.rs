@@ -14,6 +14,7 @@ use crate::inbound::rate_limit::Verdict;
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
 use crate::session::id::{Handle, SessionId};
+use crate::store::{Found, Need};
 use crate::telemetry::log::{Event, Level};
 
 /// How many handles of the right release are drawn at most: enough to find, nearly always, an origin
@@ -22,6 +23,9 @@ const MOST_DRAWN: usize = 1_024;
 
 /// After so many one acceptable draw is enough, and one whose origin is away is better than none.
 const PATIENTLY_DRAWN: usize = 32;
+
+/// How many seconds to wait when the platform's limit is passed: the longer of its two periods.
+const LIMITED_FOR: u64 = 60;
 
 impl Gateway {
     /// An id for a new session, of a handle whose origin can take one.
@@ -38,12 +42,29 @@ impl Gateway {
         Ok(id)
     }
 
-    /// Only an address that somebody vouches for can be held to account.
+    /// Only an address that somebody vouches for can be held to account. The platform counts for a
+    /// whole location, this isolate for itself.
     fn limit_births(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
-        let address = passage.request.client_address();
         // A step that is asked again begins the same session.
         let is_first_ask = passage.answers.failures().is_empty();
-        let (Some(limit), Some(address), true) = (&mut self.births, address, is_first_ask) else {
+        let Some(address) = passage.request.client_address().filter(|_| is_first_ask) else {
+            return Ok(());
+        };
+        if self.deployment.tenant.new_sessions_are_limited {
+            match passage.answers.found(address) {
+                None => {
+                    let key = address.to_owned();
+                    return Err(Halt::Await(vec![Need::Limit { key }]));
+                }
+                Some(Found::Bytes(verdict)) if verdict == b"0" => {
+                    self.note(Event::new(Level::Warn, "new_sessions_limited"));
+                    return Err(Problem::TooManySessions(LIMITED_FOR).into());
+                }
+                // Who cannot be asked has refused nobody.
+                Some(_) => {}
+            }
+        }
+        let Some(limit) = &mut self.births else {
             return Ok(());
         };
         match limit.count(address, passage.now) {

@@ -194,8 +194,8 @@ impl Gateway {
     }
 
     /// Takes note that an origin, which has answered with a gateway error before, has answered well.
-    pub fn recovered(&mut self, origin: &str) {
-        self.health.answered(origin);
+    pub fn recovered(&mut self, origin: &str, now: UnixMillis) {
+        self.health.answered(origin, now);
     }
 
     /// Takes note of what this isolate has under way: a line for each origin with its name, how

@@ -25,6 +25,8 @@ pub struct Forward {
     pub origin: String,
     /// Milliseconds the origin may take for its response headers.
     pub first_byte_ms: u64,
+    /// [`Pauses::to_text`](crate::tenant::Pauses::to_text).
+    pub pauses: String,
     /// The answer must be settled whatever its headers are.
     pub settle: bool,
     /// [`Gateway::afterwards`] has something to do.
@@ -99,7 +101,14 @@ impl Gateway {
             headers,
             ticket: ticket.to_text(),
             origin: course.origin.clone(),
-            first_byte_ms: tenant.first_byte_timeout.0.saturating_mul(1000),
+            first_byte_ms: if passage.request.is_websocket() {
+                tenant.timeouts.handshake
+            } else {
+                tenant.timeouts.first_byte
+            }
+            .0
+            .saturating_mul(1000),
+            pauses: tenant.timeouts.pauses.to_text(),
             settle: visitor.set_cookie || course.pin,
             afterwards: touch || visitor.reread || visitor.refeed || share,
             watched: tenant.live == Live::Watched,

@@ -116,7 +116,7 @@ impl Gateway {
                 self.note(event.with("reason", "gateway_errors"));
             }
         } else {
-            self.health.answered(ticket.origin);
+            self.health.answered(ticket.origin, now);
         }
         for (name, metrics) in headers {
             if *name == LOAD {

@@ -2,6 +2,7 @@
 //!
 //! Passive health checking after Envoy's outlier detection: an origin that cannot be reached is
 //! ejected at once, one that answers with gateway errors after some in a row; for longer each time.
+//! What cannot be reached is knocked at once a second meanwhile, and is back with its first answer.
 //! What comes back starts slowly: it gets fewer of the new sessions for a while.
 
 use std::collections::HashMap;
@@ -14,6 +15,8 @@ const EJECTED_MS: u64 = 5_000;
 const LONGEST_EJECTED_MS: u64 = 300_000;
 /// So many gateway errors in a row eject.
 const FAULTS_THAT_EJECT: u32 = 5;
+/// How often one that cannot be reached is knocked at.
+const KNOCK_EVERY_MS: u64 = 1_000;
 /// How long an origin that came back gets fewer new sessions.
 const SLOW_START_MS: u64 = 30_000;
 
@@ -25,6 +28,10 @@ struct State {
     ejections: u32,
     /// Passed over until then.
     until: UnixMillis,
+    /// It is passed over because it cannot be reached.
+    is_lost: bool,
+    /// When it was last sent something while it was passed over.
+    knocked: UnixMillis,
 }
 
 /// The origins' health as one isolate knows it, by name. Holds at most one entry per origin.
@@ -33,7 +40,16 @@ pub struct Health(HashMap<String, State>);
 
 impl Health {
     /// The origin could not be reached. Whether it was ejected by that.
-    pub fn eject(&mut self, origin: &str, now: UnixMillis) -> bool {
+    pub fn lose(&mut self, origin: &str, now: UnixMillis) -> bool {
+        let ejected = self.eject(origin, now);
+        if let Some(state) = self.0.get_mut(origin) {
+            state.is_lost = true;
+            state.knocked = now;
+        }
+        ejected
+    }
+
+    fn eject(&mut self, origin: &str, now: UnixMillis) -> bool {
         let state = self.0.entry(origin.to_owned()).or_default();
         if now < state.until {
             return false;
@@ -45,6 +61,7 @@ impl Health {
         state.until = UnixMillis(now.0 + doubled.min(LONGEST_EJECTED_MS));
         state.ejections += 1;
         state.faults = 0;
+        state.is_lost = false;
         true
     }
 
@@ -56,10 +73,34 @@ impl Health {
     }
 
     /// The origin answered.
-    pub fn answered(&mut self, origin: &str) {
+    pub fn answered(&mut self, origin: &str, now: UnixMillis) {
         if let Some(state) = self.0.get_mut(origin) {
             state.faults = 0;
+            if state.is_lost {
+                state.is_lost = false;
+                state.until = state.until.min(now);
+            }
         }
+    }
+
+    /// Whether the origin is passed over because it cannot be reached.
+    #[must_use]
+    pub fn is_lost(&self, origin: &str, now: UnixMillis) -> bool {
+        let lost = |state: &State| state.is_lost && now < state.until;
+        !self.0.is_empty() && self.0.get(origin).is_some_and(lost)
+    }
+
+    /// Whether a request may be sent to an origin that cannot be reached, to find out whether it is
+    /// back. Says so once in a while.
+    pub fn may_knock(&mut self, origin: &str, now: UnixMillis) -> bool {
+        let Some(state) = self.0.get_mut(origin) else {
+            return true;
+        };
+        let due = now.millis_since(state.knocked) >= KNOCK_EVERY_MS;
+        if due {
+            state.knocked = now;
+        }
+        due
     }
 
     /// Whether the origin is passed over now.
@@ -128,13 +169,31 @@ mod tests {
             for _ in 0..4 {
                 assert!(!health.fault("a", at(0)));
             }
-            health.answered("a");
+            health.answered("a", at(0));
         }
         for _ in 0..4 {
             health.fault("a", at(0));
         }
         assert!(health.fault("a", at(0)));
         assert!(health.is_ejected("a", at(4)));
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_knocked_at_once_a_second_and_back_with_its_first_answer() {
+        let mut health = Health::default();
+        health.lose("a", at(0));
+        let knocks =
+            (0..40).filter(|tenth| health.may_knock("a", UnixMillis(at(0).0 + tenth * 100)));
+        assert_eq!(knocks.count(), 3);
+        assert!(health.is_lost("a", at(4)));
+        health.answered("a", at(4));
+        assert!(!health.is_lost("a", at(4)) && !health.is_ejected("a", at(4)));
+        assert_eq!(health.share("a", at(4)), 10, "it starts slowly");
+        // What answers with errors is not back for having answered.
+        for _ in 0..5 {
+            health.fault("b", at(0));
+        }
+        assert!(health.is_ejected("b", at(0)) && !health.is_lost("b", at(0)));
     }
 
     #[test]

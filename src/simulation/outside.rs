@@ -35,6 +35,8 @@ pub(crate) struct Outside {
     pub(crate) silent: Silent,
     /// The record goes no further than its object.
     pub(crate) holds_back: bool,
+    /// The platform's limit on new sessions is passed.
+    pub(crate) is_limited: bool,
     pub(crate) reads: usize,
     pub(crate) calls: usize,
     pub(crate) feeds: usize,
@@ -85,6 +87,10 @@ impl Outside {
             } => {
                 let found = self.call(*class, name, command, now);
                 answers.add(key, found, now);
+            }
+            Need::Limit { key } => {
+                let verdict = if self.is_limited { b"0" } else { b"1" };
+                answers.add(key, Found::Bytes(verdict.to_vec()), now);
             }
             Need::Body { limit } => {
                 let body = self.body.clone().unwrap_or_default();

@@ -38,6 +38,12 @@ pub enum Need {
         /// What its answer is filed under.
         key: String,
     },
+    /// Ask the platform's rate limit on new sessions; what it says is filed under the key: `1` for
+    /// within the limit, `0` for over it.
+    Limit {
+        /// Whose count.
+        key: String,
+    },
     /// Read the request's body.
     Body {
         /// The most bytes that are taken.

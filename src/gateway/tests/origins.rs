@@ -272,7 +272,9 @@ fn gateway_errors_in_a_row_eject_an_origin_and_other_errors_do_not() {
 fn when_most_origins_are_ejected_none_is_passed_over() {
     let mut world = World::new(&json!({}));
     for name in ["a", "b", "c"] {
-        world.gateway.health.eject(name, world.now);
+        for _ in 0..5 {
+            world.gateway.health.fault(name, world.now);
+        }
     }
     let places = placed(&mut world, 100);
     assert_eq!(places.len(), 3, "{places:?}");
@@ -311,4 +313,102 @@ fn an_address_begins_so_many_sessions_a_minute_and_goes_on_with_those() {
     world.jar = None;
     world.wait(60);
     forwarded(from(&mut world, "192.0.2.1"));
+}
+
+#[test]
+fn an_address_over_the_platforms_limit_begins_no_session_and_goes_on_with_those_it_has() {
+    let mut world = World::new(&json!({ "NEW_SESSION_LIMITER": true }));
+    let headers = [("cf-connecting-ip", "192.0.2.1")];
+    let ask = |world: &mut World| world.ask("GET", "/", &headers, &mut Answers::default());
+    let first = forwarded(ask(&mut world));
+    world.answer(&first, "");
+    world.outside.is_limited = true;
+    forwarded(ask(&mut world));
+    world.jar = None;
+    assert_eq!(
+        refused(ask(&mut world)),
+        (429, "too_many_sessions".to_owned())
+    );
+}
+
+/// A conversation whose server is gone, moved, and the server back.
+fn moved(settings: &Value) -> (World, String, String) {
+    let mut world = World::new(settings);
+    let home = world.exchange("").origin;
+    let mut answers = Answers::default();
+    answers.add_failure(&home, Failure::Unsent);
+    let moved = forwarded(world.ask("GET", "/", &[], &mut answers));
+    world.answer(&moved, "");
+    world.wait(10);
+    let there = world.visit();
+    world.keep_up(&there);
+    assert_eq!(there.origin, moved.origin, "nothing calls it back");
+    (world, home, moved.origin)
+}
+
+#[test]
+fn a_conversation_that_moved_stays_where_it_is_for_good() {
+    let (mut world, _, there) = moved(&json!({ "SESSION_IDLE": "8h" }));
+    world.wait(7 * 3600);
+    assert_eq!(world.visit().origin, there);
+}
+
+#[test]
+fn a_conversation_that_moved_returns_when_it_has_rested_and_never_before() {
+    let settings = json!({ "SESSION_IDLE": "8h", "PIN_IDLE": "30m" });
+    let (mut world, home, there) = moved(&settings);
+    // In use: every twenty minutes for three hours, in whatever isolate.
+    for _ in 0..9 {
+        world.wait(20 * 60);
+        world.move_to_another_isolate();
+        let visit = world.visit();
+        assert_eq!(visit.origin, there);
+        world.keep_up(&visit);
+    }
+    world.wait(2 * 3600);
+    world.move_to_another_isolate();
+    let returned = world.visit();
+    assert_eq!(returned.origin, home);
+    assert_eq!(told(&returned, "x-session-state"), Some("takeover"));
+    world.answer(&returned, "");
+    world.move_to_another_isolate();
+    let next = world.visit();
+    assert_eq!(next.origin, home);
+    assert_eq!(told(&next, "x-session-state"), Some("active"));
+}
+
+#[test]
+fn when_nobody_can_be_reached_each_is_knocked_at_once_a_second() {
+    let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1,b=http://b:1" }));
+    let mut attempts = 0;
+    let mut refusals = 0;
+    // Fifty requests a second for twenty seconds, all of whose connections are refused.
+    for _ in 0..1_000 {
+        world.jar = None;
+        let mut answers = Answers::default();
+        loop {
+            match world.ask("GET", "/", &[], &mut answers) {
+                Step::Forward(forward) => {
+                    attempts += 1;
+                    answers.add_failure(&forward.origin, Failure::Lost);
+                }
+                step => {
+                    assert_eq!(refused(step), (502, "origin_unreachable".to_owned()));
+                    refusals += 1;
+                    break;
+                }
+            }
+        }
+        world.now.0 += 20;
+    }
+    assert_eq!(refusals, 1_000);
+    assert!((30..=60).contains(&attempts), "{attempts}");
+    // The first answer opens the door again.
+    world.wait(1);
+    let forward = world.visit();
+    world.gateway.recovered(&forward.origin, world.now);
+    for _ in 0..20 {
+        world.jar = None;
+        assert_eq!(world.visit().origin, forward.origin);
+    }
 }

@@ -57,6 +57,7 @@ impl World {
                     None => Reply::Found(key.clone(), Found::Unavailable, asked),
                 }
             }
+            Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {
                 let body = br#"{"everywhere":true}"#.to_vec();
                 if let Some(task) = self.tasks.get_mut(&task) {

@@ -1,0 +1,139 @@
+/** What is silent for too long, and how long that is. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { WebSocket, WebSocketServer } from "ws";
+import { Origin } from "./harness/origin.mjs";
+import { exchange } from "./harness/raw.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+/**
+ * A deployment before an origin that begins an answer and leaves the rest to the test.
+ * @param {import("node:test").TestContext} t
+ * @param {Record<string, string>} vars
+ * @param {Record<string, string | number>} headers
+ */
+async function begun(t, vars, headers) {
+  /** @type {import("./harness/origin.mjs").Reply[]} */
+  const replies = [];
+  const origin = await Origin.start(t, (_, reply) => {
+    reply.writeHead(200, headers);
+    reply.flushHeaders();
+    replies.push(reply);
+  });
+  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
+  const response = await fetch(vestibule.url);
+  const heard = { text: "" };
+  const ended = (async () => {
+    const decoder = new TextDecoder();
+    for await (const part of response.body ?? []) {
+      heard.text += decoder.decode(part, { stream: true });
+    }
+  })();
+  ended.catch(() => {});
+  return { reply: replies[0], heard, ended, vestibule };
+}
+
+const EVENTS = { "content-type": "text/event-stream" };
+
+test("while an origin thinks its event stream is kept alive by comments", async (t) => {
+  const { reply, heard, ended } = await begun(t, { STREAM_KEEP_ALIVE: "1s" }, EVENTS);
+  await until(() => heard.text === ":\n", { what: "a comment before the first event" });
+  reply.write("data: 1\n\n");
+  await until(() => heard.text === ":\ndata: 1\n\n:\n", { what: "a comment between events" });
+  reply.end("data: 2\n\n");
+  await ended;
+  assert.equal(heard.text, ":\ndata: 1\n\n:\ndata: 2\n\n");
+});
+
+test("no comment comes within a line", async (t) => {
+  const { reply, heard, ended } = await begun(
+    t,
+    { STREAM_KEEP_ALIVE: "1s", IDLE_TIMEOUT_STREAM: "3s" },
+    EVENTS,
+  );
+  reply.write("data: begun");
+  await ended;
+  assert.match(heard.text, /^data: begun\n\nevent: error\ndata: {"code":"origin_idle"}\n\n$/);
+});
+
+test("an event stream that is silent for too long ends with an error, and one that speaks goes on", async (t) => {
+  const { reply, heard, ended } = await begun(t, { IDLE_TIMEOUT_STREAM: "1s" }, EVENTS);
+  const spoken = setInterval(() => reply.write("data: on\n\n"), 200);
+  t.after(() => clearInterval(spoken));
+  await until(() => heard.text.length > 10 * "data: on\n\n".length);
+  clearInterval(spoken);
+  await ended;
+  assert.match(heard.text, /^(data: on\n\n)+\n\nevent: error\ndata: {"code":"origin_idle"}\n\n$/);
+});
+
+test("an answer whose origin falls silent is cut short, so that the client can tell", async (t) => {
+  const headers = { "content-type": "text/plain", "content-length": 10 };
+  const { reply, heard, ended } = await begun(t, { IDLE_TIMEOUT_ANSWER: "1s" }, headers);
+  reply.write("half");
+  await assert.rejects(ended);
+  assert.equal(heard.text, "half");
+});
+
+test("an answer that keeps coming is handed on whole, with its length", async (t) => {
+  const origin = await Origin.start(t, (_, reply) => reply.end("x".repeat(3_000_000)));
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { IDLE_TIMEOUT_ANSWER: "1s" },
+  });
+  const response = await fetch(vestibule.url);
+  assert.equal(response.headers.get("content-length"), "3000000");
+  assert.equal((await response.text()).length, 3_000_000);
+});
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {Record<string, string>} vars
+ */
+async function chat(t, vars) {
+  const origin = await Origin.start(t);
+  const sockets = new WebSocketServer({ server: origin.server });
+  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(`${data}`)));
+  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
+  const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, { origin: vestibule.url });
+  t.after(() => socket.terminate());
+  await once(socket, "open");
+  return { socket, sockets };
+}
+
+test("a socket on which nothing is said is closed with 4408, on both sides", async (t) => {
+  const { socket, sockets } = await chat(t, { IDLE_TIMEOUT_SOCKET: "1s" });
+  const [theirs] = sockets.clients;
+  const [[code, reason], [originCode]] = await Promise.all([
+    once(socket, "close"),
+    once(theirs, "close"),
+  ]);
+  assert.deepEqual([code, String(reason), originCode], [4408, "idle", 4408]);
+});
+
+test("a socket on which something is said stays open", async (t) => {
+  const { socket } = await chat(t, { IDLE_TIMEOUT_SOCKET: "1s" });
+  for (let said = 0; said < 15; said += 1) {
+    socket.send("still here");
+    await once(socket, "message");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  assert.equal(socket.readyState, WebSocket.OPEN);
+});
+
+test("an origin that does not accept a socket in time gets a 504", async (t) => {
+  const origin = await Origin.start(t);
+  origin.server.on("upgrade", () => {});
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { HANDSHAKE_TIMEOUT: "1s" },
+  });
+  const answer = await exchange(
+    vestibule.port,
+    "GET /ws HTTP/1.1\r\nHost: chat.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+      "Origin: http://chat.example\r\n\r\n",
+  );
+  assert.deepEqual([answer.status, answer.code], [504, "origin_timeout"]);
+});
