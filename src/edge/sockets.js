@@ -12,6 +12,15 @@ const LOST = 1006;
 /** A service restart: clients that know it come back. */
 const RESTART = 1012;
 
+/** Try again later: who does not read is let go before it fills the isolate's memory. */
+const TOO_SLOW = 1013;
+
+/**
+ * So many bytes may wait for one side when there is more to send; the runtime cannot make the other
+ * side wait. An isolate has 128 MB for everything.
+ */
+const MOST_WAITING = 16 * 1024 * 1024;
+
 /** Our own: like the statuses 401 and 408. */
 const SESSION_OVER = 4401;
 const IDLE = 4408;
@@ -58,6 +67,7 @@ export function watchedSocket(response, origin, { look, count, pauses }) {
     from.accept();
     from.addEventListener("message", ({ data }) => {
       spoke = Date.now();
+      if (/** @type {any} */ (to).bufferedAmount > MOST_WAITING) return end(TOO_SLOW, "too slow");
       to.send(data);
     });
     from.addEventListener("close", ({ code, reason }) => {

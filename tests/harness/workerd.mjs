@@ -84,6 +84,10 @@ export class Vestibule {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  get pid() {
+    return this.#process?.pid;
+  }
+
   /** Where each location is reached. */
   get urls() {
     return this.ports.map((port) => `http://127.0.0.1:${port}`);

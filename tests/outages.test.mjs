@@ -1,0 +1,136 @@
+/** Servers that are killed, and everybody coming back at once. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { test } from "node:test";
+import { WebSocket, WebSocketServer } from "ws";
+import { Browser } from "./harness/browser.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { listen } from "./harness/ports.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+/**
+ * Origins that answer with their number and accept sockets.
+ * @param {import("node:test").TestContext} t
+ * @param {number} count
+ * @param {Record<string, string>} [vars]
+ */
+async function deployment(t, count, vars = {}) {
+  /** @type {string[]} which visitor's socket came to which origin, in order */
+  const connected = [];
+  const origins = await Promise.all(
+    Array.from({ length: count }, async (_, at) => {
+      const origin = await Origin.start(t, (_request, reply) => reply.end(String(at)));
+      const sockets = new WebSocketServer({ server: origin.server });
+      sockets.on("connection", (socket, request) => {
+        connected.push(`${request.headers["x-session-id"]} at ${at}`);
+        socket.on("message", (data) => socket.send(`${data}`));
+      });
+      return origin;
+    }),
+  );
+  const vestibule = await Vestibule.start(t, {
+    origins: origins.map((origin, at) => `o${at}=${origin.url}`),
+    vars,
+  });
+  return { origins, vestibule, connected };
+}
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {Vestibule} vestibule
+ * @param {string} [cookie]
+ */
+async function open(t, vestibule, cookie) {
+  const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, {
+    origin: vestibule.url,
+    headers: cookie ? { cookie } : {},
+  });
+  t.after(() => socket.terminate());
+  await Promise.race([
+    once(socket, "open"),
+    once(socket, "unexpected-response").then(([, response]) =>
+      assert.fail(`the socket was refused: ${response.statusCode}`),
+    ),
+  ]);
+  return socket;
+}
+
+for (const [live, code] of /** @type {const} */ ([
+  ["watched", 1012],
+  ["pass-through", 1006],
+])) {
+  test(`a socket whose origin is killed is closed at once (${live})`, async (t) => {
+    const { origins, vestibule } = await deployment(t, 1, { LIVE: live });
+    const socket = await open(t, vestibule);
+    const closed = once(socket, "close");
+    await origins[0].stop();
+    assert.equal((await closed)[0], code);
+  });
+}
+
+test("one of three origins is gone and comes back: only its visitors move, nobody fails, nobody moves back", async (t) => {
+  const { origins, vestibule } = await deployment(t, 3);
+  const visitors = Array.from({ length: 60 }, () => new Browser(vestibule.url));
+  const visit = () =>
+    Promise.all(
+      visitors.map(async (visitor) => {
+        const response = await visitor.fetch("/");
+        return response.status === 200 ? response.text() : `failed: ${response.status}`;
+      }),
+    );
+  const before = await visit();
+  await origins[0].stop();
+  const meanwhile = await visit();
+  for (const [at, place] of meanwhile.entries()) {
+    if (before[at] === "0") assert.match(place, /^[12]$/);
+    else assert.equal(place, before[at]);
+  }
+  await origins[0].comeBack();
+  assert.deepEqual(await visit(), meanwhile);
+});
+
+test("while no origin can be reached requests are answered at once, with hardly an attempt, and soon after it is back they arrive", async (t) => {
+  let attempts = 0;
+  const closed = createServer((socket) => {
+    attempts += 1;
+    socket.destroy();
+  });
+  const port = await listen(closed);
+  t.after(() => closed.close());
+  const vestibule = await Vestibule.start(t, { origins: [`http://127.0.0.1:${port}`] });
+  const visitor = new Browser(vestibule.url);
+  for (let request = 0; request < 100; request += 1) {
+    const response = await visitor.fetch("/");
+    assert.equal(response.status, 502);
+    assert.ok(Number(response.headers.get("retry-after")) > 0);
+  }
+  assert.ok(attempts <= 110, `${attempts} attempts for 100 requests`);
+
+  await new Promise((resolve) => closed.close(resolve));
+  const origin = await Origin.start(t);
+  origin.server.close();
+  await listen(origin.server, port);
+  await until(async () => (await visitor.fetch("/")).status === 200, {
+    within: 5_000,
+    what: "the way back",
+  });
+});
+
+test("two hundred sockets that are cut off at once are all back where they were", async (t) => {
+  const { vestibule, connected } = await deployment(t, 4);
+  const visitors = Array.from({ length: 200 }, () => new Browser(vestibule.url));
+  await Promise.all(visitors.map((visitor) => visitor.fetch("/")));
+  const connect = () => Promise.all(visitors.map(({ cookie }) => open(t, vestibule, cookie)));
+  const sockets = await connect();
+  const places = connected.splice(0).sort();
+  assert.equal(new Set(places).size, 200);
+  const cut = Promise.all(sockets.map((socket) => once(socket, "close")));
+  await vestibule.restart();
+  await cut;
+  const reads = vestibule.kv.count("get");
+  await connect();
+  assert.deepEqual(connected.sort(), places);
+  assert.ok(vestibule.kv.count("get") - reads <= 200);
+});

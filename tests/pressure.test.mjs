@@ -1,0 +1,158 @@
+/** Many events, large answers, and clients that do not keep up. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { WebSocket, WebSocketServer } from "ws";
+import { Origin } from "./harness/origin.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+const EVENTS = 30_000;
+
+for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
+  ["passed through", {}],
+  ["watched", { LIVE: "watched" }],
+  ["kept alive", { STREAM_KEEP_ALIVE: "15s" }],
+])) {
+  test(`thirty thousand small events arrive in order and whole (${how})`, async (t) => {
+    const origin = await Origin.start(t, async (_, reply) => {
+      reply.writeHead(200, { "content-type": "text/event-stream" });
+      for (let event = 0; event < EVENTS; event += 1) {
+        if (!reply.write(`data: ${event}\n\n`)) await once(reply, "drain");
+      }
+      reply.end();
+    });
+    const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
+    const text = await (await fetch(vestibule.url)).text();
+    const events = text.split("\n\n").slice(0, -1);
+    assert.equal(events.length, EVENTS);
+    assert.ok(events.every((event, at) => event === `data: ${at}`));
+  });
+
+  test(`who reads slowly slows down the origin and fills no memory (${how})`, async (t) => {
+    let sent = 0;
+    let isBlocked = false;
+    const origin = await Origin.start(t, async (_, reply) => {
+      reply.writeHead(200, { "content-type": "text/event-stream" });
+      const event = `data: ${"x".repeat(8_192)}\n\n`;
+      while (sent < 200_000_000 && !reply.destroyed) {
+        sent += event.length;
+        if (reply.write(event)) continue;
+        const drained = await Promise.race([
+          once(reply, "drain").then(() => true),
+          once(reply, "close").then(() => true),
+          pause(1_500).then(() => false),
+        ]);
+        if (!drained) {
+          isBlocked = true;
+          return;
+        }
+      }
+    });
+    const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
+    await fetch(`${vestibule.url}/_session/me`);
+    const before = memory(vestibule);
+    const client = connect(vestibule.port, "127.0.0.1");
+    t.after(() => client.destroy());
+    client.pause();
+    client.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await until(() => isBlocked, { what: "an origin that has to wait" });
+    assert.ok(sent < 50_000_000, `${sent} bytes were taken`);
+    assert.ok(memory(vestibule) - before < 20_000_000, `grew by ${memory(vestibule) - before}`);
+  });
+}
+
+/**
+ * Resident memory in bytes; 0 where the system does not tell.
+ * @param {Vestibule} vestibule
+ */
+function memory({ pid }) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * An origin that floods a client that never reads; how much it got rid of, and how its socket ended.
+ * @param {import("node:test").TestContext} t
+ * @param {string} live
+ */
+async function flooded(t, live) {
+  const origin = await Origin.start(t);
+  const sockets = new WebSocketServer({ server: origin.server });
+  const flood = { sent: 0, code: 0, waiting: 0 };
+  sockets.on("connection", (socket) => {
+    const part = "x".repeat(8_192);
+    const timer = setInterval(() => {
+      for (let count = 0; count < 300 && socket.bufferedAmount < 1_000_000; count += 1) {
+        if (flood.sent < 200_000_000) socket.send(part);
+        flood.sent += part.length;
+      }
+      flood.waiting = socket.bufferedAmount;
+    }, 5);
+    socket.on("close", (code) => {
+      flood.code = code;
+      clearInterval(timer);
+    });
+  });
+  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars: { LIVE: live } });
+  await fetch(`${vestibule.url}/_session/me`);
+  const before = memory(vestibule);
+  const client = connect(vestibule.port, "127.0.0.1");
+  t.after(() => client.destroy());
+  client.pause();
+  client.write(
+    `GET /ws HTTP/1.1\r\nHost: 127.0.0.1:${vestibule.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+      `Origin: ${vestibule.url}\r\n\r\n`,
+  );
+  return { flood, grown: () => memory(vestibule) - before };
+}
+
+test("a client that never reads its socket makes the origin wait (pass-through)", async (t) => {
+  const { flood, grown } = await flooded(t, "pass-through");
+  let last = 0;
+  await until(
+    async () => {
+      last = flood.sent;
+      await pause(500);
+      return flood.waiting >= 1_000_000 && flood.sent === last;
+    },
+    { what: "an origin that has to wait" },
+  );
+  assert.ok(flood.sent < 50_000_000, `${flood.sent} bytes were taken`);
+  assert.ok(grown() < 20_000_000, `grew by ${grown()}`);
+});
+
+test("a client that never reads its socket is let go with 1013 before it fills the memory (watched)", async (t) => {
+  const { flood, grown } = await flooded(t, "watched");
+  await until(() => flood.code !== 0, { what: "the end of the socket" });
+  assert.equal(flood.code, 1013);
+  assert.ok(grown() < 80_000_000, `grew by ${grown()}`);
+});
+
+for (const live of ["pass-through", "watched"]) {
+  test(`ten thousand messages at once arrive in order, both ways (${live})`, async (t) => {
+    const origin = await Origin.start(t);
+    const sockets = new WebSocketServer({ server: origin.server });
+    sockets.on("connection", (socket) => {
+      socket.on("message", (data) => socket.send(`${data}`));
+    });
+    const vestibule = await Vestibule.start(t, { origins: [origin.url], vars: { LIVE: live } });
+    const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, { origin: vestibule.url });
+    t.after(() => socket.terminate());
+    await once(socket, "open");
+    /** @type {number[]} */
+    const heard = [];
+    socket.on("message", (data) => heard.push(Number(data)));
+    for (let number = 0; number < 10_000; number += 1) socket.send(String(number));
+    await until(() => heard.length === 10_000, { what: "all of them" });
+    assert.ok(heard.every((number, at) => number === at));
+  });
+}
