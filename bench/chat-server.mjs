@@ -1,11 +1,11 @@
 /**
- * A chat server for experiments, in a process of its own: it keeps conversations in memory, hands what
+ * A socket.io chat server for experiments, in a process of its own: it keeps conversations in memory, hands what
  * matters to the session, and can be told to be slow or busy. Without Vestibule before it, it knows
  * visitors by a cookie of its own, as chat servers do. `node bench/chat-server.mjs NAME PORT`.
  */
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
-import { WebSocketServer } from "ws";
+import { Server } from "socket.io";
 
 const [name, port] = process.argv.slice(2);
 
@@ -45,6 +45,6 @@ function own(request, response) {
   return id;
 }
 
-const sockets = new WebSocketServer({ server });
-sockets.on("connection", (socket) => socket.send(name));
+const sockets = new Server(server, { serveClient: false });
+sockets.on("connection", (socket) => socket.emit("here", name));
 server.listen(Number(port), "127.0.0.1");

@@ -1,10 +1,11 @@
 /**
- * A thousand conversations before four chat servers, one of which is killed, one drained, one slowed
- * down and one fully loaded: `node bench/conversations.mjs`. Prints the figures of docs/routing.md.
+ * A thousand conversations before four socket.io servers, one of which is killed, one drained, one
+ * slowed down and one fully loaded; then two are added: `node bench/conversations.mjs`. Prints the
+ * figures of docs/routing.md.
  */
 import { spawn } from "node:child_process";
 import path from "node:path";
-import { WebSocket } from "ws";
+import { io } from "socket.io-client";
 import { Browser } from "../tests/harness/browser.mjs";
 import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
@@ -15,7 +16,7 @@ const NEWCOMERS = 400;
 const AT_ONCE = 25;
 const ADMIN = "an-admin-token-for-tests";
 
-/** @typedef {{ browser: Browser, said: number, home: string, moves: number, drops: number, socket?: WebSocket }} Visitor */
+/** @typedef {{ browser: Browser, said: number, home: string, moves: number, drops: number, socket?: import("socket.io-client").Socket }} Visitor */
 
 /** @type {(() => unknown)[]} */
 const ends = [];
@@ -40,7 +41,7 @@ const visitors = Array.from({ length: VISITORS }, () => ({
   moves: 0,
   drops: 0,
 }));
-const failures = { requests: 0 };
+const failures = { requests: 0, strays: 0 };
 
 await everybody(visitors, say);
 await everybody(visitors, listen);
@@ -54,7 +55,7 @@ report("one server killed", `${moved()} moved, ${failures.requests} requests fai
 const first = await firstWithout("s0");
 report("", `no newcomer sent there after ${first - killed} ms`);
 await everybody(
-  visitors.filter(({ socket }) => socket?.readyState !== WebSocket.OPEN),
+  visitors.filter(({ socket }) => !socket?.connected),
   listen,
 );
 servers[0] = start("s0", ports[0]);
@@ -84,19 +85,38 @@ report(
   `newcomers: ${text(await newcomers(NEWCOMERS))}; ${moved()} moved`,
 );
 
+await mood(3, "load=0");
+
+// Two more servers, for sessions that begin from now on; a deployment replaces the Worker.
+const interrupted = drops();
+const since = new Date(Date.now() - (Date.now() % 1000) + 1000).toISOString().replace(".000", "");
+for (const at of [4, 5]) {
+  ports.push(await freePort());
+  servers.push(start(`s${at}`, ports[at]));
+  await until(() => fetch(`http://127.0.0.1:${ports[at]}/mood`).catch(() => null));
+}
+await until(() => Date.now() > Date.parse(since));
+vestibule.origins = ports.map(
+  (port, at) => `s${at}=http://127.0.0.1:${port}${at < 4 ? "" : `;since=${since}`}`,
+);
+await vestibule.restart();
+await everybody(visitors, say);
+await everybody(visitors, listen);
+report("two servers added", `${moved()} moved; newcomers: ${text(await newcomers(NEWCOMERS))}`);
+
 await everybody(visitors, say);
 let lost = 0;
 for (const visitor of visitors) {
   const { count } = await visitor.browser.json("/look");
   lost += Number(count !== visitor.said);
 }
-const drops = visitors.reduce((sum, visitor) => sum + visitor.drops, 0);
 report(
   "in the end",
-  `${lost} conversations lost, ${drops} sockets interrupted, ${failures.requests} requests failed`,
+  `${lost} conversations lost, ${interrupted} sockets interrupted before the deployment, ` +
+    `${failures.requests} requests failed, ${failures.strays} sockets elsewhere than their messages`,
 );
 
-for (const { socket } of visitors) socket?.terminate();
+for (const { socket } of visitors) socket?.disconnect();
 for (const end of ends.reverse()) await end();
 for (const server of servers) server.kill("SIGKILL");
 
@@ -140,16 +160,19 @@ async function say(visitor) {
 
 /** @param {Visitor} visitor */
 async function listen(visitor) {
-  const socket = new WebSocket(`${vestibule.url.replace("http", "ws")}/ws`, {
-    origin: vestibule.url,
-    headers: { cookie: visitor.browser.cookie },
+  const socket = io(vestibule.url, {
+    transports: ["websocket"],
+    reconnection: false,
+    forceNew: true,
+    extraHeaders: { cookie: visitor.browser.cookie, origin: vestibule.url },
   });
   visitor.socket = socket;
-  await new Promise((resolve, reject) => {
-    socket.once("open", resolve);
-    socket.once("error", reject);
+  const here = await new Promise((resolve, reject) => {
+    socket.once("here", resolve);
+    socket.once("connect_error", reject);
   });
-  socket.once("close", () => {
+  if (here !== visitor.home) failures.strays += 1;
+  socket.once("disconnect", () => {
     visitor.drops += 1;
   });
 }
@@ -174,6 +197,10 @@ async function newcomers(count) {
 async function firstWithout(name) {
   await until(async () => !(name in (await newcomers(20))));
   return Date.now();
+}
+
+function drops() {
+  return visitors.reduce((sum, visitor) => sum + visitor.drops, 0);
 }
 
 /** How many conversations have moved since this was last asked. */

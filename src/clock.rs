@@ -37,6 +37,58 @@ impl UnixSeconds {
     }
 }
 
+impl UnixSeconds {
+    /// A date, or a date and time, in UTC: `2026-11-21`, `2026-11-21T10:00:00Z` (RFC 3339, without
+    /// fractions and other offsets), from 1970 on.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (date, time) = match text.split_once('T') {
+            Some((date, time)) => (date, time.strip_suffix('Z')?),
+            None => (text, "00:00:00"),
+        };
+        let (year, month, day) = three(date, '-')?;
+        let (hour, minute, second) = three(time, ':')?;
+        let is_valid = (1970..=9999).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_in(year, month)).contains(&day)
+            && hour < 24
+            && minute < 60
+            && second < 60;
+        if !is_valid {
+            return None;
+        }
+        let days_before = |year: u64| {
+            let past = year - 1;
+            past * 365 + past / 4 - past / 100 + past / 400
+        };
+        let days = days_before(year) - days_before(1970)
+            + (1..month).map(|month| days_in(year, month)).sum::<u64>()
+            + (day - 1);
+        Some(Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
+    }
+}
+
+/// Three numbers of two digits, the first perhaps of four.
+fn three(text: &str, between: char) -> Option<(u64, u64, u64)> {
+    let mut parts = text.split(between);
+    let mut next = || {
+        let part = parts.next()?;
+        let is_plain = matches!(part.len(), 2 | 4) && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse().ok().filter(|_| is_plain)
+    };
+    let numbers = (next()?, next()?, next()?);
+    parts.next().is_none().then_some(numbers)
+}
+
+fn days_in(year: u64, month: u64) -> u64 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 => 28 + u64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
 impl Add<Seconds> for UnixSeconds {
     type Output = Self;
 
@@ -96,6 +148,28 @@ impl Seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_are_read() {
+        for (text, expected) in [
+            ("1970-01-01", Some(0)),
+            ("2026-11-21T10:00:01Z", Some(1_795_255_201)),
+            ("2024-02-29", Some(1_709_164_800)),
+            ("2023-02-29", None),
+            ("2026-13-01", None),
+            ("2026-00-01", None),
+            ("2026-01-00", None),
+            ("2026-01-01T24:00:00Z", None),
+            ("2026-01-01T10:00:00", None),
+            ("2026-01-01T10:00:00+02:00", None),
+            ("0000-01-01", None),
+            ("26-1-1", None),
+            ("", None),
+            ("-", None),
+        ] {
+            assert_eq!(UnixSeconds::parse(text).map(|at| at.0), expected, "{text}");
+        }
+    }
 
     #[test]
     fn durations_are_numbers_with_a_unit() {

@@ -4,7 +4,7 @@ use super::knowledge::PROPAGATION;
 use super::recognition::Visitor;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, UnixSeconds};
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
 use crate::session::id::Handle;
@@ -42,7 +42,7 @@ impl Gateway {
         let record = &visitor.session.record;
         let pool = &self.deployment.tenant.pool;
         let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
-        let hashed = self.hashed(record.handle);
+        let hashed = self.hashed(record.handle, record.created);
         let last = pinned.or(hashed).ok_or(Problem::OriginUnreachable)?;
         let home = hashed
             .filter(|_| pinned.is_some() && self.has_rested(record, passage.now))
@@ -60,7 +60,7 @@ impl Gateway {
         } else {
             // Its own release first, then any. When all are ejected, one that has not failed this
             // request is still worth it.
-            self.best_of_release(record.handle, usable)
+            self.best_of_release(record.handle, record.created, usable)
                 .or_else(|| pool.best(record.handle, usable))
                 .or_else(|| Some(home).filter(|home| self.is_open(home) && !failed(home)))
                 .or_else(|| {
@@ -100,14 +100,20 @@ impl Gateway {
     }
 
     /// The origin a session has by its handle alone, whatever happens to origins meanwhile.
-    pub(super) fn hashed(&self, handle: Handle) -> Option<&Origin> {
-        self.best_of_release(handle, |_| true)
+    pub(super) fn hashed(&self, handle: Handle, created: UnixSeconds) -> Option<&Origin> {
+        self.best_of_release(handle, created, |_| true)
             .or_else(|| self.deployment.tenant.pool.best(handle, |_| true))
     }
 
-    /// The best of those of the session's release that `may` be used.
-    fn best_of_release(&self, handle: Handle, may: impl Fn(&Origin) -> bool) -> Option<&Origin> {
+    /// The best of those of the session's release, and of its time, that `may` be used.
+    fn best_of_release(
+        &self,
+        handle: Handle,
+        created: UnixSeconds,
+        may: impl Fn(&Origin) -> bool,
+    ) -> Option<&Origin> {
         let tenant = &self.deployment.tenant;
+        let may = |origin: &Origin| origin.since <= created && may(origin);
         let Some(canary) = &tenant.canary else {
             return tenant.pool.best(handle, may);
         };

@@ -36,7 +36,10 @@ impl Gateway {
         self.limit_births(passage)?;
         let id = self.draw_id(passage)?;
         let handle = Handle::derive(&self.deployment.tenant.id, &id);
-        if let Some(name) = self.hashed(handle).map(|origin| origin.name.clone()) {
+        if let Some(name) = self
+            .hashed(handle, passage.now.seconds())
+            .map(|origin| origin.name.clone())
+        {
             self.load.give(&name);
         }
         Ok(id)
@@ -87,7 +90,7 @@ impl Gateway {
             if drawn >= PATIENTLY_DRAWN && (first.is_some() || fallback.is_some()) {
                 break;
             }
-            let Some(origin) = self.hashed(handle) else {
+            let Some(origin) = self.hashed(handle, passage.now.seconds()) else {
                 continue;
             };
             if !self.takes_new(origin, passage.now) {

@@ -140,7 +140,7 @@ impl Gateway {
     pub(super) fn summary(&self, record: &Record) -> Map<String, Value> {
         let tenant = &self.deployment.tenant;
         let pinned = record.pin.as_deref();
-        let hashed = self.hashed(record.handle);
+        let hashed = self.hashed(record.handle, record.created);
         let entries = [
             ("handle", json!(record.public_name())),
             ("created", json!(record.created.0)),

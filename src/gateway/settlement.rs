@@ -156,7 +156,7 @@ impl Gateway {
             return Ok(Cookie::Keep);
         };
         if ticket.pin {
-            let hashed = self.hashed(token.handle);
+            let hashed = self.hashed(token.handle, token.created);
             let elsewhere = hashed.is_none_or(|hashed| hashed.name != ticket.origin);
             change.pin = Some(elsewhere.then(|| ticket.origin.to_owned()));
         }

@@ -12,6 +12,7 @@ use core::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::clock::UnixSeconds;
 use crate::session::id::Handle;
 
 /// One origin server.
@@ -31,6 +32,9 @@ pub struct Origin {
     pub release: Option<String>,
     /// Where it says that it is ready.
     pub health_path: Option<String>,
+    /// Sessions that began before it was there stay with the origins there were; so adding an origin
+    /// moves nobody.
+    pub since: UnixSeconds,
     seed: u64,
 }
 
@@ -67,7 +71,7 @@ impl fmt::Display for BadOrigins {
             Self::NotABase(entry) => write!(f, "ORIGINS: {entry:?} is not of the form [name=]http(s)://host[:port]"),
             Self::BadName(name) => write!(f, "ORIGINS: the name {name:?} may hold letters, digits and ._:- only"),
             Self::Twice(name) => write!(f, "ORIGINS: two origins are named {name:?}"),
-            Self::BadAttribute(attribute) => write!(f, "ORIGINS: {attribute:?} is none of weight=1 to 1000, state=active, drain or down, capacity=1 or more, release=<name>, health=/<path>"),
+            Self::BadAttribute(attribute) => write!(f, "ORIGINS: {attribute:?} is none of weight=1 to 1000, state=active, drain or down, capacity=1 or more, release=<name>, health=/<path>, since=<date, such as 2026-11-21T10:00:00Z>"),
         }
     }
 }
@@ -82,8 +86,8 @@ pub struct Pool {
 
 impl Pool {
     /// Parses a comma-separated list of `[name=]http(s)://host[:port]`, each with attributes behind
-    /// semicolons: `;weight=2;state=drain;capacity=500;release=v2;health=/ready`. The name defaults
-    /// to `host:port`, so that adding an origin renames none.
+    /// semicolons: `;weight=2;state=drain;capacity=500;release=v2;health=/ready;since=2026-11-21`.
+    /// The name defaults to `host:port`, so that adding an origin renames none.
     ///
     /// # Errors
     /// [`BadOrigins`] for the first entry that cannot be used.
@@ -171,6 +175,7 @@ impl Origin {
             capacity: None,
             release: None,
             health_path: None,
+            since: UnixSeconds(0),
             seed: seed(name),
         };
         for attribute in attributes.split(';').map(str::trim) {
@@ -190,6 +195,7 @@ impl Origin {
             "capacity" => self.capacity = Some(value.parse().ok().filter(|most| *most > 0)?),
             "release" if !value.is_empty() => self.release = Some(value.to_owned()),
             "health" if value.starts_with('/') => self.health_path = Some(value.to_owned()),
+            "since" => self.since = UnixSeconds::parse(value)?,
             "state" => {
                 self.state = match value {
                     "active" => OriginState::Active,
@@ -366,6 +372,7 @@ mod tests {
             "capacity=0",
             "release=",
             "health=x",
+            "since=yesterday",
             "y=1",
             "z",
         ] {

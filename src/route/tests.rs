@@ -2,6 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
 use super::pool::Pool;
 use crate::session::id::Handle;
 
@@ -48,4 +51,51 @@ fn the_busiest_of_many_origins_has_hardly_more_than_its_share() {
     }
     let busiest = counts.values().max().unwrap();
     assert!(*busiest * 20 * 100 <= SESSIONS * 104, "{busiest}");
+}
+
+/// Ten thousand times a server comes, goes, or changes its weight, each time under other sessions: five
+/// million placements in all.
+#[test]
+fn ten_thousand_changes_move_no_more_than_they_must() {
+    const CHANGES: u64 = 10_000;
+    const SESSIONS: u64 = 500;
+    let mut random = ChaCha20Rng::seed_from_u64(1);
+    let mut members: Vec<u64> = (0..30).collect();
+    let (mut moved, mut least) = (0_u64, 0.0);
+    let build = |members: &[u64]| {
+        let list: Vec<String> = members
+            .iter()
+            .map(|n| format!("o{n}=http://h{n}"))
+            .collect();
+        Pool::parse(&list.join(",")).unwrap()
+    };
+    let mut before = build(&members);
+    for change in 0..CHANGES {
+        let grows = members.len() < 10 || (members.len() < 50 && random.next_u32() % 2 == 0);
+        let changed = if grows {
+            members.push(1_000 + change);
+            1_000 + change
+        } else {
+            let at = usize::try_from(random.next_u32()).unwrap() % members.len();
+            members.swap_remove(at)
+        };
+        let changed = format!("o{changed}");
+        let after = build(&members);
+        for session in 0..SESSIONS {
+            let handle = handle(change * SESSIONS + session);
+            let old = &before.best(handle, |_| true).unwrap().name;
+            let new = &after.best(handle, |_| true).unwrap().name;
+            if old != new {
+                let concerned = if grows { new } else { old };
+                assert_eq!(*concerned, changed, "only from, or to, what changed");
+                moved += 1;
+            }
+        }
+        let larger = u32::try_from(members.len()).unwrap() + u32::from(!grows);
+        least += 500.0 / f64::from(larger);
+        before = after;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred thousand")]
+    let ratio = moved as f64 / least;
+    assert!((0.95..1.05).contains(&ratio), "{ratio}");
 }

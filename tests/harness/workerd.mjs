@@ -80,6 +80,11 @@ export class Vestibule {
     return vestibule;
   }
 
+  /** What a restart deploys. @param {string[]} origins */
+  set origins(origins) {
+    this.#options = { ...this.#options, origins };
+  }
+
   get url() {
     return `http://127.0.0.1:${this.port}`;
   }

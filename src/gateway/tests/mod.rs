@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Forward, Gateway, Settled, Step};
 use crate::answer::Answer;
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
 use crate::encoding::base64url;
 use crate::forward::response::Edits;

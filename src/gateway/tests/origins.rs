@@ -1,6 +1,7 @@
 //! Origins that are gone, slow or wrong.
 
 use super::*;
+use rand_chacha::rand_core::Rng as _;
 
 #[test]
 fn an_origin_that_is_gone_is_replaced_and_the_new_place_remembered() {
@@ -411,4 +412,93 @@ fn when_nobody_can_be_reached_each_is_knocked_at_once_a_second() {
         world.jar = None;
         assert_eq!(world.visit().origin, forward.origin);
     }
+}
+
+#[test]
+fn servers_that_are_added_with_a_date_get_new_sessions_and_move_nobody() {
+    let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1,b=http://b:1" }));
+    let mut old = Vec::new();
+    for _ in 0..50 {
+        world.jar = None;
+        let home = world.exchange("").origin;
+        old.push((world.jar.clone(), home));
+    }
+    world.wait(60);
+    let since = world.now.seconds();
+    assert_eq!(UnixSeconds::parse("2023-11-14T22:14:20Z"), Some(since));
+    world.settings = json!({
+        "ORIGINS": "a=http://a:1,b=http://b:1,c=http://c:1;since=2023-11-14T22:14:20Z,d=http://d:1;since=2023-11-14T22:14:20Z",
+    });
+    world.move_to_another_isolate();
+    for (jar, home) in old {
+        world.jar = jar;
+        assert_eq!(world.visit().origin, home);
+    }
+    let places = placed(&mut world, 200);
+    assert_eq!(places.len(), 4, "{places:?}");
+}
+
+#[test]
+fn the_busiest_of_twenty_origins_has_hardly_more_than_the_others() {
+    let list: Vec<String> = (0..20).map(|n| format!("o{n}=http://h{n}")).collect();
+    let mut world = World::new(&json!({ "ORIGINS": list.join(",") }));
+    let places = placed(&mut world, 20_000);
+    let busiest = *places.values().max().unwrap();
+    assert!(busiest * 100 <= 1_000 * 105, "{busiest} instead of 1000");
+}
+
+#[test]
+fn an_origin_whose_health_is_noisy_makes_no_conversation_go_back_and_forth() {
+    const CONVERSATIONS: usize = 200;
+    let mut random = ChaCha20Rng::seed_from_u64(1);
+    let mut world = World::new(&json!({}));
+    let mut conversations: Vec<(Option<String>, Vec<String>)> = Vec::new();
+    for _ in 0..CONVERSATIONS {
+        world.jar = None;
+        let home = world.exchange("").origin;
+        conversations.push((world.jar.clone(), vec![home]));
+    }
+    // An hour; half of what "a" answers are errors, and one connection in ten is lost.
+    for _ in 0..60 {
+        for (jar, places) in &mut conversations {
+            world.jar.clone_from(jar);
+            let mut answers = Answers::default();
+            let mut forward = forwarded(world.ask("GET", "/", &[], &mut answers));
+            while forward.origin == "a" && random.next_u32() % 10 == 0 {
+                answers.add_failure("a", Failure::Lost);
+                forward = forwarded(world.ask("GET", "/", &[], &mut answers));
+            }
+            let is_bad = forward.origin == "a" && random.next_u32() % 2 == 0;
+            let status = if is_bad { 503 } else { 200 };
+            let mut answers = Answers::default();
+            loop {
+                let ticket = &forward.ticket;
+                match world
+                    .gateway
+                    .settle(ticket, status, "", world.now, &answers)
+                {
+                    Settled::Await(needs) => world.satisfy(&needs, &mut answers),
+                    Settled::Edited(edits) => break world.take_cookie(&edits.append),
+                    Settled::Untouched => break,
+                    Settled::Replaced(answer) => panic!("replaced: {answer:?}"),
+                }
+            }
+            if status == 200 {
+                world.gateway.recovered(&forward.origin, world.now);
+            }
+            jar.clone_from(&world.jar);
+            if places.last() != Some(&forward.origin) {
+                places.push(forward.origin);
+            }
+        }
+        world.wait(60);
+    }
+    for (_, places) in &conversations {
+        let mut once = places.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), places.len(), "back and forth: {places:?}");
+        assert!(places.len() <= 2, "{places:?}");
+    }
+    assert!(conversations.iter().any(|(_, places)| places.len() == 2));
 }
