@@ -33,7 +33,7 @@ export function rows(variants) {
 export function asText(table) {
   const lines = table.map(({ name, cost, ratio, least, most, throughput, does }) =>
     [
-      name.padEnd(18),
+      name.padEnd(24),
       `${cost.toFixed(0).padStart(5)} µs`,
       `× ${ratio.toFixed(2)}`,
       `${least.toFixed(2)}–${most.toFixed(2)}`,

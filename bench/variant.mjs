@@ -28,6 +28,7 @@ const OBJECTS = `durableObjectNamespaces = [
  * @property {string} [peer] a Worker under bench/peers; ours otherwise
  * @property {Record<string, string>} [vars]
  * @property {(url: string, kvUrl: string) => Promise<string>} [cookie] makes the cookie to send
+ * @property {number} [servers] how many there are before it, one unless said otherwise
  * @property {number} [status] what it must answer
  */
 
@@ -96,7 +97,7 @@ export class Variant {
    * @param {number} kvPort
    */
   #config(originPort, port, kvPort) {
-    const { peer, vars = {} } = this.description;
+    const { peer, servers = 1, vars = {} } = this.description;
     const origin = `127.0.0.1:${originPort}`;
     const quote = JSON.stringify;
     const embed = (/** @type {string} */ file) =>
@@ -111,7 +112,12 @@ export class Variant {
          (name = "index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")})`;
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
-    const settings = { ORIGINS: `http://${origin}`, SESSION_KEYS: "A".repeat(43), ...vars };
+    const list = Array.from(
+      { length: servers },
+      (_, at) => `s${at}=http://${origin};weight=${at + 1};capacity=1000`,
+    );
+    const origins = servers > 1 ? list.join(",") : `http://${origin}`;
+    const settings = { ORIGINS: origins, SESSION_KEYS: "A".repeat(43), ...vars };
     const bindings = Object.entries(settings).map(
       ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
     );

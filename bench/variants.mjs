@@ -44,6 +44,13 @@ export const VARIANTS = [
     cookie: recorded,
   },
   {
+    name: "Vestibule, warm, routing",
+    does: "the same before ten weighted servers, with a canary, overload limits and capacities",
+    vars: { CANARY: "v2:10", OVERLOAD_LOAD: "90", OVERLOAD_IN_FLIGHT: "1000" },
+    servers: 10,
+    cookie: recorded,
+  },
+  {
     name: "Vestibule, cold",
     does: "the same, but every request reads, opens and decodes the record from KV",
     // With KV alone, so that nothing else is asked per request: what is measured is the record.
