@@ -1,4 +1,5 @@
-//! base64url without padding (RFC 4648 section 5) and lower-case hex: how bytes become text here.
+//! base64url without padding (RFC 4648 section 5), lower-case hex, JSON in ASCII: how things become
+//! text here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -33,4 +34,23 @@ pub fn push_hex(out: &mut String, bytes: &[u8]) {
             out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
         }
     }
+}
+
+/// A JSON text in ASCII. Escapes what is not printable ASCII. In JSON such characters occur inside strings only, and
+/// control characters are escaped there already.
+#[must_use]
+pub fn ascii_json(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    let mut units = [0_u16; 2];
+    for char in json.chars() {
+        if matches!(char, ' '..='~') {
+            line.push(char);
+        } else {
+            for unit in char.encode_utf16(&mut units) {
+                line.push_str("\\u");
+                push_hex(&mut line, &unit.to_be_bytes());
+            }
+        }
+    }
+    line
 }

@@ -1,16 +1,38 @@
 //! A tenant: one customer's policy. Every decision takes it as a parameter.
 
+mod from_document;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Seconds;
+use crate::document::model::LoginException;
+use crate::inbound::host::HostPattern;
+use crate::inbound::path;
 use crate::keys::KeyRing;
 use crate::route::canary::Canary;
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
 
-/// Who may come in.
+pub use from_document::Secrets;
+
+/// What a header that an origin reads beside `X-Session-…` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderSource {
+    /// The session's public name.
+    Id,
+    /// The user.
+    User,
+    /// The user's mail address.
+    Email,
+    /// The user's name.
+    Name,
+    /// The user's groups, apart by commas.
+    Groups,
+}
+
+/// Who may come in; the stricter is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LoginMode {
     /// Everybody is a guest.
     Off,
@@ -137,10 +159,14 @@ impl ApiKey {
 pub struct Tenant {
     /// Who this is.
     pub id: TenantId,
+    /// The hosts it is reached at, if documents say who is.
+    pub hosts: Vec<HostPattern>,
     /// Keys derived for this tenant alone.
     pub keys: KeyRing,
     /// Who may come in.
     pub login: LoginMode,
+    /// Where it is otherwise; the first that matches counts.
+    pub login_exceptions: Vec<LoginException>,
     /// How long sessions live.
     pub lifetime: Lifetime,
     /// Who orders their changes.
@@ -176,6 +202,35 @@ pub struct Tenant {
     pub timeouts: Timeouts,
     /// How closely open streams are followed.
     pub live: Live,
+    /// Headers an origin reads beside ours, in the spelling it knows, and what they say.
+    pub mapped_headers: Vec<(String, HeaderSource)>,
+    /// `X-Session-Env`: one line of JSON; none if there is nothing to tell.
+    pub env: Option<String>,
     /// `Origin` values accepted on a WebSocket upgrade beside the request's own.
     pub allowed_origins: Vec<String>,
+}
+
+impl Tenant {
+    /// Who may come in here. Of a path in disguise and what it stands for the stricter counts.
+    #[must_use]
+    pub fn login_at(&self, method: &str, path: &str) -> LoginMode {
+        if self.login_exceptions.is_empty() {
+            return self.login;
+        }
+        let plain = self.login_at_plain(method, path);
+        match path::resolved(path) {
+            Some(resolved) => plain.max(self.login_at_plain(method, &resolved)),
+            None => plain,
+        }
+    }
+
+    fn login_at_plain(&self, method: &str, path: &str) -> LoginMode {
+        let concerns = |exception: &&LoginException| {
+            let methods = &exception.methods;
+            exception.path.matches(path)
+                && (methods.is_empty() || methods.iter().any(|one| one.0 == method))
+        };
+        let exception = self.login_exceptions.iter().find(concerns);
+        exception.map_or(self.login, |exception| exception.mode)
+    }
 }

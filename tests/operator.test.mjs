@@ -12,8 +12,12 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
   ["a short session key", { keys: SHORT }, /key 1 .* has 31 bytes; at least 32/],
   ["a short second key", { keys: `${freshKey()},${SHORT}` }, /key 2 .* has 31 bytes/],
   ["a key that is not base64url", { keys: "hunter2 hunter2!" }, /key 1 .* not base64url/],
-  ["no origins", { origins: [] }, /ORIGINS is empty/],
-  ["an origin that is no URL", { origins: ["localhost:8000"] }, /not of the form/],
+  ["no origins", { origins: [] }, /ORIGINS: list your chat servers/],
+  [
+    "an origin that is no URL",
+    { origins: ["localhost:8000"] },
+    /ORIGINS\[0\]\.url: use http\(s\):\/\/host/,
+  ],
   [
     "an unknown login mode",
     { vars: { LOGIN_MODE: "maybe" } },

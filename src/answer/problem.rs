@@ -20,6 +20,12 @@ pub enum Problem {
     TooManyForgeries(u64),
     /// Too many new sessions from there; seconds to wait.
     TooManySessions(u64),
+    /// Nobody is reached at this host.
+    UnknownHost,
+    /// Whose host it is cannot be found out now.
+    TenantsUnavailable,
+    /// What is said of the tenant is wrong, and nothing right was ever known here.
+    TenantMisconfigured,
     /// No session, and one is required.
     NoSession,
     /// A limit has struck.
@@ -201,6 +207,24 @@ impl Problem {
                 "too_many_sessions",
                 "Too many new visitors",
                 "Too many new sessions were begun from this address. Wait for the time in Retry-After, and keep the cookie you are given.",
+            ),
+            Self::UnknownHost => (
+                421,
+                "unknown_host",
+                "Nobody is here",
+                "No site is reached under this name. Check the address; if it is yours, add it to the hosts of its tenant.",
+            ),
+            Self::TenantsUnavailable => (
+                503,
+                "tenants_unavailable",
+                "Please try again",
+                "Whose site this is could not be found out right now. Try again in a few seconds.",
+            ),
+            Self::TenantMisconfigured => (
+                503,
+                "tenant_misconfigured",
+                "This site is being set up",
+                "What is said of this site has a fault; the log tells the operator which. Try again later.",
             ),
             Self::NoSession => (
                 401,

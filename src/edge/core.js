@@ -81,10 +81,10 @@ export function afterwards(ticket, answers) {
 
 /**
  * Takes note that an origin that has answered with a gateway error before has answered well.
- * @param {string} origin
+ * @param {string} place tenant and origin
  */
-export function recovered(origin) {
-  ofInstance(() => glue.recovered(origin, Date.now()));
+export function recovered(place) {
+  ofInstance(() => glue.recovered(place, Date.now()));
 }
 
 /** The origins that are to be asked whether they are ready, and where. */

@@ -90,13 +90,13 @@ async function inquire(decision, passage) {
  */
 function send(decision, passage) {
   const { request } = passage;
-  const { flags, url, firstByteMs, pauses, origin, ticket, sidSuffix, headers } = unpackForward(
+  const { flags, url, firstByteMs, pauses, place, ticket, sidSuffix, headers } = unpackForward(
     decision,
     passage.headers,
   );
   const { method } = request;
   const body = method === "GET" || method === "HEAD" ? undefined : request.body;
-  begin(origin);
+  begin(place);
   const begun = Date.now();
   const sent = fetch(url, { method, headers, body, redirect: "manual" });
 
@@ -104,22 +104,22 @@ function send(decision, passage) {
     let waiting = true;
     // Never cleared: the runtime drops it with the request, for less than clearing would cost.
     setTimeout(() => {
-      if (waiting) resolve(fail(origin, "timed-out", passage));
+      if (waiting) resolve(fail(place, "timed-out", passage));
     }, firstByteMs);
     sent.then(
       (response) => {
         waiting = false;
-        answered(origin, Date.now() - begun, response.status);
+        answered(place, Date.now() - begun, response.status);
         const receiving = (/** @type {Response} */ answer) =>
-          receive(answer, { flags, pauses, origin, ticket }, passage);
+          receive(answer, { flags, pauses, place, ticket }, passage);
         resolve(
           sidSuffix === "" ? receiving(response) : lengthenSid(response, sidSuffix).then(receiving),
         );
       },
       () => {
         waiting = false;
-        lost(origin);
-        resolve(fail(origin, body ? "cut" : "lost", passage));
+        lost(place);
+        resolve(fail(place, body ? "cut" : "lost", passage));
       },
     );
   });
@@ -141,11 +141,12 @@ async function lengthenSid(response, suffix) {
 }
 
 /**
- * @param {string} origin
+ * @param {string} place tenant and origin
  * @param {"lost" | "cut" | "unsent" | "timed-out"} how
  * @param {Passage} passage
  */
-function fail(origin, how, passage) {
+function fail(place, how, passage) {
+  const origin = place.slice(place.indexOf("/") + 1);
   // Whatever else was answered is as old as the attempt.
   passage.answers = passage.answers.filter((answer) => answer.kind === "failed");
   passage.answers.push({ kind: "failed", origin, how });
@@ -155,13 +156,13 @@ function fail(origin, how, passage) {
 /**
  * Hands the origin's answer on: untouched when nothing about it is ours to change.
  * @param {Response} response
- * @param {{ flags: string, pauses: string, origin: string, ticket: string }} decision
+ * @param {{ flags: string, pauses: string, place: string, ticket: string }} decision
  * @param {Passage} passage
  */
-function receive(response, { flags, pauses, origin, ticket }, passage) {
+function receive(response, { flags, pauses, place, ticket }, passage) {
   const { env, context, request } = passage;
   if (response.status >= 520 && wasUnsent(response) && request.body === null) {
-    return fail(origin, "unsent", passage);
+    return fail(place, "unsent", passage);
   }
   if (flags.includes("a")) context.waitUntil(keepUp(ticket, env, context));
   const isWatched = flags.includes("w");
@@ -169,7 +170,7 @@ function receive(response, { flags, pauses, origin, ticket }, passage) {
     isWatched || pauses !== ""
       ? followed(response, {
           look: isWatched ? () => lookAfter(ticket, env, context) : undefined,
-          count: { opened: () => begin(origin), closed: () => end(origin) },
+          count: { opened: () => begin(place), closed: () => end(place) },
           pauses: readPauses(pauses),
         })
       : response;

@@ -5,6 +5,8 @@ interface Env {
   DIRECTORY_OBJECTS: DurableObjectNamespace<import("./directory-object.js").DirectoryObject>;
   POOL_OBJECTS: DurableObjectNamespace<import("./pool-object.js").PoolObject>;
   NEW_SESSION_LIMITER: RateLimit;
+  TENANTS?: KVNamespace;
+  TENANTS_DB?: D1Database;
   [setting: string]: unknown;
 }
 

@@ -11,7 +11,7 @@ const TELL_EVERY = 250;
 /** How much a new answer counts in the average, of 1. */
 const NEWEST = 0.1;
 
-/** @type {Map<string, { underWay: number, firstByteMs: number }>} by the origin's name */
+/** @type {Map<string, { underWay: number, firstByteMs: number }>} by tenant and name */
 const origins = new Map();
 
 /** Origins whose last answer was a gateway error, or did not come: the core hears of those anyway. */
@@ -20,47 +20,47 @@ const faulty = new Set();
 let isTold = true;
 let toldAt = 0;
 
-/** @param {string} origin */
-function of(origin) {
-  let one = origins.get(origin);
+/** @param {string} place tenant and origin */
+function of(place) {
+  let one = origins.get(place);
   if (!one) {
     one = { underWay: 0, firstByteMs: 0 };
-    origins.set(origin, one);
+    origins.set(place, one);
   }
   isTold = false;
   return one;
 }
 
-/** @param {string} origin */
-export function begin(origin) {
-  of(origin).underWay += 1;
+/** @param {string} place tenant and origin */
+export function begin(place) {
+  of(place).underWay += 1;
 }
 
-/** @param {string} origin */
-export function end(origin) {
-  of(origin).underWay -= 1;
+/** @param {string} place tenant and origin */
+export function end(place) {
+  of(place).underWay -= 1;
 }
 
 /**
  * No answer will come.
- * @param {string} origin
+ * @param {string} place tenant and origin
  */
-export function lost(origin) {
-  end(origin);
-  faulty.add(origin);
+export function lost(place) {
+  end(place);
+  faulty.add(place);
 }
 
 /**
  * An answer has begun, so long after its request. Most good answers the core never sees; it is told of
  * the first one after an error, or errors days apart would look like errors in a row.
- * @param {string} origin
+ * @param {string} place tenant and origin
  * @param {number} ms
  * @param {number} status
  */
-export function answered(origin, ms, status) {
-  if (status >= 502 && status <= 504) faulty.add(origin);
-  else if (faulty.size > 0 && faulty.delete(origin)) recovered(origin);
-  const one = of(origin);
+export function answered(place, ms, status) {
+  if (status >= 502 && status <= 504) faulty.add(place);
+  else if (faulty.size > 0 && faulty.delete(place)) recovered(place);
+  const one = of(place);
   one.underWay -= 1;
   one.firstByteMs += (ms - one.firstByteMs) * NEWEST;
 }

@@ -19,8 +19,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
-use crate::gateway::Gateway;
 use crate::inbound::request::Request;
+use crate::reception::Reception;
 use crate::store::{self, Failure, Found};
 use crate::telemetry::log::{Event, Level};
 
@@ -37,7 +37,7 @@ extern "C" {
 /// What this isolate is.
 enum Isolate {
     /// Serving.
-    Ready(Box<Gateway>),
+    Ready(Box<Reception>),
     /// Not to be served by; the operator is told why.
     Misconfigured(String),
 }
@@ -51,7 +51,7 @@ thread_local! {
 #[wasm_bindgen]
 pub fn configure(bindings: &str) {
     let isolate = match (Deployment::from_bindings(bindings), seed()) {
-        (Ok(deployment), Some(seed)) => Isolate::Ready(Box::new(Gateway::new(
+        (Ok(deployment), Some(seed)) => Isolate::Ready(Box::new(Reception::new(
             deployment,
             ChaCha20Rng::from_seed(seed),
         ))),
@@ -150,9 +150,9 @@ pub fn admit_with(packed: &str, now: f64, answers: &Answers) -> String {
 
 fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(gateway) => {
-            let step = gateway.admit(packed, millis(now), answers);
-            drain(gateway);
+        Isolate::Ready(reception) => {
+            let step = reception.admit(packed, millis(now), answers);
+            drain(reception);
             wire::step(&step)
         }
         Isolate::Misconfigured(faults) => {
@@ -166,9 +166,9 @@ fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
 #[wasm_bindgen]
 #[must_use]
 pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, answers: &Answers) -> String {
-    with_gateway(|gateway| {
-        let settled = gateway.settle(ticket, status, headers, millis(now), &answers.0);
-        drain(gateway);
+    with_reception(|reception| {
+        let settled = reception.settle(ticket, status, headers, millis(now), &answers.0);
+        drain(reception);
         wire::settled(&settled)
     })
 }
@@ -177,9 +177,9 @@ pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, answers: &Answ
 #[wasm_bindgen]
 #[must_use]
 pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
-    with_gateway(|gateway| {
-        let needs = gateway.afterwards(ticket, millis(now), &answers.0);
-        drain(gateway);
+    with_reception(|reception| {
+        let needs = reception.afterwards(ticket, millis(now), &answers.0);
+        drain(reception);
         if needs.is_empty() {
             wire::done()
         } else {
@@ -188,12 +188,12 @@ pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
     })
 }
 
-/// Takes note that an origin that has answered with a gateway error before has answered well.
+/// Takes note that an origin that has answered with a reception error before has answered well.
 #[wasm_bindgen]
 pub fn recovered(origin: &str, now: f64) {
     ISOLATE.with_borrow_mut(|isolate| {
-        if let Isolate::Ready(gateway) = isolate {
-            gateway.recovered(origin, millis(now));
+        if let Isolate::Ready(reception) = isolate {
+            reception.recovered(origin, millis(now));
         }
     });
 }
@@ -204,7 +204,7 @@ pub fn recovered(origin: &str, now: f64) {
 #[must_use]
 pub fn health_checks() -> String {
     ISOLATE.with_borrow(|isolate| match isolate {
-        Isolate::Ready(gateway) => gateway.health_checks(),
+        Isolate::Ready(reception) => reception.health_checks(),
         Isolate::Misconfigured(_) => String::new(),
     })
 }
@@ -213,8 +213,8 @@ pub fn health_checks() -> String {
 #[wasm_bindgen]
 pub fn observe(under_way: &str) {
     ISOLATE.with_borrow_mut(|isolate| {
-        if let Isolate::Ready(gateway) = isolate {
-            gateway.observe(under_way);
+        if let Isolate::Ready(reception) = isolate {
+            reception.observe(under_way);
         }
     });
 }
@@ -223,9 +223,9 @@ pub fn observe(under_way: &str) {
 #[wasm_bindgen]
 #[must_use]
 pub fn watch(ticket: &str, now: f64, answers: &Answers) -> String {
-    with_gateway(|gateway| {
-        let vigil = gateway.watch(ticket, millis(now), &answers.0);
-        drain(gateway);
+    with_reception(|reception| {
+        let vigil = reception.watch(ticket, millis(now), &answers.0);
+        drain(reception);
         wire::vigil(&vigil)
     })
 }
@@ -264,7 +264,7 @@ impl PendingWrite {
 #[must_use]
 pub fn take_writes() -> Vec<PendingWrite> {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(gateway) => gateway
+        Isolate::Ready(reception) => reception
             .take_writes()
             .into_iter()
             .map(PendingWrite)
@@ -280,15 +280,15 @@ pub fn internal_error() -> String {
     wire::answer(&Problem::Internal.answer(false, ""))
 }
 
-fn with_gateway(act: impl FnOnce(&mut Gateway) -> String) -> String {
+fn with_reception(act: impl FnOnce(&mut Reception) -> String) -> String {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(gateway) => act(gateway),
+        Isolate::Ready(reception) => act(reception),
         Isolate::Misconfigured(_) => internal_error(),
     })
 }
 
-fn drain(gateway: &mut Gateway) {
-    for event in gateway.take_events() {
+fn drain(reception: &mut Reception) {
+    for event in reception.take_events() {
         log(&event);
     }
 }

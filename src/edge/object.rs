@@ -180,8 +180,8 @@ fn with_ledger<T>(
 ) -> Option<T> {
     let (tenant, handle): (TenantId, Handle) = parse_object_name(name)?;
     ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(gateway) => {
-            let (keys, random): (&KeyRing, &mut ChaCha20Rng) = gateway.for_object(&tenant)?;
+        Isolate::Ready(reception) => {
+            let (keys, random): (&KeyRing, &mut ChaCha20Rng) = reception.for_object(&tenant)?;
             Some(act(Ledger {
                 tenant: &tenant,
                 handle,

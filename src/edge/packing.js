@@ -19,8 +19,9 @@ export function packRequest(request, headers) {
 const OWN_AT = 8;
 
 /**
- * A decision to forward: `F` and flags, URL, first-byte limit, how long pauses may be, origin, ticket,
- * what an Engine.IO `sid` is made longer by, which of the client's headers pass, then the values of ours.
+ * A decision to forward: `F` and flags, URL, first-byte limit, how long pauses may be, tenant and origin, ticket,
+ * what an Engine.IO `sid` is made longer by, which of the client's headers pass, then the values of ours
+ * and names and values of those the tenant's origins know.
  * @param {string} text
  * @param {[string, string][]} received the client's headers
  */
@@ -33,16 +34,19 @@ export function unpackForward(text, received) {
     const value = lines[OWN_AT + at];
     if (value !== "") headers[OWN_HEADERS[at]] = value;
   }
+  for (let at = OWN_AT + OWN_HEADERS.length; at + 1 < lines.length; at += 2) {
+    headers[lines[at]] = lines[at + 1];
+  }
   for (let at = 0; at < received.length; at += 1) {
     if (kept[at] === "+") headers[received[at][0]] = received[at][1];
   }
-  const [flags, url, firstByteMs, pauses, origin, ticket, sidSuffix] = lines;
+  const [flags, url, firstByteMs, pauses, place, ticket, sidSuffix] = lines;
   return {
     flags,
     url,
     firstByteMs: Number(firstByteMs),
     pauses,
-    origin,
+    place,
     ticket,
     sidSuffix,
     headers,

@@ -23,7 +23,7 @@ pub(super) fn step(step: &Step) -> String {
     }
 }
 
-/// `F` and flags, URL, first-byte limit, how long pauses may be, origin, ticket, what an Engine.IO
+/// `F` and flags, URL, first-byte limit, how long pauses may be, tenant and origin, ticket, what an Engine.IO
 /// `sid` is made longer by, which of the client's headers pass, then the values of ours in the order of [`headers::OWN`].
 fn forward(forward: &Forward) -> String {
     let Outgoing { kept, own } = &forward.headers;
@@ -41,13 +41,12 @@ fn forward(forward: &Forward) -> String {
     text.push('\n');
     text.push_str(&forward.url);
     let _ = write!(text, "\n{}\n", forward.first_byte_ms);
-    for field in [
-        &forward.pauses,
-        &forward.origin,
-        &forward.ticket,
-        &forward.sid_suffix,
-        kept,
-    ] {
+    text.push_str(&forward.pauses);
+    text.push('\n');
+    // Origins of different tenants may have the same name.
+    text.push_str(forward.ticket.split('\t').next().unwrap_or_default());
+    text.push('/');
+    for field in [&forward.origin, &forward.ticket, &forward.sid_suffix, kept] {
         text.push_str(field);
         text.push('\n');
     }
@@ -85,6 +84,7 @@ pub(super) fn needs(needs: &[Need]) -> String {
                 };
                 write!(text, "\nc\t{key}\t{class}\t{name}\t{command}")
             }
+            Need::Document { key } => write!(text, "\nd\t{key}"),
             Need::Limit { key } => write!(text, "\nm\t{key}"),
             Need::Body { limit } => write!(text, "\nb\t{limit}"),
             Need::Store => write!(text, "\ns"),

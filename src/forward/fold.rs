@@ -5,6 +5,8 @@
 //! case, and everything that is neither letter nor digit as `-`. What could pass for a header of
 //! ours, or of a proxy's, is removed before ours are set, also where we set none.
 
+use crate::forward::headers::OWN;
+
 /// Prefixes, folded, that belong to whoever stands between client and origin.
 const RESERVED_PREFIXES: [&str; 6] = [
     "x-session-",
@@ -65,6 +67,13 @@ pub fn passes(name: &str) -> bool {
         && !RESERVED_PREFIXES
             .iter()
             .any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a header of this lower-case name is set by us, or concerns the connection: not a name that
+/// a tenant may give to something else.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    OWN.contains(&name) || DROPPED.binary_search(&name).is_ok() || name.starts_with("x-session-")
 }
 
 #[cfg(test)]

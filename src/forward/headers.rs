@@ -11,6 +11,7 @@ use crate::forward::fold;
 use crate::forward::trace::Trace;
 use crate::inbound::request::Request;
 use crate::store::cache::Prepared;
+use crate::tenant::HeaderSource;
 use crate::tenant_id::TenantId;
 
 /// How the origin is to take the session.
@@ -51,11 +52,15 @@ pub struct Speaker<'a> {
     pub expires: UnixSeconds,
     /// The most bytes of data that are told.
     pub max_data: usize,
+    /// What the tenant wants told besides, as `X-Session-Env`.
+    pub env: Option<&'a str>,
+    /// Headers the tenant's origins know: name, in lower case, and what it says.
+    pub mapped: &'a [(String, HeaderSource)],
 }
 
 /// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
 /// `cookie` is the client's without ours.
-pub const OWN: [&str; 19] = [
+pub const OWN: [&str; 20] = [
     "x-session-id",
     "x-session-tenant",
     "x-session-state",
@@ -67,6 +72,7 @@ pub const OWN: [&str; 19] = [
     "x-session-email",
     "x-session-name",
     "x-session-groups",
+    "x-session-env",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
@@ -82,7 +88,8 @@ pub const OWN: [&str; 19] = [
 pub struct Outgoing {
     /// For each of the client's headers, in order: `+` if it is passed on, `-` if not.
     pub kept: String,
-    /// A line for the value of each header in [`OWN`]; empty for one that is not set.
+    /// A line for the value of each header in [`OWN`], empty for one that is not set; then for each
+    /// header the tenant's origins know a line with its name and one with its value.
     pub own: String,
 }
 
@@ -96,8 +103,11 @@ impl Outgoing {
         trace: &Trace<'_>,
     ) -> Self {
         let named_by_connection = request.header("connection").unwrap_or_default();
-        let passes =
-            |(name, _): &(&str, &str)| fold::passes(name) && !is_listed(named_by_connection, name);
+        let passes = |(name, _): &(&str, &str)| {
+            fold::passes(name)
+                && !is_listed(named_by_connection, name)
+                && !speaker.mapped.iter().any(|(mapped, _)| mapped == name)
+        };
         let kept = request
             .headers
             .iter()
@@ -119,6 +129,9 @@ impl Outgoing {
         } else {
             ""
         });
+        if !speaker.mapped.is_empty() {
+            outgoing.set_mapped(speaker);
+        }
         outgoing
     }
 
@@ -148,6 +161,25 @@ impl Outgoing {
             self.own.push_str("\n\n\n\n");
         } else {
             self.set(&session.identity);
+        }
+        self.set(speaker.env.unwrap_or_default());
+    }
+
+    /// Under the names an origin knows; a guest has none of them but the session's.
+    fn set_mapped(&mut self, speaker: &Speaker<'_>) {
+        let mut identity = speaker.session.identity.split('\n');
+        let [user, email, name, groups] = core::array::from_fn(|_| identity.next().unwrap_or(""));
+        for (header, source) in speaker.mapped {
+            let value = match source {
+                HeaderSource::Id => &speaker.session.handle,
+                HeaderSource::User => user,
+                HeaderSource::Email => email,
+                HeaderSource::Name => name,
+                HeaderSource::Groups => groups,
+            };
+            if !value.is_empty() {
+                self.set_two(header, value);
+            }
         }
     }
 
@@ -230,6 +262,8 @@ mod tests {
             state: State::Active,
             expires: UnixSeconds(200),
             max_data,
+            env: None,
+            mapped: &[],
         };
         let trace = Trace::follow(None, None, &mut ChaCha20Rng::seed_from_u64(1));
         let cookie = CookieName::for_location(&request.location);

@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
-use crate::inbound::request::Location;
+use crate::inbound::request::{Location, Request};
 use crate::session::id::Handle;
 use crate::session::record::Version;
 
@@ -19,7 +19,7 @@ impl Gateway {
         caller: Caller,
         passage: &Passage<'_>,
     ) -> Result<Visitor, Halt> {
-        let guests = self.deployment.tenant.login.admits_guests();
+        let guests = self.admits_guests(passage);
         let navigation = passage.request.is_navigation();
         match caller {
             Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
@@ -37,12 +37,20 @@ impl Gateway {
         }
     }
 
+    /// Whether who has not signed in may do this.
+    fn admits_guests(&self, passage: &Passage<'_>) -> bool {
+        let Request {
+            method, location, ..
+        } = passage.request;
+        self.tenant.login_at(method, location.path).admits_guests()
+    }
+
     /// A new guest: a cookie, and nothing stored.
     fn welcome(&mut self, passage: &Passage<'_>) -> Result<Visitor, Halt> {
         let now = passage.now.seconds();
         let id = self.draw(passage)?;
         let token = Token {
-            handle: Handle::derive(&self.deployment.tenant.id, &id),
+            handle: Handle::derive(&self.tenant.id, &id),
             id,
             created: now,
             issued: now,
@@ -56,14 +64,14 @@ impl Gateway {
     }
 
     fn turn_away(&self, problem: Problem, clear_cookie: bool, passage: &Passage<'_>) -> Halt {
-        if self.deployment.tenant.login.admits_guests() || !passage.request.is_navigation() {
+        if self.admits_guests(passage) || !passage.request.is_navigation() {
             return Halt::Refuse {
                 problem,
                 clear_cookie,
             };
         }
         let line = clear_cookie.then(|| set_cookie::clear(passage.cookie));
-        let location = login_url(&self.deployment.prefix, &passage.request.location);
+        let location = login_url(&self.prefix, &passage.request.location);
         Halt::Answer(
             Answer::empty(303)
                 .with("location", location)

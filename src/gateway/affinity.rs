@@ -40,7 +40,7 @@ impl Gateway {
     ) -> Result<Course, Halt> {
         self.consider_failures(passage)?;
         let record = &visitor.session.record;
-        let pool = &self.deployment.tenant.pool;
+        let pool = &self.tenant.pool;
         let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
         let hashed = self.hashed(record.handle, record.created);
         let last = pinned.or(hashed).ok_or(Problem::OriginUnreachable)?;
@@ -54,7 +54,7 @@ impl Gateway {
         };
         let chosen = if usable(home) {
             Some(home)
-        } else if self.deployment.tenant.strict_pins && self.is_open(home) {
+        } else if self.tenant.strict_pins && self.is_open(home) {
             // Whatever it answers is better than another's answer.
             Some(home).filter(|home| !failed(home))
         } else {
@@ -90,7 +90,7 @@ impl Gateway {
     /// Whether a conversation that moved was not in use for so long that it may return to where it
     /// belongs. Use is noted now and then only, and may be known here late.
     fn has_rested(&self, record: &Record, now: UnixMillis) -> bool {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         tenant.pin_idle.is_some_and(|idle| {
             let noted_every = tenant
                 .lifetime
@@ -102,7 +102,7 @@ impl Gateway {
     /// The origin a session has by its handle alone, whatever happens to origins meanwhile.
     pub(super) fn hashed(&self, handle: Handle, created: UnixSeconds) -> Option<&Origin> {
         self.best_of_release(handle, created, |_| true)
-            .or_else(|| self.deployment.tenant.pool.best(handle, |_| true))
+            .or_else(|| self.tenant.pool.best(handle, |_| true))
     }
 
     /// The best of those of the session's release, and of its time, that `may` be used.
@@ -112,7 +112,7 @@ impl Gateway {
         created: UnixSeconds,
         may: impl Fn(&Origin) -> bool,
     ) -> Option<&Origin> {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let may = |origin: &Origin| origin.since <= created && may(origin);
         let Some(canary) = &tenant.canary else {
             return tenant.pool.best(handle, may);
@@ -128,14 +128,9 @@ impl Gateway {
 
     /// Whether an origin takes any requests at all, as the operator has it.
     pub(super) fn is_open(&self, origin: &Origin) -> bool {
-        let killed = self
-            .deployment
-            .tenant
-            .canary
-            .as_ref()
-            .is_some_and(|canary| {
-                canary.is_off && origin.release.as_deref() == Some(&canary.release)
-            });
+        let killed = self.tenant.canary.as_ref().is_some_and(|canary| {
+            canary.is_off && origin.release.as_deref() == Some(&canary.release)
+        });
         origin.state != OriginState::Down && !killed
     }
 
@@ -153,7 +148,7 @@ impl Gateway {
             return false;
         }
         let open = || {
-            let pool = &self.deployment.tenant.pool;
+            let pool = &self.tenant.pool;
             pool.iter().filter(|origin| self.is_open(origin))
         };
         let ejected = open().filter(|one| is_away(one));

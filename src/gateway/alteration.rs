@@ -100,7 +100,7 @@ impl Gateway {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Altered, Vec<Need>> {
-        match self.deployment.tenant.consistency {
+        match self.tenant.consistency {
             Consistency::Strong => self.alter_by_object(alteration, answers, now),
             Consistency::Eventual => self.alter_here(alteration, answers, now),
         }
@@ -118,11 +118,7 @@ impl Gateway {
                 return Ok(Altered::Not(Hindrance::Silent));
             }
             let command = self.change_command(alteration, now);
-            return Err(vec![command.need(
-                &self.deployment.tenant.id,
-                alteration.handle,
-                key,
-            )]);
+            return Err(vec![command.need(&self.tenant.id, alteration.handle, key)]);
         };
         let Some(reply) = parse(found) else {
             return Ok(Altered::Not(Hindrance::Silent));
@@ -148,7 +144,7 @@ impl Gateway {
                 None => Altered::Not(Hindrance::Silent),
             });
         }
-        let name = RecordName::derive(&self.deployment.tenant.id, alteration.handle);
+        let name = RecordName::derive(&self.tenant.id, alteration.handle);
         match answers.found(name.as_str()) {
             None => Err(vec![Need::read(name.as_str())]),
             Some(Found::Absent) => Ok(Altered::Not(Hindrance::Absent)),
@@ -158,7 +154,7 @@ impl Gateway {
                     adopt: Some(sealed.clone()),
                     ..self.change_command(alteration, now)
                 };
-                let tenant = &self.deployment.tenant.id;
+                let tenant = &self.tenant.id;
                 Err(vec![command.need(tenant, alteration.handle, key)])
             }
         }
@@ -209,14 +205,11 @@ impl Gateway {
 
     /// Learns from what the object says a session is now.
     pub(super) fn altered(&mut self, handle: Handle, reply: Reply, now: UnixMillis) -> Altered {
-        let record = || RecordName::derive(&self.deployment.tenant.id, handle);
+        let record = || RecordName::derive(&self.tenant.id, handle);
         match reply.is {
             Is::Live | Is::Conflict => {
-                let opened = crate::session::codec::open(
-                    &reply.sealed,
-                    &record(),
-                    &self.deployment.tenant.keys,
-                );
+                let opened =
+                    crate::session::codec::open(&reply.sealed, &record(), &self.tenant.keys);
                 let Ok(Entry::Live(record)) = opened else {
                     return Altered::Not(Hindrance::Unreadable);
                 };

@@ -45,7 +45,7 @@ impl Gateway {
         if change.identify.is_some() {
             self.make_room(&change, &record, answers, now)?;
         }
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let outcome = change.apply(
             &record,
             &Circumstances {
@@ -120,7 +120,7 @@ impl Gateway {
 
     /// Puts a session on its user's list, with KV alone.
     fn list_here(&mut self, record: &Record, now: UnixMillis) {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let Some(identity) = &record.identity else {
             return;
         };
@@ -144,7 +144,7 @@ impl Gateway {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Vec<Need>> {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let asked = change.identify.as_deref().unwrap_or_default();
         let identity = Identity::parse(asked);
         let (Some(most), Ok((identity, _))) = (tenant.max_per_user, identity) else {

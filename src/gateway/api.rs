@@ -28,7 +28,7 @@ impl Gateway {
         passage: &Passage<'_>,
     ) -> Result<Answer, Halt> {
         let authorization = passage.request.header("authorization");
-        let keys = &self.deployment.tenant.origin_keys;
+        let keys = &self.tenant.origin_keys;
         if !keys.iter().any(|key| key.is_presented(authorization)) {
             return Err(Problem::ApiKey.into());
         }
@@ -76,15 +76,13 @@ impl Gateway {
 
     fn patch(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
         let if_version = if_match(passage.request.header("if-match"))?;
-        if if_version == Condition::None
-            && self.deployment.tenant.consistency == Consistency::Eventual
-        {
+        if if_version == Condition::None && self.tenant.consistency == Consistency::Eventual {
             return Err(Problem::VersionRequired.into());
         }
         let body = inquiry::body(passage)?;
         let (change, lease) = read_patch(&body)?;
         if let Some(idle) = change.idle
-            && !self.deployment.tenant.lifetime.allows_idle(idle)
+            && !self.tenant.lifetime.allows_idle(idle)
         {
             return Err(invalid(
                 "`ttl` must be 60 to the absolute limit, in whole seconds.",
@@ -160,7 +158,7 @@ impl Gateway {
     }
 
     fn needs_order(&self) -> Result<(), Halt> {
-        match self.deployment.tenant.consistency {
+        match self.tenant.consistency {
             Consistency::Strong => Ok(()),
             Consistency::Eventual => Err(Problem::NeedsObjects.into()),
         }
@@ -170,7 +168,7 @@ impl Gateway {
         const SAID: &str = "said";
         match passage.answers.found(SAID) {
             None => {
-                let tenant = &self.deployment.tenant.id;
+                let tenant = &self.tenant.id;
                 let need = self.command(order).need(tenant, handle, SAID.to_owned());
                 Err(Halt::Await(vec![need]))
             }

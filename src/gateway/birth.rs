@@ -35,7 +35,7 @@ impl Gateway {
     pub(super) fn draw(&mut self, passage: &Passage<'_>) -> Result<SessionId, Halt> {
         self.limit_births(passage)?;
         let id = self.draw_id(passage)?;
-        let handle = Handle::derive(&self.deployment.tenant.id, &id);
+        let handle = Handle::derive(&self.tenant.id, &id);
         if let Some(name) = self
             .hashed(handle, passage.now.seconds())
             .map(|origin| origin.name.clone())
@@ -53,7 +53,7 @@ impl Gateway {
         let Some(address) = passage.request.client_address().filter(|_| is_first_ask) else {
             return Ok(());
         };
-        if self.deployment.tenant.new_sessions_are_limited {
+        if self.tenant.new_sessions_are_limited {
             match passage.answers.found(address) {
                 None => {
                     let key = address.to_owned();
@@ -118,7 +118,7 @@ impl Gateway {
     fn draw_of_release(&mut self, is_canary: bool) -> (SessionId, Handle) {
         loop {
             let id = SessionId::generate(&mut self.random);
-            let handle = Handle::derive(&self.deployment.tenant.id, &id);
+            let handle = Handle::derive(&self.tenant.id, &id);
             if Canary::has(handle) == is_canary {
                 return (id, handle);
             }
@@ -127,7 +127,7 @@ impl Gateway {
 
     /// When every origin that is open is full, nothing is drawn at all: refusing must stay cheap.
     fn refuse_if_full(&mut self, now: UnixMillis) -> Result<(), Halt> {
-        let pool = &self.deployment.tenant.pool;
+        let pool = &self.tenant.pool;
         let is_closed = !pool.iter().any(|origin| self.is_open(origin));
         if is_closed || pool.iter().any(|origin| self.takes_new(origin, now)) {
             return Ok(());
@@ -137,7 +137,7 @@ impl Gateway {
     }
 
     fn is_born_into_canary(&mut self, passage: &Passage<'_>) -> bool {
-        let Some(canary) = &self.deployment.tenant.canary else {
+        let Some(canary) = &self.tenant.canary else {
             return false;
         };
         if canary.is_off {
@@ -147,12 +147,12 @@ impl Gateway {
             .header
             .as_ref()
             .is_some_and(|(name, value)| passage.request.header(name) == Some(value));
-        asked || self.random.next_u32() % 100 < u32::from(canary.percent)
+        asked || self.random.next_u32() % 100 < canary.percent
     }
 
     /// Whether an origin may be given a new session.
     pub(super) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
-        let overload = &self.deployment.tenant.overload;
+        let overload = &self.tenant.overload;
         let here = self.load.under_way(&origin.name);
         let everywhere = self.under_way(origin, now);
         let is_full = origin.capacity.is_some_and(|most| everywhere >= most)

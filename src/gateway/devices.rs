@@ -149,7 +149,7 @@ impl Gateway {
         let Presented::One(value) = jar::find(header, passage.cookie.as_str()) else {
             return None;
         };
-        let keys = &self.deployment.tenant.keys;
+        let keys = &self.tenant.keys;
         let verified = Token::verify(value, keys, passage.now.seconds()).ok()?;
         Some(verified.token.handle)
     }
@@ -193,7 +193,7 @@ impl Gateway {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Halt> {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let until = now.seconds() + tenant.lifetime.longest();
         let epoch = match tenant.consistency {
             Consistency::Strong => match answers.found(directory::REVOKED) {

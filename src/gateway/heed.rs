@@ -60,14 +60,14 @@ impl Gateway {
 
     /// To ask for what was revoked since this isolate last heard.
     pub(super) fn ask_revocations(&self) -> Need {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         directory::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
     }
 
     /// Learns from the answer, if there is one. Returns how often it was asked for on behalf of this
     /// request.
     pub(super) fn learn_revocations(&mut self, answers: &Answers, now: UnixMillis) -> u32 {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let key = directory::feed_key(&tenant.id, tenant.consistency);
         let Some(answer) = answers.read(&key) else {
             return 0;
@@ -96,14 +96,14 @@ impl Gateway {
 
     /// The point in history at which a session begins now.
     pub(super) fn epoch(&self, now: UnixMillis) -> Epoch {
-        match self.deployment.tenant.consistency {
+        match self.tenant.consistency {
             Consistency::Strong => self.revocations.last(),
             Consistency::Eventual => Epoch(now.0),
         }
     }
 
     fn feed_period_ms(&self) -> u64 {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let period = match tenant.consistency {
             Consistency::Strong => tenant.cache,
             // It makes no sense to ask more often than KV shows anything new.

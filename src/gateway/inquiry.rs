@@ -32,7 +32,7 @@ impl Gateway {
         if let Err(need) = self.heed_revocations(answers, now) {
             return Err(Halt::Await(vec![need]));
         }
-        let ordered = self.deployment.tenant.consistency == Consistency::Strong;
+        let ordered = self.tenant.consistency == Consistency::Strong;
         let mut source = Source::Nothing;
         if ordered {
             source = self.ask_object(handle, &Source::Nothing, answers)?;
@@ -60,7 +60,7 @@ impl Gateway {
     ) -> Result<Page, Halt> {
         let (answers, now) = (passage.answers, passage.now);
         let feed = self.heed_revocations(answers, now);
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let which = Which { tags, after, limit };
         let (listed, next) = match tenant.consistency {
             Consistency::Strong => match answers.found(directory::LISTED) {
@@ -111,7 +111,7 @@ impl Gateway {
             let mut source = self.ask_namespace(*handle, answers);
             // The namespace may not have it yet.
             if matches!(source, Ok(Source::Nothing))
-                && self.deployment.tenant.consistency == Consistency::Strong
+                && self.tenant.consistency == Consistency::Strong
             {
                 source = self.ask_object(*handle, &Source::Nothing, answers);
             }
@@ -132,13 +132,13 @@ impl Gateway {
     }
 
     fn lives(&self, session: &Prepared, now: UnixMillis) -> bool {
-        let lifetime = &self.deployment.tenant.lifetime;
+        let lifetime = &self.tenant.lifetime;
         !self.is_revoked(session) && !lifetime.has_ended(&session.record.span(), now.seconds())
     }
 
     /// What a list tells of a session.
     pub(super) fn summary(&self, record: &Record) -> Map<String, Value> {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let pinned = record.pin.as_deref();
         let hashed = self.hashed(record.handle, record.created);
         let entries = [

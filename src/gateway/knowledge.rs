@@ -92,7 +92,7 @@ impl Gateway {
         {
             return standing(known.clone(), false);
         }
-        match self.deployment.tenant.consistency {
+        match self.tenant.consistency {
             Consistency::Eventual => self.make_do(&namespace, token, answers, now),
             Consistency::Strong => {
                 match self.ask_object(token.handle, &namespace, answers)? {
@@ -123,7 +123,7 @@ impl Gateway {
     /// What this isolate knows well enough.
     fn remembered(&mut self, token: &Token, max_age: MaxAge, now: UnixMillis) -> Option<Known> {
         let Hit { known, age_ms } = self.cache.get(token.handle, now)?;
-        let period = self.deployment.tenant.cache.0.saturating_mul(1000);
+        let period = self.tenant.cache.0.saturating_mul(1000);
         match &known {
             Known::Ended => Some(known),
             // Who has a later cookie knows better.
@@ -149,7 +149,7 @@ impl Gateway {
         handle: Handle,
         answers: &Answers,
     ) -> Result<Source, Halt> {
-        let name = RecordName::derive(&self.deployment.tenant.id, handle);
+        let name = RecordName::derive(&self.tenant.id, handle);
         let Some(answer) = answers.read(name.as_str()) else {
             return Err(Halt::Await(vec![Need::read(name.as_str())]));
         };
@@ -175,7 +175,7 @@ impl Gateway {
             };
             let command = self.command(order);
             return Err(Halt::Await(vec![command.need(
-                &self.deployment.tenant.id,
+                &self.tenant.id,
                 handle,
                 key,
             )]));
@@ -189,7 +189,7 @@ impl Gateway {
         };
         match reply.is {
             Is::Live => {
-                let name = RecordName::derive(&self.deployment.tenant.id, handle);
+                let name = RecordName::derive(&self.tenant.id, handle);
                 self.open(handle, &name, &reply.sealed, answer.asked)
             }
             Is::Ended => {
@@ -234,12 +234,12 @@ impl Gateway {
                     None => Ok(Standing::Unseen),
                 },
                 // The object, which would know for certain, was asked and was silent.
-                _ if self.deployment.tenant.consistency == Consistency::Strong => {
+                _ if self.tenant.consistency == Consistency::Strong => {
                     Err(Problem::StoreUnavailable.into())
                 }
                 _ => Ok(Standing::Over(Problem::SessionUnknown)),
             },
-            Source::Silent => match (self.deployment.tenant.fail, own) {
+            Source::Silent => match (self.tenant.fail, own) {
                 (
                     Fail::Grace(grace),
                     Some(Hit {
@@ -256,7 +256,7 @@ impl Gateway {
     }
 
     fn read_again(&self, handle: Handle, answers: &Answers) -> Option<Need> {
-        let name = RecordName::derive(&self.deployment.tenant.id, handle);
+        let name = RecordName::derive(&self.tenant.id, handle);
         let attempts = answers.read(name.as_str())?.attempts;
         let at = usize::try_from(attempts.checked_sub(1)?).ok()?;
         let after_ms = STALE_RETRY_MS.get(at)?;
@@ -274,9 +274,9 @@ impl Gateway {
         bytes: &[u8],
         asked: UnixMillis,
     ) -> Result<Source, Halt> {
-        match codec::open(bytes, name, &self.deployment.tenant.keys) {
+        match codec::open(bytes, name, &self.tenant.keys) {
             Ok(entry) => {
-                let known = Known::new(entry, &self.deployment.tenant.keys);
+                let known = Known::new(entry, &self.tenant.keys);
                 Ok(Source::Said(self.cache.learn(handle, known, asked)))
             }
             Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
@@ -311,8 +311,8 @@ impl Gateway {
     /// A command to a session's object under this tenant's rules.
     pub(super) fn command(&self, order: Order) -> Command {
         Command {
-            lifetime: self.deployment.tenant.lifetime,
-            max_per_user: self.deployment.tenant.max_per_user,
+            lifetime: self.tenant.lifetime,
+            max_per_user: self.tenant.max_per_user,
             adopt: None,
             order,
         }

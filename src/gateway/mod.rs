@@ -37,13 +37,11 @@ use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
-use crate::deployment::Deployment;
 use crate::forward::trace::Trace;
 use crate::inbound::path::{self, Territory};
 use crate::inbound::rate_limit::RateLimit;
 use crate::inbound::request::Request;
 use crate::inbound::{limits, upgrade};
-use crate::keys::KeyRing;
 use crate::route::health::Health;
 use crate::route::load::Load;
 use crate::route::shared::Shared;
@@ -55,7 +53,7 @@ use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
 use crate::store::{Answers, Need, Write};
 use crate::telemetry::log::{Event, Level};
-use crate::tenant_id::TenantId;
+use crate::tenant::Tenant;
 
 pub use outgoing::Forward;
 pub use settlement::Settled;
@@ -99,9 +97,11 @@ struct Passage<'a> {
     now: UnixMillis,
 }
 
-/// The gateway of one isolate.
+/// One tenant's gateway in one isolate. Nothing in it is another tenant's.
 pub struct Gateway {
-    deployment: Deployment,
+    tenant: Tenant,
+    /// Where the reserved paths are.
+    prefix: String,
     cache: Cache,
     revocations: Revocations,
     health: Health,
@@ -120,17 +120,15 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway for a checked deployment. `random` must be seeded from a cryptographic source:
+    /// A gateway for a tenant, whose reserved paths are below `prefix`. `random` must be seeded from a cryptographic source:
     /// session ids and nonces come from it.
     #[must_use]
-    pub fn new(deployment: Deployment, mut random: ChaCha20Rng) -> Self {
+    pub fn new(tenant: Tenant, prefix: &str, mut random: ChaCha20Rng) -> Self {
         let number = random.next_u64();
-        let births = deployment
-            .tenant
-            .new_sessions_per_minute
-            .map(|most| RateLimit::new(most, 60_000));
+        let births = births(&tenant);
         Self {
-            deployment,
+            tenant,
+            prefix: prefix.to_owned(),
             cache: Cache::default(),
             revocations: Revocations::default(),
             health: Health::default(),
@@ -145,11 +143,8 @@ impl Gateway {
         }
     }
 
-    /// Decides on a packed request (see [`Request::parse`]), given what was answered so far.
-    pub fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
-        let Some(request) = Request::parse(packed) else {
-            return Step::Answer(Problem::Internal.answer(false, ""));
-        };
+    /// Decides on a request, given what was answered so far.
+    pub fn admit(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
         let trace = Trace::follow(
             request.header("traceparent"),
             request.header("tracestate"),
@@ -157,7 +152,7 @@ impl Gateway {
         );
         let cookie = CookieName::for_location(&request.location);
         let passage = Passage {
-            request: &request,
+            request,
             answers,
             cookie,
             now,
@@ -178,19 +173,26 @@ impl Gateway {
 
     fn pass(&mut self, passage: &Passage<'_>, trace: &Trace<'_>) -> Result<Forward, Halt> {
         limits::check(passage.request).map_err(Problem::from)?;
-        match path::territory(passage.request.location.path, &self.deployment.prefix) {
+        match path::territory(passage.request.location.path, &self.prefix) {
             Territory::Disguised => return Err(Problem::BadPath.into()),
             Territory::Reserved(route) => return Err(self.reserved(route, passage)),
             Territory::Origin => {}
         }
         if passage.request.is_websocket() {
-            upgrade::check(passage.request, &self.deployment.tenant.allowed_origins)
-                .map_err(Problem::from)?;
+            upgrade::check(passage.request, &self.tenant.allowed_origins).map_err(Problem::from)?;
         }
         let caller = self.recognise(passage)?;
         let visitor = self.receive(caller, passage)?;
         let course = self.choose_origin(&visitor, passage)?;
         Ok(self.forward(&visitor, &course, passage, trace))
+    }
+
+    /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.
+    pub fn adopt(&mut self, tenant: Tenant) {
+        if tenant.new_sessions_per_minute != self.tenant.new_sessions_per_minute {
+            self.births = births(&tenant);
+        }
+        self.tenant = tenant;
     }
 
     /// Takes note that an origin, which has answered with a gateway error before, has answered well.
@@ -221,15 +223,9 @@ impl Gateway {
         core::mem::take(&mut self.events)
     }
 
-    /// What an object of `tenant`'s session works with; none for a tenant that is not ours.
-    pub fn for_object(&mut self, tenant: &TenantId) -> Option<(&KeyRing, &mut ChaCha20Rng)> {
-        let own = &self.deployment.tenant;
-        (own.id == *tenant).then_some((&own.keys, &mut self.random))
-    }
-
     /// Queues `entry` for storage, and remembers it.
     fn store(&mut self, handle: Handle, entry: Entry, now: UnixMillis) {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let name = RecordName::derive(&tenant.id, handle);
         let end = match &entry {
             Entry::Live(record) => tenant.lifetime.end(&record.span()),
@@ -241,19 +237,24 @@ impl Gateway {
             Some(value) => self.writes.push(Write::record(&name, value, ttl)),
             None => self.note(Event::new(Level::Error, "record_not_sealed")),
         }
-        let known = Known::new(entry, &self.deployment.tenant.keys);
+        let known = Known::new(entry, &self.tenant.keys);
         self.cache.put(handle, known, now);
     }
 
     fn note(&mut self, event: Event) {
-        self.events.push(event.of(&self.deployment.tenant.id));
+        self.events.push(event.of(&self.tenant.id));
     }
 
     /// How long a browser should keep the cookie of a session.
     fn cookie_age(&self, record: &Record, now: UnixMillis) -> Seconds {
-        let end = self.deployment.tenant.lifetime.absolute_end(&record.span());
+        let end = self.tenant.lifetime.absolute_end(&record.span());
         end.since(now.seconds())
     }
+}
+
+fn births(tenant: &Tenant) -> Option<RateLimit> {
+    let most = tenant.new_sessions_per_minute?;
+    Some(RateLimit::new(most, 60_000))
 }
 
 impl From<upgrade::BadUpgrade> for Problem {

@@ -20,7 +20,7 @@ impl Gateway {
     /// Answers `/admin/…`; `route` is what follows.
     pub(super) fn operate(&mut self, route: &str, passage: &Passage<'_>) -> Result<Answer, Halt> {
         let authorization = passage.request.header("authorization");
-        let tokens = &self.deployment.tenant.admin_tokens;
+        let tokens = &self.tenant.admin_tokens;
         if !tokens.iter().any(|token| token.is_presented(authorization)) {
             return Err(Problem::ApiKey.into());
         }
@@ -97,7 +97,7 @@ impl Gateway {
     }
 
     fn tags(&self, user: &str) -> Vec<UserTag> {
-        self.deployment.tenant.keys.user_tags(user).collect()
+        self.tenant.keys.user_tags(user).collect()
     }
 }
 

@@ -47,7 +47,7 @@ impl Gateway {
     ) -> Forward {
         let share = self.share_is_due(passage.now);
         let touch = self.touch_is_due(visitor, passage.now);
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let location = &passage.request.location;
         let used = crate::session::lifetime::Span {
             seen: passage.now.seconds(),
@@ -59,6 +59,8 @@ impl Gateway {
             state: state(visitor, course),
             expires: tenant.lifetime.end(&used),
             max_data: tenant.max_data,
+            env: tenant.env.as_deref(),
+            mapped: &tenant.mapped_headers,
         };
         let headers = Outgoing::new(passage.request, passage.cookie, &speaker, trace);
         let ticket = Ticket {
@@ -120,17 +122,13 @@ impl Gateway {
     fn touch_is_due(&mut self, visitor: &Visitor, now: UnixMillis) -> bool {
         let record = &visitor.session.record;
         let due = record.version > Version::UNSTORED
-            && self.deployment.tenant.lifetime.touch_is_due(
-                &record.span(),
-                record.spread(),
-                now.seconds(),
-            );
+            && self
+                .tenant
+                .lifetime
+                .touch_is_due(&record.span(), record.spread(), now.seconds());
         if due {
-            self.cache.note_use(
-                visitor.token.handle,
-                now.seconds(),
-                &self.deployment.tenant.keys,
-            );
+            self.cache
+                .note_use(visitor.token.handle, now.seconds(), &self.tenant.keys);
         }
         due
     }

@@ -19,14 +19,14 @@ const POOL: &str = "pool";
 impl Gateway {
     /// Whether it is time to tell the others; says so once.
     pub(super) fn share_is_due(&mut self, now: UnixMillis) -> bool {
-        self.deployment.tenant.consistency == Consistency::Strong && self.shared.is_due(now)
+        self.tenant.consistency == Consistency::Strong && self.shared.is_due(now)
     }
 
     /// Tells and learns. Returns what it lacks.
     pub(super) fn share(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
         match answers.found(POOL) {
             None => {
-                let pool = self.deployment.tenant.pool.iter();
+                let pool = self.tenant.pool.iter();
                 let told: Vec<Told<'_>> = pool
                     .map(|origin| Told {
                         origin: &origin.name,
@@ -48,7 +48,7 @@ impl Gateway {
     /// Where origins say that they are ready: a line each with tenant, name and URL, apart by tabs.
     #[must_use]
     pub fn health_checks(&self) -> String {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let with_path = tenant.pool.iter().filter_map(|origin| {
             let path = origin.health_path.as_deref()?;
             Some(format!(
@@ -63,7 +63,7 @@ impl Gateway {
     fn say_to_pool(&self, command: String) -> Need {
         Need::Call {
             class: Class::Pool,
-            name: self.deployment.tenant.id.to_string(),
+            name: self.tenant.id.to_string(),
             command,
             key: POOL.to_owned(),
         }
@@ -96,7 +96,7 @@ impl Gateway {
         route: &str,
         passage: &Passage<'_>,
     ) -> Result<Answer, Halt> {
-        if self.deployment.tenant.consistency == Consistency::Eventual {
+        if self.tenant.consistency == Consistency::Eventual {
             return Err(Problem::NeedsObjects.into());
         }
         if route.is_empty() {
@@ -114,7 +114,7 @@ impl Gateway {
             "undrain" => false,
             _ => return Err(Problem::NotFound.into()),
         };
-        if self.deployment.tenant.pool.named(name).is_none() {
+        if self.tenant.pool.named(name).is_none() {
             return Err(Problem::NotFound.into());
         }
         if passage.request.method != "POST" {
@@ -146,7 +146,6 @@ impl Gateway {
         self.share(passage.answers, passage.now);
         let now = passage.now;
         let origins: Vec<Value> = self
-            .deployment
             .tenant
             .pool
             .iter()

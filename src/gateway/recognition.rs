@@ -72,7 +72,7 @@ impl Gateway {
             Presented::AfterComma => return Err(Problem::CookieMalformed.into()),
         };
         let now = passage.now;
-        let Ok(verified) = Token::verify(value, &self.deployment.tenant.keys, now.seconds()) else {
+        let Ok(verified) = Token::verify(value, &self.tenant.keys, now.seconds()) else {
             return self.forged(passage);
         };
         if verified.token.least_version == Version::UNSTORED
@@ -85,7 +85,7 @@ impl Gateway {
 
     /// Somebody without a cookie; perhaps one that was given a route instead.
     fn recognise_by_route(&mut self, passage: &Passage<'_>) -> Caller {
-        let keys = &self.deployment.tenant.keys;
+        let keys = &self.tenant.keys;
         let target = passage.request.location.target;
         let Some((route, _)) = engine_io::routed(target, keys) else {
             return Caller::Stranger { forged: false };
@@ -98,12 +98,12 @@ impl Gateway {
             least_version: Version::UNSTORED,
         };
         let record = unstored(&token);
-        let lifetime = &self.deployment.tenant.lifetime;
+        let lifetime = &self.tenant.lifetime;
         if lifetime.has_ended(&record.span(), passage.now.seconds()) {
             return Caller::Stranger { forged: false };
         }
         let session = Rc::new(self.prepared(record));
-        let cookie = token.mint(&self.deployment.tenant.keys);
+        let cookie = token.mint(&self.tenant.keys);
         Caller::Visitor(self.visitor(session, token, Some(&cookie)))
     }
 
@@ -126,7 +126,7 @@ impl Gateway {
     /// A guest that has nothing stored: the cookie is all there is, and storage is not asked.
     fn recognise_guest(&mut self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
         let token = verified.token;
-        let lifetime = self.deployment.tenant.lifetime;
+        let lifetime = self.tenant.lifetime;
         let record = unstored(&token);
         let span = record.span();
         if lifetime.has_ended(&span, now.seconds()) {
@@ -202,7 +202,6 @@ impl Gateway {
         }
         let record = &session.record;
         if self
-            .deployment
             .tenant
             .lifetime
             .has_ended(&record.span(), now.seconds())
@@ -232,7 +231,7 @@ impl Gateway {
         visitor.degraded = degraded || is_behind || feed.degraded;
         visitor.in_grace = fit == Fit::Grace;
         visitor.refeed = feed.ask;
-        let period = self.deployment.tenant.cache.0.saturating_mul(1000);
+        let period = self.tenant.cache.0.saturating_mul(1000);
         visitor.reread = period > 0 && self.cache.ask_anew(token.handle, period, now);
         Ok(Caller::Visitor(visitor))
     }
@@ -258,8 +257,7 @@ impl Gateway {
         Visitor {
             session,
             token,
-            cookie: presented
-                .map_or_else(|| token.mint(&self.deployment.tenant.keys), str::to_owned),
+            cookie: presented.map_or_else(|| token.mint(&self.tenant.keys), str::to_owned),
             set_cookie: presented.is_none(),
             is_new: false,
             in_grace: false,
@@ -270,7 +268,7 @@ impl Gateway {
     }
 
     pub(super) fn prepared(&self, record: Record) -> Prepared {
-        Prepared::new(record, &self.deployment.tenant.keys)
+        Prepared::new(record, &self.tenant.keys)
     }
 }
 

@@ -71,7 +71,7 @@ impl Gateway {
 
     fn describe(&self, visitor: &Visitor, passage: &Passage<'_>) -> Value {
         let record = &visitor.session.record;
-        let lifetime = &self.deployment.tenant.lifetime;
+        let lifetime = &self.tenant.lifetime;
         let now = passage.now.seconds();
         let used = Span {
             seen: now,
@@ -84,7 +84,7 @@ impl Gateway {
         };
         json!({
             "handle": visitor.session.handle,
-            "tenant": self.deployment.tenant.id.as_str(),
+            "tenant": self.tenant.id.as_str(),
             "state": state,
             "user": record.identity.as_ref().map(|who| who.user.as_str()),
             "email": record.identity.as_ref().and_then(|who| who.email.as_deref()),

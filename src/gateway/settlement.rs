@@ -74,7 +74,7 @@ impl Gateway {
         self.judge(&ticket, status, &headers, now);
         let set_cookie = match cookie {
             Cookie::Set(token, age) => {
-                let value = token.mint(&self.deployment.tenant.keys);
+                let value = token.mint(&self.tenant.keys);
                 Some(set_cookie::set(ticket.name, &value, age))
             }
             Cookie::Clear => Some(set_cookie::clear(ticket.name)),
@@ -84,7 +84,7 @@ impl Gateway {
                 .then(|| set_cookie::set(ticket.name, ticket.cookie, Seconds(ticket.cookie_age))),
         };
         let public_base = format!("{}://{}", ticket.public_base.0, ticket.public_base.1);
-        let origin = self.deployment.tenant.pool.named(ticket.origin);
+        let origin = self.tenant.pool.named(ticket.origin);
         let edits = Edits::plan(
             &headers,
             Context {
@@ -136,7 +136,7 @@ impl Gateway {
         if ticket.in_grace {
             change = change.in_grace();
         }
-        let sifted = change.sift(&self.deployment.tenant.lifetime);
+        let sifted = change.sift(&self.tenant.lifetime);
         let asked = !change.is_empty();
         // All of this may be done more than once; it is told once.
         let tell = |gateway: &mut Self| {
@@ -151,7 +151,7 @@ impl Gateway {
             tell(self);
             return Ok(Cookie::Keep);
         }
-        let keys = &self.deployment.tenant.keys;
+        let keys = &self.tenant.keys;
         let Ok(Verified { token, .. }) = Token::verify(ticket.cookie, keys, now.seconds()) else {
             return Ok(Cookie::Keep);
         };
@@ -162,7 +162,7 @@ impl Gateway {
         }
         let ends = change.end;
         // A guest's cookie does not say whether anything is stored; the object, if there is one, does.
-        let ordered = self.deployment.tenant.consistency == Consistency::Strong;
+        let ordered = self.tenant.consistency == Consistency::Strong;
         if ends && !ordered && !self.is_recorded(&token, now) {
             return Ok(Cookie::Clear);
         }

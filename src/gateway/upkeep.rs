@@ -21,7 +21,7 @@ impl Gateway {
         if ticket.share {
             needs.extend(self.share(answers, now));
         }
-        let keys = &self.deployment.tenant.keys;
+        let keys = &self.tenant.keys;
         let Ok(verified) = Token::verify(ticket.cookie, keys, now.seconds()) else {
             return needs;
         };
@@ -52,7 +52,7 @@ impl Gateway {
     }
 
     fn reread(&mut self, token: &Token, answers: &Answers) -> Option<Need> {
-        let name = RecordName::derive(&self.deployment.tenant.id, token.handle);
+        let name = RecordName::derive(&self.tenant.id, token.handle);
         let Some(answer) = answers.read(name.as_str()) else {
             return Some(Need::read(name.as_str()));
         };

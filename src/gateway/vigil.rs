@@ -34,7 +34,7 @@ impl Gateway {
         let Some(ticket) = Ticket::parse(ticket) else {
             return Vigil::Over("session_unknown");
         };
-        let keys = &self.deployment.tenant.keys;
+        let keys = &self.tenant.keys;
         let Some(token) = Token::opened(ticket.cookie, keys) else {
             return Vigil::Over("session_unknown");
         };
@@ -52,8 +52,8 @@ impl Gateway {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<&'static str>, Halt> {
-        let lifetime = self.deployment.tenant.lifetime;
-        let ordered = self.deployment.tenant.consistency == Consistency::Strong;
+        let lifetime = self.tenant.lifetime;
+        let ordered = self.tenant.consistency == Consistency::Strong;
         if token.least_version == Version::UNSTORED && self.cache.get(token.handle, now).is_none() {
             let end = lifetime.absolute_end(&unstored(token).span());
             return Ok((now.seconds() >= end).then_some("session_expired"));
@@ -84,7 +84,7 @@ impl Gateway {
     }
 
     fn vigil_period(&self) -> Seconds {
-        let tenant = &self.deployment.tenant;
+        let tenant = &self.tenant;
         let shortest = match tenant.consistency {
             Consistency::Strong => SHORTEST,
             Consistency::Eventual => PROPAGATION,

@@ -33,13 +33,45 @@ pub fn territory<'a>(path: &'a str, prefix: &str) -> Territory<'a> {
     }
 }
 
+/// What a path is once everything in it is decoded and resolved; none if it is that already.
+#[must_use]
+pub fn resolved(path: &str) -> Option<String> {
+    if !is_suspicious(path) {
+        return None;
+    }
+    let mut text = String::with_capacity(path.len());
+    for segment in segments(path) {
+        text.push('/');
+        text.push_str(&String::from_utf8_lossy(&segment));
+    }
+    if path.ends_with('/') || text.is_empty() {
+        text.push('/');
+    }
+    Some(text)
+}
+
+fn is_suspicious(path: &str) -> bool {
+    let is_odd = |b: u8| matches!(b, b'%' | b'\\' | b';');
+    path.bytes().any(is_odd) || path.contains("//") || path.contains("/.")
+}
+
 /// Whether decoding, folding and resolving `path` leads below `prefix`.
 fn is_disguise(path: &str, prefix: &str) -> bool {
-    let suspicious = path.bytes().any(|b| matches!(b, b'%' | b'\\' | b';')) || path.contains("//");
     let word = prefix.trim_start_matches('/');
-    if !suspicious && !contains_ignoring_case(path, word) {
+    if !is_suspicious(path) && !contains_ignoring_case(path, word) {
         return false;
     }
+    let wanted = prefix.split('/').filter(|segment| !segment.is_empty());
+    let mut found = segments(path).into_iter();
+    wanted.into_iter().all(|segment| {
+        found
+            .next()
+            .is_some_and(|found| trim_dots(&found).eq_ignore_ascii_case(segment.as_bytes()))
+    })
+}
+
+/// The segments there are after decoding and resolving, without what follows a `;`.
+fn segments(path: &str) -> Vec<Vec<u8>> {
     let mut decoded = path.as_bytes().to_vec();
     // Decoding until nothing changes sees through any number of layers; each pass shortens it.
     loop {
@@ -51,12 +83,7 @@ fn is_disguise(path: &str, prefix: &str) -> bool {
     }
     let mut segments: Vec<Vec<u8>> = Vec::new();
     for segment in decoded.split(|b| matches!(b, b'/' | b'\\')) {
-        let segment = segment
-            .split(|b| *b == b';')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        match segment.as_slice() {
+        match segment.split(|b| *b == b';').next().unwrap_or_default() {
             b"" | b"." => {}
             b".." => {
                 segments.pop();
@@ -64,13 +91,7 @@ fn is_disguise(path: &str, prefix: &str) -> bool {
             plain => segments.push(plain.trim_ascii_end().to_vec()),
         }
     }
-    let wanted = prefix.split('/').filter(|segment| !segment.is_empty());
-    let mut folded = segments.iter();
-    wanted.into_iter().all(|segment| {
-        folded
-            .next()
-            .is_some_and(|found| trim_dots(found).eq_ignore_ascii_case(segment.as_bytes()))
-    })
+    segments
 }
 
 fn trim_dots(segment: &[u8]) -> &[u8] {
@@ -120,6 +141,23 @@ mod tests {
     use proptest::prelude::*;
 
     const PREFIX: &str = "/_session";
+
+    #[test]
+    fn a_path_is_resolved_if_it_needs_to_be() {
+        for (path, expected) in [
+            ("/a/b", None),
+            ("/%61dmin/x", Some("/admin/x")),
+            ("/public/%2e%2e/secret", Some("/secret")),
+            ("/public/%252e%252e/secret", Some("/secret")),
+            ("//admin", Some("/admin")),
+            ("/admin;x=1/y", Some("/admin/y")),
+            ("/public/my%20file", Some("/public/my file")),
+            ("/a/../", Some("/")),
+            ("/admin\\x", Some("/admin/x")),
+        ] {
+            assert_eq!(resolved(path).as_deref(), expected, "{path}");
+        }
+    }
 
     #[test]
     fn reserved_paths_are_ours_and_everything_else_is_the_origins() {

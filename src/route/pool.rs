@@ -9,6 +9,7 @@
 //! canary goes to the origins of that release, every other one to the rest.
 
 use core::fmt;
+use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
 
@@ -49,31 +50,71 @@ pub enum OriginState {
     Down,
 }
 
-/// Why the configured origins cannot be used.
+/// What an origin is called: letters, digits and `._:-[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadOrigins {
-    /// None is configured.
-    None,
-    /// This entry is not an `http` or `https` URL of just a host and perhaps a port.
-    NotABase(String),
-    /// This name has characters other than letters, digits and `._:-`.
-    BadName(String),
-    /// Two origins have this name.
-    Twice(String),
-    /// This attribute is not known, or its value is not.
-    BadAttribute(String),
+pub struct OriginName(String);
+
+/// Scheme and authority of an origin, without a trailing slash: `http://127.0.0.1:8000`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base(String);
+
+/// What is wrong with an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadOrigin {
+    /// It is not an `http` or `https` URL of just a host and perhaps a port.
+    Base,
+    /// It has other characters than a name may have.
+    Name,
 }
 
-impl fmt::Display for BadOrigins {
+impl fmt::Display for BadOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("ORIGINS is empty; list your chat servers, for example http://127.0.0.1:8000,http://127.0.0.1:8001"),
-            Self::NotABase(entry) => write!(f, "ORIGINS: {entry:?} is not of the form [name=]http(s)://host[:port]"),
-            Self::BadName(name) => write!(f, "ORIGINS: the name {name:?} may hold letters, digits and ._:- only"),
-            Self::Twice(name) => write!(f, "ORIGINS: two origins are named {name:?}"),
-            Self::BadAttribute(attribute) => write!(f, "ORIGINS: {attribute:?} is none of weight=1 to 1000, state=active, drain or down, capacity=1 or more, release=<name>, health=/<path>, since=<date, such as 2026-11-21T10:00:00Z>"),
-        }
+        f.write_str(match self {
+            Self::Base => "use http(s)://host[:port], nothing behind it",
+            Self::Name => "a name may hold letters, digits and ._:- only",
+        })
     }
+}
+
+impl OriginName {
+    /// Parses a name.
+    ///
+    /// # Errors
+    /// [`BadOrigin::Name`].
+    pub fn parse(text: &str) -> Result<Self, BadOrigin> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:-[]".contains(&b);
+        let is_name = !text.is_empty() && text.bytes().all(plain);
+        is_name
+            .then(|| Self(text.to_owned()))
+            .ok_or(BadOrigin::Name)
+    }
+}
+
+impl Base {
+    /// Parses a URL.
+    ///
+    /// # Errors
+    /// [`BadOrigin::Base`].
+    pub fn parse(text: &str) -> Result<Self, BadOrigin> {
+        let url = text.trim_end_matches('/').to_ascii_lowercase();
+        let authority = authority(&url);
+        let is_plain = !authority.is_empty()
+            && !authority.contains(['/', '?', '#', '@', '\\', ' ', '"'])
+            && authority.is_ascii();
+        is_plain.then_some(Self(url)).ok_or(BadOrigin::Base)
+    }
+
+    /// The name of an origin that was given none: host and port, so that adding one renames none.
+    #[must_use]
+    pub fn to_name(&self) -> OriginName {
+        OriginName(authority(&self.0).to_owned())
+    }
+}
+
+fn authority(url: &str) -> &str {
+    url.strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))
+        .unwrap_or_default()
 }
 
 /// A tenant's origins; never empty.
@@ -85,33 +126,13 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Parses a comma-separated list of `[name=]http(s)://host[:port]`, each with attributes behind
-    /// semicolons: `;weight=2;state=drain;capacity=500;release=v2;health=/ready;since=2026-11-21`.
-    /// The name defaults to `host:port`, so that adding an origin renames none.
-    ///
-    /// # Errors
-    /// [`BadOrigins`] for the first entry that cannot be used.
-    pub fn parse(list: &str) -> Result<Self, BadOrigins> {
-        let mut origins: Vec<Origin> = Vec::new();
-        for entry in list
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-        {
-            let origin = Origin::parse(entry)?;
-            if origins.iter().any(|other| other.name == origin.name) {
-                return Err(BadOrigins::Twice(origin.name));
-            }
-            origins.push(origin);
-        }
-        if origins.is_empty() {
-            Err(BadOrigins::None)
-        } else {
-            let is_even = origins
-                .iter()
-                .all(|origin| Some(origin.weight) == origins.first().map(|first| first.weight));
-            Ok(Self { origins, is_even })
-        }
+    /// These origins; none if there is none, or two have the same name.
+    #[must_use]
+    pub fn new(origins: Vec<Origin>) -> Option<Self> {
+        let names: HashSet<&str> = origins.iter().map(|origin| origin.name.as_str()).collect();
+        let weight = origins.first()?.weight;
+        let is_even = origins.iter().all(|origin| origin.weight == weight);
+        (names.len() == origins.len()).then_some(Self { origins, is_even })
     }
 
     /// The origin of that name.
@@ -144,69 +165,20 @@ impl Pool {
 }
 
 impl Origin {
-    fn parse(entry: &str) -> Result<Self, BadOrigins> {
-        let bad = || BadOrigins::NotABase(entry.to_owned());
-        let (entry, attributes) = entry.split_once(';').unwrap_or((entry, ""));
-        let (name, url) = match entry.split_once('=') {
-            Some((name, url)) => (Some(name.trim()), url.trim()),
-            None => (None, entry.trim()),
-        };
-        let url = url.trim_end_matches('/');
-        let authority = url
-            .strip_prefix("http://")
-            .or_else(|| url.strip_prefix("https://"))
-            .ok_or_else(bad)?;
-        if authority.is_empty()
-            || authority.contains(['/', '?', '#', '@', '\\', ' ', '"'])
-            || !authority.is_ascii()
-        {
-            return Err(bad());
-        }
-        let name = name.unwrap_or(authority);
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:-[]".contains(&b);
-        if name.is_empty() || !name.bytes().all(plain) {
-            return Err(BadOrigins::BadName(name.to_owned()));
-        }
-        let mut origin = Self {
-            name: name.to_owned(),
-            base: url.to_ascii_lowercase(),
+    /// An origin as it is unless something else is said of it.
+    #[must_use]
+    pub fn new(OriginName(name): OriginName, Base(base): Base) -> Self {
+        Self {
+            seed: seed(&name),
+            name,
+            base,
             weight: 1,
             state: OriginState::Active,
             capacity: None,
             release: None,
             health_path: None,
             since: UnixSeconds(0),
-            seed: seed(name),
-        };
-        for attribute in attributes.split(';').map(str::trim) {
-            if !attribute.is_empty() {
-                origin
-                    .set(attribute)
-                    .ok_or_else(|| BadOrigins::BadAttribute(attribute.to_owned()))?;
-            }
         }
-        Ok(origin)
-    }
-
-    fn set(&mut self, attribute: &str) -> Option<()> {
-        let (name, value) = attribute.split_once('=')?;
-        match name {
-            "weight" => self.weight = value.parse().ok().filter(|w| (1..=1_000).contains(w))?,
-            "capacity" => self.capacity = Some(value.parse().ok().filter(|most| *most > 0)?),
-            "release" if !value.is_empty() => self.release = Some(value.to_owned()),
-            "health" if value.starts_with('/') => self.health_path = Some(value.to_owned()),
-            "since" => self.since = UnixSeconds::parse(value)?,
-            "state" => {
-                self.state = match value {
-                    "active" => OriginState::Active,
-                    "drain" => OriginState::Drain,
-                    "down" => OriginState::Down,
-                    _ => return None,
-                }
-            }
-            _ => return None,
-        }
-        Some(())
     }
 
     /// Evenly distributed, and independent between origins. Must never change: it decides where
@@ -251,8 +223,20 @@ mod tests {
     use super::*;
 
     fn pool(count: usize) -> Pool {
-        let list: Vec<String> = (0..count).map(|n| format!("o{n}=http://h{n}:80")).collect();
-        Pool::parse(&list.join(",")).unwrap()
+        weighted(&vec![1; count])
+    }
+
+    fn weighted(weights: &[u32]) -> Pool {
+        let origin = |(at, weight): (usize, &u32)| Origin {
+            weight: *weight,
+            ..named(&format!("o{at}"))
+        };
+        Pool::new(weights.iter().enumerate().map(origin).collect()).unwrap()
+    }
+
+    fn named(name: &str) -> Origin {
+        let base = Base::parse(&format!("http://{name}")).unwrap();
+        Origin::new(OriginName::parse(name).unwrap(), base)
     }
 
     fn handles() -> impl Iterator<Item = Handle> {
@@ -264,20 +248,17 @@ mod tests {
 
     #[test]
     fn origins_are_named_after_their_address_unless_told_otherwise() {
-        let pool = Pool::parse(" http://a:1 , blue=https://B.example/ ").unwrap();
-        let seen: Vec<_> = pool
-            .iter()
-            .map(|o| (o.name.as_str(), o.base.as_str()))
-            .collect();
-        assert_eq!(seen, [("a:1", "http://a:1"), ("blue", "https://b.example")]);
+        let base = Base::parse("https://B.example:90/").unwrap();
+        let origin = Origin::new(base.to_name(), base);
+        assert_eq!(
+            (origin.name.as_str(), origin.base.as_str()),
+            ("b.example:90", "https://b.example:90")
+        );
     }
 
     #[test]
-    fn what_is_no_origin_is_refused_by_name() {
-        for entry in ["", " , "] {
-            assert_eq!(Pool::parse(entry), Err(BadOrigins::None));
-        }
-        for entry in [
+    fn what_is_no_origin_is_refused() {
+        for url in [
             "ftp://a",
             "http://",
             "http://a/b",
@@ -286,19 +267,11 @@ mod tests {
             "http://a?b",
             "ws://a",
         ] {
-            assert_eq!(
-                Pool::parse(entry),
-                Err(BadOrigins::NotABase(entry.to_owned()))
-            );
+            assert_eq!(Base::parse(url), Err(BadOrigin::Base), "{url}");
         }
-        assert_eq!(
-            Pool::parse("a b=http://a"),
-            Err(BadOrigins::BadName("a b".to_owned()))
-        );
-        assert_eq!(
-            Pool::parse("http://a,http://a"),
-            Err(BadOrigins::Twice("a".to_owned()))
-        );
+        assert_eq!(OriginName::parse("a b"), Err(BadOrigin::Name));
+        assert_eq!(Pool::new(vec![]), None);
+        assert_eq!(Pool::new(vec![named("a"), named("a")]), None);
     }
 
     #[test]
@@ -318,69 +291,29 @@ mod tests {
 
     #[test]
     fn sessions_spread_by_weight_and_a_new_weight_moves_only_what_it_must() {
-        let weighted = |weight: u32| {
-            Pool::parse(&format!("a=http://a,b=http://b,c=http://c;weight={weight}")).unwrap()
-        };
         let count = |pool: &Pool, name: &str| {
             handles()
                 .filter(|h| pool.best(*h, |_| true).is_some_and(|o| o.name == name))
                 .count()
         };
-        let (before, after) = (weighted(2), weighted(4));
-        assert!((9_700..10_300).contains(&count(&before, "c")));
-        assert!((13_000..13_700).contains(&count(&after, "c")));
+        let (before, after) = (weighted(&[1, 1, 2]), weighted(&[1, 1, 4]));
+        assert!((9_700..10_300).contains(&count(&before, "o2")));
+        assert!((13_000..13_700).contains(&count(&after, "o2")));
         let moved = handles().filter(|h| {
             let name = |pool: &Pool| pool.best(*h, |_| true).unwrap().name.clone();
             name(&before) != name(&after)
         });
-        let least = count(&after, "c") - count(&before, "c");
+        let least = count(&after, "o2") - count(&before, "o2");
         assert_eq!(
             moved.count(),
             least,
             "only towards the one that weighs more"
         );
         // The weights of all others being equal changes nothing.
-        let even = Pool::parse("a=http://a;weight=3,b=http://b;weight=3").unwrap();
-        let plain = Pool::parse("a=http://a,b=http://b").unwrap();
+        let (even, plain) = (weighted(&[3, 3]), pool(2));
         for handle in handles().take(1_000) {
             let name = |pool: &Pool| pool.best(handle, |_| true).unwrap().name.clone();
             assert_eq!(name(&even), name(&plain));
-        }
-    }
-
-    #[test]
-    fn attributes_are_read_and_unknown_ones_refused() {
-        let pool = Pool::parse(
-            "a=http://a:1;weight=5;state=drain;capacity=9;release=v2;health=/ready, b=http://b",
-        )
-        .unwrap();
-        let a = pool.named("a").unwrap();
-        assert_eq!(
-            (
-                a.weight,
-                a.state,
-                a.capacity,
-                a.release.as_deref(),
-                a.health_path.as_deref()
-            ),
-            (5, OriginState::Drain, Some(9), Some("v2"), Some("/ready"))
-        );
-        for bad in [
-            "weight=0",
-            "weight=1001",
-            "state=x",
-            "capacity=0",
-            "release=",
-            "health=x",
-            "since=yesterday",
-            "y=1",
-            "z",
-        ] {
-            let list = format!("http://a;{bad}");
-            assert_eq!(
-                Pool::parse(&list),
-                Err(BadOrigins::BadAttribute(bad.to_owned()))
-            );
         }
     }
 

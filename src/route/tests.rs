@@ -5,12 +5,19 @@ use sha2::{Digest as _, Sha256};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::pool::Pool;
+use super::pool::{Base, Origin, OriginName, Pool};
 use crate::session::id::Handle;
 
-fn pool(origins: usize) -> Pool {
-    let list: Vec<String> = (0..origins).map(|n| format!("o{n}=http://h{n}")).collect();
-    Pool::parse(&list.join(",")).unwrap()
+fn pool(origins: u64) -> Pool {
+    of(&Vec::from_iter(0..origins))
+}
+
+fn of(members: &[u64]) -> Pool {
+    let origin = |number: &u64| {
+        let name = OriginName::parse(&format!("o{number}")).unwrap();
+        Origin::new(name, Base::parse("http://h").unwrap())
+    };
+    Pool::new(members.iter().map(origin).collect()).unwrap()
 }
 
 fn handle(number: u64) -> Handle {
@@ -31,7 +38,7 @@ fn adding_and_taking_away_origins_moves_no_more_than_it_must() {
             })
             .count();
         // The least is what the origins that came or went have of all.
-        let share = before.abs_diff(after) as u64 * SESSIONS / before.max(after) as u64;
+        let share = before.abs_diff(after) * SESSIONS / before.max(after);
         let least = usize::try_from(share).unwrap();
         assert!(
             moved.abs_diff(least) * 20 <= least,
@@ -62,14 +69,7 @@ fn ten_thousand_changes_move_no_more_than_they_must() {
     let mut random = ChaCha20Rng::seed_from_u64(1);
     let mut members: Vec<u64> = (0..30).collect();
     let (mut moved, mut least) = (0_u64, 0.0);
-    let build = |members: &[u64]| {
-        let list: Vec<String> = members
-            .iter()
-            .map(|n| format!("o{n}=http://h{n}"))
-            .collect();
-        Pool::parse(&list.join(",")).unwrap()
-    };
-    let mut before = build(&members);
+    let mut before = of(&members);
     for change in 0..CHANGES {
         let grows = members.len() < 10 || (members.len() < 50 && random.next_u32() % 2 == 0);
         let changed = if grows {
@@ -80,7 +80,7 @@ fn ten_thousand_changes_move_no_more_than_they_must() {
             members.swap_remove(at)
         };
         let changed = format!("o{changed}");
-        let after = build(&members);
+        let after = of(&members);
         for session in 0..SESSIONS {
             let handle = handle(change * SESSIONS + session);
             let old = &before.best(handle, |_| true).unwrap().name;

@@ -72,7 +72,7 @@ impl Data {
     /// One line of ASCII JSON for a header; everything else is escaped as `\uXXXX`.
     #[must_use]
     pub fn to_header(&self) -> Option<String> {
-        self.0.as_deref().map(ascii)
+        self.0.as_deref().map(crate::encoding::ascii_json)
     }
 }
 
@@ -114,24 +114,6 @@ fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
             }
         }
     }
-}
-
-/// Escapes what is not printable ASCII. In JSON such characters occur inside strings only, and
-/// control characters are escaped there already.
-fn ascii(json: &str) -> String {
-    let mut line = String::with_capacity(json.len());
-    let mut units = [0_u16; 2];
-    for char in json.chars() {
-        if matches!(char, ' '..='~') {
-            line.push(char);
-        } else {
-            for unit in char.encode_utf16(&mut units) {
-                line.push_str("\\u");
-                crate::encoding::push_hex(&mut line, &unit.to_be_bytes());
-            }
-        }
-    }
-    line
 }
 
 #[cfg(test)]

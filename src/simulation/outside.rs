@@ -35,6 +35,8 @@ pub(crate) struct Outside {
     pub(crate) silent: Silent,
     /// The record goes no further than its object.
     pub(crate) holds_back: bool,
+    /// What is kept of tenants.
+    pub(crate) documents: HashMap<String, Found>,
     /// The platform's limit on new sessions is passed.
     pub(crate) is_limited: bool,
     pub(crate) reads: usize,
@@ -87,6 +89,10 @@ impl Outside {
             } => {
                 let found = self.call(*class, name, command, now);
                 answers.add(key, found, now);
+            }
+            Need::Document { key } => {
+                let found = self.documents.get(key).cloned();
+                answers.add(key, found.unwrap_or(Found::Absent), now);
             }
             Need::Limit { key } => {
                 let verdict = if self.is_limited { b"0" } else { b"1" };

@@ -38,6 +38,11 @@ pub enum Need {
         /// What its answer is filed under.
         key: String,
     },
+    /// Read what is kept of tenants under this key.
+    Document {
+        /// `tenant:<id>` or `host:<pattern>`.
+        key: String,
+    },
     /// Ask the platform's rate limit on new sessions; what it says is filed under the key: `1` for
     /// within the limit, `0` for over it.
     Limit {

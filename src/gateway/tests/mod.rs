@@ -19,6 +19,7 @@ use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
 use crate::encoding::base64url;
 use crate::forward::response::Edits;
+use crate::inbound::request::Request;
 use crate::simulation::outside::{self, Outside};
 use crate::store::{Answers, Failure, Need};
 use crate::telemetry::log::Event;
@@ -52,7 +53,10 @@ fn gateway(settings: &Value, seed: u64) -> Gateway {
     Gateway::new(
         Deployment::from_bindings(&bindings.to_string())
             .ok()
+            .unwrap()
+            .tenant
             .unwrap(),
+        "/_session",
         ChaCha20Rng::seed_from_u64(seed),
     )
 }
@@ -124,7 +128,10 @@ impl World {
             packed.push_str(&format!("\ncookie\n{cookie}"));
         }
         loop {
-            match self.gateway.admit(&packed, self.now, answers) {
+            match self
+                .gateway
+                .admit(&Request::parse(&packed).unwrap(), self.now, answers)
+            {
                 Step::Await(needs) => self.satisfy(&needs, answers),
                 done => {
                     self.store();

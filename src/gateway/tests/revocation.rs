@@ -438,7 +438,11 @@ fn what_is_known_of_revocations_is_as_old_as_the_question() {
     let mut answers = Answers::default();
     let cookie = world.jar.clone().unwrap();
     let packed = format!("GET\nhttps://chat.example/\ncookie\n{cookie}");
-    let Step::Await(needs) = world.gateway.admit(&packed, world.now, &answers) else {
+    let Step::Await(needs) =
+        world
+            .gateway
+            .admit(&Request::parse(&packed).unwrap(), world.now, &answers)
+    else {
         panic!("an isolate that knows nothing asks");
     };
     world.satisfy(&needs, &mut answers);

@@ -57,6 +57,7 @@ impl World {
                     None => Reply::Found(key.clone(), Found::Unavailable, asked),
                 }
             }
+            Need::Document { key } => Reply::Found(key.clone(), Found::Absent, asked),
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {
                 let body = br#"{"everywhere":true}"#.to_vec();

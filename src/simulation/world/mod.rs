@@ -23,6 +23,7 @@ use crate::deployment::Deployment;
 use crate::encoding::base64url;
 use crate::forward::headers::Outgoing;
 use crate::gateway::{Gateway, Settled, Step};
+use crate::inbound::request::Request;
 use crate::keys::KeyRing;
 use crate::ledger::Ledger;
 use crate::ledger::command::{Command, Is, Order, parse_object_name};
@@ -240,7 +241,7 @@ impl World {
             .unwrap();
         let random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
         Isolate {
-            gateway: Gateway::new(deployment, random),
+            gateway: Gateway::new(deployment.tenant.unwrap(), "/_session", random),
             location,
             age,
             waiting: HashMap::new(),

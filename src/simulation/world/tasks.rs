@@ -18,29 +18,31 @@ impl World {
         let now = UnixMillis(self.now);
         let gateway = &mut self.isolates[place].gateway;
         let needs = match &task.stage {
-            Stage::Admit => match gateway.admit(&task.packed, now, &task.answers) {
-                Step::Await(needs) => needs,
-                Step::Forward(forward) => {
-                    task.shown = self.served(&task, &forward.headers, &forward.origin);
-                    let headers = self.controls(&task);
-                    task.edited = forward.settle || !headers.is_empty();
-                    task.afterwards = forward.afterwards.then(|| forward.ticket.clone());
-                    task.stage = Stage::Settle {
-                        ticket: forward.ticket,
-                        headers,
-                    };
-                    task.answers = Answers::default();
-                    let thinking =
-                        [20, 200, 3_000, 20_000][usize::try_from(self.below(4)).unwrap()];
-                    self.tasks.insert(number, task);
-                    self.store_later(place);
-                    return self.schedule(thinking, Event::Go { task: number });
+            Stage::Admit => {
+                match gateway.admit(&Request::parse(&task.packed).unwrap(), now, &task.answers) {
+                    Step::Await(needs) => needs,
+                    Step::Forward(forward) => {
+                        task.shown = self.served(&task, &forward.headers, &forward.origin);
+                        let headers = self.controls(&task);
+                        task.edited = forward.settle || !headers.is_empty();
+                        task.afterwards = forward.afterwards.then(|| forward.ticket.clone());
+                        task.stage = Stage::Settle {
+                            ticket: forward.ticket,
+                            headers,
+                        };
+                        task.answers = Answers::default();
+                        let thinking =
+                            [20, 200, 3_000, 20_000][usize::try_from(self.below(4)).unwrap()];
+                        self.tasks.insert(number, task);
+                        self.store_later(place);
+                        return self.schedule(thinking, Event::Go { task: number });
+                    }
+                    Step::Answer(answer) => {
+                        self.store_later(place);
+                        return self.answered(&task, answer.status, &answer.headers, &answer.body);
+                    }
                 }
-                Step::Answer(answer) => {
-                    self.store_later(place);
-                    return self.answered(&task, answer.status, &answer.headers, &answer.body);
-                }
-            },
+            }
             Stage::Settle { ticket, headers } => {
                 let settled = if task.edited {
                     gateway.settle(ticket, 200, headers, now, &task.answers)

@@ -1,0 +1,126 @@
+//! Defaults, deployment, tenant: what is said further up counts.
+
+use serde_json::{Map, Value};
+
+use super::model::Document;
+use super::read::{Fault, Readable as _, Reader};
+use super::variables;
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody said anything.
+    Default,
+    /// The deployment's variables.
+    Deployment,
+    /// The tenant's document.
+    Tenant,
+}
+
+/// What is said about a tenant, by whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layers {
+    /// The deployment's variables, as a document.
+    pub deployment: Value,
+    /// The tenant's document.
+    pub tenant: Value,
+}
+
+impl Layers {
+    /// Reads what they say together.
+    ///
+    /// # Errors
+    /// Every fault. One in a value that the deployment's variables say is told by the variable's name.
+    pub fn read(&self) -> Result<Document, Vec<Fault>> {
+        Reader::read(&self.merged()).map_err(|faults| self.told(faults))
+    }
+
+    /// Faults by the name of the variable that says what is wrong, where one does.
+    #[must_use]
+    pub fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
+        let by_variable = |fault: Fault| match self.source(&fault.path) {
+            Source::Deployment => variables::said(fault),
+            Source::Default | Source::Tenant => fault,
+        };
+        faults.into_iter().map(by_variable).collect()
+    }
+
+    fn merged(&self) -> Value {
+        let mut merged = self.deployment.clone();
+        merge(&mut merged, &self.tenant);
+        merged
+    }
+
+    /// Who says what stands at `path`.
+    #[must_use]
+    pub fn source(&self, path: &str) -> Source {
+        if said(&self.tenant, path).is_some() {
+            Source::Tenant
+        } else if said(&self.deployment, path).is_some() {
+            Source::Deployment
+        } else {
+            Source::Default
+        }
+    }
+
+    /// Every value with its path and where it comes from.
+    #[must_use]
+    pub fn explain(&self) -> Vec<(String, Value, Source)> {
+        let mut all = Document::default_value().unwrap_or_default();
+        merge(&mut all, &self.merged());
+        let mut explained = Vec::new();
+        leaves(&all, String::new(), &mut |path, value| {
+            let source = self.source(&path);
+            explained.push((path, value.clone(), source));
+        });
+        explained
+    }
+}
+
+/// Lays `above` over `below`: objects member by member, everything else as a whole. `null` says
+/// nothing.
+fn merge(below: &mut Value, above: &Value) {
+    match (below, above) {
+        (_, Value::Null) => {}
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                merge(below.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above.clone(),
+    }
+}
+
+/// What a layer says at a path, or about a list that the path leads into.
+fn said<'v>(layer: &'v Value, path: &str) -> Option<&'v Value> {
+    let path = path.split('[').next().unwrap_or_default();
+    let mut value = layer;
+    for name in path.split('.').filter(|name| !name.is_empty()) {
+        value = value.get(name)?;
+    }
+    (!value.is_null()).then_some(value)
+}
+
+fn leaves(value: &Value, path: String, tell: &mut impl FnMut(String, &Value)) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (name, member) in members {
+                let dot = if path.is_empty() { "" } else { "." };
+                leaves(member, format!("{path}{dot}{name}"), tell);
+            }
+        }
+        Value::Null => {}
+        _ => tell(path, value),
+    }
+}
+
+/// An object with one value at a path.
+pub(super) fn at(path: &str, value: Value) -> Value {
+    path.rsplit('.').fold(value, |value, name| {
+        Value::Object(Map::from_iter([(name.to_owned(), value)]))
+    })
+}
+
+pub(super) fn lay_over(below: &mut Value, above: &Value) {
+    merge(below, above);
+}

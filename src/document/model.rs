@@ -1,0 +1,361 @@
+//! The document's types (contract section 6).
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::read::{Readable, Reader, described};
+use super::shape::{choice, object, text};
+use crate::clock::{Seconds, UnixSeconds};
+use crate::inbound::host::HostPattern;
+use crate::route::pool::{Base, OriginName, OriginState};
+use crate::tenant::{Consistency, HeaderSource, Live, LoginMode};
+use crate::tenant_id::TenantId;
+
+object! {
+    /// A tenant.
+    pub struct Document {
+        /// Its id: 1 to 63 of a-z, 0-9 and -. Goes into every key; never change it.
+        id: TenantId,
+        /// The hosts it is reached at: names, or *.suffix for everything below one.
+        hosts: Vec<HostPattern>,
+        /// Who may come in.
+        login: Login,
+        /// How sessions are kept.
+        session: Session,
+        /// The chat servers.
+        origins: Servers,
+        /// How conversations are spread over them.
+        routing: Routing,
+        /// Headers the chat servers read beside X-Session-…, by name: what each says.
+        headers: BTreeMap<String, HeaderSource>,
+        /// Told to the chat servers as X-Session-Env, never to the browser. secret:NAME stands for the Worker's secret <ID>__NAME.
+        env: BTreeMap<String, String>,
+    }
+}
+
+object! {
+    /// Who may come in.
+    pub struct Login {
+        /// off: everybody is a guest. optional: guests may sign in. required: nobody passes without.
+        mode: LoginMode = "off",
+        /// Where it is otherwise; the first that matches counts.
+        exceptions: Vec<LoginException>,
+    }
+}
+
+object! {
+    /// Where signing in is required, or is not, whatever else is said.
+    pub struct LoginException {
+        /// A path, or the beginning of paths with /* behind it.
+        path: PathPattern,
+        /// Request methods; none for all.
+        methods: Vec<Method>,
+        /// What holds there.
+        mode: LoginMode,
+    }
+}
+
+object! {
+    /// How sessions are kept.
+    pub struct Session {
+        /// Ends a session that is not used for so long.
+        idle: Seconds = "8h",
+        /// Ends any session so long after it began.
+        absolute: Seconds = "7d",
+        /// Takes the place of both for who asked to stay signed in.
+        remember: Seconds = "30d",
+        /// strong: an object orders each session's changes. eventual: KV alone.
+        consistency: Consistency = "strong",
+        /// How soon a revocation takes hold everywhere.
+        cache: Seconds = "5s",
+        /// The most sessions of a user; with one more the oldest ends. 0 for any number.
+        max_per_user: u64 = 0,
+        /// The most bytes of X-Session-Data, up to 16384.
+        max_data: DataSize = 8192,
+        /// What happens to a session that nobody can read.
+        fail: FailMode = "closed",
+        /// How long it is served from memory then, if fail is grace.
+        fail_grace: Seconds = "15m",
+        /// watched: what stays open is closed soon after its session is over.
+        live: Live = "pass-through",
+    }
+}
+
+object! {
+    /// A chat server.
+    pub struct OriginEntry {
+        /// By which conversations are pinned; host and port unless given.
+        name: Option<OriginName>,
+        /// Where it is: http(s)://host[:port].
+        url: Base,
+        /// Its share of the sessions in relation to the others'.
+        weight: Weight = 1,
+        /// active, drain (no new sessions) or down (none).
+        state: OriginState = "active",
+        /// The most conversations at a time; 0 for any number.
+        capacity: u32 = 0,
+        /// The release it runs, if it is not the usual one.
+        release: Option<String>,
+        /// Where it says that it is ready.
+        health_path: Option<Path>,
+        /// Only sessions that begin from then on.
+        since: Option<Date>,
+    }
+}
+
+object! {
+    /// How conversations are spread over the servers.
+    pub struct Routing {
+        /// When a server gets no new sessions.
+        overload: OverloadLimits,
+        /// A release that some new sessions are born into.
+        canary: Option<CanaryRelease>,
+        /// How long a server may take.
+        timeouts: TimeoutLimits,
+        /// A conversation whose server is gone waits for it instead of moving.
+        strict_pins: bool = false,
+        /// A conversation that moved returns when it was not used for so long; 0s: it stays.
+        pin_idle: Seconds = "0s",
+        /// How many sessions an address may begin in a minute, in one isolate; 0 for any number.
+        new_sessions_per_minute: u32 = 0,
+        /// Other sites whose pages may open a WebSocket here.
+        allowed_origins: Vec<Site>,
+    }
+}
+
+object! {
+    /// When a server gets no new sessions; 0 for never.
+    pub struct OverloadLimits {
+        /// The percentage of its capacity it reports, up to 1000.
+        load: Percent = 0,
+        /// How many requests of one isolate it has.
+        in_flight: u32 = 0,
+        /// How long its answers take to begin.
+        first_byte: Seconds = "0s",
+    }
+}
+
+object! {
+    /// A release that some new sessions are born into.
+    pub struct CanaryRelease {
+        /// The release, as the servers name it.
+        release: String,
+        /// How many of a hundred new sessions.
+        percent: Share = 0,
+        /// Nobody any more, not even those who were born into it.
+        off: bool = false,
+        /// A request header that brings a new session there.
+        header: Option<HeaderMatch>,
+    }
+}
+
+object! {
+    /// A header and its value.
+    pub struct HeaderMatch {
+        /// Its name.
+        name: HeaderName,
+        /// Its value.
+        value: String,
+    }
+}
+
+object! {
+    /// How long a server may take; 0s for any time.
+    pub struct TimeoutLimits {
+        /// Until the headers of its answer are there.
+        first_byte: Seconds = "100s",
+        /// Until it has accepted a WebSocket.
+        handshake: Seconds = "30s",
+        /// Silence within an answer.
+        idle_answer: Seconds = "0s",
+        /// Silence within an event stream.
+        idle_stream: Seconds = "0s",
+        /// Silence on a WebSocket.
+        idle_socket: Seconds = "0s",
+        /// Silence in an event stream before a comment is sent.
+        keep_alive: Seconds = "0s",
+    }
+}
+
+/// Chat servers, at least one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Servers(pub Vec<OriginEntry>);
+
+impl Readable for Servers {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        let entries = Vec::read(value, reader)?;
+        if entries.is_empty() {
+            return Self::absent(reader);
+        }
+        Some(Self(entries))
+    }
+
+    fn absent(reader: &mut Reader) -> Option<Self> {
+        reader.fault("list your chat servers, for example http://127.0.0.1:8000");
+        None
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "array", "minItems": 1, "items": OriginEntry::schema() })
+    }
+}
+
+/// What happens to a session that nobody can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailMode {
+    /// Its requests are refused.
+    Closed,
+    /// It is served from memory for a while.
+    Grace,
+}
+
+choice! { FailMode { "closed" => Closed, "grace" => Grace } }
+choice! { LoginMode { "off" => Off, "optional" => Optional, "required" => Required } }
+choice! { Consistency { "strong" => Strong, "eventual" => Eventual } }
+choice! { Live { "pass-through" => PassThrough, "watched" => Watched } }
+choice! { OriginState { "active" => Active, "drain" => Drain, "down" => Down } }
+choice! { HeaderSource {
+    "id" => Id, "user" => User, "email" => Email, "name" => Name, "groups" => Groups,
+} }
+
+text!(TenantId, "^[a-z0-9-]{1,63}$", |text| {
+    TenantId::parse(text).ok_or("a tenant id has 1 to 63 of a-z, 0-9 and -")
+});
+text!(
+    HostPattern,
+    "^(\\*\\.)?[a-z0-9-]+(\\.[a-z0-9-]+)*$",
+    HostPattern::parse
+);
+text!(OriginName, "^[A-Za-z0-9._:\\[\\]-]+$", OriginName::parse);
+text!(Base, "^https?://[^/?#@\\\\ \"]+/*$", Base::parse);
+
+/// A text of a kind that is checked, and otherwise kept as it is.
+macro_rules! checked {
+    ($(#[doc = $doc:literal])* $name:ident, $pattern:literal, $is:expr, $right:literal) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(pub String);
+
+        text!($name, $pattern, |text: &str| {
+            let is: fn(&str) -> bool = $is;
+            is(text).then(|| Self(text.to_owned())).ok_or($right)
+        });
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+checked! {
+    /// A path of a server.
+    Path, "^/", |text| text.starts_with('/') && !text.contains(['?', '#', ' ']),
+    "use a path such as /ready"
+}
+checked! {
+    /// A request method.
+    Method, "^[A-Z]+$", |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase()),
+    "use a method such as GET"
+}
+checked! {
+    /// A header's name (RFC 9110 section 5.1), in a spelling that nobody mistakes.
+    HeaderName, "^[A-Za-z0-9-]+$",
+    |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+    "use the name of a header: letters, digits and -"
+}
+checked! {
+    /// An origin in the sense of RFC 6454.
+    Site, "^[a-z]+://[^/]+$",
+    |text| text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/')),
+    "use an origin such as https://shop.example"
+}
+
+/// A path, or the beginning of paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    path: String,
+    is_beginning: bool,
+}
+
+impl PathPattern {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let (path, is_beginning) = match text.strip_suffix('*') {
+            Some(path) if path.ends_with('/') => (path, true),
+            Some(_) => return Err("a * stands at the end, behind a /"),
+            None => (text, false),
+        };
+        let is_path = path.starts_with('/') && !path.contains(['*', '?', '#', '%', '\\', ' ']);
+        let is_plain =
+            !path.contains("//") && !path.split('/').any(|part| part == "." || part == "..");
+        (is_path && is_plain)
+            .then(|| Self {
+                path: path.to_owned(),
+                is_beginning,
+            })
+            .ok_or("use a path such as /project/share, or the beginning of paths such as /public/*")
+    }
+
+    /// Whether a path, free of disguises, is meant.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        if self.is_beginning {
+            path.starts_with(&self.path)
+        } else {
+            path == self.path
+        }
+    }
+}
+
+text!(PathPattern, "^/[^*?#%\\\\ ]*\\*?$", PathPattern::parse);
+
+/// A point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date(pub UnixSeconds);
+
+text!(Date, "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{8}Z)?$", |text| {
+    UnixSeconds::parse(text)
+        .map(Self)
+        .ok_or("use a date such as 2026-11-21 or 2026-11-21T10:00:00Z")
+});
+
+/// A number within bounds.
+macro_rules! bounded {
+    ($(#[doc = $doc:literal])* $name:ident: $from:literal to $to:literal) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name(pub u32);
+
+        impl Readable for $name {
+            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+                let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+                let number = number.filter(|number| ($from..=$to).contains(number));
+                reader.note(number.map(Self).ok_or(concat!("use a number, ", $from, " to ", $to)))
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "integer", "minimum": $from, "maximum": $to })
+            }
+        }
+    };
+}
+
+bounded! {
+    /// A server's share in relation to the others'.
+    Weight: 1 to 1_000
+}
+bounded! {
+    /// A percentage of what a server can do.
+    Percent: 0 to 1_000
+}
+bounded! {
+    /// So many of a hundred.
+    Share: 0 to 100
+}
+bounded! {
+    /// Bytes of a header: with the rest it has to fit an origin's limit.
+    DataSize: 0 to 16_384
+}

@@ -1,0 +1,260 @@
+//! Reading a JSON value into a type, with every fault told.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::Seconds;
+
+/// Something that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: `origins[1].weight`; empty for the document itself.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            write!(f, "The document {}.", self.problem)
+        } else {
+            write!(f, "{}: {}.", self.path, self.problem)
+        }
+    }
+}
+
+/// A type that a JSON value can be read into.
+pub trait Readable: Sized {
+    /// Reads a value. None after at least one fault was noted.
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self>;
+
+    /// What takes the place of a value that is not there. None after a fault was noted.
+    fn absent(reader: &mut Reader) -> Option<Self> {
+        reader.fault("is missing");
+        None
+    }
+
+    /// Its JSON Schema (2020-12).
+    fn schema() -> Value;
+
+    /// The value that stands for it where nothing is said, if there is one.
+    fn default_value() -> Option<Value> {
+        None
+    }
+}
+
+/// Where reading has got to, and what was found wrong so far.
+#[derive(Debug, Default)]
+pub struct Reader {
+    path: String,
+    faults: Vec<Fault>,
+}
+
+impl Reader {
+    /// Reads a whole document.
+    ///
+    /// # Errors
+    /// Every fault there is, in the order of the types' fields.
+    pub fn read<T: Readable>(value: &Value) -> Result<T, Vec<Fault>> {
+        let mut reader = Self::default();
+        match T::read(value, &mut reader) {
+            Some(read) if reader.faults.is_empty() => Ok(read),
+            _ => Err(reader.faults),
+        }
+    }
+
+    /// Notes that something is wrong here.
+    pub fn fault(&mut self, problem: impl fmt::Display) {
+        self.faults.push(Fault {
+            path: self.path.clone(),
+            problem: problem.to_string(),
+        });
+    }
+
+    /// Notes that one of these words should stand here.
+    pub fn fault_of_words(&mut self, words: &[&str]) {
+        if let Some((last, others)) = words.split_last() {
+            self.fault(format_args!("use {} or {last}", others.join(", ")));
+        }
+    }
+
+    /// Notes what is wrong, if anything is.
+    pub fn note<T, E: fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|problem| self.fault(problem)).ok()
+    }
+
+    /// Reads something further in.
+    pub fn within<T>(&mut self, step: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = self.path.len();
+        if !self.path.is_empty() && !step.starts_with('[') {
+            self.path.push('.');
+        }
+        self.path.push_str(step);
+        let result = read(self);
+        self.path.truncate(outside);
+        result
+    }
+
+    /// An object that has no other members than these.
+    pub fn object<'v>(
+        &mut self,
+        value: &'v Value,
+        known: &[&str],
+    ) -> Option<&'v Map<String, Value>> {
+        let Some(members) = value.as_object() else {
+            self.fault("is not an object");
+            return None;
+        };
+        for name in members
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()))
+        {
+            let nearest = nearest(name, known);
+            let all = known.join(", ");
+            self.within(name, |reader| match nearest {
+                Some(near) => reader.fault(format_args!("is not known; perhaps {near} is meant")),
+                None => reader.fault(format_args!("is not known; there are {all}")),
+            });
+        }
+        Some(members)
+    }
+
+    /// A member of an object, or what stands for it.
+    pub fn member<T: Readable>(&mut self, members: &Map<String, Value>, name: &str) -> Option<T> {
+        self.within(name, |reader| match members.get(name) {
+            Some(value) if !value.is_null() => T::read(value, reader),
+            _ => T::absent(reader),
+        })
+    }
+}
+
+/// A schema with what it is for, and what stands for it.
+pub(super) fn described(mut schema: Value, about: &str, default: Option<Value>) -> Value {
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("description".to_owned(), json!(about.trim()));
+        members.extend(default.map(|value| ("default".to_owned(), value)));
+    }
+    schema
+}
+
+/// The known name that is meant most likely.
+fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    let close = |known: &&str| strsim::osa_distance(&name.to_lowercase(), known);
+    let nearest = known.iter().copied().min_by_key(close)?;
+    (close(&nearest) <= 1 + name.len() / 4).then_some(nearest)
+}
+
+impl Readable for bool {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        reader.note(value.as_bool().ok_or("use true or false"))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+impl Readable for String {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        let text = value.as_str().map(str::to_owned);
+        reader.note(text.ok_or("use a text"))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+impl Readable for u64 {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        reader.note(value.as_u64().ok_or("use a number, 0 or more"))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0 })
+    }
+}
+
+impl Readable for u32 {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        let number = value
+            .as_u64()
+            .and_then(|number| Self::try_from(number).ok());
+        reader.note(number.ok_or("use a number, 0 to 4294967295"))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0, "maximum": Self::MAX })
+    }
+}
+
+impl Readable for Seconds {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        let text = String::read(value, reader)?;
+        reader.note(Self::parse(&text))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[0-9]+[smhd]$" })
+    }
+}
+
+impl<T: Readable> Readable for Option<T> {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        T::read(value, reader).map(Some)
+    }
+
+    fn absent(_: &mut Reader) -> Option<Self> {
+        Some(None)
+    }
+
+    fn schema() -> Value {
+        T::schema()
+    }
+}
+
+impl<T: Readable> Readable for Vec<T> {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        let entries = reader.note(value.as_array().ok_or("use a list"))?;
+        let read: Vec<Option<T>> = entries
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| reader.within(&format!("[{at}]"), |reader| T::read(entry, reader)))
+            .collect();
+        read.into_iter().collect()
+    }
+
+    fn absent(_: &mut Reader) -> Option<Self> {
+        Some(Self::new())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "array", "items": T::schema() })
+    }
+}
+
+impl<T: Readable> Readable for BTreeMap<String, T> {
+    fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+        let members = reader.note(value.as_object().ok_or("is not an object"))?;
+        let read: Vec<Option<(String, T)>> = members
+            .iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| {
+                let read = reader.within(name, |reader| T::read(member, reader));
+                read.map(|read| (name.clone(), read))
+            })
+            .collect();
+        read.into_iter().collect()
+    }
+
+    fn absent(_: &mut Reader) -> Option<Self> {
+        Some(Self::new())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "object", "additionalProperties": T::schema() })
+    }
+}

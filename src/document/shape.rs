@@ -1,0 +1,135 @@
+//! Types whose reading, defaults and schema follow from their definition.
+
+/// An object. Every field has a type and, if it may be left out, the value that stands for it:
+///
+/// ```ignore
+/// object! {
+///     /// How long sessions live.
+///     pub struct Session {
+///         /// Ends a session that is not used for so long.
+///         idle: Seconds = "8h",
+///     }
+/// }
+/// ```
+macro_rules! object {
+    (
+        $(#[doc = $doc:literal])*
+        pub struct $name:ident {
+            $( $(#[doc = $about:literal])* $field:ident: $type:ty $(= $default:tt)?, )*
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $( $(#[doc = $about])* pub $field: $type, )*
+        }
+
+        impl Readable for $name {
+            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+                let members = reader.object(value, &[$(stringify!($field)),*])?;
+                $(
+                    let $field = object!(@member members, reader, $field $(, $default)?);
+                )*
+                Some(Self { $($field: $field?,)* })
+            }
+
+            fn absent(reader: &mut Reader) -> Option<Self> {
+                Self::read(&Value::Object(Map::new()), reader)
+            }
+
+            fn schema() -> Value {
+                let mut properties = Map::new();
+                let mut required: Vec<&str> = Vec::new();
+                $(
+                    let about = [$($about),*].concat();
+                    let default: Option<Value> = object!(@own $($default)?);
+                    if default.is_none() && <$type>::absent(&mut Reader::default()).is_none() {
+                        required.push(stringify!($field));
+                    }
+                    let schema = described(<$type>::schema(), &about, default);
+                    properties.insert(stringify!($field).to_owned(), schema);
+                )*
+                json!({
+                    "type": "object",
+                    "properties": properties,
+                    "required": required,
+                    "additionalProperties": false,
+                })
+            }
+
+            fn default_value() -> Option<Value> {
+                let mut members = Map::new();
+                $(
+                    if let Some(value) = object!(@default $type $(, $default)?) {
+                        members.insert(stringify!($field).to_owned(), value);
+                    }
+                )*
+                (!members.is_empty()).then_some(Value::Object(members))
+            }
+        }
+    };
+    (@member $members:ident, $reader:ident, $field:ident) => {
+        $reader.member($members, stringify!($field))
+    };
+    (@member $members:ident, $reader:ident, $field:ident, $default:tt) => {
+        $reader.within(stringify!($field), |reader| {
+            let given = $members.get(stringify!($field)).filter(|value| !value.is_null());
+            Readable::read(given.unwrap_or(&json!($default)), reader)
+        })
+    };
+    (@own) => {
+        None
+    };
+    (@own $default:tt) => {
+        Some(json!($default))
+    };
+    (@default $type:ty) => {
+        <$type>::default_value()
+    };
+    (@default $type:ty, $default:tt) => {
+        Some(json!($default))
+    };
+}
+
+/// One of some words:
+///
+/// ```ignore
+/// choice! { LoginMode { "off" => Off, "required" => Required } }
+/// ```
+macro_rules! choice {
+    ($name:ident { $($word:literal => $variant:ident),* $(,)? }) => {
+        impl Readable for $name {
+            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+                match value.as_str() {
+                    $(Some($word) => Some(Self::$variant),)*
+                    _ => {
+                        reader.fault_of_words(&[$($word),*]);
+                        None
+                    }
+                }
+            }
+
+            fn schema() -> Value {
+                json!({ "enum": [$($word),*] })
+            }
+        }
+    };
+}
+
+/// A text with rules of its own: read by a function that says what would be right.
+macro_rules! text {
+    ($name:ty, $pattern:literal, $parse:expr) => {
+        impl Readable for $name {
+            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+                let text = String::read(value, reader)?;
+                reader.note($parse(&text))
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "string", "pattern": $pattern })
+            }
+        }
+    };
+}
+
+pub(super) use {choice, object, text};

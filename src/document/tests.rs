@@ -1,0 +1,138 @@
+//! Documents, good and bad, and what layers make of them.
+
+use serde_json::{Value, json};
+
+use super::layers::{Layers, Source};
+use super::model::Document;
+use super::read::{Readable as _, Reader};
+use crate::clock::Seconds;
+
+fn least() -> Value {
+    json!({ "id": "acme", "origins": [{ "url": "http://a" }] })
+}
+
+fn with(changes: &Value) -> Value {
+    let mut document = least();
+    for (name, value) in changes.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    document
+}
+
+fn faults(document: &Value) -> Vec<String> {
+    let read = Reader::read::<Document>(document);
+    let faults = read.err().unwrap_or_default();
+    faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_id_and_a_server_are_enough() {
+    let document: Document = Reader::read(&least()).unwrap();
+    assert_eq!(document.session.idle, Seconds(8 * 3_600));
+    assert_eq!(document.origins.0[0].weight.0, 1);
+    assert_eq!(document.routing.canary, None);
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_its_place_and_what_would_be_right() {
+    let document = with(&json!({
+        "hosts": ["acme.example", "Bad Host"],
+        "sesion": {},
+        "colour": 1,
+        "session": { "idle": "8", "cache": 5, "max_data": 99_999, "consistency": "weak" },
+        "login": { "mode": "of", "exceptions": [{ "path": "public", "mode": "off" }, { "path": "/x" }] },
+        "routing": { "canary": { "percent": 101 } },
+        "headers": { "X-User": "nickname" },
+        "env": { "A": 1 },
+    }));
+    assert_eq!(
+        faults(&document),
+        [
+            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, env.",
+            "sesion: is not known; perhaps session is meant.",
+            "hosts[1]: use a host such as chat.example.com in lower case, without port, or *.example.com.",
+            "login.mode: use off, optional or required.",
+            "login.exceptions[0].path: use a path such as /project/share, or the beginning of paths such as /public/*.",
+            "login.exceptions[1].mode: is missing.",
+            "session.idle: \"8\" is not a duration; write a whole number and a unit, for example 90s, 30m, 8h or 7d.",
+            "session.consistency: use strong or eventual.",
+            "session.cache: use a text.",
+            "session.max_data: use a number, 0 to 16384.",
+            "routing.canary.release: is missing.",
+            "routing.canary.percent: use a number, 0 to 100.",
+            "headers.X-User: use id, user, email, name or groups.",
+            "env.A: use a text.",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_document_is_refused() {
+    for nothing in [json!(null), json!([]), json!("acme"), json!(1)] {
+        assert_eq!(faults(&nothing), ["The document is not an object."]);
+    }
+    assert_eq!(
+        faults(&json!({})),
+        [
+            "id: is missing.",
+            "origins: list your chat servers, for example http://127.0.0.1:8000."
+        ]
+    );
+}
+
+#[test]
+fn the_tenant_counts_over_the_deployment_and_that_over_the_defaults() {
+    let layers = Layers {
+        deployment: json!({
+            "origins": [{ "url": "http://shared" }],
+            "session": { "idle": "1h", "cache": "9s" },
+            "env": { "A": "1", "B": "2" },
+        }),
+        tenant: json!({
+            "id": "acme",
+            "session": { "idle": "2h", "cache": null },
+            "env": { "B": "3" },
+        }),
+    };
+    let document = layers.read().unwrap();
+    assert_eq!(document.session.idle, Seconds(7_200));
+    assert_eq!(document.session.cache, Seconds(9), "null says nothing");
+    assert_eq!(document.session.absolute, Seconds(7 * 86_400));
+    assert_eq!(document.env["A"], "1");
+    assert_eq!(document.env["B"], "3");
+    let explained = layers.explain();
+    let find = |path: &str| {
+        let (_, value, source) = explained.iter().find(|(at, ..)| at == path).unwrap();
+        (value.clone(), *source)
+    };
+    assert_eq!(find("session.idle"), (json!("2h"), Source::Tenant));
+    assert_eq!(find("session.cache"), (json!("9s"), Source::Deployment));
+    assert_eq!(find("session.absolute"), (json!("7d"), Source::Default));
+    assert_eq!(find("env.A"), (json!("1"), Source::Deployment));
+    assert_eq!(find("origins").1, Source::Deployment);
+}
+
+#[test]
+fn the_schema_says_what_the_reader_takes() {
+    let schema = Document::schema();
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["required"], json!(["id", "origins"]));
+    let session = &schema["properties"]["session"]["properties"];
+    assert_eq!(session["idle"]["default"], "8h");
+    assert_eq!(
+        session["consistency"]["enum"],
+        json!(["strong", "eventual"])
+    );
+    // Everything there is has a word on what it is for.
+    fn check(schema: &Value, path: &str) {
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            let about = member["description"].as_str().unwrap_or_default();
+            assert!(about.ends_with('.'), "{path}.{name}: {about}");
+            check(member, &format!("{path}.{name}"));
+        }
+        if let Some(items) = schema.get("items") {
+            check(items, &format!("{path}[]"));
+        }
+    }
+    check(&schema, "");
+}

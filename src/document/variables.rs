@@ -1,0 +1,185 @@
+//! The deployment's variables as a document: what every tenant has that says nothing else.
+
+use serde_json::{Map, Value, json};
+
+use super::layers::{at, lay_over};
+use super::read::Fault;
+
+/// How a variable's text is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Number,
+    Flag,
+    List,
+    Origins,
+    Canary,
+    Header,
+}
+
+/// Each variable, how it is taken, and where in a document it belongs.
+const VARIABLES: [(&str, Kind, &str); 28] = [
+    ("TENANT", Kind::Text, "id"),
+    ("LOGIN_MODE", Kind::Text, "login.mode"),
+    ("SESSION_IDLE", Kind::Text, "session.idle"),
+    ("SESSION_ABSOLUTE", Kind::Text, "session.absolute"),
+    ("SESSION_REMEMBER", Kind::Text, "session.remember"),
+    ("CONSISTENCY", Kind::Text, "session.consistency"),
+    ("SESSION_CACHE", Kind::Text, "session.cache"),
+    ("MAX_PER_USER", Kind::Number, "session.max_per_user"),
+    ("MAX_DATA", Kind::Number, "session.max_data"),
+    ("FAIL", Kind::Text, "session.fail"),
+    ("FAIL_GRACE", Kind::Text, "session.fail_grace"),
+    ("LIVE", Kind::Text, "session.live"),
+    ("ORIGINS", Kind::Origins, "origins"),
+    ("OVERLOAD_LOAD", Kind::Number, "routing.overload.load"),
+    (
+        "OVERLOAD_IN_FLIGHT",
+        Kind::Number,
+        "routing.overload.in_flight",
+    ),
+    (
+        "OVERLOAD_FIRST_BYTE",
+        Kind::Text,
+        "routing.overload.first_byte",
+    ),
+    ("CANARY", Kind::Canary, "routing.canary"),
+    ("CANARY_HEADER", Kind::Header, "routing.canary.header"),
+    (
+        "FIRST_BYTE_TIMEOUT",
+        Kind::Text,
+        "routing.timeouts.first_byte",
+    ),
+    (
+        "HANDSHAKE_TIMEOUT",
+        Kind::Text,
+        "routing.timeouts.handshake",
+    ),
+    (
+        "IDLE_TIMEOUT_ANSWER",
+        Kind::Text,
+        "routing.timeouts.idle_answer",
+    ),
+    (
+        "IDLE_TIMEOUT_STREAM",
+        Kind::Text,
+        "routing.timeouts.idle_stream",
+    ),
+    (
+        "IDLE_TIMEOUT_SOCKET",
+        Kind::Text,
+        "routing.timeouts.idle_socket",
+    ),
+    (
+        "STREAM_KEEP_ALIVE",
+        Kind::Text,
+        "routing.timeouts.keep_alive",
+    ),
+    ("STRICT_PINS", Kind::Flag, "routing.strict_pins"),
+    ("PIN_IDLE", Kind::Text, "routing.pin_idle"),
+    (
+        "NEW_SESSIONS_PER_MINUTE",
+        Kind::Number,
+        "routing.new_sessions_per_minute",
+    ),
+    ("ALLOWED_ORIGINS", Kind::List, "routing.allowed_origins"),
+];
+
+/// The variables there are, as a document; what cannot be taken as it should be is left as it is, to
+/// be found wrong when the document is read.
+#[must_use]
+pub fn to_document(bindings: &Map<String, Value>) -> Value {
+    let mut document = json!({});
+    for (name, kind, path) in VARIABLES {
+        let text = bindings.get(name).and_then(Value::as_str).map(str::trim);
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            lay_over(&mut document, &at(path, taken(text, kind)));
+        }
+    }
+    document
+}
+
+/// A fault in what a variable says, by the variable's name.
+pub(super) fn said(fault: Fault) -> Fault {
+    let within = |path: &str| {
+        fault.path == path
+            || fault
+                .path
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with(['.', '[']))
+    };
+    // The longest path is the most telling.
+    let variable = VARIABLES
+        .iter()
+        .filter(|(_, _, path)| within(path))
+        .max_by_key(|(_, _, path)| path.len());
+    match variable {
+        Some((name, _, path)) => {
+            let rest = fault.path.get(path.len()..).unwrap_or_default();
+            Fault {
+                path: format!("{name}{rest}"),
+                problem: fault.problem,
+            }
+        }
+        None => fault,
+    }
+}
+
+fn taken(text: &str, kind: Kind) -> Value {
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_or_else(|_| json!(text), |n| json!(n))
+    };
+    let listed = || {
+        text.split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+    };
+    match kind {
+        Kind::Text => json!(text),
+        Kind::Number => number(text),
+        Kind::Flag => text
+            .parse::<bool>()
+            .map_or_else(|_| json!(text), |is| json!(is)),
+        Kind::List => listed().collect(),
+        Kind::Origins => listed().map(origin).collect(),
+        Kind::Canary => match text.split_once(':') {
+            Some((release, "off")) => json!({ "release": release, "off": true }),
+            Some((release, share)) => json!({ "release": release, "percent": number(share) }),
+            None => json!(text),
+        },
+        Kind::Header => match text.split_once(':') {
+            Some((name, value)) => json!({ "name": name.trim(), "value": value.trim() }),
+            None => json!(text),
+        },
+    }
+}
+
+/// `[name=]http(s)://host[:port][;attribute=value]…`
+fn origin(entry: &str) -> Value {
+    let mut parts = entry.split(';').map(str::trim);
+    let base = parts.next().unwrap_or_default();
+    let mut members = Map::new();
+    let url = match base.split_once('=') {
+        Some((name, url)) => {
+            members.insert("name".to_owned(), json!(name.trim()));
+            url.trim()
+        }
+        None => base,
+    };
+    members.insert("url".to_owned(), json!(url));
+    for attribute in parts.filter(|part| !part.is_empty()) {
+        let (name, value) = attribute.split_once('=').unwrap_or((attribute, ""));
+        let value = match name {
+            "weight" | "capacity" => taken(value, Kind::Number),
+            _ => json!(value),
+        };
+        let name = if name == "health" {
+            "health_path"
+        } else {
+            name
+        };
+        members.insert(name.to_owned(), value);
+    }
+    Value::Object(members)
+}

@@ -1,0 +1,156 @@
+//! The host a request names, and which of those that tenants claim it is.
+
+use core::fmt;
+
+/// The most labels of a host for which wildcards are looked for.
+const MOST_LABELS: usize = 8;
+
+/// A host as it is compared: lower case, without port and final dot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Host(String);
+
+impl Host {
+    /// From the authority of a URL; none if it is no name or address that a tenant could claim.
+    #[must_use]
+    pub fn canonical(authority: &str) -> Option<Self> {
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        is_name(&host).then_some(Self(host))
+    }
+
+    /// The host as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The patterns that mean it, the most telling first: itself, then everything below a suffix,
+    /// from the longest suffix to the shortest.
+    pub fn patterns(&self) -> impl Iterator<Item = String> {
+        let dots = self.0.match_indices('.').take(MOST_LABELS);
+        let wildcards = dots.map(|(at, _)| format!("*{}", self.0.get(at..).unwrap_or_default()));
+        core::iter::once(self.0.clone()).chain(wildcards)
+    }
+}
+
+/// What a tenant claims: a host, or everything below one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPattern(String);
+
+/// A claim that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadHost;
+
+impl fmt::Display for BadHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "use a host such as chat.example.com in lower case, without port, or *.example.com",
+        )
+    }
+}
+
+impl HostPattern {
+    /// Parses a claim. Names in other scripts are written as DNS has them (`xn--…`).
+    ///
+    /// # Errors
+    /// [`BadHost`].
+    pub fn parse(text: &str) -> Result<Self, BadHost> {
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        if is_name(name) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadHost)
+        }
+    }
+
+    /// The claim as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it means this host.
+    #[must_use]
+    pub fn means(&self, host: &Host) -> bool {
+        match self.0.strip_prefix('*') {
+            Some(suffix) => host.0.len() > suffix.len() && host.0.ends_with(suffix),
+            None => self.0 == host.0,
+        }
+    }
+}
+
+fn is_name(host: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_compared_without_port_dot_and_case() {
+        for (authority, expected) in [
+            ("Acme.Example:8787", Some("acme.example")),
+            ("acme.example.", Some("acme.example")),
+            ("127.0.0.1:80", Some("127.0.0.1")),
+            ("[::1]:80", None),
+            ("a_b", None),
+            ("a..b", None),
+            ("", None),
+            ("acme.example:80:90", None),
+        ] {
+            let host = Host::canonical(authority);
+            assert_eq!(host.as_ref().map(Host::as_str), expected, "{authority}");
+        }
+    }
+
+    #[test]
+    fn itself_comes_before_what_is_above() {
+        let host = Host::canonical("a.b.example").unwrap();
+        let patterns: Vec<String> = host.patterns().collect();
+        assert_eq!(patterns, ["a.b.example", "*.b.example", "*.example"]);
+        let deep = Host::canonical(&"a.".repeat(30)).unwrap();
+        assert_eq!(deep.patterns().count(), 9);
+    }
+
+    #[test]
+    fn a_claim_means_what_its_pattern_says() {
+        let host = |text| Host::canonical(text).unwrap();
+        let claim = |text| HostPattern::parse(text).unwrap();
+        assert!(claim("a.example").means(&host("a.example")));
+        assert!(!claim("a.example").means(&host("b.a.example")));
+        assert!(claim("*.example").means(&host("b.a.example")));
+        assert!(!claim("*.example").means(&host("example")));
+        assert!(!claim("*.example").means(&host("badexample")));
+    }
+
+    #[test]
+    fn claims_are_names_or_everything_below_one() {
+        for good in [
+            "a",
+            "chat.example.com",
+            "*.example.com",
+            "xn--bcher-kva.example",
+        ] {
+            assert!(HostPattern::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "*",
+            "*.",
+            "a.*.b",
+            "A.b",
+            "a:80",
+            "https://a",
+            "bücher.example",
+            "a/b",
+        ] {
+            assert_eq!(HostPattern::parse(bad), Err(BadHost), "{bad}");
+        }
+    }
+}

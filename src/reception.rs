@@ -1,0 +1,269 @@
+//! Which tenant a request is for: the first room everybody enters.
+//!
+//! A tenant has a [`Gateway`] of its own, so nothing that one knows can reach another. Who a host
+//! belongs to, and what is said of that tenant, is in documents that this isolate asks for and
+//! remembers: [`catalogue`].
+
+mod catalogue;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::deployment::Deployment;
+use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
+use crate::inbound::request::Request;
+use crate::keys::KeyRing;
+use crate::store::{Answers, Need, Write};
+use crate::telemetry::log::Event;
+use crate::tenant_id::TenantId;
+
+use catalogue::Catalogue;
+
+/// What stands between the tenant and the rest of a ticket.
+const AFTER_TENANT: char = '\t';
+
+/// So many tenants have a gateway in one isolate at a time; beyond that those that were not used
+/// longest are let go, which costs their visitors a read.
+const MOST_GATEWAYS: usize = 256;
+
+/// The reception of one isolate.
+pub struct Reception {
+    deployment: Deployment,
+    catalogue: Catalogue,
+    gateways: HashMap<TenantId, Room>,
+    /// Keys of tenants whose objects live here.
+    rings: HashMap<TenantId, KeyRing>,
+    random: ChaCha20Rng,
+    writes: Vec<Write>,
+    events: Vec<Event>,
+}
+
+struct Room {
+    gateway: Gateway,
+    used: UnixMillis,
+}
+
+impl Reception {
+    /// The reception of a checked deployment. `random` must be seeded from a cryptographic source.
+    #[must_use]
+    pub fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
+        let mut gateways = HashMap::new();
+        let only = deployment.tenant.take();
+        let catalogue = Catalogue::new(only.as_ref().map(|tenant| tenant.id.clone()));
+        if let Some(tenant) = only {
+            let id = tenant.id.clone();
+            let gateway = Gateway::new(
+                tenant,
+                &deployment.prefix,
+                ChaCha20Rng::from_rng(&mut random),
+            );
+            let used = UnixMillis::default();
+            gateways.insert(id, Room { gateway, used });
+        }
+        Self {
+            deployment,
+            catalogue,
+            gateways,
+            rings: HashMap::new(),
+            random,
+            writes: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Decides on a packed request; see [`Gateway::admit`].
+    pub fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
+        let Some(request) = Request::parse(packed) else {
+            return Step::Answer(Problem::Internal.answer(false, ""));
+        };
+        let tenant = match self.tenant_of(request.location.authority, now, answers) {
+            Ok(tenant) => tenant,
+            Err(Missing::Asked(needs)) => return Step::Await(needs),
+            Err(Missing::Refused(problem)) => {
+                return Step::Answer(problem.answer(request.is_navigation(), ""));
+            }
+        };
+        let refresh = self.catalogue.is_due(&tenant, now);
+        let step = self.at(&tenant, now, |gateway| {
+            gateway.admit(&request, now, answers)
+        });
+        match step {
+            Some(Step::Forward(forward)) => Step::Forward(Forward {
+                ticket: [tenant.as_str(), "\t", &forward.ticket].concat(),
+                afterwards: forward.afterwards || refresh,
+                ..forward
+            }),
+            Some(step) => step,
+            None => Step::Answer(Problem::Internal.answer(false, "")),
+        }
+    }
+
+    /// Settles an origin's answer; see [`Gateway::settle`].
+    pub fn settle(
+        &mut self,
+        ticket: &str,
+        status: u16,
+        headers: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Settled {
+        let settled = self.with_ticket(ticket, now, answers, |gateway, ticket| {
+            gateway.settle(ticket, status, headers, now, answers)
+        });
+        settled.unwrap_or_else(|missing| match missing {
+            Missing::Asked(needs) => Settled::Await(needs),
+            Missing::Refused(problem) => Settled::Replaced(problem.answer(false, "")),
+        })
+    }
+
+    /// Does what can wait; see [`Gateway::afterwards`].
+    pub fn afterwards(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vec<Need> {
+        let done = self.with_ticket(ticket, now, answers, |gateway, ticket| {
+            gateway.afterwards(ticket, now, answers)
+        });
+        let mut needs = match done {
+            Ok(needs) | Err(Missing::Asked(needs)) => needs,
+            Err(Missing::Refused(_)) => Vec::new(),
+        };
+        if let Some(tenant) = tenant_in(ticket) {
+            needs.extend(self.refresh(&tenant, now, answers));
+        }
+        needs
+    }
+
+    /// Looks after what stays open; see [`Gateway::watch`].
+    pub fn watch(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vigil {
+        let vigil = self.with_ticket(ticket, now, answers, |gateway, ticket| {
+            gateway.watch(ticket, now, answers)
+        });
+        vigil.unwrap_or_else(|missing| match missing {
+            Missing::Asked(needs) => Vigil::Await(needs),
+            Missing::Refused(Problem::UnknownHost) => Vigil::Over("session_ended"),
+            // Who cannot be asked has ended nothing.
+            Missing::Refused(_) => Vigil::GoesOn(5_000),
+        })
+    }
+
+    /// Takes note that an origin, named with its tenant, has answered well again.
+    pub fn recovered(&mut self, place: &str, now: UnixMillis) {
+        if let Some((tenant, origin)) = split_place(place)
+            && let Some(room) = self.gateways.get_mut(&tenant)
+        {
+            room.gateway.recovered(origin, now);
+        }
+    }
+
+    /// Takes note of what is under way: a line for each origin, named with its tenant.
+    pub fn observe(&mut self, seen: &str) {
+        for line in seen.lines() {
+            if let Some((tenant, rest)) = split_place(line)
+                && let Some(room) = self.gateways.get_mut(&tenant)
+            {
+                room.gateway.observe(rest);
+            }
+        }
+    }
+
+    /// Where origins say that they are ready: a line each with tenant, name and URL, apart by tabs.
+    #[must_use]
+    pub fn health_checks(&self) -> String {
+        let checks = self
+            .gateways
+            .values()
+            .map(|room| room.gateway.health_checks());
+        checks
+            .filter(|checks| !checks.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// The values to be stored, sealed, since the last call.
+    pub fn take_writes(&mut self) -> Vec<Write> {
+        core::mem::take(&mut self.writes)
+    }
+
+    /// The events to be logged since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        core::mem::take(&mut self.events)
+    }
+
+    /// What an object of a tenant's session works with. Its tenant's document does not matter: what
+    /// is recorded is looked after even if that is gone or broken.
+    pub fn for_object(&mut self, tenant: &TenantId) -> Option<(&KeyRing, &mut ChaCha20Rng)> {
+        if !self.rings.contains_key(tenant) {
+            let own = self.deployment.keys_of(tenant)?;
+            if self.rings.len() >= MOST_GATEWAYS {
+                self.rings.clear();
+            }
+            self.rings
+                .insert(tenant.clone(), KeyRing::derive(&own, tenant)?);
+        }
+        Some((self.rings.get(tenant)?, &mut self.random))
+    }
+
+    fn with_ticket<T>(
+        &mut self,
+        ticket: &str,
+        now: UnixMillis,
+        answers: &Answers,
+        act: impl FnOnce(&mut Gateway, &str) -> T,
+    ) -> Result<T, Missing> {
+        let broken = || Missing::Refused(Problem::Internal);
+        let (tenant, ticket) = ticket.split_once(AFTER_TENANT).ok_or_else(broken)?;
+        let tenant = TenantId::parse(tenant).ok_or_else(broken)?;
+        self.ready(&tenant, now, answers)?;
+        self.at(&tenant, now, |gateway| act(gateway, ticket))
+            .ok_or_else(broken)
+    }
+
+    /// Acts at a tenant's gateway, and takes along what it wants stored and told.
+    fn at<T>(
+        &mut self,
+        tenant: &TenantId,
+        now: UnixMillis,
+        act: impl FnOnce(&mut Gateway) -> T,
+    ) -> Option<T> {
+        let room = self.gateways.get_mut(tenant)?;
+        room.used = now;
+        let result = act(&mut room.gateway);
+        self.writes.extend(room.gateway.take_writes());
+        self.events.extend(room.gateway.take_events());
+        Some(result)
+    }
+
+    /// Makes room for one more gateway.
+    fn make_room(&mut self) {
+        while self.gateways.len() >= MOST_GATEWAYS {
+            let oldest = self.gateways.iter().min_by_key(|(_, room)| room.used);
+            let Some(oldest) = oldest.map(|(tenant, _)| tenant.clone()) else {
+                return;
+            };
+            self.gateways.remove(&oldest);
+        }
+    }
+}
+
+/// Why there is no tenant yet, or none at all.
+enum Missing {
+    /// This has to be asked first.
+    Asked(Vec<Need>),
+    /// There is none.
+    Refused(Problem),
+}
+
+fn tenant_in(ticket: &str) -> Option<TenantId> {
+    TenantId::parse(ticket.split(AFTER_TENANT).next()?)
+}
+
+/// `tenant/origin`, and what follows.
+fn split_place(place: &str) -> Option<(TenantId, &str)> {
+    let (tenant, rest) = place.split_once('/')?;
+    Some((TenantId::parse(tenant)?, rest))
+}

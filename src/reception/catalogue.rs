@@ -1,0 +1,295 @@
+//! Who a host belongs to, and what is said of each tenant, as this isolate knows it.
+//!
+//! Documents are kept under `tenant:<id>`, and whose a host is under `host:<pattern>`. The document
+//! counts: a host that it does not claim is not its tenant's, whatever is kept under the host. A
+//! document that cannot be read, or is wrong, changes nothing: the last good one counts.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::{Missing, Reception, Room};
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::gateway::Gateway;
+use crate::inbound::host::{Host, HostPattern};
+use crate::store::{Answers, Found, Need};
+use crate::telemetry::log::{Event, Level};
+use crate::tenant_id::TenantId;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+/// How long what is known is used without asking.
+pub(super) const FRESH_MS: u64 = 10_000;
+
+/// How long it is used while it is being asked for beside a request.
+const USABLE_MS: u64 = 60_000;
+
+/// So many hosts are remembered; then all are forgotten.
+const MOST_HOSTS: usize = 4_096;
+
+/// Where tenants are looked up.
+pub(super) enum Catalogue {
+    /// Every host is this tenant's.
+    One(TenantId),
+    /// Documents say.
+    Many {
+        hosts: HashMap<String, Claim>,
+        documents: HashMap<TenantId, Known>,
+    },
+}
+
+/// Whose a host was when that was asked.
+pub(super) struct Claim {
+    tenant: Option<TenantId>,
+    asked: UnixMillis,
+}
+
+/// The document that a tenant's gateway works by.
+pub(super) struct Known {
+    text: Vec<u8>,
+    hosts: Vec<HostPattern>,
+    /// When it was asked for last.
+    asked: UnixMillis,
+    /// When it was last asked for beside a request.
+    refreshed: UnixMillis,
+}
+
+impl Catalogue {
+    pub(super) fn new(only: Option<TenantId>) -> Self {
+        only.map_or_else(
+            || Self::Many {
+                hosts: HashMap::new(),
+                documents: HashMap::new(),
+            },
+            Self::One,
+        )
+    }
+
+    /// Whether a tenant's document should be asked for beside this request. Says so once.
+    pub(super) fn is_due(&mut self, tenant: &TenantId, now: UnixMillis) -> bool {
+        let Self::Many { documents, .. } = self else {
+            return false;
+        };
+        match documents.get_mut(tenant) {
+            Some(known)
+                if now.millis_since(known.asked) >= FRESH_MS
+                    && now.millis_since(known.refreshed) >= FRESH_MS =>
+            {
+                known.refreshed = now;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Reception {
+    /// The tenant a host belongs to, whose gateway is ready then.
+    pub(super) fn tenant_of(
+        &mut self,
+        authority: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<TenantId, Missing> {
+        let hosts = match &mut self.catalogue {
+            Catalogue::One(tenant) => return Ok(tenant.clone()),
+            Catalogue::Many { hosts, .. } => hosts,
+        };
+        let unknown = || Missing::Refused(Problem::UnknownHost);
+        let host = Host::canonical(authority).ok_or_else(unknown)?;
+        let known = hosts
+            .get(host.as_str())
+            .filter(|claim| now.millis_since(claim.asked) < USABLE_MS);
+        // Whose a host is changes rarely; that nobody claims it may change any moment.
+        let claim = match known {
+            Some(Claim {
+                tenant: Some(tenant),
+                ..
+            }) => Some(tenant.clone()),
+            Some(claim) if now.millis_since(claim.asked) < FRESH_MS => None,
+            _ => self.ask_whose(&host, now, answers)?,
+        };
+        let tenant = claim.ok_or_else(unknown)?;
+        self.ready(&tenant, now, answers)?;
+        let Catalogue::Many { documents, .. } = &self.catalogue else {
+            return Err(unknown());
+        };
+        let claims = |known: &Known| known.hosts.iter().any(|claim| claim.means(&host));
+        let claimed = documents.get(&tenant).is_some_and(claims);
+        claimed.then_some(tenant).ok_or_else(unknown)
+    }
+
+    fn ask_whose(
+        &mut self,
+        host: &Host,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Option<TenantId>, Missing> {
+        let mut lacking = Vec::new();
+        let mut tenant = None;
+        let mut asked = now;
+        for pattern in host.patterns() {
+            let key = format!("host:{pattern}");
+            match answers.read(&key) {
+                None => lacking.push(Need::Document { key }),
+                Some(answer) => {
+                    asked = asked.min(answer.asked);
+                    match answer.found {
+                        Found::Bytes(bytes) if tenant.is_none() => {
+                            tenant = core::str::from_utf8(bytes).ok().and_then(TenantId::parse);
+                        }
+                        // Somebody further up must not answer for who cannot be asked.
+                        Found::Unavailable if tenant.is_none() => {
+                            return Err(Missing::Refused(Problem::TenantsUnavailable));
+                        }
+                        Found::Bytes(_) | Found::Absent | Found::Unavailable => {}
+                    }
+                }
+            }
+        }
+        if !lacking.is_empty() {
+            return Err(Missing::Asked(lacking));
+        }
+        if let Catalogue::Many { hosts, .. } = &mut self.catalogue {
+            if hosts.len() >= MOST_HOSTS {
+                hosts.clear();
+            }
+            let claim = Claim {
+                tenant: tenant.clone(),
+                asked,
+            };
+            hosts.insert(host.as_str().to_owned(), claim);
+        }
+        Ok(tenant)
+    }
+
+    /// Sees to it that a tenant's gateway is there, by a document that is young enough.
+    pub(super) fn ready(
+        &mut self,
+        tenant: &TenantId,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<(), Missing> {
+        self.learn(tenant, answers);
+        let Catalogue::Many { documents, .. } = &self.catalogue else {
+            return Ok(());
+        };
+        let key = document_key(tenant);
+        let is_asked = answers.found(&key).is_some();
+        match documents.get(tenant) {
+            Some(known) if self.gateways.contains_key(tenant) => {
+                let is_usable = now.millis_since(known.asked) < USABLE_MS;
+                // Who cannot be asked has changed nothing.
+                if is_usable || is_asked {
+                    return Ok(());
+                }
+            }
+            _ if is_asked => {
+                return Err(Missing::Refused(match answers.found(&key) {
+                    Some(Found::Absent) => Problem::UnknownHost,
+                    Some(Found::Bytes(_)) => Problem::TenantMisconfigured,
+                    _ => Problem::TenantsUnavailable,
+                }));
+            }
+            _ => {}
+        }
+        Err(Missing::Asked(vec![Need::Document { key }]))
+    }
+
+    /// Asks for a tenant's document anew, beside a request.
+    pub(super) fn refresh(
+        &mut self,
+        tenant: &TenantId,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Option<Need> {
+        let Catalogue::Many { documents, .. } = &self.catalogue else {
+            return None;
+        };
+        let is_old = documents
+            .get(tenant)
+            .is_some_and(|known| now.millis_since(known.asked) >= FRESH_MS);
+        let key = document_key(tenant);
+        if answers.found(&key).is_some() {
+            self.learn(tenant, answers);
+            return None;
+        }
+        is_old.then_some(Need::Document { key })
+    }
+
+    /// Learns from a document, if it was asked for.
+    fn learn(&mut self, tenant: &TenantId, answers: &Answers) {
+        let key = document_key(tenant);
+        let (Catalogue::Many { documents, .. }, Some(answer)) =
+            (&mut self.catalogue, answers.read(&key))
+        else {
+            return;
+        };
+        let bytes = match answer.found {
+            Found::Bytes(bytes) => bytes,
+            Found::Absent => {
+                documents.remove(tenant);
+                self.gateways.remove(tenant);
+                return;
+            }
+            Found::Unavailable => return,
+        };
+        if let Some(known) = documents.get_mut(tenant)
+            && known.text == *bytes
+            && self.gateways.contains_key(tenant)
+        {
+            known.asked = known.asked.max(answer.asked);
+            return;
+        }
+        let read = serde_json::from_slice::<Value>(bytes)
+            .map_err(|error| format!("it is not JSON: {error}"))
+            .and_then(|document| {
+                let faults = |faults: Vec<crate::document::Fault>| {
+                    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                    told.join(" ")
+                };
+                self.deployment.tenant_of(&document).map_err(faults)
+            });
+        match read {
+            Ok(read) if read.id == *tenant => {
+                documents.insert(
+                    tenant.clone(),
+                    Known {
+                        text: bytes.clone(),
+                        hosts: read.hosts.clone(),
+                        asked: answer.asked,
+                        refreshed: answer.asked,
+                    },
+                );
+                match self.gateways.get_mut(tenant) {
+                    Some(room) => room.gateway.adopt(read),
+                    None => {
+                        self.make_room();
+                        let random = ChaCha20Rng::from_rng(&mut self.random);
+                        let gateway = Gateway::new(read, &self.deployment.prefix, random);
+                        let used = answer.asked;
+                        self.gateways.insert(tenant.clone(), Room { gateway, used });
+                    }
+                }
+            }
+            Ok(_) => self.refuse_document(tenant, "its id is another's", answer.asked),
+            Err(faults) => self.refuse_document(tenant, &faults, answer.asked),
+        }
+    }
+
+    fn refuse_document(&mut self, tenant: &TenantId, faults: &str, asked: UnixMillis) {
+        if let Catalogue::Many { documents, .. } = &mut self.catalogue
+            && let Some(known) = documents.get_mut(tenant)
+        {
+            known.asked = known.asked.max(asked);
+        }
+        let event = Event::new(Level::Error, "tenant_document_broken").of(tenant);
+        self.events.push(event.with("detail", faults));
+    }
+}
+
+fn document_key(tenant: &TenantId) -> String {
+    format!("tenant:{tenant}")
+}

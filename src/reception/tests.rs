@@ -1,0 +1,495 @@
+//! Several tenants in one isolate.
+
+use proptest::prelude::*;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use serde_json::{Value, json};
+
+use super::Reception;
+use crate::answer::Answer;
+use crate::clock::UnixMillis;
+use crate::deployment::Deployment;
+use crate::encoding::base64url;
+use crate::gateway::{Forward, Settled, Step};
+use crate::simulation::outside::{KEY, Outside};
+use crate::store::{Answers, Found, Need};
+
+struct World {
+    reception: Reception,
+    outside: Outside,
+    now: UnixMillis,
+    asked: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(&json!({}))
+    }
+
+    fn with(changes: &Value) -> Self {
+        let mut bindings = json!({
+            "SESSION_KEYS": base64url(&KEY),
+            "SESSIONS": true,
+            "TENANTS": true,
+            "CONSISTENCY": "eventual",
+            "SESSION_IDLE": "1h",
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            bindings[name] = value.clone();
+        }
+        let deployment = Deployment::from_bindings(&bindings.to_string());
+        Self {
+            reception: Reception::new(deployment.ok().unwrap(), ChaCha20Rng::seed_from_u64(1)),
+            outside: Outside::default(),
+            now: UnixMillis(1_700_000_000_000),
+            asked: 0,
+        }
+    }
+
+    fn put(&mut self, document: &Value) {
+        let id = document["id"].as_str().unwrap();
+        for host in document["hosts"].as_array().unwrap() {
+            let key = format!("host:{}", host.as_str().unwrap());
+            self.say(&key, id);
+        }
+        self.say(&format!("tenant:{id}"), &document.to_string());
+    }
+
+    fn say(&mut self, key: &str, text: &str) {
+        let found = Found::Bytes(text.as_bytes().to_vec());
+        self.outside.documents.insert(key.to_owned(), found);
+    }
+
+    fn tenant(&mut self, id: &str, changes: &Value) {
+        let mut document = json!({
+            "id": id,
+            "hosts": [format!("{id}.example")],
+            "origins": [{ "url": format!("http://{id}.internal") }],
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        self.put(&document);
+    }
+
+    fn get(&mut self, url: &str, headers: &[(&str, &str)]) -> Step {
+        let mut packed = format!("GET\n{url}");
+        for (name, value) in headers {
+            packed.push_str(&format!("\n{name}\n{value}"));
+        }
+        let mut answers = Answers::default();
+        loop {
+            match self.reception.admit(&packed, self.now, &answers) {
+                Step::Await(needs) => self.satisfy(&needs, &mut answers),
+                done => {
+                    if let Step::Forward(forward) = &done {
+                        self.keep_up(forward);
+                    }
+                    return done;
+                }
+            }
+        }
+    }
+
+    fn keep_up(&mut self, forward: &Forward) {
+        if !forward.afterwards {
+            return;
+        }
+        let mut answers = Answers::default();
+        loop {
+            let needs = self
+                .reception
+                .afterwards(&forward.ticket, self.now, &answers);
+            if needs.is_empty() {
+                break;
+            }
+            self.satisfy(&needs, &mut answers);
+        }
+    }
+
+    /// The origin answers; the cookie the browser gets.
+    fn settle(&mut self, forward: &Forward, headers: &str) -> String {
+        let mut answers = Answers::default();
+        loop {
+            let ticket = &forward.ticket;
+            match self
+                .reception
+                .settle(ticket, 200, headers, self.now, &answers)
+            {
+                Settled::Await(needs) => self.satisfy(&needs, &mut answers),
+                Settled::Edited(edits) => {
+                    let writes = self.reception.take_writes();
+                    self.outside.put(writes);
+                    let lines = edits
+                        .append
+                        .iter()
+                        .filter(|(name, _)| *name == "set-cookie");
+                    let line = lines.map(|(_, line)| line.clone()).next().unwrap();
+                    return line.split(';').next().unwrap().to_owned();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn satisfy(&mut self, needs: &[Need], answers: &mut Answers) {
+        for need in needs {
+            self.asked += usize::from(matches!(need, Need::Document { .. }));
+            let writes = match need {
+                Need::Store => self.reception.take_writes(),
+                _ => Vec::new(),
+            };
+            self.outside.meet(need, writes, answers, self.now);
+        }
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now.0 += seconds * 1_000;
+    }
+
+    fn events(&mut self) -> String {
+        let events = self.reception.take_events();
+        events
+            .iter()
+            .map(crate::telemetry::log::Event::to_line)
+            .collect()
+    }
+}
+
+fn forwarded(step: Step) -> Forward {
+    match step {
+        Step::Forward(forward) => forward,
+        other => panic!("not forwarded: {other:?}"),
+    }
+}
+
+fn refused(step: Step) -> (u16, String) {
+    let Step::Answer(Answer { status, body, .. }) = step else {
+        panic!("not refused: {step:?}")
+    };
+    let body: Value = serde_json::from_str(&body).unwrap_or_default();
+    (status, body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn each_host_leads_to_its_tenant_and_no_other_host_to_any() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    world.tenant(
+        "globex",
+        &json!({ "hosts": ["*.globex.example", "globex.example"] }),
+    );
+    for (host, origin) in [
+        ("acme.example", "http://acme.internal/x"),
+        ("ACME.example:8787", "http://acme.internal/x"),
+        ("globex.example", "http://globex.internal/x"),
+        ("a.b.globex.example", "http://globex.internal/x"),
+    ] {
+        let forward = forwarded(world.get(&format!("https://{host}/x"), &[]));
+        assert_eq!(forward.url, origin, "{host}");
+    }
+    for host in ["b.acme.example", "example", "evilacme.example", "[::1]"] {
+        let step = world.get(&format!("https://{host}/"), &[]);
+        assert_eq!(refused(step), (421, "unknown_host".to_owned()), "{host}");
+    }
+}
+
+#[test]
+fn the_longest_suffix_counts_and_a_host_itself_over_any() {
+    let mut world = World::new();
+    world.tenant("wide", &json!({ "hosts": ["*.example"] }));
+    world.tenant("near", &json!({ "hosts": ["*.chat.example"] }));
+    world.tenant("exact", &json!({ "hosts": ["a.chat.example"] }));
+    for (host, tenant) in [
+        ("x.example", "wide"),
+        ("b.chat.example", "near"),
+        ("a.chat.example", "exact"),
+    ] {
+        let forward = forwarded(world.get(&format!("https://{host}/"), &[]));
+        assert_eq!(forward.headers.value("x-session-tenant"), Some(tenant));
+    }
+}
+
+#[test]
+fn a_host_that_its_tenant_does_not_claim_is_nobodys() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    world.say("host:stolen.example", "acme");
+    world.say("host:odd.example", "No Tenant");
+    for host in ["stolen.example", "odd.example"] {
+        let step = world.get(&format!("https://{host}/"), &[]);
+        assert_eq!(refused(step), (421, "unknown_host".to_owned()));
+    }
+    // A document under another's id is nobody's either.
+    world.say("host:b.example", "b");
+    world.say(
+        "tenant:b",
+        r#"{"id":"acme","hosts":["b.example"],"origins":[{"url":"http://b"}]}"#,
+    );
+    let step = world.get("https://b.example/", &[]);
+    assert_eq!(refused(step), (503, "tenant_misconfigured".to_owned()));
+}
+
+#[test]
+fn what_is_known_costs_nothing_for_ten_seconds_and_is_asked_for_beside_requests_then() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    forwarded(world.get("https://acme.example/", &[]));
+    let first = world.asked;
+    for _ in 0..9 {
+        world.wait(1);
+        forwarded(world.get("https://acme.example/", &[]));
+    }
+    assert_eq!(world.asked, first);
+    world.wait(1);
+    world.tenant(
+        "acme",
+        &json!({ "origins": [{ "url": "http://new.internal" }] }),
+    );
+    let old = forwarded(world.get("https://acme.example/", &[]));
+    assert_eq!(old.url, "http://acme.internal/", "no request waits");
+    let new = forwarded(world.get("https://acme.example/", &[]));
+    assert_eq!(new.url, "http://new.internal/");
+    assert_eq!(world.asked, first + 1);
+}
+
+#[test]
+fn a_broken_document_changes_nothing_and_is_told() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    forwarded(world.get("https://acme.example/", &[]));
+    for broken in [
+        "{",
+        r#"{"id":"acme","hosts":["acme.example"],"origins":[{"url":"ftp://x"}]}"#,
+    ] {
+        world.say("tenant:acme", broken);
+        world.wait(61);
+        let forward = forwarded(world.get("https://acme.example/", &[]));
+        assert_eq!(forward.url, "http://acme.internal/");
+        let told = world.events();
+        assert!(told.contains("tenant_document_broken"), "{told}");
+    }
+    world
+        .outside
+        .documents
+        .insert("tenant:acme".to_owned(), Found::Unavailable);
+    world.wait(61);
+    forwarded(world.get("https://acme.example/", &[]));
+}
+
+#[test]
+fn a_tenant_that_is_taken_away_is_gone_within_a_minute_and_one_that_is_added_within_ten_seconds() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    forwarded(world.get("https://acme.example/", &[]));
+    world.outside.documents.clear();
+    world.wait(61);
+    let step = world.get("https://acme.example/", &[]);
+    assert_eq!(refused(step), (421, "unknown_host".to_owned()));
+    world.tenant("acme", &json!({}));
+    world.wait(10);
+    forwarded(world.get("https://acme.example/", &[]));
+}
+
+#[test]
+fn who_cannot_be_asked_is_not_taken_for_nobody() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    world.tenant("wide", &json!({ "hosts": ["*.example"] }));
+    let key = "host:acme.example".to_owned();
+    world.outside.documents.insert(key, Found::Unavailable);
+    let step = world.get("https://acme.example/", &[]);
+    assert_eq!(refused(step), (503, "tenants_unavailable".to_owned()));
+}
+
+#[test]
+fn a_cookie_of_one_tenant_is_worthless_at_another_and_so_is_its_ticket() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    world.tenant("globex", &json!({}));
+    let forward = forwarded(world.get("https://acme.example/", &[]));
+    let cookie = world.settle(&forward, "x-session-patch\n{\"secret\":1}");
+    let again = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
+    assert_eq!(
+        again.headers.value("x-session-data"),
+        Some(r#"{"secret":1}"#)
+    );
+    let elsewhere = forwarded(world.get("https://globex.example/", &[("cookie", &cookie)]));
+    assert_eq!(elsewhere.headers.value("x-session-state"), Some("new"));
+    assert_eq!(elsewhere.headers.value("x-session-data"), None);
+    assert_ne!(
+        elsewhere.headers.value("x-session-id"),
+        again.headers.value("x-session-id")
+    );
+}
+
+#[test]
+fn a_tenant_with_keys_of_its_own_loses_its_sessions_with_them() {
+    let own = json!({ "ACME__SESSION_KEYS": base64url(&[9; 32]) });
+    let mut world = World::with(&own);
+    world.tenant("acme", &json!({}));
+    let forward = forwarded(world.get("https://acme.example/", &[]));
+    let cookie = world.settle(&forward, "x-session-patch\n{\"a\":1}");
+    let kept = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
+    assert_eq!(kept.headers.value("x-session-state"), Some("active"));
+    let outside = core::mem::take(&mut world.outside);
+    let mut without = World::new();
+    without.outside = outside;
+    let lost = forwarded(without.get("https://acme.example/", &[("cookie", &cookie)]));
+    assert_eq!(lost.headers.value("x-session-state"), Some("new"));
+}
+
+#[test]
+fn origins_are_told_the_tenants_environment_and_under_the_names_they_know() {
+    let secrets = json!({ "ACME__API_KEY": "s3cr3t", "GLOBEX__API_KEY": "other" });
+    let mut world = World::with(&secrets);
+    let env = json!({ "MODEL": "größer", "API_KEY": "secret:API_KEY" });
+    let headers = json!({ "X-WEBAUTH-USER": "user", "X-Forwarded-Groups": "groups" });
+    world.tenant("acme", &json!({ "env": env, "headers": headers }));
+    let claims = [("x-webauth-user", "root"), ("x-session-env", "{}")];
+    let guest = forwarded(world.get("https://acme.example/", &claims));
+    assert_eq!(
+        guest.headers.value("x-session-env"),
+        Some(r#"{"API_KEY":"s3cr3t","MODEL":"gr\u00f6\u00dfer"}"#)
+    );
+    assert!(
+        guest.headers.kept.chars().all(|mark| mark == '-'),
+        "nobody says so for themselves"
+    );
+    assert!(!guest.headers.own.contains("x-webauth-user"));
+    let identity = "x-session-identify\n{\"user\":\"u1\",\"groups\":[\"a\",\"b\"]}";
+    let cookie = world.settle(&guest, identity);
+    let user = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
+    let own: Vec<&str> = user.headers.own.lines().collect();
+    assert!(
+        own.ends_with(&["x-forwarded-groups", "a,b", "x-webauth-user", "u1"]),
+        "{own:?}"
+    );
+
+    // Nobody reaches into another's secrets, whatever a name is put together of.
+    for stolen in [
+        "secret:GLOBEX__API_KEY",
+        "secret:NONE",
+        "secret:_API_KEY",
+        "secret:",
+    ] {
+        world.tenant("globex", &json!({ "env": { "A": stolen } }));
+        world.tenant("acme", &json!({ "env": { "A": stolen } }));
+        world.wait(61);
+        world.events();
+        forwarded(world.get("https://acme.example/", &[]));
+        assert!(
+            world.events().contains("there is no such secret"),
+            "{stolen}"
+        );
+    }
+}
+
+#[test]
+fn where_signing_in_is_required_is_said_path_by_path() {
+    let mut world = World::new();
+    let exceptions = json!([
+        { "path": "/public/*", "mode": "off" },
+        { "path": "/hook", "methods": ["POST"], "mode": "off" },
+    ]);
+    world.tenant(
+        "closed",
+        &json!({ "login": { "mode": "required", "exceptions": exceptions } }),
+    );
+    let exceptions = json!([{ "path": "/admin/*", "mode": "required" }]);
+    world.tenant(
+        "open",
+        &json!({ "login": { "mode": "off", "exceptions": exceptions } }),
+    );
+    for (url, is_open) in [
+        ("https://closed.example/", false),
+        ("https://closed.example/public/logo.png", true),
+        ("https://closed.example/public/a%20b", true),
+        ("https://closed.example/public/%2e%2e/secret", false),
+        ("https://closed.example/public/..%2fsecret", false),
+        ("https://closed.example/publicity", false),
+        ("https://closed.example/hook", false),
+        ("https://open.example/", true),
+        ("https://open.example/admin/x", false),
+        ("https://open.example/%61dmin/x", false),
+        ("https://open.example//admin/x", false),
+        ("https://open.example/admin;v=1/x", false),
+    ] {
+        match world.get(url, &[]) {
+            Step::Forward(_) => assert!(is_open, "{url}"),
+            step => {
+                assert_eq!(refused(step), (401, "no_session".to_owned()), "{url}");
+                assert!(!is_open, "{url}");
+            }
+        }
+    }
+}
+
+#[test]
+fn more_tenants_than_there_is_room_for_take_turns() {
+    let mut world = World::new();
+    for number in 0..300 {
+        world.tenant(&format!("t{number}"), &json!({}));
+    }
+    for round in 0..2 {
+        for number in 0..300 {
+            let forward = forwarded(world.get(&format!("https://t{number}.example/"), &[]));
+            assert_eq!(
+                forward.url,
+                format!("http://t{number}.internal/"),
+                "{round}"
+            );
+        }
+    }
+    assert!(world.reception.gateways.len() <= super::MOST_GATEWAYS);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    /// Fifty tenants with documents of their own, and visitors who wander between them with all the
+    /// cookies they have: nobody ever sees what is another's.
+    #[test]
+    fn no_request_of_one_tenant_sees_anything_of_another(seed: u64) {
+        let mut random = ChaCha20Rng::seed_from_u64(seed);
+        let mut below = |most: u32| {
+            use rand_chacha::rand_core::Rng as _;
+            random.next_u32() % most
+        };
+        let mut world = World::new();
+        for number in 0..50 {
+            let idle = format!("{}m", 1 + below(59));
+            world.tenant(&format!("t{number}"), &json!({
+                "env": { "MARK": format!("mark-{number}.") },
+                "session": { "idle": idle },
+            }));
+        }
+        let mut cookies: Vec<(u32, String)> = Vec::new();
+        for _ in 0..400 {
+            let at = below(50);
+            let url = format!("https://t{at}.example/");
+            let which = usize::try_from(below(1 + u32::try_from(cookies.len()).unwrap())).unwrap();
+            let (owner, cookie) = cookies.get(which).cloned().unwrap_or((999, "session=x".to_owned()));
+            let cookie_header = [("cookie", cookie.as_str())];
+            let forward = match world.get(&url, &cookie_header) {
+                Step::Forward(forward) => forward,
+                Step::Answer(_) => continue,
+                Step::Await(_) => unreachable!(),
+            };
+            let mark = format!("mark-{at}.");
+            let base = format!("http://t{at}.internal");
+            prop_assert!(forward.url.starts_with(&base));
+            let told = &forward.headers.own;
+            prop_assert!(told.contains(&mark));
+            prop_assert_eq!(told.matches("mark-").count(), told.matches(&mark).count());
+            if owner != at {
+                prop_assert_eq!(forward.headers.value("x-session-data"), None);
+            }
+            if below(3) == 0 && owner != at {
+                let patch = format!("x-session-patch\n{{\"own\":\"{mark}\"}}");
+                cookies.push((at, world.settle(&forward, &patch)));
+            }
+            world.wait(u64::from(below(20)));
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! From what is written of a tenant to what decisions take.
+
+use serde_json::{Map, Value};
+
+use super::{ApiKey, Consistency, Fail, Overload, Pauses, Tenant, Timeouts};
+use crate::clock::Seconds;
+use crate::document::Fault;
+use crate::document::model::{CanaryRelease, Document, FailMode, OriginEntry, Session};
+use crate::forward::fold;
+use crate::keys::{DeploymentKeys, KeyRing};
+use crate::route::canary::Canary;
+use crate::route::pool::{Origin, Pool};
+use crate::session::lifetime::Lifetime;
+use crate::tenant_id::TenantId;
+
+/// The shortest absolute limit: a record cannot be stored for less.
+const SHORTEST_LIFETIME: Seconds = Seconds(60);
+/// The longest: browsers keep no cookie longer than 400 days.
+const LONGEST_LIFETIME: Seconds = Seconds(400 * 86_400);
+/// What can be guessed is no secret.
+const SHORTEST_API_KEY: usize = 16;
+
+/// The platform's rate limit on how many sessions an address begins, if it is bound.
+const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
+
+/// The Worker's bindings, for what a tenant has that no document may hold. Cannot be printed.
+#[derive(Clone)]
+pub struct Secrets(pub(crate) Map<String, Value>);
+
+impl Secrets {
+    /// A secret of the deployment.
+    #[must_use]
+    pub fn of_deployment(&self, name: &str) -> Option<&str> {
+        let text = self.0.get(name).and_then(Value::as_str).map(str::trim);
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// A secret of a tenant: `ACME__API_KEY` for `API_KEY` of `acme`. A name with `__`, or with `_`
+    /// in front, is nobody's, so that no tenant can name another's.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &TenantId, name: &str) -> Option<&str> {
+        if name.contains("__") || name.starts_with('_') {
+            return None;
+        }
+        self.of_deployment(&binding(tenant, name))
+    }
+
+    fn has(&self, binding: &str) -> bool {
+        self.0.contains_key(binding)
+    }
+}
+
+fn binding(tenant: &TenantId, name: &str) -> String {
+    let tenant = tenant.as_str().to_ascii_uppercase().replace('-', "_");
+    format!("{tenant}__{name}")
+}
+
+/// Collects faults with their paths.
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, path: &str, problem: impl Into<String>) {
+        self.0.push(Fault {
+            path: path.to_owned(),
+            problem: problem.into(),
+        });
+    }
+}
+
+impl Tenant {
+    /// A tenant as a document has it, with the deployment's keys, or its own if it has some
+    /// (`<ID>__SESSION_KEYS`).
+    ///
+    /// # Errors
+    /// What no single value shows to be wrong; nothing if there are no keys.
+    pub fn from_document(
+        document: &Document,
+        keys: Option<&DeploymentKeys>,
+        secrets: &Secrets,
+    ) -> Result<Self, Vec<Fault>> {
+        let id = &document.id;
+        let mut faults = Faults(Vec::new());
+        let own_keys = secrets
+            .of_tenant(id, "SESSION_KEYS")
+            .map(DeploymentKeys::parse);
+        let keys = match own_keys {
+            None => keys.cloned(),
+            Some(Ok(own)) => Some(own),
+            Some(Err(bad)) => {
+                faults.add("id", format!("its own SESSION_KEYS: {bad}"));
+                None
+            }
+        };
+        let routing = &document.routing;
+        let session = &document.session;
+        let lifetime = lifetime(session, &mut faults);
+        let pool = pool(&document.origins.0, &mut faults);
+        let canary = routing.canary.as_ref();
+        let needs_objects = session.consistency == Consistency::Strong;
+        for objects in ["SESSION_OBJECTS", "DIRECTORY_OBJECTS", "POOL_OBJECTS"] {
+            if needs_objects && !secrets.has(objects) {
+                faults.add("session.consistency", format!("the Durable Objects {objects} are not bound; copy their bindings and the migration from the project's wrangler.toml, or use eventual"));
+            }
+        }
+        let env = env(document, secrets, &mut faults);
+        let mapped_headers = mapped_headers(document, &mut faults);
+        let mut api_keys = |name: &str| api_keys(id, name, secrets, &mut faults);
+        let (origin_keys, admin_tokens) = (api_keys("ORIGIN_KEY"), api_keys("ADMIN_TOKEN"));
+        let keys = keys.as_ref().and_then(|keys| KeyRing::derive(keys, id));
+        let (Some(keys), Some(pool), true) = (keys, pool, faults.0.is_empty()) else {
+            return Err(faults.0);
+        };
+        Ok(Self {
+            id: id.clone(),
+            hosts: document.hosts.clone(),
+            keys,
+            login: document.login.mode,
+            login_exceptions: document.login.exceptions.clone(),
+            lifetime,
+            consistency: session.consistency,
+            fail: match session.fail {
+                FailMode::Closed => Fail::Closed,
+                FailMode::Grace => Fail::Grace(session.fail_grace),
+            },
+            max_per_user: some(session.max_per_user),
+            origin_keys,
+            admin_tokens,
+            cache: session.cache,
+            max_data: usize::try_from(session.max_data.0).unwrap_or(usize::MAX),
+            pool,
+            canary: canary.map(canary_of),
+            strict_pins: routing.strict_pins,
+            pin_idle: limit(routing.pin_idle),
+            new_sessions_are_limited: secrets.has(NEW_SESSION_LIMITER),
+            new_sessions_per_minute: some(routing.new_sessions_per_minute),
+            overload: Overload {
+                reported: some(u64::from(routing.overload.load.0) * 10),
+                under_way: some(routing.overload.in_flight),
+                first_byte_ms: limit(routing.overload.first_byte)
+                    .and_then(|limit| u32::try_from(limit.0.saturating_mul(1000)).ok()),
+            },
+            timeouts: Timeouts {
+                first_byte: routing.timeouts.first_byte,
+                handshake: routing.timeouts.handshake,
+                pauses: Pauses {
+                    keep_alive: limit(routing.timeouts.keep_alive),
+                    answer: limit(routing.timeouts.idle_answer),
+                    stream: limit(routing.timeouts.idle_stream),
+                    socket: limit(routing.timeouts.idle_socket),
+                },
+            },
+            live: session.live,
+            mapped_headers,
+            env,
+            allowed_origins: routing
+                .allowed_origins
+                .iter()
+                .map(|site| site.0.clone())
+                .collect(),
+        })
+    }
+}
+
+fn some<T: Default + PartialEq>(limit: T) -> Option<T> {
+    (limit != T::default()).then_some(limit)
+}
+
+fn limit(limit: Seconds) -> Option<Seconds> {
+    some(limit)
+}
+
+fn lifetime(session: &Session, faults: &mut Faults) -> Lifetime {
+    let Session {
+        idle,
+        absolute,
+        remember,
+        ..
+    } = *session;
+    for (name, span) in [("absolute", absolute), ("remember", remember)] {
+        if span < SHORTEST_LIFETIME || span > LONGEST_LIFETIME {
+            faults.add(&format!("session.{name}"), "use 60s to 400d");
+        }
+    }
+    if idle.0 == 0 || idle > absolute {
+        faults.add(
+            "session.idle",
+            "use at least 1s and at most session.absolute",
+        );
+    }
+    Lifetime {
+        idle,
+        absolute,
+        remember,
+    }
+}
+
+fn pool(entries: &[OriginEntry], faults: &mut Faults) -> Option<Pool> {
+    let origins: Vec<Origin> = entries.iter().map(origin_of).collect();
+    for (at, origin) in origins.iter().enumerate() {
+        let earlier = origins.iter().take(at);
+        if earlier.clone().any(|other| other.name == origin.name) {
+            let name = &origin.name;
+            faults.add(
+                &format!("origins[{at}]"),
+                format!("two origins are named {name:?}"),
+            );
+        }
+    }
+    Pool::new(origins)
+}
+
+fn origin_of(entry: &OriginEntry) -> Origin {
+    let name = entry.name.clone().unwrap_or_else(|| entry.url.to_name());
+    let mut origin = Origin::new(name, entry.url.clone());
+    origin.weight = entry.weight.0;
+    origin.state = entry.state;
+    origin.capacity = some(entry.capacity);
+    origin.release.clone_from(&entry.release);
+    origin.health_path = entry.health_path.as_ref().map(ToString::to_string);
+    origin.since = entry.since.map(|date| date.0).unwrap_or_default();
+    origin
+}
+
+fn canary_of(canary: &CanaryRelease) -> Canary {
+    Canary {
+        release: canary.release.clone(),
+        percent: canary.percent.0,
+        is_off: canary.off,
+        header: canary
+            .header
+            .as_ref()
+            .map(|header| (header.name.0.to_ascii_lowercase(), header.value.clone())),
+    }
+}
+
+/// `X-Session-Env`. JSON leaves no control character as it is, and what is not ASCII is escaped.
+fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<String> {
+    let mut told = Map::new();
+    for (name, value) in &document.env {
+        let value = match value.strip_prefix("secret:") {
+            None => Some(value.as_str()),
+            Some(secret) => secrets.of_tenant(&document.id, secret),
+        };
+        match value {
+            Some(value) => drop(told.insert(name.clone(), Value::from(value))),
+            None => faults.add(
+                &format!("env.{name}"),
+                format!(
+                    "there is no such secret; set it with: npx wrangler secret put {}",
+                    binding(&document.id, "<NAME>")
+                ),
+            ),
+        }
+    }
+    (!told.is_empty()).then(|| crate::encoding::ascii_json(&Value::Object(told).to_string()))
+}
+
+fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, super::HeaderSource)> {
+    let mut mapped = Vec::new();
+    for (name, source) in &document.headers {
+        let lower = name.to_ascii_lowercase();
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if lower.is_empty() || !lower.bytes().all(plain) {
+            faults.add(
+                &format!("headers.{name}"),
+                "use the name of a header: letters, digits and -",
+            );
+        } else if fold::is_ours(&lower) {
+            faults.add(
+                &format!("headers.{name}"),
+                "this header is set already, or must not be set",
+            );
+        } else {
+            mapped.push((lower, *source));
+        }
+    }
+    mapped
+}
+
+/// A comma-separated list, so that a key can be replaced without a gap.
+fn api_keys(id: &TenantId, name: &str, secrets: &Secrets, faults: &mut Faults) -> Vec<ApiKey> {
+    let own = secrets.of_tenant(id, name);
+    // Operators act for all tenants; a server only for its own.
+    let is_shared = name == "ADMIN_TOKEN"
+        || secrets.of_deployment("TENANT").unwrap_or("default") == id.as_str();
+    let shared = secrets.of_deployment(name).filter(|_| is_shared);
+    let listed = || {
+        let both = [own, shared]
+            .into_iter()
+            .flatten()
+            .flat_map(|list| list.split(','));
+        both.map(str::trim).filter(|key| !key.is_empty())
+    };
+    if listed().any(|key| key.len() < SHORTEST_API_KEY) {
+        faults.add(
+            name,
+            "use keys of at least 16 characters, separated by commas",
+        );
+    }
+    listed().map(ApiKey::new).collect()
+}
