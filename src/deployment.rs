@@ -60,7 +60,7 @@ impl Deployment {
                     .to_owned(),
             );
         }
-        let defaults = variables::to_document(&secrets.0);
+        let defaults = variables::to_document(&secrets);
         let has_documents = SOURCES.iter().any(|source| secrets.0.contains_key(*source));
         let tenant = match only_tenant(&defaults, keys.as_ref(), &secrets) {
             Ok(tenant) => Some(tenant),

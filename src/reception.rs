@@ -14,6 +14,9 @@ use std::collections::HashMap;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
+use serde_json::json;
+
+use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
@@ -83,6 +86,9 @@ impl Reception {
         let Some(request) = Request::parse(packed) else {
             return Step::Answer(Problem::Internal.answer(false, ""));
         };
+        if self.is_liveness(&request) {
+            return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
+        }
         let tenant = match self.tenant_of(request.location.authority, now, answers) {
             Ok(tenant) => tenant,
             Err(Missing::Asked(needs)) => return Step::Await(needs),
@@ -103,6 +109,12 @@ impl Reception {
             Some(step) => step,
             None => Step::Answer(Problem::Internal.answer(false, "")),
         }
+    }
+
+    /// Whoever asks whether we live asks under any name. Liveness is not a tenant's.
+    fn is_liveness(&self, request: &Request<'_>) -> bool {
+        let route = request.location.path.strip_prefix(&self.deployment.prefix);
+        route == Some("/healthz") && request.method == "GET"
     }
 
     /// Settles an origin's answer; see [`Gateway::settle`].

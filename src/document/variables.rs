@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::layers::{at, lay_over};
 use super::read::Fault;
+use crate::tenant::Secrets;
 
 /// How a variable's text is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,11 +89,10 @@ const VARIABLES: [(&str, Kind, &str); 28] = [
 /// The variables there are, as a document; what cannot be taken as it should be is left as it is, to
 /// be found wrong when the document is read.
 #[must_use]
-pub fn to_document(bindings: &Map<String, Value>) -> Value {
+pub fn to_document(secrets: &Secrets) -> Value {
     let mut document = json!({});
     for (name, kind, path) in VARIABLES {
-        let text = bindings.get(name).and_then(Value::as_str).map(str::trim);
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
+        if let Some(text) = secrets.of_deployment(name) {
             lay_over(&mut document, &at(path, taken(text, kind)));
         }
     }

@@ -474,7 +474,7 @@ proptest! {
             let forward = match world.get(&url, &cookie_header) {
                 Step::Forward(forward) => forward,
                 Step::Answer(_) => continue,
-                Step::Await(_) => unreachable!(),
+                Step::Await(needs) => panic!("{needs:?}"),
             };
             let mark = format!("mark-{at}.");
             let base = format!("http://t{at}.internal");

@@ -41,6 +41,7 @@ export function freshKey() {
  * @property {Record<string, string>} [vars]
  * @property {string} [keys] SESSION_KEYS; empty for none
  * @property {KvServer} [kv] shared storage; one of its own otherwise
+ * @property {KvServer} [tenants] where tenants' documents are kept
  * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
  * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
  *   each. The objects are in a place of their own.
@@ -174,7 +175,8 @@ export class Vestibule {
     );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
-    const { lags = [0], mood } = this.#options;
+    const { lags = [0], mood, tenants } = this.#options;
+    const tenantsPort = await tenants?.listening();
     const moodPort = await mood?.listening();
     const kvPort = await this.kv.listening();
     const places = await Promise.all(lags.map((lag) => (lag ? this.kv.place(lag) : kvPort)));
@@ -191,6 +193,7 @@ ${places
     (name = "kv-${at}", external = (address = "127.0.0.1:${port}", http = ())),`,
   )
   .join("\n")}
+    ${tenants ? `(name = "tenants", external = (address = "127.0.0.1:${tenantsPort}", http = ())),` : ""}
     ${mood ? `(name = "mood", external = (address = "127.0.0.1:${moodPort}", http = ())),` : ""}
     (name = "disk", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
@@ -225,6 +228,7 @@ ${worker("objects", "objects-kv", "")}`;
   ],
   bindings = [
     (name = "SESSIONS", kvNamespace = "${kv}"),
+    ${tenants ? '(name = "TENANTS", kvNamespace = "tenants"),' : ""}
     ${isFaulty ? '(name = "MOOD", service = "mood"),' : ""}
     ${object("SESSION_OBJECTS", "SessionObject")},
     ${object("DIRECTORY_OBJECTS", "DirectoryObject")},

@@ -1,0 +1,233 @@
+/**
+ * `npm run tenants -- COMMAND`: tenants' documents, for people.
+ *
+ *   validate FILE…     what is wrong with them, and what would be right
+ *   put FILE…          validate, then store; their hosts lead to them
+ *   get ID             the stored document
+ *   list               who is there, and at which hosts
+ *   diff FILE          what would change
+ *   delete ID          the document, and its hosts
+ *   explain HOST PATH  whose that is, who may come in there, and every value with where it comes from
+ *   schema             the JSON Schema of a document
+ *
+ * They are kept in the KV namespace TENANTS: of this machine's development server, or with --remote of
+ * the deployment.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { Fault, main, say } from "./progress.mjs";
+import { run } from "./run.mjs";
+import { ROOT, setUp } from "./setup.mjs";
+import { STAND_IN, Store } from "./tenant-store.mjs";
+
+await main(async () => {
+  const { values, positionals } = parseArgs({
+    options: {
+      remote: { type: "boolean", default: false },
+      "persist-to": { type: "string" },
+      config: { type: "string", default: path.join(ROOT, "wrangler.toml") },
+    },
+    allowPositionals: true,
+  });
+  await setUp();
+  await run("cargo", ["build", "--quiet", "--locked", "--package", "tenants"], { cwd: ROOT });
+  const store = new Store(values.config, values.remote, values["persist-to"]);
+  const [command, ...rest] = positionals;
+  const commands = /** @type {Record<string, () => Promise<number> | number>} */ ({
+    validate: () => validate(store, rest),
+    put: () => put(store, rest),
+    get: () => get(store, rest[0]),
+    list: () => list(store),
+    diff: () => diff(store, rest[0]),
+    delete: () => remove(store, rest[0]),
+    explain: () => explain(store, rest[0], rest[1] ?? "/"),
+    schema: () => told(ask({ do: "schema" })),
+  });
+  const act = commands[command];
+  if (!act) throw new Fault(`Use one of: ${Object.keys(commands).join(", ")}.`);
+  return act();
+});
+
+/**
+ * Has a document read as the Worker does.
+ * @param {object} order
+ */
+function ask(order) {
+  const program = path.join(ROOT, "target/debug/tenants");
+  const { status, stdout } = spawnSync(program, { input: JSON.stringify(order), encoding: "utf8" });
+  return { isGood: status === 0, text: stdout.trimEnd() };
+}
+
+/** @param {{ isGood: boolean, text: string }} answer */
+function told({ isGood, text }) {
+  say(text);
+  return isGood ? 0 : 1;
+}
+
+/**
+ * Reads a document; secrets it names are taken to be there, and told.
+ * @param {Store} store
+ * @param {string} text
+ * @param {Record<string, string>} order
+ */
+async function read(store, text, order) {
+  const named = secrets(text);
+  const bindings = { ...(await store.bindings()) };
+  for (const name of named) bindings[name] = STAND_IN;
+  return { ...ask({ ...order, document: text, bindings }), named };
+}
+
+/** @param {string} text */
+function secrets(text) {
+  try {
+    const { id, env } = JSON.parse(text);
+    const tenant = String(id).toUpperCase().replaceAll("-", "_");
+    const values = Object.values(env ?? {}).filter((value) => String(value).startsWith("secret:"));
+    return values.map((value) => `${tenant}__${String(value).slice("secret:".length)}`);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * @param {Store} store
+ * @param {string[]} files
+ */
+async function validate(store, files) {
+  if (files.length === 0) throw new Fault("Name the files with the documents.");
+  let isAllGood = true;
+  for (const file of files) {
+    const { isGood, text, named } = await read(store, contents(file), { do: "validate" });
+    const needs = named.map(
+      (name) => `\n  needs the secret ${name}: npx wrangler secret put ${name}`,
+    );
+    say(
+      isGood ? `${file}: ${text}${needs.join("")}` : `${file}:\n  ${text.replaceAll("\n", "\n  ")}`,
+    );
+    isAllGood &&= isGood;
+  }
+  return isAllGood ? 0 : 1;
+}
+
+/**
+ * @param {Store} store
+ * @param {string[]} files
+ */
+async function put(store, files) {
+  if ((await validate(store, files)) !== 0) return 1;
+  for (const file of files) {
+    const text = contents(file);
+    const { id, hosts = [] } = JSON.parse(text);
+    for (const host of hosts) {
+      const owner = store.get(`host:${host}`);
+      if (owner !== null && owner !== id) {
+        throw new Fault(`${host} belongs to ${owner}. Take it from there first.`);
+      }
+    }
+    const before = store.get(`tenant:${id}`);
+    const former = before === null ? [] : (JSON.parse(before).hosts ?? []);
+    // First the document, then who leads to it: a host never leads to nobody.
+    store.put(`tenant:${id}`, text);
+    for (const host of hosts) if (!former.includes(host)) store.put(`host:${host}`, id);
+    for (const host of former) if (!hosts.includes(host)) store.delete(`host:${host}`);
+    say(`${id}: stored; in force everywhere within two minutes.`);
+  }
+  return 0;
+}
+
+/**
+ * @param {Store} store
+ * @param {string} id
+ */
+function stored(store, id) {
+  const text = store.get(`tenant:${id}`);
+  if (text === null) throw new Fault(`There is no tenant ${id}.`);
+  return text;
+}
+
+/**
+ * @param {Store} store
+ * @param {string} id
+ */
+function get(store, id) {
+  say(stored(store, id));
+  return 0;
+}
+
+/** @param {Store} store */
+function list(store) {
+  for (const name of store.names("tenant:")) {
+    const { id, hosts = [] } = JSON.parse(stored(store, name.slice("tenant:".length)));
+    say(`${id.padEnd(20)} ${hosts.join(", ")}`);
+  }
+  return 0;
+}
+
+/**
+ * @param {Store} store
+ * @param {string} file
+ */
+function diff(store, file) {
+  const after = contents(file);
+  const before = store.get(`tenant:${JSON.parse(after).id}`) ?? "";
+  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenant-"));
+  try {
+    writeFileSync(path.join(folder, "stored"), pretty(before));
+    writeFileSync(path.join(folder, "file"), pretty(after));
+    const { stdout } = spawnSync("diff", ["-u", "stored", "file"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    say(stdout === "" ? "Nothing would change." : stdout.trimEnd());
+    return 0;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** @param {string} text */
+function pretty(text) {
+  return text === "" ? "" : `${JSON.stringify(JSON.parse(text), null, 2)}\n`;
+}
+
+/**
+ * @param {Store} store
+ * @param {string} id
+ */
+function remove(store, id) {
+  const { hosts = [] } = JSON.parse(stored(store, id));
+  for (const host of hosts) store.delete(`host:${host}`);
+  store.delete(`tenant:${id}`);
+  say(`${id}: deleted; nobody reaches it within two minutes.`);
+  return 0;
+}
+
+/**
+ * @param {Store} store
+ * @param {string} host
+ * @param {string} at
+ */
+async function explain(store, host, at) {
+  const name = host.toLowerCase().replace(/:\d+$/, "");
+  const suffixes = [...name.matchAll(/\./g)].map(({ index }) => `*${name.slice(index)}`);
+  for (const pattern of [name, ...suffixes]) {
+    const id = store.get(`host:${pattern}`);
+    if (id === null) continue;
+    const order = { do: "explain", host: name, path: at };
+    return told(await read(store, stored(store, id), order));
+  }
+  say(`${host} is nobody's: 421.`);
+  return 1;
+}
+
+/** @param {string} file */
+function contents(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    throw new Fault(`${file} cannot be read.`);
+  }
+}

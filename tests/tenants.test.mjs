@@ -1,0 +1,158 @@
+/** Several tenants in one deployment: whose a host is, and what is said of them. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { WebSocket, WebSocketServer } from "ws";
+import { KvServer } from "./harness/kv.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { header, send } from "./harness/raw.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+/**
+ * @param {KvServer} kv
+ * @param {any} document
+ */
+function put(kv, document) {
+  const store = (/** @type {string} */ key, /** @type {string} */ text) =>
+    kv.stored.set(key, { value: Buffer.from(text), ttl: null, expires: Number.POSITIVE_INFINITY });
+  for (const host of document.hosts) store(`host:${host}`, document.id);
+  store(`tenant:${document.id}`, JSON.stringify(document));
+}
+
+/**
+ * Two tenants, each with a server of its own that says whose it is.
+ * @param {import("node:test").TestContext} t
+ */
+async function two(t) {
+  const tenants = new KvServer();
+  t.after(() => tenants.stop());
+  const origins = {
+    acme: await Origin.start(t, (request, reply) => {
+      if (request.url === "/store") reply.setHeader("x-session-patch", '{"secret":"acme"}');
+      reply.end("acme");
+    }),
+    globex: await Origin.start(t, (_, reply) => reply.end("globex")),
+  };
+  put(tenants, { id: "acme", hosts: ["acme.localhost"], origins: [{ url: origins.acme.url }] });
+  put(tenants, {
+    id: "globex",
+    hosts: ["*.globex.localhost"],
+    origins: [{ url: origins.globex.url }],
+  });
+  const vestibule = await Vestibule.start(t, { tenants, origins: [] });
+  return { tenants, origins, vestibule, port: vestibule.port };
+}
+
+test("each host leads to its tenant's server, and no other host to any", async (t) => {
+  const { port, origins } = await two(t);
+  assert.equal((await send(port, { host: "acme.localhost" })).body, "acme");
+  assert.equal((await send(port, { host: "a.globex.localhost:80" })).body, "globex");
+  assert.deepEqual(origins.globex.told("x-session-tenant"), ["globex"]);
+  for (const host of ["globex.localhost", "localhost", "x.acme.localhost", "127.0.0.1"]) {
+    const answer = await send(port, { host });
+    assert.deepEqual([answer.status, answer.code], [421, "unknown_host"], host);
+  }
+  const page = await send(port, { host: "nobody.example", lines: ["Accept: text/html"] });
+  assert.deepEqual(
+    [page.status, header(page, "content-type")],
+    [421, ["text/html; charset=utf-8"]],
+  );
+});
+
+test("liveness is told under any name", async (t) => {
+  const { port } = await two(t);
+  const answer = await send(port, { host: "10.0.0.1", target: "/_session/healthz" });
+  assert.deepEqual([answer.status, JSON.parse(answer.body).status], [200, "ok"]);
+});
+
+test("what is stored for a visitor of one tenant is nothing at another", async (t) => {
+  const { port, origins } = await two(t);
+  const stored = await send(port, { host: "acme.localhost", target: "/store" });
+  const [cookie] = header(stored, "set-cookie").map((line) => line.split(";")[0]);
+  const lines = [`Cookie: ${cookie}`];
+  await send(port, { host: "acme.localhost", lines });
+  assert.deepEqual(origins.acme.told("x-session-data"), ['{"secret":"acme"}']);
+  await send(port, { host: "a.globex.localhost", lines });
+  assert.deepEqual(origins.globex.told("x-session-data"), []);
+  assert.deepEqual(origins.globex.told("x-session-state"), ["new"]);
+});
+
+test("a socket leads to its tenant's server too", async (t) => {
+  const { port, origins } = await two(t);
+  const sockets = new WebSocketServer({ server: origins.acme.server });
+  sockets.on("connection", (socket, request) =>
+    socket.send(`${request.headers["x-session-tenant"]}`),
+  );
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, {
+    origin: "http://acme.localhost",
+    headers: { host: "acme.localhost" },
+  });
+  t.after(() => socket.terminate());
+  const [message] = await once(socket, "message");
+  assert.equal(String(message), "acme");
+});
+
+test("a change is in force without a deployment, a broken one changes nothing, and what is deleted is gone", async (t) => {
+  const { port, tenants, origins, vestibule } = await two(t);
+  const body = async () => (await send(port, { host: "acme.localhost" })).body;
+  assert.equal(await body(), "acme");
+  put(tenants, { id: "acme", hosts: ["acme.localhost"], origins: [{ url: origins.globex.url }] });
+  await until(async () => (await body()) === "globex", { what: "the change" });
+
+  put(tenants, {
+    id: "acme",
+    hosts: ["acme.localhost"],
+    origins: [{ url: "ftp://x" }],
+    sesion: {},
+  });
+  const logged = () => vestibule.logged("tenant_document_broken");
+  await until(async () => (await body()) === "globex" && logged().length > 0, { what: "the log" });
+  assert.match(logged()[0].detail, /sesion: is not known; perhaps session is meant/);
+  assert.match(logged()[0].detail, /origins\[0\]\.url: use http/);
+
+  tenants.stored.delete("tenant:acme");
+  await until(async () => (await body()).includes("unknown_host"), { what: "the end" });
+});
+
+test("documents of a service of one's own are asked for with what is known, and outlive its outage", async (t) => {
+  const origin = await Origin.start(t, (request, reply) =>
+    reply.end(`${request.headers["x-session-env"]}`),
+  );
+  let env = { A: "1" };
+  let status = 200;
+  /** @type {Record<number, number>} */
+  const answered = {};
+  const service = await Origin.start(t, (request, reply) => {
+    const key = decodeURIComponent(String(request.url).slice("/tenants/".length));
+    const text =
+      key === "host:acme.localhost"
+        ? "acme"
+        : key === "tenant:acme" &&
+          JSON.stringify({
+            id: "acme",
+            hosts: ["acme.localhost"],
+            origins: [{ url: origin.url }],
+            env,
+          });
+    const etag = `"${JSON.stringify(env)}"`;
+    reply.setHeader("etag", etag);
+    reply.statusCode = !text ? 404 : request.headers["if-none-match"] === etag ? 304 : 200;
+    if (status !== 200) reply.statusCode = status;
+    answered[reply.statusCode] = (answered[reply.statusCode] ?? 0) + 1;
+    reply.end(reply.statusCode === 200 ? text : "");
+  });
+  const vestibule = await Vestibule.start(t, {
+    origins: [],
+    vars: { TENANTS_URL: `${service.url}/tenants/` },
+  });
+  const body = async () => (await send(vestibule.port, { host: "acme.localhost" })).body;
+  assert.equal(await body(), '{"A":"1"}');
+  await until(async () => (await body()) && answered[304] > 0, { what: "a 304" });
+  status = 500;
+  await until(async () => (await body()) && answered[500] > 0, { what: "an outage" });
+  assert.equal(await body(), '{"A":"1"}');
+  status = 200;
+  env = { A: "2" };
+  await until(async () => (await body()) === '{"A":"2"}', { what: "the change" });
+});
