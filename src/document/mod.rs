@@ -13,7 +13,21 @@ mod read;
 mod shape;
 pub mod variables;
 
+use serde_json::Value;
+
 pub use read::{Fault, Readable, Reader};
+
+/// The JSON Schema (2020-12) of a document, as it is published.
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = model::Document::schema();
+    if let Some(members) = schema.as_object_mut() {
+        let dialect = "https://json-schema.org/draft/2020-12/schema";
+        members.insert("$schema".to_owned(), dialect.into());
+        members.insert("title".to_owned(), "A tenant of Vestibule".into());
+    }
+    schema
+}
 
 #[cfg(test)]
 mod tests;

@@ -68,9 +68,14 @@ impl Reader {
 
     /// Notes that something is wrong here.
     pub fn fault(&mut self, problem: impl fmt::Display) {
+        self.note_fault(problem.to_string());
+    }
+
+    #[cold]
+    fn note_fault(&mut self, problem: String) {
         self.faults.push(Fault {
             path: self.path.clone(),
-            problem: problem.to_string(),
+            problem,
         });
     }
 
@@ -86,16 +91,19 @@ impl Reader {
         result.map_err(|problem| self.fault(problem)).ok()
     }
 
-    /// Reads something further in.
-    pub fn within<T>(&mut self, step: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+    /// Goes a step further in. Returns what [`Reader::leave`] is given to come back.
+    pub fn enter(&mut self, step: &str) -> usize {
         let outside = self.path.len();
         if !self.path.is_empty() && !step.starts_with('[') {
             self.path.push('.');
         }
         self.path.push_str(step);
-        let result = read(self);
+        outside
+    }
+
+    /// Comes back out.
+    pub fn leave(&mut self, outside: usize) {
         self.path.truncate(outside);
-        result
     }
 
     /// An object that has no other members than these.
@@ -114,20 +122,28 @@ impl Reader {
         {
             let nearest = nearest(name, known);
             let all = known.join(", ");
-            self.within(name, |reader| match nearest {
-                Some(near) => reader.fault(format_args!("is not known; perhaps {near} is meant")),
-                None => reader.fault(format_args!("is not known; there are {all}")),
-            });
+            let outside = self.enter(name);
+            match nearest {
+                Some(near) => self.fault(format_args!("is not known; perhaps {near} is meant")),
+                None => self.fault(format_args!("is not known; there are {all}")),
+            }
+            self.leave(outside);
         }
         Some(members)
     }
 
-    /// A member of an object, or what stands for it.
-    pub fn member<T: Readable>(&mut self, members: &Map<String, Value>, name: &str) -> Option<T> {
-        self.within(name, |reader| match members.get(name) {
-            Some(value) if !value.is_null() => T::read(value, reader),
-            _ => T::absent(reader),
-        })
+    /// A member of an object, or what stands for it, and where reading was before. Not generic: there
+    /// are a hundred fields, and each would be a copy of it in the Worker.
+    pub fn member(
+        &mut self,
+        members: &Map<String, Value>,
+        name: &str,
+        default: Option<&'static str>,
+    ) -> (Option<Value>, usize) {
+        let outside = self.enter(name);
+        let given = members.get(name).filter(|value| !value.is_null());
+        let default = || default.and_then(|text| serde_json::from_str(text).ok());
+        (given.cloned().or_else(default), outside)
     }
 }
 
@@ -142,7 +158,7 @@ pub(super) fn described(mut schema: Value, about: &str, default: Option<Value>) 
 
 /// The known name that is meant most likely.
 fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let close = |known: &&str| strsim::osa_distance(&name.to_lowercase(), known);
+    let close = |known: &&str| strsim::osa_distance(&name.to_ascii_lowercase(), known);
     let nearest = known.iter().copied().min_by_key(close)?;
     (close(&nearest) <= 1 + name.len() / 4).then_some(nearest)
 }
@@ -222,7 +238,12 @@ impl<T: Readable> Readable for Vec<T> {
         let read: Vec<Option<T>> = entries
             .iter()
             .enumerate()
-            .map(|(at, entry)| reader.within(&format!("[{at}]"), |reader| T::read(entry, reader)))
+            .map(|(at, entry)| {
+                let outside = reader.enter(&format!("[{at}]"));
+                let read = T::read(entry, reader);
+                reader.leave(outside);
+                read
+            })
             .collect();
         read.into_iter().collect()
     }
@@ -243,7 +264,9 @@ impl<T: Readable> Readable for BTreeMap<String, T> {
             .iter()
             .filter(|(_, member)| !member.is_null())
             .map(|(name, member)| {
-                let read = reader.within(name, |reader| T::read(member, reader));
+                let outside = reader.enter(name);
+                let read = T::read(member, reader);
+                reader.leave(outside);
                 read.map(|read| (name.clone(), read))
             })
             .collect();

@@ -25,6 +25,7 @@ macro_rules! object {
         }
 
         impl Readable for $name {
+            #[inline(never)]
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
                 let members = reader.object(value, &[$(stringify!($field)),*])?;
                 $(
@@ -68,14 +69,21 @@ macro_rules! object {
             }
         }
     };
-    (@member $members:ident, $reader:ident, $field:ident) => {
-        $reader.member($members, stringify!($field))
+    (@member $members:ident, $reader:ident, $field:ident $(, $default:tt)?) => {{
+        let (given, outside) = $reader.member($members, stringify!($field), object!(@text $($default)?));
+        let read = match given {
+            Some(value) => Readable::read(&value, $reader),
+            None => Readable::absent($reader),
+        };
+        $reader.leave(outside);
+        read
+    }};
+    (@text) => {
+        None
     };
-    (@member $members:ident, $reader:ident, $field:ident, $default:tt) => {
-        $reader.within(stringify!($field), |reader| {
-            let given = $members.get(stringify!($field)).filter(|value| !value.is_null());
-            Readable::read(given.unwrap_or(&json!($default)), reader)
-        })
+    (@text $default:tt) => {
+        // A literal's text is its JSON.
+        Some(stringify!($default))
     };
     (@own) => {
         None

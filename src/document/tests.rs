@@ -136,3 +136,11 @@ fn the_schema_says_what_the_reader_takes() {
     }
     check(&schema, "");
 }
+
+/// `npm run tenants -- schema > www/tenant.schema.json` brings it up to date.
+#[test]
+fn the_published_schema_is_that_of_the_types() {
+    let published: Value =
+        serde_json::from_str(include_str!("../../www/tenant.schema.json")).unwrap();
+    assert_eq!(published, super::schema());
+}

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 use vestibule::deployment::Deployment;
 use vestibule::document::layers::{Layers, Source};
-use vestibule::document::model::Document;
-use vestibule::document::{Readable as _, variables};
+use vestibule::document::{self, variables};
 use vestibule::inbound::host::Host;
 use vestibule::tenant::{LoginMode, Tenant};
 
@@ -41,13 +40,7 @@ fn answer() -> Result<Vec<String>, Vec<String>> {
     let order: Value = serde_json::from_str(&input).map_err(|error| one(error.to_string()))?;
     let text = |name: &str| order.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("do") == "schema" {
-        let mut schema = Document::schema();
-        if let Some(members) = schema.as_object_mut() {
-            let dialect = "https://json-schema.org/draft/2020-12/schema";
-            members.insert("$schema".to_owned(), dialect.into());
-            members.insert("title".to_owned(), "A tenant of Vestibule".into());
-        }
-        return Ok(vec![format!("{schema:#}")]);
+        return Ok(vec![format!("{:#}", document::schema())]);
     }
     let bindings = order.get("bindings").cloned().unwrap_or_default();
     let deployment = Deployment::from_bindings(&bindings.to_string()).map_err(|bad| bad.0)?;
