@@ -26,9 +26,13 @@ export class Store {
     if (folder) this.#where.push("--persist-to", folder);
   }
 
-  /** Variables as they are, and that everything else is bound. */
+  /**
+   * Variables as they are, and that everything else is bound.
+   * @returns {Promise<Record<string, unknown>>}
+   */
   async bindings() {
     const { unstable_readConfig } = await import("wrangler");
+    /** @type {{ vars: Record<string, unknown>, kv_namespaces: { binding: string }[], durable_objects: { bindings: { name: string }[] } }} */
     const config = unstable_readConfig({ config: this.#config });
     const names = [
       ...config.kv_namespaces.map(({ binding }) => binding),

@@ -4,6 +4,7 @@
 //! belongs to, and what is said of that tenant, is in documents that this isolate asks for and
 //! remembers: [`catalogue`].
 
+mod administration;
 mod catalogue;
 
 #[cfg(test)]
@@ -89,6 +90,13 @@ impl Reception {
         if self.is_liveness(&request) {
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
         }
+        if let Some(route) = self.administrative(&request) {
+            return match self.administer(route, &request, answers) {
+                Ok(answer) => Step::Answer(answer),
+                Err(Missing::Asked(needs)) => Step::Await(needs),
+                Err(Missing::Refused(problem)) => Step::Answer(problem.answer(false, "")),
+            };
+        }
         let tenant = match self.tenant_of(request.location.authority, now, answers) {
             Ok(tenant) => tenant,
             Err(Missing::Asked(needs)) => return Step::Await(needs),
@@ -115,6 +123,17 @@ impl Reception {
     fn is_liveness(&self, request: &Request<'_>) -> bool {
         let route = request.location.path.strip_prefix(&self.deployment.prefix);
         route == Some("/healthz") && request.method == "GET"
+    }
+
+    /// What follows `/admin/tenants`, where documents say who is served.
+    fn administrative<'r>(&self, request: &Request<'r>) -> Option<&'r str> {
+        let route = request
+            .location
+            .path
+            .strip_prefix(&self.deployment.prefix)?;
+        let route = route.strip_prefix("/admin/tenants")?;
+        (self.catalogue.is_of_many() && (route.is_empty() || route.starts_with('/')))
+            .then_some(route)
     }
 
     /// Settles an origin's answer; see [`Gateway::settle`].

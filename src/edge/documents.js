@@ -51,6 +51,88 @@ function find(env, key) {
 }
 
 /**
+ * The keys that begin so, a line each.
+ * @param {Env} env
+ * @param {string} prefix
+ * @returns {Promise<Answer>}
+ */
+export async function documents(env, prefix) {
+  const asked = Date.now();
+  try {
+    const keys = await within(
+      DEADLINE,
+      env.TENANTS ? listed(env.TENANTS, prefix) : rows(env, prefix),
+    );
+    return { kind: "found", key: prefix, bytes: new TextEncoder().encode(keys.join("\n")), asked };
+  } catch (error) {
+    report("documents_not_listed", error);
+    return { kind: "unavailable", key: prefix, asked };
+  }
+}
+
+/**
+ * @param {KVNamespace} namespace
+ * @param {string} prefix
+ */
+async function listed(namespace, prefix) {
+  /** @type {string[]} */
+  const keys = [];
+  /** @type {string | undefined} */
+  let cursor;
+  do {
+    const page = /** @type {any} */ (await namespace.list({ prefix, cursor }));
+    keys.push(...page.keys.map((/** @type {{ name: string }} */ { name }) => name));
+    cursor = page.list_complete ? undefined : page.cursor;
+  } while (cursor !== undefined);
+  return keys;
+}
+
+/**
+ * @param {Env} env
+ * @param {string} prefix
+ */
+async function rows(env, prefix) {
+  const query = "SELECT key FROM tenants WHERE substr(key, 1, ?) = ? ORDER BY key";
+  const { results } = await table(env).prepare(query).bind(prefix.length, prefix).all();
+  return results.map(({ key }) => String(key));
+}
+
+/**
+ * Keeps texts, then deletes keys, one after the other: a host never leads to nobody.
+ * @param {Env} env
+ * @param {string} text `[[key, text], …]` and `[key, …]` as JSON
+ * @returns {Promise<Answer>}
+ */
+export async function keep(env, text) {
+  /** @type {[[string, string][], string[]]} */
+  const [puts, deletes] = JSON.parse(text);
+  try {
+    if (env.TENANTS) {
+      for (const [key, value] of puts) await env.TENANTS.put(key, value);
+      for (const key of deletes) await env.TENANTS.delete(key);
+    } else {
+      const database = table(env);
+      const put = database.prepare("INSERT OR REPLACE INTO tenants (key, value) VALUES (?, ?)");
+      const remove = database.prepare("DELETE FROM tenants WHERE key = ?");
+      await database.batch([
+        ...puts.map(([key, value]) => put.bind(key, value)),
+        ...deletes.map((key) => remove.bind(key)),
+      ]);
+    }
+    return { kind: "written", acknowledged: true };
+  } catch (error) {
+    report("document_not_kept", error);
+    return { kind: "written", acknowledged: false };
+  }
+}
+
+/** @param {Env} env */
+function table(env) {
+  if (!env.TENANTS_DB) throw new Error("a service keeps its documents itself");
+  return env.TENANTS_DB;
+}
+
+/**
  * @param {D1Database} database
  * @param {string} key
  */

@@ -3,7 +3,7 @@
  * one decision are met at once.
  */
 import { takeWrites } from "./core.js";
-import { document } from "./documents.js";
+import { document, documents, keep } from "./documents.js";
 import { report } from "./log.js";
 import { call } from "./objects.js";
 import { list, read, write, writeDurably } from "./storage.js";
@@ -55,6 +55,8 @@ async function meet(need, env, request) {
   if (letter === "r") return read(env.SESSIONS, fields[0], Number(fields[1]));
   if (letter === "l") return list(env.SESSIONS, fields[0]);
   if (letter === "d") return document(env, fields[0]);
+  if (letter === "e") return documents(env, fields[0]);
+  if (letter === "k") return keep(env, fields[0]);
   if (letter === "m") return limit(env, fields[0]);
   if (letter === "b") return body(request, Number(fields[0]));
   if (letter === "s") {

@@ -85,6 +85,11 @@ pub(super) fn needs(needs: &[Need]) -> String {
                 write!(text, "\nc\t{key}\t{class}\t{name}\t{command}")
             }
             Need::Document { key } => write!(text, "\nd\t{key}"),
+            Need::Documents { prefix } => write!(text, "\ne\t{prefix}"),
+            // JSON leaves no tab and no line break as it is.
+            Need::Keep { puts, deletes } => {
+                write!(text, "\nk\t{}", serde_json::json!([puts, deletes]))
+            }
             Need::Limit { key } => write!(text, "\nm\t{key}"),
             Need::Body { limit } => write!(text, "\nb\t{limit}"),
             Need::Store => write!(text, "\ns"),

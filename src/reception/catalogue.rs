@@ -67,6 +67,11 @@ impl Catalogue {
         )
     }
 
+    /// Whether documents say who is served.
+    pub(super) fn is_of_many(&self) -> bool {
+        matches!(self, Self::Many { .. })
+    }
+
     /// Whether a tenant's document should be asked for beside this request. Says so once.
     pub(super) fn is_due(&mut self, tenant: &TenantId, now: UnixMillis) -> bool {
         let Self::Many { documents, .. } = self else {

@@ -94,6 +94,20 @@ impl Outside {
                 let found = self.documents.get(key).cloned();
                 answers.add(key, found.unwrap_or(Found::Absent), now);
             }
+            Need::Documents { prefix } => {
+                let mut names: Vec<&str> = self.documents.keys().map(String::as_str).collect();
+                names.retain(|name| name.starts_with(prefix));
+                names.sort_unstable();
+                answers.add(prefix, Found::Bytes(names.join("\n").into_bytes()), now);
+            }
+            Need::Keep { puts, deletes } => {
+                for (key, text) in puts {
+                    let found = Found::Bytes(text.clone().into_bytes());
+                    self.documents.insert(key.clone(), found);
+                }
+                self.documents.retain(|key, _| !deletes.contains(key));
+                answers.set_written(true);
+            }
             Need::Limit { key } => {
                 let verdict = if self.is_limited { b"0" } else { b"1" };
                 answers.add(key, Found::Bytes(verdict.to_vec()), now);

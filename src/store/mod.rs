@@ -43,6 +43,19 @@ pub enum Need {
         /// `tenant:<id>` or `host:<pattern>`.
         key: String,
     },
+    /// List the keys under which something is kept of tenants, and that begin so.
+    Documents {
+        /// The prefix.
+        prefix: String,
+    },
+    /// Keep these texts of tenants, then delete what is under those keys, in this order, and wait for
+    /// the acknowledgement.
+    Keep {
+        /// Keys and texts.
+        puts: Vec<(String, String)>,
+        /// Keys.
+        deletes: Vec<String>,
+    },
     /// Ask the platform's rate limit on new sessions; what it says is filed under the key: `1` for
     /// within the limit, `0` for over it.
     Limit {

@@ -57,7 +57,10 @@ impl World {
                     None => Reply::Found(key.clone(), Found::Unavailable, asked),
                 }
             }
-            Need::Document { key } => Reply::Found(key.clone(), Found::Absent, asked),
+            Need::Document { key } | Need::Documents { prefix: key } => {
+                Reply::Found(key.clone(), Found::Absent, asked)
+            }
+            Need::Keep { .. } => Reply::Written(false),
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {
                 let body = br#"{"everywhere":true}"#.to_vec();
