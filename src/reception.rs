@@ -45,7 +45,9 @@ pub struct Reception {
     /// Keys of tenants whose objects live here.
     rings: HashMap<TenantId, KeyRing>,
     random: ChaCha20Rng,
-    writes: Vec<Write>,
+    /// Whose gateways want something stored. It stays with them until it is taken: a step that is
+    /// asked again must find what it wanted before.
+    writers: Vec<TenantId>,
     events: Vec<Event>,
 }
 
@@ -77,7 +79,7 @@ impl Reception {
             gateways,
             rings: HashMap::new(),
             random,
-            writes: Vec::new(),
+            writers: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -217,7 +219,13 @@ impl Reception {
 
     /// The values to be stored, sealed, since the last call.
     pub fn take_writes(&mut self) -> Vec<Write> {
-        core::mem::take(&mut self.writes)
+        let mut writes = Vec::new();
+        for tenant in self.writers.drain(..) {
+            if let Some(room) = self.gateways.get_mut(&tenant) {
+                writes.extend(room.gateway.take_writes());
+            }
+        }
+        writes
     }
 
     /// The events to be logged since the last call.
@@ -264,7 +272,9 @@ impl Reception {
         let room = self.gateways.get_mut(tenant)?;
         room.used = now;
         let result = act(&mut room.gateway);
-        self.writes.extend(room.gateway.take_writes());
+        if room.gateway.has_writes() && !self.writers.contains(tenant) {
+            self.writers.push(tenant.clone());
+        }
         self.events.extend(room.gateway.take_events());
         Some(result)
     }
@@ -272,11 +282,15 @@ impl Reception {
     /// Makes room for one more gateway.
     fn make_room(&mut self) {
         while self.gateways.len() >= MOST_GATEWAYS {
-            let oldest = self.gateways.iter().min_by_key(|(_, room)| room.used);
+            // Who still wants something stored stays.
+            let idle = |(tenant, _): &(&TenantId, &Room)| !self.writers.contains(tenant);
+            let rooms = self.gateways.iter().filter(idle);
+            let oldest = rooms.min_by_key(|(_, room)| room.used);
             let Some(oldest) = oldest.map(|(tenant, _)| tenant.clone()) else {
                 return;
             };
             self.gateways.remove(&oldest);
+            self.catalogue.forget(&oldest);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// An object. Every field has a type and, if it may be left out, the value that stands for it:
 ///
-/// ```ignore
+/// ```text
 /// object! {
 ///     /// How long sessions live.
 ///     pub struct Session {
@@ -101,7 +101,7 @@ macro_rules! object {
 
 /// One of some words:
 ///
-/// ```ignore
+/// ```text
 /// choice! { LoginMode { "off" => Off, "required" => Required } }
 /// ```
 macro_rules! choice {

@@ -218,6 +218,12 @@ impl Gateway {
         core::mem::take(&mut self.writes)
     }
 
+    /// Whether anything is to be stored.
+    #[must_use]
+    pub fn has_writes(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
     /// The events to be logged since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         core::mem::take(&mut self.events)

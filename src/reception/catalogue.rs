@@ -67,6 +67,13 @@ impl Catalogue {
         )
     }
 
+    /// Forgets a tenant whose gateway is let go.
+    pub(super) fn forget(&mut self, tenant: &TenantId) {
+        if let Self::Many { documents, .. } = self {
+            documents.remove(tenant);
+        }
+    }
+
     /// Whether documents say who is served.
     pub(super) fn is_of_many(&self) -> bool {
         matches!(self, Self::Many { .. })
@@ -177,6 +184,9 @@ impl Reception {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<(), Missing> {
+        if !self.catalogue.is_of_many() {
+            return Ok(());
+        }
         self.learn(tenant, answers);
         let Catalogue::Many { documents, .. } = &self.catalogue else {
             return Ok(());

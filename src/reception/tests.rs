@@ -345,7 +345,11 @@ fn a_tenant_with_keys_of_its_own_loses_its_sessions_with_them() {
 
 #[test]
 fn origins_are_told_the_tenants_environment_and_under_the_names_they_know() {
-    let secrets = json!({ "ACME__API_KEY": "s3cr3t", "GLOBEX__API_KEY": "other" });
+    let secrets = json!({
+        "ACME__API_KEY": "s3cr3t",
+        "ACME__SESSION_KEYS": base64url(&[9; 32]),
+        "GLOBEX__API_KEY": "other",
+    });
     let mut world = World::with(&secrets);
     let env = json!({ "MODEL": "größer", "API_KEY": "secret:API_KEY" });
     let headers = json!({ "X-WEBAUTH-USER": "user", "X-Forwarded-Groups": "groups" });
@@ -372,6 +376,7 @@ fn origins_are_told_the_tenants_environment_and_under_the_names_they_know() {
 
     // Nobody reaches into another's secrets, whatever a name is put together of.
     for stolen in [
+        "secret:SESSION_KEYS",
         "secret:GLOBEX__API_KEY",
         "secret:NONE",
         "secret:_API_KEY",

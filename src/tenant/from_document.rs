@@ -23,6 +23,9 @@ const SHORTEST_API_KEY: usize = 16;
 /// The platform's rate limit on how many sessions an address begins, if it is bound.
 const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
 
+/// Secrets of a tenant that are for the Worker alone, not for its servers.
+const OWN_SECRETS: [&str; 3] = ["SESSION_KEYS", "ORIGIN_KEY", "ADMIN_TOKEN"];
+
 /// The Worker's bindings, for what a tenant has that no document may hold. Cannot be printed.
 #[derive(Clone)]
 pub struct Secrets(pub(crate) Map<String, Value>);
@@ -239,6 +242,7 @@ fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<St
     for (name, value) in &document.env {
         let value = match value.strip_prefix("secret:") {
             None => Some(value.as_str()),
+            Some(secret) if OWN_SECRETS.contains(&secret) => None,
             Some(secret) => secrets.of_tenant(&document.id, secret),
         };
         match value {
