@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::document::layers::Layers;
 use crate::document::{Fault, variables};
 use crate::keys::DeploymentKeys;
-use crate::tenant::{Secrets, Tenant};
+use crate::secrets::Secrets;
+use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
 
 /// Where tenants' documents are kept, if there is more than one tenant.
@@ -51,17 +52,17 @@ impl Deployment {
             _ => Map::new(),
         };
         let mut faults = Vec::new();
-        let secrets = Secrets(bindings);
+        let secrets = Secrets::new(bindings);
         let keys = keys(&secrets).map_err(|fault| faults.push(fault)).ok();
         let prefix = prefix(&secrets).map_err(|fault| faults.push(fault)).ok();
-        if !secrets.0.contains_key("SESSIONS") {
+        if !secrets.has("SESSIONS") {
             faults.push(
                 "The KV namespace SESSIONS is not bound. Make one with: npx wrangler kv namespace create SESSIONS — and put its id into wrangler.toml."
                     .to_owned(),
             );
         }
         let defaults = variables::to_document(&secrets);
-        let has_documents = SOURCES.iter().any(|source| secrets.0.contains_key(*source));
+        let has_documents = SOURCES.iter().any(|source| secrets.has(source));
         let tenant = match only_tenant(&defaults, keys.as_ref(), &secrets) {
             Ok(tenant) => Some(tenant),
             Err(found) => {

@@ -14,51 +14,7 @@ use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
 
-pub use from_document::Secrets;
-
-/// What a header that an origin reads beside `X-Session-…` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderSource {
-    /// The session's public name.
-    Id,
-    /// The user.
-    User,
-    /// The user's mail address.
-    Email,
-    /// The user's name.
-    Name,
-    /// The user's groups, apart by commas.
-    Groups,
-}
-
-/// Who may come in; the stricter is the greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LoginMode {
-    /// Everybody is a guest.
-    Off,
-    /// Guests are welcome and may sign in.
-    Optional,
-    /// Nobody passes without a session that was signed in.
-    Required,
-}
-
-impl LoginMode {
-    /// Whether a visitor without a session becomes a guest.
-    #[must_use]
-    pub fn admits_guests(self) -> bool {
-        self != Self::Required
-    }
-}
-
-/// How closely open streams are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Live {
-    /// The runtime pumps them; nothing of ours is in the way.
-    PassThrough,
-    /// Event streams are followed, so that one the origin breaks off ends with an `event: error`
-    /// instead of what looks like a regular end.
-    Watched,
-}
+pub use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
 
 /// When an origin is too busy for new sessions. Those it has go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,15 +25,6 @@ pub struct Overload {
     pub under_way: Option<u32>,
     /// After how many milliseconds its answers begin, on average.
     pub first_byte_ms: Option<u32>,
-}
-
-/// Who orders the changes of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consistency {
-    /// Nobody: each isolate writes what it knows, and the last writer of a key wins.
-    Eventual,
-    /// A Durable Object per session; revocations take hold within the cache period.
-    Strong,
 }
 
 /// What happens to a session that nobody can read.

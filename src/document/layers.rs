@@ -1,7 +1,8 @@
 //! Defaults, deployment, tenant: what is said further up counts.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::merge::lay_over;
 use super::model::Document;
 use super::read::{Fault, Readable as _, Reader};
 use super::variables;
@@ -47,7 +48,7 @@ impl Layers {
 
     fn merged(&self) -> Value {
         let mut merged = self.deployment.clone();
-        merge(&mut merged, &self.tenant);
+        lay_over(&mut merged, &self.tenant);
         merged
     }
 
@@ -67,27 +68,13 @@ impl Layers {
     #[must_use]
     pub fn explain(&self) -> Vec<(String, Value, Source)> {
         let mut all = Document::default_value().unwrap_or_default();
-        merge(&mut all, &self.merged());
+        lay_over(&mut all, &self.merged());
         let mut explained = Vec::new();
         leaves(&all, String::new(), &mut |path, value| {
             let source = self.source(&path);
             explained.push((path, value.clone(), source));
         });
         explained
-    }
-}
-
-/// Lays `above` over `below`: objects member by member, everything else as a whole. `null` says
-/// nothing.
-fn merge(below: &mut Value, above: &Value) {
-    match (below, above) {
-        (_, Value::Null) => {}
-        (Value::Object(below), Value::Object(above)) => {
-            for (name, value) in above {
-                merge(below.entry(name.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (below, above) => *below = above.clone(),
     }
 }
 
@@ -112,15 +99,4 @@ fn leaves(value: &Value, path: String, tell: &mut impl FnMut(String, &Value)) {
         Value::Null => {}
         _ => tell(path, value),
     }
-}
-
-/// An object with one value at a path.
-pub(super) fn at(path: &str, value: Value) -> Value {
-    path.rsplit('.').fold(value, |value, name| {
-        Value::Object(Map::from_iter([(name.to_owned(), value)]))
-    })
-}
-
-pub(super) fn lay_over(below: &mut Value, above: &Value) {
-    merge(below, above);
 }

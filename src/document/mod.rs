@@ -8,6 +8,7 @@
 //! out from the defaults: [`layers`].
 
 pub mod layers;
+mod merge;
 pub mod model;
 mod read;
 mod shape;

@@ -9,8 +9,8 @@ use super::read::{Readable, Reader, described};
 use super::shape::{choice, object, text};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::inbound::host::HostPattern;
+use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
 use crate::route::pool::{Base, OriginName, OriginState};
-use crate::tenant::{Consistency, HeaderSource, Live, LoginMode};
 use crate::tenant_id::TenantId;
 
 object! {

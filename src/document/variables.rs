@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::layers::{at, lay_over};
+use super::merge::{at, lay_over};
 use super::read::Fault;
-use crate::tenant::Secrets;
+use crate::secrets::Secrets;
 
 /// How a variable's text is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,6 @@
 //! case, and everything that is neither letter nor digit as `-`. What could pass for a header of
 //! ours, or of a proxy's, is removed before ours are set, also where we set none.
 
-use crate::forward::headers::OWN;
-
 /// Prefixes, folded, that belong to whoever stands between client and origin.
 const RESERVED_PREFIXES: [&str; 6] = [
     "x-session-",
@@ -63,17 +61,16 @@ pub fn passes(name: &str) -> bool {
     // nginx drops underscores for the same reason.
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     name.bytes().all(plain)
-        && DROPPED.binary_search(&name).is_err()
+        && !is_dropped(name)
         && !RESERVED_PREFIXES
             .iter()
             .any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether a header of this lower-case name is set by us, or concerns the connection: not a name that
-/// a tenant may give to something else.
+/// Whether a client's header of this lower-case name is dropped by its name.
 #[must_use]
-pub fn is_ours(name: &str) -> bool {
-    OWN.contains(&name) || DROPPED.binary_search(&name).is_ok() || name.starts_with("x-session-")
+pub fn is_dropped(name: &str) -> bool {
+    DROPPED.binary_search(&name).is_ok()
 }
 
 #[cfg(test)]

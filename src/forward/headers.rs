@@ -10,8 +10,8 @@ use crate::cookie::name::CookieName;
 use crate::forward::fold;
 use crate::forward::trace::Trace;
 use crate::inbound::request::Request;
+use crate::policy::HeaderSource;
 use crate::store::cache::Prepared;
-use crate::tenant::HeaderSource;
 use crate::tenant_id::TenantId;
 
 /// How the origin is to take the session.
@@ -223,6 +223,13 @@ impl Outgoing {
         // Writing to a String cannot fail.
         let _ = writeln!(self.own, "{number}");
     }
+}
+
+/// Whether a header of this lower-case name is set by us, or concerns the connection: not a name that
+/// a tenant may give to something else.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    OWN.contains(&name) || fold::is_dropped(name) || name.starts_with("x-session-")
 }
 
 /// Whether `Connection` names the header as concerning this connection only. Reserved names are

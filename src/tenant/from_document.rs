@@ -6,10 +6,11 @@ use super::{ApiKey, Consistency, Fail, Overload, Pauses, Tenant, Timeouts};
 use crate::clock::Seconds;
 use crate::document::Fault;
 use crate::document::model::{CanaryRelease, Document, FailMode, OriginEntry, Session};
-use crate::forward::fold;
+use crate::forward::headers;
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, Pool};
+use crate::secrets::{Secrets, binding};
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
 
@@ -25,38 +26,6 @@ const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
 
 /// Secrets of a tenant that are for the Worker alone, not for its servers.
 const OWN_SECRETS: [&str; 3] = ["SESSION_KEYS", "ORIGIN_KEY", "ADMIN_TOKEN"];
-
-/// The Worker's bindings, for what a tenant has that no document may hold. Cannot be printed.
-#[derive(Clone)]
-pub struct Secrets(pub(crate) Map<String, Value>);
-
-impl Secrets {
-    /// A secret of the deployment.
-    #[must_use]
-    pub fn of_deployment(&self, name: &str) -> Option<&str> {
-        let text = self.0.get(name).and_then(Value::as_str).map(str::trim);
-        text.filter(|text| !text.is_empty())
-    }
-
-    /// A secret of a tenant: `ACME__API_KEY` for `API_KEY` of `acme`. A name with `__`, or with `_`
-    /// in front, is nobody's, so that no tenant can name another's.
-    #[must_use]
-    pub fn of_tenant(&self, tenant: &TenantId, name: &str) -> Option<&str> {
-        if name.contains("__") || name.starts_with('_') {
-            return None;
-        }
-        self.of_deployment(&binding(tenant, name))
-    }
-
-    fn has(&self, binding: &str) -> bool {
-        self.0.contains_key(binding)
-    }
-}
-
-fn binding(tenant: &TenantId, name: &str) -> String {
-    let tenant = tenant.as_str().to_ascii_uppercase().replace('-', "_");
-    format!("{tenant}__{name}")
-}
 
 /// Collects faults with their paths.
 struct Faults(Vec<Fault>);
@@ -269,7 +238,7 @@ fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, supe
                 &format!("headers.{name}"),
                 "use the name of a header: letters, digits and -",
             );
-        } else if fold::is_ours(&lower) {
+        } else if headers::is_ours(&lower) {
             faults.add(
                 &format!("headers.{name}"),
                 "this header is set already, or must not be set",

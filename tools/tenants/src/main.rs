@@ -10,7 +10,8 @@ use vestibule::deployment::Deployment;
 use vestibule::document::layers::{Layers, Source};
 use vestibule::document::{self, variables};
 use vestibule::inbound::host::Host;
-use vestibule::tenant::{LoginMode, Tenant};
+use vestibule::policy::LoginMode;
+use vestibule::tenant::Tenant;
 
 fn main() -> ExitCode {
     match answer() {

@@ -1,0 +1,54 @@
+//! The words in which a tenant's policy is written.
+
+/// Who may come in; the stricter is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LoginMode {
+    /// Everybody is a guest.
+    Off,
+    /// Guests are welcome and may sign in.
+    Optional,
+    /// Nobody passes without a session that was signed in.
+    Required,
+}
+
+impl LoginMode {
+    /// Whether a visitor without a session becomes a guest.
+    #[must_use]
+    pub fn admits_guests(self) -> bool {
+        self != Self::Required
+    }
+}
+
+/// How closely open streams are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// The runtime pumps them; nothing of ours is in the way.
+    PassThrough,
+    /// Event streams are followed, so that one the origin breaks off ends with an `event: error`
+    /// instead of what looks like a regular end.
+    Watched,
+}
+
+/// Who orders the changes of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Nobody: each isolate writes what it knows, and the last writer of a key wins.
+    Eventual,
+    /// A Durable Object per session; revocations take hold within the cache period.
+    Strong,
+}
+
+/// What a header that an origin reads beside `X-Session-…` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderSource {
+    /// The session's public name.
+    Id,
+    /// The user.
+    User,
+    /// The user's mail address.
+    Email,
+    /// The user's name.
+    Name,
+    /// The user's groups, apart by commas.
+    Groups,
+}
