@@ -80,12 +80,24 @@ impl Pauses {
     }
 }
 
+/// What can be guessed is no secret.
+const SHORTEST_API_KEY: usize = 16;
+
 /// A secret that callers of an API present. Kept as a hash, so that comparing it takes the same time
 /// however much of it is right, and so that it cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey([u8; 32]);
 
 impl ApiKey {
+    /// From a comma-separated list, so that a key can be replaced without a gap. None if one of them
+    /// is so short that it can be guessed.
+    #[must_use]
+    pub fn listed(list: &str) -> Option<Vec<Self>> {
+        let keys = list.split(',').map(str::trim).filter(|key| !key.is_empty());
+        keys.map(|key| (key.len() >= SHORTEST_API_KEY).then(|| Self::new(key)))
+            .collect()
+    }
+
     /// From the secret itself.
     #[must_use]
     pub fn new(secret: &str) -> Self {

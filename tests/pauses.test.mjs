@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { WebSocket, WebSocketServer } from "ws";
 import { Origin } from "./harness/origin.mjs";
 import { exchange } from "./harness/raw.mjs";
@@ -85,6 +86,20 @@ test("an answer that keeps coming is handed on whole, with its length", async (t
   const response = await fetch(vestibule.url);
   assert.equal(response.headers.get("content-length"), "3000000");
   assert.equal((await response.text()).length, 3_000_000);
+});
+
+test("a compressed answer that is followed is handed on whole", async (t) => {
+  const text = "many words, ".repeat(50_000);
+  const packed = gzipSync(text);
+  const origin = await Origin.start(t, (_, reply) => {
+    reply.writeHead(200, { "content-encoding": "gzip", "content-length": packed.length });
+    reply.end(packed);
+  });
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { IDLE_TIMEOUT_ANSWER: "5s" },
+  });
+  assert.equal(await (await fetch(vestibule.url)).text(), text);
 });
 
 /**

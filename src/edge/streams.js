@@ -54,7 +54,9 @@ export function followed(response, watch) {
     ? look || pauses.stream > 0 || pauses.keepAlive > 0
     : pauses.answer > 0;
   if (!isFollowed) return response;
-  const length = isStream ? null : response.headers.get("content-length");
+  // What is compressed is read as it was before, and compressed again: its length is another then.
+  const isCompressed = response.headers.has("content-encoding");
+  const length = isStream || isCompressed ? null : response.headers.get("content-length");
   const { readable, writable } =
     length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
   if (isStream) followStream(response.body, writable, watch);

@@ -533,6 +533,15 @@ fn tenants_are_kept_by_the_admin_api_of_the_deployment_alone() {
     );
 }
 
+#[test]
+fn an_admin_token_that_can_be_guessed_opens_nothing() {
+    let mut world = World::with(&json!({ "ADMIN_TOKEN": "short" }));
+    for token in ["short", ""] {
+        let answer = administer(&mut world, "GET", "", token, "");
+        assert_eq!(answer.status, 401, "{token}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
 

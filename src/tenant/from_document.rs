@@ -18,8 +18,6 @@ use crate::tenant_id::TenantId;
 const SHORTEST_LIFETIME: Seconds = Seconds(60);
 /// The longest: browsers keep no cookie longer than 400 days.
 const LONGEST_LIFETIME: Seconds = Seconds(400 * 86_400);
-/// What can be guessed is no secret.
-const SHORTEST_API_KEY: usize = 16;
 
 /// The platform's rate limit on how many sessions an address begins, if it is bound.
 const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
@@ -250,25 +248,22 @@ fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, supe
     mapped
 }
 
-/// A comma-separated list, so that a key can be replaced without a gap.
+/// What opens an API to this tenant's servers or operators.
 fn api_keys(id: &TenantId, name: &str, secrets: &Secrets, faults: &mut Faults) -> Vec<ApiKey> {
     let own = secrets.of_tenant(id, name);
     // Operators act for all tenants; a server only for its own.
     let is_shared = name == "ADMIN_TOKEN"
         || secrets.of_deployment("TENANT").unwrap_or("default") == id.as_str();
     let shared = secrets.of_deployment(name).filter(|_| is_shared);
-    let listed = || {
-        let both = [own, shared]
-            .into_iter()
-            .flatten()
-            .flat_map(|list| list.split(','));
-        both.map(str::trim).filter(|key| !key.is_empty())
-    };
-    if listed().any(|key| key.len() < SHORTEST_API_KEY) {
-        faults.add(
-            name,
-            "use keys of at least 16 characters, separated by commas",
-        );
+    let mut keys = Vec::new();
+    for list in [own, shared].into_iter().flatten() {
+        match ApiKey::listed(list) {
+            Some(listed) => keys.extend(listed),
+            None => faults.add(
+                name,
+                "use keys of at least 16 characters, separated by commas",
+            ),
+        }
     }
-    listed().map(ApiKey::new).collect()
+    keys
 }
