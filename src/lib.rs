@@ -25,6 +25,7 @@ pub mod reception;
 pub mod route;
 pub mod secrets;
 pub mod session;
+pub mod sign_in;
 pub mod store;
 pub mod telemetry;
 pub mod tenant;

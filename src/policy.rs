@@ -51,4 +51,8 @@ pub enum HeaderSource {
     Name,
     /// The user's groups, apart by commas.
     Groups,
+    /// The access token the identity provider gave, while it is valid.
+    AccessToken,
+    /// The same after `Bearer `, as for `Authorization`.
+    Bearer,
 }

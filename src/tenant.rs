@@ -1,17 +1,19 @@
 //! A tenant: one customer's policy. Every decision takes it as a parameter.
 
 mod from_document;
+mod sign_in;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Seconds;
-use crate::document::model::LoginException;
+use crate::document::model::{CookiePattern, LoginException};
 use crate::inbound::host::HostPattern;
 use crate::inbound::path;
 use crate::keys::KeyRing;
 use crate::route::canary::Canary;
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
+use crate::sign_in::methods::Methods;
 use crate::tenant_id::TenantId;
 
 pub use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
@@ -126,6 +128,12 @@ pub struct Tenant {
     pub login: LoginMode,
     /// Where it is otherwise; the first that matches counts.
     pub login_exceptions: Vec<LoginException>,
+    /// How people sign in.
+    pub methods: Methods,
+    /// Cookies of the origins that leave the browser when somebody signs in or out.
+    pub clear_cookies: Vec<CookiePattern>,
+    /// Cookies of the origins that are kept in the session.
+    pub vault: Vec<CookiePattern>,
     /// How long sessions live.
     pub lifetime: Lifetime,
     /// Who orders their changes.
@@ -172,24 +180,60 @@ pub struct Tenant {
 impl Tenant {
     /// Who may come in here. Of a path in disguise and what it stands for the stricter counts.
     #[must_use]
-    pub fn login_at(&self, method: &str, path: &str) -> LoginMode {
-        if self.login_exceptions.is_empty() {
-            return self.login;
-        }
+    pub fn login_at(&self, method: &str, path: &str) -> Door {
         let plain = self.login_at_plain(method, path);
+        if self.login_exceptions.is_empty() {
+            return plain;
+        }
         match path::resolved(path) {
-            Some(resolved) => plain.max(self.login_at_plain(method, &resolved)),
+            Some(resolved) => plain.stricter(self.login_at_plain(method, &resolved)),
             None => plain,
         }
     }
 
-    fn login_at_plain(&self, method: &str, path: &str) -> LoginMode {
+    fn login_at_plain(&self, method: &str, path: &str) -> Door {
         let concerns = |exception: &&LoginException| {
             let methods = &exception.methods;
             exception.path.matches(path)
                 && (methods.is_empty() || methods.iter().any(|one| one.0 == method))
         };
-        let exception = self.login_exceptions.iter().find(concerns);
-        exception.map_or(self.login, |exception| exception.mode)
+        match self.login_exceptions.iter().find(concerns) {
+            None => Door {
+                mode: self.login,
+                max_age: None,
+            },
+            Some(exception) => Door {
+                mode: exception.mode,
+                max_age: exception.max_age,
+            },
+        }
+    }
+}
+
+/// Who may come in somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// Who.
+    pub mode: LoginMode,
+    /// How long ago who has signed in may have done so.
+    pub max_age: Option<Seconds>,
+}
+
+impl Door {
+    /// Whether a visitor without a session becomes a guest.
+    #[must_use]
+    pub fn admits_guests(self) -> bool {
+        self.mode.admits_guests()
+    }
+
+    fn stricter(self, other: Self) -> Self {
+        let shorter = match (self.max_age, other.max_age) {
+            (Some(one), Some(another)) => Some(one.min(another)),
+            (one, another) => one.or(another),
+        };
+        Self {
+            mode: self.mode.max(other.mode),
+            max_age: shorter,
+        }
     }
 }

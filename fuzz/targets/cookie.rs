@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let Presented::One(value) = jar::find(header, "__Host-session") {
             assert!(Token::verify(value, &KEYS, NOW).is_err());
         }
-        let _ = jar::without(header, &["__Host-session", "session"]);
+        let _ = jar::without(header, |name| name == "session");
         assert!(Token::verify(header, &KEYS, NOW).is_err());
     }
     // What is minted from these bytes verifies, and says what it was given.

@@ -39,16 +39,13 @@ pub fn find<'a>(header: &'a str, name: &str) -> Presented<'a> {
     found
 }
 
-/// The header without the named cookies, or `None` when nothing is left. Every other pair is
+/// The header without the cookies of such names, or `None` when nothing is left. Every other pair is
 /// kept byte for byte and in order.
 #[must_use]
-pub fn without(header: &str, names: &[&str]) -> Option<String> {
+pub fn without(header: &str, is_meant: impl Fn(&str) -> bool) -> Option<String> {
     let mut kept = String::with_capacity(header.len());
     for pair in pairs(header) {
-        let ours = names
-            .iter()
-            .any(|name| value_of(pair, name).is_some() || pair == *name);
-        if ours || pair.is_empty() {
+        if pair.is_empty() || is_meant(name_of(pair)) {
             continue;
         }
         if !kept.is_empty() {
@@ -57,6 +54,17 @@ pub fn without(header: &str, names: &[&str]) -> Option<String> {
         kept.push_str(pair);
     }
     (!kept.is_empty()).then_some(kept)
+}
+
+/// The names of all cookies.
+pub fn names(header: &str) -> impl Iterator<Item = &str> {
+    pairs(header).map(name_of).filter(|name| !name.is_empty())
+}
+
+fn name_of(pair: &str) -> &str {
+    let pair = pair.strip_prefix('=').unwrap_or(pair);
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    name.trim_end_matches([' ', '\t'])
 }
 
 fn pairs(header: &str) -> impl Iterator<Item = &str> {
@@ -121,7 +129,7 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(
-                without(header, &["session"]).as_deref(),
+                without(header, |name| name == "session").as_deref(),
                 expected,
                 "{header:?}"
             );

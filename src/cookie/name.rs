@@ -6,6 +6,9 @@
 
 use crate::inbound::request::Location;
 
+/// What follows the session cookie's name in those of sign-ins under way.
+const SIGN_IN: &str = "-login-";
+
 /// The name and the attributes that follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieName {
@@ -35,13 +38,27 @@ impl CookieName {
         }
     }
 
-    /// Every name that is ours on this connection and so never reaches an origin. The bare name is
-    /// ours on loopback only: elsewhere it may well be the origin's own cookie.
+    /// Whether a name is ours on this connection and so never reaches an origin: the session's, and
+    /// those of sign-ins under way. The bare name is ours on loopback only: elsewhere it may well be
+    /// the origin's own cookie. Browsers match prefixes of names in any case, so we do too.
     #[must_use]
-    pub fn reserved(self) -> &'static [&'static str] {
-        match self {
+    pub fn is_ours(self, name: &str) -> bool {
+        let names: &[&str] = match self {
             Self::Host => &["__Host-session"],
             Self::Loopback => &["session", "__Host-session"],
-        }
+        };
+        names.iter().any(|ours| {
+            let (head, rest) = name.split_at_checked(ours.len()).unwrap_or_default();
+            let begins_a_sign_in = rest
+                .get(..SIGN_IN.len())
+                .is_some_and(|middle| middle.eq_ignore_ascii_case(SIGN_IN));
+            head.eq_ignore_ascii_case(ours) && (rest.is_empty() || begins_a_sign_in)
+        })
+    }
+
+    /// The name of the cookie of a sign-in under way.
+    #[must_use]
+    pub fn of_sign_in(self, suffix: &str) -> String {
+        [self.as_str(), SIGN_IN, suffix].concat()
     }
 }

@@ -9,24 +9,44 @@ const LONGEST_MAX_AGE: u64 = 400 * 86_400;
 /// Sets our cookie for `max_age` from now.
 #[must_use]
 pub fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
-    line(name, value, max_age.0.clamp(1, LONGEST_MAX_AGE))
+    line(
+        name,
+        name.as_str(),
+        value,
+        max_age.0.clamp(1, LONGEST_MAX_AGE),
+    )
+}
+
+/// Sets the cookie of a sign-in under way, under its full name.
+#[must_use]
+pub fn set_sign_in(name: CookieName, full: &str, value: &str, max_age: Seconds) -> String {
+    line(name, full, value, max_age.0)
+}
+
+/// Removes the cookie of a sign-in.
+#[must_use]
+pub fn clear_sign_in(name: CookieName, full: &str) -> String {
+    line(name, full, "", 0)
+}
+
+/// Removes a cookie of an origin's, by the attributes nearly all have.
+#[must_use]
+pub fn clear_foreign(name: &str) -> String {
+    format!("{name}=; Path=/; Max-Age=0")
 }
 
 /// Removes our cookie: the same attributes it was set with, and no time to live.
 #[must_use]
 pub fn clear(name: CookieName) -> String {
-    line(name, "", 0)
+    line(name, name.as_str(), "", 0)
 }
 
-fn line(name: CookieName, value: &str, max_age: u64) -> String {
+fn line(name: CookieName, full: &str, value: &str, max_age: u64) -> String {
     let secure = match name {
         CookieName::Host => " Secure;",
         CookieName::Loopback => "",
     };
-    format!(
-        "{}={value}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={max_age}",
-        name.as_str()
-    )
+    format!("{full}={value}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={max_age}")
 }
 
 /// The cookie name a `Set-Cookie` line of the origin would set, trimmed as browsers trim it.

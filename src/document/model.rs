@@ -11,6 +11,8 @@ use crate::clock::{Seconds, UnixSeconds};
 use crate::inbound::host::HostPattern;
 use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
 use crate::route::pool::{Base, OriginName, OriginState};
+use crate::sign_in::methods::ClientAuthentication;
+use crate::sign_in::provider::is_confidential;
 use crate::tenant_id::TenantId;
 
 object! {
@@ -30,6 +32,8 @@ object! {
         routing: Routing,
         /// Headers the chat servers read beside X-Session-…, by name: what each says.
         headers: BTreeMap<String, HeaderSource>,
+        /// Cookies of the chat servers that are kept in the session, not in the browser, by name; name* for all that begin so.
+        vault: Vec<CookiePattern>,
         /// Told to the chat servers as X-Session-Env, never to the browser. secret:NAME stands for the Worker's secret <ID>__NAME.
         env: BTreeMap<String, String>,
     }
@@ -42,6 +46,92 @@ object! {
         mode: LoginMode = "off",
         /// Where it is otherwise; the first that matches counts.
         exceptions: Vec<LoginException>,
+        /// How people sign in.
+        methods: LoginMethods,
+        /// Cookies of the chat servers that leave the browser when somebody signs in or out, by name.
+        clear_cookies: Vec<CookiePattern>,
+    }
+}
+
+object! {
+    /// How people sign in.
+    pub struct LoginMethods {
+        /// By name and password, of accounts that npm run users keeps.
+        password: bool = false,
+        /// At OpenID providers.
+        oidc: Vec<OidcProvider>,
+        /// With tokens of somebody else, exchanged at POST /_session/token.
+        token: Vec<TokenIssuer>,
+    }
+}
+
+object! {
+    /// An OpenID provider.
+    pub struct OidcProvider {
+        /// What it is called in URLs: letters, digits and -.
+        name: HeaderName = "main",
+        /// What people know it as.
+        title: Option<String>,
+        /// Its issuer identifier, exactly as it publishes it.
+        issuer: Issuer,
+        /// What it knows this tenant as.
+        client_id: String,
+        /// secret:NAME for the Worker's secret <ID>__NAME; none for a public client.
+        client_secret: Option<SecretName>,
+        /// How the secret is shown to it.
+        token_auth: ClientAuthentication = "basic",
+        /// What it is asked for.
+        scopes: Vec<String>,
+        /// Which of its claims say who somebody is.
+        claims: Claims,
+        /// Its userinfo endpoint is asked too.
+        userinfo: bool = false,
+        /// Which of its users may come in; all unless said otherwise.
+        allow: AllowedUsers,
+        /// It sends logout tokens without the type logout+jwt.
+        untyped_logout_tokens: bool = false,
+    }
+}
+
+object! {
+    /// Which claims say who somebody is; a.b for b within a.
+    pub struct Claims {
+        /// What the chat servers know the user by.
+        user: String = "sub",
+        /// Mail address.
+        email: String = "email",
+        /// Name.
+        name: String = "name",
+        /// Groups.
+        groups: String = "groups",
+    }
+}
+
+object! {
+    /// Who may come in: somebody who fits each list that is not empty.
+    pub struct AllowedUsers {
+        /// Domains of verified mail addresses.
+        email_domains: Vec<String>,
+        /// Groups, one of which is enough.
+        groups: Vec<String>,
+    }
+}
+
+object! {
+    /// Somebody whose tokens are exchanged for sessions.
+    pub struct TokenIssuer {
+        /// The iss of the tokens.
+        issuer: Issuer,
+        /// What their aud must hold.
+        audience: String,
+        /// Where the keys are, if not where the issuer's discovery says.
+        jwks_uri: Option<Issuer>,
+        /// Which claims say who somebody is.
+        claims: Claims,
+        /// Whose tokens are taken; everybody's unless said otherwise.
+        allow: AllowedUsers,
+        /// The longest a token may be valid.
+        longest: Seconds = "24h",
     }
 }
 
@@ -54,6 +144,8 @@ object! {
         methods: Vec<Method>,
         /// What holds there.
         mode: LoginMode,
+        /// How long ago the visitor may have signed in; longer, and it must be proved anew.
+        max_age: Option<Seconds>,
     }
 }
 
@@ -212,12 +304,14 @@ pub enum FailMode {
 }
 
 choice! { FailMode { "closed" => Closed, "grace" => Grace } }
+choice! { ClientAuthentication { "basic" => Basic, "post" => Post } }
 choice! { LoginMode { "off" => Off, "optional" => Optional, "required" => Required } }
 choice! { Consistency { "strong" => Strong, "eventual" => Eventual } }
 choice! { Live { "pass-through" => PassThrough, "watched" => Watched } }
 choice! { OriginState { "active" => Active, "drain" => Drain, "down" => Down } }
 choice! { HeaderSource {
     "id" => Id, "user" => User, "email" => Email, "name" => Name, "groups" => Groups,
+    "access_token" => AccessToken, "bearer" => Bearer,
 } }
 
 text!(TenantId, "^[a-z0-9-]{1,63}$", |text| {
@@ -272,6 +366,39 @@ checked! {
     Site, "^[a-z]+://[^/]+$",
     |text| text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/')),
     "use an origin such as https://shop.example"
+}
+
+checked! {
+    /// An issuer identifier, or another address of one.
+    Issuer, "^https?://", |text| is_confidential(text) && !text.contains(['?', '#']),
+    "use an https address, without ? and #; http is for this machine only"
+}
+checked! {
+    /// A secret of the Worker's.
+    SecretName, "^secret:[A-Z0-9_]+$",
+    |text| text.strip_prefix("secret:").is_some_and(|name| !name.is_empty()),
+    "name a secret of the Worker, such as secret:OIDC_SECRET; it must not stand here itself"
+}
+checked! {
+    /// A cookie's name, or the beginning of names.
+    CookiePattern, "^[!#$%&'+.^_`|~0-9A-Za-z-]+\\*?$",
+    |text| {
+        let name = text.strip_suffix('*').unwrap_or(text);
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&b);
+        !name.is_empty() && name.bytes().all(token)
+    },
+    "use the name of a cookie such as access_token, or the beginning of names such as token_*"
+}
+
+impl CookiePattern {
+    /// Whether a cookie of this name is meant. Names of cookies are case-sensitive.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == self.0,
+        }
+    }
 }
 
 /// A path, or the beginning of paths.

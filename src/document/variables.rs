@@ -16,12 +16,16 @@ enum Kind {
     Origins,
     Canary,
     Header,
+    Json,
 }
 
 /// Each variable, how it is taken, and where in a document it belongs.
-const VARIABLES: [(&str, Kind, &str); 28] = [
+const VARIABLES: [(&str, Kind, &str); 31] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
+    ("LOGIN_METHODS", Kind::Json, "login.methods"),
+    ("HEADERS", Kind::Json, "headers"),
+    ("VAULT", Kind::List, "vault"),
     ("SESSION_IDLE", Kind::Text, "session.idle"),
     ("SESSION_ABSOLUTE", Kind::Text, "session.absolute"),
     ("SESSION_REMEMBER", Kind::Text, "session.remember"),
@@ -137,6 +141,7 @@ fn taken(text: &str, kind: Kind) -> Value {
     };
     match kind {
         Kind::Text => json!(text),
+        Kind::Json => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
         Kind::Number => number(text),
         Kind::Flag => text
             .parse::<bool>()

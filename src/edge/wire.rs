@@ -5,6 +5,8 @@
 
 use core::fmt::Write as _;
 
+use serde_json::json;
+
 use crate::answer::Answer;
 use crate::forward::headers::{self, Outgoing};
 use crate::gateway::{Forward, Settled, Step, Vigil};
@@ -76,21 +78,52 @@ pub(super) fn needs(needs: &[Need]) -> String {
                 name,
                 command,
                 key,
+                deadline_ms,
             } => {
                 let class = match class {
                     Class::Session => "SESSION_OBJECTS",
                     Class::Directory => "DIRECTORY_OBJECTS",
                     Class::Pool => "POOL_OBJECTS",
+                    Class::Attempts => "ATTEMPT_OBJECTS",
                 };
-                write!(text, "\nc\t{key}\t{class}\t{name}\t{command}")
+                write!(
+                    text,
+                    "\nc\t{key}\t{class}\t{name}\t{deadline_ms}\t{command}"
+                )
             }
             Need::Document { key } => write!(text, "\nd\t{key}"),
             Need::Documents { prefix } => write!(text, "\ne\t{prefix}"),
             // JSON leaves no tab and no line break as it is.
             Need::Keep { puts, deletes } => {
-                write!(text, "\nk\t{}", serde_json::json!([puts, deletes]))
+                write!(text, "\nk\t{}", json!([puts, deletes]))
             }
             Need::Limit { key } => write!(text, "\nm\t{key}"),
+            Need::Fetch { key, call } => {
+                write!(text, "\nf\t{}", json!([key, call.to_json()]))
+            }
+            Need::Verify {
+                key,
+                jwk,
+                algorithm,
+                input,
+                signature,
+            } => {
+                let signed = json!([key, jwk, algorithm, input, signature]);
+                write!(text, "\nv\t{signed}")
+            }
+            Need::CheckPassword {
+                key,
+                password,
+                hash,
+            } => write!(
+                text,
+                "\np\t{}",
+                json!({ "key": key, "password": password, "hash": hash })
+            ),
+            Need::HashPassword { key, password } => {
+                write!(text, "\nh\t{}", json!({ "key": key, "password": password }))
+            }
+            Need::Note { key, text: noted } => write!(text, "\nn\t{}", json!([key, noted])),
             Need::Body { limit } => write!(text, "\nb\t{limit}"),
             Need::Store => write!(text, "\ns"),
         };

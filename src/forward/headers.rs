@@ -7,6 +7,7 @@ use core::fmt::Write as _;
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
+use crate::document::model::CookiePattern;
 use crate::forward::fold;
 use crate::forward::trace::Trace;
 use crate::inbound::request::Request;
@@ -54,6 +55,14 @@ pub struct Speaker<'a> {
     pub max_data: usize,
     /// What the tenant wants told besides, as `X-Session-Env`.
     pub env: Option<&'a str>,
+    /// It came with its session in the `Authorization` header, which is not the origin's then.
+    pub came_by_bearer: bool,
+    /// The origin's cookies that are kept here.
+    pub vault: &'a [CookiePattern],
+    /// Those that are kept for this request, as in a `Cookie` header.
+    pub vaulted: &'a str,
+    /// The access token its identity provider gave, if it is valid and fits a header.
+    pub access_token: Option<&'a str>,
     /// Headers the tenant's origins know: name, in lower case, and what it says.
     pub mapped: &'a [(String, HeaderSource)],
 }
@@ -107,6 +116,7 @@ impl Outgoing {
             fold::passes(name)
                 && !is_listed(named_by_connection, name)
                 && !speaker.mapped.iter().any(|(mapped, _)| mapped == name)
+                && !(speaker.came_by_bearer && *name == "authorization")
         };
         let kept = request
             .headers
@@ -120,10 +130,7 @@ impl Outgoing {
         outgoing.set_proxy(request);
         outgoing.set(&trace.parent);
         outgoing.set(trace.state.unwrap_or_default());
-        let cookies = request
-            .header("cookie")
-            .and_then(|value| jar::without(value, cookie.reserved()));
-        outgoing.set(cookies.as_deref().unwrap_or_default());
+        outgoing.set_cookies(request.header("cookie"), cookie, speaker);
         outgoing.set(if request.is_websocket() {
             "websocket"
         } else {
@@ -176,11 +183,32 @@ impl Outgoing {
                 HeaderSource::Email => email,
                 HeaderSource::Name => name,
                 HeaderSource::Groups => groups,
+                HeaderSource::AccessToken | HeaderSource::Bearer => {
+                    speaker.access_token.unwrap_or_default()
+                }
             };
             if !value.is_empty() {
-                self.set_two(header, value);
+                self.set(header);
+                if *source == HeaderSource::Bearer {
+                    self.own.push_str("Bearer ");
+                }
+                self.set(value);
             }
         }
+    }
+
+    /// The client's cookies but ours, and those that are kept here instead of in the browser.
+    fn set_cookies(&mut self, header: Option<&str>, cookie: CookieName, speaker: &Speaker<'_>) {
+        let not_sent = |name: &str| {
+            cookie.is_ours(name) || speaker.vault.iter().any(|pattern| pattern.matches(name))
+        };
+        let sent = header.and_then(|header| jar::without(header, not_sent));
+        let sent = sent.as_deref().unwrap_or_default();
+        self.own.push_str(sent);
+        if !sent.is_empty() && !speaker.vaulted.is_empty() {
+            self.own.push_str("; ");
+        }
+        self.set(speaker.vaulted);
     }
 
     /// `X-Forwarded-*` and `Forwarded` (RFC 7239), from what the edge itself knows. What the
@@ -270,6 +298,10 @@ mod tests {
             expires: UnixSeconds(200),
             max_data,
             env: None,
+            came_by_bearer: false,
+            vault: &[],
+            vaulted: "",
+            access_token: None,
             mapped: &[],
         };
         let trace = Trace::follow(None, None, &mut ChaCha20Rng::seed_from_u64(1));

@@ -4,6 +4,7 @@
 
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
+use crate::document::model::CookiePattern;
 use crate::forward::{caching, controls};
 
 /// The edits: first the removals, each of all values of that name, then the additions.
@@ -22,6 +23,8 @@ pub const LOAD: &str = "endpoint-load-metrics";
 pub struct Context<'a> {
     /// The name of our cookie on this connection.
     pub cookie: CookieName,
+    /// Cookies of the origin that are kept here, and not in the browser.
+    pub vault: &'a [CookiePattern],
     /// Our own `Set-Cookie` line, if one is due.
     pub set_cookie: Option<String>,
     /// Scheme and authority the client used.
@@ -40,7 +43,7 @@ impl Edits {
                 edits.remove((*name).to_owned());
             }
         }
-        edits.cookies(headers, context.cookie);
+        edits.cookies(headers, context.cookie, context.vault);
         if let Some(location) = value(headers, "location") {
             edits.location(location, &context);
         }
@@ -57,8 +60,8 @@ impl Edits {
         self.remove.is_empty() && self.append.is_empty()
     }
 
-    /// An origin must not set, or clear, the session cookie.
-    fn cookies(&mut self, headers: &[(&str, &str)], cookie: CookieName) {
+    /// An origin must not set, or clear, the session cookie; and what is kept here does not go out.
+    fn cookies(&mut self, headers: &[(&str, &str)], cookie: CookieName, vault: &[CookiePattern]) {
         let lines = || {
             headers
                 .iter()
@@ -66,10 +69,8 @@ impl Edits {
                 .map(|(_, line)| *line)
         };
         let ours = |line: &str| {
-            cookie
-                .reserved()
-                .iter()
-                .any(|name| set_cookie::name_of(line).eq_ignore_ascii_case(name))
+            let name = set_cookie::name_of(line);
+            cookie.is_ours(name) || vault.iter().any(|pattern| pattern.matches(name))
         };
         if lines().any(ours) {
             self.remove("set-cookie".to_owned());
@@ -140,6 +141,7 @@ mod tests {
             headers,
             Context {
                 cookie: CookieName::Host,
+                vault: &[],
                 set_cookie: set_cookie.map(str::to_owned),
                 public_base: "https://chat.example",
                 origin_base: "http://10.0.0.1:8000",

@@ -91,7 +91,7 @@ impl Gateway {
 
     /// Whether a session is over because it, its user or its tenant was revoked.
     pub(super) fn is_revoked(&self, session: &Prepared) -> bool {
-        self.revocations.covers(&session.record, &session.tags)
+        self.revocations.covers(&session.record, &session.heeds)
     }
 
     /// The point in history at which a session begins now.

@@ -53,6 +53,17 @@ impl Gateway {
             seen: passage.now.seconds(),
             ..visitor.session.record.span()
         };
+        let record = &visitor.session.record;
+        let vaulted = if record.vault.0.is_empty() {
+            String::new()
+        } else {
+            record.vault.header(location.path, passage.now.seconds())
+        };
+        let grant = record.grant.as_ref();
+        let access_token = grant.and_then(|grant| grant.usable_token(passage.now.seconds()));
+        // A provider may send any text; a header cannot hold it.
+        let fits = |token: &&str| token.bytes().all(|b| matches!(b, b'!'..=b'~'));
+        let access_token = access_token.filter(fits);
         let speaker = Speaker {
             tenant: &tenant.id,
             session: &visitor.session,
@@ -60,6 +71,10 @@ impl Gateway {
             expires: tenant.lifetime.end(&used),
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),
+            came_by_bearer: visitor.by_bearer,
+            vault: &tenant.vault,
+            vaulted: &vaulted,
+            access_token,
             mapped: &tenant.mapped_headers,
         };
         let headers = Outgoing::new(passage.request, passage.cookie, &speaker, trace);
@@ -72,10 +87,16 @@ impl Gateway {
             reread: visitor.reread,
             refeed: visitor.refeed,
             share,
+            refresh: visitor.refresh,
             name: passage.cookie,
             origin: &course.origin,
             public_base: (location.scheme, location.authority),
             trace_id: trace.id(),
+            path: if tenant.vault.is_empty() {
+                ""
+            } else {
+                location.path
+            },
             cookie_age: self.cookie_age(&visitor.session.record, passage.now).0,
             client: if visitor.is_recorded() {
                 Client::default()
@@ -112,7 +133,7 @@ impl Gateway {
             .saturating_mul(1000),
             pauses: tenant.timeouts.pauses.to_text(),
             settle: visitor.set_cookie || course.pin,
-            afterwards: touch || visitor.reread || visitor.refeed || share,
+            afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
             watched: tenant.live == Live::Watched,
         }
     }

@@ -9,7 +9,7 @@ use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::route::pool::{Origin, OriginState};
 use crate::route::shared::{Shared, Told};
-use crate::store::{Answers, Class, Found, Need};
+use crate::store::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
@@ -62,6 +62,7 @@ impl Gateway {
 
     fn say_to_pool(&self, command: String) -> Need {
         Need::Call {
+            deadline_ms: CALL_DEADLINE_MS,
             class: Class::Pool,
             name: self.tenant.id.to_string(),
             command,

@@ -37,6 +37,8 @@ pub(super) struct Visitor {
     pub(super) cookie: String,
     /// The cookie must be set.
     pub(super) set_cookie: bool,
+    /// It came in the `Authorization` header instead of a cookie.
+    pub(super) by_bearer: bool,
     /// It began with this request.
     pub(super) is_new: bool,
     /// It came with the id before the last rotation.
@@ -45,6 +47,8 @@ pub(super) struct Visitor {
     pub(super) degraded: bool,
     /// Storage is to be asked anew beside the request.
     pub(super) reread: bool,
+    /// Its access token runs out soon: a new one is to be asked for beside the request.
+    pub(super) refresh: bool,
     /// The revocations are to be asked for beside the request.
     pub(super) refeed: bool,
 }
@@ -61,7 +65,10 @@ impl Gateway {
     pub(super) fn recognise(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
         let header = passage.request.header("cookie").unwrap_or_default();
         let value = match jar::find(header, passage.cookie.as_str()) {
-            Presented::Absent => return Ok(self.recognise_by_route(passage)),
+            Presented::Absent => match self.bearer(passage) {
+                Some(value) => return self.recognise_bearer(value, passage),
+                None => return Ok(self.recognise_by_route(passage)),
+            },
             Presented::One(value) => value,
             Presented::Several => {
                 return Err(Halt::Refuse {
@@ -71,6 +78,30 @@ impl Gateway {
             }
             Presented::AfterComma => return Err(Problem::CookieMalformed.into()),
         };
+        self.recognise_value(value, passage)
+    }
+
+    /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750). What is
+    /// no session of ours there is none of our business.
+    fn bearer<'p>(&self, passage: &'p Passage<'_>) -> Option<&'p str> {
+        let header = passage.request.header("authorization")?;
+        let (scheme, value) = header.split_once(' ')?;
+        let is_ours = scheme.eq_ignore_ascii_case("bearer")
+            && Token::verify(value, &self.tenant.keys, passage.now.seconds()).is_ok();
+        is_ours.then_some(value)
+    }
+
+    fn recognise_bearer(&mut self, value: &str, passage: &Passage<'_>) -> Result<Caller, Halt> {
+        Ok(match self.recognise_value(value, passage)? {
+            Caller::Visitor(visitor) => Caller::Visitor(Visitor {
+                by_bearer: true,
+                ..visitor
+            }),
+            other => other,
+        })
+    }
+
+    fn recognise_value(&mut self, value: &str, passage: &Passage<'_>) -> Result<Caller, Halt> {
         let now = passage.now;
         let Ok(verified) = Token::verify(value, &self.tenant.keys, now.seconds()) else {
             return self.forged(passage);
@@ -259,10 +290,12 @@ impl Gateway {
             token,
             cookie: presented.map_or_else(|| token.mint(&self.tenant.keys), str::to_owned),
             set_cookie: presented.is_none(),
+            by_bearer: false,
             is_new: false,
             in_grace: false,
             degraded: false,
             reread: false,
+            refresh: false,
             refeed: false,
         }
     }

@@ -11,6 +11,7 @@ use crate::cookie::token::{Token, Verified};
 use crate::forward::controls;
 use crate::forward::response::{Context, Edits, LOAD};
 use crate::session::record::{Previous, Version};
+use crate::session::vault::Kept;
 use crate::store::{Answers, Need};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
@@ -89,6 +90,7 @@ impl Gateway {
             &headers,
             Context {
                 cookie: ticket.name,
+                vault: &self.tenant.vault,
                 set_cookie,
                 public_base: &public_base,
                 origin_base: origin.map_or("", |origin| origin.base.as_str()),
@@ -133,10 +135,18 @@ impl Gateway {
         answers: &Answers,
     ) -> Result<Cookie, Lack> {
         let (mut change, malformed) = controls::read(headers);
+        change.keep = self.vaulted(ticket, headers, now);
         if ticket.in_grace {
             change = change.in_grace();
         }
         let sifted = change.sift(&self.tenant.lifetime);
+        let has_stored = Token::opened(ticket.cookie, &self.tenant.keys)
+            .is_some_and(|token| token.least_version > Version::UNSTORED);
+        if !has_stored {
+            // There is nothing to delete.
+            let lasts = |kept: &Kept| kept.expires.is_none_or(|at| now.seconds() < at);
+            change.keep.retain(lasts);
+        }
         let asked = !change.is_empty();
         // All of this may be done more than once; it is told once.
         let tell = |gateway: &mut Self| {
@@ -234,6 +244,19 @@ impl Gateway {
                 Ok(Cookie::Keep)
             }
         }
+    }
+
+    /// The cookies of an answer that are kept here, as a browser would keep them.
+    fn vaulted(&self, ticket: &Ticket<'_>, headers: &[(&str, &str)], now: UnixMillis) -> Vec<Kept> {
+        let vault = &self.tenant.vault;
+        if vault.is_empty() {
+            return Vec::new();
+        }
+        let lines = headers.iter().filter(|(name, _)| *name == "set-cookie");
+        lines
+            .filter_map(|(_, line)| Kept::parse(line, ticket.path, now.seconds()))
+            .filter(|kept| vault.iter().any(|pattern| pattern.matches(&kept.name)))
+            .collect()
     }
 
     /// Whether anything is stored of a session, as far as its cookie and this isolate know.

@@ -9,7 +9,7 @@ use super::client::Client;
 use crate::cookie::name::CookieName;
 
 /// How many fields there are.
-const FIELDS: usize = 9;
+const FIELDS: usize = 10;
 
 /// The facts of a forwarded request that its answer needs. Not a secret from the edge, which has
 /// the cookie anyway; never leaves the isolate.
@@ -29,6 +29,8 @@ pub(super) struct Ticket<'a> {
     pub(super) reread: bool,
     /// The revocations are to be asked for.
     pub(super) refeed: bool,
+    /// A new access token is to be asked for.
+    pub(super) refresh: bool,
     /// What is known about origins is to be shared.
     pub(super) share: bool,
     /// Which name our cookie has on this connection.
@@ -37,6 +39,8 @@ pub(super) struct Ticket<'a> {
     pub(super) origin: &'a str,
     /// Scheme and authority the client used.
     pub(super) public_base: (&'a str, &'a str),
+    /// The path that was asked for, if cookies of the origin are kept here.
+    pub(super) path: &'a str,
     /// For the log.
     pub(super) trace_id: &'a str,
     /// How many seconds the browser is to keep the cookie.
@@ -57,12 +61,14 @@ impl<'a> Ticket<'a> {
         text.push(flag(self.touch, 't'));
         text.push(flag(self.reread, 'r'));
         text.push(flag(self.refeed, 'f'));
+        text.push(flag(self.refresh, 'n'));
         text.push(flag(self.share, 's'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
         for field in [
             self.origin,
             self.public_base.0,
             self.public_base.1,
+            self.path,
             self.trace_id,
             self.client.country,
         ] {
@@ -82,6 +88,7 @@ impl<'a> Ticket<'a> {
             origin,
             scheme,
             authority,
+            path,
             trace_id,
             country,
             cookie_age,
@@ -95,6 +102,7 @@ impl<'a> Ticket<'a> {
             touch: flags.contains('t'),
             reread: flags.contains('r'),
             refeed: flags.contains('f'),
+            refresh: flags.contains('n'),
             share: flags.contains('s'),
             name: if flags.contains('l') {
                 CookieName::Loopback
@@ -103,6 +111,7 @@ impl<'a> Ticket<'a> {
             },
             origin: origin?,
             public_base: (scheme?, authority?),
+            path: path?,
             trace_id: trace_id?,
             cookie_age: cookie_age?.parse().ok()?,
             client: Client {
@@ -127,10 +136,12 @@ mod tests {
             touch: true,
             reread: false,
             refeed: true,
+            refresh: true,
             share: false,
             name: CookieName::Loopback,
             origin: "blue",
             public_base: ("http", "localhost:8787"),
+            path: "/x",
             trace_id: "abc",
             cookie_age: 60,
             client: Client {

@@ -47,10 +47,19 @@ pub fn object(request: &Request<'_>, body: &[u8]) -> Result<Map<String, Value>, 
     if depth(text) > DEEPEST {
         return Err(BadBody::Depth);
     }
-    match serde_json::from_str(text) {
-        Ok(Strict(Value::Object(object))) => Ok(object),
+    match strict(text) {
+        Some(Value::Object(object)) => Ok(object),
         _ => Err(BadBody::Malformed),
     }
+}
+
+/// Reads JSON that is not nested too deeply and of which no object has a member twice.
+#[must_use]
+pub fn strict(text: &str) -> Option<Value> {
+    if depth(text) > DEEPEST {
+        return None;
+    }
+    serde_json::from_str(text).ok().map(|Strict(value)| value)
 }
 
 /// How deep brackets nest, outside of strings. Counted before anything is built.

@@ -10,7 +10,7 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, SessionId};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Epoch, Version};
-use crate::store::{Class, Need};
+use crate::store::{CALL_DEADLINE_MS, Class, Need};
 use crate::tenant_id::TenantId;
 
 /// Something said to a session's object.
@@ -105,6 +105,7 @@ impl Command {
     #[must_use]
     pub fn need(&self, tenant: &TenantId, handle: Handle, key: String) -> Need {
         Need::Call {
+            deadline_ms: CALL_DEADLINE_MS,
             class: Class::Session,
             name: object_name(tenant, handle),
             command: self.to_text(),

@@ -9,9 +9,11 @@ use serde_json::{Map, Value, json};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::keys::KeyRing;
 use crate::session::data::{BadPatch, Data};
+use crate::session::grant::Grant;
 use crate::session::identity::Identity;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Epoch, Previous, Record, Version};
+use crate::session::vault::{Kept, Vault};
 
 /// What is asked of a session: by the origin, or by the gateway itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,15 @@ pub struct Change {
     pub patch: Option<String>,
     /// Who it is, as JSON; see [`Identity::parse`].
     pub identify: Option<String>,
+    /// When that was proved, if it was not now.
+    pub authenticated: Option<UnixSeconds>,
+    /// It was proved to us, just now: whatever id the session had before serves nobody any more, not
+    /// even for what is on its way.
+    pub proved: bool,
+    /// What an identity provider gave with it.
+    pub grant: Option<Grant>,
+    /// Cookies the origin set, that are kept here.
+    pub keep: Vec<Kept>,
     /// A new idle limit.
     pub idle: Option<Seconds>,
     /// A new id.
@@ -88,6 +99,7 @@ impl Change {
         Self {
             rotate: false,
             identify: None,
+            grant: None,
             ..self
         }
     }
@@ -134,11 +146,21 @@ impl Change {
                 put(name, json!(text));
             }
         }
+        if let Some(at) = self.authenticated {
+            put("authenticated", json!(at.0));
+        }
+        if let Some(grant) = &self.grant {
+            put("grant", grant.to_json());
+        }
+        if !self.keep.is_empty() {
+            put("keep", self.keep.iter().map(Kept::to_json).collect());
+        }
         if let Some(idle) = self.idle {
             put("idle", json!(idle.0));
         }
         for (name, asked) in [
             ("rotate", self.rotate),
+            ("proved", self.proved),
             ("end", self.end),
             ("touch", self.touch),
         ] {
@@ -160,8 +182,19 @@ impl Change {
         Self {
             patch: text("patch"),
             identify: text("identify"),
+            authenticated: value
+                .get("authenticated")
+                .and_then(Value::as_u64)
+                .map(UnixSeconds),
+            grant: value.get("grant").and_then(Grant::from_json),
+            keep: value
+                .get("keep")
+                .and_then(Value::as_array)
+                .map(|cookies| cookies.iter().filter_map(Kept::from_json).collect())
+                .unwrap_or_default(),
             idle: value.get("idle").and_then(Value::as_u64).map(Seconds),
             rotate: flag("rotate"),
+            proved: flag("proved"),
             end: flag("end"),
             touch: flag("touch"),
             pin: value
@@ -197,20 +230,35 @@ impl Change {
                     // A rise in privilege, or another person: whoever knew the old id must not
                     // profit. The same person once more only proves it anew, and what was revoked
                     // meanwhile stays so.
-                    by_sign_in = before != Some(identity.user.as_str());
-                    if by_sign_in {
+                    let is_another = before != Some(identity.user.as_str());
+                    by_sign_in = is_another || self.proved;
+                    if is_another {
                         next.user_epoch = *epoch;
                     }
+                    // What the origin and the provider gave was for whoever it was before, a guest
+                    // included.
+                    if is_another {
+                        next.vault = Vault::default();
+                        next.grant = None;
+                    }
                     // What was somebody else's is not shown to this one.
-                    if by_sign_in && before.is_some() {
+                    if is_another && before.is_some() {
                         next.data = Data::default();
                         next.idle = None;
                     }
                     next.identity = Some(identity);
                     next.remembered = remember;
-                    next.authenticated = Some(*now);
+                    next.authenticated = Some(self.authenticated.unwrap_or(*now).min(*now));
                 }
                 Err(_) => refused.push(Refused("identify")),
+            }
+        }
+        if let Some(grant) = &self.grant {
+            next.grant = Some(grant.clone());
+        }
+        for cookie in &self.keep {
+            if next.vault.set(cookie.clone(), *now).is_err() {
+                refused.push(Refused("vault"));
             }
         }
         if let Some(patch) = &self.patch {
@@ -432,6 +480,20 @@ mod tests {
     }
 
     #[test]
+    fn proving_it_anew_leaves_no_use_for_the_id_before() {
+        let first = live(run(&stored(), &identify("u1")));
+        let first = live(run(&first, &patch(r#"{"a":1}"#)));
+        let anew = Change {
+            proved: true,
+            ..identify("u1")
+        };
+        let second = live(run(&first, &anew));
+        assert_eq!(second.fit(&first.id, NOW), Fit::Replaced);
+        assert_eq!(second.data.to_json(), r#"{"a":1}"#);
+        assert_eq!(second.user_epoch, first.user_epoch);
+    }
+
+    #[test]
     fn another_user_is_not_shown_what_the_first_one_left() {
         let first = live(run(&stored(), &identify("u1")));
         let first = live(run(&first, &patch(r#"{"secret":1}"#)));
@@ -440,6 +502,35 @@ mod tests {
             ..identify("u2")
         };
         assert_eq!(live(run(&first, &change)).data.to_json(), r#"{"own":2}"#);
+    }
+
+    #[test]
+    fn what_origin_and_provider_gave_goes_with_the_user() {
+        let cookie = |line: &str| vec![Kept::parse(line, "/", NOW).unwrap()];
+        let guest = Change {
+            keep: cookie("token=guest; Path=/"),
+            ..Change::default()
+        };
+        let guest = live(run(&stored(), &guest));
+        assert_eq!(guest.vault.header("/", NOW), "token=guest");
+        let granted = Change {
+            grant: Some(Grant::default()),
+            authenticated: Some(UnixSeconds(1_990)),
+            ..identify("u1")
+        };
+        let first = live(run(&guest, &granted));
+        assert_eq!(first.vault, Vault::default());
+        assert_eq!(first.grant, Some(Grant::default()));
+        assert_eq!(first.authenticated, Some(UnixSeconds(1_990)));
+        let own = Change {
+            keep: cookie("token=u1; Path=/"),
+            ..identify("u1")
+        };
+        let again = live(run(&first, &own));
+        assert_eq!(again.vault.header("/", NOW), "token=u1");
+        assert!(again.grant.is_some());
+        let second = live(run(&again, &identify("u2")));
+        assert_eq!((second.vault, second.grant), (Vault::default(), None));
     }
 
     #[test]
@@ -476,6 +567,10 @@ mod tests {
             end: true,
             pin: Some(None),
             identify: Some("{}".to_owned()),
+            authenticated: Some(UnixSeconds(3)),
+            proved: true,
+            grant: Some(Grant::default()),
+            keep: vec![Kept::parse("a=b; Path=/", "/", NOW).unwrap()],
             ..patch("{}")
         };
         assert_eq!(Change::from_json(&change.to_json()), change);

@@ -9,9 +9,11 @@ use minicbor::{Decoder, Encoder};
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
+use crate::session::grant::Grant;
 use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Previous, Record, Version};
+use crate::session::vault::Vault;
 
 /// The field numbers. Never reused.
 mod field {
@@ -38,6 +40,8 @@ mod field {
     pub(super) const BY_SIGN_IN: u32 = 20;
     pub(super) const USER_EPOCH: u32 = 21;
     pub(super) const SIGN_IN: u32 = 22;
+    pub(super) const GRANT: u32 = 23;
+    pub(super) const VAULT: u32 = 24;
 }
 
 const LIVE: u8 = 0;
@@ -116,6 +120,12 @@ impl Writer {
         self.text(field::DEVICE, record.device.as_deref());
         self.text(field::COUNTRY, record.country.as_deref());
         self.text(field::DATA, record.data.stored());
+        if let Some(grant) = &record.grant {
+            self.text(field::GRANT, Some(&grant.to_json().to_string()));
+        }
+        if !record.vault.0.is_empty() {
+            self.text(field::VAULT, Some(&record.vault.to_json().to_string()));
+        }
         self.0.extend_from_slice(&record.unknown);
     }
 
@@ -165,6 +175,8 @@ struct Fields<'b> {
     device: Option<&'b str>,
     country: Option<&'b str>,
     data: Option<&'b str>,
+    grant: Option<&'b str>,
+    vault: Option<&'b str>,
     unknown: Vec<u8>,
 }
 
@@ -222,6 +234,8 @@ impl<'b> Fields<'b> {
             field::DEVICE => self.device = Some(decoder.str()?),
             field::COUNTRY => self.country = Some(decoder.str()?),
             field::DATA => self.data = Some(decoder.str()?),
+            field::GRANT => self.grant = Some(decoder.str()?),
+            field::VAULT => self.vault = Some(decoder.str()?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -268,10 +282,19 @@ impl<'b> Fields<'b> {
             device: owned(self.device),
             country: owned(self.country),
             data: Data::from_stored(self.data.unwrap_or_default().to_owned()),
+            grant: json(self.grant).as_ref().and_then(Grant::from_json),
+            vault: json(self.vault)
+                .as_ref()
+                .map(Vault::from_json)
+                .unwrap_or_default(),
             unknown: self.unknown,
             ..Record::unstored(handle, id, created, UnixSeconds(self.seen))
         })
     }
+}
+
+fn json(text: Option<&str>) -> Option<serde_json::Value> {
+    serde_json::from_str(text?).ok()
 }
 
 fn exactly<const N: usize>(decoder: &mut Decoder<'_>) -> Result<[u8; N], BadFields> {
@@ -309,6 +332,13 @@ mod tests {
             device: Some("phone".to_owned()),
             country: Some("AT".to_owned()),
             data: Data::default().patched(r#"{"tier":"pro"}"#).unwrap(),
+            grant: Some(Grant {
+                subject: "u".to_owned(),
+                access_token: Some("a".to_owned()),
+                expires: Some(UnixSeconds(7)),
+                ..Grant::default()
+            }),
+            vault: Vault::from_json(&serde_json::json!([["token", "v", "/", 5]])),
             ..Record::unstored(
                 Handle([3; 16]),
                 SessionId::from_bytes([5; 16]),

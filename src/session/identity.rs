@@ -5,7 +5,7 @@ use core::fmt;
 use serde_json::Value;
 
 /// The most bytes a user id, an address or a name may have.
-const LONGEST_FIELD: usize = 320;
+pub const LONGEST_FIELD: usize = 320;
 /// The most groups.
 const MOST_GROUPS: usize = 64;
 

@@ -2,9 +2,11 @@
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
+use crate::session::grant::Grant;
 use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::identity::Identity;
 use crate::session::lifetime::Span;
+use crate::session::vault::Vault;
 
 /// How long requests that were on their way when the id rotated may still use the old one.
 pub const ROTATION_GRACE: Seconds = Seconds(30);
@@ -79,6 +81,10 @@ pub struct Record {
     pub country: Option<String>,
     /// The application's data.
     pub data: Data,
+    /// What an identity provider gave with the sign-in.
+    pub grant: Option<Grant>,
+    /// The origin's own cookies.
+    pub vault: Vault,
     /// Fields of a newer release, as they were read; written back untouched.
     pub unknown: Vec<u8>,
 }
@@ -139,6 +145,8 @@ impl Record {
             device: None,
             country: None,
             data: Data::default(),
+            grant: None,
+            vault: Vault::default(),
             unknown: Vec::new(),
         }
     }

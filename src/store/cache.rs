@@ -10,6 +10,7 @@ use std::rc::Rc;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::keys::{KeyRing, UserTag};
 use crate::session::data::Data;
+use crate::session::grant::Grant;
 use crate::session::id::Handle;
 use crate::session::identity::{Identity, header_text};
 use crate::session::record::{Entry, Record};
@@ -31,8 +32,10 @@ pub struct Prepared {
     pub data: Option<String>,
     /// `X-Session-User`, `-Email`, `-Name` and `-Groups`, a line each; empty for a guest.
     pub identity: String,
-    /// What its user is revoked under; none for a guest.
+    /// What its user is listed under; none for a guest.
     pub tags: Vec<UserTag>,
+    /// What revocations concern it: its user's, and its sign-in's at a provider.
+    pub heeds: Vec<UserTag>,
 }
 
 impl Prepared {
@@ -40,10 +43,17 @@ impl Prepared {
     #[must_use]
     pub fn new(record: Record, keys: &KeyRing) -> Self {
         let identity = record.identity.as_ref();
+        let tags: Vec<UserTag> =
+            identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect());
+        let mut heeds = tags.clone();
+        for subject in record.grant.iter().flat_map(Grant::subjects) {
+            heeds.extend(keys.user_tags(&subject));
+        }
         Self {
             handle: record.public_name(),
             data: Data::to_header(&record.data),
-            tags: identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect()),
+            tags,
+            heeds,
             identity: identity.map_or_else(String::new, identity_lines),
             record,
         }
@@ -51,7 +61,8 @@ impl Prepared {
 
     fn weight(&self) -> usize {
         let header = self.data.as_ref().map_or(0, String::len);
-        ENTRY_WEIGHT + header + self.record.data.to_json().len() + 2 * self.identity.len()
+        let kept = self.record.vault.weight() + self.record.grant.as_ref().map_or(0, Grant::weight);
+        ENTRY_WEIGHT + header + self.record.data.to_json().len() + 2 * self.identity.len() + kept
     }
 }
 

@@ -13,7 +13,7 @@ use crate::keys::UserTag;
 use crate::session::id::Handle;
 use crate::session::record::Epoch;
 use crate::store::revocations::Subject;
-use crate::store::{Class, Need, Write};
+use crate::store::{CALL_DEADLINE_MS, Class, Need, Write};
 use crate::tenant::Consistency;
 use crate::tenant_id::TenantId;
 
@@ -186,6 +186,7 @@ pub fn names(answer: &[u8]) -> impl Iterator<Item = &str> {
 
 fn call(tenant: &TenantId, command: &Value, key: &str) -> Need {
     Need::Call {
+        deadline_ms: CALL_DEADLINE_MS,
         class: Class::Directory,
         name: tenant.to_string(),
         command: command.to_string(),

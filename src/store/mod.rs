@@ -9,6 +9,8 @@ pub mod cache;
 pub mod directory;
 pub mod revocations;
 
+use core::fmt;
+
 use crate::clock::{Seconds, UnixMillis};
 use crate::session::id::RecordName;
 
@@ -37,6 +39,8 @@ pub enum Need {
         command: String,
         /// What its answer is filed under.
         key: String,
+        /// How many milliseconds it may take, with everything that is tried again.
+        deadline_ms: u32,
     },
     /// Read what is kept of tenants under this key.
     Document {
@@ -62,6 +66,52 @@ pub enum Need {
         /// Whose count.
         key: String,
     },
+    /// Say this to somebody else's server. What it answers is filed under the key: the status, a line
+    /// break, the body.
+    Fetch {
+        /// The key.
+        key: String,
+        /// What.
+        call: Outbound,
+    },
+    /// Verify a signature (WebCrypto); `1` is filed under the key if it is good, `0` if not.
+    Verify {
+        /// The key.
+        key: String,
+        /// The public key, as JSON (RFC 7517).
+        jwk: String,
+        /// The algorithm, by its registered name (RFC 7518).
+        algorithm: &'static str,
+        /// What was signed.
+        input: String,
+        /// The signature, as base64url.
+        signature: String,
+    },
+    /// Check a password against a hash, or against one that fits nothing and costs as much; `1` is filed
+    /// under the key if it is right, `0` if not.
+    CheckPassword {
+        /// The key.
+        key: String,
+        /// The password.
+        password: String,
+        /// A PHC text.
+        hash: Option<String>,
+    },
+    /// Hash a password; the PHC text is filed under the key.
+    HashPassword {
+        /// The key.
+        key: String,
+        /// The password.
+        password: String,
+    },
+    /// Hand this back under the key when the step is asked again: what was drawn at random must not be
+    /// drawn twice.
+    Note {
+        /// The key.
+        key: String,
+        /// What.
+        text: String,
+    },
     /// Read the request's body.
     Body {
         /// The most bytes that are taken.
@@ -82,6 +132,57 @@ impl Need {
     }
 }
 
+/// How many milliseconds a call to an object may take, unless said otherwise.
+pub const CALL_DEADLINE_MS: u32 = 2_000;
+
+/// A request to somebody else's server. Cannot be printed: it may carry secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outbound {
+    /// Where to.
+    pub url: String,
+    /// `Authorization`, if one is sent.
+    pub authorization: Option<String>,
+    /// A form, if it is a POST.
+    pub form: Option<String>,
+    /// The most bytes of its answer that are read.
+    pub limit: usize,
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outbound({})", self.url)
+    }
+}
+
+impl Outbound {
+    /// As JSON: URL, authorization, form, limit.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!([self.url, self.authorization, self.form, self.limit])
+    }
+}
+
+/// What somebody else's server answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// Status code.
+    pub status: u16,
+    /// The body.
+    pub body: &'a str,
+}
+
+impl<'a> Reply<'a> {
+    /// Reads what was filed for a [`Need::Fetch`].
+    #[must_use]
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (status, body) = core::str::from_utf8(bytes).ok()?.split_once('\n')?;
+        Some(Self {
+            status: status.parse().ok()?,
+            body,
+        })
+    }
+}
+
 /// The classes of Durable Objects there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -92,6 +193,9 @@ pub enum Class {
     /// One for each tenant: gathers what isolates know about its origins. See
     /// [`crate::route::shared`].
     Pool,
+    /// One for each account, or token, that counts how often it is tried. See
+    /// [`crate::sign_in::attempts`].
+    Attempts,
 }
 
 /// What a read found.

@@ -23,13 +23,13 @@ const LONGEST_LIFETIME: Seconds = Seconds(400 * 86_400);
 const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
 
 /// Secrets of a tenant that are for the Worker alone, not for its servers.
-const OWN_SECRETS: [&str; 3] = ["SESSION_KEYS", "ORIGIN_KEY", "ADMIN_TOKEN"];
+pub(super) const OWN_SECRETS: [&str; 3] = ["SESSION_KEYS", "ORIGIN_KEY", "ADMIN_TOKEN"];
 
 /// Collects faults with their paths.
-struct Faults(Vec<Fault>);
+pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
-    fn add(&mut self, path: &str, problem: impl Into<String>) {
+    pub(super) fn add(&mut self, path: &str, problem: impl Into<String>) {
         self.0.push(Fault {
             path: path.to_owned(),
             problem: problem.into(),
@@ -73,6 +73,7 @@ impl Tenant {
             }
         }
         let env = env(document, secrets, &mut faults);
+        let methods = super::sign_in::methods(document, secrets, &mut faults);
         let mapped_headers = mapped_headers(document, &mut faults);
         let mut api_keys = |name: &str| api_keys(id, name, secrets, &mut faults);
         let (origin_keys, admin_tokens) = (api_keys("ORIGIN_KEY"), api_keys("ADMIN_TOKEN"));
@@ -85,6 +86,9 @@ impl Tenant {
             hosts: document.hosts.clone(),
             keys,
             login: document.login.mode,
+            methods,
+            clear_cookies: document.login.clear_cookies.clone(),
+            vault: document.vault.clone(),
             login_exceptions: document.login.exceptions.clone(),
             lifetime,
             consistency: session.consistency,

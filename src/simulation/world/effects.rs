@@ -38,6 +38,7 @@ impl World {
                 name,
                 command,
                 key,
+                ..
             } => {
                 let fails = self.chance(self.weather.calls);
                 let applied = !fails || self.chance(500);
@@ -61,6 +62,12 @@ impl World {
                 Reply::Found(key.clone(), Found::Absent, asked)
             }
             Need::Keep { .. } => Reply::Written(false),
+            // Nobody signs in here.
+            Need::Fetch { key, .. }
+            | Need::Verify { key, .. }
+            | Need::CheckPassword { key, .. }
+            | Need::HashPassword { key, .. }
+            | Need::Note { key, .. } => Reply::Found(key.clone(), Found::Unavailable, asked),
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {
                 let body = br#"{"everywhere":true}"#.to_vec();
@@ -169,7 +176,7 @@ impl World {
         match class {
             Class::Session => self.command(name, command),
             Class::Directory => Some(self.direct(command)),
-            Class::Pool => None,
+            Class::Pool | Class::Attempts => None,
         }
     }
 

@@ -1,0 +1,152 @@
+//! An account that is kept here: who it is, and what its password's hash is.
+
+use core::fmt;
+
+use serde_json::{Value, json};
+
+use crate::session::identity::Identity;
+use crate::tenant_id::TenantId;
+
+/// The fewest bytes of a password. No rules of composition: they make passwords worse (NIST SP 800-63B
+/// section 5.1.1.2).
+pub const SHORTEST_PASSWORD: usize = 8;
+
+/// The most bytes of a password.
+pub const LONGEST_PASSWORD: usize = 1_024;
+
+/// The most bytes of a name.
+const LONGEST_NAME: usize = 128;
+
+/// A name in the one form in which it is looked up and counted, whatever was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountName(String);
+
+impl AccountName {
+    /// From what was typed; none if nobody can be called that.
+    #[must_use]
+    pub fn parse(typed: &str) -> Option<Self> {
+        let name = typed.trim().to_lowercase();
+        let is_sound = !name.is_empty()
+            && name.len() <= LONGEST_NAME
+            && !name.chars().any(|char| char.is_control() || char == ':');
+        is_sound.then_some(Self(name))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the account is kept under, beside the tenants' documents.
+    #[must_use]
+    pub fn key(&self, tenant: &TenantId) -> String {
+        format!("{}{}", prefix(tenant), self.0)
+    }
+}
+
+/// What all of a tenant's accounts are kept under.
+#[must_use]
+pub fn prefix(tenant: &TenantId) -> String {
+    format!("user:{tenant}:")
+}
+
+/// An account as it is kept: JSON.
+#[derive(Clone, PartialEq)]
+pub struct Account {
+    /// `{"user", "email"?, "name"?, "groups"?}`
+    members: serde_json::Map<String, Value>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Account(personal)")
+    }
+}
+
+/// The members that make an identity.
+const IDENTITY: [&str; 4] = ["user", "email", "name", "groups"];
+
+impl Account {
+    /// Reads one; none if it is not one, or names a user that no header can.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let members = match serde_json::from_slice(bytes).ok()? {
+            Value::Object(members) => members,
+            _ => return None,
+        };
+        let account = Self { members };
+        Identity::parse(&account.identity(false).to_string()).ok()?;
+        account.hash().is_some().then_some(account)
+    }
+
+    /// The password's hash, as a PHC text.
+    #[must_use]
+    pub fn hash(&self) -> Option<&str> {
+        self.members.get("password").and_then(Value::as_str)
+    }
+
+    /// Whether its user may not sign in.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.members.get("disabled") == Some(&Value::Bool(true))
+    }
+
+    /// Whom it makes of who signs in.
+    #[must_use]
+    pub fn identity(&self, remember: bool) -> Value {
+        let mut identity = self.members.clone();
+        identity.retain(|name, _| IDENTITY.contains(&name.as_str()));
+        identity.insert("remember".to_owned(), json!(remember));
+        Value::Object(identity)
+    }
+
+    /// The account with another password's hash.
+    #[must_use]
+    pub fn with_hash(&self, hash: &str, now: crate::clock::UnixSeconds) -> String {
+        let mut members = self.members.clone();
+        members.insert("password".to_owned(), json!(hash));
+        members.insert("changed".to_owned(), json!(now.0));
+        Value::Object(members).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_name_however_it_is_typed() {
+        let name = |typed| AccountName::parse(typed).map(|name| name.0);
+        assert_eq!(name(" Alice "), Some("alice".to_owned()));
+        assert_eq!(name("ALICE"), name("alice"));
+        assert_eq!(name("a@b.example"), Some("a@b.example".to_owned()));
+        for nobody in ["", "  ", "a:b", "a\nb", &"x".repeat(129)] {
+            assert_eq!(name(nobody), None);
+        }
+    }
+
+    #[test]
+    fn an_account_is_read_and_shows_nothing_of_itself() {
+        let text =
+            br#"{"user":"alice","email":"a@b.example","password":"$argon2id$x","changed":1}"#;
+        let account = Account::parse(text).unwrap();
+        assert_eq!(account.hash(), Some("$argon2id$x"));
+        assert!(!account.is_disabled());
+        let (identity, remember) = Identity::parse(&account.identity(true).to_string()).unwrap();
+        assert_eq!((identity.user.as_str(), remember), ("alice", true));
+        assert!(!format!("{account:?}").contains("alice"));
+        let changed = account.with_hash("$argon2id$y", crate::clock::UnixSeconds(9));
+        let changed = Account::parse(changed.as_bytes()).unwrap();
+        assert_eq!(changed.hash(), Some("$argon2id$y"));
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"user":"a"}"#,
+            r#"{"user":"","password":"x"}"#,
+        ] {
+            assert!(Account::parse(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What is said to an OpenID provider: the request a browser carries there (OpenID Connect Core
+//! section 3.1.2.1), and those this side makes.
+
+use crate::encoding;
+use crate::sign_in::methods::{ClientAuthentication, Provider};
+use crate::sign_in::transaction::Transaction;
+use crate::store::Outbound;
+
+/// The most bytes of a token endpoint's, or a userinfo endpoint's, answer.
+pub const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// Where a browser is sent to sign in.
+#[must_use]
+pub fn url(endpoint: &str, provider: &Provider, redirect_uri: &str, begun: &Transaction) -> String {
+    let challenge = begun.challenge();
+    let max_age = begun.max_age.map(|age| age.0.to_string());
+    let mut parameters = vec![
+        ("response_type", "code"),
+        ("client_id", &provider.client_id),
+        ("redirect_uri", redirect_uri),
+        ("scope", &provider.scope),
+        ("state", &begun.state),
+        ("nonce", &begun.nonce),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    if let Some(max_age) = &max_age {
+        parameters.push(("max_age", max_age));
+    }
+    with_query(endpoint, &parameters)
+}
+
+/// Where a browser is sent to sign out there too (OpenID Connect RP-Initiated Logout 1.0).
+#[must_use]
+pub fn sign_out_url(
+    endpoint: &str,
+    provider: &Provider,
+    id_token: Option<&str>,
+    return_to: &str,
+    state: &str,
+) -> String {
+    let mut parameters = vec![
+        ("client_id", provider.client_id.as_str()),
+        ("post_logout_redirect_uri", return_to),
+        ("state", state),
+    ];
+    if let Some(id_token) = id_token {
+        parameters.push(("id_token_hint", id_token));
+    }
+    with_query(endpoint, &parameters)
+}
+
+/// Exchanges a code for tokens (RFC 6749 section 4.1.3).
+#[must_use]
+pub fn exchange(
+    endpoint: &str,
+    provider: &Provider,
+    code: &str,
+    redirect_uri: &str,
+    begun: &Transaction,
+) -> Outbound {
+    call(
+        endpoint,
+        provider,
+        &[
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", &begun.verifier),
+        ],
+    )
+}
+
+/// Asks for a new access token (RFC 6749 section 6).
+#[must_use]
+pub fn refresh(endpoint: &str, provider: &Provider, refresh_token: &str) -> Outbound {
+    call(
+        endpoint,
+        provider,
+        &[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+        ],
+    )
+}
+
+/// Asks for more about a user (OpenID Connect Core section 5.3).
+#[must_use]
+pub fn userinfo(endpoint: &str, access_token: &str) -> Outbound {
+    Outbound {
+        url: endpoint.to_owned(),
+        authorization: Some(format!("Bearer {access_token}")),
+        form: None,
+        limit: LARGEST_ANSWER,
+    }
+}
+
+fn call(endpoint: &str, provider: &Provider, parameters: &[(&str, &str)]) -> Outbound {
+    let mut parameters = parameters.to_vec();
+    let secret = provider.client_secret.as_deref();
+    let mut authorization = None;
+    match (secret, provider.authentication) {
+        (Some(secret), ClientAuthentication::Basic) => {
+            // Both are form-encoded first (RFC 6749 section 2.3.1).
+            let pair = format!("{}:{}", escaped(&provider.client_id), escaped(secret));
+            authorization = Some(format!("Basic {}", encoding::base64(pair.as_bytes())));
+        }
+        (Some(secret), ClientAuthentication::Post) => {
+            parameters.push(("client_id", &provider.client_id));
+            parameters.push(("client_secret", secret));
+        }
+        (None, _) => parameters.push(("client_id", &provider.client_id)),
+    }
+    Outbound {
+        url: endpoint.to_owned(),
+        authorization,
+        form: Some(form(&parameters)),
+        limit: LARGEST_ANSWER,
+    }
+}
+
+/// An endpoint may have a query of its own.
+fn with_query(endpoint: &str, parameters: &[(&str, &str)]) -> String {
+    let mark = if endpoint.contains('?') { '&' } else { '?' };
+    format!("{endpoint}{mark}{}", form(parameters))
+}
+
+/// `application/x-www-form-urlencoded`.
+fn form(parameters: &[(&str, &str)]) -> String {
+    let pair = |(name, value): &(&str, &str)| format!("{name}={}", escaped(value));
+    let pairs: Vec<String> = parameters.iter().map(pair).collect();
+    pairs.join("&")
+}
+
+/// Percent-encoded (RFC 3986), all but what never needs to be.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                let digit = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+                escaped.push(digit.to_ascii_uppercase());
+            }
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Seconds, UnixSeconds};
+    use crate::sign_in::methods::{Allow, ClaimNames};
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+
+    fn provider(secret: Option<&str>, authentication: ClientAuthentication) -> Provider {
+        let claim = || "sub".to_owned();
+        Provider {
+            name: "main".to_owned(),
+            title: "Main".to_owned(),
+            issuer: "https://id.example".to_owned(),
+            client_id: "a client".to_owned(),
+            client_secret: secret.map(str::to_owned),
+            authentication,
+            scope: "openid email".to_owned(),
+            claims: ClaimNames {
+                user: claim(),
+                email: claim(),
+                name: claim(),
+                groups: claim(),
+            },
+            userinfo: false,
+            allow: Allow::default(),
+            untyped_logout_tokens: false,
+        }
+    }
+
+    #[test]
+    fn a_browser_is_sent_with_everything_that_binds_the_answer_to_it() {
+        let mut random = ChaCha20Rng::seed_from_u64(1);
+        let now = UnixSeconds(1);
+        let begun = Transaction::begin("main", "/", Some(Seconds(60)), now, &mut random);
+        let provider = provider(None, ClientAuthentication::Basic);
+        let url = url(
+            "https://id.example/a?x=1",
+            &provider,
+            "https://c.example/cb",
+            &begun,
+        );
+        assert!(url.starts_with("https://id.example/a?x=1&response_type=code&client_id=a%20client&redirect_uri=https%3A%2F%2Fc.example%2Fcb&scope=openid%20email&state="), "{url}");
+        for part in [
+            "&nonce=",
+            "&code_challenge=",
+            "&code_challenge_method=S256",
+            "&max_age=60",
+        ] {
+            assert!(url.contains(part), "{url}");
+        }
+        assert!(!url.contains(&begun.verifier));
+    }
+
+    #[test]
+    fn a_client_shows_who_it_is_as_it_was_told_to() {
+        let calls = [
+            (Some("s:c"), ClientAuthentication::Basic),
+            (Some("s:c"), ClientAuthentication::Post),
+            (None, ClientAuthentication::Basic),
+        ]
+        .map(|(secret, how)| refresh("https://id.example/t", &provider(secret, how), "r t"));
+        assert_eq!(
+            calls[0].authorization.as_deref(),
+            Some("Basic YSUyMGNsaWVudDpzJTNBYw==")
+        );
+        let forms = calls.map(|call| call.form.unwrap());
+        assert_eq!(forms[0], "grant_type=refresh_token&refresh_token=r%20t");
+        assert!(forms[1].ends_with("&client_id=a%20client&client_secret=s%3Ac"));
+        assert!(forms[2].ends_with("&client_id=a%20client"));
+    }
+}

@@ -1,0 +1,214 @@
+//! An issuer's public keys (RFC 7517): which of them may have signed a token.
+//!
+//! A key that is unfit is passed over: one bad key beside a good one must not keep everybody out.
+
+use serde_json::{Map, Value};
+
+use crate::encoding;
+use crate::sign_in::jws::{Algorithm, Unverified};
+
+/// The most bytes of a key set.
+pub const LARGEST: usize = 256 * 1024;
+
+/// The most keys of a set that are looked at; nobody publishes more than a few.
+const MOST: usize = 64;
+
+/// The most keys that are tried on a token: those of a set may share a name, or have none.
+const MOST_TRIED: usize = 4;
+
+/// The shortest RSA modulus (RFC 7518 section 3.3).
+const SHORTEST_MODULUS: usize = 2_048 / 8;
+
+/// The keys of an issuer that are fit for use.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeySet(Vec<Key>);
+
+/// A public key.
+#[derive(Clone, Debug, PartialEq)]
+struct Key {
+    id: Option<String>,
+    /// What it must be used with, if it says so.
+    algorithm: Option<Algorithm>,
+    kind: Kind,
+    /// As JSON, with nothing but what makes it a key.
+    jwk: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Rsa,
+    P256,
+    Ed25519,
+}
+
+impl KeySet {
+    /// Reads `{"keys": […]}`; none if it is no key set at all.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let set: Value = serde_json::from_str(text).ok()?;
+        let keys = set.get("keys")?.as_array()?;
+        let fit = keys.iter().take(MOST).filter_map(Key::read);
+        Some(Self(fit.collect()))
+    }
+
+    /// The keys, as JSON, that may have signed a token: of its key id, if it names one, and for its
+    /// algorithm.
+    #[must_use]
+    pub fn candidates(&self, token: &Unverified) -> Vec<&str> {
+        let fits = |key: &&Key| {
+            let is_named = token.key_id.is_none() || key.id == token.key_id;
+            let is_for_it = key
+                .algorithm
+                .is_none_or(|algorithm| algorithm == token.algorithm);
+            is_named && is_for_it && key.kind.signs(token.algorithm)
+        };
+        let fitting = self.0.iter().filter(fits);
+        fitting
+            .take(MOST_TRIED)
+            .map(|key| key.jwk.as_str())
+            .collect()
+    }
+}
+
+impl Kind {
+    fn signs(self, algorithm: Algorithm) -> bool {
+        match algorithm {
+            Algorithm::Rs256 | Algorithm::Ps256 => self == Self::Rsa,
+            Algorithm::Es256 => self == Self::P256,
+            Algorithm::EdDsa => self == Self::Ed25519,
+        }
+    }
+}
+
+impl Key {
+    fn read(value: &Value) -> Option<Self> {
+        let text = |name: &str| value.get(name).and_then(Value::as_str);
+        // A private key in public has been everybody's.
+        let is_secret = value.get("d").is_some() || value.get("k").is_some();
+        let is_for_signing = text("use").is_none_or(|usage| usage == "sig");
+        if is_secret || !is_for_signing {
+            return None;
+        }
+        let bytes = |name: &str| text(name).and_then(encoding::from_base64url);
+        let (kind, members) = match (text("kty")?, text("crv")) {
+            ("RSA", _) => {
+                let modulus = bytes("n")?;
+                let length = modulus.iter().skip_while(|byte| **byte == 0).count();
+                if length < SHORTEST_MODULUS || bytes("e")?.len() > 4 {
+                    return None;
+                }
+                (Kind::Rsa, ["kty", "n", "e"].as_slice())
+            }
+            // Whether the point is on the curve is found out when the key is imported.
+            ("EC", Some("P-256")) => (Kind::P256, ["kty", "crv", "x", "y"].as_slice()),
+            ("OKP", Some("Ed25519")) => (Kind::Ed25519, ["kty", "crv", "x"].as_slice()),
+            _ => return None,
+        };
+        let mut jwk = Map::new();
+        for name in members {
+            jwk.insert((*name).to_owned(), Value::from(text(name)?));
+        }
+        let algorithm = match text("alg") {
+            None => None,
+            Some(name) => Some(Algorithm::parse(name)?),
+        };
+        Some(Self {
+            id: text("kid").map(str::to_owned),
+            algorithm,
+            kind,
+            jwk: Value::Object(jwk).to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rsa(kid: &str, bytes: usize) -> Value {
+        json!({ "kty": "RSA", "kid": kid, "n": encoding::base64url(&vec![0xff; bytes]), "e": "AQAB" })
+    }
+
+    fn token(algorithm: Algorithm, kid: Option<&str>) -> Unverified {
+        Unverified {
+            algorithm,
+            key_id: kid.map(str::to_owned),
+            kind: None,
+            claims: Map::new(),
+            input: String::new(),
+            signature: String::new(),
+        }
+    }
+
+    fn set(keys: &Value) -> KeySet {
+        KeySet::parse(&json!({ "keys": keys }).to_string()).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_name_and_kind() {
+        let ec =
+            json!({ "kty": "EC", "crv": "P-256", "kid": "b", "x": "eA", "y": "eQ", "use": "sig" });
+        let keys = set(&json!([rsa("a", 256), ec]));
+        let found = |algorithm, kid| keys.candidates(&token(algorithm, kid)).len();
+        assert_eq!(found(Algorithm::Rs256, Some("a")), 1);
+        assert_eq!(found(Algorithm::Rs256, None), 1);
+        assert_eq!(found(Algorithm::Es256, Some("b")), 1);
+        assert_eq!(found(Algorithm::Es256, Some("a")), 0, "another kind");
+        assert_eq!(found(Algorithm::Rs256, Some("c")), 0);
+    }
+
+    #[test]
+    fn unfit_keys_are_passed_over_and_a_good_one_beside_them_is_used() {
+        let mut private = rsa("a", 256);
+        private["d"] = json!("AQ");
+        let mut encrypting = rsa("a", 256);
+        encrypting["use"] = json!("enc");
+        let mut other = rsa("a", 256);
+        other["alg"] = json!("RS512");
+        let symmetric = json!({ "kty": "oct", "kid": "a", "k": "c2VjcmV0" });
+        let rubbish = json!({ "kty": "RSA", "kid": "a", "n": "!", "e": 1 });
+        let bad = [
+            private,
+            encrypting,
+            other,
+            symmetric,
+            rubbish,
+            rsa("a", 64),
+            json!("x"),
+        ];
+        assert_eq!(set(&json!(bad)), KeySet::default());
+        let mut keys = bad.to_vec();
+        keys.push(rsa("a", 256));
+        let keys = set(&json!(keys));
+        let found = keys.candidates(&token(Algorithm::Rs256, Some("a")));
+        assert_eq!(found.len(), 1);
+        assert!(!found[0].contains("\"d\""));
+    }
+
+    #[test]
+    fn a_key_that_says_for_what_it_is_serves_nothing_else() {
+        let mut key = rsa("a", 256);
+        key["alg"] = json!("PS256");
+        let keys = set(&json!([key]));
+        assert_eq!(
+            keys.candidates(&token(Algorithm::Rs256, Some("a"))).len(),
+            0
+        );
+        assert_eq!(
+            keys.candidates(&token(Algorithm::Ps256, Some("a"))).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn keys_of_the_same_name_are_all_tried_but_not_any_number() {
+        let keys = set(&json!(vec![rsa("a", 256); 50]));
+        assert_eq!(
+            keys.candidates(&token(Algorithm::Rs256, Some("a"))).len(),
+            MOST_TRIED
+        );
+        assert_eq!(KeySet::parse("[]"), None);
+        assert_eq!(KeySet::parse("<html>"), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! What an OpenID provider publishes of itself (OpenID Connect Discovery 1.0).
+
+use serde_json::Value;
+
+use crate::inbound::request::Location;
+
+/// The most bytes of a discovery document.
+pub const LARGEST: usize = 64 * 1024;
+
+/// What of it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Where people sign in.
+    pub authorization_endpoint: String,
+    /// Where a code is exchanged.
+    pub token_endpoint: String,
+    /// Where its keys are.
+    pub jwks_uri: String,
+    /// Where more is said of a user.
+    pub userinfo_endpoint: Option<String>,
+    /// Where people sign out.
+    pub end_session_endpoint: Option<String>,
+    /// It says with every answer who it is (RFC 9207).
+    pub names_itself: bool,
+}
+
+/// Why a discovery document is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadMetadata(pub &'static str);
+
+/// Where an issuer's discovery document is.
+#[must_use]
+pub fn discovery_url(issuer: &str) -> String {
+    let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
+    format!("{issuer}/.well-known/openid-configuration")
+}
+
+/// Whether what is sent there cannot be read on the way: https, or this very machine.
+#[must_use]
+pub fn is_confidential(url: &str) -> bool {
+    let with_path = format!("{url}/");
+    let location = Location::parse(&with_path);
+    !url.contains(['\n', '\t', ' ', '\\'])
+        && !url.contains('@')
+        && location
+            .is_some_and(|location| location.scheme == "https" || location.is_plain_loopback())
+}
+
+impl Metadata {
+    /// Reads the document of `issuer`.
+    ///
+    /// # Errors
+    /// [`BadMetadata`].
+    pub fn parse(text: &str, issuer: &str) -> Result<Self, BadMetadata> {
+        let document: Value =
+            serde_json::from_str(text).map_err(|_| BadMetadata("it is not JSON"))?;
+        let text = |name: &str| document.get(name).and_then(Value::as_str);
+        // Section 4.3: exactly the same, or anybody could speak for anybody.
+        if text("issuer") != Some(issuer) {
+            return Err(BadMetadata("it is another issuer's"));
+        }
+        let endpoint = |name: &str| match text(name) {
+            Some(url) if !is_confidential(url) => {
+                Err(BadMetadata("an endpoint of it is not https"))
+            }
+            url => Ok(url.map(str::to_owned)),
+        };
+        let needed = |name: &str| endpoint(name)?.ok_or(BadMetadata("an endpoint is missing"));
+        Ok(Self {
+            authorization_endpoint: needed("authorization_endpoint")?,
+            token_endpoint: needed("token_endpoint")?,
+            jwks_uri: needed("jwks_uri")?,
+            userinfo_endpoint: endpoint("userinfo_endpoint")?,
+            end_session_endpoint: endpoint("end_session_endpoint")?,
+            names_itself: document.get("authorization_response_iss_parameter_supported")
+                == Some(&Value::Bool(true)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document() -> Value {
+        json!({
+            "issuer": "https://id.example",
+            "authorization_endpoint": "https://id.example/auth",
+            "token_endpoint": "https://id.example/token",
+            "jwks_uri": "https://id.example/jwks",
+            "authorization_response_iss_parameter_supported": true,
+        })
+    }
+
+    #[test]
+    fn a_document_of_the_issuer_is_read() {
+        let read = Metadata::parse(&document().to_string(), "https://id.example").unwrap();
+        assert!(read.names_itself);
+        assert_eq!(read.end_session_endpoint, None);
+        assert_eq!(
+            discovery_url("https://id.example/realms/a/"),
+            "https://id.example/realms/a/.well-known/openid-configuration"
+        );
+    }
+
+    #[test]
+    fn another_issuers_and_one_that_leads_into_the_open_are_refused() {
+        for (name, value) in [
+            ("issuer", json!("https://id.example/")),
+            ("issuer", json!("https://evil.example")),
+            ("token_endpoint", json!("http://id.example/token")),
+            ("token_endpoint", json!("https://user@id.example/token")),
+            ("jwks_uri", json!("file:///etc/passwd")),
+            ("authorization_endpoint", Value::Null),
+            ("end_session_endpoint", json!("javascript:alert(1)")),
+        ] {
+            let mut document = document();
+            document[name] = value;
+            assert!(
+                Metadata::parse(&document.to_string(), "https://id.example").is_err(),
+                "{name}"
+            );
+        }
+        assert!(Metadata::parse("<html>", "https://id.example").is_err());
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        assert!(is_confidential("http://127.0.0.1:8080/x"));
+        assert!(is_confidential("http://localhost:1"));
+        assert!(!is_confidential("http://10.0.0.1/"));
+        assert!(!is_confidential("http://localhost.evil.example/"));
+    }
+}

@@ -1,0 +1,170 @@
+//! A sign-in that is under way at a provider: what the browser keeps until it comes back.
+//!
+//! Each has a cookie of its own, named after its `state`: several tabs may be signing in at once.
+//! `state`, `nonce` and PKCE verifier (RFC 7636) are 128 and 256 random bits; only the browser that
+//! began can finish (RFC 9700 section 4.7).
+
+use rand_chacha::rand_core::Rng;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::{Seconds, UnixSeconds};
+use crate::encoding;
+use crate::keys::KeyRing;
+use crate::sign_in::sealed;
+
+/// How long a sign-in may take.
+pub const LONGEST: Seconds = Seconds(600);
+
+/// What its cookie is sealed for.
+const PURPOSE: &str = "login";
+
+/// So many characters of the state name the cookie.
+const NAME_CHARACTERS: usize = 8;
+
+/// A sign-in under way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Comes back with the answer.
+    pub state: String,
+    /// Comes back in the ID token.
+    pub nonce: String,
+    /// Shows that who exchanges the code has begun the sign-in.
+    pub verifier: String,
+    /// At which provider.
+    pub provider: String,
+    /// Where the visitor goes then.
+    pub return_to: String,
+    /// How old the proof may be, if that was asked for.
+    pub max_age: Option<Seconds>,
+    /// When it began.
+    pub began: UnixSeconds,
+}
+
+impl Transaction {
+    /// Begins one.
+    pub fn begin(
+        provider: &str,
+        return_to: &str,
+        max_age: Option<Seconds>,
+        now: UnixSeconds,
+        random: &mut impl Rng,
+    ) -> Self {
+        let mut draw = |bytes: &mut [u8]| {
+            random.fill_bytes(bytes);
+            encoding::base64url(bytes)
+        };
+        Self {
+            state: draw(&mut [0; 16]),
+            nonce: draw(&mut [0; 16]),
+            verifier: draw(&mut [0; 32]),
+            provider: provider.to_owned(),
+            return_to: return_to.to_owned(),
+            max_age,
+            began: now,
+        }
+    }
+
+    /// What is told of the verifier beforehand (method S256).
+    #[must_use]
+    pub fn challenge(&self) -> String {
+        encoding::base64url(&Sha256::digest(self.verifier.as_bytes()))
+    }
+
+    /// The cookie's value.
+    #[must_use]
+    pub fn seal(&self, keys: &KeyRing, random: &mut impl Rng) -> Option<String> {
+        let text = json!([
+            self.state,
+            self.nonce,
+            self.verifier,
+            self.provider,
+            self.return_to,
+            self.max_age.map(|age| age.0),
+            self.began.0,
+        ]);
+        sealed::seal(&text.to_string(), PURPOSE, keys, random)
+    }
+
+    /// The counterpart of [`Transaction::seal`], of one that has not run out and belongs to `state`.
+    #[must_use]
+    pub fn open(cookie: &str, state: &str, keys: &KeyRing, now: UnixSeconds) -> Option<Self> {
+        let text = sealed::open(cookie, PURPOSE, keys)?;
+        let fields: Value = serde_json::from_str(&text).ok()?;
+        let text = |at: usize| fields.get(at).and_then(Value::as_str).map(str::to_owned);
+        let transaction = Self {
+            state: text(0)?,
+            nonce: text(1)?,
+            verifier: text(2)?,
+            provider: text(3)?,
+            return_to: text(4)?,
+            max_age: fields.get(5).and_then(Value::as_u64).map(Seconds),
+            began: UnixSeconds(fields.get(6)?.as_u64()?),
+        };
+        let is_in_time = now.since(transaction.began) <= LONGEST;
+        (is_in_time && transaction.state == state).then_some(transaction)
+    }
+
+    /// What follows the session cookie's name in that of this sign-in's.
+    #[must_use]
+    pub fn cookie_suffix(state: &str) -> Option<&str> {
+        let suffix = state.get(..NAME_CHARACTERS)?;
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        suffix.bytes().all(is_plain).then_some(suffix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::DeploymentKeys;
+    use crate::tenant_id::TenantId;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+
+    const NOW: UnixSeconds = UnixSeconds(1_000);
+
+    fn keys() -> KeyRing {
+        let keys = DeploymentKeys::parse(&encoding::base64url(&[1; 32])).unwrap();
+        KeyRing::derive(&keys, &TenantId::parse("a").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_sign_in_comes_back_to_whom_it_belongs_and_in_time() {
+        let mut random = ChaCha20Rng::seed_from_u64(1);
+        let begun = Transaction::begin("main", "/x", Some(Seconds(5)), NOW, &mut random);
+        let cookie = begun.seal(&keys(), &mut random).unwrap();
+        let open = |state: &str, at| Transaction::open(&cookie, state, &keys(), UnixSeconds(at));
+        assert!(open(&begun.state, 1_600) == Some(begun.clone()));
+        assert!(open(&begun.state, 1_601).is_none());
+        assert!(open("other", 1_000).is_none());
+        assert!(!cookie.contains(&begun.verifier));
+    }
+
+    #[test]
+    fn the_challenge_is_that_of_the_standard() {
+        // RFC 7636 appendix B.
+        let mut random = ChaCha20Rng::seed_from_u64(1);
+        let mut begun = Transaction::begin("main", "/", None, NOW, &mut random);
+        begun.verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned();
+        assert_eq!(
+            begun.challenge(),
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
+    }
+
+    #[test]
+    fn no_two_are_alike() {
+        let mut random = ChaCha20Rng::seed_from_u64(1);
+        let one = Transaction::begin("main", "/", None, NOW, &mut random);
+        let other = Transaction::begin("main", "/", None, NOW, &mut random);
+        assert!(one.state != other.state && one.nonce != other.nonce);
+        assert_ne!(one.state, one.nonce);
+        assert_eq!(
+            Transaction::cookie_suffix(&one.state).map(str::len),
+            Some(8)
+        );
+        assert_eq!(Transaction::cookie_suffix("short"), None);
+        assert_eq!(Transaction::cookie_suffix("a=b;c=d1"), None);
+    }
+}

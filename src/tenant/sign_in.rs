@@ -1,0 +1,102 @@
+//! How a tenant's visitors sign in: from what is written of it.
+
+use super::from_document::{Faults, OWN_SECRETS};
+use crate::document::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
+use crate::secrets::{Secrets, binding};
+use crate::sign_in::methods::{Allow, ClaimNames, Issuer, Methods, Provider};
+use crate::tenant_id::TenantId;
+
+/// What a provider is asked for unless something is said.
+const SCOPES: &str = "openid email profile";
+
+/// Without it there is no ID token (OpenID Connect Core section 3.1.2.1).
+const OPENID: &str = "openid";
+
+pub(super) fn methods(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Methods {
+    let written = &document.login.methods;
+    let mut oidc: Vec<Provider> = Vec::new();
+    for (at, entry) in written.oidc.iter().enumerate() {
+        let path = format!("login.methods.oidc[{at}]");
+        let name = entry.name.0.to_ascii_lowercase();
+        if oidc.iter().any(|other| other.name == name) {
+            faults.add(&path, format!("two providers are named {name:?}"));
+        }
+        let secret = secret(entry, &document.id, secrets, &path, faults);
+        oidc.push(provider(entry, name, secret));
+    }
+    Methods {
+        password: written.password,
+        oidc,
+        token: written.token.iter().map(issuer).collect(),
+    }
+}
+
+fn secret(
+    entry: &OidcProvider,
+    tenant: &TenantId,
+    secrets: &Secrets,
+    path: &str,
+    faults: &mut Faults,
+) -> Option<String> {
+    let name = entry.client_secret.as_ref()?.0.strip_prefix("secret:")?;
+    let value = secrets.of_tenant(tenant, name);
+    if value.is_none() || OWN_SECRETS.contains(&name) {
+        faults.add(
+            &format!("{path}.client_secret"),
+            format!(
+                "there is no such secret; set it with: npx wrangler secret put {}",
+                binding(tenant, "<NAME>")
+            ),
+        );
+    }
+    value.map(str::to_owned)
+}
+
+fn provider(entry: &OidcProvider, name: String, client_secret: Option<String>) -> Provider {
+    let mut scope = entry.scopes.join(" ");
+    if scope.is_empty() {
+        SCOPES.clone_into(&mut scope);
+    } else if !entry.scopes.iter().any(|one| one == OPENID) {
+        scope = format!("{OPENID} {scope}");
+    }
+    Provider {
+        title: entry.title.clone().unwrap_or_else(|| name.clone()),
+        name,
+        issuer: entry.issuer.0.clone(),
+        client_id: entry.client_id.clone(),
+        client_secret,
+        authentication: entry.token_auth,
+        scope,
+        claims: claims(&entry.claims),
+        userinfo: entry.userinfo,
+        allow: allow(&entry.allow),
+        untyped_logout_tokens: entry.untyped_logout_tokens,
+    }
+}
+
+fn issuer(entry: &TokenIssuer) -> Issuer {
+    Issuer {
+        issuer: entry.issuer.0.clone(),
+        audience: entry.audience.clone(),
+        jwks_uri: entry.jwks_uri.as_ref().map(ToString::to_string),
+        claims: claims(&entry.claims),
+        allow: allow(&entry.allow),
+        longest: entry.longest,
+    }
+}
+
+fn claims(names: &Claims) -> ClaimNames {
+    ClaimNames {
+        user: names.user.clone(),
+        email: names.email.clone(),
+        name: names.name.clone(),
+        groups: names.groups.clone(),
+    }
+}
+
+fn allow(allowed: &AllowedUsers) -> Allow {
+    Allow {
+        email_domains: allowed.email_domains.clone(),
+        groups: allowed.groups.clone(),
+    }
+}

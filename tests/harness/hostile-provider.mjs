@@ -1,0 +1,439 @@
+/**
+ * A provider that says whatever a test wants: any number of issuers on one port, each with answers and
+ * tokens that can be altered one by one. Unaltered it is a sound provider with one user.
+ */
+import { createHmac, generateKeyPairSync, randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { CompactSign, exportJWK, exportSPKI, generateKeyPair } from "jose";
+import { listen } from "./ports.mjs";
+
+/** @typedef {Record<string, any>} Claims */
+/** @typedef {"discovery" | "jwks" | "authorize" | "token" | "userinfo" | "elsewhere"} Route */
+
+/**
+ * @typedef {object} Answer
+ * @property {number} [status]
+ * @property {Record<string, string>} [headers]
+ * @property {unknown} [body] bytes or text as they are, anything else as JSON
+ * @property {number} [delayMs]
+ * @property {"hang" | "reset"} [instead] it never comes
+ */
+
+/**
+ * A request of somebody.
+ * @typedef {object} Asked
+ * @property {Route} route
+ * @property {URLSearchParams} query
+ * @property {URLSearchParams} form
+ * @property {import("node:http").IncomingHttpHeaders} headers
+ */
+
+/**
+ * @typedef {object} SigningKey
+ * @property {CryptoKey} privateKey
+ * @property {CryptoKey} publicKey
+ * @property {string} alg
+ */
+
+/** @param {string} alg @returns {Promise<SigningKey>} */
+async function generate(alg) {
+  return { ...(await generateKeyPair(alg, { extractable: true })), alg };
+}
+
+/** Every issuer signs with the first; somebody else has the second. */
+export const KEYS = {
+  own: await generate("RS256"),
+  foreign: await generate("RS256"),
+  elliptic: await generate("ES256"),
+};
+
+/**
+ * A key as issuers publish it.
+ * @param {SigningKey} key
+ * @param {Record<string, unknown>} [more]
+ */
+export async function published({ publicKey, alg }, more = {}) {
+  return { ...(await exportJWK(publicKey)), use: "sig", alg, kid: "k1", ...more };
+}
+
+export class HostileProvider {
+  /** @type {Map<string, Issuer>} */
+  #issuers = new Map();
+  #server = createServer((request, reply) => void this.#serve(request, reply));
+  #port = 0;
+
+  /** @param {{ after: (fn: () => Promise<void>) => void }} t */
+  static async start(t) {
+    const provider = new HostileProvider();
+    provider.#port = await listen(provider.#server);
+    t.after(() => provider.stop());
+    return provider;
+  }
+
+  async stop() {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** Another issuer, that nobody knows anything of yet. */
+  issuer() {
+    const name = `issuer${this.#issuers.size}`;
+    const issuer = new Issuer(`http://127.0.0.1:${this.#port}/${name}`);
+    this.#issuers.set(name, issuer);
+    return issuer;
+  }
+
+  /**
+   * @param {import("node:http").IncomingMessage} request
+   * @param {import("node:http").ServerResponse} reply
+   */
+  async #serve(request, reply) {
+    const url = new URL(request.url ?? "/", `http://127.0.0.1:${this.#port}`);
+    const [, name, ...rest] = url.pathname.split("/");
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    const issuer = this.#issuers.get(name);
+    if (!issuer) return void reply.writeHead(404).end();
+    const route = ROUTES[rest.join("/")] ?? "elsewhere";
+    const form = new URLSearchParams(body);
+    const asked = { route, query: url.searchParams, form, headers: request.headers };
+    const answer = await issuer.answer(asked);
+    if (answer.delayMs) await pause(answer.delayMs);
+    if (answer.instead === "hang") return;
+    if (answer.instead === "reset") return void request.socket.resetAndDestroy();
+    const isRaw = typeof answer.body === "string" || Buffer.isBuffer(answer.body);
+    const type = { "content-type": "application/json" };
+    reply.writeHead(answer.status ?? 200, { ...type, ...answer.headers });
+    reply.end(isRaw ? answer.body : JSON.stringify(answer.body));
+  }
+}
+
+/** @type {Record<string, Route>} */
+const ROUTES = {
+  ".well-known/openid-configuration": "discovery",
+  jwks: "jwks",
+  authorize: "authorize",
+  token: "token",
+  userinfo: "userinfo",
+};
+
+export class Issuer {
+  /** Every request it got. @type {Asked[]} */
+  requests = [];
+  /** The nonce of each code. @type {Map<string, string>} */
+  #nonces = new Map();
+
+  /** @param {string} url its issuer identifier */
+  constructor(url) {
+    this.url = url;
+    this.behave();
+  }
+
+  /** A sound provider from now on. */
+  behave() {
+    /** What it answers instead of, or besides, the usual. @type {Partial<Record<Route, Answer>>} */
+    this.answers = {};
+    /** What the way back to the site says. @type {(query: URLSearchParams) => void} */
+    this.returning = () => {};
+    /** What an ID token says. @type {(claims: Claims) => Claims} */
+    this.claims = (claims) => claims;
+    /** How it becomes a token. @type {(claims: Claims) => string | Promise<string>} */
+    this.sign = (claims) => sign(claims);
+  }
+
+  /** @param {Route} route */
+  count(route) {
+    return this.requests.filter((asked) => asked.route === route).length;
+  }
+
+  /** Where it is told to send people. */
+  get elsewhere() {
+    return `${this.url}/elsewhere`;
+  }
+
+  /**
+   * Claims that every kind of token has.
+   * @param {string} audience
+   * @param {Claims} [more]
+   * @returns {Claims}
+   */
+  token(audience, more = {}) {
+    const now = Math.floor(Date.now() / 1000);
+    return { iss: this.url, aud: audience, sub: "alice", iat: now, exp: now + 300, ...more };
+  }
+
+  /**
+   * A logout token.
+   * @param {Claims} [more]
+   */
+  logoutToken(more = {}) {
+    return this.token("vestibule", { jti: randomUUID(), events: { [LOGOUT]: {} }, ...more });
+  }
+
+  /** @param {Asked} asked @returns {Promise<Answer>} */
+  async answer(asked) {
+    this.requests.push(asked);
+    const usual = await this.#usual(asked);
+    const altered = this.answers[asked.route];
+    return { ...usual, ...altered, headers: { ...usual.headers, ...altered?.headers } };
+  }
+
+  /** @param {Asked} asked @returns {Promise<Answer>} */
+  async #usual({ route, query, form }) {
+    switch (route) {
+      case "discovery":
+        return { body: this.metadata() };
+      case "jwks":
+        return { body: { keys: [await published(KEYS.own)] } };
+      case "authorize":
+        return { status: 302, headers: { location: this.#wayBack(query) }, body: "" };
+      case "token":
+        return { body: await this.#tokens(form.get("code") ?? "") };
+      case "userinfo":
+        return { body: { sub: "alice", email: "userinfo@alice.example" } };
+      default:
+        // Keys of somebody else, for who can be led to them.
+        return { body: { keys: [await published(KEYS.foreign)] } };
+    }
+  }
+
+  /** What discovery says. */
+  metadata() {
+    return {
+      issuer: this.url,
+      authorization_endpoint: `${this.url}/authorize`,
+      token_endpoint: `${this.url}/token`,
+      userinfo_endpoint: `${this.url}/userinfo`,
+      jwks_uri: `${this.url}/jwks`,
+      end_session_endpoint: `${this.url}/end`,
+      response_types_supported: ["code"],
+      subject_types_supported: ["public"],
+      id_token_signing_alg_values_supported: ["RS256", "ES256"],
+      code_challenge_methods_supported: ["S256"],
+      authorization_response_iss_parameter_supported: true,
+      backchannel_logout_supported: true,
+      backchannel_logout_session_supported: true,
+    };
+  }
+
+  /** @param {URLSearchParams} query */
+  #wayBack(query) {
+    const code = randomUUID();
+    this.#nonces.set(code, query.get("nonce") ?? "");
+    const url = new URL(query.get("redirect_uri") ?? "");
+    const back = new URLSearchParams({ code, state: query.get("state") ?? "", iss: this.url });
+    this.returning(back);
+    url.search = back.toString();
+    return url.href;
+  }
+
+  /** @param {string} code */
+  async #tokens(code) {
+    const nonce = this.#nonces.get(code);
+    const claims = this.token("vestibule", { nonce, sid: code, email: "alice@example.com" });
+    return {
+      access_token: `access-${code}`,
+      token_type: "Bearer",
+      expires_in: 300,
+      id_token: await this.sign(this.claims(claims)),
+    };
+  }
+}
+
+const LOGOUT = "http://schemas.openid.net/event/backchannel-logout";
+
+/**
+ * A JWT.
+ * @param {unknown} claims
+ * @param {{ header?: Record<string, unknown>, key?: SigningKey }} [as]
+ */
+export function sign(claims, { header = {}, key = KEYS.own } = {}) {
+  const payload = new TextEncoder().encode(JSON.stringify(claims));
+  const all = { alg: key.alg, kid: "k1", ...header };
+  const signing = new CompactSign(payload).setProtectedHeader(all);
+  return signing.sign(key.privateKey, { crit: { exp: false, b64: true, x: true } });
+}
+
+/**
+ * A logout token, signed.
+ * @param {Claims} claims
+ * @param {{ header?: Record<string, unknown>, key?: SigningKey }} [as]
+ */
+export function signLogout(claims, { header = {}, key } = {}) {
+  return sign(claims, { header: { typ: "logout+jwt", ...header }, key });
+}
+
+/** @param {unknown} value */
+function encoded(value) {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
+/**
+ * A JWT with a shared secret.
+ * @param {Claims} claims
+ * @param {string | Buffer} secret
+ * @param {Record<string, unknown>} header
+ */
+function hmac(claims, secret, header) {
+  const input = `${encoded({ alg: "HS256", kid: "k1", ...header })}.${encoded(claims)}`;
+  return `${input}.${createHmac("sha256", secret).update(input).digest("base64url")}`;
+}
+
+/** @typedef {(claims: Claims, issuer: Issuer, header: Record<string, unknown>) => string | Promise<string>} Forge */
+
+/**
+ * Tokens that no issuer has made, whatever they say. `header` is what a sound one of that kind has.
+ * @type {[what: string, forge: Forge][]}
+ */
+export const FORGERIES = [
+  [
+    "without a signature, alg none",
+    (claims, _, header) => `${encoded({ alg: "none", ...header })}.${encoded(claims)}.`,
+  ],
+  [
+    "alg none with a signature",
+    async (claims, _, header) => {
+      const [, payload, signature] = (await sign(claims, { header })).split(".");
+      return `${encoded({ alg: "none", kid: "k1", ...header })}.${payload}.${signature}`;
+    },
+  ],
+  [
+    "HS256 with the public key as PEM for a secret",
+    async (claims, _, header) => hmac(claims, await exportSPKI(KEYS.own.publicKey), header),
+  ],
+  [
+    "HS256 with the public key as JWK for a secret",
+    async (claims, _, header) => hmac(claims, JSON.stringify(await published(KEYS.own)), header),
+  ],
+  [
+    "HS256 with the client's secret",
+    (claims, _, header) => hmac(claims, "of a test: 100% + more", header),
+  ],
+  [
+    "of another's key under a known name",
+    (claims, _, header) => sign(claims, { header, key: KEYS.foreign }),
+  ],
+  [
+    "of another's key under an unknown name",
+    (claims, _, header) => sign(claims, { header: { ...header, kid: "k2" }, key: KEYS.foreign }),
+  ],
+  [
+    "of another's key without a name",
+    (claims, _, header) =>
+      sign(claims, { header: { ...header, kid: undefined }, key: KEYS.foreign }),
+  ],
+  [
+    "of another kind of key under a known name",
+    (claims, _, header) => sign(claims, { header, key: KEYS.elliptic }),
+  ],
+  [
+    "that says where its keys are (jku)",
+    (claims, { elsewhere }, header) =>
+      sign(claims, { header: { ...header, jku: elsewhere }, key: KEYS.foreign }),
+  ],
+  [
+    "that says where its certificate is (x5u)",
+    (claims, { elsewhere }, header) =>
+      sign(claims, { header: { ...header, x5u: elsewhere }, key: KEYS.foreign }),
+  ],
+  [
+    "that brings its key along (jwk)",
+    async (claims, _, header) =>
+      sign(claims, {
+        header: { ...header, jwk: await published(KEYS.foreign) },
+        key: KEYS.foreign,
+      }),
+  ],
+  [
+    "with something critical that nobody understands (crit)",
+    (claims, _, header) => sign(claims, { header: { ...header, crit: ["x"], x: 1 } }),
+  ],
+  [
+    "that is signed as it is, not encoded (b64)",
+    (claims, _, header) => sign(claims, { header: { ...header, b64: true, crit: ["b64"] } }),
+  ],
+  [
+    "of another kind (typ)",
+    (claims, _, header) => sign(claims, { header: { ...header, typ: "secevent+jwt" } }),
+  ],
+  [
+    "whose name of the key is no text (kid)",
+    async (claims, _, header) => {
+      const [, payload, signature] = (await sign(claims, { header })).split(".");
+      return `${encoded({ alg: "RS256", ...header, kid: ["k1"] })}.${payload}.${signature}`;
+    },
+  ],
+  ["in five parts", async (claims, _, header) => `${await sign(claims, { header })}.a.b`],
+  [
+    "with one bit of what is signed turned",
+    async (claims, _, header) => {
+      const [head, , signature] = (await sign(claims, { header })).split(".");
+      return `${head}.${encoded({ ...claims, admin: true })}.${signature}`;
+    },
+  ],
+  [
+    "with an empty signature",
+    async (claims, _, header) => (await sign(claims, { header })).replace(/[^.]*$/, ""),
+  ],
+  ["whose claims are no object", (_, __, header) => sign([1], { header })],
+  ["that is no token", () => "no token"],
+];
+
+const now = () => Math.floor(Date.now() / 1000);
+
+/**
+ * Well signed tokens that say what must not be believed.
+ * @type {[what: string, alter: (claims: Claims) => Claims][]}
+ */
+export const FALSEHOODS = [
+  ["exp as a text", (claims) => ({ ...claims, exp: `${claims.exp}` })],
+  ["exp as a fraction", (claims) => ({ ...claims, exp: claims.exp + 0.5 })],
+  ["exp as null", (claims) => ({ ...claims, exp: null })],
+  ["exp as a list", (claims) => ({ ...claims, exp: [claims.exp] })],
+  ["exp as true", (claims) => ({ ...claims, exp: true })],
+  ["exp below zero", (claims) => ({ ...claims, exp: -1 })],
+  ["no exp", ({ exp: _, ...claims }) => claims],
+  ["exp in the past", (claims) => ({ ...claims, exp: now() - 120, iat: now() - 300 })],
+  ["nbf in the future", (claims) => ({ ...claims, nbf: now() + 200 })],
+  ["nbf as a text", (claims) => ({ ...claims, nbf: `${now()}` })],
+  ["iat in the future", (claims) => ({ ...claims, iat: now() + 200, exp: now() + 500 })],
+  ["iat as a text", (claims) => ({ ...claims, iat: `${claims.iat}` })],
+  ["no iat", ({ iat: _, ...claims }) => claims],
+  ["another audience", (claims) => ({ ...claims, aud: "somebody" })],
+  ["no audience", ({ aud: _, ...claims }) => claims],
+  ["an empty list of audiences", (claims) => ({ ...claims, aud: [] })],
+  ["several audiences and no azp", (claims) => ({ ...claims, aud: [claims.aud, "somebody"] })],
+  ["another's azp", (claims) => ({ ...claims, aud: [claims.aud, "b"], azp: "b" })],
+  ["another issuer", (claims) => ({ ...claims, iss: "https://id.example" })],
+  ["an issuer with a slash behind", (claims) => ({ ...claims, iss: `${claims.iss}/` })],
+  ["an issuer in a list", (claims) => ({ ...claims, iss: [claims.iss] })],
+  ["no issuer", ({ iss: _, ...claims }) => claims],
+];
+
+/**
+ * The same of whom a token is about.
+ * @type {typeof FALSEHOODS}
+ */
+export const NOBODIES = [
+  ["an empty sub", (claims) => ({ ...claims, sub: "" })],
+  ["a sub of 300 characters", (claims) => ({ ...claims, sub: "x".repeat(300) })],
+  ["a sub that is a number", (claims) => ({ ...claims, sub: 7 })],
+  ["no sub", ({ sub: _, ...claims }) => claims],
+];
+
+/** Keys that are no good, to stand beside a good one. */
+export async function unfitKeys() {
+  const short = generateKeyPairSync("rsa", { modulusLength: 512 }).publicKey;
+  const point = await published(KEYS.elliptic);
+  return /** @type {[string, Record<string, unknown>][]} */ ([
+    ["another key of the same name", await published(KEYS.foreign)],
+    ["an RSA key of 512 bits", { ...short.export({ format: "jwk" }), kid: "k1", alg: "RS256" }],
+    ["a point that is not on its curve", { ...point, y: point.x }],
+    ["a private key", { ...(await exportJWK(KEYS.foreign.privateKey)), kid: "k1" }],
+    ["a shared secret", { kty: "oct", k: "c2VjcmV0", kid: "k1", alg: "HS256" }],
+    ["a key for encryption", await published(KEYS.foreign, { use: "enc" })],
+    ["a key that cannot be read", { kty: "RSA", n: "*", e: 1, kid: "k1" }],
+    ["a key of a kind to come", { kty: "LATTICE", crv: ["x"], kid: "k1" }],
+  ]);
+}

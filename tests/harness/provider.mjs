@@ -1,0 +1,357 @@
+/**
+ * A certified OpenID provider on loopback, in the test's process. Its own pages are replaced by ones
+ * that need no reading: who signs in is said in a header, so that a script can be the person.
+ */
+import { generateKeyPairSync } from "node:crypto";
+import { createServer, request as httpRequest } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+// @ts-expect-error: it brings no types.
+import OidcProvider from "oidc-provider";
+import { freePort, listen } from "./ports.mjs";
+
+/** The request header in which a scripted browser says whom it signs in as. */
+export const SIGN_IN_AS = "x-sign-in-as";
+
+/** In place of an account: the person says no. */
+export const DENY = "deny";
+
+/** @typedef {{ email?: string, name?: string, groups?: string[] }} Account */
+
+/**
+ * @typedef {object} Client
+ * @property {string} client_id
+ * @property {string} client_secret
+ * @property {string[]} redirect_uris
+ * @property {string[]} [post_logout_redirect_uris]
+ * @property {string} [backchannel_logout_uri]
+ */
+
+/**
+ * How the token endpoint behaves, if not as it should.
+ * @typedef {object} TokenMood
+ * @property {number} [delayMs] it is slow
+ * @property {number} [status] it answers with this and does nothing
+ * @property {boolean} [isLost] it does everything, and its answer never arrives
+ */
+
+/** @typedef {import("node:http").IncomingMessage} Message */
+/** @typedef {import("node:http").ServerResponse} Reply */
+
+/**
+ * @typedef {object} Options
+ * @property {Client[]} [clients]
+ * @property {Record<string, Account>} [accounts] by `sub`
+ */
+
+/** What the library would like to say about every provider that is not for production. */
+const QUIET = /^oidc-provider (NOTICE|WARNING): /;
+
+export class Provider {
+  /** @type {Record<string, Account>} */
+  accounts;
+  /** How long an access token given from now on is good for. */
+  accessTokenSeconds = 3600;
+  /** @type {TokenMood} */
+  tokenMood = {};
+  /** What came of each word of a sign-out that was sent to a client. @type {number[]} */
+  toldOfSignOut = [];
+  port = 0;
+  #clients;
+  #keys = [freshKey()];
+  /** @type {Map<string, any>} everything it remembers */
+  #memory = new Map();
+  /** @type {Map<string, number>} */
+  #counts = new Map();
+  /** @type {any} */
+  #oidc;
+  #server = createServer((request, reply) => void this.#serve(request, reply));
+
+  /** @param {Options} options */
+  constructor({ clients = [], accounts = {} }) {
+    this.#clients = clients;
+    this.accounts = accounts;
+  }
+
+  /**
+   * Starts a provider that is stopped when the test ends.
+   * @param {{ after: (fn: () => Promise<void>) => void }} t
+   * @param {Options} [options]
+   */
+  static async start(t, options = {}) {
+    const provider = new Provider(options);
+    t.after(() => provider.stop());
+    await provider.run();
+    return provider;
+  }
+
+  /** Its issuer identifier. */
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async run() {
+    this.port ||= await freePort();
+    this.#build();
+    await listen(this.#server, this.port);
+  }
+
+  /** Stops listening and cuts every connection. It remembers everything, and can `run` again. */
+  async stop() {
+    this.#server.closeAllConnections();
+    if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** The same provider after a crash: it knows its accounts, clients and keys, and nothing else. */
+  async restart() {
+    await this.stop();
+    this.#memory.clear();
+    await this.run();
+  }
+
+  /** Clients that are known from now on. @param {Client[]} clients */
+  register(...clients) {
+    this.#clients.push(...clients);
+    this.#build();
+  }
+
+  /** Signs with another key from now on; the old one is gone at once. */
+  rotateKeys() {
+    this.#keys = [freshKey()];
+    this.#build();
+  }
+
+  /** How many requests a path got: `/token`, `/jwks`, `/auth`, `/me`. @param {string} path */
+  counted(path) {
+    return this.#counts.get(path) ?? 0;
+  }
+
+  /** Whether an access token is one of its own, and good. @param {string} token */
+  async accepts(token) {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await fetch(`${this.url}/me`, { headers })).status === 200;
+  }
+
+  #build() {
+    const { warn, info } = console;
+    const mute =
+      (/** @type {typeof warn} */ say) =>
+      (/** @type {any[]} */ ...words) =>
+        QUIET.test(String(words[0])) ? undefined : say(...words);
+    Object.assign(console, { warn: mute(warn), info: mute(info) });
+    try {
+      this.#oidc = new OidcProvider(this.url, this.#configuration());
+    } finally {
+      Object.assign(console, { warn, info });
+    }
+    this.#oidc.on("backchannel.success", () => this.toldOfSignOut.push(200));
+    this.#oidc.on("backchannel.error", (/** @type {any} */ _, /** @type {any} */ error) =>
+      this.toldOfSignOut.push(error.response?.status ?? 0),
+    );
+  }
+
+  #configuration() {
+    const memory = this.#memory;
+    return {
+      adapter: (/** @type {string} */ model) => new Memory(model, memory),
+      clients: this.#clients.map((client) => ({
+        grant_types: ["authorization_code", "refresh_token"],
+        response_types: ["code"],
+        token_endpoint_auth_method: "client_secret_basic",
+        backchannel_logout_session_required: client.backchannel_logout_uri !== undefined,
+        ...client,
+      })),
+      jwks: { keys: this.#keys },
+      cookies: { keys: ["of a test"] },
+      claims: {
+        openid: ["sub"],
+        email: ["email", "email_verified"],
+        profile: ["name"],
+        groups: ["groups"],
+      },
+      conformIdTokenClaims: false,
+      features: {
+        devInteractions: { enabled: false },
+        backchannelLogout: { enabled: true },
+        rpInitiatedLogout: {
+          enabled: true,
+          logoutSource: (/** @type {any} */ ctx, /** @type {string} */ form) => {
+            ctx.body = `<!doctype html><title>Sign out?</title>${form}`;
+          },
+          postLogoutSuccessSource: (/** @type {any} */ ctx) => {
+            ctx.body = "<!doctype html><title>Signed out</title>";
+          },
+        },
+      },
+      fetch: tell,
+      findAccount: (/** @type {any} */ _, /** @type {string} */ id) => this.#account(id),
+      interactions: {
+        url: (/** @type {any} */ _, /** @type {any} */ interaction) =>
+          `/interaction/${interaction.uid}`,
+      },
+      issueRefreshToken: () => true,
+      rotateRefreshToken: () => true,
+      pkce: { required: () => true },
+      renderError: (/** @type {any} */ ctx, /** @type {any} */ out) => {
+        ctx.type = "json";
+        ctx.body = JSON.stringify(out);
+      },
+      ttl: {
+        AccessToken: () => this.accessTokenSeconds,
+        AuthorizationCode: () => 60,
+        Grant: () => 3600,
+        IdToken: () => 3600,
+        Interaction: () => 600,
+        RefreshToken: () => 3600,
+        Session: () => 3600,
+      },
+    };
+  }
+
+  /** @param {string} id */
+  #account(id) {
+    const account = this.accounts[id];
+    if (!account) return undefined;
+    const { email, ...rest } = account;
+    const verified = email ? { email, email_verified: true } : {};
+    return { accountId: id, claims: () => ({ sub: id, ...verified, ...rest }) };
+  }
+
+  /**
+   * @param {Message} request
+   * @param {Reply} reply
+   */
+  async #serve(request, reply) {
+    const [path] = (request.url ?? "/").split("?");
+    this.#counts.set(path, this.counted(path) + 1);
+    if (path.startsWith("/interaction/")) return this.#interact(request, reply);
+    if (path === "/token") {
+      const { delayMs = 0, status, isLost } = this.tokenMood;
+      if (delayMs > 0) await pause(delayMs);
+      if (status) return void reply.writeHead(status).end();
+      if (isLost) reply.end = () => reply.destroy();
+    }
+    await this.#oidc.callback()(request, reply);
+  }
+
+  /**
+   * A person in front of the provider's pages: signs in as the header says, and agrees to everything.
+   * @param {Message} request
+   * @param {Reply} reply
+   */
+  async #interact(request, reply) {
+    const oidc = this.#oidc;
+    try {
+      const { prompt, params, grantId, session } = await oidc.interactionDetails(request, reply);
+      const who = request.headers[SIGN_IN_AS];
+      if (who === DENY) {
+        const result = { error: "access_denied", error_description: "The person said no" };
+        return await oidc.interactionFinished(request, reply, result);
+      }
+      const accountId = prompt.name === "login" ? who : session?.accountId;
+      if (!accountId) {
+        reply.writeHead(200, { "content-type": "text/html" });
+        return void reply.end("<!doctype html><title>Who are you?</title>");
+      }
+      const known = grantId && (await oidc.Grant.find(grantId));
+      const grant =
+        known?.accountId === accountId
+          ? known
+          : new oidc.Grant({ accountId, clientId: params.client_id });
+      grant.addOIDCScope(params.scope);
+      const consent = { grantId: await grant.save() };
+      await oidc.interactionFinished(request, reply, { login: { accountId }, consent });
+    } catch (error) {
+      // One of those it does not remember.
+      reply.writeHead(400, { "content-type": "text/plain" }).end(String(error));
+    }
+  }
+}
+
+/** What a provider remembers, as its library wants it kept; what has run out it finds out itself. */
+class Memory {
+  #model;
+  #kept;
+
+  /**
+   * @param {string} model
+   * @param {Map<string, any>} kept
+   */
+  constructor(model, kept) {
+    this.#model = model;
+    this.#kept = kept;
+  }
+
+  /** @param {string} id */
+  #key(id) {
+    return `${this.#model}:${id}`;
+  }
+
+  /**
+   * @param {string} id
+   * @param {any} payload
+   */
+  async upsert(id, payload) {
+    this.#kept.set(this.#key(id), payload);
+  }
+
+  /** @param {string} id */
+  async find(id) {
+    return this.#kept.get(this.#key(id));
+  }
+
+  /** @param {string} uid */
+  async findByUid(uid) {
+    return [...this.#kept].find(
+      ([key, payload]) => key.startsWith(`${this.#model}:`) && payload.uid === uid,
+    )?.[1];
+  }
+
+  /** @param {string} id */
+  async consume(id) {
+    this.#kept.get(this.#key(id)).consumed = Math.floor(Date.now() / 1000);
+  }
+
+  /** @param {string} id */
+  async destroy(id) {
+    this.#kept.delete(this.#key(id));
+  }
+
+  /** @param {string} grantId */
+  async revokeByGrantId(grantId) {
+    for (const [key, payload] of this.#kept) {
+      if (payload.grantId === grantId) this.#kept.delete(key);
+    }
+  }
+}
+
+/** A private key to sign with, as a JWK. */
+function freshKey() {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return { ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256" };
+}
+
+/**
+ * Tells a client something; every host is this machine. The library itself would refuse to talk to it.
+ * @param {string} url
+ * @param {any} init
+ * @returns {Promise<Response>}
+ */
+function tell(url, { method, headers, body }) {
+  const { port, host, pathname, search } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      {
+        host: "127.0.0.1",
+        port,
+        path: pathname + search,
+        method,
+        headers: { ...Object.fromEntries(headers), host },
+      },
+      (answer) => {
+        answer.resume();
+        resolve(new Response(null, { status: answer.statusCode }));
+      },
+    );
+    request.on("error", reject).end(String(body));
+  });
+}

@@ -1,0 +1,406 @@
+/**
+ * People who sign in: a browser that walks from site to site, and sites of which each is a tenant of
+ * its own, so that one Worker serves a whole suite and no test meets another's sessions or keys.
+ */
+import assert from "node:assert/strict";
+import { request as httpRequest } from "node:http";
+import { KvServer } from "./kv.mjs";
+import { Origin } from "./origin.mjs";
+import { SIGN_IN_AS } from "./provider.mjs";
+import { Vestibule } from "./workerd.mjs";
+
+/** As many redirects as a browser follows. */
+const MOST_REDIRECTS = 20;
+
+/** @typedef {{ name: string, value: string, path: string }} Cookie */
+
+/** What a request got. */
+export class Answer {
+  /**
+   * @param {string} url
+   * @param {number} status
+   * @param {import("node:http").IncomingHttpHeaders} headers
+   * @param {string} body
+   */
+  constructor(url, status, headers, body) {
+    this.url = url;
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
+  }
+
+  /** The `Set-Cookie` lines. */
+  get cookies() {
+    return this.headers["set-cookie"] ?? [];
+  }
+
+  /** Where it leads; none if nowhere. */
+  get location() {
+    const { location } = this.headers;
+    return location === undefined ? undefined : new URL(location, this.url);
+  }
+
+  /** The `code` of problem details, or of the page that stands for them. */
+  get code() {
+    const found =
+      /"code":"([a-z_]+)"/.exec(this.body) ??
+      new RegExp(`<small>\\s*${this.status} · ([a-z_]+) ·`).exec(this.body);
+    return found?.[1] ?? "";
+  }
+
+  json() {
+    return JSON.parse(this.body);
+  }
+}
+
+/**
+ * @typedef {object} Asked
+ * @property {string} [method]
+ * @property {Record<string, string>} [headers]
+ * @property {string} [body]
+ */
+
+/**
+ * @typedef {object} Walk
+ * @property {string} [account] whom to sign in as, where a provider asks
+ * @property {string} [before] stops in front of this path
+ */
+
+export class Browser {
+  /** Cookies by host: ports do not tell them apart. @type {Map<string, Cookie[]>} */
+  #jar = new Map();
+  /** The page it is at. @type {URL | undefined} */
+  #page;
+  /** Everything it was answered. @type {Answer[]} */
+  trail = [];
+
+  /**
+   * Opens an address as a link on the page it is at would, or by hand if it is at none, and goes
+   * wherever that leads.
+   * @param {string | URL} url
+   * @param {Walk} [walk]
+   */
+  async get(url, walk = {}) {
+    return this.#navigate(new URL(url), {}, walk);
+  }
+
+  /**
+   * Submits a form.
+   * @param {string | URL} url
+   * @param {Record<string, string>} fields
+   * @param {Walk & { from?: string }} [walk] `from`: the site whose page the form is on
+   */
+  async post(url, fields, { from = new URL(url).origin, ...walk } = {}) {
+    this.#page = new URL(from);
+    const headers = { origin: from, "content-type": "application/x-www-form-urlencoded" };
+    const body = new URLSearchParams(fields).toString();
+    return this.#navigate(new URL(url), { method: "POST", headers, body }, walk);
+  }
+
+  /**
+   * Submits the form of a page, as it is but for some fields.
+   * @param {Answer} page
+   * @param {Record<string, string>} [fields]
+   * @param {Walk} [walk]
+   */
+  async submit(page, fields = {}, walk = {}) {
+    const [form] = /<form[^>]*>/i.exec(page.body) ?? assert.fail(`no form: ${page.body}`);
+    const attribute = (/** @type {string} */ tag, /** @type {string} */ name) =>
+      new RegExp(`\\s${name}="([^"]*)"`, "i").exec(tag)?.[1].replaceAll("&amp;", "&");
+    const inputs = page.body.match(/<input[^>]*type="hidden"[^>]*>/gi) ?? [];
+    const hidden = inputs.map((input) => [
+      attribute(input, "name") ?? "",
+      attribute(input, "value") ?? "",
+    ]);
+    const action = new URL(attribute(form, "action") ?? page.url, page.url);
+    return this.post(
+      action,
+      { ...Object.fromEntries(hidden), ...fields },
+      { ...walk, from: new URL(page.url).origin },
+    );
+  }
+
+  /**
+   * Opens an address and signs in on the way there.
+   * @param {string | URL} url
+   * @param {{ account?: string }} [as]
+   */
+  signIn(url, { account = "alice" } = {}) {
+    return this.get(url, { account });
+  }
+
+  /**
+   * Begins to sign in: the way back from the provider, not yet gone.
+   * @param {string | URL} url
+   * @param {{ account?: string }} [as]
+   * @returns {Promise<URL>}
+   */
+  async beginSignIn(url, { account = "alice" } = {}) {
+    const answer = await this.get(url, { account, before: "/_session/callback" });
+    if (answer.location?.pathname !== "/_session/callback") {
+      assert.fail(`no way back from the provider: ${answer.status} ${answer.url} ${answer.body}`);
+    }
+    return answer.location;
+  }
+
+  /**
+   * One request of a navigation, wherever its answer leads.
+   * @param {string | URL} url
+   */
+  step(url) {
+    return this.#request(new URL(url), {}, { ...NAVIGATION, "sec-fetch-site": "none" });
+  }
+
+  /**
+   * What a script of the same site fetches; bodies are sent as JSON.
+   * @param {string | URL} url
+   * @param {{ method?: string, headers?: Record<string, string>, json?: unknown }} [init]
+   */
+  fetchJson(url, { method = "GET", headers = {}, json } = {}) {
+    const target = new URL(url);
+    const body = json === undefined ? {} : { body: JSON.stringify(json) };
+    const said = /** @type {Record<string, string>} */ ({});
+    if (json !== undefined) said["content-type"] = "application/json";
+    if (method !== "GET") said.origin = target.origin;
+    return this.#request(
+      target,
+      { method, ...body, headers: { ...said, ...headers } },
+      { accept: "application/json", "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin" },
+    );
+  }
+
+  /** What the site says of the session. @param {string | URL} site */
+  me(site) {
+    return this.fetchJson(new URL("/_session/me", site));
+  }
+
+  /** The cookies of a host. @param {string | URL} url @returns {Cookie[]} */
+  cookiesOf(url) {
+    return this.#jar.get(new URL(url).hostname) ?? [];
+  }
+
+  /** The session cookie's value; empty if there is none. @param {string | URL} url */
+  sessionOf(url) {
+    return this.cookiesOf(url).find(({ name }) => name === "session")?.value ?? "";
+  }
+
+  /** The cookies of sign-ins under way. @param {string | URL} url */
+  signInsOf(url) {
+    return this.cookiesOf(url).filter(({ name }) => name.startsWith("session-login-"));
+  }
+
+  /** @param {string | URL} url @param {string} name @param {string} value */
+  plant(url, name, value) {
+    this.#keep(new URL(url), `${name}=${value}; Path=/`);
+  }
+
+  /** Loses all cookies of a host. @param {string | URL} url */
+  forget(url) {
+    this.#jar.delete(new URL(url).hostname);
+  }
+
+  /**
+   * @param {URL} start
+   * @param {Asked} asked
+   * @param {Walk} walk
+   */
+  async #navigate(start, asked, { account, before }) {
+    // A navigation by hand stays one however often it is redirected; any other is of another site as
+    // soon as one was on the way (Fetch Metadata, section 2.3).
+    let site = this.#page ? relation(this.#page, start) : "none";
+    let url = start;
+    for (let hop = 0; ; hop += 1) {
+      const headers = /** @type {Record<string, string>} */ ({
+        ...NAVIGATION,
+        "sec-fetch-site": site,
+      });
+      if (account && url.pathname.startsWith("/interaction/")) headers[SIGN_IN_AS] = account;
+      const answer = await this.#request(url, asked, headers);
+      const next = answer.status >= 300 && answer.status < 400 ? answer.location : undefined;
+      if (!next || next.pathname === before) {
+        this.#page = url;
+        return answer;
+      }
+      if (hop === MOST_REDIRECTS) assert.fail(`redirected ${hop} times, last to ${next}`);
+      if (site !== "none" && relation(url, next) !== "same-origin") site = "cross-site";
+      if (answer.status < 307) asked = {};
+      url = next;
+    }
+  }
+
+  /**
+   * @param {URL} url
+   * @param {Asked} asked
+   * @param {Record<string, string>} usual
+   * @returns {Promise<Answer>}
+   */
+  #request(url, { method = "GET", headers = {}, body }, usual) {
+    const cookie = this.cookiesOf(url)
+      .filter(({ path }) => covers(path, url.pathname))
+      .map(({ name, value }) => `${name}=${value}`)
+      .join("; ");
+    const all = { ...usual, ...(cookie && { cookie }), ...headers, host: url.host };
+    // Every host is this machine, whether names below localhost resolve or not.
+    const options = { host: "127.0.0.1", port: url.port, path: url.pathname + url.search, method };
+    return new Promise((resolve, reject) => {
+      const request = httpRequest({ ...options, agent: false, headers: all }, (message) => {
+        const chunks = /** @type {Buffer[]} */ ([]);
+        message.on("data", (chunk) => chunks.push(chunk)).on("error", reject);
+        message.on("end", () => {
+          const text = Buffer.concat(chunks).toString();
+          const answer = new Answer(url.href, message.statusCode ?? 0, message.headers, text);
+          for (const line of answer.cookies) this.#keep(url, line);
+          this.trail.push(answer);
+          resolve(answer);
+        });
+      });
+      request.on("error", reject).end(body);
+    });
+  }
+
+  /**
+   * @param {URL} url
+   * @param {string} line
+   */
+  #keep(url, line) {
+    const [pair, ...rest] = line.split(";");
+    const [name, value] = pair.split(/=(.*)/s);
+    const attributes = new Map(
+      rest.map((text) => {
+        const [key, data = ""] = text.trim().split(/=(.*)/s);
+        return [key.toLowerCase(), data];
+      }),
+    );
+    const path = attributes.get("path") || "/";
+    const others = this.cookiesOf(url).filter((one) => one.name !== name || one.path !== path);
+    const age = attributes.get("max-age");
+    const expires = Date.parse(attributes.get("expires") ?? "");
+    const isOver = age === undefined ? expires <= Date.now() : Number(age) <= 0;
+    this.#jar.set(url.hostname, isOver ? others : [...others, { name, value, path }]);
+  }
+}
+
+const NAVIGATION = {
+  accept: "text/html,application/xhtml+xml",
+  "sec-fetch-mode": "navigate",
+  "sec-fetch-dest": "document",
+};
+
+/**
+ * What `Sec-Fetch-Site` says of a request.
+ * @param {URL} from
+ * @param {URL} to
+ */
+function relation(from, to) {
+  return from.origin === to.origin ? "same-origin" : "cross-site";
+}
+
+/**
+ * Whether a cookie of this path goes there (RFC 6265 section 5.1.4).
+ * @param {string} path
+ * @param {string} asked
+ */
+function covers(path, asked) {
+  return asked === path || asked.startsWith(path.endsWith("/") ? path : `${path}/`);
+}
+
+/** The secret by which a provider knows every site. */
+export const CLIENT_SECRET = "of a test: 100% + more";
+
+/** As many sites as a suite may have. */
+const MOST_SITES = 160;
+
+/**
+ * @typedef {object} Site
+ * @property {string} id the tenant
+ * @property {string} url without a final slash
+ * @property {Origin} origin its chat server; answers `ok`
+ */
+
+/** A Worker before any number of sites. */
+export class Sites {
+  /** @type {Vestibule} */
+  vestibule;
+  #tenants;
+  #count = 0;
+
+  /**
+   * @param {Vestibule} vestibule
+   * @param {KvServer} tenants
+   */
+  constructor(vestibule, tenants) {
+    this.vestibule = vestibule;
+    this.#tenants = tenants;
+  }
+
+  /** @param {{ after: (fn: () => Promise<void>) => void }} t */
+  static async start(t) {
+    const tenants = new KvServer();
+    t.after(() => tenants.stop());
+    const vars = Object.fromEntries(
+      Array.from({ length: MOST_SITES }, (_, at) => [`SITE${at}__OIDC_SECRET`, CLIENT_SECRET]),
+    );
+    const vestibule = await Vestibule.start(t, { tenants, origins: [], vars });
+    return new Sites(vestibule, tenants);
+  }
+
+  /**
+   * Opens another site.
+   * @param {{ after: (fn: () => Promise<void>) => void }} t
+   * @param {(site: Site) => Record<string, unknown>} describe what its document says besides id,
+   *   hosts and origins
+   * @returns {Promise<Site>}
+   */
+  async open(t, describe) {
+    const id = `site${this.#count}`;
+    if (this.#count === MOST_SITES) assert.fail("more sites than the Worker has secrets for");
+    this.#count += 1;
+    const host = `${id}.localhost`;
+    const origin = await Origin.start(t);
+    const site = { id, url: `http://${host}:${this.vestibule.port}`, origin };
+    const document = {
+      id,
+      hosts: [host],
+      origins: [{ url: origin.url }],
+      session: { cache: "1s" },
+      ...describe(site),
+    };
+    this.#tenants.plant(`host:${host}`, id);
+    this.#tenants.plant(`tenant:${id}`, JSON.stringify(document));
+    return site;
+  }
+}
+
+/**
+ * How a tenant's document names a provider.
+ * @param {string} issuer
+ * @param {Record<string, unknown>} [more]
+ */
+export function oidcMethod(issuer, more = {}) {
+  return {
+    name: "main",
+    title: "Main",
+    issuer,
+    client_id: "vestibule",
+    client_secret: "secret:OIDC_SECRET",
+    scopes: ["openid", "email", "profile", "groups"],
+    claims: { user: "sub", email: "email", name: "name", groups: "groups" },
+    token_auth: "basic",
+    ...more,
+  };
+}
+
+/**
+ * How a provider knows a site.
+ * @param {Site} site
+ * @returns {import("./provider.mjs").Client}
+ */
+export function clientOf({ url }) {
+  return {
+    client_id: "vestibule",
+    client_secret: CLIENT_SECRET,
+    redirect_uris: [`${url}/_session/callback`],
+    post_logout_redirect_uris: [`${url}/_session/signed-out`],
+    backchannel_logout_uri: `${url}/_session/backchannel-logout`,
+  };
+}
