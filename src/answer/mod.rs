@@ -2,6 +2,7 @@
 
 pub mod page;
 pub mod problem;
+pub mod sign_in;
 
 /// A complete answer with a small body.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,3 +33,59 @@ fn escaped(text: &str) -> String {
         .replace('"', "&quot;")
         .replace('\'', "&#39;")
 }
+
+/// STUB until the pages come.
+pub struct Look;
+/// STUB
+pub struct LoginPage<'a> {
+    /// a
+    pub prefix: &'a str,
+    /// a
+    pub return_to: &'a str,
+    /// a
+    pub has_password: bool,
+    /// a
+    pub providers: &'a [(String, String)],
+    /// a
+    pub username: &'a str,
+    /// a
+    pub fault: Option<LoginFault>,
+}
+/// STUB
+pub enum LoginFault {
+    /// a
+    Wrong,
+    /// a
+    Locked(u64),
+}
+/// STUB
+pub enum PasswordState {
+    /// a
+    Ask,
+    /// a
+    Wrong,
+    /// a
+    TooShort,
+    /// a
+    Done,
+}
+/// STUB
+#[must_use]
+pub fn login(_: &Look, status: u16, page: &LoginPage<'_>) -> Answer {
+    problem(status, page.prefix, page.return_to, page.username, "")
+}
+/// STUB
+#[must_use]
+pub fn signed_out(_: &Look) -> Answer {
+    problem(200, "", "", "", "")
+}
+/// STUB
+#[must_use]
+pub fn confirm_sign_out(_: &Look, prefix: &str, _: &[String]) -> Answer {
+    problem(200, prefix, "", "", "")
+}
+/// STUB
+#[must_use]
+pub fn change_password(_: &Look, _: &str, status: u16, _: PasswordState) -> Answer {
+    problem(status, "", "", "", "")
+}

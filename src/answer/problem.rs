@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use crate::answer::sign_in::SignInProblem;
 use crate::answer::{Answer, page};
 use crate::inbound::json::BadBody;
 use crate::inbound::limits;
@@ -64,6 +65,8 @@ pub enum Problem {
     UpgradeVersion,
     /// A WebSocket handshake without a sound key.
     UpgradeKey,
+    /// Nobody was signed in.
+    SignIn(SignInProblem),
     /// The login page is asked for, and there is no way to log in.
     LoginUnconfigured,
     /// No origin could be reached.
@@ -151,6 +154,7 @@ impl Problem {
 
     fn hints(&self) -> Vec<(&'static str, String)> {
         match self {
+            Self::SignIn(problem) => problem.hints(),
             Self::NoSession
             | Self::SessionExpired
             | Self::SessionUnknown
@@ -184,6 +188,7 @@ impl Problem {
 
     fn kind(&self) -> Kind {
         let (status, code, title, detail) = match self {
+            Self::SignIn(problem) => problem.kind(),
             Self::CookieAmbiguous => (
                 400,
                 "cookie_ambiguous",
@@ -462,6 +467,12 @@ impl From<limits::Excess> for Problem {
             limits::Excess::Framing => Self::Framing,
             limits::Excess::Method => Self::MethodNotAllowed(limits::METHODS),
         }
+    }
+}
+
+impl From<SignInProblem> for Problem {
+    fn from(problem: SignInProblem) -> Self {
+        Self::SignIn(problem)
     }
 }
 

@@ -134,9 +134,40 @@ export function takeWrites() {
 export function objectCommand(name, command, row) {
   return ofInstance(() => {
     const verdict = glue.objectCommand(name, command, row, Date.now());
+    const { reply, row: changed, fetch, wait } = verdict;
+    verdict.free();
+    return { reply, row: changed, fetch, wait };
+  });
+}
+
+/**
+ * Takes what an identity provider answered to what a command had to ask first.
+ * @param {string} name
+ * @param {string} command
+ * @param {Uint8Array} row
+ * @param {number} status 0 for no answer
+ * @param {string} body
+ */
+export function objectRefreshed(name, command, row, status, body) {
+  return ofInstance(() => {
+    const verdict = glue.objectRefreshed(name, command, row, status, body, Date.now());
     const { reply, row: changed, wait } = verdict;
     verdict.free();
     return { reply, row: changed, wait };
+  });
+}
+
+/**
+ * Applies a command to what is remembered of attempts.
+ * @param {string} command
+ * @param {string} row
+ */
+export function attemptCommand(command, row) {
+  return ofInstance(() => {
+    const obeyed = glue.attemptCommand(command, row, Date.now());
+    const { answer, row: changed, until } = obeyed;
+    obeyed.free();
+    return { answer, row: changed, until };
   });
 }
 

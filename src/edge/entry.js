@@ -12,6 +12,7 @@ import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
 import { followed, readPauses } from "./streams.js";
 
+export { AttemptObject } from "./attempt-object.js";
 export { DirectoryObject } from "./directory-object.js";
 export { PoolObject } from "./pool-object.js";
 export { SessionObject } from "./session-object.js";

@@ -4,6 +4,7 @@ interface Env {
   SESSION_OBJECTS: DurableObjectNamespace<import("./session-object.js").SessionObject>;
   DIRECTORY_OBJECTS: DurableObjectNamespace<import("./directory-object.js").DirectoryObject>;
   POOL_OBJECTS: DurableObjectNamespace<import("./pool-object.js").PoolObject>;
+  ATTEMPT_OBJECTS: DurableObjectNamespace<import("./attempt-object.js").AttemptObject>;
   NEW_SESSION_LIMITER: RateLimit;
   TENANTS?: KVNamespace;
   TENANTS_DB?: D1Database;

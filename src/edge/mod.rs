@@ -6,6 +6,7 @@
 
 #![expect(unreachable_pub, reason = "exported to JavaScript, not to Rust")]
 
+mod attempts;
 mod object;
 mod pool;
 mod wire;

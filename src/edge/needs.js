@@ -6,6 +6,8 @@ import { takeWrites } from "./core.js";
 import { document, documents, keep } from "./documents.js";
 import { report } from "./log.js";
 import { call } from "./objects.js";
+import { inquireOutside, verify } from "./outbound.js";
+import { check as checkPassword, make as makePassword } from "./passwords.js";
 import { list, read, write, writeDurably } from "./storage.js";
 import { within } from "./waiting.js";
 
@@ -58,12 +60,27 @@ async function meet(need, env, request) {
   if (letter === "e") return documents(env, fields[0]);
   if (letter === "k") return keep(env, fields[0]);
   if (letter === "m") return limit(env, fields[0]);
+  if (letter === "f") return inquireOutside(fields[0]);
+  if (letter === "v") return verify(fields[0]);
+  if (letter === "p") return checkPassword(fields[0]);
+  if (letter === "h") return makePassword(fields[0]);
+  if (letter === "n") return note(fields[0]);
   if (letter === "b") return body(request, Number(fields[0]));
   if (letter === "s") {
     return { kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) };
   }
-  const [key, binding, name, command] = fields;
-  return call(env, binding, name, command, key);
+  const [key, binding, name, deadline, command] = fields;
+  return call(env, binding, name, command, key, Number(deadline));
+}
+
+/**
+ * What the core has decided and must find again.
+ * @param {string} text a key and a text, as JSON
+ * @returns {Answer}
+ */
+function note(text) {
+  const [key, noted] = JSON.parse(text);
+  return { kind: "found", key, bytes: new TextEncoder().encode(noted), asked: Date.now() };
 }
 
 /**

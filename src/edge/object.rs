@@ -18,6 +18,7 @@ use crate::tenant_id::TenantId;
 pub struct Verdict {
     reply: Vec<u8>,
     row: Option<Vec<u8>>,
+    fetch: String,
     wait: bool,
 }
 
@@ -35,6 +36,13 @@ impl Verdict {
     #[must_use]
     pub fn row(&self) -> Option<Vec<u8>> {
         self.row.clone()
+    }
+
+    /// What has to be asked first, as JSON; empty for nothing. The answer goes to [`refreshed`].
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn fetch(&self) -> String {
+        self.fetch.clone()
     }
 
     /// The next errand comes before the reply.
@@ -56,10 +64,36 @@ pub fn command(name: &str, command: &str, row: Option<Vec<u8>>, now: f64) -> Ver
         };
         ledger.command(&command, row.as_deref())
     });
+    told(verdict)
+}
+
+/// Takes what an identity provider answered to what a command had to ask first; a status of 0 stands
+/// for no answer.
+#[wasm_bindgen(js_name = objectRefreshed)]
+#[must_use]
+pub fn refreshed(
+    name: &str,
+    command: &str,
+    row: &[u8],
+    status: u16,
+    body: &str,
+    now: f64,
+) -> Verdict {
+    told(with_ledger(name, millis(now), |mut ledger| {
+        let command = Command::parse(command).ok_or(BadRow)?;
+        ledger.refreshed(&command, row, status, body)
+    }))
+}
+
+fn told(verdict: Option<Result<crate::ledger::Verdict, BadRow>>) -> Verdict {
     match verdict {
         Some(Ok(verdict)) => Verdict {
             reply: verdict.reply.to_bytes(),
             row: verdict.row,
+            fetch: verdict
+                .fetch
+                .map(|call| call.to_json().to_string())
+                .unwrap_or_default(),
             wait: verdict.wait,
         },
         _ => {
@@ -67,6 +101,7 @@ pub fn command(name: &str, command: &str, row: Option<Vec<u8>>, now: f64) -> Ver
             Verdict {
                 reply: Reply::is(Is::Unreadable).to_bytes(),
                 row: None,
+                fetch: String::new(),
                 wait: false,
             }
         }

@@ -2,9 +2,6 @@
 import { report } from "./log.js";
 import { pause, shared, within } from "./waiting.js";
 
-/** How long all attempts together may take, in milliseconds. */
-const DEADLINE = 2_000;
-
 /** How long to wait, about, before an attempt, in milliseconds. */
 const ATTEMPTS = [0, 100, 400];
 
@@ -16,13 +13,14 @@ const ATTEMPTS = [0, 100, 400];
  * @param {string} name the object's
  * @param {string} command
  * @param {string} key what the answer is filed under
+ * @param {number} deadline how long all attempts together may take, in milliseconds
  * @returns {Promise<Answer>}
  */
-export async function call(env, binding, name, command, key) {
+export async function call(env, binding, name, command, key, deadline) {
   const began = Date.now();
   try {
     const { value: bytes, asked } = await shared(`${binding}/${name}/${command}`, () =>
-      within(DEADLINE, attempt(env, binding, name, command)),
+      within(deadline, attempt(env, binding, name, command)),
     );
     return { kind: "found", key, bytes, asked };
   } catch (error) {

@@ -8,14 +8,19 @@ import {
   objectCommand,
   objectDone,
   objectErrand,
+  objectRefreshed,
   objectResumed,
   objectUnannounced,
 } from "./core.js";
 import { report } from "./log.js";
+import { say } from "./outbound.js";
 import { within } from "./waiting.js";
 
 /** How long an errand may take, in milliseconds. */
 const DEADLINE = 5_000;
+
+/** How long an identity provider may take, in milliseconds. */
+const PROVIDER_DEADLINE = 10_000;
 
 /** When errands are taken up again should this object die while it runs them, in milliseconds. */
 const RESUME_AFTER = 3_000;
@@ -29,6 +34,8 @@ export class SessionObject extends DurableObject {
   #alarmAt;
   /** @type {Promise<void> | undefined} the errands being run */
   #running;
+  /** @type {Promise<Uint8Array> | undefined} an identity provider being asked */
+  #refreshing;
   /** @type {((done: boolean) => void)[]} who waits for the end to be announced */
   #waiting = [];
 
@@ -53,7 +60,38 @@ export class SessionObject extends DurableObject {
    * @returns {Promise<Uint8Array>}
    */
   async call(name, command) {
-    const { reply, row, wait } = objectCommand(name, command, this.#row);
+    const { fetch, ...verdict } = objectCommand(name, command, this.#row);
+    if (fetch === "") return this.#settle(name, verdict);
+    // Whoever comes while a provider is being asked gets what comes of that.
+    this.#refreshing ??= this.#refresh(name, command, fetch).finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /**
+   * Asks an identity provider for new tokens. Other commands may come in between.
+   * @param {string} name
+   * @param {string} command
+   * @param {string} fetch
+   */
+  async #refresh(name, command, fetch) {
+    let answer = { status: 0, body: "" };
+    try {
+      answer = await within(PROVIDER_DEADLINE, say(JSON.parse(fetch)));
+    } catch (error) {
+      report("provider_unreachable", error);
+    }
+    const row = this.#row ?? new Uint8Array();
+    return this.#settle(name, objectRefreshed(name, command, row, answer.status, answer.body));
+  }
+
+  /**
+   * Keeps what came of a command, sees to what follows from it, and answers.
+   * @param {string} name
+   * @param {{ reply: Uint8Array, row?: Uint8Array, wait: boolean }} verdict
+   */
+  async #settle(name, { reply, row, wait }) {
     if (!row) return reply;
     if (this.#name === undefined) this.ctx.storage.kv.put("name", name);
     this.#name = name;

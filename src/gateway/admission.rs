@@ -6,11 +6,13 @@ use super::recognition::{Caller, Visitor, unstored};
 use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
+use crate::answer::sign_in::SignInProblem;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
 use crate::inbound::request::{Location, Request};
 use crate::session::id::Handle;
 use crate::session::record::Version;
+use crate::tenant::Door;
 
 impl Gateway {
     /// Turns whoever is calling into a visitor, or away.
@@ -19,9 +21,13 @@ impl Gateway {
         caller: Caller,
         passage: &Passage<'_>,
     ) -> Result<Visitor, Halt> {
-        let guests = self.admits_guests(passage);
+        let door = self.door(passage);
+        let guests = door.admits_guests();
         let navigation = passage.request.is_navigation();
         match caller {
+            Caller::Visitor(visitor) if is_stale(&visitor, door, passage) => {
+                Err(self.ask_anew(door, passage))
+            }
             Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
                 Ok(visitor)
             }
@@ -37,12 +43,23 @@ impl Gateway {
         }
     }
 
-    /// Whether who has not signed in may do this.
-    fn admits_guests(&self, passage: &Passage<'_>) -> bool {
+    /// Who may do this.
+    fn door(&self, passage: &Passage<'_>) -> Door {
         let Request {
             method, location, ..
         } = passage.request;
-        self.tenant.login_at(method, location.path).admits_guests()
+        self.tenant.login_at(method, location.path)
+    }
+
+    /// Has the visitor sign in once more.
+    fn ask_anew(&self, door: Door, passage: &Passage<'_>) -> Halt {
+        if !passage.request.is_navigation() {
+            return Problem::from(SignInProblem::StepUp).into();
+        }
+        let max_age = door.max_age.unwrap_or_default();
+        let location = login_url(&self.prefix, &passage.request.location);
+        let location = format!("{location}&max_age={}", max_age.0);
+        Halt::Answer(Answer::empty(303).with("location", location))
     }
 
     /// A new guest: a cookie, and nothing stored.
@@ -63,8 +80,13 @@ impl Gateway {
         })
     }
 
-    fn turn_away(&self, problem: Problem, clear_cookie: bool, passage: &Passage<'_>) -> Halt {
-        if self.admits_guests(passage) || !passage.request.is_navigation() {
+    pub(super) fn turn_away(
+        &self,
+        problem: Problem,
+        clear_cookie: bool,
+        passage: &Passage<'_>,
+    ) -> Halt {
+        if self.door(passage).admits_guests() || !passage.request.is_navigation() {
             return Halt::Refuse {
                 problem,
                 clear_cookie,
@@ -78,6 +100,16 @@ impl Gateway {
                 .with_cookie(line),
         )
     }
+}
+
+/// Whether somebody who has signed in did so too long ago for this.
+fn is_stale(visitor: &Visitor, door: Door, passage: &Passage<'_>) -> bool {
+    let record = &visitor.session.record;
+    let authenticated = record.authenticated.unwrap_or_default();
+    record.identity.is_some()
+        && door
+            .max_age
+            .is_some_and(|most| passage.now.seconds().since(authenticated) > most)
 }
 
 /// The login page, with the way back: path and query of this site, nothing else.

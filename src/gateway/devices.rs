@@ -1,25 +1,19 @@
 //! The visitor's own sessions: see them, end one, end this one, end all.
 
-use std::rc::Rc;
-
 use serde_json::{Value, json};
 
 use super::alteration::{Alteration, Altered, Hindrance};
-use super::inquiry;
 use super::recognition::{Caller, Visitor};
 use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
-use crate::cookie::jar::{self, Presented};
 use crate::cookie::set_cookie;
-use crate::cookie::token::Token;
 use crate::inbound::request::Request;
 use crate::keys::UserTag;
 use crate::session::change::Change;
 use crate::session::id::Handle;
 use crate::session::record::Epoch;
-use crate::store::cache::{Known, Prepared};
 use crate::store::revocations::Subject;
 use crate::store::{Answers, Found, Need, directory};
 use crate::tenant::Consistency;
@@ -89,75 +83,6 @@ impl Gateway {
         self.end(handle, passage.answers, passage.now)?;
         let line = own.then(|| set_cookie::clear(passage.cookie));
         Ok(Answer::empty(204).with_cookie(line))
-    }
-
-    /// `POST /logout`, of this session or, with `{"everywhere": true}`, of all its user's.
-    pub(super) fn logout(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        if !is_same_site(passage.request) {
-            return Err(Problem::CrossSite.into());
-        }
-        let everywhere = wants_everywhere(passage)?;
-        let signed_out = Answer::empty(204).with_cookie(Some(set_cookie::clear(passage.cookie)));
-        if let Some(acknowledged) = passage.answers.written() {
-            return if acknowledged {
-                Ok(signed_out)
-            } else {
-                Err(Problem::StoreUnavailable.into())
-            };
-        }
-        // Once begun it is seen through: by then the session may well be over.
-        if let Some(handle) = self.logout_under_way(passage) {
-            self.end(handle, passage.answers, passage.now)?;
-            return Ok(signed_out);
-        }
-        let session = match self.recognise(passage)? {
-            Caller::Visitor(visitor) if visitor.is_recorded() => Some(visitor.session),
-            // A genuine cookie with an id from before may still put an end to it.
-            Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
-                self.session_of_cookie(passage)
-            }
-            // What is over can put an end to nothing else.
-            Caller::Over(problem) if everywhere => {
-                return Err(Halt::Refuse {
-                    problem,
-                    clear_cookie: true,
-                });
-            }
-            Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => None,
-        };
-        if let Some(session) = session {
-            if everywhere && !session.tags.is_empty() {
-                let subjects: Vec<_> = session.tags.iter().map(|tag| Subject::User(*tag)).collect();
-                self.revoke(&subjects, passage.answers, passage.now)?;
-            }
-            self.end(session.record.handle, passage.answers, passage.now)?;
-        }
-        Ok(signed_out)
-    }
-
-    /// What this isolate has just learned of the session that a genuine cookie names.
-    fn session_of_cookie(&mut self, passage: &Passage<'_>) -> Option<Rc<Prepared>> {
-        let handle = self.named_by_cookie(passage)?;
-        match self.cache.get(handle, passage.now)?.known {
-            Known::Live(session) => Some(session),
-            Known::Ended | Known::Absent(_) => None,
-        }
-    }
-
-    fn named_by_cookie(&self, passage: &Passage<'_>) -> Option<Handle> {
-        let header = passage.request.header("cookie").unwrap_or_default();
-        let Presented::One(value) = jar::find(header, passage.cookie.as_str()) else {
-            return None;
-        };
-        let keys = &self.tenant.keys;
-        let verified = Token::verify(value, keys, passage.now.seconds()).ok()?;
-        Some(verified.token.handle)
-    }
-
-    fn logout_under_way(&self, passage: &Passage<'_>) -> Option<Handle> {
-        let handle = self.named_by_cookie(passage)?;
-        let key = format!("change {}", handle.to_text());
-        passage.answers.found(&key).map(|_| handle)
     }
 
     /// Ends a session, and does not come back before that is certain.
@@ -241,23 +166,6 @@ impl Gateway {
                 clear_cookie: true,
             }),
         }
-    }
-}
-
-/// Whether all of the user's sessions are meant. No body means this one.
-fn wants_everywhere(passage: &Passage<'_>) -> Result<bool, Halt> {
-    if passage.request.header("content-type").is_none() {
-        return Ok(false);
-    }
-    let body = inquiry::body(passage)?;
-    let known = body.keys().all(|member| member == "everywhere");
-    match body.get("everywhere") {
-        None if known => Ok(false),
-        Some(Value::Bool(everywhere)) if known => Ok(*everywhere),
-        _ => Err(Problem::Invalid(
-            "The body may hold `everywhere`: true or false, and nothing else.".to_owned(),
-        )
-        .into()),
     }
 }
 

@@ -22,12 +22,15 @@ mod pooling;
 mod recognition;
 mod reserved;
 mod settlement;
+mod sign_in;
 mod ticket;
 mod upkeep;
 mod vigil;
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::HashMap;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng as _;
@@ -57,6 +60,7 @@ use crate::tenant::Tenant;
 
 pub use outgoing::Forward;
 pub use settlement::Settled;
+use sign_in::Providers;
 pub use vigil::Vigil;
 
 /// What is to be done with a request next.
@@ -94,6 +98,7 @@ struct Passage<'a> {
     request: &'a Request<'a>,
     answers: &'a Answers,
     cookie: CookieName,
+    trace_id: &'a str,
     now: UnixMillis,
 }
 
@@ -109,6 +114,12 @@ pub struct Gateway {
     shared: Shared,
     /// Tells this isolate from others.
     number: u64,
+    /// What is known of identity providers.
+    providers: Providers,
+    /// Whose access tokens were asked for anew lately, beside a request.
+    refreshing: HashMap<Handle, UnixMillis>,
+    /// Passwords tried, per account; where objects count, they do.
+    guesses: RateLimit,
     /// Forged cookies, per address. Generous: after an emergency change of keys every genuine cookie
     /// of an office behind one address is forged once.
     forgeries: RateLimit,
@@ -135,6 +146,9 @@ impl Gateway {
             load: Load::default(),
             shared: Shared::default(),
             number,
+            providers: Providers::default(),
+            refreshing: HashMap::new(),
+            guesses: RateLimit::new(10, 60_000),
             forgeries: RateLimit::new(300, 10_000),
             births,
             random,
@@ -155,6 +169,7 @@ impl Gateway {
             request,
             answers,
             cookie,
+            trace_id: trace.id(),
             now,
         };
         match self.pass(&passage, &trace) {
@@ -183,6 +198,7 @@ impl Gateway {
         }
         let caller = self.recognise(passage)?;
         let visitor = self.receive(caller, passage)?;
+        let visitor = self.refreshed(visitor, passage)?;
         let course = self.choose_origin(&visitor, passage)?;
         Ok(self.forward(&visitor, &course, passage, trace))
     }

@@ -1,4 +1,4 @@
-//! The reserved paths (contract section 5) that need no sign-in method.
+//! The reserved paths (contract section 5).
 
 use serde_json::{Value, json};
 
@@ -21,15 +21,24 @@ impl Gateway {
             ("/healthz", "GET" | "HEAD") => Ok(Answer::json(200, &json!({ "status": "ok" }))),
             ("/readyz", "GET" | "HEAD") => readiness(passage),
             ("/me", "GET" | "HEAD") => self.me(passage),
+            ("/login", "GET" | "HEAD") => self.login(passage),
+            ("/login", "POST") => self.login_by_password(passage),
+            ("/callback", "GET") => self.callback(passage),
+            ("/token", "POST") => self.exchange_token(passage),
+            ("/password", "GET" | "HEAD" | "POST") => self.password(passage),
+            ("/logout", "GET" | "HEAD") => self.confirm_sign_out(passage),
             ("/logout", "POST") => self.logout(passage),
-            // No sign-in method exists in this release, so asking for the page is a mistake of
-            // the deployment, not of the visitor.
-            ("/login", "GET" | "HEAD") => Err(Problem::LoginUnconfigured.into()),
+            ("/signed-out", "GET" | "HEAD") => Ok(self.signed_out_page(passage)),
+            ("/backchannel-logout", "POST") => self.backchannel_logout(passage),
             ("/sessions", "GET" | "HEAD") => self.devices(passage),
-            ("/healthz" | "/readyz" | "/me" | "/login" | "/sessions", _) => {
+            ("/healthz" | "/readyz" | "/me" | "/sessions" | "/signed-out", _) => {
                 Err(Problem::MethodNotAllowed("GET, HEAD").into())
             }
-            ("/logout", _) => Err(Problem::MethodNotAllowed("POST").into()),
+            ("/callback", _) => Err(Problem::MethodNotAllowed("GET").into()),
+            ("/login" | "/password", _) => Err(Problem::MethodNotAllowed("GET, HEAD, POST").into()),
+            ("/logout" | "/token" | "/backchannel-logout", _) => {
+                Err(Problem::MethodNotAllowed("POST").into())
+            }
             _ => self.reserved_below(route, passage),
         };
         match outcome {

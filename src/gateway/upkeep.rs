@@ -28,6 +28,9 @@ impl Gateway {
         if ticket.refeed {
             needs.extend(self.hear(answers, now));
         }
+        if ticket.refresh {
+            needs.extend(self.refresh_beside(verified.token.handle, answers, now));
+        }
         if ticket.touch {
             needs.extend(self.touch(&verified.token, answers, now));
         } else if ticket.reread {

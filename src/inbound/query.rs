@@ -27,6 +27,17 @@ impl Query {
         Ok(Self(query))
     }
 
+    /// Reads the same of a URL that somebody else made: parameters that are not `known` are passed
+    /// over.
+    ///
+    /// # Errors
+    /// What is wrong with one that is.
+    pub fn parse_foreign(text: &str, known: &[&str]) -> Result<Self, String> {
+        let is_known = |pair: &&str| known.contains(&pair.split('=').next().unwrap_or_default());
+        let pairs: Vec<&str> = text.split('&').filter(is_known).collect();
+        Self::parse(&pairs.join("&"), known)
+    }
+
     /// The value of a parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

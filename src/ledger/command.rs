@@ -10,7 +10,7 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, SessionId};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Epoch, Version};
-use crate::store::{CALL_DEADLINE_MS, Class, Need};
+use crate::store::{CALL_DEADLINE_MS, Class, Need, Outbound};
 use crate::tenant_id::TenantId;
 
 /// Something said to a session's object.
@@ -44,6 +44,11 @@ pub enum Order {
         token: Option<u64>,
         /// Tells one that is delivered twice.
         once: u64,
+    },
+    /// Ask the identity provider for a new access token, if the one there is has run out.
+    Refresh {
+        /// How; the refresh token is the object's to add.
+        call: Outbound,
     },
     /// Give that right back.
     Release {
@@ -139,6 +144,7 @@ impl Command {
                 token,
                 once,
             } => json!({ "do": "lease", "seconds": seconds.0, "token": token, "once": once }),
+            Order::Refresh { call } => json!({ "do": "refresh", "call": call.to_json() }),
             Order::Release { token } => json!({ "do": "release", "token": token }),
         };
         json!({
@@ -204,6 +210,9 @@ fn parse_order(order: &Value) -> Option<Order> {
             seconds: Seconds(number("seconds")?),
             token: number("token"),
             once: number("once").unwrap_or_default(),
+        }),
+        "refresh" => Some(Order::Refresh {
+            call: Outbound::from_json(order.get("call")?)?,
         }),
         "release" => Some(Order::Release {
             token: number("token")?,

@@ -11,6 +11,7 @@
 
 pub mod command;
 pub mod errand;
+mod refresh;
 mod row;
 
 use rand_chacha::rand_core::Rng;
@@ -24,6 +25,7 @@ use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Fit, Record};
+use crate::store::Outbound;
 use crate::tenant_id::TenantId;
 
 pub use row::BadRow;
@@ -55,6 +57,8 @@ pub struct Verdict {
     pub reply: Reply,
     /// The row, if it changed; to be stored before the caller is told.
     pub row: Option<Vec<u8>>,
+    /// This has to be asked first; the answer goes to [`Ledger::refreshed`].
+    pub fetch: Option<Outbound>,
     /// The caller is told only when the next errand is done, and whether it was.
     pub wait: bool,
 }
@@ -67,6 +71,7 @@ impl<R: Rng> Ledger<'_, R> {
     pub fn command(&mut self, command: &Command, row: Option<&[u8]>) -> Result<Verdict, BadRow> {
         let mut row = row.map(Row::decode).transpose()?;
         let adopted = self.adopt(command, &mut row);
+        let mut fetch = None;
         let (reply, changed) = match &command.order {
             Order::Read => (self.tell(row.as_ref(), &[]), false),
             Order::Repair => {
@@ -82,6 +87,10 @@ impl<R: Rng> Ledger<'_, R> {
                 token,
                 once,
             } => self.lease(row.as_mut(), *seconds, *token, *once),
+            Order::Refresh { call } => {
+                fetch = self.refresh(call, row.as_ref());
+                (self.tell(row.as_ref(), &[]), false)
+            }
             Order::Release { token } => self.release(row.as_mut(), *token),
         };
         let wait = changed && row.as_ref().is_some_and(|row| row.announce_due);
@@ -89,6 +98,7 @@ impl<R: Rng> Ledger<'_, R> {
         Ok(Verdict {
             reply,
             row: store.map(|row| row.encode()),
+            fetch,
             wait,
         })
     }

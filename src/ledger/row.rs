@@ -68,6 +68,9 @@ pub(super) struct Row {
     /// How long any session of the tenant can last, in seconds.
     #[cbor(n(16), default)]
     pub(super) longest: u64,
+    /// The identity provider is not asked for a new token before then, in Unix milliseconds.
+    #[cbor(n(19), default)]
+    pub(super) refresh_after: u64,
     /// The entry is a tombstone.
     #[cbor(n(15), default)]
     pub(super) is_ended: bool,

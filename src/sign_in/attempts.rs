@@ -1,8 +1,8 @@
 //! How often something may be tried: passwords of an account, and tokens that count once.
 //!
 //! Kept by a Durable Object for each account or token, so that all isolates count together. An attempt
-//! counts before it is made: of many at once none is for free. Waiting, never locking out for good
-//! (OWASP ASVS 5.0 6.3.1): whoever knows a name must not be able to keep its user out.
+//! counts before it is made: of many at once none is for free. Nobody is locked out for good (OWASP ASVS
+//! 5.0 6.1.1): whoever goes on guessing at a name can make its user wait, a quarter of an hour at most.
 
 use serde_json::{Value, json};
 
@@ -21,13 +21,18 @@ const FORGOTTEN_AFTER_MS: u64 = 24 * 3_600_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// May it be tried once more? Counts as a failure until the contrary is told.
-    Try,
+    Try {
+        /// Tells this attempt from others at the same moment.
+        by: u64,
+    },
     /// It was not a failure: start anew.
     Succeeded,
     /// Is this the first time, until then, in Unix milliseconds?
     Once {
         /// When it does not matter any more.
         until: u64,
+        /// Who asks: the same may ask again, because the answer was lost.
+        by: u64,
     },
 }
 
@@ -45,20 +50,22 @@ impl Command {
     #[must_use]
     pub fn to_text(&self) -> String {
         match self {
-            Self::Try => json!({ "do": "try" }),
+            Self::Try { by } => json!({ "do": "try", "by": by }),
             Self::Succeeded => json!({ "do": "succeeded" }),
-            Self::Once { until } => json!({ "do": "once", "until": until }),
+            Self::Once { until, by } => json!({ "do": "once", "until": until, "by": by }),
         }
         .to_string()
     }
 
     fn parse(text: &str) -> Option<Self> {
         let command: Value = serde_json::from_str(text).ok()?;
+        let number = |name: &str| command.get(name).and_then(Value::as_u64);
         match command.get("do")?.as_str()? {
-            "try" => Some(Self::Try),
+            "try" => Some(Self::Try { by: number("by")? }),
             "succeeded" => Some(Self::Succeeded),
             "once" => Some(Self::Once {
-                until: command.get("until")?.as_u64()?,
+                until: number("until")?,
+                by: number("by")?,
             }),
             _ => None,
         }
@@ -92,6 +99,8 @@ struct Row {
     failures: u32,
     wait_until: u64,
     forget_at: u64,
+    /// Who was allowed to last.
+    by: u64,
 }
 
 /// What came of a command.
@@ -114,24 +123,30 @@ pub fn obey(row: &str, command: &str, now: UnixMillis) -> Outcome {
             verdict: Verdict::Allowed,
             row: None,
         },
-        Some(Command::Once { until }) if row.failures == 0 && now.0 < until => Outcome {
-            verdict: Verdict::Allowed,
-            row: Some((
-                Row {
-                    failures: 1,
-                    wait_until: until,
-                    forget_at: until,
-                }
-                .to_text(),
-                until,
-            )),
-        },
-        Some(Command::Try) if now.0 >= row.wait_until => {
+        Some(Command::Once { until, by })
+            if now.0 < until && (row.failures == 0 || row.by == by) =>
+        {
+            Outcome {
+                verdict: Verdict::Allowed,
+                row: Some((
+                    Row {
+                        failures: 1,
+                        wait_until: until,
+                        forget_at: until,
+                        by,
+                    }
+                    .to_text(),
+                    until,
+                )),
+            }
+        }
+        Some(Command::Try { by }) if now.0 >= row.wait_until => {
             let failures = row.failures.saturating_add(1);
             let next = Row {
                 failures,
                 wait_until: now.0 + wait_after(failures) * 1_000,
                 forget_at: now.0 + FORGOTTEN_AFTER_MS,
+                by,
             };
             Outcome {
                 verdict: Verdict::Allowed,
@@ -160,11 +175,12 @@ impl Row {
             failures: row.get(0)?.as_u64()?.try_into().ok()?,
             wait_until: row.get(1)?.as_u64()?,
             forget_at: row.get(2)?.as_u64()?,
+            by: row.get(3)?.as_u64()?,
         })
     }
 
     fn to_text(self) -> String {
-        json!([self.failures, self.wait_until, self.forget_at]).to_string()
+        json!([self.failures, self.wait_until, self.forget_at, self.by]).to_string()
     }
 }
 
@@ -198,16 +214,16 @@ mod tests {
     fn guessing_costs_more_and_more_time_and_success_starts_anew() {
         let mut account = Object::new();
         for _ in 0..FREE {
-            assert_eq!(account.told(&Command::Try), Verdict::Allowed);
+            assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Allowed);
         }
         let mut waited = Vec::new();
         for _ in 0..14 {
-            let Verdict::Wait(seconds) = account.told(&Command::Try) else {
+            let Verdict::Wait(seconds) = account.told(&Command::Try { by: 7 }) else {
                 panic!("not held back");
             };
             waited.push(seconds);
             account.now += seconds * 1_000;
-            assert_eq!(account.told(&Command::Try), Verdict::Allowed);
+            assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Allowed);
         }
         assert_eq!(
             waited,
@@ -215,17 +231,17 @@ mod tests {
         );
         account.told(&Command::Succeeded);
         assert_eq!(account.row, "");
-        assert_eq!(account.told(&Command::Try), Verdict::Allowed);
+        assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Allowed);
     }
 
     #[test]
     fn a_wait_is_not_made_longer_by_asking_again() {
         let mut account = Object::new();
         for _ in 0..FREE {
-            account.told(&Command::Try);
+            account.told(&Command::Try { by: 7 });
         }
         for _ in 0..100 {
-            assert_eq!(account.told(&Command::Try), Verdict::Wait(1));
+            assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Wait(1));
         }
     }
 
@@ -233,19 +249,24 @@ mod tests {
     fn who_has_not_tried_for_a_day_starts_anew() {
         let mut account = Object::new();
         for _ in 0..FREE {
-            account.told(&Command::Try);
+            account.told(&Command::Try { by: 7 });
         }
         account.now += FORGOTTEN_AFTER_MS;
-        assert_eq!(account.told(&Command::Try), Verdict::Allowed);
-        assert_eq!(account.told(&Command::Try), Verdict::Allowed);
+        assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Allowed);
+        assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Allowed);
     }
 
     #[test]
     fn what_counts_once_counts_once() {
         let mut token = Object::new();
-        let once = Command::Once { until: 1_060_000 };
+        let until = 1_060_000;
+        let once = Command::Once { until, by: 1 };
         assert_eq!(token.told(&once), Verdict::Allowed);
-        assert_eq!(token.told(&once), Verdict::Wait(60));
+        assert_eq!(token.told(&once), Verdict::Allowed, "the answer was lost");
+        assert_eq!(
+            token.told(&Command::Once { until, by: 2 }),
+            Verdict::Wait(60)
+        );
         token.now = 1_060_000;
         assert_ne!(
             token.told(&once),

@@ -71,17 +71,21 @@ pub fn exchange(
     )
 }
 
-/// Asks for a new access token (RFC 6749 section 6).
+/// Asks for a new access token (RFC 6749 section 6); the refresh token is still to be added, by who has
+/// the freshest: [`with_refresh_token`].
 #[must_use]
-pub fn refresh(endpoint: &str, provider: &Provider, refresh_token: &str) -> Outbound {
-    call(
-        endpoint,
-        provider,
-        &[
-            ("grant_type", "refresh_token"),
-            ("refresh_token", refresh_token),
-        ],
-    )
+pub fn refresh(endpoint: &str, provider: &Provider) -> Outbound {
+    call(endpoint, provider, &[("grant_type", "refresh_token")])
+}
+
+/// Adds the refresh token.
+#[must_use]
+pub fn with_refresh_token(call: &Outbound, refresh_token: &str) -> Outbound {
+    let form = call.form.as_deref().unwrap_or_default();
+    Outbound {
+        form: Some(format!("{form}&refresh_token={}", escaped(refresh_token))),
+        ..call.clone()
+    }
 }
 
 /// Asks for more about a user (OpenID Connect Core section 5.3).
@@ -211,14 +215,17 @@ mod tests {
             (Some("s:c"), ClientAuthentication::Post),
             (None, ClientAuthentication::Basic),
         ]
-        .map(|(secret, how)| refresh("https://id.example/t", &provider(secret, how), "r t"));
+        .map(|(secret, how)| {
+            let call = refresh("https://id.example/t", &provider(secret, how));
+            with_refresh_token(&call, "r t")
+        });
         assert_eq!(
             calls[0].authorization.as_deref(),
             Some("Basic YSUyMGNsaWVudDpzJTNBYw==")
         );
         let forms = calls.map(|call| call.form.unwrap());
         assert_eq!(forms[0], "grant_type=refresh_token&refresh_token=r%20t");
-        assert!(forms[1].ends_with("&client_id=a%20client&client_secret=s%3Ac"));
-        assert!(forms[2].ends_with("&client_id=a%20client"));
+        assert!(forms[1].contains("&client_id=a%20client&client_secret=s%3Ac&"));
+        assert!(forms[2].contains("&client_id=a%20client&"));
     }
 }

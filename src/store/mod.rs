@@ -155,6 +155,21 @@ impl fmt::Debug for Outbound {
 }
 
 impl Outbound {
+    /// The counterpart of [`Outbound::to_json`].
+    #[must_use]
+    pub fn from_json(value: &serde_json::Value) -> Option<Self> {
+        let text = |at: usize| {
+            let text = value.get(at).and_then(serde_json::Value::as_str);
+            text.map(str::to_owned)
+        };
+        Some(Self {
+            url: text(0)?,
+            authorization: text(1),
+            form: text(2),
+            limit: usize::try_from(value.get(3)?.as_u64()?).ok()?,
+        })
+    }
+
     /// As JSON: URL, authorization, form, limit.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

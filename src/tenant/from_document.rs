@@ -72,6 +72,12 @@ impl Tenant {
                 faults.add("session.consistency", format!("the Durable Objects {objects} are not bound; copy their bindings and the migration from the project's wrangler.toml, or use eventual"));
             }
         }
+        // Who signs in by password, by token or at a provider is counted, or ended, across isolates.
+        let signs_in = &document.login.methods;
+        let counts = signs_in.password || !signs_in.token.is_empty() || !signs_in.oidc.is_empty();
+        if needs_objects && counts && !secrets.has("ATTEMPT_OBJECTS") {
+            faults.add("login.methods", "the Durable Objects ATTEMPT_OBJECTS are not bound; copy their binding and the migration from the project's wrangler.toml, or use session.consistency eventual");
+        }
         let env = env(document, secrets, &mut faults);
         let methods = super::sign_in::methods(document, secrets, &mut faults);
         let mapped_headers = mapped_headers(document, &mut faults);

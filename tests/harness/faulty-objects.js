@@ -24,5 +24,6 @@ function faulty(Class) {
 
 export const SessionObject = faulty(real.SessionObject);
 export const PoolObject = real.PoolObject;
+export const AttemptObject = real.AttemptObject;
 export const DirectoryObject = faulty(real.DirectoryObject);
 export default real.default;

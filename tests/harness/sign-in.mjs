@@ -29,6 +29,11 @@ export class Answer {
     this.body = body;
   }
 
+  /** A header; empty if it is not there. @param {string} name in lower case */
+  header(name) {
+    return String(this.headers[name] ?? "");
+  }
+
   /** The `Set-Cookie` lines. */
   get cookies() {
     return this.headers["set-cookie"] ?? [];
@@ -167,6 +172,15 @@ export class Browser {
       { method, ...body, headers: { ...said, ...headers } },
       { accept: "application/json", "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin" },
     );
+  }
+
+  /**
+   * One request that says nothing by itself, as of a server.
+   * @param {string | URL} url
+   * @param {Asked} asked
+   */
+  send(url, asked) {
+    return this.#request(new URL(url), asked, {});
   }
 
   /** What the site says of the session. @param {string | URL} site */
@@ -308,7 +322,7 @@ function covers(path, asked) {
 export const CLIENT_SECRET = "of a test: 100% + more";
 
 /** As many sites as a suite may have. */
-const MOST_SITES = 160;
+const MOST_SITES = 200;
 
 /**
  * @typedef {object} Site

@@ -27,6 +27,7 @@ const STORED_OBJECTS = `durableObjectNamespaces = [
     (className = "SessionObject", uniqueKey = "session", enableSql = true),
     (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
     (className = "PoolObject", uniqueKey = "pool", enableSql = true),
+    (className = "AttemptObject", uniqueKey = "attempt", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),`;
 
@@ -233,6 +234,7 @@ ${worker("objects", "objects-kv", "")}`;
     ${object("SESSION_OBJECTS", "SessionObject")},
     ${object("DIRECTORY_OBJECTS", "DirectoryObject")},
     ${object("POOL_OBJECTS", "PoolObject")},
+    ${object("ATTEMPT_OBJECTS", "AttemptObject")},
     ${bindings.join(", ")}
   ],
   ${elsewhere ? "" : STORED_OBJECTS}

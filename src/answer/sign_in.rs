@@ -1,0 +1,142 @@
+//! What may go wrong with signing in.
+
+/// Why nobody was signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInProblem {
+    /// No sign-in of this browser's is under way, or not this one any more.
+    State,
+    /// The provider, or the user there, said no.
+    Denied,
+    /// Another provider answered than was asked.
+    Mixup,
+    /// The provider's server answered with something else than tokens.
+    ProviderFailed,
+    /// What the provider gave is not what it must be.
+    ProviderToken,
+    /// What the provider publishes of itself cannot be used.
+    ProviderMisconfigured,
+    /// The provider does not answer.
+    ProviderUnavailable,
+    /// Who it is may not come in.
+    NotAdmitted,
+    /// The token to be exchanged is not accepted.
+    Token,
+    /// It was proved too long ago.
+    StepUp,
+    /// No account of that name with that password.
+    Wrong,
+    /// Tried too often; seconds to wait.
+    Locked(u64),
+    /// Accounts cannot be read.
+    AccountsUnavailable,
+}
+
+impl SignInProblem {
+    /// Status, stable code, title, and what to do.
+    #[must_use]
+    pub fn kind(self) -> (u16, &'static str, &'static str, &'static str) {
+        match self {
+            Self::State => (
+                400,
+                "login_state",
+                "Please sign in again",
+                "This sign-in was not begun in this browser, was finished already, or took longer than ten minutes. Begin again.",
+            ),
+            Self::Denied => (
+                403,
+                "login_denied",
+                "Not signed in",
+                "The sign-in was cancelled or refused by the identity provider. Begin again, or ask whoever runs it.",
+            ),
+            Self::Mixup => (
+                400,
+                "login_mixup",
+                "Please sign in again",
+                "The answer came from another identity provider than the one that was asked. Begin again.",
+            ),
+            Self::ProviderFailed => (
+                502,
+                "idp_failed",
+                "The identity provider failed",
+                "The identity provider did not answer as it must. Begin again; if it stays like this, tell whoever runs this site.",
+            ),
+            Self::ProviderToken => (
+                502,
+                "idp_token_invalid",
+                "The identity provider failed",
+                "What the identity provider said of you could not be verified; the log tells the operator why. Begin again.",
+            ),
+            Self::ProviderMisconfigured => (
+                503,
+                "idp_misconfigured",
+                "Signing in is being set up",
+                "What the identity provider publishes of itself cannot be used; the log tells the operator why. Try again later.",
+            ),
+            Self::ProviderUnavailable => (
+                503,
+                "idp_unavailable",
+                "Please try again",
+                "The identity provider does not answer right now. Try again in a few seconds; whoever is signed in stays so.",
+            ),
+            Self::NotAdmitted => (
+                403,
+                "not_admitted",
+                "You cannot come in here",
+                "You have signed in, but this site is not open to your account. Ask whoever runs it, or use another account.",
+            ),
+            Self::Token => (
+                401,
+                "token_invalid",
+                "Token not accepted",
+                "The token is not one that is exchanged here: check its issuer, audience, signature and times, and that it was not used before.",
+            ),
+            Self::StepUp => (
+                401,
+                "step_up_required",
+                "Please sign in once more",
+                "This needs a more recent sign-in. Open it in a browser and sign in once more.",
+            ),
+            Self::Wrong => (
+                401,
+                "login_wrong",
+                "Name or password is wrong",
+                "No account has this name and password. Check both and try again.",
+            ),
+            Self::Locked(_) => (
+                429,
+                "login_locked",
+                "Too many attempts",
+                "Signing in to this account failed too often. Wait for the time in Retry-After.",
+            ),
+            Self::AccountsUnavailable => (
+                503,
+                "accounts_unavailable",
+                "Please try again",
+                "Accounts cannot be read right now. Try again in a few seconds.",
+            ),
+        }
+    }
+
+    /// Headers that go with it.
+    #[must_use]
+    pub fn hints(self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Locked(seconds) => vec![("retry-after", seconds.to_string())],
+            Self::ProviderUnavailable | Self::AccountsUnavailable => {
+                vec![("retry-after", "5".to_owned())]
+            }
+            Self::Token => vec![(
+                "www-authenticate",
+                "Bearer realm=\"vestibule\", error=\"invalid_token\"".to_owned(),
+            )],
+            // RFC 9470.
+            Self::StepUp => vec![(
+                "www-authenticate",
+                "Session realm=\"vestibule\", error=\"insufficient_user_authentication\""
+                    .to_owned(),
+            )],
+            Self::Wrong => vec![("www-authenticate", "Session realm=\"vestibule\"".to_owned())],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+/** Requests to identity providers, and what WebCrypto says of the tokens they give. */
+import { report } from "./log.js";
+import { shared, within } from "./waiting.js";
+
+/** How long somebody else's server may take, in milliseconds. */
+const DEADLINE = 10_000;
+
+/** @typedef {import("./core.js").Answer} Answer */
+/** @typedef {[url: string, authorization: string | null, form: string | null, limit: number]} Outbound */
+
+/**
+ * @param {string} text a key and what to ask, as JSON
+ * @returns {Promise<Answer>}
+ */
+export async function inquireOutside(text) {
+  /** @type {[string, Outbound]} */
+  const [key, call] = JSON.parse(text);
+  const began = Date.now();
+  try {
+    const [url, authorization, form] = call;
+    // What everybody asks for alike is asked for once; a token is nobody else's.
+    const ask = () => within(DEADLINE, say(call));
+    const { value, asked } =
+      form === null && authorization === null
+        ? await shared(`fetch ${url}`, ask)
+        : { value: await ask(), asked: began };
+    const bytes = new TextEncoder().encode(`${value.status}\n${value.body}`);
+    return { kind: "found", key, bytes, asked };
+  } catch (error) {
+    report("provider_unreachable", error);
+    return { kind: "unavailable", key, asked: began };
+  }
+}
+
+/**
+ * A redirect is an answer like any other: what is said here is for nobody else.
+ * @param {Outbound} call
+ */
+export async function say([url, authorization, form, limit]) {
+  const headers = new Headers({ accept: "application/json" });
+  if (authorization !== null) headers.set("authorization", authorization);
+  if (form !== null) headers.set("content-type", "application/x-www-form-urlencoded");
+  const method = form === null ? "GET" : "POST";
+  const response = await fetch(url, { method, headers, body: form, redirect: "manual" });
+  let body = "";
+  let length = 0;
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > limit) throw new Error("too large");
+    body += decoder.decode(chunk, { stream: true });
+  }
+  return { status: response.status, body: body + decoder.decode() };
+}
+
+/** WebCrypto's words for the algorithms of RFC 7518 and RFC 8037. */
+const ALGORITHMS = /** @type {Record<string, { key: any, verify: any }>} */ ({
+  RS256: {
+    key: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+    verify: { name: "RSASSA-PKCS1-v1_5" },
+  },
+  PS256: {
+    key: { name: "RSA-PSS", hash: "SHA-256" },
+    verify: { name: "RSA-PSS", saltLength: 32 },
+  },
+  ES256: {
+    key: { name: "ECDSA", namedCurve: "P-256" },
+    verify: { name: "ECDSA", hash: "SHA-256" },
+  },
+  EdDSA: { key: { name: "Ed25519" }, verify: { name: "Ed25519" } },
+});
+
+/**
+ * A key that cannot be imported has signed nothing.
+ * @param {string} text key, public key, algorithm, what was signed, signature, as JSON
+ * @returns {Promise<Answer>}
+ */
+export async function verify(text) {
+  const asked = Date.now();
+  /** @type {string[]} */
+  const [key, jwk, name, input, signature] = JSON.parse(text);
+  const algorithm = ALGORITHMS[name];
+  let isGood = false;
+  try {
+    const usable = await crypto.subtle.importKey("jwk", JSON.parse(jwk), algorithm.key, false, [
+      "verify",
+    ]);
+    const signed = new TextEncoder().encode(input);
+    isGood = await crypto.subtle.verify(algorithm.verify, usable, decoded(signature), signed);
+  } catch (error) {
+    report("key_unusable", error);
+  }
+  return { kind: "found", key, bytes: new TextEncoder().encode(isGood ? "1" : "0"), asked };
+}
+
+/** @param {string} base64url */
+function decoded(base64url) {
+  const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+}

@@ -1,0 +1,109 @@
+//! `POST /backchannel-logout`: a provider says that somebody signed out there (OpenID Connect
+//! Back-Channel Logout 1.0).
+
+use serde_json::json;
+
+use super::super::{Gateway, Halt, Passage};
+use super::form;
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::session::grant;
+use crate::sign_in::claims::{self, Expected};
+use crate::sign_in::jws::{BadToken, Unverified};
+use crate::sign_in::logout_token;
+use crate::sign_in::methods::Provider;
+use crate::store::Need;
+use crate::store::revocations::Subject;
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::Consistency;
+
+impl Gateway {
+    /// `POST /backchannel-logout`.
+    pub(in super::super) fn backchannel_logout(
+        &mut self,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        let fields = form::fields(passage, &["logout_token"])?;
+        let outcome =
+            self.signed_out_elsewhere(fields.get("logout_token").unwrap_or_default(), passage)?;
+        Ok(match outcome {
+            Ok(()) => Answer::empty(200),
+            Err(BadToken(reason)) => {
+                self.note(Event::new(Level::Warn, "logout_token_refused").with("reason", reason));
+                let error = json!({ "error": "invalid_request", "error_description": reason });
+                Answer::json(400, &error)
+            }
+        })
+    }
+
+    fn signed_out_elsewhere(
+        &mut self,
+        presented: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Result<(), BadToken>, Halt> {
+        let checked = Unverified::parse(presented)
+            .and_then(|token| Ok((self.checked(&token, passage)?, token)));
+        let (provider, token) = match checked {
+            Ok(checked) => checked,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        let metadata = self.metadata(&provider.issuer, passage.answers, passage.now)?;
+        let verdict = self.is_signed(&token, &metadata.jwks_uri, passage.answers, passage.now)?;
+        let told = match verdict.and_then(|()| logout_token::read(&token.claims)) {
+            Ok(told) => told,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        // With KV alone nobody counts; ending what is over is harmless.
+        let counts = self.tenant.consistency == Consistency::Strong;
+        let what = ["logout", &provider.issuer, told.id];
+        if counts && !self.is_first_time(&what, &token, passage)? {
+            return Ok(Err(BadToken("used before")));
+        }
+        match passage.answers.written() {
+            Some(true) => return Ok(Ok(())),
+            Some(false) => return Err(Problem::StoreUnavailable.into()),
+            None => {}
+        }
+        // One that names a sign-in ends that; one that names only a user ends all of theirs.
+        let issuer = &provider.issuer;
+        let whom = match (told.sid, told.subject) {
+            (Some(sid), _) => grant::sid_of(issuer, sid),
+            (None, subject) => grant::subject_of(issuer, subject.unwrap_or_default()),
+        };
+        let tags = self.tenant.keys.user_tags(&whom);
+        let subjects: Vec<Subject> = tags.map(Subject::User).collect();
+        self.revoke(&subjects, passage.answers, passage.now)?;
+        if self.has_writes() {
+            return Err(Halt::Await(vec![Need::Store]));
+        }
+        self.note(
+            Event::new(Level::Info, "signed_out_at_provider").with("provider", provider.name),
+        );
+        Ok(Ok(()))
+    }
+
+    /// Whose token it says it is, and everything else that needs no key.
+    fn checked(&self, token: &Unverified, passage: &Passage<'_>) -> Result<Provider, BadToken> {
+        let named = claims::text(&token.claims, "iss")?;
+        let mut why = BadToken("another issuer");
+        for provider in &self.tenant.methods.oidc {
+            if Some(provider.issuer.as_str()) != named {
+                continue;
+            }
+            let expected = Expected {
+                issuer: &provider.issuer,
+                audience: &provider.client_id,
+                now: passage.now.seconds(),
+            };
+            let checked = claims::check(&token.claims, &expected);
+            match checked {
+                Ok(()) if logout_token::is_of_kind(token, provider.untyped_logout_tokens) => {
+                    return Ok(provider.clone());
+                }
+                Ok(()) => why = BadToken("another kind of token"),
+                Err(bad) => why = bad,
+            }
+        }
+        Err(why)
+    }
+}

@@ -1,0 +1,257 @@
+//! `GET /callback`: a browser comes back from its provider.
+//!
+//! What is checked, and in which order, is OpenID Connect Core section 3.1 and RFC 9700: that this
+//! browser began, that the right provider answers, and only then is anything asked of the provider.
+//! Whatever goes wrong, the sign-in under way is over and the next begins clean.
+
+use serde_json::{Map, Value};
+
+use super::super::{Gateway, Halt, Passage};
+use super::completion::Proof;
+use super::providers::{Heard, ask};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::answer::sign_in::SignInProblem;
+use crate::cookie::jar::{self, Presented};
+use crate::cookie::set_cookie;
+use crate::inbound::query::Query;
+use crate::session::grant::{self, Grant};
+use crate::sign_in::authorization;
+use crate::sign_in::claims::{self, Claims, Expected};
+use crate::sign_in::jws::{BadToken, Unverified};
+use crate::sign_in::methods::Provider;
+use crate::sign_in::provider::Metadata;
+use crate::sign_in::transaction::Transaction;
+use crate::store::Reply;
+
+/// What a provider may say in the address.
+const PARAMETERS: [&str; 4] = ["state", "code", "iss", "error"];
+
+/// The longest code that is passed on.
+const LONGEST_CODE: usize = 4_096;
+
+/// The kinds of token an ID token may say it is.
+const ID_TOKEN: [&str; 2] = ["jwt", "id_token+jwt"];
+
+/// What a token endpoint gave.
+struct Tokens {
+    answer: Map<String, Value>,
+    id_token: String,
+    access_token: String,
+}
+
+impl Gateway {
+    /// `GET /callback`.
+    pub(in super::super) fn callback(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let (_, query) = passage
+            .request
+            .location
+            .target
+            .split_once('?')
+            .unwrap_or_default();
+        let said = Query::parse_foreign(query, &PARAMETERS);
+        let state = said.as_ref().ok().and_then(|said| said.get("state"));
+        let cookie = state
+            .and_then(Transaction::cookie_suffix)
+            .map(|suffix| passage.cookie.of_sign_in(suffix));
+        let over = cookie
+            .as_ref()
+            .map(|cookie| set_cookie::clear_sign_in(passage.cookie, cookie));
+        let outcome = match &said {
+            Ok(said) => self.finish(said, cookie.as_deref(), passage),
+            Err(_) => Err(Problem::from(SignInProblem::State).into()),
+        };
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(Halt::Refuse { problem, .. }) => self.refusal(&problem, passage),
+            Err(halt) => return Err(halt),
+        };
+        let answer = answer.with("referrer-policy", "no-referrer");
+        Ok(match over {
+            Some(line) => answer.with("set-cookie", line),
+            None => answer,
+        })
+    }
+
+    fn finish(
+        &mut self,
+        said: &Query,
+        cookie: Option<&str>,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        let state = || Problem::from(SignInProblem::State);
+        let begun = self.transaction(said, cookie, passage).ok_or_else(state)?;
+        // The tenant may have taken it out meanwhile.
+        let provider = self.tenant.methods.provider(&begun.provider);
+        let provider = provider.ok_or_else(state)?.clone();
+        let metadata = self.metadata(&provider.issuer, passage.answers, passage.now)?;
+        let is_right = match said.get("iss") {
+            Some(issuer) => issuer == provider.issuer,
+            None => !metadata.names_itself,
+        };
+        if !is_right {
+            self.note_provider("idp_mixup", &provider.issuer, "another iss");
+            return Err(Problem::from(SignInProblem::Mixup).into());
+        }
+        let code = match (said.get("code"), said.get("error")) {
+            (Some(code), None) if !code.is_empty() && code.len() <= LONGEST_CODE => code,
+            (None, Some(_)) => {
+                self.note_provider("idp_denied", &provider.issuer, "error");
+                return Err(Problem::from(SignInProblem::Denied).into());
+            }
+            _ => return Err(state().into()),
+        };
+        let tokens = self.exchange_code(&provider, &metadata, code, &begun, passage)?;
+        let id_token = match Unverified::parse(&tokens.id_token) {
+            Ok(token) => token,
+            Err(bad) => return Err(self.bad_token(&provider, bad)),
+        };
+        let verdict =
+            self.is_signed(&id_token, &metadata.jwks_uri, passage.answers, passage.now)?;
+        let expected = Expected {
+            issuer: &provider.issuer,
+            audience: &provider.client_id,
+            now: passage.now.seconds(),
+        };
+        let checked = verdict.and_then(|()| {
+            if !id_token.is_of_kind(&ID_TOKEN) {
+                return Err(BadToken("another kind of token"));
+            }
+            let said = &id_token.claims;
+            claims::check_id_token(said, &expected, &begun.nonce, begun.max_age)?;
+            claims::check_access_token(said, id_token.algorithm, &tokens.access_token)
+        });
+        if let Err(bad) = checked {
+            return Err(self.bad_token(&provider, bad));
+        }
+        let proof = self.proof(&provider, &metadata, &id_token.claims, &tokens, passage)?;
+        let signed_in = self.sign_in(&proof, passage)?;
+        let answer = Answer::empty(303)
+            .with("location", begun.return_to)
+            .with("vary", "Cookie");
+        let cookies = signed_in.cookies.into_iter();
+        Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
+    }
+
+    /// The sign-in of this browser's that the answer belongs to.
+    fn transaction(
+        &self,
+        said: &Query,
+        cookie: Option<&str>,
+        passage: &Passage<'_>,
+    ) -> Option<Transaction> {
+        let header = passage.request.header("cookie").unwrap_or_default();
+        let Presented::One(value) = jar::find(header, cookie?) else {
+            return None;
+        };
+        let now = passage.now.seconds();
+        Transaction::open(value, said.get("state")?, &self.tenant.keys, now)
+    }
+
+    fn exchange_code(
+        &mut self,
+        provider: &Provider,
+        metadata: &Metadata,
+        code: &str,
+        begun: &Transaction,
+        passage: &Passage<'_>,
+    ) -> Result<Tokens, Halt> {
+        let redirect_uri = self.callback_url(passage);
+        let endpoint = &metadata.token_endpoint;
+        let heard = ask("tokens", passage.answers, || {
+            authorization::exchange(endpoint, provider, code, &redirect_uri, begun)
+        })?;
+        let reason = match heard {
+            Heard::Nothing => "the token endpoint does not answer",
+            Heard::Reply(Reply { status, body }, _) => match tokens(status, body) {
+                Some(tokens) => return Ok(tokens),
+                None => "the token endpoint gave no tokens",
+            },
+        };
+        self.note_provider("idp_failed", &provider.issuer, reason);
+        Err(Problem::from(SignInProblem::ProviderFailed).into())
+    }
+
+    /// Who it is, by the ID token and, if that is wanted, by what the provider says besides.
+    fn proof(
+        &mut self,
+        provider: &Provider,
+        metadata: &Metadata,
+        said: &Claims,
+        tokens: &Tokens,
+        passage: &Passage<'_>,
+    ) -> Result<Proof, Halt> {
+        let mut all = said.clone();
+        if let (true, Some(endpoint)) = (provider.userinfo, &metadata.userinfo_endpoint) {
+            let heard = ask("userinfo", passage.answers, || {
+                authorization::userinfo(endpoint, &tokens.access_token)
+            })?;
+            let Heard::Reply(Reply { status: 200, body }, _) = heard else {
+                self.note_provider("idp_failed", &provider.issuer, "no userinfo");
+                return Err(Problem::from(SignInProblem::ProviderFailed).into());
+            };
+            match serde_json::from_str(body) {
+                // Section 5.3.2: of somebody else it says nothing.
+                Ok(Value::Object(more)) if more.get("sub") == said.get("sub") => {
+                    for (name, value) in more {
+                        all.entry(name).or_insert(value);
+                    }
+                }
+                _ => {
+                    let bad = BadToken("userinfo of somebody else");
+                    return Err(self.bad_token(provider, bad));
+                }
+            }
+        }
+        let identity = match claims::identity(&all, &provider.claims, &provider.allow) {
+            Ok(identity) => identity,
+            Err(reason) => {
+                let reason = match reason {
+                    claims::NotAdmitted::Nameless => "no user in the claims",
+                    claims::NotAdmitted::NotAllowed => "not among those allowed",
+                };
+                self.note_provider("not_admitted", &provider.issuer, reason);
+                return Err(Problem::from(SignInProblem::NotAdmitted).into());
+            }
+        };
+        let now = passage.now.seconds();
+        let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+        let given = |name: &str| tokens.answer.get(name).and_then(Value::as_str);
+        Ok(Proof {
+            method: "oidc",
+            identity,
+            authenticated: claims::time(said, "auth_time").ok().flatten(),
+            grant: Some(Grant {
+                provider: provider.name.clone(),
+                issuer: provider.issuer.clone(),
+                subject: text("sub").unwrap_or_default(),
+                sid: text("sid"),
+                access_token: Some(tokens.access_token.clone()),
+                expires: grant::expiry(&tokens.answer, now),
+                refresh_token: given("refresh_token").map(str::to_owned),
+                id_token: Some(tokens.id_token.clone()),
+            }),
+        })
+    }
+
+    /// Tells the operator why a token is not accepted; the visitor only that it is not.
+    fn bad_token(&mut self, provider: &Provider, bad: BadToken) -> Halt {
+        self.note_provider("idp_token_invalid", &provider.issuer, bad.0);
+        Problem::from(SignInProblem::ProviderToken).into()
+    }
+}
+
+/// Reads a token endpoint's answer (RFC 6749 section 5.1).
+fn tokens(status: u16, body: &str) -> Option<Tokens> {
+    let Ok(Value::Object(answer)) = serde_json::from_str(body) else {
+        return None;
+    };
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+    let is_bearer = text("token_type")?.eq_ignore_ascii_case("bearer");
+    (status == 200 && is_bearer).then_some(())?;
+    Some(Tokens {
+        id_token: text("id_token")?,
+        access_token: text("access_token")?,
+        answer,
+    })
+}

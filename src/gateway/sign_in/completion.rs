@@ -1,0 +1,185 @@
+//! Who has proved who they are gets a session: the one they have, under a new id, or another one if
+//! that was somebody else's.
+//!
+//! A step that is asked again must sign in the same session again, so which one it is to be is noted
+//! before anything is changed.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::super::alteration::{Alteration, Altered};
+use super::super::client::Client;
+use super::super::recognition::Caller;
+use super::super::{Gateway, Halt, Passage};
+use crate::answer::problem::Problem;
+use crate::clock::UnixSeconds;
+use crate::cookie::jar;
+use crate::cookie::set_cookie;
+use crate::cookie::token::Token;
+use crate::session::change::Change;
+use crate::session::grant::Grant;
+use crate::session::id::Handle;
+use crate::session::record::Version;
+use crate::store::cache::{Known, Prepared};
+use crate::store::{Found, Need};
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::Consistency;
+
+/// What the choice of the session is noted under.
+const CHOSEN: &str = "signs in";
+
+/// Somebody who has proved who they are.
+pub(super) struct Proof {
+    /// How, for the log.
+    pub(super) method: &'static str,
+    /// As [`crate::session::identity::Identity::parse`] takes it.
+    pub(super) identity: Value,
+    /// What the provider gave.
+    pub(super) grant: Option<Grant>,
+    /// When they proved it, if not now.
+    pub(super) authenticated: Option<UnixSeconds>,
+}
+
+/// A session that was signed in.
+pub(super) struct SignedIn {
+    /// It.
+    pub(super) session: Rc<Prepared>,
+    /// What its cookie says.
+    pub(super) token: Token,
+    /// The `Set-Cookie` lines: its own, and those that take away the origin's.
+    pub(super) cookies: Vec<String>,
+}
+
+impl Gateway {
+    /// Signs somebody in.
+    pub(super) fn sign_in(
+        &mut self,
+        proof: &Proof,
+        passage: &Passage<'_>,
+    ) -> Result<SignedIn, Halt> {
+        let (answers, now) = (passage.answers, passage.now);
+        let Some(Found::Bytes(chosen)) = answers.found(CHOSEN) else {
+            let text = self.choose_session(&proof.identity, passage)?;
+            let key = CHOSEN.to_owned();
+            return Err(Halt::Await(vec![Need::Note { key, text }]));
+        };
+        let chosen = core::str::from_utf8(chosen).unwrap_or_default();
+        let (token, other) = chosen.split_once('\t').unwrap_or((chosen, ""));
+        let token = Token::opened(token, &self.tenant.keys).ok_or(Problem::Internal)?;
+        match answers.written() {
+            Some(false) => return Err(Problem::StoreUnavailable.into()),
+            // With KV alone: it was changed here, and storage knows by now.
+            Some(true) if self.tenant.consistency == Consistency::Eventual => {
+                let known = self.cache.get(token.handle, now).map(|hit| hit.known);
+                let Some(Known::Live(session)) = known else {
+                    return Err(Problem::StoreUnavailable.into());
+                };
+                return Ok(self.signed_in(session, token, proof, passage));
+            }
+            _ => {}
+        }
+        if let Some(other) = Handle::parse(other) {
+            let end = Change {
+                end: true,
+                ..Change::default()
+            };
+            self.alter(&Alteration::of(other, end), answers, now)
+                .map_err(Halt::Await)?;
+        }
+        let change = Change {
+            identify: Some(proof.identity.to_string()),
+            authenticated: proof.authenticated,
+            proved: true,
+            grant: proof.grant.clone(),
+            ..Change::default()
+        };
+        let alteration = Alteration {
+            client: Client::of(passage.request),
+            ..Alteration::by(&token, change)
+        };
+        match self.alter(&alteration, answers, now).map_err(Halt::Await)? {
+            Altered::Live { .. } if self.has_writes() => Err(Halt::Await(vec![Need::Store])),
+            Altered::Live { session, .. } => Ok(self.signed_in(session, token, proof, passage)),
+            Altered::Ended | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+
+    /// Which session is to be signed in, and which one ends with that: as a cookie's value, a tab, a
+    /// handle.
+    fn choose_session(&mut self, identity: &Value, passage: &Passage<'_>) -> Result<String, Halt> {
+        let user = identity.get("user").and_then(Value::as_str);
+        let (own, other) = match self.recognise(passage)? {
+            Caller::Visitor(visitor) => {
+                let before = visitor.session.record.identity.as_ref();
+                let is_own = before.is_none_or(|before| Some(before.user.as_str()) == user);
+                // What came with an id from before may not be given more.
+                if is_own && !visitor.in_grace {
+                    (Some(visitor.token), None)
+                } else {
+                    (None, (!is_own).then_some(visitor.token.handle))
+                }
+            }
+            Caller::Stranger { .. } | Caller::Over(_) => (None, None),
+        };
+        let token = match own {
+            Some(token) => token,
+            None => self.new_token(passage)?,
+        };
+        let other = other.map(Handle::to_text).unwrap_or_default();
+        Ok(format!("{}\t{other}", token.mint(&self.tenant.keys)))
+    }
+
+    fn new_token(&mut self, passage: &Passage<'_>) -> Result<Token, Halt> {
+        let now = passage.now.seconds();
+        let id = self.draw(passage)?;
+        Ok(Token {
+            handle: Handle::derive(&self.tenant.id, &id),
+            id,
+            created: now,
+            issued: now,
+            least_version: Version::UNSTORED,
+        })
+    }
+
+    fn signed_in(
+        &mut self,
+        session: Rc<Prepared>,
+        token: Token,
+        proof: &Proof,
+        passage: &Passage<'_>,
+    ) -> SignedIn {
+        let record = &session.record;
+        let token = Token {
+            id: record.id,
+            issued: passage.now.seconds(),
+            least_version: record.version,
+            ..token
+        };
+        let age = self.cookie_age(record, passage.now);
+        let value = token.mint(&self.tenant.keys);
+        let mut cookies = vec![set_cookie::set(passage.cookie, &value, age)];
+        cookies.extend(self.foreign_cookies(passage));
+        let event = Event::new(Level::Info, "signed_in").with("method", proof.method);
+        self.note(event.about(record.handle));
+        SignedIn {
+            session,
+            token,
+            cookies,
+        }
+    }
+
+    /// What takes away those cookies of the origin's that belong to one user.
+    pub(super) fn foreign_cookies(&self, passage: &Passage<'_>) -> Vec<String> {
+        let patterns = [
+            self.tenant.clear_cookies.as_slice(),
+            // Of a time before they were kept here.
+            &self.tenant.vault,
+        ]
+        .concat();
+        let header = passage.request.header("cookie").unwrap_or_default();
+        let meant = |name: &&str| patterns.iter().any(|pattern| pattern.matches(name));
+        let names = jar::names(header).filter(meant);
+        names.map(set_cookie::clear_foreign).collect()
+    }
+}

@@ -1,0 +1,185 @@
+//! `POST /token`: a token of somebody the tenant trusts, exchanged for a session.
+
+use rand_chacha::rand_core::Rng as _;
+use serde_json::{Value, json};
+
+use super::super::devices::is_same_site;
+use super::super::inquiry;
+use super::super::{Gateway, Halt, Passage};
+use super::completion::Proof;
+use super::password::attempt_need;
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::answer::sign_in::SignInProblem;
+use crate::sign_in::attempts::{Command, Verdict};
+use crate::sign_in::claims::{self, Expected};
+use crate::sign_in::jws::{BadToken, Unverified};
+use crate::sign_in::methods::Issuer;
+use crate::store::Found;
+use crate::tenant::Consistency;
+
+/// The kinds a token may say it is (RFC 9068 for the second).
+const KINDS: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
+
+impl Gateway {
+    /// `POST /token`.
+    pub(in super::super) fn exchange_token(
+        &mut self,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        if !is_same_site(passage.request) {
+            return Err(Problem::CrossSite.into());
+        }
+        let presented = presented(passage)?;
+        let refused = |gateway: &mut Self, issuer: &str, bad: BadToken| {
+            gateway.note_provider("token_refused", issuer, bad.0);
+            Halt::from(Problem::from(SignInProblem::Token))
+        };
+        let token = match Unverified::parse(&presented) {
+            Ok(token) => token,
+            Err(bad) => return Err(refused(self, "", bad)),
+        };
+        let named = claims::text(&token.claims, "iss").ok().flatten();
+        let issuers = self.tenant.methods.token.iter();
+        let Some(issuer) = issuers
+            .filter(|issuer| Some(issuer.issuer.as_str()) == named)
+            .find(|issuer| self.is_for(issuer, &token, passage).is_ok())
+            .cloned()
+        else {
+            let bad = self.why_for_nobody(named, &token, passage);
+            return Err(refused(self, "", bad));
+        };
+        let jwks_uri = match &issuer.jwks_uri {
+            Some(uri) => uri.clone(),
+            None => {
+                self.metadata(&issuer.issuer, passage.answers, passage.now)?
+                    .jwks_uri
+            }
+        };
+        let verdict = self.is_signed(&token, &jwks_uri, passage.answers, passage.now)?;
+        if let Err(bad) = verdict {
+            return Err(refused(self, &issuer.issuer, bad));
+        }
+        if !self.is_first_use(&issuer, &token, passage)? {
+            return Err(refused(self, &issuer.issuer, BadToken("used before")));
+        }
+        let identity = claims::identity(&token.claims, &issuer.claims, &issuer.allow);
+        let identity = identity.map_err(|_| Problem::from(SignInProblem::NotAdmitted))?;
+        let proof = Proof {
+            method: "token",
+            identity,
+            grant: None,
+            authenticated: claims::time(&token.claims, "auth_time").ok().flatten(),
+        };
+        let signed_in = self.sign_in(&proof, passage)?;
+        let record = &signed_in.session.record;
+        let identity = record.identity.as_ref();
+        let body = json!({
+            "token": signed_in.token.mint(&self.tenant.keys),
+            "token_type": "Bearer",
+            "expires": self.tenant.lifetime.end(&record.span()).0,
+            "handle": signed_in.session.handle,
+            "user": identity.map(|who| who.user.as_str()),
+        });
+        let answer = Answer::json(200, &body).with("vary", "Cookie");
+        let cookies = signed_in.cookies.into_iter();
+        Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
+    }
+
+    /// Whether a token says what it must to be exchanged as this issuer's.
+    fn is_for(
+        &self,
+        issuer: &Issuer,
+        token: &Unverified,
+        passage: &Passage<'_>,
+    ) -> Result<(), BadToken> {
+        if !token.is_of_kind(&KINDS) {
+            return Err(BadToken("another kind of token"));
+        }
+        let said = &token.claims;
+        let expected = Expected {
+            issuer: &issuer.issuer,
+            audience: &issuer.audience,
+            now: passage.now.seconds(),
+        };
+        claims::check(said, &expected)?;
+        claims::subject(said)?;
+        let times = (claims::time(said, "iat")?, claims::time(said, "exp")?);
+        let (Some(issued), Some(expires)) = times else {
+            return Err(BadToken("no times"));
+        };
+        if expires.since(issued) > issuer.longest {
+            return Err(BadToken("valid for too long"));
+        }
+        Ok(())
+    }
+
+    fn why_for_nobody(
+        &self,
+        named: Option<&str>,
+        token: &Unverified,
+        passage: &Passage<'_>,
+    ) -> BadToken {
+        let issuers = self.tenant.methods.token.iter();
+        issuers
+            .filter(|issuer| Some(issuer.issuer.as_str()) == named)
+            .find_map(|issuer| self.is_for(issuer, token, passage).err())
+            .unwrap_or(BadToken("another issuer"))
+    }
+
+    /// A token with a `jti` counts once, where there is somebody who counts.
+    fn is_first_use(
+        &mut self,
+        issuer: &Issuer,
+        token: &Unverified,
+        passage: &Passage<'_>,
+    ) -> Result<bool, Halt> {
+        let id = token.claims.get("jti").and_then(Value::as_str);
+        let Some(id) = id.filter(|_| self.tenant.consistency == Consistency::Strong) else {
+            return Ok(true);
+        };
+        self.is_first_time(&["jti", &issuer.issuer, id], token, passage)
+    }
+
+    /// Whether something that a token names happens for the first time in its life.
+    pub(super) fn is_first_time(
+        &mut self,
+        what: &[&str],
+        token: &Unverified,
+        passage: &Passage<'_>,
+    ) -> Result<bool, Halt> {
+        let key = "first time";
+        let expires = claims::time(&token.claims, "exp").ok().flatten();
+        match passage.answers.found(key) {
+            None => {
+                let end = expires.unwrap_or_default() + claims::SKEW;
+                let once = Command::Once {
+                    until: end.0.saturating_mul(1_000),
+                    by: self.random.next_u64(),
+                };
+                let need = attempt_need(&self.tenant.id, what, &once, key.to_owned());
+                Err(Halt::Await(vec![need]))
+            }
+            Some(Found::Bytes(verdict)) => Ok(Verdict::parse(verdict) == Some(Verdict::Allowed)),
+            Some(_) => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+}
+
+/// The token: in `Authorization`, or as `token` in the body.
+fn presented(passage: &Passage<'_>) -> Result<String, Halt> {
+    let header = passage.request.header("authorization");
+    if let Some((scheme, token)) = header.and_then(|header| header.split_once(' '))
+        && scheme.eq_ignore_ascii_case("bearer")
+    {
+        return Ok(token.trim().to_owned());
+    }
+    let body = inquiry::body(passage)?;
+    match body.get("token") {
+        Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),
+        _ => Err(Problem::Invalid(
+            "Send the token as `Authorization: Bearer`, or as `token` in a JSON body.".to_owned(),
+        )
+        .into()),
+    }
+}

@@ -1,0 +1,81 @@
+//! What people send with the pages' forms, and programs as JSON.
+
+use serde_json::{Map, Value, json};
+
+use super::super::inquiry;
+use super::super::{Halt, Passage};
+use crate::answer::problem::Problem;
+use crate::inbound::json::{BadBody, LARGEST};
+use crate::inbound::query::Query;
+use crate::store::{Body, Need};
+
+/// The media type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Whether a request carries a form.
+pub(super) fn is_form(passage: &Passage<'_>) -> bool {
+    let declared = passage.request.header("content-type").unwrap_or_default();
+    let media_type = declared.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case(FORM)
+}
+
+/// The fields of a form; each may occur once, others are passed over.
+pub(super) fn fields(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Halt> {
+    if !is_form(passage) {
+        return Err(Problem::Body(BadBody::MediaType).into());
+    }
+    let bytes = match passage.answers.body() {
+        None => return Err(Halt::Await(vec![Need::Body { limit: LARGEST }])),
+        Some(Body::TooLarge) => return Err(Problem::BodyTooLarge.into()),
+        Some(Body::Bytes(bytes)) => bytes,
+    };
+    let text = core::str::from_utf8(bytes).map_err(|_| Problem::Body(BadBody::Encoding))?;
+    Query::parse_foreign(text, known).map_err(|what| Problem::Invalid(what).into())
+}
+
+/// The members of a JSON object, or the fields of a form as if they were: texts, and `true` for those
+/// that are `flags` and not empty.
+pub(super) fn object(
+    passage: &Passage<'_>,
+    texts: &[&str],
+    flags: &[&str],
+) -> Result<Map<String, Value>, Halt> {
+    if !is_form(passage) {
+        let body = inquiry::body(passage)?;
+        let is_sound = |(name, value): (&String, &Value)| {
+            let name = name.as_str();
+            (texts.contains(&name) && value.is_string())
+                || (flags.contains(&name) && value.is_boolean())
+        };
+        if body.iter().all(is_sound) {
+            return Ok(body);
+        }
+        let all = [texts, flags].concat().join(", ");
+        let what = format!("The body may hold {all}, and nothing else.");
+        return Err(Problem::Invalid(what).into());
+    }
+    let fields = fields(passage, &[texts, flags].concat())?;
+    let mut object = Map::new();
+    for name in texts {
+        if let Some(text) = fields.get(name) {
+            object.insert((*name).to_owned(), json!(text));
+        }
+    }
+    for name in flags {
+        let is_set = fields
+            .get(name)
+            .is_some_and(|text| !text.is_empty() && text != "false");
+        object.insert((*name).to_owned(), json!(is_set));
+    }
+    Ok(object)
+}
+
+/// A text of such an object; empty if it is not there.
+pub(super) fn text<'o>(object: &'o Map<String, Value>, name: &str) -> &'o str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A flag of such an object.
+pub(super) fn flag(object: &Map<String, Value>, name: &str) -> bool {
+    object.get(name) == Some(&Value::Bool(true))
+}

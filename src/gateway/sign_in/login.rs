@@ -1,0 +1,158 @@
+//! `GET /login`: the page, or straight on to the only provider there is.
+
+use serde_json::json;
+
+use super::super::recognition::Caller;
+use super::super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::page::{self, LoginFault, LoginPage};
+use crate::answer::problem::Problem;
+use crate::clock::Seconds;
+use crate::cookie::jar;
+use crate::cookie::set_cookie;
+use crate::inbound::query::Query;
+use crate::sign_in::authorization;
+use crate::sign_in::methods::Provider;
+use crate::sign_in::return_address;
+use crate::sign_in::transaction::{self, Transaction};
+
+/// So many sign-ins may be under way in one browser; beyond that the others' cookies are taken away,
+/// before the header grows too large for the origin.
+const MOST_UNDER_WAY: usize = 5;
+
+/// What the page's address may say.
+const PARAMETERS: [&str; 3] = ["return_to", "provider", "max_age"];
+
+impl Gateway {
+    /// `GET /login`.
+    pub(in super::super) fn login(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let methods = &self.tenant.methods;
+        if methods.is_empty() {
+            return Err(Problem::LoginUnconfigured.into());
+        }
+        let query = query(passage)?;
+        let return_to = query.get("return_to").unwrap_or(return_address::FRONT);
+        let return_to = return_address::sound(return_to, &self.prefix).to_owned();
+        let max_age = query
+            .get("max_age")
+            .and_then(|text| text.parse().ok())
+            .map(Seconds);
+        if let Some(name) = query.get("provider") {
+            let provider = methods.provider(name).ok_or(Problem::NotFound)?.clone();
+            return self.begin(&provider, &return_to, max_age, passage);
+        }
+        if !passage.request.is_navigation() {
+            return Ok(self.describe_methods());
+        }
+        if max_age.is_none() && self.is_signed_in(passage)? {
+            return Ok(Answer::empty(303).with("location", return_to));
+        }
+        match &self.tenant.methods.oidc[..] {
+            [only] if !self.tenant.methods.password => {
+                let provider = only.clone();
+                self.begin(&provider, &return_to, max_age, passage)
+            }
+            _ => Ok(self.login_page(200, &return_to, "", None, passage)),
+        }
+    }
+
+    /// The page, with what went wrong before.
+    pub(super) fn login_page(
+        &self,
+        status: u16,
+        return_to: &str,
+        username: &str,
+        fault: Option<LoginFault>,
+        passage: &Passage<'_>,
+    ) -> Answer {
+        let methods = &self.tenant.methods;
+        let providers: Vec<(String, String)> = methods
+            .oidc
+            .iter()
+            .map(|provider| (provider.name.clone(), provider.title.clone()))
+            .collect();
+        let page = LoginPage {
+            prefix: &self.prefix,
+            return_to,
+            has_password: methods.password,
+            providers: &providers,
+            username,
+            fault,
+        };
+        page::login(&self.look(passage.request), status, &page)
+    }
+
+    /// For pages of one's own.
+    fn describe_methods(&self) -> Answer {
+        let methods = &self.tenant.methods;
+        let providers: Vec<_> = methods
+            .oidc
+            .iter()
+            .map(|provider| json!({ "name": provider.name, "title": provider.title }))
+            .collect();
+        let methods = json!({ "password": methods.password, "providers": providers });
+        Answer::json(200, &methods)
+    }
+
+    fn is_signed_in(&mut self, passage: &Passage<'_>) -> Result<bool, Halt> {
+        Ok(match self.recognise(passage)? {
+            Caller::Visitor(visitor) => visitor.session.record.identity.is_some(),
+            Caller::Stranger { .. } | Caller::Over(_) => false,
+        })
+    }
+
+    /// Sends the browser to a provider.
+    fn begin(
+        &mut self,
+        provider: &Provider,
+        return_to: &str,
+        max_age: Option<Seconds>,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        let metadata = self.metadata(&provider.issuer, passage.answers, passage.now)?;
+        let now = passage.now.seconds();
+        let begun = Transaction::begin(&provider.name, return_to, max_age, now, &mut self.random);
+        let sealed = begun.seal(&self.tenant.keys, &mut self.random);
+        let value = sealed.ok_or(Problem::Internal)?;
+        let suffix = Transaction::cookie_suffix(&begun.state).ok_or(Problem::Internal)?;
+        let cookie = passage.cookie.of_sign_in(suffix);
+        let redirect_uri = self.callback_url(passage);
+        let endpoint = &metadata.authorization_endpoint;
+        let location = authorization::url(endpoint, provider, &redirect_uri, &begun);
+        let line = set_cookie::set_sign_in(passage.cookie, &cookie, &value, transaction::LONGEST);
+        let answer = Answer::empty(303)
+            .with("location", location)
+            .with("referrer-policy", "no-referrer")
+            .with("set-cookie", line);
+        Ok(surplus(passage)
+            .into_iter()
+            .fold(answer, |answer, line| answer.with("set-cookie", line)))
+    }
+
+    /// Where providers send browsers back to.
+    pub(super) fn callback_url(&self, passage: &Passage<'_>) -> String {
+        let location = &passage.request.location;
+        let (scheme, authority) = (location.scheme, location.authority);
+        format!("{scheme}://{authority}{}/callback", self.prefix)
+    }
+}
+
+/// What takes away the cookies of sign-ins under way, if there are too many.
+fn surplus(passage: &Passage<'_>) -> Vec<String> {
+    let header = passage.request.header("cookie").unwrap_or_default();
+    let is_one = |name: &&str| *name != passage.cookie.as_str() && passage.cookie.is_ours(name);
+    let under_way: Vec<&str> = jar::names(header).filter(is_one).collect();
+    if under_way.len() < MOST_UNDER_WAY {
+        return Vec::new();
+    }
+    let lines = under_way.into_iter();
+    lines
+        .map(|name| set_cookie::clear_sign_in(passage.cookie, name))
+        .collect()
+}
+
+fn query(passage: &Passage<'_>) -> Result<Query, Halt> {
+    let target = passage.request.location.target;
+    let (_, query) = target.split_once('?').unwrap_or_default();
+    Query::parse_foreign(query, &PARAMETERS).map_err(|what| Problem::Invalid(what).into())
+}

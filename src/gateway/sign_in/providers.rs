@@ -1,0 +1,204 @@
+//! What is known of identity providers: what each publishes of itself, and its keys.
+//!
+//! Both are asked for when they are needed and remembered in this isolate: an hour without asking, and
+//! up to a day while the provider does not answer. A key that nobody knows is asked for at most once a
+//! minute, or forged tokens would make us flood the provider.
+
+use std::collections::HashMap;
+
+use super::super::{Gateway, Halt};
+use crate::answer::problem::Problem;
+use crate::answer::sign_in::SignInProblem;
+use crate::clock::UnixMillis;
+use crate::sign_in::jwks::{self, KeySet};
+use crate::sign_in::jws::{BadToken, Unverified};
+use crate::sign_in::provider::{self, Metadata};
+use crate::store::{Answers, Found, Need, Outbound, Reply};
+use crate::telemetry::log::{Event, Level};
+
+/// How long what is known is used without asking.
+const FRESH_MS: u64 = 3_600_000;
+
+/// How long it is used while it cannot be had anew.
+const USABLE_MS: u64 = 24 * 3_600_000;
+
+/// How long nobody asks again for a key that was not there.
+const NOT_AGAIN_MS: u64 = 60_000;
+
+/// What is known of providers, by issuer, and of their keys, by where they are.
+#[derive(Default)]
+pub(in super::super) struct Providers {
+    metadata: HashMap<String, (Metadata, UnixMillis)>,
+    keys: HashMap<String, (KeySet, UnixMillis)>,
+}
+
+/// What became of asking somebody else's server.
+pub(super) enum Heard<'a> {
+    /// It answered.
+    Reply(Reply<'a>, UnixMillis),
+    /// It did not, or with more than is read.
+    Nothing,
+}
+
+/// Says something to somebody else's server.
+///
+/// # Errors
+/// It has to be said first.
+pub(super) fn ask<'a>(
+    key: &str,
+    answers: &'a Answers,
+    call: impl FnOnce() -> Outbound,
+) -> Result<Heard<'a>, Halt> {
+    match answers.read(key) {
+        None => Err(Halt::Await(vec![Need::Fetch {
+            key: key.to_owned(),
+            call: call(),
+        }])),
+        Some(read) => Ok(match read.found {
+            Found::Bytes(bytes) => {
+                Reply::read(bytes).map_or(Heard::Nothing, |reply| Heard::Reply(reply, read.asked))
+            }
+            Found::Absent | Found::Unavailable => Heard::Nothing,
+        }),
+    }
+}
+
+fn get(url: &str, limit: usize) -> Outbound {
+    Outbound {
+        url: url.to_owned(),
+        authorization: None,
+        form: None,
+        limit,
+    }
+}
+
+impl Gateway {
+    /// What the provider publishes of itself.
+    pub(super) fn metadata(
+        &mut self,
+        issuer: &str,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Metadata, Halt> {
+        let age = |read: &UnixMillis| now.millis_since(*read);
+        let known = self.providers.metadata.get(issuer);
+        if let Some((metadata, read)) = known
+            && age(read) < FRESH_MS
+        {
+            return Ok(metadata.clone());
+        }
+        let key = format!("discovery {issuer}");
+        let heard = ask(&key, answers, || {
+            get(&provider::discovery_url(issuer), provider::LARGEST)
+        })?;
+        let problem = match heard {
+            Heard::Reply(Reply { status: 200, body }, asked) => {
+                match Metadata::parse(body, issuer) {
+                    Ok(metadata) => {
+                        let known = (metadata.clone(), asked);
+                        self.providers.metadata.insert(issuer.to_owned(), known);
+                        return Ok(metadata);
+                    }
+                    Err(bad) => {
+                        self.note_provider("idp_misconfigured", issuer, bad.0);
+                        SignInProblem::ProviderMisconfigured
+                    }
+                }
+            }
+            Heard::Reply(Reply { status, .. }, _) if status < 500 => {
+                self.note_provider("idp_misconfigured", issuer, "discovery gave no document");
+                SignInProblem::ProviderMisconfigured
+            }
+            Heard::Reply(..) | Heard::Nothing => {
+                self.note_provider("idp_unavailable", issuer, "discovery");
+                SignInProblem::ProviderUnavailable
+            }
+        };
+        match self.providers.metadata.get(issuer) {
+            Some((metadata, read)) if age(read) < USABLE_MS => Ok(metadata.clone()),
+            _ => Err(Problem::from(problem).into()),
+        }
+    }
+
+    /// Where the provider signs people out, as far as that is known without asking.
+    pub(super) fn known_sign_out(&self, issuer: &str) -> Option<String> {
+        let (metadata, _) = self.providers.metadata.get(issuer)?;
+        metadata.end_session_endpoint.clone()
+    }
+
+    /// Whether a key of those at `jwks_uri` has signed a token.
+    ///
+    /// # Errors
+    /// What has to be asked first, or that the keys cannot be had.
+    pub(super) fn is_signed(
+        &mut self,
+        token: &Unverified,
+        jwks_uri: &str,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Result<(), BadToken>, Halt> {
+        let candidates = self.candidates(token, jwks_uri, answers, now)?;
+        let mut needs = Vec::new();
+        for (at, jwk) in candidates.into_iter().enumerate() {
+            let key = format!("signature {at} {}", token.input);
+            match answers.found(&key) {
+                Some(Found::Bytes(verdict)) if verdict == b"1" => return Ok(Ok(())),
+                Some(_) => {}
+                None => needs.push(Need::Verify {
+                    key,
+                    jwk,
+                    algorithm: token.algorithm.name(),
+                    input: token.input.clone(),
+                    signature: token.signature.clone(),
+                }),
+            }
+        }
+        if needs.is_empty() {
+            Ok(Err(BadToken("no key of the issuer has signed it")))
+        } else {
+            Err(Halt::Await(needs))
+        }
+    }
+
+    fn candidates(
+        &mut self,
+        token: &Unverified,
+        jwks_uri: &str,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Vec<String>, Halt> {
+        let fitting = |keys: &KeySet| -> Vec<String> {
+            let candidates = keys.candidates(token).into_iter();
+            candidates.map(str::to_owned).collect()
+        };
+        if let Some((keys, read)) = self.providers.keys.get(jwks_uri) {
+            let found = fitting(keys);
+            let age = now.millis_since(*read);
+            if age < NOT_AGAIN_MS || (age < FRESH_MS && !found.is_empty()) {
+                return Ok(found);
+            }
+        }
+        let key = format!("keys {jwks_uri}");
+        let heard = ask(&key, answers, || get(jwks_uri, jwks::LARGEST))?;
+        if let Heard::Reply(Reply { status: 200, body }, asked) = heard
+            && let Some(keys) = KeySet::parse(body)
+        {
+            let found = fitting(&keys);
+            self.providers
+                .keys
+                .insert(jwks_uri.to_owned(), (keys, asked));
+            return Ok(found);
+        }
+        self.note_provider("idp_unavailable", jwks_uri, "keys");
+        match self.providers.keys.get(jwks_uri) {
+            Some((keys, read)) if now.millis_since(*read) < USABLE_MS => Ok(fitting(keys)),
+            _ => Err(Problem::from(SignInProblem::ProviderFailed).into()),
+        }
+    }
+
+    /// Tells the operator what is wrong with a provider: never what it said.
+    pub(super) fn note_provider(&mut self, event: &'static str, issuer: &str, reason: &str) {
+        let event = Event::new(Level::Warn, event).with("issuer", issuer);
+        self.note(event.with("reason", reason));
+    }
+}

@@ -1,0 +1,143 @@
+//! Access tokens that run out, for origins that are handed them.
+//!
+//! A provider gives a new one for a refresh token once, so only one may ask: the session's object
+//! ([`crate::ledger`]). Before the token runs out that is done beside a request; after, the request
+//! waits.
+
+use super::super::alteration::Altered;
+use super::super::recognition::Visitor;
+use super::super::{Gateway, Halt, Passage};
+use crate::answer::problem::Problem;
+use crate::clock::{Seconds, UnixMillis};
+use crate::ledger::command::{Order, Reply};
+use crate::session::id::Handle;
+use crate::session::record::Record;
+use crate::sign_in::authorization;
+use crate::store::{Answers, Found, Need};
+use crate::tenant::{Consistency, HeaderSource};
+
+/// How long before its end a token is asked for anew.
+const SOON: Seconds = Seconds(60);
+
+/// How long a provider may take, in milliseconds.
+const DEADLINE_MS: u32 = 12_000;
+
+impl Gateway {
+    /// The visitor with an access token that is valid, if one can be had.
+    pub(in super::super) fn refreshed(
+        &mut self,
+        visitor: Visitor,
+        passage: &Passage<'_>,
+    ) -> Result<Visitor, Halt> {
+        let Some(left) = self.left_of_token(&visitor.session.record, passage.now) else {
+            return Ok(visitor);
+        };
+        if left > SOON {
+            return Ok(visitor);
+        }
+        if left > Seconds(0) {
+            let asked = self.refreshing.get(&visitor.token.handle).copied();
+            let refresh = asked.is_none_or(|at| passage.now.millis_since(at) > 10_000);
+            if refresh {
+                if self.refreshing.len() > 1_000 {
+                    self.refreshing.clear();
+                }
+                self.refreshing.insert(visitor.token.handle, passage.now);
+            }
+            return Ok(Visitor { refresh, ..visitor });
+        }
+        let handle = visitor.token.handle;
+        let record = &visitor.session.record;
+        match self.refresh(handle, record, passage.answers, passage.now)? {
+            Some(Altered::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
+            Some(Altered::Ended) => Err(self.turn_away(Problem::SessionEnded, true, passage)),
+            // Without a token the origin decides what it can do for the visitor.
+            Some(Altered::Not(_)) | None => Ok(visitor),
+        }
+    }
+
+    /// How long the access token is still valid, if the origin is handed it and there is a way to a
+    /// new one.
+    fn left_of_token(&self, record: &Record, now: UnixMillis) -> Option<Seconds> {
+        let grant = record.grant.as_ref()?;
+        let is_handed_on =
+            self.tenant.mapped_headers.iter().any(|(_, source)| {
+                matches!(source, HeaderSource::AccessToken | HeaderSource::Bearer)
+            });
+        let ordered = self.tenant.consistency == Consistency::Strong;
+        grant.refresh_token.as_ref()?;
+        let expires = grant.expires?;
+        (is_handed_on && ordered).then(|| expires.since(now.seconds()))
+    }
+
+    /// Lets the session's object ask for a new token. None if it cannot be asked.
+    fn refresh(
+        &mut self,
+        handle: Handle,
+        record: &Record,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<Option<Altered>, Halt> {
+        let Some(grant) = &record.grant else {
+            return Ok(None);
+        };
+        let Some(provider) = self.tenant.methods.provider(&grant.provider).cloned() else {
+            return Ok(None);
+        };
+        let key = format!("refresh {}", handle.to_text());
+        match answers.found(&key) {
+            None => {
+                let metadata = match self.metadata(&provider.issuer, answers, now) {
+                    Ok(metadata) => metadata,
+                    Err(Halt::Refuse { .. }) => return Ok(None),
+                    Err(halt) => return Err(halt),
+                };
+                let call = authorization::refresh(&metadata.token_endpoint, &provider);
+                let need = self
+                    .command(Order::Refresh { call })
+                    .need(&self.tenant.id, handle, key);
+                Err(Halt::Await(vec![with_deadline(need)]))
+            }
+            Some(Found::Bytes(bytes)) => {
+                Ok(Reply::parse(bytes).map(|reply| self.altered(handle, reply, now)))
+            }
+            Some(Found::Absent | Found::Unavailable) => Ok(None),
+        }
+    }
+
+    /// The same beside a request, for a session this isolate knows.
+    pub(in super::super) fn refresh_beside(
+        &mut self,
+        handle: Handle,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Vec<Need> {
+        use crate::store::cache::Known;
+        let Some(Known::Live(session)) = self.cache.get(handle, now).map(|hit| hit.known) else {
+            return Vec::new();
+        };
+        match self.refresh(handle, &session.record, answers, now) {
+            Err(Halt::Await(needs)) => needs,
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn with_deadline(need: Need) -> Need {
+    match need {
+        Need::Call {
+            class,
+            name,
+            command,
+            key,
+            ..
+        } => Need::Call {
+            class,
+            name,
+            command,
+            key,
+            deadline_ms: DEADLINE_MS,
+        },
+        other => other,
+    }
+}

@@ -1,0 +1,400 @@
+/** Signing out: here, at the provider, everywhere, and at the provider's word. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, test } from "node:test";
+import {
+  FALSEHOODS,
+  FORGERIES,
+  HostileProvider,
+  sign,
+  signLogout,
+} from "./harness/hostile-provider.mjs";
+import { Provider } from "./harness/provider.mjs";
+import { Browser, clientOf, oidcMethod, Sites } from "./harness/sign-in.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("./harness/hostile-provider.mjs").Claims} Claims */
+
+const ACCOUNTS = { alice: { name: "Alice" }, bob: { name: "Bob" } };
+
+const sites = await Sites.start({ after });
+const hostile = await HostileProvider.start({ after });
+
+/**
+ * A site with a real provider of its own, where alice is signed in.
+ * @param {import("node:test").TestContext} t
+ */
+async function open(t) {
+  const provider = await Provider.start(t, { accounts: ACCOUNTS });
+  const site = await sites.open(t, () => ({
+    login: { mode: "required", methods: { oidc: [oidcMethod(provider.url)] } },
+  }));
+  provider.register(clientOf(site));
+  const url = `${site.url}/`;
+  const browser = await signedIn(url);
+  return { provider, site, url, browser, logout: `${site.url}/_session/logout` };
+}
+
+/**
+ * Another browser that is signed in.
+ * @param {string} url
+ * @param {string} [account]
+ */
+async function signedIn(url, account = "alice") {
+  const browser = new Browser();
+  const answer = await browser.signIn(url, { account });
+  assert.equal(answer.body, "ok", `signing in: ${answer.status} ${answer.code}`);
+  return browser;
+}
+
+/**
+ * @param {Browser} browser
+ * @param {string} url
+ */
+async function isIn(browser, url) {
+  return (await browser.fetchJson(url)).status === 200;
+}
+
+/**
+ * Presents a session's cookie again and again until it is refused.
+ * @param {string} url
+ * @param {string} session
+ */
+async function refused(url, session) {
+  const replay = new Browser();
+  await until(
+    async () => {
+      replay.plant(url, "session", session);
+      return (await replay.fetchJson(url)).status === 401;
+    },
+    { what: "the end of the session" },
+  );
+}
+
+test("signing out ends the session and says where to sign out as well", async (t) => {
+  const { browser, url, site, logout, provider } = await open(t);
+  const session = browser.sessionOf(url);
+  const answer = await browser.fetchJson(logout, { method: "POST" });
+  assert.equal(answer.status, 200);
+  assert.match(answer.header("cache-control"), /no-store/);
+  const onward = new URL(answer.json().continue);
+  assert.equal(onward.origin + onward.pathname, `${provider.url}/session/end`);
+  const { id_token_hint, state, ...rest } = Object.fromEntries(onward.searchParams);
+  assert.deepEqual(rest, {
+    client_id: "vestibule",
+    post_logout_redirect_uri: `${site.url}/_session/signed-out`,
+  });
+  assert.match(id_token_hint, /^[\w-]+\.[\w-]+\.[\w-]+$/);
+  assert.match(state, /^[\w-]{8,}$/);
+  assert.equal(browser.sessionOf(url), "");
+  await refused(url, session);
+});
+
+test("who signs out at the provider too is asked who it is the next time", async (t) => {
+  const { browser, url, site, logout, provider } = await open(t);
+  const answer = await browser.fetchJson(logout, { method: "POST" });
+  const question = await browser.get(answer.json().continue);
+  const end = await browser.submit(question, { logout: "yes" });
+  assert.equal(end.status, 200);
+  assert.equal(
+    new URL(end.url).origin + new URL(end.url).pathname,
+    `${site.url}/_session/signed-out`,
+  );
+  assert.match(end.header("content-type"), /^text\/html/);
+  assert.deepEqual(provider.toldOfSignOut, [200]);
+  const stranger = await browser.get(url);
+  assert.match(stranger.url, /\/interaction\//);
+});
+
+test("a form that signs out leads to the provider's sign-out", async (t) => {
+  const { browser, url, logout, provider } = await open(t);
+  const session = browser.sessionOf(url);
+  const answer = await browser.post(logout, {}, { before: "/session/end" });
+  assert.equal(answer.status, 303);
+  assert.equal(answer.location?.origin, provider.url);
+  assert.ok(answer.location?.searchParams.get("id_token_hint"));
+  assert.equal(browser.sessionOf(url), "");
+  await refused(url, session);
+});
+
+test("a link to sign out asks first, whoever's page it is on", async (t) => {
+  const { browser, url, logout, provider } = await open(t);
+  const page = await browser.get(logout);
+  assert.equal(page.status, 200);
+  assert.match(page.header("content-type"), /^text\/html/);
+  assert.match(page.header("content-security-policy"), /frame-ancestors 'none'/);
+  assert.ok(await isIn(browser, url));
+  const answer = await browser.submit(page, {}, { before: "/session/end" });
+  assert.equal(answer.location?.origin, provider.url);
+  assert.equal(await isIn(browser, url), false);
+});
+
+test("a program signs out by POST only", async (t) => {
+  const { browser, url, logout } = await open(t);
+  const answer = await browser.fetchJson(logout);
+  assert.equal(answer.status, 405);
+  assert.match(answer.header("allow"), /POST/);
+  assert.ok(await isIn(browser, url));
+});
+
+test("no page of another site can sign anybody out", async (t) => {
+  const { browser, url, logout } = await open(t);
+  const form = await browser.post(logout, {}, { from: "https://evil.example" });
+  assert.equal(form.status, 403);
+  const sandboxed = { origin: "null", "sec-fetch-site": "cross-site" };
+  const neighbour = { origin: url.replace("//site", "//x.site"), "sec-fetch-site": "same-site" };
+  for (const headers of [sandboxed, neighbour]) {
+    const answer = await browser.fetchJson(logout, { method: "POST", headers });
+    assert.deepEqual([answer.status, answer.code], [403, "csrf"]);
+  }
+  assert.ok(await isIn(browser, url));
+});
+
+test("who is not signed in signs out all the same", async (t) => {
+  const { url, logout } = await open(t);
+  const stranger = new Browser();
+  assert.equal((await stranger.fetchJson(logout, { method: "POST" })).status, 204);
+  stranger.plant(url, "session", "junk");
+  assert.equal((await stranger.fetchJson(logout, { method: "POST" })).status, 204);
+  assert.equal(stranger.sessionOf(url), "");
+});
+
+test("signing out does not depend on the provider", async (t) => {
+  const { browser, url, logout, provider } = await open(t);
+  const session = browser.sessionOf(url);
+  await provider.stop();
+  const answer = await browser.fetchJson(logout, { method: "POST" });
+  assert.ok([200, 204].includes(answer.status), String(answer.status));
+  await refused(url, session);
+});
+
+test("the page after signing out at the provider needs nothing to be shown", async (t) => {
+  const { site } = await open(t);
+  for (const query of ["", "?state=unknown", "?state=%3Cscript%3E"]) {
+    const page = await new Browser().get(`${site.url}/_session/signed-out${query}`);
+    assert.equal(page.status, 200);
+    assert.doesNotMatch(page.body, /<script>/);
+  }
+});
+
+for (const [
+  what,
+  signOut,
+] of /** @type {[string, (browser: Browser, logout: string) => Promise<unknown>][]} */ ([
+  [
+    "in a program's words",
+    (browser, logout) => browser.fetchJson(logout, { method: "POST", json: { everywhere: true } }),
+  ],
+  [
+    "by a form",
+    (browser, logout) => browser.post(logout, { everywhere: "true" }, { before: "/session/end" }),
+  ],
+])) {
+  test(`signing out everywhere, ${what}, ends all of the user's sessions and nobody else's`, async (t) => {
+    const { browser, url, logout } = await open(t);
+    const other = await signedIn(url);
+    const bob = await signedIn(url, "bob");
+    const sessions = [browser, other].map((one) => one.sessionOf(url));
+    await signOut(browser, logout);
+    for (const session of sessions) await refused(url, session);
+    assert.ok(await isIn(bob, url));
+    assert.equal((await other.signIn(url)).body, "ok");
+  });
+}
+
+test("signing out ends this session and no other", async (t) => {
+  const { browser, url, logout } = await open(t);
+  const other = await signedIn(url);
+  const session = browser.sessionOf(url);
+  await browser.fetchJson(logout, { method: "POST", json: { everywhere: false } });
+  await refused(url, session);
+  assert.ok(await isIn(other, url));
+});
+
+test("who signs out at the provider is signed out here, in that browser only", async (t) => {
+  const { browser, url, provider } = await open(t);
+  const other = await signedIn(url);
+  const session = browser.sessionOf(url);
+  await browser.submit(await browser.get(`${provider.url}/session/end`), { logout: "yes" });
+  assert.deepEqual(provider.toldOfSignOut, [200]);
+  await refused(url, session);
+  assert.ok(await isIn(other, url));
+  const next = await browser.step(url);
+  assert.equal(next.location?.pathname, "/_session/login");
+  assert.equal((await browser.signIn(url)).body, "ok");
+});
+
+/**
+ * A site with a provider that says anything, where alice is signed in.
+ * @param {import("node:test").TestContext} t
+ */
+async function openHostile(t) {
+  const issuer = hostile.issuer();
+  const site = await sites.open(t, () => ({
+    login: { mode: "required", methods: { oidc: [oidcMethod(issuer.url)] } },
+  }));
+  const url = `${site.url}/`;
+  const sids = /** @type {string[]} */ ([]);
+  issuer.claims = (claims) => {
+    sids.push(claims.sid);
+    return claims;
+  };
+  const browser = await signedIn(url);
+  const at = new URL("/_session/backchannel-logout", url);
+  /** What a provider sends: no cookie, no word of a browser. */
+  const tell = (/** @type {string} */ token) =>
+    fetchForm(at, new URLSearchParams({ logout_token: token }).toString());
+  return { issuer, url, browser, at, tell, sids };
+}
+
+/**
+ * @param {URL} at
+ * @param {string} form
+ */
+function fetchForm(at, form) {
+  return new Browser().send(at, {
+    method: "POST",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    body: form,
+  });
+}
+
+/**
+ * @param {import("./harness/sign-in.mjs").Answer} answer
+ */
+function assertInvalid(answer) {
+  assert.equal(answer.status, 400, answer.body);
+  assert.equal(answer.json().error, "invalid_request");
+  assert.match(answer.header("content-type"), /json/);
+  assert.match(answer.header("cache-control"), /no-store/);
+}
+
+test("a provider's word ends the session it means, and no other", async (t) => {
+  const { issuer, url, browser, tell, sids } = await openHostile(t);
+  const other = await signedIn(url);
+  const session = browser.sessionOf(url);
+  const answer = await tell(await signLogout(issuer.logoutToken({ sid: sids[0] })));
+  assert.equal(answer.status, 200);
+  assert.match(answer.header("cache-control"), /no-store/);
+  await refused(url, session);
+  assert.ok(await isIn(other, url));
+  assert.equal((await browser.signIn(url)).body, "ok");
+});
+
+test("a provider's word that names no session ends all of the user's, and nobody else's", async (t) => {
+  const { issuer, url, browser, tell } = await openHostile(t);
+  const other = await signedIn(url);
+  const sessions = [browser, other].map((one) => one.sessionOf(url));
+  issuer.claims = (claims) => ({ ...claims, sub: "bob" });
+  const bob = await signedIn(url);
+  assert.equal((await tell(await signLogout(issuer.logoutToken()))).status, 200);
+  for (const session of sessions) await refused(url, session);
+  assert.ok(await isIn(bob, url));
+  issuer.behave();
+  assert.equal((await browser.signIn(url)).body, "ok");
+});
+
+test("a provider's word that names only the session is enough", async (t) => {
+  const { issuer, url, browser, tell, sids } = await openHostile(t);
+  const session = browser.sessionOf(url);
+  const token = issuer.logoutToken({ sid: sids[0], sub: undefined });
+  assert.equal((await tell(await signLogout(token))).status, 200);
+  await refused(url, session);
+});
+
+test("a provider's word about a session nobody knows is no error", async (t) => {
+  const { issuer, url, browser, tell } = await openHostile(t);
+  const token = issuer.logoutToken({ sid: randomUUID(), sub: undefined });
+  assert.equal((await tell(await signLogout(token))).status, 200);
+  assert.ok(await isIn(browser, url));
+});
+
+test("a provider's word counts once", async (t) => {
+  const { issuer, url, browser, tell, sids } = await openHostile(t);
+  const session = browser.sessionOf(url);
+  const token = await signLogout(issuer.logoutToken());
+  assert.equal((await tell(token)).status, 200);
+  await refused(url, session);
+  assert.equal((await browser.signIn(url)).body, "ok");
+  assertInvalid(await tell(token));
+  assert.ok(await isIn(browser, url));
+  assert.equal(sids.length, 2);
+});
+
+for (const [what, forge] of FORGERIES) {
+  test(`a provider's word ${what} ends nothing`, async (t) => {
+    const { issuer, url, browser, tell } = await openHostile(t);
+    assertInvalid(await tell(await forge(issuer.logoutToken(), issuer, { typ: "logout+jwt" })));
+    assert.ok(await isIn(browser, url));
+    assert.equal(issuer.count("elsewhere"), 0);
+  });
+}
+
+const EVENT = "http://schemas.openid.net/event/backchannel-logout";
+
+/** @type {typeof FALSEHOODS} */
+const OF_A_SIGN_OUT = [
+  ["a nonce", (claims) => ({ ...claims, nonce: "n" })],
+  ["no event", ({ events: _, ...claims }) => claims],
+  ["another event", (claims) => ({ ...claims, events: { "https://a.example/event": {} } })],
+  ["an event in a list", (claims) => ({ ...claims, events: [EVENT] })],
+  ["an event that is no object", (claims) => ({ ...claims, events: { [EVENT]: true } })],
+  ["neither session nor user", ({ sub: _, ...claims }) => claims],
+  ["a session that is no text", (claims) => ({ ...claims, sid: 7 })],
+  ["no jti", ({ jti: _, ...claims }) => claims],
+];
+
+for (const [what, alter] of [...FALSEHOODS, ...OF_A_SIGN_OUT]) {
+  test(`a provider's word with ${what} ends nothing`, async (t) => {
+    const { issuer, url, browser, tell } = await openHostile(t);
+    assertInvalid(await tell(await signLogout(alter(issuer.logoutToken()))));
+    assert.ok(await isIn(browser, url));
+  });
+}
+
+test("an ID token is no word of a sign-out", async (t) => {
+  const { issuer, url, browser, tell, sids } = await openHostile(t);
+  const idToken = issuer.token("vestibule", { sid: sids[0], nonce: "n" });
+  assertInvalid(await tell(await sign(idToken)));
+  assertInvalid(await tell(await sign(issuer.logoutToken({ sid: sids[0] }))));
+  assert.ok(await isIn(browser, url));
+});
+
+test("a provider of another site has no say here", async (t) => {
+  const { url, browser, tell } = await openHostile(t);
+  const other = await openHostile(t);
+  assertInvalid(await tell(await signLogout(other.issuer.logoutToken())));
+  assert.ok(await isIn(browser, url));
+});
+
+test("a provider's word comes by POST, in a form, once", async (t) => {
+  const { issuer, url, browser, at } = await openHostile(t);
+  const token = await signLogout(issuer.logoutToken());
+  const program = new Browser();
+  const query = new URL(`?logout_token=${token}`, at);
+  const got = await program.send(query, {});
+  assert.equal(got.status, 405);
+  assert.match(got.header("allow"), /POST/);
+  const body = JSON.stringify({ logout_token: token });
+  const headers = { "content-type": "application/json" };
+  assert.equal((await program.send(at, { method: "POST", headers, body })).status, 415);
+  for (const form of ["", "logout_token=", `logout_token=${token}&logout_token=${token}`]) {
+    assertInvalid(await fetchForm(at, form));
+  }
+  assertInvalid(await fetchForm(at, `logout_token=${"x".repeat(20 * 1024)}`));
+  assert.ok(await isIn(browser, url));
+});
+
+test("a provider's word that cannot be checked now is not taken, and may come again", async (t) => {
+  const { issuer, url, browser, tell } = await openHostile(t);
+  const session = browser.sessionOf(url);
+  await sites.vestibule.restart();
+  const token = await signLogout(issuer.logoutToken());
+  issuer.answers.jwks = { status: 500 };
+  const answer = await tell(token);
+  assert.ok(answer.status >= 400, String(answer.status));
+  assert.ok(await isIn(browser, url));
+  issuer.behave();
+  await until(async () => (await tell(token)).status === 200, { what: "the word being taken" });
+  await refused(url, session);
+});
