@@ -109,7 +109,8 @@ export class Variant {
     const modules = peer
       ? `(name = "index.js", esModule = embed ${quote(peer)})`
       : `(name = "index.js", esModule = embed ${embed("build/index.js")}),
-         (name = "index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")})`;
+         (name = "index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")}),
+         (name = "argon2.wasm", wasm = embed ${embed("build/argon2.wasm")})`;
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
     const list = Array.from(

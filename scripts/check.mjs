@@ -35,6 +35,10 @@ await main(async () => {
     ]),
     await passes("Rust lints, wasm", "cargo", [
       ...clippy,
+      "--package",
+      "vestibule",
+      "--package",
+      "vestibule-argon2",
       "--target",
       "wasm32-unknown-unknown",
       "--",

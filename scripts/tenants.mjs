@@ -10,8 +10,8 @@
  *   explain HOST PATH  whose that is, who may come in there, and every value with where it comes from
  *   schema             the JSON Schema of a document
  *
- * They are kept in the KV namespace TENANTS: of this machine's development server, or with --remote of
- * the deployment.
+ * They are kept in the KV namespace TENANTS or the D1 database TENANTS_DB: of this machine's development
+ * server, or with --remote of the deployment.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,22 +21,17 @@ import { parseArgs } from "node:util";
 import { Fault, main, say } from "./progress.mjs";
 import { run } from "./run.mjs";
 import { ROOT, setUp } from "./setup.mjs";
-import { STAND_IN, Store } from "./tenant-store.mjs";
+import { openStore, STAND_IN, STORE_OPTIONS } from "./tenant-store.mjs";
+
+/** @typedef {import("./tenant-store.mjs").Store} Store */
 
 await main(async () => {
-  const { values, positionals } = parseArgs({
-    options: {
-      remote: { type: "boolean", default: false },
-      "persist-to": { type: "string" },
-      config: { type: "string", default: path.join(ROOT, "wrangler.toml") },
-    },
-    allowPositionals: true,
-  });
+  const { values, positionals } = parseArgs({ options: STORE_OPTIONS, allowPositionals: true });
   await setUp();
   await run("cargo", ["build", "--quiet", "--locked", "--package", "tenants"], { cwd: ROOT });
-  const store = new Store(values.config, values.remote, values["persist-to"]);
+  const store = await openStore(values, ["TENANTS", "TENANTS_DB"]);
   const [command, ...rest] = positionals;
-  const commands = /** @type {Record<string, () => Promise<number> | number>} */ ({
+  const commands = /** @type {Record<string, () => number>} */ ({
     validate: () => validate(store, rest),
     put: () => put(store, rest),
     get: () => get(store, rest[0]),
@@ -73,9 +68,9 @@ function told({ isGood, text }) {
  * @param {string} text
  * @param {Record<string, string>} order
  */
-async function read(store, text, order) {
+function read(store, text, order) {
   const named = secrets(text);
-  const bindings = { ...(await store.bindings()) };
+  const bindings = store.bindings();
   for (const name of named) bindings[name] = STAND_IN;
   return { ...ask({ ...order, document: text, bindings }), named };
 }
@@ -96,11 +91,11 @@ function secrets(text) {
  * @param {Store} store
  * @param {string[]} files
  */
-async function validate(store, files) {
+function validate(store, files) {
   if (files.length === 0) throw new Fault("Name the files with the documents.");
   let isAllGood = true;
   for (const file of files) {
-    const { isGood, text, named } = await read(store, contents(file), { do: "validate" });
+    const { isGood, text, named } = read(store, contents(file), { do: "validate" });
     const needs = named.map(
       (name) => `\n  needs the secret ${name}: npx wrangler secret put ${name}`,
     );
@@ -116,8 +111,8 @@ async function validate(store, files) {
  * @param {Store} store
  * @param {string[]} files
  */
-async function put(store, files) {
-  if ((await validate(store, files)) !== 0) return 1;
+function put(store, files) {
+  if (validate(store, files) !== 0) return 1;
   for (const file of files) {
     const text = contents(file);
     const { id, hosts = [] } = JSON.parse(text);
@@ -210,14 +205,14 @@ function remove(store, id) {
  * @param {string} host
  * @param {string} at
  */
-async function explain(store, host, at) {
+function explain(store, host, at) {
   const name = host.toLowerCase().replace(/:\d+$/, "");
   const suffixes = [...name.matchAll(/\./g)].map(({ index }) => `*${name.slice(index)}`);
   for (const pattern of [name, ...suffixes]) {
     const id = store.get(`host:${pattern}`);
     if (id === null) continue;
     const order = { do: "explain", host: name, path: at };
-    return told(await read(store, stored(store, id), order));
+    return told(read(store, stored(store, id), order));
   }
   say(`${host} is nobody's: 421.`);
   return 1;

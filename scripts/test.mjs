@@ -18,7 +18,13 @@ const TIMEOUT = "--test-timeout=180000";
 await main(async () => {
   await build();
   await ensureChromium();
-  const native = await tested("Native tests", "cargo", ["test", "--locked"], countCargo);
+  const packages = ["--package", "vestibule", "--package", "vestibule-argon2"];
+  const native = await tested(
+    "Native tests",
+    "cargo",
+    ["test", "--locked", ...packages],
+    countCargo,
+  );
   const args = ["--test", "--test-concurrency=1", TIMEOUT, "--test-reporter=tap", ...suites()];
   const blackBox = await tested("Tests of the running Worker", NODE, args, countTap);
   const total = {

@@ -226,6 +226,7 @@ ${worker("objects", "objects-kv", "")}`;
     ${isFaulty ? wrapper : ""}
     (name = "index.js", esModule = embed ${embed("index.js")}),
     (name = "index_bg.wasm", wasm = embed ${embed("index_bg.wasm")}),
+    (name = "argon2.wasm", wasm = embed ${embed("argon2.wasm")}),
   ],
   bindings = [
     (name = "SESSIONS", kvNamespace = "${kv}"),

@@ -1,0 +1,50 @@
+/** A new password, from whoever types it or from another program; never from the command line. */
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
+import { Fault } from "./progress.mjs";
+
+/** @returns {Promise<string>} */
+export function askPassword() {
+  return process.stdin.isTTY ? typed() : piped();
+}
+
+/** Typed twice, without being shown. */
+async function typed() {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // A readline on a terminal shows what is typed by itself, and this one shows it nowhere.
+  const lines = createInterface({
+    input: process.stdin,
+    output: nowhere,
+    terminal: true,
+    historySize: 0,
+  });
+  // Without this Ctrl-C would only end the line.
+  lines.on("SIGINT", () => lines.close());
+  const answers = lines[Symbol.asyncIterator]();
+  const ask = async (/** @type {string} */ question) => {
+    process.stderr.write(question);
+    const { done, value } = await answers.next();
+    process.stderr.write("\n");
+    if (done) throw new Fault("Nothing was changed.");
+    return value;
+  };
+  try {
+    const password = await ask("Password: ");
+    if ((await ask("Once more: ")) !== password) throw new Fault("These are two passwords.");
+    return password;
+  } finally {
+    lines.close();
+  }
+}
+
+/** All of the input, but for the end of its line. */
+async function piped() {
+  const chunks = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+    return text.replace(/\r?\n$/, "");
+  } catch {
+    throw new Fault("The password is not UTF-8.");
+  }
+}

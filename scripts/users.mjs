@@ -1,0 +1,139 @@
+/**
+ * `npm run users -- COMMAND TENANT [NAME]`: accounts for sign-in by password, for people.
+ *
+ *   add TENANT NAME       a new one; --email, --name and --groups a,b say more
+ *   password TENANT NAME  a new password
+ *   list TENANT           who there is
+ *   show TENANT NAME      the account, without what is stored of the password
+ *   disable TENANT NAME   nobody signs in with it
+ *   enable TENANT NAME
+ *   delete TENANT NAME
+ *
+ * The password is asked for, or read from standard input. Accounts are kept in the KV namespace USERS,
+ * else where tenants' documents are: of this machine's development server, or with --remote of the
+ * deployment.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { Argon2id } from "../src/edge/argon2id.js";
+import { parsePhc } from "../src/edge/phc.js";
+import { accountPrefix, mustBePassword, profile, userName } from "./accounts.mjs";
+import { askPassword } from "./ask-password.mjs";
+import { ARGON2, buildPasswords } from "./build.mjs";
+import { Fault, main, say } from "./progress.mjs";
+import { setUp } from "./setup.mjs";
+import { openStore, STORE_OPTIONS } from "./tenant-store.mjs";
+
+/** @typedef {import("./tenant-store.mjs").Store} Store */
+/** @typedef {import("./accounts.mjs").Account} Account */
+
+/** An account on the command line. @typedef {{ store: Store, key: string, user: string }} Meant */
+/** @typedef {(meant: Meant) => Promise<void> | void} Act */
+
+const PROFILE_OPTIONS = /** @type {const} */ ({
+  email: { type: "string" },
+  name: { type: "string" },
+  groups: { type: "string" },
+});
+
+await main(async () => {
+  const { values, positionals } = parseArgs({
+    options: { ...STORE_OPTIONS, ...PROFILE_OPTIONS },
+    allowPositionals: true,
+  });
+  const [command, tenant, name, ...rest] = positionals;
+  const commands = /** @type {Record<string, Act | undefined>} */ ({
+    add: (meant) => add(meant, values),
+    password: changePassword,
+    show,
+    disable: (meant) => change(meant, { disabled: true }, "disabled"),
+    enable: (meant) => change(meant, { disabled: undefined }, "enabled"),
+    delete: remove,
+  });
+  const act = commands[command];
+  if (!act && command !== "list") {
+    throw new Fault(`Use one of: ${[...Object.keys(commands), "list"].join(", ")}.`);
+  }
+  // A password that somebody put there is not taken, and is not repeated either.
+  if (rest.length > 0) throw new Fault("After the user's name only options follow.");
+  const prefix = accountPrefix(tenant);
+  const user = act ? userName(name) : "";
+  await setUp();
+  const store = await openStore(values, ["USERS", "TENANTS", "TENANTS_DB"]);
+  if (act) await act({ store, key: `${prefix}${user}`, user });
+  else for (const key of store.names(prefix)) say(key.slice(prefix.length));
+});
+
+/**
+ * @param {Meant} meant
+ * @param {Record<string, unknown>} options
+ */
+async function add({ store, key, user }, options) {
+  const more = profile(options);
+  if (store.get(key) !== null) throw new Fault(`${user} has an account already.`);
+  const password = await hashed();
+  put(store, key, { user, ...more, password, changed: now() });
+  say(`${user}: added.`);
+}
+
+/** @param {Meant} meant */
+async function changePassword(meant) {
+  const account = stored(meant);
+  put(meant.store, meant.key, { ...account, password: await hashed(), changed: now() });
+  say(`${meant.user}: has a new password.`);
+}
+
+/** @param {Meant} meant */
+function show(meant) {
+  const { password, ...account } = stored(meant);
+  const phc = parsePhc(password);
+  const kept = phc ? `argon2id, ${phc.memory} KiB, ${phc.passes} passes` : "none that can be read";
+  say(JSON.stringify({ ...account, password: kept }, null, 2));
+}
+
+/**
+ * @param {Meant} meant
+ * @param {Partial<Account>} changes
+ * @param {string} what
+ */
+function change(meant, changes, what) {
+  put(meant.store, meant.key, { ...stored(meant), ...changes, changed: now() });
+  say(`${meant.user}: ${what}.`);
+}
+
+/** @param {Meant} meant */
+function remove(meant) {
+  stored(meant);
+  meant.store.delete(meant.key);
+  say(`${meant.user}: deleted.`);
+}
+
+/**
+ * @param {Meant} meant
+ * @returns {Account}
+ */
+function stored({ store, key, user }) {
+  const text = store.get(key);
+  if (text === null) throw new Fault(`There is no user ${user}.`);
+  return JSON.parse(text);
+}
+
+/**
+ * @param {Store} store
+ * @param {string} key
+ * @param {Account} account
+ */
+function put(store, key, account) {
+  store.put(key, JSON.stringify(account));
+}
+
+async function hashed() {
+  await buildPasswords();
+  const password = await askPassword();
+  mustBePassword(password);
+  return new Argon2id(new WebAssembly.Module(readFileSync(ARGON2))).hash(password);
+}
+
+function now() {
+  return Math.floor(Date.now() / 1000);
+}

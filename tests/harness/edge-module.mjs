@@ -1,0 +1,34 @@
+/** A module of the Worker in Node, with wasm as the module that workerd would hand it. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { build } from "esbuild";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+
+/**
+ * @param {string} contents what is imported from `src/edge/` and exported
+ * @param {string} file the wasm in `build/` that it imports
+ */
+export async function loadEdge(contents, file) {
+  const wasm = readFileSync(path.join(ROOT, "build", file)).toString("base64");
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: path.join(ROOT, "src/edge") },
+    bundle: true,
+    format: "esm",
+    write: false,
+    alias: { "vestibule-core": path.join(ROOT, "target/edge/vestibule.js") },
+    plugins: [
+      {
+        name: "wasm-module",
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /\.wasm$/ }, () => ({ path: "wasm", namespace: "wasm" }));
+          onLoad({ filter: /.*/, namespace: "wasm" }, () => ({
+            contents: `export default new WebAssembly.Module(Buffer.from("${wasm}", "base64"));`,
+          }));
+        },
+      },
+    ],
+  });
+  const code = Buffer.from(outputFiles[0].contents).toString("base64");
+  return import(`data:text/javascript;base64,${code}`);
+}
