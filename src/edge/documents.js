@@ -14,6 +14,9 @@ const CACHE_TTL = 30;
 /** How many documents of a service are remembered, for when it says that nothing has changed. */
 const MOST_REMEMBERED = 1_000;
 
+/** What the keys of users' accounts begin with; they may have a namespace of their own, `USERS`. */
+const ACCOUNT = "user:";
+
 /** @typedef {import("./core.js").Answer} Answer */
 
 /** What the service answered last, by URL. @type {Map<string, { etag: string, text: string }>} */
@@ -45,9 +48,11 @@ export async function document(env, key) {
  * @returns {Promise<string | null>}
  */
 function find(env, key) {
+  if (key.startsWith(ACCOUNT) && env.USERS) return env.USERS.get(key, { cacheTtl: CACHE_TTL });
   if (env.TENANTS) return env.TENANTS.get(key, { cacheTtl: CACHE_TTL });
   if (env.TENANTS_DB) return findInTable(env.TENANTS_DB, key);
-  return findAtService(String(env.TENANTS_URL), key);
+  if (env.TENANTS_URL) return findAtService(String(env.TENANTS_URL), key);
+  throw new Error("no namespace is bound: USERS, or TENANTS");
 }
 
 /**
@@ -58,11 +63,9 @@ function find(env, key) {
  */
 export async function documents(env, prefix) {
   const asked = Date.now();
+  const namespace = (prefix.startsWith(ACCOUNT) && env.USERS) || env.TENANTS;
   try {
-    const keys = await within(
-      DEADLINE,
-      env.TENANTS ? listed(env.TENANTS, prefix) : rows(env, prefix),
-    );
+    const keys = await within(DEADLINE, namespace ? listed(namespace, prefix) : rows(env, prefix));
     return { kind: "found", key: prefix, bytes: new TextEncoder().encode(keys.join("\n")), asked };
   } catch (error) {
     report("documents_not_listed", error);
@@ -107,9 +110,13 @@ export async function keep(env, text) {
   /** @type {[[string, string][], string[]]} */
   const [puts, deletes] = JSON.parse(text);
   try {
-    if (env.TENANTS) {
-      for (const [key, value] of puts) await env.TENANTS.put(key, value);
-      for (const key of deletes) await env.TENANTS.delete(key);
+    const areAccounts = [...puts.map(([key]) => key), ...deletes].every((key) =>
+      key.startsWith(ACCOUNT),
+    );
+    const namespace = (areAccounts && env.USERS) || env.TENANTS;
+    if (namespace) {
+      for (const [key, value] of puts) await namespace.put(key, value);
+      for (const key of deletes) await namespace.delete(key);
     } else {
       const database = table(env);
       const put = database.prepare("INSERT OR REPLACE INTO tenants (key, value) VALUES (?, ?)");

@@ -7,6 +7,7 @@ interface Env {
   ATTEMPT_OBJECTS: DurableObjectNamespace<import("./attempt-object.js").AttemptObject>;
   NEW_SESSION_LIMITER: RateLimit;
   TENANTS?: KVNamespace;
+  USERS?: KVNamespace;
   TENANTS_DB?: D1Database;
   [setting: string]: unknown;
 }

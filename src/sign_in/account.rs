@@ -22,13 +22,17 @@ const LONGEST_NAME: usize = 128;
 pub struct AccountName(String);
 
 impl AccountName {
-    /// From what was typed; none if nobody can be called that.
+    /// From what was typed; none if nobody can be called that. A letter with an accent must be one
+    /// character (Unicode form NFC): in pieces it would be another name for the same account, and
+    /// counted apart.
     #[must_use]
     pub fn parse(typed: &str) -> Option<Self> {
         let name = typed.trim().to_lowercase();
         let is_sound = !name.is_empty()
             && name.len() <= LONGEST_NAME
-            && !name.chars().any(|char| char.is_control() || char == ':');
+            && !name
+                .chars()
+                .any(|char| char.is_control() || char == ':' || is_piece(char));
         is_sound.then_some(Self(name))
     }
 
@@ -43,6 +47,20 @@ impl AccountName {
     pub fn key(&self, tenant: &TenantId) -> String {
         format!("{}{}", prefix(tenant), self.0)
     }
+}
+
+/// Whether it is a piece that forms one character with what is before it.
+fn is_piece(char: char) -> bool {
+    matches!(
+        char,
+        '\u{300}'..='\u{36f}'
+            | '\u{1100}'..='\u{11ff}'
+            | '\u{1ab0}'..='\u{1aff}'
+            | '\u{1dc0}'..='\u{1dff}'
+            | '\u{20d0}'..='\u{20ff}'
+            | '\u{3099}'..='\u{309a}'
+            | '\u{fe20}'..='\u{fe2f}'
+    )
 }
 
 /// What all of a tenant's accounts are kept under.
@@ -121,7 +139,8 @@ mod tests {
         assert_eq!(name(" Alice "), Some("alice".to_owned()));
         assert_eq!(name("ALICE"), name("alice"));
         assert_eq!(name("a@b.example"), Some("a@b.example".to_owned()));
-        for nobody in ["", "  ", "a:b", "a\nb", &"x".repeat(129)] {
+        assert_eq!(name("Zo\u{eb}"), Some("zo\u{eb}".to_owned()));
+        for nobody in ["", "  ", "a:b", "a\nb", "Zoe\u{308}", &"x".repeat(129)] {
             assert_eq!(name(nobody), None);
         }
     }
