@@ -1,5 +1,6 @@
 //! A tenant: one customer's policy. Every decision takes it as a parameter.
 
+pub mod assets;
 mod from_document;
 
 use sha2::{Digest as _, Sha256};
@@ -13,6 +14,8 @@ use crate::route::canary::Canary;
 use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
+
+use assets::Assets;
 
 pub use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
 
@@ -165,6 +168,8 @@ pub struct Tenant {
     pub mapped_headers: Vec<(String, HeaderSource)>,
     /// `X-Session-Env`: one line of JSON; none if there is nothing to tell.
     pub env: Option<String>,
+    /// Files shown in place of the servers'.
+    pub assets: Assets,
     /// `Origin` values accepted on a WebSocket upgrade beside the request's own.
     pub allowed_origins: Vec<String>,
 }

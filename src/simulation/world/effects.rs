@@ -60,7 +60,7 @@ impl World {
             Need::Document { key } | Need::Documents { prefix: key } => {
                 Reply::Found(key.clone(), Found::Absent, asked)
             }
-            Need::Keep { .. } => Reply::Written(false),
+            Need::Keep { .. } | Need::Asset { .. } => Reply::Written(false),
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {
                 let body = br#"{"everywhere":true}"#.to_vec();
