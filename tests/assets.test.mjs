@@ -223,6 +223,32 @@ test("a file that is old is renewed, is shown for a day while its source is down
   assert.match((await ask("/logo")).body, /the server's own/);
 });
 
+for (const [what, status] of /** @type {const} */ ([
+  ["that was taken away", 404],
+  ["that is gone for good", 410],
+])) {
+  test(`a file ${what} is not shown any more, however lately it was`, async (t) => {
+    let isThere = true;
+    const { ask, cache, vestibule } = await acme(
+      t,
+      { "/logo": "{source}/logo.png" },
+      (_, reply) => {
+        reply.statusCode = isThere ? 200 : status;
+        reply.end("logo");
+      },
+    );
+    assert.equal((await ask("/logo")).body, "logo");
+    await kept(cache);
+    isThere = false;
+    age(cache, 6);
+    await vestibule.restart();
+    for (let round = 0; round < 2; round += 1) {
+      assert.match((await ask("/logo")).body, /the server's own/);
+    }
+    await until(() => cache.stored.size === 0, { what: "the location's cache" });
+  });
+}
+
 for (const { what, assets, answer, reason } of [
   {
     what: "where nobody listens",

@@ -13,7 +13,14 @@ const DEADLINE = 5_000;
 const MOST_BYTES = 5 * 1024 * 1024;
 
 /** @typedef {{ type: string, bytes: Uint8Array<ArrayBuffer> }} Found */
-/** @typedef {{ trouble: string }} Trouble in words for the log: they name no URL and hold no secret */
+/**
+ * In words for the log, which name no URL and hold no secret. Gone is what the source itself says is
+ * not there: somebody may have taken it away.
+ * @typedef {{ trouble: string, isGone: boolean }} Trouble
+ */
+
+/** Statuses by which a source says that a file is not there. */
+const GONE = [404, 410];
 
 /**
  * @param {Env} env
@@ -26,10 +33,10 @@ export async function obtain(env, source) {
       DEADLINE,
       source.startsWith("asset:") ? kept(env, source) : fetched(source),
     );
-    return "type" in found && isPage(found.type) ? { trouble: "html" } : found;
+    return "type" in found && isPage(found.type) ? trouble("html") : found;
   } catch (error) {
     const isLate = error instanceof Error && error.message === "deadline";
-    return { trouble: isLate ? "deadline" : "no answer" };
+    return trouble(isLate ? "deadline" : "no answer");
   }
 }
 
@@ -47,7 +54,7 @@ async function fetched(url) {
   const response = await fetch(url, { redirect: "manual" });
   if (response.status !== 200) {
     await response.body?.cancel();
-    return { trouble: `status ${response.status}` };
+    return trouble(`status ${response.status}`, GONE.includes(response.status));
   }
   const bytes = await bytesOf(response.body, MOST_BYTES);
   return bytes ? { type: response.headers.get("content-type") ?? "", bytes } : tooLarge();
@@ -61,16 +68,24 @@ async function fetched(url) {
  */
 async function kept(env, key) {
   const text = await find(env, key);
-  if (text === null) return { trouble: "absent" };
+  if (text === null) return trouble("absent", true);
   try {
     const { type, base64 } = JSON.parse(text);
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     return bytes.length > MOST_BYTES ? tooLarge() : { type: String(type), bytes };
   } catch {
-    return { trouble: "malformed" };
+    return trouble("malformed");
   }
 }
 
 function tooLarge() {
-  return { trouble: "larger than 5 MiB" };
+  return trouble("larger than 5 MiB");
+}
+
+/**
+ * @param {string} words
+ * @returns {Trouble}
+ */
+function trouble(words, isGone = false) {
+  return { trouble: words, isGone };
 }

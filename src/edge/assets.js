@@ -1,6 +1,7 @@
 /**
  * Tenants' files: remembered by this isolate and by its location's cache, renewed at their source
- * when they are five minutes old. One whose source is in trouble is good for a day.
+ * when they are five minutes old. One whose source is in trouble is good for a day, unless the source
+ * says that it is gone.
  *
  * What is remembered is remembered under the tenant, so that none is shown another's.
  */
@@ -31,7 +32,7 @@ const MOST_TROUBLES = 1_000;
 const files = new Map();
 let held = 0;
 
-/** @type {Map<string, { trouble: string, since: number }>} */
+/** @type {Map<string, import("./asset-sources.js").Trouble & { since: number }>} */
 const troubles = new Map();
 
 /**
@@ -68,13 +69,14 @@ async function renewed(env, name, source) {
   const usable = known && Date.now() - known.fetched < USABLE ? known : undefined;
   const lately = troubles.get(name);
   if (lately && Date.now() - lately.since < RESPITE) {
-    return { file: usable, trouble: lately.trouble };
+    return { file: lately.isGone ? undefined : usable, trouble: lately.trouble };
   }
   const found = await obtain(env, source);
   if ("trouble" in found) {
     if (troubles.size >= MOST_TROUBLES) troubles.clear();
-    troubles.set(name, { trouble: found.trouble, since: Date.now() });
-    return { file: usable, trouble: found.trouble };
+    troubles.set(name, { ...found, since: Date.now() });
+    if (found.isGone) forget(name);
+    return { file: found.isGone ? undefined : usable, trouble: found.trouble };
   }
   troubles.delete(name);
   const file = { ...found, hash: await hashed(found.bytes), fetched: Date.now() };
@@ -100,6 +102,13 @@ function remember(name, file) {
     files.delete(oldest);
     held -= bytes.length;
   }
+}
+
+/** @param {string} name */
+function forget(name) {
+  held -= files.get(name)?.bytes.length ?? 0;
+  files.delete(name);
+  waitUntil(leaveLocation(name));
 }
 
 /** @param {Uint8Array<ArrayBuffer>} bytes */
@@ -148,4 +157,9 @@ async function leaveInLocation(name, { type, hash, bytes, fetched }) {
     "cache-control": `public, max-age=${USABLE / 1_000}`,
   };
   await caches.default.put(address(name), new Response(bytes, { headers })).catch(() => {});
+}
+
+/** @param {string} name */
+async function leaveLocation(name) {
+  await caches.default.delete(address(name)).catch(() => {});
 }

@@ -30,11 +30,18 @@ export class LocationCache {
    */
   async #serve(request, response) {
     const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
+    try {
+      for await (const chunk of request) chunks.push(chunk);
+    } catch {
+      return; // The Worker went away in the middle of a file.
+    }
     const address = `${request.headers.host}${request.url}`;
     if (request.method === "PUT") {
       this.stored.set(address, Buffer.concat(chunks));
       return void response.writeHead(204).end();
+    }
+    if (request.method === "PURGE") {
+      return void response.writeHead(this.stored.delete(address) ? 200 : 404).end();
     }
     const kept = this.stored.get(address);
     if (!kept) return void response.writeHead(504, { "cf-cache-status": "MISS" }).end();
