@@ -9,9 +9,11 @@
  *   delete ID          the document, and its hosts
  *   explain HOST PATH  whose that is, who may come in there, and every value with where it comes from
  *   schema             the JSON Schema of a document
+ *   asset put TENANT NAME FILE, asset list TENANT, asset delete TENANT NAME
+ *                      files that a document names as kv:NAME
  *
- * They are kept in the KV namespace TENANTS: of this machine's development server, or with --remote of
- * the deployment.
+ * They are kept in the KV namespace TENANTS, or in the D1 database TENANTS_DB: of this machine's
+ * development server, or with --remote of the deployment.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +23,10 @@ import { parseArgs } from "node:util";
 import { Fault, main, say } from "./progress.mjs";
 import { run } from "./run.mjs";
 import { ROOT, setUp } from "./setup.mjs";
-import { STAND_IN, Store } from "./tenant-store.mjs";
+import { asset, removeAll } from "./tenant-assets.mjs";
+import { openStore, STAND_IN } from "./tenant-store.mjs";
+
+/** @typedef {import("./tenant-store.mjs").Store} Store */
 
 await main(async () => {
   const { values, positionals } = parseArgs({
@@ -34,7 +39,7 @@ await main(async () => {
   });
   await setUp();
   await run("cargo", ["build", "--quiet", "--locked", "--package", "tenants"], { cwd: ROOT });
-  const store = new Store(values.config, values.remote, values["persist-to"]);
+  const store = await openStore(values.config, values.remote, values["persist-to"]);
   const [command, ...rest] = positionals;
   const commands = /** @type {Record<string, () => Promise<number> | number>} */ ({
     validate: () => validate(store, rest),
@@ -45,6 +50,7 @@ await main(async () => {
     delete: () => remove(store, rest[0]),
     explain: () => explain(store, rest[0], rest[1] ?? "/"),
     schema: () => told(ask({ do: "schema" })),
+    asset: () => asset(store, rest),
   });
   const act = commands[command];
   if (!act) throw new Fault(`Use one of: ${Object.keys(commands).join(", ")}.`);
@@ -201,6 +207,7 @@ function remove(store, id) {
   const { hosts = [] } = JSON.parse(stored(store, id));
   for (const host of hosts) store.delete(`host:${host}`);
   store.delete(`tenant:${id}`);
+  removeAll(store, id);
   say(`${id}: deleted; nobody reaches it within two minutes.`);
   return 0;
 }
