@@ -8,6 +8,9 @@ import { NODE, ROOT } from "./setup.mjs";
 
 const WRANGLER = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
 
+/** D1 takes statements of up to 100 KB; a longer text is put together there. */
+const LONGEST_PIECE = 90_000;
+
 /** A key of the right form; nothing is signed with it. */
 export const STAND_IN = "A".repeat(43);
 
@@ -88,7 +91,7 @@ class Deployment {
   /** @param {string[]} args */
   wrangler(args) {
     const all = [WRANGLER, ...args, ...this.#where];
-    const { status, stdout, stderr } = spawnSync(NODE, all, { cwd: ROOT, encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync(NODE, all, { cwd: ROOT, encoding: "utf8", maxBuffer: 64 * 2 ** 20 });
     return { isGood: status === 0, stdout, said: stdout + stderr };
   }
 }
@@ -121,15 +124,10 @@ class KvStore extends Deployment {
    * @param {string} value
    */
   put(key, value) {
-    const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenant-"));
-    try {
-      const file = path.join(folder, "value");
-      writeFileSync(file, value);
+    withFile(value, (file) => {
       const { isGood, said } = this.#kv(["put", key, "--path", file]);
       if (!isGood) throw new Fault(`${key} could not be stored: ${said}`);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    });
   }
 
   /** @param {string} key */
@@ -182,8 +180,12 @@ class TableStore extends Deployment {
    * @param {string} value
    */
   put(key, value) {
-    const row = `${quoted(key)}, ${quoted(value)}`;
-    this.#execute(`INSERT OR REPLACE INTO tenants (key, value) VALUES (${row})`);
+    const pieces = value.match(new RegExp(`.{1,${LONGEST_PIECE}}`, "gsu")) ?? [""];
+    const [first, ...more] = pieces.map(quoted);
+    this.#execute(`INSERT OR REPLACE INTO tenants (key, value) VALUES (${quoted(key)}, ${first})`);
+    for (const piece of more) {
+      this.#execute(`UPDATE tenants SET value = value || ${piece} WHERE key = ${quoted(key)}`);
+    }
   }
 
   /** @param {string} key */

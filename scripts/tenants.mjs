@@ -9,6 +9,8 @@
  *   delete ID          the document, and its hosts
  *   explain HOST PATH  whose that is, who may come in there, and every value with where it comes from
  *   schema             the JSON Schema of a document
+ *   asset put TENANT NAME FILE, asset list TENANT, asset delete TENANT NAME
+ *                      files that a document names as kv:NAME
  *
  * They are kept in the KV namespace TENANTS or the D1 database TENANTS_DB: of this machine's development
  * server, or with --remote of the deployment.
@@ -21,6 +23,7 @@ import { parseArgs } from "node:util";
 import { Fault, main, say } from "./progress.mjs";
 import { run } from "./run.mjs";
 import { ROOT, setUp } from "./setup.mjs";
+import { asset, removeAll } from "./tenant-assets.mjs";
 import { openStore, STAND_IN, STORE_OPTIONS } from "./tenant-store.mjs";
 
 /** @typedef {import("./tenant-store.mjs").Store} Store */
@@ -40,6 +43,7 @@ await main(async () => {
     delete: () => remove(store, rest[0]),
     explain: () => explain(store, rest[0], rest[1] ?? "/"),
     schema: () => told(ask({ do: "schema" })),
+    asset: () => asset(store, rest),
   });
   const act = commands[command];
   if (!act) throw new Fault(`Use one of: ${Object.keys(commands).join(", ")}.`);
@@ -196,6 +200,7 @@ function remove(store, id) {
   const { hosts = [] } = JSON.parse(stored(store, id));
   for (const host of hosts) store.delete(`host:${host}`);
   store.delete(`tenant:${id}`);
+  removeAll(store, id);
   say(`${id}: deleted; nobody reaches it within two minutes.`);
   return 0;
 }

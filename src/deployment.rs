@@ -138,7 +138,7 @@ fn keys(secrets: &Secrets) -> Result<DeploymentKeys, String> {
 }
 
 fn prefix(secrets: &Secrets) -> Result<String, String> {
-    let text = secrets.of_deployment("PREFIX").unwrap_or("/_session");
+    let text = secrets.prefix();
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"/_-".contains(&b);
     let is_sound = text.len() > 1
         && text.starts_with('/')

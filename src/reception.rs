@@ -106,14 +106,14 @@ impl Reception {
                 return Step::Answer(problem.answer(request.is_navigation(), ""));
             }
         };
-        let refresh = self.catalogue.is_due(&tenant, now);
         let step = self.at(&tenant, now, |gateway| {
             gateway.admit(&request, now, answers)
         });
         match step {
+            // Nothing but an answer of an origin has an afterwards, and being due is said once.
             Some(Step::Forward(forward)) => Step::Forward(Forward {
                 ticket: [tenant.as_str(), "\t", &forward.ticket].concat(),
-                afterwards: forward.afterwards || refresh,
+                afterwards: self.catalogue.is_due(&tenant, now) || forward.afterwards,
                 ..forward
             }),
             Some(step) => step,

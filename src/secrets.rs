@@ -22,6 +22,12 @@ impl Secrets {
         text.filter(|text| !text.is_empty())
     }
 
+    /// Where the reserved paths are, as it is written.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.of_deployment("PREFIX").unwrap_or("/_session")
+    }
+
     /// A secret of a tenant: `ACME__API_KEY` for `API_KEY` of `acme`. A name with `__`, or with `_`
     /// in front, is nobody's, so that no tenant can name another's.
     #[must_use]

@@ -1,5 +1,6 @@
 //! A tenant: one customer's policy. Every decision takes it as a parameter.
 
+pub mod assets;
 mod from_document;
 mod sign_in;
 
@@ -15,6 +16,8 @@ use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
 use crate::sign_in::methods::Methods;
 use crate::tenant_id::TenantId;
+
+use assets::Assets;
 
 pub use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
 
@@ -173,6 +176,8 @@ pub struct Tenant {
     pub mapped_headers: Vec<(String, HeaderSource)>,
     /// `X-Session-Env`: one line of JSON; none if there is nothing to tell.
     pub env: Option<String>,
+    /// Files shown in place of the servers'.
+    pub assets: Assets,
     /// `Origin` values accepted on a WebSocket upgrade beside the request's own.
     pub allowed_origins: Vec<String>,
 }

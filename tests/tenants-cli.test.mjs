@@ -1,6 +1,6 @@
-/** `npm run tenants`, before the development server's real namespace. */
+/** `npm run tenants`, before the development server's real namespace and table. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,15 +9,24 @@ import { promisify } from "node:util";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 
-test("on the command line documents are checked, stored, listed, compared, explained and deleted", async (t) => {
+const NAMESPACE =
+  '\n[[kv_namespaces]]\nbinding = "TENANTS"\nid = "00000000000000000000000000000001"\n';
+const DATABASE =
+  '\n[[d1_databases]]\nbinding = "TENANTS_DB"\ndatabase_name = "tenants"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n';
+
+/**
+ * A deployment's settings with a place for documents, in a folder of its own.
+ * @param {import("node:test").TestContext} t
+ * @param {string} binding
+ */
+function commandLine(t, binding) {
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenants-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const config = path.join(folder, "wrangler.toml");
-  const binding =
-    '\n[[kv_namespaces]]\nbinding = "TENANTS"\nid = "00000000000000000000000000000001"\n';
   writeFileSync(config, readFileSync(path.join(ROOT, "wrangler.toml"), "utf8") + binding);
-  const file = (/** @type {string} */ name, /** @type {any} */ document) => {
-    writeFileSync(path.join(folder, name), JSON.stringify(document));
+  const file = (/** @type {string} */ name, /** @type {any} */ content) => {
+    const isBytes = Buffer.isBuffer(content);
+    writeFileSync(path.join(folder, name), isBytes ? content : JSON.stringify(content));
     return path.join(folder, name);
   };
   const tenants = async (/** @type {string[]} */ ...args) => {
@@ -29,6 +38,11 @@ test("on the command line documents are checked, stored, listed, compared, expla
     );
     return { text: stdout, code };
   };
+  return { folder, config, file, tenants };
+}
+
+test("on the command line documents are checked, stored, listed, compared, explained and deleted", async (t) => {
+  const { folder, file, tenants } = commandLine(t, NAMESPACE);
   const origins = [{ url: "http://a" }];
   const good = file("good.json", { id: "acme", hosts: ["*.acme.example"], origins });
   const bad = file("bad.json", { id: "acme", hosts: ["x y"], origins, colour: "red" });
@@ -54,4 +68,61 @@ test("on the command line documents are checked, stored, listed, compared, expla
   assert.equal(JSON.parse((await tenants("schema")).text).properties.id.type, "string");
   assert.equal((await tenants("delete", "acme")).code, 0);
   assert.equal((await tenants("list")).text, "");
+});
+
+test("on the command line files are stored for documents to name, listed and deleted with their tenant", async (t) => {
+  const { file, tenants } = commandLine(t, NAMESPACE);
+  const logo = file("logo.svg", Buffer.from("<svg/>"));
+  const page = file("page.html", Buffer.from("<p>"));
+  const large = file("large.png", Buffer.alloc(5 * 1024 * 1024 + 1));
+  for (const [args, told] of /** @type {[string[], RegExp][]} */ ([
+    [["asset", "put", "acme", "page", page], /use a file that ends with .*\.svg/],
+    [["asset", "put", "acme", "large", large], /larger than 5 MiB/],
+    [["asset", "put", "acme", "a:b", logo], /A name has/],
+    [["asset", "get"], /asset put TENANT NAME FILE/],
+  ])) {
+    const { text, code } = await tenants(...args);
+    assert.equal(code, 1, text);
+    assert.match(text, told);
+  }
+  assert.match((await tenants("asset", "put", "acme", "logo.svg", logo)).text, /image\/svg\+xml/);
+  assert.equal((await tenants("asset", "list", "acme")).text, "kv:logo.svg\n");
+  assert.equal((await tenants("asset", "list", "other")).text, "");
+  assert.match((await tenants("asset", "delete", "acme", "logo")).text, /has no kv:logo\./);
+  assert.equal((await tenants("asset", "delete", "acme", "logo.svg")).code, 0);
+
+  await tenants("asset", "put", "acme", "logo.svg", logo);
+  const origins = [{ url: "http://a" }];
+  await tenants("put", file("acme.json", { id: "acme", origins }));
+  assert.equal((await tenants("delete", "acme")).code, 0);
+  assert.equal((await tenants("asset", "list", "acme")).text, "");
+});
+
+test("where a table keeps documents, the command line keeps them and files there, of any length", async (t) => {
+  const { folder, config, file, tenants } = commandLine(t, DATABASE);
+  const wrangler = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
+  const execute = (/** @type {string} */ command) => {
+    const args = [wrangler, "d1", "execute", "TENANTS_DB", "--local", "--json", "--yes"];
+    const place = ["--config", config, "--persist-to", folder, "--command", command];
+    const { stdout, status } = spawnSync(process.execPath, [...args, ...place], {
+      encoding: "utf8",
+      maxBuffer: 16 * 1024 * 1024,
+    });
+    assert.equal(status, 0, stdout);
+    return JSON.parse(stdout.slice(stdout.indexOf("[")))[0].results;
+  };
+  execute("CREATE TABLE tenants (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
+  const origins = [{ url: "http://a" }];
+  const document = { id: "acme", hosts: ["acme.example"], origins, env: { A: "it's; -- \n" } };
+  assert.equal((await tenants("put", file("acme.json", document))).code, 0);
+  assert.deepEqual(JSON.parse((await tenants("get", "acme")).text), document);
+  assert.match((await tenants("list")).text, /^acme +acme\.example\n$/);
+
+  const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, at) => at % 251));
+  assert.equal((await tenants("asset", "put", "acme", "font", file("a.woff2", bytes))).code, 0);
+  const [{ value }] = execute("SELECT value FROM tenants WHERE key = 'asset:acme:font'");
+  assert.deepEqual(JSON.parse(value), { type: "font/woff2", base64: bytes.toString("base64") });
+  assert.equal((await tenants("asset", "list", "acme")).text, "kv:font\n");
+  assert.equal((await tenants("delete", "acme")).code, 0);
+  assert.deepEqual(execute("SELECT key FROM tenants"), []);
 });

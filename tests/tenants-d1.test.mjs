@@ -38,7 +38,9 @@ test("tenants are put into a table by the admin API, served from it, and gone wh
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-d1-"));
   const config = configuration(folder);
   const state = ["--config", config, "--persist-to", path.join(folder, "state")];
-  const table = "CREATE TABLE tenants (key TEXT PRIMARY KEY, value TEXT NOT NULL)";
+  const logo = JSON.stringify({ type: "image/svg+xml", base64: btoa("<svg/>") });
+  const table = `CREATE TABLE tenants (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+    INSERT INTO tenants VALUES ('asset:acme:logo', '${logo}')`;
   const made = spawnSync(
     process.execPath,
     [WRANGLER, "d1", "execute", "tenants", "--local", "--command", table, ...state],
@@ -96,6 +98,7 @@ test("tenants are put into a table by the admin API, served from it, and gone wh
     id: "acme",
     hosts: ["acme.localhost"],
     origins: [{ url: origin.url }],
+    assets: { "/logo": "kv:logo" },
   });
   assert.equal((await administer("PUT", "/acme", acme)).status, 204);
   assert.deepEqual(JSON.parse((await administer("GET", "")).body), { tenants: ["acme"] });
@@ -103,6 +106,8 @@ test("tenants are put into a table by the admin API, served from it, and gone wh
   await until(async () => (await ask("acme.localhost")).body === "acme's server", {
     what: "the tenant",
   });
+  const shown = await send(port, { host: "acme.localhost", target: "/logo" });
+  assert.equal(shown.body, "<svg/>", "a file from the table");
   const refused = await administer("PUT", "/b", acme.replace('"acme"', '"b"'));
   assert.equal(refused.status, 422);
   assert.match(refused.body, /belongs to acme/);

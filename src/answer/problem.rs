@@ -77,6 +77,8 @@ pub enum Problem {
     OriginProtocol,
     /// The origin did not answer in time.
     OriginTimeout,
+    /// The source of a tenant's file gave a web page.
+    AssetIsPage,
     /// The API is called without its key.
     ApiKey,
     /// The body is too large.
@@ -374,6 +376,12 @@ impl Problem {
                 "origin_timeout",
                 "Chat server too slow",
                 "The chat server did not begin to answer in time. Try again; your session is kept.",
+            ),
+            Self::AssetIsPage => (
+                502,
+                "asset_is_page",
+                "Not a file",
+                "What the tenant shows here turned out to be a web page, which is never shown in a file's place. Name the file itself in the tenant's assets.",
             ),
             Self::ApiKey => (
                 401,

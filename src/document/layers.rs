@@ -80,10 +80,16 @@ impl Layers {
 
 /// What a layer says at a path, or about a list that the path leads into.
 fn said<'v>(layer: &'v Value, path: &str) -> Option<&'v Value> {
-    let path = path.split('[').next().unwrap_or_default();
+    let mut rest = path.split('[').next().unwrap_or_default();
     let mut value = layer;
-    for name in path.split('.').filter(|name| !name.is_empty()) {
+    while !rest.is_empty() {
+        // A member's name may hold dots, as a file's does.
+        let (name, inside) = match value.get(rest) {
+            Some(_) => (rest, ""),
+            None => rest.split_once('.').unwrap_or((rest, "")),
+        };
         value = value.get(name)?;
+        rest = inside;
     }
     (!value.is_null()).then_some(value)
 }

@@ -11,6 +11,7 @@ pub mod layers;
 mod merge;
 pub mod model;
 mod read;
+pub mod replacement;
 mod shape;
 pub mod variables;
 

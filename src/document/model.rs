@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::read::{Readable, Reader, described};
+use super::replacement::Replacement;
 use super::shape::{choice, object, text};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::inbound::host::HostPattern;
@@ -36,6 +37,8 @@ object! {
         vault: Vec<CookiePattern>,
         /// Told to the chat servers as X-Session-Env, never to the browser. secret:NAME stands for the Worker's secret <ID>__NAME.
         env: BTreeMap<String, String>,
+        /// Files shown in place of the chat servers', by path, such as /logo or /logo?theme=dark: a URL, or kv:NAME for one stored with npm run tenants -- asset put.
+        assets: BTreeMap<String, Replacement>,
     }
 }
 

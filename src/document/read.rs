@@ -260,17 +260,18 @@ impl<T: Readable> Readable for Vec<T> {
 impl<T: Readable> Readable for BTreeMap<String, T> {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let members = reader.note(value.as_object().ok_or("is not an object"))?;
-        let read: Vec<Option<(String, T)>> = members
-            .iter()
-            .filter(|(_, member)| !member.is_null())
-            .map(|(name, member)| {
-                let outside = reader.enter(name);
-                let read = T::read(member, reader);
-                reader.leave(outside);
-                read.map(|read| (name.clone(), read))
-            })
-            .collect();
-        read.into_iter().collect()
+        // Not collected: that would bring a sort for every type, of what is in order already.
+        let mut all = Some(Self::new());
+        for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
+            let outside = reader.enter(name);
+            let read = T::read(member, reader);
+            reader.leave(outside);
+            all = all.zip(read).map(|(mut all, read)| {
+                all.insert(name.clone(), read);
+                all
+            });
+        }
+        all
     }
 
     fn absent(_: &mut Reader) -> Option<Self> {

@@ -44,11 +44,12 @@ fn every_fault_is_told_at_once_with_its_place_and_what_would_be_right() {
         "routing": { "canary": { "percent": 101 } },
         "headers": { "X-User": "nickname" },
         "env": { "A": 1 },
+        "assets": { "/a": "ftp://x/y", "/b": 1 },
     }));
     assert_eq!(
         faults(&document),
         [
-            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env.",
+            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, assets.",
             "sesion: is not known; perhaps session is meant.",
             "hosts[1]: use a host such as chat.example.com in lower case, without port, or *.example.com.",
             "login.mode: use off, optional or required.",
@@ -62,6 +63,8 @@ fn every_fault_is_told_at_once_with_its_place_and_what_would_be_right() {
             "routing.canary.percent: use a number, 0 to 100.",
             "headers.X-User: use id, user, email, name or groups.",
             "env.A: use a text.",
+            "assets./a: use a URL such as https://cdn.example/logo.svg, or kv:NAME for a stored file: 1 to 128 letters, digits, ., _ and -.",
+            "assets./b: use a text.",
         ]
     );
 }
@@ -92,6 +95,7 @@ fn the_tenant_counts_over_the_deployment_and_that_over_the_defaults() {
             "id": "acme",
             "session": { "idle": "2h", "cache": null },
             "env": { "B": "3" },
+            "assets": { "/public/a.css": "kv:a.css" },
         }),
     };
     let document = layers.read().unwrap();
@@ -110,6 +114,7 @@ fn the_tenant_counts_over_the_deployment_and_that_over_the_defaults() {
     assert_eq!(find("session.absolute"), (json!("7d"), Source::Default));
     assert_eq!(find("env.A"), (json!("1"), Source::Deployment));
     assert_eq!(find("origins").1, Source::Deployment);
+    assert_eq!(find("assets./public/a.css").1, Source::Tenant);
 }
 
 #[test]

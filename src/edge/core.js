@@ -39,6 +39,8 @@ export function configure(env) {
  *   | { kind: "written", acknowledged: boolean }
  *   | { kind: "body", bytes: Uint8Array }
  *   | { kind: "body-too-large" }
+ *   | { kind: "asset", source: string, type: string, hash: string, bytes: Uint8Array, trouble: string }
+ *   | { kind: "no-asset", source: string, trouble: string }
  *   | { kind: "failed", origin: string, how: "lost" | "cut" | "unsent" | "timed-out" }} Answer
  */
 
@@ -241,7 +243,11 @@ function withAnswers(answers, act) {
       else if (answer.kind === "written") given.written(answer.acknowledged);
       else if (answer.kind === "body") given.body(answer.bytes);
       else if (answer.kind === "body-too-large") given.bodyTooLarge();
-      else given.failed(answer.origin, answer.how);
+      else if (answer.kind === "no-asset") given.noAsset(answer.source, answer.trouble);
+      else if (answer.kind === "asset") {
+        const { source, type, hash, bytes, trouble } = answer;
+        given.asset(source, type, hash, bytes.length, trouble);
+      } else given.failed(answer.origin, answer.how);
     }
     const text = act(given);
     given.free();

@@ -17,6 +17,9 @@ const MOST_REMEMBERED = 1_000;
 /** What the keys of users' accounts begin with; they may have a namespace of their own, `USERS`. */
 const ACCOUNT = "user:";
 
+/** The longest that is: a file is not, its caches are others. */
+const LONGEST_REMEMBERED = 64 * 1024;
+
 /** @typedef {import("./core.js").Answer} Answer */
 
 /** What the service answered last, by URL. @type {Map<string, { etag: string, text: string }>} */
@@ -43,11 +46,12 @@ export async function document(env, key) {
 }
 
 /**
+ * The text under a key; files are kept there too, under `asset:<tenant>:<name>`.
  * @param {Env} env
  * @param {string} key
  * @returns {Promise<string | null>}
  */
-function find(env, key) {
+export function find(env, key) {
   if (key.startsWith(ACCOUNT) && env.USERS) return env.USERS.get(key, { cacheTtl: CACHE_TTL });
   if (env.TENANTS) return env.TENANTS.get(key, { cacheTtl: CACHE_TTL });
   if (env.TENANTS_DB) return findInTable(env.TENANTS_DB, key);
@@ -172,6 +176,6 @@ async function findAtService(base, key) {
   const text = await response.text();
   const etag = response.headers.get("etag");
   if (remembered.size >= MOST_REMEMBERED) remembered.clear();
-  if (etag) remembered.set(url, { etag, text });
+  if (etag && text.length <= LONGEST_REMEMBERED) remembered.set(url, { etag, text });
   return text;
 }

@@ -65,7 +65,13 @@ export default {
 function perform(decision, passage) {
   if (decision.startsWith("F")) return send(decision, passage);
   if (decision.startsWith("A")) return unpackAnswer(decision);
+  if (decision.startsWith("B")) return unpackAnswer(decision, fileIn(passage.answers));
   return inquire(decision, passage);
+}
+
+/** The bytes of the tenant's file that was asked for. @param {Answer[]} answers */
+function fileIn(answers) {
+  return answers.findLast((answer) => answer.kind === "asset")?.bytes;
 }
 
 /**
@@ -148,8 +154,9 @@ async function lengthenSid(response, suffix) {
  */
 function fail(place, how, passage) {
   const origin = place.slice(place.indexOf("/") + 1);
-  // Whatever else was answered is as old as the attempt.
-  passage.answers = passage.answers.filter((answer) => answer.kind === "failed");
+  // Whatever else was answered is as old as the attempt. A file that is not to be had stays away.
+  const lasts = ["failed", "no-asset"];
+  passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
   passage.answers.push({ kind: "failed", origin, how });
   return perform(admitWith(passage.packed, passage.answers), passage);
 }

@@ -1,7 +1,9 @@
 /**
- * Does what a decision needs before it can be made: reads, lists, calls, bodies, writes. All needs of
+ * Does what a decision needs before it can be made: reads, lists, calls, files, bodies, writes. All needs of
  * one decision are met at once.
  */
+import { asset } from "./assets.js";
+import { bytesOf } from "./bytes.js";
 import { takeWrites } from "./core.js";
 import { document, documents, keep } from "./documents.js";
 import { report } from "./log.js";
@@ -65,6 +67,7 @@ async function meet(need, env, request) {
   if (letter === "p") return checkPassword(fields[0]);
   if (letter === "h") return makePassword(fields[0]);
   if (letter === "n") return note(fields[0]);
+  if (letter === "a") return asset(env, fields[0], fields[1]);
   if (letter === "b") return body(request, Number(fields[0]));
   if (letter === "s") {
     return { kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) };
@@ -106,12 +109,6 @@ async function limit(env, key) {
  * @returns {Promise<Answer>}
  */
 async function body(request, limit) {
-  const chunks = [];
-  let length = 0;
-  for await (const chunk of request?.body ?? []) {
-    length += chunk.length;
-    if (length > limit) return { kind: "body-too-large" };
-    chunks.push(chunk);
-  }
-  return { kind: "body", bytes: new Uint8Array(await new Blob(chunks).arrayBuffer()) };
+  const bytes = await bytesOf(request?.body, limit);
+  return bytes ? { kind: "body", bytes } : { kind: "body-too-large" };
 }

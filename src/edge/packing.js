@@ -64,17 +64,19 @@ export function packHeaders(headers) {
 }
 
 /**
- * An answer of the edge itself: `A`, status, number of headers, the headers, the body.
+ * An answer of the edge itself: `A`, status, number of headers, the headers, the body. With `B` the
+ * body is a file.
  * @param {string} text
+ * @param {Uint8Array} [file]
  */
-export function unpackAnswer(text) {
+export function unpackAnswer(text, file) {
   const lines = text.split("\n");
   const status = Number(lines[1]);
   const bodyAt = 3 + 2 * Number(lines[2]);
   const headers = new Headers();
   for (let at = 3; at < bodyAt; at += 2) headers.append(lines[at], lines[at + 1]);
   const body = lines.slice(bodyAt).join("\n");
-  return new Response(body === "" ? null : body, { status, headers });
+  return new Response(file ?? (body === "" ? null : body), { status, headers });
 }
 
 /**

@@ -21,6 +21,7 @@ pub(super) fn step(step: &Step) -> String {
     match step {
         Step::Forward(forward) => self::forward(forward),
         Step::Answer(answer) => self::answer(answer),
+        Step::Asset(answer) => lettered('B', answer),
         Step::Await(needs) => self::needs(needs),
     }
 }
@@ -58,8 +59,16 @@ fn forward(forward: &Forward) -> String {
 
 /// `A`, status, number of headers, their names and values, body.
 pub(super) fn answer(answer: &Answer) -> String {
-    let mut text = format!("A\n{}\n{}\n", answer.status, answer.headers.len());
-    for (name, value) in &answer.headers {
+    lettered('A', answer)
+}
+
+/// `B` instead of `A` stands before an answer whose body is the file that was asked for.
+fn lettered(letter: char, answer: &Answer) -> String {
+    let Answer {
+        status, headers, ..
+    } = answer;
+    let mut text = format!("{letter}\n{status}\n{}\n", headers.len());
+    for (name, value) in headers {
         let _ = writeln!(text, "{name}\n{value}");
     }
     text.push_str(&answer.body);
@@ -124,6 +133,7 @@ pub(super) fn needs(needs: &[Need]) -> String {
                 write!(text, "\nh\t{}", json!({ "key": key, "password": password }))
             }
             Need::Note { key, text: noted } => write!(text, "\nn\t{}", json!([key, noted])),
+            Need::Asset { tenant, source } => write!(text, "\na\t{tenant}\t{source}"),
             Need::Body { limit } => write!(text, "\nb\t{limit}"),
             Need::Store => write!(text, "\ns"),
         };

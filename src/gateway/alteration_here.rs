@@ -109,7 +109,9 @@ impl Gateway {
                 }
             }
             Ok(Standing::Over(_)) => Ok(Err(Hindrance::Absent)),
-            Ok(Standing::Unseen) | Err(Halt::Answer(_)) => Ok(Err(Hindrance::Silent)),
+            Ok(Standing::Unseen) | Err(Halt::Answer(_) | Halt::Asset(_)) => {
+                Ok(Err(Hindrance::Silent))
+            }
             Err(Halt::Await(needs)) => Err(needs),
             Err(Halt::Refuse { problem, .. }) => Ok(Err(match problem {
                 Problem::StoreUnavailable => Hindrance::Silent,

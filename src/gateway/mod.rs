@@ -10,6 +10,7 @@ mod affinity;
 mod alteration;
 mod alteration_here;
 mod api;
+mod assets;
 mod birth;
 mod client;
 mod devices;
@@ -70,6 +71,8 @@ pub enum Step {
     Forward(Forward),
     /// Answer it.
     Answer(Answer),
+    /// Answer it so, with the bytes of the file that was asked for.
+    Asset(Answer),
     /// Do all of this, then ask again.
     Await(Vec<Need>),
 }
@@ -78,6 +81,7 @@ pub enum Step {
 enum Halt {
     Await(Vec<Need>),
     Answer(Answer),
+    Asset(Answer),
     Refuse {
         problem: Problem,
         clear_cookie: bool,
@@ -125,6 +129,8 @@ pub struct Gateway {
     forgeries: RateLimit,
     /// New sessions, per address.
     births: Option<RateLimit>,
+    /// How often files were not to be had, per path: the log is told once a minute.
+    troubles: RateLimit,
     random: ChaCha20Rng,
     writes: Vec<Write>,
     events: Vec<Event>,
@@ -151,6 +157,7 @@ impl Gateway {
             guesses: RateLimit::new(10, 60_000),
             forgeries: RateLimit::new(300, 10_000),
             births,
+            troubles: RateLimit::new(1, 60_000),
             random,
             writes: Vec::new(),
             events: Vec::new(),
@@ -176,6 +183,7 @@ impl Gateway {
             Ok(forward) => Step::Forward(forward),
             Err(Halt::Await(needs)) => Step::Await(needs),
             Err(Halt::Answer(answer)) => Step::Answer(answer),
+            Err(Halt::Asset(answer)) => Step::Asset(answer),
             Err(Halt::Refuse {
                 problem,
                 clear_cookie,
@@ -191,7 +199,7 @@ impl Gateway {
         match path::territory(passage.request.location.path, &self.prefix) {
             Territory::Disguised => return Err(Problem::BadPath.into()),
             Territory::Reserved(route) => return Err(self.reserved(route, passage)),
-            Territory::Origin => {}
+            Territory::Origin => self.replace(passage)?,
         }
         if passage.request.is_websocket() {
             upgrade::check(passage.request, &self.tenant.allowed_origins).map_err(Problem::from)?;

@@ -42,7 +42,7 @@ impl Gateway {
             Ok(Some(reason)) => Vigil::Over(reason),
             Err(Halt::Await(needs)) => Vigil::Await(needs),
             // Who cannot be asked has ended nothing.
-            Ok(None) | Err(Halt::Refuse { .. } | Halt::Answer(_)) => period,
+            Ok(None) | Err(Halt::Refuse { .. } | Halt::Answer(_) | Halt::Asset(_)) => period,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Several tenants in one isolate.
 
+mod assets;
+
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -572,7 +574,7 @@ proptest! {
             let forward = match world.get(&url, &cookie_header) {
                 Step::Forward(forward) => forward,
                 Step::Answer(_) => continue,
-                Step::Await(needs) => panic!("{needs:?}"),
+                other => panic!("{other:?}"),
             };
             let mark = format!("mark-{at}.");
             let base = format!("http://t{at}.internal");

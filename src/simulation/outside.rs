@@ -12,6 +12,7 @@ use crate::keys::{DeploymentKeys, KeyRing};
 use crate::ledger::Ledger;
 use crate::ledger::command::{Command, object_name, parse_object_name};
 use crate::ledger::errand::{self, Errand};
+use crate::store::asset::{Asset, Trouble};
 use crate::store::{Answers, Body, Class, Found, Need, Write};
 use crate::tenant_id::TenantId;
 
@@ -37,6 +38,8 @@ pub(crate) struct Outside {
     pub(crate) holds_back: bool,
     /// What is kept of tenants.
     pub(crate) documents: HashMap<String, Found>,
+    /// Tenants' files that can be had, by source.
+    pub(crate) assets: HashMap<String, Asset>,
     /// The platform's limit on new sessions is passed.
     pub(crate) is_limited: bool,
     pub(crate) reads: usize,
@@ -120,6 +123,11 @@ impl Outside {
             Need::Limit { key } => {
                 let verdict = if self.is_limited { b"0" } else { b"1" };
                 answers.add(key, Found::Bytes(verdict.to_vec()), now);
+            }
+            Need::Asset { source, .. } => {
+                let asset = self.assets.get(source).cloned();
+                let missing = || Asset::Missing(Trouble::new("status 404"));
+                answers.set_asset(source, asset.unwrap_or_else(missing));
             }
             Need::Body { limit } => {
                 let body = self.body.clone().unwrap_or_default();

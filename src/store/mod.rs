@@ -5,6 +5,7 @@
 //! "could not read" are different answers all the way up, because the first ends a session and the
 //! second must not.
 
+pub mod asset;
 pub mod cache;
 pub mod directory;
 pub mod revocations;
@@ -13,6 +14,9 @@ use core::fmt;
 
 use crate::clock::{Seconds, UnixMillis};
 use crate::session::id::RecordName;
+use crate::tenant_id::TenantId;
+
+use asset::Asset;
 
 /// Something the caller must do before the step can go on. Several are done at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +115,13 @@ pub enum Need {
         key: String,
         /// What.
         text: String,
+    },
+    /// Get this file of a tenant, and say what it is.
+    Asset {
+        /// Whose: what is kept of it is nobody else's.
+        tenant: TenantId,
+        /// A URL, or a key as of a document.
+        source: String,
     },
     /// Read the request's body.
     Body {
@@ -273,6 +284,7 @@ pub struct Answers {
     reads: Vec<Answer>,
     write: Option<bool>,
     body: Option<Body>,
+    asset: Option<(String, Asset)>,
     failures: Vec<(String, Failure)>,
 }
 
@@ -304,6 +316,11 @@ impl Answers {
     /// Takes note of the request's body.
     pub fn set_body(&mut self, body: Body) {
         self.body = Some(body);
+    }
+
+    /// Takes note of what came of asking for a file.
+    pub fn set_asset(&mut self, source: &str, asset: Asset) {
+        self.asset = Some((source.to_owned(), asset));
     }
 
     /// Takes note that this origin, by name, did not answer.
@@ -338,6 +355,13 @@ impl Answers {
     #[must_use]
     pub fn written(&self) -> Option<bool> {
         self.write
+    }
+
+    /// What came of asking for this file; `None` while it was not asked for.
+    #[must_use]
+    pub fn asset(&self, source: &str) -> Option<&Asset> {
+        let (asked, asset) = self.asset.as_ref()?;
+        (asked == source).then_some(asset)
     }
 
     /// The request's body; `None` while it was not read.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::assets::{self, Assets};
 use super::{ApiKey, Consistency, Fail, Overload, Pauses, Tenant, Timeouts};
 use crate::clock::Seconds;
 use crate::document::Fault;
@@ -81,6 +82,7 @@ impl Tenant {
         let env = env(document, secrets, &mut faults);
         let methods = super::sign_in::methods(document, secrets, &mut faults);
         let mapped_headers = mapped_headers(document, &mut faults);
+        let assets = assets(document, secrets, &mut faults);
         let mut api_keys = |name: &str| api_keys(id, name, secrets, &mut faults);
         let (origin_keys, admin_tokens) = (api_keys("ORIGIN_KEY"), api_keys("ADMIN_TOKEN"));
         let keys = keys.as_ref().and_then(|keys| KeyRing::derive(keys, id));
@@ -132,6 +134,7 @@ impl Tenant {
             live: session.live,
             mapped_headers,
             env,
+            assets,
             allowed_origins: routing
                 .allowed_origins
                 .iter()
@@ -256,6 +259,15 @@ fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, supe
         }
     }
     mapped
+}
+
+fn assets(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Assets {
+    for place in document.assets.keys() {
+        if let Some(problem) = assets::fault(place, secrets.prefix()) {
+            faults.add(&format!("assets.{place}"), problem);
+        }
+    }
+    Assets::new(&document.id, &document.assets)
 }
 
 /// What opens an API to this tenant's servers or operators.

@@ -1,7 +1,15 @@
 /** Real Chainlit processes, each with a memory and an application folder of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { freePort } from "../harness/ports.mjs";
@@ -21,10 +29,16 @@ export class ChainlitProcess {
   #printed = "";
   port = 0;
 
-  /** @param {string} name */
-  constructor(name) {
+  /**
+   * @param {string} name
+   * @param {string} [settings] its config.toml; what it makes itself otherwise
+   */
+  constructor(name, settings) {
     this.name = name;
     copyFileSync(path.join(import.meta.dirname, "app.py"), path.join(this.#folder, "app.py"));
+    if (!settings) return;
+    mkdirSync(path.join(this.#folder, ".chainlit"));
+    writeFileSync(path.join(this.#folder, ".chainlit/config.toml"), settings);
   }
 
   get url() {
@@ -91,10 +105,11 @@ export class ChainlitProcess {
 /**
  * @param {{ after: (fn: () => Promise<void>) => void }} t
  * @param {string[]} names
+ * @param {string} [settings]
  */
-export async function startChainlit(t, names) {
+export async function startChainlit(t, names, settings) {
   await ensureChainlit();
-  const processes = names.map((name) => new ChainlitProcess(name));
+  const processes = names.map((name) => new ChainlitProcess(name, settings));
   for (const one of processes) t.after(() => one.stop());
   await Promise.all(processes.map((one) => one.start()));
   return processes;

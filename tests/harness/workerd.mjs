@@ -43,6 +43,7 @@ export function freshKey() {
  * @property {string} [keys] SESSION_KEYS; empty for none
  * @property {KvServer} [kv] shared storage; one of its own otherwise
  * @property {KvServer} [tenants] where tenants' documents are kept
+ * @property {{ port: number }} [cache] the location's cache; none otherwise
  * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
  * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
  *   each. The objects are in a place of their own.
@@ -176,7 +177,7 @@ export class Vestibule {
     );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
-    const { lags = [0], mood, tenants } = this.#options;
+    const { lags = [0], mood, tenants, cache } = this.#options;
     const tenantsPort = await tenants?.listening();
     const moodPort = await mood?.listening();
     const kvPort = await this.kv.listening();
@@ -195,6 +196,7 @@ ${places
   )
   .join("\n")}
     ${tenants ? `(name = "tenants", external = (address = "127.0.0.1:${tenantsPort}", http = ())),` : ""}
+    ${cache ? `(name = "cache", external = (address = "127.0.0.1:${cache.port}", http = ())),` : ""}
     ${mood ? `(name = "mood", external = (address = "127.0.0.1:${moodPort}", http = ())),` : ""}
     (name = "disk", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
@@ -238,6 +240,7 @@ ${worker("objects", "objects-kv", "")}`;
     ${object("ATTEMPT_OBJECTS", "AttemptObject")},
     ${bindings.join(", ")}
   ],
+  ${cache ? 'cacheApiOutbound = "cache",' : ""}
   ${elsewhere ? "" : STORED_OBJECTS}
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],

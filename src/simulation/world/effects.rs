@@ -61,13 +61,13 @@ impl World {
             Need::Document { key } | Need::Documents { prefix: key } => {
                 Reply::Found(key.clone(), Found::Absent, asked)
             }
-            Need::Keep { .. } => Reply::Written(false),
             // Nobody signs in here.
             Need::Fetch { key, .. }
             | Need::Verify { key, .. }
             | Need::CheckPassword { key, .. }
             | Need::HashPassword { key, .. }
             | Need::Note { key, .. } => Reply::Found(key.clone(), Found::Unavailable, asked),
+            Need::Keep { .. } | Need::Asset { .. } => Reply::Written(false),
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {
                 let body = br#"{"everywhere":true}"#.to_vec();

@@ -76,7 +76,7 @@ fn explain(
         || format!("host        {host} is not among its hosts: 421"),
         |claim| format!("host        {host}, by {}", claim.as_str()),
     ));
-    let mode = match tenant.login_at("GET", path) {
+    let mode = match tenant.login_at("GET", path).mode {
         LoginMode::Off => "off: everybody is a guest",
         LoginMode::Optional => "optional: guests are welcome",
         LoginMode::Required => "required: nobody passes without signing in",

@@ -1,0 +1,112 @@
+//! What stands in for a file of the chat server.
+
+use serde_json::{Value, json};
+
+use super::read::{Readable, Reader};
+use super::shape::text;
+use crate::inbound::request::Location;
+use crate::tenant_id::TenantId;
+
+/// Where a file is that a tenant has instead of the chat server's: a URL, or kv: and the name it is
+/// stored under beside the tenants' documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement(String);
+
+/// What a stored file's name stands behind.
+const KEPT: &str = "kv:";
+
+impl Replacement {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let is_sound = text
+            .strip_prefix(KEPT)
+            .map_or_else(|| is_url(text), is_name);
+        is_sound.then(|| Self(text.to_owned())).ok_or("use a URL such as https://cdn.example/logo.svg, or kv:NAME for a stored file: 1 to 128 letters, digits, ., _ and -")
+    }
+
+    /// What the outside is asked for: the URL, or the key it is kept under, which no URL looks like.
+    #[must_use]
+    pub fn source(&self, tenant: &TenantId) -> String {
+        match self.0.strip_prefix(KEPT) {
+            Some(name) => ["asset:", tenant.as_str(), ":", name].concat(),
+            None => self.0.clone(),
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    (1..=128).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// Plain http is for this machine's development only. Nobody signs in there: `fetch` refuses a URL
+/// that holds a password.
+fn is_url(text: &str) -> bool {
+    let is_plain =
+        text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains(['#', '\\', '"', '<', '>']);
+    let Some(location) = Location::parse(text).filter(|_| is_plain) else {
+        return false;
+    };
+    let Location {
+        scheme,
+        authority,
+        target,
+        ..
+    } = location;
+    !authority.is_empty()
+        && text.len() == scheme.len() + "://".len() + authority.len() + target.len()
+        && (scheme == "https" || location.is_plain_loopback())
+}
+
+text!(
+    Replacement,
+    "^(https?://[^/?#@\\\\ \"<>]+/[^#\\\\ \"<>]*|kv:[A-Za-z0-9._-]{1,128})$",
+    Replacement::parse
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_is_a_url_or_the_name_of_a_stored_file() {
+        for good in [
+            "https://cdn.example/logo.svg?v=1",
+            "https://cdn.example:8443/npm/pkg@1/x.css",
+            "http://127.0.0.1:9000/x",
+            "http://localhost/",
+            "kv:logo-2.svg",
+        ] {
+            assert!(Replacement::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "/logo.svg",
+            "https://cdn.example",
+            "https:///x",
+            "http://cdn.example/x",
+            "http://localhost.cdn.example/x",
+            "http://localhost\\@cdn.example/x",
+            "https://user:secret@cdn.example/x",
+            "https://cdn.example/x#y",
+            "https://cdn.example/x y",
+            "https://cdn.example/x\ny",
+            "https://cdn.example/\u{e9}",
+            "ftp://cdn.example/x",
+            "data:image/png;base64,AAAA",
+            "kv:",
+            "kv:a/b",
+            "kv:globex:logo",
+        ] {
+            assert!(Replacement::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(Replacement::parse(&format!("kv:{}", "x".repeat(129))).is_err());
+    }
+
+    #[test]
+    fn a_stored_file_is_under_its_tenants_key() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let source = |text| Replacement::parse(text).unwrap().source(&tenant);
+        assert_eq!(source("kv:logo"), "asset:acme:logo");
+        assert_eq!(source("https://a.example/x"), "https://a.example/x");
+    }
+}

@@ -1,0 +1,130 @@
+//! A tenant's own logo, style and other files, shown in place of the chat server's.
+//!
+//! They are public, a login page needs them: no session is looked for and none begins. A file that is
+//! not to be had leaves the place to the server's own, which is better than a broken picture.
+
+use super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::inbound::rate_limit::Verdict;
+use crate::inbound::request::Request;
+use crate::store::Need;
+use crate::store::asset::{Asset, Facts, Trouble};
+use crate::telemetry::log::{Event, Level};
+
+/// By what a path ends with, where a source does not say.
+const MEDIA_TYPES: [(&str, &str); 14] = [
+    ("svg", "image/svg+xml"),
+    ("png", "image/png"),
+    ("jpg", "image/jpeg"),
+    ("jpeg", "image/jpeg"),
+    ("webp", "image/webp"),
+    ("gif", "image/gif"),
+    ("avif", "image/avif"),
+    ("ico", "image/x-icon"),
+    ("css", "text/css; charset=utf-8"),
+    ("js", "text/javascript; charset=utf-8"),
+    ("json", "application/json"),
+    ("woff2", "font/woff2"),
+    ("woff", "font/woff"),
+    ("ttf", "font/ttf"),
+];
+
+const UNKNOWN: &str = "application/octet-stream";
+
+impl Gateway {
+    /// Halts a request for a file that the tenant has itself.
+    pub(super) fn replace(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
+        let request = passage.request;
+        if !matches!(request.method, "GET" | "HEAD") || request.is_websocket() {
+            return Ok(());
+        }
+        let Some(source) = self.tenant.assets.at(&request.location) else {
+            return Ok(());
+        };
+        match passage.answers.asset(source) {
+            None => Err(Halt::Await(vec![Need::Asset {
+                tenant: self.tenant.id.clone(),
+                source: source.to_owned(),
+            }])),
+            Some(Asset::AtHand(facts)) => {
+                let halt = shown(request, source, facts);
+                if let Some(trouble) = &facts.trouble {
+                    self.tell_of(trouble, passage);
+                }
+                Err(halt)
+            }
+            Some(Asset::Missing(trouble)) => {
+                self.tell_of(trouble, passage);
+                if trouble.is_page() {
+                    return Err(Problem::AssetIsPage.into());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn tell_of(&mut self, trouble: &Trouble, passage: &Passage<'_>) {
+        let path = passage.request.location.path;
+        if self.troubles.count(path, passage.now) == Verdict::First {
+            let event = Event::new(Level::Warn, "asset_unavailable");
+            self.note(event.with("path", path).with("reason", trouble.as_str()));
+        }
+    }
+}
+
+fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Halt {
+    let etag = format!("\"{}\"", facts.hash);
+    let is_known = request
+        .header("if-none-match")
+        .is_some_and(|known| names(known, &etag));
+    let answer = Answer {
+        status: if is_known { 304 } else { 200 },
+        headers: vec![
+            ("cache-control", "public, max-age=300".to_owned()),
+            ("etag", etag),
+        ],
+        body: String::new(),
+    };
+    if is_known {
+        return Halt::Answer(answer);
+    }
+    let answer = answer
+        .with("content-type", media_type(request, source, facts))
+        .with("content-length", facts.length.to_string())
+        .with("x-content-type-options", "nosniff")
+        // A picture may be a document: SVG opened by itself would be a page of this site.
+        .with(
+            "content-security-policy",
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        );
+    if request.method == "HEAD" {
+        Halt::Answer(answer)
+    } else {
+        Halt::Asset(answer)
+    }
+}
+
+/// Whether `If-None-Match` (RFC 9110 section 13.1.2) names this file.
+fn names(known: &str, etag: &str) -> bool {
+    let mut tags = known.split(',').map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+fn media_type<'f>(request: &Request<'_>, source: &str, facts: &'f Facts) -> &'f str {
+    let said = facts.media_type.trim();
+    let is_telling = !said.is_empty() && said != UNKNOWN;
+    if is_telling && said.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+        return said;
+    }
+    by_ending(request.location.path)
+        .or_else(|| by_ending(source.split('?').next()?))
+        .unwrap_or(UNKNOWN)
+}
+
+fn by_ending(path: &str) -> Option<&'static str> {
+    let (_, ending) = path.rsplit_once('.')?;
+    let ending = ending.to_ascii_lowercase();
+    let known = MEDIA_TYPES.iter().find(|(other, _)| *other == ending)?;
+    Some(known.1)
+}

@@ -1,0 +1,256 @@
+//! Files that tenants have instead of their chat servers'.
+
+use super::*;
+use crate::store::asset::{Asset, Facts, Trouble};
+
+const LOGO: &str = "https://cdn.example/acme/logo?v=1";
+
+fn acme() -> World {
+    let mut world = World::new();
+    world.tenant(
+        "acme",
+        &json!({ "assets": {
+            "/logo": LOGO,
+            "/logo?theme=dark": "kv:dark.svg",
+            "/public/custom.css": "kv:style.css",
+        }}),
+    );
+    world.has(LOGO, "image/png", "light");
+    world.has("asset:acme:dark.svg", "", "dark");
+    world.has("asset:acme:style.css", "text/css", "style");
+    world
+}
+
+impl World {
+    fn has(&mut self, source: &str, media_type: &str, hash: &str) {
+        let facts = Facts {
+            media_type: media_type.to_owned(),
+            hash: hash.to_owned(),
+            length: 3,
+            trouble: None,
+        };
+        let sources = &mut self.outside.assets;
+        sources.insert(source.to_owned(), Asset::AtHand(facts));
+    }
+
+    fn lacks(&mut self, source: &str, trouble: &str) {
+        let missing = Asset::Missing(Trouble::new(trouble));
+        self.outside.assets.insert(source.to_owned(), missing);
+    }
+
+    /// Which file is shown.
+    fn shown(&mut self, path: &str) -> String {
+        match self.get(&format!("https://acme.example{path}"), &[]) {
+            Step::Asset(answer) => header(&answer, "etag").unwrap().to_owned(),
+            other => panic!("not shown: {other:?}"),
+        }
+    }
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    let mut headers = answer.headers.iter();
+    headers
+        .find(|(other, _)| *other == name)
+        .map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn an_entry_with_the_very_query_counts_before_one_without() {
+    let mut world = acme();
+    for (path, file) in [
+        ("/logo", "\"light\""),
+        ("/logo?", "\"light\""),
+        ("/logo?theme=light", "\"light\""),
+        ("/logo?theme=dark", "\"dark\""),
+        ("/logo?theme=dark&x", "\"light\""),
+        ("/public/custom.css?v=2", "\"style\""),
+    ] {
+        assert_eq!(world.shown(path), file, "{path}");
+    }
+}
+
+#[test]
+fn a_path_in_disguise_or_of_other_spelling_goes_to_the_server_unchanged() {
+    let mut world = acme();
+    for path in [
+        "/%6cogo",
+        "/Logo",
+        "/logo/",
+        "//logo",
+        "/logo;x",
+        "/public/../logo",
+        "/public/%2e%2e/logo",
+        "/public%2fcustom.css",
+        "/logo%3ftheme=dark",
+        "/",
+    ] {
+        let forward = forwarded(world.get(&format!("https://acme.example{path}"), &[]));
+        assert_eq!(forward.url, format!("http://acme.internal{path}"));
+    }
+}
+
+#[test]
+fn only_reading_is_answered_with_a_file() {
+    let mut world = acme();
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        forwarded(world.request(method, "https://acme.example/logo", &[]));
+    }
+    let handshake = [
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+        ("origin", "https://acme.example"),
+    ];
+    forwarded(world.get("https://acme.example/logo", &handshake));
+    let Step::Answer(answer) = world.request("HEAD", "https://acme.example/logo", &[]) else {
+        panic!()
+    };
+    assert_eq!(
+        (answer.status, header(&answer, "content-length")),
+        (200, Some("3"))
+    );
+}
+
+#[test]
+fn a_file_is_public_even_where_sign_in_is_required_and_begins_no_session() {
+    let mut world = acme();
+    world.tenant(
+        "acme",
+        &json!({ "login": { "mode": "required" }, "assets": { "/logo": LOGO } }),
+    );
+    let forged = [("cookie", "__Host-session=forged; __Host-session=twice")];
+    let Step::Asset(answer) = world.get("https://acme.example/logo", &forged) else {
+        panic!()
+    };
+    assert_eq!(header(&answer, "set-cookie"), None);
+    assert_eq!(
+        header(&answer, "cache-control"),
+        Some("public, max-age=300")
+    );
+    assert!(header(&answer, "content-security-policy").is_some());
+    assert_eq!(world.outside.reads, 0);
+}
+
+#[test]
+fn a_browser_that_has_the_file_is_not_sent_it_again() {
+    let mut world = acme();
+    for (known, status) in [
+        ("\"light\"", 304),
+        ("\"x\", W/\"light\"", 304),
+        ("*", 304),
+        ("\"dark\"", 200),
+        ("light", 200),
+    ] {
+        let headers = [("if-none-match", known)];
+        let status_given = match world.get("https://acme.example/logo", &headers) {
+            Step::Answer(answer) | Step::Asset(answer) => answer.status,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(status_given, status, "{known}");
+    }
+}
+
+#[test]
+fn what_a_source_does_not_say_is_told_by_the_ending() {
+    let mut world = acme();
+    for (path, source, said, expected) in [
+        ("/logo", "https://c.example/a", "image/png", "image/png"),
+        (
+            "/logo",
+            "https://c.example/a.svg?b.png",
+            "",
+            "image/svg+xml",
+        ),
+        (
+            "/a.css",
+            "https://c.example/a",
+            "",
+            "text/css; charset=utf-8",
+        ),
+        (
+            "/a.woff2",
+            "https://c.example/a",
+            "application/octet-stream",
+            "font/woff2",
+        ),
+        ("/a", "https://c.example/a", "", "application/octet-stream"),
+        (
+            "/a.PNG",
+            "https://c.example/a",
+            "text/css\nset-cookie\na=b",
+            "image/png",
+        ),
+        ("/a.html", "kv:a.html", "", "application/octet-stream"),
+    ] {
+        world.tenant("acme", &json!({ "assets": { path: source } }));
+        world.wait(61);
+        world.has(&source.replace("kv:", "asset:acme:"), said, "x");
+        let Step::Asset(answer) = world.get(&format!("https://acme.example{path}"), &[]) else {
+            panic!()
+        };
+        assert_eq!(header(&answer, "content-type"), Some(expected), "{source}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_to_be_had_leaves_the_place_to_the_servers_and_is_told_once_a_minute() {
+    let mut world = acme();
+    world.lacks(LOGO, "status 500");
+    for _ in 0..3 {
+        forwarded(world.get("https://acme.example/logo?q=1", &[]));
+    }
+    let told = world.events();
+    assert_eq!(told.matches("asset_unavailable").count(), 1, "{told}");
+    assert!(told.contains(r#""path":"/logo""#) && told.contains("status 500"));
+    assert!(!told.contains("cdn.example") && !told.contains("q=1"));
+    world.wait(60);
+    forwarded(world.get("https://acme.example/logo", &[]));
+    assert!(world.events().contains("asset_unavailable"));
+}
+
+#[test]
+fn an_old_file_is_shown_and_that_its_source_is_in_trouble_is_told() {
+    let mut world = acme();
+    let facts = Facts {
+        hash: "old".to_owned(),
+        trouble: Some(Trouble::new("no answer")),
+        ..Facts::default()
+    };
+    let sources = &mut world.outside.assets;
+    sources.insert(LOGO.to_owned(), Asset::AtHand(facts));
+    assert_eq!(world.shown("/logo"), "\"old\"");
+    assert!(world.events().contains("no answer"));
+}
+
+#[test]
+fn a_web_page_is_never_shown_in_a_files_place() {
+    let mut world = acme();
+    world.lacks(LOGO, "html");
+    let step = world.get("https://acme.example/logo", &[]);
+    assert_eq!(refused(step), (502, "asset_is_page".to_owned()));
+}
+
+#[test]
+fn tenants_with_the_same_path_are_each_shown_their_own() {
+    let mut world = acme();
+    world.tenant("globex", &json!({ "assets": { "/logo": "kv:dark.svg" } }));
+    world.tenant("plain", &json!({}));
+    world.has("asset:globex:dark.svg", "image/png", "globex");
+    let Step::Asset(answer) = world.get("https://globex.example/logo", &[]) else {
+        panic!()
+    };
+    assert_eq!(header(&answer, "etag"), Some("\"globex\""));
+    assert_eq!(world.shown("/logo?theme=dark"), "\"dark\"");
+    forwarded(world.get("https://plain.example/logo", &[]));
+}
+
+#[test]
+fn a_change_of_the_document_is_noticed_by_who_asks_for_files_too() {
+    let mut world = acme();
+    world.shown("/logo");
+    world.tenant("acme", &json!({}));
+    world.wait(10);
+    world.shown("/logo");
+    forwarded(world.get("https://acme.example/", &[]));
+    forwarded(world.get("https://acme.example/logo", &[]));
+}

@@ -1,0 +1,103 @@
+//! Files that a tenant has instead of its chat servers', by the paths they are asked for.
+
+use std::collections::BTreeMap;
+
+use crate::document::replacement::Replacement;
+use crate::inbound::path::{self, Territory};
+use crate::inbound::request::Location;
+use crate::tenant_id::TenantId;
+
+/// A tenant's files: a path, perhaps with a query, and what the outside is asked for. Paths are compared as they are written: one in disguise is the server's affair.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assets(Vec<(String, String)>);
+
+impl Assets {
+    pub(super) fn new(tenant: &TenantId, files: &BTreeMap<String, Replacement>) -> Self {
+        let sources = files
+            .iter()
+            .map(|(path, file)| (path.clone(), file.source(tenant)));
+        Self(sources.collect())
+    }
+
+    /// The source of what is shown there, if it is not the server's. An entry with the request's very query counts
+    /// before one without.
+    #[must_use]
+    pub fn at(&self, location: &Location<'_>) -> Option<&str> {
+        let at = |place: &str| self.0.iter().find(|(path, _)| path == place);
+        let (_, source) = at(location.target).or_else(|| at(location.path))?;
+        Some(source)
+    }
+}
+
+/// What is wrong with a path as a document has it.
+pub(super) fn fault(place: &str, prefix: &str) -> Option<&'static str> {
+    let (path, query) = match place.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (place, None),
+    };
+    // What a browser would write with an escape never matches, and what somebody further on reads
+    // in another way is not to be had by two names.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&()*+,=:@".contains(&b);
+    let is_plain = |text: &str| !text.is_empty() && text.bytes().all(plain);
+    let is_resolved =
+        !path.contains("//") && !path.split('/').any(|part| part == "." || part == "..");
+    if path == "/" {
+        Some("the page itself stays the server's; name a file such as /logo")
+    } else if !path.starts_with('/')
+        || !is_plain(path)
+        || !is_resolved
+        || !query.is_none_or(is_plain)
+    {
+        Some("use a path such as /logo, or with a query such as /logo?theme=dark")
+    } else if path::territory(path, prefix) == Territory::Origin {
+        None
+    } else {
+        Some("this path is reserved")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_paths_of_the_server_can_be_replaced() {
+        for good in [
+            "/logo",
+            "/logo?theme=dark",
+            "/public/custom.css",
+            "/avatars/bot-1",
+            "/a/.b",
+            "/@x/y+z",
+            "/_sessions",
+        ] {
+            assert_eq!(fault(good, "/_session"), None, "{good}");
+        }
+        for bad in [
+            "",
+            "/",
+            "/?x",
+            "logo",
+            "/logo?",
+            "/logo#x",
+            "/lo go",
+            "/%6cogo",
+            "/a/../logo",
+            "/a/./logo",
+            "/..",
+            "//logo",
+            "/a\\b",
+            "/a;b",
+            "/caf\u{e9}",
+            "/logo?a=%20",
+            "/_session",
+            "/_session/me",
+            "/_SESSION/me",
+            "/_session./x",
+        ] {
+            assert!(fault(bad, "/_session").is_some(), "{bad}");
+        }
+        assert!(fault("/_session/me", "/edge").is_none());
+        assert!(fault("/edge/me", "/edge").is_some());
+    }
+}
