@@ -69,7 +69,10 @@ fn check_audience(claims: &Claims, ours: &str) -> Result<(), BadToken> {
 
 /// Made for several, an ID token must say for whom first of all. An access token's `azp` says who
 /// asked for it, which is somebody else.
-fn check_party(claims: &Claims, ours: &str) -> Result<(), BadToken> {
+///
+/// # Errors
+/// [`BadToken`].
+pub fn check_party(claims: &Claims, ours: &str) -> Result<(), BadToken> {
     let is_for_several = matches!(claims.get("aud"), Some(Value::Array(many)) if many.len() > 1);
     match text(claims, "azp")? {
         Some(party) if party != ours => Err(BadToken("another authorized party")),

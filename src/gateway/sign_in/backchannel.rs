@@ -23,9 +23,17 @@ impl Gateway {
         &mut self,
         passage: &Passage<'_>,
     ) -> Result<Answer, Halt> {
-        let fields = form::fields(passage, &["logout_token"])?;
-        let outcome =
-            self.signed_out_elsewhere(fields.get("logout_token").unwrap_or_default(), passage)?;
+        let outcome = match form::fields(passage, &["logout_token"]) {
+            Ok(fields) => {
+                let token = fields.get("logout_token").unwrap_or_default();
+                self.signed_out_elsewhere(token, passage)?
+            }
+            Err(Halt::Refuse {
+                problem: Problem::Invalid(_),
+                ..
+            }) => Err(BadToken("no form")),
+            Err(halt) => return Err(halt),
+        };
         Ok(match outcome {
             Ok(()) => Answer::empty(200),
             Err(BadToken(reason)) => {
@@ -95,7 +103,8 @@ impl Gateway {
                 audience: &provider.client_id,
                 now: passage.now.seconds(),
             };
-            let checked = claims::check(&token.claims, &expected);
+            let checked = claims::check(&token.claims, &expected)
+                .and_then(|()| claims::check_party(&token.claims, expected.audience));
             match checked {
                 Ok(()) if logout_token::is_of_kind(token, provider.untyped_logout_tokens) => {
                     return Ok(provider.clone());

@@ -104,6 +104,7 @@ impl Gateway {
         };
         claims::check(said, &expected)?;
         claims::subject(said)?;
+        claims::text(said, "jti")?;
         let times = (claims::time(said, "iat")?, claims::time(said, "exp")?);
         let (Some(issued), Some(expires)) = times else {
             return Err(BadToken("no times"));
@@ -177,9 +178,7 @@ fn presented(passage: &Passage<'_>) -> Result<String, Halt> {
     let body = inquiry::body(passage)?;
     match body.get("token") {
         Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),
-        _ => Err(Problem::Invalid(
-            "Send the token as `Authorization: Bearer`, or as `token` in a JSON body.".to_owned(),
-        )
-        .into()),
+        // RFC 6750 section 3: as if none had been sent.
+        _ => Err(Problem::from(SignInProblem::Token).into()),
     }
 }

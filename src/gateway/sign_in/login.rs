@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::super::recognition::Caller;
 use super::super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::page::{self, LoginFault, LoginPage};
@@ -43,9 +42,6 @@ impl Gateway {
         }
         if !passage.request.is_navigation() {
             return Ok(self.describe_methods());
-        }
-        if max_age.is_none() && self.is_signed_in(passage)? {
-            return Ok(Answer::empty(303).with("location", return_to));
         }
         match &self.tenant.methods.oidc[..] {
             [only] if !self.tenant.methods.password => {
@@ -92,13 +88,6 @@ impl Gateway {
             .collect();
         let methods = json!({ "password": methods.password, "providers": providers });
         Answer::json(200, &methods)
-    }
-
-    fn is_signed_in(&mut self, passage: &Passage<'_>) -> Result<bool, Halt> {
-        Ok(match self.recognise(passage)? {
-            Caller::Visitor(visitor) => visitor.session.record.identity.is_some(),
-            Caller::Stranger { .. } | Caller::Over(_) => false,
-        })
     }
 
     /// Sends the browser to a provider.

@@ -29,7 +29,15 @@ const NOT_AGAIN_MS: u64 = 60_000;
 #[derive(Default)]
 pub(in super::super) struct Providers {
     metadata: HashMap<String, (Metadata, UnixMillis)>,
-    keys: HashMap<String, (KeySet, UnixMillis)>,
+    keys: HashMap<String, Keys>,
+}
+
+/// An issuer's keys, as they were read.
+struct Keys {
+    set: KeySet,
+    read: UnixMillis,
+    /// When they were last read because one was missing.
+    missed: Option<UnixMillis>,
 }
 
 /// What became of asking somebody else's server.
@@ -171,27 +179,33 @@ impl Gateway {
             let candidates = keys.candidates(token).into_iter();
             candidates.map(str::to_owned).collect()
         };
-        if let Some((keys, read)) = self.providers.keys.get(jwks_uri) {
-            let found = fitting(keys);
-            let age = now.millis_since(*read);
-            if age < NOT_AGAIN_MS || (age < FRESH_MS && !found.is_empty()) {
+        let known = self.providers.keys.get(jwks_uri);
+        if let Some(keys) = known {
+            let found = fitting(&keys.set);
+            let is_fresh = now.millis_since(keys.read) < FRESH_MS;
+            let was_missed = |at: UnixMillis| now.millis_since(at) < NOT_AGAIN_MS;
+            if is_fresh && (!found.is_empty() || keys.missed.is_some_and(was_missed)) {
                 return Ok(found);
             }
         }
+        let is_missed = known.is_some();
         let key = format!("keys {jwks_uri}");
         let heard = ask(&key, answers, || get(jwks_uri, jwks::LARGEST))?;
         if let Heard::Reply(Reply { status: 200, body }, asked) = heard
             && let Some(keys) = KeySet::parse(body)
         {
             let found = fitting(&keys);
-            self.providers
-                .keys
-                .insert(jwks_uri.to_owned(), (keys, asked));
+            let keys = Keys {
+                set: keys,
+                read: asked,
+                missed: is_missed.then_some(asked),
+            };
+            self.providers.keys.insert(jwks_uri.to_owned(), keys);
             return Ok(found);
         }
         self.note_provider("idp_unavailable", jwks_uri, "keys");
         match self.providers.keys.get(jwks_uri) {
-            Some((keys, read)) if now.millis_since(*read) < USABLE_MS => Ok(fitting(keys)),
+            Some(keys) if now.millis_since(keys.read) < USABLE_MS => Ok(fitting(&keys.set)),
             _ => Err(Problem::from(SignInProblem::ProviderFailed).into()),
         }
     }
