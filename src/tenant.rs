@@ -4,6 +4,7 @@ mod from_document;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::brand::Brand;
 use crate::clock::Seconds;
 use crate::document::model::LoginException;
 use crate::inbound::host::HostPattern;
@@ -167,6 +168,8 @@ pub struct Tenant {
     pub env: Option<String>,
     /// `Origin` values accepted on a WebSocket upgrade beside the request's own.
     pub allowed_origins: Vec<String>,
+    /// What its pages look like.
+    pub brand: Brand,
 }
 
 impl Tenant {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::branding::Branding;
 use super::read::{Readable, Reader, described};
 use super::shape::{choice, object, text};
 use crate::clock::{Seconds, UnixSeconds};
@@ -32,6 +33,8 @@ object! {
         headers: BTreeMap<String, HeaderSource>,
         /// Told to the chat servers as X-Session-Env, never to the browser. secret:NAME stands for the Worker's secret <ID>__NAME.
         env: BTreeMap<String, String>,
+        /// What the pages shown by the gateway itself look like.
+        branding: Branding,
     }
 }
 
@@ -238,10 +241,15 @@ macro_rules! checked {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(pub String);
 
-        text!($name, $pattern, |text: &str| {
-            let is: fn(&str) -> bool = $is;
-            is(text).then(|| Self(text.to_owned())).ok_or($right)
-        });
+        impl Readable for $name {
+            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+                reader.text(value, $is, $right).map(Self)
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "string", "pattern": $pattern })
+            }
+        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -250,6 +258,7 @@ macro_rules! checked {
         }
     };
 }
+pub(super) use checked;
 
 checked! {
     /// A path of a server.
