@@ -2,7 +2,7 @@
 //! text here.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// The bytes as base64url without padding.
 #[must_use]
@@ -24,6 +24,24 @@ pub fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]> {
     match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
         Ok(length) if length == N => Some(bytes),
         _ => None,
+    }
+}
+
+/// The bytes as base64 (RFC 4648 section 4), as security policies write hashes.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Appends a text as a part of a URL (RFC 3986 section 2.1): a path and what stands in a parameter.
+pub fn push_percent_encoded(url: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push('%');
+            push_hex(url, &[byte]);
+        }
     }
 }
 
