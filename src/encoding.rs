@@ -10,12 +10,6 @@ pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The bytes as base64 with padding (section 4).
-#[must_use]
-pub fn base64(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
-}
-
 /// The bytes behind a base64url text of any length, or `None` when the text is not in canonical
 /// form: padding, foreign characters and non-zero trailing bits are all refused.
 #[must_use]
@@ -30,6 +24,24 @@ pub fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]> {
     match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
         Ok(length) if length == N => Some(bytes),
         _ => None,
+    }
+}
+
+/// The bytes as base64 (RFC 4648 section 4), as security policies write hashes.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Appends a text as a part of a URL (RFC 3986 section 2.1): a path and what stands in a parameter.
+pub fn push_percent_encoded(url: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push('%');
+            push_hex(url, &[byte]);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! behind. [`gateway`] holds the path of a request; every other module is one step of it.
 
 pub mod answer;
+pub mod brand;
 pub mod clock;
 pub mod cookie;
 pub mod deployment;

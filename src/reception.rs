@@ -18,7 +18,8 @@ use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::answer::problem::Problem;
+use crate::answer::problem::{Audience, Problem};
+use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
@@ -87,7 +88,7 @@ impl Reception {
     /// Decides on a packed request; see [`Gateway::admit`].
     pub fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
         let Some(request) = Request::parse(packed) else {
-            return Step::Answer(Problem::Internal.answer(false, ""));
+            return Step::Answer(Problem::Internal.answer(Audience::Program, ""));
         };
         if self.is_liveness(&request) {
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
@@ -96,14 +97,16 @@ impl Reception {
             return match self.administer(route, &request, answers) {
                 Ok(answer) => Step::Answer(answer),
                 Err(Missing::Asked(needs)) => Step::Await(needs),
-                Err(Missing::Refused(problem)) => Step::Answer(problem.answer(false, "")),
+                Err(Missing::Refused(problem)) => {
+                    Step::Answer(problem.answer(Audience::Program, ""))
+                }
             };
         }
         let tenant = match self.tenant_of(request.location.authority, now, answers) {
             Ok(tenant) => tenant,
             Err(Missing::Asked(needs)) => return Step::Await(needs),
             Err(Missing::Refused(problem)) => {
-                return Step::Answer(problem.answer(request.is_navigation(), ""));
+                return Step::Answer(problem.answer(Audience::of(&request, &Brand::default()), ""));
             }
         };
         let step = self.at(&tenant, now, |gateway| {
@@ -117,7 +120,7 @@ impl Reception {
                 ..forward
             }),
             Some(step) => step,
-            None => Step::Answer(Problem::Internal.answer(false, "")),
+            None => Step::Answer(Problem::Internal.answer(Audience::Program, "")),
         }
     }
 
@@ -152,7 +155,7 @@ impl Reception {
         });
         settled.unwrap_or_else(|missing| match missing {
             Missing::Asked(needs) => Settled::Await(needs),
-            Missing::Refused(problem) => Settled::Replaced(problem.answer(false, "")),
+            Missing::Refused(problem) => Settled::Replaced(problem.answer(Audience::Program, "")),
         })
     }
 

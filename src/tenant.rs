@@ -6,6 +6,7 @@ mod sign_in;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::brand::Brand;
 use crate::clock::Seconds;
 use crate::document::model::{CookiePattern, LoginException};
 use crate::inbound::host::HostPattern;
@@ -180,6 +181,8 @@ pub struct Tenant {
     pub assets: Assets,
     /// `Origin` values accepted on a WebSocket upgrade beside the request's own.
     pub allowed_origins: Vec<String>,
+    /// What its pages look like.
+    pub brand: Brand,
 }
 
 impl Tenant {

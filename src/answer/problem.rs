@@ -3,12 +3,39 @@
 //! `type` and `code` are stable; `detail` says what to do; `trace_id` leads to the logs. No
 //! secret, cookie, session id or origin address ever goes in.
 
+mod chinese;
+
 use serde_json::json;
 
+use crate::answer::page::{Look, Remedy, Trouble};
 use crate::answer::sign_in::SignInProblem;
 use crate::answer::{Answer, page};
+use crate::brand::Brand;
+use crate::brand::locale::Locale;
 use crate::inbound::json::BadBody;
 use crate::inbound::limits;
+use crate::inbound::request::Request;
+
+/// Who reads an answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Audience<'a> {
+    /// Somebody before a browser: gets a page.
+    Person(Look<'a>),
+    /// Gets problem details.
+    Program,
+}
+
+impl<'a> Audience<'a> {
+    /// Who sent a request: a person who is opening a page, in this brand, or a program.
+    #[must_use]
+    pub fn of(request: &Request<'_>, brand: &'a Brand) -> Self {
+        if request.is_navigation() {
+            Self::Person(Look::of(brand, request))
+        } else {
+            Self::Program
+        }
+    }
+}
 
 /// Everything the edge may refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,42 +142,78 @@ impl Problem {
         self.kind().code
     }
 
-    /// The answer: a page when `page` is set, problem details otherwise.
+    /// The answer: a page for a person, problem details for a program.
     #[must_use]
-    pub fn answer(&self, as_page: bool, trace_id: &str) -> Answer {
-        let Kind {
-            status,
-            code,
-            title,
-            ..
-        } = self.kind();
-        let detail = self.detail();
-        let answer = if as_page {
-            page::problem(status, title, &detail, code, trace_id)
-        } else {
-            let body = json!({
-                "type": format!("https://vestibule.dev/problems/{}", code.replace('_', "-")),
-                "title": title,
-                "status": status,
-                "detail": detail,
-                "code": code,
-                "trace_id": trace_id,
-            });
-            Answer {
-                body: body.to_string(),
-                ..Answer::empty(status)
-            }
-            .with("content-type", "application/problem+json")
+    pub fn answer(&self, audience: Audience<'_>, trace_id: &str) -> Answer {
+        let kind = self.kind();
+        let answer = match audience {
+            Audience::Person(look) => self.page(&kind, &look, trace_id),
+            Audience::Program => self.details(&kind, trace_id),
         };
         self.hints()
             .into_iter()
             .fold(answer, |answer, (name, value)| answer.with(name, value))
     }
 
-    fn detail(&self) -> String {
+    fn page(&self, kind: &Kind, look: &Look<'_>, trace_id: &str) -> Answer {
+        let Kind {
+            status,
+            code,
+            title,
+            ..
+        } = *kind;
+        let detail = self.detail(kind);
+        let (title, detail) = match look.locale {
+            Locale::English => (title, detail),
+            Locale::Chinese => match chinese::told(code) {
+                None => (title, detail),
+                // What is told case by case is told in English.
+                Some((title, "")) => (title, detail),
+                Some(told) => told,
+            },
+        };
+        let remedy = match self {
+            Self::Overloaded => Remedy::Waiting,
+            _ if matches!(status, 409 | 421 | 429 | 500..) => Remedy::TryingAgain,
+            _ => Remedy::StartingOver,
+        };
+        let trouble = Trouble {
+            status,
+            title,
+            detail,
+            code,
+            trace_id,
+            remedy,
+        };
+        page::problem(look, &trouble)
+    }
+
+    fn details(&self, kind: &Kind, trace_id: &str) -> Answer {
+        let Kind {
+            status,
+            code,
+            title,
+            ..
+        } = *kind;
+        let body = json!({
+            "type": format!("https://vestibule.dev/problems/{}", code.replace('_', "-")),
+            "title": title,
+            "status": status,
+            "detail": self.detail(kind),
+            "code": code,
+            "trace_id": trace_id,
+        });
+        Answer {
+            body: body.to_string(),
+            ..Answer::empty(status)
+        }
+        .with("content-type", "application/problem+json")
+    }
+
+    fn detail<'a>(&'a self, kind: &Kind) -> &'a str {
         match self {
-            Self::Misconfigured(reason) | Self::Invalid(reason) => reason.clone(),
-            other => other.kind().detail.to_owned(),
+            Self::Misconfigured(reason) | Self::Invalid(reason) => reason,
+            _ => kind.detail,
         }
     }
 
@@ -498,7 +561,7 @@ mod tests {
 
     #[test]
     fn a_program_gets_problem_details() {
-        let answer = Problem::StoreUnavailable.answer(false, "abc");
+        let answer = Problem::StoreUnavailable.answer(Audience::Program, "abc");
         assert_eq!(answer.status, 503);
         assert_eq!(
             header(&answer, "content-type"),
@@ -517,14 +580,50 @@ mod tests {
         );
     }
 
+    fn person(brand: &Brand, locale: Locale) -> Audience<'_> {
+        Audience::Person(Look { brand, locale })
+    }
+
     #[test]
     fn a_person_gets_a_page_with_nothing_unescaped() {
-        let answer = Problem::Misconfigured("<script>".to_owned()).answer(true, "abc");
-        assert_eq!(
-            header(&answer, "content-type"),
-            Some("text/html; charset=utf-8")
+        let brand = Brand::default();
+        for locale in [Locale::English, Locale::Chinese] {
+            let problem = Problem::Misconfigured("<script>".to_owned());
+            let answer = problem.answer(person(&brand, locale), "<b>");
+            assert_eq!(
+                header(&answer, "content-type"),
+                Some("text/html; charset=utf-8")
+            );
+            assert!(answer.body.contains("&lt;script&gt;") && !answer.body.contains("<script>"));
+            assert!(answer.body.contains("&lt;b&gt;") && !answer.body.contains("<b>"));
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_in_chinese_and_a_program_never() {
+        let brand = Brand::default();
+        let page = Problem::NotFound.answer(person(&brand, Locale::Chinese), "");
+        assert!(page.body.contains("此保留路径下没有内容。"));
+        assert_eq!(header(&page, "content-language"), Some("zh-Hans"));
+        let brand = Brand {
+            locale: Some(Locale::Chinese),
+            ..Brand::default()
+        };
+        let call = Request::parse("GET\nhttp://a/\naccept-language\nzh").unwrap();
+        let details = Problem::NotFound.answer(Audience::of(&call, &brand), "");
+        assert!(
+            details
+                .body
+                .contains("There is nothing at this reserved path.")
         );
-        assert!(answer.body.contains("&lt;script&gt;") && !answer.body.contains("<script>"));
+    }
+
+    #[test]
+    fn who_waits_is_told_that_the_page_tries_again() {
+        let brand = Brand::default();
+        let page = Problem::Overloaded.answer(person(&brand, Locale::English), "");
+        assert!(page.body.contains("tries again by itself"));
+        assert_eq!(header(&page, "refresh"), Some("10"));
     }
 
     #[test]
@@ -536,7 +635,7 @@ mod tests {
             (Problem::TooManyForgeries(3), "retry-after"),
         ] {
             assert!(
-                header(&problem.answer(false, ""), name).is_some(),
+                header(&problem.answer(Audience::Program, ""), name).is_some(),
                 "{problem:?}"
             );
         }

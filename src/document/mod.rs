@@ -7,6 +7,7 @@
 //! What a tenant's document leaves out comes from the deployment's variables, and what those leave
 //! out from the defaults: [`layers`].
 
+pub mod branding;
 pub mod layers;
 mod merge;
 pub mod model;

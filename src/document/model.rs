@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::branding::Branding;
 use super::read::{Readable, Reader, described};
 use super::replacement::Replacement;
 use super::shape::{choice, object, text};
@@ -39,6 +40,8 @@ object! {
         env: BTreeMap<String, String>,
         /// Files shown in place of the chat servers', by path, such as /logo or /logo?theme=dark: a URL, or kv:NAME for one stored with npm run tenants -- asset put.
         assets: BTreeMap<String, Replacement>,
+        /// What the pages shown by the gateway itself look like.
+        branding: Branding,
     }
 }
 
@@ -335,10 +338,15 @@ macro_rules! checked {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(pub String);
 
-        text!($name, $pattern, |text: &str| {
-            let is: fn(&str) -> bool = $is;
-            is(text).then(|| Self(text.to_owned())).ok_or($right)
-        });
+        impl Readable for $name {
+            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+                reader.text(value, $is, $right).map(Self)
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "string", "pattern": $pattern })
+            }
+        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -347,6 +355,7 @@ macro_rules! checked {
         }
     };
 }
+pub(super) use checked;
 
 checked! {
     /// A path of a server.

@@ -106,6 +106,21 @@ impl Reader {
         self.path.truncate(outside);
     }
 
+    /// A text that is as it should be, or what would be right. Not generic, like [`Reader::member`].
+    pub fn text(
+        &mut self,
+        value: &Value,
+        is: fn(&str) -> bool,
+        right: &'static str,
+    ) -> Option<String> {
+        let text = String::read(value, self)?;
+        if !is(&text) {
+            self.note_fault(right.to_owned());
+            return None;
+        }
+        Some(text)
+    }
+
     /// An object that has no other members than these.
     pub fn object<'v>(
         &mut self,

@@ -49,7 +49,7 @@ fn every_fault_is_told_at_once_with_its_place_and_what_would_be_right() {
     assert_eq!(
         faults(&document),
         [
-            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, assets.",
+            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, assets, branding.",
             "sesion: is not known; perhaps session is meant.",
             "hosts[1]: use a host such as chat.example.com in lower case, without port, or *.example.com.",
             "login.mode: use off, optional or required.",
@@ -61,7 +61,7 @@ fn every_fault_is_told_at_once_with_its_place_and_what_would_be_right() {
             "session.max_data: use a number, 0 to 16384.",
             "routing.canary.release: is missing.",
             "routing.canary.percent: use a number, 0 to 100.",
-            "headers.X-User: use id, user, email, name or groups.",
+            "headers.X-User: use id, user, email, name, groups, access_token or bearer.",
             "env.A: use a text.",
             "assets./a: use a URL such as https://cdn.example/logo.svg, or kv:NAME for a stored file: 1 to 128 letters, digits, ., _ and -.",
             "assets./b: use a text.",

@@ -17,7 +17,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::answer::problem::Problem;
+use crate::answer::problem::{Audience, Problem};
+use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::inbound::request::Request;
@@ -183,8 +184,11 @@ fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
             wire::step(&step)
         }
         Isolate::Misconfigured(faults) => {
-            let page = Request::parse(packed).is_some_and(|request| request.is_navigation());
-            wire::answer(&Problem::Misconfigured(faults.clone()).answer(page, ""))
+            let request = Request::parse(packed);
+            let brand = Brand::default();
+            let audience =
+                request.map_or(Audience::Program, |request| Audience::of(&request, &brand));
+            wire::answer(&Problem::Misconfigured(faults.clone()).answer(audience, ""))
         }
     })
 }
@@ -304,7 +308,7 @@ pub fn take_writes() -> Vec<PendingWrite> {
 #[wasm_bindgen(js_name = internalError)]
 #[must_use]
 pub fn internal_error() -> String {
-    wire::answer(&Problem::Internal.answer(false, ""))
+    wire::answer(&Problem::Internal.answer(Audience::Program, ""))
 }
 
 fn with_reception(act: impl FnOnce(&mut Reception) -> String) -> String {

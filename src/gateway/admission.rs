@@ -9,6 +9,7 @@ use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
+use crate::encoding::push_percent_encoded;
 use crate::inbound::request::{Location, Request};
 use crate::session::id::Handle;
 use crate::session::record::Version;
@@ -115,13 +116,6 @@ fn is_stale(visitor: &Visitor, door: Door, passage: &Passage<'_>) -> bool {
 /// The login page, with the way back: path and query of this site, nothing else.
 fn login_url(prefix: &str, location: &Location<'_>) -> String {
     let mut url = format!("{prefix}/login?return_to=");
-    for byte in location.target.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            url.push('%');
-            crate::encoding::push_hex(&mut url, &[byte]);
-        }
-    }
+    push_percent_encoded(&mut url, location.target);
     url
 }

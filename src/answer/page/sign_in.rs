@@ -1,0 +1,99 @@
+//! The sign-in page: a password form, other providers, or both.
+
+use super::{Form, If, Look, Markup, Sheet, Text};
+use crate::answer::Answer;
+use crate::encoding::push_percent_encoded;
+
+const SIGN_IN: &str = include_str!("../../../www/pages/sign-in.html");
+
+/// What the page offers, and what it is told of the last attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginPage<'a> {
+    /// Where the reserved paths are.
+    pub prefix: &'a str,
+    /// Where the visitor wants to go: a path of this site.
+    pub return_to: &'a str,
+    /// Whether there is a password form.
+    pub has_password: bool,
+    /// Who else signs people in: name and title.
+    pub providers: &'a [(String, String)],
+    /// What was entered before; empty at first.
+    pub username: &'a str,
+    /// What was wrong with the last attempt.
+    pub fault: Option<LoginFault>,
+}
+
+/// Why signing in did not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginFault {
+    /// The name or the password is wrong; it is not said which.
+    Wrong,
+    /// Too many attempts; seconds to wait.
+    Locked(u64),
+    /// Something else.
+    Failed,
+}
+
+/// The sign-in page.
+#[must_use]
+pub fn login(look: &Look<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
+    let fault = match page.fault {
+        None => String::new(),
+        Some(LoginFault::Wrong) => look
+            .say("The username or the password is wrong.")
+            .to_owned(),
+        Some(LoginFault::Failed) => look
+            .say("Signing in did not work. Please try again.")
+            .to_owned(),
+        Some(LoginFault::Locked(0..=60)) => look
+            .say("Too many attempts. Try again in a minute.")
+            .to_owned(),
+        Some(LoginFault::Locked(seconds)) => look.say_of(
+            "Too many attempts. Try again in % minutes.",
+            &seconds.div_ceil(60).to_string(),
+        ),
+    };
+    let providers: String = page
+        .providers
+        .iter()
+        .map(|(name, title)| provider(look, page, name, title))
+        .collect();
+    let fillings = [
+        ("prefix", Text(page.prefix)),
+        ("return_to", Text(page.return_to)),
+        ("username", Text(page.username)),
+        ("fault", Text(&fault)),
+        ("is_wrong", If(page.fault == Some(LoginFault::Wrong))),
+        ("password", If(page.has_password)),
+        ("is_unnamed", If(page.username.is_empty())),
+        ("or", If(page.has_password && !page.providers.is_empty())),
+        ("providers", Markup(&providers)),
+    ];
+    let sheet = Sheet {
+        heading: look.say("Sign in"),
+        main: look.fill(SIGN_IN, &fillings),
+        form: if page.has_password {
+            Form::ToUs(&[])
+        } else {
+            Form::None
+        },
+    };
+    let answer = look.show(status, &sheet);
+    match page.fault {
+        Some(LoginFault::Locked(seconds)) => answer.with("retry-after", seconds.to_string()),
+        _ => answer,
+    }
+}
+
+fn provider(look: &Look<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> String {
+    let mut url = [page.prefix, "/login?provider="].concat();
+    push_percent_encoded(&mut url, name);
+    url.push_str("&return_to=");
+    push_percent_encoded(&mut url, page.return_to);
+    let text = look.say_of("Continue with %", title);
+    let fillings = [("url", Text(&url)), ("text", Text(&text))];
+    look.fill(
+        "<li><a class=\"button\" href=\"{url}\">{text}</a></li>",
+        &fillings,
+    )
+}

@@ -1,0 +1,327 @@
+//! All pages, by friends and by foes. `PAGES=folder cargo test --lib answer::page` leaves them there,
+//! as JSON with status, headers and body.
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+use crate::answer::problem::{Audience, Problem};
+use crate::brand::color::Color;
+use crate::brand::palette::Colors;
+use crate::encoding::base64;
+
+fn links(links: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(text, url): &(&str, &str)| ((*text).to_owned(), (*url).to_owned());
+    links.iter().map(owned).collect()
+}
+
+/// Nobody's, one that is light, one that is dark, and one with long texts.
+fn brands() -> Vec<(&'static str, Brand)> {
+    let colors = |accent, background, text| {
+        Colors {
+            accent: Color::parse(accent).unwrap(),
+            background: Color::parse(background).unwrap(),
+            text: Color::parse(text).unwrap(),
+        }
+        .to_css()
+    };
+    let orchard = Brand {
+        title: "Orchard Support".to_owned(),
+        logo: Some("/orchard.svg".to_owned()),
+        colors: colors("#1b7f4b", "#f2f7f0", "#1c2b22"),
+        links: links(&[
+            ("Terms", "/terms"),
+            ("Privacy", "https://orchard.example/privacy"),
+            ("Contact", "mailto:help@orchard.example"),
+        ]),
+        ..Brand::default()
+    };
+    let volt = Brand {
+        title: "Volt".to_owned(),
+        colors: colors("#ffd400", "#111111", "#fafafa"),
+        css: "main { border-radius: 0 }\nbutton, .button, .boxed, input, .fault { border-radius: 0 !important }\nheader { font-size: 1.75rem; letter-spacing: .2em; text-transform: uppercase }".to_owned(),
+        links: links(&[("Imprint", "/imprint")]),
+        ..Brand::default()
+    };
+    let long = Brand {
+        title: "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+            .to_owned(),
+        colors: colors("#0057b8", "#0057b8", "#ffffff"),
+        links: links(&[
+            ("Accessibility statement", "/a"),
+            ("Terms and conditions of use", "/b"),
+            ("Data protection declaration", "/c"),
+            ("无障碍声明", "/d"),
+        ]),
+        ..Brand::default()
+    };
+    vec![
+        ("nobody", Brand::default()),
+        ("orchard", orchard),
+        ("volt", volt),
+        ("long", long),
+    ]
+}
+
+/// What users and requests may say.
+struct Words {
+    prefix: &'static str,
+    return_to: &'static str,
+    username: &'static str,
+    provider: (&'static str, &'static str),
+    trace_id: &'static str,
+}
+
+const KIND: Words = Words {
+    prefix: "/_session",
+    return_to: "/project?id=7&tab=2",
+    username: "alice@example.com",
+    provider: ("company", "Company account"),
+    trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+};
+
+const HOSTILE: &str =
+    "\"'><script>alert(1)</script></style></title><!--&amp;{style}[Sign in]\" onfocus=\"a()";
+
+fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answer)> {
+    let look = Look { brand, locale };
+    let providers = links(&[words.provider, ("second", "Second provider")]);
+    let both = LoginPage {
+        prefix: words.prefix,
+        return_to: words.return_to,
+        has_password: true,
+        providers: &providers,
+        username: "",
+        fault: None,
+    };
+    let wrong = LoginPage {
+        username: words.username,
+        fault: Some(LoginFault::Wrong),
+        providers: &[],
+        ..both
+    };
+    let locked = LoginPage {
+        fault: Some(LoginFault::Locked(290)),
+        ..wrong
+    };
+    let only_providers = LoginPage {
+        has_password: false,
+        fault: Some(LoginFault::Failed),
+        ..both
+    };
+    let person = Audience::Person(look);
+    let problem = |problem: Problem| problem.answer(person, words.trace_id);
+    let password = |state| change_password(&look, words.prefix, 200, state);
+    vec![
+        ("sign-in", login(&look, 200, &both)),
+        ("sign-in-wrong", login(&look, 401, &wrong)),
+        ("sign-in-locked", login(&look, 429, &locked)),
+        ("sign-in-providers", login(&look, 400, &only_providers)),
+        (
+            "sign-out",
+            confirm_sign_out(&look, words.prefix, &["https://id.example".to_owned()]),
+        ),
+        ("signed-out", signed_out(&look)),
+        ("password", password(PasswordState::Ask)),
+        ("password-wrong", password(PasswordState::Wrong)),
+        ("password-short", password(PasswordState::TooShort)),
+        ("password-changed", password(PasswordState::Done)),
+        ("waiting", problem(Problem::Overloaded)),
+        ("problem-retry", problem(Problem::StoreUnavailable)),
+        ("problem-anew", problem(Problem::SessionExpired)),
+        (
+            "problem-setup",
+            problem(Problem::Misconfigured(words.username.to_owned())),
+        ),
+    ]
+}
+
+const LOCALES: [Locale; 2] = [Locale::English, Locale::Chinese];
+
+fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    let mut named = answer.headers.iter().filter(|(other, _)| *other == name);
+    let value = named.next().map(|(_, value)| value.as_str());
+    assert!(named.next().is_none(), "two of {name}");
+    value.unwrap_or_default()
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(start).unwrap();
+    rest.split_once(end).unwrap().0
+}
+
+#[test]
+fn every_page_is_sound() {
+    let folder = std::env::var_os("PAGES");
+    for (whose, brand) in brands() {
+        for locale in LOCALES {
+            for (name, page) in all(&brand, locale, &KIND) {
+                check(&page, locale);
+                if let Some(folder) = &folder {
+                    let headers: Vec<_> = page.headers.iter().map(|(n, v)| json!([n, v])).collect();
+                    let saved =
+                        json!({ "status": page.status, "headers": headers, "body": page.body });
+                    let file = format!("{whose}.{}.{name}.json", locale.tag());
+                    let path = std::path::Path::new(folder).join(file);
+                    std::fs::write(path, saved.to_string()).unwrap();
+                }
+            }
+        }
+    }
+}
+
+fn check(page: &Answer, locale: Locale) {
+    let body = &page.body;
+    for once in ["<main>", "<h1>", "<title>", "<style>", "</html>"] {
+        assert_eq!(body.matches(once).count(), 1, "{once} in {body}");
+    }
+    for never in ["{", "}", "[", "]", "<script", " style=", "javascript:"] {
+        let markup = body.replace(between(body, "<style>", "</style>"), "");
+        assert!(!markup.contains(never), "{never} in {markup}");
+    }
+    assert!(body.contains(&format!("<html lang=\"{}\">", locale.tag())));
+    assert_eq!(header(page, "content-language"), locale.tag());
+    assert_eq!(header(page, "cache-control"), "no-store");
+    assert_eq!(header(page, "x-content-type-options"), "nosniff");
+
+    let policy = header(page, "content-security-policy");
+    let hash = base64(&Sha256::digest(between(body, "<style>", "</style>")));
+    assert_eq!(
+        between(policy, "style-src ", ";"),
+        format!("'sha256-{hash}'")
+    );
+    assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"));
+    let has_form = body.contains("<form");
+    assert_eq!(policy.contains("form-action 'self'"), has_form);
+    let referrer = if has_form {
+        "same-origin"
+    } else {
+        "no-referrer"
+    };
+    assert_eq!(header(page, "referrer-policy"), referrer);
+
+    for field in body.split("<label for=\"").skip(1) {
+        let id = field.split('"').next().unwrap();
+        assert!(body.contains(&format!(" id=\"{id}\"")), "{id}");
+    }
+    for field in body.split(" aria-describedby=\"").skip(1) {
+        let id = field.split('"').next().unwrap();
+        assert!(
+            body.contains(&format!(" id=\"{id}\" role=\"alert\"")),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn whatever_is_said_stays_text() {
+    let hostile = Words {
+        prefix: HOSTILE,
+        return_to: HOSTILE,
+        username: HOSTILE,
+        provider: (HOSTILE, HOSTILE),
+        trace_id: HOSTILE,
+    };
+    // More than a document can say: the page does not rely on its being checked.
+    let foe = Brand {
+        title: HOSTILE.to_owned(),
+        logo: Some(format!("https://{HOSTILE}")),
+        links: links(&[(HOSTILE, HOSTILE)]),
+        ..Brand::default()
+    };
+    let friend = Brand {
+        title: "Friend".to_owned(),
+        logo: Some("https://cdn.example/logo.svg".to_owned()),
+        links: links(&[("Terms", "/terms")]),
+        ..Brand::default()
+    };
+    for locale in LOCALES {
+        let pages = all(&foe, locale, &hostile).into_iter();
+        for ((name, theirs), (_, ours)) in pages.zip(all(&friend, locale, &KIND)) {
+            assert_eq!(skeleton(&theirs.body), skeleton(&ours.body), "{name}");
+            let policy = |page| header(page, "content-security-policy").to_owned();
+            let told = policy(&ours).replace(" https://cdn.example", "");
+            assert_eq!(policy(&theirs), told, "{name}");
+            for (_, value) in &theirs.headers {
+                assert!(!value.contains("script"), "{value}");
+            }
+        }
+    }
+}
+
+/// The tags of a page with their attributes' names, without what is in between.
+fn skeleton(body: &str) -> Vec<String> {
+    let tags = body.split('<').skip(1);
+    tags.map(|tag| {
+        let tag = tag.split('>').next().unwrap();
+        tag.split('"').step_by(2).collect()
+    })
+    .collect()
+}
+
+#[test]
+fn the_language_is_the_brands_or_the_visitors() {
+    let packed = "GET\nhttps://a/\naccept-language\nzh-CN,zh;q=0.9,en;q=0.8";
+    let request = Request::parse(packed).unwrap();
+    let auto = Brand::default();
+    assert_eq!(Look::of(&auto, &request).locale, Locale::Chinese);
+    let english = Brand {
+        locale: Some(Locale::English),
+        ..Brand::default()
+    };
+    assert_eq!(Look::of(&english, &request).locale, Locale::English);
+    let silent = Request::parse("GET\nhttps://a/").unwrap();
+    assert_eq!(Look::of(&auto, &silent).locale, Locale::English);
+}
+
+#[test]
+fn a_logo_is_loaded_from_where_it_is_and_nowhere_else() {
+    let sources = |logo: Option<&str>| {
+        let brand = Brand {
+            logo: logo.map(str::to_owned),
+            ..Brand::default()
+        };
+        let look = Look {
+            brand: &brand,
+            locale: Locale::English,
+        };
+        let page = signed_out(&look);
+        between(header(&page, "content-security-policy"), "img-src ", ";").to_owned()
+    };
+    assert_eq!(sources(None), "'self'");
+    assert_eq!(sources(Some("/logo.svg")), "'self'");
+    assert_eq!(
+        sources(Some("https://cdn.example:8443/a/logo.svg")),
+        "'self' https://cdn.example:8443"
+    );
+    assert_eq!(
+        sources(Some("https://cdn.example")),
+        "'self' https://cdn.example"
+    );
+}
+
+#[test]
+fn signing_out_may_lead_where_the_caller_says() {
+    let brand = Brand::default();
+    let look = Look {
+        brand: &brand,
+        locale: Locale::English,
+    };
+    let page = confirm_sign_out(&look, "/_session", &["https://id.example".to_owned()]);
+    let policy = header(&page, "content-security-policy");
+    assert!(
+        policy.ends_with("form-action 'self' https://id.example"),
+        "{policy}"
+    );
+}
+
+#[test]
+fn who_is_locked_out_is_told_for_how_long() {
+    let brand = Brand::default();
+    for (_, page) in all(&brand, Locale::English, &KIND) {
+        assert_eq!(
+            header(&page, "retry-after") == "290",
+            page.body.contains("5 minutes")
+        );
+    }
+}

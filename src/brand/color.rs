@@ -1,0 +1,171 @@
+//! Colours, and which of them can be read on which (WCAG 2.2, success criterion 1.4.3).
+
+use core::fmt;
+
+use crate::encoding::push_hex;
+
+/// A colour in sRGB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Color(pub [u8; 3]);
+
+/// The least contrast between text and what it stands on.
+pub const TEXT: f64 = 4.5;
+/// The least contrast between what can be operated and what it stands on (criterion 1.4.11).
+pub const EDGE: f64 = 3.0;
+
+impl Color {
+    /// The darkest.
+    pub const BLACK: Self = Self([0; 3]);
+    /// The lightest.
+    pub const WHITE: Self = Self([255; 3]);
+
+    /// Reads `#rgb` or `#rrggbb`.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let digits = text.strip_prefix('#').unwrap_or_default();
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_hex);
+        let [_, r, g, b] = match (number, digits.len()) {
+            // Each digit stands for two.
+            (Some(n), 3) => ((n & 0xf00) << 8 | (n & 0xf0) << 4 | n & 0xf) * 17,
+            (Some(n), 6) => n,
+            _ => return Err("use a colour such as #06c or #0066cc"),
+        }
+        .to_be_bytes();
+        Ok(Self([r, g, b]))
+    }
+
+    /// This colour with so many percent of another in it.
+    #[must_use]
+    #[inline(never)]
+    pub fn mixed(self, other: Self, percent: u16) -> Self {
+        let Self([r, g, b]) = self;
+        let Self([other_r, other_g, other_b]) = other;
+        let percent = percent.min(100);
+        let mix = |from: u8, to: u8| {
+            let sum = u16::from(from) * (100 - percent) + u16::from(to) * percent;
+            u8::try_from((sum + 50) / 100).unwrap_or(u8::MAX)
+        };
+        Self([mix(r, other_r), mix(g, other_g), mix(b, other_b)])
+    }
+
+    /// Relative luminance, 0 to 1.
+    #[must_use]
+    pub fn luminance(self) -> f64 {
+        let [r, g, b] = self.0.map(|part| {
+            let part = f64::from(part) / 255.0;
+            if part <= 0.040_45 {
+                part / 12.92
+            } else {
+                power_2_4((part + 0.055) / 1.055)
+            }
+        });
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    /// The contrast with another, 1 to 21.
+    #[must_use]
+    pub fn contrast(self, other: Self) -> f64 {
+        let (one, two) = (self.luminance(), other.luminance());
+        (one.max(two) + 0.05) / (one.min(two) + 0.05)
+    }
+
+    /// Black or white, whichever reads better on this colour. It always reads well enough.
+    #[must_use]
+    pub fn ink(self) -> Self {
+        if self.contrast(Self::BLACK) > self.contrast(Self::WHITE) {
+            Self::BLACK
+        } else {
+            Self::WHITE
+        }
+    }
+
+    /// This colour, with as much black or white in it as it takes to be told from a ground.
+    #[must_use]
+    pub fn legible_on(self, ground: Self, least: f64) -> Self {
+        let ink = ground.ink();
+        (0..20)
+            .map(|step| self.mixed(ink, step * 5))
+            .find(|color| color.contrast(ground) >= least)
+            .unwrap_or(ink)
+    }
+}
+
+/// To the power of 2.4: 0.4 is 0.0110 0110 … in binary, and each of its digits a square root, which
+/// the Worker has as an instruction. A general power would be two kilobytes of it.
+fn power_2_4(base: f64) -> f64 {
+    let mut root = base;
+    let mut power = base * base;
+    for digit in 1..=28 {
+        root = root.sqrt();
+        if matches!(digit % 4, 2 | 3) {
+            power *= root;
+        }
+    }
+    power
+}
+
+impl fmt::Display for Color {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = "#".to_owned();
+        push_hex(&mut text, &self.0);
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::proptest;
+
+    #[test]
+    fn a_colour_is_three_or_six_digits() {
+        for (text, read) in [
+            ("#06c", "#0066cc"),
+            ("#0066cc", "#0066cc"),
+            ("#FFF", "#ffffff"),
+        ] {
+            assert_eq!(Color::parse(text).unwrap().to_string(), read);
+        }
+        for text in [
+            "", "#", "06c", "#06", "#0066c", "#0066cc0", "#06g", "red", "#é6",
+        ] {
+            assert!(Color::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn contrast_is_that_of_the_standard() {
+        for base in (1..=1000).map(|thousandths| f64::from(thousandths) / 1000.0) {
+            assert!((power_2_4(base) - base.powf(2.4)).abs() < 1e-7, "{base}");
+        }
+        let grey = Color([0x76; 3]);
+        assert!((Color::BLACK.contrast(Color::WHITE) - 21.0).abs() < 1e-6);
+        // The lightest grey that can be read on white.
+        assert!((grey.contrast(Color::WHITE) - 4.5423).abs() < 1e-4);
+    }
+
+    #[test]
+    fn ink_is_what_reads_better() {
+        for (ground, ink) in [
+            ("#ffd400", Color::BLACK),
+            ("#00c853", Color::BLACK),
+            ("#0057b8", Color::WHITE),
+            ("#b3261e", Color::WHITE),
+            ("#777", Color::BLACK),
+        ] {
+            assert_eq!(Color::parse(ground).unwrap().ink(), ink, "{ground}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn on_any_ground_any_colour_can_be_made_out(ground: [u8; 3], color: [u8; 3]) {
+            let (ground, color) = (Color(ground), Color(color));
+            assert!(ground.ink().contrast(ground) >= TEXT);
+            assert!(color.legible_on(ground, TEXT).contrast(ground) >= TEXT);
+        }
+    }
+}

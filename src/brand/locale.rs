@@ -1,0 +1,104 @@
+//! The language a page is in, by what the browser asks for (RFC 9110 section 12.5.4).
+
+/// A language that pages are in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Locale {
+    /// English, for everybody who did not ask for another.
+    #[default]
+    English,
+    /// Chinese, in simplified characters.
+    Chinese,
+}
+
+impl Locale {
+    /// The best of those that an `Accept-Language` header names; the first of equals.
+    #[must_use]
+    pub fn accepted(header: &str) -> Self {
+        let mut best = (0, Self::default());
+        for range in header.split(',') {
+            let (tag, weight) = match range.split_once(';') {
+                Some((tag, parameter)) => (tag, weight(parameter.trim_ascii())),
+                None => (range, 1000),
+            };
+            let primary = tag.trim_ascii().split('-').next().unwrap_or_default();
+            let locale = if primary.eq_ignore_ascii_case("zh") {
+                Self::Chinese
+            } else if primary.eq_ignore_ascii_case("en") || primary == "*" {
+                Self::English
+            } else {
+                continue;
+            };
+            if weight > best.0 {
+                best = (weight, locale);
+            }
+        }
+        best.1
+    }
+
+    /// Its tag (BCP 47).
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-Hans",
+        }
+    }
+}
+
+/// `q=0.8` in parts of a thousand (RFC 9110 section 12.4.2); none of them if it cannot be read.
+fn weight(parameter: &str) -> u32 {
+    let [b'q' | b'Q', b'=', value @ ..] = parameter.as_bytes() else {
+        return 0;
+    };
+    let mut thousandths = 0;
+    let mut unit = 1000;
+    for byte in value {
+        match byte {
+            b'0'..=b'9' => {
+                thousandths += u32::from(byte - b'0') * unit;
+                unit /= 10;
+            }
+            b'.' if unit == 100 => {}
+            _ => return 0,
+        }
+    }
+    if thousandths > 1000 { 0 } else { thousandths }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Locale::{self, Chinese, English};
+
+    #[test]
+    fn the_best_of_what_is_accepted_is_taken() {
+        for (header, expected) in [
+            ("", English),
+            ("*", English),
+            ("de", English),
+            ("zh", Chinese),
+            ("zh-CN,zh;q=0.9,en;q=0.8", Chinese),
+            ("zh-Hant-TW", Chinese),
+            ("ZH-hk", Chinese),
+            ("en-US,en;q=0.9,zh-CN;q=0.8", English),
+            ("en;q=0.3, zh;q=0.31", Chinese),
+            ("en; q=0.5, zh ; Q=1.000", Chinese),
+            ("fr-CA, zh;q=0.1", Chinese),
+            ("*;q=0.5, zh;q=0.4", English),
+            ("zh;q=0", English),
+            ("zh;q=0.000, en;q=0.001", English),
+            ("zh, en", Chinese),
+            ("en, zh", English),
+            ("zhx, en;q=0.1", English),
+            // What has no weight that can be read has none.
+            ("zh;q=2, en;q=0.1", English),
+            ("zh;q=1.1, en;q=0.1", English),
+            ("zh;q=.9, en;q=0.1", English),
+            ("zh;q=-1, en;q=0.1", English),
+            ("zh;q=0.+9, en;q=0.01", English),
+            ("zh;q=é, en;q=0.1", English),
+            (";;,;q=1,,", English),
+        ] {
+            assert_eq!(Locale::accepted(header), expected, "{header:?}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What a tenant's pages look like, as it is written.
+
+use core::fmt;
+
+use serde_json::{Map, Value, json};
+
+use super::model::checked;
+use super::read::{Readable, Reader, described};
+use super::shape::{choice, object, text};
+use crate::brand::color::Color;
+use crate::brand::locale::Locale;
+
+object! {
+    /// What the pages shown by the gateway itself look like.
+    pub struct Branding {
+        /// What the site is called, in up to 80 characters.
+        title: Option<Line>,
+        /// Its logo: an https URL, or a path on its own host.
+        logo: Option<ImageUrl>,
+        /// Its colours; the rest, and those for dark mode, follow from them.
+        colors: ColorNames,
+        /// Laid over the page's own style: CSS in up to 16384 bytes, without <.
+        css: Option<Css>,
+        /// Shown below every page, for example who runs the site.
+        links: Vec<FooterLink>,
+        /// The language of the pages; auto: what the browser asks for.
+        locale: LocaleChoice = "auto",
+    }
+}
+
+object! {
+    /// Colours: #rgb or #rrggbb.
+    pub struct ColorNames {
+        /// Of buttons. What is written on it is black or white, whichever reads better.
+        accent: Option<Color>,
+        /// Behind everything. A dark one makes the pages dark at all times.
+        background: Option<Color>,
+        /// What is read. Where it could not be, nearly black or white stands for it.
+        text: Option<Color>,
+    }
+}
+
+object! {
+    /// A link.
+    pub struct FooterLink {
+        /// What it says.
+        text: Line,
+        /// Where it leads: https://, mailto: or a path on the site's own host.
+        url: LinkUrl,
+    }
+}
+
+/// The language pages are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocaleChoice {
+    /// The visitor's.
+    Auto,
+    /// English.
+    En,
+    /// Simplified Chinese.
+    Zh,
+}
+
+choice! { LocaleChoice { "auto" => Auto, "en" => En, "zh" => Zh } }
+
+impl LocaleChoice {
+    /// The one language, if it is not the visitor's choice.
+    #[must_use]
+    pub fn fixed(self) -> Option<Locale> {
+        match self {
+            Self::Auto => None,
+            Self::En => Some(Locale::English),
+            Self::Zh => Some(Locale::Chinese),
+        }
+    }
+}
+
+text!(Color, "^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$", Color::parse);
+
+checked! {
+    /// A short text.
+    Line, "^[^\\u0000-\\u001f\\u007f]{1,80}$",
+    |text| (1..=80).contains(&text.chars().count()) && !text.contains(char::is_control),
+    "use a text of 1 to 80 characters, in one line"
+}
+checked! {
+    /// Where an image is.
+    ImageUrl, "^(https://[A-Za-z0-9.-]+(:[0-9]+)?(/|$)|/(?!/))[!-~]*$",
+    |text| is_https(text) || is_path(text),
+    "use a URL such as https://cdn.example/logo.svg, or a path such as /logo.svg"
+}
+checked! {
+    /// Where a link leads.
+    LinkUrl, "^(https://[A-Za-z0-9.-]+(:[0-9]+)?(/|$)|mailto:|/(?!/))[!-~]*$",
+    |text| is_https(text) || is_path(text) || (text.starts_with("mailto:") && is_plain(text)),
+    "use a URL that begins with https:// or mailto:, or a path such as /terms"
+}
+checked! {
+    /// A style sheet that stays within its element.
+    Css, "^[^<\\u0000]{0,16384}$",
+    |text| text.len() <= 16_384 && !text.contains(['<', '\0']),
+    "use up to 16384 bytes of CSS without <"
+}
+
+/// Whether all of it may stand in a URL. What a browser reads as a slash is not among it.
+fn is_plain(text: &str) -> bool {
+    let odd = |byte: u8| !byte.is_ascii_graphic() || b"\"'<>\\^`{|}".contains(&byte);
+    !text.bytes().any(odd)
+}
+
+/// A path, which two slashes would make another site.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.starts_with("//") && is_plain(text)
+}
+
+/// An https URL whose host is so plain that it can stand in a security policy.
+fn is_https(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://") else {
+        return false;
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    is_plain(text)
+        && !host.is_empty()
+        && host.bytes().all(is_host)
+        && port.parse::<u16>().is_ok()
+        && !port.starts_with('+')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(branding: &Value) -> Vec<String> {
+        let read = Reader::read::<Branding>(branding);
+        let faults = read.err().unwrap_or_default();
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_well_said_is_taken() {
+        let branding = json!({
+            "title": "名".repeat(80),
+            "logo": "https://cdn.example:8443/a/logo.svg?v=1",
+            "colors": { "accent": "#06c", "background": "#F6F4EF" },
+            "css": "main::before { content: \">\" }",
+            "links": [
+                { "text": "Terms", "url": "/terms#1" },
+                { "text": "Mail", "url": "mailto:help@a.example?subject=Hello%20there" },
+                { "text": "Site", "url": "https://a.example" },
+            ],
+            "locale": "zh",
+        });
+        assert_eq!(faults(&branding), [""; 0]);
+        let read: Branding = Reader::read(&branding).unwrap();
+        assert_eq!(read.locale.fixed(), Some(Locale::Chinese));
+        let nothing: Branding = Reader::read(&json!({})).unwrap();
+        assert_eq!((nothing.title, nothing.locale), (None, LocaleChoice::Auto));
+    }
+
+    #[test]
+    fn every_fault_is_told_with_what_would_be_right() {
+        let branding = json!({
+            "title": "x".repeat(81),
+            "logo": "http://cdn.example/logo.svg",
+            "colors": { "accent": "red", "backgrund": "#fff" },
+            "css": "</style>",
+            "links": [{ "text": "", "url": "javascript:alert(1)" }, { "text": "a" }],
+            "locale": "de",
+        });
+        assert_eq!(
+            faults(&branding),
+            [
+                "title: use a text of 1 to 80 characters, in one line.",
+                "logo: use a URL such as https://cdn.example/logo.svg, or a path such as /logo.svg.",
+                "colors.backgrund: is not known; perhaps background is meant.",
+                "colors.accent: use a colour such as #06c or #0066cc.",
+                "css: use up to 16384 bytes of CSS without <.",
+                "links[0].text: use a text of 1 to 80 characters, in one line.",
+                "links[0].url: use a URL that begins with https:// or mailto:, or a path such as /terms.",
+                "links[1].url: is missing.",
+                "locale: use auto, en or zh.",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_url_leads_out_of_its_place() {
+        for url in [
+            "",
+            "//evil.example/a.svg",
+            "/\\evil.example/a.svg",
+            "\\\\evil.example",
+            "/a b",
+            "/a\nb",
+            "/\tevil",
+            "/é",
+            "https://",
+            "https:///a",
+            "https://a.example:/",
+            "https://a.example:+1/",
+            "https://a.example:99999/",
+            "https://user@a.example/",
+            "https://a.example;script-src *",
+            "https://a.example,b",
+            "https://a.example\\@b/",
+            "https://*.example/",
+            "https://a.example?b",
+            "data:image/svg+xml,x",
+            "JavaScript:alert(1)",
+            "mailto:a b",
+        ] {
+            let logo = json!({ "logo": url });
+            let link = json!({ "links": [{ "text": "a", "url": url }] });
+            assert_eq!(
+                (faults(&logo).len(), faults(&link).len()),
+                (1, 1),
+                "{url:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn css_has_its_bound_in_bytes() {
+        for (css, is_good) in [
+            ("a".repeat(16_384), true),
+            ("a".repeat(16_385), false),
+            ("中".repeat(5_462), false),
+            ("\0".to_owned(), false),
+        ] {
+            assert_eq!(faults(&json!({ "css": css })).is_empty(), is_good);
+        }
+    }
+}
