@@ -5,15 +5,11 @@ use rand_chacha::rand_core::Rng;
 use super::command::{Changing, Command};
 use super::row::Row;
 use super::{BadRow, Ledger, Verdict};
-use crate::clock::Seconds;
 use crate::session::change::{Change, Circumstances};
 use crate::session::grant::{Grant, Refreshed};
 use crate::session::record::{Entry, Epoch, Record};
 use crate::sign_in::authorization;
 use crate::store::Outbound;
-
-/// A token that is valid for so long is not asked for anew: somebody else has just done so.
-const FRESH: Seconds = Seconds(60);
 
 /// How long a provider that did not answer as it should is left alone, in milliseconds.
 const REST_MS: u64 = 5_000;
@@ -24,9 +20,11 @@ impl<R: Rng> Ledger<'_, R> {
         let row = row.filter(|row| self.now.0 >= row.refresh_after)?;
         let grant = self.live(row)?.grant?;
         let now = self.now.seconds();
+        // Somebody else may have just done so.
+        let margin = grant.margin();
         let is_fresh = grant
             .expires
-            .is_none_or(|expires| expires.since(now) > FRESH);
+            .is_none_or(|expires| expires.since(now) > margin);
         let token = grant.refresh_token.filter(|_| !is_fresh)?;
         Some(authorization::with_refresh_token(call, &token))
     }

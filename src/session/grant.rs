@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde_json::{Map, Value, json};
 
-use crate::clock::UnixSeconds;
+use crate::clock::{Seconds, UnixSeconds};
 
 /// The tokens of a sign-in, and who they were given for. Cannot be printed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Grant {
     pub access_token: Option<String>,
     /// When that runs out.
     pub expires: Option<UnixSeconds>,
+    /// How long it was valid when it was new.
+    pub lasts: Option<Seconds>,
     /// What a new one is had for.
     pub refresh_token: Option<String>,
     /// Proof, to the provider, of whose sign-out is asked for.
@@ -34,6 +36,9 @@ impl fmt::Debug for Grant {
     }
 }
 
+/// The longest time before its end at which an access token is asked for anew.
+const MARGIN: Seconds = Seconds(60);
+
 /// The texts of a grant, in the order in which they are written.
 const TEXTS: usize = 7;
 
@@ -43,6 +48,26 @@ impl Grant {
     pub fn usable_token(&self, now: UnixSeconds) -> Option<&str> {
         let has_run_out = self.expires.is_some_and(|expires| now >= expires);
         self.access_token.as_deref().filter(|_| !has_run_out)
+    }
+
+    /// How long before its end a new one is asked for, so that nobody has to wait for it: a minute, or
+    /// a quarter of its life if that is shorter.
+    #[must_use]
+    pub fn margin(&self) -> Seconds {
+        let quarter = self.lasts.map_or(MARGIN, |lasts| Seconds(lasts.0 / 4));
+        quarter.min(MARGIN)
+    }
+
+    /// The same with an access token, as a token endpoint gave it.
+    #[must_use]
+    pub fn with_token(self, token: String, answer: &Map<String, Value>, now: UnixSeconds) -> Self {
+        let lasts = lifetime(answer);
+        Self {
+            access_token: Some(token),
+            expires: lasts.map(|lasts| now + lasts),
+            lasts,
+            ..self
+        }
     }
 
     fn texts(&self) -> [Option<&str>; TEXTS] {
@@ -66,7 +91,11 @@ impl Grant {
     /// As JSON, for the object that orders a session's writes, and for the record.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        json!([self.texts(), self.expires.map(|at| at.0)])
+        json!([
+            self.texts(),
+            self.expires.map(|at| at.0),
+            self.lasts.map(|lasts| lasts.0)
+        ])
     }
 
     /// The counterpart of [`Grant::to_json`].
@@ -83,6 +112,7 @@ impl Grant {
             refresh_token: text(5),
             id_token: text(6),
             expires: value.get(1).and_then(Value::as_u64).map(UnixSeconds),
+            lasts: value.get(2).and_then(Value::as_u64).map(Seconds),
         })
     }
 
@@ -129,12 +159,13 @@ impl Refreshed {
         };
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
         match (status, text("access_token"), text("error").as_deref()) {
-            (200, Some(access_token), None) => Self::Granted(Grant {
-                access_token: Some(access_token),
-                expires: expiry(&answer, now),
-                refresh_token: text("refresh_token").or_else(|| grant.refresh_token.clone()),
-                ..grant.clone()
-            }),
+            (200, Some(access_token), None) => {
+                let renewed = grant.clone().with_token(access_token, &answer, now);
+                Self::Granted(Grant {
+                    refresh_token: text("refresh_token").or(renewed.refresh_token),
+                    ..renewed
+                })
+            }
             // Of the errors of RFC 6749 section 5.2 only these are about the sign-in; the others are
             // about us, and may be mended.
             (400..=499, _, Some("invalid_grant" | "unauthorized_client")) => Self::Over,
@@ -143,15 +174,14 @@ impl Refreshed {
     }
 }
 
-/// When an access token runs out, from `expires_in`; a provider that does not say leaves it open.
-#[must_use]
-pub fn expiry(answer: &Map<String, Value>, now: UnixSeconds) -> Option<UnixSeconds> {
+/// How long an access token is valid, from `expires_in`; a provider that does not say leaves it open.
+fn lifetime(answer: &Map<String, Value>) -> Option<Seconds> {
     let seconds = answer.get("expires_in")?;
     // Some providers send it as a text.
     let seconds = seconds
         .as_u64()
         .or_else(|| seconds.as_str().and_then(|text| text.parse().ok()))?;
-    Some(UnixSeconds(now.0.saturating_add(seconds)))
+    Some(Seconds(seconds))
 }
 
 #[cfg(test)]
@@ -168,6 +198,7 @@ mod tests {
             sid: Some("s1".to_owned()),
             access_token: Some("old".to_owned()),
             expires: Some(NOW),
+            lasts: Some(Seconds(100)),
             refresh_token: Some("r1".to_owned()),
             id_token: None,
         }
@@ -200,6 +231,10 @@ mod tests {
         };
         assert_eq!(next.access_token.as_deref(), Some("new"));
         assert_eq!(next.expires, Some(UnixSeconds(1_060)));
+        assert_eq!(
+            (grant().margin(), next.margin()),
+            (Seconds(25), Seconds(15))
+        );
         assert_eq!(next.refresh_token.as_deref(), Some("r2"));
         assert_eq!(next.subject, "u1");
         let Refreshed::Granted(kept) = read(200, r#"{"access_token":"n","expires_in":"60"}"#)

@@ -49,7 +49,7 @@ export class Answer {
   get code() {
     const found =
       /"code":"([a-z_]+)"/.exec(this.body) ??
-      new RegExp(`<small>\\s*${this.status} · ([a-z_]+) ·`).exec(this.body);
+      new RegExp(`<p class="fine">${this.status} · ([a-z_]+)`).exec(this.body);
     return found?.[1] ?? "";
   }
 

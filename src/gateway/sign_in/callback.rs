@@ -15,7 +15,7 @@ use crate::answer::sign_in::SignInProblem;
 use crate::cookie::jar::{self, Presented};
 use crate::cookie::set_cookie;
 use crate::inbound::query::Query;
-use crate::session::grant::{self, Grant};
+use crate::session::grant::Grant;
 use crate::sign_in::authorization;
 use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jws::{BadToken, Unverified};
@@ -217,20 +217,21 @@ impl Gateway {
         let now = passage.now.seconds();
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
         let given = |name: &str| tokens.answer.get(name).and_then(Value::as_str);
+        let grant = Grant {
+            provider: provider.name.clone(),
+            issuer: provider.issuer.clone(),
+            subject: text("sub").unwrap_or_default(),
+            sid: text("sid"),
+            refresh_token: given("refresh_token").map(str::to_owned),
+            id_token: Some(tokens.id_token.clone()),
+            ..Grant::default()
+        };
+        let grant = grant.with_token(tokens.access_token.clone(), &tokens.answer, now);
         Ok(Proof {
             method: "oidc",
             identity,
             authenticated: claims::time(said, "auth_time").ok().flatten(),
-            grant: Some(Grant {
-                provider: provider.name.clone(),
-                issuer: provider.issuer.clone(),
-                subject: text("sub").unwrap_or_default(),
-                sid: text("sid"),
-                access_token: Some(tokens.access_token.clone()),
-                expires: grant::expiry(&tokens.answer, now),
-                refresh_token: given("refresh_token").map(str::to_owned),
-                id_token: Some(tokens.id_token.clone()),
-            }),
+            grant: Some(grant),
         })
     }
 

@@ -175,6 +175,9 @@ fn presented(passage: &Passage<'_>) -> Result<String, Halt> {
     {
         return Ok(token.trim().to_owned());
     }
+    if header.is_some_and(|header| header.trim().eq_ignore_ascii_case("bearer")) {
+        return Err(Problem::from(SignInProblem::Token).into());
+    }
     let body = inquiry::body(passage)?;
     match body.get("token") {
         Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),

@@ -16,9 +16,6 @@ use crate::sign_in::authorization;
 use crate::store::{Answers, Found, Need};
 use crate::tenant::{Consistency, HeaderSource};
 
-/// How long before its end a token is asked for anew.
-const SOON: Seconds = Seconds(60);
-
 /// How long a provider may take, in milliseconds.
 const DEADLINE_MS: u32 = 12_000;
 
@@ -32,7 +29,8 @@ impl Gateway {
         let Some(left) = self.left_of_token(&visitor.session.record, passage.now) else {
             return Ok(visitor);
         };
-        if left > SOON {
+        let grant = visitor.session.record.grant.as_ref();
+        if grant.is_some_and(|grant| left > grant.margin()) {
             return Ok(visitor);
         }
         if left > Seconds(0) {
