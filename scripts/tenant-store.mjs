@@ -91,7 +91,11 @@ class Deployment {
   /** @param {string[]} args */
   wrangler(args) {
     const all = [WRANGLER, ...args, ...this.#where];
-    const { status, stdout, stderr } = spawnSync(NODE, all, { cwd: ROOT, encoding: "utf8", maxBuffer: 64 * 2 ** 20 });
+    const { status, stdout, stderr } = spawnSync(NODE, all, {
+      cwd: ROOT,
+      encoding: "utf8",
+      maxBuffer: 64 * 2 ** 20,
+    });
     return { isGood: status === 0, stdout, said: stdout + stderr };
   }
 }
@@ -204,4 +208,20 @@ class TableStore extends Deployment {
 /** As SQL text. @param {string} text */
 function quoted(text) {
   return `'${text.replaceAll("'", "''")}'`;
+}
+
+/**
+ * What is long does not fit a command line.
+ * @param {string} text
+ * @param {(file: string) => void} act
+ */
+function withFile(text, act) {
+  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenant-"));
+  try {
+    const file = path.join(folder, "value");
+    writeFileSync(file, text);
+    act(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }

@@ -44,7 +44,7 @@ export async function say([url, authorization, form, limit]) {
   const response = await fetch(url, { method, headers, body: form, redirect: "manual" });
   let body = "";
   let length = 0;
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   for await (const chunk of response.body ?? []) {
     length += chunk.length;
     if (length > limit) throw new Error("too large");
