@@ -81,9 +81,12 @@ impl Gateway {
         self.recognise_value(value, passage)
     }
 
-    /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750). What is
-    /// no session of ours there is none of our business.
+    /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
+    /// tokens are exchanged for sessions. What is no session of ours there is none of our business.
     fn bearer<'p>(&self, passage: &'p Passage<'_>) -> Option<&'p str> {
+        if self.tenant.methods.token.is_empty() {
+            return None;
+        }
         let header = passage.request.header("authorization")?;
         let (scheme, value) = header.split_once(' ')?;
         let is_ours = scheme.eq_ignore_ascii_case("bearer")
