@@ -110,6 +110,8 @@ pub struct TenantKey {
     pub cookie_mac: Hmac<Sha256>,
     /// Seals and opens records.
     pub record_cipher: XChaCha20Poly1305,
+    /// Signs assertions: a P-256 private key.
+    pub assertion_key: [u8; 32],
     /// Makes a user's name into what it is listed and revoked under.
     user_mac: Hmac<Sha256>,
 }
@@ -197,8 +199,18 @@ fn derive_one(key: &[u8], tenant: &TenantId) -> Option<TenantKey> {
         id,
         cookie_mac: <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&expand("cookie")?).ok()?,
         record_cipher: XChaCha20Poly1305::new(&expand("record")?.into()),
+        assertion_key: below_order(expand("assertion")?),
         user_mac: <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&expand("user")?).ok()?,
     })
+}
+
+/// A private key of P-256 has to be below the curve's order, which begins with 32 set bits: without the
+/// first it always is.
+fn below_order(mut key: [u8; 32]) -> [u8; 32] {
+    if let Some(first) = key.first_mut() {
+        *first &= 0x7f;
+    }
+    key
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::brand::Brand;
 use crate::clock::Seconds;
 use crate::document::model::{CookiePattern, LoginException};
+use crate::forward::proof::ProofKey;
 use crate::inbound::host::HostPattern;
 use crate::inbound::path;
 use crate::keys::KeyRing;
@@ -173,6 +174,10 @@ pub struct Tenant {
     pub timeouts: Timeouts,
     /// How closely open streams are followed.
     pub live: Live,
+    /// Each request to an origin carries an assertion.
+    pub asserts: bool,
+    /// What each request to an origin is signed with.
+    pub proof: Option<ProofKey>,
     /// Headers an origin reads beside ours, in the spelling it knows, and what they say.
     pub mapped_headers: Vec<(String, HeaderSource)>,
     /// `X-Session-Env`: one line of JSON; none if there is nothing to tell.

@@ -178,6 +178,10 @@ object! {
         fail_grace: Seconds = "15m",
         /// watched: what stays open is closed soon after its session is over.
         live: Live = "pass-through",
+        /// Each request carries X-Session-Proof, a MAC with the secret ORIGIN_KEY.
+        proof: bool = false,
+        /// Each request carries X-Session-Assertion, a JWT with keys at /_session/jwks.json.
+        assertion: bool = false,
     }
 }
 

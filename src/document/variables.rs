@@ -20,7 +20,7 @@ enum Kind {
 }
 
 /// Each variable, how it is taken, and where in a document it belongs.
-const VARIABLES: [(&str, Kind, &str); 31] = [
+const VARIABLES: [(&str, Kind, &str); 33] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -36,6 +36,8 @@ const VARIABLES: [(&str, Kind, &str); 31] = [
     ("FAIL", Kind::Text, "session.fail"),
     ("FAIL_GRACE", Kind::Text, "session.fail_grace"),
     ("LIVE", Kind::Text, "session.live"),
+    ("PROOF", Kind::Flag, "session.proof"),
+    ("ASSERTION", Kind::Flag, "session.assertion"),
     ("ORIGINS", Kind::Origins, "origins"),
     ("OVERLOAD_LOAD", Kind::Number, "routing.overload.load"),
     (

@@ -10,6 +10,7 @@ import { report } from "./log.js";
 import { call } from "./objects.js";
 import { inquireOutside, verify } from "./outbound.js";
 import { check as checkPassword, make as makePassword } from "./passwords.js";
+import { publicKey, sign } from "./signing.js";
 import { list, read, write, writeDurably } from "./storage.js";
 import { within } from "./waiting.js";
 
@@ -64,6 +65,8 @@ async function meet(need, env, request) {
   if (letter === "m") return limit(env, fields[0]);
   if (letter === "f") return inquireOutside(fields[0]);
   if (letter === "v") return verify(fields[0]);
+  if (letter === "g") return sign(fields[0]);
+  if (letter === "u") return publicKey(fields[0]);
   if (letter === "p") return checkPassword(fields[0]);
   if (letter === "h") return makePassword(fields[0]);
   if (letter === "n") return note(fields[0]);

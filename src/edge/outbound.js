@@ -1,5 +1,6 @@
 /** Requests to identity providers, and what WebCrypto says of the tokens they give. */
 import { report } from "./log.js";
+import { decoded } from "./signing.js";
 import { shared, within } from "./waiting.js";
 
 /** How long somebody else's server may take, in milliseconds. */
@@ -91,10 +92,4 @@ export async function verify(text) {
     report("key_unusable", error);
   }
   return { kind: "found", key, bytes: new TextEncoder().encode(isGood ? "1" : "0"), asked };
-}
-
-/** @param {string} base64url */
-function decoded(base64url) {
-  const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
 }

@@ -120,6 +120,12 @@ pub(super) fn needs(needs: &[Need]) -> String {
                 let signed = json!([key, jwk, algorithm, input, signature]);
                 write!(text, "\nv\t{signed}")
             }
+            Need::Sign {
+                key,
+                private,
+                input,
+            } => write!(text, "\ng\t{}", json!([key, private, input])),
+            Need::PublicKey { key, private } => write!(text, "\nu\t{}", json!([key, private])),
             Need::CheckPassword {
                 key,
                 password,

@@ -8,8 +8,8 @@ use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::document::model::CookiePattern;
-use crate::forward::fold;
 use crate::forward::trace::Trace;
+use crate::forward::{fold, proof};
 use crate::inbound::request::Request;
 use crate::policy::HeaderSource;
 use crate::store::cache::Prepared;
@@ -63,6 +63,10 @@ pub struct Speaker<'a> {
     pub vaulted: &'a str,
     /// The access token its identity provider gave, if it is valid and fits a header.
     pub access_token: Option<&'a str>,
+    /// `X-Session-Assertion`, if the tenant's origins verify it.
+    pub assertion: Option<&'a str>,
+    /// `X-Session-Proof`, if the tenant's origins check it.
+    pub proof: Option<String>,
     /// Headers the tenant's origins know: name, in lower case, and what it says.
     pub mapped: &'a [(String, HeaderSource)],
 }
@@ -139,6 +143,12 @@ impl Outgoing {
         });
         if !speaker.mapped.is_empty() {
             outgoing.set_mapped(speaker);
+        }
+        if let Some(proof) = &speaker.proof {
+            outgoing.set_two(proof::NAME, proof);
+        }
+        if let Some(assertion) = speaker.assertion {
+            outgoing.set_two("x-session-assertion", assertion);
         }
         outgoing
     }
@@ -303,6 +313,8 @@ mod tests {
             vault: &[],
             vaulted: "",
             access_token: None,
+            assertion: None,
+            proof: None,
             mapped: &[],
         };
         let trace = Trace::follow(None, None, &mut ChaCha20Rng::seed_from_u64(1));

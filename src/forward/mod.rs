@@ -4,5 +4,6 @@ pub mod caching;
 pub mod controls;
 pub mod fold;
 pub mod headers;
+pub mod proof;
 pub mod response;
 pub mod trace;

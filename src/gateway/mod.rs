@@ -10,6 +10,7 @@ mod affinity;
 mod alteration;
 mod alteration_here;
 mod api;
+mod assertion;
 mod assets;
 mod birth;
 mod client;
@@ -33,6 +34,7 @@ mod tests;
 
 use std::collections::HashMap;
 
+use assertion::Assertions;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng as _;
 
@@ -120,6 +122,8 @@ pub struct Gateway {
     number: u64,
     /// What is known of identity providers.
     providers: Providers,
+    /// Assertions in use.
+    assertions: Assertions,
     /// Whose access tokens were asked for anew lately, beside a request.
     refreshing: HashMap<Handle, UnixMillis>,
     /// Passwords tried, per account; where objects count, they do.
@@ -153,6 +157,7 @@ impl Gateway {
             shared: Shared::default(),
             number,
             providers: Providers::default(),
+            assertions: Assertions::default(),
             refreshing: HashMap::new(),
             guesses: RateLimit::new(10, 60_000),
             forgeries: RateLimit::new(300, 10_000),
@@ -208,8 +213,9 @@ impl Gateway {
         let caller = self.recognise(passage)?;
         let visitor = self.receive(caller, passage)?;
         let visitor = self.refreshed(visitor, passage)?;
+        let assertion = self.assertion(&visitor, passage)?;
         let course = self.choose_origin(&visitor, passage)?;
-        Ok(self.forward(&visitor, &course, passage, trace))
+        Ok(self.forward(&visitor, &course, assertion.as_deref(), passage, trace))
     }
 
     /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.

@@ -7,6 +7,7 @@ use super::ticket::Ticket;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
 use crate::forward::headers::{Outgoing, Speaker, State};
+use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
 use crate::inbound::engine_io::{self, Route};
 use crate::session::record::Version;
@@ -42,6 +43,7 @@ impl Gateway {
         &mut self,
         visitor: &Visitor,
         course: &Course,
+        assertion: Option<&str>,
         passage: &Passage<'_>,
         trace: &Trace<'_>,
     ) -> Forward {
@@ -64,6 +66,15 @@ impl Gateway {
         // A provider may send any text; a header cannot hold it.
         let fits = |token: &&str| token.bytes().all(|b| matches!(b, b'!'..=b'~'));
         let access_token = access_token.filter(fits);
+        let proof = tenant.proof.as_ref().map(|key| {
+            let proved = Proved {
+                method: passage.request.method,
+                path: location.path,
+                handle: &visitor.session.handle,
+                user: visitor.session.identity.lines().next().unwrap_or_default(),
+            };
+            key.sign(&proved, passage.now.seconds())
+        });
         let speaker = Speaker {
             tenant: &tenant.id,
             session: &visitor.session,
@@ -75,6 +86,8 @@ impl Gateway {
             vault: &tenant.vault,
             vaulted: &vaulted,
             access_token,
+            assertion,
+            proof,
             mapped: &tenant.mapped_headers,
         };
         let headers = Outgoing::new(passage.request, passage.cookie, &speaker, trace);

@@ -26,12 +26,13 @@ impl Gateway {
             ("/callback", "GET") => self.callback(passage),
             ("/token", "POST") => self.exchange_token(passage),
             ("/password", "GET" | "HEAD" | "POST") => self.password(passage),
+            ("/jwks.json", "GET" | "HEAD") => self.public_keys(passage),
             ("/logout", "GET" | "HEAD") => self.confirm_sign_out(passage),
             ("/logout", "POST") => self.logout(passage),
             ("/signed-out", "GET" | "HEAD") => Ok(self.signed_out_page(passage)),
             ("/backchannel-logout", "POST") => self.backchannel_logout(passage),
             ("/sessions", "GET" | "HEAD") => self.devices(passage),
-            ("/healthz" | "/readyz" | "/me" | "/sessions" | "/signed-out", _) => {
+            ("/healthz" | "/readyz" | "/me" | "/sessions" | "/signed-out" | "/jwks.json", _) => {
                 Err(Problem::MethodNotAllowed("GET, HEAD").into())
             }
             ("/callback", _) => Err(Problem::MethodNotAllowed("GET").into()),

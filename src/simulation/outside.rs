@@ -115,6 +115,8 @@ impl Outside {
             // Nobody signs in here: who does is in tests of its own.
             Need::Fetch { key, .. }
             | Need::Verify { key, .. }
+            | Need::Sign { key, .. }
+            | Need::PublicKey { key, .. }
             | Need::CheckPassword { key, .. }
             | Need::HashPassword { key, .. } => answers.add(key, Found::Unavailable, now),
             Need::Note { key, text } => {

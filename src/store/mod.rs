@@ -91,6 +91,22 @@ pub enum Need {
         /// The signature, as base64url.
         signature: String,
     },
+    /// Sign with ES256 (WebCrypto); what was signed, a full stop and the signature are filed under the key.
+    Sign {
+        /// The key.
+        key: String,
+        /// A P-256 private key, as base64url.
+        private: String,
+        /// What is to be signed.
+        input: String,
+    },
+    /// Tell the public half of a P-256 key, as JSON (RFC 7517), which is filed under the key.
+    PublicKey {
+        /// The key.
+        key: String,
+        /// The private key, as base64url.
+        private: String,
+    },
     /// Check a password against a hash, or against one that fits nothing and costs as much; `1` is filed
     /// under the key if it is right, `0` if not.
     CheckPassword {

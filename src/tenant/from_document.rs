@@ -11,6 +11,7 @@ use crate::document::Fault;
 use crate::document::branding::Branding;
 use crate::document::model::{CanaryRelease, Document, FailMode, OriginEntry, Session};
 use crate::forward::headers;
+use crate::forward::proof::ProofKey;
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, Pool};
@@ -88,6 +89,10 @@ impl Tenant {
         let assets = assets(document, secrets, &mut faults);
         let mut api_keys = |name: &str| api_keys(id, name, secrets, &mut faults);
         let (origin_keys, admin_tokens) = (api_keys("ORIGIN_KEY"), api_keys("ADMIN_TOKEN"));
+        let proof = session
+            .proof
+            .then(|| proof(id, secrets, &mut faults))
+            .flatten();
         let keys = keys.as_ref().and_then(|keys| KeyRing::derive(keys, id));
         let (Some(keys), Some(pool), true) = (keys, pool, faults.0.is_empty()) else {
             return Err(faults.0);
@@ -135,6 +140,8 @@ impl Tenant {
                 },
             },
             live: session.live,
+            proof,
+            asserts: session.assertion,
             mapped_headers,
             env,
             assets,
@@ -300,15 +307,33 @@ fn assets(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Assets
     Assets::new(&document.id, &document.assets)
 }
 
-/// What opens an API to this tenant's servers or operators.
-fn api_keys(id: &TenantId, name: &str, secrets: &Secrets, faults: &mut Faults) -> Vec<ApiKey> {
-    let own = secrets.of_tenant(id, name);
+/// What requests to this tenant's servers are signed with: the first of the keys they present to us.
+fn proof(id: &TenantId, secrets: &Secrets, faults: &mut Faults) -> Option<ProofKey> {
+    let first = |list: &str| list.split(',').next().unwrap_or_default().trim().to_owned();
+    let [own, shared] = key_lists(id, "ORIGIN_KEY", secrets);
+    let key = own.or(shared).map(first);
+    let key = key.and_then(|secret| ProofKey::new(&secret));
+    if key.is_none() {
+        faults.add("session.proof", "it needs the secret ORIGIN_KEY");
+    }
+    key
+}
+
+/// A tenant's own list of keys, and the deployment's if that is for it too.
+fn key_lists<'s>(id: &TenantId, name: &str, secrets: &'s Secrets) -> [Option<&'s str>; 2] {
     // Operators act for all tenants; a server only for its own.
     let is_shared = name == "ADMIN_TOKEN"
         || secrets.of_deployment("TENANT").unwrap_or("default") == id.as_str();
-    let shared = secrets.of_deployment(name).filter(|_| is_shared);
+    [
+        secrets.of_tenant(id, name),
+        secrets.of_deployment(name).filter(|_| is_shared),
+    ]
+}
+
+/// What opens an API to this tenant's servers or operators.
+fn api_keys(id: &TenantId, name: &str, secrets: &Secrets, faults: &mut Faults) -> Vec<ApiKey> {
     let mut keys = Vec::new();
-    for list in [own, shared].into_iter().flatten() {
+    for list in key_lists(id, name, secrets).into_iter().flatten() {
         match ApiKey::listed(list) {
             Some(listed) => keys.extend(listed),
             None => faults.add(

@@ -64,6 +64,8 @@ impl World {
             // Nobody signs in here.
             Need::Fetch { key, .. }
             | Need::Verify { key, .. }
+            | Need::Sign { key, .. }
+            | Need::PublicKey { key, .. }
             | Need::CheckPassword { key, .. }
             | Need::HashPassword { key, .. }
             | Need::Note { key, .. } => Reply::Found(key.clone(), Found::Unavailable, asked),

@@ -1,0 +1,158 @@
+//! `X-Session-Assertion` (contract section 3): a JWT that says who is speaking, for origins that verify one.
+//!
+//! Signed by the runtime's WebCrypto with a key derived for the tenant (ES256); what is valid for two minutes
+//! is used for one, so that signing costs a session one request a minute in each isolate.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::recognition::Visitor;
+use super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::clock::{Seconds, UnixSeconds};
+use crate::encoding;
+use crate::keys::TenantKey;
+use crate::session::id::Handle;
+use crate::session::record::Version;
+use crate::store::{Found, Need};
+use crate::telemetry::log::{Event, Level};
+
+/// The header.
+pub(super) const NAME: &str = "x-session-assertion";
+
+/// How long one is valid.
+const VALID: Seconds = Seconds(120);
+
+/// How long one is used.
+const USED: Seconds = Seconds(60);
+
+/// What it says it is: no other token passes for it, and it for none (RFC 8725 section 3.11).
+const KIND: &str = "session+jwt";
+
+/// So many are remembered; then all are forgotten, which costs a signature each.
+const MOST: usize = 4_096;
+
+/// Assertions in use.
+#[derive(Default)]
+pub(super) struct Assertions(HashMap<Handle, Made>);
+
+struct Made {
+    token: String,
+    at: UnixSeconds,
+    version: Version,
+    audience: String,
+}
+
+impl Gateway {
+    /// The assertion for a visitor; none if the tenant wants none, or none can be made.
+    pub(super) fn assertion(
+        &mut self,
+        visitor: &Visitor,
+        passage: &Passage<'_>,
+    ) -> Result<Option<String>, Halt> {
+        if !self.tenant.asserts {
+            return Ok(None);
+        }
+        let now = passage.now.seconds();
+        let record = &visitor.session.record;
+        let location = &passage.request.location;
+        let issuer = format!("{}://{}", location.scheme, location.authority);
+        if let Some(made) = self.assertions.0.get(&record.handle)
+            && now.since(made.at) < USED
+            && made.version == record.version
+            && made.audience == issuer
+        {
+            return Ok(Some(made.token.clone()));
+        }
+        match passage.answers.found(NAME) {
+            None => {
+                let key = self.tenant.keys.signing();
+                let header = json!({ "alg": "ES256", "kid": kid(key), "typ": KIND });
+                let claims = self.claims(visitor, &issuer, now);
+                let part = |value: &Value| encoding::base64url(value.to_string().as_bytes());
+                Err(Halt::Await(vec![Need::Sign {
+                    key: NAME.to_owned(),
+                    private: encoding::base64url(&key.assertion_key),
+                    input: format!("{}.{}", part(&header), part(&claims)),
+                }]))
+            }
+            Some(Found::Bytes(token)) => {
+                let token = String::from_utf8_lossy(token).into_owned();
+                let made = Made {
+                    token: token.clone(),
+                    at: now,
+                    version: record.version,
+                    audience: issuer,
+                };
+                if self.assertions.0.len() >= MOST {
+                    self.assertions.0.clear();
+                }
+                self.assertions.0.insert(record.handle, made);
+                Ok(Some(token))
+            }
+            Some(Found::Absent | Found::Unavailable) => {
+                self.note(Event::new(Level::Error, "assertion_not_signed"));
+                Ok(None)
+            }
+        }
+    }
+
+    fn claims(&self, visitor: &Visitor, issuer: &str, now: UnixSeconds) -> Value {
+        let record = &visitor.session.record;
+        let mut claims = json!({
+            "iss": issuer,
+            "aud": self.tenant.id.as_str(),
+            "sid": visitor.session.handle,
+            "iat": now.0,
+            "exp": (now + VALID).0,
+        });
+        if let (Some(who), Some(members)) = (&record.identity, claims.as_object_mut()) {
+            members.insert("sub".to_owned(), json!(who.user));
+            let at = record.authenticated.map(|at| json!(at.0));
+            members.extend(at.map(|at| ("auth_time".to_owned(), at)));
+        }
+        claims
+    }
+
+    /// `GET /jwks.json`: the public keys, the one that signs first.
+    pub(super) fn public_keys(&self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        if !self.tenant.asserts {
+            return Err(Problem::NotFound.into());
+        }
+        let mut needs = Vec::new();
+        let mut keys = Vec::new();
+        for key in self.tenant.keys.all() {
+            let name = format!("public {}", kid(key));
+            match passage.answers.found(&name) {
+                None => needs.push(Need::PublicKey {
+                    key: name,
+                    private: encoding::base64url(&key.assertion_key),
+                }),
+                Some(Found::Bytes(jwk)) => {
+                    let mut jwk: Value = serde_json::from_slice(jwk).unwrap_or_default();
+                    if let Some(members) = jwk.as_object_mut() {
+                        members.insert("kid".to_owned(), json!(kid(key)));
+                        members.insert("alg".to_owned(), json!("ES256"));
+                        members.insert("use".to_owned(), json!("sig"));
+                    }
+                    keys.push(jwk);
+                }
+                Some(_) => return Err(Problem::Internal.into()),
+            }
+        }
+        if !needs.is_empty() {
+            return Err(Halt::Await(needs));
+        }
+        let mut answer = Answer::json(200, &json!({ "keys": keys }));
+        answer.headers.retain(|(name, _)| *name != "cache-control");
+        Ok(answer.with("cache-control", "public, max-age=300"))
+    }
+}
+
+fn kid(key: &TenantKey) -> String {
+    let mut kid = String::new();
+    encoding::push_hex(&mut kid, &key.id);
+    kid
+}
