@@ -4,6 +4,9 @@ pub mod page;
 pub mod problem;
 pub mod sign_in;
 
+/// Data is no page, whatever is made of it.
+pub const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// A complete answer with a small body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -34,6 +37,8 @@ impl Answer {
             ..Self::empty(status)
         }
         .with("content-type", "application/json")
+        .with("x-content-type-options", "nosniff")
+        .with("content-security-policy", DATA_POLICY)
     }
 
     /// Adds a header.

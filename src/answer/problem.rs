@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::answer::page::{Look, Remedy, Trouble};
 use crate::answer::sign_in::SignInProblem;
-use crate::answer::{Answer, page};
+use crate::answer::{Answer, DATA_POLICY, page};
 use crate::brand::Brand;
 use crate::brand::locale::Locale;
 use crate::inbound::json::BadBody;
@@ -208,6 +208,8 @@ impl Problem {
             ..Answer::empty(status)
         }
         .with("content-type", "application/problem+json")
+        .with("x-content-type-options", "nosniff")
+        .with("content-security-policy", DATA_POLICY)
     }
 
     fn detail<'a>(&'a self, kind: &Kind) -> &'a str {

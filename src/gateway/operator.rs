@@ -32,6 +32,10 @@ impl Gateway {
                 let route = route.strip_prefix("origins").unwrap_or_default();
                 self.operate_origins(route, passage)
             }
+            (route, _) if route == "users" || route.starts_with("users/") => {
+                let route = route.strip_prefix("users").unwrap_or_default();
+                self.operate_users(route, passage)
+            }
             (route, method) => match (route.strip_prefix("sessions/"), method) {
                 (Some(handle), "DELETE") => {
                     let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;

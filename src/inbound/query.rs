@@ -45,7 +45,9 @@ impl Query {
     }
 }
 
-fn decode(text: &str) -> Option<String> {
+/// Percent-decoded (RFC 3986; `+` is a space); none for an escape that is none.
+#[must_use]
+pub fn decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {

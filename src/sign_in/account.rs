@@ -118,6 +118,20 @@ impl Account {
         Value::Object(identity)
     }
 
+    /// What may be told of it: everything but the hash.
+    #[must_use]
+    pub fn summary(&self) -> Value {
+        let mut members = self.members.clone();
+        members.remove("password");
+        Value::Object(members)
+    }
+
+    /// Its members, to be changed.
+    #[must_use]
+    pub fn into_members(self) -> serde_json::Map<String, Value> {
+        self.members
+    }
+
     /// The account with another password's hash.
     #[must_use]
     pub fn with_hash(&self, hash: &str, now: crate::clock::UnixSeconds) -> String {

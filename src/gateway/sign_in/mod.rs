@@ -1,5 +1,6 @@
 //! Signing in and out: the reserved paths of it, one file each, and what they share.
 
+mod accounts;
 mod backchannel;
 mod callback;
 mod completion;

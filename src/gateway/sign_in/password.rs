@@ -141,7 +141,7 @@ impl Gateway {
         }
     }
 
-    fn account(
+    pub(super) fn account(
         &mut self,
         name: &AccountName,
         passage: &Passage<'_>,

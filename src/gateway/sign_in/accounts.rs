@@ -1,0 +1,180 @@
+//! `/admin/users`: accounts with passwords, for operators' programs.
+
+use serde_json::{Map, Value, json};
+
+use super::super::inquiry;
+use super::super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::answer::sign_in::SignInProblem;
+use crate::session::identity::Identity;
+use crate::sign_in::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
+use crate::store::revocations::Subject;
+use crate::store::{Found, Need};
+use crate::telemetry::log::{Event, Level};
+
+/// What a PUT may say.
+const MEMBERS: [&str; 5] = ["email", "name", "groups", "password", "disabled"];
+
+impl Gateway {
+    /// Answers `/admin/users…`; `route` is what follows.
+    pub(in super::super) fn operate_users(
+        &mut self,
+        route: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        let method = passage.request.method;
+        if route.is_empty() {
+            return match method {
+                "GET" | "HEAD" => self.list_users(passage),
+                _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
+            };
+        }
+        let name = route
+            .strip_prefix('/')
+            .and_then(crate::inbound::query::decode);
+        let name = name.as_deref().and_then(AccountName::parse);
+        let name = name.ok_or(Problem::NotFound)?;
+        match method {
+            "GET" | "HEAD" => {
+                let account = self.account(&name, passage)?.ok_or(Problem::NotFound)?;
+                Ok(Answer::json(200, &account.summary()))
+            }
+            "PUT" => self.put_user(&name, passage),
+            "DELETE" => self.delete_user(&name, passage),
+            _ => Err(Problem::MethodNotAllowed("GET, HEAD, PUT, DELETE").into()),
+        }
+    }
+
+    fn list_users(&self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let prefix = account::prefix(&self.tenant.id);
+        match passage.answers.found(&prefix) {
+            None => Err(Halt::Await(vec![Need::Documents { prefix }])),
+            Some(Found::Bytes(keys)) => {
+                let keys = String::from_utf8_lossy(keys);
+                let names: Vec<&str> = keys
+                    .lines()
+                    .filter_map(|key| key.strip_prefix(prefix.as_str()))
+                    .collect();
+                Ok(Answer::json(200, &json!({ "users": names })))
+            }
+            Some(_) => Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
+        }
+    }
+
+    /// Makes an account, or changes what is named of it.
+    fn put_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let body = inquiry::body(passage)?;
+        check(&body)?;
+        if let Some(answer) = kept(passage, 200)? {
+            return Ok(answer);
+        }
+        let before = self.account(name, passage)?;
+        let is_new = before.is_none();
+        let mut members = match before {
+            Some(account) => account.into_members(),
+            None => Map::from_iter([("user".to_owned(), json!(name.as_str()))]),
+        };
+        let password = body.get("password").and_then(Value::as_str);
+        match (password, passage.answers.found("hash")) {
+            (None, _) if is_new => {
+                let what = "A new user needs a `password`.";
+                return Err(Problem::Invalid(what.to_owned()).into());
+            }
+            (None, _) => {}
+            (Some(password), None) => {
+                return Err(Halt::Await(vec![Need::HashPassword {
+                    key: "hash".to_owned(),
+                    password: password.to_owned(),
+                }]));
+            }
+            (Some(_), Some(Found::Bytes(hash))) => {
+                let hash = String::from_utf8_lossy(hash).into_owned();
+                members.insert("password".to_owned(), json!(hash));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Problem::from(SignInProblem::AccountsUnavailable).into());
+            }
+        }
+        for member in ["email", "name", "groups", "disabled"] {
+            match body.get(member) {
+                None => {}
+                Some(Value::Null | Value::Bool(false)) => drop(members.remove(member)),
+                Some(value) => drop(members.insert(member.to_owned(), value.clone())),
+            }
+        }
+        members.insert("changed".to_owned(), json!(passage.now.seconds().0));
+        let user = members.get("user").and_then(Value::as_str);
+        let user = user.unwrap_or_default().to_owned();
+        let text = Value::Object(members).to_string();
+        // Whoever is signed in by what was before is out: by another's password, or not to be let in.
+        let is_closed = body.get("disabled") == Some(&Value::Bool(true));
+        if !is_new && (password.is_some() || is_closed) {
+            self.revoke_user(&user, passage)?;
+        }
+        self.note(Event::new(Level::Info, "audit_user_put").with("new", is_new));
+        Err(Halt::Await(vec![Need::Keep {
+            puts: vec![(name.key(&self.tenant.id), text)],
+            deletes: Vec::new(),
+        }]))
+    }
+
+    fn delete_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        if let Some(answer) = kept(passage, 204)? {
+            return Ok(answer);
+        }
+        let account = self.account(name, passage)?.ok_or(Problem::NotFound)?;
+        let members = account.into_members();
+        let user = members.get("user").and_then(Value::as_str);
+        self.revoke_user(user.unwrap_or_default(), passage)?;
+        self.note(Event::new(Level::Info, "audit_user_deleted"));
+        Err(Halt::Await(vec![Need::Keep {
+            puts: Vec::new(),
+            deletes: vec![name.key(&self.tenant.id)],
+        }]))
+    }
+
+    fn revoke_user(&mut self, user: &str, passage: &Passage<'_>) -> Result<(), Halt> {
+        let tags = self.tenant.keys.user_tags(user);
+        let subjects: Vec<Subject> = tags.map(Subject::User).collect();
+        self.revoke(&subjects, passage.answers, passage.now)
+    }
+}
+
+/// What is answered once everything is kept.
+fn kept(passage: &Passage<'_>, status: u16) -> Result<Option<Answer>, Halt> {
+    match passage.answers.written() {
+        None => Ok(None),
+        Some(true) if status == 200 => Ok(Some(Answer::json(200, &json!({ "kept": true })))),
+        Some(true) => Ok(Some(Answer::empty(status))),
+        Some(false) => Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
+    }
+}
+
+fn check(body: &Map<String, Value>) -> Result<(), Halt> {
+    let invalid = |what: String| Halt::from(Problem::Invalid(what));
+    if let Some(other) = body.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+        let all = MEMBERS.join(", ");
+        return Err(invalid(format!("`{other}` is not known; there are {all}.")));
+    }
+    let mut identity = body.clone();
+    identity.retain(|name, _| !matches!(name.as_str(), "password" | "disabled"));
+    identity.insert("user".to_owned(), json!("x"));
+    let is_flag = body.get("disabled").is_none_or(Value::is_boolean);
+    if !is_flag || Identity::parse(&Value::Object(identity).to_string()).is_err() {
+        let what =
+            "`email` and `name` are texts, `groups` a list of texts, `disabled` true or false.";
+        return Err(invalid(what.to_owned()));
+    }
+    match body.get("password") {
+        None => Ok(()),
+        Some(Value::String(text))
+            if text.chars().count() >= SHORTEST_PASSWORD && text.len() <= LONGEST_PASSWORD =>
+        {
+            Ok(())
+        }
+        Some(_) => Err(invalid(format!(
+            "`password` is a text of at least {SHORTEST_PASSWORD} characters and at most {LONGEST_PASSWORD} bytes."
+        ))),
+    }
+}
