@@ -1,4 +1,5 @@
 /** What an account may be called and hold. `docs/passwords.md` says the same to people. */
+import { foldedName } from "../src/edge/names.js";
 import { LONGEST_PASSWORD, passwordBytes } from "../src/edge/argon2id.js";
 import { Fault } from "./progress.mjs";
 
@@ -36,7 +37,7 @@ export function accountPrefix(tenant) {
  * @param {string | undefined} text
  */
 export function userName(text) {
-  const name = (text ?? "").toLowerCase().normalize("NFC");
+  const name = foldedName(text ?? "");
   const length = Buffer.byteLength(name);
   if (length === 0 || length > LONGEST_NAME || CONTROL.test(name) || name.includes(":")) {
     throw new Fault(

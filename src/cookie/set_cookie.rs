@@ -31,8 +31,14 @@ pub fn clear_sign_in(name: CookieName, full: &str) -> String {
 
 /// Removes a cookie of an origin's, by the attributes nearly all have.
 #[must_use]
-pub fn clear_foreign(name: &str) -> String {
-    format!("{name}=; Path=/; Max-Age=0")
+pub fn clear_foreign(on: CookieName, name: &str) -> String {
+    // Without it a browser does not let go of `__Host-…` and `__Secure-…`.
+    let is_prefixed = name.get(..2) == Some("__");
+    let secure = match on {
+        CookieName::Loopback if !is_prefixed => "",
+        CookieName::Host | CookieName::Loopback => "; Secure",
+    };
+    format!("{name}=; Path=/; Max-Age=0{secure}")
 }
 
 /// Removes our cookie: the same attributes it was set with, and no time to live.

@@ -120,6 +120,8 @@ object! {
         email_domains: Vec<String>,
         /// Groups, one of which is enough.
         groups: Vec<String>,
+        /// An address of which the provider does not say whether it is verified counts as if it were.
+        unverified_email: bool = false,
     }
 }
 

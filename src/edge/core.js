@@ -147,12 +147,13 @@ export function objectCommand(name, command, row) {
  * @param {string} name
  * @param {string} command
  * @param {Uint8Array} row
+ * @param {string} sent
  * @param {number} status 0 for no answer
  * @param {string} body
  */
-export function objectRefreshed(name, command, row, status, body) {
+export function objectRefreshed(name, command, row, sent, status, body) {
   return ofInstance(() => {
-    const verdict = glue.objectRefreshed(name, command, row, status, body, Date.now());
+    const verdict = glue.objectRefreshed(name, command, row, sent, status, body, Date.now());
     const { reply, row: changed, wait } = verdict;
     verdict.free();
     return { reply, row: changed, wait };

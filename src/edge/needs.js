@@ -7,6 +7,7 @@ import { bytesOf } from "./bytes.js";
 import { takeWrites } from "./core.js";
 import { document, documents, keep } from "./documents.js";
 import { report } from "./log.js";
+import { foldedName } from "./names.js";
 import { call } from "./objects.js";
 import { inquireOutside, verify } from "./outbound.js";
 import { check as checkPassword, make as makePassword } from "./passwords.js";
@@ -69,6 +70,7 @@ async function meet(need, env, request) {
   if (letter === "u") return publicKey(fields[0]);
   if (letter === "p") return checkPassword(fields[0]);
   if (letter === "h") return makePassword(fields[0]);
+  if (letter === "o") return fold(fields[0]);
   if (letter === "n") return note(fields[0]);
   if (letter === "a") return asset(env, fields[0], fields[1]);
   if (letter === "b") return body(request, Number(fields[0]));
@@ -77,6 +79,17 @@ async function meet(need, env, request) {
   }
   const [key, binding, name, deadline, command] = fields;
   return call(env, binding, name, command, key, Number(deadline));
+}
+
+/**
+ * The one form in which names are compared; `npm run users` stores them in it.
+ * @param {string} text a key and a name, as JSON
+ * @returns {Answer}
+ */
+function fold(text) {
+  const [key, name] = JSON.parse(text);
+  const folded = foldedName(name);
+  return { kind: "found", key, bytes: new TextEncoder().encode(folded), asked: Date.now() };
 }
 
 /**

@@ -10,6 +10,7 @@ use crate::ledger::command::{Command, Is, Reply, parse_object_name};
 use crate::ledger::errand::{self, Errand, Kind, Running};
 use crate::ledger::{BadRow, Ledger};
 use crate::session::id::Handle;
+use crate::store::Outbound;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant_id::TenantId;
 
@@ -75,13 +76,16 @@ pub fn refreshed(
     name: &str,
     command: &str,
     row: &[u8],
+    sent: &str,
     status: u16,
     body: &str,
     now: f64,
 ) -> Verdict {
     told(with_ledger(name, millis(now), |mut ledger| {
         let command = Command::parse(command).ok_or(BadRow)?;
-        ledger.refreshed(&command, row, status, body)
+        let sent = serde_json::from_str(sent).ok();
+        let sent = sent.as_ref().and_then(Outbound::from_json).ok_or(BadRow)?;
+        ledger.refreshed(&command, row, &sent, status, body)
     }))
 }
 

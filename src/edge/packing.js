@@ -59,7 +59,11 @@ export function unpackForward(text, received) {
  */
 export function packHeaders(headers) {
   const lines = [];
-  for (const [name, value] of headers) lines.push(name, value);
+  for (const [name, value] of headers) {
+    if (name !== "set-cookie") lines.push(name, value);
+  }
+  // Of those the order counts, and iteration does not keep it when there are many.
+  for (const line of headers.getSetCookie()) lines.push("set-cookie", line);
   return lines.join("\n");
 }
 

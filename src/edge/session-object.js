@@ -83,7 +83,8 @@ export class SessionObject extends DurableObject {
       report("provider_unreachable", error);
     }
     const row = this.#row ?? new Uint8Array();
-    return this.#settle(name, objectRefreshed(name, command, row, answer.status, answer.body));
+    const { status, body } = answer;
+    return this.#settle(name, objectRefreshed(name, command, row, fetch, status, body));
   }
 
   /**

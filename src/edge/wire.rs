@@ -138,6 +138,7 @@ pub(super) fn needs(needs: &[Need]) -> String {
             Need::HashPassword { key, password } => {
                 write!(text, "\nh\t{}", json!({ "key": key, "password": password }))
             }
+            Need::Fold { key, text: name } => write!(text, "\no\t{}", json!([key, name])),
             Need::Note { key, text: noted } => write!(text, "\nn\t{}", json!([key, noted])),
             Need::Asset { tenant, source } => write!(text, "\na\t{tenant}\t{source}"),
             Need::Body { limit } => write!(text, "\nb\t{limit}"),

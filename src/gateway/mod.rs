@@ -128,6 +128,8 @@ pub struct Gateway {
     refreshing: HashMap<Handle, UnixMillis>,
     /// Passwords tried, per account; where objects count, they do.
     guesses: RateLimit,
+    /// The same, per address.
+    guessers: RateLimit,
     /// Forged cookies, per address. Generous: after an emergency change of keys every genuine cookie
     /// of an office behind one address is forged once.
     forgeries: RateLimit,
@@ -160,6 +162,7 @@ impl Gateway {
             assertions: Assertions::default(),
             refreshing: HashMap::new(),
             guesses: RateLimit::new(10, 60_000),
+            guessers: RateLimit::new(30, 60_000),
             forgeries: RateLimit::new(300, 10_000),
             births,
             troubles: RateLimit::new(1, 60_000),

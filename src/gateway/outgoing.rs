@@ -82,7 +82,8 @@ impl Gateway {
             expires: tenant.lifetime.end(&used),
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),
-            came_by_bearer: visitor.by_bearer,
+            // Beside a cookie it is not needed, and still nobody else's.
+            came_by_bearer: self.bearer(passage).is_some(),
             vault: &tenant.vault,
             vaulted: &vaulted,
             access_token,

@@ -37,8 +37,6 @@ pub(super) struct Visitor {
     pub(super) cookie: String,
     /// The cookie must be set.
     pub(super) set_cookie: bool,
-    /// It came in the `Authorization` header instead of a cookie.
-    pub(super) by_bearer: bool,
     /// It began with this request.
     pub(super) is_new: bool,
     /// It came with the id before the last rotation.
@@ -66,7 +64,7 @@ impl Gateway {
         let header = passage.request.header("cookie").unwrap_or_default();
         let value = match jar::find(header, passage.cookie.as_str()) {
             Presented::Absent => match self.bearer(passage) {
-                Some(value) => return self.recognise_bearer(value, passage),
+                Some(value) => return self.recognise_value(value, passage),
                 None => return Ok(self.recognise_by_route(passage)),
             },
             Presented::One(value) => value,
@@ -83,25 +81,16 @@ impl Gateway {
 
     /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
     /// tokens are exchanged for sessions. What is no session of ours there is none of our business.
-    fn bearer<'p>(&self, passage: &'p Passage<'_>) -> Option<&'p str> {
+    pub(super) fn bearer<'p>(&self, passage: &'p Passage<'_>) -> Option<&'p str> {
         if self.tenant.methods.token.is_empty() {
             return None;
         }
         let header = passage.request.header("authorization")?;
         let (scheme, value) = header.split_once(' ')?;
+        let value = value.trim();
         let is_ours = scheme.eq_ignore_ascii_case("bearer")
             && Token::verify(value, &self.tenant.keys, passage.now.seconds()).is_ok();
         is_ours.then_some(value)
-    }
-
-    fn recognise_bearer(&mut self, value: &str, passage: &Passage<'_>) -> Result<Caller, Halt> {
-        Ok(match self.recognise_value(value, passage)? {
-            Caller::Visitor(visitor) => Caller::Visitor(Visitor {
-                by_bearer: true,
-                ..visitor
-            }),
-            other => other,
-        })
     }
 
     fn recognise_value(&mut self, value: &str, passage: &Passage<'_>) -> Result<Caller, Halt> {
@@ -293,7 +282,6 @@ impl Gateway {
             token,
             cookie: presented.map_or_else(|| token.mint(&self.tenant.keys), str::to_owned),
             set_cookie: presented.is_none(),
-            by_bearer: false,
             is_new: false,
             in_grace: false,
             degraded: false,

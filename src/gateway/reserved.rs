@@ -36,10 +36,10 @@ impl Gateway {
                 Err(Problem::MethodNotAllowed("GET, HEAD").into())
             }
             ("/callback", _) => Err(Problem::MethodNotAllowed("GET").into()),
-            ("/login" | "/password", _) => Err(Problem::MethodNotAllowed("GET, HEAD, POST").into()),
-            ("/logout" | "/token" | "/backchannel-logout", _) => {
-                Err(Problem::MethodNotAllowed("POST").into())
+            ("/login" | "/password" | "/logout", _) => {
+                Err(Problem::MethodNotAllowed("GET, HEAD, POST").into())
             }
+            ("/token" | "/backchannel-logout", _) => Err(Problem::MethodNotAllowed("POST").into()),
             _ => self.reserved_below(route, passage),
         };
         match outcome {

@@ -46,6 +46,11 @@ impl RateLimit {
         }
     }
 
+    /// Forgets what was counted from `address`.
+    pub fn forget(&mut self, address: &str) {
+        self.windows.remove(address);
+    }
+
     /// Counts one from `address`; those without one share a count.
     pub fn count(&mut self, address: &str, now: UnixMillis) -> Verdict {
         if self.windows.len() >= ADDRESSES && !self.windows.contains_key(address) {

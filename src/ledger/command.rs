@@ -47,6 +47,8 @@ pub enum Order {
     },
     /// Ask the identity provider for a new access token, if the one there is has run out.
     Refresh {
+        /// Which, as the tenant names it.
+        provider: String,
         /// How; the refresh token is the object's to add.
         call: Outbound,
     },
@@ -144,7 +146,9 @@ impl Command {
                 token,
                 once,
             } => json!({ "do": "lease", "seconds": seconds.0, "token": token, "once": once }),
-            Order::Refresh { call } => json!({ "do": "refresh", "call": call.to_json() }),
+            Order::Refresh { provider, call } => {
+                json!({ "do": "refresh", "provider": provider, "call": call.to_json() })
+            }
             Order::Release { token } => json!({ "do": "release", "token": token }),
         };
         json!({
@@ -212,6 +216,7 @@ fn parse_order(order: &Value) -> Option<Order> {
             once: number("once").unwrap_or_default(),
         }),
         "refresh" => Some(Order::Refresh {
+            provider: order.get("provider")?.as_str()?.to_owned(),
             call: Outbound::from_json(order.get("call")?)?,
         }),
         "release" => Some(Order::Release {

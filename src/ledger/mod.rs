@@ -87,8 +87,8 @@ impl<R: Rng> Ledger<'_, R> {
                 token,
                 once,
             } => self.lease(row.as_mut(), *seconds, *token, *once),
-            Order::Refresh { call } => {
-                fetch = self.refresh(call, row.as_ref());
+            Order::Refresh { provider, call } => {
+                fetch = self.refresh(provider, call, row.as_ref());
                 (self.tell(row.as_ref(), &[]), false)
             }
             Order::Release { token } => self.release(row.as_mut(), *token),

@@ -2,7 +2,7 @@
 
 use rand_chacha::rand_core::Rng;
 
-use super::command::{Changing, Command};
+use super::command::{Changing, Command, Order};
 use super::row::Row;
 use super::{BadRow, Ledger, Verdict};
 use crate::session::change::{Change, Circumstances};
@@ -16,9 +16,18 @@ const REST_MS: u64 = 5_000;
 
 impl<R: Rng> Ledger<'_, R> {
     /// What the provider has to be asked, if it has to be.
-    pub(super) fn refresh(&self, call: &Outbound, row: Option<&Row>) -> Option<Outbound> {
+    pub(super) fn refresh(
+        &self,
+        provider: &str,
+        call: &Outbound,
+        row: Option<&Row>,
+    ) -> Option<Outbound> {
         let row = row.filter(|row| self.now.0 >= row.refresh_after)?;
-        let grant = self.live(row)?.grant?;
+        // Who asks may know an older sign-in; a token is for its own provider only.
+        let grant = self
+            .live(row)?
+            .grant
+            .filter(|grant| grant.provider == provider)?;
         let now = self.now.seconds();
         // Somebody else may have just done so.
         let margin = grant.margin();
@@ -29,7 +38,8 @@ impl<R: Rng> Ledger<'_, R> {
         Some(authorization::with_refresh_token(call, &token))
     }
 
-    /// Takes what the provider answered; a status of 0 stands for no answer.
+    /// Takes what the provider answered to what was `sent`; a status of 0 stands for no answer. What was
+    /// asked with another refresh token than the session's has nothing to do with it any more.
     ///
     /// # Errors
     /// [`BadRow`] if the row is not one; nothing is changed then.
@@ -37,14 +47,23 @@ impl<R: Rng> Ledger<'_, R> {
         &mut self,
         command: &Command,
         row: &[u8],
+        sent: &Outbound,
         status: u16,
         body: &str,
     ) -> Result<Verdict, BadRow> {
         let mut row = Row::decode(row)?;
         let asked = self.live(&row);
+        let Order::Refresh { call, .. } = &command.order else {
+            return Err(BadRow);
+        };
+        let is_asked_for = |grant: &&Grant| {
+            let token = grant.refresh_token.as_deref().unwrap_or_default();
+            authorization::with_refresh_token(call, token) == *sent
+        };
         let outcome = asked
             .as_ref()
             .and_then(|record| record.grant.as_ref())
+            .filter(is_asked_for)
             .map(|grant: &Grant| Refreshed::read(grant, status, body, self.now.seconds()));
         let change = match outcome {
             Some(Refreshed::Granted(grant)) => Change {

@@ -253,8 +253,9 @@ impl Change {
                 Err(_) => refused.push(Refused("identify")),
             }
         }
-        if let Some(grant) = &self.grant {
-            next.grant = Some(grant.clone());
+        // What was given with an earlier proof goes with it.
+        if self.proved || self.grant.is_some() {
+            next.grant.clone_from(&self.grant);
         }
         for cookie in &self.keep {
             if next.vault.set(cookie.clone(), *now).is_err() {

@@ -166,9 +166,9 @@ impl Refreshed {
                     ..renewed
                 })
             }
-            // Of the errors of RFC 6749 section 5.2 only these are about the sign-in; the others are
-            // about us, and may be mended.
-            (400..=499, _, Some("invalid_grant" | "unauthorized_client")) => Self::Over,
+            // Of the errors of RFC 6749 section 5.2 only this is about the sign-in; the others are about
+            // us, and may be mended.
+            (400..=499, _, Some("invalid_grant")) => Self::Over,
             _ => Self::Later,
         }
     }

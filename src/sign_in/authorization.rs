@@ -37,12 +37,10 @@ pub fn sign_out_url(
     provider: &Provider,
     id_token: Option<&str>,
     return_to: &str,
-    state: &str,
 ) -> String {
     let mut parameters = vec![
         ("client_id", provider.client_id.as_str()),
         ("post_logout_redirect_uri", return_to),
-        ("state", state),
     ];
     if let Some(id_token) = id_token {
         parameters.push(("id_token_hint", id_token));

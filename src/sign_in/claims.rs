@@ -100,7 +100,9 @@ pub fn check_id_token(
     let authenticated = time(claims, "auth_time")?;
     match (max_age, authenticated) {
         (Some(_), None) => Err(BadToken("no auth_time")),
-        (Some(most), Some(at)) if expected.now.since(at) > Seconds(most.0 + SKEW.0) => {
+        (Some(most), Some(at))
+            if expected.now.since(at) > Seconds(most.0.saturating_add(SKEW.0)) =>
+        {
             Err(BadToken("signed in too long ago"))
         }
         _ => Ok(()),
@@ -185,31 +187,34 @@ pub enum NotAdmitted {
 /// # Errors
 /// [`NotAdmitted`].
 pub fn identity(claims: &Claims, names: &ClaimNames, allow: &Allow) -> Result<Value, NotAdmitted> {
-    // Some providers say it as a text; one that says nothing vouches for all its addresses.
+    // Some providers say it as a text.
     let is_verified = match claims.get("email_verified") {
-        None | Some(Value::Bool(true)) => true,
-        Some(Value::String(said)) => said == "true",
-        Some(_) => false,
+        Some(Value::Bool(said)) => Some(*said),
+        Some(Value::String(said)) => Some(said == "true"),
+        Some(_) => Some(false),
+        None => None,
     };
     let email = find(claims, &names.email).and_then(Value::as_str);
+    let email = email.filter(|text| is_verified != Some(false) && is_address(text));
     // Whoever has not shown that an address is theirs may have written anybody's.
-    let email = email
-        .filter(|_| is_verified)
-        .filter(|text| is_address(text));
+    let is_theirs = is_verified.unwrap_or(allow.unverified_email);
+    let proved = email.filter(|_| is_theirs);
     let user = match find(claims, &names.user) {
-        Some(Value::String(_)) if names.user == names.email => email.map(str::to_owned),
+        Some(Value::String(_)) if names.user == names.email => proved.map(str::to_owned),
         Some(Value::String(text)) => Some(text.clone()),
         Some(Value::Number(number)) => Some(number.to_string()),
         _ => None,
     };
     let user = user.filter(|user| {
-        !user.trim().is_empty()
+        !user.is_empty()
+            // A header would lose blanks, and the user become another.
+            && user.trim() == user
             && user.len() <= LONGEST_FIELD
             && !user.chars().any(char::is_control)
     });
     let user = user.ok_or(NotAdmitted::Nameless)?;
     let groups = groups(find(claims, &names.groups));
-    if !admits(allow, email, &groups) {
+    if !admits(allow, proved, &groups) {
         return Err(NotAdmitted::NotAllowed);
     }
     let name = find(claims, &names.name)
@@ -230,17 +235,21 @@ fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
 
 fn groups(claim: Option<&Value>) -> Vec<String> {
     let all: Vec<&str> = match claim {
-        Some(Value::String(one)) => one.split([',', ' ']).collect(),
+        Some(Value::String(one)) => one.split(',').collect(),
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
     let fits = |group: &&str| {
-        !group.trim().is_empty()
+        !group.is_empty()
             && group.len() <= LONGEST_FIELD
             && !group.contains(',')
             && !group.chars().any(char::is_control)
     };
-    let fitting = all.into_iter().filter(fits).take(MOST_GROUPS);
+    let fitting = all
+        .into_iter()
+        .map(str::trim)
+        .filter(fits)
+        .take(MOST_GROUPS);
     fitting.map(str::to_owned).collect()
 }
 

@@ -91,6 +91,8 @@ pub struct Allow {
     pub email_domains: Vec<String>,
     /// Groups, one of which is enough.
     pub groups: Vec<String>,
+    /// An address of which nobody says whether it is verified counts as if it were.
+    pub unverified_email: bool,
 }
 
 /// Somebody whose tokens are exchanged for sessions.

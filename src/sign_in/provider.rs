@@ -40,8 +40,8 @@ pub fn discovery_url(issuer: &str) -> String {
 pub fn is_confidential(url: &str) -> bool {
     let with_path = format!("{url}/");
     let location = Location::parse(&with_path);
-    !url.contains(['\n', '\t', ' ', '\\'])
-        && !url.contains('@')
+    url.bytes().all(|b| b.is_ascii_graphic())
+        && !url.contains(['\\', '@', '#'])
         && location
             .is_some_and(|location| location.scheme == "https" || location.is_plain_loopback())
 }

@@ -119,7 +119,7 @@ impl Outside {
             | Need::PublicKey { key, .. }
             | Need::CheckPassword { key, .. }
             | Need::HashPassword { key, .. } => answers.add(key, Found::Unavailable, now),
-            Need::Note { key, text } => {
+            Need::Note { key, text } | Need::Fold { key, text } => {
                 answers.add(key, Found::Bytes(text.clone().into_bytes()), now);
             }
             Need::Limit { key } => {

@@ -124,6 +124,14 @@ pub enum Need {
         /// The password.
         password: String,
     },
+    /// Put a name into the one form in which names are compared: without blanks around it, in lower case, in
+    /// Unicode's form NFC. The tables for that are the runtime's.
+    Fold {
+        /// The key.
+        key: String,
+        /// The name.
+        text: String,
+    },
     /// Hand this back under the key when the step is asked again: what was drawn at random must not be
     /// drawn twice.
     Note {

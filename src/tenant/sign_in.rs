@@ -98,5 +98,6 @@ fn allow(allowed: &AllowedUsers) -> Allow {
     Allow {
         email_domains: allowed.email_domains.clone(),
         groups: allowed.groups.clone(),
+        unverified_email: allowed.unverified_email,
     }
 }

@@ -13,6 +13,8 @@ pub struct LoginPage<'a> {
     pub prefix: &'a str,
     /// Where the visitor wants to go: a path of this site.
     pub return_to: &'a str,
+    /// How many seconds old a proof may be, if that was asked for.
+    pub max_age: Option<u64>,
     /// Whether there is a password form.
     pub has_password: bool,
     /// Who else signs people in: name and title.
@@ -30,8 +32,6 @@ pub enum LoginFault {
     Wrong,
     /// Too many attempts; seconds to wait.
     Locked(u64),
-    /// Something else.
-    Failed,
 }
 
 /// The sign-in page.
@@ -41,9 +41,6 @@ pub fn login(look: &Look<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
         None => String::new(),
         Some(LoginFault::Wrong) => look
             .say("The username or the password is wrong.")
-            .to_owned(),
-        Some(LoginFault::Failed) => look
-            .say("Signing in did not work. Please try again.")
             .to_owned(),
         Some(LoginFault::Locked(0..=60)) => look
             .say("Too many attempts. Try again in a minute.")
@@ -90,6 +87,10 @@ fn provider(look: &Look<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> S
     push_percent_encoded(&mut url, name);
     url.push_str("&return_to=");
     push_percent_encoded(&mut url, page.return_to);
+    if let Some(seconds) = page.max_age {
+        url.push_str("&max_age=");
+        url.push_str(&seconds.to_string());
+    }
     let text = look.say_of("Continue with %", title);
     let fillings = [("url", Text(&url)), ("text", Text(&text))];
     look.fill(

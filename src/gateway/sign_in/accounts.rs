@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::inquiry;
 use super::super::{Gateway, Halt, Passage};
+use super::password::account_name;
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
@@ -33,7 +34,7 @@ impl Gateway {
         let name = route
             .strip_prefix('/')
             .and_then(crate::inbound::query::decode);
-        let name = name.as_deref().and_then(AccountName::parse);
+        let name = account_name(&name.ok_or(Problem::NotFound)?, passage)?;
         let name = name.ok_or(Problem::NotFound)?;
         match method {
             "GET" | "HEAD" => {

@@ -61,14 +61,12 @@ impl Gateway {
             Ok(told) => told,
             Err(bad) => return Ok(Err(bad)),
         };
-        // With KV alone nobody counts; ending what is over is harmless.
-        let counts = self.tenant.consistency == Consistency::Strong;
-        let what = ["logout", &provider.issuer, told.id];
-        if counts && !self.is_first_time(&what, &token, passage)? {
-            return Ok(Err(BadToken("used before")));
-        }
         match passage.answers.written() {
-            Some(true) => return Ok(Ok(())),
+            Some(true) => {
+                let event = Event::new(Level::Info, "signed_out_at_provider");
+                self.note(event.with("provider", provider.name));
+                return Ok(Ok(()));
+            }
             Some(false) => return Err(Problem::StoreUnavailable.into()),
             None => {}
         }
@@ -83,6 +81,13 @@ impl Gateway {
         self.revoke(&subjects, passage.answers, passage.now)?;
         if self.has_writes() {
             return Err(Halt::Await(vec![Need::Store]));
+        }
+        // Only now: a word that could not be heeded must be heard when it is said again. With KV alone
+        // nobody counts; ending what is over is harmless.
+        let counts = self.tenant.consistency == Consistency::Strong;
+        let what = ["logout", issuer, told.id];
+        if counts && !self.is_first_time(&what, &token, passage)? {
+            return Ok(Err(BadToken("used before")));
         }
         self.note(
             Event::new(Level::Info, "signed_out_at_provider").with("provider", provider.name),

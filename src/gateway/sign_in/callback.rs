@@ -12,6 +12,7 @@ use super::providers::{Heard, ask};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::clock::UnixSeconds;
 use crate::cookie::jar::{self, Presented};
 use crate::cookie::set_cookie;
 use crate::inbound::query::Query;
@@ -25,7 +26,7 @@ use crate::sign_in::transaction::Transaction;
 use crate::store::Reply;
 
 /// What a provider may say in the address.
-const PARAMETERS: [&str; 4] = ["state", "code", "iss", "error"];
+const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];
 
 /// The longest code that is passed on.
 const LONGEST_CODE: usize = 4_096;
@@ -50,7 +51,9 @@ impl Gateway {
             .split_once('?')
             .unwrap_or_default();
         let said = Query::parse_foreign(query, &PARAMETERS);
-        let state = said.as_ref().ok().and_then(|said| said.get("state"));
+        // Whatever else is wrong, the sign-in it belongs to is over.
+        let named = Query::parse_foreign(query, &["state"]);
+        let state = named.as_ref().ok().and_then(|named| named.get("state"));
         let cookie = state
             .and_then(Transaction::cookie_suffix)
             .map(|suffix| passage.cookie.of_sign_in(suffix));
@@ -63,7 +66,13 @@ impl Gateway {
         };
         let answer = match outcome {
             Ok(answer) => answer,
-            Err(Halt::Refuse { problem, .. }) => self.refusal(&problem, passage),
+            Err(Halt::Refuse {
+                problem,
+                clear_cookie,
+            }) => {
+                let line = clear_cookie.then(|| set_cookie::clear(passage.cookie));
+                self.refusal(&problem, passage).with_cookie(line)
+            }
             Err(halt) => return Err(halt),
         };
         let answer = answer.with("referrer-policy", "no-referrer");
@@ -89,7 +98,8 @@ impl Gateway {
             Some(issuer) => issuer == provider.issuer,
             None => !metadata.names_itself,
         };
-        if !is_right {
+        let has_own = said.get("idp") == Some(provider.name.as_str());
+        if !is_right || has_own != self.has_own_callback(&metadata) {
             self.note_provider("idp_mixup", &provider.issuer, "another iss");
             return Err(Problem::from(SignInProblem::Mixup).into());
         }
@@ -124,7 +134,8 @@ impl Gateway {
         if let Err(bad) = checked {
             return Err(self.bad_token(&provider, bad));
         }
-        let proof = self.proof(&provider, &metadata, &id_token.claims, &tokens, passage)?;
+        let mut proof = self.proof(&provider, &metadata, &id_token.claims, &tokens, passage)?;
+        proof.authenticated = Some(proved_at(&id_token.claims, &begun));
         let signed_in = self.sign_in(&proof, passage)?;
         let answer = Answer::empty(303)
             .with("location", begun.return_to)
@@ -156,7 +167,7 @@ impl Gateway {
         begun: &Transaction,
         passage: &Passage<'_>,
     ) -> Result<Tokens, Halt> {
-        let redirect_uri = self.callback_url(passage);
+        let redirect_uri = self.callback_url(provider, metadata, passage);
         let endpoint = &metadata.token_endpoint;
         let heard = ask("tokens", passage.answers, || {
             authorization::exchange(endpoint, provider, code, &redirect_uri, begun)
@@ -230,7 +241,7 @@ impl Gateway {
         Ok(Proof {
             method: "oidc",
             identity,
-            authenticated: claims::time(said, "auth_time").ok().flatten(),
+            authenticated: None,
             grant: Some(grant),
         })
     }
@@ -239,6 +250,17 @@ impl Gateway {
     fn bad_token(&mut self, provider: &Provider, bad: BadToken) -> Halt {
         self.note_provider("idp_token_invalid", &provider.issuer, bad.0);
         Problem::from(SignInProblem::ProviderToken).into()
+    }
+}
+
+/// When somebody proved who they are: when the provider says so; just now, if that was asked for; else
+/// nobody knows when, which is too long ago for whatever asks.
+fn proved_at(said: &Claims, begun: &Transaction) -> UnixSeconds {
+    let told = claims::time(said, "auth_time").ok().flatten();
+    let told = told.unwrap_or_default();
+    match begun.max_age {
+        Some(_) => told.max(begun.began),
+        None => told,
     }
 }
 

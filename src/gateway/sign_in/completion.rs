@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::super::alteration::{Alteration, Altered};
+use super::super::alteration::{Alteration, Altered, Hindrance};
 use super::super::client::Client;
 use super::super::recognition::Caller;
 use super::super::{Gateway, Halt, Passage};
@@ -28,6 +28,9 @@ use crate::tenant::Consistency;
 
 /// What the choice of the session is noted under.
 const CHOSEN: &str = "signs in";
+
+/// What the choice of another one is noted under, if the first turned out to be over.
+const ANEW: &str = "signs in anew";
 
 /// Somebody who has proved who they are.
 pub(super) struct Proof {
@@ -64,7 +67,11 @@ impl Gateway {
             let key = CHOSEN.to_owned();
             return Err(Halt::Await(vec![Need::Note { key, text }]));
         };
-        let chosen = core::str::from_utf8(chosen).unwrap_or_default();
+        let anew = match answers.found(ANEW) {
+            Some(Found::Bytes(anew)) => Some(anew),
+            _ => None,
+        };
+        let chosen = core::str::from_utf8(anew.unwrap_or(chosen)).unwrap_or_default();
         let (token, other) = chosen.split_once('\t').unwrap_or((chosen, ""));
         let token = Token::opened(token, &self.tenant.keys).ok_or(Problem::Internal)?;
         match answers.written() {
@@ -84,8 +91,16 @@ impl Gateway {
                 end: true,
                 ..Change::default()
             };
-            self.alter(&Alteration::of(other, end), answers, now)
+            let ended = self
+                .alter(&Alteration::of(other, end), answers, now)
                 .map_err(Halt::Await)?;
+            // Whose it was must not stay signed in beside the next.
+            if !matches!(
+                ended,
+                Altered::Ended | Altered::Not(Hindrance::Absent | Hindrance::Outdated)
+            ) {
+                return Err(Problem::StoreUnavailable.into());
+            }
         }
         let change = Change {
             identify: Some(proof.identity.to_string()),
@@ -101,6 +116,13 @@ impl Gateway {
         match self.alter(&alteration, answers, now).map_err(Halt::Await)? {
             Altered::Live { .. } if self.has_writes() => Err(Halt::Await(vec![Need::Store])),
             Altered::Live { session, .. } => Ok(self.signed_in(session, token, proof, passage)),
+            // Its id is worth nothing any more: another session it is.
+            Altered::Ended | Altered::Not(Hindrance::Outdated) if answers.found(ANEW).is_none() => {
+                let token = self.new_token(passage)?;
+                let text = token.mint(&self.tenant.keys);
+                let key = ANEW.to_owned();
+                Err(Halt::Await(vec![Need::Note { key, text }]))
+            }
             Altered::Ended | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
         }
     }
@@ -178,8 +200,12 @@ impl Gateway {
         ]
         .concat();
         let header = passage.request.header("cookie").unwrap_or_default();
-        let meant = |name: &&str| patterns.iter().any(|pattern| pattern.matches(name));
+        let meant = |name: &&str| {
+            !passage.cookie.is_ours(name) && patterns.iter().any(|pattern| pattern.matches(name))
+        };
         let names = jar::names(header).filter(meant);
-        names.map(set_cookie::clear_foreign).collect()
+        names
+            .map(|name| set_cookie::clear_foreign(passage.cookie, name))
+            .collect()
     }
 }

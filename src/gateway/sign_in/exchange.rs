@@ -11,8 +11,9 @@ use super::password::attempt_need;
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::clock::UnixSeconds;
 use crate::sign_in::attempts::{Command, Verdict};
-use crate::sign_in::claims::{self, Expected};
+use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::methods::Issuer;
 use crate::store::Found;
@@ -69,7 +70,7 @@ impl Gateway {
             method: "token",
             identity,
             grant: None,
-            authenticated: claims::time(&token.claims, "auth_time").ok().flatten(),
+            authenticated: proved_at(&token.claims),
         };
         let signed_in = self.sign_in(&proof, passage)?;
         let record = &signed_in.session.record;
@@ -97,6 +98,10 @@ impl Gateway {
             return Err(BadToken("another kind of token"));
         }
         let said = &token.claims;
+        // A provider's word of a sign-out is no proof of anything else.
+        if said.contains_key("events") {
+            return Err(BadToken("another kind of token"));
+        }
         let expected = Expected {
             issuer: &issuer.issuer,
             audience: &issuer.audience,
@@ -165,6 +170,12 @@ impl Gateway {
             Some(_) => Err(Problem::StoreUnavailable.into()),
         }
     }
+}
+
+/// When its bearer proved who they are, or at least when it was made.
+fn proved_at(said: &Claims) -> Option<UnixSeconds> {
+    let time = |name: &str| claims::time(said, name).ok().flatten();
+    time("auth_time").or_else(|| time("iat"))
 }
 
 /// The token: in `Authorization`, or as `token` in the body.

@@ -12,6 +12,7 @@ use crate::cookie::set_cookie;
 use crate::inbound::query::Query;
 use crate::sign_in::authorization;
 use crate::sign_in::methods::Provider;
+use crate::sign_in::provider::Metadata;
 use crate::sign_in::return_address;
 use crate::sign_in::transaction::{self, Transaction};
 
@@ -21,6 +22,19 @@ const MOST_UNDER_WAY: usize = 5;
 
 /// What the page's address may say.
 const PARAMETERS: [&str; 3] = ["return_to", "provider", "max_age"];
+
+/// What the page is shown with.
+#[derive(Default)]
+pub(super) struct Shown<'a> {
+    /// Where the visitor wants to go.
+    pub(super) return_to: &'a str,
+    /// How old the proof may be, if that was asked for.
+    pub(super) max_age: Option<Seconds>,
+    /// What was entered before.
+    pub(super) username: &'a str,
+    /// What went wrong with it.
+    pub(super) fault: Option<LoginFault>,
+}
 
 impl Gateway {
     /// `GET /login`.
@@ -48,7 +62,14 @@ impl Gateway {
                 let provider = only.clone();
                 self.begin(&provider, &return_to, max_age, passage)
             }
-            _ => Ok(self.login_page(200, &return_to, "", None, passage)),
+            _ => {
+                let page = Shown {
+                    return_to: &return_to,
+                    max_age,
+                    ..Shown::default()
+                };
+                Ok(self.login_page(200, &page, passage))
+            }
         }
     }
 
@@ -56,9 +77,7 @@ impl Gateway {
     pub(super) fn login_page(
         &self,
         status: u16,
-        return_to: &str,
-        username: &str,
-        fault: Option<LoginFault>,
+        shown: &Shown<'_>,
         passage: &Passage<'_>,
     ) -> Answer {
         let methods = &self.tenant.methods;
@@ -69,11 +88,12 @@ impl Gateway {
             .collect();
         let page = LoginPage {
             prefix: &self.prefix,
-            return_to,
+            return_to: shown.return_to,
+            max_age: shown.max_age.map(|age| age.0),
             has_password: methods.password,
             providers: &providers,
-            username,
-            fault,
+            username: shown.username,
+            fault: shown.fault,
         };
         page::login(&self.look(passage.request), status, &page)
     }
@@ -105,7 +125,7 @@ impl Gateway {
         let value = sealed.ok_or(Problem::Internal)?;
         let suffix = Transaction::cookie_suffix(&begun.state).ok_or(Problem::Internal)?;
         let cookie = passage.cookie.of_sign_in(suffix);
-        let redirect_uri = self.callback_url(passage);
+        let redirect_uri = self.callback_url(provider, &metadata, passage);
         let endpoint = &metadata.authorization_endpoint;
         let location = authorization::url(endpoint, provider, &redirect_uri, &begun);
         let line = set_cookie::set_sign_in(passage.cookie, &cookie, &value, transaction::LONGEST);
@@ -118,11 +138,27 @@ impl Gateway {
             .fold(answer, |answer, line| answer.with("set-cookie", line)))
     }
 
-    /// Where providers send browsers back to.
-    pub(super) fn callback_url(&self, passage: &Passage<'_>) -> String {
+    /// Where a provider sends browsers back to. One of several that does not say with its answer who it is
+    /// gets an address of its own (RFC 9700 section 4.4.2), or a code could be taken to another.
+    pub(super) fn callback_url(
+        &self,
+        provider: &Provider,
+        metadata: &Metadata,
+        passage: &Passage<'_>,
+    ) -> String {
         let location = &passage.request.location;
         let (scheme, authority) = (location.scheme, location.authority);
-        format!("{scheme}://{authority}{}/callback", self.prefix)
+        let url = format!("{scheme}://{authority}{}/callback", self.prefix);
+        if self.has_own_callback(metadata) {
+            format!("{url}?idp={}", provider.name)
+        } else {
+            url
+        }
+    }
+
+    /// Whether a provider's answers are told from others' by where they come.
+    pub(super) fn has_own_callback(&self, metadata: &Metadata) -> bool {
+        self.tenant.methods.oidc.len() > 1 && !metadata.names_itself
     }
 }
 

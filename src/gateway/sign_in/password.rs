@@ -7,6 +7,7 @@ use super::super::recognition::Caller;
 use super::super::{Gateway, Halt, Passage};
 use super::completion::Proof;
 use super::form;
+use super::login::Shown;
 use crate::answer::Answer;
 use crate::answer::page::{self, LoginFault, PasswordState};
 use crate::answer::problem::Problem;
@@ -96,8 +97,16 @@ impl Gateway {
             NotProved::Locked(seconds) => LoginFault::Locked(*seconds),
         };
         let status = problem.kind().0;
-        let page = self.login_page(status, return_to, username, Some(fault), passage);
+        let shown = Shown {
+            return_to,
+            username,
+            fault: Some(fault),
+            ..Shown::default()
+        };
+        let page = self.login_page(status, &shown, passage);
+        // The page says itself how long to wait.
         let hints = problem.hints().into_iter();
+        let hints = hints.filter(|(name, _)| *name != "retry-after");
         Ok(hints.fold(page, |page, (name, value)| page.with(name, value)))
     }
 
@@ -112,9 +121,12 @@ impl Gateway {
         if password.len() > LONGEST_PASSWORD {
             return Err(Problem::BodyTooLarge.into());
         }
-        let Some(name) = AccountName::parse(username) else {
+        let Some(name) = account_name(username, passage)? else {
             return Ok(Err(NotProved::Wrong));
         };
+        if let Some(seconds) = self.is_flooding(&name, passage) {
+            return Ok(Err(NotProved::Locked(seconds)));
+        }
         let by = self.random.next_u64();
         if let Verdict::Wait(seconds) = self.attempt(&name, &Command::Try { by }, passage)? {
             return Ok(Err(NotProved::Locked(seconds)));
@@ -164,8 +176,7 @@ impl Gateway {
     }
 
     /// Counts an attempt at an account, where all isolates count together; with KV alone each counts
-    /// for itself. Who cannot be asked has refused nobody: an outage must not keep everybody out, and
-    /// each guess still costs what a hash costs.
+    /// for itself, and so where the one who counts does not answer.
     fn attempt(
         &mut self,
         name: &AccountName,
@@ -186,12 +197,31 @@ impl Gateway {
                 command,
                 key.to_owned(),
             )])),
-            Some(Found::Bytes(verdict)) => Ok(Verdict::parse(verdict).unwrap_or(Verdict::Allowed)),
+            Some(Found::Bytes(verdict)) => Ok(Verdict::parse(verdict).unwrap_or(Verdict::Wait(1))),
+            // Whoever floods the one who counts must not be let in by that.
             Some(_) => {
                 self.note(Event::new(Level::Error, "attempts_uncounted"));
-                Ok(Verdict::Allowed)
+                Ok(self.attempt_here(name, command, passage))
             }
         }
+    }
+
+    /// Whether an address tries too many names: each costs a computation, right or wrong.
+    fn is_flooding(&mut self, name: &AccountName, passage: &Passage<'_>) -> Option<u64> {
+        let address = passage.request.client_address()?;
+        if !self.is_first_ask(name, passage) {
+            return None;
+        }
+        match self.guessers.count(address, passage.now) {
+            Rate::First | Rate::Counted => None,
+            Rate::Passed(seconds) | Rate::Over(seconds) => Some(seconds),
+        }
+    }
+
+    /// A step that is asked again is the same attempt.
+    fn is_first_ask(&self, name: &AccountName, passage: &Passage<'_>) -> bool {
+        let answers = passage.answers;
+        answers.found("attempt").is_none() && answers.found(&name.key(&self.tenant.id)).is_none()
     }
 
     fn attempt_here(
@@ -200,8 +230,10 @@ impl Gateway {
         command: &Command,
         passage: &Passage<'_>,
     ) -> Verdict {
-        // A step that is asked again is the same attempt.
         let is_first_ask = passage.answers.found(&name.key(&self.tenant.id)).is_none();
+        if *command == Command::Succeeded {
+            self.guesses.forget(name.as_str());
+        }
         if *command == Command::Succeeded || !is_first_ask {
             return Verdict::Allowed;
         }
@@ -220,10 +252,10 @@ impl Gateway {
         if is_change && !is_same_site(passage.request) {
             return Err(Problem::CrossSite.into());
         }
-        // Once it is kept the change is seen through: by then the session is over.
+        // Once it is kept the change is seen through: by then the session may be over.
         if let Some(kept) = passage.answers.written() {
             return if kept {
-                Ok(self.password_page(200, PasswordState::Done, passage))
+                self.password_changed(passage)
             } else {
                 Err(Problem::from(SignInProblem::AccountsUnavailable).into())
             };
@@ -261,12 +293,8 @@ impl Gateway {
             Some(Found::Bytes(hash)) => String::from_utf8_lossy(hash).into_owned(),
             Some(_) => return Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
         };
-        // Whoever has used the old password is out, this session included.
-        let tags = visitor.session.tags.iter();
-        let subjects: Vec<Subject> = tags.map(|tag| Subject::User(*tag)).collect();
-        self.revoke(&subjects, passage.answers, passage.now)?;
         self.note(Event::new(Level::Info, "password_changed").about(visitor.token.handle));
-        let name = AccountName::parse(&user).ok_or(Problem::Internal)?;
+        let name = account_name(&user, passage)?.ok_or(Problem::Internal)?;
         Err(Halt::Await(vec![Need::Keep {
             puts: vec![(
                 name.key(&self.tenant.id),
@@ -276,8 +304,49 @@ impl Gateway {
         }]))
     }
 
+    /// Whoever has used the old password is out, this session included.
+    fn password_changed(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        if let Caller::Visitor(visitor) = self.recognise(passage)? {
+            let tags = visitor.session.tags.iter();
+            let subjects: Vec<Subject> = tags.map(|tag| Subject::User(*tag)).collect();
+            self.revoke(&subjects, passage.answers, passage.now)?;
+        }
+        Ok(self.password_page(200, PasswordState::Done, passage))
+    }
+
     fn password_page(&self, status: u16, state: PasswordState, passage: &Passage<'_>) -> Answer {
-        page::change_password(&self.look(passage.request), &self.prefix, status, state)
+        if passage.request.is_navigation() {
+            let look = self.look(passage.request);
+            return page::change_password(&look, &self.prefix, status, state);
+        }
+        match state {
+            PasswordState::Wrong => self.refusal(&SignInProblem::Wrong.into(), passage),
+            PasswordState::TooShort => {
+                let what = format!(
+                    "`new` needs {SHORTEST_PASSWORD} characters and takes {LONGEST_PASSWORD} bytes."
+                );
+                self.refusal(&Problem::Invalid(what), passage)
+            }
+            PasswordState::Ask | PasswordState::Done => Answer::empty(204),
+        }
+    }
+}
+
+/// The account a name means, however it was typed.
+pub(super) fn account_name(
+    typed: &str,
+    passage: &Passage<'_>,
+) -> Result<Option<AccountName>, Halt> {
+    match passage.answers.found("name") {
+        None => Err(Halt::Await(vec![Need::Fold {
+            key: "name".to_owned(),
+            text: typed.to_owned(),
+        }])),
+        Some(Found::Bytes(folded)) => {
+            let folded = core::str::from_utf8(folded).unwrap_or_default();
+            Ok(AccountName::parse(folded))
+        }
+        Some(_) => Ok(None),
     }
 }
 

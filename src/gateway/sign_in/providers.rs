@@ -22,6 +22,9 @@ const FRESH_MS: u64 = 3_600_000;
 /// How long it is used while it cannot be had anew.
 const USABLE_MS: u64 = 24 * 3_600_000;
 
+/// How long one that did not answer is left alone.
+const REST_MS: u64 = 10_000;
+
 /// How long nobody asks again for a key that was not there.
 const NOT_AGAIN_MS: u64 = 60_000;
 
@@ -30,6 +33,8 @@ const NOT_AGAIN_MS: u64 = 60_000;
 pub(in super::super) struct Providers {
     metadata: HashMap<String, (Metadata, UnixMillis)>,
     keys: HashMap<String, Keys>,
+    /// When one did not answer, by what it was asked for.
+    failed: HashMap<String, UnixMillis>,
 }
 
 /// An issuer's keys, as they were read.
@@ -96,6 +101,11 @@ impl Gateway {
             return Ok(metadata.clone());
         }
         let key = format!("discovery {issuer}");
+        if answers.found(&key).is_none() && self.rests(&key, now) {
+            let known = self.known_metadata(issuer, now);
+            let unavailable = || Problem::from(SignInProblem::ProviderUnavailable);
+            return known.ok_or_else(|| unavailable().into());
+        }
         let heard = ask(&key, answers, || {
             get(&provider::discovery_url(issuer), provider::LARGEST)
         })?;
@@ -119,13 +129,24 @@ impl Gateway {
             }
             Heard::Reply(..) | Heard::Nothing => {
                 self.note_provider("idp_unavailable", issuer, "discovery");
+                self.providers.failed.insert(key, now);
                 SignInProblem::ProviderUnavailable
             }
         };
-        match self.providers.metadata.get(issuer) {
-            Some((metadata, read)) if age(read) < USABLE_MS => Ok(metadata.clone()),
-            _ => Err(Problem::from(problem).into()),
-        }
+        let known = self.known_metadata(issuer, now);
+        known.ok_or_else(|| Problem::from(problem).into())
+    }
+
+    /// What is known of a provider, if that may still be used.
+    pub(super) fn known_metadata(&self, issuer: &str, now: UnixMillis) -> Option<Metadata> {
+        let (metadata, read) = self.providers.metadata.get(issuer)?;
+        (now.millis_since(*read) < USABLE_MS).then(|| metadata.clone())
+    }
+
+    /// Whether somebody who did not answer is left alone.
+    fn rests(&self, key: &str, now: UnixMillis) -> bool {
+        let failed = self.providers.failed.get(key);
+        failed.is_some_and(|at| now.millis_since(*at) < REST_MS)
     }
 
     /// Where the provider signs people out, as far as that is known without asking.
@@ -190,6 +211,11 @@ impl Gateway {
         }
         let is_missed = known.is_some();
         let key = format!("keys {jwks_uri}");
+        let unavailable = || Problem::from(SignInProblem::ProviderUnavailable);
+        if answers.found(&key).is_none() && self.rests(&key, now) {
+            let known = self.known_keys(jwks_uri, now);
+            return known.map(fitting).ok_or_else(|| unavailable().into());
+        }
         let heard = ask(&key, answers, || get(jwks_uri, jwks::LARGEST))?;
         if let Heard::Reply(Reply { status: 200, body }, asked) = heard
             && let Some(keys) = KeySet::parse(body)
@@ -204,10 +230,14 @@ impl Gateway {
             return Ok(found);
         }
         self.note_provider("idp_unavailable", jwks_uri, "keys");
-        match self.providers.keys.get(jwks_uri) {
-            Some(keys) if now.millis_since(keys.read) < USABLE_MS => Ok(fitting(&keys.set)),
-            _ => Err(Problem::from(SignInProblem::ProviderFailed).into()),
-        }
+        self.providers.failed.insert(key, now);
+        let known = self.known_keys(jwks_uri, now);
+        known.map(fitting).ok_or_else(|| unavailable().into())
+    }
+
+    fn known_keys(&self, jwks_uri: &str, now: UnixMillis) -> Option<&KeySet> {
+        let keys = self.providers.keys.get(jwks_uri)?;
+        (now.millis_since(keys.read) < USABLE_MS).then_some(&keys.set)
     }
 
     /// Tells the operator what is wrong with a provider: never what it said.

@@ -85,14 +85,20 @@ impl Gateway {
         let key = format!("refresh {}", handle.to_text());
         match answers.found(&key) {
             None => {
-                let metadata = match self.metadata(&provider.issuer, answers, now) {
-                    Ok(metadata) => metadata,
-                    Err(Halt::Refuse { .. }) => return Ok(None),
-                    Err(halt) => return Err(halt),
-                };
+                // Nobody waits for news of a provider that is known.
+                let known = self.known_metadata(&provider.issuer, now);
+                let metadata =
+                    match known.map_or_else(|| self.metadata(&provider.issuer, answers, now), Ok) {
+                        Ok(metadata) => metadata,
+                        Err(Halt::Refuse { .. }) => return Ok(None),
+                        Err(halt) => return Err(halt),
+                    };
                 let call = authorization::refresh(&metadata.token_endpoint, &provider);
                 let need = self
-                    .command(Order::Refresh { call })
+                    .command(Order::Refresh {
+                        provider: provider.name.clone(),
+                        call,
+                    })
                     .need(&self.tenant.id, handle, key);
                 Err(Halt::Await(vec![with_deadline(need)]))
             }

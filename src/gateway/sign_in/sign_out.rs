@@ -1,7 +1,5 @@
 //! `/logout` and `/signed-out`: this session, or all of its user's, and at the provider too.
 
-use std::rc::Rc;
-
 use serde_json::json;
 
 use super::super::devices::is_same_site;
@@ -14,15 +12,26 @@ use crate::answer::problem::Problem;
 use crate::cookie::jar::{self, Presented};
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
+use crate::encoding;
 use crate::inbound::request::Location;
+use crate::keys::UserTag;
 use crate::session::id::Handle;
 use crate::sign_in::authorization;
-use crate::store::cache::{Known, Prepared};
+use crate::store::cache::Prepared;
 use crate::store::revocations::Subject;
 use crate::store::{Found, Need};
 
-/// What is noted of where the browser goes on to sign out.
-const ONWARD: &str = "signs out";
+/// What is noted of a sign-out under way.
+const LEAVES: &str = "signs out";
+
+/// A sign-out under way.
+struct Leave {
+    handle: Handle,
+    /// What its user is listed under.
+    tags: Vec<UserTag>,
+    /// Where the browser goes on to, to sign out at the provider.
+    onward: Option<String>,
+}
 
 impl Gateway {
     /// `GET /logout`: a page that asks, because what merely loads must change nothing.
@@ -52,40 +61,46 @@ impl Gateway {
             return Err(Problem::CrossSite.into());
         }
         let everywhere = wants_everywhere(passage)?;
-        match passage.answers.written() {
-            Some(true) => return Ok(self.signed_out(passage)),
-            Some(false) => return Err(Problem::StoreUnavailable.into()),
-            None => {}
-        }
         // Once begun it is seen through: by then the session may well be over.
-        if let Some(handle) = self.logout_under_way(passage) {
-            self.end(handle, passage.answers, passage.now)?;
-            return Ok(self.signed_out(passage));
+        if let Some(leave) = Leave::noted(passage) {
+            return self.leave(&leave, everywhere, passage);
         }
-        let session = match self.recognise(passage)? {
-            Caller::Visitor(visitor) if visitor.is_recorded() => Some(visitor.session),
-            // A genuine cookie with an id from before may still put an end to it.
+        match self.recognise(passage)? {
+            Caller::Visitor(visitor) if visitor.is_recorded() => {
+                Err(self.note_leave(&visitor.session, passage)?)
+            }
+            // A genuine cookie with an id from before may still put an end to its session, but is told
+            // nothing of it, and ends no other.
             Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
-                self.session_of_cookie(passage)
+                if let Some(handle) = self.named_by_cookie(passage) {
+                    self.end(handle, passage.answers, passage.now)?;
+                }
+                Ok(self.signed_out(None, passage))
             }
             // What is over can put an end to nothing else.
-            Caller::Over(problem) if everywhere => {
-                return Err(Halt::Refuse {
-                    problem,
-                    clear_cookie: true,
-                });
+            Caller::Over(problem) if everywhere => Err(Halt::Refuse {
+                problem,
+                clear_cookie: true,
+            }),
+            Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => {
+                Ok(self.signed_out(None, passage))
             }
-            Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => None,
-        };
-        if let Some(session) = session {
-            self.note_onward(&session, passage)?;
-            if everywhere && !session.tags.is_empty() {
-                let subjects: Vec<_> = session.tags.iter().map(|tag| Subject::User(*tag)).collect();
-                self.revoke(&subjects, passage.answers, passage.now)?;
-            }
-            self.end(session.record.handle, passage.answers, passage.now)?;
         }
-        Ok(self.signed_out(passage))
+    }
+
+    /// Ends what was noted.
+    fn leave(
+        &mut self,
+        leave: &Leave,
+        everywhere: bool,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Halt> {
+        if passage.answers.written().is_none() && everywhere && !leave.tags.is_empty() {
+            let subjects: Vec<_> = leave.tags.iter().map(|tag| Subject::User(*tag)).collect();
+            self.revoke(&subjects, passage.answers, passage.now)?;
+        }
+        self.end(leave.handle, passage.answers, passage.now)?;
+        Ok(self.signed_out(leave.onward.as_deref(), passage))
     }
 
     /// Where a form that signs out may lead: browsers count what a form redirects to as its target.
@@ -100,14 +115,30 @@ impl Gateway {
         .collect()
     }
 
-    /// Finds out where the provider signs people out, before the session that knows it is over.
-    fn note_onward(&mut self, session: &Prepared, passage: &Passage<'_>) -> Result<(), Halt> {
-        let Some(grant) = &session.record.grant else {
-            return Ok(());
+    /// Notes what is to be ended, and where the provider signs people out, before the session that knows
+    /// it is over.
+    fn note_leave(&mut self, session: &Prepared, passage: &Passage<'_>) -> Result<Halt, Halt> {
+        let leave = Leave {
+            handle: session.record.handle,
+            tags: session.tags.clone(),
+            onward: self.onward(session, passage)?,
         };
-        let provider = self.tenant.methods.provider(&grant.provider).cloned();
-        let (Some(provider), None) = (provider, passage.answers.found(ONWARD)) else {
-            return Ok(());
+        Ok(Halt::Await(vec![Need::Note {
+            key: LEAVES.to_owned(),
+            text: leave.to_text(),
+        }]))
+    }
+
+    fn onward(
+        &mut self,
+        session: &Prepared,
+        passage: &Passage<'_>,
+    ) -> Result<Option<String>, Halt> {
+        let Some(grant) = &session.record.grant else {
+            return Ok(None);
+        };
+        let Some(provider) = self.tenant.methods.provider(&grant.provider).cloned() else {
+            return Ok(None);
         };
         let endpoint = match self.metadata(&provider.issuer, passage.answers, passage.now) {
             Ok(metadata) => metadata.end_session_endpoint,
@@ -116,23 +147,17 @@ impl Gateway {
             Err(_) => None,
         };
         let Some(endpoint) = endpoint else {
-            return Ok(());
+            return Ok(None);
         };
         let location = &passage.request.location;
         let (scheme, authority) = (location.scheme, location.authority);
         let back = format!("{scheme}://{authority}{}/signed-out", self.prefix);
-        let state = session.handle.get(..8).unwrap_or_default();
         let id_token = grant.id_token.as_deref();
-        let text = authorization::sign_out_url(&endpoint, &provider, id_token, &back, state);
-        let key = ONWARD.to_owned();
-        Err(Halt::Await(vec![Need::Note { key, text }]))
+        let url = authorization::sign_out_url(&endpoint, &provider, id_token, &back);
+        Ok(Some(url))
     }
 
-    fn signed_out(&self, passage: &Passage<'_>) -> Answer {
-        let onward = match passage.answers.found(ONWARD) {
-            Some(Found::Bytes(url)) => Some(String::from_utf8_lossy(url).into_owned()),
-            _ => None,
-        };
+    fn signed_out(&self, onward: Option<&str>, passage: &Passage<'_>) -> Answer {
         let answer = match (passage.request.is_navigation(), onward) {
             (true, Some(url)) => Answer::empty(303).with("location", url),
             (true, None) => {
@@ -146,15 +171,6 @@ impl Gateway {
         foreign.fold(answer, |answer, line| answer.with("set-cookie", line))
     }
 
-    /// What this isolate has just learned of the session that a genuine cookie names.
-    fn session_of_cookie(&mut self, passage: &Passage<'_>) -> Option<Rc<Prepared>> {
-        let handle = self.named_by_cookie(passage)?;
-        match self.cache.get(handle, passage.now)?.known {
-            Known::Live(session) => Some(session),
-            Known::Ended | Known::Absent(_) => None,
-        }
-    }
-
     fn named_by_cookie(&self, passage: &Passage<'_>) -> Option<Handle> {
         let header = passage.request.header("cookie").unwrap_or_default();
         let Presented::One(value) = jar::find(header, passage.cookie.as_str()) else {
@@ -164,11 +180,37 @@ impl Gateway {
         let verified = Token::verify(value, keys, passage.now.seconds()).ok()?;
         Some(verified.token.handle)
     }
+}
 
-    fn logout_under_way(&self, passage: &Passage<'_>) -> Option<Handle> {
-        let handle = self.named_by_cookie(passage)?;
-        let key = format!("change {}", handle.to_text());
-        passage.answers.found(&key).map(|_| handle)
+impl Leave {
+    fn noted(passage: &Passage<'_>) -> Option<Self> {
+        let Some(Found::Bytes(text)) = passage.answers.found(LEAVES) else {
+            return None;
+        };
+        let text = core::str::from_utf8(text).ok()?;
+        let mut fields = text.split('\t');
+        let handle = Handle::parse(fields.next()?)?;
+        let onward = fields
+            .next()
+            .filter(|url| !url.is_empty())
+            .map(str::to_owned);
+        let tags = fields.filter_map(encoding::from_base64url_exact).collect();
+        Some(Self {
+            handle,
+            tags,
+            onward,
+        })
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = self.handle.to_text();
+        text.push('\t');
+        text.push_str(self.onward.as_deref().unwrap_or_default());
+        for tag in &self.tags {
+            text.push('\t');
+            text.push_str(&encoding::base64url(tag));
+        }
+        text
     }
 }
 

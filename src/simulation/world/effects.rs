@@ -68,7 +68,8 @@ impl World {
             | Need::PublicKey { key, .. }
             | Need::CheckPassword { key, .. }
             | Need::HashPassword { key, .. }
-            | Need::Note { key, .. } => Reply::Found(key.clone(), Found::Unavailable, asked),
+            | Need::Note { key, .. }
+            | Need::Fold { key, .. } => Reply::Found(key.clone(), Found::Unavailable, asked),
             Need::Keep { .. } | Need::Asset { .. } => Reply::Written(false),
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {
