@@ -328,14 +328,15 @@ const MOST_SITES = 200;
  * @typedef {object} Site
  * @property {string} id the tenant
  * @property {string} url without a final slash
- * @property {Origin} origin its chat server; answers `ok`
+ * @property {Origin} origin its chat server; answers `ok` unless told otherwise
  */
 
 /** A Worker before any number of sites. */
 export class Sites {
   /** @type {Vestibule} */
   vestibule;
-  #tenants;
+  /** Where their documents and accounts are. @type {KvServer} */
+  tenants;
   #count = 0;
 
   /**
@@ -344,17 +345,25 @@ export class Sites {
    */
   constructor(vestibule, tenants) {
     this.vestibule = vestibule;
-    this.#tenants = tenants;
+    this.tenants = tenants;
   }
 
-  /** @param {{ after: (fn: () => Promise<void>) => void }} t */
-  static async start(t) {
+  /**
+   * @param {{ after: (fn: () => Promise<void>) => void }} t
+   * @param {Pick<import("./workerd.mjs").Options, "vars" | "lags">} [options]
+   */
+  static async start(t, { vars = {}, ...options } = {}) {
     const tenants = new KvServer();
     t.after(() => tenants.stop());
-    const vars = Object.fromEntries(
+    const secrets = Object.fromEntries(
       Array.from({ length: MOST_SITES }, (_, at) => [`SITE${at}__OIDC_SECRET`, CLIENT_SECRET]),
     );
-    const vestibule = await Vestibule.start(t, { tenants, origins: [], vars });
+    const vestibule = await Vestibule.start(t, {
+      ...options,
+      tenants,
+      origins: [],
+      vars: { ...secrets, ...vars },
+    });
     return new Sites(vestibule, tenants);
   }
 
@@ -363,14 +372,16 @@ export class Sites {
    * @param {{ after: (fn: () => Promise<void>) => void }} t
    * @param {(site: Site) => Record<string, unknown>} describe what its document says besides id,
    *   hosts and origins
+   * @param {(request: import("./origin.mjs").Message, reply: import("./origin.mjs").Reply) => void} [handler]
+   *   how its chat server answers
    * @returns {Promise<Site>}
    */
-  async open(t, describe) {
+  async open(t, describe, handler) {
     const id = `site${this.#count}`;
     if (this.#count === MOST_SITES) assert.fail("more sites than the Worker has secrets for");
     this.#count += 1;
     const host = `${id}.localhost`;
-    const origin = await Origin.start(t);
+    const origin = await Origin.start(t, handler);
     const site = { id, url: `http://${host}:${this.vestibule.port}`, origin };
     const document = {
       id,
@@ -379,8 +390,8 @@ export class Sites {
       session: { cache: "1s" },
       ...describe(site),
     };
-    this.#tenants.plant(`host:${host}`, id);
-    this.#tenants.plant(`tenant:${id}`, JSON.stringify(document));
+    this.tenants.plant(`host:${host}`, id);
+    this.tenants.plant(`tenant:${id}`, JSON.stringify(document));
     return site;
   }
 }

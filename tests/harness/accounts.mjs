@@ -1,0 +1,42 @@
+/** Accounts with a password, as they are kept beside the tenants' documents. */
+import { argon2Sync, randomBytes } from "node:crypto";
+
+/** The least that is understood, so that tests of anything else do not wait for it. */
+const CHEAP = { memory: 8, passes: 1 };
+
+/** What the Worker itself uses. */
+export const USUAL = { memory: 19_456, passes: 2 };
+
+/**
+ * What is stored of a password: a PHC string.
+ * @param {string} password
+ * @param {{ memory: number, passes: number }} [cost]
+ */
+export function hashed(password, { memory, passes } = CHEAP) {
+  const nonce = randomBytes(16);
+  const message = password.normalize("NFC");
+  const hash = argon2Sync("argon2id", {
+    message,
+    nonce,
+    memory,
+    passes,
+    parallelism: 1,
+    tagLength: 32,
+  });
+  const text = (/** @type {Buffer} */ bytes) => bytes.toString("base64").replaceAll("=", "");
+  return `$argon2id$v=19$m=${memory},t=${passes},p=1$${text(nonce)}$${text(hash)}`;
+}
+
+/**
+ * Keeps an account.
+ * @param {import("./sign-in.mjs").Sites} sites
+ * @param {string} tenant
+ * @param {Record<string, unknown> & { user: string, password: string }} account its password as it is typed,
+ *   or as it is stored
+ */
+export function enrol(sites, tenant, account) {
+  const { password } = account;
+  const stored = password.startsWith("$argon2id$") ? password : hashed(password);
+  const text = JSON.stringify({ ...account, password: stored });
+  sites.tenants.plant(`user:${tenant}:${account.user}`, text);
+}
