@@ -18,7 +18,8 @@ def sign_in(headers):
     handle = headers.get("x-session-id")
     if handle is None:
         return None
-    return cl.User(identifier=handle, metadata={"tenant": headers.get("x-session-tenant")})
+    metadata = {"tenant": headers.get("x-session-tenant"), "user": headers.get("x-session-user")}
+    return cl.User(identifier=handle, metadata=metadata)
 
 
 @cl.on_message

@@ -1,35 +1,16 @@
-/** A Python environment with the real Chainlit, made once and kept in target/. */
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+/** The real Chainlit. */
 import path from "node:path";
-import { Fault, step } from "../../scripts/progress.mjs";
-import { output, run } from "../../scripts/run.mjs";
+import { commandOf, ensureVenv } from "../harness/venv.mjs";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
-const REQUIREMENTS = path.join(import.meta.dirname, "requirements.txt");
-const VENV = path.join(ROOT, "target/chainlit-venv");
+const APPLICATION = {
+  name: "chainlit",
+  title: "Chainlit",
+  requirements: path.join(import.meta.dirname, "requirements.txt"),
+};
 
 /** The command that starts Chainlit. */
-export const CHAINLIT = path.join(VENV, "bin/chainlit");
+export const CHAINLIT = commandOf(APPLICATION);
 
-export async function ensureChainlit() {
-  const wanted = createHash("sha256").update(readFileSync(REQUIREMENTS)).digest("hex");
-  const stamp = path.join(VENV, "installed");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  if (output("python3", ["--version"]) === null) {
-    throw new Fault(
-      "python3 is missing; the tests run a real Chainlit. Install Python 3.10 or newer.",
-    );
-  }
-  await step("Installing Chainlit from PyPI for the tests", "1 min", async () => {
-    await run("python3", ["-m", "venv", VENV]);
-    await run(path.join(VENV, "bin/pip"), [
-      "install",
-      "--quiet",
-      "--disable-pip-version-check",
-      "-r",
-      REQUIREMENTS,
-    ]);
-  });
-  writeFileSync(stamp, wanted);
+export function ensureChainlit() {
+  return ensureVenv(APPLICATION);
 }

@@ -1,0 +1,90 @@
+/** A real Streamlit application knows who is speaking, and nobody can say that he is somebody else. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import WebSocket from "ws";
+import { openPage, picture } from "../browser/chromium.mjs";
+import { Browser } from "../harness/sign-in.mjs";
+import { until } from "../harness/until.mjs";
+import { HOST, openSite, PASSWORD } from "./site.mjs";
+import { startStreamlit } from "./streamlit.mjs";
+
+/** A page of this size may take a while to load on a busy machine. */
+const PATIENCE = { timeout: 30_000 };
+
+const ACCOUNTS = { ada: { name: "Ada 王芳" }, mallory: { name: "Mallory" } };
+
+/** What a client says that wants to be somebody else. */
+const FORGED = { "X-Session-User": "ada", x_session_user: "ada", "X-Session-Name": "Ada" };
+
+/** `BackMsg { rerun_script: ClientState {} }`, with which Streamlit's page begins. */
+const RUN = Buffer.from([0x5a, 0x00]);
+
+/** @param {import("playwright-core").Page} page */
+async function signIn(page, user = "ada") {
+  await page.locator("#username").fill(user);
+  await page.locator("#password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+test("who signs in is greeted, talks over the socket, and is asked again after signing out", async (t) => {
+  const { url } = await openSite(t, await startStreamlit(t), ACCOUNTS);
+  const page = await openPage(t);
+  /** @type {string[]} */
+  const sockets = [];
+  page.on("websocket", (socket) => sockets.push(new URL(socket.url()).pathname));
+
+  await page.goto(`${url}/?page=1`);
+  assert.equal(new URL(page.url()).pathname, "/_session/login");
+  assert.deepEqual(sockets, []);
+  await signIn(page);
+  await page.getByRole("heading", { name: "hello ada" }).waitFor(PATIENCE);
+  assert.equal(page.url(), `${url}/?page=1`);
+  await page.getByText("known as Ada 王芳").waitFor(PATIENCE);
+  assert.deepEqual(sockets, ["/_stcore/stream"]);
+
+  const input = page.getByLabel("Say something");
+  await input.fill("good morning");
+  await input.press("Enter");
+  await page.getByText("ada said good morning").waitFor(PATIENCE);
+  await picture(page, "streamlit");
+
+  const signedOut = await page.evaluate(async () => {
+    const headers = { "content-type": "application/json" };
+    return (await fetch("/_session/logout", { method: "POST", headers, body: "{}" })).status;
+  });
+  assert.equal(signedOut, 204);
+  await page.goto(url);
+  assert.equal(new URL(page.url()).pathname, "/_session/login");
+  await page.locator("#password").waitFor(PATIENCE);
+});
+
+test("who says to be somebody else is greeted by the right name", async (t) => {
+  const { url, port } = await openSite(t, await startStreamlit(t), ACCOUNTS);
+  const page = await openPage(t, { extraHTTPHeaders: FORGED });
+  await page.goto(url);
+  await signIn(page, "mallory");
+  await page.getByRole("heading", { name: "hello mallory" }).waitFor(PATIENCE);
+  await page.getByText("known as Mallory").waitFor(PATIENCE);
+
+  // A page cannot set the headers of a socket; a program can.
+  const browser = new Browser();
+  const credentials = { username: "mallory", password: PASSWORD, return_to: "/" };
+  await browser.post(`${url}/_session/login`, credentials);
+  const cookie = `session=${browser.sessionOf(url)}`;
+  const headers = { ...FORGED, host: `${HOST}:${port}`, origin: url, cookie };
+  const address = `ws://127.0.0.1:${port}/_stcore/stream`;
+  const socket = new WebSocket(address, ["streamlit", "placeholder"], { headers });
+  t.after(() => socket.terminate());
+  let told = "";
+  socket.on("message", (data) => {
+    told += String(data);
+  });
+  await once(socket, "open");
+  assert.equal(socket.protocol, "streamlit");
+  socket.send(RUN);
+  await until(() => told.includes("known as"), { what: "the application's greeting" });
+  assert.match(told, /hello mallory/);
+  assert.match(told, /known as Mallory/);
+  assert.doesNotMatch(told, /ada/i);
+});
