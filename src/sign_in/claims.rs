@@ -413,6 +413,7 @@ mod tests {
         let allow = Allow {
             email_domains: vec!["company.example".to_owned()],
             groups: Vec::new(),
+            unverified_email: true,
         };
         let told = |changes: Value| identity(&claims(&changes), &names(), &allow).is_ok();
         assert!(told(json!({ "email": "a@Company.example" })));
@@ -431,12 +432,23 @@ mod tests {
             assert!(!told(json!({ "email": email })), "{email}");
         }
         assert!(!told(json!({})));
-        assert!(!told(
-            json!({ "email": "a@company.example", "email_verified": false })
+        for said in [json!(false), json!("false"), json!(1)] {
+            let claims = json!({ "email": "a@company.example", "email_verified": said });
+            assert!(!told(claims.clone()), "{claims}");
+        }
+        let strict = Allow {
+            unverified_email: false,
+            ..allow.clone()
+        };
+        let strictly = |changes: Value| identity(&claims(&changes), &names(), &strict).is_ok();
+        assert!(!strictly(json!({ "email": "a@company.example" })));
+        assert!(strictly(
+            json!({ "email": "a@company.example", "email_verified": "true" })
         ));
         let allow = Allow {
             email_domains: Vec::new(),
             groups: vec!["staff".to_owned()],
+            ..Allow::default()
         };
         let of = |roles: Value| {
             identity(

@@ -89,6 +89,7 @@ fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answe
     let both = LoginPage {
         prefix: words.prefix,
         return_to: words.return_to,
+        max_age: Some(60),
         has_password: true,
         providers: &providers,
         username: "",
@@ -106,7 +107,6 @@ fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answe
     };
     let only_providers = LoginPage {
         has_password: false,
-        fault: Some(LoginFault::Failed),
         ..both
     };
     let person = Audience::Person(look);

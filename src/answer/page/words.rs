@@ -14,7 +14,7 @@ pub(super) fn said(locale: Locale, english: &'static str) -> &'static str {
     }
 }
 
-const CHINESE: [(&str, &str); 34] = [
+const CHINESE: [(&str, &str); 33] = [
     ("Sign in", "登录"),
     ("Username", "用户名"),
     ("Password", "密码"),
@@ -24,10 +24,6 @@ const CHINESE: [(&str, &str); 34] = [
     (
         "The username or the password is wrong.",
         "用户名或密码不正确。",
-    ),
-    (
-        "Signing in did not work. Please try again.",
-        "登录未成功，请重试。",
     ),
     (
         "Too many attempts. Try again in a minute.",
