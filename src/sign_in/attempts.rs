@@ -27,6 +27,8 @@ pub enum Command {
     },
     /// It was not a failure: start anew.
     Succeeded,
+    /// Has there been a first time?
+    Seen,
     /// Is this the first time, until then, in Unix milliseconds?
     Once {
         /// When it does not matter any more.
@@ -52,6 +54,7 @@ impl Command {
         match self {
             Self::Try { by } => json!({ "do": "try", "by": by }),
             Self::Succeeded => json!({ "do": "succeeded" }),
+            Self::Seen => json!({ "do": "seen" }),
             Self::Once { until, by } => json!({ "do": "once", "until": until, "by": by }),
         }
         .to_string()
@@ -63,6 +66,7 @@ impl Command {
         match command.get("do")?.as_str()? {
             "try" => Some(Self::Try { by: number("by")? }),
             "succeeded" => Some(Self::Succeeded),
+            "seen" => Some(Self::Seen),
             "once" => Some(Self::Once {
                 until: number("until")?,
                 by: number("by")?,
@@ -120,6 +124,10 @@ pub fn obey(row: &str, command: &str, now: UnixMillis) -> Outcome {
         .unwrap_or_default();
     match Command::parse(command) {
         Some(Command::Succeeded) => Outcome {
+            verdict: Verdict::Allowed,
+            row: None,
+        },
+        Some(Command::Seen) if row.failures == 0 => Outcome {
             verdict: Verdict::Allowed,
             row: None,
         },
@@ -261,12 +269,14 @@ mod tests {
         let mut token = Object::new();
         let until = 1_060_000;
         let once = Command::Once { until, by: 1 };
+        assert_eq!(token.told(&Command::Seen), Verdict::Allowed);
         assert_eq!(token.told(&once), Verdict::Allowed);
         assert_eq!(token.told(&once), Verdict::Allowed, "the answer was lost");
         assert_eq!(
             token.told(&Command::Once { until, by: 2 }),
             Verdict::Wait(60)
         );
+        assert_eq!(token.told(&Command::Seen), Verdict::Wait(60));
         token.now = 1_060_000;
         assert_ne!(
             token.told(&once),

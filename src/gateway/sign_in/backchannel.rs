@@ -61,6 +61,12 @@ impl Gateway {
             Ok(told) => told,
             Err(bad) => return Ok(Err(bad)),
         };
+        // With KV alone nobody counts; ending what is over is harmless.
+        let counts = self.tenant.consistency == Consistency::Strong;
+        let what = ["logout", &provider.issuer, told.id];
+        if counts && self.is_seen(&what, passage)? {
+            return Ok(Err(BadToken("used before")));
+        }
         match passage.answers.written() {
             Some(true) => {
                 let event = Event::new(Level::Info, "signed_out_at_provider");
@@ -82,10 +88,7 @@ impl Gateway {
         if self.has_writes() {
             return Err(Halt::Await(vec![Need::Store]));
         }
-        // Only now: a word that could not be heeded must be heard when it is said again. With KV alone
-        // nobody counts; ending what is over is harmless.
-        let counts = self.tenant.consistency == Consistency::Strong;
-        let what = ["logout", issuer, told.id];
+        // Only now: a word that could not be heeded must be heard when it is said again.
         if counts && !self.is_first_time(&what, &token, passage)? {
             return Ok(Err(BadToken("used before")));
         }

@@ -147,6 +147,20 @@ impl Gateway {
         self.is_first_time(&["jti", &issuer.issuer, id], token, passage)
     }
 
+    /// Whether something that counts once has been counted.
+    pub(super) fn is_seen(&self, what: &[&str], passage: &Passage<'_>) -> Result<bool, Halt> {
+        let key = "seen";
+        match passage.answers.found(key) {
+            None => {
+                let tenant = &self.tenant.id;
+                let need = attempt_need(tenant, what, &Command::Seen, key.to_owned());
+                Err(Halt::Await(vec![need]))
+            }
+            Some(Found::Bytes(verdict)) => Ok(Verdict::parse(verdict) != Some(Verdict::Allowed)),
+            Some(_) => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+
     /// Whether something that a token names happens for the first time in its life.
     pub(super) fn is_first_time(
         &mut self,

@@ -188,7 +188,7 @@ impl Gateway {
         }
         let key = match command {
             Command::Try { .. } => "attempt",
-            Command::Succeeded | Command::Once { .. } => "attempt succeeded",
+            Command::Succeeded | Command::Seen | Command::Once { .. } => "attempt succeeded",
         };
         match passage.answers.found(key) {
             None => Err(Halt::Await(vec![attempt_need(
