@@ -285,6 +285,17 @@ test("who signs in as somebody else without signing out is somebody else to Chai
   assert.equal((await chainlitUser(page)).user, "george");
 });
 
+test("Chainlit's own way out, where the application says so, leads out of the door too", async (t) => {
+  const page = await openPage(t);
+  await signInAtGlobex(page, "gina");
+  await say(page, "hello");
+  await page.locator("#user-nav-button").click();
+  await page.getByText("Logout").click();
+  await page.getByLabel("Username").waitFor(PATIENCE);
+  assert.deepEqual(await cookies(page, globex), []);
+  await isOutside(page, globex);
+});
+
 test("where Chainlit's cookie is in the browser, it goes when the user changes", async (t) => {
   const page = await openPage(t);
   await signInByPassword(page, initech, "ines");

@@ -24,6 +24,11 @@ def sign_in(headers):
     return cl.User(identifier=user or handle, metadata=metadata)
 
 
+@cl.on_logout
+def sign_out(request, response):
+    response.headers["x-session-destroy"] = "1"
+
+
 @cl.on_message
 async def on_message(message: cl.Message):
     count = cl.user_session.get("count", 0) + 1
