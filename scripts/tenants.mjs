@@ -79,13 +79,22 @@ function read(store, text, order) {
   return { ...ask({ ...order, document: text, bindings }), named };
 }
 
-/** @param {string} text */
+/**
+ * The Worker's secrets that a document names, in its environment or for a provider.
+ * @param {string} text
+ */
 function secrets(text) {
+  const named = /** @type {Set<string>} */ (new Set());
+  const note = (/** @type {string} */ _, /** @type {unknown} */ value) => {
+    if (typeof value === "string" && value.startsWith("secret:")) {
+      named.add(value.slice("secret:".length));
+    }
+    return value;
+  };
   try {
-    const { id, env } = JSON.parse(text);
+    const { id } = JSON.parse(text, note);
     const tenant = String(id).toUpperCase().replaceAll("-", "_");
-    const values = Object.values(env ?? {}).filter((value) => String(value).startsWith("secret:"));
-    return values.map((value) => `${tenant}__${String(value).slice("secret:".length)}`);
+    return [...named].map((name) => `${tenant}__${name}`);
   } catch {
     return [];
   }

@@ -70,6 +70,29 @@ test("on the command line documents are checked, stored, listed, compared, expla
   assert.equal((await tenants("list")).text, "");
 });
 
+test("a document may name secrets, and the command line says which ones it needs", async (t) => {
+  const { file, tenants } = commandLine(t, NAMESPACE);
+  const provider = {
+    issuer: "https://id.example",
+    client_id: "chat",
+    client_secret: "secret:OIDC",
+  };
+  const document = {
+    id: "acme-east",
+    hosts: ["acme.example"],
+    origins: [{ url: "http://a" }],
+    login: { mode: "required", methods: { oidc: [provider] } },
+    env: { KEY: "secret:API_KEY", AGAIN: "secret:API_KEY" },
+  };
+  const { text, code } = await tenants("put", file("acme.json", document));
+  assert.equal(code, 0, text);
+  const needed = [...text.matchAll(/needs the secret (\S+): npx wrangler secret put \1$/gm)];
+  assert.deepEqual(needed.map(([, name]) => name).sort(), [
+    "ACME_EAST__API_KEY",
+    "ACME_EAST__OIDC",
+  ]);
+});
+
 test("on the command line files are stored for documents to name, listed and deleted with their tenant", async (t) => {
   const { file, tenants } = commandLine(t, NAMESPACE);
   const logo = file("logo.svg", Buffer.from("<svg/>"));

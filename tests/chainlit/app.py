@@ -1,6 +1,7 @@
 """A Chainlit application as anybody would write it, but for reading who is speaking from the
-headers Vestibule sets. It streams its answers, says which process gives them, and counts the
-messages of a conversation in the process's own memory."""
+headers Vestibule sets: the user who signed in, else the visitor. It streams its answers, says which
+process gives them and to which user, tells the size of files, and counts the messages of a
+conversation in the process's own memory."""
 
 import json
 import os
@@ -18,15 +19,28 @@ def sign_in(headers):
     handle = headers.get("x-session-id")
     if handle is None:
         return None
-    metadata = {"tenant": headers.get("x-session-tenant"), "user": headers.get("x-session-user")}
-    return cl.User(identifier=handle, metadata=metadata)
+    user = headers.get("x-session-user")
+    metadata = {
+        "tenant": headers.get("x-session-tenant"),
+        "user": user,
+        "is_guest": user is None,
+    }
+    return cl.User(identifier=user or handle, metadata=metadata)
+
+
+@cl.on_logout
+def sign_out(request, response):
+    response.headers["x-session-destroy"] = "1"
 
 
 @cl.on_message
 async def on_message(message: cl.Message):
     count = cl.user_session.get("count", 0) + 1
     cl.user_session.set("count", count)
+    user = cl.user_session.get("user")
+    speaker = "" if user.metadata["is_guest"] else f" of {user.identifier}"
+    files = "".join(f" ({file.name}, {os.path.getsize(file.path)} bytes)" for file in message.elements)
     answer = cl.Message(content="")
-    for word in f"{NAME} heard message {count}: {message.content}".split(" "):
+    for word in f"{NAME} heard message {count}{speaker}: {message.content}{files}".split(" "):
         await answer.stream_token(word + " ")
     await answer.update()

@@ -1,6 +1,7 @@
 /**
  * A certified OpenID provider on loopback, in the test's process. Its own pages are replaced by ones
- * that need no reading: who signs in is said in a header, so that a script can be the person.
+ * that need no reading: who signs in is said in a header, so that a script can be the person, or in the
+ * page's only field.
  */
 import { generateKeyPairSync } from "node:crypto";
 import { createServer, request as httpRequest } from "node:http";
@@ -42,6 +43,10 @@ export const DENY = "deny";
  * @property {Client[]} [clients]
  * @property {Record<string, Account>} [accounts] by `sub`
  */
+
+/** What a person fills in, and what one presses. */
+const SIGN_IN = `<form><label>Account <input name="account"></label> <button>Continue</button></form>`;
+const SIGN_OUT = `<button form="op.logoutForm" name="logout" value="yes">Sign out here too</button>`;
 
 /** What the library would like to say about every provider that is not for production. */
 const QUIET = /^oidc-provider (NOTICE|WARNING): /;
@@ -175,7 +180,7 @@ export class Provider {
         rpInitiatedLogout: {
           enabled: true,
           logoutSource: (/** @type {any} */ ctx, /** @type {string} */ form) => {
-            ctx.body = `<!doctype html><title>Sign out?</title>${form}`;
+            ctx.body = `<!doctype html><title>Sign out?</title>${form}${SIGN_OUT}`;
           },
           postLogoutSuccessSource: (/** @type {any} */ ctx) => {
             ctx.body = "<!doctype html><title>Signed out</title>";
@@ -242,7 +247,8 @@ export class Provider {
     const oidc = this.#oidc;
     try {
       const { prompt, params, grantId, session } = await oidc.interactionDetails(request, reply);
-      const who = request.headers[SIGN_IN_AS];
+      const { searchParams } = new URL(request.url ?? "/", this.url);
+      const who = request.headers[SIGN_IN_AS] ?? searchParams.get("account");
       if (who === DENY) {
         const result = { error: "access_denied", error_description: "The person said no" };
         return await oidc.interactionFinished(request, reply, result);
@@ -250,7 +256,7 @@ export class Provider {
       const accountId = prompt.name === "login" ? who : session?.accountId;
       if (!accountId) {
         reply.writeHead(200, { "content-type": "text/html" });
-        return void reply.end("<!doctype html><title>Who are you?</title>");
+        return void reply.end(`<!doctype html><title>Who are you?</title>${SIGN_IN}`);
       }
       const known = grantId && (await oidc.Grant.find(grantId));
       const grant =

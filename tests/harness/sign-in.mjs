@@ -417,7 +417,7 @@ export function oidcMethod(issuer, more = {}) {
 
 /**
  * How a provider knows a site.
- * @param {Site} site
+ * @param {Pick<Site, "url">} site
  * @returns {import("./provider.mjs").Client}
  */
 export function clientOf({ url }) {
