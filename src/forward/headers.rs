@@ -113,10 +113,11 @@ impl Outgoing {
     ) -> Self {
         let named_by_connection = request.header("connection").unwrap_or_default();
         let passes = |(name, _): &(&str, &str)| {
+            let is_credential = speaker.came_by_bearer && *name == "authorization";
             fold::passes(name)
+                && !is_credential
                 && !is_listed(named_by_connection, name)
                 && !speaker.mapped.iter().any(|(mapped, _)| mapped == name)
-                && !(speaker.came_by_bearer && *name == "authorization")
         };
         let kept = request
             .headers

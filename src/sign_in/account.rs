@@ -89,9 +89,8 @@ impl Account {
     /// Reads one; none if it is not one, or names a user that no header can.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let members = match serde_json::from_slice(bytes).ok()? {
-            Value::Object(members) => members,
-            _ => return None,
+        let Value::Object(members) = serde_json::from_slice(bytes).ok()? else {
+            return None;
         };
         let account = Self { members };
         Identity::parse(&account.identity(false).to_string()).ok()?;

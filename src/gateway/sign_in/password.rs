@@ -228,9 +228,8 @@ impl Gateway {
                 Err(Problem::from(SignInProblem::AccountsUnavailable).into())
             };
         }
-        let visitor = match self.recognise(passage)? {
-            Caller::Visitor(visitor) => visitor,
-            _ => return Err(Problem::NoSession.into()),
+        let Caller::Visitor(visitor) = self.recognise(passage)? else {
+            return Err(Problem::NoSession.into());
         };
         let record = &visitor.session.record;
         let identity = record.identity.as_ref().filter(|_| record.grant.is_none());
