@@ -117,11 +117,11 @@ impl Outgoing {
     ) -> Self {
         let named_by_connection = request.header("connection").unwrap_or_default();
         let passes = |(name, _): &(&str, &str)| {
-            let is_spent = speaker.came_by_bearer && *name == "authorization";
+            let is_credential = speaker.came_by_bearer && *name == "authorization";
             fold::passes(name)
+                && !is_credential
                 && !is_listed(named_by_connection, name)
                 && !speaker.mapped.iter().any(|(mapped, _)| mapped == name)
-                && !is_spent
         };
         let kept = request
             .headers

@@ -1,5 +1,7 @@
 //! The ledger by itself: commands on a row, and what is left to do.
 
+mod refresh;
+
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 

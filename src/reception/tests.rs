@@ -1,6 +1,7 @@
 //! Several tenants in one isolate.
 
 mod assets;
+mod thousand;
 
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;

@@ -12,7 +12,7 @@ use crate::keys::{DeploymentKeys, KeyRing};
 use crate::ledger::Ledger;
 use crate::ledger::command::{Command, object_name, parse_object_name};
 use crate::ledger::errand::{self, Errand};
-use crate::store::asset::{Asset, Trouble};
+use crate::store::asset::{Asset, Facts, Trouble};
 use crate::store::{Answers, Body, Class, Found, Need, Write};
 use crate::tenant_id::TenantId;
 
@@ -32,7 +32,10 @@ pub(crate) struct Silent {
 pub(crate) struct Outside {
     pub(crate) namespace: HashMap<String, Vec<u8>>,
     pub(crate) rows: HashMap<String, Vec<u8>>,
-    pub(crate) directory: Directory,
+    /// One for each tenant, as objects are.
+    pub(crate) directories: HashMap<String, Directory>,
+    /// Of tenants that have some, by id.
+    pub(crate) own_keys: HashMap<String, DeploymentKeys>,
     pub(crate) silent: Silent,
     /// The record goes no further than its object.
     pub(crate) holds_back: bool,
@@ -146,6 +149,17 @@ impl Outside {
         }
     }
 
+    /// A file that can be had.
+    pub(crate) fn has_asset(&mut self, source: &str, media_type: &str, hash: &str) {
+        let facts = Facts {
+            media_type: media_type.to_owned(),
+            hash: hash.to_owned(),
+            length: 3,
+            trouble: None,
+        };
+        self.assets.insert(source.to_owned(), Asset::AtHand(facts));
+    }
+
     pub(crate) fn put(&mut self, writes: Vec<Write>) -> bool {
         if !self.silent.writes {
             self.puts += writes.len();
@@ -181,7 +195,8 @@ impl Outside {
     }
 
     fn direct(&mut self, tenant: &str, command: &str, now: UnixMillis) -> Vec<u8> {
-        let (answer, surplus) = self.directory.obey(command, now);
+        let directory = self.directories.entry(tenant.to_owned()).or_default();
+        let (answer, surplus) = directory.obey(command, now);
         for one in surplus {
             self.command(&format!("{tenant}/{}", one.session), &one.command, now);
         }
@@ -192,10 +207,15 @@ impl Outside {
         let (tenant, handle) = parse_object_name(name).unwrap();
         let command = Command::parse(command).unwrap();
         let mut random = ChaCha20Rng::seed_from_u64(now.0);
+        let own = self.own_keys.get(tenant.as_str());
+        let keys = own.map_or_else(
+            || keys(&tenant),
+            |own| KeyRing::derive(own, &tenant).unwrap(),
+        );
         let mut ledger = Ledger {
             tenant: &tenant,
             handle,
-            keys: &keys(&tenant),
+            keys: &keys,
             random: &mut random,
             now,
         };

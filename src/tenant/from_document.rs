@@ -241,7 +241,7 @@ fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<St
             None => faults.add(
                 &format!("env.{name}"),
                 format!(
-                    "there is no such secret; set it with: npx wrangler secret put {}",
+                    "there is no such secret; set it with: npx wrangler secret put {}, or for npm start in .dev.vars",
                     binding(&document.id, "<NAME>")
                 ),
             ),

@@ -44,7 +44,7 @@ fn secret(
         faults.add(
             &format!("{path}.client_secret"),
             format!(
-                "there is no such secret; set it with: npx wrangler secret put {}",
+                "there is no such secret; set it with: npx wrangler secret put {}, or for npm start in .dev.vars",
                 binding(tenant, "<NAME>")
             ),
         );

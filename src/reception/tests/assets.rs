@@ -23,14 +23,7 @@ fn acme() -> World {
 
 impl World {
     fn has(&mut self, source: &str, media_type: &str, hash: &str) {
-        let facts = Facts {
-            media_type: media_type.to_owned(),
-            hash: hash.to_owned(),
-            length: 3,
-            trouble: None,
-        };
-        let sources = &mut self.outside.assets;
-        sources.insert(source.to_owned(), Asset::AtHand(facts));
+        self.outside.has_asset(source, media_type, hash);
     }
 
     fn lacks(&mut self, source: &str, trouble: &str) {

@@ -1,0 +1,255 @@
+//! New access tokens: who asks, with what, and what becomes of the answer.
+
+use serde_json::json;
+
+use super::*;
+use crate::session::grant::Grant;
+use crate::session::record::Record;
+use crate::sign_in::authorization;
+use crate::store::Outbound;
+
+const TOKEN_LASTS: Seconds = Seconds(400);
+
+fn grant() -> Grant {
+    Grant {
+        provider: "main".to_owned(),
+        issuer: "https://id.example".to_owned(),
+        subject: "u1".to_owned(),
+        access_token: Some("old".to_owned()),
+        expires: Some(NOW.seconds() + TOKEN_LASTS),
+        lasts: Some(TOKEN_LASTS),
+        refresh_token: Some("r1".to_owned()),
+        ..Grant::default()
+    }
+}
+
+/// As a gateway says it: it knows no refresh token, or one from before.
+fn call() -> Outbound {
+    Outbound {
+        url: "https://id.example/token".to_owned(),
+        authorization: Some("Basic Y2xpZW50OnNlY3JldA".to_owned()),
+        form: Some("grant_type=refresh_token".to_owned()),
+        limit: 1_024,
+    }
+}
+
+fn order() -> Order {
+    Order::Refresh {
+        provider: "main".to_owned(),
+        call: call(),
+    }
+}
+
+fn signed_in(grant: Grant) -> Object {
+    let mut object = Object::new();
+    let change = Change {
+        identify: Some(r#"{"user":"u1"}"#.to_owned()),
+        grant: Some(grant),
+        ..Change::default()
+    };
+    let begin = patch("{}", 1);
+    object.change(Changing { change, ..begin });
+    object.run();
+    object
+}
+
+impl Object {
+    /// Whom the object asks for a new token, if it does.
+    fn refresh(&mut self) -> Option<Outbound> {
+        let verdict = self.obey(&command(order()));
+        assert!(!verdict.wait);
+        verdict.fetch
+    }
+
+    fn hear(&mut self, status: u16, body: &str) -> Verdict {
+        self.hear_of("r1", status, body)
+    }
+
+    /// What the provider answers to a refresh token.
+    fn hear_of(&mut self, sent: &str, status: u16, body: &str) -> Verdict {
+        let sent = authorization::with_refresh_token(&call(), sent);
+        let tenant = tenant();
+        let verdict = Ledger {
+            tenant: &tenant,
+            handle: HANDLE,
+            keys: &keys(&tenant),
+            random: &mut ChaCha20Rng::seed_from_u64(self.now.0),
+            now: self.now,
+        }
+        .refreshed(
+            &command(order()),
+            self.row.as_deref().unwrap(),
+            &sent,
+            status,
+            body,
+        )
+        .unwrap();
+        assert!(verdict.fetch.is_none(), "one answer is enough");
+        if let Some(row) = &verdict.row {
+            self.row = Some(row.clone());
+        }
+        verdict
+    }
+
+    fn record(&mut self) -> Record {
+        opened(&self.say(Order::Read))
+    }
+}
+
+fn opened(reply: &Reply) -> Record {
+    let tenant = tenant();
+    let name = RecordName::derive(&tenant, HANDLE);
+    match codec::open(&reply.sealed, &name, &keys(&tenant)) {
+        Ok(Entry::Live(record)) => record,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn new_tokens() -> String {
+    json!({ "access_token": "new", "expires_in": 400, "refresh_token": "r2" }).to_string()
+}
+
+#[test]
+fn a_token_that_is_fresh_is_not_asked_for_again() {
+    let mut object = signed_in(grant());
+    assert!(object.refresh().is_none());
+    // A minute before its end is early enough.
+    object.now.0 += (TOKEN_LASTS.0 - 61) * 1_000;
+    assert!(object.refresh().is_none());
+    object.now.0 += 1_000;
+    assert!(object.refresh().is_some());
+}
+
+#[test]
+fn it_is_asked_for_with_the_refresh_token_that_the_object_has() {
+    let mut object = signed_in(grant());
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    let asked = object.refresh().unwrap();
+    assert_eq!(
+        (asked.url, asked.authorization),
+        (call().url, call().authorization)
+    );
+    assert_eq!(
+        asked.form.as_deref(),
+        Some("grant_type=refresh_token&refresh_token=r1")
+    );
+    object.hear(200, &new_tokens());
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    let asked = object.refresh().unwrap();
+    assert!(asked.form.unwrap().ends_with("&refresh_token=r2"));
+}
+
+#[test]
+fn who_asks_for_one_after_another_has_got_one_is_told_that() {
+    let mut object = signed_in(grant());
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    let before = object.record().version;
+    assert!(object.refresh().is_some());
+    let verdict = object.hear(200, &new_tokens());
+    assert_eq!((verdict.reply.is, verdict.wait), (Is::Live, false));
+    let record = opened(&verdict.reply);
+    assert!(record.version > before);
+    let renewed = record.grant.unwrap();
+    assert_eq!(renewed.access_token.as_deref(), Some("new"));
+    assert_eq!(renewed.expires, Some(object.now.seconds() + TOKEN_LASTS));
+    assert_eq!(renewed.subject, "u1");
+    let late = object.obey(&command(order()));
+    assert!(late.fetch.is_none());
+    let told = opened(&late.reply).grant.unwrap();
+    assert_eq!(told.access_token.as_deref(), Some("new"));
+}
+
+#[test]
+fn a_sign_in_that_is_over_at_the_provider_ends_the_session_and_the_answer_waits_for_it() {
+    let mut object = signed_in(grant());
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    assert!(object.refresh().is_some());
+    let verdict = object.hear(400, r#"{"error":"invalid_grant"}"#);
+    assert_eq!((verdict.reply.is, verdict.wait), (Is::Ended, true));
+    assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
+    assert!(object.refresh().is_none());
+    assert_eq!(object.change(patch(r#"{"b":1}"#, 3)).is, Is::Ended);
+}
+
+#[test]
+fn a_provider_that_does_not_answer_changes_nothing_and_is_left_alone_for_five_seconds() {
+    for (status, body) in [
+        (0, ""),
+        (500, "oops"),
+        (401, r#"{"error":"invalid_client"}"#),
+    ] {
+        let mut object = signed_in(grant());
+        object.now.0 += TOKEN_LASTS.0 * 1_000;
+        assert!(object.refresh().is_some());
+        let before = object.record();
+        let verdict = object.hear(status, body);
+        assert_eq!((verdict.reply.is, verdict.wait), (Is::Live, false));
+        assert_eq!(object.record(), before);
+        object.now.0 += 4_999;
+        assert!(object.refresh().is_none(), "{status}");
+        object.now.0 += 1;
+        assert!(object.refresh().is_some(), "{status}");
+        object.hear(200, &new_tokens());
+        assert!(object.refresh().is_none());
+    }
+}
+
+#[test]
+fn an_answer_that_comes_after_the_end_brings_nothing_back() {
+    let mut object = signed_in(grant());
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    assert!(object.refresh().is_some());
+    object.change(end(2));
+    let verdict = object.hear(200, &new_tokens());
+    assert_eq!(verdict.reply.is, Is::Ended);
+    assert_eq!(object.say(Order::Read).is, Is::Ended);
+}
+
+#[test]
+fn where_there_is_nothing_to_ask_for_nobody_is_asked() {
+    assert!(Object::new().refresh().is_none(), "no session");
+    let mut guest = Object::new();
+    guest.change(patch(r#"{"a":1}"#, 1));
+    guest.now.0 += TOKEN_LASTS.0 * 1_000;
+    assert!(guest.refresh().is_none(), "no sign-in");
+    for without in [
+        Grant {
+            refresh_token: None,
+            ..grant()
+        },
+        Grant {
+            expires: None,
+            ..grant()
+        },
+    ] {
+        let mut object = signed_in(without);
+        object.now.0 += TOKEN_LASTS.0 * 1_000;
+        assert!(object.refresh().is_none());
+    }
+}
+
+#[test]
+fn an_answer_about_an_earlier_sign_in_is_none_about_this_one() {
+    let mut object = signed_in(grant());
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    let before = object.record();
+    for (status, body) in [
+        (200, new_tokens()),
+        (400, r#"{"error":"invalid_grant"}"#.to_owned()),
+    ] {
+        let verdict = object.hear_of("r0", status, &body);
+        assert_eq!(verdict.reply.is, Is::Live);
+        assert_eq!(object.record(), before);
+    }
+}
+
+#[test]
+fn another_provider_is_not_given_this_ones_token() {
+    let mut object = signed_in(grant());
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    let verdict = object.obey(&command(Order::Refresh {
+        provider: "other".to_owned(),
+        call: call(),
+    }));
+    assert!(verdict.fetch.is_none());
+}

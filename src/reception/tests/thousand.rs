@@ -1,0 +1,221 @@
+//! A thousand tenants in one isolate, which has room for the gateways of a quarter of them: whatever
+//! their visitors, servers and operators do, and in whatever order they take turns, nothing of one is
+//! ever seen at another.
+
+mod call;
+mod isolate;
+mod leaving;
+mod offices;
+mod proofs;
+mod strangers;
+mod town;
+mod visits;
+
+use serde_json::json;
+
+use call::Call;
+use isolate::Isolate;
+use town::{HOUSES, Resident, house};
+use visits::{BROWSERS, Scene, Visits, answered, body, forwarded, session};
+
+use crate::reception::MOST_GATEWAYS;
+
+const TENANTS: usize = 1_000;
+
+/// Everybody has been visited once.
+fn inhabited(seed: u64) -> (Isolate, Visits) {
+    let mut isolate = Isolate::new(TENANTS, seed);
+    let mut visits = Visits::default();
+    for at in 0..TENANTS {
+        let browser = isolate.dice.below(BROWSERS);
+        visits.talk(&mut isolate, Scene { browser, at });
+    }
+    (isolate, visits)
+}
+
+/// What becomes of a request for a host that may be nobody's.
+fn refusal(isolate: &mut Isolate, whose: Option<usize>, host: &str, cookie: &str) -> (u16, String) {
+    let call = Call::to("GET", format!("https://{host}/")).with("cookie", cookie);
+    let answer = answered(isolate.ask(whose, &call, &mut |_| {}));
+    let code = body(&answer)["code"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    (answer.status, code)
+}
+
+fn unknown() -> (u16, String) {
+    (421, "unknown_host".to_owned())
+}
+
+#[test]
+fn of_a_thousand_tenants_none_ever_sees_anything_of_another() {
+    let (mut isolate, mut visits) = inhabited(1);
+    for turn in 0..2_500 {
+        if turn % 2 == 0 {
+            visits.something(&mut isolate);
+        } else {
+            visits.return_of_somebody(&mut isolate);
+        }
+    }
+    assert!(isolate.reception.gateways.len() <= MOST_GATEWAYS);
+    for (what, times) in &visits.done {
+        assert!(*times >= 20, "only {times} times somebody {what}");
+    }
+    assert_eq!(visits.done.len(), 12, "{:?}", visits.done);
+    assert!(isolate.watch.looked > 50_000, "{}", isolate.watch.looked);
+    for line in isolate.reception.health_checks().lines() {
+        let marked: Vec<_> = line
+            .match_indices("zq")
+            .map(|(at, _)| &line[at..at + 8])
+            .collect();
+        assert!(marked.iter().all(|mark| *mark == marked[0]), "{line}");
+    }
+}
+
+#[test]
+fn a_host_that_nobody_claims_is_nobodys_among_a_thousand() {
+    let (mut isolate, visits) = inhabited(2);
+    for _ in 0..200 {
+        let at = isolate.dice.below(TENANTS);
+        let cookies: Vec<String> = (0..BROWSERS)
+            .map(|browser| visits.cookie(Scene { browser, at }))
+            .collect();
+        let cookie = cookies.into_iter().find(|cookie| !cookie.is_empty());
+        let cookie = session(&cookie.unwrap_or_default());
+        let mark = isolate.residents[at].mark.clone();
+        for host in [
+            format!("{mark}.example.evil.test"),
+            format!("evil{mark}.example"),
+            format!("evil-{mark}.example"),
+            mark.clone(),
+            format!("{mark}.example.."),
+            format!("{mark}.example:80:80"),
+            format!("o0.{mark}.internal:8000"),
+            format!("t-{mark}"),
+            "[::1]".to_owned(),
+            "example".to_owned(),
+        ] {
+            assert_eq!(
+                refusal(&mut isolate, None, &host, &cookie),
+                unknown(),
+                "{host}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_tenant_that_is_taken_away_is_gone_and_no_other_and_who_has_its_name_next_has_nothing_of_it() {
+    let (mut isolate, mut visits) = inhabited(3);
+    let gone: Vec<usize> = (1..TENANTS).step_by(HOUSES).collect();
+    let mut former = Vec::new();
+    for at in &gone {
+        let Resident { id, hosts, .. } = &isolate.residents[*at];
+        let (id, host) = (id.clone(), hosts[0].clone());
+        let url = format!("https://{host}/public/x");
+        forwarded(isolate.ask(Some(*at), &Call::to("GET", url), &mut |_| {}));
+        // The hosts may lead there a little longer than there is a document.
+        let key = format!("tenant:{id}");
+        let document = isolate.outside.documents.remove(&key).unwrap();
+        isolate.now.0 += 61_000;
+        assert_eq!(refusal(&mut isolate, Some(*at), &host, ""), unknown());
+        isolate.outside.documents.insert(key, document);
+        assert_eq!(isolate.operate("DELETE", &id, ""), 204);
+        let mut cookies = (0..BROWSERS).map(|browser| visits.cookie(Scene { browser, at: *at }));
+        former.push(cookies.rfind(|cookie| !cookie.is_empty()).unwrap());
+    }
+    visits.out_of_order.clone_from(&gone);
+    isolate.now.0 += 61_000;
+    for (at, cookie) in gone.iter().zip(&former) {
+        for host in isolate.residents[*at].hosts.clone() {
+            // What is below a district is the district's then.
+            if !host.contains("district") {
+                let refused = refusal(&mut isolate, None, &host, &session(cookie));
+                assert_eq!(refused, unknown(), "{host}");
+            }
+        }
+    }
+    for _ in 0..500 {
+        visits.return_of_somebody(&mut isolate);
+    }
+    for (at, cookie) in gone.iter().zip(&former) {
+        let heir = (at + 1) % TENANTS;
+        let mut document = isolate.residents[heir].document.clone();
+        document["hosts"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!(house(*at)));
+        let id = isolate.residents[heir].id.clone();
+        assert_eq!(isolate.operate("PUT", &id, &document.to_string()), 204);
+        isolate.now.0 += 61_000;
+        let url = format!("https://{}/public/x", house(*at));
+        let call = Call::to("GET", url).with("cookie", &session(cookie));
+        let forward = forwarded(isolate.ask(Some(heir), &call, &mut |_| {}));
+        assert_eq!(forward.headers.value("x-session-state"), Some("new"));
+        assert_eq!(forward.headers.value("x-session-data"), None);
+    }
+}
+
+#[test]
+fn a_document_that_is_broken_changes_nothing_for_its_tenant_nor_for_another() {
+    let (mut isolate, mut visits) = inhabited(4);
+    let known: Vec<(usize, usize)> = visits.of.keys().copied().collect();
+    let mut broken: Vec<Scene> = known
+        .into_iter()
+        .map(|(browser, at)| Scene { browser, at })
+        .filter(|scene| scene.at % 40 == 0)
+        .collect();
+    // A visit that left something behind shows whether it is found again.
+    broken.retain(|scene| !visits.of[&(scene.browser, scene.at)].data.is_empty());
+    assert!(broken.len() > 10);
+    broken.sort_by_key(|scene| (scene.at, scene.browser));
+    for scene in &broken {
+        visits.own(&mut isolate, *scene);
+        let Resident { id, hosts, .. } = &isolate.residents[scene.at];
+        let another = isolate.residents[scene.at + 1].document.to_string();
+        let text = match isolate.dice.below(4) {
+            0 => "{".to_owned(),
+            1 => another,
+            2 => json!({ "id": id, "hosts": hosts, "origins": [] }).to_string(),
+            _ => json!({ "id": id, "hosts": hosts, "origins": [{ "url": "http://a" }], "env": { "A": "secret:NONE" } }).to_string(),
+        };
+        let key = format!("tenant:{id}");
+        isolate.say(&key, &text);
+        isolate.now.0 += 61_000;
+        isolate.log.clear();
+        let (_, visit) = visits.own(&mut isolate, *scene);
+        assert!(!visit.data.is_empty());
+        assert!(
+            isolate.log.contains("tenant_document_broken"),
+            "{}",
+            isolate.log
+        );
+    }
+    visits.out_of_order = broken.iter().map(|scene| scene.at).collect();
+    for _ in 0..800 {
+        visits.return_of_somebody(&mut isolate);
+    }
+    // Who has been let go meanwhile is not there, and comes back with all it had when it is mended.
+    for scene in &broken {
+        let Resident {
+            hosts,
+            id,
+            document,
+            ..
+        } = &isolate.residents[scene.at];
+        let (host, id, document) = (hosts[0].clone(), id.clone(), document.to_string());
+        let is_let_go = !isolate
+            .reception
+            .gateways
+            .keys()
+            .any(|other| other.as_str() == id);
+        if is_let_go {
+            let refused = refusal(&mut isolate, Some(scene.at), &host, "");
+            assert_eq!(refused, (503, "tenant_misconfigured".to_owned()));
+        }
+        isolate.say(&format!("tenant:{id}"), &document);
+        let (_, visit) = visits.own(&mut isolate, *scene);
+        assert!(!visit.data.is_empty());
+    }
+}

@@ -1,0 +1,295 @@
+//! One isolate that serves all of them, and what it is surrounded by. While a request waits, others
+//! are served.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::leaving::{Concern, Watch};
+use super::proofs::{alices_password, provider};
+use super::town::{Dice, OPERATOR, Resident, bindings};
+use crate::clock::UnixMillis;
+use crate::deployment::Deployment;
+use crate::gateway::{Forward, Settled, Step};
+use crate::keys::DeploymentKeys;
+use crate::reception::Reception;
+use crate::sign_in::attempts;
+use crate::simulation::outside::Outside;
+use crate::store::{Answers, Class, Found, Need};
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+/// So many requests are under way at a time.
+const MOST_AT_ONCE: usize = 3;
+
+pub(super) struct Isolate {
+    pub(super) reception: Reception,
+    pub(super) outside: Outside,
+    attempts: HashMap<String, String>,
+    pub(super) residents: Vec<Resident>,
+    pub(super) watch: Watch,
+    pub(super) dice: Dice,
+    pub(super) now: UnixMillis,
+    /// Who is being served.
+    pub(super) served: Vec<usize>,
+    /// What was fetched from providers.
+    pub(super) fetched: usize,
+    pub(super) log: String,
+}
+
+impl Isolate {
+    pub(super) fn new(number: usize, seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let residents: Vec<Resident> = (0..number)
+            .map(|number| Resident::new(number, &mut dice))
+            .collect();
+        let deployment = Deployment::from_bindings(&bindings(&residents).to_string());
+        let deployment = deployment.unwrap_or_else(|faults| panic!("{faults}"));
+        let mut outside = Outside::default();
+        for resident in &residents {
+            if let Some(own) = &resident.own_keys {
+                let own = DeploymentKeys::parse(own).unwrap();
+                outside.own_keys.insert(resident.id.clone(), own);
+            }
+            let mark = &resident.mark;
+            for (source, hash) in [
+                (format!("https://cdn.{mark}.example/logo"), "logo"),
+                (format!("asset:{}:style-{mark}.css", resident.id), "style"),
+            ] {
+                outside.has_asset(&source, "image/png", &format!("{hash}{mark}"));
+            }
+        }
+        let mut isolate = Self {
+            reception: Reception::new(deployment, ChaCha20Rng::seed_from_u64(seed)),
+            outside,
+            attempts: HashMap::new(),
+            residents,
+            watch: Watch::default(),
+            dice,
+            now: UnixMillis(1_700_000_000_000),
+            served: Vec::new(),
+            fetched: 0,
+            log: String::new(),
+        };
+        for whose in 0..number {
+            let document = isolate.residents[whose].document.clone();
+            isolate.put(&document);
+        }
+        isolate
+    }
+
+    pub(super) fn put(&mut self, document: &Value) {
+        let id = document["id"].as_str().unwrap();
+        for host in document["hosts"].as_array().unwrap() {
+            self.say(&format!("host:{}", host.as_str().unwrap()), id);
+        }
+        self.say(&format!("tenant:{id}"), &document.to_string());
+        let mark = id.strip_prefix("t-").unwrap();
+        let account = json!({
+            "user": format!("user-{mark}"),
+            "email": format!("{mark}@mail.example"),
+            "password": format!("$argon2id$of-{mark}"),
+        });
+        self.say(&format!("user:{id}:alice"), &account.to_string());
+    }
+
+    pub(super) fn say(&mut self, key: &str, text: &str) {
+        let found = Found::Bytes(text.as_bytes().to_vec());
+        self.outside.documents.insert(key.to_owned(), found);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.served.len() >= MOST_AT_ONCE
+    }
+
+    /// Asks until there is a decision. `meanwhile` others are served.
+    pub(super) fn ask(
+        &mut self,
+        whose: Option<usize>,
+        call: &Call,
+        meanwhile: &mut dyn FnMut(&mut Self),
+    ) -> Step {
+        let packed = call.packed();
+        let said = [packed.as_str(), "\n", &call.body].concat();
+        let concern = Concern { whose, said: &said };
+        self.served.extend(whose);
+        // Nobody was used at the same time as another: who is let go is the same each time.
+        self.now.0 += 1;
+        let mut answers = Answers::default();
+        let step = loop {
+            let step = self.reception.admit(&packed, self.now, &answers);
+            self.listen(concern);
+            self.watch.step(concern, &packed, &step);
+            match step {
+                Step::Await(needs) => {
+                    self.satisfy(concern, &needs, &call.body, &mut answers, meanwhile);
+                }
+                done => break done,
+            }
+        };
+        if let Step::Forward(forward) = &step {
+            self.keep_up(concern, forward, meanwhile);
+        }
+        self.store();
+        self.leave(whose);
+        step
+    }
+
+    /// An operator of the deployment is answered; that is about anybody.
+    pub(super) fn operate(&mut self, method: &'static str, id: &str, body: &str) -> u16 {
+        let url = format!("https://anywhere.example/_session/admin/tenants/{id}");
+        let mut call = Call::to(method, url)
+            .with("authorization", &format!("Bearer {OPERATOR}"))
+            .with("content-type", "application/json");
+        body.clone_into(&mut call.body);
+        let mut answers = Answers::default();
+        loop {
+            match self.reception.admit(&call.packed(), self.now, &answers) {
+                Step::Await(needs) => {
+                    self.outside.body = Some(call.body.clone().into_bytes());
+                    for need in needs {
+                        self.outside.meet(&need, Vec::new(), &mut answers, self.now);
+                    }
+                }
+                Step::Answer(answer) => {
+                    self.reception.take_events();
+                    return answer.status;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The server answers with these headers.
+    pub(super) fn settle(
+        &mut self,
+        whose: usize,
+        forward: &Forward,
+        headers: &str,
+        meanwhile: &mut dyn FnMut(&mut Self),
+    ) -> Settled {
+        let said = [forward.ticket.as_str(), "\n", headers].concat();
+        let concern = Concern {
+            whose: Some(whose),
+            said: &said,
+        };
+        self.served.push(whose);
+        self.now.0 += 1;
+        let mut answers = Answers::default();
+        let settled = loop {
+            let ticket = &forward.ticket;
+            let settled = self
+                .reception
+                .settle(ticket, 200, headers, self.now, &answers);
+            self.listen(concern);
+            self.watch.settled(concern, &settled);
+            match settled {
+                Settled::Await(needs) => {
+                    self.satisfy(concern, &needs, "", &mut answers, meanwhile);
+                }
+                done => break done,
+            }
+        };
+        self.store();
+        self.leave(Some(whose));
+        settled
+    }
+
+    fn keep_up(
+        &mut self,
+        concern: Concern<'_>,
+        forward: &Forward,
+        meanwhile: &mut dyn FnMut(&mut Self),
+    ) {
+        if !forward.afterwards {
+            return;
+        }
+        let mut answers = Answers::default();
+        loop {
+            let ticket = &forward.ticket;
+            let needs = self.reception.afterwards(ticket, self.now, &answers);
+            self.listen(concern);
+            if needs.is_empty() {
+                break;
+            }
+            self.satisfy(concern, &needs, "", &mut answers, meanwhile);
+        }
+    }
+
+    fn leave(&mut self, whose: Option<usize>) {
+        if whose.is_some() {
+            self.served.pop();
+        }
+    }
+
+    fn listen(&mut self, concern: Concern<'_>) {
+        for event in self.reception.take_events() {
+            let line = event.to_line();
+            self.watch.look(concern, "a log line", &line);
+            self.log.push_str(&line);
+        }
+    }
+
+    fn store(&mut self) {
+        let writes = self.reception.take_writes();
+        self.watch.writes(&self.residents, &self.served, &writes);
+        self.outside.put(writes);
+    }
+
+    fn satisfy(
+        &mut self,
+        concern: Concern<'_>,
+        needs: &[Need],
+        body: &str,
+        answers: &mut Answers,
+        meanwhile: &mut dyn FnMut(&mut Self),
+    ) {
+        let whose = concern.whose.map(|whose| &self.residents[whose]);
+        self.watch.needs(concern, whose, needs);
+        if !self.is_full() && self.dice.one_in(6) {
+            meanwhile(self);
+        }
+        for need in needs {
+            self.outside.body = Some(body.as_bytes().to_vec());
+            match need {
+                Need::Store => {
+                    self.store();
+                    answers.set_written(true);
+                }
+                Need::Fetch { key, call } => {
+                    self.fetched += 1;
+                    let found = Found::Bytes(provider(call, self.now).into_bytes());
+                    answers.add(key, found, self.now);
+                }
+                Need::Verify { key, .. } => answers.add(key, Found::Bytes(b"1".to_vec()), self.now),
+                Need::CheckPassword {
+                    key,
+                    password,
+                    hash,
+                } => {
+                    let hash = hash.as_deref().unwrap_or_default();
+                    let mark = hash.strip_prefix("$argon2id$of-");
+                    let is_right = mark.is_some_and(|mark| alices_password(mark) == *password);
+                    let verdict = if is_right { b"1" } else { b"0" };
+                    answers.add(key, Found::Bytes(verdict.to_vec()), self.now);
+                }
+                Need::Call {
+                    class: Class::Attempts,
+                    name,
+                    command,
+                    key,
+                    ..
+                } => {
+                    let row = self.attempts.entry(name.clone()).or_default();
+                    let outcome = attempts::obey(row, command, self.now);
+                    *row = outcome.row.map(|(row, _)| row).unwrap_or_default();
+                    let verdict = outcome.verdict.to_text().into_bytes();
+                    answers.add(key, Found::Bytes(verdict), self.now);
+                }
+                need => self.outside.meet(need, Vec::new(), answers, self.now),
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What leaves the core, and whose it is.
+
+use std::collections::HashMap;
+
+use super::town::{Resident, mark};
+use crate::answer::Answer;
+use crate::encoding;
+use crate::gateway::{Forward, Settled, Step};
+use crate::store::{Need, Write};
+
+/// So long is whatever is drawn at random, or sealed.
+const SHORTEST_SECRET: usize = 22;
+
+/// Remembers whose everything is that was drawn or sealed, and looks through what leaves.
+#[derive(Default)]
+pub(super) struct Watch {
+    owners: HashMap<String, usize>,
+    /// How many texts were looked through.
+    pub(super) looked: usize,
+}
+
+/// What may be told of somebody's at the moment.
+#[derive(Clone, Copy)]
+pub(super) struct Concern<'a> {
+    /// Whose gateway it is; nobody's where no tenant is found.
+    pub(super) whose: Option<usize>,
+    /// What the caller has said: that may come back, unless it is marked.
+    pub(super) said: &'a str,
+}
+
+fn marks(text: &str) -> impl Iterator<Item = String> {
+    let text = text.to_ascii_lowercase();
+    let found: Vec<String> = text
+        .match_indices("zq")
+        .filter_map(|(at, _)| text.get(at..at + 8))
+        // Random letters may look much like one.
+        .filter(|mark| {
+            let number = mark
+                .strip_prefix("zq")
+                .and_then(|rest| rest.strip_suffix("qz"));
+            number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+        })
+        .map(str::to_owned)
+        .collect();
+    found.into_iter()
+}
+
+fn secrets(text: &str) -> impl Iterator<Item = &str> {
+    let is_apart = |char: char| !(char.is_ascii_alphanumeric() || char == '-' || char == '_');
+    text.split(is_apart)
+        .filter(|run| run.len() >= SHORTEST_SECRET)
+}
+
+impl Watch {
+    /// Takes note that what is drawn or sealed in this text is theirs.
+    pub(super) fn belongs(&mut self, whose: usize, text: &str) {
+        for secret in secrets(text) {
+            let owner = *self.owners.entry(secret.to_owned()).or_insert(whose);
+            assert_eq!(owner, whose, "two tenants have {secret}");
+        }
+    }
+
+    /// Looks through a text that leaves.
+    pub(super) fn look(&mut self, concern: Concern<'_>, what: &str, text: &str) {
+        self.looked += 1;
+        let own = concern.whose.map(mark);
+        for mark in marks(text) {
+            assert_eq!(Some(mark), own, "{what}: {text}");
+        }
+        for secret in secrets(text) {
+            let owner = self.owners.get(secret);
+            let is_own = owner.is_none() || owner == concern.whose.as_ref();
+            assert!(
+                is_own || concern.said.contains(secret),
+                "{what} of {own:?} shows {secret} of {owner:?}: {text}"
+            );
+        }
+    }
+
+    pub(super) fn step(&mut self, concern: Concern<'_>, packed: &str, step: &Step) {
+        match step {
+            Step::Forward(forward) => self.forward(concern, packed, forward),
+            Step::Answer(answer) | Step::Asset(answer) => self.answer(concern, answer),
+            Step::Await(_) => {}
+        }
+    }
+
+    fn forward(&mut self, concern: Concern<'_>, packed: &str, forward: &Forward) {
+        let lines: Vec<&str> = packed.split('\n').skip(2).collect();
+        let headers = lines.chunks(2).zip(forward.headers.kept.chars());
+        for (header, kept) in headers {
+            // Who brings a key of somebody's has it already.
+            if kept == '+' && header[0] != "authorization" {
+                self.look(concern, "a header passed on", &header.join(": "));
+            }
+        }
+        self.look(concern, "the URL", &forward.url);
+        self.look(concern, "the headers", &forward.headers.own);
+        self.look(concern, "the ticket", &forward.ticket);
+        self.look(concern, "the origin", &forward.origin);
+        self.look(concern, "the route", &forward.sid_suffix);
+    }
+
+    fn answer(&mut self, concern: Concern<'_>, answer: &Answer) {
+        for (name, value) in &answer.headers {
+            self.look(concern, name, value);
+        }
+        self.look(concern, "the body", &answer.body);
+    }
+
+    pub(super) fn settled(&mut self, concern: Concern<'_>, settled: &Settled) {
+        match settled {
+            Settled::Edited(edits) => {
+                for (name, value) in &edits.append {
+                    self.look(concern, name, value);
+                }
+                self.look(concern, "what is removed", &edits.remove.join("\n"));
+            }
+            Settled::Replaced(answer) => self.answer(concern, answer),
+            Settled::Untouched | Settled::Await(_) => {}
+        }
+    }
+
+    /// What is asked of the outside must name whose it is, and nobody else.
+    pub(super) fn needs(&mut self, concern: Concern<'_>, whose: Option<&Resident>, needs: &[Need]) {
+        for need in needs {
+            let is_of_host = matches!(need, Need::Document { key } if key.starts_with("host:"));
+            let Some(resident) = whose else {
+                assert!(is_of_host, "asked for nobody: {need:?}");
+                continue;
+            };
+            self.look(concern, "a need", &format!("{need:?}"));
+            let id = &resident.id;
+            let names_it = match need {
+                Need::Document { key } => {
+                    is_of_host
+                        || *key == format!("tenant:{id}")
+                        || key.starts_with(&format!("user:{id}:"))
+                }
+                Need::Read { key, .. } => key.starts_with(&format!("s:{id}:")),
+                Need::List { prefix } => prefix.get(1..).is_some_and(|rest| {
+                    rest.strip_prefix(&format!(":{id}:")).is_some() || rest == format!(":{id}")
+                }),
+                Need::Call { name, command, .. } => {
+                    self.look(concern, "a command", command);
+                    name == id || name.starts_with(&format!("{id}/"))
+                }
+                Need::Asset { tenant, source } => {
+                    tenant.as_str() == id && source.contains(&resident.mark)
+                }
+                Need::Fetch { call, .. } => {
+                    self.look(concern, "a call", &call.to_json().to_string());
+                    self.look(
+                        concern,
+                        "credentials",
+                        &credentials(call.authorization.as_deref()),
+                    );
+                    call.url.contains(&resident.mark)
+                }
+                _ => true,
+            };
+            assert!(names_it, "of {id}: {need:?}");
+        }
+    }
+
+    /// What is stored is under the name of somebody who is being served, and cannot be read.
+    pub(super) fn writes(&mut self, residents: &[Resident], served: &[usize], writes: &[Write]) {
+        for write in writes {
+            let rest = write.key.strip_prefix("q:").unwrap_or(&write.key);
+            let id = rest.split(':').nth(1).unwrap_or_default();
+            let whose = served.iter().find(|whose| residents[**whose].id == id);
+            let whose = whose.unwrap_or_else(|| panic!("nobody's: {}", write.key));
+            let concern = Concern {
+                whose: Some(*whose),
+                said: "",
+            };
+            self.look(concern, "a storage key", &write.key);
+            let value = String::from_utf8_lossy(&write.value);
+            assert_eq!(marks(&value).count(), 0, "{} is legible", write.key);
+        }
+    }
+}
+
+/// A name and a password, as they are sent.
+fn credentials(authorization: Option<&str>) -> String {
+    let basic = authorization.and_then(|value| value.strip_prefix("Basic "));
+    let plain = basic.map(|value| value.replace('+', "-").replace('/', "_"));
+    let bytes = plain.and_then(|value| encoding::from_base64url(value.trim_end_matches('=')));
+    String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
+}

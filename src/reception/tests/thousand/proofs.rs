@@ -1,0 +1,52 @@
+//! What proves who somebody is: passwords, and identity providers.
+
+use serde_json::json;
+
+use super::town::mark;
+use crate::clock::UnixMillis;
+use crate::encoding::base64url;
+use crate::store::Outbound;
+
+/// What the one account of a tenant opens to. It holds no mark: whoever tries it elsewhere has said it.
+pub(super) fn alices_password(mark: &str) -> String {
+    format!("password {}", &mark[2..6])
+}
+
+/// What somebody's identity provider answers. The code it takes is the nonce of the sign-in.
+pub(super) fn provider(call: &Outbound, now: UnixMillis) -> String {
+    let issuer = call.url.split('/').take(3).collect::<Vec<_>>().join("/");
+    let whose = issuer.replace("https://id.", "").replace(".example", "");
+    assert_eq!(mark(whose[2..6].parse().unwrap()), whose);
+    let said = if call.url.ends_with("/token") {
+        let form = call.form.as_deref().unwrap_or_default();
+        let code = form
+            .split('&')
+            .find_map(|field| field.strip_prefix("code="));
+        let claims = json!({
+            "iss": issuer, "aud": format!("client-{whose}"), "sub": format!("user-{whose}"),
+            "email": format!("{whose}@mail.example"), "nonce": code,
+            "iat": now.seconds().0, "exp": now.seconds().0 + 600,
+        });
+        let header = r#"{"alg":"RS256","kid":"k"}"#;
+        let parts = [
+            header.to_owned(),
+            claims.to_string(),
+            "signature".to_owned(),
+        ];
+        json!({
+            "token_type": "Bearer", "expires_in": 86_400,
+            "access_token": format!("access-token-of-{whose}"),
+            "id_token": parts.map(|part| base64url(part.as_bytes())).join("."),
+        })
+    } else if call.url.ends_with("/jwks") {
+        json!({ "keys": [{ "kty": "RSA", "kid": "k", "n": base64url(&[0xff; 256]), "e": "AQAB" }] })
+    } else {
+        json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "jwks_uri": format!("{issuer}/jwks"),
+        })
+    };
+    format!("200\n{said}")
+}

@@ -1,0 +1,229 @@
+//! A thousand tenants, each as different from the others as documents can make them. Whatever is said
+//! of one, and whatever its servers and visitors say, holds its mark.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use serde_json::{Map, Value, json};
+
+use crate::encoding::base64url;
+use crate::simulation::outside::KEY;
+
+/// What operators of the deployment present.
+pub(super) const OPERATOR: &str = "a-token-of-the-deployment";
+
+/// How many suffixes are shared by tenants that claim names below them.
+const DISTRICTS: usize = 20;
+
+/// One tenant of so many has a name without its mark, which somebody else may have next.
+pub(super) const HOUSES: usize = 33;
+
+pub(super) fn house(number: usize) -> String {
+    format!("house{number}.example")
+}
+
+/// Draws the same each time.
+pub(super) struct Dice(ChaCha20Rng);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(ChaCha20Rng::seed_from_u64(seed))
+    }
+
+    pub(super) fn below(&mut self, most: usize) -> usize {
+        usize::try_from(self.0.next_u64() % u64::try_from(most).unwrap()).unwrap()
+    }
+
+    pub(super) fn one_in(&mut self, most: usize) -> bool {
+        self.below(most) == 0
+    }
+
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+/// What is found in nothing but what is this tenant's.
+pub(super) fn mark(number: usize) -> String {
+    format!("zq{number:04}qz")
+}
+
+/// A tenant as the test knows it.
+pub(super) struct Resident {
+    pub(super) mark: String,
+    pub(super) id: String,
+    /// Under which names it is visited.
+    pub(super) hosts: Vec<String>,
+    pub(super) document: Value,
+    pub(super) is_closed: bool,
+    pub(super) has_vault: bool,
+    pub(super) has_assets: bool,
+    pub(super) has_provider: bool,
+    pub(super) own_keys: Option<String>,
+}
+
+impl Resident {
+    pub(super) fn new(number: usize, dice: &mut Dice) -> Self {
+        let mark = mark(number);
+        let (claims, hosts) = hosts(number, &mark, dice);
+        let is_closed = dice.one_in(4);
+        let has_provider = dice.one_in(3);
+        let has_assets = dice.one_in(2);
+        let has_vault = dice.one_in(2);
+        let consistency = *dice.pick(&["strong", "eventual"]);
+        let origins: Vec<Value> = (0..=dice.below(3))
+            .map(|at| json!({ "url": format!("http://o{at}.{mark}.internal:8000") }))
+            .collect();
+        let mut document = json!({
+            "id": format!("t-{mark}"),
+            "hosts": claims,
+            "origins": origins,
+            "login": login(&mark, is_closed, has_provider, dice),
+            "session": {
+                "consistency": consistency,
+                "idle": format!("{}h", 6 + dice.below(9)),
+                "cache": format!("{}s", dice.below(60)),
+            },
+            "headers": headers(&mark, dice),
+            "env": { "MODEL": format!("model-{mark}"), "KEY": "secret:API_KEY" },
+            "branding": branding(&mark, dice),
+            "routing": { "allowed_origins": [format!("https://shop.{mark}.example")] },
+        });
+        if has_vault {
+            document["vault"] = json!(["vault_*"]);
+        }
+        if has_assets {
+            document["assets"] = json!({
+                "/logo": format!("https://cdn.{mark}.example/logo"),
+                "/style.css": format!("kv:style-{mark}.css"),
+            });
+        }
+        let own_keys = dice.one_in(7).then(|| {
+            let mut key = [0; 32];
+            dice.0.fill_bytes(&mut key);
+            base64url(&key)
+        });
+        Self {
+            id: format!("t-{mark}"),
+            mark,
+            hosts,
+            document,
+            is_closed,
+            has_vault,
+            has_assets,
+            has_provider,
+            own_keys,
+        }
+    }
+
+    pub(super) fn origin_key(&self) -> String {
+        format!("origin-key-{}", self.mark)
+    }
+
+    pub(super) fn admin_token(&self) -> String {
+        format!("admin-token-{}", self.mark)
+    }
+}
+
+fn hosts(number: usize, mark: &str, dice: &mut Dice) -> (Vec<String>, Vec<String>) {
+    let district = format!("district{}.example", number % DISTRICTS);
+    let mut claims = vec![format!("{mark}.example")];
+    let mut visited = claims.clone();
+    if number % HOUSES == 1 {
+        claims.push(house(number));
+        visited.push(house(number));
+    }
+    if dice.one_in(3) {
+        claims.push(format!("*.{mark}.example"));
+        visited.push(format!("a.b.{mark}.example"));
+    }
+    if number < DISTRICTS {
+        claims.push(format!("*.{district}"));
+        visited.push(format!("of-{mark}.{district}"));
+    } else if dice.one_in(2) {
+        claims.push(format!("{mark}.{district}"));
+        visited.push(format!("{mark}.{district}"));
+    } else if dice.one_in(2) {
+        claims.push(format!("*.{mark}.{district}"));
+        visited.push(format!("www.{mark}.{district}"));
+    }
+    (claims, visited)
+}
+
+fn login(mark: &str, is_closed: bool, has_provider: bool, dice: &mut Dice) -> Value {
+    let mode = if is_closed {
+        "required"
+    } else {
+        dice.pick(&["off", "optional"])
+    };
+    let provider = json!([{
+        "name": format!("id-{mark}"),
+        "title": format!("Provider of {mark}"),
+        "issuer": format!("https://id.{mark}.example"),
+        "client_id": format!("client-{mark}"),
+        "client_secret": "secret:OIDC_SECRET",
+        "token_auth": dice.pick(&["basic", "post"]),
+    }]);
+    json!({
+        "mode": mode,
+        "exceptions": [{ "path": "/public/*", "mode": "off" }],
+        "methods": {
+            "password": dice.one_in(3),
+            "token": [{ "issuer": format!("https://tokens.{mark}.example"), "audience": "a" }],
+            "oidc": if has_provider { provider } else { json!([]) },
+        },
+    })
+}
+
+fn headers(mark: &str, dice: &mut Dice) -> Value {
+    let mut headers = Map::new();
+    for source in ["id", "user", "email", "name", "groups", "access_token"] {
+        if dice.one_in(3) {
+            let source_in_name = source.replace('_', "-");
+            headers.insert(format!("X-{source_in_name}-{mark}"), json!(source));
+        }
+    }
+    if dice.one_in(2) {
+        headers.insert("X-Webauth-User".to_owned(), json!("user"));
+    }
+    Value::Object(headers)
+}
+
+fn branding(mark: &str, dice: &mut Dice) -> Value {
+    json!({
+        "title": format!("Chat of {mark}"),
+        "logo": format!("/logo-{mark}.svg"),
+        "css": format!("main::after {{ content: \"{mark}\" }}"),
+        "links": [{ "text": format!("Terms of {mark}"), "url": format!("/terms-{mark}") }],
+        "locale": dice.pick(&["auto", "en", "zh"]),
+        "colors": { "accent": dice.pick(&["#06c", "#123456", "#f80"]) },
+    })
+}
+
+/// What the Worker is bound to.
+pub(super) fn bindings(residents: &[Resident]) -> Value {
+    let mut bindings = json!({
+        "SESSION_KEYS": base64url(&KEY),
+        "ADMIN_TOKEN": OPERATOR,
+        "SESSIONS": true,
+        "TENANTS": true,
+        "SESSION_OBJECTS": true,
+        "DIRECTORY_OBJECTS": true,
+        "POOL_OBJECTS": true,
+        "ATTEMPT_OBJECTS": true,
+    });
+    for resident in residents {
+        let mark = &resident.mark;
+        let mut bind = |name: &str, value: String| {
+            let id = resident.id.to_ascii_uppercase().replace('-', "_");
+            bindings[format!("{id}__{name}")] = json!(value);
+        };
+        bind("API_KEY", format!("api-key-{mark}"));
+        bind("OIDC_SECRET", format!("oidc-secret-{mark}"));
+        bind("ORIGIN_KEY", resident.origin_key());
+        bind("ADMIN_TOKEN", resident.admin_token());
+        if let Some(own) = &resident.own_keys {
+            bind("SESSION_KEYS", own.clone());
+        }
+    }
+    bindings
+}

@@ -1,0 +1,249 @@
+//! What browsers do, and what they must find: their own, and nothing of anybody else's.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::isolate::Isolate;
+use crate::answer::Answer;
+use crate::gateway::{Forward, Settled, Step};
+
+pub(super) const BROWSERS: usize = 40;
+
+/// What a browser has of one tenant, and what the session should hold.
+#[derive(Clone, Default)]
+pub(super) struct Visit {
+    pub(super) cookie: String,
+    pub(super) handle: String,
+    pub(super) data: BTreeMap<String, String>,
+    pub(super) user: Option<String>,
+    pub(super) vaulted: Option<String>,
+    /// What names the session to a server's client without cookies.
+    pub(super) route: Option<String>,
+}
+
+/// Everybody's visits, by browser and tenant.
+#[derive(Default)]
+pub(super) struct Visits {
+    pub(super) of: HashMap<(usize, usize), Visit>,
+    serial: usize,
+    /// How often each thing was done.
+    pub(super) done: BTreeMap<&'static str, usize>,
+    /// Who is not served any more, or wrongly described.
+    pub(super) out_of_order: Vec<usize>,
+}
+
+pub(super) fn forwarded(step: Step) -> Forward {
+    match step {
+        Step::Forward(forward) => forward,
+        other => panic!("not forwarded: {other:?}"),
+    }
+}
+
+pub(super) fn answered(step: Step) -> Answer {
+    match step {
+        Step::Answer(answer) => answer,
+        other => panic!("not answered: {other:?}"),
+    }
+}
+
+pub(super) fn body(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_default()
+}
+
+/// The value of a cookie that is set, with its name.
+pub(super) fn cookies<'a>(headers: &'a [(&'static str, String)]) -> impl Iterator<Item = &'a str> {
+    let lines = headers.iter().filter(|(name, _)| *name == "set-cookie");
+    lines.filter_map(|(_, line)| line.split(';').next())
+}
+
+/// Who visits whom.
+#[derive(Clone, Copy)]
+pub(super) struct Scene {
+    pub(super) browser: usize,
+    pub(super) at: usize,
+}
+
+impl Visits {
+    pub(super) fn told(&mut self, what: &'static str) {
+        *self.done.entry(what).or_default() += 1;
+    }
+
+    pub(super) fn url(isolate: &mut Isolate, at: usize, path: &str) -> String {
+        let host = isolate.dice.pick(&isolate.residents[at].hosts);
+        format!("https://{host}{path}")
+    }
+
+    pub(super) fn ask(&mut self, isolate: &mut Isolate, at: usize, call: &Call) -> Step {
+        isolate.ask(Some(at), call, &mut |isolate| self.something(isolate))
+    }
+
+    /// A call with nothing of the browser's.
+    pub(super) fn call(isolate: &mut Isolate, at: usize, method: &'static str, path: &str) -> Call {
+        Call::to(method, Self::url(isolate, at, path))
+    }
+
+    pub(super) fn cookie(&self, scene: Scene) -> String {
+        let visit = self.of.get(&(scene.browser, scene.at));
+        visit.map(|visit| visit.cookie.clone()).unwrap_or_default()
+    }
+
+    /// What somebody has of another tenant, and whose it is.
+    pub(super) fn another(&mut self, isolate: &mut Isolate, at: usize) -> Option<(usize, Visit)> {
+        let mut others: Vec<&(usize, usize)> = self.of.keys().collect();
+        others.sort_unstable();
+        others.retain(|(_, other)| *other != at && !self.out_of_order.contains(other));
+        if others.is_empty() {
+            return None;
+        }
+        let key = **isolate.dice.pick(&others);
+        Some((key.1, self.of[&key].clone()))
+    }
+
+    /// Any browser does anything at any tenant that is not being visited at this moment.
+    pub(super) fn something(&mut self, isolate: &mut Isolate) {
+        let scene = Scene {
+            browser: isolate.dice.below(BROWSERS),
+            at: isolate.dice.below(isolate.residents.len()),
+        };
+        if !isolate.served.contains(&scene.at) && !self.out_of_order.contains(&scene.at) {
+            self.act(isolate, scene);
+        }
+    }
+
+    /// Somebody who has been there before comes again.
+    pub(super) fn return_of_somebody(&mut self, isolate: &mut Isolate) {
+        let mut known: Vec<(usize, usize)> = self.of.keys().copied().collect();
+        known.retain(|(_, at)| !self.out_of_order.contains(at));
+        known.sort_unstable();
+        let (browser, at) = *isolate.dice.pick(&known);
+        self.act(isolate, Scene { browser, at });
+    }
+
+    fn act(&mut self, isolate: &mut Isolate, scene: Scene) {
+        isolate.now.0 += u64::try_from(isolate.dice.below(1_500)).unwrap();
+        match isolate.dice.below(16) {
+            0..=4 => self.talk(isolate, scene),
+            5 => self.inquire(isolate, scene),
+            6 => self.read_pages(isolate, scene),
+            7 => self.operate(isolate, scene),
+            8 => self.use_api(isolate, scene),
+            9 => self.sign_in(isolate, scene),
+            10 => self.sign_out(isolate, scene),
+            11 => self.steal(isolate, scene),
+            12 => self.claim(isolate, scene),
+            13 => self.sign_in_by_password(isolate, scene),
+            14 => self.without_cookies(isolate, scene),
+            _ => self.steal_sign_in(isolate, scene),
+        }
+    }
+
+    /// A request, and what its server says of the session.
+    pub(super) fn talk(&mut self, isolate: &mut Isolate, scene: Scene) {
+        let (forward, mut visit) = self.own(isolate, scene);
+        let mark = isolate.residents[scene.at].mark.clone();
+        self.serial += 1;
+        let value = format!("{mark}-{}", self.serial);
+        let mut said = Vec::new();
+        let key = format!("k{}", isolate.dice.below(4));
+        said.push(format!("x-session-patch\n{}", json!({ &key: value })));
+        visit.data.insert(key, value.clone());
+        if visit.user.is_none() && isolate.dice.one_in(3) {
+            let user = format!("user-{}-{mark}", scene.browser);
+            let who = json!({
+                "user": user, "email": format!("{value}@mail.example"),
+                "name": format!("Name {mark}"), "groups": [format!("g-{mark}")],
+            });
+            said.push(format!("x-session-identify\n{who}"));
+            visit.user = Some(user);
+            // What was kept for the guest is not kept for who signs in.
+            visit.vaulted = None;
+        }
+        if isolate.dice.one_in(2) {
+            said.push(format!("set-cookie\nvault_a={value}; Path=/"));
+            visit.vaulted = isolate.residents[scene.at].has_vault.then_some(value);
+        }
+        let mut other = |isolate: &mut Isolate| self.something(isolate);
+        match isolate.settle(scene.at, &forward, &said.join("\n"), &mut other) {
+            Settled::Edited(edits) => {
+                let own = cookies(&edits.append).next();
+                if let Some((_, value)) = own.and_then(|own| own.split_once('=')) {
+                    isolate.watch.belongs(scene.at, value);
+                    visit.cookie = value.to_owned();
+                }
+            }
+            Settled::Untouched => {}
+            other => panic!("{other:?}"),
+        }
+        self.of.insert((scene.browser, scene.at), visit);
+        self.told("talked");
+    }
+
+    /// The browser's own visit, which finds what it left.
+    pub(super) fn own(&mut self, isolate: &mut Isolate, scene: Scene) -> (Forward, Visit) {
+        let Scene { browser, at } = scene;
+        let visit = self.of.get(&(browser, at)).cloned().unwrap_or_default();
+        let is_open = !isolate.residents[at].is_closed || visit.user.is_some();
+        let path = if is_open {
+            *isolate.dice.pick(&["/", "/api/x?q=1", "/public/x"])
+        } else {
+            let url = Self::url(isolate, at, "/");
+            let call = Call::to("GET", url).with("cookie", &session(&visit.cookie));
+            assert_eq!(answered(self.ask(isolate, at, &call)).status, 401);
+            "/public/x"
+        };
+        let mut call = Self::call(isolate, at, "GET", path);
+        if !visit.cookie.is_empty() && isolate.dice.one_in(4) {
+            call = call.with("authorization", &format!("Bearer {}", visit.cookie));
+        } else {
+            call = call.with("cookie", &session(&visit.cookie));
+        }
+        if isolate.dice.one_in(2) {
+            call = call.by_person();
+        }
+        let forward = forwarded(self.ask(isolate, at, &call));
+        let visit = self.found(isolate, at, &forward, visit);
+        (forward, visit)
+    }
+
+    /// What a server is told of a session is what the session holds.
+    pub(super) fn found(
+        &mut self,
+        isolate: &mut Isolate,
+        at: usize,
+        forward: &Forward,
+        visit: Visit,
+    ) -> Visit {
+        let told = |name| forward.headers.value(name);
+        let resident = &isolate.residents[at];
+        let mark = &resident.mark;
+        assert!(forward.url.contains(&format!(".{mark}.internal:8000/")));
+        assert_eq!(told("x-session-tenant"), Some(resident.id.as_str()));
+        let env = json!({ "KEY": format!("api-key-{mark}"), "MODEL": format!("model-{mark}") });
+        assert_eq!(told("x-session-env"), Some(env.to_string().as_str()));
+        let data = (!visit.data.is_empty()).then(|| json!(visit.data).to_string());
+        assert_eq!(told("x-session-data"), data.as_deref(), "{mark}");
+        assert_eq!(told("x-session-user"), visit.user.as_deref());
+        let vaulted = visit
+            .vaulted
+            .as_ref()
+            .map(|value| format!("vault_a={value}"));
+        assert_eq!(told("cookie"), vaulted.as_deref());
+        let handle = told("x-session-id").unwrap().to_owned();
+        let (lasting, _) = handle.split_once('.').unwrap_or((&handle, ""));
+        assert!(visit.handle.is_empty() || visit.handle == lasting);
+        isolate.watch.belongs(at, &handle);
+        Visit {
+            handle: lasting.to_owned(),
+            ..visit
+        }
+    }
+}
+
+pub(super) fn session(cookie: &str) -> String {
+    if cookie.is_empty() {
+        return String::new();
+    }
+    format!("__Host-session={cookie}")
+}
