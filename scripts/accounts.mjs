@@ -17,6 +17,7 @@ import { Fault } from "./progress.mjs";
 
 /** In bytes. */
 const LONGEST_NAME = 128;
+/** In characters. */
 const SHORTEST_PASSWORD = 8;
 
 const CONTROL = /\p{Cc}/u;
@@ -74,8 +75,10 @@ export function profile({ email, name, groups }) {
  */
 export function mustBePassword(password) {
   const { length } = passwordBytes(password);
-  if (length < SHORTEST_PASSWORD || length > LONGEST_PASSWORD) {
-    throw new Fault(`A password has ${SHORTEST_PASSWORD} to ${LONGEST_PASSWORD} bytes.`);
+  if ([...password].length < SHORTEST_PASSWORD || length > LONGEST_PASSWORD) {
+    throw new Fault(
+      `A password has at least ${SHORTEST_PASSWORD} characters and at most ${LONGEST_PASSWORD} bytes.`,
+    );
   }
   if (CONTROL.test(password)) throw new Fault("A password is one line without control characters.");
 }

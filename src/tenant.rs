@@ -1,6 +1,7 @@
 //! A tenant: one customer's policy. Every decision takes it as a parameter.
 
 pub mod assets;
+mod faults;
 mod from_document;
 mod sign_in;
 

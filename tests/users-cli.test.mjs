@@ -138,11 +138,11 @@ test("what cannot be an account is refused before anything is stored", async (t)
   }
 });
 
-test("a password is 8 to 1024 bytes on one line, of UTF-8", async (t) => {
+test("a password has at least 8 characters, at most 1024 bytes, and is one line of UTF-8", async (t) => {
   const { users } = deployment(t, KV("USERS", 2));
   for (const [input, said] of /** @type {[string, RegExp][]} */ ([
-    ["seven77\n", /8 to 1024 bytes/],
-    ["ä".repeat(513), /8 to 1024 bytes/],
+    ["seven77\n", /at least 8 characters/],
+    ["ä".repeat(513), /at most 1024 bytes/],
     ["two lines\nof text\n", /one line/],
   ])) {
     const { text, code } = await users("add default ada", input);

@@ -4,9 +4,8 @@ use core::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::model::checked;
 use super::read::{Readable, Reader, described};
-use super::shape::{choice, object, text};
+use super::shape::{checked, choice, object, text};
 use crate::brand::color::Color;
 use crate::brand::locale::Locale;
 

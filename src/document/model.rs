@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::branding::Branding;
 use super::read::{Readable, Reader, described};
 use super::replacement::Replacement;
-use super::shape::{choice, object, text};
+use super::shape::{checked, choice, object, text};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::inbound::host::HostPattern;
 use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
@@ -336,32 +336,6 @@ text!(
 );
 text!(OriginName, "^[A-Za-z0-9._:\\[\\]-]+$", OriginName::parse);
 text!(Base, "^https?://[^/?#@\\\\ \"]+/*$", Base::parse);
-
-/// A text of a kind that is checked, and otherwise kept as it is.
-macro_rules! checked {
-    ($(#[doc = $doc:literal])* $name:ident, $pattern:literal, $is:expr, $right:literal) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name(pub String);
-
-        impl Readable for $name {
-            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
-                reader.text(value, $is, $right).map(Self)
-            }
-
-            fn schema() -> Value {
-                json!({ "type": "string", "pattern": $pattern })
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-pub(super) use checked;
 
 checked! {
     /// A path of a server.

@@ -140,4 +140,29 @@ macro_rules! text {
     };
 }
 
-pub(super) use {choice, object, text};
+/// A text of a kind that is checked, and otherwise kept as it is.
+macro_rules! checked {
+    ($(#[doc = $doc:literal])* $name:ident, $pattern:literal, $is:expr, $right:literal) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(pub String);
+
+        impl Readable for $name {
+            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+                reader.text(value, $is, $right).map(Self)
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "string", "pattern": $pattern })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+pub(super) use {checked, choice, object, text};

@@ -37,6 +37,8 @@ pub(super) enum Catalogue {
     Many {
         hosts: HashMap<String, Claim>,
         documents: HashMap<TenantId, Known>,
+        /// Whose document was wrong when it was asked for, and nothing right is known.
+        broken: HashMap<TenantId, UnixMillis>,
     },
 }
 
@@ -62,6 +64,7 @@ impl Catalogue {
             || Self::Many {
                 hosts: HashMap::new(),
                 documents: HashMap::new(),
+                broken: HashMap::new(),
             },
             Self::One,
         )
@@ -188,11 +191,19 @@ impl Reception {
             return Ok(());
         }
         self.learn(tenant, answers);
-        let Catalogue::Many { documents, .. } = &self.catalogue else {
+        let Catalogue::Many {
+            documents, broken, ..
+        } = &self.catalogue
+        else {
             return Ok(());
         };
         let key = document_key(tenant);
         let is_asked = answers.found(&key).is_some();
+        // It is not read, and the log not filled, with each request.
+        let is_fresh = |asked: &UnixMillis| now.millis_since(*asked) < FRESH_MS;
+        if !is_asked && broken.get(tenant).is_some_and(is_fresh) {
+            return Err(Missing::Refused(Problem::TenantMisconfigured));
+        }
         match documents.get(tenant) {
             Some(known) if self.gateways.contains_key(tenant) => {
                 let is_usable = now.millis_since(known.asked) < USABLE_MS;
@@ -237,8 +248,12 @@ impl Reception {
     /// Learns from a document, if it was asked for.
     fn learn(&mut self, tenant: &TenantId, answers: &Answers) {
         let key = document_key(tenant);
-        let (Catalogue::Many { documents, .. }, Some(answer)) =
-            (&mut self.catalogue, answers.read(&key))
+        let (
+            Catalogue::Many {
+                documents, broken, ..
+            },
+            Some(answer),
+        ) = (&mut self.catalogue, answers.read(&key))
         else {
             return;
         };
@@ -269,6 +284,7 @@ impl Reception {
             });
         match read {
             Ok(read) if read.id == *tenant => {
+                broken.remove(tenant);
                 documents.insert(
                     tenant.clone(),
                     Known {
@@ -295,10 +311,19 @@ impl Reception {
     }
 
     fn refuse_document(&mut self, tenant: &TenantId, faults: &str, asked: UnixMillis) {
-        if let Catalogue::Many { documents, .. } = &mut self.catalogue
-            && let Some(known) = documents.get_mut(tenant)
+        if let Catalogue::Many {
+            documents, broken, ..
+        } = &mut self.catalogue
         {
-            known.asked = known.asked.max(asked);
+            match documents.get_mut(tenant) {
+                Some(known) => known.asked = known.asked.max(asked),
+                None => {
+                    if broken.len() >= MOST_HOSTS {
+                        broken.clear();
+                    }
+                    broken.insert(tenant.clone(), asked);
+                }
+            }
         }
         let event = Event::new(Level::Error, "tenant_document_broken").of(tenant);
         self.events.push(event.with("detail", faults));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::assets::{self, Assets};
+use super::faults::{Faults, OWN_SECRETS};
 use super::{ApiKey, Consistency, Fail, Overload, Pauses, Tenant, Timeouts};
 use crate::brand::Brand;
 use crate::brand::palette::Colors;
@@ -26,21 +27,6 @@ const LONGEST_LIFETIME: Seconds = Seconds(400 * 86_400);
 
 /// The platform's rate limit on how many sessions an address begins, if it is bound.
 const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
-
-/// Secrets of a tenant that are for the Worker alone, not for its servers.
-pub(super) const OWN_SECRETS: [&str; 3] = ["SESSION_KEYS", "ORIGIN_KEY", "ADMIN_TOKEN"];
-
-/// Collects faults with their paths.
-pub(super) struct Faults(Vec<Fault>);
-
-impl Faults {
-    pub(super) fn add(&mut self, path: &str, problem: impl Into<String>) {
-        self.0.push(Fault {
-            path: path.to_owned(),
-            problem: problem.into(),
-        });
-    }
-}
 
 impl Tenant {
     /// A tenant as a document has it, with the deployment's keys, or its own if it has some

@@ -1,6 +1,6 @@
 //! How a tenant's visitors sign in: from what is written of it.
 
-use super::from_document::{Faults, OWN_SECRETS};
+use super::faults::{Faults, OWN_SECRETS};
 use crate::document::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
 use crate::secrets::{Secrets, binding};
 use crate::sign_in::methods::{Allow, ClaimNames, Issuer, Methods, Provider};

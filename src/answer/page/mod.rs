@@ -93,6 +93,7 @@ impl<'a> Look<'a> {
         for (name, value) in [
             ("content-type", "text/html; charset=utf-8"),
             ("content-language", self.locale.tag()),
+            ("cross-origin-opener-policy", "same-origin"),
             ("referrer-policy", referrer),
             ("x-content-type-options", "nosniff"),
         ] {

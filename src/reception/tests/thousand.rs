@@ -215,6 +215,7 @@ fn a_document_that_is_broken_changes_nothing_for_its_tenant_nor_for_another() {
             assert_eq!(refused, (503, "tenant_misconfigured".to_owned()));
         }
         isolate.say(&format!("tenant:{id}"), &document);
+        isolate.now.0 += 10_000;
         let (_, visit) = visits.own(&mut isolate, *scene);
         assert!(!visit.data.is_empty());
     }

@@ -61,15 +61,19 @@ impl World {
             Need::Document { key } | Need::Documents { prefix: key } => {
                 Reply::Found(key.clone(), Found::Absent, asked)
             }
+            Need::Note { key, text } | Need::Fold { key, text } => {
+                let noted = Found::Bytes(text.clone().into_bytes());
+                Reply::Found(key.clone(), noted, asked)
+            }
             // Nobody signs in here.
             Need::Fetch { key, .. }
             | Need::Verify { key, .. }
             | Need::Sign { key, .. }
             | Need::PublicKey { key, .. }
             | Need::CheckPassword { key, .. }
-            | Need::HashPassword { key, .. }
-            | Need::Note { key, .. }
-            | Need::Fold { key, .. } => Reply::Found(key.clone(), Found::Unavailable, asked),
+            | Need::HashPassword { key, .. } => {
+                Reply::Found(key.clone(), Found::Unavailable, asked)
+            }
             Need::Keep { .. } | Need::Asset { .. } => Reply::Written(false),
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {

@@ -1,0 +1,286 @@
+//! What each problem is to a program and to a person: status, stable code, title, and what to do.
+
+use super::Problem;
+use crate::inbound::json::BadBody;
+
+/// What a problem is.
+pub(super) struct Kind {
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) title: &'static str,
+    pub(super) detail: &'static str,
+}
+
+impl Problem {
+    pub(super) fn kind(&self) -> Kind {
+        let (status, code, title, detail) = match self {
+            Self::SignIn(problem) => problem.kind(),
+            Self::CookieAmbiguous => (
+                400,
+                "cookie_ambiguous",
+                "Two session cookies",
+                "The request carries more than one session cookie. It has been cleared; try again.",
+            ),
+            Self::CookieMalformed => (
+                400,
+                "cookie_malformed",
+                "Malformed Cookie header",
+                "The session cookie's name stands inside another cookie's value. Send one Cookie header with pairs separated by semicolons.",
+            ),
+            Self::TooManyForgeries(_) => (
+                429,
+                "too_many_forgeries",
+                "Too many invalid sessions",
+                "Too many requests with invalid session cookies came from this address. Wait for the time in Retry-After, without the cookie.",
+            ),
+            Self::TooManySessions(_) => (
+                429,
+                "too_many_sessions",
+                "Too many new visitors",
+                "Too many new sessions were begun from this address. Wait for the time in Retry-After, and keep the cookie you are given.",
+            ),
+            Self::UnknownHost => (
+                421,
+                "unknown_host",
+                "Nobody is here",
+                "No site is reached under this name. Check the address; if it is yours, add it to the hosts of its tenant.",
+            ),
+            Self::TenantsUnavailable => (
+                503,
+                "tenants_unavailable",
+                "Please try again",
+                "Whose site this is could not be found out right now. Try again in a few seconds.",
+            ),
+            Self::TenantMisconfigured => (
+                503,
+                "tenant_misconfigured",
+                "This site is being set up",
+                "What is said of this site has a fault; the log tells the operator which. Try again later.",
+            ),
+            Self::NoSession => (
+                401,
+                "no_session",
+                "Sign-in needed",
+                "This needs a session. Open the site in a browser and sign in.",
+            ),
+            Self::SessionExpired => (
+                401,
+                "session_expired",
+                "Session expired",
+                "The session was not used for too long or has reached its age limit. Start a new one by opening the site again.",
+            ),
+            Self::SessionUnknown => (
+                401,
+                "session_unknown",
+                "Session unknown",
+                "This session no longer exists. Start a new one by opening the site again.",
+            ),
+            Self::SessionEnded => (
+                401,
+                "session_ended",
+                "Signed out",
+                "This session was ended. Start a new one by opening the site again.",
+            ),
+            Self::SessionRotated => (
+                401,
+                "session_rotated",
+                "Session moved on",
+                "This session continues under a newer cookie. Use that one, or start again by opening the site.",
+            ),
+            Self::SessionReplaced => (
+                409,
+                "session_replaced",
+                "Just signed in",
+                "This browser has just signed in and got a new cookie. Send the request again.",
+            ),
+            Self::SessionCorrupt => (
+                401,
+                "session_corrupt",
+                "Session unreadable",
+                "The stored session could not be read and was set aside. Start a new one by opening the site again.",
+            ),
+            Self::SchemaNewer => (
+                503,
+                "schema_newer",
+                "Update in progress",
+                "The session was written by a newer release. Try again shortly.",
+            ),
+            Self::StoreUnavailable => (
+                503,
+                "store_unavailable",
+                "Sessions unavailable",
+                "The session storage does not answer. Your session is kept; try again shortly.",
+            ),
+            Self::ListUnavailable => (
+                502,
+                "list_unavailable",
+                "List unavailable",
+                "Who keeps the list of sessions does not answer. Try again shortly; sessions themselves are not concerned.",
+            ),
+            Self::BadPath => (
+                400,
+                "bad_path",
+                "Bad path",
+                "The path is written in a way that is not accepted here. Use it without escapes, doubled slashes or parameters.",
+            ),
+            Self::NotFound => (
+                404,
+                "not_found",
+                "Not found",
+                "There is nothing at this reserved path.",
+            ),
+            Self::MethodNotAllowed(_) => (
+                405,
+                "method_not_allowed",
+                "Method not allowed",
+                "Use one of the methods in the Allow header.",
+            ),
+            Self::Framing => (
+                400,
+                "framing",
+                "Ambiguous body length",
+                "Send either Content-Length or Transfer-Encoding, not both.",
+            ),
+            Self::UrlTooLong => (
+                414,
+                "url_too_long",
+                "URL too long",
+                "The URL is longer than 16 KiB.",
+            ),
+            Self::HeadersTooLarge => (
+                431,
+                "headers_too_large",
+                "Headers too large",
+                "There are too many headers or cookies, or they are too large. Clear this site's cookies and try again.",
+            ),
+            Self::CrossSite => (
+                403,
+                "csrf",
+                "Refused",
+                "This was asked by a page of another site.",
+            ),
+            Self::UpgradeVersion => (
+                426,
+                "upgrade_version",
+                "WebSocket version",
+                "Use WebSocket version 13.",
+            ),
+            Self::UpgradeKey => (
+                400,
+                "upgrade_key",
+                "WebSocket key",
+                "Send a Sec-WebSocket-Key of 16 bytes in base64.",
+            ),
+            Self::LoginUnconfigured => (
+                503,
+                "login_unconfigured",
+                "No way to sign in",
+                "This deployment requires sign-in but offers no way to do so. Set LOGIN_MODE to off, or configure a login method.",
+            ),
+            Self::OriginUnreachable => (
+                502,
+                "origin_unreachable",
+                "Chat server unreachable",
+                "The chat server could not be reached. Try again shortly; your session is kept.",
+            ),
+            Self::Overloaded => (
+                503,
+                "overloaded",
+                "Please wait a moment",
+                "All chat servers are busy. This page tries again by itself; programs wait for the time in Retry-After.",
+            ),
+            Self::OriginProtocol => (
+                502,
+                "origin_protocol",
+                "Chat server answered wrongly",
+                "The chat server's answer was not valid HTTP.",
+            ),
+            Self::OriginTimeout => (
+                504,
+                "origin_timeout",
+                "Chat server too slow",
+                "The chat server did not begin to answer in time. Try again; your session is kept.",
+            ),
+            Self::AssetIsPage => (
+                502,
+                "asset_is_page",
+                "Not a file",
+                "What the tenant shows here turned out to be a web page, which is never shown in a file's place. Name the file itself in the tenant's assets.",
+            ),
+            Self::ApiKey => (
+                401,
+                "api_key",
+                "Key needed",
+                "Present the key in the Authorization header as a Bearer token: ORIGIN_KEY for the session API, ADMIN_TOKEN for the admin API. An API whose secret is not set is closed.",
+            ),
+            Self::BodyTooLarge => (
+                413,
+                "body_too_large",
+                "Body too large",
+                "Send at most 64 KiB.",
+            ),
+            Self::Body(BadBody::MediaType) => (
+                415,
+                "media_type",
+                "Media type",
+                "Send JSON as application/json, not compressed.",
+            ),
+            Self::Body(BadBody::Encoding) => (
+                400,
+                "bad_encoding",
+                "Not UTF-8",
+                "Send JSON in UTF-8 without a byte order mark.",
+            ),
+            Self::Body(BadBody::Depth) => (
+                400,
+                "json_depth",
+                "Nested too deeply",
+                "Nest at most 32 levels.",
+            ),
+            Self::Body(BadBody::Malformed) => (
+                400,
+                "bad_json",
+                "Not a JSON object",
+                "Send one JSON object in which no member occurs twice.",
+            ),
+            Self::Invalid(_) => (422, "invalid", "Not accepted", ""),
+            Self::VersionChanged => (
+                412,
+                "version_changed",
+                "Changed meanwhile",
+                "The session has another version than If-Match names. Read it again and decide anew.",
+            ),
+            Self::VersionRequired => (
+                428,
+                "version_required",
+                "Version needed",
+                "With CONSISTENCY eventual nobody orders changes: name the version you read in If-Match.",
+            ),
+            Self::Leased => (
+                409,
+                "leased",
+                "Leased",
+                "Another caller holds the lease, or yours has run out. Take it again and start over.",
+            ),
+            Self::NeedsObjects => (
+                409,
+                "needs_objects",
+                "Needs Durable Objects",
+                "This needs somebody who knows what happens everywhere: set CONSISTENCY to strong.",
+            ),
+            Self::Misconfigured(_) => (500, "misconfigured", "Not set up yet", ""),
+            Self::Internal => (
+                500,
+                "internal",
+                "Internal error",
+                "Something went wrong here. Try again; the operator finds the cause by the trace id.",
+            ),
+        };
+        Kind {
+            status,
+            code,
+            title,
+            detail,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What is found wrong with a document beyond its single values, and what every part of it is checked against.
+
+use crate::document::Fault;
+
+/// Secrets of a tenant that are for the Worker alone, not for its servers.
+pub(super) const OWN_SECRETS: [&str; 3] = ["SESSION_KEYS", "ORIGIN_KEY", "ADMIN_TOKEN"];
+
+/// Collects faults with their paths.
+pub(super) struct Faults(pub(super) Vec<Fault>);
+
+impl Faults {
+    pub(super) fn add(&mut self, path: &str, problem: impl Into<String>) {
+        self.0.push(Fault {
+            path: path.to_owned(),
+            problem: problem.into(),
+        });
+    }
+}

@@ -1,0 +1,107 @@
+/** Accounts with passwords, kept by an operator's program. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { enrol } from "./harness/accounts.mjs";
+import { Browser, Sites } from "./harness/sign-in.mjs";
+import { until } from "./harness/until.mjs";
+
+const ADMIN_TOKEN = "an-operators-token-of-32-chars!!";
+const sites = await Sites.start({ after }, { vars: { ADMIN_TOKEN } });
+
+/** @param {import("node:test").TestContext} t */
+async function open(t) {
+  const site = await sites.open(t, () => ({
+    login: { mode: "required", methods: { password: true } },
+  }));
+  const program = new Browser();
+  const users = `${site.url}/_session/admin/users`;
+  /**
+   * @param {string} method
+   * @param {string} name
+   * @param {unknown} [json]
+   */
+  const say = (method, name, json) =>
+    program.fetchJson(name ? `${users}/${name}` : users, {
+      method,
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+      ...(json === undefined ? {} : { json }),
+    });
+  /**
+   * @param {Browser} browser
+   * @param {string} username
+   * @param {string} password
+   */
+  const signIn = async (browser, username, password) => {
+    const json = { username, password };
+    return (await browser.fetchJson(`${site.url}/_session/login`, { method: "POST", json })).status;
+  };
+  return { site, program, users, say, signIn };
+}
+
+test("an account is made, read, listed, and its user can sign in", async (t) => {
+  const { site, say, signIn } = await open(t);
+  const made = await say("PUT", "Ada", { password: "difference engine", groups: ["staff"] });
+  assert.equal(made.status, 200, made.body);
+  assert.deepEqual((await say("GET", "")).json(), { users: ["ada"] });
+  const { changed, ...account } = (await say("GET", "ada")).json();
+  assert.deepEqual(account, { user: "ada", groups: ["staff"] });
+  assert.ok(changed > 1_700_000_000);
+  const browser = new Browser();
+  assert.equal(await signIn(browser, "ADA", "difference engine"), 200);
+  await browser.fetchJson(site.url);
+  assert.deepEqual(site.origin.told("x-session-groups"), ["staff"]);
+});
+
+test("who gets another password, is disabled or deleted is out, and only they", async (t) => {
+  const { site, say, signIn } = await open(t);
+  const acts = {
+    ada: () => say("PUT", "ada", { password: "analytical engine" }),
+    bea: () => say("PUT", "bea", { disabled: true }),
+    cyd: () => say("DELETE", "cyd"),
+  };
+  const browsers = new Map();
+  for (const user of [...Object.keys(acts), "dan"]) {
+    enrol(sites, site.id, { user, password: "difference engine" });
+    const browser = new Browser();
+    assert.equal(await signIn(browser, user, "difference engine"), 200);
+    browsers.set(user, browser);
+  }
+  for (const [user, act] of Object.entries(acts)) {
+    const done = await act();
+    assert.ok([200, 204].includes(done.status), done.body);
+    const isOut = async () => (await browsers.get(user).fetchJson(site.url)).status === 401;
+    await until(isOut, { what: `${user} being out` });
+    assert.equal(await signIn(new Browser(), user, "difference engine"), 401, user);
+  }
+  assert.equal(await signIn(new Browser(), "ada", "analytical engine"), 200);
+  assert.equal((await browsers.get("dan").fetchJson(site.url)).status, 200);
+});
+
+test("nobody without the token sees or changes anything", async (t) => {
+  const { users, program, say } = await open(t);
+  for (const headers of [{}, { authorization: "Bearer another-token-of-32-characters!" }]) {
+    assert.equal((await program.fetchJson(users, { headers })).status, 401);
+    const put = { method: "PUT", headers, json: { password: "difference engine" } };
+    assert.equal((await program.fetchJson(`${users}/ada`, put)).status, 401);
+  }
+  assert.deepEqual((await say("GET", "")).json(), { users: [] });
+});
+
+test("what is no account is refused with what would be one", async (t) => {
+  const { say } = await open(t);
+  for (const [json, told] of /** @type {[unknown, RegExp][]} */ ([
+    [{}, /password/],
+    [{ password: "short" }, /8 characters/],
+    [{ password: "x".repeat(1_025) }, /1024/],
+    [{ password: "difference engine", role: "admin" }, /role/],
+    [{ password: "difference engine", groups: "staff" }, /groups/],
+    [{ password: "difference engine", disabled: "no" }, /disabled/],
+  ])) {
+    const answer = await say("PUT", "ada", json);
+    assert.equal(answer.status, 422, answer.body);
+    assert.match(answer.json().detail, told);
+  }
+  assert.equal((await say("GET", "ada")).status, 404);
+  assert.equal((await say("DELETE", "ada")).status, 404);
+  assert.equal((await say("POST", "ada", {})).status, 405);
+});
