@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { read } from "./harness/cookie.mjs";
+import { HostileProvider } from "./harness/hostile-provider.mjs";
 import { fold } from "./harness/origin.mjs";
 import { DENY, Provider } from "./harness/provider.mjs";
 import { Browser, clientOf, oidcMethod, Sites } from "./harness/sign-in.mjs";
@@ -274,6 +275,28 @@ test("a visitor who says no at the provider is told so, and can say yes later", 
   assert.deepEqual(browser.signInsOf(url), []);
   assert.equal(provider.counted("/token"), 0);
   assert.equal((await browser.signIn(url)).body, "ok");
+});
+
+test("who must sign in once more is asked so by whichever way they choose", async (t) => {
+  const methods = { password: true, oidc: [oidcMethod("http://127.0.0.1:9")] };
+  const site = await sites.open(t, () => ({ login: { mode: "required", methods } }));
+  const page = await new Browser().get(`${site.url}/_session/login?max_age=60`);
+  assert.match(page.body, /provider=main&amp;return_to=\/&amp;max_age=60"/);
+});
+
+test("of several providers one that does not say who it is has a way back of its own", async (t) => {
+  const hostile = await HostileProvider.start(t);
+  const [quiet, other] = [hostile.issuer(), hostile.issuer()];
+  const metadata = { ...quiet.metadata(), authorization_response_iss_parameter_supported: false };
+  quiet.answers.discovery = { body: JSON.stringify(metadata) };
+  const oidc = [oidcMethod(quiet.url, { name: "quiet" }), oidcMethod(other.url, { name: "other" })];
+  const site = await sites.open(t, () => ({ login: { mode: "required", methods: { oidc } } }));
+  const redirectUri = async (/** @type {string} */ name) => {
+    const sent = await new Browser().step(`${site.url}/_session/login?provider=${name}`);
+    return sent.location?.searchParams.get("redirect_uri");
+  };
+  assert.equal(await redirectUri("quiet"), `${site.url}/_session/callback?idp=quiet`);
+  assert.equal(await redirectUri("other"), `${site.url}/_session/callback`);
 });
 
 test("where there are several ways to sign in, the visitor chooses", async (t) => {

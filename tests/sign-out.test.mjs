@@ -89,6 +89,19 @@ test("signing out ends the session and says where to sign out as well", async (t
   await refused(url, session);
 });
 
+test("a cookie from before a sign-in learns nothing of it, and ends no other session of the user's", async (t) => {
+  const { browser, url, site, logout } = await open(t);
+  const elsewhere = await signedIn(url);
+  const before = browser.sessionOf(url);
+  const again = `${site.url}/_session/login?return_to=%2F`;
+  assert.equal((await browser.signIn(again, { account: "alice" })).body, "ok");
+  const thief = new Browser();
+  thief.plant(url, "session", before);
+  const answer = await thief.fetchJson(logout, { method: "POST", json: { everywhere: true } });
+  assert.doesNotMatch(answer.body, /id_token_hint|continue/);
+  assert.equal((await elsewhere.fetchJson(url)).status, 200);
+});
+
 test("who signs out at the provider too is asked who it is the next time", async (t) => {
   const { browser, url, site, logout, provider } = await open(t);
   const answer = await browser.fetchJson(logout, { method: "POST" });

@@ -253,3 +253,14 @@ test("a page of another site cannot make a browser exchange a token", async (t) 
     assert.equal(program.sessionOf(url), "");
   }
 });
+
+test("a session's token beside its cookie goes no further than here", async (t) => {
+  const { exchange, sound, program, url, origin } = await open(t);
+  const exchanged = await exchange(await sign(sound()));
+  const { token } = exchanged.json();
+  for (const header of [`Bearer ${token}`, `Bearer  ${token}`, `bearer ${token} `]) {
+    const answer = await program.fetchJson(url, { headers: { authorization: header } });
+    assert.equal(answer.status, 200);
+    assert.deepEqual(origin.told("authorization"), []);
+  }
+});
