@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import { enrol, hashed, USUAL } from "./harness/accounts.mjs";
 import { read } from "./harness/cookie.mjs";
-import { Browser, Sites } from "./harness/sign-in.mjs";
+import { Browser, isIn, refused, Sites } from "./harness/sign-in.mjs";
 import { until } from "./harness/until.mjs";
 
 /** @typedef {import("./harness/sign-in.mjs").Answer} Answer */
@@ -70,30 +70,6 @@ const CONSISTENCIES = /** @type {["strong" | "eventual", string][]} */ ([
   ["strong", ""],
   ["eventual", ", with KV alone"],
 ]);
-
-/**
- * @param {Browser} browser
- * @param {string} url
- */
-async function isIn(browser, url) {
-  return (await browser.fetchJson(url)).status === 200;
-}
-
-/**
- * Presents a session's cookie again and again until it is refused.
- * @param {string} url
- * @param {string} session
- */
-async function refused(url, session) {
-  const replay = new Browser();
-  await until(
-    async () => {
-      replay.plant(url, "session", session);
-      return (await replay.fetchJson(url)).status === 401;
-    },
-    { what: "the end of the session" },
-  );
-}
 
 /**
  * What can be told of an answer but which one it is.

@@ -10,7 +10,7 @@ import {
   signLogout,
 } from "./harness/hostile-provider.mjs";
 import { Provider } from "./harness/provider.mjs";
-import { Browser, clientOf, oidcMethod, Sites } from "./harness/sign-in.mjs";
+import { Browser, clientOf, isIn, oidcMethod, refused, Sites } from "./harness/sign-in.mjs";
 import { until } from "./harness/until.mjs";
 
 /** @typedef {import("./harness/hostile-provider.mjs").Claims} Claims */
@@ -45,30 +45,6 @@ async function signedIn(url, account = "alice") {
   const answer = await browser.signIn(url, { account });
   assert.equal(answer.body, "ok", `signing in: ${answer.status} ${answer.code}`);
   return browser;
-}
-
-/**
- * @param {Browser} browser
- * @param {string} url
- */
-async function isIn(browser, url) {
-  return (await browser.fetchJson(url)).status === 200;
-}
-
-/**
- * Presents a session's cookie again and again until it is refused.
- * @param {string} url
- * @param {string} session
- */
-async function refused(url, session) {
-  const replay = new Browser();
-  await until(
-    async () => {
-      replay.plant(url, "session", session);
-      return (await replay.fetchJson(url)).status === 401;
-    },
-    { what: "the end of the session" },
-  );
 }
 
 test("signing out ends the session and says where to sign out as well", async (t) => {

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import { enrol } from "./harness/accounts.mjs";
 import { send } from "./harness/raw.mjs";
-import { Browser, Sites } from "./harness/sign-in.mjs";
+import { Browser, refused, Sites } from "./harness/sign-in.mjs";
 import { until } from "./harness/until.mjs";
 
 const ADMIN = "an-admin-token-for-tests";
@@ -92,22 +92,6 @@ function elsewhere(url, at) {
   const place = new URL(url);
   place.port = String(sites.vestibule.ports[at]);
   return place.href;
-}
-
-/**
- * Presents a session's cookie again and again until it is refused.
- * @param {string} url
- * @param {string} session
- */
-async function refused(url, session) {
-  const replay = new Browser();
-  await until(
-    async () => {
-      replay.plant(url, "session", session);
-      return (await replay.fetchJson(url)).status === 401;
-    },
-    { what: "the end of the session" },
-  );
 }
 
 /** The only record of a site, if it is stored yet. @param {{ id: string }} site */

@@ -96,6 +96,9 @@ pub const OWN: [&str; 20] = [
     "upgrade",
 ];
 
+/// A JWT that says who is speaking, for origins that verify one.
+pub const ASSERTION: &str = "x-session-assertion";
+
 /// The header list an origin receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing {
@@ -148,7 +151,7 @@ impl Outgoing {
             outgoing.set_two(proof::NAME, proof);
         }
         if let Some(assertion) = speaker.assertion {
-            outgoing.set_two("x-session-assertion", assertion);
+            outgoing.set_two(ASSERTION, assertion);
         }
         outgoing
     }

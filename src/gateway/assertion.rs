@@ -13,14 +13,12 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
+use crate::forward::headers::ASSERTION;
 use crate::keys::TenantKey;
 use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::store::{Found, Need};
 use crate::telemetry::log::{Event, Level};
-
-/// The header.
-pub(super) const NAME: &str = "x-session-assertion";
 
 /// How long one is valid.
 const VALID: Seconds = Seconds(120);
@@ -66,14 +64,14 @@ impl Gateway {
         {
             return Ok(Some(made.token.clone()));
         }
-        match passage.answers.found(NAME) {
+        match passage.answers.found(ASSERTION) {
             None => {
                 let key = self.tenant.keys.signing();
                 let header = json!({ "alg": "ES256", "kid": kid(key), "typ": KIND });
                 let claims = self.claims(visitor, &issuer, now);
                 let part = |value: &Value| encoding::base64url(value.to_string().as_bytes());
                 Err(Halt::Await(vec![Need::Sign {
-                    key: NAME.to_owned(),
+                    key: ASSERTION.to_owned(),
                     private: encoding::base64url(&key.assertion_key),
                     input: format!("{}.{}", part(&header), part(&claims)),
                 }]))

@@ -106,11 +106,6 @@ impl Gateway {
 }
 
 fn parameters(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Halt> {
-    let (_, query) = passage
-        .request
-        .location
-        .target
-        .split_once('?')
-        .unwrap_or_default();
+    let query = passage.request.location.query();
     Query::parse(query, known).map_err(|what| Problem::Invalid(what).into())
 }

@@ -142,9 +142,7 @@ impl Gateway {
             change = change.in_grace();
         }
         let sifted = change.sift(&self.tenant.lifetime);
-        let has_stored = Token::opened(ticket.cookie, &self.tenant.keys)
-            .is_some_and(|token| token.least_version > Version::UNSTORED);
-        if !has_stored {
+        if !change.keep.is_empty() && !self.names_a_version(ticket) {
             // There is nothing to delete.
             let lasts = |kept: &Kept| kept.expires.is_none_or(|at| now.seconds() < at);
             change.keep.retain(lasts);
@@ -259,6 +257,12 @@ impl Gateway {
             .filter_map(|(_, line)| Kept::parse(line, ticket.path, now.seconds()))
             .filter(|kept| vault.iter().any(|pattern| pattern.matches(&kept.name)))
             .collect()
+    }
+
+    /// Whether the cookie a request came with says that something is stored.
+    fn names_a_version(&self, ticket: &Ticket<'_>) -> bool {
+        Token::opened(ticket.cookie, &self.tenant.keys)
+            .is_some_and(|token| token.least_version > Version::UNSTORED)
     }
 
     /// Whether anything is stored of a session, as far as its cookie and this isolate know.

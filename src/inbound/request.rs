@@ -119,6 +119,12 @@ impl<'a> Location<'a> {
         })
     }
 
+    /// The query, without its `?`; empty if there is none.
+    #[must_use]
+    pub fn query(&self) -> &'a str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
     /// Whether this is plain http to a loopback host, as in local development.
     #[must_use]
     pub fn is_plain_loopback(&self) -> bool {

@@ -7,6 +7,7 @@ import { request as httpRequest } from "node:http";
 import { KvServer } from "./kv.mjs";
 import { Origin } from "./origin.mjs";
 import { SIGN_IN_AS } from "./provider.mjs";
+import { until } from "./until.mjs";
 import { Vestibule } from "./workerd.mjs";
 
 /** As many redirects as a browser follows. */
@@ -428,4 +429,29 @@ export function clientOf({ url }) {
     post_logout_redirect_uris: [`${url}/_session/signed-out`],
     backchannel_logout_uri: `${url}/_session/backchannel-logout`,
   };
+}
+
+/**
+ * Whether a browser is signed in at a site.
+ * @param {Browser} browser
+ * @param {string} url
+ */
+export async function isIn(browser, url) {
+  return (await browser.fetchJson(url)).status === 200;
+}
+
+/**
+ * Presents a session's cookie again and again until it is refused.
+ * @param {string} url
+ * @param {string} session
+ */
+export async function refused(url, session) {
+  const replay = new Browser();
+  await until(
+    async () => {
+      replay.plant(url, "session", session);
+      return (await replay.fetchJson(url)).status === 401;
+    },
+    { what: "the end of the session" },
+  );
 }

@@ -44,12 +44,7 @@ struct Tokens {
 impl Gateway {
     /// `GET /callback`.
     pub(in super::super) fn callback(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        let (_, query) = passage
-            .request
-            .location
-            .target
-            .split_once('?')
-            .unwrap_or_default();
+        let query = passage.request.location.query();
         let said = Query::parse_foreign(query, &PARAMETERS);
         // Whatever else is wrong, the sign-in it belongs to is over.
         let named = Query::parse_foreign(query, &["state"]);

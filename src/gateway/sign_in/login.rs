@@ -177,7 +177,6 @@ fn surplus(passage: &Passage<'_>) -> Vec<String> {
 }
 
 fn query(passage: &Passage<'_>) -> Result<Query, Halt> {
-    let target = passage.request.location.target;
-    let (_, query) = target.split_once('?').unwrap_or_default();
+    let query = passage.request.location.query();
     Query::parse_foreign(query, &PARAMETERS).map_err(|what| Problem::Invalid(what).into())
 }

@@ -94,3 +94,28 @@ fn events_name_no_secret() {
             .all(|line| !line.contains("hunter2") && !line.contains(&secret))
     );
 }
+
+#[test]
+fn an_address_that_tries_many_names_is_held_back_before_anything_is_computed() {
+    let methods = json!({ "LOGIN_METHODS": r#"{"password":true}"#, "ATTEMPT_OBJECTS": true });
+    let mut world = World::new(&methods);
+    let headers = [
+        ("content-type", "application/json"),
+        ("cf-connecting-ip", "192.0.2.1"),
+    ];
+    let mut try_name = |number: usize, headers: &[(&str, &str)]| {
+        let body = json!({ "username": format!("nobody-{number}"), "password": "guess" });
+        world.outside.body = Some(body.to_string().into_bytes());
+        let mut answers = Answers::default();
+        match world.ask("POST", "/_session/login", headers, &mut answers) {
+            Step::Answer(answer) => answer.status,
+            other => panic!("{other:?}"),
+        }
+    };
+    for number in 0..30 {
+        assert_eq!(try_name(number, &headers), 503, "nobody computes here");
+    }
+    assert_eq!(try_name(30, &headers), 429);
+    let elsewhere = [headers[0], ("cf-connecting-ip", "192.0.2.2")];
+    assert_eq!(try_name(31, &elsewhere), 503);
+}
