@@ -8,6 +8,7 @@ import path from "node:path";
 import { build } from "./build.mjs";
 import { ensureChromium } from "./chromium.mjs";
 import { main, say } from "./progress.mjs";
+import { ensurePrometheus } from "./prometheus.mjs";
 import { NODE, ROOT } from "./setup.mjs";
 
 /** No single test takes this long; one that does hangs. */
@@ -18,6 +19,7 @@ const TIMEOUT = "--test-timeout=180000";
 await main(async () => {
   await build();
   await ensureChromium();
+  await ensurePrometheus();
   const packages = ["--package", "vestibule", "--package", "vestibule-argon2"];
   const native = await tested(
     "Native tests",

@@ -1,0 +1,78 @@
+/**
+ * The Prometheus and the promtool the tests ask: the machine's own, or those of Debian's package,
+ * unpacked into target/. The package is not installed: that would start a service.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import path from "node:path";
+import { Fault, say, step } from "./progress.mjs";
+import { exitCode, output, run } from "./run.mjs";
+import { ROOT } from "./setup.mjs";
+
+const TOOLS = path.join(ROOT, "target/tools");
+const PLACES = [path.join(TOOLS, "prometheus/usr/bin"), "/usr/bin", "/usr/local/bin"];
+
+/** What a person does where there is no apt. */
+export const MISSING =
+  "Prometheus is missing: install prometheus and promtool into /usr/local/bin, or name their folder in PROMETHEUS";
+
+/**
+ * Where both programs are.
+ * @returns {{ prometheus: string, promtool: string } | undefined}
+ */
+export function findPrometheus() {
+  const folder = [process.env.PROMETHEUS ?? "", ...PLACES].find(
+    (place) =>
+      place && ["prometheus", "promtool"].every((name) => existsSync(path.join(place, name))),
+  );
+  if (!folder) return undefined;
+  return { prometheus: path.join(folder, "prometheus"), promtool: path.join(folder, "promtool") };
+}
+
+/** Where it cannot be had the tests that need it are skipped, and say so. */
+export async function ensurePrometheus() {
+  if (findPrometheus()) return;
+  if (output("apt-get", ["--version"]) === null || output("dpkg", ["--version"]) === null) {
+    return say(`• ${MISSING}. The tests that ask one are skipped.`);
+  }
+  try {
+    await step("Fetching Prometheus for the tests", "10 s", unpack);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    say(`  ${error.message}\n  ${MISSING}. The tests that ask one are skipped.`);
+  }
+}
+
+/** Appears in its place whole or not at all. */
+async function unpack() {
+  mkdirSync(TOOLS, { recursive: true });
+  const folder = mkdtempSync(path.join(TOOLS, "unpacking-"));
+  try {
+    await download(folder);
+    const archive = readdirSync(folder).find((name) => name.endsWith(".deb"));
+    if (!archive) throw new Fault("apt-get fetched no package.");
+    await run("dpkg", ["-x", archive, "package"], { cwd: folder });
+    for (const name of ["prometheus", "promtool"]) {
+      const program = path.join(folder, "package/usr/bin", name);
+      if (output(program, ["--version"]) === null) throw new Fault(`${name} does not start here.`);
+    }
+    rmSync(path.join(TOOLS, "prometheus"), { recursive: true, force: true });
+    renameSync(path.join(folder, "package"), path.join(TOOLS, "prometheus"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * apt's lists may be missing or too old; bringing them up to date takes root.
+ * @param {string} folder
+ */
+async function download(folder) {
+  // apt's own user may not write here.
+  const fetch = ["-qq", "-o", "APT::Sandbox::User=root", "download", "prometheus"];
+  const quiet = { cwd: folder, stdio: /** @type {const} */ ("ignore") };
+  if ((await exitCode("apt-get", fetch, quiet)) === 0) return;
+  await run("apt-get", ["update", "-qq"]);
+  await run("apt-get", fetch, { cwd: folder });
+}
+
+if (import.meta.filename === process.argv[1]) await ensurePrometheus();
