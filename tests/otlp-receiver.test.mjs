@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { Collector, collectorMissing } from "./harness/collector.mjs";
 import { faultsOf, OtlpReceiver } from "./harness/otlp.mjs";
+import { until } from "./harness/until.mjs";
 
 const TRACE = "5b8efff798038103d269b633813fc60c";
 const SPAN = {
@@ -29,7 +31,7 @@ function body(change = {}) {
 }
 
 /**
- * @param {OtlpReceiver} receiver
+ * @param {{ url: string }} receiver
  * @param {string | Buffer} text
  * @param {Record<string, string>} [headers]
  */
@@ -49,19 +51,22 @@ test("the example of the specification is sound", () => {
   assert.deepEqual(faultsOf(readFileSync(example, "utf8")), []);
 });
 
-for (const [what, change] of /** @type {[string, Record<string, unknown>][]} */ ([
+/** @type {[string, Record<string, unknown>][]} */
+const SOUND = [
   ["a root", { parentSpanId: "" }],
   ["a child", { parentSpanId: "eee19b7ec3c1b173" }],
   ["ids in capitals", { traceId: TRACE.toUpperCase() }],
   ["an integer as string", attribute({ intValue: "200" })],
   ["an integer as number", attribute({ intValue: 200 })],
-  ["no number at all", attribute({ doubleValue: "NaN" })],
+  ["a fraction", attribute({ doubleValue: 0.5 })],
   ["a list", attribute({ arrayValue: { values: [{ stringValue: "x" }, { boolValue: true }] } })],
   ["an event", { events: [{ timeUnixNano: "1", name: "ejected" }] }],
   ["a link", { links: [{ traceId: TRACE, spanId: "eee19b7ec3c1b175" }] }],
   ["a status", { status: { code: 2, message: "lost" } }],
   ["flags and state", { flags: 257, traceState: "a=b" }],
-])) {
+];
+
+for (const [what, change] of SOUND) {
   test(`sound: ${what}`, () => assert.deepEqual(faultsOf(body(change)), []));
 }
 
@@ -86,6 +91,7 @@ for (const [what, change, fault] of /** @type {[string, Record<string, unknown>,
   ["two values", attribute({ stringValue: "b", intValue: 1 }), /intValue is one too many/],
   ["a number as string value", attribute({ stringValue: 1 }), /stringValue is no string/],
   ["an integer beyond 64 bits", attribute({ intValue: `${2n ** 63n}` }), /intValue is no int64/],
+  ["no number at all", attribute({ doubleValue: "NaN" }), /doubleValue is no double/],
   ["half a character", attribute({ stringValue: "\ud800" }), /stringValue is no string/],
   ["an attribute without key", { attributes: [{ value: {} }] }, /attributes\[0\]\.key is missing/],
   [
@@ -109,6 +115,26 @@ for (const [what, change, fault] of /** @type {[string, Record<string, unknown>,
 for (const text of ["", "[]", "{", '"x"', '{"resourceSpans":{}}', '{"resource_spans":[]}']) {
   test(`no request: ${text || "nothing"}`, () => assert.equal(faultsOf(text).length, 1));
 }
+
+test("a real collector takes what is sound", { skip: await collectorMissing() }, async (t) => {
+  const collector = await Collector.start(t);
+  for (const [what, change] of SOUND) {
+    assert.equal(
+      (await post(collector, body(change))).status,
+      200,
+      `${what}: ${collector.printed}`,
+    );
+  }
+  await until(() => collector.spans.length === SOUND.length, { what: "the spans" });
+  assert.deepEqual(collector.spans[1], {
+    traceId: TRACE,
+    spanId: SPAN.spanId,
+    parentSpanId: "eee19b7ec3c1b173",
+    name: "GET",
+    kind: "SERVER",
+  });
+  assert.equal((await post(collector, body({ kind: "SERVER" }))).status, 400);
+});
 
 test("what is sound is taken and can be read, zipped too", async (t) => {
   const receiver = await OtlpReceiver.start(t);

@@ -194,7 +194,7 @@ function checkValue(value, { name, type }, at, faults) {
 
 /**
  * Whether JSON says it as protobuf's mapping wants it. Integers of 64 bits may be strings or numbers,
- * but no number that JSON's readers would round.
+ * but no number that JSON's readers would round; collectors do not all know "NaN".
  * @param {unknown} value
  * @param {string} type
  */
@@ -206,9 +206,7 @@ function isScalar(value, type) {
     const number = BigInt(/** @type {string | number} */ (value));
     return number >= RANGES[type][0] && number <= RANGES[type][1];
   }
-  if (type === "double") {
-    return typeof value === "number" || ["NaN", "Infinity", "-Infinity"].includes(String(value));
-  }
+  if (type === "double") return typeof value === "number";
   if (type === "bool") return typeof value === "boolean";
   if (typeof value !== "string") return false;
   return type === "string" ? value.isWellFormed() : /^[A-Za-z0-9+/_-]*={0,2}$/.test(value);

@@ -1,0 +1,124 @@
+/**
+ * A real OpenTelemetry collector: Rotel, which PyPI has as a program. It shares no code with the
+ * project, so what it reads is what others will read. It prints every span it takes.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { Fault, step } from "../../scripts/progress.mjs";
+import { output, run } from "../../scripts/run.mjs";
+import { freePort } from "./ports.mjs";
+import { until } from "./until.mjs";
+import { commandOf, ensureVenv } from "./venv.mjs";
+
+const APPLICATION = {
+  name: "rotel",
+  title: "Rotel, an OpenTelemetry collector,",
+  requirements: path.resolve(import.meta.dirname, "../otlp/requirements.txt"),
+};
+
+/** @typedef {{ traceId: string, spanId: string, parentSpanId: string, name: string, kind: string }} Seen */
+
+/**
+ * Installs it once.
+ * @returns {Promise<string | false>} why it cannot be had here
+ */
+export async function collectorMissing() {
+  try {
+    await ensureVenv(APPLICATION);
+    if (output(agent(), ["--version"]) === null) await ensureLibrary();
+    return output(agent(), ["--version"]) === null && "Rotel does not start on this machine";
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return `Rotel cannot be had: ${error.message}`;
+  }
+}
+
+/** The program in its package. */
+function agent() {
+  const library = path.resolve(commandOf(APPLICATION), "../../lib");
+  const places = existsSync(library) ? readdirSync(library) : [];
+  const place = places.find((name) => name.startsWith("python")) ?? "";
+  return path.join(library, place, "site-packages/rotel/rotel-agent");
+}
+
+/** The program wants the shared library of the Python it was installed for. */
+async function ensureLibrary() {
+  const version = /python3\.\d+/.exec(agent())?.[0];
+  if (process.getuid?.() !== 0 || output("apt-get", ["--version"]) === null) {
+    throw new Fault(`it needs lib${version}; install that.`);
+  }
+  await step(`Installing lib${version} for the collector`, "10 s", async () => {
+    await run("apt-get", ["update", "-qq"]);
+    await run("apt-get", ["install", "-y", "-qq", `lib${version}`], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  });
+}
+
+export class Collector {
+  /** Everything it printed. */
+  printed = "";
+  port = 0;
+
+  /** @param {{ after: (fn: () => Promise<void>) => void }} t */
+  static async start(t) {
+    const collector = new Collector();
+    collector.port = await freePort();
+    const child = spawn(
+      agent(),
+      [
+        "start",
+        ...["--otlp-http-endpoint", `127.0.0.1:${collector.port}`],
+        ...["--otlp-grpc-endpoint", `127.0.0.1:${await freePort()}`],
+        ...["--debug-log", "traces", "--debug-log-verbosity", "detailed"],
+        ...["--exporter", "blackhole"],
+      ],
+      { stdio: ["ignore", "pipe", "pipe"] },
+    );
+    t.after(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, "exit");
+      child.kill("SIGKILL");
+      await gone;
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (chunk) => {
+        collector.printed += chunk;
+      });
+    }
+    await until(
+      () => {
+        if (child.exitCode !== null) throw new Error(`the collector ended: ${collector.printed}`);
+        return fetch(collector.url).then(
+          () => true,
+          () => false,
+        );
+      },
+      { what: "the collector answering" },
+    );
+    return collector;
+  }
+
+  /** What `OTLP_ENDPOINT` is to be. */
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** @returns {Seen[]} */
+  get spans() {
+    const line = (/** @type {string} */ name, /** @type {string} */ text) =>
+      new RegExp(`^ +${name} +: (.*)$`, "m").exec(text)?.[1] ?? "";
+    return this.printed
+      .split(/^Span #\d+$/m)
+      .slice(1)
+      .map((text) => ({
+        traceId: line("Trace ID", text),
+        spanId: line("ID", text),
+        parentSpanId: line("Parent ID", text),
+        name: line("Name", text),
+        kind: line("Kind", text).replace("SPAN_KIND_", ""),
+      }));
+  }
+}
