@@ -1,0 +1,306 @@
+/** The page of metrics, as promtool judges it and a real Prometheus reads it. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { expressions } from "./harness/dashboard.mjs";
+import { KvServer } from "./harness/kv.mjs";
+import { documentedMetrics, metricOf } from "./harness/metrics-table.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { Prometheus, prometheusMissing, promtool } from "./harness/prometheus.mjs";
+import { send } from "./harness/raw.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+const skip = prometheusMissing;
+const ADMIN = "an-admin-token-for-tests";
+const PAGE = "/_session/admin/metrics";
+
+/** An isolate's counts are on the page within seconds. */
+const FRESH = { within: 30_000 };
+
+/**
+ * Requests, how many, and the label their method gets. No status here is one that the page itself,
+ * or a look at whether the Worker is up, is answered with.
+ * @type {[method: string, status: number, count: number, label?: string][]}
+ */
+const VISITS = [
+  ["GET", 203, 12],
+  ["GET", 404, 5],
+  ["HEAD", 206, 2],
+  ["POST", 201, 7],
+  ["PUT", 204, 3],
+  ["DELETE", 409, 2],
+  ["PATCH", 500, 4],
+  ["PROPFIND", 207, 2, "_OTHER"],
+];
+const VISITED = VISITS.reduce((sum, [, , count]) => sum + count, 0);
+
+/** Everything but what the tests themselves ask of the Worker. */
+const VISITORS = 'http_requests_total{status!~"200|401"}';
+
+/** @typedef {{ after: (fn: () => Promise<void>) => void }} Test what ends with it */
+
+/** An origin that answers with the status it is asked for. @param {Test} t */
+function origin(t) {
+  return Origin.start(t, (request, reply) => {
+    const { searchParams } = new URL(request.url ?? "/", "http://origin");
+    reply.statusCode = Number(searchParams.get("status") ?? 200);
+    reply.end();
+  });
+}
+
+/**
+ * @param {Test} t
+ * @param {Partial<import("./harness/workerd.mjs").Options>} [options]
+ */
+async function deployment(t, options = {}) {
+  const { url } = await origin(t);
+  return Vestibule.start(t, {
+    origins: [`a=${url}`],
+    ...options,
+    vars: { ADMIN_TOKEN: ADMIN, ...options.vars },
+  });
+}
+
+/**
+ * Tenants' documents.
+ * @param {Test} t
+ * @param {{ id: string, hosts: string[], [key: string]: unknown }[]} tenants
+ */
+function documents(t, ...tenants) {
+  const kv = new KvServer();
+  t.after(() => kv.stop());
+  for (const document of tenants) {
+    for (const host of document.hosts) kv.plant(`host:${host}`, document.id);
+    kv.plant(`tenant:${document.id}`, JSON.stringify(document));
+  }
+  return kv;
+}
+
+/** @param {string} url */
+async function visit(url) {
+  for (const [method, status, count] of VISITS) {
+    for (let request = 0; request < count; request += 1) {
+      const response = await fetch(`${url}/?status=${status}`, { method });
+      assert.equal(response.status, status, method);
+      await response.arrayBuffer();
+    }
+  }
+}
+
+/**
+ * The page, once it tells of that many visitors' requests.
+ * @param {string} url
+ * @param {number} requests
+ */
+async function pageWith(url, requests) {
+  return until(
+    async () => {
+      const page = await (await get(url)).text();
+      return requestsOn(page) === requests && page;
+    },
+    { ...FRESH, what: `${requests} requests on the page` },
+  );
+}
+
+/**
+ * @param {string} url
+ * @param {Record<string, string>} [headers]
+ */
+function get(url, headers = {}) {
+  return fetch(url + PAGE, { headers: { authorization: `Bearer ${ADMIN}`, ...headers } });
+}
+
+/** How many visitors' requests a page tells of. @param {string} page */
+function requestsOn(page) {
+  const lines = page.matchAll(/^http_requests_total\{.*status="(?!200|401).*\} (\d+)/gm);
+  return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/**
+ * @param {Test} t
+ * @param {Vestibule} vestibule
+ */
+function scrape(t, vestibule, token = ADMIN) {
+  return Prometheus.start(t, { scrape: { port: vestibule.port, path: PAGE, token } });
+}
+
+test("promtool has nothing to say about the page", { skip }, async (t) => {
+  const vestibule = await deployment(t);
+  await visit(vestibule.url);
+  const page = await pageWith(vestibule.url, VISITED);
+  assert.deepEqual(await promtool(["check", "metrics"], { input: page }), { code: 0, said: "" });
+});
+
+describe("a Prometheus that scrapes the page", { skip }, () => {
+  /** @type {Prometheus} */
+  let prometheus;
+  /** @type {(() => Promise<void>)[]} */
+  const ends = [];
+  after(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+
+  before(async () => {
+    const suite = { after: (/** @type {() => Promise<void>} */ end) => void ends.push(end) };
+    const vestibule = await deployment(suite);
+    prometheus = await scrape(suite, vestibule);
+    await visit(vestibule.url);
+    await until(async () => (await prometheus.value(`sum(${VISITORS})`)) === VISITED, {
+      ...FRESH,
+      what: `${VISITED} requests in Prometheus`,
+    });
+  });
+
+  test("counts what the visitors count", async () => {
+    assert.equal(await prometheus.value("up"), 1);
+    assert.equal(await prometheus.value(`sum(${VISITORS})`), VISITED);
+    const samples = await prometheus.query(`sum by (method, status) (${VISITORS})`);
+    assert.deepEqual(
+      samples.map(({ metric, value }) => `${metric.method} ${metric.status}: ${value}`).sort(),
+      VISITS.map(
+        ([method, status, count, label = method]) => `${label} ${status}: ${count}`,
+      ).sort(),
+    );
+    for (const counter of [
+      "vestibule_origin_requests_total",
+      "vestibule_origin_request_duration_seconds_count",
+      'http_request_duration_seconds_count{part="origin"}',
+    ]) {
+      assert.equal(await prometheus.value(`sum(${counter})`), VISITED, counter);
+    }
+    const timed = 'sum(http_request_duration_seconds_count{part="edge"})';
+    assert.equal(await prometheus.value(`${timed} - sum(http_requests_total)`), 0);
+  });
+
+  test("computes quantiles of the histograms", async () => {
+    for (const [histogram, matcher] of [
+      ["http_request_duration_seconds", '{part="edge"}'],
+      ["http_request_duration_seconds", '{part="origin"}'],
+      ["vestibule_origin_request_duration_seconds", ""],
+      ["vestibule_storage_operation_duration_seconds", ""],
+    ]) {
+      const buckets = `sum by (le) (${histogram}_bucket${matcher})`;
+      const p95 = await prometheus.value(`histogram_quantile(0.95, ${buckets})`);
+      assert.ok(p95 && p95 > 0 && p95 <= 10, `${histogram}${matcher}: ${p95}`);
+      assert.equal(await prometheus.value(`count(${buckets})`), 16, "bounds and infinity");
+      const all = `${histogram}_bucket{le="+Inf"}`;
+      assert.deepEqual(await prometheus.query(`${all} - ignoring(le) ${histogram}_count != 0`), []);
+    }
+  });
+
+  test("answers what the dashboard asks", async () => {
+    for (const { title, expression } of expressions()) {
+      await assert.doesNotReject(prometheus.query(expression), title);
+    }
+  });
+});
+
+test("a label's value cannot break the page, and arrives as it is", { skip }, async (t) => {
+  const release = 'v"2\\\nvestibule_forged_total{a="b"} 1\n# EOF\n{}, é';
+  const tenants = documents(t, {
+    id: "acme",
+    hosts: ["127.0.0.1"],
+    origins: [{ name: "a", url: (await origin(t)).url, release }],
+    routing: { canary: { release, percent: 100 } },
+  });
+  const vestibule = await deployment(t, { tenants, origins: [] });
+  await visit(vestibule.url);
+  const page = await pageWith(vestibule.url, VISITED);
+  assert.deepEqual(await promtool(["check", "metrics"], { input: page }), { code: 0, said: "" });
+  const prometheus = await scrape(t, vestibule);
+  const samples = await until(
+    async () => {
+      const found = await prometheus.query(
+        "sum by (tenant, origin, release) (vestibule_origin_requests_total)",
+      );
+      return found.length > 0 && found;
+    },
+    { ...FRESH, what: "the origin in Prometheus" },
+  );
+  assert.deepEqual(samples, [{ metric: { tenant: "acme", origin: "a", release }, value: VISITED }]);
+  assert.deepEqual(await prometheus.query("vestibule_forged_total"), []);
+});
+
+test("with a wrong token there is a 401, and Prometheus says down", { skip }, async (t) => {
+  const vestibule = await deployment(t);
+  const wrong = await get(vestibule.url, { authorization: "Bearer a-wrong-token-of-some-length" });
+  assert.equal(wrong.status, 401);
+  assert.doesNotMatch(await wrong.text(), /http_requests_total/);
+  assert.equal((await fetch(vestibule.url + PAGE)).status, 401);
+  const prometheus = await scrape(t, vestibule, "a-wrong-token-of-some-length");
+  await until(async () => (await prometheus.value("up")) === 0, { what: "the first scrape" });
+  const { activeTargets } = await prometheus.get("targets");
+  assert.equal(activeTargets[0].health, "down");
+  assert.match(activeTargets[0].lastError, /401/);
+  assert.deepEqual(await prometheus.query("http_requests_total"), []);
+});
+
+test("a tenant's own token shows that tenant, the deployment's all", async (t) => {
+  const { url } = await origin(t);
+  const tenants = documents(
+    t,
+    { id: "acme", hosts: ["acme.localhost"], origins: [{ name: "a", url }] },
+    { id: "globex", hosts: ["globex.localhost"], origins: [{ name: "a", url }] },
+  );
+  const own = "a-token-of-acmes-operators";
+  const vestibule = await deployment(t, {
+    tenants,
+    origins: [],
+    vars: { ACME__ADMIN_TOKEN: own },
+  });
+  for (const host of ["acme.localhost", "globex.localhost"]) {
+    await send(vestibule.port, { host, target: "/?status=404" });
+  }
+  const page = async (/** @type {string} */ token) =>
+    send(vestibule.port, {
+      host: "acme.localhost",
+      target: PAGE,
+      lines: [`Authorization: Bearer ${token}`],
+    });
+  await until(async () => /tenant="globex".*status="404"/.test((await page(ADMIN)).body), FRESH);
+  await until(async () => /tenant="acme".*status="404"/.test((await page(own)).body), FRESH);
+  assert.doesNotMatch((await page(own)).body, /globex/);
+});
+
+test("a page in OpenMetrics for who asks for it, else in Prometheus' text", async (t) => {
+  const vestibule = await deployment(t);
+  const plain = await get(vestibule.url);
+  assert.match(plain.headers.get("content-type") ?? "", /^text\/plain; ?version=0\.0\.4/);
+  assert.doesNotMatch(await plain.text(), /# EOF/);
+  const open = await get(vestibule.url, {
+    accept: "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+  });
+  assert.match(
+    open.headers.get("content-type") ?? "",
+    /^application\/openmetrics-text; ?version=1\.0\.0/,
+  );
+  const page = await open.text();
+  assert.match(page, /\n# EOF\n$/);
+  assert.match(page, /^# TYPE http_requests counter$/m);
+});
+
+test("what is counted in one location is on every location's page", async (t) => {
+  const vestibule = await deployment(t, { lags: [0, 1] });
+  const [here, there] = vestibule.urls;
+  await visit(here);
+  await visit(there);
+  await pageWith(here, 2 * VISITED);
+  await pageWith(there, 2 * VISITED);
+});
+
+test("docs/metrics.md tells everything that is on the page", async (t) => {
+  const metrics = documentedMetrics();
+  const vestibule = await deployment(t);
+  await visit(vestibule.url);
+  const page = await pageWith(vestibule.url, VISITED);
+  for (const [, name, type] of page.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
+    assert.equal(metrics.get(name)?.type, type, name);
+  }
+  for (const [, series, labels = ""] of page.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
+    const metric = metricOf(series, metrics);
+    assert.ok(metric, series);
+    const told = [...metric.labels.keys(), ...(series.endsWith("_bucket") ? ["le"] : [])].sort();
+    const there = [...labels.matchAll(/(\w+)="(?:[^"\\]|\\.)*"/g)].map(([, label]) => label).sort();
+    assert.deepEqual(there, told, series);
+  }
+});
