@@ -9,11 +9,11 @@ import { exitCode, output, run } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
 
 const TOOLS = path.join(ROOT, "target/tools");
-const PLACES = [path.join(TOOLS, "prometheus/usr/bin"), "/usr/bin", "/usr/local/bin"];
+const PLACES = [path.join(TOOLS, "prometheus"), "/usr/bin", "/usr/local/bin"];
 
 /** What a person does where there is no apt. */
 export const MISSING =
-  "Prometheus is missing: install prometheus and promtool into /usr/local/bin, or name their folder in PROMETHEUS";
+  "Prometheus is missing: install it (prometheus and promtool 2.42 or newer), or name its folder in PROMETHEUS";
 
 /**
  * Where both programs are.
@@ -51,12 +51,16 @@ async function unpack() {
     const archive = readdirSync(folder).find((name) => name.endsWith(".deb"));
     if (!archive) throw new Fault("apt-get fetched no package.");
     await run("dpkg", ["-x", archive, "package"], { cwd: folder });
+    // Only the programs: what else is in the package points to files of packages that are not here.
+    const programs = path.join(folder, "programs");
+    mkdirSync(programs);
     for (const name of ["prometheus", "promtool"]) {
-      const program = path.join(folder, "package/usr/bin", name);
+      const program = path.join(programs, name);
+      renameSync(path.join(folder, "package/usr/bin", name), program);
       if (output(program, ["--version"]) === null) throw new Fault(`${name} does not start here.`);
     }
     rmSync(path.join(TOOLS, "prometheus"), { recursive: true, force: true });
-    renameSync(path.join(folder, "package"), path.join(TOOLS, "prometheus"));
+    renameSync(programs, path.join(TOOLS, "prometheus"));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -14,7 +14,7 @@ import { commandOf, ensureVenv } from "./venv.mjs";
 
 const APPLICATION = {
   name: "rotel",
-  title: "Rotel, an OpenTelemetry collector,",
+  title: "Rotel",
   requirements: path.resolve(import.meta.dirname, "../otlp/requirements.txt"),
 };
 
