@@ -54,6 +54,17 @@ pub fn push_hex(out: &mut String, bytes: &[u8]) {
     }
 }
 
+/// The bytes that so many hex digits stand for.
+#[must_use]
+pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let is_long_enough = text.len() == 2 * N && text.is_ascii();
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    is_long_enough.then_some(bytes)
+}
+
 /// A JSON text in ASCII. Escapes what is not printable ASCII. In JSON such characters occur inside strings only, and
 /// control characters are escaped there already.
 #[must_use]

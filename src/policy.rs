@@ -56,3 +56,17 @@ pub enum HeaderSource {
     /// The same after `Bearer `, as for `Authorization`.
     Bearer,
 }
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Every request, and every event.
+    #[default]
+    Info,
+    /// Requests and events that went wrong.
+    Warn,
+    /// What somebody must act on.
+    Error,
+    /// Nothing.
+    Off,
+}

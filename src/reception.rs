@@ -5,7 +5,11 @@
 //! remembers: [`catalogue`].
 
 mod administration;
+mod badge;
 mod catalogue;
+mod console;
+mod operators;
+mod telling;
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +17,7 @@ mod tests;
 use std::collections::HashMap;
 
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use serde_json::json;
 
@@ -23,13 +27,18 @@ use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
+use crate::inbound::rate_limit::RateLimit;
 use crate::inbound::request::Request;
 use crate::keys::KeyRing;
 use crate::store::{Answers, Need, Write};
+use crate::telemetry::counting;
+use crate::telemetry::facts::{Facts, method_label};
 use crate::telemetry::log::Event;
+use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
 
 use catalogue::Catalogue;
+use telling::Telling;
 
 /// What stands between the tenant and the rest of a ticket.
 const AFTER_TENANT: char = '\t';
@@ -50,6 +59,13 @@ pub struct Reception {
     /// asked again must find what it wanted before.
     writers: Vec<TenantId>,
     events: Vec<Event>,
+    /// What is told of the request that was decided on last.
+    facts: Facts,
+    /// What happened that no gateway counts.
+    series: Series,
+    telling: Telling,
+    /// Wrong tokens, per address.
+    guesses: RateLimit,
 }
 
 struct Room {
@@ -62,6 +78,7 @@ impl Reception {
     #[must_use]
     pub fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
         let mut gateways = HashMap::new();
+        let telling = Telling::new(&deployment, random.next_u64());
         let only = deployment.tenant.take();
         let catalogue = Catalogue::new(only.as_ref().map(|tenant| tenant.id.clone()));
         if let Some(tenant) = only {
@@ -82,6 +99,10 @@ impl Reception {
             random,
             writers: Vec::new(),
             events: Vec::new(),
+            facts: Facts::default(),
+            series: Series::default(),
+            telling,
+            guesses: RateLimit::new(10, 60_000),
         }
     }
 
@@ -90,27 +111,36 @@ impl Reception {
         let Some(request) = Request::parse(packed) else {
             return Step::Answer(Problem::Internal.answer(Audience::Program, ""));
         };
+        self.facts = Facts {
+            method: method_label(request.method),
+            ..Facts::default()
+        };
         if self.is_liveness(&request) {
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
         }
-        if let Some(route) = self.administrative(&request) {
-            return match self.administer(route, &request, answers) {
-                Ok(answer) => Step::Answer(answer),
-                Err(Missing::Asked(needs)) => Step::Await(needs),
-                Err(Missing::Refused(problem)) => {
-                    Step::Answer(problem.answer(Audience::Program, ""))
-                }
-            };
+        let route = request.location.path.strip_prefix(&self.deployment.prefix);
+        if let Some(route) = route.and_then(|route| route.strip_prefix("/admin/")) {
+            return self.operate(route, &request, now, answers);
+        }
+        let route = route.and_then(|route| route.strip_prefix("/console"));
+        if let Some(route) = route.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return self.console(route, &request);
         }
         let tenant = match self.tenant_of(request.location.authority, now, answers) {
             Ok(tenant) => tenant,
             Err(Missing::Asked(needs)) => return Step::Await(needs),
             Err(Missing::Refused(problem)) => {
+                self.facts.reason = problem.code();
                 return Step::Answer(problem.answer(Audience::of(&request, &Brand::default()), ""));
             }
         };
         let step = self.at(&tenant, now, |gateway| {
-            gateway.admit(&request, now, answers)
+            let step = gateway.admit(&request, now, answers);
+            (step, gateway.facts().clone())
+        });
+        let step = step.map(|(step, facts)| {
+            self.facts = facts;
+            step
         });
         match step {
             // Nothing but an answer of an origin has an afterwards, and being due is said once.
@@ -128,17 +158,6 @@ impl Reception {
     fn is_liveness(&self, request: &Request<'_>) -> bool {
         let route = request.location.path.strip_prefix(&self.deployment.prefix);
         route == Some("/healthz") && request.method == "GET"
-    }
-
-    /// What follows `/admin/tenants`, where documents say who is served.
-    fn administrative<'r>(&self, request: &Request<'r>) -> Option<&'r str> {
-        let route = request
-            .location
-            .path
-            .strip_prefix(&self.deployment.prefix)?;
-        let route = route.strip_prefix("/admin/tenants")?;
-        (self.catalogue.is_of_many() && (route.is_empty() || route.starts_with('/')))
-            .then_some(route)
     }
 
     /// Settles an origin's answer; see [`Gateway::settle`].
@@ -250,6 +269,18 @@ impl Reception {
         Some((self.rings.get(tenant)?, &mut self.random))
     }
 
+    /// Lets a tenant's gateway go; what it counted is told all the same.
+    fn let_go(&mut self, tenant: &TenantId) {
+        if let Some(mut room) = self.gateways.remove(tenant) {
+            self.series.merge(&room.gateway.take_series());
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        counting::count(&mut self.series, &event);
+        self.events.push(event);
+    }
+
     fn with_ticket<T>(
         &mut self,
         ticket: &str,
@@ -292,7 +323,7 @@ impl Reception {
             let Some(oldest) = oldest.map(|(tenant, _)| tenant.clone()) else {
                 return;
             };
-            self.gateways.remove(&oldest);
+            self.let_go(&oldest);
             self.catalogue.forget(&oldest);
         }
     }

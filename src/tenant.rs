@@ -5,6 +5,7 @@ mod faults;
 mod from_document;
 mod sign_in;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::brand::Brand;
@@ -22,7 +23,7 @@ use crate::tenant_id::TenantId;
 
 use assets::Assets;
 
-pub use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
+pub use crate::policy::{Consistency, HeaderSource, Live, LogLevel, LoginMode};
 
 /// When an origin is too busy for new sessions. Those it has go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,6 +113,33 @@ impl ApiKey {
         Self(Sha256::digest(secret).into())
     }
 
+    /// A MAC with a key made of this one, for one purpose only (HMAC-SHA256).
+    #[must_use]
+    pub fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; 32] {
+        self.hmac(purpose, message).finalize().into_bytes().into()
+    }
+
+    /// Whether that is the beginning of such a MAC. Takes as long whether it is or not.
+    #[must_use]
+    pub fn is_mac(&self, purpose: &[u8], message: &[u8], mac: &[u8]) -> bool {
+        self.hmac(purpose, message)
+            .verify_truncated_left(mac)
+            .is_ok()
+    }
+
+    fn hmac(&self, purpose: &[u8], message: &[u8]) -> Hmac<Sha256> {
+        // A key shorter than a block is one with zeros behind it (RFC 2104 section 2).
+        let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
+        for (byte, own) in key.iter_mut().zip(self.0) {
+            *byte = own;
+        }
+        let mut hmac = Hmac::new(&key);
+        hmac.update(purpose);
+        hmac.update(&[0]);
+        hmac.update(message);
+        hmac
+    }
+
     /// Whether an `Authorization` header presents it as a bearer token (RFC 6750 section 2.1).
     #[must_use]
     pub fn is_presented(&self, authorization: Option<&str>) -> bool {
@@ -189,6 +217,19 @@ pub struct Tenant {
     pub allowed_origins: Vec<String>,
     /// What its pages look like.
     pub brand: Brand,
+    /// What is told of its requests.
+    pub telemetry: Telemetry,
+}
+
+/// What is told of a tenant's requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Telemetry {
+    /// From which level on the log has lines.
+    pub log: LogLevel,
+    /// Of one in so many requests the trace is exported; none if there is nowhere to export it to.
+    pub trace_one_in: Option<u64>,
+    /// Answers tell the client what took how long.
+    pub server_timing: bool,
 }
 
 impl Tenant {

@@ -51,6 +51,8 @@ pub enum Problem {
     TooManyForgeries(u64),
     /// Too many new sessions from there; seconds to wait.
     TooManySessions(u64),
+    /// Too many wrong tokens from there; seconds to wait.
+    TooManyGuesses(u64),
     /// Nobody is reached at this host.
     UnknownHost,
     /// Whose host it is cannot be found out now.
@@ -234,7 +236,9 @@ impl Problem {
                 ("sec-websocket-version", "13".to_owned()),
                 ("upgrade", "websocket".to_owned()),
             ],
-            Self::TooManyForgeries(seconds) | Self::TooManySessions(seconds) => {
+            Self::TooManyForgeries(seconds)
+            | Self::TooManySessions(seconds)
+            | Self::TooManyGuesses(seconds) => {
                 vec![("retry-after", seconds.to_string())]
             }
             Self::SessionReplaced | Self::Leased => vec![("retry-after", "1".to_owned())],

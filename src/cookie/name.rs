@@ -38,8 +38,17 @@ impl CookieName {
         }
     }
 
-    /// Whether a name is ours on this connection and so never reaches an origin: the session's, and
-    /// those of sign-ins under way. The bare name is ours on loopback only: elsewhere it may well be
+    /// The name of the cookie of a session at the console.
+    #[must_use]
+    pub fn of_console(self) -> &'static str {
+        match self {
+            Self::Host => "__Host-console",
+            Self::Loopback => "console",
+        }
+    }
+
+    /// Whether a name is ours on this connection and so never reaches an origin: the session's, the
+    /// console's, and those of sign-ins under way. The bare name is ours on loopback only: elsewhere it may well be
     /// the origin's own cookie. Browsers match prefixes of names in any case, so we do too.
     #[must_use]
     pub fn is_ours(self, name: &str) -> bool {
@@ -47,13 +56,14 @@ impl CookieName {
             Self::Host => &["__Host-session"],
             Self::Loopback => &["session", "__Host-session"],
         };
-        names.iter().any(|ours| {
-            let (head, rest) = name.split_at_checked(ours.len()).unwrap_or_default();
-            let begins_a_sign_in = rest
-                .get(..SIGN_IN.len())
-                .is_some_and(|middle| middle.eq_ignore_ascii_case(SIGN_IN));
-            head.eq_ignore_ascii_case(ours) && (rest.is_empty() || begins_a_sign_in)
-        })
+        name.eq_ignore_ascii_case(self.of_console())
+            || names.iter().any(|ours| {
+                let (head, rest) = name.split_at_checked(ours.len()).unwrap_or_default();
+                let begins_a_sign_in = rest
+                    .get(..SIGN_IN.len())
+                    .is_some_and(|middle| middle.eq_ignore_ascii_case(SIGN_IN));
+                head.eq_ignore_ascii_case(ours) && (rest.is_empty() || begins_a_sign_in)
+            })
     }
 
     /// The name of the cookie of a sign-in under way.

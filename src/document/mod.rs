@@ -14,6 +14,7 @@ pub mod model;
 mod read;
 pub mod replacement;
 mod shape;
+pub mod telemetry;
 pub mod variables;
 
 use serde_json::Value;

@@ -9,6 +9,7 @@ use super::branding::Branding;
 use super::read::{Readable, Reader, described};
 use super::replacement::Replacement;
 use super::shape::{checked, choice, object, text};
+use super::telemetry::Telemetry;
 use crate::clock::{Seconds, UnixSeconds};
 use crate::inbound::host::HostPattern;
 use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
@@ -42,6 +43,8 @@ object! {
         assets: BTreeMap<String, Replacement>,
         /// What the pages shown by the gateway itself look like.
         branding: Branding,
+        /// What is told of the requests, and to whom.
+        telemetry: Telemetry,
     }
 }
 

@@ -20,7 +20,7 @@ enum Kind {
 }
 
 /// Each variable, how it is taken, and where in a document it belongs.
-const VARIABLES: [(&str, Kind, &str); 33] = [
+const VARIABLES: [(&str, Kind, &str); 36] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -90,6 +90,9 @@ const VARIABLES: [(&str, Kind, &str); 33] = [
         "routing.new_sessions_per_minute",
     ),
     ("ALLOWED_ORIGINS", Kind::List, "routing.allowed_origins"),
+    ("LOG_LEVEL", Kind::Text, "telemetry.log"),
+    ("TRACE_ONE_IN", Kind::Number, "telemetry.trace_one_in"),
+    ("SERVER_TIMING", Kind::Flag, "telemetry.server_timing"),
 ];
 
 /// The variables there are, as a document; what cannot be taken as it should be is left as it is, to

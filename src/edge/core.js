@@ -13,6 +13,9 @@ glue.initSync({ module });
 /** The names of the headers that are ours to set, in the order a decision gives their values. */
 export const OWN_HEADERS = glue.ownHeaders().split("\n");
 
+/** The upper bounds of the buckets durations are counted in, in milliseconds. */
+export const DURATION_BOUNDS = glue.durationBounds();
+
 /** The bindings, as they were handed over; empty before the first request. */
 let bindings = "";
 
@@ -56,9 +59,13 @@ export function admit(packed) {
  * Decides on a request, given what was answered so far.
  * @param {string} packed
  * @param {Answer[]} answers
+ * @param {string} seed what the trace was begun with
  */
-export function admitWith(packed, answers) {
-  return withAnswers(answers, (given) => glue.admitWith(packed, Date.now(), given));
+export function admitWith(packed, answers, seed) {
+  return withAnswers(answers, (given) => {
+    given.begin(seed);
+    return glue.admitWith(packed, Date.now(), given);
+  });
 }
 
 /**
@@ -230,6 +237,63 @@ export function poolCommand(tenant, command, drained) {
 }
 
 /**
+ * Takes in what the edge counted.
+ * @param {string} counted
+ */
+export function tally(counted) {
+  ofInstance(() => glue.tally(counted));
+}
+
+/** The next batch for the object that adds up; empty if there is none. */
+export function takeBatch() {
+  return ofInstance(() => glue.takeBatch(Date.now()));
+}
+
+/**
+ * Requests as an export of their traces.
+ * @param {string} journeys
+ */
+export function exportTraces(journeys) {
+  return ofInstance(() => {
+    const made = glue.exportTraces(journeys);
+    const { body, spans } = made;
+    made.free();
+    return { body, spans };
+  });
+}
+
+/** Whether that object is known here. @param {string} name */
+export function telemetryIsLoaded(name) {
+  return glue.telemetryIsLoaded(name);
+}
+
+/**
+ * Takes up what that object kept before.
+ * @param {string} name
+ * @param {string[]} kept
+ */
+export function telemetryLoad(name, kept) {
+  ofInstance(() => glue.telemetryLoad(name, kept));
+}
+
+/**
+ * Applies a command to what isolates told.
+ * @param {string} name
+ * @param {string} command
+ */
+export function telemetryCommand(name, command) {
+  return ofInstance(() => glue.telemetryCommand(name, command, Date.now()));
+}
+
+/**
+ * What that object is to keep: owners and their series, one after the other.
+ * @param {string} name
+ */
+export function telemetryUnkept(name) {
+  return ofInstance(() => glue.telemetryUnkept(name));
+}
+
+/**
  * Answers are kept as plain values and handed over anew each time: none outlives its instance.
  * @param {Answer[]} answers
  * @param {(given: glue.Answers) => string} act
@@ -274,7 +338,8 @@ function ofInstance(act) {
   try {
     return act();
   } catch (error) {
-    console.error(JSON.stringify({ level: "error", event: "trapped", detail: String(error) }));
+    const trapped = { at: Date.now(), level: "error", event: "trapped", detail: String(error) };
+    console.error(JSON.stringify(trapped));
     glue.__wbg_reset_state();
     glue.configure(bindings);
     throw error;

@@ -4,6 +4,8 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { report } from "./log.js";
+import { count } from "./tally.js";
+import { openWindow } from "./telemetry.js";
 
 /** How often what has run out is deleted, in milliseconds. */
 const TIDY_EVERY = 3_600_000;
@@ -134,6 +136,8 @@ export class DirectoryObject extends DurableObject {
     const name = `${tenant}/${session}`;
     try {
       await this.env.SESSION_OBJECTS.getByName(name).call(name, command);
+      count("vestibule_sessions_ended_total", `${tenant}\tsurplus`);
+      openWindow(this.env, this.ctx);
     } catch (error) {
       report("surplus_not_ended", error);
     }

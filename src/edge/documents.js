@@ -3,6 +3,7 @@
  * of your own (`TENANTS_URL`). All are asked for a text under a key, `tenant:<id>` or `host:<pattern>`.
  */
 import { report } from "./log.js";
+import { counted } from "./tally.js";
 import { shared, within } from "./waiting.js";
 
 /** How long to wait for a document, in milliseconds. */
@@ -34,7 +35,7 @@ export async function document(env, key) {
   const began = Date.now();
   try {
     const { value: text, asked } = await shared(`document ${key}`, () =>
-      within(DEADLINE, find(env, key)),
+      counted("document", () => within(DEADLINE, find(env, key))),
     );
     return text === null
       ? { kind: "absent", key, asked }
@@ -69,7 +70,9 @@ export async function documents(env, prefix) {
   const asked = Date.now();
   const namespace = (prefix.startsWith(ACCOUNT) && env.USERS) || env.TENANTS;
   try {
-    const keys = await within(DEADLINE, namespace ? listed(namespace, prefix) : rows(env, prefix));
+    const keys = await counted("document", () =>
+      within(DEADLINE, namespace ? listed(namespace, prefix) : rows(env, prefix)),
+    );
     return { kind: "found", key: prefix, bytes: new TextEncoder().encode(keys.join("\n")), asked };
   } catch (error) {
     report("documents_not_listed", error);

@@ -6,16 +6,21 @@
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
 import { checkHealth } from "./checks.js";
+import { shipped } from "./console-files.js";
 import { admit, admitWith, afterwards, configure, settle, watch } from "./core.js";
+import { Journey } from "./journey.js";
 import { answered, begin, end, lost, tell } from "./meter.js";
 import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
 import { followed, readPauses } from "./streams.js";
+import { shift } from "./tally.js";
+import { tellRequest } from "./telemetry.js";
 
 export { AttemptObject } from "./attempt-object.js";
 export { DirectoryObject } from "./directory-object.js";
 export { PoolObject } from "./pool-object.js";
 export { SessionObject } from "./session-object.js";
+export { TelemetryObject } from "./telemetry-object.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
 
@@ -28,6 +33,8 @@ export { SessionObject } from "./session-object.js";
  * @property {ExecutionContext} context
  * @property {string} packed
  * @property {Answer[]} answers what was answered so far
+ * @property {string} seed what its trace was begun with
+ * @property {Journey} journey
  */
 
 /** Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent. */
@@ -44,7 +51,9 @@ export default {
     tell();
     const headers = [...request.headers];
     const packed = packRequest(request, headers);
-    return perform(admit(packed), { request, headers, env, context, packed, answers: [] });
+    const journey = new Journey(Date.now(), request.url.startsWith("https:") ? "https" : "http");
+    const passage = { request, headers, env, context, packed, answers: [], seed: "", journey };
+    return perform(admit(packed), passage);
   },
 
   /**
@@ -64,9 +73,22 @@ export default {
  */
 function perform(decision, passage) {
   if (decision.startsWith("F")) return send(decision, passage);
-  if (decision.startsWith("A")) return unpackAnswer(decision);
-  if (decision.startsWith("B")) return unpackAnswer(decision, fileIn(passage.answers));
+  if (decision.startsWith("A")) return give(decision, passage);
+  if (decision.startsWith("B")) return give(decision, passage, fileIn(passage.answers));
+  if (decision.startsWith("S")) return shipped(passage.request, give(decision, passage));
   return inquire(decision, passage);
+}
+
+/**
+ * Gives an answer of our own.
+ * @param {string} decision
+ * @param {Passage} passage
+ * @param {Uint8Array} [file]
+ */
+function give(decision, passage, file) {
+  const { told, answer } = unpackAnswer(decision, file);
+  Object.assign(passage.journey, told);
+  return tellRequest(passage.journey, answer, "", passage.env, passage.context);
 }
 
 /** The bytes of the tenant's file that was asked for. @param {Answer[]} answers */
@@ -80,11 +102,21 @@ function fileIn(answers) {
  * @param {Passage} passage
  */
 async function inquire(decision, passage) {
-  const { request, env, context, packed, answers } = passage;
-  const ask = () => admitWith(packed, answers);
-  const complete = await satisfy(decision, env, answers, ask, request);
+  const { request, env, context, packed, answers, journey } = passage;
+  if (passage.seed === "") passage.seed = seedIn(decision);
+  const ask = () => {
+    const next = admitWith(packed, answers, passage.seed);
+    if (passage.seed === "") passage.seed = seedIn(next);
+    return next;
+  };
+  const complete = await satisfy(decision, env, answers, ask, { request, journey });
   storeLater(env, context);
   return perform(complete, passage);
+}
+
+/** What a trace was begun with, if whoever asks knows already. @param {string} decision */
+function seedIn(decision) {
+  return decision.startsWith("N") ? decision.slice(1, decision.indexOf("\n")) : "";
 }
 
 /**
@@ -97,14 +129,18 @@ async function inquire(decision, passage) {
  */
 function send(decision, passage) {
   const { request } = passage;
-  const { flags, url, firstByteMs, pauses, place, ticket, sidSuffix, headers } = unpackForward(
-    decision,
-    passage.headers,
-  );
+  const { flags, url, firstByteMs, pauses, place, ticket, sidSuffix, told, headers } =
+    unpackForward(decision, passage.headers);
+  const { journey } = passage;
+  journey.flags = told.flags;
+  journey.labels = told.labels;
+  journey.members = told.members;
   const { method } = request;
   const body = method === "GET" || method === "HEAD" ? undefined : request.body;
   begin(place);
-  const begun = Date.now();
+  journey.sent = Date.now();
+  journey.answered = 0;
+  const session = `${place.slice(0, place.indexOf("/"))}\t${headers["x-session-id"]}`;
   const sent = fetch(url, { method, headers, body, redirect: "manual" });
 
   return new Promise((resolve) => {
@@ -116,9 +152,10 @@ function send(decision, passage) {
     sent.then(
       (response) => {
         waiting = false;
-        answered(place, Date.now() - begun, response.status);
+        journey.answered = Date.now();
+        answered(place, journey.originMs, response.status);
         const receiving = (/** @type {Response} */ answer) =>
-          receive(answer, { flags, pauses, place, ticket }, passage);
+          receive(answer, { flags, pauses, place, ticket, session }, passage);
         resolve(
           sidSuffix === "" ? receiving(response) : lengthenSid(response, sidSuffix).then(receiving),
         );
@@ -158,31 +195,58 @@ function fail(place, how, passage) {
   const lasts = ["failed", "no-asset"];
   passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
   passage.answers.push({ kind: "failed", origin, how });
-  return perform(admitWith(passage.packed, passage.answers), passage);
+  passage.journey.answered = 0;
+  return perform(admitWith(passage.packed, passage.answers, passage.seed), passage);
 }
 
 /**
  * Hands the origin's answer on: untouched when nothing about it is ours to change.
  * @param {Response} response
- * @param {{ flags: string, pauses: string, place: string, ticket: string }} decision
+ * @param {{ flags: string, pauses: string, place: string, ticket: string, session: string }} decision
  * @param {Passage} passage
+ * @returns {Response | Promise<Response>}
  */
-function receive(response, { flags, pauses, place, ticket }, passage) {
-  const { env, context, request } = passage;
+function receive(response, { flags, pauses, place, ticket, session }, passage) {
+  const { env, context, request, journey } = passage;
   if (response.status >= 520 && wasUnsent(response) && request.body === null) {
     return fail(place, "unsent", passage);
   }
-  if (flags.includes("a")) context.waitUntil(keepUp(ticket, env, context));
+  if (flags.includes("a")) context.waitUntil(keepUp(ticket, passage));
   const isWatched = flags.includes("w");
   const seen =
     isWatched || pauses !== ""
       ? followed(response, {
           look: isWatched ? () => lookAfter(ticket, env, context) : undefined,
-          count: { opened: () => begin(place), closed: () => end(place) },
+          count: openings(place, response.webSocket ? "websocket" : "sse"),
           pauses: readPauses(pauses),
         })
       : response;
-  return flags.includes("s") || concernsUs(seen) ? settled(seen, ticket, env, context) : seen;
+  if (!flags.includes("s") && !concernsUs(seen)) {
+    return tellRequest(journey, seen, session, env, context);
+  }
+  const given = settled(seen, ticket, passage);
+  return given instanceof Response
+    ? tellRequest(journey, given, session, env, context)
+    : given.then((answer) => tellRequest(journey, answer, session, env, context));
+}
+
+/**
+ * Counts what is followed.
+ * @param {string} place tenant and origin
+ * @param {"websocket" | "sse"} kind
+ */
+function openings(place, kind) {
+  const labels = `${place.slice(0, place.indexOf("/"))}\t${kind}`;
+  return {
+    opened: () => {
+      begin(place);
+      shift("vestibule_streams_active", labels, 1);
+    },
+    closed: () => {
+      end(place);
+      shift("vestibule_streams_active", labels, -1);
+    },
+  };
 }
 
 /** @param {Response} response */
@@ -207,11 +271,10 @@ function concernsUs(response) {
 /**
  * @param {Response} response
  * @param {string} ticket
- * @param {Env} env
- * @param {ExecutionContext} context
+ * @param {Passage} passage
  * @returns {Response | Promise<Response>}
  */
-function settled(response, ticket, env, context) {
+function settled(response, ticket, { env, context, journey }) {
   const headers = packHeaders(response.headers);
   /** @type {Answer[]} */
   const answers = [];
@@ -220,11 +283,11 @@ function settled(response, ticket, env, context) {
   const conclude = (decision) => {
     storeLater(env, context);
     if (decision.startsWith("U")) return response;
-    return decision.startsWith("E") ? applyEdits(decision, response) : unpackAnswer(decision);
+    return decision.startsWith("E") ? applyEdits(decision, response) : unpackAnswer(decision).answer;
   };
   const decision = ask();
   if (isComplete(decision)) return conclude(decision);
-  return satisfy(decision, env, answers, ask).then(conclude);
+  return satisfy(decision, env, answers, ask, { journey }).then(conclude);
 }
 
 /**
@@ -246,13 +309,12 @@ async function lookAfter(ticket, env, context) {
 /**
  * Does what can wait until the visitor has the answer.
  * @param {string} ticket
- * @param {Env} env
- * @param {ExecutionContext} context
+ * @param {Passage} passage
  */
-async function keepUp(ticket, env, context) {
+async function keepUp(ticket, { env, context, journey }) {
   /** @type {Answer[]} */
   const answers = [];
   const ask = () => afterwards(ticket, answers);
-  await satisfy(ask(), env, answers, ask);
+  await satisfy(ask(), env, answers, ask, { journey });
   storeLater(env, context);
 }

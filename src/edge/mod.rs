@@ -9,6 +9,7 @@
 mod attempts;
 mod object;
 mod pool;
+mod telemetry;
 mod wire;
 
 use std::cell::RefCell;
@@ -21,11 +22,12 @@ use crate::answer::problem::{Audience, Problem};
 use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
+use crate::encoding;
 use crate::inbound::request::Request;
 use crate::reception::Reception;
 use crate::store::asset::{Asset, Facts, Trouble};
 use crate::store::{self, Failure, Found};
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{Event, Faults, Level};
 
 #[wasm_bindgen]
 extern "C" {
@@ -62,7 +64,7 @@ pub fn configure(bindings: &str) {
         (Err(faults), _) => Isolate::Misconfigured(faults.to_string()),
     };
     if let Isolate::Misconfigured(faults) = &isolate {
-        log(&Event::new(Level::Error, "misconfigured").with("detail", faults.as_str()));
+        log(&Event::new(Level::Error, "misconfigured").with("detail", Faults(faults)));
     }
     ISOLATE.set(isolate);
 }
@@ -92,6 +94,13 @@ impl Answers {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The trace was begun with this, as hex, when the step was asked first.
+    pub fn begin(&mut self, seed: &str) {
+        if let Some(seed) = encoding::from_hex(seed) {
+            self.0.begin(seed);
+        }
     }
 
     /// Storage held these bytes when it was asked, in milliseconds since 1970.
@@ -180,8 +189,8 @@ fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
         Isolate::Ready(reception) => {
             let step = reception.admit(packed, millis(now), answers);
-            drain(reception);
-            wire::step(&step)
+            drain(reception, now);
+            wire::step(&step, reception.facts())
         }
         Isolate::Misconfigured(faults) => {
             let request = Request::parse(packed);
@@ -199,7 +208,7 @@ fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
 pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, answers: &Answers) -> String {
     with_reception(|reception| {
         let settled = reception.settle(ticket, status, headers, millis(now), &answers.0);
-        drain(reception);
+        drain(reception, now);
         wire::settled(&settled)
     })
 }
@@ -210,7 +219,7 @@ pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, answers: &Answ
 pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
     with_reception(|reception| {
         let needs = reception.afterwards(ticket, millis(now), &answers.0);
-        drain(reception);
+        drain(reception, now);
         if needs.is_empty() {
             wire::done()
         } else {
@@ -256,7 +265,7 @@ pub fn observe(under_way: &str) {
 pub fn watch(ticket: &str, now: f64, answers: &Answers) -> String {
     with_reception(|reception| {
         let vigil = reception.watch(ticket, millis(now), &answers.0);
-        drain(reception);
+        drain(reception, now);
         wire::vigil(&vigil)
     })
 }
@@ -318,8 +327,10 @@ fn with_reception(act: impl FnOnce(&mut Reception) -> String) -> String {
     })
 }
 
-fn drain(reception: &mut Reception) {
+fn drain(reception: &mut Reception, now: f64) {
     for event in reception.take_events() {
+        let event = event.with("at", millis(now).0);
+        reception.show(&event);
         log(&event);
     }
 }

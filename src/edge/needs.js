@@ -28,13 +28,20 @@ export function isComplete(decision) {
  * @param {Env} env
  * @param {Answer[]} answers what was answered so far; added to
  * @param {() => string} ask
- * @param {Request} [request] whose body may be needed
+ * @param {{ request?: Request, journey?: import("./journey.js").Journey }} of whose body may be needed, and whose
+ *   stages these are
  */
-export async function satisfy(decision, env, answers, ask, request) {
+export async function satisfy(decision, env, answers, ask, { request, journey } = {}) {
   let current = decision;
   while (!isComplete(current)) {
     const [, ...needs] = current.split("\n");
-    answers.push(...(await Promise.all(needs.map((need) => meet(need, env, request)))));
+    const begun = Date.now();
+    const meeting = needs.map(async (need) => {
+      const answer = await meet(need, env, request);
+      journey?.passed(need[0], begun, answer);
+      return answer;
+    });
+    answers.push(...(await Promise.all(meeting)));
     current = ask();
   }
   return current;

@@ -1,5 +1,6 @@
 /** Calls to Durable Objects: repeated where that is safe and of use, and shared where they are equal. */
 import { report } from "./log.js";
+import { counted } from "./tally.js";
 import { pause, shared, within } from "./waiting.js";
 
 /** How long to wait, about, before an attempt, in milliseconds. */
@@ -20,7 +21,7 @@ export async function call(env, binding, name, command, key, deadline) {
   const began = Date.now();
   try {
     const { value: bytes, asked } = await shared(`${binding}/${name}/${command}`, () =>
-      within(deadline, attempt(env, binding, name, command)),
+      counted("object", () => within(deadline, attempt(env, binding, name, command))),
     );
     return { kind: "found", key, bytes, asked };
   } catch (error) {

@@ -1,5 +1,6 @@
 /** Requests to identity providers, and what WebCrypto says of the tokens they give. */
 import { report } from "./log.js";
+import { counted } from "./tally.js";
 import { decoded } from "./signing.js";
 import { shared, within } from "./waiting.js";
 
@@ -20,7 +21,7 @@ export async function inquireOutside(text) {
   try {
     const [url, authorization, form] = call;
     // What everybody asks for alike is asked for once; a token is nobody else's.
-    const ask = () => within(DEADLINE, say(call));
+    const ask = () => counted("provider", () => within(DEADLINE, say(call)));
     const { value, asked } =
       form === null && authorization === null
         ? await shared(`fetch ${url}`, ask)

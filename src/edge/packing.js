@@ -16,12 +16,12 @@ export function packRequest(request, headers) {
 }
 
 /** Where the values of our headers begin among the lines of a decision to forward. */
-const OWN_AT = 8;
+const OWN_AT = 11;
 
 /**
  * A decision to forward: `F` and flags, URL, first-byte limit, how long pauses may be, tenant and origin, ticket,
- * what an Engine.IO `sid` is made longer by, which of the client's headers pass, then the values of ours
- * and names and values of those the tenant's origins know.
+ * what an Engine.IO `sid` is made longer by, which of the client's headers pass, what is told of it (flags,
+ * labels, members), then the values of ours and names and values of those the tenant's origins know.
  * @param {string} text
  * @param {[string, string][]} received the client's headers
  */
@@ -41,6 +41,7 @@ export function unpackForward(text, received) {
     if (kept[at] === "+") headers[received[at][0]] = received[at][1];
   }
   const [flags, url, firstByteMs, pauses, place, ticket, sidSuffix] = lines;
+  const told = { flags: lines[8], labels: lines[9], members: lines[10] };
   return {
     flags,
     url,
@@ -49,6 +50,7 @@ export function unpackForward(text, received) {
     place,
     ticket,
     sidSuffix,
+    told,
     headers,
   };
 }
@@ -67,20 +69,24 @@ export function packHeaders(headers) {
   return lines.join("\n");
 }
 
+/** Where the headers begin among the lines of an answer. */
+const HEADERS_AT = 6;
+
 /**
- * An answer of the edge itself: `A`, status, number of headers, the headers, the body. With `B` the
- * body is a file.
+ * An answer of the edge itself: `A`, status, what is told of it (flags, labels, members), number of headers, the
+ * headers, the body. With `B` the body is a file.
  * @param {string} text
  * @param {Uint8Array} [file]
  */
 export function unpackAnswer(text, file) {
   const lines = text.split("\n");
   const status = Number(lines[1]);
-  const bodyAt = 3 + 2 * Number(lines[2]);
+  const bodyAt = HEADERS_AT + 2 * Number(lines[5]);
   const headers = new Headers();
-  for (let at = 3; at < bodyAt; at += 2) headers.append(lines[at], lines[at + 1]);
+  for (let at = HEADERS_AT; at < bodyAt; at += 2) headers.append(lines[at], lines[at + 1]);
   const body = lines.slice(bodyAt).join("\n");
-  return new Response(file ?? (body === "" ? null : body), { status, headers });
+  const told = { flags: lines[2], labels: lines[3], members: lines[4] };
+  return { told, answer: new Response(file ?? (body === "" ? null : body), { status, headers }) };
 }
 
 /**

@@ -14,6 +14,8 @@ import {
 } from "./core.js";
 import { report } from "./log.js";
 import { say } from "./outbound.js";
+import { counted } from "./tally.js";
+import { openWindow } from "./telemetry.js";
 import { within } from "./waiting.js";
 
 /** How long an errand may take, in milliseconds. */
@@ -164,7 +166,9 @@ export class SessionObject extends DurableObject {
     try {
       if (letter === "w") {
         const [, key, ttl] = fields;
-        await within(DEADLINE, this.env.SESSIONS.put(key, value, { expirationTtl: Number(ttl) }));
+        await counted("kv_write", () =>
+          within(DEADLINE, this.env.SESSIONS.put(key, value, { expirationTtl: Number(ttl) })),
+        );
       } else {
         const [tenant] = String(this.#name).split("/");
         const directory = this.env.DIRECTORY_OBJECTS.getByName(tenant);
@@ -174,6 +178,8 @@ export class SessionObject extends DurableObject {
     } catch (error) {
       report("errand_failed", error);
       return false;
+    } finally {
+      openWindow(this.env, this.ctx);
     }
   }
 

@@ -3,7 +3,8 @@
  * acknowledged or was not.
  */
 
-import { report } from "./log.js";
+import { alarm, report } from "./log.js";
+import { count, counted } from "./tally.js";
 import { pause, shared, within } from "./waiting.js";
 
 /** The shortest time KV may serve a read from its location's cache, in seconds. */
@@ -43,7 +44,9 @@ export async function read(kv, key, afterMs) {
   if (began < breaker.until) return { kind: "unavailable", key, asked: began };
   try {
     const { value: bytes, asked } = await shared(key, () =>
-      within(READ_DEADLINE, kv.get(key, { type: "arrayBuffer", cacheTtl: CACHE_TTL })),
+      counted("kv_read", () =>
+        within(READ_DEADLINE, kv.get(key, { type: "arrayBuffer", cacheTtl: CACHE_TTL })),
+      ),
     );
     breaker.failures = 0;
     return bytes === null
@@ -85,12 +88,14 @@ async function listAll(kv, prefix) {
   /** @type {string | undefined} */
   let cursor;
   for (let page = 0; page < MOST_PAGES; page += 1) {
-    const listed = await within(READ_DEADLINE * 4, kv.list({ prefix, cursor }));
+    const listed = await counted("kv_list", () =>
+      within(READ_DEADLINE * 4, kv.list({ prefix, cursor })),
+    );
     names.push(...listed.keys.map(({ name }) => name));
     if (listed.list_complete) return names;
     cursor = listed.cursor;
   }
-  console.error(JSON.stringify({ level: "error", event: "store_list_cut" }));
+  alarm("store_list_cut");
   return names;
 }
 
@@ -120,6 +125,7 @@ let writes = 0;
 export async function write(kv, pending) {
   await Promise.all(
     pending.map(async (one) => {
+      if (waiting.has(one.key)) count("vestibule_writes_coalesced_total");
       waiting.set(one.key, one);
       await turn(one.key);
       const latest = waiting.get(one.key);
@@ -173,12 +179,13 @@ async function put(kv, { key, value, ttl }) {
     if (attempt > 0 && written.get(key)?.by !== by) return true;
     written.set(key, { at: Date.now(), by });
     try {
-      await kv.put(key, value, { expirationTtl: ttl });
+      await counted("kv_write", () => kv.put(key, value, { expirationTtl: ttl }));
       return true;
     } catch (error) {
       report("store_write_failed", error);
     }
   }
-  console.error(JSON.stringify({ level: "error", event: "store_write_lost" }));
+  count("vestibule_writes_lost_total");
+  alarm("store_write_lost");
   return false;
 }

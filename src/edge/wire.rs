@@ -8,27 +8,36 @@ use core::fmt::Write as _;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::encoding::push_hex;
 use crate::forward::headers::{self, Outgoing};
 use crate::gateway::{Forward, Settled, Step, Vigil};
 use crate::store::{Class, Need};
+use crate::telemetry::facts::Facts;
 
 /// The names of our headers, a line each.
 pub(super) fn own_names() -> String {
     headers::OWN.join("\n")
 }
 
-pub(super) fn step(step: &Step) -> String {
+/// What is to be done, and what is to be told of it.
+pub(super) fn step(step: &Step, facts: &Facts) -> String {
     match step {
-        Step::Forward(forward) => self::forward(forward),
-        Step::Answer(answer) => self::answer(answer),
-        Step::Asset(answer) => lettered('B', answer),
-        Step::Await(needs) => self::needs(needs),
+        Step::Forward(forward) => self::forward(forward, facts),
+        Step::Answer(answer) => lettered('A', answer, facts),
+        Step::Asset(answer) => lettered('B', answer, facts),
+        Step::Shipped(answer) => lettered('S', answer, facts),
+        Step::Await(needs) => {
+            let mut seed = String::with_capacity(48);
+            push_hex(&mut seed, &facts.seed);
+            format!("N{seed}{}", listed(needs))
+        }
     }
 }
 
 /// `F` and flags, URL, first-byte limit, how long pauses may be, tenant and origin, ticket, what an Engine.IO
-/// `sid` is made longer by, which of the client's headers pass, then the values of ours in the order of [`headers::OWN`].
-fn forward(forward: &Forward) -> String {
+/// `sid` is made longer by, which of the client's headers pass, what is told of it (flags, labels, members), then the
+/// values of ours in the order of [`headers::OWN`].
+fn forward(forward: &Forward, facts: &Facts) -> String {
     let Outgoing { kept, own } = &forward.headers;
     let mut text = String::with_capacity(own.len() + forward.url.len() + 384);
     text.push('F');
@@ -53,21 +62,33 @@ fn forward(forward: &Forward) -> String {
         text.push_str(field);
         text.push('\n');
     }
+    push_facts(&mut text, facts);
     text.push_str(own);
     text
 }
 
-/// `A`, status, number of headers, their names and values, body.
-pub(super) fn answer(answer: &Answer) -> String {
-    lettered('A', answer)
+/// A line each: what is to be done about telling it, the labels it is counted under, the members of its log line.
+fn push_facts(text: &mut String, facts: &Facts) {
+    for line in [facts.flags(), facts.labels(), facts.members()] {
+        text.push_str(&line);
+        text.push('\n');
+    }
 }
 
-/// `B` instead of `A` stands before an answer whose body is the file that was asked for.
-fn lettered(letter: char, answer: &Answer) -> String {
+/// An answer in place of another, of which nothing is told anew.
+pub(super) fn answer(answer: &Answer) -> String {
+    lettered('A', answer, &Facts::default())
+}
+
+/// `A`, status, what is told of it, number of headers, their names and values, body. `B` instead of `A` stands before
+/// an answer whose body is the file that was asked for, `S` before one whose body names a file of the console.
+fn lettered(letter: char, answer: &Answer, facts: &Facts) -> String {
     let Answer {
         status, headers, ..
     } = answer;
-    let mut text = format!("{letter}\n{status}\n{}\n", headers.len());
+    let mut text = format!("{letter}\n{status}\n");
+    push_facts(&mut text, facts);
+    let _ = writeln!(text, "{}", headers.len());
     for (name, value) in headers {
         let _ = writeln!(text, "{name}\n{value}");
     }
@@ -75,9 +96,13 @@ fn lettered(letter: char, answer: &Answer) -> String {
     text
 }
 
-/// `N`, and a line for each need: a letter and its fields, apart by tabs.
+/// `N` (and what the trace was begun with), and a line for each need: a letter and its fields, apart by tabs.
 pub(super) fn needs(needs: &[Need]) -> String {
-    let mut text = "N".to_owned();
+    format!("N{}", listed(needs))
+}
+
+fn listed(needs: &[Need]) -> String {
+    let mut text = String::new();
     for need in needs {
         let _ = match need {
             Need::Read { key, after_ms } => write!(text, "\nr\t{key}\t{after_ms}"),
@@ -94,6 +119,7 @@ pub(super) fn needs(needs: &[Need]) -> String {
                     Class::Directory => "DIRECTORY_OBJECTS",
                     Class::Pool => "POOL_OBJECTS",
                     Class::Attempts => "ATTEMPT_OBJECTS",
+                    Class::Telemetry => "TELEMETRY_OBJECTS",
                 };
                 write!(
                     text,

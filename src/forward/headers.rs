@@ -320,7 +320,7 @@ mod tests {
             proof: None,
             mapped: &[],
         };
-        let trace = Trace::follow(None, None, &mut ChaCha20Rng::seed_from_u64(1));
+        let trace = Trace::follow(None, None, &[7; 24], None);
         let cookie = CookieName::for_location(&request.location);
         let outgoing = Outgoing::new(&request, cookie, &speaker, &trace);
         assert_eq!(outgoing.own.lines().count(), OWN.len());

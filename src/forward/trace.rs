@@ -2,45 +2,99 @@
 //!
 //! <https://www.w3.org/TR/trace-context/>, version 00.
 
-use rand_chacha::rand_core::Rng;
-
 use crate::encoding;
 
 /// The longest `tracestate` that is passed on (section 3.3.1.5).
 const LONGEST_STATE: usize = 512;
 
+/// What the ids of a trace are made of, if it begins here: drawn once per request.
+pub type Seed = [u8; 24];
+
 /// One request's place in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace<'a> {
-    /// `traceparent` for the origin: the caller's trace, our span.
+    /// `traceparent` for the origin: the trace, and the span of waiting for its answer.
     pub parent: String,
     /// `tracestate` for the origin; only ever beside a continued trace.
     pub state: Option<&'a str>,
+    /// The request's own span.
+    pub span: SpanId,
+    /// The span it is part of, as the client says.
+    pub caller: &'a str,
+    /// Its spans are to be exported.
+    pub is_sampled: bool,
+}
+
+/// A span's id. Those of a request's stages follow the request's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanId(u64);
+
+impl SpanId {
+    /// Parses 16 hex digits.
+    #[must_use]
+    pub fn parse(hex: &str) -> Option<Self> {
+        u64::from_str_radix(hex, 16).ok().map(Self)
+    }
+
+    /// The id of a stage; the first is that of the origin's answer.
+    #[must_use]
+    pub fn of_stage(self, number: u64) -> Self {
+        // Zero is no id.
+        Self(self.0.wrapping_add(number).max(1))
+    }
+
+    /// 16 hex digits.
+    #[must_use]
+    pub fn to_hex(self) -> String {
+        let mut hex = String::with_capacity(16);
+        encoding::push_hex(&mut hex, &self.0.to_be_bytes());
+        hex
+    }
 }
 
 impl<'a> Trace<'a> {
-    /// Continues `parent` if it is sound; begins a new trace otherwise. A new one is marked
-    /// sampled, so that an origin which follows its parent's decision decides for itself.
+    /// Continues `parent` if it is sound; begins a new trace otherwise. Of the spans of one in
+    /// `sampled` requests is exported, and of those whose caller exports its own; none if `sampled`
+    /// is none. Then a new trace is marked sampled, so that an origin which follows its parent's
+    /// decision decides for itself.
     #[must_use]
-    pub fn follow(parent: Option<&str>, state: Option<&'a str>, random: &mut impl Rng) -> Self {
-        let mut fresh = [0; 24];
-        random.fill_bytes(&mut fresh);
-        let (trace_id, span_id) = fresh.split_at(16);
+    pub fn follow(
+        parent: Option<&'a str>,
+        state: Option<&'a str>,
+        seed: &Seed,
+        sampled: Option<u64>,
+    ) -> Self {
+        let (own_trace, own_span) = seed.split_at(16);
+        let bits = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .fold(0, |all, byte| all << 8 | u64::from(*byte))
+        };
+        let span = SpanId(bits(own_span).max(1));
         let mut text = String::with_capacity(55);
         text.push_str("00-");
         let continued = parent.and_then(sound);
-        match continued {
-            Some((trace_id, _)) => text.push_str(trace_id),
-            None => encoding::push_hex(&mut text, trace_id),
+        match &continued {
+            Some(caller) => text.push_str(caller.trace),
+            None => encoding::push_hex(&mut text, own_trace),
         }
         text.push('-');
-        encoding::push_hex(&mut text, span_id);
-        text.push('-');
-        text.push_str(continued.map_or("01", |(_, flags)| flags));
+        encoding::push_hex(&mut text, &span.of_stage(1).0.to_be_bytes());
+        let asked = continued.as_ref().is_some_and(Caller::is_sampled);
+        let drawn = |of: u64| of > 0 && bits(own_trace.get(8..).unwrap_or_default()) % of == 0;
+        let is_sampled = sampled.is_some_and(|of| asked || drawn(of));
+        text.push_str(match (&continued, sampled) {
+            (Some(caller), None) if !caller.is_sampled() => "-00",
+            (_, Some(_)) if !is_sampled => "-00",
+            _ => "-01",
+        });
         let state = state.filter(|state| continued.is_some() && state.len() <= LONGEST_STATE);
         Self {
             parent: text,
             state,
+            span,
+            caller: continued.map_or("", |caller| caller.span),
+            is_sampled,
         }
     }
 
@@ -51,8 +105,20 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// Trace id and flags of a sound `traceparent`.
-fn sound(parent: &str) -> Option<(&str, &str)> {
+/// Who is calling, by a sound `traceparent`.
+struct Caller<'a> {
+    trace: &'a str,
+    span: &'a str,
+    flags: &'a str,
+}
+
+impl Caller<'_> {
+    fn is_sampled(&self) -> bool {
+        u8::from_str_radix(self.flags, 16).is_ok_and(|flags| flags & 1 == 1)
+    }
+}
+
+fn sound(parent: &str) -> Option<Caller<'_>> {
     let lower_hex = |part: &str| {
         part.bytes()
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -65,32 +131,29 @@ fn sound(parent: &str) -> Option<(&str, &str)> {
         && [trace, span, flags].into_iter().all(lower_hex)
         && parts.next().is_none();
     let named = trace.bytes().any(|b| b != b'0') && span.bytes().any(|b| b != b'0');
-    (well_formed && named).then_some((trace, flags))
+    (well_formed && named).then_some(Caller { trace, span, flags })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::SeedableRng as _;
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    const SEED: Seed = [7; 24];
 
-    fn follow<'a>(parent: &str, state: &'a str) -> Trace<'a> {
-        Trace::follow(
-            Some(parent),
-            Some(state),
-            &mut ChaCha20Rng::seed_from_u64(1),
-        )
+    fn follow<'a>(parent: &'a str, state: &'a str, sampled: Option<u64>) -> Trace<'a> {
+        Trace::follow(Some(parent), Some(state), &SEED, sampled)
     }
 
     #[test]
     fn a_sound_trace_is_continued_under_a_new_span() {
-        let trace = follow(PARENT, "a=b");
+        let trace = follow(PARENT, "a=b", None);
         assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
-        assert!(trace.parent.ends_with("-00") && !trace.parent.contains("b7ad6b7169203331"));
+        assert!(trace.parent.ends_with("-0707070707070708-00"));
+        assert_eq!(trace.span.to_hex(), "0707070707070707");
+        assert_eq!(trace.caller, "b7ad6b7169203331");
         assert_eq!(trace.state, Some("a=b"));
-        assert_eq!(follow(PARENT, &"x".repeat(513)).state, None);
+        assert_eq!(follow(PARENT, &"x".repeat(513), None).state, None);
     }
 
     #[test]
@@ -104,12 +167,45 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-00",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00-x",
         ] {
-            let trace = follow(parent, "a=b");
+            let trace = follow(parent, "a=b", None);
             assert!(
                 trace.state.is_none() && trace.parent.len() == 55,
                 "{parent}"
             );
-            assert_ne!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
+            assert_eq!(trace.id(), "07070707070707070707070707070707");
+            assert_eq!(trace.caller, "");
         }
+    }
+
+    #[test]
+    fn one_in_so_many_is_exported_and_what_the_caller_exports() {
+        let asked = format!("{}01", &PARENT[..53]);
+        for (parent, sampled, exported, flags) in [
+            (PARENT, None, false, "-00"),
+            (&asked, None, false, "-01"),
+            ("", None, false, "-01"),
+            (&asked, Some(0), true, "-01"),
+            ("", Some(0), false, "-00"),
+            ("", Some(1), true, "-01"),
+            (PARENT, Some(1), true, "-01"),
+            (PARENT, Some(1_000_003), false, "-00"),
+        ] {
+            let trace = follow(parent, "", sampled);
+            assert_eq!(trace.is_sampled, exported, "{parent} {sampled:?}");
+            assert!(trace.parent.ends_with(flags), "{parent} {sampled:?}");
+        }
+        let drawn = (0..10_000_u64).filter(|n| {
+            let mut seed = [0; 24];
+            seed[8..16].copy_from_slice(&(n * 7_919).to_be_bytes());
+            Trace::follow(None, None, &seed, Some(10)).is_sampled
+        });
+        assert_eq!(drawn.count(), 1_000);
+    }
+
+    #[test]
+    fn a_stage_has_an_id_of_its_own_and_none_is_zero() {
+        let last = SpanId::parse("ffffffffffffffff").unwrap();
+        assert_eq!(last.of_stage(1).to_hex(), "0000000000000001");
+        assert_eq!(last.of_stage(3).to_hex(), "0000000000000002");
     }
 }

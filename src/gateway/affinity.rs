@@ -10,7 +10,7 @@ use crate::route::pool::{Origin, OriginState};
 use crate::session::id::Handle;
 use crate::session::record::Record;
 use crate::store::Failure;
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{Event, Level, Named};
 
 /// How often a request may be sent in all: at its own origin, there once more, and elsewhere.
 const MOST_TRIES: usize = 3;
@@ -72,6 +72,7 @@ impl Gateway {
         let chosen = chosen.ok_or(Problem::OriginUnreachable)?;
         let pin = (Some(chosen) != hashed).then_some(chosen.name.as_str());
         let lost_home = record.pin.is_some() && pinned.is_none();
+        let release = chosen.release.clone().unwrap_or_default();
         let course = Course {
             origin: chosen.name.clone(),
             base: chosen.base.clone(),
@@ -84,6 +85,8 @@ impl Gateway {
         {
             return Err(Problem::OriginUnreachable.into());
         }
+        self.facts.release = release;
+        self.facts.origin.clone_from(&course.origin);
         Ok(course)
     }
 
@@ -176,10 +179,10 @@ impl Gateway {
             Failure::Lost | Failure::Cut | Failure::Unsent => false,
         };
         if is_news {
-            let event = Event::new(Level::Warn, "origin_ejected").with("origin", origin.as_str());
+            let event = Event::new(Level::Warn, "origin_ejected").with("origin", Named(origin));
             self.note(event.with("reason", reason));
         }
-        let event = Event::new(Level::Warn, "origin_failed").with("origin", origin.as_str());
+        let event = Event::new(Level::Warn, "origin_failed").with("origin", Named(origin));
         self.note(event.with("reason", reason).with("retried", retry));
         match failure {
             _ if retry => Ok(()),

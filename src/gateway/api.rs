@@ -39,6 +39,7 @@ impl Gateway {
             ("", "PATCH") => self.patch(handle, passage),
             ("", "DELETE") => {
                 self.end(handle, passage.answers, passage.now)?;
+                self.note_ended(handle, "origin_api");
                 Ok(Answer::empty(204))
             }
             ("", _) => Err(Problem::MethodNotAllowed("GET, HEAD, PATCH, DELETE").into()),

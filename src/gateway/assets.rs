@@ -10,7 +10,7 @@ use crate::inbound::rate_limit::Verdict;
 use crate::inbound::request::Request;
 use crate::store::Need;
 use crate::store::asset::{Asset, Facts, Trouble};
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{Event, Level, Named};
 
 /// By what a path ends with, where a source does not say.
 const MEDIA_TYPES: [(&str, &str); 14] = [
@@ -68,7 +68,11 @@ impl Gateway {
         let path = passage.request.location.path;
         if self.troubles.count(path, passage.now) == Verdict::First {
             let event = Event::new(Level::Warn, "asset_unavailable");
-            self.note(event.with("path", path).with("reason", trouble.as_str()));
+            self.note(
+                event
+                    .with("path", Named(path))
+                    .with("reason", Named(trouble.as_str())),
+            );
         }
     }
 }

@@ -9,13 +9,13 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::set_cookie;
-use crate::inbound::request::Request;
 use crate::keys::UserTag;
 use crate::session::change::Change;
 use crate::session::id::Handle;
 use crate::session::record::Epoch;
 use crate::store::revocations::Subject;
 use crate::store::{Answers, Found, Need, directory};
+use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
 /// The most sessions a visitor's list shows.
@@ -57,7 +57,7 @@ impl Gateway {
         handle: &str,
         passage: &Passage<'_>,
     ) -> Result<Answer, Halt> {
-        if !is_same_site(passage.request) {
+        if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
@@ -81,6 +81,7 @@ impl Gateway {
             }
         }
         self.end(handle, passage.answers, passage.now)?;
+        self.note_ended(handle, "device");
         let line = own.then(|| set_cookie::clear(passage.cookie));
         Ok(Answer::empty(204).with_cookie(line))
     }
@@ -109,6 +110,12 @@ impl Gateway {
             Altered::Ended | Altered::Not(Hindrance::Absent) => Ok(()),
             Altered::Live { .. } | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
         }
+    }
+
+    /// Tells that a session was ended, and by what.
+    pub(super) fn note_ended(&mut self, handle: Handle, reason: &'static str) {
+        let event = Event::new(Level::Info, "session_ended").with("reason", reason);
+        self.note(event.about(handle));
     }
 
     /// Revokes these subjects, and does not come back before that is certain.
@@ -166,16 +173,5 @@ impl Gateway {
                 clear_cookie: true,
             }),
         }
-    }
-}
-
-/// Whether a state-changing call comes from our own page, or from no page at all. Browsers say so
-/// in `Sec-Fetch-Site`, or at least in `Origin`; a client that sends neither is no browser and so
-/// carries no cookie but the one it means to send.
-pub(super) fn is_same_site(request: &Request<'_>) -> bool {
-    match (request.header("sec-fetch-site"), request.header("origin")) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, Some(origin)) => request.location.is_origin(origin),
-        (None, None) => true,
     }
 }

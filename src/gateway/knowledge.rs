@@ -13,6 +13,7 @@ use crate::session::id::{Handle, RecordName};
 use crate::session::record::{Fit, Version};
 use crate::store::cache::{Hit, Known, Prepared};
 use crate::store::{Answers, Found, Need, Write};
+use crate::telemetry::facts::Lookup;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::{Consistency, Fail};
 
@@ -83,8 +84,10 @@ impl Gateway {
             })
         };
         if let Some(known) = self.remembered(token, max_age, now) {
+            self.facts.lookup = Lookup::Hit;
             return standing(known, false);
         }
+        self.facts.lookup = Lookup::Miss;
         let namespace = self.ask_namespace(token.handle, answers)?;
         let least = self.least_version(token);
         if let Source::Said(known) = &namespace
@@ -95,6 +98,7 @@ impl Gateway {
         match self.tenant.consistency {
             Consistency::Eventual => self.make_do(&namespace, token, answers, now),
             Consistency::Strong => {
+                self.facts.lookup = Lookup::Object;
                 match self.ask_object(token.handle, &namespace, answers)? {
                     Source::Said(known) => standing(known, false),
                     Source::Nothing => match namespace {

@@ -43,11 +43,12 @@ use crate::answer::problem::{Audience, Problem};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
-use crate::forward::trace::Trace;
+use crate::forward::trace::{Seed, Trace};
 use crate::inbound::path::{self, Territory};
 use crate::inbound::rate_limit::RateLimit;
 use crate::inbound::request::Request;
 use crate::inbound::{limits, upgrade};
+use crate::policy::LogLevel;
 use crate::route::health::Health;
 use crate::route::load::Load;
 use crate::route::shared::Shared;
@@ -58,8 +59,11 @@ use crate::session::record::{Entry, Record};
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
 use crate::store::{Answers, Need, Write};
+use crate::telemetry::counting;
+use crate::telemetry::facts::{Facts, method_label};
 use crate::telemetry::log::{Event, Level};
-use crate::tenant::Tenant;
+use crate::telemetry::series::Series;
+use crate::tenant::{ApiKey, Tenant};
 
 pub use outgoing::Forward;
 pub use settlement::Settled;
@@ -75,6 +79,8 @@ pub enum Step {
     Answer(Answer),
     /// Answer it so, with the bytes of the file that was asked for.
     Asset(Answer),
+    /// Answer it so, with the file of the console that the body names.
+    Shipped(Answer),
     /// Do all of this, then ask again.
     Await(Vec<Need>),
 }
@@ -106,6 +112,8 @@ struct Passage<'a> {
     cookie: CookieName,
     trace_id: &'a str,
     now: UnixMillis,
+    /// An operator's, which somebody else has made sure of.
+    is_operators: bool,
 }
 
 /// One tenant's gateway in one isolate. Nothing in it is another tenant's.
@@ -140,6 +148,10 @@ pub struct Gateway {
     random: ChaCha20Rng,
     writes: Vec<Write>,
     events: Vec<Event>,
+    /// What is told of the request that is being decided on.
+    facts: Facts,
+    /// What happened since that was asked last.
+    series: Series,
 }
 
 impl Gateway {
@@ -169,16 +181,36 @@ impl Gateway {
             random,
             writes: Vec::new(),
             events: Vec::new(),
+            facts: Facts::default(),
+            series: Series::default(),
         }
     }
 
     /// Decides on a request, given what was answered so far.
     pub fn admit(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
+        self.decide(request, false, now, answers)
+    }
+
+    /// Decides on a request of somebody who has shown to be this tenant's operator.
+    pub fn operated(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
+        self.decide(request, true, now, answers)
+    }
+
+    fn decide(
+        &mut self,
+        request: &Request<'_>,
+        is_operators: bool,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Step {
+        let seed = answers.begun().unwrap_or_else(|| self.draw_seed());
         let trace = Trace::follow(
             request.header("traceparent"),
             request.header("tracestate"),
-            &mut self.random,
+            &seed,
+            self.tenant.telemetry.trace_one_in,
         );
+        self.facts = self.facts_of(request, &trace, seed);
         let cookie = CookieName::for_location(&request.location);
         let passage = Passage {
             request,
@@ -186,6 +218,7 @@ impl Gateway {
             cookie,
             trace_id: trace.id(),
             now,
+            is_operators,
         };
         match self.pass(&passage, &trace) {
             Ok(forward) => Step::Forward(forward),
@@ -196,6 +229,7 @@ impl Gateway {
                 problem,
                 clear_cookie,
             }) => {
+                self.facts.reason = problem.code();
                 let audience = Audience::of(request, &self.tenant.brand);
                 let answer = problem.answer(audience, trace.id());
                 Step::Answer(answer.with_cookie(clear_cookie.then(|| set_cookie::clear(cookie))))
@@ -215,10 +249,17 @@ impl Gateway {
         }
         let caller = self.recognise(passage)?;
         let visitor = self.receive(caller, passage)?;
+        self.facts.handle = Some(visitor.token.handle);
         let visitor = self.refreshed(visitor, passage)?;
         let assertion = self.assertion(&visitor, passage)?;
         let course = self.choose_origin(&visitor, passage)?;
         Ok(self.forward(&visitor, &course, assertion.as_deref(), passage, trace))
+    }
+
+    /// What this tenant's operators present.
+    #[must_use]
+    pub fn admin_tokens(&self) -> &[ApiKey] {
+        &self.tenant.admin_tokens
     }
 
     /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.
@@ -258,9 +299,44 @@ impl Gateway {
         !self.writes.is_empty()
     }
 
+    /// What is told of the request that was decided on last.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What happened since the last call, counted.
+    pub fn take_series(&mut self) -> Series {
+        core::mem::take(&mut self.series)
+    }
+
     /// The events to be logged since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         core::mem::take(&mut self.events)
+    }
+
+    /// What a new trace is made of.
+    fn draw_seed(&mut self) -> Seed {
+        let mut seed = Seed::default();
+        self.random.fill_bytes(&mut seed);
+        seed
+    }
+
+    fn facts_of(&self, request: &Request<'_>, trace: &Trace<'_>, seed: Seed) -> Facts {
+        let telemetry = self.tenant.telemetry;
+        Facts {
+            tenant: self.tenant.id.as_str().to_owned(),
+            seed,
+            trace_id: trace.id().to_owned(),
+            span_id: trace.span.to_hex(),
+            parent_id: trace.caller.to_owned(),
+            method: method_label(request.method),
+            level: telemetry.log,
+            sampled: trace.is_sampled,
+            exported: telemetry.trace_one_in.is_some(),
+            timed: telemetry.server_timing,
+            ..Facts::default()
+        }
     }
 
     /// Queues `entry` for storage, and remembers it.
@@ -282,7 +358,16 @@ impl Gateway {
     }
 
     fn note(&mut self, event: Event) {
-        self.events.push(event.of(&self.tenant.id));
+        let event = event.of(&self.tenant.id).during(&self.facts.trace_id);
+        counting::count(&mut self.series, &event);
+        let level = match event.level() {
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+        };
+        if level >= self.tenant.telemetry.log {
+            self.events.push(event);
+        }
     }
 
     /// How long a browser should keep the cookie of a session.

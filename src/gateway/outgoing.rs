@@ -47,6 +47,8 @@ impl Gateway {
         passage: &Passage<'_>,
         trace: &Trace<'_>,
     ) -> Forward {
+        let state = state(visitor, course);
+        self.facts.state = state.as_str();
         let share = self.share_is_due(passage.now);
         let touch = self.touch_is_due(visitor, passage.now);
         let tenant = &self.tenant;
@@ -78,7 +80,7 @@ impl Gateway {
         let speaker = Speaker {
             tenant: &tenant.id,
             session: &visitor.session,
-            state: state(visitor, course),
+            state,
             expires: tenant.lifetime.end(&used),
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),

@@ -10,7 +10,8 @@ use crate::clock::UnixMillis;
 use crate::route::pool::{Origin, OriginState};
 use crate::route::shared::{Shared, Told};
 use crate::store::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::metric;
 use crate::tenant::Consistency;
 
 /// What the pool object's answer is filed under.
@@ -58,6 +59,24 @@ impl Gateway {
         });
         let lines: Vec<String> = with_path.collect();
         lines.join("\n")
+    }
+
+    /// How the origins are, as this isolate sees them: for the metrics.
+    pub fn gauges(&self, now: UnixMillis) -> Vec<(&'static str, String, f64)> {
+        let mut gauges = Vec::new();
+        for origin in self.tenant.pool.iter() {
+            let labels = format!("{}\t{}", self.tenant.id, origin.name);
+            let under_way = f64::from(self.load.under_way(&origin.name));
+            gauges.push((metric::ORIGIN_IN_FLIGHT, labels.clone(), under_way));
+            if let Some(reported) = self.load.reported(&origin.name, now) {
+                #[expect(clippy::cast_precision_loss, reason = "parts of a thousand")]
+                let load = reported as f64 / 1_000.0;
+                gauges.push((metric::ORIGIN_LOAD, labels.clone(), load));
+            }
+            let ejected = f64::from(u8::from(self.is_ejected(origin, now)));
+            gauges.push((metric::ORIGIN_EJECTED, labels, ejected));
+        }
+        gauges
     }
 
     fn say_to_pool(&self, command: String) -> Need {
@@ -128,7 +147,8 @@ impl Gateway {
             }
             Some(Found::Bytes(answer)) => {
                 self.shared.learn(answer, passage.now);
-                let event = Event::new(Level::Info, "audit_origin_drained").with("origin", name);
+                let event =
+                    Event::new(Level::Info, "audit_origin_drained").with("origin", Named(name));
                 self.note(event.with("drained", drained));
                 Ok(Answer::empty(204))
             }

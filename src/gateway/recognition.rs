@@ -12,6 +12,7 @@ use crate::inbound::engine_io;
 use crate::inbound::rate_limit::Verdict;
 use crate::session::record::{Fit, Record, Version};
 use crate::store::cache::Prepared;
+use crate::telemetry::facts::Lookup;
 use crate::telemetry::log::{Event, Level};
 
 /// Who is calling.
@@ -98,9 +99,11 @@ impl Gateway {
         let Ok(verified) = Token::verify(value, &self.tenant.keys, now.seconds()) else {
             return self.forged(passage);
         };
+        self.facts.handle = Some(verified.token.handle);
         if verified.token.least_version == Version::UNSTORED
             && self.cache.get(verified.token.handle, now).is_none()
         {
+            self.facts.lookup = Lookup::Guest;
             return Ok(self.recognise_guest(verified, value, now));
         }
         self.recognise_recorded(verified, value, passage)
@@ -131,6 +134,7 @@ impl Gateway {
     }
 
     fn forged(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
+        self.facts.lookup = Lookup::Forged;
         let address = passage.request.client_address().unwrap_or_default();
         let verdict = self.forgeries.count(address, passage.now);
         match verdict {
@@ -209,6 +213,7 @@ impl Gateway {
             } => (session, fit, degraded),
             Standing::Unseen => return Ok(self.recognise_unseen(token, value)),
             Standing::Over(problem) => {
+                self.facts.lookup = Lookup::Over;
                 if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
                     let event = Event::new(Level::Warn, "dead_session_presented");
                     self.note(event.with("reason", problem.code()));
@@ -220,6 +225,7 @@ impl Gateway {
             return Err(Halt::Await(lacking.into_iter().collect()));
         };
         if self.is_revoked(&session) {
+            self.facts.lookup = Lookup::Over;
             self.note(Event::new(Level::Warn, "revoked_session_presented").about(token.handle));
             return Ok(Caller::Over(Problem::SessionEnded));
         }
@@ -229,6 +235,8 @@ impl Gateway {
             .lifetime
             .has_ended(&record.span(), now.seconds())
         {
+            self.facts.lookup = Lookup::Over;
+            self.note_ended(token.handle, "expired");
             return Ok(Caller::Over(Problem::SessionExpired));
         }
         // A genuine cookie that is ahead of the record keeps its own id. One that is behind is
@@ -256,6 +264,9 @@ impl Gateway {
         visitor.refeed = feed.ask;
         let period = self.tenant.cache.0.saturating_mul(1000);
         visitor.reread = period > 0 && self.cache.ask_anew(token.handle, period, now);
+        if visitor.reread {
+            self.facts.lookup = Lookup::Stale;
+        }
         Ok(Caller::Visitor(visitor))
     }
 

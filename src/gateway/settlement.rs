@@ -13,7 +13,7 @@ use crate::forward::response::{Context, Edits, LOAD};
 use crate::session::record::{Previous, Version};
 use crate::session::vault::Kept;
 use crate::store::{Answers, Need};
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::Consistency;
 
 /// What becomes of an origin's answer.
@@ -58,8 +58,10 @@ impl Gateway {
         let Some(ticket) = Ticket::parse(ticket) else {
             return Settled::Replaced(Problem::Internal.answer(Audience::Program, ""));
         };
+        self.facts = ticket.facts();
         if status != 101 && !(200..=599).contains(&status) {
-            let event = Event::new(Level::Warn, "origin_protocol").with("origin", ticket.origin);
+            let event =
+                Event::new(Level::Warn, "origin_protocol").with("origin", Named(ticket.origin));
             self.note(event.with("status", status));
             return Settled::Replaced(
                 Problem::OriginProtocol.answer(Audience::Program, ticket.trace_id),
@@ -116,7 +118,8 @@ impl Gateway {
         // Gateway errors say that what stands behind is gone; other errors are the application's.
         if matches!(status, 502..=504) {
             if self.health.fault(ticket.origin, now) {
-                let event = Event::new(Level::Warn, "origin_ejected").with("origin", ticket.origin);
+                let event =
+                    Event::new(Level::Warn, "origin_ejected").with("origin", Named(ticket.origin));
                 self.note(event.with("reason", "gateway_errors"));
             }
         } else {
@@ -178,6 +181,7 @@ impl Gateway {
         }
         if let (true, Some(acknowledged)) = (ends, answers.written()) {
             return if acknowledged {
+                self.note_ended(token.handle, "origin");
                 Ok(Cookie::Clear)
             } else {
                 Err(self.lost(ticket, "silent"))
@@ -218,7 +222,10 @@ impl Gateway {
             Altered::Ended if ends && !self.writes.is_empty() => {
                 Err(Lack::Await(vec![Need::Store]))
             }
-            Altered::Ended if ends => Ok(Cookie::Clear),
+            Altered::Ended if ends => {
+                self.note_ended(token.handle, "origin");
+                Ok(Cookie::Clear)
+            }
             Altered::Ended => {
                 self.note_lost_change(ticket, "ended");
                 Ok(Cookie::Keep)
@@ -272,9 +279,9 @@ impl Gateway {
 
     /// Notes a control of the origin's that has no effect, by its name: its value may hold secrets.
     fn note_ignored(&mut self, ticket: &Ticket<'_>, control: &str) {
-        let event = Event::new(Level::Warn, "control_ignored").with("control", control);
-        let event = event.with("origin", ticket.origin);
-        self.note(event.with("trace_id", ticket.trace_id));
+        let event = Event::new(Level::Warn, "control_ignored").with("control", Named(control));
+        let event = event.with("origin", Named(ticket.origin));
+        self.note(event);
     }
 
     fn lost(&mut self, ticket: &Ticket<'_>, reason: &'static str) -> Lack {
@@ -283,9 +290,10 @@ impl Gateway {
     }
 
     fn note_lost_change(&mut self, ticket: &Ticket<'_>, reason: &'static str) {
-        let event = Event::new(Level::Error, "session_change_lost").with("origin", ticket.origin);
+        let event =
+            Event::new(Level::Error, "session_change_lost").with("origin", Named(ticket.origin));
         let event = event.with("reason", reason);
-        self.note(event.with("trace_id", ticket.trace_id));
+        self.note(event);
     }
 }
 

@@ -7,6 +7,7 @@ use core::fmt::Write as _;
 
 use super::client::Client;
 use crate::cookie::name::CookieName;
+use crate::telemetry::facts::Facts;
 
 /// How many fields there are.
 const FIELDS: usize = 10;
@@ -50,6 +51,14 @@ pub(super) struct Ticket<'a> {
 }
 
 impl<'a> Ticket<'a> {
+    /// What is told of the request afterwards: which trace it belongs to.
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            trace_id: self.trace_id.to_owned(),
+            ..Facts::default()
+        }
+    }
+
     pub(super) fn to_text(self) -> String {
         let flag = |set: bool, letter: char| if set { letter } else { '-' };
         let mut text = String::with_capacity(192);

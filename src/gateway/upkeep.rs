@@ -17,6 +17,7 @@ impl Gateway {
         let Some(ticket) = Ticket::parse(ticket) else {
             return Vec::new();
         };
+        self.facts = ticket.facts();
         let mut needs = Vec::new();
         if ticket.share {
             needs.extend(self.share(answers, now));

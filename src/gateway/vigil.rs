@@ -34,6 +34,7 @@ impl Gateway {
         let Some(ticket) = Ticket::parse(ticket) else {
             return Vigil::Over("session_unknown");
         };
+        self.facts = ticket.facts();
         let keys = &self.tenant.keys;
         let Some(token) = Token::opened(ticket.cookie, keys) else {
             return Vigil::Over("session_unknown");

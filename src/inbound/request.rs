@@ -86,6 +86,17 @@ impl<'a> Request<'a> {
         matches!(self.method, "GET" | "HEAD" | "OPTIONS")
     }
 
+    /// Whether it comes from a page of this very site, or from no page at all: a browser sends cookies with
+    /// whatever another site makes it send.
+    #[must_use]
+    pub fn is_same_site(&self) -> bool {
+        match (self.header("sec-fetch-site"), self.header("origin")) {
+            (Some(site), _) => matches!(site, "same-origin" | "none"),
+            (None, Some(origin)) => self.location.is_origin(origin),
+            (None, None) => true,
+        }
+    }
+
     /// The client's address, where the runtime vouches for it: Cloudflare sets this header itself
     /// on every connection it terminates. On plain http nobody did.
     #[must_use]

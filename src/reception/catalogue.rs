@@ -8,13 +8,14 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::telling::version;
 use super::{Missing, Reception, Room};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::gateway::Gateway;
 use crate::inbound::host::{Host, HostPattern};
 use crate::store::{Answers, Found, Need};
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{Event, Faults, Level};
 use crate::tenant_id::TenantId;
 
 use rand_chacha::ChaCha20Rng;
@@ -39,6 +40,8 @@ pub(super) enum Catalogue {
         documents: HashMap<TenantId, Known>,
         /// Whose document was wrong when it was asked for, and nothing right is known.
         broken: HashMap<TenantId, UnixMillis>,
+        /// When a document was wrong last.
+        faults: HashMap<TenantId, UnixMillis>,
     },
 }
 
@@ -51,6 +54,7 @@ pub(super) struct Claim {
 /// The document that a tenant's gateway works by.
 pub(super) struct Known {
     text: Vec<u8>,
+    version: String,
     hosts: Vec<HostPattern>,
     /// When it was asked for last.
     asked: UnixMillis,
@@ -65,6 +69,7 @@ impl Catalogue {
                 hosts: HashMap::new(),
                 documents: HashMap::new(),
                 broken: HashMap::new(),
+                faults: HashMap::new(),
             },
             Self::One,
         )
@@ -74,6 +79,32 @@ impl Catalogue {
     pub(super) fn forget(&mut self, tenant: &TenantId) {
         if let Self::Many { documents, .. } = self {
             documents.remove(tenant);
+        }
+    }
+
+    /// Which version of a tenant's document is in force.
+    pub(super) fn version_of(&self, tenant: &TenantId) -> Option<&str> {
+        match self {
+            Self::One(_) => None,
+            Self::Many { documents, .. } => {
+                documents.get(tenant).map(|known| known.version.as_str())
+            }
+        }
+    }
+
+    /// When documents were wrong last.
+    pub(super) fn faults(&self) -> Vec<(&TenantId, UnixMillis)> {
+        match self {
+            Self::One(_) => Vec::new(),
+            Self::Many { faults, .. } => faults.iter().map(|(id, at)| (id, *at)).collect(),
+        }
+    }
+
+    /// The one tenant there is, if documents do not say who is served.
+    pub(super) fn only(&self) -> Option<&TenantId> {
+        match self {
+            Self::One(tenant) => Some(tenant),
+            Self::Many { .. } => None,
         }
     }
 
@@ -261,7 +292,7 @@ impl Reception {
             Found::Bytes(bytes) => bytes,
             Found::Absent => {
                 documents.remove(tenant);
-                self.gateways.remove(tenant);
+                self.let_go(tenant);
                 return;
             }
             Found::Unavailable => return,
@@ -289,6 +320,7 @@ impl Reception {
                     tenant.clone(),
                     Known {
                         text: bytes.clone(),
+                        version: version(bytes),
                         hosts: read.hosts.clone(),
                         asked: answer.asked,
                         refreshed: answer.asked,
@@ -312,9 +344,16 @@ impl Reception {
 
     fn refuse_document(&mut self, tenant: &TenantId, faults: &str, asked: UnixMillis) {
         if let Catalogue::Many {
-            documents, broken, ..
+            documents,
+            broken,
+            faults,
+            ..
         } = &mut self.catalogue
         {
+            if faults.len() >= MOST_HOSTS {
+                faults.clear();
+            }
+            faults.insert(tenant.clone(), asked);
             match documents.get_mut(tenant) {
                 Some(known) => known.asked = known.asked.max(asked),
                 None => {
@@ -326,7 +365,7 @@ impl Reception {
             }
         }
         let event = Event::new(Level::Error, "tenant_document_broken").of(tenant);
-        self.events.push(event.with("detail", faults));
+        self.note(event.with("detail", Faults(faults)));
     }
 }
 

@@ -186,7 +186,7 @@ impl Outside {
                 self.calls += 1;
                 Found::Bytes(self.command(name, command, now))
             }
-            Class::Pool | Class::Attempts => Found::Unavailable,
+            Class::Pool | Class::Attempts | Class::Telemetry => Found::Unavailable,
             Class::Directory => {
                 self.feeds += usize::from(command.contains("\"feed\""));
                 Found::Bytes(self.direct(name, command, now))

@@ -13,6 +13,7 @@ pub mod revocations;
 use core::fmt;
 
 use crate::clock::{Seconds, UnixMillis};
+use crate::forward::trace::Seed;
 use crate::session::id::RecordName;
 use crate::tenant_id::TenantId;
 
@@ -246,6 +247,8 @@ pub enum Class {
     /// One for each account, or token, that counts how often it is tried. See
     /// [`crate::sign_in::attempts`].
     Attempts,
+    /// Adds up what isolates tell of themselves.
+    Telemetry,
 }
 
 /// What a read found.
@@ -310,9 +313,21 @@ pub struct Answers {
     body: Option<Body>,
     asset: Option<(String, Asset)>,
     failures: Vec<(String, Failure)>,
+    seed: Option<Seed>,
 }
 
 impl Answers {
+    /// Takes note of what the trace was begun with when the step was asked first.
+    pub fn begin(&mut self, seed: Seed) {
+        self.seed = Some(seed);
+    }
+
+    /// What the trace was begun with; none when the step is asked for the first time.
+    #[must_use]
+    pub fn begun(&self) -> Option<Seed> {
+        self.seed
+    }
+
     /// Takes note of the answer to what was asked at `asked`; a later one for the same key replaces
     /// the earlier. An answer is as old as its question: it waits for others, and is looked at more
     /// than once.

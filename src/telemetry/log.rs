@@ -1,7 +1,14 @@
 //! Log lines: one JSON object each, made of fields that cannot hold a secret.
 //!
-//! An event carries reason codes, names from the configuration and public handles. Cookies,
-//! session ids, keys, header values and session data have no way in.
+//! What may stand in a line is said by types ([`Tellable`]): codes that are in the source, numbers, public
+//! handles, tenants, and what is explicitly [`Named`] in the configuration. Cookies, session ids, keys,
+//! header values and session data are none of these, and text from outside is not either:
+//!
+//! ```compile_fail
+//! use vestibule::telemetry::log::{Event, Level};
+//! let cookie = String::from("opaque");
+//! Event::new(Level::Info, "request").with("cookie", cookie.as_str());
+//! ```
 
 use serde_json::{Map, Value};
 
@@ -9,7 +16,7 @@ use crate::session::id::Handle;
 use crate::tenant_id::TenantId;
 
 /// How urgent an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// For the record.
     Info,
@@ -19,10 +26,72 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    /// What it is called in a line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What may stand in a line.
+pub trait Tellable {
+    /// As it stands there.
+    fn told(self) -> Value;
+}
+
+/// A name from the configuration or of the standard: an origin's, a provider's, a header's.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a>(pub &'a str);
+
+/// What is wrong with settings: sentences of ours, with names from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults<'a>(pub &'a str);
+
+macro_rules! tellable {
+    ($($type:ty),*) => {$(
+        impl Tellable for $type {
+            fn told(self) -> Value {
+                self.into()
+            }
+        }
+    )*};
+}
+tellable!(&'static str, bool, u16, u32, u64);
+
+impl Tellable for Named<'_> {
+    fn told(self) -> Value {
+        self.0.into()
+    }
+}
+
+impl Tellable for Faults<'_> {
+    fn told(self) -> Value {
+        self.0.into()
+    }
+}
+
+impl Tellable for &TenantId {
+    fn told(self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl Tellable for Handle {
+    fn told(self) -> Value {
+        self.to_text().into()
+    }
+}
+
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     level: Level,
+    name: &'static str,
     fields: Map<String, Value>,
 }
 
@@ -31,33 +100,41 @@ impl Event {
     #[must_use]
     pub fn new(level: Level, name: &'static str) -> Self {
         let mut fields = Map::new();
-        let level_name = match level {
-            Level::Info => "info",
-            Level::Warn => "warn",
-            Level::Error => "error",
-        };
-        fields.insert("level".to_owned(), level_name.into());
+        fields.insert("level".to_owned(), level.as_str().into());
         fields.insert("event".to_owned(), name.into());
-        Self { level, fields }
+        Self {
+            level,
+            name,
+            fields,
+        }
     }
 
-    /// Adds a code or a name from the configuration.
+    /// Adds a code, a number, or a name from the configuration.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl Into<Value>) -> Self {
-        self.fields.insert(key.to_owned(), value.into());
+    pub fn with(mut self, key: &'static str, value: impl Tellable) -> Self {
+        self.fields.insert(key.to_owned(), value.told());
         self
     }
 
     /// Adds the tenant.
     #[must_use]
     pub fn of(self, tenant: &TenantId) -> Self {
-        self.with("tenant", tenant.as_str())
+        self.with("tenant", tenant)
     }
 
     /// Adds the session's public handle.
     #[must_use]
     pub fn about(self, handle: Handle) -> Self {
-        self.with("handle", handle.to_text())
+        self.with("handle", handle)
+    }
+
+    /// Adds the trace it belongs to, if it belongs to one.
+    #[must_use]
+    pub fn during(mut self, trace_id: &str) -> Self {
+        if !trace_id.is_empty() {
+            self.fields.insert("trace_id".to_owned(), trace_id.into());
+        }
+        self
     }
 
     /// How urgent it is.
@@ -66,9 +143,28 @@ impl Event {
         self.level
     }
 
+    /// What happened.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What a field says, if it is text.
+    #[must_use]
+    pub fn text(&self, field: &str) -> &str {
+        let value = self.fields.get(field).and_then(Value::as_str);
+        value.unwrap_or_default()
+    }
+
     /// The line.
     #[must_use]
     pub fn to_line(&self) -> String {
         serde_json::to_string(&self.fields).unwrap_or_default()
+    }
+
+    /// The line as the object it is.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        Value::Object(self.fields.clone())
     }
 }

@@ -1,3 +1,12 @@
-//! What the operator learns of what happened.
+//! What is told of the gateway's work: log lines, metrics, traces.
 
+pub mod batch;
+pub mod collection;
+pub mod counting;
+pub mod distinct;
+pub mod exposition;
+pub mod facts;
 pub mod log;
+pub mod metric;
+pub mod otlp;
+pub mod series;

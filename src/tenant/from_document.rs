@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::assets::{self, Assets};
 use super::faults::{Faults, OWN_SECRETS};
-use super::{ApiKey, Consistency, Fail, Overload, Pauses, Tenant, Timeouts};
+use super::{ApiKey, Consistency, Fail, Overload, Pauses, Telemetry, Tenant, Timeouts};
 use crate::brand::Brand;
 use crate::brand::palette::Colors;
 use crate::clock::Seconds;
@@ -137,6 +137,13 @@ impl Tenant {
                 .map(|site| site.0.clone())
                 .collect(),
             brand: brand(&document.branding),
+            telemetry: Telemetry {
+                log: document.telemetry.log,
+                trace_one_in: secrets
+                    .of_deployment("OTLP_ENDPOINT")
+                    .map(|_| document.telemetry.trace_one_in),
+                server_timing: document.telemetry.server_timing,
+            },
         })
     }
 }

@@ -211,7 +211,8 @@ mod tests {
     use super::*;
 
     /// What no browser does by itself, and what only the callers of an API meet.
-    const FOR_PROGRAMS: [&str; 14] = [
+    const FOR_PROGRAMS: [&str; 15] = [
+        "too_many_guesses",
         "framing",
         "upgrade_version",
         "upgrade_key",

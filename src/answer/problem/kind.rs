@@ -39,6 +39,12 @@ impl Problem {
                 "Too many new visitors",
                 "Too many new sessions were begun from this address. Wait for the time in Retry-After, and keep the cookie you are given.",
             ),
+            Self::TooManyGuesses(_) => (
+                429,
+                "too_many_guesses",
+                "Too many wrong tokens",
+                "Too many wrong tokens came from this address. Wait for the time in Retry-After.",
+            ),
             Self::UnknownHost => (
                 421,
                 "unknown_host",

@@ -14,7 +14,7 @@ use crate::sign_in::logout_token;
 use crate::sign_in::methods::Provider;
 use crate::store::Need;
 use crate::store::revocations::Subject;
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::Consistency;
 
 impl Gateway {
@@ -70,7 +70,7 @@ impl Gateway {
         match passage.answers.written() {
             Some(true) => {
                 let event = Event::new(Level::Info, "signed_out_at_provider");
-                self.note(event.with("provider", provider.name));
+                self.note(event.with("provider", Named(&provider.name)));
                 return Ok(Ok(()));
             }
             Some(false) => return Err(Problem::StoreUnavailable.into()),
@@ -93,7 +93,8 @@ impl Gateway {
             return Ok(Err(BadToken("used before")));
         }
         self.note(
-            Event::new(Level::Info, "signed_out_at_provider").with("provider", provider.name),
+            Event::new(Level::Info, "signed_out_at_provider")
+                .with("provider", Named(&provider.name)),
         );
         Ok(Ok(()))
     }

@@ -3,7 +3,6 @@
 use rand_chacha::rand_core::Rng as _;
 use serde_json::{Value, json};
 
-use super::super::devices::is_same_site;
 use super::super::inquiry;
 use super::super::{Gateway, Halt, Passage};
 use super::completion::Proof;
@@ -28,7 +27,7 @@ impl Gateway {
         &mut self,
         passage: &Passage<'_>,
     ) -> Result<Answer, Halt> {
-        if !is_same_site(passage.request) {
+        if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         let presented = presented(passage)?;

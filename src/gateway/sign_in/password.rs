@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::super::devices::is_same_site;
 use super::super::recognition::Caller;
 use super::super::{Gateway, Halt, Passage};
 use super::completion::Proof;
@@ -39,7 +38,7 @@ impl Gateway {
         &mut self,
         passage: &Passage<'_>,
     ) -> Result<Answer, Halt> {
-        if !is_same_site(passage.request) {
+        if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         if !self.tenant.methods.password {
@@ -88,7 +87,11 @@ impl Gateway {
             NotProved::Wrong => SignInProblem::Wrong,
             NotProved::Locked(seconds) => SignInProblem::Locked(*seconds),
         };
-        self.note(Event::new(Level::Warn, "login_failed").with("reason", problem.kind().1));
+        self.note(
+            Event::new(Level::Warn, "login_failed")
+                .with("method", "password")
+                .with("reason", problem.kind().1),
+        );
         if !passage.request.is_navigation() {
             return Err(Problem::from(problem).into());
         }
@@ -249,7 +252,7 @@ impl Gateway {
             return Err(Problem::NotFound.into());
         }
         let is_change = passage.request.method == "POST";
-        if is_change && !is_same_site(passage.request) {
+        if is_change && !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         // Once it is kept the change is seen through: by then the session may be over.

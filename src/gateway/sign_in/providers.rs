@@ -14,7 +14,7 @@ use crate::sign_in::jwks::{self, KeySet};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::provider::{self, Metadata};
 use crate::store::{Answers, Found, Need, Outbound, Reply};
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::{Event, Level, Named};
 
 /// How long what is known is used without asking.
 const FRESH_MS: u64 = 3_600_000;
@@ -241,8 +241,13 @@ impl Gateway {
     }
 
     /// Tells the operator what is wrong with a provider: never what it said.
-    pub(super) fn note_provider(&mut self, event: &'static str, issuer: &str, reason: &str) {
-        let event = Event::new(Level::Warn, event).with("issuer", issuer);
+    pub(super) fn note_provider(
+        &mut self,
+        event: &'static str,
+        issuer: &str,
+        reason: &'static str,
+    ) {
+        let event = Event::new(Level::Warn, event).with("issuer", Named(issuer));
         self.note(event.with("reason", reason));
     }
 }

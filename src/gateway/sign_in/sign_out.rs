@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::super::devices::is_same_site;
 use super::super::recognition::Caller;
 use super::super::{Gateway, Halt, Passage};
 use super::form;
@@ -57,7 +56,7 @@ impl Gateway {
 
     /// `POST /logout`, of this session or, with `everywhere`, of all its user's.
     pub(in super::super) fn logout(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        if !is_same_site(passage.request) {
+        if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         let everywhere = wants_everywhere(passage)?;
@@ -74,6 +73,7 @@ impl Gateway {
             Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
                 if let Some(handle) = self.named_by_cookie(passage) {
                     self.end(handle, passage.answers, passage.now)?;
+                    self.note_ended(handle, "logout");
                 }
                 Ok(self.signed_out(None, passage))
             }
@@ -100,6 +100,8 @@ impl Gateway {
             self.revoke(&subjects, passage.answers, passage.now)?;
         }
         self.end(leave.handle, passage.answers, passage.now)?;
+        let reason = if everywhere { "everywhere" } else { "logout" };
+        self.note_ended(leave.handle, reason);
         Ok(self.signed_out(leave.onward.as_deref(), passage))
     }
 

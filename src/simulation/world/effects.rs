@@ -183,7 +183,7 @@ impl World {
         match class {
             Class::Session => self.command(name, command),
             Class::Directory => Some(self.direct(command)),
-            Class::Pool | Class::Attempts => None,
+            Class::Pool | Class::Attempts | Class::Telemetry => None,
         }
     }
 

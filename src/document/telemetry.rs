@@ -1,0 +1,21 @@
+//! What is told of a tenant's requests, as it is written.
+
+use serde_json::{Map, Value, json};
+
+use super::read::{Readable, Reader, described};
+use super::shape::{choice, object};
+use crate::policy::LogLevel;
+
+object! {
+    /// What is told of the requests, and to whom.
+    pub struct Telemetry {
+        /// info: a line per request. warn: requests and events that went wrong. error: what somebody must act on. off: nothing.
+        log: LogLevel = "info",
+        /// Of one in so many requests the trace is exported, beside those whose caller exports its own and those that fail; 0 for none but these.
+        trace_one_in: u64 = 100,
+        /// Answers tell the client what took how long (Server-Timing).
+        server_timing: bool = false,
+    }
+}
+
+choice! { LogLevel { "info" => Info, "warn" => Warn, "error" => Error, "off" => Off } }

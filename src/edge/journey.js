@@ -1,0 +1,101 @@
+/**
+ * One request on its way, as far as it is told of: when what was done. A Worker's clock stands still while it
+ * computes, so only what waits takes time here.
+ */
+
+/** A stage that waited: its name, when it began and ended, what came of it. */
+/** @typedef {{ name: string, begun: number, ended: number, result: string }} Stage */
+
+/** What a need is called as a stage, by its letter; others are not told of. */
+const STAGES = new Map([
+  ["r", "kv"],
+  ["l", "kv"],
+  ["s", "kv"],
+  ["c", "object"],
+  ["d", "document"],
+  ["e", "document"],
+  ["k", "document"],
+  ["a", "asset"],
+  ["f", "login"],
+  ["v", "login"],
+  ["p", "login"],
+  ["h", "login"],
+]);
+
+export class Journey {
+  /** @type {Stage[]} */
+  stages = [];
+  /** When it was sent to an origin, and when that answered; 0 if not. */
+  sent = 0;
+  answered = 0;
+  ended = 0;
+  status = 0;
+  /** What is to be done about telling it, the labels it is counted under, the members of its log line. */
+  flags = "";
+  labels = "";
+  members = "";
+  /** It has been answered: what comes now is written back. */
+  isOver = false;
+
+  /**
+   * @param {number} begun in milliseconds since 1970
+   * @param {string} scheme
+   */
+  constructor(begun, scheme) {
+    this.begun = begun;
+    this.scheme = scheme;
+  }
+
+  /** How long the origin took, in milliseconds; less than nothing if none was asked. */
+  get originMs() {
+    return this.answered > 0 ? this.answered - this.sent : -1;
+  }
+
+  /** How long everything else took, in milliseconds. */
+  get edgeMs() {
+    return this.ended - this.begun - Math.max(this.originMs, 0);
+  }
+
+  /**
+   * Takes note of a stage that has ended.
+   * @param {string} letter of the need
+   * @param {number} begun
+   * @param {import("./core.js").Answer} answer
+   */
+  passed(letter, begun, answer) {
+    const name = this.isOver ? "write-back" : STAGES.get(letter);
+    if (name) this.stages.push({ name, begun, ended: Date.now(), result: resultOf(answer) });
+  }
+
+  /** For a trace: see `telemetry/otlp.rs`. */
+  toText() {
+    const { status, begun, ended, sent, answered, scheme } = this;
+    const origin = answered > 0 ? `${sent}\t${answered}` : "\t";
+    const lines = [
+      `j\t${status}\t${begun}\t${ended}\t${origin}\t${scheme}`,
+      `m\t${this.members}`,
+      ...this.stages.map(
+        ({ name, begun, ended, result }) => `s\t${name}\t${begun}\t${ended}\t${result}`,
+      ),
+    ];
+    return lines.join("\n");
+  }
+
+  /** `Server-Timing` (https://www.w3.org/TR/server-timing/): what of the answer's time went where. */
+  toServerTiming() {
+    const times = new Map([["edge", this.edgeMs]]);
+    if (this.originMs >= 0) times.set("origin", this.originMs);
+    for (const { name, begun, ended } of this.stages) {
+      times.set(name, (times.get(name) ?? 0) + ended - begun);
+    }
+    return [...times].map(([name, ms]) => `${name};dur=${ms}`).join(", ");
+  }
+}
+
+/** @param {import("./core.js").Answer} answer */
+function resultOf(answer) {
+  if (answer.kind === "unavailable") return "error";
+  if (answer.kind === "absent") return "absent";
+  if (answer.kind === "written") return answer.acknowledged ? "ok" : "error";
+  return "ok";
+}

@@ -1,0 +1,169 @@
+//! The console's own session: short, in a cookie that no page of another site can use, and worth nothing once
+//! the token it was signed in with is replaced.
+//!
+//! Nothing is stored for it. It says when it began and when it was last renewed, under a MAC with a key
+//! made of the token. It ends half an hour after it was last used, and after eight hours in any case.
+
+use crate::clock::{Seconds, UnixSeconds};
+use crate::cookie::jar::{self, Presented};
+use crate::cookie::name::CookieName;
+use crate::encoding;
+use crate::tenant::ApiKey;
+
+/// How long it lasts unused.
+pub(super) const IDLE: Seconds = Seconds(30 * 60);
+
+/// How long it lasts at most.
+const LONGEST: Seconds = Seconds(8 * 3_600);
+
+/// How old it gets before it is renewed.
+const RENEW_AFTER: Seconds = Seconds(60);
+
+/// Sixteen bytes of time and as many of MAC.
+const BYTES: usize = 32;
+
+/// What the MAC is for, so that it can be mistaken for no other.
+const PURPOSE: &[u8] = b"vestibule console session v1";
+
+/// A session at the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Badge {
+    began: UnixSeconds,
+    renewed: UnixSeconds,
+}
+
+impl Badge {
+    /// One that begins now.
+    pub(super) fn new(now: UnixSeconds) -> Self {
+        Self {
+            began: now,
+            renewed: now,
+        }
+    }
+
+    /// The badge a `Cookie` header presents and one of the tokens gave out, with that token; none if it is
+    /// over.
+    pub(super) fn presented<'k>(
+        header: Option<&str>,
+        name: CookieName,
+        tokens: &'k [ApiKey],
+        now: UnixSeconds,
+    ) -> Option<(Self, &'k ApiKey)> {
+        let Presented::One(value) = jar::find(header?, name.of_console()) else {
+            return None;
+        };
+        let bytes: [u8; BYTES] = encoding::from_base64url_exact(value)?;
+        let (times, mac) = bytes.split_at(16);
+        let token = tokens
+            .iter()
+            .find(|token| token.is_mac(PURPOSE, times, mac))?;
+        let (began, renewed) = times.split_at(8);
+        let time = |bytes: &[u8]| Some(UnixSeconds(u64::from_be_bytes(bytes.try_into().ok()?)));
+        let badge = Self {
+            began: time(began)?,
+            renewed: time(renewed)?,
+        };
+        (now < badge.expires()).then_some((badge, token))
+    }
+
+    /// When it ends if it is not used again.
+    pub(super) fn expires(&self) -> UnixSeconds {
+        (self.renewed + IDLE).min(self.began + LONGEST)
+    }
+
+    /// The same, used now, if that is worth telling the browser.
+    pub(super) fn renewed(self, now: UnixSeconds) -> Option<Self> {
+        (now.since(self.renewed) >= RENEW_AFTER).then_some(Self {
+            renewed: now,
+            ..self
+        })
+    }
+
+    /// The `Set-Cookie` line. `Strict`, because nothing but the console itself leads there.
+    pub(super) fn set(&self, name: CookieName, token: &ApiKey, now: UnixSeconds) -> String {
+        let mut bytes = Vec::with_capacity(BYTES);
+        bytes.extend(self.began.0.to_be_bytes());
+        bytes.extend(self.renewed.0.to_be_bytes());
+        let mac = token.mac(PURPOSE, &bytes);
+        bytes.extend(mac.get(..16).unwrap_or_default());
+        let value = encoding::base64url(&bytes);
+        line(name, &value, self.expires().since(now))
+    }
+
+    /// The line that takes it away.
+    pub(super) fn clear(name: CookieName) -> String {
+        line(name, "", Seconds(0))
+    }
+}
+
+fn line(name: CookieName, value: &str, max_age: Seconds) -> String {
+    let secure = match name {
+        CookieName::Host => " Secure;",
+        CookieName::Loopback => "",
+    };
+    let full = name.of_console();
+    format!(
+        "{full}={value}; Path=/;{secure} HttpOnly; SameSite=Strict; Max-Age={}",
+        max_age.0
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixSeconds = UnixSeconds(1_763_740_000);
+
+    fn value(badge: &Badge, token: &ApiKey) -> String {
+        let line = badge.set(CookieName::Host, token, NOW);
+        line.split(';').next().unwrap().to_owned()
+    }
+
+    fn presented(header: &str, tokens: &[ApiKey], now: UnixSeconds) -> Option<Badge> {
+        let found = Badge::presented(Some(header), CookieName::Host, tokens, now);
+        found.map(|(badge, _)| badge)
+    }
+
+    #[test]
+    fn it_is_good_until_it_rests_or_is_old_or_its_token_is_replaced() {
+        let tokens = [
+            ApiKey::new("first token of all"),
+            ApiKey::new("second token"),
+        ];
+        let badge = Badge::new(NOW);
+        let header = value(&badge, &tokens[1]);
+        assert!(header.starts_with("__Host-console="));
+        assert_eq!(presented(&header, &tokens, NOW), Some(badge));
+        assert_eq!(presented(&header, &tokens[..1], NOW), None);
+        assert_eq!(
+            presented(&header, &tokens, NOW + Seconds(1_799)),
+            Some(badge)
+        );
+        assert_eq!(presented(&header, &tokens, NOW + IDLE), None);
+        assert_eq!(badge.renewed(NOW + Seconds(59)), None);
+        let mut used = badge;
+        for minutes in 1..480 {
+            let now = NOW + Seconds(minutes * 60);
+            used = used.renewed(now).unwrap();
+            assert!(presented(&value(&used, &tokens[0]), &tokens, now).is_some());
+        }
+        let end = NOW + LONGEST;
+        assert_eq!(presented(&value(&used, &tokens[0]), &tokens, end), None);
+    }
+
+    #[test]
+    fn a_changed_one_is_nobodys() {
+        let tokens = [ApiKey::new("first token of all")];
+        let good = value(&Badge::new(NOW), &tokens[0]);
+        let (name, value) = good.split_once('=').unwrap();
+        for at in 0..value.len() {
+            let mut bytes = value.as_bytes().to_vec();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let bad = format!("{name}={}", String::from_utf8(bytes).unwrap());
+            assert_eq!(presented(&bad, &tokens, NOW), None, "{bad}");
+        }
+        for bad in ["", "__Host-console=", "__Host-console=AAAA"] {
+            assert_eq!(presented(bad, &tokens, NOW), None, "{bad}");
+        }
+    }
+}

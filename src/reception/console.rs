@@ -1,0 +1,56 @@
+//! The console's files. They hold no secret and are shown to everybody; what they show comes from the admin
+//! API.
+
+use super::Reception;
+use crate::answer::Answer;
+use crate::answer::problem::{Audience, Problem};
+use crate::gateway::Step;
+use crate::inbound::request::Request;
+
+/// Nothing from elsewhere, no inline script or style, and in nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Files by their names, and their types.
+const FILES: [(&str, &str); 4] = [
+    ("index.html", "text/html; charset=utf-8"),
+    ("console.js", "text/javascript; charset=utf-8"),
+    ("console.css", "text/css; charset=utf-8"),
+    ("tenant.schema.json", "application/schema+json"),
+];
+
+impl Reception {
+    /// Answers `/console` and what follows.
+    pub(super) fn console(&mut self, route: &str, request: &Request<'_>) -> Step {
+        if !matches!(request.method, "GET" | "HEAD") {
+            return self.refused(&Problem::MethodNotAllowed("GET, HEAD"));
+        }
+        if route.is_empty() {
+            // Names in its page are relative.
+            let location = format!("{}/console/", self.deployment.prefix);
+            return Step::Answer(Answer::empty(308).with("location", location));
+        }
+        let name = match route.trim_start_matches('/') {
+            "" => "index.html",
+            name => name,
+        };
+        let file = FILES.iter().find(|(known, _)| *known == name);
+        let Some((name, media_type)) = file else {
+            return self.refused(&Problem::NotFound);
+        };
+        let answer = Answer::empty(200)
+            .with("content-type", *media_type)
+            .with("x-content-type-options", "nosniff")
+            .with("referrer-policy", "no-referrer")
+            .with("cross-origin-opener-policy", "same-origin")
+            .with("content-security-policy", POLICY);
+        Step::Shipped(Answer {
+            body: (*name).to_owned(),
+            ..answer
+        })
+    }
+
+    fn refused(&mut self, problem: &Problem) -> Step {
+        self.facts.reason = problem.code();
+        Step::Answer(problem.answer(Audience::Program, ""))
+    }
+}

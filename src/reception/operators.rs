@@ -1,0 +1,285 @@
+//! Operators: who they are, and what is theirs. Reached under any host, because the deployment's operators
+//! look after all tenants, and may have locked themselves out of each.
+//!
+//! The deployment's `ADMIN_TOKEN` opens everything; a tenant's own (`<ID>__ADMIN_TOKEN`) what is that
+//! tenant's, under its hosts. A program presents it as a bearer token; the console exchanges it
+//! for a session of its own ([`Badge`]).
+
+use serde_json::{Value, json};
+
+use super::badge::{Badge, IDLE};
+use super::{Missing, Reception};
+use crate::answer::Answer;
+use crate::answer::problem::{Audience, Problem};
+use crate::clock::UnixMillis;
+use crate::cookie::name::CookieName;
+use crate::gateway::Step;
+use crate::inbound::json;
+use crate::inbound::query::Query;
+use crate::inbound::rate_limit::Verdict;
+use crate::inbound::request::Request;
+use crate::store::{Answers, Body, Need};
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::ApiKey;
+use crate::tenant_id::TenantId;
+
+/// Whose operator somebody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Authority {
+    /// The deployment's.
+    Deployment,
+    /// One tenant's.
+    Tenant(TenantId),
+}
+
+/// An operator who has shown a token or a badge.
+pub(super) struct Operator {
+    pub(super) authority: Authority,
+    /// When the session at the console ends; none for a bearer token.
+    expires: Option<u64>,
+    /// The badge's `Set-Cookie` line, if it is to be renewed.
+    renewed: Option<String>,
+}
+
+impl Reception {
+    /// Answers `/admin/…`; `route` is what follows.
+    pub(super) fn operate(
+        &mut self,
+        route: &str,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Step {
+        match self.try_operate(route, request, now, answers) {
+            Ok(step) => step,
+            Err(Missing::Asked(needs)) => Step::Await(needs),
+            Err(Missing::Refused(problem)) => {
+                self.facts.reason = problem.code();
+                Step::Answer(problem.answer(Audience::Program, &self.facts.trace_id))
+            }
+        }
+    }
+
+    fn try_operate(
+        &mut self,
+        route: &str,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Step, Missing> {
+        let only = |methods, answer: Result<Answer, Missing>| match request.method {
+            method if methods == method || (methods == "GET, HEAD" && method == "GET") => answer,
+            "HEAD" if methods == "GET, HEAD" => answer,
+            _ => Err(Missing::Refused(Problem::MethodNotAllowed(methods))),
+        };
+        if route == "sign-in" {
+            let signed_in = match request.method {
+                "POST" => self.sign_in(request, now, answers),
+                _ => Err(Missing::Refused(Problem::MethodNotAllowed("POST"))),
+            };
+            return signed_in.map(Step::Answer);
+        }
+        if route == "sign-out" {
+            let name = CookieName::for_location(&request.location);
+            let answer = Answer::empty(204).with_cookie(Some(Badge::clear(name)));
+            return only("POST", Ok(answer)).map(Step::Answer);
+        }
+        let operator = self.operator(request, now, answers)?;
+        let tenant = self.chosen(&operator, request)?;
+        let step = match route {
+            "whoami" => only("GET, HEAD", Ok(self.whoami(&operator))).map(Step::Answer),
+            "metrics" | "overview" | "logs" => {
+                let told = self.tell(route, tenant.as_ref(), request, now, answers);
+                told.and_then(|answer| only("GET, HEAD", Ok(answer)).map(Step::Answer))
+            }
+            _ if is_of_deployment(route) => {
+                if operator.authority != Authority::Deployment {
+                    return Err(Missing::Refused(Problem::ApiKey));
+                }
+                let administered = self.administer(route, request, answers);
+                administered.map(Step::Answer)
+            }
+            _ => self.operate_tenant(tenant, request, now, answers),
+        }?;
+        Ok(match (step, operator.renewed) {
+            (Step::Answer(answer), renewed @ Some(_)) => Step::Answer(answer.with_cookie(renewed)),
+            (step, _) => step,
+        })
+    }
+
+    /// What concerns one tenant is that tenant's gateway's.
+    fn operate_tenant(
+        &mut self,
+        tenant: Option<TenantId>,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Step, Missing> {
+        let tenant = match tenant {
+            Some(tenant) => {
+                self.ready(&tenant, now, answers)?;
+                tenant
+            }
+            None => self.tenant_of(request.location.authority, now, answers)?,
+        };
+        let step = self.at(&tenant, now, |gateway| {
+            let step = gateway.operated(request, now, answers);
+            (step, gateway.facts().clone())
+        });
+        let (step, facts) = step.ok_or(Missing::Refused(Problem::Internal))?;
+        self.facts = facts;
+        Ok(step)
+    }
+
+    /// Who is asking.
+    fn operator(
+        &mut self,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Operator, Missing> {
+        let tokens = self.deployment_tokens();
+        if let Some(operator) = shown(Authority::Deployment, &tokens, request, now)? {
+            return Ok(operator);
+        }
+        let refused = Missing::Refused(Problem::ApiKey);
+        let tenant = match self.tenant_of(request.location.authority, now, answers) {
+            Err(Missing::Refused(Problem::UnknownHost)) => return Err(refused),
+            other => other?,
+        };
+        let tokens = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
+        let authority = Authority::Tenant(tenant);
+        let operator = shown(authority, &tokens.unwrap_or_default(), request, now)?;
+        operator.ok_or(refused)
+    }
+
+    /// The tenant that is meant: named, or the operator's own; none for all, or for the host's.
+    fn chosen(
+        &self,
+        operator: &Operator,
+        request: &Request<'_>,
+    ) -> Result<Option<TenantId>, Missing> {
+        let query = Query::parse_foreign(request.location.query(), &["tenant"]);
+        let query = query.map_err(|what| Missing::Refused(Problem::Invalid(what)))?;
+        let named = match query.get("tenant") {
+            None => None,
+            Some(name) => Some(TenantId::parse(name).ok_or(Missing::Refused(Problem::NotFound))?),
+        };
+        match (&operator.authority, named) {
+            (Authority::Deployment, named) => Ok(named.or_else(|| self.catalogue.only().cloned())),
+            (Authority::Tenant(own), None) => Ok(Some(own.clone())),
+            (Authority::Tenant(own), Some(named)) if *own == named => Ok(Some(named)),
+            (Authority::Tenant(_), Some(_)) => Err(Missing::Refused(Problem::ApiKey)),
+        }
+    }
+
+    fn deployment_tokens(&self) -> Vec<ApiKey> {
+        let tokens = self.deployment.secrets.of_deployment("ADMIN_TOKEN");
+        // One that can be guessed opens nothing.
+        tokens.and_then(ApiKey::listed).unwrap_or_default()
+    }
+
+    /// `POST /admin/sign-in`: a token for a badge.
+    fn sign_in(
+        &mut self,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Answer, Missing> {
+        if !request.is_same_site() {
+            return Err(Missing::Refused(Problem::CrossSite));
+        }
+        let token = match answers.body() {
+            None => {
+                let limit = json::LARGEST;
+                return Err(Missing::Asked(vec![Need::Body { limit }]));
+            }
+            Some(Body::TooLarge) => return Err(Missing::Refused(Problem::BodyTooLarge)),
+            Some(Body::Bytes(bytes)) => {
+                let body = json::object(request, bytes);
+                let body = body.map_err(|bad| Missing::Refused(Problem::from(bad)))?;
+                let token = body.get("token").and_then(Value::as_str);
+                format!("Bearer {}", token.unwrap_or_default())
+            }
+        };
+        let mut tokens = self.deployment_tokens();
+        match self.tenant_of(request.location.authority, now, answers) {
+            Ok(tenant) => {
+                let own = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
+                tokens.extend(own.unwrap_or_default());
+            }
+            Err(Missing::Refused(_)) => {}
+            Err(asked) => return Err(asked),
+        }
+        let address = request.client_address().unwrap_or_default();
+        let verdict = self.guesses.count(address, now);
+        if let Verdict::Passed(wait) | Verdict::Over(wait) = verdict {
+            return Err(Missing::Refused(Problem::TooManyGuesses(wait)));
+        }
+        let given = tokens.iter().find(|own| own.is_presented(Some(&token)));
+        let Some(token) = given else {
+            self.note(Event::new(Level::Warn, "console_sign_in_refused"));
+            return Err(Missing::Refused(Problem::ApiKey));
+        };
+        self.guesses.forget(address);
+        self.note(Event::new(Level::Info, "audit_console_signed_in"));
+        let name = CookieName::for_location(&request.location);
+        let now = now.seconds();
+        let line = Badge::new(now).set(name, token, now);
+        Ok(Answer::empty(204).with_cookie(Some(line)))
+    }
+
+    fn whoami(&self, operator: &Operator) -> Answer {
+        let (scope, tenant) = match &operator.authority {
+            Authority::Deployment => ("deployment", self.catalogue.only()),
+            Authority::Tenant(tenant) => ("tenant", Some(tenant)),
+        };
+        let body = json!({
+            "scope": scope,
+            "tenant": tenant.map(TenantId::as_str),
+            "documents": self.catalogue.is_of_many(),
+            "expires": operator.expires,
+            "idle_seconds": IDLE.0,
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        Answer::json(200, &body)
+    }
+}
+
+/// Whether what follows is about the tenants themselves.
+fn is_of_deployment(route: &str) -> bool {
+    route == "preview" || route == "tenants" || route.starts_with("tenants/")
+}
+
+/// The operator who presents one of these tokens, or a badge that one of them gave out.
+fn shown(
+    authority: Authority,
+    tokens: &[ApiKey],
+    request: &Request<'_>,
+    now: UnixMillis,
+) -> Result<Option<Operator>, Missing> {
+    let authorization = request.header("authorization");
+    if tokens.iter().any(|token| token.is_presented(authorization)) {
+        return Ok(Some(Operator {
+            authority,
+            expires: None,
+            renewed: None,
+        }));
+    }
+    let name = CookieName::for_location(&request.location);
+    let cookies = request.header("cookie");
+    let now = now.seconds();
+    let Some((badge, token)) = Badge::presented(cookies, name, tokens, now) else {
+        return Ok(None);
+    };
+    // A browser sends cookies with whatever another site makes it send.
+    if !request.is_safe() && !request.is_same_site() {
+        return Err(Missing::Refused(Problem::CrossSite));
+    }
+    let renewed = badge.renewed(now);
+    Ok(Some(Operator {
+        authority,
+        expires: Some(renewed.unwrap_or(badge).expires().0),
+        renewed: renewed.map(|badge| badge.set(name, token, now)),
+    }))
+}

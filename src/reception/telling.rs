@@ -1,0 +1,186 @@
+//! What this isolate tells of its work: to the object that adds up what all isolates tell, or, where
+//! there is none, to itself.
+
+use sha2::{Digest as _, Sha256};
+
+use serde_json::{Value, json};
+
+use super::{Missing, Reception};
+use crate::answer::problem::Problem;
+use crate::answer::{Answer, DATA_POLICY};
+use crate::clock::UnixMillis;
+use crate::deployment::Deployment;
+use crate::encoding;
+use crate::inbound::query::Query;
+use crate::inbound::request::Request;
+use crate::store::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
+use crate::telemetry::batch::Batch;
+use crate::telemetry::collection::Collection;
+use crate::telemetry::facts::Facts;
+use crate::telemetry::log::Event;
+use crate::telemetry::{exposition, metric};
+use crate::tenant_id::TenantId;
+
+/// The binding of the object, and its name.
+const OBJECTS: &str = "TELEMETRY_OBJECTS";
+const OBJECT: &str = "telemetry";
+
+/// What was counted here and is not told yet.
+pub(super) struct Telling {
+    /// Tells this isolate from others.
+    isolate: String,
+    /// How many batches there were.
+    batches: u64,
+    batch: Batch,
+    /// Where there is no object, what this isolate told; nobody knows more.
+    own: Option<Collection>,
+    /// Which variables are in force.
+    version: String,
+}
+
+impl Telling {
+    pub(super) fn new(deployment: &Deployment, number: u64) -> Self {
+        let has_object = deployment.secrets.has(OBJECTS);
+        Self {
+            isolate: format!("{number:016x}"),
+            batches: 0,
+            batch: Batch::default(),
+            own: (!has_object).then(Collection::default),
+            version: version(deployment.defaults.to_string().as_bytes()),
+        }
+    }
+}
+
+impl Reception {
+    /// What is told of the request that was decided on last.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Takes in what the edge counted: see [`Batch`].
+    pub fn tally(&mut self, counted: &str) {
+        self.telling.batch.take_in(counted);
+    }
+
+    /// Shows an event in the console.
+    pub fn show(&mut self, event: &Event) {
+        self.telling.batch.show(event.to_json());
+    }
+
+    /// Answers `/admin/metrics`, `/admin/overview` and `/admin/logs`, of a tenant or of all.
+    pub(super) fn tell(
+        &mut self,
+        route: &str,
+        tenant: Option<&TenantId>,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Answer, Missing> {
+        let query = Query::parse(request.location.query(), &["tenant", "after", "level"]);
+        let query = query.map_err(|what| Missing::Refused(Problem::Invalid(what)))?;
+        let after = query.get("after").unwrap_or("0").parse::<u64>();
+        let after = after.map_err(|_| invalid("`after` is a number."))?;
+        let level = query.get("level").unwrap_or("info");
+        if !matches!(level, "info" | "warn" | "error") {
+            return Err(invalid("`level` is info, warn or error."));
+        }
+        // What is no tenant's, as of the deployment's own hosts, is shown with all.
+        let whose = tenant.filter(|_| !(self.catalogue.only() == tenant && route != "logs"));
+        let what = match route {
+            "metrics" => "page",
+            "overview" => "overview",
+            _ => "lines",
+        };
+        let mut command = json!({ "do": what, "after": after, "level": level });
+        if let Some(members) = command.as_object_mut() {
+            let scope = match self.telling.own {
+                Some(_) => "isolate",
+                None => "deployment",
+            };
+            members.insert("scope".to_owned(), scope.into());
+            if let Some(tenant) = whose {
+                members.insert("tenant".to_owned(), tenant.as_str().into());
+            }
+        }
+        let told = match &mut self.telling.own {
+            Some(own) => own.obey(&command.to_string(), now),
+            None => Some(asked(&command, answers)?),
+        };
+        let told = told.ok_or(Missing::Refused(Problem::Internal))?;
+        let media_type = match route {
+            "metrics" => exposition::MEDIA_TYPE,
+            _ => "application/json",
+        };
+        let answer = Answer::empty(200)
+            .with("content-type", media_type)
+            .with("x-content-type-options", "nosniff")
+            .with("content-security-policy", DATA_POLICY);
+        Ok(Answer {
+            body: told,
+            ..answer
+        })
+    }
+
+    /// The next batch for the object, as a command; empty where there is none, because then it is taken in
+    /// here.
+    pub fn take_batch(&mut self, now: UnixMillis) -> String {
+        let mut batch = core::mem::take(&mut self.telling.batch);
+        let mut gateways: Vec<_> = self.gateways.iter_mut().collect();
+        gateways.sort_by_key(|(tenant, _)| tenant.as_str());
+        for (tenant, room) in gateways {
+            batch.add(&room.gateway.take_series());
+            for (name, labels, value) in room.gateway.gauges(now) {
+                batch.tell(name, labels, value);
+            }
+            let version = self.catalogue.version_of(tenant);
+            let version = version.unwrap_or(&self.telling.version);
+            batch.tell(metric::CONFIG, format!("{tenant}\t{version}"), 1.0);
+        }
+        for (tenant, at) in self.catalogue.faults() {
+            #[expect(clippy::cast_precision_loss, reason = "seconds")]
+            let at = at.seconds().0 as f64;
+            batch.tell(metric::CONFIG_LAST_ERROR, tenant.to_string(), at);
+        }
+        batch.add(&self.series);
+        self.series = crate::telemetry::series::Series::default();
+        batch.tell(metric::BUILD, env!("CARGO_PKG_VERSION").to_owned(), 1.0);
+        self.telling.batches += 1;
+        let command = batch.command(&self.telling.isolate, self.telling.batches);
+        match &mut self.telling.own {
+            Some(own) => {
+                own.obey(&command, now);
+                String::new()
+            }
+            None => command,
+        }
+    }
+}
+
+/// What the object says.
+fn asked(command: &Value, answers: &Answers) -> Result<String, Missing> {
+    const KEY: &str = "telemetry";
+    match answers.found(KEY) {
+        None => Err(Missing::Asked(vec![Need::Call {
+            class: Class::Telemetry,
+            name: OBJECT.to_owned(),
+            command: command.to_string(),
+            key: KEY.to_owned(),
+            deadline_ms: CALL_DEADLINE_MS,
+        }])),
+        Some(Found::Bytes(bytes)) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        Some(_) => Err(Missing::Refused(Problem::StoreUnavailable)),
+    }
+}
+
+fn invalid(what: &str) -> Missing {
+    Missing::Refused(Problem::Invalid(what.to_owned()))
+}
+
+/// By which a document is told from its next version: the beginning of its SHA-256, as hex.
+pub(super) fn version(text: &[u8]) -> String {
+    let hash: [u8; 32] = Sha256::digest(text).into();
+    let mut hex = String::with_capacity(12);
+    encoding::push_hex(&mut hex, &hash[..6]);
+    hex
+}

@@ -1,0 +1,53 @@
+//! Which sessions were in use of late, tenant by tenant.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::clock::UnixMillis;
+use crate::telemetry::distinct::Distinct;
+
+/// A session counts as active for so many minutes after its last request.
+const MINUTES: u64 = 5;
+
+const MINUTE_MS: u64 = 60_000;
+
+/// What was seen in each of the last minutes.
+#[derive(Debug, Default)]
+pub(super) struct Activity(BTreeMap<String, VecDeque<(u64, Distinct)>>);
+
+impl Activity {
+    /// Takes note of sessions in use, by hashes of their handles.
+    pub(super) fn see(&mut self, tenant: &str, hashes: impl Iterator<Item = u32>, now: UnixMillis) {
+        let minute = now.0 / MINUTE_MS;
+        let minutes = self.0.entry(tenant.to_owned()).or_default();
+        if minutes.back().is_none_or(|(last, _)| *last != minute) {
+            minutes.push_back((minute, Distinct::default()));
+        }
+        while minutes
+            .front()
+            .is_some_and(|(first, _)| first + MINUTES < minute)
+        {
+            minutes.pop_front();
+        }
+        if let Some((_, seen)) = minutes.back_mut() {
+            hashes.for_each(|hash| seen.see(hash));
+        }
+    }
+
+    /// How many sessions each tenant has in use.
+    pub(super) fn counts(&self, now: UnixMillis) -> Vec<(String, u64)> {
+        let minute = now.0 / MINUTE_MS;
+        let of_one = |minutes: &VecDeque<(u64, Distinct)>| {
+            let mut all = Distinct::default();
+            for (at, seen) in minutes {
+                if at + MINUTES > minute {
+                    all.merge(seen);
+                }
+            }
+            all.count()
+        };
+        self.0
+            .iter()
+            .map(|(tenant, minutes)| (tenant.clone(), of_one(minutes)))
+            .collect()
+    }
+}

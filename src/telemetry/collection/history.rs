@@ -1,0 +1,87 @@
+//! How the figures grew, for the console's plots to begin with.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
+
+use super::Gauge;
+use super::overview::Figures;
+use crate::clock::UnixMillis;
+use crate::telemetry::series::Series;
+
+/// How far points are apart, in milliseconds.
+const EVERY_MS: u64 = 5_000;
+
+/// How many points are kept: ten minutes.
+const KEPT: usize = 120;
+
+/// So many tenants have a history of their own: those with the most requests.
+const MOST_TENANTS: usize = 64;
+
+#[derive(Debug)]
+struct Point {
+    at: UnixMillis,
+    all: Figures,
+    by_tenant: BTreeMap<String, Figures>,
+}
+
+/// The last points.
+#[derive(Debug, Default)]
+pub(super) struct History(VecDeque<Point>);
+
+impl History {
+    /// Whether it is time for another point.
+    pub(super) fn is_due(&self, now: UnixMillis) -> bool {
+        self.0
+            .back()
+            .is_none_or(|last| now.millis_since(last.at) >= EVERY_MS)
+    }
+
+    pub(super) fn note(
+        &mut self,
+        series: &Series,
+        active: &[(String, u64)],
+        gauges: &[Gauge],
+        now: UnixMillis,
+    ) {
+        let mut by_tenant = Figures::by_tenant(series, active, gauges);
+        let mut all = Figures::of_nobody(series);
+        by_tenant.values().for_each(|own| all.add(own));
+        if by_tenant.len() > MOST_TENANTS {
+            let mut most: Vec<(String, Figures)> = by_tenant.into_iter().collect();
+            most.sort_by_key(|(_, own)| core::cmp::Reverse(own.requests));
+            most.truncate(MOST_TENANTS);
+            by_tenant = most.into_iter().collect();
+        }
+        self.0.push_back(Point {
+            at: now,
+            all,
+            by_tenant,
+        });
+        if self.0.len() > KEPT {
+            self.0.pop_front();
+        }
+    }
+
+    pub(super) fn to_json(&self, tenant: Option<&str>) -> Value {
+        let points = self.0.iter().filter_map(|point| {
+            let figures = match tenant {
+                None => &point.all,
+                Some(tenant) => point.by_tenant.get(tenant)?,
+            };
+            Some(json!({
+                "at": point.at.0,
+                "requests": figures.requests,
+                "errors": figures.errors,
+                "edge_seconds": figures.edge_seconds,
+                "origin_seconds": figures.origin_seconds,
+                "kv_reads": figures.kv_reads,
+                "kv_writes": figures.kv_writes,
+                "object_calls": figures.object_calls,
+                "sessions_active": figures.sessions_active,
+                "streams_active": figures.streams_active,
+            }))
+        });
+        points.collect()
+    }
+}

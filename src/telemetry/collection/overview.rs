@@ -1,0 +1,201 @@
+//! The figures the console shows first.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{Collection, Gauge};
+use crate::clock::UnixMillis;
+use crate::telemetry::metric;
+use crate::telemetry::series::{Histogram, SEPARATOR, Series, first};
+
+/// What there was so far, and what is going on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Figures {
+    pub(super) requests: u64,
+    pub(super) errors: u64,
+    pub(super) edge_seconds: f64,
+    pub(super) origin_seconds: f64,
+    pub(super) kv_reads: u64,
+    pub(super) kv_writes: u64,
+    pub(super) object_calls: u64,
+    pub(super) sessions_active: u64,
+    pub(super) streams_active: u64,
+}
+
+impl Figures {
+    /// What is nobody's: storage does not know whose its keys are.
+    pub(super) fn of_nobody(series: &Series) -> Self {
+        let asked = |kind: &str| {
+            let own = series.counters(metric::STORAGE);
+            let own = own.filter(|(labels, _)| first(labels) == kind);
+            own.map(|(_, by)| by).sum()
+        };
+        Self {
+            kv_reads: asked("kv_read"),
+            kv_writes: asked("kv_write"),
+            object_calls: asked("object"),
+            ..Self::default()
+        }
+    }
+
+    /// Each tenant's.
+    pub(super) fn by_tenant(
+        series: &Series,
+        active: &[(String, u64)],
+        gauges: &[Gauge],
+    ) -> BTreeMap<String, Self> {
+        let mut all: BTreeMap<String, Self> = BTreeMap::new();
+        for (labels, by) in series.counters(metric::REQUESTS) {
+            let own = all.entry(first(labels).to_owned()).or_default();
+            own.requests += by;
+            if is_error(labels) {
+                own.errors += by;
+            }
+        }
+        for (labels, histogram) in series.histograms(metric::DURATION) {
+            let own = all.entry(first(labels).to_owned()).or_default();
+            match last(labels) {
+                "edge" => own.edge_seconds += histogram.sum,
+                _ => own.origin_seconds += histogram.sum,
+            }
+        }
+        for (tenant, count) in active {
+            all.entry(tenant.clone()).or_default().sessions_active += count;
+        }
+        for (name, labels, value) in gauges {
+            if *name == metric::STREAMS_ACTIVE {
+                all.entry(first(labels).to_owned())
+                    .or_default()
+                    .streams_active += whole(*value);
+            }
+        }
+        all
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.edge_seconds += other.edge_seconds;
+        self.origin_seconds += other.origin_seconds;
+        self.kv_reads += other.kv_reads;
+        self.kv_writes += other.kv_writes;
+        self.object_calls += other.object_calls;
+        self.sessions_active += other.sessions_active;
+        self.streams_active += other.streams_active;
+    }
+}
+
+impl Collection {
+    pub(super) fn overview(&self, tenant: Option<&str>, scope: &str, now: UnixMillis) -> Value {
+        let active = self.activity.counts(now);
+        let gauges = self.gauges(now);
+        let by_tenant = Figures::by_tenant(&self.series, &active, &gauges);
+        let own;
+        let series = match tenant {
+            None => &self.series,
+            Some(tenant) => {
+                own = self.series.of_owner(tenant);
+                &own
+            }
+        };
+        let mut figures = Figures::of_nobody(series);
+        for (name, one) in &by_tenant {
+            if tenant.is_none_or(|tenant| tenant == name) {
+                figures.add(one);
+            }
+        }
+        let tenants: Vec<Value> = by_tenant
+            .iter()
+            .filter(|(name, _)| !name.is_empty() && tenant.is_none_or(|tenant| tenant == *name))
+            .map(|(name, one)| {
+                json!({
+                    "tenant": name,
+                    "requests": one.requests,
+                    "errors": one.errors,
+                    "sessions_active": one.sessions_active,
+                    "streams_active": one.streams_active,
+                })
+            })
+            .collect();
+        json!({
+            "at": now.0,
+            "isolates": self.present(now),
+            "freshness_ms": now.millis_since(self.last()),
+            "scope": scope,
+            "totals": totals(series, &figures),
+            "statuses": statuses(series),
+            "latency": { "edge": latency(series, "edge"), "origin": latency(series, "origin") },
+            "tenants": tenants,
+            "history": self.history.to_json(tenant),
+        })
+    }
+}
+
+fn totals(series: &Series, figures: &Figures) -> Value {
+    let sum = |name: &'static str, fits: &dyn Fn(&str) -> bool| -> u64 {
+        let own = series.counters(name).filter(|(labels, _)| fits(labels));
+        own.map(|(_, by)| by).sum()
+    };
+    let all = |_: &str| true;
+    let sought = |labels: &str| !matches!(last(labels), "none" | "forged");
+    let at_hand = |labels: &str| matches!(last(labels), "guest" | "hit" | "stale");
+    json!({
+        "requests": figures.requests,
+        "errors": figures.errors,
+        "sessions_active": figures.sessions_active,
+        "streams_active": figures.streams_active,
+        "sessions_created": sum(metric::SESSIONS_CREATED, &all),
+        "sessions_ended": sum(metric::SESSIONS_ENDED, &all),
+        "kv_reads": figures.kv_reads,
+        "kv_writes": figures.kv_writes,
+        "object_calls": figures.object_calls,
+        "cache_hits": sum(metric::LOOKUPS, &at_hand),
+        "lookups": sum(metric::LOOKUPS, &sought),
+        "degraded": sum(metric::DEGRADED, &all),
+        "refused": sum(metric::REFUSED, &all),
+        "logins": sum(metric::LOGINS, &|labels| last(labels) == "ok"),
+        "login_failures": sum(metric::LOGINS, &|labels| last(labels) != "ok"),
+        "origin_failures": sum(metric::ORIGIN_FAILURES, &all),
+    })
+}
+
+fn statuses(series: &Series) -> Value {
+    let mut statuses: BTreeMap<&str, u64> = BTreeMap::new();
+    for (labels, by) in series.counters(metric::REQUESTS) {
+        *statuses.entry(last(labels)).or_default() += by;
+    }
+    let entries = statuses.into_iter();
+    let entries: Map<String, Value> = entries
+        .map(|(status, by)| (status.to_owned(), json!(by)))
+        .collect();
+    Value::Object(entries)
+}
+
+fn latency(series: &Series, part: &str) -> Value {
+    let mut all = Histogram::default();
+    for (labels, histogram) in series.histograms(metric::DURATION) {
+        if last(labels) == part {
+            all.merge(histogram);
+        }
+    }
+    all.to_json()
+}
+
+fn is_error(labels: &str) -> bool {
+    last(labels).starts_with('5')
+}
+
+/// The last label's value.
+fn last(labels: &str) -> &str {
+    labels.rsplit(SEPARATOR).next().unwrap_or_default()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates; counts of what is open"
+)]
+fn whole(value: f64) -> u64 {
+    value.max(0.0) as u64
+}

@@ -1,0 +1,94 @@
+//! The last log lines, for the console.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use crate::clock::UnixMillis;
+
+/// So many lines are kept.
+const KEPT: usize = 1_000;
+
+/// So many are shown at once.
+const PAGE: usize = 200;
+
+/// For so long after somebody looked isolates send all their lines, in milliseconds.
+const WATCHED_MS: u64 = 15_000;
+
+/// The last lines, each with its number.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    lines: VecDeque<(u64, Value)>,
+    /// The number of the last line.
+    last: u64,
+    watched: UnixMillis,
+}
+
+impl Tail {
+    /// Keeps a line.
+    pub(super) fn push(&mut self, line: Value) {
+        self.last += 1;
+        self.lines.push_back((self.last, line));
+        if self.lines.len() > KEPT {
+            self.lines.pop_front();
+        }
+    }
+
+    /// Somebody looks.
+    pub(super) fn watch(&mut self, now: UnixMillis) {
+        self.watched = now;
+    }
+
+    /// Whether somebody looked a moment ago.
+    pub(super) fn is_watched(&self, now: UnixMillis) -> bool {
+        now.millis_since(self.watched) < WATCHED_MS
+    }
+
+    /// What came after a line, oldest first; of nothing seen before, the latest.
+    pub(super) fn after(&self, after: u64, level: &str, tenant: Option<&str>) -> Value {
+        // Who counts further than there is has seen another object's.
+        let after = if after > self.last { 0 } else { after };
+        let fits = |line: &Value| {
+            let of = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+            rank(of("level")) >= rank(level) && tenant.is_none_or(|tenant| of("tenant") == tenant)
+        };
+        let fitting: Vec<&(u64, Value)> = self
+            .lines
+            .iter()
+            .filter(|(number, line)| *number > after && fits(line))
+            .collect();
+        let skipped = match after {
+            0 => fitting.len().saturating_sub(PAGE),
+            _ => 0,
+        };
+        let shown: Vec<_> = fitting.iter().skip(skipped).take(PAGE).collect();
+        let is_whole = skipped + shown.len() == fitting.len();
+        let next = match shown.last() {
+            Some((number, _)) if !is_whole => *number,
+            _ => self.last,
+        };
+        let numbered = |(number, line): &(u64, Value)| {
+            let mut line = line.clone();
+            if let Some(members) = line.as_object_mut() {
+                members.insert("seq".to_owned(), json!(number));
+            }
+            line
+        };
+        let lines: Vec<Value> = shown.into_iter().map(|line| numbered(line)).collect();
+        let oldest = self.lines.front().map_or(self.last, |(number, _)| *number);
+        // Between what was seen and what is still here.
+        let dropped = match after {
+            0 => 0,
+            after => oldest.saturating_sub(after + 1),
+        };
+        json!({ "lines": lines, "next": next, "dropped": dropped })
+    }
+}
+
+fn rank(level: &str) -> u8 {
+    match level {
+        "error" => 2,
+        "warn" => 1,
+        _ => 0,
+    }
+}

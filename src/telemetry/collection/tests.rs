@@ -1,0 +1,147 @@
+use super::*;
+
+const NOW: UnixMillis = UnixMillis(1_763_740_000_000);
+
+fn later(ms: u64) -> UnixMillis {
+    UnixMillis(NOW.0 + ms)
+}
+
+fn batch(requests: u64) -> crate::telemetry::batch::Batch {
+    let mut batch = crate::telemetry::batch::Batch::default();
+    batch.take_in(&format!(
+        "r\tacme\ta\t\thit\tactive\t\tGET\t200\t{requests}\t0\t9\t{requests}\t0,{requests}\nr\tglobex\tb\t\tmiss\tactive\t\tGET\t503\t1\t2\t9\t0,1\t0,1\ns\tacme\tAAAAAAAAAAAAAAAAAAAAAA\nc\tvestibule_storage_operations_total\tkv_read\tok\t2\ng\tvestibule_origin_in_flight\tacme\ta\t3\nl\t{{\"level\":\"warn\",\"tenant\":\"acme\",\"event\":\"x\"}}"
+    ));
+    batch
+}
+
+fn told(collection: &mut Collection, command: &Value, now: UnixMillis) -> Value {
+    let answer = collection.obey(&command.to_string(), now).unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+fn requests(collection: &Collection) -> u64 {
+    let all = collection.series.counters(metric::REQUESTS);
+    all.map(|(_, by)| by).sum()
+}
+
+#[test]
+fn batches_of_several_isolates_add_up_and_one_sent_twice_counts_once() {
+    let mut collection = Collection::default();
+    for (isolate, number) in [("a", 1), ("b", 1), ("a", 1), ("a", 2), ("a", 2)] {
+        collection
+            .obey(&batch(10).command(isolate, number), NOW)
+            .unwrap();
+    }
+    assert_eq!(requests(&collection), 33);
+    let page = collection.page(None, "deployment", later(5));
+    assert!(page.contains("\nvestibule_origin_in_flight{tenant=\"acme\",origin=\"a\"} 6\n"));
+    assert!(page.contains("\nvestibule_telemetry_isolates 2\n"));
+    assert!(page.contains("\nvestibule_sessions_active{tenant=\"acme\"} 1\n"));
+    assert!(page.starts_with("# Scope: the whole deployment, as 2 isolates"));
+    assert!(page.contains("the last batch came 5 ms ago"));
+}
+
+#[test]
+fn a_tenant_sees_nothing_of_another() {
+    let mut collection = Collection::default();
+    collection.obey(&batch(10).command("a", 1), NOW).unwrap();
+    let page = collection.page(Some("acme"), "deployment", NOW);
+    assert!(page.contains("acme") && !page.contains("globex"));
+    assert!(!page.contains("kv_read"));
+    let shown = told(
+        &mut collection,
+        &json!({ "do": "overview", "tenant": "acme" }),
+        NOW,
+    );
+    assert_eq!(shown["totals"]["requests"], 10);
+    assert_eq!(shown["tenants"].as_array().unwrap().len(), 1);
+    let lines = told(
+        &mut collection,
+        &json!({ "do": "lines", "tenant": "globex" }),
+        NOW,
+    );
+    assert_eq!(lines["lines"], json!([]));
+}
+
+#[test]
+fn the_overview_tells_what_there_was_and_how_it_grew() {
+    let mut collection = Collection::default();
+    for number in 1..=4 {
+        collection
+            .obey(&batch(10).command("a", number), later(number * 5_000))
+            .unwrap();
+    }
+    let shown = told(&mut collection, &json!({ "do": "overview" }), later(21_000));
+    assert_eq!(shown["totals"]["requests"], 44);
+    assert_eq!(shown["totals"]["errors"], 4);
+    assert_eq!(shown["totals"]["kv_reads"], 8);
+    assert_eq!(shown["totals"]["cache_hits"], 40);
+    assert_eq!(shown["statuses"], json!({ "200": 40, "503": 4 }));
+    assert_eq!(shown["latency"]["origin"]["count"], 44);
+    assert_eq!(shown["freshness_ms"], 1_000);
+    let grew: Vec<_> = shown["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point["requests"].as_u64().unwrap())
+        .collect();
+    assert_eq!(grew, [11, 22, 33, 44]);
+}
+
+#[test]
+fn what_is_kept_is_taken_up_again() {
+    let mut collection = Collection::default();
+    collection.obey(&batch(10).command("a", 1), NOW).unwrap();
+    let kept = collection.take_unkept();
+    let owners: Vec<_> = kept.iter().map(|(owner, _)| owner.as_str()).collect();
+    assert_eq!(owners, ["", "acme", "globex"]);
+    assert!(collection.take_unkept().is_empty());
+    let mut next = Collection::default();
+    for (_, text) in &kept {
+        next.restore(text);
+    }
+    next.restore("rubbish");
+    assert_eq!(next.series, collection.series);
+}
+
+#[test]
+fn gauges_of_who_is_gone_count_no_more_and_sessions_rest_after_five_minutes() {
+    let mut collection = Collection::default();
+    collection.obey(&batch(10).command("a", 1), NOW).unwrap();
+    let gone = collection.gauges(later(GAUGES_COUNT_MS + 60_000));
+    let idle: Vec<_> = gone.iter().filter(|(_, _, value)| *value > 0.0).collect();
+    assert!(idle.is_empty(), "{idle:?}");
+}
+
+#[test]
+fn lines_are_shown_once_each_from_where_one_was() {
+    let mut collection = Collection::default();
+    collection.obey(&batch(10).command("a", 1), NOW).unwrap();
+    let command = |after: &Value| json!({ "do": "lines", "after": after, "level": "warn" });
+    let first = told(&mut collection, &command(&json!(0)), NOW);
+    assert_eq!(first["lines"].as_array().unwrap().len(), 1);
+    let second = told(&mut collection, &command(&first["next"]), NOW);
+    assert_eq!(second["lines"], json!([]));
+    let answer = collection.obey(&batch(1).command("a", 2), NOW).unwrap();
+    assert_eq!(answer, r#"{"watched":true}"#);
+    for number in 3..1_500 {
+        collection
+            .obey(&batch(1).command("a", number), NOW)
+            .unwrap();
+    }
+    let third = told(&mut collection, &command(&second["next"]), NOW);
+    assert_eq!(third["lines"].as_array().unwrap().len(), 200);
+    assert_eq!(third["dropped"], 498);
+    assert_eq!(third["lines"][0]["seq"], 500);
+    let answer = collection.obey(&batch(1).command("a", 1_500), later(20_000));
+    assert_eq!(answer.unwrap(), r#"{"watched":false}"#);
+}
+
+#[test]
+fn what_is_no_command_changes_nothing() {
+    let mut collection = Collection::default();
+    for bad in ["", "{}", r#"{"do":"x"}"#, r#"{"do":"add","isolate":"a"}"#] {
+        assert_eq!(collection.obey(bad, NOW), None, "{bad}");
+    }
+    assert!(collection.series.is_empty());
+}

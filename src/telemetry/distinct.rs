@@ -1,0 +1,105 @@
+//! How many different sessions there were, told from many places without telling which.
+//!
+//! A bottom-k sketch (Bar-Yossef and others, 2002): of all hashes only the smallest are kept. Below
+//! [`KEPT`] of them they are all there, and the number is exact; beyond, how densely the smallest lie
+//! tells how many there are, within 1/√k or 3 %. Two sketches make one by keeping the smallest of both.
+
+use std::collections::BTreeSet;
+
+/// How many hashes are kept.
+pub const KEPT: usize = 1_024;
+
+/// The smallest hashes of what was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Distinct(BTreeSet<u32>);
+
+impl Distinct {
+    /// Takes note of a hash, which must be evenly spread.
+    pub fn see(&mut self, hash: u32) {
+        if self.0.len() >= KEPT && self.0.last().is_some_and(|largest| hash > *largest) {
+            return;
+        }
+        self.0.insert(hash);
+        if self.0.len() > KEPT {
+            self.0.pop_last();
+        }
+    }
+
+    /// Takes note of everything another saw.
+    pub fn merge(&mut self, other: &Self) {
+        for hash in &other.0 {
+            self.see(*hash);
+        }
+    }
+
+    /// How many different ones were seen.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "an estimate of at most 2^32"
+    )]
+    pub fn count(&self) -> u64 {
+        match self.0.last() {
+            Some(largest) if self.0.len() >= KEPT => {
+                let share = (f64::from(*largest) + 1.0) / (f64::from(u32::MAX) + 1.0);
+                ((KEPT - 1) as f64 / share).round() as u64
+            }
+            _ => self.0.len() as u64,
+        }
+    }
+
+    /// The hashes that are kept.
+    pub fn hashes(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().copied()
+    }
+}
+
+impl FromIterator<u32> for Distinct {
+    fn from_iter<T: IntoIterator<Item = u32>>(hashes: T) -> Self {
+        let mut distinct = Self::default();
+        for hash in hashes {
+            distinct.see(hash);
+        }
+        distinct
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+    #[test]
+    fn few_are_counted_exactly_and_once_each() {
+        let seen = |from: u32, to: u32| (from..to).map(|n| n.wrapping_mul(2_654_435_761));
+        let mut one: Distinct = seen(0, 600).chain(seen(0, 600)).collect();
+        assert_eq!(one.count(), 600);
+        one.merge(&seen(500, 1_000).collect());
+        assert_eq!(one.count(), 1_000);
+    }
+
+    #[test]
+    fn many_are_estimated_within_a_few_percent_however_they_are_split() {
+        let mut random = ChaCha20Rng::seed_from_u64(11);
+        for number in [2_000_u64, 50_000, 1_000_000] {
+            let mut parts = vec![Distinct::default(); 7];
+            for n in 0..number {
+                let hash = random.next_u32();
+                parts[usize::try_from(n % 7).unwrap()].see(hash);
+                parts[usize::try_from(n % 3).unwrap()].see(hash);
+            }
+            let mut whole = Distinct::default();
+            for part in &parts {
+                whole.merge(part);
+            }
+            let told = whole.count();
+            assert!(
+                told.abs_diff(number) * 100 <= number * 9,
+                "{told} of {number}"
+            );
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What is told of a request: to the log, to the metrics and to a trace.
+//!
+//! Gathered on the way in, and handed along with the decision as two texts: the labels it is counted
+//! under, and the members of its log line. Neither can hold more than what has a field here.
+
+use core::fmt::Write as _;
+
+use crate::forward::trace::Seed;
+use crate::policy::LogLevel;
+use crate::session::id::Handle;
+
+/// Where the session was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lookup {
+    /// There was no cookie, or it was not asked for.
+    #[default]
+    None,
+    /// The cookie was forged.
+    Forged,
+    /// In the cookie: nothing is stored.
+    Guest,
+    /// In this isolate.
+    Hit,
+    /// In this isolate, older than it should be, while it is read anew.
+    Stale,
+    /// In KV.
+    Miss,
+    /// In the session's object.
+    Object,
+    /// It is over.
+    Over,
+}
+
+impl Lookup {
+    /// The label's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Forged => "forged",
+            Self::Guest => "guest",
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+            Self::Object => "object",
+            Self::Over => "over",
+        }
+    }
+}
+
+/// The methods that are counted by their names (RFC 9110 section 9, RFC 5789); whatever a client makes up
+/// is one more.
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
+];
+
+/// A method as a label, by OpenTelemetry's convention.
+#[must_use]
+pub fn method_label(method: &str) -> &'static str {
+    let known = METHODS.iter().find(|known| **known == method);
+    known.copied().unwrap_or("_OTHER")
+}
+
+/// What is known of the request under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Whose visitor.
+    pub tenant: String,
+    /// Its trace, as hex.
+    pub trace_id: String,
+    /// Our span of it, as hex.
+    pub span_id: String,
+    /// The client's span, if it said so.
+    pub parent_id: String,
+    /// What it wants done.
+    pub method: &'static str,
+    /// The session's public handle.
+    pub handle: Option<Handle>,
+    /// Where the session was found.
+    pub lookup: Lookup,
+    /// How the origin is to take the session: as of the header `X-Session-State`.
+    pub state: &'static str,
+    /// The origin.
+    pub origin: String,
+    /// Its release.
+    pub release: String,
+    /// Why it was answered here: a problem's code.
+    pub reason: &'static str,
+    /// What its ids were made of, if its trace begins here.
+    pub seed: Seed,
+    /// From which level on the log has lines.
+    pub level: LogLevel,
+    /// Its spans are exported.
+    pub sampled: bool,
+    /// They are if it fails.
+    pub exported: bool,
+    /// The client is told how long what took.
+    pub timed: bool,
+}
+
+impl Facts {
+    /// The labels it is counted under: tenant, origin, release, lookup, state, reason, method.
+    #[must_use]
+    pub fn labels(&self) -> String {
+        [
+            &self.tenant,
+            &self.origin,
+            &self.release,
+            self.lookup.as_str(),
+            self.state,
+            self.reason,
+            self.method,
+        ]
+        .join("\t")
+    }
+
+    /// What is to be done with it: `l` logged, `w` logged if it fails, `x` exported, `e` exported if it fails,
+    /// `m` the client is told what took how long.
+    #[must_use]
+    pub fn flags(&self) -> String {
+        let letters = [
+            (self.level <= LogLevel::Info, 'l'),
+            (self.level <= LogLevel::Warn, 'w'),
+            (self.sampled, 'x'),
+            (self.exported, 'e'),
+            (self.timed, 'm'),
+        ];
+        letters
+            .into_iter()
+            .filter_map(|(is_set, letter)| is_set.then_some(letter))
+            .collect()
+    }
+
+    /// The members of its log line, without the braces.
+    #[must_use]
+    pub fn members(&self) -> String {
+        let mut text = String::with_capacity(256);
+        // None of these can hold what JSON escapes, but a release can.
+        for (name, value) in [
+            ("tenant", self.tenant.as_str()),
+            ("trace_id", &self.trace_id),
+            ("span_id", &self.span_id),
+            ("parent_id", &self.parent_id),
+            ("method", self.method),
+            ("session", self.lookup.as_str()),
+            ("state", self.state),
+            ("origin", &self.origin),
+            ("reason", self.reason),
+        ] {
+            if !value.is_empty() {
+                let _ = write!(text, "\"{name}\":\"{value}\",");
+            }
+        }
+        if !self.release.is_empty() {
+            let release = serde_json::json!(self.release);
+            let _ = write!(text, "\"release\":{release},");
+        }
+        if let Some(handle) = self.handle {
+            let _ = write!(text, "\"handle\":\"{}\",", handle.to_text());
+        }
+        text.pop();
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_make_a_json_object_of_what_there_is() {
+        let facts = Facts {
+            tenant: "acme".to_owned(),
+            trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+            method: method_label("BREW"),
+            lookup: Lookup::Hit,
+            release: "a\"b".to_owned(),
+            ..Facts::default()
+        };
+        let line: serde_json::Value =
+            serde_json::from_str(&format!("{{{}}}", facts.members())).unwrap();
+        assert_eq!(
+            line,
+            serde_json::json!({
+                "tenant": "acme",
+                "trace_id": "0af7651916cd43dd8448eb211c80319c",
+                "method": "_OTHER",
+                "session": "hit",
+                "release": "a\"b",
+            })
+        );
+        assert_eq!(facts.labels(), "acme\t\ta\"b\thit\t\t\t_OTHER");
+        assert_eq!(facts.flags(), "lw");
+    }
+}

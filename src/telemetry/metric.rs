@@ -1,0 +1,341 @@
+//! The metrics there are: names, units and labels by the conventions of Prometheus
+//! (<https://prometheus.io/docs/practices/naming/>) and, where it has a word for it, OpenTelemetry.
+//!
+//! This list is the only one. `docs/metrics.md` is checked against it.
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, until counting begins anew.
+    Counter,
+    /// Goes up and down; each isolate tells its own, and they are added up.
+    Gauge,
+    /// Durations in [`BOUNDS`].
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Its labels, in the order in which their values are given.
+    pub labels: &'static [&'static str],
+    /// What it means.
+    pub help: &'static str,
+}
+
+impl Metric {
+    /// The metric of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|metric| metric.name == name)
+    }
+
+    /// Whether it is about tenants; then that is its first label.
+    #[must_use]
+    pub fn is_of_tenants(&self) -> bool {
+        self.labels.first() == Some(&"tenant")
+    }
+}
+
+/// Upper bounds of the buckets of durations, in seconds: those that OpenTelemetry advises for HTTP, and
+/// one for what is faster than all of them.
+pub const BOUNDS: [f64; 15] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+/// How many buckets there are, with the one for everything slower.
+pub const BUCKETS: usize = BOUNDS.len() + 1;
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Counter,
+        labels,
+        help,
+    }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        labels,
+        help,
+    }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Histogram,
+        labels,
+        help,
+    }
+}
+
+/// Answered requests.
+pub const REQUESTS: &str = "http_requests_total";
+/// How long they took.
+pub const DURATION: &str = "http_request_duration_seconds";
+/// Requests that an origin answered.
+pub const ORIGIN_REQUESTS: &str = "vestibule_origin_requests_total";
+/// How long origins took.
+pub const ORIGIN_DURATION: &str = "vestibule_origin_request_duration_seconds";
+/// Requests that an origin did not answer.
+pub const ORIGIN_FAILURES: &str = "vestibule_origin_failures_total";
+/// How often origins were passed over from then on.
+pub const ORIGIN_EJECTIONS: &str = "vestibule_origin_ejections_total";
+/// What is under way at origins.
+pub const ORIGIN_IN_FLIGHT: &str = "vestibule_origin_in_flight";
+/// What origins say of themselves.
+pub const ORIGIN_LOAD: &str = "vestibule_origin_load_ratio";
+/// Whether origins are passed over.
+pub const ORIGIN_EJECTED: &str = "vestibule_origin_ejected";
+/// Sessions that began.
+pub const SESSIONS_CREATED: &str = "vestibule_sessions_created_total";
+/// Sessions that ended.
+pub const SESSIONS_ENDED: &str = "vestibule_sessions_ended_total";
+/// Sessions in use.
+pub const SESSIONS_ACTIVE: &str = "vestibule_sessions_active";
+/// What is open.
+pub const STREAMS_ACTIVE: &str = "vestibule_streams_active";
+/// Where sessions were found.
+pub const LOOKUPS: &str = "vestibule_session_lookups_total";
+/// What was asked of storage.
+pub const STORAGE: &str = "vestibule_storage_operations_total";
+/// How long storage took.
+pub const STORAGE_DURATION: &str = "vestibule_storage_operation_duration_seconds";
+/// Requests served from a copy that is being read anew.
+pub const STALE_READS: &str = "vestibule_stale_reads_total";
+/// Writes that another took along.
+pub const WRITES_COALESCED: &str = "vestibule_writes_coalesced_total";
+/// Writes that failed for good.
+pub const WRITES_LOST: &str = "vestibule_writes_lost_total";
+/// Requests whose session may have been out of date.
+pub const DEGRADED: &str = "vestibule_degraded_total";
+/// Sign-ins.
+pub const LOGINS: &str = "vestibule_logins_total";
+/// Requests that were not let through.
+pub const REFUSED: &str = "vestibule_refused_total";
+/// Everything that was logged but requests.
+pub const EVENTS: &str = "vestibule_events_total";
+/// Which document is in force.
+pub const CONFIG: &str = "vestibule_config_info";
+/// Documents that were refused.
+pub const CONFIG_ERRORS: &str = "vestibule_config_errors_total";
+/// When a document was refused last.
+pub const CONFIG_LAST_ERROR: &str = "vestibule_config_last_error_timestamp_seconds";
+/// Which release runs.
+pub const BUILD: &str = "vestibule_build_info";
+/// Batches that were taken in.
+pub const BATCHES: &str = "vestibule_telemetry_batches_total";
+/// Batches that were given up.
+pub const BATCHES_LOST: &str = "vestibule_telemetry_batches_lost_total";
+/// Counts that were added to a series of others.
+pub const FOLDED: &str = "vestibule_telemetry_series_folded_total";
+/// Log lines that were dropped.
+pub const LINES_DROPPED: &str = "vestibule_telemetry_lines_dropped_total";
+/// Spans exported and not.
+pub const SPANS: &str = "vestibule_telemetry_spans_total";
+/// When the last batch came.
+pub const LAST_BATCH: &str = "vestibule_telemetry_last_batch_timestamp_seconds";
+/// Isolates heard of lately.
+pub const ISOLATES: &str = "vestibule_telemetry_isolates";
+
+/// All of them, in the order of the page.
+pub const ALL: &[Metric] = &[
+    counter(
+        REQUESTS,
+        &["tenant", "method", "status"],
+        "Requests answered, by an origin or by the gateway itself.",
+    ),
+    histogram(
+        DURATION,
+        &["tenant", "part"],
+        "Time to the first byte of the answer: spent in the gateway (edge: storage and sign-in, because a Worker's clock stands still while it computes) and waiting for the origin (origin).",
+    ),
+    counter(
+        ORIGIN_REQUESTS,
+        &["tenant", "origin", "release", "status"],
+        "Requests an origin answered, by class of status; release is empty for the usual one.",
+    ),
+    histogram(
+        ORIGIN_DURATION,
+        &["tenant", "origin", "release"],
+        "Time to the first byte of an origin's answer.",
+    ),
+    counter(
+        ORIGIN_FAILURES,
+        &["tenant", "origin", "reason"],
+        "Requests an origin did not answer.",
+    ),
+    counter(
+        ORIGIN_EJECTIONS,
+        &["tenant", "origin", "reason"],
+        "How often an isolate began to pass over an origin.",
+    ),
+    gauge(
+        ORIGIN_IN_FLIGHT,
+        &["tenant", "origin"],
+        "Requests without an answer yet, and the streams and sockets that are followed.",
+    ),
+    gauge(
+        ORIGIN_LOAD,
+        &["tenant", "origin"],
+        "What an origin said last of its load; 1 is full.",
+    ),
+    gauge(
+        ORIGIN_EJECTED,
+        &["tenant", "origin"],
+        "How many isolates pass over an origin.",
+    ),
+    counter(
+        SESSIONS_CREATED,
+        &["tenant", "kind"],
+        "Sessions that began as a guest's, and sign-ins; a guest who signs in counts under each.",
+    ),
+    counter(
+        SESSIONS_ENDED,
+        &["tenant", "reason"],
+        "Sessions that were ended one by one, or presented after their time.",
+    ),
+    gauge(
+        SESSIONS_ACTIVE,
+        &["tenant"],
+        "Sessions in use within the last five minutes: exact up to 1024, beyond that estimated within 3 %.",
+    ),
+    gauge(
+        STREAMS_ACTIVE,
+        &["tenant", "kind"],
+        "Sockets and streams that are followed and open.",
+    ),
+    counter(
+        LOOKUPS,
+        &["tenant", "outcome"],
+        "Where sessions were found: guest (in the cookie), hit and stale (in the isolate), miss (in KV), object; or none, forged, over.",
+    ),
+    counter(
+        STORAGE,
+        &["kind", "result"],
+        "What was asked of storage and of others.",
+    ),
+    histogram(
+        STORAGE_DURATION,
+        &["kind"],
+        "How long storage and others took to answer.",
+    ),
+    counter(
+        STALE_READS,
+        &["tenant"],
+        "Requests served from a copy older than the cache period while it was read anew.",
+    ),
+    counter(
+        WRITES_COALESCED,
+        &[],
+        "Writes to KV that a later one to the same key replaced while they waited.",
+    ),
+    counter(WRITES_LOST, &[], "Writes to KV that failed for good."),
+    counter(
+        DEGRADED,
+        &["tenant"],
+        "Requests whose session may have been out of date.",
+    ),
+    counter(
+        LOGINS,
+        &["tenant", "method", "result"],
+        "Sign-ins that were tried.",
+    ),
+    counter(
+        REFUSED,
+        &["tenant", "reason"],
+        "Requests that were answered with a problem, by its code.",
+    ),
+    counter(
+        EVENTS,
+        &["tenant", "event"],
+        "What was logged but requests, whatever the level of the log.",
+    ),
+    gauge(
+        CONFIG,
+        &["tenant", "version"],
+        "How many isolates work by this version of a tenant's document: the beginning of its SHA-256.",
+    ),
+    counter(
+        CONFIG_ERRORS,
+        &["tenant"],
+        "How often an isolate refused a tenant's document.",
+    ),
+    gauge(
+        CONFIG_LAST_ERROR,
+        &["tenant"],
+        "When a tenant's document was refused last.",
+    ),
+    gauge(BUILD, &["version"], "How many isolates run this release."),
+    counter(BATCHES, &[], "Batches taken in from isolates."),
+    counter(
+        BATCHES_LOST,
+        &[],
+        "Batches that isolates gave up, because nobody took them.",
+    ),
+    counter(
+        FOLDED,
+        &[],
+        "Counts added to a series of others, because there are too many series.",
+    ),
+    counter(
+        LINES_DROPPED,
+        &[],
+        "Log lines that were not kept for the console.",
+    ),
+    counter(
+        SPANS,
+        &["result"],
+        "Spans exported, dropped before, and lost on the way.",
+    ),
+    gauge(LAST_BATCH, &[], "When the last batch was taken in."),
+    gauge(ISOLATES, &[], "Isolates heard of within the last minute."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_as_prometheus_has_them() {
+        for metric in ALL {
+            let name = metric.name;
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{name}"
+            );
+            assert_eq!(
+                name.ends_with("_total"),
+                metric.kind == Kind::Counter,
+                "{name}"
+            );
+            assert_eq!(
+                name.ends_with("_duration_seconds"),
+                metric.kind == Kind::Histogram,
+                "{name}"
+            );
+            assert!(metric.help.ends_with('.'), "{name}");
+            assert_eq!(
+                ALL.iter().filter(|other| other.name == name).count(),
+                1,
+                "{name}"
+            );
+        }
+    }
+}

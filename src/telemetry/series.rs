@@ -1,0 +1,322 @@
+//! Counters and histograms, by metric and the values of its labels.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
+
+/// What stands between the values of labels. No value holds one.
+pub const SEPARATOR: char = '\t';
+
+/// So many series of one metric are kept by an isolate, and by an object; what comes beyond is added
+/// to one that names nobody, so that whoever makes up hosts or methods fills no memory.
+pub const MOST_SERIES: usize = 20_000;
+
+/// The value of every label of a series that stands for those there was no room for.
+pub const OTHER: &str = "_other";
+
+/// A distribution of durations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Histogram {
+    /// How many fell into each bucket (not cumulative), the last being for what is slower than all.
+    pub counts: [u64; BUCKETS],
+    /// All durations together, in seconds.
+    pub sum: f64,
+}
+
+impl Histogram {
+    /// Takes note of a duration, in milliseconds.
+    #[cfg(test)]
+    pub fn observe(&mut self, ms: f64) {
+        let seconds = ms / 1_000.0;
+        let at = BOUNDS.partition_point(|bound| *bound < seconds);
+        if let Some(count) = self.counts.get_mut(at) {
+            *count += 1;
+        }
+        self.sum += seconds;
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Adds another's.
+    pub fn merge(&mut self, other: &Self) {
+        for (own, others) in self.counts.iter_mut().zip(other.counts) {
+            *own += others;
+        }
+        self.sum += other.sum;
+    }
+
+    /// For the console: bounds, counts, sum and count.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({ "bounds": BOUNDS, "counts": self.counts, "sum": self.sum, "count": self.count() })
+    }
+}
+
+/// A metric's name and the values of its labels.
+pub type Key = (&'static str, String);
+
+/// Everything counted somewhere.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    counters: BTreeMap<Key, u64>,
+    histograms: BTreeMap<Key, Histogram>,
+}
+
+impl Series {
+    /// Adds to a counter.
+    pub fn count(&mut self, name: &'static str, labels: &str, by: u64) {
+        if by == 0 {
+            return;
+        }
+        let key = (name, labels.to_owned());
+        if let Some(own) = self.counters.get_mut(&key) {
+            *own += by;
+            return;
+        }
+        if self.is_full() {
+            let key = others(name);
+            *self.counters.entry(key).or_default() += by;
+            *self
+                .counters
+                .entry((metric::FOLDED, String::new()))
+                .or_default() += by;
+            return;
+        }
+        self.counters.insert(key, by);
+    }
+
+    /// Adds to a histogram.
+    pub fn spread(&mut self, name: &'static str, labels: &str, histogram: &Histogram) {
+        if histogram.count() == 0 {
+            return;
+        }
+        let key = (name, labels.to_owned());
+        if let Some(own) = self.histograms.get_mut(&key) {
+            own.merge(histogram);
+            return;
+        }
+        let key = if self.is_full() {
+            self.count(metric::FOLDED, "", histogram.count());
+            others(name)
+        } else {
+            key
+        };
+        self.histograms.entry(key).or_default().merge(histogram);
+    }
+
+    /// Adds everything another counted.
+    pub fn merge(&mut self, other: &Self) {
+        for ((name, labels), by) in &other.counters {
+            self.count(name, labels, *by);
+        }
+        for ((name, labels), histogram) in &other.histograms {
+            self.spread(name, labels, histogram);
+        }
+    }
+
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counters.is_empty() && self.histograms.is_empty()
+    }
+
+    /// The counters of a metric: the values of the labels, and how often.
+    pub fn counters(&self, name: &str) -> impl Iterator<Item = (&str, u64)> {
+        self.counters
+            .iter()
+            .filter(move |((own, _), _)| *own == name)
+            .map(|((_, labels), by)| (labels.as_str(), *by))
+    }
+
+    /// The histograms of a metric.
+    pub fn histograms(&self, name: &str) -> impl Iterator<Item = (&str, &Histogram)> {
+        self.histograms
+            .iter()
+            .filter(move |((own, _), _)| *own == name)
+            .map(|((_, labels), histogram)| (labels.as_str(), histogram))
+    }
+
+    /// Whose these are: tenants, and the empty name for what is nobody's.
+    pub fn owners(&self) -> impl Iterator<Item = String> {
+        self.counters
+            .keys()
+            .chain(self.histograms.keys())
+            .map(|key| owner(key).to_owned())
+    }
+
+    /// Only what is this tenant's; with the empty name, what is nobody's.
+    #[must_use]
+    pub fn of_owner(&self, whose: &str) -> Self {
+        Self {
+            counters: filtered(&self.counters, |key| owner(key) == whose),
+            histograms: filtered(&self.histograms, |key| owner(key) == whose),
+        }
+    }
+
+    /// As JSON: `[[[name, labels, n], …], [[name, labels, sum, [counts]], …]]`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let counters: Vec<Value> = self
+            .counters
+            .iter()
+            .map(|((name, labels), by)| json!([name, labels, by]))
+            .collect();
+        let histograms: Vec<Value> = self
+            .histograms
+            .iter()
+            .map(|((name, labels), one)| json!([name, labels, one.sum, one.counts]))
+            .collect();
+        json!([counters, histograms])
+    }
+
+    /// The counterpart of [`Series::to_json`]. Metrics that this release does not know, from one that
+    /// is being rolled out or back, are left out.
+    #[must_use]
+    pub fn from_json(value: &Value) -> Option<Self> {
+        let mut series = Self::default();
+        for entry in value.get(0)?.as_array()? {
+            let labels = entry.get(1)?.as_str()?;
+            let by = entry.get(2)?.as_u64()?;
+            if let Some(metric) = of_kind(entry, Kind::Counter)? {
+                series.count(metric.name, labels, by);
+            }
+        }
+        for entry in value.get(1)?.as_array()? {
+            let labels = entry.get(1)?.as_str()?;
+            let mut histogram = Histogram {
+                sum: entry.get(2)?.as_f64()?,
+                ..Histogram::default()
+            };
+            let counts = entry.get(3)?.as_array()?;
+            for (own, count) in histogram.counts.iter_mut().zip(counts) {
+                *own = count.as_u64()?;
+            }
+            if let Some(metric) = of_kind(entry, Kind::Histogram)? {
+                series.spread(metric.name, labels, &histogram);
+            }
+        }
+        Some(series)
+    }
+
+    fn is_full(&self) -> bool {
+        self.counters.len() + self.histograms.len() >= MOST_SERIES
+    }
+}
+
+/// The first label's value.
+#[must_use]
+pub fn first(labels: &str) -> &str {
+    labels.split(SEPARATOR).next().unwrap_or_default()
+}
+
+fn owner((name, labels): &Key) -> &str {
+    if Metric::named(name).is_some_and(Metric::is_of_tenants) {
+        first(labels)
+    } else {
+        ""
+    }
+}
+
+fn others(name: &'static str) -> Key {
+    let labels = Metric::named(name).map_or(0, |metric| metric.labels.len());
+    let separator = SEPARATOR.to_string();
+    (name, vec![OTHER; labels].join(&separator))
+}
+
+fn filtered<T: Clone>(from: &BTreeMap<Key, T>, may: impl Fn(&Key) -> bool) -> BTreeMap<Key, T> {
+    let own = from.iter().filter(|(key, _)| may(key));
+    own.map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+/// The metric an entry names, if it is known here and has as many labels as it should.
+fn of_kind(entry: &Value, kind: Kind) -> Option<Option<&'static Metric>> {
+    let name = entry.get(0)?.as_str()?;
+    let labels = entry.get(1)?.as_str()?;
+    let fits = |metric: &&Metric| {
+        let values = labels.split(SEPARATOR).count();
+        metric.kind == kind
+            && (values == metric.labels.len() || (labels.is_empty() && metric.labels.is_empty()))
+    };
+    Some(Metric::named(name).filter(fits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Series {
+        let mut series = Series::default();
+        series.count(metric::REQUESTS, "acme\tGET\t200", 3);
+        series.count(metric::REQUESTS, "globex\tGET\t200", 1);
+        series.count(metric::WRITES_LOST, "", 1);
+        let mut histogram = Histogram::default();
+        for ms in [0.0, 1.0, 1.5, 10.0, 11_000.0] {
+            histogram.observe(ms);
+        }
+        series.spread(metric::DURATION, "acme\torigin", &histogram);
+        series
+    }
+
+    #[test]
+    fn what_is_told_as_json_comes_back_and_adds_up() {
+        let mut series = Series::from_json(&some().to_json()).unwrap();
+        assert_eq!(series, some());
+        series.merge(&some());
+        let requests: Vec<_> = series.counters(metric::REQUESTS).collect();
+        assert_eq!(requests, [("acme\tGET\t200", 6), ("globex\tGET\t200", 2)]);
+        let (_, histogram) = series.histograms(metric::DURATION).next().unwrap();
+        assert_eq!(histogram.count(), 10);
+        assert_eq!(histogram.counts[..3], [4, 2, 2]);
+        assert_eq!(histogram.counts[BUCKETS - 1], 2);
+    }
+
+    #[test]
+    fn a_tenant_is_shown_what_is_its_own() {
+        let own = some().of_owner("acme");
+        assert_eq!(own.counters(metric::REQUESTS).count(), 1);
+        assert_eq!(own.counters(metric::WRITES_LOST).count(), 0);
+        assert_eq!(own.histograms(metric::DURATION).count(), 1);
+        let nobodys = some().of_owner("");
+        assert_eq!(nobodys.counters(metric::WRITES_LOST).count(), 1);
+        assert_eq!(nobodys.counters(metric::REQUESTS).count(), 0);
+    }
+
+    #[test]
+    fn what_another_release_counts_is_left_out() {
+        let told = json!([
+            [
+                ["vestibule_unheard_of_total", "", 1],
+                [metric::REQUESTS, "acme", 1],
+                [metric::REQUESTS, "acme\tGET\t200", 1]
+            ],
+            []
+        ]);
+        let series = Series::from_json(&told).unwrap();
+        assert_eq!(series.counters.len(), 1);
+        assert_eq!(Series::from_json(&json!([[1], []])), None);
+        assert_eq!(Series::from_json(&json!({})), None);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted_with_the_others() {
+        let mut series = Series::default();
+        for n in 0..MOST_SERIES + 7 {
+            series.count(metric::REFUSED, &format!("t{n}\tcode"), 2);
+        }
+        series.count(metric::REFUSED, "t0\tcode", 2);
+        let of = |labels: &str| {
+            let mut found = series.counters(metric::REFUSED);
+            found.find(|(own, _)| *own == labels).map(|(_, by)| by)
+        };
+        assert_eq!(of("t0\tcode"), Some(4));
+        assert_eq!(of("_other\t_other"), Some(14));
+        assert_eq!(series.counters(metric::FOLDED).next(), Some(("", 14)));
+    }
+}
