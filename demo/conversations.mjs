@@ -25,6 +25,11 @@ export class Conversations {
     return { turns, restored: turns.length };
   }
 
+  /** How many conversations this process holds. */
+  get size() {
+    return this.#open.size;
+  }
+
   /**
    * How many messages were sent in it.
    * @param {string} room

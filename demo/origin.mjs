@@ -12,6 +12,7 @@ import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Server } from "socket.io";
 import { Conversations } from "./conversations.mjs";
+import { heedParent, neighbours } from "./neighbours.mjs";
 import { servePage } from "./page.mjs";
 import { received } from "./received.mjs";
 import { reply } from "./reply.mjs";
@@ -22,6 +23,7 @@ const { values } = parseArgs({
 const name = values.name;
 const started = Date.now();
 const conversations = new Conversations();
+heedParent();
 
 const http = createServer((request, response) => {
   route(request, response).catch((error) => {
@@ -54,6 +56,7 @@ async function route(request, response) {
   if (pathname === "/demo/whoami") {
     return json(response, 200, { ...whoami(), headers: received(request.headers).shown });
   }
+  if (pathname === "/demo/servers") return servers(response);
   if (pathname === "/demo/message" || pathname === "/demo/kill") {
     if (request.method !== "POST")
       return json(response, 405, { error: "use POST" }, { allow: "POST" });
@@ -80,7 +83,9 @@ async function message(request, response) {
   const answer = reply(body.text, { name, turn: conversations.count(room) + 1 });
   const fresh = conversations.add(room, body.id, body.text, answer);
   json(response, 202, { by: name }, { "x-session-patch": conversations.patch(room) });
-  if (fresh) stream(room, body.id, answer);
+  if (!fresh) return;
+  io.to(room).emit("said", { id: body.id, text: body.text });
+  stream(room, body.id, answer);
 }
 
 /**
@@ -102,6 +107,15 @@ function stream(room, id, answer) {
   }, 40);
 }
 
+/**
+ * All servers as they are now. A page learns only through the server it is with how the others are.
+ * @param {import("node:http").ServerResponse} response
+ */
+async function servers(response) {
+  const itself = { name, up: true, pid: process.pid, conversations: conversations.size };
+  json(response, 200, { by: name, servers: [itself, ...(await neighbours())] });
+}
+
 /** @param {import("node:http").ServerResponse} response */
 function kill(response) {
   json(response, 202, { stopping: name }, { connection: "close" });
@@ -109,7 +123,8 @@ function kill(response) {
 }
 
 function whoami() {
-  return { name, pid: process.pid, uptime: Math.round((Date.now() - started) / 1000) };
+  const uptime = Math.round((Date.now() - started) / 1000);
+  return { name, pid: process.pid, uptime, conversations: conversations.size };
 }
 
 /** @param {import("node:http").IncomingMessage} request */

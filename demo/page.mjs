@@ -8,8 +8,14 @@ const FOLDER = path.resolve(import.meta.dirname, "../www/demo");
 const FILES = {
   "/": ["index.html", "text/html; charset=utf-8"],
   "/demo.css": ["demo.css", "text/css; charset=utf-8"],
+  "/picture.css": ["picture.css", "text/css; charset=utf-8"],
+  "/icon.svg": ["icon.svg", "image/svg+xml"],
   "/demo.js": ["demo.js", "text/javascript; charset=utf-8"],
   "/chat.js": ["chat.js", "text/javascript; charset=utf-8"],
+  "/picture.js": ["picture.js", "text/javascript; charset=utf-8"],
+  "/servers.js": ["servers.js", "text/javascript; charset=utf-8"],
+  "/story.js": ["story.js", "text/javascript; charset=utf-8"],
+  "/wires.js": ["wires.js", "text/javascript; charset=utf-8"],
   "/session.js": ["session.js", "text/javascript; charset=utf-8"],
 };
 

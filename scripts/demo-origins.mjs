@@ -1,4 +1,7 @@
-/** The demo's chat servers as processes: started, and started anew a while after they end. */
+/**
+ * The demo's chat servers as processes: started, and started anew a while after they end. Each is told
+ * where the others are and when one that ended comes back; nobody else can know.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
@@ -9,43 +12,80 @@ import { NODE, ROOT } from "./setup.mjs";
 /** Long enough for a newcomer to see the other server take over. */
 const RESTART_MS = 15_000;
 
+const SCRIPT = path.join(ROOT, "demo/origin.mjs");
+
+/**
+ * @typedef {object} Place
+ * @property {string} name
+ * @property {string} url
+ * @property {number} [backAt] when it is started again, in Unix milliseconds; none while it runs
+ * @property {import("node:child_process").ChildProcess} child
+ */
+
 export class DemoOrigins {
-  /** @type {Set<import("node:child_process").ChildProcess>} */
-  #running = new Set();
+  /** @type {Map<string, Place>} */
+  #places = new Map();
+  #restartMs;
   #stopped = false;
+
+  /** @param {{ restartMs?: number }} [options] */
+  constructor({ restartMs = RESTART_MS } = {}) {
+    this.#restartMs = restartMs;
+  }
 
   /**
    * @param {string[]} names
    * @returns {Promise<string[]>} `name=url` of each, for ORIGINS
    */
   start(names) {
-    return Promise.all(names.map(async (name) => `${name}=${await this.#launch(name, 0)}`));
+    return Promise.all(names.map(async (name) => `${name}=${await this.#launch(name, "0")}`));
   }
 
   stop() {
     this.#stopped = true;
-    for (const child of this.#running) child.kill("SIGKILL");
+    for (const { child } of this.#places.values()) child.kill("SIGKILL");
   }
 
   /**
    * @param {string} name
-   * @param {number} port
+   * @param {string} port
    * @returns {Promise<string>} its URL
    */
   async #launch(name, port) {
-    const script = path.join(ROOT, "demo/origin.mjs");
-    const args = [script, "--name", name, "--port", String(port)];
-    const child = spawn(NODE, args, { stdio: ["ignore", "pipe", "inherit"] });
-    this.#running.add(child);
-    const [line] = await once(createInterface(child.stdout), "line");
+    const args = [SCRIPT, "--name", name, "--port", port];
+    const child = spawn(NODE, args, { stdio: ["ignore", "pipe", "inherit", "ipc"] });
+    if (this.#stopped) child.kill("SIGKILL");
+    child.on("exit", () => this.#ended(name));
+    const known = this.#places.get(name);
+    if (known) known.child = child;
+    const [line] = await once(createInterface(/** @type {any} */ (child.stdout)), "line");
     const url = JSON.parse(line).listening;
-    child.on("exit", () => {
-      this.#running.delete(child);
-      if (this.#stopped) return;
-      say(`  ${name} was stopped; it comes back in ${RESTART_MS / 1000} s`);
-      const again = () => !this.#stopped && this.#launch(name, Number(new URL(url).port));
-      setTimeout(again, RESTART_MS).unref();
-    });
+    this.#places.set(name, { name, url, child });
+    this.#tellAll();
     return url;
+  }
+
+  /** @param {string} name */
+  #ended(name) {
+    const place = this.#places.get(name);
+    if (this.#stopped || !place) return;
+    say(`  ${name} was stopped; it comes back in ${this.#restartMs / 1000} s`);
+    place.backAt = Date.now() + this.#restartMs;
+    this.#tellAll();
+    const again = () => !this.#stopped && this.#launch(name, new URL(place.url).port);
+    setTimeout(again, this.#restartMs).unref();
+  }
+
+  #tellAll() {
+    const places = [...this.#places.values()];
+    for (const { name, child } of places) {
+      if (!child.connected) continue;
+      const others = places.filter((other) => other.name !== name);
+      // One that ends at this moment needs to know nothing.
+      child.send(
+        others.map(({ name, url, backAt }) => ({ name, url, backAt })),
+        () => {},
+      );
+    }
   }
 }

@@ -7,7 +7,7 @@
  * uses nothing but Node itself.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Fault, main, step } from "./progress.mjs";
 import { output, run } from "./run.mjs";
@@ -19,6 +19,9 @@ export const NODE = path.join(ROOT, "node_modules/.bin/node");
 
 /** The generator of the JavaScript glue, built from this workspace. */
 export const BINDGEN = path.join(ROOT, "target/release/bindgen");
+
+/** Where wrangler reads the development server's secrets. */
+const SECRETS = path.join(ROOT, ".dev.vars");
 
 export async function setUp() {
   await packages();
@@ -77,16 +80,29 @@ async function bindgen() {
 
 /** Fresh keys for this checkout's development server. There is no default secret to forget about. */
 function developmentKeys() {
-  const file = path.join(ROOT, ".dev.vars");
-  if (existsSync(file)) return;
-  const key = randomBytes(32).toString("base64url");
-  writeFileSync(
-    file,
-    `# Made for local development. Never use in production.\nSESSION_KEYS=${key}\n`,
-    {
-      mode: 0o600,
-    },
+  if (existsSync(SECRETS)) return;
+  const note = "# Made for local development. Never use in production.";
+  writeFileSync(SECRETS, `${note}\nSESSION_KEYS=${freshSecret()}\n`, { mode: 0o600 });
+}
+
+/**
+ * The development server's ADMIN_TOKEN, made when there is none yet. One that was set to nothing
+ * stays so: then the admin API is closed.
+ * @returns {string}
+ */
+export function developmentAdminToken() {
+  const set = /^[ \t]*ADMIN_TOKEN[ \t]*=(.*)$/m.exec(readFileSync(SECRETS, "utf8"));
+  if (set) return set[1].replace(/["']/g, "").split(",")[0].trim();
+  const token = freshSecret();
+  appendFileSync(
+    SECRETS,
+    `\n# Opens the admin API and the console of the development server.\nADMIN_TOKEN=${token}\n`,
   );
+  return token;
+}
+
+function freshSecret() {
+  return randomBytes(32).toString("base64url");
 }
 
 if (import.meta.filename === process.argv[1]) await main(setUp);

@@ -10,6 +10,7 @@ import { build } from "./build.mjs";
 import { DemoOrigins } from "./demo-origins.mjs";
 import { Fault, main, say } from "./progress.mjs";
 import { Served } from "./served.mjs";
+import { developmentAdminToken } from "./setup.mjs";
 
 await main(async () => {
   const { values } = parseArgs({
@@ -23,7 +24,9 @@ await main(async () => {
   await mustBeFree(port);
 
   const demo = new DemoOrigins();
-  const origins = values.origin.length > 0 ? values.origin : await demo.start(["blue", "green"]);
+  const isDemo = values.origin.length === 0;
+  const token = isDemo ? developmentAdminToken() : "";
+  const origins = isDemo ? await demo.start(["blue", "green"]) : values.origin;
   const served = new Served(port, origins);
   const stop = () => {
     demo.stop();
@@ -33,6 +36,7 @@ await main(async () => {
   try {
     await served.ready();
     say(`\n  Open http://localhost:${port}\n`);
+    if (token) say(`  console: http://localhost:${port}/_session/console/  token: ${token}\n`);
     say(`  In front of ${origins.join(" and ")}. Ctrl-C ends it.\n`);
     return await served.ended();
   } finally {

@@ -1,36 +1,42 @@
-/** The newcomer's page: chat, stop the server, go on with the other, log out. */
+/** The newcomer's page: chat, stop the server, go on with the other, log out, and see it happen. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import path from "node:path";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { DemoOrigins } from "../../scripts/demo-origins.mjs";
 import { until } from "../harness/until.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
-const ORIGIN = path.resolve(import.meta.dirname, "../../demo/origin.mjs");
+/** Long enough to look at a server that is stopped, in milliseconds. */
+const AWAY = 4_000;
 
 /**
  * @param {import("node:test").TestContext} t
- * @param {string} name
+ * @param {number} [restartMs]
  */
-async function startOrigin(t, name) {
-  const child = spawn(process.execPath, [ORIGIN, "--name", name], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  t.after(async () => void child.kill("SIGKILL"));
-  const [line] = await once(createInterface(child.stdout), "line");
-  return { child, name, url: JSON.parse(line).listening };
+async function demo(t, restartMs = AWAY) {
+  const servers = new DemoOrigins({ restartMs });
+  t.after(async () => servers.stop());
+  return Vestibule.start(t, { origins: await servers.start(["blue", "green"]) });
 }
 
-/** @param {import("node:test").TestContext} t */
-async function demo(t) {
-  const origins = await Promise.all(["blue", "green"].map((name) => startOrigin(t, name)));
-  const vestibule = await Vestibule.start(t, {
-    origins: origins.map(({ name, url }) => `${name}=${url}`),
+/**
+ * A page, and what it complains of: nothing, if all is well.
+ * @param {import("node:test").TestContext} t
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ */
+async function watchedPage(t, options) {
+  const page = await openPage(t, options);
+  /** @type {string[]} */
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    // That a stopped server cannot be reached is what the page is about, and who logs out may be
+    // asking something at that moment.
+    const isExpected = /net::ERR_|status of (401|50\d)|WebSocket connection/.test(message.text());
+    if (message.type() !== "error" || isExpected) return;
+    complaints.push(`${message.text()} ${message.location().url}`);
   });
-  return { origins, vestibule };
+  return { page, complaints };
 }
 
 /**
@@ -55,12 +61,60 @@ async function server(page) {
   return String(await title.textContent()).split(" ")[0];
 }
 
+/**
+ * One of the two servers in the picture.
+ * @param {import("playwright-core").Page} page
+ * @param {string} name
+ */
+function card(page, name) {
+  const shown = page.locator(`.servers [data-server="${name}"]`);
+  return {
+    /** @param {string} state */
+    is: (state) =>
+      page.locator(`.servers [data-server="${name}"][data-state="${state}"]`).waitFor(),
+    words: async () => String(await shown.textContent()).replace(/\s+/g, " "),
+    pid: async () => (await shown.textContent())?.match(/process (\d+)/)?.[1],
+  };
+}
+
+/**
+ * To which servers a line is lit.
+ * @param {import("playwright-core").Page} page
+ */
+function lines(page) {
+  return page.evaluate(
+    "[...document.querySelectorAll('.live.on')].map((line) => line.dataset.line).join()",
+  );
+}
+
+/**
+ * The steps of the story that are ticked off.
+ * @param {import("playwright-core").Page} page
+ */
+function ticked(page) {
+  return page.evaluate(
+    "[...document.querySelectorAll('.story .done')].map((item) => item.dataset.step).join()",
+  );
+}
+
+/**
+ * @param {import("playwright-core").Page} page
+ * @param {string} part of what the picture says to have happened
+ */
+function caption(page, part) {
+  return page.locator("#caption", { hasText: part }).waitFor();
+}
+
+/** @param {string} name */
+function sibling(name) {
+  return name === "blue" ? "green" : "blue";
+}
+
+const stop = { name: "Stop this server" };
+
 test("a newcomer chats, stops the server, goes on with the other, and logs out", async (t) => {
-  const { vestibule } = await demo(t);
-  const page = await openPage(t);
-  /** @type {string[]} */
-  const complaints = [];
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  const vestibule = await demo(t);
+  const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
 
   const home = await server(page);
@@ -72,8 +126,8 @@ test("a newcomer chats, stops the server, goes on with the other, and logs out",
   });
   await picture(page, "demo-chat");
 
-  await page.getByRole("button", { name: "Stop this server" }).click();
-  const other = home === "blue" ? "green" : "blue";
+  await page.getByRole("button", stop).click();
+  const other = sibling(home);
   await page.getByText(`${home} went away — ${other} picked up with 4 remembered turns`).waitFor();
   assert.equal(await server(page), other);
   assert.match(await say(page, "Are you there?"), new RegExp(`This is ${other}\\..*message 3 `));
@@ -89,9 +143,136 @@ test("a newcomer chats, stops the server, goes on with the other, and logs out",
   assert.deepEqual(complaints, []);
 });
 
+test("the picture shows a server stopped, the line moved, and the server come back", async (t) => {
+  const vestibule = await demo(t);
+  const { page, complaints } = await watchedPage(t);
+  await page.goto(vestibule.url);
+  const home = await server(page);
+  const other = sibling(home);
+  await card(page, home).is("answering");
+  await card(page, other).is("ready");
+  assert.match(await card(page, home).words(), /answers you process \d+ · 1 conversation/);
+  assert.match(await card(page, other).words(), /ready process \d+ · 0 conversations/);
+  assert.equal(await lines(page), `door,${home}`);
+  const before = await card(page, home).pid();
+
+  await say(page, "Good morning");
+  await page.locator("#held", { hasText: "the last 2 turns" }).waitFor();
+  await page.getByRole("button", stop).click();
+  await caption(
+    page,
+    `${home}’s memory is gone. Your session was at the edge: ${other} was told who you are and what was said (X-Session-State: takeover).`,
+  );
+  await card(page, home).is("away");
+  await card(page, other).is("answering");
+  assert.equal(await lines(page), `door,${other}`);
+  await until(async () => /stopped, back in [1-4] s/.test(await card(page, home).words()), {
+    what: "the countdown",
+  });
+
+  await card(page, home).is("ready");
+  await caption(
+    page,
+    `${home} is back: a new process with an empty memory. You stay with ${other}`,
+  );
+  assert.match(await card(page, home).words(), /0 conversations/);
+  assert.notEqual(await card(page, home).pid(), before);
+  assert.equal(await lines(page), `door,${other}`);
+  await picture(page, "demo-back");
+  assert.match(await say(page, "And now?"), new RegExp(`This is ${other}\\..*message 2 `));
+  assert.deepEqual(complaints, []);
+});
+
+test("when both servers are stopped the page says what is left, and goes on with the first that is back", async (t) => {
+  const vestibule = await demo(t);
+  const { page, complaints } = await watchedPage(t);
+  await page.goto(vestibule.url);
+  const home = await server(page);
+  await say(page, "Good morning");
+  await page.getByRole("button", stop).click();
+  await card(page, sibling(home)).is("answering");
+  await page.getByRole("button", stop).click();
+  await caption(page, "No server answers. Your session is still at the edge");
+  assert.equal(await lines(page), "");
+  await picture(page, "demo-nobody");
+  await server(page);
+  await until(async () => /message 2 /.test(await say(page, "Is anybody there?")));
+  assert.deepEqual(complaints, []);
+});
+
+test("the steps of the story are ticked off as they are taken, by keyboard too, in all tabs", async (t) => {
+  const vestibule = await demo(t);
+  const { page, complaints } = await watchedPage(t);
+  await page.goto(vestibule.url);
+  const home = await server(page);
+  const isTicked = (/** @type {string} */ steps) =>
+    until(async () => (await ticked(page)) === steps, { what: `${steps} ticked off` });
+  const current = page.locator('.story [aria-current="step"]');
+  assert.equal(await ticked(page), "");
+  assert.equal(await current.textContent(), "Say something");
+
+  await page.keyboard.press("Tab");
+  const stopping = page.getByRole("button", stop);
+  assert.ok(await stopping.evaluate((button) => button === button.ownerDocument.activeElement));
+  await page.getByLabel("Your message").focus();
+  await page.keyboard.type("Good morning");
+  await page.keyboard.press("Enter");
+  await isTicked("say");
+  assert.equal(await current.textContent(), "Stop the server");
+
+  await stopping.focus();
+  await page.keyboard.press("Enter");
+  await isTicked("say,stop");
+  await card(page, sibling(home)).is("answering");
+  assert.ok(
+    await stopping.evaluate((button) => button === button.ownerDocument.activeElement),
+    "the focus is where it was",
+  );
+  await say(page, "Are you there?");
+  await isTicked("say,stop,go-on");
+
+  const tab = await page.context().newPage();
+  await tab.goto(vestibule.url);
+  await tab.locator("#log .you", { hasText: "Good morning" }).waitFor();
+  await isTicked("say,stop,go-on,return");
+  await tab.getByLabel("Your message").fill("From over here");
+  await tab.keyboard.press("Enter");
+  await page.locator("#log .you", { hasText: "From over here" }).waitFor();
+  await tab.close();
+
+  await page.getByRole("button", { name: "Log out" }).press("Enter");
+  await page.getByText("That is the whole story.").waitFor();
+  await isTicked("say,stop,go-on,return,leave");
+  await caption(page, "You logged out");
+  await page.getByRole("button", { name: "Begin again" }).press("Enter");
+  await isTicked("");
+  assert.deepEqual(complaints, []);
+});
+
+test("nothing moves for who does not like it", async (t) => {
+  const vestibule = await demo(t);
+  for (const [reducedMotion, moves] of /** @type {const} */ ([
+    ["no-preference", true],
+    ["reduce", false],
+  ])) {
+    const { page, complaints } = await watchedPage(t, { reducedMotion });
+    await page.goto(vestibule.url);
+    await server(page);
+    await page.evaluate(`
+      globalThis.dots = 0;
+      new MutationObserver((changes) => {
+        for (const { addedNodes } of changes) globalThis.dots += addedNodes.length;
+      }).observe(document.getElementById("wires"), { childList: true });
+    `);
+    await say(page, "Good morning");
+    assert.equal(Number(await page.evaluate("globalThis.dots")) > 0, moves, reducedMotion);
+    assert.deepEqual(complaints, []);
+  }
+});
+
 test("the origin shows the contract's headers and no cookie of ours", async (t) => {
-  const { vestibule } = await demo(t);
-  const page = await openPage(t);
+  const vestibule = await demo(t);
+  const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
   await server(page);
   for (const name of [
@@ -105,21 +286,30 @@ test("the origin shows the contract's headers and no cookie of ours", async (t) 
   }
   const cookies = page.locator('#headers [data-term="cookies received"]');
   assert.equal(await cookies.textContent(), "none");
+  assert.deepEqual(complaints, []);
 });
 
-test("the page keeps its shape on a phone and in the dark", async (t) => {
-  const { vestibule } = await demo(t);
+test("the page keeps its shape on a phone, on a wide screen and in the dark", async (t) => {
+  const vestibule = await demo(t, 2_000);
+  const phone = { width: 390, height: 844 };
   for (const [name, options] of /** @type {const} */ ([
-    ["demo-phone", { viewport: { width: 390, height: 844 } }],
+    ["demo-phone", { viewport: phone }],
+    ["demo-phone-dark", { viewport: phone, colorScheme: "dark" }],
     ["demo-dark", { colorScheme: "dark" }],
+    ["demo-wide", { viewport: { width: 1920, height: 1080 } }],
   ])) {
-    const page = await openPage(t, options);
+    const { page, complaints } = await watchedPage(t, options);
     await page.goto(vestibule.url);
-    await server(page);
+    const home = await server(page);
     await say(page, "Good evening");
+    await page.getByRole("button", stop).click();
+    await card(page, home).is("away");
+    await card(page, sibling(home)).is("answering");
     const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
     assert.equal(overflow, 0, "nothing sticks out sideways");
     await picture(page, name);
+    await card(page, home).is("ready");
+    assert.deepEqual(complaints, []);
   }
 });
 

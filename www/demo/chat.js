@@ -3,6 +3,8 @@
 /** @typedef {{ who: "you" | "server", text: string }} Turn */
 
 const log = /** @type {HTMLOListElement} */ (document.getElementById("log"));
+// What has to be scrolled must be reached with the keyboard.
+log.tabIndex = 0;
 
 /** The answer being streamed, by the message's id. @type {Map<string, HTMLLIElement>} */
 const streaming = new Map();

@@ -1,8 +1,18 @@
 /** The visitor's session, as the edge tells it, and what the server was told. */
 
-/** @typedef {{ handle: string, state: string, stored: boolean, idle_seconds_left: number, data: unknown }} Session */
+/**
+ * @typedef {object} Session
+ * @property {string} handle
+ * @property {string} state
+ * @property {boolean} stored
+ * @property {number} idle_seconds_left
+ * @property {{ turns?: import("./chat.js").Turn[] }} [data]
+ */
 
 const REFRESH_MS = 5_000;
+
+/** How many turns the demo's servers hand to the session. */
+const TURNS_KEPT = 6;
 
 /** When the session ends if nothing more is asked; moves on with every look. */
 let endsAt = 0;
@@ -21,6 +31,27 @@ export async function showSession() {
     "ends in": remaining(),
     data: JSON.stringify(session.data),
   });
+  showHeld(session.data?.turns ?? []);
+}
+
+/**
+ * What the door holds, in the picture.
+ * @param {import("./chat.js").Turn[]} turns
+ */
+function showHeld(turns) {
+  const held = document.getElementById("held");
+  const last = turns.length === 1 ? "the last turn" : `the last ${turns.length} turns`;
+  if (held) {
+    held.textContent = turns.length
+      ? `holds your session: ${last}`
+      : "holds your session: nothing said yet";
+  }
+  const leaves = Array.from({ length: TURNS_KEPT }, (_, at) => {
+    const leaf = document.createElement("i");
+    leaf.className = turns[at]?.who ?? "";
+    return leaf;
+  });
+  document.getElementById("memory")?.replaceChildren(...leaves);
 }
 
 export function keepSessionShown() {
@@ -50,6 +81,10 @@ function fill(list, facts) {
     return [dt, dd];
   });
   document.getElementById(list)?.replaceChildren(...nodes);
+  // What has to be scrolled must be reached with the keyboard.
+  for (const node of nodes) {
+    if (node.scrollHeight > node.clientHeight) node.tabIndex = 0;
+  }
 }
 
 function remaining() {
