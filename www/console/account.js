@@ -47,7 +47,8 @@ export async function signIn(token) {
 
 export async function signOut() {
   await ask("POST", "admin/sign-out");
-  who.value = null;
+  // Nothing that was known stays in memory.
+  location.reload();
 }
 
 export async function listTenants() {

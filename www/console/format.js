@@ -30,15 +30,15 @@ export function amount(number) {
 
 /** @param {number} part of 1 */
 export function percent(part) {
-  return share.format(part);
+  return part > 0 && part < 0.0005 ? "< 0.1%" : share.format(part);
 }
 
 /** @param {number} seconds */
 export function duration(seconds) {
   if (seconds < 0.0000005) return "0 ms";
-  if (seconds < 1) {
+  if (seconds < 0.9995) {
     const milliseconds = seconds * 1000;
-    return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
+    return `${milliseconds.toFixed(milliseconds < 9.95 ? 1 : 0)} ms`;
   }
   return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 }

@@ -54,7 +54,7 @@ export function Console() {
   return (
     <>
       {/* A link to #main would lead to a page of that name. */}
-      <button type="button" class="skip" onClick={() => document.querySelector("h1")?.focus()}>
+      <button type="button" class="skip-link" onClick={() => document.querySelector("h1")?.focus()}>
         Skip to the page
       </button>
       <Menu />

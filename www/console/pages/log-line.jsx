@@ -13,8 +13,10 @@ export function said(line) {
   return JSON.stringify(line).toLowerCase();
 }
 
-/** @param {{ line: LogLine, find: (text: string) => void }} props */
-export function Line({ line, find }) {
+/**
+ * @param {{ line: LogLine, find: (text: string) => void, opened: () => void }} props
+ */
+export function Line({ line, find, opened }) {
   const isOpen = useSignal(false);
   const { at, level, event, status, method, origin, tenant, detail, path } = line;
   const rest = [method, path, status, origin && `→ ${origin}`, detail]
@@ -25,6 +27,7 @@ export function Line({ line, find }) {
       <details
         onToggle={(toggled) => {
           isOpen.value = toggled.currentTarget.open;
+          if (isOpen.value) opened();
         }}
       >
         <summary>

@@ -115,7 +115,7 @@ function Tail({ of, level }) {
  */
 function Lines({ lines, isFiltered, lost, find }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
-  /** Who scrolled up reads; only who is at the end is taken along. */
+  /** Who scrolled up or opened a line reads; only who is at the end is taken along. */
   const isAtEnd = useRef(true);
   useEffect(() => {
     const element = place.current;
@@ -148,7 +148,14 @@ function Lines({ lines, isFiltered, lost, find }) {
         >
           <ol>
             {lines.map((line) => (
-              <Line key={line.seq} line={line} find={find} />
+              <Line
+                key={line.seq}
+                line={line}
+                find={find}
+                opened={() => {
+                  isAtEnd.current = false;
+                }}
+              />
             ))}
           </ol>
         </section>

@@ -1,13 +1,21 @@
 /** A new tenant: its id, what it begins as, and then the document. */
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { tenants } from "../account.js";
 import { Head } from "../parts/page.jsx";
 import { to } from "../route.js";
+import { forget } from "../tenant/draft.js";
 import { TEMPLATES, written } from "../tenant/templates.js";
 import { Workbench } from "./tenant.jsx";
 
+/** Still there when one comes back from another page. */
+const begun = signal(/** @type {{ id: string, text: string } | null} */ (null));
+
+function discard() {
+  if (begun.value) forget(begun.value.id);
+  begun.value = null;
+}
+
 export function NewTenant() {
-  const begun = useSignal(/** @type {{ id: string, text: string } | null} */ (null));
   const fault = useSignal("");
   const submit = (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
     event.preventDefault();
@@ -24,7 +32,7 @@ export function NewTenant() {
         <a href={to("tenants")}>Tenants</a>
       </p>
       {begun.value ? (
-        <Workbench id={begun.value.id} text={begun.value.text} etag="" />
+        <Workbench id={begun.value.id} text={begun.value.text} etag="" discard={discard} />
       ) : (
         <>
           <Head title="New tenant" lead="The id goes into every key, and cannot be changed." />

@@ -91,13 +91,13 @@ function OriginCard({ origin, ask }) {
       <div class="bars">
         <Bar
           label={capacity ? "Conversations, of its capacity" : "Conversations under way"}
-          part={capacity ? under_way / capacity : 0}
+          part={capacity ? under_way / capacity : null}
           text={capacity ? `${count(under_way)} of ${count(capacity)}` : count(under_way)}
           kind={capacity && under_way >= capacity ? "bad" : "plain"}
         />
         <Bar
           label="Load it reports"
-          part={(reported_load ?? 0) / 1000}
+          part={reported_load === null ? null : reported_load / 1000}
           text={reported_load === null ? "not reported" : percent(reported_load / 1000)}
           kind={loadKind(reported_load)}
         />

@@ -1,7 +1,7 @@
 /** One tenant's document: edited, looked at before it is stored, and taken back. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import { hasTenants, listTenants } from "../account.js";
+import { useRef } from "preact/hooks";
+import { listTenants } from "../account.js";
 import { ask } from "../api.js";
 import { Confirm } from "../parts/dialog.jsx";
 import { Head } from "../parts/page.jsx";
@@ -9,7 +9,7 @@ import { Known, Rows } from "../parts/standing.jsx";
 import { tell } from "../parts/told.jsx";
 import { usePolled } from "../polled.js";
 import { go, to } from "../route.js";
-import { newDraft } from "../tenant/draft.js";
+import { draftOf, forget } from "../tenant/draft.js";
 import { Editor } from "../tenant/editor.jsx";
 import { Faults, located } from "../tenant/faults.jsx";
 import { History } from "../tenant/history.jsx";
@@ -44,10 +44,13 @@ function Stored({ id }) {
 
 const SIDES = { reference: "Reference", preview: "Preview", history: "History" };
 
-/** @param {{ id: string, text: string, etag: string }} props */
-export function Workbench({ id, text, etag }) {
+/**
+ * @param {{ id: string, text: string, etag: string, discard?: () => void }} props `etag` empty and
+ *   `discard` given for one that is not stored yet
+ */
+export function Workbench({ id, text, etag, discard }) {
   const draft = useRef(/** @type {Draft | null} */ (null));
-  draft.current ??= newDraft(text, etag);
+  draft.current ??= draftOf(id, text, etag);
   const asked = useSignal(/** @type {"" | "save" | "delete"} */ (""));
   const hand = useRef((/** @type {Selection} */ _) => {});
   const select = (/** @type {Selection} */ selection) => hand.current(selection);
@@ -55,14 +58,13 @@ export function Workbench({ id, text, etag }) {
   const close = () => {
     asked.value = "";
   };
-  useKept(current);
 
   const isNew = current.saved.value.etag === "";
   const saved = async () => {
     tell(`${id} is saved.`);
     if (isNew) {
       await listTenants();
-      current.saved.value = { text: current.text.value, etag: "new" };
+      discard?.();
       go("tenants", id);
       return;
     }
@@ -84,6 +86,11 @@ export function Workbench({ id, text, etag }) {
               : "As it is stored."
         }
       >
+        {isNew && discard && (
+          <button type="button" onClick={discard}>
+            Discard
+          </button>
+        )}
         {!isNew && (
           <button
             type="button"
@@ -123,26 +130,9 @@ export function Workbench({ id, text, etag }) {
         <Side id={id} draft={current} select={select} isNew={isNew} />
       </div>
       {asked.value === "save" && <Save id={id} draft={current} saved={saved} close={close} />}
-      {asked.value === "delete" && <Delete id={id} draft={current} close={close} />}
+      {asked.value === "delete" && <Delete id={id} close={close} />}
     </>
   );
-}
-
-/**
- * What is typed and not saved is not left by accident.
- * @param {Draft} draft
- */
-function useKept(draft) {
-  useEffect(() => {
-    const warn = (/** @type {BeforeUnloadEvent} */ event) => {
-      if (draft.isChanged.value && hasTenants.value) event.preventDefault();
-    };
-    addEventListener("beforeunload", warn);
-    return () => {
-      removeEventListener("beforeunload", warn);
-      draft.dispose();
-    };
-  }, []);
 }
 
 /**
@@ -188,11 +178,11 @@ function Side({ id, draft, select, isNew }) {
   );
 }
 
-/** @param {{ id: string, draft: Draft, close: () => void }} props */
-function Delete({ id, draft, close }) {
+/** @param {{ id: string, close: () => void }} props */
+function Delete({ id, close }) {
   const act = async () => {
     await ask("DELETE", `admin/tenants/${encodeURIComponent(id)}`);
-    draft.saved.value = { ...draft.saved.value, text: draft.text.value };
+    forget(id);
     await listTenants();
     tell(`${id} is deleted.`);
     go("tenants", "", { tenant: "" });

@@ -29,6 +29,12 @@ export function Dialog({ title, close, wide, children }) {
         event.preventDefault();
         close?.();
       }}
+      onClose={({ currentTarget }) => {
+        // A browser closes what was not willing to a second time.
+        if (!currentTarget.isConnected || currentTarget.open) return;
+        if (close) close();
+        else currentTarget.showModal();
+      }}
     >
       <h2 id={id}>{title}</h2>
       {children}

@@ -41,7 +41,7 @@ function Freshness({ reading: { at, fault, refresh } }) {
   return (
     <p class="freshness">
       <span class={at > 0 ? "pulse" : "pulse waiting"} aria-hidden="true" />
-      {at > 0 ? `As of ${relative(at, now.value)}` : "Loading …"}
+      {at > 0 ? `As of ${relative(at, now.value)}` : fault ? "No answer yet" : "Loading …"}
     </p>
   );
 }

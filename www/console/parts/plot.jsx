@@ -5,7 +5,7 @@ import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { timeOfDay } from "../format.js";
 
-const HEIGHT = 168;
+const HEIGHT = 160;
 
 /** One points at the same moment in all of them. */
 const CURSOR = { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 7 } };
@@ -58,7 +58,11 @@ export function Plot({ title, series, times, values, say }) {
       </figcaption>
       <ul class="legend">
         {told.map(({ label, value }, at) => (
-          <li key={label} data-series={series[at].color.slice(2)}>
+          <li
+            key={label}
+            data-series={series[at].color.slice(2)}
+            class={series[at].dash ? "dashed" : undefined}
+          >
             {label} <b class="number">{value === null ? "–" : say(value)}</b>
           </li>
         ))}
@@ -93,10 +97,11 @@ function options(element, series, say, pointed) {
     axes: [
       {
         ...axis,
+        size: 26,
         space: 80,
         values: (_, splits) => splits.map((at) => timeOfDay(at * 1000).slice(0, 5)),
       },
-      { ...axis, size: 58, values: (_, splits) => splits.map(say) },
+      { ...axis, size: 58, space: 26, values: (_, splits) => splits.map(say) },
     ],
     series: [
       {},

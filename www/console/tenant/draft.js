@@ -12,7 +12,7 @@ const CALM = 500;
  * @param {string} start
  * @param {string} etag empty for one that is not stored yet
  */
-export function newDraft(start, etag) {
+function newDraft(start, etag) {
   const text = signal(start);
   const caret = signal(0);
   const saved = signal({ text: etag ? start : "", etag });
@@ -65,3 +65,30 @@ export function newDraft(start, etag) {
 }
 
 /** @typedef {ReturnType<typeof newDraft>} Draft */
+
+/** What was begun stays while one looks at other pages. @type {Map<string, Draft>} */
+const begun = new Map();
+
+/**
+ * @param {string} id
+ * @param {string} start
+ * @param {string} etag
+ */
+export function draftOf(id, start, etag) {
+  const known = begun.get(id);
+  if (known?.isChanged.value) return known;
+  forget(id);
+  const draft = newDraft(start, etag);
+  begun.set(id, draft);
+  return draft;
+}
+
+/** @param {string} id */
+export function forget(id) {
+  begun.get(id)?.dispose();
+  begun.delete(id);
+}
+
+addEventListener("beforeunload", (event) => {
+  if ([...begun.values()].some(({ isChanged }) => isChanged.value)) event.preventDefault();
+});

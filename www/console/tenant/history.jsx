@@ -1,10 +1,11 @@
 /** What the document was, and the way back to it. */
 import { useSignal } from "@preact/signals";
-import { get } from "../api.js";
+import { get, Refusal } from "../api.js";
 import { absolute } from "../format.js";
 import { Confirm } from "../parts/dialog.jsx";
 import { Empty, Known } from "../parts/standing.jsx";
 import { Time } from "../parts/time.jsx";
+import { tell } from "../parts/told.jsx";
 import { usePolled } from "../polled.js";
 import { Diff } from "./diff.jsx";
 import { written } from "./templates.js";
@@ -22,8 +23,13 @@ export function History({ id, draft, save }) {
     [id, draft.saved.value.etag],
   );
   const choose = async (/** @type {Version} */ version) => {
-    const document = await get(`${place}/${encodeURIComponent(version.version)}`);
-    chosen.value = { version, text: written(document) };
+    try {
+      const document = await get(`${place}/${encodeURIComponent(version.version)}`);
+      chosen.value = { version, text: written(document) };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      tell(error.message);
+    }
   };
   return (
     <Known reading={reading}>

@@ -19,12 +19,22 @@ const CALM = 700;
 export function Preview({ draft }) {
   const page = useSignal("sign-in");
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+  /** Each page gets a frame of its own: in one and the same they would pile up in the way back. */
+  const frame = useSignal(0);
+  const chosen = useRef("");
   const sound = draft.sound.value;
   useEffect(() => {
-    const timer = setTimeout(() => form.current?.submit(), CALM);
+    const isTyped = chosen.current === page.value;
+    chosen.current = page.value;
+    const next = () => {
+      frame.value += 1;
+    };
+    const timer = setTimeout(next, isTyped ? CALM : 0);
     return () => clearTimeout(timer);
-  }, [sound]);
-  useEffect(() => form.current?.submit(), [page.value]);
+  }, [sound, page.value]);
+  useEffect(() => {
+    if (frame.value > 0) form.current?.submit();
+  }, [frame.value]);
   return (
     <>
       {/* Only a form can ask for a page by POST and show it in a frame. */}
@@ -54,7 +64,13 @@ export function Preview({ draft }) {
           </label>
         ))}
       </fieldset>
-      <iframe class="preview" name="preview-frame" title="Preview of the page" sandbox="" />
+      <iframe
+        key={frame.value}
+        class="preview"
+        name="preview-frame"
+        title="Preview of the page"
+        sandbox=""
+      />
       {draft.reading.value.mistake && (
         <p class="soft">What is shown is from before the line that is marked.</p>
       )}
