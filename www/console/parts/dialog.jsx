@@ -1,6 +1,6 @@
 /** Questions that must be answered first. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Refusal } from "../api.js";
 
 /** @import { ComponentChildren } from "preact" */
@@ -13,11 +13,16 @@ import { Refusal } from "../api.js";
 export function Dialog({ title, close, wide, children }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
-  useEffect(() => {
+  // Before anything else is typed.
+  useLayoutEffect(() => {
     const dialog = element.current;
+    const before = document.activeElement;
     dialog?.showModal();
-    // Closed, not only taken away: then the focus goes back to where it was.
-    return () => dialog?.close();
+    return () => {
+      // Closed, not only taken away: then the focus goes back to where it was.
+      dialog?.close();
+      if (before instanceof HTMLElement) queueMicrotask(() => typeable(before));
+    };
   }, []);
   return (
     <dialog
@@ -103,4 +108,14 @@ export function Confirm({ title, action, word, wide, danger, act, close, childre
       </form>
     </Dialog>
   );
+}
+
+/**
+ * Chromium gives a text field the focus back, but not the caret: what is typed would go nowhere.
+ * @param {HTMLElement} field
+ */
+function typeable(field) {
+  if (document.activeElement !== field) return;
+  field.blur();
+  field.focus({ preventScroll: true });
 }

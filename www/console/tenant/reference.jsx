@@ -136,7 +136,7 @@ function Keys({ node, schema, text, select }) {
               }
             >
               {there ? "Go there" : "Add"}
-              <span class="visually-hidden">: {key}</span>
+              <span class="visually-hidden"> {key}</span>
             </button>
           </li>
         );
