@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { ask, get, isOver, Refusal } from "./api.js";
 import { route } from "./route.js";
 
-/** @import { Who } from "./backend" */
+/** @import { Who } from "./backend.d.ts" */
 
 /** Null: nobody. Undefined: that is being asked. */
 export const who = signal(/** @type {Who | null | undefined} */ (undefined));

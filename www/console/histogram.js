@@ -1,6 +1,6 @@
 /** What a histogram's buckets tell, as Prometheus reads them. */
 
-/** @import { Histogram } from "./backend" */
+/** @import { Histogram } from "./backend.d.ts" */
 
 /**
  * Within which duration so many of 1 were done; between a bucket's bounds evenly spread. What is

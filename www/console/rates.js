@@ -1,6 +1,6 @@
 /** What happened in a second, from counters that only grow — until the counting begins anew. */
 
-/** @import { Overview, Point } from "./backend" */
+/** @import { Overview, Point } from "./backend.d.ts" */
 
 /** Isolates tell what they counted every few seconds; a rate over less would leap. Milliseconds. */
 const WINDOW = 8_000;

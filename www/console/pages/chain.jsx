@@ -6,7 +6,7 @@ import { Icon } from "../parts/icon.jsx";
 import { to } from "../route.js";
 
 /** @import { ComponentChildren } from "preact" */
-/** @import { Explanation, OriginScore } from "../backend" */
+/** @import { Explanation, OriginScore } from "../backend.d.ts" */
 
 /** @typedef {"pass" | "stop" | "note" | "skip"} Mark */
 

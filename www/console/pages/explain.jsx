@@ -8,7 +8,7 @@ import { Rows, Trouble } from "../parts/standing.jsx";
 import { route } from "../route.js";
 import { Chain } from "./chain.jsx";
 
-/** @import { Explanation } from "../backend" */
+/** @import { Explanation } from "../backend.d.ts" */
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

@@ -2,7 +2,7 @@
 import { count, counted, duration, percent } from "../format.js";
 import { quantile } from "../histogram.js";
 
-/** @import { Histogram } from "../backend" */
+/** @import { Histogram } from "../backend.d.ts" */
 
 /** @param {{ latency: { edge: Histogram, origin: Histogram } | undefined }} props */
 export function Latency({ latency }) {

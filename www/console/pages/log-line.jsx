@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { absolute, timeOfDay } from "../format.js";
 import { to } from "../route.js";
 
-/** @import { LogLine } from "../backend" */
+/** @import { LogLine } from "../backend.d.ts" */
 
 /** Shown in the line itself. */
 const IN_LINE = ["seq", "at", "level", "event"];

@@ -9,7 +9,7 @@ import { Empty, Known, Rows } from "../parts/standing.jsx";
 import { usePolled } from "../polled.js";
 import { Line, said } from "./log-line.jsx";
 
-/** @import { LogLine, LogPage } from "../backend" */
+/** @import { LogLine, LogPage } from "../backend.d.ts" */
 
 const EVERY = 1_500;
 

@@ -14,7 +14,7 @@ import { usePolled } from "../polled.js";
 import { to } from "../route.js";
 import { SessionTable } from "./session-table.jsx";
 
-/** @import { Origin, SessionPage } from "../backend" */
+/** @import { Origin, SessionPage } from "../backend.d.ts" */
 
 const EVERY = 3_000;
 

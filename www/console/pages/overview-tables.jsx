@@ -3,7 +3,7 @@ import { count, percent } from "../format.js";
 import { Bar } from "../parts/bar.jsx";
 import { to } from "../route.js";
 
-/** @import { TenantTotals, Totals } from "../backend" */
+/** @import { TenantTotals, Totals } from "../backend.d.ts" */
 
 /** @param {{ statuses: Record<string, number> | undefined }} props */
 export function Statuses({ statuses = {} }) {

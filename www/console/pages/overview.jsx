@@ -12,7 +12,7 @@ import { continued, per, perSecond } from "../rates.js";
 import { Latency } from "./latency.jsx";
 import { Beside, Statuses, Tenants } from "./overview-tables.jsx";
 
-/** @import { Overview, Point } from "../backend" */
+/** @import { Overview, Point } from "../backend.d.ts" */
 
 const EVERY = 2_000;
 

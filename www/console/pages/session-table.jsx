@@ -7,7 +7,7 @@ import { Time } from "../parts/time.jsx";
 import { tell } from "../parts/told.jsx";
 import { to } from "../route.js";
 
-/** @import { SessionLine } from "../backend" */
+/** @import { SessionLine } from "../backend.d.ts" */
 
 /** @param {{ sessions: SessionLine[], changed: () => void }} props */
 export function SessionTable({ sessions, changed }) {

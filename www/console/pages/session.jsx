@@ -13,7 +13,7 @@ import { go, to } from "../route.js";
 import { Revoke } from "./session-table.jsx";
 
 /** @import { ComponentChildren } from "preact" */
-/** @import { SessionDetail } from "../backend" */
+/** @import { SessionDetail } from "../backend.d.ts" */
 
 const EVERY = 5_000;
 

@@ -11,7 +11,7 @@ import { usePolled } from "../polled.js";
 import { go, route } from "../route.js";
 import { SessionTable } from "./session-table.jsx";
 
-/** @import { SessionPage } from "../backend" */
+/** @import { SessionPage } from "../backend.d.ts" */
 
 const EVERY = 10_000;
 const PER_PAGE = 25;

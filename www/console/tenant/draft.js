@@ -3,7 +3,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { ask, Refusal } from "../api.js";
 import { read } from "./json-text.js";
 
-/** @import { Fault } from "../backend" */
+/** @import { Fault } from "../backend.d.ts" */
 
 /** So long nothing was typed before the server is asked, in milliseconds. */
 const CALM = 500;

@@ -10,7 +10,7 @@ import { usePolled } from "../polled.js";
 import { Diff } from "./diff.jsx";
 import { written } from "./templates.js";
 
-/** @import { Version } from "../backend" */
+/** @import { Version } from "../backend.d.ts" */
 /** @import { Draft } from "./draft.js" */
 
 /** @param {{ id: string, draft: Draft, save: (text: string) => Promise<void> }} props */

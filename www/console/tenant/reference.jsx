@@ -6,7 +6,7 @@ import { address } from "../api.js";
 import { nodeAt, nodeOf, pathOf } from "./json-text.js";
 import { addition, kindOf, schemaAt } from "./schema.js";
 
-/** @import { Schema } from "../backend" */
+/** @import { Schema } from "../backend.d.ts" */
 /** @import { Draft } from "./draft.js" */
 /** @import { Selection } from "./editor.jsx" */
 /** @import { Node } from "./json-text.js" */

@@ -1,6 +1,6 @@
 /** What the schema knows about a place in a document, and text that would stand there. */
 
-/** @import { Schema } from "../backend" */
+/** @import { Schema } from "../backend.d.ts" */
 /** @import { Node } from "./json-text.js" */
 
 /**
