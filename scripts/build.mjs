@@ -4,18 +4,12 @@
  * Called by npm start, npm test and, through wrangler.toml, by wrangler itself. Does nothing when
  * nothing changed. Two builds at once take turns.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import { buildConsole } from "./console.mjs";
+import { isCurrent } from "./current.mjs";
 import { main, say, step } from "./progress.mjs";
 import { run } from "./run.mjs";
 import { BINDGEN, ROOT, setUp } from "./setup.mjs";
@@ -43,6 +37,7 @@ export async function build() {
   await setUp();
   await takeTurn(async () => {
     await buildArgon2();
+    await buildConsole();
     const sources = ["src", "www/pages", "Cargo.toml", "Cargo.lock", "scripts/build.mjs"];
     if (isCurrent([SCRIPT, WASM], sources)) return;
     await step("Building the Worker", "20 s, the first time 1 min", compile);
@@ -108,27 +103,6 @@ function optimise(compiled, optimised, features = []) {
   mkdirSync(path.dirname(optimised), { recursive: true });
   const args = ["-O3", ...WASM_FEATURES, ...features, compiled, "-o", optimised];
   return run(bin("wasm-opt"), args, options);
-}
-
-/**
- * @param {string[]} products
- * @param {string[]} sources files and folders
- */
-function isCurrent(products, sources) {
-  if (!products.every((product) => existsSync(product))) return false;
-  const built = Math.min(...products.map((product) => statSync(product).mtimeMs));
-  return sources.every((source) => newest(path.join(ROOT, source)) < built);
-}
-
-/**
- * @param {string} place
- * @returns {number} when the newest file in there was changed
- */
-function newest(place) {
-  const stat = statSync(place);
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  const inside = readdirSync(place).map((name) => newest(path.join(place, name)));
-  return Math.max(stat.mtimeMs, ...inside);
 }
 
 /** @param {() => Promise<void>} act */

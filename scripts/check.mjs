@@ -57,6 +57,7 @@ await main(async () => {
     await passes("JavaScript lints and formatting", bin("biome"), ["check", "--error-on-warnings"]),
     await passes("JavaScript types, Node", bin("tsc"), ["--project", "tsconfig.json"]),
     await passes("JavaScript types, Worker", bin("tsc"), ["--project", "tsconfig.worker.json"]),
+    await passes("JavaScript types, console", bin("tsc"), ["--project", "tsconfig.console.json"]),
     size(),
   ];
   const failed = checks.filter((passed) => !passed).length;

@@ -1,0 +1,62 @@
+/**
+ * Builds the console into build/console/: bundled, and compressed once and for all. The Worker takes
+ * the files in as they are, and sends them as they are.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { constants, gzipSync } from "node:zlib";
+import { build as bundle } from "esbuild";
+import { isCurrent } from "./current.mjs";
+import { Fault, main, say } from "./progress.mjs";
+import { ROOT } from "./setup.mjs";
+
+const FOLDER = path.join(ROOT, "build/console");
+const FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"];
+const SOURCES = [
+  "www/console",
+  "www/tenant.schema.json",
+  "scripts/console.mjs",
+  "package-lock.json",
+];
+
+/** What a first visit may load, gzipped: the page, the script and the style. */
+const BUDGET = 60 * 1024;
+
+const product = (/** @type {string} */ file) => path.join(FOLDER, `${file}.bin`);
+
+export async function buildConsole() {
+  if (isCurrent(FILES.map(product), SOURCES)) return;
+  const { outputFiles } = await bundle({
+    absWorkingDir: ROOT,
+    entryPoints: ["www/console/console.jsx"],
+    outfile: path.join(FOLDER, "console.js"),
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    target: ["es2024", "chrome120", "firefox121", "safari17.4"],
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  const made = outputFiles.map(({ path: file, contents }) => [path.basename(file), contents]);
+  const copied = [
+    ["index.html", readFileSync(path.join(ROOT, "www/console/index.html"))],
+    ["tenant.schema.json", readFileSync(path.join(ROOT, "www/tenant.schema.json"))],
+  ];
+  mkdirSync(FOLDER, { recursive: true });
+  const sizes = /** @type {[string, Uint8Array][]} */ ([...made, ...copied]).map(
+    ([file, contents]) => {
+      const packed = gzipSync(contents, { level: constants.Z_BEST_COMPRESSION });
+      writeFileSync(product(file), packed);
+      return file.endsWith(".json") ? 0 : packed.length;
+    },
+  );
+  const size = sizes.reduce((sum, one) => sum + one, 0);
+  say(`  console: ${Math.round(size / 1024)} KiB gzipped`);
+  if (size > BUDGET)
+    throw new Fault(`The console weighs ${size} bytes gzipped; it may weigh ${BUDGET}.`);
+}
+
+if (import.meta.filename === process.argv[1]) await main(buildConsole);

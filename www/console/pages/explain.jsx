@@ -1,0 +1,143 @@
+/** Why a request is let in or not, and where it goes: asked without doing it. */
+import { useSignal } from "@preact/signals";
+import { tenant } from "../account.js";
+import { ask, Refusal } from "../api.js";
+import { ChooseTenant } from "../parts/choose-tenant.jsx";
+import { Head } from "../parts/page.jsx";
+import { Rows, Trouble } from "../parts/standing.jsx";
+import { route } from "../route.js";
+import { Chain } from "./chain.jsx";
+
+/** @import { Explanation } from "../backend.d.ts" */
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+export function ExplainPage() {
+  const handle = route.value.query.get("handle") ?? "";
+  return (
+    <>
+      <Head
+        title="Explain"
+        lead="What would happen to a request: who it is of, whether it may pass, and which origin gets it. Nothing is sent."
+      />
+      {tenant.value ? <Question key={handle} handle={handle} /> : <ChooseTenant what="requests" />}
+    </>
+  );
+}
+
+/** @param {{ handle: string }} props */
+function Question({ handle }) {
+  const isByHandle = useSignal(handle !== "");
+  const answer = useSignal(/** @type {Explanation | null} */ (null));
+  const fault = useSignal(/** @type {Refusal | null} */ (null));
+  const isBusy = useSignal(false);
+  const submit = async (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
+    event.preventDefault();
+    const entries = new FormData(event.currentTarget);
+    isBusy.value = true;
+    fault.value = null;
+    try {
+      const query = { tenant: tenant.value };
+      const response = await ask("POST", "admin/explain", { query, body: question(entries) });
+      answer.value = await response.json();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      fault.value = error;
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return (
+    <>
+      <form class="card question" onSubmit={submit}>
+        <fieldset>
+          <legend>Whose request?</legend>
+          <label class="radio">
+            <input
+              type="radio"
+              name="by"
+              value="cookie"
+              checked={!isByHandle.value}
+              onChange={() => {
+                isByHandle.value = false;
+              }}
+            />
+            A visitor's, by URL and cookie
+          </label>
+          <label class="radio">
+            <input
+              type="radio"
+              name="by"
+              value="handle"
+              checked={isByHandle.value}
+              onChange={() => {
+                isByHandle.value = true;
+              }}
+            />
+            A known session's, by its handle
+          </label>
+        </fieldset>
+        <div class="fields">
+          <label class="method">
+            <span>Method</span>
+            <select name="method">
+              {METHODS.map((method) => (
+                <option key={method}>{method}</option>
+              ))}
+            </select>
+          </label>
+          {isByHandle.value ? (
+            <>
+              <label key="handle">
+                <span>Handle</span>
+                <input name="handle" defaultValue={handle} required spellcheck={false} />
+              </label>
+              <label key="path">
+                <span>Path</span>
+                <input name="path" defaultValue="/" required spellcheck={false} />
+              </label>
+            </>
+          ) : (
+            <>
+              <label key="url">
+                <span>URL</span>
+                <input
+                  name="url"
+                  type="url"
+                  defaultValue={`${location.origin}/`}
+                  required
+                  spellcheck={false}
+                />
+              </label>
+              <label key="cookie">
+                <span>Cookie header, if any</span>
+                <input
+                  name="cookie"
+                  type="password"
+                  autocomplete="off"
+                  spellcheck={false}
+                  placeholder="__Host-session=…"
+                />
+              </label>
+            </>
+          )}
+          <button type="submit" class="main" disabled={isBusy.value}>
+            Explain
+          </button>
+        </div>
+      </form>
+      {fault.value && <Trouble fault={fault.value} />}
+      {isBusy.value && !answer.value && <Rows count={6} tall />}
+      {answer.value && !fault.value && <Chain explanation={answer.value} />}
+    </>
+  );
+}
+
+/** @param {FormData} entries */
+function question(entries) {
+  const field = (/** @type {string} */ name) => String(entries.get(name) ?? "").trim();
+  const method = field("method");
+  if (field("by") === "handle") return { handle: field("handle"), method, path: field("path") };
+  const headers = field("cookie") ? { cookie: field("cookie") } : {};
+  return { method, url: field("url"), headers };
+}

@@ -1,0 +1,165 @@
+/** What the Worker says, as it says it. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { tenant } from "../account.js";
+import { get } from "../api.js";
+import { counted } from "../format.js";
+import { Head } from "../parts/page.jsx";
+import { Empty, Known, Rows } from "../parts/standing.jsx";
+import { usePolled } from "../polled.js";
+import { Line, said } from "./log-line.jsx";
+
+/** @import { LogLine, LogPage } from "../backend.d.ts" */
+
+const EVERY = 1_500;
+
+/** So many lines are kept here; more would make the page slow. */
+const ROOM = 1_000;
+
+const LEVELS = ["info", "warn", "error"];
+
+export function LogsPage() {
+  const level = useSignal("info");
+  return <Tail key={`${tenant.value} ${level.value}`} of={tenant.value} level={level} />;
+}
+
+/** @param {{ of: string, level: import("@preact/signals").Signal<string> }} props */
+function Tail({ of, level }) {
+  const heard = useRef({ next: 0, lines: /** @type {LogLine[]} */ ([]), lost: 0 });
+  const words = useSignal("");
+  /** Where the reader stopped the lines; those that came since wait. */
+  const stopped = useSignal(/** @type {number | null} */ (null));
+  const load = async (/** @type {AbortSignal} */ signal) => {
+    const { next, lines, lost } = heard.current;
+    const query = { tenant: of, after: next, level: level.value };
+    const page = /** @type {LogPage} */ (await get("admin/logs", { query, signal }));
+    const known = page.next < next ? [] : lines;
+    heard.current = {
+      next: page.next,
+      lines: [...known, ...page.lines].slice(-ROOM),
+      lost: lost + page.dropped,
+    };
+    return heard.current;
+  };
+  const reading = usePolled(load, EVERY, []);
+  const lines = reading.value?.lines ?? [];
+  const until = stopped.value ?? Number.POSITIVE_INFINITY;
+  const wanted = words.value.trim().toLowerCase();
+  const shown = lines.filter(
+    (line) => line.seq <= until && (wanted === "" || said(line).includes(wanted)),
+  );
+  const waiting = lines.filter((line) => line.seq > until).length;
+  return (
+    <>
+      <Head
+        title="Logs"
+        lead="While this page is open, everything is told; otherwise only warnings and errors are kept."
+        reading={reading}
+      />
+      <search class="search">
+        <label class="method">
+          <span>Level</span>
+          <select
+            value={level.value}
+            onChange={(event) => {
+              level.value = event.currentTarget.value;
+            }}
+          >
+            {LEVELS.map((name) => (
+              <option key={name} value={name}>
+                {name === "error" ? "error" : `${name} and up`}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span>Text, trace or handle</span>
+          <input
+            type="search"
+            value={words.value}
+            onInput={(event) => {
+              words.value = event.currentTarget.value;
+            }}
+            spellcheck={false}
+          />
+        </label>
+        <button
+          type="button"
+          class="pause"
+          aria-pressed={stopped.value !== null}
+          onClick={() => {
+            stopped.value = stopped.value === null ? (lines.at(-1)?.seq ?? 0) : null;
+          }}
+        >
+          {stopped.value === null ? "Pause" : `Go on (${waiting} new)`}
+        </button>
+      </search>
+      <Known reading={reading} waiting={<Rows count={12} />}>
+        {({ lost }) => (
+          <Lines
+            lines={shown}
+            isFiltered={wanted !== ""}
+            lost={lost}
+            find={(text) => {
+              words.value = text;
+            }}
+          />
+        )}
+      </Known>
+    </>
+  );
+}
+
+/**
+ * @param {{ lines: LogLine[], isFiltered: boolean, lost: number, find: (text: string) => void }} props
+ */
+function Lines({ lines, isFiltered, lost, find }) {
+  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
+  /** Who scrolled up or opened a line reads; only who is at the end is taken along. */
+  const isAtEnd = useRef(true);
+  useEffect(() => {
+    const element = place.current;
+    if (element && isAtEnd.current) element.scrollTop = element.scrollHeight;
+  }, [lines.at(-1)?.seq, lines.length]);
+  return (
+    <>
+      <p class="soft number tally">
+        {counted(lines.length, "line")}
+        {lost > 0 && `; ${counted(lost, "line")} came too fast to be kept`}
+      </p>
+      {lines.length === 0 ? (
+        <Empty title={isFiltered ? "No line says that" : "Quiet so far"}>
+          <p>
+            {isFiltered
+              ? "Lines that come and match will show here."
+              : "The first line shows here as soon as something happens."}
+          </p>
+        </Empty>
+      ) : (
+        <section
+          class="card log"
+          ref={place}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+          tabIndex={0}
+          aria-label="Log lines"
+          onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
+            isAtEnd.current = scrollHeight - scrollTop - clientHeight < 24;
+          }}
+        >
+          <ol>
+            {lines.map((line) => (
+              <Line
+                key={line.seq}
+                line={line}
+                find={find}
+                opened={() => {
+                  isAtEnd.current = false;
+                }}
+              />
+            ))}
+          </ol>
+        </section>
+      )}
+    </>
+  );
+}

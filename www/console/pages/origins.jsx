@@ -1,0 +1,223 @@
+/** The chat servers: how they are, how much they carry, and taking one out of turn. */
+import { useSignal } from "@preact/signals";
+import { tenant } from "../account.js";
+import { ask, get } from "../api.js";
+import { count, counted, percent } from "../format.js";
+import { Badge } from "../parts/badge.jsx";
+import { Bar } from "../parts/bar.jsx";
+import { ChooseTenant } from "../parts/choose-tenant.jsx";
+import { Confirm } from "../parts/dialog.jsx";
+import { Head } from "../parts/page.jsx";
+import { Empty, Known, Rows } from "../parts/standing.jsx";
+import { tell } from "../parts/told.jsx";
+import { usePolled } from "../polled.js";
+import { to } from "../route.js";
+import { SessionTable } from "./session-table.jsx";
+
+/** @import { Origin, SessionPage } from "../backend.d.ts" */
+
+const EVERY = 3_000;
+
+/** @param {{ name: string }} props the origin whose conversations are shown */
+export function OriginsPage({ name }) {
+  const chosen = tenant.value;
+  if (!chosen)
+    return (
+      <>
+        <Head title="Origins" lead="The chat servers behind the door." />
+        <ChooseTenant what="origins" />
+      </>
+    );
+  return name ? <WhoIsThere name={name} /> : <Origins tenant={chosen} />;
+}
+
+/** @param {{ tenant: string }} props */
+function Origins({ tenant }) {
+  const asked = useSignal(/** @type {Origin | null} */ (null));
+  const query = { tenant };
+  const reading = usePolled(
+    async (signal) =>
+      /** @type {Origin[]} */ ((await get("admin/origins", { query, signal })).origins),
+    EVERY,
+    [tenant],
+  );
+  const origin = asked.value;
+  return (
+    <>
+      <Head
+        title="Origins"
+        lead={`The chat servers of ${tenant}, and how new sessions are spread over them.`}
+        reading={reading}
+      />
+      <Known reading={reading} waiting={<Rows count={3} tall />}>
+        {(origins) => (
+          <ul class="cards">
+            {origins.map((one) => (
+              <OriginCard
+                key={one.name}
+                origin={one}
+                ask={() => {
+                  asked.value = one;
+                }}
+              />
+            ))}
+          </ul>
+        )}
+      </Known>
+      {origin && (
+        <Turn
+          origin={origin}
+          tenant={tenant}
+          close={() => {
+            asked.value = null;
+            reading.refresh();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+/** @param {{ origin: Origin, ask: () => void }} props */
+function OriginCard({ origin, ask }) {
+  const { name, url, state, weight, release, capacity, under_way, reported_load } = origin;
+  return (
+    <li class="card origin">
+      <div class="title">
+        <h2>{name}</h2>
+        <Health origin={origin} />
+      </div>
+      <p class="soft mono">{url}</p>
+      <div class="bars">
+        <Bar
+          label={capacity ? "Conversations, of its capacity" : "Conversations under way"}
+          part={capacity ? under_way / capacity : null}
+          text={capacity ? `${count(under_way)} of ${count(capacity)}` : count(under_way)}
+          kind={capacity && under_way >= capacity ? "bad" : "plain"}
+        />
+        <Bar
+          label="Load it reports"
+          part={reported_load === null ? null : reported_load / 1000}
+          text={reported_load === null ? "not reported" : percent(reported_load / 1000)}
+          kind={loadKind(reported_load)}
+        />
+      </div>
+      <dl class="facts inline">
+        <div>
+          <dt>Weight</dt>
+          <dd class="number">{weight}</dd>
+        </div>
+        <div>
+          <dt>Release</dt>
+          <dd>{release ?? "usual"}</dd>
+        </div>
+        <div>
+          <dt>Requests</dt>
+          <dd class="number" data-figure="requests">
+            {count(origin.requests)}
+          </dd>
+        </div>
+        <div>
+          <dt>Failures</dt>
+          <dd class={origin.failures > 0 ? "number bad" : "number"}>{count(origin.failures)}</dd>
+        </div>
+      </dl>
+      <div class="buttons">
+        <a class="button" href={to("origins", name)}>
+          Who is there<span class="visually-hidden"> at {name}</span>
+        </a>
+        {state !== "down" && (
+          <button type="button" onClick={ask}>
+            {state === "drain" ? "Undrain" : "Drain"}
+            <span class="visually-hidden"> {name}</span>
+          </button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** @param {{ origin: Origin }} props */
+function Health({ origin: { state, ejected, takes_new_sessions } }) {
+  return (
+    <p class="badges">
+      {state === "active" && !ejected && <Badge kind="good">Healthy</Badge>}
+      {ejected && <Badge kind="bad">Ejected: it failed</Badge>}
+      {state === "drain" && <Badge kind="warn">Draining</Badge>}
+      {state === "down" && <Badge kind="bad">Down by configuration</Badge>}
+      {!takes_new_sessions && state === "active" && !ejected && (
+        <Badge kind="warn">Full: no new sessions</Badge>
+      )}
+    </p>
+  );
+}
+
+/** @param {number | null} load per mille */
+function loadKind(load) {
+  if (load === null || load < 700) return "plain";
+  return load < 900 ? "warn" : "bad";
+}
+
+/** @param {{ origin: Origin, tenant: string, close: () => void }} props */
+function Turn({ origin: { name, state, under_way }, tenant, close }) {
+  const isDrained = state === "drain";
+  const act = async () => {
+    const verb = isDrained ? "undrain" : "drain";
+    await ask("POST", `admin/origins/${encodeURIComponent(name)}/${verb}`, { query: { tenant } });
+    tell(isDrained ? `${name} takes new sessions again.` : `${name} takes no new sessions now.`);
+  };
+  return (
+    <Confirm
+      title={`${isDrained ? "Undrain" : "Drain"} ${name}?`}
+      action={isDrained ? "Undrain" : "Drain"}
+      act={act}
+      close={close}
+    >
+      <p>
+        {isDrained
+          ? "New sessions may begin there again."
+          : `New sessions begin elsewhere. The ${counted(under_way, "conversation")} it has stay until they end.`}
+      </p>
+    </Confirm>
+  );
+}
+
+/** @param {{ name: string }} props */
+function WhoIsThere({ name }) {
+  const query = { tenant: tenant.value, origin: name, limit: 50 };
+  const reading = usePolled(
+    async (signal) => /** @type {SessionPage} */ (await get("admin/sessions", { query, signal })),
+    EVERY * 3,
+    [tenant.value, name],
+  );
+  return (
+    <>
+      <p class="crumbs">
+        <a href={to("origins")}>Origins</a>
+      </p>
+      <Head
+        title={name}
+        lead="The sessions whose conversations are held there."
+        reading={reading}
+      />
+      <Known reading={reading}>
+        {({ sessions, next }) =>
+          sessions.length === 0 ? (
+            <Empty title="Nobody is there">
+              <p>No session that is kept has its conversation at {name}.</p>
+            </Empty>
+          ) : (
+            <>
+              <SessionTable sessions={sessions} changed={reading.refresh} />
+              {next && (
+                <p>
+                  <a href={to("sessions", "", { origin: name })}>There are more: show them all</a>
+                </p>
+              )}
+            </>
+          )
+        }
+      </Known>
+    </>
+  );
+}

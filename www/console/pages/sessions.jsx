@@ -1,0 +1,206 @@
+/** Whose sessions there are: found by user or origin, and ended one by one, by user, or all. */
+import { useSignal } from "@preact/signals";
+import { tenant } from "../account.js";
+import { ask, get } from "../api.js";
+import { ChooseTenant } from "../parts/choose-tenant.jsx";
+import { Confirm } from "../parts/dialog.jsx";
+import { Head } from "../parts/page.jsx";
+import { Empty, Known, Rows } from "../parts/standing.jsx";
+import { tell } from "../parts/told.jsx";
+import { usePolled } from "../polled.js";
+import { go, route } from "../route.js";
+import { SessionTable } from "./session-table.jsx";
+
+/** @import { SessionPage } from "../backend.d.ts" */
+
+const EVERY = 10_000;
+const PER_PAGE = 25;
+
+export function SessionsPage() {
+  const chosen = tenant.value;
+  const { query } = route.value;
+  const user = query.get("user") ?? "";
+  const origin = query.get("origin") ?? "";
+  if (!chosen)
+    return (
+      <>
+        <Head title="Sessions" lead="Who is here, and on which device." />
+        <ChooseTenant what="sessions" />
+      </>
+    );
+  return <Found key={`${chosen} ${user} ${origin}`} of={chosen} user={user} origin={origin} />;
+}
+
+/** @param {{ of: string, user: string, origin: string }} props */
+function Found({ of, user, origin }) {
+  /** Where each page before this one began. */
+  const trail = useSignal(/** @type {string[]} */ ([]));
+  const ending = useSignal(/** @type {"" | "user" | "all"} */ (""));
+  const after = trail.value.at(-1) ?? "";
+  const query = { tenant: of, user, origin, after, limit: PER_PAGE };
+  const reading = usePolled(
+    async (signal) => /** @type {SessionPage} */ (await get("admin/sessions", { query, signal })),
+    EVERY,
+    [after],
+  );
+  return (
+    <>
+      <Head
+        title="Sessions"
+        lead="Who is here, and on which device. Guests without anything to keep are not listed."
+        reading={reading}
+      >
+        <button
+          type="button"
+          onClick={() => {
+            ending.value = "all";
+          }}
+        >
+          End all sessions
+        </button>
+      </Head>
+      <Search user={user} origin={origin} />
+      {user && (
+        <div class="found">
+          <p>
+            The devices of <b>{user}</b>
+          </p>
+          <button
+            type="button"
+            onClick={() => {
+              ending.value = "user";
+            }}
+          >
+            Sign {user} out everywhere
+          </button>
+        </div>
+      )}
+      <Known reading={reading} waiting={<Rows count={8} />}>
+        {({ sessions, next }) => (
+          <>
+            {sessions.length === 0 ? (
+              <Empty title={user || origin ? "Nothing found" : "No sessions"}>
+                <p>
+                  {user || origin
+                    ? "No session is of this user at this origin. Names are told apart by case."
+                    : "Nobody has a session that is worth keeping yet."}
+                </p>
+              </Empty>
+            ) : (
+              <SessionTable sessions={sessions} changed={reading.refresh} />
+            )}
+            <nav class="paging" aria-label="Pages of sessions">
+              <button
+                type="button"
+                disabled={trail.value.length === 0}
+                onClick={() => {
+                  trail.value = trail.value.slice(0, -1);
+                }}
+              >
+                Previous
+              </button>
+              <span class="soft number">Page {trail.value.length + 1}</span>
+              <button
+                type="button"
+                disabled={!next}
+                onClick={() => {
+                  if (next) trail.value = [...trail.value, next];
+                }}
+              >
+                Next
+              </button>
+            </nav>
+          </>
+        )}
+      </Known>
+      {ending.value && (
+        <End
+          tenant={of}
+          user={ending.value === "user" ? user : ""}
+          close={() => {
+            ending.value = "";
+          }}
+          done={reading.refresh}
+        />
+      )}
+    </>
+  );
+}
+
+/** @param {{ user: string, origin: string }} props */
+function Search({ user, origin }) {
+  const submit = (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
+    event.preventDefault();
+    const entries = new FormData(event.currentTarget);
+    go("sessions", "", {
+      user: String(entries.get("user")).trim(),
+      origin: String(entries.get("origin")).trim(),
+    });
+  };
+  return (
+    <search>
+      <form class="search" onSubmit={submit}>
+        <label>
+          <span>User</span>
+          <input
+            type="search"
+            name="user"
+            defaultValue={user}
+            autocapitalize="off"
+            spellcheck={false}
+          />
+        </label>
+        <label>
+          <span>Origin</span>
+          <input
+            type="search"
+            name="origin"
+            defaultValue={origin}
+            autocapitalize="off"
+            spellcheck={false}
+          />
+        </label>
+        <button type="submit" class="main">
+          Search
+        </button>
+      </form>
+    </search>
+  );
+}
+
+/** @param {{ tenant: string, user: string, close: () => void, done: () => void }} props */
+function End({ tenant, user, close, done }) {
+  const act = async () => {
+    const query = user ? { tenant, user } : { tenant, all: "true" };
+    await ask("DELETE", "admin/sessions", { query });
+    tell(user ? `${user} is signed out everywhere.` : `All sessions of ${tenant} are ended.`);
+    done();
+  };
+  if (user)
+    return (
+      <Confirm
+        title={`Sign ${user} out everywhere?`}
+        action="Sign out everywhere"
+        danger
+        act={act}
+        close={close}
+      >
+        <p>Every session of this user ends at once, on every device.</p>
+      </Confirm>
+    );
+  return (
+    <Confirm
+      title="End all sessions?"
+      action="End all sessions"
+      danger
+      word={tenant}
+      act={act}
+      close={close}
+    >
+      <p>
+        Everybody of <b>{tenant}</b> is out at once, guests too, and all they had open is closed.
+        This cannot be undone.
+      </p>
+    </Confirm>
+  );
+}

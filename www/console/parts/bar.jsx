@@ -1,0 +1,18 @@
+/** How full something is. */
+
+/**
+ * @param {{ label: string, part: number | null, text: string, kind?: string }} props `part` of 1;
+ *   more than that is full, and null is not known
+ */
+export function Bar({ label, part, text, kind = "" }) {
+  const full = Math.max(0, Math.min(1, part ?? 0));
+  return (
+    <div class="bar">
+      <span>{label}</span>
+      <span class="number">{text}</span>
+      <span class={`track ${kind}`} aria-hidden="true">
+        {full > 0 && <span style={{ width: `${full * 100}%` }} />}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,31 @@
+/** Where a page is about one tenant and none is chosen yet. */
+import { tenants } from "../account.js";
+import { route, to } from "../route.js";
+import { Empty } from "./standing.jsx";
+
+/** @param {{ what: string }} props what is shown of the tenant */
+export function ChooseTenant({ what }) {
+  const { page } = route.value;
+  if (tenants.value.length === 0)
+    return (
+      <Empty title="There is no tenant yet">
+        <p>
+          <a href={to("tenants", "new")}>Make the first one.</a>
+        </p>
+      </Empty>
+    );
+  return (
+    <Empty title="Whose?">
+      <p>Choose the tenant whose {what} you want to see.</p>
+      <ul class="choices">
+        {tenants.value.map((tenant) => (
+          <li key={tenant}>
+            <a class="button" href={to(page, "", { tenant })}>
+              {tenant}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </Empty>
+  );
+}

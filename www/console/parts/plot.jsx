@@ -1,0 +1,143 @@
+/** A plot over time, with its newest values in words beside it. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import UPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { timeOfDay } from "../format.js";
+
+const HEIGHT = 160;
+
+/** One points at the same moment in all of them. */
+const CURSOR = { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 7 } };
+
+/** @typedef {{ label: string, color: string, dash?: number[] }} Series the color a custom property */
+
+/**
+ * @param {{ title: string, series: Series[], times: number[], values: (number | null)[][],
+ *   say: (value: number) => string }} props times in milliseconds
+ */
+export function Plot({ title, series, times, values, say }) {
+  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const plot = useRef(/** @type {UPlot | null} */ (null));
+  const pointed = useSignal(/** @type {number | null} */ (null));
+  const data = /** @type {UPlot.AlignedData} */ ([times.map((at) => at / 1000), ...values]);
+  const newest = useRef(data);
+  newest.current = data;
+
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const draw = () => {
+      plot.current?.destroy();
+      plot.current = new UPlot(options(element, series, say, pointed), newest.current, element);
+    };
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const size = new ResizeObserver(() =>
+      plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }),
+    );
+    draw();
+    size.observe(element);
+    dark.addEventListener("change", draw);
+    return () => {
+      size.disconnect();
+      dark.removeEventListener("change", draw);
+      plot.current?.destroy();
+    };
+  }, []);
+  useEffect(() => plot.current?.setData(data), [times, values]);
+
+  const index = pointed.value ?? times.length - 1;
+  const told = series.map(({ label }, at) => ({ label, value: values[at]?.[index] ?? null }));
+  return (
+    <figure class="card plot">
+      <figcaption>
+        <h2>{title}</h2>
+        <span class="soft number">
+          {pointed.value !== null && times[index] ? timeOfDay(times[index]) : "now"}
+        </span>
+      </figcaption>
+      <ul class="legend">
+        {told.map(({ label, value }, at) => (
+          <li
+            key={label}
+            data-series={series[at].color.slice(2)}
+            class={series[at].dash ? "dashed" : undefined}
+          >
+            {label} <b class="number">{value === null ? "–" : say(value)}</b>
+          </li>
+        ))}
+      </ul>
+      <div class="canvas" ref={place} role="img" aria-label={summary(title, series, values, say)} />
+    </figure>
+  );
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Series[]} series
+ * @param {(value: number) => string} say
+ * @param {{ value: number | null }} pointed
+ * @returns {UPlot.Options}
+ */
+function options(element, series, say, pointed) {
+  const style = getComputedStyle(element);
+  const color = (/** @type {string} */ name) => style.getPropertyValue(name);
+  const axis = {
+    stroke: color("--soft"),
+    grid: { stroke: color("--line"), width: 1 },
+    ticks: { show: false },
+    font: "12px system-ui, sans-serif",
+  };
+  return {
+    width: element.clientWidth,
+    height: HEIGHT,
+    cursor: CURSOR,
+    legend: { show: false },
+    scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] } },
+    axes: [
+      {
+        ...axis,
+        size: 26,
+        space: 80,
+        values: (_, splits) => splits.map((at) => timeOfDay(at * 1000).slice(0, 5)),
+      },
+      { ...axis, size: 58, space: 26, values: (_, splits) => splits.map(say) },
+    ],
+    series: [
+      {},
+      ...series.map((one, at) => ({
+        label: one.label,
+        stroke: color(one.color),
+        dash: one.dash,
+        width: 2,
+        fill: at === 0 ? `${color(one.color)}1a` : undefined,
+        points: { show: false },
+      })),
+    ],
+    hooks: {
+      setCursor: [
+        (plot) => {
+          pointed.value = plot.cursor.idx ?? null;
+        },
+      ],
+    },
+  };
+}
+
+/**
+ * What the plot shows, for who does not see it.
+ * @param {string} title
+ * @param {Series[]} series
+ * @param {(number | null)[][]} values
+ * @param {(value: number) => string} say
+ */
+function summary(title, series, values, say) {
+  const each = series.map(({ label }, at) => {
+    const known = (values[at] ?? []).filter((value) => value !== null);
+    const [last] = known.slice(-1);
+    if (last === undefined) return `${label}: nothing yet`;
+    const [least, most] = [Math.min(...known), Math.max(...known)];
+    return `${label}: now ${say(last)}, between ${say(least)} and ${say(most)}`;
+  });
+  return `${title} over the last minutes. ${each.join(". ")}.`;
+}

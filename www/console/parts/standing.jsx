@@ -1,0 +1,72 @@
+/** What stands where an answer should: it is on its way, there is none, or it is empty. */
+
+/** @import { ComponentChildren } from "preact" */
+/** @import { Reading } from "../polled.js" */
+/** @import { Refusal } from "../api.js" */
+
+/**
+ * @template T
+ * @param {{ reading: Reading<T>, waiting?: ComponentChildren,
+ *   children: (value: T) => ComponentChildren }} props
+ */
+export function Known({ reading, waiting, children }) {
+  const { value, fault, refresh } = reading;
+  if (value !== undefined) return <>{children(value)}</>;
+  if (fault) return <Trouble fault={fault} again={refresh} />;
+  return <>{waiting ?? <Rows />}</>;
+}
+
+/** @type {Record<number, string>} */
+const TITLES = {
+  0: "No connection",
+  401: "Your sign-in is over",
+  403: "Not for this account",
+  404: "Not here any more",
+  409: "Not in this deployment",
+  412: "Changed meanwhile",
+  429: "Too many requests",
+  503: "Not available just now",
+};
+
+/** @param {{ fault: Refusal, again?: () => void }} props */
+export function Trouble({ fault, again }) {
+  return (
+    <section class="standing trouble" role="alert">
+      <h2>{TITLES[fault.status] ?? (fault.title || "That did not work")}</h2>
+      <p>{fault.message}</p>
+      {fault.wait > 0 && <p>It may be asked again in {fault.wait} s.</p>}
+      {fault.trace && (
+        <p class="soft">
+          Trace <code>{fault.trace}</code>
+        </p>
+      )}
+      {again && (
+        <button type="button" onClick={again}>
+          Try again
+        </button>
+      )}
+    </section>
+  );
+}
+
+/** @param {{ title: string, children?: ComponentChildren }} props */
+export function Empty({ title, children }) {
+  return (
+    <section class="standing">
+      <h2>{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+/** @param {{ count?: number, tall?: boolean }} props */
+export function Rows({ count = 5, tall = false }) {
+  return (
+    <div class={tall ? "rows tall" : "rows"} role="status">
+      <span class="visually-hidden">Loading …</span>
+      {Array.from({ length: count }, (_, index) => (
+        <span class="bone" key={index} />
+      ))}
+    </div>
+  );
+}

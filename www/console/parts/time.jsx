@@ -1,0 +1,12 @@
+/** A moment, as far from now; in full where one points at it. */
+import { absolute, relative } from "../format.js";
+import { now } from "../now.js";
+
+/** @param {{ at: number }} props Unix seconds */
+export function Time({ at }) {
+  return (
+    <time dateTime={new Date(at * 1000).toISOString()} title={absolute(at * 1000)}>
+      {relative(at * 1000, now.value)}
+    </time>
+  );
+}

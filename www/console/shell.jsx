@@ -1,0 +1,163 @@
+/** The frame around every page: the way in, the menu, and which page is shown. */
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { hasTenants, recall, signOut, tenant, tenants, trouble, who } from "./account.js";
+import { isOver } from "./api.js";
+import { ExplainPage } from "./pages/explain.jsx";
+import { LogsPage } from "./pages/logs.jsx";
+import { OriginsPage } from "./pages/origins.jsx";
+import { OverviewPage } from "./pages/overview.jsx";
+import { SessionPage } from "./pages/session.jsx";
+import { SessionsPage } from "./pages/sessions.jsx";
+import { SignInAgain, SignInPage } from "./pages/sign-in.jsx";
+import { TenantPage } from "./pages/tenant.jsx";
+import { TenantsPage } from "./pages/tenants.jsx";
+import { Arch, Icon } from "./parts/icon.jsx";
+import { Head } from "./parts/page.jsx";
+import { Empty, Trouble } from "./parts/standing.jsx";
+import { Told } from "./parts/told.jsx";
+import { go, route, to } from "./route.js";
+
+/** @typedef {import("preact").JSX.Element} Element */
+
+/** @type {Record<string, { label: string, page: (name: string) => Element, of?: () => boolean }>} */
+const PAGES = {
+  overview: { label: "Overview", page: () => <OverviewPage /> },
+  origins: { label: "Origins", page: (name) => <OriginsPage name={name} /> },
+  sessions: {
+    label: "Sessions",
+    page: (name) => (name ? <SessionPage key={name} handle={name} /> : <SessionsPage />),
+  },
+  tenants: {
+    label: "Tenants",
+    page: (name) => (name ? <TenantPage key={name} id={name} /> : <TenantsPage />),
+    of: () => hasTenants.value,
+  },
+  explain: { label: "Explain", page: () => <ExplainPage /> },
+  logs: { label: "Logs", page: () => <LogsPage /> },
+};
+
+/** Whether the first page was shown: from the second on, the focus goes to the new one's name. */
+const hasMoved = signal(false);
+
+export function Console() {
+  useEffect(() => void recall(), []);
+  if (trouble.value)
+    return (
+      <main class="outside">
+        <h1 class="visually-hidden">Vestibule console</h1>
+        <Trouble fault={trouble.value} again={recall} />
+      </main>
+    );
+  if (who.value === undefined) return <p class="outside soft">Loading …</p>;
+  if (who.value === null) return <SignInPage />;
+  return (
+    <>
+      {/* A link to #main would lead to a page of that name. */}
+      <button type="button" class="skip-link" onClick={() => document.querySelector("h1")?.focus()}>
+        Skip to the page
+      </button>
+      <Menu />
+      <main id="main">
+        <Page />
+      </main>
+      <Told />
+      {isOver.value && <SignInAgain />}
+    </>
+  );
+}
+
+function Page() {
+  const { page, name } = route.value;
+  const shown = PAGES[page];
+  const isKnown = shown !== undefined && (shown.of?.() ?? true);
+  const title = isKnown ? shown.label : "Not found";
+  useEffect(() => {
+    document.title = `${name ? `${name} · ` : ""}${title} · Vestibule console`;
+    if (hasMoved.value) document.querySelector("h1")?.focus();
+    hasMoved.value = true;
+    scrollTo(0, 0);
+  }, [page, name]);
+  if (isKnown) return shown.page(name);
+  return (
+    <>
+      <Head title="Not found" />
+      <Empty title="There is no such page">
+        <p>
+          The address may be mistyped, or the page is not for this account.{" "}
+          <a href={to("overview")}>To the overview</a>
+        </p>
+      </Empty>
+    </>
+  );
+}
+
+function Menu() {
+  const shown = Object.entries(PAGES).filter(([, { of }]) => of?.() ?? true);
+  const account = who.value;
+  return (
+    <header class="menu">
+      <a class="brand" href={to("overview")}>
+        <Arch />
+        <span>Vestibule</span>
+      </a>
+      {hasTenants.value && <TenantChooser />}
+      <nav aria-label="Pages">
+        <ul>
+          {shown.map(([page, { label }]) => (
+            <li key={page}>
+              <a href={to(page)} aria-current={route.value.page === page ? "page" : undefined}>
+                <Icon name={/** @type {any} */ (page)} />
+                {label}
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <div class="account">
+        <p>
+          {account?.scope === "tenant" || !account?.documents ? (
+            <>
+              Tenant <b>{account?.tenant}</b>
+            </>
+          ) : (
+            "Whole deployment"
+          )}
+          <span class="soft"> · version {account?.version}</span>
+        </p>
+        <button type="button" onClick={() => signOut().catch(() => recall())}>
+          Sign out
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function TenantChooser() {
+  const { page, name, query } = route.value;
+  const unlisted = tenant.value && !tenants.value.includes(tenant.value);
+  const choose = (/** @type {string} */ chosen) => {
+    const search = new URLSearchParams(query);
+    search.delete("tenant");
+    if (chosen) search.set("tenant", chosen);
+    const kept = page === "tenants" ? name : "";
+    location.hash = `#/${[page, kept].filter(Boolean).join("/")}${search.size > 0 ? `?${search}` : ""}`;
+  };
+  return (
+    <label class="chooser">
+      <span>Tenant</span>
+      <select value={tenant.value} onChange={(event) => choose(event.currentTarget.value)}>
+        {tenants.value.length !== 1 && <option value="">All tenants</option>}
+        {unlisted && <option value={tenant.value}>{tenant.value}</option>}
+        {tenants.value.map((id) => (
+          <option key={id} value={id}>
+            {id}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Where the way here was an old one. */
+if (location.hash === "") go("overview");

@@ -1,0 +1,83 @@
+/** What the document was, and the way back to it. */
+import { useSignal } from "@preact/signals";
+import { get, Refusal } from "../api.js";
+import { absolute } from "../format.js";
+import { Confirm } from "../parts/dialog.jsx";
+import { Empty, Known } from "../parts/standing.jsx";
+import { Time } from "../parts/time.jsx";
+import { tell } from "../parts/told.jsx";
+import { usePolled } from "../polled.js";
+import { Diff } from "./diff.jsx";
+import { written } from "./templates.js";
+
+/** @import { Version } from "../backend.d.ts" */
+/** @import { Draft } from "./draft.js" */
+
+/** @param {{ id: string, draft: Draft, save: (text: string) => Promise<void> }} props */
+export function History({ id, draft, save }) {
+  const chosen = useSignal(/** @type {{ version: Version, text: string } | null} */ (null));
+  const place = `admin/tenants/${encodeURIComponent(id)}/history`;
+  const reading = usePolled(
+    async (signal) => /** @type {Version[]} */ ((await get(place, { signal })).versions),
+    0,
+    [id, draft.saved.value.etag],
+  );
+  const choose = async (/** @type {Version} */ version) => {
+    try {
+      const document = await get(`${place}/${encodeURIComponent(version.version)}`);
+      chosen.value = { version, text: written(document) };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      tell(error.message);
+    }
+  };
+  return (
+    <Known reading={reading}>
+      {(versions) => (
+        <>
+          {versions.length === 0 && (
+            <Empty title="No history yet">
+              <p>Each saved document is kept here, the last twenty.</p>
+            </Empty>
+          )}
+          <ol class="versions">
+            {versions.map((version) => (
+              <li key={version.version}>
+                <span>
+                  <Time at={version.at} />
+                  <span class="soft number"> {absolute(version.at * 1000)}</span>
+                </span>
+                {version.current ? (
+                  <b>current</b>
+                ) : (
+                  <button type="button" onClick={() => choose(version)}>
+                    Compare<span class="visually-hidden"> {absolute(version.at * 1000)}</span>
+                  </button>
+                )}
+              </li>
+            ))}
+          </ol>
+          {chosen.value && (
+            <Confirm
+              title={`Back to ${absolute(chosen.value.version.at * 1000)}?`}
+              action="Roll back"
+              wide
+              act={() => save(chosen.value?.text ?? "")}
+              close={() => {
+                chosen.value = null;
+              }}
+            >
+              <p>It is stored as a new version; nothing of the history is lost.</p>
+              {draft.isChanged.value && <p>What you typed and did not save is given up.</p>}
+              <Diff
+                label="From the current document to that one"
+                before={draft.saved.value.text}
+                after={chosen.value.text}
+              />
+            </Confirm>
+          )}
+        </>
+      )}
+    </Known>
+  );
+}
