@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
-import { WORKERD } from "../tests/harness/workerd.mjs";
+import { CONSOLE_FILES, WORKERD } from "../tests/harness/workerd.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 
@@ -13,11 +13,13 @@ const ROOT = path.resolve(import.meta.dirname, "..");
 const OBJECT_BINDINGS = `
     (name = "SESSION_OBJECTS", durableObjectNamespace = "SessionObject"),
     (name = "DIRECTORY_OBJECTS", durableObjectNamespace = "DirectoryObject"),
-    (name = "POOL_OBJECTS", durableObjectNamespace = "PoolObject"),`;
+    (name = "POOL_OBJECTS", durableObjectNamespace = "PoolObject"),
+    (name = "TELEMETRY_OBJECTS", durableObjectNamespace = "TelemetryObject"),`;
 const OBJECTS = `durableObjectNamespaces = [
     (className = "SessionObject", uniqueKey = "session", enableSql = true),
     (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
     (className = "PoolObject", uniqueKey = "pool", enableSql = true),
+    (className = "TelemetryObject", uniqueKey = "telemetry", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),`;
 
@@ -110,7 +112,8 @@ export class Variant {
       ? `(name = "index.js", esModule = embed ${quote(peer)})`
       : `(name = "index.js", esModule = embed ${embed("build/index.js")}),
          (name = "index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")}),
-         (name = "argon2.wasm", wasm = embed ${embed("build/argon2.wasm")})`;
+         (name = "argon2.wasm", wasm = embed ${embed("build/argon2.wasm")}),
+         ${CONSOLE_FILES.map((file) => `(name = "console/${file}", data = embed ${embed(`build/console/${file}`)})`).join(",\n         ")}`;
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
     const list = Array.from(

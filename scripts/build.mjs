@@ -67,6 +67,7 @@ async function compile() {
       "--alias:vestibule-core=./target/edge/vestibule.js",
       "--external:./index_bg.wasm",
       "--external:./argon2.wasm",
+      "--external:./console/*.bin",
       "--external:cloudflare:workers",
       "--minify-syntax",
       "--log-level=warning",

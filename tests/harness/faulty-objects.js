@@ -25,5 +25,6 @@ function faulty(Class) {
 export const SessionObject = faulty(real.SessionObject);
 export const PoolObject = real.PoolObject;
 export const AttemptObject = real.AttemptObject;
+export const TelemetryObject = faulty(real.TelemetryObject);
 export const DirectoryObject = faulty(real.DirectoryObject);
 export default real.default;

@@ -28,8 +28,14 @@ const STORED_OBJECTS = `durableObjectNamespaces = [
     (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
     (className = "PoolObject", uniqueKey = "pool", enableSql = true),
     (className = "AttemptObject", uniqueKey = "attempt", enableSql = true),
+    (className = "TelemetryObject", uniqueKey = "telemetry", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),`;
+
+/** The console's files, as they are built. */
+export const CONSOLE_FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"].map(
+  (file) => `${file}.bin`,
+);
 
 /** @returns {string} a fresh deployment key */
 export function freshKey() {
@@ -229,6 +235,7 @@ ${worker("objects", "objects-kv", "")}`;
     (name = "index.js", esModule = embed ${embed("index.js")}),
     (name = "index_bg.wasm", wasm = embed ${embed("index_bg.wasm")}),
     (name = "argon2.wasm", wasm = embed ${embed("argon2.wasm")}),
+    ${CONSOLE_FILES.map((file) => `(name = "console/${file}", data = embed ${embed(`console/${file}`)}),`).join("\n    ")}
   ],
   bindings = [
     (name = "SESSIONS", kvNamespace = "${kv}"),
@@ -238,6 +245,7 @@ ${worker("objects", "objects-kv", "")}`;
     ${object("DIRECTORY_OBJECTS", "DirectoryObject")},
     ${object("POOL_OBJECTS", "PoolObject")},
     ${object("ATTEMPT_OBJECTS", "AttemptObject")},
+    ${object("TELEMETRY_OBJECTS", "TelemetryObject")},
     ${bindings.join(", ")}
   ],
   ${cache ? 'cacheApiOutbound = "cache",' : ""}
