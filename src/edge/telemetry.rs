@@ -18,8 +18,8 @@ thread_local! {
 /// The upper bounds of the buckets durations are counted in, in milliseconds.
 #[wasm_bindgen(js_name = durationBounds)]
 #[must_use]
-pub fn duration_bounds() -> Vec<f64> {
-    metric::BOUNDS.iter().map(|bound| bound * 1_000.0).collect()
+pub fn duration_bounds() -> Vec<u32> {
+    metric::BOUNDS.to_vec()
 }
 
 /// Takes in what the edge counted.

@@ -10,6 +10,7 @@ use crate::clock::UnixMillis;
 use crate::route::pool::{Origin, OriginState};
 use crate::route::shared::{Shared, Told};
 use crate::store::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
+use crate::telemetry::gauge::{Gauge, Thousandths};
 use crate::telemetry::log::{Event, Level, Named};
 use crate::telemetry::metric;
 use crate::tenant::Consistency;
@@ -62,18 +63,17 @@ impl Gateway {
     }
 
     /// How the origins are, as this isolate sees them: for the metrics.
-    pub fn gauges(&self, now: UnixMillis) -> Vec<(&'static str, String, f64)> {
+    pub fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
         let mut gauges = Vec::new();
         for origin in self.tenant.pool.iter() {
             let labels = format!("{}\t{}", self.tenant.id, origin.name);
-            let under_way = f64::from(self.load.under_way(&origin.name));
+            let under_way = Thousandths::of(self.load.under_way(&origin.name).into());
             gauges.push((metric::ORIGIN_IN_FLIGHT, labels.clone(), under_way));
             if let Some(reported) = self.load.reported(&origin.name, now) {
-                #[expect(clippy::cast_precision_loss, reason = "parts of a thousand")]
-                let load = reported as f64 / 1_000.0;
+                let load = Thousandths(reported);
                 gauges.push((metric::ORIGIN_LOAD, labels.clone(), load));
             }
-            let ejected = f64::from(u8::from(self.is_ejected(origin, now)));
+            let ejected = Thousandths::of(self.is_ejected(origin, now).into());
             gauges.push((metric::ORIGIN_EJECTED, labels, ejected));
         }
         gauges

@@ -17,6 +17,7 @@ use crate::store::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::telemetry::batch::Batch;
 use crate::telemetry::collection::Collection;
 use crate::telemetry::facts::Facts;
+use crate::telemetry::gauge::Thousandths;
 use crate::telemetry::log::Event;
 use crate::telemetry::{exposition, metric};
 use crate::tenant_id::TenantId;
@@ -135,16 +136,20 @@ impl Reception {
             }
             let version = self.catalogue.version_of(tenant);
             let version = version.unwrap_or(&self.telling.version);
-            batch.tell(metric::CONFIG, format!("{tenant}\t{version}"), 1.0);
+            batch.tell(
+                metric::CONFIG,
+                format!("{tenant}\t{version}"),
+                Thousandths::of(1),
+            );
         }
         for (tenant, at) in self.catalogue.faults() {
-            #[expect(clippy::cast_precision_loss, reason = "seconds")]
-            let at = at.seconds().0 as f64;
+            let at = Thousandths(at.0);
             batch.tell(metric::CONFIG_LAST_ERROR, tenant.to_string(), at);
         }
         batch.add(&self.series);
         self.series = crate::telemetry::series::Series::default();
-        batch.tell(metric::BUILD, env!("CARGO_PKG_VERSION").to_owned(), 1.0);
+        let version = env!("CARGO_PKG_VERSION");
+        batch.tell(metric::BUILD, version.to_owned(), Thousandths::of(1));
         self.telling.batches += 1;
         let command = batch.command(&self.telling.isolate, self.telling.batches);
         match &mut self.telling.own {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::collection::Gauge;
 use super::distinct::Distinct;
+use super::gauge::{Gauge, Thousandths};
 use super::metric::{self, BUCKETS, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 use crate::encoding;
@@ -63,7 +63,7 @@ impl Batch {
     }
 
     /// Adds what is so now.
-    pub fn tell(&mut self, name: &'static str, labels: String, value: f64) {
+    pub fn tell(&mut self, name: &'static str, labels: String, value: Thousandths) {
         self.gauges.push((name, labels, value));
     }
 
@@ -75,12 +75,17 @@ impl Batch {
             .iter()
             .map(|(tenant, seen)| (tenant.clone(), seen.hashes().collect()))
             .collect();
+        let gauges: Vec<Value> = self
+            .gauges
+            .iter()
+            .map(|(name, labels, value)| json!([name, labels, value.0]))
+            .collect();
         json!({
             "do": "add",
             "isolate": isolate,
             "number": number,
             "series": self.series.to_json(),
-            "gauges": self.gauges,
+            "gauges": gauges,
             "seen": seen,
             "lines": self.lines,
         })
@@ -102,8 +107,8 @@ impl Batch {
         let (tenant, origin, release) = (tenant?, origin?, release?);
         let status = status?;
         let count = fields.next()?.parse().ok()?;
-        let edge_ms = fields.next()?.parse::<f64>().ok()?;
-        let origin_ms = fields.next()?.parse::<f64>().ok()?;
+        let edge_ms = fields.next()?.parse().ok()?;
+        let origin_ms = fields.next()?.parse().ok()?;
         let edge = spread(fields.next()?, edge_ms)?;
         let waited = spread(fields.next()?, origin_ms)?;
         let series = &mut self.series;
@@ -162,7 +167,8 @@ impl Batch {
 
     fn gauge(&mut self, fields: &str) -> Option<()> {
         let (metric, labels, mut values) = named(fields, Kind::Gauge, 1)?;
-        self.tell(metric.name, labels, values.next()?.parse().ok()?);
+        let value = Thousandths::of(values.next()?.parse().ok()?);
+        self.tell(metric.name, labels, value);
         Some(())
     }
 }
@@ -180,10 +186,10 @@ fn named(
     Some((metric, labels.join("\t"), fields.take(values)))
 }
 
-fn spread(counts: &str, ms: f64) -> Option<Histogram> {
+fn spread(counts: &str, sum_ms: u64) -> Option<Histogram> {
     let mut histogram = Histogram {
         counts: [0; BUCKETS],
-        sum: ms / 1_000.0,
+        sum_ms,
     };
     // No text at all stands for nothing.
     for (own, count) in histogram.counts.iter_mut().zip(counts.split(',')) {
@@ -212,7 +218,7 @@ mod tests {
     fn what_the_edge_counted_becomes_series() {
         let mut batch = Batch::default();
         batch.take_in(concat!(
-            "r\tacme\ta\tv2\thit\tactive\t\tGET\t200\t3\t1.5\t30\t2,1\t0,0,1,2\n",
+            "r\tacme\ta\tv2\thit\tactive\t\tGET\t200\t3\t1\t30\t2,1\t0,0,1,2\n",
             "r\tacme\t\t\tforged\t\tno-session\tGET\t401\t2\t0\t0\t2\t\n",
             "r\tacme\ta\t\tnone\tnew\t\tPOST\t201\t1\t0\t4\t1\t0,1\n",
             "s\tacme\tAAAAAAAAAAAAAAAAAAAAAA\n",
@@ -224,7 +230,7 @@ mod tests {
             "l\t{\"level\":\"info\"}\n",
             "x\trubbish\nr\trubbish\nc\tvestibule_storage_operations_total\tkv_read\n",
         ));
-        batch.tell(metric::ISOLATES, String::new(), 1.0);
+        batch.tell(metric::ISOLATES, String::new(), Thousandths::of(1));
         let series = &batch.series;
         let counted = |name: &str| series.counters(name).collect::<Vec<_>>();
         assert_eq!(

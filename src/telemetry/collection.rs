@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Value, json};
 
 use super::exposition::Page;
+use super::gauge::{Gauge, Thousandths};
 use super::metric::{self, Metric};
 use super::series::{Series, first};
 use crate::clock::UnixMillis;
@@ -30,9 +31,6 @@ const GAUGES_COUNT_MS: u64 = 300_000;
 
 /// Who was heard of so lately is taken to be there, in milliseconds.
 const PRESENT_MS: u64 = 60_000;
-
-/// One metric, the values of its labels, and how much.
-pub type Gauge = (&'static str, String, f64);
 
 /// What an isolate told last.
 #[derive(Debug, Default)]
@@ -127,7 +125,7 @@ impl Collection {
 
     /// All isolates' gauges added up, and those of what is known here alone.
     fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
-        let mut sums: BTreeMap<(&'static str, &str), f64> = BTreeMap::new();
+        let mut sums: BTreeMap<(&'static str, &str), Thousandths> = BTreeMap::new();
         for told in self.isolates.values() {
             if now.millis_since(told.at) >= GAUGES_COUNT_MS {
                 continue;
@@ -136,9 +134,9 @@ impl Collection {
                 let sum = sums.entry((name, labels)).or_default();
                 // Of two that say when, or how loaded somebody is, the later or higher one counts.
                 if matches!(*name, metric::CONFIG_LAST_ERROR | metric::ORIGIN_LOAD) {
-                    *sum = sum.max(*value);
+                    *sum = (*sum).max(*value);
                 } else {
-                    *sum += value;
+                    sum.0 += value.0;
                 }
             }
         }
@@ -148,7 +146,7 @@ impl Collection {
         let active = self.activity.counts(now);
         let active = active
             .into_iter()
-            .map(|(tenant, count)| (metric::SESSIONS_ACTIVE, tenant, number(count)));
+            .map(|(tenant, count)| (metric::SESSIONS_ACTIVE, tenant, Thousandths::of(count)));
         told.chain(active).collect()
     }
 
@@ -179,8 +177,9 @@ impl Collection {
                 Metric::named(name).is_some_and(Metric::is_of_tenants) && first(labels) == tenant
             }),
             None => {
-                gauges.push((metric::LAST_BATCH, String::new(), number(last.0) / 1_000.0));
-                gauges.push((metric::ISOLATES, String::new(), number(present as u64)));
+                gauges.push((metric::LAST_BATCH, String::new(), Thousandths(last.0)));
+                let present = Thousandths::of(present as u64);
+                gauges.push((metric::ISOLATES, String::new(), present));
             }
         }
         let scope = match scope {
@@ -231,12 +230,7 @@ fn gauges(told: &Value) -> Option<Vec<Gauge>> {
     let gauges = told.filter_map(|gauge| {
         let metric = Metric::named(gauge.get(0)?.as_str()?)?;
         let labels = gauge.get(1)?.as_str()?.to_owned();
-        Some((metric.name, labels, gauge.get(2)?.as_f64()?))
+        Some((metric.name, labels, Thousandths(gauge.get(2)?.as_u64()?)))
     });
     Some(gauges.collect())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn number(count: u64) -> f64 {
-    count as f64
 }

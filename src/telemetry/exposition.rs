@@ -3,6 +3,7 @@
 
 use core::fmt::Write as _;
 
+use super::gauge::{Gauge, Thousandths};
 use super::metric::{ALL, BOUNDS, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 
@@ -13,8 +14,8 @@ pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Page<'a> {
     /// Counters and histograms.
     pub series: &'a Series,
-    /// Gauges: metric, values of its labels, value.
-    pub gauges: &'a [(&'static str, String, f64)],
+    /// Gauges.
+    pub gauges: &'a [Gauge],
     /// What is said at the top, a line each.
     pub remarks: &'a [String],
 }
@@ -75,7 +76,7 @@ fn buckets(text: &mut String, metric: &Metric, labels: &str, histogram: &Histogr
     let mut so_far = 0;
     for (bound, count) in BOUNDS.iter().zip(histogram.counts) {
         so_far += count;
-        let bound = bound.to_string();
+        let bound = Thousandths(u64::from(*bound)).to_string();
         sample(
             text,
             metric,
@@ -100,7 +101,7 @@ fn buckets(text: &mut String, metric: &Metric, labels: &str, histogram: &Histogr
         &format!("{name}_sum"),
         labels,
         None,
-        histogram.sum,
+        Thousandths(histogram.sum_ms),
     );
     sample(text, metric, &format!("{name}_count"), labels, None, count);
 }
@@ -149,12 +150,12 @@ mod tests {
         series.count(metric::REQUESTS, "\tGET\t421", 1);
         series.count(metric::WRITES_LOST, "", 1);
         let mut histogram = Histogram::default();
-        histogram.observe(2.0);
-        histogram.observe(20_000.0);
+        histogram.observe(2);
+        histogram.observe(20_000);
         series.spread(metric::STORAGE_DURATION, "kv_read", &histogram);
         let page = Page {
             series: &series,
-            gauges: &[(metric::ISOLATES, String::new(), 2.0)],
+            gauges: &[(metric::ISOLATES, String::new(), Thousandths::of(2))],
             remarks: &["All isolates.".to_owned()],
         };
         let text = page.to_text();

@@ -41,10 +41,10 @@ impl Metric {
     }
 }
 
-/// Upper bounds of the buckets of durations, in seconds: those that OpenTelemetry advises for HTTP, and
+/// Upper bounds of the buckets of durations, in milliseconds: those that OpenTelemetry advises for HTTP, and
 /// one for what is faster than all of them.
-pub const BOUNDS: [f64; 15] = [
-    0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+pub const BOUNDS: [u32; 15] = [
+    1, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
 ];
 
 /// How many buckets there are, with the one for everything slower.

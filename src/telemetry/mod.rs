@@ -6,6 +6,7 @@ pub mod counting;
 pub mod distinct;
 pub mod exposition;
 pub mod facts;
+pub mod gauge;
 pub mod log;
 pub mod metric;
 pub mod otlp;

@@ -21,20 +21,19 @@ pub const OTHER: &str = "_other";
 pub struct Histogram {
     /// How many fell into each bucket (not cumulative), the last being for what is slower than all.
     pub counts: [u64; BUCKETS],
-    /// All durations together, in seconds.
-    pub sum: f64,
+    /// All durations together, in milliseconds.
+    pub sum_ms: u64,
 }
 
 impl Histogram {
     /// Takes note of a duration, in milliseconds.
     #[cfg(test)]
-    pub fn observe(&mut self, ms: f64) {
-        let seconds = ms / 1_000.0;
-        let at = BOUNDS.partition_point(|bound| *bound < seconds);
+    pub fn observe(&mut self, ms: u32) {
+        let at = BOUNDS.partition_point(|bound| *bound < ms);
         if let Some(count) = self.counts.get_mut(at) {
             *count += 1;
         }
-        self.sum += seconds;
+        self.sum_ms += u64::from(ms);
     }
 
     /// How many there were.
@@ -48,14 +47,23 @@ impl Histogram {
         for (own, others) in self.counts.iter_mut().zip(other.counts) {
             *own += others;
         }
-        self.sum += other.sum;
+        self.sum_ms += other.sum_ms;
     }
 
     /// For the console: bounds, counts, sum and count.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        json!({ "bounds": BOUNDS, "counts": self.counts, "sum": self.sum, "count": self.count() })
+        let bounds = BOUNDS.map(|bound| f64::from(bound) / 1_000.0);
+        let sum = seconds(self.sum_ms);
+        json!({ "bounds": bounds, "counts": self.counts, "sum": sum, "count": self.count() })
     }
+}
+
+/// Milliseconds as seconds.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
 }
 
 /// A metric's name and the values of its labels.
@@ -159,7 +167,7 @@ impl Series {
         }
     }
 
-    /// As JSON: `[[[name, labels, n], …], [[name, labels, sum, [counts]], …]]`.
+    /// As JSON: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let counters: Vec<Value> = self
@@ -170,7 +178,7 @@ impl Series {
         let histograms: Vec<Value> = self
             .histograms
             .iter()
-            .map(|((name, labels), one)| json!([name, labels, one.sum, one.counts]))
+            .map(|((name, labels), one)| json!([name, labels, one.sum_ms, one.counts]))
             .collect();
         json!([counters, histograms])
     }
@@ -190,7 +198,7 @@ impl Series {
         for entry in value.get(1)?.as_array()? {
             let labels = entry.get(1)?.as_str()?;
             let mut histogram = Histogram {
-                sum: entry.get(2)?.as_f64()?,
+                sum_ms: entry.get(2)?.as_u64()?,
                 ..Histogram::default()
             };
             let counts = entry.get(3)?.as_array()?;
@@ -257,7 +265,7 @@ mod tests {
         series.count(metric::REQUESTS, "globex\tGET\t200", 1);
         series.count(metric::WRITES_LOST, "", 1);
         let mut histogram = Histogram::default();
-        for ms in [0.0, 1.0, 1.5, 10.0, 11_000.0] {
+        for ms in [0, 1, 2, 10, 11_000] {
             histogram.observe(ms);
         }
         series.spread(metric::DURATION, "acme\torigin", &histogram);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-use super::Gauge;
 use super::overview::Figures;
 use crate::clock::UnixMillis;
-use crate::telemetry::series::Series;
+use crate::telemetry::gauge::Gauge;
+use crate::telemetry::series::{Series, seconds};
 
 /// How far points are apart, in milliseconds.
 const EVERY_MS: u64 = 5_000;
@@ -73,8 +73,8 @@ impl History {
                 "at": point.at.0,
                 "requests": figures.requests,
                 "errors": figures.errors,
-                "edge_seconds": figures.edge_seconds,
-                "origin_seconds": figures.origin_seconds,
+                "edge_seconds": seconds(figures.edge_ms),
+                "origin_seconds": seconds(figures.origin_ms),
                 "kv_reads": figures.kv_reads,
                 "kv_writes": figures.kv_writes,
                 "object_calls": figures.object_calls,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Collection, Gauge};
+use super::Collection;
 use crate::clock::UnixMillis;
+use crate::telemetry::gauge::Gauge;
 use crate::telemetry::metric;
 use crate::telemetry::series::{Histogram, SEPARATOR, Series, first};
 
@@ -14,8 +15,8 @@ use crate::telemetry::series::{Histogram, SEPARATOR, Series, first};
 pub(super) struct Figures {
     pub(super) requests: u64,
     pub(super) errors: u64,
-    pub(super) edge_seconds: f64,
-    pub(super) origin_seconds: f64,
+    pub(super) edge_ms: u64,
+    pub(super) origin_ms: u64,
     pub(super) kv_reads: u64,
     pub(super) kv_writes: u64,
     pub(super) object_calls: u64,
@@ -56,8 +57,8 @@ impl Figures {
         for (labels, histogram) in series.histograms(metric::DURATION) {
             let own = all.entry(first(labels).to_owned()).or_default();
             match last(labels) {
-                "edge" => own.edge_seconds += histogram.sum,
-                _ => own.origin_seconds += histogram.sum,
+                "edge" => own.edge_ms += histogram.sum_ms,
+                _ => own.origin_ms += histogram.sum_ms,
             }
         }
         for (tenant, count) in active {
@@ -67,7 +68,7 @@ impl Figures {
             if *name == metric::STREAMS_ACTIVE {
                 all.entry(first(labels).to_owned())
                     .or_default()
-                    .streams_active += whole(*value);
+                    .streams_active += value.whole();
             }
         }
         all
@@ -76,8 +77,8 @@ impl Figures {
     pub(super) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.errors += other.errors;
-        self.edge_seconds += other.edge_seconds;
-        self.origin_seconds += other.origin_seconds;
+        self.edge_ms += other.edge_ms;
+        self.origin_ms += other.origin_ms;
         self.kv_reads += other.kv_reads;
         self.kv_writes += other.kv_writes;
         self.object_calls += other.object_calls;
@@ -189,13 +190,4 @@ fn is_error(labels: &str) -> bool {
 /// The last label's value.
 fn last(labels: &str) -> &str {
     labels.rsplit(SEPARATOR).next().unwrap_or_default()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates; counts of what is open"
-)]
-fn whole(value: f64) -> u64 {
-    value.max(0.0) as u64
 }

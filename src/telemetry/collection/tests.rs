@@ -109,7 +109,7 @@ fn gauges_of_who_is_gone_count_no_more_and_sessions_rest_after_five_minutes() {
     let mut collection = Collection::default();
     collection.obey(&batch(10).command("a", 1), NOW).unwrap();
     let gone = collection.gauges(later(GAUGES_COUNT_MS + 60_000));
-    let idle: Vec<_> = gone.iter().filter(|(_, _, value)| *value > 0.0).collect();
+    let idle: Vec<_> = gone.iter().filter(|(_, _, value)| value.0 > 0).collect();
     assert!(idle.is_empty(), "{idle:?}");
 }
 
