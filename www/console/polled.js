@@ -40,9 +40,12 @@ export function usePolled(load, every, about) {
     let timer = 0;
     let failures = 0;
     let isAsking = false;
+    /** Whether what is being answered was asked before something changed. */
+    let isDated = false;
 
     const look = async () => {
       clearTimeout(timer);
+      isDated = isAsking;
       if (isAsking || ended.signal.aborted) return;
       isAsking = true;
       let pause = every;
@@ -63,7 +66,8 @@ export function usePolled(load, every, about) {
       } finally {
         isAsking = false;
       }
-      if ((every || failures) && !document.hidden) timer = setTimeout(look, pause);
+      if (isDated) look();
+      else if ((every || failures) && !document.hidden) timer = setTimeout(look, pause);
     };
     const seen = () => {
       if (!document.hidden && every) look();

@@ -152,6 +152,7 @@ function Plots({ points }) {
           per(points, "edge_seconds", "requests"),
         ]}
         say={duration}
+        least={0.01}
       />
       <Plot
         title="Who is here"
@@ -162,6 +163,7 @@ function Plots({ points }) {
         times={times}
         values={[gauge("sessions_active"), gauge("streams_active")]}
         say={count}
+        least={4}
       />
       <Plot
         title="Storage operations"

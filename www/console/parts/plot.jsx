@@ -14,9 +14,10 @@ const CURSOR = { sync: { key: "overview" }, drag: { x: false, y: false }, points
 
 /**
  * @param {{ title: string, series: Series[], times: number[], values: (number | null)[][],
- *   say: (value: number) => string }} props times in milliseconds
+ *   say: (value: number) => string, least?: number }} props times in milliseconds; `least`: the
+ *   axis reaches at least so far
  */
-export function Plot({ title, series, times, values, say }) {
+export function Plot({ title, series, times, values, say, least = 1 }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const plot = useRef(/** @type {UPlot | null} */ (null));
   const pointed = useSignal(/** @type {number | null} */ (null));
@@ -29,7 +30,11 @@ export function Plot({ title, series, times, values, say }) {
     if (!element) return;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new UPlot(options(element, series, say, pointed), newest.current, element);
+      plot.current = new UPlot(
+        options(element, series, say, least, pointed),
+        newest.current,
+        element,
+      );
     };
     const dark = matchMedia("(prefers-color-scheme: dark)");
     const size = new ResizeObserver(() =>
@@ -76,10 +81,11 @@ export function Plot({ title, series, times, values, say }) {
  * @param {HTMLElement} element
  * @param {Series[]} series
  * @param {(value: number) => string} say
+ * @param {number} least
  * @param {{ value: number | null }} pointed
  * @returns {UPlot.Options}
  */
-function options(element, series, say, pointed) {
+function options(element, series, say, least, pointed) {
   const style = getComputedStyle(element);
   const color = (/** @type {string} */ name) => style.getPropertyValue(name);
   const axis = {
@@ -93,7 +99,7 @@ function options(element, series, say, pointed) {
     height: HEIGHT,
     cursor: CURSOR,
     legend: { show: false },
-    scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] } },
+    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, least)] } },
     axes: [
       {
         ...axis,

@@ -30,6 +30,13 @@ const TITLES = {
 
 /** @param {{ fault: Refusal, again?: () => void }} props */
 export function Trouble({ fault, again }) {
+  // A way of running is no accident: nothing is to be tried again.
+  if (fault.status === 409)
+    return (
+      <Empty title={fault.title || TITLES[409]}>
+        <p>{fault.message}</p>
+      </Empty>
+    );
   return (
     <section class="standing trouble" role="alert">
       <h2>{TITLES[fault.status] ?? (fault.title || "That did not work")}</h2>
