@@ -1,9 +1,10 @@
 /**
  * The console's files, compressed when they were built. The core says under which headers they are shown.
  */
-import page from "./console/index.html.bin";
+
 import style from "./console/console.css.bin";
 import script from "./console/console.js.bin";
+import page from "./console/index.html.bin";
 import schema from "./console/tenant.schema.json.bin";
 
 /** @type {Map<string, ArrayBuffer>} */

@@ -283,7 +283,9 @@ function settled(response, ticket, { env, context, journey }) {
   const conclude = (decision) => {
     storeLater(env, context);
     if (decision.startsWith("U")) return response;
-    return decision.startsWith("E") ? applyEdits(decision, response) : unpackAnswer(decision).answer;
+    return decision.startsWith("E")
+      ? applyEdits(decision, response)
+      : unpackAnswer(decision).answer;
   };
   const decision = ask();
   if (isComplete(decision)) return conclude(decision);

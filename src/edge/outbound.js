@@ -1,7 +1,7 @@
 /** Requests to identity providers, and what WebCrypto says of the tokens they give. */
 import { report } from "./log.js";
-import { counted } from "./tally.js";
 import { decoded } from "./signing.js";
+import { counted } from "./tally.js";
 import { shared, within } from "./waiting.js";
 
 /** How long somebody else's server may take, in milliseconds. */

@@ -290,8 +290,6 @@ mod tests {
     use crate::session::id::{Handle, SessionId};
     use crate::session::record::{Record, Version};
     use crate::simulation::outside::keys;
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::SeedableRng as _;
 
     fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
         let request = Request::parse(packed).unwrap();

@@ -81,7 +81,7 @@ impl Watch {
         match step {
             Step::Forward(forward) => self.forward(concern, packed, forward),
             Step::Answer(answer) | Step::Asset(answer) | Step::Shipped(answer) => {
-                self.answer(concern, answer)
+                self.answer(concern, answer);
             }
             Step::Await(_) => {}
         }
