@@ -46,14 +46,19 @@ async function deployment(t, { sample = 0, endpoint, vars = {} } = {}) {
     id: "acme",
     hosts: [HOST],
     origins: [{ name: "a", url: origin.url }],
-    telemetry: { sample },
+    telemetry: { trace_one_in: sample },
   };
   tenants.plant(`host:${HOST}`, "acme");
   tenants.plant("tenant:acme", JSON.stringify(document));
   const vestibule = await Vestibule.start(t, {
     tenants,
     origins: [],
-    vars: { ADMIN_TOKEN: ADMIN, OTLP_ENDPOINT: endpoint ?? receiver.url, ...vars },
+    vars: {
+      ADMIN_TOKEN: ADMIN,
+      TELEMETRY_EVERY: "250",
+      OTLP_ENDPOINT: endpoint ?? receiver.url,
+      ...vars,
+    },
   });
   /** @param {Parameters<typeof send>[1]} [request] */
   const visit = (request) => send(vestibule.port, { host: HOST, ...request });
@@ -263,7 +268,7 @@ test("a real collector reads what is exported", { skip: await collectorMissing()
 });
 
 test("Server-Timing is told where it is turned on, and nowhere else", async (t) => {
-  const { visit } = await deployment(t, { vars: { SERVER_TIMING: "on" } });
+  const { visit } = await deployment(t, { vars: { SERVER_TIMING: "true" } });
   const [timing = ""] = header(await visit(), "server-timing");
   assert.match(timing, /^[\w-]+;(desc="[^"]*";)?dur=\d+(\.\d+)?(, ?[\w-]+;.*)?$/);
   const { visit: quiet } = await deployment(t);

@@ -204,7 +204,7 @@ object! {
         /// The most conversations at a time; 0 for any number.
         capacity: u32 = 0,
         /// The release it runs, if it is not the usual one.
-        release: Option<String>,
+        release: Option<ReleaseName>,
         /// Where it says that it is ready.
         health_path: Option<Path>,
         /// Only sessions that begin from then on.
@@ -248,7 +248,7 @@ object! {
     /// A release that some new sessions are born into.
     pub struct CanaryRelease {
         /// The release, as the servers name it.
-        release: String,
+        release: ReleaseName,
         /// How many of a hundred new sessions.
         percent: Share = 0,
         /// Nobody any more, not even those who were born into it.
@@ -344,6 +344,12 @@ checked! {
     /// A path of a server.
     Path, "^/", |text| text.starts_with('/') && !text.contains(['?', '#', ' ']),
     "use a path such as /ready"
+}
+checked! {
+    /// What a release is called: a line of text, because logs and metrics name it.
+    ReleaseName, "^[^\\u0000-\\u001f\\u007f]{1,64}$",
+    |text| (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control),
+    "use a name such as v2, in up to 64 characters"
 }
 checked! {
     /// A request method.

@@ -195,7 +195,7 @@ function fail(place, how, passage) {
   const lasts = ["failed", "no-asset"];
   passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
   passage.answers.push({ kind: "failed", origin, how });
-  passage.journey.answered = 0;
+  passage.journey.gaveUp = Date.now();
   return perform(admitWith(passage.packed, passage.answers, passage.seed), passage);
 }
 

@@ -25,17 +25,16 @@ const STAGES = new Map([
 export class Journey {
   /** @type {Stage[]} */
   stages = [];
-  /** When it was sent to an origin, and when that answered; 0 if not. */
+  /** When it was sent to an origin, when that answered or was given up; 0 if not. */
   sent = 0;
   answered = 0;
+  gaveUp = 0;
   ended = 0;
   status = 0;
   /** What is to be done about telling it, the labels it is counted under, the members of its log line. */
   flags = "";
   labels = "";
   members = "";
-  /** It has been answered: what comes now is written back. */
-  isOver = false;
 
   /**
    * @param {number} begun in milliseconds since 1970
@@ -63,16 +62,18 @@ export class Journey {
    * @param {import("./core.js").Answer} answer
    */
   passed(letter, begun, answer) {
-    const name = this.isOver ? "write-back" : STAGES.get(letter);
+    // What is done once the origin has answered is written back.
+    const name = this.answered > 0 ? "write-back" : STAGES.get(letter);
     if (name) this.stages.push({ name, begun, ended: Date.now(), result: resultOf(answer) });
   }
 
   /** For a trace: see `telemetry/otlp.rs`. */
   toText() {
-    const { status, begun, ended, sent, answered, scheme } = this;
-    const origin = answered > 0 ? `${sent}\t${answered}` : "\t";
+    const { status, begun, ended, sent, scheme } = this;
+    const waited = this.answered || this.gaveUp;
+    const origin = waited > 0 ? `${sent}\t${waited}` : "\t";
     const lines = [
-      `j\t${status}\t${begun}\t${ended}\t${origin}\t${scheme}`,
+      `j\t${status}\t${begun}\t${ended}\t${origin}\t${scheme}\t${this.answered ? "ok" : "error"}`,
       `m\t${this.members}`,
       ...this.stages.map(
         ({ name, begun, ended, result }) => `s\t${name}\t${begun}\t${ended}\t${result}`,

@@ -71,6 +71,11 @@ export function tell() {
   const now = Date.now();
   if (now - toldAt < TELL_EVERY) return;
   toldAt = now;
+  tellNow();
+}
+
+/** Tells the core what there is. */
+export function tellNow() {
   isTold = true;
   observe(
     [...origins]

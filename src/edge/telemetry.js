@@ -6,6 +6,7 @@
 import { exportTraces, takeBatch, tally } from "./core.js";
 import { takeShown, watched, writeLater, writeWaiting } from "./lines.js";
 import { report } from "./log.js";
+import { tellNow } from "./meter.js";
 import { count, countRequest, isMuch, sawSession, takeTally } from "./tally.js";
 import { pause, within } from "./waiting.js";
 
@@ -55,7 +56,6 @@ export function tellRequest(journey, response, session, env, context) {
   const { flags } = journey;
   journey.ended = Date.now();
   journey.status = status;
-  journey.isOver = true;
   countRequest(`${journey.labels}\t${status}`, journey.edgeMs, journey.originMs);
   if (session !== "") sawSession(session);
   const failed = status >= 500;
@@ -124,6 +124,7 @@ function keepJourney(journey) {
 
 /** @param {Env} env */
 async function sendBatch(env) {
+  tellNow();
   const told = takeShown().map((line) => `l\t${line}`);
   tally([takeTally(), ...told].join("\n"));
   const command = takeBatch();

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::encoding::push_hex;
 use crate::forward::headers::{self, Outgoing};
+use crate::forward::trace::Seed;
 use crate::gateway::{Forward, Settled, Step, Vigil};
 use crate::store::{Class, Need};
 use crate::telemetry::facts::Facts;
@@ -28,7 +29,10 @@ pub(super) fn step(step: &Step, facts: &Facts) -> String {
         Step::Shipped(answer) => lettered('S', answer, facts),
         Step::Await(needs) => {
             let mut seed = String::with_capacity(48);
-            push_hex(&mut seed, &facts.seed);
+            // Before a tenant is found, nothing is begun.
+            if facts.seed != Seed::default() {
+                push_hex(&mut seed, &facts.seed);
+            }
             format!("N{seed}{}", listed(needs))
         }
     }

@@ -28,7 +28,7 @@ pub struct Export {
 /// Makes an export of requests that were answered: for each
 ///
 /// * `j`, status, when it began and when the answer went out, when it was sent to the origin and when that answered
-///   (or nothing), in milliseconds since 1970, and the scheme,
+///   (or nothing), in milliseconds since 1970, the scheme, and whether the origin answered: `ok` or `error`,
 /// * `m` and the members of its log line,
 /// * for each stage that waited `s`, its name, begin, end, and what came of it.
 #[must_use]
@@ -100,6 +100,7 @@ struct Journey<'a> {
     /// Sent, answered.
     origin: Option<(u64, u64)>,
     scheme: &'a str,
+    result: &'a str,
     members: Option<Value>,
     stages: Vec<Stage<'a>>,
 }
@@ -117,6 +118,7 @@ impl<'a> Journey<'a> {
             ended,
             origin: sent.zip(answered),
             scheme: fields.next()?,
+            result: fields.next()?,
             members: None,
             stages: Vec::new(),
         })
@@ -138,7 +140,13 @@ impl<'a> Journey<'a> {
         // That of the origin is the one the origin was told of.
         if let Some((sent, answered)) = self.origin {
             let attributes = [attribute("vestibule.origin", self.member("origin"))];
-            spans.push(self.child(own, 1, CLIENT, "origin", (sent, answered), &attributes));
+            let stage = Stage {
+                name: "origin",
+                begun: sent,
+                ended: answered,
+                result: self.result,
+            };
+            spans.push(self.child(own, 1, CLIENT, &stage, &attributes));
         }
         let session = self.member("session");
         let mut instants = vec![("cookie", "vestibule.session", session)];
@@ -152,14 +160,18 @@ impl<'a> Journey<'a> {
         for (name, key, value) in instants {
             number += 1;
             let attributes = [attribute(key, value)];
-            let at = (self.begun, self.begun);
-            spans.push(self.child(own, number, INTERNAL, name, at, &attributes));
+            let stage = Stage {
+                name,
+                begun: self.begun,
+                ended: self.begun,
+                result: "ok",
+            };
+            spans.push(self.child(own, number, INTERNAL, &stage, &attributes));
         }
         for stage in &self.stages {
             number += 1;
             let attributes = [attribute("vestibule.result", stage.result)];
-            let time = (stage.begun.max(self.begun), stage.ended);
-            spans.push(self.child(own, number, CLIENT, stage.name, time, &attributes));
+            spans.push(self.child(own, number, CLIENT, stage, &attributes));
         }
         spans
     }
@@ -184,11 +196,6 @@ impl<'a> Journey<'a> {
                 attributes.push(attribute(key, value));
             }
         }
-        let status = if self.status >= 500 {
-            json!({ "code": ERROR })
-        } else {
-            json!({})
-        };
         json!({
             "traceId": self.member("trace_id"),
             "spanId": own.to_hex(),
@@ -198,7 +205,7 @@ impl<'a> Journey<'a> {
             "startTimeUnixNano": nanos(self.begun),
             "endTimeUnixNano": nanos(ended),
             "attributes": attributes,
-            "status": status,
+            "status": status(self.status >= 500),
         })
     }
 
@@ -207,20 +214,29 @@ impl<'a> Journey<'a> {
         own: SpanId,
         number: u64,
         kind: u32,
-        name: &str,
-        (begun, ended): (u64, u64),
+        stage: &Stage<'_>,
         attributes: &[Value],
     ) -> Value {
+        let begun = stage.begun.max(self.begun);
         json!({
             "traceId": self.member("trace_id"),
             "spanId": own.of_stage(number).to_hex(),
             "parentSpanId": own.to_hex(),
-            "name": name,
+            "name": stage.name,
             "kind": kind,
             "startTimeUnixNano": nanos(begun),
-            "endTimeUnixNano": nanos(ended.max(begun)),
+            "endTimeUnixNano": nanos(stage.ended.max(begun)),
             "attributes": attributes,
+            "status": status(stage.result == "error"),
         })
+    }
+}
+
+fn status(is_error: bool) -> Value {
+    if is_error {
+        json!({ "code": ERROR })
+    } else {
+        json!({})
     }
 }
 
@@ -240,11 +256,11 @@ mod tests {
     #[test]
     fn a_request_is_a_span_with_one_for_each_stage() {
         let exported = export(concat!(
-            "j\t503\t1000\t1050\t1010\t1040\thttps\n",
+            "j\t503\t1000\t1050\t1010\t1040\thttps\tok\n",
             "m\t\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"span_id\":\"00000000000000a0\",\"parent_id\":\"b7ad6b7169203331\",\"method\":\"GET\",\"session\":\"miss\",\"origin\":\"a\",\"tenant\":\"acme\"\n",
             "s\tkv\t1001\t1010\tok\n",
             "s\twrite-back\t1050\t1080\tok\n",
-            "j\trubbish\nm\t\nj\t200\t1000\t1000\t\t\thttp\nm\t\"span_id\":\"zz\"",
+            "j\trubbish\nm\t\nj\t200\t1000\t1000\t\t\thttp\terror\nm\t\"span_id\":\"zz\"",
         ));
         let body: Value = serde_json::from_str(&exported.body).unwrap();
         let spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"]

@@ -202,7 +202,7 @@ fn origin_of(entry: &OriginEntry) -> Origin {
     origin.weight = entry.weight.0;
     origin.state = entry.state;
     origin.capacity = some(entry.capacity);
-    origin.release.clone_from(&entry.release);
+    origin.release = entry.release.as_ref().map(|name| name.0.clone());
     origin.health_path = entry.health_path.as_ref().map(ToString::to_string);
     origin.since = entry.since.map(|date| date.0).unwrap_or_default();
     origin
@@ -210,7 +210,7 @@ fn origin_of(entry: &OriginEntry) -> Origin {
 
 fn canary_of(canary: &CanaryRelease) -> Canary {
     Canary {
-        release: canary.release.clone(),
+        release: canary.release.0.clone(),
         percent: canary.percent.0,
         is_off: canary.off,
         header: canary
