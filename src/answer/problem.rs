@@ -138,6 +138,19 @@ impl Problem {
         self.kind().code
     }
 
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.kind().status
+    }
+
+    /// What it is and what to do, in one line.
+    #[must_use]
+    pub fn to_sentence(&self) -> String {
+        let kind = self.kind();
+        format!("{}: {}", kind.title, self.detail(&kind))
+    }
+
     /// The answer: a page for a person, problem details for a program.
     #[must_use]
     pub fn answer(&self, audience: Audience<'_>, trace_id: &str) -> Answer {

@@ -4,6 +4,7 @@ pub mod engine_io;
 pub mod host;
 pub mod json;
 pub mod limits;
+pub mod pasted;
 pub mod path;
 pub mod query;
 pub mod rate_limit;
