@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod lifecycle;
+mod operator;
 mod origins;
 mod revocation;
 mod storage;
