@@ -30,6 +30,8 @@ impl Gateway {
             ("sessions", "GET" | "HEAD") => self.list_sessions(passage),
             ("sessions", "DELETE") => self.end_sessions(passage),
             ("sessions", _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
+            ("explain", "POST") => self.explain(passage),
+            ("explain", _) => Err(Problem::MethodNotAllowed("POST").into()),
             (route, _) if route == "origins" || route.starts_with("origins/") => {
                 let route = route.strip_prefix("origins").unwrap_or_default();
                 self.operate_origins(route, passage)

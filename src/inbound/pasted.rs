@@ -100,7 +100,10 @@ mod tests {
     fn a_url_becomes_what_the_runtime_would_make_of_it() {
         for (text, expected) in [
             ("https://chat.example", "https://chat.example/"),
-            (" HTTPS://Chat.Example:443/A/b\n", "https://chat.example/A/b"),
+            (
+                " HTTPS://Chat.Example:443/A/b\n",
+                "https://chat.example/A/b",
+            ),
             ("http://localhost:80/", "http://localhost/"),
             ("http://localhost:8787?a=b", "http://localhost:8787/?a=b"),
             ("https://user:pw@a.example/", "https://a.example/"),

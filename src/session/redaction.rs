@@ -158,9 +158,8 @@ fn words(key: &str, by_humps: bool) -> Vec<String> {
 /// Whether a text has a secret's shape somewhere.
 fn is_secret(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_+/=.".contains(c);
-    text.split(|c| !is_part(c)).any(|part| {
-        is_jwt(part) || begins_like_one(part) || part.split('.').any(|run| is_random(run))
-    })
+    text.split(|c| !is_part(c))
+        .any(|part| is_jwt(part) || begins_like_one(part) || part.split('.').any(is_random))
 }
 
 /// Three parts in base64url of which the first is an object (RFC 7519 section 3).

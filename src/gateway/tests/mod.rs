@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod explain;
 mod lifecycle;
 mod operator;
 mod origins;
