@@ -94,7 +94,7 @@ impl Reception {
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
         }
         if let Some(route) = self.administrative(&request) {
-            return match self.administer(route, &request, answers) {
+            return match self.administer(route, &request, now, answers) {
                 Ok(answer) => Step::Answer(answer),
                 Err(Missing::Asked(needs)) => Step::Await(needs),
                 Err(Missing::Refused(problem)) => {
@@ -130,15 +130,18 @@ impl Reception {
         route == Some("/healthz") && request.method == "GET"
     }
 
-    /// What follows `/admin/tenants`, where documents say who is served.
+    /// What follows `/admin`, where it is about documents and these say who is served.
     fn administrative<'r>(&self, request: &Request<'r>) -> Option<&'r str> {
         let route = request
             .location
             .path
             .strip_prefix(&self.deployment.prefix)?;
-        let route = route.strip_prefix("/admin/tenants")?;
-        (self.catalogue.is_of_many() && (route.is_empty() || route.starts_with('/')))
-            .then_some(route)
+        let route = route.strip_prefix("/admin")?;
+        let is_about_documents = route == "/preview"
+            || route
+                .strip_prefix("/tenants")
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        (self.catalogue.is_of_many() && is_about_documents).then_some(route)
     }
 
     /// Settles an origin's answer; see [`Gateway::settle`].
