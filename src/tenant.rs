@@ -5,6 +5,8 @@ mod faults;
 mod from_document;
 mod sign_in;
 
+use core::cmp::Reverse;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
@@ -247,19 +249,21 @@ impl Tenant {
     }
 
     fn login_at_plain(&self, method: &str, path: &str) -> Door {
-        let concerns = |exception: &&LoginException| {
+        let concerns = |(_, exception): &(usize, &LoginException)| {
             let methods = &exception.methods;
             exception.path.matches(path)
                 && (methods.is_empty() || methods.iter().any(|one| one.0 == method))
         };
-        match self.login_exceptions.iter().find(concerns) {
+        match self.login_exceptions.iter().enumerate().find(concerns) {
             None => Door {
                 mode: self.login,
                 max_age: None,
+                rule: None,
             },
-            Some(exception) => Door {
+            Some((at, exception)) => Door {
                 mode: exception.mode,
                 max_age: exception.max_age,
+                rule: Some(at),
             },
         }
     }
@@ -272,6 +276,8 @@ pub struct Door {
     pub mode: LoginMode,
     /// How long ago who has signed in may have done so.
     pub max_age: Option<Seconds>,
+    /// Which of the exceptions says so; none if no exception does.
+    pub rule: Option<usize>,
 }
 
 impl Door {
@@ -279,6 +285,20 @@ impl Door {
     #[must_use]
     pub fn admits_guests(self) -> bool {
         self.mode.admits_guests()
+    }
+
+    /// Where in the document that is said.
+    #[must_use]
+    pub fn rule_path(self) -> String {
+        match self.rule {
+            Some(at) => format!("login.exceptions[{at}]"),
+            None => "login.mode".to_owned(),
+        }
+    }
+
+    fn strictness(self) -> impl Ord {
+        let youngest = Reverse(self.max_age.map_or(u64::MAX, |age| age.0));
+        (self.mode, youngest)
     }
 
     fn stricter(self, other: Self) -> Self {
@@ -289,6 +309,11 @@ impl Door {
         Self {
             mode: self.mode.max(other.mode),
             max_age: shorter,
+            rule: if other.strictness() > self.strictness() {
+                other.rule
+            } else {
+                self.rule
+            },
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::answer::sign_in::SignInProblem;
 use crate::answer::{Answer, DATA_POLICY, page};
 use crate::brand::Brand;
 use crate::brand::locale::Locale;
+use crate::inbound::form::BadForm;
 use crate::inbound::json::BadBody;
 use crate::inbound::limits;
 use crate::inbound::request::Request;
@@ -119,6 +120,10 @@ pub enum Problem {
     Body(BadBody),
     /// A member of the body, or a parameter of the URL, is not accepted: which, and what is.
     Invalid(String),
+    /// A tenant's document that is to be tried has these faults.
+    BadDocument(String),
+    /// What is to be replaced is not what the caller has read.
+    PreconditionFailed,
     /// The session has another version by now.
     VersionChanged,
     /// The version must be named.
@@ -138,6 +143,19 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.kind().code
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.kind().status
+    }
+
+    /// What it is and what to do, in one line.
+    #[must_use]
+    pub fn to_sentence(&self) -> String {
+        let kind = self.kind();
+        format!("{}: {}", kind.title, self.detail(&kind))
     }
 
     /// The answer: a page for a person, problem details for a program.
@@ -212,7 +230,9 @@ impl Problem {
 
     fn detail<'a>(&'a self, kind: &Kind) -> &'a str {
         match self {
-            Self::Misconfigured(reason) | Self::Invalid(reason) => reason,
+            Self::Misconfigured(reason) | Self::Invalid(reason) | Self::BadDocument(reason) => {
+                reason
+            }
             _ => kind.detail,
         }
     }
@@ -257,6 +277,15 @@ impl Problem {
 impl From<BadBody> for Problem {
     fn from(bad: BadBody) -> Self {
         Self::Body(bad)
+    }
+}
+
+impl From<BadForm> for Problem {
+    fn from(bad: BadForm) -> Self {
+        match bad {
+            BadForm::Body(bad) => Self::Body(bad),
+            BadForm::Field(what) => Self::Invalid(what),
+        }
     }
 }
 

@@ -16,6 +16,15 @@ pub struct Fault {
     pub problem: String,
 }
 
+impl Fault {
+    /// All of these, as sentences.
+    #[must_use]
+    pub fn told(faults: &[Self]) -> String {
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        told.join(" ")
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.path.is_empty() {

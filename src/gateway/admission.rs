@@ -15,6 +15,16 @@ use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::tenant::Door;
 
+/// What becomes of a caller.
+pub(super) enum Entry {
+    /// It comes in with the session it has.
+    Visitor(Visitor),
+    /// It becomes a new guest.
+    Guest,
+    /// It does not come in.
+    Not(Halt),
+}
+
 impl Gateway {
     /// Turns whoever is calling into a visitor, or away.
     pub(super) fn receive(
@@ -22,30 +32,41 @@ impl Gateway {
         caller: Caller,
         passage: &Passage<'_>,
     ) -> Result<Visitor, Halt> {
+        match self.entry(caller, passage) {
+            Entry::Visitor(visitor) => Ok(visitor),
+            Entry::Guest => self.welcome(passage),
+            Entry::Not(halt) => Err(halt),
+        }
+    }
+
+    /// Decides who comes in, and as whom.
+    pub(super) fn entry(&self, caller: Caller, passage: &Passage<'_>) -> Entry {
         let door = self.door(passage);
         let guests = door.admits_guests();
         let navigation = passage.request.is_navigation();
         match caller {
             Caller::Visitor(visitor) if is_stale(&visitor, door, passage) => {
-                Err(self.ask_anew(door, passage))
+                Entry::Not(self.ask_anew(door, passage))
             }
             Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
-                Ok(visitor)
+                Entry::Visitor(visitor)
             }
             // A guest's session does not open a door that asks for more.
-            Caller::Visitor(_) => Err(self.turn_away(Problem::NoSession, false, passage)),
-            Caller::Stranger { .. } if guests => self.welcome(passage),
-            Caller::Stranger { forged } => Err(self.turn_away(Problem::NoSession, forged, passage)),
+            Caller::Visitor(_) => Entry::Not(self.turn_away(Problem::NoSession, false, passage)),
+            Caller::Stranger { .. } if guests => Entry::Guest,
+            Caller::Stranger { forged } => {
+                Entry::Not(self.turn_away(Problem::NoSession, forged, passage))
+            }
             // The browser has a newer cookie, or gets it any moment: it must not lose that.
-            Caller::Over(problem @ Problem::SessionReplaced) => Err(problem.into()),
+            Caller::Over(problem @ Problem::SessionReplaced) => Entry::Not(problem.into()),
             // A person just starts anew; a program is told, once, that its session is gone.
-            Caller::Over(_) if guests && navigation => self.welcome(passage),
-            Caller::Over(problem) => Err(self.turn_away(problem, true, passage)),
+            Caller::Over(_) if guests && navigation => Entry::Guest,
+            Caller::Over(problem) => Entry::Not(self.turn_away(problem, true, passage)),
         }
     }
 
     /// Who may do this.
-    fn door(&self, passage: &Passage<'_>) -> Door {
+    pub(super) fn door(&self, passage: &Passage<'_>) -> Door {
         let Request {
             method, location, ..
         } = passage.request;

@@ -32,6 +32,37 @@ pub(super) struct Course {
     pub(super) pin: bool,
 }
 
+/// The origin of a session, and why it is this one.
+pub(super) struct Choice<'g> {
+    /// The origin.
+    pub(super) origin: &'g Origin,
+    /// Why.
+    pub(super) why: Why<'g>,
+    /// The one that has the conversation is another.
+    pub(super) moves: bool,
+    /// What is written down of it from now on; nothing if the handle says it.
+    pub(super) pin: Option<&'g str>,
+}
+
+/// Why a session's origin is the one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why<'g> {
+    /// Its handle leads there.
+    Handle,
+    /// Its conversation moved there.
+    Pin,
+    /// Its conversation had moved away, and rested long enough to come back.
+    Rested,
+    /// It is passed over, but no other may answer for it.
+    Strict,
+    /// This one is passed over, and it is the next best of the release.
+    NextOfRelease(&'g str),
+    /// This one is passed over with all of its release.
+    Next(&'g str),
+    /// All are passed over.
+    LastResort,
+}
+
 impl Gateway {
     pub(super) fn choose_origin(
         &mut self,
@@ -40,44 +71,15 @@ impl Gateway {
     ) -> Result<Course, Halt> {
         self.consider_failures(passage)?;
         let record = &visitor.session.record;
-        let pool = &self.tenant.pool;
-        let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
-        let hashed = self.hashed(record.handle, record.created);
-        let last = pinned.or(hashed).ok_or(Problem::OriginUnreachable)?;
-        let home = hashed
-            .filter(|_| pinned.is_some() && self.has_rested(record, passage.now))
-            .unwrap_or(last);
-
-        let failed = |origin: &Origin| is_gone(&origin.name, passage.answers.failures());
-        let usable = |origin: &Origin| {
-            self.is_open(origin) && !failed(origin) && !self.is_ejected(origin, passage.now)
-        };
-        let chosen = if usable(home) {
-            Some(home)
-        } else if self.tenant.strict_pins && self.is_open(home) {
-            // Whatever it answers is better than another's answer.
-            Some(home).filter(|home| !failed(home))
-        } else {
-            // Its own release first, then any. When all are ejected, one that has not failed this
-            // request is still worth it.
-            self.best_of_release(record.handle, record.created, usable)
-                .or_else(|| pool.best(record.handle, usable))
-                .or_else(|| Some(home).filter(|home| self.is_open(home) && !failed(home)))
-                .or_else(|| {
-                    pool.best(record.handle, |origin| {
-                        self.is_open(origin) && !failed(origin)
-                    })
-                })
-        };
-        let chosen = chosen.ok_or(Problem::OriginUnreachable)?;
-        let pin = (Some(chosen) != hashed).then_some(chosen.name.as_str());
-        let lost_home = record.pin.is_some() && pinned.is_none();
-        let release = chosen.release.clone().unwrap_or_default();
+        let choice = self
+            .choice(record, passage.answers.failures(), passage.now)
+            .ok_or(Problem::OriginUnreachable)?;
+        let release = choice.origin.release.clone().unwrap_or_default();
         let course = Course {
-            origin: chosen.name.clone(),
-            base: chosen.base.clone(),
-            takeover: !visitor.is_new && (chosen != last || lost_home),
-            pin: pin != record.pin.as_deref(),
+            origin: choice.origin.name.clone(),
+            base: choice.origin.base.clone(),
+            takeover: !visitor.is_new && choice.moves,
+            pin: choice.pin != record.pin.as_deref(),
         };
         // Nobody can be reached: one request a second finds out whether that is still so.
         if self.health.is_lost(&course.origin, passage.now)
@@ -88,6 +90,60 @@ impl Gateway {
         self.facts.release = release;
         self.facts.origin.clone_from(&course.origin);
         Ok(course)
+    }
+
+    /// The origin that gets a session's request, given those that failed it.
+    pub(super) fn choice(
+        &self,
+        record: &Record,
+        failures: &[(String, Failure)],
+        now: UnixMillis,
+    ) -> Option<Choice<'_>> {
+        let pool = &self.tenant.pool;
+        let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
+        let hashed = self.hashed(record.handle, record.created);
+        let last = pinned.or(hashed)?;
+        let rested = hashed.filter(|_| pinned.is_some() && self.has_rested(record, now));
+        let home = rested.unwrap_or(last);
+
+        let failed = |origin: &Origin| is_gone(&origin.name, failures);
+        let usable = |origin: &Origin| {
+            self.is_open(origin) && !failed(origin) && !self.is_ejected(origin, now)
+        };
+        let (origin, why) = if usable(home) {
+            let why = match pinned {
+                _ if rested.is_some() => Why::Rested,
+                Some(_) => Why::Pin,
+                None => Why::Handle,
+            };
+            (home, why)
+        } else if self.tenant.strict_pins && self.is_open(home) {
+            // Whatever it answers is better than another's answer.
+            Some((home, Why::Strict)).filter(|_| !failed(home))?
+        } else {
+            // Its own release first, then any. When all are ejected, one that has not failed this
+            // request is still worth it.
+            let untried = |origin: &Origin| self.is_open(origin) && !failed(origin);
+            let because = |why| move |origin| (origin, why);
+            self.best_of_release(record.handle, record.created, usable)
+                .map(because(Why::NextOfRelease(&home.name)))
+                .or_else(|| {
+                    let best = pool.best(record.handle, usable);
+                    best.map(because(Why::Next(&home.name)))
+                })
+                .or_else(|| {
+                    let own = Some(home).filter(|home| untried(home));
+                    let any = own.or_else(|| pool.best(record.handle, untried));
+                    any.map(because(Why::LastResort))
+                })?
+        };
+        let lost_home = record.pin.is_some() && pinned.is_none();
+        Some(Choice {
+            origin,
+            why,
+            moves: origin != last || lost_home,
+            pin: (Some(origin) != hashed).then_some(origin.name.as_str()),
+        })
     }
 
     /// Whether a conversation that moved was not in use for so long that it may return to where it
@@ -115,18 +171,16 @@ impl Gateway {
         created: UnixSeconds,
         may: impl Fn(&Origin) -> bool,
     ) -> Option<&Origin> {
-        let tenant = &self.tenant;
-        let may = |origin: &Origin| origin.since <= created && may(origin);
-        let Some(canary) = &tenant.canary else {
-            return tenant.pool.best(handle, may);
-        };
-        let release = Canary::has(handle).then_some(canary.release.as_str());
-        let is_of_it = |origin: &Origin| {
-            (origin.release.as_deref() == Some(&canary.release)) == release.is_some()
-        };
-        tenant
-            .pool
-            .best(handle, |origin| is_of_it(origin) && may(origin))
+        self.tenant.pool.best(handle, |origin| {
+            origin.since <= created && self.is_of_release(origin, handle) && may(origin)
+        })
+    }
+
+    /// Whether an origin is of the release that a session was born into.
+    pub(super) fn is_of_release(&self, origin: &Origin, handle: Handle) -> bool {
+        self.tenant.canary.as_ref().is_none_or(|canary| {
+            (origin.release.as_deref() == Some(&canary.release)) == Canary::has(handle)
+        })
     }
 
     /// Whether an origin takes any requests at all, as the operator has it.
@@ -144,18 +198,20 @@ impl Gateway {
         if self.health.is_lost(&origin.name, now) {
             return true;
         }
-        let is_away = |origin: &Origin| {
-            self.health.is_ejected(&origin.name, now) || self.shared.is_ejected(&origin.name, now)
-        };
-        if !is_away(origin) {
+        if !self.has_failed(origin, now) {
             return false;
         }
         let open = || {
             let pool = &self.tenant.pool;
             pool.iter().filter(|origin| self.is_open(origin))
         };
-        let ejected = open().filter(|one| is_away(one));
+        let ejected = open().filter(|one| self.has_failed(one, now));
         2 * ejected.count() <= open().count().max(2)
+    }
+
+    /// Whether what happened to an origin, here or elsewhere, would have it passed over.
+    pub(super) fn has_failed(&self, origin: &Origin, now: UnixMillis) -> bool {
+        self.health.is_ejected(&origin.name, now) || self.shared.is_ejected(&origin.name, now)
     }
 
     /// Decides whether a request that an origin did not answer may be sent once more.

@@ -127,13 +127,18 @@ impl Gateway {
 
     /// When every origin that is open is full, nothing is drawn at all: refusing must stay cheap.
     fn refuse_if_full(&mut self, now: UnixMillis) -> Result<(), Halt> {
-        let pool = &self.tenant.pool;
-        let is_closed = !pool.iter().any(|origin| self.is_open(origin));
-        if is_closed || pool.iter().any(|origin| self.takes_new(origin, now)) {
+        if !self.is_full(now) {
             return Ok(());
         }
         self.note(Event::new(Level::Warn, "new_session_refused"));
         Err(Problem::Overloaded.into())
+    }
+
+    /// Whether there are origins, but none that takes a new session.
+    pub(super) fn is_full(&self, now: UnixMillis) -> bool {
+        let pool = &self.tenant.pool;
+        let is_closed = !pool.iter().any(|origin| self.is_open(origin));
+        !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
     }
 
     fn is_born_into_canary(&mut self, passage: &Passage<'_>) -> bool {

@@ -27,9 +27,21 @@ impl Gateway {
         handle: Handle,
         passage: &Passage<'_>,
     ) -> Result<Option<Rc<Prepared>>, Halt> {
-        let (answers, now) = (passage.answers, passage.now);
+        match self.seek(handle, passage)? {
+            Source::Said(Known::Live(session)) => {
+                Ok(Some(session).filter(|session| self.lives(session, passage.now)))
+            }
+            Source::Said(_) | Source::Nothing => Ok(None),
+            Source::Rubbish => Err(Problem::SessionCorrupt.into()),
+            Source::Silent => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+
+    /// What those say of a session who know best; the revocations are known then.
+    pub(super) fn seek(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Source, Halt> {
+        let answers = passage.answers;
         // Not to be had means degraded; an inquiry has nobody to tell that to.
-        if let Err(need) = self.heed_revocations(answers, now) {
+        if let Err(need) = self.heed_revocations(answers, passage.now) {
             return Err(Halt::Await(vec![need]));
         }
         let ordered = self.tenant.consistency == Consistency::Strong;
@@ -40,14 +52,7 @@ impl Gateway {
         if matches!(source, Source::Nothing | Source::Silent) {
             source = self.ask_namespace(handle, answers)?;
         }
-        match source {
-            Source::Said(Known::Live(session)) => {
-                Ok(Some(session).filter(|session| self.lives(session, now)))
-            }
-            Source::Said(_) | Source::Nothing => Ok(None),
-            Source::Rubbish => Err(Problem::SessionCorrupt.into()),
-            Source::Silent => Err(Problem::StoreUnavailable.into()),
-        }
+        Ok(source)
     }
 
     /// A page of the sessions that are on a list and live.

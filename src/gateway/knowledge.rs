@@ -171,7 +171,7 @@ impl Gateway {
         namespace: &Source,
         answers: &Answers,
     ) -> Result<Source, Halt> {
-        let key = format!("read {}", handle.to_text());
+        let key = object_key(handle);
         let Some(answer) = answers.read(&key) else {
             let order = match namespace {
                 Source::Rubbish => Order::Repair,
@@ -321,6 +321,11 @@ impl Gateway {
             order,
         }
     }
+}
+
+/// What the word of a session's object is filed under.
+pub(super) fn object_key(handle: Handle) -> String {
+    format!("read {}", handle.to_text())
 }
 
 /// Whether what is known is older than what there is for certain. What ended never is.

@@ -15,6 +15,7 @@ mod assets;
 mod birth;
 mod client;
 mod devices;
+mod explain;
 mod heed;
 mod inquiry;
 mod knowledge;

@@ -1,6 +1,6 @@
-//! The admin API on sessions: list them, end one, a user's, or everybody's.
+//! The admin API on sessions: list them, look at one, end one, a user's, or everybody's.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
@@ -8,6 +8,8 @@ use crate::answer::problem::Problem;
 use crate::inbound::query::Query;
 use crate::keys::UserTag;
 use crate::session::id::Handle;
+use crate::session::record::Record;
+use crate::session::redaction::{Redacted, redacted};
 use crate::store::Need;
 use crate::store::revocations::Subject;
 use crate::telemetry::log::{Event, Level};
@@ -30,6 +32,8 @@ impl Gateway {
             ("sessions", "GET" | "HEAD") => self.list_sessions(passage),
             ("sessions", "DELETE") => self.end_sessions(passage),
             ("sessions", _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
+            ("explain", "POST") => self.explain(passage),
+            ("explain", _) => Err(Problem::MethodNotAllowed("POST").into()),
             (route, _) if route == "origins" || route.starts_with("origins/") => {
                 let route = route.strip_prefix("origins").unwrap_or_default();
                 self.operate_origins(route, passage)
@@ -39,20 +43,24 @@ impl Gateway {
                 self.operate_users(route, passage)
             }
             (route, method) => match (route.strip_prefix("sessions/"), method) {
+                (Some(handle), "GET" | "HEAD") => {
+                    let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
+                    self.view_session(handle, passage)
+                }
                 (Some(handle), "DELETE") => {
                     let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
                     self.end(handle, passage.answers, passage.now)?;
                     self.note(Event::new(Level::Info, "audit_session_ended").about(handle));
                     Ok(Answer::empty(204))
                 }
-                (Some(_), _) => Err(Problem::MethodNotAllowed("DELETE").into()),
+                (Some(_), _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
                 (None, _) => Err(Problem::NotFound.into()),
             },
         }
     }
 
     fn list_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        let query = parameters(passage, &["tenant", "user", "limit", "after"])?;
+        let query = parameters(passage, &["tenant", "user", "origin", "limit", "after"])?;
         let limit = match query.get("limit") {
             None => PAGE,
             Some(text) => text
@@ -63,14 +71,64 @@ impl Gateway {
         };
         let tags = query.get("user").map(|user| self.tags(user));
         let (sessions, next) = self.list(tags.as_deref(), query.get("after"), limit, passage)?;
+        // A page may hold fewer than asked for: who is where is not on the list, but in each record.
+        let origin = query.get("origin");
+        let is_there = |session: &Map<String, Value>| {
+            origin.is_none_or(|name| session.get("origin").and_then(Value::as_str) == Some(name))
+        };
         let sessions: Vec<Value> = sessions
             .iter()
-            .map(|session| Value::Object(self.summary(&session.record)))
+            .map(|session| self.summary(&session.record))
+            .filter(is_there)
+            .map(Value::Object)
             .collect();
         Ok(Answer::json(
             200,
             &json!({ "sessions": sessions, "next": next }),
         ))
+    }
+
+    /// Shows a session, without what is a secret in it. That somebody looked is logged.
+    fn view_session(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let session = self.inspect(handle, passage)?.ok_or(Problem::NotFound)?;
+        self.note(Event::new(Level::Info, "audit_session_viewed").about(handle));
+        let view = self.view(&session.record);
+        Ok(Answer::json(200, &Value::Object(view)))
+    }
+
+    fn view(&self, record: &Record) -> Map<String, Value> {
+        let mut view = self.summary(record);
+        let identity = record.identity.as_ref();
+        let data: Value = serde_json::from_str(record.data.to_json()).unwrap_or_default();
+        let Redacted { value, paths } = redacted(&data);
+        let absolute_end = self.tenant.lifetime.absolute_end(&record.span());
+        let vault = record.vault.0.iter();
+        let vault: Vec<&str> = vault.map(|cookie| cookie.name.as_str()).collect();
+        let tokens = record.grant.as_ref().map(|grant| {
+            json!({
+                "provider": grant.provider,
+                "access_token_expires": grant.expires.map(|at| at.0),
+                "renewable": grant.refresh_token.is_some(),
+            })
+        });
+        let more = [
+            (
+                "email",
+                json!(identity.and_then(|who| who.email.as_deref())),
+            ),
+            ("name", json!(identity.and_then(|who| who.name.as_deref()))),
+            ("groups", json!(identity.map_or(&[][..], |who| &who.groups))),
+            ("absolute_expires", json!(absolute_end.0)),
+            ("authenticated", json!(record.authenticated.map(|at| at.0))),
+            ("pinned", json!(record.pin.is_some())),
+            ("version", json!(record.version.0)),
+            ("data", value),
+            ("redacted", json!(paths)),
+            ("vault", json!(vault)),
+            ("tokens", json!(tokens)),
+        ];
+        view.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        view
     }
 
     fn end_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {

@@ -1,7 +1,7 @@
 //! Sharing with all other isolates what is known about the origins: told and asked beside a request,
 //! never in its way.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
@@ -165,30 +165,37 @@ impl Gateway {
             ));
         }
         self.share(passage.answers, passage.now);
-        let now = passage.now;
-        let origins: Vec<Value> = self
-            .tenant
-            .pool
-            .iter()
-            .map(|origin| {
-                let state = match self.state(origin) {
-                    OriginState::Active => "active",
-                    OriginState::Drain => "drain",
-                    OriginState::Down => "down",
-                };
-                json!({
-                    "name": origin.name,
-                    "state": state,
-                    "weight": origin.weight,
-                    "release": origin.release,
-                    "capacity": origin.capacity,
-                    "under_way": self.under_way(origin, now),
-                    "reported_load": self.reported(origin, now),
-                    "ejected": self.is_ejected(origin, now),
-                    "takes_new_sessions": self.takes_new(origin, now),
-                })
-            })
+        let pool = self.tenant.pool.iter();
+        let origins: Vec<Value> = pool
+            .map(|origin| Value::Object(self.standing_of_origin(origin, passage.now)))
             .collect();
         Ok(Answer::json(200, &json!({ "origins": origins })))
+    }
+
+    /// What is known of an origin.
+    pub(super) fn standing_of_origin(
+        &self,
+        origin: &Origin,
+        now: UnixMillis,
+    ) -> Map<String, Value> {
+        let state = match self.state(origin) {
+            OriginState::Active => "active",
+            OriginState::Drain => "drain",
+            OriginState::Down => "down",
+        };
+        let known = [
+            ("name", json!(origin.name)),
+            ("url", json!(origin.base)),
+            ("state", json!(state)),
+            ("weight", json!(origin.weight)),
+            ("release", json!(origin.release)),
+            ("capacity", json!(origin.capacity)),
+            ("under_way", json!(self.under_way(origin, now))),
+            ("reported_load", json!(self.reported(origin, now))),
+            ("ejected", json!(self.is_ejected(origin, now))),
+            ("takes_new_sessions", json!(self.takes_new(origin, now))),
+        ];
+        let owned = known.map(|(name, value)| (name.to_owned(), value));
+        owned.into_iter().collect()
     }
 }

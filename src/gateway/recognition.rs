@@ -28,6 +28,21 @@ pub(super) enum Caller {
     Over(Problem),
 }
 
+/// What a request presents as its session.
+pub(super) enum Credential<'p> {
+    /// Nothing.
+    None,
+    /// Something that is none of ours.
+    Forged,
+    /// A cookie, or a token in its place, that has passed the MAC.
+    Genuine {
+        /// As it was presented.
+        value: &'p str,
+        /// What it says.
+        verified: Verified,
+    },
+}
+
 /// A session in use.
 pub(super) struct Visitor {
     /// Its record.
@@ -62,11 +77,22 @@ impl Visitor {
 
 impl Gateway {
     pub(super) fn recognise(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
+        match self.credential(passage)? {
+            Credential::None => Ok(self.recognise_by_route(passage)),
+            Credential::Forged => self.forged(passage),
+            Credential::Genuine { value, verified } => {
+                self.recognise_genuine(verified, value, passage)
+            }
+        }
+    }
+
+    /// What a request presents as its session. Nothing is counted, and nobody is asked.
+    pub(super) fn credential<'p>(&self, passage: &'p Passage<'_>) -> Result<Credential<'p>, Halt> {
         let header = passage.request.header("cookie").unwrap_or_default();
         let value = match jar::find(header, passage.cookie.as_str()) {
             Presented::Absent => match self.bearer(passage) {
-                Some(value) => return self.recognise_value(value, passage),
-                None => return Ok(self.recognise_by_route(passage)),
+                Some(value) => value,
+                None => return Ok(Credential::None),
             },
             Presented::One(value) => value,
             Presented::Several => {
@@ -77,7 +103,13 @@ impl Gateway {
             }
             Presented::AfterComma => return Err(Problem::CookieMalformed.into()),
         };
-        self.recognise_value(value, passage)
+        let verified = Token::verify(value, &self.tenant.keys, passage.now.seconds());
+        Ok(
+            verified.map_or(Credential::Forged, |verified| Credential::Genuine {
+                value,
+                verified,
+            }),
+        )
     }
 
     /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
@@ -94,11 +126,14 @@ impl Gateway {
         is_ours.then_some(value)
     }
 
-    fn recognise_value(&mut self, value: &str, passage: &Passage<'_>) -> Result<Caller, Halt> {
+    /// Whose session a genuine cookie names, and what has become of it.
+    pub(super) fn recognise_genuine(
+        &mut self,
+        verified: Verified,
+        value: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Caller, Halt> {
         let now = passage.now;
-        let Ok(verified) = Token::verify(value, &self.tenant.keys, now.seconds()) else {
-            return self.forged(passage);
-        };
         self.facts.handle = Some(verified.token.handle);
         if verified.token.least_version == Version::UNSTORED
             && self.cache.get(verified.token.handle, now).is_none()
@@ -110,7 +145,7 @@ impl Gateway {
     }
 
     /// Somebody without a cookie; perhaps one that was given a route instead.
-    fn recognise_by_route(&mut self, passage: &Passage<'_>) -> Caller {
+    pub(super) fn recognise_by_route(&self, passage: &Passage<'_>) -> Caller {
         let keys = &self.tenant.keys;
         let target = passage.request.location.target;
         let Some((route, _)) = engine_io::routed(target, keys) else {
@@ -151,7 +186,7 @@ impl Gateway {
     }
 
     /// A guest that has nothing stored: the cookie is all there is, and storage is not asked.
-    fn recognise_guest(&mut self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
+    fn recognise_guest(&self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
         let token = verified.token;
         let lifetime = self.tenant.lifetime;
         let record = unstored(&token);

@@ -1,9 +1,11 @@
 //! The request as it arrived, and what is refused before anything else is looked at.
 
 pub mod engine_io;
+pub mod form;
 pub mod host;
 pub mod json;
 pub mod limits;
+pub mod pasted;
 pub mod path;
 pub mod query;
 pub mod rate_limit;

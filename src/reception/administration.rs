@@ -2,12 +2,19 @@
 //! deployment's, not a tenant's, so it is reached under any host, and only with the deployment's own
 //! `ADMIN_TOKEN`.
 
-use serde_json::{Value, json};
+mod history;
+mod preview;
 
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::catalogue::document_key;
 use super::{Missing, Reception};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
 use crate::document::Fault;
+use crate::encoding::push_hex;
 use crate::inbound::host::HostPattern;
 use crate::inbound::json;
 use crate::inbound::request::Request;
@@ -16,37 +23,52 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
 
-/// What the route is that asks only whether a document is good.
-const VALIDATE: &str = "/validate";
+use history::Revision;
+
+/// What the routes are that only try a document.
+const VALIDATE: &str = "tenants/validate";
+const PREVIEW: &str = "preview";
 
 impl Reception {
-    /// Answers what is about the tenants themselves; `route` is what follows `/admin/`.
+    /// Answers `/admin/tenants…` and `/admin/preview`; `route` is what follows `/admin/`.
     pub(super) fn administer(
         &mut self,
         route: &str,
         request: &Request<'_>,
+        now: UnixMillis,
         answers: &Answers,
     ) -> Result<Answer, Missing> {
         let refused = |problem| Err(Missing::Refused(problem));
         // Without documents there are none to look after.
-        let route = route.strip_prefix("tenants");
-        let Some(route) = route.filter(|_| self.catalogue.is_of_many()) else {
+        if !self.catalogue.is_of_many() {
             return refused(Problem::NotFound);
-        };
+        }
         match (route, request.method) {
-            ("", "GET" | "HEAD") => list(answers),
-            ("", _) => refused(Problem::MethodNotAllowed("GET, HEAD")),
+            ("tenants", "GET" | "HEAD") => list(answers),
+            ("tenants", _) => refused(Problem::MethodNotAllowed("GET, HEAD")),
             (VALIDATE, "POST") => self.validate(request, answers),
-            (VALIDATE, _) => refused(Problem::MethodNotAllowed("POST")),
+            (PREVIEW, "POST") => self.preview(request, answers),
+            (VALIDATE | PREVIEW, _) => refused(Problem::MethodNotAllowed("POST")),
             (route, method) => {
-                let Some(id) = route.strip_prefix('/').and_then(TenantId::parse) else {
+                let route = route.strip_prefix("tenants/").unwrap_or_default();
+                let (id, rest) = route.split_once('/').unwrap_or((route, ""));
+                let Some(id) = TenantId::parse(id) else {
                     return refused(Problem::NotFound);
                 };
-                match method {
-                    "GET" | "HEAD" => Ok(text(&stored(&id, answers)?)),
-                    "PUT" => self.put(&id, request, answers),
-                    "DELETE" => self.delete(&id, answers),
-                    _ => refused(Problem::MethodNotAllowed("GET, HEAD, PUT, DELETE")),
+                match (rest, rest.strip_prefix("history/"), method) {
+                    ("", _, "GET" | "HEAD") => {
+                        let document = stored(document_key(&id), answers)?;
+                        Ok(text(&document).with("etag", etag(&document)))
+                    }
+                    ("", _, "PUT") => self.put(&id, request, now, answers),
+                    ("", _, "DELETE") => self.delete(&id, request, now, answers),
+                    ("", ..) => refused(Problem::MethodNotAllowed("GET, HEAD, PUT, DELETE")),
+                    ("history", _, "GET" | "HEAD") => history::list(&id, answers),
+                    (_, Some(version), "GET" | "HEAD") => history::tell(&id, version, answers),
+                    ("history", ..) | (_, Some(_), _) => {
+                        refused(Problem::MethodNotAllowed("GET, HEAD"))
+                    }
+                    _ => refused(Problem::NotFound),
                 }
             }
         }
@@ -67,6 +89,7 @@ impl Reception {
         &mut self,
         id: &TenantId,
         request: &Request<'_>,
+        now: UnixMillis,
         answers: &Answers,
     ) -> Result<Answer, Missing> {
         let (document, text) = body(request, answers)?;
@@ -78,35 +101,50 @@ impl Reception {
                 return Err(Missing::Refused(problem));
             }
             Err(faults) => {
-                let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                return Err(Missing::Refused(Problem::Invalid(told.join(" "))));
+                return Err(Missing::Refused(Problem::Invalid(Fault::told(&faults))));
             }
         };
+        let former = read(document_key(id), answers)?;
+        check_precondition(request, former.as_deref())?;
         free(&tenant, answers)?;
-        let former = match stored(id, answers) {
-            Ok(former) => hosts(&former),
-            Err(Missing::Refused(Problem::NotFound)) => Vec::new(),
-            Err(missing) => return Err(missing),
-        };
+        let revision = Revision::of(id, former.as_deref(), Some(&text), now, answers)?;
         let claimed: Vec<&str> = tenant.hosts.iter().map(HostPattern::as_str).collect();
-        let mut puts = vec![(format!("tenant:{id}"), text)];
-        puts.extend(
-            claimed
-                .iter()
-                .map(|host| (format!("host:{host}"), id.to_string())),
-        );
-        let gone = former
+        let tag = etag(&text);
+        let mut puts = revision.before;
+        puts.push((document_key(id), text));
+        puts.extend(claimed.iter().map(|host| (host_key(host), id.to_string())));
+        puts.extend(revision.after);
+        let former = former.as_deref().map(hosts).unwrap_or_default();
+        let given_up = former
             .iter()
             .filter(|host| !claimed.contains(&host.as_str()));
-        let deletes = gone.map(|host| format!("host:{host}")).collect();
-        self.keep(puts, deletes, "audit_tenant_put", id, answers)
+        let mut deletes: Vec<String> = given_up.map(|host| host_key(host)).collect();
+        deletes.extend(revision.gone);
+        let answer = self.keep(puts, deletes, "audit_tenant_put", id, answers)?;
+        Ok(answer.with("etag", tag))
     }
 
-    fn delete(&mut self, id: &TenantId, answers: &Answers) -> Result<Answer, Missing> {
-        let hosts = hosts(&stored(id, answers)?);
-        let mut deletes: Vec<String> = hosts.iter().map(|host| format!("host:{host}")).collect();
-        deletes.push(format!("tenant:{id}"));
-        self.keep(Vec::new(), deletes, "audit_tenant_deleted", id, answers)
+    fn delete(
+        &mut self,
+        id: &TenantId,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Answer, Missing> {
+        let document = stored(document_key(id), answers)?;
+        check_precondition(request, Some(&document))?;
+        let revision = Revision::of(id, Some(&document), None, now, answers)?;
+        let hosts = hosts(&document);
+        let mut deletes: Vec<String> = hosts.iter().map(|host| host_key(host)).collect();
+        deletes.push(document_key(id));
+        deletes.extend(revision.gone);
+        self.keep(
+            revision.before,
+            deletes,
+            "audit_tenant_deleted",
+            id,
+            answers,
+        )
     }
 
     fn keep(
@@ -143,14 +181,48 @@ fn list(answers: &Answers) -> Result<Answer, Missing> {
     }
 }
 
-/// The document that is stored under an id.
-fn stored(id: &TenantId, answers: &Answers) -> Result<String, Missing> {
-    let key = format!("tenant:{id}");
+/// The document under a key.
+fn stored(key: String, answers: &Answers) -> Result<String, Missing> {
+    read(key, answers)?.ok_or(Missing::Refused(Problem::NotFound))
+}
+
+/// The text under a key, if there is one.
+fn read(key: String, answers: &Answers) -> Result<Option<String>, Missing> {
     match answers.found(&key) {
         None => Err(Missing::Asked(vec![Need::Document { key }])),
-        Some(Found::Bytes(bytes)) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        Some(Found::Absent) => Err(Missing::Refused(Problem::NotFound)),
+        Some(Found::Bytes(bytes)) => Ok(Some(String::from_utf8_lossy(bytes).into_owned())),
+        Some(Found::Absent) => Ok(None),
         Some(Found::Unavailable) => Err(Missing::Refused(Problem::TenantsUnavailable)),
+    }
+}
+
+/// What tells a document from any other (RFC 9110 section 8.8.3).
+fn etag(document: &str) -> String {
+    let hash = Sha256::digest(document);
+    let mut tag = "\"".to_owned();
+    push_hex(
+        &mut tag,
+        hash.first_chunk::<16>().map_or(&[][..], |begin| begin),
+    );
+    tag.push('"');
+    tag
+}
+
+/// Sees to it that what is to be replaced is what the caller has read, if it says what that was
+/// (RFC 9110 section 13.1.1).
+fn check_precondition(request: &Request<'_>, former: Option<&str>) -> Result<(), Missing> {
+    let Some(expected) = request.header("if-match") else {
+        return Ok(());
+    };
+    let holds = former.is_some_and(|former| {
+        let tag = etag(former);
+        let mut tags = expected.split(',').map(str::trim);
+        tags.any(|one| one == "*" || one == tag)
+    });
+    if holds {
+        Ok(())
+    } else {
+        Err(Missing::Refused(Problem::PreconditionFailed))
     }
 }
 
@@ -158,7 +230,7 @@ fn stored(id: &TenantId, answers: &Answers) -> Result<String, Missing> {
 fn free(tenant: &Tenant, answers: &Answers) -> Result<(), Missing> {
     let mut lacking = Vec::new();
     for host in &tenant.hosts {
-        let key = format!("host:{}", host.as_str());
+        let key = host_key(host.as_str());
         match answers.found(&key) {
             None => lacking.push(Need::Document { key }),
             Some(Found::Bytes(owner)) if owner != tenant.id.as_str().as_bytes() => {
@@ -205,6 +277,10 @@ fn text(document: &str) -> Answer {
 fn listed(faults: &[Fault]) -> Value {
     let one = |fault: &Fault| json!({ "path": fault.path, "problem": fault.problem });
     faults.iter().map(one).collect()
+}
+
+fn host_key(host: &str) -> String {
+    format!("host:{host}")
 }
 
 fn hosts(document: &str) -> Vec<String> {

@@ -369,6 +369,7 @@ impl Reception {
     }
 }
 
-fn document_key(tenant: &TenantId) -> String {
+/// Where a tenant's document is kept.
+pub(super) fn document_key(tenant: &TenantId) -> String {
     format!("tenant:{tenant}")
 }

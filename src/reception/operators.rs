@@ -96,7 +96,7 @@ impl Reception {
                 if operator.authority != Authority::Deployment {
                     return Err(Missing::Refused(Problem::ApiKey));
                 }
-                let administered = self.administer(route, request, answers);
+                let administered = self.administer(route, request, now, answers);
                 administered.map(Step::Answer)
             }
             _ => self.operate_tenant(tenant, request, now, answers),

@@ -1,5 +1,6 @@
 //! Several tenants in one isolate.
 
+mod administration;
 mod assets;
 mod thousand;
 
@@ -454,95 +455,6 @@ fn more_tenants_than_there_is_room_for_take_turns() {
         }
     }
     assert!(world.reception.gateways.len() <= super::MOST_GATEWAYS);
-}
-
-fn administer(world: &mut World, method: &str, route: &str, token: &str, body: &str) -> Answer {
-    let url = format!("https://anywhere.example/_session/admin/tenants{route}");
-    let bearer = format!("Bearer {token}");
-    world.outside.body = Some(body.as_bytes().to_vec());
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("content-type", "application/json"),
-    ];
-    match world.request(method, &url, &headers) {
-        Step::Answer(answer) => answer,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn tenants_are_kept_by_the_admin_api_of_the_deployment_alone() {
-    const TOKEN: &str = "an-admin-token-for-tests";
-    let mut world = World::with(&json!({
-        "ADMIN_TOKEN": TOKEN,
-        "ACME__ADMIN_TOKEN": "a-token-of-acme-alone",
-    }));
-    let document = |id: &str, host: &str| {
-        json!({ "id": id, "hosts": [host], "origins": [{ "url": "http://a" }] }).to_string()
-    };
-    for token in ["", "wrong", "a-token-of-acme-alone"] {
-        assert_eq!(
-            administer(&mut world, "GET", "", token, "").status,
-            401,
-            "{token}"
-        );
-    }
-    let acme = document("acme", "acme.example");
-    assert_eq!(
-        administer(&mut world, "PUT", "/acme", TOKEN, &acme).status,
-        204
-    );
-    assert!(world.events().contains("audit_tenant_put"));
-    forwarded(world.get("https://acme.example/", &[]));
-    assert_eq!(
-        administer(&mut world, "GET", "", TOKEN, "").body,
-        r#"{"tenants":["acme"]}"#
-    );
-    assert_eq!(administer(&mut world, "GET", "/acme", TOKEN, "").body, acme);
-
-    for (route, body, said) in [
-        ("/b", document("b", "acme.example"), "belongs to acme"),
-        ("/b", document("c", "c.example"), "not that of the path"),
-        (
-            "/b",
-            r#"{"id":"b","colour":1}"#.to_owned(),
-            "colour: is not known",
-        ),
-    ] {
-        let answer = administer(&mut world, "PUT", route, TOKEN, &body);
-        assert!(
-            answer.status >= 400 && answer.body.contains(said),
-            "{answer:?}"
-        );
-    }
-    let validated = administer(&mut world, "POST", "/validate", TOKEN, r#"{"id":"b"}"#);
-    let faults: Value = serde_json::from_str(&validated.body).unwrap();
-    assert_eq!(faults["faults"][0]["path"], "origins");
-
-    let moved = document("acme", "new.example");
-    assert_eq!(
-        administer(&mut world, "PUT", "/acme", TOKEN, &moved).status,
-        204
-    );
-    assert!(!world.outside.documents.contains_key("host:acme.example"));
-    assert_eq!(
-        administer(&mut world, "DELETE", "/acme", TOKEN, "").status,
-        204
-    );
-    assert!(world.outside.documents.is_empty());
-    assert_eq!(
-        administer(&mut world, "GET", "/acme", TOKEN, "").status,
-        404
-    );
-}
-
-#[test]
-fn an_admin_token_that_can_be_guessed_opens_nothing() {
-    let mut world = World::with(&json!({ "ADMIN_TOKEN": "short" }));
-    for token in ["short", ""] {
-        let answer = administer(&mut world, "GET", "", token, "");
-        assert_eq!(answer.status, 401, "{token}");
-    }
 }
 
 proptest! {

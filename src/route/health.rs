@@ -93,14 +93,18 @@ impl Health {
     /// Whether a request may be sent to an origin that cannot be reached, to find out whether it is
     /// back. Says so once in a while.
     pub fn may_knock(&mut self, origin: &str, now: UnixMillis) -> bool {
-        let Some(state) = self.0.get_mut(origin) else {
-            return true;
-        };
-        let due = now.millis_since(state.knocked) >= KNOCK_EVERY_MS;
-        if due {
+        let due = self.is_knock_due(origin, now);
+        if due && let Some(state) = self.0.get_mut(origin) {
             state.knocked = now;
         }
         due
+    }
+
+    /// Whether [`Health::may_knock`] would say so now.
+    #[must_use]
+    pub fn is_knock_due(&self, origin: &str, now: UnixMillis) -> bool {
+        let state = self.0.get(origin);
+        state.is_none_or(|state| now.millis_since(state.knocked) >= KNOCK_EVERY_MS)
     }
 
     /// Whether the origin is passed over now.

@@ -190,11 +190,22 @@ impl Origin {
 
     /// Rises with the hash, and with the weight so that an origin wins in proportion to it.
     fn score(&self, handle: Handle) -> f64 {
+        f64::from(self.weight) / -self.evenly(handle).ln()
+    }
+
+    /// The hash as a number in (0, 1): as many bits as a float has, and a half so that it is never 0.
+    fn evenly(&self, handle: Handle) -> f64 {
         let hash = self.hash(handle);
-        // In (0, 1): as many bits as a float has, and a half so that it is never 0.
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
         let even = ((hash >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-        f64::from(self.weight) / -even.ln()
+        even
+    }
+
+    /// The score as it is told to people, between 0 and 1: of two origins the one that [`Pool::best`]
+    /// prefers has more.
+    #[must_use]
+    pub fn told_score(&self, handle: Handle) -> f64 {
+        (self.evenly(handle).ln() / f64::from(self.weight)).exp()
     }
 }
 
@@ -335,6 +346,21 @@ mod tests {
         let second = pool.best(handle, |o| o != first).unwrap();
         assert_ne!(first, second);
         assert_eq!(pool.best(handle, |_| false), None);
+    }
+
+    #[test]
+    fn what_is_told_of_scores_is_what_is_chosen_by() {
+        for pool in [pool(5), weighted(&[1, 7, 2])] {
+            for handle in handles().take(1_000) {
+                let told = |origin: &&Origin| origin.told_score(handle);
+                assert!(
+                    pool.iter()
+                        .all(|origin| (0.0..1.0).contains(&told(&origin)))
+                );
+                let highest = pool.iter().max_by(|a, b| told(a).total_cmp(&told(b)));
+                assert_eq!(pool.best(handle, |_| true), highest);
+            }
+        }
     }
 
     #[test]

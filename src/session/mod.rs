@@ -12,4 +12,5 @@ pub mod identity;
 pub mod lifetime;
 pub mod packing;
 pub mod record;
+pub mod redaction;
 pub mod vault;

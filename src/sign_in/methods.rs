@@ -22,6 +22,15 @@ impl Methods {
         !self.password && self.oidc.is_empty()
     }
 
+    /// The providers as people are shown them: name and title.
+    #[must_use]
+    pub fn titles(&self) -> Vec<(String, String)> {
+        let providers = self.oidc.iter();
+        providers
+            .map(|provider| (provider.name.clone(), provider.title.clone()))
+            .collect()
+    }
+
     /// The provider of that name.
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<&Provider> {

@@ -115,7 +115,7 @@ pub struct Hit {
     pub age_ms: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     known: Known,
     since: UnixMillis,
@@ -145,6 +145,17 @@ impl Cache {
         let found = hit(&slot);
         self.insert(handle, slot);
         Some(found)
+    }
+
+    /// A cache that knows of `handle` what this one does, and nothing else.
+    #[must_use]
+    pub fn of_one(&self, handle: Handle) -> Self {
+        let mut one = Self::default();
+        let slot = self.young.get(&handle).or_else(|| self.old.get(&handle));
+        if let Some(slot) = slot {
+            one.insert(handle, slot.clone());
+        }
+        one
     }
 
     /// Notes what storage was told, or was asked for, at `at`.

@@ -49,7 +49,7 @@ pub enum Need {
     },
     /// Read what is kept of tenants under this key.
     Document {
-        /// `tenant:<id>` or `host:<pattern>`.
+        /// `tenant:<id>`, `host:<pattern>`, or `history:<id>:<version>`.
         key: String,
     },
     /// List the keys under which something is kept of tenants, and that begin so.

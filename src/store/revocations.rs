@@ -82,7 +82,7 @@ pub enum Freshness {
 }
 
 /// What one isolate knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Revocations {
     revoked: HashMap<Subject, Epoch>,
     /// The version a session's record must have at least.

@@ -104,6 +104,17 @@ impl<'a> Look<'a> {
     }
 }
 
+/// The same answer for a frame on this very site, which others' pages may never show.
+#[must_use]
+pub fn framed(mut answer: Answer) -> Answer {
+    for (name, value) in &mut answer.headers {
+        if *name == "content-security-policy" {
+            *value = policy::of_framed(value);
+        }
+    }
+    answer
+}
+
 /// What a page has of its own.
 struct Sheet<'a> {
     heading: &'a str,

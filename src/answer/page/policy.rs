@@ -6,6 +6,9 @@ use sha2::{Digest as _, Sha256};
 use super::Form;
 use crate::encoding::base64;
 
+/// Whose frames may show a page.
+const FRAMED_BY_NOBODY: &str = "frame-ancestors 'none'";
+
 /// The policy of a page with this style, and with a logo from there.
 pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) -> String {
     let hash = base64(&Sha256::digest(style));
@@ -13,7 +16,9 @@ pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) ->
     if let Some(origin) = logo_origin {
         push_source(&mut policy, origin);
     }
-    policy.push_str("; base-uri 'none'; frame-ancestors 'none'; form-action ");
+    policy.push_str("; base-uri 'none'; ");
+    policy.push_str(FRAMED_BY_NOBODY);
+    policy.push_str("; form-action ");
     match form {
         Form::None => policy.push_str("'none'"),
         Form::ToUs(redirected) => {
@@ -25,6 +30,11 @@ pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) ->
         }
     }
     policy
+}
+
+/// The same policy for a page that we show in a frame of our own.
+pub(super) fn of_framed(policy: &str) -> String {
+    policy.replace(FRAMED_BY_NOBODY, "frame-ancestors 'self'")
 }
 
 /// One more source, if it is nothing but one.

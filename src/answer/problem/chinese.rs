@@ -7,7 +7,7 @@ pub(super) fn told(code: &str) -> Option<(&'static str, &'static str)> {
     Some((title, detail))
 }
 
-const TOLD: [(&str, &str, &str); 44] = [
+const TOLD: [(&str, &str, &str); 45] = [
     (
         "cookie_ambiguous",
         "收到两个会话 Cookie",
@@ -138,6 +138,7 @@ const TOLD: [(&str, &str, &str); 44] = [
     ),
     ("body_too_large", "内容过大", "最多只能发送 64 KiB。"),
     ("invalid", "未被接受", ""),
+    ("bad_document", "文档有误", ""),
     ("misconfigured", "尚未设置完成", ""),
     (
         "internal",
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     /// What no browser does by itself, and what only the callers of an API meet.
-    const FOR_PROGRAMS: [&str; 15] = [
+    const FOR_PROGRAMS: [&str; 16] = [
         "too_many_guesses",
         "framing",
         "upgrade_version",
@@ -221,6 +222,7 @@ mod tests {
         "bad_encoding",
         "json_depth",
         "bad_json",
+        "precondition_failed",
         "version_changed",
         "version_required",
         "leased",

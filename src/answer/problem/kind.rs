@@ -250,6 +250,13 @@ impl Problem {
                 "Send one JSON object in which no member occurs twice.",
             ),
             Self::Invalid(_) => (422, "invalid", "Not accepted", ""),
+            Self::BadDocument(_) => (400, "bad_document", "The document has faults", ""),
+            Self::PreconditionFailed => (
+                412,
+                "precondition_failed",
+                "Changed meanwhile",
+                "What If-Match names is not what is stored any more. Read it again and decide anew.",
+            ),
             Self::VersionChanged => (
                 412,
                 "version_changed",

@@ -5,32 +5,26 @@ use serde_json::{Map, Value, json};
 use super::super::inquiry;
 use super::super::{Halt, Passage};
 use crate::answer::problem::Problem;
-use crate::inbound::json::{BadBody, LARGEST};
+use crate::inbound::form;
+use crate::inbound::json::LARGEST;
 use crate::inbound::query::Query;
 use crate::store::{Body, Need};
 
-/// The media type of forms.
-const FORM: &str = "application/x-www-form-urlencoded";
-
 /// Whether a request carries a form.
 pub(super) fn is_form(passage: &Passage<'_>) -> bool {
-    let declared = passage.request.header("content-type").unwrap_or_default();
-    let media_type = declared.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case(FORM)
+    form::is_form(passage.request)
 }
 
 /// The fields of a form; each may occur once, others are passed over.
 pub(super) fn fields(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Halt> {
-    if !is_form(passage) {
-        return Err(Problem::Body(BadBody::MediaType).into());
-    }
     let bytes = match passage.answers.body() {
+        // What is no form is refused without being read.
+        _ if !is_form(passage) => &[][..],
         None => return Err(Halt::Await(vec![Need::Body { limit: LARGEST }])),
         Some(Body::TooLarge) => return Err(Problem::BodyTooLarge.into()),
         Some(Body::Bytes(bytes)) => bytes,
     };
-    let text = core::str::from_utf8(bytes).map_err(|_| Problem::Body(BadBody::Encoding))?;
-    Query::parse_foreign(text, known).map_err(|what| Problem::Invalid(what).into())
+    form::fields(passage.request, bytes, known).map_err(|bad| Problem::from(bad).into())
 }
 
 /// The members of a JSON object, or the fields of a form as if they were: texts, and `true` for those

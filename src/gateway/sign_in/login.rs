@@ -81,17 +81,12 @@ impl Gateway {
         passage: &Passage<'_>,
     ) -> Answer {
         let methods = &self.tenant.methods;
-        let providers: Vec<(String, String)> = methods
-            .oidc
-            .iter()
-            .map(|provider| (provider.name.clone(), provider.title.clone()))
-            .collect();
         let page = LoginPage {
             prefix: &self.prefix,
             return_to: shown.return_to,
             max_age: shown.max_age.map(|age| age.0),
             has_password: methods.password,
-            providers: &providers,
+            providers: &methods.titles(),
             username: shown.username,
             fault: shown.fault,
         };

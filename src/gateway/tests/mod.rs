@@ -2,7 +2,9 @@
 
 mod access;
 mod api;
+mod explain;
 mod lifecycle;
+mod operator;
 mod origins;
 mod revocation;
 mod storage;

@@ -76,19 +76,13 @@ fn explain(
         || format!("host        {host} is not among its hosts: 421"),
         |claim| format!("host        {host}, by {}", claim.as_str()),
     ));
-    let mode = match tenant.login_at("GET", path).mode {
+    let door = tenant.login_at("GET", path);
+    let mode = match door.mode {
         LoginMode::Off => "off: everybody is a guest",
         LoginMode::Optional => "optional: guests are welcome",
         LoginMode::Required => "required: nobody passes without signing in",
     };
-    let concerned = tenant
-        .login_exceptions
-        .iter()
-        .position(|exception| exception.path.matches(path));
-    let by = concerned.map_or_else(
-        || "login.mode".to_owned(),
-        |at| format!("login.exceptions[{at}]"),
-    );
+    let by = door.rule_path();
     lines.push(format!("sign-in     {path}: {mode}, by {by}"));
     lines.push(String::new());
     let mut defaults = variables::to_document(&deployment.secrets);

@@ -1,0 +1,243 @@
+//! `POST /admin/explain`: what would become of a request, and why, without doing it.
+//!
+//! The steps are those of [`Gateway::admit`], and each decision is the very one that a request meets:
+//! what acts on a decision there tells it here. What is learned on the way is forgotten again, so asking
+//! changes nothing: nothing is counted, logged or stored, no session begins, and the same question has the
+//! same answer the next time. Signing in, asking for a new access token and signing an assertion are not
+//! gone through.
+
+mod question;
+mod routing;
+mod session;
+
+use serde_json::{Value, json};
+
+use super::admission::Entry;
+use super::inquiry;
+use super::recognition::{Caller, Visitor};
+use super::{Gateway, Halt, Passage};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::cookie::name::CookieName;
+use crate::inbound::host::Host;
+use crate::inbound::path::{self, Territory};
+use crate::inbound::request::Request;
+use crate::inbound::{limits, upgrade};
+use crate::policy::LoginMode;
+
+use question::{Question, Whose};
+
+/// The steps as far as they were gone; `null` for one that was not reached.
+#[derive(Default)]
+struct Told {
+    tenant: Value,
+    path: Value,
+    cookie: Value,
+    session: Value,
+    login: Value,
+    origins: Vec<Value>,
+    choice: Value,
+    /// Why it is answered as it is, where that is more than the problem says.
+    because: Option<String>,
+}
+
+impl Gateway {
+    /// Answers what would become of the request that the body describes.
+    pub(super) fn explain(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let question = Question::read(&inquiry::body(passage)?, passage)?;
+        let invalid = || Problem::Invalid("`url` must be an http or https URL.".to_owned());
+        let request = Request::parse(&question.packed).ok_or_else(invalid)?;
+        let asked = Passage {
+            request: &request,
+            cookie: CookieName::for_location(&request.location),
+            ..*passage
+        };
+        let mut told = Told::default();
+        let walked = self.walk(question.whose, &asked, &mut told);
+        let outcome = outcome(walked, &mut told)?;
+        let explanation = json!({
+            "tenant": told.tenant,
+            "path": told.path,
+            "cookie": told.cookie,
+            "session": told.session,
+            "login": told.login,
+            "origins": told.origins,
+            "choice": told.choice,
+            "outcome": outcome,
+        });
+        Ok(Answer::json(200, &explanation))
+    }
+
+    /// The way of [`Gateway::admit`], up to the origin.
+    fn walk(&mut self, whose: Whose, passage: &Passage<'_>, told: &mut Told) -> Result<(), Halt> {
+        self.tell_tenant(whose, passage, told)?;
+        limits::check(passage.request).map_err(Problem::from)?;
+        self.tell_path(passage, told)?;
+        if passage.request.is_websocket() {
+            upgrade::check(passage.request, &self.tenant.allowed_origins).map_err(Problem::from)?;
+        }
+        let caller = match whose {
+            Whose::Presented => self.tell_presented(passage, told)?,
+            Whose::Named(handle) => self.tell_named(handle, passage, told)?,
+        };
+        match self.tell_entry(caller, passage, told)? {
+            Some(visitor) => self.tell_routing(&visitor, passage, told),
+            None => self.tell_birth(passage, told),
+        }
+    }
+
+    fn tell_tenant(
+        &self,
+        whose: Whose,
+        passage: &Passage<'_>,
+        told: &mut Told,
+    ) -> Result<(), Halt> {
+        let tenant = &self.tenant;
+        let host = passage.request.location.authority;
+        let claim = Host::canonical(host)
+            .and_then(|host| tenant.hosts.iter().find(|claim| claim.means(&host)));
+        let because = match (whose, claim) {
+            (Whose::Named(_), _) => {
+                "The session was named, and is this tenant's if any.".to_owned()
+            }
+            _ if tenant.hosts.is_empty() => {
+                "Every host is its: this deployment has no other tenant.".to_owned()
+            }
+            (_, Some(claim)) if claim.as_str().starts_with('*') => format!(
+                "The host {host} is one of {}, unless another tenant claims it more exactly.",
+                claim.as_str()
+            ),
+            (_, Some(_)) => format!("The host {host} is claimed exactly."),
+            (_, None) => format!("The host {host} is not among this tenant's hosts."),
+        };
+        told.tenant = json!({ "id": tenant.id.as_str(), "because": because });
+        if whose == Whose::Presented && claim.is_none() && !tenant.hosts.is_empty() {
+            let nobody = "Here it is nobody's; if another tenant claims the host, ask there.";
+            told.because = Some(nobody.to_owned());
+            return Err(Problem::UnknownHost.into());
+        }
+        Ok(())
+    }
+
+    fn tell_path(&self, passage: &Passage<'_>, told: &mut Told) -> Result<(), Halt> {
+        let location = &passage.request.location;
+        let (territory, because, halt) = match path::territory(location.path, &self.prefix) {
+            Territory::Disguised => (
+                "disguised",
+                format!(
+                    "Decoded and resolved it is, or may be read as, a path below {}.",
+                    self.prefix
+                ),
+                Some(Problem::BadPath.into()),
+            ),
+            Territory::Reserved(_) => {
+                told.because = Some("The gateway answers its own paths itself.".to_owned());
+                (
+                    "reserved",
+                    format!("It is below {}.", self.prefix),
+                    Some(Halt::Answer(Answer::empty(0))),
+                )
+            }
+            Territory::Origin => {
+                let reads = matches!(passage.request.method, "GET" | "HEAD");
+                let is_plain = reads && !passage.request.is_websocket();
+                let file = self.tenant.assets.at(location).filter(|_| is_plain);
+                (
+                    "origin",
+                    format!("It is not below {}.", self.prefix),
+                    file.map(|_| {
+                        told.because = Some(format!(
+                            "The tenant has a file of its own for this path (assets); without it, the request goes to the chat server. No session is asked for: {}",
+                            location.path
+                        ));
+                        Halt::Answer(Answer::empty(200))
+                    }),
+                )
+            }
+        };
+        told.path = json!({ "territory": territory, "because": because });
+        halt.map_or(Ok(()), Err)
+    }
+
+    /// Who comes in; none for a new guest.
+    fn tell_entry(
+        &self,
+        caller: Caller,
+        passage: &Passage<'_>,
+        told: &mut Told,
+    ) -> Result<Option<Visitor>, Halt> {
+        let door = self.door(passage);
+        let mode = match door.mode {
+            LoginMode::Off => "off",
+            LoginMode::Optional => "optional",
+            LoginMode::Required => "required",
+        };
+        let who = match &caller {
+            Caller::Visitor(visitor) => visitor.session.record.identity.as_ref(),
+            Caller::Stranger { .. } | Caller::Over(_) => None,
+        };
+        let who = who.map(|who| format!("{} has signed in", who.user));
+        let is_over = matches!(caller, Caller::Over(_));
+        let entry = self.entry(caller, passage);
+        let because = match (&entry, who) {
+            (Entry::Visitor(_), Some(who)) => format!("{who}."),
+            (Entry::Visitor(_), None) => "Guests pass here.".to_owned(),
+            (Entry::Guest, _) if is_over => {
+                "A page is being opened, so the visitor starts anew as a guest.".to_owned()
+            }
+            (Entry::Guest, _) => "Guests pass here, and this visitor becomes one.".to_owned(),
+            (Entry::Not(_), Some(who)) => {
+                let most = door.max_age.unwrap_or_default().0;
+                format!("{who}, but more than {most} s ago, which is too long for this path.")
+            }
+            (Entry::Not(_), None) if is_over && door.admits_guests() => {
+                "The session is over, and no page is being opened: a program is told so.".to_owned()
+            }
+            (Entry::Not(_), None) => {
+                "Nobody passes here without signing in, and nobody has.".to_owned()
+            }
+        };
+        told.login = json!({
+            "mode": mode,
+            "rule": door.rule_path(),
+            "admitted": !matches!(entry, Entry::Not(_)),
+            "because": because,
+        });
+        match entry {
+            Entry::Visitor(visitor) => Ok(Some(visitor)),
+            Entry::Guest => Ok(None),
+            Entry::Not(halt) => Err(halt),
+        }
+    }
+}
+
+/// What all comes to.
+///
+/// # Errors
+/// What has to be asked first.
+fn outcome(walked: Result<(), Halt>, told: &mut Told) -> Result<Value, Halt> {
+    let because = told.because.take();
+    let (does, status, problem, because) = match walked {
+        Ok(()) => {
+            let passes = "Nothing is in its way.".to_owned();
+            ("forward", None, None, because.unwrap_or(passes))
+        }
+        Err(Halt::Refuse { problem, .. }) => {
+            let told = problem.to_sentence();
+            let because = because.map_or_else(|| told.clone(), |more| format!("{told} {more}"));
+            (
+                "answer",
+                Some(problem.status()),
+                Some(problem.code()),
+                because,
+            )
+        }
+        Err(Halt::Answer(Answer { status, .. })) => {
+            let sent = "A page is being opened, so the visitor is sent to sign in.".to_owned();
+            let status = (status > 0).then_some(status);
+            ("answer", status, None, because.unwrap_or(sent))
+        }
+        Err(halt @ (Halt::Await(_) | Halt::Asset(_))) => return Err(halt),
+    };
+    Ok(json!({ "does": does, "status": status, "problem": problem, "because": because }))
+}

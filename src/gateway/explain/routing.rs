@@ -1,0 +1,171 @@
+//! Which origin it would be, and what speaks for and against each.
+
+use serde_json::{Value, json};
+
+use super::super::affinity::Why;
+use super::super::recognition::Visitor;
+use super::super::{Gateway, Halt, Passage};
+use super::Told;
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::route::pool::{Origin, OriginState};
+use crate::session::record::Record;
+
+impl Gateway {
+    /// Where the request of a session goes.
+    pub(super) fn tell_routing(
+        &self,
+        visitor: &Visitor,
+        passage: &Passage<'_>,
+        told: &mut Told,
+    ) -> Result<(), Halt> {
+        let now = passage.now;
+        let record = &visitor.session.record;
+        let pool = self.tenant.pool.iter().enumerate();
+        told.origins = pool
+            .map(|(at, origin)| {
+                let (is_usable, because) = self.fitness(at, origin, record, now);
+                let score = origin.told_score(record.handle);
+                self.tell_origin(origin, score, is_usable, &because, now)
+            })
+            .collect();
+        let choice = self.choice(record, passage.answers.failures(), now);
+        let choice = choice.ok_or(Problem::OriginUnreachable)?;
+        let name = &choice.origin.name;
+        let because = match choice.why {
+            Why::Handle => {
+                "Of the origins of its release and time it has the highest score.".to_owned()
+            }
+            Why::Pin => "The conversation moved there, which is noted in the session.".to_owned(),
+            Why::Rested => "The conversation had moved away; it was not in use for so long (routing.pin_idle) that it returns to where its handle leads.".to_owned(),
+            Why::Strict => {
+                "It is passed over, but routing.strict_pins lets no other answer for it.".to_owned()
+            }
+            Why::NextOfRelease(home) => {
+                format!("{home}, where it belongs, cannot be used; this is the next by score of its release.")
+            }
+            Why::Next(home) => {
+                format!("{home}, where it belongs, cannot be used, nor another of its release; this is the next by score of all.")
+            }
+            Why::LastResort => {
+                "All are passed over; this one is worth a try nevertheless.".to_owned()
+            }
+        };
+        told.choice = json!({ "origin": name, "because": because, "takeover": choice.moves });
+        if self.health.is_lost(name, now) && !self.health.is_knock_due(name, now) {
+            let because = "It cannot be reached; once a second a request finds out whether it still cannot, and this is not that one.";
+            told.because = Some(because.to_owned());
+            return Err(Problem::OriginUnreachable.into());
+        }
+        Ok(())
+    }
+
+    /// Where a new session might begin. Which origin it is shows when its handle is drawn.
+    pub(super) fn tell_birth(&self, passage: &Passage<'_>, told: &mut Told) -> Result<(), Halt> {
+        let now = passage.now;
+        let takes = |origin: &Origin| self.takes_new(origin, now) && !self.is_ejected(origin, now);
+        let pool = || self.tenant.pool.iter();
+        let all: u32 = pool()
+            .filter(|origin| takes(origin))
+            .map(|origin| origin.weight)
+            .sum();
+        told.origins = pool()
+            .map(|origin| {
+                let is_usable = takes(origin);
+                let because = if !self.is_open(origin) || self.is_ejected(origin, now) {
+                    "It is taken out or passed over.".to_owned()
+                } else if is_usable {
+                    "It takes new sessions. The score is its share of the draws by weight; of two drawn the less busy one is taken.".to_owned()
+                } else if self.state(origin) == OriginState::Drain {
+                    "It is drained: it keeps the sessions it has, and gets no new ones.".to_owned()
+                } else {
+                    "It is full: it keeps the sessions it has, and gets no new ones.".to_owned()
+                };
+                let share = if is_usable {
+                    f64::from(origin.weight) / f64::from(all.max(1))
+                } else {
+                    0.0
+                };
+                self.tell_origin(origin, share, is_usable, &because, now)
+            })
+            .collect();
+        if self.is_full(now) {
+            return Err(Problem::Overloaded.into());
+        }
+        if !pool().any(|origin| self.is_open(origin)) {
+            return Err(Problem::OriginUnreachable.into());
+        }
+        let begins = "A new session would begin, and its origin be drawn among those that take one, which cannot be told beforehand.";
+        told.because = Some(begins.to_owned());
+        Ok(())
+    }
+
+    fn tell_origin(
+        &self,
+        origin: &Origin,
+        score: f64,
+        is_usable: bool,
+        because: &str,
+        now: UnixMillis,
+    ) -> Value {
+        let mut known = self.standing_of_origin(origin, now);
+        for other in ["url", "capacity", "takes_new_sessions"] {
+            known.remove(other);
+        }
+        known.insert("score".to_owned(), json!(score));
+        known.insert("usable".to_owned(), json!(is_usable));
+        known.insert("because".to_owned(), json!(because));
+        Value::Object(known)
+    }
+
+    /// Whether an origin can be used for a session, and what there is to say of it.
+    fn fitness(
+        &self,
+        at: usize,
+        origin: &Origin,
+        record: &Record,
+        now: UnixMillis,
+    ) -> (bool, String) {
+        if origin.state == OriginState::Down {
+            return (
+                false,
+                format!("It takes nothing: origins[{at}].state is down."),
+            );
+        }
+        if !self.is_open(origin) {
+            return (
+                false,
+                "Its release is taken out: routing.canary.off.".to_owned(),
+            );
+        }
+        if self.health.is_lost(&origin.name, now) {
+            return (
+                false,
+                "It cannot be reached, and is passed over.".to_owned(),
+            );
+        }
+        if self.is_ejected(origin, now) {
+            return (
+                false,
+                "It failed lately, here or elsewhere, and is passed over.".to_owned(),
+            );
+        }
+        let because = if self.has_failed(origin, now) {
+            "It failed lately, but so did most, and passing them all over would crush the rest."
+        } else if record.pin.as_deref() == Some(&origin.name) {
+            "The session is pinned to it."
+        } else if !self.is_of_release(origin, record.handle) {
+            "It is of another release than the session: only if none of its own can be used."
+        } else if origin.since > record.created {
+            let because = format!(
+                "The session is older than it (origins[{at}].since): only if none of its time can be used."
+            );
+            return (true, because);
+        } else if self.state(origin) == OriginState::Drain {
+            "It is drained: it keeps the sessions it has, and gets no new ones."
+        } else {
+            "It can be used."
+        };
+        (true, because.to_owned())
+    }
+}

@@ -1,0 +1,262 @@
+//! Whose the request is: what is presented, what is known of the session, and where that is known from.
+
+use serde_json::{Value, json};
+
+use super::super::knowledge::{Source, object_key};
+use super::super::recognition::{Caller, Credential, unstored};
+use super::super::{Gateway, Halt, Passage};
+use super::Told;
+use crate::answer::problem::Problem;
+use crate::cookie::token::{Token, Verified};
+use crate::ledger::command::{Is, Order, Reply};
+use crate::session::id::{Handle, RecordName};
+use crate::session::record::{Record, Version};
+use crate::store::cache::Known;
+use crate::store::{Answers, Found, Need};
+
+impl Gateway {
+    /// Recognises a request by what it presents.
+    pub(super) fn tell_presented(
+        &mut self,
+        passage: &Passage<'_>,
+        told: &mut Told,
+    ) -> Result<Caller, Halt> {
+        let has_cookie = passage.request.header("cookie").is_some();
+        let verdict =
+            |verdict: &str, because: &str| json!({ "verdict": verdict, "because": because });
+        let credential = self.credential(passage).inspect_err(|_| {
+            let because = "Whose it is cannot be known for certain, so no value is looked at.";
+            told.cookie = verdict("not asked", because);
+        })?;
+        match credential {
+            Credential::None => {
+                let caller = self.recognise_by_route(passage);
+                let because = match &caller {
+                    Caller::Visitor(visitor) => {
+                        let record = &visitor.session.record;
+                        told.session = self.described("guest", "cookie", record, passage);
+                        "There is none; the sid in the URL names a guest's session."
+                    }
+                    _ if has_cookie => "None of its cookies is the session's.",
+                    _ => "There is no Cookie header.",
+                };
+                told.cookie = verdict("absent", because);
+                Ok(caller)
+            }
+            Credential::Forged => {
+                let because = "Its MAC is not one of this tenant's keys': forged, of another tenant or deployment, or signed by a key that is gone.";
+                told.cookie = verdict("forged", because);
+                Ok(Caller::Stranger { forged: true })
+            }
+            Credential::Genuine { value, verified } => {
+                let because = if verified.retired_key {
+                    "Its MAC is right, by a key that signs no more; it would be set anew."
+                } else {
+                    "Its MAC is right."
+                };
+                told.cookie = verdict("genuine", because);
+                self.tell_genuine(verified, value, passage, told)
+            }
+        }
+    }
+
+    fn tell_genuine(
+        &mut self,
+        verified: Verified,
+        value: &str,
+        passage: &Passage<'_>,
+        told: &mut Told,
+    ) -> Result<Caller, Halt> {
+        let handle = verified.token.handle;
+        let (caller, known) = self.tracelessly(handle, |gateway| {
+            let caller = gateway.recognise_genuine(verified, value, passage)?;
+            let known = gateway.cache.get(handle, passage.now);
+            Ok((caller, known.map(|hit| hit.known)))
+        })?;
+        told.session = match &caller {
+            Caller::Visitor(visitor) if !visitor.is_recorded() => {
+                self.described("guest", "cookie", &visitor.session.record, passage)
+            }
+            Caller::Visitor(visitor) => {
+                let record = &visitor.session.record;
+                // What storage does not show yet is served from the cookie.
+                let source = if record.version > Version::UNSTORED {
+                    self.source(handle, passage.answers)
+                } else {
+                    "cookie"
+                };
+                self.described("live", source, record, passage)
+            }
+            Caller::Stranger { .. } => {
+                let guest = unstored(&verified.token);
+                self.described("expired", "cookie", &guest, passage)
+            }
+            Caller::Over(problem) => {
+                let source = self.source(handle, passage.answers);
+                self.tell_over(problem, handle, known.as_ref(), source, passage)
+            }
+        };
+        Ok(caller)
+    }
+
+    /// Finds a session by its handle alone, as [`Gateway::inspect`] does.
+    pub(super) fn tell_named(
+        &mut self,
+        handle: Handle,
+        passage: &Passage<'_>,
+        told: &mut Told,
+    ) -> Result<Caller, Halt> {
+        told.cookie = json!({
+            "verdict": "not asked",
+            "because": "The session was named by its handle.",
+        });
+        let (found, is_revoked) = self.tracelessly(handle, |gateway| {
+            let found = gateway.seek(handle, passage)?;
+            let is_revoked = match &found {
+                Source::Said(Known::Live(session)) => gateway.is_revoked(session),
+                _ => false,
+            };
+            Ok((found, is_revoked))
+        })?;
+        let source = self.source(handle, passage.answers);
+        let known = match &found {
+            Source::Said(known) => Some(known),
+            Source::Nothing | Source::Rubbish | Source::Silent => None,
+        };
+        let problem = match &found {
+            Source::Said(Known::Live(_)) if is_revoked => Problem::SessionEnded,
+            Source::Said(Known::Live(session)) => {
+                let record = &session.record;
+                let lifetime = &self.tenant.lifetime;
+                if !lifetime.has_ended(&record.span(), passage.now.seconds()) {
+                    told.session = self.described("live", source, record, passage);
+                    let token = Token {
+                        handle,
+                        id: record.id,
+                        created: record.created,
+                        issued: record.seen,
+                        least_version: record.version,
+                    };
+                    let session = session.clone();
+                    return Ok(Caller::Visitor(self.visitor(session, token, Some(""))));
+                }
+                Problem::SessionExpired
+            }
+            Source::Said(Known::Ended) => Problem::SessionEnded,
+            Source::Said(Known::Absent(_)) | Source::Nothing => Problem::SessionUnknown,
+            Source::Rubbish => Problem::SessionCorrupt,
+            Source::Silent => return Err(Problem::StoreUnavailable.into()),
+        };
+        if problem == Problem::SessionUnknown {
+            let guest = "Nothing is stored under this handle: it is over, or a guest's that holds nothing, which only its cookie shows.";
+            told.because = Some(guest.to_owned());
+        }
+        told.session = self.tell_over(&problem, handle, known, source, passage);
+        Ok(Caller::Over(problem))
+    }
+
+    /// A session that does not serve this cookie; what is `known` of it may still be told.
+    fn tell_over(
+        &self,
+        problem: &Problem,
+        handle: Handle,
+        known: Option<&Known>,
+        source: &str,
+        passage: &Passage<'_>,
+    ) -> Value {
+        let record = match known {
+            Some(Known::Live(session)) => Some(&session.record),
+            Some(Known::Ended | Known::Absent(_)) | None => None,
+        };
+        let state = match (problem, record) {
+            // Its record lives, but it, its user or everybody was revoked.
+            (Problem::SessionEnded, Some(_)) => "revoked",
+            (Problem::SessionEnded, None) => "ended",
+            (Problem::SessionExpired, _) => "expired",
+            (Problem::SessionCorrupt, _) => "unreadable",
+            // The session goes on, under a newer cookie.
+            (Problem::SessionRotated | Problem::SessionReplaced, _) => "live",
+            _ => "unknown",
+        };
+        match record {
+            Some(record) => self.described(state, source, record, passage),
+            None => json!({
+                "state": state,
+                "source": source,
+                "handle": handle.to_text(),
+                "user": null,
+                "version": 0,
+                "idle_seconds_left": 0,
+                "absolute_seconds_left": 0,
+            }),
+        }
+    }
+
+    fn described(
+        &self,
+        state: &str,
+        source: &str,
+        record: &Record,
+        passage: &Passage<'_>,
+    ) -> Value {
+        let lifetime = &self.tenant.lifetime;
+        let (span, now) = (record.span(), passage.now.seconds());
+        let idle_end = span.seen + lifetime.idle_of(&span);
+        json!({
+            "state": state,
+            "source": source,
+            "handle": record.public_name(),
+            "user": record.identity.as_ref().map(|who| who.user.as_str()),
+            "version": record.version.0,
+            "idle_seconds_left": idle_end.since(now).0,
+            "absolute_seconds_left": lifetime.absolute_end(&span).since(now).0,
+        })
+    }
+
+    /// Who said what is known of a session, going by who was asked.
+    fn source(&self, handle: Handle, answers: &Answers) -> &'static str {
+        let object = match answers.found(&object_key(handle)) {
+            Some(Found::Bytes(bytes)) => Reply::parse(bytes).map(|reply| reply.is),
+            _ => None,
+        };
+        let name = RecordName::derive(&self.tenant.id, handle);
+        let namespace = answers.found(name.as_str());
+        match (object, namespace) {
+            (Some(Is::Live | Is::Ended | Is::Unreadable), _) => "object",
+            (_, Some(Found::Bytes(_))) | (None, Some(Found::Absent)) => "namespace",
+            // It has nothing, and nobody else had anything.
+            (Some(_), _) => "object",
+            (None, _) => "isolate",
+        }
+    }
+
+    /// Looks at a session and leaves no trace of it: of this session as much is known as before, what was
+    /// to be told or stored is not, and its object is asked but not told to mend anything.
+    fn tracelessly<T>(
+        &mut self,
+        handle: Handle,
+        look: impl FnOnce(&mut Self) -> Result<T, Halt>,
+    ) -> Result<T, Halt> {
+        let cache = self.cache.of_one(handle);
+        let cache = core::mem::replace(&mut self.cache, cache);
+        let revocations = self.revocations.clone();
+        let events = core::mem::take(&mut self.events);
+        let writes = core::mem::take(&mut self.writes);
+        let seen = look(self);
+        self.cache = cache;
+        self.revocations = revocations;
+        self.events = events;
+        self.writes = writes;
+        let Err(Halt::Await(mut needs)) = seen else {
+            return seen;
+        };
+        let read = object_key(handle);
+        for need in &mut needs {
+            if matches!(need, Need::Call { key, .. } if *key == read) {
+                let order = self.command(Order::Read);
+                *need = order.need(&self.tenant.id, handle, read.clone());
+            }
+        }
+        Err(Halt::Await(needs))
+    }
+}

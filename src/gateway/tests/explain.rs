@@ -1,0 +1,334 @@
+//! What is told of a request beforehand: it is what happens then, and asking changes nothing.
+
+mod foretold;
+
+use super::*;
+
+const TOKEN: &str = "an-admin-token-for-tests";
+const EXPLAIN: &str = "/_session/admin/explain";
+
+fn world(changes: &Value) -> World {
+    let mut settings = json!({ "ADMIN_TOKEN": TOKEN });
+    for (name, value) in changes.as_object().unwrap() {
+        settings[name] = value.clone();
+    }
+    World::new(&settings)
+}
+
+/// Asks as an operator, who has no cookie; no time passes.
+fn explain_any(world: &mut World, question: &Value) -> Answer {
+    let (jar, now) = (world.jar.take(), world.now);
+    let step = world.call("POST", EXPLAIN, Some(TOKEN), question);
+    (world.jar, world.now) = (jar, now);
+    match step {
+        Step::Answer(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn explain(world: &mut World, question: &Value) -> Value {
+    let answer = explain_any(world, question);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// The request that the browser would send.
+fn described(world: &World, target: &str, headers: &[(&str, &str)]) -> Value {
+    let mut described = serde_json::Map::new();
+    for (name, value) in headers {
+        described.insert((*name).to_owned(), json!(value));
+    }
+    if let Some(cookie) = &world.jar {
+        described.insert("Cookie".to_owned(), json!(cookie));
+    }
+    json!({ "method": "GET", "url": format!("https://chat.example{target}"), "headers": described })
+}
+
+fn at<'v>(explanation: &'v Value, paths: [&str; 3]) -> [&'v Value; 3] {
+    paths.map(|path| explanation.pointer(path).unwrap())
+}
+
+#[test]
+fn a_stored_session_is_explained_step_by_step_with_where_each_thing_is_known_from() {
+    under_both(|consistency| {
+        let mut world = world(&json!({ "CONSISTENCY": consistency }));
+        world.exchange("x-session-identify\n{\"user\":\"ada\"}\nx-session-patch\n{\"a\":1}");
+        let forward = world.visit();
+        let question = described(&world, "/", &[]);
+        let told = explain(&mut world, &question);
+        assert_eq!(
+            at(&told, ["/tenant/id", "/path/territory", "/cookie/verdict"]),
+            ["default", "origin", "genuine"]
+        );
+        let session = &told["session"];
+        assert_eq!(
+            at(session, ["/state", "/source", "/user"]),
+            ["live", "isolate", "ada"]
+        );
+        assert_eq!(session["handle"], told_id(&forward));
+        assert_eq!(session["idle_seconds_left"], 28_800);
+        assert_eq!(told["login"]["rule"], "login.mode");
+        assert_eq!(told["login"]["admitted"], true);
+        assert_eq!(told["choice"]["origin"], forward.origin);
+        assert_eq!(
+            at(
+                &told,
+                ["/outcome/does", "/outcome/status", "/outcome/problem"]
+            ),
+            [&json!("forward"), &Value::Null, &Value::Null]
+        );
+        let score = |name: &str| {
+            let origins = told["origins"].as_array().unwrap();
+            let origin = origins.iter().find(|origin| origin["name"] == name);
+            origin.unwrap()["score"].as_f64().unwrap()
+        };
+        for other in ["a", "b", "c"] {
+            assert!(score(&forward.origin) >= score(other));
+        }
+
+        world.move_to_another_isolate();
+        let source = |world: &mut World| {
+            let told = explain(world, &question);
+            told["session"]["source"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(source(&mut world), "namespace");
+        assert_eq!(source(&mut world), "namespace", "nothing was learned");
+        let name = json!({ "handle": told_id(&forward), "path": "/" });
+        let named = explain(&mut world, &name);
+        assert_eq!(named["choice"], told["choice"]);
+        assert_eq!(named["cookie"]["verdict"], "not asked");
+        let expected = match consistency {
+            "strong" => "object",
+            _ => "namespace",
+        };
+        assert_eq!(named["session"]["source"], expected);
+    });
+}
+
+fn told_id(forward: &Forward) -> &str {
+    told(forward, "x-session-id").unwrap()
+}
+
+#[test]
+fn asking_counts_logs_and_stores_nothing() {
+    under_both(|consistency| {
+        let mut world = world(&json!({ "CONSISTENCY": consistency }));
+        world.exchange("x-session-patch\n{\"a\":1}");
+        for record in world.outside.namespace.values_mut() {
+            *record = b"rubbish".to_vec();
+        }
+        world.outside.rows.clear();
+        let unreadable = described(&world, "/", &[]);
+        world.jar = Some("__Host-session=forged".to_owned());
+        let forged = described(&world, "/", &[]);
+        world.jar = None;
+        let new = described(&world, "/", &[("cf-connecting-ip", "192.0.2.1")]);
+        world.move_to_another_isolate();
+        world.gateway.take_events();
+        let namespace = world.outside.namespace.clone();
+        let under_way =
+            |world: &World| ["a", "b", "c"].map(|origin| world.gateway.load.under_way(origin));
+        for (question, state) in [(&unreadable, "unreadable"), (&forged, ""), (&new, "")] {
+            let first = explain(&mut world, question);
+            assert_eq!(
+                first["session"]["state"].as_str().unwrap_or_default(),
+                state
+            );
+            for _ in 0..400 {
+                assert_eq!(explain(&mut world, question), first);
+            }
+        }
+        assert_eq!(world.outside.namespace, namespace);
+        assert_eq!(under_way(&world), [0, 0, 0]);
+        assert!(world.gateway.take_events().is_empty());
+        assert!(!world.gateway.has_writes());
+        world.jar = Some("__Host-session=forged".to_owned());
+        forwarded(world.get("/"));
+    });
+}
+
+#[test]
+fn what_is_asked_is_never_repeated() {
+    let mut world = world(&json!({}));
+    world.exchange("x-session-patch\n{\"a\":\"hunter2\"}");
+    let cookie = world.jar.clone().unwrap();
+    for cookie in [
+        cookie.clone(),
+        format!("{cookie}; {cookie}"),
+        format!("a=1, {cookie}"),
+        "__Host-session=hunter2; x=hunter2".to_owned(),
+    ] {
+        world.jar = Some(cookie.clone());
+        let question = described(&world, "/?q=hunter2", &[("authorization", "hunter2")]);
+        let told = explain_any(&mut world, &question).body;
+        let (_, value) = cookie.split_once('=').unwrap();
+        assert!(!told.contains("hunter2") && !told.contains(value), "{told}");
+    }
+}
+
+#[test]
+fn each_step_says_why_it_stops() {
+    let mut world = world(&json!({ "LOGIN_MODE": "required" }));
+    world.jar = Some("__Host-session=x; __Host-session=y".to_owned());
+    let navigation = [("sec-fetch-mode", "navigate")];
+    for (target, jar, headers, territory, verdict, status, problem) in [
+        ("/_session/me", None, &[][..], "reserved", None, None, None),
+        ("/x/../_session/me", None, &[], "reserved", None, None, None),
+        (
+            "/%5fsession",
+            None,
+            &[],
+            "disguised",
+            None,
+            Some(400),
+            Some("bad_path"),
+        ),
+        (
+            "/",
+            None,
+            &[],
+            "origin",
+            Some("absent"),
+            Some(401),
+            Some("no_session"),
+        ),
+        (
+            "/",
+            None,
+            &navigation,
+            "origin",
+            Some("absent"),
+            Some(303),
+            None,
+        ),
+        (
+            "/",
+            Some("__Host-session=x"),
+            &[],
+            "origin",
+            Some("forged"),
+            Some(401),
+            Some("no_session"),
+        ),
+        (
+            "/",
+            Some("__Host-session=x; __Host-session=y"),
+            &[],
+            "origin",
+            Some("not asked"),
+            Some(400),
+            Some("cookie_ambiguous"),
+        ),
+        (
+            "/",
+            Some("a=b, __Host-session=x"),
+            &[],
+            "origin",
+            Some("not asked"),
+            Some(400),
+            Some("cookie_malformed"),
+        ),
+        (
+            "/",
+            None,
+            &[("upgrade", "websocket")],
+            "origin",
+            None,
+            Some(426),
+            Some("upgrade_version"),
+        ),
+    ] {
+        world.jar = jar.map(str::to_owned);
+        let question = described(&world, target, headers);
+        let told = explain(&mut world, &question);
+        assert_eq!(told["path"]["territory"], territory, "{target}");
+        assert_eq!(told["cookie"]["verdict"], json!(verdict), "{target}");
+        assert_eq!(
+            at(
+                &told,
+                ["/outcome/does", "/outcome/status", "/outcome/problem"]
+            ),
+            [&json!("answer"), &json!(status), &json!(problem)],
+            "{target} {told}"
+        );
+        assert_eq!(told["choice"], Value::Null);
+    }
+}
+
+#[test]
+fn how_a_session_ended_is_told() {
+    under_both(|consistency| {
+        let state = |end: &dyn Fn(&mut World)| {
+            let mut world = world(&json!({ "CONSISTENCY": consistency }));
+            world.exchange("x-session-identify\n{\"user\":\"ada\"}");
+            let handle = told_id(&world.visit()).to_owned();
+            let jar = world.jar.clone();
+            end(&mut world);
+            world.jar = jar;
+            let question = described(&world, "/", &[]);
+            let told = explain(&mut world, &question);
+            let named = explain(&mut world, &json!({ "handle": handle }));
+            assert_eq!(named["session"]["state"], told["session"]["state"]);
+            assert_eq!(named["outcome"], told["outcome"]);
+            assert_eq!(told["outcome"]["status"], 401, "{told}");
+            told["session"]["state"].as_str().unwrap().to_owned()
+        };
+        let end = |world: &mut World| drop(world.exchange("x-session-destroy\n1"));
+        assert_eq!(state(&end), "ended");
+        let revoke = |world: &mut World| {
+            world.wait(1);
+            let user = "/_session/admin/sessions?user=ada";
+            world.jar = None;
+            world.call("DELETE", user, Some(TOKEN), &Value::Null);
+        };
+        assert_eq!(state(&revoke), "revoked");
+        assert_eq!(state(&|world| world.wait(30_000)), "expired");
+    });
+}
+
+#[test]
+fn what_is_no_question_is_refused() {
+    let mut world = world(&json!({}));
+    for question in [
+        json!({}),
+        json!({ "url": "chat.example" }),
+        json!({ "url": "https://chat.example/", "path": "/" }),
+        json!({ "url": "https://chat.example/", "method": "G T" }),
+        json!({ "url": "https://chat.example/", "headers": [] }),
+        json!({ "url": "https://chat.example/", "headers": { "a": "b\nc" } }),
+        json!({ "url": "https://chat.example/", "headers": { "a\nb": "c" } }),
+        json!({ "url": "https://chat.example/", "headers": { "a": 1 } }),
+        json!({ "handle": "x" }),
+        json!({ "handle": "AAAAAAAAAAAAAAAAAAAAAA", "path": "x" }),
+    ] {
+        assert_eq!(explain_any(&mut world, &question).status, 422, "{question}");
+    }
+    let unknown = json!({ "handle": "AAAAAAAAAAAAAAAAAAAAAA", "method": "GET", "path": "/" });
+    let told = explain(&mut world, &unknown);
+    assert_eq!(told["session"]["state"], "unknown");
+    let step = world.call("GET", EXPLAIN, Some(TOKEN), &Value::Null);
+    assert_eq!(refused(step).0, 405);
+    let step = world.call("POST", EXPLAIN, None, &unknown);
+    assert_eq!(refused(step).0, 401);
+}
+
+#[test]
+fn an_origin_that_is_passed_over_is_told_with_the_one_that_takes_over() {
+    let mut world = world(&json!({}));
+    world.exchange("x-session-patch\n{\"a\":1}");
+    let home = world.visit().origin;
+    world.gateway.health.lose(&home, world.now);
+    let question = described(&world, "/", &[]);
+    let told = explain(&mut world, &question);
+    assert_eq!(told["choice"]["takeover"], true);
+    assert_ne!(told["choice"]["origin"], home);
+    let because = told["choice"]["because"].as_str().unwrap();
+    assert!(because.starts_with(&format!("{home}, where it belongs")));
+    let origins = told["origins"].as_array().unwrap();
+    let lost = origins
+        .iter()
+        .find(|origin| origin["name"] == home)
+        .unwrap();
+    let expected = (&json!(false), &json!(true));
+    assert_eq!((&lost["usable"], &lost["ejected"]), expected);
+}

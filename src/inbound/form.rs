@@ -1,0 +1,64 @@
+//! Forms of our own pages: `application/x-www-form-urlencoded`.
+
+use super::json::BadBody;
+use super::query::Query;
+use super::request::Request;
+
+/// The media type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Why a form was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadForm {
+    /// The body is none.
+    Body(BadBody),
+    /// A field is wrong: which, and how.
+    Field(String),
+}
+
+/// Whether a request says that it carries a form.
+#[must_use]
+pub fn is_form(request: &Request<'_>) -> bool {
+    let declared = request.header("content-type").unwrap_or_default();
+    let media_type = declared.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case(FORM)
+}
+
+/// The fields of a form; each may occur once, others than the `known` are passed over.
+///
+/// # Errors
+/// [`BadForm`].
+pub fn fields(request: &Request<'_>, body: &[u8], known: &[&str]) -> Result<Query, BadForm> {
+    if !is_form(request) {
+        return Err(BadForm::Body(BadBody::MediaType));
+    }
+    let text = core::str::from_utf8(body).map_err(|_| BadForm::Body(BadBody::Encoding))?;
+    Query::parse_foreign(text, known).map_err(BadForm::Field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content_type: &str, body: &[u8]) -> Result<Query, BadForm> {
+        let packed = format!("POST\nhttps://a/\ncontent-type\n{content_type}");
+        fields(&Request::parse(&packed).unwrap(), body, &["a", "b"])
+    }
+
+    #[test]
+    fn fields_are_read_once_each_and_strange_ones_are_passed_over() {
+        let form = read(
+            "application/x-www-form-urlencoded; charset=utf-8",
+            b"a=1%202&x=3&x=4",
+        );
+        assert_eq!(form.unwrap().get("a"), Some("1 2"));
+        for (content_type, body) in [
+            ("application/json", b"a=1".as_slice()),
+            ("application/x-www-form-urlencoded", b"a=\xff"),
+            ("application/x-www-form-urlencoded", b"a=1&a=2"),
+            ("application/x-www-form-urlencoded", b"a=%zz"),
+        ] {
+            assert!(read(content_type, body).is_err(), "{content_type}");
+        }
+    }
+}

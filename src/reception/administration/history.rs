@@ -1,0 +1,148 @@
+//! What a tenant's document was before: the newest versions, kept beside it under
+//! `history:<id>:<milliseconds since 1970, 16 digits>`, so that names sort by age and say when.
+//!
+//! The list of names may be late where documents are in KV; the versions themselves never change.
+
+use serde_json::{Value, json};
+
+use super::super::Missing;
+use super::super::catalogue::document_key;
+use super::{read, stored, text};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::store::{Answers, Found, Need};
+use crate::tenant_id::TenantId;
+
+/// How many are kept.
+const MOST_KEPT: usize = 20;
+
+/// When a version was kept: its name, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version(UnixMillis);
+
+impl Version {
+    /// Sixteen digits.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let is_one = text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit());
+        let millis = text.parse().ok().filter(|_| is_one)?;
+        Some(Self(UnixMillis(millis)))
+    }
+
+    fn to_text(self) -> String {
+        format!("{:016}", self.0.0)
+    }
+
+    fn key(self, id: &TenantId) -> String {
+        prefix(id) + &self.to_text()
+    }
+}
+
+fn prefix(id: &TenantId) -> String {
+    format!("history:{id}:")
+}
+
+/// What a change adds to the history, and what falls out of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Revision {
+    /// To be kept before the change: what is replaced, if only the document itself had it.
+    pub(super) before: Vec<(String, String)>,
+    /// To be kept after it: what is new.
+    pub(super) after: Vec<(String, String)>,
+    /// To be deleted.
+    pub(super) gone: Vec<String>,
+}
+
+impl Revision {
+    /// What replacing one document by another means, or the first, or deleting it. The same text in
+    /// its own place is no change.
+    pub(super) fn of(
+        id: &TenantId,
+        former: Option<&str>,
+        next: Option<&str>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Self, Missing> {
+        if former == next {
+            return Ok(Self::default());
+        }
+        let mut versions = versions(id, answers)?;
+        let newest = versions.last().copied();
+        let mut at = match newest {
+            // Two changes at once, or by clocks that differ, are still one after the other.
+            Some(Version(UnixMillis(newest))) => UnixMillis(now.0.max(newest + 1)),
+            None => now,
+        };
+        let mut revision = Self::default();
+        if let Some(former) = former {
+            // What was stored by other means is in no history yet.
+            let is_kept = match newest {
+                Some(newest) => read(newest.key(id), answers)?.as_deref() == Some(former),
+                None => false,
+            };
+            if !is_kept {
+                revision
+                    .before
+                    .push((Version(at).key(id), former.to_owned()));
+                versions.push(Version(at));
+                at = UnixMillis(at.0 + 1);
+            }
+        }
+        if let Some(next) = next {
+            revision.after.push((Version(at).key(id), next.to_owned()));
+            versions.push(Version(at));
+        }
+        let surplus = versions.len().saturating_sub(MOST_KEPT);
+        revision.gone = versions
+            .iter()
+            .take(surplus)
+            .map(|one| one.key(id))
+            .collect();
+        Ok(revision)
+    }
+}
+
+/// `GET …/history`: the versions there are, newest first.
+pub(super) fn list(id: &TenantId, answers: &Answers) -> Result<Answer, Missing> {
+    let versions = versions(id, answers)?;
+    let now = read(document_key(id), answers)?;
+    let newest = match versions.last() {
+        Some(newest) => read(newest.key(id), answers)?,
+        None if now.is_none() => return Err(Missing::Refused(Problem::NotFound)),
+        None => None,
+    };
+    let is_newest = now.is_some() && now == newest;
+    let one = |(at, version): (usize, &Version)| {
+        json!({
+            "version": version.to_text(),
+            "at": version.0.seconds().0,
+            "current": at == 0 && is_newest,
+        })
+    };
+    let listed: Value = versions.iter().rev().enumerate().map(one).collect();
+    Ok(Answer::json(200, &json!({ "versions": listed })))
+}
+
+/// `GET …/history/{version}`: the document as it was.
+pub(super) fn tell(id: &TenantId, version: &str, answers: &Answers) -> Result<Answer, Missing> {
+    let version = Version::parse(version).ok_or(Missing::Refused(Problem::NotFound))?;
+    Ok(text(&stored(version.key(id), answers)?))
+}
+
+/// The versions there are, oldest first.
+fn versions(id: &TenantId, answers: &Answers) -> Result<Vec<Version>, Missing> {
+    let prefix = prefix(id);
+    match answers.found(&prefix) {
+        None => Err(Missing::Asked(vec![Need::Documents { prefix }])),
+        Some(Found::Bytes(names)) => {
+            let names = core::str::from_utf8(names).unwrap_or_default().lines();
+            let version = |name: &str| Version::parse(name.strip_prefix(&prefix)?);
+            let mut versions: Vec<Version> = names.filter_map(version).collect();
+            versions.sort_unstable();
+            Ok(versions)
+        }
+        Some(Found::Absent | Found::Unavailable) => {
+            Err(Missing::Refused(Problem::TenantsUnavailable))
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a tenant's pages would look like, by a document that need not be stored: the real pages, with
+//! nothing behind them.
+
+use serde_json::Value;
+
+use super::super::{Missing, Reception};
+use crate::answer::Answer;
+use crate::answer::page::{self, LoginPage, Look};
+use crate::answer::problem::{Audience, Problem};
+use crate::brand::Brand;
+use crate::document::Fault;
+use crate::inbound::request::Request;
+use crate::inbound::{form, json};
+use crate::sign_in::methods::Methods;
+use crate::store::{Answers, Body, Need};
+
+/// Leads to no log.
+const TRACE_ID: &str = "00000000000000000000000000000000";
+
+impl Reception {
+    /// Answers `POST /admin/preview` with one of the pages, for a frame of the console's.
+    pub(super) fn preview(
+        &self,
+        request: &Request<'_>,
+        answers: &Answers,
+    ) -> Result<Answer, Missing> {
+        let refused = |problem| Missing::Refused(problem);
+        let bytes = match answers.body() {
+            // What is no form is refused without being read.
+            _ if !form::is_form(request) => &[][..],
+            None => {
+                let limit = json::LARGEST;
+                return Err(Missing::Asked(vec![Need::Body { limit }]));
+            }
+            Some(Body::TooLarge) => return Err(refused(Problem::BodyTooLarge)),
+            Some(Body::Bytes(bytes)) => bytes,
+        };
+        let fields = form::fields(request, bytes, &["document", "page"])
+            .map_err(|bad| refused(bad.into()))?;
+        let document = json::strict(fields.get("document").unwrap_or_default());
+        let not_json =
+            || "The document is not JSON, or has a member twice, or nests too deeply.".to_owned();
+        let tenant = document.ok_or_else(not_json).and_then(|document: Value| {
+            let tenant = self.deployment.tenant_of(&document);
+            tenant.map_err(|faults| Fault::told(&faults))
+        });
+        let tenant = match tenant {
+            Ok(tenant) => tenant,
+            Err(faults) => {
+                let brand = Brand::default();
+                let audience = Audience::of(request, &brand);
+                let answer = Problem::BadDocument(faults).answer(audience, "");
+                return Ok(page::framed(answer));
+            }
+        };
+        let look = Look::of(&tenant.brand, request);
+        let problem = |problem: Problem| problem.answer(Audience::Person(look), TRACE_ID);
+        let prefix = &self.deployment.prefix;
+        let shown = match fields.get("page") {
+            Some("sign-in") => sign_in(&look, prefix, &tenant.methods),
+            Some("sign-out") => page::confirm_sign_out(&look, prefix, &[]),
+            Some("problem") => problem(Problem::OriginUnreachable),
+            Some("waiting") => problem(Problem::Overloaded),
+            _ => {
+                let what = "`page` must be sign-in, sign-out, problem or waiting.";
+                return Err(refused(Problem::Invalid(what.to_owned())));
+            }
+        };
+        let shown = page::framed(shown);
+        // It is no answer to anything: nobody is to try again by itself.
+        let headers = shown.headers.into_iter();
+        let headers = headers.filter(|(name, _)| !matches!(*name, "refresh" | "retry-after"));
+        Ok(Answer {
+            status: 200,
+            headers: headers.collect(),
+            body: shown.body,
+        })
+    }
+}
+
+/// The page with what the document offers; where that is nothing, with a form as an example.
+fn sign_in(look: &Look<'_>, prefix: &str, methods: &Methods) -> Answer {
+    let page = LoginPage {
+        prefix,
+        return_to: "/",
+        max_age: None,
+        has_password: methods.password || methods.oidc.is_empty(),
+        providers: &methods.titles(),
+        username: "",
+        fault: None,
+    };
+    page::login(look, 200, &page)
+}

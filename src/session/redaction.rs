@@ -1,0 +1,218 @@
+//! What of a session's data is kept from operators who look at it: what its name or its shape says is a
+//! secret.
+//!
+//! Nobody who looks after sessions needs a visitor's tokens to do so. It is a safeguard, not a proof: an
+//! application that calls a password `note` shows it. In doubt a value is hidden, because what is hidden
+//! wrongly costs a look elsewhere.
+
+use serde_json::{Map, Value};
+
+/// What stands in a secret's place.
+pub const HIDDEN: &str = "•••";
+
+/// Anywhere in a key, whatever is between: `accessToken`, `X-Api-Key`, `db_passwd`.
+const TELLING_PARTS: [&str; 18] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "authorization",
+    "credential",
+    "cookie",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "signingkey",
+    "sessionid",
+    "sessid",
+    "cardnumber",
+    "creditcard",
+    "bearer",
+];
+
+/// A word of a key: shorter ones would be found in the middle of harmless names.
+const TELLING_WORDS: [&str; 16] = [
+    "pwd", "pass", "pw", "sid", "jwt", "auth", "csrf", "xsrf", "otp", "pin", "ssn", "card", "pan",
+    "cvv", "cvc", "iban",
+];
+
+/// The last word of a key.
+const TELLING_ENDS: [&str; 2] = ["key", "keys"];
+
+/// What issuers put before their secrets, so that these are known when they leak.
+const TELLING_BEGINNINGS: [&str; 11] = [
+    "sk-",
+    "sk_",
+    "rk_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "AKIA",
+];
+
+/// The fewest characters of a text that may be a secret by its shape.
+const SHORTEST_SECRET: usize = 32;
+
+/// The fewest after a telling beginning.
+const SHORTEST_REST: usize = 12;
+
+/// Bits per character from which on a text is random: words and identifiers stay below, 32 characters
+/// of base64 hardly ever do.
+const RANDOM_BITS: f64 = 4.2;
+
+/// The same for hexadecimal digits, which have four at most.
+const RANDOM_BITS_OF_HEX: f64 = 3.0;
+
+/// Data as it may be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redacted {
+    /// The data, with [`HIDDEN`] for what is kept back.
+    pub value: Value,
+    /// Where that is: `user.tokens[0]`, in the order of the data.
+    pub paths: Vec<String>,
+}
+
+/// Hides what looks like a secret.
+#[must_use]
+pub fn redacted(value: &Value) -> Redacted {
+    let mut paths = Vec::new();
+    let value = shown(value, "", &mut paths);
+    Redacted { value, paths }
+}
+
+fn shown(value: &Value, path: &str, paths: &mut Vec<String>) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut rest = Map::new();
+            for (key, member) in members {
+                let path = match path {
+                    "" => key.clone(),
+                    _ => format!("{path}.{key}"),
+                };
+                let member = if is_telling(key) {
+                    hidden(path, paths)
+                } else {
+                    shown(member, &path, paths)
+                };
+                rest.insert(key.clone(), member);
+            }
+            Value::Object(rest)
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items
+                .map(|(at, item)| shown(item, &format!("{path}[{at}]"), paths))
+                .collect()
+        }
+        Value::String(text) if is_secret(text) => hidden(path.to_owned(), paths),
+        other => other.clone(),
+    }
+}
+
+fn hidden(path: String, paths: &mut Vec<String>) -> Value {
+    paths.push(path);
+    Value::from(HIDDEN)
+}
+
+/// Whether a key says that its value is a secret.
+fn is_telling(key: &str) -> bool {
+    let whole: String = key.chars().filter(|c| c.is_alphanumeric()).collect();
+    let whole = whole.to_lowercase();
+    if TELLING_PARTS.iter().any(|part| whole.contains(part)) {
+        return true;
+    }
+    // By what separates them, and by capitals: `user_pwd`, `userPwd`; `API_KEY` has no humps.
+    [words(key, false), words(key, true)].iter().any(|words| {
+        let is_word = |word: &String| TELLING_WORDS.contains(&word.as_str());
+        let ends = |word: &String| TELLING_ENDS.contains(&word.as_str());
+        words.iter().any(is_word) || words.last().is_some_and(ends)
+    })
+}
+
+/// The words of a key in lower case; `by_humps` also where a capital follows a small letter.
+fn words(key: &str, by_humps: bool) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for c in key.chars() {
+        let begins = !c.is_alphanumeric() || (by_humps && was_small && c.is_uppercase());
+        if begins {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut()
+            && c.is_alphanumeric()
+        {
+            word.extend(c.to_lowercase());
+        }
+        was_small = c.is_lowercase() || c.is_numeric();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Whether a text has a secret's shape somewhere.
+fn is_secret(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_+/=.".contains(c);
+    text.split(|c| !is_part(c))
+        .any(|part| is_jwt(part) || begins_like_one(part) || part.split('.').any(is_random))
+}
+
+/// Three parts in base64url of which the first is an object (RFC 7519 section 3).
+fn is_jwt(part: &str) -> bool {
+    let is_text = |text: &&str| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    let parts: Vec<&str> = part.split('.').filter(is_text).collect();
+    part.starts_with("eyJ") && parts.len() >= 3 && part.len() >= SHORTEST_SECRET
+}
+
+fn begins_like_one(part: &str) -> bool {
+    TELLING_BEGINNINGS.iter().any(|beginning| {
+        let rest = part.strip_prefix(beginning);
+        rest.is_some_and(|rest| rest.len() >= SHORTEST_REST)
+    })
+}
+
+/// Whether a text without blanks is long and has no pattern, as keys and tokens have none.
+fn is_random(run: &str) -> bool {
+    if run.len() < SHORTEST_SECRET {
+        return false;
+    }
+    let has = |is: fn(&u8) -> bool| run.as_bytes().iter().any(is);
+    let (small, capital) = (has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
+    let digit = has(u8::is_ascii_digit);
+    // A UUID has dashes, and names a thing.
+    let is_hex = run.bytes().all(|b| b.is_ascii_hexdigit()) && digit && (small || capital);
+    let is_mixed = (small && capital) || (digit && (small || capital));
+    let bits = bits_per_character(run);
+    (is_hex && bits >= RANDOM_BITS_OF_HEX) || (is_mixed && bits >= RANDOM_BITS)
+}
+
+/// Shannon's entropy of the characters.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a session holds far less than 2^52 characters"
+)]
+fn bits_per_character(text: &str) -> f64 {
+    let mut counts = [0_usize; 256];
+    for byte in text.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let all = text.len() as f64;
+    let bits = |count: &usize| {
+        let share = *count as f64 / all;
+        -share * share.log2()
+    };
+    counts.iter().filter(|count| **count > 0).map(bits).sum()
+}
+
+#[cfg(test)]
+mod tests;
