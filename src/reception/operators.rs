@@ -19,6 +19,7 @@ use crate::inbound::query::Query;
 use crate::inbound::rate_limit::Verdict;
 use crate::inbound::request::Request;
 use crate::store::{Answers, Body, Need};
+use crate::telemetry::facts::Facts;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 use crate::tenant_id::TenantId;
@@ -127,7 +128,10 @@ impl Reception {
             (step, gateway.facts().clone())
         });
         let (step, facts) = step.ok_or(Missing::Refused(Problem::Internal))?;
-        self.facts = facts;
+        self.facts = Facts {
+            is_operators: true,
+            ..facts
+        };
         Ok(step)
     }
 

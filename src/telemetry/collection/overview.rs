@@ -47,14 +47,14 @@ impl Figures {
         gauges: &[Gauge],
     ) -> BTreeMap<String, Self> {
         let mut all: BTreeMap<String, Self> = BTreeMap::new();
-        for (labels, by) in series.counters(metric::REQUESTS) {
+        for (labels, by) in of_visitors(series.counters(metric::REQUESTS)) {
             let own = all.entry(first(labels).to_owned()).or_default();
             own.requests += by;
             if is_error(labels) {
                 own.errors += by;
             }
         }
-        for (labels, histogram) in series.histograms(metric::DURATION) {
+        for (labels, histogram) in of_visitors(series.histograms(metric::DURATION)) {
             let own = all.entry(first(labels).to_owned()).or_default();
             match last(labels) {
                 "edge" => own.edge_ms += histogram.sum_ms,
@@ -108,7 +108,7 @@ impl Collection {
         }
         let tenants: Vec<Value> = by_tenant
             .iter()
-            .filter(|(name, _)| !name.is_empty() && tenant.is_none_or(|tenant| tenant == *name))
+            .filter(|(name, _)| tenant.is_none_or(|tenant| tenant == *name))
             .map(|(name, one)| {
                 json!({
                     "tenant": name,
@@ -163,7 +163,7 @@ fn totals(series: &Series, figures: &Figures) -> Value {
 
 fn statuses(series: &Series) -> Value {
     let mut statuses: BTreeMap<&str, u64> = BTreeMap::new();
-    for (labels, by) in series.counters(metric::REQUESTS) {
+    for (labels, by) in of_visitors(series.counters(metric::REQUESTS)) {
         *statuses.entry(last(labels)).or_default() += by;
     }
     let entries = statuses.into_iter();
@@ -175,12 +175,19 @@ fn statuses(series: &Series) -> Value {
 
 fn latency(series: &Series, part: &str) -> Value {
     let mut all = Histogram::default();
-    for (labels, histogram) in series.histograms(metric::DURATION) {
+    for (labels, histogram) in of_visitors(series.histograms(metric::DURATION)) {
         if last(labels) == part {
             all.merge(histogram);
         }
     }
     all.to_json()
+}
+
+/// Without what operators, and whoever asks whether we live, asked of nobody's site.
+fn of_visitors<'s, T>(
+    series: impl Iterator<Item = (&'s str, T)>,
+) -> impl Iterator<Item = (&'s str, T)> {
+    series.filter(|(labels, _)| !first(labels).is_empty())
 }
 
 fn is_error(labels: &str) -> bool {
