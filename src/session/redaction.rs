@@ -122,8 +122,8 @@ fn hidden(path: String, paths: &mut Vec<String>) -> Value {
 
 /// Whether a key says that its value is a secret.
 fn is_telling(key: &str) -> bool {
-    let whole: String = key.chars().filter(|c| c.is_alphanumeric()).collect();
-    let whole = whole.to_lowercase();
+    let mut whole: String = key.chars().filter(|c| is_of_word(*c)).collect();
+    whole.make_ascii_lowercase();
     if TELLING_PARTS.iter().any(|part| whole.contains(part)) {
         return true;
     }
@@ -140,19 +140,24 @@ fn words(key: &str, by_humps: bool) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
     for c in key.chars() {
-        let begins = !c.is_alphanumeric() || (by_humps && was_small && c.is_uppercase());
+        let begins = !is_of_word(c) || (by_humps && was_small && c.is_ascii_uppercase());
         if begins {
             words.push(String::new());
         }
         if let Some(word) = words.last_mut()
-            && c.is_alphanumeric()
+            && is_of_word(c)
         {
-            word.extend(c.to_lowercase());
+            word.push(c.to_ascii_lowercase());
         }
-        was_small = c.is_lowercase() || c.is_numeric();
+        was_small = c.is_ascii_lowercase() || c.is_ascii_digit();
     }
     words.retain(|word| !word.is_empty());
     words
+}
+
+/// All names that tell are in ASCII; tables for other scripts would weigh more than they find.
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || !c.is_ascii()
 }
 
 /// Whether a text has a secret's shape somewhere.
