@@ -12,8 +12,8 @@ import {
 } from "./core.js";
 import { pause } from "./waiting.js";
 
-/** How long figures wait to be kept, in milliseconds: so much is lost if the object dies. */
-const KEEP_AFTER = 5_000;
+/** How long figures wait to be kept, in milliseconds: what came since is lost if the object dies. */
+const KEEP_AFTER = 3_000;
 
 export class TelemetryObject extends DurableObject {
   #isKeeping = false;

@@ -1,0 +1,120 @@
+/** Figures add up: over all isolates, whoever is asked, and whatever dies in between. */
+import assert from "node:assert/strict";
+import { Agent, request } from "node:http";
+import { test } from "node:test";
+import { Mood } from "./harness/mood.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+const ADMIN = "operators-know-this-token";
+
+/**
+ * Sends so many requests, some at once.
+ * @param {string[]} urls in turn
+ * @param {number} count
+ */
+async function visit(urls, count) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  let begun = 0;
+  const visitor = async () => {
+    while (begun < count) {
+      const url = urls[begun % urls.length];
+      begun += 1;
+      await new Promise((resolve, reject) => {
+        const sent = request(url, { agent }, (answer) => {
+          answer.resume();
+          answer.on("end", resolve);
+        });
+        sent.on("error", reject);
+        sent.end();
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, visitor));
+  agent.destroy();
+}
+
+/**
+ * The sum of a metric over all its series.
+ * @param {string} url
+ * @param {string} metric
+ * @param {string} [having] what each series must have among its labels
+ */
+async function sum(url, metric, having = "") {
+  const answer = await fetch(`${url}/_session/admin/metrics`, {
+    headers: { authorization: `Bearer ${ADMIN}` },
+  });
+  const lines = (await answer.text()).split("\n");
+  const own = lines.filter((line) => line.startsWith(metric) && line.includes(having));
+  return own.reduce((all, line) => all + Number(line.slice(line.lastIndexOf(" "))), 0);
+}
+
+const OF_VISITORS = 'tenant="default"';
+
+/**
+ * @param {string} url
+ * @param {number} expected
+ */
+function untilCounted(url, expected) {
+  return until(
+    async () => (await sum(url, "http_requests_total{", OF_VISITORS)) >= expected,
+    { what: `${expected} requests on the page`, within: 20_000 },
+  );
+}
+
+test("10,000 requests to the Workers of four places are 10,000 on every page", async (t) => {
+  const origin = await Origin.start(t);
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    lags: [0, 1, 2, 3],
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "250", LOG_LEVEL: "warn" },
+  });
+  await visit(vestibule.urls, 10_000);
+  await untilCounted(vestibule.url, 10_000);
+  for (const url of vestibule.urls) {
+    assert.equal(await sum(url, "http_requests_total{", OF_VISITORS), 10_000, url);
+    for (const part of ["edge", "origin"]) {
+      const count = "http_request_duration_seconds_count{";
+      assert.equal(await sum(url, count, `${OF_VISITORS},part="${part}"`), 10_000, part);
+    }
+  }
+  assert.equal(await sum(vestibule.url, "vestibule_origin_requests_total{"), 10_000);
+  assert.equal(await sum(vestibule.url, "vestibule_sessions_created_total{"), 10_000);
+});
+
+test("what was counted is still there after a restart", async (t) => {
+  const origin = await Origin.start(t);
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100" },
+  });
+  await visit([vestibule.url], 50);
+  await untilCounted(vestibule.url, 50);
+  const counted = Date.now();
+  await until(() => vestibule.wroteAt("telemetry") > counted, { what: "the figures kept" });
+  await vestibule.restart();
+  await visit([vestibule.url], 7);
+  await untilCounted(vestibule.url, 57);
+  assert.equal(await sum(vestibule.url, "http_requests_total{", OF_VISITORS), 57);
+});
+
+for (const how of /** @type {const} */ (["refuses", "loses answers"])) {
+  test(`when the object that adds up ${how}, nothing is lost and nothing counts twice`, async (t) => {
+    const origin = await Origin.start(t);
+    const mood = new Mood();
+    const vestibule = await Vestibule.start(t, {
+      origins: [origin.url],
+      mood,
+      vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100" },
+    });
+    mood.telemetry = how;
+    await visit([vestibule.url], 40);
+    const failed = () => vestibule.logs.some(({ event }) => event === "telemetry_not_taken");
+    await until(failed, { what: "a batch that is not taken", within: 20_000 });
+    mood.telemetry = "fine";
+    await visit([vestibule.url], 3);
+    await untilCounted(vestibule.url, 43);
+    assert.equal(await sum(vestibule.url, "http_requests_total{", OF_VISITORS), 43);
+  });
+}
