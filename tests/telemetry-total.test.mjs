@@ -57,10 +57,10 @@ const OF_VISITORS = 'tenant="default"';
  * @param {number} expected
  */
 function untilCounted(url, expected) {
-  return until(
-    async () => (await sum(url, "http_requests_total{", OF_VISITORS)) >= expected,
-    { what: `${expected} requests on the page`, within: 20_000 },
-  );
+  return until(async () => (await sum(url, "http_requests_total{", OF_VISITORS)) >= expected, {
+    what: `${expected} requests on the page`,
+    within: 20_000,
+  });
 }
 
 test("10,000 requests to the Workers of four places are 10,000 on every page", async (t) => {

@@ -313,6 +313,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_documentation_lists_them_all_and_no_other() {
+        let page = include_str!("../../docs/metrics.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut listed: Vec<(&str, &str)> = rows
+            .filter_map(|row| {
+                let (name, rest) = row.split_once("` | ")?;
+                Some((name, rest.split_once(" |")?.0))
+            })
+            .collect();
+        listed.sort_unstable();
+        let mut own: Vec<(&str, &str)> = ALL
+            .iter()
+            .map(|metric| {
+                let kind = match metric.kind {
+                    Kind::Counter => "counter",
+                    Kind::Gauge => "gauge",
+                    Kind::Histogram => "histogram",
+                };
+                (metric.name, kind)
+            })
+            .collect();
+        own.sort_unstable();
+        assert_eq!(listed, own);
+    }
+
+    #[test]
     fn names_are_as_prometheus_has_them() {
         for metric in ALL {
             let name = metric.name;

@@ -97,6 +97,12 @@ export class Vestibule {
     return vestibule;
   }
 
+  /** The same deployment in a new process, with other variables. @param {Record<string, string>} vars */
+  async redeploy(vars) {
+    this.#options = { ...this.#options, vars: { ...this.#options.vars, ...vars } };
+    await this.restart();
+  }
+
   /** What a restart deploys. @param {string[]} origins */
   set origins(origins) {
     this.#options = { ...this.#options, origins };
