@@ -132,6 +132,11 @@ export function shift(metric, labels, by) {
   gauges.set(series, (gauges.get(series) ?? 0) + by);
 }
 
+/** How many requests were counted, by labels and status. */
+export function requestCounts() {
+  return [...requests].map(([labels, { count }]) => ({ labels: labels.split("\t"), count }));
+}
+
 /** What was counted since this was asked last, and what is open. */
 export function takeTally() {
   const lines = [];

@@ -7,7 +7,7 @@ import { exportTraces, takeBatch, tally } from "./core.js";
 import { takeShown, watched, writeLater, writeWaiting } from "./lines.js";
 import { report } from "./log.js";
 import { tellNow } from "./meter.js";
-import { count, countRequest, isMuch, sawSession, takeTally } from "./tally.js";
+import { count, countRequest, isMuch, requestCounts, sawSession, takeTally } from "./tally.js";
 import { pause, within } from "./waiting.js";
 
 /** @typedef {import("./journey.js").Journey} Journey */
@@ -23,6 +23,9 @@ const OVERDUE = 30_000;
 
 /** So many batches that nobody took are kept; each counts once, however often it is sent. */
 const MOST_UNSENT = 12;
+
+/** So many data points one invocation may write. */
+const MOST_DATA_POINTS = 250;
 
 /** So many requests of one window are exported. */
 const MOST_JOURNEYS = 200;
@@ -126,10 +129,10 @@ function keepJourney(journey) {
 /** @param {Env} env */
 async function sendBatch(env) {
   tellNow();
+  writeDataPoints(env);
   const told = takeShown().map((line) => `l\t${line}`);
   tally([takeTally(), ...told].join("\n"));
   const command = takeBatch();
-  writeDataPoints(env, command);
   if (command === "") return;
   unsent.push(command);
   while (unsent.length > MOST_UNSENT) {
@@ -151,21 +154,16 @@ async function sendBatch(env) {
 }
 
 /**
- * Counted requests as data points of Analytics Engine, if that is bound: tenant, method and status, and how many.
+ * Counted requests as data points of Analytics Engine, if that is bound: tenant, method, status, origin and how
+ * many.
  * @param {Env} env
- * @param {string} command
  */
-function writeDataPoints(env, command) {
-  if (!env.ANALYTICS || command === "") return;
-  const [counters] = JSON.parse(command).series;
-  for (const [name, labels, number] of counters) {
-    if (name !== "http_requests_total") continue;
-    const [tenant, method, status] = labels.split("\t");
-    env.ANALYTICS.writeDataPoint({
-      indexes: [tenant],
-      blobs: [tenant, method, status],
-      doubles: [number],
-    });
+function writeDataPoints(env) {
+  if (!env.ANALYTICS) return;
+  for (const { labels, count } of requestCounts().slice(0, MOST_DATA_POINTS)) {
+    const [tenant, origin, , , , , method, status] = labels;
+    const blobs = [tenant, method, status, origin];
+    env.ANALYTICS.writeDataPoint({ indexes: [tenant], blobs, doubles: [count] });
   }
 }
 
