@@ -64,7 +64,7 @@ function ask(port, route, cookie, { method = "GET", host = "acme.localhost", lin
 test("the token buys a short cookie that scripts cannot read and other sites cannot use", async (t) => {
   const { port } = await deployment(t);
   const [line] = header(await signIn(port, ADMIN), "set-cookie");
-  assert.match(line, /^console=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/);
+  assert.match(line, /^session-console=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/);
   const who = JSON.parse((await ask(port, "whoami", line.split(";")[0])).body);
   assert.deepEqual([who.scope, who.tenant, who.documents], ["deployment", null, true]);
   assert.ok(who.expires * 1000 - Date.now() <= 1_800_000);
@@ -139,7 +139,7 @@ test("no server is shown the cookie, and none can set one", async (t) => {
   const cookie = await cookieOf(port, ADMIN);
   const answer = await send(port, {
     host: "acme.localhost",
-    lines: [`Cookie: ${cookie}; mine=1; __Host-console=x; CONSOLE=y`],
+    lines: [`Cookie: ${cookie}; mine=1; __Host-session-console=x; SESSION-CONSOLE=y`],
   });
   assert.equal(answer.status, 200);
   assert.deepEqual(origin.told("cookie"), ["mine=1"]);
@@ -157,7 +157,7 @@ test("signing out takes the cookie away", async (t) => {
   const cookie = await cookieOf(port, ADMIN);
   const answer = await ask(port, "sign-out", cookie, { method: "POST" });
   assert.equal(answer.status, 204);
-  assert.match(header(answer, "set-cookie")[0], /^console=; .*Max-Age=0$/);
+  assert.match(header(answer, "set-cookie")[0], /^session-console=; .*Max-Age=0$/);
 });
 
 test("the console's files are shown to everybody, under a policy that lets nothing else in", async (t) => {

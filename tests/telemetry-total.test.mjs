@@ -1,7 +1,9 @@
 /** Figures add up: over all isolates, whoever is asked, and whatever dies in between. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { test } from "node:test";
+import { WebSocket, WebSocketServer } from "ws";
 import { Mood } from "./harness/mood.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { until } from "./harness/until.mjs";
@@ -118,3 +120,32 @@ for (const how of /** @type {const} */ (["refuses", "loses answers"])) {
     assert.equal(await sum(vestibule.url, "http_requests_total{", OF_VISITORS), 43);
   });
 }
+
+test("sockets and event streams are counted while they are open", async (t) => {
+  const origin = await Origin.start(t, (_, reply) => {
+    reply.writeHead(200, { "content-type": "text/event-stream" });
+    reply.write("data: 1\n\n");
+  });
+  const sockets = new WebSocketServer({ server: origin.server });
+  t.after(async () => sockets.close());
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100", LIVE: "watched" },
+  });
+  const open = (/** @type {string} */ kind) =>
+    sum(vestibule.url, "vestibule_streams_active{", `kind="${kind}"`);
+  const stop = new AbortController();
+  const stream = await fetch(vestibule.url, { signal: stop.signal });
+  const reader = stream.body?.getReader();
+  await reader?.read();
+  const socket = new WebSocket(vestibule.url.replace("http", "ws"), { origin: vestibule.url });
+  await once(socket, "open");
+  for (const kind of ["sse", "websocket"]) {
+    await until(async () => (await open(kind)) === 1, { what: `one ${kind} open` });
+  }
+  stop.abort();
+  socket.close();
+  for (const kind of ["sse", "websocket"]) {
+    await until(async () => (await open(kind)) === 0, { what: `no ${kind} open` });
+  }
+});

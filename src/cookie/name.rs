@@ -42,8 +42,8 @@ impl CookieName {
     #[must_use]
     pub fn of_console(self) -> &'static str {
         match self {
-            Self::Host => "__Host-console",
-            Self::Loopback => "console",
+            Self::Host => "__Host-session-console",
+            Self::Loopback => "session-console",
         }
     }
 
@@ -57,8 +57,8 @@ impl CookieName {
             Self::Loopback => &["session", "__Host-session"],
         };
         let consoles: &[&str] = match self {
-            Self::Host => &["__Host-console"],
-            Self::Loopback => &["console", "__Host-console"],
+            Self::Host => &["__Host-session-console"],
+            Self::Loopback => &["session-console", "__Host-session-console"],
         };
         let is_consoles = |ours: &&str| name.eq_ignore_ascii_case(ours);
         consoles.iter().any(is_consoles)

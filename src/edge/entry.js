@@ -14,7 +14,7 @@ import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
 import { followed, readPauses } from "./streams.js";
 import { shift } from "./tally.js";
-import { tellRequest } from "./telemetry.js";
+import { openWindow, tellRequest } from "./telemetry.js";
 
 export { AttemptObject } from "./attempt-object.js";
 export { DirectoryObject } from "./directory-object.js";
@@ -153,7 +153,7 @@ function send(decision, passage) {
       (response) => {
         waiting = false;
         journey.answered = Date.now();
-        answered(place, journey.originMs, response.status);
+        answered(place, journey.answered - journey.sent, response.status);
         const receiving = (/** @type {Response} */ answer) =>
           receive(answer, { flags, pauses, place, ticket, session }, passage);
         resolve(
@@ -195,7 +195,7 @@ function fail(place, how, passage) {
   const lasts = ["failed", "no-asset"];
   passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
   passage.answers.push({ kind: "failed", origin, how });
-  passage.journey.gaveUp = Date.now();
+  passage.journey.giveUp();
   return perform(admitWith(passage.packed, passage.answers, passage.seed), passage);
 }
 
@@ -217,7 +217,7 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
     isWatched || pauses !== ""
       ? followed(response, {
           look: isWatched ? () => lookAfter(ticket, env, context) : undefined,
-          count: openings(place, response.webSocket ? "websocket" : "sse"),
+          count: openings(place, response.webSocket ? "websocket" : "sse", passage),
           pauses: readPauses(pauses),
         })
       : response;
@@ -234,17 +234,21 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
  * Counts what is followed.
  * @param {string} place tenant and origin
  * @param {"websocket" | "sse"} kind
+ * @param {Passage} passage
  */
-function openings(place, kind) {
+function openings(place, kind, { env, context }) {
   const labels = `${place.slice(0, place.indexOf("/"))}\t${kind}`;
   return {
     opened: () => {
       begin(place);
       shift("vestibule_streams_active", labels, 1);
+      openWindow(env, context);
     },
     closed: () => {
       end(place);
       shift("vestibule_streams_active", labels, -1);
+      // Nobody else may come to tell of it.
+      openWindow(env, context);
     },
   };
 }

@@ -29,6 +29,8 @@ export class Journey {
   sent = 0;
   answered = 0;
   gaveUp = 0;
+  /** How long origins were waited for that did not answer, in milliseconds. */
+  inVain = 0;
   ended = 0;
   status = 0;
   /** What is to be done about telling it, the labels it is counted under, the members of its log line. */
@@ -45,9 +47,16 @@ export class Journey {
     this.scheme = scheme;
   }
 
-  /** How long the origin took, in milliseconds; less than nothing if none was asked. */
+  /** An origin was asked, and does not answer. */
+  giveUp() {
+    this.gaveUp = Date.now();
+    this.inVain += this.gaveUp - this.sent;
+  }
+
+  /** How long origins took, in milliseconds; less than nothing if none was asked. */
   get originMs() {
-    return this.answered > 0 ? this.answered - this.sent : -1;
+    if (this.sent === 0) return -1;
+    return this.inVain + (this.answered > 0 ? this.answered - this.sent : 0);
   }
 
   /** How long everything else took, in milliseconds. */

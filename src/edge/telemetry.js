@@ -18,6 +18,9 @@ const EVERY = 5_000;
 /** How long it is open, and how long log lines wait at most, while somebody looks at the console. */
 const WATCHED = 1_000;
 
+/** How long a window may be open, in milliseconds: the runtime waits for half a minute and no longer. */
+const LONGEST = 20_000;
+
 /** So long a lost window holds up the next one, in milliseconds. */
 const OVERDUE = 30_000;
 
@@ -91,7 +94,7 @@ export function openWindow(env, context) {
  */
 async function keepOpen(env, opened) {
   try {
-    const every = Number(env.TELEMETRY_EVERY ?? EVERY) || EVERY;
+    const every = Math.min(Number(env.TELEMETRY_EVERY ?? EVERY) || EVERY, LONGEST);
     // Lines do not wait as long as figures.
     for (;;) {
       const left = opened + (isWatched ? Math.min(WATCHED, every) : every) - Date.now();

@@ -126,7 +126,8 @@ impl Batch {
         if !reason?.is_empty() {
             series.count(metric::REFUSED, &of(&[reason?]), count);
         }
-        if waited.count() > 0 {
+        // One that did not answer is no answer of its.
+        if waited.count() > 0 && !origin.is_empty() {
             let class = match status {
                 "101" => status,
                 _ => class(status),
