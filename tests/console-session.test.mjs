@@ -9,6 +9,10 @@ import { Vestibule } from "./harness/workerd.mjs";
 const ADMIN = "operators-know-this-token";
 const OWN = "only-acme-knows-this-token";
 
+/** Hosts: one that is nobody's, and a tenant's. */
+const NOBODYS = "operators.localhost";
+const ACMES = "acme.localhost";
+
 /** @param {import("node:test").TestContext} t */
 async function deployment(t) {
   const origin = await Origin.start(t);
@@ -29,7 +33,7 @@ async function deployment(t) {
  * @param {string} token
  * @param {{ host?: string, lines?: string[] }} [options]
  */
-function signIn(port, token, { host = "acme.localhost", lines = [] } = {}) {
+function signIn(port, token, { host = NOBODYS, lines = [] } = {}) {
   const body = JSON.stringify({ token });
   return send(port, {
     method: "POST",
@@ -43,9 +47,10 @@ function signIn(port, token, { host = "acme.localhost", lines = [] } = {}) {
 /**
  * @param {number} port
  * @param {string} token
+ * @param {string} [host]
  */
-async function cookieOf(port, token) {
-  const answer = await signIn(port, token);
+async function cookieOf(port, token, host = NOBODYS) {
+  const answer = await signIn(port, token, { host });
   assert.equal(answer.status, 204, answer.body);
   return header(answer, "set-cookie")[0].split(";")[0];
 }
@@ -56,7 +61,7 @@ async function cookieOf(port, token) {
  * @param {string} cookie
  * @param {{ method?: string, host?: string, lines?: string[] }} [options]
  */
-function ask(port, route, cookie, { method = "GET", host = "acme.localhost", lines = [] } = {}) {
+function ask(port, route, cookie, { method = "GET", host = NOBODYS, lines = [] } = {}) {
   const all = [`Cookie: ${cookie}`, "Content-Length: 0", ...lines];
   return send(port, { method, target: `/_session/admin/${route}`, host, lines: all });
 }
@@ -64,7 +69,10 @@ function ask(port, route, cookie, { method = "GET", host = "acme.localhost", lin
 test("the token buys a short cookie that scripts cannot read and other sites cannot use", async (t) => {
   const { port } = await deployment(t);
   const [line] = header(await signIn(port, ADMIN), "set-cookie");
-  assert.match(line, /^session-console=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/);
+  assert.match(
+    line,
+    /^session-console=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/,
+  );
   const who = JSON.parse((await ask(port, "whoami", line.split(";")[0])).body);
   assert.deepEqual([who.scope, who.tenant, who.documents], ["deployment", null, true]);
   assert.ok(who.expires * 1000 - Date.now() <= 1_800_000);
@@ -84,10 +92,11 @@ test("a wrong token opens nothing, and guessing ends", async (t) => {
 
 test("a tenant's token opens that tenant and no other, nor the tenants", async (t) => {
   const { port } = await deployment(t);
-  const cookie = await cookieOf(port, OWN);
-  const who = JSON.parse((await ask(port, "whoami", cookie)).body);
+  const cookie = await cookieOf(port, OWN, ACMES);
+  const host = ACMES;
+  const who = JSON.parse((await ask(port, "whoami", cookie, { host })).body);
   assert.deepEqual([who.scope, who.tenant], ["tenant", "acme"]);
-  const origins = await ask(port, "origins?tenant=acme", cookie);
+  const origins = await ask(port, "origins?tenant=acme", cookie, { host });
   assert.equal(JSON.parse(origins.body).origins[0].name, "acme");
   for (const route of [
     "origins?tenant=globex",
@@ -95,25 +104,57 @@ test("a tenant's token opens that tenant and no other, nor the tenants", async (
     "tenants",
     "tenants/acme",
   ]) {
-    assert.equal((await ask(port, route, cookie)).status, 401, route);
+    const answer = await ask(port, route, cookie, { host });
+    assert.deepEqual([answer.status, answer.code], [403, "not_allowed"], route);
   }
-  assert.equal((await ask(port, "origins", cookie, { host: "globex.localhost" })).status, 401);
+  for (const host of ["globex.localhost", NOBODYS]) {
+    assert.equal((await ask(port, "origins", cookie, { host })).status, 401, host);
+  }
 });
 
-test("the deployment's token opens every tenant under any host", async (t) => {
+test("the deployment's token opens every tenant under a host that is nobody's", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
   for (const id of ["acme", "globex"]) {
-    for (const host of ["acme.localhost", "nobody.localhost"]) {
-      const answer = await ask(port, `origins?tenant=${id}`, cookie, { host });
-      assert.equal(JSON.parse(answer.body).origins[0].name, id);
-    }
+    const answer = await ask(port, `origins?tenant=${id}`, cookie);
+    assert.equal(JSON.parse(answer.body).origins[0].name, id);
   }
   assert.deepEqual(JSON.parse((await ask(port, "tenants", cookie)).body).tenants, [
     "acme",
     "globex",
   ]);
   assert.equal((await ask(port, "origins?tenant=nobody", cookie)).status, 421);
+});
+
+test("under a tenant's host, whose scripts could use it, a cookie opens no other tenant", async (t) => {
+  const { port } = await deployment(t);
+  const host = ACMES;
+  const cookie = await cookieOf(port, ADMIN, host);
+  const who = JSON.parse((await ask(port, "whoami", cookie, { host })).body);
+  assert.deepEqual([who.scope, who.tenant], ["tenant", "acme"]);
+  for (const route of ["tenants", "sessions?tenant=globex"]) {
+    assert.equal((await ask(port, route, cookie, { host })).status, 403, route);
+  }
+  // A program that shows the token itself may do what it may do everywhere.
+  const bearer = [`Authorization: Bearer ${ADMIN}`];
+  const program = await ask(port, "origins?tenant=globex", "a=b", { host, lines: bearer });
+  assert.equal(program.status, 200);
+});
+
+test("with a host of its own the console is nowhere else, and nothing else is there", async (t) => {
+  const origin = await Origin.start(t);
+  const vars = { ADMIN_TOKEN: ADMIN, CONSOLE_HOST: NOBODYS };
+  const { port } = await Vestibule.start(t, { origins: [`a=${origin.url}`], vars });
+  const cookie = await cookieOf(port, ADMIN);
+  assert.equal((await ask(port, "origins", cookie)).status, 200);
+  assert.equal((await send(port, { target: "/_session/console/", host: NOBODYS })).status, 200);
+  assert.equal((await send(port, { target: "/", host: NOBODYS })).status, 404);
+  assert.equal(origin.requests.length, 0);
+  const host = "chat.localhost";
+  assert.equal((await send(port, { target: "/", host })).status, 200);
+  assert.equal((await send(port, { target: "/_session/console/", host })).status, 404);
+  assert.equal((await signIn(port, ADMIN, { host })).status, 404);
+  assert.equal((await ask(port, "origins", cookie, { host })).status, 401);
 });
 
 test("another site can do nothing with the cookie", async (t) => {
@@ -130,7 +171,7 @@ test("another site can do nothing with the cookie", async (t) => {
     const signedIn = await signIn(port, ADMIN, { lines });
     assert.deepEqual([signedIn.status, signedIn.code], [403, "csrf"], lines[0]);
   }
-  const own = ["Sec-Fetch-Site: same-origin", "Origin: http://acme.localhost"];
+  const own = ["Sec-Fetch-Site: same-origin", `Origin: http://${NOBODYS}`];
   assert.equal((await ask(port, route, cookie, { method: "DELETE", lines: own })).status, 204);
 });
 
@@ -155,6 +196,8 @@ test("what was signed in with a token ends with it", async (t) => {
 test("signing out takes the cookie away", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
+  const lines = ["Sec-Fetch-Site: cross-site"];
+  assert.equal((await ask(port, "sign-out", cookie, { method: "POST", lines })).status, 403);
   const answer = await ask(port, "sign-out", cookie, { method: "POST" });
   assert.equal(answer.status, 204);
   assert.match(header(answer, "set-cookie")[0], /^session-console=; .*Max-Age=0$/);

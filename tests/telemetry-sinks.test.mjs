@@ -12,7 +12,7 @@ async function isolate(env) {
     'export { configure } from "./core.js"; export { Journey } from "./journey.js"; export { tellRequest } from "./telemetry.js";',
   );
   const bindings = { SESSION_KEYS: freshKey(), ORIGINS: "http://127.0.0.1:9", SESSIONS: {} };
-  const all = { ...bindings, CONSISTENCY: "eventual", TELEMETRY_EVERY: "1", ...env };
+  const all = { ...bindings, CONSISTENCY: "eventual", TELEMETRY_EVERY: "50", ...env };
   edge.configure(all);
   /** @type {Promise<unknown>[]} */
   const later = [];

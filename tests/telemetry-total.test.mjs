@@ -101,6 +101,64 @@ test("what was counted is still there after a restart", async (t) => {
   assert.equal(await sum(vestibule.url, "http_requests_total{", OF_VISITORS), 57);
 });
 
+test("a batch that is held up counts once, and so do those that overtake it", async (t) => {
+  const origin = await Origin.start(t);
+  const mood = new Mood();
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    mood,
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "200" },
+  });
+  const failures = () => vestibule.logged("telemetry_not_taken").length;
+  mood.telemetry = "hangs";
+  await visit([vestibule.url], 10);
+  await until(() => failures() > 0, { what: "a batch that is given up for now", within: 20_000 });
+  for (const how of /** @type {const} */ (["refuses", "fine", "loses answers", "refuses"])) {
+    mood.telemetry = how;
+    await visit([vestibule.url], 10);
+    const before = failures();
+    if (how !== "fine") await until(() => failures() > before, { what: `one that ${how}` });
+  }
+  mood.telemetry = "fine";
+  await visit([vestibule.url], 10);
+  await untilCounted(vestibule.url, 60);
+  assert.equal(await sum(vestibule.url, "http_requests_total{", OF_VISITORS), 60);
+  assert.equal(await sum(vestibule.url, "vestibule_telemetry_batches_lost_total"), 0);
+});
+
+test("a request that is given up and answered late counts once", async (t) => {
+  const origin = await Origin.start(
+    t,
+    (_, reply) => void setTimeout(() => reply.end("late"), 1_500),
+  );
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "2000", FIRST_BYTE_TIMEOUT: "1s" },
+  });
+  await visit([vestibule.url], 4);
+  await untilCounted(vestibule.url, 4);
+  assert.equal(await sum(vestibule.url, "http_requests_total{", OF_VISITORS), 4);
+  assert.equal(await sum(vestibule.url, "http_requests_total{", 'status="504"'), 4);
+  assert.equal(await sum(vestibule.url, "vestibule_origin_requests_total{"), 0);
+  assert.equal(await sum(vestibule.url, "vestibule_origin_in_flight{"), 0);
+});
+
+test("clients that leave hold no place at a server for longer than an answer may take", async (t) => {
+  const origin = await Origin.start(t, (request, reply) => {
+    if (request.url === "/slow") return;
+    reply.end("ok");
+  });
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { ADMIN_TOKEN: ADMIN, OVERLOAD_IN_FLIGHT: "5", FIRST_BYTE_TIMEOUT: "2s" },
+  });
+  const leaving = Array.from({ length: 8 }, async () => {
+    await fetch(`${vestibule.url}/slow`, { signal: AbortSignal.timeout(200) }).catch(() => null);
+  });
+  await Promise.all(leaving);
+  await until(async () => (await fetch(vestibule.url)).status === 200, { what: "room again" });
+});
+
 for (const how of /** @type {const} */ (["refuses", "loses answers"])) {
   test(`when the object that adds up ${how}, nothing is lost and nothing counts twice`, async (t) => {
     const origin = await Origin.start(t);
@@ -124,7 +182,9 @@ for (const how of /** @type {const} */ (["refuses", "loses answers"])) {
 test("sockets and event streams are counted while they are open", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     reply.writeHead(200, { "content-type": "text/event-stream" });
-    reply.write("data: 1\n\n");
+    // That its reader has gone a stream notices when it has something to say.
+    const speaking = setInterval(() => reply.write("data: 1\n\n"), 20);
+    reply.on("close", () => clearInterval(speaking));
   });
   const sockets = new WebSocketServer({ server: origin.server });
   t.after(async () => sockets.close());

@@ -50,18 +50,23 @@ export class Journey {
   /** An origin was asked, and does not answer. */
   giveUp() {
     this.gaveUp = Date.now();
-    this.inVain += this.gaveUp - this.sent;
+    this.answered = 0;
+    this.inVain += Math.max(this.gaveUp - this.sent, 0);
+  }
+
+  /** How long the origin that answered took, in milliseconds; less than nothing if none did. */
+  get answerMs() {
+    return this.answered > 0 ? Math.max(this.answered - this.sent, 0) : -1;
   }
 
   /** How long origins took, in milliseconds; less than nothing if none was asked. */
   get originMs() {
-    if (this.sent === 0) return -1;
-    return this.inVain + (this.answered > 0 ? this.answered - this.sent : 0);
+    return this.sent === 0 ? -1 : this.inVain + Math.max(this.answerMs, 0);
   }
 
   /** How long everything else took, in milliseconds. */
   get edgeMs() {
-    return this.ended - this.begun - Math.max(this.originMs, 0);
+    return Math.max(this.ended - this.begun - Math.max(this.originMs, 0), 0);
   }
 
   /**

@@ -110,7 +110,9 @@ fn shown(value: &Value, path: &str, paths: &mut Vec<String>) -> Value {
                 .map(|(at, item)| shown(item, &format!("{path}[{at}]"), paths))
                 .collect()
         }
-        Value::String(text) if is_secret(text) => hidden(path.to_owned(), paths),
+        Value::String(text) if is_secret(text) || holds_secret(text) => {
+            hidden(path.to_owned(), paths)
+        }
         other => other.clone(),
     }
 }
@@ -118,6 +120,38 @@ fn shown(value: &Value, path: &str, paths: &mut Vec<String>) -> Value {
 fn hidden(path: String, paths: &mut Vec<String>) -> Value {
     paths.push(path);
     Value::from(HIDDEN)
+}
+
+/// Whether a text says of a part of itself that it is a secret: `?access_token=…`, JSON within a text. So does a
+/// number of a payment card.
+fn holds_secret(text: &str) -> bool {
+    let named = text.match_indices(['=', ':']).any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default();
+        let before = before.trim_end_matches(['"', '\'', '\\', ' ']);
+        let key = before.rsplit(|c: char| !is_of_word(c) && !matches!(c, '_' | '-'));
+        let value = text.get(at + 1..).unwrap_or_default();
+        let value = value.trim_start_matches(['"', '\'', '\\', ' ']);
+        !value.is_empty() && key.into_iter().next().is_some_and(is_telling)
+    });
+    named || is_card(text)
+}
+
+/// Whether a text is a number of 13 to 19 digits whose last one is right (ISO/IEC 7812-1, annex B).
+fn is_card(text: &str) -> bool {
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
+    let is_number = text
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-'));
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| match (at % 2, digit * 2) {
+            (0, _) => *digit,
+            (_, twice) => twice / 10 + twice % 10,
+        })
+        .sum();
+    is_number && (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
 }
 
 /// Whether a key says that its value is a secret.

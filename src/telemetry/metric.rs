@@ -214,7 +214,7 @@ pub const ALL: &[Metric] = &[
     gauge(
         SESSIONS_ACTIVE,
         &["tenant"],
-        "Sessions in use within the last five minutes: exact up to 1024, beyond that estimated within 3 %.",
+        "Sessions in use within the last five minutes: exact below 1024, beyond that estimated within 3 %; a visitor\u{2019}s first request, which may be a bot\u{2019}s only one, does not count.",
     ),
     gauge(
         STREAMS_ACTIVE,
