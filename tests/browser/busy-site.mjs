@@ -11,8 +11,9 @@ import { Origin } from "../harness/origin.mjs";
 import { freePort } from "../harness/ports.mjs";
 import { Browser } from "../harness/sign-in.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
+import { TOKEN } from "./console-page.mjs";
 
-export const TOKEN = "an-admin-token-for-the-console-tests";
+/** Opens what is acme's, at acme's own host. */
 export const ACME_TOKEN = "an-admin-token-of-acme-alone";
 
 const AGENTS = {
