@@ -96,7 +96,7 @@ function Figures({ overview, points }) {
           (totals.requests > 0 ? amount(((operations ?? 0) / totals.requests) * 1000) : "–")
         }
       >
-        {totals && `per 1,000 requests; ${count(operations ?? 0)} in all`}
+        {totals && "per 1,000 requests"}
       </Figure>
       <Figure
         name="hits"

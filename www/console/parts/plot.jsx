@@ -118,7 +118,7 @@ function options(element, series, say, least, pointed) {
         values: (_, splits, __, ___, step) =>
           splits.map((at) => timeOfDay(at * 1000).slice(0, step < 60 ? 8 : 5)),
       },
-      { ...axis, size: 58, space: 26, values: (_, splits) => splits.map(say) },
+      { ...axis, size: 58, space: 26, values: (_, splits) => splits.map((at) => round(say(at))) },
     ],
     series: [
       {},
@@ -139,6 +139,11 @@ function options(element, series, say, least, pointed) {
       ],
     },
   };
+}
+
+/** An axis is at round numbers: "60/s", not "60.0/s". @param {string} text */
+function round(text) {
+  return text.replace(/\.0+(?!\d)/, "");
 }
 
 /**
