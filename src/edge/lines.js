@@ -37,11 +37,12 @@ export function writeNow(how, line) {
  * A request that was answered. Such lines are written together: a write costs more than all else that is told of a
  * request.
  * @param {string} line
+ * @param {boolean} isOfVisitors it is shown while anybody looks; looking is itself no news
  * @param {boolean} isImportant it is shown whether anybody looks or not
  */
-export function writeLater(line, isImportant) {
+export function writeLater(line, isOfVisitors, isImportant) {
   waiting.push(line);
-  if (isWatched || isImportant) show(line);
+  if ((isWatched && isOfVisitors) || isImportant) show(line);
 }
 
 /** Writes what waits. */

@@ -113,12 +113,22 @@ async function keepOpen(env, opened) {
  * @param {Env} env
  */
 function logRequest(journey, failed, env) {
-  const { begun, members, status, edgeMs, originMs } = journey;
+  const { begun, labels, members, status, edgeMs, originMs } = journey;
   const level = failed ? "warn" : "info";
   const origin = originMs < 0 ? "" : `,"origin_ms":${originMs}`;
   const line = `{"at":${begun},"level":"${level}","event":"request",${members},"status":${status},"edge_ms":${edgeMs}${origin}}`;
-  writeLater(line, failed);
+  writeLater(line, !isOperators(labels), failed);
   if (env.LOG_LINES === "each" || env.TELEMETRY_EVERY === "0") writeWaiting();
+}
+
+/**
+ * Whether a request was an operator's, or of who asks whether we live, and went well: it is of no tenant and has
+ * no reason.
+ * @param {string} labels tenant, origin, release, lookup, state, reason, method
+ */
+function isOperators(labels) {
+  const [tenant, , , , , reason] = labels.split("	");
+  return tenant === "" && reason === "";
 }
 
 /** Hands over to the core what was counted here. @param {Env} env */

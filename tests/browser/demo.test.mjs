@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { DemoOrigins } from "../../scripts/demo-origins.mjs";
 import { until } from "../harness/until.mjs";
 import { Vestibule } from "../harness/workerd.mjs";
+import { isAccessible } from "./accessibility.mjs";
 import { openPage, picture } from "./chromium.mjs";
 
 /** Long enough to look at a server that is stopped, in milliseconds. */
@@ -124,6 +125,7 @@ test("a newcomer chats, stops the server, goes on with the other, and logs out",
   await until(async () => (await data.textContent())?.includes("How are you?"), {
     what: "the session's data",
   });
+  await isAccessible(page, "a conversation");
   await picture(page, "demo-chat");
 
   await page.getByRole("button", stop).click();
@@ -131,6 +133,7 @@ test("a newcomer chats, stops the server, goes on with the other, and logs out",
   await page.getByText(`${home} went away — ${other} picked up with 4 remembered turns`).waitFor();
   assert.equal(await server(page), other);
   assert.match(await say(page, "Are you there?"), new RegExp(`This is ${other}\\..*message 3 `));
+  await isAccessible(page, "a conversation that moved");
   await picture(page, "demo-moved");
 
   await page.reload();
@@ -178,6 +181,7 @@ test("the picture shows a server stopped, the line moved, and the server come ba
   assert.match(await card(page, home).words(), /0 conversations/);
   assert.notEqual(await card(page, home).pid(), before);
   assert.equal(await lines(page), `door,${other}`);
+  await isAccessible(page, "a server that is back");
   await picture(page, "demo-back");
   assert.match(await say(page, "And now?"), new RegExp(`This is ${other}\\..*message 2 `));
   assert.deepEqual(complaints, []);
@@ -194,6 +198,7 @@ test("when both servers are stopped the page says what is left, and goes on with
   await page.getByRole("button", stop).click();
   await caption(page, "No server answers. Your session is still at the edge");
   assert.equal(await lines(page), "");
+  await isAccessible(page, "no server");
   await picture(page, "demo-nobody");
   await server(page);
   await until(async () => /message 2 /.test(await say(page, "Is anybody there?")));
@@ -307,6 +312,7 @@ test("the page keeps its shape on a phone, on a wide screen and in the dark", as
     await card(page, sibling(home)).is("answering");
     const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
     assert.equal(overflow, 0, "nothing sticks out sideways");
+    await isAccessible(page, name);
     await picture(page, name);
     await card(page, home).is("ready");
     assert.deepEqual(complaints, []);
@@ -318,5 +324,6 @@ test("an error page is one a person can read", async (t) => {
   const page = await openPage(t);
   await page.goto(vestibule.url);
   await page.getByRole("heading", { name: "Chat server unreachable" }).waitFor();
+  await isAccessible(page, "a page for who reaches nobody");
   await picture(page, "page-unreachable");
 });

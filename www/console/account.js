@@ -22,7 +22,9 @@ export const hasTenants = computed(
 /** The tenant that is looked at; empty for all together. */
 export const tenant = computed(() => {
   if (!hasTenants.value) return who.value?.tenant ?? "";
-  const named = route.value.query.get("tenant") ?? "";
+  const { page, name, query } = route.value;
+  if (page === "tenants" && tenants.value.includes(name)) return name;
+  const named = query.get("tenant") ?? "";
   return named || (tenants.value.length === 1 ? tenants.value[0] : "");
 });
 

@@ -81,8 +81,8 @@ export interface Origin {
   reported_load: number | null;
   ejected: boolean;
   takes_new_sessions: boolean;
-  requests: number;
-  failures: number;
+  requests?: number;
+  failures?: number;
 }
 
 export interface SessionLine {

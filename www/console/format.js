@@ -48,15 +48,23 @@ const UNITS = [
   [86_400, "d"],
   [3_600, "h"],
   [60, "min"],
+  [1, "s"],
 ];
 
 /**
- * A length of time in one unit.
+ * A length of time. From an hour on in two units: "7 h" may as well be nearly eight.
  * @param {number} seconds
  */
 export function span(seconds) {
-  const [size, unit] = UNITS.find(([least]) => seconds >= least) ?? [1, "s"];
-  return `${Math.floor(seconds / size)} ${unit}`;
+  const whole = Math.floor(seconds);
+  const at = UNITS.findIndex(([least]) => whole >= least);
+  if (at < 0) return "0 s";
+  const [size, unit] = UNITS[at];
+  const first = `${Math.floor(whole / size)} ${unit}`;
+  if (size < 3_600) return first;
+  const [smaller, smallerUnit] = UNITS[at + 1];
+  const rest = Math.floor((whole % size) / smaller);
+  return rest > 0 ? `${first} ${rest} ${smallerUnit}` : first;
 }
 
 /**

@@ -95,6 +95,8 @@ function Page() {
 function Menu() {
   const shown = Object.entries(PAGES).filter(([, { of }]) => of?.() ?? true);
   const account = who.value;
+  /** @type {Record<string, string>} */
+  const looked = hasTenants.value ? { tenant: tenant.value } : {};
   return (
     <header class="menu">
       <a class="brand" href={to("overview")}>
@@ -106,7 +108,10 @@ function Menu() {
         <ul>
           {shown.map(([page, { label }]) => (
             <li key={page}>
-              <a href={to(page)} aria-current={route.value.page === page ? "page" : undefined}>
+              <a
+                href={to(page, "", looked)}
+                aria-current={route.value.page === page ? "page" : undefined}
+              >
                 <Icon name={/** @type {any} */ (page)} />
                 {label}
               </a>
@@ -123,7 +128,8 @@ function Menu() {
           ) : (
             "Whole deployment"
           )}
-          <span class="soft"> · version {account?.version}</span>
+          <br />
+          <span class="soft">Vestibule {account?.version}</span>
         </p>
         <button type="button" onClick={() => signOut().catch(() => recall())}>
           Sign out
@@ -137,11 +143,8 @@ function TenantChooser() {
   const { page, name, query } = route.value;
   const unlisted = tenant.value && !tenants.value.includes(tenant.value);
   const choose = (/** @type {string} */ chosen) => {
-    const search = new URLSearchParams(query);
-    search.delete("tenant");
-    if (chosen) search.set("tenant", chosen);
-    const kept = page === "tenants" ? name : "";
-    location.hash = `#/${[page, kept].filter(Boolean).join("/")}${search.size > 0 ? `?${search}` : ""}`;
+    const isDocument = page === "tenants" && tenants.value.includes(name);
+    go(page, isDocument ? chosen : "", { ...Object.fromEntries(query), tenant: chosen });
   };
   return (
     <label class="chooser">

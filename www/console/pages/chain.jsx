@@ -13,19 +13,38 @@ import { to } from "../route.js";
 /** What a mark says to who does not see it. @type {Record<Mark, string>} */
 const WORDS = { pass: "Passed", stop: "Stopped", note: "Notice", skip: "Not needed" };
 
-/** @param {{ explanation: Explanation }} props */
-export function Chain({ explanation }) {
+/** Whose a path is. @type {Record<string, string>} */
+const TERRITORIES = {
+  origin: "the chat servers'",
+  reserved: "Vestibule's own",
+  disguised: "Vestibule's own, disguised",
+};
+
+/** Where a session was found. @type {Record<string, string>} */
+const SOURCES = {
+  cookie: "by its cookie alone",
+  isolate: "from this isolate's memory",
+  namespace: "from KV",
+  object: "from its object",
+};
+
+/** @param {{ explanation: Explanation, asked: string }} props `asked`: what it answers */
+export function Chain({ explanation, asked }) {
   const { tenant, path, cookie, session, login, origins, choice, outcome } = explanation;
   return (
     <section aria-labelledby="chain-title">
-      <h2 id="chain-title" class="visually-hidden">
-        The answer
+      <h2 id="chain-title">
+        What becomes of <code>{asked}</code>
       </h2>
       <ol class="chain" aria-live="polite">
         <Step mark={tenant ? "pass" : "stop"} name="Tenant" value={tenant?.id ?? "none"}>
           {tenant?.because}
         </Step>
-        <Step mark="pass" name="Path" value={path?.territory ?? "not looked at"}>
+        <Step
+          mark="pass"
+          name="Path"
+          value={path ? (TERRITORIES[path.territory] ?? path.territory) : "not looked at"}
+        >
           {path?.because}
         </Step>
         <Step
@@ -53,7 +72,7 @@ export function Chain({ explanation }) {
         <Step
           mark={choice ? (choice.takeover ? "note" : "pass") : "skip"}
           name="Choice"
-          value={choice ? choice.origin : "no origin"}
+          value={choice?.origin ?? (outcome.does === "forward" ? "drawn when it is made" : "none")}
         >
           {choice?.because}
           {choice?.takeover && " It takes the conversation over from another."}
@@ -112,7 +131,8 @@ function Session({ session }) {
   return (
     <Step mark={isAlive ? "pass" : "stop"} name="Session" value={state}>
       <p>
-        {user ? `It is ${user}'s` : "It is a guest's"}, version {version}, known by the {source}.
+        {user ? `It is ${user}'s` : "It is a guest's"}, version {version}, known{" "}
+        {SOURCES[source] ?? source}.
         {isAlive &&
           ` It ends when unused for ${span(session.idle_seconds_left)}, at the latest in ${span(session.absolute_seconds_left)}.`}
       </p>

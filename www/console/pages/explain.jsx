@@ -28,7 +28,9 @@ export function ExplainPage() {
 /** @param {{ handle: string }} props */
 function Question({ handle }) {
   const isByHandle = useSignal(handle !== "");
-  const answer = useSignal(/** @type {Explanation | null} */ (null));
+  const answer = useSignal(
+    /** @type {{ asked: string, explanation: Explanation } | null} */ (null),
+  );
   const fault = useSignal(/** @type {Refusal | null} */ (null));
   const isBusy = useSignal(false);
   const submit = async (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
@@ -38,8 +40,10 @@ function Question({ handle }) {
     fault.value = null;
     try {
       const query = { tenant: tenant.value };
-      const response = await ask("POST", "admin/explain", { query, body: question(entries) });
-      answer.value = await response.json();
+      const body = question(entries);
+      const response = await ask("POST", "admin/explain", { query, body });
+      const asked = `${body.method} ${body.url ?? body.path}`;
+      answer.value = { asked, explanation: await response.json() };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       fault.value = error;
@@ -128,7 +132,7 @@ function Question({ handle }) {
       </form>
       {fault.value && <Trouble fault={fault.value} />}
       {isBusy.value && !answer.value && <Rows count={6} tall />}
-      {answer.value && !fault.value && <Chain explanation={answer.value} />}
+      {answer.value && !fault.value && <Chain {...answer.value} />}
     </>
   );
 }

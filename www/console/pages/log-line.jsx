@@ -18,16 +18,17 @@ export function said(line) {
  */
 export function Line({ line, find, opened }) {
   const isOpen = useSignal(false);
-  const { at, level, event, status, method, origin, tenant, detail, path } = line;
-  const rest = [method, path, status, origin && `→ ${origin}`, detail]
-    .filter((part) => part !== undefined && part !== null)
-    .map(String);
+  const { at, level, event, tenant } = line;
   return (
     <li class={level}>
       <details
         onToggle={(toggled) => {
           isOpen.value = toggled.currentTarget.open;
-          if (isOpen.value) opened();
+          if (!isOpen.value) return;
+          opened();
+          const item = toggled.currentTarget;
+          // Once the fields are there: the last line's would open out of sight.
+          requestAnimationFrame(() => item.scrollIntoView({ block: "nearest" }));
         }}
       >
         <summary>
@@ -36,13 +37,29 @@ export function Line({ line, find, opened }) {
           </time>
           <span class="level">{level}</span>
           <span class="event">{event}</span>
-          <span class="rest">{rest.join(" ")}</span>
+          <span class="rest">{summed(line)}</span>
           {tenant && <span class="of soft">{tenant}</span>}
         </summary>
         {isOpen.value && <Fields line={line} find={find} />}
       </details>
     </li>
   );
+}
+
+/** What happened, in one line. @param {LogLine} line */
+function summed({ method, path, status, origin, user, reason, detail, edge_ms, origin_ms }) {
+  const took = edge_ms === undefined ? undefined : Number(edge_ms) + Number(origin_ms ?? 0);
+  const parts = [
+    method,
+    path,
+    status,
+    origin && `→ ${origin}`,
+    user,
+    reason,
+    detail,
+    took !== undefined && `${took} ms`,
+  ];
+  return parts.filter((part) => part || part === 0).join("  ");
 }
 
 /** @param {{ line: LogLine, find: (text: string) => void }} props */

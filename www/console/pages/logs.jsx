@@ -53,7 +53,7 @@ function Tail({ of, level }) {
     <>
       <Head
         title="Logs"
-        lead="While this page is open, everything is told; otherwise only warnings and errors are kept."
+        lead="Every line while this page is open; otherwise only warnings and errors are kept."
         reading={reading}
       />
       <search class="search">

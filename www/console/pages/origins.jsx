@@ -46,7 +46,7 @@ function Origins({ tenant }) {
     <>
       <Head
         title="Origins"
-        lead={`The chat servers of ${tenant}, and how new sessions are spread over them.`}
+        lead={`The chat servers of ${tenant}. ${reading.value ? turns(reading.value) : ""}`}
         reading={reading}
       />
       <Known reading={reading} waiting={<Rows count={3} tall />}>
@@ -78,6 +78,20 @@ function Origins({ tenant }) {
   );
 }
 
+/** @param {Origin} origin */
+function takesNew({ takes_new_sessions, ejected }) {
+  return takes_new_sessions && !ejected;
+}
+
+/** How many can be counted on. @param {Origin[]} origins */
+function turns(origins) {
+  const open = origins.filter(takesNew).length;
+  if (open === origins.length) return "All take new sessions.";
+  return open === 0
+    ? "None takes new sessions."
+    : `${open} of ${origins.length} ${open === 1 ? "takes" : "take"} new sessions.`;
+}
+
 /** @param {{ origin: Origin, ask: () => void }} props */
 function OriginCard({ origin, ask }) {
   const { name, url, state, weight, release, capacity, under_way, reported_load } = origin;
@@ -90,7 +104,7 @@ function OriginCard({ origin, ask }) {
       <p class="soft mono">{url}</p>
       <div class="bars">
         <Bar
-          label={capacity ? "Conversations, of its capacity" : "Conversations under way"}
+          label={capacity ? "Under way, of its capacity" : "Under way"}
           part={capacity ? under_way / capacity : null}
           text={capacity ? `${count(under_way)} of ${count(capacity)}` : count(under_way)}
           kind={capacity && under_way >= capacity ? "bad" : "plain"}
@@ -111,16 +125,8 @@ function OriginCard({ origin, ask }) {
           <dt>Release</dt>
           <dd>{release ?? "usual"}</dd>
         </div>
-        <div>
-          <dt>Requests</dt>
-          <dd class="number" data-figure="requests">
-            {count(origin.requests)}
-          </dd>
-        </div>
-        <div>
-          <dt>Failures</dt>
-          <dd class={origin.failures > 0 ? "number bad" : "number"}>{count(origin.failures)}</dd>
-        </div>
+        <Counted name="Requests" number={origin.requests} />
+        <Counted name="Failures" number={origin.failures} />
       </dl>
       <div class="buttons">
         <a class="button" href={to("origins", name)}>
@@ -137,12 +143,25 @@ function OriginCard({ origin, ask }) {
   );
 }
 
-/** @param {{ origin: Origin }} props */
+/** @param {{ name: string, number: number | undefined }} props nothing, where nobody counts */
+function Counted({ name, number }) {
+  if (number === undefined) return null;
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd class="number">{count(number)}</dd>
+    </div>
+  );
+}
+
+/** Only what is known: that it was not ejected does not make it healthy. @param {{ origin: Origin }} props */
 function Health({ origin: { state, ejected, takes_new_sessions } }) {
   return (
     <p class="badges">
-      {state === "active" && !ejected && <Badge kind="good">Healthy</Badge>}
-      {ejected && <Badge kind="bad">Ejected: it failed</Badge>}
+      {state === "active" && !ejected && takes_new_sessions && (
+        <Badge kind="good">In service</Badge>
+      )}
+      {ejected && <Badge kind="bad">Ejected: it fails</Badge>}
       {state === "drain" && <Badge kind="warn">Draining</Badge>}
       {state === "down" && <Badge kind="bad">Down by configuration</Badge>}
       {!takes_new_sessions && state === "active" && !ejected && (

@@ -38,7 +38,11 @@ function kindOf(status) {
 const OTHERS = [
   ["logins", "Signed in", "Sign-ins that led in."],
   ["login_failures", "Sign-ins refused", "A wrong password, or a provider that said no."],
-  ["refused", "Requests refused", "Answered by the edge itself: too many, not allowed."],
+  [
+    "refused",
+    "Requests refused",
+    "Answered by the edge itself: not signed in, not allowed, too many.",
+  ],
   ["degraded", "Served degraded", "From memory, while storage gave nothing."],
   ["origin_failures", "Origin failures", "Connections that were lost or came too late."],
 ];

@@ -65,6 +65,7 @@ function Figures({ overview, points }) {
   const totals = overview?.totals;
   const latest = (/** @type {(number | null)[]} */ series) => series.at(-1) ?? null;
   const rate = latest(perSecond(points, "requests"));
+  const failing = latest(perSecond(points, "errors")) ?? 0;
   const operations = totals && totals.kv_reads + totals.kv_writes + totals.object_calls;
   return (
     <dl class="figures">
@@ -72,7 +73,7 @@ function Figures({ overview, points }) {
         {totals && `${count(totals.sessions_created)} begun, ${count(totals.sessions_ended)} ended`}
       </Figure>
       <Figure name="streams" label="Open streams" value={totals && count(totals.streams_active)}>
-        {totals && "WebSockets, event streams, answers"}
+        {totals && "sockets, events, answers"}
       </Figure>
       <Figure name="requests" label="Requests" value={totals && count(totals.requests)}>
         {totals && (rate === null ? "rate not known yet" : `${amount(rate)} a second now`)}
@@ -81,19 +82,21 @@ function Figures({ overview, points }) {
         name="errors"
         label="Errors"
         value={totals && count(totals.errors)}
-        kind={totals && totals.errors > 0 ? "bad" : undefined}
+        // What went wrong last week alarms nobody tonight.
+        kind={failing > 0 ? "bad" : undefined}
       >
-        {totals && `${ratio(totals.errors, totals.requests)} of requests, status 500 and up`}
+        {totals &&
+          `${failing > 0 ? `${amount(failing)} a second` : "none"} now, ${ratio(totals.errors, totals.requests)} of all`}
       </Figure>
       <Figure
         name="storage"
-        label="Storage per 1,000"
+        label="Storage calls"
         value={
           totals &&
           (totals.requests > 0 ? amount(((operations ?? 0) / totals.requests) * 1000) : "–")
         }
       >
-        {totals && `${counted(operations ?? 0, "operation")} so far`}
+        {totals && "per 1,000 requests"}
       </Figure>
       <Figure
         name="hits"
@@ -189,5 +192,5 @@ function Plots({ points }) {
  * @param {number} all
  */
 function ratio(part, all) {
-  return all > 0 ? percent(part / all) : "none";
+  return all > 0 ? percent(part / all) : "0%";
 }

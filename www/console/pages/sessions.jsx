@@ -60,7 +60,7 @@ function Found({ of, user, origin }) {
         </button>
       </Head>
       <Search user={user} origin={origin} />
-      {user && (
+      {user && reading.value?.sessions.length !== 0 && (
         <div class="found">
           <p>
             The devices of <b>{user}</b>
@@ -82,34 +82,14 @@ function Found({ of, user, origin }) {
               <Empty title={user || origin ? "Nothing found" : "No sessions"}>
                 <p>
                   {user || origin
-                    ? "No session is of this user at this origin. Names are told apart by case."
+                    ? `No session is${user ? ` of ${user}` : ""}${origin ? ` at ${origin}` : ""}. Names are told apart by case.`
                     : "Nobody has a session that is worth keeping yet."}
                 </p>
               </Empty>
             ) : (
               <SessionTable sessions={sessions} changed={reading.refresh} />
             )}
-            <nav class="paging" aria-label="Pages of sessions">
-              <button
-                type="button"
-                disabled={trail.value.length === 0}
-                onClick={() => {
-                  trail.value = trail.value.slice(0, -1);
-                }}
-              >
-                Previous
-              </button>
-              <span class="soft number">Page {trail.value.length + 1}</span>
-              <button
-                type="button"
-                disabled={!next}
-                onClick={() => {
-                  if (next) trail.value = [...trail.value, next];
-                }}
-              >
-                Next
-              </button>
-            </nav>
+            {(next || trail.value.length > 0) && <Paging trail={trail} next={next} />}
           </>
         )}
       </Known>
@@ -124,6 +104,33 @@ function Found({ of, user, origin }) {
         />
       )}
     </>
+  );
+}
+
+/** @param {{ trail: import("@preact/signals").Signal<string[]>, next: string | null }} props */
+function Paging({ trail, next }) {
+  return (
+    <nav class="paging" aria-label="Pages of sessions">
+      <button
+        type="button"
+        disabled={trail.value.length === 0}
+        onClick={() => {
+          trail.value = trail.value.slice(0, -1);
+        }}
+      >
+        Previous
+      </button>
+      <span class="soft number">Page {trail.value.length + 1}</span>
+      <button
+        type="button"
+        disabled={!next}
+        onClick={() => {
+          if (next) trail.value = [...trail.value, next];
+        }}
+      >
+        Next
+      </button>
+    </nav>
   );
 }
 

@@ -1,5 +1,6 @@
 /** The way in: with the deployment's admin token, or a tenant's. */
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { signIn } from "../account.js";
 import { Refusal } from "../api.js";
 import { Dialog } from "../parts/dialog.jsx";
@@ -30,6 +31,9 @@ export function SignInAgain() {
 function SignIn() {
   const fault = useSignal("");
   const isBusy = useSignal(false);
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  // There is nothing else to be done here.
+  useEffect(() => input.current?.focus(), []);
   const submit = async (/** @type {SubmitEvent & { currentTarget: HTMLFormElement }} */ event) => {
     event.preventDefault();
     const form = event.currentTarget;
@@ -61,6 +65,7 @@ function SignIn() {
       <label>
         <span>Admin token</span>
         <input
+          ref={input}
           name="token"
           type="password"
           autocomplete="current-password"

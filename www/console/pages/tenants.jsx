@@ -1,9 +1,15 @@
 /** Whom this deployment serves. */
 import { listTenants, tenants } from "../account.js";
+import { get } from "../api.js";
+import { count } from "../format.js";
 import { Head } from "../parts/page.jsx";
 import { Empty, Known } from "../parts/standing.jsx";
 import { usePolled } from "../polled.js";
 import { to } from "../route.js";
+
+/** @import { Overview, TenantTotals } from "../backend.d.ts" */
+
+const EVERY = 15_000;
 
 export function TenantsPage() {
   const reading = usePolled(
@@ -11,9 +17,15 @@ export function TenantsPage() {
       await listTenants();
       return tenants.value;
     },
-    15_000,
+    EVERY,
     [],
   );
+  const figures = usePolled(
+    async (signal) => /** @type {Overview} */ (await get("admin/overview", { signal })).tenants,
+    EVERY,
+    [],
+  );
+  const of = (/** @type {string} */ id) => figures.value?.find(({ tenant }) => tenant === id);
   return (
     <>
       <Head
@@ -38,6 +50,7 @@ export function TenantsPage() {
               {ids.map((id) => (
                 <li key={id} class="card">
                   <h2>{id}</h2>
+                  {figures.value && <Figures of={of(id)} />}
                   <p class="buttons">
                     <a class="button" href={to("tenants", id)}>
                       Edit<span class="visually-hidden"> {id}</span>
@@ -56,5 +69,26 @@ export function TenantsPage() {
         }
       </Known>
     </>
+  );
+}
+
+/** @param {{ of: Partial<TenantTotals> | undefined }} props nothing, where nobody came yet */
+function Figures({ of = {} }) {
+  const { sessions_active = 0, streams_active = 0, requests = 0, errors = 0 } = of;
+  const figures = {
+    "Live sessions": sessions_active,
+    Streams: streams_active,
+    Requests: requests,
+    Errors: errors,
+  };
+  return (
+    <dl class="facts inline">
+      {Object.entries(figures).map(([name, number]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd class="number">{count(number)}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }

@@ -10,7 +10,7 @@ export function Bar({ label, part, text, kind = "" }) {
     <div class="bar">
       <span>{label}</span>
       <span class="number">{text}</span>
-      <span class={`track ${kind}`} aria-hidden="true">
+      <span class={`track ${part === null ? "unknown" : kind}`} aria-hidden="true">
         {full > 0 && <span style={{ width: `${full * 100}%` }} />}
       </span>
     </div>

@@ -7,6 +7,9 @@ import { timeOfDay } from "../format.js";
 
 const HEIGHT = 160;
 
+/** A plot that begins shows as much as this, in seconds: two points are no history. */
+const LEAST_SPAN = 120;
+
 /** One points at the same moment in all of them. */
 const CURSOR = { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 7 } };
 
@@ -72,7 +75,11 @@ export function Plot({ title, series, times, values, say, least = 1 }) {
           </li>
         ))}
       </ul>
-      <div class="canvas" ref={place} role="img" aria-label={summary(title, series, values, say)} />
+      <div class="canvas" ref={place} role="img" aria-label={summary(title, series, values, say)}>
+        {values.every((one) => one.every((value) => value === null)) && (
+          <p class="blank soft">Not enough heard yet</p>
+        )}
+      </div>
     </figure>
   );
 }
@@ -99,15 +106,19 @@ function options(element, series, say, least, pointed) {
     height: HEIGHT,
     cursor: CURSOR,
     legend: { show: false },
-    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, least)] } },
+    scales: {
+      x: { range: (_, from, until) => [Math.min(from, until - LEAST_SPAN), until] },
+      y: { range: (_, __, most) => [0, Math.max(most * 1.15, least)] },
+    },
     axes: [
       {
         ...axis,
         size: 26,
         space: 80,
-        values: (_, splits) => splits.map((at) => timeOfDay(at * 1000).slice(0, 5)),
+        values: (_, splits, __, ___, step) =>
+          splits.map((at) => timeOfDay(at * 1000).slice(0, step < 60 ? 8 : 5)),
       },
-      { ...axis, size: 58, space: 26, values: (_, splits) => splits.map(say) },
+      { ...axis, size: 58, space: 26, values: (_, splits) => splits.map((at) => round(say(at))) },
     ],
     series: [
       {},
@@ -128,6 +139,11 @@ function options(element, series, say, least, pointed) {
       ],
     },
   };
+}
+
+/** An axis is at round numbers: "60/s", not "60.0/s". @param {string} text */
+function round(text) {
+  return text.replace(/\.0+(?!\d)/, "");
 }
 
 /**

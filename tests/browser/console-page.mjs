@@ -1,0 +1,81 @@
+/** The console in a browser that tells on it: what it complains of, and what its policy had to forbid. */
+import { openPage } from "./chromium.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+export const TOKEN = "an-admin-token-for-the-console-tests";
+
+/** What the API counts arrives with the next batch of telemetry; a machine may be busy. */
+export const PATIENCE = { timeout: 15_000 };
+
+/** Batches come fast, so that nobody waits for figures. */
+export const SOON = { ADMIN_TOKEN: TOKEN, TELEMETRY_EVERY: "250" };
+
+/**
+ * Browsers tell of answers that are none, and who is not signed in gets one. A frame without scripts
+ * may not take the focus, and that is how it should be.
+ */
+const USUAL = /status of 40[13]|Blocked autofocusing/;
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ * @param {RegExp} [expected] what else may be complained of
+ */
+export async function consolePage(t, options, expected = /^$/) {
+  const page = await openPage(t, options);
+  return { page, complaints: await watch(page, expected) };
+}
+
+/**
+ * @param {Page} page
+ * @param {RegExp} [expected]
+ */
+export async function watch(page, expected = /^$/) {
+  /** @type {string[]} */
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    const text = message.text();
+    if (USUAL.test(text) || expected.test(text)) return;
+    complaints.push(`${message.type()}: ${text} ${message.location().url}`);
+  });
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+      console.error("forbidden:", violatedDirective, blockedURI),
+    );
+  });
+  return complaints;
+}
+
+/**
+ * @param {{ url: string }} site
+ * @param {string} page
+ */
+export function address({ url }, page) {
+  return `${url}/_session/console/#/${page}`;
+}
+
+/**
+ * @param {Page} page
+ * @param {string} [token]
+ */
+export async function signIn(page, token = TOKEN) {
+  await page.getByLabel("Admin token").fill(token);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await menu(page).waitFor();
+}
+
+/** @param {Page} page */
+export function menu(page) {
+  return page.getByRole("navigation", { name: "Pages", exact: true });
+}
+
+/**
+ * The page's own heading.
+ * @param {Page} page
+ * @param {string} name
+ */
+export function title(page, name) {
+  return page.getByRole("heading", { name, level: 1, exact: true });
+}
