@@ -56,7 +56,7 @@ export class Variant {
     this.url = `http://127.0.0.1:${port}`;
     writeFileSync(path.join(this.#folder, "config.capnp"), this.#config(originPort, port, kvPort));
     this.#process = spawn(WORKERD, ["serve", path.join(this.#folder, "config.capnp")], {
-      stdio: "inherit",
+      stdio: ["ignore", "ignore", "inherit"],
     });
     await until(
       () =>

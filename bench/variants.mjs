@@ -44,6 +44,12 @@ export const VARIANTS = [
     cookie: recorded,
   },
   {
+    name: "Vestibule, warm, untold",
+    does: "the same, but nothing is counted, logged or traced: the difference is what telemetry costs",
+    vars: { TELEMETRY_EVERY: "0", LOG_LEVEL: "off" },
+    cookie: recorded,
+  },
+  {
     name: "Vestibule, warm, routing",
     does: "the same before ten weighted servers, with a canary, overload limits and capacities",
     vars: { CANARY: "v2:10", OVERLOAD_LOAD: "90", OVERLOAD_IN_FLIGHT: "1000" },

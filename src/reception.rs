@@ -126,6 +126,10 @@ impl Reception {
         if let Some(route) = route.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
             return self.console(route, &request);
         }
+        if self.is_consoles_alone(&request) {
+            self.facts.reason = Problem::NotFound.code();
+            return Step::Answer(Problem::NotFound.answer(Audience::Program, ""));
+        }
         let tenant = match self.tenant_of(request.location.authority, now, answers) {
             Ok(tenant) => tenant,
             Err(Missing::Asked(needs)) => return Step::Await(needs),

@@ -230,6 +230,8 @@ pub struct Telemetry {
     pub log: LogLevel,
     /// Of one in so many requests the trace is exported; none if there is nowhere to export it to.
     pub trace_one_in: Option<u64>,
+    /// So is that of one whose caller exports it.
+    pub trace_callers: bool,
     /// Answers tell the client what took how long.
     pub server_timing: bool,
 }

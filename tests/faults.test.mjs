@@ -39,11 +39,14 @@ test("a thousand first requests with one cookie cost a few reads", async (t) => 
   await vestibule.restart();
   const before = origin.requests.length;
   const headers = { cookie: browser.cookie };
+  const begun = Date.now();
   const answers = await Promise.all(
     Array.from({ length: 1000 }, () => fetch(vestibule.url, { headers }).then(outcome)),
   );
   assert.ok(answers.every(([status]) => status === 200));
-  assert.ok(kv.count("get") <= 3, `${kv.count("get")} reads`);
+  // Whoever waited 300 ms for another's question asks itself: the other may be gone.
+  const most = 2 + Math.ceil((Date.now() - begun) / 300);
+  assert.ok(kv.count("get") <= most, `${kv.count("get")} reads, of at most ${most}`);
   assert.equal(kv.count("put"), 1);
   const handles = origin.requests
     .slice(before)

@@ -8,10 +8,7 @@ import { loadEdge } from "./harness/edge-module.mjs";
 import { freshKey } from "./harness/workerd.mjs";
 
 test("a trap costs one request, and the instance that follows knows its settings", async () => {
-  const core = await loadEdge(
-    `export * from "./core.js"; export * as glue from "vestibule-core";`,
-    "index_bg.wasm",
-  );
+  const core = await loadEdge(`export * from "./core.js"; export * as glue from "vestibule-core";`);
   const env = {
     SESSION_KEYS: freshKey(),
     ORIGINS: "http://127.0.0.1:9",

@@ -46,7 +46,7 @@ async function deployment(t, { sample = 0, endpoint, vars = {} } = {}) {
     id: "acme",
     hosts: [HOST],
     origins: [{ name: "a", url: origin.url }],
-    telemetry: { trace_one_in: sample },
+    telemetry: { trace_one_in: sample, trace_callers: true },
   };
   tenants.plant(`host:${HOST}`, "acme");
   tenants.plant("tenant:acme", JSON.stringify(document));

@@ -10,7 +10,7 @@ import { loadEdge } from "./harness/edge-module.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const WRANGLER = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
-const { verifyPassword } = await loadEdge(`export * from "./passwords.js"`, "argon2.wasm");
+const { verifyPassword } = await loadEdge(`export * from "./passwords.js"`);
 
 const KV = (/** @type {string} */ name, /** @type {number} */ id) =>
   `\n[[kv_namespaces]]\nbinding = "${name}"\nid = "0000000000000000000000000000000${id}"\n`;

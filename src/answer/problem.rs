@@ -54,6 +54,8 @@ pub enum Problem {
     TooManySessions(u64),
     /// Too many wrong tokens from there; seconds to wait.
     TooManyGuesses(u64),
+    /// An operator's token that opens something else.
+    NotAllowed,
     /// Nobody is reached at this host.
     UnknownHost,
     /// Whose host it is cannot be found out now.

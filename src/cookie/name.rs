@@ -42,8 +42,8 @@ impl CookieName {
     #[must_use]
     pub fn of_console(self) -> &'static str {
         match self {
-            Self::Host => "__Host-console",
-            Self::Loopback => "console",
+            Self::Host => "__Host-session-console",
+            Self::Loopback => "session-console",
         }
     }
 
@@ -56,7 +56,12 @@ impl CookieName {
             Self::Host => &["__Host-session"],
             Self::Loopback => &["session", "__Host-session"],
         };
-        name.eq_ignore_ascii_case(self.of_console())
+        let consoles: &[&str] = match self {
+            Self::Host => &["__Host-session-console"],
+            Self::Loopback => &["session-console", "__Host-session-console"],
+        };
+        let is_consoles = |ours: &&str| name.eq_ignore_ascii_case(ours);
+        consoles.iter().any(is_consoles)
             || names.iter().any(|ours| {
                 let (head, rest) = name.split_at_checked(ours.len()).unwrap_or_default();
                 let begins_a_sign_in = rest

@@ -11,8 +11,10 @@ object! {
     pub struct Telemetry {
         /// info: a line per request. warn: requests and events that went wrong. error: what somebody must act on. off: nothing.
         log: LogLevel = "info",
-        /// Of one in so many requests the trace is exported, beside those whose caller exports its own and those that fail; 0 for none but these.
+        /// Of one in so many requests the trace is exported, beside those that fail; 0 for none but these.
         trace_one_in: u64 = 100,
+        /// Whoever exports the trace of a request it makes here has ours exported too.
+        trace_callers: bool = false,
         /// Answers tell the client what took how long (Server-Timing).
         server_timing: bool = false,
     }

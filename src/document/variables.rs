@@ -20,7 +20,7 @@ enum Kind {
 }
 
 /// Each variable, how it is taken, and where in a document it belongs.
-const VARIABLES: [(&str, Kind, &str); 36] = [
+const VARIABLES: [(&str, Kind, &str); 37] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -92,6 +92,7 @@ const VARIABLES: [(&str, Kind, &str); 36] = [
     ("ALLOWED_ORIGINS", Kind::List, "routing.allowed_origins"),
     ("LOG_LEVEL", Kind::Text, "telemetry.log"),
     ("TRACE_ONE_IN", Kind::Number, "telemetry.trace_one_in"),
+    ("TRACE_CALLERS", Kind::Flag, "telemetry.trace_callers"),
     ("SERVER_TIMING", Kind::Flag, "telemetry.server_timing"),
 ];
 

@@ -59,9 +59,9 @@ export function admit(packed) {
  * Decides on a request, given what was answered so far.
  * @param {string} packed
  * @param {Answer[]} answers
- * @param {string} seed what the trace was begun with
+ * @param {string} [seed] what the trace was begun with, if the core said so
  */
-export function admitWith(packed, answers, seed) {
+export function admitWith(packed, answers, seed = "") {
   return withAnswers(answers, (given) => {
     given.begin(seed);
     return glue.admitWith(packed, Date.now(), given);

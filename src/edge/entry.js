@@ -14,7 +14,7 @@ import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
 import { followed, readPauses } from "./streams.js";
 import { shift } from "./tally.js";
-import { tellRequest } from "./telemetry.js";
+import { openWindow, tellRequest } from "./telemetry.js";
 
 export { AttemptObject } from "./attempt-object.js";
 export { DirectoryObject } from "./directory-object.js";
@@ -75,8 +75,19 @@ function perform(decision, passage) {
   if (decision.startsWith("F")) return send(decision, passage);
   if (decision.startsWith("A")) return give(decision, passage);
   if (decision.startsWith("B")) return give(decision, passage, fileIn(passage.answers));
-  if (decision.startsWith("S")) return shipped(passage.request, give(decision, passage));
+  if (decision.startsWith("S")) return ship(decision, passage);
   return inquire(decision, passage);
+}
+
+/**
+ * Gives a file of the console.
+ * @param {string} decision
+ * @param {Passage} passage
+ */
+async function ship(decision, { request, journey, env, context }) {
+  const { told, answer } = unpackAnswer(decision);
+  Object.assign(journey, told);
+  return tellRequest(journey, await shipped(request, answer), "", env, context);
 }
 
 /**
@@ -137,23 +148,30 @@ function send(decision, passage) {
   journey.members = told.members;
   const { method } = request;
   const body = method === "GET" || method === "HEAD" ? undefined : request.body;
-  begin(place);
   journey.sent = Date.now();
   journey.answered = 0;
-  const session = `${place.slice(0, place.indexOf("/"))}\t${headers["x-session-id"]}`;
+  const attempt = begin(place, journey.sent + firstByteMs);
+  // Whoever comes for the first time may never come again.
+  const isNew = headers["x-session-state"] === "new";
+  const session = isNew ? "" : `${place.slice(0, place.indexOf("/"))}\t${headers["x-session-id"]}`;
   const sent = fetch(url, { method, headers, body, redirect: "manual" });
 
   return new Promise((resolve) => {
     let waiting = true;
     // Never cleared: the runtime drops it with the request, for less than clearing would cost.
     setTimeout(() => {
-      if (waiting) resolve(fail(place, "timed-out", passage));
+      if (!waiting) return;
+      waiting = false;
+      end(place, attempt);
+      resolve(fail(place, "timed-out", passage));
     }, firstByteMs);
     sent.then(
       (response) => {
+        // The visitor has an answer already.
+        if (!waiting) return void response.body?.cancel();
         waiting = false;
         journey.answered = Date.now();
-        answered(place, journey.originMs, response.status);
+        answered(place, attempt, journey.answerMs, response.status);
         const receiving = (/** @type {Response} */ answer) =>
           receive(answer, { flags, pauses, place, ticket, session }, passage);
         resolve(
@@ -161,8 +179,9 @@ function send(decision, passage) {
         );
       },
       () => {
+        if (!waiting) return;
         waiting = false;
-        lost(place);
+        lost(place, attempt);
         resolve(fail(place, body ? "cut" : "lost", passage));
       },
     );
@@ -195,7 +214,7 @@ function fail(place, how, passage) {
   const lasts = ["failed", "no-asset"];
   passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
   passage.answers.push({ kind: "failed", origin, how });
-  passage.journey.gaveUp = Date.now();
+  passage.journey.giveUp();
   return perform(admitWith(passage.packed, passage.answers, passage.seed), passage);
 }
 
@@ -217,8 +236,9 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
     isWatched || pauses !== ""
       ? followed(response, {
           look: isWatched ? () => lookAfter(ticket, env, context) : undefined,
-          count: openings(place, response.webSocket ? "websocket" : "sse"),
+          count: openings(place, response.webSocket ? "websocket" : "sse", passage),
           pauses: readPauses(pauses),
+          keep: (following) => context.waitUntil(following),
         })
       : response;
   if (!flags.includes("s") && !concernsUs(seen)) {
@@ -234,17 +254,23 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
  * Counts what is followed.
  * @param {string} place tenant and origin
  * @param {"websocket" | "sse"} kind
+ * @param {Passage} passage
  */
-function openings(place, kind) {
+function openings(place, kind, { env, context }) {
   const labels = `${place.slice(0, place.indexOf("/"))}\t${kind}`;
+  /** @type {import("./meter.js").Attempt} */
+  let attempt;
   return {
     opened: () => {
-      begin(place);
+      attempt = begin(place);
       shift("vestibule_streams_active", labels, 1);
+      openWindow(env, context);
     },
     closed: () => {
-      end(place);
+      end(place, attempt);
       shift("vestibule_streams_active", labels, -1);
+      // Nobody else may come to tell of it.
+      openWindow(env, context);
     },
   };
 }
@@ -305,6 +331,8 @@ async function lookAfter(ticket, env, context) {
   const ask = () => watch(ticket, answers);
   const [letter, value] = (await satisfy(ask(), env, answers, ask)).split("\n");
   storeLater(env, context);
+  // That something is open is told though nobody else comes.
+  openWindow(env, context);
   return letter === "G" ? { afterMs: Number(value) } : { over: value };
 }
 

@@ -29,6 +29,8 @@ export class Journey {
   sent = 0;
   answered = 0;
   gaveUp = 0;
+  /** How long origins were waited for that did not answer, in milliseconds. */
+  inVain = 0;
   ended = 0;
   status = 0;
   /** What is to be done about telling it, the labels it is counted under, the members of its log line. */
@@ -45,14 +47,26 @@ export class Journey {
     this.scheme = scheme;
   }
 
-  /** How long the origin took, in milliseconds; less than nothing if none was asked. */
+  /** An origin was asked, and does not answer. */
+  giveUp() {
+    this.gaveUp = Date.now();
+    this.answered = 0;
+    this.inVain += Math.max(this.gaveUp - this.sent, 0);
+  }
+
+  /** How long the origin that answered took, in milliseconds; less than nothing if none did. */
+  get answerMs() {
+    return this.answered > 0 ? Math.max(this.answered - this.sent, 0) : -1;
+  }
+
+  /** How long origins took, in milliseconds; less than nothing if none was asked. */
   get originMs() {
-    return this.answered > 0 ? this.answered - this.sent : -1;
+    return this.sent === 0 ? -1 : this.inVain + Math.max(this.answerMs, 0);
   }
 
   /** How long everything else took, in milliseconds. */
   get edgeMs() {
-    return this.ended - this.begun - Math.max(this.originMs, 0);
+    return Math.max(this.ended - this.begun - Math.max(this.originMs, 0), 0);
   }
 
   /**

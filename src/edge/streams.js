@@ -23,6 +23,8 @@ import { keepVigil } from "./vigil.js";
  * @property {import("./vigil.js").Look | undefined} look none if the session does not matter
  * @property {Count} count
  * @property {Pauses} pauses
+ * @property {(following: Promise<void>) => void} keep sees to it that what follows a stream ends with it, not with
+ *   its client
  */
 
 /**
@@ -42,7 +44,7 @@ export function readPauses(text) {
  * @param {Watch} watch
  */
 export function followed(response, watch) {
-  const { look, pauses } = watch;
+  const { look, pauses, keep } = watch;
   if (response.webSocket) {
     return look || pauses.socket > 0
       ? watchedSocket(response, response.webSocket, watch)
@@ -59,8 +61,11 @@ export function followed(response, watch) {
   const length = isStream || isCompressed ? null : response.headers.get("content-length");
   const { readable, writable } =
     length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
-  if (isStream) followStream(response.body, writable, watch);
-  else followAnswer(response.body, writable, pauses.answer);
+  keep(
+    isStream
+      ? followStream(response.body, writable, watch)
+      : followAnswer(response.body, writable, pauses.answer),
+  );
   return new Response(readable, response);
 }
 

@@ -30,7 +30,7 @@ class Spread {
   }
 }
 
-/** @type {Map<string, { count: number, edge: Spread, origin: Spread }>} by labels */
+/** @type {Map<string, { count: number, edge: Spread, origin: Spread, answer: Spread }>} by labels */
 const requests = new Map();
 
 /** @type {Set<string>} tenant and handle of the sessions in use */
@@ -50,16 +50,18 @@ const gauges = new Map();
  * @param {string} labels
  * @param {number} edgeMs
  * @param {number} originMs less than nothing if no origin was asked
+ * @param {number} answerMs of the origin that answered; less than nothing if none did
  */
-export function countRequest(labels, edgeMs, originMs) {
+export function countRequest(labels, edgeMs, originMs, answerMs) {
   let kind = requests.get(labels);
   if (!kind) {
-    kind = { count: 0, edge: new Spread(), origin: new Spread() };
+    kind = { count: 0, edge: new Spread(), origin: new Spread(), answer: new Spread() };
     requests.set(labels, kind);
   }
   kind.count += 1;
   kind.edge.add(edgeMs);
   if (originMs >= 0) kind.origin.add(originMs);
+  if (answerMs >= 0) kind.answer.add(answerMs);
 }
 
 /**
@@ -132,11 +134,17 @@ export function shift(metric, labels, by) {
   gauges.set(series, (gauges.get(series) ?? 0) + by);
 }
 
+/** How many requests were counted, by labels and status. */
+export function requestCounts() {
+  return [...requests].map(([labels, { count }]) => ({ labels: labels.split("\t"), count }));
+}
+
 /** What was counted since this was asked last, and what is open. */
 export function takeTally() {
   const lines = [];
-  for (const [labels, { count, edge, origin }] of requests) {
-    lines.push(`r\t${labels}\t${count}\t${edge.ms}\t${origin.ms}\t${edge}\t${origin}`);
+  for (const [labels, { count, edge, origin, answer }] of requests) {
+    const ms = `${edge.ms}\t${origin.ms}\t${answer.ms}`;
+    lines.push(`r\t${labels}\t${count}\t${ms}\t${edge}\t${origin}\t${answer}`);
   }
   for (const session of sessions) lines.push(`s\t${session}`);
   for (const [series, number] of counters) lines.push(`c\t${series}\t${number}`);

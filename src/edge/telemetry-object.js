@@ -10,10 +10,11 @@ import {
   telemetryLoad,
   telemetryUnkept,
 } from "./core.js";
+import { report } from "./log.js";
 import { pause } from "./waiting.js";
 
-/** How long figures wait to be kept, in milliseconds: so much is lost if the object dies. */
-const KEEP_AFTER = 5_000;
+/** How long figures wait to be kept, in milliseconds: what came since is lost if the object dies. */
+const KEEP_AFTER = 3_000;
 
 export class TelemetryObject extends DurableObject {
   #isKeeping = false;
@@ -59,11 +60,13 @@ export class TelemetryObject extends DurableObject {
     }
     const unkept = telemetryUnkept(name);
     for (let at = 0; at + 1 < unkept.length; at += 2) {
-      this.ctx.storage.sql.exec(
-        "INSERT OR REPLACE INTO counted (owner, series) VALUES (?, ?)",
-        unkept[at],
-        unkept[at + 1],
-      );
+      const [owner, series] = unkept.slice(at, at + 2);
+      try {
+        this.ctx.storage.sql.exec("INSERT OR REPLACE INTO counted VALUES (?, ?)", owner, series);
+      } catch (error) {
+        // It is kept with the next batch that changes it; until then it is known here.
+        report("figures_not_kept", error);
+      }
     }
   }
 }

@@ -3,20 +3,24 @@
  * it closes everything counted in between is told: to the object that adds up what all isolates tell, to
  * an OpenTelemetry collector, to Analytics Engine. No request waits for any of it.
  */
-import { exportTraces, takeBatch, tally } from "./core.js";
+import { takeBatch, tally } from "./core.js";
+import { keepJourney, sendJourneys } from "./exporting.js";
 import { takeShown, watched, writeLater, writeWaiting } from "./lines.js";
 import { report } from "./log.js";
 import { tellNow } from "./meter.js";
-import { count, countRequest, isMuch, sawSession, takeTally } from "./tally.js";
+import { count, countRequest, isMuch, requestCounts, sawSession, takeTally } from "./tally.js";
 import { pause, within } from "./waiting.js";
 
 /** @typedef {import("./journey.js").Journey} Journey */
 
-/** How long a window is open, in milliseconds, unless `TELEMETRY_EVERY` says otherwise; with 0 nothing is told. */
+/** How long a window is open, in milliseconds, unless `TELEMETRY_EVERY` says otherwise. */
 const EVERY = 5_000;
 
 /** How long it is open, and how long log lines wait at most, while somebody looks at the console. */
 const WATCHED = 1_000;
+
+/** How long a window may be open, in milliseconds: the runtime waits for half a minute and no longer. */
+const LONGEST = 20_000;
 
 /** So long a lost window holds up the next one, in milliseconds. */
 const OVERDUE = 30_000;
@@ -24,10 +28,10 @@ const OVERDUE = 30_000;
 /** So many batches that nobody took are kept; each counts once, however often it is sent. */
 const MOST_UNSENT = 12;
 
-/** So many requests of one window are exported. */
-const MOST_JOURNEYS = 200;
+/** So many data points one invocation may write. */
+const MOST_DATA_POINTS = 250;
 
-/** How long the object and the collector may take, in milliseconds. */
+/** How long the object may take, in milliseconds. */
 const DEADLINE = 5_000;
 
 /** When the open window was opened; 0 if none is. */
@@ -36,35 +40,34 @@ let openedAt = 0;
 /** Whether somebody looks at the console, as the object said last. */
 let isWatched = false;
 
-/** @type {string[]} commands that were not acknowledged */
+/** @type {string[]} commands that were not acknowledged, in order */
 const unsent = [];
-
-/** @type {Journey[]} those whose traces are to be exported */
-const journeys = [];
 
 /**
  * Tells of a request that is answered.
  * @param {Journey} journey
  * @param {Response} response
- * @param {string} session tenant and handle, if a session was forwarded
+ * @param {string} session tenant and handle, if it is a session that came before
  * @param {Env} env
  * @param {ExecutionContext} context
  * @returns {Response} the answer, to be sent
  */
 export function tellRequest(journey, response, session, env, context) {
-  if (env.TELEMETRY_EVERY === "0") return response;
   const { status } = response;
   const { flags } = journey;
   journey.ended = Date.now();
   journey.status = status;
-  countRequest(`${journey.labels}\t${status}`, journey.edgeMs, journey.originMs);
-  if (session !== "") sawSession(session);
   const failed = status >= 500;
   if (flags !== "") {
     if (flags.includes("l") || (failed && flags.includes("w"))) logRequest(journey, failed, env);
-    if (flags.includes("x") || (failed && flags.includes("e"))) keepJourney(journey);
+    if (flags.includes("x") || (failed && flags.includes("e"))) keepJourney(journey, failed);
   }
-  openWindow(env, context);
+  if (env.TELEMETRY_EVERY !== "0") {
+    const { labels, edgeMs, originMs, answerMs } = journey;
+    countRequest(`${labels}\t${status}`, edgeMs, originMs, answerMs);
+    if (session !== "") sawSession(session);
+    openWindow(env, context);
+  }
   return flags.includes("m") ? timed(response, journey) : response;
 }
 
@@ -74,7 +77,8 @@ export function tellRequest(journey, response, session, env, context) {
  * @param {{ waitUntil: (promise: Promise<unknown>) => void }} context
  */
 export function openWindow(env, context) {
-  if (isMuch()) tally(takeTally());
+  if (env.TELEMETRY_EVERY === "0") return;
+  if (isMuch()) takeIn(env);
   const now = Date.now();
   // One that was lost with its request must not be the last.
   if (openedAt > 0 && now - openedAt < OVERDUE) return;
@@ -88,7 +92,7 @@ export function openWindow(env, context) {
  */
 async function keepOpen(env, opened) {
   try {
-    const every = Number(env.TELEMETRY_EVERY ?? EVERY) || EVERY;
+    const every = Math.min(Number(env.TELEMETRY_EVERY ?? EVERY) || EVERY, LONGEST);
     // Lines do not wait as long as figures.
     for (;;) {
       const left = opened + (isWatched ? Math.min(WATCHED, every) : every) - Date.now();
@@ -100,7 +104,7 @@ async function keepOpen(env, opened) {
     // Whatever comes now opens the next one.
     openedAt = 0;
   }
-  await Promise.all([sendBatch(env), exportJourneys(env)]);
+  await Promise.allSettled([sendBatch(env), sendJourneys(env)]);
 }
 
 /**
@@ -114,7 +118,7 @@ function logRequest(journey, failed, env) {
   const origin = originMs < 0 ? "" : `,"origin_ms":${originMs}`;
   const line = `{"at":${begun},"level":"${level}","event":"request",${members},"status":${status},"edge_ms":${edgeMs}${origin}}`;
   writeLater(line, !isOperators(labels), failed);
-  if (env.LOG_LINES === "each") writeWaiting();
+  if (env.LOG_LINES === "each" || env.TELEMETRY_EVERY === "0") writeWaiting();
 }
 
 /**
@@ -127,93 +131,62 @@ function isOperators(labels) {
   return tenant === "" && reason === "";
 }
 
-/** @param {Journey} journey */
-function keepJourney(journey) {
-  if (journeys.length < MOST_JOURNEYS) journeys.push(journey);
-  else count("vestibule_telemetry_spans_total", "dropped");
+/** Hands over to the core what was counted here. @param {Env} env */
+function takeIn(env) {
+  writeDataPoints(env);
+  tally(takeTally());
 }
 
 /** @param {Env} env */
 async function sendBatch(env) {
   tellNow();
-  const told = takeShown().map((line) => `l\t${line}`);
-  tally([takeTally(), ...told].join("\n"));
+  takeIn(env);
+  tally(
+    takeShown()
+      .map((line) => `l\t${line}`)
+      .join("\n"),
+  );
   const command = takeBatch();
-  writeDataPoints(env, command);
   if (command === "") return;
   unsent.push(command);
   while (unsent.length > MOST_UNSENT) {
     unsent.shift();
     count("vestibule_telemetry_batches_lost_total");
   }
-  // Another window may close meanwhile: each takes what it finds, in order.
-  for (const waiting of unsent.splice(0)) {
+  // Two windows may send the same at once; it counts once. What is not acknowledged stays, should this one be
+  // cut off.
+  while (unsent.length > 0) {
+    const [first] = unsent;
     try {
       const object = /** @type {any} */ (env.TELEMETRY_OBJECTS).getByName("telemetry");
-      const answer = await within(DEADLINE, object.call("telemetry", waiting));
+      const answer = await within(DEADLINE, object.call("telemetry", first));
       isWatched = JSON.parse(new TextDecoder().decode(answer)).watched === true;
       watched(isWatched);
     } catch (error) {
       report("telemetry_not_taken", error);
-      unsent.push(waiting);
+      return;
     }
+    const at = unsent.indexOf(first);
+    if (at >= 0) unsent.splice(at, 1);
   }
 }
 
 /**
- * Counted requests as data points of Analytics Engine, if that is bound: tenant, method and status, and how many.
+ * Counted requests as data points of Analytics Engine, if that is bound: tenant, method, status, origin and how
+ * many.
  * @param {Env} env
- * @param {string} command
  */
-function writeDataPoints(env, command) {
-  if (!env.ANALYTICS || command === "") return;
-  const [counters] = JSON.parse(command).series;
-  for (const [name, labels, number] of counters) {
-    if (name !== "http_requests_total") continue;
-    const [tenant, method, status] = labels.split("\t");
-    env.ANALYTICS.writeDataPoint({
-      indexes: [tenant],
-      blobs: [tenant, method, status],
-      doubles: [number],
-    });
-  }
-}
-
-/** @param {Env} env */
-async function exportJourneys(env) {
-  if (journeys.length === 0 || !env.OTLP_ENDPOINT) return;
-  const { body, spans } = exportTraces(
-    journeys
-      .splice(0)
-      .map((journey) => journey.toText())
-      .join("\n"),
-  );
-  const headers = { "content-type": "application/json", ...readHeaders(env.OTLP_HEADERS) };
-  const url = `${env.OTLP_ENDPOINT.replace(/\/+$/, "")}/v1/traces`;
-  let result = "lost";
+function writeDataPoints(env) {
+  if (!env.ANALYTICS) return;
   try {
-    const response = await within(DEADLINE, fetch(url, { method: "POST", headers, body }));
-    await response.body?.cancel();
-    if (response.ok) result = "sent";
-    else report("traces_not_taken", new Error(String(response.status)));
+    for (const { labels, count } of requestCounts().slice(0, MOST_DATA_POINTS)) {
+      const [tenant, origin, , , , , method, status] = labels;
+      const blobs = [tenant, method, status, origin];
+      env.ANALYTICS.writeDataPoint({ indexes: [tenant], blobs, doubles: [count] });
+    }
   } catch (error) {
-    report("traces_not_taken", error);
+    report("analytics_not_written", error);
   }
-  count("vestibule_telemetry_spans_total", result, spans);
-}
-
-/**
- * `name=value`, apart by commas, as OTEL_EXPORTER_OTLP_HEADERS has it.
- * @param {string | undefined} text
- */
-function readHeaders(text) {
-  const pairs = (text ?? "").split(",").filter((pair) => pair.includes("="));
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf("=");
-      return [pair.slice(0, at).trim(), decodeURIComponent(pair.slice(at + 1).trim())];
-    }),
-  );
 }
 
 /**

@@ -318,7 +318,12 @@ mod tests {
             proof: None,
             mapped: &[],
         };
-        let trace = Trace::follow(None, None, &[7; 24], None);
+        let trace = Trace::follow(
+            None,
+            None,
+            &[7; 24],
+            crate::forward::trace::Sampling::default(),
+        );
         let cookie = CookieName::for_location(&request.location);
         let outgoing = Outgoing::new(&request, cookie, &speaker, &trace);
         assert_eq!(outgoing.own.lines().count(), OWN.len());

@@ -25,6 +25,15 @@ pub struct Trace<'a> {
     pub is_sampled: bool,
 }
 
+/// Whose spans are exported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sampling {
+    /// Those of one in so many requests; none if nothing is exported at all.
+    pub one_in: Option<u64>,
+    /// Those of requests whose caller exports its own. Every visitor can say that it does.
+    pub callers: bool,
+}
+
 /// A span's id. Those of a request's stages follow the request's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpanId(u64);
@@ -53,16 +62,14 @@ impl SpanId {
 }
 
 impl<'a> Trace<'a> {
-    /// Continues `parent` if it is sound; begins a new trace otherwise. Of the spans of one in
-    /// `sampled` requests is exported, and of those whose caller exports its own; none if `sampled`
-    /// is none. Then a new trace is marked sampled, so that an origin which follows its parent's
-    /// decision decides for itself.
+    /// Continues `parent` if it is sound; begins a new trace otherwise. Where nothing is exported a new one is
+    /// marked sampled, so that an origin which follows its parent's decision decides for itself.
     #[must_use]
     pub fn follow(
         parent: Option<&'a str>,
         state: Option<&'a str>,
         seed: &Seed,
-        sampled: Option<u64>,
+        sampling: Sampling,
     ) -> Self {
         let (own_trace, own_span) = seed.split_at(16);
         let bits = |bytes: &[u8]| {
@@ -80,10 +87,10 @@ impl<'a> Trace<'a> {
         }
         text.push('-');
         encoding::push_hex(&mut text, &span.of_stage(1).0.to_be_bytes());
-        let asked = continued.as_ref().is_some_and(Caller::is_sampled);
+        let asked = sampling.callers && continued.as_ref().is_some_and(Caller::is_sampled);
         let drawn = |of: u64| of > 0 && bits(own_trace.get(8..).unwrap_or_default()) % of == 0;
-        let is_sampled = sampled.is_some_and(|of| asked || drawn(of));
-        text.push_str(match (&continued, sampled) {
+        let is_sampled = sampling.one_in.is_some_and(|of| asked || drawn(of));
+        text.push_str(match (&continued, sampling.one_in) {
             (Some(caller), None) if !caller.is_sampled() => "-00",
             (_, Some(_)) if !is_sampled => "-00",
             _ => "-01",
@@ -141,8 +148,12 @@ mod tests {
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
     const SEED: Seed = [7; 24];
 
-    fn follow<'a>(parent: &'a str, state: &'a str, sampled: Option<u64>) -> Trace<'a> {
-        Trace::follow(Some(parent), Some(state), &SEED, sampled)
+    fn follow<'a>(parent: &'a str, state: &'a str, one_in: Option<u64>) -> Trace<'a> {
+        let sampling = Sampling {
+            one_in,
+            callers: true,
+        };
+        Trace::follow(Some(parent), Some(state), &SEED, sampling)
     }
 
     #[test]
@@ -197,7 +208,11 @@ mod tests {
         let drawn = (0..10_000_u64).filter(|n| {
             let mut seed = [0; 24];
             seed[8..16].copy_from_slice(&(n * 7_919).to_be_bytes());
-            Trace::follow(None, None, &seed, Some(10)).is_sampled
+            let sampling = Sampling {
+                one_in: Some(10),
+                callers: false,
+            };
+            Trace::follow(Some(&asked), None, &seed, sampling).is_sampled
         });
         assert_eq!(drawn.count(), 1_000);
     }

@@ -14,6 +14,7 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, RecordName};
 use crate::session::record::{Entry, Version};
 use crate::store::cache::{Known, Prepared};
+use crate::store::revocations::Freshness;
 use crate::store::{Answers, Found, Need};
 use crate::tenant::Consistency;
 
@@ -176,7 +177,9 @@ impl Gateway {
         let signs_in = alteration.change.identify.is_some();
         let asked = self.learn_revocations(answers, now) > 0;
         let knows = self.revocations.is_known();
-        if !asked && (signs_in || (begins && !knows)) {
+        // What was heard too long ago may lack a revocation that such a session would be born under.
+        let is_stale = self.feed_freshness(now) == Freshness::Stale;
+        if !asked && (signs_in || (begins && is_stale)) {
             return Err(vec![self.ask_revocations()]);
         }
         Ok(knows || !(begins || signs_in))

@@ -33,7 +33,7 @@ impl Gateway {
         now: UnixMillis,
     ) -> Result<Feed, Need> {
         let asked = self.learn_revocations(answers, now);
-        match self.revocations.freshness(self.feed_period_ms(), now) {
+        match self.feed_freshness(now) {
             Freshness::Fresh => Ok(Feed {
                 degraded: false,
                 ask: false,
@@ -100,6 +100,11 @@ impl Gateway {
             Consistency::Strong => self.revocations.last(),
             Consistency::Eventual => Epoch(now.0),
         }
+    }
+
+    /// How fresh the knowledge of revocations is.
+    pub(super) fn feed_freshness(&self, now: UnixMillis) -> Freshness {
+        self.revocations.freshness(self.feed_period_ms(), now)
     }
 
     fn feed_period_ms(&self) -> u64 {

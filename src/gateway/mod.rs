@@ -44,7 +44,7 @@ use crate::answer::problem::{Audience, Problem};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
-use crate::forward::trace::{Seed, Trace};
+use crate::forward::trace::{Sampling, Seed, Trace};
 use crate::inbound::path::{self, Territory};
 use crate::inbound::rate_limit::RateLimit;
 use crate::inbound::request::Request;
@@ -209,7 +209,10 @@ impl Gateway {
             request.header("traceparent"),
             request.header("tracestate"),
             &seed,
-            self.tenant.telemetry.trace_one_in,
+            Sampling {
+                one_in: self.tenant.telemetry.trace_one_in,
+                callers: self.tenant.telemetry.trace_callers,
+            },
         );
         self.facts = self.facts_of(request, &trace, seed);
         let cookie = CookieName::for_location(&request.location);

@@ -132,7 +132,7 @@ mod tests {
         ];
         let badge = Badge::new(NOW);
         let header = value(&badge, &tokens[1]);
-        assert!(header.starts_with("__Host-console="));
+        assert!(header.starts_with("__Host-session-console="));
         assert_eq!(presented(&header, &tokens, NOW), Some(badge));
         assert_eq!(presented(&header, &tokens[..1], NOW), None);
         assert_eq!(
@@ -162,7 +162,7 @@ mod tests {
             let bad = format!("{name}={}", String::from_utf8(bytes).unwrap());
             assert_eq!(presented(&bad, &tokens, NOW), None, "{bad}");
         }
-        for bad in ["", "__Host-console=", "__Host-console=AAAA"] {
+        for bad in ["", "__Host-session-console=", "__Host-session-console=AAAA"] {
             assert_eq!(presented(bad, &tokens, NOW), None, "{bad}");
         }
     }

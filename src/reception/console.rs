@@ -5,6 +5,7 @@ use super::Reception;
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
 use crate::gateway::Step;
+use crate::inbound::host::Host;
 use crate::inbound::request::Request;
 
 /// Nothing from elsewhere, no inline script or style, and in nobody's frame.
@@ -21,6 +22,9 @@ const FILES: [(&str, &str); 4] = [
 impl Reception {
     /// Answers `/console` and what follows.
     pub(super) fn console(&mut self, route: &str, request: &Request<'_>) -> Step {
+        if !self.is_console_host(request) {
+            return self.refused(&Problem::NotFound);
+        }
         if !matches!(request.method, "GET" | "HEAD") {
             return self.refused(&Problem::MethodNotAllowed("GET, HEAD"));
         }
@@ -49,8 +53,25 @@ impl Reception {
         })
     }
 
+    /// Whether the console is reached under this host: under `CONSOLE_HOST`, if that is set, and else under any. A
+    /// host of its own keeps the chat servers' scripts away from it.
+    pub(super) fn is_console_host(&self, request: &Request<'_>) -> bool {
+        let own = self.deployment.secrets.of_deployment("CONSOLE_HOST");
+        own.is_none_or(|own| is_host(request, own))
+    }
+
+    /// Whether it is a host of the console's alone.
+    pub(super) fn is_consoles_alone(&self, request: &Request<'_>) -> bool {
+        let own = self.deployment.secrets.of_deployment("CONSOLE_HOST");
+        own.is_some_and(|own| is_host(request, own))
+    }
+
     fn refused(&mut self, problem: &Problem) -> Step {
         self.facts.reason = problem.code();
         Step::Answer(problem.answer(Audience::Program, ""))
     }
+}
+
+fn is_host(request: &Request<'_>, own: &str) -> bool {
+    Host::canonical(request.location.authority).is_some_and(|host| host.as_str() == own)
 }

@@ -3,7 +3,7 @@
 //!
 //! The deployment's `ADMIN_TOKEN` opens everything; a tenant's own (`<ID>__ADMIN_TOKEN`) what is that
 //! tenant's, under its hosts. A program presents it as a bearer token; the console exchanges it
-//! for a session of its own ([`Badge`]).
+//! for a session of its own ([`Badge`]), which under a tenant's host opens that tenant only.
 
 use serde_json::{Value, json};
 
@@ -81,6 +81,9 @@ impl Reception {
             return signed_in.map(Step::Answer);
         }
         if route == "sign-out" {
+            if !request.is_same_site() {
+                return Err(Missing::Refused(Problem::CrossSite));
+            }
             let name = CookieName::for_location(&request.location);
             let answer = Answer::empty(204).with_cookie(Some(Badge::clear(name)));
             return only("POST", Ok(answer)).map(Step::Answer);
@@ -95,7 +98,7 @@ impl Reception {
             }
             _ if is_of_deployment(route) => {
                 if operator.authority != Authority::Deployment {
-                    return Err(Missing::Refused(Problem::ApiKey));
+                    return Err(Missing::Refused(Problem::NotAllowed));
                 }
                 let administered = self.administer(route, request, now, answers);
                 administered.map(Step::Answer)
@@ -143,18 +146,70 @@ impl Reception {
         answers: &Answers,
     ) -> Result<Operator, Missing> {
         let tokens = self.deployment_tokens();
-        if let Some(operator) = shown(Authority::Deployment, &tokens, request, now)? {
+        if let Some(operator) = bearing(Authority::Deployment, &tokens, request) {
             return Ok(operator);
         }
         let refused = Missing::Refused(Problem::ApiKey);
-        let tenant = match self.tenant_of(request.location.authority, now, answers) {
-            Err(Missing::Refused(Problem::UnknownHost)) => return Err(refused),
-            other => other?,
+        let Some(tenant) = self.host_of_one(request, now, answers)? else {
+            let wearing = self.wearing(Authority::Deployment, &tokens, request, now)?;
+            return wearing.ok_or(refused);
         };
         let tokens = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
+        let tokens = tokens.unwrap_or_default();
         let authority = Authority::Tenant(tenant);
-        let operator = shown(authority, &tokens.unwrap_or_default(), request, now)?;
-        operator.ok_or(refused)
+        if let Some(operator) = bearing(authority.clone(), &tokens, request) {
+            return Ok(operator);
+        }
+        let wearing = self.wearing(authority, &tokens, request, now)?;
+        wearing.ok_or(refused)
+    }
+
+    /// The tenant whose chat server shares this host, and so its scripts, with the console. There nobody gets power
+    /// over others by a cookie: whatever script runs under the host has it too. None if the host is nobody's, or if
+    /// there is only one tenant.
+    fn host_of_one(
+        &mut self,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Option<TenantId>, Missing> {
+        if !self.catalogue.is_of_many() {
+            return Ok(None);
+        }
+        match self.tenant_of(request.location.authority, now, answers) {
+            Ok(tenant) => Ok(Some(tenant)),
+            Err(Missing::Refused(Problem::UnknownHost)) => Ok(None),
+            Err(missing) => Err(missing),
+        }
+    }
+
+    /// The operator who wears a badge that one of these tokens gave out.
+    fn wearing(
+        &self,
+        authority: Authority,
+        tokens: &[ApiKey],
+        request: &Request<'_>,
+        now: UnixMillis,
+    ) -> Result<Option<Operator>, Missing> {
+        if !self.is_console_host(request) {
+            return Ok(None);
+        }
+        let name = CookieName::for_location(&request.location);
+        let cookies = request.header("cookie");
+        let now = now.seconds();
+        let Some((badge, token)) = Badge::presented(cookies, name, tokens, now) else {
+            return Ok(None);
+        };
+        // A browser sends cookies with whatever another site makes it send.
+        if !request.is_safe() && !request.is_same_site() {
+            return Err(Missing::Refused(Problem::CrossSite));
+        }
+        let renewed = badge.renewed(now);
+        Ok(Some(Operator {
+            authority,
+            expires: Some(renewed.unwrap_or(badge).expires().0),
+            renewed: renewed.map(|badge| badge.set(name, token, now)),
+        }))
     }
 
     /// The tenant that is meant: named, or the operator's own; none for all, or for the host's.
@@ -170,10 +225,15 @@ impl Reception {
             Some(name) => Some(TenantId::parse(name).ok_or(Missing::Refused(Problem::NotFound))?),
         };
         match (&operator.authority, named) {
-            (Authority::Deployment, named) => Ok(named.or_else(|| self.catalogue.only().cloned())),
+            (Authority::Deployment, named) => match (self.catalogue.only(), named) {
+                (Some(only), Some(named)) if *only != named => {
+                    Err(Missing::Refused(Problem::NotFound))
+                }
+                (only, named) => Ok(named.or_else(|| only.cloned())),
+            },
             (Authority::Tenant(own), None) => Ok(Some(own.clone())),
             (Authority::Tenant(own), Some(named)) if *own == named => Ok(Some(named)),
-            (Authority::Tenant(_), Some(_)) => Err(Missing::Refused(Problem::ApiKey)),
+            (Authority::Tenant(_), Some(_)) => Err(Missing::Refused(Problem::NotAllowed)),
         }
     }
 
@@ -193,6 +253,9 @@ impl Reception {
         if !request.is_same_site() {
             return Err(Missing::Refused(Problem::CrossSite));
         }
+        if !self.is_console_host(request) {
+            return Err(Missing::Refused(Problem::NotFound));
+        }
         let token = match answers.body() {
             None => {
                 let limit = json::LARGEST;
@@ -206,15 +269,14 @@ impl Reception {
                 format!("Bearer {}", token.unwrap_or_default())
             }
         };
-        let mut tokens = self.deployment_tokens();
-        match self.tenant_of(request.location.authority, now, answers) {
-            Ok(tenant) => {
+        let tokens = match self.host_of_one(request, now, answers)? {
+            // Of the deployment's token too it is a tenant's operator's badge then.
+            Some(tenant) => {
                 let own = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
-                tokens.extend(own.unwrap_or_default());
+                own.unwrap_or_default()
             }
-            Err(Missing::Refused(_)) => {}
-            Err(asked) => return Err(asked),
-        }
+            None => self.deployment_tokens(),
+        };
         let address = request.client_address().unwrap_or_default();
         let verdict = self.guesses.count(address, now);
         if let Verdict::Passed(wait) | Verdict::Over(wait) = verdict {
@@ -255,35 +317,13 @@ fn is_of_deployment(route: &str) -> bool {
     route == "preview" || route == "tenants" || route.starts_with("tenants/")
 }
 
-/// The operator who presents one of these tokens, or a badge that one of them gave out.
-fn shown(
-    authority: Authority,
-    tokens: &[ApiKey],
-    request: &Request<'_>,
-    now: UnixMillis,
-) -> Result<Option<Operator>, Missing> {
+/// The operator who presents one of these tokens.
+fn bearing(authority: Authority, tokens: &[ApiKey], request: &Request<'_>) -> Option<Operator> {
     let authorization = request.header("authorization");
-    if tokens.iter().any(|token| token.is_presented(authorization)) {
-        return Ok(Some(Operator {
-            authority,
-            expires: None,
-            renewed: None,
-        }));
-    }
-    let name = CookieName::for_location(&request.location);
-    let cookies = request.header("cookie");
-    let now = now.seconds();
-    let Some((badge, token)) = Badge::presented(cookies, name, tokens, now) else {
-        return Ok(None);
-    };
-    // A browser sends cookies with whatever another site makes it send.
-    if !request.is_safe() && !request.is_same_site() {
-        return Err(Missing::Refused(Problem::CrossSite));
-    }
-    let renewed = badge.renewed(now);
-    Ok(Some(Operator {
+    let is_presented = tokens.iter().any(|token| token.is_presented(authorization));
+    is_presented.then_some(Operator {
         authority,
-        expires: Some(renewed.unwrap_or(badge).expires().0),
-        renewed: renewed.map(|badge| badge.set(name, token, now)),
-    }))
+        expires: None,
+        renewed: None,
+    })
 }

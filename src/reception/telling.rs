@@ -87,7 +87,7 @@ impl Reception {
             return Err(invalid("`level` is info, warn or error."));
         }
         // What is no tenant's, as of the deployment's own hosts, is shown with all.
-        let whose = tenant.filter(|_| !(self.catalogue.only() == tenant && route != "logs"));
+        let whose = tenant.filter(|_| self.catalogue.only() != tenant);
         let what = match route {
             "metrics" => "page",
             "overview" => "overview",

@@ -110,7 +110,9 @@ fn shown(value: &Value, path: &str, paths: &mut Vec<String>) -> Value {
                 .map(|(at, item)| shown(item, &format!("{path}[{at}]"), paths))
                 .collect()
         }
-        Value::String(text) if is_secret(text) => hidden(path.to_owned(), paths),
+        Value::String(text) if is_secret(text) || holds_secret(text) => {
+            hidden(path.to_owned(), paths)
+        }
         other => other.clone(),
     }
 }
@@ -120,10 +122,42 @@ fn hidden(path: String, paths: &mut Vec<String>) -> Value {
     Value::from(HIDDEN)
 }
 
+/// Whether a text says of a part of itself that it is a secret: `?access_token=…`, JSON within a text. So does a
+/// number of a payment card.
+fn holds_secret(text: &str) -> bool {
+    let named = text.match_indices(['=', ':']).any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default();
+        let before = before.trim_end_matches(['"', '\'', '\\', ' ']);
+        let key = before.rsplit(|c: char| !is_of_word(c) && !matches!(c, '_' | '-'));
+        let value = text.get(at + 1..).unwrap_or_default();
+        let value = value.trim_start_matches(['"', '\'', '\\', ' ']);
+        !value.is_empty() && key.into_iter().next().is_some_and(is_telling)
+    });
+    named || is_card(text)
+}
+
+/// Whether a text is a number of 13 to 19 digits whose last one is right (ISO/IEC 7812-1, annex B).
+fn is_card(text: &str) -> bool {
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
+    let is_number = text
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-'));
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| match (at % 2, digit * 2) {
+            (0, _) => *digit,
+            (_, twice) => twice / 10 + twice % 10,
+        })
+        .sum();
+    is_number && (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
+}
+
 /// Whether a key says that its value is a secret.
 fn is_telling(key: &str) -> bool {
-    let whole: String = key.chars().filter(|c| c.is_alphanumeric()).collect();
-    let whole = whole.to_lowercase();
+    let mut whole: String = key.chars().filter(|c| is_of_word(*c)).collect();
+    whole.make_ascii_lowercase();
     if TELLING_PARTS.iter().any(|part| whole.contains(part)) {
         return true;
     }
@@ -140,19 +174,24 @@ fn words(key: &str, by_humps: bool) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
     for c in key.chars() {
-        let begins = !c.is_alphanumeric() || (by_humps && was_small && c.is_uppercase());
+        let begins = !is_of_word(c) || (by_humps && was_small && c.is_ascii_uppercase());
         if begins {
             words.push(String::new());
         }
         if let Some(word) = words.last_mut()
-            && c.is_alphanumeric()
+            && is_of_word(c)
         {
-            word.extend(c.to_lowercase());
+            word.push(c.to_ascii_lowercase());
         }
-        was_small = c.is_lowercase() || c.is_numeric();
+        was_small = c.is_ascii_lowercase() || c.is_ascii_digit();
     }
     words.retain(|word| !word.is_empty());
     words
+}
+
+/// All names that tell are in ASCII; tables for other scripts would weigh more than they find.
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || !c.is_ascii()
 }
 
 /// Whether a text has a secret's shape somewhere.

@@ -13,8 +13,8 @@ const MOST_LINES: usize = 400;
 
 /// What the edge counted since the last batch, a line each; the first field says what of:
 ///
-/// * `r`, the labels of [`Facts`](super::facts::Facts), status, number, milliseconds in the gateway and at the origin,
-///   and how many requests fell into each bucket of both, apart by commas
+/// * `r`, the labels of [`Facts`](super::facts::Facts), status, number, milliseconds in the gateway, at origins, and at the
+///   one that answered, and how many requests fell into each bucket of these, apart by commas
 /// * `s`, tenant, handle: a session in use
 /// * `c`, metric, values of its labels, number
 /// * `h`, metric, values of its labels, milliseconds, buckets
@@ -64,6 +64,9 @@ impl Batch {
 
     /// Adds what is so now.
     pub fn tell(&mut self, name: &'static str, labels: String, value: Thousandths) {
+        // What is so now takes the place of what was so when less had been counted.
+        self.gauges
+            .retain(|(other, own, _)| *other != name || *own != labels);
         self.gauges.push((name, labels, value));
     }
 
@@ -109,11 +112,17 @@ impl Batch {
         let count = fields.next()?.parse().ok()?;
         let edge_ms = fields.next()?.parse().ok()?;
         let origin_ms = fields.next()?.parse().ok()?;
+        let own_ms = fields.next()?.parse().ok()?;
         let edge = spread(fields.next()?, edge_ms)?;
         let waited = spread(fields.next()?, origin_ms)?;
+        let answered = spread(fields.next()?, own_ms)?;
         let series = &mut self.series;
         let of = |labels: &[&str]| [&[tenant], labels].concat().join("\t");
-        series.count(metric::REQUESTS, &of(&[method?, status]), count);
+        series.count(
+            metric::REQUESTS,
+            &of(&[method?, status_label(status)]),
+            count,
+        );
         series.spread(metric::DURATION, &of(&["edge"]), &edge);
         series.spread(metric::DURATION, &of(&["origin"]), &waited);
         series.count(metric::LOOKUPS, &of(&[lookup?]), count);
@@ -126,7 +135,8 @@ impl Batch {
         if !reason?.is_empty() {
             series.count(metric::REFUSED, &of(&[reason?]), count);
         }
-        if waited.count() > 0 {
+        let answers = answered.count();
+        if answers > 0 {
             let class = match status {
                 "101" => status,
                 _ => class(status),
@@ -134,9 +144,9 @@ impl Batch {
             series.count(
                 metric::ORIGIN_REQUESTS,
                 &of(&[origin, release, class]),
-                count,
+                answers,
             );
-            series.spread(metric::ORIGIN_DURATION, &of(&[origin, release]), &waited);
+            series.spread(metric::ORIGIN_DURATION, &of(&[origin, release]), &answered);
         }
         Some(())
     }
@@ -200,6 +210,17 @@ fn spread(counts: &str, sum_ms: u64) -> Option<Histogram> {
     Some(histogram)
 }
 
+/// A status as a label: a server may make up as many as there are numbers.
+fn status_label(status: &str) -> &str {
+    let is_known = status.parse().is_ok_and(|status: u16| {
+        matches!(
+            status,
+            100..=103 | 200..=208 | 226 | 300..=308 | 400..=418 | 421..=431 | 451 | 499 | 500..=511 | 520..=530
+        )
+    });
+    if is_known { status } else { class(status) }
+}
+
 fn class(status: &str) -> &'static str {
     match status.as_bytes().first() {
         Some(b'1') => "1xx",
@@ -218,9 +239,9 @@ mod tests {
     fn what_the_edge_counted_becomes_series() {
         let mut batch = Batch::default();
         batch.take_in(concat!(
-            "r\tacme\ta\tv2\thit\tactive\t\tGET\t200\t3\t1\t30\t2,1\t0,0,1,2\n",
-            "r\tacme\t\t\tforged\t\tno-session\tGET\t401\t2\t0\t0\t2\t\n",
-            "r\tacme\ta\t\tnone\tnew\t\tPOST\t201\t1\t0\t4\t1\t0,1\n",
+            "r\tacme\ta\tv2\thit\tactive\t\tGET\t200\t3\t1\t30\t20\t2,1\t0,0,1,2\t0,0,2,1\n",
+            "r\tacme\t\t\tforged\t\tno-session\tGET\t401\t2\t0\t0\t0\t2\t\t\n",
+            "r\tacme\ta\t\tnone\tnew\t\tPOST\t299\t1\t0\t4\t4\t1\t0,1\t0,1\n",
             "s\tacme\tAAAAAAAAAAAAAAAAAAAAAA\n",
             "s\tacme\tAAAAAAAAAAAAAAAAAAAAAA\n",
             "s\tacme\tBAAAAAAAAAAAAAAAAAAAAA\n",
@@ -238,7 +259,7 @@ mod tests {
             [
                 ("acme\tGET\t200", 3),
                 ("acme\tGET\t401", 2),
-                ("acme\tPOST\t201", 1)
+                ("acme\tPOST\t2xx", 1)
             ]
         );
         assert_eq!(

@@ -7,6 +7,7 @@ mod activity;
 mod history;
 mod overview;
 mod tail;
+mod taken;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::clock::UnixMillis;
 use activity::Activity;
 use history::History;
 use tail::Tail;
+use taken::Taken;
 
 /// How long what an isolate said of itself counts, in milliseconds. One that has streams open says
 /// nothing as long as nobody asks for anything.
@@ -32,11 +34,16 @@ const GAUGES_COUNT_MS: u64 = 300_000;
 /// Who was heard of so lately is taken to be there, in milliseconds.
 const PRESENT_MS: u64 = 60_000;
 
-/// What an isolate told last.
+/// So many gauges of one isolate are kept.
+const MOST_GAUGES: usize = 2_000;
+
+/// What an isolate told.
 #[derive(Debug, Default)]
 struct Told {
+    /// When it told anything last.
     at: UnixMillis,
-    number: u64,
+    taken: Taken,
+    /// The last batch's.
     gauges: Vec<Gauge>,
 }
 
@@ -84,13 +91,12 @@ impl Collection {
         let gauges = gauges(batch.get("gauges")?)?;
         self.forget(now);
         let told = self.isolates.entry(isolate.to_owned()).or_default();
-        let is_new = told.number < number;
-        if is_new {
-            *told = Told {
-                at: now,
-                number,
-                gauges,
-            };
+        told.at = now;
+        // One that was held up tells what was so before.
+        if told.taken.is_latest(number) {
+            told.gauges = gauges;
+        }
+        if told.taken.take(number) {
             self.take_in(&series, batch, now);
         }
         Some(json!({ "watched": self.tail.is_watched(now) }).to_string())
@@ -192,9 +198,14 @@ impl Collection {
         let age = now.millis_since(last);
         let remarks = [
             format!("Scope: {scope}{whose}."),
-            format!(
-                "Freshness: the last batch came {age} ms ago; isolates send one some seconds after a request."
-            ),
+            if last == UnixMillis::default() {
+                "Freshness: no batch has come yet; isolates send one some seconds after a request."
+                    .to_owned()
+            } else {
+                format!(
+                    "Freshness: the last batch came {age} ms ago; isolates send one some seconds after a request."
+                )
+            },
         ];
         Page {
             series,
@@ -226,7 +237,7 @@ impl Collection {
 
 /// `[[metric, labels, value], …]`
 fn gauges(told: &Value) -> Option<Vec<Gauge>> {
-    let told = told.as_array()?.iter();
+    let told = told.as_array()?.iter().take(MOST_GAUGES);
     let gauges = told.filter_map(|gauge| {
         let metric = Metric::named(gauge.get(0)?.as_str()?)?;
         let labels = gauge.get(1)?.as_str()?.to_owned();

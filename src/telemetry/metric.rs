@@ -214,7 +214,7 @@ pub const ALL: &[Metric] = &[
     gauge(
         SESSIONS_ACTIVE,
         &["tenant"],
-        "Sessions in use within the last five minutes: exact up to 1024, beyond that estimated within 3 %.",
+        "Sessions in use within the last five minutes: exact below 1024, beyond that estimated within 3 %; a visitor\u{2019}s first request, which may be a bot\u{2019}s only one, does not count.",
     ),
     gauge(
         STREAMS_ACTIVE,
@@ -311,6 +311,32 @@ pub const ALL: &[Metric] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documentation_lists_them_all_and_no_other() {
+        let page = include_str!("../../docs/metrics.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut listed: Vec<(&str, &str)> = rows
+            .filter_map(|row| {
+                let (name, rest) = row.split_once("` | ")?;
+                Some((name, rest.split_once(" |")?.0))
+            })
+            .collect();
+        listed.sort_unstable();
+        let mut own: Vec<(&str, &str)> = ALL
+            .iter()
+            .map(|metric| {
+                let kind = match metric.kind {
+                    Kind::Counter => "counter",
+                    Kind::Gauge => "gauge",
+                    Kind::Histogram => "histogram",
+                };
+                (metric.name, kind)
+            })
+            .collect();
+        own.sort_unstable();
+        assert_eq!(listed, own);
+    }
 
     #[test]
     fn names_are_as_prometheus_has_them() {

@@ -9,8 +9,8 @@ use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
 /// What stands between the values of labels. No value holds one.
 pub const SEPARATOR: char = '\t';
 
-/// So many series of one metric are kept by an isolate, and by an object; what comes beyond is added
-/// to one that names nobody, so that whoever makes up hosts or methods fills no memory.
+/// So many series are kept by an isolate, and by an object; what comes beyond is added to one of each metric that
+/// names nobody, so that nobody fills the memory.
 pub const MOST_SERIES: usize = 20_000;
 
 /// The value of every label of a series that stands for those there was no room for.

@@ -142,6 +142,7 @@ impl Tenant {
                 trace_one_in: secrets
                     .of_deployment("OTLP_ENDPOINT")
                     .map(|_| document.telemetry.trace_one_in),
+                trace_callers: document.telemetry.trace_callers,
                 server_timing: document.telemetry.server_timing,
             },
         })

@@ -78,7 +78,7 @@ function door(id, more) {
  * @param {string[]} users
  */
 async function accounts(tenant, users) {
-  const { hashPassword } = await loadEdge(`export * from "./passwords.js"`, "argon2.wasm");
+  const { hashPassword } = await loadEdge(`export * from "./passwords.js"`);
   for (const user of users) {
     const account = { user, password: hashPassword(PASSWORD), changed: 0 };
     tenants.plant(`user:${tenant}:${user}`, JSON.stringify(account));

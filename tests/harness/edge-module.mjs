@@ -1,16 +1,12 @@
-/** A module of the Worker in Node, with wasm as the module that workerd would hand it. */
+/** A module of the Worker in Node, with wasm as the modules that workerd would hand it. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/**
- * @param {string} contents what is imported from `src/edge/` and exported
- * @param {string} file the wasm in `build/` that it imports
- */
-export async function loadEdge(contents, file) {
-  const wasm = readFileSync(path.join(ROOT, "build", file)).toString("base64");
+/** @param {string} contents what is imported from `src/edge/` and exported */
+export async function loadEdge(contents) {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: path.join(ROOT, "src/edge") },
     bundle: true,
@@ -21,10 +17,13 @@ export async function loadEdge(contents, file) {
       {
         name: "wasm-module",
         setup({ onResolve, onLoad }) {
-          onResolve({ filter: /\.wasm$/ }, () => ({ path: "wasm", namespace: "wasm" }));
-          onLoad({ filter: /.*/, namespace: "wasm" }, () => ({
-            contents: `export default new WebAssembly.Module(Buffer.from("${wasm}", "base64"));`,
-          }));
+          onResolve({ filter: /\.wasm$/ }, ({ path: file }) => ({ path: file, namespace: "wasm" }));
+          onLoad({ filter: /.*/, namespace: "wasm" }, ({ path: file }) => {
+            const wasm = readFileSync(path.join(ROOT, "build", file)).toString("base64");
+            return {
+              contents: `export default new WebAssembly.Module(Buffer.from("${wasm}", "base64"));`,
+            };
+          });
         },
       },
     ],

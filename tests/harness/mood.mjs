@@ -9,8 +9,15 @@ export class Mood {
   sessions = "fine";
   /** @type {ObjectMood} */
   directory = "fine";
+  /** @type {ObjectMood} */
+  telemetry = "fine";
   #server = createServer((request, response) => {
-    response.end(request.url === "/SessionObject" ? this.sessions : this.directory);
+    const moods = new Map([
+      ["/SessionObject", this.sessions],
+      ["/DirectoryObject", this.directory],
+      ["/TelemetryObject", this.telemetry],
+    ]);
+    response.end(moods.get(request.url ?? "") ?? "fine");
   });
 
   /** @type {Promise<number> | undefined} */

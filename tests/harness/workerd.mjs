@@ -4,7 +4,15 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -89,6 +97,12 @@ export class Vestibule {
     return vestibule;
   }
 
+  /** The same deployment in a new process, with other variables. @param {Record<string, string>} vars */
+  async redeploy(vars) {
+    this.#options = { ...this.#options, vars: { ...this.#options.vars, ...vars } };
+    await this.restart();
+  }
+
   /** What a restart deploys. @param {string[]} origins */
   set origins(origins) {
     this.#options = { ...this.#options, origins };
@@ -142,6 +156,13 @@ export class Vestibule {
   }
 
   /** The same deployment in a new process, which knows nothing. */
+  /** When an object of this class has last written to its storage, in milliseconds since 1970. @param {string} key */
+  wroteAt(key) {
+    const folder = path.join(this.#folder, "objects", key);
+    const files = existsSync(folder) ? readdirSync(folder) : [];
+    return Math.max(0, ...files.map((file) => statSync(path.join(folder, file)).mtimeMs));
+  }
+
   async restart() {
     await this.kill();
     await this.run();

@@ -212,7 +212,8 @@ mod tests {
     use super::*;
 
     /// What no browser does by itself, and what only the callers of an API meet.
-    const FOR_PROGRAMS: [&str; 16] = [
+    const FOR_PROGRAMS: [&str; 17] = [
+        "not_allowed",
         "too_many_guesses",
         "framing",
         "upgrade_version",

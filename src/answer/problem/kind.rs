@@ -45,6 +45,12 @@ impl Problem {
                 "Too many wrong tokens",
                 "Too many wrong tokens came from this address. Wait for the time in Retry-After.",
             ),
+            Self::NotAllowed => (
+                403,
+                "not_allowed",
+                "Not yours",
+                "This is another tenant's, or the deployment's. Use the deployment's token, under a host that is no tenant's.",
+            ),
             Self::UnknownHost => (
                 421,
                 "unknown_host",

@@ -27,6 +27,31 @@ use crate::policy::LoginMode;
 
 use question::{Question, Whose};
 
+/// Why a request goes no further.
+enum Stop {
+    /// It would be halted like this.
+    Halt(Halt),
+    /// It would be answered by something that is not gone through here.
+    Here {
+        /// With what, if that is certain.
+        status: Option<u16>,
+        /// Why.
+        because: String,
+    },
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Halt(problem.into())
+    }
+}
+
 /// The steps as far as they were gone; `null` for one that was not reached.
 #[derive(Default)]
 struct Told {
@@ -69,7 +94,7 @@ impl Gateway {
     }
 
     /// The way of [`Gateway::admit`], up to the origin.
-    fn walk(&mut self, whose: Whose, passage: &Passage<'_>, told: &mut Told) -> Result<(), Halt> {
+    fn walk(&mut self, whose: Whose, passage: &Passage<'_>, told: &mut Told) -> Result<(), Stop> {
         self.tell_tenant(whose, passage, told)?;
         limits::check(passage.request).map_err(Problem::from)?;
         self.tell_path(passage, told)?;
@@ -81,9 +106,10 @@ impl Gateway {
             Whose::Named(handle) => self.tell_named(handle, passage, told)?,
         };
         match self.tell_entry(caller, passage, told)? {
-            Some(visitor) => self.tell_routing(&visitor, passage, told),
-            None => self.tell_birth(passage, told),
+            Some(visitor) => self.tell_routing(&visitor, passage, told)?,
+            None => self.tell_birth(passage, told)?,
         }
+        Ok(())
     }
 
     fn tell_tenant(
@@ -94,8 +120,10 @@ impl Gateway {
     ) -> Result<(), Halt> {
         let tenant = &self.tenant;
         let host = passage.request.location.authority;
-        let claim = Host::canonical(host)
-            .and_then(|host| tenant.hosts.iter().find(|claim| claim.means(&host)));
+        let claim = Host::canonical(host).and_then(|host| {
+            let claims = |pattern: String| tenant.hosts.iter().find(|one| one.as_str() == pattern);
+            host.patterns().find_map(claims)
+        });
         let because = match (whose, claim) {
             (Whose::Named(_), _) => {
                 "The session was named, and is this tenant's if any.".to_owned()
@@ -119,44 +147,39 @@ impl Gateway {
         Ok(())
     }
 
-    fn tell_path(&self, passage: &Passage<'_>, told: &mut Told) -> Result<(), Halt> {
-        let location = &passage.request.location;
-        let (territory, because, halt) = match path::territory(location.path, &self.prefix) {
+    fn tell_path(&self, passage: &Passage<'_>, told: &mut Told) -> Result<(), Stop> {
+        let Passage { request, .. } = passage;
+        let location = &request.location;
+        let prefix = &self.prefix;
+        let reads = matches!(request.method, "GET" | "HEAD") && !request.is_websocket();
+        let (territory, because, stop) = match path::territory(location.path, prefix) {
             Territory::Disguised => (
                 "disguised",
-                format!(
-                    "Decoded and resolved it is, or may be read as, a path below {}.",
-                    self.prefix
-                ),
-                Some(Problem::BadPath.into()),
+                format!("Decoded and resolved it is, or may be read as, a path below {prefix}."),
+                Err(Problem::BadPath.into()),
             ),
-            Territory::Reserved(_) => {
-                told.because = Some("The gateway answers its own paths itself.".to_owned());
-                (
-                    "reserved",
-                    format!("It is below {}.", self.prefix),
-                    Some(Halt::Answer(Answer::empty(0))),
-                )
-            }
-            Territory::Origin => {
-                let reads = matches!(passage.request.method, "GET" | "HEAD");
-                let is_plain = reads && !passage.request.is_websocket();
-                let file = self.tenant.assets.at(location).filter(|_| is_plain);
-                (
-                    "origin",
-                    format!("It is not below {}.", self.prefix),
-                    file.map(|_| {
-                        told.because = Some(format!(
-                            "The tenant has a file of its own for this path (assets); without it, the request goes to the chat server. No session is asked for: {}",
-                            location.path
-                        ));
-                        Halt::Answer(Answer::empty(200))
+            Territory::Reserved(_) => (
+                "reserved",
+                format!("It is below {prefix}."),
+                Err(Stop::Here {
+                    status: None,
+                    because: "The gateway answers its own paths itself.".to_owned(),
+                }),
+            ),
+            Territory::Origin => (
+                "origin",
+                format!("It is not below {prefix}."),
+                match self.tenant.assets.at(location).filter(|_| reads) {
+                    None => Ok(()),
+                    Some(_) => Err(Stop::Here {
+                        status: Some(200),
+                        because: "The tenant has a file of its own for this path (assets), and nobody is asked for a session. While it is not to be had, the chat server is asked.".to_owned(),
                     }),
-                )
-            }
+                },
+            ),
         };
         told.path = json!({ "territory": territory, "because": because });
-        halt.map_or(Ok(()), Err)
+        stop
     }
 
     /// Who comes in; none for a new guest.
@@ -215,29 +238,27 @@ impl Gateway {
 ///
 /// # Errors
 /// What has to be asked first.
-fn outcome(walked: Result<(), Halt>, told: &mut Told) -> Result<Value, Halt> {
-    let because = told.because.take();
+fn outcome(walked: Result<(), Stop>, told: &mut Told) -> Result<Value, Halt> {
+    let more = told.because.take();
     let (does, status, problem, because) = match walked {
         Ok(()) => {
-            let passes = "Nothing is in its way.".to_owned();
-            ("forward", None, None, because.unwrap_or(passes))
+            let because = more.unwrap_or_else(|| "Nothing is in its way.".to_owned());
+            ("forward", None, None, because)
         }
-        Err(Halt::Refuse { problem, .. }) => {
-            let told = problem.to_sentence();
-            let because = because.map_or_else(|| told.clone(), |more| format!("{told} {more}"));
-            (
-                "answer",
-                Some(problem.status()),
-                Some(problem.code()),
-                because,
-            )
+        Err(Stop::Here { status, because }) => ("answer", status, None, because),
+        Err(Stop::Halt(Halt::Refuse { problem, .. })) => {
+            let because = match more {
+                None => problem.to_sentence(),
+                Some(more) => format!("{} {more}", problem.to_sentence()),
+            };
+            let (status, code) = (problem.status(), problem.code());
+            ("answer", Some(status), Some(code), because)
         }
-        Err(Halt::Answer(Answer { status, .. })) => {
-            let sent = "A page is being opened, so the visitor is sent to sign in.".to_owned();
-            let status = (status > 0).then_some(status);
-            ("answer", status, None, because.unwrap_or(sent))
+        Err(Stop::Halt(Halt::Answer(Answer { status, .. }))) => {
+            let because = "A page is being opened, so the visitor is sent to sign in.".to_owned();
+            ("answer", Some(status), None, because)
         }
-        Err(halt @ (Halt::Await(_) | Halt::Asset(_))) => return Err(halt),
+        Err(Stop::Halt(halt @ (Halt::Await(_) | Halt::Asset(_)))) => return Err(halt),
     };
     Ok(json!({ "does": does, "status": status, "problem": problem, "because": because }))
 }

@@ -242,11 +242,15 @@ impl Gateway {
         let revocations = self.revocations.clone();
         let events = core::mem::take(&mut self.events);
         let writes = core::mem::take(&mut self.writes);
+        let series = core::mem::take(&mut self.series);
+        let facts = self.facts.clone();
         let seen = look(self);
         self.cache = cache;
         self.revocations = revocations;
         self.events = events;
         self.writes = writes;
+        self.series = series;
+        self.facts = facts;
         let Err(Halt::Await(mut needs)) = seen else {
             return seen;
         };

@@ -457,3 +457,25 @@ fn what_is_known_of_revocations_is_as_old_as_the_question() {
         (401, "session_ended".to_owned())
     );
 }
+
+#[test]
+fn who_comes_after_everybody_was_sent_away_is_not_concerned() {
+    under_both(|consistency| {
+        let mut world = world(consistency);
+        // This isolate hears of revocations, and then of none for a while.
+        sign_in(&mut world, "u1");
+        settle_down(&mut world, consistency);
+        world.jar = None;
+        let all = "/_session/admin/sessions?all=true";
+        let sent_away = world.call("DELETE", all, Some(ADMIN), &Value::Null);
+        assert_eq!(refused(sent_away).0, 204);
+        settle_down(&mut world, consistency);
+        world.jar = None;
+        world.exchange("");
+        world.exchange("x-session-patch\n{\"a\":1}");
+        let visit = world.visit();
+        assert_eq!(told(&visit, "x-session-data"), Some("{\"a\":1}"));
+        settle_down(&mut world, consistency);
+        assert_eq!(told(&world.visit(), "x-session-data"), Some("{\"a\":1}"));
+    });
+}

@@ -230,3 +230,28 @@ proptest! {
         prop_assert_eq!(shown.value, data);
     }
 }
+
+#[test]
+fn a_secret_within_a_text_is_found_by_what_names_it() {
+    for text in [
+        "{\"password\":\"hunter2\"}",
+        "{\\\"api_key\\\": \\\"x\\\"}",
+        "https://chat.example/files?access_token=abc",
+        "Authorization: Basic abc",
+        "4111 1111 1111 1111",
+        "378282246310005",
+    ] {
+        assert!(holds_secret(text), "{text}");
+    }
+    for text in [
+        "the password was changed",
+        "https://chat.example/files?page=2",
+        "a = b: c",
+        "password=",
+        "1234567890123",
+        "2026-11-21T18:37:59",
+        "how do I reset my token? Step 1: open the settings",
+    ] {
+        assert!(!holds_secret(text), "{text}");
+    }
+}

@@ -122,7 +122,7 @@ impl Collection {
         json!({
             "at": now.0,
             "isolates": self.present(now),
-            "freshness_ms": now.millis_since(self.last()),
+            "freshness_ms": (self.last() != UnixMillis::default()).then(|| now.millis_since(self.last())),
             "scope": scope,
             "totals": totals(series, &figures),
             "statuses": statuses(series),

@@ -1,0 +1,239 @@
+/** The operators' session at the console: how one gets it, what it opens, and what cannot be done with it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KvServer } from "./harness/kv.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { header, send } from "./harness/raw.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+const ADMIN = "operators-know-this-token";
+const OWN = "only-acme-knows-this-token";
+
+/** Hosts: one that is nobody's, and a tenant's. */
+const NOBODYS = "operators.localhost";
+const ACMES = "acme.localhost";
+
+/** @param {import("node:test").TestContext} t */
+async function deployment(t) {
+  const origin = await Origin.start(t);
+  const tenants = new KvServer();
+  t.after(() => tenants.stop());
+  for (const id of ["acme", "globex"]) {
+    const document = { id, hosts: [`${id}.localhost`], origins: [{ name: id, url: origin.url }] };
+    tenants.plant(`tenant:${id}`, JSON.stringify(document));
+    tenants.plant(`host:${id}.localhost`, id);
+  }
+  const vars = { ADMIN_TOKEN: ADMIN, ACME__ADMIN_TOKEN: OWN, TELEMETRY_EVERY: "100" };
+  const vestibule = await Vestibule.start(t, { tenants, origins: [], vars });
+  return { origin, vestibule, port: vestibule.port };
+}
+
+/**
+ * @param {number} port
+ * @param {string} token
+ * @param {{ host?: string, lines?: string[] }} [options]
+ */
+function signIn(port, token, { host = NOBODYS, lines = [] } = {}) {
+  const body = JSON.stringify({ token });
+  return send(port, {
+    method: "POST",
+    target: "/_session/admin/sign-in",
+    host,
+    lines: ["Content-Type: application/json", `Content-Length: ${body.length}`, ...lines],
+    body,
+  });
+}
+
+/**
+ * @param {number} port
+ * @param {string} token
+ * @param {string} [host]
+ */
+async function cookieOf(port, token, host = NOBODYS) {
+  const answer = await signIn(port, token, { host });
+  assert.equal(answer.status, 204, answer.body);
+  return header(answer, "set-cookie")[0].split(";")[0];
+}
+
+/**
+ * @param {number} port
+ * @param {string} route
+ * @param {string} cookie
+ * @param {{ method?: string, host?: string, lines?: string[] }} [options]
+ */
+function ask(port, route, cookie, { method = "GET", host = NOBODYS, lines = [] } = {}) {
+  const all = [`Cookie: ${cookie}`, "Content-Length: 0", ...lines];
+  return send(port, { method, target: `/_session/admin/${route}`, host, lines: all });
+}
+
+test("the token buys a short cookie that scripts cannot read and other sites cannot use", async (t) => {
+  const { port } = await deployment(t);
+  const [line] = header(await signIn(port, ADMIN), "set-cookie");
+  assert.match(
+    line,
+    /^session-console=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/,
+  );
+  const who = JSON.parse((await ask(port, "whoami", line.split(";")[0])).body);
+  assert.deepEqual([who.scope, who.tenant, who.documents], ["deployment", null, true]);
+  assert.ok(who.expires * 1000 - Date.now() <= 1_800_000);
+});
+
+test("a wrong token opens nothing, and guessing ends", async (t) => {
+  const { port } = await deployment(t);
+  for (let guess = 0; guess < 10; guess += 1) {
+    const answer = await signIn(port, "not-the-token-at-all");
+    assert.deepEqual([answer.status, answer.code], [401, "api_key"]);
+    assert.deepEqual(header(answer, "set-cookie"), []);
+  }
+  const late = await signIn(port, "not-the-token-at-all");
+  assert.deepEqual([late.status, late.code], [429, "too_many_guesses"]);
+  assert.ok(Number(header(late, "retry-after")[0]) > 0);
+});
+
+test("a tenant's token opens that tenant and no other, nor the tenants", async (t) => {
+  const { port } = await deployment(t);
+  const cookie = await cookieOf(port, OWN, ACMES);
+  const host = ACMES;
+  const who = JSON.parse((await ask(port, "whoami", cookie, { host })).body);
+  assert.deepEqual([who.scope, who.tenant], ["tenant", "acme"]);
+  const origins = await ask(port, "origins?tenant=acme", cookie, { host });
+  assert.equal(JSON.parse(origins.body).origins[0].name, "acme");
+  for (const route of [
+    "origins?tenant=globex",
+    "overview?tenant=globex",
+    "tenants",
+    "tenants/acme",
+  ]) {
+    const answer = await ask(port, route, cookie, { host });
+    assert.deepEqual([answer.status, answer.code], [403, "not_allowed"], route);
+  }
+  for (const host of ["globex.localhost", NOBODYS]) {
+    assert.equal((await ask(port, "origins", cookie, { host })).status, 401, host);
+  }
+});
+
+test("the deployment's token opens every tenant under a host that is nobody's", async (t) => {
+  const { port } = await deployment(t);
+  const cookie = await cookieOf(port, ADMIN);
+  for (const id of ["acme", "globex"]) {
+    const answer = await ask(port, `origins?tenant=${id}`, cookie);
+    assert.equal(JSON.parse(answer.body).origins[0].name, id);
+  }
+  assert.deepEqual(JSON.parse((await ask(port, "tenants", cookie)).body).tenants, [
+    "acme",
+    "globex",
+  ]);
+  assert.equal((await ask(port, "origins?tenant=nobody", cookie)).status, 421);
+});
+
+test("under a tenant's host, whose scripts could use it, a cookie opens no other tenant", async (t) => {
+  const { port } = await deployment(t);
+  const host = ACMES;
+  const cookie = await cookieOf(port, ADMIN, host);
+  const who = JSON.parse((await ask(port, "whoami", cookie, { host })).body);
+  assert.deepEqual([who.scope, who.tenant], ["tenant", "acme"]);
+  for (const route of ["tenants", "sessions?tenant=globex"]) {
+    assert.equal((await ask(port, route, cookie, { host })).status, 403, route);
+  }
+  // A program that shows the token itself may do what it may do everywhere.
+  const bearer = [`Authorization: Bearer ${ADMIN}`];
+  const program = await ask(port, "origins?tenant=globex", "a=b", { host, lines: bearer });
+  assert.equal(program.status, 200);
+});
+
+test("with a host of its own the console is nowhere else, and nothing else is there", async (t) => {
+  const origin = await Origin.start(t);
+  const vars = { ADMIN_TOKEN: ADMIN, CONSOLE_HOST: NOBODYS };
+  const { port } = await Vestibule.start(t, { origins: [`a=${origin.url}`], vars });
+  const cookie = await cookieOf(port, ADMIN);
+  assert.equal((await ask(port, "origins", cookie)).status, 200);
+  assert.equal((await send(port, { target: "/_session/console/", host: NOBODYS })).status, 200);
+  assert.equal((await send(port, { target: "/", host: NOBODYS })).status, 404);
+  assert.equal(origin.requests.length, 0);
+  const host = "chat.localhost";
+  assert.equal((await send(port, { target: "/", host })).status, 200);
+  assert.equal((await send(port, { target: "/_session/console/", host })).status, 404);
+  assert.equal((await signIn(port, ADMIN, { host })).status, 404);
+  assert.equal((await ask(port, "origins", cookie, { host })).status, 401);
+});
+
+test("another site can do nothing with the cookie", async (t) => {
+  const { port } = await deployment(t);
+  const cookie = await cookieOf(port, ADMIN);
+  const route = "sessions?tenant=acme&all=true";
+  for (const lines of [
+    ["Origin: https://evil.example"],
+    ["Sec-Fetch-Site: cross-site"],
+    ["Sec-Fetch-Site: same-site"],
+  ]) {
+    const answer = await ask(port, route, cookie, { method: "DELETE", lines });
+    assert.deepEqual([answer.status, answer.code], [403, "csrf"], lines[0]);
+    const signedIn = await signIn(port, ADMIN, { lines });
+    assert.deepEqual([signedIn.status, signedIn.code], [403, "csrf"], lines[0]);
+  }
+  const own = ["Sec-Fetch-Site: same-origin", `Origin: http://${NOBODYS}`];
+  assert.equal((await ask(port, route, cookie, { method: "DELETE", lines: own })).status, 204);
+});
+
+test("no server is shown the cookie, and none can set one", async (t) => {
+  const { port, origin } = await deployment(t);
+  const cookie = await cookieOf(port, ADMIN);
+  const answer = await send(port, {
+    host: "acme.localhost",
+    lines: [`Cookie: ${cookie}; mine=1; __Host-session-console=x; SESSION-CONSOLE=y`],
+  });
+  assert.equal(answer.status, 200);
+  assert.deepEqual(origin.told("cookie"), ["mine=1"]);
+});
+
+test("what was signed in with a token ends with it", async (t) => {
+  const { port, vestibule } = await deployment(t);
+  const cookie = await cookieOf(port, ADMIN);
+  await vestibule.redeploy({ ADMIN_TOKEN: "a-new-token-for-operators" });
+  assert.equal((await ask(vestibule.port, "whoami", cookie)).status, 401);
+});
+
+test("signing out takes the cookie away", async (t) => {
+  const { port } = await deployment(t);
+  const cookie = await cookieOf(port, ADMIN);
+  const lines = ["Sec-Fetch-Site: cross-site"];
+  assert.equal((await ask(port, "sign-out", cookie, { method: "POST", lines })).status, 403);
+  const answer = await ask(port, "sign-out", cookie, { method: "POST" });
+  assert.equal(answer.status, 204);
+  assert.match(header(answer, "set-cookie")[0], /^session-console=; .*Max-Age=0$/);
+});
+
+test("the console's files are shown to everybody, under a policy that lets nothing else in", async (t) => {
+  const { port } = await deployment(t);
+  for (const [name, type] of [
+    ["", "text/html"],
+    ["console.js", "text/javascript"],
+    ["console.css", "text/css"],
+    ["tenant.schema.json", "application/schema+json"],
+  ]) {
+    const answer = await send(port, {
+      target: `/_session/console/${name}`,
+      lines: ["Accept-Encoding: gzip"],
+    });
+    assert.equal(answer.status, 200, name);
+    assert.ok(header(answer, "content-type")[0].startsWith(type), name);
+    assert.deepEqual(header(answer, "content-encoding"), ["gzip"]);
+    const [policy] = header(answer, "content-security-policy");
+    assert.match(policy, /default-src 'none'; script-src 'self'; .*frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /unsafe|https?:/);
+    const etag = header(answer, "etag")[0];
+    const again = await send(port, {
+      target: `/_session/console/${name}`,
+      lines: [`If-None-Match: ${etag}`],
+    });
+    assert.equal(again.status, 304, name);
+  }
+  const plain = await fetch(`http://127.0.0.1:${port}/_session/console/console.css`, {
+    headers: { "accept-encoding": "identity" },
+  });
+  assert.equal(plain.headers.get("content-encoding"), null);
+  assert.match(await plain.text(), /\{/);
+  for (const name of ["x", "../index.html", "console.js.bin"]) {
+    assert.equal((await send(port, { target: `/_session/console/${name}` })).status, 404, name);
+  }
+});

@@ -1,0 +1,53 @@
+/** Where what was counted goes beside the object: Analytics Engine; and an isolate that has no object. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { loadEdge } from "./harness/edge-module.mjs";
+import { freshKey } from "./harness/workerd.mjs";
+
+const LABELS = "acme\ta\t\thit\tactive\t\tGET";
+
+/** An isolate of the Worker, in which nothing was counted yet. @param {Record<string, unknown>} env */
+async function isolate(env) {
+  const edge = await loadEdge(
+    'export { configure } from "./core.js"; export { Journey } from "./journey.js"; export { tellRequest } from "./telemetry.js";',
+  );
+  const bindings = { SESSION_KEYS: freshKey(), ORIGINS: "http://127.0.0.1:9", SESSIONS: {} };
+  const all = { ...bindings, CONSISTENCY: "eventual", TELEMETRY_EVERY: "50", ...env };
+  edge.configure(all);
+  /** @type {Promise<unknown>[]} */
+  const later = [];
+  const context = { waitUntil: (/** @type {Promise<unknown>} */ promise) => later.push(promise) };
+  /** @param {number} status */
+  const answer = (status) => {
+    const journey = new edge.Journey(Date.now(), "https");
+    journey.labels = LABELS;
+    return edge.tellRequest(journey, new Response("", { status }), "", all, context);
+  };
+  return { answer, told: () => Promise.all(later) };
+}
+
+test("Analytics Engine gets a point for each kind of answer, with how many there were", async () => {
+  /** @type {any[]} */
+  const points = [];
+  const { answer, told } = await isolate({
+    ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point) },
+  });
+  for (const status of [200, 200, 404]) answer(status);
+  await told();
+  assert.deepEqual(points, [
+    { indexes: ["acme"], blobs: ["acme", "GET", "200", "a"], doubles: [2] },
+    { indexes: ["acme"], blobs: ["acme", "GET", "404", "a"], doubles: [1] },
+  ]);
+});
+
+test("with TELEMETRY_EVERY=0 nothing is told at all", async () => {
+  /** @type {any[]} */
+  const points = [];
+  const { answer, told } = await isolate({
+    TELEMETRY_EVERY: "0",
+    ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point) },
+  });
+  const given = answer(200);
+  assert.equal(given.status, 200);
+  assert.deepEqual([points, await told()], [[], []]);
+});
