@@ -336,7 +336,7 @@ test("the log stands still while it is paused", async (t) => {
 
 for (const [what, options] of /** @type {[string, any][]} */ ([
   ["light", {}],
-  ["phone", { viewport: { width: 390, height: 844 } }],
+  ["phone", { viewport: { width: 390, height: 844 }, isMobile: true }],
   ["dark", { colorScheme: "dark" }],
   ["wide-dark", { colorScheme: "dark", viewport: { width: 1920, height: 1080 } }],
 ])) {

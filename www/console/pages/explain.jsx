@@ -1,10 +1,11 @@
 /** Why a request is let in or not, and where it goes: asked without doing it. */
 import { useSignal } from "@preact/signals";
-import { tenant } from "../account.js";
-import { ask, Refusal } from "../api.js";
+import { hasTenants, tenant } from "../account.js";
+import { ask, get, Refusal } from "../api.js";
 import { ChooseTenant } from "../parts/choose-tenant.jsx";
 import { Head } from "../parts/page.jsx";
-import { Rows, Trouble } from "../parts/standing.jsx";
+import { Known, Rows, Trouble } from "../parts/standing.jsx";
+import { usePolled } from "../polled.js";
 import { route } from "../route.js";
 import { Chain } from "./chain.jsx";
 
@@ -20,13 +21,41 @@ export function ExplainPage() {
         title="Explain"
         lead="What would happen to a request: who it is of, whether it may pass, and which origin gets it. Nothing is sent."
       />
-      {tenant.value ? <Question key={handle} handle={handle} /> : <ChooseTenant what="requests" />}
+      {tenant.value ? (
+        <AtItsHost key={`${tenant.value} ${handle}`} of={tenant.value} handle={handle} />
+      ) : (
+        <ChooseTenant what="requests" />
+      )}
     </>
   );
 }
 
-/** @param {{ handle: string }} props */
-function Question({ handle }) {
+/**
+ * A tenant's visitors are not at the host this console is at.
+ * @param {{ of: string, handle: string }} props
+ */
+function AtItsHost({ of, handle }) {
+  const reading = usePolled(
+    async (signal) => {
+      if (!hasTenants.value) return location.origin;
+      const { hosts } = await get(`admin/tenants/${encodeURIComponent(of)}`, { signal });
+      const named = hosts?.find((/** @type {string} */ host) => !host.startsWith("*"));
+      if (!named) return location.origin;
+      const port = location.port && `:${location.port}`;
+      return `${location.protocol}//${named}${port}`;
+    },
+    0,
+    [of],
+  );
+  return (
+    <Known reading={reading} waiting={<Rows count={1} tall />}>
+      {(site) => <Question handle={handle} site={site} />}
+    </Known>
+  );
+}
+
+/** @param {{ handle: string, site: string }} props */
+function Question({ handle, site }) {
   const isByHandle = useSignal(handle !== "");
   const answer = useSignal(
     /** @type {{ asked: string, explanation: Explanation } | null} */ (null),
@@ -108,7 +137,7 @@ function Question({ handle }) {
                 <input
                   name="url"
                   type="url"
-                  defaultValue={`${location.origin}/`}
+                  defaultValue={`${site}/`}
                   required
                   spellcheck={false}
                 />

@@ -75,8 +75,8 @@ function SignIn() {
         />
       </label>
       <p class="soft" id="token-help">
-        The Worker's secret <code>ADMIN_TOKEN</code>, or a tenant's own. The browser keeps only a
-        sign-in of thirty minutes.
+        The Worker's secret <code>ADMIN_TOKEN</code>, or a tenant's own; under a tenant's host
+        either shows that tenant alone. The browser keeps only a sign-in of thirty minutes.
       </p>
       <p class="fault" role="alert" id="token-fault">
         {fault.value}
