@@ -5,7 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { report } from "./log.js";
 import { count } from "./tally.js";
-import { openWindow } from "./telemetry.js";
+import { tellInPassing } from "./telemetry.js";
 
 /** How often what has run out is deleted, in milliseconds. */
 const TIDY_EVERY = 3_600_000;
@@ -137,7 +137,7 @@ export class DirectoryObject extends DurableObject {
     try {
       await this.env.SESSION_OBJECTS.getByName(name).call(name, command);
       count("vestibule_sessions_ended_total", `${tenant}\tsurplus`);
-      openWindow(this.env, this.ctx);
+      tellInPassing(this.env, this.ctx);
     } catch (error) {
       report("surplus_not_ended", error);
     }

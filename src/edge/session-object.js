@@ -15,7 +15,7 @@ import {
 import { report } from "./log.js";
 import { say } from "./outbound.js";
 import { counted } from "./tally.js";
-import { openWindow } from "./telemetry.js";
+import { tellInPassing } from "./telemetry.js";
 import { within } from "./waiting.js";
 
 /** How long an errand may take, in milliseconds. */
@@ -179,7 +179,7 @@ export class SessionObject extends DurableObject {
       report("errand_failed", error);
       return false;
     } finally {
-      openWindow(this.env, this.ctx);
+      tellInPassing(this.env, this.ctx);
     }
   }
 

@@ -34,8 +34,14 @@ const MOST_DATA_POINTS = 250;
 /** How long the object may take, in milliseconds. */
 const DEADLINE = 5_000;
 
+/** So long an object leaves what it counted to others, in milliseconds: waiting for a window would keep it awake. */
+const IN_PASSING = 10_000;
+
 /** When the open window was opened; 0 if none is. */
 let openedAt = 0;
+
+/** When a batch was made last. */
+let madeAt = 0;
 
 /** Whether somebody looks at the console, as the object said last. */
 let isWatched = false;
@@ -84,6 +90,16 @@ export function openWindow(env, context) {
   if (openedAt > 0 && now - openedAt < OVERDUE) return;
   openedAt = now;
   context.waitUntil(keepOpen(env, now));
+}
+
+/**
+ * Tells what an object counted, at once, unless this isolate has told something a moment ago or is about to.
+ * @param {Env} env
+ * @param {{ waitUntil: (promise: Promise<unknown>) => void }} context
+ */
+export function tellInPassing(env, context) {
+  const isSoon = openedAt > 0 || Date.now() - madeAt < IN_PASSING;
+  if (!isSoon && env.TELEMETRY_EVERY !== "0") context.waitUntil(sendBatch(env));
 }
 
 /**
@@ -138,6 +154,7 @@ function takeIn(env) {
 
 /** @param {Env} env */
 async function sendBatch(env) {
+  madeAt = Date.now();
   tellNow();
   takeIn(env);
   tally(
