@@ -5,7 +5,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { constants, gzipSync } from "node:zlib";
-import { build as bundle } from "esbuild";
 import { isCurrent } from "./current.mjs";
 import { Fault, main, say } from "./progress.mjs";
 import { ROOT } from "./setup.mjs";
@@ -28,6 +27,8 @@ const product = (/** @type {string} */ file) => path.join(FOLDER, `${file}.bin`)
 
 export async function buildConsole() {
   if (isCurrent(FILES.map(product), SOURCES)) return;
+  // It may have been installed a moment ago.
+  const { build: bundle } = await import("esbuild");
   const { outputFiles } = await bundle({
     absWorkingDir: ROOT,
     entryPoints: ["www/console/console.jsx"],

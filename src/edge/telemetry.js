@@ -127,8 +127,7 @@ function logRequest(journey, failed, env) {
  * @param {string} labels tenant, origin, release, lookup, state, reason, method
  */
 function isOperators(labels) {
-  const [tenant, , , , , reason] = labels.split("\t");
-  return tenant === "" && reason === "";
+  return labels.startsWith("\t") && labels.split("\t")[5] === "";
 }
 
 /** Hands over to the core what was counted here. @param {Env} env */

@@ -168,7 +168,7 @@ impl Gateway {
             return Err(needs);
         }
         listed.retain(|listed| listed.handle != record.handle);
-        listed.sort_by_key(|listed| listed.created);
+        listed.sort_unstable_by_key(|listed| listed.created);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let surplus = (listed.len() + 1).saturating_sub(most);
         let at = now.seconds();

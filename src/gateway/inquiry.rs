@@ -173,7 +173,7 @@ fn page_of(
     limit: usize,
 ) -> (Vec<Listed>, Option<String>) {
     let place = |listed: &Listed| format!("{:011}:{}", listed.created.0, listed.handle.to_text());
-    listed.sort_by_key(place);
+    listed.sort_unstable_by_key(place);
     listed.dedup();
     let begin =
         listed.partition_point(|one| after.is_some_and(|after| place(one).as_str() <= after));

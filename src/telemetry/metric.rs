@@ -214,7 +214,7 @@ pub const ALL: &[Metric] = &[
     gauge(
         SESSIONS_ACTIVE,
         &["tenant"],
-        "Sessions in use within the last five minutes: exact below 1024, beyond that estimated within 3 %; a visitor\u{2019}s first request, which may be a bot\u{2019}s only one, does not count.",
+        "Sessions in use within the last five minutes: exact below 1024, beyond that estimated within 3 %; a visitor's first request, which may be a bot's only one, does not count.",
     ),
     gauge(
         STREAMS_ACTIVE,

@@ -15,7 +15,7 @@ export const SOON = { ADMIN_TOKEN: TOKEN, TELEMETRY_EVERY: "250" };
  * Browsers tell of answers that are none, and who is not signed in gets one. A frame without scripts
  * may not take the focus, and that is how it should be.
  */
-const USUAL = /status of 401|Blocked autofocusing/;
+const USUAL = /status of 40[13]|Blocked autofocusing/;
 
 /**
  * @param {import("node:test").TestContext} t

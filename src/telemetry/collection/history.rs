@@ -49,7 +49,7 @@ impl History {
         by_tenant.values().for_each(|own| all.add(own));
         if by_tenant.len() > MOST_TENANTS {
             let mut most: Vec<(String, Figures)> = by_tenant.into_iter().collect();
-            most.sort_by_key(|(_, own)| core::cmp::Reverse(own.requests));
+            most.sort_unstable_by_key(|(_, own)| core::cmp::Reverse(own.requests));
             most.truncate(MOST_TENANTS);
             by_tenant = most.into_iter().collect();
         }

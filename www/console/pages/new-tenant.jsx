@@ -5,7 +5,7 @@ import { Head } from "../parts/page.jsx";
 import { to } from "../route.js";
 import { forget } from "../tenant/draft.js";
 import { TEMPLATES, written } from "../tenant/templates.js";
-import { Workbench } from "./tenant.jsx";
+import { Workbench } from "./workbench.jsx";
 
 /** Still there when one comes back from another page. */
 const begun = signal(/** @type {{ id: string, text: string } | null} */ (null));
