@@ -69,8 +69,12 @@ function Figures({ overview, points }) {
   const operations = totals && totals.kv_reads + totals.kv_writes + totals.object_calls;
   return (
     <dl class="figures">
-      <Figure name="sessions" label="Live sessions" value={totals && count(totals.sessions_active)}>
-        {totals && `${count(totals.sessions_created)} begun, ${count(totals.sessions_ended)} ended`}
+      <Figure
+        name="sessions"
+        label="Active sessions"
+        value={totals && count(totals.sessions_active)}
+      >
+        {totals && `in 5 minutes; ${count(totals.sessions_created)} begun so far`}
       </Figure>
       <Figure name="streams" label="Open streams" value={totals && count(totals.streams_active)}>
         {totals && "sockets, events, answers"}

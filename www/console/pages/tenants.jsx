@@ -76,7 +76,7 @@ export function TenantsPage() {
 function Figures({ of = {} }) {
   const { sessions_active = 0, streams_active = 0, requests = 0, errors = 0 } = of;
   const figures = {
-    "Live sessions": sessions_active,
+    "Active sessions": sessions_active,
     Streams: streams_active,
     Requests: requests,
     Errors: errors,

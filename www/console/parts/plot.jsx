@@ -104,6 +104,8 @@ function options(element, series, say, least, pointed) {
   return {
     width: element.clientWidth,
     height: HEIGHT,
+    // Room for half of the last time of day.
+    padding: [null, 32, null, null],
     cursor: CURSOR,
     legend: { show: false },
     scales: {
