@@ -140,7 +140,7 @@ impl Reception {
         };
         let step = self.at(&tenant, now, |gateway| {
             let step = gateway.admit(&request, now, answers);
-            (step, gateway.facts().clone())
+            (step, gateway.take_facts())
         });
         let step = step.map(|(step, facts)| {
             self.facts = facts;

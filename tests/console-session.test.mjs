@@ -157,6 +157,18 @@ test("with a host of its own the console is nowhere else, and nothing else is th
   assert.equal((await ask(port, "origins", cookie, { host })).status, 401);
 });
 
+test("where there is one tenant, its own token opens everything", async (t) => {
+  const origin = await Origin.start(t);
+  const vars = { ADMIN_TOKEN: ADMIN, DEFAULT__ADMIN_TOKEN: OWN };
+  const { port } = await Vestibule.start(t, { origins: [`a=${origin.url}`], vars });
+  for (const token of [ADMIN, OWN]) {
+    const lines = [`Authorization: Bearer ${token}`];
+    assert.equal((await ask(port, "origins", "a=b", { lines })).status, 200, token);
+    assert.equal((await ask(port, "metrics", await cookieOf(port, token))).status, 200, token);
+    assert.equal((await ask(port, "metrics", "a=b", { lines, method: "POST" })).status, 405);
+  }
+});
+
 test("another site can do nothing with the cookie", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);

@@ -219,6 +219,24 @@ test("the collector's own headers are sent, and it is sent JSON", async (t) => {
   assert.match(headers["content-type"] ?? "", /^application\/json/);
 });
 
+test("headers for the collector that are badly escaped stop neither traces nor figures", async (t) => {
+  const { receiver, visit, vestibule } = await deployment(t, {
+    sample: 1,
+    vars: { OTLP_HEADERS: "x-api-key=100%zz" },
+  });
+  await visit();
+  const [{ headers }] = await until(() => receiver.received.length > 0 && receiver.received, SOON);
+  assert.equal(headers["x-api-key"], "100%zz");
+  await until(async () => {
+    const page = await fetch(`${vestibule.url}/_session/admin/metrics`, {
+      headers: { authorization: `Bearer ${ADMIN}` },
+    });
+    return /^http_requests_total\{tenant="acme",method="GET",status="200"\} 1$/m.test(
+      await page.text(),
+    );
+  }, SOON);
+});
+
 test("no secret is exported", async (t) => {
   const { receiver, visit, vestibule } = await deployment(t, { sample: 1 });
   const first = await visit({ target: "/store" });

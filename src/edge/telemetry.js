@@ -129,21 +129,12 @@ async function keepOpen(env, opened) {
  * @param {Env} env
  */
 function logRequest(journey, failed, env) {
-  const { begun, labels, members, status, edgeMs, originMs } = journey;
+  const { begun, flags, members, status, edgeMs, originMs } = journey;
   const level = failed ? "warn" : "info";
   const origin = originMs < 0 ? "" : `,"origin_ms":${originMs}`;
   const line = `{"at":${begun},"level":"${level}","event":"request",${members},"status":${status},"edge_ms":${edgeMs}${origin}}`;
-  writeLater(line, !isOperators(labels), failed);
+  writeLater(line, !flags.includes("q"), failed);
   if (env.LOG_LINES === "each" || env.TELEMETRY_EVERY === "0") writeWaiting();
-}
-
-/**
- * Whether a request was an operator's, or of who asks whether we live, and went well: it is of no tenant and has
- * no reason.
- * @param {string} labels tenant, origin, release, lookup, state, reason, method
- */
-function isOperators(labels) {
-  return labels.startsWith("\t") && labels.split("\t")[5] === "";
 }
 
 /** Hands over to the core what was counted here. @param {Env} env */

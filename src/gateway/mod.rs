@@ -304,9 +304,8 @@ impl Gateway {
     }
 
     /// What is told of the request that was decided on last.
-    #[must_use]
-    pub fn facts(&self) -> &Facts {
-        &self.facts
+    pub fn take_facts(&mut self) -> Facts {
+        core::mem::take(&mut self.facts)
     }
 
     /// What happened since the last call, counted.

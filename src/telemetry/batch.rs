@@ -247,6 +247,7 @@ mod tests {
             "s\tacme\tBAAAAAAAAAAAAAAAAAAAAA\n",
             "c\tvestibule_storage_operations_total\tkv_read\tok\t4\n",
             "h\tvestibule_storage_operation_duration_seconds\tkv_read\t12\t0,4\n",
+            "g\tvestibule_streams_active\tacme\tsse\t3\n",
             "g\tvestibule_streams_active\tacme\tsse\t2\n",
             "l\t{\"level\":\"info\"}\n",
             "x\trubbish\nr\trubbish\nc\tvestibule_storage_operations_total\tkv_read\n",
@@ -281,6 +282,10 @@ mod tests {
         let command: Value = serde_json::from_str(&batch.command("ab", 7)).unwrap();
         assert_eq!(command["number"], 7);
         assert_eq!(command["gauges"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            command["gauges"][0],
+            json!([metric::STREAMS_ACTIVE, "acme\tsse", 2_000])
+        );
         assert_eq!(command["lines"], json!([{ "level": "info" }]));
     }
 }

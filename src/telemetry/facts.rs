@@ -117,15 +117,18 @@ impl Facts {
     }
 
     /// What is to be done with it: `l` logged, `w` logged if it fails, `x` exported, `e` exported if it fails,
-    /// `m` the client is told what took how long.
+    /// `m` the client is told what took how long, `q` quiet: an operator who looks, or somebody who asks whether we
+    /// live, is no news to who looks at the console.
     #[must_use]
     pub fn flags(&self) -> String {
+        let is_nobodys = self.tenant.is_empty() || self.is_operators;
         let letters = [
             (self.level <= LogLevel::Info, 'l'),
             (self.level <= LogLevel::Warn, 'w'),
             (self.sampled, 'x'),
             (self.exported, 'e'),
             (self.timed, 'm'),
+            (is_nobodys && self.reason.is_empty(), 'q'),
         ];
         letters
             .into_iter()
