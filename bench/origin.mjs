@@ -1,4 +1,4 @@
-/** The origin of every variant: nginx with a fixed answer, and one that stores the session. */
+/** The origin of every variant: nginx with a fixed answer, and one that stores the session, and one that changes it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -24,6 +24,7 @@ http {
     listen 127.0.0.1:${port};
     location / { default_type text/plain; return 200 "hello\\n"; }
     location /store { add_header X-Session-Patch "${patch}"; return 200 "stored\\n"; }
+    location /note { add_header X-Session-Patch "{\\"note\\":\\"$request_id\\"}" always; return 200 "noted\\n"; }
   }
 }
 `,

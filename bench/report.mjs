@@ -1,4 +1,4 @@
-/** Figures as a table and as a picture. */
+/** Figures as tables and as a picture. */
 
 /** @typedef {{ name: string, does: string, cost: number, ratio: number, least: number, most: number, throughput: number }} Row */
 
@@ -20,42 +20,88 @@ export function rows(variants) {
     return {
       name,
       does,
-      cost: median(cost),
-      ratio: median(ratios),
-      least: Math.min(...ratios),
-      most: Math.max(...ratios),
-      throughput: median(throughput),
+      cost: round(median(cost), 1),
+      ratio: round(median(ratios), 2),
+      least: round(Math.min(...ratios), 2),
+      most: round(Math.max(...ratios), 2),
+      throughput: round(median(throughput), 0),
     };
   });
 }
 
+/**
+ * @param {number} value
+ * @param {number} digits
+ */
+function round(value, digits) {
+  return Number(value.toFixed(digits));
+}
+
+/**
+ * A table of the documents: the first column is text, the others are figures.
+ * @param {string[]} head
+ * @param {string[][]} body
+ */
+export function markdown(head, body) {
+  const line = (/** @type {string[]} */ cells) => `| ${cells.join(" | ")} |`;
+  const rule = head.map((_, at) => (at === 0 ? "---" : "--:"));
+  return [head, rule, ...body].map(line).join("\n");
+}
+
+/**
+ * The same for a terminal.
+ * @param {string[]} head
+ * @param {string[][]} body
+ */
+export function aligned(head, body) {
+  const lines = [head, ...body];
+  const widths = head.map((_, at) => Math.max(...lines.map((cells) => cells[at].length)));
+  const pad = (/** @type {string} */ cell, /** @type {number} */ at) =>
+    at === 0 ? cell.padEnd(widths[at]) : cell.padStart(widths[at]);
+  return lines.map((cells) => cells.map(pad).join("  ").trimEnd()).join("\n");
+}
+
+const COST_HEAD = ["variant", "CPU µs", "× bare", "spread", "req/s"];
+
 /** @param {Row[]} table */
-export function asText(table) {
-  const lines = table.map(({ name, cost, ratio, least, most, throughput, does }) =>
-    [
-      name.padEnd(24),
-      `${cost.toFixed(0).padStart(5)} µs`,
-      `× ${ratio.toFixed(2)}`,
-      `${least.toFixed(2)}–${most.toFixed(2)}`,
-      `${throughput.toFixed(0).padStart(6)}/s`,
-      does,
-    ].join("  "),
-  );
-  return ["variant             CPU/req  × bare  spread      req/s  does", ...lines].join("\n");
+function costBody(table) {
+  return table.map(({ name, cost, ratio, least, most, throughput }) => [
+    name,
+    cost.toFixed(0),
+    ratio.toFixed(2),
+    `${least.toFixed(2)}–${most.toFixed(2)}`,
+    throughput.toFixed(0),
+  ]);
 }
 
 /** @param {Row[]} table */
+export function costInMarkdown(table) {
+  return markdown(COST_HEAD, costBody(table));
+}
+
+/** What each does stands below: beside the figures it would not fit on a line. @param {Row[]} table */
+export function asText(table) {
+  const does = table.map(({ name, does }) => `  ${name}: ${does}`);
+  return [aligned(COST_HEAD, costBody(table)), "", ...does].join("\n");
+}
+
+/** Where the bars begin and how wide the widest may be, labels and figures beside them. */
+const LEFT = 190;
+const WIDEST = 420;
+const ROW = 30;
+
+/** @param {Row[]} table */
 export function asPicture(table) {
-  const scale = 420 / Math.max(...table.map(({ most }) => most));
+  const scale = WIDEST / Math.max(...table.map(({ most }) => most));
   const bars = table.map(({ name, ratio, least, most }, at) => {
-    const y = 20 + at * 34;
-    const x = (/** @type {number} */ value) => (170 + value * scale).toFixed(1);
-    return `  <text x="160" y="${y + 16}" text-anchor="end">${name}</text>
-  <rect x="170" y="${y}" width="${(ratio * scale).toFixed(1)}" height="22" rx="3" fill="${name.startsWith("Vestibule") ? "#3a6ea5" : "#9aa5b1"}"/>
+    const y = 20 + at * ROW;
+    const x = (/** @type {number} */ value) => (LEFT + value * scale).toFixed(1);
+    return `  <text x="${LEFT - 10}" y="${y + 16}" text-anchor="end">${name}</text>
+  <rect x="${LEFT}" y="${y}" width="${(ratio * scale).toFixed(1)}" height="22" rx="3" fill="${name.startsWith("Vestibule") ? "#3a6ea5" : "#9aa5b1"}"/>
   <line x1="${x(least)}" x2="${x(most)}" y1="${y + 11}" y2="${y + 11}" stroke="#1d2433"/>
-  <text x="${Number(x(most)) + 8}" y="${y + 16}">× ${ratio.toFixed(2)}</text>`;
+  <text x="${(Number(x(most)) + 8).toFixed(1)}" y="${y + 16}">× ${ratio.toFixed(2)}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 ${30 + table.length * 34}" font-family="system-ui, sans-serif" font-size="14">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${LEFT + WIDEST + 80} ${30 + table.length * ROW}" font-family="system-ui, sans-serif" font-size="14">
   <title>Processor time per request, as a multiple of the barest Worker</title>
   <rect width="100%" height="100%" fill="#ffffff"/>
 ${bars.join("\n")}

@@ -1,48 +1,82 @@
 /** What is compared, and what each variant does and does not do. */
-import { createHmac } from "node:crypto";
-import { DATA } from "./session.mjs";
 
 /** @param {string} url */
 async function guest(url) {
   const response = await fetch(url);
-  return response.headers.getSetCookie()[0].split(";")[0];
+  return cookiesOf(response);
 }
 
-/** A session with the reference data, stored. @param {string} url */
+/** A session with the reference data, kept the variant's own way. @param {string} url */
 async function recorded(url) {
   const response = await fetch(`${url}/store`);
   await response.text();
-  return response.headers.getSetCookie()[0].split(";")[0];
+  return cookiesOf(response);
+}
+
+/** @param {Response} response */
+function cookiesOf(response) {
+  return response.headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(";")[0])
+    .join("; ");
 }
 
 /**
- * @param {string} _url
- * @param {string} kvUrl
+ * The peers: who else keeps a session before a server. All of them send the same three headers on.
+ * @type {import("./variant.mjs").Description[]}
  */
-async function handWritten(_url, kvUrl) {
-  const id = "abcdefghijklmnopqrstuv";
-  const session = { user: "alice", expires: Date.now() + 86_400_000, data: DATA };
-  await fetch(`${kvUrl}/s:${id}`, { method: "PUT", body: JSON.stringify(session) });
-  const mac = createHmac("sha256", "benchmark-secret-benchmark-secret")
-    .update(id)
-    .digest("base64url");
-  return `__Host-sid=${id}.${mac}`;
-}
+export const PEERS = [
+  {
+    name: "hand-written JS",
+    does: "WebCrypto HMAC over the cookie, one KV read a request, JSON; nothing limits idle time, nothing is revoked",
+    peer: "hand-written.js",
+    cookie: recorded,
+  },
+  {
+    name: "React Router, KV",
+    does: "createWorkersKVSessionStorage: HMAC over the cookie, one KV read a request, JSON; no idle limit, no revocation",
+    peer: "react-router.js",
+    cookie: recorded,
+  },
+  {
+    name: "@hono/session, KV",
+    does: "decrypts a token in the cookie (JWE) that names the session, one KV read a request; no revocation",
+    peer: "hono-session.js",
+    cookie: recorded,
+  },
+  {
+    name: "hono-sessions, KV",
+    does: "decrypts and encrypts the cookie, one KV read and one KV write a request: each use is noted",
+    peer: "hono-sessions.js",
+    cookie: recorded,
+  },
+  {
+    name: "iron-session",
+    does: "the whole session in the cookie, encrypted and signed, and sent with every request; no storage, no revocation",
+    peer: "iron-session.js",
+    cookie: recorded,
+  },
+];
+
+/** @type {import("./variant.mjs").Description} */
+export const BARE = {
+  name: "bare JS",
+  does: "forwards, nothing else: the floor",
+  peer: "bare.js",
+};
+
+/** @type {import("./variant.mjs").Description} */
+export const WARM = {
+  name: "Vestibule, warm",
+  does: "all of the contract's headers, data included; record from the isolate's cache",
+  cookie: recorded,
+};
 
 /** @type {import("./variant.mjs").Description[]} */
 export const VARIANTS = [
-  { name: "bare JS", does: "forwards, nothing else: the floor", peer: "bare.js" },
-  {
-    name: "hand-written JS",
-    does: "cookie, WebCrypto HMAC, KV get, JSON, 3 headers",
-    peer: "hand-written.js",
-    cookie: handWritten,
-  },
-  {
-    name: "Vestibule, warm",
-    does: "all of the contract's headers, data included; record from the isolate's cache",
-    cookie: recorded,
-  },
+  BARE,
+  ...PEERS,
+  WARM,
   {
     name: "Vestibule, warm, untold",
     does: "the same, but nothing is counted, logged or traced: the difference is what telemetry costs",
@@ -70,5 +104,29 @@ export const VARIANTS = [
     vars: { LOGIN_MODE: "required" },
     cookie: async () => `session=${"A".repeat(112)}`,
     status: 401,
+  },
+];
+
+/** The limits of a deployment as wrangler.toml has them. */
+const DEPLOYED = { SESSION_IDLE: "8h", SESSION_ABSOLUTE: "7d" };
+
+/**
+ * Whose storage operations are counted, and what a request of each costs: ours the dearest of them, so
+ * that no price is told too low.
+ * @type {(import("./variant.mjs").Description & { costs: string })[]}
+ */
+export const KEEPERS = [
+  ...PEERS.map((peer) => ({ ...peer, costs: peer.name })),
+  {
+    name: "Vestibule",
+    does: "CONSISTENCY=strong, as it is deployed",
+    vars: DEPLOYED,
+    costs: "Vestibule, cold",
+  },
+  {
+    name: "Vestibule, KV alone",
+    does: "CONSISTENCY=eventual: no objects but the one that adds up telemetry",
+    vars: { ...DEPLOYED, CONSISTENCY: "eventual" },
+    costs: "Vestibule, cold",
   },
 ];

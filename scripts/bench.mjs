@@ -25,6 +25,8 @@ await main(async () => {
   });
   await build();
   await ensureTools();
+  const { installPeers } = await import("../bench/bundle.mjs");
+  await installPeers();
   const { startOrigin } = await import("../bench/origin.mjs");
   const { Variant } = await import("../bench/variant.mjs");
   const { VARIANTS } = await import("../bench/variants.mjs");

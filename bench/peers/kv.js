@@ -1,18 +1,44 @@
-/** KV as a Worker in memory: the same storage, at the same cost, for every variant. */
+/**
+ * KV as a Worker in memory: the same storage, at the same cost, for every variant. It counts what it
+ * is asked.
+ */
 /** @type {Map<string, ArrayBuffer>} */
 const stored = new Map();
+
+/** Where the counts are read; reading begins anew. No variant has such a key. */
+const COUNTS = "bench-counts";
+
+const asked = { reads: 0, writes: 0, deletes: 0, lists: 0 };
 
 export default {
   /** @param {Request} request */
   async fetch(request) {
     const key = decodeURIComponent(new URL(request.url).pathname.slice(1));
     if (request.method === "PUT") {
+      asked.writes += 1;
       stored.set(key, await request.arrayBuffer());
       return new Response("");
     }
+    if (request.method === "DELETE") {
+      asked.deletes += 1;
+      stored.delete(key);
+      return new Response("");
+    }
+    if (key === COUNTS) return Response.json(taken());
     // Nobody here revokes anything, so a list of names has none.
-    if (key === "") return Response.json({ keys: [], list_complete: true });
+    if (key === "") {
+      asked.lists += 1;
+      return Response.json({ keys: [], list_complete: true });
+    }
+    asked.reads += 1;
     const value = stored.get(key);
     return value ? new Response(value) : new Response("", { status: 404 });
   },
 };
+
+function taken() {
+  const bytes = [...stored.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const counts = { ...asked, keys: stored.size, bytes };
+  Object.assign(asked, { reads: 0, writes: 0, deletes: 0, lists: 0 });
+  return counts;
+}

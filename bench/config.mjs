@@ -1,0 +1,98 @@
+/** A variant as workerd is told it: its modules, its storage, where it listens. */
+import path from "node:path";
+import { CONSOLE_FILES } from "../tests/harness/workerd.mjs";
+
+const ROOT = path.resolve(import.meta.dirname, "..");
+const quote = JSON.stringify;
+
+/** Our Durable Objects; the peers have none. */
+const OBJECTS = {
+  SESSION_OBJECTS: "SessionObject",
+  DIRECTORY_OBJECTS: "DirectoryObject",
+  POOL_OBJECTS: "PoolObject",
+  ATTEMPT_OBJECTS: "AttemptObject",
+  TELEMETRY_OBJECTS: "TelemetryObject",
+};
+
+/**
+ * @typedef {object} Place
+ * @property {string} folder what paths are relative to
+ * @property {string} objects where objects are kept
+ * @property {string} [peer] the bundled module of a peer; ours otherwise
+ * @property {boolean} counted whether our objects are counted, and the clock can be put forward
+ * @property {Record<string, string>} vars
+ * @property {number} port
+ * @property {number} kvPort
+ */
+
+/** @param {Place} place */
+export function config({ folder, objects, peer, counted, vars, port, kvPort }) {
+  const embed = (/** @type {string} */ file) =>
+    quote(path.relative(folder, path.resolve(ROOT, file)));
+  const bindings = Object.entries(vars).map(
+    ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
+  );
+  const modules = peer
+    ? [`(name = "index.js", esModule = embed ${embed(peer)})`]
+    : own(embed, counted);
+  const namespaces = Object.entries(OBJECTS).map(
+    ([name, className]) => `(name = "${name}", durableObjectNamespace = "${className}")`,
+  );
+  const classes = Object.values(OBJECTS).map(
+    (className) => `(className = "${className}", uniqueKey = "${className}", enableSql = true)`,
+  );
+  const stored = `durableObjectNamespaces = [${classes.join(", ")}],
+  durableObjectStorage = (localDisk = "disk"),`;
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .main),
+    (name = "kv", worker = .kv),
+    (name = "disk", disk = (path = ${quote(objects)}, writable = true)),
+    (name = "internet", network = (allow = ["public", "private", "local"])),
+  ],
+  sockets = [
+    (name = "http", address = "127.0.0.1:${port}", http = (), service = "main"),
+    (name = "storage", address = "127.0.0.1:${kvPort}", http = (), service = "kv"),
+  ],
+);
+const main :Workerd.Worker = (
+  modules = [
+    ${modules.join(",\n    ")}
+  ],
+  bindings = [
+    (name = "SESSIONS", kvNamespace = "kv"),
+    ${[...(peer ? [] : namespaces), ...bindings].join(",\n    ")}
+  ],
+  ${peer ? "" : stored}
+  compatibilityDate = "2026-11-01",
+  compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],
+);
+const kv :Workerd.Worker = (
+  modules = [(name = "kv.js", esModule = embed ${embed("bench/peers/kv.js")})],
+  compatibilityDate = "2026-11-01",
+);
+`;
+}
+
+/**
+ * @param {(file: string) => string} embed
+ * @param {boolean} counted
+ */
+function own(embed, counted) {
+  const module = (/** @type {string} */ name, /** @type {string} */ file, kind = "esModule") =>
+    `(name = ${quote(name)}, ${kind} = embed ${embed(file)})`;
+  const entry = counted
+    ? [
+        module("index.js", "bench/counted/index.js"),
+        module("clock.js", "bench/counted/clock.js"),
+        module("vestibule.js", "build/index.js"),
+      ]
+    : [module("index.js", "build/index.js")];
+  return [
+    ...entry,
+    module("index_bg.wasm", "build/index_bg.wasm", "wasm"),
+    module("argon2.wasm", "build/argon2.wasm", "wasm"),
+    ...CONSOLE_FILES.map((file) => module(`console/${file}`, `build/console/${file}`, "data")),
+  ];
+}
