@@ -40,7 +40,7 @@ export const PEERS = [
   },
   {
     name: "@hono/session, KV",
-    does: "decrypts a token in the cookie (JWE) that names the session, one KV read a request; no revocation",
+    does: "decrypts a token in the cookie (JWE) that names the session, one KV read a request and another with a change; no revocation",
     peer: "hono-session.js",
     cookie: recorded,
   },

@@ -1,0 +1,149 @@
+/**
+ * What people put before their servers when there is no edge: nginx and HAProxy, each with a
+ * configuration of its own in a folder of its own; nothing of the system's is used or left behind.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { freePort } from "../tests/harness/ports.mjs";
+import { until } from "../tests/harness/until.mjs";
+import { COOKIE } from "./session-service.mjs";
+
+/** @typedef {{ name: string, does: string, url: string, cookie: string, stop: () => Promise<void> }} Front */
+
+/** @param {number} originPort @returns {Promise<Front>} */
+export async function nginx(originPort) {
+  const server = `location / { ${PROXIED} proxy_pass http://origin; }`;
+  const front = await startNginx(originPort, originPort, server);
+  return { ...front, name: "nginx", does: "forwards; knows no session", cookie: "" };
+}
+
+/** @param {number} originPort @returns {Promise<Front>} */
+export async function nginxWithSessions(originPort) {
+  const port = await freePort();
+  const file = path.join(import.meta.dirname, "session-service.mjs");
+  const service = spawn(process.execPath, [file, String(port)], { stdio: "inherit" });
+  await answering(port, "the session service");
+  const names = ["id", "user", "data"];
+  const server = `
+    location / {
+      auth_request /session;
+      ${names.map((name) => `auth_request_set $session_${name} $upstream_http_x_session_${name};`).join(" ")}
+      ${names.map((name) => `proxy_set_header X-Session-${name} $session_${name};`).join(" ")}
+      ${PROXIED} proxy_pass http://origin;
+    }
+    location = /session {
+      internal; proxy_pass_request_body off; proxy_set_header Content-Length "";
+      ${PROXIED} proxy_pass http://sessions;
+    }`;
+  const front = await startNginx(originPort, port, server);
+  return {
+    ...front,
+    name: "nginx, auth_request",
+    does: "asks a session service in Node beside each request: HMAC, a session in its memory, 3 headers; lost when it restarts",
+    cookie: COOKIE,
+    stop: async () => {
+      await front.stop();
+      await ended(service);
+    },
+  };
+}
+
+/** @param {number} originPort @returns {Promise<Front>} */
+export async function haproxy(originPort) {
+  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-haproxy-"));
+  const port = await freePort();
+  const file = path.join(folder, "haproxy.cfg");
+  writeFileSync(
+    file,
+    `global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend front
+  bind 127.0.0.1:${port}
+  default_backend servers
+backend servers
+  balance roundrobin
+  cookie SERVERID insert indirect nocache
+  server a 127.0.0.1:${originPort} cookie a
+  server b 127.0.0.1:${originPort} cookie b
+`,
+  );
+  const child = spawn("haproxy", ["-db", "-q", "-f", file], { stdio: "inherit" });
+  await answering(port, "HAProxy");
+  return {
+    name: "HAProxy, sticky cookie",
+    does: "keeps a visitor with one of two servers by a cookie; knows no session",
+    url: `http://127.0.0.1:${port}/`,
+    cookie: "SERVERID=b",
+    stop: async () => {
+      await ended(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Connections are kept, as they are by a Worker. */
+const PROXIED = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+
+/**
+ * @param {number} originPort
+ * @param {number} sessionsPort
+ * @param {string} server
+ */
+async function startNginx(originPort, sessionsPort, server) {
+  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-nginx-"));
+  const port = await freePort();
+  const file = path.join(folder, "nginx.conf");
+  writeFileSync(
+    file,
+    `worker_processes 1; daemon off; pid ${folder}/pid; error_log ${folder}/error.log;
+events { worker_connections 1024; }
+http {
+  access_log off; keepalive_requests 1000000;
+  client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder};
+  uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
+  upstream origin { server 127.0.0.1:${originPort}; keepalive 64; keepalive_requests 1000000; }
+  upstream sessions { server 127.0.0.1:${sessionsPort}; keepalive 64; keepalive_requests 1000000; }
+  server { listen 127.0.0.1:${port}; ${server} }
+}
+`,
+  );
+  const child = spawn("nginx", ["-c", file, "-p", folder], { stdio: "inherit" });
+  await answering(port, "nginx");
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    stop: async () => {
+      await ended(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * @param {number} port
+ * @param {string} what
+ */
+function answering(port, what) {
+  const ask = () =>
+    fetch(`http://127.0.0.1:${port}/`).then(
+      () => true,
+      () => false,
+    );
+  return until(ask, { what });
+}
+
+/** @param {import("node:child_process").ChildProcess} child */
+async function ended(child) {
+  if (child.exitCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGTERM");
+  await gone;
+}
