@@ -1,101 +1,111 @@
 /**
- * `npm run bench [-- --rounds 7 --seconds 3]`: processor time per request, side by side.
+ * `npm run bench [-- --rounds 7 --seconds 3] [-- --anchors]`: what a request costs, side by side.
  *
- * Each variant is a workerd of its own under the same load from wrk, one connection count, in
- * interleaved rounds; the figure is user and system time of the process over the requests counted,
- * as a ratio to the barest Worker. That is far steadier than requests per second.
+ * First processor time: each variant is a workerd of its own under the same load from wrk, one
+ * connection count, in interleaved rounds; the figure is user and system time of the process over the
+ * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
+ * Then operations: what each asks of storage while it is used as the profiles say, and what Cloudflare
+ * takes for that. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy.
+ *
+ * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md and docs/scale.md, and
+ * docs/bench.svg.
  */
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import path from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { build } from "./build.mjs";
-import { Fault, main, say, step } from "./progress.mjs";
-import { output, run } from "./run.mjs";
+import { ensureTools } from "./debian-tools.mjs";
+import { main, say, step } from "./progress.mjs";
 import { ROOT } from "./setup.mjs";
-
-const execute = promisify(execFile);
 
 await main(async () => {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "7" },
       seconds: { type: "string", default: "3" },
+      anchors: { type: "boolean", default: false },
     },
   });
+  const made = { ...machine(), rounds: Number(values.rounds), seconds: Number(values.seconds) };
   await build();
-  await ensureTools();
+  await ensureTools(values.anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
   await installPeers();
   const { startOrigin } = await import("../bench/origin.mjs");
-  const { Variant } = await import("../bench/variant.mjs");
-  const { VARIANTS } = await import("../bench/variants.mjs");
-  const { asPicture, asText, rows } = await import("../bench/report.mjs");
+  const { record, recorded } = await import("../bench/recorded.mjs");
+  const { writeDocuments } = await import("../bench/documents.mjs");
 
   const origin = await startOrigin();
-  const variants = VARIANTS.map((description) => new Variant(description));
   try {
-    for (const variant of variants) await variant.start(origin.port);
-    const rounds = Number(values.rounds);
-    const minutes = Math.ceil((rounds * variants.length * Number(values.seconds)) / 60) + 1;
-    await step(
-      `Measuring ${variants.length} variants in ${rounds} rounds`,
-      `${minutes} min`,
-      async () => {
-        for (const variant of variants) await load(variant, 1);
-        for (let round = 0; round < rounds; round += 1) {
-          for (const variant of variants) await measure(variant, Number(values.seconds));
-        }
-      },
-    );
+    if (values.anchors) {
+      record({ anchors: { made, table: await measureAnchors(origin.port, made) } });
+    } else {
+      const cost = await measureProcessor(origin.port, made);
+      record({ made, cost, operations: await countOperations(origin.port) });
+    }
   } finally {
-    for (const variant of variants) variant.stop();
     await origin.stop();
   }
-  const table = rows(variants);
-  say(`\n${asText(table)}\n`);
-  writeFileSync(path.join(ROOT, "docs/bench.svg"), asPicture(table));
-  writeFileSync(path.join(ROOT, "target/bench.json"), JSON.stringify(table, null, 2));
-  say("Picture: docs/bench.svg");
+  await tell(recorded(), values.anchors);
+  writeDocuments(recorded());
+  say("Kept in bench/recorded.json, and in the tables of docs/bench.md, cost.md and scale.md.");
 });
 
-/**
- * @param {import("../bench/variant.mjs").Variant} variant
- * @param {number} seconds
- */
-async function measure(variant, seconds) {
-  const before = variant.processorTime;
-  const { requests, perSecond } = await load(variant, seconds);
-  variant.cost.push((variant.processorTime - before) / requests);
-  variant.throughput.push(perSecond);
+function machine() {
+  const [{ model }] = cpus();
+  const date = new Date().toISOString().slice(0, 10);
+  return { date, machine: `${cpus().length} × ${model}` };
 }
 
 /**
- * @param {import("../bench/variant.mjs").Variant} variant
- * @param {number} seconds
+ * @param {number} originPort
+ * @param {import("../bench/recorded.mjs").Made} made
  */
-async function load(variant, seconds) {
-  const { stdout } = await execute("wrk", ["-t1", "-c32", `-d${seconds}s`, ...variant.load]);
-  const expected = variant.description.status ?? 200;
-  if (/Non-2xx/.test(stdout) !== expected >= 400)
-    throw new Fault(`${variant.description.name}: ${stdout}`);
-  return {
-    requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
-    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-  };
+async function measureProcessor(originPort, { rounds, seconds }) {
+  const { processorTimes } = await import("../bench/processor.mjs");
+  const { VARIANTS } = await import("../bench/variants.mjs");
+  const { asPicture } = await import("../bench/report.mjs");
+  const table = await step(
+    `Measuring ${VARIANTS.length} variants in ${rounds} rounds`,
+    minutes(rounds * VARIANTS.length * seconds),
+    () => processorTimes(originPort, rounds, seconds),
+  );
+  writeFileSync(path.join(ROOT, "docs/bench.svg"), asPicture(table));
+  return table;
 }
 
-async function ensureTools() {
-  const missing = ["wrk", "nginx"].filter((tool) => output("which", [tool]) === null);
-  if (missing.length === 0) return;
-  const packages = missing.map((tool) => (tool === "nginx" ? "nginx-light" : tool));
-  if (process.getuid?.() !== 0 || output("apt-get", ["--version"]) === null) {
-    throw new Fault(`The benchmark needs ${missing.join(" and ")}; install: ${packages.join(" ")}`);
-  }
-  await step(`Installing ${packages.join(" and ")}`, "20 s", async () => {
-    await run("apt-get", ["update", "-qq"]);
-    await run("apt-get", ["install", "-y", "-qq", ...packages], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-  });
+/** @param {number} originPort */
+async function countOperations(originPort) {
+  const { countAll } = await import("../bench/operations.mjs");
+  return step("Counting what each asks of storage", "5 min", () => countAll(originPort));
+}
+
+/**
+ * @param {number} originPort
+ * @param {import("../bench/recorded.mjs").Made} made
+ */
+async function measureAnchors(originPort, { rounds, seconds }) {
+  const { anchors } = await import("../bench/anchors.mjs");
+  return step(`Measuring the whole way in ${rounds} rounds`, minutes(rounds * 6 * seconds), () =>
+    anchors(originPort, rounds, seconds),
+  );
+}
+
+/** @param {number} seconds */
+function minutes(seconds) {
+  return `${Math.ceil(seconds / 60) + 1} min`;
+}
+
+/**
+ * @param {import("../bench/recorded.mjs").Recorded} recorded
+ * @param {boolean} anchorsOnly
+ */
+async function tell(recorded, anchorsOnly) {
+  const { anchorsAsText } = await import("../bench/anchors.mjs");
+  if (anchorsOnly) return say(`\n${anchorsAsText(recorded.anchors.table)}\n`);
+  const { asText } = await import("../bench/report.mjs");
+  const { operationsAsText } = await import("../bench/operation-tables.mjs");
+  say(`\n${asText(recorded.cost)}\n`);
+  say(`${operationsAsText(recorded)}\n`);
 }

@@ -1,0 +1,56 @@
+/**
+ * A clock that can be put forward, so that an hour of use is counted in seconds. Time goes by as usual
+ * beside that; what waits for a moment that was skipped, wakes at once. To be imported before anything
+ * that reads the time.
+ */
+
+/** How often those who wait look at the clock, in milliseconds. */
+const GLANCE = 4;
+
+/** How long after a leap those who woke have to do their work, in milliseconds. */
+const SETTLE = 6;
+
+const realTime = Date.now.bind(Date);
+const realTimeout = globalThis.setTimeout;
+const realClear = globalThis.clearTimeout;
+
+let ahead = 0;
+
+/** @param {number} ms */
+export function putForward(ms) {
+  ahead += ms;
+  return settled();
+}
+
+/** So long that what was under way is done. */
+export function settled() {
+  return new Promise((resolve) => realTimeout(resolve, SETTLE));
+}
+
+Date.now = () => realTime() + ahead;
+
+/** @typedef {{ real?: any }} Timer */
+
+Object.assign(globalThis, {
+  /**
+   * @param {() => void} act
+   * @param {number} [ms]
+   */
+  setTimeout(act, ms = 0) {
+    const due = Date.now() + ms;
+    /** @type {Timer} */
+    const timer = {};
+    const glance = () => {
+      const left = due - Date.now();
+      if (left <= 0) act();
+      else timer.real = realTimeout(glance, Math.min(left, GLANCE));
+    };
+    timer.real = realTimeout(glance, Math.min(ms, GLANCE));
+    return timer;
+  },
+
+  /** @param {Timer | undefined} timer */
+  clearTimeout(timer) {
+    if (timer) realClear(timer.real);
+  },
+});

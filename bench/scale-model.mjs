@@ -1,0 +1,243 @@
+/**
+ * Which of Cloudflare's limits a very large deployment meets first: `node bench/scale-model.mjs` prints
+ * the tables of docs/scale.md, where each formula and its source is explained.
+ */
+import { changesIn, keptIn, PROFILES, requestsOf } from "./profiles.mjs";
+import { recorded } from "./recorded.mjs";
+import { aligned, markdown } from "./report.mjs";
+
+/** What is deployed. Beside the first three it is what the code does, or a setting's default. */
+export const DEPLOYMENT = {
+  /** Sessions that are stored at the same time. */
+  sessions: 100e6,
+  /** Locations of Cloudflare that serve them. */
+  locations: 300,
+  /** Isolates in use in each; Cloudflare says nothing about how many there are. */
+  isolatesPerLocation: 4,
+  /** How long a session is stored, in seconds. */
+  storedS: 7 * 86_400,
+  /** How much busier the busiest hour is than the mean. */
+  peak: 3,
+  /** The part of sessions whose visitors sign out. */
+  signedOut: 0.1,
+  /** A visit: that of a busy chat product. */
+  requests: 60,
+  changes: 7,
+  visitS: 600,
+  /** `SESSION_CACHE`, `TELEMETRY_EVERY`, the same while somebody looks at the console, and how often the pool object is told, in seconds. */
+  cacheS: 5,
+  telemetryS: 5,
+  watchedS: 1,
+  poolS: 2,
+  /** How long the end of a session is in the feed, in seconds. */
+  announcedS: 600,
+  /** The reference session sealed, its entry in an isolate's memory, a row of the directory with its indexes, an object's database: in bytes. */
+  recordBytes: 1_040,
+  entryBytes: 4_000,
+  listedBytes: 190,
+  objectBytes: 12_000,
+  /** Series of metrics that a tenant has. */
+  seriesPerTenant: 200,
+};
+
+/** @typedef {typeof DEPLOYMENT} Deployment */
+
+/** How much there is of everything in the busiest hour. @param {Deployment} deployment */
+export function load(deployment) {
+  const { sessions, storedS, peak, requests, changes, visitS } = deployment;
+  const isolates = deployment.locations * deployment.isolatesPerLocation;
+  const births = (sessions / storedS) * peak;
+  const ends = births * deployment.signedOut;
+  const atOnce = births * visitS;
+  return {
+    isolates,
+    births,
+    ends,
+    requests: births * requests,
+    changes: births * changes,
+    atOnce,
+    batches: isolates / deployment.telemetryS,
+    watchedBatches: isolates / deployment.watchedS,
+    feeds: (isolates * 2) / deployment.cacheS,
+    shares: isolates / deployment.poolS,
+  };
+}
+
+/**
+ * @typedef {object} Limit
+ * @property {string} what
+ * @property {number} used in the busiest hour
+ * @property {number} limit infinite where Cloudflare names none
+ * @property {string} unit
+ */
+
+const GB = 1e9;
+const MIB = 1024 * 1024;
+
+/** An object's soft limit. https://developers.cloudflare.com/durable-objects/reference/faq/ */
+const OBJECT_REQUESTS = 1_000;
+
+/** https://developers.cloudflare.com/durable-objects/platform/limits/ */
+const OBJECT_GB = 10;
+
+/** https://developers.cloudflare.com/kv/platform/limits/ */
+const WRITES_PER_KEY = 1;
+
+/**
+ * Every limit that something grows towards, for one tenant with all sessions.
+ * @param {Deployment} deployment
+ * @returns {Limit[]}
+ */
+export function limits(deployment) {
+  const now = load(deployment);
+  const { sessions, recordBytes, objectBytes, listedBytes, entryBytes } = deployment;
+  const perObject = { limit: OBJECT_REQUESTS, unit: "requests/s" };
+  const none = Number.POSITIVE_INFINITY;
+  return [
+    {
+      what: "telemetry object, session objects telling too",
+      used: now.batches + now.changes,
+      ...perObject,
+    },
+    {
+      what: "tenant's object, its list",
+      used: (sessions * listedBytes) / GB,
+      limit: OBJECT_GB,
+      unit: "GB",
+    },
+    { what: "telemetry object, console open", used: now.watchedBatches, ...perObject },
+    { what: "tenant's object", used: now.feeds + now.births + now.ends, ...perObject },
+    { what: "pool object", used: now.shares, ...perObject },
+    {
+      what: "an isolate's revocations of single sessions",
+      used: now.ends * deployment.announcedS,
+      limit: 50_000,
+      unit: "entries",
+    },
+    { what: "telemetry object, isolates alone", used: now.batches, ...perObject },
+    {
+      what: "an isolate's cache of records",
+      used: ((now.atOnce / now.isolates) * entryBytes) / MIB,
+      limit: 12,
+      unit: "MiB",
+    },
+    {
+      what: "KV writes of one key",
+      used: deployment.changes / deployment.visitS,
+      limit: WRITES_PER_KEY,
+      unit: "writes/s",
+    },
+    {
+      what: "a session's object",
+      used: (2 * deployment.changes) / deployment.visitS,
+      ...perObject,
+    },
+    { what: "KV writes of the namespace", used: now.changes, limit: none, unit: "writes/s" },
+    { what: "KV storage", used: (sessions * recordBytes) / GB, limit: none, unit: "GB" },
+    { what: "objects' storage", used: (sessions * objectBytes) / GB, limit: none, unit: "GB" },
+  ];
+}
+
+/** Those whose use does not grow with the number of sessions. */
+const PER_SESSION = new Set(["KV writes of one key", "a session's object"]);
+
+const LIMITS_HEAD = ["", "used", "limit", "unit", "part", "full at"];
+
+/** @param {Deployment} deployment */
+function limitsBody(deployment) {
+  const sorted = limits(deployment).sort((a, b) => b.used / b.limit - a.used / a.limit);
+  return sorted.map(({ what, used, limit, unit }) => {
+    const isLimited = Number.isFinite(limit);
+    const grows = isLimited && !PER_SESSION.has(what);
+    return [
+      what,
+      figure(used),
+      isLimited ? figure(limit) : "none named",
+      unit,
+      isLimited ? `${figure((used / limit) * 100)} %` : "",
+      grows ? `${figure((deployment.sessions * limit) / used / 1e6)} M` : "never",
+    ];
+  });
+}
+
+/** Three digits that mean something. @param {number} value */
+function figure(value) {
+  return Number(value.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 3 });
+}
+
+/**
+ * What the model says about the profile of a busy chat product with one isolate, beside what was counted.
+ * @param {import("./recorded.mjs").Recorded} recorded
+ */
+export function checks({ operations }) {
+  const profile = PROFILES[1];
+  const { kv, objects } = operations[profile.name].Vestibule;
+  const { telemetryS, cacheS, poolS } = DEPLOYMENT;
+  const [{ requests, every }] = profile.visitors;
+  const seconds = profile.over + (requests - 1) * every;
+  const changes = changesIn(profile);
+  return [
+    {
+      what: "batches to the telemetry object",
+      model: seconds / telemetryS,
+      counted: objects.TelemetryObject.requests,
+    },
+    {
+      what: "requests to the tenant's object",
+      model: (seconds * 2) / cacheS + keptIn(profile),
+      counted: objects.DirectoryObject.requests,
+    },
+    {
+      what: "requests to the pool object",
+      model: seconds / poolS,
+      counted: objects.PoolObject.requests,
+    },
+    {
+      what: "requests to sessions' objects",
+      model: 2 * changes,
+      counted: objects.SessionObject.requests,
+    },
+    { what: "KV writes", model: changes, counted: kv.writes },
+    { what: "KV reads, at most", model: requestsOf(profile), counted: kv.reads },
+  ];
+}
+
+const CHECKS_HEAD = ["", "model", "counted", "counted / model"];
+
+/** @param {import("./recorded.mjs").Recorded} recorded */
+function checksBody(recorded) {
+  return checks(recorded).map(({ what, model, counted }) => [
+    what,
+    figure(model),
+    figure(counted),
+    (counted / model).toFixed(2),
+  ]);
+}
+
+/** The tables of docs/scale.md. @param {import("./recorded.mjs").Recorded} recorded */
+export function scaleTables(recorded) {
+  return {
+    limits: markdown(LIMITS_HEAD, limitsBody(DEPLOYMENT)),
+    checks: markdown(CHECKS_HEAD, checksBody(recorded)),
+    load: markdown(["in the busiest hour", ""], loadBody(DEPLOYMENT)),
+  };
+}
+
+/** @param {Deployment} deployment */
+function loadBody(deployment) {
+  const { isolates, births, requests, changes, ends, atOnce } = load(deployment);
+  return [
+    ["isolates in use", figure(isolates)],
+    ["sessions that begin, a second", figure(births)],
+    ["requests, a second", figure(requests)],
+    ["changes, a second", figure(changes)],
+    ["sign-outs, a second", figure(ends)],
+    ["visits at the same time", figure(atOnce)],
+  ];
+}
+
+if (import.meta.filename === process.argv[1]) {
+  console.log(`\n${aligned(["in the busiest hour", ""], loadBody(DEPLOYMENT))}`);
+  console.log(`\n${aligned(LIMITS_HEAD, limitsBody(DEPLOYMENT))}`);
+  console.log(`\n${aligned(CHECKS_HEAD, checksBody(recorded()))}`);
+}
