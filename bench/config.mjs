@@ -21,12 +21,13 @@ const OBJECTS = {
  * @property {string} [peer] the bundled module of a peer; ours otherwise
  * @property {boolean} counted whether our objects are counted, and the clock can be put forward
  * @property {Record<string, string>} vars
+ * @property {number} putMs how long a write to the namespace takes
  * @property {number} port
  * @property {number} kvPort
  */
 
 /** @param {Place} place */
-export function config({ folder, objects, peer, counted, vars, port, kvPort }) {
+export function config({ folder, objects, peer, counted, vars, putMs, port, kvPort }) {
   const embed = (/** @type {string} */ file) =>
     quote(path.relative(folder, path.resolve(ROOT, file)));
   const bindings = Object.entries(vars).map(
@@ -70,6 +71,7 @@ const main :Workerd.Worker = (
 );
 const kv :Workerd.Worker = (
   modules = [(name = "kv.js", esModule = embed ${embed("bench/peers/kv.js")})],
+  bindings = [(name = "PUT_MS", text = "${putMs}")],
   compatibilityDate = "2026-11-01",
 );
 `;

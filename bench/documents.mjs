@@ -2,10 +2,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { anchorsInMarkdown } from "./anchors.mjs";
+import { experimentInMarkdown } from "./experiment-tables.mjs";
+import { goalsInMarkdown } from "./goals.mjs";
+import { messagesInMarkdown } from "./messages.mjs";
 import { costTables } from "./money.mjs";
 import { operationTables } from "./operation-tables.mjs";
 import { costInMarkdown } from "./report.mjs";
 import { scaleTables } from "./scale-model.mjs";
+import { startsInMarkdown } from "./starts.mjs";
 
 const DOCS = path.resolve(import.meta.dirname, "../docs");
 
@@ -15,10 +19,14 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
  * @returns {Record<string, Record<string, string>>}
  */
 function tables(recorded) {
-  const { made, cost, anchors } = recorded;
+  const { made, cost, messages, starts, anchors } = recorded;
   return {
     "bench.md": {
+      goals: goalsInMarkdown(recorded),
       processor: `${costInMarkdown(cost)}\n\n${told(made)}`,
+      messages: `${messagesInMarkdown(messages.table)}\n\n${told(messages.made)}`,
+      records: experimentInMarkdown("encodings", recorded),
+      starts: startsInMarkdown(starts),
       anchors: `${anchorsInMarkdown(anchors.table)}\n\n${told(anchors.made)}`,
       ...operationTables(recorded),
     },

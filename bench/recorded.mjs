@@ -1,5 +1,6 @@
 /** What was measured last, kept beside the benchmark so that documents can be checked against it. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import path from "node:path";
 
 const FILE = path.join(import.meta.dirname, "recorded.json");
@@ -11,6 +12,10 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {Made} made
  * @property {import("./report.mjs").Row[]} cost
  * @property {Record<string, Record<string, import("./operations.mjs").Operations>>} operations by profile and variant
+ * @property {{ made: Made, table: import("./messages.mjs").MessageRow[] }} messages
+ * @property {import("./encodings.mjs").Encoded[]} encodings
+ * @property {import("./starts.mjs").Starts} starts
+ * @property {{ gateway: number, passwords: number }} weight bytes of wasm, gzipped
  * @property {{ made: Made, table: import("./anchors.mjs").Latency[] }} anchors
  */
 
@@ -22,4 +27,11 @@ export function recorded() {
 /** Keeps what was measured now beside what was not. @param {Partial<Recorded>} part */
 export function record(part) {
   writeFileSync(FILE, `${JSON.stringify({ ...recorded(), ...part }, null, 2)}\n`);
+}
+
+/** When it is measured now, and on what. */
+export function machine() {
+  const [{ model }] = cpus();
+  const date = new Date().toISOString().slice(0, 10);
+  return { date, machine: `${cpus().length} × ${model}` };
 }

@@ -16,6 +16,7 @@ import { config } from "./config.mjs";
  * @property {string} [peer] a Worker under bench/peers; ours otherwise
  * @property {Record<string, string>} [vars]
  * @property {(url: string) => Promise<string>} [cookie] makes the cookie to send
+ * @property {number} [putMs] how long a write to the namespace takes, no time unless said otherwise
  * @property {number} [servers] how many there are before it, one unless said otherwise
  * @property {number} [status] what it must answer
  */
@@ -32,24 +33,38 @@ export class Variant {
   url = "";
   kvUrl = "";
 
+  /** @type {"inherit" | "ignore"} */
+  #errors;
+
   /**
    * @param {Description} description
-   * @param {{ counted?: boolean }} [options]
+   * @param {{ counted?: boolean, quiet?: boolean }} [options] `quiet`: what it warns of is expected
    */
-  constructor(description, { counted = false } = {}) {
+  constructor(description, { counted = false, quiet = false } = {}) {
     this.description = description;
     this.counted = counted;
+    this.#errors = quiet ? "ignore" : "inherit";
   }
 
-  /** @param {number} originPort */
-  async start(originPort) {
+  /**
+   * Writes what workerd is told, without starting it.
+   * @param {number} originPort
+   * @returns {Promise<string>} the file
+   */
+  async prepare(originPort) {
     const [port, kvPort] = [await freePort(), await freePort()];
     this.url = `http://127.0.0.1:${port}`;
     this.kvUrl = `http://127.0.0.1:${kvPort}`;
     const place = { ...(await this.#place(`127.0.0.1:${originPort}`)), port, kvPort };
     const file = path.join(this.#folder, "config.capnp");
     writeFileSync(file, config(place));
-    this.#process = spawn(WORKERD, ["serve", file], { stdio: ["ignore", "ignore", "inherit"] });
+    return file;
+  }
+
+  /** @param {number} originPort */
+  async start(originPort) {
+    const file = await this.prepare(originPort);
+    this.#process = spawn(WORKERD, ["serve", file], { stdio: ["ignore", "ignore", this.#errors] });
     await until(
       () =>
         fetch(this.url).then(
@@ -86,7 +101,7 @@ export class Variant {
 
   /** @param {string} origin host and port */
   async #place(origin) {
-    const { peer, servers = 1, vars = {} } = this.description;
+    const { peer, servers = 1, putMs = 0, vars = {} } = this.description;
     const folder = this.#folder;
     const objects = path.join(folder, "objects");
     mkdirSync(objects, { recursive: true });
@@ -96,7 +111,7 @@ export class Variant {
     );
     const origins = servers > 1 ? list.join(",") : `http://${origin}`;
     const settings = { ORIGINS: origins, SESSION_KEYS: "A".repeat(43), ...vars };
-    const place = { folder, objects, counted: this.counted, vars: settings };
+    const place = { folder, objects, counted: this.counted, vars: settings, putMs };
     if (!peer) return place;
     const file = path.join(folder, peer);
     writeFileSync(file, await bundle(peer, origin));

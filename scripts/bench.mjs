@@ -1,89 +1,141 @@
 /**
- * `npm run bench [-- --rounds 7 --seconds 3] [-- --anchors]`: what a request costs, side by side.
+ * `npm run bench [-- --rounds 7 --seconds 3] [-- --only messages,starts] [-- --anchors]`: what a request
+ * costs, side by side, and what was reached of each goal.
  *
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
  * connection count, in interleaved rounds; the figure is user and system time of the process over the
  * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
- * Then operations: what each asks of storage while it is used as the profiles say, and what Cloudflare
- * takes for that. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy.
+ * The same for messages of WebSockets and event streams. Then operations: what each asks of storage while
+ * it is used as the profiles say, and what Cloudflare takes for that. Then how large a record and the wasm
+ * are, and how long a start takes. `--only` measures some of these anew and keeps what is recorded of the
+ * others. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy.
  *
- * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md and docs/scale.md, and
- * docs/bench.svg.
+ * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md, docs/scale.md and
+ * docs/experiments.md, and docs/bench.svg and docs/goals.svg. All of it takes about 16 minutes.
  */
 import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "./build.mjs";
 import { ensureTools } from "./debian-tools.mjs";
-import { main, say, step } from "./progress.mjs";
+import { Fault, main, say, step } from "./progress.mjs";
 import { ROOT } from "./setup.mjs";
+
+/** @typedef {import("../bench/recorded.mjs").Made} Made */
+/** @typedef {import("../bench/recorded.mjs").Recorded} Recorded */
+
+/**
+ * What is measured, in this order, and recorded.
+ * @type {Record<string, (originPort: number, made: Made) => Promise<Partial<Recorded>>>}
+ */
+const PARTS = {
+  processor: measureProcessor,
+  messages: measureMessages,
+  operations: countOperations,
+  records: weighRecords,
+  wasm: weighWasm,
+  starts: measureStarts,
+};
 
 await main(async () => {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "7" },
       seconds: { type: "string", default: "3" },
+      only: { type: "string", default: Object.keys(PARTS).join(",") },
       anchors: { type: "boolean", default: false },
     },
   });
+  const parts = values.anchors ? [] : values.only.split(",");
+  const unknown = parts.filter((part) => !(part in PARTS));
+  if (unknown.length > 0) {
+    throw new Fault(
+      `There is no ${unknown.join(", ")}; there are ${Object.keys(PARTS).join(", ")}`,
+    );
+  }
+  const { machine, record, recorded } = await import("../bench/recorded.mjs");
   const made = { ...machine(), rounds: Number(values.rounds), seconds: Number(values.seconds) };
   await build();
   await ensureTools(values.anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
   await installPeers();
   const { startOrigin } = await import("../bench/origin.mjs");
-  const { record, recorded } = await import("../bench/recorded.mjs");
   const { writeDocuments } = await import("../bench/documents.mjs");
 
   const origin = await startOrigin();
   try {
     if (values.anchors) {
       record({ anchors: { made, table: await measureAnchors(origin.port, made) } });
-    } else {
-      const cost = await measureProcessor(origin.port, made);
-      record({ made, cost, operations: await countOperations(origin.port) });
     }
+    for (const part of parts) record(await PARTS[part](origin.port, made));
   } finally {
     await origin.stop();
   }
   await tell(recorded(), values.anchors);
+  await draw(recorded());
   writeDocuments(recorded());
-  say("Kept in bench/recorded.json, and in the tables of docs/bench.md, cost.md and scale.md.");
+  say("Kept in bench/recorded.json, in the tables of docs/ and in docs/bench.svg and goals.svg.");
 });
-
-function machine() {
-  const [{ model }] = cpus();
-  const date = new Date().toISOString().slice(0, 10);
-  return { date, machine: `${cpus().length} × ${model}` };
-}
 
 /**
  * @param {number} originPort
- * @param {import("../bench/recorded.mjs").Made} made
+ * @param {Made} made
  */
-async function measureProcessor(originPort, { rounds, seconds }) {
+async function measureProcessor(originPort, made) {
+  const { rounds, seconds } = made;
   const { processorTimes } = await import("../bench/processor.mjs");
   const { VARIANTS } = await import("../bench/variants.mjs");
-  const { asPicture } = await import("../bench/report.mjs");
-  const table = await step(
+  const cost = await step(
     `Measuring ${VARIANTS.length} variants in ${rounds} rounds`,
     minutes(rounds * VARIANTS.length * seconds),
     () => processorTimes(originPort, rounds, seconds),
   );
-  writeFileSync(path.join(ROOT, "docs/bench.svg"), asPicture(table));
-  return table;
+  return { made, cost };
+}
+
+/**
+ * @param {number} _
+ * @param {Made} made
+ */
+async function measureMessages(_, made) {
+  const { rounds, seconds } = made;
+  const { CASES, messageTimes } = await import("../bench/messages.mjs");
+  const table = await step(
+    `Measuring messages in ${rounds} rounds`,
+    minutes(rounds * CASES.length * (seconds + 1)),
+    () => messageTimes(rounds, seconds),
+  );
+  return { messages: { made, table } };
 }
 
 /** @param {number} originPort */
 async function countOperations(originPort) {
   const { countAll } = await import("../bench/operations.mjs");
-  return step("Counting what each asks of storage", "5 min", () => countAll(originPort));
+  const operations = await step("Counting what each asks of storage", "5 min", () =>
+    countAll(originPort),
+  );
+  return { operations };
+}
+
+async function weighRecords() {
+  const { encodings } = await import("../bench/encodings.mjs");
+  return { encodings: await step("Weighing what is stored of sessions", "6 s", encodings) };
+}
+
+async function weighWasm() {
+  const { weight } = await import("../bench/weight.mjs");
+  return { weight: weight() };
+}
+
+/** @param {number} originPort */
+async function measureStarts(originPort) {
+  const { startTimes } = await import("../bench/starts.mjs");
+  return { starts: await step("Measuring starts", "6 s", () => startTimes(originPort)) };
 }
 
 /**
  * @param {number} originPort
- * @param {import("../bench/recorded.mjs").Made} made
+ * @param {Made} made
  */
 async function measureAnchors(originPort, { rounds, seconds }) {
   const { anchors } = await import("../bench/anchors.mjs");
@@ -98,14 +150,30 @@ function minutes(seconds) {
 }
 
 /**
- * @param {import("../bench/recorded.mjs").Recorded} recorded
+ * @param {Recorded} recorded
  * @param {boolean} anchorsOnly
  */
 async function tell(recorded, anchorsOnly) {
   const { anchorsAsText } = await import("../bench/anchors.mjs");
   if (anchorsOnly) return say(`\n${anchorsAsText(recorded.anchors.table)}\n`);
   const { asText } = await import("../bench/report.mjs");
+  const { goalsAsText } = await import("../bench/goals.mjs");
+  const { messagesAsText } = await import("../bench/messages.mjs");
   const { operationsAsText } = await import("../bench/operation-tables.mjs");
+  const { experimentAsText } = await import("../bench/experiment-tables.mjs");
+  const { startsAsText } = await import("../bench/starts.mjs");
   say(`\n${asText(recorded.cost)}\n`);
+  say(`${messagesAsText(recorded.messages.table)}\n`);
   say(`${operationsAsText(recorded)}\n`);
+  say(`${experimentAsText("encodings", recorded)}\n`);
+  say(`${startsAsText(recorded.starts)}\n`);
+  say(`${goalsAsText(recorded)}\n`);
+}
+
+/** @param {Recorded} recorded */
+async function draw(recorded) {
+  const { asPicture } = await import("../bench/report.mjs");
+  const { goalsAsPicture } = await import("../bench/goals.mjs");
+  writeFileSync(path.join(ROOT, "docs/bench.svg"), asPicture(recorded.cost));
+  writeFileSync(path.join(ROOT, "docs/goals.svg"), goalsAsPicture(recorded));
 }

@@ -1,7 +1,10 @@
 /** What the documents say was measured is what was measured, and the models fit it. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { cbor } from "../bench/cbor.mjs";
 import { documents } from "../bench/documents.mjs";
+import { goalsAsPicture } from "../bench/goals.mjs";
 import { prices } from "../bench/money.mjs";
 import { bill, listed, units } from "../bench/prices.mjs";
 import { PROFILES, requestsOf, schedule } from "../bench/profiles.mjs";
@@ -16,6 +19,26 @@ for (const { name, text, wanted } of documents(RECORDED)) {
     assert.equal(text, wanted);
   });
 }
+
+test("the picture of the goals is that of bench/recorded.json", () => {
+  const drawn = readFileSync(new URL("../docs/goals.svg", import.meta.url), "utf8");
+  assert.equal(drawn, goalsAsPicture(RECORDED));
+});
+
+test("the CBOR that records are compared with is that of RFC 8949", () => {
+  const examples = /** @type {[unknown, string][]} */ ([
+    [23, "17"],
+    [24, "1818"],
+    [1000000, "1a000f4240"],
+    [1000000000000, "1b000000e8d4a51000"],
+    [-1000, "3903e7"],
+    [1.1, "fb3ff199999999999a"],
+    [[false, true, null], "83f4f5f6"],
+    ["\u6c34", "63e6b0b4"],
+    [{ a: 1, b: [2, 3] }, "a26161016162820203"],
+  ]);
+  for (const [value, hex] of examples) assert.equal(cbor(value).toString("hex"), hex);
+});
 
 test("a bill is the plan and what is above that which it includes", () => {
   const nothing = /** @type {import("../bench/prices.mjs").Use} */ (
