@@ -1,13 +1,13 @@
-/** The documents' tables, made of what was measured: each stands between two marks. */
+/** The documents' tables, made of what was measured: each stands between two marks. And pictures of them. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { anchorsInMarkdown } from "./anchors.mjs";
 import { experimentInMarkdown } from "./experiment-tables.mjs";
-import { goalsInMarkdown } from "./goals.mjs";
+import { goalsAsPicture, goalsInMarkdown } from "./goals.mjs";
 import { messagesInMarkdown } from "./messages.mjs";
 import { costTables } from "./money.mjs";
 import { operationTables } from "./operation-tables.mjs";
-import { costInMarkdown } from "./report.mjs";
+import { asPicture, costInMarkdown } from "./report.mjs";
 import { scaleTables } from "./scale-model.mjs";
 import { startsInMarkdown } from "./starts.mjs";
 
@@ -30,26 +30,43 @@ function tables(recorded) {
       anchors: `${anchorsInMarkdown(anchors.table)}\n\n${told(anchors.made)}`,
       ...operationTables(recorded),
     },
+    "experiments.md": {
+      rolling: `${experimentInMarkdown("rolling", recorded)}\n\n${told(recorded.rolling.made)}`,
+      writes: `${experimentInMarkdown("writes", recorded)}\n\n${told(recorded.writes.made)}`,
+      encodings: experimentInMarkdown("encodings", recorded),
+      chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${told(recorded.chainlit.made)}`,
+    },
     "cost.md": costTables(recorded),
     "scale.md": scaleTables(recorded),
   };
 }
 
-/** @param {import("./recorded.mjs").Made} made */
+/** @param {import("./recorded.mjs").When & { rounds?: number, seconds?: number }} made */
 function told({ date, machine, rounds, seconds }) {
-  return `Measured on ${date}: ${machine}, rounds: ${rounds}, seconds each: ${seconds}.`;
+  const how = rounds === undefined ? "" : `, rounds: ${rounds}, seconds each: ${seconds}`;
+  return `Measured on ${date}: ${machine}${how}.`;
+}
+
+/** @param {import("./recorded.mjs").Recorded} recorded @returns {Record<string, string>} */
+function pictures(recorded) {
+  return { "bench.svg": asPicture(recorded.cost), "goals.svg": goalsAsPicture(recorded) };
 }
 
 /**
- * Every document as it is and as it should be.
+ * Every document and picture as it is and as it should be.
  * @param {import("./recorded.mjs").Recorded} recorded
  */
 export function documents(recorded) {
-  return Object.entries(tables(recorded)).map(([name, marks]) => {
+  const written = Object.entries(tables(recorded)).map(([name, marks]) => {
     const file = path.join(DOCS, name);
     const text = readFileSync(file, "utf8");
     return { name, file, text, wanted: filled(text, marks) };
   });
+  const drawn = Object.entries(pictures(recorded)).map(([name, wanted]) => {
+    const file = path.join(DOCS, name);
+    return { name, file, text: readFileSync(file, "utf8"), wanted };
+  });
+  return [...written, ...drawn];
 }
 
 /** @param {import("./recorded.mjs").Recorded} recorded */

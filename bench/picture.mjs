@@ -125,7 +125,7 @@ function drawLine({ at, text }, left, top, rows, scale) {
 
 /** About how wide a text is, without a font to ask. @param {string} text */
 function widthOf(text) {
-  return text.length * 7.3;
+  return text.length * 7.9;
 }
 
 /** @param {number} value */

@@ -5,7 +5,8 @@ import path from "node:path";
 
 const FILE = path.join(import.meta.dirname, "recorded.json");
 
-/** @typedef {{ date: string, machine: string, rounds: number, seconds: number }} Made when and how */
+/** @typedef {{ date: string, machine: string }} When and on what */
+/** @typedef {When & { rounds: number, seconds: number }} Made when and how */
 
 /**
  * @typedef {object} Recorded
@@ -15,6 +16,9 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {{ made: Made, table: import("./messages.mjs").MessageRow[] }} messages
  * @property {import("./encodings.mjs").Encoded[]} encodings
  * @property {import("./starts.mjs").Starts} starts
+ * @property {{ made: When, table: import("./rolling.mjs").RollingRow[] }} rolling
+ * @property {{ made: Made, table: import("./writes.mjs").WriteRow[] }} writes
+ * @property {{ made: When, table: import("./chainlit.mjs").ChainlitRow[] }} chainlit
  * @property {{ gateway: number, passwords: number }} weight bytes of wasm, gzipped
  * @property {{ made: Made, table: import("./anchors.mjs").Latency[] }} anchors
  */
@@ -29,7 +33,7 @@ export function record(part) {
   writeFileSync(FILE, `${JSON.stringify({ ...recorded(), ...part }, null, 2)}\n`);
 }
 
-/** When it is measured now, and on what. */
+/** @returns {When} */
 export function machine() {
   const [{ model }] = cpus();
   const date = new Date().toISOString().slice(0, 10);

@@ -16,6 +16,7 @@ import { config } from "./config.mjs";
  * @property {string} [peer] a Worker under bench/peers; ours otherwise
  * @property {Record<string, string>} [vars]
  * @property {(url: string) => Promise<string>} [cookie] makes the cookie to send
+ * @property {string} [disk] a folder below which its objects are kept, with everything else otherwise
  * @property {number} [putMs] how long a write to the namespace takes, no time unless said otherwise
  * @property {number} [servers] how many there are before it, one unless said otherwise
  * @property {number} [status] what it must answer
@@ -23,6 +24,7 @@ import { config } from "./config.mjs";
 
 export class Variant {
   #folder = mkdtempSync(path.join(tmpdir(), "vestibule-bench-"));
+  #objects = this.#folder;
   /** @type {import("node:child_process").ChildProcess | undefined} */
   #process;
   cookie = "";
@@ -96,14 +98,17 @@ export class Variant {
 
   stop() {
     this.#process?.kill("SIGKILL");
-    rmSync(this.#folder, { recursive: true, force: true });
+    for (const folder of [this.#folder, this.#objects]) {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   /** @param {string} origin host and port */
   async #place(origin) {
-    const { peer, servers = 1, putMs = 0, vars = {} } = this.description;
+    const { peer, servers = 1, putMs = 0, disk, vars = {} } = this.description;
     const folder = this.#folder;
-    const objects = path.join(folder, "objects");
+    this.#objects = disk ? mkdtempSync(path.join(disk, "vestibule-objects-")) : folder;
+    const objects = path.join(this.#objects, "objects");
     mkdirSync(objects, { recursive: true });
     const list = Array.from(
       { length: servers },

@@ -13,13 +13,10 @@
  * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md, docs/scale.md and
  * docs/experiments.md, and docs/bench.svg and docs/goals.svg. All of it takes about 16 minutes.
  */
-import { writeFileSync } from "node:fs";
-import path from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "./build.mjs";
 import { ensureTools } from "./debian-tools.mjs";
 import { Fault, main, say, step } from "./progress.mjs";
-import { ROOT } from "./setup.mjs";
 
 /** @typedef {import("../bench/recorded.mjs").Made} Made */
 /** @typedef {import("../bench/recorded.mjs").Recorded} Recorded */
@@ -72,7 +69,6 @@ await main(async () => {
     await origin.stop();
   }
   await tell(recorded(), values.anchors);
-  await draw(recorded());
   writeDocuments(recorded());
   say("Kept in bench/recorded.json, in the tables of docs/ and in docs/bench.svg and goals.svg.");
 });
@@ -168,12 +164,4 @@ async function tell(recorded, anchorsOnly) {
   say(`${experimentAsText("encodings", recorded)}\n`);
   say(`${startsAsText(recorded.starts)}\n`);
   say(`${goalsAsText(recorded)}\n`);
-}
-
-/** @param {Recorded} recorded */
-async function draw(recorded) {
-  const { asPicture } = await import("../bench/report.mjs");
-  const { goalsAsPicture } = await import("../bench/goals.mjs");
-  writeFileSync(path.join(ROOT, "docs/bench.svg"), asPicture(recorded.cost));
-  writeFileSync(path.join(ROOT, "docs/goals.svg"), goalsAsPicture(recorded));
 }
