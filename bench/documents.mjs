@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { anchorsInMarkdown } from "./anchors.mjs";
 import { costTables } from "./money.mjs";
+import { piecesInMarkdown } from "./native.mjs";
 import { operationTables } from "./operation-tables.mjs";
 import { costInMarkdown } from "./report.mjs";
 import { scaleTables } from "./scale-model.mjs";
@@ -15,11 +16,12 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
  * @returns {Record<string, Record<string, string>>}
  */
 function tables(recorded) {
-  const { made, cost, anchors } = recorded;
+  const { made, cost, anchors, native } = recorded;
   return {
     "bench.md": {
       processor: `${costInMarkdown(cost)}\n\n${told(made)}`,
       anchors: `${anchorsInMarkdown(anchors.table)}\n\n${told(anchors.made)}`,
+      core: `${piecesInMarkdown(native.table)}\n\n${counted(native.made)}`,
       ...operationTables(recorded),
     },
     "cost.md": costTables(recorded),
@@ -30,6 +32,11 @@ function tables(recorded) {
 /** @param {import("./recorded.mjs").Made} made */
 function told({ date, machine, rounds, seconds }) {
   return `Measured on ${date}: ${machine}, rounds: ${rounds}, seconds each: ${seconds}.`;
+}
+
+/** @param {import("./recorded.mjs").Recorded["native"]["made"]} made */
+function counted({ date, machine, compiler }) {
+  return `Counted on ${date} with ${compiler}; the times are those of ${machine}.`;
 }
 
 /**

@@ -12,6 +12,7 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {import("./report.mjs").Row[]} cost
  * @property {Record<string, Record<string, import("./operations.mjs").Operations>>} operations by profile and variant
  * @property {{ made: Made, table: import("./anchors.mjs").Latency[] }} anchors
+ * @property {{ made: { date: string, machine: string, compiler: string }, table: import("./native.mjs").Piece[] }} native
  */
 
 /** @returns {Recorded} */

@@ -1,11 +1,13 @@
 /**
- * `npm run bench [-- --rounds 7 --seconds 3] [-- --anchors]`: what a request costs, side by side.
+ * `npm run bench [-- --rounds 7 --seconds 3] [-- --anchors | --native]`: what a request costs, side by side.
  *
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
  * connection count, in interleaved rounds; the figure is user and system time of the process over the
  * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
  * Then operations: what each asks of storage while it is used as the profiles say, and what Cloudflare
- * takes for that. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy.
+ * takes for that. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy. With
+ * `--native` instead the core by itself: instructions and allocations of its pieces, and whether they keep
+ * within their bounds.
  *
  * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md and docs/scale.md, and
  * docs/bench.svg.
@@ -14,6 +16,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { benchNative } from "./bench-native.mjs";
 import { build } from "./build.mjs";
 import { ensureTools } from "./debian-tools.mjs";
 import { main, say, step } from "./progress.mjs";
@@ -25,8 +28,10 @@ await main(async () => {
       rounds: { type: "string", default: "7" },
       seconds: { type: "string", default: "3" },
       anchors: { type: "boolean", default: false },
+      native: { type: "boolean", default: false },
     },
   });
+  if (values.native) return benchNative(machine());
   const made = { ...machine(), rounds: Number(values.rounds), seconds: Number(values.seconds) };
   await build();
   await ensureTools(values.anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
