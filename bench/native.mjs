@@ -33,7 +33,7 @@ export async function built() {
   const args = ["bench", "--locked", "--package", "vestibule", "--bench", "core", "--no-run"];
   await run("cargo", args, { cwd: ROOT });
   const told = output("cargo", [...args, "--message-format=json"], { cwd: ROOT }) ?? "";
-  const artifacts = told.split("\n").map((line) => JSON.parse(line));
+  const artifacts = told.split("\n").map((line) => JSON.parse(line || "{}"));
   const { executable } = artifacts.find(({ target }) => target?.kind.includes("bench")) ?? {};
   if (!executable) throw new Fault("cargo does not say where it has put the benchmark.");
   return executable;
