@@ -6,6 +6,7 @@ import { experimentInMarkdown } from "./experiment-tables.mjs";
 import { goalsAsPicture, goalsInMarkdown } from "./goals.mjs";
 import { messagesInMarkdown } from "./messages.mjs";
 import { costTables } from "./money.mjs";
+import { piecesInMarkdown } from "./native.mjs";
 import { operationTables } from "./operation-tables.mjs";
 import { asPicture, costInMarkdown } from "./report.mjs";
 import { scaleTables } from "./scale-model.mjs";
@@ -19,7 +20,7 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
  * @returns {Record<string, Record<string, string>>}
  */
 function tables(recorded) {
-  const { made, cost, messages, starts, anchors } = recorded;
+  const { made, cost, messages, starts, anchors, native } = recorded;
   return {
     "bench.md": {
       goals: goalsInMarkdown(recorded),
@@ -28,6 +29,7 @@ function tables(recorded) {
       records: experimentInMarkdown("encodings", recorded),
       starts: startsInMarkdown(starts),
       anchors: `${anchorsInMarkdown(anchors.table)}\n\n${told(anchors.made)}`,
+      core: `${piecesInMarkdown(native.table)}\n\n${counted(native.made)}`,
       ...operationTables(recorded),
     },
     "experiments.md": {
@@ -50,6 +52,11 @@ function told({ date, machine, rounds, seconds }) {
 /** @param {import("./recorded.mjs").Recorded} recorded @returns {Record<string, string>} */
 function pictures(recorded) {
   return { "bench.svg": asPicture(recorded.cost), "goals.svg": goalsAsPicture(recorded) };
+}
+
+/** @param {import("./recorded.mjs").Recorded["native"]["made"]} made */
+function counted({ date, machine, compiler }) {
+  return `Counted on ${date} with ${compiler}; the times are those of ${machine}.`;
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --rounds 7 --seconds 3] [-- --only messages,starts] [-- --anchors]`: what a request
+ * `npm run bench [-- --rounds 7 --seconds 3] [-- --only messages,starts] [-- --anchors | --native]`: what a request
  * costs, side by side, and what was reached of each goal.
  *
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
@@ -8,12 +8,14 @@
  * The same for messages of WebSockets and event streams. Then operations: what each asks of storage while
  * it is used as the profiles say, and what Cloudflare takes for that. Then how large a record and the wasm
  * are, and how long a start takes. `--only` measures some of these anew and keeps what is recorded of the
- * others. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy.
+ * others. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy; with `--native` the
+ * core by itself: instructions and allocations of its pieces, and whether they keep within their bounds.
  *
  * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md, docs/scale.md and
  * docs/experiments.md, and docs/bench.svg and docs/goals.svg. All of it takes about 16 minutes.
  */
 import { parseArgs } from "node:util";
+import { benchNative } from "./bench-native.mjs";
 import { build } from "./build.mjs";
 import { ensureTools } from "./debian-tools.mjs";
 import { Fault, main, say, step } from "./progress.mjs";
@@ -41,6 +43,7 @@ await main(async () => {
       seconds: { type: "string", default: "3" },
       only: { type: "string", default: Object.keys(PARTS).join(",") },
       anchors: { type: "boolean", default: false },
+      native: { type: "boolean", default: false },
     },
   });
   const parts = values.anchors ? [] : values.only.split(",");
@@ -51,6 +54,7 @@ await main(async () => {
     );
   }
   const { machine, record, recorded } = await import("../bench/recorded.mjs");
+  if (values.native) return benchNative(machine());
   const made = { ...machine(), rounds: Number(values.rounds), seconds: Number(values.seconds) };
   await build();
   await ensureTools(values.anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);

@@ -47,10 +47,15 @@ pub fn push_percent_encoded(url: &mut String, text: &str) {
 
 /// Appends the bytes as lower-case hex.
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+    for part in bytes.chunks(8) {
+        let mut digits = [0; 16];
+        let (pairs, _) = digits.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(part) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
+        let digits = digits.get(..2 * part.len()).unwrap_or_default();
+        out.push_str(core::str::from_utf8(digits).unwrap_or_default());
     }
 }
 

@@ -1,9 +1,11 @@
 /** What the documents say was measured is what was measured, and the models fit it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { read } from "../bench/callgrind.mjs";
 import { cbor } from "../bench/cbor.mjs";
 import { documents } from "../bench/documents.mjs";
 import { prices } from "../bench/money.mjs";
+import { bounds, isMet, medians } from "../bench/native.mjs";
 import { bill, listed, units } from "../bench/prices.mjs";
 import { PROFILES, requestsOf, schedule } from "../bench/profiles.mjs";
 import { recorded } from "../bench/recorded.mjs";
@@ -83,4 +85,39 @@ test("what is used of a limit grows with the deployment", () => {
   for (const [at, { what, used }] of limits(DEPLOYMENT).entries()) {
     assert.ok(tenfold[at].used > used * 0.999, what);
   }
+});
+
+test("every piece of the core was measured, by the bounds there are, and keeps to them", () => {
+  const { table } = RECORDED.native;
+  const told = table.map(({ name, most }) => [name, most]);
+  assert.deepEqual(Object.fromEntries(told), bounds());
+  for (const piece of table) assert.ok(isMet(piece), piece.name);
+});
+
+test("times are read from divan's tree, and calls from callgrind's dump", () => {
+  const tree = [
+    "core                fastest       │ slowest       │ median        │ mean",
+    "╰─ core                           │               │               │",
+    "   ├─ a: b, c 2     1.602 µs      │ 34 µs         │ 1.661 µs      │ 2.009 µs",
+    "   ╰─ d             13.34 ns      │ 13.45 ns      │ 13.41 ns      │ 13.41 ns",
+  ];
+  assert.deepEqual(
+    [...medians(tree.join("\n"))],
+    [
+      ["a: b, c 2", 1661],
+      ["d", 13.41],
+    ],
+  );
+  const dump = [
+    "fn=(1) work",
+    "cfn=(2) malloc",
+    "calls=3 0",
+    "cfn=(3) memcpy",
+    "calls=5 0",
+    "fn=(4) more",
+    "cfn=(2)",
+    "calls=2 0",
+    "totals: 700",
+  ];
+  assert.deepEqual(read(dump.join("\n")), { instructions: 700, allocations: 5 });
 });

@@ -10,6 +10,7 @@ use crate::forward::headers::{Outgoing, Speaker, State};
 use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
 use crate::inbound::engine_io::{self, Route};
+use crate::policy::HeaderSource;
 use crate::session::record::Version;
 use crate::tenant::Live;
 
@@ -63,7 +64,13 @@ impl Gateway {
         } else {
             record.vault.header(location.path, passage.now.seconds())
         };
-        let grant = record.grant.as_ref();
+        let takes_token =
+            |source| matches!(source, HeaderSource::AccessToken | HeaderSource::Bearer);
+        let is_wanted = tenant
+            .mapped_headers
+            .iter()
+            .any(|(_, source)| takes_token(*source));
+        let grant = record.grant.as_ref().filter(|_| is_wanted);
         let access_token = grant.and_then(|grant| grant.usable_token(passage.now.seconds()));
         // A provider may send any text; a header cannot hold it.
         let fits = |token: &&str| token.bytes().all(|b| matches!(b, b'!'..=b'~'));
