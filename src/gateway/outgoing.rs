@@ -3,6 +3,7 @@
 use super::affinity::Course;
 use super::client::Client;
 use super::recognition::Visitor;
+use super::repeat::Repeat;
 use super::ticket::Ticket;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
@@ -37,6 +38,8 @@ pub struct Forward {
     pub sid_suffix: String,
     /// An event stream is to be followed to its end.
     pub watched: bool,
+    /// How long this holds for requests alike; none if it is for this one alone.
+    pub repeat: Option<Repeat>,
 }
 
 impl Gateway {
@@ -141,7 +144,10 @@ impl Gateway {
         } else {
             String::new()
         };
+        let watched = tenant.live == Live::Watched;
+        let is_once = touch || share || watched;
         Forward {
+            repeat: self.repeat(visitor, course, passage).filter(|_| !is_once),
             url: [course.base.as_str(), target].concat(),
             sid_suffix,
             headers,
@@ -157,7 +163,7 @@ impl Gateway {
             pauses: tenant.timeouts.pauses.to_text(),
             settle: visitor.set_cookie || course.pin,
             afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
-            watched: tenant.live == Live::Watched,
+            watched,
         }
     }
 
