@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::Value;
 
 /// The bytes as base64url without padding.
 #[must_use]
@@ -68,6 +69,14 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
     }
     is_long_enough.then_some(bytes)
+}
+
+/// The texts of a JSON array.
+#[must_use]
+pub fn strings(array: Option<&Value>) -> Vec<String> {
+    let array = array.and_then(Value::as_array);
+    let texts = array.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(str::to_owned).collect()
 }
 
 /// A JSON text in ASCII. Escapes what is not printable ASCII. In JSON such characters occur inside strings only, and
