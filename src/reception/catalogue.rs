@@ -18,8 +18,8 @@ use crate::store::{Answers, Found, Need};
 use crate::telemetry::log::{Event, Faults, Level};
 use crate::tenant_id::TenantId;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 
 /// How long what is known is used without asking.
 pub(super) const FRESH_MS: u64 = 10_000;

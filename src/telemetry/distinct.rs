@@ -67,8 +67,8 @@ impl FromIterator<u32> for Distinct {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+    use chacha20::ChaCha20Rng;
+    use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
     #[test]
     fn few_are_counted_exactly_and_once_each() {
