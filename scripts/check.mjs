@@ -10,8 +10,8 @@ import { main, say, step } from "./progress.mjs";
 import { exitCode, output, run } from "./run.mjs";
 import { ROOT } from "./setup.mjs";
 
-/** The most the wasm may weigh, gzipped. */
-const WASM_BUDGET = 350_000;
+/** The most the wasm may weigh, gzipped: a little more than it does, and well below the goal of 350 kB. */
+const WASM_BUDGET = 325_000;
 
 const DENY_VERSION = "0.20.2";
 const DENY = path.join(ROOT, "target/tools/bin/cargo-deny");

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The bytes as base64url without padding.
 #[must_use]
@@ -69,6 +69,21 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
     }
     is_long_enough.then_some(bytes)
+}
+
+/// Reads JSON from bytes.
+#[must_use]
+pub fn json(bytes: &[u8]) -> Option<Value> {
+    serde_json::from_str(core::str::from_utf8(bytes).ok()?).ok()
+}
+
+/// A JSON object. Collecting one would bring a sort for every kind of iterator.
+pub fn object<'n>(members: impl IntoIterator<Item = (&'n str, Value)>) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    object
 }
 
 /// The texts of a JSON array.

@@ -16,6 +16,7 @@ pub mod cookie;
 pub mod deployment;
 pub mod document;
 pub mod encoding;
+pub mod flat_map;
 pub mod forward;
 pub mod gateway;
 pub mod inbound;

@@ -16,8 +16,8 @@ mod tests;
 
 use std::collections::HashMap;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
 use serde_json::json;
 

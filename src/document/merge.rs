@@ -1,6 +1,8 @@
 //! Values laid over each other.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::encoding::object;
 
 /// Lays `above` over `below`: objects member by member, everything else as a whole. `null` says
 /// nothing.
@@ -18,7 +20,6 @@ pub(super) fn lay_over(below: &mut Value, above: &Value) {
 
 /// An object with one value at a path.
 pub(super) fn at(path: &str, value: Value) -> Value {
-    path.rsplit('.').fold(value, |value, name| {
-        Value::Object(Map::from_iter([(name.to_owned(), value)]))
-    })
+    path.rsplit('.')
+        .fold(value, |value, name| Value::Object(object([(name, value)])))
 }

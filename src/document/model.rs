@@ -1,7 +1,6 @@
 //! The document's types (contract section 6).
 
 use core::fmt;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -11,6 +10,7 @@ use super::replacement::Replacement;
 use super::shape::{checked, choice, object, text};
 use super::telemetry::Telemetry;
 use crate::clock::{Seconds, UnixSeconds};
+use crate::flat_map::FlatMap;
 use crate::inbound::host::HostPattern;
 use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
 use crate::route::pool::{Base, OriginName, OriginState};
@@ -34,13 +34,13 @@ object! {
         /// How conversations are spread over them.
         routing: Routing,
         /// Headers the chat servers read beside X-Session-…, by name: what each says.
-        headers: BTreeMap<String, HeaderSource>,
+        headers: FlatMap<String, HeaderSource>,
         /// Cookies of the chat servers that are kept in the session, not in the browser, by name; name* for all that begin so.
         vault: Vec<CookiePattern>,
         /// Told to the chat servers as X-Session-Env, never to the browser. secret:NAME stands for the Worker's secret <ID>__NAME.
-        env: BTreeMap<String, String>,
+        env: FlatMap<String, String>,
         /// Files shown in place of the chat servers', by path, such as /logo or /logo?theme=dark: a URL, or kv:NAME for one stored with npm run tenants -- asset put.
-        assets: BTreeMap<String, Replacement>,
+        assets: FlatMap<String, Replacement>,
         /// What the pages shown by the gateway itself look like.
         branding: Branding,
         /// What is told of the requests, and to whom.

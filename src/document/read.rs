@@ -1,11 +1,11 @@
 //! Reading a JSON value into a type, with every fault told.
 
 use core::fmt;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use crate::clock::Seconds;
+use crate::flat_map::FlatMap;
 
 /// Something that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,11 +281,11 @@ impl<T: Readable> Readable for Vec<T> {
     }
 }
 
-impl<T: Readable> Readable for BTreeMap<String, T> {
+impl<T: Readable> Readable for FlatMap<String, T> {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let members = reader.note(value.as_object().ok_or("is not an object"))?;
         // Not collected: that would bring a sort for every type, of what is in order already.
-        let mut all = Some(Self::new());
+        let mut all = Some(Self::default());
         for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
             let outside = reader.enter(name);
             let read = T::read(member, reader);
@@ -299,7 +299,7 @@ impl<T: Readable> Readable for BTreeMap<String, T> {
     }
 
     fn absent(_: &mut Reader) -> Option<Self> {
-        Some(Self::new())
+        Some(Self::default())
     }
 
     fn schema() -> Value {

@@ -102,8 +102,8 @@ fn the_tenant_counts_over_the_deployment_and_that_over_the_defaults() {
     assert_eq!(document.session.idle, Seconds(7_200));
     assert_eq!(document.session.cache, Seconds(9), "null says nothing");
     assert_eq!(document.session.absolute, Seconds(7 * 86_400));
-    assert_eq!(document.env["A"], "1");
-    assert_eq!(document.env["B"], "3");
+    assert_eq!(document.env.get("A").unwrap(), "1");
+    assert_eq!(document.env.get("B").unwrap(), "3");
     let explained = layers.explain();
     let find = |path: &str| {
         let (_, value, source) = explained.iter().find(|(at, ..)| at == path).unwrap();

@@ -14,8 +14,8 @@ mod wire;
 
 use std::cell::RefCell;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::answer::problem::{Audience, Problem};

@@ -1,6 +1,6 @@
 //! What `session-object.js` calls: the ledger of one session.
 
-use rand_chacha::ChaCha20Rng;
+use chacha20::ChaCha20Rng;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::{ISOLATE, Isolate, log, millis};

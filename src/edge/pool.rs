@@ -1,19 +1,19 @@
 //! What `pool-object.js` calls: what isolates told of the origins, tenant by tenant.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use serde_json::Value;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::{log, millis};
 use crate::encoding::strings;
+use crate::flat_map::FlatMap;
 use crate::route::gathering::{Gathering, Obeyed};
 use crate::telemetry::log::{Event, Level};
 
 thread_local! {
     /// Several tenants' objects may live in one isolate.
-    static GATHERINGS: RefCell<HashMap<String, Gathering>> = RefCell::default();
+    static GATHERINGS: RefCell<FlatMap<String, Gathering>> = RefCell::default();
 }
 
 /// What a command came to.
@@ -49,7 +49,7 @@ pub fn pool_command(tenant: &str, command: &str, drained: &str, now: f64) -> Poo
     let drained = strings(Some(&drained));
     let obeyed = GATHERINGS.with_borrow_mut(|gatherings| {
         gatherings.retain(|_, gathering| !gathering.is_forgotten(now));
-        let gathering = gatherings.entry(tenant.to_owned()).or_default();
+        let gathering = gatherings.or_default(tenant.to_owned());
         gathering.obey(command, drained, now)
     });
     let Some(Obeyed { answer, drained }) = obeyed else {

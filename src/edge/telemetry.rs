@@ -2,17 +2,17 @@
 //! and traces for export.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::{ISOLATE, Isolate, millis};
+use crate::flat_map::FlatMap;
 use crate::telemetry::collection::Collection;
 use crate::telemetry::{metric, otlp};
 
 thread_local! {
     /// By the object's name; an isolate may hold several.
-    static COLLECTIONS: RefCell<HashMap<String, Collection>> = RefCell::default();
+    static COLLECTIONS: RefCell<FlatMap<String, Collection>> = RefCell::default();
 }
 
 /// The upper bounds of the buckets durations are counted in, in milliseconds.

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use rand_chacha::rand_core::Rng as _;
+use chacha20::rand_core::Rng as _;
 
 use super::Gateway;
 use super::client::Client;

@@ -1,6 +1,6 @@
 //! The session API for origins: `/api/sessions/{handle}`, for whoever presents the origin key.
 
-use rand_chacha::rand_core::Rng as _;
+use chacha20::rand_core::Rng as _;
 use serde_json::{Map, Value, json};
 
 use super::alteration::{Alteration, Altered, Hindrance};

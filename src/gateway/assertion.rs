@@ -129,7 +129,7 @@ impl Gateway {
                     private: encoding::base64url(&key.assertion_key),
                 }),
                 Some(Found::Bytes(jwk)) => {
-                    let mut jwk: Value = serde_json::from_slice(jwk).unwrap_or_default();
+                    let mut jwk = encoding::json(jwk).unwrap_or_default();
                     if let Some(members) = jwk.as_object_mut() {
                         members.insert("kid".to_owned(), json!(kid(key)));
                         members.insert("alg".to_owned(), json!("ES256"));

@@ -5,7 +5,7 @@
 //! 2001): of the first two acceptable ones the less busy origin's is taken. Nothing is stored for
 //! it, and every isolate knows at once.
 
-use rand_chacha::rand_core::Rng as _;
+use chacha20::rand_core::Rng as _;
 
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;

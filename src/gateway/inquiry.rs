@@ -8,6 +8,7 @@ use super::knowledge::Source;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::encoding::object;
 use crate::inbound::json;
 use crate::keys::UserTag;
 use crate::session::id::Handle;
@@ -146,7 +147,7 @@ impl Gateway {
         let tenant = &self.tenant;
         let pinned = record.pin.as_deref();
         let hashed = self.hashed(record.handle, record.created);
-        let entries = [
+        object([
             ("handle", json!(record.public_name())),
             ("created", json!(record.created.0)),
             ("last_seen", json!(record.seen.0)),
@@ -158,11 +159,7 @@ impl Gateway {
                 json!(pinned.or(hashed.map(|origin| origin.name.as_str()))),
             ),
             ("user", json!(record.identity.as_ref().map(|who| &who.user))),
-        ];
-        entries
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
+        ])
     }
 }
 

@@ -37,8 +37,8 @@ mod tests;
 use std::collections::HashMap;
 
 use assertion::Assertions;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::Rng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::Rng as _;
 
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};

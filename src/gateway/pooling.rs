@@ -7,6 +7,7 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::encoding::object;
 use crate::route::pool::{Origin, OriginState};
 use crate::route::shared::{Shared, Told};
 use crate::store::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
@@ -183,7 +184,7 @@ impl Gateway {
             OriginState::Drain => "drain",
             OriginState::Down => "down",
         };
-        let known = [
+        object([
             ("name", json!(origin.name)),
             ("url", json!(origin.base)),
             ("state", json!(state)),
@@ -194,8 +195,6 @@ impl Gateway {
             ("reported_load", json!(self.reported(origin, now))),
             ("ejected", json!(self.is_ejected(origin, now))),
             ("takes_new_sessions", json!(self.takes_new(origin, now))),
-        ];
-        let owned = known.map(|(name, value)| (name.to_owned(), value));
-        owned.into_iter().collect()
+        ])
     }
 }

@@ -314,7 +314,7 @@ impl Reply {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        let line: Value = serde_json::from_slice(bytes.get(..end)?).ok()?;
+        let line = encoding::json(bytes.get(..end)?)?;
         let name = line.get("is")?.as_str()?;
         let lease = line.get("lease").and_then(Value::as_array);
         let part = |at: usize| lease.and_then(|lease| lease.get(at)?.as_u64());

@@ -14,7 +14,7 @@ pub mod errand;
 mod refresh;
 mod row;
 
-use rand_chacha::rand_core::Rng;
+use chacha20::rand_core::Rng;
 
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::keys::KeyRing;

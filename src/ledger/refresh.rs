@@ -1,6 +1,6 @@
 //! New access tokens: asked for by the object, because only one may ask.
 
-use rand_chacha::rand_core::Rng;
+use chacha20::rand_core::Rng;
 
 use super::command::{Changing, Command, Order};
 use super::row::Row;

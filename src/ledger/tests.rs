@@ -2,8 +2,8 @@
 
 mod refresh;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 
 use super::command::{Begin, Changing, Command, Is, Order, Reply};
 use super::errand::{self, Errand, Kind, Running};

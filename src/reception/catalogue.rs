@@ -18,8 +18,8 @@ use crate::store::{Answers, Found, Need};
 use crate::telemetry::log::{Event, Faults, Level};
 use crate::tenant_id::TenantId;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 
 /// How long what is known is used without asking.
 pub(super) const FRESH_MS: u64 = 10_000;
@@ -304,8 +304,12 @@ impl Reception {
             known.asked = known.asked.max(answer.asked);
             return;
         }
-        let read = serde_json::from_slice::<Value>(bytes)
-            .map_err(|error| format!("it is not JSON: {error}"))
+        let read = core::str::from_utf8(bytes)
+            .map_err(|_| "it is not UTF-8".to_owned())
+            .and_then(|text| {
+                let read = serde_json::from_str::<Value>(text);
+                read.map_err(|error| format!("it is not JSON: {error}"))
+            })
             .and_then(|document| {
                 let faults = |faults: Vec<crate::document::Fault>| {
                     let told: Vec<String> = faults.iter().map(ToString::to_string).collect();

@@ -5,9 +5,9 @@ mod allocations;
 mod assets;
 mod thousand;
 
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 use proptest::prelude::*;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
 use super::Reception;
@@ -467,7 +467,7 @@ proptest! {
     fn no_request_of_one_tenant_sees_anything_of_another(seed: u64) {
         let mut random = ChaCha20Rng::seed_from_u64(seed);
         let mut below = |most: u32| {
-            use rand_chacha::rand_core::Rng as _;
+            use chacha20::rand_core::Rng as _;
             random.next_u32() % most
         };
         let mut world = World::new();

@@ -4,11 +4,10 @@
 //! All but the drains is in memory only: should the object be started anew, it is told again within
 //! seconds.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
 use crate::clock::UnixMillis;
+use crate::flat_map::FlatMap;
 
 /// How long what an isolate told counts.
 const COUNTS_MS: u64 = 10_000;
@@ -29,7 +28,7 @@ struct Report {
 #[derive(Debug, Default)]
 struct Origin {
     /// By isolate.
-    reports: HashMap<String, Report>,
+    reports: FlatMap<String, Report>,
     /// When it said last that it is not ready; none if it is.
     unready: Option<UnixMillis>,
 }
@@ -37,7 +36,7 @@ struct Origin {
 /// What all isolates have told.
 #[derive(Debug, Default)]
 pub struct Gathering {
-    origins: HashMap<String, Origin>,
+    origins: FlatMap<String, Origin>,
     /// When anything was told last.
     told: UnixMillis,
 }
@@ -78,7 +77,7 @@ impl Gathering {
             "gather" => {
                 for told in command.get("origins")?.as_array()? {
                     let (name, report) = read(told, now)?;
-                    let known = self.origins.entry(name).or_default();
+                    let known = self.origins.or_default(name);
                     known.reports.insert(isolate.to_owned(), report);
                 }
             }
@@ -91,7 +90,7 @@ impl Gathering {
             }
             "checked" => {
                 let is_ready = command.get("ready")?.as_bool()?;
-                self.origins.entry(origin()?).or_default().unready = (!is_ready).then_some(now);
+                self.origins.or_default(origin()?).unready = (!is_ready).then_some(now);
             }
             _ => {}
         }

@@ -5,9 +5,8 @@
 //! What cannot be reached is knocked at once a second meanwhile, and is back with its first answer.
 //! What comes back starts slowly: it gets fewer of the new sessions for a while.
 
-use std::collections::HashMap;
-
 use crate::clock::UnixMillis;
+use crate::flat_map::FlatMap;
 
 /// How long an origin is ejected the first time, in milliseconds; twice as long each time after.
 const EJECTED_MS: u64 = 5_000;
@@ -36,7 +35,7 @@ struct State {
 
 /// The origins' health as one isolate knows it, by name. Holds at most one entry per origin.
 #[derive(Debug, Default)]
-pub struct Health(HashMap<String, State>);
+pub struct Health(FlatMap<String, State>);
 
 impl Health {
     /// The origin could not be reached. Whether it was ejected by that.
@@ -50,7 +49,7 @@ impl Health {
     }
 
     fn eject(&mut self, origin: &str, now: UnixMillis) -> bool {
-        let state = self.0.entry(origin.to_owned()).or_default();
+        let state = self.0.or_default(origin.to_owned());
         if now < state.until {
             return false;
         }
@@ -67,7 +66,7 @@ impl Health {
 
     /// The origin answered with a gateway error or not in time. Whether it was ejected by that.
     pub fn fault(&mut self, origin: &str, now: UnixMillis) -> bool {
-        let state = self.0.entry(origin.to_owned()).or_default();
+        let state = self.0.or_default(origin.to_owned());
         state.faults += 1;
         state.faults >= FAULTS_THAT_EJECT && self.eject(origin, now)
     }

@@ -1,10 +1,9 @@
 //! How busy origins are: what this isolate has under way there, and what they say of themselves.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
 use crate::clock::UnixMillis;
+use crate::flat_map::FlatMap;
 
 /// How long what an origin said of itself counts.
 const REPORT_COUNTS_MS: u64 = 10_000;
@@ -24,13 +23,13 @@ struct State {
 
 /// The origins' load as one isolate knows it, by name.
 #[derive(Debug, Default)]
-pub struct Load(HashMap<String, State>);
+pub struct Load(FlatMap<String, State>);
 
 impl Load {
     /// So much of this isolate's is under way at `origin`, and its answers begin after so many
     /// milliseconds on average.
     pub fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
-        let state = self.0.entry(origin.to_owned()).or_default();
+        let state = self.0.or_default(origin.to_owned());
         state.under_way = under_way;
         state.first_byte_ms = first_byte_ms;
         state.given = 0;
@@ -51,7 +50,7 @@ impl Load {
         let Some(utilization) = utilization(metrics) else {
             return false;
         };
-        let state = self.0.entry(origin.to_owned()).or_default();
+        let state = self.0.or_default(origin.to_owned());
         state.reported = per_mille(utilization);
         state.reported_at = now;
         true

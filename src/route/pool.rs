@@ -9,11 +9,11 @@
 //! canary goes to the origins of that release, every other one to the rest.
 
 use core::fmt;
-use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::UnixSeconds;
+use crate::flat_map::FlatMap;
 use crate::session::id::Handle;
 
 /// One origin server.
@@ -129,7 +129,8 @@ impl Pool {
     /// These origins; none if there is none, or two have the same name.
     #[must_use]
     pub fn new(origins: Vec<Origin>) -> Option<Self> {
-        let names: HashSet<&str> = origins.iter().map(|origin| origin.name.as_str()).collect();
+        let names = origins.iter().map(|origin| (origin.name.as_str(), ()));
+        let names: FlatMap<&str, ()> = names.collect();
         let weight = origins.first()?.weight;
         let is_even = origins.iter().all(|origin| origin.weight == weight);
         (names.len() == origins.len()).then_some(Self { origins, is_even })

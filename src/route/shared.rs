@@ -2,11 +2,11 @@
 //! health from everywhere, and what the operator has drained. Asked for beside requests, every few
 //! seconds; what is older than that counts no more, but for drains.
 
-use std::collections::{HashMap, HashSet};
-
 use serde_json::{Value, json};
 
 use crate::clock::UnixMillis;
+use crate::encoding;
+use crate::flat_map::FlatMap;
 
 /// How often an isolate tells and asks, in milliseconds.
 pub const EVERY_MS: u64 = 2_000;
@@ -41,8 +41,8 @@ pub struct Told<'a> {
 /// What one isolate has heard of the others.
 #[derive(Debug, Default)]
 pub struct Shared {
-    origins: HashMap<String, State>,
-    drained: HashSet<String>,
+    origins: FlatMap<String, State>,
+    drained: Vec<String>,
     heard: UnixMillis,
     asked: UnixMillis,
 }
@@ -71,20 +71,17 @@ impl Shared {
     /// `{"origins": [[name, under way elsewhere, reported, ejected until], …], "drained": [name, …]}`.
     /// Whether it was one.
     pub fn learn(&mut self, answer: &[u8], now: UnixMillis) -> bool {
-        let Ok(answer) = serde_json::from_slice::<Value>(answer) else {
+        let Some(answer) = encoding::json(answer) else {
             return false;
         };
         let (Some(origins), Some(drained)) = (
             answer.get("origins").and_then(Value::as_array),
-            answer.get("drained").and_then(Value::as_array),
+            answer.get("drained").filter(|drained| drained.is_array()),
         ) else {
             return false;
         };
         self.origins = origins.iter().filter_map(read).collect();
-        self.drained = drained
-            .iter()
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect();
+        self.drained = encoding::strings(Some(drained));
         self.heard = now;
         true
     }
@@ -110,7 +107,7 @@ impl Shared {
     /// Whether the operator drains it.
     #[must_use]
     pub fn is_drained(&self, origin: &str) -> bool {
-        !self.drained.is_empty() && self.drained.contains(origin)
+        self.drained.iter().any(|name| name == origin)
     }
 
     fn state(&self, origin: &str, now: UnixMillis) -> State {

@@ -2,8 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
 use super::pool::{Base, Origin, OriginName, Pool};
 use crate::session::id::Handle;

@@ -11,9 +11,9 @@
 //! another name, or to another tenant, does not open. The extended nonce makes random nonces safe
 //! for any number of writes.
 
+use chacha20::rand_core::Rng;
 use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead as _, Payload};
-use rand_chacha::rand_core::Rng;
 
 use crate::keys::{KEY_ID_BYTES, KeyRing};
 use crate::session::fields::{self, BadFields};
@@ -115,9 +115,9 @@ mod tests {
     use crate::session::identity::Identity;
     use crate::session::record::{Record, Version};
     use crate::tenant_id::TenantId;
+    use chacha20::ChaCha20Rng;
+    use chacha20::rand_core::SeedableRng as _;
     use proptest::prelude::*;
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::SeedableRng as _;
 
     fn tenant(id: &str) -> TenantId {
         TenantId::parse(id).unwrap()

@@ -9,8 +9,8 @@
 
 use core::fmt;
 
+use chacha20::rand_core::Rng;
 use hmac::Mac as _;
-use rand_chacha::rand_core::Rng;
 use sha2::{Digest as _, Sha256};
 
 use crate::encoding;

@@ -4,6 +4,7 @@ use core::fmt;
 
 use serde_json::{Value, json};
 
+use crate::encoding;
 use crate::session::identity::Identity;
 use crate::tenant_id::TenantId;
 
@@ -72,7 +73,7 @@ impl Account {
     /// Reads one; none if it is not one, or names a user that no header can.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let Value::Object(members) = serde_json::from_slice(bytes).ok()? else {
+        let Value::Object(members) = encoding::json(bytes)? else {
             return None;
         };
         let account = Self { members };

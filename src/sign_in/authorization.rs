@@ -146,8 +146,8 @@ mod tests {
     use super::*;
     use crate::clock::{Seconds, UnixSeconds};
     use crate::sign_in::methods::{Allow, ClaimNames};
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::SeedableRng as _;
+    use chacha20::ChaCha20Rng;
+    use chacha20::rand_core::SeedableRng as _;
 
     fn provider(secret: Option<&str>, authentication: ClientAuthentication) -> Provider {
         let claim = || "sub".to_owned();

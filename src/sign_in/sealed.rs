@@ -3,9 +3,9 @@
 //! XChaCha20-Poly1305 under the tenant's key; what a text is for is bound in, so that none passes for
 //! another, and none for a record.
 
+use chacha20::rand_core::Rng;
 use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead as _, Payload};
-use rand_chacha::rand_core::Rng;
 
 use crate::encoding;
 use crate::keys::{KEY_ID_BYTES, KeyRing};
@@ -58,8 +58,8 @@ mod tests {
     use super::*;
     use crate::keys::DeploymentKeys;
     use crate::tenant_id::TenantId;
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::SeedableRng as _;
+    use chacha20::ChaCha20Rng;
+    use chacha20::rand_core::SeedableRng as _;
 
     fn keys(list: &[u8], tenant: &str) -> KeyRing {
         let list: Vec<String> = list

@@ -4,7 +4,7 @@
 //! `state`, `nonce` and PKCE verifier (RFC 7636) are 128 and 256 random bits; only the browser that
 //! began can finish (RFC 9700 section 4.7).
 
-use rand_chacha::rand_core::Rng;
+use chacha20::rand_core::Rng;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
     use crate::keys::DeploymentKeys;
     use crate::tenant_id::TenantId;
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::SeedableRng as _;
+    use chacha20::ChaCha20Rng;
+    use chacha20::rand_core::SeedableRng as _;
 
     const NOW: UnixSeconds = UnixSeconds(1_000);
 

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::Rng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::Rng as _;
 
 use crate::store::Found;
 

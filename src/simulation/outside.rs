@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 
 use super::directory::Directory;
 use crate::clock::UnixMillis;

@@ -143,7 +143,7 @@ pub struct Listed {
 /// Reads the object's answer to a list, and what the next page begins after.
 #[must_use]
 pub fn read_list(answer: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
-    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let answer = encoding::json(answer)?;
     let sessions = answer.get("sessions")?.as_array()?;
     let one = |entry: &Value| {
         Some(Listed {
@@ -174,7 +174,7 @@ pub fn read_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Listed> {
 /// The point in history a revocation was given.
 #[must_use]
 pub fn read_epoch(answer: &[u8]) -> Option<Epoch> {
-    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let answer = encoding::json(answer)?;
     answer.get("epoch")?.as_u64().map(Epoch)
 }
 

@@ -163,7 +163,7 @@ impl Revocations {
     /// # Errors
     /// [`BadFeed`] if it is not a feed; nothing is learned then.
     pub fn learn(&mut self, feed: &[u8], asked: UnixMillis) -> Result<(), BadFeed> {
-        let feed: Value = serde_json::from_slice(feed).map_err(|_| BadFeed)?;
+        let feed = encoding::json(feed).ok_or(BadFeed)?;
         let last = feed.get("epoch").and_then(Value::as_u64).ok_or(BadFeed)?;
         let revoked = feed.get("revoked").and_then(Value::as_array);
         for entry in revoked.ok_or(BadFeed)? {

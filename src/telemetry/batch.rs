@@ -1,12 +1,13 @@
 //! What an isolate tells of itself every few seconds: what its edge counted, what its core did.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::distinct::Distinct;
 use super::gauge::{Gauge, Thousandths};
 use super::metric::{self, BUCKETS, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 use crate::encoding;
+use crate::flat_map::FlatMap;
 
 /// So many lines of one batch are shown.
 const MOST_LINES: usize = 400;
@@ -24,7 +25,7 @@ const MOST_LINES: usize = 400;
 pub struct Batch {
     series: Series,
     gauges: Vec<Gauge>,
-    seen: std::collections::BTreeMap<String, Distinct>,
+    seen: FlatMap<String, Distinct>,
     lines: Vec<Value>,
 }
 
@@ -73,11 +74,9 @@ impl Batch {
     /// The command that hands it over: the `number`th of `isolate`.
     #[must_use]
     pub fn command(&self, isolate: &str, number: u64) -> String {
-        let seen: Map<String, Value> = self
-            .seen
-            .iter()
-            .map(|(tenant, seen)| (tenant.clone(), seen.hashes().collect()))
-            .collect();
+        let seen = self.seen.iter();
+        let seen = seen.map(|(tenant, seen)| (tenant.as_str(), seen.hashes().collect()));
+        let seen = encoding::object(seen);
         let gauges: Vec<Value> = self
             .gauges
             .iter()
@@ -156,7 +155,7 @@ impl Batch {
         // A handle is a hash already; six letters of base64url hold more than is needed of it.
         let start = encoding::from_base64url(handle.get(..8)?)?;
         let hash = u32::from_be_bytes(start.get(..4)?.try_into().ok()?);
-        self.seen.entry(tenant.to_owned()).or_default().see(hash);
+        self.seen.or_default(tenant.to_owned()).see(hash);
         Some(())
     }
 
@@ -278,7 +277,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             [("acme\tedge", 6), ("acme\torigin", 4)]
         );
-        assert_eq!(batch.seen["acme"].count(), 2);
+        assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
         let command: Value = serde_json::from_str(&batch.command("ab", 7)).unwrap();
         assert_eq!(command["number"], 7);
         assert_eq!(command["gauges"].as_array().unwrap().len(), 2);

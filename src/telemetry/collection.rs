@@ -12,8 +12,6 @@ mod taken;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
 use serde_json::{Value, json};
 
 use super::exposition::Page;
@@ -21,6 +19,7 @@ use super::gauge::{Gauge, Thousandths};
 use super::metric::{self, Metric};
 use super::series::{Series, first};
 use crate::clock::UnixMillis;
+use crate::flat_map::FlatMap;
 
 use activity::Activity;
 use history::History;
@@ -52,8 +51,8 @@ struct Told {
 pub struct Collection {
     series: Series,
     /// Of whom something changed since it was kept last.
-    unkept: BTreeSet<String>,
-    isolates: HashMap<String, Told>,
+    unkept: FlatMap<String, ()>,
+    isolates: FlatMap<String, Told>,
     activity: Activity,
     history: History,
     tail: Tail,
@@ -90,7 +89,7 @@ impl Collection {
         let series = Series::from_json(batch.get("series")?)?;
         let gauges = gauges(batch.get("gauges")?)?;
         self.forget(now);
-        let told = self.isolates.entry(isolate.to_owned()).or_default();
+        let told = self.isolates.or_default(isolate.to_owned());
         told.at = now;
         // One that was held up tells what was so before.
         if told.taken.is_latest(number) {
@@ -105,8 +104,10 @@ impl Collection {
     fn take_in(&mut self, series: &Series, batch: &Value, now: UnixMillis) {
         self.series.merge(series);
         self.series.count(metric::BATCHES, "", 1);
-        self.unkept.extend(series.owners());
-        self.unkept.insert(String::new());
+        for owner in series.owners() {
+            self.unkept.insert(owner, ());
+        }
+        self.unkept.insert(String::new(), ());
         let seen = batch.get("seen").and_then(Value::as_object);
         for (tenant, hashes) in seen.into_iter().flatten() {
             let hashes = hashes.as_array().into_iter().flatten();
@@ -131,13 +132,13 @@ impl Collection {
 
     /// All isolates' gauges added up, and those of what is known here alone.
     fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
-        let mut sums: BTreeMap<(&'static str, &str), Thousandths> = BTreeMap::new();
+        let mut sums: FlatMap<(&'static str, &str), Thousandths> = FlatMap::default();
         for told in self.isolates.values() {
             if now.millis_since(told.at) >= GAUGES_COUNT_MS {
                 continue;
             }
             for (name, labels, value) in &told.gauges {
-                let sum = sums.entry((name, labels)).or_default();
+                let sum = sums.or_default((name, labels));
                 // Of two that say when, or how loaded somebody is, the later or higher one counts.
                 if matches!(*name, metric::CONFIG_LAST_ERROR | metric::ORIGIN_LOAD) {
                     *sum = (*sum).max(*value);
@@ -147,6 +148,7 @@ impl Collection {
             }
         }
         let told = sums
+            .into_entries()
             .into_iter()
             .map(|((name, labels), sum)| (name, labels.to_owned(), sum));
         let active = self.activity.counts(now);
@@ -219,11 +221,11 @@ impl Collection {
     /// for what is nobody's), to be kept until [`Collection::restore`].
     pub fn take_unkept(&mut self) -> Vec<(String, String)> {
         let unkept = core::mem::take(&mut self.unkept);
-        let one = |owner: String| {
+        let one = |(owner, ()): (String, ())| {
             let own = self.series.of_owner(&owner).to_json().to_string();
             (owner, own)
         };
-        unkept.into_iter().map(one).collect()
+        unkept.into_entries().into_iter().map(one).collect()
     }
 
     /// Takes up what was kept before.

@@ -4,14 +4,12 @@
 //! [`KEPT`] of them they are all there, and the number is exact; beyond, how densely the smallest lie
 //! tells how many there are, within 1/√k or 3 %. Two sketches make one by keeping the smallest of both.
 
-use std::collections::BTreeSet;
-
 /// How many hashes are kept.
 pub const KEPT: usize = 1_024;
 
-/// The smallest hashes of what was seen.
+/// The smallest hashes of what was seen, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Distinct(BTreeSet<u32>);
+pub struct Distinct(Vec<u32>);
 
 impl Distinct {
     /// Takes note of a hash, which must be evenly spread.
@@ -19,9 +17,9 @@ impl Distinct {
         if self.0.len() >= KEPT && self.0.last().is_some_and(|largest| hash > *largest) {
             return;
         }
-        self.0.insert(hash);
-        if self.0.len() > KEPT {
-            self.0.pop_last();
+        if let Err(place) = self.0.binary_search(&hash) {
+            self.0.insert(place, hash);
+            self.0.truncate(KEPT);
         }
     }
 
@@ -69,8 +67,8 @@ impl FromIterator<u32> for Distinct {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+    use chacha20::ChaCha20Rng;
+    use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
     #[test]
     fn few_are_counted_exactly_and_once_each() {

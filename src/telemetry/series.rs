@@ -69,116 +69,135 @@ pub fn seconds(ms: u64) -> f64 {
 /// A metric's name and the values of its labels.
 pub type Key = (&'static str, String);
 
+#[derive(Clone, Debug, PartialEq)]
+enum Counted {
+    Times(u64),
+    Durations(Box<Histogram>),
+}
+
+impl Counted {
+    /// How often something was counted.
+    fn times(&self) -> u64 {
+        match self {
+            Self::Times(times) => *times,
+            Self::Durations(histogram) => histogram.count(),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Times(own), Self::Times(others)) => *own += others,
+            (Self::Durations(own), Self::Durations(others)) => own.merge(others),
+            // A metric is of one kind.
+            _ => {}
+        }
+    }
+}
+
 /// Everything counted somewhere.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series {
-    counters: BTreeMap<Key, u64>,
-    histograms: BTreeMap<Key, Histogram>,
-}
+pub struct Series(BTreeMap<Key, Counted>);
 
 impl Series {
     /// Adds to a counter.
     pub fn count(&mut self, name: &'static str, labels: &str, by: u64) {
-        if by == 0 {
-            return;
-        }
-        let key = (name, labels.to_owned());
-        if let Some(own) = self.counters.get_mut(&key) {
-            *own += by;
-            return;
-        }
-        if self.is_full() {
-            let key = others(name);
-            *self.counters.entry(key).or_default() += by;
-            *self
-                .counters
-                .entry((metric::FOLDED, String::new()))
-                .or_default() += by;
-            return;
-        }
-        self.counters.insert(key, by);
+        self.add(name, labels, &Counted::Times(by));
     }
 
     /// Adds to a histogram.
     pub fn spread(&mut self, name: &'static str, labels: &str, histogram: &Histogram) {
-        if histogram.count() == 0 {
-            return;
-        }
-        let key = (name, labels.to_owned());
-        if let Some(own) = self.histograms.get_mut(&key) {
-            own.merge(histogram);
-            return;
-        }
-        let key = if self.is_full() {
-            self.count(metric::FOLDED, "", histogram.count());
-            others(name)
-        } else {
-            key
-        };
-        self.histograms.entry(key).or_default().merge(histogram);
+        self.add(name, labels, &Counted::Durations(histogram.clone().into()));
     }
 
     /// Adds everything another counted.
     pub fn merge(&mut self, other: &Self) {
-        for ((name, labels), by) in &other.counters {
-            self.count(name, labels, *by);
+        for ((name, labels), counted) in &other.0 {
+            self.add(name, labels, counted);
         }
-        for ((name, labels), histogram) in &other.histograms {
-            self.spread(name, labels, histogram);
+    }
+
+    fn add(&mut self, name: &'static str, labels: &str, counted: &Counted) {
+        if counted.times() == 0 {
+            return;
+        }
+        let key = (name, labels.to_owned());
+        if self.0.len() < MOST_SERIES || self.0.contains_key(&key) {
+            self.add_to(key, counted);
+        } else {
+            self.add_to(others(name), counted);
+            let folded = (metric::FOLDED, String::new());
+            self.add_to(folded, &Counted::Times(counted.times()));
+        }
+    }
+
+    fn add_to(&mut self, key: Key, counted: &Counted) {
+        match self.0.get_mut(&key) {
+            Some(own) => own.merge(counted),
+            None => {
+                self.0.insert(key, counted.clone());
+            }
         }
     }
 
     /// Whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.counters.is_empty() && self.histograms.is_empty()
+        self.0.is_empty()
     }
 
     /// The counters of a metric: the values of the labels, and how often.
     pub fn counters(&self, name: &str) -> impl Iterator<Item = (&str, u64)> {
-        self.counters
-            .iter()
-            .filter(move |((own, _), _)| *own == name)
-            .map(|((_, labels), by)| (labels.as_str(), *by))
+        let own = self.all_counters().filter(move |(own, ..)| *own == name);
+        own.map(|(_, labels, times)| (labels, times))
     }
 
     /// The histograms of a metric.
     pub fn histograms(&self, name: &str) -> impl Iterator<Item = (&str, &Histogram)> {
-        self.histograms
-            .iter()
-            .filter(move |((own, _), _)| *own == name)
-            .map(|((_, labels), histogram)| (labels.as_str(), histogram))
+        let own = self.all_histograms().filter(move |(own, ..)| *own == name);
+        own.map(|(_, labels, histogram)| (labels, histogram))
+    }
+
+    fn all_counters(&self) -> impl Iterator<Item = (&'static str, &str, u64)> {
+        let all = self.0.iter();
+        all.filter_map(|((name, labels), counted)| match counted {
+            Counted::Times(times) => Some((*name, labels.as_str(), *times)),
+            Counted::Durations(_) => None,
+        })
+    }
+
+    fn all_histograms(&self) -> impl Iterator<Item = (&'static str, &str, &Histogram)> {
+        let all = self.0.iter();
+        all.filter_map(|((name, labels), counted)| match counted {
+            Counted::Durations(histogram) => Some((*name, labels.as_str(), &**histogram)),
+            Counted::Times(_) => None,
+        })
     }
 
     /// Whose these are: tenants, and the empty name for what is nobody's.
     pub fn owners(&self) -> impl Iterator<Item = String> {
-        self.counters
-            .keys()
-            .chain(self.histograms.keys())
-            .map(|key| owner(key).to_owned())
+        self.0.keys().map(|key| owner(key).to_owned())
     }
 
     /// Only what is this tenant's; with the empty name, what is nobody's.
     #[must_use]
     pub fn of_owner(&self, whose: &str) -> Self {
-        Self {
-            counters: filtered(&self.counters, |key| owner(key) == whose),
-            histograms: filtered(&self.histograms, |key| owner(key) == whose),
+        let mut own = Self::default();
+        for (key, counted) in self.0.iter().filter(|(key, _)| owner(key) == whose) {
+            own.0.insert(key.clone(), counted.clone());
         }
+        own
     }
 
     /// As JSON: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let counters: Vec<Value> = self
-            .counters
-            .iter()
-            .map(|((name, labels), by)| json!([name, labels, by]))
+            .all_counters()
+            .map(|(name, labels, times)| json!([name, labels, times]))
             .collect();
         let histograms: Vec<Value> = self
-            .histograms
-            .iter()
-            .map(|((name, labels), one)| json!([name, labels, one.sum_ms, one.counts]))
+            .all_histograms()
+            .map(|(name, labels, one)| json!([name, labels, one.sum_ms, one.counts]))
             .collect();
         json!([counters, histograms])
     }
@@ -211,10 +230,6 @@ impl Series {
         }
         Some(series)
     }
-
-    fn is_full(&self) -> bool {
-        self.counters.len() + self.histograms.len() >= MOST_SERIES
-    }
 }
 
 /// The first label's value.
@@ -235,12 +250,6 @@ fn others(name: &'static str) -> Key {
     let labels = Metric::named(name).map_or(0, |metric| metric.labels.len());
     let separator = SEPARATOR.to_string();
     (name, vec![OTHER; labels].join(&separator))
-}
-
-fn filtered<T: Clone>(from: &BTreeMap<Key, T>, may: impl Fn(&Key) -> bool) -> BTreeMap<Key, T> {
-    let own = from.iter().filter(|(key, _)| may(key));
-    own.map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
 }
 
 /// The metric an entry names, if it is known here and has as many labels as it should.
@@ -307,7 +316,7 @@ mod tests {
             []
         ]);
         let series = Series::from_json(&told).unwrap();
-        assert_eq!(series.counters.len(), 1);
+        assert_eq!(series.0.len(), 1);
         assert_eq!(Series::from_json(&json!([[1], []])), None);
         assert_eq!(Series::from_json(&json!({})), None);
     }

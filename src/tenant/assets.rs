@@ -1,8 +1,7 @@
 //! Files that a tenant has instead of its chat servers', by the paths they are asked for.
 
-use std::collections::BTreeMap;
-
 use crate::document::replacement::Replacement;
+use crate::flat_map::FlatMap;
 use crate::inbound::path::{self, Territory};
 use crate::inbound::request::Location;
 use crate::tenant_id::TenantId;
@@ -12,7 +11,7 @@ use crate::tenant_id::TenantId;
 pub struct Assets(Vec<(String, String)>);
 
 impl Assets {
-    pub(super) fn new(tenant: &TenantId, files: &BTreeMap<String, Replacement>) -> Self {
+    pub(super) fn new(tenant: &TenantId, files: &FlatMap<String, Replacement>) -> Self {
         let sources = files
             .iter()
             .map(|(path, file)| (path.clone(), file.source(tenant)));

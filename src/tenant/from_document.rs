@@ -224,7 +224,7 @@ fn canary_of(canary: &CanaryRelease) -> Canary {
 /// `X-Session-Env`. JSON leaves no control character as it is, and what is not ASCII is escaped.
 fn env(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Option<String> {
     let mut told = Map::new();
-    for (name, value) in &document.env {
+    for (name, value) in document.env.iter() {
         let value = match value.strip_prefix("secret:") {
             None => Some(value.as_str()),
             Some(secret) if OWN_SECRETS.contains(&secret) => None,
@@ -272,7 +272,7 @@ fn brand(branding: &Branding) -> Brand {
 
 fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, super::HeaderSource)> {
     let mut mapped = Vec::new();
-    for (name, source) in &document.headers {
+    for (name, source) in document.headers.iter() {
         let lower = name.to_ascii_lowercase();
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if lower.is_empty() || !lower.bytes().all(plain) {

@@ -8,6 +8,7 @@ use super::password::account_name;
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::encoding::object;
 use crate::session::identity::Identity;
 use crate::sign_in::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
 use crate::store::revocations::Subject;
@@ -74,7 +75,7 @@ impl Gateway {
         let is_new = before.is_none();
         let mut members = match before {
             Some(account) => account.into_members(),
-            None => Map::from_iter([("user".to_owned(), json!(name.as_str()))]),
+            None => object([("user", json!(name.as_str()))]),
         };
         let password = body.get("password").and_then(Value::as_str);
         match (password, passage.answers.found("hash")) {

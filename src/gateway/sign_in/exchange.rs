@@ -1,6 +1,6 @@
 //! `POST /token`: a token of somebody the tenant trusts, exchanged for a session.
 
-use rand_chacha::rand_core::Rng as _;
+use chacha20::rand_core::Rng as _;
 use serde_json::{Value, json};
 
 use super::super::inquiry;

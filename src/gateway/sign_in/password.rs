@@ -21,7 +21,7 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 use crate::{encoding, tenant_id::TenantId};
 
-use rand_chacha::rand_core::Rng as _;
+use chacha20::rand_core::Rng as _;
 use sha2::{Digest as _, Sha256};
 
 /// Why somebody is not who they say.

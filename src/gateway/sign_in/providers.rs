@@ -4,12 +4,11 @@
 //! up to a day while the provider does not answer. A key that nobody knows is asked for at most once a
 //! minute, or forged tokens would make us flood the provider.
 
-use std::collections::HashMap;
-
 use super::super::{Gateway, Halt};
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
 use crate::clock::UnixMillis;
+use crate::flat_map::FlatMap;
 use crate::sign_in::jwks::{self, KeySet};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::provider::{self, Metadata};
@@ -31,10 +30,10 @@ const NOT_AGAIN_MS: u64 = 60_000;
 /// What is known of providers, by issuer, and of their keys, by where they are.
 #[derive(Default)]
 pub(in super::super) struct Providers {
-    metadata: HashMap<String, (Metadata, UnixMillis)>,
-    keys: HashMap<String, Keys>,
+    metadata: FlatMap<String, (Metadata, UnixMillis)>,
+    keys: FlatMap<String, Keys>,
     /// When one did not answer, by what it was asked for.
-    failed: HashMap<String, UnixMillis>,
+    failed: FlatMap<String, UnixMillis>,
 }
 
 /// An issuer's keys, as they were read.

@@ -13,8 +13,8 @@ mod storage;
 
 use std::collections::HashMap;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
 use super::{Forward, Gateway, Settled, Step};

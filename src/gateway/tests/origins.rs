@@ -1,7 +1,7 @@
 //! Origins that are gone, slow or wrong.
 
 use super::*;
-use rand_chacha::rand_core::Rng as _;
+use chacha20::rand_core::Rng as _;
 
 #[test]
 fn an_origin_that_is_gone_is_replaced_and_the_new_place_remembered() {

@@ -1,8 +1,9 @@
 //! Which sessions were in use of late, tenant by tenant.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::clock::UnixMillis;
+use crate::flat_map::FlatMap;
 use crate::telemetry::distinct::Distinct;
 
 /// A session counts as active for so many minutes after its last request.
@@ -12,13 +13,13 @@ const MINUTE_MS: u64 = 60_000;
 
 /// What was seen in each of the last minutes.
 #[derive(Debug, Default)]
-pub(super) struct Activity(BTreeMap<String, VecDeque<(u64, Distinct)>>);
+pub(super) struct Activity(FlatMap<String, VecDeque<(u64, Distinct)>>);
 
 impl Activity {
     /// Takes note of sessions in use, by hashes of their handles.
     pub(super) fn see(&mut self, tenant: &str, hashes: impl Iterator<Item = u32>, now: UnixMillis) {
         let minute = now.0 / MINUTE_MS;
-        let minutes = self.0.entry(tenant.to_owned()).or_default();
+        let minutes = self.0.or_default(tenant.to_owned());
         if minutes.back().is_none_or(|(last, _)| *last != minute) {
             minutes.push_back((minute, Distinct::default()));
         }

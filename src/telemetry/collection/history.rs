@@ -1,11 +1,12 @@
 //! How the figures grew, for the console's plots to begin with.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
 use super::overview::Figures;
 use crate::clock::UnixMillis;
+use crate::flat_map::FlatMap;
 use crate::telemetry::gauge::Gauge;
 use crate::telemetry::series::{Series, seconds};
 
@@ -22,7 +23,7 @@ const MOST_TENANTS: usize = 64;
 struct Point {
     at: UnixMillis,
     all: Figures,
-    by_tenant: BTreeMap<String, Figures>,
+    by_tenant: FlatMap<String, Figures>,
 }
 
 /// The last points.
@@ -48,7 +49,7 @@ impl History {
         let mut all = Figures::of_nobody(series);
         by_tenant.values().for_each(|own| all.add(own));
         if by_tenant.len() > MOST_TENANTS {
-            let mut most: Vec<(String, Figures)> = by_tenant.into_iter().collect();
+            let mut most: Vec<(String, Figures)> = by_tenant.into_entries();
             most.sort_unstable_by_key(|(_, own)| core::cmp::Reverse(own.requests));
             most.truncate(MOST_TENANTS);
             by_tenant = most.into_iter().collect();

@@ -1,11 +1,11 @@
 //! The figures the console shows first.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Collection;
 use crate::clock::UnixMillis;
+use crate::encoding::object;
+use crate::flat_map::FlatMap;
 use crate::telemetry::gauge::Gauge;
 use crate::telemetry::metric;
 use crate::telemetry::series::{Histogram, SEPARATOR, Series, first};
@@ -45,30 +45,28 @@ impl Figures {
         series: &Series,
         active: &[(String, u64)],
         gauges: &[Gauge],
-    ) -> BTreeMap<String, Self> {
-        let mut all: BTreeMap<String, Self> = BTreeMap::new();
+    ) -> FlatMap<String, Self> {
+        let mut all: FlatMap<String, Self> = FlatMap::default();
         for (labels, by) in of_visitors(series.counters(metric::REQUESTS)) {
-            let own = all.entry(first(labels).to_owned()).or_default();
+            let own = all.or_default(first(labels).to_owned());
             own.requests += by;
             if is_error(labels) {
                 own.errors += by;
             }
         }
         for (labels, histogram) in of_visitors(series.histograms(metric::DURATION)) {
-            let own = all.entry(first(labels).to_owned()).or_default();
+            let own = all.or_default(first(labels).to_owned());
             match last(labels) {
                 "edge" => own.edge_ms += histogram.sum_ms,
                 _ => own.origin_ms += histogram.sum_ms,
             }
         }
         for (tenant, count) in active {
-            all.entry(tenant.clone()).or_default().sessions_active += count;
+            all.or_default(tenant.clone()).sessions_active += count;
         }
         for (name, labels, value) in gauges {
             if *name == metric::STREAMS_ACTIVE {
-                all.entry(first(labels).to_owned())
-                    .or_default()
-                    .streams_active += value.whole();
+                all.or_default(first(labels).to_owned()).streams_active += value.whole();
             }
         }
         all
@@ -101,7 +99,7 @@ impl Collection {
             }
         };
         let mut figures = Figures::of_nobody(series);
-        for (name, one) in &by_tenant {
+        for (name, one) in by_tenant.iter() {
             if tenant.is_none_or(|tenant| tenant == name) {
                 figures.add(one);
             }
@@ -162,15 +160,12 @@ fn totals(series: &Series, figures: &Figures) -> Value {
 }
 
 fn statuses(series: &Series) -> Value {
-    let mut statuses: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut statuses: FlatMap<&str, u64> = FlatMap::default();
     for (labels, by) in of_visitors(series.counters(metric::REQUESTS)) {
-        *statuses.entry(last(labels)).or_default() += by;
+        *statuses.or_default(last(labels)) += by;
     }
-    let entries = statuses.into_iter();
-    let entries: Map<String, Value> = entries
-        .map(|(status, by)| (status.to_owned(), json!(by)))
-        .collect();
-    Value::Object(entries)
+    let members = statuses.iter().map(|(status, by)| (*status, json!(by)));
+    Value::Object(object(members))
 }
 
 fn latency(series: &Series, part: &str) -> Value {

@@ -1,7 +1,5 @@
 //! Which of an isolate's batches were taken in: each once, in whatever order they come.
 
-use std::collections::BTreeSet;
-
 /// So many numbers above a gap are remembered; then whatever is missing below counts as given up.
 const MOST_AHEAD: usize = 64;
 
@@ -10,8 +8,8 @@ const MOST_AHEAD: usize = 64;
 pub(super) struct Taken {
     /// All up to this one.
     up_to: u64,
-    /// Some above.
-    ahead: BTreeSet<u64>,
+    /// Some above, in order.
+    ahead: Vec<u64>,
 }
 
 impl Taken {
@@ -22,14 +20,18 @@ impl Taken {
 
     /// Takes a number; whether it was not taken before.
     pub(super) fn take(&mut self, number: u64) -> bool {
-        if number <= self.up_to || !self.ahead.insert(number) {
+        let Err(place) = self.ahead.binary_search(&number) else {
+            return false;
+        };
+        if number <= self.up_to {
             return false;
         }
+        self.ahead.insert(place, number);
         if self.ahead.len() > MOST_AHEAD {
-            self.up_to = self.ahead.pop_first().unwrap_or(self.up_to);
+            self.up_to = self.ahead.remove(0);
         }
-        while self.ahead.remove(&(self.up_to + 1)) {
-            self.up_to += 1;
+        while self.ahead.first() == Some(&(self.up_to + 1)) {
+            self.up_to = self.ahead.remove(0);
         }
         true
     }

@@ -18,8 +18,8 @@ use crate::sign_in::attempts;
 use crate::simulation::outside::Outside;
 use crate::store::{Answers, Class, Found, Need};
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 
 /// So many requests are under way at a time.
 const MOST_AT_ONCE: usize = 3;

@@ -1,8 +1,8 @@
 //! A thousand tenants, each as different from the others as documents can make them. Whatever is said
 //! of one, and whatever its servers and visitors say, holds its mark.
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::{Map, Value, json};
 
 use crate::encoding::base64url;
