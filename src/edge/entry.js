@@ -31,6 +31,7 @@ export { TelemetryObject } from "./telemetry-object.js";
  * @typedef {object} Passage
  * @property {Request} request
  * @property {[string, string][]} headers the client's
+ * @property {string} packed the request, once the core was asked; empty before
  * @property {Env} env
  * @property {ExecutionContext} context
  * @property {Answer[]} answers what was answered so far
@@ -53,9 +54,9 @@ export default {
     const now = Date.now();
     const headers = [...request.headers];
     const journey = new Journey(now, request.url.startsWith("https:") ? "https" : "http");
-    const passage = { request, headers, env, context, answers: [], seed: "", journey };
+    const passage = { request, headers, packed: "", env, context, answers: [], seed: "", journey };
     const order = recall(request, headers, now);
-    return order ? send(order, passage) : perform(admit(packRequest(request, headers)), passage);
+    return order ? send(order, passage) : perform(admit(packed(passage)), passage);
   },
 
   /**
@@ -67,6 +68,12 @@ export default {
     await checkHealth(env);
   },
 };
+
+/** The request as the core takes it. @param {Passage} passage */
+function packed(passage) {
+  if (passage.packed === "") passage.packed = packRequest(passage.request, passage.headers);
+  return passage.packed;
+}
 
 /**
  * @param {string} decision
@@ -115,11 +122,10 @@ function fileIn(answers) {
  * @param {Passage} passage
  */
 async function inquire(decision, passage) {
-  const { request, headers, env, context, answers, journey } = passage;
-  const packed = packRequest(request, headers);
+  const { request, env, context, answers, journey } = passage;
   if (passage.seed === "") passage.seed = seedIn(decision);
   const ask = () => {
-    const next = admitWith(packed, answers, passage.seed);
+    const next = admitWith(packed(passage), answers, passage.seed);
     if (passage.seed === "") passage.seed = seedIn(next);
     return next;
   };
@@ -225,8 +231,7 @@ function fail(place, how, passage) {
   passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
   passage.answers.push({ kind: "failed", origin, how });
   passage.journey.giveUp();
-  const packed = packRequest(passage.request, passage.headers);
-  return perform(admitWith(packed, passage.answers, passage.seed), passage);
+  return perform(admitWith(packed(passage), passage.answers, passage.seed), passage);
 }
 
 /**

@@ -109,11 +109,31 @@ export function unpackAnswer(text, file) {
   const lines = text.split("\n");
   const status = Number(lines[1]);
   const bodyAt = HEADERS_AT + 2 * Number(lines[5]);
-  const headers = new Headers();
-  for (let at = HEADERS_AT; at < bodyAt; at += 2) headers.append(lines[at], lines[at + 1]);
+  const headers = headersIn(lines.slice(HEADERS_AT, bodyAt));
   const body = lines.slice(bodyAt).join("\n");
   const told = { flags: lines[2], labels: lines[3], members: lines[4] };
   return { told, answer: new Response(file ?? (body === "" ? null : body), { status, headers }) };
+}
+
+/**
+ * Names and values as headers: as a plain object, which is handed over at once, unless a name comes twice.
+ * @param {string[]} lines
+ */
+function headersIn(lines) {
+  /** @type {Record<string, string>} */
+  const headers = {};
+  for (let at = 0; at < lines.length; at += 2) {
+    if (Object.hasOwn(headers, lines[at])) return appended(lines);
+    headers[lines[at]] = lines[at + 1];
+  }
+  return headers;
+}
+
+/** @param {string[]} lines */
+function appended(lines) {
+  const headers = new Headers();
+  for (let at = 0; at < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
+  return headers;
 }
 
 /**

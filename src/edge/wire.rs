@@ -113,11 +113,15 @@ fn lettered(letter: char, answer: &Answer, facts: &Facts) -> String {
     let Answer {
         status, headers, ..
     } = answer;
-    let mut text = format!("{letter}\n{status}\n");
+    let mut text = String::with_capacity(answer.body.len() + 1_024);
+    let _ = write!(text, "{letter}\n{status}\n");
     push_facts(&mut text, facts);
     let _ = writeln!(text, "{}", headers.len());
     for (name, value) in headers {
-        let _ = writeln!(text, "{name}\n{value}");
+        for line in [name, value.as_str()] {
+            text.push_str(line);
+            text.push('\n');
+        }
     }
     text.push_str(&answer.body);
     text
