@@ -2,6 +2,7 @@
 
 mod administration;
 mod assets;
+mod memory;
 mod thousand;
 
 use proptest::prelude::*;
