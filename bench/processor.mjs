@@ -1,11 +1,8 @@
 /** Processor time per request of every variant, under one load, in interleaved rounds. */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { rows } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 import { VARIANTS } from "./variants.mjs";
-
-const execute = promisify(execFile);
+import { wrk } from "./wrk.mjs";
 
 /**
  * @param {number} originPort
@@ -32,22 +29,16 @@ export async function processorTimes(originPort, rounds, seconds) {
  */
 async function measure(variant, seconds) {
   const before = variant.processorTime;
-  const { requests, perSecond } = await load(variant, seconds);
+  const { requests, throughput } = await load(variant, seconds);
   variant.cost.push((variant.processorTime - before) / requests);
-  variant.throughput.push(perSecond);
+  variant.throughput.push(throughput);
 }
 
 /**
  * @param {Variant} variant
  * @param {number} seconds
  */
-async function load(variant, seconds) {
-  const { stdout } = await execute("wrk", ["-t1", "-c32", `-d${seconds}s`, ...variant.load]);
-  const expected = variant.description.status ?? 200;
-  if (/Non-2xx/.test(stdout) !== expected >= 400)
-    throw new Error(`${variant.description.name}: ${stdout}`);
-  return {
-    requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
-    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-  };
+function load({ description, load }, seconds) {
+  const refused = (description.status ?? 200) >= 400;
+  return wrk(description.name, ["-c32", `-d${seconds}s`, ...load], { refused });
 }
