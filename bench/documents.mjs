@@ -1,11 +1,13 @@
 /** The documents' tables, made of what was measured: each stands between two marks. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { anchorsInMarkdown } from "./anchors.mjs";
 import { costTables } from "./money.mjs";
 import { operationTables } from "./operation-tables.mjs";
 import { costInMarkdown } from "./report.mjs";
 import { scaleTables } from "./scale-model.mjs";
+import { scaleAsPicture } from "./scale-picture.mjs";
+import { measuredTables } from "./scale-tables.mjs";
 
 const DOCS = path.resolve(import.meta.dirname, "../docs");
 
@@ -15,7 +17,7 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
  * @returns {Record<string, Record<string, string>>}
  */
 function tables(recorded) {
-  const { made, cost, anchors } = recorded;
+  const { made, cost, anchors, scale } = recorded;
   return {
     "bench.md": {
       processor: `${costInMarkdown(cost)}\n\n${told(made)}`,
@@ -23,7 +25,11 @@ function tables(recorded) {
       ...operationTables(recorded),
     },
     "cost.md": costTables(recorded),
-    "scale.md": scaleTables(recorded),
+    "scale.md": {
+      ...scaleTables(recorded),
+      ...measuredTables(scale),
+      "measured, how": told(scale.made),
+    },
   };
 }
 
@@ -33,15 +39,23 @@ function told({ date, machine, rounds, seconds }) {
 }
 
 /**
- * Every document as it is and as it should be.
+ * Every document as it is and as it should be, and the picture that is made of the same figures.
  * @param {import("./recorded.mjs").Recorded} recorded
  */
 export function documents(recorded) {
-  return Object.entries(tables(recorded)).map(([name, marks]) => {
+  const picture = path.join(DOCS, "scale.svg");
+  const drawn = {
+    name: "scale.svg",
+    file: picture,
+    text: existsSync(picture) ? readFileSync(picture, "utf8") : "",
+    wanted: scaleAsPicture(recorded.scale),
+  };
+  const written = Object.entries(tables(recorded)).map(([name, marks]) => {
     const file = path.join(DOCS, name);
     const text = readFileSync(file, "utf8");
     return { name, file, text, wanted: filled(text, marks) };
   });
+  return [...written, drawn];
 }
 
 /** @param {import("./recorded.mjs").Recorded} recorded */

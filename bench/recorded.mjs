@@ -12,6 +12,7 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {import("./report.mjs").Row[]} cost
  * @property {Record<string, Record<string, import("./operations.mjs").Operations>>} operations by profile and variant
  * @property {{ made: Made, table: import("./anchors.mjs").Latency[] }} anchors
+ * @property {import("./scale.mjs").Scale} scale
  */
 
 /** @returns {Recorded} */

@@ -18,6 +18,8 @@ import { config } from "./config.mjs";
  * @property {(url: string) => Promise<string>} [cookie] makes the cookie to send
  * @property {number} [servers] how many there are before it, one unless said otherwise
  * @property {number} [status] what it must answer
+ * @property {string} [namespace] host and port of a namespace outside
+ * @property {boolean} [tenants] whether that namespace says who is served
  */
 
 export class Variant {
@@ -31,25 +33,22 @@ export class Variant {
   throughput = [];
   url = "";
   kvUrl = "";
+  /** Where its isolates' memory is looked at. */
+  inspector = "";
 
   /**
    * @param {Description} description
-   * @param {{ counted?: boolean }} [options]
+   * @param {{ counted?: boolean, inspected?: boolean }} [options]
    */
-  constructor(description, { counted = false } = {}) {
+  constructor(description, { counted = false, inspected = false } = {}) {
     this.description = description;
     this.counted = counted;
+    this.inspected = inspected;
   }
 
   /** @param {number} originPort */
   async start(originPort) {
-    const [port, kvPort] = [await freePort(), await freePort()];
-    this.url = `http://127.0.0.1:${port}`;
-    this.kvUrl = `http://127.0.0.1:${kvPort}`;
-    const place = { ...(await this.#place(`127.0.0.1:${originPort}`)), port, kvPort };
-    const file = path.join(this.#folder, "config.capnp");
-    writeFileSync(file, config(place));
-    this.#process = spawn(WORKERD, ["serve", file], { stdio: ["ignore", "ignore", "inherit"] });
+    await this.launch(originPort);
     await until(
       () =>
         fetch(this.url).then(
@@ -68,6 +67,21 @@ export class Variant {
       throw new Error(`${this.description.name} answers ${status}, not ${wanted}`);
   }
 
+  /** Starts the process, and does not wait until it answers. @param {number} originPort */
+  async launch(originPort) {
+    const [port, kvPort, inspectorPort] = [await freePort(), await freePort(), await freePort()];
+    this.url = `http://127.0.0.1:${port}`;
+    this.kvUrl = `http://127.0.0.1:${kvPort}`;
+    this.inspector = `127.0.0.1:${inspectorPort}`;
+    const place = { ...(await this.#place(`127.0.0.1:${originPort}`)), port, kvPort };
+    const file = path.join(this.#folder, "config.capnp");
+    writeFileSync(file, config(place));
+    const inspected = this.inspected ? [`--inspector-addr=${this.inspector}`] : [];
+    this.#process = spawn(WORKERD, ["serve", file, ...inspected], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  }
+
   /** Arguments by which wrk sends the same request. */
   get load() {
     return this.cookie ? ["-H", `Cookie: ${this.cookie}`, `${this.url}/`] : [`${this.url}/`];
@@ -79,6 +93,12 @@ export class Variant {
     return (Number(stat[11]) + Number(stat[12])) * 10_000;
   }
 
+  /** What the process holds of the machine's memory, in MiB. */
+  get resident() {
+    const status = readFileSync(`/proc/${this.#process?.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+  }
+
   stop() {
     this.#process?.kill("SIGKILL");
     rmSync(this.#folder, { recursive: true, force: true });
@@ -86,7 +106,7 @@ export class Variant {
 
   /** @param {string} origin host and port */
   async #place(origin) {
-    const { peer, servers = 1, vars = {} } = this.description;
+    const { peer, servers = 1, vars = {}, namespace, tenants } = this.description;
     const folder = this.#folder;
     const objects = path.join(folder, "objects");
     mkdirSync(objects, { recursive: true });
@@ -96,7 +116,7 @@ export class Variant {
     );
     const origins = servers > 1 ? list.join(",") : `http://${origin}`;
     const settings = { ORIGINS: origins, SESSION_KEYS: "A".repeat(43), ...vars };
-    const place = { folder, objects, counted: this.counted, vars: settings };
+    const place = { folder, objects, counted: this.counted, vars: settings, namespace, tenants };
     if (!peer) return place;
     const file = path.join(folder, peer);
     writeFileSync(file, await bundle(peer, origin));

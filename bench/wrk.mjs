@@ -29,6 +29,6 @@ export async function wrk(name, args, { refused = false } = {}) {
  */
 function microseconds(text, percentile) {
   const found = new RegExp(`^\\s+${percentile}\\s+([\\d.]+)(us|ms|s)$`, "m").exec(text);
-  if (!found) throw new Error(`wrk tells no ${percentile}`);
+  if (!found) throw new Error(`wrk tells no ${percentile}: ${text}`);
   return Number(found[1]) * { us: 1, ms: 1_000, s: 1_000_000 }[/** @type {"us"} */ (found[2])];
 }

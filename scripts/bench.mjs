@@ -1,14 +1,16 @@
 /**
- * `npm run bench [-- --rounds 7 --seconds 3] [-- --anchors]`: what a request costs, side by side.
+ * `npm run bench [-- --rounds 7 --seconds 3] [-- --anchors | --scale]`: what a request costs, side by side.
  *
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
  * connection count, in interleaved rounds; the figure is user and system time of the process over the
  * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
  * Then operations: what each asks of storage while it is used as the profiles say, and what Cloudflare
- * takes for that. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy.
+ * takes for that. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy. With
+ * `--scale` instead what grows with sessions, tenants, servers and sockets: in rounds of 2 s, in a quarter
+ * of an hour at most once everything is built.
  *
- * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md and docs/scale.md, and
- * docs/bench.svg.
+ * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md and docs/scale.md, docs/bench.svg
+ * and docs/scale.svg.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -23,23 +25,28 @@ await main(async () => {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "7" },
-      seconds: { type: "string", default: "3" },
+      seconds: { type: "string" },
       anchors: { type: "boolean", default: false },
+      scale: { type: "boolean", default: false },
     },
   });
-  const made = { ...machine(), rounds: Number(values.rounds), seconds: Number(values.seconds) };
+  const { anchors, scale, rounds, seconds = scale ? 2 : 3 } = values;
+  const made = { ...machine(), rounds: Number(rounds), seconds: Number(seconds) };
   await build();
-  await ensureTools(values.anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
+  await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
-  await installPeers();
+  if (!scale) await installPeers();
   const { startOrigin } = await import("../bench/origin.mjs");
   const { record, recorded } = await import("../bench/recorded.mjs");
   const { writeDocuments } = await import("../bench/documents.mjs");
 
   const origin = await startOrigin();
   try {
-    if (values.anchors) {
+    if (anchors) {
       record({ anchors: { made, table: await measureAnchors(origin.port, made) } });
+    } else if (scale) {
+      const { measureScale } = await import("../bench/scale.mjs");
+      record({ scale: await measureScale(origin.port, made, step) });
     } else {
       const cost = await measureProcessor(origin.port, made);
       record({ made, cost, operations: await countOperations(origin.port) });
@@ -47,7 +54,7 @@ await main(async () => {
   } finally {
     await origin.stop();
   }
-  await tell(recorded(), values.anchors);
+  await tell(recorded(), { anchors, scale });
   writeDocuments(recorded());
   say("Kept in bench/recorded.json, and in the tables of docs/bench.md, cost.md and scale.md.");
 });
@@ -99,11 +106,13 @@ function minutes(seconds) {
 
 /**
  * @param {import("../bench/recorded.mjs").Recorded} recorded
- * @param {boolean} anchorsOnly
+ * @param {{ anchors: boolean, scale: boolean }} only what was measured, if not the costs
  */
-async function tell(recorded, anchorsOnly) {
+async function tell(recorded, only) {
   const { anchorsAsText } = await import("../bench/anchors.mjs");
-  if (anchorsOnly) return say(`\n${anchorsAsText(recorded.anchors.table)}\n`);
+  const { scaleAsText } = await import("../bench/scale-tables.mjs");
+  if (only.scale) return say(`\n${scaleAsText(recorded.scale)}\n`);
+  if (only.anchors) return say(`\n${anchorsAsText(recorded.anchors.table)}\n`);
   const { asText } = await import("../bench/report.mjs");
   const { operationsAsText } = await import("../bench/operation-tables.mjs");
   say(`\n${asText(recorded.cost)}\n`);

@@ -12,7 +12,7 @@ import { KEEPERS } from "../bench/variants.mjs";
 const RECORDED = recorded();
 
 for (const { name, text, wanted } of documents(RECORDED)) {
-  test(`the tables of docs/${name} are those of bench/recorded.json`, () => {
+  test(`what docs/${name} shows is what bench/recorded.json has`, () => {
     assert.equal(text, wanted);
   });
 }
