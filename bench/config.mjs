@@ -23,13 +23,14 @@ const OBJECTS = {
  * @property {Record<string, string>} vars
  * @property {string} [namespace] host and port of a namespace outside; one in memory beside it otherwise
  * @property {boolean} [tenants] whether that namespace says who is served
+ * @property {number} putMs how long a write to the namespace takes
  * @property {number} port
  * @property {number} kvPort
  */
 
 /** @param {Place} place */
 export function config(place) {
-  const { folder, objects, peer, counted, vars, namespace, tenants, port, kvPort } = place;
+  const { folder, objects, peer, counted, vars, namespace, tenants, putMs, port, kvPort } = place;
   const embed = (/** @type {string} */ file) =>
     quote(path.relative(folder, path.resolve(ROOT, file)));
   const bindings = Object.entries(vars).map(
@@ -76,6 +77,7 @@ const main :Workerd.Worker = (
 );
 const kv :Workerd.Worker = (
   modules = [(name = "kv.js", esModule = embed ${embed("bench/peers/kv.js")})],
+  bindings = [(name = "PUT_MS", text = "${putMs}")],
   compatibilityDate = "2026-11-01",
 );
 `;

@@ -1,13 +1,18 @@
-/** The documents' tables, made of what was measured: each stands between two marks. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+/** The documents' tables, made of what was measured: each stands between two marks. And pictures of them. */
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { anchorsInMarkdown } from "./anchors.mjs";
+import { experimentInMarkdown } from "./experiment-tables.mjs";
+import { goalsAsPicture, goalsInMarkdown } from "./goals.mjs";
+import { messagesInMarkdown } from "./messages.mjs";
 import { costTables } from "./money.mjs";
+import { piecesInMarkdown } from "./native.mjs";
 import { operationTables } from "./operation-tables.mjs";
-import { costInMarkdown } from "./report.mjs";
+import { asPicture, costInMarkdown } from "./report.mjs";
 import { scaleTables } from "./scale-model.mjs";
 import { scaleAsPicture } from "./scale-picture.mjs";
 import { measuredTables } from "./scale-tables.mjs";
+import { startsInMarkdown } from "./starts.mjs";
 
 const DOCS = path.resolve(import.meta.dirname, "../docs");
 
@@ -17,12 +22,23 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
  * @returns {Record<string, Record<string, string>>}
  */
 function tables(recorded) {
-  const { made, cost, anchors, scale } = recorded;
+  const { made, cost, messages, starts, anchors, native, scale } = recorded;
   return {
     "bench.md": {
+      goals: goalsInMarkdown(recorded),
       processor: `${costInMarkdown(cost)}\n\n${told(made)}`,
+      messages: `${messagesInMarkdown(messages.table)}\n\n${told(messages.made)}`,
+      records: experimentInMarkdown("encodings", recorded),
+      starts: startsInMarkdown(starts),
       anchors: `${anchorsInMarkdown(anchors.table)}\n\n${told(anchors.made)}`,
+      core: `${piecesInMarkdown(native.table)}\n\n${counted(native.made)}`,
       ...operationTables(recorded),
+    },
+    "experiments.md": {
+      rolling: `${experimentInMarkdown("rolling", recorded)}\n\n${told(recorded.rolling.made)}`,
+      writes: `${experimentInMarkdown("writes", recorded)}\n\n${told(recorded.writes.made)}`,
+      encodings: experimentInMarkdown("encodings", recorded),
+      chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${told(recorded.chainlit.made)}`,
     },
     "cost.md": costTables(recorded),
     "scale.md": {
@@ -33,29 +49,41 @@ function tables(recorded) {
   };
 }
 
-/** @param {import("./recorded.mjs").Made} made */
+/** @param {import("./recorded.mjs").When & { rounds?: number, seconds?: number }} made */
 function told({ date, machine, rounds, seconds }) {
-  return `Measured on ${date}: ${machine}, rounds: ${rounds}, seconds each: ${seconds}.`;
+  const how = rounds === undefined ? "" : `, rounds: ${rounds}, seconds each: ${seconds}`;
+  return `Measured on ${date}: ${machine}${how}.`;
+}
+
+/** @param {import("./recorded.mjs").Recorded} recorded @returns {Record<string, string>} */
+function pictures(recorded) {
+  return {
+    "bench.svg": asPicture(recorded.cost),
+    "goals.svg": goalsAsPicture(recorded),
+    "scale.svg": scaleAsPicture(recorded.scale),
+  };
+}
+
+/** @param {import("./recorded.mjs").Recorded["native"]["made"]} made */
+function counted({ date, machine, compiler }) {
+  return `Counted on ${date} with ${compiler}; the times are those of ${machine}.`;
 }
 
 /**
- * Every document as it is and as it should be, and the picture that is made of the same figures.
+ * Every document and picture as it is and as it should be.
  * @param {import("./recorded.mjs").Recorded} recorded
  */
 export function documents(recorded) {
-  const picture = path.join(DOCS, "scale.svg");
-  const drawn = {
-    name: "scale.svg",
-    file: picture,
-    text: existsSync(picture) ? readFileSync(picture, "utf8") : "",
-    wanted: scaleAsPicture(recorded.scale),
-  };
   const written = Object.entries(tables(recorded)).map(([name, marks]) => {
     const file = path.join(DOCS, name);
     const text = readFileSync(file, "utf8");
     return { name, file, text, wanted: filled(text, marks) };
   });
-  return [...written, drawn];
+  const drawn = Object.entries(pictures(recorded)).map(([name, wanted]) => {
+    const file = path.join(DOCS, name);
+    return { name, file, text: readFileSync(file, "utf8"), wanted };
+  });
+  return [...written, ...drawn];
 }
 
 /** @param {import("./recorded.mjs").Recorded} recorded */

@@ -53,6 +53,42 @@ export async function nginxWithSessions(originPort) {
 
 /** @param {number} originPort @returns {Promise<Front>} */
 export async function haproxy(originPort) {
+  const front = await startHaproxy(`  balance roundrobin
+  cookie SERVERID insert indirect nocache
+  server a 127.0.0.1:${originPort} cookie a
+  server b 127.0.0.1:${originPort} cookie b
+`);
+  return {
+    ...front,
+    name: "HAProxy, sticky cookie",
+    does: "keeps a visitor with one of two servers by a cookie; knows no session",
+    cookie: "SERVERID=b",
+  };
+}
+
+/**
+ * HAProxy before servers that come and go: who does not answer is passed over, and what was not answered
+ * goes to the next one.
+ * @param {number[]} ports
+ * @param {boolean} isSticky a visitor stays with a server as long as that is up
+ */
+export function balancer(ports, isSticky) {
+  const cookie = isSticky ? "cookie SERVERID insert indirect nocache" : "";
+  const servers = ports.map(
+    (port, at) =>
+      `  server s${at} 127.0.0.1:${port} check inter 250ms fall 1 rise 1 ${isSticky ? `cookie s${at}` : ""}`,
+  );
+  return startHaproxy(`  balance roundrobin
+  option redispatch 1
+  retries 3
+  retry-on conn-failure empty-response
+  ${cookie}
+${servers.join("\n")}
+`);
+}
+
+/** @param {string} backend how it chooses, and among which servers */
+async function startHaproxy(backend) {
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-haproxy-"));
   const port = await freePort();
   const file = path.join(folder, "haproxy.cfg");
@@ -70,19 +106,12 @@ frontend front
   bind 127.0.0.1:${port}
   default_backend servers
 backend servers
-  balance roundrobin
-  cookie SERVERID insert indirect nocache
-  server a 127.0.0.1:${originPort} cookie a
-  server b 127.0.0.1:${originPort} cookie b
-`,
+${backend}`,
   );
   const child = spawn("haproxy", ["-db", "-q", "-f", file], { stdio: "inherit" });
   await answering(port, "HAProxy");
   return {
-    name: "HAProxy, sticky cookie",
-    does: "keeps a visitor with one of two servers by a cookie; knows no session",
     url: `http://127.0.0.1:${port}/`,
-    cookie: "SERVERID=b",
     stop: async () => {
       await ended(child);
       rmSync(folder, { recursive: true, force: true });

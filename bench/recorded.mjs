@@ -1,18 +1,28 @@
 /** What was measured last, kept beside the benchmark so that documents can be checked against it. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import path from "node:path";
 
 const FILE = path.join(import.meta.dirname, "recorded.json");
 
-/** @typedef {{ date: string, machine: string, rounds: number, seconds: number }} Made when and how */
+/** @typedef {{ date: string, machine: string }} When and on what */
+/** @typedef {When & { rounds: number, seconds: number }} Made when and how */
 
 /**
  * @typedef {object} Recorded
  * @property {Made} made
  * @property {import("./report.mjs").Row[]} cost
  * @property {Record<string, Record<string, import("./operations.mjs").Operations>>} operations by profile and variant
+ * @property {{ made: Made, table: import("./messages.mjs").MessageRow[] }} messages
+ * @property {import("./encodings.mjs").Encoded[]} encodings
+ * @property {import("./starts.mjs").Starts} starts
+ * @property {{ made: When, table: import("./rolling.mjs").RollingRow[] }} rolling
+ * @property {{ made: Made, table: import("./writes.mjs").WriteRow[] }} writes
+ * @property {{ made: When, table: import("./chainlit.mjs").ChainlitRow[] }} chainlit
+ * @property {{ gateway: number, passwords: number }} weight bytes of wasm, gzipped
  * @property {{ made: Made, table: import("./anchors.mjs").Latency[] }} anchors
  * @property {import("./scale.mjs").Scale} scale
+ * @property {{ made: { date: string, machine: string, compiler: string }, table: import("./native.mjs").Piece[] }} native
  */
 
 /** @returns {Recorded} */
@@ -23,4 +33,11 @@ export function recorded() {
 /** Keeps what was measured now beside what was not. @param {Partial<Recorded>} part */
 export function record(part) {
   writeFileSync(FILE, `${JSON.stringify({ ...recorded(), ...part }, null, 2)}\n`);
+}
+
+/** @returns {When} */
+export function machine() {
+  const [{ model }] = cpus();
+  const date = new Date().toISOString().slice(0, 10);
+  return { date, machine: `${cpus().length} × ${model}` };
 }

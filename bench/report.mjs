@@ -1,6 +1,6 @@
 /** Figures as tables and as a picture. */
 
-/** @typedef {{ name: string, does: string, cost: number, ratio: number, least: number, most: number, throughput: number }} Row */
+/** @typedef {{ name: string, does: string, cost: number, ratio: number, least: number, most: number, throughput: number, rounds: number[] }} Row */
 
 /** @param {number[]} numbers */
 export function median(numbers) {
@@ -15,25 +15,35 @@ export function median(numbers) {
  */
 export function rows(variants) {
   const [floor] = variants;
-  return variants.map(({ description: { name, does }, cost, throughput }) => {
-    const ratios = cost.map((one, round) => one / floor.cost[round]);
-    return {
-      name,
-      does,
-      cost: round(median(cost), 1),
-      ratio: round(median(ratios), 2),
-      least: round(Math.min(...ratios), 2),
-      most: round(Math.max(...ratios), 2),
-      throughput: round(median(throughput), 0),
-    };
-  });
+  return variants.map(({ description: { name, does }, cost, throughput }) => ({
+    name,
+    does,
+    cost: round(median(cost), 1),
+    ...against(cost, floor.cost),
+    throughput: round(median(throughput), 0),
+    rounds: cost.map((one) => round(one, 1)),
+  }));
+}
+
+/**
+ * One series as a multiple of another, round by round.
+ * @param {number[]} cost
+ * @param {number[]} floor
+ */
+export function against(cost, floor) {
+  const ratios = cost.map((one, at) => one / floor[at]);
+  return {
+    ratio: round(median(ratios), 2),
+    least: round(Math.min(...ratios), 2),
+    most: round(Math.max(...ratios), 2),
+  };
 }
 
 /**
  * @param {number} value
  * @param {number} digits
  */
-function round(value, digits) {
+export function round(value, digits) {
   return Number(value.toFixed(digits));
 }
 

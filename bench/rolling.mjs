@@ -1,177 +1,143 @@
 /**
- * Rolling restarts of four chat servers under load, with their sessions in memory behind a round-robin
- * proxy, behind a sticky one, and behind Vestibule: `node bench/rolling.mjs`. Prints a table and draws
- * docs/rolling.svg.
+ * Four chat servers under load that are restarted one after the other, then two that become four and two
+ * again, with sessions in the servers' memory behind HAProxy, round robin and sticky, and with sessions at
+ * the edge: `node bench/rolling.mjs`, 3 minutes; fills in docs/experiments.md and draws docs/rolling.svg.
  */
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { Agent, createServer, request as send } from "node:http";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { Browser } from "../tests/harness/browser.mjs";
-import { freePort, listen } from "../tests/harness/ports.mjs";
+import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
 import { Vestibule } from "../tests/harness/workerd.mjs";
+import { concluded } from "./concluded.mjs";
+import { balancer } from "./fronts.mjs";
+import { picture } from "./picture.mjs";
+import { machine } from "./recorded.mjs";
+import { Visitors } from "./visitors.mjs";
 
-const SERVERS = 4;
-const VISITORS = 100;
+/** How long servers are left alone between two changes, in milliseconds. */
+const CALM = 2_500;
 
-/** How long each visitor pauses between two messages, in milliseconds. */
-const PAUSE = 150;
+/** How long a server is away when it is restarted. */
+const AWAY = 1_000;
 
-/** @typedef {{ name: string, average: number, p99: number, lost: number, failed: number }} Outcome */
+/** @typedef {{ phase: string, name: string } & import("./visitors.mjs").Outcome} RollingRow */
 
-/** @type {(() => unknown)[]} */
-const ends = [];
-const scope = /** @type {any} */ ({ after: (/** @type {() => unknown} */ end) => ends.push(end) });
+/** The servers of a run, some of which are up. */
+class Servers {
+  /** @type {(import("node:child_process").ChildProcess | undefined)[]} */
+  #processes = [];
+  /** @type {number[]} */
+  ports = [];
 
-/** @type {Outcome[]} */
-const outcomes = [];
-for (const [name, front] of /** @type {const} */ ([
-  ["in memory, round robin", proxied(false)],
-  ["in memory, sticky proxy", proxied(true)],
-  ["Vestibule", fronted],
-])) {
-  outcomes.push(await experience(name, front));
-}
-for (const { name, average, p99, lost, failed } of outcomes) {
-  console.log(
-    `${name.padEnd(26)}average ${average.toFixed(1)} ms, p99 ${p99.toFixed(0)} ms, ${lost.toFixed(1)} % of conversations lost, ${failed.toFixed(2)} % of requests failed`,
-  );
-}
-writeFileSync(path.join(import.meta.dirname, "../docs/rolling.svg"), picture(outcomes));
-
-/**
- * @param {string} name
- * @param {(ports: number[]) => Promise<string>} front
- * @returns {Promise<Outcome>}
- */
-async function experience(name, front) {
-  const ports = [];
-  for (let at = 0; at < SERVERS; at += 1) ports.push(await freePort());
-  const servers = ports.map((port, at) => start(at, port));
-  await Promise.all(ports.map(isUp));
-  const url = await front(ports);
-  const seen = { times: /** @type {number[]} */ ([]), failed: 0, lost: 0 };
-  let goesOn = true;
-  const visits = Array.from({ length: VISITORS }, async () => {
-    const browser = new Browser(url);
-    let said = 0;
-    let isLost = false;
-    while (goesOn) {
-      const begun = performance.now();
-      const response = await browser.fetch("/say").catch(() => undefined);
-      if (response?.status === 200) {
-        const { count } = await response.json();
-        seen.times.push(performance.now() - begun);
-        isLost ||= count < said + 1;
-        said = count;
-      } else {
-        await response?.text();
-        seen.failed += 1;
-      }
-      await pause(PAUSE);
-    }
-    seen.lost += Number(isLost);
-  });
-  await pause(2_000);
-  for (const [at, server] of servers.entries()) {
-    server.kill("SIGKILL");
-    await pause(1_000);
-    servers[at] = start(at, ports[at]);
-    await isUp(ports[at]);
-    await pause(2_500);
+  /** @param {number} count */
+  async open(count) {
+    for (let at = 0; at < count; at += 1) this.ports.push(await freePort());
   }
-  goesOn = false;
-  await Promise.all(visits);
-  for (const end of ends.splice(0).reverse()) await end();
-  for (const server of servers) server.kill("SIGKILL");
-  const times = seen.times.sort((a, b) => a - b);
-  const all = times.length + seen.failed;
-  return {
-    name,
-    average: times.reduce((sum, time) => sum + time, 0) / times.length,
-    p99: times[Math.floor(times.length * 0.99)],
-    lost: (100 * seen.lost) / VISITORS,
-    failed: (100 * seen.failed) / all,
-  };
+
+  /** @param {number[]} which */
+  async start(...which) {
+    for (const at of which) {
+      const script = path.join(import.meta.dirname, "chat-server.mjs");
+      const args = [script, `s${at}`, String(this.ports[at])];
+      this.#processes[at] = spawn(process.execPath, args, { stdio: "inherit" });
+    }
+    const up = (/** @type {number} */ at) =>
+      fetch(`http://127.0.0.1:${this.ports[at]}/mood`).catch(() => null);
+    await Promise.all(which.map((at) => until(() => up(at))));
+  }
+
+  /** @param {number[]} which */
+  kill(...which) {
+    for (const at of which) this.#processes[at]?.kill("SIGKILL");
+  }
 }
 
-/**
- * @param {number} at
- * @param {number} port
- */
-function start(at, port) {
-  const script = path.join(import.meta.dirname, "chat-server.mjs");
-  return spawn(process.execPath, [script, `s${at}`, String(port)], { stdio: "inherit" });
-}
-
-/** @param {number} port */
-function isUp(port) {
-  return until(() => fetch(`http://127.0.0.1:${port}/mood`).catch(() => null));
-}
-
-/** @param {number[]} ports */
-async function fronted(ports) {
-  const origins = ports.map((port, at) => `s${at}=http://127.0.0.1:${port}`);
-  return (await Vestibule.start(scope, { origins })).url;
-}
-
-/**
- * The usual proxies: what a server refuses goes to the next one; the sticky one knows by a cookie
- * where a visitor was.
- * @param {boolean} isSticky
- */
-function proxied(isSticky) {
-  return async (/** @type {number[]} */ ports) => {
-    const agent = new Agent({ keepAlive: true });
-    let turn = 0;
-    const proxy = createServer((request, response) => {
-      const [, place] = /(?:^|; )place=(\d+)/.exec(request.headers.cookie ?? "") ?? [];
-      turn += 1;
-      pass(isSticky && place ? Number(place) : turn % SERVERS, 1);
-
-      /**
-       * @param {number} at
-       * @param {number} tries
-       */
-      function pass(at, tries) {
-        const { method, url, headers } = request;
-        const onward = send({ port: ports[at], method, path: url, headers, agent }, (answer) => {
-          const lines = [answer.headers["set-cookie"] ?? []].flat();
-          if (isSticky) lines.push(`place=${at}; Path=/`);
-          const own = lines.length > 0 ? { "set-cookie": lines } : {};
-          response.writeHead(answer.statusCode ?? 502, { ...answer.headers, ...own });
-          answer.pipe(response);
-        });
-        onward.on("error", () => {
-          if (tries < SERVERS) pass((at + 1) % SERVERS, tries + 1);
-          else response.writeHead(502).end();
-        });
-        onward.end();
+/** @type {Record<string, { first: number[], act: (servers: Servers) => Promise<void> }>} */
+const PHASES = {
+  "rolling restart of four": {
+    first: [0, 1, 2, 3],
+    async act(servers) {
+      for (const at of servers.ports.keys()) {
+        servers.kill(at);
+        await pause(AWAY);
+        await servers.start(at);
+        await pause(CALM);
       }
-    });
-    ends.push(() => {
-      proxy.closeAllConnections();
-      proxy.close();
-      agent.destroy();
-    });
-    return `http://127.0.0.1:${await listen(proxy)}`;
+    },
+  },
+  "two, four, two": {
+    first: [0, 1],
+    async act(servers) {
+      await servers.start(2, 3);
+      await pause(2 * CALM);
+      servers.kill(2, 3);
+      await pause(2 * CALM);
+    },
+  },
+};
+
+/** @typedef {{ url: string, stop: () => Promise<void> }} Front */
+
+/** @type {[string, (ports: number[]) => Promise<Front>][]} */
+const FRONTS = [
+  ["in memory, round robin", (ports) => balancer(ports, false)],
+  ["in memory, sticky", (ports) => balancer(ports, true)],
+  ["Vestibule", (ports) => vestibule(ports, {})],
+  ["Vestibule, KV alone", (ports) => vestibule(ports, { CONSISTENCY: "eventual" })],
+];
+
+/** @type {RollingRow[]} */
+const table = [];
+for (const [phase, { first, act }] of Object.entries(PHASES)) {
+  for (const [name, open] of FRONTS) {
+    const servers = new Servers();
+    await servers.open(4);
+    await servers.start(...first);
+    const front = await open(servers.ports);
+    const visitors = new Visitors(new URL(front.url).origin);
+    await pause(CALM);
+    await act(servers);
+    table.push({ phase, name, ...(await visitors.leave()) });
+    await front.stop();
+    servers.kill(0, 1, 2, 3);
+  }
+}
+concluded("rolling", { rolling: { made: machine(), table } }, drawn(table));
+
+/**
+ * @param {number[]} ports
+ * @param {Record<string, string>} vars
+ * @returns {Promise<Front>}
+ */
+async function vestibule(ports, vars) {
+  /** @type {(() => unknown)[]} */
+  const ends = [];
+  const scope = { after: (/** @type {() => Promise<void>} */ end) => void ends.push(end) };
+  const origins = ports.map((port, at) => `s${at}=http://127.0.0.1:${port}`);
+  const { url } = await Vestibule.start(scope, { origins, vars });
+  const stop = async () => {
+    for (const end of ends.reverse()) await end();
   };
+  return { url, stop };
 }
 
-/** @param {Outcome[]} all */
-function picture(all) {
-  const rows = all.map(({ name, lost, average }, at) => {
-    const y = 50 + at * 44;
-    return `<text x="10" y="${y + 15}">${name}</text>
-<rect x="190" y="${y}" width="${Math.max(1, lost * 3)}" height="20" fill="${lost > 0 ? "#c0392b" : "#27ae60"}"/>
-<text x="${200 + lost * 3}" y="${y + 15}">${lost.toFixed(1)} % lost, ${average.toFixed(1)} ms on average</text>`;
+/** @param {RollingRow[]} rows */
+function drawn(rows) {
+  const panels = Object.keys(PHASES).map((title) => {
+    const bars = rows
+      .filter(({ phase }) => phase === title)
+      .map(({ name, lost, average, p99 }) => {
+        /** @type {import("./picture.mjs").Tone} */
+        const tone = lost > 0 ? "bad" : "good";
+        const text = `${lost.toFixed(1)} % · ${average.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms`;
+        return { label: name, value: lost, text, tone };
+      });
+    return { title, bars, most: 100 };
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 190" font-family="system-ui, sans-serif" font-size="13">
-<rect width="700" height="190" fill="#fff"/>
-<text x="10" y="26" font-size="15" font-weight="600">Conversations lost while four chat servers are restarted one after the other</text>
-${rows.join("\n")}
-</svg>
-`;
+  return picture(
+    "Conversations lost while servers come and go",
+    "Of conversations with eight messages, each of which changes the session. Behind it how long answers take.",
+    panels,
+  );
 }

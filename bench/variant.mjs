@@ -16,6 +16,8 @@ import { config } from "./config.mjs";
  * @property {string} [peer] a Worker under bench/peers; ours otherwise
  * @property {Record<string, string>} [vars]
  * @property {(url: string) => Promise<string>} [cookie] makes the cookie to send
+ * @property {string} [disk] a folder below which its objects are kept, with everything else otherwise
+ * @property {number} [putMs] how long a write to the namespace takes, no time unless said otherwise
  * @property {number} [servers] how many there are before it, one unless said otherwise
  * @property {number} [status] what it must answer
  * @property {string} [namespace] host and port of a namespace outside
@@ -24,6 +26,7 @@ import { config } from "./config.mjs";
 
 export class Variant {
   #folder = mkdtempSync(path.join(tmpdir(), "vestibule-bench-"));
+  #objects = this.#folder;
   /** @type {import("node:child_process").ChildProcess | undefined} */
   #process;
   cookie = "";
@@ -36,14 +39,43 @@ export class Variant {
   /** Where its isolates' memory is looked at. */
   inspector = "";
 
+  /** @type {"inherit" | "ignore"} */
+  #errors;
+
   /**
    * @param {Description} description
-   * @param {{ counted?: boolean, inspected?: boolean }} [options]
+   * @param {{ counted?: boolean, quiet?: boolean, inspected?: boolean }} [options] `quiet`: what it warns of is expected
    */
-  constructor(description, { counted = false, inspected = false } = {}) {
+  constructor(description, { counted = false, quiet = false, inspected = false } = {}) {
     this.description = description;
     this.counted = counted;
     this.inspected = inspected;
+    this.#errors = quiet ? "ignore" : "inherit";
+  }
+
+  /**
+   * Writes what workerd is told, without starting it.
+   * @param {number} originPort
+   * @returns {Promise<string>} the file
+   */
+  async prepare(originPort) {
+    const [port, kvPort] = [await freePort(), await freePort()];
+    this.url = `http://127.0.0.1:${port}`;
+    this.kvUrl = `http://127.0.0.1:${kvPort}`;
+    const place = { ...(await this.#place(`127.0.0.1:${originPort}`)), port, kvPort };
+    const file = path.join(this.#folder, "config.capnp");
+    writeFileSync(file, config(place));
+    return file;
+  }
+
+  /** Starts the process, and does not wait until it answers. @param {number} originPort */
+  async launch(originPort) {
+    const args = ["serve", await this.prepare(originPort)];
+    if (this.inspected) {
+      this.inspector = `127.0.0.1:${await freePort()}`;
+      args.push(`--inspector-addr=${this.inspector}`);
+    }
+    this.#process = spawn(WORKERD, args, { stdio: ["ignore", "ignore", this.#errors] });
   }
 
   /** @param {number} originPort */
@@ -67,21 +99,6 @@ export class Variant {
       throw new Error(`${this.description.name} answers ${status}, not ${wanted}`);
   }
 
-  /** Starts the process, and does not wait until it answers. @param {number} originPort */
-  async launch(originPort) {
-    const [port, kvPort, inspectorPort] = [await freePort(), await freePort(), await freePort()];
-    this.url = `http://127.0.0.1:${port}`;
-    this.kvUrl = `http://127.0.0.1:${kvPort}`;
-    this.inspector = `127.0.0.1:${inspectorPort}`;
-    const place = { ...(await this.#place(`127.0.0.1:${originPort}`)), port, kvPort };
-    const file = path.join(this.#folder, "config.capnp");
-    writeFileSync(file, config(place));
-    const inspected = this.inspected ? [`--inspector-addr=${this.inspector}`] : [];
-    this.#process = spawn(WORKERD, ["serve", file, ...inspected], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-  }
-
   /** Arguments by which wrk sends the same request. */
   get load() {
     return this.cookie ? ["-H", `Cookie: ${this.cookie}`, `${this.url}/`] : [`${this.url}/`];
@@ -101,14 +118,18 @@ export class Variant {
 
   stop() {
     this.#process?.kill("SIGKILL");
-    rmSync(this.#folder, { recursive: true, force: true });
+    for (const folder of [this.#folder, this.#objects]) {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   /** @param {string} origin host and port */
   async #place(origin) {
-    const { peer, servers = 1, vars = {}, namespace, tenants } = this.description;
+    const { peer, servers = 1, disk, vars = {} } = this.description;
+    const { putMs = 0, namespace, tenants } = this.description;
     const folder = this.#folder;
-    const objects = path.join(folder, "objects");
+    this.#objects = disk ? mkdtempSync(path.join(disk, "vestibule-objects-")) : folder;
+    const objects = path.join(this.#objects, "objects");
     mkdirSync(objects, { recursive: true });
     const list = Array.from(
       { length: servers },
@@ -116,7 +137,8 @@ export class Variant {
     );
     const origins = servers > 1 ? list.join(",") : `http://${origin}`;
     const settings = { ORIGINS: origins, SESSION_KEYS: "A".repeat(43), ...vars };
-    const place = { folder, objects, counted: this.counted, vars: settings, namespace, tenants };
+    const kv = { putMs, namespace, tenants };
+    const place = { folder, objects, counted: this.counted, vars: settings, ...kv };
     if (!peer) return place;
     const file = path.join(folder, peer);
     writeFileSync(file, await bundle(peer, origin));

@@ -14,7 +14,7 @@ async function recorded(url) {
 }
 
 /** @param {Response} response */
-function cookiesOf(response) {
+export function cookiesOf(response) {
   return response.headers
     .getSetCookie()
     .map((cookie) => cookie.split(";")[0])
@@ -69,6 +69,25 @@ export const BARE = {
 export const WARM = {
   name: "Vestibule, warm",
   does: "all of the contract's headers, data included; record from the isolate's cache",
+  cookie: recorded,
+};
+
+/**
+ * What stays open is followed, so that it can be closed: by hand, and as ours does it.
+ * @type {import("./variant.mjs").Description}
+ */
+export const PUMP = {
+  name: "JS pump",
+  does: "hand-written JS that passes on every message of a WebSocket, and looks into KV every 5 s whether its session is gone",
+  peer: "pump.js",
+  cookie: recorded,
+};
+
+/** @type {import("./variant.mjs").Description} */
+export const WATCHED = {
+  name: "Vestibule, revocable",
+  does: "LIVE=watched: WebSockets and event streams are closed soon after their session is over",
+  vars: { LIVE: "watched" },
   cookie: recorded,
 };
 

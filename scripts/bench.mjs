@@ -1,43 +1,71 @@
 /**
- * `npm run bench [-- --rounds 7 --seconds 3] [-- --anchors | --scale]`: what a request costs, side by side.
+ * `npm run bench [-- --rounds 7 --seconds 3] [-- --only messages,starts] [-- --anchors | --native | --scale]`:
+ * what a request costs, side by side, and what was reached of each goal.
  *
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
  * connection count, in interleaved rounds; the figure is user and system time of the process over the
  * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
- * Then operations: what each asks of storage while it is used as the profiles say, and what Cloudflare
- * takes for that. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy. With
- * `--scale` instead what grows with sessions, tenants, servers and sockets: in rounds of 2 s, in a quarter
- * of an hour at most once everything is built.
+ * The same for messages of WebSockets and event streams. Then operations: what each asks of storage while
+ * it is used as the profiles say, and what Cloudflare takes for that. Then how large a record and the wasm
+ * are, and how long a start takes. `--only` measures some of these anew and keeps what is recorded of the
+ * others. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy; with `--native` the
+ * core by itself: instructions and allocations of its pieces, and whether they keep within their bounds; with
+ * `--scale` what grows with sessions, tenants, servers and sockets: in rounds of 2 s, in a quarter of an hour
+ * at most once everything is built.
  *
- * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md and docs/scale.md, docs/bench.svg
- * and docs/scale.svg.
+ * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md, docs/scale.md and
+ * docs/experiments.md, and docs/bench.svg, docs/goals.svg and docs/scale.svg. All of it but what is apart
+ * takes about 16 minutes.
  */
-import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
-import path from "node:path";
 import { parseArgs } from "node:util";
+import { benchNative } from "./bench-native.mjs";
 import { build } from "./build.mjs";
 import { ensureTools } from "./debian-tools.mjs";
-import { main, say, step } from "./progress.mjs";
-import { ROOT } from "./setup.mjs";
+import { Fault, main, say, step } from "./progress.mjs";
+
+/** @typedef {import("../bench/recorded.mjs").Made} Made */
+/** @typedef {import("../bench/recorded.mjs").Recorded} Recorded */
+
+/**
+ * What is measured, in this order, and recorded.
+ * @type {Record<string, (originPort: number, made: Made) => Promise<Partial<Recorded>>>}
+ */
+const PARTS = {
+  processor: measureProcessor,
+  messages: measureMessages,
+  operations: countOperations,
+  records: weighRecords,
+  wasm: weighWasm,
+  starts: measureStarts,
+};
 
 await main(async () => {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "7" },
       seconds: { type: "string" },
+      only: { type: "string", default: Object.keys(PARTS).join(",") },
       anchors: { type: "boolean", default: false },
+      native: { type: "boolean", default: false },
       scale: { type: "boolean", default: false },
     },
   });
   const { anchors, scale, rounds, seconds = scale ? 2 : 3 } = values;
+  const parts = anchors || scale ? [] : values.only.split(",");
+  const unknown = parts.filter((part) => !(part in PARTS));
+  if (unknown.length > 0) {
+    throw new Fault(
+      `There is no ${unknown.join(", ")}; there are ${Object.keys(PARTS).join(", ")}`,
+    );
+  }
+  const { machine, record, recorded } = await import("../bench/recorded.mjs");
+  if (values.native) return benchNative(machine());
   const made = { ...machine(), rounds: Number(rounds), seconds: Number(seconds) };
   await build();
   await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
   if (!scale) await installPeers();
   const { startOrigin } = await import("../bench/origin.mjs");
-  const { record, recorded } = await import("../bench/recorded.mjs");
   const { writeDocuments } = await import("../bench/documents.mjs");
 
   const origin = await startOrigin();
@@ -47,50 +75,77 @@ await main(async () => {
     } else if (scale) {
       const { measureScale } = await import("../bench/scale.mjs");
       record({ scale: await measureScale(origin.port, made, step) });
-    } else {
-      const cost = await measureProcessor(origin.port, made);
-      record({ made, cost, operations: await countOperations(origin.port) });
     }
+    for (const part of parts) record(await PARTS[part](origin.port, made));
   } finally {
     await origin.stop();
   }
   await tell(recorded(), { anchors, scale });
   writeDocuments(recorded());
-  say("Kept in bench/recorded.json, and in the tables of docs/bench.md, cost.md and scale.md.");
+  say(
+    "Kept in bench/recorded.json, in the tables of docs/ and in docs/bench.svg, goals.svg and scale.svg.",
+  );
 });
-
-function machine() {
-  const [{ model }] = cpus();
-  const date = new Date().toISOString().slice(0, 10);
-  return { date, machine: `${cpus().length} × ${model}` };
-}
 
 /**
  * @param {number} originPort
- * @param {import("../bench/recorded.mjs").Made} made
+ * @param {Made} made
  */
-async function measureProcessor(originPort, { rounds, seconds }) {
+async function measureProcessor(originPort, made) {
+  const { rounds, seconds } = made;
   const { processorTimes } = await import("../bench/processor.mjs");
   const { VARIANTS } = await import("../bench/variants.mjs");
-  const { asPicture } = await import("../bench/report.mjs");
-  const table = await step(
+  const cost = await step(
     `Measuring ${VARIANTS.length} variants in ${rounds} rounds`,
     minutes(rounds * VARIANTS.length * seconds),
     () => processorTimes(originPort, rounds, seconds),
   );
-  writeFileSync(path.join(ROOT, "docs/bench.svg"), asPicture(table));
-  return table;
+  return { made, cost };
+}
+
+/**
+ * @param {number} _
+ * @param {Made} made
+ */
+async function measureMessages(_, made) {
+  const { rounds, seconds } = made;
+  const { CASES, messageTimes } = await import("../bench/messages.mjs");
+  const table = await step(
+    `Measuring messages in ${rounds} rounds`,
+    minutes(rounds * CASES.length * (seconds + 1)),
+    () => messageTimes(rounds, seconds),
+  );
+  return { messages: { made, table } };
 }
 
 /** @param {number} originPort */
 async function countOperations(originPort) {
   const { countAll } = await import("../bench/operations.mjs");
-  return step("Counting what each asks of storage", "5 min", () => countAll(originPort));
+  const operations = await step("Counting what each asks of storage", "5 min", () =>
+    countAll(originPort),
+  );
+  return { operations };
+}
+
+async function weighRecords() {
+  const { encodings } = await import("../bench/encodings.mjs");
+  return { encodings: await step("Weighing what is stored of sessions", "6 s", encodings) };
+}
+
+async function weighWasm() {
+  const { weight } = await import("../bench/weight.mjs");
+  return { weight: weight() };
+}
+
+/** @param {number} originPort */
+async function measureStarts(originPort) {
+  const { startTimes } = await import("../bench/starts.mjs");
+  return { starts: await step("Measuring starts", "6 s", () => startTimes(originPort)) };
 }
 
 /**
  * @param {number} originPort
- * @param {import("../bench/recorded.mjs").Made} made
+ * @param {Made} made
  */
 async function measureAnchors(originPort, { rounds, seconds }) {
   const { anchors } = await import("../bench/anchors.mjs");
@@ -105,8 +160,8 @@ function minutes(seconds) {
 }
 
 /**
- * @param {import("../bench/recorded.mjs").Recorded} recorded
- * @param {{ anchors: boolean, scale: boolean }} only what was measured, if not the costs
+ * @param {Recorded} recorded
+ * @param {{ anchors: boolean, scale: boolean }} only what was measured, if not the parts
  */
 async function tell(recorded, only) {
   const { anchorsAsText } = await import("../bench/anchors.mjs");
@@ -114,7 +169,15 @@ async function tell(recorded, only) {
   if (only.scale) return say(`\n${scaleAsText(recorded.scale)}\n`);
   if (only.anchors) return say(`\n${anchorsAsText(recorded.anchors.table)}\n`);
   const { asText } = await import("../bench/report.mjs");
+  const { goalsAsText } = await import("../bench/goals.mjs");
+  const { messagesAsText } = await import("../bench/messages.mjs");
   const { operationsAsText } = await import("../bench/operation-tables.mjs");
+  const { experimentAsText } = await import("../bench/experiment-tables.mjs");
+  const { startsAsText } = await import("../bench/starts.mjs");
   say(`\n${asText(recorded.cost)}\n`);
+  say(`${messagesAsText(recorded.messages.table)}\n`);
   say(`${operationsAsText(recorded)}\n`);
+  say(`${experimentAsText("encodings", recorded)}\n`);
+  say(`${startsAsText(recorded.starts)}\n`);
+  say(`${goalsAsText(recorded)}\n`);
 }

@@ -4,7 +4,7 @@ import { Fault, step } from "./progress.mjs";
 import { output, run } from "./run.mjs";
 
 /** Which package has them. */
-const PACKAGES = { wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy" };
+const PACKAGES = { wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy", valgrind: "valgrind" };
 
 /** While this says no, installing a package starts no service. */
 const POLICY = "/usr/sbin/policy-rc.d";

@@ -34,9 +34,10 @@ export function exitCode(program, args, options = {}) {
  * What a program prints, or `null` when it is not there or fails.
  * @param {string} program
  * @param {string[]} args
+ * @param {{ cwd?: string }} [options]
  * @returns {string | null}
  */
-export function output(program, args) {
-  const { status, stdout } = spawnSync(program, args, { encoding: "utf8" });
+export function output(program, args, options = {}) {
+  const { status, stdout } = spawnSync(program, args, { encoding: "utf8", ...options });
   return status === 0 ? stdout.trim() : null;
 }

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::Value;
 
 /// The bytes as base64url without padding.
 #[must_use]
@@ -47,10 +48,15 @@ pub fn push_percent_encoded(url: &mut String, text: &str) {
 
 /// Appends the bytes as lower-case hex.
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+    for part in bytes.chunks(8) {
+        let mut digits = [0; 16];
+        let (pairs, _) = digits.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(part) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
+        let digits = digits.get(..2 * part.len()).unwrap_or_default();
+        out.push_str(core::str::from_utf8(digits).unwrap_or_default());
     }
 }
 
@@ -63,6 +69,14 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
     }
     is_long_enough.then_some(bytes)
+}
+
+/// The texts of a JSON array.
+#[must_use]
+pub fn strings(array: Option<&Value>) -> Vec<String> {
+    let array = array.and_then(Value::as_array);
+    let texts = array.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(str::to_owned).collect()
 }
 
 /// A JSON text in ASCII. Escapes what is not printable ASCII. In JSON such characters occur inside strings only, and

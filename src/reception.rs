@@ -152,11 +152,15 @@ impl Reception {
         });
         match step {
             // Nothing but an answer of an origin has an afterwards, and being due is said once.
-            Some(Step::Forward(forward)) => Step::Forward(Forward {
-                ticket: [tenant.as_str(), "\t", &forward.ticket].concat(),
-                afterwards: self.catalogue.is_due(&tenant, now) || forward.afterwards,
-                ..forward
-            }),
+            Some(Step::Forward(forward)) => {
+                let is_due = self.catalogue.is_due(&tenant, now);
+                Step::Forward(Forward {
+                    ticket: [tenant.as_str(), "\t", &forward.ticket].concat(),
+                    afterwards: is_due || forward.afterwards,
+                    repeat: forward.repeat.filter(|_| !is_due),
+                    ..forward
+                })
+            }
             Some(step) => step,
             None => Step::Answer(Problem::Internal.answer(Audience::Program, "")),
         }
@@ -166,6 +170,18 @@ impl Reception {
     fn is_liveness(&self, request: &Request<'_>) -> bool {
         let route = request.location.path.strip_prefix(&self.deployment.prefix);
         route == Some("/healthz") && request.method == "GET"
+    }
+
+    /// The gateway of a tenant whose requests' decisions are repeated; none if it was let go.
+    pub fn gateway(&mut self, tenant: &str) -> Option<&mut Gateway> {
+        let tenant = TenantId::parse(tenant)?;
+        self.gateways.get_mut(&tenant).map(|room| &mut room.gateway)
+    }
+
+    /// Where the reserved paths are.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.deployment.prefix
     }
 
     /// Settles an origin's answer; see [`Gateway::settle`].

@@ -1,8 +1,11 @@
 /** What the documents say was measured is what was measured, and the models fit it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { read } from "../bench/callgrind.mjs";
+import { cbor } from "../bench/cbor.mjs";
 import { documents } from "../bench/documents.mjs";
 import { prices } from "../bench/money.mjs";
+import { bounds, isMet, medians } from "../bench/native.mjs";
 import { bill, listed, units } from "../bench/prices.mjs";
 import { PROFILES, requestsOf, schedule } from "../bench/profiles.mjs";
 import { recorded } from "../bench/recorded.mjs";
@@ -12,10 +15,25 @@ import { KEEPERS } from "../bench/variants.mjs";
 const RECORDED = recorded();
 
 for (const { name, text, wanted } of documents(RECORDED)) {
-  test(`what docs/${name} shows is what bench/recorded.json has`, () => {
+  test(`docs/${name} shows what is in bench/recorded.json`, () => {
     assert.equal(text, wanted);
   });
 }
+
+test("the CBOR that records are compared with is that of RFC 8949", () => {
+  const examples = /** @type {[unknown, string][]} */ ([
+    [23, "17"],
+    [24, "1818"],
+    [1000000, "1a000f4240"],
+    [1000000000000, "1b000000e8d4a51000"],
+    [-1000, "3903e7"],
+    [1.1, "fb3ff199999999999a"],
+    [[false, true, null], "83f4f5f6"],
+    ["\u6c34", "63e6b0b4"],
+    [{ a: 1, b: [2, 3] }, "a26161016162820203"],
+  ]);
+  for (const [value, hex] of examples) assert.equal(cbor(value).toString("hex"), hex);
+});
 
 test("a bill is the plan and what is above that which it includes", () => {
   const nothing = /** @type {import("../bench/prices.mjs").Use} */ (
@@ -67,4 +85,39 @@ test("what is used of a limit grows with the deployment", () => {
   for (const [at, { what, used }] of limits(DEPLOYMENT).entries()) {
     assert.ok(tenfold[at].used > used * 0.999, what);
   }
+});
+
+test("every piece of the core was measured, by the bounds there are, and keeps to them", () => {
+  const { table } = RECORDED.native;
+  const told = table.map(({ name, most }) => [name, most]);
+  assert.deepEqual(Object.fromEntries(told), bounds());
+  for (const piece of table) assert.ok(isMet(piece), piece.name);
+});
+
+test("times are read from divan's tree, and calls from callgrind's dump", () => {
+  const tree = [
+    "core                fastest       │ slowest       │ median        │ mean",
+    "╰─ core                           │               │               │",
+    "   ├─ a: b, c 2     1.602 µs      │ 34 µs         │ 1.661 µs      │ 2.009 µs",
+    "   ╰─ d             13.34 ns      │ 13.45 ns      │ 13.41 ns      │ 13.41 ns",
+  ];
+  assert.deepEqual(
+    [...medians(tree.join("\n"))],
+    [
+      ["a: b, c 2", 1661],
+      ["d", 13.41],
+    ],
+  );
+  const dump = [
+    "fn=(1) work",
+    "cfn=(2) malloc",
+    "calls=3 0",
+    "cfn=(3) memcpy",
+    "calls=5 0",
+    "fn=(4) more",
+    "cfn=(2)",
+    "calls=2 0",
+    "totals: 700",
+  ];
+  assert.deepEqual(read(dump.join("\n")), { instructions: 700, allocations: 5 });
 });

@@ -1,7 +1,8 @@
 /**
  * What a careful user would write by hand: cookie, WebCrypto HMAC, the session from KV, three
  * headers, forward. The key is imported once, and a visitor without a cookie is given one without
- * anything being stored: that is done when there is data.
+ * anything being stored: that is done when there is data. What is written is waited for, so that an
+ * answer promises nothing that could still fail; with WRITES=after it is not.
  */
 import { changed, LIFETIME, onward, SECRET, USER, withCookies } from "./onward.js";
 
@@ -11,12 +12,15 @@ const encoder = new TextEncoder();
 /** @type {CryptoKey | undefined} */
 let key;
 
+/** @typedef {{ SESSIONS: KVNamespace, WRITES?: string }} Env */
+
 export default {
   /**
    * @param {Request} request
-   * @param {{ SESSIONS: KVNamespace }} env
+   * @param {Env} env
+   * @param {ExecutionContext} context
    */
-  async fetch(request, env) {
+  async fetch(request, env, context) {
     key ??= await crypto.subtle.importKey("raw", encoder.encode(SECRET), HMAC, false, [
       "sign",
       "verify",
@@ -32,14 +36,16 @@ export default {
     const session = (await env.SESSIONS.get(`s:${id}`, "json")) ?? fresh();
     if (session.expires < Date.now()) return new Response("gone", { status: 401 });
     const response = await fetch(onward(request, { id, ...session }));
-    await keep(response, id, session, env);
+    const kept = keep(response, id, session, env);
+    if (env.WRITES === "after") context.waitUntil(kept);
+    else await kept;
     return response;
   },
 };
 
 /**
  * @param {Request} request
- * @param {{ SESSIONS: KVNamespace }} env
+ * @param {Env} env
  * @param {CryptoKey} key
  */
 async function welcome(request, env, key) {
@@ -59,7 +65,7 @@ function fresh() {
  * @param {Response} response
  * @param {string} id
  * @param {{ user: string, expires: number, data: object }} session
- * @param {{ SESSIONS: KVNamespace }} env
+ * @param {Env} env
  */
 async function keep(response, id, session, env) {
   const data = changed(response, session.data);

@@ -1,6 +1,6 @@
 /**
  * KV as a Worker in memory: the same storage, at the same cost, for every variant. It counts what it
- * is asked.
+ * is asked, and takes its time to write if PUT_MS says so.
  */
 /** @type {Map<string, ArrayBuffer>} */
 const stored = new Map();
@@ -11,12 +11,17 @@ const COUNTS = "bench-counts";
 const asked = { reads: 0, writes: 0, deletes: 0, lists: 0 };
 
 export default {
-  /** @param {Request} request */
-  async fetch(request) {
+  /**
+   * @param {Request} request
+   * @param {{ PUT_MS: string }} env
+   */
+  async fetch(request, env) {
     const key = decodeURIComponent(new URL(request.url).pathname.slice(1));
     if (request.method === "PUT") {
       asked.writes += 1;
-      stored.set(key, await request.arrayBuffer());
+      const value = await request.arrayBuffer();
+      if (env.PUT_MS !== "0") await scheduler.wait(Number(env.PUT_MS));
+      stored.set(key, value);
       return new Response("");
     }
     if (request.method === "DELETE") {

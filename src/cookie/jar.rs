@@ -72,15 +72,15 @@ fn pairs(header: &str) -> impl Iterator<Item = &str> {
 }
 
 fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    text.trim_matches(|c| matches!(c, ' ' | '\t'))
 }
 
 fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
     // A cookie with an empty name, `=name=value`, is sent as `name=value` by some browsers
     // (RFC 6265bis section 5.6); such a value still has to pass the MAC.
     let pair = pair.strip_prefix('=').unwrap_or(pair);
-    let (left, value) = pair.split_once('=')?;
-    (left.trim_end_matches([' ', '\t']) == name).then_some(value)
+    let rest = pair.strip_prefix(name)?;
+    rest.trim_start_matches([' ', '\t']).strip_prefix('=')
 }
 
 #[cfg(test)]
@@ -95,6 +95,8 @@ mod tests {
             ("a=1;session=v", Presented::One("v")),
             ("\tsession=v ", Presented::One("v")),
             ("=session=v", Presented::One("v")),
+            ("session \t=v", Presented::One("v")),
+            ("sessions=v", Presented::Absent),
             ("session=\"v\"", Presented::One("\"v\"")),
             ("session=", Presented::One("")),
             ("", Presented::Absent),

@@ -16,6 +16,15 @@ export const OWN_HEADERS = glue.ownHeaders().split("\n");
 /** The upper bounds of the buckets durations are counted in, in milliseconds. */
 export const DURATION_BOUNDS = glue.durationBounds();
 
+/** The client's headers that no decision depends on. */
+export const UNHEEDED_HEADERS = new Set(glue.unheededHeaders().split("\n"));
+
+/** What every one of our own paths has in it, in lower case; nothing before the core is configured. */
+let word = "";
+
+/** How often the core may have learned something. */
+let learned = 0;
+
 /** The bindings, as they were handed over; empty before the first request. */
 let bindings = "";
 
@@ -31,6 +40,17 @@ export function configure(env) {
   ]);
   bindings = JSON.stringify(Object.fromEntries(entries));
   glue.configure(bindings);
+  word = glue.reservedPrefix().slice(1).toLowerCase();
+}
+
+/** What every one of our own paths has in it, in lower case. */
+export function reservedWord() {
+  return word;
+}
+
+/** How often the core may have learned something that it decides by: what it decided before may not hold. */
+export function changes() {
+  return learned;
 }
 
 /**
@@ -52,7 +72,20 @@ export function configure(env) {
  * @param {string} packed
  */
 export function admit(packed) {
-  return guarded(() => glue.admit(packed, Date.now()));
+  const decision = guarded(() => glue.admit(packed, Date.now()));
+  // Whatever is done here instead of being forwarded may change a session.
+  if (!decision.startsWith("F")) learned += 1;
+  return decision;
+}
+
+/**
+ * Traces for a tenant's requests whose decisions are repeated: see `wire.rs`.
+ * @param {string} tenant
+ * @param {number} count
+ * @returns {string[]} the flags of requests that are not sampled, then one text for each
+ */
+export function drawTraces(tenant, count) {
+  return ofInstance(() => glue.drawTraces(tenant, count)).split("\n");
 }
 
 /**
@@ -93,6 +126,7 @@ export function afterwards(ticket, answers) {
  * @param {string} place tenant and origin
  */
 export function recovered(place) {
+  learned += 1;
   ofInstance(() => glue.recovered(place, Date.now()));
 }
 
@@ -299,6 +333,7 @@ export function telemetryUnkept(name) {
  * @param {(given: glue.Answers) => string} act
  */
 function withAnswers(answers, act) {
+  learned += 1;
   return guarded(() => {
     const given = new glue.Answers();
     for (const answer of answers) {
@@ -340,6 +375,7 @@ function ofInstance(act) {
   } catch (error) {
     const trapped = { at: Date.now(), level: "error", event: "trapped", detail: String(error) };
     console.error(JSON.stringify(trapped));
+    learned += 1;
     glue.__wbg_reset_state();
     glue.configure(bindings);
     throw error;

@@ -1,5 +1,5 @@
 /**
- * The Worker. A request's life: pack, decide, send, settle, keep up.
+ * The Worker. A request's life: decide (or do as was decided on the one before), send, settle, keep up.
  *
  * Decisions are the core's (`gateway/`); this file performs them. The warm path is synchronous up
  * to `fetch`: no promise is made and nothing is awaited before the request is on its way to the
@@ -12,6 +12,7 @@ import { Journey } from "./journey.js";
 import { answered, begin, end, lost, tell } from "./meter.js";
 import { isComplete, satisfy, storeLater } from "./needs.js";
 import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
+import { recall, stand } from "./standing.js";
 import { followed, readPauses } from "./streams.js";
 import { shift } from "./tally.js";
 import { openWindow, tellRequest } from "./telemetry.js";
@@ -23,6 +24,7 @@ export { SessionObject } from "./session-object.js";
 export { TelemetryObject } from "./telemetry-object.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
+/** @typedef {import("./packing.js").Order} Order */
 
 /**
  * What one request carries along.
@@ -31,7 +33,6 @@ export { TelemetryObject } from "./telemetry-object.js";
  * @property {[string, string][]} headers the client's
  * @property {Env} env
  * @property {ExecutionContext} context
- * @property {string} packed
  * @property {Answer[]} answers what was answered so far
  * @property {string} seed what its trace was begun with
  * @property {Journey} journey
@@ -49,11 +50,12 @@ export default {
   fetch(request, env, context) {
     configure(env);
     tell();
+    const now = Date.now();
     const headers = [...request.headers];
-    const packed = packRequest(request, headers);
-    const journey = new Journey(Date.now(), request.url.startsWith("https:") ? "https" : "http");
-    const passage = { request, headers, env, context, packed, answers: [], seed: "", journey };
-    return perform(admit(packed), passage);
+    const journey = new Journey(now, request.url.startsWith("https:") ? "https" : "http");
+    const passage = { request, headers, env, context, answers: [], seed: "", journey };
+    const order = recall(request, headers, now);
+    return order ? send(order, passage) : perform(admit(packRequest(request, headers)), passage);
   },
 
   /**
@@ -72,7 +74,7 @@ export default {
  * @returns {Response | Promise<Response>}
  */
 function perform(decision, passage) {
-  if (decision.startsWith("F")) return send(decision, passage);
+  if (decision.startsWith("F")) return obey(decision, passage);
   if (decision.startsWith("A")) return give(decision, passage);
   if (decision.startsWith("B")) return give(decision, passage, fileIn(passage.answers));
   if (decision.startsWith("S")) return ship(decision, passage);
@@ -113,7 +115,8 @@ function fileIn(answers) {
  * @param {Passage} passage
  */
 async function inquire(decision, passage) {
-  const { request, env, context, packed, answers, journey } = passage;
+  const { request, headers, env, context, answers, journey } = passage;
+  const packed = packRequest(request, headers);
   if (passage.seed === "") passage.seed = seedIn(decision);
   const ask = () => {
     const next = admitWith(packed, answers, passage.seed);
@@ -131,29 +134,37 @@ function seedIn(decision) {
 }
 
 /**
+ * Forwards as decided, and remembers it for requests alike.
+ * @param {string} decision
+ * @param {Passage} passage
+ */
+function obey(decision, passage) {
+  const { request, headers, env, journey } = passage;
+  const order = unpackForward(decision, headers);
+  if (env.DECISIONS !== "each") stand(order, request, headers, journey.begun);
+  return send(order, passage);
+}
+
+/**
  * Sends the request to the origin, and bounds the wait for its headers. Not with an abort signal:
  * that would stay attached to the body and cut long answers. When the deadline's answer goes out
  * the runtime drops the unanswered request by itself.
- * @param {string} decision
+ * @param {Order} order
  * @param {Passage} passage
  * @returns {Promise<Response>}
  */
-function send(decision, passage) {
-  const { request } = passage;
-  const { flags, url, firstByteMs, pauses, place, ticket, sidSuffix, told, headers } =
-    unpackForward(decision, passage.headers);
-  const { journey } = passage;
+function send(order, passage) {
+  const { request, journey } = passage;
+  const { url, firstByteMs, place, sidSuffix, told, headers } = order;
   journey.flags = told.flags;
   journey.labels = told.labels;
   journey.members = told.members;
+  if (order.seed !== "") passage.seed = order.seed;
   const { method } = request;
   const body = method === "GET" || method === "HEAD" ? undefined : request.body;
   journey.sent = Date.now();
   journey.answered = 0;
   const attempt = begin(place, journey.sent + firstByteMs);
-  // Whoever comes for the first time may never come again.
-  const isNew = headers["x-session-state"] === "new";
-  const session = isNew ? "" : `${place.slice(0, place.indexOf("/"))}\t${headers["x-session-id"]}`;
   const sent = fetch(url, { method, headers, body, redirect: "manual" });
 
   return new Promise((resolve) => {
@@ -172,8 +183,7 @@ function send(decision, passage) {
         waiting = false;
         journey.answered = Date.now();
         answered(place, attempt, journey.answerMs, response.status);
-        const receiving = (/** @type {Response} */ answer) =>
-          receive(answer, { flags, pauses, place, ticket, session }, passage);
+        const receiving = (/** @type {Response} */ answer) => receive(answer, order, passage);
         resolve(
           sidSuffix === "" ? receiving(response) : lengthenSid(response, sidSuffix).then(receiving),
         );
@@ -215,13 +225,14 @@ function fail(place, how, passage) {
   passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
   passage.answers.push({ kind: "failed", origin, how });
   passage.journey.giveUp();
-  return perform(admitWith(passage.packed, passage.answers, passage.seed), passage);
+  const packed = packRequest(passage.request, passage.headers);
+  return perform(admitWith(packed, passage.answers, passage.seed), passage);
 }
 
 /**
  * Hands the origin's answer on: untouched when nothing about it is ours to change.
  * @param {Response} response
- * @param {{ flags: string, pauses: string, place: string, ticket: string, session: string }} decision
+ * @param {Order} order
  * @param {Passage} passage
  * @returns {Response | Promise<Response>}
  */

@@ -8,6 +8,7 @@ interface Env {
   TELEMETRY_OBJECTS?: DurableObjectNamespace<import("./telemetry-object.js").TelemetryObject>;
   ANALYTICS?: AnalyticsEngineDataset;
   TELEMETRY_EVERY?: string;
+  DECISIONS?: string;
   LOG_LINES?: string;
   OTLP_ENDPOINT?: string;
   OTLP_HEADERS?: string;

@@ -23,6 +23,7 @@ use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::encoding;
+use crate::gateway::UNHEEDED;
 use crate::inbound::request::Request;
 use crate::reception::Reception;
 use crate::store::asset::{Asset, Facts, Trouble};
@@ -199,6 +200,35 @@ fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
                 request.map_or(Audience::Program, |request| Audience::of(&request, &brand));
             wire::answer(&Problem::Misconfigured(faults.clone()).answer(audience, ""))
         }
+    })
+}
+
+/// So many traces for a tenant's requests whose decisions are repeated.
+#[wasm_bindgen(js_name = drawTraces)]
+#[must_use]
+pub fn draw_traces(tenant: &str, count: usize) -> String {
+    ISOLATE.with_borrow_mut(|isolate| match isolate {
+        Isolate::Ready(reception) => reception
+            .gateway(tenant)
+            .map_or_else(String::new, |gateway| wire::traces(gateway, count)),
+        Isolate::Misconfigured(_) => String::new(),
+    })
+}
+
+/// The client's headers that no decision depends on, a line each.
+#[wasm_bindgen(js_name = unheededHeaders)]
+#[must_use]
+pub fn unheeded_headers() -> String {
+    UNHEEDED.join("\n")
+}
+
+/// Where the reserved paths are.
+#[wasm_bindgen(js_name = reservedPrefix)]
+#[must_use]
+pub fn reserved_prefix() -> String {
+    ISOLATE.with_borrow(|isolate| match isolate {
+        Isolate::Ready(reception) => reception.prefix().to_owned(),
+        Isolate::Misconfigured(_) => String::new(),
     })
 }
 

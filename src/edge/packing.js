@@ -16,14 +16,35 @@ export function packRequest(request, headers) {
 }
 
 /** Where the values of our headers begin among the lines of a decision to forward. */
-const OWN_AT = 11;
+const OWN_AT = 12;
+
+/**
+ * A decision to forward, unpacked.
+ * @typedef {object} Order
+ * @property {string} flags
+ * @property {string} url
+ * @property {number} firstByteMs how long the origin may take for its response headers
+ * @property {string} pauses how long pauses may be
+ * @property {string} place tenant and origin
+ * @property {string} ticket
+ * @property {string} sidSuffix what an Engine.IO `sid` is made longer by
+ * @property {string} kept which of the client's headers pass: `+` for each that does
+ * @property {{ flags: string, labels: string, members: string }} told what is told of it
+ * @property {number} until when it may be repeated, in milliseconds since 1970; 0 if it may not
+ * @property {string} trace the trace's id
+ * @property {string} seed what its trace was begun with, if that is known here
+ * @property {string} session tenant and handle, if it is a session that came before
+ * @property {Record<string, string> | Headers} headers all there are
+ */
 
 /**
  * A decision to forward: `F` and flags, URL, first-byte limit, how long pauses may be, tenant and origin, ticket,
  * what an Engine.IO `sid` is made longer by, which of the client's headers pass, what is told of it (flags,
- * labels, members), then the values of ours and names and values of those the tenant's origins know.
+ * labels, members), until when it may be repeated, then the values of ours and names and values of those the
+ * tenant's origins know.
  * @param {string} text
  * @param {[string, string][]} received the client's headers
+ * @returns {Order}
  */
 export function unpackForward(text, received) {
   const lines = text.split("\n");
@@ -41,7 +62,8 @@ export function unpackForward(text, received) {
     if (kept[at] === "+") headers[received[at][0]] = received[at][1];
   }
   const [flags, url, firstByteMs, pauses, place, ticket, sidSuffix] = lines;
-  const told = { flags: lines[8], labels: lines[9], members: lines[10] };
+  // Whoever comes for the first time may never come again.
+  const isNew = headers["x-session-state"] === "new";
   return {
     flags,
     url,
@@ -50,7 +72,12 @@ export function unpackForward(text, received) {
     place,
     ticket,
     sidSuffix,
-    told,
+    kept,
+    told: { flags: lines[8], labels: lines[9], members: lines[10] },
+    until: Number(lines[11]),
+    trace: headers.traceparent.slice(3, 35),
+    seed: "",
+    session: isNew ? "" : `${place.slice(0, place.indexOf("/"))}\t${headers["x-session-id"]}`,
     headers,
   };
 }

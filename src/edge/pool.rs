@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use serde_json::Value;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::{log, millis};
+use crate::encoding::strings;
 use crate::route::gathering::{Gathering, Obeyed};
 use crate::telemetry::log::{Event, Level};
 
@@ -43,7 +45,8 @@ impl PoolObeyed {
 #[must_use]
 pub fn pool_command(tenant: &str, command: &str, drained: &str, now: f64) -> PoolObeyed {
     let now = millis(now);
-    let drained = serde_json::from_str(drained).unwrap_or_default();
+    let drained: Value = serde_json::from_str(drained).unwrap_or_default();
+    let drained = strings(Some(&drained));
     let obeyed = GATHERINGS.with_borrow_mut(|gatherings| {
         gatherings.retain(|_, gathering| !gathering.is_forgotten(now));
         let gathering = gatherings.entry(tenant.to_owned()).or_default();

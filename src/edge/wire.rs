@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::encoding::push_hex;
 use crate::forward::headers::{self, Outgoing};
 use crate::forward::trace::Seed;
-use crate::gateway::{Forward, Settled, Step, Vigil};
+use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
 use crate::store::{Class, Need};
 use crate::telemetry::facts::Facts;
 
@@ -39,16 +39,18 @@ pub(super) fn step(step: &Step, facts: &Facts) -> String {
 }
 
 /// `F` and flags, URL, first-byte limit, how long pauses may be, tenant and origin, ticket, what an Engine.IO
-/// `sid` is made longer by, which of the client's headers pass, what is told of it (flags, labels, members), then the
-/// values of ours in the order of [`headers::OWN`].
+/// `sid` is made longer by, which of the client's headers pass, what is told of it (flags, labels, members), until
+/// when it may be repeated (if at all), then the values of ours in the order of [`headers::OWN`].
 fn forward(forward: &Forward, facts: &Facts) -> String {
     let Outgoing { kept, own } = &forward.headers;
-    let mut text = String::with_capacity(own.len() + forward.url.len() + 384);
+    let mut text =
+        String::with_capacity(own.len() + forward.url.len() + forward.ticket.len() + 512);
     text.push('F');
     for (flag, letter) in [
         (forward.settle, 's'),
         (forward.afterwards, 'a'),
         (forward.watched, 'w'),
+        (forward.repeat.is_some_and(|repeat| repeat.any_target), 'o'),
     ] {
         if flag {
             text.push(letter);
@@ -67,7 +69,28 @@ fn forward(forward: &Forward, facts: &Facts) -> String {
         text.push('\n');
     }
     push_facts(&mut text, facts);
+    if let Some(repeat) = forward.repeat {
+        let _ = write!(text, "{}", repeat.until.0);
+    }
+    text.push('\n');
     text.push_str(own);
+    text
+}
+
+/// So many traces of a tenant's: a line with the flags of requests that are not sampled, then one for each trace
+/// with what it is made of, `traceparent`, and `x` if it is sampled.
+pub(super) fn traces(gateway: &mut Gateway, count: usize) -> String {
+    let mut text = gateway.told_flags();
+    text.reserve(count * 106);
+    for _ in 0..count {
+        let (trace, seed) = gateway.draw_trace();
+        text.push('\n');
+        push_hex(&mut text, &seed);
+        text.push_str(&trace.parent);
+        if trace.is_sampled {
+            text.push('x');
+        }
+    }
     text
 }
 

@@ -43,7 +43,6 @@ impl Gateway {
     pub(super) fn entry(&self, caller: Caller, passage: &Passage<'_>) -> Entry {
         let door = self.door(passage);
         let guests = door.admits_guests();
-        let navigation = passage.request.is_navigation();
         match caller {
             Caller::Visitor(visitor) if is_stale(&visitor, door, passage) => {
                 Entry::Not(self.ask_anew(door, passage))
@@ -60,7 +59,7 @@ impl Gateway {
             // The browser has a newer cookie, or gets it any moment: it must not lose that.
             Caller::Over(problem @ Problem::SessionReplaced) => Entry::Not(problem.into()),
             // A person just starts anew; a program is told, once, that its session is gone.
-            Caller::Over(_) if guests && navigation => Entry::Guest,
+            Caller::Over(_) if guests && passage.request.is_navigation() => Entry::Guest,
             Caller::Over(problem) => Entry::Not(self.turn_away(problem, true, passage)),
         }
     }

@@ -107,7 +107,7 @@ impl Gateway {
         self.revocations.freshness(self.feed_period_ms(), now)
     }
 
-    fn feed_period_ms(&self) -> u64 {
+    pub(super) fn feed_period_ms(&self) -> u64 {
         let tenant = &self.tenant;
         let period = match tenant.consistency {
             Consistency::Strong => tenant.cache,

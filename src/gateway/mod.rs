@@ -23,6 +23,7 @@ mod operator;
 mod outgoing;
 mod pooling;
 mod recognition;
+mod repeat;
 mod reserved;
 mod settlement;
 mod sign_in;
@@ -67,6 +68,7 @@ use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
 
 pub use outgoing::Forward;
+pub use repeat::{Repeat, UNHEEDED};
 pub use settlement::Settled;
 use sign_in::Providers;
 pub use vigil::Vigil;
@@ -209,10 +211,7 @@ impl Gateway {
             request.header("traceparent"),
             request.header("tracestate"),
             &seed,
-            Sampling {
-                one_in: self.tenant.telemetry.trace_one_in,
-                callers: self.tenant.telemetry.trace_callers,
-            },
+            self.sampling(),
         );
         self.facts = self.facts_of(request, &trace, seed);
         let cookie = CookieName::for_location(&request.location);
@@ -325,20 +324,35 @@ impl Gateway {
         seed
     }
 
-    fn facts_of(&self, request: &Request<'_>, trace: &Trace<'_>, seed: Seed) -> Facts {
+    fn sampling(&self) -> Sampling {
+        let telemetry = self.tenant.telemetry;
+        Sampling {
+            one_in: telemetry.trace_one_in,
+            callers: telemetry.trace_callers,
+        }
+    }
+
+    /// What holds of every request of this tenant.
+    fn facts_when(&self, sampled: bool) -> Facts {
         let telemetry = self.tenant.telemetry;
         Facts {
             tenant: self.tenant.id.as_str().to_owned(),
+            level: telemetry.log,
+            sampled,
+            exported: telemetry.trace_one_in.is_some(),
+            timed: telemetry.server_timing,
+            ..Facts::default()
+        }
+    }
+
+    fn facts_of(&self, request: &Request<'_>, trace: &Trace<'_>, seed: Seed) -> Facts {
+        Facts {
             seed,
             trace_id: trace.id().to_owned(),
             span_id: trace.span.to_hex(),
             parent_id: trace.caller.to_owned(),
             method: method_label(request.method),
-            level: telemetry.log,
-            sampled: trace.is_sampled,
-            exported: telemetry.trace_one_in.is_some(),
-            timed: telemetry.server_timing,
-            ..Facts::default()
+            ..self.facts_when(trace.is_sampled)
         }
     }
 

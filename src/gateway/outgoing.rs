@@ -3,6 +3,7 @@
 use super::affinity::Course;
 use super::client::Client;
 use super::recognition::Visitor;
+use super::repeat::Repeat;
 use super::ticket::Ticket;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
@@ -10,6 +11,7 @@ use crate::forward::headers::{Outgoing, Speaker, State};
 use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
 use crate::inbound::engine_io::{self, Route};
+use crate::policy::HeaderSource;
 use crate::session::record::Version;
 use crate::tenant::Live;
 
@@ -36,6 +38,8 @@ pub struct Forward {
     pub sid_suffix: String,
     /// An event stream is to be followed to its end.
     pub watched: bool,
+    /// How long this holds for requests alike; none if it is for this one alone.
+    pub repeat: Option<Repeat>,
 }
 
 impl Gateway {
@@ -63,7 +67,13 @@ impl Gateway {
         } else {
             record.vault.header(location.path, passage.now.seconds())
         };
-        let grant = record.grant.as_ref();
+        let takes_token =
+            |source| matches!(source, HeaderSource::AccessToken | HeaderSource::Bearer);
+        let is_wanted = tenant
+            .mapped_headers
+            .iter()
+            .any(|(_, source)| takes_token(*source));
+        let grant = record.grant.as_ref().filter(|_| is_wanted);
         let access_token = grant.and_then(|grant| grant.usable_token(passage.now.seconds()));
         // A provider may send any text; a header cannot hold it.
         let fits = |token: &&str| token.bytes().all(|b| matches!(b, b'!'..=b'~'));
@@ -134,7 +144,10 @@ impl Gateway {
         } else {
             String::new()
         };
+        let watched = tenant.live == Live::Watched;
+        let is_once = touch || share || watched;
         Forward {
+            repeat: self.repeat(visitor, course, passage).filter(|_| !is_once),
             url: [course.base.as_str(), target].concat(),
             sid_suffix,
             headers,
@@ -150,7 +163,7 @@ impl Gateway {
             pauses: tenant.timeouts.pauses.to_text(),
             settle: visitor.set_cookie || course.pin,
             afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
-            watched: tenant.live == Live::Watched,
+            watched,
         }
     }
 

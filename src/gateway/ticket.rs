@@ -61,7 +61,7 @@ impl<'a> Ticket<'a> {
 
     pub(super) fn to_text(self) -> String {
         let flag = |set: bool, letter: char| if set { letter } else { '-' };
-        let mut text = String::with_capacity(192);
+        let mut text = String::with_capacity(256);
         text.push_str(self.cookie);
         text.push('\t');
         text.push(flag(self.set_cookie, 'c'));

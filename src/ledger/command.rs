@@ -320,13 +320,7 @@ impl Reply {
         let part = |at: usize| lease.and_then(|lease| lease.get(at)?.as_u64());
         Some(Self {
             is: NAMES.iter().find(|(_, own)| *own == name)?.0,
-            refused: line
-                .get("refused")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(|name| name.as_str().map(str::to_owned))
-                .collect(),
+            refused: encoding::strings(line.get("refused")),
             lease: part(0).zip(part(1).map(UnixMillis)),
             unannounced: line.get("unannounced").and_then(Value::as_bool) == Some(true),
             sealed: bytes.get(end + 1..)?.to_vec(),

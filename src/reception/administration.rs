@@ -14,7 +14,7 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::document::Fault;
-use crate::encoding::push_hex;
+use crate::encoding::{push_hex, strings};
 use crate::inbound::host::HostPattern;
 use crate::inbound::json;
 use crate::inbound::request::Request;
@@ -285,7 +285,5 @@ fn host_key(host: &str) -> String {
 
 fn hosts(document: &str) -> Vec<String> {
     let document: Value = serde_json::from_str(document).unwrap_or_default();
-    let hosts = document.get("hosts").and_then(Value::as_array);
-    let texts = hosts.into_iter().flatten().filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
+    strings(document.get("hosts"))
 }

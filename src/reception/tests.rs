@@ -1,6 +1,7 @@
 //! Several tenants in one isolate.
 
 mod administration;
+mod allocations;
 mod assets;
 mod memory;
 mod thousand;

@@ -109,13 +109,36 @@ fn utilization(metrics: &str) -> Option<f64> {
         text.split(',')
             .filter_map(|pair| pair.split_once('='))
             .filter(|(name, _)| NAMES.contains(&name.trim()))
-            .filter_map(|(_, value)| value.trim().parse().ok())
+            .filter_map(|(_, value)| decimal(value.trim()))
             .collect()
     };
     values
         .into_iter()
         .filter(|value| value.is_finite() && *value >= 0.0)
         .max_by(f64::total_cmp)
+}
+
+/// A number as C writes it. `str::parse` finds the nearest one at whatever length, for 15 KB of
+/// tables and code; here thousandths count.
+fn decimal(text: &str) -> Option<f64> {
+    let (number, exponent) = match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, exponent.parse::<i16>().ok()?),
+        None => (text, 0),
+    };
+    let number = number.strip_prefix('+').unwrap_or(number);
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let mut digits = whole.chars().chain(part.chars()).peekable();
+    digits.peek()?;
+    let value = digits.try_fold(0.0, |value, digit| {
+        Some(value * 10.0 + f64::from(digit.to_digit(10)?))
+    })?;
+    let exponent = i32::from(exponent) - i32::try_from(part.len()).ok()?;
+    let scale = 10_f64.powi(exponent.abs());
+    Some(if exponent < 0 {
+        value / scale
+    } else {
+        value * scale
+    })
 }
 
 #[cfg(test)]
@@ -131,9 +154,14 @@ mod tests {
                 r#"JSON {"cpu_utilization": 0.3, "application_utilization": 1.2}"#,
                 Some(1_200),
             ),
+            ("TEXT cpu_utilization=0.29999999999999999", Some(300)),
+            ("TEXT cpu_utilization=.57, mem_utilization=57e-3", Some(570)),
+            ("TEXT cpu_utilization=+1., mem_utilization=x", Some(1_000)),
             ("TEXT rps_fractional=100", None),
             ("TEXT cpu_utilization=NaN", None),
             ("TEXT cpu_utilization=-1", None),
+            ("TEXT cpu_utilization=.", None),
+            ("TEXT cpu_utilization=1e999", None),
             ("JSON {", None),
             ("", None),
         ] {

@@ -129,6 +129,13 @@ impl Revocations {
         }
     }
 
+    /// When the knowledge will be too old to decide by, if it must not be older than `period_ms`.
+    #[must_use]
+    pub fn stale_at(&self, period_ms: u64) -> UnixMillis {
+        let learned = self.learned.unwrap_or_default();
+        UnixMillis(learned.0.saturating_add(period_ms))
+    }
+
     /// Notes that it is being asked for beside a request.
     pub fn note_asked(&mut self, now: UnixMillis) {
         self.asked = now;

@@ -153,7 +153,9 @@ impl Facts {
             ("reason", self.reason),
         ] {
             if !value.is_empty() {
-                let _ = write!(text, "\"{name}\":\"{value}\",");
+                for part in ["\"", name, "\":\"", value, "\","] {
+                    text.push_str(part);
+                }
             }
         }
         if !self.release.is_empty() {

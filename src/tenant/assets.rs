@@ -19,6 +19,12 @@ impl Assets {
         Self(sources.collect())
     }
 
+    /// Whether nothing is shown in place of the server's.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The source of what is shown there, if it is not the server's. An entry with the request's very query counts
     /// before one without.
     #[must_use]

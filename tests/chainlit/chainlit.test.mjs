@@ -5,57 +5,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Vestibule } from "../harness/workerd.mjs";
+import { conversations } from "./conversations.mjs";
 import { startChainlit } from "./processes.mjs";
 import { startRoundRobin } from "./round-robin.mjs";
 import { Visitor } from "./visitor.mjs";
 
 const VISITORS = 100;
-const AT_ONCE = 20;
-
-/**
- * A whole conversation: open, sign in, connect, speak, lose the connection, come back, speak again.
- * @param {Visitor} visitor
- * @param {number} number
- */
-async function conversation(visitor, number) {
-  try {
-    await visitor.signIn();
-    await visitor.connect();
-    const first = await visitor.say(`hello-${number}`);
-    await visitor.reconnect();
-    const second = await visitor.say(`again-${number}`);
-    const [name] = first.split(" ");
-    assert.equal(first, `${name} heard message 1: hello-${number}`);
-    assert.equal(second, `${name} heard message 2: again-${number}`, "same process, same memory");
-    return name;
-  } finally {
-    visitor.leave();
-  }
-}
-
-/**
- * @param {(number: number) => Visitor} make
- * @param {number} [visitors]
- * @returns {Promise<{ whole: string[], broken: string[] }>} who answered, and what went wrong
- */
-async function conversations(make, visitors = VISITORS) {
-  /** @type {string[]} */
-  const whole = [];
-  /** @type {string[]} */
-  const broken = [];
-  let next = 0;
-  const worker = async () => {
-    while (next < visitors) {
-      const number = next++;
-      await conversation(make(number), number).then(
-        (name) => whole.push(name),
-        (error) => broken.push(String(error.message)),
-      );
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return { whole, broken };
-}
 
 test("two Chainlit processes", async (t) => {
   const [left, right] = await startChainlit(t, ["left", "right"]);
@@ -65,12 +20,12 @@ test("two Chainlit processes", async (t) => {
 
   await t.test("the round-robin proxy is sound: before one process nothing breaks", async (t) => {
     const url = await startRoundRobin(t, [left.port]);
-    assert.deepEqual((await conversations(plainProxy(url), 10)).broken, []);
+    assert.deepEqual((await conversations(10, plainProxy(url))).broken, []);
   });
 
   await t.test("behind a round-robin proxy most conversations break", async (t) => {
     const url = await startRoundRobin(t, [left.port, right.port]);
-    const { whole } = await conversations(plainProxy(url));
+    const { whole } = await conversations(VISITORS, plainProxy(url));
     t.diagnostic(`round robin: ${whole.length} of ${VISITORS} conversations whole`);
     assert.ok(whole.length < VISITORS / 2, `${whole.length}`);
   });
@@ -80,7 +35,8 @@ test("two Chainlit processes", async (t) => {
       origins: [`left=${left.url}`, `right=${right.url}`],
     });
     const patience = { within: 30_000, attempts: 5 };
-    const { whole, broken } = await conversations(() => new Visitor(vestibule.url, patience));
+    const visitor = () => new Visitor(vestibule.url, patience);
+    const { whole, broken } = await conversations(VISITORS, visitor);
     t.diagnostic(`Vestibule: ${whole.length} of ${VISITORS} conversations whole`);
     assert.deepEqual(broken, []);
     assert.equal(whole.length, VISITORS);

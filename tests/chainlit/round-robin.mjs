@@ -9,9 +9,10 @@ import { listen } from "../harness/ports.mjs";
 /**
  * @param {{ after: (fn: () => Promise<void>) => void }} t
  * @param {number[]} ports of the servers behind it
+ * @param {(status: number) => void} [answered] hears the status of every answer, of handshakes too
  * @returns {Promise<string>} its URL
  */
-export async function startRoundRobin(t, ports) {
+export async function startRoundRobin(t, ports, answered = () => {}) {
   let turn = 0;
   const next = () => ports[turn++ % ports.length];
   const sockets = new Set();
@@ -21,6 +22,7 @@ export async function startRoundRobin(t, ports) {
     const onward = httpRequest(
       { host: "127.0.0.1", port: next(), method, path: url, headers },
       (answer) => {
+        answered(answer.statusCode ?? 502);
         response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
         answer.pipe(response);
       },
@@ -36,6 +38,7 @@ export async function startRoundRobin(t, ports) {
     }
     onward.write(`${lines.join("\r\n")}\r\n\r\n`);
     onward.write(head);
+    onward.once("data", (first) => answered(Number(String(first.subarray(0, 12)).split(" ")[1])));
     socket.pipe(onward).pipe(socket);
     for (const end of [socket, onward]) {
       sockets.add(end);

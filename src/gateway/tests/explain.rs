@@ -2,9 +2,9 @@
 
 mod foretold;
 
+use super::past::TOKEN;
 use super::*;
 
-const TOKEN: &str = "an-admin-token-for-tests";
 const EXPLAIN: &str = "/_session/admin/explain";
 
 fn world(changes: &Value) -> World {

@@ -6,6 +6,8 @@ mod explain;
 mod lifecycle;
 mod operator;
 mod origins;
+mod past;
+mod repeat;
 mod revocation;
 mod storage;
 
@@ -115,13 +117,8 @@ impl World {
         }
     }
 
-    fn ask(
-        &mut self,
-        method: &str,
-        target: &str,
-        headers: &[(&str, &str)],
-        answers: &mut Answers,
-    ) -> Step {
+    /// A request of the browser's.
+    fn packed(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> String {
         let mut packed = format!("{method}\nhttps://chat.example{target}");
         for (name, value) in headers {
             packed.push_str(&format!("\n{name}\n{value}"));
@@ -129,6 +126,17 @@ impl World {
         if let Some(cookie) = &self.jar {
             packed.push_str(&format!("\ncookie\n{cookie}"));
         }
+        packed
+    }
+
+    fn ask(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        answers: &mut Answers,
+    ) -> Step {
+        let packed = self.packed(method, target, headers);
         loop {
             match self
                 .gateway

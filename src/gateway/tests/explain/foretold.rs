@@ -2,84 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::super::past::{live_through, past, settings};
 use super::super::told as header;
 use super::*;
-
-/// What a browser and its server have done before.
-#[derive(Clone, Debug)]
-enum Past {
-    Answer(&'static str),
-    Wait(u64),
-    Fail(&'static str),
-    Forget,
-    Move,
-    Revoke,
-}
-
-fn past() -> impl Strategy<Value = Past> {
-    prop_oneof![
-        4 => prop::sample::select(vec![
-            "",
-            "x-session-patch\n{\"a\":1}",
-            "x-session-identify\n{\"user\":\"ada\"}",
-            "x-session-rotate\n1",
-            "x-session-destroy\n1",
-            "x-session-ttl\n60",
-        ])
-        .prop_map(Past::Answer),
-        2 => prop::sample::select(vec![1, 40, 90, 3_600, 100_000]).prop_map(Past::Wait),
-        1 => prop::sample::select(vec!["a", "b", "c"]).prop_map(Past::Fail),
-        1 => Just(Past::Forget),
-        1 => Just(Past::Move),
-        1 => Just(Past::Revoke),
-    ]
-}
-
-fn settings() -> impl Strategy<Value = Value> {
-    let origins = vec![
-        ORIGINS,
-        "a=http://a;weight=5,b=http://b,c=http://c;state=down",
-        "a=http://a;state=down,b=http://b;state=down,c=http://c;state=down",
-        "a=http://a;release=v2,b=http://b,c=http://c;state=drain",
-    ];
-    (
-        prop::sample::select(CONSISTENCIES.to_vec()),
-        prop::sample::select(vec!["off", "optional", "required"]),
-        prop::sample::select(origins),
-        prop::sample::select(vec!["true", "false"]),
-        prop::sample::select(vec!["v2:50", "v2:off"]),
-    )
-        .prop_map(|(consistency, login, origins, strict, canary)| {
-            json!({
-                "CONSISTENCY": consistency,
-                "LOGIN_MODE": login,
-                "ORIGINS": origins,
-                "STRICT_PINS": strict,
-                "CANARY": canary,
-            })
-        })
-}
-
-fn live_through(world: &mut World, past: &Past, jars: &mut Vec<String>) {
-    match past {
-        Past::Answer(headers) => {
-            if let Step::Forward(forward) = world.get("/") {
-                world.answer(&forward, headers);
-            }
-            jars.extend(world.jar.clone());
-        }
-        Past::Wait(seconds) => world.wait(*seconds),
-        Past::Fail(origin) => drop(world.gateway.health.lose(origin, world.now)),
-        Past::Forget => world.jar = None,
-        Past::Move => world.move_to_another_isolate(),
-        Past::Revoke => {
-            let jar = world.jar.take();
-            let all = "/_session/admin/sessions?all=true";
-            world.call("DELETE", all, Some(TOKEN), &Value::Null);
-            world.jar = jar;
-        }
-    }
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]

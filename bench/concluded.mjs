@@ -1,0 +1,20 @@
+/** What an experiment ends with: it is printed, recorded, drawn, and filled into the documents. */
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { writeDocuments } from "./documents.mjs";
+import { experimentAsText } from "./experiment-tables.mjs";
+import { record, recorded } from "./recorded.mjs";
+
+const DOCS = path.resolve(import.meta.dirname, "../docs");
+
+/**
+ * @param {import("./experiment-tables.mjs").Experiment} name
+ * @param {Partial<import("./recorded.mjs").Recorded>} part
+ * @param {string} picture
+ */
+export function concluded(name, part, picture) {
+  record(part);
+  console.log(experimentAsText(name, recorded()));
+  writeFileSync(path.join(DOCS, `${name}.svg`), picture);
+  writeDocuments(recorded());
+}

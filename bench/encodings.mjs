@@ -1,0 +1,57 @@
+/**
+ * How small sessions are when they are stored: what really lies in the namespace, beside other ways to
+ * write the same session down. `node bench/encodings.mjs`, 6 s; fills in docs/experiments.md and draws
+ * docs/encodings.svg.
+ */
+import { gzipSync } from "node:zlib";
+import { cbor } from "./cbor.mjs";
+import { concluded } from "./concluded.mjs";
+import { picture } from "./picture.mjs";
+import { keptRecords } from "./records.mjs";
+
+/** @typedef {{ name: string, json: number, gzip: number, cbor: number, stored: number }} Encoded in bytes */
+
+/** @returns {Promise<Encoded[]>} */
+export async function encodings() {
+  const kept = await keptRecords();
+  return kept.map(({ name, stored, json }) => {
+    const text = JSON.stringify(json);
+    return {
+      name,
+      json: Buffer.byteLength(text),
+      gzip: gzipSync(text, { level: 9 }).length,
+      cbor: cbor(json).length,
+      stored: stored.length,
+    };
+  });
+}
+
+/** @param {Encoded[]} table */
+function drawn(table) {
+  const panels = table.map(({ name, json, gzip, cbor, stored }) => {
+    /** @type {[string, number][]} */
+    const sizes = [
+      ["JSON", json],
+      ["CBOR", cbor],
+      ["JSON, gzip", gzip],
+      ["stored, sealed", stored],
+    ];
+    const bars = sizes.map(([label, value]) => {
+      /** @type {import("./picture.mjs").Tone} */
+      const tone = value === stored ? "ours" : "other";
+      const part = `${((100 * value) / json).toFixed(0)} %`;
+      return { label, value: value / json, text: `${value} bytes, ${part}`, tone };
+    });
+    return { title: name, bars, most: 1.5 };
+  });
+  return picture(
+    "What a session takes in storage",
+    "As a part of its JSON: shorter is better. What is stored is encrypted, the others are not.",
+    panels,
+  );
+}
+
+if (import.meta.filename === process.argv[1]) {
+  const table = await encodings();
+  concluded("encodings", { encodings: table }, drawn(table));
+}

@@ -1,0 +1,68 @@
+/** The tables of the experiments, by name. */
+import { aligned, markdown } from "./report.mjs";
+
+/** @typedef {import("./recorded.mjs").Recorded} Recorded */
+/** @typedef {"rolling" | "writes" | "encodings" | "chainlit"} Experiment */
+
+/** @type {Record<Experiment, { head: string[], body: (recorded: Recorded) => string[][] }>} */
+const TABLES = {
+  rolling: {
+    head: ["", "conversations", "lost", "requests failed", "average ms", "p99 ms"],
+    body: ({ rolling }) =>
+      rolling.table.map(({ phase, name, conversations, lost, failed, average, p99 }) => [
+        `${phase}: ${name}`,
+        String(conversations),
+        `${lost.toFixed(1)} %`,
+        `${failed.toFixed(2)} %`,
+        average.toFixed(1),
+        p99.toFixed(0),
+      ]),
+  },
+  writes: {
+    head: ["", "kept before the answer", "average ms", "p99 ms", "changes/s", "KV writes a change"],
+    body: ({ writes }) =>
+      writes.table.map(({ name, kept, average, p99, perSecond, puts }) => [
+        name,
+        kept,
+        average.toFixed(1),
+        p99.toFixed(1),
+        perSecond.toFixed(0),
+        puts.toFixed(2),
+      ]),
+  },
+  encodings: {
+    head: ["session, bytes", "JSON", "CBOR", "JSON, gzip", "stored, sealed", "of its JSON"],
+    body: ({ encodings }) =>
+      encodings.map(({ name, json, gzip, cbor, stored }) => [
+        name,
+        ...[json, cbor, gzip, stored].map(String),
+        `${((stored / json) * 100).toFixed(1)} %`,
+      ]),
+  },
+  chainlit: {
+    head: ["", "conversations", "whole", "requests refused with 400", "with 403", "others"],
+    body: ({ chainlit }) =>
+      chainlit.table.map(({ name, conversations, whole, bad, forbidden, others }) => [
+        name,
+        ...[conversations, whole, bad, forbidden, others].map(String),
+      ]),
+  },
+};
+
+/**
+ * @param {Experiment} name
+ * @param {Recorded} recorded
+ */
+export function experimentInMarkdown(name, recorded) {
+  const { head, body } = TABLES[name];
+  return markdown(head, body(recorded));
+}
+
+/**
+ * @param {Experiment} name
+ * @param {Recorded} recorded
+ */
+export function experimentAsText(name, recorded) {
+  const { head, body } = TABLES[name];
+  return aligned(head, body(recorded));
+}

@@ -1,0 +1,195 @@
+//! One isolate, and an outside that answers at once: the namespace with one record in it, and a
+//! directory of which nothing was revoked.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use serde_json::{Value, json};
+use vestibule::clock::UnixMillis;
+use vestibule::cookie::token::Token;
+use vestibule::deployment::Deployment;
+use vestibule::encoding::base64url;
+use vestibule::gateway::{Forward, Settled, Step};
+use vestibule::keys::{DeploymentKeys, KeyRing};
+use vestibule::reception::Reception;
+use vestibule::session::codec;
+use vestibule::session::id::{Handle, RecordName, SessionId};
+use vestibule::session::record::{Entry, Record, Version};
+use vestibule::store::{Answers, Class, Found, Need};
+use vestibule::tenant_id::TenantId;
+
+/// When everything happens: time stands still, so that nothing falls due.
+pub(super) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+const KEY: [u8; 32] = [7; 32];
+
+pub(super) fn tenant() -> TenantId {
+    TenantId::parse("default").unwrap()
+}
+
+pub(super) fn keys() -> KeyRing {
+    let keys = DeploymentKeys::parse(&base64url(&KEY)).unwrap();
+    KeyRing::derive(&keys, &tenant()).unwrap()
+}
+
+/// The cookie of the one session there is, from before anything was stored.
+pub(super) fn token() -> Token {
+    let id = SessionId::from_bytes([9; 16]);
+    Token {
+        handle: Handle::derive(&tenant(), &id),
+        id,
+        created: NOW.seconds(),
+        issued: NOW.seconds(),
+        least_version: Version::UNSTORED,
+    }
+}
+
+/// Its record, with nothing in it.
+pub(super) fn record() -> Record {
+    let Token {
+        handle,
+        id,
+        created,
+        issued,
+        ..
+    } = token();
+    Record::unstored(handle, id, created, issued)
+}
+
+/// What Firefox sends and Cloudflare adds.
+const HEADERS: [(&str, &str); 14] = [
+    (
+        "accept",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    ),
+    ("accept-encoding", "gzip, br"),
+    ("accept-language", "en-GB,en;q=0.9,de;q=0.8"),
+    ("cf-connecting-ip", "203.0.113.7"),
+    ("cf-ipcountry", "AT"),
+    ("cf-ray", "8f0c1d2e3f4a5b6c-VIE"),
+    ("priority", "u=0, i"),
+    ("referer", "https://chat.example/"),
+    ("sec-fetch-dest", "document"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-site", "same-origin"),
+    ("upgrade-insecure-requests", "1"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
+    ),
+    ("x-forwarded-proto", "https"),
+];
+
+/// A request with so many headers, up to 15 a browser's, as `edge/packing.js` packs it.
+pub(super) fn packed(cookies: &str, headers: usize) -> String {
+    let line = |(name, value): &(&str, &str)| format!("\n{name}\n{value}");
+    let browsers: String = HEADERS.iter().take(headers - 1).map(line).collect();
+    let more = (HEADERS.len() + 1..headers).map(|number| {
+        let name = format!("x-application-{number}");
+        line(&(&name, "a value"))
+    });
+    format!(
+        "GET\nhttps://chat.example/chat?thread=1\ncookie\n{cookies}{browsers}{}",
+        more.collect::<String>()
+    )
+}
+
+pub(super) struct World {
+    reception: Reception,
+    stored: Vec<u8>,
+}
+
+impl World {
+    /// A deployment as `wrangler.toml` has it, before so many servers, with these settings besides.
+    pub(super) fn with(servers: usize, settings: &Value) -> Self {
+        let origins: Vec<String> = (1..=servers)
+            .map(|number| format!("s{number}=http://127.0.0.1:{}", 8_000 + number))
+            .collect();
+        let mut bindings = json!({
+            "SESSION_KEYS": base64url(&KEY),
+            "TENANT": tenant().as_str(),
+            "ORIGINS": origins.join(","),
+            "SESSION_IDLE": "8h",
+            "SESSION_ABSOLUTE": "7d",
+        });
+        let bound = [
+            "SESSIONS",
+            "SESSION_OBJECTS",
+            "DIRECTORY_OBJECTS",
+            "POOL_OBJECTS",
+            "ATTEMPT_OBJECTS",
+            "TELEMETRY_OBJECTS",
+        ];
+        let members = bindings.as_object_mut().unwrap();
+        members.extend(bound.map(|name| (name.to_owned(), json!(true))));
+        members.extend(settings.as_object().unwrap().clone());
+        let Ok(deployment) = Deployment::from_bindings(&bindings.to_string()) else {
+            panic!("misconfigured: {bindings}");
+        };
+        Self {
+            reception: Reception::new(deployment, ChaCha20Rng::seed_from_u64(1)),
+            stored: Vec::new(),
+        }
+    }
+
+    /// Puts a record into the namespace.
+    pub(super) fn store(&mut self, record: Record) {
+        let name = RecordName::derive(&tenant(), record.handle);
+        let mut random = ChaCha20Rng::seed_from_u64(2);
+        let sealed = codec::seal(&Entry::Live(record), &name, &keys(), &mut random);
+        self.stored = sealed.unwrap();
+    }
+
+    /// Asks once, with nothing answered, and takes what is to be logged, as the edge does.
+    pub(super) fn ask(&mut self, packed: &str) -> Step {
+        let step = self.reception.admit(packed, NOW, &Answers::default());
+        self.reception.take_events();
+        step
+    }
+
+    /// Asks until the request is forwarded; from then on nothing is lacking.
+    pub(super) fn forwarded(&mut self, packed: &str) -> Forward {
+        let mut answers = Answers::default();
+        loop {
+            match self.reception.admit(packed, NOW, &answers) {
+                Step::Await(needs) => self.satisfy(&needs, &mut answers),
+                Step::Forward(forward) => return forward,
+                other => panic!("not forwarded: {other:?}"),
+            }
+        }
+    }
+
+    /// Settles an answer, and takes what is to be stored and logged.
+    pub(super) fn settle(&mut self, ticket: &str, headers: &str) -> Settled {
+        let mut answers = Answers::default();
+        loop {
+            match self.reception.settle(ticket, 200, headers, NOW, &answers) {
+                Settled::Await(needs) => self.satisfy(&needs, &mut answers),
+                settled => {
+                    self.reception.take_writes();
+                    self.reception.take_events();
+                    return settled;
+                }
+            }
+        }
+    }
+
+    fn satisfy(&self, needs: &[Need], answers: &mut Answers) {
+        for need in needs {
+            match need {
+                Need::Read { key, .. } => {
+                    answers.add(key, Found::Bytes(self.stored.clone()), NOW);
+                }
+                Need::List { prefix } => answers.add(prefix, Found::Bytes(Vec::new()), NOW),
+                Need::Call {
+                    class: Class::Directory,
+                    key,
+                    ..
+                } => {
+                    let nothing = br#"{"epoch":0,"revoked":[]}"#.to_vec();
+                    answers.add(key, Found::Bytes(nothing), NOW);
+                }
+                other => panic!("not expected: {other:?}"),
+            }
+        }
+    }
+}

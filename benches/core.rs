@@ -1,0 +1,46 @@
+//! The core by itself, without the edge: `npm run bench -- --native`.
+//!
+//! `cargo bench --bench core` tells times. With `--counted` every case is run so many times in one
+//! function that callgrind is told to watch, and the cases are named in the order of its dumps.
+#![expect(clippy::print_stdout, reason = "the program's result")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be measured must not pass for measured"
+)]
+
+mod cases;
+
+use cases::{CASES, Case};
+use divan::Bencher;
+
+fn main() {
+    if std::env::args().any(|arg| arg == "--counted") {
+        count();
+    } else {
+        divan::main();
+    }
+}
+
+#[divan::bench(args = CASES)]
+fn core(bencher: Bencher<'_, '_>, case: &Case) {
+    bencher.bench_local((case.make)());
+}
+
+fn count() {
+    for case in CASES {
+        let mut act = (case.make)();
+        // What happens once is not counted.
+        act();
+        counted(case.times, &mut *act);
+        println!("{}\t{}", case.name, case.times);
+    }
+}
+
+/// What callgrind watches, by this name.
+#[inline(never)]
+fn counted(times: u32, act: &mut dyn FnMut()) {
+    for _ in 0..times {
+        act();
+    }
+}

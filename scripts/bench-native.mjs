@@ -1,0 +1,23 @@
+/** `npm run bench -- --native`: the core by itself, and whether it keeps within its bounds. */
+import { ensureTools } from "./debian-tools.mjs";
+import { say, step } from "./progress.mjs";
+
+/**
+ * Writes bench/recorded.json and the table of docs/bench.md.
+ * @param {{ date: string, machine: string }} where
+ * @returns {Promise<number>} the exit code: whether every bound is met
+ */
+export async function benchNative(where) {
+  await ensureTools(["valgrind"]);
+  const { built, compiler, isMet, pieces, piecesAsText } = await import("../bench/native.mjs");
+  const { record, recorded } = await import("../bench/recorded.mjs");
+  const { writeDocuments } = await import("../bench/documents.mjs");
+  const program = await step("Building the core natively", "2 min", built);
+  const table = await step("Counting under callgrind", "30 s", () => pieces(program));
+  record({ native: { made: { ...where, compiler: compiler() }, table } });
+  writeDocuments(recorded());
+  say(`\n${piecesAsText(table)}\n`);
+  const broken = table.filter((piece) => !isMet(piece)).length;
+  say(broken === 0 ? "Every bound is met." : `${broken} of ${table.length} bounds are broken.`);
+  return broken === 0 ? 0 : 1;
+}

@@ -1,0 +1,223 @@
+/**
+ * Decisions that stand: what the core decided on a request holds for others like it until the second is over or
+ * the core learns something, and is done again without asking. The core says which and until when
+ * (`gateway/repeat.rs`); here requests are compared. Whatever is not plainly alike is asked about.
+ */
+import { changes, drawTraces, reservedWord, UNHEEDED_HEADERS } from "./core.js";
+import { count } from "./tally.js";
+
+/** @typedef {import("./packing.js").Order} Order */
+
+/**
+ * @typedef {object} Standing
+ * @property {Order} order
+ * @property {string} site scheme and authority
+ * @property {string} url
+ * @property {string} base what the origin's URLs begin with
+ * @property {[string, string][]} received the client's headers, as of the request before
+ * @property {Prepared} [prepared] what all that are alike have in common, once there is a second one
+ */
+
+/**
+ * @typedef {object} Prepared
+ * @property {Headers} headers all for the origin, as of the request before
+ * @property {[string, string]} members what stands before and after the ids of the trace
+ * @property {[string, string]} ticket
+ */
+
+/** So many stand at a time; then all are forgotten, which costs a decision each. */
+const MOST = 1_000;
+
+/** So many characters a header that is not looked at may have, and a URL. */
+const LONGEST = 1_024;
+
+/** So many traces are drawn at once. */
+const DRAWN = 64;
+
+/** Where `traceparent` begins and ends in the text of a trace. What it is made of are its id and its span's. */
+const PARENT_AT = 48;
+const SAMPLED_AT = PARENT_AT + 55;
+
+/** What none of our own paths could be taken for: no escapes, no empty segments, none that begins with a dot. */
+const ORDINARY = /^(?:\/[\w~-][\w.~-]*)*\/?(?:\?|$)/;
+
+const TRACED = /"trace_id":"[^"]*","span_id":"[^"]*"/;
+
+/** @type {Map<string, Standing>} by method, number of headers, and cookies */
+const standing = new Map();
+
+/** What the core had learned when they were made, and when the second is over in which they were. */
+let known = 0;
+let over = 0;
+
+/** @type {Map<string, { flags: string, texts: string[] }>} by tenant */
+const traces = new Map();
+
+/**
+ * Keeps a decision to forward, if the core says that it stands.
+ * @param {Order} order
+ * @param {Request} request
+ * @param {[string, string][]} received its headers
+ * @param {number} now
+ */
+export function stand(order, request, received, now) {
+  if (order.until <= now) return;
+  const name = nameOf(request, received);
+  if (name === "") return;
+  sweep(now);
+  const { url } = request;
+  const site = url.slice(0, url.indexOf("/", 8));
+  const base = order.url.slice(0, order.url.length - (url.length - site.length));
+  standing.set(name, { order, site, url, base, received });
+}
+
+/**
+ * What was decided on a request like this one, and still stands.
+ * @param {Request} request
+ * @param {[string, string][]} received its headers
+ * @param {number} now
+ * @returns {Order | undefined}
+ */
+export function recall(request, received, now) {
+  if (standing.size === 0) return undefined;
+  sweep(now);
+  const like = standing.get(nameOf(request, received));
+  if (like === undefined || now >= like.order.until || !isAlike(received, like.received)) {
+    return undefined;
+  }
+  const { url } = request;
+  const { order, site, base } = like;
+  if (url !== like.url && !(order.flags.includes("o") && isOrdinary(url, site))) return undefined;
+  const tenant = order.place.slice(0, order.place.indexOf("/"));
+  const trace = takeTrace(tenant);
+  if (trace === undefined) return undefined;
+  count("vestibule_decisions_repeated_total", tenant);
+  like.prepared ??= prepare(order);
+  const { members, ticket } = like.prepared;
+  return {
+    flags: order.flags,
+    url: base + url.slice(site.length),
+    firstByteMs: order.firstByteMs,
+    pauses: order.pauses,
+    place: order.place,
+    ticket: ticket[0] + trace.id + ticket[1],
+    sidSuffix: order.sidSuffix,
+    kept: order.kept,
+    told: {
+      flags: trace.flags,
+      labels: order.told.labels,
+      members: `${members[0]}"trace_id":"${trace.id}","span_id":"${trace.span}"${members[1]}`,
+    },
+    until: 0,
+    trace: trace.id,
+    seed: trace.seed,
+    session: order.session,
+    headers: headersLike(like, received, trace.parent),
+  };
+}
+
+/**
+ * What all requests like that one have in common.
+ * @param {Order} order
+ * @returns {Prepared}
+ */
+function prepare(order) {
+  const [before, after] = order.told.members.split(TRACED);
+  const at = order.ticket.indexOf(order.trace);
+  return {
+    headers: new Headers(order.headers),
+    members: [before, after],
+    ticket: [order.ticket.slice(0, at), order.ticket.slice(at + order.trace.length)],
+  };
+}
+
+/** Forgets what no longer stands. @param {number} now */
+function sweep(now) {
+  if (now < over && known === changes() && standing.size < MOST) return;
+  standing.clear();
+  known = changes();
+  over = (Math.floor(now / 1000) + 1) * 1000;
+}
+
+/**
+ * Under which a decision is kept; empty if it is not, because nobody's cookie came along.
+ * @param {Request} request
+ * @param {[string, string][]} received
+ */
+function nameOf({ method }, received) {
+  for (let at = 0; at < received.length; at += 1) {
+    if (received[at][0] === "cookie") return `${method} ${received.length} ${received[at][1]}`;
+  }
+  return "";
+}
+
+/**
+ * Whether requests have the same headers, and the same values of all that are looked at. The runtime gives them
+ * in the order of their names.
+ * @param {[string, string][]} received
+ * @param {[string, string][]} before
+ */
+function isAlike(received, before) {
+  if (received.length !== before.length) return false;
+  for (let at = 0; at < received.length; at += 1) {
+    const [name, value] = received[at];
+    if (name !== before[at][0]) return false;
+    if (value !== before[at][1] && !(UNHEEDED_HEADERS.has(name) && value.length <= LONGEST)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * Whether a URL of that site is the origin's beyond doubt.
+ * @param {string} url
+ * @param {string} site
+ */
+function isOrdinary(url, site) {
+  if (url.length > LONGEST || !url.startsWith(site)) return false;
+  const target = url.slice(site.length);
+  return (
+    ORDINARY.test(target) &&
+    !target.toLowerCase().includes(reservedWord()) &&
+    !target.includes("EIO=")
+  );
+}
+
+/**
+ * All headers for the origin: those of the request before, but the trace and what differs. Whoever sends them
+ * copies them at once.
+ * @param {Standing} like
+ * @param {[string, string][]} received
+ * @param {string} parent
+ */
+function headersLike(like, received, parent) {
+  const { headers } = /** @type {Prepared} */ (like.prepared);
+  headers.set("traceparent", parent);
+  for (let at = 0; at < received.length; at += 1) {
+    const [name, value] = received[at];
+    if (value !== like.received[at][1] && like.order.kept[at] === "+") headers.set(name, value);
+  }
+  like.received = received;
+  return headers;
+}
+
+/** A trace nobody has yet. @param {string} tenant */
+function takeTrace(tenant) {
+  let drawn = traces.get(tenant);
+  if (drawn === undefined || drawn.texts.length === 0) {
+    if (traces.size >= MOST) traces.clear();
+    const [flags, ...texts] = drawTraces(tenant, DRAWN);
+    drawn = { flags, texts };
+    traces.set(tenant, drawn);
+  }
+  const text = drawn.texts.pop();
+  if (text === undefined) return undefined;
+  return {
+    flags: text.length > SAMPLED_AT ? `${drawn.flags}x` : drawn.flags,
+    seed: text.slice(0, PARENT_AT),
+    id: text.slice(0, 32),
+    span: text.slice(32, PARENT_AT),
+    parent: text.slice(PARENT_AT, SAMPLED_AT),
+  };
+}

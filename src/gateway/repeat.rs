@@ -1,0 +1,116 @@
+//! For how like a request, and how long, the edge may do again what it was told.
+//!
+//! A decision follows from the request, from what this isolate knows, and from the second: nothing is told
+//! or measured in less. So until the second is over or something is learned, a request that is the same in
+//! all that is looked at would be decided alike, and is not decided again. The rule is made here; the edge
+//! compares (`edge/standing.js`). A trace is drawn for each all the same.
+
+use super::affinity::Course;
+use super::recognition::Visitor;
+use super::{Gateway, Passage};
+use crate::clock::UnixMillis;
+use crate::forward::trace::{Seed, Trace};
+use crate::telemetry::facts::Lookup;
+
+/// So many headers at most: with more, those that may differ could together be more than is allowed.
+const MOST_HEADERS: usize = 32;
+
+/// The client's headers that are handed on or dropped and never looked at, whatever they say: a request that
+/// differs in nothing else is decided alike. Sorted.
+pub const UNHEEDED: [&str; 26] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "cdn-loop",
+    "cf-ew-via",
+    "cf-ray",
+    "cf-visitor",
+    "dnt",
+    "if-modified-since",
+    "if-none-match",
+    "pragma",
+    "priority",
+    "range",
+    "referer",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "sec-gpc",
+    "upgrade-insecure-requests",
+    "x-request-id",
+    "x-requested-with",
+];
+
+/// How a decision to forward may be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// Before this.
+    pub until: UnixMillis,
+    /// For whatever of the origin's is asked for; otherwise for the very same URL.
+    pub any_target: bool,
+}
+
+impl Gateway {
+    /// How the decision about to be made may be repeated; not at all, if it is not like most: if something
+    /// is to be done about its answer, or it was not made from memory alone.
+    pub(super) fn repeat(
+        &self,
+        visitor: &Visitor,
+        course: &Course,
+        passage: &Passage<'_>,
+    ) -> Option<Repeat> {
+        let tenant = &self.tenant;
+        let Passage { request, now, .. } = *passage;
+        let is_plain = matches!(request.method, "GET" | "HEAD")
+            && !request.is_websocket()
+            && request.headers.len() <= MOST_HEADERS
+            && request.header("traceparent").is_none()
+            && !request.location.query().contains("EIO=");
+        let is_settled = !(visitor.set_cookie
+            || visitor.is_new
+            || visitor.in_grace
+            || visitor.degraded
+            || visitor.reread
+            || visitor.refresh
+            || visitor.refeed
+            || course.pin
+            || course.takeover);
+        let is_from_memory = matches!(self.facts.lookup, Lookup::Hit | Lookup::Guest)
+            && passage.answers.failures().is_empty()
+            && !self.health.is_lost(&course.origin, now);
+        if !(is_plain && is_settled && is_from_memory) {
+            return None;
+        }
+        let second_over = UnixMillis((now.seconds().0 + 1) * 1000);
+        let until = match self.facts.lookup {
+            // Nobody can revoke what is not recorded.
+            Lookup::Guest => second_over,
+            _ => second_over.min(self.revocations.stale_at(self.feed_period_ms())),
+        };
+        Some(Repeat {
+            until,
+            any_target: tenant.login_exceptions.is_empty()
+                && tenant.assets.is_empty()
+                && tenant.vault.is_empty()
+                && tenant.proof.is_none(),
+        })
+    }
+
+    /// What is to be done about telling of requests whose decisions are repeated, sampled ones aside; see
+    /// [`Facts::flags`].
+    #[must_use]
+    pub fn told_flags(&self) -> String {
+        self.facts_when(false).flags()
+    }
+
+    /// A trace for a request whose decision is repeated, and what it was made of.
+    pub fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
+        let seed = self.draw_seed();
+        (Trace::follow(None, None, &seed, self.sampling()), seed)
+    }
+}

@@ -1,0 +1,84 @@
+//! Random pasts: deployments, and what happened in them.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What operators present in tests.
+pub(super) const TOKEN: &str = "an-admin-token-for-tests";
+
+/// What a browser and its server have done before.
+#[derive(Clone, Debug)]
+pub(super) enum Past {
+    Answer(&'static str),
+    Wait(u64),
+    Fail(&'static str),
+    Forget,
+    Move,
+    Revoke,
+}
+
+pub(super) fn past() -> impl Strategy<Value = Past> {
+    prop_oneof![
+        4 => prop::sample::select(vec![
+            "",
+            "x-session-patch\n{\"a\":1}",
+            "x-session-identify\n{\"user\":\"ada\"}",
+            "x-session-rotate\n1",
+            "x-session-destroy\n1",
+            "x-session-ttl\n60",
+        ])
+        .prop_map(Past::Answer),
+        2 => prop::sample::select(vec![1, 40, 90, 3_600, 100_000]).prop_map(Past::Wait),
+        1 => prop::sample::select(vec!["a", "b", "c"]).prop_map(Past::Fail),
+        1 => Just(Past::Forget),
+        1 => Just(Past::Move),
+        1 => Just(Past::Revoke),
+    ]
+}
+
+pub(super) fn settings() -> impl Strategy<Value = Value> {
+    let origins = vec![
+        ORIGINS,
+        "a=http://a;weight=5,b=http://b,c=http://c;state=down",
+        "a=http://a;state=down,b=http://b;state=down,c=http://c;state=down",
+        "a=http://a;release=v2,b=http://b,c=http://c;state=drain",
+    ];
+    (
+        prop::sample::select(CONSISTENCIES.to_vec()),
+        prop::sample::select(vec!["off", "optional", "required"]),
+        prop::sample::select(origins),
+        prop::sample::select(vec!["true", "false"]),
+        prop::sample::select(vec!["v2:50", "v2:off"]),
+    )
+        .prop_map(|(consistency, login, origins, strict, canary)| {
+            json!({
+                "CONSISTENCY": consistency,
+                "LOGIN_MODE": login,
+                "ORIGINS": origins,
+                "STRICT_PINS": strict,
+                "CANARY": canary,
+            })
+        })
+}
+
+pub(super) fn live_through(world: &mut World, past: &Past, jars: &mut Vec<String>) {
+    match past {
+        Past::Answer(headers) => {
+            if let Step::Forward(forward) = world.get("/") {
+                world.answer(&forward, headers);
+            }
+            jars.extend(world.jar.clone());
+        }
+        Past::Wait(seconds) => world.wait(*seconds),
+        Past::Fail(origin) => drop(world.gateway.health.lose(origin, world.now)),
+        Past::Forget => world.jar = None,
+        Past::Move => world.move_to_another_isolate(),
+        Past::Revoke => {
+            let jar = world.jar.take();
+            let all = "/_session/admin/sessions?all=true";
+            world.call("DELETE", all, Some(TOKEN), &Value::Null);
+            world.jar = jar;
+        }
+    }
+}

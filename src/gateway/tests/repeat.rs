@@ -1,0 +1,172 @@
+//! A decision that stands is the one that would be made.
+
+use proptest::prelude::*;
+
+use super::past::{TOKEN, live_through, past, settings};
+use super::*;
+use crate::gateway::{Repeat, UNHEEDED};
+
+fn repeated(settings: &Value) -> Option<Repeat> {
+    let mut world = World::new(settings);
+    world.exchange("");
+    world.visit().repeat
+}
+
+fn asked(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Repeat> {
+    let mut world = World::new(&json!({}));
+    world.exchange("");
+    forwarded(world.ask(method, target, headers, &mut Answers::default())).repeat
+}
+
+#[test]
+fn it_stands_until_the_second_is_over() {
+    let mut world = World::new(&json!({}));
+    assert_eq!(world.exchange("").repeat, None, "a new session");
+    world.now.0 += 300;
+    let repeat = world.visit().repeat.unwrap();
+    assert_eq!(repeat.until, UnixMillis(1_700_000_001_000));
+    assert!(repeat.any_target);
+}
+
+#[test]
+fn it_stands_no_longer_than_what_is_known_of_revocations() {
+    let mut world = World::new(&json!({ "SESSION_CACHE": "2s" }));
+    world.now.0 += 400;
+    let heard = world.now.0;
+    world.exchange("x-session-patch\n{\"a\":1}");
+    // Too old before the second is over.
+    world.now.0 += 1_700;
+    // What is to be done beside a request is said to one.
+    let repeat = (0..3).find_map(|_| world.visit().repeat).unwrap();
+    assert_eq!(repeat.until, UnixMillis(heard + 2_000));
+}
+
+#[test]
+fn only_what_is_plain_is_repeated() {
+    for (method, target, headers) in [
+        ("POST", "/", [("accept", "*/*")]),
+        (
+            "GET",
+            "/socket.io/?EIO=4&transport=polling",
+            [("accept", "*/*")],
+        ),
+        (
+            "GET",
+            "/",
+            [(
+                "traceparent",
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            )],
+        ),
+    ] {
+        assert_eq!(asked(method, target, &headers), None, "{method} {target}");
+    }
+    let many: Vec<_> = (0..32).map(|at| format!("x-{at}")).collect();
+    let many: Vec<_> = many.iter().map(|name| (name.as_str(), "1")).collect();
+    assert_eq!(asked("GET", "/", &many), None);
+    assert_ne!(asked("GET", "/any?a=b", &[("accept", "*/*")]), None);
+}
+
+#[test]
+fn where_the_path_counts_only_the_same_url_is_repeated() {
+    for settings in [
+        json!({ "VAULT": "access_token" }),
+        json!({ "PROOF": "true", "ORIGIN_KEY": "A".repeat(43) }),
+    ] {
+        let repeat = repeated(&settings);
+        assert!(
+            repeat.is_some_and(|repeat| !repeat.any_target),
+            "{settings}"
+        );
+    }
+}
+
+#[test]
+fn what_is_to_be_done_about_an_answer_is_done_about_each() {
+    assert_eq!(repeated(&json!({ "LIVE": "watched" })), None);
+}
+
+/// A header's value that makes it another request to a person, and the same to us.
+fn value() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "",
+        "text/html",
+        "navigate",
+        "no-cache",
+        "https://elsewhere.example/",
+        "W/\"1\"",
+    ])
+    .prop_map(str::to_owned)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever happened before, and however the request differs in what is not heeded.
+    #[test]
+    fn a_decision_that_stands_would_be_made_again(
+        settings in settings(),
+        pasts in prop::collection::vec(past(), 0..7),
+        method in prop::sample::select(vec!["GET", "HEAD"]),
+        names in prop::sample::subsequence(UNHEEDED.to_vec(), 0..8),
+        values in prop::collection::vec((value(), value()), 8),
+        target in prop::sample::select(vec!["/", "/chat", "/api/v1/files?name=a%20b", "/_nuxt/x.js"]),
+        later in 0u64..1_000,
+    ) {
+        let mut settings = settings;
+        settings["ADMIN_TOKEN"] = json!(TOKEN);
+        let mut world = World::new(&settings);
+        for past in &pasts {
+            live_through(&mut world, past, &mut Vec::new());
+        }
+        let first: Vec<_> = names.iter().zip(&values).map(|(name, (value, _))| (*name, value.as_str())).collect();
+        let second: Vec<_> = names.iter().zip(&values).map(|(name, (_, value))| (*name, value.as_str())).collect();
+        let Step::Forward(before) = world.ask(method, "/chat", &first, &mut Answers::default()) else {
+            return Ok(());
+        };
+        let Some(repeat) = before.repeat else { return Ok(()) };
+        prop_assert!(world.now < repeat.until);
+        prop_assert!(!before.settle && !before.afterwards && !before.watched);
+        let facts = world.gateway.take_facts();
+        let target = if repeat.any_target { target } else { "/chat" };
+        world.now.0 = (world.now.0 + later).min(repeat.until.0 - 1);
+
+        // Nothing is asked of anybody to make it.
+        let packed = world.packed(method, target, &second);
+        let request = Request::parse(&packed).unwrap();
+        let step = world.gateway.admit(&request, world.now, &Answers::default());
+        let Step::Forward(after) = step else {
+            return Err(TestCaseError::fail(format!("{step:?}")));
+        };
+        prop_assert_eq!(&after.url, &before.url.replace("/chat", target));
+        prop_assert_eq!(&after.headers.kept, &before.headers.kept);
+        prop_assert_eq!(untraced(&after.headers.own), untraced(&before.headers.own));
+        prop_assert_eq!(&after.origin, &before.origin);
+        prop_assert_eq!(&after.pauses, &before.pauses);
+        prop_assert_eq!(&after.sid_suffix, &before.sid_suffix);
+        prop_assert_eq!(after.first_byte_ms, before.first_byte_ms);
+        prop_assert!(!after.settle);
+        // What is to be looked up anew beside it may be so a second later.
+        if !after.afterwards {
+            prop_assert_eq!(world.gateway.take_facts().labels(), facts.labels());
+        }
+    }
+}
+
+fn untraced(own: &str) -> Vec<&str> {
+    own.split('\n')
+        .filter(|line| !line.starts_with("00-"))
+        .collect()
+}
+
+#[test]
+fn each_repetition_has_a_trace_of_its_own() {
+    let mut gateway = gateway(&json!({}), 1);
+    let (one, seed) = gateway.draw_trace();
+    let (other, _) = gateway.draw_trace();
+    assert_ne!(one.id(), other.id());
+    // The edge takes both ids from what they are made of.
+    let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(one.id(), &hex[..32]);
+    assert_eq!(one.span.to_hex(), hex[32..]);
+}

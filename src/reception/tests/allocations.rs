@@ -1,0 +1,35 @@
+//! How often a warm request allocates: counted, so that it does not creep up unseen.
+
+use serde_json::json;
+
+use super::{World, forwarded};
+use crate::gateway::Step;
+use crate::store::Answers;
+
+/// What `benches/` counts is less: tests are compiled otherwise.
+const MOST: u64 = 30;
+
+#[test]
+fn a_warm_request_allocates_little() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    let forward = forwarded(world.get("https://acme.example/", &[]));
+    let cookie = world.settle(&forward, "x-session-patch\n{\"tier\":\"pro\"}");
+    let headers = [
+        ("accept", "text/html"),
+        ("cookie", cookie.as_str()),
+        ("user-agent", "Mozilla/5.0"),
+    ];
+    forwarded(world.get("https://acme.example/", &headers));
+    let packed: String = headers
+        .iter()
+        .map(|(name, value)| format!("\n{name}\n{value}"))
+        .collect();
+    let packed = format!("GET\nhttps://acme.example/{packed}");
+    let nothing = Answers::default();
+    let allocated = allocation_counter::measure(|| {
+        let step = world.reception.admit(&packed, world.now, &nothing);
+        assert!(matches!(step, Step::Forward(_)), "{step:?}");
+    });
+    assert!(allocated.count_total <= MOST, "{allocated:?}");
+}

@@ -1,0 +1,238 @@
+/** Requests alike within a second: decided once, and nobody can tell but by what it costs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Browser } from "./harness/browser.mjs";
+import { Origin } from "./harness/origin.mjs";
+import { send } from "./harness/raw.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+const ADMIN = "operators-know-this-token";
+
+/**
+ * A Worker before an origin that answers with the headers its query names, and a browser that was there before.
+ * @param {import("node:test").TestContext} t
+ * @param {Record<string, string>} [vars]
+ */
+async function deployment(t, vars = {}) {
+  const origin = await Origin.start(t, (request, reply) => {
+    const { searchParams } = new URL(request.url ?? "/", "http://origin");
+    for (const [name, value] of searchParams) {
+      if (name.startsWith("x-session-")) reply.setHeader(name, value);
+    }
+    reply.end("ok");
+  });
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "50", ...vars },
+  });
+  const browser = new Browser(vestibule.url);
+  await browser.fetch("/?x-session-patch=%7B%22a%22%3A1%7D");
+  origin.requests.length = 0;
+  return { origin, vestibule, browser };
+}
+
+/** Until a second has just begun: what follows at once falls into it. */
+function secondBegins() {
+  return until(() => Date.now() % 1_000 < 100, { what: "a new second" });
+}
+
+/**
+ * Has one decision stand: requests that are alike, within a second.
+ * @param {Browser} browser
+ */
+async function burst(browser) {
+  await secondBegins();
+  for (let visit = 0; visit < 4; visit += 1) await browser.fetch("/warm");
+}
+
+/** How often a decision was repeated. @param {Vestibule} vestibule */
+async function repeated(vestibule) {
+  const headers = { authorization: `Bearer ${ADMIN}` };
+  const page = await (await fetch(`${vestibule.url}/_session/admin/metrics`, { headers })).text();
+  return Number(/^vestibule_decisions_repeated_total\S* (\d+)/m.exec(page)?.[1] ?? 0);
+}
+
+/**
+ * @param {Vestibule} vestibule
+ * @param {number} least
+ */
+function untilRepeated(vestibule, least) {
+  const what = `${least} repeated decisions`;
+  return until(async () => (await repeated(vestibule)) >= least, { what });
+}
+
+/** @param {import("./harness/origin.mjs").Received} received */
+function headersOf(received) {
+  return Object.fromEntries(received.headers.map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+test("a visitor's requests within a second differ in what they ask for and in their trace, and in nothing else", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  await secondBegins();
+  const paths = Array.from({ length: 20 }, (_, at) => `/files/${at}.js?v=${at}&name=a%20b`);
+  for (const path of paths) await browser.fetch(path);
+  assert.deepEqual(
+    origin.requests.map(({ url }) => url),
+    paths,
+  );
+  const told = origin.requests.map(headersOf);
+  const traces = told.map(({ traceparent }) => traceparent.slice(3, 35));
+  assert.equal(new Set(traces).size, 20);
+  const spans = told.map(({ traceparent }) => traceparent.slice(36, 52));
+  assert.equal(new Set(spans).size, 20);
+  const seconds = new Set(told.map((headers) => headers["x-session-expires"]));
+  assert.ok(seconds.size <= 2);
+  const rest = told.map(({ traceparent, "x-session-expires": _, ...headers }) =>
+    JSON.stringify(headers),
+  );
+  assert.equal(new Set(rest).size, 1);
+  assert.equal(told[0]["x-session-data"], '{"a":1}');
+  await untilRepeated(vestibule, 10);
+  const lines = await until(() => {
+    const lines = vestibule.logged("request").filter(({ trace_id }) => traces.includes(trace_id));
+    return lines.length === 20 && lines;
+  });
+  assert.equal(new Set(lines.map(({ span_id }) => span_id)).size, 20);
+  assert.equal(new Set(lines.map(({ handle }) => handle)).size, 1);
+});
+
+test("what is not looked at is handed on as each request has it", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  await secondBegins();
+  const accepted = ["text/html", "*/*", "image/webp", "*/*", "application/json", "text/html"];
+  for (const accept of accepted) {
+    await browser.fetch("/", { headers: { accept, "if-none-match": `"${accept}"` } });
+  }
+  const told = origin.requests.map(headersOf);
+  assert.deepEqual(
+    told.map(({ accept }) => accept),
+    accepted,
+  );
+  assert.deepEqual(
+    told.map((headers) => headers["if-none-match"]),
+    accepted.map((accept) => `"${accept}"`),
+  );
+  await untilRepeated(vestibule, 1);
+});
+
+test("who signs out is out with the very next request", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  await burst(browser);
+  const [id] = origin.told("x-session-id");
+  const cookie = browser.cookie;
+  const answer = await browser.fetch("/_session/logout", {
+    method: "POST",
+    headers: { origin: vestibule.url },
+  });
+  assert.ok(answer.ok, String(answer.status));
+  const before = origin.requests.length;
+  await fetch(`${vestibule.url}/warm`, { headers: { cookie } });
+  for (const { headers } of origin.requests.slice(before)) {
+    assert.ok(!headers.some(([, value]) => value === id));
+  }
+  await untilRepeated(vestibule, 1);
+});
+
+test("what an origin stores is told with the very next request", async (t) => {
+  const { browser, origin } = await deployment(t);
+  for (let round = 0; round < 5; round += 1) {
+    await burst(browser);
+    await browser.fetch(`/?x-session-patch=${encodeURIComponent(JSON.stringify({ round }))}`);
+    await browser.fetch("/warm");
+    assert.deepEqual(origin.told("x-session-data"), [JSON.stringify({ a: 1, round })]);
+  }
+});
+
+test("a session that is revoked in the middle of a burst is over with the next request", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  await burst(browser);
+  const [id] = origin.told("x-session-id");
+  const answer = await fetch(`${vestibule.url}/_session/admin/sessions?all=true`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${ADMIN}` },
+  });
+  assert.ok(answer.ok, String(answer.status));
+  const before = origin.requests.length;
+  await browser.fetch("/warm");
+  for (const { headers } of origin.requests.slice(before)) {
+    assert.ok(!headers.some(([, value]) => value === id));
+  }
+});
+
+test("our own paths, and disguises of them, are nobody's to repeat", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  await burst(browser);
+  const before = origin.requests.length;
+  const lines = [`Cookie: ${browser.cookie}`];
+  for (const [path, status] of /** @type {[string, number][]} */ ([
+    ["/_session/me", 200],
+    ["/%5Fsession/me", 400],
+    ["/a/..%2f_session/me", 400],
+    ["/_SESSION/me", 400],
+    ["//_session/me", 400],
+  ])) {
+    assert.equal((await send(vestibule.port, { target: path, lines })).status, status, path);
+  }
+  assert.equal(origin.requests.length, before);
+});
+
+test("a cookie that differs in one character is another cookie", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t, { LOGIN_MODE: "off" });
+  await burst(browser);
+  const [id] = origin.told("x-session-id");
+  const session = browser.session;
+  const other = session.endsWith("A") ? "B" : "A";
+  const forged = `session=${session.slice(0, -2)}${other}${session.slice(-1)}`;
+  await fetch(`${vestibule.url}/warm`, { headers: { cookie: forged } });
+  assert.notDeepEqual(origin.told("x-session-id"), [id]);
+});
+
+test("a trace that a client began is continued, also in the middle of a burst", async (t) => {
+  const { browser, origin } = await deployment(t);
+  await burst(browser);
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  await browser.fetch("/warm", { headers: { traceparent: `00-${trace}-b7ad6b7169203331-01` } });
+  assert.equal(origin.told("traceparent")[0].slice(3, 35), trace);
+  await browser.fetch("/warm");
+  assert.notEqual(origin.told("traceparent")[0].slice(3, 35), trace);
+});
+
+test("an answer that signs somebody in is heeded in the middle of a burst", async (t) => {
+  const { browser, origin } = await deployment(t);
+  await burst(browser);
+  const cookie = browser.cookie;
+  await browser.fetch("/warm?x-session-identify=%7B%22user%22%3A%22ada%22%7D");
+  assert.notEqual(browser.cookie, cookie);
+  await browser.fetch("/warm");
+  assert.deepEqual(origin.told("x-session-user"), ["ada"]);
+});
+
+test("an origin that dies in the middle of a burst is replaced, and nobody notices", async (t) => {
+  const origins = [await Origin.start(t), await Origin.start(t)];
+  const vestibule = await Vestibule.start(t, {
+    origins: [`a=${origins[0].url}`, `b=${origins[1].url}`],
+  });
+  const browser = new Browser(vestibule.url);
+  await browser.fetch("/");
+  const home = origins[0].requests.length > 0 ? 0 : 1;
+  await burst(browser);
+  await origins[home].stop();
+  const answer = await browser.fetch("/after");
+  assert.equal(answer.status, 200);
+  assert.equal(origins[1 - home].requests.at(-1)?.url, "/after");
+  const [trace] = origins[1 - home].told("traceparent").map((parent) => parent.slice(3, 35));
+  const [failed] = await until(() => {
+    const lines = vestibule.logged("origin_failed");
+    return lines.length > 0 && lines;
+  });
+  assert.equal(failed.trace_id, trace);
+});
+
+test("decisions are made anew for each request where that is asked for", async (t) => {
+  const { browser, vestibule, origin } = await deployment(t, { DECISIONS: "each" });
+  await burst(browser);
+  await until(() => vestibule.logged("request").length >= 5, { what: "lines" });
+  assert.equal(origin.requests.length, 4);
+  assert.equal(await repeated(vestibule), 0);
+});
