@@ -5,6 +5,12 @@ import { VARIANTS } from "./variants.mjs";
 import { wrk } from "./wrk.mjs";
 
 /**
+ * How long each variant answers before the rounds: V8 compiles what runs often, and is done with it by then.
+ * A Worker in use is never as cold. Before short rounds, which are a try, twice their length is enough.
+ */
+export const WARM_UP_SECONDS = 5;
+
+/**
  * @param {number} originPort
  * @param {number} rounds
  * @param {number} seconds
@@ -13,7 +19,8 @@ export async function processorTimes(originPort, rounds, seconds) {
   const variants = VARIANTS.map((description) => new Variant(description));
   try {
     for (const variant of variants) await variant.start(originPort);
-    for (const variant of variants) await load(variant, 1);
+    const warmUp = Math.min(WARM_UP_SECONDS, 2 * seconds);
+    for (const variant of variants) await load(variant, warmUp);
     for (let round = 0; round < rounds; round += 1) {
       for (const variant of variants) await measure(variant, seconds);
     }
