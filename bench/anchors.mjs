@@ -2,14 +2,11 @@
  * How long the whole way takes, beside what people put before their servers without an edge. Few
  * connections, so that what is measured is the way and not a queue before it.
  */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { haproxy, nginx, nginxWithSessions } from "./fronts.mjs";
 import { aligned, markdown, median } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 import { BARE, WARM } from "./variants.mjs";
-
-const execute = promisify(execFile);
+import { wrk } from "./wrk.mjs";
 
 const CONNECTIONS = 4;
 
@@ -27,14 +24,14 @@ export async function anchors(originPort, rounds, seconds) {
     for (const start of [nginx, nginxWithSessions, haproxy, worker(BARE), worker(WARM)]) {
       fronts.push(await start(originPort));
     }
-    /** @type {Measured[][]} */
+    /** @type {import("./wrk.mjs").Told[][]} */
     const measured = fronts.map(() => []);
     for (const front of fronts) await load(front, 1);
     for (let round = 0; round < rounds; round += 1) {
       for (const [at, front] of fronts.entries()) measured[at].push(await load(front, seconds));
     }
     return fronts.map(({ name, does }, at) => {
-      const middle = (/** @type {keyof Measured} */ what) =>
+      const middle = (/** @type {keyof import("./wrk.mjs").Told} */ what) =>
         Math.round(median(measured[at].map((one) => one[what])));
       return {
         name,
@@ -68,33 +65,13 @@ function worker(description) {
   };
 }
 
-/** @typedef {{ p50: number, p99: number, throughput: number }} Measured */
-
 /**
  * @param {import("./fronts.mjs").Front} front
  * @param {number} seconds
- * @returns {Promise<Measured>}
  */
-async function load({ name, url, cookie }, seconds) {
+function load({ name, url, cookie }, seconds) {
   const header = cookie ? ["-H", `Cookie: ${cookie}`] : [];
-  const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "--latency", ...header, url];
-  const { stdout } = await execute("wrk", args);
-  if (/Non-2xx/.test(stdout)) throw new Error(`${name}: ${stdout}`);
-  return {
-    p50: microseconds(stdout, "50%"),
-    p99: microseconds(stdout, "99%"),
-    throughput: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-  };
-}
-
-/**
- * @param {string} text of wrk
- * @param {string} percentile
- */
-function microseconds(text, percentile) {
-  const found = new RegExp(`^\\s+${percentile}\\s+([\\d.]+)(us|ms|s)$`, "m").exec(text);
-  if (!found) throw new Error(`wrk tells no ${percentile}`);
-  return Number(found[1]) * { us: 1, ms: 1_000, s: 1_000_000 }[/** @type {"us"} */ (found[2])];
+  return wrk(name, [`-c${CONNECTIONS}`, `-d${seconds}s`, ...header, url]);
 }
 
 const HEAD = ["before the server", "p50 µs", "p99 µs", "added p50 µs", "req/s"];

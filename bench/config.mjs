@@ -21,13 +21,16 @@ const OBJECTS = {
  * @property {string} [peer] the bundled module of a peer; ours otherwise
  * @property {boolean} counted whether our objects are counted, and the clock can be put forward
  * @property {Record<string, string>} vars
+ * @property {string} [namespace] host and port of a namespace outside; one in memory beside it otherwise
+ * @property {boolean} [tenants] whether that namespace says who is served
  * @property {number} putMs how long a write to the namespace takes
  * @property {number} port
  * @property {number} kvPort
  */
 
 /** @param {Place} place */
-export function config({ folder, objects, peer, counted, vars, putMs, port, kvPort }) {
+export function config(place) {
+  const { folder, objects, peer, counted, vars, namespace, tenants, putMs, port, kvPort } = place;
   const embed = (/** @type {string} */ file) =>
     quote(path.relative(folder, path.resolve(ROOT, file)));
   const bindings = Object.entries(vars).map(
@@ -42,13 +45,15 @@ export function config({ folder, objects, peer, counted, vars, putMs, port, kvPo
   const classes = Object.values(OBJECTS).map(
     (className) => `(className = "${className}", uniqueKey = "${className}", enableSql = true)`,
   );
+  const kv = namespace ? `external = (address = ${quote(namespace)}, http = ())` : "worker = .kv";
+  const bound = tenants ? `(name = "TENANTS", kvNamespace = "kv"),` : "";
   const stored = `durableObjectNamespaces = [${classes.join(", ")}],
   durableObjectStorage = (localDisk = "disk"),`;
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .main),
-    (name = "kv", worker = .kv),
+    (name = "kv", ${kv}),
     (name = "disk", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
   ],
@@ -63,6 +68,7 @@ const main :Workerd.Worker = (
   ],
   bindings = [
     (name = "SESSIONS", kvNamespace = "kv"),
+    ${bound}
     ${[...(peer ? [] : namespaces), ...bindings].join(",\n    ")}
   ],
   ${peer ? "" : stored}

@@ -10,6 +10,8 @@ import { piecesInMarkdown } from "./native.mjs";
 import { operationTables } from "./operation-tables.mjs";
 import { asPicture, costInMarkdown } from "./report.mjs";
 import { scaleTables } from "./scale-model.mjs";
+import { scaleAsPicture } from "./scale-picture.mjs";
+import { measuredTables } from "./scale-tables.mjs";
 import { startsInMarkdown } from "./starts.mjs";
 
 const DOCS = path.resolve(import.meta.dirname, "../docs");
@@ -20,7 +22,7 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
  * @returns {Record<string, Record<string, string>>}
  */
 function tables(recorded) {
-  const { made, cost, messages, starts, anchors, native } = recorded;
+  const { made, cost, messages, starts, anchors, native, scale } = recorded;
   return {
     "bench.md": {
       goals: goalsInMarkdown(recorded),
@@ -39,7 +41,11 @@ function tables(recorded) {
       chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${told(recorded.chainlit.made)}`,
     },
     "cost.md": costTables(recorded),
-    "scale.md": scaleTables(recorded),
+    "scale.md": {
+      ...scaleTables(recorded),
+      ...measuredTables(scale),
+      "measured, how": told(scale.made),
+    },
   };
 }
 
@@ -51,7 +57,11 @@ function told({ date, machine, rounds, seconds }) {
 
 /** @param {import("./recorded.mjs").Recorded} recorded @returns {Record<string, string>} */
 function pictures(recorded) {
-  return { "bench.svg": asPicture(recorded.cost), "goals.svg": goalsAsPicture(recorded) };
+  return {
+    "bench.svg": asPicture(recorded.cost),
+    "goals.svg": goalsAsPicture(recorded),
+    "scale.svg": scaleAsPicture(recorded.scale),
+  };
 }
 
 /** @param {import("./recorded.mjs").Recorded["native"]["made"]} made */

@@ -1,11 +1,14 @@
 /** Processor time per request of every variant, under one load, in interleaved rounds. */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { rows } from "./report.mjs";
 import { Variant } from "./variant.mjs";
 import { VARIANTS } from "./variants.mjs";
+import { wrk } from "./wrk.mjs";
 
-const execute = promisify(execFile);
+/**
+ * How long each variant answers before the rounds: V8 compiles what runs often, and is done with it by then.
+ * A Worker in use is never as cold. Before short rounds, which are a try, twice their length is enough.
+ */
+export const WARM_UP_SECONDS = 5;
 
 /**
  * @param {number} originPort
@@ -16,7 +19,8 @@ export async function processorTimes(originPort, rounds, seconds) {
   const variants = VARIANTS.map((description) => new Variant(description));
   try {
     for (const variant of variants) await variant.start(originPort);
-    for (const variant of variants) await load(variant, 1);
+    const warmUp = Math.min(WARM_UP_SECONDS, 2 * seconds);
+    for (const variant of variants) await load(variant, warmUp);
     for (let round = 0; round < rounds; round += 1) {
       for (const variant of variants) await measure(variant, seconds);
     }
@@ -32,22 +36,16 @@ export async function processorTimes(originPort, rounds, seconds) {
  */
 async function measure(variant, seconds) {
   const before = variant.processorTime;
-  const { requests, perSecond } = await load(variant, seconds);
+  const { requests, throughput } = await load(variant, seconds);
   variant.cost.push((variant.processorTime - before) / requests);
-  variant.throughput.push(perSecond);
+  variant.throughput.push(throughput);
 }
 
 /**
  * @param {Variant} variant
  * @param {number} seconds
  */
-async function load(variant, seconds) {
-  const { stdout } = await execute("wrk", ["-t1", "-c32", `-d${seconds}s`, ...variant.load]);
-  const expected = variant.description.status ?? 200;
-  if (/Non-2xx/.test(stdout) !== expected >= 400)
-    throw new Error(`${variant.description.name}: ${stdout}`);
-  return {
-    requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
-    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-  };
+function load({ description, load }, seconds) {
+  const refused = (description.status ?? 200) >= 400;
+  return wrk(description.name, ["-c32", `-d${seconds}s`, ...load], { refused });
 }

@@ -21,6 +21,7 @@ const FILE = path.join(import.meta.dirname, "recorded.json");
  * @property {{ made: When, table: import("./chainlit.mjs").ChainlitRow[] }} chainlit
  * @property {{ gateway: number, passwords: number }} weight bytes of wasm, gzipped
  * @property {{ made: Made, table: import("./anchors.mjs").Latency[] }} anchors
+ * @property {import("./scale.mjs").Scale} scale
  * @property {{ made: { date: string, machine: string, compiler: string }, table: import("./native.mjs").Piece[] }} native
  */
 

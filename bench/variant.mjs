@@ -20,6 +20,8 @@ import { config } from "./config.mjs";
  * @property {number} [putMs] how long a write to the namespace takes, no time unless said otherwise
  * @property {number} [servers] how many there are before it, one unless said otherwise
  * @property {number} [status] what it must answer
+ * @property {string} [namespace] host and port of a namespace outside
+ * @property {boolean} [tenants] whether that namespace says who is served
  */
 
 export class Variant {
@@ -34,17 +36,20 @@ export class Variant {
   throughput = [];
   url = "";
   kvUrl = "";
+  /** Where its isolates' memory is looked at. */
+  inspector = "";
 
   /** @type {"inherit" | "ignore"} */
   #errors;
 
   /**
    * @param {Description} description
-   * @param {{ counted?: boolean, quiet?: boolean }} [options] `quiet`: what it warns of is expected
+   * @param {{ counted?: boolean, quiet?: boolean, inspected?: boolean }} [options] `quiet`: what it warns of is expected
    */
-  constructor(description, { counted = false, quiet = false } = {}) {
+  constructor(description, { counted = false, quiet = false, inspected = false } = {}) {
     this.description = description;
     this.counted = counted;
+    this.inspected = inspected;
     this.#errors = quiet ? "ignore" : "inherit";
   }
 
@@ -63,10 +68,19 @@ export class Variant {
     return file;
   }
 
+  /** Starts the process, and does not wait until it answers. @param {number} originPort */
+  async launch(originPort) {
+    const args = ["serve", await this.prepare(originPort)];
+    if (this.inspected) {
+      this.inspector = `127.0.0.1:${await freePort()}`;
+      args.push(`--inspector-addr=${this.inspector}`);
+    }
+    this.#process = spawn(WORKERD, args, { stdio: ["ignore", "ignore", this.#errors] });
+  }
+
   /** @param {number} originPort */
   async start(originPort) {
-    const file = await this.prepare(originPort);
-    this.#process = spawn(WORKERD, ["serve", file], { stdio: ["ignore", "ignore", this.#errors] });
+    await this.launch(originPort);
     await until(
       () =>
         fetch(this.url).then(
@@ -96,6 +110,12 @@ export class Variant {
     return (Number(stat[11]) + Number(stat[12])) * 10_000;
   }
 
+  /** What the process holds of the machine's memory, in MiB. */
+  get resident() {
+    const status = readFileSync(`/proc/${this.#process?.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+  }
+
   stop() {
     this.#process?.kill("SIGKILL");
     for (const folder of [this.#folder, this.#objects]) {
@@ -105,7 +125,8 @@ export class Variant {
 
   /** @param {string} origin host and port */
   async #place(origin) {
-    const { peer, servers = 1, putMs = 0, disk, vars = {} } = this.description;
+    const { peer, servers = 1, disk, vars = {} } = this.description;
+    const { putMs = 0, namespace, tenants } = this.description;
     const folder = this.#folder;
     this.#objects = disk ? mkdtempSync(path.join(disk, "vestibule-objects-")) : folder;
     const objects = path.join(this.#objects, "objects");
@@ -116,7 +137,8 @@ export class Variant {
     );
     const origins = servers > 1 ? list.join(",") : `http://${origin}`;
     const settings = { ORIGINS: origins, SESSION_KEYS: "A".repeat(43), ...vars };
-    const place = { folder, objects, counted: this.counted, vars: settings, putMs };
+    const kv = { putMs, namespace, tenants };
+    const place = { folder, objects, counted: this.counted, vars: settings, ...kv };
     if (!peer) return place;
     const file = path.join(folder, peer);
     writeFileSync(file, await bundle(peer, origin));

@@ -68,7 +68,8 @@ export const BARE = {
 /** @type {import("./variant.mjs").Description} */
 export const WARM = {
   name: "Vestibule, warm",
-  does: "all of the contract's headers, data included; record from the isolate's cache",
+  does: "all of the contract's headers, data and assertion included; record from the isolate's cache",
+  vars: { ASSERTION: "true" },
   cookie: recorded,
 };
 
@@ -97,15 +98,21 @@ export const VARIANTS = [
   ...PEERS,
   WARM,
   {
+    name: "Vestibule, warm, each",
+    does: "the same, but every request is decided by itself: what a visitor costs who asks for something once a second",
+    vars: { ...WARM.vars, DECISIONS: "each" },
+    cookie: recorded,
+  },
+  {
     name: "Vestibule, warm, untold",
     does: "the same, but nothing is counted, logged or traced: the difference is what telemetry costs",
-    vars: { TELEMETRY_EVERY: "0", LOG_LEVEL: "off" },
+    vars: { ...WARM.vars, TELEMETRY_EVERY: "0", LOG_LEVEL: "off" },
     cookie: recorded,
   },
   {
     name: "Vestibule, warm, routing",
     does: "the same before ten weighted servers, with a canary, overload limits and capacities",
-    vars: { CANARY: "v2:10", OVERLOAD_LOAD: "90", OVERLOAD_IN_FLIGHT: "1000" },
+    vars: { ...WARM.vars, CANARY: "v2:10", OVERLOAD_LOAD: "90", OVERLOAD_IN_FLIGHT: "1000" },
     servers: 10,
     cookie: recorded,
   },
@@ -113,7 +120,7 @@ export const VARIANTS = [
     name: "Vestibule, cold",
     does: "the same, but every request reads, opens and decodes the record from KV",
     // With KV alone, so that nothing else is asked per request: what is measured is the record.
-    vars: { SESSION_CACHE: "0s", CONSISTENCY: "eventual" },
+    vars: { ...WARM.vars, SESSION_CACHE: "0s", CONSISTENCY: "eventual" },
     cookie: recorded,
   },
   { name: "Vestibule, guest", does: "all headers; nothing stored", cookie: guest },

@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --rounds 7 --seconds 3] [-- --only messages,starts] [-- --anchors | --native]`: what a request
- * costs, side by side, and what was reached of each goal.
+ * `npm run bench [-- --rounds 7 --seconds 3] [-- --only messages,starts] [-- --anchors | --native | --scale]`:
+ * what a request costs, side by side, and what was reached of each goal.
  *
  * First processor time: each variant is a workerd of its own under the same load from wrk, one
  * connection count, in interleaved rounds; the figure is user and system time of the process over the
@@ -9,10 +9,13 @@
  * it is used as the profiles say, and what Cloudflare takes for that. Then how large a record and the wasm
  * are, and how long a start takes. `--only` measures some of these anew and keeps what is recorded of the
  * others. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy; with `--native` the
- * core by itself: instructions and allocations of its pieces, and whether they keep within their bounds.
+ * core by itself: instructions and allocations of its pieces, and whether they keep within their bounds; with
+ * `--scale` what grows with sessions, tenants, servers and sockets: in rounds of 2 s, in a quarter of an hour
+ * at most once everything is built.
  *
  * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md, docs/scale.md and
- * docs/experiments.md, and docs/bench.svg and docs/goals.svg. All of it takes about 16 minutes.
+ * docs/experiments.md, and docs/bench.svg, docs/goals.svg and docs/scale.svg. All of it but what is apart
+ * takes about 18 minutes.
  */
 import { parseArgs } from "node:util";
 import { benchNative } from "./bench-native.mjs";
@@ -40,13 +43,15 @@ await main(async () => {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "7" },
-      seconds: { type: "string", default: "3" },
+      seconds: { type: "string" },
       only: { type: "string", default: Object.keys(PARTS).join(",") },
       anchors: { type: "boolean", default: false },
       native: { type: "boolean", default: false },
+      scale: { type: "boolean", default: false },
     },
   });
-  const parts = values.anchors ? [] : values.only.split(",");
+  const { anchors, scale, rounds, seconds = scale ? 2 : 3 } = values;
+  const parts = anchors || scale ? [] : values.only.split(",");
   const unknown = parts.filter((part) => !(part in PARTS));
   if (unknown.length > 0) {
     throw new Fault(
@@ -55,26 +60,31 @@ await main(async () => {
   }
   const { machine, record, recorded } = await import("../bench/recorded.mjs");
   if (values.native) return benchNative(machine());
-  const made = { ...machine(), rounds: Number(values.rounds), seconds: Number(values.seconds) };
+  const made = { ...machine(), rounds: Number(rounds), seconds: Number(seconds) };
   await build();
-  await ensureTools(values.anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
+  await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
-  await installPeers();
+  if (!scale) await installPeers();
   const { startOrigin } = await import("../bench/origin.mjs");
   const { writeDocuments } = await import("../bench/documents.mjs");
 
   const origin = await startOrigin();
   try {
-    if (values.anchors) {
+    if (anchors) {
       record({ anchors: { made, table: await measureAnchors(origin.port, made) } });
+    } else if (scale) {
+      const { measureScale } = await import("../bench/scale.mjs");
+      record({ scale: await measureScale(origin.port, made, step) });
     }
     for (const part of parts) record(await PARTS[part](origin.port, made));
   } finally {
     await origin.stop();
   }
-  await tell(recorded(), values.anchors);
+  await tell(recorded(), { anchors, scale });
   writeDocuments(recorded());
-  say("Kept in bench/recorded.json, in the tables of docs/ and in docs/bench.svg and goals.svg.");
+  say(
+    "Kept in bench/recorded.json, in the tables of docs/ and in docs/bench.svg, goals.svg and scale.svg.",
+  );
 });
 
 /**
@@ -83,11 +93,11 @@ await main(async () => {
  */
 async function measureProcessor(originPort, made) {
   const { rounds, seconds } = made;
-  const { processorTimes } = await import("../bench/processor.mjs");
+  const { processorTimes, WARM_UP_SECONDS } = await import("../bench/processor.mjs");
   const { VARIANTS } = await import("../bench/variants.mjs");
   const cost = await step(
     `Measuring ${VARIANTS.length} variants in ${rounds} rounds`,
-    minutes(rounds * VARIANTS.length * seconds),
+    minutes(VARIANTS.length * (WARM_UP_SECONDS + rounds * seconds)),
     () => processorTimes(originPort, rounds, seconds),
   );
   return { made, cost };
@@ -151,11 +161,13 @@ function minutes(seconds) {
 
 /**
  * @param {Recorded} recorded
- * @param {boolean} anchorsOnly
+ * @param {{ anchors: boolean, scale: boolean }} only what was measured, if not the parts
  */
-async function tell(recorded, anchorsOnly) {
+async function tell(recorded, only) {
   const { anchorsAsText } = await import("../bench/anchors.mjs");
-  if (anchorsOnly) return say(`\n${anchorsAsText(recorded.anchors.table)}\n`);
+  const { scaleAsText } = await import("../bench/scale-tables.mjs");
+  if (only.scale) return say(`\n${scaleAsText(recorded.scale)}\n`);
+  if (only.anchors) return say(`\n${anchorsAsText(recorded.anchors.table)}\n`);
   const { asText } = await import("../bench/report.mjs");
   const { goalsAsText } = await import("../bench/goals.mjs");
   const { messagesAsText } = await import("../bench/messages.mjs");

@@ -30,6 +30,7 @@ use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
 use crate::inbound::rate_limit::RateLimit;
 use crate::inbound::request::Request;
 use crate::keys::KeyRing;
+use crate::store::cache::ISOLATE_WEIGHT;
 use crate::store::{Answers, Need, Write};
 use crate::telemetry::counting;
 use crate::telemetry::facts::{Facts, method_label};
@@ -52,6 +53,8 @@ pub struct Reception {
     deployment: Deployment,
     catalogue: Catalogue,
     gateways: HashMap<TenantId, Room>,
+    /// Approximate bytes of the sessions that all of them remember.
+    weight: usize,
     /// Keys of tenants whose objects live here.
     rings: HashMap<TenantId, KeyRing>,
     random: ChaCha20Rng,
@@ -95,6 +98,7 @@ impl Reception {
             deployment,
             catalogue,
             gateways,
+            weight: 0,
             rings: HashMap::new(),
             random,
             writers: Vec::new(),
@@ -292,6 +296,7 @@ impl Reception {
     /// Lets a tenant's gateway go; what it counted is told all the same.
     fn let_go(&mut self, tenant: &TenantId) {
         if let Some(mut room) = self.gateways.remove(tenant) {
+            self.weight = self.weight.saturating_sub(room.gateway.weight());
             self.series.merge(&room.gateway.take_series());
         }
     }
@@ -325,12 +330,33 @@ impl Reception {
     ) -> Option<T> {
         let room = self.gateways.get_mut(tenant)?;
         room.used = now;
+        let weight = room.gateway.weight();
         let result = act(&mut room.gateway);
+        self.weight = self.weight.saturating_sub(weight) + room.gateway.weight();
         if room.gateway.has_writes() && !self.writers.contains(tenant) {
             self.writers.push(tenant.clone());
         }
         self.events.extend(room.gateway.take_events());
+        if self.weight > ISOLATE_WEIGHT {
+            self.relieve(tenant);
+        }
         Some(result)
+    }
+
+    /// Lets tenants forget their sessions until there is room for those of `tenant`: those first that
+    /// were not used longest.
+    fn relieve(&mut self, tenant: &TenantId) {
+        while self.weight > ISOLATE_WEIGHT {
+            // Who still wants something stored may know what storage does not.
+            let rooms = self.gateways.iter_mut().filter(|(id, room)| {
+                *id != tenant && room.gateway.weight() > 0 && !self.writers.contains(id)
+            });
+            let Some((_, room)) = rooms.min_by_key(|(_, room)| room.used) else {
+                return;
+            };
+            self.weight = self.weight.saturating_sub(room.gateway.weight());
+            room.gateway.forget_sessions();
+        }
     }
 
     /// Makes room for one more gateway.

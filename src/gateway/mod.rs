@@ -374,6 +374,17 @@ impl Gateway {
         self.cache.put(handle, known, now);
     }
 
+    /// Approximately how many bytes the sessions take that are remembered here.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.cache.weight()
+    }
+
+    /// Forgets the sessions that are remembered here, which costs their visitors a read.
+    pub fn forget_sessions(&mut self) {
+        self.cache = Cache::default();
+    }
+
     fn note(&mut self, event: Event) {
         let event = event.of(&self.tenant.id).during(&self.facts.trace_id);
         counting::count(&mut self.series, &event);

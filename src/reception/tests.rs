@@ -3,6 +3,7 @@
 mod administration;
 mod allocations;
 mod assets;
+mod memory;
 mod thousand;
 
 use chacha20::ChaCha20Rng;

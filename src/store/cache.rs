@@ -18,6 +18,10 @@ use crate::session::record::{Entry, Record};
 /// Approximate bytes each generation may hold; an isolate has 128 MB for everything.
 const GENERATION_WEIGHT: usize = 12 * 1024 * 1024;
 
+/// Approximate bytes the caches of all tenants of an isolate may hold together: a third more than one
+/// tenant's, so that one is never cut down for its own sake.
+pub const ISOLATE_WEIGHT: usize = 32 * 1024 * 1024;
+
 /// What an entry weighs beside its data: map slot, identifiers, numbers.
 const ENTRY_WEIGHT: usize = 400;
 
@@ -129,6 +133,7 @@ pub struct Cache {
     young: HashMap<Handle, Slot>,
     old: HashMap<Handle, Slot>,
     young_weight: usize,
+    old_weight: usize,
 }
 
 impl Cache {
@@ -141,7 +146,7 @@ impl Cache {
         if let Some(slot) = self.young.get(&handle) {
             return Some(hit(slot));
         }
-        let slot = self.old.remove(&handle)?;
+        let slot = self.leave_old(handle)?;
         let found = hit(&slot);
         self.insert(handle, slot);
         Some(found)
@@ -160,7 +165,7 @@ impl Cache {
 
     /// Notes what storage was told, or was asked for, at `at`.
     pub fn put(&mut self, handle: Handle, known: Known, at: UnixMillis) {
-        self.old.remove(&handle);
+        self.leave_old(handle);
         let slot = Slot {
             known,
             since: at,
@@ -211,6 +216,18 @@ impl Cache {
         }
     }
 
+    /// Approximately how many bytes are remembered.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.young_weight + self.old_weight
+    }
+
+    fn leave_old(&mut self, handle: Handle) -> Option<Slot> {
+        let slot = self.old.remove(&handle)?;
+        self.old_weight = self.old_weight.saturating_sub(slot.known.weight());
+        Some(slot)
+    }
+
     fn insert(&mut self, handle: Handle, slot: Slot) {
         self.young_weight += slot.known.weight();
         if let Some(replaced) = self.young.insert(handle, slot) {
@@ -218,7 +235,7 @@ impl Cache {
         }
         if self.young_weight > GENERATION_WEIGHT {
             self.old = core::mem::take(&mut self.young);
-            self.young_weight = 0;
+            self.old_weight = core::mem::take(&mut self.young_weight);
         }
     }
 }
@@ -320,5 +337,6 @@ mod tests {
         }
         let most = 2 * GENERATION_WEIGHT / ENTRY_WEIGHT + 2;
         assert!(cache.young.len() + cache.old.len() <= most);
+        assert!(cache.weight() <= 2 * (GENERATION_WEIGHT + ENTRY_WEIGHT));
     }
 }

@@ -1,0 +1,103 @@
+/** A server that says everything again, and visitors who talk to it: over WebSockets, in this process. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { WebSocket, WebSocketServer } from "ws";
+import { listen } from "../tests/harness/ports.mjs";
+
+/** What is said: as long as a word of a streamed answer in its frame. */
+const MESSAGE = "x".repeat(100);
+
+/** So many sockets are opened at a time. */
+const AT_ONCE = 20;
+
+/** How often a second some of the sockets speak. */
+const TURNS = 50;
+
+export async function startEcho() {
+  const server = createServer((_, response) => response.end("hello\n"));
+  const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+  sockets.on("connection", (socket) => {
+    socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+    socket.on("error", () => {});
+  });
+  const port = await listen(server);
+  return {
+    port,
+    async stop() {
+      for (const socket of sockets.clients) socket.terminate();
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Visitors with a socket each. */
+export class Clients {
+  /** @type {WebSocket[]} */
+  #sockets = [];
+  #cookies;
+  /** So many messages have come back. */
+  heard = 0;
+
+  /** @param {string} cookies a file with a cookie a line */
+  constructor(cookies) {
+    this.#cookies = readFileSync(cookies, "utf8").split("\n");
+  }
+
+  get count() {
+    return this.#sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length;
+  }
+
+  /**
+   * Opens more until there are so many.
+   * @param {string} url
+   * @param {number} count
+   */
+  async open(url, count) {
+    while (this.#sockets.length < count) {
+      const missing = Math.min(AT_ONCE, count - this.#sockets.length);
+      const opening = Array.from({ length: missing }, (_, at) =>
+        this.#connect(url, this.#cookies[this.#sockets.length + at]),
+      );
+      this.#sockets.push(...(await Promise.all(opening)));
+    }
+    if (this.count !== count) throw new Error(`${count - this.count} of ${count} sockets closed`);
+  }
+
+  /**
+   * @param {string} url
+   * @param {string} cookie
+   */
+  async #connect(url, cookie) {
+    const socket = new WebSocket(url.replace("http", "ws"), {
+      origin: url,
+      headers: { cookie: `session=${cookie}` },
+      perMessageDeflate: false,
+    });
+    socket.on("message", () => {
+      this.heard += 1;
+    });
+    await once(socket, "open");
+    return socket;
+  }
+
+  /**
+   * Each says something once a second, one after the other.
+   * @param {number} seconds
+   */
+  async talk(seconds) {
+    const began = performance.now();
+    let said = 0;
+    for (let turn = 1; turn <= seconds * TURNS; turn += 1) {
+      const due = Math.floor((turn * this.#sockets.length) / TURNS);
+      for (; said < due; said += 1) this.#sockets[said % this.#sockets.length].send(MESSAGE);
+      await pause(Math.max(0, began + (turn * 1_000) / TURNS - performance.now()));
+    }
+  }
+
+  close() {
+    for (const socket of this.#sockets) socket.terminate();
+  }
+}

@@ -1,0 +1,34 @@
+/** Load from wrk, and what it tells of the answers. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+
+/** @typedef {{ requests: number, throughput: number, p50: number, p99: number }} Told latencies in microseconds */
+
+/**
+ * @param {string} name whose load it is, for when it fails
+ * @param {string[]} args
+ * @param {{ refused?: boolean }} [expected] whether answers are to be errors
+ * @returns {Promise<Told>}
+ */
+export async function wrk(name, args, { refused = false } = {}) {
+  const { stdout } = await execute("wrk", ["-t1", "--latency", ...args]);
+  if (/Non-2xx/.test(stdout) !== refused) throw new Error(`${name}: ${stdout}`);
+  return {
+    requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
+    throughput: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+    p50: microseconds(stdout, "50%"),
+    p99: microseconds(stdout, "99%"),
+  };
+}
+
+/**
+ * @param {string} text of wrk
+ * @param {string} percentile
+ */
+function microseconds(text, percentile) {
+  const found = new RegExp(`^\\s+${percentile}\\s+([\\d.]+)(us|ms|s)$`, "m").exec(text);
+  if (!found) throw new Error(`wrk tells no ${percentile}: ${text}`);
+  return Number(found[1]) * { us: 1, ms: 1_000, s: 1_000_000 }[/** @type {"us"} */ (found[2])];
+}

@@ -1,0 +1,43 @@
+//! However many tenants have visitors at once, an isolate remembers no more than it has room for.
+
+use serde_json::json;
+
+use super::{World, forwarded};
+use crate::reception::Reception;
+use crate::store::cache::ISOLATE_WEIGHT;
+
+const TENANTS: usize = 40;
+const VISITORS: usize = 60;
+
+fn remembered(reception: &Reception, id: &str) -> usize {
+    let mut rooms = reception.gateways.iter();
+    let (_, room) = rooms.find(|(tenant, _)| tenant.as_str() == id).unwrap();
+    room.gateway.weight()
+}
+
+#[test]
+fn what_all_tenants_remember_has_a_bound_and_who_came_last_is_not_forgotten() {
+    let mut world = World::new();
+    let patch = format!("x-session-patch\n{}", json!({ "text": "x".repeat(8_000) }));
+    for at in 0..TENANTS {
+        let id = format!("t{at}");
+        world.tenant(&id, &json!({}));
+        world.wait(1);
+        for _ in 0..VISITORS {
+            let forward = forwarded(world.get(&format!("https://{id}.example/"), &[]));
+            world.settle(&forward, &patch);
+        }
+        let sum: usize = world
+            .reception
+            .gateways
+            .values()
+            .map(|room| room.gateway.weight())
+            .sum();
+        assert_eq!(world.reception.weight, sum);
+        assert!(sum <= ISOLATE_WEIGHT, "{sum} after {at}");
+    }
+    let all = TENANTS * remembered(&world.reception, "t39");
+    assert!(all > ISOLATE_WEIGHT, "too few to matter: {all}");
+    assert_eq!(remembered(&world.reception, "t0"), 0);
+    assert!(remembered(&world.reception, "t38") > 0);
+}
