@@ -2,8 +2,8 @@
 
 use core::hint::black_box;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use vestibule::encoding::base64url;
 use vestibule::session::codec;
 use vestibule::session::data::{Data, LARGEST_DATA};

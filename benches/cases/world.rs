@@ -1,8 +1,8 @@
 //! One isolate, and an outside that answers at once: the namespace with one record in it, and a
 //! directory of which nothing was revoked.
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 use vestibule::clock::UnixMillis;
 use vestibule::cookie::token::Token;

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::thread;
 use std::time::SystemTime;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 use vestibule::clock::UnixSeconds;
 use vestibule::cookie::token::Token;
