@@ -28,5 +28,8 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(plain) = packing::unpack(bytes) {
         let _ = fields::decode(&plain);
     }
-    assert_eq!(packing::unpack(&packing::pack(&[], bytes)).as_deref(), Some(bytes));
+    assert_eq!(
+        packing::unpack(&packing::pack(&[], bytes)).as_deref(),
+        Some(bytes)
+    );
 });

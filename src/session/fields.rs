@@ -67,9 +67,10 @@ impl From<minicbor::decode::Error> for BadFields {
 pub fn encode(entry: &Entry) -> [Vec<u8>; 2] {
     // Indefinite length: unknown fields follow without being counted.
     let mut writer = Writer {
-        numbers: vec![0xbf],
-        texts: Vec::new(),
+        numbers: Vec::with_capacity(160),
+        texts: Vec::with_capacity(256),
     };
+    writer.numbers.push(0xbf);
     match entry {
         Entry::Live(record) => writer.live(record),
         Entry::Ended { at } => {

@@ -69,9 +69,11 @@ pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
 
 fn pack_cut(head: &[u8], text: &[u8]) -> Option<Vec<u8>> {
     let Cut { text, random } = cuts::cut(text);
-    let mut packed = vec![CUT];
+    let text = deflate(&text)?;
+    let mut packed = Vec::with_capacity(head.len() + text.len() + random.len() + 8);
+    packed.push(CUT);
     put_part(&mut packed, head);
-    packed.extend_from_slice(&deflate(&text)?);
+    packed.extend_from_slice(&text);
     packed.extend_from_slice(&random);
     Some(packed)
 }

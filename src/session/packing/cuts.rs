@@ -13,6 +13,8 @@
 //! A value that comes again has the number it had: what two tokens say alike stays alike. The values
 //! lie one after the other, each with its length before it.
 
+use core::ops::Range;
+
 use super::{put_part, take_part};
 use crate::encoding;
 
@@ -29,7 +31,6 @@ const OBJECT: &[u8] = b"eyJ";
 const UUID_LENGTH: usize = 36;
 
 /// What became of a text.
-#[derive(Default)]
 pub(super) struct Cut {
     /// What can be compressed.
     pub(super) text: Vec<u8>,
@@ -39,18 +40,25 @@ pub(super) struct Cut {
 
 /// Takes out of `plain` what is only written as text.
 pub(super) fn cut(plain: &[u8]) -> Cut {
-    let mut cutter = Cutter::default();
+    let mut cutter = Cutter {
+        cut: Cut {
+            text: Vec::with_capacity(plain.len()),
+            random: Vec::with_capacity(plain.len() / 4),
+        },
+        values: Vec::with_capacity(16),
+    };
     cutter.take(plain, Depth::Record);
     cutter.cut
 }
 
 /// The counterpart of [`cut`]; `None` for what it cannot have made, and for more than `most` bytes.
 pub(super) fn mend(text: &[u8], mut random: &[u8], most: usize) -> Option<Vec<u8>> {
-    let mut values = Vec::new();
+    let room = text.len() * 4 / 3 + random.len() * 9 / 4;
+    let mut values = Vec::with_capacity(16);
     while !random.is_empty() {
         values.push(take_part(&mut random)?);
     }
-    let mut plain = Vec::with_capacity(text.len() * 3 / 2 + random.len() * 2);
+    let mut plain = Vec::with_capacity(room);
     let mut opened = None;
     let mut rest = text;
     while let Some(at) = rest.iter().position(|byte| is_separator(*byte)) {
@@ -99,10 +107,10 @@ enum Run {
     Plain,
 }
 
-#[derive(Default)]
 struct Cutter {
     cut: Cut,
-    values: Vec<Vec<u8>>,
+    /// Where in the random values each of them lies.
+    values: Vec<Range<usize>>,
 }
 
 impl Cutter {
@@ -131,14 +139,16 @@ impl Cutter {
 
     /// Puts a value's number in its place; `false` if there are too many.
     fn refer(&mut self, form: u8, value: &[u8]) -> bool {
-        let known = self.values.iter().position(|known| known == value);
+        let random = &mut self.cut.random;
+        let is_known = |at: &Range<usize>| random.get(at.clone()) == Some(value);
+        let known = self.values.iter().position(is_known);
         let number = known.unwrap_or(self.values.len());
         let Ok(number) = u8::try_from(number) else {
             return false;
         };
         if known.is_none() {
-            put_part(&mut self.cut.random, value);
-            self.values.push(value.to_vec());
+            put_part(random, value);
+            self.values.push(random.len() - value.len()..random.len());
         }
         self.cut.text.extend_from_slice(&[form, number]);
         true
@@ -171,11 +181,24 @@ fn uuid(run: &[u8]) -> Option<Vec<u8>> {
     if run.len() != UUID_LENGTH {
         return None;
     }
-    let digits: String = core::str::from_utf8(run).ok()?.split('-').collect();
-    let value = encoding::from_hex::<16>(&digits)?;
-    let mut again = Vec::with_capacity(UUID_LENGTH);
-    put_uuid(&mut again, &value)?;
-    (again == run).then(|| value.to_vec())
+    let groups = run.split(|byte| *byte == b'-');
+    if !groups.clone().map(<[u8]>::len).eq([8, 4, 4, 4, 12]) {
+        return None;
+    }
+    let mut value = Vec::with_capacity(16);
+    for pair in groups.flat_map(|group| group.chunks(2)) {
+        let [high, low] = pair else { return None };
+        value.push(nibble(*high)? << 4 | nibble(*low)?);
+    }
+    Some(value)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
 }
 
 fn put_uuid(plain: &mut Vec<u8>, value: &[u8]) -> Option<()> {
@@ -207,90 +230,4 @@ fn is_base64url(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const UUID_TEXT: &str = "f2b6f7a0-6c1b-4e57-9f6e-3f1f0c8a7d21";
-
-    fn comes_back(plain: &[u8]) -> bool {
-        let Cut { text, random } = cut(plain);
-        mend(&text, &random, 1 << 20).as_deref() == Some(plain)
-    }
-
-    #[test]
-    fn a_token_is_opened_and_its_signature_put_aside() {
-        let header = r#"{"alg":"ES256"}"#;
-        let claims = format!(r#"{{"sub":"{UUID_TEXT}"}}"#);
-        let signature: Vec<u8> = (1..=64).map(|byte: u8| byte.wrapping_mul(37)).collect();
-        let parts = [header.as_bytes(), claims.as_bytes(), &signature].map(encoding::base64url);
-        let plain = format!(r#"["{UUID_TEXT}","{}"]"#, parts.join("."));
-        let Cut { text, random } = cut(plain.as_bytes());
-        let expected = "[\"\u{1c}\0\",\"\u{1d}{\"alg\":\"ES256\"}\u{1f}.\u{1d}{\"sub\":\"\u{1c}\0\"}\u{1f}.\u{1e}\u{1}\"]";
-        assert_eq!(String::from_utf8(text).unwrap(), expected);
-        assert_eq!(random.len(), 1 + 16 + 1 + 64);
-        assert!(comes_back(plain.as_bytes()));
-    }
-
-    #[test]
-    fn words_and_what_is_almost_a_form_stay_as_they_are() {
-        for plain in [
-            "eyJ",
-            "eyJx",
-            "eyJa-word",
-            "F2B6F7A0-6C1B-4E57-9F6E-3F1F0C8A7D21",
-            "f2b6f7a06c1b-4e57-9f6e-3f1f-0c8a7d21",
-            "a_long_name_in_capitals_LIKE_THIS_one",
-            "the second 2nd_Line_of_words_with_an_end",
-        ] {
-            assert!(comes_back(plain.as_bytes()), "{plain}");
-        }
-        let words = "preferred_username_of_the_visitor";
-        assert_eq!(cut(words.as_bytes()).text, words.as_bytes());
-    }
-
-    #[test]
-    fn more_values_than_can_be_numbered_stay_in_the_text() {
-        let values = (0..600_u32).map(|number| {
-            let bytes = [number.to_be_bytes(), [0x81, 0xfe, 0x93, 0xc0]].concat();
-            encoding::base64url(&bytes.repeat(4))
-        });
-        let plain = values.collect::<Vec<_>>().join(" ");
-        assert!(comes_back(plain.as_bytes()));
-    }
-
-    #[test]
-    fn what_was_not_cut_here_is_refused() {
-        for text in [
-            b"\x1b".as_slice(),
-            b"\x1c",
-            b"\x1c\x00",
-            b"\x1c\x01",
-            b"\x1e\x02",
-            b"\x1d",
-            b"\x1f",
-            b"\x1d\x1d\x1f\x1f",
-        ] {
-            assert_eq!(mend(text, b"\x01a", 100), None, "{text:?}");
-        }
-        assert_eq!(mend(b"", b"\x05a", 100), None);
-        assert_eq!(mend(&b"\x1e\x00".repeat(9), &[8; 9], 90), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_comes_back(text in "([A-Za-z0-9_-]{20,90}|eyJ[a-zA-Z0-9]{0,9}|[\\x18-\\x22]{0,3}|.{0,40}){0,12}") {
-            prop_assert!(comes_back(text.as_bytes()));
-        }
-
-        #[test]
-        fn any_bytes_come_back(bytes: Vec<u8>) {
-            prop_assert!(comes_back(&bytes));
-        }
-
-        #[test]
-        fn arbitrary_bytes_never_panic(text: Vec<u8>, random: Vec<u8>) {
-            let _ = mend(&text, &random, 1 << 16);
-        }
-    }
-}
+mod tests;
