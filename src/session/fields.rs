@@ -62,10 +62,15 @@ impl From<minicbor::decode::Error> for BadFields {
     }
 }
 
-/// The entry as CBOR.
+/// The entry as CBOR, in two pieces: numbers and random bytes, and texts, which can be compressed.
 #[must_use]
-pub fn encode(entry: &Entry) -> Vec<u8> {
-    let mut writer = Writer(Vec::with_capacity(256));
+pub fn encode(entry: &Entry) -> [Vec<u8>; 2] {
+    // Indefinite length: unknown fields follow without being counted.
+    let mut writer = Writer {
+        numbers: Vec::with_capacity(160),
+        texts: Vec::with_capacity(256),
+    };
+    writer.numbers.push(0xbf);
     match entry {
         Entry::Live(record) => writer.live(record),
         Entry::Ended { at } => {
@@ -73,11 +78,14 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
             writer.number(field::AT, at.0);
         }
     }
-    // Indefinite length: unknown fields follow without being counted.
-    [&[0xbf], writer.0.as_slice(), &[0xff]].concat()
+    writer.texts.push(0xff);
+    [writer.numbers, writer.texts]
 }
 
-struct Writer(Vec<u8>);
+struct Writer {
+    numbers: Vec<u8>,
+    texts: Vec<u8>,
+}
 
 impl Writer {
     fn live(&mut self, record: &Record) {
@@ -126,24 +134,24 @@ impl Writer {
         if !record.vault.0.is_empty() {
             self.text(field::VAULT, Some(&record.vault.to_json().to_string()));
         }
-        self.0.extend_from_slice(&record.unknown);
+        self.texts.extend_from_slice(&record.unknown);
     }
 
     // Writing to memory cannot fail, so nothing is lost by not looking at the results.
 
     fn number(&mut self, field: u32, number: u64) {
-        let mut encoder = Encoder::new(&mut self.0);
+        let mut encoder = Encoder::new(&mut self.numbers);
         let _ = encoder.u32(field).and_then(|encoder| encoder.u64(number));
     }
 
     fn bytes(&mut self, field: u32, bytes: &[u8]) {
-        let mut encoder = Encoder::new(&mut self.0);
+        let mut encoder = Encoder::new(&mut self.numbers);
         let _ = encoder.u32(field).and_then(|encoder| encoder.bytes(bytes));
     }
 
     fn text(&mut self, field: u32, text: Option<&str>) {
         if let Some(text) = text {
-            let mut encoder = Encoder::new(&mut self.0);
+            let mut encoder = Encoder::new(&mut self.texts);
             let _ = encoder.u32(field).and_then(|encoder| encoder.str(text));
         }
     }
@@ -361,13 +369,13 @@ mod tests {
             Entry::Live(bare),
             Entry::Ended { at: UnixSeconds(5) },
         ] {
-            assert_eq!(decode(&encode(&entry)), Ok(entry));
+            assert_eq!(decode(&encode(&entry).concat()), Ok(entry));
         }
     }
 
     #[test]
     fn fields_of_a_newer_release_survive_a_rewrite() {
-        let mut bytes = encode(&Entry::Live(record()));
+        let mut bytes = encode(&Entry::Live(record())).concat();
         bytes.pop();
         let mut newer = Encoder::new(&mut bytes);
         newer.u32(99).unwrap().str("from the future").unwrap();
@@ -379,7 +387,7 @@ mod tests {
         };
         assert!(!read.unknown.is_empty());
         read.version = Version(8);
-        let again = encode(&Entry::Live(read.clone()));
+        let again = encode(&Entry::Live(read.clone())).concat();
         assert!(again.windows(15).any(|window| window == b"from the future"));
         assert_eq!(decode(&again), Ok(Entry::Live(read)));
     }

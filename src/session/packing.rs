@@ -1,143 +1,139 @@
-//! Smaller records: tokens in their own bytes, then DEFLATE (RFC 1951) with a preset dictionary.
+//! Smaller records: what can be compressed, apart from what cannot, by DEFLATE (RFC 1951) with a preset
+//! dictionary.
 //!
 //! A token is base64url, four characters for three bytes, and what its payload repeats of other
-//! fields is hidden from the compressor by that. So the text is cut into parts: long runs of
-//! base64url are kept as the bytes they stand for. Then everything is compressed after a dictionary
-//! of what sessions usually hold. The first byte says how it is packed:
+//! fields is hidden from the compressor by that. Signatures, hashes and ids are random: among the text
+//! they would cost more than they are long, because each of their bytes wants a code of its own. So the
+//! text is cut ([`cuts`]), and only what is text indeed is compressed, after a dictionary of what sessions
+//! usually hold. The first byte says how it is packed:
 //!
 //! | | |
 //! | --- | --- |
 //! | 0 | as it is: short, or not smaller otherwise |
-//! | 1 | parts, compressed after dictionary 1 |
+//! | 1 | parts, compressed after the first part of the dictionary; read, not written any more |
+//! | 2 | the length of what is not text, that, the text compressed after the dictionary, random values |
 //!
 //! Why this and not another encoding: the table in `docs/session-engine.md`.
 
+mod cuts;
+mod dictionary;
+mod first;
+
 use miniz_oxide::deflate::core::{
-    CompressorOxide, TDEFLFlush, TDEFLStatus, compress, create_comp_flags_from_zip_params,
+    CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress,
+    create_comp_flags_from_zip_params,
 };
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use crate::encoding;
+use self::cuts::Cut;
 
 const PLAIN: u8 = 0;
-const DEFLATED: u8 = 1;
+const PARTS: u8 = 1;
+const CUT: u8 = 2;
 
-/// Below this nothing worth the work is gained.
-const SHORTEST: usize = 192;
+/// A text below this is not worth the work.
+const SHORTEST: usize = 64;
+
+/// A text below this is smaller by the codes that RFC 1951 has ready than by its own, which have to be told.
+const SHORTEST_WITH_OWN_CODES: usize = 320;
 
 /// The largest text that is ever unpacked: data is limited to 64 KiB, the rest is far smaller.
 const LARGEST: usize = 160 * 1024;
 
-/// The shortest run that is worth a part of its own.
-const SHORTEST_RUN: usize = 48;
-
-/// What sessions usually hold, the most usual last. Never changed: records depend on it. A better
-/// one gets a number of its own.
-const DICTIONARY: &[u8] = br#""nonce":"","at_hash":"","session_state":"","sid":"","jti":"","acr":"1","azp":"","amr":["pwd"],"zoneinfo":"Europe/London","locale":"en","preferred_username":"","given_name":"","family_name":"","picture":"https://","realm_access":{"roles":["offline_access","uma_authorization"]},"scope":"openid profile email offline_access","typ":"Bearer","groups":["email_verified":true,"email":"@example.com","name":"","iss":"https://accounts.login.example.com/realms/","aud":"chat","sub":"","exp":17,"iat":17,"auth_time":17,{"alg":"RS256","kid":"","typ":"JWT"}{"alg":"ES256","typ":"JWT","kid":"The user asked about the conversation summary that they want to know how to and the assistant answered with and that this is for you can , which has been "language":"en","theme":"dark","model":"","temperature":0.7,"streaming":true,"timezone":"Europe/Berlin","onboarding":"done","tier":"pro","role":"user","content":"","messages":[{"summary":"The "#;
-
-/// Packs `plain`.
+/// Packs `head`, which is kept as it is, and the `text` behind it.
 #[must_use]
-pub fn pack(plain: &[u8]) -> Vec<u8> {
-    let packed = (plain.len() >= SHORTEST)
-        .then(|| deflate(&split(plain)))
+pub fn pack(head: &[u8], text: &[u8]) -> Vec<u8> {
+    let packed = (text.len() >= SHORTEST)
+        .then(|| pack_cut(head, text))
         .flatten()
-        .filter(|packed| packed.len() < plain.len());
-    match packed {
-        Some(packed) => [&[DEFLATED], packed.as_slice()].concat(),
-        None => [&[PLAIN], plain].concat(),
-    }
+        .filter(|packed| packed.len() < head.len() + text.len());
+    packed.unwrap_or_else(|| [&[PLAIN], head, text].concat())
 }
 
-/// Unpacks what [`pack`] made; `None` for anything else, and for what would be too large.
+/// Unpacks what [`pack`] made, head and text in one; `None` for anything else, and for what would be too
+/// large.
 #[must_use]
 pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     match packed.split_first()? {
         (&PLAIN, plain) => Some(plain.to_vec()),
-        (&DEFLATED, packed) => join(&inflate(packed)?),
+        (&PARTS, packed) => {
+            let known = dictionary::WHOLE.get(..dictionary::FIRST)?;
+            let (parts, _) = inflate(packed, known)?;
+            first::join(&parts)
+        }
+        (&CUT, packed) => unpack_cut(packed),
         _ => None,
     }
 }
 
-fn deflate(parts: &[u8]) -> Option<Vec<u8>> {
+fn pack_cut(head: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+    let Cut { text, random } = cuts::cut(text);
+    let text = deflate(&text)?;
+    let mut packed = Vec::with_capacity(head.len() + text.len() + random.len() + 8);
+    packed.push(CUT);
+    put_part(&mut packed, head);
+    packed.extend_from_slice(&text);
+    packed.extend_from_slice(&random);
+    Some(packed)
+}
+
+fn unpack_cut(packed: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = packed;
+    let head = take_part(&mut rest)?;
+    // What was compressed tells its own end.
+    let (text, length) = inflate(rest, dictionary::WHOLE)?;
+    let text = cuts::mend(&text, rest.get(length..)?, LARGEST)?;
+    Some([head, &text].concat())
+}
+
+fn deflate(text: &[u8]) -> Option<Vec<u8>> {
     const LEVEL: i32 = 9;
     const RAW_WINDOW: i32 = -15;
-    let flags = create_comp_flags_from_zip_params(LEVEL, RAW_WINDOW, 0);
+    let codes = if text.len() < SHORTEST_WITH_OWN_CODES {
+        CompressionStrategy::Fixed
+    } else {
+        CompressionStrategy::Default
+    };
+    let flags = create_comp_flags_from_zip_params(LEVEL, RAW_WINDOW, codes as i32);
     let mut compressor = CompressorOxide::new(flags);
-    let mut out = vec![0; 2 * (parts.len() + DICTIONARY.len()) + 512];
+    let mut out = vec![0; 2 * (text.len() + dictionary::WHOLE.len()) + 512];
     // Flushed to a byte's end, what the dictionary itself became can be left out: the reader has it.
-    let (status, _, _) = compress(&mut compressor, DICTIONARY, &mut out, TDEFLFlush::Sync);
+    let (status, _, _) = compress(
+        &mut compressor,
+        dictionary::WHOLE,
+        &mut out,
+        TDEFLFlush::Sync,
+    );
     if status != TDEFLStatus::Okay {
         return None;
     }
-    let (status, _, length) = compress(&mut compressor, parts, &mut out, TDEFLFlush::Finish);
+    let (status, _, length) = compress(&mut compressor, text, &mut out, TDEFLFlush::Finish);
     out.truncate(length);
     (status == TDEFLStatus::Done).then_some(out)
 }
 
-fn inflate(packed: &[u8]) -> Option<Vec<u8>> {
-    let start = DICTIONARY.len();
+/// What was compressed after `known`, and how many bytes of `packed` that was.
+fn inflate(packed: &[u8], known: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let start = known.len();
     let mut room = start + packed.len() * 4 + 256;
     loop {
         let mut out = vec![0; room];
-        out.get_mut(..start)?.copy_from_slice(DICTIONARY);
+        out.get_mut(..start)?.copy_from_slice(known);
         let mut decompressor = Box::<DecompressorOxide>::default();
         let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, _, length) = decompress(&mut decompressor, packed, &mut out, start, flags);
+        let (status, read, length) = decompress(&mut decompressor, packed, &mut out, start, flags);
         match status {
             TINFLStatus::Done => {
                 out.truncate(start + length);
                 out.drain(..start);
-                return Some(out);
+                return Some((out, read));
             }
             // Hardly ever: what is so compressible is padding.
             TINFLStatus::HasMoreOutput if room < LARGEST => room = LARGEST + start,
             _ => return None,
         }
     }
-}
-
-/// Cuts into text and bytes by turns, each with its length before it.
-fn split(plain: &[u8]) -> Vec<u8> {
-    let mut parts = Vec::with_capacity(plain.len() + 16);
-    let mut text_from = 0;
-    let mut at = 0;
-    while at < plain.len() {
-        let rest = plain.get(at..).unwrap_or_default();
-        let run = rest.iter().take_while(|byte| is_base64url(**byte)).count();
-        if let Some(bytes) = rest.get(..run).and_then(worth_a_part) {
-            put_part(&mut parts, plain.get(text_from..at).unwrap_or_default());
-            put_part(&mut parts, &bytes);
-            text_from = at + run;
-        }
-        at += run.max(1);
-    }
-    put_part(&mut parts, plain.get(text_from..).unwrap_or_default());
-    parts
-}
-
-/// The bytes a run of base64url stands for, if writing them out gives the same run again.
-fn worth_a_part(run: &[u8]) -> Option<Vec<u8>> {
-    if run.len() < SHORTEST_RUN {
-        return None;
-    }
-    encoding::from_base64url(core::str::from_utf8(run).ok()?)
-}
-
-fn join(parts: &[u8]) -> Option<Vec<u8>> {
-    let mut plain = Vec::with_capacity(parts.len() * 3 / 2);
-    let mut rest = parts;
-    let mut is_text = true;
-    while !rest.is_empty() {
-        let part = take_part(&mut rest)?;
-        if is_text {
-            plain.extend_from_slice(part);
-        } else {
-            plain.extend_from_slice(encoding::base64url(part).as_bytes());
-        }
-        is_text = !is_text;
-    }
-    (plain.len() <= LARGEST).then_some(plain)
 }
 
 /// Length as LEB128, then the part.
@@ -166,13 +162,10 @@ fn take_part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     None
 }
 
-fn is_base64url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding;
     use proptest::prelude::*;
 
     #[test]
@@ -183,20 +176,20 @@ mod tests {
             "a ".repeat(400)
         );
         for plain in ["", "short", long.as_str()] {
-            let packed = pack(plain.as_bytes());
-            assert_eq!(unpack(&packed).as_deref(), Some(plain.as_bytes()));
+            let packed = pack(b"head", plain.as_bytes());
+            assert_eq!(
+                unpack(&packed).as_deref(),
+                Some([b"head", plain.as_bytes()].concat().as_slice())
+            );
         }
-        assert!(pack(long.as_bytes()).len() * 5 < long.len());
+        assert!(pack(b"", long.as_bytes()).len() * 5 < long.len());
     }
 
     #[test]
     fn what_would_grow_beyond_all_bounds_is_refused() {
-        let bomb = [
-            &[DEFLATED],
-            deflate(&vec![0; 10_000_000]).unwrap().as_slice(),
-        ]
-        .concat();
-        assert_eq!(unpack(&bomb), None);
+        let bomb = deflate(&vec![0; 10_000_000]).unwrap();
+        assert_eq!(unpack(&[&[PARTS], bomb.as_slice()].concat()), None);
+        assert_eq!(unpack(&[&[CUT, 0], bomb.as_slice()].concat()), None);
         assert_eq!(unpack(&[]), None);
         assert_eq!(unpack(&[9, 1, 2]), None);
     }
@@ -204,19 +197,21 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_comes_back(text in "([A-Za-z0-9_-]{40,200}|.{0,40}){0,12}") {
-            let packed = pack(text.as_bytes());
+            let packed = pack(b"", text.as_bytes());
             prop_assert_eq!(unpack(&packed), Some(text.into_bytes()));
         }
 
         #[test]
-        fn any_bytes_come_back(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
-            prop_assert_eq!(unpack(&pack(&bytes)), Some(bytes));
+        fn any_bytes_come_back(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), head: u8) {
+            let (head, text) = bytes.split_at(bytes.len().min(head.into()));
+            prop_assert_eq!(unpack(&pack(head, text)), Some(bytes));
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
             let _ = unpack(&bytes);
-            let _ = unpack(&[&[DEFLATED], bytes.as_slice()].concat());
+            let _ = unpack(&[&[PARTS], bytes.as_slice()].concat());
+            let _ = unpack(&[&[CUT, 0], bytes.as_slice()].concat());
         }
     }
 }

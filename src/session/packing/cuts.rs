@@ -1,0 +1,233 @@
+//! A text without what only looks like text: tokens are opened, and values that are random are put
+//! aside as the bytes they stand for, because they do not compress and spoil the code of what does.
+//!
+//! Where something was taken out stands a separator, which JSON never contains:
+//!
+//! | byte | |
+//! | --- | --- |
+//! | 1b | the next byte as it is |
+//! | 1c, n | the n-th random value, as a UUID (RFC 9562) |
+//! | 1d … 1f | the text between them in base64url |
+//! | 1e, n | the n-th random value, in base64url |
+//!
+//! A value that comes again has the number it had: what two tokens say alike stays alike. The values
+//! lie one after the other, each with its length before it.
+
+use core::ops::Range;
+
+use super::{put_part, take_part};
+use crate::encoding;
+
+const AS_IT_IS: u8 = 0x1b;
+const UUID: u8 = 0x1c;
+const OPENED: u8 = 0x1d;
+const BASE64URL: u8 = 0x1e;
+const CLOSED: u8 = 0x1f;
+
+/// The shortest run of base64url that is random rather than a word.
+const SHORTEST_RANDOM: usize = 20;
+/// What the base64url of a JSON object begins with.
+const OBJECT: &[u8] = b"eyJ";
+const UUID_LENGTH: usize = 36;
+
+/// What became of a text.
+pub(super) struct Cut {
+    /// What can be compressed.
+    pub(super) text: Vec<u8>,
+    /// What cannot: the random values.
+    pub(super) random: Vec<u8>,
+}
+
+/// Takes out of `plain` what is only written as text.
+pub(super) fn cut(plain: &[u8]) -> Cut {
+    let mut cutter = Cutter {
+        cut: Cut {
+            text: Vec::with_capacity(plain.len()),
+            random: Vec::with_capacity(plain.len() / 4),
+        },
+        values: Vec::with_capacity(16),
+    };
+    cutter.take(plain, Depth::Record);
+    cutter.cut
+}
+
+/// The counterpart of [`cut`]; `None` for what it cannot have made, and for more than `most` bytes.
+pub(super) fn mend(text: &[u8], mut random: &[u8], most: usize) -> Option<Vec<u8>> {
+    let room = text.len() * 4 / 3 + random.len() * 9 / 4;
+    let mut values = Vec::with_capacity(16);
+    while !random.is_empty() {
+        values.push(take_part(&mut random)?);
+    }
+    let mut plain = Vec::with_capacity(room);
+    let mut opened = None;
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| is_separator(*byte)) {
+        let (before, after) = rest.split_at_checked(at)?;
+        plain.extend_from_slice(before);
+        let (separator, after) = after.split_first()?;
+        rest = after;
+        if *separator == OPENED {
+            if opened.replace(plain.len()).is_some() {
+                return None;
+            }
+        } else if *separator == CLOSED {
+            let inner = plain.split_off(opened.take()?);
+            plain.extend_from_slice(encoding::base64url(&inner).as_bytes());
+        } else {
+            let (next, after) = rest.split_first()?;
+            rest = after;
+            match *separator {
+                AS_IT_IS => plain.push(*next),
+                UUID => put_uuid(&mut plain, values.get(usize::from(*next))?)?,
+                _ => {
+                    let value = values.get(usize::from(*next))?;
+                    plain.extend_from_slice(encoding::base64url(value).as_bytes());
+                }
+            }
+        }
+        if plain.len() > most {
+            return None;
+        }
+    }
+    plain.extend_from_slice(rest);
+    (opened.is_none() && plain.len() <= most).then_some(plain)
+}
+
+/// Whether a run may be opened: what lies in a token is not opened again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Record,
+    Token,
+}
+
+/// What was found out about a run.
+enum Run {
+    Text(Vec<u8>),
+    Random(u8, Vec<u8>),
+    Plain,
+}
+
+struct Cutter {
+    cut: Cut,
+    /// Where in the random values each of them lies.
+    values: Vec<Range<usize>>,
+}
+
+impl Cutter {
+    fn take(&mut self, plain: &[u8], depth: Depth) {
+        let mut rest = plain;
+        while let Some(first) = rest.first() {
+            let run = rest.iter().take_while(|byte| is_base64url(**byte)).count();
+            let (run, after) = rest.split_at_checked(run.max(1)).unwrap_or((rest, &[]));
+            rest = after;
+            match recognise(run) {
+                Run::Text(inner) if depth == Depth::Record => {
+                    self.cut.text.push(OPENED);
+                    self.take(&inner, Depth::Token);
+                    self.cut.text.push(CLOSED);
+                }
+                Run::Random(form, value) if self.refer(form, &value) => {}
+                _ => {
+                    if is_separator(*first) {
+                        self.cut.text.push(AS_IT_IS);
+                    }
+                    self.cut.text.extend_from_slice(run);
+                }
+            }
+        }
+    }
+
+    /// Puts a value's number in its place; `false` if there are too many.
+    fn refer(&mut self, form: u8, value: &[u8]) -> bool {
+        let random = &mut self.cut.random;
+        let is_known = |at: &Range<usize>| random.get(at.clone()) == Some(value);
+        let known = self.values.iter().position(is_known);
+        let number = known.unwrap_or(self.values.len());
+        let Ok(number) = u8::try_from(number) else {
+            return false;
+        };
+        if known.is_none() {
+            put_part(random, value);
+            self.values.push(random.len() - value.len()..random.len());
+        }
+        self.cut.text.extend_from_slice(&[form, number]);
+        true
+    }
+}
+
+/// What a run stands for, if writing that out gives the same run again.
+fn recognise(run: &[u8]) -> Run {
+    if let Some(value) = uuid(run) {
+        return Run::Random(UUID, value);
+    }
+    if !run.starts_with(OBJECT) && (run.len() < SHORTEST_RANDOM || !is_mixed(run)) {
+        return Run::Plain;
+    }
+    let Some(bytes) = core::str::from_utf8(run)
+        .ok()
+        .and_then(encoding::from_base64url)
+    else {
+        return Run::Plain;
+    };
+    match core::str::from_utf8(&bytes) {
+        Ok(_) => Run::Text(bytes),
+        // A word that begins like an object.
+        Err(_) if run.len() < SHORTEST_RANDOM => Run::Plain,
+        Err(_) => Run::Random(BASE64URL, bytes),
+    }
+}
+
+fn uuid(run: &[u8]) -> Option<Vec<u8>> {
+    if run.len() != UUID_LENGTH {
+        return None;
+    }
+    let groups = run.split(|byte| *byte == b'-');
+    if !groups.clone().map(<[u8]>::len).eq([8, 4, 4, 4, 12]) {
+        return None;
+    }
+    let mut value = Vec::with_capacity(16);
+    for pair in groups.flat_map(|group| group.chunks(2)) {
+        let [high, low] = pair else { return None };
+        value.push(nibble(*high)? << 4 | nibble(*low)?);
+    }
+    Some(value)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+fn put_uuid(plain: &mut Vec<u8>, value: &[u8]) -> Option<()> {
+    let value: &[u8; 16] = value.try_into().ok()?;
+    let mut text = String::with_capacity(UUID_LENGTH);
+    for (at, bytes) in value.chunks(2).enumerate() {
+        if (2..=5).contains(&at) {
+            text.push('-');
+        }
+        encoding::push_hex(&mut text, bytes);
+    }
+    plain.extend_from_slice(text.as_bytes());
+    Some(())
+}
+
+/// Capitals, small letters and digits: hardly a word.
+fn is_mixed(run: &[u8]) -> bool {
+    run.iter().any(u8::is_ascii_uppercase)
+        && run.iter().any(u8::is_ascii_lowercase)
+        && run.iter().any(u8::is_ascii_digit)
+}
+
+fn is_separator(byte: u8) -> bool {
+    (AS_IT_IS..=CLOSED).contains(&byte)
+}
+
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
+#[cfg(test)]
+mod tests;
