@@ -35,6 +35,7 @@ export async function bundle(file, origin) {
     mainFields: ["module", "main"],
     conditions: ["workerd", "worker", "import", "production"],
     define: { "process.env.NODE_ENV": '"production"' },
+    external: ["cloudflare:workers"],
     logLevel: "error",
     plugins: [WITHOUT_TYPES],
   });

@@ -19,6 +19,7 @@ const OBJECTS = {
  * @property {string} folder what paths are relative to
  * @property {string} objects where objects are kept
  * @property {string} [peer] the bundled module of a peer; ours otherwise
+ * @property {boolean} [bound] whether that peer has our objects and files bound to it, though it uses none
  * @property {boolean} counted whether our objects are counted, and the clock can be put forward
  * @property {Record<string, string>} vars
  * @property {string} [namespace] host and port of a namespace outside; one in memory beside it otherwise
@@ -30,15 +31,17 @@ const OBJECTS = {
 
 /** @param {Place} place */
 export function config(place) {
-  const { folder, objects, peer, counted, vars, namespace, tenants, putMs, port, kvPort } = place;
+  const { folder, objects, peer, bound = !peer, counted, vars } = place;
+  const { namespace, tenants, putMs, port, kvPort } = place;
   const embed = (/** @type {string} */ file) =>
     quote(path.relative(folder, path.resolve(ROOT, file)));
   const bindings = Object.entries(vars).map(
     ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
   );
-  const modules = peer
+  const entry = peer
     ? [`(name = "index.js", esModule = embed ${embed(peer)})`]
     : own(embed, counted);
+  const modules = bound ? [...entry, ...files(embed)] : entry;
   const namespaces = Object.entries(OBJECTS).map(
     ([name, className]) => `(name = "${name}", durableObjectNamespace = "${className}")`,
   );
@@ -46,7 +49,7 @@ export function config(place) {
     (className) => `(className = "${className}", uniqueKey = "${className}", enableSql = true)`,
   );
   const kv = namespace ? `external = (address = ${quote(namespace)}, http = ())` : "worker = .kv";
-  const bound = tenants ? `(name = "TENANTS", kvNamespace = "kv"),` : "";
+  const documents = tenants ? `(name = "TENANTS", kvNamespace = "kv"),` : "";
   const stored = `durableObjectNamespaces = [${classes.join(", ")}],
   durableObjectStorage = (localDisk = "disk"),`;
   return `using Workerd = import "/workerd/workerd.capnp";
@@ -68,10 +71,10 @@ const main :Workerd.Worker = (
   ],
   bindings = [
     (name = "SESSIONS", kvNamespace = "kv"),
-    ${bound}
-    ${[...(peer ? [] : namespaces), ...bindings].join(",\n    ")}
+    ${documents}
+    ${[...(bound ? namespaces : []), ...bindings].join(",\n    ")}
   ],
-  ${peer ? "" : stored}
+  ${bound ? stored : ""}
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],
 );
@@ -85,22 +88,35 @@ const kv :Workerd.Worker = (
 
 /**
  * @param {(file: string) => string} embed
+ * @param {string} name
+ * @param {string} file
+ * @param {"esModule" | "wasm" | "data"} kind
+ */
+function module(embed, name, file, kind = "esModule") {
+  return `(name = ${quote(name)}, ${kind} = embed ${embed(file)})`;
+}
+
+/**
+ * Our script.
+ * @param {(file: string) => string} embed
  * @param {boolean} counted
  */
 function own(embed, counted) {
-  const module = (/** @type {string} */ name, /** @type {string} */ file, kind = "esModule") =>
-    `(name = ${quote(name)}, ${kind} = embed ${embed(file)})`;
-  const entry = counted
-    ? [
-        module("index.js", "bench/counted/index.js"),
-        module("clock.js", "bench/counted/clock.js"),
-        module("vestibule.js", "build/index.js"),
-      ]
-    : [module("index.js", "build/index.js")];
+  if (!counted) return [module(embed, "index.js", "build/index.js")];
   return [
-    ...entry,
-    module("index_bg.wasm", "build/index_bg.wasm", "wasm"),
-    module("argon2.wasm", "build/argon2.wasm", "wasm"),
-    ...CONSOLE_FILES.map((file) => module(`console/${file}`, `build/console/${file}`, "data")),
+    module(embed, "index.js", "bench/counted/index.js"),
+    module(embed, "clock.js", "bench/counted/clock.js"),
+    module(embed, "vestibule.js", "build/index.js"),
+  ];
+}
+
+/** What it comes with. @param {(file: string) => string} embed */
+function files(embed) {
+  return [
+    module(embed, "index_bg.wasm", "build/index_bg.wasm", "wasm"),
+    module(embed, "argon2.wasm", "build/argon2.wasm", "wasm"),
+    ...CONSOLE_FILES.map((file) =>
+      module(embed, `console/${file}`, `build/console/${file}`, "data"),
+    ),
   ];
 }

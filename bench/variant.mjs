@@ -14,6 +14,7 @@ import { config } from "./config.mjs";
  * @property {string} name
  * @property {string} does what it does and does not do
  * @property {string} [peer] a Worker under bench/peers; ours otherwise
+ * @property {boolean} [bound] whether that peer has our objects and files bound to it, though it uses none
  * @property {Record<string, string>} [vars]
  * @property {(url: string) => Promise<string>} [cookie] makes the cookie to send
  * @property {string} [disk] a folder below which its objects are kept, with everything else otherwise
@@ -126,7 +127,7 @@ export class Variant {
   /** @param {string} origin host and port */
   async #place(origin) {
     const { peer, servers = 1, disk, vars = {} } = this.description;
-    const { putMs = 0, namespace, tenants } = this.description;
+    const { putMs = 0, namespace, tenants, bound } = this.description;
     const folder = this.#folder;
     this.#objects = disk ? mkdtempSync(path.join(disk, "vestibule-objects-")) : folder;
     const objects = path.join(this.#objects, "objects");
@@ -142,6 +143,6 @@ export class Variant {
     if (!peer) return place;
     const file = path.join(folder, peer);
     writeFileSync(file, await bundle(peer, origin));
-    return { ...place, peer: file };
+    return { ...place, peer: file, bound };
   }
 }

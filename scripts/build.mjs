@@ -94,7 +94,7 @@ async function compile() {
       "--external:./argon2.wasm",
       "--external:./console/*.bin",
       "--external:cloudflare:workers",
-      "--minify-syntax",
+      "--minify",
       "--log-level=warning",
       `--outfile=${SCRIPT}`,
     ],

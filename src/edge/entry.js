@@ -16,6 +16,7 @@ import { recall, stand } from "./standing.js";
 import { followed, readPauses } from "./streams.js";
 import { shift } from "./tally.js";
 import { openWindow, tellRequest } from "./telemetry.js";
+import { pause } from "./waiting.js";
 
 export { AttemptObject } from "./attempt-object.js";
 export { DirectoryObject } from "./directory-object.js";
@@ -38,6 +39,12 @@ export { TelemetryObject } from "./telemetry-object.js";
  * @property {string} seed what its trace was begun with
  * @property {Journey} journey
  */
+
+/**
+ * What can wait is begun so much later, in milliseconds: begun at once it would be on the thread that sends the
+ * answer, and waking an object takes some of them.
+ */
+const UNTIL_SENT = 10;
 
 /** Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent. */
 const UNSENT = new Set([521, 522, 523, 525, 526, 530]);
@@ -358,6 +365,7 @@ async function lookAfter(ticket, env, context) {
  * @param {Passage} passage
  */
 async function keepUp(ticket, { env, context, journey }) {
+  await pause(UNTIL_SENT);
   /** @type {Answer[]} */
   const answers = [];
   const ask = () => afterwards(ticket, answers);
