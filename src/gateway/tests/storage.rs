@@ -239,7 +239,7 @@ fn a_record_of_a_newer_release_is_left_alone() {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
         let key = world.records().keys().next().unwrap().clone();
-        world.outside.namespace.get_mut(&key).unwrap()[0] = 3;
+        world.outside.namespace.get_mut(&key).unwrap()[0] += 1;
         let before = world.records();
         world.move_to_another_isolate();
         assert_eq!(refused(world.get("/")), (503, "schema_newer".to_owned()));
