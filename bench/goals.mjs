@@ -27,7 +27,7 @@ const HOUR = 3_600;
  * @param {import("./recorded.mjs").Recorded} recorded
  * @returns {Goal[]}
  */
-export function goals({ cost, messages, operations, encodings, weight, starts }) {
+export function goals({ cost, messages, operations, encodings, weight, starts, scale }) {
   const request = (/** @type {string} */ name) => ratio(found(cost, name));
   const message = (/** @type {string} */ name) => ratio(found(messages.table, name));
   const [cold, byHand] = ["Vestibule, cold", "hand-written JS"].map((name) => found(cost, name));
@@ -104,7 +104,25 @@ export function goals({ cost, messages, operations, encodings, weight, starts })
       unit: "ms",
       digits: 1,
     },
+    {
+      name: "p99 at 1,000,000 sessions",
+      limit: 1.1,
+      ...ratio(slowest(scale)),
+      unit: "× at 1,000",
+      digits: 2,
+    },
   ];
+}
+
+/**
+ * Of a million stored sessions, where each request reads its record.
+ * @param {import("./scale.mjs").Scale} scale
+ */
+function slowest({ sessions }) {
+  const series = sessions.find(({ series }) => series === "each read anew");
+  const most = series?.sizes.find(({ sessions }) => sessions === 1_000_000);
+  if (!most) throw new Error("a million sessions were not measured");
+  return most.p99Ratio;
 }
 
 /** @param {{ ratio: number, least: number, most: number }} row */

@@ -1,7 +1,7 @@
 /** Whether it matters to a request how many servers its tenant has. */
 import { inRounds, row } from "./scale-rounds.mjs";
 import { Variant } from "./variant.mjs";
-import { WARM } from "./variants.mjs";
+import { EACH } from "./variants.mjs";
 
 export const COUNTS = [2, 10, 100, 500];
 
@@ -16,7 +16,7 @@ export const COUNTS = [2, 10, 100, 500];
  */
 export async function measureOrigins(originPort, how, counts = COUNTS) {
   const variants = counts.map(
-    (servers) => new Variant({ ...WARM, name: `${servers} servers`, servers }),
+    (servers) => new Variant({ ...EACH, name: `${servers} servers`, servers }),
   );
   try {
     for (const variant of variants) await variant.start(originPort);

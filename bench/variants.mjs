@@ -65,11 +65,30 @@ export const BARE = {
   peer: "bare.js",
 };
 
+/**
+ * Whoever tells a server who speaks pays for headers that it must serialise, however it knows.
+ * @type {import("./variant.mjs").Description}
+ */
+const TOLD = {
+  name: "bare JS, told",
+  does: "forwards with the headers of ours fixed in its source, and nothing else: the floor for whoever tells as much",
+  peer: "told.js",
+  cookie: async () => `session=${"A".repeat(112)}`,
+};
+
 /** @type {import("./variant.mjs").Description} */
 export const WARM = {
   name: "Vestibule, warm",
   does: "all of the contract's headers, data and assertion included; record from the isolate's cache",
   vars: { ASSERTION: "true" },
+  cookie: recorded,
+};
+
+/** @type {import("./variant.mjs").Description} */
+export const EACH = {
+  name: "Vestibule, warm, each",
+  does: "the same, but every request is decided by itself: what a visitor costs who asks for something once a second",
+  vars: { ...WARM.vars, DECISIONS: "each" },
   cookie: recorded,
 };
 
@@ -95,14 +114,10 @@ export const WATCHED = {
 /** @type {import("./variant.mjs").Description[]} */
 export const VARIANTS = [
   BARE,
+  TOLD,
   ...PEERS,
   WARM,
-  {
-    name: "Vestibule, warm, each",
-    does: "the same, but every request is decided by itself: what a visitor costs who asks for something once a second",
-    vars: { ...WARM.vars, DECISIONS: "each" },
-    cookie: recorded,
-  },
+  EACH,
   {
     name: "Vestibule, warm, untold",
     does: "the same, but nothing is counted, logged or traced: the difference is what telemetry costs",
@@ -111,16 +126,16 @@ export const VARIANTS = [
   },
   {
     name: "Vestibule, warm, routing",
-    does: "the same before ten weighted servers, with a canary, overload limits and capacities",
-    vars: { ...WARM.vars, CANARY: "v2:10", OVERLOAD_LOAD: "90", OVERLOAD_IN_FLIGHT: "1000" },
+    does: "each before ten weighted servers, with a canary, overload limits and capacities",
+    vars: { ...EACH.vars, CANARY: "v2:10", OVERLOAD_LOAD: "90", OVERLOAD_IN_FLIGHT: "1000" },
     servers: 10,
     cookie: recorded,
   },
   {
     name: "Vestibule, cold",
-    does: "the same, but every request reads, opens and decodes the record from KV",
+    does: "all headers but the assertion; every request reads, opens and decodes the record from KV",
     // With KV alone, so that nothing else is asked per request: what is measured is the record.
-    vars: { ...WARM.vars, SESSION_CACHE: "0s", CONSISTENCY: "eventual" },
+    vars: { SESSION_CACHE: "0s", CONSISTENCY: "eventual" },
     cookie: recorded,
   },
   { name: "Vestibule, guest", does: "all headers; nothing stored", cookie: guest },

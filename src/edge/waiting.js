@@ -14,7 +14,16 @@ export function pause(ms) {
 export function within(ms, promise) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("deadline")), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    promise.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
 }
 

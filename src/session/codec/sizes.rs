@@ -8,7 +8,7 @@ use crate::session::grant::Grant;
 use crate::session::id::{Handle, SessionId};
 use crate::session::identity::Identity;
 use crate::session::record::Record;
-use rand_chacha::ChaCha20Rng;
+use chacha20::ChaCha20Rng;
 use serde_json::{Value, json};
 
 /// A token of an identity provider: about 800 characters, signed by ES256 (64 bytes) or RS256 (256).
