@@ -17,7 +17,7 @@ import { BINDGEN, ROOT, setUp } from "./setup.mjs";
 
 export const WASM = path.join(ROOT, "build/index_bg.wasm");
 export const ARGON2 = path.join(ROOT, "build/argon2.wasm");
-const SCRIPT = path.join(ROOT, "build/index.js");
+export const SCRIPT = path.join(ROOT, "build/index.js");
 const LOCK = path.join(ROOT, "target/build.lock");
 const TARGET = "wasm32-unknown-unknown";
 
