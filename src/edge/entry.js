@@ -154,7 +154,9 @@ function seedIn(decision) {
 function obey(decision, passage) {
   const { request, headers, env, journey } = passage;
   const order = unpackForward(decision, headers);
-  if (env.DECISIONS !== "each") stand(order, request, headers, journey.begun);
+  // What was decided after waiting may know less than the core does by now.
+  const isAtOnce = passage.answers.length === 0;
+  if (isAtOnce && env.DECISIONS !== "each") stand(order, request, headers, journey.begun);
   return send(order, passage);
 }
 

@@ -28,8 +28,9 @@ import { count } from "./tally.js";
 /** So many stand at a time; then all are forgotten, which costs a decision each. */
 const MOST = 1_000;
 
-/** So many characters a header that is not looked at may have, and a URL. */
-const LONGEST = 1_024;
+/** So many characters a URL may have, and a header that is not looked at, where they differ. */
+const LONGEST_URL = 1_024;
+const LONGEST_VALUE = 512;
 
 /** So many traces are drawn at once. */
 const DRAWN = 64;
@@ -89,7 +90,7 @@ export function recall(request, received, now) {
   const { order, site, base } = like;
   if (url !== like.url && !(order.flags.includes("o") && isOrdinary(url, site))) return undefined;
   const tenant = order.place.slice(0, order.place.indexOf("/"));
-  const trace = takeTrace(tenant);
+  const trace = takeTrace(tenant, order.told.flags.replace("x", ""));
   if (trace === undefined) return undefined;
   count("vestibule_decisions_repeated_total", tenant);
   like.prepared ??= prepare(order);
@@ -162,7 +163,7 @@ function isAlike(received, before) {
   for (let at = 0; at < received.length; at += 1) {
     const [name, value] = received[at];
     if (name !== before[at][0]) return false;
-    if (value !== before[at][1] && !(UNHEEDED_HEADERS.has(name) && value.length <= LONGEST)) {
+    if (value !== before[at][1] && !(UNHEEDED_HEADERS.has(name) && value.length <= LONGEST_VALUE)) {
       return false;
     }
   }
@@ -175,7 +176,7 @@ function isAlike(received, before) {
  * @param {string} site
  */
 function isOrdinary(url, site) {
-  if (url.length > LONGEST || !url.startsWith(site)) return false;
+  if (url.length > LONGEST_URL || !url.startsWith(site)) return false;
   const target = url.slice(site.length);
   return (
     ORDINARY.test(target) &&
@@ -202,10 +203,14 @@ function headersLike(like, received, parent) {
   return headers;
 }
 
-/** A trace nobody has yet. @param {string} tenant */
-function takeTrace(tenant) {
+/**
+ * A trace nobody has yet.
+ * @param {string} tenant
+ * @param {string} wanted what is done about telling of its requests that are not sampled; it may have changed
+ */
+function takeTrace(tenant, wanted) {
   let drawn = traces.get(tenant);
-  if (drawn === undefined || drawn.texts.length === 0) {
+  if (drawn === undefined || drawn.texts.length === 0 || drawn.flags !== wanted) {
     if (traces.size >= MOST) traces.clear();
     const [flags, ...texts] = drawTraces(tenant, DRAWN);
     drawn = { flags, texts };

@@ -192,7 +192,8 @@ impl Gateway {
             return Ok(Source::Silent);
         };
         match reply.is {
-            Is::Live => {
+            // An object of an older release cannot read what it has from a newer one; this release may.
+            Is::Live | Is::Unreadable if !reply.sealed.is_empty() => {
                 let name = RecordName::derive(&self.tenant.id, handle);
                 self.open(handle, &name, &reply.sealed, answer.asked)
             }
@@ -202,7 +203,7 @@ impl Gateway {
             }
             Is::Absent if matches!(namespace, Source::Rubbish) => Ok(Source::Rubbish),
             Is::Absent => Ok(Source::Nothing),
-            Is::Unreadable => Ok(Source::Rubbish),
+            Is::Live | Is::Unreadable => Ok(Source::Rubbish),
             Is::Outdated | Is::Conflict | Is::Held => Ok(Source::Silent),
         }
     }

@@ -55,6 +55,7 @@ impl Gateway {
         self.facts.state = state.as_str();
         let share = self.share_is_due(passage.now);
         let touch = self.touch_is_due(visitor, passage.now);
+        let repeat = self.repeat(visitor, course, passage);
         let tenant = &self.tenant;
         let location = &passage.request.location;
         let used = crate::session::lifetime::Span {
@@ -147,7 +148,7 @@ impl Gateway {
         let watched = tenant.live == Live::Watched;
         let is_once = touch || share || watched;
         Forward {
-            repeat: self.repeat(visitor, course, passage).filter(|_| !is_once),
+            repeat: repeat.filter(|_| !is_once),
             url: [course.base.as_str(), target].concat(),
             sid_suffix,
             headers,

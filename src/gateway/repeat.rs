@@ -1,19 +1,25 @@
 //! For how like a request, and how long, the edge may do again what it was told.
 //!
-//! A decision follows from the request, from what this isolate knows, and from the second: nothing is told
-//! or measured in less. So until the second is over or something is learned, a request that is the same in
-//! all that is looked at would be decided alike, and is not decided again. The rule is made here; the edge
-//! compares (`edge/standing.js`). A trace is drawn for each all the same.
+//! A decision follows from the request, from what this isolate knows, and from the time: lifetimes are limited and
+//! told in seconds. So until the second is over or something is learned, a request that is the same in
+//! all that is looked at would be decided alike, and is not decided again; what counts in less than a second
+//! either ends it earlier or keeps it from standing. The rule is made here; the edge compares
+//! (`edge/standing.js`). A trace is drawn for each all the same.
 
 use super::affinity::Course;
+use super::knowledge::PROPAGATION;
 use super::recognition::Visitor;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
 use crate::forward::trace::{Seed, Trace};
+use crate::inbound::request::Request;
+use crate::session::id::Handle;
 use crate::telemetry::facts::Lookup;
 
-/// So many headers at most: with more, those that may differ could together be more than is allowed.
+/// So many headers at most, and bytes of them: a decision is kept with its request, and with those of its headers
+/// that may be longer in another one it is still within what is allowed.
 const MOST_HEADERS: usize = 32;
+const MOST_BYTES: usize = 8 * 1024;
 
 /// The client's headers that are handed on or dropped and never looked at, whatever they say: a request that
 /// differs in nothing else is decided alike. Sorted.
@@ -59,16 +65,18 @@ impl Gateway {
     /// How the decision about to be made may be repeated; not at all, if it is not like most: if something
     /// is to be done about its answer, or it was not made from memory alone.
     pub(super) fn repeat(
-        &self,
+        &mut self,
         visitor: &Visitor,
         course: &Course,
         passage: &Passage<'_>,
     ) -> Option<Repeat> {
-        let tenant = &self.tenant;
         let Passage { request, now, .. } = *passage;
+        let known_until = self.known_until(visitor.token.handle, now);
+        let tenant = &self.tenant;
         let is_plain = matches!(request.method, "GET" | "HEAD")
             && !request.is_websocket()
             && request.headers.len() <= MOST_HEADERS
+            && bytes_of(request) <= MOST_BYTES
             && request.header("traceparent").is_none()
             && !request.location.query().contains("EIO=");
         let is_settled = !(visitor.set_cookie
@@ -81,24 +89,42 @@ impl Gateway {
             || course.pin
             || course.takeover);
         let is_from_memory = matches!(self.facts.lookup, Lookup::Hit | Lookup::Guest)
-            && passage.answers.failures().is_empty()
-            && !self.health.is_lost(&course.origin, now);
-        if !(is_plain && is_settled && is_from_memory) {
+            && passage.answers.failures().is_empty();
+        // Whose turn it is again changes between two seconds.
+        let passed_over =
+            |origin| self.has_failed(origin, now) || self.health.is_lost(&origin.name, now);
+        let is_calm = self.is_healthy(now) || !tenant.pool.iter().any(passed_over);
+        if !(is_plain && is_settled && is_from_memory && is_calm) {
             return None;
         }
         let second_over = UnixMillis((now.seconds().0 + 1) * 1000);
         let until = match self.facts.lookup {
             // Nobody can revoke what is not recorded.
             Lookup::Guest => second_over,
-            _ => second_over.min(self.revocations.stale_at(self.feed_period_ms())),
+            _ => second_over
+                .min(self.revocations.stale_at(self.feed_period_ms()))
+                .min(known_until),
         };
         Some(Repeat {
             until,
             any_target: tenant.login_exceptions.is_empty()
                 && tenant.assets.is_empty()
                 && tenant.vault.is_empty()
+                && visitor.session.record.vault.0.is_empty()
                 && tenant.proof.is_none(),
         })
+    }
+
+    /// Whether no origin has failed, here or elsewhere, as far as is known: the usual case, told without looking
+    /// at each.
+    fn is_healthy(&self, now: UnixMillis) -> bool {
+        self.health.is_clear() && self.shared.is_clear(now)
+    }
+
+    /// Until when this isolate's copy of a session is young enough to be used.
+    fn known_until(&mut self, handle: Handle, now: UnixMillis) -> UnixMillis {
+        let age_ms = self.cache.get(handle, now).map_or(0, |hit| hit.age_ms);
+        UnixMillis((now.0 + PROPAGATION.0 * 1000).saturating_sub(age_ms))
     }
 
     /// What is to be done about telling of requests whose decisions are repeated, sampled ones aside; see
@@ -113,4 +139,12 @@ impl Gateway {
         let seed = self.draw_seed();
         (Trace::follow(None, None, &seed, self.sampling()), seed)
     }
+}
+
+fn bytes_of(request: &Request<'_>) -> usize {
+    let sizes = request
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len());
+    sizes.sum()
 }

@@ -112,6 +112,12 @@ impl Health {
         !self.0.is_empty() && self.0.get(origin).is_some_and(|state| now < state.until)
     }
 
+    /// Whether nothing ever happened to any origin.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Until when the origin is passed over; long ago if it is not.
     #[must_use]
     pub fn ejected_until(&self, origin: &str) -> UnixMillis {

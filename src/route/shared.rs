@@ -104,6 +104,14 @@ impl Shared {
         now < self.state(origin, now).ejected_until
     }
 
+    /// Whether nobody has anything against any origin.
+    #[must_use]
+    pub fn is_clear(&self, now: UnixMillis) -> bool {
+        self.origins
+            .values()
+            .all(|state| now >= state.ejected_until)
+    }
+
     /// Whether the operator drains it.
     #[must_use]
     pub fn is_drained(&self, origin: &str) -> bool {

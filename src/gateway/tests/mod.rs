@@ -42,24 +42,26 @@ const ORIGINS: &str = "a=http://a:1,b=http://b:1,c=http://c:1";
 
 const CONSISTENCIES: [&str; 2] = ["strong", "eventual"];
 
-fn gateway(settings: &Value, seed: u64) -> Gateway {
+fn deployment(settings: &Value) -> Deployment {
     let mut bindings = json!({
         "SESSION_KEYS": base64url(&outside::KEY),
         "ORIGINS": ORIGINS,
         "SESSIONS": true,
         "SESSION_OBJECTS": true,
         "DIRECTORY_OBJECTS": true,
-            "POOL_OBJECTS": true,
+        "POOL_OBJECTS": true,
     });
     for (name, value) in settings.as_object().unwrap() {
         bindings[name] = value.clone();
     }
+    Deployment::from_bindings(&bindings.to_string())
+        .ok()
+        .unwrap()
+}
+
+fn gateway(settings: &Value, seed: u64) -> Gateway {
     Gateway::new(
-        Deployment::from_bindings(&bindings.to_string())
-            .ok()
-            .unwrap()
-            .tenant
-            .unwrap(),
+        deployment(settings).tenant.unwrap(),
         "/_session",
         ChaCha20Rng::seed_from_u64(seed),
     )

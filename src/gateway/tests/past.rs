@@ -12,6 +12,7 @@ pub(super) const TOKEN: &str = "an-admin-token-for-tests";
 pub(super) enum Past {
     Answer(&'static str),
     Wait(u64),
+    Pause(u64),
     Fail(&'static str),
     Forget,
     Move,
@@ -30,6 +31,7 @@ pub(super) fn past() -> impl Strategy<Value = Past> {
         ])
         .prop_map(Past::Answer),
         2 => prop::sample::select(vec![1, 40, 90, 3_600, 100_000]).prop_map(Past::Wait),
+        1 => (1u64..1_000).prop_map(Past::Pause),
         1 => prop::sample::select(vec!["a", "b", "c"]).prop_map(Past::Fail),
         1 => Just(Past::Forget),
         1 => Just(Past::Move),
@@ -71,6 +73,7 @@ pub(super) fn live_through(world: &mut World, past: &Past, jars: &mut Vec<String
             jars.extend(world.jar.clone());
         }
         Past::Wait(seconds) => world.wait(*seconds),
+        Past::Pause(ms) => world.now.0 += ms,
         Past::Fail(origin) => drop(world.gateway.health.lose(origin, world.now)),
         Past::Forget => world.jar = None,
         Past::Move => world.move_to_another_isolate(),

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::past::{TOKEN, live_through, past, settings};
 use super::*;
 use crate::gateway::{Repeat, UNHEEDED};
+use crate::tenant::Tenant;
 
 fn repeated(settings: &Value) -> Option<Repeat> {
     let mut world = World::new(settings);
@@ -79,6 +80,46 @@ fn where_the_path_counts_only_the_same_url_is_repeated() {
             "{settings}"
         );
     }
+}
+
+#[test]
+fn where_some_paths_ask_for_a_login_or_show_a_file_only_the_same_url_is_repeated() {
+    for document in [
+        json!({ "login": { "mode": "off", "exceptions": [{ "path": "/admin/*", "mode": "required" }] } }),
+        json!({ "assets": { "/logo.svg": "https://files.example/logo.svg" } }),
+    ] {
+        let mut world = World::new(&json!({}));
+        world.gateway.adopt(tenant_of(&document));
+        world.exchange("");
+        let repeat = world.visit().repeat;
+        assert!(
+            repeat.is_some_and(|repeat| !repeat.any_target),
+            "{document}"
+        );
+    }
+}
+
+#[test]
+fn while_an_origin_is_passed_over_each_request_is_decided_by_itself() {
+    let mut world = World::new(&json!({}));
+    world.exchange("");
+    world.now.0 += 10;
+    let home = world.visit().origin;
+    let away = ["a", "b", "c"]
+        .into_iter()
+        .find(|name| *name != home)
+        .unwrap();
+    world.gateway.health.lose(away, world.now);
+    assert_eq!(world.visit().repeat, None);
+    world.wait(60);
+    world.visit();
+    assert!((0..3).any(|_| world.visit().repeat.is_some()));
+}
+
+#[test]
+fn what_is_larger_than_most_is_not_kept() {
+    let long = "x".repeat(9_000);
+    assert_eq!(asked("GET", "/", &[("x-long", &long)]), None);
 }
 
 #[test]
@@ -169,4 +210,12 @@ fn each_repetition_has_a_trace_of_its_own() {
     let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(one.id(), &hex[..32]);
     assert_eq!(one.span.to_hex(), hex[32..]);
+}
+
+/// The tenant of the other tests, of which a document says this besides.
+fn tenant_of(document: &Value) -> Tenant {
+    let mut document = document.clone();
+    document["id"] = json!("default");
+    document["hosts"] = json!(["chat.example"]);
+    deployment(&json!({})).tenant_of(&document).unwrap()
 }
