@@ -22,7 +22,7 @@ export function cookiesOf(response) {
 }
 
 /**
- * The peers: who else keeps a session before a server. All of them send the same three headers on.
+ * The peers: who else keeps a session before a server. All of them send as many headers on as ours.
  * @type {import("./variant.mjs").Description[]}
  */
 export const PEERS = [

@@ -3,6 +3,8 @@
  * session heard. The address of the origin is put in when a peer is bundled.
  */
 
+import { told } from "./headers.js";
+
 /** Who everybody is. */
 export const USER = "alice";
 
@@ -17,13 +19,11 @@ export const LIFETIME = 604_800;
  * @param {{ id: string, user: string, data: unknown }} session
  */
 export function onward(request, { id, user, data }) {
-  const url = new URL(request.url);
-  url.host = "ORIGIN_HOST";
-  const forwarded = new Request(url, request);
-  forwarded.headers.set("x-session-id", id);
-  forwarded.headers.set("x-session-user", user);
-  forwarded.headers.set("x-session-data", JSON.stringify(data));
-  return forwarded;
+  return told(request, {
+    "x-session-id": id,
+    "x-session-user": user,
+    "x-session-data": JSON.stringify(data),
+  });
 }
 
 /**
