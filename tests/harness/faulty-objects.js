@@ -4,9 +4,12 @@
 // @ts-expect-error: it stands beside this file only where workerd runs it.
 import * as real from "./index.js";
 
-/** @param {string} name */
-function faulty(name) {
-  return class extends real[name] {
+/**
+ * @param {any} Class
+ * @param {string} name
+ */
+function faulty(Class, name) {
+  return class extends Class {
     /**
      * @param {string} id
      * @param {string} command
@@ -22,9 +25,9 @@ function faulty(name) {
   };
 }
 
-export const SessionObject = faulty("SessionObject");
+export const SessionObject = faulty(real.SessionObject, "SessionObject");
 export const PoolObject = real.PoolObject;
 export const AttemptObject = real.AttemptObject;
-export const TelemetryObject = faulty("TelemetryObject");
-export const DirectoryObject = faulty("DirectoryObject");
+export const TelemetryObject = faulty(real.TelemetryObject, "TelemetryObject");
+export const DirectoryObject = faulty(real.DirectoryObject, "DirectoryObject");
 export default real.default;
