@@ -18,7 +18,7 @@ async function deployment(t, vars = {}) {
   const origin = await Origin.start(t, (request, reply) => {
     const { searchParams } = new URL(request.url ?? "/", "http://origin");
     for (const [name, value] of searchParams) {
-      if (name.startsWith("x-session-")) reply.setHeader(name, value);
+      if (/^(x-session-|cache-control)/.test(name)) reply.setHeader(name, value);
     }
     reply.end("ok");
   });
@@ -116,6 +116,16 @@ test("what is not looked at is handed on as each request has it", async (t) => {
   await untilRepeated(vestibule, 1);
 });
 
+test("answers that say how long they may be kept let a decision stand", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  await secondBegins();
+  for (let file = 0; file < 12; file += 1) {
+    await browser.fetch(`/files/${file}.js?cache-control=max-age%3D600`);
+  }
+  assert.equal(origin.requests.length, 12);
+  await untilRepeated(vestibule, 6);
+});
+
 test("who signs out is out with the very next request", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
@@ -180,7 +190,7 @@ test("our own paths, and disguises of them, are nobody's to repeat", async (t) =
   ])) {
     // One decision stands when each of them comes.
     await ask("/warm");
-    const before = origin.requests.length;
+    const before = Number(origin.requests.length);
     assert.equal((await ask(target)).status, status, target);
     assert.equal(origin.requests.length, before, target);
   }

@@ -101,15 +101,27 @@ export function admitWith(packed, answers, seed = "") {
   });
 }
 
+/** Headers by which an origin's answer tells the core more than how it is to be handed on. */
+const TELLING = /^(?:x-session-|set-cookie$|endpoint-load-metrics$)/m;
+
 /**
- * Settles an origin's answer.
+ * Settles an origin's answer. Most are only handed on otherwise than they came (how long they may be kept, where
+ * they lead), and teach nothing.
  * @param {string} ticket
  * @param {number} status
  * @param {string} headers
+ * @param {boolean} isDue whether something is to be done whatever the answer says
  * @param {Answer[]} answers
  */
-export function settle(ticket, status, headers, answers) {
-  return withAnswers(answers, (given) => glue.settle(ticket, status, headers, Date.now(), given));
+export function settle(ticket, status, headers, isDue, answers) {
+  const decision = withAnswers(
+    answers,
+    (given) => glue.settle(ticket, status, headers, Date.now(), given),
+    isDue || answers.length > 0 || status > 501 || TELLING.test(headers),
+  );
+  // It wants something stored, or asked.
+  if (decision.startsWith("N")) learned += 1;
+  return decision;
 }
 
 /**
@@ -331,9 +343,10 @@ export function telemetryUnkept(name) {
  * Answers are kept as plain values and handed over anew each time: none outlives its instance.
  * @param {Answer[]} answers
  * @param {(given: glue.Answers) => string} act
+ * @param {boolean} [teaches] whether the core may learn something by it that it decides by
  */
-function withAnswers(answers, act) {
-  learned += 1;
+function withAnswers(answers, act, teaches = true) {
+  if (teaches) learned += 1;
   return guarded(() => {
     const given = new glue.Answers();
     for (const answer of answers) {
