@@ -190,7 +190,8 @@ test("our own paths, and disguises of them, are nobody's to repeat", async (t) =
   ])) {
     // One decision stands when each of them comes.
     await ask("/warm");
-    const before = Number(origin.requests.length);
+    /** @type {number} */
+    const before = origin.requests.length;
     assert.equal((await ask(target)).status, status, target);
     assert.equal(origin.requests.length, before, target);
   }
