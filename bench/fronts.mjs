@@ -3,12 +3,11 @@
  * configuration of its own in a folder of its own; nothing of the system's is used or left behind.
  */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { freePort } from "../tests/harness/ports.mjs";
-import { until } from "../tests/harness/until.mjs";
+import { answering, ended, startNginx } from "./processes.mjs";
 import { COOKIE } from "./session-service.mjs";
 
 /** @typedef {{ name: string, does: string, url: string, cookie: string, stop: () => Promise<void> }} Front */
@@ -16,7 +15,7 @@ import { COOKIE } from "./session-service.mjs";
 /** @param {number} originPort @returns {Promise<Front>} */
 export async function nginx(originPort) {
   const server = `location / { ${PROXIED} proxy_pass http://origin; }`;
-  const front = await startNginx(originPort, originPort, server);
+  const front = await proxy(originPort, originPort, server);
   return { ...front, name: "nginx", does: "forwards; knows no session", cookie: "" };
 }
 
@@ -38,7 +37,7 @@ export async function nginxWithSessions(originPort) {
       internal; proxy_pass_request_body off; proxy_set_header Content-Length "";
       ${PROXIED} proxy_pass http://sessions;
     }`;
-  const front = await startNginx(originPort, port, server);
+  const front = await proxy(originPort, port, server);
   return {
     ...front,
     name: "nginx, auth_request",
@@ -112,10 +111,7 @@ ${backend}`,
   await answering(port, "HAProxy");
   return {
     url: `http://127.0.0.1:${port}/`,
-    stop: async () => {
-      await ended(child);
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => ended(child, folder),
   };
 }
 
@@ -127,52 +123,13 @@ const PROXIED = 'proxy_http_version 1.1; proxy_set_header Connection "";';
  * @param {number} sessionsPort
  * @param {string} server
  */
-async function startNginx(originPort, sessionsPort, server) {
-  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-nginx-"));
-  const port = await freePort();
-  const file = path.join(folder, "nginx.conf");
-  writeFileSync(
-    file,
-    `worker_processes 1; daemon off; pid ${folder}/pid; error_log ${folder}/error.log;
-events { worker_connections 1024; }
-http {
-  access_log off; keepalive_requests 1000000;
-  client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder};
-  uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
-  upstream origin { server 127.0.0.1:${originPort}; keepalive 64; keepalive_requests 1000000; }
+async function proxy(originPort, sessionsPort, server) {
+  const { port, stop } = await startNginx(
+    (
+      port,
+    ) => `upstream origin { server 127.0.0.1:${originPort}; keepalive 64; keepalive_requests 1000000; }
   upstream sessions { server 127.0.0.1:${sessionsPort}; keepalive 64; keepalive_requests 1000000; }
-  server { listen 127.0.0.1:${port}; ${server} }
-}
-`,
+  server { listen 127.0.0.1:${port}; ${server} }`,
   );
-  const child = spawn("nginx", ["-c", file, "-p", folder], { stdio: "inherit" });
-  await answering(port, "nginx");
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    stop: async () => {
-      await ended(child);
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-/**
- * @param {number} port
- * @param {string} what
- */
-function answering(port, what) {
-  const ask = () =>
-    fetch(`http://127.0.0.1:${port}/`).then(
-      () => true,
-      () => false,
-    );
-  return until(ask, { what });
-}
-
-/** @param {import("node:child_process").ChildProcess} child */
-async function ended(child) {
-  if (child.exitCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill("SIGTERM");
-  await gone;
+  return { url: `http://127.0.0.1:${port}/`, stop };
 }
