@@ -64,6 +64,8 @@ pub struct Reception {
     events: Vec<Event>,
     /// What is told of the request that was decided on last.
     facts: Facts,
+    /// Whether the answer that was settled last told anything.
+    learned: bool,
     /// What happened that no gateway counts.
     series: Series,
     telling: Telling,
@@ -104,6 +106,7 @@ impl Reception {
             writers: Vec::new(),
             events: Vec::new(),
             facts: Facts::default(),
+            learned: false,
             series: Series::default(),
             telling,
             guesses: RateLimit::new(10, 60_000),
@@ -194,12 +197,25 @@ impl Reception {
         answers: &Answers,
     ) -> Settled {
         let settled = self.with_ticket(ticket, now, answers, |gateway, ticket| {
-            gateway.settle(ticket, status, headers, now, answers)
+            let settled = gateway.settle(ticket, status, headers, now, answers);
+            (settled, gateway.has_learned())
         });
+        // Who had to be asked about the tenant has told something.
+        let (settled, has_learned) = match settled {
+            Ok((settled, has_learned)) => (Ok(settled), has_learned),
+            Err(missing) => (Err(missing), true),
+        };
+        self.learned = has_learned;
         settled.unwrap_or_else(|missing| match missing {
             Missing::Asked(needs) => Settled::Await(needs),
             Missing::Refused(problem) => Settled::Replaced(problem.answer(Audience::Program, "")),
         })
+    }
+
+    /// Whether the answer that was settled last told anything; see [`Gateway::has_learned`].
+    #[must_use]
+    pub fn has_learned(&self) -> bool {
+        self.learned
     }
 
     /// Does what can wait; see [`Gateway::afterwards`].

@@ -46,11 +46,21 @@ async function burst(browser) {
   for (let visit = 0; visit < 4; visit += 1) await browser.fetch("/warm");
 }
 
-/** How often a decision was repeated. @param {Vestibule} vestibule */
-async function repeated(vestibule) {
+/**
+ * A counter's sum over the visitors of the tenant.
+ * @param {Vestibule} vestibule
+ * @param {string} metric
+ */
+async function counted(vestibule, metric) {
   const headers = { authorization: `Bearer ${ADMIN}` };
   const page = await (await fetch(`${vestibule.url}/_session/admin/metrics`, { headers })).text();
-  return Number(/^vestibule_decisions_repeated_total\S* (\d+)/m.exec(page)?.[1] ?? 0);
+  const own = page.split("\n").filter((line) => line.startsWith(`${metric}{tenant="default"`));
+  return own.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+}
+
+/** How often a decision was repeated. @param {Vestibule} vestibule */
+function repeated(vestibule) {
+  return counted(vestibule, "vestibule_decisions_repeated_total");
 }
 
 /**
@@ -102,9 +112,14 @@ test("what is not looked at is handed on as each request has it", async (t) => {
   await secondBegins();
   const accepted = ["text/html", "*/*", "image/webp", "*/*", "application/json", "text/html"];
   for (const accept of accepted) {
-    await browser.fetch("/", { headers: { accept, "if-none-match": `"${accept}"` } });
+    const headers = { accept, "if-none-match": `"${accept}"`, "cf-ray": accept };
+    await browser.fetch("/", { headers });
   }
   const told = origin.requests.map(headersOf);
+  assert.ok(
+    told.every((headers) => !("cf-ray" in headers)),
+    "what is dropped stays dropped",
+  );
   assert.deepEqual(
     told.map(({ accept }) => accept),
     accepted,
@@ -113,6 +128,49 @@ test("what is not looked at is handed on as each request has it", async (t) => {
     told.map((headers) => headers["if-none-match"]),
     accepted.map((accept) => `"${accept}"`),
   );
+  await untilRepeated(vestibule, 1);
+});
+
+test("requests that differ in what is looked at, or are not plainly like the one before, are decided each by itself", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  const ask = (/** @type {string} */ path, /** @type {Record<string, string>} */ headers) =>
+    browser.fetch(path, { headers });
+  await secondBegins();
+  for (let at = 0; at < 6; at += 1) await ask("/", { "user-agent": `browser ${at % 2}` });
+  await ask("/", { "x-one": "same value" });
+  await ask("/", { "x-two": "same value" });
+  await ask("/", { "x-case": "a long value" });
+  await ask("/", { "x-case": "a long value", accept: "x".repeat(600) });
+  for (const [at, path] of [
+    `/?long=${"x".repeat(1_100)}`,
+    "/socket.io/?EIO=4&transport=polling",
+    "/a//b",
+    "/a/.b",
+    "/a;b",
+    "/a%20b",
+    "/my_session/x",
+  ].entries()) {
+    // One stands when the other comes.
+    await ask("/", { "x-path": String(at) });
+    await ask(path, { "x-path": String(at) });
+  }
+  const same = { host: new URL(vestibule.url).host, lines: [`Cookie: ${browser.cookie}`] };
+  for (const method of ["GET", "HEAD", "POST"]) await send(vestibule.port, { method, ...same });
+  const sent = origin.requests.length;
+  assert.equal(sent, 27);
+  await until(() => vestibule.logged("request").length > sent, { what: "lines" });
+  await until(async () => (await counted(vestibule, "http_requests_total")) > sent);
+  assert.equal(await repeated(vestibule), 0);
+});
+
+test("where a path may matter, only the very same URL is decided alike", async (t) => {
+  const { browser, vestibule } = await deployment(t, { VAULT: "access_token" });
+  await secondBegins();
+  for (const path of ["/a", "/b", "/a", "/b"]) await browser.fetch(path);
+  await until(async () => (await counted(vestibule, "http_requests_total")) > 4);
+  assert.equal(await repeated(vestibule), 0);
+  await secondBegins();
+  for (let visit = 0; visit < 4; visit += 1) await browser.fetch("/a");
   await untilRepeated(vestibule, 1);
 });
 

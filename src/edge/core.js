@@ -95,32 +95,24 @@ export function drawTraces(tenant, count) {
  * @param {string} [seed] what the trace was begun with, if the core said so
  */
 export function admitWith(packed, answers, seed = "") {
-  return withAnswers(answers, (given) => {
+  return learning(answers, (given) => {
     given.begin(seed);
     return glue.admitWith(packed, Date.now(), given);
   });
 }
 
-/** Headers by which an origin's answer tells the core more than how it is to be handed on. */
-const TELLING = /^(?:x-session-|set-cookie$|endpoint-load-metrics$)/m;
-
 /**
- * Settles an origin's answer. Most are only handed on otherwise than they came (how long they may be kept, where
- * they lead), and teach nothing.
+ * Settles an origin's answer. Of most the core learns nothing.
  * @param {string} ticket
  * @param {number} status
  * @param {string} headers
- * @param {boolean} isDue whether something is to be done whatever the answer says
  * @param {Answer[]} answers
  */
-export function settle(ticket, status, headers, isDue, answers) {
-  const decision = withAnswers(
-    answers,
-    (given) => glue.settle(ticket, status, headers, Date.now(), given),
-    isDue || answers.length > 0 || status > 501 || TELLING.test(headers),
+export function settle(ticket, status, headers, answers) {
+  const decision = withAnswers(answers, (given) =>
+    glue.settle(ticket, status, headers, Date.now(), given),
   );
-  // It wants something stored, or asked.
-  if (decision.startsWith("N")) learned += 1;
+  if (answers.length > 0 || !/^[UE]\n/.test(decision)) learned += 1;
   return decision;
 }
 
@@ -130,7 +122,7 @@ export function settle(ticket, status, headers, isDue, answers) {
  * @param {Answer[]} answers
  */
 export function afterwards(ticket, answers) {
-  return withAnswers(answers, (given) => glue.afterwards(ticket, Date.now(), given));
+  return learning(answers, (given) => glue.afterwards(ticket, Date.now(), given));
 }
 
 /**
@@ -165,7 +157,7 @@ export function observe(underWay) {
  * @param {Answer[]} answers
  */
 export function watch(ticket, answers) {
-  return withAnswers(answers, (given) => glue.watch(ticket, Date.now(), given));
+  return learning(answers, (given) => glue.watch(ticket, Date.now(), given));
 }
 
 /**
@@ -340,13 +332,21 @@ export function telemetryUnkept(name) {
 }
 
 /**
+ * The core may learn something by it that it decides by.
+ * @param {Answer[]} answers
+ * @param {(given: glue.Answers) => string} act
+ */
+function learning(answers, act) {
+  learned += 1;
+  return withAnswers(answers, act);
+}
+
+/**
  * Answers are kept as plain values and handed over anew each time: none outlives its instance.
  * @param {Answer[]} answers
  * @param {(given: glue.Answers) => string} act
- * @param {boolean} [teaches] whether the core may learn something by it that it decides by
  */
-function withAnswers(answers, act, teaches = true) {
-  if (teaches) learned += 1;
+function withAnswers(answers, act) {
   return guarded(() => {
     const given = new glue.Answers();
     for (const answer of answers) {

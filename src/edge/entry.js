@@ -269,7 +269,7 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
   if (!flags.includes("s") && !concernsUs(seen)) {
     return tellRequest(journey, seen, session, env, context);
   }
-  const given = settled(seen, ticket, flags.includes("s"), passage);
+  const given = settled(seen, ticket, passage);
   return given instanceof Response
     ? tellRequest(journey, given, session, env, context)
     : given.then((answer) => tellRequest(journey, answer, session, env, context));
@@ -322,15 +322,14 @@ function concernsUs(response) {
 /**
  * @param {Response} response
  * @param {string} ticket
- * @param {boolean} isDue whether something is to be done whatever the answer says
  * @param {Passage} passage
  * @returns {Response | Promise<Response>}
  */
-function settled(response, ticket, isDue, { env, context, journey }) {
+function settled(response, ticket, { env, context, journey }) {
   const headers = packHeaders(response.headers);
   /** @type {Answer[]} */
   const answers = [];
-  const ask = () => settle(ticket, response.status, headers, isDue, answers);
+  const ask = () => settle(ticket, response.status, headers, answers);
   /** @param {string} decision */
   const conclude = (decision) => {
     storeLater(env, context);

@@ -239,7 +239,7 @@ pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, answers: &Answ
     with_reception(|reception| {
         let settled = reception.settle(ticket, status, headers, millis(now), &answers.0);
         drain(reception, now);
-        wire::settled(&settled)
+        wire::settled(&settled, reception.has_learned())
     })
 }
 

@@ -219,14 +219,16 @@ pub(super) fn done() -> String {
     "D".to_owned()
 }
 
-/// `U`, or `E`, number of names to remove, the names, then names and values to append.
-pub(super) fn settled(settled: &Settled) -> String {
+/// `U`, or `E`, number of names to remove, the names, then names and values to append. An `l` behind the letter says
+/// that the answer told something decisions depend on; of every other outcome that is to be assumed.
+pub(super) fn settled(settled: &Settled, has_learned: bool) -> String {
+    let learned = if has_learned { "l" } else { "" };
     match settled {
-        Settled::Untouched => "U".to_owned(),
+        Settled::Untouched => format!("U{learned}\n"),
         Settled::Replaced(answer) => self::answer(answer),
         Settled::Await(needs) => self::needs(needs),
         Settled::Edited(edits) => {
-            let mut text = format!("E\n{}\n", edits.remove.len());
+            let mut text = format!("E{learned}\n{}\n", edits.remove.len());
             for name in &edits.remove {
                 let _ = writeln!(text, "{name}");
             }

@@ -27,6 +27,7 @@ mod repeat;
 mod reserved;
 mod settlement;
 mod sign_in;
+mod telling;
 mod ticket;
 mod upkeep;
 mod vigil;
@@ -45,12 +46,11 @@ use crate::answer::problem::{Audience, Problem};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
-use crate::forward::trace::{Sampling, Seed, Trace};
+use crate::forward::trace::Trace;
 use crate::inbound::path::{self, Territory};
 use crate::inbound::rate_limit::RateLimit;
 use crate::inbound::request::Request;
 use crate::inbound::{limits, upgrade};
-use crate::policy::LogLevel;
 use crate::route::health::Health;
 use crate::route::load::Load;
 use crate::route::shared::Shared;
@@ -61,8 +61,7 @@ use crate::session::record::{Entry, Record};
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
 use crate::store::{Answers, Need, Write};
-use crate::telemetry::counting;
-use crate::telemetry::facts::{Facts, method_label};
+use crate::telemetry::facts::Facts;
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
@@ -155,6 +154,8 @@ pub struct Gateway {
     facts: Facts,
     /// What happened since that was asked last.
     series: Series,
+    /// Whether the answer that was settled last told anything that decisions depend on.
+    learned: bool,
 }
 
 impl Gateway {
@@ -186,6 +187,7 @@ impl Gateway {
             events: Vec::new(),
             facts: Facts::default(),
             series: Series::default(),
+            learned: false,
         }
     }
 
@@ -302,60 +304,6 @@ impl Gateway {
         !self.writes.is_empty()
     }
 
-    /// What is told of the request that was decided on last.
-    pub fn take_facts(&mut self) -> Facts {
-        core::mem::take(&mut self.facts)
-    }
-
-    /// What happened since the last call, counted.
-    pub fn take_series(&mut self) -> Series {
-        core::mem::take(&mut self.series)
-    }
-
-    /// The events to be logged since the last call.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        core::mem::take(&mut self.events)
-    }
-
-    /// What a new trace is made of.
-    fn draw_seed(&mut self) -> Seed {
-        let mut seed = Seed::default();
-        self.random.fill_bytes(&mut seed);
-        seed
-    }
-
-    fn sampling(&self) -> Sampling {
-        let telemetry = self.tenant.telemetry;
-        Sampling {
-            one_in: telemetry.trace_one_in,
-            callers: telemetry.trace_callers,
-        }
-    }
-
-    /// What holds of every request of this tenant.
-    fn facts_when(&self, sampled: bool) -> Facts {
-        let telemetry = self.tenant.telemetry;
-        Facts {
-            tenant: self.tenant.id.as_str().to_owned(),
-            level: telemetry.log,
-            sampled,
-            exported: telemetry.trace_one_in.is_some(),
-            timed: telemetry.server_timing,
-            ..Facts::default()
-        }
-    }
-
-    fn facts_of(&self, request: &Request<'_>, trace: &Trace<'_>, seed: Seed) -> Facts {
-        Facts {
-            seed,
-            trace_id: trace.id().to_owned(),
-            span_id: trace.span.to_hex(),
-            parent_id: trace.caller.to_owned(),
-            method: method_label(request.method),
-            ..self.facts_when(trace.is_sampled)
-        }
-    }
-
     /// Queues `entry` for storage, and remembers it.
     fn store(&mut self, handle: Handle, entry: Entry, now: UnixMillis) {
         let tenant = &self.tenant;
@@ -383,19 +331,6 @@ impl Gateway {
     /// Forgets the sessions that are remembered here, which costs their visitors a read.
     pub fn forget_sessions(&mut self) {
         self.cache = Cache::default();
-    }
-
-    fn note(&mut self, event: Event) {
-        let event = event.of(&self.tenant.id).during(&self.facts.trace_id);
-        counting::count(&mut self.series, &event);
-        let level = match event.level() {
-            Level::Info => LogLevel::Info,
-            Level::Warn => LogLevel::Warn,
-            Level::Error => LogLevel::Error,
-        };
-        if level >= self.tenant.telemetry.log {
-            self.events.push(event);
-        }
     }
 
     /// How long a browser should keep the cookie of a session.

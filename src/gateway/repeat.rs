@@ -11,8 +11,8 @@ use super::knowledge::PROPAGATION;
 use super::recognition::Visitor;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
-use crate::forward::trace::{Seed, Trace};
 use crate::inbound::request::Request;
+use crate::route::pool::Origin;
 use crate::session::id::Handle;
 use crate::telemetry::facts::Lookup;
 
@@ -70,9 +70,31 @@ impl Gateway {
         course: &Course,
         passage: &Passage<'_>,
     ) -> Option<Repeat> {
-        let Passage { request, now, .. } = *passage;
-        let known_until = self.known_until(visitor.token.handle, now);
+        if !self.is_like_most(visitor, course, passage) {
+            return None;
+        }
+        let now = passage.now;
+        let second_over = UnixMillis((now.seconds().0 + 1) * 1000);
+        let until = match self.facts.lookup {
+            // Nobody can revoke what is not recorded.
+            Lookup::Guest => second_over,
+            _ => second_over
+                .min(self.revocations.stale_at(self.feed_period_ms()))
+                .min(self.known_until(visitor.token.handle, now)),
+        };
         let tenant = &self.tenant;
+        Some(Repeat {
+            until,
+            any_target: tenant.login_exceptions.is_empty()
+                && tenant.assets.is_empty()
+                && tenant.vault.is_empty()
+                && visitor.session.record.vault.0.is_empty()
+                && tenant.proof.is_none(),
+        })
+    }
+
+    fn is_like_most(&self, visitor: &Visitor, course: &Course, passage: &Passage<'_>) -> bool {
+        let Passage { request, now, .. } = *passage;
         let is_plain = matches!(request.method, "GET" | "HEAD")
             && !request.is_websocket()
             && request.headers.len() <= MOST_HEADERS
@@ -90,54 +112,23 @@ impl Gateway {
             || course.takeover);
         let is_from_memory = matches!(self.facts.lookup, Lookup::Hit | Lookup::Guest)
             && passage.answers.failures().is_empty();
-        // Whose turn it is again changes between two seconds.
-        let passed_over =
-            |origin| self.has_failed(origin, now) || self.health.is_lost(&origin.name, now);
-        let is_calm = self.is_healthy(now) || !tenant.pool.iter().any(passed_over);
-        if !(is_plain && is_settled && is_from_memory && is_calm) {
-            return None;
-        }
-        let second_over = UnixMillis((now.seconds().0 + 1) * 1000);
-        let until = match self.facts.lookup {
-            // Nobody can revoke what is not recorded.
-            Lookup::Guest => second_over,
-            _ => second_over
-                .min(self.revocations.stale_at(self.feed_period_ms()))
-                .min(known_until),
-        };
-        Some(Repeat {
-            until,
-            any_target: tenant.login_exceptions.is_empty()
-                && tenant.assets.is_empty()
-                && tenant.vault.is_empty()
-                && visitor.session.record.vault.0.is_empty()
-                && tenant.proof.is_none(),
-        })
+        is_settled && is_from_memory && is_plain && self.is_calm(now)
     }
 
-    /// Whether no origin has failed, here or elsewhere, as far as is known: the usual case, told without looking
-    /// at each.
-    fn is_healthy(&self, now: UnixMillis) -> bool {
-        self.health.is_clear() && self.shared.is_clear(now)
+    /// Whether no origin is passed over: whose turn it is again changes between two seconds. Usually nothing ever
+    /// happened to any, and none is looked at.
+    fn is_calm(&self, now: UnixMillis) -> bool {
+        let passed_over = |origin: &Origin| {
+            self.has_failed(origin, now) || self.health.is_lost(&origin.name, now)
+        };
+        let is_healthy = self.health.is_clear() && self.shared.is_clear(now);
+        is_healthy || !self.tenant.pool.iter().any(passed_over)
     }
 
     /// Until when this isolate's copy of a session is young enough to be used.
     fn known_until(&mut self, handle: Handle, now: UnixMillis) -> UnixMillis {
         let age_ms = self.cache.get(handle, now).map_or(0, |hit| hit.age_ms);
         UnixMillis((now.0 + PROPAGATION.0 * 1000).saturating_sub(age_ms))
-    }
-
-    /// What is to be done about telling of requests whose decisions are repeated, sampled ones aside; see
-    /// [`Facts::flags`].
-    #[must_use]
-    pub fn told_flags(&self) -> String {
-        self.facts_when(false).flags()
-    }
-
-    /// A trace for a request whose decision is repeated, and what it was made of.
-    pub fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
-        let seed = self.draw_seed();
-        (Trace::follow(None, None, &seed, self.sampling()), seed)
     }
 }
 

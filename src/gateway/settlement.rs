@@ -59,6 +59,7 @@ impl Gateway {
             return Settled::Replaced(Problem::Internal.answer(Audience::Program, ""));
         };
         self.facts = ticket.facts();
+        self.learned = false;
         if status != 101 && !(200..=599).contains(&status) {
             let event =
                 Event::new(Level::Warn, "origin_protocol").with("origin", Named(ticket.origin));
@@ -107,6 +108,13 @@ impl Gateway {
         }
     }
 
+    /// Whether the answer that was settled last told anything that decisions depend on. Most only go out otherwise
+    /// than they came: how long they may be kept, where they lead.
+    #[must_use]
+    pub fn has_learned(&self) -> bool {
+        self.learned
+    }
+
     /// What an answer says about its origin.
     fn judge(
         &mut self,
@@ -117,6 +125,7 @@ impl Gateway {
     ) {
         // Gateway errors say that what stands behind is gone; other errors are the application's.
         if matches!(status, 502..=504) {
+            self.learned = true;
             if self.health.fault(ticket.origin, now) {
                 let event =
                     Event::new(Level::Warn, "origin_ejected").with("origin", Named(ticket.origin));
@@ -127,6 +136,7 @@ impl Gateway {
         }
         for (name, metrics) in headers {
             if *name == LOAD {
+                self.learned = true;
                 self.load.report(ticket.origin, metrics, now);
             }
         }
@@ -164,6 +174,7 @@ impl Gateway {
             tell(self);
             return Ok(Cookie::Keep);
         }
+        self.learned = true;
         let keys = &self.tenant.keys;
         let Ok(Verified { token, .. }) = Token::verify(ticket.cookie, keys, now.seconds()) else {
             return Ok(Cookie::Keep);

@@ -83,6 +83,47 @@ fn where_the_path_counts_only_the_same_url_is_repeated() {
 }
 
 #[test]
+fn where_a_session_still_keeps_cookies_of_a_path_only_the_same_url_is_repeated() {
+    let mut world = World::new(&json!({ "VAULT": "access_token" }));
+    world.exchange("set-cookie\naccess_token=1; Path=/a");
+    world.gateway.adopt(tenant_of(&json!({})));
+    world.wait(1);
+    let repeat = (0..3).find_map(|_| world.visit().repeat).unwrap();
+    assert!(!repeat.any_target);
+}
+
+#[test]
+fn an_answer_teaches_something_by_what_it_says_of_the_session_or_the_origin() {
+    for (status, headers, teaches) in [
+        (200, "cache-control\nmax-age=600", false),
+        (302, "location\nhttp://a:1/", false),
+        (200, "set-cookie\ncsrf=1", false),
+        (404, "", false),
+        (200, "x-session-patch\n{\"a\":1}", true),
+        (200, "x-session-destroy\n1", true),
+        (
+            200,
+            "endpoint-load-metrics\nTEXT application_utilization=0.5",
+            true,
+        ),
+        (502, "", true),
+    ] {
+        let mut world = World::new(&json!({ "CONSISTENCY": "eventual" }));
+        world.exchange("");
+        let forward = world.visit();
+        let mut answers = Answers::default();
+        while let Settled::Await(needs) =
+            world
+                .gateway
+                .settle(&forward.ticket, status, headers, world.now, &answers)
+        {
+            world.satisfy(&needs, &mut answers);
+        }
+        assert_eq!(world.gateway.has_learned(), teaches, "{status} {headers}");
+    }
+}
+
+#[test]
 fn where_some_paths_ask_for_a_login_or_show_a_file_only_the_same_url_is_repeated() {
     for document in [
         json!({ "login": { "mode": "off", "exceptions": [{ "path": "/admin/*", "mode": "required" }] } }),

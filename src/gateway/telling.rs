@@ -1,0 +1,94 @@
+//! What is told of requests: to the log, to the metrics, to traces.
+
+use chacha20::rand_core::Rng as _;
+
+use super::Gateway;
+use crate::forward::trace::{Sampling, Seed, Trace};
+use crate::inbound::request::Request;
+use crate::policy::LogLevel;
+use crate::telemetry::counting;
+use crate::telemetry::facts::{Facts, method_label};
+use crate::telemetry::log::{Event, Level};
+use crate::telemetry::series::Series;
+
+impl Gateway {
+    /// What is told of the request that was decided on last.
+    pub fn take_facts(&mut self) -> Facts {
+        core::mem::take(&mut self.facts)
+    }
+
+    /// What happened since the last call, counted.
+    pub fn take_series(&mut self) -> Series {
+        core::mem::take(&mut self.series)
+    }
+
+    /// The events to be logged since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        core::mem::take(&mut self.events)
+    }
+
+    /// What a new trace is made of.
+    pub(super) fn draw_seed(&mut self) -> Seed {
+        let mut seed = Seed::default();
+        self.random.fill_bytes(&mut seed);
+        seed
+    }
+
+    pub(super) fn sampling(&self) -> Sampling {
+        let telemetry = self.tenant.telemetry;
+        Sampling {
+            one_in: telemetry.trace_one_in,
+            callers: telemetry.trace_callers,
+        }
+    }
+
+    /// What holds of every request of this tenant.
+    pub(super) fn facts_when(&self, sampled: bool) -> Facts {
+        let telemetry = self.tenant.telemetry;
+        Facts {
+            tenant: self.tenant.id.as_str().to_owned(),
+            level: telemetry.log,
+            sampled,
+            exported: telemetry.trace_one_in.is_some(),
+            timed: telemetry.server_timing,
+            ..Facts::default()
+        }
+    }
+
+    pub(super) fn facts_of(&self, request: &Request<'_>, trace: &Trace<'_>, seed: Seed) -> Facts {
+        Facts {
+            seed,
+            trace_id: trace.id().to_owned(),
+            span_id: trace.span.to_hex(),
+            parent_id: trace.caller.to_owned(),
+            method: method_label(request.method),
+            ..self.facts_when(trace.is_sampled)
+        }
+    }
+
+    /// What is to be done about telling of requests whose decisions are repeated, sampled ones aside; see
+    /// [`Facts::flags`].
+    #[must_use]
+    pub fn told_flags(&self) -> String {
+        self.facts_when(false).flags()
+    }
+
+    /// A trace for a request whose decision is repeated, and what it was made of.
+    pub fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
+        let seed = self.draw_seed();
+        (Trace::follow(None, None, &seed, self.sampling()), seed)
+    }
+
+    pub(super) fn note(&mut self, event: Event) {
+        let event = event.of(&self.tenant.id).during(&self.facts.trace_id);
+        counting::count(&mut self.series, &event);
+        let level = match event.level() {
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+        };
+        if level >= self.tenant.telemetry.log {
+            self.events.push(event);
+        }
+    }
+}
