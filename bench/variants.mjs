@@ -146,6 +146,13 @@ export const VARIANTS = [
     cookie: async () => `session=${"A".repeat(112)}`,
     status: 401,
   },
+  {
+    name: "Vestibule, forged, each",
+    does: "the same, but every refusal is decided by itself: what a flood of different cookies costs",
+    vars: { LOGIN_MODE: "required", DECISIONS: "each" },
+    cookie: async () => `session=${"A".repeat(112)}`,
+    status: 401,
+  },
 ];
 
 /** The limits of a deployment as wrangler.toml has them. */

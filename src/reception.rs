@@ -64,7 +64,7 @@ pub struct Reception {
     events: Vec<Event>,
     /// What is told of the request that was decided on last.
     facts: Facts,
-    /// Whether the answer that was settled last told anything.
+    /// Whether what was decided or settled last told anything.
     learned: bool,
     /// What happened that no gateway counts.
     series: Series,
@@ -122,7 +122,9 @@ impl Reception {
             method: method_label(request.method),
             ..Facts::default()
         };
+        self.learned = true;
         if self.is_liveness(&request) {
+            self.learned = false;
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
         }
         let route = request.location.path.strip_prefix(&self.deployment.prefix);
@@ -147,10 +149,11 @@ impl Reception {
         };
         let step = self.at(&tenant, now, |gateway| {
             let step = gateway.admit(&request, now, answers);
-            (step, gateway.take_facts())
+            (step, gateway.take_facts(), gateway.has_learned())
         });
-        let step = step.map(|(step, facts)| {
+        let step = step.map(|(step, facts, has_learned)| {
             self.facts = facts;
+            self.learned = has_learned;
             step
         });
         match step {
@@ -212,7 +215,7 @@ impl Reception {
         })
     }
 
-    /// Whether the answer that was settled last told anything; see [`Gateway::has_learned`].
+    /// Whether what was decided or settled last told anything; see [`Gateway::has_learned`].
     #[must_use]
     pub fn has_learned(&self) -> bool {
         self.learned

@@ -131,6 +131,25 @@ test("what is not looked at is handed on as each request has it", async (t) => {
   await untilRepeated(vestibule, 1);
 });
 
+test("bytes that are no text are handed on like others, whoever came before", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  const { host } = new URL(vestibule.url);
+  const values = ["caf\u00e9", "\u00c3\u00a9", "a\tb", "plain", "\u0080\u00ff", "caf\u00e9"];
+  await secondBegins();
+  for (const value of values) {
+    const lines = [`Cookie: ${browser.cookie}`, `Accept: ${value}`];
+    assert.equal((await send(vestibule.port, { host, lines })).status, 200);
+  }
+  const told = origin.requests.map((request) => headersOf(request).accept);
+  // The platform reads headers as UTF-8 and puts a sign in place of what is none.
+  const read = values.map((value) => Buffer.from(value, "latin1").toString("utf8"));
+  assert.deepEqual(
+    told,
+    read.map((value) => Buffer.from(value, "utf8").toString("latin1")),
+  );
+  await untilRepeated(vestibule, 1);
+});
+
 test("requests that differ in what is looked at, or are not plainly like the one before, are decided each by itself", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   const ask = (/** @type {string} */ path, /** @type {Record<string, string>} */ headers) =>
@@ -203,13 +222,14 @@ test("who signs out is out with the very next request", async (t) => {
 });
 
 test("what an origin stores is told with the very next request", async (t) => {
-  const { browser, origin } = await deployment(t);
+  const { browser, origin, vestibule } = await deployment(t);
   for (let round = 0; round < 5; round += 1) {
     await burst(browser);
     await browser.fetch(`/?x-session-patch=${encodeURIComponent(JSON.stringify({ round }))}`);
     await browser.fetch("/warm");
     assert.deepEqual(origin.told("x-session-data"), [JSON.stringify({ a: 1, round })]);
   }
+  await untilRepeated(vestibule, 5);
 });
 
 test("a session that is revoked in the middle of a burst is over with the next request", async (t) => {
@@ -226,6 +246,57 @@ test("a session that is revoked in the middle of a burst is over with the next r
   for (const { headers } of origin.requests.slice(before)) {
     assert.ok(!headers.some(([, value]) => value === id));
   }
+  await untilRepeated(vestibule, 1);
+});
+
+test("somebody who is refused ends nothing of what stands for others", async (t) => {
+  const { browser, vestibule } = await deployment(t, { LOGIN_MODE: "optional" });
+  const { host } = new URL(vestibule.url);
+  await secondBegins();
+  for (let visit = 0; visit < 6; visit += 1) {
+    await browser.fetch("/warm");
+    const lines = ["Cookie: session=a; session=b"];
+    const { status } = await send(vestibule.port, { host, lines });
+    assert.equal(status, 400);
+  }
+  await untilRepeated(vestibule, 3);
+});
+
+test("a flood of one forged cookie is refused without deciding on each, and each has a trace of its own", async (t) => {
+  const { browser, origin, vestibule } = await deployment(t);
+  const { host } = new URL(vestibule.url);
+  const forged = `Cookie: session=${"A".repeat(112)}`;
+  const ask = (cookie = forged, accept = "application/json", target = "/") =>
+    send(vestibule.port, { host, target, lines: [cookie, `Accept: ${accept}`] });
+  const flood = Array.from({ length: 320 }, () => ask());
+  const statuses = (await Promise.all(flood)).map(({ status }) => status);
+  assert.deepEqual([...new Set(statuses)].sort(), [200, 429]);
+  const before = await repeated(vestibule);
+  const passed = origin.requests.length;
+  await secondBegins();
+  const refused = [];
+  for (let visit = 0; visit < 8; visit += 1) refused.push(await ask());
+  assert.ok(refused.every(({ status, code }) => status === 429 && code === "too_many_forgeries"));
+  const traces = refused.map(({ body }) => /"trace_id":"(\w{32})"/.exec(body)?.[1] ?? "");
+  assert.equal(new Set(traces).size, 8);
+  await untilRepeated(vestibule, before + 4);
+  const lines = await until(() => {
+    const lines = vestibule.logged("request").filter(({ trace_id }) => traces.includes(trace_id));
+    return lines.length === 8 && lines;
+  });
+  assert.equal(new Set(lines.map(({ span_id }) => span_id)).size, 8);
+  assert.ok(lines.every(({ reason, status }) => reason === "too_many_forgeries" && status === 429));
+  // A refusal stands when each of them comes.
+  await ask();
+  const page = await ask(forged, "text/html");
+  assert.match(page.body, /<html/, "who looks is told so in another way");
+  await ask();
+  const { status } = await ask(forged, "application/json", "/_session/healthz");
+  assert.equal(status, 200, "whoever asks whether we live is told");
+  assert.equal((await ask(forged.replace("AA", "BA"))).status, 429);
+  const good = await browser.fetch("/_session/me");
+  assert.equal(good.status, 200, "who has a genuine cookie is not kept out");
+  assert.equal(origin.requests.length, passed);
 });
 
 test("our own paths, and disguises of them, are nobody's to repeat", async (t) => {
@@ -265,32 +336,36 @@ test("a cookie that differs in one character is another cookie", async (t) => {
   const forged = `session=${session.slice(0, -2)}${other}${session.slice(-1)}`;
   await fetch(`${vestibule.url}/warm`, { headers: { cookie: forged } });
   assert.notDeepEqual(origin.told("x-session-id"), [id]);
+  await untilRepeated(vestibule, 1);
 });
 
 test("a trace that a client began is continued, also in the middle of a burst", async (t) => {
-  const { browser, origin } = await deployment(t);
+  const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
   const trace = "0af7651916cd43dd8448eb211c80319c";
   await browser.fetch("/warm", { headers: { traceparent: `00-${trace}-b7ad6b7169203331-01` } });
   assert.equal(origin.told("traceparent")[0].slice(3, 35), trace);
   await browser.fetch("/warm");
   assert.notEqual(origin.told("traceparent")[0].slice(3, 35), trace);
+  await untilRepeated(vestibule, 1);
 });
 
 test("an answer that signs somebody in is heeded in the middle of a burst", async (t) => {
-  const { browser, origin } = await deployment(t);
+  const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
   const cookie = browser.cookie;
   await browser.fetch("/warm?x-session-identify=%7B%22user%22%3A%22ada%22%7D");
   assert.notEqual(browser.cookie, cookie);
   await browser.fetch("/warm");
   assert.deepEqual(origin.told("x-session-user"), ["ada"]);
+  await untilRepeated(vestibule, 1);
 });
 
 test("an origin that dies in the middle of a burst is replaced, and nobody notices", async (t) => {
   const origins = [await Origin.start(t), await Origin.start(t)];
   const vestibule = await Vestibule.start(t, {
     origins: [`a=${origins[0].url}`, `b=${origins[1].url}`],
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "50" },
   });
   const browser = new Browser(vestibule.url);
   await browser.fetch("/");
@@ -306,6 +381,7 @@ test("an origin that dies in the middle of a burst is replaced, and nobody notic
     return lines.length > 0 && lines;
   });
   assert.equal(failed.trace_id, trace);
+  await untilRepeated(vestibule, 1);
 });
 
 test("decisions are made anew for each request where that is asked for", async (t) => {

@@ -4,6 +4,8 @@ pub mod page;
 pub mod problem;
 pub mod sign_in;
 
+use crate::clock::UnixMillis;
+
 /// Data is no page, whatever is made of it.
 pub const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -16,6 +18,8 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// UTF-8 text.
     pub body: String,
+    /// Before this, the very same request is answered alike, but for the id of its trace.
+    pub stands_until: Option<UnixMillis>,
 }
 
 impl Answer {
@@ -26,6 +30,7 @@ impl Answer {
             status,
             headers: vec![("cache-control", "no-store".to_owned())],
             body: String::new(),
+            stands_until: None,
         }
     }
 

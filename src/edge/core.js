@@ -73,8 +73,8 @@ export function changes() {
  */
 export function admit(packed) {
   const decision = guarded(() => glue.admit(packed, Date.now()));
-  // Whatever is done here instead of being forwarded may change a session.
-  if (!decision.startsWith("F")) learned += 1;
+  // What is done here instead of being forwarded may change a session; a plain refusal does not.
+  if (!/^(?:F|A\n)/.test(decision)) learned += 1;
   return decision;
 }
 

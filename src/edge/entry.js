@@ -11,7 +11,15 @@ import { admit, admitWith, afterwards, configure, settle, watch } from "./core.j
 import { Journey } from "./journey.js";
 import { answered, begin, end, lost, tell } from "./meter.js";
 import { isComplete, satisfy, storeLater } from "./needs.js";
-import { applyEdits, packHeaders, packRequest, unpackAnswer, unpackForward } from "./packing.js";
+import {
+  applyEdits,
+  packHeaders,
+  packRequest,
+  responseOf,
+  unpackAnswer,
+  unpackForward,
+} from "./packing.js";
+import { keepRefusal, recallRefusal } from "./refusals.js";
 import { recall, stand } from "./standing.js";
 import { followed, readPauses } from "./streams.js";
 import { shift } from "./tally.js";
@@ -63,7 +71,9 @@ export default {
     const journey = new Journey(now, request.url.startsWith("https:") ? "https" : "http");
     const passage = { request, headers, packed: "", env, context, answers: [], seed: "", journey };
     const order = recall(request, headers, now);
-    return order ? send(order, passage) : perform(admit(packed(passage)), passage);
+    if (order) return send(order, passage);
+    const refusal = recallRefusal(request, headers, now);
+    return refusal ? say(refusal, passage) : perform(admit(packed(passage)), passage);
   },
 
   /**
@@ -101,9 +111,10 @@ function perform(decision, passage) {
  * @param {Passage} passage
  */
 async function ship(decision, { request, journey, env, context }) {
-  const { told, answer } = unpackAnswer(decision);
-  Object.assign(journey, told);
-  return tellRequest(journey, await shipped(request, answer), "", env, context);
+  const answered = unpackAnswer(decision);
+  Object.assign(journey, answered.told);
+  const file = await shipped(request, responseOf(answered));
+  return tellRequest(journey, file, "", env, context);
 }
 
 /**
@@ -113,9 +124,20 @@ async function ship(decision, { request, journey, env, context }) {
  * @param {Uint8Array} [file]
  */
 function give(decision, passage, file) {
-  const { told, answer } = unpackAnswer(decision, file);
-  Object.assign(passage.journey, told);
-  return tellRequest(passage.journey, answer, "", passage.env, passage.context);
+  const answered = unpackAnswer(decision);
+  const { request, headers, journey } = passage;
+  if (mayStand(passage)) keepRefusal(answered, request, headers, journey.begun);
+  return say(answered, passage, file);
+}
+
+/**
+ * @param {import("./packing.js").Answered} answered
+ * @param {Passage} passage
+ * @param {Uint8Array} [file]
+ */
+function say(answered, { journey, env, context }, file) {
+  Object.assign(journey, answered.told);
+  return tellRequest(journey, responseOf(answered, file), "", env, context);
 }
 
 /** The bytes of the tenant's file that was asked for. @param {Answer[]} answers */
@@ -152,12 +174,15 @@ function seedIn(decision) {
  * @param {Passage} passage
  */
 function obey(decision, passage) {
-  const { request, headers, env, journey } = passage;
+  const { request, headers, journey } = passage;
   const order = unpackForward(decision, headers);
-  // What was decided after waiting may know less than the core does by now.
-  const isAtOnce = passage.answers.length === 0;
-  if (isAtOnce && env.DECISIONS !== "each") stand(order, request, headers, journey.begun);
+  if (mayStand(passage)) stand(order, request, headers, journey.begun);
   return send(order, passage);
+}
+
+/** What was decided after waiting may know less than the core does by now. @param {Passage} passage */
+function mayStand({ answers, env }) {
+  return answers.length === 0 && env.DECISIONS !== "each";
 }
 
 /**
@@ -336,7 +361,7 @@ function settled(response, ticket, { env, context, journey }) {
     if (decision.startsWith("U")) return response;
     return decision.startsWith("E")
       ? applyEdits(decision, response)
-      : unpackAnswer(decision).answer;
+      : responseOf(unpackAnswer(decision));
   };
   const decision = ask();
   if (isComplete(decision)) return conclude(decision);

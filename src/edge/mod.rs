@@ -191,7 +191,7 @@ fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
         Isolate::Ready(reception) => {
             let step = reception.admit(packed, millis(now), answers);
             drain(reception, now);
-            wire::step(&step, reception.facts())
+            wire::step(&step, reception.facts(), reception.has_learned())
         }
         Isolate::Misconfigured(faults) => {
             let request = Request::parse(packed);

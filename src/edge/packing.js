@@ -97,22 +97,43 @@ export function packHeaders(headers) {
 }
 
 /** Where the headers begin among the lines of an answer. */
-const HEADERS_AT = 6;
+const HEADERS_AT = 7;
 
 /**
- * An answer of the edge itself: `A`, status, what is told of it (flags, labels, members), number of headers, the
- * headers, the body. With `B` the body is a file.
- * @param {string} text
- * @param {Uint8Array} [file]
+ * An answer of the edge itself.
+ * @typedef {object} Answered
+ * @property {number} status
+ * @property {{ flags: string, labels: string, members: string }} told
+ * @property {number} until before this the very same request is answered alike, in milliseconds since 1970
+ * @property {Record<string, string> | Headers} headers
+ * @property {string} body
  */
-export function unpackAnswer(text, file) {
+
+/**
+ * `A` (or another letter), status, what is told of it (flags, labels, members), until when it stands, number of
+ * headers, the headers, the body.
+ * @param {string} text
+ * @returns {Answered}
+ */
+export function unpackAnswer(text) {
   const lines = text.split("\n");
-  const status = Number(lines[1]);
-  const bodyAt = HEADERS_AT + 2 * Number(lines[5]);
-  const headers = headersIn(lines.slice(HEADERS_AT, bodyAt));
-  const body = lines.slice(bodyAt).join("\n");
-  const told = { flags: lines[2], labels: lines[3], members: lines[4] };
-  return { told, answer: new Response(file ?? (body === "" ? null : body), { status, headers }) };
+  const bodyAt = HEADERS_AT + 2 * Number(lines[6]);
+  return {
+    status: Number(lines[1]),
+    told: { flags: lines[2], labels: lines[3], members: lines[4] },
+    until: Number(lines[5]),
+    headers: headersIn(lines.slice(HEADERS_AT, bodyAt)),
+    body: lines.slice(bodyAt).join("\n"),
+  };
+}
+
+/**
+ * As it is sent.
+ * @param {Answered} answered
+ * @param {Uint8Array} [file] the body, if it is one
+ */
+export function responseOf({ status, headers, body }, file) {
+  return new Response(file ?? (body === "" ? null : body), { status, headers });
 }
 
 /**

@@ -3,7 +3,9 @@
  * the core learns something, and is done again without asking. The core says which and until when
  * (`gateway/repeat.rs`); here requests are compared. Whatever is not plainly alike is asked about.
  */
-import { changes, drawTraces, reservedWord, UNHEEDED_HEADERS } from "./core.js";
+import { reservedWord, UNHEEDED_HEADERS } from "./core.js";
+import { nameOf, Remembered } from "./remembered.js";
+import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
 import { count } from "./tally.js";
 
 /** @typedef {import("./packing.js").Order} Order */
@@ -25,34 +27,15 @@ import { count } from "./tally.js";
  * @property {[string, string]} ticket
  */
 
-/** So many stand at a time; then all are forgotten, which costs a decision each. */
-const MOST = 1_000;
-
 /** So many characters a URL may have, and a header that is not looked at, where they differ. */
 const LONGEST_URL = 1_024;
 const LONGEST_VALUE = 512;
 
-/** So many traces are drawn at once. */
-const DRAWN = 64;
-
-/** Where `traceparent` begins and ends in the text of a trace. What it is made of are its id and its span's. */
-const PARENT_AT = 48;
-const SAMPLED_AT = PARENT_AT + 55;
-
 /** What none of our own paths could be taken for: no escapes, no empty segments, none that begins with a dot. */
 const ORDINARY = /^(?:\/[\w~-][\w.~-]*)*\/?(?:\?|$)/;
 
-const TRACED = /"trace_id":"[^"]*","span_id":"[^"]*"/;
-
-/** @type {Map<string, Standing>} by method, number of headers, and cookies */
-const standing = new Map();
-
-/** What the core had learned when they were made, and when the second is over in which they were. */
-let known = 0;
-let over = 0;
-
-/** @type {Map<string, { flags: string, texts: string[] }>} by tenant */
-const traces = new Map();
+/** @type {Remembered<Standing>} */
+const standing = new Remembered();
 
 /**
  * Keeps a decision to forward, if the core says that it stands.
@@ -65,11 +48,10 @@ export function stand(order, request, received, now) {
   if (order.until <= now) return;
   const name = nameOf(request, received);
   if (name === "") return;
-  sweep(now);
   const { url } = request;
   const site = url.slice(0, url.indexOf("/", 8));
   const base = order.url.slice(0, order.url.length - (url.length - site.length));
-  standing.set(name, { order, site, url, base, received });
+  standing.keep(name, { order, site, url, base, received }, now);
 }
 
 /**
@@ -80,9 +62,8 @@ export function stand(order, request, received, now) {
  * @returns {Order | undefined}
  */
 export function recall(request, received, now) {
-  if (standing.size === 0) return undefined;
-  sweep(now);
-  const like = standing.get(nameOf(request, received));
+  if (standing.isEmpty) return undefined;
+  const like = standing.find(nameOf(request, received), now);
   if (like === undefined || now >= like.order.until || !isAlike(received, like.received)) {
     return undefined;
   }
@@ -107,7 +88,7 @@ export function recall(request, received, now) {
     told: {
       flags: trace.flags,
       labels: order.told.labels,
-      members: `${members[0]}"trace_id":"${trace.id}","span_id":"${trace.span}"${members[1]}`,
+      members: withTrace(members, trace),
     },
     until: 0,
     trace: trace.id,
@@ -123,33 +104,12 @@ export function recall(request, received, now) {
  * @returns {Prepared}
  */
 function prepare(order) {
-  const [before, after] = order.told.members.split(TRACED);
   const at = order.ticket.indexOf(order.trace);
   return {
     headers: new Headers(order.headers),
-    members: [before, after],
+    members: withoutTrace(order.told.members).around,
     ticket: [order.ticket.slice(0, at), order.ticket.slice(at + order.trace.length)],
   };
-}
-
-/** Forgets what no longer stands. @param {number} now */
-function sweep(now) {
-  if (now < over && known === changes() && standing.size < MOST) return;
-  standing.clear();
-  known = changes();
-  over = (Math.floor(now / 1000) + 1) * 1000;
-}
-
-/**
- * Under which a decision is kept; empty if it is not, because nobody's cookie came along.
- * @param {Request} request
- * @param {[string, string][]} received
- */
-function nameOf({ method }, received) {
-  for (let at = 0; at < received.length; at += 1) {
-    if (received[at][0] === "cookie") return `${method} ${received.length} ${received[at][1]}`;
-  }
-  return "";
 }
 
 /**
@@ -201,28 +161,4 @@ function headersLike(like, received, parent) {
   }
   like.received = received;
   return headers;
-}
-
-/**
- * A trace nobody has yet.
- * @param {string} tenant
- * @param {string} wanted what is done about telling of its requests that are not sampled; it may have changed
- */
-function takeTrace(tenant, wanted) {
-  let drawn = traces.get(tenant);
-  if (drawn === undefined || drawn.texts.length === 0 || drawn.flags !== wanted) {
-    if (traces.size >= MOST) traces.clear();
-    const [flags, ...texts] = drawTraces(tenant, DRAWN);
-    drawn = { flags, texts };
-    traces.set(tenant, drawn);
-  }
-  const text = drawn.texts.pop();
-  if (text === undefined) return undefined;
-  return {
-    flags: text.length > SAMPLED_AT ? `${drawn.flags}x` : drawn.flags,
-    seed: text.slice(0, PARENT_AT),
-    id: text.slice(0, 32),
-    span: text.slice(32, PARENT_AT),
-    parent: text.slice(PARENT_AT, SAMPLED_AT),
-  };
 }

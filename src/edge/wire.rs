@@ -21,12 +21,13 @@ pub(super) fn own_names() -> String {
 }
 
 /// What is to be done, and what is to be told of it.
-pub(super) fn step(step: &Step, facts: &Facts) -> String {
+pub(super) fn step(step: &Step, facts: &Facts, has_learned: bool) -> String {
     match step {
         Step::Forward(forward) => self::forward(forward, facts),
-        Step::Answer(answer) => lettered('A', answer, facts),
-        Step::Asset(answer) => lettered('B', answer, facts),
-        Step::Shipped(answer) => lettered('S', answer, facts),
+        Step::Answer(answer) if has_learned => lettered("Al", answer, facts),
+        Step::Answer(answer) => lettered("A", answer, facts),
+        Step::Asset(answer) => lettered("B", answer, facts),
+        Step::Shipped(answer) => lettered("S", answer, facts),
         Step::Await(needs) => {
             let mut seed = String::with_capacity(48);
             // Before a tenant is found, nothing is begun.
@@ -104,19 +105,26 @@ fn push_facts(text: &mut String, facts: &Facts) {
 
 /// An answer in place of another, of which nothing is told anew.
 pub(super) fn answer(answer: &Answer) -> String {
-    lettered('A', answer, &Facts::default())
+    lettered("A", answer, &Facts::default())
 }
 
-/// `A`, status, what is told of it, number of headers, their names and values, body. `B` instead of `A` stands before
+/// `A`, status, what is told of it, until when it stands (if it does), number of headers, their names and values, body.
+/// An `l` behind the letter says that deciding it told something decisions depend on. `B` instead of `A` stands before
 /// an answer whose body is the file that was asked for, `S` before one whose body names a file of the console.
-fn lettered(letter: char, answer: &Answer, facts: &Facts) -> String {
+fn lettered(letter: &str, answer: &Answer, facts: &Facts) -> String {
     let Answer {
-        status, headers, ..
+        status,
+        headers,
+        stands_until,
+        ..
     } = answer;
     let mut text = String::with_capacity(answer.body.len() + 1_024);
     let _ = write!(text, "{letter}\n{status}\n");
     push_facts(&mut text, facts);
-    let _ = writeln!(text, "{}", headers.len());
+    if let Some(until) = stands_until {
+        let _ = write!(text, "{}", until.0);
+    }
+    let _ = writeln!(text, "\n{}", headers.len());
     for (name, value) in headers {
         for line in [name, value.as_str()] {
             text.push_str(line);

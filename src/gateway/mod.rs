@@ -154,7 +154,7 @@ pub struct Gateway {
     facts: Facts,
     /// What happened since that was asked last.
     series: Series,
-    /// Whether the answer that was settled last told anything that decisions depend on.
+    /// Whether what was decided or settled last told anything that decisions depend on.
     learned: bool,
 }
 
@@ -225,6 +225,7 @@ impl Gateway {
             now,
             is_operators,
         };
+        self.learned = false;
         match self.pass(&passage, &trace) {
             Ok(forward) => Step::Forward(forward),
             Err(Halt::Await(needs)) => Step::Await(needs),
@@ -237,7 +238,11 @@ impl Gateway {
                 self.facts.reason = problem.code();
                 let audience = Audience::of(request, &self.tenant.brand);
                 let answer = problem.answer(audience, trace.id());
-                Step::Answer(answer.with_cookie(clear_cookie.then(|| set_cookie::clear(cookie))))
+                let line = clear_cookie.then(|| set_cookie::clear(cookie));
+                Step::Answer(Answer {
+                    stands_until: self.refusal_stands(&problem, &passage),
+                    ..answer.with_cookie(line)
+                })
             }
         }
     }
@@ -246,7 +251,10 @@ impl Gateway {
         limits::check(passage.request).map_err(Problem::from)?;
         match path::territory(passage.request.location.path, &self.prefix) {
             Territory::Disguised => return Err(Problem::BadPath.into()),
-            Territory::Reserved(route) => return Err(self.reserved(route, passage)),
+            Territory::Reserved(route) => {
+                self.learned = true;
+                return Err(self.reserved(route, passage));
+            }
             Territory::Origin => self.replace(passage)?,
         }
         if passage.request.is_websocket() {
@@ -306,6 +314,7 @@ impl Gateway {
 
     /// Queues `entry` for storage, and remembers it.
     fn store(&mut self, handle: Handle, entry: Entry, now: UnixMillis) {
+        self.learned = true;
         let tenant = &self.tenant;
         let name = RecordName::derive(&tenant.id, handle);
         let end = match &entry {

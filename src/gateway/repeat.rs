@@ -10,6 +10,7 @@ use super::affinity::Course;
 use super::knowledge::PROPAGATION;
 use super::recognition::Visitor;
 use super::{Gateway, Passage};
+use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::inbound::request::Request;
 use crate::route::pool::Origin;
@@ -93,14 +94,24 @@ impl Gateway {
         })
     }
 
+    /// Until when the very same request would be refused alike. A flood is: it is worth the least, and counting
+    /// more of it changes nothing.
+    pub(super) fn refusal_stands(
+        &self,
+        problem: &Problem,
+        passage: &Passage<'_>,
+    ) -> Option<UnixMillis> {
+        let Passage { request, now, .. } = *passage;
+        let is_flood = matches!(problem, Problem::TooManyForgeries(_));
+        if !is_flood || !is_plain(request) {
+            return None;
+        }
+        let address = request.client_address().unwrap_or_default();
+        self.forgeries.told_until(address, now)
+    }
+
     fn is_like_most(&self, visitor: &Visitor, course: &Course, passage: &Passage<'_>) -> bool {
         let Passage { request, now, .. } = *passage;
-        let is_plain = matches!(request.method, "GET" | "HEAD")
-            && !request.is_websocket()
-            && request.headers.len() <= MOST_HEADERS
-            && bytes_of(request) <= MOST_BYTES
-            && request.header("traceparent").is_none()
-            && !request.location.query().contains("EIO=");
         let is_settled = !(visitor.set_cookie
             || visitor.is_new
             || visitor.in_grace
@@ -112,7 +123,7 @@ impl Gateway {
             || course.takeover);
         let is_from_memory = matches!(self.facts.lookup, Lookup::Hit | Lookup::Guest)
             && passage.answers.failures().is_empty();
-        is_settled && is_from_memory && is_plain && self.is_calm(now)
+        is_settled && is_from_memory && is_plain(request) && self.is_calm(now)
     }
 
     /// Whether no origin is passed over: whose turn it is again changes between two seconds. Usually nothing ever
@@ -130,6 +141,16 @@ impl Gateway {
         let age_ms = self.cache.get(handle, now).map_or(0, |hit| hit.age_ms);
         UnixMillis((now.0 + PROPAGATION.0 * 1000).saturating_sub(age_ms))
     }
+}
+
+/// Whether a request is as most are, and small enough to be remembered.
+fn is_plain(request: &Request<'_>) -> bool {
+    matches!(request.method, "GET" | "HEAD")
+        && !request.is_websocket()
+        && request.headers.len() <= MOST_HEADERS
+        && bytes_of(request) <= MOST_BYTES
+        && request.header("traceparent").is_none()
+        && !request.location.query().contains("EIO=")
 }
 
 fn bytes_of(request: &Request<'_>) -> usize {

@@ -108,8 +108,9 @@ impl Gateway {
         }
     }
 
-    /// Whether the answer that was settled last told anything that decisions depend on. Most only go out otherwise
-    /// than they came: how long they may be kept, where they lead.
+    /// Whether what was decided or settled last told anything that decisions depend on. Most of an origin's answers
+    /// only go out otherwise than they came: how long they may be kept, where they lead. And who is refused on the way
+    /// to an origin changes nothing for others.
     #[must_use]
     pub fn has_learned(&self) -> bool {
         self.learned

@@ -14,6 +14,13 @@ struct Window {
     count: u32,
 }
 
+impl Window {
+    /// How much is left of it, in milliseconds.
+    fn left(&self, window_ms: u64, now: UnixMillis) -> u64 {
+        window_ms.saturating_sub(now.millis_since(self.since))
+    }
+}
+
 /// What one more of it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -51,6 +58,14 @@ impl RateLimit {
         self.windows.remove(address);
     }
 
+    /// Until when those who come from `address` are told to wait for as many seconds as now; none if nothing was counted.
+    #[must_use]
+    pub fn told_until(&self, address: &str, now: UnixMillis) -> Option<UnixMillis> {
+        let left = self.windows.get(address)?.left(self.window_ms, now);
+        // What is left is told rounded up.
+        (left > 0).then(|| UnixMillis(now.0 + (left - 1) % 1000 + 1))
+    }
+
     /// Counts one from `address`; those without one share a count.
     pub fn count(&mut self, address: &str, now: UnixMillis) -> Verdict {
         if self.windows.len() >= ADDRESSES && !self.windows.contains_key(address) {
@@ -65,10 +80,7 @@ impl RateLimit {
             *window = fresh();
         }
         window.count = window.count.saturating_add(1);
-        let left = self
-            .window_ms
-            .saturating_sub(now.millis_since(window.since));
-        let wait = left.div_ceil(1000).max(1);
+        let wait = window.left(self.window_ms, now).div_ceil(1000).max(1);
         let over = window.count.saturating_sub(self.per_window);
         match (window.count, over) {
             (1, 0) => Verdict::First,

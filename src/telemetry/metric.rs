@@ -117,7 +117,7 @@ pub const LOOKUPS: &str = "vestibule_session_lookups_total";
 pub const STORAGE: &str = "vestibule_storage_operations_total";
 /// How long storage took.
 pub const STORAGE_DURATION: &str = "vestibule_storage_operation_duration_seconds";
-/// Requests forwarded as was decided on one like it.
+/// Requests forwarded or refused as was decided on one like it.
 pub const DECISIONS_REPEATED: &str = "vestibule_decisions_repeated_total";
 /// Requests served from a copy that is being read anew.
 pub const STALE_READS: &str = "vestibule_stale_reads_total";
@@ -241,7 +241,7 @@ pub const ALL: &[Metric] = &[
     counter(
         DECISIONS_REPEATED,
         &["tenant"],
-        "Requests forwarded as was decided on one like it in the same second.",
+        "Requests forwarded or refused as was decided on one like it in the same second.",
     ),
     counter(
         STALE_READS,

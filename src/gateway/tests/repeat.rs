@@ -168,6 +168,100 @@ fn what_is_to_be_done_about_an_answer_is_done_about_each() {
     assert_eq!(repeated(&json!({ "LIVE": "watched" })), None);
 }
 
+/// A flood of forged cookies, so far that it is refused; when it began.
+fn flood(world: &mut World) -> UnixMillis {
+    world.jar = Some("__Host-session=forged".to_owned());
+    let began = world.now;
+    while matches!(world.get("/"), Step::Forward(_)) {}
+    began
+}
+
+fn answered(world: &mut World, method: &str, headers: &[(&str, &str)]) -> Answer {
+    match world.ask(method, "/", headers, &mut Answers::default()) {
+        Step::Answer(answer) => answer,
+        other => panic!("not answered: {other:?}"),
+    }
+}
+
+#[test]
+fn a_flood_is_refused_alike_until_it_is_told_to_wait_less_long() {
+    let mut world = World::new(&json!({}));
+    let began = flood(&mut world);
+    for after_ms in [1, 300, 999, 1_000, 1_001, 5_432, 8_500, 9_999] {
+        world.now = UnixMillis(began.0 + after_ms);
+        let first = answered(&mut world, "GET", &[]);
+        let until = first.stands_until.unwrap();
+        assert!(world.now < until && until <= UnixMillis(world.now.0 + 1_000));
+        world.now = UnixMillis(until.0 - 1);
+        let last = answered(&mut world, "GET", &[]);
+        assert_eq!((last.status, last.headers), (429, first.headers.clone()));
+        assert_eq!(last.body.len(), first.body.len());
+        world.now = until;
+        if until.0 < began.0 + 10_000 {
+            let other = answered(&mut world, "GET", &[]);
+            assert_ne!(other.headers, first.headers, "{after_ms}");
+        } else {
+            forwarded(world.get("/"));
+        }
+    }
+}
+
+#[test]
+fn only_a_flood_of_plain_requests_is_refused_without_deciding() {
+    let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
+    let forged = Some("__Host-session=forged".to_owned());
+    world.jar.clone_from(&forged);
+    assert_eq!(answered(&mut world, "GET", &[]).stands_until, None, "401");
+    for _ in 0..300 {
+        world.jar.clone_from(&forged);
+        world.get("/");
+    }
+    assert_ne!(answered(&mut world, "GET", &[]).stands_until, None);
+    assert_eq!(answered(&mut world, "POST", &[]).stands_until, None);
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traced = answered(&mut world, "GET", &[("traceparent", trace)]);
+    assert_eq!(traced.stands_until, None);
+}
+
+#[test]
+fn who_is_refused_teaches_nothing_and_our_own_paths_may() {
+    let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
+    world.get("/");
+    assert!(!world.gateway.has_learned());
+    world.get("/_session/me");
+    assert!(world.gateway.has_learned());
+}
+
+/// What others may do within a second, who are told apart from the visitor by their cookies.
+fn stranger() -> impl Strategy<
+    Value = (
+        &'static str,
+        &'static str,
+        &'static [(&'static str, &'static str)],
+    ),
+> {
+    prop::sample::select(vec![
+        ("GET", "/", &[] as &[_]),
+        ("GET", "/", &[("cookie", "__Host-session=forged")]),
+        (
+            "GET",
+            "/",
+            &[("cookie", "__Host-session=a; __Host-session=b")],
+        ),
+        ("GET", "/a/../b", &[]),
+        (
+            "GET",
+            "/",
+            &[
+                ("upgrade", "websocket"),
+                ("origin", "https://other.example"),
+            ],
+        ),
+        ("POST", "/", &[("sec-fetch-mode", "navigate")]),
+        ("GET", "/_session/nothing", &[]),
+    ])
+}
+
 /// A header's value that makes it another request to a person, and the same to us.
 fn value() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
@@ -194,6 +288,7 @@ proptest! {
         values in prop::collection::vec((value(), value()), 8),
         target in prop::sample::select(vec!["/", "/chat", "/api/v1/files?name=a%20b", "/_nuxt/x.js"]),
         later in 0u64..1_000,
+        strangers in prop::collection::vec(stranger(), 0..4),
     ) {
         let mut settings = settings;
         settings["ADMIN_TOKEN"] = json!(TOKEN);
@@ -212,6 +307,20 @@ proptest! {
         let facts = world.gateway.take_facts();
         let target = if repeat.any_target { target } else { "/chat" };
         world.now.0 = (world.now.0 + later).min(repeat.until.0 - 1);
+        let jar = world.jar.take();
+        for (method, target, headers) in strangers {
+            let packed = world.packed(method, target, headers);
+            let step = world.gateway.admit(&Request::parse(&packed).unwrap(), world.now, &Answers::default());
+            let teaches = match step {
+                Step::Forward(_) => false,
+                Step::Answer(_) => world.gateway.has_learned(),
+                _ => true,
+            };
+            if teaches {
+                return Ok(());
+            }
+        }
+        world.jar = jar;
 
         // Nothing is asked of anybody to make it.
         let packed = world.packed(method, target, &second);

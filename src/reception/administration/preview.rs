@@ -68,12 +68,12 @@ impl Reception {
         };
         let shown = page::framed(shown);
         // It is no answer to anything: nobody is to try again by itself.
-        let headers = shown.headers.into_iter();
-        let headers = headers.filter(|(name, _)| !matches!(*name, "refresh" | "retry-after"));
+        let mut headers = shown.headers;
+        headers.retain(|(name, _)| !matches!(*name, "refresh" | "retry-after"));
         Ok(Answer {
             status: 200,
-            headers: headers.collect(),
-            body: shown.body,
+            headers,
+            ..shown
         })
     }
 }
