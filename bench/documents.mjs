@@ -41,11 +41,7 @@ function tables(recorded) {
       chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${told(recorded.chainlit.made)}`,
     },
     "cost.md": costTables(recorded),
-    "scale.md": {
-      ...scaleTables(recorded),
-      ...measuredTables(scale),
-      "measured, how": told(scale.made),
-    },
+    "scale.md": { ...scaleTables(recorded), ...measuredTables(scale) },
   };
 }
 

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
 import { listen } from "../tests/harness/ports.mjs";
+import { DATA } from "./session.mjs";
 
 /** What is said: as long as a word of a streamed answer in its frame. */
 const MESSAGE = "x".repeat(100);
@@ -16,7 +17,10 @@ const AT_ONCE = 20;
 const TURNS = 50;
 
 export async function startEcho() {
-  const server = createServer((_, response) => response.end("hello\n"));
+  const server = createServer((request, response) => {
+    if (request.url === "/store") response.setHeader("x-session-patch", JSON.stringify(DATA));
+    response.end("hello\n");
+  });
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
   sockets.on("connection", (socket) => {
     socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
@@ -33,18 +37,20 @@ export async function startEcho() {
   };
 }
 
+/** @param {string} file with a session's cookie a line */
+export function cookiesIn(file) {
+  const lines = readFileSync(file, "utf8").split("\n");
+  return lines.map((line) => `session=${line}`);
+}
+
 /** Visitors with a socket each. */
 export class Clients {
   /** @type {WebSocket[]} */
   #sockets = [];
-  #cookies;
+  /** @type {string[]} one for each, as they are sent */
+  cookies = [];
   /** So many messages have come back. */
   heard = 0;
-
-  /** @param {string} cookies a file with a cookie a line */
-  constructor(cookies) {
-    this.#cookies = readFileSync(cookies, "utf8").split("\n");
-  }
 
   get count() {
     return this.#sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length;
@@ -59,7 +65,7 @@ export class Clients {
     while (this.#sockets.length < count) {
       const missing = Math.min(AT_ONCE, count - this.#sockets.length);
       const opening = Array.from({ length: missing }, (_, at) =>
-        this.#connect(url, this.#cookies[this.#sockets.length + at]),
+        this.#connect(url, this.cookies[this.#sockets.length + at]),
       );
       this.#sockets.push(...(await Promise.all(opening)));
     }
@@ -73,7 +79,7 @@ export class Clients {
   async #connect(url, cookie) {
     const socket = new WebSocket(url.replace("http", "ws"), {
       origin: url,
-      headers: { cookie: `session=${cookie}` },
+      headers: { cookie },
       perMessageDeflate: false,
     });
     socket.on("message", () => {

@@ -1,10 +1,10 @@
 /** What open WebSockets cost one isolate: memory, processor time of a message, and of nothing being said. */
 import { setTimeout as pause } from "node:timers/promises";
-import { Clients, startEcho } from "./echo.mjs";
+import { Clients, cookiesIn, startEcho } from "./echo.mjs";
 import { startNamespace } from "./namespace.mjs";
 import { rounded, slope } from "./scale-figures.mjs";
 import { Variant } from "./variant.mjs";
-import { BARE } from "./variants.mjs";
+import { BARE, PUMP } from "./variants.mjs";
 
 export const COUNTS = [1, 100, 1_000, 2_000];
 
@@ -20,6 +20,7 @@ const WORKERS = [
     does: "LIVE=watched: sockets pass through our own hands, and end with their session",
     vars: { LIVE: "watched" },
   },
+  PUMP,
 ];
 
 /**
@@ -49,14 +50,19 @@ const WORKERS = [
 export async function measureSockets({ seconds }, counts = COUNTS) {
   const most = Math.max(...counts);
   const namespace = await startNamespace({ sessions: most });
+  const sealed = cookiesIn(namespace.cookies);
   const echo = await startEcho();
   try {
     const measured = [];
     for (const worker of WORKERS) {
       const variant = new Variant({ ...worker, namespace: namespace.address });
-      const clients = new Clients(namespace.cookies);
+      const clients = new Clients();
       try {
         await variant.start(echo.port);
+        // Sessions of others are stored their way: all sockets are one visitor's there.
+        clients.cookies = variant.cookie
+          ? Array.from({ length: most }, () => variant.cookie)
+          : sealed;
         const points = [];
         for (const count of counts) {
           await clients.open(variant.url, count);

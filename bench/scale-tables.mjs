@@ -95,7 +95,20 @@ function slopes({ sockets }) {
   return [["", "KiB a socket", "idle: CPU µs/s a socket", "CPU µs a message"], body];
 }
 
+/** @param {Scale} scale @returns {Table} */
+function how({ made }) {
+  const body = Object.entries(made).map(([part, { date, machine, rounds, seconds }]) => [
+    part,
+    date,
+    machine,
+    String(rounds),
+    String(seconds),
+  ]);
+  return [["", "on", "with", "rounds", "seconds each"], body];
+}
+
 const TABLES = {
+  "measured, how": how,
   "measured, sessions": sessions,
   "measured, tenants": tenants,
   "measured, servers": origins,

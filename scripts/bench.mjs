@@ -8,7 +8,7 @@
  * The same for messages of WebSockets and event streams. Then operations: what each asks of storage while
  * it is used as the profiles say, and what Cloudflare takes for that. Then how large a record and the wasm
  * are, and how long a start takes. `--only` measures some of these anew and keeps what is recorded of the
- * others. With `--anchors` instead the latency of the whole way, beside nginx and HAProxy; with `--native` the
+ * others (with `--scale`: sessions, tenants, origins, sockets). With `--anchors` instead the latency of the whole way, beside nginx and HAProxy; with `--native` the
  * core by itself: instructions and allocations of its pieces, and whether they keep within their bounds; with
  * `--scale` what grows with sessions, tenants, servers and sockets: in rounds of 2 s, in a quarter of an hour
  * at most once everything is built.
@@ -39,24 +39,26 @@ const PARTS = {
   starts: measureStarts,
 };
 
+/** The same of what may grow: see bench/scale.mjs. */
+const SCALE_PARTS = ["sessions", "tenants", "origins", "sockets"];
+
 await main(async () => {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "7" },
       seconds: { type: "string" },
-      only: { type: "string", default: Object.keys(PARTS).join(",") },
+      only: { type: "string" },
       anchors: { type: "boolean", default: false },
       native: { type: "boolean", default: false },
       scale: { type: "boolean", default: false },
     },
   });
   const { anchors, scale, rounds, seconds = scale ? 2 : 3 } = values;
-  const parts = anchors || scale ? [] : values.only.split(",");
-  const unknown = parts.filter((part) => !(part in PARTS));
+  const known = anchors ? [] : scale ? SCALE_PARTS : Object.keys(PARTS);
+  const parts = values.only?.split(",") ?? known;
+  const unknown = parts.filter((part) => !known.includes(part));
   if (unknown.length > 0) {
-    throw new Fault(
-      `There is no ${unknown.join(", ")}; there are ${Object.keys(PARTS).join(", ")}`,
-    );
+    throw new Fault(`There is no ${unknown.join(", ")}; there are ${known.join(", ")}`);
   }
   const { machine, record, recorded } = await import("../bench/recorded.mjs");
   if (values.native) return benchNative(machine());
@@ -64,7 +66,7 @@ await main(async () => {
   await build();
   await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
-  if (!scale) await installPeers();
+  await installPeers();
   const { startOrigin } = await import("../bench/origin.mjs");
   const { writeDocuments } = await import("../bench/documents.mjs");
 
@@ -74,9 +76,11 @@ await main(async () => {
       record({ anchors: { made, table: await measureAnchors(origin.port, made) } });
     } else if (scale) {
       const { measureScale } = await import("../bench/scale.mjs");
-      record({ scale: await measureScale(origin.port, made, step) });
+      const before = recorded().scale;
+      record({ scale: await measureScale(parts, origin.port, made, step, before) });
+    } else {
+      for (const part of parts) record(await PARTS[part](origin.port, made));
     }
-    for (const part of parts) record(await PARTS[part](origin.port, made));
   } finally {
     await origin.stop();
   }
