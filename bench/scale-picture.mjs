@@ -10,7 +10,7 @@
  * @property {Line[]} lines
  */
 
-const [OURS, OTHER, THIRD] = ["#3a6ea5", "#c2703d", "#7a8794"];
+const [OURS, OTHER, THIRD, FOURTH] = ["#3a6ea5", "#c2703d", "#7a8794", "#8a5aa8"];
 
 const COLUMNS = 2;
 const [WIDTH, HEIGHT] = [430, 290];
@@ -34,7 +34,7 @@ export function panels({ sessions, tenants, origins, sockets }) {
   ) =>
     sockets.map(({ name, points }, at) => ({
       name,
-      color: [THIRD, OURS, OTHER][at],
+      color: [THIRD, OURS, OTHER, FOURTH][at],
       points: points.map(of),
     }));
   return [

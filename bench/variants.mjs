@@ -148,7 +148,7 @@ export const VARIANTS = [
   },
   {
     name: "Vestibule, forged, each",
-    does: "the same, but every refusal is decided by itself: what a flood of different cookies costs",
+    does: "the same, but nothing is remembered: each refusal is decided by itself",
     vars: { LOGIN_MODE: "required", DECISIONS: "each" },
     cookie: async () => `session=${"A".repeat(112)}`,
     status: 401,

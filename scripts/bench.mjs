@@ -66,7 +66,7 @@ await main(async () => {
   await build();
   await ensureTools(anchors ? ["wrk", "nginx", "haproxy"] : ["wrk", "nginx"]);
   const { installPeers } = await import("../bench/bundle.mjs");
-  await installPeers();
+  if (!scale || parts.includes("sockets")) await installPeers();
   const { startOrigin } = await import("../bench/origin.mjs");
   const { writeDocuments } = await import("../bench/documents.mjs");
 

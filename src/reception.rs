@@ -144,6 +144,7 @@ impl Reception {
             Err(Missing::Asked(needs)) => return Step::Await(needs),
             Err(Missing::Refused(problem)) => {
                 self.facts.reason = problem.code();
+                self.learned = false;
                 return Step::Answer(problem.answer(Audience::of(&request, &Brand::default()), ""));
             }
         };

@@ -17,7 +17,7 @@ const EVENTS = 30_000;
  * does not still grows by tens of millions, as it compiles what it runs and fills the system's buffers.
  */
 const OFFERED = 400_000_000;
-const BUFFERED = OFFERED / 4;
+const BUFFERED = OFFERED / 8;
 
 /** The platform ends an isolate that takes more. */
 const OF_AN_ISOLATE = 128_000_000;

@@ -18,7 +18,8 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// UTF-8 text.
     pub body: String,
-    /// Before this, the very same request is answered alike, but for the id of its trace.
+    /// Before this a request for the same URL that is the same in all that is looked at is answered alike, but for
+    /// the id of its trace.
     pub stands_until: Option<UnixMillis>,
 }
 

@@ -16,8 +16,16 @@ export const OWN_HEADERS = glue.ownHeaders().split("\n");
 /** The upper bounds of the buckets durations are counted in, in milliseconds. */
 export const DURATION_BOUNDS = glue.durationBounds();
 
-/** The client's headers that no decision depends on. */
-export const UNHEEDED_HEADERS = new Set(glue.unheededHeaders().split("\n"));
+const [UNHEEDED, HEEDED_FOR_WORDS] = glue.unheededHeaders().split("\n");
+
+/** The client's headers that nothing depends on. */
+export const UNHEEDED_HEADERS = new Set(UNHEEDED.split(" "));
+
+/** Those that no decision to forward depends on: by some only the words of our own answers are chosen. */
+export const UNHEEDED_WHEN_FORWARDED = new Set([
+  ...UNHEEDED_HEADERS,
+  ...HEEDED_FOR_WORDS.split(" "),
+]);
 
 /** What every one of our own paths has in it, in lower case; nothing before the core is configured. */
 let word = "";
@@ -82,10 +90,14 @@ export function admit(packed) {
  * Traces for a tenant's requests whose decisions are repeated: see `wire.rs`.
  * @param {string} tenant
  * @param {number} count
- * @returns {string[]} the flags of requests that are not sampled, then one text for each
+ * @returns {string[]} the flags of requests that are not sampled, then one text for each; none if it cannot be done
  */
 export function drawTraces(tenant, count) {
-  return ofInstance(() => glue.drawTraces(tenant, count)).split("\n");
+  try {
+    return ofInstance(() => glue.drawTraces(tenant, count)).split("\n");
+  } catch {
+    return [""];
+  }
 }
 
 /**

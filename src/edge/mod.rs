@@ -23,7 +23,7 @@ use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::encoding;
-use crate::gateway::UNHEEDED;
+use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
 use crate::inbound::request::Request;
 use crate::reception::Reception;
 use crate::store::asset::{Asset, Facts, Trouble};
@@ -215,11 +215,12 @@ pub fn draw_traces(tenant: &str, count: usize) -> String {
     })
 }
 
-/// The client's headers that no decision depends on, a line each.
+/// The client's headers that no decision depends on: a line with those nothing depends on, and one with those by
+/// which the words of our own answers are chosen.
 #[wasm_bindgen(js_name = unheededHeaders)]
 #[must_use]
 pub fn unheeded_headers() -> String {
-    UNHEEDED.join("\n")
+    [UNHEEDED.join(" "), HEEDED_FOR_WORDS.join(" ")].join("\n")
 }
 
 /// Where the reserved paths are.

@@ -1,8 +1,10 @@
 /**
- * Refusals that stand: a flood is worth the least. The core says until when the very same request would be refused
- * alike (`gateway/repeat.rs`); here the answer is given again, with a trace of its own.
+ * Refusals that stand: a flood is worth the least. The core says until when a request for the same URL, alike in all
+ * that is looked at, would be refused alike (`gateway/repeat.rs`); here the answer is given again, with a trace of its
+ * own.
  */
-import { nameOf, Remembered } from "./remembered.js";
+import { UNHEEDED_HEADERS } from "./core.js";
+import { isAlike, LONGEST_URL, nameOf, Remembered } from "./remembered.js";
 import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
 import { count } from "./tally.js";
 
@@ -16,8 +18,11 @@ import { count } from "./tally.js";
  * @property {[string, string]} members what stands before and after the ids of the trace
  */
 
+/** So many stand at a time: a flood comes from few, and is given little room. */
+const MOST = 100;
+
 /** @type {Remembered<Refusal>} */
-const refusals = new Remembered();
+const refusals = new Remembered(MOST);
 
 /**
  * Keeps a refusal, if the core says that it stands.
@@ -28,9 +33,11 @@ const refusals = new Remembered();
  */
 export function keepRefusal(answered, request, received, now) {
   if (answered.until <= now) return;
+  const name = named(request, received);
+  if (name === "") return;
   const { id, around } = withoutTrace(answered.told.members);
   const body = answered.body.split(id);
-  refusals.keep(named(request, received), { answered, received, body, members: around }, now);
+  refusals.keep(name, { answered, received, body, members: around }, now);
 }
 
 /**
@@ -43,7 +50,11 @@ export function keepRefusal(answered, request, received, now) {
 export function recallRefusal(request, received, now) {
   if (refusals.isEmpty) return undefined;
   const like = refusals.find(named(request, received), now);
-  if (like === undefined || now >= like.answered.until || !isSame(received, like.received)) {
+  if (
+    like === undefined ||
+    now >= like.answered.until ||
+    !isAlike(received, like.received, UNHEEDED_HEADERS)
+  ) {
     return undefined;
   }
   const { told } = like.answered;
@@ -63,21 +74,11 @@ export function recallRefusal(request, received, now) {
 }
 
 /**
+ * By who asks and how, and for what; empty if nothing is remembered of such a request.
  * @param {Request} request
  * @param {[string, string][]} received
  */
 function named(request, received) {
-  return `${nameOf(request, received)} ${request.url}`;
-}
-
-/**
- * Whether requests have the same headers. The runtime gives them in the order of their names.
- * @param {[string, string][]} received
- * @param {[string, string][]} before
- */
-function isSame(received, before) {
-  return (
-    received.length === before.length &&
-    received.every(([name, value], at) => name === before[at][0] && value === before[at][1])
-  );
+  const name = nameOf(request, received);
+  return name === "" || request.url.length > LONGEST_URL ? "" : `${name} ${request.url}`;
 }

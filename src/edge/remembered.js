@@ -4,8 +4,11 @@
  */
 import { changes } from "./core.js";
 
-/** So many are remembered at a time; then all are forgotten, which costs a decision each. */
-const MOST = 1_000;
+/** So many characters a URL may have of which anything is remembered. */
+export const LONGEST_URL = 1_024;
+
+/** So many a header may have that is not looked at, where it differs. */
+const LONGEST_VALUE = 512;
 
 /** @template Decision */
 export class Remembered {
@@ -15,6 +18,11 @@ export class Remembered {
   known = 0;
   /** When the second is over in which they were, in milliseconds since 1970. */
   over = 0;
+
+  /** @param {number} most so many are remembered at a time; then all are forgotten, which costs a decision each */
+  constructor(most) {
+    this.most = most;
+  }
 
   /**
    * @param {string} name
@@ -26,7 +34,7 @@ export class Remembered {
     this.byName.set(name, decision);
   }
 
-  /** Whether anything is remembered, still standing or not. */
+  /** Whether nothing is remembered, not even what no longer stands. */
   get isEmpty() {
     return this.byName.size === 0;
   }
@@ -42,7 +50,7 @@ export class Remembered {
 
   /** Forgets what no longer stands. @param {number} now */
   sweep(now) {
-    if (now < this.over && this.known === changes() && this.byName.size < MOST) return;
+    if (now < this.over && this.known === changes() && this.byName.size < this.most) return;
     this.byName.clear();
     this.known = changes();
     this.over = (Math.floor(now / 1000) + 1) * 1000;
@@ -59,4 +67,23 @@ export function nameOf({ method }, received) {
     if (received[at][0] === "cookie") return `${method} ${received.length} ${received[at][1]}`;
   }
   return "";
+}
+
+/**
+ * Whether requests have the same headers, and the same values of all that are looked at. The runtime gives them
+ * in the order of their names.
+ * @param {[string, string][]} received
+ * @param {[string, string][]} before
+ * @param {Set<string>} unheeded which are not looked at
+ */
+export function isAlike(received, before, unheeded) {
+  if (received.length !== before.length) return false;
+  for (let at = 0; at < received.length; at += 1) {
+    const [name, value] = received[at];
+    if (name !== before[at][0]) return false;
+    if (value !== before[at][1] && !(unheeded.has(name) && value.length <= LONGEST_VALUE)) {
+      return false;
+    }
+  }
+  return true;
 }

@@ -3,8 +3,8 @@
  * the core learns something, and is done again without asking. The core says which and until when
  * (`gateway/repeat.rs`); here requests are compared. Whatever is not plainly alike is asked about.
  */
-import { reservedWord, UNHEEDED_HEADERS } from "./core.js";
-import { nameOf, Remembered } from "./remembered.js";
+import { reservedWord, UNHEEDED_WHEN_FORWARDED } from "./core.js";
+import { isAlike, LONGEST_URL, nameOf, Remembered } from "./remembered.js";
 import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
 import { count } from "./tally.js";
 
@@ -27,15 +27,14 @@ import { count } from "./tally.js";
  * @property {[string, string]} ticket
  */
 
-/** So many characters a URL may have, and a header that is not looked at, where they differ. */
-const LONGEST_URL = 1_024;
-const LONGEST_VALUE = 512;
+/** So many stand at a time. */
+const MOST = 1_000;
 
 /** What none of our own paths could be taken for: no escapes, no empty segments, none that begins with a dot. */
 const ORDINARY = /^(?:\/[\w~-][\w.~-]*)*\/?(?:\?|$)/;
 
 /** @type {Remembered<Standing>} */
-const standing = new Remembered();
+const standing = new Remembered(MOST);
 
 /**
  * Keeps a decision to forward, if the core says that it stands.
@@ -64,7 +63,11 @@ export function stand(order, request, received, now) {
 export function recall(request, received, now) {
   if (standing.isEmpty) return undefined;
   const like = standing.find(nameOf(request, received), now);
-  if (like === undefined || now >= like.order.until || !isAlike(received, like.received)) {
+  if (
+    like === undefined ||
+    now >= like.order.until ||
+    !isAlike(received, like.received, UNHEEDED_WHEN_FORWARDED)
+  ) {
     return undefined;
   }
   const { url } = request;
@@ -110,24 +113,6 @@ function prepare(order) {
     members: withoutTrace(order.told.members).around,
     ticket: [order.ticket.slice(0, at), order.ticket.slice(at + order.trace.length)],
   };
-}
-
-/**
- * Whether requests have the same headers, and the same values of all that are looked at. The runtime gives them
- * in the order of their names.
- * @param {[string, string][]} received
- * @param {[string, string][]} before
- */
-function isAlike(received, before) {
-  if (received.length !== before.length) return false;
-  for (let at = 0; at < received.length; at += 1) {
-    const [name, value] = received[at];
-    if (name !== before[at][0]) return false;
-    if (value !== before[at][1] && !(UNHEEDED_HEADERS.has(name) && value.length <= LONGEST_VALUE)) {
-      return false;
-    }
-  }
-  return true;
 }
 
 /**

@@ -67,7 +67,7 @@ use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
 
 pub use outgoing::Forward;
-pub use repeat::{Repeat, UNHEEDED};
+pub use repeat::{HEEDED_FOR_WORDS, Repeat, UNHEEDED};
 pub use settlement::Settled;
 use sign_in::Providers;
 pub use vigil::Vigil;
@@ -252,8 +252,9 @@ impl Gateway {
         match path::territory(passage.request.location.path, &self.prefix) {
             Territory::Disguised => return Err(Problem::BadPath.into()),
             Territory::Reserved(route) => {
-                self.learned = true;
-                return Err(self.reserved(route, passage));
+                let halt = self.reserved(route, passage);
+                self.learned |= !matches!(halt, Halt::Refuse { .. });
+                return Err(halt);
             }
             Territory::Origin => self.replace(passage)?,
         }
@@ -267,6 +268,14 @@ impl Gateway {
         let assertion = self.assertion(&visitor, passage)?;
         let course = self.choose_origin(&visitor, passage)?;
         Ok(self.forward(&visitor, &course, assertion.as_deref(), passage, trace))
+    }
+
+    /// Whether what was decided or settled last told anything that decisions depend on. Most of an origin's answers
+    /// only go out otherwise than they came: how long they may be kept, where they lead. And who is refused has
+    /// changed nothing for others.
+    #[must_use]
+    pub fn has_learned(&self) -> bool {
+        self.learned
     }
 
     /// What this tenant's operators present.

@@ -4,7 +4,7 @@
 //! told in seconds. So until the second is over or something is learned, a request that is the same in
 //! all that is looked at would be decided alike, and is not decided again; what counts in less than a second
 //! either ends it earlier or keeps it from standing. The rule is made here; the edge compares
-//! (`edge/standing.js`). A trace is drawn for each all the same.
+//! (`edge/standing.js`, and `edge/refusals.js` for what is refused). A trace is drawn for each all the same.
 
 use super::affinity::Course;
 use super::knowledge::PROPAGATION;
@@ -12,22 +12,21 @@ use super::recognition::Visitor;
 use super::{Gateway, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::inbound::path::{self, Territory};
 use crate::inbound::request::Request;
 use crate::route::pool::Origin;
 use crate::session::id::Handle;
 use crate::telemetry::facts::Lookup;
 
-/// So many headers at most, and bytes of them: a decision is kept with its request, and with those of its headers
-/// that may be longer in another one it is still within what is allowed.
+/// So many headers at most, and bytes of them and of the URL: a decision is kept with its request, and with those of
+/// its headers that may be longer in another one it is still within what is allowed.
 const MOST_HEADERS: usize = 32;
 const MOST_BYTES: usize = 8 * 1024;
 
 /// The client's headers that are handed on or dropped and never looked at, whatever they say: a request that
 /// differs in nothing else is decided alike. Sorted.
-pub const UNHEEDED: [&str; 26] = [
-    "accept",
+pub const UNHEEDED: [&str; 23] = [
     "accept-encoding",
-    "accept-language",
     "cache-control",
     "cdn-loop",
     "cf-ew-via",
@@ -44,7 +43,6 @@ pub const UNHEEDED: [&str; 26] = [
     "sec-ch-ua-mobile",
     "sec-ch-ua-platform",
     "sec-fetch-dest",
-    "sec-fetch-mode",
     "sec-fetch-site",
     "sec-fetch-user",
     "sec-gpc",
@@ -52,6 +50,9 @@ pub const UNHEEDED: [&str; 26] = [
     "x-request-id",
     "x-requested-with",
 ];
+
+/// Those by which only the words of an answer of our own are chosen: whether it is a page, and its language.
+pub const HEEDED_FOR_WORDS: [&str; 3] = ["accept", "accept-language", "sec-fetch-mode"];
 
 /// How a decision to forward may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +95,8 @@ impl Gateway {
         })
     }
 
-    /// Until when the very same request would be refused alike. A flood is: it is worth the least, and counting
-    /// more of it changes nothing.
+    /// Until when a request for the same URL that differs only in what is [`UNHEEDED`] would be refused alike. A flood
+    /// is: it is worth the least, and counting more of it changes nothing. None of our own paths is anybody's to repeat.
     pub(super) fn refusal_stands(
         &self,
         problem: &Problem,
@@ -103,7 +104,8 @@ impl Gateway {
     ) -> Option<UnixMillis> {
         let Passage { request, now, .. } = *passage;
         let is_flood = matches!(problem, Problem::TooManyForgeries(_));
-        if !is_flood || !is_plain(request) {
+        let territory = path::territory(request.location.path, &self.prefix);
+        if !is_flood || !is_plain(request) || territory != Territory::Origin {
             return None;
         }
         let address = request.client_address().unwrap_or_default();
@@ -148,7 +150,7 @@ fn is_plain(request: &Request<'_>) -> bool {
     matches!(request.method, "GET" | "HEAD")
         && !request.is_websocket()
         && request.headers.len() <= MOST_HEADERS
-        && bytes_of(request) <= MOST_BYTES
+        && request.location.target.len() + bytes_of(request) <= MOST_BYTES
         && request.header("traceparent").is_none()
         && !request.location.query().contains("EIO=")
 }

@@ -108,14 +108,6 @@ impl Gateway {
         }
     }
 
-    /// Whether what was decided or settled last told anything that decisions depend on. Most of an origin's answers
-    /// only go out otherwise than they came: how long they may be kept, where they lead. And who is refused on the way
-    /// to an origin changes nothing for others.
-    #[must_use]
-    pub fn has_learned(&self) -> bool {
-        self.learned
-    }
-
     /// What an answer says about its origin.
     fn judge(
         &mut self,

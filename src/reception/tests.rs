@@ -205,6 +205,23 @@ fn each_host_leads_to_its_tenant_and_no_other_host_to_any() {
 }
 
 #[test]
+fn whoever_finds_nobody_here_or_asks_whether_we_live_teaches_nothing() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({}));
+    world.get("https://acme.example/", &[]);
+    for (url, teaches) in [
+        ("https://acme.example/_session/healthz", false),
+        ("https://acme.example/_session/me", true),
+        ("https://nobody.example/", false),
+        ("https://acme.example/_session/admin/sessions", true),
+        ("https://acme.example/a/%2e%2e/b", false),
+    ] {
+        world.get(url, &[]);
+        assert_eq!(world.reception.has_learned(), teaches, "{url}");
+    }
+}
+
+#[test]
 fn the_longest_suffix_counts_and_a_host_itself_over_any() {
     let mut world = World::new();
     world.tenant("wide", &json!({ "hosts": ["*.example"] }));
