@@ -2,13 +2,12 @@
  * A real OpenTelemetry collector: Rotel, which PyPI has as a program. It shares no code with the
  * project, so what it reads is what others will read. It prints every span it takes.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { Fault, step } from "../../scripts/progress.mjs";
 import { output, run } from "../../scripts/run.mjs";
 import { freePort } from "./ports.mjs";
+import { Program } from "./program.mjs";
 import { until } from "./until.mjs";
 import { commandOf, ensureVenv } from "./venv.mjs";
 
@@ -58,39 +57,32 @@ async function ensureLibrary() {
 }
 
 export class Collector {
-  /** Everything it printed. */
-  printed = "";
-  port = 0;
+  #program;
+  #port;
+
+  /**
+   * @param {Program} program
+   * @param {number} port
+   */
+  constructor(program, port) {
+    this.#program = program;
+    this.#port = port;
+  }
 
   /** @param {{ after: (fn: () => Promise<void>) => void }} t */
   static async start(t) {
-    const collector = new Collector();
-    collector.port = await freePort();
-    const child = spawn(
-      agent(),
-      [
-        "start",
-        ...["--otlp-http-endpoint", `127.0.0.1:${collector.port}`],
-        ...["--otlp-grpc-endpoint", `127.0.0.1:${await freePort()}`],
-        ...["--debug-log", "traces", "--debug-log-verbosity", "detailed"],
-        ...["--exporter", "blackhole"],
-      ],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    t.after(async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, "exit");
-      child.kill("SIGKILL");
-      await gone;
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (chunk) => {
-        collector.printed += chunk;
-      });
-    }
+    const port = await freePort();
+    const program = new Program(t, agent(), [
+      "start",
+      ...["--otlp-http-endpoint", `127.0.0.1:${port}`],
+      ...["--otlp-grpc-endpoint", `127.0.0.1:${await freePort()}`],
+      ...["--debug-log", "traces", "--debug-log-verbosity", "detailed"],
+      ...["--exporter", "blackhole"],
+    ]);
+    const collector = new Collector(program, port);
     await until(
       () => {
-        if (child.exitCode !== null) throw new Error(`the collector ended: ${collector.printed}`);
+        program.checkRunning();
         return fetch(collector.url).then(
           () => true,
           () => false,
@@ -103,7 +95,12 @@ export class Collector {
 
   /** What `OTLP_ENDPOINT` is to be. */
   get url() {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Everything it printed. */
+  get printed() {
+    return this.#program.printed;
   }
 
   /** @returns {Seen[]} */

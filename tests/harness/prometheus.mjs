@@ -1,11 +1,11 @@
 /** A real Prometheus, and the promtool that comes with it. */
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { findPrometheus, MISSING } from "../../scripts/prometheus.mjs";
 import { freePort } from "./ports.mjs";
+import { Program } from "./program.mjs";
 import { until } from "./until.mjs";
 
 const PROGRAMS = findPrometheus();
@@ -40,8 +40,6 @@ export function promtool(args, { input = "", cwd } = {}) {
 
 export class Prometheus {
   #url = "";
-  /** Everything it printed. */
-  printed = "";
 
   /**
    * @param {{ after: (fn: () => Promise<void>) => void }} t
@@ -55,29 +53,14 @@ export class Prometheus {
     prometheus.#url = `http://127.0.0.1:${port}`;
     const config = path.join(folder, "prometheus.yml");
     writeFileSync(config, configuration(options));
-    const child = spawn(
-      programs().prometheus,
-      [
-        `--config.file=${config}`,
-        `--storage.tsdb.path=${path.join(folder, "data")}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    t.after(async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, "exit");
-      child.kill("SIGKILL");
-      await gone;
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (chunk) => {
-        prometheus.printed += chunk;
-      });
-    }
+    const program = new Program(t, programs().prometheus, [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${path.join(folder, "data")}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ]);
     await until(
       async () => {
-        if (child.exitCode !== null) throw new Error(`Prometheus ended: ${prometheus.printed}`);
+        program.checkRunning();
         return fetch(`${prometheus.#url}/-/ready`).then(
           ({ ok }) => ok,
           () => false,
