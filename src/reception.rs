@@ -204,16 +204,17 @@ impl Reception {
             let settled = gateway.settle(ticket, status, headers, now, answers);
             (settled, gateway.has_learned())
         });
-        // Who had to be asked about the tenant has told something.
-        let (settled, has_learned) = match settled {
-            Ok((settled, has_learned)) => (Ok(settled), has_learned),
-            Err(missing) => (Err(missing), true),
-        };
+        let (settled, has_learned) = settled.unwrap_or_else(|missing| {
+            let settled = match missing {
+                Missing::Asked(needs) => Settled::Await(needs),
+                Missing::Refused(problem) => {
+                    Settled::Replaced(problem.answer(Audience::Program, ""))
+                }
+            };
+            (settled, true)
+        });
         self.learned = has_learned;
-        settled.unwrap_or_else(|missing| match missing {
-            Missing::Asked(needs) => Settled::Await(needs),
-            Missing::Refused(problem) => Settled::Replaced(problem.answer(Audience::Program, "")),
-        })
+        settled
     }
 
     /// Whether what was decided or settled last told anything; see [`Gateway::has_learned`].

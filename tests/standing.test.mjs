@@ -7,6 +7,9 @@ import { send } from "./harness/raw.mjs";
 import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
+/** @typedef {import("./harness/origin.mjs").Message} Message */
+/** @typedef {import("./harness/origin.mjs").Reply} Reply */
+
 const ADMIN = "operators-know-this-token";
 
 /**
@@ -398,6 +401,25 @@ test("an origin that dies in the middle of a burst is replaced, and nobody notic
     return lines.length > 0 && lines;
   });
   assert.equal(failed.trace_id, trace);
+  await untilRepeated(vestibule, 1);
+});
+
+test("an origin that answers with gateway errors is left for another within the very second", async (t) => {
+  const fail = (/** @type {Message} */ { url }, /** @type {Reply} */ reply) =>
+    void reply.writeHead(url === "/fail" ? 502 : 200).end();
+  const origins = [await Origin.start(t, fail), await Origin.start(t, fail)];
+  const vestibule = await Vestibule.start(t, {
+    origins: [`a=${origins[0].url}`, `b=${origins[1].url}`],
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "50" },
+  });
+  const browser = new Browser(vestibule.url);
+  await browser.fetch("/");
+  const home = origins[0].requests.length > 0 ? 0 : 1;
+  await burst(browser);
+  // So many in a row are enough.
+  for (let fault = 0; fault < 5; fault += 1) await browser.fetch("/fail");
+  await browser.fetch("/after");
+  assert.equal(origins[1 - home].requests.at(-1)?.url, "/after");
   await untilRepeated(vestibule, 1);
 });
 

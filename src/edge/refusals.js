@@ -4,7 +4,7 @@
  * own.
  */
 import { UNHEEDED_HEADERS } from "./core.js";
-import { isAlike, LONGEST_URL, nameOf, Remembered } from "./remembered.js";
+import { isAlike, nameOf, Remembered } from "./remembered.js";
 import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
 import { count } from "./tally.js";
 
@@ -80,5 +80,5 @@ export function recallRefusal(request, received, now) {
  */
 function named(request, received) {
   const name = nameOf(request, received);
-  return name === "" || request.url.length > LONGEST_URL ? "" : `${name} ${request.url}`;
+  return name === "" ? "" : `${name} ${request.url}`;
 }

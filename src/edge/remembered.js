@@ -4,10 +4,7 @@
  */
 import { changes } from "./core.js";
 
-/** So many characters a URL may have of which anything is remembered. */
-export const LONGEST_URL = 1_024;
-
-/** So many a header may have that is not looked at, where it differs. */
+/** So many characters a header may have that is not looked at, where it differs. */
 const LONGEST_VALUE = 512;
 
 /** @template Decision */

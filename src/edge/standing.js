@@ -4,7 +4,7 @@
  * (`gateway/repeat.rs`); here requests are compared. Whatever is not plainly alike is asked about.
  */
 import { reservedWord, UNHEEDED_WHEN_FORWARDED } from "./core.js";
-import { isAlike, LONGEST_URL, nameOf, Remembered } from "./remembered.js";
+import { isAlike, nameOf, Remembered } from "./remembered.js";
 import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
 import { count } from "./tally.js";
 
@@ -29,6 +29,9 @@ import { count } from "./tally.js";
 
 /** So many stand at a time. */
 const MOST = 1_000;
+
+/** So many characters a URL may have, where it differs. */
+const LONGEST_URL = 1_024;
 
 /** What none of our own paths could be taken for: no escapes, no empty segments, none that begins with a dot. */
 const ORDINARY = /^(?:\/[\w~-][\w.~-]*)*\/?(?:\?|$)/;

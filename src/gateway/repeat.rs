@@ -103,9 +103,10 @@ impl Gateway {
         passage: &Passage<'_>,
     ) -> Option<UnixMillis> {
         let Passage { request, now, .. } = *passage;
-        let is_flood = matches!(problem, Problem::TooManyForgeries(_));
-        let territory = path::territory(request.location.path, &self.prefix);
-        if !is_flood || !is_plain(request) || territory != Territory::Origin {
+        if !matches!(problem, Problem::TooManyForgeries(_)) || !is_plain(request) {
+            return None;
+        }
+        if path::territory(request.location.path, &self.prefix) != Territory::Origin {
             return None;
         }
         let address = request.client_address().unwrap_or_default();
