@@ -47,6 +47,9 @@ io.on("connection", (socket) => {
   });
 });
 
+// Whoever started it keeps the channel open; killed, it can send no signal.
+process.on("disconnect", () => process.exit(0));
+
 /**
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response

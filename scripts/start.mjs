@@ -1,48 +1,98 @@
 /**
- * `npm start [-- --origin URL …] [--port 8787]`: everything, from a fresh clone to a page to open.
+ * `npm start [-- --origin URL …] [--port 8787] [--var NAME:value …]`: everything, from a fresh clone
+ * to a page to open.
  *
  * Sets up, builds, starts two demo chat servers (or uses yours), and serves them through the Worker
- * in `wrangler dev`. Ctrl-C ends it all.
+ * in `wrangler dev`. Ctrl-C ends it all, and so does the end of the npm that runs it.
  */
 import { createServer } from "node:net";
 import { parseArgs } from "node:util";
 import { build } from "./build.mjs";
 import { DemoOrigins } from "./demo-origins.mjs";
+import { onParentEnd } from "./parent.mjs";
 import { Fault, main, say } from "./progress.mjs";
 import { Served } from "./served.mjs";
 import { developmentAdminToken } from "./setup.mjs";
 
+const USAGE = `Usage: npm start -- [options]
+  --origin [NAME=]URL   your chat server, instead of the demo's two; may be given several times
+  --port NUMBER         where to serve, 8787 if not said
+  --var NAME:VALUE      a setting, as in wrangler.toml; may be given several times`;
+
+/**
+ * @typedef {object} Choice
+ * @property {string[]} origins none for the demo's
+ * @property {number} port
+ * @property {Record<string, string>} vars
+ */
+
 await main(async () => {
-  const { values } = parseArgs({
-    options: {
-      origin: { type: "string", multiple: true, default: [] },
-      port: { type: "string", default: "8787" },
-    },
-  });
-  const port = Number(values.port);
+  const { origins: named, port, vars } = chosen();
+  onParentEnd(() => process.exit(1));
   await build();
   await mustBeFree(port);
 
   const demo = new DemoOrigins();
-  const isDemo = values.origin.length === 0;
-  const token = isDemo ? developmentAdminToken() : "";
-  const origins = isDemo ? await demo.start(["blue", "green"]) : values.origin;
-  const served = new Served(port, origins);
+  const isDemo = named.length === 0;
+  const token = developmentAdminToken();
+  const origins = isDemo ? await demo.start(["blue", "green"]) : named;
+  // The demo's page shows what happens; before servers of your own the log does.
+  const served = new Served(port, origins, vars, { showsLog: !isDemo });
   const stop = () => {
     demo.stop();
     served.stop();
   };
-  process.on("SIGINT", stop).on("SIGTERM", stop).on("exit", stop);
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop).on("exit", stop);
   try {
     await served.ready();
     say(`\n  Open http://localhost:${port}\n`);
-    if (token) say(`  console: http://localhost:${port}/_session/console/  token: ${token}\n`);
+    if (token)
+      say(`  console: http://localhost:${port}${served.prefix}/console/  token: ${token}\n`);
     say(`  In front of ${origins.join(" and ")}. Ctrl-C ends it.\n`);
     return await served.ended();
   } finally {
     stop();
   }
 });
+
+/**
+ * Reads the command line.
+ * @returns {Choice}
+ */
+function chosen() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        origin: { type: "string", multiple: true, default: [] },
+        port: { type: "string", default: "8787" },
+        var: { type: "string", multiple: true, default: [] },
+      },
+    });
+    return { origins: values.origin, port: portOf(values.port), vars: varsOf(values.var) };
+  } catch (error) {
+    throw new Fault(`${/** @type {Error} */ (error).message}\n\n${USAGE}`);
+  }
+}
+
+/** @param {string} text */
+function portOf(text) {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535)
+    throw new Error(`--port takes a number from 1 to 65535, not "${text}".`);
+  return port;
+}
+
+/** @param {string[]} settings each `NAME:value`, as wrangler takes them */
+function varsOf(settings) {
+  return Object.fromEntries(
+    settings.map((setting) => {
+      const [, name, value] = setting.match(/^([A-Z][A-Z0-9_]*):(.*)$/s) ?? [];
+      // The setting itself is not repeated: it may be a secret.
+      if (name === undefined) throw new Error("--var takes NAME:VALUE, such as LOG_LEVEL:warn.");
+      return [name, value];
+    }),
+  );
+}
 
 /** @param {number} port */
 function mustBeFree(port) {

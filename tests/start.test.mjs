@@ -1,0 +1,166 @@
+/** `npm start` before servers of one's own: what it prints, what it takes, and how it ends. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { after, test } from "node:test";
+import { Origin } from "./harness/origin.mjs";
+import { freePort } from "./harness/ports.mjs";
+import { until } from "./harness/until.mjs";
+
+const ROOT = path.resolve(import.meta.dirname, "..");
+
+/** How processes are found. */
+const onLinux = { skip: process.platform !== "linux" };
+
+const origin = await Origin.start({ after }, (_request, reply) => reply.end("mine"));
+
+/**
+ * Starts it as a person would, and ends whatever is left of it with the test.
+ * @param {import("node:test").TestContext} t
+ * @param {string[]} args
+ */
+function start(t, args) {
+  const child = spawn("npm", ["start", "--silent", "--", ...args], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const run = { child, printed: "" };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk) => {
+      run.printed += chunk;
+    });
+  }
+  const closed = once(child, "close");
+  t.after(async () => {
+    try {
+      process.kill(-(/** @type {number} */ (child.pid)), "SIGTERM");
+    } catch {
+      // It is gone, as it should be.
+    }
+    await closed;
+  });
+  return Object.assign(run, { closed });
+}
+
+/**
+ * Starts it before the test's own server and waits until it says where to look.
+ * @param {import("node:test").TestContext} t
+ * @param {string[]} args
+ */
+async function started(t, ...args) {
+  return startedBefore(t, ["--origin", `mine=${origin.url}`, ...args]);
+}
+
+/** @param {import("node:test").TestContext} t @param {string[]} args */
+async function startedBefore(t, args) {
+  const port = await freePort();
+  const run = start(t, ["--port", String(port), ...args]);
+  await until(() => run.printed.includes("Ctrl-C ends it"), {
+    within: 120_000,
+    what: `the start of ${JSON.stringify(run.printed)}`,
+  });
+  return Object.assign(run, { port, url: `http://127.0.0.1:${port}` });
+}
+
+/** Waits until nothing answers any more. @param {{ url: string }} run */
+function untilSilent({ url }) {
+  const answers = () =>
+    fetch(`${url}/_session/healthz`).then(
+      (response) => response.arrayBuffer().then(() => true),
+      () => false,
+    );
+  return until(async () => !(await answers()), { within: 30_000, what: "the Worker's end" });
+}
+
+test("before servers of one's own it says where the console is, and its token opens it", async (t) => {
+  const run = await started(t);
+  const [, console, token] = run.printed.match(/console: (\S+) {2}token: (\S+)/) ?? [];
+  assert.equal(console, `http://localhost:${run.port}/_session/console/`, run.printed);
+  const headers = { authorization: `Bearer ${token}` };
+  const listed = await fetch(`${run.url}/_session/admin/origins`, { headers });
+  assert.equal(listed.status, 200);
+  assert.equal(/** @type {any} */ (await listed.json()).origins[0].name, "mine");
+});
+
+test("before servers of one's own the Worker's log is shown, and wrangler's chatter is not", async (t) => {
+  const run = await started(t);
+  assert.equal(await (await fetch(`${run.url}/hello`)).text(), "mine");
+  await until(() => /^\{.*"level":"info","event":"request".*"origin":"mine"/m.test(run.printed), {
+    what: "the request's log line",
+  });
+  assert.doesNotMatch(run.printed, /\[wrangler:info\]|env\.SESSIONS/);
+});
+
+test("a setting is given on the command line", async (t) => {
+  const run = await started(t, "--var", "LOGIN_MODE:required", "--var", "PREFIX:/_door");
+  const me = await fetch(`${run.url}/_door/healthz`);
+  assert.match(me.headers.get("content-type") ?? "", /json/);
+  assert.equal((await fetch(`${run.url}/hello`)).status, 401);
+});
+
+for (const [what, args, message] of /** @type {[string, string[], RegExp][]} */ ([
+  ["a setting without a value", ["--var", "LOG_LEVEL"], /--var takes NAME:VALUE/],
+  ["a setting in lower case", ["--var", "secret-of-mine:x"], /--var takes NAME:VALUE/],
+  ["a setting without anything", ["--var"], /--var/],
+  ["an option that does not exist", ["--orgin", "http://127.0.0.1:1"], /--orgin/],
+  ["a word that belongs to nothing", ["http://127.0.0.1:1"], /http:\/\/127\.0\.0\.1:1/],
+  ["a port that is none", ["--port", "eighty"], /--port takes a number/],
+])) {
+  test(`${what} ends it with a message that says how it is used, and no stack`, async (t) => {
+    const run = start(t, args);
+    const [code] = await run.closed;
+    assert.notEqual(code, 0);
+    assert.match(run.printed, message);
+    assert.match(run.printed, /Usage: npm start/);
+    assert.doesNotMatch(run.printed, /^\s+at |node:internal|secret-of-mine/m);
+  });
+}
+
+for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL", "SIGHUP"])) {
+  test(`when npm is ended by ${signal} the Worker ends too`, async (t) => {
+    const run = await started(t);
+    run.child.kill(signal);
+    await untilSilent(run);
+  });
+}
+
+test("when the script itself is killed the Worker ends too", onLinux, async (t) => {
+  const run = await started(t);
+  killScript(run);
+  await untilSilent(run);
+});
+
+test("when the script is killed the demo's chat servers end too", onLinux, async (t) => {
+  const run = await startedBefore(t, []);
+  const servers = run.printed.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [];
+  assert.equal(servers.length, 2, run.printed);
+  killScript(run);
+  for (const url of [run.url, ...servers]) await untilSilent({ url });
+});
+
+/** Kills the script that npm runs, and it alone. @param {{ child: import("node:child_process").ChildProcess }} run */
+function killScript({ child }) {
+  const script = below(Number(child.pid)).find((pid) =>
+    commandOf(pid).includes("scripts/start.mjs"),
+  );
+  assert.ok(script, "the script's process");
+  process.kill(script, "SIGKILL");
+}
+
+/** The processes below one, itself included. @param {number} pid @returns {number[]} */
+function below(pid) {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return [
+    pid,
+    ...(children === "" ? [] : children.split(" ").flatMap((child) => below(Number(child)))),
+  ];
+}
+
+/** @param {number} pid */
+function commandOf(pid) {
+  const args = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  return args[0].endsWith("node") ? args.slice(1).join(" ") : "";
+}
