@@ -11,7 +11,7 @@ use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
 use crate::session::change::Change;
-use crate::session::id::{Handle, RecordName};
+use crate::session::id::{Handle, PublicName, RecordName, SignIn};
 use crate::session::record::{Entry, Version};
 use crate::store::cache::{Known, Prepared};
 use crate::store::revocations::Freshness;
@@ -24,6 +24,9 @@ pub(super) struct Alteration<'a> {
     pub(super) change: Change,
     /// Of which session.
     pub(super) handle: Handle,
+    /// The sign-in in the asker's name for it: only while that is the session's
+    /// ([`Command::named`]).
+    pub(super) named: Option<Option<SignIn>>,
     /// The asker's cookie; none for one who needs none.
     pub(super) token: Option<&'a Token>,
     /// Device and country, should the session be recorded with this.
@@ -40,10 +43,19 @@ impl<'a> Alteration<'a> {
         Self {
             change,
             handle,
+            named: None,
             token: None,
             client: Client::default(),
             if_version: None,
             lease: None,
+        }
+    }
+
+    /// The same, of the session that has this very name.
+    pub(super) fn of_named(name: PublicName, change: Change) -> Self {
+        Self {
+            named: Some(name.sign_in),
+            ..Self::of(name.handle, change)
         }
     }
 
@@ -76,7 +88,7 @@ pub(super) enum Altered {
 pub(super) enum Hindrance {
     /// There is no such session.
     Absent,
-    /// The asker's id is not valid any more.
+    /// The asker's id, or name for the session, is not valid any more.
     Outdated,
     /// It has another version.
     Version,
@@ -203,7 +215,10 @@ impl Gateway {
             lease: alteration.lease,
             ..Changing::new(alteration.change.clone(), once, self.epoch(now))
         };
-        self.command(Order::Change(Box::new(changing)))
+        Command {
+            named: alteration.named,
+            ..self.command(Order::Change(Box::new(changing)))
+        }
     }
 
     /// Learns from what the object says a session is now.

@@ -33,6 +33,12 @@ impl Gateway {
             Err(hindrance) => return Ok(Altered::Not(hindrance)),
         };
         if alteration
+            .named
+            .is_some_and(|sign_in| sign_in != record.sign_in)
+        {
+            return Ok(Altered::Not(Hindrance::Outdated));
+        }
+        if alteration
             .if_version
             .is_some_and(|version| version != record.version)
         {

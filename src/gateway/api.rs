@@ -1,4 +1,7 @@
-//! The session API for origins: `/api/sessions/{handle}`, for whoever presents the origin key.
+//! The session API for origins: `/api/sessions/{X-Session-Id}`, for whoever presents the origin key.
+//!
+//! Each call checks the sign-in in the name against the record's: an origin that has learned a name from
+//! a guest's copied cookie gets a 404 for the user whom the guest became.
 
 use chacha20::rand_core::Rng as _;
 use serde_json::{Map, Value, json};
@@ -9,9 +12,9 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::Seconds;
-use crate::ledger::command::{Is, Order, Reply};
+use crate::ledger::command::{Command, Is, Order, Reply};
 use crate::session::change::Change;
-use crate::session::id::Handle;
+use crate::session::id::PublicName;
 use crate::session::record::{Record, Version};
 use crate::store::Found;
 use crate::tenant::Consistency;
@@ -20,7 +23,7 @@ use crate::tenant::Consistency;
 const LEASE: Seconds = Seconds(30);
 
 impl Gateway {
-    /// Answers `/api/sessions/{handle}` and `/api/sessions/{handle}/lease`; `route` is what follows
+    /// Answers `/api/sessions/{name}` and `/api/sessions/{name}/lease`; `route` is what follows
     /// `/api/sessions/`.
     pub(super) fn session_api(
         &mut self,
@@ -32,26 +35,27 @@ impl Gateway {
         if !keys.iter().any(|key| key.is_presented(authorization)) {
             return Err(Problem::ApiKey.into());
         }
-        let (handle, rest) = route.split_once('/').unwrap_or((route, ""));
-        let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
+        let (name, rest) = route.split_once('/').unwrap_or((route, ""));
+        let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
         match (rest, passage.request.method) {
-            ("", "GET" | "HEAD") => self.tell(handle, passage),
-            ("", "PATCH") => self.patch(handle, passage),
+            ("", "GET" | "HEAD") => self.tell(name, passage),
+            ("", "PATCH") => self.patch(name, passage),
             ("", "DELETE") => {
-                self.end(handle, passage.answers, passage.now)?;
-                self.note_ended(handle, "origin_api");
+                self.end_named(name, passage.answers, passage.now)?;
+                self.note_ended(name.handle, "origin_api");
                 Ok(Answer::empty(204))
             }
             ("", _) => Err(Problem::MethodNotAllowed("GET, HEAD, PATCH, DELETE").into()),
-            ("lease", "POST") => self.take_lease(handle, passage),
-            ("lease", "DELETE") => self.release_lease(handle, passage),
+            ("lease", "POST") => self.take_lease(name, passage),
+            ("lease", "DELETE") => self.release_lease(name, passage),
             ("lease", _) => Err(Problem::MethodNotAllowed("POST, DELETE").into()),
             _ => Err(Problem::NotFound.into()),
         }
     }
 
-    fn tell(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        let session = self.inspect(handle, passage)?;
+    fn tell(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let session = self.inspect(name.handle, passage)?;
+        let session = session.filter(|session| name.is_of(session.record.sign_in));
         let session = session.ok_or(Problem::NotFound)?;
         Ok(self.describe_record(&session.record))
     }
@@ -75,7 +79,7 @@ impl Gateway {
         Answer::json(200, &Value::Object(body)).with("etag", format!("\"{}\"", record.version.0))
     }
 
-    fn patch(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn patch(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
         let if_version = if_match(passage.request.header("if-match"))?;
         if if_version == Condition::None && self.tenant.consistency == Consistency::Eventual {
             return Err(Problem::VersionRequired.into());
@@ -95,7 +99,7 @@ impl Gateway {
                 Condition::None | Condition::Any => None,
             },
             lease,
-            ..Alteration::of(handle, change)
+            ..Alteration::of_named(name, change)
         };
         let altered = self.alter(&alteration, passage.answers, passage.now);
         match altered.map_err(Halt::Await)? {
@@ -111,7 +115,7 @@ impl Gateway {
         }
     }
 
-    fn take_lease(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn take_lease(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
         self.needs_order()?;
         let mut seconds = LEASE;
         let mut token = None;
@@ -135,27 +139,30 @@ impl Gateway {
             token,
             once: self.random.next_u64(),
         };
-        let reply = self.say(handle, order, passage)?;
+        let reply = self.say(name, order, passage)?;
         match (reply.is, reply.lease) {
             (Is::Live, Some((token, until))) => Ok(Answer::json(
                 200,
                 &json!({ "token": token, "until": until.seconds().0 }),
             )),
             (Is::Held, _) => Err(Problem::Leased.into()),
-            (Is::Ended | Is::Absent, _) => Err(Problem::NotFound.into()),
+            (Is::Ended | Is::Absent | Is::Outdated, _) => Err(Problem::NotFound.into()),
             _ => Err(Problem::StoreUnavailable.into()),
         }
     }
 
-    fn release_lease(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn release_lease(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
         self.needs_order()?;
         let body = inquiry::body(passage)?;
         let Some(token) = body.get("token").and_then(Value::as_u64) else {
             return Err(invalid("The body must hold `token`: that of the lease."));
         };
         // One that does not hold any more is given back already.
-        self.say(handle, Order::Release { token }, passage)?;
-        Ok(Answer::empty(204))
+        let reply = self.say(name, Order::Release { token }, passage)?;
+        match reply.is {
+            Is::Outdated => Err(Problem::NotFound.into()),
+            _ => Ok(Answer::empty(204)),
+        }
     }
 
     fn needs_order(&self) -> Result<(), Halt> {
@@ -165,12 +172,21 @@ impl Gateway {
         }
     }
 
-    fn say(&mut self, handle: Handle, order: Order, passage: &Passage<'_>) -> Result<Reply, Halt> {
+    fn say(
+        &mut self,
+        name: PublicName,
+        order: Order,
+        passage: &Passage<'_>,
+    ) -> Result<Reply, Halt> {
         const SAID: &str = "said";
         match passage.answers.found(SAID) {
             None => {
                 let tenant = &self.tenant.id;
-                let need = self.command(order).need(tenant, handle, SAID.to_owned());
+                let command = Command {
+                    named: Some(name.sign_in),
+                    ..self.command(order)
+                };
+                let need = command.need(tenant, name.handle, SAID.to_owned());
                 Err(Halt::Await(vec![need]))
             }
             Some(Found::Bytes(bytes)) => {
@@ -183,13 +199,11 @@ impl Gateway {
 
 fn problem(hindrance: &Hindrance) -> Problem {
     match hindrance {
-        Hindrance::Absent => Problem::NotFound,
+        Hindrance::Absent | Hindrance::Outdated => Problem::NotFound,
         Hindrance::Version => Problem::VersionChanged,
         Hindrance::Lease => Problem::Leased,
         Hindrance::Unreadable => Problem::SessionCorrupt,
-        Hindrance::Outdated | Hindrance::Silent | Hindrance::Unannounced => {
-            Problem::StoreUnavailable
-        }
+        Hindrance::Silent | Hindrance::Unannounced => Problem::StoreUnavailable,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::clock::UnixMillis;
 use crate::cookie::set_cookie;
 use crate::keys::UserTag;
 use crate::session::change::Change;
-use crate::session::id::Handle;
+use crate::session::id::{Handle, PublicName};
 use crate::session::record::Epoch;
 use crate::store::revocations::Subject;
 use crate::store::{Answers, Found, Need, directory};
@@ -51,18 +51,20 @@ impl Gateway {
         Ok(Answer::json(200, &json!({ "sessions": sessions })))
     }
 
-    /// `DELETE /sessions/{handle}`: ends one of the caller's own.
-    pub(super) fn end_device(
-        &mut self,
-        handle: &str,
-        passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    /// `DELETE /sessions/{name}`: ends one of the caller's own.
+    pub(super) fn end_device(&mut self, name: &str, passage: &Passage<'_>) -> Result<Answer, Halt> {
         if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
-        let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
+        let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
+        let handle = name.handle;
+        if passage.answers.written() == Some(true) {
+            // With KV alone it is done by now, and whoever ended this very session is not known any more.
+            let own = !matches!(self.recognise(passage)?, Caller::Visitor(_));
+            return Ok(self.device_ended(handle, own, passage));
+        }
         let visitor = self.own_session(passage)?;
-        let own = visitor.session.record.handle == handle;
+        let own = visitor.session.record.name() == name;
         if !own && visitor.session.tags.is_empty() {
             return Err(Problem::NotFound.into());
         }
@@ -72,24 +74,48 @@ impl Gateway {
         if !own && !under_way {
             let theirs = self.inspect(handle, passage)?;
             let theirs = theirs.ok_or(Problem::NotFound)?;
-            if !theirs
-                .tags
-                .iter()
-                .any(|tag| visitor.session.tags.contains(tag))
+            if !name.is_of(theirs.record.sign_in)
+                || !theirs
+                    .tags
+                    .iter()
+                    .any(|tag| visitor.session.tags.contains(tag))
             {
                 return Err(Problem::NotFound.into());
             }
         }
-        self.end(handle, passage.answers, passage.now)?;
-        self.note_ended(handle, "device");
-        let line = own.then(|| set_cookie::clear(passage.cookie));
-        Ok(Answer::empty(204).with_cookie(line))
+        self.end_named(name, passage.answers, passage.now)?;
+        Ok(self.device_ended(handle, own, passage))
     }
 
-    /// Ends a session, and does not come back before that is certain.
+    fn device_ended(&mut self, handle: Handle, own: bool, passage: &Passage<'_>) -> Answer {
+        self.note_ended(handle, "device");
+        let line = own.then(|| set_cookie::clear(passage.cookie));
+        Answer::empty(204).with_cookie(line)
+    }
+
+    /// Ends a session, whoever has signed in, and does not come back before that is certain.
     pub(super) fn end(
         &mut self,
         handle: Handle,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<(), Halt> {
+        self.carry_out_end(&Alteration::of(handle, end()), answers, now)
+    }
+
+    /// The same, unless the session has another name by now; it is not found then.
+    pub(super) fn end_named(
+        &mut self,
+        name: PublicName,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Result<(), Halt> {
+        self.carry_out_end(&Alteration::of_named(name, end()), answers, now)
+    }
+
+    fn carry_out_end(
+        &mut self,
+        alteration: &Alteration<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Halt> {
@@ -100,14 +126,10 @@ impl Gateway {
                 Err(Problem::StoreUnavailable.into())
             };
         }
-        let end = Change {
-            end: true,
-            ..Change::default()
-        };
-        let alteration = Alteration::of(handle, end);
-        match self.alter(&alteration, answers, now).map_err(Halt::Await)? {
+        match self.alter(alteration, answers, now).map_err(Halt::Await)? {
             Altered::Ended if !self.writes.is_empty() => Err(Halt::Await(vec![Need::Store])),
             Altered::Ended | Altered::Not(Hindrance::Absent) => Ok(()),
+            Altered::Not(Hindrance::Outdated) => Err(Problem::NotFound.into()),
             Altered::Live { .. } | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
         }
     }
@@ -173,5 +195,12 @@ impl Gateway {
                 clear_cookie: true,
             }),
         }
+    }
+}
+
+fn end() -> Change {
+    Change {
+        end: true,
+        ..Change::default()
     }
 }

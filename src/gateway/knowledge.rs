@@ -319,6 +319,7 @@ impl Gateway {
             lifetime: self.tenant.lifetime,
             max_per_user: self.tenant.max_per_user,
             adopt: None,
+            named: None,
             order,
         }
     }

@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::inbound::query::Query;
 use crate::keys::UserTag;
-use crate::session::id::Handle;
+use crate::session::id::PublicName;
 use crate::session::record::Record;
 use crate::session::redaction::{Redacted, redacted};
 use crate::store::Need;
@@ -43,15 +43,13 @@ impl Gateway {
                 self.operate_users(route, passage)
             }
             (route, method) => match (route.strip_prefix("sessions/"), method) {
-                (Some(handle), "GET" | "HEAD") => {
-                    let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
-                    self.view_session(handle, passage)
+                (Some(name), "GET" | "HEAD") => {
+                    let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
+                    self.view_session(name, passage)
                 }
-                (Some(handle), "DELETE") => {
-                    let handle = Handle::parse(handle).ok_or(Problem::NotFound)?;
-                    self.end(handle, passage.answers, passage.now)?;
-                    self.note(Event::new(Level::Info, "audit_session_ended").about(handle));
-                    Ok(Answer::empty(204))
+                (Some(name), "DELETE") => {
+                    let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
+                    self.end_session(name, passage)
                 }
                 (Some(_), _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
                 (None, _) => Err(Problem::NotFound.into()),
@@ -89,11 +87,24 @@ impl Gateway {
     }
 
     /// Shows a session, without what is a secret in it. That somebody looked is logged.
-    fn view_session(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        let session = self.inspect(handle, passage)?.ok_or(Problem::NotFound)?;
-        self.note(Event::new(Level::Info, "audit_session_viewed").about(handle));
+    fn view_session(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let session = self.inspect(name.handle, passage)?;
+        let session = session.filter(|session| name.is_of_for_operators(session.record.sign_in));
+        let session = session.ok_or(Problem::NotFound)?;
+        self.note(Event::new(Level::Info, "audit_session_viewed").about(name.handle));
         let view = self.view(&session.record);
         Ok(Answer::json(200, &Value::Object(view)))
+    }
+
+    fn end_session(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let (answers, now) = (passage.answers, passage.now);
+        match name.sign_in {
+            // Logs call a session by its handle alone.
+            None => self.end(name.handle, answers, now)?,
+            Some(_) => self.end_named(name, answers, now)?,
+        }
+        self.note(Event::new(Level::Info, "audit_session_ended").about(name.handle));
+        Ok(Answer::empty(204))
     }
 
     fn view(&self, record: &Record) -> Map<String, Value> {

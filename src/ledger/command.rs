@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::encoding;
 use crate::session::change::Change;
-use crate::session::id::{Handle, SessionId};
+use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Epoch, Version};
 use crate::store::{CALL_DEADLINE_MS, Class, Need, Outbound};
@@ -23,6 +23,10 @@ pub struct Command {
     /// The record as the namespace has it, should the object have none: from before the tenant
     /// ordered its writes.
     pub adopt: Option<Vec<u8>>,
+    /// The sign-in in the name the asker knows the session by, none for a guest: if the session has
+    /// another one by now, nothing is done and [`Is::Outdated`] is the answer. None if the asker means the
+    /// session whoever signed in.
+    pub named: Option<Option<SignIn>>,
     /// What to do.
     pub order: Order,
 }
@@ -157,6 +161,7 @@ impl Command {
             "remember": self.lifetime.remember.0,
             "most": self.max_per_user,
             "adopt": self.adopt.as_ref().map(|sealed| encoding::base64url(sealed)),
+            "named": self.named.map(|sign_in| sign_in.map(SignIn::to_text).unwrap_or_default()),
             "order": order,
         })
         .to_string()
@@ -178,6 +183,11 @@ impl Command {
                 .get("adopt")
                 .and_then(Value::as_str)
                 .and_then(encoding::from_base64url),
+            named: match command.get("named").and_then(Value::as_str) {
+                None => None,
+                Some("") => Some(None),
+                Some(tag) => Some(Some(SignIn::parse(tag)?)),
+            },
             order: parse_order(command.get("order")?)?,
         })
     }
@@ -249,7 +259,7 @@ pub enum Is {
     Ended,
     /// Nothing.
     Absent,
-    /// The asker's id is not valid any more.
+    /// The asker's id, or the sign-in in the asker's name for the session, is not valid any more.
     Outdated,
     /// Another version than the asker's; the record follows.
     Conflict,
@@ -343,6 +353,7 @@ mod tests {
             lifetime: LIFETIME,
             max_per_user: Some(3),
             adopt: Some(vec![1, 2]),
+            named: None,
             order,
         }
     }
@@ -380,10 +391,15 @@ mod tests {
             },
             Order::Release { token: 7 },
         ] {
-            let command = command(order);
-            let text = command.to_text();
-            assert!(!text.contains(['\n', '\t']));
-            assert_eq!(Command::parse(&text), Some(command));
+            for named in [None, Some(None), Some(Some(id.sign_in()))] {
+                let command = Command {
+                    named,
+                    ..command(order.clone())
+                };
+                let text = command.to_text();
+                assert!(!text.contains(['\n', '\t']));
+                assert_eq!(Command::parse(&text), Some(command));
+            }
         }
         assert_eq!(Command::parse("{}"), None);
     }

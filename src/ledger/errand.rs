@@ -149,6 +149,7 @@ fn end_command(longest: Seconds) -> Command {
         },
         max_per_user: None,
         adopt: None,
+        named: None,
         // Ending twice is ending once, so it need not be told apart.
         order: Order::Change(Box::new(Changing::new(end, 0, Epoch::default()))),
     }

@@ -73,6 +73,7 @@ impl<R: Rng> Ledger<'_, R> {
         let adopted = self.adopt(command, &mut row);
         let mut fetch = None;
         let (reply, changed) = match &command.order {
+            _ if self.is_named_otherwise(command, row.as_ref()) => (Reply::is(Is::Outdated), false),
             Order::Read => (self.tell(row.as_ref(), &[]), false),
             Order::Repair => {
                 if let Some(row) = row.as_mut() {
@@ -101,6 +102,17 @@ impl<R: Rng> Ledger<'_, R> {
             fetch,
             wait,
         })
+    }
+
+    /// Whether the session lives, and has another sign-in than the name it is known by to the asker.
+    fn is_named_otherwise(&self, command: &Command, row: Option<&Row>) -> bool {
+        let Some(sign_in) = command.named else {
+            return false;
+        };
+        match row.and_then(|row| self.open(row)) {
+            Some(Entry::Live(record)) => record.sign_in != sign_in,
+            Some(Entry::Ended { .. }) | None => false,
+        }
     }
 
     /// A session that was recorded before there was an object for it is taken over as it is.

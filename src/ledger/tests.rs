@@ -37,6 +37,7 @@ fn command(order: Order) -> Command {
         },
         max_per_user: None,
         adopt: None,
+        named: None,
         order,
     }
 }
@@ -288,4 +289,52 @@ fn a_row_that_cannot_be_read_is_left_alone() {
     }
     .command(&command(Order::Read), object.row.as_deref());
     assert_eq!(result.err(), Some(BadRow));
+}
+
+#[test]
+fn what_is_asked_under_another_sign_ins_name_is_not_done_even_if_the_sign_in_came_in_between() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    let identify = Change {
+        identify: Some(r#"{"user":"u"}"#.to_owned()),
+        ..Change::default()
+    };
+    assert_eq!(
+        object.change(Changing::new(identify, 2, Epoch(1))).is,
+        Is::Live
+    );
+    let row = object.row.clone();
+    let asked = |named| {
+        let changes = [
+            Order::Change(Box::new(Changing::new(
+                Change {
+                    patch: Some(r#"{"a":2}"#.to_owned()),
+                    ..Change::default()
+                },
+                3,
+                Epoch(1),
+            ))),
+            Order::Change(Box::new(end(4))),
+            Order::Lease {
+                seconds: Seconds(30),
+                token: None,
+                once: 5,
+            },
+            Order::Release { token: 1 },
+        ];
+        changes.map(|order| Command {
+            named,
+            ..command(order)
+        })
+    };
+    let another = SessionId::from_bytes([9; 16]).sign_in();
+    for named in [Some(None), Some(Some(another))] {
+        for command in asked(named) {
+            assert_eq!(object.obey(&command).reply.is, Is::Outdated, "{command:?}");
+            assert_eq!(object.row, row);
+        }
+    }
+    for command in asked(None) {
+        assert_ne!(object.obey(&command).reply.is, Is::Outdated, "{command:?}");
+    }
 }

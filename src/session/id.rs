@@ -81,6 +81,20 @@ impl SessionId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignIn(pub [u8; 6]);
 
+impl SignIn {
+    /// As a part of a public name.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        encoding::base64url(&self.0)
+    }
+
+    /// The counterpart of [`SignIn::to_text`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        encoding::from_base64url_exact(text).map(Self)
+    }
+}
+
 /// The public name of a session: 128 bits, 22 base64url characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Handle(pub [u8; 16]);
@@ -103,15 +117,64 @@ impl Handle {
         encoding::base64url(&self.0)
     }
 
-    /// The handle an origin or an operator names, by itself or as a part of a public name; `None`
-    /// when it cannot be one.
+    /// The counterpart of [`Handle::to_text`]; `None` when it cannot be one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (handle, sign_in) = text.split_once('.').unwrap_or((text, ""));
-        let sound = sign_in.len() <= 8 && encoding::from_base64url(sign_in).is_some();
-        encoding::from_base64url_exact(handle)
-            .filter(|_| sound)
-            .map(Self)
+        encoding::from_base64url_exact(text).map(Self)
+    }
+}
+
+/// The name that origins and operators know a session by (`X-Session-Id`): `<handle>` while it is a
+/// guest's, `<handle>.<sign-in>` once somebody has signed in.
+///
+/// Each sign-in makes another name, so a name that was learned from a guest's copied cookie does not
+/// reach the user whom the guest became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicName {
+    /// The session.
+    pub handle: Handle,
+    /// Its sign-in; none for a guest.
+    pub sign_in: Option<SignIn>,
+}
+
+impl PublicName {
+    /// The counterpart of [`PublicName::to_text`]; `None` when it cannot be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let Some((handle, tag)) = text.split_once('.') else {
+            let handle = Handle::parse(text)?;
+            return Some(Self {
+                handle,
+                sign_in: None,
+            });
+        };
+        Some(Self {
+            handle: Handle::parse(handle)?,
+            sign_in: Some(SignIn::parse(tag)?),
+        })
+    }
+
+    /// As it is told to origins.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        let handle = self.handle.to_text();
+        match self.sign_in {
+            None => handle,
+            Some(tag) => [handle, tag.to_text()].join("."),
+        }
+    }
+
+    /// Whether this is the name of a session of the same handle whose sign-in is `sign_in`.
+    #[must_use]
+    pub fn is_of(&self, sign_in: Option<SignIn>) -> bool {
+        self.sign_in == sign_in
+    }
+
+    /// The same for operators, who may end and see any session: logs call a session by its handle alone,
+    /// so that means whoever has signed in. A sign-in that is named must still be the session's.
+    #[must_use]
+    pub fn is_of_for_operators(&self, sign_in: Option<SignIn>) -> bool {
+        self.sign_in.is_none() || self.is_of(sign_in)
     }
 }
 
@@ -150,4 +213,31 @@ fn hash(purpose: &str, tenant: &TenantId, secret: &[u8; 16]) -> [u8; 32] {
     }
     hash.update(secret);
     hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_name_comes_back_as_it_was_and_nothing_else_is_one() {
+        let handle = Handle([7; 16]);
+        for sign_in in [None, Some(SignIn([1, 2, 3, 4, 5, 6]))] {
+            let name = PublicName { handle, sign_in };
+            assert_eq!(PublicName::parse(&name.to_text()), Some(name));
+        }
+        let text = handle.to_text();
+        for odd in [
+            String::new(),
+            ".".to_owned(),
+            format!("{text}."),
+            format!("{text}.AAAAAAA"),
+            format!("{text}.AAAAAAAAA"),
+            format!("{text}.AAAA AAA"),
+            format!("{text}.AAAAAAAA.AAAAAAAA"),
+            format!("{text}A"),
+        ] {
+            assert_eq!(PublicName::parse(&odd), None, "{odd}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
 use crate::session::grant::Grant;
-use crate::session::id::{Handle, SessionId, SignIn};
+use crate::session::id::{Handle, PublicName, SessionId, SignIn};
 use crate::session::identity::Identity;
 use crate::session::lifetime::Span;
 use crate::session::vault::Vault;
@@ -156,12 +156,15 @@ impl Record {
     /// that came of it.
     #[must_use]
     pub fn public_name(&self) -> String {
-        match &self.sign_in {
-            None => self.handle.to_text(),
-            Some(SignIn(tag)) => {
-                let tag = crate::encoding::base64url(tag);
-                format!("{}.{tag}", self.handle.to_text())
-            }
+        self.name().to_text()
+    }
+
+    /// [`Record::public_name`], in its parts.
+    #[must_use]
+    pub fn name(&self) -> PublicName {
+        PublicName {
+            handle: self.handle,
+            sign_in: self.sign_in,
         }
     }
 

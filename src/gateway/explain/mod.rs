@@ -103,7 +103,7 @@ impl Gateway {
         }
         let caller = match whose {
             Whose::Presented => self.tell_presented(passage, told)?,
-            Whose::Named(handle) => self.tell_named(handle, passage, told)?,
+            Whose::Named(name) => self.tell_named(name, passage, told)?,
         };
         match self.tell_entry(caller, passage, told)? {
             Some(visitor) => self.tell_routing(&visitor, passage, told)?,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::super::{Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::inbound::pasted;
-use crate::session::id::Handle;
+use crate::session::id::PublicName;
 
 /// A request that is not made.
 pub(super) struct Question {
@@ -21,7 +21,7 @@ pub(super) enum Whose {
     /// Whoever its headers show it to be of.
     Presented,
     /// This session's browser.
-    Named(Handle),
+    Named(PublicName),
 }
 
 impl Question {
@@ -47,15 +47,15 @@ impl Question {
         }
         let (url, whose) = match text(body, "handle")? {
             Some(handle) => {
-                let handle = Handle::parse(handle.trim());
-                let handle = handle.ok_or_else(|| invalid("`handle` is not a session's."))?;
+                let name = PublicName::parse(handle.trim());
+                let name = name.ok_or_else(|| invalid("`handle` is not a session's."))?;
                 let path = text(body, "path")?.unwrap_or("/");
                 if !path.starts_with('/') {
                     return Err(invalid("`path` must begin with a slash."));
                 }
                 let here = &passage.request.location;
                 let url = [here.scheme, "://", here.authority, path].concat();
-                (url, Whose::Named(handle))
+                (url, Whose::Named(name))
             }
             None => match text(body, "url")? {
                 Some(url) => (url.to_owned(), Whose::Presented),

@@ -9,7 +9,7 @@ use super::Told;
 use crate::answer::problem::Problem;
 use crate::cookie::token::{Token, Verified};
 use crate::ledger::command::{Is, Order, Reply};
-use crate::session::id::{Handle, RecordName};
+use crate::session::id::{Handle, PublicName, RecordName};
 use crate::session::record::{Record, Version};
 use crate::store::cache::Known;
 use crate::store::{Answers, Found, Need};
@@ -102,10 +102,11 @@ impl Gateway {
     /// Finds a session by its handle alone, as [`Gateway::inspect`] does.
     pub(super) fn tell_named(
         &mut self,
-        handle: Handle,
+        name: PublicName,
         passage: &Passage<'_>,
         told: &mut Told,
     ) -> Result<Caller, Halt> {
+        let handle = name.handle;
         told.cookie = json!({
             "verdict": "not asked",
             "because": "The session was named by its handle.",
@@ -118,6 +119,14 @@ impl Gateway {
             };
             Ok((found, is_revoked))
         })?;
+        let found = match found {
+            Source::Said(Known::Live(session))
+                if !name.is_of_for_operators(session.record.sign_in) =>
+            {
+                Source::Nothing
+            }
+            found => found,
+        };
         let source = self.source(handle, passage.answers);
         let known = match &found {
             Source::Said(known) => Some(known),
@@ -148,7 +157,7 @@ impl Gateway {
             Source::Silent => return Err(Problem::StoreUnavailable.into()),
         };
         if problem == Problem::SessionUnknown {
-            let guest = "Nothing is stored under this handle: it is over, or a guest's that holds nothing, which only its cookie shows.";
+            let guest = "Nothing is stored under this name: it is over, or somebody has signed in since and it has another name, or a guest's that holds nothing, which only its cookie shows.";
             told.because = Some(guest.to_owned());
         }
         told.session = self.tell_over(&problem, handle, known, source, passage);

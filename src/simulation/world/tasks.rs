@@ -140,7 +140,10 @@ impl World {
         let created: u64 = told("x-session-created").parse().unwrap();
         let degraded = told("x-session-state") == "degraded";
         let session = told("x-session-id");
-        let session = Handle::parse(&session).unwrap().to_text();
+        let session = crate::session::id::PublicName::parse(&session)
+            .unwrap()
+            .handle
+            .to_text();
         let shown = (!degraded && !task.thief).then(|| (session.clone(), marks.clone()));
         let what = What::Served {
             browser: task.browser,
