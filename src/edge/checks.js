@@ -4,6 +4,7 @@
  */
 import { healthChecks } from "./core.js";
 import { report } from "./log.js";
+import { UNCACHED } from "./uncached.js";
 import { within } from "./waiting.js";
 
 /** How long an origin may take to say that it is ready, in milliseconds. */
@@ -19,7 +20,7 @@ export async function checkHealth(env) {
  * @param {{ tenant: string, origin: string, url: string }} check
  */
 async function checkOne(env, { tenant, origin, url }) {
-  const asked = fetch(url, { redirect: "manual" }).then(async (response) => {
+  const asked = fetch(url, { redirect: "manual", cf: UNCACHED }).then(async (response) => {
     await response.body?.cancel();
     return response.ok;
   });

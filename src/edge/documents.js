@@ -4,6 +4,7 @@
  */
 import { report } from "./log.js";
 import { counted } from "./tally.js";
+import { UNCACHED } from "./uncached.js";
 import { shared, within } from "./waiting.js";
 
 /** How long to wait for a document, in milliseconds. */
@@ -169,7 +170,7 @@ async function findAtService(base, key) {
   const known = remembered.get(url);
   /** @type {Record<string, string>} */
   const headers = known ? { "if-none-match": known.etag } : {};
-  const response = await fetch(url, { headers, redirect: "manual" });
+  const response = await fetch(url, { headers, redirect: "manual", cf: UNCACHED });
   if (response.status === 304 && known) return known.text;
   if (response.status === 404) {
     remembered.delete(url);

@@ -24,6 +24,7 @@ import { recall, stand } from "./standing.js";
 import { followed, readPauses } from "./streams.js";
 import { shift } from "./tally.js";
 import { openWindow, tellRequest } from "./telemetry.js";
+import { UNCACHED } from "./uncached.js";
 import { pause } from "./waiting.js";
 
 export { AttemptObject } from "./attempt-object.js";
@@ -205,7 +206,7 @@ function send(order, passage) {
   journey.sent = Date.now();
   journey.answered = 0;
   const attempt = begin(place, journey.sent + firstByteMs);
-  const sent = fetch(url, { method, headers, body, redirect: "manual" });
+  const sent = fetch(url, { method, headers, body, redirect: "manual", cf: UNCACHED });
 
   return new Promise((resolve) => {
     let waiting = true;

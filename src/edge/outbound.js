@@ -2,6 +2,7 @@
 import { report } from "./log.js";
 import { decoded } from "./signing.js";
 import { counted } from "./tally.js";
+import { UNCACHED } from "./uncached.js";
 import { shared, within } from "./waiting.js";
 
 /** How long somebody else's server may take, in milliseconds. */
@@ -43,7 +44,8 @@ export async function say([url, authorization, form, limit]) {
   if (authorization !== null) headers.set("authorization", authorization);
   if (form !== null) headers.set("content-type", "application/x-www-form-urlencoded");
   const method = form === null ? "GET" : "POST";
-  const response = await fetch(url, { method, headers, body: form, redirect: "manual" });
+  const init = /** @type {const} */ ({ method, headers, redirect: "manual", cf: UNCACHED });
+  const response = await fetch(url, { ...init, body: form });
   let body = "";
   let length = 0;
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });

@@ -43,7 +43,7 @@ pub(super) fn step(step: &Step, facts: &Facts, has_learned: bool) -> String {
 /// `sid` is made longer by, which of the client's headers pass, what is told of it (flags, labels, members), until
 /// when it may be repeated (if at all), then the values of ours in the order of [`headers::OWN`].
 fn forward(forward: &Forward, facts: &Facts) -> String {
-    let Outgoing { kept, own } = &forward.headers;
+    let Outgoing { kept, own, .. } = &forward.headers;
     let mut text =
         String::with_capacity(own.len() + forward.url.len() + forward.ticket.len() + 512);
     text.push('F');

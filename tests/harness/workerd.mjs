@@ -19,6 +19,7 @@ import path from "node:path";
 import { KvServer } from "./kv.mjs";
 import { freePort } from "./ports.mjs";
 import { until } from "./until.mjs";
+import { CF_BLOB } from "./zone-cache.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const BUILD = path.join(ROOT, "build");
@@ -58,6 +59,7 @@ export function freshKey() {
  * @property {KvServer} [kv] shared storage; one of its own otherwise
  * @property {KvServer} [tenants] where tenants' documents are kept
  * @property {{ port: number }} [cache] the location's cache; none otherwise
+ * @property {{ port: number }} [zone] the cache of the zone, between the Worker and everybody it asks; none otherwise
  * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
  * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
  *   each. The objects are in a place of their own.
@@ -204,7 +206,7 @@ export class Vestibule {
     );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
-    const { lags = [0], mood, tenants, cache } = this.#options;
+    const { lags = [0], mood, tenants, cache, zone } = this.#options;
     const tenantsPort = await tenants?.listening();
     const moodPort = await mood?.listening();
     const kvPort = await this.kv.listening();
@@ -224,6 +226,7 @@ ${places
   .join("\n")}
     ${tenants ? `(name = "tenants", external = (address = "127.0.0.1:${tenantsPort}", http = ())),` : ""}
     ${cache ? `(name = "cache", external = (address = "127.0.0.1:${cache.port}", http = ())),` : ""}
+    ${zone ? `(name = "zone", external = (address = "127.0.0.1:${zone.port}", http = (style = proxy, cfBlobHeader = "${CF_BLOB}"))),` : ""}
     ${mood ? `(name = "mood", external = (address = "127.0.0.1:${moodPort}", http = ())),` : ""}
     (name = "disk", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"])),
@@ -270,6 +273,7 @@ ${worker("objects", "objects-kv", "")}`;
     ${bindings.join(", ")}
   ],
   ${cache ? 'cacheApiOutbound = "cache",' : ""}
+  ${zone ? 'globalOutbound = "zone",' : ""}
   ${elsewhere ? "" : STORED_OBJECTS}
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["no_nodejs_compat", "no_nodejs_compat_v2"],
