@@ -303,7 +303,9 @@ impl Door {
         (self.mode, youngest)
     }
 
-    fn stricter(self, other: Self) -> Self {
+    /// The stricter of two.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
         let shorter = match (self.max_age, other.max_age) {
             (Some(one), Some(another)) => Some(one.min(another)),
             (one, another) => one.or(another),

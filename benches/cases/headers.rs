@@ -17,7 +17,7 @@ pub(super) fn sorted(headers: usize) -> Act {
         let passing = request
             .headers
             .iter()
-            .filter(|(name, _)| fold::passes(name));
+            .filter(|(name, _)| fold::reason(name, &fold::fold(name)).is_none());
         black_box(passing.count());
     })
 }

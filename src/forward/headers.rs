@@ -8,6 +8,7 @@ use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::document::model::CookiePattern;
+use crate::forward::reserved::{self, Kind};
 use crate::forward::trace::Trace;
 use crate::forward::{fold, proof};
 use crate::inbound::request::Request;
@@ -107,6 +108,33 @@ pub struct Outgoing {
     /// A line for the value of each header in [`OWN`], empty for one that is not set; then for each
     /// header the tenant's origins know a line with its name and one with its value.
     pub own: String,
+    /// What of the client's was not believed.
+    pub disbelieved: Disbelieved,
+}
+
+/// How many headers a client sent that are not its to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disbelieved {
+    /// That say who somebody is.
+    pub identity: u32,
+    /// That say where a request comes from or leads.
+    pub routing: u32,
+}
+
+impl Disbelieved {
+    fn note(&mut self, kind: Kind) {
+        match kind {
+            Kind::Connection => {}
+            Kind::Identity => self.identity += 1,
+            Kind::Routing => self.routing += 1,
+        }
+    }
+
+    /// Whether there was none.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
 }
 
 impl Outgoing {
@@ -119,20 +147,28 @@ impl Outgoing {
         trace: &Trace<'_>,
     ) -> Self {
         let named_by_connection = request.header("connection").unwrap_or_default();
-        let passes = |(name, _): &(&str, &str)| {
-            let is_credential = speaker.came_by_bearer && *name == "authorization";
-            fold::passes(name)
-                && !is_credential
-                && !is_listed(named_by_connection, name)
-                && !speaker.mapped.iter().any(|(mapped, _)| mapped == name)
+        let mut disbelieved = Disbelieved::default();
+        let mut passes = |(name, _): &(&str, &str)| {
+            let folded = fold::fold(name);
+            let is_mapped = || speaker.mapped.iter().any(|(mapped, _)| *mapped == folded);
+            let reason =
+                fold::reason(name, &folded).or_else(|| is_mapped().then_some(Kind::Identity));
+            if let Some(kind) = reason {
+                disbelieved.note(kind);
+                return false;
+            }
+            let is_credential = speaker.came_by_bearer && folded == "authorization";
+            !is_credential && !is_listed(named_by_connection, name)
         };
         let kept = request
             .headers
             .iter()
-            .map(|header| if passes(header) { '+' } else { '-' });
+            .map(|header| if passes(header) { '+' } else { '-' })
+            .collect();
         let mut outgoing = Self {
-            kept: kept.collect(),
+            kept,
             own: String::with_capacity(1024),
+            disbelieved,
         };
         outgoing.set_speaker(speaker);
         outgoing.set_proxy(request);
@@ -267,11 +303,11 @@ impl Outgoing {
     }
 }
 
-/// Whether a header of this lower-case name is set by us, or concerns the connection: not a name that
-/// a tenant may give to something else.
+/// Whether a header of this folded name is set by us, or says something of the connection or of the
+/// way: not a name that a tenant may give to something else.
 #[must_use]
-pub fn is_ours(name: &str) -> bool {
-    OWN.contains(&name) || fold::is_dropped(name) || name.starts_with("x-session-")
+pub fn is_ours(folded: &str) -> bool {
+    OWN.contains(&folded) || reserved::is_fixed(folded) || folded.starts_with("x-session")
 }
 
 /// Whether `Connection` names the header as concerning this connection only. Reserved names are

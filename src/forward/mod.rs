@@ -5,5 +5,6 @@ pub mod controls;
 pub mod fold;
 pub mod headers;
 pub mod proof;
+pub mod reserved;
 pub mod response;
 pub mod trace;

@@ -10,6 +10,7 @@ use crate::answer::sign_in::SignInProblem;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
 use crate::encoding::push_percent_encoded;
+use crate::forward::fold;
 use crate::inbound::request::{Location, Request};
 use crate::session::id::Handle;
 use crate::session::record::Version;
@@ -69,7 +70,19 @@ impl Gateway {
         let Request {
             method, location, ..
         } = passage.request;
-        self.tenant.login_at(method, location.path)
+        let door = self.tenant.login_at(method, location.path);
+        if self.tenant.login_exceptions.is_empty() {
+            return door;
+        }
+        // A server may take the request for one of the method a header names: the strictest counts.
+        let named = passage.request.headers.iter().filter(|(name, _)| {
+            let folded = fold::fold(name);
+            fold::overrides_method(&folded)
+        });
+        named.fold(door, |door, (_, method)| {
+            let method = method.trim().to_ascii_uppercase();
+            door.stricter(self.tenant.login_at(&method, location.path))
+        })
     }
 
     /// Has the visitor sign in once more.

@@ -7,12 +7,13 @@ use super::repeat::Repeat;
 use super::ticket::Ticket;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
-use crate::forward::headers::{Outgoing, Speaker, State};
+use crate::forward::headers::{Disbelieved, Outgoing, Speaker, State};
 use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
 use crate::inbound::engine_io::{self, Route};
 use crate::policy::HeaderSource;
 use crate::session::record::Version;
+use crate::telemetry::metric;
 use crate::tenant::Live;
 
 /// A request to be sent to an origin.
@@ -105,6 +106,7 @@ impl Gateway {
             mapped: &tenant.mapped_headers,
         };
         let headers = Outgoing::new(passage.request, passage.cookie, &speaker, trace);
+        let disbelieved = headers.disbelieved;
         let ticket = Ticket {
             cookie: &visitor.cookie,
             set_cookie: visitor.set_cookie,
@@ -146,7 +148,10 @@ impl Gateway {
             String::new()
         };
         let watched = tenant.live == Live::Watched;
-        let is_once = touch || share || watched;
+        self.count_disbelieved(disbelieved);
+        let tenant = &self.tenant;
+        // What is done again is not counted here.
+        let is_once = touch || share || watched || !disbelieved.is_none();
         Forward {
             repeat: repeat.filter(|_| !is_once),
             url: [course.base.as_str(), target].concat(),
@@ -165,6 +170,19 @@ impl Gateway {
             settle: visitor.set_cookie || course.pin,
             afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
             watched,
+        }
+    }
+
+    /// Counts what a client sent that is not its to send.
+    fn count_disbelieved(&mut self, disbelieved: Disbelieved) {
+        if disbelieved.is_none() {
+            return;
+        }
+        let Disbelieved { identity, routing } = disbelieved;
+        for (kind, times) in [("identity", identity), ("routing", routing)] {
+            let labels = [self.tenant.id.as_str(), kind].join("\t");
+            self.series
+                .count(metric::HEADERS_DROPPED, &labels, u64::from(times));
         }
     }
 

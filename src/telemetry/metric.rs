@@ -131,6 +131,8 @@ pub const DEGRADED: &str = "vestibule_degraded_total";
 pub const LOGINS: &str = "vestibule_logins_total";
 /// Requests that were not let through.
 pub const REFUSED: &str = "vestibule_refused_total";
+/// Headers of clients that were not believed.
+pub const HEADERS_DROPPED: &str = "vestibule_request_headers_dropped_total";
 /// Everything that was logged but requests.
 pub const EVENTS: &str = "vestibule_events_total";
 /// Which document is in force.
@@ -268,6 +270,11 @@ pub const ALL: &[Metric] = &[
         REFUSED,
         &["tenant", "reason"],
         "Requests that were answered with a problem, by its code.",
+    ),
+    counter(
+        HEADERS_DROPPED,
+        &["tenant", "kind"],
+        "Headers that clients sent and servers might have believed, and that were dropped: docs/headers.md.",
     ),
     counter(
         EVENTS,

@@ -11,8 +11,8 @@ use crate::clock::Seconds;
 use crate::document::Fault;
 use crate::document::branding::Branding;
 use crate::document::model::{CanaryRelease, Document, FailMode, OriginEntry, Session};
-use crate::forward::headers;
 use crate::forward::proof::ProofKey;
+use crate::forward::{fold, headers};
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, Pool};
@@ -274,11 +274,11 @@ fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, supe
     let mut mapped = Vec::new();
     for (name, source) in document.headers.iter() {
         let lower = name.to_ascii_lowercase();
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if lower.is_empty() || !lower.bytes().all(plain) {
+        // What clients send is compared with it folded.
+        if lower.is_empty() || fold::fold(&lower) != lower {
             faults.add(
                 &format!("headers.{name}"),
-                "use the name of a header: letters, digits and -",
+                "use the name of a header: letters and digits, single - between them",
             );
         } else if headers::is_ours(&lower) {
             faults.add(
