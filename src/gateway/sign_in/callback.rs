@@ -130,7 +130,7 @@ impl Gateway {
             return Err(self.bad_token(&provider, bad));
         }
         let mut proof = self.proof(&provider, &metadata, &id_token.claims, &tokens, passage)?;
-        proof.authenticated = Some(proved_at(&id_token.claims, &begun));
+        proof.authenticated = Some(proved_at(&id_token.claims));
         let signed_in = self.sign_in(&proof, passage)?;
         let answer = Answer::empty(303)
             .with("location", begun.return_to)
@@ -248,15 +248,11 @@ impl Gateway {
     }
 }
 
-/// When somebody proved who they are: when the provider says so; just now, if that was asked for; else
-/// nobody knows when, which is too long ago for whatever asks.
-fn proved_at(said: &Claims, begun: &Transaction) -> UnixSeconds {
+/// When somebody proved who they are: when the provider says so (`auth_time`), whatever was asked. Of a
+/// provider that does not say, nobody knows when, which is too long ago for every rule.
+fn proved_at(said: &Claims) -> UnixSeconds {
     let told = claims::time(said, "auth_time").ok().flatten();
-    let told = told.unwrap_or_default();
-    match begun.max_age {
-        Some(_) => told.max(begun.began),
-        None => told,
-    }
+    told.unwrap_or_default()
 }
 
 /// Reads a token endpoint's answer (RFC 6749 section 5.1).

@@ -46,10 +46,7 @@ impl Gateway {
         let query = query(passage)?;
         let return_to = query.get("return_to").unwrap_or(return_address::FRONT);
         let return_to = return_address::sound(return_to, &self.prefix).to_owned();
-        let max_age = query
-            .get("max_age")
-            .and_then(|text| text.parse().ok())
-            .map(Seconds);
+        let max_age = self.max_age(&return_to, query.get("max_age"));
         if let Some(name) = query.get("provider") {
             let provider = methods.provider(name).ok_or(Problem::NotFound)?.clone();
             return self.begin(&provider, &return_to, max_age, passage);
@@ -71,6 +68,15 @@ impl Gateway {
                 Ok(self.login_page(200, &page, passage))
             }
         }
+    }
+
+    /// How old the proof may be: what the rule of the return address says. The page's own address is
+    /// anybody's to write, so what it asks for counts only where it is stricter.
+    fn max_age(&self, return_to: &str, asked: Option<&str>) -> Option<Seconds> {
+        let path = return_to.split(['?', '#']).next().unwrap_or_default();
+        let ruled = self.tenant.login_at("GET", path).max_age;
+        let asked = asked.and_then(|text| text.parse().ok()).map(Seconds);
+        ruled.into_iter().chain(asked).min()
     }
 
     /// The page, with what went wrong before.

@@ -1,0 +1,89 @@
+/** How old a proof may be: the provider says how old it is, the rule of a path how old it may be. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { HostileProvider } from "./harness/hostile-provider.mjs";
+import { Browser, oidcMethod, Sites } from "./harness/sign-in.mjs";
+
+const sites = await Sites.start({ after });
+const provider = await HostileProvider.start({ after });
+
+const now = () => Math.floor(Date.now() / 1000);
+const A_DAY = 86_400;
+
+/**
+ * A site that wants a proof of ten minutes below `/settings/`, and a provider whose visitors signed in a while
+ * ago and are not asked again, whatever it is asked.
+ * @param {import("node:test").TestContext} t
+ * @param {number} ago in seconds
+ * @param {Record<string, unknown>} [rule]
+ */
+async function open(t, ago, rule = {}) {
+  const issuer = provider.issuer();
+  issuer.claims = (claims) => ({ ...claims, auth_time: now() - ago });
+  const exceptions = [{ path: "/settings/*", mode: "required", max_age: "10m", ...rule }];
+  const site = await sites.open(t, () => ({
+    login: { mode: "required", methods: { oidc: [oidcMethod(issuer.url)] }, exceptions },
+  }));
+  const login = (/** @type {Record<string, string>} */ query) =>
+    `${site.url}/_session/login?${new URLSearchParams(query)}`;
+  /** What the provider was asked for last. */
+  const asked = () =>
+    issuer.requests.findLast(({ route }) => route === "authorize")?.query.get("max_age");
+  const settings = `${site.url}/settings/x`;
+  return { issuer, site, browser: new Browser(), login, asked, settings };
+}
+
+for (const max_age of ["99999999", "601", "18446744073709551615", "1e9", "-1", "", "0600000"]) {
+  test(`a login page that is asked for max_age=${max_age} passes no day-old sign-in for a fresh one`, async (t) => {
+    const { browser, login, asked, settings, site } = await open(t, A_DAY);
+    const answer = await browser.get(login({ max_age, return_to: "/settings/x" }));
+    assert.deepEqual([answer.status, answer.code], [502, "idp_token_invalid"]);
+    assert.equal(asked(), "600");
+    assert.equal((await browser.fetchJson(settings)).status, 401);
+    assert.equal(site.origin.requests.length, 0);
+  });
+}
+
+test("a day-old sign-in stays a day old where another page is asked for", async (t) => {
+  const { browser, login, asked, settings, site } = await open(t, A_DAY);
+  const answer = await browser.get(login({ max_age: "99999999", return_to: "/chat" }));
+  assert.deepEqual([answer.url, answer.body], [`${site.url}/chat`, "ok"]);
+  assert.equal(asked(), "99999999");
+  const refused = await browser.fetchJson(settings);
+  assert.deepEqual([refused.status, refused.code], [401, "step_up_required"]);
+});
+
+test("a path in disguise is judged by its rule", async (t) => {
+  const { browser, login, asked } = await open(t, A_DAY);
+  for (const return_to of ["/settings/x?max_age=1", "/settings/x#a", "/%73ettings/x"]) {
+    const answer = await browser.get(login({ max_age: "99999999", return_to }));
+    assert.deepEqual([answer.status, asked()], [502, "600"], return_to);
+  }
+});
+
+test("a login page may be asked for a fresher proof than the rule wants", async (t) => {
+  const { browser, login, asked, site } = await open(t, 30);
+  const answer = await browser.get(login({ max_age: "60", return_to: "/settings/x" }));
+  assert.deepEqual([answer.url, answer.body], [`${site.url}/settings/x`, "ok"]);
+  assert.equal(asked(), "60");
+  await browser.step(login({ return_to: "/settings/x" }));
+  await browser.get(login({ return_to: "/settings/x" }));
+  assert.equal(asked(), "600");
+});
+
+test("a provider that does not say when somebody signed in proves nothing fresh", async (t) => {
+  const { browser, issuer, login, settings, asked } = await open(t, 0);
+  issuer.claims = (claims) => claims;
+  assert.equal((await browser.get(login({ return_to: "/chat" }))).body, "ok");
+  assert.equal(asked(), null);
+  assert.equal((await browser.fetchJson(settings)).code, "step_up_required");
+  const answer = await browser.get(login({ return_to: "/settings/x" }));
+  assert.deepEqual([answer.status, answer.code], [502, "idp_token_invalid"]);
+});
+
+test("a proof of the last minute opens what wants a fresh one, fraction and all", async (t) => {
+  const { browser, issuer, settings } = await open(t, 0);
+  issuer.claims = (claims) => ({ ...claims, auth_time: Date.now() / 1000 - 59.5 });
+  const answer = await browser.get(settings);
+  assert.deepEqual([answer.url, answer.body], [settings, "ok"]);
+});
