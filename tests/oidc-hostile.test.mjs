@@ -108,6 +108,11 @@ for (const [what, alter] of /** @type {typeof FALSEHOODS} */ ([
     "that names several audiences and us",
     (claims) => ({ ...claims, aud: ["b", claims.aud], azp: claims.aud }),
   ],
+  [
+    "whose times have fractions",
+    (claims) => ({ ...claims, iat: now() + 0.17, exp: now() + 300.5, nbf: now() - 0.5 }),
+  ],
+  ["who says with a fraction when its user signed in", (claims) => ({ ...claims, auth_time: 1.5 })],
   ["that names one audience in a list", (claims) => ({ ...claims, aud: [claims.aud] })],
 ])) {
   test(`a provider ${what} lets its user in`, async (t) => {

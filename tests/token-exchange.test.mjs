@@ -63,6 +63,14 @@ async function assertRefused({ exchange, program, url, origin }, jwt) {
   assert.equal(origin.requests.length, 0);
 }
 
+test("a token whose times have fractions is taken", async (t) => {
+  const { exchange, sound } = await open(t);
+  const { iat, exp, ...claims } = sound();
+  const times = { iat: iat + 0.17, exp: exp + 0.5, nbf: iat - 0.5, auth_time: iat - 9.25 };
+  const answer = await exchange(await sign({ ...claims, ...times }));
+  assert.equal(answer.status, 200, answer.body);
+});
+
 test("a program with a token of the issuer gets a session to present instead", async (t) => {
   const { exchange, sound, url, origin } = await open(t);
   const answer = await exchange(await sign(sound({ email: "a@b.example", groups: ["bots"] })));

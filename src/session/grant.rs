@@ -39,6 +39,9 @@ impl fmt::Debug for Grant {
 /// The longest time before its end at which an access token is asked for anew.
 const MARGIN: Seconds = Seconds(60);
 
+/// Beyond this an access token's lifetime, in seconds, is no lifetime.
+const LONGEST_LIFETIME: f64 = 1e12;
+
 /// The texts of a grant, in the order in which they are written.
 const TEXTS: usize = 7;
 
@@ -175,12 +178,21 @@ impl Refreshed {
 }
 
 /// How long an access token is valid, from `expires_in`; a provider that does not say leaves it open.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is within the limits"
+)]
 fn lifetime(answer: &Map<String, Value>) -> Option<Seconds> {
     let seconds = answer.get("expires_in")?;
-    // Some providers send it as a text.
-    let seconds = seconds
-        .as_u64()
-        .or_else(|| seconds.as_str().and_then(|text| text.parse().ok()))?;
+    // Some providers send it as a text, or with a fraction.
+    let text = seconds.as_str();
+    let number = seconds
+        .as_f64()
+        .or_else(|| text.and_then(|text| text.parse().ok()))?;
+    let seconds = (0.0..LONGEST_LIFETIME)
+        .contains(&number)
+        .then_some(number as u64)?;
     Some(Seconds(seconds))
 }
 

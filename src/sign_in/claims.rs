@@ -1,7 +1,7 @@
 //! What a verified token must say, and who that makes its bearer.
 //!
-//! Authority: OpenID Connect Core 1.0 section 3.1.3.7, RFC 7519 section 4.1, RFC 8725. Numbers must be
-//! whole numbers: a library that took a text for "absent" let expired tokens pass (CVE-2026-25537).
+//! Authority: OpenID Connect Core 1.0 section 3.1.3.7, RFC 7519 section 4.1, RFC 8725. Times must be
+//! numbers: a library that took a text for "absent" let expired tokens pass (CVE-2026-25537).
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +17,10 @@ pub const SKEW: Seconds = Seconds(60);
 
 /// The longest `sub` (OpenID Connect Core section 2).
 const LONGEST_SUBJECT: usize = 255;
+
+/// The latest time with a fraction, or an exponent, that a claim may name, in seconds: beyond it no two
+/// seconds are told apart.
+const LATEST: f64 = 9_007_199_254_740_992.0;
 
 /// The most groups that are taken.
 const MOST_GROUPS: usize = 64;
@@ -158,18 +162,30 @@ pub fn text<'c>(claims: &'c Claims, name: &str) -> Result<Option<&'c str>, BadTo
     }
 }
 
-/// A claim that is a time if it is there: a whole number of seconds.
+/// A claim that is a time if it is there: a `NumericDate` (RFC 7519 section 2), any JSON number of
+/// seconds since 1970. Fractions of a second are cut off.
 ///
 /// # Errors
 /// [`BadToken`] if it is something else.
 pub fn time(claims: &Claims, name: &str) -> Result<Option<UnixSeconds>, BadToken> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(value) => value
-            .as_u64()
-            .map(|at| Some(UnixSeconds(at)))
-            .ok_or(BadToken("a time that is no whole number")),
-    }
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
+    let whole = value
+        .as_u64()
+        .or_else(|| value.as_f64().and_then(whole_seconds));
+    let at = whole.ok_or(BadToken("a claim that is no time"))?;
+    Ok(Some(UnixSeconds(at)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is within the limits"
+)]
+fn whole_seconds(number: f64) -> Option<u64> {
+    let is_within = (0.0..LATEST).contains(&number);
+    is_within.then_some(number as u64)
 }
 
 /// Why somebody who has proved who they are does not come in.
@@ -325,6 +341,8 @@ mod tests {
             json!({ "aud": ["c", "d"], "azp": "c" }),
             json!({ "exp": NOW.0 - 59 }),
             json!({ "iat": NOW.0 + 60, "nbf": NOW.0 + 60 }),
+            json!({ "exp": 9_999_999_999.5 }),
+            json!({ "iat": 999_999.17, "nbf": 999_999.9, "exp": 1.000_000_5e6, "auth_time": 1.5 }),
         ] {
             assert_eq!(verdict(&changes), Ok(()), "{changes}");
         }
@@ -342,8 +360,11 @@ mod tests {
             json!({ "exp": NOW.0 - 60 }),
             json!({ "exp": null }),
             json!({ "exp": (NOW.0 + 60).to_string() }),
-            json!({ "exp": 9_999_999_999.5 }),
             json!({ "exp": 1e300 }),
+            json!({ "exp": 999_939.5 }),
+            json!({ "exp": -0.5 }),
+            json!({ "iat": 1_000_061.5 }),
+            json!({ "nbf": 1_000_061.5 }),
             json!({ "exp": -1 }),
             json!({ "exp": [] }),
             json!({ "exp": true }),
@@ -361,6 +382,43 @@ mod tests {
         ] {
             assert!(verdict(&changes).is_err(), "{changes}");
         }
+    }
+
+    #[test]
+    fn a_time_is_any_number_of_seconds() {
+        let read = |text: &str| {
+            let claims = format!(r#"{{"at":{text}}}"#);
+            time(&serde_json::from_str(&claims).unwrap(), "at")
+        };
+        for (text, at) in [
+            ("0", 0),
+            ("1700000000", 1_700_000_000),
+            ("1700000000.17", 1_700_000_000),
+            ("1700000000.999", 1_700_000_000),
+            ("1.7e9", 1_700_000_000),
+            ("17E8", 1_700_000_000),
+            ("0.5", 0),
+            ("4503599627370496.0", 1 << 52),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(read(text), Ok(Some(UnixSeconds(at))), "{text}");
+        }
+        for text in [
+            "-1",
+            "-0.5",
+            "1e16",
+            "1e300",
+            "9007199254740992.0",
+            "18446744073709551616",
+            "\"1700000000\"",
+            "null",
+            "true",
+            "[1]",
+            "{}",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert_eq!(time(&Claims::new(), "at"), Ok(None));
     }
 
     #[test]

@@ -398,7 +398,8 @@ const now = () => Math.floor(Date.now() / 1000);
  */
 export const FALSEHOODS = [
   ["exp as a text", (claims) => ({ ...claims, exp: `${claims.exp}` })],
-  ["exp as a fraction", (claims) => ({ ...claims, exp: claims.exp + 0.5 })],
+  ["exp as a fraction in the past", (claims) => ({ ...claims, exp: now() - 120.5 })],
+  ["exp beyond all time", (claims) => ({ ...claims, exp: 1e300 })],
   ["exp as null", (claims) => ({ ...claims, exp: null })],
   ["exp as a list", (claims) => ({ ...claims, exp: [claims.exp] })],
   ["exp as true", (claims) => ({ ...claims, exp: true })],
