@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { WebSocket, WebSocketServer } from "ws";
 import { Origin } from "./harness/origin.mjs";
 import { exchange } from "./harness/raw.mjs";
 import { until } from "./harness/until.mjs";
+import { wholeAnswer } from "./harness/whole-answer.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 
 /**
@@ -152,3 +153,63 @@ test("an origin that does not accept a socket in time gets a 504", async (t) => 
   );
   assert.deepEqual([answer.status, answer.code], [504, "origin_timeout"]);
 });
+
+for (const coding of ["zstd", "compress", "gzip, zstd", "GZIP"]) {
+  test(`nothing of ours comes between the bytes of an event stream that is coded as ${coding}`, async (t) => {
+    const packed = zstdCompressSync("data: 1\n\n");
+    // It ends with what would be the end of a line, were it plain.
+    const parts = [Buffer.concat([packed, Buffer.from("\n")]), Buffer.from("\n\n")];
+    const origin = await Origin.start(t, async (_, reply) => {
+      reply.writeHead(200, { ...EVENTS, "content-encoding": coding });
+      reply.write(parts[0]);
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      reply.end(parts[1]);
+    });
+    const vestibule = await Vestibule.start(t, {
+      origins: [origin.url],
+      vars: { STREAM_KEEP_ALIVE: "1s" },
+    });
+    const answer = await wholeAnswer(vestibule.port);
+    assert.deepEqual(answer.body, Buffer.concat(parts));
+    assert.ok(answer.isComplete);
+  });
+
+  test(`an event stream that is coded as ${coding} and breaks off while it is watched is cut short`, async (t) => {
+    const part = Buffer.concat([zstdCompressSync("data: 1\n\n"), Buffer.from("\n")]);
+    const origin = await Origin.start(t, (_, reply) => {
+      reply.writeHead(200, { ...EVENTS, "content-encoding": coding });
+      reply.write(part);
+      setTimeout(() => reply.destroy(), 200);
+    });
+    const vestibule = await Vestibule.start(t, {
+      origins: [origin.url],
+      vars: { LIVE: "watched" },
+    });
+    const answer = await wholeAnswer(vestibule.port);
+    assert.deepEqual(answer.body, part);
+    assert.ok(!answer.isComplete);
+    await until(() => vestibule.logged("stream_broken").length === 1);
+  });
+}
+
+for (const [coding, code] of /** @type {[string, (text: string) => Buffer][]} */ ([
+  ["identity", (text) => Buffer.from(text)],
+  ["gzip", gzipSync],
+  ["br", brotliCompressSync],
+])) {
+  test(`an event stream that is coded as ${coding} can be read with its comments`, async (t) => {
+    const packed = code("data: 1\n\n");
+    const origin = await Origin.start(t, async (_, reply) => {
+      reply.writeHead(200, { ...EVENTS, "content-encoding": coding });
+      reply.write(packed);
+      await new Promise((resolve) => setTimeout(resolve, 1_700));
+      reply.end();
+    });
+    const vestibule = await Vestibule.start(t, {
+      origins: [origin.url],
+      vars: { STREAM_KEEP_ALIVE: "1s" },
+    });
+    const answer = await fetch(vestibule.url, { headers: { "accept-encoding": coding } });
+    assert.equal(await answer.text(), "data: 1\n\n:\n");
+  });
+}

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
+import { frameClient } from "./harness/frames.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
@@ -18,6 +19,12 @@ const EVENTS = 30_000;
  */
 const OFFERED = 400_000_000;
 const BUFFERED = OFFERED / 8;
+
+/**
+ * What sixteen sockets would take that may each keep 16 MiB. A process that hands as much on to who reads still grows
+ * by half of it, as it leaves garbage for later.
+ */
+const EACH_ITS_OWN = 16 * 16 * 1024 * 1024;
 
 /** The platform ends an isolate that takes more. */
 const OF_AN_ISOLATE = 128_000_000;
@@ -166,3 +173,49 @@ for (const live of ["pass-through", "watched"]) {
     assert.ok(heard.every((number, at) => number === at));
   });
 }
+
+test("sixteen clients that never read are let go, the slowest first, before they fill the memory together", async (t) => {
+  const part = "x".repeat(8_192);
+  const origin = await Origin.start(t);
+  const sockets = new WebSocketServer({ server: origin.server });
+  /** @type {number[]} */
+  const codes = [];
+  sockets.on("connection", (socket, request) => {
+    const isRead = request.url === "/read";
+    const atOnce = isRead ? 1 : 20;
+    const timer = setInterval(() => {
+      for (let count = 0; count < atOnce && socket.bufferedAmount < 1_000_000; count += 1) {
+        socket.send(part);
+      }
+    }, 5);
+    socket.on("close", (code) => {
+      if (!isRead) codes.push(code);
+      clearInterval(timer);
+    });
+  });
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { LIVE: "watched" },
+  });
+  await fetch(`${vestibule.url}/_session/me`);
+  const reader = new WebSocket(`${vestibule.url.replace("http", "ws")}/read`, {
+    origin: vestibule.url,
+  });
+  t.after(() => reader.terminate());
+  await once(reader, "open");
+  const before = memory(vestibule);
+  let most = 0;
+  for (let number = 0; number < 16; number += 1) {
+    await frameClient(t, vestibule.port, { paused: true });
+  }
+  await until(
+    () => {
+      most = Math.max(most, memory(vestibule) - before);
+      return codes.length === 16;
+    },
+    { what: "the end of all sixteen", within: 60_000 },
+  );
+  assert.deepEqual(new Set(codes), new Set([1013]));
+  assert.equal(reader.readyState, WebSocket.OPEN);
+  assert.ok(most < (3 / 4) * EACH_ITS_OWN, `grew by ${most}`);
+});

@@ -173,6 +173,16 @@ export function watch(ticket, answers) {
 }
 
 /**
+ * With which code both ends of a WebSocket are closed that one of them closed so.
+ * @param {number} code
+ * @param {string} reason
+ * @param {boolean} isClean whether a close frame came
+ */
+export function codeForBoth(code, reason, isClean) {
+  return ofInstance(() => glue.codeForBoth(code, reason, isClean));
+}
+
+/**
  * The values to be stored since the last call.
  * @returns {{ key: string, value: Uint8Array, ttl: number }[]}
  */

@@ -23,6 +23,7 @@ use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::encoding;
+use crate::forward::closing;
 use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
 use crate::inbound::request::Request;
 use crate::reception::Reception;
@@ -299,6 +300,13 @@ pub fn watch(ticket: &str, now: f64, answers: &Answers) -> String {
         drain(reception, now);
         wire::vigil(&vigil)
     })
+}
+
+/// See [`closing::code_for_both`].
+#[wasm_bindgen(js_name = codeForBoth)]
+#[must_use]
+pub fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
+    closing::code_for_both(code, reason, is_clean)
 }
 
 /// A value to be stored.

@@ -1,29 +1,24 @@
 /**
  * WebSockets that are followed: closed soon after their session is over, when nothing was said for too
- * long, and with a code that says so when the origin is lost.
+ * long, when one end does not read, and with a code that says so when the origin is lost.
  */
+import { codeForBoth } from "./core.js";
+import { Lane } from "./lane.js";
 import { warn } from "./log.js";
 import { keepVigil } from "./vigil.js";
 
-/** Close codes (RFC 6455 section 7.4) that say what an endpoint may not say itself. */
+/** Stands for a close frame without a code (RFC 6455 section 7.4). */
 const NO_CODE = 1005;
-const LOST = 1006;
-
-/** A service restart: clients that know it come back. */
-const RESTART = 1012;
 
 /** Try again later: who does not read is let go before it fills the isolate's memory. */
 const TOO_SLOW = 1013;
 
-/**
- * So many bytes may wait for one side when there is more to send; the runtime cannot make the other
- * side wait. An isolate has 128 MB for everything.
- */
-const MOST_WAITING = 16 * 1024 * 1024;
-
 /** Our own: like the statuses 401 and 408. */
 const SESSION_OVER = 4401;
 const IDLE = 4408;
+
+/** What codes mean that are ours to give. @type {Record<number, string>} */
+const REASONS = { 1002: "protocol error", 1012: "connection lost" };
 
 /**
  * @param {Response} response
@@ -32,18 +27,28 @@ const IDLE = 4408;
  */
 export function watchedSocket(response, origin, { look, count, pauses }) {
   count.opened();
-  let isOpen = true;
-  let spoke = Date.now();
   const [client, server] = Object.values(new WebSocketPair());
+  let spoke = Date.now();
+  /** The ends that have not closed yet: it is open until both have. */
+  const open = new Set([server, origin]);
+  /** @param {WebSocket} one */
+  const gone = (one) => {
+    if (open.delete(one) && open.size === 0) count.closed();
+  };
   /**
    * @param {number} code
    * @param {string} reason
    */
   const end = (code, reason) => {
+    ended();
+    for (const lane of lanes.values()) lane.drop();
     close(server, code, reason);
     close(origin, code, reason);
     warn("socket_closed");
   };
+  const tooSlow = () => end(TOO_SLOW, "too slow");
+  /** What waits for each end. */
+  const lanes = new Map([server, origin].map((to) => [to, new Lane(to, tooSlow)]));
   const vigil = look && keepVigil(look, (reason) => end(SESSION_OVER, reason));
   const timer =
     pauses.socket > 0 &&
@@ -54,8 +59,6 @@ export function watchedSocket(response, origin, { look, count, pauses }) {
       Math.max(pauses.socket / 4, 10),
     );
   const ended = () => {
-    if (isOpen) count.closed();
-    isOpen = false;
     vigil?.end();
     if (timer) clearInterval(timer);
   };
@@ -63,20 +66,32 @@ export function watchedSocket(response, origin, { look, count, pauses }) {
     [origin, server],
     [server, origin],
   ]) {
+    /**
+     * @param {number} code
+     * @param {string} reason
+     */
+    const hasClosed = (code, reason) => {
+      ended();
+      gone(from);
+      lanes.get(from)?.drop();
+      // The runtime would answer with whatever code came.
+      close(from, code, reason);
+      lanes.get(to)?.finish(() => close(to, code, reason));
+    };
     from.binaryType = "arraybuffer";
-    from.accept();
+    from.accept({ allowHalfOpen: true });
     from.addEventListener("message", ({ data }) => {
       spoke = Date.now();
-      if (/** @type {any} */ (to).bufferedAmount > MOST_WAITING) return end(TOO_SLOW, "too slow");
-      to.send(data);
+      lanes.get(to)?.send(data);
     });
-    from.addEventListener("close", ({ code, reason }) => {
-      ended();
-      close(to, code, reason);
+    from.addEventListener("close", ({ code, reason, wasClean }) => {
+      const given = codeForBoth(code, reason, wasClean);
+      hasClosed(given, given === code ? reason : REASONS[given]);
     });
-    from.addEventListener("error", () => {
-      ended();
-      close(to, LOST, "");
+    from.addEventListener("error", ({ message }) => {
+      // The runtime has closed this end already: with a code, if what came broke the protocol.
+      const given = Number(/protocolError\.statusCode = (\d+)/.exec(message)?.[1] ?? 1012);
+      hasClosed(given, REASONS[given] ?? "");
     });
   }
   const { status, headers } = response;
@@ -91,7 +106,6 @@ export function watchedSocket(response, origin, { look, count, pauses }) {
 function close(socket, code, reason) {
   try {
     if (code === NO_CODE) socket.close();
-    else if (code === LOST) socket.close(RESTART, "connection lost");
     else socket.close(code, reason);
   } catch {
     // It is closed already.

@@ -11,6 +11,9 @@ import { pump } from "./pump.js";
 import { watchedSocket } from "./sockets.js";
 import { keepVigil } from "./vigil.js";
 
+/** Content codings in which the runtime shows what is in them, and codes anew what is written; it compares case. */
+const READABLE = ["identity", "gzip", "br"];
+
 /** @typedef {{ opened: () => void, closed: () => void }} Count what is open */
 
 /**
@@ -61,9 +64,10 @@ export function followed(response, watch) {
   const length = isStream || isCompressed ? null : response.headers.get("content-length");
   const { readable, writable } =
     length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+  const coding = response.headers.get("content-encoding") ?? "identity";
   keep(
     isStream
-      ? followStream(response.body, writable, watch)
+      ? followStream(response.body, writable, watch, READABLE.includes(coding))
       : followAnswer(response.body, writable, pauses.answer),
   );
   return new Response(readable, response);
@@ -73,12 +77,14 @@ export function followed(response, watch) {
  * @param {ReadableStream} source
  * @param {WritableStream} sink
  * @param {Watch} watch
+ * @param {boolean} isReadable whether what flows is the events themselves; otherwise nothing of ours may come between
  */
-async function followStream(source, sink, { look, count, pauses }) {
+async function followStream(source, sink, { look, count, pauses }, isReadable) {
   count.opened();
   const end = new AbortController();
   const vigil = look && keepVigil(look, (reason) => end.abort(reason));
-  const { keepAlive, stream: idle } = pauses;
+  const keepAlive = isReadable ? pauses.keepAlive : 0;
+  const idle = pauses.stream;
   try {
     // The pump is the runtime's own if it can be: then no JavaScript runs per event.
     await (keepAlive > 0 || idle > 0
@@ -93,10 +99,11 @@ async function followStream(source, sink, { look, count, pauses }) {
       : `\n\nevent: error\ndata: {"code":"${code}"}\n\n`;
     // Either side may have gone; writing to a client that left fails, and that is fine.
     const writer = sink.getWriter();
-    await writer
-      .write(new TextEncoder().encode(last))
-      .then(() => writer.close())
-      .catch(() => {});
+    const said = isReadable
+      ? writer.write(new TextEncoder().encode(last)).then(() => writer.close())
+      : // Cut short, so that the client can tell.
+        writer.abort("incomplete");
+    await said.catch(() => {});
     warn(over ? "stream_closed" : "stream_broken");
   } finally {
     count.closed();

@@ -1,6 +1,7 @@
 //! What the origin is told, and what of its answer reaches the client.
 
 pub mod caching;
+pub mod closing;
 pub mod controls;
 pub mod fold;
 pub mod headers;

@@ -1,0 +1,83 @@
+//! With which code a WebSocket is closed when one of its ends closes it (RFC 6455, section 7.4).
+
+/// What stands for a close frame without a code; no frame may hold it.
+pub const NO_CODE: u16 = 1005;
+
+/// An endpoint broke the protocol.
+pub const PROTOCOL_ERROR: u16 = 1002;
+
+/// A service restart: clients that know it come back.
+const RESTART: u16 = 1012;
+
+/// A control frame holds 125 bytes, two of them the code.
+const MOST_REASON_BYTES: usize = 123;
+
+/// The code for both ends when one of them closed with `code` and `reason`: the same one, if an endpoint may send it.
+/// [`NO_CODE`] if the frame held none, and 1012 if no close frame came at all (`is_clean` is false).
+/// Whatever else an endpoint may not send breaks the protocol, and both ends are told so with 1002.
+///
+/// A reason that is no UTF-8 reaches us with U+FFFD in place of what is not.
+#[must_use]
+pub fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
+    let is_sendable = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+        && reason.len() <= MOST_REASON_BYTES
+        && !reason.contains(char::REPLACEMENT_CHARACTER);
+    match code {
+        _ if !is_clean => RESTART,
+        NO_CODE if reason.is_empty() => NO_CODE,
+        _ if is_sendable => code,
+        _ => PROTOCOL_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What the runtime shows of a connection that ended without a close frame.
+    const LOST: u16 = 1006;
+
+    #[test]
+    fn a_code_that_an_endpoint_may_send_reaches_the_other() {
+        for code in [
+            1000, 1001, 1002, 1003, 1007, 1011, 1013, 1014, 3000, 4401, 4999,
+        ] {
+            assert_eq!(code_for_both(code, "bye", true), code);
+        }
+        assert_eq!(code_for_both(NO_CODE, "", true), NO_CODE);
+    }
+
+    #[test]
+    fn a_code_that_nobody_may_send_breaks_the_protocol() {
+        for code in [0, 1, 999, 1004, 1006, 1015, 1016, 2000, 2999, 5000, 65_535] {
+            assert_eq!(code_for_both(code, "", true), PROTOCOL_ERROR, "{code}");
+        }
+        assert_eq!(
+            code_for_both(NO_CODE, "a frame held it", true),
+            PROTOCOL_ERROR
+        );
+    }
+
+    #[test]
+    fn a_reason_that_no_frame_may_hold_breaks_the_protocol() {
+        assert_eq!(code_for_both(1000, &"x".repeat(123), true), 1000);
+        assert_eq!(code_for_both(1000, &"x".repeat(124), true), PROTOCOL_ERROR);
+        assert_eq!(code_for_both(1000, &"é".repeat(62), true), PROTOCOL_ERROR);
+        assert_eq!(code_for_both(1000, "\u{fffd}", true), PROTOCOL_ERROR);
+    }
+
+    #[test]
+    fn a_lost_connection_has_the_client_come_back() {
+        assert_eq!(code_for_both(LOST, "", false), RESTART);
+        assert_eq!(code_for_both(LOST, "lost", false), RESTART);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_one_end_sends_the_other_may_be_sent(code: u16, reason in ".{0,130}", is_clean: bool) {
+            let given = code_for_both(code, &reason, is_clean);
+            prop_assert!(matches!(given, 1000..=1003 | NO_CODE | 1007..=1014 | 3000..=4999));
+        }
+    }
+}
