@@ -10,7 +10,9 @@ const ADMIN = "an-admin-token-for-tests";
 
 test("an origin that says it is not ready gets nobody until it says it is", async (t) => {
   let isReady = false;
+  const callers = new Set();
   const checked = await Origin.start(t, (request, reply) => {
+    if (request.url === "/ready") callers.add(request.headers["user-agent"]);
     if (request.url === "/ready") reply.statusCode = isReady ? 200 : 503;
     reply.end("checked");
   });
@@ -40,4 +42,5 @@ test("an origin that says it is not ready gets nobody until it says it is", asyn
   isReady = true;
   await clock();
   assert.equal(await isEjected(), false);
+  assert.match([...callers].join(), /^Vestibule\/\d+\.\d+\.\d+$/, "nobody says who checks");
 });

@@ -2,6 +2,7 @@
  * Where tenants' files come from: a URL, or beside their documents. A source is told nothing of who
  * asks for the file.
  */
+import { ask } from "./asking.js";
 import { bytesOf } from "./bytes.js";
 import { find } from "./documents.js";
 import { within } from "./waiting.js";
@@ -51,7 +52,7 @@ function isPage(type) {
  * @returns {Promise<Found | Trouble>}
  */
 async function fetched(url) {
-  const response = await fetch(url, { redirect: "manual" });
+  const response = await ask(url);
   if (response.status !== 200) {
     await response.body?.cancel();
     return trouble(`status ${response.status}`, GONE.includes(response.status));

@@ -2,6 +2,7 @@
  * Active health checks, once a minute: every origin that has a health path is asked whether it is ready,
  * and the tenant's pool object is told.
  */
+import { ask } from "./asking.js";
 import { healthChecks } from "./core.js";
 import { report } from "./log.js";
 import { UNCACHED } from "./uncached.js";
@@ -20,7 +21,7 @@ export async function checkHealth(env) {
  * @param {{ tenant: string, origin: string, url: string }} check
  */
 async function checkOne(env, { tenant, origin, url }) {
-  const asked = fetch(url, { redirect: "manual", cf: UNCACHED }).then(async (response) => {
+  const asked = ask(url, { cf: UNCACHED }).then(async (response) => {
     await response.body?.cancel();
     return response.ok;
   });

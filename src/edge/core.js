@@ -16,6 +16,9 @@ export const OWN_HEADERS = glue.ownHeaders().split("\n");
 /** The upper bounds of the buckets durations are counted in, in milliseconds. */
 export const DURATION_BOUNDS = glue.durationBounds();
 
+/** What every request of our own calls itself: product and version. */
+export const USER_AGENT = glue.userAgent();
+
 const [UNHEEDED, HEEDED_FOR_WORDS] = glue.unheededHeaders().split("\n");
 
 /** The client's headers that nothing depends on. */

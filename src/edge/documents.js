@@ -2,6 +2,7 @@
  * Where tenants' documents are kept: a KV namespace (`TENANTS`), a D1 table (`TENANTS_DB`), or a service
  * of your own (`TENANTS_URL`). All are asked for a text under a key, `tenant:<id>` or `host:<pattern>`.
  */
+import { ask } from "./asking.js";
 import { report } from "./log.js";
 import { counted } from "./tally.js";
 import { UNCACHED } from "./uncached.js";
@@ -170,7 +171,7 @@ async function findAtService(base, key) {
   const known = remembered.get(url);
   /** @type {Record<string, string>} */
   const headers = known ? { "if-none-match": known.etag } : {};
-  const response = await fetch(url, { headers, redirect: "manual", cf: UNCACHED });
+  const response = await ask(url, { headers, cf: UNCACHED });
   if (response.status === 304 && known) return known.text;
   if (response.status === 404) {
     remembered.delete(url);

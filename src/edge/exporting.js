@@ -1,4 +1,5 @@
 /** Traces, exported to an OpenTelemetry collector. */
+import { ask } from "./asking.js";
 import { exportTraces } from "./core.js";
 import { report } from "./log.js";
 import { count } from "./tally.js";
@@ -35,9 +36,7 @@ export async function sendJourneys(env) {
   let result = "lost";
   try {
     const headers = { "content-type": "application/json", ...readHeaders(env.OTLP_HEADERS) };
-    // What its headers say is for nobody else.
-    const init = { method: "POST", headers, body, redirect: /** @type {const} */ ("manual") };
-    const response = await within(DEADLINE, fetch(url, init));
+    const response = await within(DEADLINE, ask(url, { method: "POST", headers, body }));
     await response.body?.cancel();
     if (response.ok) result = "sent";
     else report("traces_not_taken", new Error(String(response.status)));

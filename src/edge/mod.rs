@@ -79,6 +79,13 @@ pub fn own_headers() -> String {
     wire::own_names()
 }
 
+/// What every request of our own calls itself (`User-Agent`, RFC 9110 section 10.1.5): product and version.
+#[wasm_bindgen(js_name = userAgent)]
+#[must_use]
+pub fn user_agent() -> String {
+    concat!("Vestibule/", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
 fn seed() -> Option<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).ok().map(|()| seed)

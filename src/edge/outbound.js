@@ -1,4 +1,5 @@
 /** Requests to identity providers, and what WebCrypto says of the tokens they give. */
+import { ask } from "./asking.js";
 import { report } from "./log.js";
 import { decoded } from "./signing.js";
 import { counted } from "./tally.js";
@@ -22,11 +23,11 @@ export async function inquireOutside(text) {
   try {
     const [url, authorization, form] = call;
     // What everybody asks for alike is asked for once; a token is nobody else's.
-    const ask = () => counted("provider", () => within(DEADLINE, say(call)));
+    const inquire = () => counted("provider", () => within(DEADLINE, say(call)));
     const { value, asked } =
       form === null && authorization === null
-        ? await shared(`fetch ${url}`, ask)
-        : { value: await ask(), asked: began };
+        ? await shared(`fetch ${url}`, inquire)
+        : { value: await inquire(), asked: began };
     const bytes = new TextEncoder().encode(`${value.status}\n${value.body}`);
     return { kind: "found", key, bytes, asked };
   } catch (error) {
@@ -35,17 +36,14 @@ export async function inquireOutside(text) {
   }
 }
 
-/**
- * A redirect is an answer like any other: what is said here is for nobody else.
- * @param {Outbound} call
- */
+/** @param {Outbound} call */
 export async function say([url, authorization, form, limit]) {
-  const headers = new Headers({ accept: "application/json" });
-  if (authorization !== null) headers.set("authorization", authorization);
-  if (form !== null) headers.set("content-type", "application/x-www-form-urlencoded");
+  /** @type {Record<string, string>} */
+  const headers = { accept: "application/json" };
+  if (authorization !== null) headers.authorization = authorization;
+  if (form !== null) headers["content-type"] = "application/x-www-form-urlencoded";
   const method = form === null ? "GET" : "POST";
-  const init = /** @type {const} */ ({ method, headers, redirect: "manual", cf: UNCACHED });
-  const response = await fetch(url, { ...init, body: form });
+  const response = await ask(url, { method, headers, body: form, cf: UNCACHED });
   let body = "";
   let length = 0;
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
