@@ -309,6 +309,55 @@ test("a provider's word counts once", async (t) => {
   assert.equal(sids.length, 2);
 });
 
+test("a provider's word whose times have fractions counts as any", async (t) => {
+  const { issuer, url, browser, tell } = await openHostile(t);
+  const session = browser.sessionOf(url);
+  const { iat, exp, ...claims } = issuer.logoutToken();
+  const token = await signLogout({ ...claims, iat: iat + 0.17, exp: exp + 0.5 });
+  assert.equal((await tell(token)).status, 200);
+  await refused(url, session);
+});
+
+for (const [groups, hint] of /** @type {[number, string][]} */ ([
+  [100, "alice@example.com"],
+  [20, "alice@example.com"],
+])) {
+  test(`the address to sign out at stays short for somebody with ${groups} groups`, async (t) => {
+    const { issuer, url } = await openHostile(t);
+    const names = Array.from({ length: groups }, (_, at) => `group-${at}-${randomUUID()}`);
+    issuer.claims = (claims) => ({ ...claims, groups: names });
+    const browser = await signedIn(url);
+    const logout = `${url}_session/logout`;
+    const answer = await browser.fetchJson(logout, { method: "POST" });
+    const onward = new URL(answer.json().continue);
+    assert.ok(onward.href.length <= 2_048, String(onward.href.length));
+    const said = Object.fromEntries(onward.searchParams);
+    assert.deepEqual(said, {
+      client_id: "vestibule",
+      post_logout_redirect_uri: `${url}_session/signed-out`,
+      logout_hint: hint,
+    });
+  });
+}
+
+for (const [what, claims, hint] of /** @type {[string, Claims, string][]} */ ([
+  ["what the provider gave for that", { login_hint: "opaque", preferred_username: "a" }, "opaque"],
+  ["the name signed in with", { preferred_username: "alice@corp.example" }, "alice@corp.example"],
+  ["no name of another type", { login_hint: 7, preferred_username: [] }, "alice@example.com"],
+  ["no name that is too long", { login_hint: "x".repeat(3_000) }, "alice@example.com"],
+  ["the provider's own word for the user", { email: undefined }, "alice"],
+])) {
+  test(`who signs out is told to the provider by ${what}`, async (t) => {
+    const { issuer, url } = await openHostile(t);
+    issuer.claims = (all) => ({ ...all, ...claims, filler: "x".repeat(3_000) });
+    const browser = await signedIn(url);
+    const answer = await browser.fetchJson(`${url}_session/logout`, { method: "POST" });
+    const { searchParams } = new URL(answer.json().continue);
+    assert.equal(searchParams.get("logout_hint"), hint);
+    assert.equal(searchParams.get("id_token_hint"), null);
+  });
+}
+
 for (const [what, forge] of FORGERIES) {
   test(`a provider's word ${what} ends nothing`, async (t) => {
     const { issuer, url, browser, tell } = await openHostile(t);

@@ -9,6 +9,10 @@ use crate::store::Outbound;
 /// The most bytes of a token endpoint's, or a userinfo endpoint's, answer.
 pub const LARGEST_ANSWER: usize = 64 * 1024;
 
+/// The longest address that a provider is sent a browser to with something that can be left out, in bytes: IIS,
+/// and Microsoft Entra with it, refuses a query of more than 2,048.
+const LONGEST_ADDRESS: usize = 2_048;
+
 /// Where a browser is sent to sign in.
 #[must_use]
 pub fn url(endpoint: &str, provider: &Provider, redirect_uri: &str, begun: &Transaction) -> String {
@@ -30,22 +34,26 @@ pub fn url(endpoint: &str, provider: &Provider, redirect_uri: &str, begun: &Tran
     with_query(endpoint, &parameters)
 }
 
-/// Where a browser is sent to sign out there too (OpenID Connect RP-Initiated Logout 1.0).
+/// Where a browser is sent to sign out there too (OpenID Connect RP-Initiated Logout 1.0). An ID token that would
+/// make the address too long is left out; `logout_hint` then says who signs out.
 #[must_use]
 pub fn sign_out_url(
     endpoint: &str,
     provider: &Provider,
     id_token: Option<&str>,
+    logout_hint: &str,
     return_to: &str,
 ) -> String {
-    let mut parameters = vec![
+    let parameters = [
         ("client_id", provider.client_id.as_str()),
         ("post_logout_redirect_uri", return_to),
     ];
-    if let Some(id_token) = id_token {
-        parameters.push(("id_token_hint", id_token));
+    let with = |name, value| with_query(endpoint, &[&parameters[..], &[(name, value)]].concat());
+    let proved = id_token.map(|id_token| with("id_token_hint", id_token));
+    match proved.filter(|url| url.len() <= LONGEST_ADDRESS) {
+        Some(url) => url,
+        None => with("logout_hint", logout_hint),
     }
-    with_query(endpoint, &parameters)
 }
 
 /// Exchanges a code for tokens (RFC 6749 section 4.1.3).
@@ -193,6 +201,28 @@ mod tests {
             assert!(url.contains(part), "{url}");
         }
         assert!(!url.contains(&begun.verifier));
+    }
+
+    #[test]
+    fn a_long_id_token_is_left_out_of_the_address_to_sign_out_at() {
+        let provider = provider(None, ClientAuthentication::Basic);
+        let url = |id_token: Option<&str>| {
+            let back = "https://c.example/out";
+            sign_out_url("https://id.example/end", &provider, id_token, "u&1", back)
+        };
+        let short = url(Some("a.b.c"));
+        assert!(short.ends_with("&id_token_hint=a.b.c"), "{short}");
+        assert!(!short.contains("logout_hint="), "{short}");
+        let spare = LONGEST_ADDRESS - url(Some("")).len();
+        let longest = url(Some(&"x".repeat(spare)));
+        assert_eq!(longest.len(), LONGEST_ADDRESS);
+        for id_token in [Some("x".repeat(spare + 1)), Some("x".repeat(6_000)), None] {
+            assert_eq!(
+                url(id_token.as_deref()),
+                "https://id.example/end?client_id=a%20client&post_logout_redirect_uri=\
+                 https%3a//c.example/out&logout_hint=u%261"
+            );
+        }
     }
 
     #[test]

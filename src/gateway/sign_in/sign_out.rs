@@ -14,14 +14,20 @@ use crate::cookie::token::Token;
 use crate::encoding;
 use crate::inbound::request::Location;
 use crate::keys::UserTag;
+use crate::session::grant::Grant;
 use crate::session::id::Handle;
+use crate::session::record::Record;
 use crate::sign_in::authorization;
+use crate::sign_in::jws::Unverified;
 use crate::store::cache::Prepared;
 use crate::store::revocations::Subject;
 use crate::store::{Found, Need};
 
 /// What is noted of a sign-out under way.
 const LEAVES: &str = "signs out";
+
+/// The longest claim that is used as a hint, in bytes.
+const LONGEST_HINT: usize = 512;
 
 /// A sign-out under way.
 struct Leave {
@@ -155,8 +161,10 @@ impl Gateway {
         let (scheme, authority) = (location.scheme, location.authority);
         let back = format!("{scheme}://{authority}{}/signed-out", self.prefix);
         let id_token = grant.id_token.as_deref();
-        let url = authorization::sign_out_url(&endpoint, &provider, id_token, &back);
-        Ok(Some(url))
+        let hint = logout_hint(&session.record, grant);
+        Ok(Some(authorization::sign_out_url(
+            &endpoint, &provider, id_token, &hint, &back,
+        )))
     }
 
     fn signed_out(&self, onward: Option<&str>, passage: &Passage<'_>) -> Answer {
@@ -214,6 +222,22 @@ impl Leave {
         }
         text
     }
+}
+
+/// What a provider may know somebody by who signs out: what it gave for that (`login_hint`, of Microsoft Entra), the
+/// name or address they sign in with, or else their `sub`.
+fn logout_hint(record: &Record, grant: &Grant) -> String {
+    let id_token = grant.id_token.as_deref().map(Unverified::parse);
+    let said = id_token.and_then(Result::ok);
+    let text = |name: &str| {
+        let claim = said.as_ref()?.claims.get(name)?.as_str()?;
+        (!claim.is_empty() && claim.len() <= LONGEST_HINT).then(|| claim.to_owned())
+    };
+    let email = record.identity.as_ref().and_then(|who| who.email.clone());
+    text("login_hint")
+        .or_else(|| text("preferred_username"))
+        .or(email)
+        .unwrap_or_else(|| grant.subject.clone())
 }
 
 /// Whether all of the user's sessions are meant. No body means this one.
