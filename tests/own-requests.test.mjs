@@ -88,10 +88,9 @@ test("a collector's headers may name somebody else", async (t) => {
       TELEMETRY_EVERY: "250",
     },
   });
-  await until(
-    async () => (await fetch(vestibule.url)).ok && receiver.requests.length > 0,
-    { what: "an export" },
-  );
+  await until(async () => (await fetch(vestibule.url)).ok && receiver.requests.length > 0, {
+    what: "an export",
+  });
   assert.deepEqual(receiver.told("user-agent"), ["own"]);
 });
 

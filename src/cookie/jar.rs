@@ -61,6 +61,17 @@ pub fn names(header: &str) -> impl Iterator<Item = &str> {
     pairs(header).map(name_of).filter(|name| !name.is_empty())
 }
 
+/// The cookies whose names are meant: name, value, in the order in which they were sent.
+pub fn named(
+    header: &str,
+    is_meant: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = (&str, &str)> {
+    pairs(header).filter_map(move |pair| {
+        let name = name_of(pair);
+        is_meant(name).then(|| (name, value_of(pair, name).unwrap_or_default()))
+    })
+}
+
 fn name_of(pair: &str) -> &str {
     let pair = pair.strip_prefix('=').unwrap_or(pair);
     let name = pair.split_once('=').map_or(pair, |(name, _)| name);
@@ -118,6 +129,16 @@ mod tests {
         ] {
             assert_eq!(find(header, "session"), expected, "{header:?}");
         }
+    }
+
+    #[test]
+    fn cookies_of_a_kind_are_listed_in_their_order() {
+        let header = "a-2=x; b=1; =a-1=y=z;a-3; a-2=w";
+        let found: Vec<_> = named(header, |name| name.starts_with("a-")).collect();
+        assert_eq!(
+            found,
+            [("a-2", "x"), ("a-1", "y=z"), ("a-3", ""), ("a-2", "w")]
+        );
     }
 
     #[test]

@@ -71,6 +71,13 @@ impl CookieName {
             })
     }
 
+    /// Whether a name is that of a sign-in under way on this connection.
+    #[must_use]
+    pub fn is_of_sign_in(self, name: &str) -> bool {
+        let rest = name.strip_prefix(self.as_str());
+        rest.is_some_and(|rest| rest.starts_with(SIGN_IN))
+    }
+
     /// The name of the cookie of a sign-in under way.
     #[must_use]
     pub fn of_sign_in(self, suffix: &str) -> String {

@@ -14,6 +14,7 @@ use crate::forward::fold;
 use crate::inbound::request::{Location, Request};
 use crate::session::id::Handle;
 use crate::session::record::Version;
+use crate::sign_in::return_address;
 use crate::tenant::Door;
 
 /// What becomes of a caller.
@@ -91,7 +92,7 @@ impl Gateway {
             return Problem::from(SignInProblem::StepUp).into();
         }
         let max_age = door.max_age.unwrap_or_default();
-        let location = login_url(&self.prefix, &passage.request.location);
+        let location = login_url(&self.prefix, way_back(passage.request));
         let location = format!("{location}&max_age={}", max_age.0);
         Halt::Answer(Answer::empty(303).with("location", location))
     }
@@ -127,7 +128,7 @@ impl Gateway {
             };
         }
         let line = clear_cookie.then(|| set_cookie::clear(passage.cookie));
-        let location = login_url(&self.prefix, &passage.request.location);
+        let location = login_url(&self.prefix, way_back(passage.request));
         Halt::Answer(
             Answer::empty(303)
                 .with("location", location)
@@ -147,8 +148,25 @@ fn is_stale(visitor: &Visitor, door: Door, passage: &Passage<'_>) -> bool {
 }
 
 /// The login page, with the way back: path and query of this site, nothing else.
-fn login_url(prefix: &str, location: &Location<'_>) -> String {
+fn login_url(prefix: &str, way_back: &str) -> String {
     let mut url = format!("{prefix}/login?return_to=");
-    push_percent_encoded(&mut url, location.target);
+    push_percent_encoded(&mut url, way_back);
     url
+}
+
+/// Where a visitor goes on after signing in, which is by GET. What was sent with a form is lost, so it is the page
+/// the form is on, if that is a page of this very site and the browser says so; or else the front page.
+fn way_back<'a>(request: &'a Request<'_>) -> &'a str {
+    let Location {
+        scheme, authority, ..
+    } = request.location;
+    if matches!(request.method, "GET" | "HEAD") {
+        return request.location.target;
+    }
+    let page = request.header("referer").and_then(Location::parse);
+    let is_own = |page: &Location<'_>| {
+        page.scheme == scheme && page.authority.eq_ignore_ascii_case(authority)
+    };
+    page.filter(|page| request.is_same_site() && is_own(page))
+        .map_or(return_address::FRONT, |page| page.target)
 }

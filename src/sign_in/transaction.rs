@@ -89,10 +89,22 @@ impl Transaction {
     /// The counterpart of [`Transaction::seal`], of one that has not run out and belongs to `state`.
     #[must_use]
     pub fn open(cookie: &str, state: &str, keys: &KeyRing, now: UnixSeconds) -> Option<Self> {
+        let transaction = Self::unsealed(cookie, keys)?;
+        let is_in_time = now.since(transaction.began) <= LONGEST;
+        (is_in_time && transaction.state == state).then_some(transaction)
+    }
+
+    /// When the sign-in of a cookie began, whatever became of it; none if it is none of ours.
+    #[must_use]
+    pub fn began(cookie: &str, keys: &KeyRing) -> Option<UnixSeconds> {
+        Self::unsealed(cookie, keys).map(|transaction| transaction.began)
+    }
+
+    fn unsealed(cookie: &str, keys: &KeyRing) -> Option<Self> {
         let text = sealed::open(cookie, PURPOSE, keys)?;
         let fields: Value = serde_json::from_str(&text).ok()?;
         let text = |at: usize| fields.get(at).and_then(Value::as_str).map(str::to_owned);
-        let transaction = Self {
+        Some(Self {
             state: text(0)?,
             nonce: text(1)?,
             verifier: text(2)?,
@@ -100,9 +112,7 @@ impl Transaction {
             return_to: text(4)?,
             max_age: fields.get(5).and_then(Value::as_u64).map(Seconds),
             began: UnixSeconds(fields.get(6)?.as_u64()?),
-        };
-        let is_in_time = now.since(transaction.began) <= LONGEST;
-        (is_in_time && transaction.state == state).then_some(transaction)
+        })
     }
 
     /// What follows the session cookie's name in that of this sign-in's.
@@ -138,6 +148,8 @@ mod tests {
         assert!(open(&begun.state, 1_600) == Some(begun.clone()));
         assert!(open(&begun.state, 1_601).is_none());
         assert!(open("other", 1_000).is_none());
+        assert_eq!(Transaction::began(&cookie, &keys()), Some(NOW));
+        assert_eq!(Transaction::began("junk", &keys()), None);
         assert!(!cookie.contains(&begun.verifier));
     }
 

@@ -10,15 +10,16 @@ use crate::clock::Seconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::inbound::query::Query;
+use crate::keys::KeyRing;
 use crate::sign_in::authorization;
 use crate::sign_in::methods::Provider;
 use crate::sign_in::provider::Metadata;
 use crate::sign_in::return_address;
 use crate::sign_in::transaction::{self, Transaction};
 
-/// So many sign-ins may be under way in one browser; beyond that the others' cookies are taken away,
-/// before the header grows too large for the origin.
-const MOST_UNDER_WAY: usize = 5;
+/// So many bytes the cookies of all sign-ins under way in one browser may take of its requests' headers; beyond
+/// that the oldest are taken away, before the header grows too large for a server.
+const MOST_BYTES: usize = 4 * 1024;
 
 /// What the page's address may say.
 const PARAMETERS: [&str; 3] = ["return_to", "provider", "max_age"];
@@ -134,7 +135,8 @@ impl Gateway {
             .with("location", location)
             .with("referrer-policy", "no-referrer")
             .with("set-cookie", line);
-        Ok(surplus(passage)
+        let needed = weight(&cookie, &value);
+        Ok(surplus(needed, &self.tenant.keys, passage)
             .into_iter()
             .fold(answer, |answer, line| answer.with("set-cookie", line)))
     }
@@ -163,18 +165,38 @@ impl Gateway {
     }
 }
 
-/// What takes away the cookies of sign-ins under way, if there are too many.
-fn surplus(passage: &Passage<'_>) -> Vec<String> {
+/// What takes away cookies of sign-ins under way, so that there is room for another one of `needed` bytes: first
+/// those that nothing can come of any more, then the oldest.
+fn surplus(needed: usize, keys: &KeyRing, passage: &Passage<'_>) -> Vec<String> {
     let header = passage.request.header("cookie").unwrap_or_default();
-    let is_one = |name: &&str| *name != passage.cookie.as_str() && passage.cookie.is_ours(name);
-    let under_way: Vec<&str> = jar::names(header).filter(is_one).collect();
-    if under_way.len() < MOST_UNDER_WAY {
+    let is_one = |name: &str| passage.cookie.is_of_sign_in(name);
+    let all = || jar::named(header, is_one);
+    let mut total: usize = needed
+        + all()
+            .map(|(name, value)| weight(name, value))
+            .sum::<usize>();
+    if total <= MOST_BYTES {
         return Vec::new();
     }
-    let lines = under_way.into_iter();
+    let mut under_way: Vec<_> = all()
+        .map(|(name, value)| (Transaction::began(value, keys), name, value))
+        .collect();
+    // Browsers send those set in the same second in the order in which they were set, and so they stay.
+    under_way.sort_by_key(|(began, ..)| *began);
+    let mut lines = Vec::new();
+    for (_, name, value) in under_way {
+        if total <= MOST_BYTES {
+            break;
+        }
+        total -= weight(name, value);
+        lines.push(set_cookie::clear_sign_in(passage.cookie, name));
+    }
     lines
-        .map(|name| set_cookie::clear_sign_in(passage.cookie, name))
-        .collect()
+}
+
+/// What a cookie takes of a request's header: `name=value` and what stands between two.
+fn weight(name: &str, value: &str) -> usize {
+    name.len() + "=".len() + value.len() + "; ".len()
 }
 
 fn query(passage: &Passage<'_>) -> Result<Query, Halt> {
