@@ -27,6 +27,8 @@ use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
+use crate::inbound::canonical::{TwoReadings, canonical};
+use crate::inbound::limits::URL_BYTES;
 use crate::inbound::rate_limit::RateLimit;
 use crate::inbound::request::Request;
 use crate::keys::KeyRing;
@@ -115,29 +117,55 @@ impl Reception {
 
     /// Decides on a packed request; see [`Gateway::admit`].
     pub fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
+        self.facts = Facts::default();
+        self.learned = false;
         let Some(request) = Request::parse(packed) else {
-            return Step::Answer(Problem::Internal.answer(Audience::Program, ""));
+            // As `OPTIONS *` is, of which the runtime makes a URL that is none.
+            return self.refused(&Problem::BadPath);
         };
-        self.facts = Facts {
-            method: method_label(request.method),
-            ..Facts::default()
-        };
-        self.learned = true;
-        if self.is_liveness(&request) {
-            self.learned = false;
+        self.facts.method = method_label(request.method);
+        if !request.has_one_host() {
+            return self.refused(&Problem::BadHost);
+        }
+        let is_too_long = request.location.href.len() > URL_BYTES;
+        match canonical(&request.location) {
+            // Refused there, whatever the path begins with.
+            Err(TwoReadings) => self.hand_over(&request, now, answers),
+            _ if is_too_long => self.hand_over(&request, now, answers),
+            Ok(None) => self.direct(&request, now, answers),
+            Ok(Some(url)) => match self.direct(&request.at(Some(&url)), now, answers) {
+                // It stands for those alike, and what the edge compares is how they are written.
+                Step::Forward(forward) => Step::Forward(Forward {
+                    repeat: None,
+                    ..forward
+                }),
+                step => step,
+            },
+        }
+    }
+
+    /// Decides on a request whose URL is judged as it is sent: whose it is.
+    fn direct(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
+        if self.is_liveness(request) {
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
         }
+        self.learned = true;
         let route = request.location.path.strip_prefix(&self.deployment.prefix);
         if let Some(route) = route.and_then(|route| route.strip_prefix("/admin/")) {
-            return self.operate(route, &request, now, answers);
+            return self.operate(route, request, now, answers);
         }
         let route = route.and_then(|route| route.strip_prefix("/console"));
         if let Some(route) = route.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return self.console(route, &request);
+            return self.console(route, request);
         }
-        if self.is_consoles_alone(&request) {
-            self.facts.reason = Problem::NotFound.code();
-            return Step::Answer(Problem::NotFound.answer(Audience::Program, ""));
+        self.hand_over(request, now, answers)
+    }
+
+    /// Has the tenant's gateway decide.
+    fn hand_over(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
+        self.learned = true;
+        if self.is_consoles_alone(request) {
+            return self.refused(&Problem::NotFound);
         }
         let tenant = match self.tenant_of(request.location.authority, now, answers) {
             Ok(tenant) => tenant,
@@ -145,11 +173,11 @@ impl Reception {
             Err(Missing::Refused(problem)) => {
                 self.facts.reason = problem.code();
                 self.learned = false;
-                return Step::Answer(problem.answer(Audience::of(&request, &Brand::default()), ""));
+                return Step::Answer(problem.answer(Audience::of(request, &Brand::default()), ""));
             }
         };
         let step = self.at(&tenant, now, |gateway| {
-            let step = gateway.admit(&request, now, answers);
+            let step = gateway.admit(request, now, answers);
             (step, gateway.take_facts(), gateway.has_learned())
         });
         let step = step.map(|(step, facts, has_learned)| {

@@ -93,6 +93,9 @@ for (const target of [
   "/_session/%zz",
   "/_session/\x80",
   "/_session/%c0%af",
+  "/a%2fc/../_session/me",
+  "/a;c/../_session/me",
+  "/a//../_session/me",
 ]) {
   test(`${JSON.stringify(target)} never reaches an origin`, async (t) => {
     const { origin, port } = await deployment(t);
@@ -107,7 +110,7 @@ for (const target of [
   });
 }
 
-for (const target of ["/a%00b", "/%zz", "/%c0%af", "/a;b=c", "/a//b", "/x%2fy", "/A_Session"]) {
+for (const target of ["/%zz", "/a%", "/caf%e9", "/a;b=c", "/a//b", "/x%2fy", "/A_Session"]) {
   test(`${target} is the origin's business and arrives as it was sent`, async (t) => {
     const { origin, port } = await deployment(t);
     assert.equal((await send(port, { target })).status, 200);

@@ -56,6 +56,8 @@ pub enum Problem {
     TooManyGuesses(u64),
     /// An operator's token that opens something else.
     NotAllowed,
+    /// Not one host is named.
+    BadHost,
     /// Nobody is reached at this host.
     UnknownHost,
     /// Whose host it is cannot be found out now.
@@ -82,7 +84,7 @@ pub enum Problem {
     StoreUnavailable,
     /// Who keeps the list of sessions does not answer.
     ListUnavailable,
-    /// A disguised or malformed reserved path.
+    /// A path that readers disagree about, a disguised or malformed reserved one, or none.
     BadPath,
     /// Nothing there.
     NotFound,

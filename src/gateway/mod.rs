@@ -47,9 +47,10 @@ use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::forward::trace::Trace;
+use crate::inbound::canonical::canonical;
 use crate::inbound::path::{self, Territory};
 use crate::inbound::rate_limit::RateLimit;
-use crate::inbound::request::Request;
+use crate::inbound::request::{Location, Request};
 use crate::inbound::{limits, upgrade};
 use crate::route::health::Health;
 use crate::route::load::Load;
@@ -249,7 +250,7 @@ impl Gateway {
 
     fn pass(&mut self, passage: &Passage<'_>, trace: &Trace<'_>) -> Result<Forward, Halt> {
         limits::check(passage.request).map_err(Problem::from)?;
-        match path::territory(passage.request.location.path, &self.prefix) {
+        match self.territory(&passage.request.location) {
             Territory::Disguised => return Err(Problem::BadPath.into()),
             Territory::Reserved(route) => {
                 let halt = self.reserved(route, passage);
@@ -268,6 +269,14 @@ impl Gateway {
         let assertion = self.assertion(&visitor, passage)?;
         let course = self.choose_origin(&visitor, passage)?;
         Ok(self.forward(&visitor, &course, assertion.as_deref(), passage, trace))
+    }
+
+    /// Whose a request's path is. One that is not judged as it is sent is nobody's.
+    fn territory<'r>(&self, location: &Location<'r>) -> Territory<'r> {
+        match canonical(location) {
+            Ok(None) => path::territory(location.path, &self.prefix),
+            Ok(Some(_)) | Err(_) => Territory::Disguised,
+        }
     }
 
     /// Whether what was decided or settled last told anything that decisions depend on. Most of an origin's answers

@@ -12,7 +12,7 @@ use super::recognition::Visitor;
 use super::{Gateway, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
-use crate::inbound::path::{self, Territory};
+use crate::inbound::path::Territory;
 use crate::inbound::request::Request;
 use crate::route::pool::Origin;
 use crate::session::id::Handle;
@@ -106,7 +106,7 @@ impl Gateway {
         if !matches!(problem, Problem::TooManyForgeries(_)) || !is_plain(request) {
             return None;
         }
-        if path::territory(request.location.path, &self.prefix) != Territory::Origin {
+        if self.territory(&request.location) != Territory::Origin {
             return None;
         }
         let address = request.client_address().unwrap_or_default();

@@ -82,6 +82,26 @@ impl HostPattern {
     }
 }
 
+/// Whether a text is one host with at most a port, as `Host` has it (RFC 9110 section 7.2): no list, no part of a path,
+/// no user. Which names there are is DNS' affair.
+#[must_use]
+pub fn is_authority(text: &str) -> bool {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let is_address = |b: u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
+    let (is_host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (!address.is_empty() && address.bytes().all(is_address), port),
+        None => {
+            let end = text.find(':').unwrap_or(text.len());
+            let (name, port) = text.split_at_checked(end).unwrap_or_default();
+            (!name.is_empty() && name.bytes().all(is_name), port)
+        }
+    };
+    let is_port = port.strip_prefix(':').map_or(port.is_empty(), |port| {
+        port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit())
+    });
+    is_host && is_port
+}
+
 fn is_name(host: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
@@ -106,6 +126,47 @@ mod tests {
         ] {
             let host = Host::canonical(authority);
             assert_eq!(host.as_ref().map(Host::as_str), expected, "{authority}");
+        }
+    }
+
+    #[test]
+    fn an_authority_is_one_host_with_at_most_a_port() {
+        for good in [
+            "a",
+            "chat.example",
+            "Chat.Example.:8787",
+            "my_app:80",
+            "xn--bcher-kva.example",
+            "127.0.0.1:80",
+            "[::1]",
+            "[2001:db8::1]:8787",
+            "a:",
+        ] {
+            assert!(is_authority(good), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "chat.example, evil",
+            "chat.example,evil",
+            "a b",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "user@a",
+            "%61",
+            "a:80:90",
+            "a:999999",
+            "a:x",
+            "[::1",
+            "[]",
+            "[::1]x",
+            "[x]",
+            "b\u{fc}cher.example",
+            "a\tb",
+        ] {
+            assert!(!is_authority(bad), "{bad}");
         }
     }
 

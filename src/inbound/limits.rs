@@ -3,7 +3,7 @@
 use crate::inbound::request::Request;
 
 /// Longest URL, in bytes.
-const URL_BYTES: usize = 16 * 1024;
+pub const URL_BYTES: usize = 16 * 1024;
 /// All header names and values together, in bytes.
 const HEADER_BYTES: usize = 64 * 1024;
 /// One header's value, in bytes.

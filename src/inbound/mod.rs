@@ -1,5 +1,6 @@
 //! The request as it arrived, and what is refused before anything else is looked at.
 
+pub mod canonical;
 pub mod engine_io;
 pub mod form;
 pub mod host;
@@ -7,6 +8,7 @@ pub mod json;
 pub mod limits;
 pub mod pasted;
 pub mod path;
+pub mod percent;
 pub mod query;
 pub mod rate_limit;
 pub mod request;

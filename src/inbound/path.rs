@@ -4,6 +4,8 @@
 //! one if somebody further on decoded, folded or resolved it is refused, so that no two readers
 //! can disagree about what was asked for.
 
+use super::{canonical, percent};
+
 /// Whose path it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Territory<'a> {
@@ -39,12 +41,15 @@ pub fn resolved(path: &str) -> Option<String> {
     if !is_suspicious(path) {
         return None;
     }
+    let decoded = percent::decoded(path.as_bytes()).bytes;
     let mut text = String::with_capacity(path.len());
-    for segment in segments(path) {
+    for segment in segments(&decoded) {
         text.push('/');
-        text.push_str(&String::from_utf8_lossy(&segment));
+        text.push_str(&String::from_utf8_lossy(segment));
     }
-    if path.ends_with('/') || text.is_empty() {
+    // Whatever ends with a slash once it is decoded is below what stands before it.
+    let last = decoded.rsplit(|b| is_slash(*b)).next().unwrap_or_default();
+    if text.is_empty() || matches!(canonical::name(last), b"" | b"." | b"..") {
         text.push('/');
     }
     Some(text)
@@ -61,37 +66,33 @@ fn is_disguise(path: &str, prefix: &str) -> bool {
     if !is_suspicious(path) && !contains_ignoring_case(path, word) {
         return false;
     }
+    let decoded = percent::decoded(path.as_bytes()).bytes;
     let wanted = prefix.split('/').filter(|segment| !segment.is_empty());
-    let mut found = segments(path).into_iter();
+    let mut found = segments(&decoded).into_iter();
     wanted.into_iter().all(|segment| {
         found
             .next()
-            .is_some_and(|found| trim_dots(&found).eq_ignore_ascii_case(segment.as_bytes()))
+            .is_some_and(|found| trim_dots(found).eq_ignore_ascii_case(segment.as_bytes()))
     })
 }
 
-/// The segments there are after decoding and resolving, without what follows a `;`.
-fn segments(path: &str) -> Vec<Vec<u8>> {
-    let mut decoded = path.as_bytes().to_vec();
-    // Decoding until nothing changes sees through any number of layers; each pass shortens it.
-    loop {
-        let next = percent_decoded(&decoded);
-        if next.len() == decoded.len() {
-            break;
-        }
-        decoded = next;
-    }
-    let mut segments: Vec<Vec<u8>> = Vec::new();
-    for segment in decoded.split(|b| matches!(b, b'/' | b'\\')) {
-        match segment.split(|b| *b == b';').next().unwrap_or_default() {
+/// The segments of a decoded path after resolving, without what follows a `;`.
+fn segments(decoded: &[u8]) -> Vec<&[u8]> {
+    let mut segments = Vec::new();
+    for segment in decoded.split(|b| is_slash(*b)) {
+        match canonical::name(segment) {
             b"" | b"." => {}
             b".." => {
                 segments.pop();
             }
-            plain => segments.push(plain.trim_ascii_end().to_vec()),
+            plain => segments.push(plain),
         }
     }
     segments
+}
+
+fn is_slash(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
 }
 
 fn trim_dots(segment: &[u8]) -> &[u8] {
@@ -106,33 +107,6 @@ fn contains_ignoring_case(path: &str, word: &str) -> bool {
     path.as_bytes()
         .windows(word.len().max(1))
         .any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((first, tail)) = rest.split_first() {
-        let escape = tail
-            .first_chunk::<2>()
-            .and_then(|[high, low]| Some((hex(*high)? << 4) | hex(*low)?));
-        match escape {
-            Some(byte) if *first == b'%' => {
-                out.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    out
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -154,6 +128,10 @@ mod tests {
             ("/public/my%20file", Some("/public/my file")),
             ("/a/../", Some("/")),
             ("/admin\\x", Some("/admin/x")),
+            ("/admin%2f", Some("/admin/")),
+            ("/admin/%5C", Some("/admin/")),
+            ("/admin/;x", Some("/admin/")),
+            ("/admin;x", Some("/admin")),
         ] {
             assert_eq!(resolved(path).as_deref(), expected, "{path}");
         }
@@ -206,6 +184,19 @@ mod tests {
         ] {
             assert_eq!(territory(path, PREFIX), Territory::Disguised, "{path}");
         }
+    }
+
+    #[test]
+    fn a_hundred_thousand_layers_are_seen_through_at_once() {
+        // Layer by layer this is 10^10 steps, which no test would wait for.
+        let layers = "25".repeat(100_000);
+        let disguise = format!("/%{layers}5fsession/me");
+        assert_eq!(territory(&disguise, PREFIX), Territory::Disguised);
+        let other = format!("/%{layers}41dmin");
+        assert_eq!(territory(&other, PREFIX), Territory::Origin);
+        assert_eq!(resolved(&other).as_deref(), Some("/Admin"));
+        let climbing = "/a/..".repeat(100_000);
+        assert_eq!(resolved(&climbing).as_deref(), Some("/"));
     }
 
     proptest! {

@@ -4,6 +4,8 @@
 //! line for the value of every header. The runtime lets no line break into any of these, and has
 //! lower-cased header names and joined repeated headers with `, `.
 
+use super::host;
+
 /// A request, borrowed from its packed text.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -15,7 +17,8 @@ pub struct Request<'a> {
     pub headers: Vec<(&'a str, &'a str)>,
 }
 
-/// An absolute `http` or `https` URL, normalised by the runtime (WHATWG URL), cut into its parts.
+/// An absolute `http` or `https` URL, cut into its parts. The runtime leaves the target as the client wrote it; see
+/// [`canonical`](super::canonical::canonical).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Location<'a> {
     /// The whole URL.
@@ -46,6 +49,23 @@ impl<'a> Request<'a> {
             location,
             headers,
         })
+    }
+
+    /// The same request for another URL; for its own if there is none, or it is not one.
+    #[must_use]
+    pub fn at(self, href: Option<&'a str>) -> Self {
+        let location = href.and_then(Location::parse);
+        Self {
+            location: location.unwrap_or(self.location),
+            ..self
+        }
+    }
+
+    /// Whether it names one host, as HTTP demands (RFC 9112 section 3.2). The runtime joins several and makes a URL of
+    /// whatever comes out.
+    #[must_use]
+    pub fn has_one_host(&self) -> bool {
+        self.header("host").is_none_or(host::is_authority)
     }
 
     /// The value of a header, by its lower-case name.
@@ -109,7 +129,7 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Location<'a> {
-    /// Cuts a normalised URL; `None` when it is not `http(s)://authority/…`.
+    /// Cuts a URL; `None` when it is not `http(s)://authority/…`.
     #[must_use]
     pub fn parse(href: &'a str) -> Option<Self> {
         let (scheme, rest) = href.split_once("://")?;

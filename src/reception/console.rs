@@ -66,7 +66,7 @@ impl Reception {
         own.is_some_and(|own| is_host(request, own))
     }
 
-    fn refused(&mut self, problem: &Problem) -> Step {
+    pub(super) fn refused(&mut self, problem: &Problem) -> Step {
         self.facts.reason = problem.code();
         Step::Answer(problem.answer(Audience::Program, ""))
     }

@@ -438,7 +438,9 @@ fn where_signing_in_is_required_is_said_path_by_path() {
         ("https://closed.example/public/logo.png", true),
         ("https://closed.example/public/a%20b", true),
         ("https://closed.example/public/%2e%2e/secret", false),
-        ("https://closed.example/public/..%2fsecret", false),
+        ("https://closed.example/public/../secret", false),
+        ("https://closed.example/secret/../public/x", true),
+        ("https://closed.example/public/a%2fb", true),
         ("https://closed.example/publicity", false),
         ("https://closed.example/hook", false),
         ("https://open.example/", true),
@@ -446,6 +448,9 @@ fn where_signing_in_is_required_is_said_path_by_path() {
         ("https://open.example/%61dmin/x", false),
         ("https://open.example//admin/x", false),
         ("https://open.example/admin;v=1/x", false),
+        ("https://open.example/admin%2f", false),
+        ("https://open.example/admin%2fx", false),
+        ("https://open.example/x/../admin/", false),
     ] {
         match world.get(url, &[]) {
             Step::Forward(_) => assert!(is_open, "{url}"),

@@ -7,7 +7,7 @@ pub(super) fn told(code: &str) -> Option<(&'static str, &'static str)> {
     Some((title, detail))
 }
 
-const TOLD: [(&str, &str, &str); 45] = [
+const TOLD: [(&str, &str, &str); 46] = [
     (
         "cookie_ambiguous",
         "收到两个会话 Cookie",
@@ -94,9 +94,14 @@ const TOLD: [(&str, &str, &str); 45] = [
         "会话列表没有响应，会话本身不受影响。请稍后重试。",
     ),
     (
+        "bad_host",
+        "主机无效",
+        "请在唯一的 Host 标头中只写一个主机名，最多附带端口。",
+    ),
+    (
         "bad_path",
         "路径无效",
-        "此处不接受这种写法的路径。请去掉转义字符、重复的斜杠和参数。",
+        "不同的程序对此路径有不同的理解。请去掉点号路径段、反斜杠、重复的斜杠、参数和不必要的转义字符。",
     ),
     ("not_found", "未找到", "此保留路径下没有内容。"),
     (

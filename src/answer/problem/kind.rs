@@ -51,6 +51,12 @@ impl Problem {
                 "Not yours",
                 "This is another tenant's, or the deployment's. Use the deployment's token, under a host that is no tenant's.",
             ),
+            Self::BadHost => (
+                400,
+                "bad_host",
+                "Bad host",
+                "Name one host, with at most a port, in one Host header.",
+            ),
             Self::UnknownHost => (
                 421,
                 "unknown_host",
@@ -133,7 +139,7 @@ impl Problem {
                 400,
                 "bad_path",
                 "Bad path",
-                "The path is written in a way that is not accepted here. Use it without escapes, doubled slashes or parameters.",
+                "Different programs read this path differently. Write it without dot segments, backslashes, doubled slashes, parameters, and escapes of what needs none.",
             ),
             Self::NotFound => (
                 404,

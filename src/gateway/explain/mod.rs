@@ -19,8 +19,9 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::cookie::name::CookieName;
+use crate::inbound::canonical::canonical;
 use crate::inbound::host::Host;
-use crate::inbound::path::{self, Territory};
+use crate::inbound::path::Territory;
 use crate::inbound::request::Request;
 use crate::inbound::{limits, upgrade};
 use crate::policy::LoginMode;
@@ -72,6 +73,8 @@ impl Gateway {
         let question = Question::read(&inquiry::body(passage)?, passage)?;
         let invalid = || Problem::Invalid("`url` must be an http or https URL.".to_owned());
         let request = Request::parse(&question.packed).ok_or_else(invalid)?;
+        let sent = canonical(&request.location).unwrap_or_default();
+        let request = request.at(sent.as_deref());
         let asked = Passage {
             request: &request,
             cookie: CookieName::for_location(&request.location),
@@ -152,10 +155,10 @@ impl Gateway {
         let location = &request.location;
         let prefix = &self.prefix;
         let reads = matches!(request.method, "GET" | "HEAD") && !request.is_websocket();
-        let (territory, because, stop) = match path::territory(location.path, prefix) {
+        let (territory, because, stop) = match self.territory(location) {
             Territory::Disguised => (
                 "disguised",
-                format!("Decoded and resolved it is, or may be read as, a path below {prefix}."),
+                format!("Different programs read it differently, or read it as a path below {prefix}."),
                 Err(Problem::BadPath.into()),
             ),
             Territory::Reserved(_) => (

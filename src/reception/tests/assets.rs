@@ -71,14 +71,21 @@ fn a_path_in_disguise_or_of_other_spelling_goes_to_the_server_unchanged() {
         "/logo/",
         "//logo",
         "/logo;x",
-        "/public/../logo",
-        "/public/%2e%2e/logo",
         "/public%2fcustom.css",
         "/logo%3ftheme=dark",
         "/",
     ] {
         let forward = forwarded(world.get(&format!("https://acme.example{path}"), &[]));
         assert_eq!(forward.url, format!("http://acme.internal{path}"));
+    }
+}
+
+#[test]
+fn a_path_that_leads_to_a_file_is_answered_with_it() {
+    let mut world = acme();
+    for path in ["/public/../logo", "/public/%2e%2e/logo", "/./logo"] {
+        let step = world.get(&format!("https://acme.example{path}"), &[]);
+        assert!(matches!(step, Step::Asset(_)), "{path}: {step:?}");
     }
 }
 

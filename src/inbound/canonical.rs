@@ -1,0 +1,420 @@
+//! The URL as it is sent. The runtime hands over the target of a request as it came, and `fetch` resolves it as the
+//! URL standard has it: whatever is judged must be judged in that form, or something else is sent than was allowed.
+//!
+//! Authority: the WHATWG URL standard, path state and query state of a special scheme. The path a client wrote is
+//! refused where another reader, who decodes before resolving, folds slashes or cuts off parameters, would end
+//! elsewhere than `fetch` does.
+
+use super::percent::{self, push_escaped};
+use super::request::Location;
+
+/// The path leads one reader here and another there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwoReadings;
+
+/// The URL as `fetch` sends it; none if it is written like that already, as nearly all are.
+///
+/// # Errors
+/// [`TwoReadings`].
+pub fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoReadings> {
+    let Location { path, target, .. } = *location;
+    let rest = target.get(path.len()..).unwrap_or_default();
+    if is_usual(path) && rest.bytes().all(|b| !is_escaped_in_query(b)) {
+        return Ok(None);
+    }
+    // A fragment is never sent. It ends the path too.
+    let (path, _) = path.split_once('#').unwrap_or((path, ""));
+    let (target, _) = target.split_once('#').unwrap_or((target, ""));
+    let query = target.get(path.len()..).unwrap_or_default();
+    // No request line has them (RFC 9112 section 3); `fetch` drops some and escapes others.
+    if target.bytes().any(|b| b <= b' ' || b == 0x7f) {
+        return Err(TwoReadings);
+    }
+    let has_dots = checked(path)?;
+    let mut url = String::with_capacity(location.href.len() + 16);
+    url.extend([location.scheme, "://", location.authority]);
+    let start = url.len();
+    if has_dots {
+        push_resolved(&mut url, path);
+        // What is left may stand beside what it did not stand beside before.
+        checked(url.get(start..).unwrap_or_default())?;
+    } else {
+        push_path(&mut url, path);
+    }
+    for byte in query.bytes() {
+        push(&mut url, byte, is_escaped_in_query(byte));
+    }
+    Ok((url != location.href).then_some(url))
+}
+
+/// Whether nothing in a path asks for a closer look: no escape, no parameter, no empty segment, none that begins
+/// with a dot, and nothing that is sent as an escape.
+fn is_usual(path: &str) -> bool {
+    let mut before = 0;
+    for byte in path.bytes() {
+        let is_odd = matches!(byte, b'%' | b'\\' | b';')
+            || (before == b'/' && matches!(byte, b'/' | b'.'))
+            || is_escaped_in_path(byte);
+        if is_odd {
+            return false;
+        }
+        before = byte;
+    }
+    true
+}
+
+/// The query percent-encode set of special schemes.
+fn is_escaped_in_query(byte: u8) -> bool {
+    !matches!(byte, b'!'..=b'~') || matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\'')
+}
+
+/// The path percent-encode set. Here `'` stands for itself.
+fn is_escaped_in_path(byte: u8) -> bool {
+    (is_escaped_in_query(byte) && byte != b'\'') || matches!(byte, b'?' | b'^' | b'`' | b'{' | b'}')
+}
+
+/// Whether there are dot segments to resolve.
+///
+/// # Errors
+/// [`TwoReadings`].
+fn checked(path: &str) -> Result<bool, TwoReadings> {
+    // `fetch` makes it a slash, others leave it.
+    if path.contains('\\') {
+        return Err(TwoReadings);
+    }
+    let mut has_dots = false;
+    let mut left: Vec<Kind> = Vec::new();
+    let mut before = Kind::Plain;
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let kind = Kind::of(segment, segments.peek().is_none())?;
+        if kind.is_unclear_beside(before) || before.is_unclear_beside(kind) {
+            return Err(TwoReadings);
+        }
+        before = kind;
+        has_dots |= matches!(kind, Kind::Here | Kind::Up);
+        match kind {
+            Kind::Here => {}
+            // What goes is no segment to some, and several to others.
+            Kind::Up => {
+                if let Some(Kind::Empty | Kind::Odd) = left.pop() {
+                    return Err(TwoReadings);
+                }
+            }
+            kind => left.push(kind),
+        }
+    }
+    Ok(has_dots)
+}
+
+/// How the readers of a segment differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Not at all.
+    Plain,
+    /// Nothing stands between two slashes: some fold them.
+    Empty,
+    /// `.`, perhaps as an escape, as the URL standard knows it: all resolve it.
+    Here,
+    /// `..`, likewise.
+    Up,
+    /// An encoded slash or backslash, a parameter, or an escape within an escape: some see several segments, or
+    /// another name.
+    Odd,
+}
+
+impl Kind {
+    fn of(segment: &str, is_last: bool) -> Result<Self, TwoReadings> {
+        if segment.is_empty() {
+            return Ok(if is_last { Self::Plain } else { Self::Empty });
+        }
+        match dots(segment) {
+            Some(1) => return Ok(Self::Here),
+            Some(_) => return Ok(Self::Up),
+            None => {}
+        }
+        if !segment.bytes().any(|b| matches!(b, b'%' | b';')) {
+            return Ok(Self::Plain);
+        }
+        let decoded = percent::decoded(segment.as_bytes());
+        if decoded.bytes.contains(&0) || is_overlong(&decoded.bytes) {
+            return Err(TwoReadings);
+        }
+        // Dots that only those see who decode, cut off or trim first.
+        let mut parts = decoded.bytes.split(|b| matches!(b, b'/' | b'\\'));
+        if parts.any(|part| matches!(name(part), b"." | b"..")) {
+            return Err(TwoReadings);
+        }
+        let is_odd = |b: &u8| matches!(b, b'/' | b'\\' | b';');
+        Ok(if decoded.is_nested || decoded.bytes.iter().any(is_odd) {
+            Self::Odd
+        } else {
+            Self::Plain
+        })
+    }
+
+    /// Whether one reader resolves or folds what another decodes first.
+    fn is_unclear_beside(self, other: Self) -> bool {
+        self == Self::Odd && matches!(other, Self::Empty | Self::Here | Self::Up)
+    }
+}
+
+/// How many dots a segment is, by the URL standard; none if it is something else.
+fn dots(segment: &str) -> Option<usize> {
+    let mut rest = segment;
+    let mut count = 0;
+    while !rest.is_empty() {
+        rest = match rest.strip_prefix('.') {
+            Some(rest) => rest,
+            None => rest
+                .strip_prefix("%2e")
+                .or_else(|| rest.strip_prefix("%2E"))?,
+        };
+        count += 1;
+        if count > 2 {
+            return None;
+        }
+    }
+    (count > 0).then_some(count)
+}
+
+/// A decoded segment without its parameters and trailing blanks.
+pub(super) fn name(segment: &[u8]) -> &[u8] {
+    let name = segment.split(|b| *b == b';').next();
+    name.unwrap_or_default().trim_ascii_end()
+}
+
+/// Whether some character is written with more bytes than it needs (RFC 3629 section 3): lax decoders see a slash or
+/// a dot there.
+fn is_overlong(bytes: &[u8]) -> bool {
+    let starts_one = |window: &[u8]| {
+        matches!(
+            window,
+            [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f]
+        )
+    };
+    bytes.windows(2).any(starts_one)
+}
+
+/// Appends a path without its dot segments.
+fn push_resolved(url: &mut String, path: &str) {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut is_open = false;
+    for segment in path.split('/').skip(1) {
+        let dots = dots(segment);
+        // Behind dots at the end a slash stays.
+        is_open = dots.is_some();
+        match dots {
+            None => kept.push(segment),
+            Some(2) => {
+                kept.pop();
+            }
+            Some(_) => {}
+        }
+    }
+    for segment in &kept {
+        url.push('/');
+        push_path(url, segment);
+    }
+    if is_open {
+        url.push('/');
+    }
+}
+
+fn push_path(url: &mut String, text: &str) {
+    for byte in text.bytes() {
+        push(url, byte, is_escaped_in_path(byte));
+    }
+}
+
+fn push(url: &mut String, byte: u8, is_escaped: bool) {
+    if is_escaped {
+        push_escaped(url, byte);
+    } else {
+        url.push(char::from(byte));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    use crate::inbound::path::{self, Territory};
+
+    const SITE: &str = "https://chat.example";
+
+    /// What is sent for a target.
+    fn sent(target: &str) -> Result<String, TwoReadings> {
+        let href = [SITE, target].concat();
+        let location = Location::parse(&href).unwrap();
+        let url = canonical(&location)?.unwrap_or_else(|| href.clone());
+        Ok(url.strip_prefix(SITE).unwrap().to_owned())
+    }
+
+    #[test]
+    fn what_has_one_reading_goes_out_as_it_came() {
+        for target in [
+            "/",
+            "/chat/messages?thread=1&x=/../y",
+            "/x%2fy",
+            "/a%2Fb/",
+            "/api/vhosts/%2F/permissions",
+            "/proxy/https%3A%2F%2Fother.example%2Fa",
+            "/proxy/https://other.example/a",
+            "/a;b=c",
+            "/a//b",
+            "//a",
+            "/%zz",
+            "/a%",
+            "/100%25",
+            "/a%252fb",
+            "/caf%e9",
+            "/caf%C3%A9%20x",
+            "/files/.hidden",
+            "/...",
+            "/a/..b/.c",
+            "/a|b[c]:@!$&()*+,=~'",
+            "/?q={}|^`\\;%00%c0%af//",
+            "/a?",
+        ] {
+            assert_eq!(sent(target).as_deref(), Ok(target), "{target}");
+        }
+    }
+
+    #[test]
+    fn dots_are_resolved_and_what_cannot_be_sent_is_escaped() {
+        for (target, expected) in [
+            ("/a/../b", "/b"),
+            ("/a/./b", "/a/b"),
+            ("/a/.%2E/b", "/b"),
+            ("/a/%2e/b", "/a/b"),
+            ("/.", "/"),
+            ("/..", "/"),
+            ("/a/b/..", "/a/"),
+            ("/a/.", "/a/"),
+            ("/../../a", "/a"),
+            ("/./a//b", "/a//b"),
+            ("/a%2fb/c/../d", "/a%2fb/d"),
+            ("/a/../b?c=/../d", "/b?c=/../d"),
+            ("/a\"b{c}^`<>", "/a%22b%7Bc%7D%5E%60%3C%3E"),
+            ("/caf\u{e9}?\u{e9}", "/caf%C3%A9?%C3%A9"),
+            ("/?q='\"<>", "/?q=%27%22%3C%3E"),
+            ("/a#b?c", "/a"),
+            ("/a?b#c", "/a?b"),
+        ] {
+            assert_eq!(sent(target).as_deref(), Ok(expected), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_has_two_readings_is_refused() {
+        for target in [
+            "/public/a%2fb/../../secret",
+            "/a%2fc/../_session/me",
+            "/a%5cb/../c",
+            "/a;b/../c",
+            "/a%252fb/../c",
+            "/a%2fb/c/../../d",
+            "/a/../b%2fc",
+            "/a/./b;c",
+            "/a%2fb/x/..//c",
+            "/a//../b",
+            "/a//b%2fc",
+            "/a%2fb//c",
+            "/a//b;c",
+            "/a//%252f",
+            "/a/..%2fb",
+            "/a%2f..",
+            "/a%2f.%2fb",
+            "/a/..;/b",
+            "/a/..;x=1",
+            "/a/%252e%252e/b",
+            "/a/%25252e/b",
+            "/a/.%252e/b",
+            "/a/..%20/b",
+            "/a/..%5cb",
+            "/a\\b",
+            "/\\b",
+            "/a b",
+            "/?a b",
+            "/a%00b",
+            "/a%2500b",
+            "/%c0%af",
+            "/%c0%ae%c0%ae/b",
+            "/%e0%80%af",
+            "/%f0%80%80%af",
+            "/a\tb",
+            "/a?b\tc",
+            "/a\u{7f}",
+        ] {
+            assert_eq!(sent(target), Err(TwoReadings), "{target}");
+        }
+    }
+
+    #[test]
+    fn the_longest_paths_are_worked_through_once() {
+        // In more than linear time this would not come to an end.
+        for part in [
+            "/a", "/..", "/a%2f", "/%2525", "/;", "%25", "/a/..", "\u{e9}",
+        ] {
+            let target = ["/", &part.repeat(500_000 / part.len())].concat();
+            let _ = sent(&target);
+        }
+    }
+
+    /// A target of pieces that readers disagree about.
+    fn target() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "/", "/", "/", "a", "b", ".", "..", "%2e", "%2E%2e", "%2f", "%5c", "\\", ";", "%25",
+            "%252f", "%252e", "%00", "%c0%af", " ", "\"", "'", "^", "{", "?", "#", "\u{e9}", "%e9",
+            "_session", "secret",
+        ]);
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| ["/", &pieces.concat()].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_is_sent_as_it_is(target in target()) {
+            if let Ok(first) = sent(&target) {
+                prop_assert_eq!(sent(&first), Ok(first.clone()));
+                prop_assert!(first.starts_with('/'));
+                prop_assert!(first.bytes().all(|b| b.is_ascii_graphic()));
+            }
+        }
+
+        #[test]
+        fn no_reader_of_what_is_sent_sees_a_dot_segment(target in target()) {
+            if let Ok(first) = sent(&target) {
+                let (path, _) = first.split_once('?').unwrap_or((&first, ""));
+                for text in [path.as_bytes(), &percent::decoded(path.as_bytes()).bytes] {
+                    for segment in text.split(|b| matches!(b, b'/' | b'\\')) {
+                        prop_assert!(!matches!(name(segment), b"." | b".."), "{}", first);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn whoever_decodes_first_ends_where_whoever_resolves_first_does(target in target()) {
+            if let Ok(first) = sent(&target) {
+                let path = |target: &str| {
+                    let path = target.split(['?', '#']).next().unwrap_or_default();
+                    path::resolved(path).unwrap_or_else(|| path.to_owned())
+                };
+                prop_assert_eq!(path(&target), path(&first));
+            }
+        }
+
+        #[test]
+        fn no_origin_is_sent_a_reserved_path(target in target()) {
+            if let Ok(first) = sent(&target) {
+                let (path, _) = first.split_once('?').unwrap_or((&first, ""));
+                if path::territory(path, "/_session") == Territory::Origin {
+                    let read = path::resolved(path).unwrap_or_else(|| path.to_owned());
+                    prop_assert!(read != "/_session" && !read.starts_with("/_session/"));
+                }
+            }
+        }
+    }
+}
