@@ -181,7 +181,13 @@ test("a return address is a place on this site, or its front page", async (t) =>
     [`${site.url}.evil.example/`, "/"],
     ["/_session/login", "/"],
     ["/_session/logout", "/"],
-    [`/${"a".repeat(2_000)}`, "/"],
+    ["/api/vhosts/%2F/permissions", "/api/vhosts/%2F/permissions"],
+    ["/files/.hidden", "/files/.hidden"],
+    ["/?p=C:\\dir", "/?p=C:\\dir"],
+    [`/?${"a".repeat(2_116)}`, `/?${"a".repeat(2_116)}`],
+    ["/a%2f..%2f..//evil.example/", "/"],
+    ["/x/../_session/logout", "/"],
+    [`/${"a".repeat(3_000)}`, "/"],
     ["", "/"],
   ])) {
     const answer = await browser.get(`${at}?return_to=${encodeURIComponent(address)}`);

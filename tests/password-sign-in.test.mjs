@@ -466,9 +466,39 @@ const EVIL = [
   "\uff0f\uff0fevil.example",
   "/_session/login?return_to=//evil.example",
   "/_session/logout",
-  `/${"a".repeat(2_000)}`,
+  "/%252fevil.example",
+  "/%5cevil.example",
+  "/.%2fevil.example",
+  "/a/..//evil.example",
+  "/a%2f..%2f..//evil.example",
+  "/a\\..\\..\\\\evil.example",
+  "/x/../_session/logout",
+  "/%5fsession/logout",
+  `/${"a".repeat(3_000)}`,
   "",
 ];
+
+const KEPT = [
+  "/api/vhosts/%2F/permissions",
+  "/files/.hidden",
+  "/files/..hidden/x",
+  "/?p=C:\\dir",
+  "/?next=//other.example/",
+  "/chat#//x",
+  `/chat?${"a".repeat(2_112)}`,
+];
+
+test("every place on this site is gone back to, byte for byte", async (t) => {
+  const { attempt, at } = await open(t);
+  for (const address of KEPT) {
+    const program = await attempt({ ...RIGHT, return_to: address });
+    assert.deepEqual([program.status, program.json()], [200, { return_to: address }]);
+    const browser = new Browser();
+    await browser.post(at, { ...RIGHT, return_to: address }, { before: "/" });
+    const [answer] = browser.trail;
+    assert.deepEqual([answer.status, answer.header("location")], [303, address]);
+  }
+});
 
 test(`${EVIL.length} addresses that lead away lead to the front page`, async (t) => {
   const { attempt, at, url } = await open(t);

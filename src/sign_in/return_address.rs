@@ -3,8 +3,14 @@
 //! Authority: RFC 9700 section 4.11 (no open redirector), and how browsers read a `Location` (WHATWG
 //! URL): `//host`, `/\host` and anything with a tab or a line break in it lead away.
 
-/// The longest address that is remembered.
-const LONGEST: usize = 1_024;
+use crate::inbound::canonical::canonical;
+use crate::inbound::path::{Territory, territory};
+use crate::inbound::percent;
+use crate::inbound::request::Location;
+
+/// The longest address that is remembered, in bytes as JSON has it: sealed and as base64url it shares a cookie of 4,096
+/// bytes with the rest of a sign-in.
+pub const LONGEST: usize = 2_600;
 
 /// The front page.
 pub const FRONT: &str = "/";
@@ -12,24 +18,41 @@ pub const FRONT: &str = "/";
 /// Below the reserved prefix, these begin or end a sign-in: returning there goes round in circles.
 const CIRCULAR: [&str; 4] = ["/login", "/callback", "/logout", "/signed-out"];
 
-/// The address if it is sound, or the front page.
+/// The address if it is sound, or the front page. It is judged as a browser and `fetch` resolve it, and kept as it is.
 #[must_use]
 pub fn sound<'a>(asked: &'a str, prefix: &str) -> &'a str {
-    let path = asked.split(['?', '#']).next().unwrap_or_default();
-    let is_plain = asked
-        .bytes()
-        .all(|b| matches!(b, b'!'..=b'~') && b != b'\\');
-    let leads_away = !asked.starts_with('/') || path.contains("//");
-    // A disguise of a reserved path, or of `//`, is never met by accident.
-    let is_disguised = path.contains("/.") || path.to_ascii_lowercase().contains("%2f");
-    let is_circular = path
-        .strip_prefix(prefix)
-        .is_some_and(|route| CIRCULAR.contains(&route));
-    if asked.len() > LONGEST || !is_plain || leads_away || is_disguised || is_circular {
-        FRONT
-    } else {
+    let is_plain = asked.starts_with('/') && asked.bytes().all(|b| matches!(b, b'!'..=b'~'));
+    let escaped = asked.bytes().filter(|b| matches!(b, b'"' | b'\\')).count();
+    if is_plain && asked.len() + escaped <= LONGEST && leads_to_a_page(asked, prefix) {
         asked
+    } else {
+        FRONT
     }
+}
+
+fn leads_to_a_page(asked: &str, prefix: &str) -> bool {
+    // Whose site it is does not matter to a path.
+    let url = ["https://a", asked].concat();
+    let Some(location) = Location::parse(&url) else {
+        return false;
+    };
+    // What has two readings would be refused when the browser comes back with it.
+    let Ok(sent) = canonical(&location) else {
+        return false;
+    };
+    let Some(location) = Location::parse(sent.as_deref().unwrap_or(&url)) else {
+        return false;
+    };
+    let path = location.path;
+    // No reader takes it for the beginning of another site's address.
+    let decoded = percent::decoded(path.as_bytes()).bytes;
+    let leads_away = path.contains("//") || matches!(*decoded, [b'/', b'/' | b'\\', ..]);
+    !leads_away
+        && match territory(path, prefix) {
+            Territory::Origin => true,
+            Territory::Reserved(route) => !CIRCULAR.contains(&route),
+            Territory::Disguised => false,
+        }
 }
 
 #[cfg(test)]
@@ -38,12 +61,23 @@ mod tests {
 
     #[test]
     fn a_place_on_this_site_is_kept() {
+        let long = format!("/chat?{}", "x".repeat(LONGEST - 6));
         for place in [
             "/",
             "/chat?thread=1&x=%2F#end",
             "/%E4%BD%A0",
             "/a;b=c",
             "/_session/password",
+            "/api/vhosts/%2F/permissions",
+            "/proxy/https%3A%2F%2Fother.example%2Fa",
+            "/files/.hidden",
+            "/files/..hidden/x",
+            "/a/../b",
+            "/?p=C:\\dir",
+            "/?next=//other.example/\\x",
+            "/#//x",
+            "/chat?q='{|}\"<>^`",
+            long.as_str(),
         ] {
             assert_eq!(sound(place, "/_session"), place);
         }
@@ -52,6 +86,7 @@ mod tests {
     #[test]
     fn what_leads_away_or_round_in_circles_is_the_front_page() {
         let long = format!("/{}", "x".repeat(LONGEST));
+        let quotes = format!("/?{}", "\"".repeat(LONGEST / 2));
         for place in [
             "",
             "chat",
@@ -78,7 +113,19 @@ mod tests {
             "/_session/callback?code=1",
             "/_session/logout",
             "/_session/signed-out",
+            "/%2fevil.example",
+            "/%5Cevil.example",
+            "/%252fevil.example",
+            "/.%2fevil.example",
+            "/a/..//evil.example",
+            "/a%2f..%2f..//evil.example",
+            "/a\\b",
+            "/a%00",
+            "/x/../_session/logout",
+            "/%5fsession/logout",
+            "/_SESSION/logout",
             long.as_str(),
+            quotes.as_str(),
             "?x",
             "#x",
         ] {
@@ -114,7 +161,8 @@ mod tests {
                     kept.starts_with('/') && !matches!(second, Some(b'/' | b'\\')),
                     "{text}"
                 );
-                assert!(!kept.contains(['\\', '\t']), "{text}");
+                let path = kept.split(['?', '#']).next().unwrap_or_default();
+                assert!(!path.contains('\\') && !kept.contains('\t'), "{text}");
             }
         }
     }

@@ -128,6 +128,7 @@ impl Transaction {
 mod tests {
     use super::*;
     use crate::keys::DeploymentKeys;
+    use crate::sign_in::return_address;
     use crate::tenant_id::TenantId;
     use chacha20::ChaCha20Rng;
     use chacha20::rand_core::SeedableRng as _;
@@ -178,5 +179,21 @@ mod tests {
         );
         assert_eq!(Transaction::cookie_suffix("short"), None);
         assert_eq!(Transaction::cookie_suffix("a=b;c=d1"), None);
+    }
+
+    #[test]
+    fn the_longest_return_address_leaves_room_in_a_cookie() {
+        let mut random = ChaCha20Rng::seed_from_u64(1);
+        let long = return_address::LONGEST;
+        let plain = format!("/{}", "x".repeat(long - 1));
+        let quoted = format!("/{}{}", "\"".repeat(long / 2 - 1), "x");
+        for return_to in [plain, quoted] {
+            let age = Some(Seconds(u64::from(u32::MAX)));
+            let provider = "p".repeat(64);
+            let begun = Transaction::begin(&provider, &return_to, age, NOW, &mut random);
+            let cookie = begun.seal(&keys(), &mut random).unwrap();
+            let name = "__Host-session-12345678=";
+            assert!(name.len() + cookie.len() <= 4_096, "{}", cookie.len());
+        }
     }
 }
