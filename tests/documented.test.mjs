@@ -1,0 +1,251 @@
+/**
+ * The commands of README and docs/, run as they are printed there, in a checkout of their own. The last
+ * test fails for a block of commands that no test runs.
+ */
+import assert from "node:assert/strict";
+import { cpSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import path from "node:path";
+import { test } from "node:test";
+import { createServer } from "node:tls";
+import { CHAINLIT, ensureChainlit } from "./chainlit/venv.mjs";
+import { Visitor } from "./chainlit/visitor.mjs";
+import { Checkout } from "./harness/checkout.mjs";
+import { CloudflareApi } from "./harness/cloudflare-api.mjs";
+import { assertPrinted, Documented, steps } from "./harness/documented.mjs";
+import { KvServer } from "./harness/kv.mjs";
+import { listen } from "./harness/ports.mjs";
+import { until } from "./harness/until.mjs";
+import { Vestibule } from "./harness/workerd.mjs";
+
+const ADMIN_TOKEN = "an-admin-token-for-tests";
+
+/** Starting Python and importing Chainlit takes seconds, more with all cores busy. */
+const PATIENCE_MS = 90_000;
+
+/** Each command of the command line starts wrangler several times, for seconds each. */
+const SLOW = { timeout: 600_000 };
+
+const documented = new Documented();
+
+test("README: npm start serves the demo", async (t) => {
+  const checkout = Checkout.make(t);
+  const start = checkout.start(documented.block("README.md", "npm start\n").text);
+  await start.prints("Open http://localhost:8787", PATIENCE_MS);
+  const page = await fetch("http://localhost:8787/");
+  assert.equal(page.status, 200);
+  assert.match(page.headers.get("set-cookie") ?? "", /session=/);
+});
+
+test("README: npm test is what runs this", () => {
+  const { text } = documented.block("README.md", "npm test");
+  const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
+  assert.equal(text, "npm test\n");
+  assert.equal(scripts.test, "node scripts/test.mjs");
+});
+
+test("README: two Chainlit processes behind it hold a conversation across a lost connection", async (t) => {
+  await ensureChainlit();
+  const bin = path.dirname(CHAINLIT);
+  const checkout = Checkout.make(t, { PATH: `${bin}:${process.env.PATH}` });
+  const signIn = documented.block("README.md", "header_auth_callback").text;
+  checkout.write("app/app.py", application(signIn));
+  const servers = checkout.start(
+    // The shell ends with the block; what it started in the background is waited for.
+    `${documented.block("README.md", "chainlit run app.py").text}\nwait`,
+    { within: "app" },
+  );
+  const start = checkout.start(
+    documented.block("README.md", "--origin http://127.0.0.1:8000").text,
+  );
+  await start.prints("Open http://localhost:8787", PATIENCE_MS);
+  for (const port of [8000, 8001]) await answering(`http://127.0.0.1:${port}/auth/config`, servers);
+
+  const visitor = new Visitor("http://localhost:8787", { within: 20_000, attempts: 10 });
+  try {
+    await visitor.signIn();
+    await visitor.connect();
+    assert.match(await visitor.say("hello"), /^1: .*hello$/);
+    await visitor.reconnect();
+    assert.match(await visitor.say("again"), /^2: .*again$/);
+  } finally {
+    visitor.leave();
+  }
+});
+
+test("README: the steps to deploy make a namespace and a key, and say what is still missing", async (t) => {
+  const api = await CloudflareApi.start(t);
+  const checkout = Checkout.make(t, api.env);
+  const { printed } = await checkout.run(documented.block("README.md", "npm run deploy").text);
+  assert.deepEqual(api.namespaces, ["SESSIONS"]);
+  assert.ok(printed.includes(api.idOf(0)), printed);
+  assert.match(api.secrets.get("SESSION_KEYS") ?? "", /^[\w-]{43}$/);
+  assert.match(printed, /missing: KV namespace SESSIONS/);
+  assert.match(printed, /missing: your chat servers/);
+  assert.doesNotMatch(printed, /missing: secret/);
+});
+
+test("the console's token is made and kept as a secret", async (t) => {
+  const api = await CloudflareApi.start(t);
+  const checkout = Checkout.make(t, api.env);
+  const { code } = await checkout.run(documented.block("docs/console.md", "ADMIN_TOKEN").text);
+  assert.equal(code, 0);
+  assert.match(api.secrets.get("ADMIN_TOKEN") ?? "", /^[\w+/]{32}$/);
+});
+
+test("a tenant's document is stored, and an account with a password made", SLOW, async (t) => {
+  const api = await CloudflareApi.start(t);
+  const checkout = Checkout.make(t, api.env);
+  bindTenants(checkout, "0".repeat(31).concat("1"));
+  const stored = await checkout.run(documented.block("docs/tenants.md", "acme.json").text);
+  assert.equal(stored.code, 0, stored.printed);
+  assert.deepEqual(api.namespaces, ["TENANTS"]);
+  assert.match(stored.printed, /acme: stored/);
+  assert.equal(JSON.parse(checkout.read("acme.json")).id, "acme");
+
+  const { text } = documented.block("docs/passwords.md", "npm run users -- add");
+  // The first command asks for a password; the second is given one.
+  const made = await checkout.run(text.replace("\n", " <<< 'battery staple'\n"));
+  assert.equal(made.code, 0, made.printed);
+  assert.match(made.printed, /ada: added/);
+  const shown = await checkout.run("npm run --silent users -- show acme ada");
+  assert.match(shown.printed, /"groups": \[\s*"editors",\s*"staff"\s*\]/);
+});
+
+test("why a request goes where it goes is asked with curl", async (t) => {
+  const tenants = new KvServer();
+  t.after(() => tenants.stop());
+  const { text } = documented.block("docs/tenants.md", "acme.json");
+  const [, document] = text.match(/<<'END'\n([\s\S]*?)\nEND/) ?? [];
+  tenants.plant("tenant:acme", document);
+  tenants.plant("host:chat.acme.example", "acme");
+  const vestibule = await Vestibule.start(t, {
+    tenants,
+    origins: [],
+    vars: { ADMIN_TOKEN, ACME__API_KEY: "a key" },
+  });
+  const checkout = Checkout.make(t, { ADMIN_TOKEN });
+  const port = await tlsBefore(t, checkout, vestibule.port);
+  checkout.write(
+    ".curlrc",
+    `insecure\nsilent\nconnect-to = "chat.acme.example:443:127.0.0.1:${port}"\n`,
+  );
+  const command = documented.block("docs/tenants.md", "admin/explain").text;
+  const { printed } = await checkout.run(`export CURL_HOME=$PWD\n${command}`);
+  const { login, outcome, tenant } = JSON.parse(printed);
+  assert.deepEqual([tenant.id, login.mode, outcome.problem], ["acme", "required", "no_session"]);
+});
+
+test("three doors to one chat server, step by step", SLOW, async (t) => {
+  await ensureChainlit();
+  const page = "docs/three-doors.md";
+  const block = (/** @type {string} */ part) => documented.block(page, part);
+  const checkout = Checkout.make(t, {});
+  // What pip would install is there already: the same version.
+  checkout.write("doors/app.py", block("def leave").text);
+  const venv = path.dirname(path.dirname(CHAINLIT));
+  cpSync(venv, path.join(checkout.folder, "doors/.venv"), {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
+  checkout.write("doors/provider.mjs", block("new Provider").text);
+  checkout.write("wrangler.toml", `${checkout.read("wrangler.toml")}\n${block('"TENANTS"').text}`);
+  for (const tenant of ["acme", "globex", "open"]) {
+    checkout.write(`doors/${tenant}.json`, block(`"id": "${tenant}"`).text);
+  }
+
+  const [enter, install, run] = steps(block("chainlit run app.py"));
+  const within = enter.command.replace("cd ", "");
+  assert.equal((await checkout.run(install.command, { within })).code, 0);
+  const chainlit = checkout.start(run.command, { within });
+  const [provide] = steps(block("doors/provider.mjs"));
+  const provider = checkout.start(provide.command);
+  await provider.prints("knows alice and bob", PATIENCE_MS);
+  assertPrinted(provider.printed, provide.prints);
+
+  for (const { command, prints } of [
+    ...steps(block("npm run tenants -- put")),
+    ...steps(block("OIDC_SECRET=change me")),
+    ...steps(block("npm run users -- add")),
+  ]) {
+    const { code, printed } = await checkout.run(command);
+    assert.equal(code, 0, printed);
+    assertPrinted(printed, prints);
+  }
+
+  const [open] = steps(block("npm start -- --origin"));
+  const start = checkout.start(open.command);
+  await start.prints("Ctrl-C ends it", PATIENCE_MS);
+  assertPrinted(start.printed, open.prints);
+  await answering("http://127.0.0.1:8000/auth/config", chainlit);
+  assertPrinted(chainlit.printed, run.prints);
+  for (const { command, prints } of steps(block("curl http://localhost:8787/"))) {
+    assertPrinted((await checkout.run(command)).printed, prints);
+  }
+});
+
+test("every block of commands in README and docs/ is run by a test", () => {
+  assert.deepEqual(documented.left, []);
+});
+
+/**
+ * An application that signs in as README says, and counts a conversation's messages in its memory.
+ * @param {string} signIn
+ */
+function application(signIn) {
+  return `import chainlit as cl
+
+${signIn}
+
+@cl.on_message
+async def on_message(message: cl.Message):
+    count = cl.user_session.get("count", 0) + 1
+    cl.user_session.set("count", count)
+    answer = cl.Message(content="")
+    await answer.stream_token(f"{count}: you said ")
+    await answer.stream_token(message.content)
+    await answer.update()
+`;
+}
+
+/** Binds the namespace that was made, as the page says. @param {Checkout} checkout @param {string} id */
+function bindTenants(checkout, id) {
+  const binding = `\n[[kv_namespaces]]\nbinding = "TENANTS"\nid = "${id}"\n`;
+  checkout.write("wrangler.toml", checkout.read("wrangler.toml") + binding);
+}
+
+/**
+ * @param {string} url
+ * @param {{ printed: string }} server
+ */
+async function answering(url, server) {
+  const answers = () =>
+    fetch(url).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await until(answers, { within: PATIENCE_MS, what: url }).catch((error) => {
+    throw new Error(`${error.message}:\n${server.printed}`);
+  });
+}
+
+/**
+ * What Cloudflare does before the Worker: takes TLS off.
+ * @param {import("node:test").TestContext} t
+ * @param {Checkout} checkout where its certificate is made
+ * @param {number} to
+ * @returns {Promise<number>} its port
+ */
+async function tlsBefore(t, checkout, to) {
+  const subject = "-subj /CN=chat.acme.example -keyout key.pem -out certificate.pem -days 1";
+  const made = await checkout.run(`openssl req -x509 -newkey ed25519 -nodes ${subject}`);
+  assert.equal(made.code, 0, made.printed);
+  const certificate = { key: checkout.read("key.pem"), cert: checkout.read("certificate.pem") };
+  const server = createServer(certificate, (socket) => {
+    const worker = connect(to, "127.0.0.1");
+    for (const end of [socket, worker]) end.on("error", () => {});
+    socket.pipe(worker).pipe(socket);
+  });
+  t.after(() => void server.close());
+  return listen(server);
+}
