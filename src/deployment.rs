@@ -10,6 +10,7 @@ use crate::document::layers::Layers;
 use crate::document::{Fault, variables};
 use crate::keys::DeploymentKeys;
 use crate::secrets::Secrets;
+use crate::sign_in::provider::is_confidential;
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
 
@@ -61,6 +62,7 @@ impl Deployment {
                     .to_owned(),
             );
         }
+        faults.extend(service(&secrets));
         let defaults = variables::to_document(&secrets);
         let has_documents = SOURCES.iter().any(|source| secrets.has(source));
         let tenant = match only_tenant(&defaults, keys.as_ref(), &secrets) {
@@ -135,6 +137,28 @@ fn keys(secrets: &Secrets) -> Result<DeploymentKeys, String> {
     DeploymentKeys::parse(list).map_err(|error| {
         format!("{error}. Make one with: openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' — and set it with: npx wrangler secret put SESSION_KEYS.")
     })
+}
+
+/// What is wrong with how the service is reached that keeps the documents. Whoever could change its answers
+/// on the way would decide who may come in, and whoever could read what is asked would have its credential.
+fn service(secrets: &Secrets) -> Vec<String> {
+    let mut faults = Vec::new();
+    let url = secrets.of_deployment("TENANTS_URL");
+    if url.is_some_and(|url| !is_confidential(url) || url.contains('?')) {
+        faults.push(
+            "TENANTS_URL: use https://host/path without ? and #; plain http is accepted on this very machine only."
+                .to_owned(),
+        );
+    }
+    let token = secrets.of_deployment("TENANTS_TOKEN");
+    let is_sendable = |token: &str| token.bytes().all(|b| b.is_ascii_graphic());
+    if token.is_some_and(|token| !is_sendable(token)) {
+        faults.push(
+            "TENANTS_TOKEN: use printable ASCII characters without blanks; it is sent as a bearer token."
+                .to_owned(),
+        );
+    }
+    faults
 }
 
 fn prefix(secrets: &Secrets) -> Result<String, String> {
@@ -229,6 +253,35 @@ mod tests {
                 .any(|fault| fault.contains("kv namespace create")),
             "{faults:?}"
         );
+    }
+
+    #[test]
+    fn a_service_that_keeps_documents_is_reached_over_https_or_on_this_machine() {
+        for (url, is_good) in [
+            ("https://tenants.example/v1", true),
+            ("http://127.0.0.1:9000/", true),
+            ("http://localhost:9000", true),
+            ("http://[::1]:9000", true),
+            ("http://tenants.example/v1", false),
+            ("http://10.0.0.1/", false),
+            ("http://127.0.0.1.evil.example/", false),
+            ("https://user:pass@tenants.example/", false),
+            ("https://tenants.example/?a=b", false),
+            ("https://tenants.example/#a", false),
+            ("ftp://tenants.example/", false),
+            ("tenants.example", false),
+        ] {
+            let faults = read(&json!({ "TENANTS_URL": url })).err();
+            let told = faults
+                .iter()
+                .flatten()
+                .any(|f| f.starts_with("TENANTS_URL"));
+            assert_eq!(!told, is_good, "{url}: {faults:?}");
+        }
+        let faults = read(&json!({ "TENANTS_TOKEN": "two words" }))
+            .err()
+            .unwrap();
+        assert!(faults[0].starts_with("TENANTS_TOKEN"), "{faults:?}");
     }
 
     #[test]

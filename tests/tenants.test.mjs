@@ -156,3 +156,94 @@ test("documents of a service of one's own are asked for with what is known, and 
   env = { A: "2" };
   await until(async () => (await body()) === '{"A":"2"}', { what: "the change" });
 });
+
+test("fifty hosts that are nobody's cost one read for each name and each suffix, not for each pair", async (t) => {
+  const { port, tenants } = await two(t);
+  tenants.operations.length = 0;
+  for (let number = 0; number < 50; number += 1) {
+    const answer = await send(port, { host: `h${number}.a.b.c.d.e.f.g.example` });
+    assert.deepEqual([answer.status, answer.code], [421, "unknown_host"]);
+  }
+  const keys = tenants.operations.map(({ key }) => key);
+  assert.equal(keys.length, 50 + 8);
+  assert.equal(new Set(keys).size, keys.length, "nothing is asked twice");
+  for (let number = 0; number < 50; number += 1) {
+    await send(port, { host: `h${number}.a.b.c.d.e.f.g.example` });
+  }
+  assert.equal(tenants.operations.length, 58);
+  assert.equal((await send(port, { host: "acme.localhost" })).body, "acme");
+});
+
+/**
+ * A deployment whose documents a service keeps.
+ * @param {import("node:test").TestContext} t
+ * @param {Parameters<typeof Origin.start>[1]} handler
+ * @param {Record<string, string>} [vars]
+ */
+async function served(t, handler, vars = {}) {
+  const service = await Origin.start(t, handler);
+  const all = { TENANTS_URL: service.url, ...vars };
+  const vestibule = await Vestibule.start(t, { origins: [], vars: all });
+  return { service, vestibule, port: vestibule.port };
+}
+
+test("a service is shown the credential that is set for it, and nobody else sees it", async (t) => {
+  const TOKEN = "the-service-knows-this";
+  const { service, port, vestibule } = await served(
+    t,
+    (request, reply) => {
+      reply.statusCode = request.headers.authorization === `Bearer ${TOKEN}` ? 404 : 401;
+      reply.end();
+    },
+    { TENANTS_TOKEN: TOKEN },
+  );
+  const answer = await send(port, { host: "acme.localhost" });
+  assert.deepEqual([answer.status, answer.code], [421, "unknown_host"]);
+  assert.ok(service.requests.length > 0);
+  assert.ok(![answer.body, vestibule.printed].some((text) => text.includes(TOKEN)));
+});
+
+test("a document without an end is cut at the limit, and the Worker serves on", async (t) => {
+  let sent = 0;
+  let closed = false;
+  const chunk = Buffer.alloc(64 * 1024, "x");
+  const { port } = await served(t, (_, reply) => {
+    reply.on("close", () => {
+      closed = true;
+    });
+    const more = () => {
+      while (!closed && sent < 1024 ** 3) {
+        sent += chunk.length;
+        if (!reply.write(chunk)) return void reply.once("drain", more);
+      }
+    };
+    more();
+  });
+  const answer = await send(port, { host: "acme.localhost" });
+  assert.deepEqual([answer.status, answer.code], [503, "tenants_unavailable"]);
+  await until(() => closed, { what: "the connection cut" });
+  assert.ok(sent < 64 * 1024 * 1024, `${sent} bytes sent`);
+});
+
+test("a service that sends its answer drop by drop is given up and cut off", async (t) => {
+  let closed = false;
+  const { port } = await served(t, (_, reply) => {
+    reply.write("a");
+    const drop = setInterval(() => reply.write("a"), 100);
+    reply.on("close", () => {
+      clearInterval(drop);
+      closed = true;
+    });
+  });
+  const answer = await send(port, { host: "acme.localhost" });
+  assert.deepEqual([answer.status, answer.code], [503, "tenants_unavailable"]);
+  await until(() => closed, { what: "the connection cut" });
+});
+
+test("a service over plain http elsewhere than on this machine is a fault of the settings", async (t) => {
+  const vars = { TENANTS_URL: "http://tenants.example/v1" };
+  const { port } = await Vestibule.start(t, { origins: [], vars });
+  const answer = await send(port, { host: "acme.localhost" });
+  assert.deepEqual([answer.status, answer.code], [500, "misconfigured"]);
+  assert.match(JSON.parse(answer.body).detail, /TENANTS_URL: use https/);
+});

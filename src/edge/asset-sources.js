@@ -52,7 +52,8 @@ function isPage(type) {
  * @returns {Promise<Found | Trouble>}
  */
 async function fetched(url) {
-  const response = await ask(url);
+  // Cuts the body too when the time is over.
+  const response = await ask(url, { signal: AbortSignal.timeout(DEADLINE) });
   if (response.status !== 200) {
     await response.body?.cancel();
     return trouble(`status ${response.status}`, GONE.includes(response.status));

@@ -21,7 +21,8 @@ export async function checkHealth(env) {
  * @param {{ tenant: string, origin: string, url: string }} check
  */
 async function checkOne(env, { tenant, origin, url }) {
-  const asked = ask(url, { cf: UNCACHED }).then(async (response) => {
+  const signal = AbortSignal.timeout(DEADLINE);
+  const asked = ask(url, { cf: UNCACHED, signal }).then(async (response) => {
     await response.body?.cancel();
     return response.ok;
   });

@@ -3,6 +3,7 @@
  * of your own (`TENANTS_URL`). All are asked for a text under a key, `tenant:<id>` or `host:<pattern>`.
  */
 import { ask } from "./asking.js";
+import { bytesOf } from "./bytes.js";
 import { report } from "./log.js";
 import { counted } from "./tally.js";
 import { UNCACHED } from "./uncached.js";
@@ -22,6 +23,10 @@ const ACCOUNT = "user:";
 
 /** The longest that is: a file is not, its caches are others. */
 const LONGEST_REMEMBERED = 64 * 1024;
+
+/** The most bytes of a service's answer: of a document, and of a file, which is kept as base64. */
+const MOST_BYTES = 1024 * 1024;
+const MOST_BYTES_OF_FILE = 7 * 1024 * 1024;
 
 /** @typedef {import("./core.js").Answer} Answer */
 
@@ -58,7 +63,7 @@ export function find(env, key) {
   if (key.startsWith(ACCOUNT) && env.USERS) return env.USERS.get(key, { cacheTtl: CACHE_TTL });
   if (env.TENANTS) return env.TENANTS.get(key, { cacheTtl: CACHE_TTL });
   if (env.TENANTS_DB) return findInTable(env.TENANTS_DB, key);
-  if (env.TENANTS_URL) return findAtService(String(env.TENANTS_URL), key);
+  if (env.TENANTS_URL) return findAtService(env, key);
   throw new Error("no namespace is bound: USERS, or TENANTS");
 }
 
@@ -162,23 +167,30 @@ async function findInTable(database, key) {
 
 /**
  * `GET <TENANTS_URL>/<key>`: 200 with the text, 304 if it is the one that was given last, 404 if there
- * is none. Anything else is no answer; what is known counts on then.
- * @param {string} base
+ * is none. Anything else, and what is too long or takes too long, is no answer; what is known counts on
+ * then, and the connection is cut.
+ * @param {Env} env
  * @param {string} key
  */
-async function findAtService(base, key) {
-  const url = `${base.replace(/\/+$/, "")}/${encodeURIComponent(key)}`;
+async function findAtService({ TENANTS_URL, TENANTS_TOKEN }, key) {
+  const url = `${String(TENANTS_URL).replace(/\/+$/, "")}/${encodeURIComponent(key)}`;
   const known = remembered.get(url);
   /** @type {Record<string, string>} */
   const headers = known ? { "if-none-match": known.etag } : {};
-  const response = await ask(url, { headers, cf: UNCACHED });
-  if (response.status === 304 && known) return known.text;
-  if (response.status === 404) {
+  if (TENANTS_TOKEN) headers.authorization = `Bearer ${String(TENANTS_TOKEN).trim()}`;
+  const signal = AbortSignal.timeout(DEADLINE);
+  const response = await ask(url, { headers, cf: UNCACHED, signal });
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    if (response.status === 304 && known) return known.text;
+    if (response.status !== 404) throw new Error(`status ${response.status}`);
     remembered.delete(url);
     return null;
   }
-  if (response.status !== 200) throw new Error(`status ${response.status}`);
-  const text = await response.text();
+  const most = key.startsWith("asset:") ? MOST_BYTES_OF_FILE : MOST_BYTES;
+  const bytes = await bytesOf(response.body, most);
+  if (!bytes) throw new Error(`more than ${most} bytes`);
+  const text = new TextDecoder().decode(bytes);
   const etag = response.headers.get("etag");
   if (remembered.size >= MOST_REMEMBERED) remembered.clear();
   if (etag && text.length <= LONGEST_REMEMBERED) remembered.set(url, { etag, text });

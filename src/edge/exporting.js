@@ -3,7 +3,6 @@ import { ask } from "./asking.js";
 import { exportTraces } from "./core.js";
 import { report } from "./log.js";
 import { count } from "./tally.js";
-import { within } from "./waiting.js";
 
 /** @typedef {import("./journey.js").Journey} Journey */
 
@@ -36,7 +35,8 @@ export async function sendJourneys(env) {
   let result = "lost";
   try {
     const headers = { "content-type": "application/json", ...readHeaders(env.OTLP_HEADERS) };
-    const response = await within(DEADLINE, ask(url, { method: "POST", headers, body }));
+    const signal = AbortSignal.timeout(DEADLINE);
+    const response = await ask(url, { method: "POST", headers, body, signal });
     await response.body?.cancel();
     if (response.ok) result = "sent";
     else report("traces_not_taken", new Error(String(response.status)));

@@ -43,7 +43,9 @@ export async function say([url, authorization, form, limit]) {
   if (authorization !== null) headers.authorization = authorization;
   if (form !== null) headers["content-type"] = "application/x-www-form-urlencoded";
   const method = form === null ? "GET" : "POST";
-  const response = await ask(url, { method, headers, body: form, cf: UNCACHED });
+  // Cuts the body too when the time is over.
+  const signal = AbortSignal.timeout(DEADLINE);
+  const response = await ask(url, { method, headers, body: form, cf: UNCACHED, signal });
   let body = "";
   let length = 0;
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });

@@ -159,6 +159,8 @@ impl Reception {
             None => Err(Missing::Asked(vec![Need::Keep { puts, deletes }])),
             Some(false) => Err(Missing::Refused(Problem::TenantsUnavailable)),
             Some(true) => {
+                let changed = puts.iter().map(|(key, _)| key).chain(&deletes);
+                self.catalogue.forget_hosts(changed.map(String::as_str));
                 self.note(Event::new(Level::Info, event).of(id));
                 Ok(Answer::empty(204))
             }

@@ -4,6 +4,8 @@
 //! counts: a host that it does not claim is not its tenant's, whatever is kept under the host. A
 //! document that cannot be read, or is wrong, changes nothing: the last good one counts.
 
+mod claims;
+
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -20,6 +22,7 @@ use crate::tenant_id::TenantId;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
+use claims::{Claim, Claims};
 
 /// How long what is known is used without asking.
 pub(super) const FRESH_MS: u64 = 10_000;
@@ -36,19 +39,16 @@ pub(super) enum Catalogue {
     One(TenantId),
     /// Documents say.
     Many {
+        /// Those that are somebody's, by their full names: what most requests need.
         hosts: HashMap<String, Claim>,
+        /// What those were found by, and what is nobody's.
+        claims: Claims,
         documents: HashMap<TenantId, Known>,
         /// Whose document was wrong when it was asked for, and nothing right is known.
         broken: HashMap<TenantId, UnixMillis>,
         /// When a document was wrong last.
         faults: HashMap<TenantId, UnixMillis>,
     },
-}
-
-/// Whose a host was when that was asked.
-pub(super) struct Claim {
-    tenant: Option<TenantId>,
-    asked: UnixMillis,
 }
 
 /// The document that a tenant's gateway works by.
@@ -67,6 +67,7 @@ impl Catalogue {
         only.map_or_else(
             || Self::Many {
                 hosts: HashMap::new(),
+                claims: Claims::default(),
                 documents: HashMap::new(),
                 broken: HashMap::new(),
                 faults: HashMap::new(),
@@ -79,6 +80,16 @@ impl Catalogue {
     pub(super) fn forget(&mut self, tenant: &TenantId) {
         if let Self::Many { documents, .. } = self {
             documents.remove(tenant);
+        }
+    }
+
+    /// Forgets whose hosts are that were given or taken away from here.
+    pub(super) fn forget_hosts<'k>(&mut self, keys: impl Iterator<Item = &'k str>) {
+        if let Self::Many { hosts, claims, .. } = self {
+            for pattern in keys.filter_map(|key| key.strip_prefix("host:")) {
+                claims.forget(pattern);
+                hosts.clear();
+            }
         }
     }
 
@@ -148,14 +159,9 @@ impl Reception {
         let known = hosts
             .get(host.as_str())
             .filter(|claim| now.millis_since(claim.asked) < USABLE_MS);
-        // Whose a host is changes rarely; that nobody claims it may change any moment.
-        let claim = match known {
-            Some(Claim {
-                tenant: Some(tenant),
-                ..
-            }) => Some(tenant.clone()),
-            Some(claim) if now.millis_since(claim.asked) < FRESH_MS => None,
-            _ => self.ask_whose(&host, now, answers)?,
+        let claim = match known.and_then(|claim| claim.tenant.clone()) {
+            Some(tenant) => Some(tenant),
+            None => self.ask_whose(&host, now, answers)?,
         };
         let tenant = claim.ok_or_else(unknown)?;
         self.ready(&tenant, now, answers)?;
@@ -167,48 +173,59 @@ impl Reception {
         claimed.then_some(tenant).ok_or_else(unknown)
     }
 
+    /// Looks up the host itself and every suffix of it, the longest first, and asks only for those that
+    /// nobody has asked for lately.
     fn ask_whose(
         &mut self,
         host: &Host,
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<TenantId>, Missing> {
+        let Catalogue::Many { hosts, claims, .. } = &mut self.catalogue else {
+            return Ok(None);
+        };
         let mut lacking = Vec::new();
-        let mut tenant = None;
         let mut asked = now;
+        let mut owner = None;
         for pattern in host.patterns() {
             let key = format!("host:{pattern}");
-            match answers.read(&key) {
-                None => lacking.push(Need::Document { key }),
+            let claim = match answers.read(&key) {
                 Some(answer) => {
-                    asked = asked.min(answer.asked);
-                    match answer.found {
-                        Found::Bytes(bytes) if tenant.is_none() => {
-                            tenant = core::str::from_utf8(bytes).ok().and_then(TenantId::parse);
-                        }
-                        // Somebody further up must not answer for who cannot be asked.
-                        Found::Unavailable if tenant.is_none() => {
-                            return Err(Missing::Refused(Problem::TenantsUnavailable));
-                        }
-                        Found::Bytes(_) | Found::Absent | Found::Unavailable => {}
-                    }
+                    let claim = Claim {
+                        tenant: claimant(answer.found)?,
+                        asked: answer.asked,
+                    };
+                    claims.put(&pattern, claim.clone());
+                    claim
                 }
+                None => match claims.get(&pattern, now) {
+                    Some(claim) => claim,
+                    None => {
+                        lacking.push(Need::Document { key });
+                        continue;
+                    }
+                },
+            };
+            asked = asked.min(claim.asked);
+            if claim.tenant.is_some() {
+                owner = claim.tenant;
+                break;
             }
         }
         if !lacking.is_empty() {
             return Err(Missing::Asked(lacking));
         }
-        if let Catalogue::Many { hosts, .. } = &mut self.catalogue {
+        if owner.is_some() {
             if hosts.len() >= MOST_HOSTS {
                 hosts.clear();
             }
             let claim = Claim {
-                tenant: tenant.clone(),
+                tenant: owner.clone(),
                 asked,
             };
             hosts.insert(host.as_str().to_owned(), claim);
         }
-        Ok(tenant)
+        Ok(owner)
     }
 
     /// Sees to it that a tenant's gateway is there, by a document that is young enough.
@@ -370,6 +387,19 @@ impl Reception {
         }
         let event = Event::new(Level::Error, "tenant_document_broken").of(tenant);
         self.note(event.with("detail", Faults(faults)));
+    }
+}
+
+/// Whose a host or suffix is by what is kept under it. A longer suffix that cannot be asked for must not
+/// be answered for by a shorter one.
+fn claimant(found: &Found) -> Result<Option<TenantId>, Missing> {
+    match found {
+        Found::Bytes(bytes) => {
+            let id = core::str::from_utf8(bytes).ok();
+            Ok(id.and_then(TenantId::parse))
+        }
+        Found::Absent => Ok(None),
+        Found::Unavailable => Err(Missing::Refused(Problem::TenantsUnavailable)),
     }
 }
 

@@ -1,0 +1,94 @@
+//! Which hosts and suffixes somebody claims, as far as this isolate has asked.
+//!
+//! Nobody's are remembered like everybody's, or each request to an unknown host would cost a read for
+//! every suffix it has. Strangers choose what is looked up here, so there is a bound on how much is
+//! remembered, and what keeps being looked up outlives what was looked up once.
+
+use std::collections::HashMap;
+
+use crate::clock::UnixMillis;
+use crate::tenant_id::TenantId;
+
+/// So long an answer is used, in milliseconds.
+const USABLE_MS: u64 = 60_000;
+
+/// So many are remembered in each of two generations.
+const MOST: usize = 2_048;
+
+/// Whose a host or suffix was when that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Claim {
+    /// None: nobody's.
+    pub(super) tenant: Option<TenantId>,
+    /// When it was asked.
+    pub(super) asked: UnixMillis,
+}
+
+/// Claims by their patterns, such as `chat.example` and `*.example`.
+#[derive(Debug, Default)]
+pub(in super::super) struct Claims {
+    recent: HashMap<String, Claim>,
+    /// Goes when `recent` is full; what is looked up meanwhile moves over.
+    earlier: HashMap<String, Claim>,
+}
+
+impl Claims {
+    /// What is known of a pattern and still usable.
+    pub(super) fn get(&mut self, pattern: &str, now: UnixMillis) -> Option<Claim> {
+        if let Some(claim) = self.earlier.remove(pattern) {
+            self.put(pattern, claim);
+        }
+        let claim = self.recent.get(pattern)?;
+        (now.millis_since(claim.asked) < USABLE_MS).then(|| claim.clone())
+    }
+
+    /// Remembers an answer.
+    pub(super) fn put(&mut self, pattern: &str, claim: Claim) {
+        if self.recent.len() >= MOST && !self.recent.contains_key(pattern) {
+            self.earlier = core::mem::take(&mut self.recent);
+        }
+        self.recent.insert(pattern.to_owned(), claim);
+    }
+
+    /// Forgets what is known of a pattern, because it was changed from here.
+    pub(super) fn forget(&mut self, pattern: &str) {
+        self.recent.remove(pattern);
+        self.earlier.remove(pattern);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    fn nobodys(asked: UnixMillis) -> Claim {
+        Claim {
+            tenant: None,
+            asked,
+        }
+    }
+
+    #[test]
+    fn what_is_nobodys_is_remembered_for_a_minute() {
+        let mut claims = Claims::default();
+        assert_eq!(claims.get("*.example", NOW), None);
+        claims.put("*.example", nobodys(NOW));
+        let last = UnixMillis(NOW.0 + USABLE_MS - 1);
+        assert_eq!(claims.get("*.example", last), Some(nobodys(NOW)));
+        assert_eq!(claims.get("*.example", UnixMillis(last.0 + 1)), None);
+    }
+
+    #[test]
+    fn a_flood_of_names_is_bounded_and_does_not_drive_out_the_suffix_they_share() {
+        let mut claims = Claims::default();
+        claims.put("*.example", nobodys(NOW));
+        for number in 0..5 * MOST {
+            claims.put(&format!("h{number}.example"), nobodys(NOW));
+            assert!(claims.recent.len() + claims.earlier.len() <= 2 * MOST);
+            assert!(claims.get("*.example", NOW).is_some(), "{number}");
+        }
+        assert_eq!(claims.get("h0.example", NOW), None);
+    }
+}
