@@ -79,7 +79,7 @@ async function add({ store, key, user }, options) {
 /** @param {Meant} meant */
 async function changePassword(meant) {
   const account = stored(meant);
-  put(meant.store, meant.key, { ...account, password: await hashed(), changed: now() });
+  put(meant.store, meant.key, { ...account, password: await hashed(), changed: after(account) });
   say(`${meant.user}: has a new password.`);
 }
 
@@ -97,7 +97,8 @@ function show(meant) {
  * @param {string} what
  */
 function change(meant, changes, what) {
-  put(meant.store, meant.key, { ...stored(meant), ...changes, changed: now() });
+  const account = stored(meant);
+  put(meant.store, meant.key, { ...account, ...changes, changed: after(account) });
   say(`${meant.user}: ${what}.`);
 }
 
@@ -132,6 +133,15 @@ async function hashed() {
   const password = await askPassword();
   mustBePassword(password);
   return new Argon2id(new WebAssembly.Module(readFileSync(ARGON2))).hash(password);
+}
+
+/**
+ * When a change of an account is said to have been that is made now: each has a later one, or the Worker
+ * would take it for an older one.
+ * @param {Account} account
+ */
+function after({ changed }) {
+  return Math.max(now(), (changed ?? 0) + 1);
 }
 
 function now() {

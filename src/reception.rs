@@ -29,9 +29,10 @@ use crate::deployment::Deployment;
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
 use crate::inbound::canonical::{TwoReadings, canonical};
 use crate::inbound::limits::URL_BYTES;
-use crate::inbound::rate_limit::RateLimit;
+use crate::inbound::rate_limit::ClientLimit;
 use crate::inbound::request::Request;
 use crate::keys::KeyRing;
+use crate::sign_in::hashing::Places;
 use crate::store::cache::ISOLATE_WEIGHT;
 use crate::store::{Answers, Need, Write};
 use crate::telemetry::counting;
@@ -71,8 +72,10 @@ pub struct Reception {
     /// What happened that no gateway counts.
     series: Series,
     telling: Telling,
-    /// Wrong tokens, per address.
-    guesses: RateLimit,
+    /// Wrong tokens, per client.
+    guesses: ClientLimit,
+    /// Passwords that are being checked, for all tenants together.
+    hashing: Places,
 }
 
 struct Room {
@@ -88,13 +91,15 @@ impl Reception {
         let telling = Telling::new(&deployment, random.next_u64());
         let only = deployment.tenant.take();
         let catalogue = Catalogue::new(only.as_ref().map(|tenant| tenant.id.clone()));
+        let hashing = Places::default();
         if let Some(tenant) = only {
             let id = tenant.id.clone();
             let gateway = Gateway::new(
                 tenant,
                 &deployment.prefix,
                 ChaCha20Rng::from_rng(&mut random),
-            );
+            )
+            .hashing_in(hashing.clone());
             let used = UnixMillis::default();
             gateways.insert(id, Room { gateway, used });
         }
@@ -111,7 +116,8 @@ impl Reception {
             learned: false,
             series: Series::default(),
             telling,
-            guesses: RateLimit::new(10, 60_000),
+            guesses: ClientLimit::new(10, 60_000),
+            hashing,
         }
     }
 

@@ -27,6 +27,8 @@ pub enum SignInProblem {
     Wrong,
     /// Tried too often; seconds to wait.
     Locked(u64),
+    /// Too many passwords are being checked here; seconds to wait.
+    Busy(u64),
     /// Accounts cannot be read.
     AccountsUnavailable,
 }
@@ -108,6 +110,12 @@ impl SignInProblem {
                 "Too many attempts",
                 "Signing in to this account failed too often. Wait for the time in Retry-After.",
             ),
+            Self::Busy(_) => (
+                429,
+                "login_busy",
+                "Please try again",
+                "Too many people are signing in at this moment. Wait for the time in Retry-After and try again.",
+            ),
             Self::AccountsUnavailable => (
                 503,
                 "accounts_unavailable",
@@ -121,7 +129,9 @@ impl SignInProblem {
     #[must_use]
     pub fn hints(self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Locked(seconds) => vec![("retry-after", seconds.to_string())],
+            Self::Locked(seconds) | Self::Busy(seconds) => {
+                vec![("retry-after", seconds.to_string())]
+            }
             Self::ProviderUnavailable | Self::AccountsUnavailable => {
                 vec![("retry-after", "5".to_owned())]
             }

@@ -62,10 +62,7 @@ pub fn names(header: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The cookies whose names are meant: name, value, in the order in which they were sent.
-pub fn named(
-    header: &str,
-    is_meant: impl Fn(&str) -> bool,
-) -> impl Iterator<Item = (&str, &str)> {
+pub fn named(header: &str, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &str)> {
     pairs(header).filter_map(move |pair| {
         let name = name_of(pair);
         is_meant(name).then(|| (name, value_of(pair, name).unwrap_or_default()))

@@ -1,6 +1,6 @@
 /**
  * The Durable Object that counts how often something was tried: an account's password, a token that
- * counts once. What that leads to is decided in `sign_in/attempts.rs`; here it is kept.
+ * counts once. It also knows what was changed of an account lately. What that leads to is decided in `sign_in/attempts.rs`; here it is kept.
  */
 import { DurableObject } from "cloudflare:workers";
 import { attemptCommand, configure } from "./core.js";
@@ -22,9 +22,11 @@ export class AttemptObject extends DurableObject {
    * @returns {Promise<Uint8Array>}
    */
   async call(_name, command) {
-    const { answer, row, until } = attemptCommand(command, this.ctx.storage.kv.get("row") ?? "");
+    const before = /** @type {string | undefined} */ (this.ctx.storage.kv.get("row"));
+    const { answer, row, until } = attemptCommand(command, before ?? "");
     if (row === undefined) {
-      this.ctx.storage.deleteAll();
+      // Asking about what nobody has tried leaves nothing.
+      if (before !== undefined) this.ctx.storage.deleteAll();
     } else {
       this.ctx.storage.kv.put("row", row);
       this.ctx.storage.setAlarm(until);

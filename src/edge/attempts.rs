@@ -45,7 +45,7 @@ pub fn attempt_command(command: &str, row: &str, now: f64) -> AttemptObeyed {
     let outcome = attempts::obey(row, command, millis(now));
     let until = outcome.row.as_ref().map_or(0, |(_, until)| *until);
     AttemptObeyed {
-        answer: outcome.verdict.to_text(),
+        answer: outcome.reply.to_text(),
         row: outcome.row.map(|(row, _)| row),
         until: until as f64,
     }

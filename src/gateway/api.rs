@@ -12,11 +12,14 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::Seconds;
+use crate::inbound::network::Network;
+use crate::inbound::rate_limit::Verdict;
 use crate::ledger::command::{Command, Is, Order, Reply};
 use crate::session::change::Change;
 use crate::session::id::PublicName;
 use crate::session::record::{Record, Version};
 use crate::store::Found;
+use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
 /// How long a lease holds if the caller does not say.
@@ -30,11 +33,7 @@ impl Gateway {
         route: &str,
         passage: &Passage<'_>,
     ) -> Result<Answer, Halt> {
-        let authorization = passage.request.header("authorization");
-        let keys = &self.tenant.origin_keys;
-        if !keys.iter().any(|key| key.is_presented(authorization)) {
-            return Err(Problem::ApiKey.into());
-        }
+        self.check_origin_key(passage)?;
         let (name, rest) = route.split_once('/').unwrap_or((route, ""));
         let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
         match (rest, passage.request.method) {
@@ -50,6 +49,35 @@ impl Gateway {
             ("lease", "DELETE") => self.release_lease(name, passage),
             ("lease", _) => Err(Problem::MethodNotAllowed("POST, DELETE").into()),
             _ => Err(Problem::NotFound.into()),
+        }
+    }
+
+    /// Lets whoever presents an origin key go on. Wrong ones are counted and told of.
+    fn check_origin_key(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
+        let Passage { request, now, .. } = *passage;
+        let client = request.client_network();
+        // What others send whom nobody tells apart says nothing of this one.
+        let is_known = client != Network::Unknown;
+        if let Some(wait) = self.strangers.wait(client, now).filter(|_| is_known) {
+            return Err(Problem::TooManyGuesses(wait).into());
+        }
+        let authorization = request.header("authorization");
+        let keys = &self.tenant.origin_keys;
+        if keys.iter().any(|key| key.is_presented(authorization)) {
+            return Ok(());
+        }
+        if authorization.is_none() {
+            return Err(Problem::ApiKey.into());
+        }
+        match self.strangers.count(client, now) {
+            Verdict::Over(wait) => Err(Problem::TooManyGuesses(wait).into()),
+            verdict => {
+                self.note(Event::new(Level::Warn, "origin_key_refused"));
+                match verdict {
+                    Verdict::Passed(wait) => Err(Problem::TooManyGuesses(wait).into()),
+                    _ => Err(Problem::ApiKey.into()),
+                }
+            }
         }
     }
 

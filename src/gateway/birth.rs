@@ -10,6 +10,7 @@ use chacha20::rand_core::Rng as _;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::inbound::network::Network;
 use crate::inbound::rate_limit::Verdict;
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
@@ -50,13 +51,14 @@ impl Gateway {
     fn limit_births(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
         // A step that is asked again begins the same session.
         let is_first_ask = passage.answers.failures().is_empty();
-        let Some(address) = passage.request.client_address().filter(|_| is_first_ask) else {
+        let client = passage.request.client_network();
+        if client == Network::Unknown || !is_first_ask {
             return Ok(());
-        };
+        }
         if self.tenant.new_sessions_are_limited {
-            match passage.answers.found(address) {
+            let key = client.to_string();
+            match passage.answers.found(&key) {
                 None => {
-                    let key = address.to_owned();
                     return Err(Halt::Await(vec![Need::Limit { key }]));
                 }
                 Some(Found::Bytes(verdict)) if verdict == b"0" => {
@@ -70,7 +72,7 @@ impl Gateway {
         let Some(limit) = &mut self.births else {
             return Ok(());
         };
-        match limit.count(address, passage.now) {
+        match limit.count(client, passage.now) {
             Verdict::First | Verdict::Counted => Ok(()),
             Verdict::Passed(wait) => {
                 self.note(Event::new(Level::Warn, "new_sessions_limited"));

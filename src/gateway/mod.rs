@@ -49,7 +49,7 @@ use crate::cookie::set_cookie;
 use crate::forward::trace::Trace;
 use crate::inbound::canonical::canonical;
 use crate::inbound::path::{self, Territory};
-use crate::inbound::rate_limit::RateLimit;
+use crate::inbound::rate_limit::{ClientLimit, RateLimit};
 use crate::inbound::request::{Location, Request};
 use crate::inbound::{limits, upgrade};
 use crate::route::health::Health;
@@ -59,6 +59,7 @@ use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;
 use crate::session::record::{Entry, Record};
+use crate::sign_in::hashing::Places;
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
 use crate::store::{Answers, Need, Write};
@@ -139,13 +140,17 @@ pub struct Gateway {
     refreshing: HashMap<Handle, UnixMillis>,
     /// Passwords tried, per account; where objects count, they do.
     guesses: RateLimit,
-    /// The same, per address.
-    guessers: RateLimit,
-    /// Forged cookies, per address. Generous: after an emergency change of keys every genuine cookie
+    /// The same, per client.
+    guessers: ClientLimit,
+    /// Those that are being checked in this isolate, whoever's they are.
+    hashing: Places,
+    /// Wrong keys at the session API, per client.
+    strangers: ClientLimit,
+    /// Forged cookies, per client. Generous: after an emergency change of keys every genuine cookie
     /// of an office behind one address is forged once.
-    forgeries: RateLimit,
-    /// New sessions, per address.
-    births: Option<RateLimit>,
+    forgeries: ClientLimit,
+    /// New sessions, per client.
+    births: Option<ClientLimit>,
     /// How often files were not to be had, per path: the log is told once a minute.
     troubles: RateLimit,
     random: ChaCha20Rng,
@@ -179,8 +184,10 @@ impl Gateway {
             assertions: Assertions::default(),
             refreshing: HashMap::new(),
             guesses: RateLimit::new(10, 60_000),
-            guessers: RateLimit::new(30, 60_000),
-            forgeries: RateLimit::new(300, 10_000),
+            guessers: ClientLimit::new(30, 60_000),
+            hashing: Places::default(),
+            strangers: ClientLimit::new(10, 60_000),
+            forgeries: ClientLimit::new(300, 10_000),
             births,
             troubles: RateLimit::new(1, 60_000),
             random,
@@ -189,6 +196,15 @@ impl Gateway {
             facts: Facts::default(),
             series: Series::default(),
             learned: false,
+        }
+    }
+
+    /// Checks passwords in places that it shares with others.
+    #[must_use]
+    pub fn hashing_in(self, places: Places) -> Self {
+        Self {
+            hashing: places,
+            ..self
         }
     }
 
@@ -367,9 +383,9 @@ impl Gateway {
     }
 }
 
-fn births(tenant: &Tenant) -> Option<RateLimit> {
+fn births(tenant: &Tenant) -> Option<ClientLimit> {
     let most = tenant.new_sessions_per_minute?;
-    Some(RateLimit::new(most, 60_000))
+    Some(ClientLimit::new(most, 60_000))
 }
 
 impl From<upgrade::BadUpgrade> for Problem {

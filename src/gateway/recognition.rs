@@ -170,8 +170,8 @@ impl Gateway {
 
     fn forged(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
         self.facts.lookup = Lookup::Forged;
-        let address = passage.request.client_address().unwrap_or_default();
-        let verdict = self.forgeries.count(address, passage.now);
+        let client = passage.request.client_network();
+        let verdict = self.forgeries.count(client, passage.now);
         match verdict {
             Verdict::First => self.note(Event::new(Level::Warn, "cookie_forged")),
             Verdict::Passed(_) => self.note(Event::new(Level::Warn, "forgery_limit_passed")),

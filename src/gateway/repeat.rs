@@ -109,8 +109,7 @@ impl Gateway {
         if self.territory(&request.location) != Territory::Origin {
             return None;
         }
-        let address = request.client_address().unwrap_or_default();
-        self.forgeries.told_until(address, now)
+        self.forgeries.told_until(request.client_network(), now)
     }
 
     fn is_like_most(&self, visitor: &Visitor, course: &Course, passage: &Passage<'_>) -> bool {

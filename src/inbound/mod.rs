@@ -6,6 +6,7 @@ pub mod form;
 pub mod host;
 pub mod json;
 pub mod limits;
+pub mod network;
 pub mod pasted;
 pub mod path;
 pub mod percent;

@@ -1,12 +1,19 @@
-//! How often an address may do something, counted in one isolate: cheap, and good against a flood, not
+//! How often something may be done, counted in one isolate: cheap, and good against a flood, not
 //! against somebody who comes from everywhere.
 
+use core::borrow::Borrow;
+use core::hash::Hash;
 use std::collections::HashMap;
 
+use super::network::Network;
 use crate::clock::UnixMillis;
 
-/// How many addresses are remembered; beyond that all are forgotten, which only ever lets more in.
-const ADDRESSES: usize = 4_096;
+/// How many are remembered. Beyond that those are forgotten whose time is over, or else all, which only
+/// ever lets more in.
+const MOST: usize = 4_096;
+
+/// A site may do so many times what one of its subnets may: it may be a household, or a city.
+const SUBNETS_OF_A_SITE: u32 = 8;
 
 #[derive(Debug)]
 struct Window {
@@ -34,16 +41,16 @@ pub enum Verdict {
     Over(u64),
 }
 
-/// Counts per address.
+/// Counts per key.
 #[derive(Debug)]
-pub struct RateLimit {
+pub struct RateLimit<K = String> {
     per_window: u32,
     window_ms: u64,
-    windows: HashMap<String, Window>,
+    windows: HashMap<K, Window>,
 }
 
-impl RateLimit {
-    /// At most `per_window` within `window_ms` from one address.
+impl<K: Hash + Eq> RateLimit<K> {
+    /// At most `per_window` within `window_ms` for one key.
     #[must_use]
     pub fn new(per_window: u32, window_ms: u64) -> Self {
         Self {
@@ -53,29 +60,59 @@ impl RateLimit {
         }
     }
 
-    /// Forgets what was counted from `address`.
-    pub fn forget(&mut self, address: &str) {
-        self.windows.remove(address);
+    /// Forgets what was counted.
+    pub fn forget<Q>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq,
+    {
+        self.windows.remove(key);
     }
 
-    /// Until when those who come from `address` are told to wait for as many seconds as now; none if nothing was counted.
+    /// How many seconds are to be waited, if the limit was passed.
     #[must_use]
-    pub fn told_until(&self, address: &str, now: UnixMillis) -> Option<UnixMillis> {
-        let left = self.windows.get(address)?.left(self.window_ms, now);
+    pub fn wait<Q>(&self, key: &Q, now: UnixMillis) -> Option<u64>
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq,
+    {
+        let window = self.windows.get(key)?;
+        let left = window.left(self.window_ms, now);
+        (window.count > self.per_window && left > 0).then(|| left.div_ceil(1000))
+    }
+
+    /// Until when those of this key are told to wait for as many seconds as now; none if nothing was
+    /// counted.
+    #[must_use]
+    pub fn told_until<Q>(&self, key: &Q, now: UnixMillis) -> Option<UnixMillis>
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq,
+    {
+        let left = self.windows.get(key)?.left(self.window_ms, now);
         // What is left is told rounded up.
         (left > 0).then(|| UnixMillis(now.0 + (left - 1) % 1000 + 1))
     }
 
-    /// Counts one from `address`; those without one share a count.
-    pub fn count(&mut self, address: &str, now: UnixMillis) -> Verdict {
-        if self.windows.len() >= ADDRESSES && !self.windows.contains_key(address) {
-            self.windows.clear();
+    /// Counts one more.
+    pub fn count<Q>(&mut self, key: &Q, now: UnixMillis) -> Verdict
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+    {
+        if self.windows.len() >= MOST && !self.windows.contains_key(key) {
+            let window_ms = self.window_ms;
+            self.windows
+                .retain(|_, window| window.left(window_ms, now) > 0);
+            if self.windows.len() >= MOST {
+                self.windows.clear();
+            }
         }
         let fresh = || Window {
             since: now,
             count: 0,
         };
-        let window = self.windows.entry(address.to_owned()).or_insert_with(fresh);
+        let window = self.windows.entry(key.to_owned()).or_insert_with(fresh);
         if now.millis_since(window.since) >= self.window_ms {
             *window = fresh();
         }
@@ -91,29 +128,143 @@ impl RateLimit {
     }
 }
 
+/// Counts per client: an IPv4 address or an IPv6 subnet; and beside that the subnets of one site together.
+/// What a subnet is refused does not count against its site: one client cannot close it to others.
+#[derive(Debug)]
+pub struct ClientLimit {
+    clients: RateLimit<Network>,
+    sites: RateLimit<Network>,
+}
+
+impl ClientLimit {
+    /// At most `per_window` within `window_ms` from one client.
+    #[must_use]
+    pub fn new(per_window: u32, window_ms: u64) -> Self {
+        let of_site = per_window.saturating_mul(SUBNETS_OF_A_SITE);
+        Self {
+            clients: RateLimit::new(per_window, window_ms),
+            sites: RateLimit::new(of_site, window_ms),
+        }
+    }
+
+    /// Counts one from `client`; those without an address share a count.
+    pub fn count(&mut self, client: Network, now: UnixMillis) -> Verdict {
+        let site = client.site();
+        if let Some(wait) = site.and_then(|site| self.sites.wait(&site, now)) {
+            return Verdict::Over(wait);
+        }
+        let verdict = self.clients.count(&client, now);
+        match (verdict, site) {
+            (Verdict::First | Verdict::Counted, Some(site)) => match self.sites.count(&site, now) {
+                Verdict::First | Verdict::Counted => verdict,
+                over => over,
+            },
+            _ => verdict,
+        }
+    }
+
+    /// How many seconds `client` is to wait, if its limit or its site's was passed.
+    #[must_use]
+    pub fn wait(&self, client: Network, now: UnixMillis) -> Option<u64> {
+        let site = client.site();
+        site.and_then(|site| self.sites.wait(&site, now))
+            .or_else(|| self.clients.wait(&client, now))
+    }
+
+    /// Until when `client` is told to wait for as many seconds as now; none if nothing was counted.
+    #[must_use]
+    pub fn told_until(&self, client: Network, now: UnixMillis) -> Option<UnixMillis> {
+        match client.site() {
+            Some(site) if self.sites.wait(&site, now).is_some() => {
+                self.sites.told_until(&site, now)
+            }
+            _ => self.clients.told_until(&client, now),
+        }
+    }
+
+    /// Forgets what was counted from `client`; its site's count stays.
+    pub fn forget(&mut self, client: Network) {
+        self.clients.forget(&client);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_address_is_stopped_after_its_share_and_let_in_again_later() {
-        let mut limit = RateLimit::new(300, 10_000);
+        let mut limit: RateLimit = RateLimit::new(300, 10_000);
         assert_eq!(limit.count("a", UnixMillis(0)), Verdict::First);
         for _ in 1..300 {
             assert_eq!(limit.count("a", UnixMillis(0)), Verdict::Counted);
         }
+        assert_eq!(limit.wait("a", UnixMillis(0)), None);
         assert_eq!(limit.count("a", UnixMillis(1_500)), Verdict::Passed(9));
         assert_eq!(limit.count("a", UnixMillis(1_500)), Verdict::Over(9));
+        assert_eq!(limit.wait("a", UnixMillis(1_500)), Some(9));
         assert_eq!(limit.count("b", UnixMillis(1_500)), Verdict::First);
+        assert_eq!(limit.wait("a", UnixMillis(10_000)), None);
         assert_eq!(limit.count("a", UnixMillis(10_000)), Verdict::First);
     }
 
     #[test]
-    fn memory_stays_bounded() {
-        let mut limit = RateLimit::new(300, 10_000);
-        for number in 0..3 * ADDRESSES {
+    fn memory_stays_bounded_and_what_is_over_goes_first() {
+        let mut limit: RateLimit = RateLimit::new(1, 10_000);
+        for number in 0..MOST {
             limit.count(&number.to_string(), UnixMillis(0));
-            assert!(limit.windows.len() <= ADDRESSES);
         }
+        limit.count("0", UnixMillis(10_000));
+        limit.count("0", UnixMillis(10_000));
+        limit.count("one more", UnixMillis(10_000));
+        assert_eq!(limit.windows.len(), 2);
+        assert!(limit.wait("0", UnixMillis(10_000)).is_some());
+        for number in 0..3 * MOST {
+            limit.count(&number.to_string(), UnixMillis(10_000));
+            assert!(limit.windows.len() <= MOST);
+        }
+    }
+
+    fn client(address: &str) -> Network {
+        Network::of(Some(address))
+    }
+
+    #[test]
+    fn all_addresses_of_a_subnet_have_one_budget() {
+        let mut limit = ClientLimit::new(30, 60_000);
+        let now = UnixMillis(0);
+        for number in 0..40 {
+            let verdict = limit.count(client(&format!("2001:db8:1:2::{number:x}")), now);
+            let is_over = matches!(verdict, Verdict::Passed(_) | Verdict::Over(_));
+            assert_eq!(is_over, number >= 30, "{number}");
+        }
+        assert_eq!(limit.count(client("2001:db8:1:3::1"), now), Verdict::First);
+        assert_eq!(limit.wait(client("2001:db8:1:2::ffff"), now), Some(60));
+        assert_eq!(limit.wait(client("2001:db8:1:3::1"), now), None);
+    }
+
+    #[test]
+    fn many_subnets_of_a_site_come_to_an_end_together_and_one_alone_does_not_close_it() {
+        let mut limit = ClientLimit::new(30, 60_000);
+        let now = UnixMillis(0);
+        for _ in 0..10_000 {
+            limit.count(client("2001:db8:1:2::1"), now);
+        }
+        assert_eq!(limit.count(client("2001:db8:1:3::1"), now), Verdict::First);
+        let mut allowed = 0;
+        for subnet in 16..1_000 {
+            for _ in 0..30 {
+                let verdict = limit.count(client(&format!("2001:db8:1:{subnet:x}::1")), now);
+                allowed += u32::from(matches!(verdict, Verdict::First | Verdict::Counted));
+            }
+        }
+        assert_eq!(allowed, 30 * SUBNETS_OF_A_SITE - 30 - 1);
+        assert!(limit.wait(client("2001:db8:1:ffff::1"), now).is_some());
+        assert!(
+            limit
+                .told_until(client("2001:db8:1:ffff::1"), now)
+                .is_some()
+        );
+        assert_eq!(limit.count(client("2001:db8:2:2::1"), now), Verdict::First);
     }
 }

@@ -5,6 +5,7 @@
 //! lower-cased header names and joined repeated headers with `, `.
 
 use super::host;
+use super::network::Network;
 
 /// A request, borrowed from its packed text.
 #[derive(Clone, Debug)]
@@ -125,6 +126,12 @@ impl<'a> Request<'a> {
         let plain = |b: u8| b.is_ascii_hexdigit() || b == b'.' || b == b':';
         let plausible = !address.is_empty() && address.len() <= 45 && address.bytes().all(plain);
         (self.location.scheme == "https" && plausible).then_some(address)
+    }
+
+    /// Where it comes from, as far as limits are concerned.
+    #[must_use]
+    pub fn client_network(&self) -> Network {
+        Network::of(self.client_address())
     }
 }
 

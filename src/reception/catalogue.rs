@@ -42,7 +42,7 @@ pub(super) enum Catalogue {
         /// Those that are somebody's, by their full names: what most requests need.
         hosts: HashMap<String, Claim>,
         /// What those were found by, and what is nobody's.
-        claims: Claims,
+        claims: Box<Claims>,
         documents: HashMap<TenantId, Known>,
         /// Whose document was wrong when it was asked for, and nothing right is known.
         broken: HashMap<TenantId, UnixMillis>,
@@ -67,7 +67,7 @@ impl Catalogue {
         only.map_or_else(
             || Self::Many {
                 hosts: HashMap::new(),
-                claims: Claims::default(),
+                claims: Box::default(),
                 documents: HashMap::new(),
                 broken: HashMap::new(),
                 faults: HashMap::new(),
@@ -352,7 +352,8 @@ impl Reception {
                     None => {
                         self.make_room();
                         let random = ChaCha20Rng::from_rng(&mut self.random);
-                        let gateway = Gateway::new(read, &self.deployment.prefix, random);
+                        let gateway = Gateway::new(read, &self.deployment.prefix, random)
+                            .hashing_in(self.hashing.clone());
                         let used = answer.asked;
                         self.gateways.insert(tenant.clone(), Room { gateway, used });
                     }

@@ -15,6 +15,7 @@ use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
 use crate::gateway::Step;
 use crate::inbound::json;
+use crate::inbound::network::Network;
 use crate::inbound::query::Query;
 use crate::inbound::rate_limit::Verdict;
 use crate::inbound::request::Request;
@@ -143,23 +144,67 @@ impl Reception {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Operator, Missing> {
+        let is_bearing = request.header("authorization").is_some();
+        if is_bearing {
+            self.check_guesses(request, now)?;
+        }
+        match self.presented(request, now, answers)? {
+            Some(operator) => Ok(operator),
+            None if is_bearing => Err(self.wrong_token("admin_token_refused", request, now)),
+            None => Err(Missing::Refused(Problem::ApiKey)),
+        }
+    }
+
+    /// Refuses a client that has shown too many wrong tokens before it shows another. What those show
+    /// whom nobody tells apart says nothing of one of them.
+    fn check_guesses(&self, request: &Request<'_>, now: UnixMillis) -> Result<(), Missing> {
+        let client = request.client_network();
+        match self.guesses.wait(client, now) {
+            Some(wait) if client != Network::Unknown => {
+                Err(Missing::Refused(Problem::TooManyGuesses(wait)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a wrong token, and tells of it until there are too many.
+    fn wrong_token(
+        &mut self,
+        event: &'static str,
+        request: &Request<'_>,
+        now: UnixMillis,
+    ) -> Missing {
+        let verdict = self.guesses.count(request.client_network(), now);
+        if !matches!(verdict, Verdict::Over(_)) {
+            self.note(Event::new(Level::Warn, event));
+        }
+        Missing::Refused(match verdict {
+            Verdict::First | Verdict::Counted => Problem::ApiKey,
+            Verdict::Passed(wait) | Verdict::Over(wait) => Problem::TooManyGuesses(wait),
+        })
+    }
+
+    /// The operator whose token or badge it is.
+    fn presented(
+        &mut self,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Option<Operator>, Missing> {
         let tokens = self.deployment_tokens();
         if let Some(operator) = bearing(Authority::Deployment, &tokens, request) {
-            return Ok(operator);
+            return Ok(Some(operator));
         }
-        let refused = Missing::Refused(Problem::ApiKey);
         let Some(tenant) = self.host_of_one(request, now, answers)? else {
-            let wearing = self.wearing(Authority::Deployment, &tokens, request, now)?;
-            return wearing.ok_or(refused);
+            return self.wearing(Authority::Deployment, &tokens, request, now);
         };
         let tokens = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
         let tokens = tokens.unwrap_or_default();
         let authority = Authority::Tenant(tenant);
         if let Some(operator) = bearing(authority.clone(), &tokens, request) {
-            return Ok(operator);
+            return Ok(Some(operator));
         }
-        let wearing = self.wearing(authority, &tokens, request, now)?;
-        wearing.ok_or(refused)
+        self.wearing(authority, &tokens, request, now)
     }
 
     /// The tenant whose chat server shares this host, and so its scripts, with the console. There nobody gets power
@@ -277,17 +322,12 @@ impl Reception {
             }
             None => self.deployment_tokens(),
         };
-        let address = request.client_address().unwrap_or_default();
-        let verdict = self.guesses.count(address, now);
-        if let Verdict::Passed(wait) | Verdict::Over(wait) = verdict {
-            return Err(Missing::Refused(Problem::TooManyGuesses(wait)));
-        }
+        self.check_guesses(request, now)?;
         let given = tokens.iter().find(|own| own.is_presented(Some(&token)));
         let Some(token) = given else {
-            self.note(Event::new(Level::Warn, "console_sign_in_refused"));
-            return Err(Missing::Refused(Problem::ApiKey));
+            return Err(self.wrong_token("console_sign_in_refused", request, now));
         };
-        self.guesses.forget(address);
+        self.guesses.forget(request.client_network());
         self.note(Event::new(Level::Info, "audit_console_signed_in"));
         let name = CookieName::for_location(&request.location);
         let now = now.seconds();

@@ -4,6 +4,8 @@ use core::fmt;
 
 use serde_json::{Value, json};
 
+use super::attempts::AccountChange;
+use crate::clock::UnixSeconds;
 use crate::encoding;
 use crate::session::identity::Identity;
 use crate::tenant_id::TenantId;
@@ -87,6 +89,39 @@ impl Account {
         self.members.get("password").and_then(Value::as_str)
     }
 
+    /// Whom it makes of who signs in.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        let user = self.members.get("user").and_then(Value::as_str);
+        user.unwrap_or_default()
+    }
+
+    /// When it was changed last, in seconds since 1970; each change has a later one.
+    #[must_use]
+    pub fn changed(&self) -> u64 {
+        let changed = self.members.get("changed").and_then(Value::as_u64);
+        changed.unwrap_or_default()
+    }
+
+    /// When a change of it that is made now is said to have been: later than any that is known.
+    #[must_use]
+    pub fn next_change(&self, now: UnixSeconds) -> u64 {
+        now.0.max(self.changed().saturating_add(1))
+    }
+
+    /// Of what storage shows and what was changed lately, what counts. An account that storage does not
+    /// show is none: it may have been deleted by others than who tells of changes.
+    #[must_use]
+    pub fn newest(stored: Option<Self>, change: Option<&AccountChange>) -> Option<Self> {
+        let stored = stored?;
+        match change {
+            Some(change) if stored.changed() <= change.at => {
+                Self::parse(change.account.as_deref()?.as_bytes())
+            }
+            _ => Some(stored),
+        }
+    }
+
     /// Whether its user may not sign in.
     #[must_use]
     pub fn is_disabled(&self) -> bool {
@@ -118,10 +153,10 @@ impl Account {
 
     /// The account with another password's hash.
     #[must_use]
-    pub fn with_hash(&self, hash: &str, now: crate::clock::UnixSeconds) -> String {
+    pub fn with_hash(&self, hash: &str, now: UnixSeconds) -> String {
         let mut members = self.members.clone();
         members.insert("password".to_owned(), json!(hash));
-        members.insert("changed".to_owned(), json!(now.0));
+        members.insert("changed".to_owned(), json!(self.next_change(now)));
         Value::Object(members).to_string()
     }
 }
@@ -140,6 +175,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_changed_lately_counts_over_what_storage_still_shows() {
+        let account = |changed: u64| {
+            let text =
+                json!({ "user": "a", "password": format!("$x${changed}"), "changed": changed });
+            text.to_string()
+        };
+        let parse = |changed| Account::parse(account(changed).as_bytes());
+        let change = |at, text: Option<String>| AccountChange { at, account: text };
+        let newest = |stored, change: &AccountChange| {
+            Account::newest(stored, Some(change)).map(|account| account.changed())
+        };
+        assert_eq!(newest(parse(4), &change(5, Some(account(5)))), Some(5));
+        assert_eq!(newest(parse(5), &change(5, Some(account(5)))), Some(5));
+        assert_eq!(newest(parse(6), &change(5, Some(account(5)))), Some(6));
+        assert_eq!(newest(parse(4), &change(5, None)), None);
+        assert_eq!(newest(parse(6), &change(5, None)), Some(6));
+        assert_eq!(newest(None, &change(5, Some(account(5)))), None);
+        assert!(Account::newest(parse(4), None).is_some());
+        let next = |now| parse(9).unwrap().next_change(UnixSeconds(now));
+        assert_eq!((next(9), next(3), next(20)), (10, 10, 20));
+    }
+
+    #[test]
     fn an_account_is_read_and_shows_nothing_of_itself() {
         let text =
             br#"{"user":"alice","email":"a@b.example","password":"$argon2id$x","changed":1}"#;
@@ -149,7 +207,7 @@ mod tests {
         let (identity, remember) = Identity::parse(&account.identity(true).to_string()).unwrap();
         assert_eq!((identity.user.as_str(), remember), ("alice", true));
         assert!(!format!("{account:?}").contains("alice"));
-        let changed = account.with_hash("$argon2id$y", crate::clock::UnixSeconds(9));
+        let changed = account.with_hash("$argon2id$y", UnixSeconds(9));
         let changed = Account::parse(changed.as_bytes()).unwrap();
         assert_eq!(changed.hash(), Some("$argon2id$y"));
         for bad in [

@@ -1,8 +1,11 @@
-//! How often something may be tried: passwords of an account, and tokens that count once.
+//! How often something may be tried: passwords of an account, and tokens that count once. And what was
+//! changed of an account lately, which storage may not show everywhere yet.
 //!
 //! Kept by a Durable Object for each account or token, so that all isolates count together. An attempt
 //! counts before it is made: of many at once none is for free. Nobody is locked out for good (OWASP ASVS
 //! 5.0 6.1.1): whoever goes on guessing at a name can make its user wait, a quarter of an hour at most.
+
+use core::fmt;
 
 use serde_json::{Value, json};
 
@@ -17,6 +20,10 @@ const LONGEST_WAIT_S: u64 = 900;
 /// Failures are forgotten so long after the last.
 const FORGOTTEN_AFTER_MS: u64 = 24 * 3_600_000;
 
+/// How long a change of an account is known here, in seconds: long enough for storage to show it in every
+/// location.
+const CHANGE_KNOWN_S: u64 = 3_600;
+
 /// What is asked of the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -27,6 +34,10 @@ pub enum Command {
     },
     /// It was not a failure: start anew.
     Succeeded,
+    /// Was the account changed lately?
+    Account,
+    /// The account was changed.
+    Changed(AccountChange),
     /// Has there been a first time?
     Seen,
     /// Is this the first time, until then, in Unix milliseconds?
@@ -47,25 +58,103 @@ pub enum Verdict {
     Wait(u64),
 }
 
+/// A change of an account that storage may not show everywhere yet. Whoever is about to sign in asks here
+/// anyway.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountChange {
+    /// The account's `changed`, which rises with every change.
+    pub at: u64,
+    /// The account as it is stored since; none if it was deleted.
+    pub account: Option<String>,
+}
+
+impl fmt::Debug for AccountChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccountChange({})", self.at)
+    }
+}
+
+impl AccountChange {
+    fn to_json(&self) -> Value {
+        json!({ "at": self.at, "account": self.account })
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let account = value.get("account").and_then(Value::as_str);
+        Some(Self {
+            at: value.get("at")?.as_u64()?,
+            account: account.map(str::to_owned),
+        })
+    }
+}
+
+/// The object's whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Whether to go on.
+    pub verdict: Verdict,
+    /// What was changed lately, if an account was asked about.
+    pub change: Option<AccountChange>,
+}
+
+impl Reply {
+    /// As the object answers it: the seconds to wait, and the change in a second line.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let seconds = match self.verdict {
+            Verdict::Allowed => 0,
+            Verdict::Wait(seconds) => seconds,
+        };
+        match &self.change {
+            None => seconds.to_string(),
+            Some(change) => format!("{seconds}\n{}", change.to_json()),
+        }
+    }
+
+    /// The counterpart of [`Reply::to_text`].
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = core::str::from_utf8(bytes).ok()?;
+        let (seconds, change) = match text.split_once('\n') {
+            None => (text, None),
+            Some((seconds, change)) => {
+                let change = serde_json::from_str(change).ok()?;
+                (seconds, Some(AccountChange::read(&change)?))
+            }
+        };
+        let verdict = match seconds.parse().ok()? {
+            0 => Verdict::Allowed,
+            seconds => Verdict::Wait(seconds),
+        };
+        Some(Self { verdict, change })
+    }
+}
+
 impl Command {
-    /// One line of JSON.
+    /// One line of JSON. `account` asks for what was changed lately; an earlier release neither asks nor
+    /// tells.
     #[must_use]
     pub fn to_text(&self) -> String {
         match self {
-            Self::Try { by } => json!({ "do": "try", "by": by }),
-            Self::Succeeded => json!({ "do": "succeeded" }),
+            Self::Try { by } => json!({ "do": "try", "by": by, "account": true }),
+            Self::Succeeded => json!({ "do": "succeeded", "account": true }),
+            Self::Account => json!({ "do": "account", "account": true }),
+            Self::Changed(change) => {
+                json!({ "do": "changed", "change": change.to_json(), "account": true })
+            }
             Self::Seen => json!({ "do": "seen" }),
             Self::Once { until, by } => json!({ "do": "once", "until": until, "by": by }),
         }
         .to_string()
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        let command: Value = serde_json::from_str(text).ok()?;
+    fn read(command: &Value) -> Option<Self> {
         let number = |name: &str| command.get(name).and_then(Value::as_u64);
         match command.get("do")?.as_str()? {
             "try" => Some(Self::Try { by: number("by")? }),
             "succeeded" => Some(Self::Succeeded),
+            "account" => Some(Self::Account),
+            "changed" => AccountChange::read(command.get("change")?).map(Self::Changed),
             "seen" => Some(Self::Seen),
             "once" => Some(Self::Once {
                 until: number("until")?,
@@ -76,42 +165,24 @@ impl Command {
     }
 }
 
-impl Verdict {
-    /// As the object answers it: the seconds to wait.
-    #[must_use]
-    pub fn to_text(self) -> String {
-        match self {
-            Self::Allowed => "0".to_owned(),
-            Self::Wait(seconds) => seconds.to_string(),
-        }
-    }
-
-    /// The counterpart of [`Verdict::to_text`].
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let seconds = core::str::from_utf8(bytes).ok()?.parse().ok()?;
-        Some(match seconds {
-            0 => Self::Allowed,
-            seconds => Self::Wait(seconds),
-        })
-    }
-}
-
-/// What is remembered: how often it failed in a row, until when to wait, when to forget it all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is remembered: how often it failed in a row, until when to wait, when to forget that; and what was
+/// changed lately.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Row {
     failures: u32,
     wait_until: u64,
     forget_at: u64,
     /// Who was allowed to last.
     by: u64,
+    /// And until when that is to be known, in Unix milliseconds.
+    change: Option<(AccountChange, u64)>,
 }
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// What is answered.
-    pub verdict: Verdict,
+    pub reply: Reply,
     /// What is to be remembered, and until when in Unix milliseconds; none for nothing.
     pub row: Option<(String, u64)>,
 }
@@ -119,52 +190,20 @@ pub struct Outcome {
 /// Applies a command to what is remembered; nothing understood is nothing remembered.
 #[must_use]
 pub fn obey(row: &str, command: &str, now: UnixMillis) -> Outcome {
-    let row = Row::parse(row)
-        .filter(|row| now.0 < row.forget_at)
-        .unwrap_or_default();
-    match Command::parse(command) {
-        Some(Command::Succeeded) => Outcome {
-            verdict: Verdict::Allowed,
-            row: None,
+    let row = Row::parse(row).unwrap_or_default().at(now);
+    let command: Value = serde_json::from_str(command).unwrap_or_default();
+    let tells = command.get("account") == Some(&Value::Bool(true));
+    let (verdict, row) = match Command::read(&command) {
+        Some(command) => row.obey(command, now),
+        None => (row.wait(now), row),
+    };
+    let change = row.change.as_ref().filter(|_| tells);
+    Outcome {
+        reply: Reply {
+            verdict,
+            change: change.map(|(change, _)| change.clone()),
         },
-        Some(Command::Seen) if row.failures == 0 => Outcome {
-            verdict: Verdict::Allowed,
-            row: None,
-        },
-        Some(Command::Once { until, by })
-            if now.0 < until && (row.failures == 0 || row.by == by) =>
-        {
-            Outcome {
-                verdict: Verdict::Allowed,
-                row: Some((
-                    Row {
-                        failures: 1,
-                        wait_until: until,
-                        forget_at: until,
-                        by,
-                    }
-                    .to_text(),
-                    until,
-                )),
-            }
-        }
-        Some(Command::Try { by }) if now.0 >= row.wait_until => {
-            let failures = row.failures.saturating_add(1);
-            let next = Row {
-                failures,
-                wait_until: now.0 + wait_after(failures) * 1_000,
-                forget_at: now.0 + FORGOTTEN_AFTER_MS,
-                by,
-            };
-            Outcome {
-                verdict: Verdict::Allowed,
-                row: Some((next.to_text(), next.forget_at)),
-            }
-        }
-        _ => Outcome {
-            verdict: Verdict::Wait(row.wait_until.saturating_sub(now.0).div_ceil(1_000).max(1)),
-            row: Some((row.to_text(), row.forget_at)),
-        },
+        row: row.kept(),
     }
 }
 
@@ -177,18 +216,109 @@ fn wait_after(failures: u32) -> u64 {
 }
 
 impl Row {
+    fn obey(self, command: Command, now: UnixMillis) -> (Verdict, Self) {
+        let forgiven = |row: Self| Self {
+            change: row.change,
+            ..Self::default()
+        };
+        match command {
+            Command::Succeeded => (Verdict::Allowed, forgiven(self)),
+            Command::Account => (Verdict::Allowed, self),
+            Command::Changed(change) => (Verdict::Allowed, self.changed(change, now)),
+            Command::Seen if self.failures == 0 => (Verdict::Allowed, self),
+            Command::Once { until, by }
+                if now.0 < until && (self.failures == 0 || self.by == by) =>
+            {
+                let seen = Self {
+                    failures: 1,
+                    wait_until: until,
+                    forget_at: until,
+                    by,
+                    change: self.change,
+                };
+                (Verdict::Allowed, seen)
+            }
+            Command::Try { by } if now.0 >= self.wait_until => {
+                let failures = self.failures.saturating_add(1);
+                let next = Self {
+                    failures,
+                    wait_until: now.0 + wait_after(failures) * 1_000,
+                    forget_at: now.0 + FORGOTTEN_AFTER_MS,
+                    by,
+                    change: self.change,
+                };
+                (Verdict::Allowed, next)
+            }
+            Command::Seen | Command::Once { .. } | Command::Try { .. } => (self.wait(now), self),
+        }
+    }
+
+    /// An announcement that was overtaken by a later one changes nothing.
+    fn changed(self, change: AccountChange, now: UnixMillis) -> Self {
+        if self
+            .change
+            .as_ref()
+            .is_some_and(|(known, _)| known.at > change.at)
+        {
+            return self;
+        }
+        Self {
+            change: Some((change, now.0 + CHANGE_KNOWN_S * 1_000)),
+            ..self
+        }
+    }
+
+    fn wait(&self, now: UnixMillis) -> Verdict {
+        Verdict::Wait(self.wait_until.saturating_sub(now.0).div_ceil(1_000).max(1))
+    }
+
+    /// What of it still counts.
+    fn at(self, now: UnixMillis) -> Self {
+        let change = self.change.filter(|(_, until)| now.0 < *until);
+        if now.0 < self.forget_at {
+            Self { change, ..self }
+        } else {
+            Self {
+                change,
+                ..Self::default()
+            }
+        }
+    }
+
+    /// As it is to be remembered, and until when; none if there is nothing.
+    fn kept(&self) -> Option<(String, u64)> {
+        let known_until = self.change.as_ref().map_or(0, |(_, until)| *until);
+        let until = self.forget_at.max(known_until);
+        (until > 0).then(|| (self.to_text(), until))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let row: Value = serde_json::from_str(text).ok()?;
+        let change = row.get(4).and_then(|kept| {
+            let until = kept.get("until")?.as_u64()?;
+            Some((AccountChange::read(kept)?, until))
+        });
         Some(Self {
             failures: row.get(0)?.as_u64()?.try_into().ok()?,
             wait_until: row.get(1)?.as_u64()?,
             forget_at: row.get(2)?.as_u64()?,
             by: row.get(3)?.as_u64()?,
+            change,
         })
     }
 
-    fn to_text(self) -> String {
-        json!([self.failures, self.wait_until, self.forget_at, self.by]).to_string()
+    /// An earlier release reads the first four members, and loses the change.
+    fn to_text(&self) -> String {
+        let mut row = vec![
+            json!(self.failures),
+            json!(self.wait_until),
+            json!(self.forget_at),
+            json!(self.by),
+        ];
+        if let Some((change, until)) = &self.change {
+            row.push(json!({ "at": change.at, "account": change.account, "until": until }));
+        }
+        Value::Array(row).to_string()
     }
 }
 
@@ -199,6 +329,8 @@ mod tests {
     struct Object {
         row: String,
         now: u64,
+        /// What the last reply told of the account.
+        change: Option<AccountChange>,
     }
 
     impl Object {
@@ -206,15 +338,17 @@ mod tests {
             Self {
                 row: String::new(),
                 now: 1_000_000,
+                change: None,
             }
         }
 
         fn told(&mut self, command: &Command) -> Verdict {
             let outcome = obey(&self.row, &command.to_text(), UnixMillis(self.now));
             self.row = outcome.row.map(|(row, _)| row).unwrap_or_default();
-            let text = outcome.verdict.to_text();
-            assert_eq!(Verdict::parse(text.as_bytes()), Some(outcome.verdict));
-            outcome.verdict
+            let text = outcome.reply.to_text();
+            assert_eq!(Reply::parse(text.as_bytes()), Some(outcome.reply.clone()));
+            self.change = outcome.reply.change;
+            outcome.reply.verdict
         }
     }
 
@@ -285,9 +419,74 @@ mod tests {
         );
     }
 
+    fn change(at: u64, account: Option<&str>) -> AccountChange {
+        AccountChange {
+            at,
+            account: account.map(str::to_owned),
+        }
+    }
+
     #[test]
-    fn rubbish_allows_nothing() {
-        assert_ne!(obey("", "{}", UnixMillis(5)).verdict, Verdict::Allowed);
-        assert_eq!(Verdict::parse(b"x"), None);
+    fn whoever_tries_is_told_what_was_changed_until_storage_knows() {
+        let mut account = Object::new();
+        account.told(&Command::Try { by: 7 });
+        assert_eq!(account.change, None);
+        account.told(&Command::Changed(change(5, Some("new"))));
+        for command in [Command::Try { by: 8 }, Command::Succeeded, Command::Account] {
+            assert_eq!(account.told(&command), Verdict::Allowed);
+            assert_eq!(account.change, Some(change(5, Some("new"))), "{command:?}");
+        }
+        account.told(&Command::Changed(change(6, None)));
+        account.told(&Command::Changed(change(5, Some("new"))));
+        account.told(&Command::Account);
+        assert_eq!(account.change, Some(change(6, None)), "it was overtaken");
+        account.now += CHANGE_KNOWN_S * 1_000;
+        account.told(&Command::Account);
+        assert_eq!((account.change.clone(), account.row.as_str()), (None, ""));
+    }
+
+    #[test]
+    fn a_change_and_failures_are_each_remembered_as_long_as_they_matter() {
+        let mut account = Object::new();
+        for _ in 0..FREE {
+            account.told(&Command::Try { by: 7 });
+        }
+        account.told(&Command::Changed(change(5, None)));
+        assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Wait(1));
+        account.now += CHANGE_KNOWN_S * 1_000;
+        assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Allowed);
+        assert_eq!(account.change, None);
+        assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Wait(2));
+    }
+
+    #[test]
+    fn an_earlier_release_asks_and_is_answered_as_before() {
+        let row = obey(
+            "",
+            &Command::Changed(change(5, None)).to_text(),
+            UnixMillis(9),
+        )
+        .row
+        .unwrap()
+        .0;
+        let reply = obey(&row, r#"{"do":"try","by":7}"#, UnixMillis(10)).reply;
+        assert_eq!(reply.to_text(), "0");
+        let before = obey("[4,0,86400000,7]", r#"{"do":"try","by":8}"#, UnixMillis(10));
+        assert_eq!(before.reply.verdict, Verdict::Allowed);
+        let again = obey(
+            &before.row.unwrap().0,
+            r#"{"do":"try","by":9}"#,
+            UnixMillis(11),
+        );
+        assert_eq!(again.reply.verdict, Verdict::Wait(1));
+    }
+
+    #[test]
+    fn rubbish_allows_nothing_and_leaves_nothing() {
+        let outcome = obey("", "{}", UnixMillis(5));
+        assert_ne!(outcome.reply.verdict, Verdict::Allowed);
+        assert_eq!(outcome.row, None);
+        assert_eq!(Reply::parse(b"x"), None);
+        assert_eq!(Reply::parse(b"0\n{}"), None);
     }
 }

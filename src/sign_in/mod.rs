@@ -7,6 +7,7 @@ pub mod account;
 pub mod attempts;
 pub mod authorization;
 pub mod claims;
+pub mod hashing;
 pub mod jwks;
 pub mod jws;
 pub mod logout_token;

@@ -13,9 +13,10 @@ import { connect } from "node:net";
  * Sends bytes on a connection of its own and reads until the answer is complete or the end.
  * @param {number} port
  * @param {string} bytes latin1
+ * @param {number} [patience] how long nothing may come, in milliseconds
  * @returns {Promise<RawAnswer>}
  */
-export function exchange(port, bytes) {
+export function exchange(port, bytes, patience = 8_000) {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     let text = "";
@@ -23,7 +24,7 @@ export function exchange(port, bytes) {
       socket.destroy();
       resolve(parse(text));
     };
-    socket.setTimeout(8_000, finish);
+    socket.setTimeout(patience, finish);
     socket.on("error", finish).on("close", finish);
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
@@ -36,14 +37,14 @@ export function exchange(port, bytes) {
 /**
  * A GET (or other) request with extra raw header lines.
  * @param {number} port
- * @param {{ method?: string, target?: string, host?: string, lines?: string[], body?: string }} request
+ * @param {{ method?: string, target?: string, host?: string, lines?: string[], body?: string, patience?: number }} request
  */
 export function send(
   port,
-  { method = "GET", target = "/", host = "chat.example", lines = [], body = "" },
+  { method = "GET", target = "/", host = "chat.example", lines = [], body = "", patience },
 ) {
   const head = [`${method} ${target} HTTP/1.1`, `Host: ${host}`, ...lines, "Connection: close"];
-  return exchange(port, `${head.join("\r\n")}\r\n\r\n${body}`);
+  return exchange(port, `${head.join("\r\n")}\r\n\r\n${body}`, patience);
 }
 
 /**

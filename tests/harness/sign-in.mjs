@@ -351,7 +351,7 @@ export class Sites {
 
   /**
    * @param {{ after: (fn: () => Promise<void>) => void }} t
-   * @param {Pick<import("./workerd.mjs").Options, "vars" | "lags">} [options]
+   * @param {Pick<import("./workerd.mjs").Options, "vars" | "lags" | "users">} [options]
    */
   static async start(t, { vars = {}, ...options } = {}) {
     const tenants = new KvServer();

@@ -31,6 +31,9 @@ export const WORKERD = path.join(
   `../@cloudflare/workerd-${process.platform === "darwin" ? "darwin" : "linux"}-${process.arch === "arm64" ? "arm64" : "64"}/bin/workerd`,
 );
 
+/** A request with this header, and `https` in it, is one that came over https, as far as the Worker knows. */
+export const SCHEME = "X-Test-Scheme";
+
 /** Only the place that has the objects declares how they are stored. */
 const STORED_OBJECTS = `durableObjectNamespaces = [
     (className = "SessionObject", uniqueKey = "session", enableSql = true),
@@ -58,6 +61,7 @@ export function freshKey() {
  * @property {string} [keys] SESSION_KEYS; empty for none
  * @property {KvServer} [kv] shared storage; one of its own otherwise
  * @property {KvServer} [tenants] where tenants' documents are kept
+ * @property {KvServer} [users] where accounts are kept, if not there; as far behind as the namespace
  * @property {{ port: number }} [cache] the location's cache; none otherwise
  * @property {{ port: number }} [zone] the cache of the zone, between the Worker and everybody it asks; none otherwise
  * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
@@ -165,6 +169,13 @@ export class Vestibule {
     return Math.max(0, ...files.map((file) => statSync(path.join(folder, file)).mtimeMs));
   }
 
+  /** How many objects of this class have anything in their storage. @param {string} key */
+  stored(key) {
+    const folder = path.join(this.#folder, "objects", key);
+    const files = existsSync(folder) ? readdirSync(folder) : [];
+    return files.filter((file) => /^[0-9a-f]{64}\.sqlite$/.test(file)).length;
+  }
+
   async restart() {
     await this.kill();
     await this.run();
@@ -206,11 +217,14 @@ export class Vestibule {
     );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
-    const { lags = [0], mood, tenants, cache, zone } = this.#options;
+    const { lags = [0], mood, tenants, users, cache, zone } = this.#options;
     const tenantsPort = await tenants?.listening();
     const moodPort = await mood?.listening();
     const kvPort = await this.kv.listening();
     const places = await Promise.all(lags.map((lag) => (lag ? this.kv.place(lag) : kvPort)));
+    const usersPorts = users
+      ? await Promise.all(lags.map((lag) => (lag ? users.place(lag) : users.listening())))
+      : [];
     const embed = (/** @type {string} */ file) =>
       quote(path.relative(this.#folder, path.join(BUILD, file)));
     return `using Workerd = import "/workerd/workerd.capnp";
@@ -224,6 +238,12 @@ ${places
     (name = "kv-${at}", external = (address = "127.0.0.1:${port}", http = ())),`,
   )
   .join("\n")}
+${usersPorts
+  .map(
+    (port, at) =>
+      `    (name = "users-${at}", external = (address = "127.0.0.1:${port}", http = ())),`,
+  )
+  .join("\n")}
     ${tenants ? `(name = "tenants", external = (address = "127.0.0.1:${tenantsPort}", http = ())),` : ""}
     ${cache ? `(name = "cache", external = (address = "127.0.0.1:${cache.port}", http = ())),` : ""}
     ${zone ? `(name = "zone", external = (address = "127.0.0.1:${zone.port}", http = (style = proxy, cfBlobHeader = "${CF_BLOB}"))),` : ""}
@@ -235,20 +255,21 @@ ${places
 ${this.ports
   .map(
     (port, at) =>
-      `    (name = "http-${at}", address = "127.0.0.1:${port}", http = (), service = "vestibule-${at}"),`,
+      `    (name = "http-${at}", address = "127.0.0.1:${port}", http = (forwardedProtoHeader = "${SCHEME}"), service = "vestibule-${at}"),`,
   )
   .join("\n")}
   ],
 );
-${places.map((_, at) => worker(`vestibule${at}`, `kv-${at}`, ', serviceName = "objects"')).join("")}
+${places.map((_, at) => worker(`vestibule${at}`, `kv-${at}`, ', serviceName = "objects"', `users-${at}`)).join("")}
 ${worker("objects", "objects-kv", "")}`;
 
     /**
      * @param {string} name
      * @param {string} kv
      * @param {string} elsewhere where the objects are, if not in this worker
+     * @param {string} [accounts]
      */
-    function worker(name, kv, elsewhere) {
+    function worker(name, kv, elsewhere, accounts) {
       const object = (/** @type {string} */ binding, /** @type {string} */ className) =>
         `(name = "${binding}", durableObjectNamespace = (className = "${className}"${elsewhere}))`;
       const isFaulty = mood && !elsewhere;
@@ -264,6 +285,7 @@ ${worker("objects", "objects-kv", "")}`;
   bindings = [
     (name = "SESSIONS", kvNamespace = "${kv}"),
     ${tenants ? '(name = "TENANTS", kvNamespace = "tenants"),' : ""}
+    ${users && accounts ? `(name = "USERS", kvNamespace = "${accounts}"),` : ""}
     ${isFaulty ? '(name = "MOOD", service = "mood"),' : ""}
     ${object("SESSION_OBJECTS", "SessionObject")},
     ${object("DIRECTORY_OBJECTS", "DirectoryObject")},

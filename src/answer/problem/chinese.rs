@@ -7,7 +7,7 @@ pub(super) fn told(code: &str) -> Option<(&'static str, &'static str)> {
     Some((title, detail))
 }
 
-const TOLD: [(&str, &str, &str); 46] = [
+const TOLD: [(&str, &str, &str); 47] = [
     (
         "cookie_ambiguous",
         "收到两个会话 Cookie",
@@ -204,6 +204,11 @@ const TOLD: [(&str, &str, &str); 46] = [
         "login_locked",
         "尝试次数过多",
         "此账号登录失败次数过多。请稍后再试。",
+    ),
+    (
+        "login_busy",
+        "请重试",
+        "此刻登录的人太多。请稍等片刻后重试。",
     ),
     (
         "accounts_unavailable",

@@ -11,6 +11,7 @@ use crate::answer::sign_in::SignInProblem;
 use crate::encoding::object;
 use crate::session::identity::Identity;
 use crate::sign_in::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
+use crate::sign_in::attempts::AccountChange;
 use crate::store::revocations::Subject;
 use crate::store::{Found, Need};
 use crate::telemetry::log::{Event, Level};
@@ -39,7 +40,8 @@ impl Gateway {
         let name = name.ok_or(Problem::NotFound)?;
         match method {
             "GET" | "HEAD" => {
-                let account = self.account(&name, passage)?.ok_or(Problem::NotFound)?;
+                let account = self.account_now(&name, passage)?;
+                let account = account.ok_or(Problem::NotFound)?;
                 Ok(Answer::json(200, &account.summary()))
             }
             "PUT" => self.put_user(&name, passage),
@@ -68,34 +70,23 @@ impl Gateway {
     fn put_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Halt> {
         let body = inquiry::body(passage)?;
         check(&body)?;
-        if let Some(answer) = kept(passage, 200)? {
-            return Ok(answer);
-        }
-        let before = self.account(name, passage)?;
+        let before = self.account_now(name, passage)?;
+        let at = self.change_time(name, before.as_ref(), passage)?;
         let is_new = before.is_none();
         let mut members = match before {
             Some(account) => account.into_members(),
             None => object([("user", json!(name.as_str()))]),
         };
         let password = body.get("password").and_then(Value::as_str);
-        match (password, passage.answers.found("hash")) {
-            (None, _) if is_new => {
+        match password {
+            None if is_new => {
                 let what = "A new user needs a `password`.";
                 return Err(Problem::Invalid(what.to_owned()).into());
             }
-            (None, _) => {}
-            (Some(password), None) => {
-                return Err(Halt::Await(vec![Need::HashPassword {
-                    key: "hash".to_owned(),
-                    password: password.to_owned(),
-                }]));
-            }
-            (Some(_), Some(Found::Bytes(hash))) => {
-                let hash = String::from_utf8_lossy(hash).into_owned();
+            None => {}
+            Some(password) => {
+                let hash = self.hash_password(password, passage)?;
                 members.insert("password".to_owned(), json!(hash));
-            }
-            (Some(_), Some(_)) => {
-                return Err(Problem::from(SignInProblem::AccountsUnavailable).into());
             }
         }
         for member in ["email", "name", "groups", "disabled"] {
@@ -105,50 +96,57 @@ impl Gateway {
                 Some(value) => drop(members.insert(member.to_owned(), value.clone())),
             }
         }
-        members.insert("changed".to_owned(), json!(passage.now.seconds().0));
+        members.insert("changed".to_owned(), json!(at));
         let user = members.get("user").and_then(Value::as_str);
         let user = user.unwrap_or_default().to_owned();
         let text = Value::Object(members).to_string();
+        if !is_kept(passage)? {
+            return Err(Halt::Await(vec![Need::Keep {
+                puts: vec![(name.key(&self.tenant.id), text)],
+                deletes: Vec::new(),
+            }]));
+        }
+        let account = Some(text);
+        self.announce(name, AccountChange { at, account }, passage)?;
         // Whoever is signed in by what was before is out: by another's password, or not to be let in.
         let is_closed = body.get("disabled") == Some(&Value::Bool(true));
         if !is_new && (password.is_some() || is_closed) {
             self.revoke_user(&user, passage)?;
         }
         self.note(Event::new(Level::Info, "audit_user_put").with("new", is_new));
-        Err(Halt::Await(vec![Need::Keep {
-            puts: vec![(name.key(&self.tenant.id), text)],
-            deletes: Vec::new(),
-        }]))
+        Ok(Answer::json(200, &json!({ "kept": true })))
     }
 
     fn delete_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        if let Some(answer) = kept(passage, 204)? {
-            return Ok(answer);
+        let account = self.account_now(name, passage)?;
+        let account = account.ok_or(Problem::NotFound)?;
+        let at = self.change_time(name, Some(&account), passage)?;
+        if !is_kept(passage)? {
+            return Err(Halt::Await(vec![Need::Keep {
+                puts: Vec::new(),
+                deletes: vec![name.key(&self.tenant.id)],
+            }]));
         }
-        let account = self.account(name, passage)?.ok_or(Problem::NotFound)?;
-        let members = account.into_members();
-        let user = members.get("user").and_then(Value::as_str);
-        self.revoke_user(user.unwrap_or_default(), passage)?;
+        let gone = AccountChange { at, account: None };
+        self.announce(name, gone, passage)?;
+        self.revoke_user(account.user(), passage)?;
         self.note(Event::new(Level::Info, "audit_user_deleted"));
-        Err(Halt::Await(vec![Need::Keep {
-            puts: Vec::new(),
-            deletes: vec![name.key(&self.tenant.id)],
-        }]))
+        Ok(Answer::empty(204))
     }
 
-    fn revoke_user(&mut self, user: &str, passage: &Passage<'_>) -> Result<(), Halt> {
+    /// Ends every session of a user.
+    pub(super) fn revoke_user(&mut self, user: &str, passage: &Passage<'_>) -> Result<(), Halt> {
         let tags = self.tenant.keys.user_tags(user);
         let subjects: Vec<Subject> = tags.map(Subject::User).collect();
         self.revoke(&subjects, passage.answers, passage.now)
     }
 }
 
-/// What is answered once everything is kept.
-fn kept(passage: &Passage<'_>, status: u16) -> Result<Option<Answer>, Halt> {
+/// Whether everything is kept.
+fn is_kept(passage: &Passage<'_>) -> Result<bool, Halt> {
     match passage.answers.written() {
-        None => Ok(None),
-        Some(true) if status == 200 => Ok(Some(Answer::json(200, &json!({ "kept": true })))),
-        Some(true) => Ok(Some(Answer::empty(status))),
+        None => Ok(false),
+        Some(true) => Ok(true),
         Some(false) => Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
     }
 }

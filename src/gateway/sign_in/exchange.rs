@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
 use crate::clock::UnixSeconds;
-use crate::sign_in::attempts::{Command, Verdict};
+use crate::sign_in::attempts::{Command, Reply, Verdict};
 use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::methods::Issuer;
@@ -155,7 +155,7 @@ impl Gateway {
                 let need = attempt_need(tenant, what, &Command::Seen, key.to_owned());
                 Err(Halt::Await(vec![need]))
             }
-            Some(Found::Bytes(verdict)) => Ok(Verdict::parse(verdict) != Some(Verdict::Allowed)),
+            Some(Found::Bytes(verdict)) => Ok(!is_allowed(verdict)),
             Some(_) => Err(Problem::StoreUnavailable.into()),
         }
     }
@@ -179,7 +179,7 @@ impl Gateway {
                 let need = attempt_need(&self.tenant.id, what, &once, key.to_owned());
                 Err(Halt::Await(vec![need]))
             }
-            Some(Found::Bytes(verdict)) => Ok(Verdict::parse(verdict) == Some(Verdict::Allowed)),
+            Some(Found::Bytes(verdict)) => Ok(is_allowed(verdict)),
             Some(_) => Err(Problem::StoreUnavailable.into()),
         }
     }
@@ -208,4 +208,9 @@ fn presented(passage: &Passage<'_>) -> Result<String, Halt> {
         // RFC 6750 section 3: as if none had been sent.
         _ => Err(Problem::from(SignInProblem::Token).into()),
     }
+}
+
+/// Whether an object that counts attempts said to go on.
+fn is_allowed(reply: &[u8]) -> bool {
+    Reply::parse(reply).is_some_and(|reply| reply.verdict == Verdict::Allowed)
 }

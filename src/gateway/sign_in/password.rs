@@ -11,11 +11,12 @@ use crate::answer::Answer;
 use crate::answer::page::{self, LoginFault, PasswordState};
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::inbound::network::Network;
 use crate::inbound::rate_limit::Verdict as Rate;
 use crate::sign_in::account::{Account, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
-use crate::sign_in::attempts::{Command, Verdict};
+use crate::sign_in::attempts::{AccountChange, Command, Reply, Verdict};
+use crate::sign_in::hashing::COME_AGAIN_S;
 use crate::sign_in::return_address;
-use crate::store::revocations::Subject;
 use crate::store::{CALL_DEADLINE_MS, Class, Found, Need};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
@@ -23,6 +24,15 @@ use crate::{encoding, tenant_id::TenantId};
 
 use chacha20::rand_core::Rng as _;
 use sha2::{Digest as _, Sha256};
+
+/// What the place is noted under in which a password is checked.
+const PROVES: &str = "proves";
+
+/// What the place is noted under in which a new password is hashed.
+const HASHES: &str = "hashes";
+
+/// What an account is noted under that has a new password.
+const ANEW: &str = "account anew";
 
 /// Why somebody is not who they say.
 enum NotProved {
@@ -114,7 +124,7 @@ impl Gateway {
     }
 
     /// Whether a name and a password belong together. Costs the same whether there is such a name or
-    /// not.
+    /// not. Before a client is within its limit and a place is free, nothing is asked or kept of a name.
     fn prove(
         &mut self,
         username: &str,
@@ -127,14 +137,26 @@ impl Gateway {
         let Some(name) = account_name(username, passage)? else {
             return Ok(Err(NotProved::Wrong));
         };
-        if let Some(seconds) = self.is_flooding(&name, passage) {
+        if let Some(seconds) = self.is_flooding(passage) {
             return Ok(Err(NotProved::Locked(seconds)));
         }
+        self.in_turn(PROVES, passage, |gateway| {
+            gateway.prove_in_turn(&name, password, passage)
+        })
+    }
+
+    fn prove_in_turn(
+        &mut self,
+        name: &AccountName,
+        password: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Result<Account, NotProved>, Halt> {
         let by = self.random.next_u64();
-        if let Verdict::Wait(seconds) = self.attempt(&name, &Command::Try { by }, passage)? {
+        let tried = self.attempt(name, &Command::Try { by }, passage)?;
+        if let Verdict::Wait(seconds) = tried.verdict {
             return Ok(Err(NotProved::Locked(seconds)));
         }
-        let account = self.account(&name, passage)?;
+        let account = Account::newest(self.account(name, passage)?, tried.change.as_ref());
         let hash = account.as_ref().and_then(Account::hash).map(str::to_owned);
         let is_right = match passage.answers.found("password") {
             None => {
@@ -147,13 +169,61 @@ impl Gateway {
             Some(Found::Bytes(verdict)) => verdict == b"1",
             Some(_) => return Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
         };
-        match account.filter(|account| is_right && !account.is_disabled()) {
-            Some(account) => {
-                self.attempt(&name, &Command::Succeeded, passage)?;
-                Ok(Ok(account))
-            }
-            None => Ok(Err(NotProved::Wrong)),
+        let Some(account) = account.filter(|account| is_right && !account.is_disabled()) else {
+            return Ok(Err(NotProved::Wrong));
+        };
+        let done = self.attempt(name, &Command::Succeeded, passage)?;
+        // It may have been changed while the password was checked.
+        let is_outdated = done
+            .change
+            .is_some_and(|change| change.at > account.changed());
+        Ok((!is_outdated).then_some(account).ok_or(NotProved::Wrong))
+    }
+
+    /// Does something that a password is hashed for when there is a place for it, which is held, under
+    /// `key`, until it is done.
+    fn in_turn<T>(
+        &mut self,
+        key: &str,
+        passage: &Passage<'_>,
+        act: impl FnOnce(&mut Self) -> Result<T, Halt>,
+    ) -> Result<T, Halt> {
+        let Some(Found::Bytes(place)) = passage.answers.found(key) else {
+            let Some(place) = self.hashing.enter(passage.now) else {
+                let event = Event::new(Level::Warn, "passwords_busy");
+                self.note(event);
+                return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());
+            };
+            return Err(Halt::Await(vec![Need::Note {
+                key: key.to_owned(),
+                text: place.to_string(),
+            }]));
+        };
+        let place = core::str::from_utf8(place).ok();
+        let place = place.and_then(|place| place.parse().ok());
+        let place = place.ok_or(Problem::Internal)?;
+        let done = act(self);
+        match &done {
+            Err(Halt::Await(_)) => self.hashing.stay(place, passage.now),
+            _ => self.hashing.leave(place),
         }
+        done
+    }
+
+    /// What is to be stored of a password.
+    pub(super) fn hash_password(
+        &mut self,
+        password: &str,
+        passage: &Passage<'_>,
+    ) -> Result<String, Halt> {
+        self.in_turn(HASHES, passage, |_| match passage.answers.found("hash") {
+            None => Err(Halt::Await(vec![Need::HashPassword {
+                key: "hash".to_owned(),
+                password: password.to_owned(),
+            }])),
+            Some(Found::Bytes(hash)) => Ok(String::from_utf8_lossy(hash).into_owned()),
+            Some(_) => Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
+        })
     }
 
     pub(super) fn account(
@@ -179,18 +249,24 @@ impl Gateway {
     }
 
     /// Counts an attempt at an account, where all isolates count together; with KV alone each counts
-    /// for itself, and so where the one who counts does not answer.
+    /// for itself. Who counts also knows how the account was changed lately, so without an answer
+    /// nobody is signed in.
     fn attempt(
         &mut self,
         name: &AccountName,
         command: &Command,
         passage: &Passage<'_>,
-    ) -> Result<Verdict, Halt> {
+    ) -> Result<Reply, Halt> {
         if self.tenant.consistency == Consistency::Eventual {
-            return Ok(self.attempt_here(name, command, passage));
+            return Ok(Reply {
+                verdict: self.attempt_here(name, command, passage),
+                change: None,
+            });
         }
         let key = match command {
             Command::Try { .. } => "attempt",
+            Command::Account => "attempts at",
+            Command::Changed(_) => "attempts changed",
             Command::Succeeded | Command::Seen | Command::Once { .. } => "attempt succeeded",
         };
         match passage.answers.found(key) {
@@ -200,31 +276,77 @@ impl Gateway {
                 command,
                 key.to_owned(),
             )])),
-            Some(Found::Bytes(verdict)) => Ok(Verdict::parse(verdict).unwrap_or(Verdict::Wait(1))),
-            // Whoever floods the one who counts must not be let in by that.
+            Some(Found::Bytes(reply)) => {
+                let unread = Reply {
+                    verdict: Verdict::Wait(1),
+                    change: None,
+                };
+                Ok(Reply::parse(reply).unwrap_or(unread))
+            }
             Some(_) => {
                 self.note(Event::new(Level::Error, "attempts_uncounted"));
-                Ok(self.attempt_here(name, command, passage))
+                Err(Problem::from(SignInProblem::AccountsUnavailable).into())
             }
         }
     }
 
-    /// Whether an address tries too many names: each costs a computation, right or wrong.
-    fn is_flooding(&mut self, name: &AccountName, passage: &Passage<'_>) -> Option<u64> {
-        let address = passage.request.client_address()?;
-        if !self.is_first_ask(name, passage) {
+    /// The account as it is now, even if storage does not show it here yet.
+    pub(super) fn account_now(
+        &mut self,
+        name: &AccountName,
+        passage: &Passage<'_>,
+    ) -> Result<Option<Account>, Halt> {
+        let known = self.attempt(name, &Command::Account, passage)?;
+        Ok(Account::newest(
+            self.account(name, passage)?,
+            known.change.as_ref(),
+        ))
+    }
+
+    /// When a change of an account that is made now is said to have been: later than any that is known,
+    /// and the same when the step is asked again.
+    pub(super) fn change_time(
+        &mut self,
+        name: &AccountName,
+        before: Option<&Account>,
+        passage: &Passage<'_>,
+    ) -> Result<u64, Halt> {
+        let known = self.attempt(name, &Command::Account, passage)?.change;
+        let stored = passage.answers.read(&name.key(&self.tenant.id));
+        let asked = stored.map_or(passage.now, |read| read.asked).seconds();
+        let next = before.map_or(asked.0, |account| account.next_change(asked));
+        Ok(known.map_or(next, |change| next.max(change.at.saturating_add(1))))
+    }
+
+    /// Tells who is asked before every sign-in how an account was changed.
+    pub(super) fn announce(
+        &mut self,
+        name: &AccountName,
+        change: AccountChange,
+        passage: &Passage<'_>,
+    ) -> Result<(), Halt> {
+        if self.tenant.consistency == Consistency::Eventual {
+            return Ok(());
+        }
+        let at = change.at;
+        let reply = self.attempt(name, &Command::Changed(change), passage)?;
+        // An object of an earlier release does not know what a change is.
+        let is_known = reply.change.is_some_and(|known| known.at >= at);
+        let unavailable = || Problem::from(SignInProblem::AccountsUnavailable).into();
+        is_known.then_some(()).ok_or_else(unavailable)
+    }
+
+    /// Whether a client tries too much: each attempt costs a computation, right or wrong. A step that
+    /// is asked again is the same attempt.
+    fn is_flooding(&mut self, passage: &Passage<'_>) -> Option<u64> {
+        let client = passage.request.client_network();
+        if client == Network::Unknown || passage.answers.found(PROVES).is_some() {
             return None;
         }
-        match self.guessers.count(address, passage.now) {
+        match self.guessers.count(client, passage.now) {
             Rate::First | Rate::Counted => None,
             Rate::Passed(seconds) | Rate::Over(seconds) => Some(seconds),
         }
-    }
-
-    /// A step that is asked again is the same attempt.
-    fn is_first_ask(&self, name: &AccountName, passage: &Passage<'_>) -> bool {
-        let answers = passage.answers;
-        answers.found("attempt").is_none() && answers.found(&name.key(&self.tenant.id)).is_none()
     }
 
     fn attempt_here(
@@ -286,34 +408,37 @@ impl Gateway {
                 return Err(Problem::from(SignInProblem::Locked(seconds)).into());
             }
         };
-        let hash = match passage.answers.found("hash") {
-            None => {
-                return Err(Halt::Await(vec![Need::HashPassword {
-                    key: "hash".to_owned(),
-                    password: new.to_owned(),
-                }]));
+        let name = account_name(&user, passage)?.ok_or(Problem::Internal)?;
+        let text = match passage.answers.found(ANEW) {
+            Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
+            _ => {
+                let hash = self.hash_password(new, passage)?;
+                let text = account.with_hash(&hash, passage.now.seconds());
+                let key = ANEW.to_owned();
+                return Err(Halt::Await(vec![Need::Note { key, text }]));
             }
-            Some(Found::Bytes(hash)) => String::from_utf8_lossy(hash).into_owned(),
-            Some(_) => return Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
         };
         self.note(Event::new(Level::Info, "password_changed").about(visitor.token.handle));
-        let name = account_name(&user, passage)?.ok_or(Problem::Internal)?;
         Err(Halt::Await(vec![Need::Keep {
-            puts: vec![(
-                name.key(&self.tenant.id),
-                account.with_hash(&hash, passage.now.seconds()),
-            )],
+            puts: vec![(name.key(&self.tenant.id), text)],
             deletes: Vec::new(),
         }]))
     }
 
     /// Whoever has used the old password is out, this session included.
     fn password_changed(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        if let Caller::Visitor(visitor) = self.recognise(passage)? {
-            let tags = visitor.session.tags.iter();
-            let subjects: Vec<Subject> = tags.map(|tag| Subject::User(*tag)).collect();
-            self.revoke(&subjects, passage.answers, passage.now)?;
-        }
+        let name = account_name("", passage)?.ok_or(Problem::Internal)?;
+        let text = match passage.answers.found(ANEW) {
+            Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
+            _ => return Err(Problem::Internal.into()),
+        };
+        let account = Account::parse(text.as_bytes()).ok_or(Problem::Internal)?;
+        let change = AccountChange {
+            at: account.changed(),
+            account: Some(text),
+        };
+        self.announce(&name, change, passage)?;
+        self.revoke_user(account.user(), passage)?;
         Ok(self.password_page(200, PasswordState::Done, passage))
     }
 

@@ -285,7 +285,7 @@ impl Isolate {
                     let row = self.attempts.entry(name.clone()).or_default();
                     let outcome = attempts::obey(row, command, self.now);
                     *row = outcome.row.map(|(row, _)| row).unwrap_or_default();
-                    let verdict = outcome.verdict.to_text().into_bytes();
+                    let verdict = outcome.reply.to_text().into_bytes();
                     answers.add(key, Found::Bytes(verdict), self.now);
                 }
                 need => self.outside.meet(need, Vec::new(), answers, self.now),

@@ -1,0 +1,123 @@
+//! Where a request comes from, as far as limits are concerned.
+//!
+//! Whoever has one IPv6 address has the 2^64 of its subnet, so a subnet counts as one client
+//! (RFC 6177 section 2), and a site, which may have 65,536 subnets, is held to a multiple of that.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What counts as one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// Nobody vouches for an address.
+    Unknown,
+    /// One IPv4 address.
+    V4(u32),
+    /// The first 64 bits of an IPv6 address.
+    Subnet(u64),
+    /// The first 48 bits of an IPv6 address, in front of 16 zeros.
+    Site(u64),
+}
+
+/// The prefix under which IPv6 has all of IPv4 behind a translator (RFC 6052 section 2.1).
+const NAT64: u128 = 0x0064_ff9b << 96;
+
+impl Network {
+    /// Of a client's address; unknown without one, or if it is none.
+    #[must_use]
+    pub fn of(address: Option<&str>) -> Self {
+        match address.and_then(|address| address.parse().ok()) {
+            None => Self::Unknown,
+            Some(IpAddr::V4(address)) => Self::V4(address.to_bits()),
+            Some(IpAddr::V6(address)) => Self::of_v6(address),
+        }
+    }
+
+    fn of_v6(address: Ipv6Addr) -> Self {
+        if let Some(mapped) = address.to_ipv4_mapped() {
+            return Self::V4(mapped.to_bits());
+        }
+        let bits = address.to_bits();
+        match u32::try_from(bits ^ NAT64) {
+            Ok(translated) => Self::V4(translated),
+            Err(_) => Self::Subnet((bits >> 64) as u64),
+        }
+    }
+
+    /// The site that a subnet is part of.
+    #[must_use]
+    pub fn site(self) -> Option<Self> {
+        match self {
+            Self::Subnet(bits) => Some(Self::Site(bits & !0xffff)),
+            Self::Unknown | Self::V4(_) | Self::Site(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = |bits: u64| Ipv6Addr::from_bits(u128::from(bits) << 64);
+        match *self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::V4(bits) => write!(f, "{}", Ipv4Addr::from_bits(bits)),
+            Self::Subnet(bits) => write!(f, "{}/64", prefix(bits)),
+            Self::Site(bits) => write!(f, "{}/48", prefix(bits)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_subnet_is_one_client_and_every_spelling_of_an_ipv4_address_is_that_address() {
+        for (address, expected) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::FFFF:c000:201", "192.0.2.1"),
+            ("0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"),
+            ("64:ff9b::192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+            (
+                "2001:0DB8:0001:0002:ffff:ffff:ffff:ffff",
+                "2001:db8:1:2::/64",
+            ),
+            ("::1", "::/64"),
+            ("::ffff:0:192.0.2.1", "::/64"),
+            ("192.0.2.1.5", "unknown"),
+            ("1:2", "unknown"),
+            ("", "unknown"),
+        ] {
+            assert_eq!(
+                Network::of(Some(address)).to_string(),
+                expected,
+                "{address}"
+            );
+        }
+        assert_eq!(Network::of(None), Network::Unknown);
+        let site = Network::of(Some("2001:db8:1:2::1")).site().unwrap();
+        assert_eq!(site.to_string(), "2001:db8:1::/48");
+        assert_eq!(Network::of(Some("192.0.2.1")).site(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_are_one_client_if_and_only_if_their_first_64_bits_are_the_same(
+            prefix in 1_u64 << 61.., other in 1_u64 << 61.., low: u64, lower: u64,
+        ) {
+            let of = |high: u64, low: u64| {
+                let address = Ipv6Addr::from_bits((u128::from(high) << 64) | u128::from(low));
+                Network::of(Some(&address.to_string()))
+            };
+            prop_assert_eq!(of(prefix, low), of(prefix, lower));
+            prop_assert_eq!(of(prefix, low) == of(other, low), prefix == other);
+            prop_assert_eq!(
+                of(prefix, low).site() == of(other, low).site(),
+                prefix >> 16 == other >> 16
+            );
+        }
+    }
+}

@@ -1,0 +1,121 @@
+/** What is changed of an account counts at once, also where storage does not show it yet. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { KvServer } from "./harness/kv.mjs";
+import { Browser, Sites } from "./harness/sign-in.mjs";
+import { until } from "./harness/until.mjs";
+
+const ADMIN_TOKEN = "an-operators-token-of-32-chars!!";
+const OLD = "difference engine";
+const NEW = "analytical engine";
+
+/** Two locations; the other one sees of accounts only what was written right there. */
+const users = new KvServer();
+after(() => users.stop());
+const sites = await Sites.start({ after }, { lags: [0, 3_600_000], users, vars: { ADMIN_TOKEN } });
+
+/**
+ * A site and its user Ada, made in the location that is behind, so that both see the account.
+ * @param {import("node:test").TestContext} t
+ */
+async function open(t) {
+  const site = await sites.open(t, () => ({
+    login: { mode: "required", methods: { password: true } },
+  }));
+  const [here, there] = sites.vestibule.ports.map((port) => {
+    const url = new URL(site.url);
+    url.port = String(port);
+    return url.origin;
+  });
+  const program = new Browser();
+  /**
+   * @param {string} where
+   * @param {string} method
+   * @param {unknown} [json]
+   */
+  const operate = async (where, method, json) => {
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const body = json === undefined ? {} : { json };
+    const url = `${where}/_session/admin/users/ada`;
+    const answer = await program.fetchJson(url, { method, headers, ...body });
+    assert.ok([200, 204].includes(answer.status), answer.body);
+    return answer;
+  };
+  /**
+   * @param {string} where
+   * @param {string} password
+   * @param {Browser} [browser]
+   */
+  const signIn = async (where, password, browser = new Browser()) => {
+    const json = { username: "ada", password };
+    return (await browser.fetchJson(`${where}/_session/login`, { method: "POST", json })).status;
+  };
+  await operate(there, "PUT", { password: OLD });
+  for (const where of [here, there]) assert.equal(await signIn(where, OLD), 200);
+  return { site, here, there, operate, signIn };
+}
+
+test("a password that was replaced signs nobody in where storage still shows it, and the new one does", async (t) => {
+  const { here, there, operate, signIn } = await open(t);
+  const browser = new Browser();
+  assert.equal(await signIn(there, OLD, browser), 200);
+  await operate(here, "PUT", { password: NEW });
+  for (const where of [here, there]) {
+    assert.equal(await signIn(where, OLD), 401, where);
+    assert.equal(await signIn(where, NEW), 200, where);
+  }
+  const isOut = async () => (await browser.fetchJson(there)).status === 401;
+  await until(isOut, { what: "the session begun by the old password being over" });
+});
+
+test("whoever changes their own password closes the other location to the old one too", async (t) => {
+  const { here, there, signIn } = await open(t);
+  const browser = new Browser();
+  assert.equal(await signIn(here, OLD, browser), 200);
+  const json = { current: OLD, new: NEW };
+  const done = await browser.fetchJson(`${here}/_session/password`, { method: "POST", json });
+  assert.ok([200, 204].includes(done.status), done.body);
+  assert.equal(await signIn(there, OLD), 401);
+  assert.equal(await signIn(there, NEW), 200);
+});
+
+for (const [what, method, json] of /** @type {[string, string, unknown][]} */ ([
+  ["disabled", "PUT", { disabled: true }],
+  ["deleted", "DELETE", undefined],
+])) {
+  test(`a user who was ${what} signs in nowhere, though storage still shows the account`, async (t) => {
+    const { here, there, operate, signIn } = await open(t);
+    await operate(here, method, json);
+    for (const where of [there, here]) assert.equal(await signIn(where, OLD), 401, where);
+  });
+}
+
+test("a change that is made where storage is behind builds on the last one, not on what is shown there", async (t) => {
+  const { site, here, there, operate, signIn } = await open(t);
+  await operate(here, "PUT", { password: NEW });
+  await operate(there, "PUT", { groups: ["staff"] });
+  assert.match(String(users.stored.get(`user:${site.id}:ada`)?.value), /staff/);
+  for (const where of [here, there]) {
+    assert.equal(await signIn(where, OLD), 401, where);
+    assert.equal(await signIn(where, NEW), 200, where);
+  }
+  const summary = (await operate(there, "GET")).json();
+  assert.deepEqual(summary.groups, ["staff"]);
+});
+
+test("changes within one second are told apart, and an account that is made anew is open again", async (t) => {
+  const { here, there, operate, signIn } = await open(t);
+  const times = [];
+  for (const password of [NEW, OLD, NEW]) {
+    await operate(here, "PUT", { password });
+    times.push((await operate(there, "GET")).json().changed);
+  }
+  assert.ok(times[0] < times[1] && times[1] < times[2], String(times));
+  assert.equal(await signIn(there, OLD), 401);
+  assert.equal(await signIn(there, NEW), 200);
+  await operate(here, "DELETE");
+  assert.equal(await signIn(here, NEW), 401);
+  await operate(here, "PUT", { password: OLD });
+  assert.equal(await signIn(here, OLD), 200);
+  assert.equal(await signIn(there, OLD), 200);
+});
