@@ -1,5 +1,7 @@
 //! Time as the core sees it: whole units, passed in, never read from a system clock.
 
+mod cookie_date;
+
 use core::fmt;
 use core::ops::Add;
 
@@ -55,49 +57,6 @@ impl UnixSeconds {
             && minute < 60
             && second < 60;
         is_valid.then(|| Self::at((year, month, day), (hour, minute, second)))
-    }
-
-    /// The date of a cookie's `Expires`, read as leniently as RFC 6265 section 5.1.1 asks for; what
-    /// lies before 1970 is its beginning.
-    #[must_use]
-    pub fn parse_http_date(text: &str) -> Option<Self> {
-        const MONTHS: [&str; 12] = [
-            "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-        ];
-        let (mut time, mut day, mut month, mut year) = (None, None, None, None);
-        for token in text.split([' ', ',', '-', '\t', ';', '/']) {
-            let number = token.parse::<u64>().ok();
-            let word = token.get(..3).map(str::to_ascii_lowercase);
-            let named = MONTHS
-                .iter()
-                .position(|name| Some(*name) == word.as_deref());
-            if time.is_none() && token.contains(':') {
-                time = three(token, ':');
-            } else if let (None, Some(number), 1..=2) = (day, number, token.len()) {
-                day = Some(number);
-            } else if let (None, Some(place)) = (month, named) {
-                month = Some(place as u64 + 1);
-            } else if let (None, Some(number)) = (year, number) {
-                year = Some(match number {
-                    0..=69 => number + 2_000,
-                    70..=99 => number + 1_900,
-                    full => full,
-                });
-            }
-        }
-        let ((hour, minute, second), day, month, year) = (time?, day?, month?, year?);
-        let is_valid = (1601..=9999).contains(&year)
-            && (1..=days_in(year, month)).contains(&day)
-            && hour < 24
-            && minute < 60
-            && second < 60;
-        if !is_valid {
-            return None;
-        }
-        Some(match year {
-            ..1970 => Self(0),
-            _ => Self::at((year, month, day), (hour, minute, second)),
-        })
     }
 
     /// A valid date from 1970 on.

@@ -106,7 +106,7 @@ for (const consistency of ["strong", "eventual"]) {
     const answer = await set(KEPT, "theme=dark; Path=/", "chunk_0=a; Path=/", "chunk_1=b; Path=/");
     assert.deepEqual([answer.status, answer.body], [200, "ok"]);
     const names = answer.cookies.map((line) => line.split("=")[0]);
-    assert.deepEqual(names.sort(), ["session", "theme"]);
+    assert.deepEqual(names.sort(), ["theme", "vestibule-session"]);
     assert.ok(answer.cookies.includes("theme=dark; Path=/"));
     assert.match(answer.header("cache-control"), /no-store|private/);
     assert.doesNotMatch(JSON.stringify(answer.headers), /eyJ\.of|chunk_/);
@@ -230,7 +230,10 @@ test("a cookie that a WebSocket's handshake sets is kept too", async (t) => {
   withSockets(scene, [KEPT, "theme=dark; Path=/"]);
   await scene.set("chunk_0=a; Path=/");
   const cookies = await handshake(t, scene);
-  assert.deepEqual(cookies.map((line) => line.split("=")[0]).sort(), ["session", "theme"]);
+  assert.deepEqual(cookies.map((line) => line.split("=")[0]).sort(), [
+    "theme",
+    "vestibule-session",
+  ]);
   const kept = ["chunk_0=a", "access_token=eyJ.of.the-origin"];
   assert.deepEqual(await scene.told(), kept);
 });
@@ -358,7 +361,7 @@ for (const [what, line] of [
     const { set, told, browser, url, origin } = await open(t);
     await set(KEPT);
     await told();
-    const own = `session=${browser.sessionOf(url)}`;
+    const own = `vestibule-session=${browser.sessionOf(url)}`;
     for (const [cookie, kept] of [
       ["", []],
       [`Cookie: ${own}; `, ["access_token"]],
@@ -399,6 +402,78 @@ test("a cookie that is too large is not kept, the operator is told, and the answ
   // What the server believes replaced is not told again either.
   assert.deepEqual(await told(), ["theme=dark", "chunk_0=a"]);
 });
+
+test("what a guest's first answer sets and takes back again is not kept, and what it sets after that is", async (t) => {
+  const { site, set, told } = await open(t);
+  const answer = await set(
+    "access_token=bar; Path=/",
+    "access_token=x; Path=/; Max-Age=0",
+    "chunk_0=a; Path=/",
+    "chunk_0=; Path=/; Expires=Thu, 01-Jan-70 00:00:01 GMT",
+    "chunk_0=b; Path=/",
+    "chunk_1=c; Path=/elsewhere",
+    "chunk_1=; Path=/; Max-Age=0",
+  );
+  assert.doesNotMatch(answer.cookies.join(), /access_token|chunk_/);
+  assert.deepEqual(await told(), ["chunk_0=b"]);
+  assert.deepEqual(await told("/elsewhere"), ["chunk_1=c", "chunk_0=b"]);
+  assert.ok(await until(() => recordOf(site)));
+});
+
+test("a guest's answer that takes back all it set stores nothing", async (t) => {
+  const { site, set, told } = await open(t);
+  await set("access_token=bar; Path=/", "access_token=x; Path=/; Max-Age=0");
+  assert.deepEqual(await told(), []);
+  assert.equal(recordOf(site), undefined);
+});
+
+test("a cookie without a name is kept and comes back as a browser sends it", async (t) => {
+  const { set, told } = await open(t);
+  const answer = await set("=access_token=nameless; Path=/", "chunk_0; Path=/none");
+  assert.doesNotMatch(answer.cookies.join(), /access_token|chunk_/);
+  assert.deepEqual(await told(), ["access_token=nameless"]);
+  assert.deepEqual(await told("/none"), ["chunk_0", "access_token=nameless"]);
+  await set("=access_token=; Path=/; Max-Age=0");
+  assert.deepEqual(await told("/none"), ["chunk_0"]);
+});
+
+test("4,096 bytes of name and value are kept, and one more is not and the operator is told", async (t) => {
+  const { set, told } = await open(t);
+  const largest = "x".repeat(4_096 - "chunk_0".length);
+  await set(`chunk_0=${largest}; Path=/; HttpOnly; Max-Age=600`);
+  assert.deepEqual(await told(), [`chunk_0=${largest}`]);
+  const before = ignored();
+  await set(`chunk_1=x${largest}; Path=/`);
+  await until(() => ignored() > before, { what: "the log" });
+  assert.deepEqual(await told(), [`chunk_0=${largest}`]);
+});
+
+for (const [date, isDate] of /** @type {[string, boolean][]} */ ([
+  ["Thu, 01 Jan 1970 00:00:00 GMT", true],
+  ["Thursday, 01-Jan-70 00:00:01 GMT", true],
+  ["Thu Jan  1 00:00:00 1970", true],
+  ["1 Jan 1970 0:0:0", true],
+  ["01 January 1970AD 00:00:00GMT", true],
+  ["1st/Jan/1970 00:00:00", true],
+  ["(01)~Jan~[1970] <00:00:00>", true],
+  ["01.Jan.1970.00:00:00", true],
+  ["00:00:00:99 01 Jan 1970", true],
+  ["01 Jan 1601 00:00:00", true],
+  ["1970-01-01T00:00:00Z", false],
+  ["01 Jan 1970 00:00", false],
+  ["01 Jan 1970 24:00:00", false],
+  ["31 Feb 1970 00:00:00", false],
+  ["001 Jan 1970 00:00:00", false],
+  ["yesterday", false],
+  ["0", false],
+])) {
+  test(`a kept cookie's Expires of ${date} ${isDate ? "deletes it" : "is no date and is ignored"}`, async (t) => {
+    const { set, told } = await open(t);
+    await set(KEPT);
+    await set(`access_token=anew; Path=/; Expires=${date}`);
+    assert.deepEqual(await told(), isDate ? [] : ["access_token=anew"]);
+  });
+}
 
 for (const [what, count, value, fits] of /** @type {[string, number, string, number][]} */ ([
   ["forty cookies", 40, "x", 32],
@@ -515,7 +590,7 @@ test("an answer that comes after the session's end keeps nothing", async (t) => 
   await set("chunk_0=a; Path=/");
   const session = browser.sessionOf(url);
   const late = new Browser();
-  late.plant(url, "session", session);
+  late.plant(url, "vestibule-session", session);
   const asked = late.fetchJson(new URL("/late", url));
   await until(() => held.length === 1, { what: "the request" });
   await signOut();
@@ -578,7 +653,7 @@ test("a long answer that sets a kept cookie is streamed", async (t) => {
     host: "127.0.0.1",
     port: sites.vestibule.port,
     path: "/stream",
-    headers: { host: new URL(url).host, cookie: `session=${browser.sessionOf(url)}` },
+    headers: { host: new URL(url).host, cookie: `vestibule-session=${browser.sessionOf(url)}` },
   });
   const [response] = await once(asked, "response");
   assert.equal(response.statusCode, 200);
@@ -588,9 +663,13 @@ test("a long answer that sets a kept cookie is streamed", async (t) => {
   const cookies = /** @type {string[]} */ (response.headers["set-cookie"] ?? []);
   assert.deepEqual(
     cookies.map((line) => line.split("=")[0]),
-    ["session"],
+    ["vestibule-session"],
   );
-  browser.plant(url, "session", cookies[0].split(";")[0].replace("session=", ""));
+  browser.plant(
+    url,
+    "vestibule-session",
+    cookies[0].split(";")[0].replace("vestibule-session=", ""),
+  );
   // It is kept before the answer has ended.
   assert.deepEqual(await told(), ["access_token=eyJ.of.the-origin"]);
   streaming?.end("data: last\n\n");
@@ -607,7 +686,7 @@ for (const places of [1, 2]) {
     const answers = await Promise.all(
       numbers.map((number) => {
         const tab = new Browser();
-        tab.plant(url, "session", session);
+        tab.plant(url, "vestibule-session", session);
         const at = setting(`chunk_${number}=${number}; Path=/`);
         return tab.fetchJson(elsewhere(at, number % places));
       }),
@@ -650,5 +729,5 @@ test("what a browser had of a time before is not believed, and goes at the next 
   assert.deepEqual(await told(), ["theme=dark"]);
   await signIn("alice");
   const names = browser.cookiesOf(url).map(({ name }) => name);
-  assert.deepEqual(names.sort(), ["session", "theme"]);
+  assert.deepEqual(names.sort(), ["theme", "vestibule-session"]);
 });

@@ -10,8 +10,9 @@ use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};
 use crate::forward::controls;
 use crate::forward::response::{Context, Edits, LOAD};
+use crate::session::change::Refused;
 use crate::session::record::{Previous, Version};
-use crate::session::vault::Kept;
+use crate::session::vault::{self, Kept};
 use crate::store::{Answers, Need};
 use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::Consistency;
@@ -143,15 +144,16 @@ impl Gateway {
         answers: &Answers,
     ) -> Result<Cookie, Lack> {
         let (mut change, malformed) = controls::read(headers);
-        change.keep = self.vaulted(ticket, headers, now);
+        let (keep, not_kept) = self.vaulted(ticket, headers, now);
+        change.keep = keep;
         if ticket.in_grace {
             change = change.in_grace();
         }
-        let sifted = change.sift(&self.tenant.lifetime);
+        let mut sifted = change.sift(&self.tenant.lifetime);
+        sifted.extend(not_kept);
         if !change.keep.is_empty() && !self.names_a_version(ticket) {
-            // There is nothing to delete.
-            let lasts = |kept: &Kept| kept.expires.is_none_or(|at| now.seconds() < at);
-            change.keep.retain(lasts);
+            // There is nothing to delete but what this answer has set itself.
+            change.keep = vault::left_of(change.keep, now.seconds());
         }
         let asked = !change.is_empty();
         // All of this may be done more than once; it is told once.
@@ -241,6 +243,7 @@ impl Gateway {
                     Hindrance::Version => ("version", false),
                     Hindrance::Lease => ("lease", false),
                     Hindrance::Unreadable => ("unreadable", true),
+                    Hindrance::NotYetReadable => ("not_yet_readable", true),
                     Hindrance::Silent => ("silent", true),
                     Hindrance::Unannounced => ("unannounced", true),
                 };
@@ -257,17 +260,31 @@ impl Gateway {
         }
     }
 
-    /// The cookies of an answer that are kept here, as a browser would keep them.
-    fn vaulted(&self, ticket: &Ticket<'_>, headers: &[(&str, &str)], now: UnixMillis) -> Vec<Kept> {
+    /// The cookies of an answer that are kept here, as a browser would keep them, in their order; and for each
+    /// that it would not take, that it was not granted.
+    fn vaulted(
+        &self,
+        ticket: &Ticket<'_>,
+        headers: &[(&str, &str)],
+        now: UnixMillis,
+    ) -> (Vec<Kept>, Vec<Refused>) {
+        let (mut keep, mut not_kept) = (Vec::new(), Vec::new());
         let vault = &self.tenant.vault;
         if vault.is_empty() {
-            return Vec::new();
+            return (keep, not_kept);
         }
-        let lines = headers.iter().filter(|(name, _)| *name == "set-cookie");
-        lines
-            .filter_map(|(_, line)| Kept::parse(line, ticket.path, now.seconds()))
-            .filter(|kept| vault.iter().any(|pattern| pattern.matches(&kept.name)))
-            .collect()
+        for (_, line) in headers.iter().filter(|(name, _)| *name == "set-cookie") {
+            // A cookie without a name goes by what a browser sends, and is taken out of the answer by that.
+            let name = set_cookie::name_of(line);
+            if ticket.name.is_ours(name) || !vault.iter().any(|pattern| pattern.matches(name)) {
+                continue;
+            }
+            match Kept::parse(line, ticket.path, now.seconds()) {
+                Some(kept) => keep.push(kept),
+                None => not_kept.push(Refused("vault")),
+            }
+        }
+        (keep, not_kept)
     }
 
     /// Whether the cookie a request came with says that something is stored.

@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 
 use crate::clock::UnixSeconds;
 
-/// The most bytes of one cookie, name and value; browsers take no more.
+/// The most bytes of one cookie, name and value; browsers take no more (RFC 6265bis section 5.6).
 const LARGEST: usize = 4_096;
+/// The most bytes of an attribute's value; browsers ignore a longer one.
+const LARGEST_ATTRIBUTE: usize = 1_024;
 /// The most bytes of all of a session's: what a server accepts in a header, and more than any needs.
 const LARGEST_SUM: usize = 16_384;
 /// The most cookies.
@@ -20,7 +22,7 @@ const MOST: usize = 32;
 /// A cookie as it is kept. Cannot be printed: its value is a credential.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// Its name.
+    /// Its name; empty for a cookie without one.
     pub name: String,
     /// Its value, byte for byte.
     pub value: String,
@@ -48,16 +50,16 @@ impl Vault {
     /// Sets a cookie, replaces the one of the same name and path, or deletes it if it has run out.
     ///
     /// # Errors
-    /// [`TooLarge`]; the one of that name and path is gone then.
+    /// [`TooLarge`]; the one of that name and path is gone then, because the server believes it replaced.
     pub fn set(&mut self, cookie: Kept, now: UnixSeconds) -> Result<(), TooLarge> {
-        let same = |other: &Kept| other.name == cookie.name && other.path == cookie.path;
-        if cookie.expires.is_some_and(|expires| expires <= now) {
+        let same = |other: &Kept| cookie.replaces(other);
+        if cookie.has_run_out(now) {
             self.0.retain(|other| !same(other));
             return Ok(());
         }
         let others: usize = self.0.iter().filter(|other| !same(other)).map(size).sum();
         let place = self.0.iter().position(same);
-        let fits = size(&cookie) <= LARGEST && others + size(&cookie) <= LARGEST_SUM;
+        let fits = !cookie.is_too_large() && others + size(&cookie) <= LARGEST_SUM;
         if !fits || (place.is_none() && self.0.len() >= MOST) {
             self.0.retain(|other| !same(other));
             return Err(TooLarge);
@@ -80,10 +82,7 @@ impl Vault {
             .filter(|kept| is_below(path, &kept.path))
             .collect();
         sent.sort_by_key(|kept| core::cmp::Reverse(kept.path.len()));
-        let pairs: Vec<String> = sent
-            .iter()
-            .map(|kept| format!("{}={}", kept.name, kept.value))
-            .collect();
+        let pairs: Vec<String> = sent.iter().map(|kept| kept.pair()).collect();
         pairs.join("; ")
     }
 
@@ -108,14 +107,18 @@ impl Vault {
 }
 
 impl Kept {
-    /// Reads a `Set-Cookie` line as a browser does. `request_path` is where it was asked for, which a
-    /// cookie without a path is for.
+    /// Reads a `Set-Cookie` line as a browser does (RFC 6265bis section 5.6). `request_path` is where it was asked
+    /// for, which a cookie without a path is for. `None` for what a browser ignores: neither name nor value, or
+    /// control characters in them.
     #[must_use]
     pub fn parse(line: &str, request_path: &str, now: UnixSeconds) -> Option<Self> {
         let mut parts = line.split(';');
-        let (name, value) = parts.next()?.split_once('=')?;
+        let pair = parts.next()?;
+        // Without `=` all of it is the value of a cookie without a name.
+        let (name, value) = pair.split_once('=').unwrap_or(("", pair));
         let (name, value) = (trim(name), trim(value));
-        if name.is_empty() {
+        let is_control = |byte: u8| byte != b'\t' && byte.is_ascii_control();
+        if (name.is_empty() && value.is_empty()) || pair.bytes().any(is_control) {
             return None;
         }
         let mut path = None;
@@ -124,11 +127,14 @@ impl Kept {
         for part in parts {
             let (attribute, value) = part.split_once('=').unwrap_or((part, ""));
             let value = trim(value);
+            if value.len() > LARGEST_ATTRIBUTE {
+                continue;
+            }
             // The last of an attribute counts.
             match trim(attribute).to_ascii_lowercase().as_str() {
                 "path" => path = Some(value),
                 "max-age" => max_age = seconds(value).or(max_age),
-                "expires" => expires = UnixSeconds::parse_http_date(value).or(expires),
+                "expires" => expires = UnixSeconds::parse_cookie_date(value).or(expires),
                 _ => {}
             }
         }
@@ -148,6 +154,29 @@ impl Kept {
             path: path.to_owned(),
             expires,
         })
+    }
+
+    /// Whether it deletes the cookie of its name and path instead of setting one.
+    #[must_use]
+    pub fn has_run_out(&self, now: UnixSeconds) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Whether a browser would take no cookie of that size.
+    fn is_too_large(&self) -> bool {
+        self.name.len() + self.value.len() > LARGEST
+    }
+
+    /// Whether it takes the place of the other.
+    fn replaces(&self, other: &Self) -> bool {
+        self.name == other.name && self.path == other.path
+    }
+
+    fn pair(&self) -> String {
+        if self.name.is_empty() {
+            return self.value.clone();
+        }
+        format!("{}={}", self.name, self.value)
     }
 
     /// As JSON.
@@ -172,6 +201,21 @@ impl Kept {
             expires: value.get(3).and_then(Value::as_u64).map(UnixSeconds),
         })
     }
+}
+
+/// What is left of `cookies`, in their order, where none was kept before: a deletion takes back what was set
+/// before it, and is itself nothing to be kept.
+#[must_use]
+pub fn left_of(cookies: Vec<Kept>, now: UnixSeconds) -> Vec<Kept> {
+    let mut left: Vec<Kept> = Vec::with_capacity(cookies.len());
+    for cookie in cookies {
+        if cookie.has_run_out(now) {
+            left.retain(|other| !cookie.replaces(other));
+        } else {
+            left.push(cookie);
+        }
+    }
+    left
 }
 
 fn size(kept: &Kept) -> usize {
@@ -264,9 +308,13 @@ mod tests {
     #[test]
     fn what_is_too_large_is_not_kept_and_does_not_leave_the_old_one() {
         let mut vault = vault(&["a=1; Path=/"]);
-        let large = kept(&format!("a={}; Path=/", "x".repeat(LARGEST)));
-        assert_eq!(vault.set(large, NOW), Err(TooLarge));
+        let largest = "x".repeat(LARGEST - 1);
+        let one_more = kept(&format!("a=x{largest}; Path=/"));
+        assert_eq!(vault.set(one_more, NOW), Err(TooLarge));
         assert_eq!(vault.header("/", NOW), "");
+        let long_path = kept(&format!("a={largest}; Path=/{}", "p".repeat(1_000)));
+        assert_eq!(vault.set(long_path, NOW), Ok(()), "the path is not counted");
+        let mut vault = Vault::default();
         for number in 0..MOST {
             assert_eq!(vault.set(kept(&format!("c{number}=1")), NOW), Ok(()));
         }
@@ -294,6 +342,45 @@ mod tests {
         ] {
             let _ = Kept::parse(line, "", NOW);
         }
-        assert_eq!(Kept::parse("=v", "/", NOW), None);
+        for ignored in ["", "=", " ; Path=/", "a=\u{1}", "\u{7f}=b"] {
+            assert_eq!(Kept::parse(ignored, "/", NOW), None, "{ignored:?}");
+        }
+        let path = format!("a=1; Path=/{}; Max-Age=0; Max-Age=junk", "p".repeat(1_024));
+        let odd = kept(&path);
+        assert_eq!(
+            (odd.path.as_str(), odd.has_run_out(NOW)),
+            ("/project", true)
+        );
+    }
+
+    #[test]
+    fn a_cookie_without_a_name_is_kept_and_sent_as_a_browser_sends_it() {
+        for (line, sent) in [("=v", "v"), ("v", "v"), ("=v=w", "v=w"), (" = v ", "v")] {
+            assert_eq!(vault(&[line]).header("/project", NOW), sent, "{line:?}");
+        }
+        assert_eq!(vault(&["=v", "w", "a=1"]).header("/project", NOW), "w; a=1");
+        assert_eq!(vault(&["=v", "=w; Max-Age=0"]).header("/project", NOW), "");
+        let nameless = vault(&["=v"]);
+        assert_eq!(Vault::from_json(&nameless.to_json()), nameless);
+    }
+
+    proptest::proptest! {
+        /// What is left is what a vault that takes every line in order holds, whatever the order.
+        #[test]
+        fn what_is_left_of_an_answer_is_what_a_browser_would_hold(
+            steps in proptest::collection::vec((0_usize..3, 0_usize..2, 0_usize..3), 0..12),
+        ) {
+            let lines: Vec<String> = steps.iter().enumerate().map(|(at, (name, path, how))| {
+                let how = ["", "; Max-Age=0", "; Max-Age=60"][*how];
+                format!("{}={at}; Path={}{how}", ["a", "b", ""][*name], ["/", "/project"][*path])
+            }).collect();
+            let all: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let mut left = Vault::default();
+            for cookie in left_of(lines.iter().map(|line| kept(line)).collect(), NOW) {
+                proptest::prop_assert!(!cookie.has_run_out(NOW));
+                let _ = left.set(cookie, NOW);
+            }
+            proptest::prop_assert_eq!(left, vault(&all));
+        }
     }
 }
