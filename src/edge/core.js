@@ -299,6 +299,26 @@ export function poolCommand(tenant, command, drained) {
   });
 }
 
+/** What a directory object's rows are kept in, as SQL. */
+export function directoryTables() {
+  return glue.directoryTables();
+}
+
+/**
+ * Applies a command to the rows of a directory object.
+ * @param {glue.Rows} rows
+ * @param {string} command
+ * @param {number} forgot what the one before returned
+ */
+export function directoryCommand(rows, command, forgot) {
+  return ofInstance(() => {
+    const obeyed = glue.directoryCommand(rows, command, Date.now(), forgot);
+    const { answer, surplus, end, forgot: next } = obeyed;
+    obeyed.free();
+    return { answer, surplus, end, forgot: next };
+  });
+}
+
 /**
  * Takes in what the edge counted.
  * @param {string} counted

@@ -1,27 +1,17 @@
 /**
- * The Durable Object that knows a tenant's revocations and lists its sessions. What to say to it, and
- * what its answers mean, is in `store/directory.rs`; the rules it keeps are its tables'.
+ * The Durable Object that knows a tenant's revocations and lists its sessions. What it makes of a command is decided
+ * in `store/directory/object.rs`; here its rows are kept, and sessions that are too many are told to end.
  */
 import { DurableObject } from "cloudflare:workers";
+import { configure, directoryCommand, directoryTables } from "./core.js";
 import { report } from "./log.js";
 import { count } from "./tally.js";
 import { tellInPassing } from "./telemetry.js";
 
-/** How often what has run out is deleted, in milliseconds. */
-const TIDY_EVERY = 3_600_000;
-
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS revoked (subject TEXT PRIMARY KEY, epoch INTEGER, until INTEGER);
-  CREATE INDEX IF NOT EXISTS revoked_by_epoch ON revoked (epoch);
-  CREATE TABLE IF NOT EXISTS sessions
-    (session TEXT PRIMARY KEY, user TEXT, created INTEGER, until INTEGER);
-  CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user, created);
-  CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (created, session);
-`;
-
 export class DirectoryObject extends DurableObject {
-  #sql;
-  #tidied = 0;
+  #rows;
+  /** When what has run out was last forgotten. */
+  #forgot = 0;
 
   /**
    * @param {DurableObjectState} ctx
@@ -29,107 +19,28 @@ export class DirectoryObject extends DurableObject {
    */
   constructor(ctx, env) {
     super(ctx, env);
-    this.#sql = ctx.storage.sql;
-    this.#sql.exec(TABLES);
+    configure(env);
+    ctx.storage.sql.exec(directoryTables());
+    this.#rows = new Rows(ctx.storage);
   }
 
   /**
+   * Nothing is awaited between reading and writing, so no other command comes in between.
    * @param {string} tenant
-   * @param {string} text
+   * @param {string} command
    * @returns {Promise<Uint8Array>}
    */
-  async call(tenant, text) {
-    const command = JSON.parse(text);
-    this.#tidy();
-    return new TextEncoder().encode(JSON.stringify(this.#obey(tenant, command)));
+  async call(tenant, command) {
+    const { answer, surplus, end, forgot } = directoryCommand(this.#rows, command, this.#forgot);
+    if (answer === undefined) throw this.#rows.failure ?? new Error("unknown command");
+    this.#forgot = forgot;
+    for (const session of surplus) this.ctx.waitUntil(this.#end(tenant, session, end));
+    return new TextEncoder().encode(answer);
   }
 
   /**
    * @param {string} tenant
-   * @param {any} command
-   */
-  #obey(tenant, command) {
-    switch (command.do) {
-      case "feed":
-        return this.#feed(command.since);
-      case "revoke":
-        return this.#revoke(command.subjects, command.until);
-      case "list-in":
-        return this.#listIn(tenant, command);
-      case "list-out":
-        this.#sql.exec("DELETE FROM sessions WHERE session = ?", command.session);
-        return {};
-      case "list":
-        return this.#list(command);
-      default:
-        throw new Error("unknown command");
-    }
-  }
-
-  /** @param {number} since */
-  #feed(since) {
-    const rows = this.#sql.exec(
-      "SELECT subject, epoch FROM revoked WHERE epoch > ? ORDER BY epoch",
-      since,
-    );
-    return { epoch: this.#last(), revoked: [...rows.raw()] };
-  }
-
-  /**
-   * Points in history are milliseconds, so that they go on rising whatever is deleted, and each is
-   * given once.
-   * @param {string[]} subjects
-   * @param {number} until
-   */
-  #revoke(subjects, until) {
-    const epoch = Math.max(Date.now(), this.#last() + 1);
-    this.ctx.storage.kv.put("last", epoch);
-    for (const subject of subjects) {
-      this.#sql.exec(
-        `INSERT INTO revoked VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET epoch = ?2, until = max(until, ?3)`,
-        subject,
-        epoch,
-        until,
-      );
-    }
-    return { epoch };
-  }
-
-  /** @returns {number} */
-  #last() {
-    return this.ctx.storage.kv.get("last") ?? 0;
-  }
-
-  /**
-   * Lists a session; of a user with too many the oldest are ended. Should that fail they stay on the
-   * list, and the next one listed tries again.
-   * @param {string} tenant
-   * @param {{ session: string, user: string, created: number, until: number, most: number | null, end: string }} command
-   */
-  #listIn(tenant, { session, user, created, until, most, end }) {
-    this.#sql.exec(
-      `INSERT INTO sessions VALUES (?1, ?2, ?3, ?4)
-       ON CONFLICT DO UPDATE SET user = ?2, created = ?3, until = ?4`,
-      session,
-      user,
-      created,
-      until,
-    );
-    if (most === null || user === "") return {};
-    const surplus = this.#sql.exec(
-      "SELECT session FROM sessions WHERE user = ? AND until > ? ORDER BY created DESC, rowid DESC LIMIT -1 OFFSET ?",
-      user,
-      now(),
-      most,
-    );
-    for (const [oldest] of [...surplus.raw()]) this.ctx.waitUntil(this.#end(tenant, oldest, end));
-    return {};
-  }
-
-  /**
-   * @param {string} tenant
-   * @param {unknown} session
+   * @param {string} session
    * @param {string} command
    */
   async #end(tenant, session, command) {
@@ -142,39 +53,51 @@ export class DirectoryObject extends DurableObject {
       report("surplus_not_ended", error);
     }
   }
-
-  /** @param {{ users: string[] | null, after: string | null, limit: number }} command */
-  #list({ users, after, limit }) {
-    const [created, session] = after?.split(":") ?? ["-1", ""];
-    const mine = users ? `user IN (${users.map(() => "?").join(", ")}) AND` : "";
-    const rows = this.#sql.exec(
-      `SELECT session, created FROM sessions
-       WHERE ${mine} until > ? AND (created, session) > (?, ?)
-       ORDER BY created, session LIMIT ?`,
-      ...(users ?? []),
-      now(),
-      Number(created) || 0,
-      session ?? "",
-      limit + 1,
-    );
-    const found = [...rows.raw()];
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    return {
-      sessions: page,
-      next: found.length > limit && last ? `${last[1]}:${last[0]}` : null,
-    };
-  }
-
-  #tidy() {
-    if (Date.now() - this.#tidied < TIDY_EVERY) return;
-    this.#tidied = Date.now();
-    this.#sql.exec("DELETE FROM revoked WHERE until < ?", now());
-    this.#sql.exec("DELETE FROM sessions WHERE until < ?", now());
-  }
 }
 
-/** In seconds, as everything here is counted but points in history. */
-function now() {
-  return Math.floor(Date.now() / 1000);
+/** The object's storage as the core uses it: what fails returns nothing, so that nothing is thrown through it. */
+class Rows {
+  #storage;
+  /** @type {unknown} why the last command came to nothing */
+  failure;
+
+  /** @param {DurableObjectStorage} storage */
+  constructor(storage) {
+    this.#storage = storage;
+  }
+
+  /**
+   * @param {string} statement
+   * @param {string} values
+   */
+  run(statement, values) {
+    return this.#attempt(() =>
+      JSON.stringify([...this.#storage.sql.exec(statement, ...JSON.parse(values)).raw()]),
+    );
+  }
+
+  last() {
+    return this.#attempt(() => Number(this.#storage.kv.get("last") ?? 0));
+  }
+
+  /** @param {number} epoch */
+  setLast(epoch) {
+    return this.#attempt(() => {
+      this.#storage.kv.put("last", epoch);
+      return true;
+    });
+  }
+
+  /**
+   * @template T
+   * @param {() => T} act
+   */
+  #attempt(act) {
+    try {
+      return act();
+    } catch (error) {
+      this.failure = error;
+      return undefined;
+    }
+  }
 }

@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "exported to JavaScript, not to Rust")]
 
 mod attempts;
+mod directory;
 mod object;
 mod pool;
 mod telemetry;

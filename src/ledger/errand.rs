@@ -126,7 +126,7 @@ fn list_command(row: &Row, handle: Handle) -> String {
             "session": handle,
             "user": encoding::base64url(tag),
             "created": row.created,
-            "until": row.expires().0,
+            "until": row.listed_until().0,
             "most": row.most,
             "end": end_command(Seconds(row.longest)).to_text(),
         }),

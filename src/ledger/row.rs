@@ -71,6 +71,9 @@ pub(super) struct Row {
     /// The identity provider is not asked for a new token before then, in Unix milliseconds.
     #[cbor(n(19), default)]
     pub(super) refresh_after: u64,
+    /// Until when the list shows it, in Unix seconds.
+    #[cbor(n(20), default)]
+    listed_until: u64,
     /// The entry is a tombstone.
     #[cbor(n(15), default)]
     pub(super) is_ended: bool,
@@ -139,6 +142,22 @@ impl Row {
         let changed = self.listed != listed;
         self.listed = listed;
         changed
+    }
+
+    /// Whether the list has to be told that it lasts longer than the list says. It is told an idle limit more than
+    /// needed, if the session can last so long: so it is told once in an idle limit, not with every touch.
+    pub(super) fn list_until(&mut self, now: UnixSeconds, latest: UnixSeconds) -> bool {
+        let is_short = self.expires > self.listed_until;
+        if is_short {
+            let ahead = self.expires() + self.expires().since(now);
+            self.listed_until = ahead.min(latest).max(self.expires()).0;
+        }
+        is_short
+    }
+
+    /// Until when the list shows it.
+    pub(super) fn listed_until(&self) -> UnixSeconds {
+        UnixSeconds(self.listed_until).max(self.expires())
     }
 
     /// The list is to show it no more. Whether it did.

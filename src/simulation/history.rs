@@ -12,6 +12,7 @@
 //! | G6 | nobody sees what was stored for somebody else |
 //! | G7 | a conversation stays where it is while nothing is wrong there |
 //! | G8 | no session outlives its limits, and none ends before them unless it was ended |
+//! | G9 | a session that lasts is on its tenant's list |
 //!
 //! With KV alone the last writer wins and nobody knows better, so there only G6 to G8 are checked.
 
@@ -71,6 +72,8 @@ pub(crate) enum What {
     },
     /// The namespace was written.
     Put { key: String, writer: usize },
+    /// In the end a session lasts that its tenant's list does not show.
+    Unlisted { session: String },
     /// How a session stands when everything has come to rest.
     Rests {
         session: String,
@@ -200,6 +203,9 @@ impl Checker {
                         format!("{key} was written twice in a second, at {at}"),
                     );
                 }
+            }
+            What::Unlisted { session } => {
+                self.fault("G9", format!("{session} lasts and is not listed, at {at}"));
             }
             What::Rests { session, marks } => {
                 if !self.limits.ordered {

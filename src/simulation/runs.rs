@@ -104,6 +104,11 @@ fn a_directory_that_tells_nobody_is_found_out() {
 }
 
 #[test]
+fn a_directory_that_forgets_sessions_while_they_last_is_found_out() {
+    assert!(broken_by(Planted::Tidy).contains("G9"));
+}
+
+#[test]
 fn an_object_that_begins_anew_is_found_out() {
     let broken = broken_by(Planted::Amnesia);
     assert!(broken.contains("G3"), "{broken:?}");

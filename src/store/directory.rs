@@ -5,6 +5,8 @@
 //! read to be written again, so no two writers can undo each other. Either way the list of sessions
 //! is a hint: what is on it is looked up before it is believed.
 
+pub mod object;
+
 use serde_json::{Value, json};
 
 use crate::clock::{Seconds, UnixSeconds};

@@ -191,8 +191,39 @@ impl World {
         if self.planted == Some(Planted::Deaf) && command.contains("\"feed\"") {
             return br#"{"epoch":0,"revoked":[]}"#.to_vec();
         }
-        let (answer, _) = self.directory.obey(command, UnixMillis(self.now));
+        if self.chance(self.weather.deaths) {
+            self.directory.restart();
+        }
+        let mut command = command.to_owned();
+        if self.planted == Some(Planted::Tidy) && command.contains("\"list-in\"") {
+            let mut short: Value = serde_json::from_str(&command).unwrap();
+            short["until"] = json!(self.now / 1000 + 1);
+            command = short.to_string();
+        }
+        let (answer, surplus) = self.directory.obey(&command, UnixMillis(self.now));
+        for one in surplus {
+            self.schedule(30, Event::Surplus(one));
+        }
         answer
+    }
+
+    /// Ends a session that is one too many for its user. Whoever has it may find it over from then on.
+    pub(super) fn end_surplus(&mut self, surplus: &Surplus) {
+        let fails = self.chance(self.weather.calls);
+        if fails && !self.chance(500) {
+            return;
+        }
+        for browser in 0..self.browsers.len() {
+            let session = Some(surplus.session.clone());
+            self.observe(What::Ending { browser, session });
+        }
+        let name = format!("{}/{}", self.tenant, surplus.session);
+        let reply = self.command(&name, &surplus.command);
+        let reply = reply.and_then(|reply| crate::ledger::command::Reply::parse(&reply));
+        if reply.is_some_and(|reply| reply.is == Is::Ended && !reply.unannounced) {
+            let session = surplus.session.clone();
+            self.observe(What::Over { session });
+        }
     }
 
     pub(super) fn command(&mut self, name: &str, command: &str) -> Option<Vec<u8>> {

@@ -13,7 +13,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use super::directory::Directory;
+use super::directory::{Directory, Surplus};
 use super::history::{Limits, Mark, Observation, What};
 use super::namespace::Namespace;
 use super::outside::{KEY, keys};
@@ -40,6 +40,7 @@ const ADMIN: &str = "an-admin-token-for-tests";
 const IDLE_S: u64 = 600;
 const ABSOLUTE_S: u64 = 3_600;
 const CACHE_S: u64 = 5;
+const MOST_PER_USER: u64 = 2;
 
 /// How often things go wrong, in parts of a thousand, and how bad it gets.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +66,8 @@ pub(crate) enum Planted {
     Forgets,
     /// The directory tells nobody of revocations.
     Deaf,
+    /// The directory forgets sessions while they last.
+    Tidy,
     /// An object whose first change is delivered twice begins anew.
     Amnesia,
     /// Whoever reads from the namespace believes it, however old it is.
@@ -94,6 +97,8 @@ enum Event {
     },
     /// An object's errands.
     Errand { name: String },
+    /// A session that is one too many for its user is told to end.
+    Surplus(Surplus),
 }
 
 enum Reply {
@@ -234,6 +239,7 @@ impl World {
             "SESSION_IDLE": format!("{IDLE_S}s"),
             "SESSION_ABSOLUTE": format!("{ABSOLUTE_S}s"),
             "SESSION_CACHE": format!("{CACHE_S}s"),
+            "MAX_PER_USER": MOST_PER_USER.to_string(),
             "ADMIN_TOKEN": ADMIN,
         });
         let deployment = Deployment::from_bindings(&bindings.to_string())
@@ -310,6 +316,7 @@ impl World {
             Event::Answer { task, answer } => self.answer(task, answer),
             Event::Put { isolate, age, key } => self.put(isolate, age, &key),
             Event::Errand { name } => self.run_errand(&name),
+            Event::Surplus(surplus) => self.end_surplus(&surplus),
         }
     }
 }

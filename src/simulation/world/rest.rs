@@ -1,6 +1,10 @@
 //! What everything has come to in the end.
 
 use super::*;
+use crate::clock::Seconds;
+use crate::session::lifetime::Lifetime;
+use crate::session::record::Record;
+use crate::store::directory::read_list;
 
 impl World {
     pub(super) fn stands(&self, name: &str) -> Option<Entry> {
@@ -30,6 +34,27 @@ impl World {
                     session: record.handle.to_text(),
                     marks: marks(&data),
                 });
+                self.see_listed(&record);
+            }
+        }
+    }
+
+    /// Whether a session that lasts is on its directory's list.
+    fn see_listed(&mut self, record: &Record) {
+        let span = record.span();
+        let now = UnixMillis(self.now);
+        let lifetime = Lifetime {
+            idle: Seconds(IDLE_S),
+            absolute: Seconds(ABSOLUTE_S),
+            remember: Seconds(ABSOLUTE_S),
+        };
+        if self.ordered && !lifetime.has_ended(&span, now.seconds()) {
+            let list = r#"{"do":"list","users":null,"after":null,"limit":1000}"#;
+            let (answer, _) = self.directory.obey(list, now);
+            let (listed, _) = read_list(&answer).unwrap();
+            if !listed.iter().any(|one| one.handle == record.handle) {
+                let session = record.handle.to_text();
+                self.observe(What::Unlisted { session });
             }
         }
     }

@@ -1,0 +1,140 @@
+use super::memory::Memory;
+use super::*;
+
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+const HOUR: u64 = 3_600_000;
+
+#[derive(Default)]
+struct Directory {
+    tables: Memory,
+    forgot: UnixMillis,
+}
+
+impl Directory {
+    fn say(&mut self, command: &Value, now: UnixMillis) -> (Value, Vec<String>) {
+        let obeyed = obey(&mut self.tables, &command.to_string(), now, self.forgot).unwrap();
+        self.forgot = obeyed.forgot;
+        (
+            serde_json::from_str(&obeyed.answer).unwrap(),
+            obeyed.surplus,
+        )
+    }
+
+    fn list_in(&mut self, session: &str, created: u64, until: u64) -> Vec<String> {
+        let command = json!({
+            "do": "list-in", "session": session, "user": "u", "created": created,
+            "until": until, "most": 2, "end": "end",
+        });
+        self.say(&command, NOW).1
+    }
+
+    fn page(&mut self, after: Option<&str>, now: UnixMillis) -> (Vec<String>, Option<String>) {
+        let command = json!({ "do": "list", "users": ["u"], "after": after, "limit": 2 });
+        let (answer, _) = self.say(&command, now);
+        let sessions = answer["sessions"].as_array().unwrap();
+        let name = |one: &Value| one[0].as_str().unwrap().to_owned();
+        (
+            sessions.iter().map(name).collect(),
+            answer["next"].as_str().map(str::to_owned),
+        )
+    }
+}
+
+fn later(ms: u64) -> UnixMillis {
+    UnixMillis(NOW.0 + ms)
+}
+
+#[test]
+fn points_in_history_rise_whatever_the_clock_says() {
+    let mut directory = Directory::default();
+    let revoke = json!({ "do": "revoke", "subjects": ["t"], "until": NOW.0 / 1000 + 60 });
+    let points: Vec<u64> = [NOW, NOW, UnixMillis(NOW.0 - 5_000), later(5)]
+        .into_iter()
+        .map(|now| directory.say(&revoke, now).0["epoch"].as_u64().unwrap())
+        .collect();
+    assert_eq!(points, [NOW.0, NOW.0 + 1, NOW.0 + 2, NOW.0 + 5]);
+    let feed = directory
+        .say(&json!({ "do": "feed", "since": NOW.0 }), NOW)
+        .0;
+    assert_eq!(
+        feed,
+        json!({ "epoch": NOW.0 + 5, "revoked": [["t", NOW.0 + 5]] })
+    );
+}
+
+#[test]
+fn what_ran_out_is_forgotten_once_an_hour_and_points_still_rise() {
+    let mut directory = Directory::default();
+    let seconds = NOW.0 / 1000;
+    let revoke = |subject: &str, until: u64| json!({ "do": "revoke", "subjects": [subject], "until": until });
+    directory.say(&revoke("short", seconds + 60), NOW);
+    directory.say(&revoke("long", seconds + 9_000), NOW);
+    // The longer of two counts.
+    directory.say(&revoke("long", seconds + 60), NOW);
+    let known = |directory: &mut Directory, now| {
+        let feed = directory.say(&json!({ "do": "feed", "since": 0 }), now).0;
+        let subjects = feed["revoked"].as_array().unwrap().clone();
+        (subjects.len(), feed["epoch"].as_u64().unwrap())
+    };
+    assert_eq!(known(&mut directory, later(HOUR - 1)), (2, NOW.0 + 2));
+    assert_eq!(known(&mut directory, later(HOUR)), (1, NOW.0 + 2));
+    assert_eq!(known(&mut directory, later(3 * HOUR)), (0, NOW.0 + 2));
+    let (answer, _) = directory.say(&revoke("t", seconds), NOW);
+    assert_eq!(answer["epoch"], NOW.0 + 3);
+}
+
+#[test]
+fn the_oldest_are_too_many_and_what_ran_out_does_not_count() {
+    let mut directory = Directory::default();
+    let (past, future) = (NOW.0 / 1000, NOW.0 / 1000 + 60);
+    assert!(directory.list_in("over", 1, past).is_empty());
+    assert!(directory.list_in("b", 5, future).is_empty());
+    assert!(directory.list_in("a", 5, future).is_empty());
+    // Listed once more it keeps its turn.
+    assert!(directory.list_in("b", 5, future).is_empty());
+    assert_eq!(directory.list_in("c", 9, future), ["b"]);
+    // It is on the list until its object says that it is over.
+    assert_eq!(directory.list_in("d", 9, future), ["b", "a"]);
+    directory.say(&json!({ "do": "list-out", "session": "b" }), NOW);
+    assert_eq!(directory.list_in("d", 9, future), ["a"]);
+}
+
+#[test]
+fn pages_skip_what_ran_out_and_miss_nobody() {
+    let mut directory = Directory::default();
+    let (soon, late) = (NOW.0 / 1000 + 60, NOW.0 / 1000 + 600);
+    for (at, until) in [soon, late, soon, soon, late, soon, late]
+        .into_iter()
+        .enumerate()
+    {
+        let command = json!({
+            "do": "list-in", "session": format!("s{at}"), "user": "u", "created": at / 2,
+            "until": until, "most": null, "end": "",
+        });
+        directory.say(&command, NOW);
+    }
+    let (first, next) = directory.page(None, later(61_000));
+    assert_eq!(
+        (first, next.as_deref()),
+        (vec!["s1".to_owned(), "s4".to_owned()], Some("2:s4"))
+    );
+    let (second, next) = directory.page(next.as_deref(), later(61_000));
+    assert_eq!((second, next), (vec!["s6".to_owned()], None));
+}
+
+#[test]
+fn what_is_no_command_changes_nothing() {
+    let mut tables = Memory::default();
+    for text in [
+        "",
+        "{}",
+        "[]",
+        r#"{"do":"x"}"#,
+        r#"{"do":"revoke"}"#,
+        r#"{"do":"list-in"}"#,
+    ] {
+        let refused = obey(&mut tables, text, NOW, NOW);
+        assert_eq!(refused, Err(Failure::Unknown), "{text}");
+    }
+    assert_eq!(tables.last(), Ok(0));
+}
