@@ -21,7 +21,12 @@ use crate::session::id::RecordName;
 use crate::session::packing;
 use crate::session::record::Entry;
 
+/// The format that is written. While a release is deployed the one before it serves beside it, and it may be rolled
+/// back, so nothing is written that the release before cannot read. A new format takes two releases: the first reads
+/// it, which raises [`NEWEST`], and the second writes it, which raises this. `codec/golden.rs` holds both to that.
 const FORMAT: u8 = 3;
+/// The newest that is read.
+const NEWEST: u8 = 3;
 /// The oldest that is still read. What differs is the packing: a release that knows only that one must not
 /// take the other for damage.
 const OLDEST: u8 = 2;
@@ -77,8 +82,8 @@ pub fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<Entry, Un
     }
     let (format, rest) = bytes.split_first().ok_or(Unreadable::Malformed)?;
     match *format {
-        OLDEST..=FORMAT => {}
-        newer if newer > FORMAT && newer < 32 => return Err(Unreadable::NewerFormat),
+        OLDEST..=NEWEST => {}
+        newer if newer > NEWEST && newer < 32 => return Err(Unreadable::NewerFormat),
         _ => return Err(Unreadable::Malformed),
     }
     let (key_id, rest) = rest
@@ -108,6 +113,8 @@ fn associated(format: u8, name: &RecordName) -> Vec<u8> {
     [&[format], name.as_str().as_bytes()].concat()
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod sizes;
 
@@ -204,7 +211,7 @@ mod tests {
     fn a_newer_format_is_told_apart_from_rubbish() {
         let keys = keys(&[1], "t1");
         assert_eq!(
-            open(&[FORMAT + 1, 0, 0], &name("t1", 1), &keys),
+            open(&[NEWEST + 1, 0, 0], &name("t1", 1), &keys),
             Err(Unreadable::NewerFormat)
         );
         assert_eq!(
