@@ -1,4 +1,4 @@
-/** Where people come out who sign in: with many tabs open, and with a form half sent. */
+/** Where people come out who sign in: with many tabs open, with a form half sent, and by the Back button. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { HostileProvider } from "./harness/hostile-provider.mjs";
@@ -81,6 +81,52 @@ test("cookies that lead nowhere make room before a sign-in under way does", asyn
   assert.ok(weightOf(browser, url) <= 4_096);
   assert.ok(browser.cookiesOf(url).some(({ name }) => name === "session-console"));
   assert.equal((await browser.get(back)).url, `${site.url}/chat`);
+});
+
+test("the way back, opened once more, leads where it led before", async (t) => {
+  const { browser, site, issuer, url } = await open(t);
+  const page = `${site.url}/chat?room=1&x=%2F`;
+  const back = await browser.beginSignIn(page);
+  assert.equal((await browser.get(back)).url, page);
+  const session = browser.sessionOf(url);
+  for (let time = 0; time < 2; time += 1) {
+    const again = await browser.get(back);
+    assert.deepEqual([again.status, again.url], [200, page], again.code);
+  }
+  assert.equal(issuer.count("token"), 1);
+  assert.equal(browser.sessionOf(url), session);
+});
+
+test("of several tabs that signed in each way back leads to its own page", async (t) => {
+  const { browser, site } = await open(t);
+  const backs = [];
+  for (const tab of [0, 1, 2, 3]) {
+    backs.push(await browser.beginSignIn(`${site.url}/chat?room=${tab}`));
+  }
+  for (const back of backs) await browser.get(back);
+  for (const tab of [2, 0, 3, 1]) {
+    assert.equal((await browser.get(backs[tab])).url, `${site.url}/chat?room=${tab}`);
+  }
+});
+
+test("a way back that somebody else has gone leads nobody anywhere", async (t) => {
+  const { browser, site, url } = await open(t);
+  const back = await browser.beginSignIn(`${site.url}/chat`);
+  await browser.get(back);
+  const stranger = new Browser();
+  assert.deepEqual(
+    [(await stranger.get(back)).code, (await stranger.me(url)).status],
+    ["login_state", 401],
+  );
+  assert.equal((await stranger.signIn(url)).status, 200);
+  assert.equal((await stranger.get(back)).code, "login_state");
+  for (const state of ["", "A".repeat(22), back.searchParams.get("state")?.slice(0, 8) ?? ""]) {
+    const other = new URL(back);
+    other.searchParams.set("state", state);
+    assert.equal((await browser.get(other)).code, "login_state", state);
+  }
+  await browser.fetchJson(`${site.url}/_session/logout`, { method: "POST" });
+  assert.equal((await browser.get(back)).code, "login_state");
 });
 
 /**

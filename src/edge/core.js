@@ -218,15 +218,18 @@ export function objectCommand(name, command, row) {
  * @param {string} command
  * @param {Uint8Array} row
  * @param {string} sent
- * @param {number} status 0 for no answer
- * @param {string} body
+ * @param {{ status: number, body: string }} heard a status of 0 for no answer
+ * @param {Answer[]} answers to what was needed besides
  */
-export function objectRefreshed(name, command, row, sent, status, body) {
+export function objectRefreshed(name, command, row, sent, { status, body }, answers) {
   return ofInstance(() => {
-    const verdict = glue.objectRefreshed(name, command, row, sent, status, body, Date.now());
-    const { reply, row: changed, wait } = verdict;
+    const given = taken(answers);
+    const now = Date.now();
+    const verdict = glue.objectRefreshed(name, command, row, sent, status, body, now, given);
+    const { reply, row: changed, needs, wait } = verdict;
     verdict.free();
-    return { reply, row: changed, wait };
+    given.free();
+    return { reply, row: changed, needs, wait };
   });
 }
 
@@ -393,24 +396,30 @@ function learning(answers, act) {
  */
 function withAnswers(answers, act) {
   return guarded(() => {
-    const given = new glue.Answers();
-    for (const answer of answers) {
-      if (answer.kind === "found") given.found(answer.key, answer.bytes, answer.asked);
-      else if (answer.kind === "absent") given.absent(answer.key, answer.asked);
-      else if (answer.kind === "unavailable") given.unavailable(answer.key, answer.asked);
-      else if (answer.kind === "written") given.written(answer.acknowledged);
-      else if (answer.kind === "body") given.body(answer.bytes);
-      else if (answer.kind === "body-too-large") given.bodyTooLarge();
-      else if (answer.kind === "no-asset") given.noAsset(answer.source, answer.trouble);
-      else if (answer.kind === "asset") {
-        const { source, type, hash, bytes, trouble } = answer;
-        given.asset(source, type, hash, bytes.length, trouble);
-      } else given.failed(answer.origin, answer.how);
-    }
+    const given = taken(answers);
     const text = act(given);
     given.free();
     return text;
   });
+}
+
+/** @param {Answer[]} answers */
+function taken(answers) {
+  const given = new glue.Answers();
+  for (const answer of answers) {
+    if (answer.kind === "found") given.found(answer.key, answer.bytes, answer.asked);
+    else if (answer.kind === "absent") given.absent(answer.key, answer.asked);
+    else if (answer.kind === "unavailable") given.unavailable(answer.key, answer.asked);
+    else if (answer.kind === "written") given.written(answer.acknowledged);
+    else if (answer.kind === "body") given.body(answer.bytes);
+    else if (answer.kind === "body-too-large") given.bodyTooLarge();
+    else if (answer.kind === "no-asset") given.noAsset(answer.source, answer.trouble);
+    else if (answer.kind === "asset") {
+      const { source, type, hash, bytes, trouble } = answer;
+      given.asset(source, type, hash, bytes.length, trouble);
+    } else given.failed(answer.origin, answer.how);
+  }
+  return given;
 }
 
 /** @param {() => string} act */

@@ -3,14 +3,14 @@
 use chacha20::ChaCha20Rng;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::{ISOLATE, Isolate, log, millis};
+use super::{Answers, ISOLATE, Isolate, log, millis, wire};
 use crate::clock::UnixMillis;
 use crate::keys::KeyRing;
 use crate::ledger::command::{Command, Is, Reply, parse_object_name};
 use crate::ledger::errand::{self, Errand, Kind, Running};
 use crate::ledger::{BadRow, Ledger};
 use crate::session::id::Handle;
-use crate::store::Outbound;
+use crate::store::{self, Outbound};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant_id::TenantId;
 
@@ -20,6 +20,7 @@ pub struct Verdict {
     reply: Vec<u8>,
     row: Option<Vec<u8>>,
     fetch: String,
+    needs: String,
     wait: bool,
 }
 
@@ -46,6 +47,13 @@ impl Verdict {
         self.fetch.clone()
     }
 
+    /// What has to be asked besides, a line for each: a letter and its fields, apart by tabs; see `edge/wire.rs`.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn needs(&self) -> String {
+        self.needs.clone()
+    }
+
     /// The next errand comes before the reply.
     #[wasm_bindgen(getter)]
     #[must_use]
@@ -69,7 +77,8 @@ pub fn command(name: &str, command: &str, row: Option<Vec<u8>>, now: f64) -> Ver
 }
 
 /// Takes what an identity provider answered to what a command had to ask first; a status of 0 stands
-/// for no answer.
+/// for no answer. `answers` are those to what it needed besides.
+#[expect(clippy::too_many_arguments, reason = "the boundary takes no objects")]
 #[wasm_bindgen(js_name = objectRefreshed)]
 #[must_use]
 pub fn refreshed(
@@ -80,32 +89,41 @@ pub fn refreshed(
     status: u16,
     body: &str,
     now: f64,
+    answers: &Answers,
 ) -> Verdict {
     told(with_ledger(name, millis(now), |mut ledger| {
         let command = Command::parse(command).ok_or(BadRow)?;
         let sent = serde_json::from_str(sent).ok();
         let sent = sent.as_ref().and_then(Outbound::from_json).ok_or(BadRow)?;
-        ledger.refreshed(&command, row, &sent, status, body)
+        let heard = store::Reply { status, body };
+        ledger.refreshed(&command, row, &sent, &heard, &answers.0)
     }))
 }
 
 fn told(verdict: Option<Result<crate::ledger::Verdict, BadRow>>) -> Verdict {
     match verdict {
-        Some(Ok(verdict)) => Verdict {
-            reply: verdict.reply.to_bytes(),
-            row: verdict.row,
-            fetch: verdict
-                .fetch
-                .map(|call| call.to_json().to_string())
-                .unwrap_or_default(),
-            wait: verdict.wait,
-        },
+        Some(Ok(verdict)) => {
+            if let Some(event) = &verdict.event {
+                log(event);
+            }
+            Verdict {
+                reply: verdict.reply.to_bytes(),
+                row: verdict.row,
+                fetch: verdict
+                    .fetch
+                    .map(|call| call.to_json().to_string())
+                    .unwrap_or_default(),
+                needs: wire::lines(&verdict.needs),
+                wait: verdict.wait,
+            }
+        }
         _ => {
             log(&Event::new(Level::Error, "object_unreadable"));
             Verdict {
                 reply: Reply::is(Is::Unreadable).to_bytes(),
                 row: None,
                 fetch: String::new(),
+                needs: String::new(),
                 wait: false,
             }
         }

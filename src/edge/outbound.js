@@ -36,6 +36,15 @@ export async function inquireOutside(text) {
   }
 }
 
+/**
+ * What nobody but others can answer: a request of our own, or whether a signature is good.
+ * @param {string} need a letter and its field; see `edge/wire.rs`
+ */
+export function meet(need) {
+  const [letter, text] = need.split("\t");
+  return letter === "v" ? verify(text) : inquireOutside(text);
+}
+
 /** @param {Outbound} call */
 export async function say([url, authorization, form, limit]) {
   /** @type {Record<string, string>} */

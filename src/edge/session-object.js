@@ -13,7 +13,7 @@ import {
   objectUnannounced,
 } from "./core.js";
 import { report } from "./log.js";
-import { say } from "./outbound.js";
+import { meet, say } from "./outbound.js";
 import { counted } from "./tally.js";
 import { tellInPassing } from "./telemetry.js";
 import { within } from "./waiting.js";
@@ -78,15 +78,20 @@ export class SessionObject extends DurableObject {
    * @param {string} fetch
    */
   async #refresh(name, command, fetch) {
-    let answer = { status: 0, body: "" };
+    let heard = { status: 0, body: "" };
     try {
-      answer = await within(PROVIDER_DEADLINE, say(JSON.parse(fetch)));
+      heard = await within(PROVIDER_DEADLINE, say(JSON.parse(fetch)));
     } catch (error) {
       report("provider_unreachable", error);
     }
-    const row = this.#row ?? new Uint8Array();
-    const { status, body } = answer;
-    return this.#settle(name, objectRefreshed(name, command, row, fetch, status, body));
+    /** @type {import("./core.js").Answer[]} */
+    const answers = [];
+    for (;;) {
+      const row = this.#row ?? new Uint8Array();
+      const verdict = objectRefreshed(name, command, row, fetch, heard, answers);
+      if (verdict.needs === "") return this.#settle(name, verdict);
+      answers.push(...(await Promise.all(verdict.needs.split("\n").map(meet))));
+    }
   }
 
   /**

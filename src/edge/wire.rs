@@ -140,6 +140,11 @@ pub(super) fn needs(needs: &[Need]) -> String {
     format!("N{}", listed(needs))
 }
 
+/// A line for each need, as in [`needs`].
+pub(super) fn lines(needs: &[Need]) -> String {
+    listed(needs).trim_start().to_owned()
+}
+
 fn listed(needs: &[Need]) -> String {
     let mut text = String::new();
     for need in needs {

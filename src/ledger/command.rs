@@ -10,6 +10,7 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Epoch, Version};
+use crate::sign_in::renewal::Renewal;
 use crate::store::{CALL_DEADLINE_MS, Class, Need, Outbound};
 use crate::tenant_id::TenantId;
 
@@ -55,6 +56,8 @@ pub enum Order {
         provider: String,
         /// How; the refresh token is the object's to add.
         call: Outbound,
+        /// What the provider's word is judged by that comes with it; an older release says nothing of that.
+        renewal: Option<Box<Renewal>>,
     },
     /// Give that right back.
     Release {
@@ -150,9 +153,16 @@ impl Command {
                 token,
                 once,
             } => json!({ "do": "lease", "seconds": seconds.0, "token": token, "once": once }),
-            Order::Refresh { provider, call } => {
-                json!({ "do": "refresh", "provider": provider, "call": call.to_json() })
-            }
+            Order::Refresh {
+                provider,
+                call,
+                renewal,
+            } => json!({
+                "do": "refresh",
+                "provider": provider,
+                "call": call.to_json(),
+                "renewal": renewal.as_ref().map(|renewal| renewal.to_json()),
+            }),
             Order::Release { token } => json!({ "do": "release", "token": token }),
         };
         json!({
@@ -228,6 +238,10 @@ fn parse_order(order: &Value) -> Option<Order> {
         "refresh" => Some(Order::Refresh {
             provider: order.get("provider")?.as_str()?.to_owned(),
             call: Outbound::from_json(order.get("call")?)?,
+            renewal: order
+                .get("renewal")
+                .and_then(Renewal::from_json)
+                .map(Box::new),
         }),
         "release" => Some(Order::Release {
             token: number("token")?,
@@ -341,6 +355,7 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sign_in::methods::{Allow, ClaimNames};
 
     const LIFETIME: Lifetime = Lifetime {
         idle: Seconds(1),
@@ -355,6 +370,19 @@ mod tests {
             adopt: Some(vec![1, 2]),
             named: None,
             order,
+        }
+    }
+
+    fn refresh(renewal: Option<Box<Renewal>>) -> Order {
+        Order::Refresh {
+            provider: "main".to_owned(),
+            call: Outbound {
+                url: "https://id.example/token".to_owned(),
+                authorization: None,
+                form: Some("a=b".to_owned()),
+                limit: 9,
+            },
+            renewal,
         }
     }
 
@@ -390,6 +418,24 @@ mod tests {
                 once: 9,
             },
             Order::Release { token: 7 },
+            refresh(None),
+            refresh(Some(Box::new(Renewal {
+                client_id: "c".to_owned(),
+                claims: ClaimNames {
+                    user: "u".to_owned(),
+                    email: "e".to_owned(),
+                    name: "n".to_owned(),
+                    groups: "g".to_owned(),
+                },
+                allow: Allow {
+                    email_domains: vec!["d.example".to_owned()],
+                    groups: vec!["staff".to_owned()],
+                    unverified_email: true,
+                },
+                jwks_uri: "https://id.example/keys".to_owned(),
+                keys: Some("{\"keys\":[]}".to_owned()),
+                userinfo: Some("https://id.example/me".to_owned()),
+            }))),
         ] {
             for named in [None, Some(None), Some(Some(id.sign_in()))] {
                 let command = Command {

@@ -25,7 +25,8 @@ use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Fit, Record};
-use crate::store::Outbound;
+use crate::store::{Need, Outbound};
+use crate::telemetry::log::Event;
 use crate::tenant_id::TenantId;
 
 pub use row::BadRow;
@@ -59,6 +60,10 @@ pub struct Verdict {
     pub row: Option<Vec<u8>>,
     /// This has to be asked first; the answer goes to [`Ledger::refreshed`].
     pub fetch: Option<Outbound>,
+    /// So has this, before that answer can be judged.
+    pub needs: Vec<Need>,
+    /// What the operator is to be told.
+    pub event: Option<Event>,
     /// The caller is told only when the next errand is done, and whether it was.
     pub wait: bool,
 }
@@ -88,7 +93,7 @@ impl<R: Rng> Ledger<'_, R> {
                 token,
                 once,
             } => self.lease(row.as_mut(), *seconds, *token, *once),
-            Order::Refresh { provider, call } => {
+            Order::Refresh { provider, call, .. } => {
                 fetch = self.refresh(provider, call, row.as_ref());
                 (self.tell(row.as_ref(), &[]), false)
             }
@@ -100,6 +105,8 @@ impl<R: Rng> Ledger<'_, R> {
             reply,
             row: store.map(|row| row.encode()),
             fetch,
+            needs: Vec::new(),
+            event: None,
             wait,
         })
     }

@@ -1,15 +1,19 @@
 //! New access tokens: asked for by the object, because only one may ask.
 
 use chacha20::rand_core::Rng;
+use serde_json::Value;
 
 use super::command::{Changing, Command, Order};
 use super::row::Row;
 use super::{BadRow, Ledger, Verdict};
 use crate::session::change::{Change, Circumstances};
 use crate::session::grant::{Grant, Refreshed};
+use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Record};
 use crate::sign_in::authorization;
-use crate::store::Outbound;
+use crate::sign_in::renewal::{Judgement, Renewal};
+use crate::store::{Answers, Need, Outbound, Reply};
+use crate::telemetry::log::{Event, Level, Named};
 
 /// How long a provider that did not answer as it should is left alone, in milliseconds.
 const REST_MS: u64 = 5_000;
@@ -39,7 +43,8 @@ impl<R: Rng> Ledger<'_, R> {
     }
 
     /// Takes what the provider answered to what was `sent`; a status of 0 stands for no answer. What was
-    /// asked with another refresh token than the session's has nothing to do with it any more.
+    /// asked with another refresh token than the session's has nothing to do with it any more. What has to be asked
+    /// besides before the answer can be judged is a need of the verdict, and is found among the `answers` next time.
     ///
     /// # Errors
     /// [`BadRow`] if the row is not one; nothing is changed then.
@@ -48,47 +53,100 @@ impl<R: Rng> Ledger<'_, R> {
         command: &Command,
         row: &[u8],
         sent: &Outbound,
-        status: u16,
-        body: &str,
+        heard: &Reply<'_>,
+        answers: &Answers,
     ) -> Result<Verdict, BadRow> {
         let mut row = Row::decode(row)?;
-        let asked = self.live(&row);
-        let Order::Refresh { call, .. } = &command.order else {
+        let Order::Refresh { call, renewal, .. } = &command.order else {
             return Err(BadRow);
         };
+        let record = self.live(&row);
         let is_asked_for = |grant: &&Grant| {
             let token = grant.refresh_token.as_deref().unwrap_or_default();
             authorization::with_refresh_token(call, token) == *sent
         };
-        let outcome = asked
-            .as_ref()
-            .and_then(|record| record.grant.as_ref())
-            .filter(is_asked_for)
-            .map(|grant: &Grant| Refreshed::read(grant, status, body, self.now.seconds()));
-        let change = match outcome {
-            Some(Refreshed::Granted(grant)) => Change {
-                grant: Some(grant),
-                ..Change::default()
-            },
-            Some(Refreshed::Over) => Change {
-                end: true,
-                ..Change::default()
-            },
-            Some(Refreshed::Later) | None => {
-                row.refresh_after = self.now.0 + REST_MS;
-                return Ok(Verdict {
-                    reply: self.tell(Some(&row), &[]),
-                    row: Some(row.encode()),
-                    fetch: None,
-                    wait: false,
-                });
+        let outcome = record.as_ref().and_then(|record| {
+            let grant = record.grant.as_ref().filter(is_asked_for)?;
+            let outcome = Refreshed::read(grant, heard.status, heard.body, self.now.seconds());
+            Some((record, grant, outcome))
+        });
+        let followed = match outcome {
+            Some((record, grant, Refreshed::Granted(after))) => {
+                self.judged(record, grant, *after, renewal.as_deref(), answers)
             }
+            Some((_, _, Refreshed::Over)) => Follows::Change(ending(), None),
+            Some((_, _, Refreshed::Later)) | None => Follows::Later(None),
         };
-        let Some(record) = asked else {
-            return Err(BadRow);
+        match (followed, record) {
+            (Follows::Change(change, event), Some(record)) => {
+                let verdict = self.apply(command, *change, &record, row);
+                Ok(Verdict { event, ..verdict })
+            }
+            (Follows::Asks(needs), _) => Ok(Verdict {
+                needs,
+                ..self.unchanged(&row)
+            }),
+            (Follows::Later(event), _) => {
+                row.refresh_after = self.now.0 + REST_MS;
+                Ok(Verdict {
+                    row: Some(row.encode()),
+                    event,
+                    ..self.unchanged(&row)
+                })
+            }
+            (Follows::Change(..), None) => Err(BadRow),
+        }
+    }
+
+    /// What follows from new tokens, by what their provider says of the user with them.
+    fn judged(
+        &self,
+        record: &Record,
+        before: &Grant,
+        after: Grant,
+        renewal: Option<&Renewal>,
+        answers: &Answers,
+    ) -> Follows {
+        let unchanged = |after: Grant| Grant {
+            id_token: before.id_token.clone(),
+            ..after
         };
+        let warn = |name: &'static str, reason: &'static str| {
+            let event = Event::new(Level::Warn, name).with("issuer", Named(&before.issuer));
+            let event = event.with("reason", reason).about(self.handle);
+            Some(event.of(self.tenant))
+        };
+        let Some(renewal) = renewal else {
+            return Follows::Change(giving(unchanged(after)), None);
+        };
+        match renewal.judge(before, &after, answers, self.now.seconds()) {
+            Judgement::Asks(needs) => Follows::Asks(needs),
+            Judgement::Unsaid => Follows::Change(giving(after), None),
+            Judgement::Unknown(what) => {
+                let event = warn("idp_unavailable", what);
+                Follows::Change(giving(unchanged(after)), event)
+            }
+            Judgement::Bad(bad) => Follows::Later(warn("idp_token_invalid", bad.0)),
+            Judgement::NotAdmitted(reason) => {
+                Follows::Change(ending(), warn("not_admitted", reason))
+            }
+            Judgement::Is(identity) => match identified(record, &identity) {
+                Some(change) => Follows::Change(
+                    Box::new(Change {
+                        grant: Some(after),
+                        ..change
+                    }),
+                    None,
+                ),
+                None => Follows::Change(ending(), warn("not_admitted", "another user")),
+            },
+        }
+    }
+
+    /// Makes a change that nobody set a condition for.
+    fn apply(&mut self, command: &Command, change: Change, record: &Record, row: Row) -> Verdict {
         let outcome = change.apply(
-            &record,
+            record,
             &Circumstances {
                 lifetime: &command.lifetime,
                 keys: self.keys,
@@ -98,15 +156,28 @@ impl<R: Rng> Ledger<'_, R> {
         );
         let changing = Changing::new(change, self.random.next_u64(), Epoch::default());
         let mut row = Some(row);
-        let (reply, changed) = self.write(command, &changing, &record, &outcome, &mut row);
+        let (reply, changed) = self.write(command, &changing, record, &outcome, &mut row);
         let wait = row.as_ref().is_some_and(|row| row.announce_due);
-        let row = row.filter(|_| changed).map(|row| row.encode());
-        Ok(Verdict {
+        Verdict {
             reply,
-            row,
+            row: row.filter(|_| changed).map(|row| row.encode()),
             fetch: None,
+            needs: Vec::new(),
+            event: None,
             wait,
-        })
+        }
+    }
+
+    /// Tells what there is.
+    fn unchanged(&self, row: &Row) -> Verdict {
+        Verdict {
+            reply: self.tell(Some(row), &[]),
+            row: None,
+            fetch: None,
+            needs: Vec::new(),
+            event: None,
+            wait: false,
+        }
     }
 
     fn live(&self, row: &Row) -> Option<Record> {
@@ -115,4 +186,49 @@ impl<R: Rng> Ledger<'_, R> {
             Entry::Ended { .. } => None,
         }
     }
+}
+
+/// What follows from a provider's answer.
+enum Follows {
+    /// A change, and what the operator is told of it.
+    Change(Box<Change>, Option<Event>),
+    /// Nothing yet: this has to be asked first.
+    Asks(Vec<Need>),
+    /// Nothing that can be relied on; the provider is asked again later.
+    Later(Option<Event>),
+}
+
+fn ending() -> Box<Change> {
+    Box::new(Change {
+        end: true,
+        ..Change::default()
+    })
+}
+
+fn giving(grant: Grant) -> Box<Change> {
+    Box::new(Change {
+        grant: Some(grant),
+        ..Change::default()
+    })
+}
+
+/// What has to change for a session to be of this identity, which proves nothing anew; none if it is another user's.
+fn identified(record: &Record, identity: &Value) -> Option<Change> {
+    let (said, _) = Identity::parse(&identity.to_string()).ok()?;
+    let known = record.identity.as_ref()?;
+    if said.user != known.user {
+        return None;
+    }
+    if said == *known {
+        return Some(Change::default());
+    }
+    let mut identity = identity.clone();
+    if let Value::Object(members) = &mut identity {
+        members.insert("remember".to_owned(), Value::from(record.remembered));
+    }
+    Some(Change {
+        identify: Some(identity.to_string()),
+        authenticated: Some(record.authenticated.unwrap_or_default()),
+        ..Change::default()
+    })
 }

@@ -255,7 +255,9 @@ impl Change {
         }
         // What was given with an earlier proof goes with it.
         if self.proved || self.grant.is_some() {
-            next.grant.clone_from(&self.grant);
+            let earlier = next.grant.take();
+            let given = self.grant.clone();
+            next.grant = given.map(|given| given.following(earlier.as_ref()));
         }
         for cookie in &self.keep {
             if next.vault.set(cookie.clone(), *now).is_err() {

@@ -28,6 +28,17 @@ pub struct Grant {
     pub refresh_token: Option<String>,
     /// Proof, to the provider, of whose sign-out is asked for.
     pub id_token: Option<String>,
+    /// The last sign-ins of this session that came back from a provider, the latest first.
+    pub finished: Vec<Finished>,
+}
+
+/// A sign-in that came back from its provider, kept for a browser that goes the same way back once more.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Its `state`, which was good once.
+    pub state: String,
+    /// Where it led to.
+    pub return_to: String,
 }
 
 impl fmt::Debug for Grant {
@@ -35,6 +46,10 @@ impl fmt::Debug for Grant {
         f.write_str("Grant(secret)")
     }
 }
+
+/// So many finished sign-ins are kept of a session at most, and so many bytes of them.
+const MOST_FINISHED: usize = 10;
+const MOST_FINISHED_BYTES: usize = 2_048;
 
 /// The longest time before its end at which an access token is asked for anew.
 const MARGIN: Seconds = Seconds(60);
@@ -73,6 +88,33 @@ impl Grant {
         }
     }
 
+    /// The same in place of an earlier one of the same session, whose finished sign-ins are kept with it as far as
+    /// there is room.
+    #[must_use]
+    pub fn following(mut self, earlier: Option<&Self>) -> Self {
+        for finished in earlier.into_iter().flat_map(|earlier| &earlier.finished) {
+            if self.finished_at(&finished.state).is_none() {
+                self.finished.push(finished.clone());
+            }
+        }
+        let mut bytes = 0;
+        let fits = |finished: &&Finished| {
+            bytes += finished.weight();
+            bytes <= MOST_FINISHED_BYTES
+        };
+        let kept = self.finished.iter().take_while(fits).count();
+        self.finished.truncate(kept.min(MOST_FINISHED));
+        self
+    }
+
+    /// Where the sign-in of this `state` led to, if it is one of the last.
+    #[must_use]
+    pub fn finished_at(&self, state: &str) -> Option<&str> {
+        let mut finished = self.finished.iter();
+        let found = finished.find(|finished| finished.state == state)?;
+        Some(&found.return_to)
+    }
+
     fn texts(&self) -> [Option<&str>; TEXTS] {
         [
             Some(self.provider.as_str()),
@@ -88,17 +130,23 @@ impl Grant {
     /// How many bytes there are.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.texts().into_iter().flatten().map(str::len).sum()
+        let texts: usize = self.texts().into_iter().flatten().map(str::len).sum();
+        texts + self.finished.iter().map(Finished::weight).sum::<usize>()
     }
 
     /// As JSON, for the object that orders a session's writes, and for the record.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        json!([
-            self.texts(),
-            self.expires.map(|at| at.0),
-            self.lasts.map(|lasts| lasts.0)
-        ])
+        let mut json = vec![
+            json!(self.texts()),
+            json!(self.expires.map(|at| at.0)),
+            json!(self.lasts.map(|lasts| lasts.0)),
+        ];
+        if !self.finished.is_empty() {
+            let pair = |finished: &Finished| json!([finished.state, finished.return_to]);
+            json.push(self.finished.iter().map(pair).collect());
+        }
+        Value::Array(json)
     }
 
     /// The counterpart of [`Grant::to_json`].
@@ -116,6 +164,11 @@ impl Grant {
             id_token: text(6),
             expires: value.get(1).and_then(Value::as_u64).map(UnixSeconds),
             lasts: value.get(2).and_then(Value::as_u64).map(Seconds),
+            finished: value
+                .get(3)
+                .and_then(Value::as_array)
+                .map(|all| all.iter().filter_map(Finished::from_json).collect())
+                .unwrap_or_default(),
         })
     }
 
@@ -127,6 +180,20 @@ impl Grant {
         let mut subjects = vec![subject_of(&self.issuer, &self.subject)];
         subjects.extend(sid);
         subjects
+    }
+}
+
+impl Finished {
+    fn from_json(value: &Value) -> Option<Self> {
+        let text = |at: usize| value.get(at).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            state: text(0)?,
+            return_to: text(1)?,
+        })
+    }
+
+    fn weight(&self) -> usize {
+        self.state.len() + self.return_to.len()
     }
 }
 
@@ -145,8 +212,8 @@ pub fn sid_of(issuer: &str, sid: &str) -> String {
 /// What a token endpoint answered to a refresh (RFC 6749 section 6).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Refreshed {
-    /// New tokens.
-    Granted(Grant),
+    /// New tokens; whether the ID token among them may be believed, nobody has looked yet.
+    Granted(Box<Grant>),
     /// The sign-in is over, and asking again will not help.
     Over,
     /// Nothing that can be relied on; perhaps later.
@@ -164,10 +231,11 @@ impl Refreshed {
         match (status, text("access_token"), text("error").as_deref()) {
             (200, Some(access_token), None) => {
                 let renewed = grant.clone().with_token(access_token, &answer, now);
-                Self::Granted(Grant {
+                Self::Granted(Box::new(Grant {
                     refresh_token: text("refresh_token").or(renewed.refresh_token),
+                    id_token: text("id_token").or(renewed.id_token),
                     ..renewed
-                })
+                }))
             }
             // Of the errors of RFC 6749 section 5.2 only this is about the sign-in; the others are about
             // us, and may be mended.
@@ -213,7 +281,58 @@ mod tests {
             lasts: Some(Seconds(100)),
             refresh_token: Some("r1".to_owned()),
             id_token: None,
+            finished: vec![finished(0)],
         }
+    }
+
+    fn finished(at: usize) -> Finished {
+        Finished {
+            state: format!("state{at}"),
+            return_to: format!("/{at}"),
+        }
+    }
+
+    #[test]
+    fn the_last_sign_ins_are_kept_within_limits_and_the_latest_first() {
+        let of = |at: usize, return_to: String| Grant {
+            finished: vec![Finished {
+                return_to,
+                ..finished(at)
+            }],
+            ..grant()
+        };
+        let mut kept = grant();
+        for at in 0..20 {
+            kept = of(at, format!("/{at}")).following(Some(&kept));
+        }
+        assert_eq!(kept.finished.len(), MOST_FINISHED);
+        assert_eq!(kept.finished_at("state19"), Some("/19"));
+        assert_eq!(kept.finished_at("state10"), Some("/10"));
+        assert_eq!(kept.finished_at("state9"), None);
+        assert_eq!(Grant::from_json(&kept.to_json()).as_ref(), Some(&kept));
+        let renewed = kept.clone().following(Some(&kept));
+        assert!(renewed == kept, "renewed tokens keep it");
+        for at in 20..23 {
+            kept = of(at, format!("/{}", "x".repeat(1_000))).following(Some(&kept));
+        }
+        assert_eq!(kept.finished.len(), 2);
+        let huge = of(1, "x".repeat(MOST_FINISHED_BYTES)).following(None);
+        assert!(huge.finished.is_empty());
+        assert!(
+            of(1, String::new())
+                .following(None)
+                .finished_at("")
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_grant_of_an_older_release_has_no_finished_sign_ins_and_is_read() {
+        let mut older = grant().to_json();
+        older.as_array_mut().unwrap().truncate(3);
+        let read = Grant::from_json(&older).unwrap();
+        assert_eq!((read.finished.len(), read.expires), (0, Some(NOW)));
+        assert_eq!(read.to_json(), older);
     }
 
     #[test]

@@ -25,6 +25,9 @@ const LATEST: f64 = 9_007_199_254_740_992.0;
 /// The most groups that are taken.
 const MOST_GROUPS: usize = 64;
 
+/// The kinds of token an ID token may say it is.
+pub const ID_TOKEN: [&str; 2] = ["jwt", "id_token+jwt"];
+
 /// A token's claims.
 pub type Claims = Map<String, Value>;
 
@@ -195,6 +198,37 @@ pub enum NotAdmitted {
     Nameless,
     /// Whom the tenant lets in is somebody else.
     NotAllowed,
+}
+
+impl NotAdmitted {
+    /// In words for the operator.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Nameless => "no user in the claims",
+            Self::NotAllowed => "not among those allowed",
+        }
+    }
+}
+
+/// What a provider's userinfo endpoint says of the user of an ID token (OpenID Connect Core section 5.3).
+///
+/// # Errors
+/// [`BadToken`] if that is of somebody else (section 5.3.2), or nothing of the kind.
+pub fn userinfo(body: &str, said: &Claims) -> Result<Claims, BadToken> {
+    match serde_json::from_str(body) {
+        Ok(Value::Object(more)) if more.get("sub") == said.get("sub") => Ok(more),
+        _ => Err(BadToken("userinfo of somebody else")),
+    }
+}
+
+/// What is claimed by both; where both say something, what the first says.
+#[must_use]
+pub fn merged(mut first: Claims, second: Claims) -> Claims {
+    for (name, value) in second {
+        first.entry(name).or_insert(value);
+    }
+    first
 }
 
 /// The identity that claims make, as JSON for [`crate::session::identity::Identity::parse`]. What

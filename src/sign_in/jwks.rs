@@ -5,7 +5,8 @@
 use serde_json::{Map, Value};
 
 use crate::encoding;
-use crate::sign_in::jws::{Algorithm, Unverified};
+use crate::sign_in::jws::{Algorithm, BadToken, Unverified};
+use crate::store::{Answers, Found, Need};
 
 /// The most bytes of a key set.
 pub const LARGEST: usize = 256 * 1024;
@@ -51,6 +52,25 @@ impl KeySet {
         Some(Self(fit.collect()))
     }
 
+    /// As a key set again, for [`KeySet::parse`]: without the keys, and the members of keys, that are of no use.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let keys = self.0.iter().filter_map(|key| {
+            let Ok(Value::Object(mut jwk)) = serde_json::from_str(&key.jwk) else {
+                return None;
+            };
+            if let Some(id) = &key.id {
+                jwk.insert("kid".to_owned(), Value::from(id.as_str()));
+            }
+            if let Some(algorithm) = key.algorithm {
+                jwk.insert("alg".to_owned(), Value::from(algorithm.name()));
+            }
+            Some(Value::Object(jwk))
+        });
+        let set = Map::from_iter([("keys".to_owned(), keys.collect())]);
+        Value::Object(set).to_string()
+    }
+
     /// The keys, as JSON, that may have signed a token: of its key id, if it names one, and for its
     /// algorithm.
     #[must_use]
@@ -67,6 +87,37 @@ impl KeySet {
             .take(MOST_TRIED)
             .map(|key| key.jwk.as_str())
             .collect()
+    }
+}
+
+/// Whether one of these keys, as [`KeySet::candidates`] has them, has signed a token.
+///
+/// # Errors
+/// What has to be asked first: the runtime verifies.
+pub fn verified(
+    candidates: Vec<String>,
+    token: &Unverified,
+    answers: &Answers,
+) -> Result<Result<(), BadToken>, Vec<Need>> {
+    let mut needs = Vec::new();
+    for (at, jwk) in candidates.into_iter().enumerate() {
+        let key = format!("signature {at} {}", token.input);
+        match answers.found(&key) {
+            Some(Found::Bytes(verdict)) if verdict == b"1" => return Ok(Ok(())),
+            Some(_) => {}
+            None => needs.push(Need::Verify {
+                key,
+                jwk,
+                algorithm: token.algorithm.name(),
+                input: token.input.clone(),
+                signature: token.signature.clone(),
+            }),
+        }
+    }
+    if needs.is_empty() {
+        Ok(Err(BadToken("no key of the issuer has signed it")))
+    } else {
+        Err(needs)
     }
 }
 
@@ -156,6 +207,17 @@ mod tests {
         assert_eq!(found(Algorithm::Es256, Some("b")), 1);
         assert_eq!(found(Algorithm::Es256, Some("a")), 0, "another kind");
         assert_eq!(found(Algorithm::Rs256, Some("c")), 0);
+    }
+
+    #[test]
+    fn keys_come_back_as_they_were() {
+        let ec = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "x": "eA", "y": "eQ", "use": "sig" });
+        let keys = set(&json!([rsa("a", 256), ec]));
+        assert_eq!(KeySet::parse(&keys.to_text()), Some(keys));
+        assert_eq!(
+            KeySet::parse(&KeySet::default().to_text()),
+            Some(KeySet::default())
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod jws;
 pub mod logout_token;
 pub mod methods;
 pub mod provider;
+pub mod renewal;
 pub mod return_address;
 pub mod sealed;
 pub mod transaction;

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::recognition::Caller;
 use super::super::{Gateway, Halt, Passage};
 use super::completion::Proof;
 use super::providers::{Heard, ask};
@@ -16,7 +17,7 @@ use crate::clock::UnixSeconds;
 use crate::cookie::jar::{self, Presented};
 use crate::cookie::set_cookie;
 use crate::inbound::query::Query;
-use crate::session::grant::Grant;
+use crate::session::grant::{Finished, Grant};
 use crate::sign_in::authorization;
 use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jws::{BadToken, Unverified};
@@ -30,9 +31,6 @@ const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];
 
 /// The longest code that is passed on.
 const LONGEST_CODE: usize = 4_096;
-
-/// The kinds of token an ID token may say it is.
-const ID_TOKEN: [&str; 2] = ["jwt", "id_token+jwt"];
 
 /// What a token endpoint gave.
 struct Tokens {
@@ -84,7 +82,9 @@ impl Gateway {
         passage: &Passage<'_>,
     ) -> Result<Answer, Halt> {
         let state = || Problem::from(SignInProblem::State);
-        let begun = self.transaction(said, cookie, passage).ok_or_else(state)?;
+        let Some(begun) = self.transaction(said, cookie, passage) else {
+            return self.finished_before(said, passage);
+        };
         // The tenant may have taken it out meanwhile.
         let provider = self.tenant.methods.provider(&begun.provider);
         let provider = provider.ok_or_else(state)?.clone();
@@ -119,7 +119,7 @@ impl Gateway {
             now: passage.now.seconds(),
         };
         let checked = verdict.and_then(|()| {
-            if !id_token.is_of_kind(&ID_TOKEN) {
+            if !id_token.is_of_kind(&claims::ID_TOKEN) {
                 return Err(BadToken("another kind of token"));
             }
             let said = &id_token.claims;
@@ -131,12 +131,28 @@ impl Gateway {
         }
         let mut proof = self.proof(&provider, &metadata, &id_token.claims, &tokens, passage)?;
         proof.authenticated = Some(proved_at(&id_token.claims));
+        if let Some(grant) = &mut proof.grant {
+            grant.finished.push(Finished {
+                state: begun.state.clone(),
+                return_to: begun.return_to.clone(),
+            });
+        }
         let signed_in = self.sign_in(&proof, passage)?;
-        let answer = Answer::empty(303)
-            .with("location", begun.return_to)
-            .with("vary", "Cookie");
+        let answer = onward(&begun.return_to);
         let cookies = signed_in.cookies.into_iter();
         Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
+    }
+
+    /// A way back that was gone before, as by the Back button: who is signed in by it goes where it led then.
+    fn finished_before(&mut self, said: &Query, passage: &Passage<'_>) -> Result<Answer, Halt> {
+        let state = said.get("state").unwrap_or_default();
+        if let Caller::Visitor(visitor) = self.recognise(passage)?
+            && let Some(grant) = &visitor.session.record.grant
+            && let Some(return_to) = grant.finished_at(state)
+        {
+            return Ok(onward(return_to));
+        }
+        Err(Problem::from(SignInProblem::State).into())
     }
 
     /// The sign-in of this browser's that the answer belongs to.
@@ -196,26 +212,15 @@ impl Gateway {
                 self.note_provider("idp_failed", &provider.issuer, "no userinfo");
                 return Err(Problem::from(SignInProblem::ProviderFailed).into());
             };
-            match serde_json::from_str(body) {
-                // Section 5.3.2: of somebody else it says nothing.
-                Ok(Value::Object(more)) if more.get("sub") == said.get("sub") => {
-                    for (name, value) in more {
-                        all.entry(name).or_insert(value);
-                    }
-                }
-                _ => {
-                    let bad = BadToken("userinfo of somebody else");
-                    return Err(self.bad_token(provider, bad));
-                }
-            }
+            all = match claims::userinfo(body, said) {
+                Ok(more) => claims::merged(all, more),
+                Err(bad) => return Err(self.bad_token(provider, bad)),
+            };
         }
         let identity = match claims::identity(&all, &provider.claims, &provider.allow) {
             Ok(identity) => identity,
-            Err(reason) => {
-                let reason = match reason {
-                    claims::NotAdmitted::Nameless => "no user in the claims",
-                    claims::NotAdmitted::NotAllowed => "not among those allowed",
-                };
+            Err(not) => {
+                let reason = not.reason();
                 self.note_provider("not_admitted", &provider.issuer, reason);
                 return Err(Problem::from(SignInProblem::NotAdmitted).into());
             }
@@ -246,6 +251,13 @@ impl Gateway {
         self.note_provider("idp_token_invalid", &provider.issuer, bad.0);
         Problem::from(SignInProblem::ProviderToken).into()
     }
+}
+
+/// On to where the visitor wanted to go.
+fn onward(return_to: &str) -> Answer {
+    Answer::empty(303)
+        .with("location", return_to)
+        .with("vary", "Cookie")
 }
 
 /// When somebody proved who they are: when the provider says so (`auth_time`), whatever was asked. Of a

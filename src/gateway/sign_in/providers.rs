@@ -166,26 +166,7 @@ impl Gateway {
         now: UnixMillis,
     ) -> Result<Result<(), BadToken>, Halt> {
         let candidates = self.candidates(token, jwks_uri, answers, now)?;
-        let mut needs = Vec::new();
-        for (at, jwk) in candidates.into_iter().enumerate() {
-            let key = format!("signature {at} {}", token.input);
-            match answers.found(&key) {
-                Some(Found::Bytes(verdict)) if verdict == b"1" => return Ok(Ok(())),
-                Some(_) => {}
-                None => needs.push(Need::Verify {
-                    key,
-                    jwk,
-                    algorithm: token.algorithm.name(),
-                    input: token.input.clone(),
-                    signature: token.signature.clone(),
-                }),
-            }
-        }
-        if needs.is_empty() {
-            Ok(Err(BadToken("no key of the issuer has signed it")))
-        } else {
-            Err(Halt::Await(needs))
-        }
+        jwks::verified(candidates, token, answers).map_err(Halt::Await)
     }
 
     fn candidates(
@@ -232,6 +213,11 @@ impl Gateway {
         self.providers.failed.insert(key, now);
         let known = self.known_keys(jwks_uri, now);
         known.map(fitting).ok_or_else(|| unavailable().into())
+    }
+
+    /// The keys at `jwks_uri` that may still be used, if any are known; for somebody else to verify with.
+    pub(super) fn keys_to_hand_on(&self, jwks_uri: &str, now: UnixMillis) -> Option<String> {
+        self.known_keys(jwks_uri, now).map(KeySet::to_text)
     }
 
     fn known_keys(&self, jwks_uri: &str, now: UnixMillis) -> Option<&KeySet> {

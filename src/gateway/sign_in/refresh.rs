@@ -13,6 +13,7 @@ use crate::ledger::command::{Order, Reply};
 use crate::session::id::Handle;
 use crate::session::record::Record;
 use crate::sign_in::authorization;
+use crate::sign_in::renewal::Renewal;
 use crate::store::{Answers, Found, Need};
 use crate::tenant::{Consistency, HeaderSource};
 
@@ -94,10 +95,14 @@ impl Gateway {
                         Err(halt) => return Err(halt),
                     };
                 let call = authorization::refresh(&metadata.token_endpoint, &provider);
+                let keys = self.keys_to_hand_on(&metadata.jwks_uri, now);
+                let userinfo = metadata.userinfo_endpoint;
+                let renewal = Renewal::of(&provider, &metadata.jwks_uri, keys, userinfo);
                 let need = self
                     .command(Order::Refresh {
                         provider: provider.name.clone(),
                         call,
+                        renewal: Some(Box::new(renewal)),
                     })
                     .need(&self.tenant.id, handle, key);
                 Err(Halt::Await(vec![with_deadline(need)]))

@@ -3,10 +3,14 @@
 use serde_json::json;
 
 use super::*;
+use crate::clock::UnixSeconds;
+use crate::encoding::base64url;
 use crate::session::grant::Grant;
 use crate::session::record::Record;
 use crate::sign_in::authorization;
-use crate::store::Outbound;
+use crate::sign_in::methods::{Allow, ClaimNames};
+use crate::sign_in::renewal::Renewal;
+use crate::store::{self, Answers, Found, Need, Outbound};
 
 const TOKEN_LASTS: Seconds = Seconds(400);
 
@@ -37,6 +41,7 @@ fn order() -> Order {
     Order::Refresh {
         provider: "main".to_owned(),
         call: call(),
+        renewal: None,
     }
 }
 
@@ -67,6 +72,20 @@ impl Object {
 
     /// What the provider answers to a refresh token.
     fn hear_of(&mut self, sent: &str, status: u16, body: &str) -> Verdict {
+        let verdict = self.hear_with(order(), sent, &heard(status, body), &Answers::default());
+        assert!(verdict.fetch.is_none(), "one answer is enough");
+        assert_eq!(verdict.needs, [], "one answer is enough");
+        verdict
+    }
+
+    /// The same where its word is judged.
+    fn hear_with(
+        &mut self,
+        order: Order,
+        sent: &str,
+        heard: &store::Reply<'_>,
+        answers: &Answers,
+    ) -> Verdict {
         let sent = authorization::with_refresh_token(&call(), sent);
         let tenant = tenant();
         let verdict = Ledger {
@@ -77,14 +96,13 @@ impl Object {
             now: self.now,
         }
         .refreshed(
-            &command(order()),
+            &command(order),
             self.row.as_deref().unwrap(),
             &sent,
-            status,
-            body,
+            heard,
+            answers,
         )
         .unwrap();
-        assert!(verdict.fetch.is_none(), "one answer is enough");
         if let Some(row) = &verdict.row {
             self.row = Some(row.clone());
         }
@@ -103,6 +121,10 @@ fn opened(reply: &Reply) -> Record {
         Ok(Entry::Live(record)) => record,
         other => panic!("{other:?}"),
     }
+}
+
+fn heard(status: u16, body: &str) -> store::Reply<'_> {
+    store::Reply { status, body }
 }
 
 fn new_tokens() -> String {
@@ -250,6 +272,127 @@ fn another_provider_is_not_given_this_ones_token() {
     let verdict = object.obey(&command(Order::Refresh {
         provider: "other".to_owned(),
         call: call(),
+        renewal: None,
     }));
     assert!(verdict.fetch.is_none());
+}
+
+/// An order whose answer is judged: who is of `staff` may stay, and userinfo is asked.
+fn judging() -> Order {
+    let claim = |name: &str| name.to_owned();
+    Order::Refresh {
+        provider: "main".to_owned(),
+        call: call(),
+        renewal: Some(Box::new(Renewal {
+            client_id: "c".to_owned(),
+            claims: ClaimNames {
+                user: claim("sub"),
+                email: claim("email"),
+                name: claim("name"),
+                groups: claim("groups"),
+            },
+            allow: Allow {
+                groups: vec!["staff".to_owned()],
+                ..Allow::default()
+            },
+            jwks_uri: "https://id.example/keys".to_owned(),
+            keys: None,
+            userinfo: Some("https://id.example/me".to_owned()),
+        })),
+    }
+}
+
+/// What comes of new tokens where userinfo says this.
+fn told(object: &mut Object, userinfo: &str) -> Verdict {
+    let tokens = new_tokens();
+    let heard = heard(200, &tokens);
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    let before = object.row.clone();
+    let first = object.hear_with(judging(), "r1", &heard, &Answers::default());
+    let [Need::Fetch { key, .. }] = &first.needs[..] else {
+        panic!("{:?}", first.needs);
+    };
+    assert!(
+        first.row.is_none() && object.row == before,
+        "nothing is kept before it is judged"
+    );
+    let mut answers = Answers::default();
+    let bytes = format!("200\n{userinfo}").into_bytes();
+    answers.add(key, Found::Bytes(bytes), object.now);
+    object.hear_with(judging(), "r1", &heard, &answers)
+}
+
+#[test]
+fn groups_change_with_new_tokens_and_nothing_is_proved_by_that() {
+    let mut object = signed_in(grant());
+    let before = object.record();
+    let verdict = told(
+        &mut object,
+        r#"{"sub":"u1","name":"U","groups":["staff","chess"]}"#,
+    );
+    assert_eq!((verdict.reply.is, verdict.event), (Is::Live, None));
+    let record = opened(&verdict.reply);
+    let identity = record.identity.clone().unwrap();
+    assert_eq!(
+        (identity.user.as_str(), identity.groups),
+        ("u1", vec!["staff".to_owned(), "chess".to_owned()])
+    );
+    assert_eq!(record.grant.unwrap().refresh_token.as_deref(), Some("r2"));
+    assert_eq!(
+        (record.authenticated, record.id, record.previous),
+        (before.authenticated, before.id, before.previous)
+    );
+}
+
+#[test]
+fn who_may_not_come_in_any_more_is_signed_out_with_the_next_tokens() {
+    for userinfo in [r#"{"sub":"u1"}"#, r#"{"sub":"u1","groups":["chess"]}"#] {
+        let mut object = signed_in(grant());
+        let verdict = told(&mut object, userinfo);
+        assert_eq!((verdict.reply.is, verdict.wait), (Is::Ended, true));
+        let event = verdict.event.unwrap();
+        assert_eq!(
+            (event.name(), event.text("reason")),
+            ("not_admitted", "not among those allowed")
+        );
+        assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
+    }
+}
+
+#[test]
+fn somebody_elses_word_gives_no_tokens_and_is_told_to_the_operator() {
+    let mut object = signed_in(grant());
+    let before = object.record();
+    let verdict = told(&mut object, r#"{"sub":"u2","groups":["staff"]}"#);
+    assert_eq!(verdict.reply.is, Is::Live);
+    assert_eq!(verdict.event.unwrap().name(), "idp_token_invalid");
+    assert_eq!(object.record(), before);
+    assert!(object.refresh().is_none(), "it is left alone for a while");
+}
+
+#[test]
+fn a_session_of_a_user_by_another_name_is_not_theirs() {
+    let mut object = Object::new();
+    let change = Change {
+        identify: Some(r#"{"user":"renamed"}"#.to_owned()),
+        grant: Some(grant()),
+        authenticated: Some(UnixSeconds(3)),
+        ..Change::default()
+    };
+    let begin = patch("{}", 1);
+    object.change(Changing { change, ..begin });
+    object.run();
+    let verdict = told(&mut object, r#"{"sub":"u1","groups":["staff"]}"#);
+    assert_eq!(verdict.reply.is, Is::Ended);
+    assert_eq!(verdict.event.unwrap().text("reason"), "another user");
+}
+
+#[test]
+fn an_id_token_nobody_looked_at_is_not_kept() {
+    let mut object = signed_in(grant());
+    object.now.0 += TOKEN_LASTS.0 * 1_000;
+    let part = base64url(b"{}");
+    let body = json!({ "access_token": "new", "id_token": format!("{part}.{part}.c2ln") });
+    let verdict = object.hear(200, &body.to_string());
+    assert_eq!(opened(&verdict.reply).grant.unwrap().id_token, None);
 }

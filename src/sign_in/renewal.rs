@@ -1,0 +1,277 @@
+//! Who somebody is by what their provider says with new tokens (OpenID Connect Core section 12.2). It is judged as
+//! at the sign-in: groups may have changed, and who came in may not be allowed to stay.
+
+use serde_json::{Value, json};
+
+use crate::clock::UnixSeconds;
+use crate::encoding;
+use crate::session::grant::Grant;
+use crate::sign_in::authorization;
+use crate::sign_in::claims::{self, Claims, Expected};
+use crate::sign_in::jwks::{self, KeySet};
+use crate::sign_in::jws::{BadToken, Unverified};
+use crate::sign_in::methods::{Allow, ClaimNames, Provider};
+use crate::store::{Answers, Found, Need, Outbound, Reply};
+
+/// What a provider's keys are asked for under.
+const KEYS: &str = "keys";
+
+/// What its userinfo endpoint is asked under.
+const USERINFO: &str = "userinfo";
+
+/// What a provider's word is judged by, as the tenant has it when tokens are asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Renewal {
+    /// Whom an ID token must be for.
+    pub client_id: String,
+    /// Where the identity is in what it says.
+    pub claims: ClaimNames,
+    /// Who of its users may come in.
+    pub allow: Allow,
+    /// Where its keys are.
+    pub jwks_uri: String,
+    /// Those that are known already, as [`KeySet::to_text`] has them.
+    pub keys: Option<String>,
+    /// Its userinfo endpoint, if that is asked too.
+    pub userinfo: Option<String>,
+}
+
+/// What follows for the session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judgement {
+    /// Nothing yet: this has to be asked first.
+    Asks(Vec<Need>),
+    /// Nothing: the provider said nothing of who it is.
+    Unsaid,
+    /// Nothing: what it said cannot be judged now, and why.
+    Unknown(&'static str),
+    /// Who it is, as [`crate::session::identity::Identity::parse`] takes it.
+    Is(Value),
+    /// They may not stay, and why.
+    NotAdmitted(&'static str),
+    /// Nothing that came with it can be relied on.
+    Bad(BadToken),
+}
+
+impl Renewal {
+    /// What tokens of a provider are judged by.
+    #[must_use]
+    pub fn of(
+        provider: &Provider,
+        jwks_uri: &str,
+        keys: Option<String>,
+        userinfo: Option<String>,
+    ) -> Self {
+        Self {
+            client_id: provider.client_id.clone(),
+            claims: provider.claims.clone(),
+            allow: provider.allow.clone(),
+            jwks_uri: jwks_uri.to_owned(),
+            keys,
+            userinfo: userinfo.filter(|_| provider.userinfo),
+        }
+    }
+
+    /// Judges what came `after` tokens were asked for with what there was `before`.
+    #[must_use]
+    pub fn judge(
+        &self,
+        before: &Grant,
+        after: &Grant,
+        answers: &Answers,
+        now: UnixSeconds,
+    ) -> Judgement {
+        let is_new = |token: &&str| before.id_token.as_deref() != Some(*token);
+        let said = match after.id_token.as_deref().filter(is_new) {
+            Some(token) => match self.believed(token, before, after, answers, now) {
+                Ok(said) => Some(said),
+                Err(judgement) => return judgement,
+            },
+            None if self.userinfo.is_none() => return Judgement::Unsaid,
+            None => None,
+        };
+        let is_said_anew = said.is_some();
+        let said = said.unwrap_or_else(|| said_before(before));
+        let said = match &self.userinfo {
+            None => said,
+            Some(endpoint) => match userinfo(&said, endpoint, after, answers) {
+                // What is newer counts.
+                Ok(more) if is_said_anew => claims::merged(said, more),
+                Ok(more) => claims::merged(more, said),
+                Err(judgement) => return judgement,
+            },
+        };
+        match claims::identity(&said, &self.claims, &self.allow) {
+            Ok(identity) => Judgement::Is(identity),
+            Err(not) => Judgement::NotAdmitted(not.reason()),
+        }
+    }
+
+    /// What a new ID token says, if it is what it must be, and signed.
+    fn believed(
+        &self,
+        token: &str,
+        before: &Grant,
+        after: &Grant,
+        answers: &Answers,
+        now: UnixSeconds,
+    ) -> Result<Claims, Judgement> {
+        let token = Unverified::parse(token).map_err(Judgement::Bad)?;
+        self.check(&token, before, after, now)
+            .map_err(Judgement::Bad)?;
+        let candidates = self.candidates(&token, answers)?;
+        match jwks::verified(candidates, &token, answers) {
+            Ok(Ok(())) => Ok(token.claims),
+            Ok(Err(bad)) => Err(Judgement::Bad(bad)),
+            Err(needs) => Err(Judgement::Asks(needs)),
+        }
+    }
+
+    fn check(
+        &self,
+        token: &Unverified,
+        before: &Grant,
+        after: &Grant,
+        now: UnixSeconds,
+    ) -> Result<(), BadToken> {
+        if !token.is_of_kind(&claims::ID_TOKEN) {
+            return Err(BadToken("another kind of token"));
+        }
+        let said = &token.claims;
+        let expected = Expected {
+            issuer: &before.issuer,
+            audience: &self.client_id,
+            now,
+        };
+        claims::check(said, &expected)?;
+        claims::check_party(said, &self.client_id)?;
+        if claims::subject(said)? != before.subject {
+            return Err(BadToken("another sub than at the sign-in"));
+        }
+        // It need not have one; that of another sign-in it must not have.
+        let nonce = claims::text(said, "nonce")?;
+        let earlier = said_before(before);
+        if nonce.is_some() && nonce != claims::text(&earlier, "nonce")? {
+            return Err(BadToken("another nonce"));
+        }
+        let access_token = after.access_token.as_deref().unwrap_or_default();
+        claims::check_access_token(said, token.algorithm, access_token)
+    }
+
+    /// The keys that may have signed it: of those known already, or else of those its issuer has now.
+    fn candidates(&self, token: &Unverified, answers: &Answers) -> Result<Vec<String>, Judgement> {
+        let fitting = |keys: KeySet| -> Vec<String> {
+            let candidates = keys.candidates(token).into_iter();
+            candidates.map(str::to_owned).collect()
+        };
+        let known = self.keys.as_deref().and_then(KeySet::parse).map(fitting);
+        if let Some(known) = known.filter(|known| !known.is_empty()) {
+            return Ok(known);
+        }
+        match answers.found(KEYS) {
+            None => Err(Judgement::Asks(vec![Need::Fetch {
+                key: KEYS.to_owned(),
+                call: Outbound {
+                    url: self.jwks_uri.clone(),
+                    authorization: None,
+                    form: None,
+                    limit: jwks::LARGEST,
+                },
+            }])),
+            Some(found) => body(found)
+                .and_then(KeySet::parse)
+                .map(fitting)
+                .ok_or(Judgement::Unknown("keys")),
+        }
+    }
+
+    /// As JSON, for the object that asks.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let ClaimNames {
+            user,
+            email,
+            name,
+            groups,
+        } = &self.claims;
+        let Allow {
+            email_domains,
+            groups: allowed,
+            unverified_email,
+        } = &self.allow;
+        json!({
+            "client_id": self.client_id,
+            "claims": [user, email, name, groups],
+            "email_domains": email_domains,
+            "groups": allowed,
+            "unverified_email": unverified_email,
+            "jwks_uri": self.jwks_uri,
+            "keys": self.keys,
+            "userinfo": self.userinfo,
+        })
+    }
+
+    /// The counterpart of [`Renewal::to_json`].
+    #[must_use]
+    pub fn from_json(value: &Value) -> Option<Self> {
+        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let claim = |at: usize| value.get("claims")?.get(at)?.as_str().map(str::to_owned);
+        Some(Self {
+            client_id: text("client_id")?,
+            claims: ClaimNames {
+                user: claim(0)?,
+                email: claim(1)?,
+                name: claim(2)?,
+                groups: claim(3)?,
+            },
+            allow: Allow {
+                email_domains: encoding::strings(value.get("email_domains")),
+                groups: encoding::strings(value.get("groups")),
+                unverified_email: value.get("unverified_email")?.as_bool()?,
+            },
+            jwks_uri: text("jwks_uri")?,
+            keys: text("keys"),
+            userinfo: text("userinfo"),
+        })
+    }
+}
+
+/// What the ID token said that there was before; at least who its user was.
+fn said_before(before: &Grant) -> Claims {
+    let token = before.id_token.as_deref().map(Unverified::parse);
+    match token {
+        Some(Ok(token)) => token.claims,
+        _ => Claims::from_iter([("sub".to_owned(), Value::from(before.subject.as_str()))]),
+    }
+}
+
+fn userinfo(
+    said: &Claims,
+    endpoint: &str,
+    after: &Grant,
+    answers: &Answers,
+) -> Result<Claims, Judgement> {
+    let Some(found) = answers.found(USERINFO) else {
+        let access_token = after.access_token.as_deref().unwrap_or_default();
+        return Err(Judgement::Asks(vec![Need::Fetch {
+            key: USERINFO.to_owned(),
+            call: authorization::userinfo(endpoint, access_token),
+        }]));
+    };
+    let body = body(found).ok_or(Judgement::Unknown("no userinfo"))?;
+    claims::userinfo(body, said).map_err(Judgement::Bad)
+}
+
+/// What was answered with 200.
+fn body(found: &Found) -> Option<&str> {
+    match found {
+        Found::Bytes(bytes) => {
+            let reply = Reply::read(bytes).filter(|reply| reply.status == 200);
+            reply.map(|reply| reply.body)
+        }
+        Found::Absent | Found::Unavailable => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

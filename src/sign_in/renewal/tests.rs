@@ -1,0 +1,252 @@
+use serde_json::json;
+
+use super::*;
+use crate::clock::UnixMillis;
+
+const NOW: UnixSeconds = UnixSeconds(1_000_000);
+
+fn renewal(userinfo: Option<&str>) -> Renewal {
+    let claim = |name: &str| name.to_owned();
+    Renewal {
+        client_id: "c".to_owned(),
+        claims: ClaimNames {
+            user: claim("sub"),
+            email: claim("email"),
+            name: claim("name"),
+            groups: claim("groups"),
+        },
+        allow: Allow {
+            groups: vec!["staff".to_owned()],
+            ..Allow::default()
+        },
+        jwks_uri: "https://id.example/keys".to_owned(),
+        keys: None,
+        userinfo: userinfo.map(str::to_owned),
+    }
+}
+
+/// A token that says what a sound one says, but for the changes.
+fn token(changes: &Value) -> String {
+    let mut claims = json!({
+        "iss": "https://id.example", "aud": "c", "sub": "u1",
+        "iat": NOW.0, "exp": NOW.0 + 60, "groups": ["staff"],
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(name);
+        } else {
+            claims[name] = value.clone();
+        }
+    }
+    let part = |value: &Value| encoding::base64url(value.to_string().as_bytes());
+    let header = json!({ "alg": "RS256", "kid": "k1" });
+    format!("{}.{}.c2lnbmVk", part(&header), part(&claims))
+}
+
+fn before() -> Grant {
+    Grant {
+        issuer: "https://id.example".to_owned(),
+        subject: "u1".to_owned(),
+        id_token: Some(token(&json!({ "nonce": "n" }))),
+        ..Grant::default()
+    }
+}
+
+fn after(id_token: Option<String>) -> Grant {
+    Grant {
+        access_token: Some("new".to_owned()),
+        id_token: id_token.or(before().id_token),
+        ..before()
+    }
+}
+
+fn keys() -> String {
+    let n = encoding::base64url(&[0xff; 256]);
+    json!({ "keys": [{ "kty": "RSA", "kid": "k1", "n": n, "e": "AQAB" }] }).to_string()
+}
+
+/// What comes of a new ID token in the end, if the outside answers with these: keys, whether it is signed, userinfo.
+fn judged(
+    renewal: &Renewal,
+    id_token: Option<String>,
+    keys: &str,
+    signed: bool,
+    userinfo: &str,
+) -> (Judgement, usize) {
+    let after = after(id_token);
+    let mut answers = Answers::default();
+    for asked in 0..10 {
+        let needs = match renewal.judge(&before(), &after, &answers, NOW) {
+            Judgement::Asks(needs) => needs,
+            other => return (other, asked),
+        };
+        for need in needs {
+            let (key, bytes) = match need {
+                Need::Fetch { key, call } if call.url.ends_with("/keys") => (key, keys.to_owned()),
+                Need::Fetch { key, call } => {
+                    assert_eq!(call.authorization.as_deref(), Some("Bearer new"));
+                    (key, userinfo.to_owned())
+                }
+                Need::Verify { key, .. } => (key, u8::from(signed).to_string()),
+                other => panic!("{other:?}"),
+            };
+            let found = match bytes.as_str() {
+                "" => Found::Unavailable,
+                bytes => Found::Bytes(bytes.as_bytes().to_vec()),
+            };
+            answers.add(&key, found, UnixMillis(NOW.0 * 1_000));
+        }
+    }
+    panic!("it asks without end");
+}
+
+fn outcome(changes: &Value) -> Judgement {
+    let keys = format!("200\n{}", keys());
+    judged(&renewal(None), Some(token(changes)), &keys, true, "").0
+}
+
+#[test]
+fn a_new_id_token_says_who_it_is() {
+    let Judgement::Is(identity) = outcome(&json!({ "groups": ["staff", "chess"], "name": "A" }))
+    else {
+        panic!("not judged");
+    };
+    assert_eq!(
+        identity,
+        json!({ "user": "u1", "email": null, "name": "A", "groups": ["staff", "chess"] })
+    );
+}
+
+#[test]
+fn who_may_not_come_in_any_more_may_not_stay() {
+    for changes in [
+        json!({ "groups": ["chess"] }),
+        json!({ "groups": [] }),
+        json!({ "groups": null }),
+        json!({ "groups": "staffer" }),
+    ] {
+        assert_eq!(
+            outcome(&changes),
+            Judgement::NotAdmitted("not among those allowed"),
+            "{changes}"
+        );
+    }
+}
+
+#[test]
+fn a_token_that_is_not_this_users_of_this_client_and_now_is_worth_nothing() {
+    for changes in [
+        json!({ "sub": "u2" }),
+        json!({ "sub": null }),
+        json!({ "iss": "https://evil.example" }),
+        json!({ "aud": "d" }),
+        json!({ "aud": ["c", "d"] }),
+        json!({ "azp": "d" }),
+        json!({ "exp": NOW.0 - 120 }),
+        json!({ "iat": NOW.0 + 120 }),
+        json!({ "nonce": "of another sign-in" }),
+        json!({ "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" }),
+    ] {
+        let outcome = outcome(&changes);
+        assert!(
+            matches!(outcome, Judgement::Bad(_)),
+            "{changes} {outcome:?}"
+        );
+    }
+    let same = json!({ "nonce": "n", "iat": NOW.0 - 1 });
+    assert!(matches!(outcome(&same), Judgement::Is(_)));
+}
+
+#[test]
+fn a_token_nobody_signed_is_worth_nothing_and_keys_that_cannot_be_had_say_nothing() {
+    let new = || Some(token(&json!({ "groups": ["staff", "admin"] })));
+    let sound = format!("200\n{}", keys());
+    let outcome = |keys: &str, signed| judged(&renewal(None), new(), keys, signed, "").0;
+    assert!(matches!(outcome(&sound, false), Judgement::Bad(_)));
+    assert!(matches!(
+        outcome("200\n{\"keys\":[]}", true),
+        Judgement::Bad(_)
+    ));
+    for keys in ["", "500\n", "200\n<html>", "404\n{\"keys\":[]}"] {
+        assert_eq!(outcome(keys, true), Judgement::Unknown("keys"), "{keys}");
+    }
+}
+
+#[test]
+fn keys_that_are_known_are_not_asked_for_again() {
+    let new = || Some(token(&json!({ "iat": NOW.0 - 1 })));
+    let sound = format!("200\n{}", keys());
+    let asked = |known: Option<String>| {
+        let renewal = Renewal {
+            keys: known,
+            ..renewal(None)
+        };
+        let (judgement, asked) = judged(&renewal, new(), &sound, true, "");
+        assert!(matches!(judgement, Judgement::Is(_)));
+        asked
+    };
+    assert_eq!(asked(Some(keys())), 1);
+    assert_eq!(asked(None), 2);
+    assert_eq!(
+        asked(Some("{\"keys\":[]}".to_owned())),
+        2,
+        "a newer one signed it"
+    );
+}
+
+#[test]
+fn where_nothing_is_said_nothing_follows() {
+    assert_eq!(
+        judged(&renewal(None), None, "", true, ""),
+        (Judgement::Unsaid, 0)
+    );
+    let same = before().id_token;
+    assert_eq!(
+        judged(&renewal(None), same, "", true, "").0,
+        Judgement::Unsaid
+    );
+}
+
+#[test]
+fn userinfo_counts_where_it_is_asked_with_a_new_id_token_or_without() {
+    let renewal = renewal(Some("https://id.example/me"));
+    let sound = format!("200\n{}", keys());
+    let silent = || Some(token(&json!({ "groups": null })));
+    let allowed = "200\n{\"sub\":\"u1\",\"groups\":[\"staff\"]}";
+    let gone = "200\n{\"sub\":\"u1\",\"groups\":[]}";
+    assert!(matches!(
+        judged(&renewal, silent(), &sound, true, allowed).0,
+        Judgement::Is(_)
+    ));
+    assert!(matches!(
+        judged(&renewal, silent(), &sound, true, gone).0,
+        Judgement::NotAdmitted(_)
+    ));
+    for body in ["", "500\n", "401\n{}"] {
+        let told = judged(&renewal, silent(), &sound, true, body).0;
+        assert_eq!(told, Judgement::Unknown("no userinfo"), "{body}");
+    }
+    for body in ["200\n{\"sub\":\"u2\"}", "200\n{}", "200\n[]", "200\nx"] {
+        let told = judged(&renewal, silent(), &sound, true, body).0;
+        assert!(matches!(told, Judgement::Bad(_)), "{body}");
+    }
+    assert!(matches!(
+        judged(&renewal, None, "", true, allowed).0,
+        Judgement::Is(_)
+    ));
+    // The ID token of the sign-in says `staff`, which is old.
+    assert!(matches!(
+        judged(&renewal, None, "", true, gone).0,
+        Judgement::NotAdmitted(_)
+    ));
+}
+
+#[test]
+fn a_provider_becomes_what_its_word_is_judged_by() {
+    let renewal = Renewal {
+        keys: Some(keys()),
+        ..renewal(Some("https://id.example/me"))
+    };
+    assert_eq!(Renewal::from_json(&renewal.to_json()), Some(renewal));
+    assert_eq!(Renewal::from_json(&json!({})), None);
+}

@@ -1,0 +1,276 @@
+/** What a provider says of its user with new tokens: groups change, and who may not come in does not stay. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { HostileProvider, KEYS, sign } from "./harness/hostile-provider.mjs";
+import { Provider } from "./harness/provider.mjs";
+import { Browser, clientOf, oidcMethod, Sites } from "./harness/sign-in.mjs";
+import { until } from "./harness/until.mjs";
+
+/** @typedef {import("./harness/hostile-provider.mjs").Claims} Claims */
+
+const sites = await Sites.start({ after });
+const hostile = await HostileProvider.start({ after });
+
+/** The chat server is handed the provider's access token, so that new ones are asked for. */
+const WITH_TOKEN = { headers: { "X-Access-Token": "access_token" } };
+
+/** An identity by a claim that its user can change. */
+const NAMED = { user: "login", email: "email", name: "name", groups: "groups" };
+
+/** Waits until a token that was good for a second has run out. */
+async function untilOld() {
+  const begun = Date.now();
+  await until(() => Date.now() > begun + 2_000, { what: "the token's end" });
+}
+
+/**
+ * A site where alice signed in at a provider that says anything, with an access token that has run out.
+ * @param {import("node:test").TestContext} t
+ * @param {Record<string, unknown>} [method]
+ * @param {Claims} [claims] what she signed in with
+ */
+async function open(t, method = {}, claims = { groups: ["staff", "chess"] }) {
+  const issuer = hostile.issuer();
+  /** What the next tokens come with. @type {{ claims: Claims, body: (body: Claims) => Promise<Claims> | Claims }} */
+  const next = { claims, body: (body) => body };
+  let isOpen = false;
+  issuer.claims = (all) => ({ ...all, ...next.claims });
+  const usual = issuer.answer.bind(issuer);
+  issuer.answer = async (asked) => {
+    const answer = await usual(asked);
+    if (asked.route !== "token") return answer;
+    const isRefresh = asked.form.get("grant_type") === "refresh_token";
+    const body = /** @type {Claims} */ (answer.body);
+    // On a slow machine the first token has run out before the page it was for is there.
+    const expires_in = isOpen ? 300 : 1;
+    const access_token = isRefresh ? `new-${issuer.count("token")}` : body.access_token;
+    const tokens = { ...body, access_token, expires_in, refresh_token: "r" };
+    return { ...answer, body: isOpen ? await next.body(tokens) : tokens };
+  };
+  const site = await sites.open(t, () => ({
+    login: { mode: "required", methods: { oidc: [oidcMethod(issuer.url, method)] } },
+    ...WITH_TOKEN,
+  }));
+  const url = `${site.url}/`;
+  const browser = new Browser();
+  const answer = await browser.signIn(url);
+  assert.equal(answer.body, "ok", answer.code);
+  await untilOld();
+  isOpen = true;
+  const { origin } = site;
+  /** What the chat server is told of whoever asks it next. */
+  const told = async () => {
+    const { status } = await browser.fetchJson(url);
+    assert.equal(status, 200);
+    const [groups = ""] = origin.told("x-session-groups");
+    return { user: origin.told("x-session-user")[0], groups, token: origin.told("x-access-token") };
+  };
+  return { issuer, site, origin, url, browser, next, told };
+}
+
+/** @param {{ browser: Browser, url: string }} scene */
+async function assertSignedOut({ browser, url }) {
+  const session = browser.sessionOf(url);
+  const answer = await browser.fetchJson(url);
+  assert.deepEqual([answer.status, answer.code], [401, "session_ended"]);
+  const replay = new Browser();
+  replay.plant(url, "session", session);
+  assert.equal((await replay.fetchJson(url)).status, 401);
+  const refused = await browser.signIn(url);
+  assert.deepEqual([refused.status, refused.code], [403, "not_admitted"]);
+}
+
+test("groups that changed at a real provider reach the chat server with the next token", async (t) => {
+  const accounts = { alice: { email: "alice@example.com", name: "Alice", groups: ["staff", "a"] } };
+  const provider = await Provider.start(t, { accounts });
+  const site = await sites.open(t, () => ({
+    login: {
+      mode: "required",
+      methods: { oidc: [oidcMethod(provider.url, { allow: { groups: ["staff"] } })] },
+    },
+    ...WITH_TOKEN,
+  }));
+  provider.register(clientOf(site));
+  provider.accessTokenSeconds = 1;
+  const browser = new Browser();
+  assert.equal((await browser.signIn(`${site.url}/`)).body, "ok");
+  const [id] = site.origin.told("x-session-id");
+  provider.accounts.alice = { ...accounts.alice, groups: ["staff", "b"] };
+  await untilOld();
+  assert.equal((await browser.fetchJson(`${site.url}/`)).status, 200);
+  assert.deepEqual(site.origin.told("x-session-groups"), ["staff,b"]);
+  assert.deepEqual(site.origin.told("x-session-email"), ["alice@example.com"]);
+  assert.deepEqual(site.origin.told("x-session-id"), [id]);
+  provider.accounts.alice = { ...accounts.alice, groups: ["b"] };
+  await untilOld();
+  assert.equal((await browser.fetchJson(`${site.url}/`)).status, 401);
+  const refused = await browser.get(`${site.url}/`);
+  assert.deepEqual([refused.status, refused.code], [403, "not_admitted"]);
+});
+
+for (const [
+  what,
+  method,
+  claims,
+  after,
+] of /** @type {[string, Record<string, unknown>, Claims, Claims][]} */ ([
+  ["a group", { allow: { groups: ["staff"] } }, { groups: ["staff", "a"] }, { groups: ["a"] }],
+  ["the last group", { allow: { groups: ["staff"] } }, { groups: ["staff"] }, { groups: [] }],
+  ["all mention of groups", { allow: { groups: ["staff"] } }, { groups: ["staff"] }, {}],
+  [
+    "an address",
+    { allow: { email_domains: ["example.com"] } },
+    { email_verified: true },
+    { email_verified: true, email: "alice@elsewhere.example" },
+  ],
+  [
+    "the proof of an address",
+    { allow: { email_domains: ["example.com"] } },
+    { email_verified: true },
+    { email_verified: false },
+  ],
+  ["the name of a user", { claims: NAMED }, { login: "al" }, { login: "alice2" }],
+])) {
+  test(`who loses ${what} at the provider is signed out with the next token`, async (t) => {
+    const scene = await open(t, method, claims);
+    scene.next.claims = after;
+    if (what === "the name of a user") {
+      assert.equal((await scene.browser.fetchJson(scene.url)).status, 401);
+      assert.equal((await scene.browser.signIn(scene.url)).body, "ok");
+      assert.deepEqual(scene.origin.told("x-session-user"), ["alice2"]);
+    } else await assertSignedOut(scene);
+  });
+}
+
+test("who may come in is judged by the document of today", async (t) => {
+  const { browser, site, url, issuer } = await open(t);
+  const text = sites.tenants.stored.get(`tenant:${site.id}`)?.value.toString() ?? "{}";
+  const document = JSON.parse(text);
+  document.login.methods.oidc = [oidcMethod(issuer.url, { allow: { groups: ["admins"] } })];
+  sites.tenants.plant(`tenant:${site.id}`, JSON.stringify(document));
+  await until(async () => (await new Browser().signIn(url)).code === "not_admitted", {
+    what: "the new document",
+    within: 60_000,
+  });
+  assert.equal((await browser.fetchJson(url)).status, 401);
+});
+
+test("new tokens without an ID token leave everything as it was", async (t) => {
+  const { told, next, issuer } = await open(t, { allow: { groups: ["staff"] } });
+  next.body = ({ id_token: _, ...tokens }) => tokens;
+  next.claims = { groups: [] };
+  const before = issuer.count("token");
+  const { user, groups, token } = await told();
+  assert.deepEqual([user, groups], ["alice", "staff,chess"]);
+  assert.match(token[0], /^new-/);
+  assert.equal(issuer.count("token"), before + 1);
+});
+
+test("what the user claims newly of themselves, other than who they are, is told", async (t) => {
+  const { told, next, origin } = await open(t);
+  next.claims = { groups: [], name: "Alice the Second", email: "new@example.com" };
+  assert.deepEqual((await told()).groups, "");
+  assert.match(origin.told("x-session-name")[0], /^Alice(%20| )the(%20| )Second$/);
+  assert.deepEqual(origin.told("x-session-email"), ["new@example.com"]);
+});
+
+for (const [
+  what,
+  body,
+] of /** @type {[string, (tokens: Claims, scene: { url: string }) => Promise<Claims> | Claims][]} */ ([
+  [
+    "that somebody else signed",
+    async (tokens, { url }) => ({
+      ...tokens,
+      id_token: await sign(rights(url), { key: KEYS.foreign }),
+    }),
+  ],
+  [
+    "of another user",
+    async (tokens, { url }) => ({
+      ...tokens,
+      id_token: await sign({ ...rights(url), sub: "bob" }),
+    }),
+  ],
+  [
+    "of another issuer",
+    async (tokens, { url }) => ({
+      ...tokens,
+      id_token: await sign({ ...rights(url), iss: "https://id.example" }),
+    }),
+  ],
+  [
+    "for somebody else",
+    async (tokens, { url }) => ({ ...tokens, id_token: await sign({ ...rights(url), aud: "b" }) }),
+  ],
+  [
+    "that has run out",
+    async (tokens, { url }) => ({
+      ...tokens,
+      id_token: await sign({ ...rights(url), exp: Math.floor(Date.now() / 1000) - 120 }),
+    }),
+  ],
+  [
+    "of another sign-in",
+    async (tokens, { url }) => ({
+      ...tokens,
+      id_token: await sign({ ...rights(url), nonce: "n" }),
+    }),
+  ],
+  ["that is none", (tokens) => ({ ...tokens, id_token: "none" })],
+])) {
+  test(`new tokens with an ID token ${what} give nobody anything`, async (t) => {
+    const { told, next, issuer } = await open(t);
+    next.body = (tokens) => body(tokens, issuer);
+    const { user, groups, token } = await told();
+    assert.deepEqual([user, groups, token], ["alice", "staff,chess", []]);
+  });
+}
+
+test("where a provider tells of groups at its userinfo endpoint only, that counts", async (t) => {
+  const scene = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
+  const { issuer, next, told } = scene;
+  const asked = issuer.count("userinfo");
+  next.claims = {};
+  issuer.answers.userinfo = { body: { sub: "alice", groups: ["staff", "new"] } };
+  assert.equal((await told()).groups, "staff,new");
+  assert.equal(issuer.count("userinfo"), asked + 1);
+});
+
+test("who is not allowed by what userinfo says is signed out", async (t) => {
+  const scene = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
+  scene.next.claims = {};
+  scene.next.body = ({ id_token: _, ...tokens }) => tokens;
+  scene.issuer.answers.userinfo = { body: { sub: "alice", email: "a@b.example", groups: [] } };
+  const { browser, url } = scene;
+  await until(async () => (await browser.fetchJson(url)).status === 401, { what: "the end" });
+});
+
+test("a userinfo endpoint that fails changes nobody's rights, and keeps no token back", async (t) => {
+  const { issuer, next, told } = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
+  next.claims = {};
+  issuer.answers.userinfo = { status: 500, body: "" };
+  const { groups, token } = await told();
+  assert.equal(groups, "staff,chess");
+  assert.match(token[0], /^new-/);
+});
+
+test("keys that cannot be had change nobody's rights, and keep no token back", async (t) => {
+  const { issuer, next, told } = await open(t);
+  issuer.answers.jwks = { status: 500, body: "" };
+  issuer.sign = (claims) => sign(claims, { header: { kid: "k2" } });
+  next.claims = { groups: ["admins"] };
+  const { groups, token } = await told();
+  assert.equal(groups, "staff,chess");
+  assert.match(token[0], /^new-/);
+});
+
+/**
+ * Claims of somebody who may do everything.
+ * @param {string} issuer
+ */
+function rights(issuer) {
+  const now = Math.floor(Date.now() / 1000);
+  const times = { iat: now, exp: now + 300 };
+  return { iss: issuer, aud: "vestibule", sub: "alice", ...times, groups: ["admins"] };
+}
