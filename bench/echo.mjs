@@ -40,7 +40,7 @@ export async function startEcho() {
 /** @param {string} file with a session's cookie a line */
 export function cookiesIn(file) {
   const lines = readFileSync(file, "utf8").split("\n");
-  return lines.map((line) => `session=${line}`);
+  return lines.map((line) => `vestibule-session=${line}`);
 }
 
 /** Visitors with a socket each. */

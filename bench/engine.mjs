@@ -84,7 +84,7 @@ async function measureLosses(consistency) {
   await Promise.all(
     Array.from({ length: 20 }, async (_, worker) => {
       const tab = new Browser(vestibule.urls[worker % 2]);
-      tab.jar.set("session", first.session);
+      tab.jar.set("vestibule-session", first.session);
       for (let number = 0; number < 100; number += 1) {
         const response = await tab.fetch(patch({ [`m${worker}-${number}`]: 1 }));
         kept += Number(response.status === 200);
@@ -97,7 +97,7 @@ async function measureLosses(consistency) {
   const quiet = () => Date.now() - (kv.operations.findLast((one) => one.op === "put")?.at ?? 0);
   await until(() => quiet() > 3_000, { within: 60_000 });
   const reader = new Browser(here);
-  reader.jar.set("session", first.session);
+  reader.jar.set("vestibule-session", first.session);
   await vestibule.restart();
   const { data } = await reader.json("/_session/me");
   const found = Object.keys(data ?? {}).filter((name) => name.startsWith("m")).length;

@@ -73,7 +73,7 @@ const TOLD = {
   name: "bare JS, told",
   does: "forwards with the headers of ours fixed in its source, and nothing else: the floor for whoever tells as much",
   peer: "told.js",
-  cookie: async () => `session=${"A".repeat(112)}`,
+  cookie: async () => `vestibule-session=${"A".repeat(112)}`,
 };
 
 /** @type {import("./variant.mjs").Description} */
@@ -143,14 +143,14 @@ export const VARIANTS = [
     name: "Vestibule, forged",
     does: "refuses a cookie with a wrong MAC: 401, and 429 once it is a flood",
     vars: { LOGIN_MODE: "required" },
-    cookie: async () => `session=${"A".repeat(112)}`,
+    cookie: async () => `vestibule-session=${"A".repeat(112)}`,
     status: 401,
   },
   {
     name: "Vestibule, forged, each",
     does: "the same, but nothing is remembered: each refusal is decided by itself",
     vars: { LOGIN_MODE: "required", DECISIONS: "each" },
-    cookie: async () => `session=${"A".repeat(112)}`,
+    cookie: async () => `vestibule-session=${"A".repeat(112)}`,
     status: 401,
   },
 ];

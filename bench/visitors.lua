@@ -14,7 +14,7 @@ end
 function request()
   local number = math.random(0, count - 1)
   cookies:seek("set", number * (COOKIE + 1))
-  local headers = { Cookie = "session=" .. cookies:read(COOKIE) }
+  local headers = { Cookie = "vestibule-session=" .. cookies:read(COOKIE) }
   if tenants > 0 then
     headers.Host = "t" .. number % tenants .. ".localhost"
   end

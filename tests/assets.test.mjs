@@ -128,7 +128,7 @@ test("a source learns nothing of who looks, and nobody gets a session by looking
   const { ask, source, origin, vestibule } = await acme(t, { "/logo": "{source}/logo.png" });
   const answer = await ask("/logo", {
     lines: [
-      "Cookie: session=forged; access_token=secret",
+      "Cookie: vestibule-session=forged; access_token=secret",
       "Authorization: Bearer secret",
       "X-Forwarded-For: 192.0.2.7",
       "Referer: http://acme.localhost/chat/secret",

@@ -52,13 +52,13 @@ test("the listed cookies leave the browser when somebody signs in, and no others
   const { signIn, hold, names } = await open(t);
   hold();
   const answer = await signIn();
-  const cleared = answer.cookies.filter((line) => !line.startsWith("session="));
+  const cleared = answer.cookies.filter((line) => !line.startsWith("vestibule-session="));
   assert.deepEqual(cleared.sort(), [
     "chat_token=; Path=/; Max-Age=0",
     "oc_draft=; Path=/; Max-Age=0",
     "oc_session=; Path=/; Max-Age=0",
   ]);
-  assert.deepEqual(names().sort(), [...LEFT, "session"].sort());
+  assert.deepEqual(names().sort(), [...LEFT, "vestibule-session"].sort());
 });
 
 test("the listed cookies leave the browser when the page's form signs in", async (t) => {
@@ -67,7 +67,7 @@ test("the listed cookies leave the browser when the page's form signs in", async
   hold();
   const answer = await browser.submit(page, { username: "alice", password: "of alice" });
   assert.equal(answer.url, url);
-  assert.deepEqual(names().sort(), [...LEFT, "session"].sort());
+  assert.deepEqual(names().sort(), [...LEFT, "vestibule-session"].sort());
 });
 
 test("the listed cookies leave the browser when somebody signs in at a provider", async (t) => {
@@ -105,7 +105,7 @@ test("the listed cookies leave the browser when somebody else signs in", async (
   await signIn();
   hold();
   await signIn("bob");
-  assert.deepEqual(names().sort(), [...LEFT, "session"].sort());
+  assert.deepEqual(names().sort(), [...LEFT, "vestibule-session"].sort());
 });
 
 test("a sign-in that fails takes nothing away", async (t) => {
@@ -124,7 +124,7 @@ test("cookies that are not there are not cleared", async (t) => {
   for (const { cookies } of [signedIn, signedOut]) {
     assert.deepEqual(
       cookies.map((line) => line.split("=")[0]),
-      ["session"],
+      ["vestibule-session"],
     );
   }
 });

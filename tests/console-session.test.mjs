@@ -71,7 +71,7 @@ test("the token buys a short cookie that scripts cannot read and other sites can
   const [line] = header(await signIn(port, ADMIN), "set-cookie");
   assert.match(
     line,
-    /^session-console=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/,
+    /^vestibule-session-console=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/,
   );
   const who = JSON.parse((await ask(port, "whoami", line.split(";")[0])).body);
   assert.deepEqual([who.scope, who.tenant, who.documents], ["deployment", null, true]);
@@ -212,7 +212,7 @@ test("signing out takes the cookie away", async (t) => {
   assert.equal((await ask(port, "sign-out", cookie, { method: "POST", lines })).status, 403);
   const answer = await ask(port, "sign-out", cookie, { method: "POST" });
   assert.equal(answer.status, 204);
-  assert.match(header(answer, "set-cookie")[0], /^session-console=; .*Max-Age=0$/);
+  assert.match(header(answer, "set-cookie")[0], /^vestibule-session-console=; .*Max-Age=0$/);
 });
 
 test("the console's files are shown to everybody, under a policy that lets nothing else in", async (t) => {

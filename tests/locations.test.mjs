@@ -79,7 +79,7 @@ test("of ten thousand changes from two locations at once none is lost", async (t
   await browser.fetch(patch({ first: 1 }));
   const tabs = [here, there].map((url) => {
     const tab = new Browser(url);
-    tab.jar.set("session", browser.session);
+    tab.jar.set("vestibule-session", browser.session);
     return tab;
   });
   const changes = 10_000;
@@ -117,7 +117,7 @@ test("signing out in one location ends the session in the other within the cache
   const { browser, there } = await locations(t, { SESSION_CACHE: "2s" });
   await browser.fetch(patch({ a: 1 }));
   const stolen = new Browser(there);
-  stolen.jar.set("session", browser.session);
+  stolen.jar.set("vestibule-session", browser.session);
   assert.equal(await status(there, stolen), 200);
   await browser.fetch("/_session/logout", { method: "POST" });
   const at = Date.now();

@@ -69,7 +69,7 @@ test("a security event names the trace of the request it happened in", async (t)
   const vestibule = await Vestibule.start(t, { origins: [origin.url] });
   await send(vestibule.port, {
     host: "localhost",
-    lines: [PARENT, `Cookie: session=${"A".repeat(112)}`],
+    lines: [PARENT, `Cookie: vestibule-session=${"A".repeat(112)}`],
   });
   const [event] = await until(
     () => vestibule.logged("cookie_forged").length > 0 && vestibule.logged("cookie_forged"),
@@ -97,7 +97,11 @@ test("each tenant's log begins at the level that it says", async (t) => {
   const port = vestibule.port;
   for (const host of ["off", "error", "warn", "info"].map((log) => `${log}.localhost`)) {
     await send(port, { host });
-    await send(port, { host, target: "/private", lines: [`Cookie: session=${"A".repeat(112)}`] });
+    await send(port, {
+      host,
+      target: "/private",
+      lines: [`Cookie: vestibule-session=${"A".repeat(112)}`],
+    });
     origin.failNext();
     await send(port, { host, method: "POST", lines: ["Content-Length: 1"], body: "x" });
   }
@@ -133,7 +137,7 @@ test("no secret and nothing a visitor said stands in the log", async (t) => {
   const first = await send(port, { host, target: "/store?words-of=a-query", lines });
   const [cookie] = header(first, "set-cookie")
     .map((line) => line.split(";")[0])
-    .filter((line) => line.startsWith("session="));
+    .filter((line) => line.startsWith("vestibule-session="));
   lines.push(`Cookie: ${cookie}; other=words-of-a-cookie`);
   await send(port, { host, target: "/words-of-a-path", lines });
   await send(port, { host, target: "/bad", lines });
@@ -144,7 +148,7 @@ test("no secret and nothing a visitor said stands in the log", async (t) => {
     lines: [...lines, "Content-Length: 15"],
     body: "words-of-a-body",
   });
-  await send(port, { host, target: "/", lines: ["Cookie: session=words-of-a-forgery"] });
+  await send(port, { host, target: "/", lines: ["Cookie: vestibule-session=words-of-a-forgery"] });
   await send(port, {
     host,
     target: "/_session/admin/sessions",

@@ -94,11 +94,13 @@ test("the provider is asked for a code, bound to this very sign-in and browser",
   assert.match(nonce, /^[\w-]{22,}$/);
   assert.notEqual(state, nonce);
   assert.match(code_challenge, /^[\w-]{43}$/);
-  const [line, ...others] = sent.cookies.filter((one) => nameOf(one).startsWith("session-login-"));
+  const [line, ...others] = sent.cookies.filter((one) =>
+    nameOf(one).startsWith("vestibule-session-login-"),
+  );
   assert.deepEqual(others, []);
   assert.match(
     line,
-    /^session-login-[\w-]{8}=[\w.~-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=600$/,
+    /^vestibule-session-login-[\w-]{8}=[\w.~-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=600$/,
   );
   assert.ok(!line.includes(nonce) && !line.includes(code_challenge));
 });
@@ -127,9 +129,9 @@ test("the way back sets the session's cookie and clears the sign-in's", async (t
       .map(nameOf)
       .map((name) => name.slice(0, 13))
       .sort(),
-    ["session", "session-login"],
+    ["vestibule-session", "vestibule-session-login"],
   );
-  const session = answer.cookies.find((line) => nameOf(line) === "session") ?? "";
+  const session = answer.cookies.find((line) => nameOf(line) === "vestibule-session") ?? "";
   assert.match(session, /; Path=\/; HttpOnly; SameSite=Lax/);
   assert.deepEqual(browser.signInsOf(url), []);
   assert.notEqual(browser.sessionOf(url), "");
@@ -146,7 +148,7 @@ test("neither the browser nor the chat server is given a token nobody asked for"
     assert.doesNotMatch(JSON.stringify(answer), secrets, answer.url);
   }
   assert.doesNotMatch(JSON.stringify(origin.requests), secrets);
-  assert.doesNotMatch(JSON.stringify(origin.requests), /session-login-|callback\?/);
+  assert.doesNotMatch(JSON.stringify(origin.requests), /vestibule-session-login-|callback\?/);
 });
 
 test("an access token the site wants is handed to the chat server, and to nobody else", async (t) => {
@@ -262,13 +264,18 @@ test("a sign-in under way is no session", async (t) => {
   const { browser, url } = await open(t);
   await browser.beginSignIn(url);
   const [{ value }] = browser.signInsOf(url);
-  browser.plant(url, "session", value);
+  browser.plant(url, "vestibule-session", value);
   assert.equal((await browser.fetchJson(url)).status, 401);
 });
 
 test("junk in every cookie of ours keeps nobody out", async (t) => {
   const { browser, url } = await open(t);
-  for (const name of ["session", "session-login-AAAAAAAA", "session-login-", "__Host-session"]) {
+  for (const name of [
+    "vestibule-session",
+    "vestibule-session-login-AAAAAAAA",
+    "vestibule-session-login-",
+    "__Host-session",
+  ]) {
     browser.plant(url, name, "junk");
   }
   assert.equal((await browser.signIn(url)).body, "ok");
@@ -340,7 +347,7 @@ test("a guest who signs in gets another cookie, and the old one is nobody's", as
   await browser.signIn(`${site.url}/_session/login?return_to=%2F`);
   assert.notDeepEqual(read(browser.sessionOf(url)).id, read(guest).id);
   const fixed = new Browser();
-  fixed.plant(url, "session", guest);
+  fixed.plant(url, "vestibule-session", guest);
   const answer = await fixed.me(url);
   assert.ok([401, 409].includes(answer.status) || answer.json().user === null, answer.body);
 });
@@ -359,7 +366,7 @@ test("who signs in as somebody else gets another session, and the old one is ove
   const old = new Browser();
   await until(
     async () => {
-      old.plant(url, "session", before);
+      old.plant(url, "vestibule-session", before);
       return (await old.fetchJson(url)).status === 401;
     },
     { what: "the end of the old session" },

@@ -153,10 +153,10 @@ test("an origin can neither set nor clear the session cookie", async (t) => {
   const large = `large=${"x".repeat(10 * 1024)}; Path=/`;
   const own = ["a=1; Path=/; HttpOnly", 'b="quoted, comma"; Domain=example.com', large];
   const evil = [
-    "session=evil",
+    "vestibule-session=evil",
     "__Host-session=evil; Secure; Path=/",
-    "SESSION=; Max-Age=0",
-    "=session=evil",
+    "VESTIBULE-session=; Max-Age=0",
+    "=vestibule-session=evil",
   ];
   const origin = await Origin.start(
     t,
@@ -166,9 +166,20 @@ test("an origin can neither set nor clear the session cookie", async (t) => {
   const browser = new Browser(vestibule.url);
   const first = (await browser.fetch("/")).headers.getSetCookie();
   assert.deepEqual(first.slice(0, 3), own);
-  assert.match(first[3], /^session=[\w-]{112};/);
+  assert.match(first[3], /^vestibule-session=[\w-]{112};/);
   assert.equal(first.length, 4);
   assert.deepEqual((await browser.fetch("/")).headers.getSetCookie(), own);
+});
+
+test("an application's own cookie called session reaches the browser on localhost", async (t) => {
+  const lines = ["session=theirs; Path=/; HttpOnly", "session=; Max-Age=0", "Session=1"];
+  const origin = await Origin.start(
+    t,
+    (_, reply) => void reply.setHeader("set-cookie", lines).end(),
+  );
+  const vestibule = await Vestibule.start(t, { origins: [origin.url] });
+  const answer = await fetch(vestibule.url);
+  assert.deepEqual(answer.headers.getSetCookie().slice(0, 3), lines);
 });
 
 test("two hundred cookies of the origin arrive byte for byte", async (t) => {

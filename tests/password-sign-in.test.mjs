@@ -114,7 +114,10 @@ for (const [consistency, how] of CONSISTENCIES) {
     assert.equal(answer.status, 200, answer.body);
     assert.deepEqual(answer.json(), { return_to: "/chat" });
     assert.match(answer.header("cache-control"), /no-store/);
-    assert.match(answer.cookies.join(), /^session=[^;]+; Path=\/; HttpOnly; SameSite=Lax/);
+    assert.match(
+      answer.cookies.join(),
+      /^vestibule-session=[^;]+; Path=\/; HttpOnly; SameSite=Lax/,
+    );
     assert.ok(await isIn(browser, url));
     assert.deepEqual(origin.told("x-session-user"), ["alice"]);
     const { user, email, name, groups } = (await browser.me(url)).json();
@@ -591,7 +594,7 @@ test("what stays open of a session is closed when somebody else signs in", async
   await attempt(RIGHT, browser);
   const socket = new WebSocket(`ws://127.0.0.1:${sites.vestibule.port}/ws`, {
     origin: site.url,
-    headers: { host: new URL(url).host, cookie: `session=${browser.sessionOf(url)}` },
+    headers: { host: new URL(url).host, cookie: `vestibule-session=${browser.sessionOf(url)}` },
   });
   t.after(() => socket.terminate());
   await once(socket, "open");
@@ -618,7 +621,7 @@ for (const [consistency, how] of CONSISTENCIES) {
     assert.deepEqual(origin.told("x-session-data"), ['{"draft":"hello"}']);
     assert.deepEqual(origin.told("x-session-user"), ["alice"]);
     const fixed = new Browser();
-    fixed.plant(url, "session", guest);
+    fixed.plant(url, "vestibule-session", guest);
     const answer = await fixed.me(url);
     assert.ok([401, 409].includes(answer.status) || answer.json().user === null, answer.body);
   });
@@ -628,7 +631,7 @@ test("a session somebody was made to use is not signed in", async (t) => {
   const { browser, attempt, url } = await open(t, { login: { mode: "optional" } });
   const attacker = new Browser();
   await attacker.get(`${url}?x-session-patch=${encodeURIComponent('{"trap":1}')}`);
-  browser.plant(url, "session", attacker.sessionOf(url));
+  browser.plant(url, "vestibule-session", attacker.sessionOf(url));
   assert.equal((await attempt(RIGHT, browser)).status, 200);
   const answer = await attacker.me(url);
   assert.ok([401, 409].includes(answer.status) || answer.json().user === null, answer.body);
@@ -636,7 +639,7 @@ test("a session somebody was made to use is not signed in", async (t) => {
 
 test("junk in the cookie keeps nobody out", async (t) => {
   const { browser, attempt, url } = await open(t);
-  browser.plant(url, "session", "junk");
+  browser.plant(url, "vestibule-session", "junk");
   assert.equal((await attempt(RIGHT, browser)).status, 200);
   assert.ok(await isIn(browser, url));
 });

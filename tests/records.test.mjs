@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
 import { read } from "./harness/cookie.mjs";
+import { KvServer } from "./harness/kv.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { until } from "./harness/until.mjs";
-import { Vestibule } from "./harness/workerd.mjs";
+import { freshKey, Vestibule } from "./harness/workerd.mjs";
 
 /**
  * A visitor with a record in storage, and a Worker that has to read it.
@@ -129,4 +130,75 @@ test("a record of a newer release is left alone until this one is updated", asyn
   assert.ok(Number(response.headers.get("retry-after")) > 0);
   assert.deepEqual(response.headers.getSetCookie(), []);
   assert.deepEqual(kv.only().value, newer);
+});
+
+for (const consistency of /** @type {const} */ (["strong", "eventual"])) {
+  test(`a record under a key that is not known here is left alone until the key is (${consistency})`, async (t) => {
+    const { kv, browser, origin, vestibule } = await recorded(t, consistency);
+    const { key, value } = kv.only();
+    const foreign = Buffer.from(value);
+    foreign[1] ^= 0xff;
+    kv.plant(key, foreign);
+    const cookie = browser.session;
+    const seen = origin.requests.length;
+    for (const path of ["/", "/store"]) {
+      const response = await browser.fetch(path);
+      assert.deepEqual([response.status, (await response.json()).code], [503, "key_unknown"]);
+      assert.ok(Number(response.headers.get("retry-after")) > 0);
+      assert.deepEqual(response.headers.getSetCookie(), []);
+    }
+    assert.equal(origin.requests.length, seen);
+    assert.deepEqual(kv.only().value, foreign);
+    assert.ok(!kv.stored.has(`q:${key}`));
+    assert.ok(vestibule.logged("record_key_unknown").length > 0);
+    kv.plant(key, value);
+    assert.equal((await browser.fetch("/")).status, 200);
+    assert.deepEqual(origin.told("x-session-data"), ['{"secret":"hunter2-data"}']);
+    assert.equal(browser.session, cookie);
+  });
+}
+
+test("no order in which a new key arrives signs anybody out", async (t) => {
+  const origin = await Origin.start(t, (request, reply) => {
+    const patch = new URL(request.url ?? "/", "http://origin").searchParams.get("patch");
+    if (patch) reply.setHeader("x-session-patch", patch);
+    reply.end("ok");
+  });
+  const [old, next] = [freshKey(), freshKey()];
+  const kv = new KvServer();
+  t.after(() => kv.stop());
+  const vars = { CONSISTENCY: "eventual", SESSION_CACHE: "0s" };
+  const start = (/** @type {string} */ keys) =>
+    Vestibule.start(t, { origins: [origin.url], keys, kv, vars });
+  // New in front at once; by the book: appended, moved to the front.
+  const behind = await start(old);
+  const ahead = await start(`${next},${old}`);
+  const appended = await start(`${old},${next}`);
+  let told = 0;
+  for (const places of [
+    [behind, ahead],
+    [behind, appended, ahead],
+    [ahead, appended],
+  ]) {
+    for (const first of places) {
+      const browser = new Browser(first.url);
+      await browser.fetch(`/?patch=${encodeURIComponent('{"n":0}')}`);
+      await until(() => kv.count("put") > told);
+      told = kv.count("put");
+      for (const [at, place] of [...places, ...places].entries()) {
+        browser.moveTo(place.url);
+        const cookie = browser.session;
+        const response = await browser.fetch("/");
+        assert.ok([200, 503].includes(response.status), `${response.status} at ${at}`);
+        const byTheBook = !(places.includes(behind) && places.includes(ahead));
+        if (byTheBook) assert.equal(response.status, 200);
+        if (response.status === 200) assert.deepEqual(origin.told("x-session-data"), ['{"n":0}']);
+        else assert.equal(browser.session, cookie, "kept");
+      }
+      // Wherever the key has arrived it goes on.
+      browser.moveTo(places[places.length - 1].url);
+      assert.equal((await browser.fetch("/")).status, 200);
+      assert.deepEqual(origin.told("x-session-data"), ['{"n":0}']);
+    }
+  }
 });

@@ -84,7 +84,7 @@ test("patches of parallel answers are all kept", async (t) => {
     vars: { ...EVENTUAL, SESSION_CACHE: "0s" },
   });
   const reader = new Browser(elsewhere.url);
-  reader.jar.set("session", browser.session);
+  reader.jar.set("vestibule-session", browser.session);
   await until(async () => Object.keys((await reader.json("/_session/me")).data).length === 40);
 });
 
@@ -156,14 +156,14 @@ test("parallel rotations agree on one successor, and the old cookie still leads 
   const ids = await Promise.all(
     Array.from({ length: 20 }, async () => {
       const tab = new Browser(vestibule.url);
-      tab.jar.set("session", old);
+      tab.jar.set("vestibule-session", old);
       await tab.fetch("/?x-session-rotate=1");
       return read(tab.session).id.toString("hex");
     }),
   );
   assert.equal(new Set(ids).size, 1);
   const late = new Browser(vestibule.url);
-  late.jar.set("session", old);
+  late.jar.set("vestibule-session", old);
   await late.fetch("/");
   assert.equal(read(late.session).id.toString("hex"), ids[0]);
   assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
@@ -175,11 +175,11 @@ test("an origin can end a session, and its cookie is worth nothing afterwards", 
   const old = browser.session;
   const response = await browser.fetch("/?x-session-destroy=1");
   assert.deepEqual(response.headers.getSetCookie(), [
-    "session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0",
+    "vestibule-session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0",
   ]);
   const seen = origin.requests.length;
   for (const again of ["at once", "after a crash"]) {
-    const replay = await fetch(vestibule.url, { headers: { cookie: `session=${old}` } });
+    const replay = await fetch(vestibule.url, { headers: { cookie: `vestibule-session=${old}` } });
     assert.deepEqual([replay.status, (await replay.json()).code], [401, "session_ended"], again);
     assert.match(replay.headers.getSetCookie()[0], /Max-Age=0/);
     await until(() => vestibule.logged("dead_session_presented").length > 0);
@@ -224,7 +224,7 @@ test("a write that is tried again does not undo a newer one", async (t) => {
     vars: { ...EVENTUAL, SESSION_CACHE: "0s" },
   });
   const reader = new Browser(elsewhere.url);
-  reader.jar.set("session", browser.session);
+  reader.jar.set("vestibule-session", browser.session);
   const seen = async () => (await reader.json("/_session/me")).data;
   await until(async () => (await seen())?.a === 2);
   // The first write's second attempt, had it not been given up, would have come by now.
@@ -271,7 +271,7 @@ test("a guest past a limit is a new guest", async (t) => {
     [now() - 1900, now() - 1900, "new"],
     [now() - 13 * 3600, now() - 60, "new"],
   ])) {
-    const cookie = `session=${mint({ key: vestibule.keys, created, issued })}`;
+    const cookie = `vestibule-session=${mint({ key: vestibule.keys, created, issued })}`;
     await fetch(vestibule.url, { headers: { cookie } });
     assert.deepEqual(origin.told("x-session-state"), [state]);
   }
@@ -281,7 +281,7 @@ test("a guest in use gets its cookie renewed, at most once an interval", async (
   const { vestibule } = await deployment(t, { SESSION_IDLE: "30m" });
   const browser = new Browser(vestibule.url);
   const issued = now() - 400;
-  browser.jar.set("session", mint({ key: vestibule.keys, created: issued, issued }));
+  browser.jar.set("vestibule-session", mint({ key: vestibule.keys, created: issued, issued }));
   const first = await browser.fetch("/");
   assert.equal(first.headers.getSetCookie().length, 1);
   assert.ok(read(browser.session).issued > issued);
@@ -291,10 +291,10 @@ test("a guest in use gets its cookie renewed, at most once an interval", async (
 
 test("a session that storage does not know is over, not new", async (t) => {
   const { vestibule, origin } = await deployment(t);
-  const cookie = `session=${mint({ key: vestibule.keys, leastVersion: 1, created: now() - 300, issued: now() - 300 })}`;
+  const cookie = `vestibule-session=${mint({ key: vestibule.keys, leastVersion: 1, created: now() - 300, issued: now() - 300 })}`;
   const call = await fetch(vestibule.url, { headers: { cookie } });
   assert.deepEqual([call.status, (await call.json()).code], [401, "session_unknown"]);
-  assert.match(call.headers.getSetCookie()[0], /^session=; .*Max-Age=0$/);
+  assert.match(call.headers.getSetCookie()[0], /^vestibule-session=; .*Max-Age=0$/);
   assert.equal(origin.requests.length, 0);
   const lines = [`Cookie: ${cookie}`, "Sec-Fetch-Mode: navigate"];
   const page = await send(vestibule.port, { host: "localhost", lines });

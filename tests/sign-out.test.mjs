@@ -72,7 +72,7 @@ test("a cookie from before a sign-in learns nothing of it, and ends no other ses
   const again = `${site.url}/_session/login?return_to=%2F`;
   assert.equal((await browser.signIn(again, { account: "alice" })).body, "ok");
   const thief = new Browser();
-  thief.plant(url, "session", before);
+  thief.plant(url, "vestibule-session", before);
   const answer = await thief.fetchJson(logout, { method: "POST", json: { everywhere: true } });
   assert.doesNotMatch(answer.body, /id_token_hint|continue/);
   assert.equal((await elsewhere.fetchJson(url)).status, 200);
@@ -142,7 +142,7 @@ test("who is not signed in signs out all the same", async (t) => {
   const { url, logout } = await open(t);
   const stranger = new Browser();
   assert.equal((await stranger.fetchJson(logout, { method: "POST" })).status, 204);
-  stranger.plant(url, "session", "junk");
+  stranger.plant(url, "vestibule-session", "junk");
   assert.equal((await stranger.fetchJson(logout, { method: "POST" })).status, 204);
   assert.equal(stranger.sessionOf(url), "");
 });

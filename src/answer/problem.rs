@@ -44,10 +44,6 @@ impl<'a> Audience<'a> {
 /// Everything the edge may refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// Two cookies of our name.
-    CookieAmbiguous,
-    /// Our cookie's name stands where no cookie begins.
-    CookieMalformed,
     /// Too many forged cookies from there; seconds to wait.
     TooManyForgeries(u64),
     /// Too many new sessions from there; seconds to wait.
@@ -80,6 +76,8 @@ pub enum Problem {
     SessionCorrupt,
     /// The stored record is of a newer release.
     SchemaNewer,
+    /// The cookie, or what is stored, names a key that is not listed here.
+    KeyUnknown,
     /// Storage does not answer.
     StoreUnavailable,
     /// Who keeps the list of sessions does not answer.
@@ -270,7 +268,10 @@ impl Problem {
                 ("retry-after", "10".to_owned()),
                 ("refresh", "10".to_owned()),
             ],
-            Self::SchemaNewer | Self::StoreUnavailable | Self::OriginUnreachable => {
+            Self::SchemaNewer
+            | Self::KeyUnknown
+            | Self::StoreUnavailable
+            | Self::OriginUnreachable => {
                 vec![("retry-after", "5".to_owned())]
             }
             _ => Vec::new(),

@@ -1,57 +1,59 @@
 //! Reading a `Cookie` request header (RFC 6265 section 5.4) without being talked into anything.
 //!
 //! A pair counts only at a pair start: after the beginning or a `;`. Values are taken byte for
-//! byte: no dequoting, no percent-decoding, no trimming but space and tab around a pair.
+//! byte: no dequoting, no percent-decoding, no trimming but space and tab around a pair. Which of several cookies
+//! is meant is for whoever can verify them ([`crate::cookie::presented`]).
 
-/// What the header holds under the name that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presented<'a> {
-    /// No cookie of that name.
-    Absent,
-    /// Exactly one; its value.
-    One(&'a str),
-    /// Two or more: which one the browser meant cannot be known.
-    Several,
-    /// The name also stands after a comma. Two `Cookie` lines reach us joined by `, `, so a name
-    /// there may be a second header that a client or a broken proxy slipped in.
-    AfterComma,
+/// So many cookies of one name are looked at. A browser that lost its way sends two or three; more than these
+/// would only cost.
+pub const MOST_CANDIDATES: usize = 16;
+
+/// The values of the cookies of that name, in order, at most [`MOST_CANDIDATES`]. All of ours are without
+/// commas, so a value ends at the first: two `Cookie` lines reach us joined by `, `.
+///
+/// What stands after a comma is never one: it may be part of another cookie's value, which a sub-domain can set
+/// where it cannot set one of this name.
+pub fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    pairs(header)
+        .filter_map(move |pair| value_of(pair, name))
+        .map(|value| trim(value.split(',').next().unwrap_or_default()))
+        .take(MOST_CANDIDATES)
 }
 
-/// Looks up `name` in a `Cookie` header value.
+/// The header without our cookies and without those that are `kept_here`, or `None` when nothing is left. Every
+/// other pair is kept byte for byte and in order; of a pair with commas in its value the parts that have our
+/// names are left out, because they may be a second header's.
 #[must_use]
-pub fn find<'a>(header: &'a str, name: &str) -> Presented<'a> {
-    let mut found = Presented::Absent;
-    for pair in pairs(header) {
-        if let Some(value) = value_of(pair, name) {
-            found = match found {
-                Presented::Absent => Presented::One(value),
-                _ => Presented::Several,
-            };
-        }
-        let after_commas = pair.split(',').skip(1);
-        if after_commas
-            .map(trim)
-            .any(|part| value_of(part, name).is_some())
-        {
-            return Presented::AfterComma;
-        }
-    }
-    found
-}
-
-/// The header without the cookies of such names, or `None` when nothing is left. Every other pair is
-/// kept byte for byte and in order.
-#[must_use]
-pub fn without(header: &str, is_meant: impl Fn(&str) -> bool) -> Option<String> {
+pub fn without(
+    header: &str,
+    is_ours: impl Fn(&str) -> bool,
+    is_kept_here: impl Fn(&str) -> bool,
+) -> Option<String> {
     let mut kept = String::with_capacity(header.len());
+    let mut keep = |separator: &str, part: &str| {
+        if !kept.is_empty() {
+            kept.push_str(separator);
+        }
+        kept.push_str(part);
+    };
     for pair in pairs(header) {
-        if pair.is_empty() || is_meant(name_of(pair)) {
+        if pair.is_empty() || is_kept_here(name_of(pair)) {
             continue;
         }
-        if !kept.is_empty() {
-            kept.push_str("; ");
+        let mut parts = pair.split(',');
+        let mut separator = "; ";
+        let has_our_names =
+            pair.contains(',') && parts.clone().any(|part| is_ours(name_of(trim(part))));
+        if !has_our_names {
+            if !is_ours(name_of(pair)) {
+                keep(separator, pair);
+            }
+            continue;
         }
-        kept.push_str(pair);
+        for part in parts.by_ref().filter(|part| !is_ours(name_of(trim(part)))) {
+            keep(separator, if separator == "; " { trim(part) } else { part });
+            separator = ",";
+        }
     }
     (!kept.is_empty()).then_some(kept)
 }
@@ -98,33 +100,35 @@ mod tests {
     #[test]
     fn a_cookie_is_found_only_under_its_exact_name_at_a_pair_start() {
         for (header, expected) in [
-            ("session=v", Presented::One("v")),
-            ("a=1; session=v; b=2", Presented::One("v")),
-            ("a=1;session=v", Presented::One("v")),
-            ("\tsession=v ", Presented::One("v")),
-            ("=session=v", Presented::One("v")),
-            ("session \t=v", Presented::One("v")),
-            ("sessions=v", Presented::Absent),
-            ("session=\"v\"", Presented::One("\"v\"")),
-            ("session=", Presented::One("")),
-            ("", Presented::Absent),
-            (";;;", Presented::Absent),
-            ("=", Presented::Absent),
-            ("session", Presented::Absent),
-            ("Session=v", Presented::Absent),
-            ("xsession=v", Presented::Absent),
-            ("\u{2000}session=v", Presented::Absent),
-            ("\"session\"=v", Presented::Absent),
-            ("a=session=v", Presented::Absent),
-            ("session=v; session=w", Presented::Several),
-            ("session=v;session=v", Presented::Several),
-            ("a=1, session=v", Presented::AfterComma),
-            ("a=1,session=v; b=2", Presented::AfterComma),
-            ("$Version=1,session=v", Presented::AfterComma),
-            ("session=v, session=w", Presented::AfterComma),
-            ("a=1, b=2; session=v", Presented::One("v")),
+            ("session=v", &["v"] as &[&str]),
+            ("a=1; session=v; b=2", &["v"]),
+            ("a=1;session=v", &["v"]),
+            ("\tsession=v ", &["v"]),
+            ("=session=v", &["v"]),
+            ("session \t=v", &["v"]),
+            ("sessions=v", &[]),
+            ("session=\"v\"", &["\"v\""]),
+            ("session=", &[""]),
+            ("", &[]),
+            (";;;", &[]),
+            ("=", &[]),
+            ("session", &[]),
+            ("Session=v", &[]),
+            ("xsession=v", &[]),
+            ("\u{2000}session=v", &[]),
+            ("\"session\"=v", &[]),
+            ("a=session=v", &[]),
+            ("session=v; session=w", &["v", "w"]),
+            ("session=v;session=v", &["v", "v"]),
+            ("a=1, session=v", &[]),
+            ("a=1,session=v; session=w", &["w"]),
+            ("$Version=1,session=v", &[]),
+            ("session=v, session=w", &["v"]),
+            ("session=v, a=1", &["v"]),
+            ("a=1, b=2; session=v", &["v"]),
         ] {
-            assert_eq!(find(header, "session"), expected, "{header:?}");
+            let found: Vec<&str> = candidates(header, "session").collect();
+            assert_eq!(found, expected, "{header:?}");
         }
     }
 
@@ -147,12 +151,16 @@ mod tests {
             ("=session=v; a=1", Some("a=1")),
             ("a=1, x=2;  c", Some("a=1, x=2; c")),
             ("", None),
+            // Two headers joined: what is ours in them goes to nobody else.
+            ("a=1, session=v", Some("a=1")),
+            ("a=1,session=v,b=2; c", Some("a=1,b=2; c")),
+            ("session=v, a=1", Some("a=1")),
+            ("c; session=v,session=w", Some("c")),
+            ("vault=1,2,3; a=4,5", Some("a=4,5")),
+            ("a=1,vault=2", Some("a=1,vault=2")),
         ] {
-            assert_eq!(
-                without(header, |name| name == "session").as_deref(),
-                expected,
-                "{header:?}"
-            );
+            let left = without(header, |name| name == "session", |name| name == "vault");
+            assert_eq!(left.as_deref(), expected, "{header:?}");
         }
     }
 }

@@ -4,5 +4,6 @@
 
 pub mod jar;
 pub mod name;
+pub mod presented;
 pub mod set_cookie;
 pub mod token;

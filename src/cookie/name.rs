@@ -2,7 +2,8 @@
 //!
 //! `__Host-` (RFC 6265bis section 4.1.3.2) makes the browser refuse the cookie unless it is Secure,
 //! host-only and for the whole site. Browsers and tools disagree on Secure cookies over plain http
-//! to loopback, so there, and only there, the name is bare and Secure is left out.
+//! to loopback, so there, and only there, the name has no prefix and Secure is left out. It is not
+//! simply `session`: that is what many applications call their own cookie.
 
 use crate::inbound::request::Location;
 
@@ -14,7 +15,7 @@ const SIGN_IN: &str = "-login-";
 pub enum CookieName {
     /// `__Host-session`, Secure.
     Host,
-    /// `session`, for plain http to a loopback host.
+    /// `vestibule-session`, for plain http to a loopback host.
     Loopback,
 }
 
@@ -34,7 +35,7 @@ impl CookieName {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Host => "__Host-session",
-            Self::Loopback => "session",
+            Self::Loopback => "vestibule-session",
         }
     }
 
@@ -43,22 +44,21 @@ impl CookieName {
     pub fn of_console(self) -> &'static str {
         match self {
             Self::Host => "__Host-session-console",
-            Self::Loopback => "session-console",
+            Self::Loopback => "vestibule-session-console",
         }
     }
 
     /// Whether a name is ours on this connection and so never reaches an origin: the session's, the
-    /// console's, and those of sign-ins under way. The bare name is ours on loopback only: elsewhere it may well be
-    /// the origin's own cookie. Browsers match prefixes of names in any case, so we do too.
+    /// console's, and those of sign-ins under way. The name without a prefix is ours on loopback only. Browsers match prefixes of names in any case, so we do too.
     #[must_use]
     pub fn is_ours(self, name: &str) -> bool {
         let names: &[&str] = match self {
             Self::Host => &["__Host-session"],
-            Self::Loopback => &["session", "__Host-session"],
+            Self::Loopback => &["vestibule-session", "__Host-session"],
         };
         let consoles: &[&str] = match self {
             Self::Host => &["__Host-session-console"],
-            Self::Loopback => &["session-console", "__Host-session-console"],
+            Self::Loopback => &["vestibule-session-console", "__Host-session-console"],
         };
         let is_consoles = |ours: &&str| name.eq_ignore_ascii_case(ours);
         consoles.iter().any(is_consoles)
@@ -82,5 +82,24 @@ impl CookieName {
     #[must_use]
     pub fn of_sign_in(self, suffix: &str) -> String {
         [self.as_str(), SIGN_IN, suffix].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_applications_call_their_own_cookies_is_not_ours() {
+        for on in [CookieName::Host, CookieName::Loopback] {
+            for theirs in ["session", "session-console", "session-login-abc", "Session"] {
+                assert!(!on.is_ours(theirs), "{theirs}");
+            }
+            assert!(on.is_ours(on.as_str()) && on.is_ours(on.of_console()));
+            assert!(on.is_ours(&on.of_sign_in("abc")));
+            // What was set over https is sent over plain http to some loopback hosts.
+            assert!(on.is_ours("__host-SESSION"));
+        }
+        assert!(!CookieName::Host.is_ours("vestibule-session"));
     }
 }

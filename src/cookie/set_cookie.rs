@@ -88,7 +88,7 @@ mod tests {
         );
         assert_eq!(
             set(CookieName::Loopback, "v", Seconds(u64::MAX)),
-            "session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=34560000"
+            "vestibule-session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=34560000"
         );
     }
 

@@ -16,7 +16,7 @@
 
 use hmac::Mac as _;
 
-use crate::clock::UnixSeconds;
+use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
 use crate::keys::{KEY_ID_BYTES, KeyRing};
 use crate::session::id::{Handle, SESSION_ID_BYTES, SessionId};
@@ -54,10 +54,21 @@ pub struct Verified {
     pub retired_key: bool,
 }
 
-/// The value is not one of ours: wrong shape, unknown key, wrong MAC, or from the future.
-/// Which of these it was is of use only to a forger, so it is not told.
+/// Why a value is not a cookie of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forged;
+pub enum Unverified {
+    /// Wrong shape, wrong MAC, from the future, or signed by a key that went long ago. Which of these it was is of
+    /// use only to a forger, so it is not told.
+    Forged,
+    /// It says that it was signed a moment ago, by a key that is not listed here: while a new key is being deployed
+    /// another place may have it already. Whether it is genuine only that place can tell.
+    UnknownKey,
+}
+
+/// For so long after it was issued a cookie by an unknown key may be a deployment's that has not arrived here.
+/// Beyond that the key is taken to be gone, so that after a key had to be removed in a hurry nobody is kept
+/// waiting for longer.
+const ROLLOUT: Seconds = Seconds(3_600);
 
 impl Token {
     /// Stands for whoever needs no cookie to ask for a session, when it is looked up.
@@ -103,21 +114,21 @@ impl Token {
     /// Checks a cookie's value. Touches nothing but the key ring.
     ///
     /// # Errors
-    /// [`Forged`], for whatever reason.
-    pub fn verify(value: &str, ring: &KeyRing, now: UnixSeconds) -> Result<Verified, Forged> {
-        let bytes: [u8; TOKEN_BYTES] = encoding::from_base64url_exact(value).ok_or(Forged)?;
+    /// [`Unverified`]; of a value by an unknown key nothing is known but its shape.
+    pub fn verify(value: &str, ring: &KeyRing, now: UnixSeconds) -> Result<Verified, Unverified> {
+        const FORGED: Unverified = Unverified::Forged;
+        let bytes: [u8; TOKEN_BYTES] = encoding::from_base64url_exact(value).ok_or(FORGED)?;
         let (signed, mac) = bytes.split_at(SIGNED_BYTES);
         let mut fields = Fields(signed);
         if fields.take::<1>()? != [FORMAT] {
-            return Err(Forged);
+            return Err(FORGED);
         }
         let key_id = fields.take::<KEY_ID_BYTES>()?;
-        let key = ring.find(&key_id).ok_or(Forged)?;
-        key.cookie_mac
-            .clone()
-            .chain_update(signed)
-            .verify_slice(mac)
-            .map_err(|_| Forged)?;
+        let key = ring.find(&key_id);
+        if let Some(key) = key {
+            let mac_state = key.cookie_mac.clone().chain_update(signed);
+            mac_state.verify_slice(mac).map_err(|_| FORGED)?;
+        }
         let token = Self {
             handle: Handle(fields.take()?),
             id: SessionId::from_bytes(fields.take()?),
@@ -127,7 +138,15 @@ impl Token {
         };
         let latest = now.0 + FUTURE_TOLERANCE;
         if token.issued.0 == 0 || token.issued.0 > latest || token.created > token.issued {
-            return Err(Forged);
+            return Err(FORGED);
+        }
+        if key.is_none() {
+            let is_recent = now.since(token.issued) <= ROLLOUT;
+            return Err(if is_recent {
+                Unverified::UnknownKey
+            } else {
+                FORGED
+            });
         }
         Ok(Verified {
             token,
@@ -139,8 +158,8 @@ impl Token {
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Forged> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(Forged)?;
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Unverified> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(Unverified::Forged)?;
         self.0 = rest;
         Ok(*head)
     }
@@ -215,7 +234,14 @@ mod tests {
                 }
                 chars[at] = replacement;
                 let changed: String = chars.into_iter().collect();
-                assert_eq!(Token::verify(&changed, &ring, NOW), Err(Forged), "at {at}");
+                let verified = Token::verify(&changed, &ring, NOW);
+                // Bytes 1 to 4 name the key.
+                let names_another_key =
+                    (1..=6).contains(&at) && verified == Err(Unverified::UnknownKey);
+                assert!(
+                    verified == Err(Unverified::Forged) || names_another_key,
+                    "at {at}: {verified:?}"
+                );
             }
         }
         for other in [
@@ -225,7 +251,7 @@ mod tests {
             &format!("{value}A"),
             &format!("{value}="),
         ] {
-            assert_eq!(Token::verify(other, &ring, NOW), Err(Forged));
+            assert_eq!(Token::verify(other, &ring, NOW), Err(Unverified::Forged));
         }
     }
 
@@ -240,13 +266,34 @@ mod tests {
                 retired_key: true
             })
         );
-        assert_eq!(Token::verify(&value, &ring(&[2], "t1"), NOW), Err(Forged));
+        assert_eq!(
+            Token::verify(&value, &ring(&[2], "t1"), NOW),
+            Err(Unverified::UnknownKey)
+        );
+    }
+
+    #[test]
+    fn a_cookie_by_an_unknown_key_is_no_forgery_while_it_may_be_a_deployments_that_is_on_its_way() {
+        let here = ring(&[1], "t1");
+        let value = token().mint(&ring(&[2], "t1"));
+        let unknown = [(0, Unverified::UnknownKey), (3_600, Unverified::UnknownKey)];
+        for (later, expected) in unknown.into_iter().chain([(3_601, Unverified::Forged)]) {
+            let now = UnixSeconds(token().issued.0 + later);
+            assert_eq!(Token::verify(&value, &here, now), Err(expected), "{later}");
+        }
+        // A key that is known here settles it.
+        let mut damaged = token().mint(&here);
+        damaged.replace_range(100..101, if &damaged[100..101] == "A" { "B" } else { "A" });
+        assert_eq!(Token::verify(&damaged, &here, NOW), Err(Unverified::Forged));
     }
 
     #[test]
     fn a_cookie_of_one_tenant_is_forged_at_another() {
         let value = token().mint(&ring(&[1], "t1"));
-        assert_eq!(Token::verify(&value, &ring(&[1], "t2"), NOW), Err(Forged));
+        assert_eq!(
+            Token::verify(&value, &ring(&[1], "t2"), NOW),
+            Err(Unverified::Forged)
+        );
     }
 
     #[test]
@@ -260,7 +307,7 @@ mod tests {
             };
             assert_eq!(
                 Token::verify(&odd.mint(&ring), &ring, NOW),
-                Err(Forged),
+                Err(Unverified::Forged),
                 "{created} {issued}"
             );
         }
@@ -281,7 +328,7 @@ mod tests {
 
         #[test]
         fn arbitrary_text_never_verifies(value in ".{0,100}") {
-            prop_assert_eq!(Token::verify(&value, &ring(&[1], "t1"), NOW), Err(Forged));
+            prop_assert_eq!(Token::verify(&value, &ring(&[1], "t1"), NOW), Err(Unverified::Forged));
         }
     }
 }

@@ -249,10 +249,9 @@ impl Outgoing {
 
     /// The client's cookies but ours, and those that are kept here instead of in the browser.
     fn set_cookies(&mut self, header: Option<&str>, cookie: CookieName, speaker: &Speaker<'_>) {
-        let not_sent = |name: &str| {
-            cookie.is_ours(name) || speaker.vault.iter().any(|pattern| pattern.matches(name))
-        };
-        let sent = header.and_then(|header| jar::without(header, not_sent));
+        let is_ours = |name: &str| cookie.is_ours(name);
+        let is_kept_here = |name: &str| speaker.vault.iter().any(|pattern| pattern.matches(name));
+        let sent = header.and_then(|header| jar::without(header, is_ours, is_kept_here));
         let sent = sent.as_deref().unwrap_or_default();
         self.own.push_str(sent);
         if !sent.is_empty() && !speaker.vaulted.is_empty() {
@@ -431,7 +430,7 @@ mod tests {
         let headers = written("GET\nhttps://a/\ncookie\n__Host-session=secret", "", 0);
         assert_eq!(value(&headers, "cookie"), None);
         let headers = written(
-            "GET\nhttp://localhost/\ncookie\nsession=secret; __Host-session=s; y=2",
+            "GET\nhttp://localhost/\ncookie\nvestibule-session=secret; __Host-session=s; y=2",
             "",
             0,
         );

@@ -11,6 +11,7 @@ use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
 use crate::session::change::Change;
+use crate::session::codec::Unreadable;
 use crate::session::id::{Handle, PublicName, RecordName, SignIn};
 use crate::session::record::{Entry, Version};
 use crate::store::cache::{Known, Prepared};
@@ -96,6 +97,8 @@ pub(super) enum Hindrance {
     Lease,
     /// Its record cannot be read.
     Unreadable,
+    /// Its record is of a newer release or under a key that has not arrived here.
+    NotYetReadable,
     /// Who would have to do it does not answer.
     Silent,
     /// It is done, but those who have to know cannot be told yet.
@@ -228,8 +231,12 @@ impl Gateway {
             Is::Live | Is::Conflict => {
                 let opened =
                     crate::session::codec::open(&reply.sealed, &record(), &self.tenant.keys);
-                let Ok(Entry::Live(record)) = opened else {
-                    return Altered::Not(Hindrance::Unreadable);
+                let record = match opened {
+                    Ok(Entry::Live(record)) => record,
+                    Err(Unreadable::NewerFormat | Unreadable::UnknownKey) => {
+                        return Altered::Not(Hindrance::NotYetReadable);
+                    }
+                    _ => return Altered::Not(Hindrance::Unreadable),
                 };
                 let session = Rc::new(self.prepared(record));
                 let version = session.record.version;
@@ -256,7 +263,19 @@ impl Gateway {
             Is::Absent => Altered::Not(Hindrance::Absent),
             Is::Outdated => Altered::Not(Hindrance::Outdated),
             Is::Held => Altered::Not(Hindrance::Lease),
-            Is::Unreadable => Altered::Not(Hindrance::Unreadable),
+            Is::Unreadable => {
+                let opened =
+                    crate::session::codec::open(&reply.sealed, &record(), &self.tenant.keys);
+                let is_known_elsewhere = matches!(
+                    opened,
+                    Ok(_) | Err(Unreadable::NewerFormat | Unreadable::UnknownKey)
+                );
+                Altered::Not(if is_known_elsewhere {
+                    Hindrance::NotYetReadable
+                } else {
+                    Hindrance::Unreadable
+                })
+            }
         }
     }
 }

@@ -121,6 +121,7 @@ impl Gateway {
             Err(Halt::Await(needs)) => Err(needs),
             Err(Halt::Refuse { problem, .. }) => Ok(Err(match problem {
                 Problem::StoreUnavailable => Hindrance::Silent,
+                Problem::SchemaNewer | Problem::KeyUnknown => Hindrance::NotYetReadable,
                 _ => Hindrance::Unreadable,
             })),
         }

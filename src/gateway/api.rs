@@ -231,7 +231,9 @@ fn problem(hindrance: &Hindrance) -> Problem {
         Hindrance::Version => Problem::VersionChanged,
         Hindrance::Lease => Problem::Leased,
         Hindrance::Unreadable => Problem::SessionCorrupt,
-        Hindrance::Silent | Hindrance::Unannounced => Problem::StoreUnavailable,
+        Hindrance::Silent | Hindrance::Unannounced | Hindrance::NotYetReadable => {
+            Problem::StoreUnavailable
+        }
     }
 }
 

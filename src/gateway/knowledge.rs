@@ -285,6 +285,10 @@ impl Gateway {
                 Ok(Source::Said(self.cache.learn(handle, known, asked)))
             }
             Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
+            Err(Unreadable::UnknownKey) => {
+                self.note(Event::new(Level::Warn, "record_key_unknown").about(handle));
+                Err(Problem::KeyUnknown.into())
+            }
             Err(unreadable) => {
                 self.set_aside(name, bytes, unreadable);
                 Ok(Source::Rubbish)

@@ -7,6 +7,7 @@ use super::repeat::Repeat;
 use super::ticket::Ticket;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
+use crate::cookie::presented::Presented;
 use crate::forward::headers::{Disbelieved, Outgoing, Speaker, State};
 use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
@@ -97,7 +98,7 @@ impl Gateway {
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),
             // Beside a cookie it is not needed, and still nobody else's.
-            came_by_bearer: self.bearer(passage).is_some(),
+            came_by_bearer: matches!(self.bearer(passage), Presented::Genuine { .. }),
             vault: &tenant.vault,
             vaulted: &vaulted,
             access_token,

@@ -6,8 +6,8 @@ use super::knowledge::{MaxAge, Standing};
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
-use crate::cookie::jar::{self, Presented};
-use crate::cookie::token::{Token, Verified};
+use crate::cookie::presented::Presented;
+use crate::cookie::token::{Token, Unverified, Verified};
 use crate::inbound::engine_io;
 use crate::inbound::rate_limit::Verdict;
 use crate::session::record::{Fit, Record, Version};
@@ -26,21 +26,6 @@ pub(super) enum Caller {
     Visitor(Visitor),
     /// A session that is over, and why.
     Over(Problem),
-}
-
-/// What a request presents as its session.
-pub(super) enum Credential<'p> {
-    /// Nothing.
-    None,
-    /// Something that is none of ours.
-    Forged,
-    /// A cookie, or a token in its place, that has passed the MAC.
-    Genuine {
-        /// As it was presented.
-        value: &'p str,
-        /// What it says.
-        verified: Verified,
-    },
 }
 
 /// A session in use.
@@ -77,53 +62,45 @@ impl Visitor {
 
 impl Gateway {
     pub(super) fn recognise(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
-        match self.credential(passage)? {
-            Credential::None => Ok(self.recognise_by_route(passage)),
-            Credential::Forged => self.forged(passage),
-            Credential::Genuine { value, verified } => {
+        match self.credential(passage) {
+            Presented::Absent => Ok(self.recognise_by_route(passage)),
+            Presented::Forged => self.forged(passage),
+            Presented::UnknownKey => Err(self.unknown_key(passage)),
+            Presented::Genuine { value, verified } => {
                 self.recognise_genuine(verified, value, passage)
             }
         }
     }
 
     /// What a request presents as its session. Nothing is counted, and nobody is asked.
-    pub(super) fn credential<'p>(&self, passage: &'p Passage<'_>) -> Result<Credential<'p>, Halt> {
+    pub(super) fn credential<'p>(&self, passage: &'p Passage<'_>) -> Presented<'p> {
         let header = passage.request.header("cookie").unwrap_or_default();
-        let value = match jar::find(header, passage.cookie.as_str()) {
-            Presented::Absent => match self.bearer(passage) {
-                Some(value) => value,
-                None => return Ok(Credential::None),
-            },
-            Presented::One(value) => value,
-            Presented::Several => {
-                return Err(Halt::Refuse {
-                    problem: Problem::CookieAmbiguous,
-                    clear_cookie: true,
-                });
-            }
-            Presented::AfterComma => return Err(Problem::CookieMalformed.into()),
-        };
-        let verified = Token::verify(value, &self.tenant.keys, passage.now.seconds());
-        Ok(
-            verified.map_or(Credential::Forged, |verified| Credential::Genuine {
-                value,
-                verified,
-            }),
-        )
+        let (keys, now) = (&self.tenant.keys, passage.now.seconds());
+        match Presented::find(header, passage.cookie.as_str(), keys, now) {
+            Presented::Absent => self.bearer(passage),
+            presented => presented,
+        }
     }
 
     /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
     /// tokens are exchanged for sessions. What is no session of ours there is none of our business.
-    pub(super) fn bearer<'p>(&self, passage: &'p Passage<'_>) -> Option<&'p str> {
+    pub(super) fn bearer<'p>(&self, passage: &'p Passage<'_>) -> Presented<'p> {
         if self.tenant.methods.token.is_empty() {
-            return None;
+            return Presented::Absent;
         }
-        let header = passage.request.header("authorization")?;
-        let (scheme, value) = header.split_once(' ')?;
+        let header = passage.request.header("authorization");
+        let Some((scheme, value)) = header.and_then(|header| header.split_once(' ')) else {
+            return Presented::Absent;
+        };
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Presented::Absent;
+        }
         let value = value.trim();
-        let is_ours = scheme.eq_ignore_ascii_case("bearer")
-            && Token::verify(value, &self.tenant.keys, passage.now.seconds()).is_ok();
-        is_ours.then_some(value)
+        match Token::verify(value, &self.tenant.keys, passage.now.seconds()) {
+            Ok(verified) => Presented::Genuine { value, verified },
+            Err(Unverified::UnknownKey) => Presented::UnknownKey,
+            Err(Unverified::Forged) => Presented::Absent,
+        }
     }
 
     /// Whose session a genuine cookie names, and what has become of it.
@@ -169,19 +146,34 @@ impl Gateway {
     }
 
     fn forged(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
+        match self.count_forgery("cookie_forged", passage) {
+            None => Ok(Caller::Stranger { forged: true }),
+            Some(wait) => Err(Problem::TooManyForgeries(wait).into()),
+        }
+    }
+
+    /// A cookie that perhaps a place with newer keys has signed. It is kept, and storage is not asked. Anybody can
+    /// make one up, so it counts as a forgery all the same.
+    fn unknown_key(&mut self, passage: &Passage<'_>) -> Halt {
+        match self.count_forgery("cookie_key_unknown", passage) {
+            None => Problem::KeyUnknown.into(),
+            Some(wait) => Problem::TooManyForgeries(wait).into(),
+        }
+    }
+
+    /// Counts a cookie that does not verify; if there were too many from there, the seconds to wait.
+    fn count_forgery(&mut self, event: &'static str, passage: &Passage<'_>) -> Option<u64> {
         self.facts.lookup = Lookup::Forged;
         let client = passage.request.client_network();
         let verdict = self.forgeries.count(client, passage.now);
         match verdict {
-            Verdict::First => self.note(Event::new(Level::Warn, "cookie_forged")),
+            Verdict::First => self.note(Event::new(Level::Warn, event)),
             Verdict::Passed(_) => self.note(Event::new(Level::Warn, "forgery_limit_passed")),
             Verdict::Counted | Verdict::Over(_) => {}
         }
         match verdict {
-            Verdict::First | Verdict::Counted => Ok(Caller::Stranger { forged: true }),
-            Verdict::Passed(wait) | Verdict::Over(wait) => {
-                Err(Problem::TooManyForgeries(wait).into())
-            }
+            Verdict::First | Verdict::Counted => None,
+            Verdict::Passed(wait) | Verdict::Over(wait) => Some(wait),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::keys::KeyRing;
 use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
 use crate::ledger::row::{Lease, Row};
 use crate::session::change::{Circumstances, Outcome};
-use crate::session::codec;
+use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Fit, Record};
@@ -142,9 +142,10 @@ impl<R: Rng> Ledger<'_, R> {
         changing: &Changing,
         row: &mut Option<Row>,
     ) -> (Reply, bool) {
-        let record = match self.subject(changing, row.as_ref()) {
+        let record = match self.subject(command, changing, row.as_ref()) {
             Ok(record) => record,
-            Err(is) => return (Reply::is(is), false),
+            // With what cannot be read here: the caller may have the key, or the release, that can.
+            Err(is) => return (self.tell_as(is, row.as_ref()), false),
         };
         if let Some(row) = row.as_mut() {
             if row.applied.contains(&changing.once) {
@@ -190,16 +191,34 @@ impl<R: Rng> Ledger<'_, R> {
     }
 
     /// The record a change is about, or why there is none.
-    fn subject(&self, changing: &Changing, row: Option<&Row>) -> Result<Record, Is> {
+    fn subject(
+        &self,
+        command: &Command,
+        changing: &Changing,
+        row: Option<&Row>,
+    ) -> Result<Record, Is> {
         match (row, &changing.begin) {
             (Some(row), _) => match self.open(row) {
                 Some(Entry::Live(record)) => Ok(record),
                 Some(Entry::Ended { .. }) => Err(Is::Ended),
                 None => Err(Is::Unreadable),
             },
+            // What was recorded before and cannot be read here is not begun anew.
+            (None, _) if self.is_unread(command) => Err(Is::Unreadable),
             (None, Some(begin)) => Ok(self.first(begin)),
             (None, None) => Err(Is::Absent),
         }
+    }
+
+    /// Whether the namespace has a record of this session that only another release or place can read.
+    fn is_unread(&self, command: &Command) -> bool {
+        command.adopt.as_ref().is_some_and(|sealed| {
+            let opened = codec::open(sealed, &self.name(), self.keys);
+            matches!(
+                opened,
+                Err(Unreadable::NewerFormat | Unreadable::UnknownKey)
+            )
+        })
     }
 
     fn first(&self, begin: &Begin) -> Record {
@@ -252,12 +271,14 @@ impl<R: Rng> Ledger<'_, R> {
         (self.tell(Some(row), &outcome.refused_names()), true)
     }
 
-    /// A session is listed when it is first stored, and again when it belongs to somebody else or
-    /// the name for its user changed.
+    /// A session is listed when it is first stored, and again when it belongs to somebody else, the name for its
+    /// user changed, or it lasts longer than the list says.
     fn list(&self, command: &Command, record: &Record, row: &mut Row) {
         let user = record.identity.as_ref().map(|who| who.user.as_str());
         let tag = user.and_then(|user| self.keys.user_tags(user).next());
-        if row.list_under(tag) {
+        let latest = command.lifetime.absolute_end(&record.span());
+        let lasts_longer = row.list_until(self.now.seconds(), latest);
+        if row.list_under(tag) || lasts_longer {
             row.created = record.created.0;
             row.most = command.max_per_user;
             row.longest = command.lifetime.longest().0;
@@ -275,8 +296,10 @@ impl<R: Rng> Ledger<'_, R> {
         let Some(row) = row else {
             return (Reply::is(Is::Absent), false);
         };
-        if !matches!(self.open(row), Some(Entry::Live(_))) {
-            return (Reply::is(Is::Ended), false);
+        match self.open(row) {
+            Some(Entry::Live(_)) => {}
+            Some(Entry::Ended { .. }) => return (Reply::is(Is::Ended), false),
+            None => return (self.tell_as(Is::Unreadable, Some(row)), false),
         }
         let until = UnixMillis(self.now.0 + seconds.min(LONGEST_LEASE).0 * 1000);
         let others = |held: &Lease| token != Some(held.token) && row.lease_once != Some(once);

@@ -338,3 +338,69 @@ fn what_is_asked_under_another_sign_ins_name_is_not_done_even_if_the_sign_in_cam
         assert_ne!(object.obey(&command).reply.is, Is::Outdated, "{command:?}");
     }
 }
+
+#[test]
+fn a_session_in_use_stays_on_the_list_and_is_told_to_it_once_in_an_idle_limit() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    let (mut listed, mut until) = (0, 0);
+    for once in 2..40 {
+        while let (errand, Some(running)) = object.next() {
+            if let Errand::Directory(command) = errand {
+                let command: serde_json::Value = serde_json::from_str(&command).unwrap();
+                assert_eq!(command["do"], "list-in");
+                until = command["until"].as_u64().unwrap();
+                listed += 1;
+            }
+            object.done(running, true);
+        }
+        let row = Row::decode(object.row.as_deref().unwrap()).unwrap();
+        assert!(
+            row.expires().0 <= until,
+            "on the list for as long as it lasts"
+        );
+        assert!(
+            until <= NOW.seconds().0 + 3_600,
+            "and not beyond what it can"
+        );
+        object.now.0 += 75_000;
+        object.change(Changing::new(Change::touch(), once, Epoch(1)));
+    }
+    // 47 minutes of use, of which ten were known beforehand each time.
+    assert!((2..=6).contains(&listed), "{listed}");
+}
+
+#[test]
+fn what_another_key_or_release_has_written_is_neither_changed_nor_begun_anew() {
+    let mut object = Object::new();
+    object.change(patch(r#"{"a":1}"#, 1));
+    object.run();
+    let sealed = object.say(Order::Read).sealed;
+    for at in [0, 1] {
+        // The format, and the key's name.
+        let mut foreign = sealed.clone();
+        foreign[at] += 1;
+        let mut fresh = Object::new();
+        let adopting = Command {
+            adopt: Some(foreign),
+            ..command(Order::Change(Box::new(patch(r#"{"b":1}"#, 2))))
+        };
+        let verdict = fresh.obey(&adopting);
+        assert_eq!((verdict.reply.is, verdict.row), (Is::Unreadable, None));
+    }
+    let before = object.row.clone();
+    let mut row = Row::decode(before.as_deref().unwrap()).unwrap();
+    row.sealed[1] ^= 1;
+    object.row = Some(row.encode());
+    let before = object.row.clone();
+    let reply = object.change(patch(r#"{"b":1}"#, 3));
+    // The caller is given what it may be able to read.
+    assert_eq!((reply.is, reply.sealed.is_empty()), (Is::Unreadable, false));
+    let lease = Order::Lease {
+        seconds: Seconds(9),
+        token: None,
+        once: 1,
+    };
+    assert_eq!(object.say(lease).is, Is::Unreadable);
+    assert_eq!(object.row, before);
+}

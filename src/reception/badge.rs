@@ -5,7 +5,7 @@
 //! made of the token. It ends half an hour after it was last used, and after eight hours in any case.
 
 use crate::clock::{Seconds, UnixSeconds};
-use crate::cookie::jar::{self, Presented};
+use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::encoding;
 use crate::tenant::ApiKey;
@@ -49,9 +49,12 @@ impl Badge {
         tokens: &'k [ApiKey],
         now: UnixSeconds,
     ) -> Option<(Self, &'k ApiKey)> {
-        let Presented::One(value) = jar::find(header?, name.of_console()) else {
-            return None;
-        };
+        let badges = jar::candidates(header?, name.of_console());
+        let mut genuine = badges.filter_map(|value| Self::opened(value, tokens));
+        genuine.find(|(badge, _)| now < badge.expires())
+    }
+
+    fn opened<'k>(value: &str, tokens: &'k [ApiKey]) -> Option<(Self, &'k ApiKey)> {
         let bytes: [u8; BYTES] = encoding::from_base64url_exact(value)?;
         let (times, mac) = bytes.split_at(16);
         let token = tokens
@@ -63,7 +66,7 @@ impl Badge {
             began: time(began)?,
             renewed: time(renewed)?,
         };
-        (now < badge.expires()).then_some((badge, token))
+        Some((badge, token))
     }
 
     /// When it ends if it is not used again.

@@ -35,7 +35,7 @@ for (const transports of [["websocket"], ["polling", "websocket"]]) {
     const browser = new Browser();
     const credentials = { username: "ada", password: PASSWORD, return_to: "/" };
     await browser.post(`${address}/_session/login`, credentials);
-    const ada = connect(`session=${browser.sessionOf(address)}`);
+    const ada = connect(`vestibule-session=${browser.sessionOf(address)}`);
     assert.equal(await ada.timeout(10_000).emitWithAck("whoami"), "ada");
     const isUpgraded = () => ada.io.engine.transport.name === "websocket";
     await until(isUpgraded, { what: "the WebSocket" });

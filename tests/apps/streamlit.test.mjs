@@ -71,7 +71,7 @@ test("who says to be somebody else is greeted by the right name", async (t) => {
   const browser = new Browser();
   const credentials = { username: "mallory", password: PASSWORD, return_to: "/" };
   await browser.post(`${url}/_session/login`, credentials);
-  const cookie = `session=${browser.sessionOf(url)}`;
+  const cookie = `vestibule-session=${browser.sessionOf(url)}`;
   const headers = { ...FORGED, host: `${HOST}:${port}`, origin: url, cookie };
   const address = `ws://127.0.0.1:${port}/_stcore/stream`;
   const socket = new WebSocket(address, ["streamlit", "placeholder"], { headers });

@@ -153,7 +153,7 @@ test("a client's own headers never arrive, whoever sends them, in any spelling",
   }
 
   for (const [cookie, expected] of [
-    [`session=${ada.sessionOf(url)}`, ["Ada@acme.example"]],
+    [`vestibule-session=${ada.sessionOf(url)}`, ["Ada@acme.example"]],
     ["", []],
   ]) {
     const accepted = new Promise((resolve) =>

@@ -232,10 +232,10 @@ for (const { name, url, signIn, user, next } of [
     const page = await openPage(t);
     await signIn(page, user);
     await say(page, "hello");
-    assert.deepEqual(await cookies(page, url), ["session"]);
+    assert.deepEqual(await cookies(page, url), ["vestibule-session"]);
     await page.reload();
     await say(page, "hello again");
-    assert.deepEqual(await cookies(page, url), ["session"]);
+    assert.deepEqual(await cookies(page, url), ["vestibule-session"]);
     assert.equal(await page.evaluate("document.cookie"), "");
   });
 

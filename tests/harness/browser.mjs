@@ -16,7 +16,7 @@ export class Browser {
 
   /** The session cookie's value. */
   get session() {
-    return this.jar.get("session") ?? "";
+    return this.jar.get("vestibule-session") ?? "";
   }
 
   /**

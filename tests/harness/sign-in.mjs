@@ -196,12 +196,12 @@ export class Browser {
 
   /** The session cookie's value; empty if there is none. @param {string | URL} url */
   sessionOf(url) {
-    return this.cookiesOf(url).find(({ name }) => name === "session")?.value ?? "";
+    return this.cookiesOf(url).find(({ name }) => name === "vestibule-session")?.value ?? "";
   }
 
   /** The cookies of sign-ins under way. @param {string | URL} url */
   signInsOf(url) {
-    return this.cookiesOf(url).filter(({ name }) => name.startsWith("session-login-"));
+    return this.cookiesOf(url).filter(({ name }) => name.startsWith("vestibule-session-login-"));
   }
 
   /** @param {string | URL} url @param {string} name @param {string} value */
@@ -449,7 +449,7 @@ export async function refused(url, session) {
   const replay = new Browser();
   await until(
     async () => {
-      replay.plant(url, "session", session);
+      replay.plant(url, "vestibule-session", session);
       return (await replay.fetchJson(url)).status === 401;
     },
     { what: "the end of the session" },

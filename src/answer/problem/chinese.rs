@@ -7,17 +7,7 @@ pub(super) fn told(code: &str) -> Option<(&'static str, &'static str)> {
     Some((title, detail))
 }
 
-const TOLD: [(&str, &str, &str); 47] = [
-    (
-        "cookie_ambiguous",
-        "收到两个会话 Cookie",
-        "请求中带有多个会话 Cookie，现已清除，请重试。",
-    ),
-    (
-        "cookie_malformed",
-        "Cookie 格式有误",
-        "会话 Cookie 的名称出现在另一个 Cookie 的值中。请清除本站的 Cookie 后重试。",
-    ),
+const TOLD: [(&str, &str, &str); 46] = [
     (
         "too_many_forgeries",
         "无效会话过多",
@@ -82,6 +72,11 @@ const TOLD: [(&str, &str, &str); 47] = [
         "schema_newer",
         "正在更新",
         "此会话由更新的版本写入。请稍后重试。",
+    ),
+    (
+        "key_unknown",
+        "正在更新",
+        "此会话使用的密钥尚未到达此处。您的会话仍然保留，请稍后重试。",
     ),
     (
         "store_unavailable",

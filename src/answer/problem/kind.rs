@@ -15,18 +15,6 @@ impl Problem {
     pub(super) fn kind(&self) -> Kind {
         let (status, code, title, detail) = match self {
             Self::SignIn(problem) => problem.kind(),
-            Self::CookieAmbiguous => (
-                400,
-                "cookie_ambiguous",
-                "Two session cookies",
-                "The request carries more than one session cookie. It has been cleared; try again.",
-            ),
-            Self::CookieMalformed => (
-                400,
-                "cookie_malformed",
-                "Malformed Cookie header",
-                "The session cookie's name stands inside another cookie's value. Send one Cookie header with pairs separated by semicolons.",
-            ),
             Self::TooManyForgeries(_) => (
                 429,
                 "too_many_forgeries",
@@ -122,6 +110,12 @@ impl Problem {
                 "schema_newer",
                 "Update in progress",
                 "The session was written by a newer release. Try again shortly.",
+            ),
+            Self::KeyUnknown => (
+                503,
+                "key_unknown",
+                "Update in progress",
+                "The session is kept under a key that has not arrived here. Your session is kept; try again shortly.",
             ),
             Self::StoreUnavailable => (
                 503,

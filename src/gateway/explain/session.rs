@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::knowledge::{Source, object_key};
-use super::super::recognition::{Caller, Credential, unstored};
+use super::super::recognition::{Caller, unstored};
 use super::super::{Gateway, Halt, Passage};
 use super::Told;
 use crate::answer::problem::Problem;
+use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Verified};
 use crate::ledger::command::{Is, Order, Reply};
 use crate::session::id::{Handle, PublicName, RecordName};
@@ -24,12 +25,8 @@ impl Gateway {
         let has_cookie = passage.request.header("cookie").is_some();
         let verdict =
             |verdict: &str, because: &str| json!({ "verdict": verdict, "because": because });
-        let credential = self.credential(passage).inspect_err(|_| {
-            let because = "Whose it is cannot be known for certain, so no value is looked at.";
-            told.cookie = verdict("not asked", because);
-        })?;
-        match credential {
-            Credential::None => {
+        match self.credential(passage) {
+            Presented::Absent => {
                 let caller = self.recognise_by_route(passage);
                 let because = match &caller {
                     Caller::Visitor(visitor) => {
@@ -43,12 +40,17 @@ impl Gateway {
                 told.cookie = verdict("absent", because);
                 Ok(caller)
             }
-            Credential::Forged => {
+            Presented::Forged => {
                 let because = "Its MAC is not one of this tenant's keys': forged, of another tenant or deployment, or signed by a key that is gone.";
                 told.cookie = verdict("forged", because);
                 Ok(Caller::Stranger { forged: true })
             }
-            Credential::Genuine { value, verified } => {
+            Presented::UnknownKey => {
+                let because = "It was issued within the last hour by a key that is not listed in SESSION_KEYS here: a new key that has not arrived, one that was removed too early, or a forgery.";
+                told.cookie = verdict("unknown key", because);
+                Err(Problem::KeyUnknown.into())
+            }
+            Presented::Genuine { value, verified } => {
                 let because = if verified.retired_key {
                     "Its MAC is right, by a key that signs no more; it would be set anew."
                 } else {

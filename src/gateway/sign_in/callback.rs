@@ -14,7 +14,7 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
 use crate::clock::UnixSeconds;
-use crate::cookie::jar::{self, Presented};
+use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::inbound::query::Query;
 use crate::session::grant::{Finished, Grant};
@@ -163,11 +163,9 @@ impl Gateway {
         passage: &Passage<'_>,
     ) -> Option<Transaction> {
         let header = passage.request.header("cookie").unwrap_or_default();
-        let Presented::One(value) = jar::find(header, cookie?) else {
-            return None;
-        };
-        let now = passage.now.seconds();
-        Transaction::open(value, said.get("state")?, &self.tenant.keys, now)
+        let (state, now) = (said.get("state")?, passage.now.seconds());
+        jar::candidates(header, cookie?)
+            .find_map(|value| Transaction::open(value, state, &self.tenant.keys, now))
     }
 
     fn exchange_code(

@@ -8,9 +8,8 @@ use super::form;
 use crate::answer::Answer;
 use crate::answer::page;
 use crate::answer::problem::Problem;
-use crate::cookie::jar::{self, Presented};
+use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
-use crate::cookie::token::Token;
 use crate::encoding;
 use crate::inbound::request::Location;
 use crate::keys::UserTag;
@@ -183,11 +182,12 @@ impl Gateway {
 
     fn named_by_cookie(&self, passage: &Passage<'_>) -> Option<Handle> {
         let header = passage.request.header("cookie").unwrap_or_default();
-        let Presented::One(value) = jar::find(header, passage.cookie.as_str()) else {
+        let (keys, now) = (&self.tenant.keys, passage.now.seconds());
+        let Presented::Genuine { verified, .. } =
+            Presented::find(header, passage.cookie.as_str(), keys, now)
+        else {
             return None;
         };
-        let keys = &self.tenant.keys;
-        let verified = Token::verify(value, keys, passage.now.seconds()).ok()?;
         Some(verified.token.handle)
     }
 }

@@ -1,0 +1,156 @@
+//! Which of the cookies under our name is ours: the one whose MAC is right.
+//!
+//! A browser may send rubbish beside it: a sub-domain set `x=1,__Host-session=1`, an extension planted a second
+//! one, a broken proxy joined two headers. What does not verify is ignored, and the visitor is served by what does.
+//! Two that both verify are told apart by when they were issued: the later one wins, because every cookie we set
+//! replaces the one before; then the one that has seen the later version of its record; then the one that comes
+//! first, as a browser sends the more specific one first.
+
+use crate::clock::UnixSeconds;
+use crate::cookie::jar;
+use crate::cookie::token::{Token, Unverified, Verified};
+use crate::keys::KeyRing;
+
+/// What a `Cookie` header holds under our name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presented<'a> {
+    /// No cookie of that name.
+    Absent,
+    /// Nothing that is ours.
+    Forged,
+    /// Nothing that verifies, but one that may be signed by a key that this place does not know yet.
+    UnknownKey,
+    /// A cookie that has passed the MAC.
+    Genuine {
+        /// As it was presented.
+        value: &'a str,
+        /// What it says.
+        verified: Verified,
+    },
+}
+
+impl<'a> Presented<'a> {
+    /// Finds our cookie in a `Cookie` header. At most [`jar::MOST_CANDIDATES`] MACs are computed.
+    #[must_use]
+    pub fn find(header: &'a str, name: &str, ring: &KeyRing, now: UnixSeconds) -> Self {
+        jar::candidates(header, name).fold(Self::Absent, |best, value| {
+            best.or(Self::verify(value, ring, now))
+        })
+    }
+
+    fn verify(value: &'a str, ring: &KeyRing, now: UnixSeconds) -> Self {
+        match Token::verify(value, ring, now) {
+            Ok(verified) => Self::Genuine { value, verified },
+            Err(Unverified::UnknownKey) => Self::UnknownKey,
+            Err(Unverified::Forged) => Self::Forged,
+        }
+    }
+
+    /// The better of two; this one, if neither is.
+    fn or(self, other: Self) -> Self {
+        if other.rank() > self.rank() {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn rank(&self) -> (u8, u64, u64) {
+        match self {
+            Self::Absent => (0, 0, 0),
+            Self::Forged => (1, 0, 0),
+            Self::UnknownKey => (2, 0, 0),
+            Self::Genuine { verified, .. } => {
+                let token = &verified.token;
+                (3, token.issued.0, token.least_version.0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::base64url;
+    use crate::keys::DeploymentKeys;
+    use crate::session::id::{Handle, SessionId};
+    use crate::session::record::Version;
+    use crate::tenant_id::TenantId;
+    use proptest::prelude::*;
+
+    const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+
+    fn ring(byte: u8) -> KeyRing {
+        let keys = DeploymentKeys::parse(&base64url(&[byte; 32])).unwrap();
+        KeyRing::derive(&keys, &TenantId::parse("t").unwrap()).unwrap()
+    }
+
+    fn issued(ago: u64, key: u8) -> String {
+        let token = Token {
+            handle: Handle([8; 16]),
+            id: SessionId::from_bytes([9; 16]),
+            created: UnixSeconds(1_600_000_000),
+            issued: UnixSeconds(NOW.0 - ago),
+            least_version: Version(3),
+        };
+        token.mint(&ring(key))
+    }
+
+    fn found(header: &str) -> Presented<'_> {
+        Presented::find(header, "s", &ring(1), NOW)
+    }
+
+    fn is_found(header: &str, expected: &str) -> bool {
+        matches!(found(header), Presented::Genuine { value, .. } if value == expected)
+    }
+
+    #[test]
+    fn of_two_genuine_cookies_the_one_issued_later_is_used_wherever_it_stands() {
+        let (old, new) = (issued(500, 1), issued(5, 1));
+        for header in [
+            format!("s={old}; s={new}"),
+            format!("s={new}; a=b; s={old}; s={new}"),
+        ] {
+            assert!(is_found(&header, &new), "{header}");
+        }
+    }
+
+    #[test]
+    fn without_a_genuine_one_the_best_guess_is_told() {
+        let foreign = issued(5, 2);
+        assert_eq!(found("a=1"), Presented::Absent);
+        assert_eq!(found("x=1,s=1"), Presented::Absent);
+        assert_eq!(found("s=x; s="), Presented::Forged);
+        assert_eq!(
+            found(&format!("s=x; s={foreign}; s=y")),
+            Presented::UnknownKey
+        );
+        let genuine = issued(5, 1);
+        assert!(is_found(&format!("s={foreign}; s={genuine}"), &genuine));
+    }
+
+    #[test]
+    fn so_many_macs_are_computed_and_no_more() {
+        let rubbish = format!("s={}; ", issued(5, 2)).repeat(jar::MOST_CANDIDATES);
+        assert_eq!(
+            found(&format!("{rubbish}s={}", issued(5, 1))),
+            Presented::UnknownKey
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn rubbish_beside_our_cookie_never_hides_it(
+            before in proptest::collection::vec("(a|s|x|=|,|[ -:<-~]){0,12}", 0..6),
+            after in proptest::collection::vec("(a|s|x|=|,|[ -:<-~]){0,12}", 0..6),
+        ) {
+            let ours = issued(5, 1);
+            let pair = format!("s={ours}");
+            let all: Vec<&str> = before.iter().map(String::as_str)
+                .chain([pair.as_str()])
+                .chain(after.iter().map(String::as_str))
+                .collect();
+            prop_assert!(is_found(&all.join("; "), &ours));
+        }
+    }
+}
