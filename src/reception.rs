@@ -32,6 +32,7 @@ use crate::inbound::limits::URL_BYTES;
 use crate::inbound::rate_limit::ClientLimit;
 use crate::inbound::request::Request;
 use crate::keys::KeyRing;
+use crate::route::probe::{Probe, Verdict};
 use crate::sign_in::hashing::Places;
 use crate::store::cache::ISOLATE_WEIGHT;
 use crate::store::{Answers, Need, Write};
@@ -65,6 +66,8 @@ pub struct Reception {
     /// asked again must find what it wanted before.
     writers: Vec<TenantId>,
     events: Vec<Event>,
+    /// To be sent to tenants' origins.
+    probes: Vec<(TenantId, Probe)>,
     /// What is told of the request that was decided on last.
     facts: Facts,
     /// Whether what was decided or settled last told anything.
@@ -112,6 +115,7 @@ impl Reception {
             random,
             writers: Vec::new(),
             events: Vec::new(),
+            probes: Vec::new(),
             facts: Facts::default(),
             learned: false,
             series: Series::default(),
@@ -294,6 +298,26 @@ impl Reception {
         }
     }
 
+    /// The probes to be sent since the last call: a line each with the origin, named with its tenant,
+    /// when it was begun, and its URL, apart by tabs.
+    pub fn take_probes(&mut self) -> String {
+        let lines = self.probes.drain(..).map(|(tenant, probe)| {
+            let Probe { origin, url, begun } = probe;
+            format!("{tenant}/{origin}\t{}\t{url}", begun.0)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Takes note of what a probe found.
+    pub fn probed(&mut self, place: &str, begun: UnixMillis, verdict: Verdict, now: UnixMillis) {
+        if let Some((tenant, origin)) = split_place(place)
+            && let Some(room) = self.gateways.get_mut(&tenant)
+        {
+            room.gateway.probed(origin, begun, verdict, now);
+            self.events.extend(room.gateway.take_events());
+        }
+    }
+
     /// Takes note of what is under way: a line for each origin, named with its tenant.
     pub fn observe(&mut self, seen: &str) {
         for line in seen.lines() {
@@ -392,6 +416,9 @@ impl Reception {
             self.writers.push(tenant.clone());
         }
         self.events.extend(room.gateway.take_events());
+        let probes = room.gateway.take_probes().into_iter();
+        self.probes
+            .extend(probes.map(|probe| (tenant.clone(), probe)));
         if self.weight > ISOLATE_WEIGHT {
             self.relieve(tenant);
         }

@@ -113,7 +113,7 @@ test("each tenant's log begins at the level that it says", async (t) => {
       return [tenant, [...new Set(names)].sort()];
     }),
   );
-  const wrong = ["warn cookie_forged", "warn origin_failed", "warn request"];
+  const wrong = ["warn cookie_forged", "warn request", "warn upload_cut"];
   assert.deepEqual(told, { info: ["info request", ...wrong], warn: wrong, error: [], off: [] });
 });
 

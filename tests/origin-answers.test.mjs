@@ -16,7 +16,10 @@ import { Vestibule } from "./harness/workerd.mjs";
 async function behaving(t, behaviour, vars) {
   const [a, b] = [await rawOrigin(t, behaviour), await rawOrigin(t, behaviour)];
   const vestibule = await Vestibule.start(t, { origins: [a.url, b.url], vars });
-  return { vestibule, port: vestibule.port, tries: () => a.heads.length + b.heads.length };
+  // The Worker's own probes name no session.
+  const isClients = (/** @type {string} */ head) => /^x-session-id:/im.test(head);
+  const tries = () => [...a.heads, ...b.heads].filter(isClients).length;
+  return { vestibule, port: vestibule.port, tries };
 }
 
 test("an origin name that does not resolve is unreachable", async (t) => {
@@ -47,7 +50,7 @@ test("an origin that does not begin to answer in time gets a 504 and is hung up 
   const answer = await send(port, {});
   assert.deepEqual([answer.status, answer.code], [504, "origin_timeout"]);
   assert.equal(tries(), 1);
-  await until(() => hungUp === 1);
+  await until(() => hungUp >= 1);
 });
 
 test("an answer that began in time may take as long as it likes", async (t) => {
@@ -71,8 +74,10 @@ for (const [what, end] of /** @type {[string, (socket: import("node:net").Socket
     const { port, tries } = await behaving(t, end);
     const get = await send(port, {});
     assert.deepEqual([get.status, get.code, tries()], [502, "origin_unreachable", 3]);
-    const post = await send(port, { method: "POST", lines: ["Content-Length: 2"], body: "hi" });
-    assert.deepEqual([post.status, post.code, tries()], [502, "origin_unreachable", 4]);
+    const others = await behaving(t, end);
+    const body = { lines: ["Content-Length: 2"], body: "hi" };
+    const post = await send(others.port, { method: "POST", ...body });
+    assert.deepEqual([post.status, post.code, others.tries()], [502, "origin_unreachable", 1]);
   });
 }
 

@@ -118,6 +118,8 @@ pub enum Problem {
     ApiKey,
     /// The body is too large.
     BodyTooLarge,
+    /// The body broke off, or is no valid HTTP.
+    BrokenBody,
     /// The body cannot be read.
     Body(BadBody),
     /// A member of the body, or a parameter of the URL, is not accepted: which, and what is.

@@ -13,6 +13,9 @@ glue.initSync({ module });
 /** The names of the headers that are ours to set, in the order a decision gives their values. */
 export const OWN_HEADERS = glue.ownHeaders().split("\n");
 
+/** How long a probe may take, in milliseconds. */
+export const PROBE_DEADLINE = glue.probeDeadline();
+
 /** The upper bounds of the buckets durations are counted in, in milliseconds. */
 export const DURATION_BOUNDS = glue.durationBounds();
 
@@ -75,7 +78,8 @@ export function changes() {
  *   | { kind: "body-too-large" }
  *   | { kind: "asset", source: string, type: string, hash: string, bytes: Uint8Array, trouble: string }
  *   | { kind: "no-asset", source: string, trouble: string }
- *   | { kind: "failed", origin: string, how: "lost" | "cut" | "unsent" | "timed-out" }} Answer
+ *   | { kind: "failed", origin: string, how: Failure, at: number }} Answer
+ * @typedef {"lost" | "cut" | "spoilt" | "unsent" | "timed-out"} Failure
  */
 
 /**
@@ -147,6 +151,39 @@ export function afterwards(ticket, answers) {
 export function recovered(place) {
   learned += 1;
   ofInstance(() => glue.recovered(place, Date.now()));
+}
+
+/**
+ * The probes to be sent since the last call.
+ * @returns {{ place: string, begun: number, url: string }[]} `place` is tenant and origin
+ */
+export function takeProbes() {
+  const text = ofInstance(() => glue.takeProbes());
+  if (text === "") return [];
+  return text.split("\n").map((line) => {
+    const [place, begun, url] = line.split("\t");
+    return { place, begun: Number(begun), url };
+  });
+}
+
+/**
+ * Takes note of what became of a probe.
+ * @param {string} place tenant and origin
+ * @param {number} begun
+ * @param {string} outcome the status of its answer, `timed-out`, `unsent` or `lost`
+ */
+export function probed(place, begun, outcome) {
+  learned += 1;
+  ofInstance(() => glue.probed(place, begun, outcome, Date.now()));
+}
+
+/**
+ * How much of an Engine.IO handshake's answer stands before the end of its `sid`; 0 if that cannot be told yet, less
+ * if it is none.
+ * @param {Uint8Array} begins how the answer begins
+ */
+export function endOfSid(begins) {
+  return ofInstance(() => glue.endOfSid(begins));
 }
 
 /** The origins that are to be asked whether they are ready, and where. */
@@ -417,7 +454,7 @@ function taken(answers) {
     else if (answer.kind === "asset") {
       const { source, type, hash, bytes, trouble } = answer;
       given.asset(source, type, hash, bytes.length, trouble);
-    } else given.failed(answer.origin, answer.how);
+    } else given.failed(answer.origin, answer.how, answer.at);
   }
   return given;
 }

@@ -8,6 +8,7 @@
 import { checkHealth } from "./checks.js";
 import { shipped } from "./console-files.js";
 import { admit, admitWith, afterwards, configure, settle, watch } from "./core.js";
+import { lengthenSid } from "./handshakes.js";
 import { Journey } from "./journey.js";
 import { answered, begin, end, lost, tell } from "./meter.js";
 import { isComplete, satisfy, storeLater } from "./needs.js";
@@ -19,12 +20,14 @@ import {
   unpackAnswer,
   unpackForward,
 } from "./packing.js";
+import { sendProbes, wasUnsent } from "./probes.js";
 import { keepRefusal, recallRefusal } from "./refusals.js";
 import { recall, stand } from "./standing.js";
 import { followed, readPauses } from "./streams.js";
 import { shift } from "./tally.js";
 import { openWindow, tellRequest } from "./telemetry.js";
 import { UNCACHED } from "./uncached.js";
+import { upload } from "./uploads.js";
 import { pause } from "./waiting.js";
 
 export { AttemptObject } from "./attempt-object.js";
@@ -54,9 +57,6 @@ export { TelemetryObject } from "./telemetry-object.js";
  * answer, and waking an object takes some of them.
  */
 const UNTIL_SENT = 10;
-
-/** Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent. */
-const UNSENT = new Set([521, 522, 523, 525, 526, 530]);
 
 export default {
   /**
@@ -154,14 +154,22 @@ function fileIn(answers) {
 async function inquire(decision, passage) {
   const { request, env, context, answers, journey } = passage;
   if (passage.seed === "") passage.seed = seedIn(decision);
+  sendProbes(context);
   const ask = () => {
-    const next = admitWith(packed(passage), answers, passage.seed);
+    const next = reconsider(passage);
     if (passage.seed === "") passage.seed = seedIn(next);
     return next;
   };
   const complete = await satisfy(decision, env, answers, ask, { request, journey });
   storeLater(env, context);
   return perform(complete, passage);
+}
+
+/** Decides anew, given what was answered so far. @param {Passage} passage */
+function reconsider(passage) {
+  const decision = admitWith(packed(passage), passage.answers, passage.seed);
+  sendProbes(passage.context);
+  return decision;
 }
 
 /** What a trace was begun with, if whoever asks knows already. @param {string} decision */
@@ -195,29 +203,35 @@ function mayStand({ answers, env }) {
  * @returns {Promise<Response>}
  */
 function send(order, passage) {
-  const { request, journey } = passage;
+  const { request, journey, context } = passage;
   const { url, firstByteMs, place, sidSuffix, told, headers } = order;
   journey.flags = told.flags;
   journey.labels = told.labels;
   journey.members = told.members;
   if (order.seed !== "") passage.seed = order.seed;
   const { method } = request;
-  const body = method === "GET" || method === "HEAD" ? undefined : request.body;
+  const source = method === "GET" || method === "HEAD" ? null : request.body;
   journey.sent = Date.now();
   journey.answered = 0;
   const attempt = begin(place, journey.sent + firstByteMs);
-  const sent = fetch(url, { method, headers, body, redirect: "manual", cf: UNCACHED });
 
   return new Promise((resolve) => {
     let waiting = true;
-    // Never cleared: the runtime drops it with the request, for less than clearing would cost.
-    setTimeout(() => {
+    /** @param {import("./core.js").Failure} how */
+    const giveUp = (how) => {
       if (!waiting) return;
       waiting = false;
-      end(place, attempt);
-      resolve(fail(place, "timed-out", passage));
-    }, firstByteMs);
-    sent.then(
+      if (how === "lost" || how === "cut") lost(place, attempt);
+      else end(place, attempt);
+      resolve(fail(place, how, passage));
+    };
+    const body =
+      source && !request.headers.has("content-length")
+        ? upload(source, context, () => giveUp("spoilt"))
+        : (source ?? undefined);
+    // Never cleared: the runtime drops it with the request, for less than clearing would cost.
+    setTimeout(() => giveUp("timed-out"), firstByteMs);
+    fetch(url, { method, headers, body, redirect: "manual", cf: UNCACHED }).then(
       (response) => {
         // The visitor has an answer already.
         if (!waiting) return void response.body?.cancel();
@@ -225,38 +239,18 @@ function send(order, passage) {
         journey.answered = Date.now();
         answered(place, attempt, journey.answerMs, response.status);
         const receiving = (/** @type {Response} */ answer) => receive(answer, order, passage);
-        resolve(
-          sidSuffix === "" ? receiving(response) : lengthenSid(response, sidSuffix).then(receiving),
-        );
+        if (sidSuffix === "") return resolve(receiving(response));
+        const longer = lengthenSid(response, sidSuffix, context);
+        resolve(longer instanceof Response ? receiving(longer) : longer.then(receiving));
       },
-      () => {
-        if (!waiting) return;
-        waiting = false;
-        lost(place, attempt);
-        resolve(fail(place, body ? "cut" : "lost", passage));
-      },
+      () => giveUp(source ? "cut" : "lost"),
     );
   });
 }
 
 /**
- * The answer to an Engine.IO handshake, its `sid` made longer. It is the first packet of a
- * conversation and short.
- * @param {Response} response
- * @param {string} suffix
- */
-async function lengthenSid(response, suffix) {
-  if (response.status !== 200) return response;
-  const body = await response.text();
-  const longer = body.replace(/^0\{"sid":"([^"]+)"/, `0{"sid":"$1${suffix}"`);
-  const headers = new Headers(response.headers);
-  headers.delete("content-length");
-  return new Response(longer, { status: 200, headers });
-}
-
-/**
  * @param {string} place tenant and origin
- * @param {"lost" | "cut" | "unsent" | "timed-out"} how
+ * @param {import("./core.js").Failure} how
  * @param {Passage} passage
  */
 function fail(place, how, passage) {
@@ -264,9 +258,9 @@ function fail(place, how, passage) {
   // Whatever else was answered is as old as the attempt. A file that is not to be had stays away.
   const lasts = ["failed", "no-asset"];
   passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
-  passage.answers.push({ kind: "failed", origin, how });
+  passage.answers.push({ kind: "failed", origin, how, at: Date.now() });
   passage.journey.giveUp();
-  return perform(admitWith(packed(passage), passage.answers, passage.seed), passage);
+  return perform(reconsider(passage), passage);
 }
 
 /**
@@ -326,11 +320,6 @@ function openings(place, kind, { env, context }) {
   };
 }
 
-/** @param {Response} response */
-function wasUnsent(response) {
-  return UNSENT.has(response.status) && response.headers.get("server") === "cloudflare";
-}
-
 /**
  * Whether the core may want to do anything about an answer.
  * @param {Response} response
@@ -359,6 +348,8 @@ function settled(response, ticket, { env, context, journey }) {
   /** @param {string} decision */
   const conclude = (decision) => {
     storeLater(env, context);
+    // A gateway error may be the origin's, or that of one path.
+    if (response.status > 501) sendProbes(context);
     if (decision.startsWith("U")) return response;
     return decision.startsWith("E")
       ? applyEdits(decision, response)

@@ -26,8 +26,10 @@ use crate::deployment::Deployment;
 use crate::encoding;
 use crate::forward::closing;
 use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
+use crate::inbound::engine_io;
 use crate::inbound::request::Request;
 use crate::reception::Reception;
+use crate::route::probe;
 use crate::store::asset::{Asset, Facts, Trouble};
 use crate::store::{self, Failure, Found};
 use crate::telemetry::log::{Event, Faults, Level};
@@ -169,15 +171,16 @@ impl Answers {
         self.0.set_written(acknowledged);
     }
 
-    /// The origin did not answer: `lost`, `cut`, `unsent` or `timed-out`.
-    pub fn failed(&mut self, origin: &str, how: &str) {
+    /// The origin did not answer: `lost`, `cut`, `spoilt`, `unsent` or `timed-out`; and when that showed.
+    pub fn failed(&mut self, origin: &str, how: &str, at: f64) {
         let failure = match how {
             "cut" => Failure::Cut,
+            "spoilt" => Failure::Spoilt,
             "unsent" => Failure::Unsent,
             "timed-out" => Failure::TimedOut,
             _ => Failure::Lost,
         };
-        self.0.add_failure(origin, failure);
+        self.0.add_failure(origin, failure, millis(at));
     }
 }
 
@@ -276,6 +279,49 @@ pub fn recovered(origin: &str, now: f64) {
             reception.recovered(origin, millis(now));
         }
     });
+}
+
+/// The probes to be sent since the last call: a line each with tenant and origin, when it was begun, and its URL,
+/// apart by tabs.
+#[wasm_bindgen(js_name = takeProbes)]
+#[must_use]
+pub fn take_probes() -> String {
+    ISOLATE.with_borrow_mut(|isolate| match isolate {
+        Isolate::Ready(reception) => reception.take_probes(),
+        Isolate::Misconfigured(_) => String::new(),
+    })
+}
+
+/// How long a probe may take, in milliseconds.
+#[wasm_bindgen(js_name = probeDeadline)]
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a few seconds")]
+pub fn probe_deadline() -> f64 {
+    probe::DEADLINE_MS as f64
+}
+
+/// Takes note of what became of a probe: the status of its answer, `timed-out`, `unsent` or `lost`.
+#[wasm_bindgen]
+pub fn probed(place: &str, begun: f64, outcome: &str, now: f64) {
+    ISOLATE.with_borrow_mut(|isolate| {
+        if let Isolate::Ready(reception) = isolate {
+            let verdict = probe::Verdict::of(outcome);
+            reception.probed(place, millis(begun), verdict, millis(now));
+            drain(reception, now);
+        }
+    });
+}
+
+/// How much of an Engine.IO handshake's answer stands before the end of its `sid`, given how it begins; 0 if that
+/// cannot be told yet, less if it is none.
+#[wasm_bindgen(js_name = endOfSid)]
+#[must_use]
+pub fn end_of_sid(begins: &[u8]) -> i32 {
+    match engine_io::end_of_sid(begins) {
+        engine_io::Sid::EndsAt(at) => i32::try_from(at).unwrap_or(-1),
+        engine_io::Sid::Unknown => 0,
+        engine_io::Sid::None => -1,
+    }
 }
 
 /// The origins that are to be asked whether they are ready: a line each with tenant, name and URL,

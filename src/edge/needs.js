@@ -13,7 +13,7 @@ import { inquireOutside, verify } from "./outbound.js";
 import { check as checkPassword, make as makePassword } from "./passwords.js";
 import { publicKey, sign } from "./signing.js";
 import { list, read, write, writeDurably } from "./storage.js";
-import { within } from "./waiting.js";
+import { pause, within } from "./waiting.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
 
@@ -81,6 +81,7 @@ async function meet(need, env, request) {
   if (letter === "n") return note(fields[0]);
   if (letter === "a") return asset(env, fields[0], fields[1]);
   if (letter === "b") return body(request, Number(fields[0]));
+  if (letter === "w") return wait(fields[0], Number(fields[1]));
   if (letter === "s") {
     return { kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) };
   }
@@ -107,6 +108,17 @@ function fold(text) {
 function note(text) {
   const [key, noted] = JSON.parse(text);
   return { kind: "found", key, bytes: new TextEncoder().encode(noted), asked: Date.now() };
+}
+
+/**
+ * Nothing but time.
+ * @param {string} key
+ * @param {number} ms
+ * @returns {Promise<Answer>}
+ */
+async function wait(key, ms) {
+  await pause(ms);
+  return { kind: "absent", key, asked: Date.now() };
 }
 
 /**

@@ -213,6 +213,7 @@ fn listed(needs: &[Need]) -> String {
             Need::Asset { tenant, source } => write!(text, "\na\t{tenant}\t{source}"),
             Need::Body { limit } => write!(text, "\nb\t{limit}"),
             Need::Store => write!(text, "\ns"),
+            Need::Pause { key, ms } => write!(text, "\nw\t{key}\t{ms}"),
         };
     }
     text

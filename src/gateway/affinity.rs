@@ -9,16 +9,7 @@ use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
 use crate::session::id::Handle;
 use crate::session::record::Record;
-use crate::store::Failure;
-use crate::telemetry::log::{Event, Level, Named};
-
-/// How often a request may be sent in all: at its own origin, there once more, and elsewhere.
-const MOST_TRIES: usize = 3;
-
-/// How often a connection to one origin must be lost before the origin is taken to be gone. Once
-/// proves nothing: a server may close a kept connection at the very moment it is used again, and
-/// moving the conversation for that would lose what the server holds of it in memory.
-const LOSSES_THAT_PROVE: usize = 2;
+use crate::store::Failed;
 
 /// Where a request goes, and what that means for the session.
 pub(super) struct Course {
@@ -81,11 +72,8 @@ impl Gateway {
             takeover: !visitor.is_new && choice.moves,
             pin: choice.pin != record.pin.as_deref(),
         };
-        // Nobody can be reached: one request a second finds out whether that is still so.
-        if self.health.is_lost(&course.origin, passage.now)
-            && !self.health.may_knock(&course.origin, passage.now)
-        {
-            return Err(Problem::OriginUnreachable.into());
+        if self.health.is_lost(&course.origin, passage.now) {
+            self.knock(&course.origin, passage)?;
         }
         self.facts.release = release;
         self.facts.origin.clone_from(&course.origin);
@@ -96,7 +84,7 @@ impl Gateway {
     pub(super) fn choice(
         &self,
         record: &Record,
-        failures: &[(String, Failure)],
+        failures: &[Failed],
         now: UnixMillis,
     ) -> Option<Choice<'_>> {
         let pool = &self.tenant.pool;
@@ -106,7 +94,7 @@ impl Gateway {
         let rested = hashed.filter(|_| pinned.is_some() && self.has_rested(record, now));
         let home = rested.unwrap_or(last);
 
-        let failed = |origin: &Origin| is_gone(&origin.name, failures);
+        let failed = |origin: &Origin| self.is_gone(&origin.name, failures);
         let usable = |origin: &Origin| {
             self.is_open(origin) && !failed(origin) && !self.is_ejected(origin, now)
         };
@@ -213,51 +201,4 @@ impl Gateway {
     pub(super) fn has_failed(&self, origin: &Origin, now: UnixMillis) -> bool {
         self.health.is_ejected(&origin.name, now) || self.shared.is_ejected(&origin.name, now)
     }
-
-    /// Decides whether a request that an origin did not answer may be sent once more.
-    fn consider_failures(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
-        let failures = passage.answers.failures();
-        let Some((origin, failure)) = failures.last() else {
-            return Ok(());
-        };
-        let (reason, repeatable) = match failure {
-            Failure::Lost => ("lost", passage.request.is_safe()),
-            Failure::Cut => ("cut", false),
-            Failure::Unsent => ("unsent", true),
-            Failure::TimedOut => ("timed_out", false),
-        };
-        let retry = repeatable && failures.len() < MOST_TRIES;
-        let is_news = match failure {
-            _ if is_gone(origin, failures) || self.health.is_lost(origin, passage.now) => {
-                self.health.lose(origin, passage.now)
-            }
-            Failure::TimedOut => self.health.fault(origin, passage.now),
-            Failure::Lost | Failure::Cut | Failure::Unsent => false,
-        };
-        if is_news {
-            let event = Event::new(Level::Warn, "origin_ejected").with("origin", Named(origin));
-            self.note(event.with("reason", reason));
-        }
-        let event = Event::new(Level::Warn, "origin_failed").with("origin", Named(origin));
-        self.note(event.with("reason", reason).with("retried", retry));
-        match failure {
-            _ if retry => Ok(()),
-            Failure::TimedOut => Err(Problem::OriginTimeout.into()),
-            Failure::Lost | Failure::Cut | Failure::Unsent => {
-                Err(Problem::OriginUnreachable.into())
-            }
-        }
-    }
-}
-
-/// Whether what happened to this one request shows that the origin is gone.
-fn is_gone(origin: &str, failures: &[(String, Failure)]) -> bool {
-    let of_it = || {
-        failures
-            .iter()
-            .filter(|(name, _)| name == origin)
-            .map(|(_, failure)| *failure)
-    };
-    of_it().any(|failure| failure == Failure::Unsent)
-        || of_it().filter(|failure| *failure == Failure::Lost).count() >= LOSSES_THAT_PROVE
 }

@@ -22,6 +22,7 @@ mod knowledge;
 mod operator;
 mod outgoing;
 mod pooling;
+mod probing;
 mod recognition;
 mod repeat;
 mod reserved;
@@ -54,6 +55,7 @@ use crate::inbound::request::{Location, Request};
 use crate::inbound::{limits, upgrade};
 use crate::route::health::Health;
 use crate::route::load::Load;
+use crate::route::probe::Probe;
 use crate::route::shared::Shared;
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
@@ -130,6 +132,8 @@ pub struct Gateway {
     health: Health,
     load: Load,
     shared: Shared,
+    /// To be sent to origins.
+    probes: Vec<Probe>,
     /// Tells this isolate from others.
     number: u64,
     /// What is known of identity providers.
@@ -179,6 +183,7 @@ impl Gateway {
             health: Health::default(),
             load: Load::default(),
             shared: Shared::default(),
+            probes: Vec::new(),
             number,
             providers: Providers::default(),
             assertions: Assertions::default(),

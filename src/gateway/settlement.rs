@@ -120,11 +120,7 @@ impl Gateway {
         // Gateway errors say that what stands behind is gone; other errors are the application's.
         if matches!(status, 502..=504) {
             self.learned = true;
-            if self.health.fault(ticket.origin, now) {
-                let event =
-                    Event::new(Level::Warn, "origin_ejected").with("origin", Named(ticket.origin));
-                self.note(event.with("reason", "gateway_errors"));
-            }
+            self.fault(ticket.origin, "gateway_errors", None, now);
         } else {
             self.health.answered(ticket.origin, now);
         }

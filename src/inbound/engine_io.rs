@@ -86,6 +86,43 @@ pub fn routed(target: &str, keys: &KeyRing) -> Option<(Route, String)> {
     Some((route, target.replacen(&whole, &format!("sid={own}"), 1)))
 }
 
+/// The most bytes of an answer that are looked at: a handshake's has about a hundred.
+pub const LONGEST_HANDSHAKE: usize = 4 * 1024;
+
+/// Where the `sid` of a handshake's answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sid {
+    /// So many bytes stand before its end.
+    EndsAt(usize),
+    /// More of the answer must be seen.
+    Unknown,
+    /// It is no handshake's answer.
+    None,
+}
+
+/// Looks for the `sid` in how the answer to a handshake begins: with the packet `0{"sid":"…"`, and
+/// nothing else.
+#[must_use]
+pub fn end_of_sid(begins: &[u8]) -> Sid {
+    const OPEN: &[u8] = br#"0{"sid":""#;
+    let common = begins.len().min(OPEN.len());
+    if begins.get(..common) != OPEN.get(..common) {
+        return Sid::None;
+    }
+    let Some(rest) = begins.get(OPEN.len()..) else {
+        return Sid::Unknown;
+    };
+    match rest
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'\\') || *byte < b' ')
+    {
+        Some(0) => Sid::None,
+        Some(at) if rest.get(at) == Some(&b'"') => Sid::EndsAt(OPEN.len() + at),
+        None if begins.len() < LONGEST_HANDSHAKE => Sid::Unknown,
+        _ => Sid::None,
+    }
+}
+
 fn sid(target: &str) -> Option<&str> {
     parameters(target).find_map(|pair| pair.strip_prefix("sid="))
 }
@@ -122,6 +159,35 @@ mod tests {
         let others = crate::simulation::outside::keys(&TenantId::parse("u").unwrap());
         let target = format!("/socket.io/?EIO=4&sid=abc{suffix}");
         assert_eq!(routed(&target, &others), None);
+    }
+
+    #[test]
+    fn the_sid_of_a_handshake_is_found_however_it_is_cut_and_nothing_else_is_taken_for_one() {
+        let whole = br#"0{"sid":"abc","upgrades":["websocket"]}"#;
+        for length in 0..=whole.len() {
+            let expected = if length > 12 {
+                Sid::EndsAt(12)
+            } else {
+                Sid::Unknown
+            };
+            assert_eq!(end_of_sid(&whole[..length]), expected, "{length}");
+        }
+        for other in [
+            &b"ok"[..],
+            b"40{\"sid\":\"abc\"}",
+            b"0{\"pid\":\"abc\"}",
+            b"0{\"sid\":\"\"}",
+            b"0{\"sid\":\"a\\\"b\"}",
+            b"0{\"sid\":\"a\nb\"}",
+            b"\xff\xfe",
+        ] {
+            assert_eq!(end_of_sid(other), Sid::None, "{other:?}");
+        }
+        let mut endless = br#"0{"sid":""#.to_vec();
+        endless.resize(LONGEST_HANDSHAKE - 1, b'x');
+        assert_eq!(end_of_sid(&endless), Sid::Unknown);
+        endless.push(b'x');
+        assert_eq!(end_of_sid(&endless), Sid::None);
     }
 
     #[test]

@@ -1,21 +1,22 @@
 //! Which origins this isolate passes over, and how warily those that have come back are used.
 //!
-//! Passive health checking after Envoy's outlier detection: an origin that cannot be reached is
-//! ejected at once, one that answers with gateway errors after some in a row; for longer each time.
-//! What cannot be reached is knocked at once a second meanwhile, and is back with its first answer.
-//! What comes back starts slowly: it gets fewer of the new sessions for a while.
+//! Requests that fail cast suspicion, and a probe of our own decides ([`super::probe`]): whatever one
+//! client sends, it ejects no origin. An origin that a probe cannot reach is ejected at once, one that
+//! answers with gateway errors after some in a row, if a probe is answered with one too; for longer
+//! each time. What cannot be reached is probed once a second while somebody wants it, and is back with
+//! its first answer. What comes back starts slowly: it gets fewer of the new sessions for a while.
 
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
+
+use super::probe::{Probes, Verdict};
 
 /// How long an origin is ejected the first time, in milliseconds; twice as long each time after.
 const EJECTED_MS: u64 = 5_000;
 /// The longest it is ejected.
 const LONGEST_EJECTED_MS: u64 = 300_000;
-/// So many gateway errors in a row eject.
+/// So many gateway errors in a row eject, if a probe confirms them.
 const FAULTS_THAT_EJECT: u32 = 5;
-/// How often one that cannot be reached is knocked at.
-const KNOCK_EVERY_MS: u64 = 1_000;
 /// How long an origin that came back gets fewer new sessions.
 const SLOW_START_MS: u64 = 30_000;
 
@@ -23,14 +24,58 @@ const SLOW_START_MS: u64 = 30_000;
 struct State {
     /// Gateway errors in a row.
     faults: u32,
+    /// When the first of them was.
+    faulty_since: UnixMillis,
+    /// Whose request the first of them was, as far as that is known.
+    first_client: Option<u64>,
+    /// Others met with them too.
+    clients_differ: bool,
+    /// Why it is under suspicion.
+    reason: &'static str,
+    probes: Probes,
     /// Ejections so far, without a long quiet time in between.
     ejections: u32,
     /// Passed over until then.
     until: UnixMillis,
     /// It is passed over because it cannot be reached.
     is_lost: bool,
-    /// When it was last sent something while it was passed over.
-    knocked: UnixMillis,
+}
+
+impl State {
+    /// Whether it is ejected by that.
+    fn eject(&mut self, now: UnixMillis) -> bool {
+        if now < self.until {
+            return false;
+        }
+        if now.millis_since(self.until) > LONGEST_EJECTED_MS {
+            self.ejections = 0;
+        }
+        let doubled = EJECTED_MS << self.ejections.min(6);
+        self.until = UnixMillis(now.0 + doubled.min(LONGEST_EJECTED_MS));
+        self.ejections += 1;
+        self.faults = 0;
+        self.is_lost = false;
+        true
+    }
+
+    /// Whether it is ejected for what requests met with, because a probe confirms it.
+    fn eject_if_confirmed(&mut self, now: UnixMillis) -> bool {
+        let is_confirmed = match self.probes.found_since(self.faulty_since) {
+            Some(Verdict::Faulty | Verdict::Dead) => true,
+            // A server that answers one request after the other is silent while it is at one client's.
+            Some(Verdict::Silent) => self.clients_differ,
+            Some(Verdict::Alive) | None => false,
+        };
+        self.faults >= FAULTS_THAT_EJECT && is_confirmed && self.eject(now)
+    }
+
+    fn answered(&mut self, now: UnixMillis) {
+        self.faults = 0;
+        if self.is_lost {
+            self.is_lost = false;
+            self.until = self.until.min(now);
+        }
+    }
 }
 
 /// The origins' health as one isolate knows it, by name. Holds at most one entry per origin.
@@ -38,47 +83,83 @@ struct State {
 pub struct Health(FlatMap<String, State>);
 
 impl Health {
-    /// The origin could not be reached. Whether it was ejected by that.
+    /// A request failed at the origin. That says nothing of the origin by itself; whether a probe is to
+    /// be sent now.
+    pub fn suspect(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
+        let state = self.0.or_default(origin.to_owned());
+        state.reason = reason;
+        state.probes.begin(now)
+    }
+
+    /// What a probe found that was begun then. Why the origin is ejected, if it is by that.
+    pub fn probed(
+        &mut self,
+        origin: &str,
+        begun: UnixMillis,
+        verdict: Verdict,
+        now: UnixMillis,
+    ) -> Option<&'static str> {
+        let state = self.0.get_mut(origin)?;
+        if !state.probes.end(begun, verdict) {
+            return None;
+        }
+        let is_ejected = match verdict {
+            Verdict::Alive => {
+                state.answered(now);
+                false
+            }
+            Verdict::Dead => {
+                let is_ejected = state.eject(now);
+                state.is_lost = true;
+                is_ejected
+            }
+            Verdict::Faulty | Verdict::Silent => state.eject_if_confirmed(now),
+        };
+        is_ejected.then_some(state.reason)
+    }
+
+    /// What a probe found that was begun at that time or later.
+    #[must_use]
+    pub fn found_since(&self, origin: &str, since: UnixMillis) -> Option<Verdict> {
+        self.0.get(origin)?.probes.found_since(since)
+    }
+
+    /// Whether a probe is under way.
+    #[must_use]
+    pub fn is_probed(&self, origin: &str, now: UnixMillis) -> bool {
+        self.0
+            .get(origin)
+            .is_some_and(|state| state.probes.is_under_way(now))
+    }
+
+    /// The platform could not connect to the origin, and a probe got no answer either. Whether it was
+    /// ejected by that.
     pub fn lose(&mut self, origin: &str, now: UnixMillis) -> bool {
-        let ejected = self.eject(origin, now);
-        if let Some(state) = self.0.get_mut(origin) {
-            state.is_lost = true;
-            state.knocked = now;
-        }
-        ejected
+        let state = self.0.or_default(origin.to_owned());
+        let is_ejected = state.eject(now);
+        state.is_lost = true;
+        is_ejected
     }
 
-    fn eject(&mut self, origin: &str, now: UnixMillis) -> bool {
+    /// The origin answered with a gateway error or not in time, to that client as far as it is known.
+    /// Whether it was ejected by that.
+    pub fn fault(&mut self, origin: &str, client: Option<u64>, now: UnixMillis) -> bool {
         let state = self.0.or_default(origin.to_owned());
-        if now < state.until {
-            return false;
+        if state.faults == 0 {
+            state.faulty_since = now;
+            state.first_client = client;
+            state.clients_differ = false;
         }
-        if now.millis_since(state.until) > LONGEST_EJECTED_MS {
-            state.ejections = 0;
-        }
-        let doubled = EJECTED_MS << state.ejections.min(6);
-        state.until = UnixMillis(now.0 + doubled.min(LONGEST_EJECTED_MS));
-        state.ejections += 1;
-        state.faults = 0;
-        state.is_lost = false;
-        true
-    }
-
-    /// The origin answered with a gateway error or not in time. Whether it was ejected by that.
-    pub fn fault(&mut self, origin: &str, now: UnixMillis) -> bool {
-        let state = self.0.or_default(origin.to_owned());
-        state.faults += 1;
-        state.faults >= FAULTS_THAT_EJECT && self.eject(origin, now)
+        state.faults = state.faults.saturating_add(1);
+        state.first_client = state.first_client.or(client);
+        state.clients_differ |= client.is_some() && client != state.first_client;
+        state.eject_if_confirmed(now)
     }
 
     /// The origin answered.
     pub fn answered(&mut self, origin: &str, now: UnixMillis) {
         if let Some(state) = self.0.get_mut(origin) {
-            state.faults = 0;
-            if state.is_lost {
-                state.is_lost = false;
-                state.until = state.until.min(now);
-            }
+            state.answered(now);
         }
     }
 
@@ -87,23 +168,6 @@ impl Health {
     pub fn is_lost(&self, origin: &str, now: UnixMillis) -> bool {
         let lost = |state: &State| state.is_lost && now < state.until;
         !self.0.is_empty() && self.0.get(origin).is_some_and(lost)
-    }
-
-    /// Whether a request may be sent to an origin that cannot be reached, to find out whether it is
-    /// back. Says so once in a while.
-    pub fn may_knock(&mut self, origin: &str, now: UnixMillis) -> bool {
-        let due = self.is_knock_due(origin, now);
-        if due && let Some(state) = self.0.get_mut(origin) {
-            state.knocked = now;
-        }
-        due
-    }
-
-    /// Whether [`Health::may_knock`] would say so now.
-    #[must_use]
-    pub fn is_knock_due(&self, origin: &str, now: UnixMillis) -> bool {
-        let state = self.0.get(origin);
-        state.is_none_or(|state| now.millis_since(state.knocked) >= KNOCK_EVERY_MS)
     }
 
     /// Whether the origin is passed over now.
@@ -148,14 +212,20 @@ mod tests {
         UnixMillis(1_000_000_000 + seconds * 1_000)
     }
 
+    /// A probe that is sent now finds that.
+    fn probe(health: &mut Health, origin: &str, verdict: Verdict, now: UnixMillis) -> bool {
+        assert!(health.suspect(origin, "lost", now));
+        health.probed(origin, now, verdict, now).is_some()
+    }
+
     #[test]
     fn an_origin_that_keeps_failing_is_passed_over_for_longer_each_time() {
         let mut health = Health::default();
         let mut now = at(0);
         let mut away = Vec::new();
         for _ in 0..8 {
-            assert!(health.eject("a", now));
-            assert!(!health.eject("a", now), "it is away already");
+            assert!(health.lose("a", now));
+            assert!(!health.lose("a", now), "it is away already");
             let begun = now;
             while health.is_ejected("a", now) {
                 now.0 += 1_000;
@@ -164,7 +234,7 @@ mod tests {
         }
         assert_eq!(away, [5, 10, 20, 40, 80, 160, 300, 300]);
         now.0 += 301_000;
-        health.eject("a", now);
+        health.lose("a", now);
         assert!(
             !health.is_ejected("a", UnixMillis(now.0 + 5_000)),
             "forgiven"
@@ -172,44 +242,82 @@ mod tests {
     }
 
     #[test]
-    fn gateway_errors_eject_only_in_a_row() {
+    fn requests_that_fail_eject_nobody_while_probes_are_answered() {
         let mut health = Health::default();
+        let mut probes = 0;
+        for tenth in 0..1_000 {
+            let now = UnixMillis(at(0).0 + tenth * 100);
+            if health.suspect("a", "lost", now) {
+                probes += 1;
+                assert_eq!(health.probed("a", now, Verdict::Alive, now), None);
+            }
+            assert!(!health.fault("a", Some(tenth), now));
+            assert!(!health.is_ejected("a", now) && !health.is_lost("a", now));
+        }
+        assert_eq!(probes, 100);
+    }
+
+    #[test]
+    fn gateway_errors_eject_only_in_a_row_and_if_a_probe_meets_with_one_too() {
+        let mut health = Health::default();
+        probe(&mut health, "a", Verdict::Faulty, at(0));
         for _ in 0..3 {
             for _ in 0..4 {
-                assert!(!health.fault("a", at(0)));
+                assert!(!health.fault("a", None, at(0)));
             }
             health.answered("a", at(0));
         }
         for _ in 0..4 {
-            health.fault("a", at(0));
+            health.fault("a", None, at(0));
         }
-        assert!(health.fault("a", at(0)));
-        assert!(health.is_ejected("a", at(4)));
+        assert!(health.fault("a", None, at(0)));
+        assert!(health.is_ejected("a", at(4)) && !health.is_lost("a", at(4)));
+        for _ in 0..100 {
+            assert!(!health.fault("b", None, at(0)), "nobody has asked it");
+        }
+        assert!(probe(&mut health, "b", Verdict::Faulty, at(0)));
+        assert!(health.is_ejected("b", at(0)));
     }
 
     #[test]
-    fn what_cannot_be_reached_is_knocked_at_once_a_second_and_back_with_its_first_answer() {
-        let mut health = Health::default();
-        health.lose("a", at(0));
-        let knocks =
-            (0..40).filter(|tenth| health.may_knock("a", UnixMillis(at(0).0 + tenth * 100)));
-        assert_eq!(knocks.count(), 3);
-        assert!(health.is_lost("a", at(4)));
-        health.answered("a", at(4));
-        assert!(!health.is_lost("a", at(4)) && !health.is_ejected("a", at(4)));
-        assert_eq!(health.share("a", at(4)), 10, "it starts slowly");
-        // What answers with errors is not back for having answered.
-        for _ in 0..5 {
-            health.fault("b", at(0));
+    fn a_silent_origin_is_ejected_when_more_than_one_client_met_with_that() {
+        for (clients, expected) in [([7, 7], false), ([7, 8], true)] {
+            let mut health = Health::default();
+            probe(&mut health, "a", Verdict::Silent, at(0));
+            for turn in 0..10 {
+                health.fault("a", Some(clients[turn % 2]), at(0));
+            }
+            assert_eq!(health.is_ejected("a", at(0)), expected);
         }
-        assert!(health.is_ejected("b", at(0)) && !health.is_lost("b", at(0)));
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_back_with_its_first_answer() {
+        for is_probe in [false, true] {
+            let mut health = Health::default();
+            assert!(probe(&mut health, "a", Verdict::Dead, at(0)));
+            assert!(health.is_lost("a", at(4)));
+            for silent in [Verdict::Faulty, Verdict::Silent] {
+                let mut health = Health::default();
+                probe(&mut health, "a", Verdict::Dead, at(0));
+                probe(&mut health, "a", silent, at(3));
+                assert!(health.is_lost("a", at(4)), "{silent:?} opens no door");
+            }
+            if is_probe {
+                probe(&mut health, "a", Verdict::Alive, at(4));
+            } else {
+                health.answered("a", at(4));
+            }
+            assert!(!health.is_lost("a", at(4)) && !health.is_ejected("a", at(4)));
+            assert_eq!(health.share("a", at(4)), 10, "it starts slowly");
+        }
     }
 
     #[test]
     fn what_comes_back_starts_slowly() {
         let mut health = Health::default();
         assert_eq!(health.share("a", at(0)), 100);
-        health.eject("a", at(0));
+        health.lose("a", at(0));
         assert_eq!(health.share("a", at(5)), 10);
         assert_eq!(health.share("a", at(20)), 55);
         assert_eq!(health.share("a", at(60)), 100);

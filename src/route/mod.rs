@@ -5,6 +5,7 @@ pub mod gathering;
 pub mod health;
 pub mod load;
 pub mod pool;
+pub mod probe;
 pub mod shared;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::keys::{DeploymentKeys, KeyRing};
 use crate::ledger::Ledger;
 use crate::ledger::command::{Command, object_name, parse_object_name};
 use crate::ledger::errand::{self, Errand};
+use crate::route::probe::Verdict;
 use crate::store::asset::{Asset, Facts, Trouble};
 use crate::store::{Answers, Body, Class, Found, Need, Write};
 use crate::tenant_id::TenantId;
@@ -43,6 +44,9 @@ pub(crate) struct Outside {
     pub(crate) documents: HashMap<String, Found>,
     /// Tenants' files that can be had, by source.
     pub(crate) assets: HashMap<String, Asset>,
+    /// What becomes of probes, by origin; those of all others are answered.
+    pub(crate) probed: HashMap<String, Verdict>,
+    pub(crate) probes: usize,
     /// The platform's limit on new sessions is passed.
     pub(crate) is_limited: bool,
     pub(crate) reads: usize,
@@ -142,6 +146,7 @@ impl Outside {
                     Body::Bytes(body)
                 });
             }
+            Need::Pause { key, .. } => answers.add(key, Found::Absent, now),
             Need::Store => {
                 let acknowledged = self.put(writes);
                 answers.set_written(acknowledged);

@@ -155,6 +155,13 @@ pub enum Need {
     },
     /// Store what is to be written, and wait for the acknowledgement.
     Store,
+    /// Wait for so long; then nothing is filed under the key, once more.
+    Pause {
+        /// The key.
+        key: String,
+        /// Milliseconds.
+        ms: u32,
+    },
 }
 
 impl Need {
@@ -299,10 +306,24 @@ pub enum Failure {
     /// The connection broke while a body was on its way. Either side may have done it: a client
     /// that gives up its upload looks just like an origin that dies.
     Cut,
+    /// The client's body, sent in chunks, broke off or is no valid HTTP: nothing that an origin has
+    /// to do with.
+    Spoilt,
     /// The request certainly was not sent: the platform says it could not connect.
     Unsent,
     /// No response headers within the limit.
     TimedOut,
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The origin's name.
+    pub origin: String,
+    /// How.
+    pub failure: Failure,
+    /// When.
+    pub at: UnixMillis,
 }
 
 /// Everything the outside has answered to this request so far.
@@ -312,7 +333,7 @@ pub struct Answers {
     write: Option<bool>,
     body: Option<Body>,
     asset: Option<(String, Asset)>,
-    failures: Vec<(String, Failure)>,
+    failures: Vec<Failed>,
     seed: Option<Seed>,
 }
 
@@ -363,13 +384,17 @@ impl Answers {
     }
 
     /// Takes note that this origin, by name, did not answer.
-    pub fn add_failure(&mut self, origin: &str, failure: Failure) {
-        self.failures.push((origin.to_owned(), failure));
+    pub fn add_failure(&mut self, origin: &str, failure: Failure, at: UnixMillis) {
+        self.failures.push(Failed {
+            origin: origin.to_owned(),
+            failure,
+            at,
+        });
     }
 
     /// The origins that did not answer this request, in the order they were tried.
     #[must_use]
-    pub fn failures(&self) -> &[(String, Failure)] {
+    pub fn failures(&self) -> &[Failed] {
         &self.failures
     }
 

@@ -231,6 +231,12 @@ impl Problem {
                 "Body too large",
                 "Send at most 64 KiB.",
             ),
+            Self::BrokenBody => (
+                400,
+                "broken_body",
+                "Broken body",
+                "The request's body broke off or is not valid HTTP. Send it again.",
+            ),
             Self::Body(BadBody::MediaType) => (
                 415,
                 "media_type",

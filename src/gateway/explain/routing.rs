@@ -52,8 +52,8 @@ impl Gateway {
             }
         };
         told.choice = json!({ "origin": name, "because": because, "takeover": choice.moves });
-        if self.health.is_lost(name, now) && !self.health.is_knock_due(name, now) {
-            let because = "It cannot be reached; once a second a request finds out whether it still cannot, and this is not that one.";
+        if self.health.is_lost(name, now) {
+            let because = "It could not be reached when it was probed last; while somebody wants it, that is done once a second.";
             told.because = Some(because.to_owned());
             return Err(Problem::OriginUnreachable.into());
         }

@@ -24,6 +24,7 @@ use crate::deployment::Deployment;
 use crate::encoding::base64url;
 use crate::forward::response::Edits;
 use crate::inbound::request::Request;
+use crate::route::probe::{Probe, Verdict};
 use crate::simulation::outside::{self, Outside};
 use crate::store::{Answers, Failure, Need};
 use crate::telemetry::log::Event;
@@ -108,8 +109,8 @@ impl World {
 
     fn satisfy(&mut self, needs: &[Need], answers: &mut Answers) {
         for need in needs {
-            if let Need::Read { after_ms, .. } = need {
-                self.now.0 += u64::from(*after_ms);
+            if let Need::Read { after_ms: ms, .. } | Need::Pause { ms, .. } = need {
+                self.now.0 += u64::from(*ms);
             }
             let writes = match need {
                 Need::Store => self.gateway.take_writes(),
@@ -117,6 +118,22 @@ impl World {
             };
             self.outside.meet(need, writes, answers, self.now);
         }
+    }
+
+    /// Sends the probes that are to be sent.
+    fn probe(&mut self) {
+        for Probe { origin, begun, .. } in self.gateway.take_probes() {
+            let verdict = self.outside.probed.get(&origin).copied();
+            let verdict = verdict.unwrap_or(Verdict::Alive);
+            self.outside.probes += 1;
+            self.gateway.probed(&origin, begun, verdict, self.now);
+        }
+    }
+
+    /// Every connection to that origin is refused from now on.
+    fn kill(&mut self, origin: &str) {
+        let origin = origin.to_owned();
+        self.outside.probed.insert(origin, Verdict::Dead);
     }
 
     /// A request of the browser's.
@@ -144,8 +161,12 @@ impl World {
                 .gateway
                 .admit(&Request::parse(&packed).unwrap(), self.now, answers)
             {
-                Step::Await(needs) => self.satisfy(&needs, answers),
+                Step::Await(needs) => {
+                    self.probe();
+                    self.satisfy(&needs, answers);
+                }
                 done => {
+                    self.probe();
                     self.store();
                     if let Step::Answer(answer) = &done {
                         self.take_cookie(&answer.headers);

@@ -74,7 +74,10 @@ pub(super) fn live_through(world: &mut World, past: &Past, jars: &mut Vec<String
         }
         Past::Wait(seconds) => world.wait(*seconds),
         Past::Pause(ms) => world.now.0 += ms,
-        Past::Fail(origin) => drop(world.gateway.health.lose(origin, world.now)),
+        Past::Fail(origin) => {
+            world.kill(origin);
+            world.gateway.health.lose(origin, world.now);
+        }
         Past::Forget => world.jar = None,
         Past::Move => world.move_to_another_isolate(),
         Past::Revoke => {

@@ -74,6 +74,7 @@ impl World {
             | Need::HashPassword { key, .. } => {
                 Reply::Found(key.clone(), Found::Unavailable, asked)
             }
+            Need::Pause { key, .. } => Reply::Found(key.clone(), Found::Absent, asked),
             Need::Keep { .. } | Need::Asset { .. } => Reply::Written(false),
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {

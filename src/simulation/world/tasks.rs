@@ -92,7 +92,7 @@ impl World {
                 _ => Vec::new(),
             };
             let wait = match &need {
-                Need::Read { after_ms, .. } => u64::from(*after_ms),
+                Need::Read { after_ms: ms, .. } | Need::Pause { ms, .. } => u64::from(*ms),
                 _ => 0,
             };
             let at = self.now + wait + self.below(60);

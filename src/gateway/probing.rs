@@ -1,0 +1,211 @@
+//! What a request that failed says of its origin: nothing, until a probe of our own has been there too.
+
+use super::{Gateway, Halt, Passage};
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::route::probe::{Probe, Verdict};
+use crate::store::{Failed, Failure, Need};
+use crate::telemetry::log::{Event, Level, Named};
+
+/// How often a request may be sent in all: at its own origin, there once more, and elsewhere.
+const MOST_TRIES: usize = 3;
+
+/// How often a connection to one origin must be lost before it is asked whether the origin is gone. Once
+/// is common: a server may close a kept connection at the very moment it is used again, and moving the
+/// conversation for that would lose what the server holds of it in memory.
+const LOSSES_TO_ASK_ABOUT: usize = 2;
+
+/// How much older than the last failure a probe may be that speaks of it.
+const TOLERANCE_MS: u64 = 1_000;
+
+/// How often a request looks whether a probe has ended, at most: 3.5 seconds, which is as long as one may
+/// take, and as one may have to wait for its turn.
+const MOST_LOOKS: u32 = 20;
+
+/// What pauses are filed under: while a probe decides where the request goes, and while one finds out
+/// whether anybody is back.
+const WORD: &str = "probe";
+const KNOCK: &str = "knock";
+
+impl Gateway {
+    /// The probes to be sent since the last call.
+    pub fn take_probes(&mut self) -> Vec<Probe> {
+        core::mem::take(&mut self.probes)
+    }
+
+    /// Takes note of what a probe found that was begun then.
+    pub fn probed(&mut self, origin: &str, begun: UnixMillis, verdict: Verdict, now: UnixMillis) {
+        if let Some(reason) = self.health.probed(origin, begun, verdict, now) {
+            self.note_ejected(origin, reason);
+        }
+    }
+
+    /// An origin answered with a gateway error or not in time, to that client as far as it is known.
+    pub(super) fn fault(
+        &mut self,
+        origin: &str,
+        reason: &'static str,
+        client: Option<u64>,
+        now: UnixMillis,
+    ) {
+        self.suspect(origin, reason, now);
+        if self.health.fault(origin, client, now) {
+            self.note_ejected(origin, reason);
+        }
+    }
+
+    /// Has an origin probed, if it was not a moment ago. Whether that begins now.
+    fn suspect(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
+        let Some(known) = self.tenant.pool.named(origin) else {
+            return false;
+        };
+        let path = known.health_path.as_deref().unwrap_or("/");
+        let url = [&known.base, path].concat();
+        let begins = self.health.suspect(origin, reason, now);
+        if begins {
+            self.probes.push(Probe {
+                origin: origin.to_owned(),
+                url,
+                begun: now,
+            });
+        }
+        begins
+    }
+
+    /// Nobody can be reached: one request a second waits for a probe that finds out whether that is still
+    /// so, and all others are told at once.
+    pub(super) fn knock(&mut self, origin: &str, passage: &Passage<'_>) -> Result<(), Halt> {
+        let looks = looks(passage, KNOCK);
+        let begins = self.suspect(origin, "lost", passage.now);
+        let is_awaited =
+            (1..MOST_LOOKS).contains(&looks) && self.health.is_probed(origin, passage.now);
+        Err(if begins || is_awaited {
+            pause(KNOCK, looks)
+        } else {
+            Problem::OriginUnreachable.into()
+        })
+    }
+
+    /// Decides whether a request that an origin did not answer may be sent once more, and waits for a
+    /// probe if that depends on whether the origin lives: with an origin that does, the conversation
+    /// stays, and the failure is the request's own.
+    pub(super) fn consider_failures(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
+        let failures = passage.answers.failures();
+        let Some(Failed {
+            origin, failure, ..
+        }) = failures.last()
+        else {
+            return Ok(());
+        };
+        let now = passage.now;
+        let (reason, repeatable) = match failure {
+            Failure::Lost => ("lost", passage.request.is_safe()),
+            Failure::Cut => ("cut", false),
+            Failure::Unsent => ("unsent", true),
+            Failure::TimedOut => ("timed_out", false),
+            Failure::Spoilt => return Err(Problem::BrokenBody.into()),
+        };
+        let may_repeat = repeatable && failures.len() < MOST_TRIES;
+        if *failure == Failure::TimedOut {
+            self.fault(origin, reason, Some(client(passage)), now);
+        } else if self.word(origin, failures).is_none() {
+            self.suspect(origin, reason, now);
+            let looks = looks(passage, WORD);
+            let matters = (may_repeat && needs_word(origin, failures)) || *failure == Failure::Cut;
+            if matters && looks < MOST_LOOKS {
+                return Err(pause(WORD, looks));
+            }
+        }
+        let is_gone = self.is_gone(origin, failures);
+        // The platform could not connect, and our probe gets no answer either.
+        if is_gone && !self.health.is_lost(origin, now) && self.health.lose(origin, now) {
+            self.note_ejected(origin, reason);
+        }
+        let retry = may_repeat && (is_gone || !needs_word(origin, failures));
+        if looks(passage, KNOCK) == 0 {
+            // Either side may have cut an upload off: it is the origin's failure only if the origin is dead.
+            let is_anybodys = *failure == Failure::Cut && !self.health.is_lost(origin, now);
+            let name = if is_anybodys {
+                "upload_cut"
+            } else {
+                "origin_failed"
+            };
+            let event = Event::new(Level::Warn, name).with("origin", Named(origin));
+            self.note(event.with("reason", reason).with("retried", retry));
+        }
+        match failure {
+            _ if retry => Ok(()),
+            Failure::TimedOut => Err(Problem::OriginTimeout.into()),
+            _ => Err(Problem::OriginUnreachable.into()),
+        }
+    }
+
+    /// Whether what happened to this one request shows that the origin is gone, because a probe that has
+    /// nothing to do with it fared no better.
+    pub(super) fn is_gone(&self, origin: &str, failures: &[Failed]) -> bool {
+        needs_word(origin, failures)
+            && match self.word(origin, failures) {
+                Some(Verdict::Dead) => true,
+                // Nothing of the request can have made the platform unable to connect.
+                Some(Verdict::Silent) => of(origin, failures).any(is_unsent),
+                Some(Verdict::Alive | Verdict::Faulty) | None => false,
+            }
+    }
+
+    /// What a probe found that is as young as what happened to this request.
+    fn word(&self, origin: &str, failures: &[Failed]) -> Option<Verdict> {
+        let first = of(origin, failures).next()?;
+        let last = of(origin, failures).last()?;
+        let since = first.at.0.max(last.at.0.saturating_sub(TOLERANCE_MS));
+        self.health.found_since(origin, UnixMillis(since))
+    }
+
+    fn note_ejected(&mut self, origin: &str, reason: &'static str) {
+        let event = Event::new(Level::Warn, "origin_ejected").with("origin", Named(origin));
+        self.note(event.with("reason", reason));
+    }
+}
+
+/// Whether what happened to this one request raises the question whether the origin is gone.
+fn needs_word(origin: &str, failures: &[Failed]) -> bool {
+    of(origin, failures).any(is_unsent)
+        || of(origin, failures)
+            .filter(|failed| failed.failure == Failure::Lost)
+            .count()
+            >= LOSSES_TO_ASK_ABOUT
+}
+
+fn is_unsent(failed: &Failed) -> bool {
+    failed.failure == Failure::Unsent
+}
+
+fn of<'a>(origin: &str, failures: &'a [Failed]) -> impl Iterator<Item = &'a Failed> {
+    failures
+        .iter()
+        .filter(move |failed| failed.origin == origin)
+}
+
+fn looks(passage: &Passage<'_>, key: &str) -> u32 {
+    passage.answers.read(key).map_or(0, |read| read.attempts)
+}
+
+/// The more often somebody has looked, the longer it is until the next time.
+fn pause(key: &str, looks: u32) -> Halt {
+    Halt::Await(vec![Need::Pause {
+        key: key.to_owned(),
+        ms: 250.min(2 << looks.min(7)),
+    }])
+}
+
+/// Tells clients apart: by address where that is known, else by what they say of themselves.
+fn client(passage: &Passage<'_>) -> u64 {
+    let request = passage.request;
+    let who = request
+        .client_address()
+        .or_else(|| request.header("cookie"));
+    let bytes = who.unwrap_or_default().bytes();
+    // FNV-1a: whoever makes two clients look alike only keeps a server in.
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
