@@ -74,7 +74,7 @@ async function assertSignedOut({ browser, url }) {
   const answer = await browser.fetchJson(url);
   assert.deepEqual([answer.status, answer.code], [401, "session_ended"]);
   const replay = new Browser();
-  replay.plant(url, "session", session);
+  replay.plant(url, "vestibule-session", session);
   assert.equal((await replay.fetchJson(url)).status, 401);
   const refused = await browser.signIn(url);
   assert.deepEqual([refused.status, refused.code], [403, "not_admitted"]);

@@ -28,7 +28,7 @@ async function signedIn(t, consistency) {
   };
   const guest = await visit();
   const copied = new Browser(vestibule.url);
-  copied.jar.set("session", browser.session);
+  copied.jar.set("vestibule-session", browser.session);
   await visit({ "x-session-patch": '{"draft":1}' });
   await visit({ "x-session-identify": '{"user":"ada"}' });
   const user = await visit({ "x-session-patch": '{"secret":2}' });
