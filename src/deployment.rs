@@ -237,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn what_asks_for_a_sign_in_is_not_kept_for_everybody() {
+        for mode in ["off", "optional"] {
+            assert!(read(&json!({ "CACHE": "/public/*", "LOGIN_MODE": mode })).is_ok());
+        }
+        let required = json!({ "CACHE": "/public/*, /logo.png", "LOGIN_MODE": "required" });
+        let faults = read(&required).err().unwrap();
+        let told = |at: usize| faults[at].starts_with(&format!("CACHE[{at}]: signing in"));
+        assert!(faults.len() == 2 && told(0) && told(1), "{faults:?}");
+        assert!(read(&json!({ "CACHE": "public" })).is_err());
+    }
+
+    #[test]
     fn keys_of_the_apis_are_long_enough_to_be_secrets() {
         for name in ["ORIGIN_KEY", "ADMIN_TOKEN"] {
             let faults = read(&json!({ name: "short" })).err().unwrap();

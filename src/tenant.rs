@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::brand::Brand;
 use crate::clock::Seconds;
-use crate::document::model::{CookiePattern, LoginException};
+use crate::document::model::{CookiePattern, LoginException, PathPattern};
 use crate::forward::proof::ProofKey;
 use crate::inbound::host::HostPattern;
 use crate::inbound::path;
@@ -215,6 +215,10 @@ pub struct Tenant {
     pub env: Option<String>,
     /// Files shown in place of the servers'.
     pub assets: Assets,
+    /// What is the same for everybody, so that the cache of the zone may keep it.
+    pub public_paths: Vec<PathPattern>,
+    /// Sites whose pages may read what the gateway answers in an origin's place.
+    pub cors_origins: Vec<String>,
     /// `Origin` values accepted on a WebSocket upgrade beside the request's own.
     pub allowed_origins: Vec<String>,
     /// What its pages look like.

@@ -224,6 +224,79 @@ test("a redirect to the origin's own address leads back to us", async (t) => {
   assert.equal(response.headers.get("location"), `${vestibule.url}/next?a=b`);
 });
 
+for (const [what, address] of /** @type {[string, (here: string, other: string) => string][]} */ ([
+  ["its own address with a user", (here) => `http://user:pw@${here}`],
+  ["its own address and another scheme", (here) => `https://${here}`],
+  ["its own address and no scheme", (here) => `//${here}`],
+  ["its own address in capitals", (here) => `HTTP://${here.replace("localhost", "LocalHost")}`],
+  ["another server's address", (_, other) => `http://${other}`],
+])) {
+  test(`a client that a server leads to ${what} comes back here, whatever header says so`, async (t) => {
+    const other = await Origin.start(t);
+    const origin = await Origin.start(t, (_, reply) => {
+      const own = address(`localhost:${origin.port}`, `127.0.0.1:${other.port}`);
+      reply.setHeader("location", `${own}/path/?a=b#c`);
+      reply.setHeader("content-location", `${own}/path`);
+      reply.setHeader("refresh", `3; url="${own}/path"`);
+      reply.setHeader(
+        "link",
+        `<${own}/a>; rel="next", </b>; rel=prev, <https://cdn.example/>; x=y`,
+      );
+      reply.writeHead(307).end();
+    });
+    // The other has no sessions.
+    const origins = [`http://localhost:${origin.port}`, `${other.url};state=down`];
+    const { url } = await Vestibule.start(t, { origins });
+    const { headers } = await fetch(url, { redirect: "manual" });
+    const told = ["location", "content-location", "refresh", "link"];
+    assert.deepEqual(
+      told.map((name) => headers.get(name)),
+      [
+        `${url}/path/?a=b#c`,
+        `${url}/path`,
+        `3; url="${url}/path"`,
+        `<${url}/a>; rel="next", </b>; rel=prev, <https://cdn.example/>; x=y`,
+      ],
+    );
+  });
+}
+
+test("a redirect elsewhere is left alone", async (t) => {
+  const origin = await Origin.start(t, (request, reply) => {
+    reply.writeHead(302, { location: String(request.headers["x-to"]) }).end();
+  });
+  const { port } = await Vestibule.start(t, { origins: [origin.url] });
+  for (const [to, expected] of [
+    ["http://chat.example:8787/a", "http://chat.example:8787/a"],
+    ["https://elsewhere.example/a", "https://elsewhere.example/a"],
+    ["/a", "/a"],
+    [
+      `http://localhost.evil.example:${origin.port}/a`,
+      `http://localhost.evil.example:${origin.port}/a`,
+    ],
+  ]) {
+    const answer = await send(port, { lines: [`X-To: ${to}`] });
+    assert.deepEqual(header(answer, "location"), [expected]);
+  }
+});
+
+test("a cookie for a server's own host is for the public one, and for an address without a domain", async (t) => {
+  const lines = ["a=1; Domain=localhost; Path=/x; HttpOnly", "b=2; domain=.LOCALHOST", "c=3"];
+  const origin = await Origin.start(
+    t,
+    (_, reply) => void reply.setHeader("set-cookie", lines).end(),
+  );
+  const { port } = await Vestibule.start(t, { origins: [`http://localhost:${origin.port}`] });
+  const set = async (/** @type {string} */ host) =>
+    header(await send(port, { host }), "set-cookie").filter((line) => /^[abc]=/.test(line));
+  assert.deepEqual(await set("chat.example"), [
+    "a=1; Domain=chat.example; Path=/x; HttpOnly",
+    "b=2; Domain=chat.example",
+    "c=3",
+  ]);
+  assert.deepEqual(await set("127.0.0.1"), ["a=1; Path=/x; HttpOnly", "b=2", "c=3"]);
+});
+
 test("a public page becomes a private one, so that no cache shares it", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     reply.setHeader("cache-control", "public, max-age=60, s-maxage=600").end();

@@ -106,6 +106,55 @@ test("data too large for a header is left out, and the origin is told", async (t
   assert.deepEqual(origin.told("x-session-data-omitted"), ["size"]);
 });
 
+/** What Chrome sends with a page's request. */
+const OF_A_BROWSER = {
+  accept:
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
+  "accept-encoding": "gzip, deflate, br, zstd",
+  "accept-language": "en-GB,en-US;q=0.9,en;q=0.8,de-AT;q=0.7,de;q=0.6",
+  "cache-control": "max-age=0",
+  priority: "u=0, i",
+  referer: "https://chat.example.com/project/thread/4d2f0e0c-4d2f-4d2f-4d2f-4d2f0e0c4d2f",
+  "sec-ch-ua": '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"',
+  "sec-ch-ua-mobile": "?0",
+  "sec-ch-ua-platform": '"Windows"',
+  "sec-fetch-dest": "document",
+  "sec-fetch-mode": "navigate",
+  "sec-fetch-site": "same-origin",
+  "sec-fetch-user": "?1",
+  "upgrade-insecure-requests": "1",
+  "user-agent":
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+};
+
+/** Bytes of what uWSGI and Cloudflare add to a request's headers: the request's line and address; CF-Ray and its like. */
+const BESIDE_HEADERS = 350 + 300;
+
+test("as much data as is told unless set otherwise fits uWSGI, and more is left out", async (t) => {
+  const { browser, origin, patch } = await deployment(t);
+  const alice = {
+    user: "alice@example.com",
+    email: "alice@example.com",
+    name: "Alice Example",
+    groups: ["engineering", "support", "administrators"],
+  };
+  await browser.fetch(`/?x-session-identify=${encodeURIComponent(JSON.stringify(alice))}`);
+  await patch({ text: "x".repeat(1024 - '{"text":""}'.length) });
+  browser.jar.set("csrftoken", "4d2f0e0c4d2f0e0c4d2f0e0c4d2f0e0c");
+  await browser.fetch("/", { headers: OF_A_BROWSER });
+  assert.deepEqual(origin.told("x-session-data")[0].length, 1024);
+  assert.deepEqual(origin.told("x-session-user"), ["alice@example.com"]);
+  // As uWSGI counts: names and values as CGI variables, and four bytes more for each.
+  const headers = origin.requests.at(-1)?.headers ?? [];
+  const sizes = headers.map(([name, value]) => `HTTP_${name}`.length + value.length + 4);
+  const size = sizes.reduce((sum, bytes) => sum + bytes, BESIDE_HEADERS);
+  assert.ok(size <= 4_096, `${size} bytes`);
+  await patch({ text: "x".repeat(1024) });
+  await browser.fetch("/");
+  assert.deepEqual(origin.told("x-session-data"), []);
+  assert.deepEqual(origin.told("x-session-data-omitted"), ["size"]);
+});
+
 for (const [what, query] of [
   ["a patch that is no JSON", "x-session-patch=%7Bnope"],
   ["a patch that is no object", "x-session-patch=%5B1%5D"],

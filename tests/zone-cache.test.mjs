@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
+import { KvServer } from "./harness/kv.mjs";
 import { Origin } from "./harness/origin.mjs";
+import { until } from "./harness/until.mjs";
 import { Vestibule } from "./harness/workerd.mjs";
 import { ZoneCache } from "./harness/zone-cache.mjs";
 
@@ -80,3 +82,63 @@ test("the cache that these tests put before a server does keep and give away fil
   assert.deepEqual(zone.outcomes("/x.pdf"), ["MISS", "HIT"]);
   assert.deepEqual(zone.outcomes("/x"), ["DYNAMIC", "DYNAMIC"]);
 });
+
+test("what the tenant calls public is kept for everybody, and neither knows a session nor sets a cookie", async (t) => {
+  const zone = await ZoneCache.start(t);
+  const origin = await Origin.start(t, (_, reply) => {
+    reply.setHeader("cache-control", "public, max-age=600");
+    if (reply.req.url !== "/public/app.css") {
+      reply.setHeader("set-cookie", "theirs=1").setHeader("x-session-patch", '{"a":1}');
+    }
+    reply.end(String(origin.requests.length));
+  });
+  const vars = { CACHE: "/public/*, /logo.png" };
+  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars, zone });
+  const authorization = "Bearer theirs";
+  for (const browser of [new Browser(vestibule.url), new Browser(vestibule.url)]) {
+    await browser.fetch("/");
+    const seen = origin.requests.length;
+    const answer = await browser.fetch("/public/app.css", { headers: { authorization } });
+    assert.equal(answer.headers.get("cache-control"), "public, max-age=600");
+    assert.deepEqual([answer.headers.getSetCookie(), answer.headers.get("vary")], [[], null]);
+    if (seen === origin.requests.length) continue;
+    for (const name of ["cookie", "authorization", "x-session-id", "x-session-state"]) {
+      assert.deepEqual(origin.told(name), [], name);
+    }
+    assert.deepEqual(origin.told("x-forwarded-proto"), ["http"]);
+  }
+  assert.deepEqual(zone.outcomes("/public/app.css"), ["MISS", "HIT"]);
+  const answer = await fetch(`${vestibule.url}/logo.png`);
+  assert.deepEqual(answer.headers.getSetCookie(), []);
+  await until(() => vestibule.logged("control_ignored").length === 1);
+});
+
+for (const [what, path, init] of /** @type {[string, string, RequestInit][]} */ ([
+  ["a path beside it", "/publicity/a.css", {}],
+  ["its name inside another", "/x/public/a.css", {}],
+  ["a disguise of it", "/public/..%2fprivate/a.css", {}],
+  ["a disguise that leads into it", "/x/..%2fpublic/a.css", {}],
+  ["another method", "/public/a.css", { method: "POST" }],
+  ["a method that a header asks for", "/public/a.css", { headers: { "x-method-override": "PUT" } }],
+  ["a sign-in that is required", "/public/members/a.css", {}],
+])) {
+  test(`nothing is kept of ${what}`, async (t) => {
+    const zone = await ZoneCache.start(t);
+    zone.cachesEverything = true;
+    const origin = await Origin.start(t);
+    const tenants = new KvServer();
+    t.after(() => tenants.stop());
+    const exceptions = [{ path: "/public/members/*", mode: "required" }];
+    const login = { mode: "off", exceptions };
+    const origins = [{ url: origin.url }];
+    const document = { id: "acme", hosts: ["127.0.0.1"], login, origins, cache: ["/public/*"] };
+    tenants.plant("host:127.0.0.1", "acme");
+    tenants.plant("tenant:acme", JSON.stringify(document));
+    const vestibule = await Vestibule.start(t, { tenants, zone });
+    const { status } = await fetch(vestibule.url + path, init);
+    // Who must sign in is refused, and so is a path with two readings.
+    if ([400, 401].includes(status)) return assert.equal(zone.passed.length, 0);
+    assert.deepEqual([status, zone.passed.at(-1)?.outcome], [200, "BYPASS"]);
+    assert.equal(origin.told("x-session-id").length, 1);
+  });
+}

@@ -39,6 +39,10 @@ object! {
         vault: Vec<CookiePattern>,
         /// Told to the chat servers as X-Session-Env, never to the browser. secret:NAME stands for the Worker's secret <ID>__NAME.
         env: FlatMap<String, String>,
+        /// Paths whose answers are the same for everybody, such as /public/*, so that the zone's cache may keep them: no session is read or begun there, and no cookie passes either way. Where signing in is required there is none.
+        cache: Vec<PathPattern>,
+        /// What other sites' pages may read.
+        cors: Cors,
         /// Files shown in place of the chat servers', by path, such as /logo or /logo?theme=dark: a URL, or kv:NAME for one stored with npm run tenants -- asset put.
         assets: FlatMap<String, Replacement>,
         /// What the pages shown by the gateway itself look like.
@@ -161,6 +165,14 @@ object! {
 }
 
 object! {
+    /// What other sites' pages may read. What the chat servers answer is theirs to say, preflights included.
+    pub struct Cors {
+        /// Sites whose pages may read what the gateway answers in a chat server's place, such as 401.
+        origins: Vec<Site>,
+    }
+}
+
+object! {
     /// How sessions are kept.
     pub struct Session {
         /// Ends a session that is not used for so long.
@@ -175,8 +187,8 @@ object! {
         cache: Seconds = "5s",
         /// The most sessions of a user; with one more the oldest ends. 0 for any number.
         max_per_user: u64 = 0,
-        /// The most bytes of X-Session-Data, up to 16384.
-        max_data: DataSize = 8192,
+        /// The most bytes of X-Session-Data, up to 16384; above it there is X-Session-Data-Omitted in its place. As much as the smallest common server takes: uWSGI has 4096 for all headers of a request.
+        max_data: DataSize = 1024,
         /// What happens to a session that nobody can read.
         fail: FailMode = "closed",
         /// How long it is served from memory then, if fail is grace.
@@ -425,6 +437,12 @@ impl PathPattern {
                 is_beginning,
             })
             .ok_or("use a path such as /project/share, or the beginning of paths such as /public/*")
+    }
+
+    /// The path, or what all of them begin with.
+    #[must_use]
+    pub fn beginning(&self) -> &str {
+        &self.path
     }
 
     /// Whether a path, free of disguises, is meant.

@@ -49,7 +49,7 @@ fn every_fault_is_told_at_once_with_its_place_and_what_would_be_right() {
     assert_eq!(
         faults(&document),
         [
-            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, assets, branding, telemetry.",
+            "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, cache, cors, assets, branding, telemetry.",
             "sesion: is not known; perhaps session is meant.",
             "hosts[1]: use a host such as chat.example.com in lower case, without port, or *.example.com.",
             "login.mode: use off, optional or required.",

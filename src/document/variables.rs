@@ -20,12 +20,14 @@ enum Kind {
 }
 
 /// Each variable, how it is taken, and where in a document it belongs.
-const VARIABLES: [(&str, Kind, &str); 37] = [
+const VARIABLES: [(&str, Kind, &str); 39] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
     ("HEADERS", Kind::Json, "headers"),
     ("VAULT", Kind::List, "vault"),
+    ("CACHE", Kind::List, "cache"),
+    ("CORS_ORIGINS", Kind::List, "cors.origins"),
     ("SESSION_IDLE", Kind::Text, "session.idle"),
     ("SESSION_ABSOLUTE", Kind::Text, "session.absolute"),
     ("SESSION_REMEMBER", Kind::Text, "session.remember"),

@@ -58,6 +58,17 @@ export { TelemetryObject } from "./telemetry-object.js";
  */
 const UNTIL_SENT = 10;
 
+/** Headers of an answer that the core may want to change or take note of. */
+const CONCERNING = new Set([
+  "set-cookie",
+  "cache-control",
+  "location",
+  "content-location",
+  "refresh",
+  "link",
+  "endpoint-load-metrics",
+]);
+
 export default {
   /**
    * @param {Request} request
@@ -204,7 +215,7 @@ function mayStand({ answers, env }) {
  */
 function send(order, passage) {
   const { request, journey, context } = passage;
-  const { url, firstByteMs, place, sidSuffix, told, headers } = order;
+  const { url, firstByteMs, place, sidSuffix, told, headers, flags } = order;
   journey.flags = told.flags;
   journey.labels = told.labels;
   journey.members = told.members;
@@ -214,6 +225,7 @@ function send(order, passage) {
   journey.sent = Date.now();
   journey.answered = 0;
   const attempt = begin(place, journey.sent + firstByteMs);
+  const cf = flags.includes("k") ? undefined : UNCACHED;
 
   return new Promise((resolve) => {
     let waiting = true;
@@ -231,7 +243,7 @@ function send(order, passage) {
         : (source ?? undefined);
     // Never cleared: the runtime drops it with the request, for less than clearing would cost.
     setTimeout(() => giveUp("timed-out"), firstByteMs);
-    fetch(url, { method, headers, body, redirect: "manual", cf: UNCACHED }).then(
+    fetch(url, { method, headers, body, redirect: "manual", cf }).then(
       (response) => {
         // The visitor has an answer already.
         if (!waiting) return void response.body?.cancel();
@@ -328,8 +340,7 @@ function concernsUs(response) {
   if (response.status > 501 || (response.status < 200 && response.status !== 101)) return true;
   for (const name of response.headers.keys()) {
     if (name.startsWith("x-session-")) return true;
-    if (name === "set-cookie" || name === "cache-control" || name === "location") return true;
-    if (name === "endpoint-load-metrics") return true;
+    if (CONCERNING.has(name)) return true;
   }
   return false;
 }

@@ -62,8 +62,9 @@ export function unpackForward(text, received) {
     if (kept[at] === "+") headers[received[at][0]] = received[at][1];
   }
   const [flags, url, firstByteMs, pauses, place, ticket, sidSuffix] = lines;
+  const handle = headers["x-session-id"];
   // Whoever comes for the first time may never come again.
-  const isNew = headers["x-session-state"] === "new";
+  const isKnown = handle !== undefined && headers["x-session-state"] !== "new";
   return {
     flags,
     url,
@@ -77,7 +78,7 @@ export function unpackForward(text, received) {
     until: Number(lines[11]),
     trace: headers.traceparent.slice(3, 35),
     seed: "",
-    session: isNew ? "" : `${place.slice(0, place.indexOf("/"))}\t${headers["x-session-id"]}`,
+    session: isKnown ? `${place.slice(0, place.indexOf("/"))}\t${handle}` : "",
     headers,
   };
 }

@@ -51,6 +51,7 @@ fn forward(forward: &Forward, facts: &Facts) -> String {
         (forward.settle, 's'),
         (forward.afterwards, 'a'),
         (forward.watched, 'w'),
+        (forward.shared, 'k'),
         (forward.repeat.is_some_and(|repeat| repeat.any_target), 'o'),
     ] {
         if flag {

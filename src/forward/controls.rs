@@ -12,6 +12,15 @@ pub const PREFIX: &str = "x-session-";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 
+/// The controls there are among response headers (lower-case names), by name.
+pub fn named<'h>(headers: &'h [(&str, &str)]) -> impl Iterator<Item = &'static str> + 'h {
+    const CONTROLS: [&str; 5] = ["patch", "ttl", "rotate", "destroy", "identify"];
+    headers.iter().filter_map(|(name, _)| {
+        let name = name.strip_prefix(PREFIX)?;
+        CONTROLS.into_iter().find(|control| *control == name)
+    })
+}
+
 /// Reads the controls out of response headers (lower-case names).
 #[must_use]
 pub fn read(headers: &[(&str, &str)]) -> (Change, Vec<Malformed>) {

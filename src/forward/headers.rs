@@ -72,6 +72,16 @@ pub struct Speaker<'a> {
     pub mapped: &'a [(String, HeaderSource)],
 }
 
+/// What is told with a request that goes on without a session.
+pub struct Nobody<'a> {
+    /// Whose site it is; none if that must make no difference.
+    pub tenant: Option<&'a TenantId>,
+    /// `X-Session-Proof`, if the tenant's origins check it.
+    pub proof: Option<String>,
+    /// Headers the tenant's origins know: nobody's to send.
+    pub mapped: &'a [(String, HeaderSource)],
+}
+
 /// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
 /// `cookie` is the client's without ours.
 pub const OWN: [&str; 20] = [
@@ -146,34 +156,9 @@ impl Outgoing {
         speaker: &Speaker<'_>,
         trace: &Trace<'_>,
     ) -> Self {
-        let named_by_connection = request.header("connection").unwrap_or_default();
-        let mut disbelieved = Disbelieved::default();
-        let mut passes = |(name, _): &(&str, &str)| {
-            let folded = fold::fold(name);
-            let is_mapped = || speaker.mapped.iter().any(|(mapped, _)| *mapped == folded);
-            let reason =
-                fold::reason(name, &folded).or_else(|| is_mapped().then_some(Kind::Identity));
-            if let Some(kind) = reason {
-                disbelieved.note(kind);
-                return false;
-            }
-            let is_credential = speaker.came_by_bearer && folded == "authorization";
-            !is_credential && !is_listed(named_by_connection, name)
-        };
-        let kept = request
-            .headers
-            .iter()
-            .map(|header| if passes(header) { '+' } else { '-' })
-            .collect();
-        let mut outgoing = Self {
-            kept,
-            own: String::with_capacity(1024),
-            disbelieved,
-        };
+        let mut outgoing = Self::sifted(request, speaker.came_by_bearer, speaker.mapped);
         outgoing.set_speaker(speaker);
-        outgoing.set_proxy(request);
-        outgoing.set(&trace.parent);
-        outgoing.set(trace.state.unwrap_or_default());
+        outgoing.set_way(request, trace);
         outgoing.set_cookies(request.header("cookie"), cookie, speaker);
         outgoing.set(if request.is_websocket() {
             "websocket"
@@ -192,6 +177,62 @@ impl Outgoing {
         outgoing
     }
 
+    /// Builds the list for a request that goes on without a session, and without whatever could tell
+    /// whose it is.
+    #[must_use]
+    pub fn anonymous(request: &Request<'_>, nobody: &Nobody<'_>, trace: &Trace<'_>) -> Self {
+        let mut outgoing = Self::sifted(request, true, nobody.mapped);
+        outgoing.set("");
+        outgoing.set(nobody.tenant.map_or("", TenantId::as_str));
+        // State, created, expires, data, omitted, user, email, name, groups, env.
+        outgoing.own.push_str("\n\n\n\n\n\n\n\n\n\n");
+        outgoing.set_way(request, trace);
+        // No cookies, no upgrade.
+        outgoing.set_two("", "");
+        if let Some(proof) = &nobody.proof {
+            outgoing.set_two(proof::NAME, proof);
+        }
+        outgoing
+    }
+
+    /// Which of the client's headers pass. Its credential does not, if it was for us.
+    fn sifted(
+        request: &Request<'_>,
+        credential_is_ours: bool,
+        mapped: &[(String, HeaderSource)],
+    ) -> Self {
+        let named_by_connection = request.header("connection").unwrap_or_default();
+        let mut disbelieved = Disbelieved::default();
+        let mut passes = |(name, _): &(&str, &str)| {
+            let folded = fold::fold(name);
+            let is_mapped = || mapped.iter().any(|(mapped, _)| *mapped == folded);
+            let reason =
+                fold::reason(name, &folded).or_else(|| is_mapped().then_some(Kind::Identity));
+            if let Some(kind) = reason {
+                disbelieved.note(kind);
+                return false;
+            }
+            let is_credential = credential_is_ours && folded == "authorization";
+            !is_credential && !is_listed(named_by_connection, name)
+        };
+        let kept = request
+            .headers
+            .iter()
+            .map(|header| if passes(header) { '+' } else { '-' })
+            .collect();
+        Self {
+            kept,
+            own: String::with_capacity(1024),
+            disbelieved,
+        }
+    }
+
+    /// How the request came, and which trace it belongs to.
+    fn set_way(&mut self, request: &Request<'_>, trace: &Trace<'_>) {
+        self.set_proxy(request);
+        self.set(&trace.parent);
+        self.set(trace.state.unwrap_or_default());
+    }
     /// The value of one of our headers.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
@@ -319,149 +360,4 @@ fn is_listed(connection: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::data::Data;
-    use crate::session::id::{Handle, SessionId};
-    use crate::session::record::{Record, Version};
-    use crate::simulation::outside::keys;
-
-    fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
-        let request = Request::parse(packed).unwrap();
-        let record = Record {
-            version: Version(1),
-            data: Data::from_stored(data.to_owned()),
-            ..Record::unstored(
-                Handle([0; 16]),
-                SessionId::from_bytes([1; 16]),
-                UnixSeconds(100),
-                UnixSeconds(100),
-            )
-        };
-        let speaker = Speaker {
-            tenant: &TenantId::parse("t1").unwrap(),
-            session: &Prepared::new(record, &keys(&TenantId::parse("t").unwrap())),
-            state: State::Active,
-            expires: UnixSeconds(200),
-            max_data,
-            env: None,
-            came_by_bearer: false,
-            vault: &[],
-            vaulted: "",
-            access_token: None,
-            assertion: None,
-            proof: None,
-            mapped: &[],
-        };
-        let trace = Trace::follow(
-            None,
-            None,
-            &[7; 24],
-            crate::forward::trace::Sampling::default(),
-        );
-        let cookie = CookieName::for_location(&request.location);
-        let outgoing = Outgoing::new(&request, cookie, &speaker, &trace);
-        assert_eq!(outgoing.own.lines().count(), OWN.len());
-        let kept = request
-            .headers
-            .iter()
-            .zip(outgoing.kept.chars())
-            .filter(|(_, mark)| *mark == '+');
-        let own = OWN
-            .iter()
-            .filter_map(|name| outgoing.value(name).map(|value| (*name, value)));
-        let all = kept.map(|(header, _)| *header).chain(own);
-        all.map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
-    }
-
-    fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-        let mut values = headers.iter().filter(|(other, _)| other == name);
-        let first = values.next().map(|(_, value)| value.as_str());
-        assert!(values.next().is_none(), "{name} twice");
-        first
-    }
-
-    #[test]
-    fn the_origin_learns_who_is_speaking() {
-        let headers = written(
-            "GET\nhttps://chat.example/\ncf-connecting-ip\n2001:db8::1",
-            r#"{"a":1}"#,
-            100,
-        );
-        for (name, expected) in [
-            ("x-session-id", "AAAAAAAAAAAAAAAAAAAAAA"),
-            ("x-session-tenant", "t1"),
-            ("x-session-state", "active"),
-            ("x-session-created", "100"),
-            ("x-session-expires", "200"),
-            ("x-session-data", r#"{"a":1}"#),
-            ("x-forwarded-for", "2001:db8::1"),
-            ("x-forwarded-host", "chat.example"),
-            ("x-forwarded-proto", "https"),
-            (
-                "forwarded",
-                "for=\"[2001:db8::1]\";host=\"chat.example\";proto=https;by=_vestibule",
-            ),
-        ] {
-            assert_eq!(value(&headers, name), Some(expected), "{name}");
-        }
-    }
-
-    #[test]
-    fn data_over_the_cap_is_left_out_and_said_so() {
-        let headers = written("GET\nhttp://a/", r#"{"a":1}"#, 6);
-        assert_eq!(value(&headers, "x-session-data"), None);
-        assert_eq!(value(&headers, "x-session-data-omitted"), Some("size"));
-        assert_eq!(
-            value(&headers, "forwarded"),
-            Some("for=unknown;host=\"a\";proto=http;by=_vestibule")
-        );
-    }
-
-    #[test]
-    fn our_cookie_stays_here_and_others_go_on() {
-        let headers = written(
-            "GET\nhttps://a/\ncookie\nx=1; __Host-session=secret; session=theirs",
-            "",
-            0,
-        );
-        assert_eq!(value(&headers, "cookie"), Some("x=1; session=theirs"));
-        let headers = written("GET\nhttps://a/\ncookie\n__Host-session=secret", "", 0);
-        assert_eq!(value(&headers, "cookie"), None);
-        let headers = written(
-            "GET\nhttp://localhost/\ncookie\nvestibule-session=secret; __Host-session=s; y=2",
-            "",
-            0,
-        );
-        assert_eq!(value(&headers, "cookie"), Some("y=2"));
-    }
-
-    #[test]
-    fn a_client_can_neither_set_nor_remove_our_headers() {
-        let headers = written(
-            "GET\nhttps://a/\nx-session-id\nevil\nx_session_id\nevil\nx-session-user\nadmin\nconnection\nX-Session-Id, X-Hop, Cookie\nx-hop\n1\ncookie\na=b",
-            "",
-            0,
-        );
-        assert_eq!(
-            value(&headers, "x-session-id"),
-            Some("AAAAAAAAAAAAAAAAAAAAAA")
-        );
-        for name in ["x_session_id", "x-session-user", "x-hop", "connection"] {
-            assert_eq!(value(&headers, name), None, "{name}");
-        }
-        assert_eq!(value(&headers, "cookie"), Some("a=b"));
-    }
-
-    #[test]
-    fn an_upgrade_keeps_its_headers() {
-        let headers = written(
-            "GET\nhttp://a/\nupgrade\nWebSocket\nsec-websocket-protocol\nchat\nsec-websocket-key\nk",
-            "",
-            0,
-        );
-        assert_eq!(value(&headers, "upgrade"), Some("websocket"));
-        assert_eq!(value(&headers, "sec-websocket-protocol"), Some("chat"));
-    }
-}
+mod tests;

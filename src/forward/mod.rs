@@ -6,6 +6,7 @@ pub mod controls;
 pub mod fold;
 pub mod headers;
 pub mod proof;
+pub mod public_url;
 pub mod reserved;
 pub mod response;
 pub mod trace;

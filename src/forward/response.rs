@@ -5,6 +5,7 @@
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::document::model::CookiePattern;
+use crate::forward::public_url::Site;
 use crate::forward::{caching, controls};
 
 /// The edits: first the removals, each of all values of that name, then the additions.
@@ -16,6 +17,9 @@ pub struct Edits {
     pub append: Vec<(&'static str, String)>,
 }
 
+/// Headers that tell a client where to go on.
+const LEADING: [&str; 4] = ["location", "content-location", "refresh", "link"];
+
 /// What an origin says of its load (ORCA); nobody else's business.
 pub const LOAD: &str = "endpoint-load-metrics";
 
@@ -25,12 +29,13 @@ pub struct Context<'a> {
     pub cookie: CookieName,
     /// Cookies of the origin that are kept here, and not in the browser.
     pub vault: &'a [CookiePattern],
+    /// It was asked for without a session, and is everybody's: it stays as cacheable as it is, and sets
+    /// no cookies.
+    pub is_public: bool,
     /// Our own `Set-Cookie` line, if one is due.
     pub set_cookie: Option<String>,
-    /// Scheme and authority the client used.
-    pub public_base: &'a str,
-    /// Scheme and authority of the origin that answered.
-    pub origin_base: &'a str,
+    /// What the client knows this site as.
+    pub site: Site<'a>,
 }
 
 impl Edits {
@@ -43,11 +48,11 @@ impl Edits {
                 edits.remove((*name).to_owned());
             }
         }
-        edits.cookies(headers, context.cookie, context.vault);
-        if let Some(location) = value(headers, "location") {
-            edits.location(location, &context);
+        edits.cookies(headers, &context);
+        edits.urls(headers, context.site);
+        if !context.is_public {
+            edits.caching(headers, context.set_cookie.is_some());
         }
-        edits.caching(headers, context.set_cookie.is_some());
         if let Some(line) = context.set_cookie {
             edits.append.push(("set-cookie", line));
         }
@@ -60,37 +65,46 @@ impl Edits {
         self.remove.is_empty() && self.append.is_empty()
     }
 
-    /// An origin must not set, or clear, the session cookie; and what is kept here does not go out.
-    fn cookies(&mut self, headers: &[(&str, &str)], cookie: CookieName, vault: &[CookiePattern]) {
-        let lines = || {
-            headers
-                .iter()
-                .filter(|(name, _)| *name == "set-cookie")
-                .map(|(_, line)| *line)
-        };
+    /// An origin must not set, or clear, the session cookie; what is kept here does not go out; and what
+    /// is for the origin's own host is for this site's.
+    fn cookies(&mut self, headers: &[(&str, &str)], context: &Context<'_>) {
         let ours = |line: &str| {
             let name = set_cookie::name_of(line);
-            cookie.is_ours(name) || vault.iter().any(|pattern| pattern.matches(name))
+            let mut vault = context.vault.iter();
+            context.is_public
+                || context.cookie.is_ours(name)
+                || vault.any(|pattern| pattern.matches(name))
         };
-        if lines().any(ours) {
+        let mut is_changed = false;
+        let mut kept = Vec::new();
+        for (_, line) in headers.iter().filter(|(name, _)| *name == "set-cookie") {
+            let public = context.site.made_public_in_cookie(line);
+            is_changed |= public.is_some() || ours(line);
+            if !ours(line) {
+                kept.push(("set-cookie", public.unwrap_or_else(|| (*line).to_owned())));
+            }
+        }
+        if is_changed {
             self.remove("set-cookie".to_owned());
-            self.append.extend(
-                lines()
-                    .filter(|line| !ours(line))
-                    .map(|line| ("set-cookie", line.to_owned())),
-            );
+            self.append.extend(kept);
         }
     }
 
-    /// A redirect to the origin's own address would lead the client around us, or nowhere.
-    fn location(&mut self, location: &str, context: &Context<'_>) {
-        let Some(rest) = location.strip_prefix(context.origin_base) else {
-            return;
-        };
-        if rest.is_empty() || rest.starts_with(['/', '?', '#']) {
-            self.remove("location".to_owned());
-            self.append
-                .push(("location", format!("{}{rest}", context.public_base)));
+    /// A URL with an origin's own address would lead the client around us, or nowhere.
+    fn urls(&mut self, headers: &[(&str, &str)], site: Site<'_>) {
+        for name in LEADING {
+            let Some(own) = value(headers, name) else {
+                continue;
+            };
+            let public = match name {
+                "link" => site.made_public_in_links(own),
+                "refresh" => site.made_public_in_refresh(own),
+                _ => site.made_public(own),
+            };
+            if let Some(public) = public {
+                self.remove(name.to_owned());
+                self.append.push((name, public));
+            }
         }
     }
 
@@ -135,16 +149,23 @@ fn value<'a>(headers: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::route::pool::{Base, Origin, Pool};
 
     fn plan(headers: &[(&str, &str)], set_cookie: Option<&str>) -> Edits {
+        let base = Base::parse("http://10.0.0.1:8000").unwrap();
+        let origins = Pool::new(vec![Origin::new(base.to_name(), base)]).unwrap();
         Edits::plan(
             headers,
             Context {
                 cookie: CookieName::Host,
                 vault: &[],
+                is_public: false,
                 set_cookie: set_cookie.map(str::to_owned),
-                public_base: "https://chat.example",
-                origin_base: "http://10.0.0.1:8000",
+                site: Site {
+                    scheme: "https",
+                    authority: "chat.example",
+                    origins: &origins,
+                },
             },
         )
     }
@@ -213,6 +234,52 @@ mod tests {
             });
             assert_eq!(plan, expected, "{location}");
         }
+    }
+
+    #[test]
+    fn what_is_everybodys_stays_cacheable_and_sets_no_cookie() {
+        let base = Base::parse("http://10.0.0.1:8000").unwrap();
+        let origins = Pool::new(vec![Origin::new(base.to_name(), base)]).unwrap();
+        let context = Context {
+            cookie: CookieName::Host,
+            vault: &[],
+            is_public: true,
+            set_cookie: None,
+            site: Site {
+                scheme: "https",
+                authority: "chat.example",
+                origins: &origins,
+            },
+        };
+        let headers = [
+            ("cache-control", "public, max-age=60"),
+            ("set-cookie", "a=1"),
+        ];
+        assert_eq!(Edits::plan(&headers, context), edits(&["set-cookie"], &[]));
+    }
+
+    #[test]
+    fn whatever_leads_on_leads_here_and_cookies_are_for_this_host() {
+        let headers = [
+            ("content-location", "//10.0.0.1:8000/a"),
+            ("refresh", "1; url=http://10.0.0.1:8000/b"),
+            ("link", "<http://10.0.0.1:8000/c>; rel=next"),
+            ("set-cookie", "a=1; Domain=10.0.0.1"),
+            ("set-cookie", "b=2"),
+        ];
+        assert_eq!(
+            plan(&headers, None),
+            edits(
+                &["set-cookie", "content-location", "refresh", "link"],
+                &[
+                    ("set-cookie", "a=1; Domain=chat.example"),
+                    ("set-cookie", "b=2"),
+                    ("content-location", "https://chat.example/a"),
+                    ("refresh", "1; url=https://chat.example/b"),
+                    ("link", "<https://chat.example/c>; rel=next"),
+                ]
+            )
+        );
     }
 
     #[test]

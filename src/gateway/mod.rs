@@ -9,6 +9,7 @@ mod admission;
 mod affinity;
 mod alteration;
 mod alteration_here;
+mod anonymous;
 mod api;
 mod assertion;
 mod assets;
@@ -261,9 +262,10 @@ impl Gateway {
                 let audience = Audience::of(request, &self.tenant.brand);
                 let answer = problem.answer(audience, trace.id());
                 let line = clear_cookie.then(|| set_cookie::clear(cookie));
+                let answer = self.readable(answer.with_cookie(line), request);
                 Step::Answer(Answer {
                     stands_until: self.refusal_stands(&problem, &passage),
-                    ..answer.with_cookie(line)
+                    ..answer
                 })
             }
         }
@@ -283,6 +285,9 @@ impl Gateway {
         if passage.request.is_websocket() {
             upgrade::check(passage.request, &self.tenant.allowed_origins).map_err(Problem::from)?;
         }
+        if let Some(kind) = self.anonymous(passage) {
+            return self.forward_anonymous(kind, passage, trace);
+        }
         let caller = self.recognise(passage)?;
         let visitor = self.receive(caller, passage)?;
         self.facts.handle = Some(visitor.token.handle);
@@ -298,6 +303,27 @@ impl Gateway {
             Ok(None) => path::territory(location.path, &self.prefix),
             Ok(Some(_)) | Err(_) => Territory::Disguised,
         }
+    }
+
+    /// Where a chat server would have answered: lets the pages of those sites read a refusal that the
+    /// tenant says may (Fetch section 3.2.3).
+    fn readable(&self, answer: Answer, request: &Request<'_>) -> Answer {
+        let mut sites = self.tenant.cors_origins.iter();
+        let Some(origin) = request.header("origin") else {
+            return answer;
+        };
+        let is_ours = self.territory(&request.location) != Territory::Origin;
+        if is_ours || !sites.any(|site| site.eq_ignore_ascii_case(origin)) {
+            return answer;
+        }
+        answer
+            .with("access-control-allow-origin", origin)
+            .with("access-control-allow-credentials", "true")
+            .with(
+                "access-control-expose-headers",
+                "WWW-Authenticate, Retry-After",
+            )
+            .with("vary", "Origin")
     }
 
     /// Whether what was decided or settled last told anything that decisions depend on. Most of an origin's answers

@@ -40,6 +40,8 @@ pub struct Forward {
     pub sid_suffix: String,
     /// An event stream is to be followed to its end.
     pub watched: bool,
+    /// The cache of the zone may answer it, and keep the answer.
+    pub shared: bool,
     /// How long this holds for requests alike; none if it is for this one alone.
     pub repeat: Option<Repeat>,
 }
@@ -117,6 +119,7 @@ impl Gateway {
             reread: visitor.reread,
             refeed: visitor.refeed,
             share,
+            anonymous: None,
             refresh: visitor.refresh,
             name: passage.cookie,
             origin: &course.origin,
@@ -171,11 +174,12 @@ impl Gateway {
             settle: visitor.set_cookie || course.pin,
             afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
             watched,
+            shared: false,
         }
     }
 
     /// Counts what a client sent that is not its to send.
-    fn count_disbelieved(&mut self, disbelieved: Disbelieved) {
+    pub(super) fn count_disbelieved(&mut self, disbelieved: Disbelieved) {
         if disbelieved.is_none() {
             return;
         }

@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::alteration::{Alteration, Altered, Hindrance};
+use super::anonymous::Anonymous;
 use super::ticket::Ticket;
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
@@ -9,6 +10,7 @@ use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};
 use crate::forward::controls;
+use crate::forward::public_url::Site;
 use crate::forward::response::{Context, Edits, LOAD};
 use crate::session::change::Refused;
 use crate::session::record::{Previous, Version};
@@ -90,16 +92,19 @@ impl Gateway {
                 .set_cookie
                 .then(|| set_cookie::set(ticket.name, ticket.cookie, Seconds(ticket.cookie_age))),
         };
-        let public_base = format!("{}://{}", ticket.public_base.0, ticket.public_base.1);
-        let origin = self.tenant.pool.named(ticket.origin);
+        let (scheme, authority) = ticket.public_base;
         let edits = Edits::plan(
             &headers,
             Context {
                 cookie: ticket.name,
+                is_public: ticket.anonymous == Some(Anonymous::Public),
                 vault: &self.tenant.vault,
                 set_cookie,
-                public_base: &public_base,
-                origin_base: origin.map_or("", |origin| origin.base.as_str()),
+                site: Site {
+                    scheme,
+                    authority,
+                    origins: &self.tenant.pool,
+                },
             },
         );
         if edits.is_empty() {
@@ -139,6 +144,13 @@ impl Gateway {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Cookie, Lack> {
+        if ticket.anonymous.is_some() {
+            // There is no session that a control could be about.
+            for control in controls::named(headers) {
+                self.note_ignored(ticket, control);
+            }
+            return Ok(Cookie::Keep);
+        }
         let (mut change, malformed) = controls::read(headers);
         let (keep, not_kept) = self.vaulted(ticket, headers, now);
         change.keep = keep;

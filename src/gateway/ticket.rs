@@ -5,6 +5,7 @@
 
 use core::fmt::Write as _;
 
+use super::anonymous::Anonymous;
 use super::client::Client;
 use crate::cookie::name::CookieName;
 use crate::telemetry::facts::Facts;
@@ -34,6 +35,8 @@ pub(super) struct Ticket<'a> {
     pub(super) refresh: bool,
     /// What is known about origins is to be shared.
     pub(super) share: bool,
+    /// It went on without a session, and why.
+    pub(super) anonymous: Option<Anonymous>,
     /// Which name our cookie has on this connection.
     pub(super) name: CookieName,
     /// The origin's name.
@@ -73,6 +76,8 @@ impl<'a> Ticket<'a> {
         text.push(flag(self.refresh, 'n'));
         text.push(flag(self.share, 's'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
+        text.push(flag(self.anonymous == Some(Anonymous::Preflight), 'o'));
+        text.push(flag(self.anonymous == Some(Anonymous::Public), 'k'));
         for field in [
             self.origin,
             self.public_base.0,
@@ -113,6 +118,11 @@ impl<'a> Ticket<'a> {
             refeed: flags.contains('f'),
             refresh: flags.contains('n'),
             share: flags.contains('s'),
+            anonymous: if flags.contains('k') {
+                Some(Anonymous::Public)
+            } else {
+                flags.contains('o').then_some(Anonymous::Preflight)
+            },
             name: if flags.contains('l') {
                 CookieName::Loopback
             } else {
@@ -147,6 +157,7 @@ mod tests {
             refeed: true,
             refresh: true,
             share: false,
+            anonymous: Some(Anonymous::Public),
             name: CookieName::Loopback,
             origin: "blue",
             public_base: ("http", "localhost:8787"),

@@ -10,7 +10,9 @@ use crate::brand::palette::Colors;
 use crate::clock::Seconds;
 use crate::document::Fault;
 use crate::document::branding::Branding;
-use crate::document::model::{CanaryRelease, Document, FailMode, OriginEntry, Session};
+use crate::document::model::{
+    CanaryRelease, Document, FailMode, OriginEntry, PathPattern, Session,
+};
 use crate::forward::proof::ProofKey;
 use crate::forward::{fold, headers};
 use crate::keys::{DeploymentKeys, KeyRing};
@@ -73,6 +75,7 @@ impl Tenant {
         let methods = super::sign_in::methods(document, secrets, &mut faults);
         let mapped_headers = mapped_headers(document, &mut faults);
         let assets = assets(document, secrets, &mut faults);
+        public_paths(document, &mut faults);
         let mut api_keys = |name: &str| api_keys(id, name, secrets, &mut faults);
         let (origin_keys, admin_tokens) = (api_keys("ORIGIN_KEY"), api_keys("ADMIN_TOKEN"));
         let proof = session
@@ -131,6 +134,13 @@ impl Tenant {
             mapped_headers,
             env,
             assets,
+            public_paths: document.cache.clone(),
+            cors_origins: document
+                .cors
+                .origins
+                .iter()
+                .map(|site| site.0.clone())
+                .collect(),
             allowed_origins: routing
                 .allowed_origins
                 .iter()
@@ -299,6 +309,29 @@ fn assets(document: &Document, secrets: &Secrets, faults: &mut Faults) -> Assets
         }
     }
     Assets::new(&document.id, &document.assets)
+}
+
+/// What only those may see who have signed in is not the same for everybody.
+fn public_paths(document: &Document, faults: &mut Faults) {
+    let login = &document.login;
+    let is_open = |pattern: &PathPattern| {
+        let mut exceptions = login.exceptions.iter();
+        let exception = exceptions.find(|exception| {
+            let methods = &exception.methods;
+            let is_get = methods.is_empty() || methods.iter().any(|method| method.0 == "GET");
+            is_get && exception.path.matches(pattern.beginning())
+        });
+        let mode = exception.map_or(login.mode, |exception| exception.mode);
+        mode.admits_guests()
+    };
+    for (at, pattern) in document.cache.iter().enumerate() {
+        if !is_open(pattern) {
+            faults.add(
+                &format!("cache[{at}]"),
+                "signing in is required there; what is kept for everybody needs a login exception with mode off or optional",
+            );
+        }
+    }
 }
 
 /// What requests to this tenant's servers are signed with: the first of the keys they present to us.

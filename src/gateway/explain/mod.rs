@@ -13,6 +13,7 @@ mod session;
 use serde_json::{Value, json};
 
 use super::admission::Entry;
+use super::anonymous::Anonymous;
 use super::inquiry;
 use super::recognition::{Caller, Visitor};
 use super::{Gateway, Halt, Passage};
@@ -103,6 +104,16 @@ impl Gateway {
         self.tell_path(passage, told)?;
         if passage.request.is_websocket() {
             upgrade::check(passage.request, &self.tenant.allowed_origins).map_err(Problem::from)?;
+        }
+        if let Some(kind) = self.anonymous(passage) {
+            told.because = Some(
+                match kind {
+                    Anonymous::Preflight => "A preflight carries no credentials: it goes on without a session, and the chat server says what it allows.",
+                    Anonymous::Public => "The tenant says that this is the same for everybody (cache): it goes on without a session, and the zone's cache may keep it.",
+                }
+                .to_owned(),
+            );
+            return Ok(self.tell_routing(&self.nobody(passage), passage, told)?);
         }
         let caller = match whose {
             Whose::Presented => self.tell_presented(passage, told)?,

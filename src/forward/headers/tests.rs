@@ -1,0 +1,144 @@
+use super::*;
+use crate::session::data::Data;
+use crate::session::id::{Handle, SessionId};
+use crate::session::record::{Record, Version};
+use crate::simulation::outside::keys;
+
+fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
+    let request = Request::parse(packed).unwrap();
+    let record = Record {
+        version: Version(1),
+        data: Data::from_stored(data.to_owned()),
+        ..Record::unstored(
+            Handle([0; 16]),
+            SessionId::from_bytes([1; 16]),
+            UnixSeconds(100),
+            UnixSeconds(100),
+        )
+    };
+    let speaker = Speaker {
+        tenant: &TenantId::parse("t1").unwrap(),
+        session: &Prepared::new(record, &keys(&TenantId::parse("t").unwrap())),
+        state: State::Active,
+        expires: UnixSeconds(200),
+        max_data,
+        env: None,
+        came_by_bearer: false,
+        vault: &[],
+        vaulted: "",
+        access_token: None,
+        assertion: None,
+        proof: None,
+        mapped: &[],
+    };
+    let trace = Trace::follow(
+        None,
+        None,
+        &[7; 24],
+        crate::forward::trace::Sampling::default(),
+    );
+    let cookie = CookieName::for_location(&request.location);
+    let outgoing = Outgoing::new(&request, cookie, &speaker, &trace);
+    assert_eq!(outgoing.own.lines().count(), OWN.len());
+    let kept = request
+        .headers
+        .iter()
+        .zip(outgoing.kept.chars())
+        .filter(|(_, mark)| *mark == '+');
+    let own = OWN
+        .iter()
+        .filter_map(|name| outgoing.value(name).map(|value| (*name, value)));
+    let all = kept.map(|(header, _)| *header).chain(own);
+    all.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut values = headers.iter().filter(|(other, _)| other == name);
+    let first = values.next().map(|(_, value)| value.as_str());
+    assert!(values.next().is_none(), "{name} twice");
+    first
+}
+
+#[test]
+fn the_origin_learns_who_is_speaking() {
+    let headers = written(
+        "GET\nhttps://chat.example/\ncf-connecting-ip\n2001:db8::1",
+        r#"{"a":1}"#,
+        100,
+    );
+    for (name, expected) in [
+        ("x-session-id", "AAAAAAAAAAAAAAAAAAAAAA"),
+        ("x-session-tenant", "t1"),
+        ("x-session-state", "active"),
+        ("x-session-created", "100"),
+        ("x-session-expires", "200"),
+        ("x-session-data", r#"{"a":1}"#),
+        ("x-forwarded-for", "2001:db8::1"),
+        ("x-forwarded-host", "chat.example"),
+        ("x-forwarded-proto", "https"),
+        (
+            "forwarded",
+            "for=\"[2001:db8::1]\";host=\"chat.example\";proto=https;by=_vestibule",
+        ),
+    ] {
+        assert_eq!(value(&headers, name), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn data_over_the_cap_is_left_out_and_said_so() {
+    let headers = written("GET\nhttp://a/", r#"{"a":1}"#, 6);
+    assert_eq!(value(&headers, "x-session-data"), None);
+    assert_eq!(value(&headers, "x-session-data-omitted"), Some("size"));
+    assert_eq!(
+        value(&headers, "forwarded"),
+        Some("for=unknown;host=\"a\";proto=http;by=_vestibule")
+    );
+}
+
+#[test]
+fn our_cookie_stays_here_and_others_go_on() {
+    let headers = written(
+        "GET\nhttps://a/\ncookie\nx=1; __Host-session=secret; session=theirs",
+        "",
+        0,
+    );
+    assert_eq!(value(&headers, "cookie"), Some("x=1; session=theirs"));
+    let headers = written("GET\nhttps://a/\ncookie\n__Host-session=secret", "", 0);
+    assert_eq!(value(&headers, "cookie"), None);
+    let headers = written(
+        "GET\nhttp://localhost/\ncookie\nvestibule-session=secret; __Host-session=s; y=2",
+        "",
+        0,
+    );
+    assert_eq!(value(&headers, "cookie"), Some("y=2"));
+}
+
+#[test]
+fn a_client_can_neither_set_nor_remove_our_headers() {
+    let headers = written(
+        "GET\nhttps://a/\nx-session-id\nevil\nx_session_id\nevil\nx-session-user\nadmin\nconnection\nX-Session-Id, X-Hop, Cookie\nx-hop\n1\ncookie\na=b",
+        "",
+        0,
+    );
+    assert_eq!(
+        value(&headers, "x-session-id"),
+        Some("AAAAAAAAAAAAAAAAAAAAAA")
+    );
+    for name in ["x_session_id", "x-session-user", "x-hop", "connection"] {
+        assert_eq!(value(&headers, name), None, "{name}");
+    }
+    assert_eq!(value(&headers, "cookie"), Some("a=b"));
+}
+
+#[test]
+fn an_upgrade_keeps_its_headers() {
+    let headers = written(
+        "GET\nhttp://a/\nupgrade\nWebSocket\nsec-websocket-protocol\nchat\nsec-websocket-key\nk",
+        "",
+        0,
+    );
+    assert_eq!(value(&headers, "upgrade"), Some("websocket"));
+    assert_eq!(value(&headers, "sec-websocket-protocol"), Some("chat"));
+}

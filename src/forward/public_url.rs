@@ -1,0 +1,328 @@
+//! URLs in which an origin names itself, or this site in clear: the client must be told the site's own.
+//!
+//! An origin that builds URLs from the `Host` it was asked for, or from the scheme it was reached by,
+//! would lead the client around us. URLs are compared as RFC 3986 section 6 has it, and as browsers read
+//! them where they read more.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::route::pool::Pool;
+
+/// What a client knows this site as, and whose addresses it must not be told in its place.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// `https` or `http`.
+    pub scheme: &'a str,
+    /// Host, and port unless it is the scheme's own.
+    pub authority: &'a str,
+    /// The servers; it may have been any of them that was named.
+    pub origins: &'a Pool,
+}
+
+/// Scheme, host and port that a URL names, and what is behind them.
+struct Named<'a> {
+    /// None if it is that of whatever refers to it.
+    is_https: Option<bool>,
+    host: Cow<'a, str>,
+    /// None if it is the scheme's own.
+    port: Option<u16>,
+    rest: &'a str,
+}
+
+impl Site<'_> {
+    /// `url` as it is to be told to the client; none if it stays as it is.
+    #[must_use]
+    pub fn made_public(&self, url: &str) -> Option<String> {
+        let named = Named::parse(url, self.scheme == "https")?;
+        if !self.is_origin(&named) && !self.is_itself_in_clear(&named) {
+            return None;
+        }
+        let public = [self.scheme, "://", self.authority, named.rest].concat();
+        (public != url).then_some(public)
+    }
+
+    /// A `Refresh` header (HTML section 4.2.5.3) with its URL as it is to be told to the client; none if
+    /// it stays as it is.
+    #[must_use]
+    pub fn made_public_in_refresh(&self, value: &str) -> Option<String> {
+        let is_space = |c: char| c.is_ascii_whitespace();
+        let after_time = value
+            .trim_start_matches(is_space)
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+            .trim_start_matches(is_space);
+        let text = after_time
+            .strip_prefix([';', ','])
+            .unwrap_or(after_time)
+            .trim_start_matches(is_space);
+        let url = after_word(text, "url").unwrap_or(text);
+        let url = match url.chars().next() {
+            Some(quote @ ('"' | '\'')) => url
+                .get(1..)
+                .and_then(|quoted| quoted.split(quote).next())
+                .unwrap_or_default(),
+            _ => url.trim_end_matches(is_space),
+        };
+        let public = self.made_public(url)?;
+        let at = url.as_ptr().addr() - value.as_ptr().addr();
+        let (before, after) = (value.get(..at)?, value.get(at + url.len()..)?);
+        Some([before, &public, after].concat())
+    }
+
+    /// A `Link` header (RFC 8288 section 3) with its targets as they are to be told to the client; none if
+    /// it stays as it is.
+    #[must_use]
+    pub fn made_public_in_links(&self, value: &str) -> Option<String> {
+        let mut changed: Option<String> = None;
+        let mut told = 0;
+        let mut at = 0;
+        while let Some(rest) = value.get(at..).filter(|rest| !rest.is_empty()) {
+            match rest.as_bytes().first() {
+                Some(b'<') => {
+                    let length = rest.find('>').unwrap_or(rest.len());
+                    let target = rest.get(1..length).unwrap_or_default();
+                    if let Some(public) = self.made_public(target) {
+                        let text = changed.get_or_insert_default();
+                        text.push_str(value.get(told..=at).unwrap_or_default());
+                        text.push_str(&public);
+                        told = at + length;
+                    }
+                    at += length;
+                }
+                Some(b'"') => at += quoted(rest),
+                _ => at += rest.find(['<', '"']).unwrap_or(rest.len()),
+            }
+            // A `>` or a quote's end leaves something behind it.
+            if let Some(b'>') = value.as_bytes().get(at) {
+                at += 1;
+            }
+        }
+        let mut text = changed?;
+        text.push_str(value.get(told..).unwrap_or_default());
+        Some(text)
+    }
+
+    /// A `Set-Cookie` line whose `Domain` names an origin's host, or one above it that is not above this
+    /// site's: browsers would drop it. It is for this site's host then, or, where that is no name that a
+    /// `Domain` may have, for whoever set it. None if it stays as it is.
+    #[must_use]
+    pub fn made_public_in_cookie(&self, line: &str) -> Option<String> {
+        let is_domain = |part: &&str| domain_in(part).is_some_and(|host| self.is_foreign(host));
+        if !line.split(';').skip(1).any(|part| is_domain(&part)) {
+            return None;
+        }
+        let host = host_of(self.authority);
+        let mut parts: Vec<Cow<'_, str>> = Vec::new();
+        for (at, part) in line.split(';').enumerate() {
+            match domain_in(part) {
+                Some(_) if at > 0 && is_domain(&part) => {
+                    if is_registrable(&host) {
+                        parts.push(format!(" Domain={host}").into());
+                    }
+                }
+                _ => parts.push(part.into()),
+            }
+        }
+        Some(parts.join(";"))
+    }
+
+    fn is_origin(&self, named: &Named<'_>) -> bool {
+        let mut bases = self
+            .origins
+            .iter()
+            .filter_map(|origin| Named::of_base(&origin.base));
+        bases.any(|base| base.host == named.host && self.is_port_of(named, &base))
+    }
+
+    /// An origin may think that it is reached by another scheme than it is.
+    fn is_port_of(&self, named: &Named<'_>, base: &Named<'_>) -> bool {
+        let is_https = named.is_https.unwrap_or(self.scheme == "https");
+        let origin = base.effective_port(false);
+        match named.port {
+            None => base.is_at_default() || default_port(is_https) == origin,
+            Some(port) => {
+                port == origin || (base.is_at_default() && port == default_port(is_https))
+            }
+        }
+    }
+
+    /// `http` where the client came by `https`. The other way round it may be meant.
+    fn is_itself_in_clear(&self, named: &Named<'_>) -> bool {
+        if self.scheme != "https" || named.is_https != Some(false) {
+            return false;
+        }
+        let Some(own) = Named::parse_authority(Some(true), self.authority) else {
+            return false;
+        };
+        own.host == named.host
+            && match named.port {
+                None | Some(80) => true,
+                Some(port) => own.effective_port(true) == port,
+            }
+    }
+
+    /// Whether a cookie for that domain could be set by an origin and not by this site.
+    fn is_foreign(&self, domain: &str) -> bool {
+        let domain = normal_host(domain.strip_prefix('.').unwrap_or(domain));
+        if domain.is_empty() || is_at_or_below(&host_of(self.authority), &domain) {
+            return false;
+        }
+        let bases = self.origins.iter();
+        bases
+            .filter_map(|origin| Named::of_base(&origin.base))
+            .any(|base| is_at_or_below(&base.host, &domain))
+    }
+}
+
+impl<'a> Named<'a> {
+    /// What an absolute URL, or one that lacks only the scheme, names; none for any other. `from_https` is
+    /// what the page was come by that it is in.
+    fn parse(url: &'a str, from_https: bool) -> Option<Self> {
+        let url = url.trim_start_matches(|c: char| c <= ' ');
+        let (is_https, rest) = if let Some(rest) = after_scheme(url, "https:") {
+            (Some(true), rest)
+        } else if let Some(rest) = after_scheme(url, "http:") {
+            (Some(false), rest)
+        } else {
+            (None, url)
+        };
+        // Browsers read `\` as a slash and any number of them as two; none and one only behind another scheme.
+        let is_slash = ['/', '\\'];
+        let authority = rest.trim_start_matches(is_slash);
+        let slashes = rest.len() - authority.len();
+        let is_other = is_https.is_some_and(|is_https| is_https != from_https);
+        (slashes > 1 || is_other).then(|| Self::parse_authority(is_https, authority))?
+    }
+
+    fn of_base(base: &'a str) -> Option<Self> {
+        let (scheme, authority) = base.split_once("://")?;
+        Self::parse_authority(Some(scheme == "https"), authority)
+    }
+
+    fn parse_authority(is_https: Option<bool>, text: &'a str) -> Option<Self> {
+        let end = text.find(['/', '\\', '?', '#']).unwrap_or(text.len());
+        let (authority, rest) = text.split_at_checked(end)?;
+        let (_, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port),
+            _ => (place, ""),
+        };
+        let port = match port {
+            "" => None,
+            digits if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
+            _ => return None,
+        };
+        let host = normal_host(host);
+        (!host.is_empty()).then_some(Self {
+            is_https,
+            host,
+            port,
+            rest,
+        })
+    }
+
+    fn effective_port(&self, is_https: bool) -> u16 {
+        self.port
+            .unwrap_or_else(|| default_port(self.is_https.unwrap_or(is_https)))
+    }
+
+    fn is_at_default(&self) -> bool {
+        let default = default_port(self.is_https.unwrap_or_default());
+        self.port.is_none_or(|port| port == default)
+    }
+}
+
+fn default_port(is_https: bool) -> u16 {
+    if is_https { 443 } else { 80 }
+}
+
+fn after_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
+    let (said, rest) = url.split_at_checked(scheme.len())?;
+    said.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// What is behind `word =`, with white space as anybody likes.
+fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let rest = after_scheme(text, word)?.trim_start();
+    rest.strip_prefix('=').map(str::trim_start)
+}
+
+/// How long a quoted string is that begins here, with its quotes (RFC 9110 section 5.6.4).
+fn quoted(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, b) in text.bytes().enumerate().skip(1) {
+        match b {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// A host as hosts are compared: lower case, nothing encoded that need not be, IPv6 in its shortest form,
+/// without the root's dot.
+fn normal_host(host: &str) -> Cow<'_, str> {
+    if let Some(address) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        return match address.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]").into(),
+            Err(_) => host.into(),
+        };
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_plain = |b: u8| !b.is_ascii_uppercase() && b != b'%';
+    if host.bytes().all(is_plain) {
+        return host.into();
+    }
+    let mut plain = String::with_capacity(host.len());
+    let mut rest = host;
+    while let Some(first) = rest.chars().next() {
+        let escape = rest.get(1..3).filter(|_| first == '%');
+        let byte = escape.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.filter(u8::is_ascii) {
+            Some(byte) => {
+                plain.push(char::from(byte).to_ascii_lowercase());
+                rest = rest.get(3..).unwrap_or_default();
+            }
+            None => {
+                plain.push(first.to_ascii_lowercase());
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            }
+        }
+    }
+    plain.into()
+}
+
+fn host_of(authority: &str) -> Cow<'_, str> {
+    Named::parse_authority(None, authority).map_or_else(Cow::default, |named| named.host)
+}
+
+/// The value of a `Domain` attribute.
+fn domain_in(part: &str) -> Option<&str> {
+    let (name, value) = part.split_once('=')?;
+    let is_domain = name.trim().eq_ignore_ascii_case("domain");
+    is_domain.then(|| value.trim())
+}
+
+/// RFC 6265 section 5.1.3: an address has nothing below it.
+fn is_at_or_below(host: &str, domain: &str) -> bool {
+    host == domain
+        || (!is_address(host)
+            && host
+                .strip_suffix(domain)
+                .is_some_and(|below| below.ends_with('.')))
+}
+
+fn is_address(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok() || host.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Whether browsers take it as a `Domain`: a name below another.
+fn is_registrable(host: &str) -> bool {
+    host.contains('.') && !is_address(host)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Requests that go to an origin without a session, whoever sends them: those for what the tenant says is
+//! the same for everybody, and those by which a browser asks whether another site's page may send a request.
+//!
+//! No cookie is read and none is set, nothing is known of a visitor and nothing is told; so what comes
+//! back is nobody's, and may be kept in a shared cache if the tenant says so.
+
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::client::Client;
+use super::outgoing::Forward;
+use super::recognition::{Visitor, unstored};
+use super::ticket::Ticket;
+use super::{Gateway, Halt, Passage};
+use crate::cookie::token::Token;
+use crate::forward::fold;
+use crate::forward::headers::{Nobody, Outgoing};
+use crate::forward::proof::Proved;
+use crate::forward::trace::Trace;
+use crate::inbound::path;
+use crate::inbound::request::Request;
+use crate::session::id::{Handle, SessionId};
+use crate::session::record::Version;
+
+/// Why a request goes on without a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Anonymous {
+    /// It is a CORS preflight (Fetch section 3.3.2), which carries no credentials and asks the server
+    /// what it allows.
+    Preflight,
+    /// The tenant says that what it asks for is the same for everybody.
+    Public,
+}
+
+impl Gateway {
+    /// Whether a request goes on without a session, and why. One whose method a header changes does
+    /// not.
+    pub(super) fn anonymous(&self, passage: &Passage<'_>) -> Option<Anonymous> {
+        let request = passage.request;
+        let kind = if is_preflight(request) {
+            Anonymous::Preflight
+        } else if self.is_public(passage) {
+            Anonymous::Public
+        } else {
+            return None;
+        };
+        let overrides = |(name, _): &(&str, &str)| fold::overrides_method(&fold::fold(name));
+        (!request.headers.iter().any(overrides)).then_some(kind)
+    }
+
+    /// What is in disguise, or asks for a sign-in, is nobody's to share.
+    fn is_public(&self, passage: &Passage<'_>) -> bool {
+        let Request {
+            method, location, ..
+        } = passage.request;
+        let mut patterns = self.tenant.public_paths.iter();
+        patterns.any(|pattern| pattern.matches(location.path))
+            && matches!(*method, "GET" | "HEAD")
+            && !passage.request.is_websocket()
+            && path::resolved(location.path).is_none()
+            && self.door(passage).admits_guests()
+    }
+
+    /// Somebody who stands for all: of one path always the same, so that one origin answers for it.
+    pub(super) fn nobody(&self, passage: &Passage<'_>) -> Visitor {
+        let hash: [u8; 32] = Sha256::digest(passage.request.location.path).into();
+        let handle = hash.first_chunk().copied().map_or(Handle([0; 16]), Handle);
+        let now = passage.now.seconds();
+        let token = Token {
+            handle,
+            id: SessionId::from_bytes([0; _]),
+            created: now,
+            issued: now,
+            least_version: Version::UNSTORED,
+        };
+        let session = Rc::new(self.prepared(unstored(&token)));
+        self.visitor(session, token, Some(""))
+    }
+
+    pub(super) fn forward_anonymous(
+        &mut self,
+        kind: Anonymous,
+        passage: &Passage<'_>,
+        trace: &Trace<'_>,
+    ) -> Result<Forward, Halt> {
+        let course = self.choose_origin(&self.nobody(passage), passage)?;
+        let request = passage.request;
+        let location = &request.location;
+        let tenant = &self.tenant;
+        let proof = tenant.proof.as_ref().map(|key| {
+            let proved = Proved {
+                method: request.method,
+                path: location.path,
+                handle: "",
+                user: "",
+            };
+            key.sign(&proved, passage.now.seconds())
+        });
+        let nobody = Nobody {
+            tenant: (kind == Anonymous::Preflight).then_some(&tenant.id),
+            proof,
+            mapped: &tenant.mapped_headers,
+        };
+        let headers = Outgoing::anonymous(request, &nobody, trace);
+        self.count_disbelieved(headers.disbelieved);
+        let ticket = Ticket {
+            cookie: "",
+            set_cookie: false,
+            pin: false,
+            in_grace: false,
+            touch: false,
+            reread: false,
+            refeed: false,
+            refresh: false,
+            share: false,
+            anonymous: Some(kind),
+            name: passage.cookie,
+            origin: &course.origin,
+            public_base: (location.scheme, location.authority),
+            trace_id: trace.id(),
+            path: "",
+            cookie_age: 0,
+            client: Client::default(),
+        };
+        let timeouts = &self.tenant.timeouts;
+        Ok(Forward {
+            repeat: None,
+            url: [course.base.as_str(), location.target].concat(),
+            sid_suffix: String::new(),
+            headers,
+            ticket: ticket.to_text(),
+            origin: course.origin.clone(),
+            first_byte_ms: timeouts.first_byte.0.saturating_mul(1000),
+            pauses: timeouts.pauses.to_text(),
+            settle: false,
+            afterwards: false,
+            watched: false,
+            shared: kind == Anonymous::Public,
+        })
+    }
+}
+
+fn is_preflight(request: &Request<'_>) -> bool {
+    request.method == "OPTIONS"
+        && request.header("origin").is_some()
+        && request.header("access-control-request-method").is_some()
+        && !request.is_websocket()
+}
