@@ -74,12 +74,12 @@ test("cookies that lead nowhere make room before a sign-in under way does", asyn
   const { browser, site, url } = await open(t);
   const back = await browser.beginSignIn(`${site.url}/chat`);
   for (const letter of ["A", "B", "C", "D", "E"]) {
-    browser.plant(url, `session-login-${letter.repeat(8)}`, letter.repeat(800));
+    browser.plant(url, `vestibule-session-login-${letter.repeat(8)}`, letter.repeat(800));
   }
-  browser.plant(url, "session-console", "an operator's");
+  browser.plant(url, "vestibule-session-console", "an operator's");
   await browser.beginSignIn(`${site.url}/other`);
   assert.ok(weightOf(browser, url) <= 4_096);
-  assert.ok(browser.cookiesOf(url).some(({ name }) => name === "session-console"));
+  assert.ok(browser.cookiesOf(url).some(({ name }) => name === "vestibule-session-console"));
   assert.equal((await browser.get(back)).url, `${site.url}/chat`);
 });
 
