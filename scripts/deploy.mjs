@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "./build.mjs";
+import { consoleHostMissing } from "./console-host.mjs";
 import { Fault, main, say } from "./progress.mjs";
 import { exitCode, output } from "./run.mjs";
 import { NODE, ROOT } from "./setup.mjs";
@@ -47,7 +48,8 @@ function secrets() {
   const listed = output(NODE, [WRANGLER, "secret", "list", "--format", "json"]);
   const cure = "npx wrangler secret put SESSION_KEYS";
   if (listed === null) return [`(could not list secrets; if this is the first deploy: ${cure})`];
-  return listed.includes('"SESSION_KEYS"') ? [] : [`secret SESSION_KEYS — ${cure}`];
+  const keys = listed.includes('"SESSION_KEYS"') ? [] : [`secret SESSION_KEYS — ${cure}`];
+  return [...keys, ...consoleHostMissing(configuration(), listed)];
 }
 
 function configuration() {

@@ -46,8 +46,10 @@ await main(async () => {
   try {
     await served.ready();
     say(`\n  Open http://localhost:${port}\n`);
-    if (token)
+    if (token) {
       say(`  console: http://localhost:${port}${served.prefix}/console/  token: ${token}\n`);
+      say("  On this machine the console shares its host; deployed it needs CONSOLE_HOST.\n");
+    }
     say(`  In front of ${origins.join(" and ")}. Ctrl-C ends it.\n`);
     return await served.ended();
   } finally {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::document::layers::Layers;
 use crate::document::{Fault, variables};
+use crate::inbound::host::Host;
 use crate::keys::DeploymentKeys;
 use crate::secrets::Secrets;
 use crate::sign_in::provider::is_confidential;
@@ -63,6 +64,7 @@ impl Deployment {
             );
         }
         faults.extend(service(&secrets));
+        faults.extend(console_host(&secrets));
         let defaults = variables::to_document(&secrets);
         let has_documents = SOURCES.iter().any(|source| secrets.has(source));
         let tenant = match only_tenant(&defaults, keys.as_ref(), &secrets) {
@@ -159,6 +161,16 @@ fn service(secrets: &Secrets) -> Vec<String> {
         );
     }
     faults
+}
+
+/// What is wrong with the console's host: one that no request has would close the console without a word.
+fn console_host(secrets: &Secrets) -> Option<String> {
+    let own = secrets.of_deployment("CONSOLE_HOST")?;
+    let is_sound = Host::canonical(own).is_some_and(|host| host.as_str() == own);
+    (!is_sound).then(|| {
+        "CONSOLE_HOST: use a host such as console.example.com in lower case, without scheme, port and path."
+            .to_owned()
+    })
 }
 
 fn prefix(secrets: &Secrets) -> Result<String, String> {
@@ -294,6 +306,26 @@ mod tests {
             .err()
             .unwrap();
         assert!(faults[0].starts_with("TENANTS_TOKEN"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_console_host_that_no_request_can_have_is_told() {
+        for (host, is_good) in [
+            ("console.example.com", true),
+            ("localhost", true),
+            ("Console.example.com", false),
+            ("console.example.com:8443", false),
+            ("https://console.example.com", false),
+            ("console.example.com/", false),
+            ("*.example.com", false),
+        ] {
+            let faults = read(&json!({ "CONSOLE_HOST": host })).err();
+            let told = faults
+                .iter()
+                .flatten()
+                .any(|f| f.starts_with("CONSOLE_HOST"));
+            assert_eq!(!told, is_good, "{host}: {faults:?}");
+        }
     }
 
     #[test]

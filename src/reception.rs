@@ -9,6 +9,7 @@ mod badge;
 mod catalogue;
 mod console;
 mod operators;
+mod signing;
 mod telling;
 
 #[cfg(test)]
@@ -75,6 +76,10 @@ pub struct Reception {
     /// What happened that no gateway counts.
     series: Series,
     telling: Telling,
+    /// Whether it was told that the console has no host, if it has none.
+    is_console_told: bool,
+    /// What is to be stored that is no tenant's.
+    writes: Vec<Write>,
     /// Wrong tokens, per client.
     guesses: ClientLimit,
     /// Passwords that are being checked, for all tenants together.
@@ -120,6 +125,8 @@ impl Reception {
             learned: false,
             series: Series::default(),
             telling,
+            is_console_told: false,
+            writes: Vec::new(),
             guesses: ClientLimit::new(10, 60_000),
             hashing,
         }
@@ -156,6 +163,7 @@ impl Reception {
 
     /// Decides on a request whose URL is judged as it is sent: whose it is.
     fn direct(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
+        self.tell_of_console_host(request);
         if self.is_liveness(request) {
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
         }
@@ -344,7 +352,7 @@ impl Reception {
 
     /// The values to be stored, sealed, since the last call.
     pub fn take_writes(&mut self) -> Vec<Write> {
-        let mut writes = Vec::new();
+        let mut writes = core::mem::take(&mut self.writes);
         for tenant in self.writers.drain(..) {
             if let Some(room) = self.gateways.get_mut(&tenant) {
                 writes.extend(room.gateway.take_writes());

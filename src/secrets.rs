@@ -38,6 +38,23 @@ impl Secrets {
         self.of_deployment(&binding(tenant, name))
     }
 
+    /// Whether the deployment or any tenant has this secret.
+    #[must_use]
+    pub fn is_set_for_any(&self, name: &str) -> bool {
+        self.of_deployment(name).is_some() || self.of_tenants(name).next().is_some()
+    }
+
+    /// This secret of every tenant that has one of its own.
+    pub fn of_tenants<'s>(&'s self, name: &'s str) -> impl Iterator<Item = (TenantId, &'s str)> {
+        self.0.keys().filter_map(move |bound| {
+            let tenant = bound.strip_suffix(name)?.strip_suffix("__")?;
+            let id = TenantId::parse(&tenant.to_ascii_lowercase().replace('_', "-"))?;
+            let is_its = binding(&id, name) == *bound;
+            let secret = self.of_tenant(&id, name).filter(|_| is_its)?;
+            Some((id, secret))
+        })
+    }
+
     /// Whether something is bound under this name.
     #[must_use]
     pub fn has(&self, binding: &str) -> bool {
@@ -50,4 +67,36 @@ impl Secrets {
 pub fn binding(tenant: &TenantId, name: &str) -> String {
     let tenant = tenant.as_str().to_ascii_uppercase().replace('-', "_");
     format!("{tenant}__{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_are_known_by_the_secrets_they_have() {
+        let bound = |names: &[&str]| {
+            let bound = names
+                .iter()
+                .map(|name| ((*name).to_owned(), Value::from("x")));
+            Secrets::new(bound.collect())
+        };
+        let secrets = bound(&[
+            "ADMIN_TOKEN",
+            "ACME__ADMIN_TOKEN",
+            "TWO_WORDS__ADMIN_TOKEN",
+            "lower__ADMIN_TOKEN",
+            "__ADMIN_TOKEN",
+            "ACME__ADMIN_TOKEN_OLD",
+            "ACME__ORIGIN_KEY",
+        ]);
+        let mut tenants: Vec<String> = secrets
+            .of_tenants("ADMIN_TOKEN")
+            .map(|(id, _)| id.to_string())
+            .collect();
+        tenants.sort();
+        assert_eq!(tenants, ["acme", "two-words"]);
+        assert!(!bound(&["ADMIN"]).is_set_for_any("ADMIN_TOKEN"));
+        assert!(bound(&["A__ADMIN_TOKEN"]).is_set_for_any("ADMIN_TOKEN"));
+    }
 }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { header, send } from "./harness/raw.mjs";
-import { Vestibule } from "./harness/workerd.mjs";
+import { SCHEME, Vestibule } from "./harness/workerd.mjs";
 
 const ADMIN = "operators-know-this-token";
 const OWN = "only-acme-knows-this-token";
@@ -13,8 +13,11 @@ const OWN = "only-acme-knows-this-token";
 const NOBODYS = "operators.localhost";
 const ACMES = "acme.localhost";
 
-/** @param {import("node:test").TestContext} t */
-async function deployment(t) {
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {{ vars?: Record<string, string>, lags?: number[] }} [more]
+ */
+async function deployment(t, { vars: more = {}, lags } = {}) {
   const origin = await Origin.start(t);
   const tenants = new KvServer();
   t.after(() => tenants.stop());
@@ -23,8 +26,8 @@ async function deployment(t) {
     tenants.plant(`tenant:${id}`, JSON.stringify(document));
     tenants.plant(`host:${id}.localhost`, id);
   }
-  const vars = { ADMIN_TOKEN: ADMIN, ACME__ADMIN_TOKEN: OWN, TELEMETRY_EVERY: "100" };
-  const vestibule = await Vestibule.start(t, { tenants, origins: [], vars });
+  const vars = { ADMIN_TOKEN: ADMIN, ACME__ADMIN_TOKEN: OWN, TELEMETRY_EVERY: "100", ...more };
+  const vestibule = await Vestibule.start(t, { tenants, origins: [], vars, lags });
   return { origin, vestibule, port: vestibule.port };
 }
 
@@ -71,7 +74,7 @@ test("the token buys a short cookie that scripts cannot read and other sites can
   const [line] = header(await signIn(port, ADMIN), "set-cookie");
   assert.match(
     line,
-    /^vestibule-session-console=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/,
+    /^vestibule-session-console=[\w-]{64}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=1800$/,
   );
   const who = JSON.parse((await ask(port, "whoami", line.split(";")[0])).body);
   assert.deepEqual([who.scope, who.tenant, who.documents], ["deployment", null, true]);
@@ -192,7 +195,7 @@ test("no server is shown the cookie, and none can set one", async (t) => {
   const cookie = await cookieOf(port, ADMIN);
   const answer = await send(port, {
     host: "acme.localhost",
-    lines: [`Cookie: ${cookie}; mine=1; __Host-session-console=x; SESSION-CONSOLE=y`],
+    lines: [`Cookie: ${cookie}; mine=1; __Host-session-console=x; VESTIBULE-Session-Console=y`],
   });
   assert.equal(answer.status, 200);
   assert.deepEqual(origin.told("cookie"), ["mine=1"]);
@@ -203,6 +206,84 @@ test("what was signed in with a token ends with it", async (t) => {
   const cookie = await cookieOf(port, ADMIN);
   await vestibule.redeploy({ ADMIN_TOKEN: "a-new-token-for-operators" });
   assert.equal((await ask(vestibule.port, "whoami", cookie)).status, 401);
+});
+
+test("what was begun under one host is nothing under another, whoever's that is", async (t) => {
+  const { port } = await deployment(t);
+  const hosts = [ACMES, "globex.localhost", NOBODYS, "elsewhere.localhost"];
+  for (const begun of hosts) {
+    const cookie = await cookieOf(port, ADMIN, begun);
+    for (const host of hosts) {
+      const { status } = await ask(port, "whoami", cookie, { host });
+      assert.equal(status, host === begun ? 200 : 401, `${begun} at ${host}`);
+    }
+  }
+});
+
+test("signing out ends the session's copies too, in every location", async (t) => {
+  const { port, vestibule } = await deployment(t, { lags: [0, 3_600_000] });
+  const [, elsewhere] = vestibule.ports;
+  const cookie = await cookieOf(port, ADMIN);
+  const another = await cookieOf(port, ADMIN);
+  assert.equal((await ask(elsewhere, "whoami", cookie)).status, 200);
+  assert.equal((await ask(port, "sign-out", cookie, { method: "POST" })).status, 204);
+  for (const where of [port, elsewhere]) {
+    assert.equal((await ask(where, "whoami", cookie)).status, 401);
+    assert.equal((await ask(where, "whoami", another)).status, 200, "another session goes on");
+  }
+  const again = await ask(port, "sign-out", cookie, { method: "POST" });
+  assert.equal(again.status, 204);
+});
+
+test("under the console's own host a tenant's token opens that tenant, and nothing else", async (t) => {
+  const { port } = await deployment(t, { vars: { CONSOLE_HOST: NOBODYS } });
+  const cookie = await cookieOf(port, OWN);
+  const who = JSON.parse((await ask(port, "whoami", cookie)).body);
+  assert.deepEqual([who.scope, who.tenant], ["tenant", "acme"]);
+  const origins = await ask(port, "origins?tenant=acme", cookie);
+  assert.equal(JSON.parse(origins.body).origins[0].name, "acme");
+  for (const route of ["origins?tenant=globex", "tenants"]) {
+    assert.equal((await ask(port, route, cookie)).status, 403, route);
+  }
+  const all = JSON.parse((await ask(port, "whoami", await cookieOf(port, ADMIN))).body);
+  assert.equal(all.scope, "deployment");
+});
+
+test("outside this machine the console needs a host of its own, and says so", async (t) => {
+  const origin = await Origin.start(t);
+  const vars = { ADMIN_TOKEN: ADMIN };
+  const vestibule = await Vestibule.start(t, { origins: [`a=${origin.url}`], vars });
+  const lines = [`${SCHEME}: https`];
+  const host = "chat.example";
+  const target = "/_session/console/";
+  assert.equal((await send(vestibule.port, { target, host: "chat.localhost" })).status, 200);
+  assert.equal(vestibule.logged("console_host_missing").length, 0);
+  for (const over of [lines, []]) {
+    const page = await send(vestibule.port, { target, host, lines: over });
+    assert.deepEqual([page.status, page.code], [503, "console_unconfigured"]);
+    assert.match(page.body, /CONSOLE_HOST/);
+    const signedIn = await signIn(vestibule.port, ADMIN, { host, lines: over });
+    assert.deepEqual([signedIn.status, signedIn.code], [503, "console_unconfigured"]);
+    assert.deepEqual(header(signedIn, "set-cookie"), []);
+  }
+  // Programs need no console.
+  const bearer = [...lines, `Authorization: Bearer ${ADMIN}`];
+  assert.equal((await ask(vestibule.port, "origins", "a=b", { host, lines: bearer })).status, 200);
+  assert.equal(vestibule.logged("console_host_missing").length, 1);
+
+  const own = "console.example";
+  await vestibule.redeploy({ CONSOLE_HOST: own });
+  const [line] = header(await signIn(vestibule.port, ADMIN, { host: own, lines }), "set-cookie");
+  assert.match(
+    line,
+    /^__Host-session-console=[\w-]{64}; Path=\/; Secure; HttpOnly; SameSite=Strict/,
+  );
+  const [cookie] = line.split(";");
+  assert.equal((await ask(vestibule.port, "origins", cookie, { host: own, lines })).status, 200);
+  // What a chat's script sends goes to the chat's host.
+  assert.equal((await ask(vestibule.port, "origins", cookie, { host, lines })).status, 401);
+  assert.equal((await send(vestibule.port, { target, host, lines })).status, 404);
+  assert.equal(vestibule.logged("console_host_missing").length, 1);
 });
 
 test("signing out takes the cookie away", async (t) => {
@@ -225,6 +306,7 @@ test("the console's files are shown to everybody, under a policy that lets nothi
   ]) {
     const answer = await send(port, {
       target: `/_session/console/${name}`,
+      host: NOBODYS,
       lines: ["Accept-Encoding: gzip"],
     });
     assert.equal(answer.status, 200, name);
@@ -236,6 +318,7 @@ test("the console's files are shown to everybody, under a policy that lets nothi
     const etag = header(answer, "etag")[0];
     const again = await send(port, {
       target: `/_session/console/${name}`,
+      host: NOBODYS,
       lines: [`If-None-Match: ${etag}`],
     });
     assert.equal(again.status, 304, name);
@@ -246,6 +329,9 @@ test("the console's files are shown to everybody, under a policy that lets nothi
   assert.equal(plain.headers.get("content-encoding"), null);
   assert.match(await plain.text(), /\{/);
   for (const name of ["x", "../index.html", "console.js.bin"]) {
-    assert.equal((await send(port, { target: `/_session/console/${name}` })).status, 404, name);
+    const target = `/_session/console/${name}`;
+    const { status } = await send(port, { target, host: NOBODYS });
+    // What leads out of the console is asked for under a host that is nobody's.
+    assert.equal(status, name.startsWith("..") ? 421 : 404, name);
   }
 });

@@ -1,6 +1,7 @@
 /** What an operator sees when something is not set up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { consoleHostMissing } from "../scripts/console-host.mjs";
 import { header, send } from "./harness/raw.mjs";
 import { until } from "./harness/until.mjs";
 import { freshKey, Vestibule } from "./harness/workerd.mjs";
@@ -22,6 +23,11 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
     "an unknown login mode",
     { vars: { LOGIN_MODE: "maybe" } },
     /LOGIN_MODE: use off, optional or required/,
+  ],
+  [
+    "a console host that no request can have",
+    { vars: { CONSOLE_HOST: "https://Console.example" } },
+    /CONSOLE_HOST: use a host such as console\.example\.com/,
   ],
   [
     "a duration without a unit",
@@ -71,4 +77,18 @@ test("requiring sign-in without a way to do so is explained on the sign-in page"
 test("the reserved paths can be moved", async (t) => {
   const vestibule = await Vestibule.start(t, { vars: { PREFIX: "/_door" } });
   assert.equal((await send(vestibule.port, { target: "/_door/healthz" })).status, 200);
+});
+
+test("before a deployment whoever has an operators' token is told that the console needs a host", () => {
+  const list = (/** @type {string[]} */ ...names) =>
+    JSON.stringify(names.map((name) => ({ name })));
+  const without = '[vars]\n# CONSOLE_HOST = "console.example"\n';
+  const own = '[vars]\nCONSOLE_HOST = "console.example"\n';
+  for (const token of ["ADMIN_TOKEN", "ACME__ADMIN_TOKEN"]) {
+    assert.match(consoleHostMissing(without, list("SESSION_KEYS", token))[0], /CONSOLE_HOST/);
+    assert.deepEqual(consoleHostMissing(own, list(token)), []);
+    assert.deepEqual(consoleHostMissing(without, list(token, "CONSOLE_HOST")), []);
+  }
+  assert.deepEqual(consoleHostMissing(without, list("SESSION_KEYS")), []);
+  assert.deepEqual(consoleHostMissing(without, null), []);
 });

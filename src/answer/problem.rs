@@ -50,6 +50,8 @@ pub enum Problem {
     TooManySessions(u64),
     /// Too many wrong tokens from there; seconds to wait.
     TooManyGuesses(u64),
+    /// The console has no host of its own.
+    ConsoleUnconfigured,
     /// An operator's token that opens something else.
     NotAllowed,
     /// Not one host is named.

@@ -1,77 +1,117 @@
 //! The console's own session: short, in a cookie that no page of another site can use, and worth nothing once
 //! the token it was signed in with is replaced.
 //!
-//! Nothing is stored for it. It says when it began and when it was last renewed, under a MAC with a key
-//! made of the token. It ends half an hour after it was last used, and after eight hours in any case.
+//! It says when it began, when it was last renewed and which one it is, under a MAC with a key made of the
+//! token; what it opens and under which host are in the MAC too, so that it opens nothing else and nothing
+//! elsewhere. It ends half an hour after it was last used, and after eight hours in any case. Nothing is
+//! stored for it but that somebody signed out, which ends its copies too.
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::encoding;
+use crate::inbound::host::Host;
 use crate::tenant::ApiKey;
 
 /// How long it lasts unused.
 pub(super) const IDLE: Seconds = Seconds(30 * 60);
 
 /// How long it lasts at most.
-const LONGEST: Seconds = Seconds(8 * 3_600);
+pub(super) const LONGEST: Seconds = Seconds(8 * 3_600);
 
 /// How old it gets before it is renewed.
 const RENEW_AFTER: Seconds = Seconds(60);
 
-/// Sixteen bytes of time and as many of MAC.
-const BYTES: usize = 32;
+/// Sixteen bytes each: times, id, MAC.
+const BYTES: usize = 48;
 
 /// What the MAC is for, so that it can be mistaken for no other.
-const PURPOSE: &[u8] = b"vestibule console session v1";
+const PURPOSE: &[u8] = b"vestibule console session v2";
 
 /// A session at the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Badge {
     began: UnixSeconds,
     renewed: UnixSeconds,
+    id: [u8; 16],
+}
+
+/// What a session at the console opens, and where: `deployment` or `tenant acme`, a line break, the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scope(String);
+
+impl Scope {
+    /// Of an authority, in words, under the host that a URL names.
+    pub(super) fn new(authority: &str, url_authority: &str) -> Self {
+        let host = Host::canonical(url_authority);
+        let host = host.as_ref().map_or(url_authority, Host::as_str);
+        Self(format!("{authority}\n{host}"))
+    }
+
+    fn mac(&self, token: &ApiKey, said: &[u8]) -> [u8; 32] {
+        token.mac(PURPOSE, &self.message(said))
+    }
+
+    fn message(&self, said: &[u8]) -> Vec<u8> {
+        [said, self.0.as_bytes()].concat()
+    }
 }
 
 impl Badge {
-    /// One that begins now.
-    pub(super) fn new(now: UnixSeconds) -> Self {
+    /// One that begins now, by an id that was drawn at random.
+    pub(super) fn new(id: [u8; 16], now: UnixSeconds) -> Self {
         Self {
             began: now,
             renewed: now,
+            id,
         }
     }
 
-    /// The badge a `Cookie` header presents and one of the tokens gave out, with that token; none if it is
-    /// over.
+    /// Which one it is, however often it is renewed.
+    pub(super) fn id(&self) -> &[u8] {
+        &self.id
+    }
+
+    /// When it ends however it is used.
+    pub(super) fn ends(&self) -> UnixSeconds {
+        self.began + LONGEST
+    }
+
+    /// The badge a `Cookie` header presents and one of the tokens gave out for this scope, with that token;
+    /// none if it is over.
     pub(super) fn presented<'k>(
         header: Option<&str>,
         name: CookieName,
+        scope: &Scope,
         tokens: &'k [ApiKey],
         now: UnixSeconds,
     ) -> Option<(Self, &'k ApiKey)> {
         let badges = jar::candidates(header?, name.of_console());
-        let mut genuine = badges.filter_map(|value| Self::opened(value, tokens));
+        let mut genuine = badges.filter_map(|value| Self::opened(value, scope, tokens));
         genuine.find(|(badge, _)| now < badge.expires())
     }
 
-    fn opened<'k>(value: &str, tokens: &'k [ApiKey]) -> Option<(Self, &'k ApiKey)> {
+    fn opened<'k>(value: &str, scope: &Scope, tokens: &'k [ApiKey]) -> Option<(Self, &'k ApiKey)> {
         let bytes: [u8; BYTES] = encoding::from_base64url_exact(value)?;
-        let (times, mac) = bytes.split_at(16);
+        let (said, mac) = bytes.split_at(32);
+        let message = scope.message(said);
         let token = tokens
             .iter()
-            .find(|token| token.is_mac(PURPOSE, times, mac))?;
+            .find(|token| token.is_mac(PURPOSE, &message, mac))?;
+        let (times, id) = said.split_at(16);
         let (began, renewed) = times.split_at(8);
         let time = |bytes: &[u8]| Some(UnixSeconds(u64::from_be_bytes(bytes.try_into().ok()?)));
         let badge = Self {
             began: time(began)?,
             renewed: time(renewed)?,
+            id: id.try_into().ok()?,
         };
         Some((badge, token))
     }
 
     /// When it ends if it is not used again.
     pub(super) fn expires(&self) -> UnixSeconds {
-        (self.renewed + IDLE).min(self.began + LONGEST)
+        (self.renewed + IDLE).min(self.ends())
     }
 
     /// The same, used now, if that is worth telling the browser.
@@ -83,11 +123,18 @@ impl Badge {
     }
 
     /// The `Set-Cookie` line. `Strict`, because nothing but the console itself leads there.
-    pub(super) fn set(&self, name: CookieName, token: &ApiKey, now: UnixSeconds) -> String {
+    pub(super) fn set(
+        &self,
+        name: CookieName,
+        scope: &Scope,
+        token: &ApiKey,
+        now: UnixSeconds,
+    ) -> String {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.extend(self.began.0.to_be_bytes());
         bytes.extend(self.renewed.0.to_be_bytes());
-        let mac = token.mac(PURPOSE, &bytes);
+        bytes.extend(self.id);
+        let mac = scope.mac(token, &bytes);
         bytes.extend(mac.get(..16).unwrap_or_default());
         let value = encoding::base64url(&bytes);
         line(name, &value, self.expires().since(now))
@@ -117,14 +164,44 @@ mod tests {
 
     const NOW: UnixSeconds = UnixSeconds(1_763_740_000);
 
+    fn everything() -> Scope {
+        Scope::new("deployment", "console.example:443")
+    }
+
+    fn begun() -> Badge {
+        Badge::new([7; 16], NOW)
+    }
+
     fn value(badge: &Badge, token: &ApiKey) -> String {
-        let line = badge.set(CookieName::Host, token, NOW);
+        let line = badge.set(CookieName::Host, &everything(), token, NOW);
         line.split(';').next().unwrap().to_owned()
     }
 
     fn presented(header: &str, tokens: &[ApiKey], now: UnixSeconds) -> Option<Badge> {
-        let found = Badge::presented(Some(header), CookieName::Host, tokens, now);
+        let name = CookieName::Host;
+        let found = Badge::presented(Some(header), name, &everything(), tokens, now);
         found.map(|(badge, _)| badge)
+    }
+
+    #[test]
+    fn it_opens_nothing_else_and_nothing_elsewhere() {
+        let tokens = [ApiKey::new("first token of all")];
+        let header = value(&begun(), &tokens[0]);
+        let opens = |authority: &str, host: &str| {
+            let scope = Scope::new(authority, host);
+            let name = CookieName::Host;
+            Badge::presented(Some(&header), name, &scope, &tokens, NOW).is_some()
+        };
+        assert!(opens("deployment", "console.example"));
+        assert!(opens("deployment", "CONSOLE.example."));
+        for (authority, host) in [
+            ("deployment", "acme.example"),
+            ("deployment", "console.example.evil"),
+            ("tenant acme", "console.example"),
+            ("", "deployment\nconsole.example"),
+        ] {
+            assert!(!opens(authority, host), "{authority} {host}");
+        }
     }
 
     #[test]
@@ -133,7 +210,7 @@ mod tests {
             ApiKey::new("first token of all"),
             ApiKey::new("second token"),
         ];
-        let badge = Badge::new(NOW);
+        let badge = begun();
         let header = value(&badge, &tokens[1]);
         assert!(header.starts_with("__Host-session-console="));
         assert_eq!(presented(&header, &tokens, NOW), Some(badge));
@@ -157,7 +234,7 @@ mod tests {
     #[test]
     fn a_changed_one_is_nobodys() {
         let tokens = [ApiKey::new("first token of all")];
-        let good = value(&Badge::new(NOW), &tokens[0]);
+        let good = value(&begun(), &tokens[0]);
         let (name, value) = good.split_once('=').unwrap();
         for at in 0..value.len() {
             let mut bytes = value.as_bytes().to_vec();

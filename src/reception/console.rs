@@ -7,6 +7,10 @@ use crate::answer::problem::{Audience, Problem};
 use crate::gateway::Step;
 use crate::inbound::host::Host;
 use crate::inbound::request::Request;
+use crate::telemetry::log::{Event, Level};
+
+/// The setting that gives the console a host of its own.
+const CONSOLE_HOST: &str = "CONSOLE_HOST";
 
 /// Nothing from elsewhere, no inline script or style, and in nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -22,8 +26,8 @@ const FILES: [(&str, &str); 4] = [
 impl Reception {
     /// Answers `/console` and what follows.
     pub(super) fn console(&mut self, route: &str, request: &Request<'_>) -> Step {
-        if !self.is_console_host(request) {
-            return self.refused(&Problem::NotFound);
+        if let Err(problem) = self.check_console_host(request) {
+            return self.refused(&problem);
         }
         if !matches!(request.method, "GET" | "HEAD") {
             return self.refused(&Problem::MethodNotAllowed("GET, HEAD"));
@@ -53,16 +57,36 @@ impl Reception {
         })
     }
 
-    /// Whether the console is reached under this host: under `CONSOLE_HOST`, if that is set, and else under any. A
-    /// host of its own keeps the chat servers' scripts away from it.
-    pub(super) fn is_console_host(&self, request: &Request<'_>) -> bool {
-        let own = self.deployment.secrets.of_deployment("CONSOLE_HOST");
-        own.is_none_or(|own| is_host(request, own))
+    /// Sees to it that the console is reached under this host: under `CONSOLE_HOST` and no other. Without
+    /// that it is reached on this very machine only: elsewhere it would share its host with a chat server,
+    /// whose scripts could use whoever is signed in.
+    pub(super) fn check_console_host(&self, request: &Request<'_>) -> Result<(), Problem> {
+        match self.deployment.secrets.of_deployment(CONSOLE_HOST) {
+            Some(own) if is_host(request, own) => Ok(()),
+            Some(_) => Err(Problem::NotFound),
+            None if request.location.is_plain_loopback() => Ok(()),
+            None => Err(Problem::ConsoleUnconfigured),
+        }
+    }
+
+    /// Says once, when the first visitor comes from elsewhere, that operators will find no console.
+    pub(super) fn tell_of_console_host(&mut self, request: &Request<'_>) {
+        if self.is_console_told || request.location.is_plain_loopback() {
+            return;
+        }
+        self.is_console_told = true;
+        let secrets = &self.deployment.secrets;
+        if secrets.of_deployment(CONSOLE_HOST).is_none() && secrets.is_set_for_any("ADMIN_TOKEN") {
+            let cure =
+                "set CONSOLE_HOST to a host that no chat server has, or the console stays closed";
+            let event = Event::new(Level::Warn, "console_host_missing");
+            self.note(event.with("detail", cure));
+        }
     }
 
     /// Whether it is a host of the console's alone.
     pub(super) fn is_consoles_alone(&self, request: &Request<'_>) -> bool {
-        let own = self.deployment.secrets.of_deployment("CONSOLE_HOST");
+        let own = self.deployment.secrets.of_deployment(CONSOLE_HOST);
         own.is_some_and(|own| is_host(request, own))
     }
 

@@ -2,24 +2,23 @@
 //! look after all tenants, and may have locked themselves out of each.
 //!
 //! The deployment's `ADMIN_TOKEN` opens everything; a tenant's own (`<ID>__ADMIN_TOKEN`) what is that
-//! tenant's, under its hosts. A program presents it as a bearer token; the console exchanges it
-//! for a session of its own ([`Badge`]), which under a tenant's host opens that tenant only.
+//! tenant's, under its hosts and the console's. A program presents it as a bearer token; the console
+//! exchanges it for a session of its own ([`super::signing`]), which under a tenant's host opens that tenant
+//! only.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::badge::{Badge, IDLE};
+use super::badge::IDLE;
 use super::{Missing, Reception};
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
 use crate::clock::UnixMillis;
-use crate::cookie::name::CookieName;
 use crate::gateway::Step;
-use crate::inbound::json;
 use crate::inbound::network::Network;
 use crate::inbound::query::Query;
 use crate::inbound::rate_limit::Verdict;
 use crate::inbound::request::Request;
-use crate::store::{Answers, Body, Need};
+use crate::store::Answers;
 use crate::telemetry::facts::Facts;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
@@ -34,13 +33,23 @@ pub(super) enum Authority {
     Tenant(TenantId),
 }
 
+impl Authority {
+    /// In words, for what is signed.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Deployment => "deployment".to_owned(),
+            Self::Tenant(tenant) => format!("tenant {tenant}"),
+        }
+    }
+}
+
 /// An operator who has shown a token or a badge.
 pub(super) struct Operator {
     pub(super) authority: Authority,
     /// When the session at the console ends; none for a bearer token.
-    expires: Option<u64>,
+    pub(super) expires: Option<u64>,
     /// The badge's `Set-Cookie` line, if it is to be renewed.
-    renewed: Option<String>,
+    pub(super) renewed: Option<String>,
 }
 
 impl Reception {
@@ -79,9 +88,7 @@ impl Reception {
             return self.sign_in(request, now, answers).map(Step::Answer);
         }
         if route == "sign-out" {
-            let name = CookieName::for_location(&request.location);
-            let answer = Answer::empty(204).with_cookie(Some(Badge::clear(name)));
-            return Ok(Step::Answer(answer));
+            return self.sign_out(request, now, answers).map(Step::Answer);
         }
         let operator = self.operator(request, now, answers)?;
         let tenant = self.chosen(&operator, request)?;
@@ -157,7 +164,11 @@ impl Reception {
 
     /// Refuses a client that has shown too many wrong tokens before it shows another. What those show
     /// whom nobody tells apart says nothing of one of them.
-    fn check_guesses(&self, request: &Request<'_>, now: UnixMillis) -> Result<(), Missing> {
+    pub(super) fn check_guesses(
+        &self,
+        request: &Request<'_>,
+        now: UnixMillis,
+    ) -> Result<(), Missing> {
         let client = request.client_network();
         match self.guesses.wait(client, now) {
             Some(wait) if client != Network::Unknown => {
@@ -168,7 +179,7 @@ impl Reception {
     }
 
     /// Counts a wrong token, and tells of it until there are too many.
-    fn wrong_token(
+    pub(super) fn wrong_token(
         &mut self,
         event: &'static str,
         request: &Request<'_>,
@@ -192,67 +203,50 @@ impl Reception {
         answers: &Answers,
     ) -> Result<Option<Operator>, Missing> {
         let tokens = self.deployment_tokens();
-        if let Some(operator) = bearing(Authority::Deployment, &tokens, request) {
+        if let Some(operator) = bearing(&Authority::Deployment, &tokens, request) {
             return Ok(Some(operator));
         }
-        let Some(tenant) = self.host_of_one(request, now, answers)? else {
-            return self.wearing(Authority::Deployment, &tokens, request, now);
-        };
-        let tokens = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
-        let tokens = tokens.unwrap_or_default();
-        let authority = Authority::Tenant(tenant);
-        if let Some(operator) = bearing(authority.clone(), &tokens, request) {
-            return Ok(Some(operator));
+        let powers = self.powers(request, now, answers)?;
+        let mut powers_shown = powers.iter();
+        let bearer =
+            powers_shown.find_map(|(authority, tokens)| bearing(authority, tokens, request));
+        match bearer {
+            Some(operator) => Ok(Some(operator)),
+            None => self.wearing(&powers, request, now, answers),
         }
-        self.wearing(authority, &tokens, request, now)
     }
 
-    /// The tenant whose chat server shares this host, and so its scripts, with the console. There nobody gets power
-    /// over others by a cookie: whatever script runs under the host has it too. None if the host is nobody's, or if
-    /// there is only one tenant.
-    fn host_of_one(
+    /// What can be opened under the host of a request, and by which tokens.
+    ///
+    /// Under a host that a chat server shares, and so its scripts, nobody gets power over others by a cookie:
+    /// whatever script runs under the host has it too.
+    pub(super) fn powers(
         &mut self,
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Option<TenantId>, Missing> {
-        if !self.catalogue.is_of_many() {
-            return Ok(None);
+    ) -> Result<Vec<(Authority, Vec<ApiKey>)>, Missing> {
+        if self.catalogue.is_of_many() && !self.is_consoles_alone(request) {
+            match self.tenant_of(request.location.authority, now, answers) {
+                Ok(tenant) => {
+                    let tokens = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
+                    let tokens = tokens.unwrap_or_default();
+                    return Ok(vec![(Authority::Tenant(tenant), tokens)]);
+                }
+                Err(Missing::Refused(Problem::UnknownHost)) => {}
+                Err(missing) => return Err(missing),
+            }
         }
-        match self.tenant_of(request.location.authority, now, answers) {
-            Ok(tenant) => Ok(Some(tenant)),
-            Err(Missing::Refused(Problem::UnknownHost)) => Ok(None),
-            Err(missing) => Err(missing),
+        let mut powers = vec![(Authority::Deployment, self.deployment_tokens())];
+        if self.is_consoles_alone(request) && self.catalogue.is_of_many() {
+            let secrets = &self.deployment.secrets;
+            powers.extend(
+                secrets
+                    .of_tenants("ADMIN_TOKEN")
+                    .filter_map(|(id, list)| Some((Authority::Tenant(id), ApiKey::listed(list)?))),
+            );
         }
-    }
-
-    /// The operator who wears a badge that one of these tokens gave out.
-    fn wearing(
-        &self,
-        authority: Authority,
-        tokens: &[ApiKey],
-        request: &Request<'_>,
-        now: UnixMillis,
-    ) -> Result<Option<Operator>, Missing> {
-        if !self.is_console_host(request) {
-            return Ok(None);
-        }
-        let name = CookieName::for_location(&request.location);
-        let cookies = request.header("cookie");
-        let now = now.seconds();
-        let Some((badge, token)) = Badge::presented(cookies, name, tokens, now) else {
-            return Ok(None);
-        };
-        // A browser sends cookies with whatever another site makes it send.
-        if !request.is_safe() && !request.is_same_site() {
-            return Err(Missing::Refused(Problem::CrossSite));
-        }
-        let renewed = badge.renewed(now);
-        Ok(Some(Operator {
-            authority,
-            expires: Some(renewed.unwrap_or(badge).expires().0),
-            renewed: renewed.map(|badge| badge.set(name, token, now)),
-        }))
+        Ok(powers)
     }
 
     /// The tenant that is meant: named, or the operator's own; none for all, or for the host's.
@@ -281,7 +275,7 @@ impl Reception {
     }
 
     /// What opens everything; where there is only one tenant, its own tokens do.
-    fn deployment_tokens(&self) -> Vec<ApiKey> {
+    pub(super) fn deployment_tokens(&self) -> Vec<ApiKey> {
         let only = self.catalogue.only().and_then(|id| self.gateways.get(id));
         if let Some(room) = only {
             return room.gateway.admin_tokens().to_vec();
@@ -289,50 +283,6 @@ impl Reception {
         let tokens = self.deployment.secrets.of_deployment("ADMIN_TOKEN");
         // One that can be guessed opens nothing.
         tokens.and_then(ApiKey::listed).unwrap_or_default()
-    }
-
-    /// `POST /admin/sign-in`: a token for a badge.
-    fn sign_in(
-        &mut self,
-        request: &Request<'_>,
-        now: UnixMillis,
-        answers: &Answers,
-    ) -> Result<Answer, Missing> {
-        if !self.is_console_host(request) {
-            return Err(Missing::Refused(Problem::NotFound));
-        }
-        let token = match answers.body() {
-            None => {
-                let limit = json::LARGEST;
-                return Err(Missing::Asked(vec![Need::Body { limit }]));
-            }
-            Some(Body::TooLarge) => return Err(Missing::Refused(Problem::BodyTooLarge)),
-            Some(Body::Bytes(bytes)) => {
-                let body = json::object(request, bytes);
-                let body = body.map_err(|bad| Missing::Refused(Problem::from(bad)))?;
-                let token = body.get("token").and_then(Value::as_str);
-                format!("Bearer {}", token.unwrap_or_default())
-            }
-        };
-        let tokens = match self.host_of_one(request, now, answers)? {
-            // Of the deployment's token too it is a tenant's operator's badge then.
-            Some(tenant) => {
-                let own = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
-                own.unwrap_or_default()
-            }
-            None => self.deployment_tokens(),
-        };
-        self.check_guesses(request, now)?;
-        let given = tokens.iter().find(|own| own.is_presented(Some(&token)));
-        let Some(token) = given else {
-            return Err(self.wrong_token("console_sign_in_refused", request, now));
-        };
-        self.guesses.forget(request.client_network());
-        self.note(Event::new(Level::Info, "audit_console_signed_in"));
-        let name = CookieName::for_location(&request.location);
-        let now = now.seconds();
-        let line = Badge::new(now).set(name, token, now);
-        Ok(Answer::empty(204).with_cookie(Some(line)))
     }
 
     fn whoami(&self, operator: &Operator) -> Answer {
@@ -366,11 +316,11 @@ fn is_of_deployment(route: &str) -> bool {
 }
 
 /// The operator who presents one of these tokens.
-fn bearing(authority: Authority, tokens: &[ApiKey], request: &Request<'_>) -> Option<Operator> {
+fn bearing(authority: &Authority, tokens: &[ApiKey], request: &Request<'_>) -> Option<Operator> {
     let authorization = request.header("authorization");
     let is_presented = tokens.iter().any(|token| token.is_presented(authorization));
-    is_presented.then_some(Operator {
-        authority,
+    is_presented.then(|| Operator {
+        authority: authority.clone(),
         expires: None,
         renewed: None,
     })

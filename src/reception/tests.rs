@@ -3,6 +3,7 @@
 mod administration;
 mod allocations;
 mod assets;
+mod console;
 mod memory;
 mod thousand;
 

@@ -217,7 +217,8 @@ mod tests {
     use super::*;
 
     /// What no browser does by itself, and what only the callers of an API meet.
-    const FOR_PROGRAMS: [&str; 17] = [
+    const FOR_PROGRAMS: [&str; 18] = [
+        "console_unconfigured",
         "not_allowed",
         "too_many_guesses",
         "framing",

@@ -33,6 +33,12 @@ impl Problem {
                 "Too many wrong tokens",
                 "Too many wrong tokens came from this address. Wait for the time in Retry-After.",
             ),
+            Self::ConsoleUnconfigured => (
+                503,
+                "console_unconfigured",
+                "The console has no host",
+                "Outside this machine the console needs a host that no chat server has. Set CONSOLE_HOST to it; programs can use the admin API without.",
+            ),
             Self::NotAllowed => (
                 403,
                 "not_allowed",

@@ -1,0 +1,208 @@
+//! Operators' sessions at the console: begun with a token, recognised, and ended.
+
+use chacha20::rand_core::Rng as _;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::badge::{Badge, LONGEST, Scope};
+use super::operators::{Authority, Operator};
+use super::{Missing, Reception};
+use crate::answer::Answer;
+use crate::answer::problem::Problem;
+use crate::clock::UnixMillis;
+use crate::cookie::name::CookieName;
+use crate::encoding;
+use crate::inbound::json;
+use crate::inbound::request::Request;
+use crate::sign_in::attempts::{Command, Reply, Verdict};
+use crate::store::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Write};
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::ApiKey;
+
+/// What it is filed under that a session at the console is being ended.
+const ENDS: &str = "console session ends";
+
+impl Reception {
+    /// `POST /admin/sign-in`: a token for a badge.
+    pub(super) fn sign_in(
+        &mut self,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Answer, Missing> {
+        let refused = Missing::Refused;
+        self.check_console_host(request).map_err(refused)?;
+        let shown = shown(request, answers)?;
+        let powers = self.powers(request, now, answers)?;
+        self.check_guesses(request, now)?;
+        let given = powers.iter().find_map(|(authority, tokens)| {
+            let token = tokens.iter().find(|own| own.is_presented(Some(&shown)))?;
+            Some((authority, token))
+        });
+        let Some((authority, token)) = given else {
+            return Err(self.wrong_token("console_sign_in_refused", request, now));
+        };
+        self.guesses.forget(request.client_network());
+        self.note(Event::new(Level::Info, "audit_console_signed_in"));
+        let mut id = [0; 16];
+        self.random.fill_bytes(&mut id);
+        let name = CookieName::for_location(&request.location);
+        let scope = scope(authority, request);
+        let now = now.seconds();
+        let line = Badge::new(id, now).set(name, &scope, token, now);
+        Ok(Answer::empty(204).with_cookie(Some(line)))
+    }
+
+    /// The operator who wears a badge that one of these powers gave out under this host, unless whoever it
+    /// was given to has signed out.
+    pub(super) fn wearing(
+        &self,
+        powers: &[(Authority, Vec<ApiKey>)],
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Option<Operator>, Missing> {
+        let now = now.seconds();
+        let Some((badge, authority, token)) = self.worn(powers, request, now) else {
+            return Ok(None);
+        };
+        // A browser sends cookies with whatever another site makes it send.
+        if !request.is_safe() && !request.is_same_site() {
+            return Err(Missing::Refused(Problem::CrossSite));
+        }
+        if self.has_ended(&badge, answers)? {
+            return Ok(None);
+        }
+        let name = CookieName::for_location(&request.location);
+        let renewed = badge.renewed(now);
+        Ok(Some(Operator {
+            authority: authority.clone(),
+            expires: Some(renewed.unwrap_or(badge).expires().0),
+            renewed: renewed.map(|badge| badge.set(name, &scope(authority, request), token, now)),
+        }))
+    }
+
+    /// `POST /admin/sign-out`: takes the badge away, and ends it wherever there is a copy.
+    pub(super) fn sign_out(
+        &mut self,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Result<Answer, Missing> {
+        let powers = self.powers(request, now, answers)?;
+        let worn = self.worn(&powers, request, now.seconds());
+        if let Some((badge, ..)) = worn {
+            self.end(&badge, answers)?;
+            self.note(Event::new(Level::Info, "audit_console_signed_out"));
+        }
+        let name = CookieName::for_location(&request.location);
+        Ok(Answer::empty(204).with_cookie(Some(Badge::clear(name))))
+    }
+
+    fn worn<'p>(
+        &self,
+        powers: &'p [(Authority, Vec<ApiKey>)],
+        request: &Request<'_>,
+        now: crate::clock::UnixSeconds,
+    ) -> Option<(Badge, &'p Authority, &'p ApiKey)> {
+        self.check_console_host(request).ok()?;
+        let name = CookieName::for_location(&request.location);
+        let cookies = request.header("cookie");
+        powers.iter().find_map(|(authority, tokens)| {
+            let scope = scope(authority, request);
+            let (badge, token) = Badge::presented(cookies, name, &scope, tokens, now)?;
+            Some((badge, authority, token))
+        })
+    }
+
+    /// Whether somebody has signed out. Who cannot be asked has not said that nobody did.
+    fn has_ended(&self, badge: &Badge, answers: &Answers) -> Result<bool, Missing> {
+        let key = key_of(badge);
+        match answers.found(&key) {
+            None if self.has_objects() => {
+                Err(Missing::Asked(vec![said(&Command::Seen, &key, &key)]))
+            }
+            None => Err(Missing::Asked(vec![Need::read(&key)])),
+            Some(Found::Unavailable) => Err(Missing::Refused(Problem::StoreUnavailable)),
+            Some(Found::Absent) => Ok(false),
+            Some(Found::Bytes(_)) if !self.has_objects() => Ok(true),
+            Some(Found::Bytes(reply)) => {
+                let reply = Reply::parse(reply);
+                Ok(reply.is_none_or(|reply| reply.verdict != Verdict::Allowed))
+            }
+        }
+    }
+
+    /// Remembers that a badge is over for as long as it could be used; with KV alone that takes a while to be
+    /// seen everywhere.
+    fn end(&mut self, badge: &Badge, answers: &Answers) -> Result<(), Missing> {
+        let key = key_of(badge);
+        if self.has_objects() {
+            return match answers.found(ENDS) {
+                None => {
+                    let once = Command::Once {
+                        until: badge.ends().0.saturating_mul(1_000),
+                        by: self.random.next_u64(),
+                    };
+                    Err(Missing::Asked(vec![said(&once, &key, ENDS)]))
+                }
+                Some(Found::Bytes(_)) => Ok(()),
+                Some(_) => Err(Missing::Refused(Problem::StoreUnavailable)),
+            };
+        }
+        match answers.written() {
+            None => {
+                self.writes.push(Write {
+                    key,
+                    value: b"1".to_vec(),
+                    ttl: LONGEST,
+                });
+                Err(Missing::Asked(vec![Need::Store]))
+            }
+            Some(true) => Ok(()),
+            Some(false) => Err(Missing::Refused(Problem::StoreUnavailable)),
+        }
+    }
+
+    fn has_objects(&self) -> bool {
+        self.deployment.secrets.has("ATTEMPT_OBJECTS")
+    }
+}
+
+fn scope(authority: &Authority, request: &Request<'_>) -> Scope {
+    Scope::new(&authority.told(), request.location.authority)
+}
+
+/// Where it is kept that a badge is over; it tells nobody which.
+fn key_of(badge: &Badge) -> String {
+    let hash = Sha256::digest([b"console badge\0", badge.id()].concat());
+    format!("c:{}", encoding::base64url(&hash))
+}
+
+/// To say something to the object of that name, which counts what happens once.
+fn said(command: &Command, object: &str, key: &str) -> Need {
+    Need::Call {
+        class: Class::Attempts,
+        name: object.to_owned(),
+        command: command.to_text(),
+        key: key.to_owned(),
+        deadline_ms: CALL_DEADLINE_MS,
+    }
+}
+
+/// The token in the body, as a program would present it.
+fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Missing> {
+    match answers.body() {
+        None => {
+            let limit = json::LARGEST;
+            Err(Missing::Asked(vec![Need::Body { limit }]))
+        }
+        Some(Body::TooLarge) => Err(Missing::Refused(Problem::BodyTooLarge)),
+        Some(Body::Bytes(bytes)) => {
+            let body = json::object(request, bytes);
+            let body = body.map_err(|bad| Missing::Refused(Problem::from(bad)))?;
+            let token = body.get("token").and_then(Value::as_str);
+            Ok(format!("Bearer {}", token.unwrap_or_default()))
+        }
+    }
+}
