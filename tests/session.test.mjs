@@ -71,6 +71,23 @@ test("patches merge, and null removes", async (t) => {
   assert.deepEqual((await browser.json("/_session/me")).data, { b: { c: 4, d: 3 } });
 });
 
+test("numbers in session data come back digit by digit", async (t) => {
+  const { browser, origin } = await deployment(t);
+  const numbers = [
+    "98381618192.96875",
+    "0.1",
+    "5e-324",
+    "9007199254740993",
+    "-0.30000000000000004",
+  ];
+  for (const [at, number] of numbers.entries()) {
+    await browser.fetch(`/?x-session-patch=${encodeURIComponent(`{"n${at}":${number}}`)}`);
+  }
+  await browser.fetch("/");
+  const told = numbers.map((number, at) => `"n${at}":${number}`);
+  assert.deepEqual(origin.told("x-session-data"), [`{${told.join(",")}}`]);
+});
+
 test("patches of parallel answers are all kept", async (t) => {
   const { browser, patch, vestibule, kv } = await deployment(t);
   await browser.fetch("/");

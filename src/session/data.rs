@@ -177,6 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn numbers_stay_as_they_were_written() {
+        for number in [
+            "98381618192.96875",
+            "0.1",
+            "5e-324",
+            "1.7976931348623157e+308",
+            "9007199254740993",
+            "18446744073709551615",
+            "-9223372036854775808",
+        ] {
+            let json = format!(r#"{{"v":{number}}}"#);
+            let kept = data(&json);
+            assert_eq!(kept.to_json(), json);
+            let changed = kept.patched(r#"{"w":1}"#).unwrap();
+            assert_eq!(changed.to_json(), format!(r#"{{"v":{number},"w":1}}"#));
+        }
+    }
+
+    #[test]
     fn the_header_is_one_line_of_ascii() {
         let header = data(r#"{"a":"é\n𝄞\u007f"}"#).to_header().unwrap();
         assert_eq!(header, r#"{"a":"\u00e9\n\ud834\udd1e\u007f"}"#);
@@ -184,6 +203,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_double_is_kept(bits: u64) {
+            let number = f64::from_bits(bits);
+            prop_assume!(number.is_finite());
+            let kept = data(&format!(r#"{{"v":{number:e}}}"#));
+            let read: Value = serde_json::from_str(kept.to_json()).unwrap();
+            prop_assert_eq!(read["v"].as_f64().unwrap().to_bits(), bits);
+        }
+
         #[test]
         fn the_header_means_what_the_data_means(text in ".*") {
             let json = serde_json::json!({ "key": text }).to_string();
