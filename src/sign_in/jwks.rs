@@ -1,11 +1,13 @@
 //! An issuer's public keys (RFC 7517): which of them may have signed a token.
 //!
-//! A key that is unfit is passed over: one bad key beside a good one must not keep everybody out.
+//! A key that is unfit is passed over, and the reason is told: one bad key beside a good one must not keep
+//! everybody out.
 
 use serde_json::{Map, Value};
 
 use crate::encoding;
 use crate::sign_in::jws::{Algorithm, BadToken, Unverified};
+use crate::sign_in::weak_keys;
 use crate::store::{Answers, Found, Need};
 
 /// The most bytes of a key set.
@@ -17,12 +19,13 @@ const MOST: usize = 64;
 /// The most keys that are tried on a token: those of a set may share a name, or have none.
 const MOST_TRIED: usize = 4;
 
-/// The shortest RSA modulus (RFC 7518 section 3.3).
-const SHORTEST_MODULUS: usize = 2_048 / 8;
-
 /// The keys of an issuer that are fit for use.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct KeySet(Vec<Key>);
+pub struct KeySet {
+    keys: Vec<Key>,
+    /// Why others are not, each reason once.
+    refused: Vec<&'static str>,
+}
 
 /// A public key.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,14 +51,27 @@ impl KeySet {
     pub fn parse(text: &str) -> Option<Self> {
         let set: Value = serde_json::from_str(text).ok()?;
         let keys = set.get("keys")?.as_array()?;
-        let fit = keys.iter().take(MOST).filter_map(Key::read);
-        Some(Self(fit.collect()))
+        let mut set = Self::default();
+        for key in keys.iter().take(MOST) {
+            match Key::read(key) {
+                Ok(key) => set.keys.push(key),
+                Err(reason) if !set.refused.contains(&reason) => set.refused.push(reason),
+                Err(_) => {}
+            }
+        }
+        Some(set)
+    }
+
+    /// Why keys of the set are not used, each reason once.
+    #[must_use]
+    pub fn refused(&self) -> &[&'static str] {
+        &self.refused
     }
 
     /// As a key set again, for [`KeySet::parse`]: without the keys, and the members of keys, that are of no use.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let keys = self.0.iter().filter_map(|key| {
+        let keys = self.keys.iter().filter_map(|key| {
             let Ok(Value::Object(mut jwk)) = serde_json::from_str(&key.jwk) else {
                 return None;
             };
@@ -82,7 +98,7 @@ impl KeySet {
                 .is_none_or(|algorithm| algorithm == token.algorithm);
             is_named && is_for_it && key.kind.signs(token.algorithm)
         };
-        let fitting = self.0.iter().filter(fits);
+        let fitting = self.keys.iter().filter(fits);
         fitting
             .take(MOST_TRIED)
             .map(|key| key.jwk.as_str())
@@ -132,38 +148,53 @@ impl Kind {
 }
 
 impl Key {
-    fn read(value: &Value) -> Option<Self> {
+    /// # Errors
+    /// Why it is not used.
+    fn read(value: &Value) -> Result<Self, &'static str> {
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         // A private key in public has been everybody's.
         let is_secret = value.get("d").is_some() || value.get("k").is_some();
-        let is_for_signing = text("use").is_none_or(|usage| usage == "sig");
-        if is_secret || !is_for_signing {
-            return None;
+        if is_secret {
+            return Err("a key with its private part");
         }
-        let bytes = |name: &str| text(name).and_then(encoding::from_base64url);
-        let (kind, members) = match (text("kty")?, text("crv")) {
+        if !is_for_signatures(value) {
+            return Err("a key that is not for verifying signatures (use, key_ops)");
+        }
+        let malformed = "a key that is malformed";
+        let bytes = |name: &str| {
+            let bytes = text(name).and_then(encoding::from_base64url);
+            bytes.ok_or(malformed)
+        };
+        let (kind, members, weakness) = match (text("kty").ok_or(malformed)?, text("crv")) {
             ("RSA", _) => {
-                let modulus = bytes("n")?;
-                let length = modulus.iter().skip_while(|byte| **byte == 0).count();
-                if length < SHORTEST_MODULUS || bytes("e")?.len() > 4 {
-                    return None;
-                }
-                (Kind::Rsa, ["kty", "n", "e"].as_slice())
+                let weakness = weak_keys::rsa(&bytes("n")?, &bytes("e")?);
+                (Kind::Rsa, ["kty", "n", "e"].as_slice(), weakness)
             }
             // Whether the point is on the curve is found out when the key is imported.
-            ("EC", Some("P-256")) => (Kind::P256, ["kty", "crv", "x", "y"].as_slice()),
-            ("OKP", Some("Ed25519")) => (Kind::Ed25519, ["kty", "crv", "x"].as_slice()),
-            _ => return None,
+            ("EC", Some("P-256")) => (Kind::P256, ["kty", "crv", "x", "y"].as_slice(), None),
+            ("OKP", Some("Ed25519")) => {
+                let weakness = weak_keys::ed25519(&bytes("x")?);
+                (Kind::Ed25519, ["kty", "crv", "x"].as_slice(), weakness)
+            }
+            _ => return Err("a key of a kind that is not accepted"),
         };
+        if let Some(weakness) = weakness {
+            return Err(weakness);
+        }
         let mut jwk = Map::new();
         for name in members {
-            jwk.insert((*name).to_owned(), Value::from(text(name)?));
+            jwk.insert(
+                (*name).to_owned(),
+                Value::from(text(name).ok_or(malformed)?),
+            );
         }
         let algorithm = match text("alg") {
             None => None,
-            Some(name) => Some(Algorithm::parse(name)?),
+            Some(name) => {
+                Some(Algorithm::parse(name).ok_or("a key for an algorithm that is not accepted")?)
+            }
         };
-        Some(Self {
+        Ok(Self {
             id: text("kid").map(str::to_owned),
             algorithm,
             kind,
@@ -172,13 +203,31 @@ impl Key {
     }
 }
 
+/// Whether a key is for verifying signatures, as far as it says (RFC 7517 sections 4.2 and 4.3). What is
+/// there and is not as it should be says no.
+fn is_for_signatures(key: &Value) -> bool {
+    let usage = key.get("use").is_none_or(|usage| usage == "sig");
+    let operations = key.get("key_ops").is_none_or(|operations| {
+        let operations = operations.as_array();
+        operations.is_some_and(|all| all.iter().any(|one| one == "verify"))
+    });
+    usage && operations
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
+    /// Of RFC 7515 appendix A.2, or less than that.
+    fn modulus(bytes: usize) -> String {
+        let sound = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+        let sound = encoding::from_base64url(sound).unwrap();
+        encoding::base64url(&sound[sound.len() - bytes..])
+    }
+
     fn rsa(kid: &str, bytes: usize) -> Value {
-        json!({ "kty": "RSA", "kid": kid, "n": encoding::base64url(&vec![0xff; bytes]), "e": "AQAB" })
+        json!({ "kty": "RSA", "kid": kid, "n": modulus(bytes), "e": "AQAB" })
     }
 
     fn token(algorithm: Algorithm, kid: Option<&str>) -> Unverified {
@@ -239,13 +288,43 @@ mod tests {
             rsa("a", 64),
             json!("x"),
         ];
-        assert_eq!(set(&json!(bad)), KeySet::default());
+        assert_eq!(set(&json!(bad)).keys, []);
+        assert_eq!(set(&json!(bad)).refused().len(), 5);
         let mut keys = bad.to_vec();
         keys.push(rsa("a", 256));
         let keys = set(&json!(keys));
         let found = keys.candidates(&token(Algorithm::Rs256, Some("a")));
         assert_eq!(found.len(), 1);
         assert!(!found[0].contains("\"d\""));
+    }
+
+    #[test]
+    fn a_key_for_something_else_or_a_weak_one_is_refused_with_the_reason() {
+        let with = |name: &str, value: Value| {
+            let mut key = rsa("a", 256);
+            key[name] = value;
+            key
+        };
+        let point =
+            |x: &[u8]| json!({ "kty": "OKP", "crv": "Ed25519", "x": encoding::base64url(x) });
+        for (key, reason) in [
+            (with("key_ops", json!(["encrypt"])), "key_ops"),
+            (with("key_ops", json!([])), "key_ops"),
+            (with("key_ops", json!("verify")), "key_ops"),
+            (with("key_ops", Value::Null), "key_ops"),
+            (with("use", json!("enc")), "use"),
+            (with("use", json!(7)), "use"),
+            (with("e", json!("Aw")), "exponent"),
+            (with("n", json!(modulus(255))), "2048"),
+            (point(&[0; 32]), "small order"),
+            (point(&[9; 31]), "32 bytes"),
+        ] {
+            let keys = set(&json!([key]));
+            assert_eq!(keys.keys, [], "{reason}");
+            assert!(keys.refused()[0].contains(reason), "{:?}", keys.refused());
+        }
+        let both = with("key_ops", json!(["sign", "verify"]));
+        assert_eq!(set(&json!([both])).refused().len(), 0);
     }
 
     #[test]

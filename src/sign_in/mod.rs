@@ -17,3 +17,4 @@ pub mod renewal;
 pub mod return_address;
 pub mod sealed;
 pub mod transaction;
+pub mod weak_keys;

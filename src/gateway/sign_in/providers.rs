@@ -201,6 +201,9 @@ impl Gateway {
             && let Some(keys) = KeySet::parse(body)
         {
             let found = fitting(&keys);
+            for reason in keys.refused() {
+                self.note_provider("idp_key_refused", jwks_uri, reason);
+            }
             let keys = Keys {
                 set: keys,
                 read: asked,
