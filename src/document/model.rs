@@ -95,6 +95,8 @@ object! {
         token_auth: ClientAuthentication = "basic",
         /// What it is asked for.
         scopes: Vec<String>,
+        /// What else a browser is sent there with, by name, such as prompt, audience or access_type.
+        parameters: FlatMap<String, String>,
         /// Which of its claims say who somebody is.
         claims: Claims,
         /// Its userinfo endpoint is asked too.
@@ -127,7 +129,7 @@ object! {
         email_domains: Vec<String>,
         /// Groups, one of which is enough.
         groups: Vec<String>,
-        /// An address of which the provider does not say whether it is verified counts as if it were.
+        /// An address of which the provider does not say whether it is verified counts as if it were, and chat servers are told it.
         unverified_email: bool = false,
     }
 }

@@ -45,7 +45,7 @@ use chacha20::rand_core::Rng as _;
 
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
-use crate::clock::{Seconds, UnixMillis};
+use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::forward::trace::Trace;
@@ -143,6 +143,8 @@ pub struct Gateway {
     assertions: Assertions,
     /// Whose access tokens were asked for anew lately, beside a request.
     refreshing: HashMap<Handle, UnixMillis>,
+    /// Access tokens of which the operator was told that they have run out, by their end.
+    run_out: HashMap<Handle, UnixSeconds>,
     /// Passwords tried, per account; where objects count, they do.
     guesses: RateLimit,
     /// The same, per client.
@@ -189,6 +191,7 @@ impl Gateway {
             providers: Providers::default(),
             assertions: Assertions::default(),
             refreshing: HashMap::new(),
+            run_out: HashMap::new(),
             guesses: RateLimit::new(10, 60_000),
             guessers: ClientLimit::new(30, 60_000),
             hashing: Places::default(),

@@ -13,6 +13,56 @@ pub const LARGEST_ANSWER: usize = 64 * 1024;
 /// and Microsoft Entra with it, refuses a query of more than 2,048.
 const LONGEST_ADDRESS: usize = 2_048;
 
+/// Parameters that bind an answer to the sign-in it belongs to, or say how it comes: not a tenant's to set.
+const RESERVED: [&str; 16] = [
+    "response_type",
+    "response_mode",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "max_age",
+    "request",
+    "request_uri",
+    "id_token_hint",
+    "dpop_jkt",
+];
+
+/// The most parameters of a tenant's own, and the most bytes of a name and of a value.
+const MOST_PARAMETERS: usize = 16;
+const LONGEST_PARAMETER_NAME: usize = 64;
+const LONGEST_PARAMETER: usize = 512;
+
+/// What is wrong with a tenant's own parameters, and with which; empty if nothing.
+#[must_use]
+pub fn faults_of(parameters: &[(String, String)]) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    for (at, (name, value)) in parameters.iter().enumerate() {
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        let problem = if RESERVED.iter().any(|one| one.eq_ignore_ascii_case(name)) {
+            "is set by the gateway itself; leave it out".to_owned()
+        } else if name.is_empty()
+            || name.len() > LONGEST_PARAMETER_NAME
+            || !name.bytes().all(is_name)
+        {
+            format!("use a name of 1 to {LONGEST_PARAMETER_NAME} letters, digits and -._~")
+        } else if value.len() > LONGEST_PARAMETER || value.contains(char::is_control) {
+            format!("use a text of at most {LONGEST_PARAMETER} bytes without control characters")
+        } else if at >= MOST_PARAMETERS {
+            format!("there are at most {MOST_PARAMETERS} parameters")
+        } else {
+            continue;
+        };
+        faults.push((name.clone(), problem));
+    }
+    faults
+}
+
 /// Where a browser is sent to sign in.
 #[must_use]
 pub fn url(endpoint: &str, provider: &Provider, redirect_uri: &str, begun: &Transaction) -> String {
@@ -31,6 +81,8 @@ pub fn url(endpoint: &str, provider: &Provider, redirect_uri: &str, begun: &Tran
     if let Some(max_age) = &max_age {
         parameters.push(("max_age", max_age));
     }
+    let own = provider.parameters.iter();
+    parameters.extend(own.map(|(name, value)| (name.as_str(), value.as_str())));
     with_query(endpoint, &parameters)
 }
 
@@ -167,6 +219,7 @@ mod tests {
             client_secret: secret.map(str::to_owned),
             authentication,
             scope: "openid email".to_owned(),
+            parameters: vec![("prompt".to_owned(), "select account&x=1".to_owned())],
             claims: ClaimNames {
                 user: claim(),
                 email: claim(),
@@ -197,6 +250,7 @@ mod tests {
             "&code_challenge=",
             "&code_challenge_method=S256",
             "&max_age=60",
+            "&prompt=select%20account%26x%3d1",
         ] {
             assert!(url.contains(part), "{url}");
         }
@@ -223,6 +277,32 @@ mod tests {
                  https%3a//c.example/out&logout_hint=u%261"
             );
         }
+    }
+
+    #[test]
+    fn what_binds_an_answer_is_not_a_tenants_to_set() {
+        let faults = |name: &str, value: &str| faults_of(&[(name.to_owned(), value.to_owned())]);
+        for name in RESERVED {
+            assert_eq!(faults(name, "x").len(), 1, "{name}");
+            assert_eq!(faults(&name.to_ascii_uppercase(), "x").len(), 1, "{name}");
+        }
+        for name in ["", "a b", "a&state", "a=b", "é"] {
+            assert_eq!(faults(name, "x").len(), 1, "{name}");
+        }
+        assert_eq!(faults("hd", "a\nb").len(), 1);
+        assert_eq!(faults("hd", &"x".repeat(LONGEST_PARAMETER + 1)).len(), 1);
+        for name in [
+            "access_type",
+            "audience",
+            "prompt",
+            "hd",
+            "domain_hint",
+            "login_hint",
+        ] {
+            assert_eq!(faults(name, "a b&c=d"), [], "{name}");
+        }
+        let many = vec![("a".to_owned(), String::new()); MOST_PARAMETERS + 1];
+        assert_eq!(faults_of(&many).len(), 1);
     }
 
     #[test]

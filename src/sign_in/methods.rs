@@ -55,6 +55,8 @@ pub struct Provider {
     pub authentication: ClientAuthentication,
     /// What is asked for, apart by spaces.
     pub scope: String,
+    /// What else a browser is sent there with: name and value.
+    pub parameters: Vec<(String, String)>,
     /// Where the identity is in what it says.
     pub claims: ClaimNames,
     /// Its userinfo endpoint is asked too.
@@ -100,7 +102,7 @@ pub struct Allow {
     pub email_domains: Vec<String>,
     /// Groups, one of which is enough.
     pub groups: Vec<String>,
-    /// An address of which nobody says whether it is verified counts as if it were.
+    /// An address of which nobody says whether it is verified counts as if it were: here, and for origins.
     pub unverified_email: bool,
 }
 

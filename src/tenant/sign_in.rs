@@ -3,6 +3,7 @@
 use super::faults::{Faults, OWN_SECRETS};
 use crate::document::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
 use crate::secrets::{Secrets, binding};
+use crate::sign_in::authorization;
 use crate::sign_in::methods::{Allow, ClaimNames, Issuer, Methods, Provider};
 use crate::tenant_id::TenantId;
 
@@ -22,7 +23,11 @@ pub(super) fn methods(document: &Document, secrets: &Secrets, faults: &mut Fault
             faults.add(&path, format!("two providers are named {name:?}"));
         }
         let secret = secret(entry, &document.id, secrets, &path, faults);
-        oidc.push(provider(entry, name, secret));
+        let provider = provider(entry, name, secret);
+        for (name, problem) in authorization::faults_of(&provider.parameters) {
+            faults.add(&format!("{path}.parameters.{name}"), problem);
+        }
+        oidc.push(provider);
     }
     Methods {
         password: written.password,
@@ -67,6 +72,11 @@ fn provider(entry: &OidcProvider, name: String, client_secret: Option<String>) -
         client_secret,
         authentication: entry.token_auth,
         scope,
+        parameters: entry
+            .parameters
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         claims: claims(&entry.claims),
         userinfo: entry.userinfo,
         allow: allow(&entry.allow),

@@ -137,6 +137,8 @@ export class Issuer {
     this.answers = {};
     /** What the way back to the site says. @type {(query: URLSearchParams) => void} */
     this.returning = () => {};
+    /** How long an access token is valid, in seconds. There is no refresh token. */
+    this.expiresIn = 300;
     /** What an ID token says. @type {(claims: Claims) => Claims} */
     this.claims = (claims) => claims;
     /** How it becomes a token. @type {(claims: Claims) => string | Promise<string>} */
@@ -192,7 +194,9 @@ export class Issuer {
       case "token":
         return { body: await this.#tokens(form.get("code") ?? "") };
       case "userinfo":
-        return { body: { sub: "alice", email: "userinfo@alice.example" } };
+        return {
+          body: { sub: "alice", email: "userinfo@alice.example", email_verified: true },
+        };
       default:
         // Keys of somebody else, for who can be led to them.
         return { body: { keys: [await published(KEYS.foreign)] } };
@@ -232,11 +236,12 @@ export class Issuer {
   /** @param {string} code */
   async #tokens(code) {
     const nonce = this.#nonces.get(code);
-    const claims = this.token("vestibule", { nonce, sid: code, email: "alice@example.com" });
+    const address = { email: "alice@example.com", email_verified: true };
+    const claims = this.token("vestibule", { nonce, sid: code, ...address });
     return {
       access_token: `access-${code}`,
       token_type: "Bearer",
-      expires_in: 300,
+      expires_in: this.expiresIn,
       id_token: await this.sign(this.claims(claims)),
     };
   }

@@ -15,18 +15,55 @@ use crate::session::record::Record;
 use crate::sign_in::authorization;
 use crate::sign_in::renewal::Renewal;
 use crate::store::{Answers, Found, Need};
+use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::{Consistency, HeaderSource};
 
 /// How long a provider may take, in milliseconds.
 const DEADLINE_MS: u32 = 12_000;
 
 impl Gateway {
-    /// The visitor with an access token that is valid, if one can be had.
+    /// The visitor with an access token that is valid, if one can be had; if not, the operator is told.
     pub(in super::super) fn refreshed(
         &mut self,
         visitor: Visitor,
         passage: &Passage<'_>,
     ) -> Result<Visitor, Halt> {
+        let visitor = self.renewed(visitor, passage)?;
+        self.note_run_out(&visitor, passage.now);
+        Ok(visitor)
+    }
+
+    /// Tells, once for each token in this isolate, that the origin is handed none because it has run out
+    /// and no new one was to be had.
+    fn note_run_out(&mut self, visitor: &Visitor, now: UnixMillis) {
+        let record = &visitor.session.record;
+        let Some(grant) = record.grant.as_ref().filter(|_| self.hands_tokens_on()) else {
+            return;
+        };
+        let Some(expires) = grant.expires.filter(|at| now.seconds() >= *at) else {
+            return;
+        };
+        if self.run_out.get(&record.handle) == Some(&expires) {
+            return;
+        }
+        let reason = if grant.refresh_token.is_none() {
+            "no_refresh_token"
+        } else if self.tenant.consistency != Consistency::Strong {
+            "needs_objects"
+        } else {
+            "not_renewed"
+        };
+        let event = Event::new(Level::Warn, "access_token_expired")
+            .with("provider", Named(&grant.provider))
+            .with("reason", reason);
+        if self.run_out.len() > 1_000 {
+            self.run_out.clear();
+        }
+        self.run_out.insert(record.handle, expires);
+        self.note(event.about(record.handle));
+    }
+
+    fn renewed(&mut self, visitor: Visitor, passage: &Passage<'_>) -> Result<Visitor, Halt> {
         let Some(left) = self.left_of_token(&visitor.session.record, passage.now) else {
             return Ok(visitor);
         };
@@ -59,14 +96,16 @@ impl Gateway {
     /// new one.
     fn left_of_token(&self, record: &Record, now: UnixMillis) -> Option<Seconds> {
         let grant = record.grant.as_ref()?;
-        let is_handed_on =
-            self.tenant.mapped_headers.iter().any(|(_, source)| {
-                matches!(source, HeaderSource::AccessToken | HeaderSource::Bearer)
-            });
         let ordered = self.tenant.consistency == Consistency::Strong;
         grant.refresh_token.as_ref()?;
         let expires = grant.expires?;
-        (is_handed_on && ordered).then(|| expires.since(now.seconds()))
+        (ordered && self.hands_tokens_on()).then(|| expires.since(now.seconds()))
+    }
+
+    fn hands_tokens_on(&self) -> bool {
+        let mapped = self.tenant.mapped_headers.iter();
+        let takes = |source| matches!(source, HeaderSource::AccessToken | HeaderSource::Bearer);
+        mapped.map(|(_, source)| *source).any(takes)
     }
 
     /// Lets the session's object ask for a new token. None if it cannot be asked.
