@@ -23,6 +23,29 @@ const SHORTEST_PASSWORD = 8;
 const CONTROL = /\p{Cc}/u;
 
 /**
+ * The rule for names of `src/session/names.rs`: what a header would change, or nobody can see, is in none.
+ */
+const LONGEST_TEXT = 320;
+const MOST_GROUPS = 64;
+const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+const JOINS = /\u{200c}|\u{200d}|[\u{fe00}-\u{fe0f}]/gu;
+const ODD_BLANK = /(?! )\p{White_Space}/u;
+const BLANK_AT_AN_END = /^\p{White_Space}|\p{White_Space}$/u;
+
+/** @param {string} text */
+function isPresentable(text) {
+  const plain = text.replace(JOINS, "");
+  const length = Buffer.byteLength(text);
+  const isOdd = CONTROL.test(plain) || INVISIBLE.test(plain) || BLANK_AT_AN_END.test(text);
+  return length > 0 && length <= LONGEST_TEXT && !isOdd;
+}
+
+/** @param {string} text */
+function isIdentifier(text) {
+  return isPresentable(text) && !INVISIBLE.test(text) && !ODD_BLANK.test(text);
+}
+
+/**
  * The beginning of the keys of a tenant's accounts.
  * @param {string | undefined} tenant
  */
@@ -41,9 +64,9 @@ export function accountPrefix(tenant) {
 export function userName(text) {
   const name = foldedName(text ?? "");
   const length = Buffer.byteLength(name);
-  if (length === 0 || length > LONGEST_NAME || CONTROL.test(name) || name.includes(":")) {
+  if (length > LONGEST_NAME || !isIdentifier(name) || name.includes(":")) {
     throw new Fault(
-      `Name the user: up to ${LONGEST_NAME} bytes without control characters and colons.`,
+      `Name the user: 1 to ${LONGEST_NAME} bytes without colons, control characters, and blanks and others that nobody can see.`,
     );
   }
   return name;
@@ -56,12 +79,19 @@ export function userName(text) {
  */
 export function profile({ email, name, groups }) {
   const texts = [email, name, groups].map((value) => String(value ?? ""));
-  // They are told to origins in headers.
-  if (texts.some((text) => CONTROL.test(text))) {
-    throw new Fault("Control characters are in none of --email, --name and --groups.");
-  }
-  const listed = texts[2].split(",").map((group) => group.trim());
+  const listed = texts[2].split(",").map((group) => group.replace(/^ +| +$/g, ""));
   const given = listed.filter((group) => group !== "");
+  const isSound =
+    (texts[0] === "" || isIdentifier(texts[0])) &&
+    (texts[1] === "" || isPresentable(texts[1])) &&
+    given.length <= MOST_GROUPS &&
+    given.every(isIdentifier);
+  // They are told to origins in headers.
+  if (!isSound) {
+    throw new Fault(
+      `--email, --name and each of up to ${MOST_GROUPS} --groups have at most ${LONGEST_TEXT} bytes, no blank at either end, and no control characters or others that nobody can see.`,
+    );
+  }
   return {
     ...(texts[0] !== "" && { email: texts[0] }),
     ...(texts[1] !== "" && { name: texts[1] }),

@@ -43,6 +43,7 @@ pub(super) fn reference() -> Record {
             email: Some("alice@chat.example".to_owned()),
             name: Some("Alice Example".to_owned()),
             groups: ["staff", "beta", "support"].map(str::to_owned).to_vec(),
+            groups_omitted: 0,
         }),
         grant: Some(Grant {
             provider: "corporate".to_owned(),

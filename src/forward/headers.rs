@@ -84,7 +84,7 @@ pub struct Nobody<'a> {
 
 /// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
 /// `cookie` is the client's without ours.
-pub const OWN: [&str; 20] = [
+pub const OWN: [&str; 21] = [
     "x-session-id",
     "x-session-tenant",
     "x-session-state",
@@ -96,6 +96,7 @@ pub const OWN: [&str; 20] = [
     "x-session-email",
     "x-session-name",
     "x-session-groups",
+    "x-session-groups-omitted",
     "x-session-env",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -256,7 +257,7 @@ impl Outgoing {
             None => self.set_two("", ""),
         }
         if session.identity.is_empty() {
-            self.own.push_str("\n\n\n\n");
+            self.own.push_str("\n\n\n\n\n");
         } else {
             self.set(&session.identity);
         }

@@ -101,6 +101,10 @@ impl Gateway {
             ),
             ("name", json!(identity.and_then(|who| who.name.as_deref()))),
             ("groups", json!(identity.map(|who| &who.groups))),
+            (
+                "groups_omitted",
+                json!(identity.map(|who| who.groups_omitted)),
+            ),
         ] {
             body.insert(name.to_owned(), value);
         }

@@ -129,6 +129,10 @@ impl Gateway {
             ),
             ("name", json!(identity.and_then(|who| who.name.as_deref()))),
             ("groups", json!(identity.map_or(&[][..], |who| &who.groups))),
+            (
+                "groups_omitted",
+                json!(identity.map_or(0, |who| who.groups_omitted)),
+            ),
             ("absolute_expires", json!(absolute_end.0)),
             ("authenticated", json!(record.authenticated.map(|at| at.0))),
             ("pinned", json!(record.pin.is_some())),

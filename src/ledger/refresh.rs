@@ -11,6 +11,7 @@ use crate::session::grant::{Grant, Refreshed};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Record};
 use crate::sign_in::authorization;
+use crate::sign_in::claimed::Claimed;
 use crate::sign_in::renewal::{Judgement, Renewal};
 use crate::store::{Answers, Need, Outbound, Reply};
 use crate::telemetry::log::{Event, Level, Named};
@@ -130,7 +131,7 @@ impl<R: Rng> Ledger<'_, R> {
             Judgement::NotAdmitted(reason) => {
                 Follows::Change(ending(), warn("not_admitted", reason))
             }
-            Judgement::Is(identity) => match identified(record, &identity) {
+            Judgement::Is(claimed) => match identified(record, &claimed) {
                 Some(change) => Follows::Change(
                     Box::new(Change {
                         grant: Some(after),
@@ -213,8 +214,9 @@ fn giving(grant: Grant) -> Box<Change> {
 }
 
 /// What has to change for a session to be of this identity, which proves nothing anew; none if it is another user's.
-fn identified(record: &Record, identity: &Value) -> Option<Change> {
-    let (said, _) = Identity::parse(&identity.to_string()).ok()?;
+fn identified(record: &Record, claimed: &Claimed) -> Option<Change> {
+    let (mut said, _) = Identity::parse(&claimed.identity.to_string()).ok()?;
+    said.groups_omitted = claimed.groups_omitted;
     let known = record.identity.as_ref()?;
     if said.user != known.user {
         return None;
@@ -222,12 +224,13 @@ fn identified(record: &Record, identity: &Value) -> Option<Change> {
     if said == *known {
         return Some(Change::default());
     }
-    let mut identity = identity.clone();
+    let mut identity = claimed.identity.clone();
     if let Value::Object(members) = &mut identity {
         members.insert("remember".to_owned(), Value::from(record.remembered));
     }
     Some(Change {
         identify: Some(identity.to_string()),
+        groups_omitted: claimed.groups_omitted,
         authenticated: Some(record.authenticated.unwrap_or_default()),
         ..Change::default()
     })

@@ -22,6 +22,9 @@ pub struct Change {
     pub patch: Option<String>,
     /// Who it is, as JSON; see [`Identity::parse`].
     pub identify: Option<String>,
+    /// How many of its groups are not in that; beside it, because an older release's object knows no such
+    /// member in an identity.
+    pub groups_omitted: u32,
     /// When that was proved, if it was not now.
     pub authenticated: Option<UnixSeconds>,
     /// It was proved to us, just now: whatever id the session had before serves nobody any more, not
@@ -99,6 +102,7 @@ impl Change {
         Self {
             rotate: false,
             identify: None,
+            groups_omitted: 0,
             grant: None,
             ..self
         }
@@ -146,6 +150,9 @@ impl Change {
                 put(name, json!(text));
             }
         }
+        if self.groups_omitted > 0 {
+            put("groups_omitted", json!(self.groups_omitted));
+        }
         if let Some(at) = self.authenticated {
             put("authenticated", json!(at.0));
         }
@@ -182,6 +189,10 @@ impl Change {
         Self {
             patch: text("patch"),
             identify: text("identify"),
+            groups_omitted: value
+                .get("groups_omitted")
+                .and_then(Value::as_u64)
+                .map_or(0, |omitted| u32::try_from(omitted).unwrap_or(u32::MAX)),
             authenticated: value
                 .get("authenticated")
                 .and_then(Value::as_u64)
@@ -225,7 +236,8 @@ impl Change {
         let mut by_sign_in = false;
         if let Some(asked) = &self.identify {
             match Identity::parse(asked) {
-                Ok((identity, remember)) => {
+                Ok((mut identity, remember)) => {
+                    identity.groups_omitted = self.groups_omitted;
                     let before = record.identity.as_ref().map(|who| who.user.as_str());
                     // A rise in privilege, or another person: whoever knew the old id must not
                     // profit. The same person once more only proves it anew, and what was revoked

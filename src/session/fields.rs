@@ -42,6 +42,7 @@ mod field {
     pub(super) const SIGN_IN: u32 = 22;
     pub(super) const GRANT: u32 = 23;
     pub(super) const VAULT: u32 = 24;
+    pub(super) const GROUPS_OMITTED: u32 = 25;
 }
 
 const LIVE: u8 = 0;
@@ -118,6 +119,9 @@ impl Writer {
         if let Some(identity) = &record.identity {
             self.text(field::USER, Some(&identity.user));
             self.number(field::USER_EPOCH, record.user_epoch.0);
+            if identity.groups_omitted > 0 {
+                self.number(field::GROUPS_OMITTED, u64::from(identity.groups_omitted));
+            }
             self.text(field::EMAIL, identity.email.as_deref());
             self.text(field::NAME, identity.name.as_deref());
             if !identity.groups.is_empty() {
@@ -179,6 +183,7 @@ struct Fields<'b> {
     email: Option<&'b str>,
     name: Option<&'b str>,
     groups: Option<&'b str>,
+    groups_omitted: u32,
     pin: Option<&'b str>,
     device: Option<&'b str>,
     country: Option<&'b str>,
@@ -237,6 +242,9 @@ impl<'b> Fields<'b> {
             field::USER => self.user = Some(decoder.str()?),
             field::EMAIL => self.email = Some(decoder.str()?),
             field::NAME => self.name = Some(decoder.str()?),
+            field::GROUPS_OMITTED => {
+                self.groups_omitted = u32::try_from(decoder.u64()?).unwrap_or(u32::MAX);
+            }
             field::GROUPS => self.groups = Some(decoder.str()?),
             field::PIN => self.pin = Some(decoder.str()?),
             field::DEVICE => self.device = Some(decoder.str()?),
@@ -271,6 +279,7 @@ impl<'b> Fields<'b> {
                 .groups
                 .map(|groups| groups.split(',').map(str::to_owned).collect())
                 .unwrap_or_default(),
+            groups_omitted: self.groups_omitted,
         });
         Ok(Record {
             previous: self.previous.map(|id| Previous {

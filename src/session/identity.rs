@@ -4,13 +4,13 @@ use core::fmt;
 
 use serde_json::Value;
 
-/// The most bytes a user id, an address or a name may have.
-pub const LONGEST_FIELD: usize = 320;
-/// The most groups.
-const MOST_GROUPS: usize = 64;
+use crate::session::names::{is_identifier, is_presentable};
 
-/// A proven identity. Every text is free of control characters and bounded, so it fits a header.
-#[derive(Clone, PartialEq, Eq)]
+/// The most groups that are kept, and told.
+pub const MOST_GROUPS: usize = 64;
+
+/// A proven identity. Every text keeps to the rule for names ([`crate::session::names`]).
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// What the application knows the user by; never empty.
     pub user: String,
@@ -20,6 +20,8 @@ pub struct Identity {
     pub name: Option<String>,
     /// Groups, each without a comma.
     pub groups: Vec<String>,
+    /// How many more groups there are that cannot be told ([`crate::sign_in::claimed`]).
+    pub groups_omitted: u32,
 }
 
 impl fmt::Debug for Identity {
@@ -33,7 +35,7 @@ impl fmt::Debug for Identity {
 pub enum BadIdentity {
     /// Not a JSON object with a `user`.
     Shape,
-    /// A member that is not known, of the wrong type, too long, or with control characters.
+    /// A member that is not known, of the wrong type, or against the rule for names.
     Member,
 }
 
@@ -47,18 +49,15 @@ impl Identity {
         let Ok(Value::Object(object)) = serde_json::from_str(json) else {
             return Err(BadIdentity::Shape);
         };
-        let mut identity = Self {
-            user: String::new(),
-            email: None,
-            name: None,
-            groups: Vec::new(),
-        };
+        let mut identity = Self::default();
         let mut remember = false;
         for (member, value) in &object {
             match (member.as_str(), value) {
-                ("user", Value::String(text)) => identity.user = sound(text)?,
-                ("email", Value::String(text)) => identity.email = Some(sound(text)?),
-                ("name", Value::String(text)) => identity.name = Some(sound(text)?),
+                ("user", Value::String(text)) => identity.user = identifier(text)?,
+                ("email", Value::String(text)) => identity.email = Some(identifier(text)?),
+                ("name", Value::String(text)) if is_presentable(text) => {
+                    identity.name = Some(text.clone());
+                }
                 ("groups", Value::Array(groups)) => identity.groups = read_groups(groups)?,
                 ("remember", Value::Bool(asked)) => remember = *asked,
                 ("email" | "name" | "groups", Value::Null) => {}
@@ -77,41 +76,21 @@ fn read_groups(groups: &[Value]) -> Result<Vec<String>, BadIdentity> {
         return Err(BadIdentity::Member);
     }
     let one = |group: &Value| match group {
-        Value::String(text) if !text.contains(',') => sound(text),
+        Value::String(text) if !text.contains(',') => identifier(text),
         _ => Err(BadIdentity::Member),
     };
     groups.iter().map(one).collect()
 }
 
-fn sound(text: &str) -> Result<String, BadIdentity> {
-    let fits = !text.trim().is_empty()
-        && text.len() <= LONGEST_FIELD
-        && !text.chars().any(char::is_control);
-    fits.then(|| text.to_owned()).ok_or(BadIdentity::Member)
-}
-
-/// Text for a header: printable ASCII as it is, everything else and `%` percent-encoded (RFC 3986),
-/// so that no byte of a name can be misread on the way.
-#[must_use]
-pub fn header_text(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if matches!(byte, b' '..=b'~') && byte != b'%' {
-            line.push(char::from(byte));
-        } else {
-            line.push('%');
-            for nibble in [byte >> 4, byte & 15] {
-                let digit = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-                line.push(digit.to_ascii_uppercase());
-            }
-        }
-    }
-    line
+fn identifier(text: &str) -> Result<String, BadIdentity> {
+    let is_sound = is_identifier(text);
+    is_sound.then(|| text.to_owned()).ok_or(BadIdentity::Member)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::names::{LONGEST, header_text};
 
     #[test]
     fn an_identity_is_read_with_what_it_has() {
@@ -128,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused() {
-        let long = format!(r#"{{"user":"{}"}}"#, "x".repeat(LONGEST_FIELD + 1));
+        let long = format!(r#"{{"user":"{}"}}"#, "x".repeat(LONGEST + 1));
         let many = format!(r#"{{"user":"u","groups":[{}"g"]}}"#, r#""g","#.repeat(64));
         for (json, expected) in [
             ("", BadIdentity::Shape),
@@ -136,6 +115,14 @@ mod tests {
             ("{}", BadIdentity::Shape),
             (r#"{"user":""}"#, BadIdentity::Member),
             (r#"{"user":" "}"#, BadIdentity::Member),
+            (r#"{"user":" admin"}"#, BadIdentity::Member),
+            (r#"{"user":"admin\u200b"}"#, BadIdentity::Member),
+            (
+                r#"{"user":"a","email":"a@b.example "}"#,
+                BadIdentity::Member,
+            ),
+            (r#"{"user":"a","name":"\u202ea"}"#, BadIdentity::Member),
+            (r#"{"user":"a","groups":["\u00a0x"]}"#, BadIdentity::Member),
             (r#"{"user":1}"#, BadIdentity::Member),
             (r#"{"user":"a\r\nx-evil: 1"}"#, BadIdentity::Member),
             (r#"{"user":"a","admin":true}"#, BadIdentity::Member),

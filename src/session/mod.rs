@@ -10,6 +10,7 @@ pub mod grant;
 pub mod id;
 pub mod identity;
 pub mod lifetime;
+pub mod names;
 pub mod packing;
 pub mod record;
 pub mod redaction;

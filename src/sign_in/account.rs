@@ -8,6 +8,7 @@ use super::attempts::AccountChange;
 use crate::clock::UnixSeconds;
 use crate::encoding;
 use crate::session::identity::Identity;
+use crate::session::names::is_identifier;
 use crate::tenant_id::TenantId;
 
 /// The fewest characters of a password. No rules of composition: they make passwords worse (NIST SP 800-63B
@@ -29,10 +30,8 @@ impl AccountName {
     /// ([`crate::store::Need::Fold`]); none if nobody can be called that.
     #[must_use]
     pub fn parse(folded: &str) -> Option<Self> {
-        let is_sound = !folded.is_empty()
-            && folded.len() <= LONGEST_NAME
-            && folded.trim() == folded
-            && !folded.chars().any(|char| char.is_control() || char == ':');
+        let is_sound =
+            folded.len() <= LONGEST_NAME && is_identifier(folded) && !folded.contains(':');
         is_sound.then(|| Self(folded.to_owned()))
     }
 
@@ -169,7 +168,15 @@ mod tests {
     fn a_name_is_one_that_a_key_can_hold() {
         let name = |folded| AccountName::parse(folded).map(|name| name.0);
         assert_eq!(name("a@b.example"), Some("a@b.example".to_owned()));
-        for nobody in ["", " a", "a:b", "a\nb", &"x".repeat(129)] {
+        for nobody in [
+            "",
+            " a",
+            "a:b",
+            "a\nb",
+            "a\u{200b}",
+            "a\u{a0}b",
+            &"x".repeat(129),
+        ] {
             assert_eq!(name(nobody), None);
         }
     }

@@ -1,16 +1,14 @@
-//! What a verified token must say, and who that makes its bearer.
+//! What a verified token must say.
 //!
 //! Authority: OpenID Connect Core 1.0 section 3.1.3.7, RFC 7519 section 4.1, RFC 8725. Times must be
 //! numbers: a library that took a text for "absent" let expired tokens pass (CVE-2026-25537).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
-use crate::session::identity::LONGEST_FIELD;
 use crate::sign_in::jws::{Algorithm, BadToken};
-use crate::sign_in::methods::{Allow, ClaimNames};
 
 /// How far clocks may differ.
 pub const SKEW: Seconds = Seconds(60);
@@ -21,9 +19,6 @@ const LONGEST_SUBJECT: usize = 255;
 /// The latest time with a fraction, or an exponent, that a claim may name, in seconds: beyond it no two
 /// seconds are told apart.
 const LATEST: f64 = 9_007_199_254_740_992.0;
-
-/// The most groups that are taken.
-const MOST_GROUPS: usize = 64;
 
 /// The kinds of token an ID token may say it is.
 pub const ID_TOKEN: [&str; 2] = ["jwt", "id_token+jwt"];
@@ -191,26 +186,6 @@ fn whole_seconds(number: f64) -> Option<u64> {
     is_within.then_some(number as u64)
 }
 
-/// Why somebody who has proved who they are does not come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAdmitted {
-    /// The claims name no user.
-    Nameless,
-    /// Whom the tenant lets in is somebody else.
-    NotAllowed,
-}
-
-impl NotAdmitted {
-    /// In words for the operator.
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Nameless => "no user in the claims",
-            Self::NotAllowed => "not among those allowed",
-        }
-    }
-}
-
 /// What a provider's userinfo endpoint says of the user of an ID token (OpenID Connect Core section 5.3).
 ///
 /// # Errors
@@ -222,123 +197,10 @@ pub fn userinfo(body: &str, said: &Claims) -> Result<Claims, BadToken> {
     }
 }
 
-/// What is claimed by both; where both say something, what the first says.
-#[must_use]
-pub fn merged(mut first: Claims, second: Claims) -> Claims {
-    for (name, value) in second {
-        first.entry(name).or_insert(value);
-    }
-    first
-}
-
-/// The identity that claims make, as JSON for [`crate::session::identity::Identity::parse`]. What
-/// does not fit a header is mended or left out, but never the user.
-///
-/// # Errors
-/// [`NotAdmitted`].
-pub fn identity(claims: &Claims, names: &ClaimNames, allow: &Allow) -> Result<Value, NotAdmitted> {
-    // Some providers say it as a text.
-    let is_verified = match claims.get("email_verified") {
-        Some(Value::Bool(said)) => Some(*said),
-        Some(Value::String(said)) => Some(said == "true"),
-        Some(_) => Some(false),
-        None => None,
-    };
-    let email = find(claims, &names.email).and_then(Value::as_str);
-    let email = email.filter(|text| is_verified != Some(false) && is_address(text));
-    // Whoever has not shown that an address is theirs may have written anybody's.
-    let is_theirs = is_verified.unwrap_or(allow.unverified_email);
-    let proved = email.filter(|_| is_theirs);
-    let user = match find(claims, &names.user) {
-        Some(Value::String(_)) if names.user == names.email => proved.map(str::to_owned),
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        _ => None,
-    };
-    let user = user.filter(|user| {
-        !user.is_empty()
-            // A header would lose blanks, and the user become another.
-            && user.trim() == user
-            && user.len() <= LONGEST_FIELD
-            && !user.chars().any(char::is_control)
-    });
-    let user = user.ok_or(NotAdmitted::Nameless)?;
-    let groups = groups(find(claims, &names.groups));
-    if !admits(allow, proved, &groups) {
-        return Err(NotAdmitted::NotAllowed);
-    }
-    let name = find(claims, &names.name)
-        .and_then(Value::as_str)
-        .map(presentable);
-    let name = name.filter(|name| !name.is_empty());
-    Ok(json!({ "user": user, "email": email, "name": name, "groups": groups }))
-}
-
-/// A claim by its name, or by the names on the way to it: `realm_access.roles`.
-fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
-    if let Some(value) = claims.get(name) {
-        return Some(value);
-    }
-    let (first, rest) = name.split_once('.')?;
-    find(claims.get(first)?.as_object()?, rest)
-}
-
-fn groups(claim: Option<&Value>) -> Vec<String> {
-    let all: Vec<&str> = match claim {
-        Some(Value::String(one)) => one.split(',').collect(),
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let fits = |group: &&str| {
-        !group.is_empty()
-            && group.len() <= LONGEST_FIELD
-            && !group.contains(',')
-            && !group.chars().any(char::is_control)
-    };
-    let fitting = all
-        .into_iter()
-        .map(str::trim)
-        .filter(fits)
-        .take(MOST_GROUPS);
-    fitting.map(str::to_owned).collect()
-}
-
-fn admits(allow: &Allow, email: Option<&str>, groups: &[String]) -> bool {
-    let domain = email
-        .and_then(|email| email.rsplit_once('@'))
-        .map(|(_, domain)| domain);
-    let is_of_domain = |one: &String| domain.is_some_and(|domain| domain.eq_ignore_ascii_case(one));
-    let is_in_group = |one: &String| groups.contains(one);
-    (allow.email_domains.is_empty() || allow.email_domains.iter().any(is_of_domain))
-        && (allow.groups.is_empty() || allow.groups.iter().any(is_in_group))
-}
-
-/// One `@`, something on both sides, nothing that could be read in two ways.
-fn is_address(text: &str) -> bool {
-    let mut parts = text.split('@');
-    let both = parts.next().is_some_and(|part| !part.is_empty())
-        && parts.next().is_some_and(|part| !part.is_empty());
-    let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',');
-    both && parts.next().is_none() && text.len() <= LONGEST_FIELD && !text.contains(odd)
-}
-
-/// A name without what steers a terminal or a header, and not longer than fits.
-fn presentable(name: &str) -> String {
-    let mut kept = String::new();
-    for char in name.chars().filter(|char| !char.is_control()) {
-        if kept.len() + char.len_utf8() > LONGEST_FIELD {
-            break;
-        }
-        kept.push(char);
-    }
-    kept.trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::identity::Identity;
-    use proptest::prelude::*;
+    use serde_json::json;
 
     const NOW: UnixSeconds = UnixSeconds(1_000_000);
 
@@ -473,108 +335,5 @@ mod tests {
         let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
         assert_eq!(check_access_token(&claims, Algorithm::Rs256, token), Ok(()));
         assert!(check_access_token(&claims, Algorithm::Rs256, "other").is_err());
-    }
-
-    fn names() -> ClaimNames {
-        ClaimNames {
-            user: "sub".to_owned(),
-            email: "email".to_owned(),
-            name: "name".to_owned(),
-            groups: "realm_access.roles".to_owned(),
-        }
-    }
-
-    #[test]
-    fn claims_become_an_identity() {
-        let claims = claims(&json!({
-            "email": "a@b.example", "name": " Zoë\r\nX-Evil: 1 ",
-            "realm_access": { "roles": ["x", "a,b", "\n", 7, "y"] },
-        }));
-        let identity = identity(&claims, &names(), &Allow::default()).unwrap();
-        let (read, _) = Identity::parse(&identity.to_string()).unwrap();
-        assert_eq!(
-            (read.user.as_str(), read.email.as_deref()),
-            ("u1", Some("a@b.example"))
-        );
-        assert_eq!(read.name.as_deref(), Some("ZoëX-Evil: 1"));
-        assert_eq!(read.groups, ["x", "y"]);
-    }
-
-    #[test]
-    fn only_those_who_are_let_in_come_in() {
-        let allow = Allow {
-            email_domains: vec!["company.example".to_owned()],
-            groups: Vec::new(),
-            unverified_email: true,
-        };
-        let told = |changes: Value| identity(&claims(&changes), &names(), &allow).is_ok();
-        assert!(told(json!({ "email": "a@Company.example" })));
-        assert!(told(
-            json!({ "email": "a@company.example", "email_verified": true })
-        ));
-        for email in [
-            "a@evil.example",
-            "attacker@evil@company.example",
-            "a@company.example.evil.example",
-            "a@sub.company.example",
-            "@company.example",
-            "a@company.example\n",
-            "",
-        ] {
-            assert!(!told(json!({ "email": email })), "{email}");
-        }
-        assert!(!told(json!({})));
-        for said in [json!(false), json!("false"), json!(1)] {
-            let claims = json!({ "email": "a@company.example", "email_verified": said });
-            assert!(!told(claims.clone()), "{claims}");
-        }
-        let strict = Allow {
-            unverified_email: false,
-            ..allow.clone()
-        };
-        let strictly = |changes: Value| identity(&claims(&changes), &names(), &strict).is_ok();
-        assert!(!strictly(json!({ "email": "a@company.example" })));
-        assert!(strictly(
-            json!({ "email": "a@company.example", "email_verified": "true" })
-        ));
-        let allow = Allow {
-            email_domains: Vec::new(),
-            groups: vec!["staff".to_owned()],
-            ..Allow::default()
-        };
-        let of = |roles: Value| {
-            identity(
-                &claims(&json!({ "realm_access": { "roles": roles } })),
-                &names(),
-                &allow,
-            )
-        };
-        assert!(of(json!(["x", "staff"])).is_ok());
-        assert_eq!(of(json!(["staffer"])), Err(NotAdmitted::NotAllowed));
-    }
-
-    #[test]
-    fn an_address_that_is_not_shown_to_be_theirs_names_nobody() {
-        let by_email = ClaimNames {
-            user: "email".to_owned(),
-            ..names()
-        };
-        let unverified = claims(&json!({ "email": "boss@b.example", "email_verified": false }));
-        let told = identity(&unverified, &by_email, &Allow::default());
-        assert_eq!(told, Err(NotAdmitted::Nameless));
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_claimed_fits_or_is_refused(
-            sub in any::<String>(), email in any::<String>(), name in any::<String>(), groups: Vec<String>,
-        ) {
-            let claims = claims(&json!({
-                "sub": sub, "email": email, "name": name, "realm_access": { "roles": groups },
-            }));
-            if let Ok(identity) = identity(&claims, &names(), &Allow::default()) {
-                prop_assert!(Identity::parse(&identity.to_string()).is_ok());
-            }
-        }
     }
 }

@@ -221,8 +221,7 @@ mod tests {
 
     /// Of RFC 7515 appendix A.2, or less than that.
     fn modulus(bytes: usize) -> String {
-        let sound = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
-        let sound = encoding::from_base64url(sound).unwrap();
+        let sound = encoding::from_base64url(weak_keys::SOUND_MODULUS).unwrap();
         encoding::base64url(&sound[sound.len() - bytes..])
     }
 

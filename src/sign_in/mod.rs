@@ -6,6 +6,7 @@
 pub mod account;
 pub mod attempts;
 pub mod authorization;
+pub mod claimed;
 pub mod claims;
 pub mod hashing;
 pub mod jwks;

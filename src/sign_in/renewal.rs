@@ -7,6 +7,7 @@ use crate::clock::UnixSeconds;
 use crate::encoding;
 use crate::session::grant::Grant;
 use crate::sign_in::authorization;
+use crate::sign_in::claimed::{self, Claimed};
 use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jwks::{self, KeySet};
 use crate::sign_in::jws::{BadToken, Unverified};
@@ -45,8 +46,8 @@ pub enum Judgement {
     Unsaid,
     /// Nothing: what it said cannot be judged now, and why.
     Unknown(&'static str),
-    /// Who it is, as [`crate::session::identity::Identity::parse`] takes it.
-    Is(Value),
+    /// Who it is.
+    Is(Claimed),
     /// They may not stay, and why.
     NotAdmitted(&'static str),
     /// Nothing that came with it can be relied on.
@@ -96,13 +97,13 @@ impl Renewal {
             None => said,
             Some(endpoint) => match userinfo(&said, endpoint, after, answers) {
                 // What is newer counts.
-                Ok(more) if is_said_anew => claims::merged(said, more),
-                Ok(more) => claims::merged(more, said),
+                Ok(more) if is_said_anew => claimed::merged(said, more),
+                Ok(more) => claimed::merged(more, said),
                 Err(judgement) => return judgement,
             },
         };
-        match claims::identity(&said, &self.claims, &self.allow) {
-            Ok(identity) => Judgement::Is(identity),
+        match claimed::identity(&said, &self.claims, &self.allow) {
+            Ok(claimed) => Judgement::Is(claimed),
             Err(not) => Judgement::NotAdmitted(not.reason()),
         }
     }

@@ -120,15 +120,16 @@ pub fn ed25519(key: &[u8]) -> Option<&'static str> {
     is_small.then_some("an Ed25519 key of small order")
 }
 
+/// A modulus nothing is known against: that of RFC 7515 appendix A.2.
+#[cfg(test)]
+pub(crate) const SOUND_MODULUS: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::encoding::{from_base64url, from_hex};
 
     const EXPONENT: &[u8] = &[1, 0, 1];
-
-    /// Of RFC 7515 appendix A.2.
-    const SOUND: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
 
     /// The least number of 2048 bits and more whose remainders are those of a power of 65537.
     fn of_library(power: u32) -> Vec<u8> {
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_sound_rsa_key_is_used() {
-        let modulus = from_base64url(SOUND).unwrap();
+        let modulus = from_base64url(SOUND_MODULUS).unwrap();
         assert_eq!(rsa(&modulus, EXPONENT), None);
         assert_eq!(
             rsa(&[&[0], modulus.as_slice()].concat(), &[0, 1, 0, 1]),
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_weak_rsa_key_is_not() {
-        let modulus = from_base64url(SOUND).unwrap();
+        let modulus = from_base64url(SOUND_MODULUS).unwrap();
         for exponent in [
             &[][..],
             &[0],

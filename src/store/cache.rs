@@ -12,7 +12,8 @@ use crate::keys::{KeyRing, UserTag};
 use crate::session::data::Data;
 use crate::session::grant::Grant;
 use crate::session::id::Handle;
-use crate::session::identity::{Identity, header_text};
+use crate::session::identity::Identity;
+use crate::session::names::{header_list, header_text};
 use crate::session::record::{Entry, Record};
 
 /// Approximate bytes each generation may hold; an isolate has 128 MB for everything.
@@ -34,7 +35,7 @@ pub struct Prepared {
     pub handle: String,
     /// `X-Session-Data`; none while there is no data.
     pub data: Option<String>,
-    /// `X-Session-User`, `-Email`, `-Name` and `-Groups`, a line each; empty for a guest.
+    /// `X-Session-User`, `-Email`, `-Name`, `-Groups` and `-Groups-Omitted`, a line each; empty for a guest.
     pub identity: String,
     /// What its user is listed under; none for a guest.
     pub tags: Vec<UserTag>,
@@ -72,11 +73,16 @@ impl Prepared {
 
 fn identity_lines(who: &Identity) -> String {
     let text = |text: Option<&str>| text.map(header_text).unwrap_or_default();
+    let omitted = match who.groups_omitted {
+        0 => String::new(),
+        omitted => omitted.to_string(),
+    };
     [
         text(Some(&who.user)),
         text(who.email.as_deref()),
         text(who.name.as_deref()),
-        header_text(&who.groups.join(",")),
+        header_list(&who.groups),
+        omitted,
     ]
     .join("\n")
 }

@@ -162,8 +162,7 @@ fn check(body: &Map<String, Value>) -> Result<(), Halt> {
     identity.insert("user".to_owned(), json!("x"));
     let is_flag = body.get("disabled").is_none_or(Value::is_boolean);
     if !is_flag || Identity::parse(&Value::Object(identity).to_string()).is_err() {
-        let what =
-            "`email` and `name` are texts, `groups` a list of texts, `disabled` true or false.";
+        let what = "`email` and `name` are texts and `groups` is a list of up to 64 texts, each of 1 to 320 bytes, without a blank at either end, control characters and invisible ones, and a group without a comma; `disabled` is true or false.";
         return Err(invalid(what.to_owned()));
     }
     match body.get("password") {

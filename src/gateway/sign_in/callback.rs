@@ -19,6 +19,7 @@ use crate::cookie::set_cookie;
 use crate::inbound::query::Query;
 use crate::session::grant::{Finished, Grant};
 use crate::sign_in::authorization;
+use crate::sign_in::claimed::{self, NotAdmitted};
 use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::methods::Provider;
@@ -211,17 +212,13 @@ impl Gateway {
                 return Err(Problem::from(SignInProblem::ProviderFailed).into());
             };
             all = match claims::userinfo(body, said) {
-                Ok(more) => claims::merged(all, more),
+                Ok(more) => claimed::merged(all, more),
                 Err(bad) => return Err(self.bad_token(provider, bad)),
             };
         }
-        let identity = match claims::identity(&all, &provider.claims, &provider.allow) {
-            Ok(identity) => identity,
-            Err(not) => {
-                let reason = not.reason();
-                self.note_provider("not_admitted", &provider.issuer, reason);
-                return Err(Problem::from(SignInProblem::NotAdmitted).into());
-            }
+        let claimed = match claimed::identity(&all, &provider.claims, &provider.allow) {
+            Ok(claimed) => claimed,
+            Err(not) => return Err(self.not_admitted(&provider.issuer, not)),
         };
         let now = passage.now.seconds();
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -238,10 +235,17 @@ impl Gateway {
         let grant = grant.with_token(tokens.access_token.clone(), &tokens.answer, now);
         Ok(Proof {
             method: "oidc",
-            identity,
+            identity: claimed.identity,
+            groups_omitted: claimed.groups_omitted,
             authenticated: None,
             grant: Some(grant),
         })
+    }
+
+    /// Tells the operator why somebody who has proved who they are does not come in.
+    pub(super) fn not_admitted(&mut self, issuer: &str, not: NotAdmitted) -> Halt {
+        self.note_provider("not_admitted", issuer, not.reason());
+        Problem::from(SignInProblem::NotAdmitted).into()
     }
 
     /// Tells the operator why a token is not accepted; the visitor only that it is not.

@@ -38,6 +38,8 @@ pub(super) struct Proof {
     pub(super) method: &'static str,
     /// As [`crate::session::identity::Identity::parse`] takes it.
     pub(super) identity: Value,
+    /// How many of its groups are not in that.
+    pub(super) groups_omitted: u32,
     /// What the provider gave.
     pub(super) grant: Option<Grant>,
     /// When they proved it, if not now.
@@ -104,6 +106,7 @@ impl Gateway {
         }
         let change = Change {
             identify: Some(proof.identity.to_string()),
+            groups_omitted: proof.groups_omitted,
             authenticated: proof.authenticated,
             proved: true,
             grant: proof.grant.clone(),

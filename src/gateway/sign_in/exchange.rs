@@ -12,6 +12,7 @@ use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
 use crate::clock::UnixSeconds;
 use crate::sign_in::attempts::{Command, Reply, Verdict};
+use crate::sign_in::claimed;
 use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::methods::Issuer;
@@ -63,11 +64,14 @@ impl Gateway {
         if !self.is_first_use(&issuer, &token, passage)? {
             return Err(refused(self, &issuer.issuer, BadToken("used before")));
         }
-        let identity = claims::identity(&token.claims, &issuer.claims, &issuer.allow);
-        let identity = identity.map_err(|_| Problem::from(SignInProblem::NotAdmitted))?;
+        let claimed = match claimed::identity(&token.claims, &issuer.claims, &issuer.allow) {
+            Ok(claimed) => claimed,
+            Err(reason) => return Err(self.not_admitted(&issuer.issuer, reason)),
+        };
         let proof = Proof {
             method: "token",
-            identity,
+            identity: claimed.identity,
+            groups_omitted: claimed.groups_omitted,
             grant: None,
             authenticated: proved_at(&token.claims),
         };

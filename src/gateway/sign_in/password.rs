@@ -72,6 +72,7 @@ impl Gateway {
         let proof = Proof {
             method: "password",
             identity: account.identity(form::flag(&fields, "remember")),
+            groups_omitted: 0,
             grant: None,
             authenticated: None,
         };

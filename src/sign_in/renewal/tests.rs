@@ -61,7 +61,7 @@ fn after(id_token: Option<String>) -> Grant {
 }
 
 fn keys() -> String {
-    let n = encoding::base64url(&[0xff; 256]);
+    let n = crate::sign_in::weak_keys::SOUND_MODULUS;
     json!({ "keys": [{ "kty": "RSA", "kid": "k1", "n": n, "e": "AQAB" }] }).to_string()
 }
 
@@ -107,12 +107,12 @@ fn outcome(changes: &Value) -> Judgement {
 
 #[test]
 fn a_new_id_token_says_who_it_is() {
-    let Judgement::Is(identity) = outcome(&json!({ "groups": ["staff", "chess"], "name": "A" }))
+    let Judgement::Is(claimed) = outcome(&json!({ "groups": ["staff", "chess"], "name": "A" }))
     else {
         panic!("not judged");
     };
     assert_eq!(
-        identity,
+        claimed.identity,
         json!({ "user": "u1", "email": null, "name": "A", "groups": ["staff", "chess"] })
     );
 }

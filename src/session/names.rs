@@ -1,0 +1,216 @@
+//! One rule for the texts that say who somebody is, whichever way they come: the origin's word, the claims
+//! of a token, an account, the accounts' command line (`scripts/accounts.mjs` has the same rule).
+//!
+//! A server compares a user's name byte by byte, and a header must not change it on the way: HTTP drops
+//! blanks at the ends of a value (RFC 9110 section 5.5), and an invisible character makes a second name that
+//! looks like the first. So blanks at the ends, and what cannot be seen, are refused; everything else is
+//! told as its very bytes ([`header_text`]), so that another Unicode form of a name stays another name.
+
+/// The most bytes of a user's name, an address, a group or a name for people.
+pub const LONGEST: usize = 320;
+
+/// Characters without an appearance of their own: general category Cf, Zl and Zp, and the derived property
+/// `Default_Ignorable_Code_Point` (Unicode 17). Both ends belong to a range.
+const INVISIBLE: [(u32, u32); 25] = [
+    (0xad, 0xad),
+    (0x34f, 0x34f),
+    (0x600, 0x605),
+    (0x61c, 0x61c),
+    (0x6dd, 0x6dd),
+    (0x70f, 0x70f),
+    (0x890, 0x891),
+    (0x8e2, 0x8e2),
+    (0x115f, 0x1160),
+    (0x17b4, 0x17b5),
+    (0x180b, 0x180f),
+    (0x200b, 0x200f),
+    (0x2028, 0x202e),
+    (0x2060, 0x206f),
+    (0x3164, 0x3164),
+    (0xfe00, 0xfe0f),
+    (0xfeff, 0xfeff),
+    (0xffa0, 0xffa0),
+    (0xfff0, 0xfffb),
+    (0x110bd, 0x110bd),
+    (0x110cd, 0x110cd),
+    (0x13430, 0x1343f),
+    (0x1bca0, 0x1bca3),
+    (0x1d173, 0x1d17a),
+    (0xe0000, 0xe0fff),
+];
+
+/// Whether a text can be a user's name, a mail address or a group: 1 to [`LONGEST`] bytes, no blank at
+/// either end and none but the space within, no control character, nothing invisible.
+#[must_use]
+pub fn is_identifier(text: &str) -> bool {
+    let is_odd = |c: char| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' ');
+    fits(text) && !text.contains(is_odd)
+}
+
+/// Whether a text can be a name for people to read: as [`is_identifier`], but with what scripts and emoji
+/// need between their characters, the joiners and variation selectors, and with blanks of any kind within.
+#[must_use]
+pub fn is_presentable(text: &str) -> bool {
+    fits(text) && !text.contains(|c| !is_readable(c))
+}
+
+/// The same made of any text: without what is not readable, blanks at the ends and what is too much. Empty
+/// if nothing is left.
+#[must_use]
+pub fn presentable(text: &str) -> String {
+    let mut kept = String::new();
+    for char in text.chars().filter(|char| is_readable(*char)) {
+        if kept.len() + char.len_utf8() > LONGEST {
+            break;
+        }
+        kept.push(char);
+    }
+    kept.trim().to_owned()
+}
+
+fn fits(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST && text.trim() == text
+}
+
+fn is_readable(char: char) -> bool {
+    let joins = matches!(char, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+    joins || !(char.is_control() || is_invisible(char))
+}
+
+fn is_invisible(char: char) -> bool {
+    let code = u32::from(char);
+    !char.is_ascii()
+        && INVISIBLE
+            .iter()
+            .any(|(from, to)| (*from..=*to).contains(&code))
+}
+
+/// Text for a header: printable ASCII as it is; everything else, `%`, and a blank at either end
+/// percent-encoded (RFC 3986), so that no byte of a name is lost or misread on the way.
+#[must_use]
+pub fn header_text(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    push_header_text(&mut line, text);
+    line
+}
+
+/// Texts for one header, with commas between them; a comma within one is encoded.
+#[must_use]
+pub fn header_list(texts: &[String]) -> String {
+    let mut line = String::new();
+    for (at, text) in texts.iter().enumerate() {
+        if at > 0 {
+            line.push(',');
+        }
+        push_header_text(&mut line, text);
+    }
+    line
+}
+
+fn push_header_text(line: &mut String, text: &str) {
+    let last = text.len().saturating_sub(1);
+    for (at, byte) in text.bytes().enumerate() {
+        let is_end = at == 0 || at == last;
+        if matches!(byte, b' '..=b'~') && byte != b'%' && !(byte == b' ' && is_end) {
+            line.push(char::from(byte));
+        } else {
+            line.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                let digit = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+                line.push(digit.to_ascii_uppercase());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_header_would_change_or_nobody_can_see_is_no_identifier() {
+        for sound in ["admin", "a b", "Zoë", "Zoe\u{308}", "管理", "50%", "a,b"] {
+            assert!(is_identifier(sound), "{sound:?}");
+        }
+        let long = "x".repeat(LONGEST + 1);
+        for odd in [
+            "",
+            " ",
+            " admin",
+            "admin ",
+            "admin\t",
+            "\u{a0}admin",
+            "admin\u{3000}",
+            "ad\u{a0}min",
+            "ad\u{200b}min",
+            "admin\u{200d}",
+            "\u{202e}nimda",
+            "\u{2066}admin\u{2069}",
+            "admin\u{feff}",
+            "ad\u{ad}min",
+            "admin\u{fe0f}",
+            "admin\u{e0041}",
+            "admin\u{3164}",
+            "ad\nmin",
+            "ad\u{7f}min",
+            "ad\u{85}min",
+            long.as_str(),
+        ] {
+            assert!(!is_identifier(odd), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_for_people_keeps_what_its_script_needs() {
+        for sound in [
+            "👩\u{200d}💻",
+            "می\u{200c}خواهم",
+            "❤\u{fe0f}",
+            "Anne\u{a0}L.",
+        ] {
+            assert!(is_presentable(sound), "{sound:?}");
+            assert_eq!(presentable(sound), sound);
+        }
+        for (odd, mended) in [
+            (" Ada ", "Ada"),
+            ("Ada\u{202e}", "Ada"),
+            ("A\u{200b}da\r\nX-Evil: 1", "AdaX-Evil: 1"),
+            ("\u{a0}", ""),
+        ] {
+            assert!(!is_presentable(odd), "{odd:?}");
+            assert_eq!(presentable(odd), mended);
+        }
+    }
+
+    /// What a server reads: HTTP has dropped the blanks at the ends, then it decodes.
+    fn decoded(line: &str) -> String {
+        let mut bytes = Vec::new();
+        let mut rest = line.trim_matches([' ', '\t']).bytes();
+        while let Some(byte) = rest.next() {
+            if byte == b'%' {
+                let hex = [rest.next().unwrap(), rest.next().unwrap()];
+                let hex = core::str::from_utf8(&hex).unwrap();
+                bytes.push(u8::from_str_radix(hex, 16).unwrap());
+            } else {
+                bytes.push(byte);
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_from_a_header(text: String) {
+            let line = header_text(&text);
+            prop_assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+            prop_assert_eq!(decoded(&line), text);
+        }
+
+        #[test]
+        fn whatever_is_made_presentable_is(text: String) {
+            let made = presentable(&text);
+            prop_assert!(made.is_empty() || is_presentable(&made));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Who the claims of a verified token say somebody is, and whether the tenant lets them in.
+//!
+//! The decision looks at the whole claims; what origins are told of them is limited, because it is kept in
+//! the session's record and sent with every request.
+
+use serde_json::{Value, json};
+
+use crate::session::identity::MOST_GROUPS;
+use crate::session::names::{LONGEST, header_text, is_identifier, presentable};
+use crate::sign_in::claims::Claims;
+use crate::sign_in::methods::{Allow, ClaimNames};
+
+/// The most bytes of `X-Session-Groups`: servers refuse requests with more than 8 to 16 KiB of headers.
+const MOST_GROUP_BYTES: usize = 4 * 1024;
+
+/// Why somebody who has proved who they are does not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// The claims name no user.
+    Nameless,
+    /// Whom the tenant lets in is somebody else.
+    NotAllowed,
+}
+
+impl NotAdmitted {
+    /// In words for the operator.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Nameless => "no user in the claims that keeps to the rule for names",
+            Self::NotAllowed => "not among those allowed",
+        }
+    }
+}
+
+/// Who somebody is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// As JSON, for [`crate::session::identity::Identity::parse`].
+    pub identity: Value,
+    /// How many of the groups are not in it: more than [`MOST_GROUPS`] or [`MOST_GROUP_BYTES`], too long,
+    /// with a comma, or against the rule for names.
+    pub groups_omitted: u32,
+}
+
+/// The identity that claims make. An address or a group against the rule for names is left out and a name
+/// for people is mended, but never the user.
+///
+/// # Errors
+/// [`NotAdmitted`].
+pub fn identity(
+    claims: &Claims,
+    names: &ClaimNames,
+    allow: &Allow,
+) -> Result<Claimed, NotAdmitted> {
+    let email = proved_address(claims, &names.email, allow);
+    let user = match find(claims, &names.user) {
+        Some(Value::String(_)) if names.user == names.email || is_email_claim(&names.user) => {
+            proved_address(claims, &names.user, allow).map(str::to_owned)
+        }
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    let user = user.filter(|user| is_identifier(user));
+    let user = user.ok_or(NotAdmitted::Nameless)?;
+    let groups = Groups::read(find(claims, &names.groups));
+    if !admits(allow, email, &groups) {
+        return Err(NotAdmitted::NotAllowed);
+    }
+    let name = find(claims, &names.name)
+        .and_then(Value::as_str)
+        .map(presentable);
+    let name = name.filter(|name| !name.is_empty());
+    let (told, groups_omitted) = groups.told(&allow.groups);
+    Ok(Claimed {
+        identity: json!({ "user": user, "email": email, "name": name, "groups": told }),
+        groups_omitted,
+    })
+}
+
+/// What is claimed by both; where both say something, what the first says. `email_verified` counts for the
+/// address beside which it stands, and is not taken for another one's.
+#[must_use]
+pub fn merged(mut first: Claims, second: Claims) -> Claims {
+    let address = first.get("email").cloned();
+    let is_same = address.as_ref() == second.get("email");
+    if address.is_none() {
+        first.remove("email_verified");
+    }
+    for (name, value) in second {
+        if name != "email_verified" || is_same || address.is_none() {
+            first.entry(name).or_insert(value);
+        }
+    }
+    first
+}
+
+/// The address in a claim, if its user has shown that it is theirs: the provider says so, or says nothing
+/// of it and the tenant takes that for a yes. Whoever has not may have written anybody's.
+fn proved_address<'c>(claims: &'c Claims, name: &str, allow: &Allow) -> Option<&'c str> {
+    let address = find(claims, name)?
+        .as_str()
+        .filter(|text| is_address(text))?;
+    let is_theirs = is_verified(claims, name, address).unwrap_or(allow.unverified_email);
+    is_theirs.then_some(address)
+}
+
+/// What the provider says of an address: `email_verified` speaks of the `email` beside it (OpenID Connect
+/// Core section 5.1), and of no other claim that holds another address.
+fn is_verified(claims: &Claims, name: &str, address: &str) -> Option<bool> {
+    let beside = match name.strip_suffix(".email") {
+        Some(within) => find(claims, &format!("{within}.email_verified")),
+        None => None,
+    };
+    let is_email = claims.get("email").and_then(Value::as_str) == Some(address);
+    let said = beside.or_else(|| claims.get("email_verified").filter(|_| is_email))?;
+    Some(match said {
+        Value::Bool(said) => *said,
+        // Some providers say it as a text.
+        Value::String(said) => said == "true",
+        _ => false,
+    })
+}
+
+fn is_email_claim(name: &str) -> bool {
+    name == "email" || name.ends_with(".email")
+}
+
+/// A claim by its name, or by the names on the way to it: `realm_access.roles`.
+fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
+    if let Some(value) = claims.get(name) {
+        return Some(value);
+    }
+    let (first, rest) = name.split_once('.')?;
+    find(claims.get(first)?.as_object()?, rest)
+}
+
+/// All groups of a claim: a list, or a text with commas between them.
+struct Groups<'c> {
+    listed: Vec<&'c str>,
+    /// A text as it is: a single group's name may have commas.
+    whole: Option<&'c str>,
+}
+
+impl<'c> Groups<'c> {
+    fn read(claim: Option<&'c Value>) -> Self {
+        let (listed, whole): (Vec<&str>, _) = match claim {
+            Some(Value::String(one)) => (one.split(',').map(str::trim).collect(), Some(one)),
+            Some(Value::Array(many)) => (many.iter().filter_map(Value::as_str).collect(), None),
+            _ => (Vec::new(), None),
+        };
+        let listed = listed.into_iter().filter(|group| !group.is_empty());
+        Self {
+            listed: listed.collect(),
+            whole: whole.map(String::as_str),
+        }
+    }
+
+    fn has(&self, group: &str) -> bool {
+        self.whole == Some(group) || self.listed.contains(&group)
+    }
+
+    /// The groups that origins are told, and how many they are not. If not all fit, those that `wanted`
+    /// names come first: they are what the tenant goes by.
+    fn told(&self, wanted: &[String]) -> (Vec<&'c str>, u32) {
+        let fits = |group: &&&str| is_identifier(group) && !group.contains(',');
+        let mut fitting: Vec<&str> = self.listed.iter().filter(fits).copied().collect();
+        let bytes = |group: &str| header_text(group).len() + 1;
+        let all: usize = fitting.iter().map(|group| bytes(group)).sum();
+        if all > MOST_GROUP_BYTES || fitting.len() > MOST_GROUPS {
+            fitting.sort_by_key(|group| !wanted.iter().any(|one| one == group));
+        }
+        let mut told = 0;
+        fitting.retain(|group| {
+            let more = told + bytes(group);
+            let has_room = more <= MOST_GROUP_BYTES;
+            if has_room {
+                told = more;
+            }
+            has_room
+        });
+        fitting.truncate(MOST_GROUPS);
+        let omitted = self.listed.len().saturating_sub(fitting.len());
+        (fitting, u32::try_from(omitted).unwrap_or(u32::MAX))
+    }
+}
+
+fn admits(allow: &Allow, email: Option<&str>, groups: &Groups<'_>) -> bool {
+    let domain = email
+        .and_then(|email| email.rsplit_once('@'))
+        .map(|(_, domain)| domain);
+    let is_of_domain = |one: &String| domain.is_some_and(|domain| domain.eq_ignore_ascii_case(one));
+    let is_in_group = |one: &String| groups.has(one);
+    (allow.email_domains.is_empty() || allow.email_domains.iter().any(is_of_domain))
+        && (allow.groups.is_empty() || allow.groups.iter().any(is_in_group))
+}
+
+/// One `@`, something on both sides, nothing that could be read in two ways.
+fn is_address(text: &str) -> bool {
+    let mut parts = text.split('@');
+    let both = parts.next().is_some_and(|part| !part.is_empty())
+        && parts.next().is_some_and(|part| !part.is_empty());
+    let odd = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',');
+    both && parts.next().is_none()
+        && text.len() <= LONGEST
+        && is_identifier(text)
+        && !text.contains(odd)
+}
+
+#[cfg(test)]
+mod tests;

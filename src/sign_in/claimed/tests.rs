@@ -1,0 +1,253 @@
+//! Claims of all kinds, and who they make.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::session::identity::Identity;
+
+fn names() -> ClaimNames {
+    ClaimNames {
+        user: "sub".to_owned(),
+        email: "email".to_owned(),
+        name: "name".to_owned(),
+        groups: "realm_access.roles".to_owned(),
+    }
+}
+
+fn claims(more: &Value) -> Claims {
+    let mut claims = json!({ "sub": "u1" }).as_object().unwrap().clone();
+    claims.extend(more.as_object().unwrap().clone());
+    claims
+}
+
+fn read(claimed: &Claimed) -> Identity {
+    Identity::parse(&claimed.identity.to_string()).unwrap().0
+}
+
+fn email(names: &ClaimNames, allow: &Allow, more: &Value) -> Option<String> {
+    read(&identity(&claims(more), names, allow).unwrap()).email
+}
+
+const LENIENT: Allow = Allow {
+    email_domains: Vec::new(),
+    groups: Vec::new(),
+    unverified_email: true,
+};
+
+#[test]
+fn claims_become_an_identity() {
+    let claims = claims(&json!({
+        "email": "a@b.example", "email_verified": true, "name": " Zoë\r\nX-Evil: 1 ",
+        "realm_access": { "roles": ["x", "a,b", "\n", 7, " x", "y"] },
+    }));
+    let claimed = identity(&claims, &names(), &Allow::default()).unwrap();
+    let read = read(&claimed);
+    assert_eq!(
+        (read.user.as_str(), read.email.as_deref()),
+        ("u1", Some("a@b.example"))
+    );
+    assert_eq!(read.name.as_deref(), Some("ZoëX-Evil: 1"));
+    assert_eq!(read.groups, ["x", "y"]);
+    assert_eq!(claimed.groups_omitted, 3);
+}
+
+#[test]
+fn an_address_is_told_if_it_is_shown_to_be_theirs_or_the_tenant_does_not_mind() {
+    for (said, strict, lenient) in [
+        (json!(true), true, true),
+        (json!("true"), true, true),
+        (Value::Null, false, false),
+        (json!(false), false, false),
+        (json!("false"), false, false),
+        (json!("True"), false, false),
+        (json!(1), false, false),
+        (json!([true]), false, false),
+    ] {
+        let claims = json!({ "email": "ceo@b.example", "email_verified": said });
+        let told = |allow: &Allow| email(&names(), allow, &claims).is_some();
+        assert_eq!(told(&Allow::default()), strict, "{said}");
+        assert_eq!(told(&LENIENT), lenient, "{said}");
+    }
+    let nothing_said = json!({ "email": "ceo@b.example" });
+    assert_eq!(email(&names(), &Allow::default(), &nothing_said), None);
+    assert!(email(&names(), &LENIENT, &nothing_said).is_some());
+}
+
+#[test]
+fn what_is_said_of_one_address_is_not_said_of_another() {
+    let by = |name: &str| ClaimNames {
+        email: name.to_owned(),
+        ..names()
+    };
+    let own = json!({
+        "email": "me@b.example", "email_verified": true, "upn": "ceo@b.example",
+        "same": "me@b.example", "inner": { "email": "ceo@b.example" },
+        "sure": { "email": "x@b.example", "email_verified": true },
+        "unsure": { "email": "me@b.example", "email_verified": false },
+    });
+    let told = |name: &str| email(&by(name), &Allow::default(), &own);
+    assert_eq!(told("upn"), None);
+    assert_eq!(told("inner.email"), None);
+    assert_eq!(told("unsure.email"), None);
+    assert_eq!(told("same").as_deref(), Some("me@b.example"));
+    assert_eq!(told("sure.email").as_deref(), Some("x@b.example"));
+}
+
+#[test]
+fn userinfo_vouches_for_its_own_address_only() {
+    let told = |token: Value, more: Value| {
+        let all = merged(claims(&token), claims(&more));
+        email(&names(), &Allow::default(), &Value::Object(all))
+    };
+    let verified = |address: &str| json!({ "email": address, "email_verified": true });
+    let bare = |address: &str| json!({ "email": address });
+    assert_eq!(told(bare("ceo@b.example"), verified("me@b.example")), None);
+    assert_eq!(
+        told(json!({ "email_verified": true }), bare("ceo@b.example")),
+        None
+    );
+    for (token, more) in [
+        (json!({}), verified("me@b.example")),
+        (bare("me@b.example"), verified("me@b.example")),
+        (verified("me@b.example"), bare("ceo@b.example")),
+    ] {
+        assert_eq!(told(token, more).as_deref(), Some("me@b.example"));
+    }
+    let no = json!({ "email": "me@b.example", "email_verified": false });
+    assert_eq!(told(no, verified("me@b.example")), None);
+}
+
+#[test]
+fn an_address_that_is_not_shown_to_be_theirs_names_nobody() {
+    for (user, mail) in [("email", "email"), ("email", "mail")] {
+        let by_email = ClaimNames {
+            user: user.to_owned(),
+            email: mail.to_owned(),
+            ..names()
+        };
+        for said in [json!({}), json!({ "email_verified": false })] {
+            let mut unverified = claims(&json!({ "email": "boss@b.example" }));
+            unverified.extend(said.as_object().unwrap().clone());
+            let told = identity(&unverified, &by_email, &Allow::default());
+            assert_eq!(told, Err(NotAdmitted::Nameless));
+        }
+    }
+}
+
+#[test]
+fn a_user_that_a_header_would_change_is_nobody() {
+    for user in [
+        " admin",
+        "admin ",
+        "admin\u{a0}",
+        "ad\u{200b}min",
+        "\u{202e}nimda",
+        "",
+    ] {
+        let by_name = ClaimNames {
+            user: "login".to_owned(),
+            ..names()
+        };
+        let told = identity(&claims(&json!({ "login": user })), &by_name, &LENIENT);
+        assert_eq!(told, Err(NotAdmitted::Nameless), "{user:?}");
+    }
+}
+
+#[test]
+fn only_those_who_are_let_in_come_in() {
+    let allow = Allow {
+        email_domains: vec!["company.example".to_owned()],
+        ..LENIENT
+    };
+    let told = |changes: Value| identity(&claims(&changes), &names(), &allow).is_ok();
+    assert!(told(json!({ "email": "a@Company.example" })));
+    assert!(told(
+        json!({ "email": "a@company.example", "email_verified": true })
+    ));
+    for email in [
+        "a@evil.example",
+        "attacker@evil@company.example",
+        "a@company.example.evil.example",
+        "a@sub.company.example",
+        "@company.example",
+        "a@company.example\n",
+        "a@company.example\u{200b}",
+        "",
+    ] {
+        assert!(!told(json!({ "email": email })), "{email}");
+    }
+    assert!(!told(json!({})));
+    for said in [json!(false), json!("false"), json!(1)] {
+        let claims = json!({ "email": "a@company.example", "email_verified": said });
+        assert!(!told(claims.clone()), "{claims}");
+    }
+    let strict = Allow {
+        unverified_email: false,
+        ..allow.clone()
+    };
+    let strictly = |changes: Value| identity(&claims(&changes), &names(), &strict).is_ok();
+    assert!(!strictly(json!({ "email": "a@company.example" })));
+    assert!(strictly(
+        json!({ "email": "a@company.example", "email_verified": "true" })
+    ));
+}
+
+fn of(allowed: &str, roles: &Value) -> Result<Claimed, NotAdmitted> {
+    let allow = Allow {
+        groups: vec![allowed.to_owned()],
+        ..Allow::default()
+    };
+    let claims = claims(&json!({ "realm_access": { "roles": roles } }));
+    identity(&claims, &names(), &allow)
+}
+
+#[test]
+fn every_group_of_a_claim_counts_and_those_that_are_told_fit() {
+    let long = "x".repeat(400);
+    let odd = "cn=chat,ou=staff";
+    for group in ["chat", odd, long.as_str(), " chat", "ch\u{200b}at"] {
+        let mut many: Vec<String> = (0..300).map(|at| format!("group {at}")).collect();
+        many.push(group.to_owned());
+        let claimed = of(group, &json!(many)).unwrap();
+        let read = read(&claimed);
+        assert!(read.groups.len() <= MOST_GROUPS);
+        let omitted = usize::try_from(claimed.groups_omitted).unwrap();
+        assert_eq!(read.groups.len() + omitted, many.len());
+        assert_eq!(
+            read.groups.first().map(String::as_str) == Some(group),
+            group == "chat"
+        );
+        for near in ["cha", "chats", "CHAT", "staff", "ou=staff"] {
+            assert_eq!(of(near, &json!(many)), Err(NotAdmitted::NotAllowed));
+        }
+    }
+    assert!(of(odd, &json!(odd)).is_ok());
+    assert!(of("chat", &json!("x, chat")).is_ok());
+}
+
+#[test]
+fn groups_that_weigh_too_much_together_are_told_in_part() {
+    let many: Vec<String> = (0..60)
+        .map(|at| format!("{at}{}", "é".repeat(100)))
+        .collect();
+    let claimed = of(&many[59], &json!(many)).unwrap();
+    let read = read(&claimed);
+    assert_eq!(read.groups[0], many[59]);
+    let line = crate::session::names::header_list(&read.groups);
+    assert!(line.len() <= MOST_GROUP_BYTES && line.len() > MOST_GROUP_BYTES / 2);
+    assert!(claimed.groups_omitted > 40);
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_claimed_fits_or_is_refused(
+        sub in any::<String>(), email in any::<String>(), name in any::<String>(), groups: Vec<String>,
+    ) {
+        let claims = claims(&json!({
+            "sub": sub, "email": email, "name": name, "realm_access": { "roles": groups },
+        }));
+        if let Ok(claimed) = identity(&claims, &names(), &LENIENT) {
+            prop_assert!(Identity::parse(&claimed.identity.to_string()).is_ok());
+        }
+    }
+}
