@@ -307,3 +307,22 @@ test("a body length told twice over never reaches an origin twice over", async (
   assert.equal(told.length, 1);
   assert.equal(origin.requests[0].body, "");
 });
+
+test("whatever Connection names stays here, be it every header there may be", async (t) => {
+  const origin = await Origin.start(t);
+  const { port } = await Vestibule.start(t, { origins: [origin.url] });
+  const names = Array.from({ length: 230 }, (_, at) => `X-Hop-${at}`);
+  const listed = [`Connection: ${names.join(" ,\t")}`, ...names.map((name) => `${name}: 1`)];
+  assert.equal((await send(port, { lines: [...listed, "X-Other: 1"] })).status, 200);
+  const arrived = origin.requests[0].headers.map(([name]) => name.toLowerCase());
+  assert.ok(arrived.includes("x-other"));
+  assert.deepEqual(
+    arrived.filter((name) => name.startsWith("x-hop")),
+    [],
+  );
+  assert.equal((await send(port, { lines: ["Connection: x-other", "X-Other: 1"] })).status, 200);
+  assert.deepEqual(origin.told("x-other"), []);
+  const answer = await send(port, { lines: [`Connection: ${"a,".repeat(257)}`] });
+  assert.deepEqual([answer.status, answer.code], [431, "headers_too_large"]);
+  assert.equal(origin.requests.length, 2);
+});

@@ -202,7 +202,7 @@ impl Outgoing {
         credential_is_ours: bool,
         mapped: &[(String, HeaderSource)],
     ) -> Self {
-        let named_by_connection = request.header("connection").unwrap_or_default();
+        let listed = Listed::new(request.header("connection").unwrap_or_default());
         let mut disbelieved = Disbelieved::default();
         let mut passes = |(name, _): &(&str, &str)| {
             let folded = fold::fold(name);
@@ -214,7 +214,7 @@ impl Outgoing {
                 return false;
             }
             let is_credential = credential_is_ours && folded == "authorization";
-            !is_credential && !is_listed(named_by_connection, name)
+            !is_credential && !listed.has(name)
         };
         let kept = request
             .headers
@@ -351,13 +351,40 @@ pub fn is_ours(folded: &str) -> bool {
     OWN.contains(&folded) || reserved::is_fixed(folded) || folded.starts_with("x-session")
 }
 
-/// Whether `Connection` names the header as concerning this connection only. Reserved names are
-/// gone by then, and ours are set afterwards, so a client cannot remove them this way.
-fn is_listed(connection: &str, name: &str) -> bool {
-    !connection.is_empty()
-        && connection
-            .split(',')
-            .any(|listed| listed.trim().eq_ignore_ascii_case(name))
+/// The headers that `Connection` names as concerning this connection only. Reserved names are gone by then, and ours
+/// are set afterwards, so a client cannot remove them this way.
+struct Listed<'a> {
+    /// All of it, where it names at most one.
+    only: &'a str,
+    /// Otherwise lower case and sorted: each header is looked up, and the list may be as long as all of them.
+    several: Vec<String>,
+}
+
+impl<'a> Listed<'a> {
+    fn new(connection: &'a str) -> Self {
+        let mut several = Vec::new();
+        if connection.contains(',') {
+            let names = connection.split(',').map(str::trim);
+            several.extend(names.map(str::to_ascii_lowercase));
+            several.sort_unstable();
+        }
+        Self {
+            only: connection.trim(),
+            several,
+        }
+    }
+
+    /// Whether it names the header, by its lower-case name.
+    fn has(&self, name: &str) -> bool {
+        if self.several.is_empty() {
+            self.only.eq_ignore_ascii_case(name)
+        } else {
+            let found = self
+                .several
+                .binary_search_by(|listed| listed.as_str().cmp(name));
+            found.is_ok()
+        }
+    }
 }
 
 #[cfg(test)]

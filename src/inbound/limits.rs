@@ -15,6 +15,9 @@ const HEADER_COUNT: usize = 256;
 /// How many cookies: what browsers keep per site.
 const COOKIE_COUNT: usize = 180;
 
+/// How many headers `Connection` may name: as many as there may be.
+const CONNECTION_COUNT: usize = HEADER_COUNT;
+
 /// What a request has too much of, or must not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
@@ -50,6 +53,9 @@ pub fn check(request: &Request<'_>) -> Result<(), Excess> {
     for (name, value) in &request.headers {
         total += name.len() + value.len();
         if name.len() > NAME_BYTES || value.len() > VALUE_BYTES {
+            return Err(Excess::Headers);
+        }
+        if *name == "connection" && value.split(',').count() > CONNECTION_COUNT {
             return Err(Excess::Headers);
         }
         content_length |= *name == "content-length";
@@ -104,6 +110,15 @@ mod tests {
         );
         assert_eq!(
             verdict("GET", "", &[(&"n".repeat(NAME_BYTES + 1), "")]),
+            Err(Excess::Headers)
+        );
+        let listed = |count: usize| vec!["a"; count].join(",");
+        assert_eq!(
+            verdict("GET", "", &[("connection", &listed(CONNECTION_COUNT))]),
+            Ok(())
+        );
+        assert_eq!(
+            verdict("GET", "", &[("connection", &listed(CONNECTION_COUNT + 1))]),
             Err(Excess::Headers)
         );
         let cookies = |count: usize| vec!["a=b"; count].join("; ");
