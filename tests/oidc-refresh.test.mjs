@@ -168,7 +168,8 @@ test("new tokens without an ID token leave everything as it was", async (t) => {
 
 test("what the user claims newly of themselves, other than who they are, is told", async (t) => {
   const { told, next, origin } = await open(t);
-  next.claims = { groups: [], name: "Alice the Second", email: "new@example.com" };
+  const address = { email: "new@example.com", email_verified: true };
+  next.claims = { groups: [], name: "Alice the Second", ...address };
   assert.deepEqual((await told()).groups, "");
   assert.match(origin.told("x-session-name")[0], /^Alice(%20| )the(%20| )Second$/);
   assert.deepEqual(origin.told("x-session-email"), ["new@example.com"]);
