@@ -3,6 +3,7 @@
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::inbound::network::Network;
 use crate::route::probe::{Probe, Verdict};
 use crate::store::{Failed, Failure, Need};
 use crate::telemetry::log::{Event, Level, Named};
@@ -197,15 +198,19 @@ fn pause(key: &str, looks: u32) -> Halt {
     }])
 }
 
-/// Tells clients apart: by address where that is known, else by what they say of themselves.
+/// Tells clients apart: by where they come from, or by what they say of themselves where nobody vouches
+/// for an address.
 fn client(passage: &Passage<'_>) -> u64 {
     let request = passage.request;
-    let who = request
-        .client_address()
-        .or_else(|| request.header("cookie"));
-    let bytes = who.unwrap_or_default().bytes();
-    // FNV-1a: whoever makes two clients look alike only keeps a server in.
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    match request.client_network() {
+        Network::V4(bits) => bits.into(),
+        Network::Subnet(bits) | Network::Site(bits) => bits,
+        Network::Unknown => {
+            let bytes = request.header("cookie").unwrap_or_default().bytes();
+            // FNV-1a: whoever makes two clients look alike only keeps a server in.
+            bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
+        }
+    }
 }

@@ -159,6 +159,28 @@ fn gateway_errors_of_one_path_eject_nobody_while_a_probe_is_answered() {
 }
 
 #[test]
+fn a_server_that_hangs_is_left_when_clients_of_several_networks_ran_into_it() {
+    for (addresses, expected) in [
+        (["2001:db8::1", "2001:db8::2"], false),
+        (["192.0.2.1", "::ffff:192.0.2.1"], false),
+        (["192.0.2.1", "2001:db8::2"], true),
+    ] {
+        let mut world = World::new(&json!({}));
+        let home = world.exchange("").origin;
+        world.outside.probed.insert(home.clone(), Verdict::Silent);
+        for turn in 0..10 {
+            let mut answers = Answers::default();
+            answers.add_failure(&home, Failure::TimedOut, world.now);
+            let headers = [("cf-connecting-ip", addresses[turn % 2])];
+            let step = world.ask("GET", "/", &headers, &mut answers);
+            assert_eq!(refused(step), (504, "origin_timeout".to_owned()));
+        }
+        let is_ejected = world.gateway.health.is_ejected(&home, world.now);
+        assert_eq!(is_ejected, expected, "{addresses:?}");
+    }
+}
+
+#[test]
 fn a_probe_asks_where_an_origin_says_that_it_is_ready() {
     let origins = "a=http://a:1;health=/ready,b=http://b:1";
     let mut world = World::new(&json!({ "ORIGINS": origins }));
