@@ -7,7 +7,7 @@
 //! | 16 | handle: which session |
 //! | 16 | session id, from a cryptographic random source: the secret |
 //! | 4 | created, Unix seconds |
-//! | 4 | issued, Unix seconds: when this cookie was set |
+//! | 4 | issued, Unix seconds: when this cookie was set; see [`Token::guest_issued`] |
 //! | 7 | least version: the record version this browser must see; 0 while nothing is stored |
 //! | 32 | HMAC-SHA256 over all of the above under the tenant's cookie key |
 //!
@@ -29,6 +29,10 @@ const TOKEN_BYTES: usize = SIGNED_BYTES + MAC_BYTES;
 
 /// How far ahead of our clock a cookie may claim to have been issued, in seconds.
 const FUTURE_TOLERANCE: u64 = 60;
+
+/// A guest's cookie that is issued at a multiple of so many seconds, and after the session began, says that the guest
+/// opened a connection. Shorter than [`FUTURE_TOLERANCE`].
+const NOTCH: u64 = 29;
 
 /// What a genuine cookie says. A value of this type has passed the MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,28 @@ impl Token {
             issued: UnixSeconds(now.0.saturating_sub(86_400)),
             least_version: Version::UNSTORED,
         }
+    }
+
+    /// When a guest's cookie is said to be issued that is set `now`: then, or in the next half minute at
+    /// a time that says that the guest `opened` a connection whose end nobody sees. A guest has nothing stored that
+    /// could say it, and releases that know nothing of it read the time all the same.
+    #[must_use]
+    pub fn guest_issued(now: UnixSeconds, opened: bool) -> UnixSeconds {
+        let is_notch = now.0.is_multiple_of(NOTCH);
+        UnixSeconds(match (opened, is_notch) {
+            (true, _) => (now.0 + 1).next_multiple_of(NOTCH),
+            (false, true) => now.0 + 1,
+            (false, false) => now.0,
+        })
+    }
+
+    /// When the guest whose cookie this is last opened a connection whose end nobody sees.
+    #[must_use]
+    pub fn guest_opened(&self) -> Option<UnixSeconds> {
+        let is_noted = self.least_version == Version::UNSTORED
+            && self.issued > self.created
+            && self.issued.0.is_multiple_of(NOTCH);
+        is_noted.then_some(self.issued)
     }
 
     /// The cookie's value under the signing key.
@@ -294,6 +320,27 @@ mod tests {
             Token::verify(&value, &ring(&[1], "t2"), NOW),
             Err(Unverified::Forged)
         );
+    }
+
+    #[test]
+    fn a_guests_cookie_tells_whether_a_connection_was_opened() {
+        for now in (0..60).map(|after| UnixSeconds(NOW.0 + after)) {
+            let guest = |opened| Token {
+                created: now,
+                issued: Token::guest_issued(now, opened),
+                least_version: Version::UNSTORED,
+                ..token()
+            };
+            assert_eq!(guest(false).guest_opened(), None);
+            assert_eq!(guest(true).guest_opened(), Some(guest(true).issued));
+            assert!(guest(true).issued.since(now).0 <= NOTCH && guest(true).issued > now);
+            assert!(guest(false).issued.since(now).0 <= 1 && guest(false).issued >= now);
+        }
+        let stored = Token {
+            issued: Token::guest_issued(NOW, true),
+            ..token()
+        };
+        assert_eq!(stored.guest_opened(), None);
     }
 
     #[test]

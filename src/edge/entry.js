@@ -289,6 +289,8 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
   }
   if (flags.includes("a")) context.waitUntil(keepUp(ticket, passage));
   const isWatched = flags.includes("w");
+  if (flags.includes("h") && staysOpen(response))
+    context.waitUntil(lookAfter(ticket, env, context));
   const seen =
     isWatched || pauses !== ""
       ? followed(response, {
@@ -330,6 +332,11 @@ function openings(place, kind, { env, context }) {
       openWindow(env, context);
     },
   };
+}
+
+/** Whether an answer is a socket, or a stream of events. @param {Response} response */
+function staysOpen({ webSocket, headers }) {
+  return Boolean(webSocket) || (headers.get("content-type") ?? "").startsWith("text/event-stream");
 }
 
 /**

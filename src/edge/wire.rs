@@ -52,6 +52,7 @@ fn forward(forward: &Forward, facts: &Facts) -> String {
         (forward.afterwards, 'a'),
         (forward.watched, 'w'),
         (forward.shared, 'k'),
+        (forward.opens, 'h'),
         (forward.repeat.is_some_and(|repeat| repeat.any_target), 'o'),
     ] {
         if flag {

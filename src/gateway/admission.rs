@@ -7,6 +7,7 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
 use crate::encoding::push_percent_encoded;
@@ -34,9 +35,14 @@ impl Gateway {
         caller: Caller,
         passage: &Passage<'_>,
     ) -> Result<Visitor, Halt> {
+        // Who was away for too long finds the server again that may still know the conversation.
+        let was_idle = matches!(
+            caller,
+            Caller::Stranger { forged: false } | Caller::Over(Problem::SessionExpired)
+        );
         match self.entry(caller, passage) {
             Entry::Visitor(visitor) => Ok(visitor),
-            Entry::Guest => self.welcome(passage),
+            Entry::Guest => self.welcome(was_idle, passage),
             Entry::Not(halt) => Err(halt),
         }
     }
@@ -98,14 +104,18 @@ impl Gateway {
     }
 
     /// A new guest: a cookie, and nothing stored.
-    fn welcome(&mut self, passage: &Passage<'_>) -> Result<Visitor, Halt> {
+    fn welcome(&mut self, was_idle: bool, passage: &Passage<'_>) -> Result<Visitor, Halt> {
         let now = passage.now.seconds();
-        let id = self.draw(passage)?;
+        let former = match self.credential(passage) {
+            Presented::Genuine { verified, .. } if was_idle => Some(verified.token),
+            _ => None,
+        };
+        let id = self.draw(former.as_ref(), passage)?;
         let token = Token {
             handle: Handle::derive(&self.tenant.id, &id),
             id,
             created: now,
-            issued: now,
+            issued: Token::guest_issued(now, false),
             least_version: Version::UNSTORED,
         };
         let session = Rc::new(self.prepared(unstored(&token)));

@@ -8,6 +8,7 @@ use crate::clock::{UnixMillis, UnixSeconds};
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
 use crate::session::id::Handle;
+use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
 use crate::store::Failed;
 
@@ -138,12 +139,13 @@ impl Gateway {
     /// belongs. Use is noted now and then only, and may be known here late.
     fn has_rested(&self, record: &Record, now: UnixMillis) -> bool {
         let tenant = &self.tenant;
-        tenant.pin_idle.is_some_and(|idle| {
-            let noted_every = tenant
-                .lifetime
-                .touch_interval(&record.span(), record.spread());
-            now.seconds() >= record.seen + idle + noted_every + PROPAGATION
-        })
+        !Lifetime::may_be_open(&record.span(), now.seconds())
+            && tenant.pin_idle.is_some_and(|idle| {
+                let noted_every = tenant
+                    .lifetime
+                    .touch_interval(&record.span(), record.spread());
+                now.seconds() >= record.seen + idle + noted_every + PROPAGATION
+            })
     }
 
     /// The origin a session has by its handle alone, whatever happens to origins meanwhile.

@@ -206,6 +206,9 @@ impl Gateway {
         let unstored = alteration
             .token
             .filter(|token| token.least_version == Version::UNSTORED && !alteration.change.end);
+        let mut change = alteration.change.clone();
+        // The record takes over what the guest's cookie said.
+        change.open |= unstored.is_some_and(|token| token.guest_opened().is_some());
         let changing = Changing {
             id: alteration.token.map(|token| token.id),
             begin: unstored.map(|token| Begin {
@@ -216,7 +219,7 @@ impl Gateway {
             }),
             if_version: alteration.if_version,
             lease: alteration.lease,
-            ..Changing::new(alteration.change.clone(), once, self.epoch(now))
+            ..Changing::new(change, once, self.epoch(now))
         };
         Command {
             named: alteration.named,

@@ -113,6 +113,7 @@ impl Gateway {
             reread: false,
             refeed: false,
             refresh: false,
+            opens: false,
             share: false,
             anonymous: Some(kind),
             name: passage.cookie,
@@ -125,6 +126,7 @@ impl Gateway {
         };
         let timeouts = &self.tenant.timeouts;
         Ok(Forward {
+            opens: false,
             repeat: None,
             url: [course.base.as_str(), location.target].concat(),
             sid_suffix: String::new(),

@@ -10,6 +10,7 @@ use chacha20::rand_core::Rng as _;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::cookie::token::Token;
 use crate::inbound::network::Network;
 use crate::inbound::rate_limit::Verdict;
 use crate::route::canary::Canary;
@@ -29,13 +30,22 @@ const PATIENTLY_DRAWN: usize = 32;
 const LIMITED_FOR: u64 = 60;
 
 impl Gateway {
-    /// An id for a new session, of a handle whose origin can take one.
+    /// An id for a new session, of a handle whose origin can take one: that of the `former` session's, if there was one
+    /// and its origin can.
     ///
     /// # Errors
     /// [`Problem::Overloaded`] when none can.
-    pub(super) fn draw(&mut self, passage: &Passage<'_>) -> Result<SessionId, Halt> {
+    pub(super) fn draw(
+        &mut self,
+        former: Option<&Token>,
+        passage: &Passage<'_>,
+    ) -> Result<SessionId, Halt> {
         self.limit_births(passage)?;
-        let id = self.draw_id(passage)?;
+        let again = former.and_then(|token| self.draw_again(token, passage.now));
+        let id = match again {
+            Some(id) => id,
+            None => self.draw_id(passage)?,
+        };
         let handle = Handle::derive(&self.tenant.id, &id);
         if let Some(name) = self
             .hashed(handle, passage.now.seconds())
@@ -80,6 +90,21 @@ impl Gateway {
             }
             Verdict::Over(wait) => Err(Problem::TooManySessions(wait).into()),
         }
+    }
+
+    /// An id whose handle has the origin that a session had which is over.
+    fn draw_again(&mut self, former: &Token, now: UnixMillis) -> Option<SessionId> {
+        let origin = self.hashed(former.handle, former.created)?;
+        if !self.takes_new(origin, now) || self.is_ejected(origin, now) {
+            return None;
+        }
+        let name = origin.name.clone();
+        let is_canary = Canary::has(former.handle);
+        (0..MOST_DRAWN).find_map(|_| {
+            let (id, handle) = self.draw_of_release(is_canary);
+            let origin = self.hashed(handle, now.seconds())?;
+            (origin.name == name).then_some(id)
+        })
     }
 
     fn draw_id(&mut self, passage: &Passage<'_>) -> Result<SessionId, Halt> {

@@ -20,6 +20,7 @@ mod explain;
 mod heed;
 mod inquiry;
 mod knowledge;
+mod opening;
 mod operator;
 mod outgoing;
 mod pooling;
@@ -42,6 +43,7 @@ use std::collections::HashMap;
 use assertion::Assertions;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::Rng as _;
+use opening::Openings;
 
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
@@ -129,6 +131,8 @@ pub struct Gateway {
     /// Where the reserved paths are.
     prefix: String,
     cache: Cache,
+    /// Connections that guests opened, and nobody follows.
+    openings: Openings,
     revocations: Revocations,
     health: Health,
     load: Load,
@@ -182,6 +186,7 @@ impl Gateway {
             tenant,
             prefix: prefix.to_owned(),
             cache: Cache::default(),
+            openings: Openings::default(),
             revocations: Revocations::default(),
             health: Health::default(),
             load: Load::default(),

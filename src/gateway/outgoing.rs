@@ -2,6 +2,7 @@
 
 use super::affinity::Course;
 use super::client::Client;
+use super::opening::Noting;
 use super::recognition::Visitor;
 use super::repeat::Repeat;
 use super::ticket::Ticket;
@@ -42,6 +43,8 @@ pub struct Forward {
     pub watched: bool,
     /// The cache of the zone may answer it, and keep the answer.
     pub shared: bool,
+    /// Should the answer stay open, [`Gateway::watch`] is to be called, once: nobody follows it.
+    pub opens: bool,
     /// How long this holds for requests alike; none if it is for this one alone.
     pub repeat: Option<Repeat>,
 }
@@ -58,7 +61,9 @@ impl Gateway {
         let state = state(visitor, course);
         self.facts.state = state.as_str();
         let share = self.share_is_due(passage.now);
-        let touch = self.touch_is_due(visitor, passage.now);
+        let noting = self.noting(visitor, passage.request, passage.now);
+        // Its opening is use, too.
+        let touch = noting != Noting::Record && self.touch_is_due(visitor, passage.now);
         let repeat = self.repeat(visitor, course, passage);
         let tenant = &self.tenant;
         let location = &passage.request.location;
@@ -120,6 +125,7 @@ impl Gateway {
             refeed: visitor.refeed,
             share,
             anonymous: None,
+            opens: noting == Noting::Cookie,
             refresh: visitor.refresh,
             name: passage.cookie,
             origin: &course.origin,
@@ -155,7 +161,7 @@ impl Gateway {
         self.count_disbelieved(disbelieved);
         let tenant = &self.tenant;
         // What is done again is not counted here.
-        let is_once = touch || share || watched || !disbelieved.is_none();
+        let is_once = touch || share || watched || noting != Noting::None || !disbelieved.is_none();
         Forward {
             repeat: repeat.filter(|_| !is_once),
             url: [course.base.as_str(), target].concat(),
@@ -171,10 +177,11 @@ impl Gateway {
             .0
             .saturating_mul(1000),
             pauses: tenant.timeouts.pauses.to_text(),
-            settle: visitor.set_cookie || course.pin,
+            settle: visitor.set_cookie || course.pin || noting == Noting::Cookie,
             afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
             watched,
             shared: false,
+            opens: noting == Noting::Record,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Unverified, Verified};
 use crate::inbound::engine_io;
 use crate::inbound::rate_limit::Verdict;
+use crate::session::lifetime::Lifetime;
 use crate::session::record::{Fit, Record, Version};
 use crate::store::cache::Prepared;
 use crate::telemetry::facts::Lookup;
@@ -132,7 +133,7 @@ impl Gateway {
             handle: route.handle,
             id: route.id(keys),
             created: route.created,
-            issued: passage.now.seconds().max(route.created),
+            issued: Token::guest_issued(passage.now.seconds().max(route.created), false),
             least_version: Version::UNSTORED,
         };
         let record = unstored(&token);
@@ -181,11 +182,12 @@ impl Gateway {
     fn recognise_guest(&self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
         let token = verified.token;
         let lifetime = self.tenant.lifetime;
-        let record = unstored(&token);
+        let record = self.with_opening(unstored(&token));
         let span = record.span();
         if lifetime.has_ended(&span, now.seconds()) {
             return Caller::Stranger { forged: false };
         }
+        let opened = Lifetime::may_be_open(&span, now.seconds());
         let renew =
             verified.retired_key || lifetime.touch_is_due(&span, record.spread(), now.seconds());
         let session = Rc::new(self.prepared(record));
@@ -193,7 +195,7 @@ impl Gateway {
             self.visitor(
                 session,
                 Token {
-                    issued: now.seconds(),
+                    issued: Token::guest_issued(now.seconds(), opened),
                     ..token
                 },
                 None,
@@ -201,6 +203,16 @@ impl Gateway {
         } else {
             self.visitor(session, token, Some(value))
         })
+    }
+
+    /// A guest's record, with what this isolate knows of connections the guest opened: a client may not have kept the
+    /// cookie that came with one.
+    fn with_opening(&self, record: Record) -> Record {
+        let known = self.openings.at(record.handle);
+        Record {
+            opened: record.opened.max(known),
+            ..record
+        }
     }
 
     fn recognise_recorded(
@@ -336,5 +348,8 @@ impl Gateway {
 
 /// The record of a session that has nothing stored.
 pub(super) fn unstored(token: &Token) -> Record {
-    Record::unstored(token.handle, token.id, token.created, token.issued)
+    Record {
+        opened: token.guest_opened(),
+        ..Record::unstored(token.handle, token.id, token.created, token.issued)
+    }
 }

@@ -81,6 +81,13 @@ impl Gateway {
             }
         };
         self.judge(&ticket, status, &headers, now);
+        let cookie = match (
+            &cookie,
+            self.cookie_of_opening(&ticket, status, &headers, now),
+        ) {
+            (Cookie::Keep, Some((token, age))) => Cookie::Set(token, age),
+            _ => cookie,
+        };
         let set_cookie = match cookie {
             Cookie::Set(token, age) => {
                 let value = token.mint(&self.tenant.keys);

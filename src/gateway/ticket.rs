@@ -37,6 +37,8 @@ pub(super) struct Ticket<'a> {
     pub(super) share: bool,
     /// It went on without a session, and why.
     pub(super) anonymous: Option<Anonymous>,
+    /// It is a guest's, who asks for a connection that stays open: if one is opened the cookie says so.
+    pub(super) opens: bool,
     /// Which name our cookie has on this connection.
     pub(super) name: CookieName,
     /// The origin's name.
@@ -75,6 +77,7 @@ impl<'a> Ticket<'a> {
         text.push(flag(self.refeed, 'f'));
         text.push(flag(self.refresh, 'n'));
         text.push(flag(self.share, 's'));
+        text.push(flag(self.opens, 'h'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
         text.push(flag(self.anonymous == Some(Anonymous::Preflight), 'o'));
         text.push(flag(self.anonymous == Some(Anonymous::Public), 'k'));
@@ -123,6 +126,7 @@ impl<'a> Ticket<'a> {
             } else {
                 flags.contains('o').then_some(Anonymous::Preflight)
             },
+            opens: flags.contains('h'),
             name: if flags.contains('l') {
                 CookieName::Loopback
             } else {
@@ -158,6 +162,7 @@ mod tests {
             refresh: true,
             share: false,
             anonymous: Some(Anonymous::Public),
+            opens: true,
             name: CookieName::Loopback,
             origin: "blue",
             public_base: ("http", "localhost:8787"),

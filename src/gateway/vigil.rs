@@ -1,4 +1,5 @@
-//! Streams and sockets that stay open: whether their session still lives.
+//! Streams and sockets that stay open: whether their session still lives. Where nobody follows them this is asked once,
+//! when they are opened.
 
 use super::alteration::Alteration;
 use super::knowledge::{MaxAge, PROPAGATION, Standing};
@@ -10,7 +11,7 @@ use crate::cookie::token::Token;
 use crate::session::change::Change;
 use crate::session::record::Version;
 use crate::store::{Answers, Need};
-use crate::tenant::Consistency;
+use crate::tenant::{Consistency, Live};
 
 /// The least time between two looks.
 const SHORTEST: Seconds = Seconds(1);
@@ -56,6 +57,8 @@ impl Gateway {
         let lifetime = self.tenant.lifetime;
         let ordered = self.tenant.consistency == Consistency::Strong;
         if token.least_version == Version::UNSTORED && self.cache.get(token.handle, now).is_none() {
+            // A guest has no record that could say it.
+            self.openings.note(token.handle, now.seconds());
             let end = lifetime.absolute_end(&unstored(token).span());
             return Ok((now.seconds() >= end).then_some("session_expired"));
         }
@@ -77,10 +80,17 @@ impl Gateway {
         if now.seconds() >= lifetime.absolute_end(&span) {
             return Ok(Some("session_expired"));
         }
-        if lifetime.touch_is_due(&span, record.spread(), now.seconds()) {
-            let touch = Alteration::of(token.handle, Change::touch());
-            self.alter(&touch, answers, now).map_err(Halt::Await)?;
-        }
+        let change = match self.tenant.live {
+            Live::PassThrough if lifetime.opening_is_due(&span, record.spread(), now.seconds()) => {
+                Change::opening()
+            }
+            Live::Watched if lifetime.touch_is_due(&span, record.spread(), now.seconds()) => {
+                Change::touch()
+            }
+            Live::PassThrough | Live::Watched => return Ok(None),
+        };
+        let alteration = Alteration::of(token.handle, change);
+        self.alter(&alteration, answers, now).map_err(Halt::Await)?;
         Ok(None)
     }
 

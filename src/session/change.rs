@@ -42,6 +42,8 @@ pub struct Change {
     pub end: bool,
     /// Note that it is in use.
     pub touch: bool,
+    /// Note that a connection was opened whose end nobody sees; that is use, too.
+    pub open: bool,
     /// Where the conversation is: by name when the hash would choose another origin, else none.
     pub pin: Option<Option<String>>,
 }
@@ -90,6 +92,17 @@ impl Change {
     #[must_use]
     pub fn touch() -> Self {
         Self {
+            touch: true,
+            ..Self::default()
+        }
+    }
+
+    /// To note that a connection was opened whose end nobody sees.
+    #[must_use]
+    pub fn opening() -> Self {
+        Self {
+            open: true,
+            // What an older release understands of it.
             touch: true,
             ..Self::default()
         }
@@ -170,6 +183,7 @@ impl Change {
             ("proved", self.proved),
             ("end", self.end),
             ("touch", self.touch),
+            ("open", self.open),
         ] {
             if asked {
                 put(name, json!(true));
@@ -208,6 +222,7 @@ impl Change {
             proved: flag("proved"),
             end: flag("end"),
             touch: flag("touch"),
+            open: flag("open"),
             pin: value
                 .get("pin")
                 .map(|pin| pin.as_str().map(ToOwned::to_owned)),
@@ -316,6 +331,9 @@ impl Change {
             next.seen = record.seen.max(*now);
         }
         let written = changed || (self.touch && stored);
+        if self.open && written {
+            next.opened = Some(*now);
+        }
         Outcome {
             entry: Entry::Live(next),
             written,
@@ -405,6 +423,21 @@ mod tests {
         let noted = live(outcome);
         assert_eq!((noted.seen, noted.version), (NOW, Version(4)));
         assert!(!run(&guest(), &touch).written);
+    }
+
+    #[test]
+    fn an_opening_is_noted_like_use_and_kept_when_a_session_is_first_stored() {
+        let noted = live(run(&stored(), &Change::opening()));
+        assert_eq!(
+            (noted.opened, noted.seen, noted.version),
+            (Some(NOW), NOW, Version(4))
+        );
+        assert!(!run(&guest(), &Change::opening()).written);
+        let first = Change {
+            open: true,
+            ..patch(r#"{"a":1}"#)
+        };
+        assert_eq!(live(run(&guest(), &first)).opened, Some(NOW));
     }
 
     #[test]
@@ -579,6 +612,7 @@ mod tests {
             idle: Some(Seconds(60)),
             rotate: true,
             touch: true,
+            open: true,
             end: true,
             pin: Some(None),
             identify: Some("{}".to_owned()),

@@ -43,6 +43,7 @@ mod field {
     pub(super) const GRANT: u32 = 23;
     pub(super) const VAULT: u32 = 24;
     pub(super) const GROUPS_OMITTED: u32 = 25;
+    pub(super) const OPENED: u32 = 26;
 }
 
 const LIVE: u8 = 0;
@@ -107,6 +108,9 @@ impl Writer {
         if let Some(idle) = record.idle {
             self.number(field::IDLE, idle.0);
         }
+        if let Some(at) = record.opened {
+            self.number(field::OPENED, at.0);
+        }
         if record.remembered {
             self.number(field::REMEMBERED, 1);
         }
@@ -168,6 +172,7 @@ struct Fields<'b> {
     at: u64,
     handle: Option<[u8; 16]>,
     seen: u64,
+    opened: Option<u64>,
     version: u64,
     id: Option<[u8; 16]>,
     previous: Option<[u8; 16]>,
@@ -228,6 +233,7 @@ impl<'b> Fields<'b> {
             field::AT => self.at = decoder.u64()?,
             field::HANDLE => self.handle = Some(exactly(decoder)?),
             field::SEEN => self.seen = decoder.u64()?,
+            field::OPENED => self.opened = Some(decoder.u64()?),
             field::VERSION => self.version = decoder.u64()?,
             field::ID => self.id = Some(exactly(decoder)?),
             field::SIGN_IN => self.sign_in = Some(exactly(decoder)?),
@@ -287,6 +293,7 @@ impl<'b> Fields<'b> {
                 at: UnixSeconds(self.rotated),
                 by_sign_in: self.by_sign_in,
             }),
+            opened: self.opened.map(UnixSeconds),
             version: Version(self.version),
             epoch: Epoch(self.epoch),
             user_epoch: Epoch(self.user_epoch),
@@ -337,6 +344,7 @@ mod tests {
                 at: UnixSeconds(9),
                 by_sign_in: true,
             }),
+            opened: Some(UnixSeconds(1_700_000_400)),
             version: Version(7),
             epoch: Epoch(1_700_000_000_000),
             user_epoch: Epoch(1_700_000_000_001),

@@ -12,6 +12,10 @@ const SHORTEST_STORED: Seconds = Seconds(60);
 /// this code and reported as what it is.
 const STORED_MARGIN: u64 = 60;
 
+/// For so long a connection that was handed on may still be open: nobody sees its end. Longer than people stay at one
+/// page without loading anything else.
+const MAY_BE_OPEN: Seconds = Seconds(86_400);
+
 /// A tenant's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
@@ -30,6 +34,8 @@ pub struct Span {
     pub created: UnixSeconds,
     /// When it was last known to be used.
     pub seen: UnixSeconds,
+    /// When a socket or an event stream was last opened whose end nobody sees.
+    pub opened: Option<UnixSeconds>,
     /// This session's own idle limit, if the origin asked for one.
     pub idle: Option<Seconds>,
     /// When the visitor signed in, if they asked to stay so.
@@ -71,7 +77,29 @@ impl Lifetime {
     /// When the session ends if it is not used again.
     #[must_use]
     pub fn end(&self, span: &Span) -> UnixSeconds {
-        (span.seen + self.idle_of(span)).min(self.absolute_end(span))
+        self.idle_end(span).min(self.absolute_end(span))
+    }
+
+    /// When the idle limit strikes if the session is not used again. What may still be open is use: a connection that
+    /// nobody follows keeps the session for a day from when it was opened.
+    #[must_use]
+    pub fn idle_end(&self, span: &Span) -> UnixSeconds {
+        let unused = span.seen + self.idle_of(span);
+        span.opened
+            .map_or(unused, |since| unused.max(since + MAY_BE_OPEN))
+    }
+
+    /// Whether a connection may still be open whose end nobody sees.
+    #[must_use]
+    pub fn may_be_open(span: &Span, now: UnixSeconds) -> bool {
+        span.opened.is_some_and(|since| now < since + MAY_BE_OPEN)
+    }
+
+    /// Whether it is to be noted that a connection is opened whose end nobody sees: unless that was noted a moment ago.
+    #[must_use]
+    pub fn opening_is_due(&self, span: &Span, spread: u8, now: UnixSeconds) -> bool {
+        span.opened
+            .is_none_or(|since| now.since(since) >= self.touch_interval(span, spread))
     }
 
     /// Whether a limit has struck.
@@ -127,6 +155,7 @@ mod tests {
         Span {
             created: UnixSeconds(created),
             seen: UnixSeconds(seen),
+            opened: None,
             idle: None,
             remembered: None,
         }
@@ -150,6 +179,27 @@ mod tests {
         assert!(!POLICY.allows_idle(Seconds(59)));
         assert!(POLICY.allows_idle(Seconds(60)));
         assert!(!POLICY.allows_idle(Seconds(43_201)));
+    }
+
+    #[test]
+    fn a_connection_that_may_be_open_keeps_a_session_for_a_day_and_never_beyond_the_absolute_limit()
+    {
+        let policy = Lifetime {
+            absolute: Seconds(1_000_000),
+            ..POLICY
+        };
+        let open = Span {
+            opened: Some(UnixSeconds(100)),
+            ..span(0, 100)
+        };
+        assert!(!policy.has_ended(&open, UnixSeconds(86_499)));
+        assert!(policy.has_ended(&open, UnixSeconds(86_500)));
+        assert!(POLICY.has_ended(&open, UnixSeconds(43_200)));
+        let used_since = Span {
+            seen: UnixSeconds(86_000),
+            ..open
+        };
+        assert_eq!(policy.end(&used_since), UnixSeconds(87_800));
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Record {
     pub created: UnixSeconds,
     /// When it was last noted to be used.
     pub seen: UnixSeconds,
+    /// When a socket or an event stream was last opened whose end nobody sees.
+    pub opened: Option<UnixSeconds>,
     /// How often the content changed.
     pub version: Version,
     /// Which revocations of the tenant it is not subject to: those up to this one. Never raised, or
@@ -133,6 +135,7 @@ impl Record {
             previous: None,
             created,
             seen,
+            opened: None,
             version: Version::UNSTORED,
             epoch: Epoch::default(),
             user_epoch: Epoch::default(),
@@ -174,6 +177,7 @@ impl Record {
         Span {
             created: self.created,
             seen: self.seen,
+            opened: self.opened,
             idle: self.idle,
             remembered: self.remembered.then_some(self.authenticated).flatten(),
         }

@@ -212,7 +212,7 @@ impl Gateway {
     ) -> Value {
         let lifetime = &self.tenant.lifetime;
         let (span, now) = (record.span(), passage.now.seconds());
-        let idle_end = span.seen + lifetime.idle_of(&span);
+        let idle_end = lifetime.idle_end(&span);
         json!({
             "state": state,
             "source": source,

@@ -157,7 +157,7 @@ impl Gateway {
 
     fn new_token(&mut self, passage: &Passage<'_>) -> Result<Token, Halt> {
         let now = passage.now.seconds();
-        let id = self.draw(passage)?;
+        let id = self.draw(None, passage)?;
         Ok(Token {
             handle: Handle::derive(&self.tenant.id, &id),
             id,

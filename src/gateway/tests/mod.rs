@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod explain;
 mod lifecycle;
+mod openings;
 mod operator;
 mod origins;
 mod past;

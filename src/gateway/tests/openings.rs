@@ -1,0 +1,264 @@
+//! Sessions in use by nothing but an open socket or event stream.
+
+use super::*;
+use crate::gateway::Vigil;
+
+const SOCKET: [(&str, &str); 4] = [
+    ("upgrade", "websocket"),
+    ("sec-websocket-version", "13"),
+    ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ("origin", "https://chat.example"),
+];
+
+const EVENTS: [(&str, &str); 1] = [("accept", "text/event-stream")];
+
+const LIVES: [&str; 2] = ["pass-through", "watched"];
+
+impl World {
+    /// A request that asks for something that stays open, and the origin's answer.
+    fn open(&mut self, asked: &[(&str, &str)], status: u16, headers: &str) -> Forward {
+        let forward = forwarded(self.ask("GET", "/ws", asked, &mut Answers::default()));
+        if forward.settle {
+            let mut answers = Answers::default();
+            let edits = loop {
+                match self
+                    .gateway
+                    .settle(&forward.ticket, status, headers, self.now, &answers)
+                {
+                    Settled::Await(needs) => self.satisfy(&needs, &mut answers),
+                    Settled::Edited(edits) => break edits,
+                    Settled::Untouched => break Edits::default(),
+                    Settled::Replaced(answer) => panic!("replaced: {answer:?}"),
+                }
+            };
+            self.store();
+            self.take_cookie(&edits.append);
+        }
+        if forward.afterwards {
+            self.keep_up(&forward);
+        }
+        forward
+    }
+
+    fn socket(&mut self) -> Forward {
+        let forward = self.open(&SOCKET, 101, "");
+        if forward.opens {
+            self.look(&forward);
+        }
+        forward
+    }
+
+    /// What the edge does now and then while something is open, or once.
+    fn look(&mut self, forward: &Forward) -> Vigil {
+        let mut answers = Answers::default();
+        loop {
+            match self.gateway.watch(&forward.ticket, self.now, &answers) {
+                Vigil::Await(needs) => self.satisfy(&needs, &mut answers),
+                done => {
+                    self.store();
+                    return done;
+                }
+            }
+        }
+    }
+
+    /// So long nothing but the socket is used.
+    fn chat(&mut self, socket: &Forward, seconds: u64) {
+        for _ in 0..seconds / 10 {
+            self.wait(10);
+            if socket.watched {
+                assert!(matches!(self.look(socket), Vigil::GoesOn(_)));
+            }
+        }
+    }
+}
+
+fn under_all(tell: impl Fn(World, &str)) {
+    for consistency in CONSISTENCIES {
+        for live in LIVES {
+            let settings = json!({
+                "CONSISTENCY": consistency, "LIVE": live, "SESSION_IDLE": "2m", "FAIL": "closed",
+            });
+            tell(World::new(&settings), live);
+        }
+    }
+}
+
+#[test]
+fn a_guest_who_uses_nothing_but_a_socket_stays_and_costs_no_storage() {
+    under_all(|mut world, live| {
+        let first = world.exchange("");
+        let socket = world.socket();
+        for _ in 0..3 {
+            world.chat(&socket, 170);
+            world.move_to_another_isolate();
+            let again = world.socket();
+            assert_eq!(told(&again, "x-session-state"), Some("active"), "{live}");
+            assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
+            assert_eq!(again.origin, first.origin);
+        }
+        let outside = &world.outside;
+        assert_eq!((outside.reads, outside.calls, outside.puts), (0, 0, 0));
+    });
+}
+
+#[test]
+fn a_guest_whose_client_drops_the_cookie_of_the_handshake_stays_in_the_same_isolate() {
+    under_all(|mut world, _| {
+        let first = world.exchange("");
+        let cookie = world.jar.clone();
+        let socket = world.socket();
+        world.chat(&socket, 170);
+        world.jar = cookie;
+        let again = world.socket();
+        assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
+    });
+}
+
+#[test]
+fn a_user_who_uses_nothing_but_a_socket_stays_signed_in() {
+    under_all(|mut world, live| {
+        world.exchange("x-session-identify\n{\"user\":\"u1\"}");
+        let first = world.exchange("");
+        for _ in 0..3 {
+            let socket = world.socket();
+            assert_eq!(socket.watched, live == "watched");
+            world.chat(&socket, 170);
+            world.move_to_another_isolate();
+            let again = world.socket();
+            assert_eq!(told(&again, "x-session-user"), Some("u1"), "{live}");
+            assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
+        }
+    });
+}
+
+#[test]
+fn a_guest_who_opened_a_socket_and_then_has_data_stays() {
+    under_all(|mut world, live| {
+        world.exchange("");
+        world.socket();
+        let first = world.exchange("x-session-patch\n{\"a\":1}");
+        world.wait(170);
+        world.move_to_another_isolate();
+        let again = world.ask("GET", "/ws", &SOCKET, &mut Answers::default());
+        if live == "pass-through" {
+            let again = forwarded(again);
+            assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
+            assert_eq!(told(&again, "x-session-data"), Some(r#"{"a":1}"#));
+        }
+    });
+}
+
+#[test]
+fn an_event_stream_that_is_listened_to_is_use() {
+    under_all(|mut world, _| {
+        let first = world.exchange("");
+        let stream = world.open(
+            &EVENTS,
+            200,
+            "content-type\ntext/event-stream; charset=utf-8",
+        );
+        world.chat(&stream, 170);
+        world.move_to_another_isolate();
+        let next = world.visit();
+        assert_eq!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+    });
+}
+
+#[test]
+fn what_an_origin_does_not_open_is_no_use() {
+    for (asked, status) in [(&SOCKET[..], 403), (&SOCKET[..], 200), (&EVENTS[..], 200)] {
+        under_all(|mut world, _| {
+            let first = world.exchange("");
+            world.open(asked, status, "content-type\ntext/html");
+            world.wait(170);
+            let next = world.visit();
+            assert_ne!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+        });
+    }
+}
+
+#[test]
+fn a_handed_on_socket_keeps_a_user_for_a_day_and_no_longer() {
+    under_both(|consistency| {
+        let mut world = World::new(
+            &json!({ "CONSISTENCY": consistency, "SESSION_IDLE": "2m", "SESSION_ABSOLUTE": "7d" }),
+        );
+        world.exchange("x-session-identify\n{\"user\":\"u1\"}");
+        world.socket();
+        world.wait(86_400 - 10);
+        assert_eq!(told(&world.visit(), "x-session-user"), Some("u1"));
+        world.wait(130);
+        world.move_to_another_isolate();
+        let (status, _) = refused(world.get("/"));
+        assert_eq!(status, 401);
+    });
+}
+
+#[test]
+fn a_socket_keeps_nobody_beyond_the_absolute_limit() {
+    under_all(|world, live| {
+        let settings = json!({ "LIVE": live, "SESSION_IDLE": "2m", "SESSION_ABSOLUTE": "1h" });
+        let mut world = World {
+            settings: settings.clone(),
+            gateway: gateway(&settings, 3),
+            ..world
+        };
+        let first = world.exchange("");
+        world.socket();
+        world.wait(3_600);
+        let next = world.visit();
+        assert_ne!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+    });
+}
+
+#[test]
+fn a_guest_who_was_away_for_too_long_finds_the_same_server_again() {
+    let mut world = World::new(&json!({ "SESSION_IDLE": "2m" }));
+    for _ in 0..40 {
+        world.jar = None;
+        let first = world.exchange("");
+        world.wait(130);
+        world.move_to_another_isolate();
+        let next = world.exchange("");
+        assert_eq!(told(&next, "x-session-state"), Some("new"));
+        assert_ne!(told(&next, "x-session-id"), told(&first, "x-session-id"));
+        assert_eq!(next.origin, first.origin);
+    }
+}
+
+#[test]
+fn a_guest_does_not_return_to_a_server_that_takes_no_new_sessions() {
+    let mut world = World::new(&json!({ "SESSION_IDLE": "2m" }));
+    for _ in 0..10 {
+        world.jar = None;
+        world.settings["ORIGINS"] = json!(ORIGINS);
+        world.move_to_another_isolate();
+        let first = world.exchange("");
+        world.wait(130);
+        let base = format!("{0}=http://{0}:1", first.origin);
+        let drained = ORIGINS.replace(&base, &format!("{base};state=drain"));
+        world.settings["ORIGINS"] = json!(drained);
+        world.move_to_another_isolate();
+        let next = world.exchange("");
+        assert_ne!(next.origin, first.origin);
+    }
+}
+
+#[test]
+fn who_presents_a_session_that_was_ended_begins_where_there_is_room() {
+    let mut world = World::new(&json!({}));
+    let origins: std::collections::BTreeSet<String> = (0..40)
+        .map(|_| {
+            world.jar = None;
+            let first = world.exchange("x-session-patch\n{\"a\":1}");
+            let cookie = world.jar.clone();
+            world.exchange("x-session-destroy\n1");
+            world.jar = cookie;
+            let page = [("accept", "text/html"), ("sec-fetch-mode", "navigate")];
+            let next = forwarded(world.ask("GET", "/", &page, &mut Answers::default()));
+            format!("{}{}", first.origin == next.origin, "")
+        })
+        .collect();
+    assert_eq!(origins.len(), 2, "sometimes the same, sometimes another");
+}
