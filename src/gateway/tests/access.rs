@@ -29,7 +29,7 @@ fn where_sign_in_is_required_nobody_passes_without() {
     assert_eq!(refused(world.get("/")), (401, "no_session".to_owned()));
     let step = world.ask(
         "GET",
-        "/a?b=c d",
+        "/a?b=c%20d",
         &[("sec-fetch-mode", "navigate")],
         &mut Answers::default(),
     );
@@ -39,7 +39,7 @@ fn where_sign_in_is_required_nobody_passes_without() {
     assert_eq!(answer.status, 303);
     let location = (
         "location",
-        "/_session/login?return_to=/a%3fb%3dc%20d".to_owned(),
+        "/_session/login?return_to=/a%3fb%3dc%2520d".to_owned(),
     );
     assert!(answer.headers.contains(&location), "{answer:?}");
 
