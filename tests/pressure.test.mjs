@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
+import { Lane } from "../src/edge/lane.js";
 import { frameClient } from "./harness/frames.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { until } from "./harness/until.mjs";
@@ -218,4 +219,52 @@ test("sixteen clients that never read are let go, the slowest first, before they
   assert.deepEqual(new Set(codes), new Set([1013]));
   assert.equal(reader.readyState, WebSocket.OPEN);
   assert.ok(most < (3 / 4) * EACH_ITS_OWN, `grew by ${most}`);
+});
+
+/**
+ * A lane whose other end has closed with a megabyte still to be read; how it ended, and a client that reads.
+ * @param {import("node:test").TestContext} t
+ */
+function closedUnread(t) {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const seen = { ends: /** @type {string[]} */ ([]) };
+  const socket = {
+    bufferedAmount: 0,
+    /** @param {string} data */
+    send(data) {
+      this.bufferedAmount += data.length;
+    },
+  };
+  const lane = new Lane(/** @type {any} */ (socket), () => {
+    lane.drop();
+    seen.ends.push("let go");
+  });
+  for (let part = 0; part < 16; part += 1) lane.send("x".repeat(64 * 1024));
+  lane.finish(() => seen.ends.push("all given"));
+  /** @param {number} ms @param {number} bytes that the client reads each quarter of a second */
+  const pass = (ms, bytes) => {
+    for (let passed = 0; passed < ms; passed += 250) {
+      socket.bufferedAmount = Math.max(socket.bufferedAmount - bytes, 0);
+      t.mock.timers.tick(250);
+    }
+  };
+  return { seen, pass };
+}
+
+test("who reads nothing of what still waits when the other end has closed is let go after half a minute", (t) => {
+  const { seen, pass } = closedUnread(t);
+  pass(29_000, 0);
+  assert.deepEqual(seen.ends, []);
+  pass(2_000, 0);
+  assert.deepEqual(seen.ends, ["let go"]);
+});
+
+test("who reads slowly what still waits when the other end has closed gets all of it", (t) => {
+  const { seen, pass } = closedUnread(t);
+  pass(60_000, 2 * 1024);
+  assert.deepEqual(seen.ends, []);
+  pass(25_000, 0);
+  assert.deepEqual(seen.ends, []);
+  pass(60_000, 16 * 1024);
+  assert.deepEqual(seen.ends, ["all given"]);
 });

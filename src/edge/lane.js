@@ -17,6 +17,9 @@ const BESIDE = 64;
 const SOON = 10;
 const LATE = 250;
 
+/** So long nothing of what still waits may move once nothing more comes, in milliseconds. No idle time ends this. */
+const STUCK = 30_000;
+
 /** @type {Set<Lane>} those for which more waits than the runtime is given */
 const slow = new Set();
 
@@ -33,6 +36,8 @@ export class Lane {
   #isOver = false;
   /** @type {(() => void) | undefined} */
   #last;
+  /** When something moved last, once nothing more comes. */
+  #moved = 0;
   /** How many bytes wait, when that was last looked at. Another request's socket cannot be asked. */
   weight = 0;
 
@@ -56,11 +61,12 @@ export class Lane {
     if (this.#bytes > 0 || this.#given >= AT_ONCE) this.#weigh();
   }
 
-  /** Nothing more comes: does this once all that waits was given. @param {() => void} last */
+  /** Nothing more comes: does this once all that waits was given, or lets go of who reads none of it. @param {() => void} last */
   finish(last) {
     if (this.#isOver) return;
     if (this.#bytes > 0) {
       this.#last = last;
+      this.#moved = Date.now();
       return;
     }
     this.drop();
@@ -117,12 +123,15 @@ export class Lane {
       this.#next = 0;
     }
     this.weight = this.#bytes + this.#given;
-    this.#pause = this.weight < before ? SOON : Math.min(this.#pause * 2, LATE);
+    const hasMoved = this.weight < before;
+    this.#pause = hasMoved ? SOON : Math.min(this.#pause * 2, LATE);
     if (this.#bytes === 0 && this.#last) {
       const last = this.#last;
       this.drop();
       return last();
     }
+    if (hasMoved) this.#moved = Date.now();
+    else if (this.#last && Date.now() - this.#moved >= STUCK) return this.#letGo();
     if (this.#bytes > 0 || this.weight >= AT_ONCE) return this.#lookSoon();
     this.#pause = SOON;
     slow.delete(this);
