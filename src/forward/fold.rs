@@ -103,6 +103,10 @@ mod tests {
             "x-http-method-override",
             "x-middleware-prefetch",
             "x-sessions",
+            "x-original-filename",
+            "x-original-name",
+            "fly-prefer-region",
+            "forwarded-message-id",
         ] {
             assert!(passes(name), "{name}");
         }
@@ -121,6 +125,17 @@ mod tests {
             "x-accel-redirect",
             "x-script-name",
             "x-original-url",
+            "x-original-uri",
+            "x-original-method",
+            "x-original-forwarded-for",
+            "x-original-remote-addr",
+            "x-auth-email",
+            "x-auth-name",
+            "x-id-token",
+            "x-streamlit-user",
+            "forwarded-for",
+            "fly-client-ip",
+            "sf-context-current-user",
         ] {
             assert!(!passes(reserved));
             for separator in ["_", ".", "!", "~", "\u{2010}", "-_", "--"] {
