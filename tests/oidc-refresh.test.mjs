@@ -28,8 +28,14 @@ async function untilOld() {
  * @param {import("node:test").TestContext} t
  * @param {Record<string, unknown>} [method]
  * @param {Claims} [claims] what she signed in with
+ * @param {Record<string, unknown>} [document]
  */
-async function open(t, method = {}, claims = { groups: ["staff", "chess"] }) {
+async function open(
+  t,
+  method = {},
+  claims = { groups: ["staff", "chess"] },
+  document = WITH_TOKEN,
+) {
   const issuer = hostile.issuer();
   /** What the next tokens come with. @type {{ claims: Claims, body: (body: Claims) => Promise<Claims> | Claims }} */
   const next = { claims, body: (body) => body };
@@ -49,7 +55,7 @@ async function open(t, method = {}, claims = { groups: ["staff", "chess"] }) {
   };
   const site = await sites.open(t, () => ({
     login: { mode: "required", methods: { oidc: [oidcMethod(issuer.url, method)] } },
-    ...WITH_TOKEN,
+    ...document,
   }));
   const url = `${site.url}/`;
   const browser = new Browser();
@@ -141,6 +147,54 @@ for (const [
     } else await assertSignedOut(scene);
   });
 }
+
+for (const [what, allow, claims, after] of /** @type {[string, Claims, Claims, Claims][]} */ ([
+  ["a group", { groups: ["staff"] }, { groups: ["staff"] }, { groups: ["a"] }],
+  [
+    "an address",
+    { email_domains: ["example.com"] },
+    { email_verified: true },
+    { email_verified: true, email: "alice@elsewhere.example" },
+  ],
+])) {
+  test(`who loses ${what} is signed out also where the chat server is handed no token`, async (t) => {
+    const scene = await open(t, { allow }, claims, {});
+    scene.next.claims = after;
+    await assertSignedOut(scene);
+  });
+}
+
+test("who may stay is asked for once, and what changed is told, where no token is handed on", async (t) => {
+  const allow = { groups: ["staff"] };
+  const { told, next, issuer } = await open(t, { allow }, { groups: ["staff"] }, {});
+  const before = issuer.count("token");
+  next.claims = { groups: ["staff", "new"] };
+  for (let visit = 0; visit < 3; visit += 1) {
+    assert.deepEqual(await told(), { user: "alice", groups: "staff,new", token: [] });
+  }
+  assert.equal(issuer.count("token"), before + 1);
+});
+
+test("a provider that gives nothing new ends nothing, and no token is missed that nobody is handed", async (t) => {
+  const allow = { groups: ["staff"] };
+  const { told, next, issuer, site } = await open(t, { allow }, { groups: ["staff"] }, {});
+  const before = issuer.count("token");
+  next.body = () => ({});
+  for (let visit = 0; visit < 3; visit += 1) assert.equal((await told()).groups, "staff");
+  assert.equal(issuer.count("token"), before + 1);
+  const logged = sites.vestibule.logged("access_token_expired");
+  assert.deepEqual(
+    logged.filter(({ tenant }) => tenant === site.id),
+    [],
+  );
+});
+
+test("nothing is renewed where all of a provider's users may come in and no token is handed on", async (t) => {
+  const { told, issuer } = await open(t, {}, { groups: ["staff"] }, {});
+  const before = issuer.count("token");
+  assert.equal((await told()).groups, "staff");
+  assert.equal(issuer.count("token"), before);
+});
 
 test("who may come in is judged by the document of today", async (t) => {
   const { browser, site, url, issuer } = await open(t);

@@ -106,6 +106,14 @@ pub struct Allow {
     pub unverified_email: bool,
 }
 
+impl Allow {
+    /// Whether not all of a provider's users may come in.
+    #[must_use]
+    pub const fn is_limiting(&self) -> bool {
+        !(self.email_domains.is_empty() && self.groups.is_empty())
+    }
+}
+
 /// Somebody whose tokens are exchanged for sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {

@@ -1,4 +1,5 @@
-//! Access tokens that run out, for origins that are handed them.
+//! Access tokens that run out: for origins that are handed them, and where a provider's user may come in only as long
+//! as it says so, which it says again with new tokens.
 //!
 //! A provider gives a new one for a refresh token once, so only one may ask: the session's object
 //! ([`crate::ledger`]). Before the token runs out that is done beside a request; after, the request
@@ -10,6 +11,7 @@ use super::super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixMillis};
 use crate::ledger::command::{Order, Reply};
+use crate::session::grant::Grant;
 use crate::session::id::Handle;
 use crate::session::record::Record;
 use crate::sign_in::authorization;
@@ -20,6 +22,9 @@ use crate::tenant::{Consistency, HeaderSource};
 
 /// How long a provider may take, in milliseconds.
 const DEADLINE_MS: u32 = 12_000;
+
+/// So long nothing is asked again by this isolate if nobody waits for an access token, in milliseconds.
+const PAUSE_MS: u64 = 10_000;
 
 impl Gateway {
     /// The visitor with an access token that is valid, if one can be had; if not, the operator is told.
@@ -72,19 +77,30 @@ impl Gateway {
             return Ok(visitor);
         }
         if left > Seconds(0) {
-            let asked = self.refreshing.get(&visitor.token.handle).copied();
-            let refresh = asked.is_none_or(|at| passage.now.millis_since(at) > 10_000);
+            let refresh = !self.was_asked(visitor.token.handle, passage.now);
             if refresh {
-                if self.refreshing.len() > 1_000 {
-                    self.refreshing.clear();
-                }
-                self.refreshing.insert(visitor.token.handle, passage.now);
+                self.note_asked(visitor.token.handle, passage.now);
             }
             return Ok(Visitor { refresh, ..visitor });
         }
         let handle = visitor.token.handle;
+        let is_handed_on = self.hands_tokens_on();
+        if !is_handed_on && self.was_asked(handle, passage.now) {
+            return Ok(visitor);
+        }
         let record = &visitor.session.record;
-        match self.refresh(handle, record, passage.answers, passage.now)? {
+        let altered = self.refresh(handle, record, passage.answers, passage.now)?;
+        let has_token = |grant: &Grant| grant.usable_token(passage.now.seconds()).is_some();
+        let is_renewed = match &altered {
+            Some(Altered::Live { session, .. }) => {
+                session.record.grant.as_ref().is_some_and(has_token)
+            }
+            _ => false,
+        };
+        if !is_handed_on && !is_renewed {
+            self.note_asked(handle, passage.now);
+        }
+        match altered {
             Some(Altered::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
             Some(Altered::Ended) => Err(self.turn_away(Problem::SessionEnded, true, passage)),
             // Without a token the origin decides what it can do for the visitor.
@@ -92,14 +108,32 @@ impl Gateway {
         }
     }
 
-    /// How long the access token is still valid, if the origin is handed it and there is a way to a
-    /// new one.
+    fn was_asked(&self, handle: Handle, now: UnixMillis) -> bool {
+        let asked = self.refreshing.get(&handle);
+        asked.is_some_and(|at| now.millis_since(*at) <= PAUSE_MS)
+    }
+
+    fn note_asked(&mut self, handle: Handle, now: UnixMillis) {
+        if self.refreshing.len() > 1_000 {
+            self.refreshing.clear();
+        }
+        self.refreshing.insert(handle, now);
+    }
+
+    /// How long the access token is still valid, if there is a way to a new one, and either the origin is handed it or
+    /// not all of its provider's users may come in.
     fn left_of_token(&self, record: &Record, now: UnixMillis) -> Option<Seconds> {
         let grant = record.grant.as_ref()?;
         let ordered = self.tenant.consistency == Consistency::Strong;
         grant.refresh_token.as_ref()?;
         let expires = grant.expires?;
-        (ordered && self.hands_tokens_on()).then(|| expires.since(now.seconds()))
+        (ordered && (self.hands_tokens_on() || self.limits_users_of(grant)))
+            .then(|| expires.since(now.seconds()))
+    }
+
+    fn limits_users_of(&self, grant: &Grant) -> bool {
+        let provider = self.tenant.methods.provider(&grant.provider);
+        provider.is_some_and(|provider| provider.allow.is_limiting())
     }
 
     fn hands_tokens_on(&self) -> bool {
