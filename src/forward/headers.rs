@@ -185,8 +185,8 @@ impl Outgoing {
         let mut outgoing = Self::sifted(request, true, nobody.mapped);
         outgoing.set("");
         outgoing.set(nobody.tenant.map_or("", TenantId::as_str));
-        // State, created, expires, data, omitted, user, email, name, groups, env.
-        outgoing.own.push_str("\n\n\n\n\n\n\n\n\n\n");
+        // State, created, expires, data, omitted, user, email, name, groups, omitted, env.
+        outgoing.own.push_str("\n\n\n\n\n\n\n\n\n\n\n");
         outgoing.set_way(request, trace);
         // No cookies, no upgrade.
         outgoing.set_two("", "");
