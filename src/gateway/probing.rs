@@ -3,6 +3,7 @@
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::cookie::presented::Presented;
 use crate::inbound::network::Network;
 use crate::route::probe::{Probe, Verdict};
 use crate::store::{Failed, Failure, Need};
@@ -108,7 +109,8 @@ impl Gateway {
         };
         let may_repeat = repeatable && failures.len() < MOST_TRIES;
         if *failure == Failure::TimedOut {
-            self.fault(origin, reason, Some(client(passage)), now);
+            let client = self.client(origin, passage);
+            self.fault(origin, reason, client, now);
         } else if self.word(origin, failures).is_none() {
             self.suspect(origin, reason, now);
             let looks = looks(passage, WORD);
@@ -161,6 +163,25 @@ impl Gateway {
         self.health.found_since(origin, UnixMillis(since))
     }
 
+    /// Tells clients apart: by where they come from, or where nobody vouches for an address by their session,
+    /// if it is older than the trouble with that origin. What else a client says of itself it may vary with each
+    /// request, and begin a session with each: whose such a request is, is not known.
+    fn client(&self, origin: &str, passage: &Passage<'_>) -> Option<u64> {
+        match passage.request.client_network() {
+            Network::V4(bits) => Some(bits.into()),
+            Network::Subnet(bits) | Network::Site(bits) => Some(bits),
+            Network::Unknown => {
+                let Presented::Genuine { verified, .. } = self.credential(passage) else {
+                    return None;
+                };
+                let token = verified.token;
+                let since = self.health.faulty_since(origin).unwrap_or(passage.now);
+                let bits = token.handle.0.first_chunk().copied()?;
+                (token.created < since.seconds()).then_some(u64::from_le_bytes(bits))
+            }
+        }
+    }
+
     fn note_ejected(&mut self, origin: &str, reason: &'static str) {
         let event = Event::new(Level::Warn, "origin_ejected").with("origin", Named(origin));
         self.note(event.with("reason", reason));
@@ -196,21 +217,4 @@ fn pause(key: &str, looks: u32) -> Halt {
         key: key.to_owned(),
         ms: 250.min(2 << looks.min(7)),
     }])
-}
-
-/// Tells clients apart: by where they come from, or by what they say of themselves where nobody vouches
-/// for an address.
-fn client(passage: &Passage<'_>) -> u64 {
-    let request = passage.request;
-    match request.client_network() {
-        Network::V4(bits) => bits.into(),
-        Network::Subnet(bits) | Network::Site(bits) => bits,
-        Network::Unknown => {
-            let bytes = request.header("cookie").unwrap_or_default().bytes();
-            // FNV-1a: whoever makes two clients look alike only keeps a server in.
-            bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            })
-        }
-    }
 }

@@ -156,6 +156,13 @@ impl Health {
         state.eject_if_confirmed(now)
     }
 
+    /// When the first was of the faults in a row that the origin is at; none if it is at none.
+    #[must_use]
+    pub fn faulty_since(&self, origin: &str) -> Option<UnixMillis> {
+        let state = self.0.get(origin)?;
+        (state.faults > 0).then_some(state.faulty_since)
+    }
+
     /// The origin answered.
     pub fn answered(&mut self, origin: &str, now: UnixMillis) {
         if let Some(state) = self.0.get_mut(origin) {

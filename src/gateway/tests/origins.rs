@@ -181,6 +181,47 @@ fn a_server_that_hangs_is_left_when_clients_of_several_networks_ran_into_it() {
 }
 
 #[test]
+fn where_nobody_vouches_for_addresses_sessions_that_are_older_than_the_trouble_tell_clients_apart()
+{
+    for (kind, expected) in [
+        ("no session", false),
+        ("one session", false),
+        ("sessions begun meanwhile", false),
+        ("two sessions", true),
+    ] {
+        let settings = json!({ "ORIGINS": "a=http://a:1" });
+        let mut world = World::new(&settings);
+        // The same deployment, where the server answers.
+        let mut elsewhere = World::new(&settings);
+        let mut begin = |now| {
+            elsewhere.now = now;
+            elsewhere.jar = None;
+            elsewhere.exchange("");
+            elsewhere.jar.take().unwrap()
+        };
+        let sessions = [begin(world.now), begin(world.now)];
+        world.outside.probed.insert("a".to_owned(), Verdict::Silent);
+        let mut is_ejected = false;
+        for turn in 0..10 {
+            world.wait(1);
+            let session = match kind {
+                "no session" => String::new(),
+                "one session" => sessions[0].clone(),
+                "two sessions" => sessions[turn % 2].clone(),
+                _ => begin(world.now),
+            };
+            let cookie = format!("a={turn}; {session}");
+            let mut answers = Answers::default();
+            answers.add_failure("a", Failure::TimedOut, world.now);
+            let step = world.ask("GET", "/", &[("cookie", &cookie)], &mut answers);
+            assert_eq!(refused(step), (504, "origin_timeout".to_owned()));
+            is_ejected |= world.gateway.health.is_ejected("a", world.now);
+        }
+        assert_eq!(is_ejected, expected, "{kind}");
+    }
+}
+
+#[test]
 fn a_probe_asks_where_an_origin_says_that_it_is_ready() {
     let origins = "a=http://a:1;health=/ready,b=http://b:1";
     let mut world = World::new(&json!({ "ORIGINS": origins }));
