@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
 import { KvServer } from "./harness/kv.mjs";
 import { Origin } from "./harness/origin.mjs";
+import { header, send } from "./harness/raw.mjs";
 import { until } from "./harness/until.mjs";
-import { Vestibule } from "./harness/workerd.mjs";
+import { SCHEME, Vestibule } from "./harness/workerd.mjs";
 import { ZoneCache } from "./harness/zone-cache.mjs";
 
 /**
@@ -111,6 +112,39 @@ test("what the tenant calls public is kept for everybody, and neither knows a se
   const answer = await fetch(`${vestibule.url}/logo.png`);
   assert.deepEqual(answer.headers.getSetCookie(), []);
   await until(() => vestibule.logged("control_ignored").length === 1);
+});
+
+test("what one client says of itself and how it came decides nothing that is kept for everybody", async (t) => {
+  const zone = await ZoneCache.start(t);
+  const origin = await Origin.start(t, ({ headers }, reply) => {
+    reply.setHeader("cache-control", "public, max-age=600");
+    if (headers.origin) reply.setHeader("access-control-allow-origin", headers.origin);
+    if (headers["x-forwarded-proto"] !== "https") {
+      reply.writeHead(301, { location: `https://chat.example${reply.req.url}` });
+    }
+    reply.end(headers["accept-language"]);
+  });
+  const vars = { CACHE: "/public/*" };
+  const { port } = await Vestibule.start(t, { origins: [origin.url], vars, zone });
+  const target = "/public/app.js";
+  const passing = ["Accept: a/b", "If-None-Match: x", "User-Agent: u"];
+  const lines = [...passing, "Origin: https://evil.example", "Accept-Language: xx", "X-Any: 1"];
+  // Plain http is sent on, to its own client alone.
+  assert.equal((await send(port, { target, lines })).status, 301);
+  assert.deepEqual([zone.outcomes(target), zone.kept.size], [["BYPASS"], 0]);
+  assert.deepEqual(origin.told("origin"), ["https://evil.example"]);
+  const asked = await send(port, { target, lines: [...lines, `${SCHEME}: https`] });
+  assert.deepEqual([asked.status, zone.outcomes(target).at(-1)], [200, "MISS"]);
+  assert.deepEqual(
+    ["accept", "if-none-match", "user-agent"].flatMap((name) => origin.told(name)),
+    ["a/b", "x", "u"],
+  );
+  for (const name of ["origin", "accept-language", "x-any"]) {
+    assert.deepEqual(origin.told(name), [], name);
+  }
+  const next = await send(port, { target, lines: [`${SCHEME}: https`] });
+  assert.deepEqual([next.status, zone.outcomes(target).at(-1)], [200, "HIT"]);
+  assert.deepEqual(header(next, "access-control-allow-origin"), []);
 });
 
 for (const [what, path, init] of /** @type {[string, string, RequestInit][]} */ ([

@@ -80,6 +80,8 @@ pub struct Nobody<'a> {
     pub proof: Option<String>,
     /// Headers the tenant's origins know: nobody's to send.
     pub mapped: &'a [(String, HeaderSource)],
+    /// What comes back may be given to others too.
+    pub shared: bool,
 }
 
 /// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
@@ -157,7 +159,7 @@ impl Outgoing {
         speaker: &Speaker<'_>,
         trace: &Trace<'_>,
     ) -> Self {
-        let mut outgoing = Self::sifted(request, speaker.came_by_bearer, speaker.mapped);
+        let mut outgoing = Self::sifted(request, speaker.came_by_bearer, speaker.mapped, false);
         outgoing.set_speaker(speaker);
         outgoing.set_way(request, trace);
         outgoing.set_cookies(request.header("cookie"), cookie, speaker);
@@ -182,7 +184,7 @@ impl Outgoing {
     /// whose it is.
     #[must_use]
     pub fn anonymous(request: &Request<'_>, nobody: &Nobody<'_>, trace: &Trace<'_>) -> Self {
-        let mut outgoing = Self::sifted(request, true, nobody.mapped);
+        let mut outgoing = Self::sifted(request, true, nobody.mapped, nobody.shared);
         outgoing.set("");
         outgoing.set(nobody.tenant.map_or("", TenantId::as_str));
         // State, created, expires, data, omitted, user, email, name, groups, omitted, env.
@@ -201,6 +203,7 @@ impl Outgoing {
         request: &Request<'_>,
         credential_is_ours: bool,
         mapped: &[(String, HeaderSource)],
+        shared: bool,
     ) -> Self {
         let listed = Listed::new(request.header("connection").unwrap_or_default());
         let mut disbelieved = Disbelieved::default();
@@ -214,7 +217,7 @@ impl Outgoing {
                 return false;
             }
             let is_credential = credential_is_ours && folded == "authorization";
-            !is_credential && !listed.has(name)
+            !is_credential && !listed.has(name) && (!shared || shapes_what_is_shared(name))
         };
         let kept = request
             .headers
@@ -342,6 +345,12 @@ impl Outgoing {
         // Writing to a String cannot fail.
         let _ = writeln!(self.own, "{number}");
     }
+}
+
+/// Whether a client's header of this lower-case name says only how it takes an answer that is the same for
+/// everybody. A server may answer by any other, such as `Origin`, and a shared cache would hand that to all.
+fn shapes_what_is_shared(name: &str) -> bool {
+    matches!(name, "accept" | "accept-encoding" | "range" | "user-agent") || name.starts_with("if-")
 }
 
 /// Whether a header of this folded name is set by us, or says something of the connection or of the

@@ -49,13 +49,15 @@ impl Gateway {
         (!request.headers.iter().any(overrides)).then_some(kind)
     }
 
-    /// What is in disguise, or asks for a sign-in, is nobody's to share.
+    /// What is in disguise, or asks for a sign-in, is nobody's to share. Nor is what comes over plain http, but
+    /// on loopback: a server that sends it on to https would have that kept for everybody.
     fn is_public(&self, passage: &Passage<'_>) -> bool {
         let Request {
             method, location, ..
         } = passage.request;
         let mut patterns = self.tenant.public_paths.iter();
         patterns.any(|pattern| pattern.matches(location.path))
+            && (location.scheme == "https" || location.is_plain_loopback())
             && matches!(*method, "GET" | "HEAD")
             && !passage.request.is_websocket()
             && path::resolved(location.path).is_none()
@@ -101,6 +103,7 @@ impl Gateway {
             tenant: (kind == Anonymous::Preflight).then_some(&tenant.id),
             proof,
             mapped: &tenant.mapped_headers,
+            shared: kind == Anonymous::Public,
         };
         let headers = Outgoing::anonymous(request, &nobody, trace);
         self.count_disbelieved(headers.disbelieved);

@@ -142,3 +142,31 @@ fn an_upgrade_keeps_its_headers() {
     assert_eq!(value(&headers, "upgrade"), Some("websocket"));
     assert_eq!(value(&headers, "sec-websocket-protocol"), Some("chat"));
 }
+
+#[test]
+fn what_is_shared_is_asked_for_with_no_header_by_which_one_client_could_shape_it() {
+    let request = Request::parse(
+        "GET\nhttps://a/app.js\norigin\nhttps://evil.example\naccept\n*/*\naccept-encoding\ngzip\naccept-language\nde\nrange\nbytes=0-1\nif-none-match\n\"x\"\nuser-agent\nx\nx-anything\n1\nauthorization\nBearer x\nconnection\nrange",
+    )
+    .unwrap();
+    let trace = Trace::follow(
+        None,
+        None,
+        &[7; 24],
+        crate::forward::trace::Sampling::default(),
+    );
+    for (shared, expected) in [(true, "-++--++---"), (false, "++++-+++--")] {
+        let nobody = Nobody {
+            tenant: None,
+            proof: None,
+            mapped: &[],
+            shared,
+        };
+        let outgoing = Outgoing::anonymous(&request, &nobody, &trace);
+        assert_eq!(outgoing.kept, expected);
+        assert_eq!(outgoing.own.lines().count(), OWN.len());
+        assert_eq!(outgoing.value("x-forwarded-proto"), Some("https"));
+        assert_eq!(outgoing.value("traceparent"), Some(trace.parent.as_str()));
+        assert_eq!(outgoing.value("x-session-env"), None);
+    }
+}
