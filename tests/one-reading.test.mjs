@@ -18,7 +18,11 @@ const ORIGIN_KEY = "an-origin-key-of-32-characters!!";
 async function guarded(t, login) {
   const tenants = new KvServer();
   t.after(() => tenants.stop());
-  const origin = await Origin.start(t);
+  const origin = await Origin.start(t, (request, reply) => {
+    const isHandshake = /^[^?]*\?EIO=4&transport=polling$/.test(request.url ?? "");
+    if (isHandshake) reply.setHeader("content-type", "text/plain; charset=UTF-8");
+    reply.end(isHandshake ? '0{"sid":"abc","upgrades":[]}' : "ok");
+  });
   tenants.plant("host:chat.example", "chat");
   const document = {
     id: "chat",
@@ -216,6 +220,33 @@ for (const [what, login, isOpen] of /** @type {[string, object, (path: string) =
     assert.ok(arrived.size > 100, `only ${arrived.size} arrived`);
   });
 }
+
+test("the route in a sid is taken off the query alone, and the path stays the one that was judged", async (t) => {
+  const { origin, port } = await guarded(t, OPTIONAL);
+  const begun = await send(port, { target: "/socket.io/?EIO=4&transport=polling" });
+  const [, route] = /"sid":"abc(~[^"]+)"/.exec(begun.body) ?? assert.fail(begun.body);
+  for (const [target, arrives] of [
+    [`/sid=/..${route}/admin/x?EIO=4&sid=/..${route}`, `/sid=/..${route}/admin/x?EIO=4&sid=/..`],
+    [
+      `/sid=/..${route}/_session/me?EIO=4&sid=/..${route}`,
+      `/sid=/..${route}/_session/me?EIO=4&sid=/..`,
+    ],
+    [`/x?EIO=4&xsid=a${route}&sid=a${route}`, `/x?EIO=4&xsid=a${route}&sid=a`],
+  ]) {
+    assert.equal((await send(port, { target })).status, 200, target);
+    assert.equal(origin.requests.at(-1)?.url, arrives);
+    assert.ok(isProved(origin), target);
+  }
+});
+
+test("of an absolute target no other host is told to a server", async (t) => {
+  const { origin, port } = await guarded(t, OPTIONAL);
+  const line = "GET http://chat.example,evil.example/x HTTP/1.1";
+  const answer = await exchange(port, `${line}\r\nHost: chat.example\r\nConnection: close\r\n\r\n`);
+  // The runtime lets the Host header say where an absolute target leads.
+  assert.equal(answer.status, 200);
+  assert.deepEqual(origin.told("x-forwarded-host"), ["chat.example"]);
+});
 
 // But for CONNECT, which the runtime hands to no Worker and answers by itself.
 test("no request line is answered with 500", async (t) => {

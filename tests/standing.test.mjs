@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";
+import { loadEdge } from "./harness/edge-module.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { send } from "./harness/raw.mjs";
 import { until } from "./harness/until.mjs";
@@ -11,6 +12,8 @@ import { Vestibule } from "./harness/workerd.mjs";
 /** @typedef {import("./harness/origin.mjs").Reply} Reply */
 
 const ADMIN = "operators-know-this-token";
+
+const { isAlike } = await loadEdge(`export { isAlike } from "./remembered.js"`);
 
 /**
  * A Worker before an origin that answers with the headers its query names, and a browser that was there before.
@@ -108,6 +111,16 @@ test("a visitor's requests within a second differ in what they ask for and in th
   });
   assert.equal(new Set(lines.map(({ span_id }) => span_id)).size, 20);
   assert.equal(new Set(lines.map(({ handle }) => handle)).size, 1);
+});
+
+test("a request that opens an event stream is like none that opens none, though who accepts what is not looked at", () => {
+  const unheeded = new Set(["accept"]);
+  const like = (/** @type {string} */ one, /** @type {string} */ other) =>
+    isAlike([["accept", one]], [["accept", other]], unheeded);
+  assert.equal(like("text/html", "*/*"), true);
+  assert.equal(like("text/event-stream", "*/*"), false);
+  assert.equal(like("*/*, text/event-stream;q=0.9", "*/*"), false);
+  assert.equal(like("text/event-stream", "text/event-stream"), true);
 });
 
 test("what is not looked at is handed on as each request has it", async (t) => {

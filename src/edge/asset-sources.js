@@ -5,7 +5,7 @@
 import { ask } from "./asking.js";
 import { bytesOf } from "./bytes.js";
 import { find } from "./documents.js";
-import { within } from "./waiting.js";
+import { isDeadline, within } from "./waiting.js";
 
 /** How long a source may take, in milliseconds. */
 const DEADLINE = 5_000;
@@ -36,8 +36,7 @@ export async function obtain(env, source) {
     );
     return "type" in found && isPage(found.type) ? trouble("html") : found;
   } catch (error) {
-    const isLate = error instanceof Error && error.message === "deadline";
-    return trouble(isLate ? "deadline" : "no answer");
+    return trouble(isDeadline(error) ? "deadline" : "no answer");
   }
 }
 

@@ -7,6 +7,9 @@ import { changes } from "./core.js";
 /** So many characters a header may have that is not looked at, where it differs. */
 const LONGEST_VALUE = 512;
 
+/** What a request accepts that opens a stream: an opened one counts as use, so none passes for another request. */
+const STREAM = "text/event-stream";
+
 /** @template Decision */
 export class Remembered {
   /** @type {Map<string, Decision>} */
@@ -78,9 +81,8 @@ export function isAlike(received, before, unheeded) {
   for (let at = 0; at < received.length; at += 1) {
     const [name, value] = received[at];
     if (name !== before[at][0]) return false;
-    if (value !== before[at][1] && !(unheeded.has(name) && value.length <= LONGEST_VALUE)) {
-      return false;
-    }
+    if (value === before[at][1]) continue;
+    if (!unheeded.has(name) || value.length > LONGEST_VALUE || value.includes(STREAM)) return false;
   }
   return true;
 }

@@ -28,6 +28,14 @@ export function within(ms, promise) {
 }
 
 /**
+ * Whether something failed because its time was over: by {@link within}, or by a signal that cut the transfer.
+ * @param {unknown} error
+ */
+export function isDeadline(error) {
+  return error instanceof Error && (error.message === "deadline" || error.name === "TimeoutError");
+}
+
+/**
  * How long to wait for what somebody else has asked for already, in milliseconds. Who asked may be
  * gone, and its question with it: then one of those who wait asks, and the others wait for that one.
  */

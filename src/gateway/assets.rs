@@ -100,7 +100,7 @@ fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Halt {
         // A picture may be a document: SVG opened by itself would be a page of this site.
         .with(
             "content-security-policy",
-            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox",
         );
     if request.method == "HEAD" {
         Halt::Answer(answer)

@@ -74,16 +74,30 @@ pub fn is_handshake(target: &str) -> bool {
     has("EIO=4") && has("transport=polling") && sid(target).is_none()
 }
 
-/// The route in a request's `sid`, and the target as the server knows it.
+/// The route in a request's `sid`, and the target as the server knows it. The path stays the one that
+/// was judged, whatever stands in it: only the first `sid` of the query loses its route.
 #[must_use]
 pub fn routed(target: &str, keys: &KeyRing) -> Option<(Route, String)> {
     if !parameters(target).any(|pair| pair.starts_with("EIO=")) {
         return None;
     }
-    let (own, text) = sid(target)?.split_once(MARK)?;
+    let whole = sid(target)?;
+    let (own, text) = whole.split_once(MARK)?;
     let route = Route::parse(text, keys)?;
-    let whole = format!("sid={own}{MARK}{text}");
-    Some((route, target.replacen(&whole, &format!("sid={own}"), 1)))
+    let (path, query) = target.split_once('?')?;
+    let mut known = String::with_capacity(target.len());
+    known.push_str(path);
+    let mut is_cut = false;
+    for (at, pair) in query.split('&').enumerate() {
+        known.push(if at == 0 { '?' } else { '&' });
+        if !is_cut && pair.strip_prefix("sid=") == Some(whole) {
+            is_cut = true;
+            known.extend(["sid=", own]);
+        } else {
+            known.push_str(pair);
+        }
+    }
+    Some((route, known))
 }
 
 /// The most bytes of an answer that are looked at: a handshake's has about a hundred.
@@ -159,6 +173,36 @@ mod tests {
         let others = crate::simulation::outside::keys(&TenantId::parse("u").unwrap());
         let target = format!("/socket.io/?EIO=4&sid=abc{suffix}");
         assert_eq!(routed(&target, &others), None);
+    }
+
+    #[test]
+    fn only_the_query_loses_a_route_and_the_path_stays_as_it_was_judged() {
+        let keys = keys(&TenantId::parse("t").unwrap());
+        let route = Route {
+            handle: Handle([7; 16]),
+            created: UnixSeconds(1_700_000_000),
+        };
+        let suffix = route.suffix(&keys);
+        for (before, after) in [
+            (
+                "/sid=/..ROUTE/admin/x?EIO=4&sid=/..ROUTE",
+                "/sid=/..ROUTE/admin/x?EIO=4&sid=/..",
+            ),
+            ("/sid=aROUTE?EIO=4&sid=aROUTE", "/sid=aROUTE?EIO=4&sid=a"),
+            (
+                "/x?EIO=4&xsid=aROUTE&sid=aROUTE",
+                "/x?EIO=4&xsid=aROUTE&sid=a",
+            ),
+            (
+                "/x?sid=aROUTE&EIO=4&sid=aROUTE",
+                "/x?sid=a&EIO=4&sid=aROUTE",
+            ),
+            ("/x?sid=aROUTE&&EIO=4&", "/x?sid=a&&EIO=4&"),
+        ] {
+            let target = before.replace("ROUTE", &suffix);
+            let expected = after.replace("ROUTE", &suffix);
+            assert_eq!(routed(&target, &keys), Some((route, expected)), "{before}");
+        }
     }
 
     #[test]

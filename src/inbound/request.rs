@@ -67,6 +67,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn has_one_host(&self) -> bool {
         self.header("host").is_none_or(host::is_authority)
+            && host::is_authority(self.location.authority)
     }
 
     /// The value of a header, by its lower-case name.

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::catalogue::document_key;
 use super::{Missing, Reception};
-use crate::answer::Answer;
 use crate::answer::problem::Problem;
+use crate::answer::{Answer, DATA_POLICY};
 use crate::clock::UnixMillis;
 use crate::document::Fault;
 use crate::encoding::{push_hex, strings};
@@ -274,6 +274,8 @@ fn text(document: &str) -> Answer {
         ..Answer::empty(200)
     }
     .with("content-type", "application/json")
+    .with("x-content-type-options", "nosniff")
+    .with("content-security-policy", DATA_POLICY)
 }
 
 fn listed(faults: &[Fault]) -> Value {
