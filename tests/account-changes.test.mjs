@@ -1,5 +1,6 @@
 /** What is changed of an account counts at once, also where storage does not show it yet. */
 import assert from "node:assert/strict";
+import { request } from "node:http";
 import { after, test } from "node:test";
 import { KvServer } from "./harness/kv.mjs";
 import { Browser, Sites } from "./harness/sign-in.mjs";
@@ -77,6 +78,32 @@ test("whoever changes their own password closes the other location to the old on
   assert.ok([200, 204].includes(done.status), done.body);
   assert.equal(await signIn(there, OLD), 401);
   assert.equal(await signIn(there, NEW), 200);
+});
+
+test("a change is seen through though whoever sent it hangs up before it is kept", async (t) => {
+  const { here, there, signIn } = await open(t);
+  const browser = new Browser();
+  assert.equal(await signIn(there, OLD, browser), 200);
+  const kept = users.count("put");
+  users.putDelay = 300;
+  t.after(() => {
+    users.putDelay = 0;
+  });
+  const { host, port } = new URL(here);
+  const sent = request({
+    host: "127.0.0.1",
+    port,
+    method: "PUT",
+    path: "/_session/admin/users/ada",
+    headers: { host, authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "application/json" },
+    agent: false,
+  });
+  sent.on("error", () => {}).end(JSON.stringify({ disabled: true }));
+  await until(() => users.count("put") > kept, { what: "the change being on its way" });
+  sent.socket?.resetAndDestroy();
+  const isOut = async () => (await browser.fetchJson(there)).status === 401;
+  await until(isOut, { what: "the session begun by the old password being over" });
+  assert.equal(await signIn(there, OLD), 401);
 });
 
 for (const [what, method, json] of /** @type {[string, string, unknown][]} */ ([

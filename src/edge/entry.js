@@ -58,6 +58,9 @@ export { TelemetryObject } from "./telemetry-object.js";
  */
 const UNTIL_SENT = 10;
 
+/** Methods of requests that change something. */
+const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
 /** Headers of an answer that the core may want to change or take note of. */
 const CONCERNING = new Set([
   "set-cookie",
@@ -171,9 +174,13 @@ async function inquire(decision, passage) {
     if (passage.seed === "") passage.seed = seedIn(next);
     return next;
   };
-  const complete = await satisfy(decision, env, answers, ask, { request, journey });
-  storeLater(env, context);
-  return perform(complete, passage);
+  const work = satisfy(decision, env, answers, ask, { request, journey }).then((complete) => {
+    storeLater(env, context);
+    return complete;
+  });
+  // What changes something is seen through though whoever sent it has gone.
+  if (CHANGING.has(request.method)) context.waitUntil(work.catch(() => {}));
+  return perform(await work, passage);
 }
 
 /** Decides anew, given what was answered so far. @param {Passage} passage */

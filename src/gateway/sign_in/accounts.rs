@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::inquiry;
 use super::super::{Gateway, Halt, Passage};
-use super::password::account_name;
+use super::password::{account_name, heard};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
@@ -107,12 +107,13 @@ impl Gateway {
             }]));
         }
         let account = Some(text);
-        self.announce(name, AccountChange { at, account }, passage)?;
+        let announced = heard(self.announce(name, AccountChange { at, account }, passage))?;
         // Whoever is signed in by what was before is out: by another's password, or not to be let in.
         let is_closed = body.get("disabled") == Some(&Value::Bool(true));
         if !is_new && (password.is_some() || is_closed) {
             self.revoke_user(&user, passage)?;
         }
+        announced?;
         self.note(Event::new(Level::Info, "audit_user_put").with("new", is_new));
         Ok(Answer::json(200, &json!({ "kept": true })))
     }
@@ -128,8 +129,9 @@ impl Gateway {
             }]));
         }
         let gone = AccountChange { at, account: None };
-        self.announce(name, gone, passage)?;
+        let announced = heard(self.announce(name, gone, passage))?;
         self.revoke_user(account.user(), passage)?;
+        announced?;
         self.note(Event::new(Level::Info, "audit_user_deleted"));
         Ok(Answer::empty(204))
     }

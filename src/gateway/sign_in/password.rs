@@ -438,8 +438,9 @@ impl Gateway {
             at: account.changed(),
             account: Some(text),
         };
-        self.announce(&name, change, passage)?;
+        let announced = heard(self.announce(&name, change, passage))?;
         self.revoke_user(account.user(), passage)?;
+        announced?;
         Ok(self.password_page(200, PasswordState::Done, passage))
     }
 
@@ -458,6 +459,14 @@ impl Gateway {
             }
             PasswordState::Ask | PasswordState::Done => Answer::empty(204),
         }
+    }
+}
+
+/// What became of a step whose failure must not keep the next one from being done; `Err` while it is under way.
+pub(super) fn heard(outcome: Result<(), Halt>) -> Result<Result<(), Halt>, Halt> {
+    match outcome {
+        Err(Halt::Await(needs)) => Err(Halt::Await(needs)),
+        heard => Ok(heard),
     }
 }
 

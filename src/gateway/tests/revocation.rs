@@ -1,6 +1,8 @@
 //! Ending sessions from elsewhere: one, a user's, everybody's.
 
 use super::*;
+use crate::sign_in::attempts::{Reply, Verdict as Allowance};
+use crate::store::{Class, Found};
 
 const ADMIN: &str = "an-admin-token-for-tests";
 
@@ -478,4 +480,55 @@ fn who_comes_after_everybody_was_sent_away_is_not_concerned() {
         settle_down(&mut world, consistency);
         assert_eq!(told(&world.visit(), "x-session-data"), Some("{\"a\":1}"));
     });
+}
+
+#[test]
+fn a_change_of_an_account_that_could_not_be_told_everywhere_still_ends_its_sessions() {
+    for (method, body) in [
+        ("DELETE", Value::Null),
+        ("PUT", json!({ "disabled": true })),
+    ] {
+        let mut world = world("strong");
+        sign_in(&mut world, "ada");
+        let account = json!({ "user": "ada", "password": "x" }).to_string();
+        let key = "user:default:ada".to_owned();
+        world
+            .outside
+            .documents
+            .insert(key.clone(), Found::Bytes(account.clone().into_bytes()));
+        world.outside.body = Some(body.to_string().into_bytes());
+        let packed = format!(
+            "{method}\nhttps://chat.example/_session/admin/users/ada\nauthorization\nBearer {ADMIN}"
+        );
+        let packed = format!("{packed}\ncontent-type\napplication/json");
+        let mut answers = Answers::default();
+        let step = loop {
+            let request = Request::parse(&packed).unwrap();
+            let needs = match world.gateway.admit(&request, world.now, &answers) {
+                Step::Await(needs) => needs,
+                step => break step,
+            };
+            for need in needs {
+                match &need {
+                    // Whoever counts attempts is heard before the change is kept, and not after.
+                    Need::Call { class, key, .. }
+                        if *class == Class::Attempts && answers.written().is_none() =>
+                    {
+                        let reply = Reply {
+                            verdict: Allowance::Allowed,
+                            change: None,
+                        };
+                        let reply = Found::Bytes(reply.to_text().into_bytes());
+                        answers.add(key, reply, world.now);
+                    }
+                    _ => world.satisfy(&[need], &mut answers),
+                }
+            }
+        };
+        assert_eq!(refused(step), (503, "accounts_unavailable".to_owned()));
+        let kept = world.outside.documents.get(&key);
+        assert_ne!(kept, Some(&Found::Bytes(account.into_bytes())), "{method}");
+        settle_down(&mut world, "strong");
+        assert_eq!(refused(world.get("/")).1, "session_ended", "{method}");
+    }
 }
