@@ -190,7 +190,9 @@ impl Gateway {
         act: impl FnOnce(&mut Self) -> Result<T, Halt>,
     ) -> Result<T, Halt> {
         let Some(Found::Bytes(place)) = passage.answers.found(key) else {
-            let Some(place) = self.hashing.enter(passage.now) else {
+            // Whoever gives a new password has proved who they are.
+            let client = (key == PROVES).then(|| passage.request.client_network());
+            let Some(place) = self.hashing.enter(client, passage.now) else {
                 let event = Event::new(Level::Warn, "passwords_busy");
                 self.note(event);
                 return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());

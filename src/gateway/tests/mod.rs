@@ -7,6 +7,7 @@ mod lifecycle;
 mod openings;
 mod operator;
 mod origins;
+mod passwords;
 mod past;
 mod repeat;
 mod revocation;
