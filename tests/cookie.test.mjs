@@ -267,6 +267,29 @@ test("a cookie by a key that is not known here is kept and costs no storage; a f
   assert.equal(kv.operations.length + origin.requests.length, 0);
 });
 
+test("whoever has a cookie by a key that was removed signs out, but not everywhere", async (t) => {
+  const { get, vestibule } = await deployment(t);
+  const cookie = `__Host-session=${mint({ key: freshKey(), leastVersion: 1 })}`;
+  const post = { method: "POST", target: "/_session/logout" };
+  const answer = await get(cookie, post);
+  assert.equal(answer.status, 204, answer.code);
+  assert.deepEqual(header(answer, "set-cookie"), [CLEARED]);
+  assert.equal(vestibule.logged("cookie_key_unknown").length, 1);
+  // Whose sessions these would be only the cookie could tell.
+  const body = JSON.stringify({ everywhere: true });
+  const everywhere = await send(vestibule.port, {
+    ...post,
+    lines: [
+      `Cookie: ${cookie}`,
+      "Content-Type: application/json",
+      `Content-Length: ${body.length}`,
+    ],
+    body,
+  });
+  assert.deepEqual([everywhere.status, everywhere.code], [503, "key_unknown"]);
+  assert.deepEqual(header(everywhere, "set-cookie"), []);
+});
+
 for (const [what, cookie] of [
   ["181 cookies", Array.from({ length: 181 }, (_, at) => `c${at}=1`).join("; ")],
   ["2,000 cookies", Array.from({ length: 2000 }, () => "a=b").join(";")],

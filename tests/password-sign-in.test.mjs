@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { after, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import { enrol, hashed, USUAL } from "./harness/accounts.mjs";
-import { read } from "./harness/cookie.mjs";
+import { mint, read } from "./harness/cookie.mjs";
 import { Browser, isIn, refused, Sites } from "./harness/sign-in.mjs";
 import { until } from "./harness/until.mjs";
+import { freshKey } from "./harness/workerd.mjs";
 
 /** @typedef {import("./harness/sign-in.mjs").Answer} Answer */
 
@@ -641,6 +642,15 @@ test("junk in the cookie keeps nobody out", async (t) => {
   const { browser, attempt, url } = await open(t);
   browser.plant(url, "vestibule-session", "junk");
   assert.equal((await attempt(RIGHT, browser)).status, 200);
+  assert.ok(await isIn(browser, url));
+});
+
+test("a cookie by a key that was removed keeps nobody out who signs in anew", async (t) => {
+  const { browser, attempt, url } = await open(t);
+  browser.plant(url, "vestibule-session", mint({ key: freshKey(), leastVersion: 1 }));
+  assert.equal((await browser.fetchJson(url)).code, "key_unknown");
+  const answer = await attempt(RIGHT, browser);
+  assert.equal(answer.status, 200, answer.code);
   assert.ok(await isIn(browser, url));
 });
 

@@ -73,6 +73,16 @@ impl Gateway {
         }
     }
 
+    /// The same where the answer takes the cookie away or gives another one: one by a key that is not known here is
+    /// a stranger's, so that whoever has one can sign in anew as soon as its key was removed.
+    pub(super) fn recognise_to_replace(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
+        if !matches!(self.credential(passage), Presented::UnknownKey) {
+            return self.recognise(passage);
+        }
+        self.count_forgery("cookie_key_unknown", passage);
+        Ok(Caller::Stranger { forged: true })
+    }
+
     /// What a request presents as its session. Nothing is counted, and nobody is asked.
     pub(super) fn credential<'p>(&self, passage: &'p Passage<'_>) -> Presented<'p> {
         let header = passage.request.header("cookie").unwrap_or_default();

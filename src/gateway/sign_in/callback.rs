@@ -147,7 +147,7 @@ impl Gateway {
     /// A way back that was gone before, as by the Back button: who is signed in by it goes where it led then.
     fn finished_before(&mut self, said: &Query, passage: &Passage<'_>) -> Result<Answer, Halt> {
         let state = said.get("state").unwrap_or_default();
-        if let Caller::Visitor(visitor) = self.recognise(passage)?
+        if let Caller::Visitor(visitor) = self.recognise_to_replace(passage)?
             && let Some(grant) = &visitor.session.record.grant
             && let Some(return_to) = grant.finished_at(state)
         {

@@ -134,7 +134,7 @@ impl Gateway {
     /// handle.
     fn choose_session(&mut self, identity: &Value, passage: &Passage<'_>) -> Result<String, Halt> {
         let user = identity.get("user").and_then(Value::as_str);
-        let (own, other) = match self.recognise(passage)? {
+        let (own, other) = match self.recognise_to_replace(passage)? {
             Caller::Visitor(visitor) => {
                 let before = visitor.session.record.identity.as_ref();
                 let is_own = before.is_none_or(|before| Some(before.user.as_str()) == user);

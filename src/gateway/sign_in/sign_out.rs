@@ -69,7 +69,13 @@ impl Gateway {
         if let Some(leave) = Leave::noted(passage) {
             return self.leave(&leave, everywhere, passage);
         }
-        match self.recognise(passage)? {
+        // What is to be ended everywhere must be known.
+        let caller = if everywhere {
+            self.recognise(passage)?
+        } else {
+            self.recognise_to_replace(passage)?
+        };
+        match caller {
             Caller::Visitor(visitor) if visitor.is_recorded() => {
                 Err(self.note_leave(&visitor.session, passage)?)
             }
