@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench core` tells times. With `--counted` every case is run so many times in one
 //! function that callgrind is told to watch, and the cases are named in the order of its dumps.
+//! `--counted=stranger` takes only those with that in their names.
 #![expect(clippy::print_stdout, reason = "the program's result")]
 #![expect(
     clippy::unwrap_used,
@@ -15,10 +16,9 @@ use cases::{CASES, Case};
 use divan::Bencher;
 
 fn main() {
-    if std::env::args().any(|arg| arg == "--counted") {
-        count();
-    } else {
-        divan::main();
+    match std::env::args().find_map(|arg| Some(arg.strip_prefix("--counted")?.to_owned())) {
+        Some(only) => count(only.trim_start_matches('=')),
+        None => divan::main(),
     }
 }
 
@@ -27,8 +27,8 @@ fn core(bencher: Bencher<'_, '_>, case: &Case) {
     bencher.bench_local((case.make)());
 }
 
-fn count() {
-    for case in CASES {
+fn count(only: &str) {
+    for case in CASES.iter().filter(|case| case.name.contains(only)) {
         let mut act = (case.make)();
         // What happens once is not counted.
         act();

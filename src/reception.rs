@@ -29,7 +29,7 @@ use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
 use crate::inbound::canonical::{TwoReadings, canonical};
-use crate::inbound::limits::URL_BYTES;
+use crate::inbound::limits;
 use crate::inbound::rate_limit::ClientLimit;
 use crate::inbound::request::Request;
 use crate::keys::KeyRing;
@@ -144,20 +144,30 @@ impl Reception {
         if !request.has_one_host() {
             return self.refused(&Problem::BadHost);
         }
-        let is_too_long = request.location.href.len() > URL_BYTES;
+        // Refused there, whatever the path begins with, and before anything works through it.
+        if limits::is_too_long(&request.location) {
+            return self.hand_over(&request, now, answers);
+        }
         match canonical(&request.location) {
-            // Refused there, whatever the path begins with.
             Err(TwoReadings) => self.hand_over(&request, now, answers),
-            _ if is_too_long => self.hand_over(&request, now, answers),
-            Ok(None) => self.direct(&request, now, answers),
-            Ok(Some(url)) => match self.direct(&request.at(Some(&url)), now, answers) {
-                // It stands for those alike, and what the edge compares is how they are written.
-                Step::Forward(forward) => Step::Forward(Forward {
-                    repeat: None,
-                    ..forward
-                }),
-                step => step,
-            },
+            Ok(None) => self.direct(&request.known_canonical(), now, answers),
+            Ok(Some(url)) => {
+                let request = request.at(Some(&url));
+                let is_that = request.location.href == url;
+                let request = if is_that {
+                    request.known_canonical()
+                } else {
+                    request
+                };
+                match self.direct(&request, now, answers) {
+                    // It stands for those alike, and what the edge compares is how they are written.
+                    Step::Forward(forward) => Step::Forward(Forward {
+                        repeat: None,
+                        ..forward
+                    }),
+                    step => step,
+                }
+            }
         }
     }
 

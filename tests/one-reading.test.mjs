@@ -314,9 +314,9 @@ test("the one host of a request is told to the origin", async (t) => {
   }
 });
 
-test("sixteen thousand characters of nested escapes cost no more than others", async (t) => {
+test("the longest paths of nested escapes cost no more than others", async (t) => {
   const { origin, port } = await guarded(t, REQUIRED);
-  const room = 16 * 1024 - "http://chat.example/".length;
+  const room = 8 * 1024 - 1;
   const flood = (/** @type {string} */ part) => `/${part.repeat(room / part.length)}`;
   const nested = `/%${"25".repeat((room - 3) / 2)}41`;
   const targets = [nested, flood("%25"), flood("%2525"), flood("/a"), flood("%2f"), flood("a/../")];

@@ -54,9 +54,13 @@ test("a URL of 16 KiB passes and a longer one does not", async (t) => {
   assert.equal((await send(port, { target: `/${"u".repeat(16 * 1024 - base)}` })).status, 200);
   const answer = await send(port, { target: `/${"u".repeat(16 * 1024 - base + 1)}` });
   assert.deepEqual([answer.status, answer.code], [414, "url_too_long"]);
-  assert.equal(origin.requests.length, 1);
+  const escaped = `/%41${"u".repeat(8 * 1024 - 4)}`;
+  assert.equal((await send(port, { target: escaped })).status, 200);
+  const longer = await send(port, { target: `${escaped}u` });
+  assert.deepEqual([longer.status, longer.code], [414, "url_too_long"]);
+  assert.equal(origin.requests.length, 2);
   assert.ok((await send(port, { target: `/${"u".repeat(1024 * 1024)}` })).status !== 200);
-  assert.equal(origin.requests.length, 1);
+  assert.equal(origin.requests.length, 2);
 });
 
 for (const [what, lines] of /** @type {[string, string[]][]} */ ([

@@ -5,6 +5,7 @@ mod cookie;
 mod headers;
 mod record;
 mod request;
+mod strangers;
 mod world;
 
 use core::fmt;
@@ -35,6 +36,12 @@ const fn often(name: &'static str, make: fn() -> Act) -> Case {
 
 const fn seldom(name: &'static str, make: fn() -> Act) -> Case {
     let times = 20;
+    Case { name, times, make }
+}
+
+/// What costs the same each time, and much.
+const fn once(name: &'static str, make: fn() -> Act) -> Case {
+    let times = 1;
     Case { name, times, make }
 }
 
@@ -82,4 +89,88 @@ pub(crate) const CASES: &[Case] = &[
     often("answer: nothing to change", request::answer_as_it_is),
     often("answer: cookie, redirect, load", request::answer_edited),
     often("answer: data changed, KV alone", request::answer_with_patch),
+    once("stranger: path, nested escapes", || strangers::path("25")),
+    once("stranger: path, escaped percents", || {
+        strangers::path("%25")
+    }),
+    once("stranger: path, escaped slashes", || {
+        strangers::path("a%2f")
+    }),
+    once("stranger: path, shortest segments", || {
+        strangers::path("a/")
+    }),
+    once("stranger: path, dot segments", || strangers::path("a/../")),
+    once("stranger: path, the prefix over and over", || {
+        strangers::path("_sessio")
+    }),
+    once("stranger: query, empty parameters", || {
+        strangers::query("&")
+    }),
+    once("stranger: query, sids", || strangers::query("sid=~&")),
+    once("stranger: query, escapes", || {
+        strangers::query("return_to=%41%2f")
+    }),
+    once("stranger: return address", || strangers::return_to("%25")),
+    once("stranger: languages", || strangers::language("zh,")),
+    once("stranger: weights of languages", || {
+        strangers::language("en;q=0.0000001,")
+    }),
+    once("stranger: trace", || strangers::trace("0-")),
+    once("stranger: JSON, empty arrays", || {
+        strangers::json_body("[],", "0")
+    }),
+    once("stranger: JSON, nested", || strangers::json_body("[", "0")),
+    once("stranger: JSON, one text of escapes", || {
+        strangers::json_text(0)
+    }),
+    once("stranger: JSON, numbers", strangers::json_numbers),
+    once("stranger: JSON, members", strangers::json_members),
+    once("stranger: form, empty fields", || strangers::form_body("&")),
+    once("stranger: form, short fields", || {
+        strangers::form_body("b=&")
+    }),
+    once("stranger: form, escapes", || {
+        strangers::form_body("a=%41%2f+")
+    }),
+    once("stranger: token, dots", || strangers::token(".")),
+    once("stranger: token, numbers", || strangers::token("1,")),
+    once("stranger: token, a text of escapes", || {
+        strangers::token("\"\\u0041\\u0041\\u0041\\u0041\\u0041\\u0041\",")
+    }),
+    once("stranger: request, nested escapes", || {
+        strangers::request_for("25")
+    }),
+    once("stranger: request, shortest segments", || {
+        strangers::request_for("a/")
+    }),
+    once("stranger: request, a long Connection", || {
+        strangers::request("connection", "a,")
+    }),
+    once("stranger: request, 230 headers in Connection", || {
+        strangers::connection()
+    }),
+    once("stranger: request, commas in Cookie", || {
+        strangers::request("cookie", ",")
+    }),
+    once("stranger: request, empty cookies", || {
+        strangers::request("cookie", "=;")
+    }),
+    once("stranger: request, a long Authorization", || {
+        strangers::request("authorization", "Bearer ")
+    }),
+    once("stranger: request, a long If-None-Match", || {
+        strangers::request("if-none-match", "W/,")
+    }),
+    once("stranger: request, a long baggage", || {
+        strangers::request("baggage", "a=b,")
+    }),
+    once("stranger: request, a long Forwarded", || {
+        strangers::request("forwarded", "for=a;")
+    }),
+    once("stranger: request, a long Origin", || {
+        strangers::request("origin", "://")
+    }),
+    once("stranger: request, a long Host", || {
+        strangers::request("x-forwarded-host", "a.")
+    }),
 ];

@@ -10,12 +10,15 @@ pub enum Locale {
     Chinese,
 }
 
+/// So many of the ranges that a browser sends are looked at: it sends one for each language that its user reads.
+const MOST_RANGES: usize = 64;
+
 impl Locale {
     /// The best of those that an `Accept-Language` header names; the first of equals.
     #[must_use]
     pub fn accepted(header: &str) -> Self {
         let mut best = (0, Self::default());
-        for range in header.split(',') {
+        for range in header.split(',').take(MOST_RANGES) {
             let (tag, weight) = match range.split_once(';') {
                 Some((tag, parameter)) => (tag, weight(parameter.trim_ascii())),
                 None => (range, 1000),
@@ -100,5 +103,15 @@ mod tests {
         ] {
             assert_eq!(Locale::accepted(header), expected, "{header:?}");
         }
+    }
+
+    #[test]
+    fn so_many_languages_are_looked_at() {
+        let chinese_at = |place: usize| ["de,".repeat(place - 1), "zh".to_owned()].concat();
+        assert_eq!(Locale::accepted(&chinese_at(super::MOST_RANGES)), Chinese);
+        assert_eq!(
+            Locale::accepted(&chinese_at(super::MOST_RANGES + 1)),
+            English
+        );
     }
 }

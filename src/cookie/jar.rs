@@ -22,10 +22,11 @@ pub fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a s
 
 /// The header without our cookies and without those that are `kept_here`, or `None` when nothing is left. Every
 /// other pair is kept byte for byte and in order; of a pair with commas in its value the parts that have our
-/// names are left out, because they may be a second header's.
+/// names are left out, because they may be a second header's. No name that is ours is shorter than `shortest`.
 #[must_use]
 pub fn without(
     header: &str,
+    shortest: usize,
     is_ours: impl Fn(&str) -> bool,
     is_kept_here: impl Fn(&str) -> bool,
 ) -> Option<String> {
@@ -42,20 +43,35 @@ pub fn without(
         }
         let mut parts = pair.split(',');
         let mut separator = "; ";
-        let has_our_names =
-            pair.contains(',') && parts.clone().any(|part| is_ours(name_of(trim(part))));
+        let is_our_part = |part: &str| part.len() >= shortest && is_ours(name_of(trim(part)));
+        let has_our_names = pair.contains(',') && has_part(pair, shortest, is_our_part);
         if !has_our_names {
             if !is_ours(name_of(pair)) {
                 keep(separator, pair);
             }
             continue;
         }
-        for part in parts.by_ref().filter(|part| !is_ours(name_of(trim(part)))) {
+        for part in parts.by_ref().filter(|part| !is_our_part(part)) {
             keep(separator, if separator == "; " { trim(part) } else { part });
             separator = ",";
         }
     }
     (!kept.is_empty()).then_some(kept)
+}
+
+/// Whether one of the parts between commas is meant, none of which is shorter than `shortest`. Each byte is looked at
+/// once: commas over and over must not cost more than anything else.
+fn has_part(pair: &str, shortest: usize, is_meant: impl Fn(&str) -> bool) -> bool {
+    let mut begin = 0;
+    for (at, byte) in pair.bytes().enumerate() {
+        if byte == b',' {
+            if at - begin >= shortest && pair.get(begin..at).is_some_and(&is_meant) {
+                return true;
+            }
+            begin = at + 1;
+        }
+    }
+    pair.get(begin..).is_some_and(is_meant)
 }
 
 /// The names of all cookies.
@@ -159,7 +175,7 @@ mod tests {
             ("vault=1,2,3; a=4,5", Some("a=4,5")),
             ("a=1,vault=2", Some("a=1,vault=2")),
         ] {
-            let left = without(header, |name| name == "session", |name| name == "vault");
+            let left = without(header, 7, |name| name == "session", |name| name == "vault");
             assert_eq!(left.as_deref(), expected, "{header:?}");
         }
     }

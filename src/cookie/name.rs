@@ -20,6 +20,9 @@ pub enum CookieName {
 }
 
 impl CookieName {
+    /// No name that is ours is shorter, in bytes.
+    pub const SHORTEST: usize = "__Host-session".len();
+
     /// The name for a request to `location`.
     #[must_use]
     pub fn for_location(location: &Location<'_>) -> Self {
@@ -101,5 +104,8 @@ mod tests {
             assert!(on.is_ours("__host-SESSION"));
         }
         assert!(!CookieName::Host.is_ours("vestibule-session"));
+        for name in ["__Host-session", "vestibule-session"] {
+            assert!(name.len() >= CookieName::SHORTEST, "{name}");
+        }
     }
 }

@@ -180,15 +180,22 @@ fn page_of(
     (page, next)
 }
 
-/// The JSON object in a request's body.
+/// The JSON object in the body of a request whose key was found good.
 pub(super) fn body(passage: &Passage<'_>) -> Result<Map<String, Value>, Halt> {
+    read(passage, json::LARGEST, json::ANY_NUMBER)
+}
+
+/// The JSON object in the body of a request that anybody may have sent.
+pub(super) fn body_of_stranger(passage: &Passage<'_>) -> Result<Map<String, Value>, Halt> {
+    read(passage, json::LARGEST_OF_STRANGERS, json::MOST_OF_STRANGERS)
+}
+
+fn read(passage: &Passage<'_>, limit: usize, most: usize) -> Result<Map<String, Value>, Halt> {
     match passage.answers.body() {
-        None => Err(Halt::Await(vec![Need::Body {
-            limit: json::LARGEST,
-        }])),
+        None => Err(Halt::Await(vec![Need::Body { limit }])),
         Some(Body::TooLarge) => Err(Problem::BodyTooLarge.into()),
         Some(Body::Bytes(bytes)) => {
-            json::object(passage.request, bytes).map_err(|bad| Problem::from(bad).into())
+            json::object(passage.request, bytes, most).map_err(|bad| Problem::from(bad).into())
         }
     }
 }

@@ -307,6 +307,9 @@ impl Gateway {
 
     /// Whose a request's path is. One that is not judged as it is sent is nobody's.
     fn territory<'r>(&self, location: &Location<'r>) -> Territory<'r> {
+        if location.is_canonical {
+            return path::territory(location.path, &self.prefix);
+        }
         match canonical(location) {
             Ok(None) => path::territory(location.path, &self.prefix),
             Ok(Some(_)) | Err(_) => Territory::Disguised,

@@ -5,7 +5,7 @@
 //! refused where another reader, who decodes before resolving, folds slashes or cuts off parameters, would end
 //! elsewhere than `fetch` does.
 
-use super::percent::{self, push_escaped};
+use super::percent;
 use super::request::Location;
 
 /// The path leads one reader here and another there.
@@ -30,20 +30,31 @@ pub fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoReadings>
     if target.bytes().any(|b| b <= b' ' || b == 0x7f) {
         return Err(TwoReadings);
     }
-    let has_dots = checked(path)?;
-    let mut url = String::with_capacity(location.href.len() + 16);
-    url.extend([location.scheme, "://", location.authority]);
+    let has_dots = checked(path.as_bytes())?;
+    let is_sent_so = !has_dots
+        && path.len() + query.len() == location.target.len()
+        && path.bytes().all(|b| !is_escaped_in_path(b))
+        && query.bytes().all(|b| !is_escaped_in_query(b));
+    let beginning = [location.scheme, "://", location.authority];
+    // Whoever is named before the host is not sent.
+    let beginning_length: usize = beginning.iter().map(|part| part.len()).sum();
+    if is_sent_so && beginning_length + location.target.len() == location.href.len() {
+        return Ok(None);
+    }
+    let mut url = Vec::with_capacity(location.href.len() + 16);
+    for part in beginning {
+        url.extend_from_slice(part.as_bytes());
+    }
     let start = url.len();
     if has_dots {
-        push_resolved(&mut url, path);
+        push_resolved(&mut url, path.as_bytes());
         // What is left may stand beside what it did not stand beside before.
         checked(url.get(start..).unwrap_or_default())?;
     } else {
-        push_path(&mut url, path);
+        push(&mut url, path.as_bytes(), is_escaped_in_path);
     }
-    for byte in query.bytes() {
-        push(&mut url, byte, is_escaped_in_query(byte));
-    }
+    push(&mut url, query.as_bytes(), is_escaped_in_query);
+    let url = String::from_utf8(url).map_err(|_| TwoReadings)?;
     Ok((url != location.href).then_some(url))
 }
 
@@ -52,9 +63,12 @@ pub fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoReadings>
 fn is_usual(path: &str) -> bool {
     let mut before = 0;
     for byte in path.bytes() {
-        let is_odd = matches!(byte, b'%' | b'\\' | b';')
-            || (before == b'/' && matches!(byte, b'/' | b'.'))
-            || is_escaped_in_path(byte);
+        let is_odd = match byte {
+            b'/' | b'.' => before == b'/',
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => false,
+            b'%' | b'\\' | b';' => true,
+            _ => is_escaped_in_path(byte),
+        };
         if is_odd {
             return false;
         }
@@ -77,15 +91,15 @@ fn is_escaped_in_path(byte: u8) -> bool {
 ///
 /// # Errors
 /// [`TwoReadings`].
-fn checked(path: &str) -> Result<bool, TwoReadings> {
+fn checked(path: &[u8]) -> Result<bool, TwoReadings> {
     // `fetch` makes it a slash, others leave it.
-    if path.contains('\\') {
+    if path.contains(&b'\\') {
         return Err(TwoReadings);
     }
     let mut has_dots = false;
     let mut left: Vec<Kind> = Vec::new();
     let mut before = Kind::Plain;
-    let mut segments = path.split('/').skip(1).peekable();
+    let mut segments = path.split(|b| *b == b'/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         let kind = Kind::of(segment, segments.peek().is_none())?;
         if kind.is_unclear_beside(before) || before.is_unclear_beside(kind) {
@@ -124,7 +138,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(segment: &str, is_last: bool) -> Result<Self, TwoReadings> {
+    fn of(segment: &[u8], is_last: bool) -> Result<Self, TwoReadings> {
         if segment.is_empty() {
             return Ok(if is_last { Self::Plain } else { Self::Empty });
         }
@@ -133,24 +147,27 @@ impl Kind {
             Some(_) => return Ok(Self::Up),
             None => {}
         }
-        if !segment.bytes().any(|b| matches!(b, b'%' | b';')) {
+        if !segment.iter().any(|b| matches!(b, b'%' | b';')) {
             return Ok(Self::Plain);
         }
-        let decoded = percent::decoded(segment.as_bytes());
-        if decoded.bytes.contains(&0) || is_overlong(&decoded.bytes) {
-            return Err(TwoReadings);
+        let decoded = percent::decoded(segment);
+        let mut is_odd = decoded.is_nested;
+        let mut before = b'/';
+        let mut rest = decoded.bytes.as_slice();
+        while let [byte, after @ ..] = rest {
+            let (begins, begins_overlong) = (is_slash(before), before >= 0xc0);
+            // Dots that only those see who decode, cut off or trim first.
+            let is_refused = *byte == 0
+                || (begins && *byte == b'.' && is_dots(rest))
+                || (begins_overlong && is_overlong(before, *byte));
+            if is_refused {
+                return Err(TwoReadings);
+            }
+            is_odd |= is_slash(*byte) || *byte == b';';
+            before = *byte;
+            rest = after;
         }
-        // Dots that only those see who decode, cut off or trim first.
-        let mut parts = decoded.bytes.split(|b| matches!(b, b'/' | b'\\'));
-        if parts.any(|part| matches!(name(part), b"." | b"..")) {
-            return Err(TwoReadings);
-        }
-        let is_odd = |b: &u8| matches!(b, b'/' | b'\\' | b';');
-        Ok(if decoded.is_nested || decoded.bytes.iter().any(is_odd) {
-            Self::Odd
-        } else {
-            Self::Plain
-        })
+        Ok(if is_odd { Self::Odd } else { Self::Plain })
     }
 
     /// Whether one reader resolves or folds what another decodes first.
@@ -160,47 +177,55 @@ impl Kind {
 }
 
 /// How many dots a segment is, by the URL standard; none if it is something else.
-fn dots(segment: &str) -> Option<usize> {
-    let mut rest = segment;
-    let mut count = 0;
-    while !rest.is_empty() {
-        rest = match rest.strip_prefix('.') {
-            Some(rest) => rest,
-            None => rest
-                .strip_prefix("%2e")
-                .or_else(|| rest.strip_prefix("%2E"))?,
-        };
-        count += 1;
-        if count > 2 {
-            return None;
-        }
+fn dots(segment: &[u8]) -> Option<usize> {
+    let rest = without_dot(segment)?;
+    if rest.is_empty() {
+        return Some(1);
     }
-    (count > 0).then_some(count)
+    without_dot(rest)?.is_empty().then_some(2)
+}
+
+fn without_dot(bytes: &[u8]) -> Option<&[u8]> {
+    let ([b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..]) = bytes else {
+        return None;
+    };
+    Some(rest)
 }
 
 /// A decoded segment without its parameters and trailing blanks.
 pub(super) fn name(segment: &[u8]) -> &[u8] {
-    let name = segment.split(|b| *b == b';').next();
-    name.unwrap_or_default().trim_ascii_end()
+    let end = segment.iter().position(|b| *b == b';');
+    let name = end.and_then(|end| segment.get(..end));
+    name.unwrap_or(segment).trim_ascii_end()
 }
 
-/// Whether some character is written with more bytes than it needs (RFC 3629 section 3): lax decoders see a slash or
-/// a dot there.
-fn is_overlong(bytes: &[u8]) -> bool {
-    let starts_one = |window: &[u8]| {
-        matches!(
-            window,
-            [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f]
-        )
+/// Whether decoded bytes begin with a segment that is dots, but for its parameters and trailing blanks.
+fn is_dots(bytes: &[u8]) -> bool {
+    let ([b'.', b'.', rest @ ..] | [b'.', rest @ ..]) = bytes else {
+        return false;
     };
-    bytes.windows(2).any(starts_one)
+    let end = rest.iter().find(|b| !b.is_ascii_whitespace());
+    end.is_none_or(|b| is_slash(*b) || *b == b';')
+}
+
+fn is_slash(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
+
+/// Whether a character that begins with these two bytes is written with more than it needs (RFC 3629 section 3): lax
+/// decoders see a slash or a dot there.
+fn is_overlong(first: u8, second: u8) -> bool {
+    matches!(
+        (first, second),
+        (0xc0 | 0xc1, 0x80..=0xbf) | (0xe0, 0x80..=0x9f) | (0xf0, 0x80..=0x8f)
+    )
 }
 
 /// Appends a path without its dot segments.
-fn push_resolved(url: &mut String, path: &str) {
-    let mut kept: Vec<&str> = Vec::new();
+fn push_resolved(url: &mut Vec<u8>, path: &[u8]) {
+    let mut kept: Vec<&[u8]> = Vec::new();
     let mut is_open = false;
-    for segment in path.split('/').skip(1) {
+    for segment in path.split(|b| *b == b'/').skip(1) {
         let dots = dots(segment);
         // Behind dots at the end a slash stays.
         is_open = dots.is_some();
@@ -213,26 +238,27 @@ fn push_resolved(url: &mut String, path: &str) {
         }
     }
     for segment in &kept {
-        url.push('/');
-        push_path(url, segment);
+        url.push(b'/');
+        push(url, segment, is_escaped_in_path);
     }
     if is_open {
-        url.push('/');
+        url.push(b'/');
     }
 }
 
-fn push_path(url: &mut String, text: &str) {
-    for byte in text.bytes() {
-        push(url, byte, is_escaped_in_path(byte));
+/// Appends a part of a URL, with escapes for what is sent as such. What is not is ASCII.
+fn push(url: &mut Vec<u8>, part: &[u8], is_escaped: fn(u8) -> bool) {
+    let mut rest = part;
+    while let Some(at) = rest.iter().position(|b| is_escaped(*b)) {
+        let (plain, after) = rest.split_at(at);
+        url.extend_from_slice(plain);
+        let [byte, after @ ..] = after else {
+            return;
+        };
+        percent::push_escaped(url, *byte);
+        rest = after;
     }
-}
-
-fn push(url: &mut String, byte: u8, is_escaped: bool) {
-    if is_escaped {
-        push_escaped(url, byte);
-    } else {
-        url.push(char::from(byte));
-    }
+    url.extend_from_slice(rest);
 }
 
 #[cfg(test)]

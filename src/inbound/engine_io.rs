@@ -10,6 +10,7 @@ use hmac::Mac as _;
 
 use crate::clock::UnixSeconds;
 use crate::encoding;
+use crate::inbound::query;
 use crate::keys::KeyRing;
 use crate::session::id::{Handle, SessionId};
 
@@ -70,8 +71,15 @@ const PURPOSE: &[u8] = b"vestibule/v1/route";
 /// body. Protocol 4; older ones count the characters of each packet.
 #[must_use]
 pub fn is_handshake(target: &str) -> bool {
-    let has = |pair: &str| parameters(target).any(|other| other == pair);
-    has("EIO=4") && has("transport=polling") && sid(target).is_none()
+    let (mut is_protocol_4, mut is_polling) = (false, false);
+    for pair in parameters(target) {
+        is_protocol_4 |= pair == "EIO=4";
+        is_polling |= pair == "transport=polling";
+        if pair.starts_with("sid=") {
+            return false;
+        }
+    }
+    is_protocol_4 && is_polling
 }
 
 /// The route in a request's `sid`, and the target as the server knows it. The path stays the one that
@@ -143,7 +151,7 @@ fn sid(target: &str) -> Option<&str> {
 
 fn parameters(target: &str) -> impl Iterator<Item = &str> {
     let (_, query) = target.split_once('?').unwrap_or_default();
-    query.split('&')
+    query::pairs(query)
 }
 
 #[cfg(test)]

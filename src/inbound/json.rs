@@ -8,8 +8,17 @@ use serde_json::{Map, Number, Value};
 
 use crate::inbound::request::Request;
 
-/// The most bytes a body may have.
+/// The most bytes that the body of somebody with a key may have.
 pub const LARGEST: usize = 64 * 1024;
+
+/// The most bytes that anybody else's may have: a password, or a token.
+pub const LARGEST_OF_STRANGERS: usize = 20 * 1024;
+
+/// The most values and members' names of a text of somebody without a key. A token may name some hundred groups.
+pub const MOST_OF_STRANGERS: usize = 1024;
+
+/// As many values as there is room for.
+pub const ANY_NUMBER: usize = usize::MAX;
 
 /// The deepest nesting.
 const DEEPEST: usize = 32;
@@ -23,15 +32,21 @@ pub enum BadBody {
     Encoding,
     /// Nested too deeply.
     Depth,
+    /// More than [`MOST_OF_STRANGERS`] values and names.
+    Count,
     /// Not a JSON object, or one with the same member twice.
     Malformed,
 }
 
-/// Reads the body of `request`.
+/// Reads the body of `request`, which may have so many values and names at most.
 ///
 /// # Errors
 /// [`BadBody`].
-pub fn object(request: &Request<'_>, body: &[u8]) -> Result<Map<String, Value>, BadBody> {
+pub fn object(
+    request: &Request<'_>,
+    body: &[u8],
+    most: usize,
+) -> Result<Map<String, Value>, BadBody> {
     let declared = request.header("content-type").unwrap_or_default();
     let media_type = declared.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json")
@@ -44,42 +59,63 @@ pub fn object(request: &Request<'_>, body: &[u8]) -> Result<Map<String, Value>, 
     if text.starts_with('\u{feff}') {
         return Err(BadBody::Encoding);
     }
-    if depth(text) > DEEPEST {
-        return Err(BadBody::Depth);
-    }
-    match strict(text) {
-        Some(Value::Object(object)) => Ok(object),
+    match read(text, most)? {
+        Value::Object(object) => Ok(object),
         _ => Err(BadBody::Malformed),
     }
 }
 
-/// Reads JSON that is not nested too deeply and of which no object has a member twice.
+/// Reads JSON that is not nested too deeply, has so many values and names at most, and of which no object has a
+/// member twice.
 #[must_use]
-pub fn strict(text: &str) -> Option<Value> {
-    if depth(text) > DEEPEST {
-        return None;
-    }
-    serde_json::from_str(text).ok().map(|Strict(value)| value)
+pub fn strict(text: &str, most: usize) -> Option<Value> {
+    read(text, most).ok()
 }
 
-/// How deep brackets nest, outside of strings. Counted before anything is built.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+fn read(text: &str, most: usize) -> Result<Value, BadBody> {
+    let Extent { deepest, count } = Extent::of(text);
+    if deepest > DEEPEST {
+        return Err(BadBody::Depth);
     }
-    deepest
+    if count > most {
+        return Err(BadBody::Count);
+    }
+    let read = serde_json::from_str(text);
+    read.map(|Strict(value)| value)
+        .map_err(|_| BadBody::Malformed)
+}
+
+/// How much there is to a JSON text. Counted before anything is built.
+struct Extent {
+    /// How deep brackets nest, outside of strings.
+    deepest: usize,
+    /// How many values and names of members there may be.
+    count: usize,
+}
+
+impl Extent {
+    fn of(text: &str) -> Self {
+        let (mut depth, mut deepest) = (0_usize, 0);
+        let mut count = 1;
+        let (mut in_string, mut escaped) = (false, false);
+        for byte in text.bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_string => escaped = true,
+                b'"' => in_string = !in_string,
+                _ if in_string => {}
+                b'{' | b'[' => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                    count += 1;
+                }
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b',' | b':' => count += 1,
+                _ => {}
+            }
+        }
+        Self { deepest, count }
+    }
 }
 
 /// A JSON value of which no object has a member twice.
@@ -159,7 +195,32 @@ mod tests {
 
     fn read(content_type: &str, body: &[u8]) -> Result<Map<String, Value>, BadBody> {
         let packed = format!("POST\nhttps://chat.example/\ncontent-type\n{content_type}");
-        object(&Request::parse(&packed).unwrap(), body)
+        object(&Request::parse(&packed).unwrap(), body, MOST_OF_STRANGERS)
+    }
+
+    #[test]
+    fn so_many_values_and_names_are_read_and_no_more() {
+        let json = "application/json";
+        // The object, its member's name and the array are one each; so is each value and each name within.
+        for (part, each) in [("1", 1), (r#"",:[{""#, 1), ("[]", 2), (r#"{"a":1}"#, 3)] {
+            let body = |many: usize| format!(r#"{{"a":[{}]}}"#, vec![part; many].join(","));
+            let most = (MOST_OF_STRANGERS - 3) / each;
+            assert!(read(json, body(most).as_bytes()).is_ok(), "{part}");
+            let over = body(most + 1);
+            assert_eq!(
+                read(json, over.as_bytes()).err(),
+                Some(BadBody::Count),
+                "{part}"
+            );
+            let request = Request::parse(
+                "POST
+https://a/
+content-type
+application/json",
+            );
+            assert!(object(&request.unwrap(), over.as_bytes(), ANY_NUMBER).is_ok());
+            assert_eq!(strict(&over, MOST_OF_STRANGERS), None);
+        }
     }
 
     #[test]

@@ -56,8 +56,16 @@ pub fn resolved(path: &str) -> Option<String> {
 }
 
 fn is_suspicious(path: &str) -> bool {
-    let is_odd = |b: u8| matches!(b, b'%' | b'\\' | b';');
-    path.bytes().any(is_odd) || path.contains("//") || path.contains("/.")
+    let mut before = 0;
+    for byte in path.bytes() {
+        let is_odd =
+            matches!(byte, b'%' | b'\\' | b';') || (before == b'/' && matches!(byte, b'/' | b'.'));
+        if is_odd {
+            return true;
+        }
+        before = byte;
+    }
+    false
 }
 
 /// Whether decoding, folding and resolving `path` leads below `prefix`.
@@ -104,9 +112,18 @@ fn trim_dots(segment: &[u8]) -> &[u8] {
 }
 
 fn contains_ignoring_case(path: &str, word: &str) -> bool {
+    let Some(first) = word.bytes().next() else {
+        return true;
+    };
+    let first = first.to_ascii_lowercase();
     path.as_bytes()
-        .windows(word.len().max(1))
-        .any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+        .windows(word.len())
+        .any(|window| match window {
+            [byte, ..] if byte.to_ascii_lowercase() == first => {
+                window.eq_ignore_ascii_case(word.as_bytes())
+            }
+            _ => false,
+        })
 }
 
 #[cfg(test)]

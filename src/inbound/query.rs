@@ -14,7 +14,7 @@ impl Query {
     /// escape that is none.
     pub fn parse(text: &str, known: &[&str]) -> Result<Self, String> {
         let mut query = HashMap::new();
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        for pair in pairs(text) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if !known.contains(&name) {
                 return Err(format!("The parameters here are: {}.", known.join(", ")));
@@ -33,8 +33,14 @@ impl Query {
     /// # Errors
     /// What is wrong with one that is.
     pub fn parse_foreign(text: &str, known: &[&str]) -> Result<Self, String> {
-        let is_known = |pair: &&str| known.contains(&pair.split('=').next().unwrap_or_default());
-        let pairs: Vec<&str> = text.split('&').filter(is_known).collect();
+        let is_known = |pair: &&str| {
+            let is = |name: &&str| {
+                let rest = pair.strip_prefix(*name);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+            };
+            known.iter().any(is)
+        };
+        let pairs: Vec<&str> = pairs(text).filter(is_known).collect();
         Self::parse(&pairs.join("&"), known)
     }
 
@@ -43,6 +49,20 @@ impl Query {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
+}
+
+/// The parameters of a query that are not empty, with their names. Each byte is looked at once: `&` over and over must
+/// not cost more than anything else.
+pub fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    let mut rest = query;
+    core::iter::from_fn(move || {
+        let begin = rest.bytes().position(|b| b != b'&')?;
+        rest = rest.get(begin..)?;
+        let end = rest.bytes().position(|b| b == b'&').unwrap_or(rest.len());
+        let pair = rest.get(..end)?;
+        rest = rest.get(end..)?;
+        Some(pair)
+    })
 }
 
 /// Percent-decoded (RFC 3986; `+` is a space); none for an escape that is none.
@@ -66,6 +86,26 @@ pub fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_are_taken_apart() {
+        for (query, expected) in [
+            ("", &[] as &[&str]),
+            ("&", &[]),
+            ("a", &["a"]),
+            ("&&a=1&&b&", &["a=1", "b"]),
+            ("=&é=", &["=", "é="]),
+        ] {
+            assert_eq!(pairs(query).collect::<Vec<_>>(), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_other_names_are_passed_over() {
+        let query = Query::parse_foreign("ab=1&a=2&=3&b&&A=4", &["a", "b"]).unwrap();
+        assert_eq!((query.get("a"), query.get("b")), (Some("2"), Some("")));
+        assert!(Query::parse_foreign("a=1&x=&a=1", &["a"]).is_err());
+    }
 
     #[test]
     fn parameters_are_read_once_each() {

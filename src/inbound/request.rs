@@ -32,6 +32,8 @@ pub struct Location<'a> {
     pub path: &'a str,
     /// Path and query: what is forwarded, byte for byte.
     pub target: &'a str,
+    /// Whether it is known to be as `fetch` sends it; otherwise that is still to be found out.
+    pub is_canonical: bool,
 }
 
 impl<'a> Request<'a> {
@@ -60,6 +62,14 @@ impl<'a> Request<'a> {
             location: location.unwrap_or(self.location),
             ..self
         }
+    }
+
+    /// The same request, of which [`canonical`](super::canonical::canonical) has found that it is sent as it is: nobody
+    /// needs to find out again.
+    #[must_use]
+    pub fn known_canonical(mut self) -> Self {
+        self.location.is_canonical = true;
+        self
     }
 
     /// Whether it names one host, as HTTP demands (RFC 9112 section 3.2). The runtime joins several and makes a URL of
@@ -155,6 +165,7 @@ impl<'a> Location<'a> {
             authority,
             path,
             target,
+            is_canonical: false,
         })
     }
 

@@ -260,8 +260,8 @@ fn body(request: &Request<'_>, answers: &Answers) -> Result<(Value, String), Mis
         }])),
         Some(Body::TooLarge) => Err(Missing::Refused(Problem::BodyTooLarge)),
         Some(Body::Bytes(bytes)) => {
-            let document =
-                json::object(request, bytes).map_err(|bad| Missing::Refused(Problem::from(bad)))?;
+            let document = json::object(request, bytes, json::ANY_NUMBER);
+            let document = document.map_err(|bad| Missing::Refused(Problem::from(bad)))?;
             let text = String::from_utf8_lossy(bytes).into_owned();
             Ok((Value::Object(document), text))
         }

@@ -194,12 +194,12 @@ fn said(command: &Command, object: &str, key: &str) -> Need {
 fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Missing> {
     match answers.body() {
         None => {
-            let limit = json::LARGEST;
+            let limit = json::LARGEST_OF_STRANGERS;
             Err(Missing::Asked(vec![Need::Body { limit }]))
         }
         Some(Body::TooLarge) => Err(Missing::Refused(Problem::BodyTooLarge)),
         Some(Body::Bytes(bytes)) => {
-            let body = json::object(request, bytes);
+            let body = json::object(request, bytes, json::MOST_OF_STRANGERS);
             let body = body.map_err(|bad| Missing::Refused(Problem::from(bad)))?;
             let token = body.get("token").and_then(Value::as_str);
             Ok(format!("Bearer {}", token.unwrap_or_default()))

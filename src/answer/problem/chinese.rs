@@ -7,7 +7,7 @@ pub(super) fn told(code: &str) -> Option<(&'static str, &'static str)> {
     Some((title, detail))
 }
 
-const TOLD: [(&str, &str, &str); 46] = [
+const TOLD: [(&str, &str, &str); 47] = [
     (
         "too_many_forgeries",
         "无效会话过多",
@@ -104,7 +104,11 @@ const TOLD: [(&str, &str, &str); 46] = [
         "不允许此方法",
         "此处不接受这种请求方法。",
     ),
-    ("url_too_long", "网址过长", "网址超过 16 KiB。"),
+    (
+        "url_too_long",
+        "网址过长",
+        "网址超过 16 KiB，或路径含有转义字符（%）且超过 8 KiB。",
+    ),
     (
         "headers_too_large",
         "请求头过大",
@@ -136,7 +140,16 @@ const TOLD: [(&str, &str, &str); 46] = [
         "聊天服务器响应过慢",
         "聊天服务器没有及时响应。您的会话仍然保留，请重试。",
     ),
-    ("body_too_large", "内容过大", "最多只能发送 64 KiB。"),
+    (
+        "body_too_large",
+        "内容过大",
+        "最多只能发送 20 KiB，凭密钥或作为运营者最多 64 KiB；密码最长 1,024 字节。",
+    ),
+    (
+        "broken_body",
+        "内容中断",
+        "请求的内容中断了，或不是有效的 HTTP。请重新发送。",
+    ),
     ("invalid", "未被接受", ""),
     ("bad_document", "文档有误", ""),
     ("misconfigured", "尚未设置完成", ""),
@@ -217,7 +230,7 @@ mod tests {
     use super::*;
 
     /// What no browser does by itself, and what only the callers of an API meet.
-    const FOR_PROGRAMS: [&str; 18] = [
+    const FOR_PROGRAMS: [&str; 19] = [
         "console_unconfigured",
         "not_allowed",
         "too_many_guesses",
@@ -228,6 +241,7 @@ mod tests {
         "media_type",
         "bad_encoding",
         "json_depth",
+        "json_count",
         "bad_json",
         "precondition_failed",
         "version_changed",

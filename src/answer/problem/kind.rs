@@ -163,7 +163,7 @@ impl Problem {
                 414,
                 "url_too_long",
                 "URL too long",
-                "The URL is longer than 16 KiB.",
+                "The URL is longer than 16 KiB, or its path is longer than 8 KiB and has escapes (%).",
             ),
             Self::HeadersTooLarge => (
                 431,
@@ -235,7 +235,7 @@ impl Problem {
                 413,
                 "body_too_large",
                 "Body too large",
-                "Send at most 64 KiB.",
+                "Send at most 64 KiB with a key or as an operator, 20 KiB otherwise, and a password of at most 1,024 bytes.",
             ),
             Self::BrokenBody => (
                 400,
@@ -260,6 +260,12 @@ impl Problem {
                 "json_depth",
                 "Nested too deeply",
                 "Nest at most 32 levels.",
+            ),
+            Self::Body(BadBody::Count) => (
+                400,
+                "json_count",
+                "Too much JSON",
+                "Send at most 1,024 values and names of members without a key of the API.",
             ),
             Self::Body(BadBody::Malformed) => (
                 400,

@@ -206,7 +206,7 @@ fn presented(passage: &Passage<'_>) -> Result<String, Halt> {
     if header.is_some_and(|header| header.trim().eq_ignore_ascii_case("bearer")) {
         return Err(Problem::from(SignInProblem::Token).into());
     }
-    let body = inquiry::body(passage)?;
+    let body = inquiry::body_of_stranger(passage)?;
     match body.get("token") {
         Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),
         // RFC 6750 section 3: as if none had been sent.

@@ -6,7 +6,7 @@ use super::super::inquiry;
 use super::super::{Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::inbound::form;
-use crate::inbound::json::LARGEST;
+use crate::inbound::json::LARGEST_OF_STRANGERS;
 use crate::inbound::query::Query;
 use crate::store::{Body, Need};
 
@@ -20,7 +20,10 @@ pub(super) fn fields(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Hal
     let bytes = match passage.answers.body() {
         // What is no form is refused without being read.
         _ if !is_form(passage) => &[][..],
-        None => return Err(Halt::Await(vec![Need::Body { limit: LARGEST }])),
+        None => {
+            let limit = LARGEST_OF_STRANGERS;
+            return Err(Halt::Await(vec![Need::Body { limit }]));
+        }
         Some(Body::TooLarge) => return Err(Problem::BodyTooLarge.into()),
         Some(Body::Bytes(bytes)) => bytes,
     };
@@ -35,7 +38,7 @@ pub(super) fn object(
     flags: &[&str],
 ) -> Result<Map<String, Value>, Halt> {
     if !is_form(passage) {
-        let body = inquiry::body(passage)?;
+        let body = inquiry::body_of_stranger(passage)?;
         let is_sound = |(name, value): (&String, &Value)| {
             let name = name.as_str();
             (texts.contains(&name) && value.is_string())

@@ -37,7 +37,8 @@ impl Reception {
         };
         let fields = form::fields(request, bytes, &["document", "page"])
             .map_err(|bad| refused(bad.into()))?;
-        let document = json::strict(fields.get("document").unwrap_or_default());
+        let document = fields.get("document").unwrap_or_default();
+        let document = json::strict(document, json::ANY_NUMBER);
         let not_json =
             || "The document is not JSON, or has a member twice, or nests too deeply.".to_owned();
         let tenant = document.ok_or_else(not_json).and_then(|document: Value| {

@@ -1,0 +1,201 @@
+//! What a stranger can have the core read, as large as it is allowed and as unkindly written as we know: one client
+//! shares its isolate with everybody else.
+
+use core::fmt::Write as _;
+use core::hint::black_box;
+
+use serde_json::json;
+use vestibule::brand::locale::Locale;
+use vestibule::encoding::base64url;
+use vestibule::forward::trace::{Sampling, Trace};
+use vestibule::gateway::Step;
+use vestibule::inbound::canonical::canonical;
+use vestibule::inbound::engine_io;
+use vestibule::inbound::path::{resolved, territory};
+use vestibule::inbound::query::Query;
+use vestibule::inbound::request::{Location, Request};
+use vestibule::inbound::{form, json};
+use vestibule::sign_in::jws::{self, Unverified};
+use vestibule::sign_in::return_address;
+
+use super::Act;
+use super::world::{World, keys};
+
+const SITE: &str = "https://chat.example/";
+
+/// The longest URL, and the longest value of a header.
+const LONGEST: usize = 16 * 1024;
+
+/// The largest body of somebody without a key.
+const BODY: usize = json::LARGEST_OF_STRANGERS;
+const MOST: usize = json::MOST_OF_STRANGERS;
+
+/// The longest path with escapes.
+const LONGEST_ESCAPED: usize = 8 * 1024;
+
+/// So much of a text as there is room for.
+fn full(room: usize, part: &str) -> String {
+    part.repeat(room / part.len())
+}
+
+/// A path of one part over and over; of `25` it is one escape within another, thousands of layers deep.
+fn longest_path(part: &str) -> String {
+    let first = if part == "25" { "%" } else { "" };
+    let room = if part.contains('%') || part == "25" {
+        LONGEST_ESCAPED
+    } else {
+        LONGEST - SITE.len()
+    };
+    [SITE, first, &full(room - 1, part)].concat()
+}
+
+/// A path is resolved, sorted, and compared with a tenant's exceptions.
+pub(super) fn path(part: &'static str) -> Act {
+    let href = longest_path(part);
+    Box::new(move || {
+        let location = Location::parse(black_box(&href)).unwrap();
+        let sent = canonical(&location);
+        let sent = sent.unwrap_or_default().unwrap_or_else(|| href.clone());
+        let location = Location::parse(&sent).unwrap();
+        black_box(territory(location.path, "/_session"));
+        black_box(resolved(location.path));
+    })
+}
+
+pub(super) fn query(part: &'static str) -> Act {
+    let text = full(LONGEST, part);
+    let keys = keys();
+    let target = ["/socket.io/?EIO=4&transport=polling&", &text].concat();
+    Box::new(move || {
+        let _ = black_box(Query::parse_foreign(black_box(&text), &["return_to"]));
+        black_box(engine_io::is_handshake(black_box(&target)));
+        black_box(engine_io::routed(&target, &keys));
+    })
+}
+
+pub(super) fn return_to(part: &'static str) -> Act {
+    let text = ["/", &full(return_address::LONGEST - 1, part)].concat();
+    Box::new(move || {
+        black_box(return_address::sound(black_box(&text), "/_session"));
+    })
+}
+
+pub(super) fn language(part: &'static str) -> Act {
+    let text = full(LONGEST, part);
+    Box::new(move || {
+        black_box(Locale::accepted(black_box(&text)));
+    })
+}
+
+pub(super) fn trace(part: &'static str) -> Act {
+    let text = full(LONGEST, part);
+    Box::new(move || {
+        let parent = Some(black_box(text.as_str()));
+        black_box(Trace::follow(parent, parent, &[7; 24], Sampling::default()));
+    })
+}
+
+pub(super) fn json_body(part: &'static str, end: &'static str) -> Act {
+    let packed = "POST\nhttps://a/\ncontent-type\napplication/json";
+    let body = [r#"{"a":["#, &full(BODY - 16, part), end, "]}"].concat();
+    Box::new(move || {
+        let request = Request::parse(packed).unwrap();
+        let _ = black_box(json::object(&request, black_box(body.as_bytes()), MOST));
+    })
+}
+
+/// An array of as many numbers as are allowed or none, and one text of escapes, which fills the largest body.
+pub(super) fn json_text(numbers: usize) -> Act {
+    let packed = "POST\nhttps://a/\ncontent-type\napplication/json";
+    let escapes = full(BODY - 2 * numbers - 16, "\\u0041");
+    let body = format!(r#"{{"a":[{}"{escapes}"]}}"#, "0,".repeat(numbers));
+    Box::new(move || {
+        let request = Request::parse(packed).unwrap();
+        black_box(json::object(&request, black_box(body.as_bytes()), MOST)).unwrap();
+    })
+}
+
+pub(super) fn json_numbers() -> Act {
+    json_text(MOST - 4)
+}
+
+/// An object with as many members as are allowed, none of them twice.
+pub(super) fn json_members() -> Act {
+    let packed = "POST\nhttps://a/\ncontent-type\napplication/json";
+    let mut body = String::from("{");
+    let name = "x".repeat(BODY / (MOST / 2) - 11);
+    for number in 0..u32::try_from(MOST / 2 - 2).unwrap() {
+        let _ = write!(body, "\"{name}{:04x}\":0,", number.reverse_bits() >> 16);
+    }
+    body.push_str("\"a\":0}");
+    Box::new(move || {
+        let request = Request::parse(packed).unwrap();
+        black_box(json::object(&request, black_box(body.as_bytes()), MOST)).unwrap();
+    })
+}
+
+pub(super) fn form_body(part: &'static str) -> Act {
+    let packed = "POST\nhttps://a/\ncontent-type\napplication/x-www-form-urlencoded";
+    let body = full(BODY, part);
+    Box::new(move || {
+        let request = Request::parse(packed).unwrap();
+        let _ = black_box(form::fields(&request, black_box(body.as_bytes()), &["a"]));
+    })
+}
+
+/// A token of dots, and one whose claims are as much as there is room for.
+pub(super) fn token(part: &'static str) -> Act {
+    let header = base64url(br#"{"alg":"ES256"}"#);
+    let claims = [r#"{"a":["#, &full(jws::LONGEST * 3 / 4 - 64, part), "0]}"].concat();
+    let token = match part {
+        "." => ".".repeat(jws::LONGEST),
+        _ => format!("{header}.{}.c2ln", base64url(claims.as_bytes())),
+    };
+    Box::new(move || {
+        let _ = black_box(Unverified::parse(black_box(&token)));
+    })
+}
+
+/// A whole request with a value of 16 KiB under some name, and 230 headers beside it.
+pub(super) fn request(name: &'static str, part: &'static str) -> Act {
+    let mut packed = format!(
+        "GET\n{SITE}\nhost\nchat.example\n{name}\n{}",
+        full(LONGEST, part)
+    );
+    for number in 0..230 {
+        let _ = write!(packed, "\nx-{number}-application-header\nvalue");
+    }
+    whole(packed)
+}
+
+/// As many headers as there may be, named by `Connection`.
+pub(super) fn connection() -> Act {
+    let names: Vec<String> = (0..230)
+        .map(|number| format!("X-{number}-{}", "x".repeat(50)))
+        .collect();
+    let mut packed = format!(
+        "GET\n{SITE}\nhost\nchat.example\nconnection\n{}",
+        names.join(", ")
+    );
+    for name in names {
+        let _ = write!(packed, "\n{}\n{}", name.to_lowercase(), "v".repeat(100));
+    }
+    whole(packed)
+}
+
+/// A whole request with the longest path.
+pub(super) fn request_for(part: &'static str) -> Act {
+    whole(format!("GET\n{}\nhost\nchat.example", longest_path(part)))
+}
+
+fn whole(packed: String) -> Act {
+    let mut world = World::with(2, &json!({}));
+    Box::new(move || {
+        let step = world.ask(black_box(&packed));
+        assert!(
+            matches!(step, Step::Forward(_) | Step::Answer(_)),
+            "{step:?}"
+        );
+        black_box(step);
+    })
+}
