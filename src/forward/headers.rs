@@ -207,7 +207,12 @@ impl Outgoing {
     ) -> Self {
         let listed = Listed::new(request.header("connection").unwrap_or_default());
         let mut disbelieved = Disbelieved::default();
+        let may_be_mapped = !mapped.is_empty();
         let mut passes = |(name, _): &(&str, &str)| {
+            if !shared && !may_be_mapped && fold::is_ordinary(name) {
+                let is_credential = credential_is_ours && *name == "authorization";
+                return !is_credential && !listed.has(name);
+            }
             let folded = fold::fold(name);
             let is_mapped = || mapped.iter().any(|(mapped, _)| *mapped == folded);
             let reason =

@@ -171,6 +171,20 @@ const fn bit_of(first: u8) -> u32 {
     1 << (first & 31)
 }
 
+/// The first two letters of all of these that a browser's own names share the first letter with.
+const BEGINNINGS: [[u8; 2]; 28] = [
+    *b"cf", *b"cl", *b"co", *b"ep", *b"ex", *b"fa", *b"fl", *b"fo", *b"fr", *b"ho", *b"ht", *b"ke",
+    *b"me", *b"oi", *b"pa", *b"pr", *b"re", *b"sc", *b"sf", *b"sh", *b"sm", *b"ss", *b"ta", *b"te",
+    *b"tr", *b"up", *b"wl", *b"x-",
+];
+
+/// Whether a name that begins with these two small letters, as it is spelled, is none of these: then it need not be
+/// folded. Most of a browser's names begin so.
+#[must_use]
+pub fn begins_otherwise(first: u8, second: u8) -> bool {
+    FIRST_LETTERS & bit_of(first) == 0 || !BEGINNINGS.contains(&[first, second])
+}
+
 /// Why a header of this folded name is not passed on; none if it is.
 #[must_use]
 pub fn kind_of(folded: &str) -> Option<Kind> {
@@ -228,6 +242,16 @@ mod tests {
                 let name = format!("{prefix}{rest}");
                 assert_eq!(kind_of(&name), Some(kind), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn no_name_or_prefix_begins_otherwise() {
+        for (name, _) in NAMES.iter().chain(&PREFIXES) {
+            let [first, second, ..] = name.as_bytes() else {
+                panic!("{name} is too short")
+            };
+            assert!(!begins_otherwise(*first, *second), "{name}");
         }
     }
 

@@ -380,6 +380,13 @@ fn a_tenant_with_keys_of_its_own_loses_its_sessions_with_them() {
     let outside = core::mem::take(&mut world.outside);
     let mut without = World::new();
     without.outside = outside;
+    let kept = refused(without.get("https://acme.example/", &[("cookie", &cookie)]));
+    assert_eq!(
+        kept,
+        (503, "key_unknown".to_owned()),
+        "it may be on its way"
+    );
+    without.wait(3_601);
     let lost = forwarded(without.get("https://acme.example/", &[("cookie", &cookie)]));
     assert_eq!(lost.headers.value("x-session-state"), Some("new"));
 }

@@ -90,7 +90,6 @@ fn a_host_that_nobody_claims_is_nobodys_among_a_thousand() {
             format!("evil-{mark}.example"),
             mark.clone(),
             format!("{mark}.example.."),
-            format!("{mark}.example:80:80"),
             format!("o0.{mark}.internal:8000"),
             format!("t-{mark}"),
             "[::1]".to_owned(),

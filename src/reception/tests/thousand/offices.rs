@@ -89,6 +89,7 @@ impl Visits {
         for (token, status) in [(&foreign, 401), (&own, 200)] {
             let call = Self::call(isolate, scene.at, "GET", path)
                 .with("authorization", &format!("Bearer {token}"));
+            let call = self.from_elsewhere(call);
             assert_eq!(answered(self.ask(isolate, scene.at, &call)).status, status);
         }
         // Whoever ends another's session here ends nothing.
@@ -108,21 +109,26 @@ impl Visits {
 
     /// The session API for servers.
     pub(super) fn use_api(&mut self, isolate: &mut Isolate, scene: Scene) {
-        let own = self.of.get(&(scene.browser, scene.at)).cloned();
-        let (Some(visit), Some((other, stolen))) = (own, self.another(isolate, scene.at)) else {
+        if !self.of.contains_key(&(scene.browser, scene.at)) {
+            return;
+        }
+        let Some((other, stolen)) = self.another(isolate, scene.at) else {
             return;
         };
+        // Only who was told of the session since the last sign-in may ask for it.
+        let (_, visit) = self.own(isolate, scene);
         let key = isolate.residents[scene.at].origin_key();
         let foreign = isolate.residents[other].origin_key();
         for (handle, key, status) in [
-            (&visit.handle, &key, 200),
-            (&visit.handle, &foreign, 401),
+            (&visit.name, &key, 200),
+            (&visit.name, &foreign, 401),
             (&stolen.handle, &key, 404),
             (&stolen.handle, &foreign, 401),
         ] {
             let path = format!("/_session/api/sessions/{handle}");
             let call = Self::call(isolate, scene.at, "GET", &path)
                 .with("authorization", &format!("Bearer {key}"));
+            let call = self.from_elsewhere(call);
             let answer = answered(self.ask(isolate, scene.at, &call));
             assert_eq!(answer.status, status, "{answer:?}");
             if status == 200 {

@@ -22,7 +22,12 @@ impl Visits {
             (1, _) => call.with("authorization", &format!("Bearer {}", stolen.cookie)),
             _ => call.with("cookie", &session(&stolen.cookie)),
         };
-        let forward = forwarded(self.ask(isolate, scene.at, &call));
+        let step = self.ask(isolate, scene.at, &call);
+        if is_of_a_key_on_its_way(&step) {
+            self.told("stole a session");
+            return;
+        }
+        let forward = forwarded(step);
         assert_eq!(forward.headers.value("x-session-state"), Some("new"));
         self.found(isolate, scene.at, &forward, Visit::default());
         let me = Self::call(isolate, scene.at, "GET", "/_session/me");
@@ -96,4 +101,10 @@ impl Visits {
         }
         self.told("came without cookies");
     }
+}
+
+/// Whether a cookie of a tenant that has keys of its own is kept and shown nothing: its key could be one that has
+/// not arrived here yet.
+fn is_of_a_key_on_its_way(step: &Step) -> bool {
+    matches!(step, Step::Answer(answer) if answer.status == 503 && body(answer)["code"] == "key_unknown")
 }
