@@ -14,10 +14,9 @@ pub(super) fn sorted(headers: usize) -> Act {
     Box::new(move || {
         let request = Request::parse(black_box(&packed)).unwrap();
         limits::check(&request).unwrap();
-        let passing = request
-            .headers
-            .iter()
-            .filter(|(name, _)| fold::reason(name, &fold::fold(name)).is_none());
+        let passing = request.headers.iter().filter(|(name, _)| {
+            fold::is_ordinary(name) || fold::reason(name, &fold::fold(name)).is_none()
+        });
         black_box(passing.count());
     })
 }

@@ -207,9 +207,14 @@ impl Outgoing {
     ) -> Self {
         let listed = Listed::new(request.header("connection").unwrap_or_default());
         let mut disbelieved = Disbelieved::default();
-        let may_be_mapped = !mapped.is_empty();
+        let first = |name: &str| name.bytes().next();
+        let may_be_mapped = |name: &str| {
+            mapped
+                .iter()
+                .any(|(mapped, _)| first(mapped) == first(name))
+        };
         let mut passes = |(name, _): &(&str, &str)| {
-            if !shared && !may_be_mapped && fold::is_ordinary(name) {
+            if !shared && fold::is_ordinary(name) && !may_be_mapped(name) {
                 let is_credential = credential_is_ours && *name == "authorization";
                 return !is_credential && !listed.has(name);
             }
