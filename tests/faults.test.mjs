@@ -47,7 +47,8 @@ test("a thousand first requests with one cookie cost a few reads", async (t) => 
   // Whoever waited 300 ms for another's question asks itself: the other may be gone.
   const most = 2 + Math.ceil((Date.now() - begun) / 300);
   assert.ok(kv.count("get") <= most, `${kv.count("get")} reads, of at most ${most}`);
-  assert.equal(kv.count("put"), 1);
+  // A restart in the moment of a write leaves its acknowledgement unheard: then the object writes it once more.
+  assert.ok(kv.count("put") <= 2, `${kv.count("put")} writes`);
   const handles = origin.requests
     .slice(before)
     .map(({ headers }) => headers.find(([name]) => name === "x-session-id")?.[1]);
@@ -158,7 +159,7 @@ test("a namespace that lost its reads is asked no more for a while", async (t) =
   assert.equal(browser.session, "");
 });
 
-test("keys rotate under running sessions, and a retired one ends only what was not seen since", async (t) => {
+test("keys rotate under running sessions, and a retired one keeps waiting only who was not seen since", async (t) => {
   const [first, second] = [freshKey(), freshKey()];
   const origin = await Origin.start(t, (request, reply) => {
     const { searchParams } = new URL(request.url ?? "/", "http://origin");
@@ -179,8 +180,8 @@ test("keys rotate under running sessions, and a retired one ends only what was n
   await vestibule.restart();
   assert.deepEqual(await outcome(await active.fetch("/")), [200]);
   assert.deepEqual(origin.told("x-session-data"), ['{"a":2}']);
-  await idle.fetch("/");
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  // Its key could be one that has not arrived yet: for an hour nobody is signed out for that.
+  assert.deepEqual(await outcome(await idle.fetch("/")), [503, "key_unknown"]);
 });
 
 test("killed two hundred times while writing, it keeps every change it acknowledged", async (t) => {

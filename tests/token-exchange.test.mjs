@@ -159,7 +159,7 @@ test("a token of 20 KiB is not taken", async (t) => {
   const json = { token: await sign(sound({ filler: "x".repeat(15 * 1024) })) };
   assert.ok(json.token.length > 20_000);
   const answer = await program.fetchJson(at, { method: "POST", json });
-  assert.deepEqual([answer.status, answer.code], [401, "token_invalid"]);
+  assert.deepEqual([answer.status, answer.code], [413, "body_too_large"]);
   assert.equal(program.sessionOf(url), "");
 });
 

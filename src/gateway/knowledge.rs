@@ -88,7 +88,15 @@ impl Gateway {
             return standing(known, false);
         }
         self.facts.lookup = Lookup::Miss;
-        let namespace = self.ask_namespace(token.handle, answers)?;
+        let is_ordered = self.tenant.consistency == Consistency::Strong;
+        let (namespace, key_unknown) = match self.ask_namespace(token.handle, answers) {
+            // The object may have it sealed anew already; storage shows that a moment later.
+            Err(Halt::Refuse {
+                problem: Problem::KeyUnknown,
+                ..
+            }) if is_ordered => (Source::Silent, true),
+            namespace => (namespace?, false),
+        };
         let least = self.least_version(token);
         if let Source::Said(known) = &namespace
             && !is_behind(known, least)
@@ -101,6 +109,7 @@ impl Gateway {
                 self.facts.lookup = Lookup::Object;
                 match self.ask_object(token.handle, &namespace, answers)? {
                     Source::Said(known) => standing(known, false),
+                    _ if key_unknown => Err(Problem::KeyUnknown.into()),
                     Source::Nothing => match namespace {
                         // Recorded before the tenant ordered its writes; or its cookie is ahead of
                         // what was ever acknowledged.
