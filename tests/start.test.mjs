@@ -67,11 +67,14 @@ async function startedBefore(t, args) {
 
 /** Waits until nothing answers any more. @param {{ url: string }} run */
 function untilSilent({ url }) {
-  const answers = () =>
-    fetch(`${url}/_session/healthz`).then(
-      (response) => response.arrayBuffer().then(() => true),
-      () => false,
-    );
+  const answers = async () => {
+    try {
+      await (await fetch(`${url}/_session/healthz`)).arrayBuffer();
+      return true;
+    } catch {
+      return false; // Refused, or cut off in the middle of an answer.
+    }
+  };
   return until(async () => !(await answers()), { within: 30_000, what: "the Worker's end" });
 }
 

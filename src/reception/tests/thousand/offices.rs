@@ -89,7 +89,7 @@ impl Visits {
         for (token, status) in [(&foreign, 401), (&own, 200)] {
             let call = Self::call(isolate, scene.at, "GET", path)
                 .with("authorization", &format!("Bearer {token}"));
-            let call = self.from_elsewhere(call);
+            let call = self.at_new_address(call);
             assert_eq!(answered(self.ask(isolate, scene.at, &call)).status, status);
         }
         // Whoever ends another's session here ends nothing.
@@ -128,7 +128,7 @@ impl Visits {
             let path = format!("/_session/api/sessions/{handle}");
             let call = Self::call(isolate, scene.at, "GET", &path)
                 .with("authorization", &format!("Bearer {key}"));
-            let call = self.from_elsewhere(call);
+            let call = self.at_new_address(call);
             let answer = answered(self.ask(isolate, scene.at, &call));
             assert_eq!(answer.status, status, "{answer:?}");
             if status == 200 {

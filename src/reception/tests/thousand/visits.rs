@@ -87,7 +87,7 @@ impl Visits {
     }
 
     /// A call from an address that nobody has called from before, so that no limit is near.
-    pub(super) fn from_elsewhere(&mut self, call: Call) -> Call {
+    pub(super) fn at_new_address(&mut self, call: Call) -> Call {
         self.serial += 1;
         call.with(
             "cf-connecting-ip",
