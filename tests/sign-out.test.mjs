@@ -418,7 +418,9 @@ test("a provider's word comes by POST, in a form, once", async (t) => {
   for (const form of ["", "logout_token=", `logout_token=${token}&logout_token=${token}`]) {
     assertInvalid(await fetchForm(at, form));
   }
-  assertInvalid(await fetchForm(at, `logout_token=${"x".repeat(20 * 1024)}`));
+  assertInvalid(await fetchForm(at, `logout_token=${"x".repeat(17 * 1024)}`));
+  const tooLong = await fetchForm(at, `logout_token=${"x".repeat(20 * 1024)}`);
+  assert.equal(tooLong.status, 413);
   assert.ok(await isIn(browser, url));
 });
 
