@@ -72,7 +72,7 @@ for (const consistency of ["strong", "eventual"]) {
       ])) {
         const answer = await call(method, at, ORIGIN_KEY, body);
         assert.equal(answer.status, 404, `${method} ${at}`);
-        assert.ok(!(await answer.text()).includes("ada"));
+        assert.ok(!(await answer.text()).includes('"ada"'));
       }
     }
     assert.deepEqual((await me()).data, { draft: 1, secret: 2 });
