@@ -1,7 +1,7 @@
 /** What an account may be called and hold. `docs/passwords.md` says the same to people. */
 
-import { LONGEST_PASSWORD, passwordBytes } from "../src/edge/argon2id.js";
-import { foldedName } from "../src/edge/names.js";
+import { LONGEST_PASSWORD, passwordBytes } from "../src/worker/js/argon2id.js";
+import { foldedName } from "../src/worker/js/names.js";
 import { Fault } from "./progress.mjs";
 
 /**

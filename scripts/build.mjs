@@ -77,19 +77,19 @@ export async function buildPasswords() {
 async function compile() {
   await cargo(["--lib"]);
   await run(BINDGEN, [`target/${TARGET}/release/vestibule.wasm`, "target/edge"], options);
-  await optimise("target/edge/vestibule_bg.wasm", "target/edge/small.wasm", SMALL);
-  const told = named(readFileSync(path.join(ROOT, "target/edge/small.wasm")));
-  writeFileSync(path.join(ROOT, "target/edge/named.wasm"), told);
-  await optimise("target/edge/named.wasm", WASM, IN_ORDER);
+  await optimise("target/worker/vestibule_bg.wasm", "target/worker/small.wasm", SMALL);
+  const told = named(readFileSync(path.join(ROOT, "target/worker/small.wasm")));
+  writeFileSync(path.join(ROOT, "target/worker/named.wasm"), told);
+  await optimise("target/worker/named.wasm", WASM, IN_ORDER);
   await run(
     bin("esbuild"),
     [
-      "src/edge/entry.js",
+      "src/worker/js/entry.js",
       "--bundle",
       "--format=esm",
       "--platform=neutral",
       "--target=es2024",
-      "--alias:vestibule-core=./target/edge/vestibule.js",
+      "--alias:vestibule-core=./target/worker/vestibule.js",
       "--external:./index_bg.wasm",
       "--external:./argon2.wasm",
       "--external:./console/*.bin",

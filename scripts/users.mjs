@@ -15,8 +15,8 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { Argon2id } from "../src/edge/argon2id.js";
-import { parsePhc } from "../src/edge/phc.js";
+import { Argon2id } from "../src/worker/js/argon2id.js";
+import { parsePhc } from "../src/worker/js/phc.js";
 import { accountPrefix, mustBePassword, profile, userName } from "./accounts.mjs";
 import { askPassword } from "./ask-password.mjs";
 import { ARGON2, buildPasswords } from "./build.mjs";

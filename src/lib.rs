@@ -3,7 +3,7 @@
 //! A Cloudflare Worker that validates the session cookie, keeps the session in Workers KV, and
 //! forwards HTTP, SSE and WebSocket to the origin that holds the visitor's conversation.
 //!
-//! Everything in this crate but `edge` is plain synchronous Rust. It performs no I/O and reads no
+//! Everything in this crate but `worker` is plain synchronous Rust. It performs no I/O and reads no
 //! clock: a step takes what it needs as parameters and returns either its decision or the one
 //! read it lacks, and is then called again with the answer. So one and the same code runs in the
 //! Worker, in native tests and in a simulation, and a request that dies half-way leaves nothing
@@ -33,7 +33,7 @@ pub mod telemetry;
 pub mod tenant;
 pub mod tenant_id;
 
-#[cfg(target_arch = "wasm32")]
-mod edge;
 #[cfg(test)]
 mod simulation;
+#[cfg(target_arch = "wasm32")]
+mod worker;

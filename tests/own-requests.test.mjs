@@ -95,7 +95,7 @@ test("a collector's headers may name somebody else", async (t) => {
 });
 
 test("nothing of ours asks anybody without saying who it is", () => {
-  const edge = path.resolve(import.meta.dirname, "../src/edge");
+  const edge = path.resolve(import.meta.dirname, "../src/worker/js");
   const nameless = readdirSync(edge)
     .filter((file) => file.endsWith(".js"))
     .flatMap((file) => {

@@ -5,14 +5,14 @@ import { build } from "esbuild";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** @param {string} contents what is imported from `src/edge/` and exported */
+/** @param {string} contents what is imported from `src/worker/` and exported */
 export async function loadEdge(contents) {
   const { outputFiles } = await build({
-    stdin: { contents, resolveDir: path.join(ROOT, "src/edge") },
+    stdin: { contents, resolveDir: path.join(ROOT, "src/worker/js") },
     bundle: true,
     format: "esm",
     write: false,
-    alias: { "vestibule-core": path.join(ROOT, "target/edge/vestibule.js") },
+    alias: { "vestibule-core": path.join(ROOT, "target/worker/vestibule.js") },
     plugins: [
       {
         name: "wasm-module",

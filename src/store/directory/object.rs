@@ -1,5 +1,5 @@
 //! What a tenant's directory object makes of a command: points in history, who is one too many, pages, and what is
-//! forgotten when. The object (`edge/directory-object.js`) and the simulation both decide here; they differ only in
+//! forgotten when. The object (`worker/js/directory-object.js`) and the simulation both decide here; they differ only in
 //! what keeps the rows ([`Tables`]).
 
 use serde_json::{Value, json};

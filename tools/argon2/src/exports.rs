@@ -12,7 +12,7 @@ use std::cell::Cell;
 
 use crate::HASH_LENGTH;
 
-/// The longest password, in bytes; `src/edge/argon2id.js` knows it too.
+/// The longest password, in bytes; `src/worker/js/argon2id.js` knows it too.
 const LONGEST_PASSWORD: usize = 1024;
 
 /// The longest salt, in bytes, of what other programs have hashed; ours has 16.

@@ -3,7 +3,7 @@
 //! A hash works through 19 MiB of memory, and wasm memory never shrinks. In a module of its own an isolate
 //! has that memory only from its first password on, the gateway's module stays small and its instance
 //! is not concerned when this one traps. What a password is and what is stored of it is decided in
-//! `src/edge/argon2id.js`, where it is also said why one instance does all the work.
+//! `src/worker/js/argon2id.js`, where it is also said why one instance does all the work.
 
 use argon2::{Algorithm, Argon2, Error, Params, Version};
 

@@ -346,7 +346,7 @@ export function directoryTables() {
 
 /**
  * Applies a command to the rows of a directory object.
- * @param {any} rows as `edge/directory.rs` uses them
+ * @param {any} rows as `worker/directory.rs` uses them
  * @param {string} command
  * @param {number} forgot what the one before returned
  */

@@ -47,7 +47,7 @@ impl Verdict {
         self.fetch.clone()
     }
 
-    /// What has to be asked besides, a line for each: a letter and its fields, apart by tabs; see `edge/wire.rs`.
+    /// What has to be asked besides, a line for each: a letter and its fields, apart by tabs; see `worker/wire.rs`.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn needs(&self) -> String {

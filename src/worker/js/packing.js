@@ -1,6 +1,6 @@
 /**
  * Requests and answers as text for the core, and the core's text back as requests and answers.
- * The layouts are those of `inbound/request.rs` and `edge/wire.rs`.
+ * The layouts are those of `inbound/request.rs` and `worker/wire.rs`.
  */
 import { OWN_HEADERS } from "./core.js";
 

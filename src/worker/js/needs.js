@@ -58,7 +58,7 @@ export function storeLater(env, context) {
 }
 
 /**
- * @param {string} need a letter and its fields, apart by tabs; see `edge/wire.rs`
+ * @param {string} need a letter and its fields, apart by tabs; see `worker/wire.rs`
  * @param {Env} env
  * @param {Request} [request]
  * @returns {Promise<Answer>}
