@@ -76,7 +76,7 @@ export async function buildPasswords() {
 
 async function compile() {
   await cargo(["--lib"]);
-  await run(BINDGEN, [`target/${TARGET}/release/vestibule.wasm`, "target/edge"], options);
+  await run(BINDGEN, [`target/${TARGET}/release/vestibule.wasm`, "target/worker"], options);
   await optimise("target/worker/vestibule_bg.wasm", "target/worker/small.wasm", SMALL);
   const told = named(readFileSync(path.join(ROOT, "target/worker/small.wasm")));
   writeFileSync(path.join(ROOT, "target/worker/named.wasm"), told);
