@@ -15,6 +15,7 @@ pub mod clock;
 pub mod cookie;
 pub mod deployment;
 pub mod document;
+pub mod effect;
 pub mod encoding;
 pub mod flat_map;
 pub mod forward;

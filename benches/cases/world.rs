@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use vestibule::clock::UnixMillis;
 use vestibule::cookie::token::Token;
 use vestibule::deployment::Deployment;
+use vestibule::effect::{Answers, Class, Found, Need};
 use vestibule::encoding::base64url;
 use vestibule::gateway::{Forward, Settled, Step};
 use vestibule::keys::{DeploymentKeys, KeyRing};
@@ -14,7 +15,6 @@ use vestibule::reception::Reception;
 use vestibule::session::codec;
 use vestibule::session::id::{Handle, RecordName, SessionId};
 use vestibule::session::record::{Entry, Record, Version};
-use vestibule::store::{Answers, Class, Found, Need};
 use vestibule::tenant_id::TenantId;
 
 /// When everything happens: time stands still, so that nothing falls due.

@@ -2,13 +2,11 @@
 //!
 //! <https://www.w3.org/TR/trace-context/>, version 00.
 
+use crate::effect::Seed;
 use crate::encoding;
 
 /// The longest `tracestate` that is passed on (section 3.3.1.5).
 const LONGEST_STATE: usize = 512;
-
-/// What the ids of a trace are made of, if it begins here: drawn once per request.
-pub type Seed = [u8; 24];
 
 /// One request's place in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use super::recognition::Visitor;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::{UnixMillis, UnixSeconds};
+use crate::effect::Failed;
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
 use crate::session::id::Handle;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
-use crate::store::Failed;
 
 /// Where a request goes, and what that means for the session.
 pub(super) struct Course {

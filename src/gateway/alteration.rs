@@ -9,6 +9,7 @@ use super::Gateway;
 use super::client::Client;
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
+use crate::effect::{Answers, Found, Need};
 use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
 use crate::session::change::Change;
 use crate::session::codec::Unreadable;
@@ -16,7 +17,6 @@ use crate::session::id::{Handle, PublicName, RecordName, SignIn};
 use crate::session::record::{Entry, Version};
 use crate::store::cache::{Known, Prepared};
 use crate::store::revocations::Freshness;
-use crate::store::{Answers, Found, Need};
 use crate::tenant::Consistency;
 
 /// A change that somebody asks for.

@@ -10,12 +10,12 @@ use super::{Gateway, Halt};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
+use crate::effect::{Answers, Found, Need};
 use crate::session::change::{Change, Circumstances};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Fit, Record, Version};
 use crate::store::cache::Known;
 use crate::store::directory::{self, Listed};
-use crate::store::{Answers, Found, Need};
 
 impl Gateway {
     pub(super) fn alter_here(

@@ -12,13 +12,13 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::Seconds;
+use crate::effect::Found;
 use crate::inbound::network::Network;
 use crate::inbound::rate_limit::Verdict;
 use crate::ledger::command::{Command, Is, Order, Reply};
 use crate::session::change::Change;
 use crate::session::id::PublicName;
 use crate::session::record::{Record, Version};
-use crate::store::Found;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 

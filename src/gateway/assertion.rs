@@ -12,12 +12,12 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixSeconds};
+use crate::effect::{Found, Need};
 use crate::encoding;
 use crate::forward::headers::ASSERTION;
 use crate::keys::TenantKey;
 use crate::session::id::Handle;
 use crate::session::record::Version;
-use crate::store::{Found, Need};
 use crate::telemetry::log::{Event, Level};
 
 /// How long one is valid.

@@ -6,10 +6,10 @@
 use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
+use crate::effect::Need;
+use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::inbound::rate_limit::Verdict;
 use crate::inbound::request::Request;
-use crate::store::Need;
-use crate::store::asset::{Asset, Facts, Trouble};
 use crate::telemetry::log::{Event, Level, Named};
 
 /// By what a path ends with, where a source does not say.

@@ -11,12 +11,12 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
+use crate::effect::{Found, Need};
 use crate::inbound::network::Network;
 use crate::inbound::rate_limit::Verdict;
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, OriginState};
 use crate::session::id::{Handle, SessionId};
-use crate::store::{Found, Need};
 use crate::telemetry::log::{Event, Level};
 
 /// How many handles of the right release are drawn at most: enough to find, nearly always, an origin

@@ -9,12 +9,13 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::set_cookie;
+use crate::effect::{Answers, Found, Need};
 use crate::keys::UserTag;
 use crate::session::change::Change;
 use crate::session::id::{Handle, PublicName};
 use crate::session::record::Epoch;
+use crate::store::directory;
 use crate::store::revocations::Subject;
-use crate::store::{Answers, Found, Need, directory};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 

@@ -3,11 +3,11 @@
 use super::Gateway;
 use super::knowledge::PROPAGATION;
 use crate::clock::UnixMillis;
+use crate::effect::{Answers, Found, Need};
 use crate::session::record::Epoch;
 use crate::store::cache::Prepared;
 use crate::store::directory;
 use crate::store::revocations::Freshness;
-use crate::store::{Answers, Found, Need};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 

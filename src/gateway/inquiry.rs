@@ -8,6 +8,7 @@ use super::knowledge::Source;
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::effect::{Answers, Body, Found, Need};
 use crate::encoding::object;
 use crate::inbound::json;
 use crate::keys::UserTag;
@@ -15,7 +16,6 @@ use crate::session::id::Handle;
 use crate::session::record::Record;
 use crate::store::cache::{Known, Prepared};
 use crate::store::directory::{self, Listed, Which};
-use crate::store::{Answers, Body, Found, Need};
 use crate::tenant::Consistency;
 
 /// A page of a list, and what the next one begins after.

@@ -50,6 +50,7 @@ use crate::answer::problem::{Audience, Problem};
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
+use crate::effect::{Answers, Need, Write};
 use crate::forward::trace::Trace;
 use crate::inbound::canonical::canonical;
 use crate::inbound::path::{self, Territory};
@@ -67,7 +68,6 @@ use crate::session::record::{Entry, Record};
 use crate::sign_in::hashing::Places;
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
-use crate::store::{Answers, Need, Write};
 use crate::telemetry::facts::Facts;
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
@@ -400,7 +400,7 @@ impl Gateway {
         };
         let ttl = stored_until(end, now.seconds());
         match codec::seal(&entry, &name, &tenant.keys, &mut self.random) {
-            Some(value) => self.writes.push(Write::record(&name, value, ttl)),
+            Some(value) => self.writes.push(Write::new(name.as_str(), value, ttl)),
             None => self.note(Event::new(Level::Error, "record_not_sealed")),
         }
         let known = Known::new(entry, &self.tenant.keys);

@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
+use crate::effect::Need;
 use crate::inbound::query::Query;
 use crate::keys::UserTag;
 use crate::session::id::PublicName;
 use crate::session::record::Record;
 use crate::session::redaction::{Redacted, redacted};
-use crate::store::Need;
 use crate::store::revocations::Subject;
 use crate::telemetry::log::{Event, Level};
 

@@ -4,9 +4,9 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
+use crate::effect::{Failed, Failure, Need};
 use crate::inbound::network::Network;
 use crate::route::probe::{Probe, Verdict};
-use crate::store::{Failed, Failure, Need};
 use crate::telemetry::log::{Event, Level, Named};
 
 /// How often a request may be sent in all: at its own origin, there once more, and elsewhere.

@@ -7,8 +7,8 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::cookie::set_cookie;
+use crate::effect::{Found, Need};
 use crate::session::lifetime::Span;
-use crate::store::{Found, Need};
 
 /// The key the readiness probe reads. It never exists; that storage says so is the proof.
 const PROBE_KEY: &str = "readiness-probe";

@@ -9,13 +9,13 @@ use crate::answer::problem::{Audience, Problem};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};
+use crate::effect::{Answers, Need};
 use crate::forward::controls;
 use crate::forward::public_url::Site;
 use crate::forward::response::{Context, Edits, LOAD};
 use crate::session::change::Refused;
 use crate::session::record::{Previous, Version};
 use crate::session::vault::{self, Kept};
-use crate::store::{Answers, Need};
 use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::Consistency;
 

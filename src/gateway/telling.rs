@@ -3,7 +3,8 @@
 use chacha20::rand_core::Rng as _;
 
 use super::Gateway;
-use crate::forward::trace::{Sampling, Seed, Trace};
+use crate::effect::Seed;
+use crate::forward::trace::{Sampling, Trace};
 use crate::inbound::request::Request;
 use crate::policy::LogLevel;
 use crate::telemetry::counting;

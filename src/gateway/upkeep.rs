@@ -6,9 +6,9 @@ use super::ticket::Ticket;
 use super::{Gateway, Halt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
+use crate::effect::{Answers, Found, Need};
 use crate::session::change::Change;
 use crate::session::id::RecordName;
-use crate::store::{Answers, Found, Need};
 
 impl Gateway {
     /// Does what [`Forward::afterwards`](super::Forward::afterwards) announced. Returns what it

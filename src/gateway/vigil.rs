@@ -8,9 +8,9 @@ use super::ticket::Ticket;
 use super::{Gateway, Halt};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
+use crate::effect::{Answers, Need};
 use crate::session::change::Change;
 use crate::session::record::Version;
-use crate::store::{Answers, Need};
 use crate::tenant::{Consistency, Live};
 
 /// The least time between two looks.

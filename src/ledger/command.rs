@@ -5,13 +5,13 @@
 use serde_json::{Value, json};
 
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
+use crate::effect::{CALL_DEADLINE_MS, Class, Need, Outbound};
 use crate::encoding;
 use crate::session::change::Change;
 use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Epoch, Version};
 use crate::sign_in::renewal::Renewal;
-use crate::store::{CALL_DEADLINE_MS, Class, Need, Outbound};
 use crate::tenant_id::TenantId;
 
 /// Something said to a session's object.

@@ -5,6 +5,7 @@
 use serde_json::json;
 
 use crate::clock::{Seconds, UnixMillis};
+use crate::effect::Write;
 use crate::encoding;
 use crate::ledger::command::{Changing, Command, Order};
 use crate::ledger::row::{BadRow, Row};
@@ -12,7 +13,6 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::{Lifetime, stored_until};
 use crate::session::record::{Epoch, Version};
-use crate::store::Write;
 use crate::store::revocations::Subject;
 use crate::tenant_id::TenantId;
 
@@ -108,7 +108,7 @@ pub fn next(
             let ttl = stored_until(row.expires(), now.seconds());
             return run(
                 Kind::Write,
-                Errand::Write(Write::record(&name, row.sealed.clone(), ttl)),
+                Errand::Write(Write::new(name.as_str(), row.sealed.clone(), ttl)),
             );
         }
         if !row.list_due {

@@ -17,6 +17,7 @@ mod row;
 use chacha20::rand_core::Rng;
 
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
+use crate::effect::{Need, Outbound};
 use crate::keys::KeyRing;
 use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
 use crate::ledger::row::{Lease, Row};
@@ -25,7 +26,6 @@ use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Fit, Record};
-use crate::store::{Need, Outbound};
 use crate::telemetry::log::Event;
 use crate::tenant_id::TenantId;
 

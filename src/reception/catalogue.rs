@@ -14,9 +14,9 @@ use super::telling::version;
 use super::{Missing, Reception, Room};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
+use crate::effect::{Answers, Found, Need};
 use crate::gateway::Gateway;
 use crate::inbound::host::{Host, HostPattern};
-use crate::store::{Answers, Found, Need};
 use crate::telemetry::log::{Event, Faults, Level};
 use crate::tenant_id::TenantId;
 

@@ -11,11 +11,11 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
+use crate::effect::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Write};
 use crate::encoding;
 use crate::inbound::json;
 use crate::inbound::request::Request;
 use crate::sign_in::attempts::{Command, Reply, Verdict};
-use crate::store::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Write};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 

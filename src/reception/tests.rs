@@ -16,10 +16,10 @@ use super::Reception;
 use crate::answer::Answer;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
+use crate::effect::{Answers, Found, Need};
 use crate::encoding::base64url;
 use crate::gateway::{Forward, Settled, Step};
 use crate::simulation::outside::{KEY, Outside};
-use crate::store::{Answers, Found, Need};
 
 struct World {
     reception: Reception,

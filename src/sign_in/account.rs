@@ -27,7 +27,7 @@ pub struct AccountName(String);
 
 impl AccountName {
     /// From what was typed, once it is in the form in which names are compared
-    /// ([`crate::store::Need::Fold`]); none if nobody can be called that.
+    /// ([`crate::effect::Need::Fold`]); none if nobody can be called that.
     #[must_use]
     pub fn parse(folded: &str) -> Option<Self> {
         let is_sound =

@@ -1,10 +1,10 @@
 //! What is said to an OpenID provider: the request a browser carries there (OpenID Connect Core
 //! section 3.1.2.1), and those this side makes.
 
+use crate::effect::Outbound;
 use crate::encoding;
 use crate::sign_in::methods::{ClientAuthentication, Provider};
 use crate::sign_in::transaction::Transaction;
-use crate::store::Outbound;
 
 /// The most bytes of a token endpoint's, or a userinfo endpoint's, answer.
 pub const LARGEST_ANSWER: usize = 64 * 1024;

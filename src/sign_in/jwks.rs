@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::effect::{Answers, Found, Need};
 use crate::encoding;
 use crate::sign_in::jws::{Algorithm, BadToken, Unverified};
 use crate::sign_in::weak_keys;
-use crate::store::{Answers, Found, Need};
 
 /// The most bytes of a key set.
 pub const LARGEST: usize = 256 * 1024;

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::UnixSeconds;
+use crate::effect::{Answers, Found, Need, Outbound, Reply};
 use crate::encoding;
 use crate::session::grant::Grant;
 use crate::sign_in::authorization;
@@ -12,7 +13,6 @@ use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jwks::{self, KeySet};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::methods::{Allow, ClaimNames, Provider};
-use crate::store::{Answers, Found, Need, Outbound, Reply};
 
 /// What a provider's keys are asked for under.
 const KEYS: &str = "keys";

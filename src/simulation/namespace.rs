@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::Rng as _;
 
-use crate::store::Found;
+use crate::effect::Found;
 
 /// How long a location serves what it has read without asking again.
 const CACHED_MS: u64 = 30_000;

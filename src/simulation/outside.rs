@@ -7,14 +7,14 @@ use chacha20::rand_core::SeedableRng as _;
 
 use super::directory::Directory;
 use crate::clock::UnixMillis;
+use crate::effect::asset::{Asset, Facts, Trouble};
+use crate::effect::{Answers, Body, Class, Found, Need, Write};
 use crate::encoding::base64url;
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::ledger::Ledger;
 use crate::ledger::command::{Command, object_name, parse_object_name};
 use crate::ledger::errand::{self, Errand};
 use crate::route::probe::Verdict;
-use crate::store::asset::{Asset, Facts, Trouble};
-use crate::store::{Answers, Body, Class, Found, Need, Write};
 use crate::tenant_id::TenantId;
 
 /// The key every test deployment has.

@@ -10,12 +10,12 @@ pub mod object;
 use serde_json::{Value, json};
 
 use crate::clock::{Seconds, UnixSeconds};
+use crate::effect::{CALL_DEADLINE_MS, Class, Need, Write};
 use crate::encoding;
 use crate::keys::UserTag;
 use crate::session::id::Handle;
 use crate::session::record::Epoch;
 use crate::store::revocations::Subject;
-use crate::store::{CALL_DEADLINE_MS, Class, Need, Write};
 use crate::tenant::Consistency;
 use crate::tenant_id::TenantId;
 

@@ -5,7 +5,7 @@
 
 use core::fmt::Write as _;
 
-use crate::forward::trace::Seed;
+use crate::effect::Seed;
 use crate::policy::LogLevel;
 use crate::session::id::Handle;
 

@@ -23,6 +23,8 @@ use crate::answer::problem::{Audience, Problem};
 use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
+use crate::effect::asset::{Asset, Facts, Trouble};
+use crate::effect::{self, Failure, Found};
 use crate::encoding;
 use crate::forward::closing;
 use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
@@ -30,8 +32,6 @@ use crate::inbound::engine_io;
 use crate::inbound::request::Request;
 use crate::reception::Reception;
 use crate::route::probe;
-use crate::store::asset::{Asset, Facts, Trouble};
-use crate::store::{self, Failure, Found};
 use crate::telemetry::log::{Event, Faults, Level};
 
 #[wasm_bindgen]
@@ -97,7 +97,7 @@ fn seed() -> Option<[u8; 32]> {
 /// What the outside has answered to a request so far.
 #[wasm_bindgen]
 #[derive(Default)]
-pub struct Answers(store::Answers);
+pub struct Answers(effect::Answers);
 
 #[wasm_bindgen]
 impl Answers {
@@ -132,13 +132,13 @@ impl Answers {
 
     /// The request's body.
     pub fn body(&mut self, bytes: Vec<u8>) {
-        self.0.set_body(store::Body::Bytes(bytes));
+        self.0.set_body(effect::Body::Bytes(bytes));
     }
 
     /// The request's body is larger than was to be read.
     #[wasm_bindgen(js_name = bodyTooLarge)]
     pub fn body_too_large(&mut self) {
-        self.0.set_body(store::Body::TooLarge);
+        self.0.set_body(effect::Body::TooLarge);
     }
 
     /// A tenant's file is at hand. `trouble` is why it is an old one, or empty.
@@ -188,7 +188,7 @@ impl Answers {
 #[wasm_bindgen]
 #[must_use]
 pub fn admit(packed: &str, now: f64) -> String {
-    decide(packed, now, &store::Answers::default())
+    decide(packed, now, &effect::Answers::default())
 }
 
 /// Decides on a request, given what was answered so far.
@@ -198,7 +198,7 @@ pub fn admit_with(packed: &str, now: f64, answers: &Answers) -> String {
     decide(packed, now, &answers.0)
 }
 
-fn decide(packed: &str, now: f64, answers: &store::Answers) -> String {
+fn decide(packed: &str, now: f64, answers: &effect::Answers) -> String {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
         Isolate::Ready(reception) => {
             let step = reception.admit(packed, millis(now), answers);
@@ -365,7 +365,7 @@ pub fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
 
 /// A value to be stored.
 #[wasm_bindgen]
-pub struct PendingWrite(store::Write);
+pub struct PendingWrite(effect::Write);
 
 #[wasm_bindgen]
 impl PendingWrite {

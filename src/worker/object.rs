@@ -5,12 +5,12 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::{Answers, ISOLATE, Isolate, log, millis, wire};
 use crate::clock::UnixMillis;
+use crate::effect::{self, Outbound};
 use crate::keys::KeyRing;
 use crate::ledger::command::{Command, Is, Reply, parse_object_name};
 use crate::ledger::errand::{self, Errand, Kind, Running};
 use crate::ledger::{BadRow, Ledger};
 use crate::session::id::Handle;
-use crate::store::{self, Outbound};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant_id::TenantId;
 
@@ -95,7 +95,7 @@ pub fn refreshed(
         let command = Command::parse(command).ok_or(BadRow)?;
         let sent = serde_json::from_str(sent).ok();
         let sent = sent.as_ref().and_then(Outbound::from_json).ok_or(BadRow)?;
-        let heard = store::Reply { status, body };
+        let heard = effect::Reply { status, body };
         ledger.refreshed(&command, row, &sent, &heard, &answers.0)
     }))
 }

@@ -8,11 +8,11 @@ use core::fmt::Write as _;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::effect::Seed;
+use crate::effect::{Class, Need};
 use crate::encoding::push_hex;
 use crate::forward::headers::{self, Outgoing};
-use crate::forward::trace::Seed;
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
-use crate::store::{Class, Need};
 use crate::telemetry::facts::Facts;
 
 /// The names of our headers, a line each.

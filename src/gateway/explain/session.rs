@@ -9,11 +9,11 @@ use super::Told;
 use crate::answer::problem::Problem;
 use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Verified};
+use crate::effect::{Answers, Found, Need};
 use crate::ledger::command::{Is, Order, Reply};
 use crate::session::id::{Handle, PublicName, RecordName};
 use crate::session::record::{Record, Version};
 use crate::store::cache::Known;
-use crate::store::{Answers, Found, Need};
 
 impl Gateway {
     /// Recognises a request by what it presents.

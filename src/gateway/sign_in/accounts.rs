@@ -8,12 +8,12 @@ use super::password::{account_name, heard};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::effect::{Found, Need};
 use crate::encoding::object;
 use crate::session::identity::Identity;
 use crate::sign_in::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
 use crate::sign_in::attempts::AccountChange;
 use crate::store::revocations::Subject;
-use crate::store::{Found, Need};
 use crate::telemetry::log::{Event, Level};
 
 /// What a PUT may say.

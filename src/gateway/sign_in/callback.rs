@@ -16,6 +16,7 @@ use crate::answer::sign_in::SignInProblem;
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
+use crate::effect::Reply;
 use crate::inbound::query::Query;
 use crate::session::grant::{Finished, Grant};
 use crate::sign_in::authorization;
@@ -25,7 +26,6 @@ use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::methods::Provider;
 use crate::sign_in::provider::Metadata;
 use crate::sign_in::transaction::Transaction;
-use crate::store::Reply;
 
 /// What a provider may say in the address.
 const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];

@@ -17,12 +17,12 @@ use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
+use crate::effect::{Found, Need};
 use crate::session::change::Change;
 use crate::session::grant::Grant;
 use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::store::cache::{Known, Prepared};
-use crate::store::{Found, Need};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 

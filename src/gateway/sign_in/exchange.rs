@@ -11,12 +11,12 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
 use crate::clock::UnixSeconds;
+use crate::effect::Found;
 use crate::sign_in::attempts::{Command, Reply, Verdict};
 use crate::sign_in::claimed;
 use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::methods::Issuer;
-use crate::store::Found;
 use crate::tenant::Consistency;
 
 /// The kinds a token may say it is (RFC 9068 for the second).

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::super::inquiry;
 use super::super::{Halt, Passage};
 use crate::answer::problem::Problem;
+use crate::effect::{Body, Need};
 use crate::inbound::form;
 use crate::inbound::json::LARGEST_OF_STRANGERS;
 use crate::inbound::query::Query;
-use crate::store::{Body, Need};
 
 /// Whether a request carries a form.
 pub(super) fn is_form(passage: &Passage<'_>) -> bool {

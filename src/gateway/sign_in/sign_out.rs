@@ -10,6 +10,7 @@ use crate::answer::page;
 use crate::answer::problem::Problem;
 use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
+use crate::effect::{Found, Need};
 use crate::encoding;
 use crate::inbound::request::Location;
 use crate::keys::UserTag;
@@ -20,7 +21,6 @@ use crate::sign_in::authorization;
 use crate::sign_in::jws::Unverified;
 use crate::store::cache::Prepared;
 use crate::store::revocations::Subject;
-use crate::store::{Found, Need};
 
 /// What is noted of a sign-out under way.
 const LEAVES: &str = "signs out";

@@ -23,12 +23,12 @@ use super::{Forward, Gateway, Settled, Step};
 use crate::answer::Answer;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
+use crate::effect::{Answers, Failure, Need};
 use crate::encoding::base64url;
 use crate::forward::response::Edits;
 use crate::inbound::request::Request;
 use crate::route::probe::{Probe, Verdict};
 use crate::simulation::outside::{self, Outside};
-use crate::store::{Answers, Failure, Need};
 use crate::telemetry::log::Event;
 
 /// A gateway with an outside, a clock and one browser.

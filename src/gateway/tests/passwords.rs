@@ -1,7 +1,7 @@
 //! The places in which passwords are checked.
 
 use super::*;
-use crate::store::Class;
+use crate::effect::Class;
 
 /// Somebody at an address who signs in, up to where attempts are counted, whose answer never comes; the code of
 /// the refusal if there is no place.

@@ -1,8 +1,8 @@
 //! Ending sessions from elsewhere: one, a user's, everybody's.
 
 use super::*;
+use crate::effect::{Class, Found};
 use crate::sign_in::attempts::{Reply, Verdict as Allowance};
-use crate::store::{Class, Found};
 
 const ADMIN: &str = "an-admin-token-for-tests";
 

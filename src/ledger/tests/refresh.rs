@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::UnixSeconds;
+use crate::effect::{self, Answers, Found, Need, Outbound};
 use crate::encoding::base64url;
 use crate::session::grant::Grant;
 use crate::session::record::Record;
 use crate::sign_in::authorization;
 use crate::sign_in::methods::{Allow, ClaimNames};
 use crate::sign_in::renewal::Renewal;
-use crate::store::{self, Answers, Found, Need, Outbound};
 
 const TOKEN_LASTS: Seconds = Seconds(400);
 
@@ -83,7 +83,7 @@ impl Object {
         &mut self,
         order: Order,
         sent: &str,
-        heard: &store::Reply<'_>,
+        heard: &effect::Reply<'_>,
         answers: &Answers,
     ) -> Verdict {
         let sent = authorization::with_refresh_token(&call(), sent);
@@ -123,8 +123,8 @@ fn opened(reply: &Reply) -> Record {
     }
 }
 
-fn heard(status: u16, body: &str) -> store::Reply<'_> {
-    store::Reply { status, body }
+fn heard(status: u16, body: &str) -> effect::Reply<'_> {
+    effect::Reply { status, body }
 }
 
 fn new_tokens() -> String {

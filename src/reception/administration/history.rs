@@ -11,7 +11,7 @@ use super::{read, stored, text};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
-use crate::store::{Answers, Found, Need};
+use crate::effect::{Answers, Found, Need};
 use crate::tenant_id::TenantId;
 
 /// How many are kept.

@@ -9,10 +9,10 @@ use crate::answer::page::{self, LoginPage, Look};
 use crate::answer::problem::{Audience, Problem};
 use crate::brand::Brand;
 use crate::document::Fault;
+use crate::effect::{Answers, Body, Need};
 use crate::inbound::request::Request;
 use crate::inbound::{form, json};
 use crate::sign_in::methods::Methods;
-use crate::store::{Answers, Body, Need};
 
 /// Leads to no log.
 const TRACE_ID: &str = "00000000000000000000000000000000";

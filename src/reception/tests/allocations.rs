@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{World, forwarded};
+use crate::effect::Answers;
 use crate::gateway::Step;
-use crate::store::Answers;
 
 /// What `benches/` counts is less: tests are compiled otherwise.
 const MOST: u64 = 30;

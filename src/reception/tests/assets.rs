@@ -1,7 +1,7 @@
 //! Files that tenants have instead of their chat servers'.
 
 use super::*;
-use crate::store::asset::{Asset, Facts, Trouble};
+use crate::effect::asset::{Asset, Facts, Trouble};
 
 const LOGO: &str = "https://cdn.example/acme/logo?v=1";
 

@@ -80,7 +80,7 @@ impl World {
             Need::Body { .. } => {
                 let body = br#"{"everywhere":true}"#.to_vec();
                 if let Some(task) = self.tasks.get_mut(&task) {
-                    task.answers.set_body(crate::store::Body::Bytes(body));
+                    task.answers.set_body(crate::effect::Body::Bytes(body));
                     task.lacking -= 1;
                 }
                 return self.schedule(5, Event::Go { task });

@@ -20,6 +20,7 @@ use super::outside::{KEY, keys};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::deployment::Deployment;
+use crate::effect::{Answers, Class, Found, Need, Write};
 use crate::encoding::base64url;
 use crate::forward::headers::Outgoing;
 use crate::gateway::{Gateway, Settled, Step};
@@ -32,7 +33,6 @@ use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::record::{Entry, Version};
 use crate::store::revocations::Subject;
-use crate::store::{Answers, Class, Found, Need, Write};
 use crate::tenant_id::TenantId;
 
 const START: u64 = 1_700_000_000_000;

@@ -11,12 +11,12 @@ use super::proofs::{alices_password, provider};
 use super::town::{Dice, OPERATOR, Resident, bindings};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
+use crate::effect::{Answers, Class, Found, Need};
 use crate::gateway::{Forward, Settled, Step};
 use crate::keys::DeploymentKeys;
 use crate::reception::Reception;
 use crate::sign_in::attempts;
 use crate::simulation::outside::Outside;
-use crate::store::{Answers, Class, Found, Need};
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;

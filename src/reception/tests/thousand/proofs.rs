@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::town::mark;
 use crate::clock::UnixMillis;
+use crate::effect::Outbound;
 use crate::encoding::base64url;
-use crate::store::Outbound;
 
 /// What the one account of a tenant opens to. It holds no mark: whoever tries it elsewhere has said it.
 pub(super) fn alices_password(mark: &str) -> String {

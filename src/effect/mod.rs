@@ -1,0 +1,457 @@
+//! What the core asks of the outside, and what the outside answers.
+//!
+//! The core never waits. A step that lacks something says what ([`Need`]) and is called again with
+//! the answer among [`Answers`]; what it wants stored it returns as [`Write`]s. "Absent" and
+//! "could not read" are different answers all the way up, because the first ends a session and the
+//! second must not.
+
+pub mod asset;
+
+use core::fmt;
+
+use crate::clock::{Seconds, UnixMillis};
+use crate::tenant_id::TenantId;
+
+use asset::Asset;
+
+/// Something the caller must do before the step can go on. Several are done at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Read this key of the namespace.
+    Read {
+        /// The storage key.
+        key: String,
+        /// Milliseconds to wait first: storage is behind and is being given time.
+        after_ms: u32,
+    },
+    /// List the names of the namespace that begin so.
+    List {
+        /// The prefix.
+        prefix: String,
+    },
+    /// Say this to a Durable Object.
+    Call {
+        /// Which class.
+        class: Class,
+        /// Which object.
+        name: String,
+        /// What: one line of JSON.
+        command: String,
+        /// What its answer is filed under.
+        key: String,
+        /// How many milliseconds it may take, with everything that is tried again.
+        deadline_ms: u32,
+    },
+    /// Read what is kept of tenants under this key.
+    Document {
+        /// `tenant:<id>`, `host:<pattern>`, or `history:<id>:<version>`.
+        key: String,
+    },
+    /// List the keys under which something is kept of tenants, and that begin so.
+    Documents {
+        /// The prefix.
+        prefix: String,
+    },
+    /// Keep these texts of tenants, then delete what is under those keys, in this order, and wait for
+    /// the acknowledgement.
+    Keep {
+        /// Keys and texts.
+        puts: Vec<(String, String)>,
+        /// Keys.
+        deletes: Vec<String>,
+    },
+    /// Ask the platform's rate limit on new sessions; what it says is filed under the key: `1` for
+    /// within the limit, `0` for over it.
+    Limit {
+        /// Whose count.
+        key: String,
+    },
+    /// Say this to somebody else's server. What it answers is filed under the key: the status, a line
+    /// break, the body.
+    Fetch {
+        /// The key.
+        key: String,
+        /// What.
+        call: Outbound,
+    },
+    /// Verify a signature (WebCrypto); `1` is filed under the key if it is good, `0` if not.
+    Verify {
+        /// The key.
+        key: String,
+        /// The public key, as JSON (RFC 7517).
+        jwk: String,
+        /// The algorithm, by its registered name (RFC 7518).
+        algorithm: &'static str,
+        /// What was signed.
+        input: String,
+        /// The signature, as base64url.
+        signature: String,
+    },
+    /// Sign with ES256 (WebCrypto); what was signed, a full stop and the signature are filed under the key.
+    Sign {
+        /// The key.
+        key: String,
+        /// A P-256 private key, as base64url.
+        private: String,
+        /// What is to be signed.
+        input: String,
+    },
+    /// Tell the public half of a P-256 key, as JSON (RFC 7517), which is filed under the key.
+    PublicKey {
+        /// The key.
+        key: String,
+        /// The private key, as base64url.
+        private: String,
+    },
+    /// Check a password against a hash, or against one that fits nothing and costs as much; `1` is filed
+    /// under the key if it is right, `0` if not.
+    CheckPassword {
+        /// The key.
+        key: String,
+        /// The password.
+        password: String,
+        /// A PHC text.
+        hash: Option<String>,
+    },
+    /// Hash a password; the PHC text is filed under the key.
+    HashPassword {
+        /// The key.
+        key: String,
+        /// The password.
+        password: String,
+    },
+    /// Put a name into the one form in which names are compared: without blanks around it, in lower case, in
+    /// Unicode's form NFC. The tables for that are the runtime's.
+    Fold {
+        /// The key.
+        key: String,
+        /// The name.
+        text: String,
+    },
+    /// Hand this back under the key when the step is asked again: what was drawn at random must not be
+    /// drawn twice.
+    Note {
+        /// The key.
+        key: String,
+        /// What.
+        text: String,
+    },
+    /// Get this file of a tenant, and say what it is.
+    Asset {
+        /// Whose: what is kept of it is nobody else's.
+        tenant: TenantId,
+        /// A URL, or a key as of a document.
+        source: String,
+    },
+    /// Read the request's body.
+    Body {
+        /// The most bytes that are taken.
+        limit: usize,
+    },
+    /// Store what is to be written, and wait for the acknowledgement.
+    Store,
+    /// Wait for so long; then nothing is filed under the key, once more.
+    Pause {
+        /// The key.
+        key: String,
+        /// Milliseconds.
+        ms: u32,
+    },
+}
+
+impl Need {
+    /// To read this key at once.
+    #[must_use]
+    pub fn read(key: &str) -> Self {
+        Self::Read {
+            key: key.to_owned(),
+            after_ms: 0,
+        }
+    }
+}
+
+/// How many milliseconds a call to an object may take, unless said otherwise.
+pub const CALL_DEADLINE_MS: u32 = 2_000;
+
+/// A request to somebody else's server. Cannot be printed: it may carry secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outbound {
+    /// Where to.
+    pub url: String,
+    /// `Authorization`, if one is sent.
+    pub authorization: Option<String>,
+    /// A form, if it is a POST.
+    pub form: Option<String>,
+    /// The most bytes of its answer that are read.
+    pub limit: usize,
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outbound({})", self.url)
+    }
+}
+
+impl Outbound {
+    /// The counterpart of [`Outbound::to_json`].
+    #[must_use]
+    pub fn from_json(value: &serde_json::Value) -> Option<Self> {
+        let text = |at: usize| {
+            let text = value.get(at).and_then(serde_json::Value::as_str);
+            text.map(str::to_owned)
+        };
+        Some(Self {
+            url: text(0)?,
+            authorization: text(1),
+            form: text(2),
+            limit: usize::try_from(value.get(3)?.as_u64()?).ok()?,
+        })
+    }
+
+    /// As JSON: URL, authorization, form, limit.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!([self.url, self.authorization, self.form, self.limit])
+    }
+}
+
+/// What somebody else's server answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// Status code.
+    pub status: u16,
+    /// The body.
+    pub body: &'a str,
+}
+
+impl<'a> Reply<'a> {
+    /// Reads what was filed for a [`Need::Fetch`].
+    #[must_use]
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (status, body) = core::str::from_utf8(bytes).ok()?.split_once('\n')?;
+        Some(Self {
+            status: status.parse().ok()?,
+            body,
+        })
+    }
+}
+
+/// The classes of Durable Objects there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// One for each session: orders its changes. See `crate::ledger`.
+    Session,
+    /// One for each tenant: knows its revocations and lists its sessions. See `crate::store::directory`.
+    Directory,
+    /// One for each tenant: gathers what isolates know about its origins. See
+    /// `crate::route::shared`.
+    Pool,
+    /// One for each account, or token, that counts how often it is tried. See
+    /// `crate::sign_in::attempts`.
+    Attempts,
+    /// Adds up what isolates tell of themselves.
+    Telemetry,
+}
+
+/// What a read found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The outside answered that there is nothing.
+    Absent,
+    /// The outside did not answer, or with an error.
+    Unavailable,
+}
+
+/// What a request's body turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// More than was to be taken.
+    TooLarge,
+}
+
+/// One answered read.
+#[derive(Clone, Debug)]
+struct Answer {
+    key: String,
+    found: Found,
+    attempts: u32,
+    asked: UnixMillis,
+}
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// The last answer.
+    pub found: &'a Found,
+    /// How often it was asked for.
+    pub attempts: u32,
+    /// When it was asked for last: what was found may be that old.
+    pub asked: UnixMillis,
+}
+
+/// Why an origin did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection failed or broke; the request may or may not have been processed.
+    Lost,
+    /// The connection broke while a body was on its way. Either side may have done it: a client
+    /// that gives up its upload looks just like an origin that dies.
+    Cut,
+    /// The client's body, sent in chunks, broke off or is no valid HTTP: nothing that an origin has
+    /// to do with.
+    Spoilt,
+    /// The request certainly was not sent: the platform says it could not connect.
+    Unsent,
+    /// No response headers within the limit.
+    TimedOut,
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The origin's name.
+    pub origin: String,
+    /// How.
+    pub failure: Failure,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// What the ids of a trace are made of, if it begins here: drawn once per request.
+pub type Seed = [u8; 24];
+
+/// Everything the outside has answered to this request so far.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    reads: Vec<Answer>,
+    write: Option<bool>,
+    body: Option<Body>,
+    asset: Option<(String, Asset)>,
+    failures: Vec<Failed>,
+    seed: Option<Seed>,
+}
+
+impl Answers {
+    /// Takes note of what the trace was begun with when the step was asked first.
+    pub fn begin(&mut self, seed: Seed) {
+        self.seed = Some(seed);
+    }
+
+    /// What the trace was begun with; none when the step is asked for the first time.
+    #[must_use]
+    pub fn begun(&self) -> Option<Seed> {
+        self.seed
+    }
+
+    /// Takes note of the answer to what was asked at `asked`; a later one for the same key replaces
+    /// the earlier. An answer is as old as its question: it waits for others, and is looked at more
+    /// than once.
+    pub fn add(&mut self, key: &str, found: Found, asked: UnixMillis) {
+        match self.reads.iter_mut().find(|answer| answer.key == key) {
+            Some(answer) => {
+                answer.found = found;
+                answer.attempts += 1;
+                answer.asked = asked;
+            }
+            None => self.reads.push(Answer {
+                key: key.to_owned(),
+                found,
+                attempts: 1,
+                asked,
+            }),
+        }
+    }
+
+    /// Takes note whether the durable writes asked for were all acknowledged.
+    pub fn set_written(&mut self, acknowledged: bool) {
+        self.write = Some(acknowledged);
+    }
+
+    /// Takes note of the request's body.
+    pub fn set_body(&mut self, body: Body) {
+        self.body = Some(body);
+    }
+
+    /// Takes note of what came of asking for a file.
+    pub fn set_asset(&mut self, source: &str, asset: Asset) {
+        self.asset = Some((source.to_owned(), asset));
+    }
+
+    /// Takes note that this origin, by name, did not answer.
+    pub fn add_failure(&mut self, origin: &str, failure: Failure, at: UnixMillis) {
+        self.failures.push(Failed {
+            origin: origin.to_owned(),
+            failure,
+            at,
+        });
+    }
+
+    /// The origins that did not answer this request, in the order they were tried.
+    #[must_use]
+    pub fn failures(&self) -> &[Failed] {
+        &self.failures
+    }
+
+    /// What is known of `key`.
+    #[must_use]
+    pub fn read(&self, key: &str) -> Option<Read<'_>> {
+        let answer = self.reads.iter().find(|answer| answer.key == key)?;
+        Some(Read {
+            found: &answer.found,
+            attempts: answer.attempts,
+            asked: answer.asked,
+        })
+    }
+
+    /// What was answered under `key`.
+    #[must_use]
+    pub fn found(&self, key: &str) -> Option<&Found> {
+        self.read(key).map(|read| read.found)
+    }
+
+    /// Whether the durable writes were acknowledged; `None` while they were not tried.
+    #[must_use]
+    pub fn written(&self) -> Option<bool> {
+        self.write
+    }
+
+    /// What came of asking for this file; `None` while it was not asked for.
+    #[must_use]
+    pub fn asset(&self, source: &str) -> Option<&Asset> {
+        let (asked, asset) = self.asset.as_ref()?;
+        (asked == source).then_some(asset)
+    }
+
+    /// The request's body; `None` while it was not read.
+    #[must_use]
+    pub fn body(&self) -> Option<&Body> {
+        self.body.as_ref()
+    }
+}
+
+/// A value to be stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The storage key.
+    pub key: String,
+    /// The sealed bytes.
+    pub value: Vec<u8>,
+    /// How long storage keeps it; whole seconds, at least 60.
+    pub ttl: Seconds,
+}
+
+impl Write {
+    /// Stores this value under this key.
+    #[must_use]
+    pub fn new(key: &str, value: Vec<u8>, ttl: Seconds) -> Self {
+        Self {
+            key: key.to_owned(),
+            value,
+            ttl,
+        }
+    }
+}
