@@ -13,10 +13,11 @@ use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{CALL_DEADLINE_MS, Class, Need, Write};
 use crate::encoding;
 use crate::keys::UserTag;
+use crate::policy::Consistency;
 use crate::session::id::Handle;
 use crate::session::record::Epoch;
 use crate::store::revocations::Subject;
-use crate::tenant::Consistency;
+
 use crate::tenant_id::TenantId;
 
 /// What the answer to a feed is filed under.

@@ -1,0 +1,209 @@
+//! Which room knows which, and what must not be.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::source;
+
+/// Reads a source by its path from the root of the repository.
+pub(crate) type Read<'r> = &'r dyn Fn(&str) -> Option<String>;
+
+/// The rooms of a crate: the modules at its root.
+#[derive(Default)]
+pub(crate) struct Graph {
+    /// For each room whom it knows, and the first file that says so.
+    rooms: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Graph {
+    /// Follows the modules from `src/lib.rs`. Those there are for tests only are nobody's business.
+    ///
+    /// # Errors
+    /// Which module has no file.
+    pub(crate) fn read(read: Read<'_>) -> Result<Self, String> {
+        let mut graph = Self::default();
+        let text = read("src/lib.rs").unwrap_or_default();
+        for room in source::modules(&source::tokens(&text)) {
+            let mut known = BTreeMap::new();
+            follow(read, "src", room, 1, &mut known)?;
+            known.remove(room);
+            graph.rooms.insert(room.to_owned(), known);
+        }
+        Ok(graph)
+    }
+
+    /// Whether one room knows another.
+    pub(crate) fn knows(&self, room: &str, other: &str) -> bool {
+        self.whom(room).any(|(known, _)| known == other)
+    }
+
+    /// The rooms that know this one.
+    pub(crate) fn who_knows(&self, other: &str) -> Vec<&str> {
+        let rooms = self.rooms.keys().map(String::as_str);
+        rooms.filter(|room| self.knows(room, other)).collect()
+    }
+
+    fn whom(&self, room: &str) -> impl Iterator<Item = (&str, &str)> {
+        let known = self.rooms.get(room).into_iter().flatten();
+        known.map(|(name, file)| (name.as_str(), file.as_str()))
+    }
+
+    /// A shortest circle, spelled out; none if there is none.
+    pub(crate) fn circle(&self) -> Option<String> {
+        let circles = self.rooms.keys().filter_map(|room| self.way_back(room));
+        let shortest = circles.min_by_key(Vec::len)?;
+        let mut text = String::new();
+        for (room, file) in &shortest {
+            text.push_str(&format!("{room} → ({file}) "));
+        }
+        text.push_str(shortest.first().map_or("", |(room, _)| room));
+        Some(text)
+    }
+
+    /// The shortest way from a room to itself: the rooms it leads through, and who says that they know the next.
+    fn way_back<'g>(&'g self, start: &'g str) -> Option<Vec<(&'g str, &'g str)>> {
+        let mut came_from: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+        let mut next = VecDeque::from([start]);
+        while let Some(room) = next.pop_front() {
+            for (known, file) in self.whom(room) {
+                if !came_from.contains_key(known) {
+                    came_from.insert(known, (room, file));
+                    next.push_back(known);
+                }
+            }
+        }
+        let mut way = vec![*came_from.get(start)?];
+        while let Some((room, _)) = way.first().copied().filter(|(room, _)| *room != start) {
+            way.insert(0, *came_from.get(room)?);
+        }
+        Some(way)
+    }
+
+    /// Whom a room knows beside those it may.
+    pub(crate) fn trespasses(&self, room: &str, may_know: &[&str]) -> Vec<String> {
+        if !self.rooms.contains_key(room) {
+            return vec![format!("there is no room {room}: has it a new name?")];
+        }
+        self.whom(room)
+            .filter(|(known, _)| !may_know.contains(known))
+            .map(|(known, file)| format!("{room} must not know {known} ({file})"))
+            .collect()
+    }
+
+    /// What is named as if it were a room and is none: a name at the root could hide any room.
+    pub(crate) fn nameless(&self) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        for room in self.rooms.keys() {
+            for (known, file) in self.whom(room) {
+                if !self.rooms.contains_key(known) {
+                    found.insert(format!("{file}: crate::{known} is no room"));
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+}
+
+/// Takes down whom a module and those below it know.
+fn follow(
+    read: Read<'_>,
+    folder: &str,
+    module: &str,
+    depth: usize,
+    known: &mut BTreeMap<String, String>,
+) -> Result<(), String> {
+    let inner = format!("{folder}/{module}");
+    let files = [format!("{inner}.rs"), format!("{inner}/mod.rs")];
+    let Some((file, text)) = files
+        .into_iter()
+        .find_map(|file| read(&file).map(|text| (file, text)))
+    else {
+        return Err(format!("there is no file for the module {inner}"));
+    };
+    let tokens = source::tokens(&text);
+    for name in source::named(&tokens, depth) {
+        known.entry(name.to_owned()).or_insert_with(|| file.clone());
+    }
+    for module in source::modules(&tokens) {
+        follow(read, &inner, module, depth + 1, known)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(files: &[(&str, &str)]) -> Graph {
+        Graph::read(&|path| {
+            let file = files.iter().find(|(name, _)| *name == path);
+            file.map(|(_, text)| (*text).to_owned())
+        })
+        .unwrap()
+    }
+
+    const HOUSE: [(&str, &str); 6] = [
+        (
+            "src/lib.rs",
+            "pub mod a; pub mod b; pub mod c; #[cfg(test)] mod t;",
+        ),
+        ("src/a.rs", "use crate::b::B;"),
+        (
+            "src/b/mod.rs",
+            "mod inner; #[cfg(test)] mod tests { use crate::a::A; }",
+        ),
+        ("src/b/inner.rs", "pub(super) fn f() { crate::c::go(); }"),
+        ("src/c.rs", "//! Nothing like crate::a."),
+        ("src/t.rs", "use crate::a::A;"),
+    ];
+
+    fn with(path: &'static str, text: &'static str) -> Graph {
+        let mut files = HOUSE;
+        for file in &mut files {
+            if file.0 == path {
+                file.1 = text;
+            }
+        }
+        graph(&files)
+    }
+
+    #[test]
+    fn a_house_without_circles_has_none() {
+        let house = graph(&HOUSE);
+        assert_eq!(house.circle(), None);
+        assert_eq!(house.who_knows("c"), ["b"]);
+        assert!(!house.knows("a", "c"));
+        assert_eq!(house.nameless(), [""; 0]);
+    }
+
+    #[test]
+    fn a_circle_is_spelled_out() {
+        let circle = with("src/c.rs", "fn f() { crate::a::go() }").circle();
+        let spelled = "a → (src/a.rs) b → (src/b/inner.rs) c → (src/c.rs) a";
+        assert_eq!(circle.as_deref(), Some(spelled));
+    }
+
+    #[test]
+    fn of_two_circles_the_shorter_is_told() {
+        let circle = with("src/c.rs", "use crate::{a, b};").circle();
+        assert_eq!(
+            circle.as_deref(),
+            Some("b → (src/b/inner.rs) c → (src/c.rs) b")
+        );
+    }
+
+    #[test]
+    fn whoever_knows_more_than_it_may_is_told() {
+        let house = graph(&HOUSE);
+        assert_eq!(house.trespasses("a", &["b", "c"]), [""; 0]);
+        let told = ["a must not know b (src/a.rs)"];
+        assert_eq!(house.trespasses("a", &["c"]), told);
+        let told = ["there is no room gone: has it a new name?"];
+        assert_eq!(house.trespasses("gone", &[]), told);
+    }
+
+    #[test]
+    fn a_name_at_the_root_that_is_no_room_is_told() {
+        let house = with("src/c.rs", "use crate::Hidden;");
+        assert_eq!(house.nameless(), ["src/c.rs: crate::Hidden is no room"]);
+    }
+}

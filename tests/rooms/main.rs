@@ -1,0 +1,80 @@
+//! Rooms know each other downward: no circle between the modules at the top of `src/`, and the lowest know only what
+//! they may. Works on the sources, so what only a test knows does not count.
+
+mod graph;
+mod source;
+
+use std::path::Path;
+
+use graph::Graph;
+
+/// What everybody builds on, and may know. They know nobody else.
+const BASE: [&str; 7] = [
+    "clock",
+    "encoding",
+    "flat_map",
+    "keys",
+    "policy",
+    "secrets",
+    "tenant_id",
+];
+
+/// What the lowest rooms may know beside those. A name more is a door more: let it lead down, and say why.
+const MAY_KNOW: [(&str, &[&str]); 9] = [
+    // What the outside is asked for. Nearly everybody asks, so it knows nobody.
+    ("effect", &[]),
+    // Neither HTTP nor storage.
+    ("session", &[]),
+    ("brand", &[]),
+    // HTTP; of sessions only what they are called.
+    ("inbound", &["session"]),
+    ("cookie", &["inbound", "session"]),
+    ("route", &["session"]),
+    // No HTTP from here on.
+    ("store", &["effect", "session"]),
+    (
+        "ledger",
+        &["effect", "session", "sign_in", "store", "telemetry"],
+    ),
+    ("sign_in", &["effect", "inbound", "session"]),
+];
+
+/// The graph of this crate's rooms.
+fn graph() -> Result<Graph, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Graph::read(&|path| std::fs::read_to_string(root.join(path)).ok())
+}
+
+#[test]
+fn rooms_know_each_other_without_circles() {
+    let graph = graph().unwrap();
+    assert!(graph.knows("gateway", "session"), "the sources were read");
+    if let Some(circle) = graph.circle() {
+        panic!("rooms know each other in a circle: {circle}");
+    }
+}
+
+#[test]
+fn the_lowest_rooms_know_only_what_they_may() {
+    let graph = graph().unwrap();
+    let lowest = BASE.iter().map(|room| (*room, [].as_slice()));
+    let may_know = lowest.chain(MAY_KNOW);
+    let trespasses: Vec<String> = may_know
+        .flat_map(|(room, more)| graph.trespasses(room, &[&BASE, more].concat()))
+        .collect();
+    assert!(trespasses.is_empty(), "{}", trespasses.join("\n"));
+}
+
+#[test]
+fn nobody_knows_the_room_that_touches_the_runtime() {
+    let graph = graph().unwrap();
+    assert!(graph.knows("worker", "reception"), "the sources were read");
+    let knowing = graph.who_knows("worker");
+    assert!(knowing.is_empty(), "{knowing:?}");
+}
+
+#[test]
+fn whoever_names_something_of_the_crate_says_which_room_it_is_in() {
+    let nameless = graph().unwrap().nameless();
+    assert!(nameless.is_empty(), "{}", nameless.join("\n"));
+}

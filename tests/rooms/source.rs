@@ -1,0 +1,262 @@
+//! A Rust source as tokens, as far as one must understand it to see what it names.
+
+/// The tokens of a source without comments, literals, and what is there for tests only. Words and `::` are one token
+/// each, whatever else is one per character.
+pub(crate) fn tokens(text: &str) -> Vec<&str> {
+    without_tests(&all_tokens(text))
+}
+
+fn all_tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = literal(rest).unwrap_or_else(|| {
+            let word = rest.find(|c: char| !is_of_word(c)).unwrap_or(rest.len());
+            let length = match word {
+                0 if rest.starts_with("::") => 2,
+                0 => first.len_utf8(),
+                word => word,
+            };
+            if !first.is_whitespace() {
+                tokens.extend(rest.get(..length));
+            }
+            length
+        });
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    tokens
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// How long the comment or literal is that `rest` begins with.
+fn literal(rest: &str) -> Option<usize> {
+    if rest.starts_with("//") {
+        return Some(rest.find('\n').unwrap_or(rest.len()));
+    }
+    if rest.starts_with("/*") {
+        return Some(block_comment(rest));
+    }
+    let unprefixed = rest.trim_start_matches(['b', 'c']);
+    let prefix = rest.len() - unprefixed.len();
+    if prefix > 1 {
+        return None;
+    }
+    if let Some(raw) = unprefixed.strip_prefix('r') {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        let body = raw.get(hashes..)?.strip_prefix('"')?;
+        let end = format!("\"{}", "#".repeat(hashes));
+        let length = body.find(&end).map_or(body.len(), |at| at + end.len());
+        return Some(prefix + 1 + hashes + 1 + length);
+    }
+    if let Some(body) = unprefixed.strip_prefix('"') {
+        return Some(prefix + 1 + closing(body, '"'));
+    }
+    let body = unprefixed.strip_prefix('\'')?;
+    let mut chars = body.chars();
+    let is_char = chars.next()? == '\\' || chars.next()? == '\'';
+    // Otherwise it is a lifetime.
+    is_char.then(|| prefix + 1 + closing(body, '\''))
+}
+
+/// Comments nest.
+fn block_comment(rest: &str) -> usize {
+    let mut depth = 0;
+    let mut at = 0;
+    while let Some(tail) = rest.get(at..).filter(|tail| !tail.is_empty()) {
+        let step = tail.chars().next().map_or(1, char::len_utf8);
+        let (change, step) = match tail.get(..2) {
+            Some("/*") => (1, 2),
+            Some("*/") => (-1, 2),
+            _ => (0, step),
+        };
+        depth += change;
+        at += step;
+        if depth == 0 {
+            break;
+        }
+    }
+    at
+}
+
+/// How far it is behind the next such quote that is not escaped.
+fn closing(body: &str, quote: char) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in body.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            _ if c == quote => return at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    body.len()
+}
+
+const TEST_ONLY: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+
+/// Leaves out what follows each `#[cfg(test)]`.
+fn without_tests<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
+    let mut kept = Vec::new();
+    let mut rest = tokens;
+    while let Some((first, tail)) = rest.split_first() {
+        if let Some(tested) = rest.strip_prefix(&TEST_ONLY) {
+            rest = tested.get(item(tested)..).unwrap_or_default();
+        } else {
+            kept.push(*first);
+            rest = tail;
+        }
+    }
+    kept
+}
+
+/// How many tokens the item has that these begin with: up to its semicolon, or its closing brace.
+fn item(tokens: &[&str]) -> usize {
+    let is_use = tokens
+        .iter()
+        .take_while(|token| **token != ";")
+        .any(|token| *token == "use")
+        && !tokens
+            .iter()
+            .take_while(|token| **token != "use")
+            .any(|token| *token == "{");
+    let mut depth = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        match *token {
+            "{" | "(" | "[" => depth += 1,
+            "}" | ")" | "]" => depth -= 1,
+            _ => {}
+        }
+        let ends = *token == ";" || (*token == "}" && !is_use);
+        if depth == 0 && ends {
+            return at + 1;
+        }
+    }
+    tokens.len()
+}
+
+/// The modules that are in files of their own.
+pub(crate) fn modules<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
+    tokens
+        .windows(3)
+        .filter_map(|three| match three {
+            ["mod", name, ";"] => Some(*name),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What the tokens of a module name that is at the root of the crate. `depth` says how many modules it is below.
+pub(crate) fn named<'t>(tokens: &[&'t str], depth: usize) -> Vec<&'t str> {
+    let mut names = Vec::new();
+    let mut before = "";
+    let mut rest = tokens;
+    while let Some((first, tail)) = rest.split_first() {
+        if before != "::" {
+            if let ["crate", "::", path @ ..] = rest {
+                names.extend(first_segments(path));
+            }
+            let up = rest
+                .chunks(2)
+                .take_while(|pair| *pair == ["super", "::"])
+                .count();
+            if up > 0 && up >= depth {
+                names.extend(first_segments(rest.get(2 * up..).unwrap_or_default()));
+            }
+        }
+        before = first;
+        rest = tail;
+    }
+    names
+}
+
+/// The one name a path begins with, or those of a group.
+fn first_segments<'t>(path: &[&'t str]) -> Vec<&'t str> {
+    let mut depth = 0;
+    let mut names = Vec::new();
+    let mut before = "";
+    for token in path {
+        match *token {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            "," => {}
+            name if depth == 0 || (depth == 1 && matches!(before, "{" | ",")) => names.push(name),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+        before = token;
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str, depth: usize) -> Vec<&str> {
+        named(&tokens(text), depth)
+    }
+
+    #[test]
+    fn what_is_used_and_what_is_named_inline_counts() {
+        let text = "use crate::store::{cache::Known, Need};
+            use crate::{encoding, tenant_id::{TenantId, parse}, clock::*};
+            fn f<'a>(x: &'a str, c: char) -> crate::keys::Key { crate::route::go('\\'', x) }
+            macro_rules! m { () => { $crate::brand::x() } }";
+        let found = [
+            "store",
+            "encoding",
+            "tenant_id",
+            "clock",
+            "keys",
+            "route",
+            "brand",
+        ];
+        assert_eq!(names(text, 1), found);
+    }
+
+    #[test]
+    fn comments_literals_and_tests_do_not_count() {
+        let text = "//! See crate::a::b.
+            /* crate::a::b /* crate::c */ crate::d */
+            const A: &str = \"crate::a::b \\\" crate::c\";
+            const B: &str = r#\"crate::a \" crate::b\"#;
+            const C: &[u8] = b\"crate::a\";
+            const D: (char, u8) = ('\"', b'\"');
+            #[cfg(test)]
+            use crate::{f, g};
+            #[cfg(test)]
+            mod golden;
+            #[cfg(test)]
+            #[allow(dead_code)]
+            mod tests { use crate::h; fn f() { crate::i::j(); } }
+            #[cfg(test)]
+            fn only(x: [u8; 2]) { crate::k::l(); }
+            use crate::last;";
+        assert_eq!(names(text, 1), ["last"]);
+        assert_eq!(modules(&tokens(text)), [""; 0]);
+    }
+
+    #[test]
+    fn who_climbs_to_the_root_names_a_room_too() {
+        assert_eq!(names("use super::clock; use self::inner::a;", 1), ["clock"]);
+        assert_eq!(
+            names("use super::own; use super::super::keys::K;", 2),
+            ["keys"]
+        );
+        assert_eq!(
+            names("pub(super) fn f() {} pub(in super::super) fn g() {}", 2),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn modules_in_files_are_found() {
+        let text = "pub mod a; mod b; pub(crate) mod c; mod d { fn f() {} }";
+        assert_eq!(modules(&tokens(text)), ["a", "b", "c"]);
+    }
+}
