@@ -90,6 +90,7 @@ async function compile() {
       "--platform=neutral",
       "--target=es2024",
       "--alias:vestibule-core=./target/worker/vestibule.js",
+      "--alias:vestibule-runtime=./src/worker/js/runtime.js",
       "--external:./index_bg.wasm",
       "--external:./argon2.wasm",
       "--external:./console/*.bin",

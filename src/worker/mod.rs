@@ -8,8 +8,11 @@
 
 mod attempts;
 mod directory;
+mod drive;
+mod io;
 mod object;
 mod pool;
+mod runtime;
 mod telemetry;
 mod wire;
 
@@ -17,17 +20,23 @@ use std::cell::RefCell;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
+use js_sys::Promise;
+use js_sys::futures::future_to_promise;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+use drive::{Decision, Pending};
+use runtime::RequestContext;
 
 use crate::answer::problem::{Audience, Problem};
 use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::asset::{Asset, Facts, Trouble};
-use crate::effect::{self, Failure, Found};
+use crate::effect::{self, Failure, Found, Seed};
 use crate::encoding;
 use crate::forward::closing;
-use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
+use crate::gateway::{HEEDED_FOR_WORDS, Settled, Step, UNHEEDED, Vigil};
 use crate::inbound::engine_io;
 use crate::inbound::request::Request;
 use crate::reception::Reception;
@@ -184,33 +193,178 @@ impl Answers {
     }
 }
 
+/// A step of a request, with what it is decided on.
+enum Phase {
+    /// Whether it is forwarded, and how.
+    Admit { packed: String },
+    /// What the client gets of the origin's answer.
+    Settle {
+        ticket: String,
+        status: u16,
+        headers: String,
+    },
+    /// What can wait until the client has the answer.
+    Afterwards { ticket: String },
+    /// Whether what stays open may stay open.
+    Watch { ticket: String },
+}
+
+impl Phase {
+    fn decide(&self, answers: &effect::Answers) -> Decision {
+        let now = js_sys::Date::now();
+        match self {
+            Self::Admit { packed } => admit_step(packed, now, answers),
+            Self::Settle {
+                ticket,
+                status,
+                headers,
+            } => settle_step(ticket, *status, headers, now, answers),
+            Self::Afterwards { ticket } => afterwards_step(ticket, now, answers),
+            Self::Watch { ticket } => watch_step(ticket, now, answers),
+        }
+    }
+}
+
+/// Returns a decision that is made; of one that is not, `N`, and leaves the rest for [`drive`].
+fn made(decision: Decision, answers: effect::Answers, phase: impl FnOnce() -> Phase) -> String {
+    match decision {
+        Decision::Made(text) => text,
+        Decision::Lacks(needs) => {
+            let begun = answers.begun();
+            drive::set_pending(phase(), Pending { needs, answers });
+            wire::pending(begun)
+        }
+    }
+}
+
 /// The warm path: decides on a request nothing was asked for yet.
 #[wasm_bindgen]
 #[must_use]
 pub fn admit(packed: &str, now: f64) -> String {
-    decide(packed, now, &effect::Answers::default())
+    admitted(packed, now, effect::Answers::default())
 }
 
-/// Decides on a request, given what was answered so far.
-#[wasm_bindgen(js_name = admitWith)]
+/// Decides on a request again after origins failed it: a line each with the origin's name, how (`lost`, `cut`,
+/// `spoilt`, `unsent` or `timed-out`) and when that showed, apart by tabs. `seed` is what its trace was begun with, as
+/// hex; empty if that is not known.
+#[wasm_bindgen(js_name = admitAgain)]
 #[must_use]
-pub fn admit_with(packed: &str, now: f64, answers: &Answers) -> String {
-    decide(packed, now, &answers.0)
+pub fn admit_again(packed: &str, now: f64, seed: &str, failures: &str) -> String {
+    let mut answers = effect::Answers::default();
+    if let Some(seed) = encoding::from_hex(seed) {
+        answers.begin(seed);
+    }
+    for line in failures.lines() {
+        let mut fields = line.split('\t');
+        let (Some(origin), Some(how), Some(at)) = (fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
+        let failure = match how {
+            "cut" => Failure::Cut,
+            "spoilt" => Failure::Spoilt,
+            "unsent" => Failure::Unsent,
+            "timed-out" => Failure::TimedOut,
+            _ => Failure::Lost,
+        };
+        answers.add_failure(origin, failure, millis(at.parse().unwrap_or(now)));
+    }
+    admitted(packed, now, answers)
 }
 
-fn decide(packed: &str, now: f64, answers: &effect::Answers) -> String {
+fn admitted(packed: &str, now: f64, mut answers: effect::Answers) -> String {
+    let decision = admit_step(packed, now, &answers);
+    if let (Decision::Lacks(_), None) = (&decision, answers.begun()) {
+        // The step is asked again, and is to go on with the trace it began.
+        with_ready(|reception| {
+            let seed = reception.facts().seed;
+            if seed != Seed::default() {
+                answers.begin(seed);
+            }
+        });
+    }
+    made(decision, answers, || Phase::Admit {
+        packed: packed.to_owned(),
+    })
+}
+
+/// Meets what the decision before lacked, and decides again until nothing is lacking.
+#[wasm_bindgen]
+pub fn drive(context: RequestContext) -> Promise {
+    let pending = drive::take_pending();
+    future_to_promise(async move {
+        let text = match pending {
+            Some((phase, pending)) => {
+                drive::drive(pending, &context, |answers| phase.decide(answers)).await
+            }
+            None => internal_error(),
+        };
+        Ok(JsValue::from_str(&text))
+    })
+}
+
+fn admit_step(packed: &str, now: f64, answers: &effect::Answers) -> Decision {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
         Isolate::Ready(reception) => {
             let step = reception.admit(packed, millis(now), answers);
             drain(reception, now);
-            wire::step(&step, reception.facts(), reception.has_learned())
+            match step {
+                Step::Await(needs) => Decision::Lacks(needs),
+                step => Decision::Made(wire::step(
+                    &step,
+                    reception.facts(),
+                    reception.has_learned(),
+                )),
+            }
         }
         Isolate::Misconfigured(faults) => {
             let request = Request::parse(packed);
             let brand = Brand::default();
             let audience =
                 request.map_or(Audience::Program, |request| Audience::of(&request, &brand));
-            wire::answer(&Problem::Misconfigured(faults.clone()).answer(audience, ""))
+            Decision::Made(wire::answer(
+                &Problem::Misconfigured(faults.clone()).answer(audience, ""),
+            ))
+        }
+    })
+}
+
+fn settle_step(
+    ticket: &str,
+    status: u16,
+    headers: &str,
+    now: f64,
+    answers: &effect::Answers,
+) -> Decision {
+    with_reception(|reception| {
+        let settled = reception.settle(ticket, status, headers, millis(now), answers);
+        drain(reception, now);
+        match settled {
+            Settled::Await(needs) => Decision::Lacks(needs),
+            settled => Decision::Made(wire::settled(&settled, reception.has_learned())),
+        }
+    })
+}
+
+fn afterwards_step(ticket: &str, now: f64, answers: &effect::Answers) -> Decision {
+    with_reception(|reception| {
+        let needs = reception.afterwards(ticket, millis(now), answers);
+        drain(reception, now);
+        if needs.is_empty() {
+            Decision::Made(wire::done())
+        } else {
+            Decision::Lacks(needs)
+        }
+    })
+}
+
+fn watch_step(ticket: &str, now: f64, answers: &effect::Answers) -> Decision {
+    with_reception(|reception| {
+        let vigil = reception.watch(ticket, millis(now), answers);
+        drain(reception, now);
+        match vigil {
+            Vigil::Await(needs) => Decision::Lacks(needs),
+            vigil => Decision::Made(wire::vigil(&vigil)),
         }
     })
 }
@@ -248,26 +402,24 @@ pub fn reserved_prefix() -> String {
 /// Settles an origin's answer.
 #[wasm_bindgen]
 #[must_use]
-pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, answers: &Answers) -> String {
-    with_reception(|reception| {
-        let settled = reception.settle(ticket, status, headers, millis(now), &answers.0);
-        drain(reception, now);
-        wire::settled(&settled, reception.has_learned())
+pub fn settle(ticket: &str, status: u16, headers: &str, now: f64) -> String {
+    let answers = effect::Answers::default();
+    let decision = settle_step(ticket, status, headers, now, &answers);
+    made(decision, answers, || Phase::Settle {
+        ticket: ticket.to_owned(),
+        status,
+        headers: headers.to_owned(),
     })
 }
 
 /// Does what can wait until the visitor has the answer.
 #[wasm_bindgen]
 #[must_use]
-pub fn afterwards(ticket: &str, now: f64, answers: &Answers) -> String {
-    with_reception(|reception| {
-        let needs = reception.afterwards(ticket, millis(now), &answers.0);
-        drain(reception, now);
-        if needs.is_empty() {
-            wire::done()
-        } else {
-            wire::needs(&needs)
-        }
+pub fn afterwards(ticket: &str, now: f64) -> String {
+    let answers = effect::Answers::default();
+    let decision = afterwards_step(ticket, now, &answers);
+    made(decision, answers, || Phase::Afterwards {
+        ticket: ticket.to_owned(),
     })
 }
 
@@ -348,11 +500,11 @@ pub fn observe(under_way: &str) {
 /// Looks after a stream or a socket that stays open.
 #[wasm_bindgen]
 #[must_use]
-pub fn watch(ticket: &str, now: f64, answers: &Answers) -> String {
-    with_reception(|reception| {
-        let vigil = reception.watch(ticket, millis(now), &answers.0);
-        drain(reception, now);
-        wire::vigil(&vigil)
+pub fn watch(ticket: &str, now: f64) -> String {
+    let answers = effect::Answers::default();
+    let decision = watch_step(ticket, now, &answers);
+    made(decision, answers, || Phase::Watch {
+        ticket: ticket.to_owned(),
     })
 }
 
@@ -413,10 +565,15 @@ pub fn internal_error() -> String {
     wire::answer(&Problem::Internal.answer(Audience::Program, ""))
 }
 
-fn with_reception(act: impl FnOnce(&mut Reception) -> String) -> String {
+fn with_reception(act: impl FnOnce(&mut Reception) -> Decision) -> Decision {
+    with_ready(act).unwrap_or_else(|| Decision::Made(internal_error()))
+}
+
+/// Acts on the reception, unless the isolate is misconfigured.
+fn with_ready<T>(act: impl FnOnce(&mut Reception) -> T) -> Option<T> {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(reception) => act(reception),
-        Isolate::Misconfigured(_) => internal_error(),
+        Isolate::Ready(reception) => Some(act(reception)),
+        Isolate::Misconfigured(_) => None,
     })
 }
 

@@ -28,14 +28,7 @@ pub(super) fn step(step: &Step, facts: &Facts, has_learned: bool) -> String {
         Step::Answer(answer) => lettered("A", answer, facts),
         Step::Asset(answer) => lettered("B", answer, facts),
         Step::Shipped(answer) => lettered("S", answer, facts),
-        Step::Await(needs) => {
-            let mut seed = String::with_capacity(48);
-            // Before a tenant is found, nothing is begun.
-            if facts.seed != Seed::default() {
-                push_hex(&mut seed, &facts.seed);
-            }
-            format!("N{seed}{}", listed(needs))
-        }
+        Step::Await(_) => pending(None),
     }
 }
 
@@ -137,12 +130,16 @@ fn lettered(letter: &str, answer: &Answer, facts: &Facts) -> String {
     text
 }
 
-/// `N` (and what the trace was begun with), and a line for each need: a letter and its fields, apart by tabs.
-pub(super) fn needs(needs: &[Need]) -> String {
-    format!("N{}", listed(needs))
+/// `N`, and what the trace was begun with: something is lacking.
+pub(super) fn pending(seed: Option<Seed>) -> String {
+    let mut text = "N".to_owned();
+    if let Some(seed) = seed {
+        push_hex(&mut text, &seed);
+    }
+    text
 }
 
-/// A line for each need, as in [`needs`].
+/// A line for each need: a letter and its fields, apart by tabs.
 pub(super) fn lines(needs: &[Need]) -> String {
     listed(needs).trim_start().to_owned()
 }
@@ -224,7 +221,7 @@ fn listed(needs: &[Need]) -> String {
 /// `G` and milliseconds, or `X` and a reason.
 pub(super) fn vigil(vigil: &Vigil) -> String {
     match vigil {
-        Vigil::Await(needs) => self::needs(needs),
+        Vigil::Await(_) => pending(None),
         Vigil::GoesOn(ms) => format!("G\n{ms}"),
         Vigil::Over(reason) => format!("X\n{reason}"),
     }
@@ -242,7 +239,7 @@ pub(super) fn settled(settled: &Settled, has_learned: bool) -> String {
     match settled {
         Settled::Untouched => format!("U{learned}\n"),
         Settled::Replaced(answer) => self::answer(answer),
-        Settled::Await(needs) => self::needs(needs),
+        Settled::Await(_) => pending(None),
         Settled::Edited(edits) => {
             let mut text = format!("E{learned}\n{}\n", edits.remove.len());
             for name in &edits.remove {

@@ -12,7 +12,10 @@ export async function loadEdge(contents) {
     bundle: true,
     format: "esm",
     write: false,
-    alias: { "vestibule-core": path.join(ROOT, "target/worker/vestibule.js") },
+    alias: {
+      "vestibule-core": path.join(ROOT, "target/worker/vestibule.js"),
+      "vestibule-runtime": path.join(ROOT, "src/worker/js/runtime.js"),
+    },
     plugins: [
       {
         name: "wasm-module",

@@ -7,6 +7,13 @@
  */
 import * as glue from "vestibule-core";
 import module from "./index_bg.wasm";
+import { connect } from "./runtime.js";
+
+connect({
+  stateChanged() {
+    learned += 1;
+  },
+});
 
 glue.initSync({ module });
 
@@ -77,8 +84,8 @@ export function changes() {
  *   | { kind: "body", bytes: Uint8Array }
  *   | { kind: "body-too-large" }
  *   | { kind: "asset", source: string, type: string, hash: string, bytes: Uint8Array, trouble: string }
- *   | { kind: "no-asset", source: string, trouble: string }
- *   | { kind: "failed", origin: string, how: Failure, at: number }} Answer
+ *   | { kind: "no-asset", source: string, trouble: string }} Answer
+ * @typedef {{ origin: string, how: Failure, at: number }} Failed
  * @typedef {"lost" | "cut" | "spoilt" | "unsent" | "timed-out"} Failure
  */
 
@@ -108,16 +115,24 @@ export function drawTraces(tenant, count) {
 }
 
 /**
- * Decides on a request, given what was answered so far.
+ * Decides on a request again, after origins failed it.
  * @param {string} packed
- * @param {Answer[]} answers
- * @param {string} [seed] what the trace was begun with, if the core said so
+ * @param {string} seed what its trace was begun with, as hex; empty if that is not known
+ * @param {Failed[]} failures
  */
-export function admitWith(packed, answers, seed = "") {
-  return learning(answers, (given) => {
-    given.begin(seed);
-    return glue.admitWith(packed, Date.now(), given);
-  });
+export function admitAgain(packed, seed, failures) {
+  const lines = failures.map(({ origin, how, at }) => `${origin}\t${how}\t${at}`);
+  return learning(() => glue.admitAgain(packed, Date.now(), seed, lines.join("\n")));
+}
+
+/**
+ * Meets what the decision before lacked, and decides again until nothing is lacking. To be called in the same turn as
+ * that decision.
+ * @param {import("./context.js").RequestContext} context
+ * @returns {Promise<string>}
+ */
+export function drive(context) {
+  return ofInstance(() => glue.drive(context));
 }
 
 /**
@@ -125,23 +140,19 @@ export function admitWith(packed, answers, seed = "") {
  * @param {string} ticket
  * @param {number} status
  * @param {string} headers
- * @param {Answer[]} answers
  */
-export function settle(ticket, status, headers, answers) {
-  const decision = withAnswers(answers, (given) =>
-    glue.settle(ticket, status, headers, Date.now(), given),
-  );
-  if (answers.length > 0 || !/^[UE]\n/.test(decision)) learned += 1;
+export function settle(ticket, status, headers) {
+  const decision = guarded(() => glue.settle(ticket, status, headers, Date.now()));
+  if (!/^[UE]\n/.test(decision)) learned += 1;
   return decision;
 }
 
 /**
  * Does what can wait until the visitor has the answer.
  * @param {string} ticket
- * @param {Answer[]} answers
  */
-export function afterwards(ticket, answers) {
-  return learning(answers, (given) => glue.afterwards(ticket, Date.now(), given));
+export function afterwards(ticket) {
+  return learning(() => glue.afterwards(ticket, Date.now()));
 }
 
 /**
@@ -206,10 +217,9 @@ export function observe(underWay) {
 /**
  * Looks after a stream or a socket that stays open.
  * @param {string} ticket
- * @param {Answer[]} answers
  */
-export function watch(ticket, answers) {
-  return learning(answers, (given) => glue.watch(ticket, Date.now(), given));
+export function watch(ticket) {
+  return learning(() => glue.watch(ticket, Date.now()));
 }
 
 /**
@@ -418,26 +428,11 @@ export function telemetryUnkept(name) {
 
 /**
  * The core may learn something by it that it decides by.
- * @param {Answer[]} answers
- * @param {(given: glue.Answers) => string} act
+ * @param {() => string} act
  */
-function learning(answers, act) {
+function learning(act) {
   learned += 1;
-  return withAnswers(answers, act);
-}
-
-/**
- * Answers are kept as plain values and handed over anew each time: none outlives its instance.
- * @param {Answer[]} answers
- * @param {(given: glue.Answers) => string} act
- */
-function withAnswers(answers, act) {
-  return guarded(() => {
-    const given = taken(answers);
-    const text = act(given);
-    given.free();
-    return text;
-  });
+  return guarded(act);
 }
 
 /** @param {Answer[]} answers */
@@ -448,13 +443,6 @@ function taken(answers) {
     else if (answer.kind === "absent") given.absent(answer.key, answer.asked);
     else if (answer.kind === "unavailable") given.unavailable(answer.key, answer.asked);
     else if (answer.kind === "written") given.written(answer.acknowledged);
-    else if (answer.kind === "body") given.body(answer.bytes);
-    else if (answer.kind === "body-too-large") given.bodyTooLarge();
-    else if (answer.kind === "no-asset") given.noAsset(answer.source, answer.trouble);
-    else if (answer.kind === "asset") {
-      const { source, type, hash, bytes, trouble } = answer;
-      given.asset(source, type, hash, bytes.length, trouble);
-    } else given.failed(answer.origin, answer.how, answer.at);
   }
   return given;
 }

@@ -7,11 +7,12 @@
  */
 import { checkHealth } from "./checks.js";
 import { shipped } from "./console-files.js";
-import { admit, admitWith, afterwards, configure, settle, watch } from "./core.js";
+import { RequestContext } from "./context.js";
+import { admit, admitAgain, afterwards, configure, drive, settle, watch } from "./core.js";
 import { lengthenSid } from "./handshakes.js";
 import { Journey } from "./journey.js";
 import { answered, begin, end, lost, tell } from "./meter.js";
-import { isComplete, satisfy, storeLater } from "./needs.js";
+import { isComplete, storeLater } from "./needs.js";
 import {
   applyEdits,
   packHeaders,
@@ -36,7 +37,6 @@ export { PoolObject } from "./pool-object.js";
 export { SessionObject } from "./session-object.js";
 export { TelemetryObject } from "./telemetry-object.js";
 
-/** @typedef {import("./core.js").Answer} Answer */
 /** @typedef {import("./packing.js").Order} Order */
 
 /**
@@ -47,7 +47,9 @@ export { TelemetryObject } from "./telemetry-object.js";
  * @property {string} packed the request, once the core was asked; empty before
  * @property {Env} env
  * @property {ExecutionContext} context
- * @property {Answer[]} answers what was answered so far
+ * @property {import("./core.js").Failed[]} failures origins that failed it
+ * @property {Uint8Array} [file] the bytes of the tenant's file that was asked for
+ * @property {boolean} hasWaited whether the core was asked more than once
  * @property {string} seed what its trace was begun with
  * @property {Journey} journey
  */
@@ -84,7 +86,17 @@ export default {
     const now = Date.now();
     const headers = [...request.headers];
     const journey = new Journey(now, request.url.startsWith("https:") ? "https" : "http");
-    const passage = { request, headers, packed: "", env, context, answers: [], seed: "", journey };
+    const passage = {
+      request,
+      headers,
+      packed: "",
+      env,
+      context,
+      failures: [],
+      hasWaited: false,
+      seed: "",
+      journey,
+    };
     const order = recall(request, headers, now);
     if (order) return send(order, passage);
     const refusal = recallRefusal(request, headers, now);
@@ -115,7 +127,7 @@ function packed(passage) {
 function perform(decision, passage) {
   if (decision.startsWith("F")) return obey(decision, passage);
   if (decision.startsWith("A")) return give(decision, passage);
-  if (decision.startsWith("B")) return give(decision, passage, fileIn(passage.answers));
+  if (decision.startsWith("B")) return give(decision, passage, passage.file);
   if (decision.startsWith("S")) return ship(decision, passage);
   return inquire(decision, passage);
 }
@@ -155,44 +167,35 @@ function say(answered, { journey, env, context }, file) {
   return tellRequest(journey, responseOf(answered, file), "", env, context);
 }
 
-/** The bytes of the tenant's file that was asked for. @param {Answer[]} answers */
-function fileIn(answers) {
-  return answers.findLast((answer) => answer.kind === "asset")?.bytes;
-}
-
 /**
  * Gets what the decision lacks, then performs it.
  * @param {string} decision
  * @param {Passage} passage
  */
 async function inquire(decision, passage) {
-  const { request, env, context, answers, journey } = passage;
-  if (passage.seed === "") passage.seed = seedIn(decision);
-  sendProbes(context);
-  const ask = () => {
-    const next = reconsider(passage);
-    if (passage.seed === "") passage.seed = seedIn(next);
-    return next;
-  };
-  const work = satisfy(decision, env, answers, ask, { request, journey }).then((complete) => {
+  const { request, env, context, journey } = passage;
+  passage.hasWaited = true;
+  passage.seed = decision.slice(1);
+  const driven = new RequestContext(env, { request, journey });
+  const work = drive(driven).then((made) => {
     storeLater(env, context);
-    return complete;
+    return made;
   });
+  sendProbes(context);
   // What changes something is seen through though whoever sent it has gone.
   if (CHANGING.has(request.method)) context.waitUntil(work.catch(() => {}));
-  return perform(await work, passage);
+  const made = await work;
+  passage.file = driven.file;
+  sendProbes(context);
+  return perform(made, passage);
 }
 
-/** Decides anew, given what was answered so far. @param {Passage} passage */
+/** Decides anew, given which origins failed. @param {Passage} passage */
 function reconsider(passage) {
-  const decision = admitWith(packed(passage), passage.answers, passage.seed);
+  passage.hasWaited = true;
+  const decision = admitAgain(packed(passage), passage.seed, passage.failures);
   sendProbes(passage.context);
   return decision;
-}
-
-/** What a trace was begun with, if whoever asks knows already. @param {string} decision */
-function seedIn(decision) {
-  return decision.startsWith("N") ? decision.slice(1, decision.indexOf("\n")) : "";
 }
 
 /**
@@ -208,8 +211,8 @@ function obey(decision, passage) {
 }
 
 /** What was decided after waiting may know less than the core does by now. @param {Passage} passage */
-function mayStand({ answers, env }) {
-  return answers.length === 0 && env.DECISIONS !== "each";
+function mayStand({ hasWaited, env }) {
+  return !hasWaited && env.DECISIONS !== "each";
 }
 
 /**
@@ -274,10 +277,7 @@ function send(order, passage) {
  */
 function fail(place, how, passage) {
   const origin = place.slice(place.indexOf("/") + 1);
-  // Whatever else was answered is as old as the attempt. A file that is not to be had stays away.
-  const lasts = ["failed", "no-asset"];
-  passage.answers = passage.answers.filter((answer) => lasts.includes(answer.kind));
-  passage.answers.push({ kind: "failed", origin, how, at: Date.now() });
+  passage.failures.push({ origin, how, at: Date.now() });
   passage.journey.giveUp();
   return perform(reconsider(passage), passage);
 }
@@ -367,9 +367,6 @@ function concernsUs(response) {
  */
 function settled(response, ticket, { env, context, journey }) {
   const headers = packHeaders(response.headers);
-  /** @type {Answer[]} */
-  const answers = [];
-  const ask = () => settle(ticket, response.status, headers, answers);
   /** @param {string} decision */
   const conclude = (decision) => {
     storeLater(env, context);
@@ -380,9 +377,9 @@ function settled(response, ticket, { env, context, journey }) {
       ? applyEdits(decision, response)
       : responseOf(unpackAnswer(decision));
   };
-  const decision = ask();
+  const decision = settle(ticket, response.status, headers);
   if (isComplete(decision)) return conclude(decision);
-  return satisfy(decision, env, answers, ask, { journey }).then(conclude);
+  return drive(new RequestContext(env, { journey })).then(conclude);
 }
 
 /**
@@ -393,10 +390,9 @@ function settled(response, ticket, { env, context, journey }) {
  * @returns {Promise<{ afterMs: number } | { over: string }>} when to look again, or why it is over
  */
 async function lookAfter(ticket, env, context) {
-  /** @type {Answer[]} */
-  const answers = [];
-  const ask = () => watch(ticket, answers);
-  const [letter, value] = (await satisfy(ask(), env, answers, ask)).split("\n");
+  const decision = watch(ticket);
+  const made = isComplete(decision) ? decision : await drive(new RequestContext(env));
+  const [letter, value] = made.split("\n");
   storeLater(env, context);
   // That something is open is told though nobody else comes.
   openWindow(env, context);
@@ -410,9 +406,7 @@ async function lookAfter(ticket, env, context) {
  */
 async function keepUp(ticket, { env, context, journey }) {
   await pause(UNTIL_SENT);
-  /** @type {Answer[]} */
-  const answers = [];
-  const ask = () => afterwards(ticket, answers);
-  await satisfy(ask(), env, answers, ask, { journey });
+  const decision = afterwards(ticket);
+  if (!isComplete(decision)) await drive(new RequestContext(env, { journey }));
   storeLater(env, context);
 }

@@ -6,22 +6,6 @@
 /** A stage that waited: its name, when it began and ended, what came of it. */
 /** @typedef {{ name: string, begun: number, ended: number, result: string }} Stage */
 
-/** What a need is called as a stage, by its letter; others are not told of. */
-const STAGES = new Map([
-  ["r", "kv"],
-  ["l", "kv"],
-  ["s", "kv"],
-  ["c", "object"],
-  ["d", "document"],
-  ["e", "document"],
-  ["k", "document"],
-  ["a", "asset"],
-  ["f", "login"],
-  ["v", "login"],
-  ["p", "login"],
-  ["h", "login"],
-]);
-
 export class Journey {
   /** @type {Stage[]} */
   stages = [];
@@ -71,14 +55,14 @@ export class Journey {
 
   /**
    * Takes note of a stage that has ended.
-   * @param {string} letter of the need
+   * @param {string} name
    * @param {number} begun
-   * @param {import("./core.js").Answer} answer
+   * @param {string} result
    */
-  passed(letter, begun, answer) {
+  passed(name, begun, result) {
     // What is done once the origin has answered is written back.
-    const name = this.answered > 0 ? "write-back" : STAGES.get(letter);
-    if (name) this.stages.push({ name, begun, ended: Date.now(), result: resultOf(answer) });
+    const stage = this.answered > 0 ? "write-back" : name;
+    this.stages.push({ name: stage, begun, ended: Date.now(), result });
   }
 
   /** For a trace: see `telemetry/otlp.rs`. */
@@ -105,12 +89,4 @@ export class Journey {
     }
     return [...times].map(([name, ms]) => `${name};dur=${ms}`).join(", ");
   }
-}
-
-/** @param {import("./core.js").Answer} answer */
-function resultOf(answer) {
-  if (answer.kind === "unavailable") return "error";
-  if (answer.kind === "absent") return "absent";
-  if (answer.kind === "written") return answer.acknowledged ? "ok" : "error";
-  return "ok";
 }

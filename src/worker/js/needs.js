@@ -1,7 +1,4 @@
-/**
- * Does what a decision needs before it can be made: reads, lists, calls, files, bodies, writes. All needs of
- * one decision are met at once.
- */
+/** Meets the needs that the control plane does not meet itself yet. */
 import { asset } from "./assets.js";
 import { bytesOf } from "./bytes.js";
 import { takeWrites } from "./core.js";
@@ -11,40 +8,25 @@ import { foldedName } from "./names.js";
 import { call } from "./objects.js";
 import { inquireOutside, verify } from "./outbound.js";
 import { check as checkPassword, make as makePassword } from "./passwords.js";
+import { connect } from "./runtime.js";
 import { publicKey, sign } from "./signing.js";
 import { list, read, write, writeDurably } from "./storage.js";
 import { pause, within } from "./waiting.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
 
+connect({
+  meetLegacy: async (need, { env, request }) => {
+    /** @type {any} */
+    const answer = await meet(need, env, request);
+    const { kind, key, source, bytes, asked, acknowledged, type, hash, trouble } = answer;
+    return [kind, key ?? source, bytes, asked, acknowledged, type, hash, trouble];
+  },
+});
+
 /** @param {string} decision */
 export function isComplete(decision) {
   return !decision.startsWith("N");
-}
-
-/**
- * Meets needs until the core has no more.
- * @param {string} decision
- * @param {Env} env
- * @param {Answer[]} answers what was answered so far; added to
- * @param {() => string} ask
- * @param {{ request?: Request, journey?: import("./journey.js").Journey }} of whose body may be needed, and whose
- *   stages these are
- */
-export async function satisfy(decision, env, answers, ask, { request, journey } = {}) {
-  let current = decision;
-  while (!isComplete(current)) {
-    const [, ...needs] = current.split("\n");
-    const begun = Date.now();
-    const meeting = needs.map(async (need) => {
-      const answer = await meet(need, env, request);
-      journey?.passed(need[0], begun, answer);
-      return answer;
-    });
-    answers.push(...(await Promise.all(meeting)));
-    current = ask();
-  }
-  return current;
 }
 
 /**
@@ -78,7 +60,6 @@ async function meet(need, env, request) {
   if (letter === "p") return checkPassword(fields[0]);
   if (letter === "h") return makePassword(fields[0]);
   if (letter === "o") return fold(fields[0]);
-  if (letter === "n") return note(fields[0]);
   if (letter === "a") return asset(env, fields[0], fields[1]);
   if (letter === "b") return body(request, Number(fields[0]));
   if (letter === "w") return wait(fields[0], Number(fields[1]));
@@ -98,16 +79,6 @@ function fold(text) {
   const [key, name] = JSON.parse(text);
   const folded = foldedName(name);
   return { kind: "found", key, bytes: new TextEncoder().encode(folded), asked: Date.now() };
-}
-
-/**
- * What the core has decided and must find again.
- * @param {string} text a key and a text, as JSON
- * @returns {Answer}
- */
-function note(text) {
-  const [key, noted] = JSON.parse(text);
-  return { kind: "found", key, bytes: new TextEncoder().encode(noted), asked: Date.now() };
 }
 
 /**

@@ -1,0 +1,84 @@
+//! Drives a decision that lacks something: meets its needs, and decides again with the answers, until nothing is
+//! lacking.
+//!
+//! A decision is first asked for synchronously, because most lack nothing. One that does leaves its needs here
+//! ([`set_pending`]), and the data plane calls [`drive`](super::drive) in the same turn.
+
+use std::cell::RefCell;
+
+use futures_util::future::join_all;
+
+use super::Phase;
+use super::io::{self, Answered};
+use super::runtime::{self, RequestContext};
+use crate::effect::{Answers, Need};
+
+/// What a synchronous decision lacked.
+pub(super) struct Pending {
+    /// Its needs.
+    pub(super) needs: Vec<Need>,
+    /// What it was answered before.
+    pub(super) answers: Answers,
+}
+
+thread_local! {
+    static PENDING: RefCell<Option<(Phase, Pending)>> = const { RefCell::new(None) };
+}
+
+/// Leaves what a decision lacks for [`take_pending`].
+pub(super) fn set_pending(phase: Phase, pending: Pending) {
+    PENDING.set(Some((phase, pending)));
+}
+
+/// Takes what the last decision lacked.
+pub(super) fn take_pending() -> Option<(Phase, Pending)> {
+    PENDING.take()
+}
+
+/// A decision, as far as it is made.
+pub(super) enum Decision {
+    /// Nothing is lacking: the text the data plane performs.
+    Made(String),
+    /// These needs have to be met first.
+    Lacks(Vec<Need>),
+}
+
+/// Meets needs until nothing is lacking, and returns the decision. All needs of one round are met at once.
+pub(super) async fn drive(
+    pending: Pending,
+    context: &RequestContext,
+    decide: impl Fn(&Answers) -> Decision,
+) -> String {
+    let Pending {
+        mut needs,
+        mut answers,
+    } = pending;
+    loop {
+        for answered in meet(needs, context).await {
+            if let Answered::Asset {
+                bytes: Some(bytes), ..
+            } = &answered
+            {
+                context.set_file(bytes);
+            }
+            answered.file_in(&mut answers);
+        }
+        runtime::state_changed();
+        match decide(&answers) {
+            Decision::Made(text) => return text,
+            Decision::Lacks(more) => needs = more,
+        }
+    }
+}
+
+async fn meet(mut needs: Vec<Need>, context: &RequestContext) -> Vec<Answered> {
+    // Most decisions lack one thing: a list of futures costs more than one.
+    match needs.pop() {
+        Some(only) if needs.is_empty() => vec![io::perform(only, context).await],
+        Some(last) => {
+            needs.push(last);
+            join_all(needs.into_iter().map(|need| io::perform(need, context))).await
+        }
+        None => Vec::new(),
+    }
+}

@@ -1,0 +1,33 @@
+/** What the control plane knows of a request on its way, or of what goes on without one. */
+
+/** A request's context: see `worker/runtime.rs`. */
+export class RequestContext {
+  /** The bytes of a tenant's file, if that is the response. @type {Uint8Array | undefined} */
+  file;
+
+  /**
+   * @param {Env} env
+   * @param {{ request?: Request, journey?: import("./journey.js").Journey }} [of] whose body may be needed, and whose
+   *   stages these are
+   */
+  constructor(env, { request, journey } = {}) {
+    this.env = env;
+    this.request = request;
+    this.journey = journey;
+  }
+
+  /**
+   * A stage has ended.
+   * @param {string} stage
+   * @param {number} begun in milliseconds since 1970
+   * @param {string} result
+   */
+  passed(stage, begun, result) {
+    this.journey?.passed(stage, begun, result);
+  }
+
+  /** @param {Uint8Array} bytes */
+  setFile(bytes) {
+    this.file = bytes;
+  }
+}
