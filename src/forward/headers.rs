@@ -13,7 +13,7 @@ use crate::forward::trace::Trace;
 use crate::forward::{fold, proof};
 use crate::inbound::request::Request;
 use crate::policy::HeaderSource;
-use crate::store::cache::Prepared;
+use crate::session::prepared::Prepared;
 use crate::tenant_id::TenantId;
 
 /// How the origin is to take the session.

@@ -14,8 +14,9 @@ use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
 use crate::session::change::Change;
 use crate::session::codec::Unreadable;
 use crate::session::id::{Handle, PublicName, RecordName, SignIn};
+use crate::session::prepared::Prepared;
 use crate::session::record::{Entry, Version};
-use crate::store::cache::{Known, Prepared};
+use crate::store::cache::Known;
 use crate::store::revocations::Freshness;
 use crate::tenant::Consistency;
 

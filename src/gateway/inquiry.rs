@@ -13,8 +13,9 @@ use crate::encoding::object;
 use crate::inbound::json;
 use crate::keys::UserTag;
 use crate::session::id::Handle;
+use crate::session::prepared::Prepared;
 use crate::session::record::Record;
-use crate::store::cache::{Known, Prepared};
+use crate::store::cache::Known;
 use crate::store::directory::{self, Listed, Which};
 use crate::tenant::Consistency;
 

@@ -11,8 +11,8 @@ use crate::cookie::token::{Token, Unverified, Verified};
 use crate::inbound::engine_io;
 use crate::inbound::rate_limit::Verdict;
 use crate::session::lifetime::Lifetime;
+use crate::session::prepared::Prepared;
 use crate::session::record::{Fit, Record, Version};
-use crate::store::cache::Prepared;
 use crate::telemetry::facts::Lookup;
 use crate::telemetry::log::{Event, Level};
 

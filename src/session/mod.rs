@@ -12,6 +12,7 @@ pub mod identity;
 pub mod lifetime;
 pub mod names;
 pub mod packing;
+pub mod prepared;
 pub mod record;
 pub mod redaction;
 pub mod vault;

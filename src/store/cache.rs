@@ -8,12 +8,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::clock::{UnixMillis, UnixSeconds};
-use crate::keys::{KeyRing, UserTag};
-use crate::session::data::Data;
-use crate::session::grant::Grant;
+use crate::keys::KeyRing;
 use crate::session::id::Handle;
-use crate::session::identity::Identity;
-use crate::session::names::{header_list, header_text};
+use crate::session::prepared::Prepared;
 use crate::session::record::{Entry, Record};
 
 /// Approximate bytes each generation may hold; an isolate has 128 MB for everything.
@@ -25,67 +22,6 @@ pub const ISOLATE_WEIGHT: usize = 32 * 1024 * 1024;
 
 /// What an entry weighs beside its data: map slot, identifiers, numbers.
 const ENTRY_WEIGHT: usize = 400;
-
-/// A live record with the texts that every request needs, made once.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Prepared {
-    /// The record.
-    pub record: Record,
-    /// `X-Session-Id`.
-    pub handle: String,
-    /// `X-Session-Data`; none while there is no data.
-    pub data: Option<String>,
-    /// `X-Session-User`, `-Email`, `-Name`, `-Groups` and `-Groups-Omitted`, a line each; empty for a guest.
-    pub identity: String,
-    /// What its user is listed under; none for a guest.
-    pub tags: Vec<UserTag>,
-    /// What revocations concern it: its user's, and its sign-in's at a provider.
-    pub heeds: Vec<UserTag>,
-}
-
-impl Prepared {
-    /// Makes the texts.
-    #[must_use]
-    pub fn new(record: Record, keys: &KeyRing) -> Self {
-        let identity = record.identity.as_ref();
-        let tags: Vec<UserTag> =
-            identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect());
-        let mut heeds = tags.clone();
-        for subject in record.grant.iter().flat_map(Grant::subjects) {
-            heeds.extend(keys.user_tags(&subject));
-        }
-        Self {
-            handle: record.public_name(),
-            data: Data::to_header(&record.data),
-            tags,
-            heeds,
-            identity: identity.map_or_else(String::new, identity_lines),
-            record,
-        }
-    }
-
-    fn weight(&self) -> usize {
-        let header = self.data.as_ref().map_or(0, String::len);
-        let kept = self.record.vault.weight() + self.record.grant.as_ref().map_or(0, Grant::weight);
-        ENTRY_WEIGHT + header + self.record.data.to_json().len() + 2 * self.identity.len() + kept
-    }
-}
-
-fn identity_lines(who: &Identity) -> String {
-    let text = |text: Option<&str>| text.map(header_text).unwrap_or_default();
-    let omitted = match who.groups_omitted {
-        0 => String::new(),
-        omitted => omitted.to_string(),
-    };
-    [
-        text(Some(&who.user)),
-        text(who.email.as_deref()),
-        text(who.name.as_deref()),
-        header_list(&who.groups),
-        omitted,
-    ]
-    .join("\n")
-}
 
 /// What is known of a session.
 #[derive(Clone, Debug)]
@@ -110,7 +46,7 @@ impl Known {
 
     fn weight(&self) -> usize {
         match self {
-            Self::Live(prepared) => prepared.weight(),
+            Self::Live(prepared) => ENTRY_WEIGHT + prepared.weight(),
             Self::Ended | Self::Absent(_) => ENTRY_WEIGHT,
         }
     }
@@ -243,13 +179,6 @@ impl Cache {
             self.old = core::mem::take(&mut self.young);
             self.old_weight = core::mem::take(&mut self.young_weight);
         }
-    }
-}
-
-impl Prepared {
-    fn is_newer_than(&self, other: &Self) -> bool {
-        let age = |prepared: &Self| (prepared.record.version, prepared.record.seen);
-        age(self) > age(other)
     }
 }
 

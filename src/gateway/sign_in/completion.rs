@@ -21,8 +21,9 @@ use crate::effect::{Found, Need};
 use crate::session::change::Change;
 use crate::session::grant::Grant;
 use crate::session::id::Handle;
+use crate::session::prepared::Prepared;
 use crate::session::record::Version;
-use crate::store::cache::{Known, Prepared};
+use crate::store::cache::Known;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 

@@ -16,10 +16,10 @@ use crate::inbound::request::Location;
 use crate::keys::UserTag;
 use crate::session::grant::Grant;
 use crate::session::id::Handle;
+use crate::session::prepared::Prepared;
 use crate::session::record::Record;
 use crate::sign_in::authorization;
 use crate::sign_in::jws::Unverified;
-use crate::store::cache::Prepared;
 use crate::store::revocations::Subject;
 
 /// What is noted of a sign-out under way.
