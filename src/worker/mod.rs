@@ -95,7 +95,7 @@ pub fn own_headers() -> String {
 #[wasm_bindgen(js_name = userAgent)]
 #[must_use]
 pub fn user_agent() -> String {
-    concat!("Vestibule/", env!("CARGO_PKG_VERSION")).to_owned()
+    io::fetch::USER_AGENT.to_owned()
 }
 
 fn seed() -> Option<[u8; 32]> {
