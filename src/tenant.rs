@@ -3,6 +3,7 @@
 pub mod assets;
 mod faults;
 mod from_document;
+pub mod proof_key;
 mod sign_in;
 
 use core::cmp::Reverse;
@@ -13,7 +14,6 @@ use sha2::{Digest as _, Sha256};
 use crate::brand::Brand;
 use crate::clock::Seconds;
 use crate::document::model::{CookiePattern, LoginException, PathPattern};
-use crate::forward::proof::ProofKey;
 use crate::inbound::host::HostPattern;
 use crate::inbound::path;
 use crate::keys::KeyRing;
@@ -24,6 +24,7 @@ use crate::sign_in::methods::Methods;
 use crate::tenant_id::TenantId;
 
 use assets::Assets;
+use proof_key::ProofKey;
 
 pub use crate::policy::{Consistency, HeaderSource, Live, LogLevel, LoginMode};
 

@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use vestibule::forward::fold;
+use vestibule::inbound::header_name;
 use vestibule::inbound::limits;
 use vestibule::inbound::request::Request;
 
@@ -15,7 +15,8 @@ pub(super) fn sorted(headers: usize) -> Act {
         let request = Request::parse(black_box(&packed)).unwrap();
         limits::check(&request).unwrap();
         let passing = request.headers.iter().filter(|(name, _)| {
-            fold::is_ordinary(name) || fold::reason(name, &fold::fold(name)).is_none()
+            header_name::is_ordinary(name)
+                || header_name::reason(name, &header_name::fold(name)).is_none()
         });
         black_box(passing.count());
     })

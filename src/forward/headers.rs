@@ -8,10 +8,11 @@ use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::document::model::CookiePattern;
-use crate::forward::reserved::{self, Kind};
+use crate::forward::proof;
 use crate::forward::trace::Trace;
-use crate::forward::{fold, proof};
+use crate::inbound::header_name;
 use crate::inbound::request::Request;
+use crate::inbound::reserved_headers::Kind;
 use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
 use crate::tenant_id::TenantId;
@@ -214,14 +215,14 @@ impl Outgoing {
                 .any(|(mapped, _)| first(mapped) == first(name))
         };
         let mut passes = |(name, _): &(&str, &str)| {
-            if !shared && fold::is_ordinary(name) && !may_be_mapped(name) {
+            if !shared && header_name::is_ordinary(name) && !may_be_mapped(name) {
                 let is_credential = credential_is_ours && *name == "authorization";
                 return !is_credential && !listed.has(name);
             }
-            let folded = fold::fold(name);
+            let folded = header_name::fold(name);
             let is_mapped = || mapped.iter().any(|(mapped, _)| *mapped == folded);
-            let reason =
-                fold::reason(name, &folded).or_else(|| is_mapped().then_some(Kind::Identity));
+            let reason = header_name::reason(name, &folded)
+                .or_else(|| is_mapped().then_some(Kind::Identity));
             if let Some(kind) = reason {
                 disbelieved.note(kind);
                 return false;
@@ -362,13 +363,6 @@ impl Outgoing {
 /// everybody. A server may answer by any other, such as `Origin`, and a shared cache would hand that to all.
 fn shapes_what_is_shared(name: &str) -> bool {
     matches!(name, "accept" | "accept-encoding" | "range" | "user-agent") || name.starts_with("if-")
-}
-
-/// Whether a header of this folded name is set by us, or says something of the connection or of the
-/// way: not a name that a tenant may give to something else.
-#[must_use]
-pub fn is_ours(folded: &str) -> bool {
-    OWN.contains(&folded) || reserved::is_fixed(folded) || folded.starts_with("x-session")
 }
 
 /// The headers that `Connection` names as concerning this connection only. Reserved names are gone by then, and ours

@@ -3,10 +3,8 @@
 pub mod caching;
 pub mod closing;
 pub mod controls;
-pub mod fold;
 pub mod headers;
 pub mod proof;
 pub mod public_url;
-pub mod reserved;
 pub mod response;
 pub mod trace;

@@ -1,28 +1,12 @@
 //! `X-Session-Proof` (contract section 3): a MAC over who asks for what, and when, for origins that can be
 //! reached by others than us. Cheap to make, and to check in any language.
 
-use core::fmt;
-
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
-
 use crate::clock::UnixSeconds;
 use crate::encoding;
+use crate::tenant::proof_key::ProofKey;
 
 /// The header.
 pub const NAME: &str = "x-session-proof";
-
-/// The key it is made with: the tenant's origin key. Cannot be printed.
-pub struct ProofKey {
-    id: String,
-    mac: Hmac<Sha256>,
-}
-
-impl fmt::Debug for ProofKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ProofKey({})", self.id)
-    }
-}
 
 /// What is proved.
 pub struct Proved<'a> {
@@ -36,31 +20,20 @@ pub struct Proved<'a> {
     pub user: &'a str,
 }
 
-impl ProofKey {
-    /// From the secret the origin has too. None for no secret at all.
-    #[must_use]
-    pub fn new(secret: &str) -> Option<Self> {
-        let hash = Sha256::digest(secret);
-        let mut id = String::new();
-        encoding::push_hex(&mut id, hash.get(..4)?);
-        let mac = Hmac::new_from_slice(secret.as_bytes()).ok()?;
-        (!secret.is_empty()).then_some(Self { id, mac })
-    }
-
+impl Proved<'_> {
     /// The header's value: `v1;t=<unix>;k=<start of the key's SHA-256>;mac=<HMAC-SHA256>`, the latter as
     /// base64url over method, path, handle, user and t, a line each.
     #[must_use]
-    pub fn sign(&self, proved: &Proved<'_>, now: UnixSeconds) -> String {
-        let Proved {
+    pub fn sign(&self, key: &ProofKey, now: UnixSeconds) -> String {
+        let Self {
             method,
             path,
             handle,
             user,
-        } = proved;
+        } = self;
         let signed = format!("{method}\n{path}\n{handle}\n{user}\n{now}");
-        let mac = self.mac.clone().chain_update(signed).finalize();
-        let mac = encoding::base64url(mac.as_bytes());
-        format!("v1;t={now};k={};mac={mac}", self.id)
+        let mac = encoding::base64url(&key.mac(signed.as_bytes()));
+        format!("v1;t={now};k={};mac={mac}", key.id())
     }
 }
 
@@ -79,20 +52,16 @@ mod tests {
         };
         // printf 'GET\n/chat\nh\nalice\n1700000000' | openssl dgst -sha256 -hmac "$KEY" -binary | base64
         assert_eq!(
-            key.sign(&proved, UnixSeconds(1_700_000_000)),
+            proved.sign(&key, UnixSeconds(1_700_000_000)),
             "v1;t=1700000000;k=58cdc2e8;mac=VtvNhjxkVf3lEtcYRvI7g4Iylm4rGRh_w8dOwiVyT3U"
         );
         let guest = Proved { user: "", ..proved };
-        assert_ne!(
-            key.sign(&guest, UnixSeconds(1)),
-            key.sign(
-                &Proved {
-                    method: "POST",
-                    ..guest
-                },
-                UnixSeconds(1)
-            )
-        );
+        let posted = Proved {
+            method: "POST",
+            ..guest
+        };
+        let now = UnixSeconds(1);
+        assert_ne!(guest.sign(&key, now), posted.sign(&key, now));
         assert!(ProofKey::new("").is_none());
     }
 }

@@ -11,7 +11,7 @@ use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
 use crate::encoding::push_percent_encoded;
-use crate::forward::fold;
+use crate::inbound::header_name;
 use crate::inbound::request::{Location, Request};
 use crate::session::id::Handle;
 use crate::session::record::Version;
@@ -83,8 +83,8 @@ impl Gateway {
         }
         // A server may take the request for one of the method a header names: the strictest counts.
         let named = passage.request.headers.iter().filter(|(name, _)| {
-            let folded = fold::fold(name);
-            fold::overrides_method(&folded)
+            let folded = header_name::fold(name);
+            header_name::overrides_method(&folded)
         });
         named.fold(door, |door, (_, method)| {
             let method = method.trim().to_ascii_uppercase();

@@ -14,10 +14,10 @@ use super::recognition::{Visitor, unstored};
 use super::ticket::Ticket;
 use super::{Gateway, Halt, Passage};
 use crate::cookie::token::Token;
-use crate::forward::fold;
 use crate::forward::headers::{Nobody, Outgoing};
 use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
+use crate::inbound::header_name;
 use crate::inbound::path;
 use crate::inbound::request::Request;
 use crate::session::id::{Handle, SessionId};
@@ -45,7 +45,8 @@ impl Gateway {
         } else {
             return None;
         };
-        let overrides = |(name, _): &(&str, &str)| fold::overrides_method(&fold::fold(name));
+        let overrides =
+            |(name, _): &(&str, &str)| header_name::overrides_method(&header_name::fold(name));
         (!request.headers.iter().any(overrides)).then_some(kind)
     }
 
@@ -97,7 +98,7 @@ impl Gateway {
                 handle: "",
                 user: "",
             };
-            key.sign(&proved, passage.now.seconds())
+            proved.sign(key, passage.now.seconds())
         });
         let nobody = Nobody {
             tenant: (kind == Anonymous::Preflight).then_some(&tenant.id),

@@ -95,7 +95,7 @@ impl Gateway {
                 handle: &visitor.session.handle,
                 user: visitor.session.identity.lines().next().unwrap_or_default(),
             };
-            key.sign(&proved, passage.now.seconds())
+            proved.sign(key, passage.now.seconds())
         });
         let speaker = Speaker {
             tenant: &tenant.id,

@@ -3,6 +3,7 @@
 pub mod canonical;
 pub mod engine_io;
 pub mod form;
+pub mod header_name;
 pub mod host;
 pub mod json;
 pub mod limits;
@@ -13,4 +14,5 @@ pub mod percent;
 pub mod query;
 pub mod rate_limit;
 pub mod request;
+pub mod reserved_headers;
 pub mod upgrade;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::assets::{self, Assets};
 use super::faults::{Faults, OWN_SECRETS};
+use super::proof_key::ProofKey;
 use super::{ApiKey, Consistency, Fail, Overload, Pauses, Telemetry, Tenant, Timeouts};
 use crate::brand::Brand;
 use crate::brand::palette::Colors;
@@ -13,8 +14,7 @@ use crate::document::branding::Branding;
 use crate::document::model::{
     CanaryRelease, Document, FailMode, OriginEntry, PathPattern, Session,
 };
-use crate::forward::proof::ProofKey;
-use crate::forward::{fold, headers};
+use crate::inbound::{header_name, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, Pool};
@@ -285,12 +285,12 @@ fn mapped_headers(document: &Document, faults: &mut Faults) -> Vec<(String, supe
     for (name, source) in document.headers.iter() {
         let lower = name.to_ascii_lowercase();
         // What clients send is compared with it folded.
-        if lower.is_empty() || fold::fold(&lower) != lower {
+        if lower.is_empty() || header_name::fold(&lower) != lower {
             faults.add(
                 &format!("headers.{name}"),
                 "use the name of a header: letters and digits, single - between them",
             );
-        } else if headers::is_ours(&lower) {
+        } else if reserved_headers::is_ours(&lower) {
             faults.add(
                 &format!("headers.{name}"),
                 "this header is set already, or must not be set",

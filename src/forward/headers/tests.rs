@@ -61,6 +61,13 @@ fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn no_tenant_may_give_a_header_of_ours_to_something_else() {
+    for name in OWN.into_iter().chain([ASSERTION, proof::NAME]) {
+        assert!(crate::inbound::reserved_headers::is_ours(name), "{name}");
+    }
+}
+
+#[test]
 fn the_origin_learns_who_is_speaking() {
     let headers = written(
         "GET\nhttps://chat.example/\ncf-connecting-ip\n2001:db8::1",

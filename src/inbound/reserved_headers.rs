@@ -1,4 +1,4 @@
-//! The headers that no client may send to an origin, folded (see [`super::fold`]).
+//! The headers that no client may send to an origin, folded (see [`super::header_name`]).
 //!
 //! Beside what is ours and what concerns one connection these are the names under which well-known
 //! servers, gateways and frameworks take somebody's word for who is asking, from where, and for what.
@@ -17,7 +17,7 @@ pub enum Kind {
 }
 
 /// Whole names. Sorted.
-pub(super) const NAMES: [(&str, Kind); 87] = [
+const NAMES: [(&str, Kind); 87] = [
     ("client-ip", Kind::Routing),
     ("cloudflare-workers-version-key", Kind::Connection),
     ("cloudflare-workers-version-overrides", Kind::Connection),
@@ -108,7 +108,7 @@ pub(super) const NAMES: [(&str, Kind); 87] = [
 ];
 
 /// What names begin with. Sorted, and none begins with another.
-pub(super) const PREFIXES: [(&str, Kind); 41] = [
+const PREFIXES: [(&str, Kind); 41] = [
     ("cf-", Kind::Connection),
     ("client-cert", Kind::Identity),
     ("fastly-", Kind::Routing),
@@ -200,11 +200,13 @@ pub fn kind_of(folded: &str) -> Option<Kind> {
     })
 }
 
-/// Whether it is a whole name that says something of the connection or of the way, so that no tenant
-/// may give it another meaning.
+/// Whether a header of this folded name is set by us, or says something of the connection or of the
+/// way: not a name that a tenant may give to something else.
 #[must_use]
-pub fn is_fixed(folded: &str) -> bool {
-    matches!(whole(folded), Some(Kind::Connection | Kind::Routing))
+pub fn is_ours(folded: &str) -> bool {
+    folded == "x-forwarded-host"
+        || folded.starts_with("x-session")
+        || matches!(whole(folded), Some(Kind::Connection | Kind::Routing))
 }
 
 fn whole(folded: &str) -> Option<Kind> {
@@ -215,7 +217,7 @@ fn whole(folded: &str) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::fold::fold;
+    use crate::inbound::header_name::fold;
 
     #[test]
     fn the_tables_are_sorted_and_folded_and_no_prefix_hides_another() {

@@ -4,11 +4,11 @@
 //! `x_session_user` and `X.Session.User` as the same thing. So names are compared folded: lower
 //! case, whatever is between letters and digits as one `-`, nothing of it at either end. What could
 //! pass for a header of ours, or of a proxy's, is removed before ours are set, also where we set
-//! none; everything else is passed on in its own spelling. The lists are in [`reserved`].
+//! none; everything else is passed on in its own spelling. The lists are in [`reserved_headers`].
 
 use std::borrow::Cow;
 
-use super::reserved::{self, Kind};
+use super::reserved_headers::{self, Kind};
 
 /// What a header says that tells a server to take a request for one of another method. It is passed
 /// on, folded as here.
@@ -59,7 +59,7 @@ fn is_folded(name: &str) -> bool {
 pub fn is_ordinary(name: &str) -> bool {
     match *name.as_bytes() {
         [first @ b'a'..=b'z', second @ b'a'..=b'z', ..] => {
-            reserved::begins_otherwise(first, second)
+            reserved_headers::begins_otherwise(first, second)
         }
         _ => false,
     }
@@ -72,7 +72,7 @@ pub fn reason(name: &str, folded: &str) -> Option<Kind> {
     if name == NO_MEMBER {
         return Some(Kind::Connection);
     }
-    reserved::kind_of(folded)
+    reserved_headers::kind_of(folded)
 }
 
 /// Whether a header of this folded name tells a server to take the request for one of the method that

@@ -1,0 +1,45 @@
+//! What a tenant's requests to its servers are signed with.
+
+use core::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::encoding;
+
+/// The key of `X-Session-Proof`: the tenant's origin key. Cannot be printed.
+pub struct ProofKey {
+    id: String,
+    mac: Hmac<Sha256>,
+}
+
+impl fmt::Debug for ProofKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProofKey({})", self.id)
+    }
+}
+
+impl ProofKey {
+    /// From the secret the origin has too. None for no secret at all.
+    #[must_use]
+    pub fn new(secret: &str) -> Option<Self> {
+        let hash = Sha256::digest(secret);
+        let mut id = String::new();
+        encoding::push_hex(&mut id, hash.get(..4)?);
+        let mac = Hmac::new_from_slice(secret.as_bytes()).ok()?;
+        (!secret.is_empty()).then_some(Self { id, mac })
+    }
+
+    /// Tells it from others: how the secret's SHA-256 begins, as hex.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// HMAC-SHA256.
+    #[must_use]
+    pub fn mac(&self, message: &[u8]) -> [u8; 32] {
+        let mac = self.mac.clone().chain_update(message);
+        mac.finalize().into_bytes().into()
+    }
+}
