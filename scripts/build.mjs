@@ -60,6 +60,7 @@ export async function build() {
       "Cargo.lock",
       "scripts/build.mjs",
       "scripts/order.mjs",
+      "tools/bindgen/src",
     ];
     if (isCurrent([SCRIPT, WASM], sources)) return;
     await step("Building the Worker", "20 s, the first time 1 min", compile);

@@ -6,7 +6,7 @@
  * Runs under whatever Node the machine has (20 or newer) and before any package is installed, so it
  * uses nothing but Node itself.
  */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Fault, main, step } from "./progress.mjs";
@@ -70,12 +70,14 @@ async function bindgen() {
   const version = readFileSync(lock, "utf8").match(
     /name = "wasm-bindgen-cli-support"\nversion = "(.+)"/,
   )?.[1];
+  const source = readFileSync(path.join(ROOT, "tools/bindgen/src/main.rs"));
+  const wanted = `${version} ${createHash("sha256").update(source).digest("hex").slice(0, 16)}`;
   const stamp = `${BINDGEN}.version`;
-  if (existsSync(BINDGEN) && existsSync(stamp) && readFileSync(stamp, "utf8") === version) return;
+  if (existsSync(BINDGEN) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   await step(`Building the wasm-bindgen ${version} generator`, "1 min", () =>
     run("cargo", ["build", "--quiet", "--release", "--locked", "-p", "bindgen"], { cwd: ROOT }),
   );
-  writeFileSync(stamp, String(version));
+  writeFileSync(stamp, wanted);
 }
 
 /** Fresh keys for this checkout's development server. There is no default secret to forget about. */

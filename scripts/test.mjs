@@ -1,6 +1,6 @@
 /**
  * `npm test`: native Rust tests, then the Worker in real workerd, before real origins and in a real
- * browser. Ends with one line: `N passed, N failed[, N skipped]`.
+ * browser. Ends with what failed, if anything did, and one line: `N passed, N failed[, N skipped]`.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -14,7 +14,10 @@ import { NODE, ROOT } from "./setup.mjs";
 /** No single test takes this long; one that does hangs. */
 const TIMEOUT = "--test-timeout=180000";
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/** @typedef {{ passed: number, failed: number, skipped: number, failures: string[] }} Counts */
+
+/** Maximum number of lines that are shown again of a failure. */
+const MAX_FAILURE_LINES = 40;
 
 await main(async () => {
   await build();
@@ -34,6 +37,7 @@ await main(async () => {
     failed: native.failed + blackBox.failed,
     skipped: native.skipped + blackBox.skipped,
   };
+  for (const failure of [...native.failures, ...blackBox.failures]) say(`\n${failure}`);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   say(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
   return total.failed === 0 ? 0 : 1;
@@ -76,7 +80,9 @@ async function tested(what, program, args, count) {
  * @returns {Counts}
  */
 function countCargo(output) {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const failed = output.matchAll(/^---- .+ stdout ----\n(?:(?!---- |failures:).*\n)*/gm);
+  const failures = Array.from(failed, ([text]) => beginning(text));
+  const counts = { passed: 0, failed: 0, skipped: 0, failures };
   for (const [, passed, failed, ignored] of output.matchAll(
     /test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/g,
   )) {
@@ -94,9 +100,16 @@ function countCargo(output) {
 function countTap(output) {
   const last = (/** @type {string} */ name) =>
     Number(output.match(new RegExp(`^# ${name} (\\d+)$`, "m"))?.[1] ?? 0);
+  const failed = output.matchAll(/^ *not ok .+\n(?:(?! *(?:not ok|ok|# Subtest)).*\n)*/gm);
   return {
     passed: last("pass"),
     failed: last("fail") + last("cancelled"),
     skipped: last("skipped") + last("todo"),
+    failures: Array.from(failed, ([text]) => beginning(text)),
   };
+}
+
+/** @param {string} text */
+function beginning(text) {
+  return text.trimEnd().split("\n").slice(0, MAX_FAILURE_LINES).join("\n");
 }

@@ -27,7 +27,7 @@ use crate::answer::problem::{Audience, Problem};
 use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
-use crate::effect::{Answers, Need, Write};
+use crate::effect::{Answers, Need, Seed, Write};
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
 use crate::inbound::canonical::{TwoReadings, canonical};
 use crate::inbound::limits;
@@ -130,6 +130,13 @@ impl Reception {
             guesses: ClientLimit::new(10, 60_000),
             hashing,
         }
+    }
+
+    /// Draws what a step is begun with.
+    pub fn draw_seed(&mut self) -> Seed {
+        let mut seed = Seed::default();
+        self.random.fill_bytes(&mut seed);
+        seed
     }
 
     /// Decides on a packed request; see [`Gateway::admit`].

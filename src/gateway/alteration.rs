@@ -134,7 +134,7 @@ impl Gateway {
             if !self.knows_the_point_in_history(alteration, answers, now)? {
                 return Ok(Altered::Not(Hindrance::Silent));
             }
-            let command = self.change_command(alteration, now);
+            let command = self.change_command(alteration, answers, now);
             return Err(vec![command.need(&self.tenant.id, alteration.handle, key)]);
         };
         let Some(reply) = parse(found) else {
@@ -169,7 +169,7 @@ impl Gateway {
             Some(Found::Bytes(sealed)) => {
                 let command = Command {
                     adopt: Some(sealed.clone()),
-                    ..self.change_command(alteration, now)
+                    ..self.change_command(alteration, answers, now)
                 };
                 let tenant = &self.tenant.id;
                 Err(vec![command.need(tenant, alteration.handle, key)])
@@ -201,8 +201,13 @@ impl Gateway {
         Ok(knows || !(begins || signs_in))
     }
 
-    fn change_command(&mut self, alteration: &Alteration<'_>, now: UnixMillis) -> Command {
-        let once = self.random.next_u64();
+    fn change_command(
+        &mut self,
+        alteration: &Alteration<'_>,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Command {
+        let once = self.idempotency_key(&alteration.change, answers);
         // What ends need not begin first.
         let unstored = alteration
             .token
@@ -226,6 +231,33 @@ impl Gateway {
             named: alteration.named,
             ..self.command(Order::Change(Box::new(changing)))
         }
+    }
+
+    /// Returns what tells this change from others of the session. It is made from what the step was begun with: a step
+    /// that is driven again, because the instance died while its command was under way, asks for the same change.
+    fn idempotency_key(&mut self, change: &Change, answers: &Answers) -> u64 {
+        let seed = answers.begun().unwrap_or(self.facts.seed);
+        let drawn = seed
+            .first_chunk()
+            .map_or(0, |drawn| u64::from_le_bytes(*drawn));
+        if drawn == 0 {
+            return self.random.next_u64();
+        }
+        // One step may change a session twice, but not in the same way.
+        let kinds = [
+            change.end,
+            change.rotate,
+            change.touch,
+            change.open,
+            change.identify.is_some(),
+            change.patch.is_some(),
+            change.grant.is_some(),
+            change.pin.is_some(),
+        ];
+        let kind = kinds
+            .into_iter()
+            .fold(0, |bits, is| bits << 1 | u64::from(is));
+        drawn ^ kind
     }
 
     /// Learns from what the object says a session is now.

@@ -5,6 +5,8 @@
 //! ([`set_pending`]), and the data plane calls [`drive`](super::drive) in the same turn.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
 
 use futures_util::future::join_all;
 
@@ -43,12 +45,20 @@ pub(super) enum Decision {
     Lacks(Vec<Need>),
 }
 
+/// Polls a future, and says whom it serves while it does: should the instance die then, this request is to blame.
+pub(super) async fn attributed<T>(context: &RequestContext, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|polling| {
+        runtime::enter(context);
+        let polled = future.as_mut().poll(polling);
+        runtime::leave();
+        polled
+    })
+    .await
+}
+
 /// Meets needs until nothing is lacking, and returns the decision. All needs of one round are met at once.
-pub(super) async fn drive(
-    pending: Pending,
-    context: &RequestContext,
-    decide: impl Fn(&Answers) -> Decision,
-) -> String {
+pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Phase) -> String {
     let Pending {
         mut needs,
         mut answers,
@@ -64,7 +74,7 @@ pub(super) async fn drive(
             answered.file_in(&mut answers);
         }
         runtime::state_changed();
-        match decide(&answers) {
+        match phase.decide(&answers) {
             Decision::Made(text) => return text,
             Decision::Lacks(more) => needs = more,
         }

@@ -246,13 +246,22 @@ pub fn admit(packed: &str, now: f64) -> String {
 
 /// Decides on a request again after origins failed it: a line each with the origin's name, how (`lost`, `cut`,
 /// `spoilt`, `unsent` or `timed-out`) and when that showed, apart by tabs. `seed` is what its trace was begun with, as
-/// hex; empty if that is not known.
+/// hex; empty if that is not known. `notes` are keys and texts of [`effect::Need::Note`], one after the other.
 #[wasm_bindgen(js_name = admitAgain)]
 #[must_use]
-pub fn admit_again(packed: &str, now: f64, seed: &str, failures: &str) -> String {
-    let mut answers = effect::Answers::default();
-    if let Some(seed) = encoding::from_hex(seed) {
-        answers.begin(seed);
+pub fn admit_again(
+    packed: &str,
+    now: f64,
+    seed: &str,
+    failures: &str,
+    notes: Vec<String>,
+) -> String {
+    let mut answers = begun_with(seed).unwrap_or_default();
+    for note in notes.chunks_exact(2) {
+        if let [key, text] = note {
+            let found = Found::Bytes(text.clone().into_bytes());
+            answers.add(key, found, millis(now));
+        }
     }
     for line in failures.lines() {
         let mut fields = line.split('\t');
@@ -270,6 +279,24 @@ pub fn admit_again(packed: &str, now: f64, seed: &str, failures: &str) -> String
         answers.add_failure(origin, failure, millis(at.parse().unwrap_or(now)));
     }
     admitted(packed, now, answers)
+}
+
+/// Begins with a seed, as hex.
+fn begun_with(seed: &str) -> Option<effect::Answers> {
+    let mut answers = effect::Answers::default();
+    answers.begin(encoding::from_hex(seed)?);
+    Some(answers)
+}
+
+/// Begins a step behind a request: with the seed it was begun with, as hex, if it is driven again.
+fn begun(seed: &str) -> effect::Answers {
+    begun_with(seed).unwrap_or_else(|| {
+        let mut answers = effect::Answers::default();
+        if let Some(seed) = with_ready(Reception::draw_seed) {
+            answers.begin(seed);
+        }
+        answers
+    })
 }
 
 fn admitted(packed: &str, now: f64, mut answers: effect::Answers) -> String {
@@ -295,7 +322,7 @@ pub fn drive(context: RequestContext) -> Promise {
     future_to_promise(async move {
         let text = match pending {
             Some((phase, pending)) => {
-                drive::drive(pending, &context, |answers| phase.decide(answers)).await
+                drive::attributed(&context, drive::drive(pending, &context, &phase)).await
             }
             None => internal_error(),
         };
@@ -399,11 +426,11 @@ pub fn reserved_prefix() -> String {
     })
 }
 
-/// Settles an origin's answer.
+/// Settles an origin's answer. `seed` is empty, or what the step was begun with if it is driven again.
 #[wasm_bindgen]
 #[must_use]
-pub fn settle(ticket: &str, status: u16, headers: &str, now: f64) -> String {
-    let answers = effect::Answers::default();
+pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, seed: &str) -> String {
+    let answers = begun(seed);
     let decision = settle_step(ticket, status, headers, now, &answers);
     made(decision, answers, || Phase::Settle {
         ticket: ticket.to_owned(),
@@ -415,8 +442,8 @@ pub fn settle(ticket: &str, status: u16, headers: &str, now: f64) -> String {
 /// Does what can wait until the visitor has the answer.
 #[wasm_bindgen]
 #[must_use]
-pub fn afterwards(ticket: &str, now: f64) -> String {
-    let answers = effect::Answers::default();
+pub fn afterwards(ticket: &str, now: f64, seed: &str) -> String {
+    let answers = begun(seed);
     let decision = afterwards_step(ticket, now, &answers);
     made(decision, answers, || Phase::Afterwards {
         ticket: ticket.to_owned(),
@@ -500,8 +527,8 @@ pub fn observe(under_way: &str) {
 /// Looks after a stream or a socket that stays open.
 #[wasm_bindgen]
 #[must_use]
-pub fn watch(ticket: &str, now: f64) -> String {
-    let answers = effect::Answers::default();
+pub fn watch(ticket: &str, now: f64, seed: &str) -> String {
+    let answers = begun(seed);
     let decision = watch_step(ticket, now, &answers);
     made(decision, answers, || Phase::Watch {
         ticket: ticket.to_owned(),

@@ -17,6 +17,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn passed(this: &RequestContext, stage: &str, begun: f64, result: &str);
 
+    /// Keeps what was drawn at random and must not be drawn twice: it is given again should the decision be driven anew.
+    #[wasm_bindgen(method)]
+    pub fn note(this: &RequestContext, key: &str, text: &str);
+
     /// Hands over the bytes of a tenant's file, the body of the response that is about to be decided.
     #[wasm_bindgen(method, js_name = setFile)]
     pub fn set_file(this: &RequestContext, bytes: &js_sys::Uint8Array);
@@ -27,6 +31,12 @@ extern "C" {
     /// Drops the cached decisions: the core may have learned something they depend on.
     #[wasm_bindgen(js_name = stateChanged)]
     pub fn state_changed();
+
+    /// Says that what runs from now on serves this request.
+    pub fn enter(context: &RequestContext);
+
+    /// Says that what runs from now on serves no request that is known.
+    pub fn leave();
 
     /// Meets a need that is still met in JavaScript: see [`super::io`].
     #[wasm_bindgen(js_name = meetLegacy)]

@@ -101,7 +101,10 @@ pub(super) async fn perform(need: Need, context: &RequestContext) -> Answered {
 async fn answer(need: Need, context: &RequestContext) -> Answered {
     match need {
         // What was decided and must be found again.
-        Need::Note { key, text } => Answered::bytes(key, text.into_bytes(), now()),
+        Need::Note { key, text } => {
+            context.note(&key, &text);
+            Answered::bytes(key, text.into_bytes(), now())
+        }
         need @ (Need::Read { .. }
         | Need::List { .. }
         | Need::Store

@@ -2,6 +2,15 @@
 
 /** A request's context: see `worker/runtime.rs`. */
 export class RequestContext {
+  /** What the step was begun with, as hex; empty if that is not known. */
+  seed = "";
+
+  /** Keys and texts that must be given again, one after the other. @type {string[]} */
+  notes = [];
+
+  /** Whether the instance died while it served this request. */
+  isToBlame = false;
+
   /** The bytes of a tenant's file, if that is the response. @type {Uint8Array | undefined} */
   file;
 
@@ -24,6 +33,14 @@ export class RequestContext {
    */
   passed(stage, begun, result) {
     this.journey?.passed(stage, begun, result);
+  }
+
+  /**
+   * @param {string} key
+   * @param {string} text
+   */
+  note(key, text) {
+    this.notes.push(key, text);
   }
 
   /** @param {Uint8Array} bytes */

@@ -1,18 +1,20 @@
 /**
  * The wasm module: instantiated, configured, and replaced should it ever trap.
  *
- * A trap (a bug of ours, or memory exhausted) leaves an instance unusable. Nothing of a request on
- * its way lives in there, so the instance is thrown away and a new one started: the request that
- * hit the trap is answered with a 500 and no other notices.
+ * A trap (a bug of ours, memory exhausted, an exception thrown through wasm) leaves an instance unusable, and what it
+ * was waiting for with it. The instance is thrown away and a new one started: the request that hit the trap is
+ * answered with a 500; every other one that was waiting in there is driven again ({@link complete}).
  */
 import * as glue from "vestibule-core";
 import module from "./index_bg.wasm";
-import { connect } from "./runtime.js";
+import { connect, leave, served } from "./runtime.js";
 
 connect({
   stateChanged() {
     learned += 1;
   },
+  died,
+  isDead: () => isDead,
 });
 
 glue.initSync({ module });
@@ -49,6 +51,18 @@ let learned = 0;
 /** The bindings, as they were handed over; empty before the first request. */
 let bindings = "";
 
+/** How many instances there were: what belongs to an earlier one is of no use any more. */
+let generation = 0;
+
+/** Whether this instance died and the next one is not made yet. */
+let isDead = false;
+
+/** How to tell those who wait for this instance that it died. @type {Set<() => void>} */
+const waiting = new Set();
+
+/** A decision is driven again so often; who still dies is answered with a 500. */
+const MAX_DEATHS = 3;
+
 /**
  * Hands the bindings over, once. Text goes as it is; of the rest only that it is there.
  * @param {Record<string, unknown>} env
@@ -67,6 +81,12 @@ export function configure(env) {
 /** What every one of our own paths has in it, in lower case. */
 export function reservedWord() {
   return word;
+}
+
+/** How many instances there were before this one. */
+export function instanceNumber() {
+  if (isDead) replace();
+  return generation;
 }
 
 /** How often the core may have learned something that it decides by: what it decided before may not hold. */
@@ -115,24 +135,56 @@ export function drawTraces(tenant, count) {
 }
 
 /**
- * Decides on a request again, after origins failed it.
+ * Decides on a request again: after origins failed it, or because the instance died.
  * @param {string} packed
- * @param {string} seed what its trace was begun with, as hex; empty if that is not known
+ * @param {import("./context.js").RequestContext} context
  * @param {Failed[]} failures
  */
-export function admitAgain(packed, seed, failures) {
+export function admitAgain(packed, { seed, notes }, failures) {
   const lines = failures.map(({ origin, how, at }) => `${origin}\t${how}\t${at}`);
-  return learning(() => glue.admitAgain(packed, Date.now(), seed, lines.join("\n")));
+  return learning(() => glue.admitAgain(packed, Date.now(), seed, lines.join("\n"), notes));
 }
 
 /**
- * Meets what the decision before lacked, and decides again until nothing is lacking. To be called in the same turn as
- * that decision.
+ * Completes a decision that may lack something: meets its needs until nothing is lacking. Should the instance die
+ * meanwhile through no fault of this request, the decision is asked for again, and driven on the next instance.
+ * @param {string} decision as it was asked for in this very turn
  * @param {import("./context.js").RequestContext} context
+ * @param {() => string} again
  * @returns {Promise<string>}
  */
-export function drive(context) {
-  return ofInstance(() => glue.drive(context));
+export async function complete(decision, context, again) {
+  let current = decision;
+  for (let deaths = 0; !isComplete(current); deaths += 1) {
+    context.seed = current.slice(1);
+    const driven = await survived(glue.drive(context));
+    if (driven !== undefined) return driven;
+    if (deaths === MAX_DEATHS || context.isToBlame) return guarded(() => glue.internalError());
+    current = again();
+  }
+  return current;
+}
+
+/** Whether a decision lacks nothing. @param {string} decision */
+export function isComplete(decision) {
+  return !decision.startsWith("N");
+}
+
+/**
+ * What comes of a promise of the instance; nothing if the instance dies before.
+ * @param {Promise<string>} promise
+ * @returns {Promise<string | undefined>}
+ */
+function survived(promise) {
+  return new Promise((resolve) => {
+    const lost = () => resolve(undefined);
+    waiting.add(lost);
+    const settle = (/** @type {string | undefined} */ value) => {
+      waiting.delete(lost);
+      resolve(value);
+    };
+    promise.then(settle, () => settle(undefined));
+  });
 }
 
 /**
@@ -141,8 +193,8 @@ export function drive(context) {
  * @param {number} status
  * @param {string} headers
  */
-export function settle(ticket, status, headers) {
-  const decision = guarded(() => glue.settle(ticket, status, headers, Date.now()));
+export function settle(ticket, status, headers, seed = "") {
+  const decision = guarded(() => glue.settle(ticket, status, headers, Date.now(), seed));
   if (!/^[UE]\n/.test(decision)) learned += 1;
   return decision;
 }
@@ -151,8 +203,8 @@ export function settle(ticket, status, headers) {
  * Does what can wait until the visitor has the answer.
  * @param {string} ticket
  */
-export function afterwards(ticket) {
-  return learning(() => glue.afterwards(ticket, Date.now()));
+export function afterwards(ticket, seed = "") {
+  return learning(() => glue.afterwards(ticket, Date.now(), seed));
 }
 
 /**
@@ -218,8 +270,8 @@ export function observe(underWay) {
  * Looks after a stream or a socket that stays open.
  * @param {string} ticket
  */
-export function watch(ticket) {
-  return learning(() => glue.watch(ticket, Date.now()));
+export function watch(ticket, seed = "") {
+  return learning(() => glue.watch(ticket, Date.now(), seed));
 }
 
 /**
@@ -452,24 +504,48 @@ function guarded(act) {
   try {
     return ofInstance(act);
   } catch {
-    return glue.internalError();
+    return ofInstance(() => glue.internalError());
   }
 }
 
 /**
+ * Calls the instance; one that died before is replaced first, one that dies of it afterwards.
  * @template T
  * @param {() => T} act
  * @returns {T}
  */
 function ofInstance(act) {
+  if (isDead) replace();
   try {
     return act();
   } catch (error) {
-    const trapped = { at: Date.now(), level: "error", event: "trapped", detail: String(error) };
-    console.error(JSON.stringify(trapped));
-    learned += 1;
-    glue.__wbg_reset_state();
-    glue.configure(bindings);
+    died(error);
+    replace();
     throw error;
   }
+}
+
+/**
+ * The instance died; whoever waits for it learns so.
+ * @param {unknown} error
+ */
+function died(error) {
+  if (isDead) return;
+  isDead = true;
+  const trapped = { at: Date.now(), level: "error", event: "trapped", detail: String(error) };
+  console.error(JSON.stringify(trapped));
+  const culprit = served();
+  if (culprit) culprit.isToBlame = true;
+  leave();
+  for (const lost of waiting) lost();
+  waiting.clear();
+}
+
+/** Makes a new instance. */
+function replace() {
+  isDead = false;
+  generation += 1;
+  learned += 1;
+  glue.__wbg_reset_state();
+  if (bindings !== "") glue.configure(bindings);
 }

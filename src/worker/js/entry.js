@@ -8,11 +8,20 @@
 import { checkHealth } from "./checks.js";
 import { shipped } from "./console-files.js";
 import { RequestContext } from "./context.js";
-import { admit, admitAgain, afterwards, configure, drive, settle, watch } from "./core.js";
+import {
+  admit,
+  admitAgain,
+  afterwards,
+  complete,
+  configure,
+  isComplete,
+  settle,
+  watch,
+} from "./core.js";
 import { lengthenSid } from "./handshakes.js";
 import { Journey } from "./journey.js";
 import { answered, begin, end, lost, tell } from "./meter.js";
-import { isComplete, storeLater } from "./needs.js";
+import { storeLater } from "./needs.js";
 import {
   applyEdits,
   packHeaders,
@@ -48,8 +57,7 @@ export { TelemetryObject } from "./telemetry-object.js";
  * @property {Env} env
  * @property {ExecutionContext} context
  * @property {import("./core.js").Failed[]} failures origins that failed it
- * @property {Uint8Array} [file] the bytes of the tenant's file that was asked for
- * @property {boolean} hasWaited whether the core was asked more than once
+ * @property {RequestContext | undefined} driven what the control plane knows of it, once the core was asked again
  * @property {string} seed what its trace was begun with
  * @property {Journey} journey
  */
@@ -93,7 +101,7 @@ export default {
       env,
       context,
       failures: [],
-      hasWaited: false,
+      driven: undefined,
       seed: "",
       journey,
     };
@@ -127,7 +135,7 @@ function packed(passage) {
 function perform(decision, passage) {
   if (decision.startsWith("F")) return obey(decision, passage);
   if (decision.startsWith("A")) return give(decision, passage);
-  if (decision.startsWith("B")) return give(decision, passage, passage.file);
+  if (decision.startsWith("B")) return give(decision, passage, passage.driven?.file);
   if (decision.startsWith("S")) return ship(decision, passage);
   return inquire(decision, passage);
 }
@@ -173,11 +181,9 @@ function say(answered, { journey, env, context }, file) {
  * @param {Passage} passage
  */
 async function inquire(decision, passage) {
-  const { request, env, context, journey } = passage;
-  passage.hasWaited = true;
-  passage.seed = decision.slice(1);
-  const driven = new RequestContext(env, { request, journey });
-  const work = drive(driven).then((made) => {
+  const { request, env, context } = passage;
+  const driven = drivenAs(passage);
+  const work = complete(decision, driven, () => reconsider(passage)).then((made) => {
     storeLater(env, context);
     return made;
   });
@@ -185,17 +191,24 @@ async function inquire(decision, passage) {
   // What changes something is seen through though whoever sent it has gone.
   if (CHANGING.has(request.method)) context.waitUntil(work.catch(() => {}));
   const made = await work;
-  passage.file = driven.file;
+  passage.seed = driven.seed;
   sendProbes(context);
   return perform(made, passage);
 }
 
 /** Decides anew, given which origins failed. @param {Passage} passage */
 function reconsider(passage) {
-  passage.hasWaited = true;
-  const decision = admitAgain(packed(passage), passage.seed, passage.failures);
+  const decision = admitAgain(packed(passage), drivenAs(passage), passage.failures);
   sendProbes(passage.context);
   return decision;
+}
+
+/** @param {Passage} passage */
+function drivenAs(passage) {
+  const { env, request, journey } = passage;
+  passage.driven ??= new RequestContext(env, { request, journey });
+  if (passage.seed !== "") passage.driven.seed = passage.seed;
+  return passage.driven;
 }
 
 /**
@@ -211,8 +224,8 @@ function obey(decision, passage) {
 }
 
 /** What was decided after waiting may know less than the core does by now. @param {Passage} passage */
-function mayStand({ hasWaited, env }) {
-  return !hasWaited && env.DECISIONS !== "each";
+function mayStand({ driven, env }) {
+  return !driven && env.DECISIONS !== "each";
 }
 
 /**
@@ -379,7 +392,9 @@ function settled(response, ticket, { env, context, journey }) {
   };
   const decision = settle(ticket, response.status, headers);
   if (isComplete(decision)) return conclude(decision);
-  return drive(new RequestContext(env, { journey })).then(conclude);
+  const driven = new RequestContext(env, { journey });
+  const again = () => settle(ticket, response.status, headers, driven.seed);
+  return complete(decision, driven, again).then(conclude);
 }
 
 /**
@@ -390,8 +405,8 @@ function settled(response, ticket, { env, context, journey }) {
  * @returns {Promise<{ afterMs: number } | { over: string }>} when to look again, or why it is over
  */
 async function lookAfter(ticket, env, context) {
-  const decision = watch(ticket);
-  const made = isComplete(decision) ? decision : await drive(new RequestContext(env));
+  const driven = new RequestContext(env);
+  const made = await complete(watch(ticket), driven, () => watch(ticket, driven.seed));
   const [letter, value] = made.split("\n");
   storeLater(env, context);
   // That something is open is told though nobody else comes.
@@ -406,7 +421,7 @@ async function lookAfter(ticket, env, context) {
  */
 async function keepUp(ticket, { env, context, journey }) {
   await pause(UNTIL_SENT);
-  const decision = afterwards(ticket);
-  if (!isComplete(decision)) await drive(new RequestContext(env, { journey }));
+  const driven = new RequestContext(env, { journey });
+  await complete(afterwards(ticket), driven, () => afterwards(ticket, driven.seed));
   storeLater(env, context);
 }

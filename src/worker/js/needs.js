@@ -24,11 +24,6 @@ connect({
   },
 });
 
-/** @param {string} decision */
-export function isComplete(decision) {
-  return !decision.startsWith("N");
-}
-
 /**
  * Stores what the last decision left to be stored, after the answer.
  * @param {Env} env

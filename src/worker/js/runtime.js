@@ -1,20 +1,78 @@
 /**
- * What the data plane offers to the control plane: see `worker/runtime.rs`. The glue imports this module, so it
- * imports none that needs the glue; those connect themselves.
+ * What the data plane offers to the control plane (see `worker/runtime.rs`), and the guard around the instance. The
+ * glue imports this module, so it imports none that needs the glue; those connect themselves.
  */
+
+/** @typedef {import("./context.js").RequestContext} RequestContext */
 
 /**
  * @typedef {object} Offered
  * @property {() => void} stateChanged
- * @property {(need: string, context: import("./context.js").RequestContext) => Promise<unknown>} meetLegacy
+ * @property {(error: unknown) => void} died
+ * @property {() => boolean} isDead
+ * @property {(need: string, context: RequestContext) => Promise<unknown>} meetLegacy
  */
 
 /** @type {Offered} */
-const offered = { stateChanged() {}, meetLegacy: () => Promise.reject(new Error("not connected")) };
+const offered = {
+  stateChanged() {},
+  died() {},
+  isDead: () => false,
+  meetLegacy: () => Promise.reject(new Error("not connected")),
+};
+
+/** Exports that the glue calls when the runtime calls back: a promise is settled, a timer is over. */
+const CALLED_BACK = /^(?:wasm_bindgen__convert__closures|__wasm_bindgen_func_elem)/;
+
+/** What the glue takes for a call that returned nothing and threw nothing. */
+const NOTHING = [0, 0];
+
+/** Whom the code serves that runs now, if that is known. @type {RequestContext | undefined} */
+let serving;
 
 /** @param {Partial<Offered>} what */
 export function connect(what) {
   Object.assign(offered, what);
+}
+
+/**
+ * The exports of a new instance, guarded: what goes wrong in a callback has no caller that would notice. An instance
+ * that died is not called again.
+ * @param {WebAssembly.Exports} exports
+ */
+export function guard(exports) {
+  /** @type {PropertyDescriptorMap} */
+  const guarded = {};
+  for (const [name, called] of Object.entries(exports)) {
+    if (typeof called !== "function" || !CALLED_BACK.test(name)) continue;
+    guarded[name] = {
+      value: (/** @type {unknown[]} */ ...args) => {
+        if (offered.isDead()) return NOTHING;
+        try {
+          return called(...args);
+        } catch (error) {
+          offered.died(error);
+          return NOTHING;
+        }
+      },
+    };
+  }
+  return Object.create(exports, guarded);
+}
+
+/** What runs from now on serves this request. @param {RequestContext} context */
+export function enter(context) {
+  serving = context;
+}
+
+/** What runs from now on serves no request that is known. */
+export function leave() {
+  serving = undefined;
+}
+
+/** Whom the code served that ran last. */
+export function served() {
+  return serving;
 }
 
 /** Takes note that the core may have learned something that it decides by. */
@@ -25,7 +83,7 @@ export function stateChanged() {
 /**
  * Meets a need that is still met in JavaScript.
  * @param {string} need
- * @param {import("./context.js").RequestContext} context
+ * @param {RequestContext} context
  */
 export function meetLegacy(need, context) {
   return offered.meetLegacy(need, context);

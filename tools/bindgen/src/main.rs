@@ -4,6 +4,8 @@
 //! workspace both are pinned by the one `Cargo.lock`, so they cannot drift apart and nothing has
 //! to be installed beside the project.
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use wasm_bindgen_cli_support::Bindgen;
@@ -35,5 +37,30 @@ fn generate(input: &str, out_dir: &str) -> Result<(), Box<dyn std::error::Error>
         // A trapped instance is thrown away and replaced; its callers carry on.
         .reset_state_function(true)
         .generate(out_dir)?;
+    guard(&Path::new(out_dir).join("vestibule.js"))
+}
+
+/// Puts the data plane's guard around the exports of every instance: what traps in a callback has no caller that
+/// would notice.
+fn guard(glue: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    const EXPORTS: [&str; 2] = ["wasm = instance.exports;", "wasm = wasmInstance.exports;"];
+    let mut text = fs::read_to_string(glue)?;
+    for exports in EXPORTS {
+        if text.matches(exports).count() != 1 {
+            return Err(format!("the glue does not say once: {exports}").into());
+        }
+        let guarded = exports.replace("= ", "= guard(").replace(';', ");");
+        text = text.replace(exports, &guarded);
+    }
+    // One line for each function, of one and the same module.
+    const MODULE: &str = "\"vestibule-runtime\": import";
+    let mut seen = false;
+    let once =
+        |line: &&str| !line.trim_start().starts_with(MODULE) || !std::mem::replace(&mut seen, true);
+    let text = text.lines().filter(once).collect::<Vec<_>>().join("\n");
+    fs::write(
+        glue,
+        format!("import {{ guard }} from \"vestibule-runtime\";\n{text}"),
+    )?;
     Ok(())
 }
