@@ -64,6 +64,11 @@ impl Reception {
         self.telling.batch.take_in(counted);
     }
 
+    /// Takes in what the control plane counted.
+    pub fn take_in(&mut self, counted: Batch) {
+        self.telling.batch.merge(counted);
+    }
+
     /// Shows an event in the console.
     pub fn show(&mut self, event: &Event) {
         self.telling.batch.show(event.to_json());

@@ -49,6 +49,32 @@ impl Batch {
         }
     }
 
+    /// Adds to a counter; the values of its labels are apart by [`SEPARATOR`].
+    pub fn count(&mut self, name: &'static str, labels: &str, by: u64) {
+        self.series.count(name, labels, by);
+    }
+
+    /// Adds a duration to a histogram, in milliseconds.
+    pub fn observe(&mut self, name: &'static str, labels: &str, ms: u64) {
+        let mut one = Histogram::default();
+        one.observe(ms);
+        self.series.spread(name, labels, &one);
+    }
+
+    /// Adds everything in another batch; what it says is so now takes the place of what was so.
+    pub fn merge(&mut self, other: Self) {
+        self.series.merge(&other.series);
+        for (name, labels, value) in other.gauges {
+            self.tell(name, labels, value);
+        }
+        for (tenant, seen) in other.seen.into_entries() {
+            self.seen.or_default(tenant).merge(&seen);
+        }
+        for line in other.lines {
+            self.show(line);
+        }
+    }
+
     /// Adds what the core counted.
     pub fn add(&mut self, series: &Series) {
         self.series.merge(series);
@@ -233,6 +259,40 @@ fn class(status: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn merged_batches_add_up() {
+        let mut batch = Batch::default();
+        batch.count(metric::EVENTS, "\tkv_write_failed", 1);
+        batch.observe(metric::STORAGE_DURATION, "kv_write", 7);
+        batch.tell(metric::ISOLATES, String::new(), Thousandths::of(1));
+        batch.take_in("s\tacme\tAAAAAAAAAAAAAAAAAAAAAA");
+        let mut other = Batch::default();
+        other.count(metric::EVENTS, "\tkv_write_failed", 2);
+        other.observe(metric::STORAGE_DURATION, "kv_write", 5);
+        other.tell(metric::ISOLATES, String::new(), Thousandths::of(2));
+        other.take_in("s\tacme\tBAAAAAAAAAAAAAAAAAAAAA");
+        for _ in 0..=MOST_LINES {
+            other.show(json!({ "level": "warn" }));
+        }
+        batch.merge(other);
+        let mut counted = batch.series.counters(metric::EVENTS);
+        assert_eq!(counted.next(), Some(("\tkv_write_failed", 3)));
+        let mut durations = batch.series.histograms(metric::STORAGE_DURATION);
+        let (_, duration) = durations.next().unwrap();
+        assert_eq!(
+            (duration.sum_ms, duration.counts[1], duration.counts[2]),
+            (12, 1, 1)
+        );
+        assert_eq!(
+            batch.gauges,
+            [(metric::ISOLATES, String::new(), Thousandths::of(2))]
+        );
+        assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
+        assert_eq!(batch.lines.len(), MOST_LINES);
+        let mut dropped = batch.series.counters(metric::LINES_DROPPED);
+        assert_eq!(dropped.next(), Some(("", 1)));
+    }
 
     #[test]
     fn what_the_edge_counted_becomes_series() {

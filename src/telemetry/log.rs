@@ -52,6 +52,10 @@ pub struct Named<'a>(pub &'a str);
 #[derive(Clone, Copy, Debug)]
 pub struct Faults<'a>(pub &'a str);
 
+/// The platform's message about something that failed: it holds a status, never a key or a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Detail<'a>(pub &'a str);
+
 macro_rules! tellable {
     ($($type:ty),*) => {$(
         impl Tellable for $type {
@@ -70,6 +74,12 @@ impl Tellable for Named<'_> {
 }
 
 impl Tellable for Faults<'_> {
+    fn told(self) -> Value {
+        self.0.into()
+    }
+}
+
+impl Tellable for Detail<'_> {
     fn told(self) -> Value {
         self.0.into()
     }

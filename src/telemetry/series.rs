@@ -27,13 +27,12 @@ pub struct Histogram {
 
 impl Histogram {
     /// Takes note of a duration, in milliseconds.
-    #[cfg(test)]
-    pub fn observe(&mut self, ms: u32) {
-        let at = BOUNDS.partition_point(|bound| *bound < ms);
+    pub fn observe(&mut self, ms: u64) {
+        let at = BOUNDS.partition_point(|bound| u64::from(*bound) < ms);
         if let Some(count) = self.counts.get_mut(at) {
             *count += 1;
         }
-        self.sum_ms += u64::from(ms);
+        self.sum_ms += ms;
     }
 
     /// How many there were.

@@ -96,7 +96,7 @@ pub fn directory_command(rows: &Rows, command: &str, now: f64, forgot: f64) -> D
         },
         Err(failure) => {
             if failure == object::Failure::Unknown {
-                log(&Event::new(Level::Error, "directory_command_unreadable"));
+                log::write(&Event::new(Level::Error, "directory_command_unreadable"));
             }
             DirectoryObeyed {
                 answer: None,

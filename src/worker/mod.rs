@@ -7,9 +7,13 @@
 #![expect(unreachable_pub, reason = "exported to JavaScript, not to Rust")]
 
 mod attempts;
+#[allow(dead_code, reason = "called as the control plane moves here")]
+mod counters;
 mod directory;
 mod drive;
 mod io;
+#[allow(dead_code, reason = "called as the control plane moves here")]
+mod log;
 mod object;
 mod pool;
 mod runtime;
@@ -43,16 +47,6 @@ use crate::reception::Reception;
 use crate::route::probe;
 use crate::telemetry::log::{Event, Faults, Level};
 
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = console, js_name = log)]
-    fn console_log(line: &str);
-    #[wasm_bindgen(js_namespace = console, js_name = warn)]
-    fn console_warn(line: &str);
-    #[wasm_bindgen(js_namespace = console, js_name = error)]
-    fn console_error(line: &str);
-}
-
 /// What this isolate is.
 enum Isolate {
     /// Serving.
@@ -78,7 +72,7 @@ pub fn configure(bindings: &str) {
         (Err(faults), _) => Isolate::Misconfigured(faults.to_string()),
     };
     if let Isolate::Misconfigured(faults) = &isolate {
-        log(&Event::new(Level::Error, "misconfigured").with("detail", Faults(faults)));
+        log::write(&Event::new(Level::Error, "misconfigured").with("detail", Faults(faults)));
     }
     ISOLATE.set(isolate);
 }
@@ -608,16 +602,7 @@ fn drain(reception: &mut Reception, now: f64) {
     for event in reception.take_events() {
         let event = event.with("at", millis(now).0);
         reception.show(&event);
-        log(&event);
-    }
-}
-
-fn log(event: &Event) {
-    let line = event.to_line();
-    match event.level() {
-        Level::Info => console_log(&line),
-        Level::Warn => console_warn(&line),
-        Level::Error => console_error(&line),
+        log::write(&event);
     }
 }
 

@@ -104,7 +104,7 @@ fn told(verdict: Option<Result<crate::ledger::Verdict, BadRow>>) -> Verdict {
     match verdict {
         Some(Ok(verdict)) => {
             if let Some(event) = &verdict.event {
-                log(event);
+                log::write(event);
             }
             Verdict {
                 reply: verdict.reply.to_bytes(),
@@ -118,7 +118,7 @@ fn told(verdict: Option<Result<crate::ledger::Verdict, BadRow>>) -> Verdict {
             }
         }
         _ => {
-            log(&Event::new(Level::Error, "object_unreadable"));
+            log::write(&Event::new(Level::Error, "object_unreadable"));
             Verdict {
                 reply: Reply::is(Is::Unreadable).to_bytes(),
                 row: None,

@@ -53,7 +53,7 @@ pub fn pool_command(tenant: &str, command: &str, drained: &str, now: f64) -> Poo
         gathering.obey(command, drained, now)
     });
     let Some(Obeyed { answer, drained }) = obeyed else {
-        log(&Event::new(Level::Error, "pool_command_unreadable"));
+        log::write(&Event::new(Level::Error, "pool_command_unreadable"));
         return PoolObeyed {
             answer: String::new(),
             drained: None,

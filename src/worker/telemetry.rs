@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::{ISOLATE, Isolate, millis};
+use super::{ISOLATE, Isolate, counters, millis};
 use crate::flat_map::FlatMap;
 use crate::telemetry::collection::Collection;
 use crate::telemetry::{metric, otlp};
@@ -37,7 +37,10 @@ pub fn tally(counted: &str) {
 #[must_use]
 pub fn take_batch(now: f64) -> String {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(reception) => reception.take_batch(millis(now)),
+        Isolate::Ready(reception) => {
+            reception.take_in(counters::take());
+            reception.take_batch(millis(now))
+        }
         Isolate::Misconfigured(_) => String::new(),
     })
 }

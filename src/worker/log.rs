@@ -1,0 +1,97 @@
+//! Logs what happens at the edge: one JSON line each, written at once, counted and shown in the console like the
+//! core's events.
+
+use js_sys::Error;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast as _, JsValue};
+use worker::kv::KvError;
+
+use super::{counters, io};
+use crate::telemetry::log::{Detail, Event, Level};
+use crate::telemetry::metric;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console, js_name = log)]
+    fn console_log(line: &str);
+    #[wasm_bindgen(js_namespace = console, js_name = warn)]
+    fn console_warn(line: &str);
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    fn console_error(line: &str);
+}
+
+/// Describes an error for the log. The platform's messages hold a status ("429 Too Many Requests"), never a key or a
+/// value; our own errors give their text (`error.to_string().as_str()`) and keep to that, too.
+pub(super) trait Describe {
+    /// Returns the message.
+    fn describe(&self) -> String;
+}
+
+impl Describe for str {
+    fn describe(&self) -> String {
+        self.to_owned()
+    }
+}
+
+impl Describe for JsValue {
+    fn describe(&self) -> String {
+        // What is thrown but is no error may hold anything.
+        self.dyn_ref::<Error>()
+            .map_or_else(|| "unknown".to_owned(), |error| error.message().into())
+    }
+}
+
+impl Describe for KvError {
+    fn describe(&self) -> String {
+        match self {
+            Self::JavaScript(thrown) => thrown.describe(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl Describe for worker::Error {
+    fn describe(&self) -> String {
+        match self {
+            Self::UnknownJsError { message, .. } => message.clone(),
+            Self::KvError(error) => error.describe(),
+            Self::Internal(thrown) => thrown.describe(),
+            Self::JsError(_) => "unknown".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Logs that something failed, with the error's message.
+pub(super) fn report(event: &'static str, error: &(impl Describe + ?Sized)) {
+    let detail = error.describe();
+    emit(Event::new(Level::Warn, event).with("detail", Detail(&detail)));
+}
+
+/// Logs that something did not go as it should.
+pub(super) fn warn(event: &'static str) {
+    emit(Event::new(Level::Warn, event));
+}
+
+/// Logs that something was lost, or nearly.
+pub(super) fn alarm(event: &'static str) {
+    emit(Event::new(Level::Error, event));
+}
+
+/// Writes an event of no tenant, counts it, and shows it in the console.
+fn emit(event: Event) {
+    let event = event.with("at", io::now().0);
+    counters::count(metric::EVENTS, &["", event.name()], 1);
+    counters::show(&event);
+    write(&event);
+}
+
+/// Writes an event to the runtime's log.
+pub(super) fn write(event: &Event) {
+    let line = event.to_line();
+    match event.level() {
+        Level::Info => console_log(&line),
+        Level::Warn => console_warn(&line),
+        Level::Error => console_error(&line),
+    }
+}
