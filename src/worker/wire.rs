@@ -208,11 +208,11 @@ fn listed(needs: &[Need]) -> String {
                 write!(text, "\nh\t{}", json!({ "key": key, "password": password }))
             }
             Need::Fold { key, text: name } => write!(text, "\no\t{}", json!([key, name])),
-            Need::Note { key, text: noted } => write!(text, "\nn\t{}", json!([key, noted])),
+            // Met in Rust.
+            Need::Note { .. } | Need::Pause { .. } => Ok(()),
             Need::Asset { tenant, source } => write!(text, "\na\t{tenant}\t{source}"),
             Need::Body { limit } => write!(text, "\nb\t{limit}"),
             Need::Store => write!(text, "\ns"),
-            Need::Pause { key, ms } => write!(text, "\nw\t{key}\t{ms}"),
         };
     }
     text

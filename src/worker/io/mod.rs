@@ -10,6 +10,7 @@ use js_sys::Date;
 
 use super::millis;
 use super::runtime::RequestContext;
+use super::timing::sleep;
 use crate::clock::UnixMillis;
 use crate::effect::asset::Asset;
 use crate::effect::{Answers, Body, Found, Need};
@@ -105,6 +106,11 @@ async fn answer(need: Need, context: &RequestContext) -> Answered {
             context.note(&key, &text);
             Answered::bytes(key, text.into_bytes(), now())
         }
+        Need::Pause { key, ms } => {
+            sleep(ms).await;
+            let (found, asked) = (Found::Absent, now());
+            Answered::Found { key, found, asked }
+        }
         need @ (Need::Read { .. }
         | Need::List { .. }
         | Need::Store
@@ -121,8 +127,7 @@ async fn answer(need: Need, context: &RequestContext) -> Answered {
         | Need::CheckPassword { .. }
         | Need::HashPassword { .. }
         | Need::Fold { .. }
-        | Need::Body { .. }
-        | Need::Pause { .. }) => legacy::answer(need, context).await,
+        | Need::Body { .. }) => legacy::answer(need, context).await,
     }
 }
 

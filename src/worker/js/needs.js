@@ -11,7 +11,7 @@ import { check as checkPassword, make as makePassword } from "./passwords.js";
 import { connect } from "./runtime.js";
 import { publicKey, sign } from "./signing.js";
 import { list, read, write, writeDurably } from "./storage.js";
-import { pause, within } from "./waiting.js";
+import { within } from "./waiting.js";
 
 /** @typedef {import("./core.js").Answer} Answer */
 
@@ -57,7 +57,6 @@ async function meet(need, env, request) {
   if (letter === "o") return fold(fields[0]);
   if (letter === "a") return asset(env, fields[0], fields[1]);
   if (letter === "b") return body(request, Number(fields[0]));
-  if (letter === "w") return wait(fields[0], Number(fields[1]));
   if (letter === "s") {
     return { kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) };
   }
@@ -74,17 +73,6 @@ function fold(text) {
   const [key, name] = JSON.parse(text);
   const folded = foldedName(name);
   return { kind: "found", key, bytes: new TextEncoder().encode(folded), asked: Date.now() };
-}
-
-/**
- * Nothing but time.
- * @param {string} key
- * @param {number} ms
- * @returns {Promise<Answer>}
- */
-async function wait(key, ms) {
-  await pause(ms);
-  return { kind: "absent", key, asked: Date.now() };
 }
 
 /**
