@@ -6,6 +6,7 @@ use core::hint::black_box;
 
 use serde_json::json;
 use vestibule::brand::locale::Locale;
+use vestibule::cookie::sid_route::Route;
 use vestibule::encoding::base64url;
 use vestibule::forward::trace::{Sampling, Trace};
 use vestibule::gateway::Step;
@@ -69,7 +70,7 @@ pub(super) fn query(part: &'static str) -> Act {
     Box::new(move || {
         let _ = black_box(Query::parse_foreign(black_box(&text), &["return_to"]));
         black_box(engine_io::is_handshake(black_box(&target)));
-        black_box(engine_io::routed(&target, &keys));
+        black_box(Route::of_target(&target, &keys));
     })
 }
 

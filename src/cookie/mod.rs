@@ -6,4 +6,5 @@ pub mod jar;
 pub mod name;
 pub mod presented;
 pub mod set_cookie;
+pub mod sid_route;
 pub mod token;

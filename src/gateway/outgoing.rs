@@ -9,10 +9,11 @@ use super::ticket::Ticket;
 use super::{Gateway, Passage};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
+use crate::cookie::sid_route::Route;
 use crate::forward::headers::{Disbelieved, Outgoing, Speaker, State};
 use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
-use crate::inbound::engine_io::{self, Route};
+use crate::inbound::engine_io;
 use crate::policy::HeaderSource;
 use crate::session::record::Version;
 use crate::telemetry::metric;
@@ -143,10 +144,9 @@ impl Gateway {
                 Client::of(passage.request)
             },
         };
-        let routed = engine_io::routed(location.target, &tenant.keys);
-        let target = routed
-            .as_ref()
-            .map_or(location.target, |(_, target)| target.as_str());
+        let routed = Route::of_target(location.target, &tenant.keys)
+            .and_then(|_| engine_io::without_route(location.target));
+        let target = routed.as_deref().unwrap_or(location.target);
         // Whoever brings no cookie may not keep the one it is given either.
         let sid_suffix = if visitor.is_new && engine_io::is_handshake(location.target) {
             Route {

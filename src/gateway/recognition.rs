@@ -7,8 +7,8 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
+use crate::cookie::sid_route::Route;
 use crate::cookie::token::{Token, Unverified, Verified};
-use crate::inbound::engine_io;
 use crate::inbound::rate_limit::Verdict;
 use crate::session::lifetime::Lifetime;
 use crate::session::prepared::Prepared;
@@ -136,7 +136,7 @@ impl Gateway {
     pub(super) fn recognise_by_route(&self, passage: &Passage<'_>) -> Caller {
         let keys = &self.tenant.keys;
         let target = passage.request.location.target;
-        let Some((route, _)) = engine_io::routed(target, keys) else {
+        let Some(route) = Route::of_target(target, keys) else {
             return Caller::Stranger { forged: false };
         };
         let token = Token {

@@ -4,68 +4,13 @@
 //! answer, and names it in every request after that, the WebSocket upgrade included. A client that
 //! keeps no cookies (an embedded widget, a script) shows nothing else by which its requests belong
 //! together. So the `sid` it is told is made longer by a *route*, which comes back with every
-//! request and is taken off before the server sees it.
+//! request and is taken off before the server sees it. What is in it is the cookie's affair
+//! (`crate::cookie::sid_route`).
 
-use hmac::Mac as _;
-
-use crate::clock::UnixSeconds;
-use crate::encoding;
 use crate::inbound::query;
-use crate::keys::KeyRing;
-use crate::session::id::{Handle, SessionId};
 
 /// What stands between a server's own `sid` and the route. No server's ids have it.
-const MARK: char = '~';
-
-const MAC_BYTES: usize = 12;
-const ROUTE_BYTES: usize = 16 + 4 + MAC_BYTES;
-
-/// Which session a client without cookies has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The session's handle.
-    pub handle: Handle,
-    /// When it began.
-    pub created: UnixSeconds,
-}
-
-impl Route {
-    /// What is put behind the server's own `sid`: 44 characters.
-    #[must_use]
-    pub fn suffix(&self, keys: &KeyRing) -> String {
-        let mut bytes = Vec::with_capacity(ROUTE_BYTES);
-        bytes.extend_from_slice(&self.handle.0);
-        bytes.extend_from_slice(&u32::try_from(self.created.0).unwrap_or(0).to_be_bytes());
-        let mac = keys.signing().cookie_mac.clone();
-        let mac = mac.chain_update(PURPOSE).chain_update(&bytes).finalize();
-        bytes.extend(mac.as_bytes().iter().take(MAC_BYTES));
-        format!("{MARK}{}", encoding::base64url(&bytes))
-    }
-
-    fn parse(text: &str, keys: &KeyRing) -> Option<Self> {
-        let bytes: [u8; ROUTE_BYTES] = encoding::from_base64url_exact(text)?;
-        let (signed, mac) = bytes.split_at(ROUTE_BYTES - MAC_BYTES);
-        let genuine = keys.all().any(|key| {
-            let own = key.cookie_mac.clone().chain_update(PURPOSE);
-            own.chain_update(signed).verify_truncated_left(mac).is_ok()
-        });
-        let (handle, created) = signed.split_first_chunk::<16>()?;
-        let created = u32::from_be_bytes(*created.first_chunk()?);
-        genuine.then_some(Self {
-            handle: Handle(*handle),
-            created: UnixSeconds(u64::from(created)),
-        })
-    }
-
-    /// The id of such a session: nobody is ever told it.
-    #[must_use]
-    pub fn id(&self, keys: &KeyRing) -> SessionId {
-        SessionId::from_bytes(self.handle.0).successor(keys)
-    }
-}
-
-/// Keeps a route from passing for anything else that is signed with the same key.
-const PURPOSE: &[u8] = b"vestibule/v1/route";
+pub const MARK: char = '~';
 
 /// Whether a request begins an Engine.IO conversation by polling: only then is the `sid` told in a
 /// body. Protocol 4; older ones count the characters of each packet.
@@ -82,16 +27,22 @@ pub fn is_handshake(target: &str) -> bool {
     is_protocol_4 && is_polling
 }
 
-/// The route in a request's `sid`, and the target as the server knows it. The path stays the one that
-/// was judged, whatever stands in it: only the first `sid` of the query loses its route.
+/// The route in a request's `sid`, whoever wrote it.
 #[must_use]
-pub fn routed(target: &str, keys: &KeyRing) -> Option<(Route, String)> {
+pub fn route(target: &str) -> Option<&str> {
     if !parameters(target).any(|pair| pair.starts_with("EIO=")) {
         return None;
     }
+    let (_, route) = sid(target)?.split_once(MARK)?;
+    Some(route)
+}
+
+/// A target with a route as the server knows it. The path stays the one that was judged, whatever stands in it:
+/// only the first `sid` of the query loses its route.
+#[must_use]
+pub fn without_route(target: &str) -> Option<String> {
     let whole = sid(target)?;
-    let (own, text) = whole.split_once(MARK)?;
-    let route = Route::parse(text, keys)?;
+    let (own, _) = whole.split_once(MARK)?;
     let (path, query) = target.split_once('?')?;
     let mut known = String::with_capacity(target.len());
     known.push_str(path);
@@ -105,7 +56,7 @@ pub fn routed(target: &str, keys: &KeyRing) -> Option<(Route, String)> {
             known.push_str(pair);
         }
     }
-    Some((route, known))
+    Some(known)
 }
 
 /// The most bytes of an answer that are looked at: a handshake's has about a hundred.
@@ -157,60 +108,39 @@ fn parameters(target: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulation::outside::keys;
-    use crate::tenant_id::TenantId;
 
     #[test]
-    fn a_route_comes_back_with_the_sid_and_is_taken_off() {
-        let keys = keys(&TenantId::parse("t").unwrap());
-        let route = Route {
-            handle: Handle([7; 16]),
-            created: UnixSeconds(1_700_000_000),
-        };
-        let suffix = route.suffix(&keys);
-        assert_eq!(suffix.len(), 44);
-        let target = format!("/socket.io/?EIO=4&transport=polling&t=x&sid=abc_-1{suffix}");
-        let expected = "/socket.io/?EIO=4&transport=polling&t=x&sid=abc_-1".to_owned();
-        assert_eq!(routed(&target, &keys), Some((route, expected)));
-        assert_eq!(routed("/socket.io/?EIO=4&sid=abc", &keys), None);
-        assert_eq!(routed(&format!("/other?sid=abc{suffix}"), &keys), None);
-        let mut forged = suffix.clone();
-        forged.replace_range(5..6, if &suffix[5..6] == "A" { "B" } else { "A" });
-        let target = format!("/socket.io/?EIO=4&sid=abc{forged}");
-        assert_eq!(routed(&target, &keys), None);
-        let others = crate::simulation::outside::keys(&TenantId::parse("u").unwrap());
-        let target = format!("/socket.io/?EIO=4&sid=abc{suffix}");
-        assert_eq!(routed(&target, &others), None);
+    fn a_route_is_whatever_stands_behind_the_mark_of_a_conversations_sid() {
+        assert_eq!(route("/socket.io/?EIO=4&t=x&sid=abc_-1~r"), Some("r"));
+        for other in [
+            "/socket.io/?EIO=4&sid=abc",
+            "/other?sid=abc~r",
+            "/EIO=4/sid=a~r",
+        ] {
+            assert_eq!(route(other), None, "{other}");
+        }
     }
 
     #[test]
     fn only_the_query_loses_a_route_and_the_path_stays_as_it_was_judged() {
-        let keys = keys(&TenantId::parse("t").unwrap());
-        let route = Route {
-            handle: Handle([7; 16]),
-            created: UnixSeconds(1_700_000_000),
-        };
-        let suffix = route.suffix(&keys);
         for (before, after) in [
             (
-                "/sid=/..ROUTE/admin/x?EIO=4&sid=/..ROUTE",
-                "/sid=/..ROUTE/admin/x?EIO=4&sid=/..",
-            ),
-            ("/sid=aROUTE?EIO=4&sid=aROUTE", "/sid=aROUTE?EIO=4&sid=a"),
-            (
-                "/x?EIO=4&xsid=aROUTE&sid=aROUTE",
-                "/x?EIO=4&xsid=aROUTE&sid=a",
+                "/socket.io/?EIO=4&transport=polling&t=x&sid=abc_-1~r",
+                "/socket.io/?EIO=4&transport=polling&t=x&sid=abc_-1",
             ),
             (
-                "/x?sid=aROUTE&EIO=4&sid=aROUTE",
-                "/x?sid=a&EIO=4&sid=aROUTE",
+                "/sid=/..~r/admin/x?EIO=4&sid=/..~r",
+                "/sid=/..~r/admin/x?EIO=4&sid=/..",
             ),
-            ("/x?sid=aROUTE&&EIO=4&", "/x?sid=a&&EIO=4&"),
+            ("/sid=a~r?EIO=4&sid=a~r", "/sid=a~r?EIO=4&sid=a"),
+            ("/x?EIO=4&xsid=a~r&sid=a~r", "/x?EIO=4&xsid=a~r&sid=a"),
+            ("/x?sid=a~r&EIO=4&sid=a~r", "/x?sid=a&EIO=4&sid=a~r"),
+            ("/x?sid=a~r&&EIO=4&", "/x?sid=a&&EIO=4&"),
         ] {
-            let target = before.replace("ROUTE", &suffix);
-            let expected = after.replace("ROUTE", &suffix);
-            assert_eq!(routed(&target, &keys), Some((route, expected)), "{before}");
+            assert_eq!(route(before), Some("r"), "{before}");
+            assert_eq!(without_route(before).as_deref(), Some(after), "{before}");
         }
+        assert_eq!(without_route("/x?EIO=4&sid=a"), None);
     }
 
     #[test]

@@ -26,8 +26,8 @@ const MAY_KNOW: [(&str, &[&str]); 9] = [
     // Neither HTTP nor storage.
     ("session", &[]),
     ("brand", &[]),
-    // HTTP; of sessions only what they are called.
-    ("inbound", &["session"]),
+    // HTTP, and nothing of what it is about.
+    ("inbound", &[]),
     ("cookie", &["inbound", "session"]),
     ("route", &["session"]),
     // No HTTP from here on.
