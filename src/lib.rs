@@ -29,6 +29,7 @@ pub mod route;
 pub mod secrets;
 pub mod session;
 pub mod sign_in;
+pub mod span_id;
 pub mod store;
 pub mod telemetry;
 pub mod tenant;

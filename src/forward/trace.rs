@@ -4,6 +4,7 @@
 
 use crate::effect::Seed;
 use crate::encoding;
+use crate::span_id::SpanId;
 
 /// The longest `tracestate` that is passed on (section 3.3.1.5).
 const LONGEST_STATE: usize = 512;
@@ -32,33 +33,6 @@ pub struct Sampling {
     pub callers: bool,
 }
 
-/// A span's id. Those of a request's stages follow the request's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpanId(u64);
-
-impl SpanId {
-    /// Parses 16 hex digits.
-    #[must_use]
-    pub fn parse(hex: &str) -> Option<Self> {
-        u64::from_str_radix(hex, 16).ok().map(Self)
-    }
-
-    /// The id of a stage; the first is that of the origin's answer.
-    #[must_use]
-    pub fn of_stage(self, number: u64) -> Self {
-        // Zero is no id.
-        Self(self.0.wrapping_add(number).max(1))
-    }
-
-    /// 16 hex digits.
-    #[must_use]
-    pub fn to_hex(self) -> String {
-        let mut hex = String::with_capacity(16);
-        encoding::push_hex(&mut hex, &self.0.to_be_bytes());
-        hex
-    }
-}
-
 impl<'a> Trace<'a> {
     /// Continues `parent` if it is sound; begins a new trace otherwise. Where nothing is exported a new one is
     /// marked sampled, so that an origin which follows its parent's decision decides for itself.
@@ -75,7 +49,7 @@ impl<'a> Trace<'a> {
                 .iter()
                 .fold(0, |all, byte| all << 8 | u64::from(*byte))
         };
-        let span = SpanId(bits(own_span).max(1));
+        let span = SpanId::new(bits(own_span));
         let mut text = String::with_capacity(55);
         text.push_str("00-");
         let continued = parent.and_then(sound);
@@ -84,7 +58,7 @@ impl<'a> Trace<'a> {
             None => encoding::push_hex(&mut text, own_trace),
         }
         text.push('-');
-        encoding::push_hex(&mut text, &span.of_stage(1).0.to_be_bytes());
+        span.of_stage(1).push_hex(&mut text);
         let asked = sampling.callers && continued.as_ref().is_some_and(Caller::is_sampled);
         let drawn = |of: u64| of > 0 && bits(own_trace.get(8..).unwrap_or_default()) % of == 0;
         let is_sampled = sampling.one_in.is_some_and(|of| asked || drawn(of));
@@ -213,12 +187,5 @@ mod tests {
             Trace::follow(Some(&asked), None, &seed, sampling).is_sampled
         });
         assert_eq!(drawn.count(), 1_000);
-    }
-
-    #[test]
-    fn a_stage_has_an_id_of_its_own_and_none_is_zero() {
-        let last = SpanId::parse("ffffffffffffffff").unwrap();
-        assert_eq!(last.of_stage(1).to_hex(), "0000000000000001");
-        assert_eq!(last.of_stage(3).to_hex(), "0000000000000002");
     }
 }

@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use crate::forward::trace::SpanId;
+use crate::span_id::SpanId;
 
 /// `SPAN_KIND_…`
 const INTERNAL: u32 = 1;

@@ -9,18 +9,19 @@ use std::path::Path;
 use graph::Graph;
 
 /// What everybody builds on, and may know. They know nobody else.
-const BASE: [&str; 7] = [
+const BASE: [&str; 8] = [
     "clock",
     "encoding",
     "flat_map",
     "keys",
     "policy",
     "secrets",
+    "span_id",
     "tenant_id",
 ];
 
 /// What the lowest rooms may know beside those. A name more is a door more: let it lead down, and say why.
-const MAY_KNOW: [(&str, &[&str]); 9] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     // What the outside is asked for. Nearly everybody asks, so it knows nobody.
     ("effect", &[]),
     // Neither HTTP nor storage.
@@ -30,13 +31,32 @@ const MAY_KNOW: [(&str, &[&str]); 9] = [
     ("inbound", &[]),
     ("cookie", &["inbound", "session"]),
     ("route", &["session"]),
-    // No HTTP from here on.
+    // It is told what happens, and asks nobody.
+    ("telemetry", &["effect", "session"]),
+    // No HTTP.
     ("store", &["effect", "session"]),
     (
         "ledger",
         &["effect", "session", "sign_in", "store", "telemetry"],
     ),
+    // Who is believed: forms and ways back are HTTP.
     ("sign_in", &["effect", "inbound", "session"]),
+    // What is written of a tenant, and what becomes of it; nobody who acts upon it.
+    ("document", &["brand", "inbound", "route", "sign_in"]),
+    (
+        "tenant",
+        &[
+            "brand", "document", "inbound", "route", "session", "sign_in",
+        ],
+    ),
+    // What goes to people, and what goes to origins.
+    ("answer", &["brand", "inbound"]),
+    (
+        "forward",
+        &[
+            "cookie", "document", "effect", "inbound", "route", "session", "tenant",
+        ],
+    ),
 ];
 
 /// The graph of this crate's rooms.
