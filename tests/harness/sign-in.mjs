@@ -254,7 +254,9 @@ export class Browser {
       .filter(({ path }) => covers(path, url.pathname))
       .map(({ name, value }) => `${name}=${value}`)
       .join("; ");
-    const all = { ...usual, ...(cookie && { cookie }), ...headers, host: url.host };
+    // Node says how long a body is only where one is usual.
+    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const all = { ...usual, ...length, ...(cookie && { cookie }), ...headers, host: url.host };
     // Every host is this machine, whether names below localhost resolve or not.
     const options = { host: "127.0.0.1", port: url.port, path: url.pathname + url.search, method };
     return new Promise((resolve, reject) => {
@@ -351,7 +353,7 @@ export class Sites {
 
   /**
    * @param {{ after: (fn: () => Promise<void>) => void }} t
-   * @param {Pick<import("./workerd.mjs").Options, "vars" | "lags" | "users">} [options]
+   * @param {Pick<import("./workerd.mjs").Options, "vars" | "lags" | "users" | "builds" | "front">} [options]
    */
   static async start(t, { vars = {}, ...options } = {}) {
     const tenants = new KvServer();

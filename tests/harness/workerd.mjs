@@ -44,6 +44,13 @@ const STORED_OBJECTS = `durableObjectNamespaces = [
   ],
   durableObjectStorage = (localDisk = "disk"),`;
 
+/** How workerd is told of a file of a build. */
+const MODULE_KINDS = new Map([
+  [".js", "esModule"],
+  [".wasm", "wasm"],
+  [".bin", "data"],
+]);
+
 /** The console's files, as they are built. */
 export const CONSOLE_FILES = ["index.html", "console.js", "console.css", "tenant.schema.json"].map(
   (file) => `${file}.bin`,
@@ -67,7 +74,11 @@ export function freshKey() {
  * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
  * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
  *   each. The objects are in a place of their own.
+ * @property {Builds} [builds] what is served where; `build/` everywhere otherwise
+ * @property {import("./front.mjs").Front} [front] what hands each request to one of the locations
  */
+
+/** @typedef {{ places: string[], objects: string }} Builds folders: one for each location, and that of the objects */
 
 export class Vestibule {
   /** @type {import("node:child_process").ChildProcess | undefined} */
@@ -109,6 +120,12 @@ export class Vestibule {
     await this.restart();
   }
 
+  /** Other releases over the same storage, in a new process. @param {Builds} builds */
+  async deploy(builds) {
+    this.#options = { ...this.#options, builds };
+    await this.restart();
+  }
+
   /** What a restart deploys. @param {string[]} origins */
   set origins(origins) {
     this.#options = { ...this.#options, origins };
@@ -130,9 +147,9 @@ export class Vestibule {
   async run() {
     if (!existsSync(path.join(BUILD, "index.js")))
       throw new Error("build/ is missing: npm run build");
-    const { lags = [0] } = this.#options;
+    const { lags = [0], front } = this.#options;
     while (this.ports.length < lags.length) this.ports.push(await freePort());
-    this.port = this.ports[0];
+    this.port = front ? await front.listening(this.ports) : this.ports[0];
     const config = path.join(this.#folder, "config.capnp");
     writeFileSync(config, await this.#config());
     const child = spawn(WORKERD, ["serve", config], { stdio: ["ignore", "pipe", "pipe"] });
@@ -217,7 +234,7 @@ export class Vestibule {
     );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
-    const { lags = [0], mood, tenants, users, cache, zone } = this.#options;
+    const { lags = [0], mood, tenants, users, cache, zone, builds } = this.#options;
     const tenantsPort = await tenants?.listening();
     const moodPort = await mood?.listening();
     const kvPort = await this.kv.listening();
@@ -225,8 +242,7 @@ export class Vestibule {
     const usersPorts = users
       ? await Promise.all(lags.map((lag) => (lag ? users.place(lag) : users.listening())))
       : [];
-    const embed = (/** @type {string} */ file) =>
-      quote(path.relative(this.#folder, path.join(BUILD, file)));
+    const embed = (/** @type {string} */ file) => quote(path.relative(this.#folder, file));
     return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
@@ -260,27 +276,30 @@ ${this.ports
   .join("\n")}
   ],
 );
-${places.map((_, at) => worker(`vestibule${at}`, `kv-${at}`, ', serviceName = "objects"', `users-${at}`)).join("")}
-${worker("objects", "objects-kv", "")}`;
+${places.map((_, at) => worker(`vestibule${at}`, builds?.places[at] ?? BUILD, `kv-${at}`, ', serviceName = "objects"', `users-${at}`)).join("")}
+${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
 
     /**
      * @param {string} name
+     * @param {string} build the folder it is in
      * @param {string} kv
      * @param {string} elsewhere where the objects are, if not in this worker
      * @param {string} [accounts]
      */
-    function worker(name, kv, elsewhere, accounts) {
+    function worker(name, build, kv, elsewhere, accounts) {
       const object = (/** @type {string} */ binding, /** @type {string} */ className) =>
         `(name = "${binding}", durableObjectNamespace = (className = "${className}"${elsewhere}))`;
       const isFaulty = mood && !elsewhere;
-      const wrapper = `(name = "faulty.js", esModule = embed ${embed("../tests/harness/faulty-objects.js")}),`;
+      const faulty = path.join(import.meta.dirname, "faulty-objects.js");
+      const wrapper = `(name = "faulty.js", esModule = embed ${embed(faulty)}),`;
       return `const ${name} :Workerd.Worker = (
   modules = [
     ${isFaulty ? wrapper : ""}
-    (name = "index.js", esModule = embed ${embed("index.js")}),
-    (name = "index_bg.wasm", wasm = embed ${embed("index_bg.wasm")}),
-    (name = "argon2.wasm", wasm = embed ${embed("argon2.wasm")}),
-    ${CONSOLE_FILES.map((file) => `(name = "console/${file}", data = embed ${embed(`console/${file}`)}),`).join("\n    ")}
+    ${modulesOf(build)
+      .map(
+        ({ file, kind }) => `(name = "${file}", ${kind} = embed ${embed(path.join(build, file))}),`,
+      )
+      .join("\n    ")}
   ],
   bindings = [
     (name = "SESSIONS", kvNamespace = "${kv}"),
@@ -303,6 +322,18 @@ ${worker("objects", "objects-kv", "")}`;
 `;
     }
   }
+}
+
+/**
+ * What is deployed of a build; the Worker itself comes first.
+ * @param {string} build
+ */
+function modulesOf(build) {
+  const files = readdirSync(build, { recursive: true, encoding: "utf8" }).sort();
+  return ["index.js", ...files.filter((file) => file !== "index.js")].flatMap((file) => {
+    const kind = MODULE_KINDS.get(path.extname(file));
+    return kind ? [{ file, kind }] : [];
+  });
 }
 
 /** @param {string} text */

@@ -1,0 +1,49 @@
+/**
+ * `node scripts/keep-release.mjs`: keeps this release as it is built, for the tests in which it serves beside the
+ * next one. To be run once, at the commit that is deployed; see `tests/fixtures/releases/README.md`.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { brotliCompressSync, constants } from "node:zlib";
+import { build } from "./build.mjs";
+import { Fault, main, say } from "./progress.mjs";
+import { output } from "./run.mjs";
+import { ROOT } from "./setup.mjs";
+
+/** What a deployment consists of. */
+const DEPLOYED = /\.(?:js|wasm|bin)$/;
+
+/**
+ * Compresses what is deployed of a build.
+ * @param {string} folder the build
+ * @param {{ version: string, commit: string }} release
+ */
+export function keep(folder, release) {
+  const kept = path.join(ROOT, "tests/fixtures/releases", release.version);
+  rmSync(kept, { recursive: true, force: true });
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  for (const file of files.filter((name) => DEPLOYED.test(name))) {
+    const bytes = readFileSync(path.join(folder, file));
+    const params = {
+      [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+    };
+    const target = path.join(kept, `${file}.br`);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, brotliCompressSync(bytes, { params }));
+  }
+  writeFileSync(path.join(kept, "release.json"), `${JSON.stringify(release, null, 2)}\n`);
+  return kept;
+}
+
+if (import.meta.filename === process.argv[1]) {
+  await main(async () => {
+    const commit = output("git", ["rev-parse", "HEAD"], { cwd: ROOT });
+    if (!commit || output("git", ["status", "--porcelain"], { cwd: ROOT }) !== "") {
+      throw new Fault("Commit first: a release is kept with the commit that it was built from.");
+    }
+    await build();
+    const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"));
+    say(`Kept in ${path.relative(ROOT, keep(path.join(ROOT, "build"), { version, commit }))}.`);
+  });
+}

@@ -1,0 +1,87 @@
+/**
+ * One address before several Workers, as Cloudflare has it while two versions are deployed: each request, WebSockets
+ * included, goes to one of them.
+ */
+import { request as ask, createServer } from "node:http";
+import { connect } from "node:net";
+import { listen } from "./ports.mjs";
+
+/** @typedef {{ to: number, asked: string, status: number }} Passed which of them a request went to, and what came of it */
+
+export class Front {
+  /** Every request that was answered. @type {Passed[]} */
+  passed = [];
+  /** Whose turn it is. */
+  turn = 0;
+  /** @type {number[]} */
+  #ports = [];
+  // A request is as large as the Worker takes it.
+  #server = createServer({ maxHeaderSize: 256 * 1024 });
+  /** @type {Promise<number> | undefined} */
+  #port;
+
+  /** @param {{ after: (fn: () => Promise<void>) => void }} t */
+  static make(t) {
+    const front = new Front();
+    front.#server.on("request", (request, reply) => front.#hand(request, reply));
+    front.#server.on("upgrade", (request, socket) => front.#tunnel(request, socket));
+    t.after(async () => {
+      front.#server.closeAllConnections();
+      await new Promise((resolve) => front.#server.close(resolve));
+    });
+    return front;
+  }
+
+  /**
+   * @param {number[]} ports of the Workers
+   * @returns {Promise<number>} its own
+   */
+  listening(ports) {
+    this.#ports = ports;
+    this.#port ??= listen(this.#server);
+    return this.#port;
+  }
+
+  #next() {
+    const next = this.turn;
+    this.turn = (next + 1) % this.#ports.length;
+    return next;
+  }
+
+  /**
+   * @param {import("node:http").IncomingMessage} request
+   * @param {import("node:http").ServerResponse} reply
+   */
+  #hand(request, reply) {
+    const { method, url, rawHeaders } = request;
+    const to = this.#next();
+    const target = { host: "127.0.0.1", port: this.#ports[to], path: url, method, agent: false };
+    const asked = ask({ ...target, headers: rawHeaders }, (answer) => {
+      this.passed.push({ to, asked: `${method} ${url}`, status: answer.statusCode ?? 0 });
+      reply.writeHead(answer.statusCode ?? 0, answer.statusMessage, answer.rawHeaders);
+      answer.pipe(reply);
+      answer.on("error", () => reply.destroy());
+    });
+    // A Worker that is gone shows as a connection that is cut.
+    asked.on("error", () => reply.destroy());
+    reply.on("close", () => asked.destroy());
+    request.pipe(asked);
+  }
+
+  /**
+   * A WebSocket is passed on as bytes.
+   * @param {import("node:http").IncomingMessage} request
+   * @param {import("node:stream").Duplex} socket
+   */
+  #tunnel({ url, rawHeaders }, socket) {
+    const worker = connect(this.#ports[this.#next()], "127.0.0.1");
+    const lines = rawHeaders.flatMap((name, at) =>
+      at % 2 === 0 ? [`${name}: ${rawHeaders[at + 1]}`] : [],
+    );
+    worker.write(`GET ${url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+    for (const end of [socket, worker]) end.on("error", () => {});
+    socket.pipe(worker).pipe(socket);
+    socket.on("close", () => worker.destroy());
+    worker.on("close", () => socket.destroy());
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * The release before and this one side by side over one store, as Cloudflare deploys: requests go to either, and a
+ * Durable Object runs in one of them at a time.
+ */
+import assert from "node:assert/strict";
+import { Front } from "./front.mjs";
+import { CURRENT, releaseBefore } from "./release.mjs";
+import { Browser, Sites } from "./sign-in.mjs";
+import { until } from "./until.mjs";
+
+/** @typedef {"before" | "current"} Release */
+/** @typedef {"strong" | "eventual"} Consistency */
+/** @typedef {import("./sign-in.mjs").Site} Site */
+/** @typedef {(site: Site) => Record<string, any>} Describe what a site's document says */
+
+/**
+ * @typedef {object} Scene
+ * @property {TwoReleases} releases
+ * @property {Site} site
+ * @property {() => Visitor} somebody
+ * @property {<T>(change: () => Promise<T>) => Promise<T>} kept changes something, and waits until it can be seen
+ *   elsewhere
+ */
+
+const ADMIN_TOKEN = "operators-know-this-token";
+
+/** What opens the admin API. */
+export const ADMIN = { authorization: `Bearer ${ADMIN_TOKEN}` };
+
+/** What opens the session API to any site's chat server. */
+export const ORIGIN_KEY = "servers-know-this-key";
+
+/** More than any suite opens. */
+const MOST_SITES = 200;
+
+const VARS = {
+  ADMIN_TOKEN,
+  TELEMETRY_EVERY: "200",
+  ...Object.fromEntries(
+    Array.from({ length: MOST_SITES }, (_, at) => [`SITE${at}__ORIGIN_KEY`, ORIGIN_KEY]),
+  ),
+};
+
+/** Which is served where: the release before takes the first turn unless told otherwise. */
+const PLACES = /** @type {const} */ (["before", "current"]);
+
+export class TwoReleases {
+  front;
+  sites;
+  #folders;
+
+  /**
+   * @param {Front} front
+   * @param {Sites} sites
+   * @param {Record<Release, string>} folders
+   */
+  constructor(front, sites, folders) {
+    this.front = front;
+    this.sites = sites;
+    this.#folders = folders;
+  }
+
+  /**
+   * @param {{ after: (fn: () => Promise<void> | void) => void }} t
+   * @param {Release} objects which of them runs the objects
+   */
+  static async start(t, objects) {
+    const folders = { before: releaseBefore(t), current: CURRENT };
+    const front = Front.make(t);
+    const builds = { places: PLACES.map((release) => folders[release]), objects: folders[objects] };
+    const sites = await Sites.start(t, { vars: VARS, lags: PLACES.map(() => 0), builds, front });
+    return new TwoReleases(front, sites, folders);
+  }
+
+  get vestibule() {
+    return this.sites.vestibule;
+  }
+
+  /** The same objects run in that release from now on. @param {Release} release */
+  async moveObjects(release) {
+    const places = PLACES.map((place) => this.#folders[place]);
+    await this.vestibule.deploy({ places, objects: this.#folders[release] });
+  }
+
+  /** Everything is served by one release. @param {Release} release */
+  async serveAlone(release) {
+    const folder = this.#folders[release];
+    await this.vestibule.deploy({ places: PLACES.map(() => folder), objects: folder });
+  }
+
+  /** The next request goes to that release. @param {Release} release */
+  next(release) {
+    this.front.turn = PLACES.indexOf(release);
+  }
+
+  /**
+   * Acts, and sees to it that both took part, that no request failed for a reason of ours, and that neither release
+   * has met with anything it could not read.
+   * @param {() => Promise<void>} act
+   */
+  async soundly(act) {
+    const { front, vestibule } = this;
+    const [passed, logged] = [front.passed.length, vestibule.logs.length];
+    await act();
+    const mine = front.passed.slice(passed);
+    assert.deepEqual(
+      mine.filter(({ status }) => status >= 500),
+      [],
+      "answers that are our fault",
+    );
+    const served = new Set(mine.map(({ to }) => to));
+    assert.equal(served.size, PLACES.length, "both releases were asked");
+    const wrong = vestibule.logs.slice(logged).filter(({ level }) => level === "error");
+    assert.deepEqual(wrong, [], "what was logged as an error");
+  }
+}
+
+/**
+ * A site of its own.
+ * @param {import("node:test").TestContext} t
+ * @param {TwoReleases} releases
+ * @param {Consistency} consistency
+ * @param {Describe} describe
+ * @returns {Promise<Scene>}
+ */
+export async function open(t, releases, consistency, describe) {
+  const site = await releases.sites.open(
+    t,
+    (site) => {
+      const { session, ...document } = describe(site);
+      return { session: { cache: "1s", consistency, ...session }, ...document };
+    },
+    chatServer,
+  );
+  const { kv } = releases.vestibule;
+  const records = `s:${site.id}:`;
+  const writes = () =>
+    kv.operations.filter(({ op, key }) => op === "put" && key.startsWith(records)).length;
+  /** @type {Scene["kept"]} */
+  const kept = async (change) => {
+    const before = writes();
+    const result = await change();
+    // With KV alone it is seen elsewhere once KV has it.
+    if (consistency === "eventual") {
+      await until(() => writes() > before, { what: "the change in the namespace" });
+    }
+    return result;
+  };
+  return { releases, site, somebody: () => new Visitor(site.url), kept };
+}
+
+/**
+ * A chat server that answers with the headers its query names, and tells what it was told of the visitor.
+ * @param {import("./origin.mjs").Message} request
+ * @param {import("./origin.mjs").Reply} reply
+ */
+export function chatServer({ url = "/", headers, socket }, reply) {
+  const { searchParams } = new URL(url, "http://origin");
+  for (const [name, value] of searchParams) reply.setHeader(name, value);
+  const told = (/** @type {string} */ name) => String(headers[`x-session-${name}`] ?? "");
+  reply.setHeader("content-type", "application/json");
+  reply.end(
+    JSON.stringify({
+      id: told("id"),
+      state: told("state"),
+      user: told("user"),
+      groups: told("groups"),
+      data: JSON.parse(told("data") || "{}"),
+      token: headers["x-access-token"] ?? "",
+      cookie: headers.cookie ?? "",
+      port: socket.localPort,
+    }),
+  );
+}
+
+/** Somebody with a browser, whose requests go to one release, the next to the other. */
+export class Visitor {
+  browser = new Browser();
+  #url;
+
+  /** @param {string} url the site */
+  constructor(url) {
+    this.#url = url;
+  }
+
+  /** A browser that somebody has given this one's session cookie. */
+  copy() {
+    const copy = new Visitor(this.#url);
+    copy.browser.plant(this.#url, "vestibule-session", this.browser.sessionOf(this.#url));
+    return copy;
+  }
+
+  /**
+   * One request, of which the chat server is told.
+   * @param {Record<string, unknown>} [controls] what it answers with: headers without their `x-session-`
+   */
+  async visit(controls = {}) {
+    const query = new URLSearchParams(
+      Object.entries(controls).map(([name, value]) => [
+        name === "set-cookie" ? name : `x-session-${name}`,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
+    );
+    const answer = await this.browser.fetchJson(`${this.#url}/?${query}`);
+    assert.equal(answer.status, 200, `${answer.status} ${answer.body}`);
+    return answer.json();
+  }
+
+  /** Whether it is let in. */
+  async isIn() {
+    const { status } = await this.browser.fetchJson(this.#url);
+    return status === 200;
+  }
+
+  /**
+   * A call of one of our own paths.
+   * @param {string} path
+   * @param {{ method?: string, headers?: Record<string, string>, json?: unknown }} [init]
+   */
+  call(path, init = {}) {
+    return this.browser.fetchJson(new URL(`/_session/${path}`, this.#url), init);
+  }
+
+  /** Waits until neither release lets it in any more. */
+  async untilOut() {
+    const isOut = async () => {
+      const seen = [await this.copy().isIn(), await this.copy().isIn()];
+      return !seen.includes(true);
+    };
+    await until(isOut, { what: "the end of the session in both releases" });
+  }
+}
