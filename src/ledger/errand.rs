@@ -168,6 +168,11 @@ pub fn resumed(row: &[u8], now: UnixMillis) -> Result<Vec<u8>, BadRow> {
     Ok(row.encode())
 }
 
+/// Whether everybody has heard of the end, or of the new id, as far as there was one.
+pub(super) fn is_announced(row: &[u8]) -> bool {
+    Row::decode(row).is_ok_and(|row| !row.announce_due)
+}
+
 /// The row after an errand was run.
 ///
 /// # Errors

@@ -11,6 +11,7 @@
 
 pub mod command;
 pub mod errand;
+pub mod object;
 mod refresh;
 mod row;
 

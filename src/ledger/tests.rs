@@ -1,5 +1,6 @@
 //! The ledger by itself: commands on a row, and what is left to do.
 
+mod object;
 mod refresh;
 
 use chacha20::ChaCha20Rng;

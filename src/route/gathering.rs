@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::UnixMillis;
+use crate::encoding::strings;
 use crate::flat_map::FlatMap;
 
 /// How long what an isolate told counts.
@@ -46,8 +47,8 @@ pub struct Gathering {
 pub struct Obeyed {
     /// What the caller is told.
     pub answer: String,
-    /// The names of the drained origins, if they changed; to be stored first.
-    pub drained: Option<Vec<String>>,
+    /// The names of the drained origins, as JSON, if they changed; to be stored first.
+    pub drained: Option<String>,
 }
 
 impl Gathering {
@@ -58,16 +59,14 @@ impl Gathering {
     }
 
     /// Obeys a command: `gather` what an isolate tells, `drain` an origin or let it be, note what was
-    /// `checked`; whatever else it says, it is answered with what is known.
+    /// `checked`; whatever else it says, it is answered with what is known. `stored` is what
+    /// [`Obeyed::drained`] was last.
     ///
     /// None if the command is not one.
-    pub fn obey(
-        &mut self,
-        command: &str,
-        mut drained: Vec<String>,
-        now: UnixMillis,
-    ) -> Option<Obeyed> {
+    pub fn obey(&mut self, command: &str, stored: Option<&str>, now: UnixMillis) -> Option<Obeyed> {
         let command: Value = serde_json::from_str(command).ok()?;
+        let stored: Option<Value> = stored.and_then(|stored| serde_json::from_str(stored).ok());
+        let mut drained = strings(stored.as_ref());
         self.told = now;
         let text = |name: &str| command.get(name).and_then(Value::as_str);
         let origin = || text("origin").map(str::to_owned);
@@ -102,7 +101,7 @@ impl Gathering {
             .collect();
         Some(Obeyed {
             answer: json!({ "origins": origins, "drained": drained }).to_string(),
-            drained: drains_changed.then_some(drained),
+            drained: drains_changed.then(|| json!(drained).to_string()),
         })
     }
 
@@ -177,7 +176,7 @@ mod tests {
     }
 
     fn told(gathering: &mut Gathering, command: &str, now: UnixMillis) -> Value {
-        let obeyed = gathering.obey(command, Vec::new(), now).unwrap();
+        let obeyed = gathering.obey(command, None, now).unwrap();
         serde_json::from_str(&obeyed.answer).unwrap()
     }
 
@@ -244,14 +243,15 @@ mod tests {
         let mut gathering = Gathering::default();
         let drain =
             |drained| json!({ "do": "drain", "origin": "a", "drained": drained }).to_string();
-        let mut obey = |command: &str, drained: &[&str]| {
-            let drained = drained.iter().map(|name| (*name).to_owned()).collect();
-            gathering.obey(command, drained, NOW).unwrap().drained
+        let mut obey = |command: &str, stored: Option<&str>| {
+            gathering.obey(command, stored, NOW).unwrap().drained
         };
-        assert_eq!(obey(&drain(true), &[]), Some(vec!["a".to_owned()]));
-        assert_eq!(obey(&drain(true), &["a"]), None);
-        assert_eq!(obey(&drain(false), &["b", "a"]), Some(vec!["b".to_owned()]));
-        assert_eq!(obey(&drain(false), &["b"]), None);
+        let set = obey(&drain(true), None);
+        assert_eq!(set.as_deref(), Some(r#"["a"]"#));
+        assert_eq!(obey(&drain(true), set.as_deref()), None);
+        let lifted = obey(&drain(false), Some(r#"["b","a"]"#));
+        assert_eq!(lifted.as_deref(), Some(r#"["b"]"#));
+        assert_eq!(obey(&drain(false), lifted.as_deref()), None);
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
             r#"{"do":"gather","origins":[[1]]}"#,
             r#"{"do":"drain"}"#,
         ] {
-            assert_eq!(gathering.obey(bad, Vec::new(), NOW), None, "{bad}");
+            assert_eq!(gathering.obey(bad, None, NOW), None, "{bad}");
         }
     }
 }

@@ -178,19 +178,35 @@ struct Row {
     change: Option<(AccountChange, u64)>,
 }
 
-/// What came of a command.
+/// What the object does with its row before it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What is answered.
-    pub reply: Reply,
-    /// What is to be remembered, and until when in Unix milliseconds; none for nothing.
-    pub row: Option<(String, u64)>,
+pub enum Change {
+    /// Stores this row, and sets the alarm that deletes it.
+    Store {
+        /// The row.
+        row: String,
+        /// When the alarm comes.
+        until: UnixMillis,
+    },
+    /// Deletes everything it stored, the alarm included.
+    DeleteAll,
+    /// Nothing: there is no row, and none is needed. A question about what nobody has tried leaves nothing.
+    Nothing,
 }
 
-/// Applies a command to what is remembered; nothing understood is nothing remembered.
+/// What follows from a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The answer.
+    pub reply: Reply,
+    /// What becomes of the row.
+    pub change: Change,
+}
+
+/// Applies a command to the stored row; what is not understood counts as none.
 #[must_use]
-pub fn obey(row: &str, command: &str, now: UnixMillis) -> Outcome {
-    let row = Row::parse(row).unwrap_or_default().at(now);
+pub fn obey(stored: Option<&str>, command: &str, now: UnixMillis) -> Outcome {
+    let row = stored.and_then(Row::parse).unwrap_or_default().at(now);
     let command: Value = serde_json::from_str(command).unwrap_or_default();
     let tells = command.get("account") == Some(&Value::Bool(true));
     let (verdict, row) = match Command::read(&command) {
@@ -203,7 +219,14 @@ pub fn obey(row: &str, command: &str, now: UnixMillis) -> Outcome {
             verdict,
             change: change.map(|(change, _)| change.clone()),
         },
-        row: row.kept(),
+        change: match row.kept() {
+            Some((row, until)) => Change::Store {
+                row,
+                until: UnixMillis(until),
+            },
+            None if stored.is_some() => Change::DeleteAll,
+            None => Change::Nothing,
+        },
     }
 }
 
@@ -327,7 +350,7 @@ mod tests {
     use super::*;
 
     struct Object {
-        row: String,
+        row: Option<String>,
         now: u64,
         /// What the last reply told of the account.
         change: Option<AccountChange>,
@@ -336,15 +359,20 @@ mod tests {
     impl Object {
         fn new() -> Self {
             Self {
-                row: String::new(),
+                row: None,
                 now: 1_000_000,
                 change: None,
             }
         }
 
         fn told(&mut self, command: &Command) -> Verdict {
-            let outcome = obey(&self.row, &command.to_text(), UnixMillis(self.now));
-            self.row = outcome.row.map(|(row, _)| row).unwrap_or_default();
+            let stored = self.row.take();
+            let outcome = obey(stored.as_deref(), &command.to_text(), UnixMillis(self.now));
+            match outcome.change {
+                Change::Store { row, .. } => self.row = Some(row),
+                Change::DeleteAll => assert!(stored.is_some()),
+                Change::Nothing => assert_eq!(stored, None),
+            }
             let text = outcome.reply.to_text();
             assert_eq!(Reply::parse(text.as_bytes()), Some(outcome.reply.clone()));
             self.change = outcome.reply.change;
@@ -372,7 +400,7 @@ mod tests {
             [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
         );
         account.told(&Command::Succeeded);
-        assert_eq!(account.row, "");
+        assert_eq!(account.row, None);
         assert_eq!(account.told(&Command::Try { by: 7 }), Verdict::Allowed);
     }
 
@@ -442,7 +470,7 @@ mod tests {
         assert_eq!(account.change, Some(change(6, None)), "it was overtaken");
         account.now += CHANGE_KNOWN_S * 1_000;
         account.told(&Command::Account);
-        assert_eq!((account.change.clone(), account.row.as_str()), (None, ""));
+        assert_eq!((account.change.clone(), account.row), (None, None));
     }
 
     #[test]
@@ -461,31 +489,29 @@ mod tests {
 
     #[test]
     fn an_earlier_release_asks_and_is_answered_as_before() {
-        let row = obey(
-            "",
-            &Command::Changed(change(5, None)).to_text(),
-            UnixMillis(9),
-        )
-        .row
-        .unwrap()
-        .0;
-        let reply = obey(&row, r#"{"do":"try","by":7}"#, UnixMillis(10)).reply;
+        let mut account = Object::new();
+        account.told(&Command::Changed(change(5, None)));
+        let asked = r#"{"do":"try","by":7}"#;
+        let now = UnixMillis(account.now);
+        let reply = obey(account.row.as_deref(), asked, now).reply;
         assert_eq!(reply.to_text(), "0");
-        let before = obey("[4,0,86400000,7]", r#"{"do":"try","by":8}"#, UnixMillis(10));
-        assert_eq!(before.reply.verdict, Verdict::Allowed);
-        let again = obey(
-            &before.row.unwrap().0,
-            r#"{"do":"try","by":9}"#,
-            UnixMillis(11),
-        );
-        assert_eq!(again.reply.verdict, Verdict::Wait(1));
+        let mut account = Object {
+            row: Some("[4,0,86400000,7]".to_owned()),
+            now: 10,
+            change: None,
+        };
+        assert_eq!(account.told(&Command::Try { by: 8 }), Verdict::Allowed);
+        account.now = 11;
+        assert_eq!(account.told(&Command::Try { by: 9 }), Verdict::Wait(1));
     }
 
     #[test]
     fn rubbish_allows_nothing_and_leaves_nothing() {
-        let outcome = obey("", "{}", UnixMillis(5));
+        let outcome = obey(None, "{}", UnixMillis(5));
         assert_ne!(outcome.reply.verdict, Verdict::Allowed);
-        assert_eq!(outcome.row, None);
+        assert_eq!(outcome.change, Change::Nothing);
+        let outcome = obey(Some("rubbish"), "{}", UnixMillis(5));
+        assert_eq!(outcome.change, Change::DeleteAll);
         assert_eq!(Reply::parse(b"x"), None);
         assert_eq!(Reply::parse(b"0\n{}"), None);
     }

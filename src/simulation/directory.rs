@@ -1,35 +1,29 @@
 //! The directory object, with its rows in memory.
 
 use crate::clock::UnixMillis;
-use crate::store::directory::object::{self, memory::Memory};
+use crate::store::directory::object::{DirectoryObject, Surplus, memory::Memory};
 
 #[derive(Default)]
 pub(crate) struct Directory {
     tables: Memory,
-    forgot: UnixMillis,
-}
-
-/// A session that is one too many, and what to say to it.
-pub(crate) struct Surplus {
-    pub(crate) session: String,
-    pub(crate) command: String,
+    object: DirectoryObject,
 }
 
 impl Directory {
-    pub(crate) fn obey(&mut self, command: &str, now: UnixMillis) -> (Vec<u8>, Vec<Surplus>) {
-        let obeyed = object::obey(&mut self.tables, command, now, self.forgot).unwrap();
-        self.forgot = obeyed.forgot;
-        let one = |session: String| Surplus {
-            session,
-            command: obeyed.end.clone(),
-        };
-        let surplus = obeyed.surplus.into_iter().map(one).collect();
-        (obeyed.answer.into_bytes(), surplus)
+    pub(crate) fn command(
+        &mut self,
+        tenant: &str,
+        command: &str,
+        now: UnixMillis,
+    ) -> (Vec<u8>, Vec<Surplus>) {
+        let outcome = self.object.command(&mut self.tables, tenant, command, now);
+        let outcome = outcome.unwrap();
+        (outcome.answer.into_bytes(), outcome.surplus)
     }
 
     /// An object that is started anew remembers only its rows.
     pub(crate) fn restart(&mut self) {
-        self.forgot = UnixMillis::default();
+        self.object = DirectoryObject::default();
     }
 
     /// Whether this subject was revoked after this point in history, as far as that is not forgotten.

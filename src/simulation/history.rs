@@ -13,6 +13,7 @@
 //! | G7 | a conversation stays where it is while nothing is wrong there |
 //! | G8 | no session outlives its limits, and none ends before them unless it was ended |
 //! | G9 | a session that lasts is on its tenant's list |
+//! | G10 | an object answers every call, does everything once at a time, and leaves nothing undone |
 //!
 //! With KV alone the last writer wins and nobody knows better, so there only G6 to G8 are checked.
 
@@ -72,6 +73,8 @@ pub(crate) enum What {
     },
     /// The namespace was written.
     Put { key: String, writer: usize },
+    /// A session's object did what none may do.
+    Broken { rule: &'static str, session: String },
     /// In the end a session lasts that its tenant's list does not show.
     Unlisted { session: String },
     /// How a session stands when everything has come to rest.
@@ -203,6 +206,9 @@ impl Checker {
                         format!("{key} was written twice in a second, at {at}"),
                     );
                 }
+            }
+            What::Broken { rule, session } => {
+                self.fault("G10", format!("{session}: {rule}, at {at}"));
             }
             What::Unlisted { session } => {
                 self.fault("G9", format!("{session} lasts and is not listed, at {at}"));

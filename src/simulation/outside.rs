@@ -1,6 +1,6 @@
 //! A namespace and its objects that answer at once: for tests of one decision after another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
@@ -11,9 +11,8 @@ use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::effect::{Answers, Body, Class, Found, Need, Write};
 use crate::encoding::base64url;
 use crate::keys::{DeploymentKeys, KeyRing};
-use crate::ledger::Ledger;
-use crate::ledger::command::{Command, object_name, parse_object_name};
-use crate::ledger::errand::{self, Errand};
+use crate::ledger::command::parse_object_name;
+use crate::ledger::object::{Action, CallId, Context, Item, SessionObject};
 use crate::route::probe::Verdict;
 use crate::tenant_id::TenantId;
 
@@ -201,77 +200,77 @@ impl Outside {
 
     fn direct(&mut self, tenant: &str, command: &str, now: UnixMillis) -> Vec<u8> {
         let directory = self.directories.entry(tenant.to_owned()).or_default();
-        let (answer, surplus) = directory.obey(command, now);
+        let (answer, surplus) = directory.command(tenant, command, now);
         for one in surplus {
-            self.command(&format!("{tenant}/{}", one.session), &one.command, now);
+            self.command(&one.object, &one.command, now);
         }
         answer
     }
 
+    /// Lets an object take a command and do what follows, as far as it can be done now. It is made from its row
+    /// each time, as one that was evicted meanwhile.
     fn command(&mut self, name: &str, command: &str, now: UnixMillis) -> Vec<u8> {
-        let (tenant, handle) = parse_object_name(name).unwrap();
-        let command = Command::parse(command).unwrap();
-        let mut random = ChaCha20Rng::seed_from_u64(now.0);
+        let (tenant, _) = parse_object_name(name).unwrap();
         let own = self.own_keys.get(tenant.as_str());
         let keys = own.map_or_else(
             || keys(&tenant),
             |own| KeyRing::derive(own, &tenant).unwrap(),
         );
-        let mut ledger = Ledger {
-            tenant: &tenant,
-            handle,
+        let mut random = ChaCha20Rng::seed_from_u64(now.0);
+        let mut context = Context {
             keys: &keys,
             random: &mut random,
             now,
         };
-        let row = self.rows.get(name).map(Vec::as_slice);
-        let verdict = ledger.command(&command, row).unwrap();
-        let mut reply = verdict.reply;
-        if let Some(row) = verdict.row {
-            self.rows.insert(name.to_owned(), row);
-            if self.silent.directory && verdict.wait {
-                reply.unannounced = true;
-            }
-            self.run_errands(name, now);
-        }
-        reply.to_bytes()
-    }
-
-    /// Runs what the object has to do, as far as it can be done now.
-    pub(crate) fn run_errands(&mut self, name: &str, now: UnixMillis) {
-        let (tenant, handle) = parse_object_name(name).unwrap();
-        assert_eq!(object_name(&tenant, handle), name);
-        let mut at = now;
-        while let Some(row) = self.rows.get(name).cloned() {
-            let (errand, running) = errand::next(&tenant, handle, &row, at).unwrap();
-            let done = match errand {
-                // What waits for its turn, without waiting here.
-                Errand::Sleep(until) if until.0 <= at.0 + 1_000 => {
-                    at = until;
-                    continue;
+        let mut object = SessionObject::restored(Some(name), self.rows.get(name).cloned(), now);
+        let mut actions = VecDeque::from(object.command(CallId(0), name, command, &mut context));
+        let mut reply = Vec::new();
+        let mut alarm = None;
+        loop {
+            let follows = match actions.pop_front() {
+                Some(Action::StoreRow(row)) => {
+                    self.rows.insert(name.to_owned(), row);
+                    Vec::new()
                 }
-                Errand::Sleep(_) => return,
-                Errand::Forget => {
+                Some(Action::DeleteAll) => {
                     self.rows.remove(name);
-                    return;
+                    Vec::new()
                 }
-                Errand::Write(write) => {
-                    if self.holds_back {
-                        return;
-                    }
-                    self.put(vec![write])
+                Some(Action::SetAlarm(at)) => {
+                    // What waits for its turn, without waiting here.
+                    alarm = Some(at).filter(|at| at.0 <= context.now.0 + 1_000);
+                    Vec::new()
                 }
-                Errand::Directory(command) => {
-                    let heard = !self.silent.directory;
-                    if heard {
+                Some(Action::Run(Item::Store(_))) if self.holds_back => return reply,
+                Some(Action::Run(Item::Store(write))) => {
+                    let done = self.put(vec![write]);
+                    object.item_done(done, context.now)
+                }
+                Some(Action::Run(Item::Tell { tenant, command })) => {
+                    let done = !self.silent.directory;
+                    if done {
                         self.direct(tenant.as_str(), &command, now);
                     }
-                    heard
+                    object.item_done(done, context.now)
                 }
+                Some(Action::Reply(_, bytes)) => {
+                    reply = bytes;
+                    Vec::new()
+                }
+                // Nobody signs in here.
+                Some(Action::Fetch(_)) => object.provider_answered(0, String::new(), &mut context),
+                Some(
+                    Action::StoreName(_) | Action::Meet(_) | Action::AlarmDone(_) | Action::Log(_),
+                ) => Vec::new(),
+                None => match alarm.take() {
+                    Some(at) => {
+                        context.now = at;
+                        object.alarm(CallId(1), at)
+                    }
+                    None => return reply,
+                },
             };
-            let row = self.rows.get(name).cloned().unwrap();
-            let after = errand::done(&row, running.unwrap(), done, at).unwrap();
-            self.rows.insert(name.to_owned(), after);
+            actions.extend(follows);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod activity;
 mod history;
+pub mod keeping;
 mod overview;
 mod tail;
 mod taken;
@@ -215,6 +216,11 @@ impl Collection {
             remarks: &remarks,
         }
         .to_text()
+    }
+
+    /// Whether something changed since [`Collection::take_unkept`].
+    fn has_unkept(&self) -> bool {
+        !self.unkept.is_empty()
     }
 
     /// What changed since this was asked last, a text for each tenant (and one, under the empty name,

@@ -3,7 +3,7 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::millis;
-use crate::sign_in::attempts;
+use crate::sign_in::attempts::{self, Change};
 
 /// What a command came to.
 #[wasm_bindgen]
@@ -42,11 +42,15 @@ impl AttemptObeyed {
 #[wasm_bindgen(js_name = attemptCommand)]
 #[must_use]
 pub fn attempt_command(command: &str, row: &str, now: f64) -> AttemptObeyed {
-    let outcome = attempts::obey(row, command, millis(now));
-    let until = outcome.row.as_ref().map_or(0, |(_, until)| *until);
+    let stored = (!row.is_empty()).then_some(row);
+    let outcome = attempts::obey(stored, command, millis(now));
+    let (row, until) = match outcome.change {
+        Change::Store { row, until } => (Some(row), until.0),
+        Change::DeleteAll | Change::Nothing => (None, 0),
+    };
     AttemptObeyed {
         answer: outcome.reply.to_text(),
-        row: outcome.row.map(|(row, _)| row),
+        row,
         until: until as f64,
     }
 }

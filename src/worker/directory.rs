@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::{log, millis};
-use crate::clock::{UnixMillis, UnixSeconds};
-use crate::store::directory::object::{self, Listing, Revoked, Tables, Unkept};
+use crate::clock::UnixSeconds;
+use crate::store::directory::object::{self, DirectoryObject, Listing, Revoked, Tables, Unkept};
 use crate::telemetry::log::{Event, Level};
 
 const TABLES: &str = "
@@ -86,13 +86,20 @@ impl DirectoryObeyed {
 #[wasm_bindgen(js_name = directoryCommand)]
 #[must_use]
 pub fn directory_command(rows: &Rows, command: &str, now: f64, forgot: f64) -> DirectoryObeyed {
-    let forgot: UnixMillis = millis(forgot);
-    match object::obey(&mut Sql(rows), command, millis(now), forgot) {
-        Ok(obeyed) => DirectoryObeyed {
-            answer: Some(obeyed.answer),
-            surplus: obeyed.surplus,
-            end: obeyed.end,
-            forgot: obeyed.forgot.0 as f64,
+    let mut directory = DirectoryObject {
+        forgot: millis(forgot),
+    };
+    // The caller adds the tenant to what names a session.
+    match directory.command(&mut Sql(rows), "", command, millis(now)) {
+        Ok(outcome) => DirectoryObeyed {
+            answer: Some(outcome.answer),
+            end: outcome
+                .surplus
+                .first()
+                .map(|one| one.command.clone())
+                .unwrap_or_default(),
+            surplus: outcome.surplus.into_iter().map(|one| one.session).collect(),
+            forgot: directory.forgot.0 as f64,
         },
         Err(failure) => {
             if failure == object::Failure::Unknown {
@@ -102,7 +109,7 @@ pub fn directory_command(rows: &Rows, command: &str, now: f64, forgot: f64) -> D
                 answer: None,
                 surplus: Vec::new(),
                 end: String::new(),
-                forgot: forgot.0 as f64,
+                forgot: directory.forgot.0 as f64,
             }
         }
     }

@@ -2,11 +2,9 @@
 
 use std::cell::RefCell;
 
-use serde_json::Value;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::{log, millis};
-use crate::encoding::strings;
 use crate::flat_map::FlatMap;
 use crate::route::gathering::{Gathering, Obeyed};
 use crate::telemetry::log::{Event, Level};
@@ -45,12 +43,10 @@ impl PoolObeyed {
 #[must_use]
 pub fn pool_command(tenant: &str, command: &str, drained: &str, now: f64) -> PoolObeyed {
     let now = millis(now);
-    let drained: Value = serde_json::from_str(drained).unwrap_or_default();
-    let drained = strings(Some(&drained));
     let obeyed = GATHERINGS.with_borrow_mut(|gatherings| {
         gatherings.retain(|_, gathering| !gathering.is_forgotten(now));
         let gathering = gatherings.or_default(tenant.to_owned());
-        gathering.obey(command, drained, now)
+        gathering.obey(command, Some(drained), now)
     });
     let Some(Obeyed { answer, drained }) = obeyed else {
         log::write(&Event::new(Level::Error, "pool_command_unreadable"));
@@ -59,8 +55,5 @@ pub fn pool_command(tenant: &str, command: &str, drained: &str, now: f64) -> Poo
             drained: None,
         };
     };
-    PoolObeyed {
-        answer,
-        drained: drained.map(|names| serde_json::json!(names).to_string()),
-    }
+    PoolObeyed { answer, drained }
 }

@@ -37,7 +37,7 @@ fn call() -> Outbound {
     }
 }
 
-fn order() -> Order {
+pub(super) fn order() -> Order {
     Order::Refresh {
         provider: "main".to_owned(),
         call: call(),
@@ -47,15 +47,25 @@ fn order() -> Order {
 
 fn signed_in(grant: Grant) -> Object {
     let mut object = Object::new();
+    object.change(signing_in(grant));
+    object.run();
+    object
+}
+
+fn signing_in(grant: Grant) -> Changing {
     let change = Change {
         identify: Some(r#"{"user":"u1"}"#.to_owned()),
         grant: Some(grant),
         ..Change::default()
     };
-    let begin = patch("{}", 1);
-    object.change(Changing { change, ..begin });
-    object.run();
-    object
+    Changing {
+        change,
+        ..patch("{}", 1)
+    }
+}
+
+pub(super) fn signed_in_change() -> Changing {
+    signing_in(grant())
 }
 
 impl Object {
@@ -127,7 +137,7 @@ fn heard(status: u16, body: &str) -> effect::Reply<'_> {
     effect::Reply { status, body }
 }
 
-fn new_tokens() -> String {
+pub(super) fn new_tokens() -> String {
     json!({ "access_token": "new", "expires_in": 400, "refresh_token": "r2" }).to_string()
 }
 

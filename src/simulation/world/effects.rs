@@ -42,20 +42,42 @@ impl World {
             } => {
                 let fails = self.chance(self.weather.calls);
                 let applied = !fails || self.chance(500);
-                let reply = applied.then(|| self.call(*class, name, command));
-                match reply.flatten().filter(|_| !fails) {
-                    Some(bytes) => Reply::Found(key.clone(), Found::Bytes(bytes), asked),
-                    None if attempt < 2 => {
-                        let again = Event::Effect {
+                match class {
+                    Class::Session => {
+                        let (name, command) = (name.clone(), command.clone());
+                        let caller = Caller::Task(Box::new(Asking {
                             task,
                             need,
-                            writes,
                             asked,
-                            attempt: attempt + 1,
+                            attempt,
+                            is_lost: fails,
+                        }));
+                        return if applied {
+                            self.call(caller, &name, &command);
+                        } else {
+                            self.unanswered(caller);
                         };
-                        return self.schedule(600, again);
                     }
-                    None => Reply::Found(key.clone(), Found::Unavailable, asked),
+                    Class::Directory => {
+                        let answer = applied.then(|| self.direct(command));
+                        match answer.filter(|_| !fails) {
+                            Some(bytes) => Reply::Found(key.clone(), Found::Bytes(bytes), asked),
+                            None if attempt < 2 => {
+                                let again = Event::Effect {
+                                    task,
+                                    need,
+                                    writes,
+                                    asked,
+                                    attempt: attempt + 1,
+                                };
+                                return self.schedule(600, again);
+                            }
+                            None => Reply::Found(key.clone(), Found::Unavailable, asked),
+                        }
+                    }
+                    Class::Pool | Class::Attempts | Class::Telemetry => {
+                        Reply::Found(key.clone(), Found::Unavailable, asked)
+                    }
                 }
             }
             Need::Document { key } | Need::Documents { prefix: key } => {
@@ -180,14 +202,6 @@ impl World {
         !fails
     }
 
-    pub(super) fn call(&mut self, class: Class, name: &str, command: &str) -> Option<Vec<u8>> {
-        match class {
-            Class::Session => self.command(name, command),
-            Class::Directory => Some(self.direct(command)),
-            Class::Pool | Class::Attempts | Class::Telemetry => None,
-        }
-    }
-
     pub(super) fn direct(&mut self, command: &str) -> Vec<u8> {
         if self.planted == Some(Planted::Deaf) && command.contains("\"feed\"") {
             return br#"{"epoch":0,"revoked":[]}"#.to_vec();
@@ -201,119 +215,12 @@ impl World {
             short["until"] = json!(self.now / 1000 + 1);
             command = short.to_string();
         }
-        let (answer, surplus) = self.directory.obey(&command, UnixMillis(self.now));
+        let tenant = self.tenant.as_str();
+        let now = UnixMillis(self.now);
+        let (answer, surplus) = self.directory.command(tenant, &command, now);
         for one in surplus {
             self.schedule(30, Event::Surplus(one));
         }
         answer
-    }
-
-    /// Ends a session that is one too many for its user. Whoever has it may find it over from then on.
-    pub(super) fn end_surplus(&mut self, surplus: &Surplus) {
-        let fails = self.chance(self.weather.calls);
-        if fails && !self.chance(500) {
-            return;
-        }
-        for browser in 0..self.browsers.len() {
-            let session = Some(surplus.session.clone());
-            self.observe(What::Ending { browser, session });
-        }
-        let name = format!("{}/{}", self.tenant, surplus.session);
-        let reply = self.command(&name, &surplus.command);
-        let reply = reply.and_then(|reply| crate::ledger::command::Reply::parse(&reply));
-        if reply.is_some_and(|reply| reply.is == Is::Ended && !reply.unannounced) {
-            let session = surplus.session.clone();
-            self.observe(What::Over { session });
-        }
-    }
-
-    pub(super) fn command(&mut self, name: &str, command: &str) -> Option<Vec<u8>> {
-        let (tenant, handle) = parse_object_name(name)?;
-        let command = Command::parse(command)?;
-        let mut random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
-        let mut ledger = Ledger {
-            tenant: &tenant,
-            handle,
-            keys: &self.keys,
-            random: &mut random,
-            now: UnixMillis(self.now),
-        };
-        let mut row = self.rows.get(name).map(Vec::as_slice);
-        let begins = matches!(&command.order, Order::Change(changing) if changing.begin.is_some());
-        if self.planted == Some(Planted::Amnesia) && begins {
-            row = None;
-        }
-        let verdict = ledger.command(&command, row).ok()?;
-        let mut reply = verdict.reply;
-        if let Some(row) = verdict.row {
-            let forgets = self.planted == Some(Planted::Forgets) && self.chance(100);
-            if !forgets {
-                self.rows.insert(name.to_owned(), row);
-            }
-            if verdict.wait && !forgets {
-                // The announcement, which the answer waits for.
-                reply.unannounced = !self.errand(name);
-                assert!(matches!(reply.is, Is::Ended | Is::Live));
-            }
-            let name = name.to_owned();
-            self.schedule(30, Event::Errand { name });
-        }
-        Some(reply.to_bytes())
-    }
-
-    pub(super) fn run_errand(&mut self, name: &str) {
-        if self.errand(name) {
-            let name = name.to_owned();
-            self.schedule(50, Event::Errand { name });
-        }
-    }
-
-    /// Runs an object's next errand; whether it is done and there may be more. The object may be
-    /// evicted before it knows that it is done.
-    pub(super) fn errand(&mut self, name: &str) -> bool {
-        let (tenant, handle) = parse_object_name(name).unwrap();
-        let Some(row) = self.rows.get(name).cloned() else {
-            return false;
-        };
-        let now = UnixMillis(self.now);
-        let (errand, running) = errand::next(&tenant, handle, &row, now).unwrap();
-        let fails = self.chance(self.weather.calls);
-        let applied = !fails || self.chance(500);
-        let done = match errand {
-            Errand::Sleep(until) => {
-                // Beyond that nothing more happens in a run.
-                if until.0 < self.now + 120_000 {
-                    let name = name.to_owned();
-                    self.schedule_at(until.0, Event::Errand { name });
-                }
-                return false;
-            }
-            Errand::Forget => {
-                self.rows.remove(name);
-                return false;
-            }
-            Errand::Write(write) => self.write(usize::MAX / 2_000, &write),
-            Errand::Directory(command) => {
-                if applied {
-                    self.direct(&command);
-                }
-                !fails
-            }
-        };
-        if self.chance(self.weather.deaths) {
-            // The alarm takes it up again.
-            let resumed = errand::resumed(&row, now).unwrap();
-            self.rows.insert(name.to_owned(), resumed);
-            let name = name.to_owned();
-            self.schedule_at(self.now + 3_000, Event::Errand { name });
-            return false;
-        }
-        let after = errand::done(&row, running.unwrap(), done, now).unwrap();
-        self.rows.insert(name.to_owned(), after);
-        if !done {
-            let name = name.to_owned();
-            self.schedule_at(self.now + 1_000, Event::Errand { name });
-        }
-        done
     }
 }

@@ -3,6 +3,7 @@
 
 mod browsers;
 mod effects;
+mod objects;
 mod rest;
 mod tasks;
 
@@ -13,27 +14,33 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use super::directory::{Directory, Surplus};
+use super::directory::Directory;
 use super::history::{Limits, Mark, Observation, What};
 use super::namespace::Namespace;
 use super::outside::{KEY, keys};
-use crate::clock::UnixMillis;
+use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::deployment::Deployment;
-use crate::effect::{Answers, Class, Found, Need, Write};
+use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need, Outbound, Write};
 use crate::encoding::base64url;
 use crate::forward::headers::Outgoing;
 use crate::gateway::{Gateway, Settled, Step};
 use crate::inbound::request::Request;
 use crate::keys::KeyRing;
-use crate::ledger::Ledger;
-use crate::ledger::command::{Command, Is, Order, parse_object_name};
+use crate::ledger::command::{Changing, Command, Is, Order, parse_object_name};
 use crate::ledger::errand::{self, Errand};
+use crate::ledger::object::{Action, CallId, Context, SessionObject};
+use crate::session::change::Change;
 use crate::session::codec;
+use crate::session::grant::Grant;
 use crate::session::id::{Handle, RecordName};
-use crate::session::record::{Entry, Version};
+use crate::session::lifetime::Lifetime;
+use crate::session::record::{Entry, Epoch, Version};
+use crate::store::directory::object::Surplus;
 use crate::store::revocations::Subject;
 use crate::tenant_id::TenantId;
+
+use objects::{Asking, Caller, Object};
 
 const START: u64 = 1_700_000_000_000;
 const ADMIN: &str = "an-admin-token-for-tests";
@@ -41,6 +48,7 @@ const IDLE_S: u64 = 600;
 const ABSOLUTE_S: u64 = 3_600;
 const CACHE_S: u64 = 5;
 const MOST_PER_USER: u64 = 2;
+const TOKEN_LASTS: Seconds = Seconds(40);
 
 /// How often things go wrong, in parts of a thousand, and how bad it gets.
 #[derive(Clone, Copy, Debug)]
@@ -95,10 +103,24 @@ enum Event {
         age: u64,
         key: String,
     },
-    /// An object's errands.
-    Errand { name: String },
+    /// An object's outbox item was performed, in that life of the object.
+    ItemDone {
+        name: String,
+        life: u64,
+        succeeded: bool,
+    },
+    /// An object's alarm.
+    Alarm { name: String, at: u64 },
+    /// The identity provider's answer to an object.
+    ProviderAnswer { name: String, life: u64 },
+    /// The caller waits no longer.
+    Late { name: String, call: CallId },
     /// A session that is one too many for its user is told to end.
     Surplus(Surplus),
+    /// A session gets tokens.
+    Grant { session: String },
+    /// A session's tokens are asked for anew.
+    Refresh { session: String },
 }
 
 enum Reply {
@@ -176,7 +198,9 @@ pub(crate) struct World {
     pending: Vec<Option<Event>>,
     sequence: u64,
     namespace: Namespace,
-    rows: BTreeMap<String, Vec<u8>>,
+    objects: BTreeMap<String, Object>,
+    calls: BTreeMap<CallId, Caller>,
+    next_call: u64,
     directory: Directory,
     isolates: Vec<Isolate>,
     browsers: Vec<Browser>,
@@ -200,7 +224,9 @@ impl World {
             pending: Vec::new(),
             sequence: 0,
             namespace: Namespace::new(3, weather.slowest_ms, weather.reorders),
-            rows: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            next_call: 0,
             directory: Directory::default(),
             isolates: Vec::new(),
             browsers: Vec::new(),
@@ -315,9 +341,26 @@ impl World {
             } => self.take_effect(task, need, writes, asked, attempt),
             Event::Answer { task, answer } => self.answer(task, answer),
             Event::Put { isolate, age, key } => self.put(isolate, age, &key),
-            Event::Errand { name } => self.run_errand(&name),
-            Event::Surplus(surplus) => self.end_surplus(&surplus),
+            Event::ItemDone {
+                name,
+                life,
+                succeeded,
+            } => self.item_done(&name, life, succeeded),
+            Event::Alarm { name, at } => self.alarm(&name, at),
+            Event::ProviderAnswer { name, life } => self.provider_answer(&name, life),
+            Event::Late { name, call } => self.late(&name, call),
+            Event::Surplus(surplus) => self.end_surplus(surplus),
+            Event::Grant { session } => self.grant(&session),
+            Event::Refresh { session } => self.refresh(&session),
         }
+    }
+}
+
+fn lifetime() -> Lifetime {
+    Lifetime {
+        idle: Seconds(IDLE_S),
+        absolute: Seconds(ABSOLUTE_S),
+        remember: Seconds(ABSOLUTE_S),
     }
 }
 

@@ -1,33 +1,41 @@
 //! What everything has come to in the end.
 
 use super::*;
-use crate::clock::Seconds;
-use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
 use crate::store::directory::read_list;
 
 impl World {
+    /// The entry that an object has stored.
     pub(super) fn stands(&self, name: &str) -> Option<Entry> {
         let (tenant, handle) = parse_object_name(name)?;
+        let now = UnixMillis(self.now);
         let mut random = ChaCha20Rng::seed_from_u64(0);
-        let mut ledger = Ledger {
-            tenant: &tenant,
-            handle,
+        let mut context = Context {
             keys: &self.keys,
             random: &mut random,
-            now: UnixMillis(self.now),
+            now,
         };
+        let row = self.objects.get(name)?.row.clone();
         let read = r#"{"idle":1,"absolute":1,"remember":1,"order":{"do":"read"}}"#;
-        let row = self.rows.get(name).map(Vec::as_slice);
-        let verdict = ledger.command(&Command::parse(read)?, row).ok()?;
-        let record = RecordName::derive(&self.tenant, handle);
-        codec::open(&verdict.reply.sealed, &record, &self.keys).ok()
+        let mut object = SessionObject::restored(Some(name), row, now);
+        let actions = object.command(CallId(0), name, read, &mut context);
+        let [Action::Reply(_, reply)] = actions.as_slice() else {
+            return None;
+        };
+        let reply = crate::ledger::command::Reply::parse(reply)?;
+        let record = RecordName::derive(&tenant, handle);
+        codec::open(&reply.sealed, &record, &self.keys).ok()
     }
 
     /// What every session has come to, for the checker.
     pub(super) fn rest(&mut self) {
-        let names: Vec<String> = self.rows.keys().cloned().collect();
+        let names: Vec<String> = self.objects.keys().cloned().collect();
         for name in names {
+            if !self.is_done(&name) {
+                let session = name.clone();
+                let rule = "an outbox is left as it is";
+                self.observe(What::Broken { rule, session });
+            }
             if let Some(Entry::Live(record)) = self.stands(&name) {
                 let data: Value = serde_json::from_str(record.data.to_json()).unwrap();
                 self.observe(What::Rests {
@@ -43,14 +51,10 @@ impl World {
     fn see_listed(&mut self, record: &Record) {
         let span = record.span();
         let now = UnixMillis(self.now);
-        let lifetime = Lifetime {
-            idle: Seconds(IDLE_S),
-            absolute: Seconds(ABSOLUTE_S),
-            remember: Seconds(ABSOLUTE_S),
-        };
-        if self.ordered && !lifetime.has_ended(&span, now.seconds()) {
+        if self.ordered && !lifetime().has_ended(&span, now.seconds()) {
             let list = r#"{"do":"list","users":null,"after":null,"limit":1000}"#;
-            let (answer, _) = self.directory.obey(list, now);
+            let tenant = self.tenant.as_str();
+            let (answer, _) = self.directory.command(tenant, list, now);
             let (listed, _) = read_list(&answer).unwrap();
             if !listed.iter().any(|one| one.handle == record.handle) {
                 let session = record.handle.to_text();

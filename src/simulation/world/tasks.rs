@@ -180,7 +180,12 @@ impl World {
                 session,
                 mark: *mark,
             }),
-            (Wish::SignIn, _) => self.browsers[task.browser].user = true,
+            (Wish::SignIn, session) => {
+                self.browsers[task.browser].user = true;
+                if let Some(session) = session.filter(|_| kept) {
+                    self.schedule(500, Event::Grant { session });
+                }
+            }
             (Wish::End, _) => {
                 let cleared = headers.iter().any(|(_, line)| line.contains("Max-Age=0"));
                 // A guest of whom nothing is stored has nothing that could end.
@@ -260,7 +265,7 @@ impl World {
         };
         let subject = Subject::User(tag).to_text();
         let mine: BTreeSet<String> = self
-            .rows
+            .objects
             .keys()
             .filter_map(|name| match self.stands(name) {
                 Some(Entry::Live(record)) => record

@@ -120,60 +120,78 @@ pub trait Tables {
     fn forget_before(&mut self, now: UnixSeconds) -> Result<(), Unkept>;
 }
 
-/// What a command came to.
+/// A session that is one too many for its user. The object ends it once, without waiting. If that fails the
+/// session stays on the list, and the next one that is listed tries again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Obeyed {
-    /// What the caller is told, as JSON.
-    pub answer: String,
-    /// Sessions that are too many for their user. Should ending one fail it stays on the list, and the next one
-    /// that is listed tries again.
-    pub surplus: Vec<String>,
-    /// What to say to their objects.
-    pub end: String,
-    /// When what has run out was last forgotten, for the next command.
-    pub forgot: UnixMillis,
+pub struct Surplus {
+    /// The session's handle.
+    pub session: String,
+    /// The name of its object.
+    pub object: String,
+    /// The command that ends it.
+    pub command: String,
 }
 
-/// Obeys a command. `forgot` is what the one before returned, or 0.
-///
-/// # Errors
-/// [`Failure`]
-pub fn obey(
-    tables: &mut impl Tables,
-    command: &str,
-    now: UnixMillis,
-    forgot: UnixMillis,
-) -> Result<Obeyed, Failure> {
-    let command = encoding::json(command.as_bytes()).ok_or(Failure::Unknown)?;
-    let mut obeyed = Obeyed {
-        answer: String::new(),
-        surplus: Vec::new(),
-        end: String::new(),
-        forgot,
-    };
-    if now.millis_since(forgot) >= FORGET_EVERY_MS {
-        tables.forget_before(now.seconds())?;
-        obeyed.forgot = now;
+/// What follows from a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The answer, as JSON.
+    pub answer: String,
+    /// The sessions to end.
+    pub surplus: Vec<Surplus>,
+}
+
+/// The directory object of a tenant, in memory.
+#[derive(Debug, Default)]
+pub struct DirectoryObject {
+    /// When what has run out was last forgotten.
+    pub(crate) forgot: UnixMillis,
+}
+
+impl DirectoryObject {
+    /// Takes a command for a tenant. Nothing may be awaited between reading and writing the rows.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn command(
+        &mut self,
+        tables: &mut impl Tables,
+        tenant: &str,
+        command: &str,
+        now: UnixMillis,
+    ) -> Result<Outcome, Failure> {
+        let command = encoding::json(command.as_bytes()).ok_or(Failure::Unknown)?;
+        if now.millis_since(self.forgot) >= FORGET_EVERY_MS {
+            tables.forget_before(now.seconds())?;
+            self.forgot = now;
+        }
+        let mut surplus = Vec::new();
+        let answer = match text(&command, "do").ok_or(Failure::Unknown)? {
+            "feed" => feed(tables, number(&command, "since")?)?,
+            "revoke" => revoke(tables, &command, now)?,
+            "list-in" => {
+                let end = text(&command, "end").unwrap_or_default();
+                let sessions = list_in(tables, &command, now.seconds())?;
+                let one = |session: String| Surplus {
+                    object: format!("{tenant}/{session}"),
+                    command: end.to_owned(),
+                    session,
+                };
+                surplus = sessions.into_iter().map(one).collect();
+                json!({})
+            }
+            "list-out" => {
+                tables.remove_listing(text(&command, "session").ok_or(Failure::Unknown)?)?;
+                json!({})
+            }
+            "list" => list(tables, &command, now.seconds())?,
+            _ => return Err(Failure::Unknown),
+        };
+        Ok(Outcome {
+            answer: answer.to_string(),
+            surplus,
+        })
     }
-    let answer = match text(&command, "do").ok_or(Failure::Unknown)? {
-        "feed" => feed(tables, number(&command, "since")?)?,
-        "revoke" => revoke(tables, &command, now)?,
-        "list-in" => {
-            obeyed.surplus = list_in(tables, &command, now.seconds())?;
-            text(&command, "end")
-                .unwrap_or_default()
-                .clone_into(&mut obeyed.end);
-            json!({})
-        }
-        "list-out" => {
-            tables.remove_listing(text(&command, "session").ok_or(Failure::Unknown)?)?;
-            json!({})
-        }
-        "list" => list(tables, &command, now.seconds())?,
-        _ => return Err(Failure::Unknown),
-    };
-    obeyed.answer = answer.to_string();
-    Ok(obeyed)
 }
 
 fn feed(tables: &mut impl Tables, since: u64) -> Result<Value, Failure> {

@@ -282,9 +282,17 @@ impl Isolate {
                     key,
                     ..
                 } => {
-                    let row = self.attempts.entry(name.clone()).or_default();
-                    let outcome = attempts::obey(row, command, self.now);
-                    *row = outcome.row.map(|(row, _)| row).unwrap_or_default();
+                    let stored = self.attempts.get(name).map(String::as_str);
+                    let outcome = attempts::obey(stored, command, self.now);
+                    match outcome.change {
+                        attempts::Change::Store { row, .. } => {
+                            self.attempts.insert(name.clone(), row);
+                        }
+                        attempts::Change::DeleteAll => {
+                            self.attempts.remove(name);
+                        }
+                        attempts::Change::Nothing => {}
+                    }
                     let verdict = outcome.reply.to_text().into_bytes();
                     answers.add(key, Found::Bytes(verdict), self.now);
                 }

@@ -7,16 +7,22 @@ const HOUR: u64 = 3_600_000;
 #[derive(Default)]
 struct Directory {
     tables: Memory,
-    forgot: UnixMillis,
+    object: DirectoryObject,
 }
 
 impl Directory {
     fn say(&mut self, command: &Value, now: UnixMillis) -> (Value, Vec<String>) {
-        let obeyed = obey(&mut self.tables, &command.to_string(), now, self.forgot).unwrap();
-        self.forgot = obeyed.forgot;
+        let command = command.to_string();
+        let outcome = self.object.command(&mut self.tables, "t", &command, now);
+        let outcome = outcome.unwrap();
+        let surplus = outcome.surplus.into_iter().map(|one| {
+            assert_eq!(one.object, format!("t/{}", one.session));
+            assert_eq!(one.command, "end");
+            one.session
+        });
         (
-            serde_json::from_str(&obeyed.answer).unwrap(),
-            obeyed.surplus,
+            serde_json::from_str(&outcome.answer).unwrap(),
+            surplus.collect(),
         )
     }
 
@@ -133,7 +139,7 @@ fn what_is_no_command_changes_nothing() {
         r#"{"do":"revoke"}"#,
         r#"{"do":"list-in"}"#,
     ] {
-        let refused = obey(&mut tables, text, NOW, NOW);
+        let refused = DirectoryObject::default().command(&mut tables, "t", text, NOW);
         assert_eq!(refused, Err(Failure::Unknown), "{text}");
     }
     assert_eq!(tables.last(), Ok(0));

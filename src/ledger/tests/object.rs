@@ -1,0 +1,352 @@
+//! The object by itself: what waits for what, and what is performed when.
+
+use super::refresh::{new_tokens, order as refreshing, signed_in_change};
+use super::*;
+use crate::ledger::object::{Action, CallId, Context, Item, SessionObject};
+
+/// An object, and what it has stored.
+struct Runtime {
+    object: SessionObject,
+    name: Option<String>,
+    row: Option<Vec<u8>>,
+    alarm: Option<UnixMillis>,
+    now: UnixMillis,
+    calls: u64,
+}
+
+/// What is left of actions once everything to be stored is.
+#[derive(Debug, PartialEq)]
+enum Does {
+    Stores,
+    Tells(String),
+    Fetches,
+    Replies(CallId, Is, Announced),
+    ReturnsFromAlarm(CallId),
+    Deletes,
+}
+
+#[derive(Debug, PartialEq)]
+enum Announced {
+    Yes,
+    Not,
+}
+
+use Announced::{Not, Yes};
+
+impl Runtime {
+    fn new() -> Self {
+        Self {
+            object: SessionObject::default(),
+            name: None,
+            row: None,
+            alarm: None,
+            now: NOW,
+            calls: 0,
+        }
+    }
+
+    /// The object dies; what was stored stays.
+    fn dies(&mut self) {
+        self.object = SessionObject::restored(self.name.as_deref(), self.row.clone(), self.now);
+    }
+
+    fn call(&mut self, command: &Command) -> (CallId, Vec<Does>) {
+        self.call_text(&command.to_text())
+    }
+
+    fn call_text(&mut self, command: &str) -> (CallId, Vec<Does>) {
+        self.calls += 1;
+        let call = CallId(self.calls);
+        let name = object_name();
+        let actions = self.step(|object, context| object.command(call, &name, command, context));
+        (call, self.perform(actions))
+    }
+
+    fn change(&mut self, changing: Changing) -> (CallId, Vec<Does>) {
+        self.call(&command(Order::Change(Box::new(changing))))
+    }
+
+    fn item_done(&mut self, succeeded: bool) -> Vec<Does> {
+        let actions = self.object.item_done(succeeded, self.now);
+        self.perform(actions)
+    }
+
+    fn provider_answers(&mut self, status: u16, body: &str) -> Vec<Does> {
+        let actions =
+            self.step(|object, context| object.provider_answered(status, body.to_owned(), context));
+        self.perform(actions)
+    }
+
+    fn alarm_comes(&mut self) -> (CallId, Vec<Does>) {
+        self.now = self.alarm.take().unwrap();
+        self.calls += 1;
+        let call = CallId(self.calls);
+        let actions = self.object.alarm(call, self.now);
+        (call, self.perform(actions))
+    }
+
+    fn step(
+        &mut self,
+        act: impl FnOnce(&mut SessionObject, &mut Context<'_, ChaCha20Rng>) -> Vec<Action>,
+    ) -> Vec<Action> {
+        let mut context = Context {
+            keys: &keys(&tenant()),
+            random: &mut ChaCha20Rng::seed_from_u64(self.now.0),
+            now: self.now,
+        };
+        act(&mut self.object, &mut context)
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) -> Vec<Does> {
+        let mut does = Vec::new();
+        for action in actions {
+            match action {
+                Action::StoreName(name) => self.name = Some(name),
+                Action::StoreRow(row) => self.row = Some(row),
+                Action::SetAlarm(at) => self.alarm = Some(at),
+                Action::DeleteAll => {
+                    (self.name, self.row, self.alarm) = (None, None, None);
+                    does.push(Does::Deletes);
+                }
+                Action::Run(Item::Store(_)) => does.push(Does::Stores),
+                Action::Run(Item::Tell { command, .. }) => {
+                    let command: serde_json::Value = serde_json::from_str(&command).unwrap();
+                    does.push(Does::Tells(command["do"].as_str().unwrap().to_owned()));
+                }
+                Action::Fetch(_) => does.push(Does::Fetches),
+                Action::Reply(call, bytes) => {
+                    let reply = Reply::parse(&bytes).unwrap();
+                    let announced = if reply.unannounced { Not } else { Yes };
+                    does.push(Does::Replies(call, reply.is, announced));
+                }
+                Action::AlarmDone(call) => does.push(Does::ReturnsFromAlarm(call)),
+                Action::Log(event) => assert_eq!(event.name(), "object_unreadable"),
+                Action::Meet(needs) => panic!("{needs:?}"),
+            }
+        }
+        does
+    }
+
+    /// Lets time pass, with the alarms that come in it.
+    fn wait(&mut self, ms: u64) {
+        let until = UnixMillis(self.now.0 + ms);
+        while self.alarm.is_some_and(|at| at <= until) {
+            let (_, does) = self.alarm_comes();
+            self.settle(does);
+        }
+        self.now = until;
+    }
+
+    /// Performs every item until the outbox is at rest.
+    fn settle(&mut self, mut does: Vec<Does>) {
+        while matches!(does.last(), Some(Does::Stores | Does::Tells(_))) {
+            does = self.item_done(true);
+        }
+    }
+}
+
+fn object_name() -> String {
+    command::object_name(&tenant(), HANDLE)
+}
+
+fn tells(command: &str) -> Does {
+    Does::Tells(command.to_owned())
+}
+
+/// An object with a session whose outbox is at rest, a minute later.
+fn stored() -> Runtime {
+    let mut runtime = Runtime::new();
+    let (_, does) = runtime.change(patch(r#"{"a":1}"#, 1));
+    runtime.settle(does);
+    runtime.wait(60_000);
+    runtime
+}
+
+/// The same with tokens that have run out.
+fn with_old_tokens() -> Runtime {
+    let mut runtime = Runtime::new();
+    let (_, does) = runtime.change(signed_in_change());
+    runtime.settle(does);
+    runtime.wait(400_000);
+    runtime
+}
+
+#[test]
+fn a_change_is_answered_at_once_and_its_outbox_items_run_one_at_a_time() {
+    let mut runtime = Runtime::new();
+    let (call, does) = runtime.change(patch(r#"{"a":1}"#, 1));
+    assert_eq!(does, [Does::Replies(call, Is::Live, Yes), Does::Stores]);
+    let (call, does) = runtime.change(patch(r#"{"a":2}"#, 2));
+    assert_eq!(does, [Does::Replies(call, Is::Live, Yes)], "one runs");
+    assert_eq!(runtime.item_done(true), [tells("list-in")]);
+    assert_eq!(runtime.item_done(true), []);
+    // What was stored is not the last.
+    let (call, does) = runtime.alarm_comes();
+    assert_eq!(runtime.now.0, NOW.0 + 1_000);
+    assert_eq!(does, [Does::Stores]);
+    assert_eq!(runtime.item_done(true), [Does::ReturnsFromAlarm(call)]);
+}
+
+#[test]
+fn an_earlier_alarm_will_do() {
+    let mut runtime = stored();
+    runtime.change(patch(r#"{"a":2}"#, 2));
+    let first = runtime.alarm;
+    assert_eq!(first, Some(UnixMillis(runtime.now.0 + 3_000)));
+    runtime.now.0 += 500;
+    runtime.change(patch(r#"{"a":3}"#, 3));
+    assert_eq!(runtime.alarm, first);
+}
+
+#[test]
+fn who_ends_a_session_waits_until_everybody_has_heard() {
+    let mut runtime = stored();
+    let (call, does) = runtime.change(end(2));
+    assert_eq!(does, [tells("revoke")]);
+    let does = runtime.item_done(true);
+    assert_eq!(does, [Does::Replies(call, Is::Ended, Yes), Does::Stores]);
+}
+
+#[test]
+fn who_ends_a_session_is_told_if_nobody_could_hear_of_it() {
+    let mut runtime = stored();
+    let (call, does) = runtime.change(end(2));
+    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(
+        runtime.item_done(false),
+        [Does::Replies(call, Is::Ended, Not)]
+    );
+    // After a pause it is announced all the same.
+    assert_eq!(runtime.alarm, Some(UnixMillis(runtime.now.0 + 1_000)));
+    let (_, does) = runtime.alarm_comes();
+    assert_eq!(does, [tells("revoke")]);
+}
+
+#[test]
+fn an_item_that_fails_before_the_announcement_is_not_taken_for_it() {
+    let mut runtime = stored();
+    let (_, does) = runtime.change(patch(r#"{"a":2}"#, 2));
+    assert_eq!(does.last(), Some(&Does::Stores));
+    let (call, does) = runtime.change(end(3));
+    assert_eq!(does, []);
+    // The pause after the failure holds back the announcement, too.
+    assert_eq!(
+        runtime.item_done(false),
+        [Does::Replies(call, Is::Ended, Not)]
+    );
+}
+
+#[test]
+fn an_alarm_handler_returns_once_the_outbox_is_at_rest() {
+    let mut runtime = stored();
+    let (_, does) = runtime.change(patch(r#"{"a":2}"#, 2));
+    assert_eq!(does.last(), Some(&Does::Stores));
+    let (call, does) = runtime.alarm_comes();
+    assert_eq!(does, [], "one runs");
+    assert_eq!(runtime.item_done(true), [Does::ReturnsFromAlarm(call)]);
+}
+
+#[test]
+fn an_object_that_died_goes_on_where_it_was_at_its_alarm() {
+    let mut runtime = stored();
+    runtime.change(end(2));
+    runtime.dies();
+    let (_, does) = runtime.alarm_comes();
+    assert_eq!(does, [tells("revoke")]);
+    assert_eq!(runtime.item_done(true), [Does::Stores]);
+    runtime.dies();
+    // The record may have been stored a moment ago.
+    let actions = runtime.object.alarm(CallId(0), runtime.now);
+    assert_eq!(runtime.perform(actions), [tells("list-out")]);
+    let does = runtime.item_done(true);
+    assert_eq!(does, [Does::ReturnsFromAlarm(CallId(0))]);
+    assert_eq!(runtime.alarm, Some(UnixMillis(runtime.now.0 + 1_000)));
+}
+
+#[test]
+fn an_ended_session_is_forgotten_when_no_cookie_of_it_can_be_valid() {
+    let mut runtime = stored();
+    let (_, does) = runtime.change(end(2));
+    runtime.settle(does);
+    while runtime.row.is_some() {
+        let (call, does) = runtime.alarm_comes();
+        let last = [Does::Deletes, Does::ReturnsFromAlarm(call)];
+        assert_eq!(does == last, runtime.row.is_none(), "{does:?}");
+        runtime.settle(does);
+    }
+    assert!(runtime.now.0 >= NOW.0 + 7_200_000);
+    assert_eq!((runtime.name.as_deref(), runtime.alarm), (None, None));
+    let (call, does) = runtime.call(&command(Order::Read));
+    assert_eq!(does, [Does::Replies(call, Is::Absent, Yes)]);
+}
+
+#[test]
+fn of_many_who_want_new_tokens_one_asks_and_all_get_what_comes_of_it() {
+    let mut runtime = with_old_tokens();
+    let (first, does) = runtime.call(&command(refreshing()));
+    assert_eq!(does, [Does::Fetches]);
+    let (second, does) = runtime.call(&command(refreshing()));
+    assert_eq!(does, []);
+    // Others do not wait for it.
+    let (other, does) = runtime.change(patch(r#"{"b":1}"#, 2));
+    assert_eq!(does[0], Does::Replies(other, Is::Live, Yes));
+    let does = runtime.provider_answers(200, &new_tokens());
+    let replies = [first, second].map(|call| Does::Replies(call, Is::Live, Yes));
+    assert_eq!(does[..2], replies);
+    let (third, does) = runtime.call(&command(refreshing()));
+    assert_eq!(
+        does,
+        [Does::Replies(third, Is::Live, Yes)],
+        "they are fresh"
+    );
+}
+
+#[test]
+fn who_comes_after_the_provider_answered_asks_anew() {
+    let mut runtime = with_old_tokens();
+    runtime.call(&command(refreshing()));
+    runtime.provider_answers(0, "");
+    // It is left alone for a while.
+    let (call, does) = runtime.call(&command(refreshing()));
+    assert_eq!(does, [Does::Replies(call, Is::Live, Yes)]);
+    runtime.now.0 += 5_000;
+    let (_, does) = runtime.call(&command(refreshing()));
+    assert_eq!(does, [Does::Fetches]);
+}
+
+#[test]
+fn new_tokens_for_a_session_from_before_are_asked_for_once_the_object_has_it() {
+    let mut before = with_old_tokens();
+    let (_, does) = before.call(&command(Order::Read));
+    assert!(matches!(does[..], [Does::Replies(..)]));
+    let sealed = Row::decode(before.row.as_deref().unwrap()).unwrap().sealed;
+    let mut runtime = Runtime::new();
+    runtime.now = before.now;
+    let (call, does) = runtime.call(&Command {
+        adopt: Some(sealed),
+        ..command(refreshing())
+    });
+    assert_eq!(does, [Does::Fetches]);
+    assert!(runtime.row.is_some() && runtime.name.is_some());
+    let does = runtime.provider_answers(200, &new_tokens());
+    assert_eq!(does[0], Does::Replies(call, Is::Live, Yes));
+}
+
+#[test]
+fn what_is_no_command_and_what_cannot_be_read_changes_nothing() {
+    let mut runtime = Runtime::new();
+    let (call, does) = runtime.call_text("{}");
+    assert_eq!(does, [Does::Replies(call, Is::Unreadable, Yes)]);
+    runtime.name = Some(object_name());
+    runtime.row = Some(b"of a newer release".to_vec());
+    runtime.dies();
+    let (call, does) = runtime.change(patch("{}", 1));
+    assert_eq!(does, [Does::Replies(call, Is::Unreadable, Yes)]);
+    let actions = runtime.object.alarm(CallId(9), runtime.now);
+    assert_eq!(
+        runtime.perform(actions),
+        [Does::ReturnsFromAlarm(CallId(9))]
+    );
+    assert_eq!(runtime.alarm, Some(UnixMillis(runtime.now.0 + 60_000)));
+    assert_eq!(runtime.row.as_deref(), Some(&b"of a newer release"[..]));
+}

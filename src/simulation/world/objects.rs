@@ -1,0 +1,426 @@
+//! The sessions' objects: what they have stored, what they do, and how they die.
+
+use super::*;
+use crate::ledger::object::Item;
+
+/// How long an outbox item may take here, in milliseconds, and an identity provider. A caller that waits for
+/// two items and a provider has its answer in time.
+const ITEM_MS: u64 = 400;
+const PROVIDER_MS: u64 = 800;
+
+/// Alarms that are further away do not come in a run: nothing more happens by then.
+const HORIZON_MS: u64 = 120_000;
+
+/// When the platform calls an alarm handler again that did not return, in milliseconds.
+const HANDLER_AGAIN_MS: u64 = 2_000;
+
+/// An object: what is stored, and what is in memory while it lives.
+#[derive(Default)]
+pub(super) struct Object {
+    name: Option<String>,
+    pub(super) row: Option<Vec<u8>>,
+    alarm: Option<u64>,
+    memory: Option<SessionObject>,
+    /// Which life it has: what the ones before it have under way is lost.
+    life: u64,
+    /// When this life has set the alarm for.
+    set: Option<u64>,
+    /// The alarm handler that has not returned.
+    handler: Option<CallId>,
+    /// Calls that are not answered.
+    calls: Vec<CallId>,
+    is_running: bool,
+    is_asking: bool,
+}
+
+/// Who waits for an object's answer.
+pub(super) enum Caller {
+    Task(Box<Asking>),
+    /// The directory object, which ends a session.
+    Surplus(Surplus),
+    /// Somebody whose answer shows nothing.
+    Nobody,
+}
+
+pub(super) struct Asking {
+    pub(super) task: u64,
+    pub(super) need: Need,
+    pub(super) asked: u64,
+    pub(super) attempt: u32,
+    /// The answer will be lost on its way.
+    pub(super) is_lost: bool,
+}
+
+impl World {
+    /// Sends a command to an object.
+    pub(super) fn call(&mut self, caller: Caller, name: &str, command: &str) {
+        let call = self.new_call();
+        self.calls.insert(call, caller);
+        let late = Event::Late {
+            name: name.to_owned(),
+            call,
+        };
+        self.schedule_at(self.now + u64::from(CALL_DEADLINE_MS), late);
+        let begins = Command::parse(command).is_some_and(
+            |command| matches!(command.order, Order::Change(changing) if changing.begin.is_some()),
+        );
+        self.objects.entry(name.to_owned()).or_default();
+        let is_forgotten = self.planted == Some(Planted::Amnesia) && begins;
+        if is_forgotten {
+            self.kill(name);
+        }
+        let mut random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
+        let now = UnixMillis(self.now);
+        let object = self.objects.get_mut(name).unwrap();
+        object.calls.push(call);
+        if is_forgotten {
+            object.memory = Some(SessionObject::default());
+        }
+        let mut context = Context {
+            keys: &self.keys,
+            random: &mut random,
+            now,
+        };
+        let actions = object.live(now).command(call, name, command, &mut context);
+        self.perform(name, actions);
+    }
+
+    fn new_call(&mut self) -> CallId {
+        self.next_call += 1;
+        CallId(self.next_call)
+    }
+
+    /// Performs what an object wants done. What it stores is safe before anything leaves it.
+    fn perform(&mut self, name: &str, actions: Vec<Action>) {
+        let forgets = self.planted == Some(Planted::Forgets) && self.chance(100);
+        let session = || name.to_owned();
+        let mut replies = Vec::new();
+        for action in actions {
+            let object = self.objects.get_mut(name).unwrap();
+            match action {
+                Action::StoreName(stored) => object.name = Some(stored),
+                Action::StoreRow(row) if !forgets => object.row = Some(row),
+                Action::StoreRow(_) => {}
+                Action::DeleteAll => {
+                    object.name = None;
+                    object.row = None;
+                    object.alarm = None;
+                    object.set = None;
+                }
+                Action::SetAlarm(at) => {
+                    let is_needless = object.set.is_some_and(|set| set <= at.0);
+                    object.set = Some(at.0);
+                    object.alarm = Some(at.0);
+                    if is_needless {
+                        self.broken(
+                            "an alarm is set that an earlier one makes needless",
+                            session(),
+                        );
+                    }
+                    self.schedule_alarm(name, at.0);
+                }
+                Action::Run(item) => {
+                    let is_second = core::mem::replace(&mut object.is_running, true);
+                    if is_second {
+                        self.broken("two outbox items run at a time", session());
+                    }
+                    self.run_item(name, item);
+                }
+                Action::Fetch(_) => {
+                    let is_second = core::mem::replace(&mut object.is_asking, true);
+                    let life = object.life;
+                    if is_second {
+                        self.broken("a provider is asked twice at a time", session());
+                    }
+                    let name = name.to_owned();
+                    self.schedule(PROVIDER_MS, Event::ProviderAnswer { name, life });
+                }
+                Action::Reply(call, bytes) => replies.push((call, bytes)),
+                Action::AlarmDone(_) => object.handler = None,
+                Action::Meet(_) | Action::Log(_) => panic!("nothing here leads to that"),
+            }
+        }
+        if forgets || self.chance(self.weather.deaths) {
+            // What it has answered may be on its way, or not.
+            if forgets || self.chance(500) {
+                self.answer_calls(name, replies);
+            }
+            return self.kill(name);
+        }
+        self.answer_calls(name, replies);
+    }
+
+    fn broken(&mut self, rule: &'static str, session: String) {
+        self.observe(What::Broken { rule, session });
+    }
+
+    fn answer_calls(&mut self, name: &str, replies: Vec<(CallId, Vec<u8>)>) {
+        for (call, bytes) in replies {
+            let object = self.objects.get_mut(name).unwrap();
+            object.calls.retain(|other| *other != call);
+            if let Some(caller) = self.calls.remove(&call) {
+                self.answer_call(caller, bytes);
+            }
+        }
+    }
+
+    fn answer_call(&mut self, caller: Caller, bytes: Vec<u8>) {
+        match caller {
+            Caller::Task(asking) if asking.is_lost => self.unanswered(Caller::Task(asking)),
+            Caller::Task(asking) => {
+                let Asking {
+                    task, need, asked, ..
+                } = *asking;
+                let Need::Call { key, .. } = need else {
+                    panic!("not a call");
+                };
+                let answer = Reply::Found(key, Found::Bytes(bytes), asked);
+                self.schedule(60, Event::Answer { task, answer });
+            }
+            Caller::Surplus(surplus) => {
+                let reply = crate::ledger::command::Reply::parse(&bytes).unwrap();
+                if reply.is == Is::Ended && !reply.unannounced {
+                    let session = surplus.session;
+                    self.observe(What::Over { session });
+                }
+            }
+            Caller::Nobody => {}
+        }
+    }
+
+    /// A call failed. Isolates try again.
+    pub(super) fn unanswered(&mut self, caller: Caller) {
+        let Caller::Task(asking) = caller else {
+            return;
+        };
+        let Asking {
+            task,
+            need,
+            asked,
+            attempt,
+            ..
+        } = *asking;
+        if attempt < 2 {
+            let again = Event::Effect {
+                task,
+                need,
+                writes: Vec::new(),
+                asked,
+                attempt: attempt + 1,
+            };
+            return self.schedule(600, again);
+        }
+        let Need::Call { key, .. } = need else {
+            panic!("not a call");
+        };
+        let answer = Reply::Found(key, Found::Unavailable, asked);
+        self.schedule(60, Event::Answer { task, answer });
+    }
+
+    /// The caller's patience is over. Objects that live answer in time.
+    pub(super) fn late(&mut self, name: &str, call: CallId) {
+        if let Some(caller) = self.calls.remove(&call) {
+            self.broken("an object leaves a call without an answer", name.to_owned());
+            self.unanswered(caller);
+        }
+    }
+
+    /// An object is evicted, or its instance trapped: what it has under way fails for whoever waits for it.
+    fn kill(&mut self, name: &str) {
+        let object = self.objects.get_mut(name).unwrap();
+        object.memory = None;
+        object.life += 1;
+        object.set = None;
+        object.is_running = false;
+        object.is_asking = false;
+        let again = object.handler.take().is_some();
+        for call in core::mem::take(&mut object.calls) {
+            if let Some(caller) = self.calls.remove(&call) {
+                self.unanswered(caller);
+            }
+        }
+        if again {
+            let at = self.now + HANDLER_AGAIN_MS;
+            let object = self.objects.get_mut(name).unwrap();
+            let at = object.alarm.map_or(at, |alarm| alarm.min(at));
+            object.alarm = Some(at);
+            self.schedule_alarm(name, at);
+        }
+    }
+
+    fn run_item(&mut self, name: &str, item: Item) {
+        let fails = self.chance(self.weather.calls);
+        let succeeded = match item {
+            Item::Store(write) => self.write(usize::MAX / 2_000, &write),
+            Item::Tell { tenant, command } => {
+                assert_eq!(tenant, self.tenant);
+                if !fails || self.chance(500) {
+                    self.direct(&command);
+                }
+                !fails
+            }
+        };
+        let life = self.objects[name].life;
+        let name = name.to_owned();
+        let done = Event::ItemDone {
+            name,
+            life,
+            succeeded,
+        };
+        let takes = match self.below(4) {
+            0 => ITEM_MS,
+            _ => 50,
+        };
+        self.schedule(takes, done);
+    }
+
+    pub(super) fn item_done(&mut self, name: &str, life: u64, succeeded: bool) {
+        let now = UnixMillis(self.now);
+        let object = self.objects.get_mut(name).unwrap();
+        if object.life != life {
+            return;
+        }
+        object.is_running = false;
+        let actions = object.live(now).item_done(succeeded, now);
+        self.perform(name, actions);
+    }
+
+    fn schedule_alarm(&mut self, name: &str, at: u64) {
+        if at < self.now + HORIZON_MS {
+            let name = name.to_owned();
+            self.schedule_at(at.max(self.now), Event::Alarm { name, at });
+        }
+    }
+
+    pub(super) fn alarm(&mut self, name: &str, at: u64) {
+        let call = self.new_call();
+        let now = UnixMillis(self.now);
+        let object = self.objects.get_mut(name).unwrap();
+        if object.alarm != Some(at) {
+            return;
+        }
+        if object.handler.is_some() {
+            // Handlers come one after the other.
+            let name = name.to_owned();
+            return self.schedule_at(self.now + 100, Event::Alarm { name, at });
+        }
+        object.alarm = None;
+        object.set = None;
+        object.handler = Some(call);
+        let actions = object.live(now).alarm(call, now);
+        self.perform(name, actions);
+    }
+
+    /// Ends a session that is one too many for its user. Whoever has it may find it over from then on.
+    pub(super) fn end_surplus(&mut self, surplus: Surplus) {
+        let fails = self.chance(self.weather.calls);
+        if fails && !self.chance(500) {
+            return;
+        }
+        for browser in 0..self.browsers.len() {
+            let session = Some(surplus.session.clone());
+            self.observe(What::Ending { browser, session });
+        }
+        let (name, command) = (surplus.object.clone(), surplus.command.clone());
+        self.call(Caller::Surplus(surplus), &name, &command);
+    }
+
+    /// A sign-in brings tokens, which are asked for anew later, by two isolates at once.
+    pub(super) fn grant(&mut self, session: &str) {
+        let change = Change {
+            grant: Some(Grant {
+                provider: "main".to_owned(),
+                access_token: Some("a".to_owned()),
+                expires: Some(UnixMillis(self.now).seconds() + TOKEN_LASTS),
+                lasts: Some(TOKEN_LASTS),
+                refresh_token: Some("r".to_owned()),
+                ..Grant::default()
+            }),
+            ..Change::default()
+        };
+        let once = self.random.next_u64();
+        let changing = Changing::new(change, once, Epoch::default());
+        self.order(session, Order::Change(Box::new(changing)));
+        for _ in 0..4 {
+            let wait = self.below(90_000);
+            for _ in 0..2 {
+                let at = self.now + wait + self.below(PROVIDER_MS);
+                let session = session.to_owned();
+                self.schedule_at(at, Event::Refresh { session });
+            }
+        }
+    }
+
+    pub(super) fn refresh(&mut self, session: &str) {
+        let call = Outbound {
+            url: "https://id.example/token".to_owned(),
+            authorization: None,
+            form: Some(String::new()),
+            limit: 1_024,
+        };
+        let order = Order::Refresh {
+            provider: "main".to_owned(),
+            call,
+            renewal: None,
+        };
+        self.order(session, order);
+    }
+
+    fn order(&mut self, session: &str, order: Order) {
+        let command = Command {
+            lifetime: lifetime(),
+            max_per_user: Some(MOST_PER_USER),
+            adopt: None,
+            named: None,
+            order,
+        };
+        let name = format!("{}/{session}", self.tenant);
+        self.call(Caller::Nobody, &name, &command.to_text());
+    }
+
+    pub(super) fn provider_answer(&mut self, name: &str, life: u64) {
+        let fails = self.chance(self.weather.calls);
+        let answer = json!({
+            "access_token": "a", "refresh_token": "r", "expires_in": TOKEN_LASTS.0,
+        });
+        let (status, body) = if fails {
+            (0, String::new())
+        } else {
+            (200, answer.to_string())
+        };
+        let mut random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
+        let now = UnixMillis(self.now);
+        let object = self.objects.get_mut(name).unwrap();
+        if object.life != life {
+            return;
+        }
+        object.is_asking = false;
+        let mut context = Context {
+            keys: &self.keys,
+            random: &mut random,
+            now,
+        };
+        let live = object.live(now);
+        let actions = live.provider_answered(status, body, &mut context);
+        self.perform(name, actions);
+    }
+
+    /// Whether an object has nothing left to do but to forget.
+    pub(super) fn is_done(&self, name: &str) -> bool {
+        let (tenant, handle) = parse_object_name(name).unwrap();
+        let row = self.objects[name].row.as_deref();
+        let one_day = UnixMillis(self.now + 200 * 86_400_000);
+        row.is_none_or(|row| {
+            let next = errand::next(&tenant, handle, row, one_day);
+            matches!(next, Ok((Errand::Forget, _)))
+        })
+    }
+}
+
+impl Object {
+    fn live(&mut self, now: UnixMillis) -> &mut SessionObject {
+        let (name, row) = (self.name.as_deref(), &self.row);
+        self.memory
+            .get_or_insert_with(|| SessionObject::restored(name, row.clone(), now))
+    }
+}
