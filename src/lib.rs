@@ -35,6 +35,12 @@ pub mod telemetry;
 pub mod tenant;
 pub mod tenant_id;
 
+#[cfg_attr(
+    all(not(target_arch = "wasm32"), not(test)),
+    allow(dead_code, reason = "the data plane is in the Worker alone")
+)]
+#[path = "worker/protocol.rs"]
+mod protocol;
 #[cfg(test)]
 mod simulation;
 #[cfg(target_arch = "wasm32")]

@@ -79,7 +79,7 @@ const HEADERS: [(&str, &str); 14] = [
     ("x-forwarded-proto", "https"),
 ];
 
-/// A request with so many headers, up to 15 a browser's, as `worker/js/packing.js` packs it.
+/// A request with so many headers, up to 15 a browser's, as `worker/js/wire.js` packs it.
 pub(super) fn packed(cookies: &str, headers: usize) -> String {
     let line = |(name, value): &(&str, &str)| format!("\n{name}\n{value}");
     let browsers: String = HEADERS.iter().take(headers - 1).map(line).collect();

@@ -20,7 +20,6 @@ mod runtime;
 mod telemetry;
 #[allow(dead_code, reason = "not all of its users are here yet")]
 mod timing;
-mod wire;
 
 use std::cell::RefCell;
 
@@ -45,6 +44,7 @@ use crate::forward::closing;
 use crate::gateway::{HEEDED_FOR_WORDS, Settled, Step, UNHEEDED, Vigil};
 use crate::inbound::engine_io;
 use crate::inbound::request::Request;
+use crate::protocol;
 use crate::reception::Reception;
 use crate::route::probe;
 use crate::telemetry::log::{Event, Faults, Level};
@@ -79,12 +79,11 @@ pub fn configure(bindings: &str) {
     ISOLATE.set(isolate);
 }
 
-/// The names of the headers that are ours to set, a line each; a forwarding decision gives their
-/// values in this order.
-#[wasm_bindgen(js_name = ownHeaders)]
+/// Describes the text in which decisions cross to the data plane: see [`protocol::description`].
+#[wasm_bindgen(js_name = describeWire)]
 #[must_use]
-pub fn own_headers() -> String {
-    wire::own_names()
+pub fn describe_wire() -> String {
+    protocol::description()
 }
 
 /// What every request of our own calls itself (`User-Agent`, RFC 9110 section 10.1.5): product and version.
@@ -228,7 +227,7 @@ fn made(decision: Decision, answers: effect::Answers, phase: impl FnOnce() -> Ph
         Decision::Lacks(needs) => {
             let begun = answers.begun();
             drive::set_pending(phase(), Pending { needs, answers });
-            wire::pending(begun)
+            protocol::pending(begun)
         }
     }
 }
@@ -333,7 +332,7 @@ fn admit_step(packed: &str, now: f64, answers: &effect::Answers) -> Decision {
             drain(reception, now);
             match step {
                 Step::Await(needs) => Decision::Lacks(needs),
-                step => Decision::Made(wire::step(
+                step => Decision::Made(protocol::step(
                     &step,
                     reception.facts(),
                     reception.has_learned(),
@@ -345,7 +344,7 @@ fn admit_step(packed: &str, now: f64, answers: &effect::Answers) -> Decision {
             let brand = Brand::default();
             let audience =
                 request.map_or(Audience::Program, |request| Audience::of(&request, &brand));
-            Decision::Made(wire::answer(
+            Decision::Made(protocol::answer(
                 &Problem::Misconfigured(faults.clone()).answer(audience, ""),
             ))
         }
@@ -364,7 +363,7 @@ fn settle_step(
         drain(reception, now);
         match settled {
             Settled::Await(needs) => Decision::Lacks(needs),
-            settled => Decision::Made(wire::settled(&settled, reception.has_learned())),
+            settled => Decision::Made(protocol::settled(&settled, reception.has_learned())),
         }
     })
 }
@@ -374,7 +373,7 @@ fn afterwards_step(ticket: &str, now: f64, answers: &effect::Answers) -> Decisio
         let needs = reception.afterwards(ticket, millis(now), answers);
         drain(reception, now);
         if needs.is_empty() {
-            Decision::Made(wire::done())
+            Decision::Made(protocol::done())
         } else {
             Decision::Lacks(needs)
         }
@@ -387,7 +386,7 @@ fn watch_step(ticket: &str, now: f64, answers: &effect::Answers) -> Decision {
         drain(reception, now);
         match vigil {
             Vigil::Await(needs) => Decision::Lacks(needs),
-            vigil => Decision::Made(wire::vigil(&vigil)),
+            vigil => Decision::Made(protocol::vigil(&vigil)),
         }
     })
 }
@@ -399,7 +398,7 @@ pub fn draw_traces(tenant: &str, count: usize) -> String {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
         Isolate::Ready(reception) => reception
             .gateway(tenant)
-            .map_or_else(String::new, |gateway| wire::traces(gateway, count)),
+            .map_or_else(String::new, |gateway| protocol::traces(gateway, count)),
         Isolate::Misconfigured(_) => String::new(),
     })
 }
@@ -585,7 +584,7 @@ pub fn take_writes() -> Vec<PendingWrite> {
 #[wasm_bindgen(js_name = internalError)]
 #[must_use]
 pub fn internal_error() -> String {
-    wire::answer(&Problem::Internal.answer(Audience::Program, ""))
+    protocol::answer(&Problem::Internal.answer(Audience::Program, ""))
 }
 
 fn with_reception(act: impl FnOnce(&mut Reception) -> Decision) -> Decision {

@@ -3,7 +3,8 @@
 use chacha20::ChaCha20Rng;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::{Answers, ISOLATE, Isolate, log, millis, wire};
+use super::io::legacy;
+use super::{Answers, ISOLATE, Isolate, log, millis};
 use crate::clock::UnixMillis;
 use crate::effect::{self, Outbound};
 use crate::keys::KeyRing;
@@ -47,7 +48,7 @@ impl Verdict {
         self.fetch.clone()
     }
 
-    /// What has to be asked besides, a line for each: a letter and its fields, apart by tabs; see `worker/wire.rs`.
+    /// What has to be asked besides, a line for each: a letter and its fields, apart by tabs; see `worker/io/legacy.rs`.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn needs(&self) -> String {
@@ -113,7 +114,7 @@ fn told(verdict: Option<Result<crate::ledger::Verdict, BadRow>>) -> Verdict {
                     .fetch
                     .map(|call| call.to_json().to_string())
                     .unwrap_or_default(),
-                needs: wire::lines(&verdict.needs),
+                needs: legacy::lines(&verdict.needs),
                 wait: verdict.wait,
             }
         }

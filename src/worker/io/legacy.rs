@@ -1,18 +1,21 @@
 //! Meets needs through the JavaScript that is not replaced yet.
 
+use core::fmt::Write as _;
+
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Uint8Array};
+use serde_json::json;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use super::Answered;
 use crate::effect::asset::{Asset, Facts, Trouble};
-use crate::effect::{Body, Found, Need};
+use crate::effect::{Body, Class, Found, Need};
+use crate::worker::millis;
 use crate::worker::runtime::{self, RequestContext};
-use crate::worker::{millis, wire};
 
 /// Meets a need; what fails is as if nobody had answered.
 pub(super) async fn answer(need: Need, context: &RequestContext) -> Answered {
-    let line = wire::lines(core::slice::from_ref(&need));
+    let line = lines(core::slice::from_ref(&need));
     match JsFuture::from(runtime::meet_legacy(&line, context)).await {
         Ok(answer) => read(&answer.unchecked_into()),
         Err(_) => Answered::Written(false),
@@ -54,4 +57,83 @@ fn read(answer: &Array) -> Answered {
         },
         _ => found(Found::Unavailable),
     }
+}
+
+/// A line for each need: a letter and its fields, apart by tabs.
+pub(in crate::worker) fn lines(needs: &[Need]) -> String {
+    listed(needs).trim_start().to_owned()
+}
+
+fn listed(needs: &[Need]) -> String {
+    let mut text = String::new();
+    for need in needs {
+        let _ = match need {
+            Need::Read { key, after_ms } => write!(text, "\nr\t{key}\t{after_ms}"),
+            Need::List { prefix } => write!(text, "\nl\t{prefix}"),
+            Need::Call {
+                class,
+                name,
+                command,
+                key,
+                deadline_ms,
+            } => {
+                let class = match class {
+                    Class::Session => "SESSION_OBJECTS",
+                    Class::Directory => "DIRECTORY_OBJECTS",
+                    Class::Pool => "POOL_OBJECTS",
+                    Class::Attempts => "ATTEMPT_OBJECTS",
+                    Class::Telemetry => "TELEMETRY_OBJECTS",
+                };
+                write!(
+                    text,
+                    "\nc\t{key}\t{class}\t{name}\t{deadline_ms}\t{command}"
+                )
+            }
+            Need::Document { key } => write!(text, "\nd\t{key}"),
+            Need::Documents { prefix } => write!(text, "\ne\t{prefix}"),
+            // JSON leaves no tab and no line break as it is.
+            Need::Keep { puts, deletes } => {
+                write!(text, "\nk\t{}", json!([puts, deletes]))
+            }
+            Need::Limit { key } => write!(text, "\nm\t{key}"),
+            Need::Fetch { key, call } => {
+                write!(text, "\nf\t{}", json!([key, call.to_json()]))
+            }
+            Need::Verify {
+                key,
+                jwk,
+                algorithm,
+                input,
+                signature,
+            } => {
+                let signed = json!([key, jwk, algorithm, input, signature]);
+                write!(text, "\nv\t{signed}")
+            }
+            Need::Sign {
+                key,
+                private,
+                input,
+            } => write!(text, "\ng\t{}", json!([key, private, input])),
+            Need::PublicKey { key, private } => write!(text, "\nu\t{}", json!([key, private])),
+            Need::CheckPassword {
+                key,
+                password,
+                hash,
+            } => write!(
+                text,
+                "\np\t{}",
+                json!({ "key": key, "password": password, "hash": hash })
+            ),
+            Need::HashPassword { key, password } => {
+                write!(text, "\nh\t{}", json!({ "key": key, "password": password }))
+            }
+            Need::Fold { key, text: name } => write!(text, "\no\t{}", json!([key, name])),
+            // Met in Rust.
+            Need::Note { .. } | Need::Pause { .. } => Ok(()),
+            Need::Asset { tenant, source } => write!(text, "\na\t{tenant}\t{source}"),
+            Need::Body { limit } => write!(text, "\nb\t{limit}"),
+            Need::Store => write!(text, "\ns"),
+        };
+    }
+    text
 }

@@ -4,7 +4,7 @@
 pub(super) mod body;
 #[allow(dead_code, reason = "not all of its users are here yet")]
 pub(super) mod fetch;
-mod legacy;
+pub(super) mod legacy;
 
 use js_sys::Date;
 

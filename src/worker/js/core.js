@@ -8,6 +8,7 @@
 import * as glue from "vestibule-core";
 import module from "./index_bg.wasm";
 import { connect, leave, served } from "./runtime.js";
+import { describe } from "./wire.js";
 
 connect({
   stateChanged() {
@@ -19,8 +20,7 @@ connect({
 
 glue.initSync({ module });
 
-/** The names of the headers that are ours to set, in the order a decision gives their values. */
-export const OWN_HEADERS = glue.ownHeaders().split("\n");
+describe(glue.describeWire());
 
 /** How long a probe may take, in milliseconds. */
 export const PROBE_DEADLINE = glue.probeDeadline();
@@ -121,7 +121,7 @@ export function admit(packed) {
 }
 
 /**
- * Traces for a tenant's requests whose decisions are repeated: see `wire.rs`.
+ * Traces for a tenant's requests whose decisions are repeated: see `worker/protocol.rs`.
  * @param {string} tenant
  * @param {number} count
  * @returns {string[]} the flags of requests that are not sampled, then one text for each; none if it cannot be done

@@ -22,14 +22,6 @@ import { lengthenSid } from "./handshakes.js";
 import { Journey } from "./journey.js";
 import { answered, begin, end, lost, tell } from "./meter.js";
 import { storeLater } from "./needs.js";
-import {
-  applyEdits,
-  packHeaders,
-  packRequest,
-  responseOf,
-  unpackAnswer,
-  unpackForward,
-} from "./packing.js";
 import { sendProbes, wasUnsent } from "./probes.js";
 import { keepRefusal, recallRefusal } from "./refusals.js";
 import { recall, stand } from "./standing.js";
@@ -39,6 +31,15 @@ import { openWindow, tellRequest } from "./telemetry.js";
 import { UNCACHED } from "./uncached.js";
 import { upload } from "./uploads.js";
 import { pause } from "./waiting.js";
+import {
+  applyEdits,
+  FLAGS,
+  packHeaders,
+  packRequest,
+  responseOf,
+  unpackAnswer,
+  unpackForward,
+} from "./wire.js";
 
 export { AttemptObject } from "./attempt-object.js";
 export { DirectoryObject } from "./directory-object.js";
@@ -46,7 +47,7 @@ export { PoolObject } from "./pool-object.js";
 export { SessionObject } from "./session-object.js";
 export { TelemetryObject } from "./telemetry-object.js";
 
-/** @typedef {import("./packing.js").Order} Order */
+/** @typedef {import("./wire.js").Order} Order */
 
 /**
  * What one request carries along.
@@ -166,7 +167,7 @@ function give(decision, passage, file) {
 }
 
 /**
- * @param {import("./packing.js").Answered} answered
+ * @param {import("./wire.js").Answered} answered
  * @param {Passage} passage
  * @param {Uint8Array} [file]
  */
@@ -248,7 +249,7 @@ function send(order, passage) {
   journey.sent = Date.now();
   journey.answered = 0;
   const attempt = begin(place, journey.sent + firstByteMs);
-  const cf = flags.includes("k") ? undefined : UNCACHED;
+  const cf = flags.includes(FLAGS.shared) ? undefined : UNCACHED;
 
   return new Promise((resolve) => {
     let waiting = true;
@@ -307,9 +308,9 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
   if (response.status >= 520 && wasUnsent(response) && request.body === null) {
     return fail(place, "unsent", passage);
   }
-  if (flags.includes("a")) context.waitUntil(keepUp(ticket, passage));
-  const isWatched = flags.includes("w");
-  if (flags.includes("h") && staysOpen(response))
+  if (flags.includes(FLAGS.afterwards)) context.waitUntil(keepUp(ticket, passage));
+  const isWatched = flags.includes(FLAGS.watched);
+  if (flags.includes(FLAGS.opens) && staysOpen(response))
     context.waitUntil(lookAfter(ticket, env, context));
   const seen =
     isWatched || pauses !== ""
@@ -320,7 +321,7 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
           keep: (following) => context.waitUntil(following),
         })
       : response;
-  if (!flags.includes("s") && !concernsUs(seen)) {
+  if (!flags.includes(FLAGS.settle) && !concernsUs(seen)) {
     return tellRequest(journey, seen, session, env, context);
   }
   const given = settled(seen, ticket, passage);

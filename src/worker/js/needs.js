@@ -35,7 +35,7 @@ export function storeLater(env, context) {
 }
 
 /**
- * @param {string} need a letter and its fields, apart by tabs; see `worker/wire.rs`
+ * @param {string} need a letter and its fields, apart by tabs; see `worker/io/legacy.rs`
  * @param {Env} env
  * @param {Request} [request]
  * @returns {Promise<Answer>}

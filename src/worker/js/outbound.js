@@ -38,7 +38,7 @@ export async function inquireOutside(text) {
 
 /**
  * What nobody but others can answer: a request of our own, or whether a signature is good.
- * @param {string} need a letter and its field; see `worker/wire.rs`
+ * @param {string} need a letter and its field; see `worker/io/legacy.rs`
  */
 export function meet(need) {
   const [letter, text] = need.split("\t");

@@ -8,7 +8,7 @@ import { isAlike, nameOf, Remembered } from "./remembered.js";
 import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
 import { count } from "./tally.js";
 
-/** @typedef {import("./packing.js").Answered} Answered */
+/** @typedef {import("./wire.js").Answered} Answered */
 
 /**
  * @typedef {object} Refusal

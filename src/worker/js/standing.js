@@ -7,8 +7,9 @@ import { reservedWord, UNHEEDED_WHEN_FORWARDED } from "./core.js";
 import { isAlike, nameOf, Remembered } from "./remembered.js";
 import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
 import { count } from "./tally.js";
+import { FLAGS } from "./wire.js";
 
-/** @typedef {import("./packing.js").Order} Order */
+/** @typedef {import("./wire.js").Order} Order */
 
 /**
  * @typedef {object} Standing
@@ -75,7 +76,8 @@ export function recall(request, received, now) {
   }
   const { url } = request;
   const { order, site, base } = like;
-  if (url !== like.url && !(order.flags.includes("o") && isOrdinary(url, site))) return undefined;
+  if (url !== like.url && !(order.flags.includes(FLAGS.anyTarget) && isOrdinary(url, site)))
+    return undefined;
   const tenant = order.place.slice(0, order.place.indexOf("/"));
   const trace = takeTrace(tenant, order.told.flags.replace("x", ""));
   if (trace === undefined) return undefined;

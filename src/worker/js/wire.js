@@ -1,8 +1,39 @@
 /**
- * Requests and answers as text for the core, and the core's text back as requests and answers.
- * The layouts are those of `inbound/request.rs` and `worker/wire.rs`.
+ * Requests and responses as text for the core, and the core's text back as requests and responses. The format is that of
+ * `worker/protocol.rs`, which describes it by the names of its fields; requests are as `inbound/request.rs` reads them.
  */
-import { OWN_HEADERS } from "./core.js";
+
+/** The lines of a decision to forward, by name. @type {Record<string, number>} */
+const FORWARD = {};
+
+/** The letters of a decision to forward, by name. @type {Record<string, string>} */
+export const FLAGS = {};
+
+/** The lines of a response of our own, by name. @type {Record<string, number>} */
+const RESPONSE = {};
+
+/** The names of our headers, in the order in which a decision to forward gives their values. @type {string[]} */
+const ours = [];
+
+/** Where the values of our headers begin, and the headers of a response. */
+let oursAt = 0;
+let headersAt = 0;
+
+/**
+ * Takes the description of the format: see `description` in `worker/protocol.rs`.
+ * @param {string} description
+ */
+export function describe(description) {
+  const [forward, flags, response, headers] = description
+    .split("\n")
+    .map((line) => line.split(" "));
+  for (const [at, name] of forward.entries()) FORWARD[name] = at;
+  for (const [name, letter] of flags.map((flag) => flag.split("="))) FLAGS[name] = letter;
+  for (const [at, name] of response.entries()) RESPONSE[name] = at;
+  ours.splice(0, ours.length, ...headers);
+  oursAt = forward.length;
+  headersAt = response.length;
+}
 
 /**
  * Method, URL, then a line for the name and a line for the value of every header.
@@ -14,9 +45,6 @@ export function packRequest(request, headers) {
   for (let at = 0; at < headers.length; at += 1) packed += `\n${headers[at][0]}\n${headers[at][1]}`;
   return packed;
 }
-
-/** Where the values of our headers begin among the lines of a decision to forward. */
-const OWN_AT = 12;
 
 /**
  * A decision to forward, unpacked.
@@ -38,44 +66,45 @@ const OWN_AT = 12;
  */
 
 /**
- * A decision to forward: `F` and flags, URL, first-byte limit, how long pauses may be, tenant and origin, ticket,
- * what an Engine.IO `sid` is made longer by, which of the client's headers pass, what is told of it (flags,
- * labels, members), until when it may be repeated, then the values of ours and names and values of those the
- * tenant's origins know.
+ * Unpacks a decision to forward.
  * @param {string} text
  * @param {[string, string][]} received the client's headers
  * @returns {Order}
  */
 export function unpackForward(text, received) {
   const lines = text.split("\n");
-  const kept = lines[7];
+  const kept = lines[FORWARD.kept];
+  const place = lines[FORWARD.place];
   /** @type {Record<string, string>} */
   const headers = {};
-  for (let at = 0; at < OWN_HEADERS.length; at += 1) {
-    const value = lines[OWN_AT + at];
-    if (value !== "") headers[OWN_HEADERS[at]] = value;
+  for (let at = 0; at < ours.length; at += 1) {
+    const value = lines[oursAt + at];
+    if (value !== "") headers[ours[at]] = value;
   }
-  for (let at = OWN_AT + OWN_HEADERS.length; at + 1 < lines.length; at += 2) {
+  for (let at = oursAt + ours.length; at + 1 < lines.length; at += 2) {
     headers[lines[at]] = lines[at + 1];
   }
   for (let at = 0; at < received.length; at += 1) {
     if (kept[at] === "+") headers[received[at][0]] = received[at][1];
   }
-  const [flags, url, firstByteMs, pauses, place, ticket, sidSuffix] = lines;
   const handle = headers["x-session-id"];
   // Whoever comes for the first time may never come again.
   const isKnown = handle !== undefined && headers["x-session-state"] !== "new";
   return {
-    flags,
-    url,
-    firstByteMs: Number(firstByteMs),
-    pauses,
+    flags: lines[FORWARD.kind],
+    url: lines[FORWARD.url],
+    firstByteMs: Number(lines[FORWARD.firstByteMs]),
+    pauses: lines[FORWARD.pauses],
     place,
-    ticket,
-    sidSuffix,
+    ticket: lines[FORWARD.ticket],
+    sidSuffix: lines[FORWARD.sidSuffix],
     kept,
-    told: { flags: lines[8], labels: lines[9], members: lines[10] },
-    until: Number(lines[11]),
+    told: {
+      flags: lines[FORWARD.flags],
+      labels: lines[FORWARD.labels],
+      members: lines[FORWARD.members],
+    },
+    until: Number(lines[FORWARD.until]),
     trace: headers.traceparent.slice(3, 35),
     seed: "",
     session: isKnown ? `${place.slice(0, place.indexOf("/"))}\t${handle}` : "",
@@ -97,9 +126,6 @@ export function packHeaders(headers) {
   return lines.join("\n");
 }
 
-/** Where the headers begin among the lines of an answer. */
-const HEADERS_AT = 7;
-
 /**
  * An answer of the edge itself.
  * @typedef {object} Answered
@@ -111,19 +137,22 @@ const HEADERS_AT = 7;
  */
 
 /**
- * `A` (or another letter), status, what is told of it (flags, labels, members), until when it stands, number of
- * headers, the headers, the body.
+ * Unpacks a response of our own.
  * @param {string} text
  * @returns {Answered}
  */
 export function unpackAnswer(text) {
   const lines = text.split("\n");
-  const bodyAt = HEADERS_AT + 2 * Number(lines[6]);
+  const bodyAt = headersAt + 2 * Number(lines[RESPONSE.headers]);
   return {
-    status: Number(lines[1]),
-    told: { flags: lines[2], labels: lines[3], members: lines[4] },
-    until: Number(lines[5]),
-    headers: headersIn(lines.slice(HEADERS_AT, bodyAt)),
+    status: Number(lines[RESPONSE.status]),
+    told: {
+      flags: lines[RESPONSE.flags],
+      labels: lines[RESPONSE.labels],
+      members: lines[RESPONSE.members],
+    },
+    until: Number(lines[RESPONSE.until]),
+    headers: headersIn(lines.slice(headersAt, bodyAt)),
     body: lines.slice(bodyAt).join("\n"),
   };
 }
@@ -134,7 +163,8 @@ export function unpackAnswer(text) {
  * @param {Uint8Array} [file] the body, if it is one
  */
 export function responseOf({ status, headers, body }, file) {
-  return new Response(file ?? (body === "" ? null : body), { status, headers });
+  const bytes = /** @type {BodyInit | undefined} */ (file);
+  return new Response(bytes ?? (body === "" ? null : body), { status, headers });
 }
 
 /**
@@ -159,17 +189,18 @@ function appended(lines) {
 }
 
 /**
- * The origin's answer with the core's edits: `E`, number of names to remove, the names, then names
- * and values to append. The body is handed on as the stream it is.
+ * The origin's response with the core's edits: `E`, the number of headers to remove, their names, then names and values
+ * to append. The body is handed on as the stream it is.
  * @param {string} text
- * @param {Response} response
+ * @param {any} response a `Response`, of the Worker's runtime in the Worker
  */
 export function applyEdits(text, response) {
-  const lines = text.split("\n");
-  const appendAt = 2 + Number(lines[1]);
+  const [, removed, ...lines] = text.split("\n");
+  const appendAt = Number(removed);
   const headers = new Headers(response.headers);
-  for (let at = 2; at < appendAt; at += 1) headers.delete(lines[at]);
+  for (let at = 0; at < appendAt; at += 1) headers.delete(lines[at]);
   for (let at = appendAt; at + 1 < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
   const { status, statusText, webSocket } = response;
-  return new Response(response.body, { status, statusText, headers, webSocket });
+  const init = { status, statusText, headers, webSocket };
+  return new Response(response.body, init);
 }

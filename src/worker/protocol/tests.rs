@@ -1,0 +1,114 @@
+//! Compares what is written with the golden files, which the data plane's tests read (`tests/wire.test.mjs`).
+
+use super::*;
+use crate::clock::UnixMillis;
+use crate::forward::response::Edits;
+use crate::gateway::Repeat;
+use crate::session::id::Handle;
+use crate::telemetry::facts::Lookup;
+
+const DESCRIPTION: &str = include_str!("../../../tests/golden/wire/description.txt");
+const FORWARDED: &str = include_str!("../../../tests/golden/wire/forward.txt");
+const RESPONDED: &str = include_str!("../../../tests/golden/wire/response.txt");
+const EDITED: &str = include_str!("../../../tests/golden/wire/edits.txt");
+
+fn facts() -> Facts {
+    Facts {
+        tenant: "acme".to_owned(),
+        trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+        span_id: "b7ad6b7169203331".to_owned(),
+        method: "GET",
+        handle: Some(Handle([7; 16])),
+        lookup: Lookup::Hit,
+        state: "active",
+        origin: "blue".to_owned(),
+        release: "v2".to_owned(),
+        sampled: true,
+        timed: true,
+        ..Facts::default()
+    }
+}
+
+/// The values of our headers: those that are set in these places, then what the tenant's origins know.
+fn own(set: &[(&str, &str)], known: &[(&str, &str)]) -> String {
+    let value = |name: &str| {
+        let found = set.iter().find(|(own, _)| *own == name);
+        found.map_or("", |(_, value)| value).to_owned()
+    };
+    let mut lines: Vec<String> = headers::OWN.iter().map(|name| value(name)).collect();
+    for (name, value) in known {
+        lines.extend([(*name).to_owned(), (*value).to_owned()]);
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let forward = Forward {
+        url: "http://127.0.0.1:8000/chat?q=1".to_owned(),
+        headers: Outgoing {
+            kept: "+-+".to_owned(),
+            own: own(
+                &[
+                    ("x-session-id", "BwcHBwcHBwcHBwcHBwcHBw"),
+                    ("x-session-state", "active"),
+                    ("x-session-data", "{\"draft\":\"a\\tb\"}"),
+                    ("traceparent", trace),
+                    ("cookie", "theme=dark"),
+                ],
+                &[("x-webui-name", "J%C3%BCrgen")],
+            ),
+            ..Outgoing::default()
+        },
+        ticket: "acme\tcookie\tc---------\tblue".to_owned(),
+        origin: "blue".to_owned(),
+        first_byte_ms: 30_000,
+        pauses: "15000,0,60000,0".to_owned(),
+        settle: true,
+        afterwards: false,
+        sid_suffix: ".sig".to_owned(),
+        watched: true,
+        shared: false,
+        opens: false,
+        repeat: Some(Repeat {
+            until: UnixMillis(1_700_000_001_000),
+            any_target: true,
+        }),
+    };
+    assert_eq!(step(&Step::Forward(forward), &facts(), true), FORWARDED);
+}
+
+#[test]
+fn a_response_of_our_own_is_written_as_the_golden_file_has_it() {
+    let answer = Answer {
+        stands_until: Some(UnixMillis(1_700_000_001_000)),
+        body: "first line\nsecond line\n".to_owned(),
+        ..Answer::empty(403)
+            .with("content-type", "text/plain; charset=utf-8")
+            .with("set-cookie", "a=1; Path=/")
+            .with("set-cookie", "b=2; Path=/")
+    };
+    let facts = Facts {
+        reason: "forbidden",
+        ..facts()
+    };
+    assert_eq!(step(&Step::Answer(answer), &facts, false), RESPONDED);
+}
+
+#[test]
+fn edits_of_a_response_are_written_as_the_golden_file_has_them() {
+    let edits = Edits {
+        remove: vec!["x-session-set-data".to_owned(), "set-cookie".to_owned()],
+        append: vec![
+            ("set-cookie", "a=1; Path=/".to_owned()),
+            ("cache-control", "private".to_owned()),
+        ],
+    };
+    assert_eq!(settled(&Settled::Edited(edits), false), EDITED);
+}
+
+#[test]
+fn the_format_is_described_as_the_golden_file_has_it() {
+    assert_eq!(description(), DESCRIPTION);
+}

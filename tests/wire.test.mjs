@@ -1,0 +1,118 @@
+/**
+ * What the core writes is read as it was meant: the golden files are those that the core's own tests compare with
+ * (`src/worker/protocol/tests.rs`).
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { before, test } from "node:test";
+import {
+  applyEdits,
+  describe,
+  FLAGS,
+  packHeaders,
+  packRequest,
+  responseOf,
+  unpackAnswer,
+  unpackForward,
+} from "../src/worker/js/wire.js";
+
+/** @param {string} name */
+function golden(name) {
+  return readFileSync(path.join(import.meta.dirname, "golden/wire", `${name}.txt`), "utf8");
+}
+
+before(() => describe(golden("description")));
+
+test("a decision to forward is read by the names of its fields", () => {
+  /** @type {[string, string][]} */
+  const received = [
+    ["accept", "*/*"],
+    ["x-session-id", "forged"],
+    ["user-agent", "curl"],
+  ];
+  const order = unpackForward(golden("forward"), received);
+  assert.deepEqual(order, {
+    flags: "Fswo",
+    url: "http://127.0.0.1:8000/chat?q=1",
+    firstByteMs: 30_000,
+    pauses: "15000,0,60000,0",
+    place: "acme/blue",
+    ticket: "acme\tcookie\tc---------\tblue",
+    sidSuffix: ".sig",
+    kept: "+-+",
+    told: {
+      flags: "lwxm",
+      labels: "acme\tblue\tv2\thit\tactive\t\tGET",
+      members:
+        '"tenant":"acme","trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331",' +
+        '"method":"GET","session":"hit","state":"active","origin":"blue","release":"v2",' +
+        '"handle":"BwcHBwcHBwcHBwcHBwcHBw"',
+    },
+    until: 1_700_000_001_000,
+    trace: "0af7651916cd43dd8448eb211c80319c",
+    seed: "",
+    session: "acme\tBwcHBwcHBwcHBwcHBwcHBw",
+    headers: {
+      "x-session-id": "BwcHBwcHBwcHBwcHBwcHBw",
+      "x-session-state": "active",
+      "x-session-data": '{"draft":"a\\tb"}',
+      traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      cookie: "theme=dark",
+      "x-webui-name": "J%C3%BCrgen",
+      accept: "*/*",
+      "user-agent": "curl",
+    },
+  });
+  const set = Object.entries(FLAGS).filter(([, letter]) => order.flags.includes(letter));
+  assert.deepEqual(
+    set.map(([name]) => name),
+    ["settle", "watched", "anyTarget"],
+  );
+});
+
+test("a response of our own keeps each of its cookies and every line of its body", async () => {
+  const answered = unpackAnswer(golden("response"));
+  assert.equal(answered.until, 1_700_000_001_000);
+  assert.match(answered.told.members, /"reason":"forbidden"/);
+  const response = responseOf(answered);
+  assert.equal(response.status, 403);
+  assert.equal(response.headers.get("content-type"), "text/plain; charset=utf-8");
+  assert.deepEqual(response.headers.getSetCookie(), ["a=1; Path=/", "b=2; Path=/"]);
+  assert.equal(await response.text(), "first line\nsecond line\n");
+});
+
+test("edits remove every header of a name before they append", () => {
+  const response = new Response("body", {
+    status: 201,
+    headers: [
+      ["set-cookie", "origin=1"],
+      ["set-cookie", "origin=2"],
+      ["x-session-set-data", "{}"],
+      ["x-other", "kept"],
+    ],
+  });
+  const edited = applyEdits(golden("edits"), response);
+  assert.equal(edited.status, 201);
+  assert.deepEqual(edited.headers.getSetCookie(), ["a=1; Path=/"]);
+  assert.equal(edited.headers.get("x-session-set-data"), null);
+  assert.equal(edited.headers.get("cache-control"), "private");
+  assert.equal(edited.headers.get("x-other"), "kept");
+});
+
+test("a request is a line for its method, one for its URL, and two for each header", () => {
+  const request = new Request("http://chat.example/a?b#c", { headers: { b: "2", a: "1" } });
+  assert.equal(
+    packRequest(request, [...request.headers]),
+    "GET\nhttp://chat.example/a?b#c\na\n1\nb\n2",
+  );
+});
+
+test("a response's cookies stay apart and in their order", () => {
+  const headers = new Headers([
+    ["set-cookie", "b=1"],
+    ["x-a", "1"],
+    ["set-cookie", "a=2, c"],
+  ]);
+  assert.equal(packHeaders(headers), "x-a\n1\nset-cookie\nb=1\nset-cookie\na=2, c");
+});
