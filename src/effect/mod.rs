@@ -254,7 +254,7 @@ pub enum Class {
     Telemetry,
 }
 
-/// A value to be stored.
+/// A value to be stored. Neither its key nor its bytes can be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Write {
     /// The storage key.
@@ -263,6 +263,12 @@ pub struct Write {
     pub value: Vec<u8>,
     /// How long storage keeps it; whole seconds, at least 60.
     pub ttl: Seconds,
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Write({} bytes)", self.value.len())
+    }
 }
 
 impl Write {

@@ -1,0 +1,223 @@
+//! Decides whether storage is asked at all: after some failed reads in a row nobody asks for a while, then
+//! one probe does (a circuit breaker; Nygard, *Release It!*, chapter 5).
+//!
+//! A read costs its deadline while storage hangs. Requests that can be served without it should not pay that
+//! one after the other.
+
+use crate::clock::UnixMillis;
+
+/// Number of failed reads in a row after which nobody asks.
+const BREAK_AFTER: u32 = 3;
+
+/// How long nobody asks then, in milliseconds.
+const BREAK_MS: u64 = 1_000;
+
+/// Time after which a probe without an outcome holds up the next one no longer, in milliseconds: whoever sent
+/// it is gone.
+const PROBE_LASTS_MS: u64 = 1_000;
+
+/// The breaker of one isolate.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Everybody may ask; so many reads in a row have failed.
+    Closed { failures: u32 },
+    /// Nobody may ask, since then.
+    Open { since: UnixMillis },
+    /// One asks, since then.
+    Probing { since: UnixMillis },
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Closed { failures: 0 }
+    }
+}
+
+/// Entitles its holder to one read, whose outcome it reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permit {
+    /// When the probe began, if it is one.
+    probe: Option<UnixMillis>,
+}
+
+impl Breaker {
+    /// Returns a permit to ask now; none while storage counts as not answering.
+    #[must_use]
+    pub fn admit(&mut self, now: UnixMillis) -> Option<Permit> {
+        let (since, lasts_ms) = match self.state {
+            State::Closed { .. } => return Some(Permit { probe: None }),
+            State::Open { since } => (since, BREAK_MS),
+            State::Probing { since } => (since, PROBE_LASTS_MS),
+        };
+        // A clock that was set back keeps nobody out.
+        if since <= now && now.millis_since(since) < lasts_ms {
+            return None;
+        }
+        self.state = State::Probing { since: now };
+        Some(Permit { probe: Some(now) })
+    }
+
+    /// Takes note that storage has answered.
+    pub fn record_success(&mut self, permit: Permit) {
+        let counts = match self.state {
+            State::Closed { .. } => true,
+            State::Open { .. } | State::Probing { .. } => permit.probe.is_some(),
+        };
+        if counts {
+            self.state = State::Closed { failures: 0 };
+        }
+    }
+
+    /// Takes note that storage has not answered, or with an error.
+    pub fn record_failure(&mut self, permit: Permit, now: UnixMillis) {
+        match self.state {
+            State::Closed { failures } if failures + 1 < BREAK_AFTER => {
+                let failures = failures + 1;
+                self.state = State::Closed { failures };
+            }
+            State::Closed { .. } => self.state = State::Open { since: now },
+            State::Probing { since } if permit.probe == Some(since) => {
+                self.state = State::Open { since: now };
+            }
+            // Begun before storage counted as not answering: nothing new.
+            State::Open { .. } | State::Probing { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(ms: u64) -> UnixMillis {
+        UnixMillis(1_700_000_000_000 + ms)
+    }
+
+    /// A breaker that three reads have just opened.
+    fn opened() -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..BREAK_AFTER {
+            let permit = breaker.admit(at(0)).unwrap();
+            breaker.record_failure(permit, at(0));
+        }
+        breaker
+    }
+
+    #[test]
+    fn three_failures_in_a_row_open_it_for_a_second() {
+        let mut breaker = opened();
+        assert_eq!(breaker.admit(at(0)), None);
+        assert_eq!(breaker.admit(at(999)), None);
+        assert!(breaker.admit(at(1_000)).is_some());
+    }
+
+    #[test]
+    fn a_success_in_between_counts_anew() {
+        let mut breaker = Breaker::default();
+        for _ in 0..10 {
+            for _ in 0..2 {
+                let permit = breaker.admit(at(0)).unwrap();
+                breaker.record_failure(permit, at(0));
+            }
+            let permit = breaker.admit(at(0)).unwrap();
+            breaker.record_success(permit);
+        }
+        assert!(breaker.admit(at(0)).is_some());
+    }
+
+    #[test]
+    fn one_probe_decides() {
+        let mut breaker = opened();
+        let probe = breaker.admit(at(1_000)).unwrap();
+        assert_eq!(breaker.admit(at(1_001)), None, "only one probe");
+        breaker.record_failure(probe, at(1_500));
+        assert_eq!(breaker.admit(at(2_499)), None, "another second");
+        let probe = breaker.admit(at(2_500)).unwrap();
+        breaker.record_success(probe);
+        for _ in 0..10 {
+            assert!(breaker.admit(at(2_501)).is_some());
+        }
+    }
+
+    #[test]
+    fn a_probe_that_was_cancelled_is_replaced() {
+        let mut breaker = opened();
+        let gone = breaker.admit(at(1_000)).unwrap();
+        assert_eq!(breaker.admit(at(1_999)), None);
+        let probe = breaker.admit(at(2_000)).unwrap();
+        // What the first one reports late does not end the second one's turn.
+        breaker.record_failure(gone, at(2_001));
+        breaker.record_success(probe);
+        assert!(breaker.admit(at(2_002)).is_some());
+    }
+
+    #[test]
+    fn reads_from_before_do_not_close_it() {
+        let mut breaker = Breaker::default();
+        let early = breaker.admit(at(0)).unwrap();
+        for _ in 0..BREAK_AFTER {
+            let permit = breaker.admit(at(0)).unwrap();
+            breaker.record_failure(permit, at(0));
+        }
+        breaker.record_success(early);
+        breaker.record_failure(early, at(900));
+        assert_eq!(breaker.admit(at(999)), None);
+        assert!(breaker.admit(at(1_000)).is_some());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nobody_out() {
+        let mut breaker = opened();
+        assert!(breaker.admit(UnixMillis(5)).is_some());
+    }
+
+    proptest! {
+        /// Whatever happens to reads, cancelled ones included: in a second without a closed breaker at most
+        /// one is begun, and once storage answers, everybody is let in again within two seconds.
+        #[test]
+        fn it_lets_in_one_a_second_while_storage_fails_and_everybody_soon_after(
+            steps in prop::collection::vec((0..600_u64, 0..3_u8), 1..200)
+        ) {
+            let mut breaker = Breaker::default();
+            let mut now = 0;
+            let mut failed = 0_u32;
+            let mut refused_since = None;
+            for (ms, outcome) in steps {
+                now += ms;
+                let Some(permit) = breaker.admit(at(now)) else {
+                    prop_assert!(failed >= BREAK_AFTER);
+                    let since = *refused_since.get_or_insert(now);
+                    prop_assert!(now - since < BREAK_MS, "refused for too long");
+                    continue;
+                };
+                refused_since = None;
+                match outcome {
+                    0 => {
+                        breaker.record_success(permit);
+                        failed = 0;
+                    }
+                    1 => {
+                        breaker.record_failure(permit, at(now));
+                        failed += 1;
+                        if failed >= BREAK_AFTER {
+                            prop_assert!(breaker.admit(at(now)).is_none());
+                        }
+                    }
+                    // Cancelled.
+                    _ => {}
+                }
+            }
+            now += BREAK_MS;
+            let permit = breaker.admit(at(now)).unwrap();
+            breaker.record_success(permit);
+            prop_assert!(breaker.admit(at(now)).is_some());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Decides whether and when a call to a Durable Object is tried again.
+//!
+//! A command may be delivered twice: each change carries what tells it apart. An object that is overloaded is
+//! not asked again
+//! (<https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>).
+
+use crate::clock::UnixMillis;
+
+/// How long to wait, about, before each attempt, in milliseconds.
+const DELAYS_MS: [u64; 3] = [0, 100, 400];
+
+/// One call, with everything that is tried again.
+#[derive(Debug)]
+pub struct Retry {
+    began: UnixMillis,
+    deadline_ms: u64,
+    attempts: usize,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The object has more to do than it can.
+    Overloaded,
+    /// Anything else.
+    Other,
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Wait for so many milliseconds, then try again.
+    After(u64),
+    /// Report the failure.
+    GiveUp,
+}
+
+impl Retry {
+    /// Begins a call that may take so long altogether; its first attempt goes at once.
+    #[must_use]
+    pub fn begin(deadline_ms: u32, now: UnixMillis) -> Self {
+        Self {
+            began: now,
+            deadline_ms: u64::from(deadline_ms),
+            attempts: 1,
+        }
+    }
+
+    /// Returns how long the attempt that begins now may take, in milliseconds.
+    #[must_use]
+    pub fn left_ms(&self, now: UnixMillis) -> u64 {
+        let spent = now.millis_since(self.began);
+        self.deadline_ms.saturating_sub(spent)
+    }
+
+    /// Decides what follows a failed attempt. `random` spreads the attempts of many callers: each waits for
+    /// half to one and a half times the delay.
+    #[must_use]
+    pub fn after_failure(&mut self, cause: Cause, random: u32, now: UnixMillis) -> Next {
+        let delay = match (cause, DELAYS_MS.get(self.attempts)) {
+            (Cause::Other, Some(delay)) => *delay,
+            (Cause::Overloaded, _) | (_, None) => return Next::GiveUp,
+        };
+        self.attempts += 1;
+        let jitter = (delay * u64::from(random)) >> u32::BITS;
+        let wait = delay / 2 + jitter;
+        if wait < self.left_ms(now) {
+            Next::After(wait)
+        } else {
+            Next::GiveUp
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    #[test]
+    fn it_is_tried_three_times() {
+        let mut retry = Retry::begin(2_000, NOW);
+        let half = u32::MAX / 2 + 1;
+        assert_eq!(
+            retry.after_failure(Cause::Other, half, NOW),
+            Next::After(100)
+        );
+        assert_eq!(
+            retry.after_failure(Cause::Other, half, NOW),
+            Next::After(400)
+        );
+        assert_eq!(retry.after_failure(Cause::Other, half, NOW), Next::GiveUp);
+    }
+
+    #[test]
+    fn delays_are_spread_by_a_half_to_either_side() {
+        let first = |random| {
+            let mut retry = Retry::begin(2_000, NOW);
+            retry.after_failure(Cause::Other, random, NOW)
+        };
+        assert_eq!(first(0), Next::After(50));
+        assert_eq!(first(u32::MAX), Next::After(149));
+    }
+
+    #[test]
+    fn an_overloaded_object_is_not_asked_again() {
+        let mut retry = Retry::begin(2_000, NOW);
+        let next = retry.after_failure(Cause::Overloaded, 0, NOW);
+        assert_eq!(next, Next::GiveUp);
+    }
+
+    #[test]
+    fn what_would_come_after_the_deadline_is_not_begun() {
+        let mut retry = Retry::begin(1_000, NOW);
+        let later = UnixMillis(NOW.0 + 951);
+        assert_eq!(retry.left_ms(later), 49);
+        assert_eq!(retry.after_failure(Cause::Other, 0, later), Next::GiveUp);
+    }
+
+    proptest! {
+        /// However long attempts take and whatever is drawn: at most three are begun, all before the deadline,
+        /// and no two at once.
+        #[test]
+        fn attempts_are_few_and_in_time(
+            deadline in 1..20_000_u32,
+            attempts in prop::collection::vec((0..5_000_u64, any::<u32>()), 10)
+        ) {
+            let mut retry = Retry::begin(deadline, NOW);
+            let mut now = NOW;
+            let mut begun = 1;
+            for (ms, random) in attempts {
+                now.0 += ms.min(retry.left_ms(now));
+                match retry.after_failure(Cause::Other, random, now) {
+                    Next::GiveUp => break,
+                    Next::After(wait) => {
+                        prop_assert!(wait >= 50);
+                        now.0 += wait;
+                        begun += 1;
+                        prop_assert!(retry.left_ms(now) > 0);
+                    }
+                }
+            }
+            prop_assert!(begun <= 3);
+            prop_assert!(now.0 <= NOW.0 + u64::from(deadline));
+        }
+    }
+}

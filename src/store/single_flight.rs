@@ -1,0 +1,286 @@
+//! Decides which of many callers that need the same answer at the same time asks for it (single flight, as
+//! Go's `golang.org/x/sync/singleflight`).
+//!
+//! Whoever asks may be cancelled, and the question with it. So a caller that has waited for another's answer
+//! for [`PATIENCE_MS`] in vain asks itself, and the others wait for that one.
+
+use std::collections::HashMap;
+
+use crate::clock::UnixMillis;
+
+/// Time for which a caller waits for what another has asked for, in milliseconds.
+pub const PATIENCE_MS: u64 = 300;
+
+/// Maximum number of questions that are remembered.
+const MAX_FLIGHTS: usize = 10_000;
+
+/// Time after which a question without an answer is forgotten, in milliseconds: whoever asked it is gone.
+const FORGOTTEN_AFTER_MS: u64 = 30_000;
+
+/// Interval at which questions are dropped that nobody will answer, in milliseconds.
+const SWEEP_INTERVAL_MS: u64 = 1_000;
+
+/// Names one question that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlightId(u64);
+
+/// The questions of one isolate that are under way. `S` is what callers share: how the answer reaches them.
+#[derive(Debug)]
+pub struct SingleFlight<S> {
+    flights: HashMap<String, Flight<S>>,
+    max_flights: usize,
+    last: u64,
+    swept_at: UnixMillis,
+}
+
+#[derive(Debug)]
+struct Flight<S> {
+    id: FlightId,
+    asked: UnixMillis,
+    shared: S,
+}
+
+/// What a caller has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Role<S> {
+    /// Ask, then call [`SingleFlight::finish`] with the outcome in `shared`, good or bad.
+    Lead {
+        /// Its name.
+        flight: FlightId,
+        /// What was made for it.
+        shared: S,
+    },
+    /// Wait for another's answer for [`PATIENCE_MS`]; without it, [`SingleFlight::join`] again.
+    Follow {
+        /// Its name.
+        flight: FlightId,
+        /// When it was asked: its answer is that old.
+        asked: UnixMillis,
+        /// What it shares.
+        shared: S,
+    },
+}
+
+impl<S> Default for SingleFlight<S> {
+    fn default() -> Self {
+        Self {
+            flights: HashMap::new(),
+            max_flights: MAX_FLIGHTS,
+            last: 0,
+            swept_at: UnixMillis::default(),
+        }
+    }
+}
+
+impl<S: Clone> SingleFlight<S> {
+    /// Decides whether the caller asks or follows. `in_vain` is the flight it has followed in vain, if any;
+    /// `share` makes what it shares should it ask.
+    pub fn join(
+        &mut self,
+        question: &str,
+        in_vain: Option<FlightId>,
+        now: UnixMillis,
+        share: impl FnOnce(FlightId) -> S,
+    ) -> Role<S> {
+        match self.flights.get(question) {
+            Some(other) if in_vain != Some(other.id) => Role::Follow {
+                flight: other.id,
+                asked: other.asked,
+                shared: other.shared.clone(),
+            },
+            _ => {
+                self.last += 1;
+                let id = FlightId(self.last);
+                let shared = share(id);
+                if self.has_room(question, now) {
+                    let flight = Flight {
+                        id,
+                        asked: now,
+                        shared: shared.clone(),
+                    };
+                    self.flights.insert(question.to_owned(), flight);
+                }
+                Role::Lead { flight: id, shared }
+            }
+        }
+    }
+
+    /// Ends a flight: whoever comes from now on asks anew.
+    pub fn finish(&mut self, question: &str, flight: FlightId) {
+        let current = self.flights.get(question);
+        if current.is_some_and(|current| current.id == flight) {
+            self.flights.remove(question);
+        }
+    }
+
+    /// Whether one more question can be remembered. One that cannot be is asked all the same, for its caller
+    /// alone.
+    fn has_room(&mut self, question: &str, now: UnixMillis) -> bool {
+        if self.flights.contains_key(question) {
+            return true;
+        }
+        let since = now.millis_since(self.swept_at);
+        let is_due = since >= FORGOTTEN_AFTER_MS
+            || (self.flights.len() >= self.max_flights && since >= SWEEP_INTERVAL_MS);
+        if is_due {
+            self.swept_at = now;
+            self.flights
+                .retain(|_, flight| now.millis_since(flight.asked) < FORGOTTEN_AFTER_MS);
+        }
+        self.flights.len() < self.max_flights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(ms: u64) -> UnixMillis {
+        UnixMillis(1_700_000_000_000 + ms)
+    }
+
+    fn join(flights: &mut SingleFlight<()>, in_vain: Option<FlightId>, ms: u64) -> Role<()> {
+        flights.join("k", in_vain, at(ms), |_| ())
+    }
+
+    fn lead(role: &Role<()>) -> FlightId {
+        match role {
+            Role::Lead { flight, .. } => *flight,
+            Role::Follow { .. } => panic!("{role:?}"),
+        }
+    }
+
+    fn follow(role: &Role<()>) -> (FlightId, UnixMillis) {
+        match role {
+            Role::Follow { flight, asked, .. } => (*flight, *asked),
+            Role::Lead { .. } => panic!("{role:?}"),
+        }
+    }
+
+    #[test]
+    fn of_many_only_one_asks_and_the_answer_is_as_old_as_its_question() {
+        let mut flights = SingleFlight::default();
+        let first = lead(&join(&mut flights, None, 0));
+        for ms in 1..100 {
+            assert_eq!(follow(&join(&mut flights, None, ms)), (first, at(0)));
+        }
+        flights.finish("k", first);
+        lead(&join(&mut flights, None, 100));
+    }
+
+    #[test]
+    fn other_questions_are_asked_by_themselves() {
+        let mut flights = SingleFlight::default();
+        let first = lead(&join(&mut flights, None, 0));
+        let role = flights.join("other", None, at(0), |_| ());
+        assert_ne!(lead(&role), first);
+    }
+
+    #[test]
+    fn who_waited_in_vain_asks_and_the_others_wait_for_that_one() {
+        let mut flights = SingleFlight::default();
+        let gone = lead(&join(&mut flights, None, 0));
+        let (seen, _) = follow(&join(&mut flights, None, 10));
+        assert_eq!(seen, gone);
+        let second = lead(&join(&mut flights, Some(gone), 310));
+        assert_eq!(follow(&join(&mut flights, Some(gone), 311)).0, second);
+        assert_eq!(follow(&join(&mut flights, None, 312)).0, second);
+        // The first one's answer, should it come after all, does not end the second.
+        flights.finish("k", gone);
+        assert_eq!(follow(&join(&mut flights, None, 313)).0, second);
+        flights.finish("k", second);
+        lead(&join(&mut flights, Some(second), 314));
+    }
+
+    #[test]
+    fn memory_stays_bounded_and_who_finds_no_room_asks_alone() {
+        let mut flights = SingleFlight {
+            max_flights: 100,
+            ..SingleFlight::default()
+        };
+        for number in 0..300 {
+            lead(&flights.join(&number.to_string(), None, at(0), |_| ()));
+            assert!(flights.flights.len() <= 100);
+        }
+        let ms = FORGOTTEN_AFTER_MS;
+        lead(&flights.join("one more", None, at(ms), |_| ()));
+        assert_eq!(flights.flights.len(), 1);
+    }
+
+    /// One caller's way: it follows this flight until then, leads it, or is gone.
+    #[derive(Debug)]
+    enum Caller {
+        Following(FlightId, u64),
+        Leading(FlightId),
+        Gone,
+    }
+
+    proptest! {
+        /// Callers come, leaders are cancelled or answer, and time passes: nobody waits for longer than
+        /// 300 ms for one flight, no two flights begin within 300 ms while the first is under way, and as long
+        /// as leaders answer, everybody has an answer in the end.
+        #[test]
+        fn nobody_hangs_and_few_ask(
+            steps in prop::collection::vec((0..200_u64, 0..8_u8, 0..20_usize), 1..200)
+        ) {
+            let mut flights: SingleFlight<()> = SingleFlight::default();
+            let mut callers: Vec<Caller> = Vec::new();
+            let mut now = 0;
+            let mut began: Option<(FlightId, u64)> = None;
+            let take = |role: Role<()>, now: u64, began: &mut Option<(FlightId, u64)>| match role {
+                Role::Follow { flight, .. } => Caller::Following(flight, now + PATIENCE_MS),
+                Role::Lead { flight, .. } => {
+                    if let Some((_, since)) = *began {
+                        assert!(now - since >= PATIENCE_MS, "asked twice within {}", now - since);
+                    }
+                    *began = Some((flight, now));
+                    Caller::Leading(flight)
+                }
+            };
+            let end = steps.len();
+            let calm = [(1_000, 1, 0); 3];
+            for (step, (ms, what, which)) in steps.into_iter().chain(calm).enumerate() {
+                now += ms;
+                // Whose patience is over asks again.
+                for caller in &mut callers {
+                    if let Caller::Following(flight, until) = *caller && now >= until {
+                        let role = join(&mut flights, Some(flight), now);
+                        *caller = take(role, now, &mut began);
+                    }
+                }
+                let which = if callers.is_empty() { 0 } else { which % callers.len() };
+                match what {
+                    // A leader answers; in the calm after the steps all do.
+                    0 | 1 => {
+                        let answers = |(at, caller): (usize, &Caller)| match caller {
+                            Caller::Leading(flight) if step >= end || at == which => Some(*flight),
+                            _ => None,
+                        };
+                        let ended: Vec<FlightId> =
+                            callers.iter().enumerate().filter_map(answers).collect();
+                        for flight in &ended {
+                            flights.finish("k", *flight);
+                        }
+                        began = began.filter(|(current, _)| !ended.contains(current));
+                        callers.retain(|caller| !matches!(
+                            caller,
+                            Caller::Following(flight, _) | Caller::Leading(flight)
+                                if ended.contains(flight)
+                        ));
+                    }
+                    2 => if let Some(caller) = callers.get_mut(which) {
+                        *caller = Caller::Gone;
+                    },
+                    _ => {
+                        let role = join(&mut flights, None, now);
+                        callers.push(take(role, now, &mut began));
+                    }
+                }
+            }
+            let hanging = callers.iter().filter(|caller| !matches!(caller, Caller::Gone)).count();
+            prop_assert_eq!(hanging, 0);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+use super::*;
+use crate::clock::Seconds;
+
+mod interleavings;
+
+const START: u64 = 1_700_000_000_000;
+
+fn at(ms: u64) -> UnixMillis {
+    UnixMillis(START + ms)
+}
+
+/// A queue that is soon full.
+fn small() -> WriteQueue {
+    WriteQueue {
+        max_keys: 100,
+        max_pending_bytes: 1_000,
+        ..WriteQueue::default()
+    }
+}
+
+fn write(key: &str, value: &str) -> Write {
+    Write {
+        key: key.to_owned(),
+        value: value.as_bytes().to_vec(),
+        ttl: Seconds(60),
+    }
+}
+
+/// The put that is to be done now.
+fn put(queue: &mut WriteQueue, ticket: &Ticket, ms: u64) -> Attempt {
+    match queue.next(ticket, at(ms)) {
+        Next::Put(attempt) => attempt,
+        other => panic!("{other:?} at {ms}"),
+    }
+}
+
+/// How long is to be waited now.
+fn wait(queue: &mut WriteQueue, ticket: &Ticket, ms: u64) -> u64 {
+    match queue.next(ticket, at(ms)) {
+        Next::Wait(wait) => wait,
+        other => panic!("{other:?} at {ms}"),
+    }
+}
+
+/// What became of the value.
+fn outcome(queue: &mut WriteQueue, ticket: &Ticket, ms: u64) -> Outcome {
+    match queue.next(ticket, at(ms)) {
+        Next::Done(outcome) => outcome,
+        other => panic!("{other:?} at {ms}"),
+    }
+}
+
+fn counts(coalesced: u32, lost: u32) -> Counts {
+    Counts { coalesced, lost }
+}
+
+#[test]
+fn a_value_is_put_at_once_and_reported_when_acknowledged() {
+    let mut queue = WriteQueue::default();
+    let ticket = queue.submit(write("k", "1"), at(0));
+    let attempt = put(&mut queue, &ticket, 0);
+    assert_eq!(attempt.write.value, b"1");
+    queue.finish(&attempt, true, at(40));
+    assert_eq!(outcome(&mut queue, &ticket, 40), Outcome::Stored);
+    assert_eq!(queue.take_counts(), counts(0, 0));
+    assert_eq!(queue.size().1, 0);
+}
+
+#[test]
+fn a_key_is_put_once_a_second_and_other_keys_do_not_wait() {
+    let mut queue = WriteQueue::default();
+    let first = queue.submit(write("k", "1"), at(0));
+    let attempt = put(&mut queue, &first, 0);
+    queue.finish(&attempt, true, at(40));
+    let second = queue.submit(write("k", "2"), at(100));
+    assert_eq!(wait(&mut queue, &second, 100), 900);
+    let other = queue.submit(write("l", "1"), at(100));
+    put(&mut queue, &other, 100);
+    assert_eq!(wait(&mut queue, &second, 999), 1);
+    assert_eq!(put(&mut queue, &second, 1_000).write.value, b"2");
+}
+
+#[test]
+fn the_latest_value_is_put_by_whoever_comes_first() {
+    let mut queue = WriteQueue::default();
+    let tickets = ["1", "2", "3"].map(|value| queue.submit(write("k", value), at(0)));
+    assert_eq!(queue.take_counts(), counts(2, 0));
+    let attempt = put(&mut queue, &tickets[0], 0);
+    assert_eq!(attempt.write.value, b"3");
+    for ticket in &tickets {
+        assert_eq!(wait(&mut queue, ticket, 1), 1_000);
+    }
+    queue.finish(&attempt, true, at(40));
+    for ticket in &tickets {
+        assert_eq!(outcome(&mut queue, ticket, 1_001), Outcome::Stored);
+    }
+}
+
+#[test]
+fn a_value_whose_driver_was_cancelled_is_put_by_another() {
+    let mut queue = WriteQueue::default();
+    let gone = queue.submit(write("k", "1"), at(0));
+    let other = queue.submit(write("k", "2"), at(0));
+    // It has taken the other's value along, and never comes back.
+    let lost = put(&mut queue, &gone, 0);
+    assert_eq!(lost.write.value, b"2");
+    let mut ms = 0;
+    let attempt = loop {
+        match queue.next(&other, at(ms)) {
+            Next::Put(attempt) => break attempt,
+            Next::Wait(wait) => ms += wait,
+            Next::Done(outcome) => panic!("{outcome:?} at {ms}"),
+        }
+    };
+    assert_eq!(attempt.write.value, b"2");
+    assert!(
+        (PUT_DEADLINE_MS..PUT_DEADLINE_MS + 2_000).contains(&ms),
+        "{ms}"
+    );
+}
+
+#[test]
+fn a_failed_put_is_tried_again_twice_and_then_lost_once() {
+    let mut queue = WriteQueue::default();
+    let ticket = queue.submit_durable(write("k", "1"), at(0));
+    let other = queue.submit(write("k", "2"), at(0));
+    let mut begun = Vec::new();
+    let mut ms = 0;
+    loop {
+        match queue.next(&ticket, at(ms)) {
+            Next::Put(attempt) => {
+                begun.push(ms);
+                ms += 10;
+                queue.finish(&attempt, false, at(ms));
+            }
+            Next::Wait(wait) => ms += wait,
+            Next::Done(outcome) => {
+                assert_eq!(outcome, Outcome::Lost);
+                break;
+            }
+        }
+    }
+    assert_eq!(begun, [0, 1_010, 4_020]);
+    assert_eq!(queue.take_counts(), counts(1, 1));
+    assert_eq!(outcome(&mut queue, &other, ms), Outcome::Lost);
+    assert_eq!(queue.take_counts(), counts(0, 0), "said once");
+    assert_eq!(queue.size().1, 0);
+}
+
+#[test]
+fn an_older_value_is_not_tried_again_after_a_newer_one() {
+    let mut queue = WriteQueue::default();
+    let older = queue.submit_durable(write("k", "1"), at(0));
+    let first = put(&mut queue, &older, 0);
+    let newer = queue.submit(write("k", "2"), at(10));
+    queue.finish(&first, false, at(20));
+    let second = put(&mut queue, &newer, 1_000);
+    assert_eq!(second.write.value, b"2");
+    assert_eq!(wait(&mut queue, &older, 1_001), DURABLE_POLL_MS);
+    queue.finish(&second, true, at(1_040));
+    // A later value contains what the earlier one had to say.
+    assert_eq!(outcome(&mut queue, &older, 1_051), Outcome::Stored);
+    assert_eq!(queue.take_counts(), counts(0, 0));
+}
+
+#[test]
+fn what_waits_is_dropped_when_a_client_waits_for_a_later_value() {
+    let mut queue = WriteQueue::default();
+    let first = queue.submit(write("k", "1"), at(0));
+    let attempt = put(&mut queue, &first, 0);
+    queue.finish(&attempt, true, at(40));
+    let waiting = queue.submit(write("k", "2"), at(100));
+    let durable = queue.submit_durable(write("k", "3"), at(200));
+    let attempt = put(&mut queue, &durable, 1_000);
+    assert_eq!(attempt.write.value, b"3");
+    queue.finish(&attempt, true, at(1_040));
+    assert_eq!(outcome(&mut queue, &durable, 1_040), Outcome::Stored);
+    assert_eq!(outcome(&mut queue, &waiting, 1_100), Outcome::Stored);
+}
+
+#[test]
+fn two_values_that_clients_wait_for_are_a_second_apart() {
+    let mut queue = WriteQueue::default();
+    let first = queue.submit_durable(write("k", "1"), at(0));
+    let attempt = put(&mut queue, &first, 0);
+    let second = queue.submit_durable(write("k", "2"), at(0));
+    assert_eq!(wait(&mut queue, &second, 0), 1_000);
+    queue.finish(&attempt, true, at(40));
+    assert_eq!(outcome(&mut queue, &first, 40), Outcome::Stored);
+    assert_eq!(put(&mut queue, &second, 1_000).write.value, b"2");
+}
+
+#[test]
+fn a_client_does_not_wait_for_ever_while_later_values_fail() {
+    let mut queue = WriteQueue::default();
+    let ticket = queue.submit_durable(write("k", "0"), at(0));
+    let mut ms = 0;
+    let mut failed = 0;
+    while let next @ (Next::Put(_) | Next::Wait(_)) = queue.next(&ticket, at(ms)) {
+        match next {
+            Next::Put(attempt) => {
+                queue.finish(&attempt, false, at(ms));
+                failed += 1;
+                queue.submit(write("k", "later"), at(ms));
+            }
+            Next::Wait(wait) => ms += wait,
+            Next::Done(_) => {}
+        }
+    }
+    assert_eq!(failed, 3);
+    assert_eq!(outcome(&mut queue, &ticket, ms), Outcome::Lost);
+}
+
+#[test]
+fn a_put_that_ends_late_counts_all_the_same() {
+    let mut queue = WriteQueue::default();
+    let ticket = queue.submit(write("k", "1"), at(0));
+    let slow = put(&mut queue, &ticket, 0);
+    assert_eq!(wait(&mut queue, &ticket, 4_500), 500);
+    let retry = wait(&mut queue, &ticket, PUT_DEADLINE_MS);
+    assert_eq!(retry, 1_000);
+    queue.finish(&slow, true, at(PUT_DEADLINE_MS + 10));
+    let later = PUT_DEADLINE_MS + 20;
+    assert_eq!(outcome(&mut queue, &ticket, later), Outcome::Stored);
+    assert_eq!(queue.size().1, 0);
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_up_nobody() {
+    let mut queue = WriteQueue::default();
+    let ticket = queue.submit(write("k", "1"), at(10_000_000));
+    let attempt = put(&mut queue, &ticket, 10_000_000);
+    queue.finish(&attempt, false, at(10_000_000));
+    assert!(wait(&mut queue, &ticket, 0) <= MAX_RETRY_DELAY_MS);
+    put(&mut queue, &ticket, MAX_RETRY_DELAY_MS);
+}
+
+#[test]
+fn keys_are_forgotten_once_nothing_depends_on_them() {
+    let mut queue = small();
+    for number in 0..3 * queue.max_keys {
+        let key = number.to_string();
+        let ticket = queue.submit(write(&key, "1"), at(0));
+        let attempt = put(&mut queue, &ticket, 0);
+        queue.finish(&attempt, true, at(0));
+        assert!(queue.size().0 <= queue.max_keys);
+    }
+    queue.submit(write("one more", "1"), at(SWEEP_INTERVAL_MS));
+    assert_eq!(queue.size(), (1, 1));
+    assert_eq!(queue.take_counts(), counts(0, 0));
+}
+
+#[test]
+fn what_nobody_drives_any_more_is_given_up_and_reported() {
+    let mut queue = WriteQueue::default();
+    drop(queue.submit(write("k", "1"), at(0)));
+    queue.submit(write("l", "1"), at(ABANDONED_AFTER_MS));
+    assert_eq!(queue.take_counts(), counts(0, 1));
+    assert_eq!(queue.size(), (1, 1));
+}
+
+#[test]
+fn what_finds_no_room_is_refused_and_reported() {
+    let mut queue = small();
+    for number in 0..queue.max_keys {
+        queue.submit(write(&number.to_string(), "1"), at(0));
+    }
+    let refused = queue.submit_durable(write("one more", "1"), at(0));
+    assert_eq!(outcome(&mut queue, &refused, 0), Outcome::Lost);
+    assert_eq!(queue.take_counts(), counts(0, 1));
+    assert_eq!(queue.size().0, queue.max_keys);
+
+    let mut queue = small();
+    let large = "x".repeat(queue.max_pending_bytes);
+    let ticket = queue.submit(write("k", &large), at(0));
+    let refused = queue.submit(write("l", "1"), at(0));
+    assert_eq!(outcome(&mut queue, &refused, 0), Outcome::Lost);
+    // What replaces the large one needs no more room.
+    queue.submit(write("k", "2"), at(0));
+    assert_eq!(queue.size(), (1, 1));
+    assert_eq!(put(&mut queue, &ticket, 0).write.value, b"2");
+}

@@ -1,0 +1,249 @@
+//! Many callers that drive the queue at once, some of them cancelled, in every order a seed can think of.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What happens next.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Somebody submits a value for this key.
+    Submit { key: u8, durable: bool },
+    /// Time passes; drivers whose wait is over ask, in an order that depends on the number.
+    Pass { ms: u64, order: usize },
+    /// A put that is under way ends.
+    Finish { which: usize, acknowledged: bool },
+    /// A driver is cancelled; a put of its may have reached storage, but nobody hears of it.
+    Cancel { which: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..2_u8, any::<bool>()).prop_map(|(key, durable)| Step::Submit { key, durable }),
+        4 => (0..1_500_u64, any::<usize>()).prop_map(|(ms, order)| Step::Pass { ms, order }),
+        4 => (any::<usize>(), any::<bool>())
+            .prop_map(|(which, acknowledged)| Step::Finish { which, acknowledged }),
+        1 => any::<usize>().prop_map(|which| Step::Cancel { which }),
+    ]
+}
+
+struct Driver {
+    ticket: Ticket,
+    key: u8,
+    serial: u64,
+    /// When it asks next.
+    wakes_at: u64,
+    put: Option<Attempt>,
+    outcome: Option<Outcome>,
+    cancelled: bool,
+}
+
+impl Driver {
+    fn is_at_work(&self) -> bool {
+        !self.cancelled && self.outcome.is_none()
+    }
+}
+
+#[derive(Default)]
+struct Key {
+    /// When it was put last, and the number of the value.
+    put: Option<(u64, u64)>,
+    submitted: u64,
+    acknowledged: u64,
+}
+
+#[derive(Default)]
+struct Model {
+    queue: WriteQueue,
+    drivers: Vec<Driver>,
+    keys: HashMap<u8, Key>,
+    now: u64,
+    serials: u64,
+    lost: u32,
+}
+
+impl Model {
+    fn submit(&mut self, key: u8, durable: bool) {
+        self.serials += 1;
+        let value = write(&key.to_string(), &self.serials.to_string());
+        let now = at(self.now);
+        let ticket = if durable {
+            self.queue.submit_durable(value, now)
+        } else {
+            self.queue.submit(value, now)
+        };
+        self.keys.entry(key).or_default().submitted = self.serials;
+        self.drivers.push(Driver {
+            ticket,
+            key,
+            serial: self.serials,
+            wakes_at: self.now,
+            put: None,
+            outcome: None,
+            cancelled: false,
+        });
+    }
+
+    /// Lets everybody ask whose wait is over.
+    fn ask(&mut self, order: usize) {
+        let count = self.drivers.len();
+        for turn in 0..count {
+            let which = (turn + order % count) % count;
+            let driver = &mut self.drivers[which];
+            if !driver.is_at_work() || driver.put.is_some() || driver.wakes_at > self.now {
+                continue;
+            }
+            match self.queue.next(&driver.ticket, at(self.now)) {
+                Next::Wait(ms) => {
+                    assert!((1..=PUT_DEADLINE_MS).contains(&ms));
+                    driver.wakes_at = self.now + ms;
+                }
+                Next::Put(attempt) => {
+                    let serial: u64 = str::from_utf8(&attempt.write.value)
+                        .unwrap()
+                        .parse()
+                        .unwrap();
+                    let key = self.keys.get_mut(&driver.key).unwrap();
+                    assert_eq!(serial, key.submitted, "not the latest value");
+                    if let Some((last, older)) = key.put.replace((self.now, serial)) {
+                        assert!(self.now - last >= SPACING_MS, "twice in a second");
+                        assert!(older <= serial, "an older value after a newer one");
+                    }
+                    driver.put = Some(attempt);
+                }
+                Next::Done(outcome) => {
+                    if outcome == Outcome::Stored {
+                        let acknowledged = self.keys[&driver.key].acknowledged;
+                        assert!(acknowledged >= driver.serial, "reported and not stored");
+                    }
+                    driver.outcome = Some(outcome);
+                }
+            }
+        }
+        self.lost += self.queue.take_counts().lost;
+    }
+
+    fn finish(&mut self, which: usize, acknowledged: bool) {
+        let driver = &mut self.drivers[which];
+        if driver.cancelled {
+            return;
+        }
+        let Some(attempt) = driver.put.take() else {
+            return;
+        };
+        driver.wakes_at = self.now;
+        if acknowledged {
+            let serial = str::from_utf8(&attempt.write.value)
+                .unwrap()
+                .parse()
+                .unwrap();
+            let key = self.keys.get_mut(&driver.key).unwrap();
+            key.acknowledged = key.acknowledged.max(serial);
+        }
+        self.queue.finish(&attempt, acknowledged, at(self.now));
+        self.lost += self.queue.take_counts().lost;
+    }
+
+    fn take(&mut self, step: Step) {
+        let count = self.drivers.len();
+        match step {
+            Step::Submit { key, durable } => self.submit(key, durable),
+            Step::Pass { ms, order } => {
+                self.now += ms;
+                if count > 0 {
+                    self.ask(order);
+                }
+            }
+            Step::Finish {
+                which,
+                acknowledged,
+            } => {
+                // One whose put is under way, if there is any.
+                let is_busy = |which: &usize| self.drivers[*which].put.is_some();
+                let puts: Vec<usize> = (0..count).filter(is_busy).collect();
+                if let Some(which) = puts.get(which % puts.len().max(1)) {
+                    self.finish(*which, acknowledged);
+                }
+            }
+            Step::Cancel { which } if count > 0 => self.drivers[which % count].cancelled = true,
+            Step::Cancel { .. } => {}
+        }
+    }
+
+    /// Lets everybody who is left come to an end, with a storage that answers.
+    fn rest(&mut self) {
+        for _ in 0..200 {
+            if !self.drivers.iter().any(Driver::is_at_work) {
+                return;
+            }
+            self.now += 250;
+            self.ask(0);
+            for which in 0..self.drivers.len() {
+                self.finish(which, true);
+            }
+        }
+        panic!("drivers hang");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// No key is put twice in a second, an older value never comes after a newer one, nobody hears of a value
+    /// as stored that is not, everybody comes to an end, and the last value is the last one put, unless it was
+    /// reported as lost or everybody who could have put it was cancelled.
+    #[test]
+    fn the_last_value_is_the_last_one_put(steps in prop::collection::vec(step(), 1..120)) {
+        let mut model = Model::default();
+        for step in steps {
+            model.take(step);
+        }
+        model.rest();
+        for (name, key) in &model.keys {
+            // Who was there when the last value came, and was not cancelled since.
+            let has_carrier = model.drivers.iter().any(|driver| {
+                driver.key == *name && !driver.cancelled && driver.serial == key.submitted
+            });
+            if has_carrier && model.lost == 0 {
+                prop_assert_eq!(key.acknowledged, key.submitted);
+                prop_assert_eq!(key.put.unwrap().1, key.submitted);
+            }
+        }
+        // Of two keys, each with one value at most.
+        let (keys, bytes) = model.queue.size();
+        prop_assert!(keys <= 2 && bytes <= 8, "{} keys, {} bytes", keys, bytes);
+    }
+
+    /// However many keys there are and however few of them are driven to the end, memory stays bounded, and
+    /// whatever is not stored is reported.
+    #[test]
+    fn memory_stays_bounded_and_what_is_not_stored_is_reported(
+        steps in prop::collection::vec((0..400_u64, 0..300_usize, 1..50_usize), 1..40)
+    ) {
+        let mut queue = small();
+        let (mut now, mut submitted, mut lost, mut stored) = (0, 0_usize, 0, 0);
+        for (ms, count, driven) in steps {
+            now += ms * 100;
+            for number in 0..count {
+                submitted += 1;
+                let ticket = queue.submit(write(&submitted.to_string(), "value"), at(now));
+                if number.is_multiple_of(driven)
+                    && let Next::Put(attempt) = queue.next(&ticket, at(now))
+                {
+                    queue.finish(&attempt, true, at(now));
+                    stored += 1;
+                }
+                let (keys, bytes) = queue.size();
+                prop_assert!(keys <= queue.max_keys && bytes <= queue.max_pending_bytes);
+            }
+            lost += usize::try_from(queue.take_counts().lost).unwrap();
+        }
+        now += ABANDONED_AFTER_MS + SWEEP_INTERVAL_MS;
+        queue.submit(write("the end", ""), at(now));
+        lost += usize::try_from(queue.take_counts().lost).unwrap();
+        prop_assert_eq!(lost + stored, submitted);
+        prop_assert_eq!(queue.size(), (1, 0));
+    }
+}
