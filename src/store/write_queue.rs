@@ -123,9 +123,8 @@ struct Slot {
     pending: Option<Pending>,
     /// When the last attempt began.
     put_at: Option<UnixMillis>,
-    /// Numbers of the latest value that was acknowledged, and of the latest that was given up.
+    /// Number of the latest value that was acknowledged.
     stored: u64,
-    lost: u64,
     /// How many attempts have failed.
     failures: u64,
     /// When a driver last asked.
@@ -226,14 +225,12 @@ impl WriteQueue {
         if slot.stored >= serial {
             return Next::Done(Outcome::Stored);
         }
-        let failures = slot.failures - ticket.failures;
+        // Whoever submits a later value drives it by itself.
+        let failures = slot.failures.saturating_sub(ticket.failures);
         let is_patient = failures < RETRY_DELAYS_MS.len() as u64;
         let Some(pending) = slot.pending.as_mut().filter(|_| is_patient) else {
             return Next::Done(Outcome::Lost);
         };
-        if slot.lost >= serial {
-            return Next::Done(Outcome::Lost);
-        }
         let since_put = slot.put_at.map_or(u64::MAX, |at| now.millis_since(at));
         if pending.in_flight.is_some() {
             let left = PUT_DEADLINE_MS.saturating_sub(since_put);
@@ -359,10 +356,7 @@ impl Slot {
                 pending.not_before = UnixMillis(now.0 + delay);
                 None
             }
-            None => {
-                self.lost = pending.serial;
-                self.pending.take()
-            }
+            None => self.pending.take(),
         }
     }
 }
