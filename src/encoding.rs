@@ -71,6 +71,22 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     is_long_enough.then_some(bytes)
 }
 
+/// Decodes percent-encoded text (RFC 3986 section 2.1); `None` for an escape that is none, and for what is not UTF-8.
+#[must_use]
+pub fn from_percent_encoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            u8::try_from(digit()? * 16 + digit()?).ok()?
+        } else {
+            byte
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
 /// Reads JSON from bytes.
 #[must_use]
 pub fn json(bytes: &[u8]) -> Option<Value> {

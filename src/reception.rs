@@ -343,14 +343,12 @@ impl Reception {
         }
     }
 
-    /// Takes note of what is under way: a line for each origin, named with its tenant.
-    pub fn observe(&mut self, seen: &str) {
-        for line in seen.lines() {
-            if let Some((tenant, rest)) = split_place(line)
-                && let Some(room) = self.gateways.get_mut(&tenant)
-            {
-                room.gateway.observe(rest);
-            }
+    /// Takes note of what is under way at an origin, named with its tenant: see [`Gateway::observe`].
+    pub fn observe(&mut self, place: &str, under_way: u32, first_byte_ms: u32) {
+        if let Some((tenant, origin)) = split_place(place)
+            && let Some(room) = self.gateways.get_mut(&tenant)
+        {
+            room.gateway.observe(origin, under_way, first_byte_ms);
         }
     }
 

@@ -9,7 +9,7 @@ const LABELS = "acme\ta\t\thit\tactive\t\tGET";
 /** An isolate of the Worker, in which nothing was counted yet. @param {Record<string, unknown>} env */
 async function isolate(env) {
   const edge = await loadEdge(
-    'export { configure } from "./core.js"; export { Journey } from "./journey.js"; export { tellRequest } from "./telemetry.js";',
+    'export { configure } from "./core.js"; export { RequestTrace } from "./telemetry/request_trace.js"; export { recordRequest } from "./telemetry/window.js";',
   );
   const bindings = { SESSION_KEYS: freshKey(), ORIGINS: "http://127.0.0.1:9", SESSIONS: {} };
   const all = { ...bindings, CONSISTENCY: "eventual", TELEMETRY_EVERY: "50", ...env };
@@ -19,9 +19,9 @@ async function isolate(env) {
   const context = { waitUntil: (/** @type {Promise<unknown>} */ promise) => later.push(promise) };
   /** @param {number} status */
   const answer = (status) => {
-    const journey = new edge.Journey(Date.now(), "https");
-    journey.labels = LABELS;
-    return edge.tellRequest(journey, new Response("", { status }), "", all, context);
+    const trace = new edge.RequestTrace(Date.now(), "https");
+    trace.labels = LABELS;
+    return edge.recordRequest(trace, new Response("", { status }), "", all, context);
   };
   return { answer, told: () => Promise.all(later) };
 }

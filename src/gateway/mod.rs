@@ -364,17 +364,10 @@ impl Gateway {
         self.health.answered(origin, now);
     }
 
-    /// Takes note of what this isolate has under way: a line for each origin with its name, how
-    /// much, and after how many milliseconds answers begin there on average.
-    pub fn observe(&mut self, seen: &str) {
-        for line in seen.lines() {
-            let mut fields = line.split('\t');
-            let origin = fields.next().unwrap_or_default();
-            let mut number = || fields.next().and_then(|text| text.parse().ok());
-            let under_way = number().unwrap_or_default();
-            let first_byte_ms = number().unwrap_or_default();
-            self.load.observe(origin, under_way, first_byte_ms);
-        }
+    /// Takes note of how much this isolate has under way at an origin, and after how many milliseconds answers begin
+    /// there on average.
+    pub fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
+        self.load.observe(origin, under_way, first_byte_ms);
     }
 
     /// The values to be stored, sealed, since the last call.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::encoding;
+
 /// Parameters, each at most once.
 #[derive(Debug)]
 pub struct Query(HashMap<String, String>);
@@ -68,19 +70,7 @@ pub fn pairs(query: &str) -> impl Iterator<Item = &str> {
 /// Percent-decoded (RFC 3986; `+` is a space); none for an escape that is none.
 #[must_use]
 pub fn decode(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(decoded).ok()
+    encoding::from_percent_encoded(&text.replace('+', " "))
 }
 
 #[cfg(test)]

@@ -59,12 +59,7 @@ impl Reception {
         &self.facts
     }
 
-    /// Takes in what the edge counted: see [`Batch`].
-    pub fn tally(&mut self, counted: &str) {
-        self.telling.batch.take_in(counted);
-    }
-
-    /// Takes in what the control plane counted.
+    /// Takes in what both planes of the Worker counted.
     pub fn take_in(&mut self, counted: Batch) {
         self.telling.batch.merge(counted);
     }

@@ -12,15 +12,7 @@ use crate::flat_map::FlatMap;
 /// So many lines of one batch are shown.
 const MOST_LINES: usize = 400;
 
-/// What the edge counted since the last batch, a line each; the first field says what of:
-///
-/// * `r`, the labels of [`Facts`](super::facts::Facts), status, number, milliseconds in the gateway, at origins, and at the
-///   one that answered, and how many requests fell into each bucket of these, apart by commas
-/// * `s`, tenant, handle: a session in use
-/// * `c`, metric, values of its labels, number
-/// * `h`, metric, values of its labels, milliseconds, buckets
-/// * `g`, metric, values of its labels, number
-/// * `l` and a log line
+/// What an isolate counted since its last batch.
 #[derive(Debug, Default, PartialEq)]
 pub struct Batch {
     series: Series,
@@ -29,23 +21,139 @@ pub struct Batch {
     lines: Vec<Value>,
 }
 
+/// Answered requests of one kind.
+#[derive(Debug)]
+pub struct RequestCount<'a> {
+    /// The labels of [`Facts`](super::facts::Facts), and the status.
+    labels: [&'a str; 8],
+    count: u64,
+    /// Time in the gateway, at origins, and at the origin that answered.
+    edge: Histogram,
+    origin: Histogram,
+    answer: Histogram,
+}
+
+impl<'a> RequestCount<'a> {
+    /// How many figures the data plane counts: how many requests, then for each of three durations the sum in
+    /// milliseconds and the buckets.
+    const FIGURES: usize = 1 + 3 * (1 + BUCKETS);
+
+    /// Reads what the data plane counted: labels apart by tabs, and as many figures as there are.
+    #[must_use]
+    pub fn read(labels: &'a str, figures: &[f64]) -> Option<Self> {
+        if figures.len() != Self::FIGURES {
+            return None;
+        }
+        let mut values = labels.split(SEPARATOR);
+        let labels: [Option<&str>; 8] = core::array::from_fn(|_| values.next());
+        let (count, durations) = figures.split_first()?;
+        let mut durations = durations.chunks_exact(1 + BUCKETS).map(histogram);
+        Some(Self {
+            labels: labels
+                .last()?
+                .map(|_| labels.map(Option::unwrap_or_default))?,
+            count: whole(*count),
+            edge: durations.next()??,
+            origin: durations.next()??,
+            answer: durations.next()??,
+        })
+    }
+
+    /// Returns tenant, method, status and origin, and how many there were: a data point.
+    #[must_use]
+    pub fn point(&self) -> ([&'a str; 4], u64) {
+        let [tenant, origin, .., method, status] = self.labels;
+        ([tenant, method, status, origin], self.count)
+    }
+}
+
 impl Batch {
-    /// Takes in what the edge counted. What cannot be read is left out: it would be a fault of ours.
-    pub fn take_in(&mut self, counted: &str) {
-        let batch = self;
-        for line in counted.lines() {
-            let Some((letter, rest)) = line.split_once(SEPARATOR) else {
-                continue;
+    /// Adds answered requests.
+    pub fn add_requests(&mut self, counted: &RequestCount<'_>) {
+        let [
+            tenant,
+            origin,
+            release,
+            lookup,
+            state,
+            reason,
+            method,
+            status,
+        ] = counted.labels;
+        let count = counted.count;
+        let series = &mut self.series;
+        let of = |labels: &[&str]| [&[tenant], labels].concat().join("\t");
+        series.count(
+            metric::REQUESTS,
+            &of(&[method, status_label(status)]),
+            count,
+        );
+        series.spread(metric::DURATION, &of(&["edge"]), &counted.edge);
+        series.spread(metric::DURATION, &of(&["origin"]), &counted.origin);
+        series.count(metric::LOOKUPS, &of(&[lookup]), count);
+        match (lookup, state) {
+            ("stale", _) => series.count(metric::STALE_READS, tenant, count),
+            (_, "new") => series.count(metric::SESSIONS_CREATED, &of(&["guest"]), count),
+            (_, "degraded") => series.count(metric::DEGRADED, tenant, count),
+            _ => {}
+        }
+        if !reason.is_empty() {
+            series.count(metric::REFUSED, &of(&[reason]), count);
+        }
+        let answers = counted.answer.count();
+        if answers > 0 {
+            let class = match status {
+                "101" => status,
+                _ => class(status),
             };
-            let _: Option<()> = match letter {
-                "r" => batch.requests(rest),
-                "s" => batch.session(rest),
-                "c" => batch.counter(rest),
-                "h" => batch.histogram(rest),
-                "g" => batch.gauge(rest),
-                "l" => serde_json::from_str(rest).ok().map(|line| batch.show(line)),
-                _ => None,
-            };
+            let labels = of(&[origin, release, class]);
+            series.count(metric::ORIGIN_REQUESTS, &labels, answers);
+            series.spread(
+                metric::ORIGIN_DURATION,
+                &of(&[origin, release]),
+                &counted.answer,
+            );
+        }
+    }
+
+    /// Takes note of a session in use: its tenant and handle, apart by a tab.
+    pub fn see_session(&mut self, session: &str) {
+        if let Some((tenant, hash)) = session_hash(session) {
+            self.seen.or_default(tenant.to_owned()).see(hash);
+        }
+    }
+
+    /// Adds to a counter, or sets a gauge, that the data plane names: metric and labels, apart by tabs. An unknown one
+    /// would be a fault of ours, and is left out.
+    pub fn add_number(&mut self, series: &str, number: f64) {
+        let (name, labels) = series.split_once(SEPARATOR).unwrap_or((series, ""));
+        let values = match labels {
+            "" => 0,
+            labels => labels.split(SEPARATOR).count(),
+        };
+        match Metric::named(name).filter(|metric| metric.labels.len() == values) {
+            Some(Metric {
+                kind: Kind::Counter,
+                name,
+                ..
+            }) => {
+                self.series.count(name, labels, whole(number));
+            }
+            Some(Metric {
+                kind: Kind::Gauge,
+                name,
+                ..
+            }) => {
+                self.tell(name, labels.to_owned(), Thousandths::of(whole(number)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a line of JSON along for the console.
+    pub fn show_line(&mut self, line: &str) {
+        if let Ok(line) = serde_json::from_str(line) {
+            self.show(line);
         }
     }
 
@@ -119,120 +227,37 @@ impl Batch {
         })
         .to_string()
     }
-
-    fn requests(&mut self, fields: &str) -> Option<()> {
-        let mut fields = fields.split(SEPARATOR);
-        let [
-            tenant,
-            origin,
-            release,
-            lookup,
-            state,
-            reason,
-            method,
-            status,
-        ] = core::array::from_fn(|_| fields.next());
-        let (tenant, origin, release) = (tenant?, origin?, release?);
-        let status = status?;
-        let count = fields.next()?.parse().ok()?;
-        let edge_ms = fields.next()?.parse().ok()?;
-        let origin_ms = fields.next()?.parse().ok()?;
-        let own_ms = fields.next()?.parse().ok()?;
-        let edge = spread(fields.next()?, edge_ms)?;
-        let waited = spread(fields.next()?, origin_ms)?;
-        let answered = spread(fields.next()?, own_ms)?;
-        let series = &mut self.series;
-        let of = |labels: &[&str]| [&[tenant], labels].concat().join("\t");
-        series.count(
-            metric::REQUESTS,
-            &of(&[method?, status_label(status)]),
-            count,
-        );
-        series.spread(metric::DURATION, &of(&["edge"]), &edge);
-        series.spread(metric::DURATION, &of(&["origin"]), &waited);
-        series.count(metric::LOOKUPS, &of(&[lookup?]), count);
-        match (lookup?, state?) {
-            ("stale", _) => series.count(metric::STALE_READS, tenant, count),
-            (_, "new") => series.count(metric::SESSIONS_CREATED, &of(&["guest"]), count),
-            (_, "degraded") => series.count(metric::DEGRADED, tenant, count),
-            _ => {}
-        }
-        if !reason?.is_empty() {
-            series.count(metric::REFUSED, &of(&[reason?]), count);
-        }
-        let answers = answered.count();
-        if answers > 0 {
-            let class = match status {
-                "101" => status,
-                _ => class(status),
-            };
-            series.count(
-                metric::ORIGIN_REQUESTS,
-                &of(&[origin, release, class]),
-                answers,
-            );
-            series.spread(metric::ORIGIN_DURATION, &of(&[origin, release]), &answered);
-        }
-        Some(())
-    }
-
-    fn session(&mut self, fields: &str) -> Option<()> {
-        let (tenant, handle) = fields.split_once(SEPARATOR)?;
-        // A handle is a hash already; six letters of base64url hold more than is needed of it.
-        let start = encoding::from_base64url(handle.get(..8)?)?;
-        let hash = u32::from_be_bytes(start.get(..4)?.try_into().ok()?);
-        self.seen.or_default(tenant.to_owned()).see(hash);
-        Some(())
-    }
-
-    fn counter(&mut self, fields: &str) -> Option<()> {
-        let (metric, labels, mut values) = named(fields, Kind::Counter, 1)?;
-        self.series
-            .count(metric.name, &labels, values.next()?.parse().ok()?);
-        Some(())
-    }
-
-    fn histogram(&mut self, fields: &str) -> Option<()> {
-        let (metric, labels, mut values) = named(fields, Kind::Histogram, 2)?;
-        let ms = values.next()?.parse().ok()?;
-        let histogram = spread(values.next()?, ms)?;
-        self.series.spread(metric.name, &labels, &histogram);
-        Some(())
-    }
-
-    fn gauge(&mut self, fields: &str) -> Option<()> {
-        let (metric, labels, mut values) = named(fields, Kind::Gauge, 1)?;
-        let value = Thousandths::of(values.next()?.parse().ok()?);
-        self.tell(metric.name, labels, value);
-        Some(())
-    }
 }
 
-/// The metric, its labels, and what follows them.
-fn named(
-    fields: &str,
-    kind: Kind,
-    values: usize,
-) -> Option<(&'static Metric, String, impl Iterator<Item = &str>)> {
-    let mut fields = fields.split(SEPARATOR);
-    let metric = Metric::named(fields.next()?).filter(|metric| metric.kind == kind)?;
-    let labels: Vec<&str> = fields.by_ref().take(metric.labels.len()).collect();
-    (labels.len() == metric.labels.len()).then_some(())?;
-    Some((metric, labels.join("\t"), fields.take(values)))
+/// The tenant of a session, and a hash of it.
+fn session_hash(session: &str) -> Option<(&str, u32)> {
+    let (tenant, handle) = session.split_once(SEPARATOR)?;
+    // A handle is a hash already; six letters of base64url hold more than is needed of it.
+    let start = encoding::from_base64url(handle.get(..8)?)?;
+    Some((tenant, u32::from_be_bytes(start.get(..4)?.try_into().ok()?)))
 }
 
-fn spread(counts: &str, sum_ms: u64) -> Option<Histogram> {
+/// The sum in milliseconds, and the buckets.
+fn histogram(figures: &[f64]) -> Option<Histogram> {
+    let (sum_ms, counts) = figures.split_first()?;
     let mut histogram = Histogram {
-        counts: [0; BUCKETS],
-        sum_ms,
+        sum_ms: whole(*sum_ms),
+        ..Histogram::default()
     };
-    // No text at all stands for nothing.
-    for (own, count) in histogram.counts.iter_mut().zip(counts.split(',')) {
-        if !count.is_empty() {
-            *own = count.parse().ok()?;
-        }
+    for (own, count) in histogram.counts.iter_mut().zip(counts) {
+        *own = whole(*count);
     }
     Some(histogram)
+}
+
+/// A number of the data plane's: it counts in whole ones.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates"
+)]
+fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 /// A status as a label: a server may make up as many as there are numbers.
@@ -266,12 +291,12 @@ mod tests {
         batch.count(metric::EVENTS, "\tkv_write_failed", 1);
         batch.observe(metric::STORAGE_DURATION, "kv_write", 7);
         batch.tell(metric::ISOLATES, String::new(), Thousandths::of(1));
-        batch.take_in("s\tacme\tAAAAAAAAAAAAAAAAAAAAAA");
+        batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
         let mut other = Batch::default();
         other.count(metric::EVENTS, "\tkv_write_failed", 2);
         other.observe(metric::STORAGE_DURATION, "kv_write", 5);
         other.tell(metric::ISOLATES, String::new(), Thousandths::of(2));
-        other.take_in("s\tacme\tBAAAAAAAAAAAAAAAAAAAAA");
+        other.see_session("acme\tBAAAAAAAAAAAAAAAAAAAAA");
         for _ in 0..=MOST_LINES {
             other.show(json!({ "level": "warn" }));
         }
@@ -295,22 +320,60 @@ mod tests {
     }
 
     #[test]
-    fn what_the_edge_counted_becomes_series() {
+    fn data_plane_counts_as_many_figures() {
+        // `tests/worker/telemetry.test.mjs` says the same of the other side.
+        assert_eq!(RequestCount::FIGURES, 52);
+    }
+
+    /// How many requests, and for each duration the sum and the first buckets.
+    fn figures(count: f64, durations: [(f64, &[f64]); 3]) -> Vec<f64> {
+        let mut figures = vec![count];
+        for (sum, buckets) in durations {
+            let rest = BUCKETS - buckets.len();
+            figures.extend([&[sum], buckets, &vec![0.0; rest]].concat());
+        }
+        figures
+    }
+
+    #[test]
+    fn data_planes_counts_become_series() {
         let mut batch = Batch::default();
-        batch.take_in(concat!(
-            "r\tacme\ta\tv2\thit\tactive\t\tGET\t200\t3\t1\t30\t20\t2,1\t0,0,1,2\t0,0,2,1\n",
-            "r\tacme\t\t\tforged\t\tno-session\tGET\t401\t2\t0\t0\t0\t2\t\t\n",
-            "r\tacme\ta\t\tnone\tnew\t\tPOST\t299\t1\t0\t4\t4\t1\t0,1\t0,1\n",
-            "s\tacme\tAAAAAAAAAAAAAAAAAAAAAA\n",
-            "s\tacme\tAAAAAAAAAAAAAAAAAAAAAA\n",
-            "s\tacme\tBAAAAAAAAAAAAAAAAAAAAA\n",
-            "c\tvestibule_storage_operations_total\tkv_read\tok\t4\n",
-            "h\tvestibule_storage_operation_duration_seconds\tkv_read\t12\t0,4\n",
-            "g\tvestibule_streams_active\tacme\tsse\t3\n",
-            "g\tvestibule_streams_active\tacme\tsse\t2\n",
-            "l\t{\"level\":\"info\"}\n",
-            "x\trubbish\nr\trubbish\nc\tvestibule_storage_operations_total\tkv_read\n",
-        ));
+        for (labels, count, durations) in [
+            (
+                "acme\ta\tv2\thit\tactive\t\tGET\t200",
+                3.0,
+                [
+                    (1.0, &[2.0, 1.0] as &[f64]),
+                    (30.0, &[0.0, 0.0, 1.0, 2.0]),
+                    (20.0, &[0.0, 0.0, 2.0, 1.0]),
+                ],
+            ),
+            (
+                "acme\t\t\tforged\t\tno-session\tGET\t401",
+                2.0,
+                [(0.0, &[2.0]), (0.0, &[]), (0.0, &[])],
+            ),
+            (
+                "acme\ta\t\tnone\tnew\t\tPOST\t299",
+                1.0,
+                [(0.0, &[1.0]), (4.0, &[0.0, 1.0]), (4.0, &[0.0, 1.0])],
+            ),
+        ] {
+            let figures = figures(count, durations);
+            batch.add_requests(&RequestCount::read(labels, &figures).unwrap());
+        }
+        for handle in [
+            "AAAAAAAAAAAAAAAAAAAAAA",
+            "AAAAAAAAAAAAAAAAAAAAAA",
+            "BAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            batch.see_session(&format!("acme\t{handle}"));
+        }
+        batch.add_number("vestibule_storage_operations_total\tkv_read\tok", 4.0);
+        batch.add_number("vestibule_writes_lost_total", 2.0);
+        batch.add_number("vestibule_streams_active\tacme\tsse", 3.0);
+        batch.add_number("vestibule_streams_active\tacme\tsse", 2.0);
+        batch.show_line("{\"level\":\"info\"}");
         batch.tell(metric::ISOLATES, String::new(), Thousandths::of(1));
         let series = &batch.series;
         let counted = |name: &str| series.counters(name).collect::<Vec<_>>();
@@ -329,6 +392,7 @@ mod tests {
         assert_eq!(counted(metric::REFUSED), [("acme\tno-session", 2)]);
         assert_eq!(counted(metric::SESSIONS_CREATED), [("acme\tguest", 1)]);
         assert_eq!(counted(metric::STORAGE), [("kv_read\tok", 4)]);
+        assert_eq!(counted(metric::WRITES_LOST), [("", 2)]);
         let durations: Vec<_> = series.histograms(metric::DURATION).collect();
         assert_eq!(
             durations
@@ -346,5 +410,29 @@ mod tests {
             json!([metric::STREAMS_ACTIVE, "acme\tsse", 2_000])
         );
         assert_eq!(command["lines"], json!([{ "level": "info" }]));
+    }
+
+    #[test]
+    fn counts_that_nothing_is_known_of_are_left_out() {
+        let figures = figures(1.0, [(0.0, &[]); 3]);
+        assert!(RequestCount::read("acme\ta\tv2", &figures).is_none());
+        assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th", &figures[..20]).is_none());
+        let mut batch = Batch::default();
+        batch.add_number("vestibule_unheard_of_total", 1.0);
+        batch.add_number("vestibule_storage_operations_total\tkv_read", 1.0);
+        batch.add_number(metric::STREAMS_ACTIVE, 1.0);
+        batch.add_number("vestibule_http_request_duration_seconds\tacme\tedge", 1.0);
+        batch.see_session("acme");
+        batch.see_session("acme\tshort");
+        batch.show_line("rubbish");
+        assert_eq!(batch, Batch::default());
+    }
+
+    #[test]
+    fn request_counts_are_data_points() {
+        let figures = figures(3.0, [(0.0, &[]); 3]);
+        let counted = RequestCount::read("acme\ta\tv2\thit\tactive\t\tGET\t200", &figures);
+        let point = counted.unwrap().point();
+        assert_eq!(point, (["acme", "GET", "200", "a"], 3));
     }
 }

@@ -10,4 +10,5 @@ pub mod gauge;
 pub mod log;
 pub mod metric;
 pub mod otlp;
+pub mod reporter;
 pub mod series;

@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 
+use crate::encoding;
 use crate::span_id::SpanId;
 
 /// `SPAN_KIND_…`
@@ -17,7 +18,7 @@ const CLIENT: u32 = 3;
 /// `STATUS_CODE_ERROR`
 const ERROR: u32 = 2;
 
-/// One span of an export, and how many it has.
+/// An export, and how many spans it has.
 pub struct Export {
     /// The body of the request.
     pub body: String,
@@ -25,38 +26,76 @@ pub struct Export {
     pub spans: u64,
 }
 
-/// Makes an export of requests that were answered: for each
-///
-/// * `j`, status, when it began and when the answer went out, when it was sent to the origin and when that answered
-///   (or nothing), in milliseconds since 1970, the scheme, and whether the origin answered: `ok` or `error`,
-/// * `m` and the members of its log line,
-/// * for each stage that waited `s`, its name, begin, end, and what came of it.
+/// A request that was answered. Times are in milliseconds since 1970.
+#[derive(Debug)]
+pub struct Request {
+    /// The response's status.
+    pub status: u16,
+    /// When it came.
+    pub begun: u64,
+    /// When the response went out.
+    pub ended: u64,
+    /// The wait for an origin, if one was asked.
+    pub origin: Option<Wait>,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// The members of its log line: a JSON object without the braces.
+    pub members: String,
+    /// What it waited for besides.
+    pub stages: Vec<Stage>,
+}
+
+/// The wait for an origin.
+#[derive(Debug)]
+pub struct Wait {
+    /// When the request was sent to it.
+    pub sent: u64,
+    /// When it answered, or was given up.
+    pub ended: u64,
+    /// Whether it answered.
+    pub is_answered: bool,
+}
+
+/// A stage of a request that waited.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// When it began.
+    pub begun: u64,
+    /// When it ended.
+    pub ended: u64,
+    /// What came of it: `error`, or another word.
+    pub result: String,
+}
+
+/// Returns the URL that traces are sent to, given the collector's (`OTEL_EXPORTER_OTLP_ENDPOINT`).
 #[must_use]
-pub fn export(journeys: &str) -> Export {
-    let mut spans = Vec::new();
-    let mut journey = None;
-    for line in journeys.lines() {
-        let (letter, rest) = line.split_once('\t').unwrap_or_default();
-        match letter {
-            "j" => {
-                spans.extend(journey.take().map(Journey::spans));
-                journey = Journey::begin(rest);
-            }
-            "m" => {
-                if let Some(journey) = &mut journey {
-                    journey.members = serde_json::from_str(&format!("{{{rest}}}")).ok();
-                }
-            }
-            "s" => {
-                if let Some(journey) = &mut journey {
-                    journey.stages.extend(Stage::read(rest));
-                }
-            }
-            _ => {}
-        }
-    }
-    spans.extend(journey.map(Journey::spans));
-    let spans: Vec<Value> = spans.into_iter().flatten().collect();
+pub fn traces_url(endpoint: &str) -> String {
+    format!("{}/v1/traces", endpoint.trim_end_matches('/'))
+}
+
+/// Parses `name=value` pairs, apart by commas, percent-encoded (`OTEL_EXPORTER_OTLP_HEADERS`,
+/// <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>). A value that is not properly escaped is taken as it
+/// is.
+#[must_use]
+pub fn headers(setting: &str) -> Vec<(String, String)> {
+    let pairs = setting.split(',').filter_map(|pair| pair.split_once('='));
+    let read = |(name, value): (&str, &str)| {
+        let value = value.trim();
+        let value = encoding::from_percent_encoded(value).unwrap_or_else(|| value.to_owned());
+        (name.trim().to_owned(), value)
+    };
+    pairs.map(read).collect()
+}
+
+/// Makes an export of requests.
+#[must_use]
+pub fn export(requests: &[Request]) -> Export {
+    let spans: Vec<Value> = requests
+        .iter()
+        .flat_map(|request| Told::of(request).spans())
+        .collect();
     let count = spans.len() as u64;
     let version = env!("CARGO_PKG_VERSION");
     let body = json!({
@@ -74,54 +113,16 @@ pub fn export(journeys: &str) -> Export {
     }
 }
 
-struct Stage<'a> {
-    name: &'a str,
-    begun: u64,
-    ended: u64,
-    result: &'a str,
-}
-
-impl<'a> Stage<'a> {
-    fn read(fields: &'a str) -> Option<Self> {
-        let mut fields = fields.split('\t');
-        Some(Self {
-            name: fields.next()?,
-            begun: fields.next()?.parse().ok()?,
-            ended: fields.next()?.parse().ok()?,
-            result: fields.next()?,
-        })
-    }
-}
-
-struct Journey<'a> {
-    status: u16,
-    begun: u64,
-    ended: u64,
-    /// Sent, answered.
-    origin: Option<(u64, u64)>,
-    scheme: &'a str,
-    result: &'a str,
+/// A request, with the members of its log line read.
+struct Told<'r> {
+    request: &'r Request,
     members: Option<Value>,
-    stages: Vec<Stage<'a>>,
 }
 
-impl<'a> Journey<'a> {
-    fn begin(fields: &'a str) -> Option<Self> {
-        let mut fields = fields.split('\t');
-        let status = fields.next()?.parse().ok()?;
-        let mut number = || fields.next()?.parse().ok();
-        let (begun, ended): (u64, u64) = (number()?, number()?);
-        let (sent, answered): (Option<u64>, Option<u64>) = (number(), number());
-        Some(Self {
-            status,
-            begun,
-            ended,
-            origin: sent.zip(answered),
-            scheme: fields.next()?,
-            result: fields.next()?,
-            members: None,
-            stages: Vec::new(),
-        })
+impl<'r> Told<'r> {
+    fn of(request: &'r Request) -> Self {
+        let members = serde_json::from_str(&format!("{{{}}}", request.members)).ok();
+        Self { request, members }
     }
 
     fn member(&self, name: &str) -> &str {
@@ -129,24 +130,19 @@ impl<'a> Journey<'a> {
         member.and_then(Value::as_str).unwrap_or_default()
     }
 
-    fn spans(self) -> Vec<Value> {
+    fn spans(&self) -> Vec<Value> {
         let Some(own) = SpanId::parse(self.member("span_id")) else {
             return Vec::new();
         };
+        let Request { begun, ended, .. } = *self.request;
         // What goes on after the answer belongs to the request too.
-        let ends = self.stages.iter().map(|stage| stage.ended);
-        let ended = ends.fold(self.ended, u64::max);
-        let mut spans = vec![self.root(own, ended)];
+        let ends = self.request.stages.iter().map(|stage| stage.ended);
+        let mut spans = vec![self.root(own, ends.fold(ended, u64::max))];
         // That of the origin is the one the origin was told of.
-        if let Some((sent, answered)) = self.origin {
+        if let Some(wait) = &self.request.origin {
+            let times = (wait.sent, wait.ended, !wait.is_answered);
             let attributes = [attribute("vestibule.origin", self.member("origin"))];
-            let stage = Stage {
-                name: "origin",
-                begun: sent,
-                ended: answered,
-                result: self.result,
-            };
-            spans.push(self.child(own, 1, CLIENT, &stage, &attributes));
+            spans.push(self.child(own.of_stage(1), own, CLIENT, "origin", times, &attributes));
         }
         let session = self.member("session");
         let mut instants = vec![("cookie", "vestibule.session", session)];
@@ -159,19 +155,29 @@ impl<'a> Journey<'a> {
         let mut number = 1;
         for (name, key, value) in instants {
             number += 1;
+            let times = (begun, begun, false);
             let attributes = [attribute(key, value)];
-            let stage = Stage {
+            spans.push(self.child(
+                own.of_stage(number),
+                own,
+                INTERNAL,
                 name,
-                begun: self.begun,
-                ended: self.begun,
-                result: "ok",
-            };
-            spans.push(self.child(own, number, INTERNAL, &stage, &attributes));
+                times,
+                &attributes,
+            ));
         }
-        for stage in &self.stages {
+        for stage in &self.request.stages {
             number += 1;
-            let attributes = [attribute("vestibule.result", stage.result)];
-            spans.push(self.child(own, number, CLIENT, stage, &attributes));
+            let times = (stage.begun, stage.ended, stage.result == "error");
+            let attributes = [attribute("vestibule.result", &stage.result)];
+            spans.push(self.child(
+                own.of_stage(number),
+                own,
+                CLIENT,
+                &stage.name,
+                times,
+                &attributes,
+            ));
         }
         spans
     }
@@ -179,8 +185,8 @@ impl<'a> Journey<'a> {
     fn root(&self, own: SpanId, ended: u64) -> Value {
         let mut attributes = vec![
             attribute("http.request.method", self.member("method")),
-            json!({ "key": "http.response.status_code", "value": { "intValue": self.status.to_string() } }),
-            attribute("url.scheme", self.scheme),
+            json!({ "key": "http.response.status_code", "value": { "intValue": self.request.status.to_string() } }),
+            attribute("url.scheme", &self.request.scheme),
         ];
         for (key, name) in [
             ("vestibule.tenant", "tenant"),
@@ -202,32 +208,34 @@ impl<'a> Journey<'a> {
             "parentSpanId": self.member("parent_id"),
             "name": self.member("method"),
             "kind": SERVER,
-            "startTimeUnixNano": nanos(self.begun),
+            "startTimeUnixNano": nanos(self.request.begun),
             "endTimeUnixNano": nanos(ended),
             "attributes": attributes,
-            "status": status(self.status >= 500),
+            "status": status(self.request.status >= 500),
         })
     }
 
+    /// A span below that of the request: when it began and ended, and whether it failed.
     fn child(
         &self,
-        own: SpanId,
-        number: u64,
+        id: SpanId,
+        parent: SpanId,
         kind: u32,
-        stage: &Stage<'_>,
+        name: &str,
+        (begun, ended, is_error): (u64, u64, bool),
         attributes: &[Value],
     ) -> Value {
-        let begun = stage.begun.max(self.begun);
+        let begun = begun.max(self.request.begun);
         json!({
             "traceId": self.member("trace_id"),
-            "spanId": own.of_stage(number).to_hex(),
-            "parentSpanId": own.to_hex(),
-            "name": stage.name,
+            "spanId": id.to_hex(),
+            "parentSpanId": parent.to_hex(),
+            "name": name,
             "kind": kind,
             "startTimeUnixNano": nanos(begun),
-            "endTimeUnixNano": nanos(stage.ended.max(begun)),
+            "endTimeUnixNano": nanos(ended.max(begun)),
             "attributes": attributes,
-            "status": status(stage.result == "error"),
+            "status": status(is_error),
         })
     }
 }
@@ -253,15 +261,69 @@ fn nanos(ms: u64) -> String {
 mod tests {
     use super::*;
 
+    fn stage(name: &str, begun: u64, ended: u64) -> Stage {
+        let (name, result) = (name.to_owned(), "ok".to_owned());
+        Stage {
+            name,
+            begun,
+            ended,
+            result,
+        }
+    }
+
+    fn request(status: u16, members: &str) -> Request {
+        Request {
+            status,
+            begun: 1_000,
+            ended: 1_050,
+            origin: None,
+            scheme: "https".to_owned(),
+            members: members.to_owned(),
+            stages: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn collector_settings_are_parsed_as_opentelemetry_says() {
+        for endpoint in ["https://collector.example", "https://collector.example//"] {
+            assert_eq!(traces_url(endpoint), "https://collector.example/v1/traces");
+        }
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        for (setting, expected) in [
+            ("", vec![]),
+            ("rubbish,,", vec![]),
+            (
+                "authorization=Bearer%20a=b",
+                vec![pair("authorization", "Bearer a=b")],
+            ),
+            (" a = 1 ,b=2+3", vec![pair("a", "1"), pair("b", "2+3")]),
+            ("a=100%zz", vec![pair("a", "100%zz")]),
+            ("a=%C3", vec![pair("a", "%C3")]),
+        ] {
+            assert_eq!(headers(setting), expected, "{setting}");
+        }
+    }
+
     #[test]
     fn a_request_is_a_span_with_one_for_each_stage() {
-        let exported = export(concat!(
-            "j\t503\t1000\t1050\t1010\t1040\thttps\tok\n",
-            "m\t\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"span_id\":\"00000000000000a0\",\"parent_id\":\"b7ad6b7169203331\",\"method\":\"GET\",\"session\":\"miss\",\"origin\":\"a\",\"tenant\":\"acme\"\n",
-            "s\tkv\t1001\t1010\tok\n",
-            "s\twrite-back\t1050\t1080\tok\n",
-            "j\trubbish\nm\t\nj\t200\t1000\t1000\t\t\thttp\terror\nm\t\"span_id\":\"zz\"",
-        ));
+        let members = concat!(
+            "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"span_id\":\"00000000000000a0\",",
+            "\"parent_id\":\"b7ad6b7169203331\",\"method\":\"GET\",\"session\":\"miss\",\"origin\":\"a\",",
+            "\"tenant\":\"acme\"",
+        );
+        let exported = export(&[
+            Request {
+                origin: Some(Wait {
+                    sent: 1_010,
+                    ended: 1_040,
+                    is_answered: true,
+                }),
+                stages: vec![stage("kv", 1_001, 1_010), stage("write-back", 1_050, 1_080)],
+                ..request(503, members)
+            },
+            request(200, "\"span_id\":\"zz\""),
+            request(200, "rubbish"),
+        ]);
         let body: Value = serde_json::from_str(&exported.body).unwrap();
         let spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"]
             .as_array()

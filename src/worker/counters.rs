@@ -1,11 +1,13 @@
-//! Counts what the control plane does, for the next batch of this isolate.
+//! Counts for the next batch of this isolate: what the control plane does, and what the data plane hands over.
 //!
 //! Nothing here borrows the core, so it can be called from anywhere.
 
 use core::cell::RefCell;
 use core::future::Future;
 
-use super::io;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::{io, millis};
 use crate::telemetry::batch::Batch;
 use crate::telemetry::log::Event;
 use crate::telemetry::metric;
@@ -27,6 +29,15 @@ pub(super) enum Operation {
 }
 
 impl Operation {
+    const ALL: [Self; 6] = [
+        Self::KvRead,
+        Self::KvList,
+        Self::KvWrite,
+        Self::Object,
+        Self::Document,
+        Self::Provider,
+    ];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::KvRead => "kv_read",
@@ -71,6 +82,20 @@ pub(super) fn count_operation(operation: Operation, outcome: Outcome, ms: u64) {
     });
 }
 
+/// Counts an operation of the JavaScript that is not replaced yet.
+#[wasm_bindgen(js_name = countOperation)]
+pub fn count_operation_of_js(operation: &str, outcome: &str, ms: f64) {
+    let outcome = match outcome {
+        "ok" => Outcome::Ok,
+        "absent" => Outcome::Absent,
+        _ => Outcome::Error,
+    };
+    let named = |known: &Operation| known.as_str() == operation;
+    if let Some(operation) = Operation::ALL.into_iter().find(named) {
+        count_operation(operation, outcome, millis(ms).0);
+    }
+}
+
 /// Performs an operation, and counts it: as `ok`, or as `error`.
 pub(super) async fn counted<T, E>(
     operation: Operation,
@@ -102,6 +127,11 @@ async fn counted_as<T, E>(
     let outcome = result.as_ref().map_or(Outcome::Error, outcome);
     count_operation(operation, outcome, io::now().millis_since(begun));
     result
+}
+
+/// Adds to the next batch otherwise.
+pub(super) fn with_batch(add: impl FnOnce(&mut Batch)) {
+    BATCH.with_borrow_mut(add);
 }
 
 /// Takes an event along for the console.

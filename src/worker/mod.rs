@@ -11,6 +11,7 @@ mod attempts;
 mod counters;
 mod directory;
 mod drive;
+mod exporter;
 mod io;
 #[allow(dead_code, reason = "called as the control plane moves here")]
 mod log;
@@ -507,16 +508,6 @@ pub fn health_checks() -> String {
         Isolate::Ready(reception) => reception.health_checks(),
         Isolate::Misconfigured(_) => String::new(),
     })
-}
-
-/// Takes note of what this isolate has under way at each origin, and how fast they are.
-#[wasm_bindgen]
-pub fn observe(under_way: &str) {
-    ISOLATE.with_borrow_mut(|isolate| {
-        if let Isolate::Ready(reception) = isolate {
-            reception.observe(under_way);
-        }
-    });
 }
 
 /// Looks after a stream or a socket that stays open.

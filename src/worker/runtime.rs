@@ -1,5 +1,6 @@
 //! Declares what the data plane (`src/worker/js/`) offers to the control plane.
 
+use js_sys::{Map, Set};
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 
@@ -26,6 +27,125 @@ extern "C" {
     pub fn set_file(this: &RequestContext, bytes: &js_sys::Uint8Array);
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// What the data plane records: see `js/telemetry/window.js`.
+    pub type Recorder;
+
+    /// Takes what was counted. What comes from now on opens the next window.
+    #[wasm_bindgen(method, js_name = takeCounted)]
+    pub fn take_counted(this: &Recorder) -> Counted;
+
+    /// Returns what is under way at origins.
+    #[wasm_bindgen(method, js_name = inFlight)]
+    pub fn in_flight(this: &Recorder) -> Vec<InFlight>;
+
+    /// Takes the log lines for the console.
+    #[wasm_bindgen(method, js_name = takeLines)]
+    pub fn take_lines(this: &Recorder) -> Vec<String>;
+
+    /// Takes the requests whose traces are exported.
+    #[wasm_bindgen(method, js_name = takeTraces)]
+    pub fn take_traces(this: &Recorder) -> Vec<RequestTrace>;
+
+    /// Writes the log lines that wait.
+    #[wasm_bindgen(method, js_name = writeLines)]
+    pub fn write_lines(this: &Recorder);
+
+    /// Says whether somebody looks at the console.
+    #[wasm_bindgen(method, js_name = setWatched)]
+    pub fn set_watched(this: &Recorder, is_watched: bool);
+
+    /// What was counted: see `js/telemetry/counters.js`.
+    pub type Counted;
+
+    /// Returns the figures of each kind of request, by its labels.
+    #[wasm_bindgen(method, getter)]
+    pub fn requests(this: &Counted) -> Map;
+
+    /// Returns the sessions in use: tenants and handles.
+    #[wasm_bindgen(method, getter)]
+    pub fn sessions(this: &Counted) -> Set;
+
+    /// Returns what was added to counters, and what gauges are now, by metric and labels.
+    #[wasm_bindgen(method, getter)]
+    pub fn numbers(this: &Counted) -> Map;
+
+    /// What is under way at an origin: see `js/telemetry/in_flight.js`.
+    pub type InFlight;
+
+    /// Returns the tenant and the origin's name.
+    #[wasm_bindgen(method, getter)]
+    pub fn place(this: &InFlight) -> String;
+
+    /// Returns how much is under way.
+    #[wasm_bindgen(method, getter, js_name = underWay)]
+    pub fn under_way(this: &InFlight) -> u32;
+
+    /// Returns after how many milliseconds answers begin, on average.
+    #[wasm_bindgen(method, getter, js_name = firstByteMs)]
+    pub fn first_byte_ms(this: &InFlight) -> f64;
+
+    /// A request that was answered: see `js/telemetry/request_trace.js`. Times are in milliseconds since 1970, and 0 for
+    /// what did not happen.
+    pub type RequestTrace;
+
+    /// Returns the response's status.
+    #[wasm_bindgen(method, getter)]
+    pub fn status(this: &RequestTrace) -> u16;
+
+    /// Returns when the request came.
+    #[wasm_bindgen(method, getter)]
+    pub fn begun(this: &RequestTrace) -> f64;
+
+    /// Returns when the response went out.
+    #[wasm_bindgen(method, getter)]
+    pub fn ended(this: &RequestTrace) -> f64;
+
+    /// Returns when it was sent to an origin.
+    #[wasm_bindgen(method, getter)]
+    pub fn sent(this: &RequestTrace) -> f64;
+
+    /// Returns when the origin answered.
+    #[wasm_bindgen(method, getter)]
+    pub fn answered(this: &RequestTrace) -> f64;
+
+    /// Returns when the last origin that did not answer was given up.
+    #[wasm_bindgen(method, getter, js_name = gaveUp)]
+    pub fn gave_up(this: &RequestTrace) -> f64;
+
+    /// Returns `http` or `https`.
+    #[wasm_bindgen(method, getter)]
+    pub fn scheme(this: &RequestTrace) -> String;
+
+    /// Returns the members of the log line.
+    #[wasm_bindgen(method, getter)]
+    pub fn members(this: &RequestTrace) -> String;
+
+    /// Returns the stages that waited.
+    #[wasm_bindgen(method, getter)]
+    pub fn stages(this: &RequestTrace) -> Vec<TraceStage>;
+
+    /// A stage of a request that waited.
+    pub type TraceStage;
+
+    /// Returns its name.
+    #[wasm_bindgen(method, getter)]
+    pub fn name(this: &TraceStage) -> String;
+
+    /// Returns when it began.
+    #[wasm_bindgen(method, getter)]
+    pub fn begun(this: &TraceStage) -> f64;
+
+    /// Returns when it ended.
+    #[wasm_bindgen(method, getter)]
+    pub fn ended(this: &TraceStage) -> f64;
+
+    /// Returns what came of it.
+    #[wasm_bindgen(method, getter)]
+    pub fn result(this: &TraceStage) -> String;
+}
+
 #[wasm_bindgen(raw_module = "vestibule-runtime")]
 extern "C" {
     /// Drops the cached decisions: the core may have learned something they depend on.
@@ -41,4 +161,7 @@ extern "C" {
     /// Meets a need that is still met in JavaScript: see [`super::io`].
     #[wasm_bindgen(js_name = meetLegacy)]
     pub fn meet_legacy(need: &str, context: &RequestContext) -> js_sys::Promise;
+
+    /// Returns what the data plane records.
+    pub fn recorder() -> Recorder;
 }

@@ -333,18 +333,21 @@ fn an_origin_that_is_down_loses_its_sessions_at_once_and_the_next_one_is_told() 
 #[test]
 fn new_sessions_prefer_the_less_busy_origin_and_nothing_is_stored_for_it() {
     let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1,b=http://b:1" }));
-    world.gateway.observe("a\t50\nb\t0");
+    world.gateway.observe("a", 50, 0);
+    world.gateway.observe("b", 0, 0);
     let mut places = HashMap::new();
     for _ in 0..400 {
         world.jar = None;
         *places.entry(world.visit().origin).or_default() += 1;
-        world.gateway.observe("a\t50\nb\t0");
+        world.gateway.observe("a", 50, 0);
+        world.gateway.observe("b", 0, 0);
     }
     // Both of two draws must hit the busy one.
     let busy: usize = places["a"];
     assert!((60..140).contains(&busy), "{places:?}");
     // Without word of what is under way they are spread all the same.
-    world.gateway.observe("a\t0\nb\t0");
+    world.gateway.observe("a", 0, 0);
+    world.gateway.observe("b", 0, 0);
     let even = placed(&mut world, 400);
     assert!(even["a"].abs_diff(even["b"]) < 20, "{even:?}");
     assert_eq!(world.outside.puts, 0);
@@ -352,7 +355,8 @@ fn new_sessions_prefer_the_less_busy_origin_and_nothing_is_stored_for_it() {
     let mut stays = 0;
     for _ in 0..20 {
         let first = world.exchange("").origin;
-        world.gateway.observe("a\t50\nb\t0");
+        world.gateway.observe("a", 50, 0);
+        world.gateway.observe("b", 0, 0);
         stays += usize::from(world.visit().origin == first);
     }
     assert_eq!(stays, 20, "those that have begun stay");
@@ -365,7 +369,7 @@ fn a_full_origin_gets_no_new_session_and_when_all_are_full_nobody_does() {
     }));
     let old = world.exchange("");
     let cookie = world.jar.clone();
-    world.gateway.observe("a\t5");
+    world.gateway.observe("a", 5, 0);
     assert_eq!(placed(&mut world, 50).get("a"), None);
     // An origin says of itself that it is full.
     world.jar.clone_from(&cookie);

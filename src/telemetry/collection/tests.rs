@@ -1,4 +1,6 @@
 use super::*;
+use crate::telemetry::batch::{Batch, RequestCount};
+use crate::telemetry::metric::BUCKETS;
 
 const NOW: UnixMillis = UnixMillis(1_763_740_000_000);
 
@@ -6,11 +8,32 @@ fn later(ms: u64) -> UnixMillis {
     UnixMillis(NOW.0 + ms)
 }
 
-fn batch(requests: u64) -> crate::telemetry::batch::Batch {
-    let mut batch = crate::telemetry::batch::Batch::default();
-    batch.take_in(&format!(
-        "r\tacme\ta\t\thit\tactive\t\tGET\t200\t{requests}\t0\t9\t9\t{requests}\t0,{requests}\t0,{requests}\nr\tglobex\tb\t\tmiss\tactive\t\tGET\t503\t1\t2\t9\t9\t0,1\t0,1\t0,1\ns\tacme\tAAAAAAAAAAAAAAAAAAAAAA\nc\tvestibule_storage_operations_total\tkv_read\tok\t2\ng\tvestibule_origin_in_flight\tacme\ta\t3\nl\t{{\"level\":\"warn\",\"tenant\":\"acme\",\"event\":\"x\"}}"
-    ));
+/// A kind of request, and how many; all of them took as long in the gateway and at the origin.
+fn add_requests(batch: &mut Batch, labels: &str, count: f64, [edge, origin]: [(usize, f64); 2]) {
+    let mut figures = vec![count];
+    for (bucket, ms) in [edge, origin, origin] {
+        let mut counts = [0.0; BUCKETS];
+        counts[bucket] = count;
+        figures.push(ms);
+        figures.extend(counts);
+    }
+    batch.add_requests(&RequestCount::read(labels, &figures).unwrap());
+}
+
+fn batch(requests: u32) -> Batch {
+    let mut batch = Batch::default();
+    let acme = "acme\ta\t\thit\tactive\t\tGET\t200";
+    add_requests(&mut batch, acme, requests.into(), [(0, 0.0), (1, 9.0)]);
+    let globex = "globex\tb\t\tmiss\tactive\t\tGET\t503";
+    add_requests(&mut batch, globex, 1.0, [(1, 2.0), (1, 9.0)]);
+    batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
+    batch.count(metric::STORAGE, "kv_read\tok", 2);
+    batch.tell(
+        metric::ORIGIN_IN_FLIGHT,
+        "acme\ta".to_owned(),
+        Thousandths::of(3),
+    );
+    batch.show(json!({ "level": "warn", "tenant": "acme", "event": "x" }));
     batch
 }
 

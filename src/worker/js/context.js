@@ -16,13 +16,13 @@ export class RequestContext {
 
   /**
    * @param {Env} env
-   * @param {{ request?: Request, journey?: import("./journey.js").Journey }} [of] whose body may be needed, and whose
+   * @param {{ request?: Request, trace?: import("./telemetry/request_trace.js").RequestTrace }} [of] whose body may be needed, and whose
    *   stages these are
    */
-  constructor(env, { request, journey } = {}) {
+  constructor(env, { request, trace } = {}) {
     this.env = env;
     this.request = request;
-    this.journey = journey;
+    this.trace = trace;
   }
 
   /**
@@ -32,7 +32,7 @@ export class RequestContext {
    * @param {string} result
    */
   passed(stage, begun, result) {
-    this.journey?.passed(stage, begun, result);
+    this.trace?.passed(stage, begun, result);
   }
 
   /**

@@ -25,8 +25,8 @@ describe(glue.describeWire());
 /** How long a probe may take, in milliseconds. */
 export const PROBE_DEADLINE = glue.probeDeadline();
 
-/** The upper bounds of the buckets durations are counted in, in milliseconds. */
-export const DURATION_BOUNDS = glue.durationBounds();
+/** After how many milliseconds an open window is taken to be lost. */
+export const WINDOW_LOST_AFTER = glue.windowLostAfter();
 
 /** What every request of our own calls itself: product and version. */
 export const USER_AGENT = glue.userAgent();
@@ -258,12 +258,9 @@ export function healthChecks() {
     .map(([tenant, origin, url]) => ({ tenant, origin, url }));
 }
 
-/**
- * Takes note of what this isolate has under way: a line for each origin, its name and a number.
- * @param {string} underWay
- */
-export function observe(underWay) {
-  ofInstance(() => glue.observe(underWay));
+/** Takes note of what is under way at origins. @param {unknown[]} inFlight as `worker/runtime.rs` reads it */
+export function observe(inFlight) {
+  ofInstance(() => glue.observe(inFlight));
 }
 
 /**
@@ -422,29 +419,32 @@ export function directoryCommand(rows, command, forgot) {
 }
 
 /**
- * Takes in what the edge counted.
- * @param {string} counted
+ * Takes in what the data plane counted.
+ * @param {unknown} counted as `worker/runtime.rs` reads it
+ * @param {Env} env
  */
-export function tally(counted) {
-  ofInstance(() => glue.tally(counted));
-}
-
-/** The next batch for the object that adds up; empty if there is none. */
-export function takeBatch() {
-  return ofInstance(() => glue.takeBatch(Date.now()));
+export function takeIn(counted, env) {
+  ofInstance(() => glue.takeIn(counted, env));
 }
 
 /**
- * Requests as an export of their traces.
- * @param {string} journeys
+ * Counts what was asked of somebody, and how long it took.
+ * @param {string} kind
+ * @param {"ok" | "absent" | "error"} result
+ * @param {number} ms
  */
-export function exportTraces(journeys) {
-  return ofInstance(() => {
-    const made = glue.exportTraces(journeys);
-    const { body, spans } = made;
-    made.free();
-    return { body, spans };
-  });
+export function countOperation(kind, result, ms) {
+  ofInstance(() => glue.countOperation(kind, result, ms));
+}
+
+/** Opens a window; the promise is settled once that is reported, or the instance died. @param {Env} env */
+export async function reportWindow(env) {
+  await survived(ofInstance(() => glue.reportWindow(env)));
+}
+
+/** Reports what an object counted, unless a window does or did a moment ago. @param {Env} env */
+export async function flushIfIdle(env) {
+  await survived(ofInstance(() => glue.flushIfIdle(env)));
 }
 
 /** Whether that object is known here. @param {string} name */

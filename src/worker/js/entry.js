@@ -15,19 +15,21 @@ import {
   complete,
   configure,
   isComplete,
+  observe,
+  recovered,
   settle,
   watch,
 } from "./core.js";
 import { lengthenSid } from "./handshakes.js";
-import { Journey } from "./journey.js";
-import { answered, begin, end, lost, tell } from "./meter.js";
 import { storeLater } from "./needs.js";
 import { sendProbes, wasUnsent } from "./probes.js";
 import { keepRefusal, recallRefusal } from "./refusals.js";
 import { recall, stand } from "./standing.js";
 import { followed, readPauses } from "./streams.js";
-import { shift } from "./tally.js";
-import { openWindow, tellRequest } from "./telemetry.js";
+import { count } from "./telemetry/counters.js";
+import { answered, begin, end, inFlight, isDue } from "./telemetry/in_flight.js";
+import { RequestTrace } from "./telemetry/request_trace.js";
+import { openWindow, recordRequest } from "./telemetry/window.js";
 import { UNCACHED } from "./uncached.js";
 import { upload } from "./uploads.js";
 import { pause } from "./waiting.js";
@@ -60,7 +62,7 @@ export { TelemetryObject } from "./telemetry-object.js";
  * @property {import("./core.js").Failed[]} failures origins that failed it
  * @property {RequestContext | undefined} driven what the control plane knows of it, once the core was asked again
  * @property {string} seed what its trace was begun with
- * @property {Journey} journey
+ * @property {RequestTrace} trace
  */
 
 /**
@@ -91,10 +93,10 @@ export default {
    */
   fetch(request, env, context) {
     configure(env);
-    tell();
     const now = Date.now();
+    if (isDue(now)) observe(inFlight(now));
     const headers = [...request.headers];
-    const journey = new Journey(now, request.url.startsWith("https:") ? "https" : "http");
+    const trace = new RequestTrace(now, request.url.startsWith("https:") ? "https" : "http");
     const passage = {
       request,
       headers,
@@ -104,7 +106,7 @@ export default {
       failures: [],
       driven: undefined,
       seed: "",
-      journey,
+      trace,
     };
     const order = recall(request, headers, now);
     if (order) return send(order, passage);
@@ -146,11 +148,11 @@ function perform(decision, passage) {
  * @param {string} decision
  * @param {Passage} passage
  */
-async function ship(decision, { request, journey, env, context }) {
+async function ship(decision, { request, trace, env, context }) {
   const answered = unpackAnswer(decision);
-  Object.assign(journey, answered.told);
+  Object.assign(trace, answered.told);
   const file = await shipped(request, responseOf(answered));
-  return tellRequest(journey, file, "", env, context);
+  return recordRequest(trace, file, "", env, context);
 }
 
 /**
@@ -161,8 +163,8 @@ async function ship(decision, { request, journey, env, context }) {
  */
 function give(decision, passage, file) {
   const answered = unpackAnswer(decision);
-  const { request, headers, journey } = passage;
-  if (mayStand(passage)) keepRefusal(answered, request, headers, journey.begun);
+  const { request, headers, trace } = passage;
+  if (mayStand(passage)) keepRefusal(answered, request, headers, trace.begun);
   return say(answered, passage, file);
 }
 
@@ -171,9 +173,9 @@ function give(decision, passage, file) {
  * @param {Passage} passage
  * @param {Uint8Array} [file]
  */
-function say(answered, { journey, env, context }, file) {
-  Object.assign(journey, answered.told);
-  return tellRequest(journey, responseOf(answered, file), "", env, context);
+function say(answered, { trace, env, context }, file) {
+  Object.assign(trace, answered.told);
+  return recordRequest(trace, responseOf(answered, file), "", env, context);
 }
 
 /**
@@ -206,8 +208,8 @@ function reconsider(passage) {
 
 /** @param {Passage} passage */
 function drivenAs(passage) {
-  const { env, request, journey } = passage;
-  passage.driven ??= new RequestContext(env, { request, journey });
+  const { env, request, trace } = passage;
+  passage.driven ??= new RequestContext(env, { request, trace });
   if (passage.seed !== "") passage.driven.seed = passage.seed;
   return passage.driven;
 }
@@ -218,9 +220,9 @@ function drivenAs(passage) {
  * @param {Passage} passage
  */
 function obey(decision, passage) {
-  const { request, headers, journey } = passage;
+  const { request, headers, trace } = passage;
   const order = unpackForward(decision, headers);
-  if (mayStand(passage)) stand(order, request, headers, journey.begun);
+  if (mayStand(passage)) stand(order, request, headers, trace.begun);
   return send(order, passage);
 }
 
@@ -238,17 +240,17 @@ function mayStand({ driven, env }) {
  * @returns {Promise<Response>}
  */
 function send(order, passage) {
-  const { request, journey, context } = passage;
+  const { request, trace, context } = passage;
   const { url, firstByteMs, place, sidSuffix, told, headers, flags } = order;
-  journey.flags = told.flags;
-  journey.labels = told.labels;
-  journey.members = told.members;
+  trace.flags = told.flags;
+  trace.labels = told.labels;
+  trace.members = told.members;
   if (order.seed !== "") passage.seed = order.seed;
   const { method } = request;
   const source = method === "GET" || method === "HEAD" ? null : request.body;
-  journey.sent = Date.now();
-  journey.answered = 0;
-  const attempt = begin(place, journey.sent + firstByteMs);
+  trace.sent = Date.now();
+  trace.answered = 0;
+  const attempt = begin(place, trace.sent + firstByteMs);
   const cf = flags.includes(FLAGS.shared) ? undefined : UNCACHED;
 
   return new Promise((resolve) => {
@@ -257,8 +259,7 @@ function send(order, passage) {
     const giveUp = (how) => {
       if (!waiting) return;
       waiting = false;
-      if (how === "lost" || how === "cut") lost(place, attempt);
-      else end(place, attempt);
+      end(attempt, how === "lost" || how === "cut");
       resolve(fail(place, how, passage));
     };
     const body =
@@ -272,8 +273,9 @@ function send(order, passage) {
         // The visitor has an answer already.
         if (!waiting) return void response.body?.cancel();
         waiting = false;
-        journey.answered = Date.now();
-        answered(place, attempt, journey.answerMs, response.status);
+        trace.answered = Date.now();
+        const ms = Math.max(trace.answered - trace.sent, 0);
+        if (answered(attempt, ms, response.status)) recovered(place);
         const receiving = (/** @type {Response} */ answer) => receive(answer, order, passage);
         if (sidSuffix === "") return resolve(receiving(response));
         const longer = lengthenSid(response, sidSuffix, context);
@@ -292,7 +294,7 @@ function send(order, passage) {
 function fail(place, how, passage) {
   const origin = place.slice(place.indexOf("/") + 1);
   passage.failures.push({ origin, how, at: Date.now() });
-  passage.journey.giveUp();
+  passage.trace.giveUp();
   return perform(reconsider(passage), passage);
 }
 
@@ -304,7 +306,7 @@ function fail(place, how, passage) {
  * @returns {Response | Promise<Response>}
  */
 function receive(response, { flags, pauses, place, ticket, session }, passage) {
-  const { env, context, request, journey } = passage;
+  const { env, context, request, trace } = passage;
   if (response.status >= 520 && wasUnsent(response) && request.body === null) {
     return fail(place, "unsent", passage);
   }
@@ -322,12 +324,12 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
         })
       : response;
   if (!flags.includes(FLAGS.settle) && !concernsUs(seen)) {
-    return tellRequest(journey, seen, session, env, context);
+    return recordRequest(trace, seen, session, env, context);
   }
   const given = settled(seen, ticket, passage);
   return given instanceof Response
-    ? tellRequest(journey, given, session, env, context)
-    : given.then((answer) => tellRequest(journey, answer, session, env, context));
+    ? recordRequest(trace, given, session, env, context)
+    : given.then((answer) => recordRequest(trace, answer, session, env, context));
 }
 
 /**
@@ -337,18 +339,18 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
  * @param {Passage} passage
  */
 function openings(place, kind, { env, context }) {
-  const labels = `${place.slice(0, place.indexOf("/"))}\t${kind}`;
-  /** @type {import("./meter.js").Attempt} */
+  const series = `vestibule_streams_active\t${place.slice(0, place.indexOf("/"))}\t${kind}`;
+  /** @type {import("./telemetry/in_flight.js").Attempt} */
   let attempt;
   return {
     opened: () => {
       attempt = begin(place);
-      shift("vestibule_streams_active", labels, 1);
+      count(series, 1);
       openWindow(env, context);
     },
     closed: () => {
-      end(place, attempt);
-      shift("vestibule_streams_active", labels, -1);
+      end(attempt);
+      count(series, -1);
       // Nobody else may come to tell of it.
       openWindow(env, context);
     },
@@ -379,7 +381,7 @@ function concernsUs(response) {
  * @param {Passage} passage
  * @returns {Response | Promise<Response>}
  */
-function settled(response, ticket, { env, context, journey }) {
+function settled(response, ticket, { env, context, trace }) {
   const headers = packHeaders(response.headers);
   /** @param {string} decision */
   const conclude = (decision) => {
@@ -393,7 +395,7 @@ function settled(response, ticket, { env, context, journey }) {
   };
   const decision = settle(ticket, response.status, headers);
   if (isComplete(decision)) return conclude(decision);
-  const driven = new RequestContext(env, { journey });
+  const driven = new RequestContext(env, { trace });
   const again = () => settle(ticket, response.status, headers, driven.seed);
   return complete(decision, driven, again).then(conclude);
 }
@@ -420,9 +422,9 @@ async function lookAfter(ticket, env, context) {
  * @param {string} ticket
  * @param {Passage} passage
  */
-async function keepUp(ticket, { env, context, journey }) {
+async function keepUp(ticket, { env, context, trace }) {
   await pause(UNTIL_SENT);
-  const driven = new RequestContext(env, { journey });
+  const driven = new RequestContext(env, { trace });
   await complete(afterwards(ticket), driven, () => afterwards(ticket, driven.seed));
   storeLater(env, context);
 }

@@ -1,11 +1,6 @@
-/** What happened at the edge, for the operator: a line of JSON each, counted like what happens in the core. */
-import { writeNow } from "./lines.js";
-import { count } from "./tally.js";
-
-/** @param {string} event */
-export function warn(event) {
-  write("warn", event, {});
-}
+/** Logs for the control plane that is still JavaScript: see `worker/log.rs`. */
+import { count } from "./telemetry/counters.js";
+import { show } from "./telemetry/log_buffer.js";
 
 /**
  * @param {string} event
@@ -30,6 +25,8 @@ export function alarm(event) {
  * @param {Record<string, string>} more
  */
 function write(level, event, more) {
-  count("vestibule_events_total", `\t${event}`);
-  writeNow(level, JSON.stringify({ at: Date.now(), level, event, ...more }));
+  count(`vestibule_events_total\t\t${event}`);
+  const line = JSON.stringify({ at: Date.now(), level, event, ...more });
+  console[level](line);
+  show(line);
 }

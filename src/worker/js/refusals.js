@@ -6,7 +6,7 @@
 import { UNHEEDED_HEADERS } from "./core.js";
 import { isAlike, nameOf, Remembered } from "./remembered.js";
 import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
-import { count } from "./tally.js";
+import { count } from "./telemetry/counters.js";
 
 /** @typedef {import("./wire.js").Answered} Answered */
 
@@ -61,7 +61,7 @@ export function recallRefusal(request, received, now) {
   const tenant = told.labels.slice(0, told.labels.indexOf("\t"));
   const trace = takeTrace(tenant, told.flags.replace("x", ""));
   if (trace === undefined) return undefined;
-  count("vestibule_decisions_repeated_total", tenant);
+  count(`vestibule_decisions_repeated_total\t${tenant}`);
   return {
     ...like.answered,
     told: {

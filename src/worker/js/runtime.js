@@ -11,6 +11,7 @@
  * @property {(error: unknown) => void} died
  * @property {() => boolean} isDead
  * @property {(need: string, context: RequestContext) => Promise<unknown>} meetLegacy
+ * @property {unknown} recorder
  */
 
 /** @type {Offered} */
@@ -19,6 +20,7 @@ const offered = {
   died() {},
   isDead: () => false,
   meetLegacy: () => Promise.reject(new Error("not connected")),
+  recorder: undefined,
 };
 
 /** Exports that the glue calls when the runtime calls back: a promise is settled, a timer is over. */
@@ -87,4 +89,9 @@ export function stateChanged() {
  */
 export function meetLegacy(need, context) {
   return offered.meetLegacy(need, context);
+}
+
+/** What records requests until the control plane reports them. */
+export function recorder() {
+  return offered.recorder;
 }

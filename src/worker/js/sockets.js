@@ -4,7 +4,7 @@
  */
 import { codeForBoth } from "./core.js";
 import { Lane } from "./lane.js";
-import { warn } from "./log.js";
+import { warn } from "./telemetry/log_buffer.js";
 import { keepVigil } from "./vigil.js";
 
 /** Stands for a close frame without a code (RFC 6455 section 7.4). */

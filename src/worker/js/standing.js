@@ -6,7 +6,7 @@
 import { reservedWord, UNHEEDED_WHEN_FORWARDED } from "./core.js";
 import { isAlike, nameOf, Remembered } from "./remembered.js";
 import { takeTrace, withoutTrace, withTrace } from "./spare-traces.js";
-import { count } from "./tally.js";
+import { count } from "./telemetry/counters.js";
 import { FLAGS } from "./wire.js";
 
 /** @typedef {import("./wire.js").Order} Order */
@@ -81,7 +81,7 @@ export function recall(request, received, now) {
   const tenant = order.place.slice(0, order.place.indexOf("/"));
   const trace = takeTrace(tenant, order.told.flags.replace("x", ""));
   if (trace === undefined) return undefined;
-  count("vestibule_decisions_repeated_total", tenant);
+  count(`vestibule_decisions_repeated_total\t${tenant}`);
   like.prepared ??= prepare(order);
   const { members, ticket } = like.prepared;
   return {

@@ -6,9 +6,10 @@
  * its session is over: a stream with an `event: session`, a socket with the code 4401. And what is
  * silent for too long is ended, or kept alive, where a limit says so.
  */
-import { warn } from "./log.js";
+
 import { pump } from "./pump.js";
 import { watchedSocket } from "./sockets.js";
+import { warn } from "./telemetry/log_buffer.js";
 import { keepVigil } from "./vigil.js";
 
 /** Content codings in which the runtime shows what is in them, and codes anew what is written; it compares case. */

@@ -1,0 +1,201 @@
+//! Decides when an isolate reports what it counted, and which batches it sends.
+//!
+//! The first request after a batch opens a window. When it closes, everything counted in between is one batch. A
+//! batch is sent until it is acknowledged; the aggregator counts each once, however often it comes.
+
+use std::collections::VecDeque;
+
+use serde_json::Value;
+
+use crate::clock::UnixMillis;
+use crate::encoding;
+
+/// How long a window is open, in milliseconds, unless `TELEMETRY_EVERY` gives another time.
+const WINDOW_MS: u64 = 5_000;
+
+/// How long it is open while somebody looks at the console, in milliseconds. Log lines never wait longer.
+const WATCHED_WINDOW_MS: u64 = 1_000;
+
+/// Maximum time a window is open, in milliseconds: the runtime waits for half a minute and no longer.
+const MAX_WINDOW_MS: u64 = 20_000;
+
+/// How long a window that was lost with its request holds up the next one, in milliseconds.
+pub const WINDOW_LOST_AFTER_MS: u64 = 30_000;
+
+/// How long a Durable Object leaves what it counted to others, in milliseconds: waiting for a window would keep it
+/// awake.
+const IDLE_AFTER_MS: u64 = 10_000;
+
+/// Maximum number of batches that wait to be acknowledged.
+const MAX_UNSENT: usize = 12;
+
+/// Parses `TELEMETRY_EVERY`: how long a window is open, in milliseconds. `None` if nothing is reported at all.
+#[must_use]
+pub fn interval(setting: Option<&str>) -> Option<u64> {
+    let every = setting.and_then(|text| text.trim().parse().ok());
+    match every.unwrap_or(WINDOW_MS) {
+        0 => None,
+        every => Some(every.min(MAX_WINDOW_MS)),
+    }
+}
+
+/// A batch that waits to be acknowledged.
+struct Unsent {
+    number: u64,
+    command: String,
+}
+
+/// When an isolate reports, and what it has to send.
+#[derive(Default)]
+pub struct Reporter {
+    /// When the open window was opened.
+    opened: Option<UnixMillis>,
+    /// When the last batch was made.
+    reported: UnixMillis,
+    /// Whether somebody looks at the console, as the aggregator said last.
+    is_watched: bool,
+    unsent: VecDeque<Unsent>,
+    /// How many batches there were.
+    batches: u64,
+}
+
+impl Reporter {
+    /// Opens a window.
+    pub fn open(&mut self, now: UnixMillis) {
+        self.opened = Some(now);
+    }
+
+    /// Returns how long to wait, in milliseconds, before the waiting log lines are written and this is asked again;
+    /// `None` once the window that was opened then has to close.
+    #[must_use]
+    pub fn wait(&self, opened: UnixMillis, every: u64, now: UnixMillis) -> Option<u32> {
+        let open_for = if self.is_watched {
+            every.min(WATCHED_WINDOW_MS)
+        } else {
+            every
+        };
+        match open_for.saturating_sub(now.millis_since(opened)) {
+            0 => None,
+            left => u32::try_from(left.min(WATCHED_WINDOW_MS)).ok(),
+        }
+    }
+
+    /// Begins a report: closes the window, if one is open.
+    pub fn begin(&mut self, now: UnixMillis) {
+        self.opened = None;
+        self.reported = now;
+    }
+
+    /// Whether nobody else reports what a Durable Object counted: no window is open, and the last report was a while
+    /// ago.
+    #[must_use]
+    pub fn is_idle(&self, now: UnixMillis) -> bool {
+        let is_lost = |opened| now.millis_since(opened) >= WINDOW_LOST_AFTER_MS;
+        self.opened.is_none_or(is_lost) && now.millis_since(self.reported) >= IDLE_AFTER_MS
+    }
+
+    /// Queues a batch, as a command for the aggregator. Returns how many were dropped to make room.
+    pub fn queue(&mut self, command: String) -> u64 {
+        self.batches += 1;
+        let number = self.batches;
+        self.unsent.push_back(Unsent { number, command });
+        let dropped = self.unsent.len().saturating_sub(MAX_UNSENT);
+        self.unsent.drain(..dropped);
+        dropped as u64
+    }
+
+    /// Returns the batch to send next, with its number. It stays until it is acknowledged, should the sender be cut
+    /// off; two windows may send the same one at once.
+    #[must_use]
+    pub fn next_unsent(&self) -> Option<(u64, String)> {
+        let Unsent { number, command } = self.unsent.front()?;
+        Some((*number, command.clone()))
+    }
+
+    /// Takes the aggregator's answer to a batch. Returns whether somebody looks at the console; `None` if the answer is
+    /// none, and the batch is not acknowledged.
+    pub fn acknowledge(&mut self, number: u64, answer: &[u8]) -> Option<bool> {
+        let answer = encoding::json(answer)?;
+        self.is_watched = answer
+            .get("watched")
+            .is_some_and(|watched| *watched == Value::Bool(true));
+        self.unsent.retain(|unsent| unsent.number != number);
+        Some(self.is_watched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_763_740_000_000);
+
+    fn later(ms: u64) -> UnixMillis {
+        UnixMillis(NOW.0 + ms)
+    }
+
+    #[test]
+    fn interval_setting_has_a_default_a_maximum_and_an_off_switch() {
+        for (setting, every) in [
+            (None, Some(5_000)),
+            (Some(""), Some(5_000)),
+            (Some("soon"), Some(5_000)),
+            (Some("-1"), Some(5_000)),
+            (Some(" 250 "), Some(250)),
+            (Some("3600000"), Some(20_000)),
+            (Some("0"), None),
+        ] {
+            assert_eq!(interval(setting), every, "{setting:?}");
+        }
+    }
+
+    #[test]
+    fn window_closes_when_its_time_is_over_and_earlier_while_watched() {
+        let mut reporter = Reporter::default();
+        reporter.open(NOW);
+        assert_eq!(reporter.wait(NOW, 5_000, NOW), Some(1_000));
+        assert_eq!(reporter.wait(NOW, 5_000, later(4_300)), Some(700));
+        assert_eq!(reporter.wait(NOW, 5_000, later(5_000)), None);
+        assert_eq!(reporter.wait(NOW, 250, NOW), Some(250));
+        reporter.queue("1".to_owned());
+        assert_eq!(reporter.acknowledge(1, br#"{"watched":true}"#), Some(true));
+        assert_eq!(reporter.wait(NOW, 5_000, later(400)), Some(600));
+        assert_eq!(reporter.wait(NOW, 5_000, later(1_000)), None);
+        assert_eq!(reporter.wait(NOW, 250, later(250)), None);
+    }
+
+    #[test]
+    fn object_reports_only_where_no_window_does() {
+        let mut reporter = Reporter::default();
+        assert!(reporter.is_idle(NOW));
+        reporter.open(NOW);
+        assert!(!reporter.is_idle(later(29_999)));
+        assert!(reporter.is_idle(later(30_000)));
+        reporter.begin(later(5_000));
+        assert!(!reporter.is_idle(later(14_999)));
+        assert!(reporter.is_idle(later(15_000)));
+    }
+
+    #[test]
+    fn unacknowledged_batches_are_sent_in_order_and_dropped_beyond_twelve() {
+        let mut reporter = Reporter::default();
+        let dropped: u64 = (1..=14).map(|n| reporter.queue(n.to_string())).sum();
+        assert_eq!(dropped, 2);
+        assert_eq!(reporter.next_unsent(), Some((3, "3".to_owned())));
+        assert_eq!(reporter.acknowledge(3, b"Internal Server Error"), None);
+        assert_eq!(reporter.next_unsent(), Some((3, "3".to_owned())));
+        // The answer to one that was dropped meanwhile acknowledges no other.
+        assert_eq!(reporter.acknowledge(1, b"{}"), Some(false));
+        assert_eq!(
+            reporter.acknowledge(3, br#"{"watched":false}"#),
+            Some(false)
+        );
+        let mut sent = Vec::new();
+        while let Some((number, command)) = reporter.next_unsent() {
+            sent.push(command);
+            reporter.acknowledge(number, b"{}");
+        }
+        assert_eq!(sent.first().map(String::as_str), Some("4"));
+        assert_eq!(sent.len(), 11);
+    }
+}

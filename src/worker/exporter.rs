@@ -1,0 +1,282 @@
+//! Reports what this isolate counted: to the telemetry object, to an OpenTelemetry collector, to Analytics Engine. No
+//! request waits for any of it. When something is reported is decided in [`telemetry::reporter`](crate::telemetry).
+
+use core::cell::RefCell;
+
+use futures_util::future::join;
+use js_sys::futures::{JsFuture, future_to_promise};
+use js_sys::{Array, Float64Array, Map, Promise, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast as _, JsValue};
+use worker::{AnalyticsEngineDataPointBuilder, Env};
+
+use super::io::fetch;
+use super::log::report;
+use super::runtime::{self, Counted, InFlight, RequestTrace, TraceStage};
+use super::timing::{sleep, within};
+use super::{counters, io, millis, with_ready};
+use crate::telemetry::batch::RequestCount;
+use crate::telemetry::reporter::{Reporter, WINDOW_LOST_AFTER_MS, interval};
+use crate::telemetry::{metric, otlp};
+
+/// Maximum number of data points that one invocation may write.
+const MAX_DATA_POINTS: usize = 250;
+
+/// How long the telemetry object may take, and the collector, in milliseconds.
+const DEADLINE_MS: u32 = 5_000;
+
+/// The telemetry object's binding, and its name.
+const OBJECTS: &str = "TELEMETRY_OBJECTS";
+const OBJECT: &str = "telemetry";
+
+thread_local! {
+    static REPORTER: RefCell<Reporter> = RefCell::default();
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// The telemetry object, as those that call it see it.
+    type TelemetryStub;
+
+    #[wasm_bindgen(method, catch)]
+    fn call(this: &TelemetryStub, name: &str, command: &str) -> Result<Promise, JsValue>;
+}
+
+/// Returns after how many milliseconds an open window is taken to be lost: the next request opens another.
+#[wasm_bindgen(js_name = windowLostAfter)]
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "half a minute")]
+pub fn window_lost_after() -> f64 {
+    WINDOW_LOST_AFTER_MS as f64
+}
+
+/// Opens a window, and reports what was counted when it closes.
+#[wasm_bindgen(js_name = reportWindow)]
+pub fn report_window(env: Env) -> Promise {
+    let opened = io::now();
+    REPORTER.with_borrow_mut(|reporter| reporter.open(opened));
+    future_to_promise(async move {
+        let Some(every) = every(&env) else {
+            return Ok(JsValue::UNDEFINED);
+        };
+        while let Some(ms) =
+            REPORTER.with_borrow(|reporter| reporter.wait(opened, every, io::now()))
+        {
+            sleep(ms).await;
+            runtime::recorder().write_lines();
+        }
+        join(report_batch(&env), export_traces(&env)).await;
+        Ok(JsValue::UNDEFINED)
+    })
+}
+
+/// Reports what a Durable Object counted, at once, unless a window does or did a moment ago.
+pub(super) async fn flush_if_idle(env: &Env) {
+    let is_idle = REPORTER.with_borrow(|reporter| reporter.is_idle(io::now()));
+    if is_idle && every(env).is_some() {
+        report_batch(env).await;
+    }
+}
+
+/// Does the same for the objects that are still JavaScript.
+#[wasm_bindgen(js_name = flushIfIdle)]
+pub fn flush_if_idle_of_js(env: Env) -> Promise {
+    future_to_promise(async move {
+        flush_if_idle(&env).await;
+        Ok(JsValue::UNDEFINED)
+    })
+}
+
+/// Adds what the data plane counted to the next batch.
+#[wasm_bindgen(js_name = takeIn)]
+pub fn take_in(counted: &Counted, env: &Env) {
+    let requests: Vec<(String, Vec<f64>)> = entries(&counted.requests())
+        .map(|(labels, figures)| (labels, Float64Array::new(&figures).to_vec()))
+        .collect();
+    let requests: Vec<RequestCount<'_>> = requests
+        .iter()
+        .filter_map(|(labels, figures)| RequestCount::read(labels, figures))
+        .collect();
+    write_data_points(env, &requests);
+    counters::with_batch(|batch| {
+        for request in &requests {
+            batch.add_requests(request);
+        }
+        for session in Array::from(&counted.sessions()).iter() {
+            batch.see_session(&session.as_string().unwrap_or_default());
+        }
+        for (series, number) in entries(&counted.numbers()) {
+            batch.add_number(&series, number.as_f64().unwrap_or_default());
+        }
+    });
+}
+
+/// Returns what a map holds by text.
+fn entries(map: &Map) -> impl Iterator<Item = (String, JsValue)> {
+    Array::from(map).into_iter().map(|entry| {
+        let entry: Array = entry.unchecked_into();
+        (entry.get(0).as_string().unwrap_or_default(), entry.get(1))
+    })
+}
+
+/// Takes note of what is under way at origins.
+#[wasm_bindgen]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates"
+)]
+pub fn observe(in_flight: Vec<InFlight>) {
+    let seen: Vec<_> = in_flight
+        .into_iter()
+        .map(|seen| (seen.place(), seen.under_way(), seen.first_byte_ms().round()))
+        .collect();
+    with_ready(|reception| {
+        for (place, under_way, first_byte_ms) in &seen {
+            reception.observe(place, *under_way, *first_byte_ms as u32);
+        }
+    });
+}
+
+fn setting(env: &Env, name: &str) -> Option<String> {
+    env.var(name).ok().map(|value| value.to_string())
+}
+
+fn every(env: &Env) -> Option<u64> {
+    interval(setting(env, "TELEMETRY_EVERY").as_deref())
+}
+
+async fn report_batch(env: &Env) {
+    let now = io::now();
+    REPORTER.with_borrow_mut(|reporter| reporter.begin(now));
+    let recorder = runtime::recorder();
+    observe(recorder.in_flight());
+    take_in(&recorder.take_counted(), env);
+    for line in recorder.take_lines() {
+        counters::with_batch(|batch| batch.show_line(&line));
+    }
+    let batch = counters::take();
+    let command = with_ready(|reception| {
+        reception.take_in(batch);
+        reception.take_batch(now)
+    });
+    let Some(command) = command.filter(|command| !command.is_empty()) else {
+        return;
+    };
+    let dropped = REPORTER.with_borrow_mut(|reporter| reporter.queue(command));
+    counters::count(metric::BATCHES_LOST, &[], dropped);
+    send_batches(env).await;
+}
+
+async fn send_batches(env: &Env) {
+    while let Some((number, command)) = REPORTER.with_borrow(Reporter::next_unsent) {
+        let answer = match send(env, &command).await {
+            Ok(answer) => answer,
+            Err(error) => return report("telemetry_not_taken", &error),
+        };
+        let acknowledged =
+            REPORTER.with_borrow_mut(|reporter| reporter.acknowledge(number, &answer));
+        match acknowledged {
+            Some(is_watched) => runtime::recorder().set_watched(is_watched),
+            None => return report("telemetry_not_taken", "not JSON"),
+        }
+    }
+}
+
+/// Sends a batch to the telemetry object, and returns its answer.
+async fn send(env: &Env, command: &str) -> Result<Vec<u8>, worker::Error> {
+    let stub = env.durable_object(OBJECTS)?.get_by_name(OBJECT)?;
+    let call = stub.into_rpc::<TelemetryStub>().call(OBJECT, command)?;
+    let answer = within(DEADLINE_MS, JsFuture::from(call)).await;
+    let answer = answer.map_err(|error| worker::Error::RustError(error.to_string()))??;
+    Ok(Uint8Array::new(&answer).to_vec())
+}
+
+/// Writes counted requests as data points of Analytics Engine, if that is bound: tenant, method, status, origin and how
+/// many.
+fn write_data_points(env: &Env, requests: &[RequestCount<'_>]) {
+    let Ok(dataset) = env.analytics_engine("ANALYTICS") else {
+        return;
+    };
+    for request in requests.iter().take(MAX_DATA_POINTS) {
+        let (blobs, count) = request.point();
+        let [tenant, ..] = blobs;
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let point = AnalyticsEngineDataPointBuilder::new()
+            .indexes([tenant])
+            .blobs(blobs)
+            .add_double(count as f64);
+        if let Err(error) = point.write_to(&dataset) {
+            return report("analytics_not_written", &error);
+        }
+    }
+}
+
+/// Exports traces to the OpenTelemetry collector, if there is one.
+async fn export_traces(env: &Env) {
+    let traces = runtime::recorder().take_traces();
+    let endpoint = setting(env, "OTLP_ENDPOINT").filter(|endpoint| !endpoint.is_empty());
+    let Some(endpoint) = endpoint.filter(|_| !traces.is_empty()) else {
+        return;
+    };
+    let requests: Vec<otlp::Request> = traces.iter().map(request).collect();
+    let otlp::Export { body, spans } = otlp::export(&requests);
+    let result = match post(env, &endpoint, &body).await {
+        Ok(response) if response.is_ok() => {
+            response.discard().await;
+            "sent"
+        }
+        Ok(response) => {
+            report("traces_not_taken", response.status().to_string().as_str());
+            response.discard().await;
+            "lost"
+        }
+        Err(error) => {
+            report("traces_not_taken", error.to_string().as_str());
+            "lost"
+        }
+    };
+    counters::count(metric::SPANS, &[result], spans);
+}
+
+async fn post(env: &Env, endpoint: &str, body: &str) -> Result<fetch::Response, fetch::FetchError> {
+    let url = otlp::traces_url(endpoint);
+    let headers = otlp::headers(&setting(env, "OTLP_HEADERS").unwrap_or_default());
+    let mut request = fetch::Request::post(&url, body)
+        .header("content-type", "application/json")
+        .deadline(DEADLINE_MS);
+    for (name, value) in &headers {
+        request = request.header(name, value);
+    }
+    request.send().await
+}
+
+/// Reads a request's trace.
+fn request(trace: &RequestTrace) -> otlp::Request {
+    let at = |time: f64| millis(time).0;
+    let is_answered = trace.answered() > 0.0;
+    let waited_until = if is_answered {
+        trace.answered()
+    } else {
+        trace.gave_up()
+    };
+    let stage = |stage: TraceStage| otlp::Stage {
+        name: stage.name(),
+        begun: at(stage.begun()),
+        ended: at(stage.ended()),
+        result: stage.result(),
+    };
+    otlp::Request {
+        status: trace.status(),
+        begun: at(trace.begun()),
+        ended: at(trace.ended()),
+        origin: (waited_until > 0.0).then(|| otlp::Wait {
+            sent: at(trace.sent()),
+            ended: at(waited_until),
+            is_answered,
+        }),
+        scheme: trace.scheme(),
+        members: trace.members(),
+        stages: trace.stages().into_iter().map(stage).collect(),
+    }
+}

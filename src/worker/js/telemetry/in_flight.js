@@ -1,0 +1,71 @@
+/**
+ * Counts what is under way at each origin (requests without an answer yet, and the streams and sockets that are
+ * followed), and how long answers take to begin. It changes with every request; the core is told now and then.
+ */
+
+/** How often the core is told, in milliseconds. */
+const REPORT_EVERY = 250;
+
+/** How much a new answer counts in the average, of 1. */
+const NEWEST = 0.1;
+
+/** @typedef {{ underWay: Set<Attempt>, firstByteMs: number, isFaulty: boolean }} Origin */
+/** @typedef {{ origin: Origin, until: number }} Attempt */
+
+/** @type {Map<string, Origin>} by tenant and name */
+const origins = new Map();
+
+let reportedAt = 0;
+
+/**
+ * Something begins. A request whose client goes away has no end of its own: it is over at that time at the latest.
+ * @param {string} place tenant and origin
+ * @param {number} [until] in milliseconds since 1970
+ * @returns {Attempt}
+ */
+export function begin(place, until = Number.POSITIVE_INFINITY) {
+  let origin = origins.get(place);
+  if (!origin) {
+    origin = { underWay: new Set(), firstByteMs: 0, isFaulty: false };
+    origins.set(place, origin);
+  }
+  const attempt = { origin, until };
+  origin.underWay.add(attempt);
+  return attempt;
+}
+
+/** It is over, perhaps because no answer will come. @param {Attempt} attempt @param {boolean} [isLost] */
+export function end(attempt, isLost = false) {
+  attempt.origin.underWay.delete(attempt);
+  if (isLost) attempt.origin.isFaulty = true;
+}
+
+/**
+ * An answer has begun. Of good ones the core hears only if this returns true: it is the first after an error, and
+ * errors days apart would look like errors in a row.
+ * @param {Attempt} attempt
+ * @param {number} ms
+ * @param {number} status
+ */
+export function answered(attempt, ms, status) {
+  const { origin } = attempt;
+  const wasFaulty = origin.isFaulty;
+  origin.isFaulty = status >= 502 && status <= 504;
+  origin.firstByteMs += (ms - origin.firstByteMs) * NEWEST;
+  end(attempt);
+  return wasFaulty && !origin.isFaulty;
+}
+
+/** Whether it is time to tell the core. @param {number} now */
+export function isDue(now) {
+  return origins.size > 0 && now - reportedAt >= REPORT_EVERY;
+}
+
+/** What is under way, for `worker/runtime.rs`. @param {number} now */
+export function inFlight(now = Date.now()) {
+  reportedAt = now;
+  return [...origins].map(([place, { underWay, firstByteMs }]) => {
+    for (const attempt of underWay) if (attempt.until < now) underWay.delete(attempt);
+    return { place, underWay: underWay.size, firstByteMs };
+  });
+}

@@ -1,0 +1,70 @@
+/** A request's times, in milliseconds since 1970. A Worker's clock stands still while it computes. */
+import { count } from "./counters.js";
+
+/** Maximum number of requests whose traces are exported at once, and as many that failed: sampled ones crowd none out. */
+const MAX_KEPT = 200;
+
+/** Those that are kept for the next export. @type {Record<"good" | "failed", RequestTrace[]>} */
+export const kept = { good: [], failed: [] };
+
+export class RequestTrace {
+  /** What was waited for. @type {{ name: string, begun: number, ended: number, result: string }[]} */
+  stages = [];
+  /** When it was sent to an origin, and when that answered or was given up; 0 if not. */
+  sent = 0;
+  answered = 0;
+  gaveUp = 0;
+  /** How long origins were waited for that did not answer. */
+  wasted = 0;
+  ended = 0;
+  status = 0;
+  /** How it is reported, the labels it is counted under, the members of its log line. */
+  flags = "";
+  labels = "";
+  members = "";
+
+  /** @param {number} begun @param {string} scheme */
+  constructor(begun, scheme) {
+    this.begun = begun;
+    this.scheme = scheme;
+  }
+
+  /** The origin does not answer. */
+  giveUp() {
+    this.gaveUp = Date.now();
+    this.answered = 0;
+    this.wasted += Math.max(this.gaveUp - this.sent, 0);
+  }
+
+  /** A stage has ended. @param {string} name @param {number} begun @param {string} result */
+  passed(name, begun, result) {
+    // What is done once the origin has answered is written back.
+    const stage = this.answered > 0 ? "write-back" : name;
+    this.stages.push({ name: stage, begun, ended: Date.now(), result });
+  }
+
+  /** How long the origin that answered, all origins, and everything else took; less than nothing for what was not. */
+  durations() {
+    const answerMs = this.answered > 0 ? Math.max(this.answered - this.sent, 0) : -1;
+    const originMs = this.sent === 0 ? -1 : this.wasted + Math.max(answerMs, 0);
+    const edgeMs = Math.max(this.ended - this.begun - Math.max(originMs, 0), 0);
+    return { edgeMs, originMs, answerMs };
+  }
+
+  /** `Server-Timing` (https://www.w3.org/TR/server-timing/). @param {{ edgeMs: number, originMs: number }} durations */
+  toServerTiming({ edgeMs, originMs }) {
+    const times = new Map([["edge", edgeMs]]);
+    if (originMs >= 0) times.set("origin", originMs);
+    for (const { name, begun, ended } of this.stages) {
+      times.set(name, (times.get(name) ?? 0) + ended - begun);
+    }
+    return [...times].map(([name, ms]) => `${name};dur=${ms}`).join(", ");
+  }
+}
+
+/** Keeps a request for the next export of traces. @param {RequestTrace} trace @param {boolean} hasFailed */
+export function keepTrace(trace, hasFailed) {
+  const traces = hasFailed ? kept.failed : kept.good;
+  if (traces.length < MAX_KEPT) traces.push(trace);
+  else count("vestibule_telemetry_spans_total\tdropped");
+}

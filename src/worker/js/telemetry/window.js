@@ -1,0 +1,84 @@
+/**
+ * Records requests. They are counted at once; the first one after a batch opens a window, and when that closes the
+ * control plane reports what was counted in between (`worker/exporter.rs`).
+ */
+import { reportWindow, takeIn, WINDOW_LOST_AFTER } from "../core.js";
+import { connect } from "../runtime.js";
+import { countRequest, takeCounted } from "./counters.js";
+import { inFlight } from "./in_flight.js";
+import { buffer, writeLater, writeLines } from "./log_buffer.js";
+import { keepTrace, kept } from "./request_trace.js";
+
+/** Until when the open window is taken to be open, in milliseconds since 1970; 0 if none is. */
+let openUntil = 0;
+
+/** What the control plane takes, and tells: see `worker/runtime.rs`. */
+const recorder = {
+  takeCounted() {
+    openUntil = 0;
+    return takeCounted();
+  },
+  takeLines: () => buffer.shown.splice(0),
+  takeTraces: () => [...kept.failed.splice(0), ...kept.good.splice(0)],
+  /** @param {boolean} isWatched */
+  setWatched(isWatched) {
+    buffer.isWatched = isWatched;
+  },
+  inFlight,
+  writeLines,
+};
+
+connect({ recorder });
+
+/**
+ * Records a request, and returns its answer as it is sent.
+ * @param {import("./request_trace.js").RequestTrace} trace
+ * @param {Response} response
+ * @param {string} session tenant and handle, if it is a session that came before
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ */
+export function recordRequest(trace, response, session, env, context) {
+  const { begun, flags, labels, members } = trace;
+  const { status } = response;
+  const failed = status >= 500;
+  trace.ended = Date.now();
+  trace.status = status;
+  const durations = trace.durations();
+  if (flags.includes("l") || (failed && flags.includes("w"))) {
+    const { edgeMs, originMs } = durations;
+    const level = failed ? "warn" : "info";
+    const origin = originMs < 0 ? "" : `,"origin_ms":${originMs}`;
+    const line = `{"at":${begun},"level":"${level}","event":"request",${members},"status":${status},"edge_ms":${edgeMs}${origin}}`;
+    writeLater(line, !flags.includes("q"), failed);
+    if (env.LOG_LINES === "each" || env.TELEMETRY_EVERY === "0") writeLines();
+  }
+  if (flags.includes("x") || (failed && flags.includes("e"))) keepTrace(trace, failed);
+  if (env.TELEMETRY_EVERY !== "0") {
+    if (countRequest(`${labels}\t${status}`, durations, session)) takeIn(takeCounted(), env);
+    openWindow(env, context);
+  }
+  if (!flags.includes("m")) return response;
+  const headers = new Headers(response.headers);
+  headers.append("server-timing", trace.toServerTiming(durations));
+  const { statusText, webSocket } = response;
+  return new Response(response.body, { status, statusText, headers, webSocket });
+}
+
+/**
+ * Sees to it that what was counted is reported.
+ * @param {Env} env
+ * @param {{ waitUntil: (promise: Promise<unknown>) => void }} context
+ */
+export function openWindow(env, context) {
+  const now = Date.now();
+  // One that was lost with its request must not be the last.
+  if (env.TELEMETRY_EVERY === "0" || now < openUntil) return;
+  const until = now + WINDOW_LOST_AFTER;
+  openUntil = until;
+  const reported = reportWindow(env).then(() => {
+    // The instance died before it closed the window.
+    if (openUntil === until) openUntil = 0;
+  });
+  context.waitUntil(reported);
+}

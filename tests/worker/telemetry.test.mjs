@@ -1,0 +1,218 @@
+/** What the data plane counts and keeps until it is taken: the modules by themselves. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { count, countRequest, takeCounted } from "../../src/worker/js/telemetry/counters.js";
+import { answered, begin, end, inFlight, isDue } from "../../src/worker/js/telemetry/in_flight.js";
+import { buffer, warn, writeLater, writeLines } from "../../src/worker/js/telemetry/log_buffer.js";
+import { keepTrace, kept, RequestTrace } from "../../src/worker/js/telemetry/request_trace.js";
+
+const NOT_ASKED = { edgeMs: 0, originMs: -1, answerMs: -1 };
+
+/** How many figures a kind of request has, and where each duration's begin. */
+const FIGURES = 52;
+const [EDGE, ORIGIN, ANSWER] = [1, 18, 35];
+
+beforeEach(() => {
+  takeCounted();
+  kept.good.length = 0;
+  kept.failed.length = 0;
+  Object.assign(buffer, { written: [], shown: [], isWatched: false });
+});
+
+/** The figures that are not zero, by their places. @param {Float64Array | undefined} figures */
+function figuresOf(figures) {
+  assert.equal(figures?.length, FIGURES);
+  const all = [...(figures ?? [])].map((figure, at) => [at, figure]);
+  return Object.fromEntries(all.filter(([, figure]) => figure !== 0));
+}
+
+test("requests of one kind are counted together, each duration by itself", () => {
+  countRequest("acme\tGET\t200", { edgeMs: 2, originMs: 12, answerMs: 10 }, "");
+  countRequest("acme\tGET\t200", { edgeMs: 1, originMs: 3, answerMs: -1 }, "acme\thandle");
+  countRequest("acme\tGET\t401", NOT_ASKED, "acme\thandle");
+  const { requests, sessions } = takeCounted();
+  assert.deepEqual(figuresOf(requests.get("acme\tGET\t200")), {
+    0: 2,
+    ...{ [EDGE]: 3, [EDGE + 1]: 1, [EDGE + 2]: 1 },
+    ...{ [ORIGIN]: 15, [ORIGIN + 2]: 1, [ORIGIN + 4]: 1 },
+    ...{ [ANSWER]: 10, [ANSWER + 3]: 1 },
+  });
+  assert.deepEqual(figuresOf(requests.get("acme\tGET\t401")), { 0: 1, [EDGE + 1]: 1 });
+  assert.deepEqual([...sessions], ["acme\thandle"]);
+  const next = takeCounted();
+  assert.deepEqual([next.requests.size, next.sessions.size], [0, 0]);
+});
+
+test("a duration falls into the bucket whose bound it does not exceed", () => {
+  for (const [ms, bucket] of [
+    [0, 0],
+    [1, 0],
+    [1.5, 1],
+    [5, 1],
+    [10_000, 14],
+    [10_001, 15],
+    [3_600_000, 15],
+  ]) {
+    countRequest("labels", { ...NOT_ASKED, edgeMs: ms }, "");
+    const figures = takeCounted().requests.get("labels");
+    assert.equal(figures?.[EDGE + 1 + bucket], 1, `${ms} ms`);
+    assert.equal(figures?.[EDGE], ms);
+  }
+});
+
+test("what was counted is taken early when there are too many kinds", () => {
+  for (let kind = 0; kind < 5_000; kind += 1) {
+    assert.equal(countRequest(`labels ${kind}`, NOT_ASKED, ""), false);
+  }
+  assert.equal(countRequest("labels 0", NOT_ASKED, ""), false);
+  assert.equal(countRequest("labels 0", NOT_ASKED, "acme\thandle"), true);
+});
+
+test("counters begin anew when they are taken; a gauge stays until nothing is open", () => {
+  const open = "vestibule_streams_active\tacme\tsse";
+  const event = "vestibule_events_total\t\tpaused";
+  count(event);
+  count(event);
+  count(open);
+  count(open);
+  const taken = () => Object.fromEntries(takeCounted().numbers);
+  assert.deepEqual(taken(), { [event]: 2, [open]: 2 });
+  count(open, -1);
+  assert.deepEqual(taken(), { [open]: 1 });
+  count(open, -1);
+  assert.deepEqual(taken(), { [open]: 0 });
+  assert.deepEqual(taken(), {});
+});
+
+test("what is under way at an origin ends by itself at its deadline", () => {
+  const now = Date.now();
+  const first = begin("acme/a", now + 100);
+  begin("acme/a", now + 200);
+  const socket = begin("acme/b");
+  const under = (/** @type {number} */ at) =>
+    inFlight(at).map(({ place, underWay }) => `${place}: ${underWay}`);
+  assert.deepEqual(under(now), ["acme/a: 2", "acme/b: 1"]);
+  end(first);
+  assert.deepEqual(under(now), ["acme/a: 1", "acme/b: 1"]);
+  assert.deepEqual(under(now + 201), ["acme/a: 0", "acme/b: 1"]);
+  end(socket);
+  assert.deepEqual(under(now + 201), ["acme/a: 0", "acme/b: 0"]);
+});
+
+test("the core is told what is under way four times a second at most", () => {
+  begin("acme/a");
+  const now = Date.now();
+  inFlight(now);
+  assert.deepEqual([isDue(now + 249), isDue(now + 250)], [false, true]);
+});
+
+test("the core hears of the first good answer after an error, and of no other", () => {
+  const answer = (/** @type {number} */ status) => answered(begin("acme/c"), 10, status);
+  assert.deepEqual([200, 500, 502, 503, 404, 200].map(answer), [
+    ...[false, false, false, false],
+    ...[true, false],
+  ]);
+  end(begin("acme/c"), true);
+  assert.deepEqual([504, 200].map(answer), [false, true]);
+  end(begin("acme/c"));
+  assert.equal(answer(200), false);
+});
+
+test("how long answers take to begin is averaged, new ones counting a tenth", () => {
+  const ms = () => inFlight().find(({ place }) => place === "acme/d")?.firstByteMs;
+  answered(begin("acme/d"), 100, 200);
+  assert.equal(ms(), 10);
+  answered(begin("acme/d"), 20, 200);
+  assert.equal(ms(), 11);
+});
+
+/** A request that came at 1000 and was answered at 1100. @param {Partial<RequestTrace>} [more] */
+function trace(more) {
+  return Object.assign(new RequestTrace(1_000, "https"), { ended: 1_100 }, more);
+}
+
+test("a request's time is told apart by who took it", (t) => {
+  assert.deepEqual(trace().durations(), { edgeMs: 100, originMs: -1, answerMs: -1 });
+  const direct = trace({ sent: 1_010, answered: 1_080 });
+  assert.deepEqual(direct.durations(), { edgeMs: 30, originMs: 70, answerMs: 70 });
+  t.mock.timers.enable({ apis: ["Date"], now: 1_040 });
+  const second = trace({ sent: 1_010 });
+  second.giveUp();
+  Object.assign(second, { sent: 1_050, answered: 1_080 });
+  assert.deepEqual(second.durations(), { edgeMs: 40, originMs: 60, answerMs: 30 });
+  const none = trace({ sent: 1_010 });
+  none.giveUp();
+  assert.deepEqual(none.durations(), { edgeMs: 70, originMs: 30, answerMs: -1 });
+});
+
+test("stages after the origin's answer are written back", (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_005 });
+  const request = trace();
+  request.passed("kv", 1_000, "ok");
+  request.answered = 1_050;
+  t.mock.timers.tick(85);
+  request.passed("object", 1_060, "error");
+  assert.deepEqual(request.stages, [
+    { name: "kv", begun: 1_000, ended: 1_005, result: "ok" },
+    { name: "write-back", begun: 1_060, ended: 1_090, result: "error" },
+  ]);
+});
+
+test("Server-Timing adds up stages of one name", () => {
+  const stage = (/** @type {string} */ name, /** @type {number} */ ms) => ({
+    ...{ name, result: "ok", begun: 1_000, ended: 1_000 + ms },
+  });
+  const request = trace({ stages: [stage("kv", 3), stage("object", 5), stage("kv", 4)] });
+  assert.equal(
+    request.toServerTiming({ edgeMs: 7, originMs: 20 }),
+    "edge;dur=7, origin;dur=20, kv;dur=7, object;dur=5",
+  );
+  assert.equal(trace().toServerTiming(NOT_ASKED), "edge;dur=0");
+});
+
+test("200 traces are kept, and as many of requests that failed; others are counted", () => {
+  for (let n = 0; n < 201; n += 1) keepTrace(trace(), false);
+  for (let n = 0; n < 203; n += 1) keepTrace(trace(), true);
+  assert.deepEqual([kept.good.length, kept.failed.length], [200, 200]);
+  assert.deepEqual(Object.fromEntries(takeCounted().numbers), {
+    "vestibule_telemetry_spans_total\tdropped": 4,
+  });
+});
+
+test("request lines are written together", (t) => {
+  const { mock } = t.mock.method(console, "log", () => {});
+  writeLines();
+  for (const line of ["1", "2"]) writeLater(line, true, false);
+  writeLines();
+  writeLines();
+  assert.deepEqual(
+    mock.calls.map(({ arguments: [text] }) => text),
+    ["1\n2"],
+  );
+});
+
+test("the console is shown failures always, other requests while somebody looks", () => {
+  for (const isWatched of [false, true]) {
+    buffer.isWatched = isWatched;
+    writeLater(`visitor ${isWatched}`, true, false);
+    writeLater(`operator ${isWatched}`, false, false);
+    writeLater(`failure ${isWatched}`, false, true);
+  }
+  assert.deepEqual(buffer.shown, ["failure false", "visitor true", "failure true"]);
+});
+
+test("a warning is written at once, counted and shown", (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_000 });
+  const { mock } = t.mock.method(console, "warn", () => {});
+  warn("stream_paused");
+  const line = '{"at":1000,"level":"warn","event":"stream_paused"}';
+  assert.deepEqual(mock.calls[0].arguments, [line]);
+  assert.deepEqual(buffer.shown, [line]);
+  assert.deepEqual([...takeCounted().numbers], [["vestibule_events_total\t\tstream_paused", 1]]);
+});
+
+test("200 lines of a batch are shown; others are counted", () => {
+  for (let n = 0; n < 203; n += 1) writeLater("line", true, true);
+  assert.equal(buffer.shown.length, 200);
+  assert.deepEqual([...takeCounted().numbers], [["vestibule_telemetry_lines_dropped_total", 3]]);
+});
