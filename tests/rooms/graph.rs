@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::source;
+use crate::source::{self, Module};
 
 /// Reads a source by its path from the root of the repository.
 pub(crate) type Read<'r> = &'r dyn Fn(&str) -> Option<String>;
@@ -25,8 +25,8 @@ impl Graph {
         for room in source::modules(&source::tokens(&text)) {
             let mut known = BTreeMap::new();
             follow(read, "src", room, 1, &mut known)?;
-            known.remove(room);
-            graph.rooms.insert(room.to_owned(), known);
+            known.remove(room.name);
+            graph.rooms.insert(room.name.to_owned(), known);
         }
         Ok(graph)
     }
@@ -107,16 +107,27 @@ impl Graph {
 fn follow(
     read: Read<'_>,
     folder: &str,
-    module: &str,
+    module: Module<'_>,
     depth: usize,
     known: &mut BTreeMap<String, String>,
 ) -> Result<(), String> {
-    let inner = format!("{folder}/{module}");
-    let files = [format!("{inner}.rs"), format!("{inner}/mod.rs")];
-    let Some((file, text)) = files
+    let inner = format!("{folder}/{}", module.name);
+    let candidates = match module.file {
+        // Those below it are beside that file.
+        Some(file) => {
+            let file = format!("{folder}/{file}");
+            let beside = file.rsplit_once('/').map_or(folder, |(beside, _)| beside);
+            vec![(beside.to_owned(), file)]
+        }
+        None => vec![
+            (inner.clone(), format!("{inner}.rs")),
+            (inner.clone(), format!("{inner}/mod.rs")),
+        ],
+    };
+    let mut found = candidates
         .into_iter()
-        .find_map(|file| read(&file).map(|text| (file, text)))
-    else {
+        .filter_map(|(below, file)| Some((read(&file)?, below, file)));
+    let Some((text, below, file)) = found.next() else {
         return Err(format!("there is no file for the module {inner}"));
     };
     let tokens = source::tokens(&text);
@@ -124,7 +135,7 @@ fn follow(
         known.entry(name.to_owned()).or_insert_with(|| file.clone());
     }
     for module in source::modules(&tokens) {
-        follow(read, &inner, module, depth + 1, known)?;
+        follow(read, &below, module, depth + 1, known)?;
     }
     Ok(())
 }
@@ -173,6 +184,17 @@ mod tests {
         assert_eq!(house.who_knows("c"), ["b"]);
         assert!(!house.knows("a", "c"));
         assert_eq!(house.nameless(), [""; 0]);
+    }
+
+    #[test]
+    fn a_room_may_be_in_a_file_of_another_folder() {
+        let mut files = HOUSE.to_vec();
+        files[0].1 = "mod a; mod b; mod c; #[path = \"b/d.rs\"] mod d;";
+        files.push(("src/b/d.rs", "mod e; use crate::a;"));
+        files.push(("src/b/e.rs", "use crate::c;"));
+        let house = graph(&files);
+        assert!(house.knows("d", "a") && house.knows("d", "c"));
+        assert_eq!(house.who_knows("c"), ["b", "d"]);
     }
 
     #[test]

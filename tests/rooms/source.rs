@@ -1,7 +1,7 @@
 //! A Rust source as tokens, as far as one must understand it to see what it names.
 
 /// The tokens of a source without comments, literals, and what is there for tests only. Words and `::` are one token
-/// each, whatever else is one per character.
+/// each, whatever else is one per character. The one literal that stays says where a module's file is.
 pub(crate) fn tokens(text: &str) -> Vec<&str> {
     without_tests(&all_tokens(text))
 }
@@ -10,7 +10,11 @@ fn all_tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let length = literal(rest).unwrap_or_else(|| {
+        let literal = literal(rest);
+        if tokens.ends_with(&PATH_OF) {
+            tokens.extend(literal.and_then(|length| rest.get(..length)));
+        }
+        let length = literal.unwrap_or_else(|| {
             let word = rest.find(|c: char| !is_of_word(c)).unwrap_or(rest.len());
             let length = match word {
                 0 if rest.starts_with("::") => 2,
@@ -26,6 +30,9 @@ fn all_tokens(text: &str) -> Vec<&str> {
     }
     tokens
 }
+
+/// What stands before the file of a module that is not where modules are.
+const PATH_OF: [&str; 4] = ["#", "[", "path", "="];
 
 fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
@@ -137,15 +144,33 @@ fn item(tokens: &[&str]) -> usize {
     tokens.len()
 }
 
+/// A module that is in a file of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Module<'t> {
+    /// What it is called.
+    pub(crate) name: &'t str,
+    /// Which file it is in, if that does not follow from its name.
+    pub(crate) file: Option<&'t str>,
+}
+
 /// The modules that are in files of their own.
-pub(crate) fn modules<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
-    tokens
-        .windows(3)
-        .filter_map(|three| match three {
-            ["mod", name, ";"] => Some(*name),
-            _ => None,
-        })
-        .collect()
+pub(crate) fn modules<'t>(tokens: &[&'t str]) -> Vec<Module<'t>> {
+    let mut modules = Vec::new();
+    let mut file = None;
+    let mut rest = tokens;
+    while let Some((_, tail)) = rest.split_first() {
+        if let Some([path, ..]) = rest.strip_prefix(&PATH_OF) {
+            file = Some(path.trim_matches('"'));
+        }
+        if let ["mod", name, ";", ..] = rest {
+            modules.push(Module {
+                name,
+                file: file.take(),
+            });
+        }
+        rest = tail;
+    }
+    modules
 }
 
 /// What the tokens of a module name that is at the root of the crate. `depth` says how many modules it is below.
@@ -238,7 +263,7 @@ mod tests {
             fn only(x: [u8; 2]) { crate::k::l(); }
             use crate::last;";
         assert_eq!(names(text, 1), ["last"]);
-        assert_eq!(modules(&tokens(text)), [""; 0]);
+        assert_eq!(modules(&tokens(text)), []);
     }
 
     #[test]
@@ -256,7 +281,13 @@ mod tests {
 
     #[test]
     fn modules_in_files_are_found() {
-        let text = "pub mod a; mod b; pub(crate) mod c; mod d { fn f() {} }";
-        assert_eq!(modules(&tokens(text)), ["a", "b", "c"]);
+        let text = "pub mod a; #[cfg(x)] #[path = \"d/b.rs\"] mod b; pub(crate) mod c; mod d { fn f() {} }";
+        let module = |name, file| Module { name, file };
+        let found = [
+            module("a", None),
+            module("b", Some("d/b.rs")),
+            module("c", None),
+        ];
+        assert_eq!(modules(&tokens(text)), found);
     }
 }
