@@ -76,7 +76,11 @@ pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Ph
         runtime::state_changed();
         match phase.decide(&answers) {
             Decision::Made(text) => return text,
-            Decision::Lacks(more) => needs = more,
+            Decision::Lacks(more) => {
+                // It may be what they find that is lacking.
+                context.send_probes();
+                needs = more;
+            }
         }
     }
 }

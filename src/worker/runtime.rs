@@ -22,6 +22,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn note(this: &RequestContext, key: &str, text: &str);
 
+    /// Sends the probes that were decided on.
+    #[wasm_bindgen(method, js_name = sendProbes)]
+    pub fn send_probes(this: &RequestContext);
+
     /// Hands over the bytes of a tenant's file, the body of the response that is about to be decided.
     #[wasm_bindgen(method, js_name = setFile)]
     pub fn set_file(this: &RequestContext, bytes: &js_sys::Uint8Array);

@@ -1,4 +1,5 @@
 /** What the control plane knows of a request on its way, or of what goes on without one. */
+import { sendProbes } from "./probes.js";
 
 /** A request's context: see `worker/runtime.rs`. */
 export class RequestContext {
@@ -16,11 +17,12 @@ export class RequestContext {
 
   /**
    * @param {Env} env
-   * @param {{ request?: Request, trace?: import("./telemetry/request_trace.js").RequestTrace }} [of] whose body may be needed, and whose
-   *   stages these are
+   * @param {{ request?: Request, trace?: import("./telemetry/request_trace.js").RequestTrace, context?: ExecutionContext }} [of]
+   *   whose body may be needed, whose stages these are, and what keeps its probes alive
    */
-  constructor(env, { request, trace } = {}) {
+  constructor(env, { request, trace, context } = {}) {
     this.env = env;
+    this.context = context;
     this.request = request;
     this.trace = trace;
   }
@@ -41,6 +43,11 @@ export class RequestContext {
    */
   note(key, text) {
     this.notes.push(key, text);
+  }
+
+  /** Sends the probes that were decided on: the next decision may wait for what they find. */
+  sendProbes() {
+    if (this.context) sendProbes(this.context);
   }
 
   /** @param {Uint8Array} bytes */

@@ -208,8 +208,8 @@ function reconsider(passage) {
 
 /** @param {Passage} passage */
 function drivenAs(passage) {
-  const { env, request, trace } = passage;
-  passage.driven ??= new RequestContext(env, { request, trace });
+  const { env, request, trace, context } = passage;
+  passage.driven ??= new RequestContext(env, { request, trace, context });
   if (passage.seed !== "") passage.driven.seed = passage.seed;
   return passage.driven;
 }
