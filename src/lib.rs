@@ -35,6 +35,8 @@ pub mod telemetry;
 pub mod tenant;
 pub mod tenant_id;
 
+#[cfg(test)]
+mod golden;
 #[cfg_attr(
     all(not(target_arch = "wasm32"), not(test)),
     allow(dead_code, reason = "the data plane is in the Worker alone")

@@ -207,6 +207,9 @@ fn number<const N: usize>(bytes: [u8; N]) -> u64 {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::DeploymentKeys;

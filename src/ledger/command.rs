@@ -353,6 +353,9 @@ impl Reply {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::sign_in::methods::{Allow, ClaimNames};

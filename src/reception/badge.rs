@@ -159,6 +159,9 @@ fn line(name: CookieName, value: &str, max_age: Seconds) -> String {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -162,6 +162,9 @@ fn read(told: &Value, now: UnixMillis) -> Option<(String, Report)> {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -21,15 +21,15 @@ use crate::session::id::RecordName;
 use crate::session::packing;
 use crate::session::record::Entry;
 
-/// The format that is written. While a release is deployed the one before it serves beside it, and it may be rolled
-/// back, so nothing is written that the release before cannot read. A new format takes two releases: the first reads
-/// it, which raises [`NEWEST`], and the second writes it, which raises this. `codec/golden.rs` holds both to that.
+/// Format that is written. The release before must be able to read it, because both serve during a deployment. A new
+/// format takes two releases: the first raises [`NEWEST`], the second raises this (`docs/releases.md`).
 const FORMAT: u8 = 3;
-/// The newest that is read.
+/// Newest format that is read.
 const NEWEST: u8 = 3;
 /// The oldest that is still read. What differs is the packing: a release that knows only that one must not
 /// take the other for damage.
 const OLDEST: u8 = 2;
+const _: () = assert!(OLDEST <= FORMAT && FORMAT <= NEWEST);
 const NONCE_BYTES: usize = 24;
 
 /// The largest value that is even looked at; ours are far smaller.
@@ -101,7 +101,12 @@ pub fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<Entry, Un
         .record_cipher
         .decrypt(&XNonce::from(*nonce), payload)
         .map_err(|_| Unreadable::SealBroken)?;
-    let plain = packing::unpack(&plain).ok_or(Unreadable::Malformed)?;
+    // The seal is valid, so these bytes are ours.
+    let plain = packing::unpack(&plain).ok_or(if packing::is_of_later_release(&plain) {
+        Unreadable::NewerFormat
+    } else {
+        Unreadable::Malformed
+    })?;
     fields::decode(&plain).map_err(|bad| match bad {
         BadFields::Malformed => Unreadable::Malformed,
         BadFields::NewerKind => Unreadable::NewerFormat,

@@ -12,6 +12,7 @@
 //! | 0 | as it is: short, or not smaller otherwise |
 //! | 1 | parts, compressed after the first part of the dictionary; read, not written any more |
 //! | 2 | the length of what is not text, that, the text compressed after the dictionary, random values |
+//! | more | of a later release |
 //!
 //! Why this and not another encoding: the table in `docs/session-engine.md`.
 
@@ -65,6 +66,12 @@ pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
         (&CUT, packed) => unpack_cut(packed),
         _ => None,
     }
+}
+
+/// Returns whether a later release packed these bytes.
+#[must_use]
+pub fn is_of_later_release(packed: &[u8]) -> bool {
+    packed.first().is_some_and(|way| *way > CUT)
 }
 
 fn pack_cut(head: &[u8], text: &[u8]) -> Option<Vec<u8>> {

@@ -125,6 +125,9 @@ impl Transaction {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::DeploymentKeys;

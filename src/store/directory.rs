@@ -198,6 +198,9 @@ fn call(tenant: &TenantId, command: &Value, key: &str) -> Need {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -11,6 +11,8 @@ mod tail;
 mod taken;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
 
 use serde_json::{Value, json};

@@ -1,70 +1,181 @@
-//! Records as releases have written them, which every later release reads; and what this one writes, which the
-//! release before it has to read.
+//! Checks records against those of earlier releases: reads theirs, and writes nothing they cannot read.
 //!
-//! What fails here would refuse or lose sessions while two releases serve side by side, or after one was rolled back.
-//! Do not change a golden record: add one when a release writes something new, which is one release after the first
-//! that reads it. One in the oldest format is in `sizes.rs`.
+//! A failure here means refused or lost sessions while two releases serve side by side, or after a rollback.
+//! `sizes.rs` has a record of the oldest format.
+
+use chacha20poly1305::aead::Aead as _;
+use serde_json::{Value, json};
 
 use super::tests::{keys, name, random, record};
 use super::*;
-use crate::clock::UnixSeconds;
+use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
+use crate::golden;
 use crate::session::data::Data;
-use crate::session::record::Record;
+use crate::session::grant::{Finished, Grant};
+use crate::session::id::SessionId;
+use crate::session::identity::Identity;
+use crate::session::record::{Epoch, Previous, Record};
+use crate::session::vault::{Kept, Vault};
 
-/// How many of the ways of packing the last release reads: 0 to 2.
+/// Newest way of packing that the last release reads.
 const LAST_PACKING: u8 = 2;
 
-/// As the last release has written them: a short session, a longer one, and a tombstone.
-const GOLDEN: [&str; 3] = [
-    "A1q-7sWaN0RQRWBjnsZwt6F9SSsnPgd7Cpa-9Yt1Xu7rnxSqqZrjzy2rrOpOSshDn1EdocM5fcbrBUYBW0TwR7n0TCTsUTzu-5tGd0OehP5mKNIhakOGV9PvNkeGK5x72yMg9CAWzp92iUMfsTi3JIs3crtJGjgVudDR_llARQU",
-    "A1q-7sWaN0RQRWBjnsZwt6F9SSsnPgd7Cpa-9Yt32lHrng_VnzgSzX_4rOpOSshDn1EdocM5fcbrBV9-beX2t7r7FHDsUTzu-5tGd0OehP5mKNIuYUaaTImxMW6jlNAx0Pd63ES6fn18ZDD6ZKNqOWDA0WNeOPvuIpyKOZYey95xx6WIu6mzdft0Bbg",
-    "A1q-7sWaN0RQRWBjnsZwt6F9SSsnPgd7Cpa-9Yt1Xu7qnxSqqZ9nMqoHlZ-39OuoVA3cHXN99Qo",
-];
+const AT: UnixSeconds = UnixSeconds(1_700_000_900);
 
-fn entries() -> [Entry; 3] {
+/// Returns records that together have every field.
+fn entries() -> [(&'static str, Entry); 4] {
     let data = format!(r#"{{"text":"{}"}}"#, "one of many words ".repeat(12));
     let longer = Record {
         data: Data::default().patched(&data).unwrap(),
         ..record()
     };
-    let at = UnixSeconds(1_700_000_900);
     [
-        Entry::Live(record()),
-        Entry::Live(longer),
-        Entry::Ended { at },
+        ("short", Entry::Live(record())),
+        ("longer", Entry::Live(longer.clone())),
+        ("with all there may be", Entry::Live(full(longer))),
+        ("ended", Entry::Ended { at: AT }),
     ]
 }
 
+fn full(record: Record) -> Record {
+    let id = SessionId::from_bytes([5; 16]);
+    Record {
+        previous: Some(Previous {
+            id,
+            at: AT,
+            by_sign_in: true,
+        }),
+        opened: Some(AT),
+        epoch: Epoch(1_700_000_000_123),
+        user_epoch: Epoch(1_700_000_000_456),
+        remembered: true,
+        identity: Some(Identity {
+            user: "ada".to_owned(),
+            email: Some("ada@acme.example".to_owned()),
+            name: Some("Ada Lovelace".to_owned()),
+            groups: vec!["staff".to_owned(), "chess".to_owned()],
+            groups_omitted: 2,
+        }),
+        authenticated: Some(AT),
+        sign_in: Some(id.sign_in()),
+        device: Some("phone".to_owned()),
+        country: Some("DE".to_owned()),
+        grant: Some(Grant {
+            provider: "main".to_owned(),
+            issuer: "https://id.example".to_owned(),
+            subject: "00ada".to_owned(),
+            sid: Some("s".to_owned()),
+            access_token: Some("a".to_owned()),
+            expires: Some(AT),
+            lasts: Some(Seconds(3_600)),
+            refresh_token: Some("r".to_owned()),
+            id_token: Some("i".to_owned()),
+            finished: vec![Finished {
+                state: "state".to_owned(),
+                return_to: "/chat".to_owned(),
+            }],
+        }),
+        vault: Vault(vec![Kept {
+            name: "access_token".to_owned(),
+            value: "v".to_owned(),
+            path: "/".to_owned(),
+            expires: Some(AT),
+        }]),
+        ..record
+    }
+}
+
+fn sealed(entry: &Entry) -> Vec<u8> {
+    seal(entry, &name("t1", 1), &keys(&[1], "t1"), &mut random()).unwrap()
+}
+
+fn opened(bytes: &[u8]) -> Result<Entry, Unreadable> {
+    open(bytes, &name("t1", 1), &keys(&[1], "t1"))
+}
+
+fn named(each: impl Fn(&Entry) -> Value) -> Value {
+    let all = entries()
+        .into_iter()
+        .map(|(name, entry)| (name.to_owned(), each(&entry)));
+    Value::Object(all.collect())
+}
+
 #[test]
-fn what_the_last_release_has_written_is_read() {
-    for (golden, entry) in GOLDEN.iter().zip(entries()) {
-        let bytes = encoding::from_base64url(golden).unwrap();
-        assert_eq!(open(&bytes, &name("t1", 1), &keys(&[1], "t1")), Ok(entry));
+fn golden_records_are_read() {
+    golden::keep(
+        "records.json",
+        &named(|entry| json!(encoding::base64url(&sealed(entry)))),
+    );
+    for (release, records) in golden::of_releases("records.json") {
+        for (name, entry) in entries() {
+            let Some(golden) = records[name].as_str() else {
+                continue;
+            };
+            let bytes = encoding::from_base64url(golden).unwrap();
+            assert_eq!(opened(&bytes), Ok(entry), "{release}: {name}");
+        }
     }
 }
 
 #[test]
 fn what_is_written_the_last_release_reads() {
-    for (golden, entry) in GOLDEN.iter().zip(entries()) {
-        let golden = encoding::from_base64url(golden).unwrap();
-        let bytes = seal(&entry, &name("t1", 1), &keys(&[1], "t1"), &mut random()).unwrap();
-        assert_eq!(bytes[0], golden[0], "the format");
+    let (_, records) = golden::of_releases("records.json").pop().unwrap();
+    for (name, entry) in entries() {
+        let golden = encoding::from_base64url(records[name].as_str().unwrap()).unwrap();
+        assert_eq!(sealed(&entry)[0], golden[0], "the format of {name}");
         let [numbers, texts] = fields::encode(&entry);
         assert!(packing::pack(&numbers, &texts)[0] <= LAST_PACKING);
     }
+    let fields = named(|entry| json!(fields::encode(entry).map(|part| encoding::base64url(&part))));
+    golden::check_written("record-fields.json", &fields);
 }
 
-/// A field of a later release is kept, so that the older of two that serve side by side takes nothing away.
+/// Our own records never lead to 503 `schema_newer`.
+#[test]
+fn nothing_that_is_written_counts_as_of_a_later_release() {
+    for (name, entry) in entries() {
+        assert_eq!(opened(&sealed(&entry)), Ok(entry), "{name}");
+    }
+}
+
+/// A valid seal proves that a record is ours: an unknown compression is of a later release, not damage.
+#[test]
+fn what_a_later_release_has_packed_otherwise_is_told_apart_from_damage() {
+    let name = name("t1", 1);
+    let keys = keys(&[1], "t1");
+    let key = keys.signing();
+    let written = |plain: &[u8]| {
+        let payload = Payload {
+            msg: plain,
+            aad: &associated(FORMAT, &name),
+        };
+        let nonce = [7; NONCE_BYTES];
+        let sealed = key
+            .record_cipher
+            .encrypt(&XNonce::from(nonce), payload)
+            .unwrap();
+        [&[FORMAT], key.id.as_slice(), &nonce, &sealed].concat()
+    };
+    for (plain, why) in [
+        ([LAST_PACKING + 1, 0].as_slice(), Unreadable::NewerFormat),
+        // A map of one field, the kind: 2.
+        (&[0, 0xa1, 0, 2], Unreadable::NewerFormat),
+        (&[LAST_PACKING, 255], Unreadable::Malformed),
+        (&[0, 255], Unreadable::Malformed),
+    ] {
+        assert_eq!(open(&written(plain), &name, &keys), Err(why), "{plain:?}");
+    }
+}
+
+/// Unknown fields survive, so the older of two releases removes nothing.
 #[test]
 fn fields_of_a_later_release_come_back_as_they_were() {
-    let Entry::Live(mut later) = entries()[1].clone() else {
+    let [_, (_, Entry::Live(mut later)), ..] = entries() else {
         panic!("it lives");
     };
     // Field 900: a text.
     later.unknown = b"\x19\x03\x84\x65later".to_vec();
     let entry = Entry::Live(later);
-    let bytes = seal(&entry, &name("t1", 1), &keys(&[1], "t1"), &mut random()).unwrap();
-    let read = open(&bytes, &name("t1", 1), &keys(&[1], "t1")).unwrap();
-    assert_eq!(read, entry);
+    assert_eq!(opened(&sealed(&entry)), Ok(entry));
 }

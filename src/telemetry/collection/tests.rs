@@ -2,7 +2,7 @@ use super::*;
 use crate::telemetry::batch::{Batch, RequestCount};
 use crate::telemetry::metric::BUCKETS;
 
-const NOW: UnixMillis = UnixMillis(1_763_740_000_000);
+pub(super) const NOW: UnixMillis = UnixMillis(1_763_740_000_000);
 
 fn later(ms: u64) -> UnixMillis {
     UnixMillis(NOW.0 + ms)
@@ -20,7 +20,7 @@ fn add_requests(batch: &mut Batch, labels: &str, count: f64, [edge, origin]: [(u
     batch.add_requests(&RequestCount::read(labels, &figures).unwrap());
 }
 
-fn batch(requests: u32) -> Batch {
+pub(super) fn batch(requests: u32) -> Batch {
     let mut batch = Batch::default();
     let acme = "acme\ta\t\thit\tactive\t\tGET\t200";
     add_requests(&mut batch, acme, requests.into(), [(0, 0.0), (1, 9.0)]);
@@ -42,7 +42,7 @@ fn told(collection: &mut Collection, command: &Value, now: UnixMillis) -> Value 
     serde_json::from_str(&answer).unwrap()
 }
 
-fn requests(collection: &Collection) -> u64 {
+pub(super) fn requests(collection: &Collection) -> u64 {
     let all = collection.series.counters(metric::REQUESTS);
     all.map(|(_, by)| by).sum()
 }

@@ -1,0 +1,78 @@
+//! Checks commands to a tenant's pool object, and its answers, against those of earlier releases.
+
+use super::super::shared::{Shared, Told};
+use super::*;
+use crate::golden;
+
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+/// Returns commands of isolates, then those of an operator's drain, of a health check, and of a plain question.
+fn commands() -> Value {
+    let told = |under_way, reported, ejected_until| Told {
+        origin: "blue",
+        under_way,
+        reported,
+        ejected_until: UnixMillis(ejected_until),
+    };
+    let gather = |isolate, told| -> Value {
+        serde_json::from_str(&Shared::command(isolate, &[told])).unwrap()
+    };
+    json!([
+        gather(255, told(3, Some(970), NOW.0 + 5_000)),
+        gather(u64::MAX, told(4, None, 0)),
+        { "do": "drain", "origin": "green", "drained": true },
+        { "do": "checked", "origin": "red", "ready": false },
+        { "do": "drain", "origin": "green", "drained": false },
+        { "do": "tell" },
+    ])
+}
+
+/// Returns the object's answers and what it stores.
+fn answers(commands: &Value) -> Value {
+    let mut gathering = Gathering::default();
+    let mut drained = "[]".to_owned();
+    let answer = |command: &Value| {
+        let obeyed = gathering
+            .obey(&command.to_string(), Some(&drained), NOW)
+            .unwrap();
+        if let Some(changed) = &obeyed.drained {
+            drained.clone_from(changed);
+        }
+        let answer: Value = serde_json::from_str(&obeyed.answer).unwrap();
+        let kept: Value = serde_json::from_str(&drained).unwrap();
+        json!({ "answer": answer, "kept": kept })
+    };
+    commands.as_array().unwrap().iter().map(answer).collect()
+}
+
+#[test]
+fn golden_commands_are_written_and_understood() {
+    golden::check_written("pool-commands.json", &commands());
+    golden::check_written("pool-answers.json", &answers(&commands()));
+    for (release, commands) in golden::of_releases("pool-commands.json") {
+        let answers = answers(&commands);
+        assert_eq!(answers, golden::of("pool-answers.json", &release));
+        let mut shared = Shared::default();
+        assert!(shared.learn(answers[3]["answer"].to_string().as_bytes(), NOW));
+        assert_eq!(shared.under_way("blue", NOW), 7);
+        assert_eq!(shared.reported("blue", NOW), Some(970));
+        assert!(shared.is_drained("green") && shared.is_ejected("red", NOW));
+    }
+}
+
+/// A later release may report more about an origin.
+#[test]
+fn what_a_later_release_adds_is_passed_over() {
+    let later = json!([{
+        "do": "gather",
+        "isolate": "1",
+        "origins": [["blue", 3, null, 0, { "new": 1 }]],
+        "new": 1,
+    }]);
+    let answer = &answers(&later)[0]["answer"];
+    assert_eq!(answer["origins"], json!([["blue", 0, null, 0]]));
+    let mut shared = Shared::default();
+    let answer = br#"{"origins":[["blue",7,null,0,"new"]],"drained":[],"new":1}"#;
+    assert!(shared.learn(answer, NOW));
+    assert_eq!(shared.under_way("blue", NOW), 7);
+}
