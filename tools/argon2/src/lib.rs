@@ -2,13 +2,14 @@
 //!
 //! A hash works through 19 MiB of memory, and wasm memory never shrinks. In a module of its own an isolate
 //! has that memory only from its first password on, the gateway's module stays small and its instance
-//! is not concerned when this one traps. What a password is and what is stored of it is decided in
-//! `src/worker/js/argon2id.js`, where it is also said why one instance does all the work.
+//! is not concerned when this one traps. The Worker (`src/worker/io/password.rs`) and `npm run users`
+//! (`scripts/passwords.mjs`) run the same module, so they store the same and understand the same.
 
 use argon2::{Algorithm, Argon2, Error, Params, Version};
 
 #[cfg(target_arch = "wasm32")]
 mod exports;
+pub mod password;
 
 /// The length of a hash in bytes.
 pub const HASH_LENGTH: usize = 32;
