@@ -1,7 +1,6 @@
 /** What an account may be called and hold. `docs/passwords.md` says the same to people. */
 
-import { LONGEST_PASSWORD, passwordBytes } from "../src/worker/js/argon2id.js";
-import { foldedName } from "../src/worker/js/names.js";
+import { LONGEST_PASSWORD, passwordBytes } from "./passwords.mjs";
 import { Fault } from "./progress.mjs";
 
 /**
@@ -62,7 +61,8 @@ export function accountPrefix(tenant) {
  * @param {string | undefined} text
  */
 export function userName(text) {
-  const name = foldedName(text ?? "");
+  // The Worker looks it up in this form: `src/worker/io/names.rs`.
+  const name = (text ?? "").trim().toLowerCase().normalize("NFC");
   const length = Buffer.byteLength(name);
   if (length > LONGEST_NAME || !isIdentifier(name) || name.includes(":")) {
     throw new Fault(

@@ -13,13 +13,10 @@
  * else where tenants' documents are: of this machine's development server, or with --remote of the
  * deployment.
  */
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { Argon2id } from "../src/worker/js/argon2id.js";
-import { parsePhc } from "../src/worker/js/phc.js";
 import { accountPrefix, mustBePassword, profile, userName } from "./accounts.mjs";
 import { askPassword } from "./ask-password.mjs";
-import { ARGON2, buildPasswords } from "./build.mjs";
+import { openPasswords } from "./passwords.mjs";
 import { Fault, main, say } from "./progress.mjs";
 import { setUp } from "./setup.mjs";
 import { openStore, STORE_OPTIONS } from "./tenant-store.mjs";
@@ -84,10 +81,10 @@ async function changePassword(meant) {
 }
 
 /** @param {Meant} meant */
-function show(meant) {
+async function show(meant) {
   const { password, ...account } = stored(meant);
-  const phc = parsePhc(password);
-  const kept = phc ? `argon2id, ${phc.memory} KiB, ${phc.passes} passes` : "none that can be read";
+  const cost = (await openPasswords()).cost(password);
+  const kept = cost ? `argon2id, ${cost.memory} KiB, ${cost.passes} passes` : "none that can be read";
   say(JSON.stringify({ ...account, password: kept }, null, 2));
 }
 
@@ -129,10 +126,10 @@ function put(store, key, account) {
 }
 
 async function hashed() {
-  await buildPasswords();
+  const passwords = await openPasswords();
   const password = await askPassword();
   mustBePassword(password);
-  return new Argon2id(new WebAssembly.Module(readFileSync(ARGON2))).hash(password);
+  return passwords.hash(password);
 }
 
 /**

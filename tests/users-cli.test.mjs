@@ -6,11 +6,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { loadEdge } from "./harness/edge-module.mjs";
+import { openPasswords } from "../scripts/passwords.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const WRANGLER = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
-const { verifyPassword } = await loadEdge(`export * from "./passwords.js"`);
+const passwords = await openPasswords();
 
 const KV = (/** @type {string} */ name, /** @type {number} */ id) =>
   `\n[[kv_namespaces]]\nbinding = "${name}"\nid = "0000000000000000000000000000000${id}"\n`;
@@ -70,7 +70,7 @@ test("on the command line users are added, listed, shown, disabled, enabled, ren
     groups: ["editors", "staff"],
   });
   assert.ok(Math.abs(Date.now() / 1000 - changed) < 60);
-  assert.equal(verifyPassword("correct horse", password), true);
+  assert.equal(passwords.verify("correct horse", password), true);
 
   const again = await users("add acme zoë", "another horse\n");
   assert.equal(again.code, 1);
@@ -89,7 +89,7 @@ test("on the command line users are added, listed, shown, disabled, enabled, ren
   assert.equal((await users("enable acme zoë")).code, 0);
   const renewed = read("user:acme:zoë");
   assert.equal("disabled" in renewed, false);
-  assert.equal(verifyPassword("battery staple", renewed.password), true);
+  assert.equal(passwords.verify("battery staple", renewed.password), true);
 
   assert.equal((await users("delete acme zoë")).text, "zoë: deleted.\n");
   assert.equal((await users("list acme")).text, "");
@@ -102,7 +102,7 @@ test("accounts are in the namespace USERS where there is one", async (t) => {
   const { users, wrangler } = deployment(t, KV("TENANTS", 1) + KV("USERS", 2));
   assert.equal((await users("add default ada", "correct horse\r\n")).code, 0);
   const text = wrangler("kv", "key", "get", "user:default:ada", "--text", "--binding", "USERS");
-  assert.equal(verifyPassword("correct horse", JSON.parse(text).password), true);
+  assert.equal(passwords.verify("correct horse", JSON.parse(text).password), true);
 });
 
 test("accounts are in the table where tenants' documents are", async (t) => {

@@ -22,6 +22,8 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// More than was to be taken.
     TooLarge,
+    /// It broke off, or is no valid HTTP.
+    Broken,
 }
 
 /// One answered read.

@@ -5,6 +5,7 @@
 //! "could not read" are different answers all the way up, because the first ends a session and the
 //! second must not.
 
+pub mod algorithm;
 mod answers;
 pub mod asset;
 
@@ -14,6 +15,8 @@ use crate::clock::Seconds;
 use crate::tenant_id::TenantId;
 
 pub use answers::{Answers, Body, Failed, Failure, Found, Read, Seed};
+
+use algorithm::Algorithm;
 
 /// Something the caller must do before the step can go on. Several are done at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,8 +84,8 @@ pub enum Need {
         key: String,
         /// The public key, as JSON (RFC 7517).
         jwk: String,
-        /// The algorithm, by its registered name (RFC 7518).
-        algorithm: &'static str,
+        /// The algorithm.
+        algorithm: Algorithm,
         /// What was signed.
         input: String,
         /// The signature, as base64url.
@@ -92,8 +95,8 @@ pub enum Need {
     Sign {
         /// The key.
         key: String,
-        /// A P-256 private key, as base64url.
-        private: String,
+        /// A P-256 private key.
+        private: [u8; 32],
         /// What is to be signed.
         input: String,
     },
@@ -101,8 +104,8 @@ pub enum Need {
     PublicKey {
         /// The key.
         key: String,
-        /// The private key, as base64url.
-        private: String,
+        /// The private key.
+        private: [u8; 32],
     },
     /// Check a password against a hash, or against one that fits nothing and costs as much; `1` is filed
     /// under the key if it is right, `0` if not.

@@ -72,7 +72,7 @@ impl Gateway {
                 let part = |value: &Value| encoding::base64url(value.to_string().as_bytes());
                 Err(Halt::Await(vec![Need::Sign {
                     key: ASSERTION.to_owned(),
-                    private: encoding::base64url(&key.assertion_key),
+                    private: key.assertion_key,
                     input: format!("{}.{}", part(&header), part(&claims)),
                 }]))
             }
@@ -126,7 +126,7 @@ impl Gateway {
             match passage.answers.found(&name) {
                 None => needs.push(Need::PublicKey {
                     key: name,
-                    private: encoding::base64url(&key.assertion_key),
+                    private: key.assertion_key,
                 }),
                 Some(Found::Bytes(jwk)) => {
                     let mut jwk = encoding::json(jwk).unwrap_or_default();

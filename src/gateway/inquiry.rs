@@ -195,6 +195,7 @@ fn read(passage: &Passage<'_>, limit: usize, most: usize) -> Result<Map<String, 
     match passage.answers.body() {
         None => Err(Halt::Await(vec![Need::Body { limit }])),
         Some(Body::TooLarge) => Err(Problem::BodyTooLarge.into()),
+        Some(Body::Broken) => Err(Problem::BrokenBody.into()),
         Some(Body::Bytes(bytes)) => {
             json::object(passage.request, bytes, most).map_err(|bad| Problem::from(bad).into())
         }

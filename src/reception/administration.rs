@@ -259,6 +259,7 @@ fn body(request: &Request<'_>, answers: &Answers) -> Result<(Value, String), Mis
             limit: json::LARGEST,
         }])),
         Some(Body::TooLarge) => Err(Missing::Refused(Problem::BodyTooLarge)),
+        Some(Body::Broken) => Err(Missing::Refused(Problem::BrokenBody)),
         Some(Body::Bytes(bytes)) => {
             let document = json::object(request, bytes, json::ANY_NUMBER);
             let document = document.map_err(|bad| Missing::Refused(Problem::from(bad)))?;

@@ -198,6 +198,7 @@ fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Missing> {
             Err(Missing::Asked(vec![Need::Body { limit }]))
         }
         Some(Body::TooLarge) => Err(Missing::Refused(Problem::BodyTooLarge)),
+        Some(Body::Broken) => Err(Missing::Refused(Problem::BrokenBody)),
         Some(Body::Bytes(bytes)) => {
             let body = json::object(request, bytes, json::MOST_OF_STRANGERS);
             let body = body.map_err(|bad| Missing::Refused(Problem::from(bad)))?;

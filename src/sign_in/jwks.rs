@@ -124,7 +124,7 @@ pub fn verified(
             None => needs.push(Need::Verify {
                 key,
                 jwk,
-                algorithm: token.algorithm.name(),
+                algorithm: token.algorithm,
                 input: token.input.clone(),
                 signature: token.signature.clone(),
             }),

@@ -244,6 +244,10 @@ pub fn admit(packed: &str, now: f64) -> String {
 /// `spoilt`, `unsent` or `timed-out`) and when that showed, apart by tabs. `seed` is what its trace was begun with, as
 /// hex; empty if that is not known. `notes` are keys and texts of [`effect::Need::Note`], one after the other.
 #[wasm_bindgen(js_name = admitAgain)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the boundary takes no slice of texts"
+)]
 #[must_use]
 pub fn admit_again(
     packed: &str,

@@ -1,6 +1,6 @@
 //! Declares what the data plane (`src/worker/js/`) offers to the control plane.
 
-use js_sys::{Map, Set};
+use js_sys::{Map, Promise, Set, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 
@@ -26,9 +26,14 @@ extern "C" {
     #[wasm_bindgen(method, js_name = sendProbes)]
     pub fn send_probes(this: &RequestContext);
 
+    /// Reads the request's body, once: resolves to its bytes (`Uint8Array`), or to `undefined` if there are more of
+    /// them than `limit`.
+    #[wasm_bindgen(method, js_name = readBody)]
+    pub fn read_body(this: &RequestContext, limit: f64) -> Promise;
+
     /// Hands over the bytes of a tenant's file, the body of the response that is about to be decided.
     #[wasm_bindgen(method, js_name = setFile)]
-    pub fn set_file(this: &RequestContext, bytes: &js_sys::Uint8Array);
+    pub fn set_file(this: &RequestContext, bytes: &Uint8Array);
 }
 
 #[wasm_bindgen]
@@ -162,9 +167,13 @@ extern "C" {
     /// Says that what runs from now on serves no request that is known.
     pub fn leave();
 
+    /// Returns the module that hashes passwords, compiled.
+    #[wasm_bindgen(js_name = argon2Module)]
+    pub fn argon2_module() -> WebAssembly::Module;
+
     /// Meets a need that is still met in JavaScript: see [`super::io`].
     #[wasm_bindgen(js_name = meetLegacy)]
-    pub fn meet_legacy(need: &str, context: &RequestContext) -> js_sys::Promise;
+    pub fn meet_legacy(need: &str, context: &RequestContext) -> Promise;
 
     /// Returns what the data plane records.
     pub fn recorder() -> Recorder;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startChainlit } from "../chainlit/processes.mjs";
-import { loadEdge } from "../harness/edge-module.mjs";
+import { hashed } from "../harness/accounts.mjs";
 import { KvServer } from "../harness/kv.mjs";
 import { Provider } from "../harness/provider.mjs";
 import { CLIENT_SECRET, clientOf, oidcMethod } from "../harness/sign-in.mjs";
@@ -56,8 +56,8 @@ const initech = door("initech", {
   },
 });
 provider.register(clientOf({ url: acme }));
-await accounts("globex", ["gina", "george"]);
-await accounts("initech", ["ines", "igor"]);
+accounts("globex", ["gina", "george"]);
+accounts("initech", ["ines", "igor"]);
 
 /**
  * Opens a tenant's door.
@@ -77,10 +77,9 @@ function door(id, more) {
  * @param {string} tenant
  * @param {string[]} users
  */
-async function accounts(tenant, users) {
-  const { hashPassword } = await loadEdge(`export * from "./passwords.js"`);
+function accounts(tenant, users) {
   for (const user of users) {
-    const account = { user, password: hashPassword(PASSWORD), changed: 0 };
+    const account = { user, password: hashed(PASSWORD), changed: 0 };
     tenants.plant(`user:${tenant}:${user}`, JSON.stringify(account));
   }
 }

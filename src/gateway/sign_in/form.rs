@@ -25,6 +25,7 @@ pub(super) fn fields(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Hal
             return Err(Halt::Await(vec![Need::Body { limit }]));
         }
         Some(Body::TooLarge) => return Err(Problem::BodyTooLarge.into()),
+        Some(Body::Broken) => return Err(Problem::BrokenBody.into()),
         Some(Body::Bytes(bytes)) => bytes,
     };
     form::fields(passage.request, bytes, known).map_err(|bad| Problem::from(bad).into())

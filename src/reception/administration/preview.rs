@@ -33,6 +33,7 @@ impl Reception {
                 return Err(Missing::Asked(vec![Need::Body { limit }]));
             }
             Some(Body::TooLarge) => return Err(refused(Problem::BodyTooLarge)),
+            Some(Body::Broken) => return Err(refused(Problem::BrokenBody)),
             Some(Body::Bytes(bytes)) => bytes,
         };
         let fields = form::fields(request, bytes, &["document", "page"])

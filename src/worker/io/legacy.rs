@@ -9,7 +9,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 
 use super::Answered;
 use crate::effect::asset::{Asset, Facts, Trouble};
-use crate::effect::{Body, Class, Found, Need};
+use crate::effect::{Class, Found, Need};
 use crate::worker::millis;
 use crate::worker::runtime::{self, RequestContext};
 
@@ -38,8 +38,6 @@ fn read(answer: &Array) -> Answered {
         "found" => found(Found::Bytes(given().to_vec())),
         "absent" => found(Found::Absent),
         "written" => Answered::Written(answer.get(4).is_truthy()),
-        "body" => Answered::Body(Body::Bytes(given().to_vec())),
-        "body-too-large" => Answered::Body(Body::TooLarge),
         "asset" => Answered::Asset {
             source: text(1),
             asset: Asset::AtHand(Facts {
@@ -95,7 +93,6 @@ fn listed(needs: &[Need]) -> String {
             Need::Keep { puts, deletes } => {
                 write!(text, "\nk\t{}", json!([puts, deletes]))
             }
-            Need::Limit { key } => write!(text, "\nm\t{key}"),
             Need::Fetch { key, call } => {
                 write!(text, "\nf\t{}", json!([key, call.to_json()]))
             }
@@ -106,33 +103,13 @@ fn listed(needs: &[Need]) -> String {
                 input,
                 signature,
             } => {
-                let signed = json!([key, jwk, algorithm, input, signature]);
+                let signed = json!([key, jwk, algorithm.name(), input, signature]);
                 write!(text, "\nv\t{signed}")
             }
-            Need::Sign {
-                key,
-                private,
-                input,
-            } => write!(text, "\ng\t{}", json!([key, private, input])),
-            Need::PublicKey { key, private } => write!(text, "\nu\t{}", json!([key, private])),
-            Need::CheckPassword {
-                key,
-                password,
-                hash,
-            } => write!(
-                text,
-                "\np\t{}",
-                json!({ "key": key, "password": password, "hash": hash })
-            ),
-            Need::HashPassword { key, password } => {
-                write!(text, "\nh\t{}", json!({ "key": key, "password": password }))
-            }
-            Need::Fold { key, text: name } => write!(text, "\no\t{}", json!([key, name])),
-            // Met in Rust.
-            Need::Note { .. } | Need::Pause { .. } => Ok(()),
             Need::Asset { tenant, source } => write!(text, "\na\t{tenant}\t{source}"),
-            Need::Body { limit } => write!(text, "\nb\t{limit}"),
             Need::Store => write!(text, "\ns"),
+            // Met in Rust.
+            _ => Ok(()),
         };
     }
     text

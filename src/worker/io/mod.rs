@@ -5,9 +5,18 @@ pub(super) mod body;
 #[allow(dead_code, reason = "not all of its users are here yet")]
 pub(super) mod fetch;
 pub(super) mod legacy;
+mod names;
+mod password;
+mod rate_limit;
+mod webcrypto;
 
-use js_sys::Date;
+use core::error::Error;
 
+use js_sys::futures::JsFuture;
+use js_sys::{Date, Uint8Array};
+use wasm_bindgen::JsCast;
+
+use super::log::report;
 use super::millis;
 use super::runtime::RequestContext;
 use super::timing::sleep;
@@ -32,7 +41,7 @@ pub(super) enum Answered {
     Asset {
         source: String,
         asset: Asset,
-        bytes: Option<js_sys::Uint8Array>,
+        bytes: Option<Uint8Array>,
     },
 }
 
@@ -40,6 +49,17 @@ impl Answered {
     /// Returns what a need's key holds.
     fn bytes(key: String, bytes: Vec<u8>, asked: UnixMillis) -> Self {
         let found = Found::Bytes(bytes);
+        Self::Found { key, found, asked }
+    }
+
+    /// Returns what was found under a need's key; if that failed, logs that as `event`.
+    fn of<E: Error>(
+        key: String,
+        outcome: Result<Vec<u8>, E>,
+        event: &'static str,
+        asked: UnixMillis,
+    ) -> Self {
+        let found = reported(event, outcome).map_or(Found::Unavailable, Found::Bytes);
         Self::Found { key, found, asked }
     }
 
@@ -92,25 +112,67 @@ fn stage(need: &Need) -> Option<&'static str> {
 pub(super) async fn perform(need: Need, context: &RequestContext) -> Answered {
     let stage = stage(&need);
     let begun = Date::now();
-    let answered = answer(need, context).await;
+    let answered = answer(need, millis(begun), context).await;
     if let Some(stage) = stage {
         context.passed(stage, begun, answered.result());
     }
     answered
 }
 
-async fn answer(need: Need, context: &RequestContext) -> Answered {
+async fn answer(need: Need, asked: UnixMillis, context: &RequestContext) -> Answered {
     match need {
         // What was decided and must be found again.
         Need::Note { key, text } => {
             context.note(&key, &text);
-            Answered::bytes(key, text.into_bytes(), now())
+            Answered::bytes(key, text.into_bytes(), asked)
         }
         Need::Pause { key, ms } => {
             sleep(ms).await;
             let (found, asked) = (Found::Absent, now());
             Answered::Found { key, found, asked }
         }
+        Need::Limit { key } => {
+            let outcome = rate_limit::is_within(&context.env(), &key).await;
+            Answered::of(key, outcome.map(flag), "limiter_failed", asked)
+        }
+        Need::Verify {
+            key,
+            jwk,
+            algorithm,
+            input,
+            signature,
+        } => {
+            let outcome = webcrypto::is_signed(&jwk, algorithm, &input, &signature).await;
+            // A key that cannot be used has signed nothing.
+            let is_good = reported("key_unusable", outcome).unwrap_or_default();
+            Answered::bytes(key, flag(is_good), asked)
+        }
+        Need::Sign {
+            key,
+            private,
+            input,
+        } => {
+            let outcome = webcrypto::signed(&private, &input).await;
+            Answered::of(key, outcome.map(String::into_bytes), "key_unusable", asked)
+        }
+        Need::PublicKey { key, private } => {
+            let outcome = webcrypto::public_half(&private).await;
+            Answered::of(key, outcome.map(String::into_bytes), "key_unusable", asked)
+        }
+        Need::CheckPassword {
+            key,
+            password,
+            hash,
+        } => {
+            let outcome = password::is_right(&password, hash.as_deref());
+            Answered::of(key, outcome.map(flag), "password_not_checked", asked)
+        }
+        Need::HashPassword { key, password } => {
+            let outcome = password::hashed(&password);
+            Answered::of(key, outcome, "password_not_hashed", asked)
+        }
+        Need::Fold { key, text } => Answered::bytes(key, names::folded(&text).into_bytes(), asked),
+        Need::Body { limit } => Answered::Body(read_body(context, limit).await),
         need @ (Need::Read { .. }
         | Need::List { .. }
         | Need::Store
@@ -119,15 +181,30 @@ async fn answer(need: Need, context: &RequestContext) -> Answered {
         | Need::Documents { .. }
         | Need::Keep { .. }
         | Need::Asset { .. }
-        | Need::Limit { .. }
-        | Need::Fetch { .. }
-        | Need::Verify { .. }
-        | Need::Sign { .. }
-        | Need::PublicKey { .. }
-        | Need::CheckPassword { .. }
-        | Need::HashPassword { .. }
-        | Need::Fold { .. }
-        | Need::Body { .. }) => legacy::answer(need, context).await,
+        | Need::Fetch { .. }) => legacy::answer(need, context).await,
+    }
+}
+
+/// Returns what is filed for yes and no.
+fn flag(is_so: bool) -> Vec<u8> {
+    if is_so { b"1" } else { b"0" }.to_vec()
+}
+
+/// Logs a failure.
+fn reported<T, E: Error>(event: &'static str, outcome: Result<T, E>) -> Option<T> {
+    outcome
+        .map_err(|error| report(event, error.to_string().as_str()))
+        .ok()
+}
+
+/// Reads the request's body.
+async fn read_body(context: &RequestContext, limit: usize) -> Body {
+    #[expect(clippy::cast_precision_loss, reason = "some kilobytes")]
+    let body = JsFuture::from(context.read_body(limit as f64)).await;
+    match body.map(JsCast::dyn_into::<Uint8Array>) {
+        Ok(Ok(bytes)) => Body::Bytes(bytes.to_vec()),
+        Ok(Err(_)) => Body::TooLarge,
+        Err(_) => Body::Broken,
     }
 }
 

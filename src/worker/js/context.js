@@ -1,4 +1,5 @@
 /** What the control plane knows of a request on its way, or of what goes on without one. */
+import { bytesOf } from "./bytes.js";
 import { sendProbes } from "./probes.js";
 
 /** A request's context: see `worker/runtime.rs`. */
@@ -14,6 +15,9 @@ export class RequestContext {
 
   /** The bytes of a tenant's file, if that is the response. @type {Uint8Array | undefined} */
   file;
+
+  /** The bytes of the request's body, once they were wanted. @type {Promise<Uint8Array | undefined> | undefined} */
+  #body;
 
   /**
    * @param {Env} env
@@ -48,6 +52,15 @@ export class RequestContext {
   /** Sends the probes that were decided on: the next decision may wait for what they find. */
   sendProbes() {
     if (this.context) sendProbes(this.context);
+  }
+
+  /**
+   * The request's body; nothing if it has more bytes. It is read once, though the decision may be driven again.
+   * @param {number} limit
+   */
+  readBody(limit) {
+    this.#body ??= bytesOf(this.request?.body, limit);
+    return this.#body;
   }
 
   /** @param {Uint8Array} bytes */

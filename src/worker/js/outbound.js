@@ -1,7 +1,6 @@
 /** Requests to identity providers, and what WebCrypto says of the tokens they give. */
 import { ask } from "./asking.js";
 import { report } from "./log.js";
-import { decoded } from "./signing.js";
 import { counted } from "./tally.js";
 import { UNCACHED } from "./uncached.js";
 import { shared, within } from "./waiting.js";
@@ -104,4 +103,10 @@ export async function verify(text) {
     report("key_unusable", error);
   }
   return { kind: "found", key, bytes: new TextEncoder().encode(isGood ? "1" : "0"), asked };
+}
+
+/** @param {string} base64url */
+function decoded(base64url) {
+  const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
 }

@@ -3,6 +3,8 @@
  * glue imports this module, so it imports none that needs the glue; those connect themselves.
  */
 
+import argon2 from "./argon2.wasm";
+
 /** @typedef {import("./context.js").RequestContext} RequestContext */
 
 /**
@@ -80,6 +82,11 @@ export function served() {
 /** Takes note that the core may have learned something that it decides by. */
 export function stateChanged() {
   offered.stateChanged();
+}
+
+/** The module that hashes passwords. */
+export function argon2Module() {
+  return argon2;
 }
 
 /**
