@@ -84,7 +84,9 @@ async function changePassword(meant) {
 async function show(meant) {
   const { password, ...account } = stored(meant);
   const cost = (await openPasswords()).cost(password);
-  const kept = cost ? `argon2id, ${cost.memory} KiB, ${cost.passes} passes` : "none that can be read";
+  const kept = cost
+    ? `argon2id, ${cost.memory} KiB, ${cost.passes} passes`
+    : "none that can be read";
   say(JSON.stringify({ ...account, password: kept }, null, 2));
 }
 

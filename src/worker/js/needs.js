@@ -10,9 +10,9 @@ import { list, read, write, writeDurably } from "./storage.js";
 /** @typedef {import("./core.js").Answer} Answer */
 
 connect({
-  meetLegacy: async (need, { env, request }) => {
+  meetLegacy: async (need, { env }) => {
     /** @type {any} */
-    const answer = await meet(need, env, request);
+    const answer = await meet(need, env);
     const { kind, key, source, bytes, asked, acknowledged, type, hash, trouble } = answer;
     return [kind, key ?? source, bytes, asked, acknowledged, type, hash, trouble];
   },
@@ -31,10 +31,9 @@ export function storeLater(env, context) {
 /**
  * @param {string} need a letter and its fields, apart by tabs; see `worker/io/legacy.rs`
  * @param {Env} env
- * @param {Request} [request]
  * @returns {Promise<Answer>}
  */
-async function meet(need, env, request) {
+async function meet(need, env) {
   const [letter, ...fields] = need.split("\t");
   if (letter === "r") return read(env.SESSIONS, fields[0], Number(fields[1]));
   if (letter === "l") return list(env.SESSIONS, fields[0]);
