@@ -18,12 +18,12 @@ async function isolate(env) {
   const later = [];
   const context = { waitUntil: (/** @type {Promise<unknown>} */ promise) => later.push(promise) };
   /** @param {number} status */
-  const answer = (status) => {
+  const answer = (status, labels = LABELS) => {
     const trace = new edge.RequestTrace(Date.now(), "https");
-    trace.labels = LABELS;
+    trace.labels = labels;
     return edge.recordRequest(trace, new Response("", { status }), "", all, context);
   };
-  return { answer, told: () => Promise.all(later) };
+  return { answer, told: () => Promise.all(later), windows: () => later.length };
 }
 
 test("Analytics Engine gets a point for each kind of answer, with how many there were", async () => {
@@ -50,4 +50,30 @@ test("with TELEMETRY_EVERY=0 nothing is told at all", async () => {
   const given = answer(200);
   assert.equal(given.status, 200);
   assert.deepEqual([points, await told()], [[], []]);
+});
+
+test("a window that was lost holds up the next one for half a minute", async (t) => {
+  const { answer, windows } = await isolate({});
+  // No timer ever fires here, as in a request that is cancelled.
+  t.mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_763_740_000_000 });
+  answer(200);
+  t.mock.timers.setTime(1_763_740_029_999);
+  answer(200);
+  assert.equal(windows(), 1);
+  t.mock.timers.setTime(1_763_740_030_000);
+  answer(200);
+  answer(200);
+  assert.equal(windows(), 2);
+});
+
+test("what is counted does not fill the memory before the window closes", async () => {
+  /** @type {any[]} */
+  const points = [];
+  const { answer, told } = await isolate({
+    ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point) },
+  });
+  for (let kind = 0; kind <= 5_000; kind += 1) answer(200, `t${kind}${LABELS.slice(4)}`);
+  assert.equal(points.length, 250);
+  await told();
+  assert.equal(points.length, 250);
 });

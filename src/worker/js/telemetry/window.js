@@ -12,23 +12,20 @@ import { keepTrace, kept } from "./request_trace.js";
 /** Until when the open window is taken to be open, in milliseconds since 1970; 0 if none is. */
 let openUntil = 0;
 
-/** What the control plane takes, and tells: see `worker/runtime.rs`. */
-const recorder = {
-  takeCounted() {
-    openUntil = 0;
-    return takeCounted();
+connect({
+  /** What the control plane takes, and says: see `worker/runtime.rs`. */
+  recorder: {
+    takeCounted() {
+      openUntil = 0;
+      return takeCounted();
+    },
+    takeLines: () => buffer.shown.splice(0),
+    takeTraces: () => [...kept.failed.splice(0), ...kept.good.splice(0)],
+    setWatched: (/** @type {boolean} */ isWatched) => Object.assign(buffer, { isWatched }),
+    inFlight,
+    writeLines,
   },
-  takeLines: () => buffer.shown.splice(0),
-  takeTraces: () => [...kept.failed.splice(0), ...kept.good.splice(0)],
-  /** @param {boolean} isWatched */
-  setWatched(isWatched) {
-    buffer.isWatched = isWatched;
-  },
-  inFlight,
-  writeLines,
-};
-
-connect({ recorder });
+});
 
 /**
  * Records a request, and returns its answer as it is sent.
