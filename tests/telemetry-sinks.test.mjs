@@ -9,7 +9,7 @@ const LABELS = "acme\ta\t\thit\tactive\t\tGET";
 /** An isolate of the Worker, in which nothing was counted yet. @param {Record<string, unknown>} env */
 async function isolate(env) {
   const edge = await loadEdge(
-    'export { configure } from "./core.js"; export { RequestTrace } from "./telemetry/request_trace.js"; export { recordRequest } from "./telemetry/window.js";',
+    'export { admit, configure } from "./core.js"; export { RequestTrace } from "./telemetry/request_trace.js"; export { recordRequest } from "./telemetry/window.js";',
   );
   const bindings = { SESSION_KEYS: freshKey(), ORIGINS: "http://127.0.0.1:9", SESSIONS: {} };
   const all = { ...bindings, CONSISTENCY: "eventual", TELEMETRY_EVERY: "50", ...env };
@@ -23,7 +23,9 @@ async function isolate(env) {
     trace.labels = labels;
     return edge.recordRequest(trace, new Response("", { status }), "", all, context);
   };
-  return { answer, told: () => Promise.all(later), windows: () => later.length };
+  // A text that has no length: the instance is entered, and left by an exception.
+  const trap = () => edge.admit(/** @type {any} */ (Symbol("no text")));
+  return { answer, trap, told: () => Promise.all(later), windows: () => later.length };
 }
 
 test("Analytics Engine gets a point for each kind of answer, with how many there were", async () => {
@@ -76,4 +78,25 @@ test("what is counted does not fill the memory before the window closes", async 
   assert.equal(points.length, 250);
   await told();
   assert.equal(points.length, 250);
+});
+
+test("what the data plane counted outlives a trap, and is told with the next window", async (t) => {
+  /** @type {any[]} */
+  const points = [];
+  const { answer, trap, told } = await isolate({
+    ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point.blobs) },
+  });
+  // The timer of an instance that is gone has nobody to call.
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  answer(200);
+  trap();
+  t.mock.timers.reset();
+  await told();
+  assert.deepEqual(points, []);
+  answer(404);
+  await told();
+  assert.deepEqual(points, [
+    ["acme", "GET", "200", "a"],
+    ["acme", "GET", "404", "a"],
+  ]);
 });
