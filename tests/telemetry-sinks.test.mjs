@@ -89,6 +89,7 @@ test("what the data plane counted outlives a trap, and is told with the next win
   // The timer of an instance that is gone has nobody to call.
   t.mock.timers.enable({ apis: ["setTimeout"] });
   answer(200);
+  await new Promise(setImmediate);
   trap();
   t.mock.timers.reset();
   await told();
