@@ -7,12 +7,14 @@
 //! What a tenant's document leaves out comes from the deployment's variables, and what those leave
 //! out from the defaults: [`layers`].
 
+pub mod backend;
 pub mod branding;
 pub mod layers;
 mod merge;
 pub mod model;
 mod read;
 pub mod replacement;
+pub mod service;
 mod shape;
 pub mod telemetry;
 pub mod variables;

@@ -1,6 +1,13 @@
 //! What the outside says of a tenant's file. Its bytes stay outside: the core decides by these facts
 //! alone.
 
+pub mod cache;
+
+use thiserror::Error;
+
+/// Maximum length of a file, in bytes.
+pub const MAX_LENGTH: usize = 5 * 1024 * 1024;
+
 /// What came of asking for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asset {
@@ -23,26 +30,100 @@ pub struct Facts {
     pub trouble: Option<Trouble>,
 }
 
-/// Why a source gives no file, in words that name no URL and hold no secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble(String);
+/// Why a source gives no file. The words are for the log; they name no URL and hold no secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Trouble {
+    /// It gives a web page: somebody's error page, or an attack. Never shown in a file's place.
+    #[error("html")]
+    Page,
+    /// It answers with this status. Redirects are not followed: they lead where nobody has agreed to.
+    #[error("status {0}")]
+    Status(u16),
+    /// Nothing is stored under the name.
+    #[error("absent")]
+    Absent,
+    /// The file has more than [`MAX_LENGTH`] bytes.
+    #[error("larger than 5 MiB")]
+    TooLarge,
+    /// What is stored is no file.
+    #[error("malformed")]
+    Malformed,
+    /// It takes too long.
+    #[error("deadline")]
+    Deadline,
+    /// There is no connection, or it breaks.
+    #[error("no answer")]
+    NoAnswer,
+}
 
 impl Trouble {
-    /// In the edge's words.
+    /// Returns what a source's status means; `None` if a file comes with it.
     #[must_use]
-    pub fn new(words: &str) -> Self {
-        Self(words.to_owned())
+    pub fn of_status(status: u16) -> Option<Self> {
+        (status != 200).then_some(Self::Status(status))
     }
 
-    /// Whether the source gave a web page, which is never shown in a file's place.
+    /// Returns what is wrong with a file of this media type, if anything.
     #[must_use]
-    pub fn is_page(&self) -> bool {
-        self.0 == "html"
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        let media_type = media_type.trim_start();
+        let is_page = ["text/html", "application/xhtml+xml"].iter().any(|page| {
+            let (begins, rest) = media_type.split_at_checked(page.len()).unwrap_or_default();
+            let goes_on = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            begins.eq_ignore_ascii_case(page) && !goes_on
+        });
+        is_page.then_some(Self::Page)
     }
 
-    /// For the log.
+    /// Whether the source gave a web page.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn is_page(self) -> bool {
+        self == Self::Page
+    }
+
+    /// Whether the source itself says that the file is not there: somebody may have taken it away.
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::Status(404 | 410) | Self::Absent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_known_by_its_media_type_however_it_is_written() {
+        for page in [
+            "text/html",
+            " Text/HTML; charset=utf-8",
+            "application/xhtml+xml",
+            "text/html-sandboxed",
+        ] {
+            assert_eq!(Trouble::of_media_type(page), Some(Trouble::Page), "{page}");
+        }
+        for file in ["", "text/htmlx", "text/css", "image/svg+xml", "application/xhtml", "\u{e9}"] {
+            assert_eq!(Trouble::of_media_type(file), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_gone_only_if_its_source_says_so() {
+        let gone = [Trouble::Status(404), Trouble::Status(410), Trouble::Absent];
+        assert!(gone.iter().all(|trouble| trouble.is_gone()));
+        for trouble in [
+            Trouble::Status(302),
+            Trouble::Status(403),
+            Trouble::Status(500),
+            Trouble::Page,
+            Trouble::Deadline,
+            Trouble::NoAnswer,
+            Trouble::Malformed,
+            Trouble::TooLarge,
+        ] {
+            assert!(!trouble.is_gone(), "{trouble}");
+        }
+        assert_eq!(Trouble::of_status(200), None);
+        assert_eq!(Trouble::of_status(204), Some(Trouble::Status(204)));
     }
 }

@@ -49,13 +49,13 @@ impl Gateway {
             }])),
             Some(Asset::AtHand(facts)) => {
                 let halt = shown(request, source, facts);
-                if let Some(trouble) = &facts.trouble {
+                if let Some(trouble) = facts.trouble {
                     self.tell_of(trouble, passage);
                 }
                 Err(halt)
             }
             Some(Asset::Missing(trouble)) => {
-                self.tell_of(trouble, passage);
+                self.tell_of(*trouble, passage);
                 if trouble.is_page() {
                     return Err(Problem::AssetIsPage.into());
                 }
@@ -64,14 +64,15 @@ impl Gateway {
         }
     }
 
-    fn tell_of(&mut self, trouble: &Trouble, passage: &Passage<'_>) {
+    fn tell_of(&mut self, trouble: Trouble, passage: &Passage<'_>) {
         let path = passage.request.location.path;
         if self.troubles.count(path, passage.now) == Verdict::First {
             let event = Event::new(Level::Warn, "asset_unavailable");
+            let reason = trouble.to_string();
             self.note(
                 event
                     .with("path", Named(path))
-                    .with("reason", Named(trouble.as_str())),
+                    .with("reason", Named(&reason)),
             );
         }
     }

@@ -134,7 +134,7 @@ impl Outside {
             }
             Need::Asset { source, .. } => {
                 let asset = self.assets.get(source).cloned();
-                let missing = || Asset::Missing(Trouble::new("status 404"));
+                let missing = || Asset::Missing(Trouble::Status(404));
                 answers.set_asset(source, asset.unwrap_or_else(missing));
             }
             Need::Body { limit } => {

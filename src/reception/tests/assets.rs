@@ -26,8 +26,8 @@ impl World {
         self.outside.has_asset(source, media_type, hash);
     }
 
-    fn lacks(&mut self, source: &str, trouble: &str) {
-        let missing = Asset::Missing(Trouble::new(trouble));
+    fn lacks(&mut self, source: &str, trouble: Trouble) {
+        let missing = Asset::Missing(trouble);
         self.outside.assets.insert(source.to_owned(), missing);
     }
 
@@ -195,7 +195,7 @@ fn what_a_source_does_not_say_is_told_by_the_ending() {
 #[test]
 fn a_file_that_is_not_to_be_had_leaves_the_place_to_the_servers_and_is_told_once_a_minute() {
     let mut world = acme();
-    world.lacks(LOGO, "status 500");
+    world.lacks(LOGO, Trouble::Status(500));
     for _ in 0..3 {
         forwarded(world.get("https://acme.example/logo?q=1", &[]));
     }
@@ -213,7 +213,7 @@ fn an_old_file_is_shown_and_that_its_source_is_in_trouble_is_told() {
     let mut world = acme();
     let facts = Facts {
         hash: "old".to_owned(),
-        trouble: Some(Trouble::new("no answer")),
+        trouble: Some(Trouble::NoAnswer),
         ..Facts::default()
     };
     let sources = &mut world.outside.assets;
@@ -225,7 +225,7 @@ fn an_old_file_is_shown_and_that_its_source_is_in_trouble_is_told() {
 #[test]
 fn a_web_page_is_never_shown_in_a_files_place() {
     let mut world = acme();
-    world.lacks(LOGO, "html");
+    world.lacks(LOGO, Trouble::Page);
     let step = world.get("https://acme.example/logo", &[]);
     assert_eq!(refused(step), (502, "asset_is_page".to_owned()));
 }

@@ -1,0 +1,212 @@
+//! Decides what to ask a service that keeps tenants' documents, and what its answers mean.
+//!
+//! `GET <TENANTS_URL>/<key>`: 200 with the text, 304 if it is the one that was given last (RFC 9110 section 15.4.5),
+//! 404 if there is none. Any other status, and a text that is too long or takes too long, is no answer: what is known
+//! counts on then.
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+use crate::inbound::percent::push_escaped;
+
+/// Maximum length of a document, in bytes.
+const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// Maximum length of a file as it is kept, in bytes: it is written in base64.
+const MAX_FILE: usize = 7 * 1024 * 1024;
+
+/// Maximum number of texts that are remembered, for when the service says that nothing has changed.
+const MAX_REMEMBERED: usize = 1_000;
+
+/// Maximum length of a text that is remembered, in bytes. A file is longer, and has caches of its own.
+const MAX_REMEMBERED_LENGTH: usize = 64 * 1024;
+
+/// Returns where the text under a key is found.
+#[must_use]
+pub fn url(base: &str, key: &str) -> String {
+    let base = base.trim_end_matches('/');
+    let mut url = Vec::with_capacity(base.len() + 1 + 3 * key.len());
+    url.extend_from_slice(base.as_bytes());
+    url.push(b'/');
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
+            url.push(byte);
+        } else {
+            push_escaped(&mut url, byte);
+        }
+    }
+    String::from_utf8(url).unwrap_or_default()
+}
+
+/// Returns how many bytes of the text under a key are read.
+#[must_use]
+pub fn limit(key: &str) -> usize {
+    if key.starts_with("asset:") {
+        MAX_FILE
+    } else {
+        MAX_DOCUMENT
+    }
+}
+
+/// What a service's answer means, by its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// Its body is the text.
+    Given,
+    /// The text is this one still.
+    Unchanged(T),
+    /// There is none.
+    Absent,
+}
+
+/// The status is none by which a service answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("status {0}")]
+pub struct Unexpected(pub u16);
+
+/// The texts that a service gave last, by their URLs. `T` is a text, or where it is.
+#[derive(Debug)]
+pub struct Memory<T>(HashMap<String, Remembered<T>>);
+
+#[derive(Debug)]
+struct Remembered<T> {
+    etag: String,
+    text: T,
+}
+
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Clone> Memory<T> {
+    /// Returns the ETag that goes into `If-None-Match`.
+    #[must_use]
+    pub fn etag(&self, url: &str) -> Option<&str> {
+        self.0.get(url).map(|known| known.etag.as_str())
+    }
+
+    /// Reads a status.
+    ///
+    /// # Errors
+    /// Returns [`Unexpected`] for any other than 200, 404, and 304 if a text is remembered.
+    pub fn read(&mut self, url: &str, status: u16) -> Result<Answer<T>, Unexpected> {
+        match (status, self.0.get(url)) {
+            (200, _) => Ok(Answer::Given),
+            (304, Some(known)) => Ok(Answer::Unchanged(known.text.clone())),
+            (404, _) => {
+                self.0.remove(url);
+                Ok(Answer::Absent)
+            }
+            _ => Err(Unexpected(status)),
+        }
+    }
+
+    /// Remembers a text that came with an ETag, unless it is too long. Where there are too many, all are forgotten.
+    pub fn remember(&mut self, url: &str, etag: Option<String>, length: usize, text: T) {
+        if self.0.len() >= MAX_REMEMBERED {
+            self.0.clear();
+        }
+        let Some(etag) = etag.filter(|etag| !etag.is_empty()) else {
+            return;
+        };
+        if length <= MAX_REMEMBERED_LENGTH {
+            self.0.insert(url.to_owned(), Remembered { etag, text });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://documents.example/tenant%3Aacme";
+
+    fn knowing(text: &str) -> Memory<String> {
+        let mut memory = Memory::default();
+        memory.remember(URL, Some("\"1\"".to_owned()), text.len(), text.to_owned());
+        memory
+    }
+
+    #[test]
+    fn a_key_is_one_segment_of_the_path() {
+        for (base, key, expected) in [
+            (
+                "https://d.example",
+                "tenant:acme",
+                "https://d.example/tenant%3Aacme",
+            ),
+            (
+                "https://d.example/v1//",
+                "a/b?c#d",
+                "https://d.example/v1/a%2Fb%3Fc%23d",
+            ),
+            (
+                "https://d.example",
+                "host:*.a.b",
+                "https://d.example/host%3A*.a.b",
+            ),
+            (
+                "https://d.example",
+                "user:a:\u{e9} -_.!~'()",
+                "https://d.example/user%3Aa%3A%C3%A9%20-_.!~'()",
+            ),
+        ] {
+            assert_eq!(url(base, key), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_may_be_longer_than_a_document() {
+        assert_eq!(limit("tenant:acme"), 1_048_576);
+        assert_eq!(limit("asset:acme:logo"), 7_340_032);
+    }
+
+    #[test]
+    fn a_text_that_has_not_changed_is_the_one_that_was_given_last() {
+        let mut memory = knowing("text");
+        assert_eq!(memory.etag(URL), Some("\"1\""));
+        assert_eq!(
+            memory.read(URL, 304),
+            Ok(Answer::Unchanged("text".to_owned()))
+        );
+        assert_eq!(memory.read(URL, 200), Ok(Answer::Given));
+        assert_eq!(memory.etag("https://documents.example/other"), None);
+    }
+
+    #[test]
+    fn a_text_that_is_gone_is_forgotten_and_an_outage_forgets_nothing() {
+        let mut memory = knowing("text");
+        for status in [0, 201, 204, 206, 301, 302, 400, 401, 410, 429, 500, 503] {
+            assert_eq!(memory.read(URL, status), Err(Unexpected(status)));
+        }
+        assert!(memory.etag(URL).is_some());
+        assert_eq!(memory.read(URL, 404), Ok(Answer::Absent));
+        assert_eq!(memory.etag(URL), None);
+        assert_eq!(memory.read(URL, 304), Err(Unexpected(304)));
+        assert_eq!(Unexpected(304).to_string(), "status 304");
+    }
+
+    #[test]
+    fn only_a_short_text_with_an_etag_is_remembered() {
+        let mut memory = Memory::default();
+        memory.remember(URL, None, 1, ());
+        memory.remember(URL, Some(String::new()), 1, ());
+        memory.remember(URL, Some("\"1\"".to_owned()), MAX_REMEMBERED_LENGTH + 1, ());
+        assert_eq!(memory.etag(URL), None);
+        memory.remember(URL, Some("\"1\"".to_owned()), MAX_REMEMBERED_LENGTH, ());
+        assert!(memory.etag(URL).is_some());
+    }
+
+    #[test]
+    fn memory_stays_bounded() {
+        let mut memory = Memory::default();
+        for number in 0..3 * MAX_REMEMBERED {
+            memory.remember(&number.to_string(), Some("e".to_owned()), 1, ());
+            assert!(memory.0.len() <= MAX_REMEMBERED);
+        }
+        assert!(memory.etag(&(3 * MAX_REMEMBERED - 1).to_string()).is_some());
+    }
+}
