@@ -191,7 +191,7 @@ impl Reception {
         }
         let route = route.and_then(|route| route.strip_prefix("/console"));
         if let Some(route) = route.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return self.console(route, request);
+            return self.console(route, request, answers);
         }
         self.hand_over(request, now, answers)
     }

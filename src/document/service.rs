@@ -65,15 +65,31 @@ pub enum Answer<T> {
 #[error("status {0}")]
 pub struct Unexpected(pub u16);
 
+/// A text that the service gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered<T> {
+    /// What goes into `If-None-Match`.
+    pub etag: String,
+    /// The text.
+    pub text: T,
+}
+
+/// Reads the status of an answer; `known` is what the service was asked with.
+///
+/// # Errors
+/// Returns [`Unexpected`] for any other than 200, 404, and 304 if a text is known.
+pub fn read<T>(status: u16, known: Option<Remembered<T>>) -> Result<Answer<T>, Unexpected> {
+    match (status, known) {
+        (200, _) => Ok(Answer::Given),
+        (304, Some(known)) => Ok(Answer::Unchanged(known.text)),
+        (404, _) => Ok(Answer::Absent),
+        _ => Err(Unexpected(status)),
+    }
+}
+
 /// The texts that a service gave last, by their URLs. `T` is a text, or where it is.
 #[derive(Debug)]
 pub struct Memory<T>(HashMap<String, Remembered<T>>);
-
-#[derive(Debug)]
-struct Remembered<T> {
-    etag: String,
-    text: T,
-}
 
 impl<T> Default for Memory<T> {
     fn default() -> Self {
@@ -82,26 +98,15 @@ impl<T> Default for Memory<T> {
 }
 
 impl<T: Clone> Memory<T> {
-    /// Returns the ETag that goes into `If-None-Match`.
+    /// Returns what the service gave last.
     #[must_use]
-    pub fn etag(&self, url: &str) -> Option<&str> {
-        self.0.get(url).map(|known| known.etag.as_str())
+    pub fn known(&self, url: &str) -> Option<Remembered<T>> {
+        self.0.get(url).cloned()
     }
 
-    /// Reads a status.
-    ///
-    /// # Errors
-    /// Returns [`Unexpected`] for any other than 200, 404, and 304 if a text is remembered.
-    pub fn read(&mut self, url: &str, status: u16) -> Result<Answer<T>, Unexpected> {
-        match (status, self.0.get(url)) {
-            (200, _) => Ok(Answer::Given),
-            (304, Some(known)) => Ok(Answer::Unchanged(known.text.clone())),
-            (404, _) => {
-                self.0.remove(url);
-                Ok(Answer::Absent)
-            }
-            _ => Err(Unexpected(status)),
-        }
+    /// Forgets a text that is gone.
+    pub fn forget(&mut self, url: &str) {
+        self.0.remove(url);
     }
 
     /// Remembers a text that came with an ETag, unless it is too long. Where there are too many, all are forgotten.
@@ -167,25 +172,28 @@ mod tests {
     #[test]
     fn a_text_that_has_not_changed_is_the_one_that_was_given_last() {
         let mut memory = knowing("text");
-        assert_eq!(memory.etag(URL), Some("\"1\""));
+        let known = memory.known(URL);
         assert_eq!(
-            memory.read(URL, 304),
-            Ok(Answer::Unchanged("text".to_owned()))
+            known.as_ref().map(|known| known.etag.as_str()),
+            Some("\"1\"")
         );
-        assert_eq!(memory.read(URL, 200), Ok(Answer::Given));
-        assert_eq!(memory.etag("https://documents.example/other"), None);
+        let unchanged = Answer::Unchanged("text".to_owned());
+        assert_eq!(read(304, known.clone()), Ok(unchanged));
+        assert_eq!(read(200, known), Ok(Answer::Given));
+        assert_eq!(memory.known("https://documents.example/other"), None);
+        memory.forget(URL);
+        assert_eq!(memory.known(URL), None);
     }
 
     #[test]
-    fn a_text_that_is_gone_is_forgotten_and_an_outage_forgets_nothing() {
-        let mut memory = knowing("text");
-        for status in [0, 201, 204, 206, 301, 302, 400, 401, 410, 429, 500, 503] {
-            assert_eq!(memory.read(URL, status), Err(Unexpected(status)));
+    fn any_other_status_is_no_answer() {
+        for known in [None, knowing("text").known(URL)] {
+            assert_eq!(read(404, known.clone()), Ok(Answer::Absent));
+            for status in [0, 201, 204, 206, 301, 302, 400, 401, 410, 429, 500, 503] {
+                assert_eq!(read(status, known.clone()), Err(Unexpected(status)));
+            }
         }
-        assert!(memory.etag(URL).is_some());
-        assert_eq!(memory.read(URL, 404), Ok(Answer::Absent));
-        assert_eq!(memory.etag(URL), None);
-        assert_eq!(memory.read(URL, 304), Err(Unexpected(304)));
+        assert_eq!(read::<()>(304, None), Err(Unexpected(304)));
         assert_eq!(Unexpected(304).to_string(), "status 304");
     }
 
@@ -195,9 +203,9 @@ mod tests {
         memory.remember(URL, None, 1, ());
         memory.remember(URL, Some(String::new()), 1, ());
         memory.remember(URL, Some("\"1\"".to_owned()), MAX_REMEMBERED_LENGTH + 1, ());
-        assert_eq!(memory.etag(URL), None);
+        assert_eq!(memory.known(URL), None);
         memory.remember(URL, Some("\"1\"".to_owned()), MAX_REMEMBERED_LENGTH, ());
-        assert!(memory.etag(URL).is_some());
+        assert!(memory.known(URL).is_some());
     }
 
     #[test]
@@ -207,6 +215,7 @@ mod tests {
             memory.remember(&number.to_string(), Some("e".to_owned()), 1, ());
             assert!(memory.0.len() <= MAX_REMEMBERED);
         }
-        assert!(memory.etag(&(3 * MAX_REMEMBERED - 1).to_string()).is_some());
+        let last = (3 * MAX_REMEMBERED - 1).to_string();
+        assert!(memory.known(&last).is_some());
     }
 }

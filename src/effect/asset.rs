@@ -30,6 +30,15 @@ pub struct Facts {
     pub trouble: Option<Trouble>,
 }
 
+/// How the bytes of a file are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// As they are.
+    Identity,
+    /// Compressed (RFC 1952).
+    Gzip,
+}
+
 /// Why a source gives no file. The words are for the log; they name no URL and hold no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Trouble {
@@ -102,7 +111,14 @@ mod tests {
         ] {
             assert_eq!(Trouble::of_media_type(page), Some(Trouble::Page), "{page}");
         }
-        for file in ["", "text/htmlx", "text/css", "image/svg+xml", "application/xhtml", "\u{e9}"] {
+        for file in [
+            "",
+            "text/htmlx",
+            "text/css",
+            "image/svg+xml",
+            "application/xhtml",
+            "\u{e9}",
+        ] {
             assert_eq!(Trouble::of_media_type(file), None, "{file}");
         }
     }

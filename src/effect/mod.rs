@@ -15,6 +15,7 @@ use crate::clock::Seconds;
 use crate::tenant_id::TenantId;
 
 pub use answers::{Answers, Body, Failed, Failure, Found, Read, Seed};
+use asset::Coding;
 
 use algorithm::Algorithm;
 
@@ -146,6 +147,14 @@ pub enum Need {
         tenant: TenantId,
         /// A URL, or a key as of a document.
         source: String,
+    },
+    /// Get this file of the console, and say what it is: of its hash and its length, and filed under its name as a
+    /// tenant's file is under its source.
+    ConsoleFile {
+        /// Which.
+        name: &'static str,
+        /// How it is written.
+        coding: Coding,
     },
     /// Read the request's body.
     Body {

@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::effect::Need;
 use crate::effect::asset::{Asset, Facts, Trouble};
+use crate::inbound::conditional::names_etag;
 use crate::inbound::rate_limit::Verdict;
 use crate::inbound::request::Request;
 use crate::telemetry::log::{Event, Level, Named};
@@ -82,7 +83,7 @@ fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Halt {
     let etag = format!("\"{}\"", facts.hash);
     let is_known = request
         .header("if-none-match")
-        .is_some_and(|known| names(known, &etag));
+        .is_some_and(|known| names_etag(known, &etag));
     let answer = Answer {
         status: if is_known { 304 } else { 200 },
         headers: vec![
@@ -108,12 +109,6 @@ fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Halt {
     } else {
         Halt::Asset(answer)
     }
-}
-
-/// Whether `If-None-Match` (RFC 9110 section 13.1.2) names this file.
-fn names(known: &str, etag: &str) -> bool {
-    let mut tags = known.split(',').map(str::trim);
-    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 fn media_type<'f>(request: &Request<'_>, source: &str, facts: &'f Facts) -> &'f str {

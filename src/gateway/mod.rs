@@ -88,8 +88,6 @@ pub enum Step {
     Answer(Answer),
     /// Answer it so, with the bytes of the file that was asked for.
     Asset(Answer),
-    /// Answer it so, with the file of the console that the body names.
-    Shipped(Answer),
     /// Do all of this, then ask again.
     Await(Vec<Need>),
 }

@@ -1,6 +1,7 @@
 //! The request as it arrived, and what is refused before anything else is looked at.
 
 pub mod canonical;
+pub mod conditional;
 pub mod engine_io;
 pub mod form;
 pub mod header_name;

@@ -4,7 +4,10 @@
 use super::Reception;
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
+use crate::effect::asset::{Asset, Coding, Facts};
+use crate::effect::{Answers, Need};
 use crate::gateway::Step;
+use crate::inbound::conditional::{accepts_gzip, names_etag};
 use crate::inbound::host::Host;
 use crate::inbound::request::Request;
 use crate::telemetry::log::{Event, Level};
@@ -25,7 +28,12 @@ const FILES: [(&str, &str); 4] = [
 
 impl Reception {
     /// Answers `/console` and what follows.
-    pub(super) fn console(&mut self, route: &str, request: &Request<'_>) -> Step {
+    pub(super) fn console(
+        &mut self,
+        route: &str,
+        request: &Request<'_>,
+        answers: &Answers,
+    ) -> Step {
         if let Err(problem) = self.check_console_host(request) {
             return self.refused(&problem);
         }
@@ -45,16 +53,15 @@ impl Reception {
         let Some((name, media_type)) = file else {
             return self.refused(&Problem::NotFound);
         };
-        let answer = Answer::empty(200)
-            .with("content-type", *media_type)
-            .with("x-content-type-options", "nosniff")
-            .with("referrer-policy", "no-referrer")
-            .with("cross-origin-opener-policy", "same-origin")
-            .with("content-security-policy", POLICY);
-        Step::Shipped(Answer {
-            body: (*name).to_owned(),
-            ..answer
-        })
+        let coding = match request.header("accept-encoding") {
+            Some(accepted) if accepts_gzip(accepted) => Coding::Gzip,
+            _ => Coding::Identity,
+        };
+        match answers.asset(name) {
+            None => Step::Await(vec![Need::ConsoleFile { name, coding }]),
+            Some(Asset::Missing(_)) => self.refused(&Problem::NotFound),
+            Some(Asset::AtHand(facts)) => shown(request, media_type, facts, coding),
+        }
     }
 
     /// Sees to it that the console is reached under this host: under `CONSOLE_HOST` and no other. Without
@@ -93,6 +100,30 @@ impl Reception {
     pub(super) fn refused(&mut self, problem: &Problem) -> Step {
         self.facts.reason = problem.code();
         Step::Answer(problem.answer(Audience::Program, ""))
+    }
+}
+
+/// A file, unless the client has it.
+fn shown(request: &Request<'_>, media_type: &str, facts: &Facts, coding: Coding) -> Step {
+    let etag = format!("\"{}\"", facts.hash);
+    let is_known = request
+        .header("if-none-match")
+        .is_some_and(|known| names_etag(known, &etag));
+    let answer = Answer {
+        status: if is_known { 304 } else { 200 },
+        headers: vec![("cache-control", "no-cache".to_owned()), ("etag", etag)],
+        ..Answer::empty(200)
+    };
+    let answer = answer
+        .with("content-type", media_type)
+        .with("x-content-type-options", "nosniff")
+        .with("referrer-policy", "no-referrer")
+        .with("cross-origin-opener-policy", "same-origin")
+        .with("content-security-policy", POLICY);
+    match coding {
+        _ if is_known => Step::Answer(answer),
+        Coding::Identity => Step::Asset(answer),
+        Coding::Gzip => Step::Asset(answer.with("content-encoding", "gzip")),
     }
 }
 

@@ -137,6 +137,10 @@ impl Outside {
                 let missing = || Asset::Missing(Trouble::Status(404));
                 answers.set_asset(source, asset.unwrap_or_else(missing));
             }
+            Need::ConsoleFile { name, .. } => {
+                let asset = self.assets.get(*name).cloned();
+                answers.set_asset(name, asset.unwrap_or(Asset::Missing(Trouble::Absent)));
+            }
             Need::Body { limit } => {
                 let body = self.body.clone().unwrap_or_default();
                 answers.set_body(if body.len() > *limit {

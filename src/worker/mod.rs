@@ -38,7 +38,6 @@ use crate::answer::problem::{Audience, Problem};
 use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
-use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::effect::{self, Failure, Found, Seed};
 use crate::encoding;
 use crate::forward::closing;
@@ -144,31 +143,6 @@ impl Answers {
     #[wasm_bindgen(js_name = bodyTooLarge)]
     pub fn body_too_large(&mut self) {
         self.0.set_body(effect::Body::TooLarge);
-    }
-
-    /// A tenant's file is at hand. `trouble` is why it is an old one, or empty.
-    pub fn asset(
-        &mut self,
-        source: &str,
-        media_type: String,
-        hash: String,
-        length: u32,
-        trouble: &str,
-    ) {
-        let facts = Facts {
-            media_type,
-            hash,
-            length,
-            trouble: (!trouble.is_empty()).then(|| Trouble::new(trouble)),
-        };
-        self.0.set_asset(source, Asset::AtHand(facts));
-    }
-
-    /// A tenant's file is not to be had, and why.
-    #[wasm_bindgen(js_name = noAsset)]
-    pub fn no_asset(&mut self, source: &str, trouble: &str) {
-        self.0
-            .set_asset(source, Asset::Missing(Trouble::new(trouble)));
     }
 
     /// The writes that were waited for are acknowledged, or are not.

@@ -45,7 +45,7 @@ pub(crate) const FORWARD_FIELDS: [&str; 12] = [
 /// Names the lines of a response of our own, in their order; then come the headers, a line for the name and one for
 /// the value, and the body.
 ///
-/// * `kind`: [`RESPONSE`], [`FILE`] or [`CONSOLE_FILE`]
+/// * `kind`: [`RESPONSE`] or [`FILE`]
 /// * `status`: the status code
 /// * `flags`, `labels`, `members`: what is recorded of the request, see [`Facts`]
 /// * `until`: milliseconds since 1970 until which the very same request is answered alike; empty if it may not be
@@ -75,10 +75,8 @@ pub(crate) const FORWARD_FLAGS: [(&str, char); 6] = [
 const FORWARD: char = 'F';
 /// The request is answered here. A response whose making told something that decisions depend on has an `l` behind it.
 const RESPONSE: &str = "A";
-/// The same; the body is the tenant's file that was asked for.
+/// The same; the body is the file that was asked for, a tenant's or the console's.
 const FILE: &str = "B";
-/// The same; the body names a file of the console.
-const CONSOLE_FILE: &str = "S";
 /// Something is lacking, and has to be driven.
 const PENDING: char = 'N';
 
@@ -102,7 +100,6 @@ pub(crate) fn step(step: &Step, facts: &Facts, has_learned: bool) -> String {
         Step::Answer(answer) if has_learned => lettered("Al", answer, facts),
         Step::Answer(answer) => lettered(RESPONSE, answer, facts),
         Step::Asset(answer) => lettered(FILE, answer, facts),
-        Step::Shipped(answer) => lettered(CONSOLE_FILE, answer, facts),
         Step::Await(_) => pending(None),
     }
 }

@@ -171,6 +171,14 @@ extern "C" {
     #[wasm_bindgen(js_name = argon2Module)]
     pub fn argon2_module() -> WebAssembly::Module;
 
+    /// Keeps the request at hand alive until this is settled.
+    #[wasm_bindgen(js_name = waitUntil)]
+    pub fn wait_until(work: &Promise);
+
+    /// Returns a file of the console, as the build has compressed it.
+    #[wasm_bindgen(js_name = consoleFile)]
+    pub fn console_file(name: &str) -> Option<Uint8Array>;
+
     /// Meets a need that is still met in JavaScript: see [`super::io`].
     #[wasm_bindgen(js_name = meetLegacy)]
     pub fn meet_legacy(need: &str, context: &RequestContext) -> Promise;

@@ -144,12 +144,7 @@ impl<B: Clone> AssetCache<B> {
     }
 
     /// Decides about a file, given what the location's cache holds.
-    pub fn look(
-        &mut self,
-        name: &str,
-        in_location: Option<File<B>>,
-        now: UnixMillis,
-    ) -> Lookup<B> {
+    pub fn look(&mut self, name: &str, in_location: Option<File<B>>, now: UnixMillis) -> Lookup<B> {
         let own = self.files.get(name).map(|held| &held.file);
         let known = match (own, in_location) {
             (Some(own), Some(other)) if own.fetched >= other.fetched => Some(own.clone()),
@@ -301,7 +296,10 @@ mod tests {
         assert_eq!(shown(younger), ("location's", None));
         assert!(cache.fresh(NAME, now).is_some(), "it is remembered here");
         let mut empty = AssetCache::default();
-        assert_eq!(shown(empty.look(NAME, Some(file("location's", 2 * MINUTE)), now)).0, "location's");
+        assert_eq!(
+            shown(empty.look(NAME, Some(file("location's", 2 * MINUTE)), now)).0,
+            "location's"
+        );
         assert_eq!(empty.look("other", None, now), Lookup::Ask(None));
     }
 
@@ -337,7 +335,10 @@ mod tests {
             assert_eq!(update, LocationUpdate::Delete);
             // The location's cache may be slow to forget.
             let near = Some(file("one", MINUTE));
-            let near = near.map(|file| File { fetched: at(0), ..file });
+            let near = near.map(|file| File {
+                fetched: at(0),
+                ..file
+            });
             assert_eq!(cache.look(NAME, near, now), Lookup::Decided(Err(trouble)));
             assert_eq!((cache.files.len(), cache.held), (0, 0));
         }

@@ -67,3 +67,68 @@ fn who_cannot_be_signed_out_is_told_so_and_nobody_is_let_in_unasked() {
     world.outside.silent.reads = true;
     assert_eq!(whoami(&mut world, &cookie), 503);
 }
+
+const FILES: &str = "https://console.example/_session/console/";
+
+/// A file of the console, if it is sent; the answer without it otherwise.
+fn file(world: &mut World, name: &str, headers: &[(&str, &str)]) -> (bool, Answer) {
+    world.outside.has_asset(name, "", "hash");
+    match world.get(&format!("{FILES}{name}"), headers) {
+        Step::Asset(answer) => (true, answer),
+        Step::Answer(answer) => (false, answer),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    let mut headers = answer.headers.iter();
+    let found = headers.find(|(other, _)| *other == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn a_file_of_the_console_is_sent_compressed_to_whoever_takes_it_so() {
+    let mut world = world();
+    for (accepted, coding) in [
+        (&[][..], None),
+        (&[("accept-encoding", "br")], None),
+        (&[("accept-encoding", "gzip;q=0")], None),
+        (&[("accept-encoding", "gzip, deflate")], Some("gzip")),
+    ] {
+        let (is_sent, answer) = file(&mut world, "console.js", accepted);
+        assert!(is_sent);
+        assert_eq!(header(&answer, "content-encoding"), coding, "{accepted:?}");
+        assert_eq!(header(&answer, "etag"), Some("\"hash\""));
+        assert_eq!(header(&answer, "cache-control"), Some("no-cache"));
+        let media_type = header(&answer, "content-type");
+        assert_eq!(media_type, Some("text/javascript; charset=utf-8"));
+        assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    }
+}
+
+#[test]
+fn whoever_has_a_file_of_the_console_is_not_sent_it_again() {
+    let mut world = world();
+    for (known, status) in [("\"hash\"", 304), ("W/\"hash\"", 304), ("\"other\"", 200)] {
+        let headers = [("if-none-match", known), ("accept-encoding", "gzip")];
+        let (is_sent, answer) = file(&mut world, "console.css", &headers);
+        assert_eq!((is_sent, answer.status), (status == 200, status), "{known}");
+        assert!(header(&answer, "content-security-policy").is_some());
+        let coding = header(&answer, "content-encoding");
+        assert_eq!(coding.is_some(), is_sent);
+    }
+}
+
+#[test]
+fn nothing_else_is_a_file_of_the_console() {
+    let mut world = world();
+    for name in ["console.js.bin", "none", "../console.js", "asset:acme:logo"] {
+        let answer = answered(world.get(&format!("{FILES}{name}"), &[]));
+        assert_eq!(answer.status, 404, "{name}");
+    }
+    // One that the build has forgotten.
+    assert_eq!(
+        answered(world.get(&format!("{FILES}index.html"), &[])).status,
+        404
+    );
+}

@@ -97,7 +97,9 @@ impl World {
                 Reply::Found(key.clone(), Found::Unavailable, asked)
             }
             Need::Pause { key, .. } => Reply::Found(key.clone(), Found::Absent, asked),
-            Need::Keep { .. } | Need::Asset { .. } => Reply::Written(false),
+            Need::Keep { .. } | Need::Asset { .. } | Need::ConsoleFile { .. } => {
+                Reply::Written(false)
+            }
             Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
             Need::Body { .. } => {
                 let body = br#"{"everywhere":true}"#.to_vec();

@@ -37,7 +37,7 @@ impl World {
                         self.store_later(place);
                         return self.schedule(thinking, Event::Go { task: number });
                     }
-                    Step::Answer(answer) | Step::Asset(answer) | Step::Shipped(answer) => {
+                    Step::Answer(answer) | Step::Asset(answer) => {
                         self.store_later(place);
                         return self.answered(&task, answer.status, &answer.headers, &answer.body);
                     }

@@ -8,7 +8,6 @@ use serde_json::json;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use super::Answered;
-use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::effect::{Class, Found, Need};
 use crate::worker::millis;
 use crate::worker::runtime::{self, RequestContext};
@@ -22,7 +21,7 @@ pub(super) async fn answer(need: Need, context: &RequestContext) -> Answered {
     }
 }
 
-/// Reads kind, key, bytes, when it was asked, whether it was acknowledged, type, hash, trouble.
+/// Reads kind, key, bytes, when it was asked, whether it was acknowledged.
 fn read(answer: &Array) -> Answered {
     let text = |at: u32| answer.get(at).as_string().unwrap_or_default();
     let bytes: JsValue = answer.get(2);
@@ -32,27 +31,10 @@ fn read(answer: &Array) -> Answered {
         found,
         asked,
     };
-    let given = || Uint8Array::new(&bytes);
-    let trouble = text(7);
     match text(0).as_str() {
-        "found" => found(Found::Bytes(given().to_vec())),
+        "found" => found(Found::Bytes(Uint8Array::new(&bytes).to_vec())),
         "absent" => found(Found::Absent),
         "written" => Answered::Written(answer.get(4).is_truthy()),
-        "asset" => Answered::Asset {
-            source: text(1),
-            asset: Asset::AtHand(Facts {
-                media_type: text(5),
-                hash: text(6),
-                length: given().length(),
-                trouble: (!trouble.is_empty()).then(|| Trouble::new(&trouble)),
-            }),
-            bytes: Some(given()),
-        },
-        "no-asset" => Answered::Asset {
-            source: text(1),
-            asset: Asset::Missing(Trouble::new(&trouble)),
-            bytes: None,
-        },
         _ => found(Found::Unavailable),
     }
 }
@@ -87,12 +69,7 @@ fn listed(needs: &[Need]) -> String {
                     "\nc\t{key}\t{class}\t{name}\t{deadline_ms}\t{command}"
                 )
             }
-            Need::Document { key } => write!(text, "\nd\t{key}"),
-            Need::Documents { prefix } => write!(text, "\ne\t{prefix}"),
             // JSON leaves no tab and no line break as it is.
-            Need::Keep { puts, deletes } => {
-                write!(text, "\nk\t{}", json!([puts, deletes]))
-            }
             Need::Fetch { key, call } => {
                 write!(text, "\nf\t{}", json!([key, call.to_json()]))
             }
@@ -106,7 +83,6 @@ fn listed(needs: &[Need]) -> String {
                 let signed = json!([key, jwk, algorithm.name(), input, signature]);
                 write!(text, "\nv\t{signed}")
             }
-            Need::Asset { tenant, source } => write!(text, "\na\t{tenant}\t{source}"),
             Need::Store => write!(text, "\ns"),
             // Met in Rust.
             _ => Ok(()),

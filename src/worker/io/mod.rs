@@ -1,13 +1,17 @@
 //! Performs what decisions need: every [`Need`] is matched here, once.
 
-#[allow(dead_code, reason = "not all of its users are here yet")]
+mod assets;
 pub(super) mod body;
+mod console_files;
+mod documents;
 #[allow(dead_code, reason = "not all of its users are here yet")]
 pub(super) mod fetch;
 pub(super) mod legacy;
+mod location_cache;
 mod names;
 mod password;
 mod rate_limit;
+pub(super) mod single_flight;
 mod webcrypto;
 
 use core::error::Error;
@@ -103,6 +107,7 @@ fn stage(need: &Need) -> Option<&'static str> {
         | Need::PublicKey { .. }
         | Need::Fold { .. }
         | Need::Note { .. }
+        | Need::ConsoleFile { .. }
         | Need::Body { .. }
         | Need::Pause { .. } => None,
     }
@@ -173,14 +178,15 @@ async fn answer(need: Need, asked: UnixMillis, context: &RequestContext) -> Answ
         }
         Need::Fold { key, text } => Answered::bytes(key, names::folded(&text).into_bytes(), asked),
         Need::Body { limit } => Answered::Body(read_body(context, limit).await),
+        Need::Document { key } => documents::read(&context.env(), key).await,
+        Need::Documents { prefix } => documents::list(&context.env(), prefix).await,
+        Need::Keep { puts, deletes } => documents::keep(&context.env(), &puts, &deletes).await,
+        Need::Asset { tenant, source } => assets::answer(&context.env(), &tenant, source).await,
+        Need::ConsoleFile { name, coding } => console_files::answer(name, coding).await,
         need @ (Need::Read { .. }
         | Need::List { .. }
         | Need::Store
         | Need::Call { .. }
-        | Need::Document { .. }
-        | Need::Documents { .. }
-        | Need::Keep { .. }
-        | Need::Asset { .. }
         | Need::Fetch { .. }) => legacy::answer(need, context).await,
     }
 }

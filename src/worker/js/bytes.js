@@ -1,22 +1,11 @@
 /** Streams as bytes. */
 
 /**
- * @overload
- * @param {ReadableStream<Uint8Array> | null | undefined} stream
- * @returns {Promise<Uint8Array<ArrayBuffer>>}
- */
-/**
- * @overload
- * @param {ReadableStream<Uint8Array> | null | undefined} stream
- * @param {number} limit
- * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>}
- */
-/**
  * Everything that comes, or nothing if it is more than that.
  * @param {ReadableStream<Uint8Array> | null | undefined} stream
- * @param {number} [limit]
+ * @param {number} limit
  */
-export async function bytesOf(stream, limit = Number.POSITIVE_INFINITY) {
+export async function bytesOf(stream, limit) {
   const chunks = [];
   let length = 0;
   for await (const chunk of stream ?? []) {

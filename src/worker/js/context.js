@@ -13,7 +13,7 @@ export class RequestContext {
   /** Whether the instance died while it served this request. */
   isToBlame = false;
 
-  /** The bytes of a tenant's file, if that is the response. @type {Uint8Array | undefined} */
+  /** The bytes of a file, if that is the response. @type {Uint8Array | undefined} */
   file;
 
   /** The bytes of the request's body, once they were wanted. @type {Promise<Uint8Array | undefined> | undefined} */

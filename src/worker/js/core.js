@@ -100,11 +100,7 @@ export function changes() {
  * @typedef {{ kind: "found", key: string, bytes: Uint8Array, asked: number }
  *   | { kind: "absent", key: string, asked: number }
  *   | { kind: "unavailable", key: string, asked: number }
- *   | { kind: "written", acknowledged: boolean }
- *   | { kind: "body", bytes: Uint8Array }
- *   | { kind: "body-too-large" }
- *   | { kind: "asset", source: string, type: string, hash: string, bytes: Uint8Array, trouble: string }
- *   | { kind: "no-asset", source: string, trouble: string }} Answer
+ *   | { kind: "written", acknowledged: boolean }} Answer
  * @typedef {{ origin: string, how: Failure, at: number }} Failed
  * @typedef {"lost" | "cut" | "spoilt" | "unsent" | "timed-out"} Failure
  */

@@ -5,8 +5,9 @@
  * to `fetch`: no promise is made and nothing is awaited before the request is on its way to the
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
+import { waitUntil } from "cloudflare:workers";
 import { checkHealth } from "./checks.js";
-import { shipped } from "./console-files.js";
+import "./console-files.js";
 import { RequestContext } from "./context.js";
 import {
   admit,
@@ -24,6 +25,7 @@ import { lengthenSid } from "./handshakes.js";
 import { storeLater } from "./needs.js";
 import { sendProbes, wasUnsent } from "./probes.js";
 import { keepRefusal, recallRefusal } from "./refusals.js";
+import { connect } from "./runtime.js";
 import { recall, stand } from "./standing.js";
 import { followed, readPauses } from "./streams.js";
 import { count } from "./telemetry/counters.js";
@@ -85,6 +87,8 @@ const CONCERNING = new Set([
   "endpoint-load-metrics",
 ]);
 
+connect({ waitUntil });
+
 export default {
   /**
    * @param {Request} request
@@ -139,20 +143,7 @@ function perform(decision, passage) {
   if (decision.startsWith("F")) return obey(decision, passage);
   if (decision.startsWith("A")) return give(decision, passage);
   if (decision.startsWith("B")) return give(decision, passage, passage.driven?.file);
-  if (decision.startsWith("S")) return ship(decision, passage);
   return inquire(decision, passage);
-}
-
-/**
- * Gives a file of the console.
- * @param {string} decision
- * @param {Passage} passage
- */
-async function ship(decision, { request, trace, env, context }) {
-  const answered = unpackAnswer(decision);
-  Object.assign(trace, answered.told);
-  const file = await shipped(request, responseOf(answered));
-  return recordRequest(trace, file, "", env, context);
 }
 
 /**

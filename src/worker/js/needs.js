@@ -1,7 +1,5 @@
 /** Meets the needs that the control plane does not meet itself yet. */
-import { asset } from "./assets.js";
 import { takeWrites } from "./core.js";
-import { document, documents, keep } from "./documents.js";
 import { call } from "./objects.js";
 import { inquireOutside } from "./outbound.js";
 import { connect } from "./runtime.js";
@@ -13,8 +11,8 @@ connect({
   meetLegacy: async (need, { env }) => {
     /** @type {any} */
     const answer = await meet(need, env);
-    const { kind, key, source, bytes, asked, acknowledged, type, hash, trouble } = answer;
-    return [kind, key ?? source, bytes, asked, acknowledged, type, hash, trouble];
+    const { kind, key, bytes, asked, acknowledged } = answer;
+    return [kind, key, bytes, asked, acknowledged];
   },
 });
 
@@ -37,11 +35,7 @@ async function meet(need, env) {
   const [letter, ...fields] = need.split("\t");
   if (letter === "r") return read(env.SESSIONS, fields[0], Number(fields[1]));
   if (letter === "l") return list(env.SESSIONS, fields[0]);
-  if (letter === "d") return document(env, fields[0]);
-  if (letter === "e") return documents(env, fields[0]);
-  if (letter === "k") return keep(env, fields[0]);
   if (letter === "f") return inquireOutside(fields[0]);
-  if (letter === "a") return asset(env, fields[0], fields[1]);
   if (letter === "s") {
     return { kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) };
   }

@@ -12,6 +12,8 @@ import argon2 from "./argon2.wasm";
  * @property {() => void} stateChanged
  * @property {(error: unknown) => void} died
  * @property {() => boolean} isDead
+ * @property {(work: Promise<unknown>) => void} waitUntil
+ * @property {(name: string) => Uint8Array | undefined} consoleFile
  * @property {(need: string, context: RequestContext) => Promise<unknown>} meetLegacy
  * @property {unknown} recorder
  */
@@ -21,6 +23,8 @@ const offered = {
   stateChanged() {},
   died() {},
   isDead: () => false,
+  waitUntil() {},
+  consoleFile: () => undefined,
   meetLegacy: () => Promise.reject(new Error("not connected")),
   recorder: undefined,
 };
@@ -87,6 +91,16 @@ export function stateChanged() {
 /** The module that hashes passwords. */
 export function argon2Module() {
   return argon2;
+}
+
+/** Keeps the request at hand alive until this is settled. @param {Promise<unknown>} work */
+export function waitUntil(work) {
+  offered.waitUntil(work);
+}
+
+/** A file of the console, as the build has compressed it. @param {string} name */
+export function consoleFile(name) {
+  return offered.consoleFile(name);
 }
 
 /**

@@ -163,8 +163,11 @@ export function unpackAnswer(text) {
  * @param {Uint8Array} [file] the body, if it is one
  */
 export function responseOf({ status, headers, body }, file) {
-  const bytes = /** @type {BodyInit | undefined} */ (file);
-  return new Response(bytes ?? (body === "" ? null : body), { status, headers });
+  if (file) {
+    // A file is sent as it is, compressed or not.
+    return new Response(/** @type {BodyInit} */ (file), { status, headers, encodeBody: "manual" });
+  }
+  return new Response(body === "" ? null : body, { status, headers });
 }
 
 /**

@@ -80,7 +80,7 @@ impl Watch {
     pub(super) fn step(&mut self, concern: Concern<'_>, packed: &str, step: &Step) {
         match step {
             Step::Forward(forward) => self.forward(concern, packed, forward),
-            Step::Answer(answer) | Step::Asset(answer) | Step::Shipped(answer) => {
+            Step::Answer(answer) | Step::Asset(answer) => {
                 self.answer(concern, answer);
             }
             Step::Await(_) => {}
