@@ -38,7 +38,7 @@ pub mod tenant_id;
 #[cfg(test)]
 mod golden;
 #[cfg_attr(
-    all(not(target_arch = "wasm32"), not(test)),
+    not(target_arch = "wasm32"),
     allow(dead_code, reason = "the data plane is in the Worker alone")
 )]
 #[path = "worker/protocol.rs"]
