@@ -47,3 +47,14 @@ mod protocol;
 mod simulation;
 #[cfg(target_arch = "wasm32")]
 mod worker;
+
+/// Makes the health checks, once a minute: see `wrangler.toml`.
+#[cfg(target_arch = "wasm32")]
+#[::worker::event(scheduled)]
+async fn scheduled(
+    _event: ::worker::ScheduledEvent,
+    env: ::worker::Env,
+    _context: ::worker::ScheduleContext,
+) {
+    worker::check_health(&env).await;
+}

@@ -34,6 +34,7 @@ use crate::inbound::limits;
 use crate::inbound::rate_limit::ClientLimit;
 use crate::inbound::request::Request;
 use crate::keys::KeyRing;
+use crate::route::health_check::HealthCheck;
 use crate::route::probe::{Probe, Verdict};
 use crate::sign_in::hashing::Places;
 use crate::store::cache::ISOLATE_WEIGHT;
@@ -323,22 +324,16 @@ impl Reception {
         }
     }
 
-    /// The probes to be sent since the last call: a line each with the origin, named with its tenant,
-    /// when it was begun, and its URL, apart by tabs.
-    pub fn take_probes(&mut self) -> String {
-        let lines = self.probes.drain(..).map(|(tenant, probe)| {
-            let Probe { origin, url, begun } = probe;
-            format!("{tenant}/{origin}\t{}\t{url}", begun.0)
-        });
-        lines.collect::<Vec<_>>().join("\n")
+    /// Takes the probes to be sent since the last call, each with its tenant.
+    pub fn take_probes(&mut self) -> Vec<(TenantId, Probe)> {
+        core::mem::take(&mut self.probes)
     }
 
-    /// Takes note of what a probe found.
-    pub fn probed(&mut self, place: &str, begun: UnixMillis, verdict: Verdict, now: UnixMillis) {
-        if let Some((tenant, origin)) = split_place(place)
-            && let Some(room) = self.gateways.get_mut(&tenant)
-        {
-            room.gateway.probed(origin, begun, verdict, now);
+    /// Takes note of what a tenant's probe found.
+    pub fn probed(&mut self, tenant: &TenantId, probe: &Probe, verdict: Verdict, now: UnixMillis) {
+        if let Some(room) = self.gateways.get_mut(tenant) {
+            let Probe { origin, begun, .. } = probe;
+            room.gateway.probed(origin, *begun, verdict, now);
             self.events.extend(room.gateway.take_events());
         }
     }
@@ -352,17 +347,13 @@ impl Reception {
         }
     }
 
-    /// Where origins say that they are ready: a line each with tenant, name and URL, apart by tabs.
+    /// Returns where origins say that they are ready.
     #[must_use]
-    pub fn health_checks(&self) -> String {
-        let checks = self
-            .gateways
-            .values()
-            .map(|room| room.gateway.health_checks());
-        checks
-            .filter(|checks| !checks.is_empty())
-            .collect::<Vec<_>>()
-            .join("\n")
+    pub fn health_checks(&self) -> Vec<HealthCheck> {
+        let gateways = self.gateways.values();
+        gateways
+            .flat_map(|room| room.gateway.health_checks())
+            .collect()
     }
 
     /// The values to be stored, sealed, since the last call.

@@ -9,6 +9,7 @@ use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::encoding::object;
+use crate::route::health_check::HealthCheck;
 use crate::route::pool::{Origin, OriginState};
 use crate::route::shared::{Shared, Told};
 use crate::telemetry::gauge::{Gauge, Thousandths};
@@ -48,19 +49,17 @@ impl Gateway {
         }
     }
 
-    /// Where origins say that they are ready: a line each with tenant, name and URL, apart by tabs.
-    #[must_use]
-    pub fn health_checks(&self) -> String {
+    /// Returns where origins say that they are ready.
+    pub fn health_checks(&self) -> impl Iterator<Item = HealthCheck> {
         let tenant = &self.tenant;
-        let with_path = tenant.pool.iter().filter_map(|origin| {
+        tenant.pool.iter().filter_map(|origin| {
             let path = origin.health_path.as_deref()?;
-            Some(format!(
-                "{}\t{}\t{}{path}",
-                tenant.id, origin.name, origin.base
-            ))
-        });
-        let lines: Vec<String> = with_path.collect();
-        lines.join("\n")
+            Some(HealthCheck {
+                tenant: tenant.id.clone(),
+                origin: origin.name.clone(),
+                url: format!("{}{path}", origin.base),
+            })
+        })
     }
 
     /// How the origins are, as this isolate sees them: for the metrics.

@@ -3,6 +3,7 @@
 pub mod canary;
 pub mod gathering;
 pub mod health;
+pub mod health_check;
 pub mod load;
 pub mod pool;
 pub mod probe;

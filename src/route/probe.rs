@@ -16,6 +16,9 @@ pub const DEADLINE_MS: u64 = 2_000;
 /// After this time nobody waits for a probe any longer: whoever sent it is gone.
 const LASTS_MS: u64 = DEADLINE_MS + 500;
 
+/// Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent.
+pub const UNSENT: [u16; 6] = [521, 522, 523, 525, 526, 530];
+
 /// A probe to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
@@ -41,15 +44,13 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// From what became of the probe: the status of the answer, `timed-out`, or anything else if there
-    /// was no answer.
+    /// Judges an origin by the status of its answer to a probe, and by who the answer says it is from (`Server`).
     #[must_use]
-    pub fn of(outcome: &str) -> Self {
-        match outcome.parse::<u16>() {
-            Ok(502..=504) => Self::Faulty,
-            Ok(_) => Self::Alive,
-            Err(_) if outcome == "timed-out" => Self::Silent,
-            Err(_) => Self::Dead,
+    pub fn of_answer(status: u16, server: Option<&str>) -> Self {
+        match status {
+            502..=504 => Self::Faulty,
+            _ if UNSENT.contains(&status) && server == Some("cloudflare") => Self::Dead,
+            _ => Self::Alive,
         }
     }
 }
@@ -108,21 +109,24 @@ mod tests {
 
     #[test]
     fn every_answer_is_a_sign_of_life_and_gateway_errors_are_a_bad_one() {
-        for (outcome, expected) in [
-            ("200", Verdict::Alive),
-            ("404", Verdict::Alive),
-            ("500", Verdict::Alive),
-            ("502", Verdict::Faulty),
-            ("503", Verdict::Faulty),
-            ("504", Verdict::Faulty),
-            ("505", Verdict::Alive),
-            ("timed-out", Verdict::Silent),
-            ("lost", Verdict::Dead),
-            ("unsent", Verdict::Dead),
-            ("", Verdict::Dead),
+        for (status, expected) in [
+            (200, Verdict::Alive),
+            (404, Verdict::Alive),
+            (500, Verdict::Alive),
+            (502, Verdict::Faulty),
+            (503, Verdict::Faulty),
+            (504, Verdict::Faulty),
+            (505, Verdict::Alive),
+            (521, Verdict::Alive),
         ] {
-            assert_eq!(Verdict::of(outcome), expected, "{outcome}");
+            assert_eq!(Verdict::of_answer(status, Some("nginx")), expected);
+            assert_eq!(Verdict::of_answer(status, None), expected, "{status}");
         }
+        let of_cloudflare = |status| Verdict::of_answer(status, Some("cloudflare"));
+        assert_eq!(of_cloudflare(200), Verdict::Alive);
+        assert_eq!(of_cloudflare(502), Verdict::Faulty);
+        assert_eq!(of_cloudflare(521), Verdict::Dead, "it was never asked");
+        assert_eq!(of_cloudflare(524), Verdict::Alive);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use std::pin::pin;
 
 use futures_util::future::join_all;
 
-use super::Phase;
 use super::io::{self, Answered};
 use super::runtime::{self, RequestContext};
+use super::{Phase, probes};
 use crate::effect::{Answers, Need};
 
 /// What a synchronous decision lacked.
@@ -78,7 +78,9 @@ pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Ph
             Decision::Made(text) => return text,
             Decision::Lacks(more) => {
                 // It may be what they find that is lacking.
-                context.send_probes();
+                if let Some(context) = context.context() {
+                    probes::send_probes(&context);
+                }
                 needs = more;
             }
         }

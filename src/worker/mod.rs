@@ -12,11 +12,13 @@ mod counters;
 mod directory;
 mod drive;
 mod exporter;
+mod health_checks;
 mod io;
 #[allow(dead_code, reason = "called as the control plane moves here")]
 mod log;
 mod object;
 mod pool;
+mod probes;
 mod runtime;
 mod telemetry;
 #[allow(dead_code, reason = "not all of its users are here yet")]
@@ -32,6 +34,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use drive::{Decision, Pending};
+pub(crate) use health_checks::check_health;
 use runtime::RequestContext;
 
 use crate::answer::problem::{Audience, Problem};
@@ -46,7 +49,6 @@ use crate::inbound::engine_io;
 use crate::inbound::request::Request;
 use crate::protocol;
 use crate::reception::Reception;
-use crate::route::probe;
 use crate::telemetry::log::{Event, Faults, Level};
 
 /// What this isolate is.
@@ -434,37 +436,6 @@ pub fn recovered(origin: &str, now: f64) {
     });
 }
 
-/// The probes to be sent since the last call: a line each with tenant and origin, when it was begun, and its URL,
-/// apart by tabs.
-#[wasm_bindgen(js_name = takeProbes)]
-#[must_use]
-pub fn take_probes() -> String {
-    ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(reception) => reception.take_probes(),
-        Isolate::Misconfigured(_) => String::new(),
-    })
-}
-
-/// How long a probe may take, in milliseconds.
-#[wasm_bindgen(js_name = probeDeadline)]
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-pub fn probe_deadline() -> f64 {
-    probe::DEADLINE_MS as f64
-}
-
-/// Takes note of what became of a probe: the status of its answer, `timed-out`, `unsent` or `lost`.
-#[wasm_bindgen]
-pub fn probed(place: &str, begun: f64, outcome: &str, now: f64) {
-    ISOLATE.with_borrow_mut(|isolate| {
-        if let Isolate::Ready(reception) = isolate {
-            let verdict = probe::Verdict::of(outcome);
-            reception.probed(place, millis(begun), verdict, millis(now));
-            drain(reception, now);
-        }
-    });
-}
-
 /// How much of an Engine.IO handshake's answer stands before the end of its `sid`, given how it begins; 0 if that
 /// cannot be told yet, less if it is none.
 #[wasm_bindgen(js_name = endOfSid)]
@@ -475,17 +446,6 @@ pub fn end_of_sid(begins: &[u8]) -> i32 {
         engine_io::Sid::Unknown => 0,
         engine_io::Sid::None => -1,
     }
-}
-
-/// The origins that are to be asked whether they are ready: a line each with tenant, name and URL,
-/// apart by tabs.
-#[wasm_bindgen(js_name = healthChecks)]
-#[must_use]
-pub fn health_checks() -> String {
-    ISOLATE.with_borrow(|isolate| match isolate {
-        Isolate::Ready(reception) => reception.health_checks(),
-        Isolate::Misconfigured(_) => String::new(),
-    })
 }
 
 /// Looks after a stream or a socket that stays open.

@@ -3,6 +3,7 @@
 use js_sys::{Map, Promise, Set, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
+use worker::worker_sys::Context;
 
 #[wasm_bindgen]
 extern "C" {
@@ -22,9 +23,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn note(this: &RequestContext, key: &str, text: &str);
 
-    /// Sends the probes that were decided on.
-    #[wasm_bindgen(method, js_name = sendProbes)]
-    pub fn send_probes(this: &RequestContext);
+    /// Returns the request's execution context, if there is one.
+    #[wasm_bindgen(method, getter)]
+    pub fn context(this: &RequestContext) -> Option<Context>;
 
     /// Reads the request's body, once: resolves to its bytes (`Uint8Array`), or to `undefined` if there are more of
     /// them than `limit`.

@@ -1,6 +1,5 @@
 /** What the control plane knows of a request on its way, or of what goes on without one. */
 import { bytesOf } from "./bytes.js";
-import { sendProbes } from "./probes.js";
 
 /** A request's context: see `worker/runtime.rs`. */
 export class RequestContext {
@@ -47,11 +46,6 @@ export class RequestContext {
    */
   note(key, text) {
     this.notes.push(key, text);
-  }
-
-  /** Sends the probes that were decided on: the next decision may wait for what they find. */
-  sendProbes() {
-    if (this.context) sendProbes(this.context);
   }
 
   /**

@@ -22,8 +22,8 @@ glue.initSync({ module });
 
 describe(glue.describeWire());
 
-/** How long a probe may take, in milliseconds. */
-export const PROBE_DEADLINE = glue.probeDeadline();
+/** Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent. */
+export const UNSENT_STATUSES = new Set(glue.unsentStatuses());
 
 /** After how many milliseconds an open window is taken to be lost. */
 export const WINDOW_LOST_AFTER = glue.windowLostAfter();
@@ -213,27 +213,11 @@ export function recovered(place) {
 }
 
 /**
- * The probes to be sent since the last call.
- * @returns {{ place: string, begun: number, url: string }[]} `place` is tenant and origin
+ * Sends the probes that were decided on.
+ * @param {ExecutionContext} context
  */
-export function takeProbes() {
-  const text = ofInstance(() => glue.takeProbes());
-  if (text === "") return [];
-  return text.split("\n").map((line) => {
-    const [place, begun, url] = line.split("\t");
-    return { place, begun: Number(begun), url };
-  });
-}
-
-/**
- * Takes note of what became of a probe.
- * @param {string} place tenant and origin
- * @param {number} begun
- * @param {string} outcome the status of its answer, `timed-out`, `unsent` or `lost`
- */
-export function probed(place, begun, outcome) {
-  learned += 1;
-  ofInstance(() => glue.probed(place, begun, outcome, Date.now()));
+export function sendProbes(context) {
+  ofInstance(() => glue.sendProbes(context));
 }
 
 /**
@@ -245,13 +229,14 @@ export function endOfSid(begins) {
   return ofInstance(() => glue.endOfSid(begins));
 }
 
-/** The origins that are to be asked whether they are ready, and where. */
-export function healthChecks() {
-  const lines = ofInstance(() => glue.healthChecks()).split("\n");
-  return lines
-    .filter((line) => line !== "")
-    .map((line) => line.split("\t"))
-    .map(([tenant, origin, url]) => ({ tenant, origin, url }));
+/**
+ * Does what is due every minute.
+ * @param {ScheduledController} event
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ */
+export async function scheduled(event, env, context) {
+  await survived(ofInstance(() => glue.scheduled(event, env, context)));
 }
 
 /** Takes note of what is under way at origins. @param {unknown[]} inFlight as `worker/runtime.rs` reads it */

@@ -6,7 +6,6 @@
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
 import { waitUntil } from "cloudflare:workers";
-import { checkHealth } from "./checks.js";
 import "./console-files.js";
 import { RequestContext } from "./context.js";
 import {
@@ -18,12 +17,14 @@ import {
   isComplete,
   observe,
   recovered,
+  scheduled,
+  sendProbes,
   settle,
+  UNSENT_STATUSES,
   watch,
 } from "./core.js";
 import { lengthenSid } from "./handshakes.js";
 import { storeLater } from "./needs.js";
-import { sendProbes, wasUnsent } from "./probes.js";
 import { keepRefusal, recallRefusal } from "./refusals.js";
 import { connect } from "./runtime.js";
 import { recall, stand } from "./standing.js";
@@ -119,12 +120,13 @@ export default {
   },
 
   /**
-   * @param {ScheduledController} _event
+   * @param {ScheduledController} event
    * @param {Env} env
+   * @param {ExecutionContext} context
    */
-  async scheduled(_event, env) {
+  scheduled(event, env, context) {
     configure(env);
-    await checkHealth(env);
+    return scheduled(event, env, context);
   },
 };
 
@@ -346,6 +348,11 @@ function openings(place, kind, { env, context }) {
       openWindow(env, context);
     },
   };
+}
+
+/** Whether an answer says that the origin was never asked. @param {Response} response */
+function wasUnsent(response) {
+  return UNSENT_STATUSES.has(response.status) && response.headers.get("server") === "cloudflare";
 }
 
 /** Whether an answer is a socket, or a stream of events. @param {Response} response */

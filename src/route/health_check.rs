@@ -1,0 +1,53 @@
+//! Active health checks: every minute each origin that has a health path is asked whether it is ready, and the tenant's
+//! pool object is told.
+
+use serde_json::json;
+
+use crate::tenant_id::TenantId;
+
+/// Time that an origin has to say that it is ready, in milliseconds.
+pub const DEADLINE_MS: u32 = 5_000;
+
+/// A check to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Whose origin it is.
+    pub tenant: TenantId,
+    /// The origin's name.
+    pub origin: String,
+    /// What to get; any status of success says that it is ready.
+    pub url: String,
+}
+
+impl HealthCheck {
+    /// Returns the command for the tenant's pool object: see
+    /// [`Gathering::obey`](super::gathering::Gathering::obey).
+    #[must_use]
+    pub fn command(&self, is_ready: bool) -> String {
+        json!({ "do": "checked", "origin": self.origin, "ready": is_ready }).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixMillis;
+    use crate::route::gathering::Gathering;
+
+    #[test]
+    fn the_pool_object_understands_what_was_found() {
+        let check = HealthCheck {
+            tenant: TenantId::parse("acme").unwrap(),
+            origin: "a".to_owned(),
+            url: "http://a:1/ready".to_owned(),
+        };
+        let mut gathering = Gathering::default();
+        let mut told = |is_ready| {
+            let command = check.command(is_ready);
+            let obeyed = gathering.obey(&command, None, UnixMillis(1_700_000_000_000));
+            obeyed.unwrap().answer
+        };
+        assert!(told(false).contains(r#""origins":[["a","#));
+        assert!(told(true).contains(r#""origins":[]"#));
+    }
+}

@@ -1,0 +1,64 @@
+//! Sends probes: requests in our own words, with nothing of any client's, to an origin under suspicion.
+//!
+//! The client whose request raised the suspicion may be gone by then; a probe goes on without.
+
+use js_sys::Date;
+use js_sys::futures::future_to_promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::Context;
+
+use super::io::fetch::{FetchError, Request, Response};
+use super::{drain, io, millis, runtime, with_ready};
+use crate::reception::Reception;
+use crate::route::probe::{DEADLINE_MS, Probe, UNSENT, Verdict};
+use crate::tenant_id::TenantId;
+
+/// Returns the statuses by which Cloudflare says that it could not connect to an origin: see [`UNSENT`].
+#[wasm_bindgen(js_name = unsentStatuses)]
+#[must_use]
+pub fn unsent_statuses() -> Vec<u16> {
+    UNSENT.to_vec()
+}
+
+/// Sends the probes that were decided on, and keeps the request's context open for them.
+#[wasm_bindgen(js_name = sendProbes)]
+pub fn send_probes(context: &Context) {
+    for (tenant, probe) in with_ready(Reception::take_probes).unwrap_or_default() {
+        let sent = future_to_promise(async move {
+            send(&tenant, &probe).await;
+            Ok(JsValue::UNDEFINED)
+        });
+        // The context may be closed already; what was sent is sent.
+        let _ = context.wait_until(&sent);
+    }
+}
+
+async fn send(tenant: &TenantId, probe: &Probe) {
+    let begun = io::now();
+    let mut answer = ask(&probe.url, DEADLINE_MS).await;
+    // A kept connection may have been closed while nobody used it: that says nothing yet.
+    if let Err(FetchError::Lost(_)) = answer {
+        let spent = io::now().millis_since(begun);
+        answer = ask(&probe.url, DEADLINE_MS.saturating_sub(spent)).await;
+    }
+    let verdict = match &answer {
+        Ok(answer) => Verdict::of_answer(answer.status(), answer.header("server").as_deref()),
+        Err(FetchError::Deadline) => Verdict::Silent,
+        Err(_) => Verdict::Dead,
+    };
+    let now = Date::now();
+    with_ready(|reception| {
+        reception.probed(tenant, probe, verdict, millis(now));
+        drain(reception, now);
+    });
+    runtime::state_changed();
+    if let Ok(answer) = answer {
+        answer.discard().await;
+    }
+}
+
+async fn ask(url: &str, deadline_ms: u64) -> Result<Response, FetchError> {
+    let deadline_ms = u32::try_from(deadline_ms).unwrap_or(u32::MAX);
+    Request::get(url).deadline(deadline_ms).send().await
+}
