@@ -10,6 +10,7 @@ pub(super) mod legacy;
 mod location_cache;
 mod names;
 mod password;
+mod provider;
 mod rate_limit;
 pub(super) mod single_flight;
 mod webcrypto;
@@ -183,11 +184,14 @@ async fn answer(need: Need, asked: UnixMillis, context: &RequestContext) -> Answ
         Need::Keep { puts, deletes } => documents::keep(&context.env(), &puts, &deletes).await,
         Need::Asset { tenant, source } => assets::answer(&context.env(), &tenant, source).await,
         Need::ConsoleFile { name, coding } => console_files::answer(name, coding).await,
-        need @ (Need::Read { .. }
-        | Need::List { .. }
-        | Need::Store
-        | Need::Call { .. }
-        | Need::Fetch { .. }) => legacy::answer(need, context).await,
+        Need::Fetch { key, call } => {
+            let (outcome, answer_asked) = provider::answer(&call).await;
+            let asked = if outcome.is_ok() { answer_asked } else { asked };
+            Answered::of(key, outcome, "provider_unreachable", asked)
+        }
+        need @ (Need::Read { .. } | Need::List { .. } | Need::Store | Need::Call { .. }) => {
+            legacy::answer(need, context).await
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 /** Meets the needs that the control plane does not meet itself yet. */
 import { takeWrites } from "./core.js";
 import { call } from "./objects.js";
-import { inquireOutside } from "./outbound.js";
 import { connect } from "./runtime.js";
 import { list, read, write, writeDurably } from "./storage.js";
 
@@ -35,7 +34,6 @@ async function meet(need, env) {
   const [letter, ...fields] = need.split("\t");
   if (letter === "r") return read(env.SESSIONS, fields[0], Number(fields[1]));
   if (letter === "l") return list(env.SESSIONS, fields[0]);
-  if (letter === "f") return inquireOutside(fields[0]);
   if (letter === "s") {
     return { kind: "written", acknowledged: await writeDurably(env.SESSIONS, takeWrites()) };
   }
