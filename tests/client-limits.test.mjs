@@ -14,10 +14,11 @@ const WRONG = "not-the-token-of-operators";
  * A Worker with one tenant, and requests that come over https from an address.
  * @param {import("node:test").TestContext} t
  * @param {Record<string, string>} [vars]
+ * @param {boolean} [limited] by the platform
  */
-async function behind(t, vars = {}) {
+async function behind(t, vars = {}, limited = false) {
   const origin = await Origin.start(t);
-  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
+  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars, limited });
   /**
    * @param {string} address
    * @param {Parameters<typeof send>[1]} [request]
@@ -187,4 +188,21 @@ test("what nobody vouches for closes the door to nobody who has the right token"
   for (let guess = 0; guess < 12; guess += 1) statuses.push((await show(WRONG)).status);
   assert.deepEqual(statuses, [...Array(10).fill(401), 429, 429]);
   assert.equal((await show(ADMIN)).status, 200);
+});
+
+test("the platform's rate limit counts new sessions of an address, and whom it does not answer comes in", async (t) => {
+  const { vestibule, from } = await behind(t, {}, true);
+  const come = async (/** @type {string} */ address) => {
+    const { status, body } = await from(address);
+    return status === 429 ? JSON.parse(String(body)).code : status;
+  };
+  assert.equal(await come("192.0.2.1"), 200);
+  assert.equal(await come("192.0.2.1"), 200);
+  assert.equal(await come("192.0.2.1"), "too_many_sessions");
+  assert.equal(await come("192.0.2.2"), 200);
+  assert.deepEqual(vestibule.logged("limiter_failed"), []);
+
+  assert.equal(await come("192.0.2.99"), 200);
+  const failed = vestibule.logged("limiter_failed").map(({ level, detail }) => [level, detail]);
+  assert.deepEqual(failed, [["warn", "deadline"]]);
 });

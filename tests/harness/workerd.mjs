@@ -71,6 +71,7 @@ export function freshKey() {
  * @property {KvServer} [users] where accounts are kept, if not there; as far behind as the namespace
  * @property {{ port: number }} [cache] the location's cache; none otherwise
  * @property {{ port: number }} [zone] the cache of the zone, between the Worker and everybody it asks; none otherwise
+ * @property {boolean} [limited] whether the platform's rate limit on new sessions is bound: see `limiter.js`
  * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
  * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
  *   each. The objects are in a place of their own.
@@ -234,7 +235,7 @@ export class Vestibule {
     );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
-    const { lags = [0], mood, tenants, users, cache, zone, builds } = this.#options;
+    const { lags = [0], mood, tenants, users, cache, zone, builds, limited } = this.#options;
     const tenantsPort = await tenants?.listening();
     const moodPort = await mood?.listening();
     const kvPort = await this.kv.listening();
@@ -275,7 +276,9 @@ ${this.ports
   )
   .join("\n")}
   ],
+  ${limited ? "extensions = [.limiter]," : ""}
 );
+${limited ? `const limiter :Workerd.Extension = (modules = [(name = "test:limiter", internal = true, esModule = embed ${embed(path.join(import.meta.dirname, "limiter.js"))})]);` : ""}
 ${places.map((_, at) => worker(`vestibule${at}`, builds?.places[at] ?? BUILD, `kv-${at}`, ', serviceName = "objects"', `users-${at}`)).join("")}
 ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
 
@@ -306,6 +309,7 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
     ${tenants ? '(name = "TENANTS", kvNamespace = "tenants"),' : ""}
     ${users && accounts ? `(name = "USERS", kvNamespace = "${accounts}"),` : ""}
     ${isFaulty ? '(name = "MOOD", service = "mood"),' : ""}
+    ${limited ? '(name = "NEW_SESSION_LIMITER", wrapped = (moduleName = "test:limiter")),' : ""}
     ${object("SESSION_OBJECTS", "SessionObject")},
     ${object("DIRECTORY_OBJECTS", "DirectoryObject")},
     ${object("POOL_OBJECTS", "PoolObject")},
