@@ -5,6 +5,7 @@ import { after, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import { enrol, hashed, USUAL } from "./harness/accounts.mjs";
 import { mint, read } from "./harness/cookie.mjs";
+import { send } from "./harness/raw.mjs";
 import { Browser, isIn, refused, Sites } from "./harness/sign-in.mjs";
 import { until } from "./harness/until.mjs";
 import { freshKey } from "./harness/workerd.mjs";
@@ -379,6 +380,20 @@ for (const [what, type, body] of [
     assert.match(answer.header("content-type"), /^application\/problem\+json/);
     assert.doesNotMatch(answer.body, /rabbit/);
     assert.equal(browser.sessionOf(url), "");
+  });
+}
+
+for (const [what, body] of [
+  ["is garbled", "ZZ\r\nabc\r\n"],
+  ["is garbled later on", "1\r\n{\r\nZZ\r\n"],
+]) {
+  test(`a body that ${what} signs nobody in`, async (t) => {
+    const { site } = await open(t);
+    const { host, port } = new URL(site.url);
+    const lines = ["Content-Type: application/json", "Transfer-Encoding: chunked"];
+    const request = { method: "POST", target: "/_session/login", host, lines, body };
+    const { status, code } = await send(Number(port), request);
+    assert.deepEqual([status, code], [400, "broken_body"]);
   });
 }
 

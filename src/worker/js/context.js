@@ -1,5 +1,4 @@
 /** What the control plane knows of a request on its way, or of what goes on without one. */
-import { bytesOf } from "./bytes.js";
 
 /** A request's context: see `worker/runtime.rs`. */
 export class RequestContext {
@@ -53,7 +52,7 @@ export class RequestContext {
    * @param {number} limit
    */
   readBody(limit) {
-    this.#body ??= bytesOf(this.request?.body, limit);
+    this.#body ??= read(this.request?.body, limit);
     return this.#body;
   }
 
@@ -61,4 +60,20 @@ export class RequestContext {
   setFile(bytes) {
     this.file = bytes;
   }
+}
+
+/**
+ * Everything that comes, or nothing if it is more than that.
+ * @param {ReadableStream<Uint8Array> | null | undefined} stream
+ * @param {number} limit
+ */
+async function read(stream, limit) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of stream ?? []) {
+    length += chunk.length;
+    if (length > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
