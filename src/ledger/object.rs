@@ -20,9 +20,6 @@ use crate::tenant_id::TenantId;
 /// Maximum time that one outbox item may take.
 pub const ITEM_DEADLINE_MS: u32 = 5_000;
 
-/// Maximum time that an identity provider may take.
-pub const PROVIDER_DEADLINE_MS: u32 = 10_000;
-
 /// Time after a change at which an alarm looks at the outbox, should the object die before that.
 const RESUME_AFTER_MS: u64 = 3_000;
 

@@ -87,7 +87,8 @@ pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Ph
     }
 }
 
-async fn meet(mut needs: Vec<Need>, context: &RequestContext) -> Vec<Answered> {
+/// Meets needs, all at once.
+pub(super) async fn meet(mut needs: Vec<Need>, context: &RequestContext) -> Vec<Answered> {
     // Most decisions lack one thing: a list of futures costs more than one.
     match needs.pop() {
         Some(only) if needs.is_empty() => vec![io::perform(only, context).await],

@@ -4,7 +4,7 @@
 use core::cell::RefCell;
 
 use futures_util::future::join;
-use js_sys::futures::{JsFuture, future_to_promise};
+use js_sys::futures::future_to_promise;
 use js_sys::{Array, Float64Array, Map, Promise, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -14,7 +14,8 @@ use super::io::fetch;
 use super::log::report;
 use super::runtime::{self, Counted, InFlight, RequestTrace, TraceStage};
 use super::timing::{sleep, within};
-use super::{counters, io, millis, with_ready};
+use super::{counters, io, millis, objects, with_ready};
+use crate::effect::Class;
 use crate::telemetry::batch::RequestCount;
 use crate::telemetry::reporter::{Reporter, WINDOW_LOST_AFTER_MS, interval};
 use crate::telemetry::{metric, otlp};
@@ -25,21 +26,11 @@ const MAX_DATA_POINTS: usize = 250;
 /// How long the telemetry object may take, and the collector, in milliseconds.
 const DEADLINE_MS: u32 = 5_000;
 
-/// The telemetry object's binding, and its name.
-const OBJECTS: &str = "TELEMETRY_OBJECTS";
+/// The telemetry object's name.
 const OBJECT: &str = "telemetry";
 
 thread_local! {
     static REPORTER: RefCell<Reporter> = RefCell::default();
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// The telemetry object, as those that call it see it.
-    type TelemetryStub;
-
-    #[wasm_bindgen(method, catch)]
-    fn call(this: &TelemetryStub, name: &str, command: &str) -> Result<Promise, JsValue>;
 }
 
 /// Returns after how many milliseconds an open window is taken to be lost: the next request opens another.
@@ -76,15 +67,6 @@ pub(super) async fn flush_if_idle(env: &Env) {
     if is_idle && every(env).is_some() {
         report_batch(env).await;
     }
-}
-
-/// Does the same for the objects that are still JavaScript.
-#[wasm_bindgen(js_name = flushIfIdle)]
-pub fn flush_if_idle_of_js(env: Env) -> Promise {
-    future_to_promise(async move {
-        flush_if_idle(&env).await;
-        Ok(JsValue::UNDEFINED)
-    })
 }
 
 /// Adds what the data plane counted to the next batch.
@@ -185,9 +167,8 @@ async fn send_batches(env: &Env) {
 
 /// Sends a batch to the telemetry object, and returns its answer.
 async fn send(env: &Env, command: &str) -> Result<Vec<u8>, worker::Error> {
-    let stub = env.durable_object(OBJECTS)?.get_by_name(OBJECT)?;
-    let call = stub.into_rpc::<TelemetryStub>().call(OBJECT, command)?;
-    let answer = within(DEADLINE_MS, JsFuture::from(call)).await;
+    let call = objects::call(env, Class::Telemetry, OBJECT, command);
+    let answer = within(DEADLINE_MS, call).await;
     let answer = answer.map_err(|error| worker::Error::RustError(error.to_string()))??;
     Ok(Uint8Array::new(&answer).to_vec())
 }

@@ -6,21 +6,17 @@
 
 #![expect(unreachable_pub, reason = "exported to JavaScript, not to Rust")]
 
-mod attempts;
 #[allow(dead_code, reason = "called as the control plane moves here")]
 mod counters;
-mod directory;
 mod drive;
 mod exporter;
 mod health_checks;
 mod io;
 #[allow(dead_code, reason = "called as the control plane moves here")]
 mod log;
-mod object;
-mod pool;
+mod objects;
 mod probes;
 mod runtime;
-mod telemetry;
 #[allow(dead_code, reason = "not all of its users are here yet")]
 mod timing;
 
@@ -98,71 +94,6 @@ pub fn user_agent() -> String {
 fn seed() -> Option<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).ok().map(|()| seed)
-}
-
-/// What the outside has answered to a request so far.
-#[wasm_bindgen]
-#[derive(Default)]
-pub struct Answers(effect::Answers);
-
-#[wasm_bindgen]
-impl Answers {
-    /// No answers yet.
-    #[wasm_bindgen(constructor)]
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The trace was begun with this, as hex, when the step was asked first.
-    pub fn begin(&mut self, seed: &str) {
-        if let Some(seed) = encoding::from_hex(seed) {
-            self.0.begin(seed);
-        }
-    }
-
-    /// Storage held these bytes when it was asked, in milliseconds since 1970.
-    pub fn found(&mut self, key: &str, bytes: Vec<u8>, asked: f64) {
-        self.0.add(key, Found::Bytes(bytes), millis(asked));
-    }
-
-    /// Storage held nothing when it was asked.
-    pub fn absent(&mut self, key: &str, asked: f64) {
-        self.0.add(key, Found::Absent, millis(asked));
-    }
-
-    /// Storage did not answer when it was asked.
-    pub fn unavailable(&mut self, key: &str, asked: f64) {
-        self.0.add(key, Found::Unavailable, millis(asked));
-    }
-
-    /// The request's body.
-    pub fn body(&mut self, bytes: Vec<u8>) {
-        self.0.set_body(effect::Body::Bytes(bytes));
-    }
-
-    /// The request's body is larger than was to be read.
-    #[wasm_bindgen(js_name = bodyTooLarge)]
-    pub fn body_too_large(&mut self) {
-        self.0.set_body(effect::Body::TooLarge);
-    }
-
-    /// The writes that were waited for are acknowledged, or are not.
-    pub fn written(&mut self, acknowledged: bool) {
-        self.0.set_written(acknowledged);
-    }
-
-    /// The origin did not answer: `lost`, `cut`, `spoilt`, `unsent` or `timed-out`; and when that showed.
-    pub fn failed(&mut self, origin: &str, how: &str, at: f64) {
-        let failure = match how {
-            "cut" => Failure::Cut,
-            "spoilt" => Failure::Spoilt,
-            "unsent" => Failure::Unsent,
-            "timed-out" => Failure::TimedOut,
-            _ => Failure::Lost,
-        };
-        self.0.add_failure(origin, failure, millis(at));
-    }
 }
 
 /// A step of a request, with what it is decided on.

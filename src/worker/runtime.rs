@@ -168,6 +168,10 @@ extern "C" {
     /// Says that what runs from now on serves no request that is known.
     pub fn leave();
 
+    /// Returns the context of work that serves no request.
+    #[wasm_bindgen(js_name = backgroundContext)]
+    pub fn background_context(env: &Env) -> RequestContext;
+
     /// Returns the module that hashes passwords, compiled.
     #[wasm_bindgen(js_name = argon2Module)]
     pub fn argon2_module() -> WebAssembly::Module;

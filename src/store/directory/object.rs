@@ -1,6 +1,5 @@
 //! What a tenant's directory object makes of a command: points in history, who is one too many, pages, and what is
-//! forgotten when. The object (`worker/js/directory-object.js`) and the simulation both decide here; they differ only in
-//! what keeps the rows ([`Tables`]).
+//! forgotten when. The Worker and the simulation both decide here; they differ only in what keeps the rows ([`Tables`]).
 
 use serde_json::{Value, json};
 
@@ -145,7 +144,7 @@ pub struct Outcome {
 #[derive(Debug, Default)]
 pub struct DirectoryObject {
     /// When what has run out was last forgotten.
-    pub(crate) forgot: UnixMillis,
+    forgot: UnixMillis,
 }
 
 impl DirectoryObject {
@@ -292,6 +291,8 @@ fn number(command: &Value, name: &str) -> Result<u64, Failure> {
         .and_then(Value::as_u64)
         .ok_or(Failure::Unknown)
 }
+
+pub mod sql;
 
 #[cfg(test)]
 pub(crate) mod memory;

@@ -8,9 +8,9 @@ use serde_json::json;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use super::Answered;
-use crate::effect::{Class, Found, Need};
-use crate::worker::millis;
+use crate::effect::{Found, Need};
 use crate::worker::runtime::{self, RequestContext};
+use crate::worker::{millis, objects};
 
 /// Meets a need; what fails is as if nobody had answered.
 pub(super) async fn answer(need: Need, context: &RequestContext) -> Answered {
@@ -57,13 +57,7 @@ fn listed(needs: &[Need]) -> String {
                 key,
                 deadline_ms,
             } => {
-                let class = match class {
-                    Class::Session => "SESSION_OBJECTS",
-                    Class::Directory => "DIRECTORY_OBJECTS",
-                    Class::Pool => "POOL_OBJECTS",
-                    Class::Attempts => "ATTEMPT_OBJECTS",
-                    Class::Telemetry => "TELEMETRY_OBJECTS",
-                };
+                let class = objects::binding(*class);
                 write!(
                     text,
                     "\nc\t{key}\t{class}\t{name}\t{deadline_ms}\t{command}"

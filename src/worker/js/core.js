@@ -184,6 +184,22 @@ function survived(promise) {
 }
 
 /**
+ * What comes of work in the instance; fails if the instance dies before.
+ * @template T
+ * @param {() => Promise<T> | undefined} act
+ * @returns {Promise<T | undefined>}
+ */
+export async function living(act) {
+  const promise = ofInstance(act);
+  return new Promise((resolve, reject) => {
+    const lost = () => reject(new Error("the instance died"));
+    waiting.add(lost);
+    const settled = () => waiting.delete(lost);
+    Promise.resolve(promise).finally(settled).then(resolve, reject);
+  });
+}
+
+/**
  * Settles an origin's answer. Of most the core learns nothing.
  * @param {string} ticket
  * @param {number} status
@@ -275,131 +291,6 @@ export function takeWrites() {
 }
 
 /**
- * Applies a command to the row of a session's object.
- * @param {string} name
- * @param {string} command
- * @param {Uint8Array | undefined} row
- */
-export function objectCommand(name, command, row) {
-  return ofInstance(() => {
-    const verdict = glue.objectCommand(name, command, row, Date.now());
-    const { reply, row: changed, fetch, wait } = verdict;
-    verdict.free();
-    return { reply, row: changed, fetch, wait };
-  });
-}
-
-/**
- * Takes what an identity provider answered to what a command had to ask first.
- * @param {string} name
- * @param {string} command
- * @param {Uint8Array} row
- * @param {string} sent
- * @param {{ status: number, body: string }} heard a status of 0 for no answer
- * @param {Answer[]} answers to what was needed besides
- */
-export function objectRefreshed(name, command, row, sent, { status, body }, answers) {
-  return ofInstance(() => {
-    const given = taken(answers);
-    const now = Date.now();
-    const verdict = glue.objectRefreshed(name, command, row, sent, status, body, now, given);
-    const { reply, row: changed, needs, wait } = verdict;
-    verdict.free();
-    given.free();
-    return { reply, row: changed, needs, wait };
-  });
-}
-
-/**
- * Applies a command to what is remembered of attempts.
- * @param {string} command
- * @param {string} row
- */
-export function attemptCommand(command, row) {
-  return ofInstance(() => {
-    const obeyed = glue.attemptCommand(command, row, Date.now());
-    const { answer, row: changed, until } = obeyed;
-    obeyed.free();
-    return { answer, row: changed, until };
-  });
-}
-
-/**
- * The row as an object finds it that was started anew.
- * @param {Uint8Array} row
- */
-export function objectResumed(row) {
-  return ofInstance(() => glue.objectResumed(row, Date.now()));
-}
-
-/**
- * The reply with the word that what changed is not announced yet.
- * @param {Uint8Array} reply
- */
-export function objectUnannounced(reply) {
-  return ofInstance(() => glue.objectUnannounced(reply));
-}
-
-/**
- * What the object of that name has to do next.
- * @param {string} name
- * @param {Uint8Array} row
- */
-export function objectErrand(name, row) {
-  return ofInstance(() => {
-    const next = glue.objectErrand(name, row, Date.now());
-    const { text, value } = next;
-    next.free();
-    return { text, value };
-  });
-}
-
-/**
- * The row after an errand.
- * @param {Uint8Array} row
- * @param {string} ticket what the errand was announced with
- * @param {boolean} succeeded
- */
-export function objectDone(row, ticket, succeeded) {
-  return ofInstance(() => glue.objectDone(row, ticket, succeeded, Date.now()));
-}
-
-/**
- * Applies a command to what isolates told of a tenant's origins.
- * @param {string} tenant
- * @param {string} command
- * @param {string} drained the names of the drained origins, as JSON
- */
-export function poolCommand(tenant, command, drained) {
-  return ofInstance(() => {
-    const obeyed = glue.poolCommand(tenant, command, drained, Date.now());
-    const { answer, drained: changed } = obeyed;
-    obeyed.free();
-    return { answer, drained: changed };
-  });
-}
-
-/** What a directory object's rows are kept in, as SQL. */
-export function directoryTables() {
-  return glue.directoryTables();
-}
-
-/**
- * Applies a command to the rows of a directory object.
- * @param {any} rows as `worker/directory.rs` uses them
- * @param {string} command
- * @param {number} forgot what the one before returned
- */
-export function directoryCommand(rows, command, forgot) {
-  return ofInstance(() => {
-    const obeyed = glue.directoryCommand(rows, command, Date.now(), forgot);
-    const { answer, surplus, end, forgot: next } = obeyed;
-    obeyed.free();
-    return { answer, surplus, end, forgot: next };
-  });
-}
-
-/**
  * Takes in what the data plane counted.
  * @param {unknown} counted as `worker/runtime.rs` reads it
  * @param {Env} env
@@ -423,42 +314,6 @@ export async function reportWindow(env) {
   await survived(ofInstance(() => glue.reportWindow(env)));
 }
 
-/** Reports what an object counted, unless a window does or did a moment ago. @param {Env} env */
-export async function flushIfIdle(env) {
-  await survived(ofInstance(() => glue.flushIfIdle(env)));
-}
-
-/** Whether that object is known here. @param {string} name */
-export function telemetryIsLoaded(name) {
-  return glue.telemetryIsLoaded(name);
-}
-
-/**
- * Takes up what that object kept before.
- * @param {string} name
- * @param {string[]} kept
- */
-export function telemetryLoad(name, kept) {
-  ofInstance(() => glue.telemetryLoad(name, kept));
-}
-
-/**
- * Applies a command to what isolates told.
- * @param {string} name
- * @param {string} command
- */
-export function telemetryCommand(name, command) {
-  return ofInstance(() => glue.telemetryCommand(name, command, Date.now()));
-}
-
-/**
- * What that object is to keep: owners and their series, one after the other.
- * @param {string} name
- */
-export function telemetryUnkept(name) {
-  return ofInstance(() => glue.telemetryUnkept(name));
-}
-
 /**
  * The core may learn something by it that it decides by.
  * @param {() => string} act
@@ -466,18 +321,6 @@ export function telemetryUnkept(name) {
 function learning(act) {
   learned += 1;
   return guarded(act);
-}
-
-/** @param {Answer[]} answers */
-function taken(answers) {
-  const given = new glue.Answers();
-  for (const answer of answers) {
-    if (answer.kind === "found") given.found(answer.key, answer.bytes, answer.asked);
-    else if (answer.kind === "absent") given.absent(answer.key, answer.asked);
-    else if (answer.kind === "unavailable") given.unavailable(answer.key, answer.asked);
-    else if (answer.kind === "written") given.written(answer.acknowledged);
-  }
-  return given;
 }
 
 /** @param {() => string} act */

@@ -46,11 +46,13 @@ import {
   unpackForward,
 } from "./wire.js";
 
-export { AttemptObject } from "./attempt-object.js";
-export { DirectoryObject } from "./directory-object.js";
-export { PoolObject } from "./pool-object.js";
-export { SessionObject } from "./session-object.js";
-export { TelemetryObject } from "./telemetry-object.js";
+export {
+  AttemptObject,
+  DirectoryObject,
+  PoolObject,
+  SessionObject,
+  TelemetryObject,
+} from "./objects.js";
 
 /** @typedef {import("./wire.js").Order} Order */
 

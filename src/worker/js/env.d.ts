@@ -1,11 +1,11 @@
 /** What the deployment binds: the namespace, and settings as text. */
 interface Env {
   SESSIONS: KVNamespace;
-  SESSION_OBJECTS: DurableObjectNamespace<import("./session-object.js").SessionObject>;
-  DIRECTORY_OBJECTS: DurableObjectNamespace<import("./directory-object.js").DirectoryObject>;
-  POOL_OBJECTS: DurableObjectNamespace<import("./pool-object.js").PoolObject>;
-  ATTEMPT_OBJECTS: DurableObjectNamespace<import("./attempt-object.js").AttemptObject>;
-  TELEMETRY_OBJECTS?: DurableObjectNamespace<import("./telemetry-object.js").TelemetryObject>;
+  SESSION_OBJECTS: DurableObjectNamespace<import("./objects.js").CalledObject>;
+  DIRECTORY_OBJECTS: DurableObjectNamespace<import("./objects.js").CalledObject>;
+  POOL_OBJECTS: DurableObjectNamespace<import("./objects.js").CalledObject>;
+  ATTEMPT_OBJECTS: DurableObjectNamespace<import("./objects.js").CalledObject>;
+  TELEMETRY_OBJECTS?: DurableObjectNamespace<import("./objects.js").CalledObject>;
   ANALYTICS?: AnalyticsEngineDataset;
   TELEMETRY_EVERY?: string;
   DECISIONS?: string;

@@ -1,6 +1,6 @@
 /** Meets the needs that the control plane does not meet itself yet. */
+import { call } from "./calls.js";
 import { takeWrites } from "./core.js";
-import { call } from "./objects.js";
 import { connect } from "./runtime.js";
 import { list, read, write, writeDurably } from "./storage.js";
 

@@ -4,8 +4,7 @@
  */
 
 import argon2 from "./argon2.wasm";
-
-/** @typedef {import("./context.js").RequestContext} RequestContext */
+import { RequestContext } from "./context.js";
 
 /**
  * @typedef {object} Offered
@@ -86,6 +85,11 @@ export function served() {
 /** Takes note that the core may have learned something that it decides by. */
 export function stateChanged() {
   offered.stateChanged();
+}
+
+/** The context of work that serves no request. @param {Env} env */
+export function backgroundContext(env) {
+  return new RequestContext(env);
 }
 
 /** The module that hashes passwords. */

@@ -1,0 +1,193 @@
+//! The directory object's rows in SQL, as SQLite has it.
+
+use super::{Listing, Revoked, Tables, Unkept};
+use crate::clock::UnixSeconds;
+
+/// Creates the tables; changes nothing where they are.
+pub const SCHEMA: &str = "
+  CREATE TABLE IF NOT EXISTS revoked (subject TEXT PRIMARY KEY, epoch INTEGER, until INTEGER);
+  CREATE INDEX IF NOT EXISTS revoked_by_epoch ON revoked (epoch);
+  CREATE TABLE IF NOT EXISTS sessions
+    (session TEXT PRIMARY KEY, user TEXT, created INTEGER, until INTEGER);
+  CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user, created);
+  CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (created, session);
+";
+
+/// A value in a row, or one that a statement is run with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// An integer that a double holds exactly.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+/// A database that runs statements, and a place for one number beside it.
+pub trait Database {
+    /// Runs a statement with these values, and returns its rows.
+    ///
+    /// # Errors
+    /// [`Unkept`]
+    fn run(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Vec<Cell>>, Unkept>;
+
+    /// Returns the number; 0 if none was set.
+    ///
+    /// # Errors
+    /// [`Unkept`]
+    fn number(&mut self) -> Result<u64, Unkept>;
+
+    /// Sets the number.
+    ///
+    /// # Errors
+    /// [`Unkept`]
+    fn set_number(&mut self, number: u64) -> Result<(), Unkept>;
+}
+
+/// The tables of a database.
+#[derive(Debug)]
+pub struct Sql<D>(pub D);
+
+impl<D: Database> Sql<D> {
+    fn listings(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Listing>, Unkept> {
+        let rows = self.0.run(statement, values)?;
+        let one = |row: Vec<Cell>| {
+            let mut cells = row.into_iter();
+            Ok(Listing {
+                session: text(cells.next())?,
+                user: text(cells.next())?,
+                created: number(cells.next())?,
+                until: UnixSeconds(number(cells.next())?),
+            })
+        };
+        rows.into_iter().map(one).collect()
+    }
+}
+
+impl<D: Database> Tables for Sql<D> {
+    fn last(&mut self) -> Result<u64, Unkept> {
+        self.0.number()
+    }
+
+    fn set_last(&mut self, epoch: u64) -> Result<(), Unkept> {
+        self.0.set_number(epoch)
+    }
+
+    fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, Unkept> {
+        let statement = "SELECT epoch, until FROM revoked WHERE subject = ?";
+        let mut rows = self.0.run(statement, vec![subject.into()])?;
+        let one = |row: Vec<Cell>| {
+            let mut cells = row.into_iter();
+            Ok(Revoked {
+                epoch: number(cells.next())?,
+                until: UnixSeconds(number(cells.next())?),
+            })
+        };
+        rows.pop().map(one).transpose()
+    }
+
+    fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, Unkept> {
+        let statement = "SELECT subject, epoch FROM revoked WHERE epoch > ? ORDER BY epoch";
+        let rows = self.0.run(statement, vec![epoch.into()])?;
+        let one = |row: Vec<Cell>| {
+            let mut cells = row.into_iter();
+            Ok((text(cells.next())?, number(cells.next())?))
+        };
+        rows.into_iter().map(one).collect()
+    }
+
+    fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), Unkept> {
+        let statement = "INSERT INTO revoked VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET epoch = ?2, until = ?3";
+        let values = vec![subject.into(), revoked.epoch.into(), revoked.until.0.into()];
+        self.0.run(statement, values).map(drop)
+    }
+
+    fn set_listing(&mut self, listing: &Listing) -> Result<(), Unkept> {
+        let statement = "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET user = ?2, created = ?3, until = ?4";
+        let values = vec![
+            listing.session.as_str().into(),
+            listing.user.as_str().into(),
+            listing.created.into(),
+            listing.until.0.into(),
+        ];
+        self.0.run(statement, values).map(drop)
+    }
+
+    fn remove_listing(&mut self, session: &str) -> Result<(), Unkept> {
+        let statement = "DELETE FROM sessions WHERE session = ?";
+        self.0.run(statement, vec![session.into()]).map(drop)
+    }
+
+    fn listings_of(&mut self, user: &str) -> Result<Vec<Listing>, Unkept> {
+        self.listings(
+            "SELECT session, user, created, until FROM sessions WHERE user = ? ORDER BY rowid",
+            vec![user.into()],
+        )
+    }
+
+    fn listings_after(
+        &mut self,
+        users: Option<&[String]>,
+        after: Option<&(u64, String)>,
+        most: usize,
+    ) -> Result<Vec<Listing>, Unkept> {
+        let mine = users.map_or_else(String::new, |users| {
+            format!("user IN ({}) AND", vec!["?"; users.len()].join(", "))
+        });
+        let statement = format!(
+            "SELECT session, user, created, until FROM sessions
+             WHERE {mine} (created, session) > (?, ?)
+             ORDER BY created, session LIMIT ?"
+        );
+        let mut values: Vec<Cell> = Vec::new();
+        for user in users.unwrap_or_default() {
+            values.push(user.as_str().into());
+        }
+        match after {
+            Some((created, session)) => {
+                values.extend([Cell::from(*created), session.as_str().into()]);
+            }
+            None => values.extend([Cell::Integer(-1), "".into()]),
+        }
+        values.push(Cell::Integer(i64::try_from(most).unwrap_or(i64::MAX)));
+        self.listings(&statement, values)
+    }
+
+    fn forget_before(&mut self, now: UnixSeconds) -> Result<(), Unkept> {
+        for statement in [
+            "DELETE FROM revoked WHERE until < ?",
+            "DELETE FROM sessions WHERE until < ?",
+        ] {
+            self.0.run(statement, vec![now.0.into()])?;
+        }
+        Ok(())
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<u64> for Cell {
+    /// Times and points in history are far from the end of the range.
+    fn from(number: u64) -> Self {
+        Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+fn text(cell: Option<Cell>) -> Result<String, Unkept> {
+    match cell {
+        Some(Cell::Text(text)) => Ok(text),
+        Some(Cell::Integer(_)) | None => Err(Unkept),
+    }
+}
+
+fn number(cell: Option<Cell>) -> Result<u64, Unkept> {
+    let Some(Cell::Integer(number)) = cell else {
+        return Err(Unkept);
+    };
+    u64::try_from(number).map_err(|_| Unkept)
+}

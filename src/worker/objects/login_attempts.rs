@@ -1,0 +1,61 @@
+//! The object that counts how often something was tried, and knows what was changed of an account lately: stores the
+//! row, and deletes it when it does not matter any more.
+
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, State};
+
+use super::answered;
+use super::storage::Storage;
+use crate::sign_in::attempts::{self, Change};
+use crate::worker::io;
+
+/// Where the row is stored.
+const ROW: &str = "row";
+
+/// The Durable Object of an account, or of a token that counts once.
+#[wasm_bindgen]
+pub struct AttemptObject(Storage);
+
+#[wasm_bindgen]
+impl AttemptObject {
+    /// Makes the object.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState, _env: Env) -> Self {
+        Self(Storage::of(&State::from(state)))
+    }
+
+    /// Takes a command.
+    #[must_use]
+    pub fn call(&self, _name: &str, command: &str) -> Promise {
+        match self.obey(command) {
+            Ok(answer) => answered(answer.as_bytes()),
+            Err(error) => Promise::reject(&error),
+        }
+    }
+
+    fn obey(&self, command: &str) -> Result<String, JsValue> {
+        let stored = self.0.text(ROW)?;
+        let outcome = attempts::obey(stored.as_deref(), command, io::now());
+        match outcome.change {
+            Change::Store { row, until } => {
+                self.0.put(ROW, &JsValue::from_str(&row))?;
+                self.0.set_alarm(until)?;
+            }
+            Change::DeleteAll => drop(self.0.delete_all()?),
+            Change::Nothing => {}
+        }
+        Ok(outcome.reply.to_text())
+    }
+
+    /// Takes the alarm.
+    #[must_use]
+    pub fn alarm(&self) -> Promise {
+        self.0
+            .delete_all()
+            .unwrap_or_else(|error| Promise::reject(&error))
+    }
+}

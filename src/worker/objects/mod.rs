@@ -1,0 +1,69 @@
+//! The Durable Objects: what they decide is the core's; here it is performed.
+//!
+//! A command is applied in one turn of the event loop, so no other comes between reading what is stored and writing it.
+//! JavaScript makes an object anew, from what it stored, when the instance it lived in was replaced
+//! (`js/objects.js`).
+
+mod calls;
+mod login_attempts;
+mod outbox;
+mod pool;
+mod session;
+mod storage;
+mod telemetry;
+mod tenant;
+
+use js_sys::futures::{JsFuture, future_to_promise};
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{Env, State};
+
+use crate::effect::Class;
+
+#[wasm_bindgen]
+extern "C" {
+    /// An object of ours, to call.
+    type Stub;
+
+    #[wasm_bindgen(method, catch)]
+    fn call(this: &Stub, name: &str, command: &str) -> Result<Promise, JsValue>;
+}
+
+/// Returns the name of the binding of a class of objects.
+pub(super) fn binding(class: Class) -> &'static str {
+    match class {
+        Class::Session => "SESSION_OBJECTS",
+        Class::Directory => "DIRECTORY_OBJECTS",
+        Class::Pool => "POOL_OBJECTS",
+        Class::Attempts => "ATTEMPT_OBJECTS",
+        Class::Telemetry => "TELEMETRY_OBJECTS",
+    }
+}
+
+/// Sends a command to an object, once, and returns its answer.
+pub(super) async fn call(
+    env: &Env,
+    class: Class,
+    name: &str,
+    command: &str,
+) -> Result<JsValue, worker::Error> {
+    let stub = env.durable_object(binding(class))?.get_by_name(name)?;
+    let answer = stub.into_rpc::<Stub>().call(name, command)?;
+    Ok(JsFuture::from(answer).await?)
+}
+
+/// Answers a call.
+fn answered(bytes: &[u8]) -> Promise {
+    Promise::resolve(&JsValue::from(Uint8Array::from(bytes)))
+}
+
+/// Lets an object go on with something after it has answered.
+fn run_in_background(state: &State, work: impl Future<Output = ()> + 'static) {
+    let promise = future_to_promise(async move {
+        work.await;
+        Ok(JsValue::UNDEFINED)
+    });
+    // It runs all the same: an object lives as long as it has something under way.
+    let _ = state.as_raw().wait_until(&promise);
+}

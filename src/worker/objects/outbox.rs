@@ -1,0 +1,60 @@
+//! Performs the outbox items of a session's object.
+
+use thiserror::Error;
+use worker::{Env, KvError};
+
+use super::call;
+use crate::effect::{Class, Write};
+use crate::ledger::object::{ITEM_DEADLINE_MS, Item};
+use crate::tenant_id::TenantId;
+use crate::worker::counters::{Operation, counted};
+use crate::worker::log::{self, Describe as _};
+use crate::worker::timing::{DeadlineExceeded, within};
+
+/// Why an item failed.
+#[derive(Debug, Error)]
+enum ItemError {
+    /// Its time was over.
+    #[error(transparent)]
+    Deadline(#[from] DeadlineExceeded),
+    /// In the platform's words.
+    #[error("{0}")]
+    Platform(String),
+}
+
+impl From<KvError> for ItemError {
+    fn from(error: KvError) -> Self {
+        Self::Platform(error.describe())
+    }
+}
+
+impl From<worker::Error> for ItemError {
+    fn from(error: worker::Error) -> Self {
+        Self::Platform(error.describe())
+    }
+}
+
+/// Performs an item, and returns whether it succeeded.
+pub(super) async fn perform(item: Item, env: &Env) -> bool {
+    let result = match item {
+        Item::Store(write) => counted(Operation::KvWrite, store(&write, env)).await,
+        Item::Tell { tenant, command } => tell(&tenant, &command, env).await,
+    };
+    if let Err(error) = &result {
+        log::report("errand_failed", error.to_string().as_str());
+    }
+    result.is_ok()
+}
+
+async fn store(write: &Write, env: &Env) -> Result<(), ItemError> {
+    let namespace = env.kv("SESSIONS")?;
+    let put = namespace.put_bytes(&write.key, &write.value)?;
+    let put = put.expiration_ttl(write.ttl.0).execute();
+    Ok(within(ITEM_DEADLINE_MS, put).await??)
+}
+
+async fn tell(tenant: &TenantId, command: &str, env: &Env) -> Result<(), ItemError> {
+    let told = call(env, Class::Directory, tenant.as_str(), command);
+    within(ITEM_DEADLINE_MS, told).await??;
+    Ok(())
+}

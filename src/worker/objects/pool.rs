@@ -1,0 +1,65 @@
+//! The object that gathers what isolates know about a tenant's origins: stores the drains.
+
+use core::cell::RefCell;
+
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, State};
+
+use super::answered;
+use super::storage::Storage;
+use crate::flat_map::FlatMap;
+use crate::route::gathering::{Gathering, Obeyed};
+use crate::telemetry::log::{Event, Level};
+use crate::worker::{io, log};
+
+/// Where the drained origins are stored.
+const DRAINED: &str = "drained";
+
+thread_local! {
+    /// By tenant. An object that is idle is evicted long before its instance: what counts for minutes outlives it here.
+    static GATHERINGS: RefCell<FlatMap<String, Gathering>> = RefCell::default();
+}
+
+/// The Durable Object of a tenant's origins.
+#[wasm_bindgen]
+pub struct PoolObject(Storage);
+
+#[wasm_bindgen]
+impl PoolObject {
+    /// Makes the object.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState, _env: Env) -> Self {
+        Self(Storage::of(&State::from(state)))
+    }
+
+    /// Takes a command. What is none is answered with nothing.
+    #[must_use]
+    pub fn call(&self, tenant: &str, command: &str) -> Promise {
+        match self.obey(tenant, command) {
+            Ok(answer) => answered(answer.as_bytes()),
+            Err(error) => Promise::reject(&error),
+        }
+    }
+
+    fn obey(&self, tenant: &str, command: &str) -> Result<String, JsValue> {
+        let stored = self.0.text(DRAINED)?;
+        let now = io::now();
+        let obeyed = GATHERINGS.with_borrow_mut(|gatherings| {
+            gatherings.retain(|_, gathering| !gathering.is_forgotten(now));
+            let gathering = gatherings.or_default(tenant.to_owned());
+            gathering.obey(command, stored.as_deref(), now)
+        });
+        let Some(Obeyed { answer, drained }) = obeyed else {
+            log::write(&Event::new(Level::Error, "pool_command_unreadable"));
+            return Ok(String::new());
+        };
+        if let Some(drained) = drained {
+            self.0.put(DRAINED, &JsValue::from_str(&drained))?;
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,221 @@
+//! The object that orders one session's changes: performs what [`SessionObject`](object::SessionObject) decides.
+
+use core::cell::RefCell;
+use std::rc::Rc;
+
+use chacha20::ChaCha20Rng;
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, State};
+
+use super::calls::Calls;
+use super::storage::Storage;
+use super::{outbox, run_in_background};
+use crate::clock::UnixMillis;
+use crate::effect::{Found, Need, Outbound, Reply};
+use crate::ledger::command::parse_object_name;
+use crate::ledger::object::{self, Action, Context};
+use crate::tenant_id::TenantId;
+use crate::worker::io::{self, Answered};
+use crate::worker::runtime::{self, RequestContext};
+use crate::worker::{drive, exporter, log, with_ready};
+
+/// Where the object's name and its row are stored.
+const NAME: &str = "name";
+const ROW: &str = "row";
+
+/// What an identity provider's answer is filed under.
+const PROVIDER: &str = "provider";
+
+/// The Durable Object of one session.
+#[wasm_bindgen]
+pub struct SessionObject(Rc<Session>);
+
+struct Session {
+    state: State,
+    env: Env,
+    storage: Storage,
+    /// What decides. None if what is stored could not be read.
+    object: RefCell<Option<object::SessionObject>>,
+    /// The tenant, as the last call named it.
+    tenant: RefCell<Option<TenantId>>,
+    calls: Calls,
+    /// What was begun to be deleted: an alarm handler waits for that.
+    deletion: RefCell<Option<Promise>>,
+}
+
+#[wasm_bindgen]
+impl SessionObject {
+    /// Makes the object from what is stored.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        let state = State::from(state);
+        let storage = Storage::of(&state);
+        Self(Rc::new(Session {
+            state,
+            env,
+            storage,
+            object: RefCell::new(None),
+            tenant: RefCell::new(None),
+            calls: Calls::default(),
+            deletion: RefCell::new(None),
+        }))
+    }
+
+    /// Takes a command, and answers when what it changed is stored and everybody who has to has heard of it.
+    #[must_use]
+    pub fn call(&self, name: &str, command: &str) -> Promise {
+        let session = &self.0;
+        let (call, promise) = session.calls.begin();
+        let tenant = parse_object_name(name).map(|(tenant, _)| tenant);
+        session.tenant.replace(tenant);
+        let actions =
+            session.decide(|object, context| object.command(call, name, command, context));
+        session.perform(actions.unwrap_or_else(|| object::SessionObject::refuse(call)));
+        promise
+    }
+
+    /// Takes the alarm.
+    #[must_use]
+    pub fn alarm(&self) -> Promise {
+        let session = &self.0;
+        let (call, promise) = session.calls.begin();
+        session.step(|object| object.alarm(call, io::now()));
+        promise
+    }
+}
+
+impl Session {
+    /// Lets the object decide with its tenant's keys; `None` if there are none here.
+    fn decide(
+        &self,
+        act: impl FnOnce(&mut object::SessionObject, &mut Context<'_, ChaCha20Rng>) -> Vec<Action>,
+    ) -> Option<Vec<Action>> {
+        let tenant = self.tenant.borrow().clone()?;
+        with_ready(|reception| {
+            let (keys, random) = reception.for_object(&tenant)?;
+            let mut context = Context {
+                keys,
+                random,
+                now: io::now(),
+            };
+            self.with_object(|object| act(object, &mut context))
+        })?
+    }
+
+    /// Acts on the object in memory, which is made from what is stored unless it is there. What goes wrong then fails
+    /// all calls.
+    fn with_object(
+        &self,
+        act: impl FnOnce(&mut object::SessionObject) -> Vec<Action>,
+    ) -> Option<Vec<Action>> {
+        let mut object = self.object.borrow_mut();
+        if object.is_none() {
+            match self.restored() {
+                Ok(restored) => *object = Some(restored),
+                Err(error) => {
+                    self.calls.fail(&error);
+                    return Some(Vec::new());
+                }
+            }
+        }
+        object.as_mut().map(act)
+    }
+
+    fn restored(&self) -> Result<object::SessionObject, JsValue> {
+        let name = self.storage.text(NAME)?;
+        let row = self.storage.bytes(ROW)?;
+        let restored = object::SessionObject::restored(name.as_deref(), row, io::now());
+        Ok(restored)
+    }
+
+    fn step(self: &Rc<Self>, act: impl FnOnce(&mut object::SessionObject) -> Vec<Action>) {
+        let actions = self.with_object(act).unwrap_or_default();
+        self.perform(actions);
+    }
+
+    /// Performs actions. If the storage fails, what is in memory is not what is stored: it is made anew with the next
+    /// call, and those under way fail.
+    fn perform(self: &Rc<Self>, actions: Vec<Action>) {
+        for action in actions {
+            if let Err(error) = self.perform_one(action) {
+                self.object.replace(None);
+                return self.calls.fail(&error);
+            }
+        }
+    }
+
+    fn perform_one(self: &Rc<Self>, action: Action) -> Result<(), JsValue> {
+        match action {
+            Action::StoreName(name) => self.storage.put(NAME, &JsValue::from_str(&name))?,
+            Action::StoreRow(row) => self.storage.put_bytes(ROW, &row)?,
+            Action::SetAlarm(at) => self.storage.set_alarm(at)?,
+            Action::DeleteAll => {
+                self.deletion.replace(Some(self.storage.delete_all()?));
+            }
+            Action::Run(item) => self.spawn(|session| async move {
+                let succeeded = outbox::perform(item, &session.env).await;
+                session.step(|object| object.item_done(succeeded, io::now()));
+                exporter::flush_if_idle(&session.env).await;
+            }),
+            Action::Fetch(call) => self.spawn(|session| async move {
+                let (status, body) = session.ask_provider(call).await;
+                let actions = session
+                    .decide(|object, context| object.provider_answered(status, body, context));
+                session.perform(actions.unwrap_or_default());
+            }),
+            Action::Meet(needs) => self.spawn(|session| async move {
+                let found = session.meet(needs).await;
+                let actions = session.decide(|object, context| object.needs_met(found, context));
+                session.perform(actions.unwrap_or_default());
+            }),
+            Action::Reply(call, bytes) => {
+                self.calls.answer(call, &Uint8Array::from(bytes.as_slice()));
+            }
+            Action::AlarmDone(call) => {
+                let deletion = self.deletion.take();
+                let done = deletion.map_or(JsValue::UNDEFINED, JsValue::from);
+                self.calls.answer(call, &done);
+            }
+            Action::Log(event) => log::write(&event),
+        }
+        Ok(())
+    }
+
+    fn spawn<F: Future<Output = ()> + 'static>(self: &Rc<Self>, work: impl FnOnce(Rc<Self>) -> F) {
+        run_in_background(&self.state, work(Rc::clone(self)));
+    }
+
+    /// Asks an identity provider; a status of 0 stands for no answer.
+    async fn ask_provider(&self, call: Outbound) -> (u16, String) {
+        let key = PROVIDER.to_owned();
+        let found = self.meet(vec![Need::Fetch { key, call }]).await;
+        let answer = found.iter().find_map(|(_, found, _)| match found {
+            Found::Bytes(bytes) => Reply::read(bytes),
+            Found::Absent | Found::Unavailable => None,
+        });
+        answer.map_or_else(
+            || (0, String::new()),
+            |reply| (reply.status, reply.body.to_owned()),
+        )
+    }
+
+    async fn meet(&self, needs: Vec<Need>) -> Vec<(String, Found, UnixMillis)> {
+        let context: RequestContext = runtime::background_context(&self.env);
+        let mut found = Vec::new();
+        for answered in drive::meet(needs, &context).await {
+            if let Answered::Found {
+                key,
+                found: what,
+                asked,
+            } = answered
+            {
+                found.push((key, what, asked));
+            }
+        }
+        found
+    }
+}

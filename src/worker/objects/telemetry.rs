@@ -1,0 +1,119 @@
+//! The object that adds up what all isolates tell of themselves: stores the figures, some seconds after they changed.
+
+use core::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, State};
+
+use super::storage::Storage;
+use super::{answered, run_in_background};
+use crate::flat_map::FlatMap;
+use crate::store::directory::object::sql;
+use crate::telemetry::collection::Collection;
+use crate::telemetry::collection::keeping::{KEEP_AFTER_MS, Keeping};
+use crate::worker::timing::sleep;
+use crate::worker::{io, log};
+
+const SCHEMA: &str =
+    "CREATE TABLE IF NOT EXISTS counted (owner TEXT PRIMARY KEY, series TEXT NOT NULL)";
+
+thread_local! {
+    /// By the object's name. An object that is idle is evicted long before its instance: gauges, the last log lines and
+    /// the history outlive it here.
+    static COLLECTIONS: RefCell<FlatMap<String, Collection>> = RefCell::default();
+}
+
+/// The Durable Object of the deployment's figures.
+#[wasm_bindgen]
+pub struct TelemetryObject(Rc<Telemetry>);
+
+struct Telemetry {
+    state: State,
+    storage: Storage,
+    has_table: Cell<bool>,
+    keeping: RefCell<Keeping>,
+}
+
+#[wasm_bindgen]
+impl TelemetryObject {
+    /// Makes the object.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState, _env: Env) -> Self {
+        let state = State::from(state);
+        let storage = Storage::of(&state);
+        Self(Rc::new(Telemetry {
+            state,
+            storage,
+            has_table: Cell::new(false),
+            keeping: RefCell::default(),
+        }))
+    }
+
+    /// Takes a command. What is none is answered with nothing.
+    #[must_use]
+    pub fn call(&self, name: &str, command: &str) -> Promise {
+        match self.0.obey(name, command) {
+            Ok(answer) => answered(answer.as_bytes()),
+            Err(error) => Promise::reject(&error),
+        }
+    }
+}
+
+impl Telemetry {
+    fn obey(self: &Rc<Self>, name: &str, command: &str) -> Result<String, JsValue> {
+        if !self.has_table.get() {
+            self.storage.run(SCHEMA, Vec::new())?;
+            self.has_table.set(true);
+        }
+        if !COLLECTIONS.with_borrow(|collections| collections.contains_key(name)) {
+            let collection = self.restored()?;
+            COLLECTIONS.with_borrow_mut(|collections| {
+                collections.insert(name.to_owned(), collection);
+            });
+        }
+        let (answer, keeps) = COLLECTIONS.with_borrow_mut(|collections| {
+            let collection = collections.or_default(name.to_owned());
+            let answer = collection.obey(command, io::now()).unwrap_or_default();
+            (answer, self.keeping.borrow_mut().begins(collection))
+        });
+        if keeps {
+            let (telemetry, name) = (Rc::clone(self), name.to_owned());
+            run_in_background(&self.state, async move {
+                sleep(KEEP_AFTER_MS).await;
+                telemetry.keep(&name);
+            });
+        }
+        Ok(answer)
+    }
+
+    fn restored(&self) -> Result<Collection, JsValue> {
+        let mut collection = Collection::default();
+        let rows = self.storage.run("SELECT series FROM counted", Vec::new())?;
+        for cell in rows.into_iter().flatten() {
+            if let sql::Cell::Text(series) = cell {
+                collection.restore(&series);
+            }
+        }
+        Ok(collection)
+    }
+
+    fn keep(&self, name: &str) {
+        let changed = COLLECTIONS.with_borrow_mut(|collections| {
+            let collection = collections.or_default(name.to_owned());
+            self.keeping.borrow_mut().take(collection)
+        });
+        for (owner, series) in changed {
+            let values = vec![sql::Cell::Text(owner), sql::Cell::Text(series)];
+            let statement = "INSERT OR REPLACE INTO counted VALUES (?, ?)";
+            if let Err(error) = self.storage.run(statement, values) {
+                // It is stored with the next batch that changes it; until then it is known here.
+                log::report("figures_not_kept", &error);
+            }
+        }
+    }
+}

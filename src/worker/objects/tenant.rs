@@ -1,0 +1,132 @@
+//! The object that knows a tenant's revocations and lists its sessions: keeps the rows, and ends the sessions that are
+//! too many.
+
+use core::cell::{Cell, RefCell};
+
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, State};
+
+use super::storage::Storage;
+use super::{answered, call, run_in_background};
+use crate::effect::Class;
+use crate::store::directory::object::sql::{self, Database, SCHEMA, Sql};
+use crate::store::directory::object::{self, Failure, Surplus, Unkept};
+use crate::telemetry::log::{Event, Level};
+use crate::telemetry::metric;
+use crate::worker::{counters, exporter, io, log, millis};
+
+/// Where the last point in history is stored.
+const LAST: &str = "last";
+
+/// The Durable Object of a tenant's directory.
+#[wasm_bindgen]
+pub struct DirectoryObject {
+    state: State,
+    env: Env,
+    storage: Storage,
+    has_tables: Cell<bool>,
+    object: RefCell<object::DirectoryObject>,
+}
+
+#[wasm_bindgen]
+impl DirectoryObject {
+    /// Makes the object.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        let state = State::from(state);
+        let storage = Storage::of(&state);
+        Self {
+            state,
+            env,
+            storage,
+            has_tables: Cell::new(false),
+            object: RefCell::default(),
+        }
+    }
+
+    /// Takes a command.
+    #[must_use]
+    pub fn call(&self, tenant: &str, command: &str) -> Promise {
+        if !self.has_tables.get() {
+            if let Err(error) = self.storage.run(SCHEMA, Vec::new()) {
+                return Promise::reject(&error);
+            }
+            self.has_tables.set(true);
+        }
+        let mut rows = Sql(Rows {
+            storage: &self.storage,
+            failure: None,
+        });
+        let mut object = self.object.borrow_mut();
+        match object.command(&mut rows, tenant, command, io::now()) {
+            Ok(outcome) => {
+                for surplus in outcome.surplus {
+                    self.end(tenant, surplus);
+                }
+                answered(outcome.answer.as_bytes())
+            }
+            Err(Failure::Unkept) => Promise::reject(&rows.0.failure.unwrap_or_default()),
+            Err(Failure::Unknown) => {
+                log::write(&Event::new(Level::Error, "directory_command_unreadable"));
+                Promise::reject(&js_sys::Error::new("unknown command").into())
+            }
+        }
+    }
+
+    /// Ends a session that is one too many for its user.
+    fn end(&self, tenant: &str, surplus: Surplus) {
+        let env = self.env.clone();
+        let tenant = tenant.to_owned();
+        run_in_background(&self.state, async move {
+            match call(&env, Class::Session, &surplus.object, &surplus.command).await {
+                Ok(_) => {
+                    counters::count(metric::SESSIONS_ENDED, &[&tenant, "surplus"], 1);
+                    exporter::flush_if_idle(&env).await;
+                }
+                Err(error) => log::report("surplus_not_ended", &error),
+            }
+        });
+    }
+}
+
+/// The object's database, and why it failed last.
+struct Rows<'a> {
+    storage: &'a Storage,
+    failure: Option<JsValue>,
+}
+
+impl Rows<'_> {
+    fn kept<T>(&mut self, result: Result<T, JsValue>) -> Result<T, Unkept> {
+        result.map_err(|error| {
+            self.failure = Some(error);
+            Unkept
+        })
+    }
+}
+
+impl Database for Rows<'_> {
+    fn run(
+        &mut self,
+        statement: &str,
+        values: Vec<sql::Cell>,
+    ) -> Result<Vec<Vec<sql::Cell>>, Unkept> {
+        let result = self.storage.run(statement, values);
+        self.kept(result)
+    }
+
+    fn number(&mut self) -> Result<u64, Unkept> {
+        let result = self.storage.number(LAST);
+        self.kept(result)
+            .map(|number| millis(number.unwrap_or_default()).0)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit")]
+    fn set_number(&mut self, number: u64) -> Result<(), Unkept> {
+        let result = self.storage.put(LAST, &JsValue::from_f64(number as f64));
+        self.kept(result)
+    }
+}
