@@ -77,6 +77,9 @@ impl<R: Rng> Ledger<'_, R> {
     pub fn command(&mut self, command: &Command, row: Option<&[u8]>) -> Result<Verdict, BadRow> {
         let mut row = row.map(Row::decode).transpose()?;
         let adopted = self.adopt(command, &mut row);
+        let is_repeated = row
+            .as_ref()
+            .is_some_and(|row| row.has_applied(&command.order));
         let mut fetch = None;
         let (reply, changed) = match &command.order {
             _ if self.is_named_otherwise(command, row.as_ref()) => (Reply::is(Is::Outdated), false),
@@ -100,7 +103,8 @@ impl<R: Rng> Ledger<'_, R> {
             }
             Order::Release { token } => self.release(row.as_mut(), *token),
         };
-        let wait = changed && row.as_ref().is_some_and(|row| row.announce_due);
+        // One that is delivered twice waits for the announcement like the first time.
+        let wait = (changed || is_repeated) && row.as_ref().is_some_and(|row| row.announce_due);
         let store = (changed || adopted).then_some(row).flatten();
         Ok(Verdict {
             reply,

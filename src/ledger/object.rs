@@ -268,7 +268,7 @@ impl SessionObject {
     /// Stores what came of a command, sees to what follows from it, and answers.
     fn settle(&mut self, calls: Vec<CallId>, verdict: Verdict, now: UnixMillis) -> Vec<Action> {
         let mut actions: Vec<Action> = verdict.event.map(Action::Log).into_iter().collect();
-        let changed = verdict.row.is_some();
+        let is_due = verdict.row.is_some() || verdict.wait;
         if let Some(row) = verdict.row {
             self.store_first(row, now, &mut actions);
         }
@@ -279,7 +279,7 @@ impl SessionObject {
                 actions.push(Action::Reply(call, verdict.reply.to_bytes()));
             }
         }
-        if changed {
+        if is_due {
             self.run(now, &mut actions);
         }
         actions

@@ -5,6 +5,8 @@ use minicbor::{Decode, Encode};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::keys::UserTag;
 
+use super::command::Order;
+
 /// A row that cannot be read: not of our making, or of a newer release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadRow;
@@ -113,6 +115,11 @@ impl Row {
 
     pub(super) fn set_expires(&mut self, at: UnixSeconds) {
         self.expires = at.0;
+    }
+
+    /// Whether this is a change that was applied lately.
+    pub(super) fn has_applied(&self, order: &Order) -> bool {
+        matches!(order, Order::Change(changing) if self.applied.contains(&changing.once))
     }
 
     /// The lease that holds at `now`.

@@ -223,6 +223,17 @@ fn who_ends_a_session_is_told_if_nobody_could_hear_of_it() {
 }
 
 #[test]
+fn who_asks_for_the_end_again_waits_like_the_first_time() {
+    let mut runtime = stored();
+    runtime.change(end(2));
+    runtime.dies();
+    let (call, does) = runtime.change(end(2));
+    assert_eq!(does, [tells("revoke")]);
+    let does = runtime.item_done(true);
+    assert_eq!(does[0], Does::Replies(call, Is::Ended, Yes));
+}
+
+#[test]
 fn an_item_that_fails_before_the_announcement_is_not_taken_for_it() {
     let mut runtime = stored();
     let (_, does) = runtime.change(patch(r#"{"a":2}"#, 2));

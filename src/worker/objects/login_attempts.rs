@@ -29,7 +29,6 @@ impl AttemptObject {
     }
 
     /// Takes a command.
-    #[must_use]
     pub fn call(&self, _name: &str, command: &str) -> Promise {
         match self.obey(command) {
             Ok(answer) => answered(answer.as_bytes()),
@@ -52,7 +51,6 @@ impl AttemptObject {
     }
 
     /// Takes the alarm.
-    #[must_use]
     pub fn alarm(&self) -> Promise {
         self.0
             .delete_all()

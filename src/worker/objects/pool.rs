@@ -37,7 +37,6 @@ impl PoolObject {
     }
 
     /// Takes a command. What is none is answered with nothing.
-    #[must_use]
     pub fn call(&self, tenant: &str, command: &str) -> Promise {
         match self.obey(tenant, command) {
             Ok(answer) => answered(answer.as_bytes()),

@@ -66,7 +66,6 @@ impl SessionObject {
     }
 
     /// Takes a command, and answers when what it changed is stored and everybody who has to has heard of it.
-    #[must_use]
     pub fn call(&self, name: &str, command: &str) -> Promise {
         let session = &self.0;
         let (call, promise) = session.calls.begin();
@@ -79,7 +78,6 @@ impl SessionObject {
     }
 
     /// Takes the alarm.
-    #[must_use]
     pub fn alarm(&self) -> Promise {
         let session = &self.0;
         let (call, promise) = session.calls.begin();

@@ -110,18 +110,21 @@ impl Storage {
         }
         let cursor = self.0.sql()?.exec(statement, &given)?;
         let rows = to_array(&cursor.raw()?)?;
-        let cells = |row: JsValue| row.unchecked_into::<Array>().iter().map(cell).collect();
+        let cells = |row: JsValue| {
+            let row: Array = row.unchecked_into();
+            row.iter().map(|value| cell(&value)).collect()
+        };
         rows.iter().map(cells).collect()
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "it is an integer")]
-fn cell(value: JsValue) -> Result<Cell, JsValue> {
+fn cell(value: &JsValue) -> Result<Cell, JsValue> {
     if let Some(text) = value.as_string() {
         return Ok(Cell::Text(text));
     }
     match value.as_f64() {
-        Some(number) if Number::is_safe_integer(&value) => Ok(Cell::Integer(number as i64)),
+        Some(number) if Number::is_safe_integer(value) => Ok(Cell::Integer(number as i64)),
         _ => Err(js_sys::Error::new("neither a text nor an integer").into()),
     }
 }

@@ -55,7 +55,6 @@ impl TelemetryObject {
     }
 
     /// Takes a command. What is none is answered with nothing.
-    #[must_use]
     pub fn call(&self, name: &str, command: &str) -> Promise {
         match self.0.obey(name, command) {
             Ok(answer) => answered(answer.as_bytes()),

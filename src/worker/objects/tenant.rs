@@ -49,7 +49,6 @@ impl DirectoryObject {
     }
 
     /// Takes a command.
-    #[must_use]
     pub fn call(&self, tenant: &str, command: &str) -> Promise {
         if !self.has_tables.get() {
             if let Err(error) = self.storage.run(SCHEMA, Vec::new()) {

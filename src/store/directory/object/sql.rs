@@ -50,16 +50,15 @@ pub struct Sql<D>(pub D);
 impl<D: Database> Sql<D> {
     fn listings(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Listing>, Unkept> {
         let rows = self.0.run(statement, values)?;
-        let one = |row: Vec<Cell>| {
-            let mut cells = row.into_iter();
+        let one = |row: &Vec<Cell>| {
             Ok(Listing {
-                session: text(cells.next())?,
-                user: text(cells.next())?,
-                created: number(cells.next())?,
-                until: UnixSeconds(number(cells.next())?),
+                session: text(row.first())?,
+                user: text(row.get(1))?,
+                created: number(row.get(2))?,
+                until: UnixSeconds(number(row.get(3))?),
             })
         };
-        rows.into_iter().map(one).collect()
+        rows.iter().map(one).collect()
     }
 }
 
@@ -74,25 +73,21 @@ impl<D: Database> Tables for Sql<D> {
 
     fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, Unkept> {
         let statement = "SELECT epoch, until FROM revoked WHERE subject = ?";
-        let mut rows = self.0.run(statement, vec![subject.into()])?;
-        let one = |row: Vec<Cell>| {
-            let mut cells = row.into_iter();
+        let rows = self.0.run(statement, vec![subject.into()])?;
+        let one = |row: &Vec<Cell>| {
             Ok(Revoked {
-                epoch: number(cells.next())?,
-                until: UnixSeconds(number(cells.next())?),
+                epoch: number(row.first())?,
+                until: UnixSeconds(number(row.get(1))?),
             })
         };
-        rows.pop().map(one).transpose()
+        rows.first().map(one).transpose()
     }
 
     fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, Unkept> {
         let statement = "SELECT subject, epoch FROM revoked WHERE epoch > ? ORDER BY epoch";
         let rows = self.0.run(statement, vec![epoch.into()])?;
-        let one = |row: Vec<Cell>| {
-            let mut cells = row.into_iter();
-            Ok((text(cells.next())?, number(cells.next())?))
-        };
-        rows.into_iter().map(one).collect()
+        let one = |row: &Vec<Cell>| Ok((text(row.first())?, number(row.get(1))?));
+        rows.iter().map(one).collect()
     }
 
     fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), Unkept> {
@@ -178,16 +173,16 @@ impl From<u64> for Cell {
     }
 }
 
-fn text(cell: Option<Cell>) -> Result<String, Unkept> {
+fn text(cell: Option<&Cell>) -> Result<String, Unkept> {
     match cell {
-        Some(Cell::Text(text)) => Ok(text),
+        Some(Cell::Text(text)) => Ok(text.clone()),
         Some(Cell::Integer(_)) | None => Err(Unkept),
     }
 }
 
-fn number(cell: Option<Cell>) -> Result<u64, Unkept> {
-    let Some(Cell::Integer(number)) = cell else {
-        return Err(Unkept);
-    };
-    u64::try_from(number).map_err(|_| Unkept)
+fn number(cell: Option<&Cell>) -> Result<u64, Unkept> {
+    match cell {
+        Some(Cell::Integer(number)) => u64::try_from(*number).map_err(|_| Unkept),
+        Some(Cell::Text(_)) | None => Err(Unkept),
+    }
 }
