@@ -172,6 +172,19 @@ test("where there is one tenant, its own token opens everything", async (t) => {
   }
 });
 
+test("a body that is no valid HTTP signs nobody in, and the Worker serves on", async (t) => {
+  const { port } = await deployment(t);
+  const broken = await send(port, {
+    method: "POST",
+    target: "/_session/admin/sign-in",
+    host: NOBODYS,
+    lines: ["Content-Type: application/json", "Transfer-Encoding: chunked"],
+    body: "2\r\n{}\r\nno length\r\n",
+  });
+  assert.deepEqual([broken.status, broken.code], [400, "broken_body"]);
+  assert.equal((await signIn(port, ADMIN)).status, 204);
+});
+
 test("another site can do nothing with the cookie", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
