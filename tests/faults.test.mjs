@@ -122,6 +122,27 @@ test("objects that hang delay nobody who only reads for longer than their deadli
   assert.deepEqual(origin.told("x-session-state"), ["degraded"]);
 });
 
+test("an instance that dies takes nothing along: who waited for an object is answered by the next", async (t) => {
+  const mood = new Mood();
+  const { vestibule, browser, origin } = await deployment(t, { mood });
+  await browser.fetch(patch({ a: 1 }));
+  await until(() => mood.directoryCalls === 1);
+  const ended = browser.cookie;
+  // Whoever signs out waits until the directory has heard of it.
+  mood.directory = "hangs";
+  const leaving = browser.fetch("/_session/logout", { method: "POST" });
+  await until(() => mood.directoryCalls > 1);
+  mood.directory = "fine";
+  mood.sessions = "traps";
+  const other = new Browser(vestibule.url);
+  assert.deepEqual(await outcome(await other.fetch(patch({ b: 2 }))), [200]);
+  assert.equal(mood.sessions, "fine", "an instance died");
+  assert.equal((await leaving).status, 204);
+  assert.equal((await fetch(vestibule.url, { headers: { cookie: ended } })).status, 401);
+  await other.fetch("/");
+  assert.deepEqual(origin.told("x-session-data"), ['{"b":2}']);
+});
+
 test("a list that was never kept lets no session escape", async (t) => {
   const mood = new Mood();
   const { browser, vestibule } = await deployment(t, {

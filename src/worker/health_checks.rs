@@ -1,30 +1,15 @@
 //! Makes the active health checks: see [`crate::route::health_check`].
 
 use futures_util::future::join_all;
-use js_sys::Promise;
-use js_sys::futures::JsFuture;
-use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 
 use super::io::fetch::Request;
 use super::log::report;
 use super::timing::within;
-use super::with_ready;
-use crate::effect::CALL_DEADLINE_MS;
+use super::{objects, with_ready};
+use crate::effect::{CALL_DEADLINE_MS, Class};
 use crate::reception::Reception;
 use crate::route::health_check::{DEADLINE_MS, HealthCheck};
-
-/// The namespace of the pool objects.
-const OBJECTS: &str = "POOL_OBJECTS";
-
-#[wasm_bindgen]
-extern "C" {
-    type PoolStub;
-
-    #[wasm_bindgen(method, catch)]
-    fn call(this: &PoolStub, name: &str, command: &str) -> Result<Promise, JsValue>;
-}
 
 /// Asks all origins that have a health path, of the tenants that this isolate knows, whether they are ready.
 pub(crate) async fn check_health(env: &Env) {
@@ -52,7 +37,7 @@ async fn is_ready(url: &str) -> bool {
 }
 
 async fn tell(env: &Env, tenant: &str, command: &str) -> Result<(), worker::Error> {
-    let stub = env.durable_object(OBJECTS)?.get_by_name(tenant)?;
-    JsFuture::from(stub.into_rpc::<PoolStub>().call(tenant, command)?).await?;
-    Ok(())
+    objects::call(env, Class::Pool, tenant, command)
+        .await
+        .map(drop)
 }
