@@ -95,13 +95,18 @@ test("a collector's headers may name somebody else", async (t) => {
 });
 
 test("nothing of ours asks anybody without saying who it is", () => {
-  const edge = path.resolve(import.meta.dirname, "../src/worker/js");
-  const nameless = readdirSync(edge)
-    .filter((file) => file.endsWith(".js"))
-    .flatMap((file) => {
-      const calls = readFileSync(path.join(edge, file), "utf8").match(/(?<![.\w])fetch\(/g) ?? [];
-      return calls.map(() => file);
-    });
-  // The one that names us; a visitor's request; and the Worker's own entry.
-  assert.deepEqual(nameless.sort(), ["asking.js", "entry.js", "entry.js"]);
+  const edge = path.resolve(import.meta.dirname, "../src/worker");
+  const asking = readdirSync(edge, { recursive: true, encoding: "utf8" }).flatMap((file) => {
+    const calls = /\.(?:js|rs)$/.test(file)
+      ? readFileSync(path.join(edge, file), "utf8").match(/(?<![.\w])fetch\(|Fetch::|Fetcher/g)
+      : null;
+    return (calls ?? []).map((call) => `${file} ${call}`);
+  });
+  // The Worker's own entry, and a visitor's request; what names us, and its use.
+  assert.deepEqual(asking.sort(), [
+    "io/fetch.rs fetch(",
+    "io/fetch.rs fetch(",
+    "js/entry.js fetch(",
+    "js/entry.js fetch(",
+  ]);
 });

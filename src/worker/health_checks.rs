@@ -20,8 +20,9 @@ pub(crate) async fn check_health(env: &Env) {
 async fn make(env: &Env, check: &HealthCheck) {
     let is_ready = within(DEADLINE_MS, is_ready(&check.url)).await;
     let command = check.command(is_ready.unwrap_or_default());
-    match within(CALL_DEADLINE_MS, tell(env, check.tenant.as_str(), &command)).await {
-        Ok(Ok(())) => {}
+    let told = objects::call(env, Class::Pool, check.tenant.as_str(), &command);
+    match within(CALL_DEADLINE_MS, told).await {
+        Ok(Ok(_)) => {}
         Ok(Err(error)) => report("check_not_told", &error),
         Err(error) => report("check_not_told", error.to_string().as_str()),
     }
@@ -34,10 +35,4 @@ async fn is_ready(url: &str) -> bool {
     let is_ready = answer.is_ok();
     answer.discard().await;
     is_ready
-}
-
-async fn tell(env: &Env, tenant: &str, command: &str) -> Result<(), worker::Error> {
-    objects::call(env, Class::Pool, tenant, command)
-        .await
-        .map(drop)
 }

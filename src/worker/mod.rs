@@ -17,7 +17,6 @@ mod log;
 mod objects;
 mod probes;
 mod runtime;
-#[allow(dead_code, reason = "not all of its users are here yet")]
 mod timing;
 
 use std::cell::RefCell;
@@ -82,13 +81,6 @@ pub fn configure(bindings: &str) {
 #[must_use]
 pub fn describe_wire() -> String {
     protocol::description()
-}
-
-/// What every request of our own calls itself (`User-Agent`, RFC 9110 section 10.1.5): product and version.
-#[wasm_bindgen(js_name = userAgent)]
-#[must_use]
-pub fn user_agent() -> String {
-    io::fetch::USER_AGENT.to_owned()
 }
 
 fn seed() -> Option<[u8; 32]> {

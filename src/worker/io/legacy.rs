@@ -4,7 +4,6 @@ use core::fmt::Write as _;
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Uint8Array};
-use serde_json::json;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use super::Answered;
@@ -40,7 +39,7 @@ fn read(answer: &Array) -> Answered {
 }
 
 /// A line for each need: a letter and its fields, apart by tabs.
-pub(in crate::worker) fn lines(needs: &[Need]) -> String {
+fn lines(needs: &[Need]) -> String {
     listed(needs).trim_start().to_owned()
 }
 
@@ -62,20 +61,6 @@ fn listed(needs: &[Need]) -> String {
                     text,
                     "\nc\t{key}\t{class}\t{name}\t{deadline_ms}\t{command}"
                 )
-            }
-            // JSON leaves no tab and no line break as it is.
-            Need::Fetch { key, call } => {
-                write!(text, "\nf\t{}", json!([key, call.to_json()]))
-            }
-            Need::Verify {
-                key,
-                jwk,
-                algorithm,
-                input,
-                signature,
-            } => {
-                let signed = json!([key, jwk, algorithm.name(), input, signature]);
-                write!(text, "\nv\t{signed}")
             }
             Need::Store => write!(text, "\ns"),
             // Met in Rust.

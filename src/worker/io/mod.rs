@@ -4,7 +4,6 @@ mod assets;
 pub(super) mod body;
 mod console_files;
 mod documents;
-#[allow(dead_code, reason = "not all of its users are here yet")]
 pub(super) mod fetch;
 pub(super) mod legacy;
 mod location_cache;

@@ -28,9 +28,6 @@ export const UNSENT_STATUSES = new Set(glue.unsentStatuses());
 /** After how many milliseconds an open window is taken to be lost. */
 export const WINDOW_LOST_AFTER = glue.windowLostAfter();
 
-/** What every request of our own calls itself: product and version. */
-export const USER_AGENT = glue.userAgent();
-
 const [UNHEEDED, HEEDED_FOR_WORDS] = glue.unheededHeaders().split("\n");
 
 /** The client's headers that nothing depends on. */

@@ -33,7 +33,6 @@ import { count } from "./telemetry/counters.js";
 import { answered, begin, end, inFlight, isDue } from "./telemetry/in_flight.js";
 import { RequestTrace } from "./telemetry/request_trace.js";
 import { openWindow, recordRequest } from "./telemetry/window.js";
-import { UNCACHED } from "./uncached.js";
 import { upload } from "./uploads.js";
 import { pause } from "./waiting.js";
 import {
@@ -75,6 +74,13 @@ export {
  * answer, and waking an object takes some of them.
  */
 const UNTIL_SENT = 10;
+
+/**
+ * For `fetch`: past the cache of the zone, which is keyed on the URL alone and would hand one visitor's answer to
+ * the next. It is what the runtime makes of `cache: "no-store"`, without the `Cache-Control` and `Pragma` that this
+ * would add to the request.
+ */
+const UNCACHED = { cacheTtl: -1, cacheLevel: "bypass" };
 
 /** Methods of requests that change something. */
 const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
