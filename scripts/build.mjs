@@ -4,7 +4,15 @@
  * Called by npm start, npm test and, through wrangler.toml, by wrangler itself. Does nothing when
  * nothing changed. Two builds at once take turns.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
@@ -18,8 +26,11 @@ import { BINDGEN, ROOT, setUp } from "./setup.mjs";
 export const WASM = path.join(ROOT, "build/index_bg.wasm");
 export const ARGON2 = path.join(ROOT, "build/argon2.wasm");
 export const SCRIPT = path.join(ROOT, "build/index.js");
+/** The Worker with planted faults, for tests. */
+const PLANTED = path.join(ROOT, "target/planted");
 const LOCK = path.join(ROOT, "target/build.lock");
 const TARGET = "wasm32-unknown-unknown";
+const COMPILED = `target/${TARGET}/release/vestibule.wasm`;
 
 /** What rustc's wasm32 target emits by default and wasm-opt must be told about. */
 const WASM_FEATURES = [
@@ -45,6 +56,20 @@ const SMALL = [
 /** Sorts functions into the order their names tell; the names go. */
 const IN_ORDER = ["--reorder-functions-by-name", "--strip-debug"];
 
+/** What the Worker is built from. */
+const SOURCES = [
+  "src",
+  "www/pages",
+  "Cargo.toml",
+  "Cargo.lock",
+  "scripts/build.mjs",
+  "scripts/order.mjs",
+  "tools/bindgen/src",
+];
+
+/** Maximum memory of an instance with planted faults, in bytes, so that a test exhausts it quickly. */
+const PLANTED_MEMORY = 64 * 1024 * 1024;
+
 const options = { cwd: ROOT };
 const bin = (/** @type {string} */ name) => path.join(ROOT, "node_modules/.bin", name);
 
@@ -53,20 +78,34 @@ export async function build() {
   await takeTurn(async () => {
     await buildArgon2();
     await buildConsole();
-    const sources = [
-      "src",
-      "www/pages",
-      "Cargo.toml",
-      "Cargo.lock",
-      "scripts/build.mjs",
-      "scripts/order.mjs",
-      "tools/bindgen/src",
-    ];
-    if (isCurrent([SCRIPT, WASM], sources)) return;
+    if (isCurrent([SCRIPT, WASM], SOURCES)) return;
     await step("Building the Worker", "20 s, the first time 1 min", compile);
     const size = gzipSync(readFileSync(WASM)).length;
     say(`  wasm: ${Math.round(size / 1000)} kB gzipped`);
   });
+}
+
+/**
+ * Builds the Worker with planted faults, and with little memory; it is never deployed.
+ * @returns {Promise<string>} the folder
+ */
+export async function buildPlanted() {
+  await build();
+  await takeTurn(async () => {
+    const [script, wasm] = ["index.js", "index_bg.wasm"].map((file) => path.join(PLANTED, file));
+    if (isCurrent([script, wasm], SOURCES)) return;
+    await step("Building the Worker with planted faults", "20 s", async () => {
+      const library = ["--lib", "--crate-type", "cdylib", "--features", "planted-faults"];
+      await cargo("rustc", [...library, "--", `-Clink-arg=--max-memory=${PLANTED_MEMORY}`]);
+      const glue = path.join(PLANTED, "glue");
+      await run(BINDGEN, [COMPILED, glue], options);
+      cpSync(path.join(ROOT, "build"), PLANTED, { recursive: true });
+      copyFileSync(path.join(glue, "vestibule_bg.wasm"), wasm);
+      await bundle(glue, script);
+      rmSync(glue, { recursive: true });
+    });
+  });
+  return PLANTED;
 }
 
 /** Builds only what passwords are hashed with. */
@@ -76,13 +115,22 @@ export async function buildPasswords() {
 }
 
 async function compile() {
-  await cargo(["--lib"]);
-  await run(BINDGEN, [`target/${TARGET}/release/vestibule.wasm`, "target/worker"], options);
+  await cargo("build", ["--lib"]);
+  await run(BINDGEN, [COMPILED, "target/worker"], options);
   await optimise("target/worker/vestibule_bg.wasm", "target/worker/small.wasm", SMALL);
   const told = named(readFileSync(path.join(ROOT, "target/worker/small.wasm")));
   writeFileSync(path.join(ROOT, "target/worker/named.wasm"), told);
   await optimise("target/worker/named.wasm", WASM, IN_ORDER);
-  await run(
+  await bundle("target/worker", SCRIPT);
+}
+
+/**
+ * Bundles the data plane.
+ * @param {string} glue the folder of the generated glue
+ * @param {string} script
+ */
+function bundle(glue, script) {
+  return run(
     bin("esbuild"),
     [
       "src/worker/js/entry.js",
@@ -90,7 +138,7 @@ async function compile() {
       "--format=esm",
       "--platform=neutral",
       "--target=es2024",
-      "--alias:vestibule-core=./target/worker/vestibule.js",
+      `--alias:vestibule-core=${path.resolve(ROOT, glue, "vestibule.js")}`,
       "--alias:vestibule-runtime=./src/worker/js/runtime.js",
       "--external:./index_bg.wasm",
       "--external:./argon2.wasm",
@@ -98,7 +146,7 @@ async function compile() {
       "--external:cloudflare:workers",
       "--minify",
       "--log-level=warning",
-      `--outfile=${SCRIPT}`,
+      `--outfile=${script}`,
     ],
     options,
   );
@@ -110,15 +158,18 @@ async function buildArgon2() {
   if (isCurrent([ARGON2], sources)) return;
   await step("Building the password hash", "5 s", async () => {
     const simd = `target.${TARGET}.rustflags=["-Ctarget-feature=+simd128"]`;
-    await cargo(["--package", "vestibule-argon2", "--config", simd]);
+    await cargo("build", ["--package", "vestibule-argon2", "--config", simd]);
     const compiled = `target/${TARGET}/release/vestibule_argon2.wasm`;
     await optimise(compiled, ARGON2, ["-O3", "--enable-simd"]);
   });
 }
 
-/** @param {string[]} args */
-function cargo(args) {
-  const all = ["build", "--quiet", "--release", "--locked", "--target", TARGET, ...args];
+/**
+ * @param {"build" | "rustc"} command
+ * @param {string[]} args
+ */
+function cargo(command, args) {
+  const all = [command, "--quiet", "--release", "--locked", "--target", TARGET, ...args];
   return run("cargo", all, options);
 }
 

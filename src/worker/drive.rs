@@ -73,6 +73,8 @@ pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Ph
             }
             answered.file_in(&mut answers);
         }
+        #[cfg(feature = "planted-faults")]
+        super::fault_injection::inject("drive", phase.text());
         runtime::state_changed();
         match phase.decide(&answers) {
             Decision::Made(text) => return text,

@@ -10,6 +10,8 @@
 mod counters;
 mod drive;
 mod exporter;
+#[cfg(feature = "planted-faults")]
+mod fault_injection;
 mod health_checks;
 mod io;
 #[allow(dead_code, reason = "called as the control plane moves here")]
@@ -105,6 +107,16 @@ enum Phase {
 }
 
 impl Phase {
+    /// Returns the text in which a test asks for a fault.
+    #[cfg(feature = "planted-faults")]
+    fn text(&self) -> &str {
+        match self {
+            Self::Admit { packed } => packed,
+            Self::Settle { headers, .. } => headers,
+            Self::Afterwards { ticket } | Self::Watch { ticket } => ticket,
+        }
+    }
+
     fn decide(&self, answers: &effect::Answers) -> Decision {
         let now = js_sys::Date::now();
         match self {
@@ -232,6 +244,8 @@ pub fn drive(context: RequestContext) -> Promise {
 fn admit_step(packed: &str, now: f64, answers: &effect::Answers) -> Decision {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
         Isolate::Ready(reception) => {
+            #[cfg(feature = "planted-faults")]
+            fault_injection::inject("admit", packed);
             let step = reception.admit(packed, millis(now), answers);
             drain(reception, now);
             match step {
@@ -263,6 +277,8 @@ fn settle_step(
     answers: &effect::Answers,
 ) -> Decision {
     with_reception(|reception| {
+        #[cfg(feature = "planted-faults")]
+        fault_injection::inject("settle", headers);
         let settled = reception.settle(ticket, status, headers, millis(now), answers);
         drain(reception, now);
         match settled {
@@ -274,6 +290,8 @@ fn settle_step(
 
 fn afterwards_step(ticket: &str, now: f64, answers: &effect::Answers) -> Decision {
     with_reception(|reception| {
+        #[cfg(feature = "planted-faults")]
+        fault_injection::inject("afterwards", ticket);
         let needs = reception.afterwards(ticket, millis(now), answers);
         drain(reception, now);
         if needs.is_empty() {
@@ -286,6 +304,8 @@ fn afterwards_step(ticket: &str, now: f64, answers: &effect::Answers) -> Decisio
 
 fn watch_step(ticket: &str, now: f64, answers: &effect::Answers) -> Decision {
     with_reception(|reception| {
+        #[cfg(feature = "planted-faults")]
+        fault_injection::inject("watch", ticket);
         let vigil = reception.watch(ticket, millis(now), answers);
         drain(reception, now);
         match vigil {

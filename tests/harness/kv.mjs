@@ -5,10 +5,11 @@
 import { createServer } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { listen } from "./ports.mjs";
+import { until } from "./until.mjs";
 
 /** @typedef {{ value: Buffer, ttl: number | null, expires: number }} Stored */
 /** @typedef {{ op: "get" | "put" | "delete" | "list", key: string, at: number }} Operation */
-/** @typedef {"fine" | "hang" | "reset" | number} Mood a number is the status it answers with */
+/** @typedef {"fine" | "hang" | "held" | "reset" | number} Mood held: until the mood is another; a number is a status */
 
 /** @typedef {{ value: Buffer | null, at: number, port: number }} Past what a key was, since when, written where */
 
@@ -97,6 +98,7 @@ export class KvServer {
     this.operations.push({ op, key, at: Date.now() });
     const mood = op === "get" || op === "list" ? this.mood.get : this.mood.put;
     if (mood === "hang") return;
+    if (mood === "held") await until(() => this.mood.get !== "held");
     if (mood === "reset") return void request.socket.resetAndDestroy();
     if (typeof mood === "number") return void response.writeHead(mood).end();
     const port = request.socket.localPort ?? 0;

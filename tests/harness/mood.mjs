@@ -1,8 +1,9 @@
 /** What the objects of a test are told to do; see `faulty-objects.js`. */
 import { createServer } from "node:http";
 import { listen } from "./ports.mjs";
+import { until } from "./until.mjs";
 
-/** @typedef {"fine" | "refuses" | "hangs" | "loses answers" | "traps"} ObjectMood */
+/** @typedef {"fine" | "refuses" | "hangs" | "held" | "loses answers" | "traps"} ObjectMood held: until the mood is another */
 
 export class Mood {
   /** @type {ObjectMood} */
@@ -13,14 +14,20 @@ export class Mood {
   telemetry = "fine";
   /** How often a directory object was called. */
   directoryCalls = 0;
-  #server = createServer((request, response) => {
-    const moods = new Map([
-      ["/SessionObject", this.sessions],
-      ["/DirectoryObject", this.directory],
-      ["/TelemetryObject", this.telemetry],
-    ]);
+  /** How many commands are held. */
+  holding = 0;
+  #server = createServer(async (request, response) => {
+    const mood = () =>
+      new Map([
+        ["/SessionObject", this.sessions],
+        ["/DirectoryObject", this.directory],
+        ["/TelemetryObject", this.telemetry],
+      ]).get(request.url ?? "") ?? "fine";
     if (request.url === "/DirectoryObject") this.directoryCalls += 1;
-    response.end(moods.get(request.url ?? "") ?? "fine");
+    this.holding += 1;
+    await until(() => mood() !== "held", { within: 60_000 });
+    this.holding -= 1;
+    response.end(mood());
     // Once: what is called again finds another instance.
     if (request.url === "/SessionObject" && this.sessions === "traps") this.sessions = "fine";
   });

@@ -353,7 +353,7 @@ export class Sites {
 
   /**
    * @param {{ after: (fn: () => Promise<void>) => void }} t
-   * @param {Pick<import("./workerd.mjs").Options, "vars" | "lags" | "users" | "builds" | "front">} [options]
+   * @param {Pick<import("./workerd.mjs").Options, "vars" | "lags" | "users" | "builds" | "front" | "mood">} [options]
    */
   static async start(t, { vars = {}, ...options } = {}) {
     const tenants = new KvServer();
@@ -377,10 +377,10 @@ export class Sites {
    *   hosts and origins
    * @param {(request: import("./origin.mjs").Message, reply: import("./origin.mjs").Reply) => void} [handler]
    *   how its chat server answers
+   * @param {string} [id]
    * @returns {Promise<Site>}
    */
-  async open(t, describe, handler) {
-    const id = `site${this.#count}`;
+  async open(t, describe, handler, id = `site${this.#count}`) {
     if (this.#count === MOST_SITES) assert.fail("more sites than the Worker has secrets for");
     this.#count += 1;
     const host = `${id}.localhost`;

@@ -71,8 +71,11 @@ impl SessionObject {
         let (call, promise) = session.calls.begin();
         let tenant = parse_object_name(name).map(|(tenant, _)| tenant);
         session.tenant.replace(tenant);
-        let actions =
-            session.decide(|object, context| object.command(call, name, command, context));
+        let actions = session.decide(|object, context| {
+            #[cfg(feature = "planted-faults")]
+            crate::worker::fault_injection::inject("object", command);
+            object.command(call, name, command, context)
+        });
         session.perform(actions.unwrap_or_else(|| object::SessionObject::refuse(call)));
         promise
     }

@@ -1,0 +1,45 @@
+//! Injects faults for `tests/traps.test.mjs`. Only the feature `planted-faults` compiles it, and no product has that.
+//!
+//! A text that reaches a point and holds `planted-<point>-<fault>` triggers the fault there. The faults are `panic`,
+//! `memory` (all of it is allocated) and `throw` (a binding throws an exception that Rust does not catch).
+
+use core::hint::black_box;
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Bytes that are allocated at once.
+const CHUNK: usize = 1 << 20;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Throws for a text that is not JSON: it is declared without `catch`.
+    #[wasm_bindgen(js_namespace = JSON, js_name = parse)]
+    fn parse_or_throw(text: &str) -> JsValue;
+}
+
+/// Triggers the fault that `text` asks for at this point.
+pub(super) fn inject(point: &str, text: &str) {
+    let Some((_, fault)) = text.split_once(&format!("planted-{point}-")) else {
+        return;
+    };
+    if fault.starts_with("panic") {
+        panic_now();
+    } else if fault.starts_with("memory") {
+        exhaust_memory();
+    } else if fault.starts_with("throw") {
+        drop(parse_or_throw("{"));
+    }
+}
+
+#[expect(clippy::panic, reason = "what is tested")]
+fn panic_now() {
+    panic!("planted");
+}
+
+fn exhaust_memory() {
+    let mut all = Vec::new();
+    loop {
+        all.push(black_box(vec![1_u8; CHUNK]));
+    }
+}
