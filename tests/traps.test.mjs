@@ -5,30 +5,23 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
-import { after, test } from "node:test";
-import { buildPlanted, WASM } from "../scripts/build.mjs";
-import { Mood } from "./harness/mood.mjs";
-import { Sites } from "./harness/sign-in.mjs";
+import { after, afterEach, test } from "node:test";
+import { WASM } from "../scripts/build.mjs";
+import { changing, FAULTS, ORIGIN_KEY, Planted } from "./harness/planted.mjs";
 import { EVENTS, StreamServer, Streams } from "./harness/streams.mjs";
 import { chatServer, Visitor } from "./harness/two-releases.mjs";
 import { until } from "./harness/until.mjs";
 
-const ORIGIN_KEY = "servers-know-this-key";
+/** @typedef {import("./harness/planted.mjs").Recorded} Recorded */
 
-const FAULTS = /** @type {const} */ ([
-  ["panic", "a panic"],
-  ["memory", "exhausted memory"],
-  ["throw", "an exception thrown by a binding"],
-]);
-
-const build = await buildPlanted();
-const mood = new Mood();
-const sites = await Sites.start(
-  { after },
-  { mood, builds: { places: [build], objects: build }, vars: { SITE0__ORIGIN_KEY: ORIGIN_KEY } },
-);
-const { vestibule } = sites;
+const planted = await Planted.start({ after });
+const { sites, mood, kv } = planted;
 const server = new StreamServer();
+
+afterEach(() => {
+  kv.mood.get = "fine";
+  mood.sessions = "fine";
+});
 
 /** Replies of the chat server that wait for their release. @type {(() => void)[]} */
 const held = [];
@@ -51,32 +44,25 @@ const followed = await sites.open(
 );
 for (const each of [site, followed]) server.accept(each);
 
-/** How often an instance has died. */
-const deaths = () => vestibule.logged("trapped").length;
-
-/** Somebody with a session that is recorded. @param {string} [url] */
-async function recorded(url = site.url) {
-  const visitor = new Visitor(url);
-  const { id } = await visitor.visit({ patch: { kept: true } });
-  return { visitor, id };
-}
-
-/** @typedef {Awaited<ReturnType<typeof recorded>>} Recorded */
-
 /** Whose requests are in flight, beside those of guests. */
 /** @type {Recorded[]} */
 const visitors = [];
 // Some at a time: each wakes an object.
 while (visitors.length < 85) {
-  visitors.push(...(await Promise.all(Array.from({ length: 5 }, () => recorded()))));
+  visitors.push(
+    ...(await Promise.all(Array.from({ length: 5 }, () => planted.recorded(site.url)))),
+  );
 }
-const culprit = await recorded();
+const culprit = await planted.recorded(site.url);
 
 const streams = new Streams(server);
-for (const { url, ...each } of [site, followed]) {
+/** Whose streams are followed. @type {Visitor[]} */
+const listeners = [];
+for (const each of [site, followed]) {
   for (let at = 0; at < 5; at += 1) {
-    const { visitor } = await recorded(url);
-    await streams.open({ after }, { url, ...each }, visitor.browser.sessionOf(url));
+    const { visitor } = await planted.recorded(each.url);
+    await streams.open({ after }, each, visitor.browser.sessionOf(each.url));
+    if (each === followed) listeners.push(visitor);
   }
 }
 
@@ -124,35 +110,40 @@ function upload({ id }, name) {
  * A hundred requests in each place where a request can wait, one that hits the fault among them; all others succeed,
  * and what they change is changed once.
  * @param {string} round a name of its own
+ * @param {import("./harness/planted.mjs").Fault} fault
  * @param {() => Promise<import("./harness/sign-in.mjs").Answer>} hit the request that hits the fault
  * @param {{ readsFirst?: boolean }} [options] it waits for storage before
  */
-async function amongHundred(round, hit, { readsFirst = false } = {}) {
-  const before = deaths();
+async function amongHundred(round, fault, hit, { readsFirst = false } = {}) {
   const versions = await Promise.all(visitors.map(stored));
+  await planted.cold(site.url, fault);
+  const before = planted.deaths;
   const atOrigin = visitors.slice(0, 25);
   const atObject = visitors.slice(25, 50);
   const sending = visitors.slice(50, 70);
   const atStorage = visitors.slice(70);
   const passing = Array.from({ length: 100 - visitors.length }, () => new Visitor(site.url));
+  /** @type {Promise<import("./harness/sign-in.mjs").Answer>[]} */
   const answers = atOrigin.map(({ visitor }) => visitor.browser.fetchJson(`${site.url}/held`));
   await until(() => held.length === atOrigin.length, { what: "requests at the chat server" });
   mood.sessions = "held";
   answers.push(
     ...atObject.map(({ visitor }) =>
-      visitor.browser.fetchJson(
-        `${site.url}/?${new URLSearchParams({ "x-session-patch": JSON.stringify({ [round]: true }) })}`,
-      ),
+      visitor.browser.fetchJson(changing(site.url, { [round]: true })),
     ),
   );
   await until(() => mood.holding === atObject.length, { what: "changes at their objects" });
   const uploads = sending.map((whose) => upload(whose, round));
-  vestibule.kv.mood.get = "held";
+  // What came before these has been read by then.
+  for (let look = 0; look < 3; look += 1) await passing[0].call("healthz");
+  kv.mood.get = "held";
+  const reads = kv.count("get");
   answers.push(...atStorage.map(({ visitor }) => visitor.browser.fetchJson(`${site.url}/`)));
+  await until(() => kv.count("get") >= reads + atStorage.length, { what: "reads of storage" });
   const hitting = hit();
   if (!readsFirst) await hitting;
   answers.push(...passing.map(({ browser }) => browser.fetchJson(`${site.url}/`)));
-  vestibule.kv.mood.get = "fine";
+  kv.mood.get = "fine";
   const { status, code } = await hitting;
   assert.deepEqual([status, code], [500, "internal"], "the request that hits it");
   mood.sessions = "fine";
@@ -166,8 +157,8 @@ async function amongHundred(round, hit, { readsFirst = false } = {}) {
     [],
     "the others",
   );
-  assert.ok(deaths() > before, "an instance died");
-  assert.equal(deaths(), before + 1, "it died once");
+  assert.ok(planted.deaths > before, "an instance died");
+  assert.equal(planted.deaths, before + 1, "it died once");
   await streams.goOn(round);
   for (const [at, whose] of visitors.entries()) {
     const { version, kept, [round]: changed } = await stored(whose);
@@ -179,27 +170,97 @@ async function amongHundred(round, hit, { readsFirst = false } = {}) {
 }
 
 test("the product has no planted faults", () => {
-  assert.ok(readFileSync(`${build}/index_bg.wasm`).includes("planted-"));
+  assert.ok(readFileSync(`${planted.build}/index_bg.wasm`).includes("planted-"));
   assert.ok(!readFileSync(WASM).includes("planted-"));
 });
 
 for (const [fault, what] of FAULTS) {
   test(`${what} while a request is decided on fails that one of a hundred, and no stream`, () =>
-    amongHundred(`decided-${fault}`, () =>
+    amongHundred(`decided-${fault}`, fault, () =>
       new Visitor(site.url).browser.fetchJson(`${site.url}/planted-admit-${fault}`),
     ));
 
   test(`${what} after a read of storage fails that one of a hundred, and no stream`, () =>
     amongHundred(
       `driven-${fault}`,
+      fault,
       () => culprit.visitor.browser.fetchJson(`${site.url}/planted-drive-${fault}`),
       { readsFirst: true },
     ));
 
   test(`${what} while an answer is dealt with fails that one of a hundred, and no stream`, () =>
-    amongHundred(`settled-${fault}`, () => {
-      const patch = JSON.stringify({ text: `planted-settle-${fault}` });
-      const query = new URLSearchParams({ "x-session-patch": patch });
-      return new Visitor(site.url).browser.fetchJson(`${site.url}/?${query}`);
+    amongHundred(`settled-${fault}`, fault, () => {
+      const url = changing(site.url, { text: `planted-settle-${fault}` });
+      return new Visitor(site.url).browser.fetchJson(url);
     }));
 }
+
+for (const [fault, what] of FAULTS) {
+  test(`${what} in a session's object fails that change of a hundred, and the object goes on`, async () => {
+    const before = planted.deaths;
+    const whose = visitors.slice(0, 40);
+    const versions = await Promise.all(whose.map(stored));
+    const change = (/** @type {Recorded} */ { visitor }, /** @type {unknown} */ patch) =>
+      visitor.browser.fetchJson(changing(site.url, patch));
+    mood.sessions = "held";
+    const answers = whose.map((one) => change(one, { [`object-${fault}`]: true }));
+    const hit = change(culprit, { text: `planted-object-${fault}` });
+    await until(() => mood.holding > whose.length, { what: "changes at their objects" });
+    mood.sessions = "fine";
+    while (answers.length < 100) {
+      answers.push(new Visitor(site.url).browser.fetchJson(`${site.url}/`));
+    }
+    assert.equal((await hit).status, 503);
+    assert.ok(planted.deaths > before, "an instance died");
+    for (const answer of answers) assert.equal((await answer).status, 200);
+    for (const [at, one] of whose.entries()) {
+      const { version, kept, [`object-${fault}`]: changed } = await stored(one);
+      assert.deepEqual([kept, changed], [true, true]);
+      const number = Number(versions[at].version.replaceAll('"', ""));
+      assert.equal(version, `"${number + 1}"`, "each change was made once");
+    }
+    assert.equal((await change(culprit, { after: fault })).status, 200);
+    const { text, after } = await stored(culprit);
+    assert.deepEqual([text, after], [undefined, fault]);
+    await streams.goOn(`object-${fault}`);
+  });
+
+  test(`${what} in what is done after an answer hurts nobody`, async (t) => {
+    const fine = await planted.recorded(site.url);
+    const id = `planted-afterwards-${fault}`;
+    const hurt = await sites.open(t, () => ({ session: { cache: "1s" } }), answer, id);
+    const visitor = new Visitor(hurt.url);
+    await visitor.visit({ patch: { a: 1 } });
+    const before = planted.deaths;
+    await until(
+      async () => {
+        assert.deepEqual((await visitor.visit()).data, { a: 1 });
+        return planted.deaths > before;
+      },
+      { what: "the fault" },
+    );
+    assert.deepEqual((await fine.visitor.visit()).data, { kept: true });
+    await streams.goOn(`afterwards-${fault}`);
+  });
+
+  test(`${what} in a look after one open stream hurts no other`, async (t) => {
+    const id = `planted-watch-${fault}`;
+    const describe = () => ({ session: { live: "watched", cache: "1s" } });
+    const hurt = await sites.open(t, describe, answer, id);
+    server.accept(hurt);
+    const { visitor } = await planted.recorded(hurt.url);
+    const before = planted.deaths;
+    await new Streams(server).open(t, hurt, visitor.browser.sessionOf(hurt.url));
+    await until(() => planted.deaths > before, { what: "the fault" });
+    await streams.goOn(`watch-${fault}`);
+    assert.deepEqual((await visitor.visit()).data, { kept: true });
+  });
+}
+
+test("after all that, what stays open is still closed when its session ends", async () => {
+  assert.equal(streams.count, 20);
+  for (const visitor of listeners) {
+    assert.equal((await visitor.call("logout", { method: "POST" })).status, 204);
+  }
+  await until(() => streams.ended === 10, { what: "the end of what is followed" });
+});

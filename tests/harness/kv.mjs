@@ -98,7 +98,7 @@ export class KvServer {
     this.operations.push({ op, key, at: Date.now() });
     const mood = op === "get" || op === "list" ? this.mood.get : this.mood.put;
     if (mood === "hang") return;
-    if (mood === "held") await until(() => this.mood.get !== "held");
+    if (mood === "held") await until(() => this.mood.get !== "held").catch(() => {});
     if (mood === "reset") return void request.socket.resetAndDestroy();
     if (typeof mood === "number") return void response.writeHead(mood).end();
     const port = request.socket.localPort ?? 0;

@@ -24,9 +24,11 @@ export class Mood {
         ["/TelemetryObject", this.telemetry],
       ]).get(request.url ?? "") ?? "fine";
     if (request.url === "/DirectoryObject") this.directoryCalls += 1;
-    this.holding += 1;
-    await until(() => mood() !== "held", { within: 60_000 });
-    this.holding -= 1;
+    if (mood() === "held") {
+      this.holding += 1;
+      await until(() => mood() !== "held", { within: 60_000 }).catch(() => {});
+      this.holding -= 1;
+    }
     response.end(mood());
     // Once: what is called again finds another instance.
     if (request.url === "/SessionObject" && this.sessions === "traps") this.sessions = "fine";

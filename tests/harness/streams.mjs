@@ -58,6 +58,7 @@ export class Streams {
     const headers = { host, cookie: `vestibule-session=${session}` };
     const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`, { origin: site.url, headers });
     t.after(() => socket.terminate());
+    const opened = once(socket, "open");
     const stream = { text: "", isOpen: true };
     const asked = get({
       port,
@@ -77,13 +78,20 @@ export class Streams {
         stream.isOpen = false;
       });
     }
-    if (socket.readyState !== WebSocket.OPEN) await once(socket, "open");
+    await opened;
     this.events.push(stream);
     this.sockets.push(socket);
   }
 
   get count() {
     return this.events.length + this.sockets.length;
+  }
+
+  /** How many have ended. */
+  get ended() {
+    const events = this.events.filter(({ isOpen }) => !isOpen);
+    const sockets = this.sockets.filter(({ readyState }) => readyState === WebSocket.CLOSED);
+    return events.length + sockets.length;
   }
 
   /** Sends something over each, and waits until all of it has arrived. @param {string} text */

@@ -1,0 +1,96 @@
+/** Sites before a Worker in which faults are planted; see `src/worker/fault_injection.rs`. */
+import assert from "node:assert/strict";
+import { buildPlanted } from "../../scripts/build.mjs";
+import { Mood } from "./mood.mjs";
+import { Sites } from "./sign-in.mjs";
+import { Visitor } from "./two-releases.mjs";
+
+/** @typedef {"panic" | "memory" | "throw"} Fault */
+
+/** Each fault, and what it is called in the name of a test. */
+export const FAULTS = /** @type {[Fault, string][]} */ ([
+  ["panic", "a panic"],
+  ["memory", "exhausted memory"],
+  ["throw", "an exception thrown by a binding"],
+]);
+
+/** What opens the session API to the chat server of the first site. */
+export const ORIGIN_KEY = "servers-know-this-key";
+
+/** @typedef {{ visitor: Visitor, id: string }} Recorded somebody with a session that is recorded, and its name */
+
+export class Planted {
+  /**
+   * @param {Sites} sites
+   * @param {Mood} mood
+   * @param {string} build its folder
+   */
+  constructor(sites, mood, build) {
+    this.sites = sites;
+    this.mood = mood;
+    this.build = build;
+  }
+
+  /** @param {{ after: (fn: () => Promise<void> | void) => void }} t */
+  static async start(t) {
+    const build = await buildPlanted();
+    const mood = new Mood();
+    const sites = await Sites.start(t, {
+      mood,
+      builds: { places: [build], objects: build },
+      vars: { SITE0__ORIGIN_KEY: ORIGIN_KEY },
+    });
+    return new Planted(sites, mood, build);
+  }
+
+  get kv() {
+    return this.sites.vestibule.kv;
+  }
+
+  /** How often an instance has died. */
+  get deaths() {
+    return this.sites.vestibule.logged("trapped").length;
+  }
+
+  /**
+   * Records a session.
+   * @param {string} url the site
+   * @returns {Promise<Recorded>}
+   */
+  async recorded(url) {
+    const visitor = new Visitor(url);
+    const { id } = await visitor.visit({ patch: { kept: true } });
+    return { visitor, id };
+  }
+
+  /**
+   * A guest's request that ends the instance before which the site is.
+   * @param {string} url
+   * @param {Fault} fault
+   */
+  async hit(url, fault) {
+    const before = this.deaths;
+    const answer = await new Visitor(url).browser.fetchJson(`${url}/planted-admit-${fault}`);
+    assert.deepEqual([answer.status, answer.code], [500, "internal"]);
+    assert.equal(this.deaths, before + 1, "the instance died");
+  }
+
+  /**
+   * Sees to it that an instance serves that site which knows no session yet.
+   * @param {string} url
+   * @param {Fault} fault by which the one before it ends
+   */
+  async cold(url, fault) {
+    await this.hit(url, fault);
+    await new Visitor(url).visit();
+  }
+}
+
+/**
+ * What changes a session: an answer of the chat server.
+ * @param {string} url the site
+ * @param {unknown} patch
+ */
+export function changing(url, patch) {
+  return `${url}/?${new URLSearchParams({ "x-session-patch": JSON.stringify(patch) })}`;
+}

@@ -1,0 +1,145 @@
+/**
+ * What waits for somebody outside when the wasm instance dies of another request: none of it is lost, nothing is done
+ * twice that must be done once, and nobody waits for ever.
+ */
+import assert from "node:assert/strict";
+import { after, afterEach, test } from "node:test";
+import { changing, FAULTS, Planted } from "./harness/planted.mjs";
+import { Provider } from "./harness/provider.mjs";
+import { clientOf, oidcMethod } from "./harness/sign-in.mjs";
+import { chatServer, Visitor } from "./harness/two-releases.mjs";
+import { until } from "./harness/until.mjs";
+
+const planted = await Planted.start({ after });
+const { sites, mood, kv } = planted;
+const site = await sites.open({ after }, () => ({}), chatServer);
+const alone = await sites.open(
+  { after },
+  () => ({ session: { cache: "1s", consistency: "eventual" } }),
+  chatServer,
+);
+
+afterEach(() => {
+  kv.mood.get = "fine";
+  mood.directory = "fine";
+});
+
+/** How long the provider takes to give tokens, in milliseconds. */
+const SLOW = 1_000;
+
+/**
+ * A site whose visitors sign in at a provider that is slow to give tokens.
+ * @param {import("node:test").TestContext} t
+ */
+async function atProvider(t) {
+  const provider = await Provider.start(t, { accounts: { alice: { name: "Alice" } } });
+  const signIn = await sites.open(
+    t,
+    () => ({
+      login: { mode: "required", methods: { oidc: [oidcMethod(provider.url)] } },
+      headers: { "X-Access-Token": "access_token" },
+    }),
+    chatServer,
+  );
+  provider.register(clientOf(signIn));
+  /** Waits until so many requests for tokens have come. @param {number} count */
+  const asked = (count) =>
+    until(() => provider.counted("/token") >= count, { what: "a request for tokens" });
+  return { provider, signIn, asked };
+}
+
+for (const [fault, what] of FAULTS) {
+  test(`of requests that wait for one read, ${what} fails its own`, async () => {
+    const { visitor } = await planted.recorded(site.url);
+    await planted.cold(site.url, fault);
+    kv.mood.get = "held";
+    const before = kv.count("get");
+    const [first, ...tabs] = Array.from({ length: 6 }, () => visitor.copy());
+    const hitting = first.browser.fetchJson(`${site.url}/planted-drive-${fault}`);
+    await until(() => kv.count("get") > before, { what: "the read" });
+    const others = tabs.map((tab) => tab.visit());
+    kv.mood.get = "fine";
+    assert.equal((await hitting).status, 500);
+    for (const other of others) assert.deepEqual((await other).data, { kept: true });
+  });
+
+  test(`a change that waits for its turn to be stored is stored in spite of ${what}`, async () => {
+    const { visitor } = await planted.recorded(alone.url);
+    const { id } = await visitor.visit();
+    const stored = () => kv.count("put");
+    const first = stored();
+    await visitor.visit({ patch: { later: fault } });
+    await planted.hit(site.url, fault);
+    await until(() => stored() > first, { what: "the change in the namespace" });
+    await planted.hit(site.url, fault);
+    // Now nothing but storage knows of it.
+    const seen = await visitor.visit();
+    assert.deepEqual([seen.id, seen.data], [id, { kept: true, later: fault }]);
+    assert.equal(seen.state, "active");
+  });
+
+  test(`a sign-out that waits for storage is done in spite of ${what}`, async () => {
+    const { visitor } = await planted.recorded(alone.url);
+    const copy = visitor.copy();
+    // Storage takes one write a second.
+    const out = visitor.call("logout", { method: "POST" });
+    await planted.hit(site.url, fault);
+    assert.equal((await out).status, 204);
+    await until(async () => !(await copy.copy().isIn()), { what: "the end of the session" });
+  });
+
+  test(`a sign-out whose object waits to announce it is done in spite of ${what} there`, async () => {
+    const { visitor } = await planted.recorded(site.url);
+    const copy = visitor.copy();
+    const culprit = await planted.recorded(site.url);
+    mood.directory = "held";
+    const before = mood.holding;
+    const out = visitor.call("logout", { method: "POST" });
+    await until(() => mood.holding > before, { what: "the announcement" });
+    const url = changing(site.url, { text: `planted-object-${fault}` });
+    const hitting = culprit.visitor.browser.fetchJson(url);
+    await until(() => sites.vestibule.logged("trapped").length > 0);
+    mood.directory = "fine";
+    assert.equal((await hitting).status, 503);
+    const { status } = await out;
+    assert.ok([204, 503].includes(status), String(status));
+    await until(async () => !(await copy.copy().isIn()), { what: "the end of the session" });
+  });
+
+  test(`a sign-in whose code is being redeemed is finished in spite of ${what}`, async (t) => {
+    const { provider, signIn, asked } = await atProvider(t);
+    provider.tokenMood = { delayMs: SLOW };
+    const visitor = new Visitor(signIn.url);
+    const back = await visitor.browser.beginSignIn(`${signIn.url}/`);
+    const finishing = visitor.browser.get(back);
+    await asked(1);
+    await planted.hit(site.url, fault);
+    const answer = await finishing;
+    assert.equal(answer.status, 200, `${answer.code} ${answer.body}`);
+    assert.equal(answer.json().user, "alice");
+    assert.equal(provider.counted("/token"), 1, "a code is redeemed once");
+  });
+
+  test(`an access token that is being renewed is renewed once in spite of ${what}`, async (t) => {
+    const { provider, signIn, asked } = await atProvider(t);
+    const culprit = await planted.recorded(site.url);
+    provider.accessTokenSeconds = 1;
+    const visitor = new Visitor(signIn.url);
+    await visitor.browser.signIn(`${signIn.url}/`);
+    const begun = Date.now();
+    await until(() => Date.now() > begun + 1_500, { what: "the token's end" });
+    provider.accessTokenSeconds = 3_600;
+    provider.tokenMood = { delayMs: SLOW };
+    const visiting = visitor.visit();
+    await asked(2);
+    // Where the request waits, and where its object does.
+    await planted.hit(site.url, fault);
+    const url = changing(site.url, { text: `planted-object-${fault}` });
+    assert.equal((await culprit.visitor.browser.fetchJson(url)).status, 503);
+    const { token } = await visiting;
+    assert.equal(await provider.accepts(token), true);
+    assert.equal(provider.counted("/token"), 2);
+    provider.tokenMood = {};
+    assert.equal((await visitor.visit()).token, token);
+  });
+}
