@@ -97,8 +97,9 @@ for (const [fault, what] of FAULTS) {
     const out = visitor.call("logout", { method: "POST" });
     await until(() => mood.holding > before, { what: "the announcement" });
     const url = changing(site.url, { text: `planted-object-${fault}` });
+    const { deaths } = planted;
     const hitting = culprit.visitor.browser.fetchJson(url);
-    await until(() => sites.vestibule.logged("trapped").length > 0);
+    await until(() => planted.deaths > deaths, { what: "the death of the instance" });
     mood.directory = "fine";
     assert.equal((await hitting).status, 503);
     const { status } = await out;
@@ -130,15 +131,16 @@ for (const [fault, what] of FAULTS) {
     await until(() => Date.now() > begun + 1_500, { what: "the token's end" });
     provider.accessTokenSeconds = 3_600;
     provider.tokenMood = { delayMs: SLOW };
+    const renewal = provider.counted("/token") + 1;
     const visiting = visitor.visit();
-    await asked(2);
+    await asked(renewal);
     // Where the request waits, and where its object does.
     await planted.hit(site.url, fault);
     const url = changing(site.url, { text: `planted-object-${fault}` });
     assert.equal((await culprit.visitor.browser.fetchJson(url)).status, 503);
     const { token } = await visiting;
     assert.equal(await provider.accepts(token), true);
-    assert.equal(provider.counted("/token"), 2);
+    assert.equal(provider.counted("/token"), renewal);
     provider.tokenMood = {};
     assert.equal((await visitor.visit()).token, token);
   });

@@ -4,6 +4,7 @@ import { buildPlanted } from "../../scripts/build.mjs";
 import { Mood } from "./mood.mjs";
 import { Sites } from "./sign-in.mjs";
 import { Visitor } from "./two-releases.mjs";
+import { until } from "./until.mjs";
 
 /** @typedef {"panic" | "memory" | "throw"} Fault */
 
@@ -47,6 +48,12 @@ export class Planted {
     return this.sites.vestibule.kv;
   }
 
+  /** Waits until an instance has died once more. @param {number} before how often one had */
+  async death(before) {
+    await until(() => this.deaths > before, { what: "the death of the instance" });
+    assert.equal(this.deaths, before + 1, "it died once");
+  }
+
   /** How often an instance has died. */
   get deaths() {
     return this.sites.vestibule.logged("trapped").length;
@@ -72,7 +79,7 @@ export class Planted {
     const before = this.deaths;
     const answer = await new Visitor(url).browser.fetchJson(`${url}/planted-admit-${fault}`);
     assert.deepEqual([answer.status, answer.code], [500, "internal"]);
-    assert.equal(this.deaths, before + 1, "the instance died");
+    await this.death(before);
   }
 
   /**

@@ -14,6 +14,9 @@ export class RequestContext {
   /** The bytes of a file, if that is the response. @type {Uint8Array | undefined} */
   file;
 
+  /** Questions that may be asked once, and what comes of them. @type {Map<string, Promise<any>>} */
+  #asked = new Map();
+
   /** The bytes of the request's body, once they were wanted. @type {Promise<Uint8Array | undefined> | undefined} */
   #body;
 
@@ -45,6 +48,19 @@ export class RequestContext {
    */
   note(key, text) {
     this.notes.push(key, text);
+  }
+
+  /**
+   * Asks what may be asked once, though the decision may be driven again.
+   * @template T
+   * @param {string} question
+   * @param {() => Promise<T>} ask
+   * @returns {Promise<T>}
+   */
+  once(question, ask) {
+    const asked = this.#asked.get(question) ?? ask();
+    this.#asked.set(question, asked);
+    return asked;
   }
 
   /**
