@@ -3,6 +3,7 @@
 use js_sys::{Map, Promise, Set, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
+use worker::web_sys::RequestInit;
 use worker::worker_sys::Context;
 
 #[wasm_bindgen]
@@ -31,6 +32,18 @@ extern "C" {
     /// them than `limit`.
     #[wasm_bindgen(method, js_name = readBody)]
     pub fn read_body(this: &RequestContext, limit: f64) -> Promise;
+
+    /// Sends a request, once: resolves to the response's status and body (`Uint8Array`), `undefined` in place of a body
+    /// with more bytes than `limit`. The same question later in this decision resolves to the same answer, though
+    /// another instance may ask it.
+    #[wasm_bindgen(method, js_name = sendOnce)]
+    pub fn send_once(
+        this: &RequestContext,
+        question: &str,
+        url: &str,
+        init: &RequestInit,
+        limit: f64,
+    ) -> Promise;
 
     /// Hands over the bytes of a tenant's file, the body of the response that is about to be decided.
     #[wasm_bindgen(method, js_name = setFile)]

@@ -4,13 +4,14 @@
 //! leads where nobody has agreed to, and what is said here is for nobody else.
 
 use js_sys::futures::JsFuture;
-use js_sys::{Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use thiserror::Error;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::web_sys::{self, AbortSignal, Headers, RequestInit, RequestRedirect};
 
 use super::body::{self, Chunks};
+use crate::worker::runtime::RequestContext;
 
 /// Product and version, by which every request of our own names its sender (`User-Agent`, RFC 9110 section 10.1.5).
 pub(in crate::worker) const USER_AGENT: &str = concat!("Vestibule/", env!("CARGO_PKG_VERSION"));
@@ -108,6 +109,33 @@ impl<'a> Request<'a> {
         Ok(Response(response))
     }
 
+    /// Sends it once for a decision, and returns the answer's status and body, which has at most so many bytes of UTF-8.
+    /// If the instance dies meanwhile, the next one gets this answer instead of sending the request again.
+    ///
+    /// # Errors
+    /// Returns why there is no answer, or no whole body.
+    pub(in crate::worker) async fn send_once(
+        self,
+        context: &RequestContext,
+        limit: usize,
+    ) -> Result<(u16, String), FetchError> {
+        let question = format!("{}\n{}", self.url, self.body.unwrap_or_default());
+        #[expect(clippy::cast_precision_loss, reason = "some kilobytes")]
+        let sent = context.send_once(&question, self.url, &self.init()?, limit as f64);
+        let answer: Array = JsFuture::from(sent).await?.dyn_into()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a status"
+        )]
+        let status = answer.get(0).as_f64().unwrap_or_default() as u16;
+        let body: Uint8Array = answer
+            .get(1)
+            .dyn_into()
+            .map_err(|_| FetchError::TooLarge(limit))?;
+        Ok((status, text(body.to_vec())?))
+    }
+
     fn init(&self) -> Result<RequestInit, JsValue> {
         let headers = Headers::new()?;
         headers.set("user-agent", USER_AGENT)?;
@@ -179,16 +207,20 @@ impl Response {
     /// # Errors
     /// Returns why there is no whole body, or [`FetchError::NotText`].
     pub(in crate::worker) async fn text(self, limit: usize) -> Result<String, FetchError> {
-        let bytes = self.chunks(limit).await?.to_vec();
-        let text = String::from_utf8(bytes).map_err(|_| FetchError::NotText)?;
-        Ok(match text.strip_prefix('\u{feff}') {
-            Some(text) => text.to_owned(),
-            None => text,
-        })
+        text(self.chunks(limit).await?.to_vec())
     }
 
     async fn chunks(self, limit: usize) -> Result<Chunks, FetchError> {
         let read = body::read(self.0.body(), limit).await?;
         read.ok_or(FetchError::TooLarge(limit))
     }
+}
+
+/// Decodes UTF-8; a byte order mark is left out.
+fn text(bytes: Vec<u8>) -> Result<String, FetchError> {
+    let text = String::from_utf8(bytes).map_err(|_| FetchError::NotText)?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
 }

@@ -184,7 +184,7 @@ async fn answer(need: Need, asked: UnixMillis, context: &RequestContext) -> Answ
         Need::Asset { tenant, source } => assets::answer(&context.env(), &tenant, source).await,
         Need::ConsoleFile { name, coding } => console_files::answer(name, coding).await,
         Need::Fetch { key, call } => {
-            let (outcome, answer_asked) = provider::answer(&call).await;
+            let (outcome, answer_asked) = provider::answer(&call, context).await;
             let asked = if outcome.is_ok() { answer_asked } else { asked };
             Answered::of(key, outcome, "provider_unreachable", asked)
         }

@@ -7,6 +7,7 @@ use crate::clock::UnixMillis;
 use crate::effect::Outbound;
 use crate::worker::counters::{Operation, counted};
 use crate::worker::io::now;
+use crate::worker::runtime::RequestContext;
 
 /// Time that a provider has for its answer, in milliseconds.
 const DEADLINE_MS: u32 = 10_000;
@@ -15,28 +16,43 @@ thread_local! {
     static UNDER_WAY: Flights<Result<Vec<u8>, FetchError>> = Flights::default();
 }
 
-/// Returns what a provider answered (see [`Reply`](crate::effect::Reply)), and when it was asked.
-pub(super) async fn answer(call: &Outbound) -> (Result<Vec<u8>, FetchError>, UnixMillis) {
-    let work = || counted(Operation::Provider, send(call));
-    if call.form.is_some() || call.authorization.is_some() {
-        let asked = now();
+/// Returns what a provider answered (see [`Reply`](crate::effect::Reply)), and when it was asked. A form is sent once: a
+/// provider takes a code or a refresh token for theft that comes twice.
+pub(super) async fn answer(
+    call: &Outbound,
+    context: &RequestContext,
+) -> (Result<Vec<u8>, FetchError>, UnixMillis) {
+    let asked = now();
+    if let Some(form) = &call.form {
+        let request = Request::post(&call.url, form)
+            .header("content-type", "application/x-www-form-urlencoded");
+        let sent = prepared(request, call).send_once(context, call.limit);
+        let answer = counted(Operation::Provider, sent).await;
+        return (answer.map(reply), asked);
+    }
+    let work = || counted(Operation::Provider, get(call));
+    if call.authorization.is_some() {
         return (work().await, asked);
     }
     single_flight::ask(&UNDER_WAY, &call.url, work).await
 }
 
-async fn send(call: &Outbound) -> Result<Vec<u8>, FetchError> {
-    let mut request = Request::get(&call.url);
-    if let Some(form) = &call.form {
-        request = Request::post(&call.url, form)
-            .header("content-type", "application/x-www-form-urlencoded");
-    }
-    if let Some(authorization) = &call.authorization {
-        request = request.header("authorization", authorization);
-    }
-    let request = request.header("accept", "application/json");
-    let response = request.deadline(DEADLINE_MS).send().await?;
+async fn get(call: &Outbound) -> Result<Vec<u8>, FetchError> {
+    let response = prepared(Request::get(&call.url), call).send().await?;
     let status = response.status();
     let body = response.text(call.limit).await?;
-    Ok(format!("{status}\n{body}").into_bytes())
+    Ok(reply((status, body)))
+}
+
+fn prepared<'a>(request: Request<'a>, call: &'a Outbound) -> Request<'a> {
+    let request = match &call.authorization {
+        Some(authorization) => request.header("authorization", authorization),
+        None => request,
+    };
+    let request = request.header("accept", "application/json");
+    request.deadline(DEADLINE_MS)
+}
+
+fn reply((status, body): (u16, String)) -> Vec<u8> {
+    format!("{status}\n{body}").into_bytes()
 }

@@ -14,8 +14,8 @@ export class RequestContext {
   /** The bytes of a file, if that is the response. @type {Uint8Array | undefined} */
   file;
 
-  /** Questions that may be asked once, and what comes of them. @type {Map<string, Promise<any>>} */
-  #asked = new Map();
+  /** What was sent that may be sent once. @type {Map<string, Promise<[number, Uint8Array | undefined]>>} */
+  #sent = new Map();
 
   /** The bytes of the request's body, once they were wanted. @type {Promise<Uint8Array | undefined> | undefined} */
   #body;
@@ -51,16 +51,17 @@ export class RequestContext {
   }
 
   /**
-   * Asks what may be asked once, though the decision may be driven again.
-   * @template T
-   * @param {string} question
-   * @param {() => Promise<T>} ask
-   * @returns {Promise<T>}
+   * Sends a request that may be sent once, though the decision may be driven again.
+   * @param {string} question tells it from others
+   * @param {string} url
+   * @param {RequestInit} init
+   * @param {number} limit
+   * @returns {Promise<[status: number, body: Uint8Array | undefined]>} no body if it has more bytes
    */
-  once(question, ask) {
-    const asked = this.#asked.get(question) ?? ask();
-    this.#asked.set(question, asked);
-    return asked;
+  sendOnce(question, url, init, limit) {
+    const sent = this.#sent.get(question) ?? send(url, init, limit);
+    this.#sent.set(question, sent);
+    return sent;
   }
 
   /**
@@ -76,6 +77,17 @@ export class RequestContext {
   setFile(bytes) {
     this.file = bytes;
   }
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} init
+ * @param {number} limit
+ * @returns {Promise<[number, Uint8Array | undefined]>}
+ */
+async function send(url, init, limit) {
+  const response = await fetch(url, init);
+  return [response.status, await read(response.body, limit)];
 }
 
 /**

@@ -7,10 +7,9 @@ import { list, read, write, writeDurably } from "./storage.js";
 /** @typedef {import("./core.js").Answer} Answer */
 
 connect({
-  meetLegacy: async (need, context) => {
-    const ask = () => meet(need, context.env);
+  meetLegacy: async (need, { env }) => {
     /** @type {any} */
-    const answer = await (isPost(need) ? context.once(need, ask) : ask());
+    const answer = await meet(need, env);
     const { kind, key, bytes, asked, acknowledged } = answer;
     return [kind, key, bytes, asked, acknowledged];
   },
@@ -24,16 +23,6 @@ connect({
 export function storeLater(env, context) {
   const writes = takeWrites();
   if (writes.length > 0) context.waitUntil(write(env.SESSIONS, writes));
-}
-
-/**
- * Whether a provider is asked for what it gives once, such as the tokens for a code.
- * @param {string} need
- */
-function isPost(need) {
-  if (!need.startsWith("f\t")) return false;
-  const [, [, , form]] = JSON.parse(need.slice(2));
-  return form !== null;
 }
 
 /**
