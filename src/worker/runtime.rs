@@ -45,6 +45,10 @@ extern "C" {
         limit: f64,
     ) -> Promise;
 
+    /// Forgets what was sent once: it is dealt with.
+    #[wasm_bindgen(method, js_name = forgetSent)]
+    pub fn forget_sent(this: &RequestContext);
+
     /// Hands over the bytes of a tenant's file, the body of the response that is about to be decided.
     #[wasm_bindgen(method, js_name = setFile)]
     pub fn set_file(this: &RequestContext, bytes: &Uint8Array);
@@ -180,10 +184,6 @@ extern "C" {
 
     /// Says that what runs from now on serves no request that is known.
     pub fn leave();
-
-    /// Returns the context of work that serves no request.
-    #[wasm_bindgen(js_name = backgroundContext)]
-    pub fn background_context(env: &Env) -> RequestContext;
 
     /// Returns the module that hashes passwords, compiled.
     #[wasm_bindgen(js_name = argon2Module)]

@@ -64,6 +64,11 @@ export class RequestContext {
     return sent;
   }
 
+  /** What was sent is dealt with: the same question is sent again from now on. */
+  forgetSent() {
+    this.#sent.clear();
+  }
+
   /**
    * The request's body; nothing if it has more bytes. It is read once, though the decision may be driven again.
    * @param {number} limit

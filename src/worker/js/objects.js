@@ -1,6 +1,7 @@
 /** The Durable Objects, which are Rust's: see `worker/objects/`. */
 import { DurableObject } from "cloudflare:workers";
 import * as glue from "vestibule-core";
+import { RequestContext } from "./context.js";
 import { configure, instanceNumber, living } from "./core.js";
 
 /** @typedef {InstanceType<typeof SessionObject>} CalledObject */
@@ -11,19 +12,21 @@ import { configure, instanceNumber, living } from "./core.js";
  * @property {() => Promise<void>} [alarm]
  */
 
-/** @param {new (state: DurableObjectState, env: Env) => Implementation} Implemented */
+/** @param {new (state: DurableObjectState, env: Env, context: RequestContext) => Implementation} Implemented */
 function implementedBy(Implemented) {
   return class extends DurableObject {
     /** @type {Implementation | undefined} */
     #object;
     #instance = 0;
+    /** What outlives an instance: what was sent to a provider, and what comes of it. */
+    #context = new RequestContext(this.env);
 
     /** Made anew, from what is stored, when the instance it lived in was replaced. */
     #current() {
       configure(this.env);
       if (!this.#object || this.#instance !== instanceNumber()) {
         this.#instance = instanceNumber();
-        this.#object = new Implemented(this.ctx, this.env);
+        this.#object = new Implemented(this.ctx, this.env, this.#context);
       }
       return this.#object;
     }

@@ -4,7 +4,8 @@
  */
 
 import argon2 from "./argon2.wasm";
-import { RequestContext } from "./context.js";
+
+/** @typedef {import("./context.js").RequestContext} RequestContext */
 
 /**
  * @typedef {object} Offered
@@ -85,11 +86,6 @@ export function served() {
 /** Takes note that the core may have learned something that it decides by. */
 export function stateChanged() {
   offered.stateChanged();
-}
-
-/** The context of work that serves no request. @param {Env} env */
-export function backgroundContext(env) {
-  return new RequestContext(env);
 }
 
 /** The module that hashes passwords. */

@@ -19,7 +19,7 @@ use crate::ledger::command::parse_object_name;
 use crate::ledger::object::{self, Action, Context};
 use crate::tenant_id::TenantId;
 use crate::worker::io::{self, Answered};
-use crate::worker::runtime::{self, RequestContext};
+use crate::worker::runtime::RequestContext;
 use crate::worker::{drive, exporter, log, with_ready};
 
 /// Where the object's name and its row are stored.
@@ -37,6 +37,8 @@ struct Session {
     state: State,
     env: Env,
     storage: Storage,
+    /// What outlives the instance: a provider is not asked again for what the one before has sent.
+    context: RequestContext,
     /// What decides. None if what is stored could not be read.
     object: RefCell<Option<object::SessionObject>>,
     /// The tenant, as the last call named it.
@@ -51,13 +53,14 @@ impl SessionObject {
     /// Makes the object from what is stored.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState, env: Env) -> Self {
+    pub fn new(state: DurableObjectState, env: Env, context: RequestContext) -> Self {
         let state = State::from(state);
         let storage = Storage::of(&state);
         Self(Rc::new(Session {
             state,
             env,
             storage,
+            context,
             object: RefCell::new(None),
             tenant: RefCell::new(None),
             calls: Calls::default(),
@@ -149,6 +152,17 @@ impl Session {
         }
     }
 
+    /// Performs what follows from a provider's answer. Unless more has to be known first, the answer is dealt with.
+    fn perform_judged(self: &Rc<Self>, actions: Vec<Action>) {
+        let is_judged = !actions
+            .iter()
+            .any(|action| matches!(action, Action::Meet(_)));
+        self.perform(actions);
+        if is_judged {
+            self.context.forget_sent();
+        }
+    }
+
     fn perform_one(self: &Rc<Self>, action: Action) -> Result<(), JsValue> {
         match action {
             Action::StoreName(name) => self.storage.put(NAME, &JsValue::from_str(&name))?,
@@ -166,12 +180,12 @@ impl Session {
                 let (status, body) = session.ask_provider(call).await;
                 let actions = session
                     .decide(|object, context| object.provider_answered(status, body, context));
-                session.perform(actions.unwrap_or_default());
+                session.perform_judged(actions.unwrap_or_default());
             }),
             Action::Meet(needs) => self.spawn(|session| async move {
                 let found = session.meet(needs).await;
                 let actions = session.decide(|object, context| object.needs_met(found, context));
-                session.perform(actions.unwrap_or_default());
+                session.perform_judged(actions.unwrap_or_default());
             }),
             Action::Reply(call, bytes) => {
                 self.calls.answer(call, &Uint8Array::from(bytes.as_slice()));
@@ -205,9 +219,8 @@ impl Session {
     }
 
     async fn meet(&self, needs: Vec<Need>) -> Vec<(String, Found, UnixMillis)> {
-        let context: RequestContext = runtime::background_context(&self.env);
         let mut found = Vec::new();
-        for answered in drive::meet(needs, &context).await {
+        for answered in drive::meet(needs, &self.context).await {
             if let Answered::Found {
                 key,
                 found: what,
