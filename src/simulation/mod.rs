@@ -4,6 +4,7 @@
 //! can go wrong, chosen by a seed; [`history`] says whether what came of it may be.
 
 mod directory;
+mod discipline;
 mod history;
 mod namespace;
 pub(crate) mod outside;

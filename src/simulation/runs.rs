@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::discipline;
 use super::history::{Violation, check};
 use super::world::{Planted, Weather, World};
 
@@ -16,6 +17,7 @@ fn weather(seed: u64) -> Weather {
         writes: 0,
         calls: 0,
         deaths: 0,
+        cancels: 0,
         slowest_ms: 60_000,
         reorders: false,
     };
@@ -29,6 +31,7 @@ fn weather(seed: u64) -> Weather {
         2 => Weather {
             reads: 100,
             writes: 100,
+            cancels: 20,
             ..calm
         },
         3 => Weather {
@@ -41,6 +44,7 @@ fn weather(seed: u64) -> Weather {
             writes: 200,
             calls: 50,
             deaths: 10,
+            cancels: 10,
             slowest_ms: 120_000,
             reorders: true,
         },
@@ -54,7 +58,9 @@ fn run(seed: u64, ordered: bool, planted: Option<Planted>) -> Vec<Violation> {
     if number("TRACE").is_some() {
         world.history.iter().for_each(|one| eprintln!("{one:?}"));
     }
-    check(&world.history, &World::limits(ordered))
+    let mut violations = check(&world.history, &World::limits(ordered));
+    violations.extend(discipline::check(&world.history));
+    violations
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -34,7 +34,6 @@ impl World {
         }
         let task = Task {
             isolate,
-            age: self.isolates[isolate].age,
             browser,
             wish,
             sent: self.now,
@@ -43,6 +42,7 @@ impl World {
             stage: Stage::Admit,
             answers: Answers::default(),
             lacking: 0,
+            storing: None,
             afterwards: None,
             edited: false,
             lost: false,

@@ -1,91 +1,26 @@
-//! What isolates and objects ask of the outside, and what becomes of it.
+//! What requests need of the outside, and what becomes of it.
 
 use super::*;
 
 impl World {
-    pub(super) fn take_effect(
-        &mut self,
-        task: u64,
-        need: Need,
-        writes: Vec<Write>,
-        asked: u64,
-        attempt: u32,
-    ) {
-        let Some((place, age)) = self.tasks.get(&task).map(|task| (task.isolate, task.age)) else {
-            return;
-        };
-        let location = self.isolates[place].location;
-        let answer = match &need {
-            Need::Read { key, .. } => {
-                let found = if self.chance(self.weather.reads) {
-                    Found::Unavailable
-                } else {
-                    self.namespace.get(location, key, self.now)
-                };
-                Reply::Found(key.clone(), found, asked)
-            }
-            Need::List { prefix } => {
-                let found = if self.chance(self.weather.reads) {
-                    Found::Unavailable
-                } else {
-                    let names = self.namespace.list(location, prefix, self.now);
-                    Found::Bytes(names.join("\n").into_bytes())
-                };
-                Reply::Found(prefix.clone(), found, asked)
-            }
-            Need::Call {
-                class,
-                name,
-                command,
-                key,
-                ..
-            } => {
-                let fails = self.chance(self.weather.calls);
-                let applied = !fails || self.chance(500);
-                match class {
-                    Class::Session => {
-                        let (name, command) = (name.clone(), command.clone());
-                        let caller = Caller::Task(Box::new(Asking {
-                            task,
-                            need,
-                            asked,
-                            attempt,
-                            is_lost: fails,
-                        }));
-                        return if applied {
-                            self.call(caller, &name, &command);
-                        } else {
-                            self.unanswered(caller);
-                        };
-                    }
-                    Class::Directory => {
-                        let answer = applied.then(|| self.direct(command));
-                        match answer.filter(|_| !fails) {
-                            Some(bytes) => Reply::Found(key.clone(), Found::Bytes(bytes), asked),
-                            None if attempt < 2 => {
-                                let again = Event::Effect {
-                                    task,
-                                    need,
-                                    writes,
-                                    asked,
-                                    attempt: attempt + 1,
-                                };
-                                return self.schedule(600, again);
-                            }
-                            None => Reply::Found(key.clone(), Found::Unavailable, asked),
-                        }
-                    }
-                    Class::Pool | Class::Attempts | Class::Telemetry => {
-                        Reply::Found(key.clone(), Found::Unavailable, asked)
-                    }
+    /// Begins to meet what a task lacks.
+    pub(super) fn meet(&mut self, task: u64, place: usize, need: Need) {
+        let asked = self.now;
+        let mut takes = self.below(60) + self.below(60);
+        let answer = match need {
+            Need::Read { .. } | Need::List { .. } => return self.ask(task, place, need),
+            Need::Call { class, ref key, .. } => match class {
+                Class::Session | Class::Directory => return self.ask(task, place, need),
+                Class::Pool | Class::Attempts | Class::Telemetry => {
+                    Reply::Found(key.clone(), Found::Unavailable, asked)
                 }
-            }
+            },
+            Need::Store => return self.store(task, place),
             Need::Document { key } | Need::Documents { prefix: key } => {
-                Reply::Found(key.clone(), Found::Absent, asked)
+                Reply::Found(key, Found::Absent, asked)
             }
             Need::Note { key, text } | Need::Fold { key, text } => {
-                let noted = Found::Bytes(text.clone().into_bytes());
-                Reply::Found(key.clone(), noted, asked)
+                Reply::Found(key, Found::Bytes(text.into_bytes()), asked)
             }
             // Nobody signs in here.
             Need::Fetch { key, .. }
@@ -93,115 +28,18 @@ impl World {
             | Need::Sign { key, .. }
             | Need::PublicKey { key, .. }
             | Need::CheckPassword { key, .. }
-            | Need::HashPassword { key, .. } => {
-                Reply::Found(key.clone(), Found::Unavailable, asked)
+            | Need::HashPassword { key, .. } => Reply::Found(key, Found::Unavailable, asked),
+            Need::Pause { key, ms } => {
+                takes += u64::from(ms);
+                Reply::Found(key, Found::Absent, asked)
             }
-            Need::Pause { key, .. } => Reply::Found(key.clone(), Found::Absent, asked),
             Need::Keep { .. } | Need::Asset { .. } | Need::ConsoleFile { .. } => {
                 Reply::Written(false)
             }
-            Need::Limit { key } => Reply::Found(key.clone(), Found::Bytes(b"1".to_vec()), asked),
-            Need::Body { .. } => {
-                let body = br#"{"everywhere":true}"#.to_vec();
-                if let Some(task) = self.tasks.get_mut(&task) {
-                    task.answers.set_body(crate::effect::Body::Bytes(body));
-                    task.lacking -= 1;
-                }
-                return self.schedule(5, Event::Go { task });
-            }
-            Need::Store => {
-                // Who has gone writes nothing any more.
-                if self.isolates[place].age != age {
-                    return;
-                }
-                if let Some(at) = self.turn(place, &writes) {
-                    let later = Event::Effect {
-                        task,
-                        need,
-                        writes,
-                        asked,
-                        attempt,
-                    };
-                    return self.schedule_at(at, later);
-                }
-                let acknowledged = writes.iter().all(|write| self.write(place, write));
-                Reply::Written(acknowledged)
-            }
+            Need::Limit { key } => Reply::Found(key, Found::Bytes(b"1".to_vec()), asked),
+            Need::Body { .. } => Reply::Body(br#"{"everywhere":true}"#.to_vec()),
         };
-        self.schedule(60, Event::Answer { task, answer });
-    }
-
-    /// Until when durable writes have to wait for their turn.
-    pub(super) fn turn(&mut self, place: usize, writes: &[Write]) -> Option<u64> {
-        let isolate = &mut self.isolates[place];
-        let mut at = 0;
-        for write in writes {
-            // An older value must not come after.
-            isolate.waiting.remove(&write.key);
-            let last = isolate
-                .written
-                .get(&write.key)
-                .map_or(0, |last| last + 1_000);
-            at = at.max(last);
-        }
-        (at > self.now).then_some(at)
-    }
-
-    pub(super) fn store_later(&mut self, place: usize) {
-        let age = self.isolates[place].age;
-        for write in self.isolates[place].gateway.take_writes() {
-            let key = write.key.clone();
-            self.isolates[place].waiting.insert(key.clone(), write);
-            self.schedule(
-                20,
-                Event::Put {
-                    isolate: place,
-                    age,
-                    key,
-                },
-            );
-        }
-    }
-
-    pub(super) fn put(&mut self, place: usize, age: u64, key: &str) {
-        let now = self.now;
-        let isolate = &mut self.isolates[place];
-        if isolate.age != age || !isolate.waiting.contains_key(key) {
-            return;
-        }
-        let free = isolate.written.get(key).map_or(0, |last| last + 1_000);
-        if free > now {
-            let key = key.to_owned();
-            return self.schedule_at(
-                free,
-                Event::Put {
-                    isolate: place,
-                    age,
-                    key,
-                },
-            );
-        }
-        if let Some(write) = isolate.waiting.remove(key) {
-            self.write(place, &write);
-        }
-    }
-
-    pub(super) fn write(&mut self, writer: usize, write: &Write) -> bool {
-        let key = write.key.clone();
-        if writer < self.isolates.len() {
-            self.isolates[writer].written.insert(key.clone(), self.now);
-        }
-        // A new isolate in the same place does not know what the one before it wrote.
-        let age = self.isolates.get(writer).map_or(0, |isolate| isolate.age);
-        let writer = writer * 1_000 + usize::try_from(age).unwrap();
-        self.observe(What::Put { key, writer });
-        let fails = self.chance(self.weather.writes);
-        if !fails || self.chance(500) {
-            let value = write.value.clone();
-            self.namespace
-                .put(&write.key, value, self.now, &mut self.random);
-        }
-        !fails
+        self.schedule_at(self.now + takes, Event::Answer { task, answer });
     }
 
     pub(super) fn direct(&mut self, command: &str) -> Vec<u8> {
@@ -224,5 +62,36 @@ impl World {
             self.schedule(30, Event::Surplus(one));
         }
         answer
+    }
+
+    /// A request is cut off: whoever sent it has gone, and nobody drives any more what it had under way.
+    pub(super) fn cancel(&mut self, task: u64) {
+        self.tasks.remove(&task);
+        self.forget_drivers(|of, _| of == task);
+    }
+
+    /// An isolate dies, with everything it has under way.
+    pub(super) fn die(&mut self, place: usize) {
+        let Isolate {
+            location,
+            age,
+            number,
+            ..
+        } = self.isolates[place];
+        self.observe(What::Died { isolate: number });
+        self.isolates[place] = self.isolate(location, age + 1);
+        self.tasks.retain(|_, task| task.isolate != place);
+        self.forget_drivers(|_, of| of == place);
+    }
+
+    /// Those of some tasks, or in some place.
+    fn forget_drivers(&mut self, is_gone: impl Fn(u64, usize) -> bool) {
+        self.asks.retain(|_, ask| !is_gone(ask.task, ask.place));
+        let writers = self.writers.iter();
+        let gone = writers.filter(|(_, writer)| is_gone(writer.task, writer.place));
+        let gone: Vec<u64> = gone.map(|(driver, _)| *driver).collect();
+        for driver in gone {
+            self.cancel_writer(driver);
+        }
     }
 }

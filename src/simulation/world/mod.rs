@@ -1,14 +1,18 @@
 //! A deployment in several locations, its visitors, and everything that can go wrong, under one clock
 //! and one seed: events in the order of their times, and the seed decides what each becomes.
 
+mod asking;
 mod browsers;
 mod effects;
 mod objects;
 mod rest;
 mod tasks;
+mod writing;
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::rc::Rc;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
@@ -21,7 +25,7 @@ use super::outside::{KEY, keys};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::deployment::Deployment;
-use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need, Outbound, Write};
+use crate::effect::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Outbound, Write};
 use crate::encoding::base64url;
 use crate::forward::headers::Outgoing;
 use crate::gateway::{Gateway, Settled, Step};
@@ -36,11 +40,16 @@ use crate::session::grant::Grant;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Epoch, Version};
+use crate::store::breaker::Breaker;
 use crate::store::directory::object::Surplus;
 use crate::store::revocations::Subject;
+use crate::store::single_flight::SingleFlight;
+use crate::store::write_queue::{Attempt, WriteQueue};
 use crate::tenant_id::TenantId;
 
-use objects::{Asking, Caller, Object};
+use asking::{Ask, Followers, Heard};
+use objects::{Caller, Object};
+use writing::{Storing, Writer};
 
 const START: u64 = 1_700_000_000_000;
 const ADMIN: &str = "an-admin-token-for-tests";
@@ -61,6 +70,8 @@ pub(crate) struct Weather {
     pub(crate) calls: u32,
     /// An isolate dies, at any step.
     pub(crate) deaths: u32,
+    /// A request is cut off, at any step.
+    pub(crate) cancels: u32,
     /// How long a write may be on its way to another location.
     pub(crate) slowest_ms: u64,
     /// Writes overtake each other.
@@ -87,21 +98,25 @@ enum Event {
     Act { browser: usize },
     /// A task goes on.
     Go { task: u64 },
-    /// A need takes effect.
-    Effect {
-        task: u64,
-        need: Need,
-        writes: Vec<Write>,
-        asked: u64,
-        attempt: u32,
-    },
-    /// Its answer arrives.
+    /// A need is to be met: asked for, or waited for.
+    Ask { driver: u64 },
+    /// An attempt at it takes effect.
+    Attempt { driver: u64 },
+    /// What an attempt came to arrives.
+    Heard { driver: u64, heard: Heard },
+    /// It is tried again.
+    Again { driver: u64 },
+    /// It has taken as long as it may.
+    Deadline { driver: u64 },
+    /// A need's answer arrives.
     Answer { task: u64, answer: Reply },
-    /// An isolate's turn to write a key.
+    /// Somebody who has a value to store asks what to do.
+    Write { driver: u64 },
+    /// What became of a put arrives.
     Put {
-        isolate: usize,
-        age: u64,
-        key: String,
+        driver: u64,
+        attempt: Attempt,
+        acknowledged: bool,
     },
     /// An object's outbox item was performed, in that life of the object.
     ItemDone {
@@ -127,6 +142,7 @@ enum Reply {
     /// What was found under a key, and when that was asked.
     Found(String, Found, u64),
     Written(bool),
+    Body(Vec<u8>),
 }
 
 /// What a browser wants.
@@ -149,7 +165,6 @@ enum Stage {
 
 struct Task {
     isolate: usize,
-    age: u64,
     browser: usize,
     wish: Wish,
     sent: u64,
@@ -159,6 +174,7 @@ struct Task {
     stage: Stage,
     answers: Answers,
     lacking: usize,
+    storing: Option<Storing>,
     afterwards: Option<String>,
     edited: bool,
     lost: bool,
@@ -173,8 +189,11 @@ struct Isolate {
     location: usize,
     /// Which isolate in this place; the ones before it are gone.
     age: u64,
-    waiting: HashMap<String, Write>,
-    written: HashMap<String, u64>,
+    /// Its number among all isolates there ever were.
+    number: u64,
+    queue: WriteQueue,
+    breaker: Breaker,
+    flights: SingleFlight<Followers>,
 }
 
 #[derive(Default)]
@@ -203,6 +222,16 @@ pub(crate) struct World {
     next_call: u64,
     directory: Directory,
     isolates: Vec<Isolate>,
+    next_isolate: u64,
+    /// What isolates drive: needs, and values to be stored.
+    asks: BTreeMap<u64, Ask>,
+    writers: BTreeMap<u64, Writer>,
+    next_driver: u64,
+    /// The number of each value that an isolate has had to store.
+    values: HashMap<(u64, String, Vec<u8>), u64>,
+    next_value: u64,
+    /// Until when storage does not answer.
+    outage_until: u64,
     browsers: Vec<Browser>,
     tasks: BTreeMap<u64, Task>,
     next_task: u64,
@@ -229,6 +258,13 @@ impl World {
             next_call: 0,
             directory: Directory::default(),
             isolates: Vec::new(),
+            next_isolate: 0,
+            asks: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            next_driver: 0,
+            values: HashMap::new(),
+            next_value: 0,
+            outage_until: 0,
             browsers: Vec::new(),
             tasks: BTreeMap::new(),
             next_task: 0,
@@ -272,12 +308,15 @@ impl World {
             .ok()
             .unwrap();
         let random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
+        self.next_isolate += 1;
         Isolate {
             gateway: Gateway::new(deployment.tenant.unwrap(), "/_session", random),
             location,
             age,
-            waiting: HashMap::new(),
-            written: HashMap::new(),
+            number: self.next_isolate,
+            queue: WriteQueue::default(),
+            breaker: Breaker::default(),
+            flights: SingleFlight::default(),
         }
     }
 
@@ -324,6 +363,11 @@ impl World {
         self.events.push(Reverse((at, self.sequence, slot)));
     }
 
+    fn new_driver(&mut self) -> u64 {
+        self.next_driver += 1;
+        self.next_driver
+    }
+
     fn observe(&mut self, what: What) {
         self.history.push(Observation { at: self.now, what });
     }
@@ -332,15 +376,18 @@ impl World {
         match event {
             Event::Act { browser } => self.act(browser),
             Event::Go { task } => self.go(task),
-            Event::Effect {
-                task,
-                need,
-                writes,
-                asked,
-                attempt,
-            } => self.take_effect(task, need, writes, asked, attempt),
+            Event::Ask { driver } => self.join(driver),
+            Event::Attempt { driver } => self.attempt(driver),
+            Event::Heard { driver, heard } => self.heard(driver, heard),
+            Event::Again { driver } => self.again(driver),
+            Event::Deadline { driver } => self.deadline(driver),
             Event::Answer { task, answer } => self.answer(task, answer),
-            Event::Put { isolate, age, key } => self.put(isolate, age, &key),
+            Event::Write { driver } => self.drive_write(driver),
+            Event::Put {
+                driver,
+                attempt,
+                acknowledged,
+            } => self.put_done(driver, &attempt, acknowledged),
             Event::ItemDone {
                 name,
                 life,

@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::ledger::object::Item;
+use crate::store::retry::Cause;
+
+/// The writer that all objects are together: each key has one of them.
+const OBJECTS: u64 = 0;
 
 /// How long an outbox item may take here, in milliseconds, and an identity provider. A caller that waits for
 /// two items and a provider has its answer in time.
@@ -35,20 +39,12 @@ pub(super) struct Object {
 
 /// Who waits for an object's answer.
 pub(super) enum Caller {
-    Task(Box<Asking>),
+    /// Somebody in an isolate. The answer may be lost on its way.
+    Driver { driver: u64, is_lost: bool },
     /// The directory object, which ends a session.
     Surplus(Surplus),
     /// Somebody whose answer shows nothing.
     Nobody,
-}
-
-pub(super) struct Asking {
-    pub(super) task: u64,
-    pub(super) need: Need,
-    pub(super) asked: u64,
-    pub(super) attempt: u32,
-    /// The answer will be lost on its way.
-    pub(super) is_lost: bool,
 }
 
 impl World {
@@ -166,16 +162,10 @@ impl World {
 
     fn answer_call(&mut self, caller: Caller, bytes: Vec<u8>) {
         match caller {
-            Caller::Task(asking) if asking.is_lost => self.unanswered(Caller::Task(asking)),
-            Caller::Task(asking) => {
-                let Asking {
-                    task, need, asked, ..
-                } = *asking;
-                let Need::Call { key, .. } = need else {
-                    panic!("not a call");
-                };
-                let answer = Reply::Found(key, Found::Bytes(bytes), asked);
-                self.schedule(60, Event::Answer { task, answer });
+            Caller::Driver { is_lost: true, .. } => self.unanswered(caller),
+            Caller::Driver { driver, .. } => {
+                let heard = Ok(Found::Bytes(bytes));
+                self.schedule(60, Event::Heard { driver, heard });
             }
             Caller::Surplus(surplus) => {
                 let reply = crate::ledger::command::Reply::parse(&bytes).unwrap();
@@ -188,33 +178,16 @@ impl World {
         }
     }
 
-    /// A call failed. Isolates try again.
+    /// A call failed. Some objects that do not answer say that they have too much to do.
     pub(super) fn unanswered(&mut self, caller: Caller) {
-        let Caller::Task(asking) = caller else {
+        let Caller::Driver { driver, .. } = caller else {
             return;
         };
-        let Asking {
-            task,
-            need,
-            asked,
-            attempt,
-            ..
-        } = *asking;
-        if attempt < 2 {
-            let again = Event::Effect {
-                task,
-                need,
-                writes: Vec::new(),
-                asked,
-                attempt: attempt + 1,
-            };
-            return self.schedule(600, again);
-        }
-        let Need::Call { key, .. } = need else {
-            panic!("not a call");
-        };
-        let answer = Reply::Found(key, Found::Unavailable, asked);
-        self.schedule(60, Event::Answer { task, answer });
+        let heard = Err(match self.below(4) {
+            0 => Cause::Overloaded,
+            _ => Cause::Other,
+        });
+        self.schedule(60, Event::Heard { driver, heard });
     }
 
     /// The caller's patience is over. Objects that live answer in time.
@@ -251,7 +224,7 @@ impl World {
     fn run_item(&mut self, name: &str, item: Item) {
         let fails = self.chance(self.weather.calls);
         let succeeded = match item {
-            Item::Store(write) => self.write(usize::MAX / 2_000, &write),
+            Item::Store(write) => self.put(OBJECTS, &write),
             Item::Tell { tenant, command } => {
                 assert_eq!(tenant, self.tenant);
                 if !fails || self.chance(500) {

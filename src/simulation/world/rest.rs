@@ -29,6 +29,10 @@ impl World {
 
     /// What every session has come to, for the checker.
     pub(super) fn rest(&mut self) {
+        let hanging: Vec<usize> = self.tasks.values().map(|task| task.browser).collect();
+        for browser in hanging {
+            self.observe(What::Hangs { browser });
+        }
         let names: Vec<String> = self.objects.keys().cloned().collect();
         for name in names {
             if !self.is_done(&name) {

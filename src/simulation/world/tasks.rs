@@ -9,11 +9,11 @@ impl World {
         };
         let place = task.isolate;
         if self.chance(self.weather.deaths) {
-            self.die(place);
-        }
-        if self.isolates[place].age != task.age {
             // Gone, and its answer with it.
-            return;
+            return self.die(place);
+        }
+        if self.chance(self.weather.cancels) {
+            return self.cancel(number);
         }
         let now = UnixMillis(self.now);
         let gateway = &mut self.isolates[place].gateway;
@@ -34,11 +34,11 @@ impl World {
                         let thinking =
                             [20, 200, 3_000, 20_000][usize::try_from(self.below(4)).unwrap()];
                         self.tasks.insert(number, task);
-                        self.store_later(place);
+                        self.store_later(number, place);
                         return self.schedule(thinking, Event::Go { task: number });
                     }
                     Step::Answer(answer) | Step::Asset(answer) => {
-                        self.store_later(place);
+                        self.store_later(number, place);
                         return self.answered(&task, answer.status, &answer.headers, &answer.body);
                     }
                 }
@@ -52,7 +52,7 @@ impl World {
                 match settled {
                     Settled::Await(needs) => needs,
                     done => {
-                        self.store_later(place);
+                        self.store_later(number, place);
                         // Told to the operator, not to the browser: its id was replaced by a sign-in
                         // or its session ended while it was under way.
                         let events = self.isolates[place].gateway.take_events();
@@ -79,7 +79,7 @@ impl World {
             Stage::Afterwards { ticket } => {
                 let needs = gateway.afterwards(ticket, now, &task.answers);
                 if needs.is_empty() {
-                    return self.store_later(place);
+                    return self.store_later(number, place);
                 }
                 needs
             }
@@ -87,23 +87,7 @@ impl World {
         task.lacking = needs.len();
         self.tasks.insert(number, task);
         for need in needs {
-            let writes = match &need {
-                Need::Store => self.isolates[place].gateway.take_writes(),
-                _ => Vec::new(),
-            };
-            let wait = match &need {
-                Need::Read { after_ms: ms, .. } | Need::Pause { ms, .. } => u64::from(*ms),
-                _ => 0,
-            };
-            let at = self.now + wait + self.below(60);
-            let effect = Event::Effect {
-                task: number,
-                need,
-                writes,
-                asked: self.now,
-                attempt: 0,
-            };
-            self.schedule_at(at, effect);
+            self.meet(number, place, need);
         }
     }
 
@@ -116,16 +100,12 @@ impl World {
                 task.answers.add(&key, found, UnixMillis(asked));
             }
             Reply::Written(acknowledged) => task.answers.set_written(acknowledged),
+            Reply::Body(bytes) => task.answers.set_body(Body::Bytes(bytes)),
         }
         task.lacking -= 1;
         if task.lacking == 0 {
             self.go(number);
         }
-    }
-
-    pub(super) fn die(&mut self, place: usize) {
-        let Isolate { location, age, .. } = self.isolates[place];
-        self.isolates[place] = self.isolate(location, age + 1);
     }
 
     pub(super) fn served(

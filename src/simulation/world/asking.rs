@@ -1,0 +1,285 @@
+//! What isolates ask storage and objects, by the rules that are shipped: single flight, the breaker, retries.
+
+use super::*;
+use crate::store::breaker::Permit;
+use crate::store::retry::{Cause, Next, Retry};
+use crate::store::single_flight::{FlightId, PATIENCE_MS, Role};
+
+/// Who waits for the answer to one question.
+pub(super) type Followers = Rc<RefCell<Vec<u64>>>;
+
+/// What an attempt came to.
+pub(super) type Heard = Result<Found, Cause>;
+
+/// Until when a read has failed that is not answered, in milliseconds.
+const READ_DEADLINE_MS: u64 = 500;
+
+/// A need that somebody in an isolate drives.
+pub(super) struct Ask {
+    pub(super) task: u64,
+    pub(super) place: usize,
+    need: Need,
+    began: u64,
+    followed: Option<FlightId>,
+    lead: Option<Lead>,
+}
+
+/// What only the one has who asks for all.
+struct Lead {
+    flight: FlightId,
+    followers: Followers,
+    asked: u64,
+    permit: Option<Permit>,
+    retry: Retry,
+    attempts: u32,
+}
+
+impl Ask {
+    fn question(&self) -> String {
+        match &self.need {
+            Need::List { prefix } => format!("list {prefix}"),
+            Need::Call {
+                class,
+                name,
+                command,
+                ..
+            } => format!("{class:?}/{name}/{command}"),
+            Need::Read { key, .. } => key.clone(),
+            other => panic!("nobody shares {other:?}"),
+        }
+    }
+
+    fn key(&self) -> &str {
+        match &self.need {
+            Need::Read { key, .. } | Need::List { prefix: key } | Need::Call { key, .. } => key,
+            other => panic!("nobody shares {other:?}"),
+        }
+    }
+
+    fn is_read(&self) -> bool {
+        matches!(self.need, Need::Read { .. })
+    }
+}
+
+impl World {
+    /// Begins to meet a need.
+    pub(super) fn ask(&mut self, task: u64, place: usize, need: Need) {
+        let after_ms = match &need {
+            Need::Read { after_ms, .. } => u64::from(*after_ms),
+            _ => 0,
+        };
+        let began = self.now + after_ms;
+        let driver = self.new_driver();
+        let ask = Ask {
+            task,
+            place,
+            need,
+            began,
+            followed: None,
+            lead: None,
+        };
+        self.asks.insert(driver, ask);
+        self.schedule_at(began, Event::Ask { driver });
+    }
+
+    /// Asks, or waits for another who does; comes again when the patience with that one is over.
+    pub(super) fn join(&mut self, driver: u64) {
+        let Some(ask) = self.asks.get(&driver) else {
+            return;
+        };
+        let (place, question, followed) = (ask.place, ask.question(), ask.followed);
+        let now = UnixMillis(self.now);
+        let Isolate {
+            flights, breaker, ..
+        } = &mut self.isolates[place];
+        let role = flights.join(&question, followed, now, |_| Followers::default());
+        let (flight, followers) = match role {
+            Role::Follow { flight, shared, .. } => {
+                shared.borrow_mut().push(driver);
+                self.asks.get_mut(&driver).unwrap().followed = Some(flight);
+                return self.schedule_at(self.now + PATIENCE_MS, Event::Ask { driver });
+            }
+            Role::Lead { flight, shared } => (flight, shared),
+        };
+        let ask = self.asks.get_mut(&driver).unwrap();
+        let deadline_ms = match &ask.need {
+            Need::Call { deadline_ms, .. } => *deadline_ms,
+            _ => u32::MAX,
+        };
+        let permit = ask.is_read().then(|| breaker.admit(now));
+        let is_refused = permit == Some(None);
+        ask.lead = Some(Lead {
+            flight,
+            followers,
+            asked: self.now,
+            permit: permit.flatten(),
+            retry: Retry::begin(deadline_ms, now),
+            attempts: 0,
+        });
+        if is_refused {
+            return self.finish_ask(driver, Found::Unavailable);
+        }
+        if deadline_ms < u32::MAX {
+            let at = self.now + u64::from(deadline_ms);
+            self.schedule_at(at, Event::Deadline { driver });
+        }
+        self.begin_attempt(driver);
+    }
+
+    fn begin_attempt(&mut self, driver: u64) {
+        let ask = self.asks.get_mut(&driver).unwrap();
+        let lead = ask.lead.as_mut().unwrap();
+        lead.attempts += 1;
+        let asked = What::Asked {
+            isolate: self.isolates[ask.place].number,
+            driver,
+            attempt: lead.attempts,
+            question: ask.question(),
+            is_read: ask.is_read(),
+        };
+        self.observe(asked);
+        self.schedule(60, Event::Attempt { driver });
+    }
+
+    /// An attempt takes effect.
+    pub(super) fn attempt(&mut self, driver: u64) {
+        let Some(ask) = self.asks.get(&driver) else {
+            return;
+        };
+        let location = self.isolates[ask.place].location;
+        let need = ask.need.clone();
+        let heard = match need {
+            Need::Read { key, .. } => {
+                let fails = self.storage_fails();
+                Ok(match fails {
+                    true => Found::Unavailable,
+                    false => self.namespace.get(location, &key, self.now),
+                })
+            }
+            Need::List { prefix } => {
+                let fails = self.storage_fails();
+                let names = self.namespace.list(location, &prefix, self.now);
+                Ok(match fails {
+                    true => Found::Unavailable,
+                    false => Found::Bytes(names.join("\n").into_bytes()),
+                })
+            }
+            Need::Call {
+                class,
+                name,
+                command,
+                ..
+            } => {
+                let is_lost = self.chance(self.weather.calls);
+                let is_applied = !is_lost || self.chance(500);
+                let caller = Caller::Driver { driver, is_lost };
+                match class {
+                    Class::Session if is_applied => return self.call(caller, &name, &command),
+                    Class::Directory if is_applied => {
+                        let bytes = self.direct(&command);
+                        let answer = Found::Bytes(bytes);
+                        if is_lost {
+                            Err(Cause::Other)
+                        } else {
+                            Ok(answer)
+                        }
+                    }
+                    _ => return self.unanswered(caller),
+                }
+            }
+            other => panic!("nobody shares {other:?}"),
+        };
+        let takes = match heard {
+            Ok(Found::Unavailable) if self.chance(500) => READ_DEADLINE_MS,
+            _ => self.below(60),
+        };
+        self.schedule_at(self.now + takes, Event::Heard { driver, heard });
+    }
+
+    /// Whether storage does not answer. One that has failed may go on like that for a while.
+    fn storage_fails(&mut self) -> bool {
+        let fails = self.chance(self.weather.reads);
+        if fails && self.chance(300) {
+            self.outage_until = self.now + self.below(4_000);
+        }
+        fails || self.now < self.outage_until
+    }
+
+    /// What an attempt came to reaches the isolate.
+    pub(super) fn heard(&mut self, driver: u64, heard: Heard) {
+        let Some(ask) = self.asks.get_mut(&driver) else {
+            return;
+        };
+        let now = UnixMillis(self.now);
+        let Isolate {
+            breaker, number, ..
+        } = &mut self.isolates[ask.place];
+        let lead = ask.lead.as_mut().unwrap();
+        let observed = What::Heard {
+            isolate: *number,
+            driver,
+            is_read: matches!(ask.need, Need::Read { .. }),
+            failed: match &heard {
+                Ok(Found::Unavailable) => Some(Cause::Other),
+                Ok(_) => None,
+                Err(cause) => Some(*cause),
+            },
+        };
+        if let Some(permit) = lead.permit {
+            match &heard {
+                Ok(Found::Unavailable) | Err(_) => breaker.record_failure(permit, now),
+                Ok(_) => breaker.record_success(permit),
+            }
+        }
+        let random = self.random.next_u32();
+        let next = match &heard {
+            Ok(_) => None,
+            Err(cause) => Some(lead.retry.after_failure(*cause, random, now)),
+        };
+        self.observe(observed);
+        match next {
+            Some(Next::After(ms)) => self.schedule_at(self.now + ms, Event::Again { driver }),
+            Some(Next::GiveUp) => self.finish_ask(driver, Found::Unavailable),
+            None => self.finish_ask(driver, heard.unwrap_or(Found::Unavailable)),
+        }
+    }
+
+    /// Tries once more.
+    pub(super) fn again(&mut self, driver: u64) {
+        if self.asks.contains_key(&driver) {
+            self.begin_attempt(driver);
+        }
+    }
+
+    /// Whoever asked waits no longer.
+    pub(super) fn deadline(&mut self, driver: u64) {
+        if self.asks.contains_key(&driver) {
+            self.finish_ask(driver, Found::Unavailable);
+        }
+    }
+
+    /// Ends a flight: its leader has the answer, and everybody who follows.
+    fn finish_ask(&mut self, driver: u64, found: Found) {
+        let ask = self.asks.remove(&driver).unwrap();
+        let question = ask.question();
+        let lead = ask.lead.as_ref().unwrap();
+        let isolate = &mut self.isolates[ask.place];
+        isolate.flights.finish(&question, lead.flight);
+        let (isolate, asked) = (isolate.number, lead.asked);
+        self.observe(What::Answered { isolate, question });
+        let followers = lead.followers.take();
+        let followers = followers
+            .into_iter()
+            .filter_map(|one| self.asks.remove(&one));
+        let everybody: Vec<Ask> = followers.collect();
+        for one in everybody.iter().chain([&ask]) {
+            let asked = match found {
+                Found::Unavailable => one.began,
+                _ => asked,
+            };
+            let answer = Reply::Found(one.key().to_owned(), found.clone(), asked);
+            let task = one.task;
+            self.schedule_at(self.now, Event::Answer { task, answer });
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What isolates and objects store. Isolates do so by the rules that are shipped.
+
+use super::*;
+use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Ticket};
+
+/// How many values a task waits for, and whether all that it has heard of are stored.
+pub(super) struct Storing {
+    left: usize,
+    acknowledged: bool,
+}
+
+/// A value that somebody in an isolate drives.
+pub(super) struct Writer {
+    pub(super) task: u64,
+    pub(super) place: usize,
+    ticket: Ticket,
+    /// The value's number among all.
+    number: u64,
+    is_durable: bool,
+}
+
+impl World {
+    /// Stores what a task waits for.
+    pub(super) fn store(&mut self, task: u64, place: usize) {
+        let writes = self.isolates[place].gateway.take_writes();
+        let storing = Storing {
+            left: writes.len(),
+            acknowledged: true,
+        };
+        if writes.is_empty() {
+            let answer = Reply::Written(true);
+            return self.schedule(5, Event::Answer { task, answer });
+        }
+        self.tasks.get_mut(&task).unwrap().storing = Some(storing);
+        self.submit(task, place, writes, true);
+    }
+
+    /// Stores what nobody waits for.
+    pub(super) fn store_later(&mut self, task: u64, place: usize) {
+        let writes = self.isolates[place].gateway.take_writes();
+        self.submit(task, place, writes, false);
+    }
+
+    fn submit(&mut self, task: u64, place: usize, writes: Vec<Write>, is_durable: bool) {
+        for write in writes {
+            self.next_value += 1;
+            let number = self.next_value;
+            let isolate = self.isolates[place].number;
+            let value = (isolate, write.key.clone(), write.value.clone());
+            self.values.insert(value, number);
+            let key = write.key.clone();
+            self.observe(What::Submitted {
+                key,
+                isolate,
+                number,
+            });
+            let queue = &mut self.isolates[place].queue;
+            let now = UnixMillis(self.now);
+            let ticket = match is_durable {
+                true => queue.submit_durable(write, now),
+                false => queue.submit(write, now),
+            };
+            let writer = Writer {
+                task,
+                place,
+                ticket,
+                number,
+                is_durable,
+            };
+            let driver = self.new_driver();
+            self.writers.insert(driver, writer);
+            self.drive_write(driver);
+        }
+    }
+
+    /// Somebody who has a value to store asks what to do now.
+    pub(super) fn drive_write(&mut self, driver: u64) {
+        let Some(writer) = self.writers.get(&driver) else {
+            return;
+        };
+        let (place, task, is_durable) = (writer.place, writer.task, writer.is_durable);
+        // Work in the background may be cut off.
+        if !is_durable && self.chance(self.weather.cancels) {
+            return self.cancel_writer(driver);
+        }
+        let writer = &self.writers[&driver];
+        let now = UnixMillis(self.now);
+        let next = self.isolates[place].queue.next(&writer.ticket, now);
+        self.report_lost(place);
+        match next {
+            Next::Wait(ms) => {
+                let late = self.below(5);
+                self.schedule_at(self.now + ms + late, Event::Write { driver });
+            }
+            Next::Put(attempt) => {
+                let writer = self.isolates[place].number;
+                let acknowledged = self.put(writer, &attempt.write);
+                let is_slow = self.chance(self.weather.writes);
+                let takes = self.below(if is_slow { 7_000 } else { 60 });
+                let put = Event::Put {
+                    driver,
+                    attempt,
+                    acknowledged: acknowledged && takes < PUT_DEADLINE_MS,
+                };
+                self.schedule_at(self.now + takes.min(PUT_DEADLINE_MS), put);
+            }
+            Next::Done(outcome) => {
+                self.writers.remove(&driver);
+                if is_durable {
+                    self.stored(task, outcome);
+                }
+            }
+        }
+    }
+
+    /// Somebody hears what became of a put.
+    pub(super) fn put_done(&mut self, driver: u64, attempt: &Attempt, acknowledged: bool) {
+        let Some(writer) = self.writers.get(&driver) else {
+            return;
+        };
+        let place = writer.place;
+        let now = UnixMillis(self.now);
+        let queue = &mut self.isolates[place].queue;
+        queue.finish(attempt, acknowledged, now);
+        self.report_lost(place);
+        self.drive_write(driver);
+    }
+
+    fn report_lost(&mut self, place: usize) {
+        let Isolate { queue, number, .. } = &mut self.isolates[place];
+        let isolate = *number;
+        if queue.take_counts().lost > 0 {
+            self.observe(What::Lost { isolate });
+        }
+    }
+
+    fn stored(&mut self, number: u64, outcome: Outcome) {
+        let task = self.tasks.get_mut(&number).unwrap();
+        let storing = task.storing.as_mut().unwrap();
+        storing.left -= 1;
+        storing.acknowledged &= outcome == Outcome::Stored;
+        if storing.left == 0 {
+            let answer = Reply::Written(storing.acknowledged);
+            task.storing = None;
+            self.schedule(
+                5,
+                Event::Answer {
+                    task: number,
+                    answer,
+                },
+            );
+        }
+    }
+
+    /// Somebody who has a value to store is no more.
+    pub(super) fn cancel_writer(&mut self, driver: u64) {
+        let writer = self.writers.remove(&driver).unwrap();
+        let number = writer.number;
+        self.observe(What::Cancelled { number });
+    }
+
+    /// A put takes effect, unless it fails; half of those that fail were applied.
+    pub(super) fn put(&mut self, writer: u64, write: &Write) -> bool {
+        let key = write.key.clone();
+        let value = (writer, key.clone(), write.value.clone());
+        let number = self.values.get(&value).copied();
+        self.observe(What::Put {
+            key,
+            writer,
+            number,
+        });
+        let fails = self.chance(self.weather.writes);
+        if !fails || self.chance(500) {
+            let value = write.value.clone();
+            self.namespace
+                .put(&write.key, value, self.now, &mut self.random);
+        }
+        !fails
+    }
+}
