@@ -5,9 +5,7 @@
 use core::cell::RefCell;
 use core::future::Future;
 
-use wasm_bindgen::prelude::wasm_bindgen;
-
-use super::{io, millis};
+use super::io;
 use crate::telemetry::batch::Batch;
 use crate::telemetry::log::Event;
 use crate::telemetry::metric;
@@ -29,15 +27,6 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 6] = [
-        Self::KvRead,
-        Self::KvList,
-        Self::KvWrite,
-        Self::Object,
-        Self::Document,
-        Self::Provider,
-    ];
-
     fn as_str(self) -> &'static str {
         match self {
             Self::KvRead => "kv_read",
@@ -80,20 +69,6 @@ pub(super) fn count_operation(operation: Operation, outcome: Outcome, ms: u64) {
     BATCH.with_borrow_mut(|batch| {
         batch.observe(metric::STORAGE_DURATION, operation.as_str(), ms);
     });
-}
-
-/// Counts an operation of the JavaScript that is not replaced yet.
-#[wasm_bindgen(js_name = countOperation)]
-pub fn count_operation_of_js(operation: &str, outcome: &str, ms: f64) {
-    let outcome = match outcome {
-        "ok" => Outcome::Ok,
-        "absent" => Outcome::Absent,
-        _ => Outcome::Error,
-    };
-    let named = |known: &Operation| known.as_str() == operation;
-    if let Some(operation) = Operation::ALL.into_iter().find(named) {
-        count_operation(operation, outcome, millis(ms).0);
-    }
 }
 
 /// Performs an operation, and counts it: as `ok`, or as `error`.

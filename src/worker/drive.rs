@@ -12,8 +12,9 @@ use futures_util::future::join_all;
 
 use super::io::{self, Answered};
 use super::runtime::{self, RequestContext};
-use super::{Phase, probes};
-use crate::effect::{Answers, Need};
+use super::{Phase, probes, with_ready};
+use crate::effect::{Answers, Need, Write};
+use crate::reception::Reception;
 
 /// What a synchronous decision lacked.
 pub(super) struct Pending {
@@ -21,6 +22,28 @@ pub(super) struct Pending {
     pub(super) needs: Vec<Need>,
     /// What it was answered before.
     pub(super) answers: Answers,
+    /// What it wants stored before it goes on.
+    pub(super) writes: Vec<Write>,
+}
+
+impl Pending {
+    /// Returns what a decision lacks. What it wants stored is taken at once: it is nobody else's to wait for.
+    pub(super) fn new(needs: Vec<Need>, answers: Answers) -> Self {
+        let writes = writes_of(&needs);
+        Self {
+            needs,
+            answers,
+            writes,
+        }
+    }
+}
+
+fn writes_of(needs: &[Need]) -> Vec<Write> {
+    if needs.contains(&Need::Store) {
+        with_ready(Reception::take_writes).unwrap_or_default()
+    } else {
+        Vec::new()
+    }
 }
 
 thread_local! {
@@ -62,9 +85,10 @@ pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Ph
     let Pending {
         mut needs,
         mut answers,
+        mut writes,
     } = pending;
     loop {
-        for answered in meet(needs, context).await {
+        for answered in meet(needs, writes, context).await {
             if let Answered::Asset {
                 bytes: Some(bytes), ..
             } = &answered
@@ -83,20 +107,32 @@ pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Ph
                 if let Some(context) = context.context() {
                     probes::send_probes(&context);
                 }
+                writes = writes_of(&more);
                 needs = more;
             }
         }
     }
 }
 
-/// Meets needs, all at once.
-pub(super) async fn meet(mut needs: Vec<Need>, context: &RequestContext) -> Vec<Answered> {
+/// Meets needs, all at once. `writes` are what [`Need::Store`] is about.
+pub(super) async fn meet(
+    mut needs: Vec<Need>,
+    mut writes: Vec<Write>,
+    context: &RequestContext,
+) -> Vec<Answered> {
     // Most decisions lack one thing: a list of futures costs more than one.
     match needs.pop() {
-        Some(only) if needs.is_empty() => vec![io::perform(only, context).await],
+        Some(only) if needs.is_empty() => vec![io::perform(only, writes, context).await],
         Some(last) => {
             needs.push(last);
-            join_all(needs.into_iter().map(|need| io::perform(need, context))).await
+            let meetings = needs.into_iter().map(|need| {
+                let writes = match need {
+                    Need::Store => core::mem::take(&mut writes),
+                    _ => Vec::new(),
+                };
+                io::perform(need, writes, context)
+            });
+            join_all(meetings).await
         }
         None => Vec::new(),
     }

@@ -138,7 +138,7 @@ fn made(decision: Decision, answers: effect::Answers, phase: impl FnOnce() -> Ph
         Decision::Made(text) => text,
         Decision::Lacks(needs) => {
             let begun = answers.begun();
-            drive::set_pending(phase(), Pending { needs, answers });
+            drive::set_pending(phase(), Pending::new(needs, answers));
             protocol::pending(begun)
         }
     }

@@ -197,9 +197,8 @@ extern "C" {
     #[wasm_bindgen(js_name = consoleFile)]
     pub fn console_file(name: &str) -> Option<Uint8Array>;
 
-    /// Meets a need that is still met in JavaScript: see [`super::io`].
-    #[wasm_bindgen(js_name = meetLegacy)]
-    pub fn meet_legacy(need: &str, context: &RequestContext) -> Promise;
+    /// Says that a later value of this key is being stored than the one that is stored in the background.
+    pub fn superseded(key: &str);
 
     /// Returns what the data plane records.
     pub fn recorder() -> Recorder;

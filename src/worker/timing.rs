@@ -14,13 +14,13 @@ use worker::Delay;
 pub(super) struct DeadlineExceeded;
 
 /// Waits for so many milliseconds.
-pub(super) async fn sleep(ms: u32) {
+pub(super) async fn sleep(ms: impl Into<u64>) {
     Delay::from(Duration::from_millis(ms.into())).await;
 }
 
 /// Waits for the result of `work`, for at most so many milliseconds; after that `work` is dropped.
 pub(super) async fn within<T>(
-    ms: u32,
+    ms: impl Into<u64>,
     work: impl Future<Output = T>,
 ) -> Result<T, DeadlineExceeded> {
     match select(pin!(work), pin!(sleep(ms))).await {

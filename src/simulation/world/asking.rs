@@ -117,7 +117,7 @@ impl World {
             attempts: 0,
         });
         if is_refused {
-            return self.finish_ask(driver, Found::Unavailable);
+            return self.finish_ask(driver, &Found::Unavailable);
         }
         if deadline_ms < u32::MAX {
             let at = self.now + u64::from(deadline_ms);
@@ -184,7 +184,7 @@ impl World {
                             Ok(answer)
                         }
                     }
-                    _ => return self.unanswered(caller),
+                    _ => return self.unanswered(&caller),
                 }
             }
             other => panic!("nobody shares {other:?}"),
@@ -239,8 +239,8 @@ impl World {
         self.observe(observed);
         match next {
             Some(Next::After(ms)) => self.schedule_at(self.now + ms, Event::Again { driver }),
-            Some(Next::GiveUp) => self.finish_ask(driver, Found::Unavailable),
-            None => self.finish_ask(driver, heard.unwrap_or(Found::Unavailable)),
+            Some(Next::GiveUp) => self.finish_ask(driver, &Found::Unavailable),
+            None => self.finish_ask(driver, &heard.unwrap_or(Found::Unavailable)),
         }
     }
 
@@ -254,12 +254,12 @@ impl World {
     /// Whoever asked waits no longer.
     pub(super) fn deadline(&mut self, driver: u64) {
         if self.asks.contains_key(&driver) {
-            self.finish_ask(driver, Found::Unavailable);
+            self.finish_ask(driver, &Found::Unavailable);
         }
     }
 
     /// Ends a flight: its leader has the answer, and everybody who follows.
-    fn finish_ask(&mut self, driver: u64, found: Found) {
+    fn finish_ask(&mut self, driver: u64, found: &Found) {
         let ask = self.asks.remove(&driver).unwrap();
         let question = ask.question();
         let lead = ask.lead.as_ref().unwrap();

@@ -162,7 +162,7 @@ impl World {
 
     fn answer_call(&mut self, caller: Caller, bytes: Vec<u8>) {
         match caller {
-            Caller::Driver { is_lost: true, .. } => self.unanswered(caller),
+            Caller::Driver { is_lost: true, .. } => self.unanswered(&caller),
             Caller::Driver { driver, .. } => {
                 let heard = Ok(Found::Bytes(bytes));
                 self.schedule(60, Event::Heard { driver, heard });
@@ -179,8 +179,8 @@ impl World {
     }
 
     /// A call failed. Some objects that do not answer say that they have too much to do.
-    pub(super) fn unanswered(&mut self, caller: Caller) {
-        let Caller::Driver { driver, .. } = caller else {
+    pub(super) fn unanswered(&mut self, caller: &Caller) {
+        let Caller::Driver { driver, .. } = *caller else {
             return;
         };
         let heard = Err(match self.below(4) {
@@ -194,7 +194,7 @@ impl World {
     pub(super) fn late(&mut self, name: &str, call: CallId) {
         if let Some(caller) = self.calls.remove(&call) {
             self.broken("an object leaves a call without an answer", name.to_owned());
-            self.unanswered(caller);
+            self.unanswered(&caller);
         }
     }
 
@@ -209,7 +209,7 @@ impl World {
         let again = object.handler.take().is_some();
         for call in core::mem::take(&mut object.calls) {
             if let Some(caller) = self.calls.remove(&call) {
-                self.unanswered(caller);
+                self.unanswered(&caller);
             }
         }
         if again {

@@ -5,9 +5,10 @@ pub(super) mod body;
 mod console_files;
 mod documents;
 pub(super) mod fetch;
-pub(super) mod legacy;
+mod kv;
 mod location_cache;
 mod names;
+mod objects;
 mod password;
 mod provider;
 mod rate_limit;
@@ -26,7 +27,7 @@ use super::runtime::RequestContext;
 use super::timing::sleep;
 use crate::clock::UnixMillis;
 use crate::effect::asset::Asset;
-use crate::effect::{Answers, Body, Found, Need};
+use crate::effect::{Answers, Body, Found, Need, Write};
 
 /// What came of a need.
 pub(super) enum Answered {
@@ -113,19 +114,34 @@ fn stage(need: &Need) -> Option<&'static str> {
     }
 }
 
-/// Meets a need, and adds it to the request's trace.
-pub(super) async fn perform(need: Need, context: &RequestContext) -> Answered {
+/// Meets a need, and adds it to the request's trace. `writes` are what [`Need::Store`] is about.
+pub(super) async fn perform(need: Need, writes: Vec<Write>, context: &RequestContext) -> Answered {
     let stage = stage(&need);
     let begun = Date::now();
-    let answered = answer(need, millis(begun), context).await;
+    let answered = answer(need, writes, millis(begun), context).await;
     if let Some(stage) = stage {
         context.passed(stage, begun, answered.result());
     }
     answered
 }
 
-async fn answer(need: Need, asked: UnixMillis, context: &RequestContext) -> Answered {
+async fn answer(
+    need: Need,
+    writes: Vec<Write>,
+    asked: UnixMillis,
+    context: &RequestContext,
+) -> Answered {
     match need {
+        Need::Read { key, after_ms } => kv::read(&context.env(), key, after_ms).await,
+        Need::List { prefix } => kv::list(&context.env(), prefix).await,
+        Need::Store => Answered::Written(kv::store_durably(&context.env(), writes).await),
+        Need::Call {
+            class,
+            name,
+            command,
+            key,
+            deadline_ms,
+        } => objects::call(&context.env(), class, &name, &command, key, deadline_ms).await,
         // What was decided and must be found again.
         Need::Note { key, text } => {
             context.note(&key, &text);
@@ -187,9 +203,6 @@ async fn answer(need: Need, asked: UnixMillis, context: &RequestContext) -> Answ
             let (outcome, answer_asked) = provider::answer(&call, context).await;
             let asked = if outcome.is_ok() { answer_asked } else { asked };
             Answered::of(key, outcome, "provider_unreachable", asked)
-        }
-        need @ (Need::Read { .. } | Need::List { .. } | Need::Store | Need::Call { .. }) => {
-            legacy::answer(need, context).await
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Requests share a promise, and it is the asking one's: the runtime hands what one request settles over to others
 //! that wait for it, each where it belongs. A waker would run one request's work on behalf of another.
 
-use core::cell::{OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::future::Future;
 use core::pin::pin;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use wasm_bindgen::JsValue;
 
 use super::now;
 use crate::clock::UnixMillis;
-use crate::store::single_flight::{PATIENCE_MS, Role, SingleFlight};
+use crate::store::single_flight::{FlightId, PATIENCE_MS, Role, SingleFlight};
 use crate::worker::timing::sleep;
 
 /// Questions of one kind that are under way.
@@ -31,7 +31,8 @@ impl<T> Default for Flights<T> {
 /// What those share who need the same answer.
 struct Flight<T> {
     answer: OnceCell<T>,
-    /// Is settled when the answer is there.
+    is_followed: Cell<bool>,
+    /// Is settled when the answer is there, or nobody asks any more.
     done: Promise,
     settle: OnceCell<Function>,
 }
@@ -44,14 +45,41 @@ impl<T> Flight<T> {
         });
         Rc::new(Self {
             answer: OnceCell::new(),
+            is_followed: Cell::new(false),
             done,
             settle,
         })
     }
 
-    fn end(&self, answer: T) {
-        let _ = self.answer.set(answer);
-        if let Some(settle) = self.settle.get() {
+    async fn follow(&self) {
+        self.is_followed.set(true);
+        let done = JsFuture::from(self.done.clone());
+        select(done, pin!(sleep(PATIENCE_MS))).await;
+    }
+}
+
+/// Ends a flight when it is dropped: with its answer, or without one if the request that asks has given up.
+struct Lead<'q, T: 'static> {
+    flights: &'static LocalKey<Flights<T>>,
+    question: &'q str,
+    id: FlightId,
+    flight: Rc<Flight<T>>,
+}
+
+impl<T: Clone> Lead<'_, T> {
+    /// Shares the answer, if somebody waits for it.
+    fn end(self, answer: &T) {
+        if self.flight.is_followed.get() {
+            let _ = self.flight.answer.set(answer.clone());
+        }
+    }
+}
+
+impl<T: 'static> Drop for Lead<'_, T> {
+    fn drop(&mut self) {
+        self.flights
+            .with(|Flights(flights)| flights.borrow_mut().finish(self.question, self.id));
+        if let (true, Some(settle)) = (self.flight.is_followed.get(), self.flight.settle.get()) {
             let _ = settle.call0(&JsValue::UNDEFINED);
         }
     }
@@ -73,9 +101,14 @@ pub(in crate::worker) async fn ask<T: Clone, F: Future<Output = T>>(
         });
         match role {
             Role::Lead { flight, shared } => {
+                let lead = Lead {
+                    flights,
+                    question,
+                    id: flight,
+                    flight: shared,
+                };
                 let answer = work().await;
-                flights.with(|Flights(flights)| flights.borrow_mut().finish(question, flight));
-                shared.end(answer.clone());
+                lead.end(&answer);
                 return (answer, asked);
             }
             Role::Follow {
@@ -83,8 +116,7 @@ pub(in crate::worker) async fn ask<T: Clone, F: Future<Output = T>>(
                 asked,
                 shared,
             } => {
-                let done = JsFuture::from(shared.done.clone());
-                select(done, pin!(sleep(PATIENCE))).await;
+                shared.follow().await;
                 if let Some(answer) = shared.answer.get() {
                     return (answer.clone(), asked);
                 }
@@ -93,6 +125,3 @@ pub(in crate::worker) async fn ask<T: Clone, F: Future<Output = T>>(
         }
     }
 }
-
-#[expect(clippy::cast_possible_truncation, reason = "less than a second")]
-const PATIENCE: u32 = PATIENCE_MS as u32;

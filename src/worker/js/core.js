@@ -92,12 +92,6 @@ export function changes() {
 }
 
 /**
- * An answer is as old as its question, which may have been somebody else's: `asked` is when, in
- * milliseconds since 1970.
- * @typedef {{ kind: "found", key: string, bytes: Uint8Array, asked: number }
- *   | { kind: "absent", key: string, asked: number }
- *   | { kind: "unavailable", key: string, asked: number }
- *   | { kind: "written", acknowledged: boolean }} Answer
  * @typedef {{ origin: string, how: Failure, at: number }} Failed
  * @typedef {"lost" | "cut" | "spoilt" | "unsent" | "timed-out"} Failure
  */
@@ -288,22 +282,23 @@ export function takeWrites() {
 }
 
 /**
+ * Stores a value in the background.
+ * @param {Env} env
+ * @param {{ key: string, value: Uint8Array, ttl: number }} write
+ * @returns {Promise<boolean>} whether the instance lived to see what became of it
+ */
+export async function storeInBackground(env, { key, value, ttl }) {
+  const settled = await survived(ofInstance(() => glue.storeInBackground(env, key, value, ttl)));
+  return settled !== undefined;
+}
+
+/**
  * Takes in what the data plane counted.
  * @param {unknown} counted as `worker/runtime.rs` reads it
  * @param {Env} env
  */
 export function takeIn(counted, env) {
   ofInstance(() => glue.takeIn(counted, env));
-}
-
-/**
- * Counts what was asked of somebody, and how long it took.
- * @param {string} kind
- * @param {"ok" | "absent" | "error"} result
- * @param {number} ms
- */
-export function countOperation(kind, result, ms) {
-  ofInstance(() => glue.countOperation(kind, result, ms));
 }
 
 /** Opens a window; the promise is settled once that is reported, or the instance died. @param {Env} env */

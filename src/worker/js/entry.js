@@ -6,6 +6,7 @@
  * origin. Bodies, event streams and WebSockets are handed on as they are and never enter wasm.
  */
 import { waitUntil } from "cloudflare:workers";
+import { storeLater } from "./background_writes.js";
 import "./console-files.js";
 import { RequestContext } from "./context.js";
 import {
@@ -24,7 +25,6 @@ import {
   watch,
 } from "./core.js";
 import { lengthenSid } from "./handshakes.js";
-import { storeLater } from "./needs.js";
 import { keepRefusal, recallRefusal } from "./refusals.js";
 import { connect } from "./runtime.js";
 import { recall, stand } from "./standing.js";

@@ -14,7 +14,7 @@ import argon2 from "./argon2.wasm";
  * @property {() => boolean} isDead
  * @property {(work: Promise<unknown>) => void} waitUntil
  * @property {(name: string) => Uint8Array | undefined} consoleFile
- * @property {(need: string, context: RequestContext) => Promise<unknown>} meetLegacy
+ * @property {(key: string) => void} superseded
  * @property {unknown} recorder
  */
 
@@ -25,7 +25,7 @@ const offered = {
   isDead: () => false,
   waitUntil() {},
   consoleFile: () => undefined,
-  meetLegacy: () => Promise.reject(new Error("not connected")),
+  superseded() {},
   recorder: undefined,
 };
 
@@ -103,13 +103,9 @@ export function consoleFile(name) {
   return offered.consoleFile(name);
 }
 
-/**
- * Meets a need that is still met in JavaScript.
- * @param {string} need
- * @param {RequestContext} context
- */
-export function meetLegacy(need, context) {
-  return offered.meetLegacy(need, context);
+/** A later value of a key is being stored than the one that is stored in the background. @param {string} key */
+export function superseded(key) {
+  offered.superseded(key);
 }
 
 /** What records requests until the control plane reports them. */

@@ -220,7 +220,7 @@ impl Session {
 
     async fn meet(&self, needs: Vec<Need>) -> Vec<(String, Found, UnixMillis)> {
         let mut found = Vec::new();
-        for answered in drive::meet(needs, &self.context).await {
+        for answered in drive::meet(needs, Vec::new(), &self.context).await {
             if let Answered::Found {
                 key,
                 found: what,
