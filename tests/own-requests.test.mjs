@@ -95,7 +95,6 @@ test("a collector's headers may name somebody else", async (t) => {
 });
 
 test("nothing of ours asks anybody without saying who it is", () => {
-<<<<<<< HEAD
   const edge = path.resolve(import.meta.dirname, "../src/worker");
   const asking = readdirSync(edge, { recursive: true, encoding: "utf8" }).flatMap((file) => {
     const calls = /\.(?:js|rs)$/.test(file)
@@ -110,15 +109,4 @@ test("nothing of ours asks anybody without saying who it is", () => {
     "js/entry.js fetch(",
     "js/entry.js fetch(",
   ]);
-=======
-  const edge = path.resolve(import.meta.dirname, "../src/worker/js");
-  const nameless = readdirSync(edge)
-    .filter((file) => file.endsWith(".js"))
-    .flatMap((file) => {
-      const calls = readFileSync(path.join(edge, file), "utf8").match(/(?<![.\w])fetch\(/g) ?? [];
-      return calls.map(() => file);
-    });
-  // A visitor's request, and the Worker's own entry. What asks by itself is `worker/io/fetch.rs`.
-  assert.deepEqual(nameless.sort(), ["entry.js", "entry.js"]);
->>>>>>> 1187fd6 (Read, list and write the sessions' namespace in Rust, and call objects from there)
 });
