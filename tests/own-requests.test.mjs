@@ -102,10 +102,12 @@ test("nothing of ours asks anybody without saying who it is", () => {
       : null;
     return (calls ?? []).map((call) => `${file} ${call}`);
   });
-  // The Worker's own entry, and a visitor's request; what names us, and its use.
+  // The Worker's own entry, and a visitor's request; what names us, its use, and where that is sent once though a
+  // decision is driven again.
   assert.deepEqual(asking.sort(), [
     "io/fetch.rs fetch(",
     "io/fetch.rs fetch(",
+    "js/context.js fetch(",
     "js/entry.js fetch(",
     "js/entry.js fetch(",
   ]);
