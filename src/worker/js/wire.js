@@ -164,8 +164,9 @@ export function unpackAnswer(text) {
  */
 export function responseOf({ status, headers, body }, file) {
   if (file) {
-    // A file is sent as it is, compressed or not.
-    return new Response(/** @type {BodyInit} */ (file), { status, headers, encodeBody: "manual" });
+    // A file is sent as it is, compressed or not; `encodeBody` is the Workers runtime's.
+    const init = { status, headers, encodeBody: "manual" };
+    return new Response(/** @type {BodyInit} */ (file), /** @type {ResponseInit} */ (init));
   }
   return new Response(body === "" ? null : body, { status, headers });
 }
