@@ -68,11 +68,6 @@ pub(super) fn report(event: &'static str, error: &(impl Describe + ?Sized)) {
     emit(Event::new(Level::Warn, event).with("detail", Detail(&detail)));
 }
 
-/// Logs that something did not go as it should.
-pub(super) fn warn(event: &'static str) {
-    emit(Event::new(Level::Warn, event));
-}
-
 /// Logs that something was lost, or nearly.
 pub(super) fn alarm(event: &'static str) {
     emit(Event::new(Level::Error, event));

@@ -6,7 +6,6 @@
 
 #![expect(unreachable_pub, reason = "exported to JavaScript, not to Rust")]
 
-#[allow(dead_code, reason = "called as the control plane moves here")]
 mod counters;
 mod drive;
 mod exporter;
@@ -14,7 +13,6 @@ mod exporter;
 mod fault_injection;
 mod health_checks;
 mod io;
-#[allow(dead_code, reason = "called as the control plane moves here")]
 mod log;
 mod objects;
 mod probes;

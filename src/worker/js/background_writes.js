@@ -5,8 +5,8 @@
 import { storeInBackground, takeWrites } from "./core.js";
 import { connect } from "./runtime.js";
 
-/** How many keys are remembered. */
-const MAX_KEYS = 10_000;
+/** Maximum number of keys that are remembered: some megabytes. Beyond that the oldest is not submitted again. */
+const MAX_KEYS = 1_000;
 
 /** A value is submitted so often; with which the instance dies each time is given up. */
 const MAX_ATTEMPTS = 3;
@@ -29,9 +29,10 @@ connect({
  */
 export function storeLater(env, context) {
   for (const write of takeWrites()) {
-    // What stays behind are values whose requests were cut off.
-    if (unstored.size >= MAX_KEYS) unstored.clear();
     unstored.set(write.key, write);
+    // What stays behind are values whose requests were cut off; each was submitted once.
+    const [oldest] = unstored.keys();
+    if (unstored.size > MAX_KEYS && oldest !== write.key) unstored.delete(oldest);
     context.waitUntil(store(env, write.key));
   }
 }
