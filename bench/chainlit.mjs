@@ -1,7 +1,7 @@
 /**
  * The real Chainlit in two processes: what is refused behind a proxy that takes turns, and through
  * Vestibule: `node bench/chainlit.mjs`, 1 minute, and one more when it installs Chainlit; fills in
- * docs/experiments.md and draws docs/chainlit.svg.
+ * docs/internals/experiments.md and draws docs/internals/chainlit.svg.
  */
 import { conversations } from "../tests/chainlit/conversations.mjs";
 import { startChainlit } from "../tests/chainlit/processes.mjs";

@@ -5,7 +5,7 @@ import { writeDocuments } from "./documents.mjs";
 import { experimentAsText } from "./experiment-tables.mjs";
 import { record, recorded } from "./recorded.mjs";
 
-const DOCS = path.resolve(import.meta.dirname, "../docs");
+const PICTURES = path.resolve(import.meta.dirname, "../docs/internals");
 
 /**
  * @param {import("./experiment-tables.mjs").Experiment} name
@@ -15,6 +15,6 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
 export function concluded(name, part, picture) {
   record(part);
   console.log(experimentAsText(name, recorded()));
-  writeFileSync(path.join(DOCS, `${name}.svg`), picture);
+  writeFileSync(path.join(PICTURES, `${name}.svg`), picture);
   writeDocuments(recorded());
 }

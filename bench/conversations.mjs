@@ -1,7 +1,7 @@
 /**
  * A thousand conversations before four socket.io servers, one of which is killed, one drained, one
  * slowed down and one fully loaded; then two are added: `node bench/conversations.mjs`. Prints the
- * figures of docs/routing.md.
+ * figures of docs/guide/routing.md.
  */
 import { spawn } from "node:child_process";
 import path from "node:path";

@@ -24,7 +24,7 @@ const DOCS = path.resolve(import.meta.dirname, "../docs");
 function tables(recorded) {
   const { made, cost, messages, starts, anchors, native, scale } = recorded;
   return {
-    "bench.md": {
+    "internals/bench.md": {
       goals: goalsInMarkdown(recorded),
       processor: `${costInMarkdown(cost)}\n\n${told(made)}`,
       messages: `${messagesInMarkdown(messages.table)}\n\n${told(messages.made)}`,
@@ -34,14 +34,14 @@ function tables(recorded) {
       core: `${piecesInMarkdown(native.table)}\n\n${counted(native.made)}`,
       ...operationTables(recorded),
     },
-    "experiments.md": {
+    "internals/experiments.md": {
       rolling: `${experimentInMarkdown("rolling", recorded)}\n\n${told(recorded.rolling.made)}`,
       writes: `${experimentInMarkdown("writes", recorded)}\n\n${told(recorded.writes.made)}`,
       encodings: experimentInMarkdown("encodings", recorded),
       chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${told(recorded.chainlit.made)}`,
     },
-    "cost.md": costTables(recorded),
-    "scale.md": { ...scaleTables(recorded), ...measuredTables(scale) },
+    "operate/cost.md": costTables(recorded),
+    "operate/scale.md": { ...scaleTables(recorded), ...measuredTables(scale) },
   };
 }
 
@@ -54,9 +54,9 @@ function told({ date, machine, rounds, seconds }) {
 /** @param {import("./recorded.mjs").Recorded} recorded @returns {Record<string, string>} */
 function pictures(recorded) {
   return {
-    "bench.svg": asPicture(recorded.cost),
-    "goals.svg": goalsAsPicture(recorded),
-    "scale.svg": scaleAsPicture(recorded.scale),
+    "internals/bench.svg": asPicture(recorded.cost),
+    "internals/goals.svg": goalsAsPicture(recorded),
+    "operate/scale.svg": scaleAsPicture(recorded.scale),
   };
 }
 

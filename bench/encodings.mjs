@@ -1,7 +1,7 @@
 /**
  * How small sessions are when they are stored: what really lies in the namespace, beside other ways to
- * write the same session down. `node bench/encodings.mjs`, 6 s; fills in docs/experiments.md and draws
- * docs/encodings.svg.
+ * write the same session down. `node bench/encodings.mjs`, 6 s; fills in docs/internals/experiments.md and draws
+ * docs/internals/encodings.svg.
  */
 import { gzipSync } from "node:zlib";
 import { cbor } from "./cbor.mjs";

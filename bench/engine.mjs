@@ -1,6 +1,6 @@
 /**
  * What the session engine costs and how fast a revocation takes hold, on real workerd with two
- * locations: `node bench/engine.mjs`. Prints the figures of docs/session-engine.md.
+ * locations: `node bench/engine.mjs`. Prints the figures of docs/internals/session-engine.md.
  */
 import { Browser } from "../tests/harness/browser.mjs";
 import { Origin } from "../tests/harness/origin.mjs";

@@ -1,6 +1,6 @@
 /**
  * What a month costs at Cloudflare's list prices, from operations that were counted: `node bench/money.mjs`
- * prints the tables of docs/cost.md.
+ * prints the tables of docs/operate/cost.md.
  */
 import { bill, listed } from "./prices.mjs";
 import { PROFILES } from "./profiles.mjs";
@@ -107,7 +107,7 @@ function body(table) {
 }
 
 /**
- * The tables of docs/cost.md.
+ * The tables of docs/operate/cost.md.
  * @param {import("./recorded.mjs").Recorded} recorded
  */
 export function costTables(recorded) {

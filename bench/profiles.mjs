@@ -1,4 +1,4 @@
-/** How a deployment is used, in numbers; docs/bench.md shows the same table. */
+/** How a deployment is used, in numbers; docs/internals/bench.md shows the same table. */
 
 /**
  * @typedef {object} Visitors all of one kind

@@ -1,7 +1,7 @@
 /**
  * Four chat servers under load that are restarted one after the other, then two that become four and two
  * again, with sessions in the servers' memory behind HAProxy, round robin and sticky, and with sessions at
- * the edge: `node bench/rolling.mjs`, 3 minutes; fills in docs/experiments.md and draws docs/rolling.svg.
+ * the edge: `node bench/rolling.mjs`, 3 minutes; fills in docs/internals/experiments.md and draws docs/internals/rolling.svg.
  */
 import { spawn } from "node:child_process";
 import path from "node:path";

@@ -1,6 +1,6 @@
 /**
  * Which of Cloudflare's limits a very large deployment meets first: `node bench/scale-model.mjs` prints
- * the tables of docs/scale.md, where each formula and its source is explained.
+ * the tables of docs/operate/scale.md, where each formula and its source is explained.
  */
 import { changesIn, keptIn, PROFILES, requestsOf } from "./profiles.mjs";
 import { recorded } from "./recorded.mjs";
@@ -214,7 +214,7 @@ function checksBody(recorded) {
   ]);
 }
 
-/** The tables of docs/scale.md. @param {import("./recorded.mjs").Recorded} recorded */
+/** The tables of docs/operate/scale.md. @param {import("./recorded.mjs").Recorded} recorded */
 export function scaleTables(recorded) {
   return {
     limits: markdown(LIMITS_HEAD, limitsBody(DEPLOYMENT)),

@@ -1,4 +1,4 @@
-/** What was measured of scale, as small pictures side by side: docs/scale.svg. */
+/** What was measured of scale, as small pictures side by side: docs/operate/scale.svg. */
 
 /** @typedef {{ name: string, color: string, points: { x: number, y: number, least?: number, most?: number }[] }} Line */
 

@@ -1,4 +1,4 @@
-/** What was measured of scale, as tables of docs/scale.md and for a terminal. */
+/** What was measured of scale, as tables of docs/operate/scale.md and for a terminal. */
 import { aligned, markdown } from "./report.mjs";
 
 /** @typedef {import("./scale.mjs").Scale} Scale */

@@ -1,7 +1,7 @@
 /**
  * A session written before the answer goes out, or after: every request changes one of 500 sessions, and
- * a write to the namespace takes 10 ms. `node bench/writes.mjs`, 2 minutes; fills in docs/experiments.md
- * and draws docs/writes.svg.
+ * a write to the namespace takes 10 ms. `node bench/writes.mjs`, 2 minutes; fills in docs/internals/experiments.md
+ * and draws docs/internals/writes.svg.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** What an account may be called and hold. `docs/passwords.md` says the same to people. */
+/** What an account may be called and hold. `docs/guide/passwords.md` says the same to people. */
 
 import { LONGEST_PASSWORD, passwordBytes } from "./passwords.mjs";
 import { Fault } from "./progress.mjs";

@@ -3,7 +3,7 @@ import { ensureTools } from "./debian-tools.mjs";
 import { say, step } from "./progress.mjs";
 
 /**
- * Writes bench/recorded.json and the table of docs/bench.md.
+ * Writes bench/recorded.json and the table of docs/internals/bench.md.
  * @param {{ date: string, machine: string }} where
  * @returns {Promise<number>} the exit code: whether every bound is met
  */

@@ -13,8 +13,8 @@
  * `--scale` what grows with sessions, tenants, servers and sockets: in rounds of 2 s, in a quarter of an hour
  * at most once everything is built.
  *
- * Writes bench/recorded.json, the tables of docs/bench.md, docs/cost.md, docs/scale.md and
- * docs/experiments.md, and docs/bench.svg, docs/goals.svg and docs/scale.svg. All of it but what is apart
+ * Writes bench/recorded.json, the tables of bench.md and experiments.md (docs/internals/), cost.md and scale.md
+ * (docs/operate/), and bench.svg, goals.svg and scale.svg beside them. All of it but what is apart
  * takes about 18 minutes.
  */
 import { parseArgs } from "node:util";
@@ -87,7 +87,7 @@ await main(async () => {
   await tell(recorded(), { anchors, scale });
   writeDocuments(recorded());
   say(
-    "Kept in bench/recorded.json, in the tables of docs/ and in docs/bench.svg, goals.svg and scale.svg.",
+    "Kept in bench/recorded.json, in the tables of docs/ and in docs/internals/bench.svg, goals.svg and scale.svg.",
   );
 });
 

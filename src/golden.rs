@@ -1,6 +1,6 @@
 //! Checks messages and stored values against golden files of earlier releases.
 //!
-//! During a deployment two releases share a store, so each reads what the other writes: `docs/releases.md`.
+//! During a deployment two releases share a store, so each reads what the other writes: `docs/internals/releases.md`.
 //! `tests/fixtures/messages/` has a folder for each release that wrote something new. Its files never change.
 
 use core::fmt::Debug;

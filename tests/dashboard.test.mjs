@@ -1,4 +1,4 @@
-/** The dashboard and the alerts in docs/observability: that they ask for what there is. */
+/** The dashboard and the alerts in docs/operate/observability: that they ask for what there is. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -11,7 +11,7 @@ const skip = prometheusMissing;
 const METRICS = documentedMetrics();
 
 test("every expression of the dashboard names metrics, labels and values there are", () => {
-  assert.ok(METRICS.size > 30, "the tables of docs/metrics.md");
+  assert.ok(METRICS.size > 30, "the tables of docs/reference/metrics.md");
   for (const { title, expression } of expressions()) {
     assert.deepEqual(misnamed(expression, METRICS), [], title);
   }

@@ -88,7 +88,9 @@ test("README: the steps to deploy make a namespace and a key, and say what is st
 test("the console's token is made and kept as a secret", async (t) => {
   const api = await CloudflareApi.start(t);
   const checkout = Checkout.make(t, api.env);
-  const { code } = await checkout.run(documented.block("docs/console.md", "ADMIN_TOKEN").text);
+  const { code } = await checkout.run(
+    documented.block("docs/operate/console.md", "ADMIN_TOKEN").text,
+  );
   assert.equal(code, 0);
   assert.match(api.secrets.get("ADMIN_TOKEN") ?? "", /^[\w+/]{32}$/);
 });
@@ -97,13 +99,13 @@ test("a tenant's document is stored, and an account with a password made", SLOW,
   const api = await CloudflareApi.start(t);
   const checkout = Checkout.make(t, api.env);
   bindTenants(checkout, "0".repeat(31).concat("1"));
-  const stored = await checkout.run(documented.block("docs/tenants.md", "acme.json").text);
+  const stored = await checkout.run(documented.block("docs/guide/tenants.md", "acme.json").text);
   assert.equal(stored.code, 0, stored.printed);
   assert.deepEqual(api.namespaces, ["TENANTS"]);
   assert.match(stored.printed, /acme: stored/);
   assert.equal(JSON.parse(checkout.read("acme.json")).id, "acme");
 
-  const { text } = documented.block("docs/passwords.md", "npm run users -- add");
+  const { text } = documented.block("docs/guide/passwords.md", "npm run users -- add");
   // The first command asks for a password; the second is given one.
   const made = await checkout.run(text.replace("\n", " <<< 'battery staple'\n"));
   assert.equal(made.code, 0, made.printed);
@@ -115,7 +117,7 @@ test("a tenant's document is stored, and an account with a password made", SLOW,
 test("why a request goes where it goes is asked with curl", async (t) => {
   const tenants = new KvServer();
   t.after(() => tenants.stop());
-  const { text } = documented.block("docs/tenants.md", "acme.json");
+  const { text } = documented.block("docs/guide/tenants.md", "acme.json");
   const [, document] = text.match(/<<'END'\n([\s\S]*?)\nEND/) ?? [];
   tenants.plant("tenant:acme", document);
   tenants.plant("host:chat.acme.example", "acme");
@@ -130,7 +132,7 @@ test("why a request goes where it goes is asked with curl", async (t) => {
     ".curlrc",
     `insecure\nsilent\nconnect-to = "chat.acme.example:443:127.0.0.1:${port}"\n`,
   );
-  const command = documented.block("docs/tenants.md", "admin/explain").text;
+  const command = documented.block("docs/guide/tenants.md", "admin/explain").text;
   const { printed } = await checkout.run(`export CURL_HOME=$PWD\n${command}`);
   const { login, outcome, tenant } = JSON.parse(printed);
   assert.deepEqual([tenant.id, login.mode, outcome.problem], ["acme", "required", "no_session"]);
@@ -138,7 +140,7 @@ test("why a request goes where it goes is asked with curl", async (t) => {
 
 test("three doors to one chat server, step by step", SLOW, async (t) => {
   await ensureChainlit();
-  const page = "docs/three-doors.md";
+  const page = "docs/guide/three-doors.md";
   const block = (/** @type {string} */ part) => documented.block(page, part);
   const checkout = Checkout.make(t, {});
   // What pip would install is there already: the same version.

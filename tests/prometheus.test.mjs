@@ -280,7 +280,7 @@ test("what is counted in one location is on every location's page", async (t) =>
   await pageWith(there, 2 * VISITED);
 });
 
-test("docs/metrics.md tells everything that is on the page", async (t) => {
+test("docs/reference/metrics.md tells everything that is on the page", async (t) => {
   const metrics = documentedMetrics();
   const vestibule = await deployment(t);
   await visit(vestibule.url);

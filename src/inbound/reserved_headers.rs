@@ -2,7 +2,7 @@
 //!
 //! Beside what is ours and what concerns one connection these are the names under which well-known
 //! servers, gateways and frameworks take somebody's word for who is asking, from where, and for what.
-//! `docs/headers.md` lists them with who believes them, and a test compares the two.
+//! `docs/reference/dropped-headers.md` lists them with who believes them, and a test compares the two.
 
 /// Why a header is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_documented_list_is_this_one() {
-        let page = include_str!("../../docs/headers.md");
+        let page = include_str!("../../docs/reference/dropped-headers.md");
         let listed: Vec<&str> = page
             .lines()
             .filter(|line| line.starts_with('|'))

@@ -22,7 +22,7 @@ use crate::session::packing;
 use crate::session::record::Entry;
 
 /// Format that is written. The release before must be able to read it, because both serve during a deployment. A new
-/// format takes two releases: the first raises [`NEWEST`], the second raises this (`docs/releases.md`).
+/// format takes two releases: the first raises [`NEWEST`], the second raises this (`docs/internals/releases.md`).
 const FORMAT: u8 = 3;
 /// Newest format that is read.
 const NEWEST: u8 = 3;

@@ -14,7 +14,7 @@
 //! | 2 | the length of what is not text, that, the text compressed after the dictionary, random values |
 //! | more | of a later release |
 //!
-//! Why this and not another encoding: the table in `docs/session-engine.md`.
+//! Why this and not another encoding: the table in `docs/internals/session-engine.md`.
 
 mod cuts;
 mod dictionary;

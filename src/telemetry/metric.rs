@@ -1,7 +1,7 @@
 //! The metrics there are: names, units and labels by the conventions of Prometheus
 //! (<https://prometheus.io/docs/practices/naming/>) and, where it has a word for it, OpenTelemetry.
 //!
-//! This list is the only one. `docs/metrics.md` is checked against it.
+//! This list is the only one. `docs/reference/metrics.md` is checked against it.
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,7 +274,7 @@ pub const ALL: &[Metric] = &[
     counter(
         HEADERS_DROPPED,
         &["tenant", "kind"],
-        "Headers that clients sent and servers might have believed, and that were dropped: docs/headers.md.",
+        "Headers that clients sent and servers might have believed, and that were dropped: docs/reference/dropped-headers.md.",
     ),
     counter(
         EVENTS,
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn the_documentation_lists_them_all_and_no_other() {
-        let page = include_str!("../../docs/metrics.md");
+        let page = include_str!("../../docs/reference/metrics.md");
         let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
         let mut listed: Vec<(&str, &str)> = rows
             .filter_map(|row| {

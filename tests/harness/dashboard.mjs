@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 
-export const OBSERVABILITY = path.resolve(import.meta.dirname, "../../docs/observability");
+export const OBSERVABILITY = path.resolve(import.meta.dirname, "../../docs/operate/observability");
 export const ALERTS = path.join(OBSERVABILITY, "alerts.yml");
 export const DASHBOARD = JSON.parse(readFileSync(path.join(OBSERVABILITY, "grafana.json"), "utf8"));
 

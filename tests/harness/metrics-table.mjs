@@ -1,8 +1,8 @@
-/** What docs/metrics.md says there is, and what of it an expression of PromQL names. */
+/** What docs/reference/metrics.md says there is, and what of it an expression of PromQL names. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 
-const DOCUMENT = path.resolve(import.meta.dirname, "../../docs/metrics.md");
+const DOCUMENT = path.resolve(import.meta.dirname, "../../docs/reference/metrics.md");
 
 /**
  * @typedef {object} Metric
