@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
-import { Lane } from "../src/worker/js/lane.js";
+import { Lane } from "../src/worker/js/streams/send_queue.js";
 import { frameClient } from "./harness/frames.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { until } from "./harness/until.mjs";

@@ -24,11 +24,11 @@ import {
   UNSENT_STATUSES,
   watch,
 } from "./core.js";
-import { lengthenSid } from "./handshakes.js";
 import { keepRefusal, recallRefusal } from "./refusals.js";
 import { connect } from "./runtime.js";
 import { recall, stand } from "./standing.js";
-import { followed, readPauses } from "./streams.js";
+import { lengthenSid } from "./streams/handshake.js";
+import { followed, readPauses } from "./streams/sse.js";
 import { count } from "./telemetry/counters.js";
 import { answered, begin, end, inFlight, isDue } from "./telemetry/in_flight.js";
 import { RequestTrace } from "./telemetry/request_trace.js";

@@ -7,10 +7,10 @@
  * silent for too long is ended, or kept alive, where a limit says so.
  */
 
+import { warn } from "../telemetry/log_buffer.js";
 import { pump } from "./pump.js";
-import { watchedSocket } from "./sockets.js";
-import { warn } from "./telemetry/log_buffer.js";
-import { keepVigil } from "./vigil.js";
+import { keepVigil } from "./revalidate.js";
+import { watchedSocket } from "./websocket.js";
 
 /** Content codings in which the runtime shows what is in them, and codes anew what is written; it compares case. */
 const READABLE = ["identity", "gzip", "br"];
@@ -24,7 +24,7 @@ const READABLE = ["identity", "gzip", "br"];
 
 /**
  * @typedef {object} Watch
- * @property {import("./vigil.js").Look | undefined} look none if the session does not matter
+ * @property {import("./revalidate.js").Look | undefined} look none if the session does not matter
  * @property {Count} count
  * @property {Pauses} pauses
  * @property {(following: Promise<void>) => void} keep sees to it that what follows a stream ends with it, not with

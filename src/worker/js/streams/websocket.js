@@ -2,10 +2,10 @@
  * WebSockets that are followed: closed soon after their session is over, when nothing was said for too
  * long, when one end does not read, and with a code that says so when the origin is lost.
  */
-import { codeForBoth } from "./core.js";
-import { Lane } from "./lane.js";
-import { warn } from "./telemetry/log_buffer.js";
-import { keepVigil } from "./vigil.js";
+import { codeForBoth } from "../core.js";
+import { warn } from "../telemetry/log_buffer.js";
+import { keepVigil } from "./revalidate.js";
+import { Lane } from "./send_queue.js";
 
 /** Stands for a close frame without a code (RFC 6455 section 7.4). */
 const NO_CODE = 1005;
@@ -23,7 +23,7 @@ const REASONS = { 1002: "protocol error", 1012: "connection lost" };
 /**
  * @param {Response} response
  * @param {WebSocket} origin
- * @param {import("./streams.js").Watch} watch
+ * @param {import("./sse.js").Watch} watch
  */
 export function watchedSocket(response, origin, { look, count, pauses }) {
   count.opened();

@@ -1,6 +1,6 @@
 /** Looking after what stays open: whether its session still lives. */
-import { warn } from "./telemetry/log_buffer.js";
-import { pause } from "./waiting.js";
+import { warn } from "../telemetry/log_buffer.js";
+import { pause } from "../waiting.js";
 
 /** @typedef {() => Promise<{ afterMs: number } | { over: string }>} Look whether the session lives */
 

@@ -1,5 +1,5 @@
 /** The answers to Engine.IO handshakes, whose `sid` is made longer. */
-import { endOfSid } from "./core.js";
+import { endOfSid } from "../core.js";
 
 /** So long the first packet is waited for, in milliseconds; it comes with the headers. */
 const PATIENCE = 1_000;
