@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
-import { Lane } from "../src/worker/js/streams/send_queue.js";
+import { SendQueue } from "../src/worker/js/streams/send_queue.js";
 import { frameClient } from "./harness/frames.mjs";
 import { Origin } from "./harness/origin.mjs";
 import { until } from "./harness/until.mjs";
@@ -222,7 +222,7 @@ test("sixteen clients that never read are let go, the slowest first, before they
 });
 
 /**
- * A lane whose other end has closed with a megabyte still to be read; how it ended, and a client that reads.
+ * A queue whose other end has closed with a megabyte still to be read; how it ended, and a client that reads.
  * @param {import("node:test").TestContext} t
  */
 function closedUnread(t) {
@@ -234,37 +234,39 @@ function closedUnread(t) {
     send(data) {
       this.bufferedAmount += data.length;
     },
+    /** @param {number} code @param {string} reason */
+    close(code, reason) {
+      seen.ends.push(`${code} ${reason}`);
+    },
   };
-  const lane = new Lane(/** @type {any} */ (socket), () => {
-    lane.drop();
-    seen.ends.push("let go");
-  });
-  for (let part = 0; part < 16; part += 1) lane.send("x".repeat(64 * 1024));
-  lane.finish(() => seen.ends.push("all given"));
+  const queue = new SendQueue(/** @type {any} */ (socket), () => queue.close(1013, "too slow"));
+  for (let part = 0; part < 16; part += 1) queue.send("x".repeat(64 * 1024));
+  queue.finish(1000, "all sent");
   /** @param {number} ms @param {number} bytes that the client reads each quarter of a second */
-  const pass = (ms, bytes) => {
+  const pass = async (ms, bytes) => {
     for (let passed = 0; passed < ms; passed += 250) {
       socket.bufferedAmount = Math.max(socket.bufferedAmount - bytes, 0);
       t.mock.timers.tick(250);
+      await turn();
     }
   };
   return { seen, pass };
 }
 
-test("who reads nothing of what still waits when the other end has closed is let go after half a minute", (t) => {
+test("who reads nothing of what still waits when the other end has closed is let go after half a minute", async (t) => {
   const { seen, pass } = closedUnread(t);
-  pass(29_000, 0);
+  await pass(29_000, 0);
   assert.deepEqual(seen.ends, []);
-  pass(2_000, 0);
-  assert.deepEqual(seen.ends, ["let go"]);
+  await pass(2_000, 0);
+  assert.deepEqual(seen.ends, ["1013 too slow"]);
 });
 
-test("who reads slowly what still waits when the other end has closed gets all of it", (t) => {
+test("who reads slowly what still waits when the other end has closed gets all of it", async (t) => {
   const { seen, pass } = closedUnread(t);
-  pass(60_000, 2 * 1024);
+  await pass(60_000, 2 * 1024);
   assert.deepEqual(seen.ends, []);
-  pass(25_000, 0);
+  await pass(25_000, 0);
   assert.deepEqual(seen.ends, []);
-  pass(60_000, 16 * 1024);
-  assert.deepEqual(seen.ends, ["all given"]);
+  await pass(60_000, 16 * 1024);
+  assert.deepEqual(seen.ends, ["1000 all sent"]);
 });

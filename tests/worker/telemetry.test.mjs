@@ -164,7 +164,7 @@ test("Server-Timing adds up stages of one name", () => {
   });
   const request = trace({ stages: [stage("kv", 3), stage("object", 5), stage("kv", 4)] });
   assert.equal(
-    request.toServerTiming({ edgeMs: 7, originMs: 20 }),
+    request.toServerTiming({ edgeMs: 7, originMs: 20, answerMs: 20 }),
     "edge;dur=7, origin;dur=20, kv;dur=7, object;dur=5",
   );
   assert.equal(trace().toServerTiming(NOT_ASKED), "edge;dur=0");

@@ -28,7 +28,7 @@ import { keepRefusal, recallRefusal } from "./refusals.js";
 import { connect } from "./runtime.js";
 import { recall, stand } from "./standing.js";
 import { lengthenSid } from "./streams/handshake.js";
-import { followed, readPauses } from "./streams/sse.js";
+import { follow, readPauses } from "./streams/sse.js";
 import { count } from "./telemetry/counters.js";
 import { answered, begin, end, inFlight, isDue } from "./telemetry/in_flight.js";
 import { RequestTrace } from "./telemetry/request_trace.js";
@@ -314,14 +314,14 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
   if (flags.includes(FLAGS.afterwards)) context.waitUntil(keepUp(ticket, passage));
   const isWatched = flags.includes(FLAGS.watched);
   if (flags.includes(FLAGS.opens) && staysOpen(response))
-    context.waitUntil(lookAfter(ticket, env, context));
+    context.waitUntil(revalidate(ticket, env, context));
   const seen =
     isWatched || pauses !== ""
-      ? followed(response, {
-          look: isWatched ? () => lookAfter(ticket, env, context) : undefined,
-          count: openings(place, response.webSocket ? "websocket" : "sse", passage),
+      ? follow(response, {
+          revalidate: isWatched ? () => revalidate(ticket, env, context) : undefined,
+          counters: streamCounters(place, response.webSocket ? "websocket" : "sse", passage),
           pauses: readPauses(pauses),
-          keep: (following) => context.waitUntil(following),
+          waitUntil: (work) => context.waitUntil(work),
         })
       : response;
   if (!flags.includes(FLAGS.settle) && !concernsUs(seen)) {
@@ -339,9 +339,9 @@ function receive(response, { flags, pauses, place, ticket, session }, passage) {
  * @param {"websocket" | "sse"} kind
  * @param {Passage} passage
  */
-function openings(place, kind, { env, context }) {
+function streamCounters(place, kind, { env, context }) {
   const series = `vestibule_streams_active\t${place.slice(0, place.indexOf("/"))}\t${kind}`;
-  /** @type {import("./telemetry/in_flight.js").Attempt} */
+  /** @type {import("./types.js").Attempt} */
   let attempt;
   return {
     opened: () => {
@@ -413,7 +413,7 @@ function settled(response, ticket, { env, context, trace }) {
  * @param {ExecutionContext} context
  * @returns {Promise<{ afterMs: number } | { over: string }>} when to look again, or why it is over
  */
-async function lookAfter(ticket, env, context) {
+async function revalidate(ticket, env, context) {
   const driven = new RequestContext(env);
   const made = await complete(watch(ticket), driven, () => watch(ticket, driven.seed));
   const [letter, value] = made.split("\n");

@@ -1,118 +1,80 @@
-/** The answers to Engine.IO handshakes, whose `sid` is made longer. */
+/** Makes the `sid` in the answers to Engine.IO handshakes longer. */
 import { endOfSid } from "../core.js";
 
-/** So long the first packet is waited for, in milliseconds; it comes with the headers. */
-const PATIENCE = 1_000;
+/** Maximum time for which the first packet is waited for, in milliseconds; it comes with the headers. */
+const MAX_WAIT = 1_000;
 
-/** No handshake's answer is longer: see `inbound/engine_io.rs`, which looks at as much. */
-const LONGEST = 4 * 1024;
+/** Maximum size of a handshake's answer: see `inbound/engine_io.rs`, which inspects as much. */
+const MAX_BYTES = 4 * 1024;
 
 /**
- * The answer with a longer `sid`, if it is that to a handshake; any other as it is. What is looked at is how it
- * begins; the rest flows as it comes.
+ * Returns the answer with a longer `sid` if it is that to a handshake, and any other as it is. Only the beginning is
+ * inspected; the rest flows as it comes.
  * @param {Response} response
  * @param {string} suffix
  * @param {ExecutionContext} context
  * @returns {Response | Promise<Response>}
  */
 export function lengthenSid(response, suffix, context) {
-  return mayBeHandshake(response) ? lengthen(response, suffix, context) : response;
-}
-
-/** @param {Response} response */
-function mayBeHandshake({ status, headers, body }) {
-  const length = headers.get("content-length");
-  return (
-    status === 200 &&
-    body !== null &&
-    /^text\/plain *(?:;|$)/i.test(headers.get("content-type") ?? "") &&
-    (length === null || Number(length) <= LONGEST)
-  );
+  const { status, headers, body } = response;
+  const isText = /^text\/plain *(?:;|$)/i.test(headers.get("content-type") ?? "");
+  const isShort = Number(headers.get("content-length")) <= MAX_BYTES;
+  if (status !== 200 || !body || !isText || !isShort) return response;
+  return lengthen(response, body.tee(), suffix, context);
 }
 
 /**
  * @param {Response} response
+ * @param {[ReadableStream<Uint8Array>, ReadableStream<Uint8Array>]} body
  * @param {string} suffix
  * @param {ExecutionContext} context
  */
-async function lengthen(response, suffix, context) {
-  const source = /** @type {ReadableStream<Uint8Array>} */ (response.body);
-  const reader = source.getReader();
-  const { begins, at, next } = await look(reader);
-  const added = at > 0 ? new TextEncoder().encode(suffix) : new Uint8Array();
-  const before = Math.max(at, 0);
-  const parts = [begins.subarray(0, before), added, begins.subarray(before)];
-  const { status, headers } = response;
+async function lengthen(response, [inspected, whole], suffix, context) {
+  let at = await inspect(inspected);
+  if (at < 0) return new Response(whole, response);
+  const added = new TextEncoder().encode(suffix);
+  const insertion = new TransformStream({
+    transform(/** @type {Uint8Array} */ chunk, output) {
+      const isHere = at >= 0 && at <= chunk.length;
+      const parts = isHere ? [chunk.subarray(0, at), added, chunk.subarray(at)] : [chunk];
+      for (const part of parts) if (part.length > 0) output.enqueue(part);
+      at = isHere ? -1 : at - chunk.length;
+    },
+  });
   // What is compressed is read as it was before, and compressed again: its length is another then.
-  const length = headers.has("content-encoding") ? null : headers.get("content-length");
-  const { readable, writable } =
-    length === null
-      ? new IdentityTransformStream()
-      : new FixedLengthStream(Number(length) + added.length);
-  const flows = begin(parts, reader, next, writable).then((goesOn) =>
-    goesOn ? source.pipeTo(writable) : undefined,
-  );
+  const isSized =
+    response.headers.has("content-length") && !response.headers.has("content-encoding");
+  const length = Number(response.headers.get("content-length")) + added.length;
+  const { readable, writable } = isSized
+    ? new FixedLengthStream(length)
+    : new IdentityTransformStream();
   // Either side may go at any time.
-  context.waitUntil(flows.catch(() => {}));
-  const given = new Headers(headers);
-  given.delete("content-length");
-  return new Response(readable, { status, statusText: response.statusText, headers: given });
+  context.waitUntil(
+    whole
+      .pipeThrough(insertion)
+      .pipeTo(writable)
+      .catch(() => {}),
+  );
+  const longer = new Response(readable, response);
+  longer.headers.delete("content-length");
+  return longer;
 }
 
 /**
- * Reads until it can be told what the answer is.
- * @param {ReadableStreamDefaultReader<Uint8Array>} reader
- * @returns what was read, where the `sid` ends (see `endOfSid`), and the read that was not waited for
+ * Reads until it is clear what the answer is.
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns how many bytes stand before the end of its `sid`; less than nothing if it has none
  */
-async function look(reader) {
-  let begins = new Uint8Array();
-  /** @type {Promise<undefined>} */
-  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, undefined));
-  for (;;) {
-    const next = reader.read();
-    const read = await Promise.race([next, late]).catch(() => undefined);
-    if (read === undefined) return { begins, at: -1, next };
-    if (read.done) return { begins, at: -1, next };
-    begins = joined(begins, read.value);
-    const at = endOfSid(begins.subarray(0, LONGEST));
-    if (at !== 0) return { begins, at, next: undefined };
+async function inspect(body) {
+  const reader = body.getReader();
+  const stop = () => reader.cancel().catch(() => {});
+  setTimeout(stop, MAX_WAIT);
+  let [begins, at] = [new Uint8Array(), 0];
+  while (at === 0) {
+    const read = await reader.read().catch(() => undefined);
+    begins = new Uint8Array(await new Blob([begins, read?.value ?? ""]).arrayBuffer());
+    at = read?.value ? endOfSid(begins.subarray(0, MAX_BYTES)) : -1;
   }
-}
-
-/**
- * Writes what comes first.
- * @param {Uint8Array[]} parts
- * @param {ReadableStreamDefaultReader<Uint8Array>} reader
- * @param {Promise<ReadableStreamReadResult<Uint8Array>> | undefined} next
- * @param {WritableStream<Uint8Array>} writable
- * @returns whether there is more, and both streams are free for it
- */
-async function begin(parts, reader, next, writable) {
-  const writer = writable.getWriter();
-  try {
-    for (const part of parts) if (part.length > 0) await writer.write(part);
-    const read = await next;
-    if (read?.done) {
-      await writer.close();
-      return false;
-    }
-    if (read) await writer.write(read.value);
-  } catch (error) {
-    await Promise.allSettled([reader.cancel(error), writer.abort(error)]);
-    return false;
-  }
-  writer.releaseLock();
-  reader.releaseLock();
-  return true;
-}
-
-/**
- * @param {Uint8Array} one
- * @param {Uint8Array} other
- */
-function joined(one, other) {
-  const both = new Uint8Array(one.length + other.length);
-  both.set(one);
-  both.set(other, one.length);
-  return both;
+  stop();
+  return at;
 }

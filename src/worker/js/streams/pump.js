@@ -1,4 +1,4 @@
-/** A pump of our own, for bodies whose pauses matter: JavaScript runs for every part. */
+/** Pumps bodies whose pauses matter: JavaScript runs for every part. */
 
 /** A comment (HTML Standard, section 9.2.6): a line that means nothing. */
 const COMMENT = new TextEncoder().encode(":\n");
@@ -18,42 +18,42 @@ const LINE_FEED = 10;
 export async function pump(source, sink, { keepAlive, idle, signal }) {
   const reader = source.getReader();
   const writer = sink.getWriter();
-  let isWaiting = true;
+  let isReading = true;
   let isLineBegun = false;
-  let since = Date.now();
-  let spoke = since;
+  /** When the last part was taken, and when something was written last. */
+  let partAt = Date.now();
+  let writtenAt = partAt;
   /** @type {unknown} */
   let reason;
-  /** @param {unknown} why */
-  const giveUp = (why) => {
+  const giveUp = (/** @type {unknown} */ why) => {
     reason ??= why;
     // Ends the read that is waited for.
     reader.cancel(why).catch(() => {});
   };
-  const look = () => {
+  const check = () => {
     const now = Date.now();
-    if (!isWaiting) return;
-    if (idle > 0 && now - since >= idle) giveUp("idle");
+    if (!isReading) return;
+    if (idle > 0 && now - partAt >= idle) giveUp("idle");
     // Within a line a comment would become part of it.
-    else if (keepAlive > 0 && now - spoke >= keepAlive && !isLineBegun) {
-      spoke = now;
+    else if (keepAlive > 0 && now - writtenAt >= keepAlive && !isLineBegun) {
+      writtenAt = now;
       writer.write(COMMENT).catch(giveUp);
     }
   };
   const shortest = Math.min(keepAlive || idle, idle || keepAlive);
-  const timer = setInterval(look, Math.max(shortest / 4, 10));
+  const timer = setInterval(check, Math.max(shortest / 4, 10));
   signal?.addEventListener("abort", () => giveUp(signal.reason));
   try {
     for (;;) {
       const { value, done } = await reader.read();
       if (reason !== undefined) throw reason;
       if (done) break;
-      isWaiting = false;
+      isReading = false;
       isLineBegun = value.at(-1) !== LINE_FEED;
       await writer.write(value);
-      since = Date.now();
-      spoke = since;
-      isWaiting = true;
+      partAt = Date.now();
+      writtenAt = partAt;
+      isReading = true;
     }
     await writer.close();
   } catch (error) {

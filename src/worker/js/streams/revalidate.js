@@ -1,28 +1,24 @@
-/** Looking after what stays open: whether its session still lives. */
+/** Revalidates the session of what stays open, again and again. */
 import { warn } from "../telemetry/log_buffer.js";
 import { pause } from "../waiting.js";
 
-/** @typedef {() => Promise<{ afterMs: number } | { over: string }>} Look whether the session lives */
-
 /**
- * Looks now and then until it is over or ended.
- * @param {Look} look
- * @param {(reason: string) => void} over
+ * Revalidates until the session is over, or until the function it returns is called.
+ * @param {import("../types.js").Revalidate} revalidate
+ * @param {(reason: string) => void} onOver
  */
-export function keepVigil(look, over) {
-  let open = true;
-  const keep = async () => {
-    while (open) {
-      const seen = await look();
-      if (!open) return;
-      if ("over" in seen) return over(seen.over);
-      await pause(seen.afterMs);
+export function startRevalidation(revalidate, onOver) {
+  let isOpen = true;
+  const run = async () => {
+    while (isOpen) {
+      const outcome = await revalidate();
+      if (!isOpen) return;
+      if ("over" in outcome) return onOver(outcome.over);
+      await pause(outcome.afterMs);
     }
   };
-  keep().catch(() => warn("vigil_broken"));
-  return {
-    end() {
-      open = false;
-    },
+  run().catch(() => warn("revalidation_failed"));
+  return () => {
+    isOpen = false;
   };
 }

@@ -1,156 +1,139 @@
 /**
- * What waits for one end of a followed WebSocket because that end reads slowly. The runtime cannot make the other end
- * wait, and keeps what it was given until it is read: so it is given little at a time, and the rest waits here, where
- * it can be dropped.
+ * Queues messages for an end of a WebSocket that reads slowly. The runtime cannot make the other end wait, and keeps
+ * what it was given until it is read: so it is given little at a time, and the rest waits here, where it can be dropped.
  */
+import { pause } from "../waiting.js";
 
-/** So many bytes the runtime is given before it has sent them; a single message may be larger. */
-const AT_ONCE = 256 * 1024;
+/** Maximum number of bytes the runtime is given before it has sent them; a single message may be larger. */
+const MAX_UNSENT = 256 * 1024;
 
-/** So many bytes may wait for all ends in this isolate together. It has 128 MB for everything. */
-const MOST_IN_ALL = 16 * 1024 * 1024;
+/** Maximum number of bytes that wait for all slow ends of this isolate. It has 128 MB for everything. */
+const MAX_IN_ISOLATE = 16 * 1024 * 1024;
 
-/** What a waiting message takes beside its own bytes, about. */
-const BESIDE = 64;
+/** About what a queued message takes beside its own bytes. */
+const OVERHEAD = 64;
 
-/** How long to wait until what was given is looked at again, in milliseconds; longer each time if nothing moves. */
-const SOON = 10;
-const LATE = 250;
+/** Interval between two attempts to send what waits, in milliseconds; it doubles while nothing moves. */
+const MIN_DELAY = 10;
+const MAX_DELAY = 250;
 
-/** So long nothing of what still waits may move once nothing more comes, in milliseconds. No idle time ends this. */
-const STUCK = 30_000;
+/** Maximum time for which nothing moves once the other end has closed, in milliseconds. No idle limit ends that. */
+const MAX_STALL = 30_000;
 
-/** @type {Set<Lane>} those for which more waits than the runtime is given */
+/** Stands for a close frame without a code (RFC 6455 section 7.4). */
+const NO_CODE = 1005;
+
+/** Those for which more waits than the runtime is given. @type {Set<SendQueue>} */
 const slow = new Set();
 
-export class Lane {
-  #to;
-  #letGo;
+export class SendQueue {
   /** @type {(string | ArrayBuffer)[]} */
-  #waiting = [];
-  #next = 0;
+  #queued = [];
   #bytes = 0;
-  #pause = SOON;
-  #isLooking = false;
-  #isGivenUp = false;
-  #isOver = false;
-  /** @type {(() => void) | undefined} */
+  #isClosed = false;
+  #isEvicted = false;
+  /** How the socket is closed once all is sent. @type {[code: number, reason: string] | undefined} */
   #last;
-  /** When something moved last, once nothing more comes. */
-  #moved = 0;
-  /** How many bytes wait, when that was last looked at. Another request's socket cannot be asked. */
+  /** Bytes that waited when that was last looked at. The socket of another request cannot be asked. */
   weight = 0;
 
-  /**
-   * @param {WebSocket} to
-   * @param {() => void} letGo closes the socket, because this end is too slow
-   */
-  constructor(to, letGo) {
-    this.#to = to;
-    this.#letGo = letGo;
+  /** @param {WebSocket} socket @param {() => void} onTooSlow closes both ends */
+  constructor(socket, onTooSlow) {
+    this.socket = /** @type {WebSocket & { bufferedAmount: number }} */ (socket);
+    this.onTooSlow = onTooSlow;
   }
 
-  /** @param {string | ArrayBuffer} data */
-  send(data) {
-    if (this.#isOver) return;
-    if (this.#bytes === 0 && this.#given < AT_ONCE) this.#to.send(data);
-    else {
-      this.#waiting.push(data);
-      this.#bytes += sizeOf(data);
+  /** Sends a message, now or once the end has read enough. @param {string | ArrayBuffer} message */
+  send(message) {
+    if (this.#isClosed) return;
+    const unsent = this.socket.bufferedAmount;
+    if (this.#bytes === 0 && unsent < MAX_UNSENT) {
+      this.socket.send(message);
+      if (unsent + sizeOf(message) < MAX_UNSENT) return;
+    } else {
+      this.#queued.push(message);
+      this.#bytes += sizeOf(message);
     }
-    if (this.#bytes > 0 || this.#given >= AT_ONCE) this.#weigh();
+    this.#weigh();
+    if (!slow.has(this)) this.#drain();
+    evictHeaviest();
   }
 
-  /** Nothing more comes: does this once all that waits was given, or lets go of who reads none of it. @param {() => void} last */
-  finish(last) {
-    if (this.#isOver) return;
-    if (this.#bytes > 0) {
-      this.#last = last;
-      this.#moved = Date.now();
-      return;
+  /** Closes the socket once all is sent. @param {number} code @param {string} reason */
+  finish(code, reason) {
+    if (this.#isClosed) return;
+    this.#last = [code, reason];
+    if (this.#bytes === 0) this.close(code, reason);
+  }
+
+  /** Closes the socket now, and forgets what waits. @param {number} code @param {string} reason */
+  close(code, reason) {
+    this.#drop();
+    try {
+      if (code === NO_CODE) this.socket.close();
+      else this.socket.close(code, reason);
+    } catch {
+      // It is closed already.
     }
-    this.drop();
-    last();
   }
 
-  /** Forgets what waits, for good. */
-  drop() {
-    this.#isOver = true;
-    this.#waiting = [];
+  /** Forgets what waits, in favour of others. Only its own request may close the socket, and does so soon. */
+  evict() {
+    this.#isEvicted = true;
+    this.#drop();
+  }
+
+  #drop() {
+    this.#isClosed = true;
+    this.#queued = [];
     this.#bytes = 0;
     slow.delete(this);
   }
 
-  /** Only whose request it is may close a socket: it does so when it looks next. */
-  giveUp() {
-    this.#isGivenUp = true;
-    this.drop();
-  }
-
-  /** What the runtime has not sent yet. */
-  get #given() {
-    return /** @type {any} */ (this.#to).bufferedAmount;
-  }
-
-  #weigh() {
-    this.weight = this.#bytes + this.#given;
+  /** Sends what waits, little by little, until the end is no longer slow. */
+  async #drain() {
     slow.add(this);
-    relieve();
-    this.#lookSoon();
-  }
-
-  #lookSoon() {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    setTimeout(() => {
-      this.#isLooking = false;
-      this.#look();
-    }, this.#pause);
-  }
-
-  #look() {
-    if (this.#isGivenUp) return this.#letGo();
-    if (this.#isOver) return;
-    const before = this.weight;
-    while (this.#next < this.#waiting.length && this.#given < AT_ONCE) {
-      const data = this.#waiting[this.#next];
-      this.#next += 1;
-      this.#bytes -= sizeOf(data);
-      this.#to.send(data);
+    let delay = MIN_DELAY;
+    let stalled = 0;
+    while (this.#bytes > 0 || this.weight >= MAX_UNSENT) {
+      await pause(delay);
+      if (this.#isEvicted) return this.onTooSlow();
+      if (this.#isClosed) return;
+      let sent = 0;
+      while (sent < this.#queued.length && this.socket.bufferedAmount < MAX_UNSENT) {
+        this.#bytes -= sizeOf(this.#queued[sent]);
+        this.socket.send(this.#queued[sent++]);
+      }
+      this.#queued.splice(0, sent);
+      if (this.#bytes === 0 && this.#last) return this.close(...this.#last);
+      const hasMoved = this.#weigh();
+      stalled = hasMoved || !this.#last ? 0 : stalled + delay;
+      if (stalled >= MAX_STALL) return this.onTooSlow();
+      delay = hasMoved ? MIN_DELAY : Math.min(delay * 2, MAX_DELAY);
     }
-    if (this.#next * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#next);
-      this.#next = 0;
-    }
-    this.weight = this.#bytes + this.#given;
-    const hasMoved = this.weight < before;
-    this.#pause = hasMoved ? SOON : Math.min(this.#pause * 2, LATE);
-    if (this.#bytes === 0 && this.#last) {
-      const last = this.#last;
-      this.drop();
-      return last();
-    }
-    if (hasMoved) this.#moved = Date.now();
-    else if (this.#last && Date.now() - this.#moved >= STUCK) return this.#letGo();
-    if (this.#bytes > 0 || this.weight >= AT_ONCE) return this.#lookSoon();
-    this.#pause = SOON;
     slow.delete(this);
   }
-}
 
-/** Gives up those for which most waits, until all together are within bounds. There are at most some dozens: each has
- * at least what the runtime is given. */
-function relieve() {
-  let inAll = 0;
-  for (const lane of slow) inAll += lane.weight;
-  while (inAll > MOST_IN_ALL) {
-    const slowest = [...slow].reduce((most, lane) => (lane.weight > most.weight ? lane : most));
-    inAll -= slowest.weight;
-    slowest.giveUp();
+  /** Takes note of how much waits, and returns whether it is less than before. */
+  #weigh() {
+    const before = this.weight;
+    this.weight = this.#bytes + this.socket.bufferedAmount;
+    return this.weight < before;
   }
 }
 
-/** @param {string | ArrayBuffer} data */
-function sizeOf(data) {
-  return BESIDE + (typeof data === "string" ? data.length : data.byteLength);
+/** Evicts the heaviest queues until all are within bounds. They are dozens at most: each has `MAX_UNSENT` at least. */
+function evictHeaviest() {
+  let total = 0;
+  for (const queue of slow) total += queue.weight;
+  while (total > MAX_IN_ISOLATE) {
+    const heaviest = [...slow].reduce((most, queue) => (queue.weight > most.weight ? queue : most));
+    total -= heaviest.weight;
+    heaviest.evict();
+  }
+}
+
+/** @param {string | ArrayBuffer} message */
+function sizeOf(message) {
+  return OVERHEAD + (typeof message === "string" ? message.length : message.byteLength);
 }

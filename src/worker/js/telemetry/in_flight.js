@@ -2,23 +2,21 @@
  * Counts what is under way at each origin (requests without an answer yet, and the streams and sockets that are
  * followed), and how long answers take to begin. It changes with every request; the core is told now and then.
  */
+/** @import { Attempt, OriginActivity } from "../types.js" */
 
-/** How often the core is told, in milliseconds. */
+/** Interval at which the core is told, in milliseconds. */
 const REPORT_EVERY = 250;
 
-/** How much a new answer counts in the average, of 1. */
+/** Weight of a new answer in the average, of 1. */
 const NEWEST = 0.1;
 
-/** @typedef {{ underWay: Set<Attempt>, firstByteMs: number, isFaulty: boolean }} Origin */
-/** @typedef {{ origin: Origin, until: number }} Attempt */
-
-/** @type {Map<string, Origin>} by tenant and name */
+/** By tenant and name. @type {Map<string, OriginActivity>} */
 const origins = new Map();
 
 let reportedAt = 0;
 
 /**
- * Something begins. A request whose client goes away has no end of its own: it is over at that time at the latest.
+ * Something begins. A request whose client goes away has no end of its own: it is over at `until` at the latest.
  * @param {string} place tenant and origin
  * @param {number} [until] in milliseconds since 1970
  * @returns {Attempt}

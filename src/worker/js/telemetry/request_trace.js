@@ -1,4 +1,5 @@
 /** A request's times, in milliseconds since 1970. A Worker's clock stands still while it computes. */
+/** @import { Durations, TraceStage } from "../types.js" */
 import { count } from "./counters.js";
 
 /** Maximum number of requests whose traces are exported at once, and as many that failed: sampled ones crowd none out. */
@@ -8,7 +9,7 @@ const MAX_KEPT = 200;
 export const kept = { good: [], failed: [] };
 
 export class RequestTrace {
-  /** What was waited for. @type {{ name: string, begun: number, ended: number, result: string }[]} */
+  /** What was waited for. @type {TraceStage[]} */
   stages = [];
   /** When it was sent to an origin, and when that answered or was given up; 0 if not. */
   sent = 0;
@@ -43,7 +44,7 @@ export class RequestTrace {
     this.stages.push({ name: stage, begun, ended: Date.now(), result });
   }
 
-  /** How long the origin that answered, all origins, and everything else took; less than nothing for what was not. */
+  /** How long the origin that answered, all origins, and everything else took. @returns {Durations} */
   durations() {
     const answerMs = this.answered > 0 ? Math.max(this.answered - this.sent, 0) : -1;
     const originMs = this.sent === 0 ? -1 : this.wasted + Math.max(answerMs, 0);
@@ -51,7 +52,7 @@ export class RequestTrace {
     return { edgeMs, originMs, answerMs };
   }
 
-  /** `Server-Timing` (https://www.w3.org/TR/server-timing/). @param {{ edgeMs: number, originMs: number }} durations */
+  /** `Server-Timing` (https://www.w3.org/TR/server-timing/). @param {Durations} durations */
   toServerTiming({ edgeMs, originMs }) {
     const times = new Map([["edge", edgeMs]]);
     if (originMs >= 0) times.set("origin", originMs);
