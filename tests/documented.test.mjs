@@ -76,7 +76,9 @@ test("README: two Chainlit processes behind it hold a conversation across a lost
 test("the steps to deploy make a namespace and a key, and say what is still missing", async (t) => {
   const api = await CloudflareApi.start(t);
   const checkout = Checkout.make(t, api.env);
-  const { printed } = await checkout.run(documented.block("docs/operate/deploy.md", "npm run deploy").text);
+  const { printed } = await checkout.run(
+    documented.block("docs/operate/deploy.md", "npm run deploy").text,
+  );
   assert.deepEqual(api.namespaces, ["SESSIONS"]);
   assert.ok(printed.includes(api.idOf(0)), printed);
   assert.match(api.secrets.get("SESSION_KEYS") ?? "", /^[\w-]{43}$/);
