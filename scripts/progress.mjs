@@ -17,7 +17,7 @@ export async function step(what, usually, act) {
   say(`• ${what} (usually ${usually}) …`);
   const started = Date.now();
   const result = await act();
-  say(`  done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+  say(`  ${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
   return result;
 }
 
