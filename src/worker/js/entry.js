@@ -280,7 +280,7 @@ function send(order, passage) {
         const receiving = (/** @type {Response} */ answer) => receive(answer, order, passage);
         if (sidSuffix === "") return resolve(receiving(response));
         const longer = lengthenSid(response, sidSuffix, context);
-        resolve(longer instanceof Response ? receiving(longer) : longer.then(receiving));
+        resolve(longer.then(receiving));
       },
       () => giveUp(source ? "cut" : "lost"),
     );

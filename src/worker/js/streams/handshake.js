@@ -13,45 +13,24 @@ const MAX_BYTES = 4 * 1024;
  * @param {Response} response
  * @param {string} suffix
  * @param {ExecutionContext} context
- * @returns {Response | Promise<Response>}
  */
-export function lengthenSid(response, suffix, context) {
+export async function lengthenSid(response, suffix, context) {
   const { status, headers, body } = response;
   const isText = /^text\/plain *(?:;|$)/i.test(headers.get("content-type") ?? "");
-  const isShort = Number(headers.get("content-length")) <= MAX_BYTES;
-  if (status !== 200 || !body || !isText || !isShort) return response;
-  return lengthen(response, body.tee(), suffix, context);
-}
-
-/**
- * @param {Response} response
- * @param {[ReadableStream<Uint8Array>, ReadableStream<Uint8Array>]} body
- * @param {string} suffix
- * @param {ExecutionContext} context
- */
-async function lengthen(response, [inspected, whole], suffix, context) {
-  let at = await inspect(inspected);
-  if (at < 0) return new Response(whole, response);
+  const length = Number(headers.get("content-length"));
+  if (status !== 200 || !body || !isText || length > MAX_BYTES) return response;
+  const [inspected, whole] = body.tee();
+  const end = await endOfSidIn(inspected);
+  if (end < 0) return new Response(whole, response);
   const added = new TextEncoder().encode(suffix);
-  const insertion = new TransformStream({
-    transform(/** @type {Uint8Array} */ chunk, output) {
-      const isHere = at >= 0 && at <= chunk.length;
-      const parts = isHere ? [chunk.subarray(0, at), added, chunk.subarray(at)] : [chunk];
-      for (const part of parts) if (part.length > 0) output.enqueue(part);
-      at = isHere ? -1 : at - chunk.length;
-    },
-  });
   // What is compressed is read as it was before, and compressed again: its length is another then.
-  const isSized =
-    response.headers.has("content-length") && !response.headers.has("content-encoding");
-  const length = Number(response.headers.get("content-length")) + added.length;
-  const { readable, writable } = isSized
-    ? new FixedLengthStream(length)
-    : new IdentityTransformStream();
+  const { readable, writable } =
+    length > 0 && !headers.has("content-encoding")
+      ? new FixedLengthStream(length + added.length)
+      : new IdentityTransformStream();
   // Either side may go at any time.
   context.waitUntil(
-    whole
-      .pipeThrough(insertion)
+    insert(whole, end, added)
       .pipeTo(writable)
       .catch(() => {}),
   );
@@ -65,16 +44,31 @@ async function lengthen(response, [inspected, whole], suffix, context) {
  * @param {ReadableStream<Uint8Array>} body
  * @returns how many bytes stand before the end of its `sid`; less than nothing if it has none
  */
-async function inspect(body) {
+async function endOfSidIn(body) {
   const reader = body.getReader();
   const stop = () => reader.cancel().catch(() => {});
   setTimeout(stop, MAX_WAIT);
-  let [begins, at] = [new Uint8Array(), 0];
-  while (at === 0) {
+  let [begins, end] = [new Uint8Array(), 0];
+  while (end === 0) {
     const read = await reader.read().catch(() => undefined);
     begins = new Uint8Array(await new Blob([begins, read?.value ?? ""]).arrayBuffer());
-    at = read?.value ? endOfSid(begins.subarray(0, MAX_BYTES)) : -1;
+    end = read?.value ? endOfSid(begins.subarray(0, MAX_BYTES)) : -1;
   }
   stop();
-  return at;
+  return end;
+}
+
+/** @param {ReadableStream<Uint8Array>} body @param {number} at @param {Uint8Array} added */
+function insert(body, at, added) {
+  let left = at;
+  /** @type {Transformer<Uint8Array, Uint8Array>} */
+  const insertion = {
+    transform(chunk, output) {
+      const isHere = left >= 0 && left <= chunk.length;
+      const parts = isHere ? [chunk.subarray(0, left), added, chunk.subarray(left)] : [chunk];
+      for (const part of parts) if (part.length > 0) output.enqueue(part);
+      left = isHere ? -1 : left - chunk.length;
+    },
+  };
+  return body.pipeThrough(new TransformStream(insertion));
 }
