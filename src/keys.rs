@@ -1,7 +1,7 @@
 //! The deployment's keys: the first signs and seals, every listed one verifies and opens.
 //!
 //! Each key is stretched by HKDF-SHA256 (RFC 5869) into one key per tenant and purpose, so that a
-//! cookie or a record of one tenant is worthless at another (contract section 6) and no key serves
+//! cookie or a record of one tenant is worthless at another (`docs/guide/tenants.md`) and no key serves
 //! two ends.
 
 use core::fmt;

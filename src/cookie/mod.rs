@@ -1,6 +1,6 @@
 //! The session cookie: found in the request, verified before anything else is touched, minted.
 //!
-//! Contract section 2. Knows nothing of sessions beyond the identifiers the cookie carries.
+//! `ARCHITECTURE.md` says what it holds. Knows nothing of sessions beyond the identifiers the cookie carries.
 
 pub mod jar;
 pub mod name;

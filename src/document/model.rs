@@ -1,4 +1,4 @@
-//! The document's types (contract section 6).
+//! The document's types (`docs/reference/tenant-document.md`).
 
 use core::fmt;
 

@@ -1,6 +1,6 @@
 //! Keeping shared caches from handing one visitor's answer, or cookie, to another.
 //!
-//! RFC 9111 section 5.2.2. Contract section 2.
+//! RFC 9111 section 5.2.2. `docs/reference/headers.md` says what that means for origins.
 
 /// `Cache-Control` for an answer that sets our cookie, given the origin's own.
 #[must_use]

@@ -1,6 +1,6 @@
 //! The header list an origin receives: built, not edited.
 //!
-//! First what the client sent and may pass, then ours. Contract section 3.
+//! First what the client sent and may pass, then ours. `docs/reference/headers.md` lists ours.
 
 use core::fmt::Write as _;
 

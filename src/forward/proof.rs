@@ -1,4 +1,4 @@
-//! `X-Session-Proof` (contract section 3): a MAC over who asks for what, and when, for origins that can be
+//! `X-Session-Proof` (`docs/reference/headers.md`): a MAC over who asks for what, and when, for origins that can be
 //! reached by others than us. Cheap to make, and to check in any language.
 
 use crate::clock::UnixSeconds;

@@ -1,4 +1,4 @@
-//! `X-Session-Assertion` (contract section 3): a JWT that says who is speaking, for origins that verify one.
+//! `X-Session-Assertion` (`docs/reference/headers.md`): a JWT that says who is speaking, for origins that verify one.
 //!
 //! Signed by the runtime's WebCrypto with a key derived for the tenant (ES256); what is valid for two minutes
 //! is used for one, so that signing costs a session one request a minute in each isolate.

@@ -1,4 +1,4 @@
-//! The reserved paths (contract section 5).
+//! The reserved paths (`docs/reference/paths.md`).
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! How long a session lives: the idle and the absolute limit, and when activity is written down.
 //!
-//! Enforced here on every use (contract P9). The time to live given to storage only makes expired
+//! Enforced here on every use (P9 of `docs/internals/session-engine.md`). The time to live given to storage only makes expired
 //! bytes disappear.
 
 use crate::clock::{Seconds, UnixSeconds};

@@ -1,4 +1,4 @@
-//! An origin's own cookies, kept in the session instead of in the browser (contract section 6).
+//! An origin's own cookies, kept in the session instead of in the browser (`docs/guide/sign-in.md`).
 //!
 //! What a browser would do with them (RFC 6265 section 5.3 and 5.4) is done here: `Path`, `Max-Age`,
 //! `Expires` and deletion are honoured. `Domain`, `Secure` and `SameSite` say where a browser may send

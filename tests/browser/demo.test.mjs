@@ -275,7 +275,7 @@ test("nothing moves for who does not like it", async (t) => {
   }
 });
 
-test("the origin shows the contract's headers and no cookie of ours", async (t) => {
+test("the origin shows the session headers and no cookie of ours", async (t) => {
   const vestibule = await demo(t);
   const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);

@@ -47,7 +47,7 @@ test("two Chainlit processes", async (t) => {
     assert.equal(vestibule.kv.operations.length, 0, "guests cost nothing");
   });
 
-  await t.test("the application sees the contract's headers and no cookie of ours", async () => {
+  await t.test("the application sees the session headers and no cookie of ours", async () => {
     const signIns = [...left.signIns(), ...right.signIns()].filter(
       (headers) => headers["x-session-tenant"],
     );
