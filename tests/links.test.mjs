@@ -58,6 +58,21 @@ test("docs/README.md links to every page of docs/", () => {
   );
 });
 
+test("every test that docs/operate/asvs.md names exists", () => {
+  const cells = read("docs/operate/asvs.md").matchAll(
+    /`([\w/.-]+\.(?:rs|mjs))`: ((?:(?:"[^"]+"|`[^`/]+`)(?:, )?)+)/g,
+  );
+  const missing = [];
+  for (const [, file, names] of cells) {
+    const text = read(file);
+    for (const [, title, name] of names.matchAll(/"([^"]+)"|`([^`]+)`/g)) {
+      if (!(name ? text.includes(`fn ${name}(`) : isTitle(title, text)))
+        missing.push(`${file}: ${title ?? name}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+});
+
 test("README has at most 120 lines", () => {
   assert.ok(read("README.md").trimEnd().split("\n").length <= 120);
 });
@@ -82,4 +97,16 @@ function resolves(page, link) {
   const target = file === "" ? page : path.posix.join(path.posix.dirname(page), file);
   if (!existsSync(path.join(ROOT, target))) return false;
   return anchor === undefined || !target.endsWith(".md") || anchorsOf(read(target)).has(anchor);
+}
+
+/**
+ * Whether a file has a test of this title, in which … stands for anything.
+ * @param {string} title
+ * @param {string} text
+ */
+function isTitle(title, text) {
+  const parts = title.split("…").map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  // A test that runs once for each way to keep sessions says which at the end of its title.
+  const suffix = "(?: ?\\(?\\$\\{\\w+\\}\\)?)?";
+  return new RegExp(`["\`]${parts.join("[^\\n]*")}${suffix}["\`]`).test(text);
 }
