@@ -1,0 +1,64 @@
+/** The pages are written in plain English: common words, and sentences that are read once. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pages, read, withoutBlocks } from "./harness/pages.mjs";
+
+/** Words that our pages once used in a sense of their own, and idioms that a learner of English stumbles over. */
+const PRIVATE =
+  /\b(?:told|heed(?:s|ed)?|stands|alike|thrice|whoever|somebody|rubbish|anew|beside a request)\b/gi;
+
+/** Maximum number of words in a sentence. The aim is 25; what is code counts as one word. */
+const MAX_WORDS = 30;
+
+for (const page of pages()) {
+  const text = proseOf(read(page));
+
+  test(`${page} uses common words`, () => {
+    assert.deepEqual(
+      Array.from(text.matchAll(PRIVATE), ([word]) => word),
+      [],
+    );
+  });
+
+  test(`${page} has no sentence of more than ${MAX_WORDS} words`, () => {
+    assert.deepEqual(
+      sentencesOf(text).filter((sentence) => wordsOf(sentence) > MAX_WORDS),
+      [],
+    );
+  });
+}
+
+test("a private word and a long sentence are noticed", () => {
+  assert.deepEqual(proseOf('It is told. `told` and "told" are not.').match(PRIVATE), ["told"]);
+  const long = `${"word ".repeat(MAX_WORDS + 1)}.`;
+  assert.equal(
+    sentencesOf(`A short one. ${long}`).filter((one) => wordsOf(one) > MAX_WORDS).length,
+    1,
+  );
+});
+
+/** Returns a page without code, quotations, recorded tables and targets of links. @param {string} text */
+function proseOf(text) {
+  return withoutBlocks(text)
+    .replaceAll(/<!--[\s\S]*?-->(?:[\s\S]*?<!-- end -->)?/g, "")
+    .replaceAll(/`[^`\n]*`/g, "code")
+    .replaceAll(/"[^"\n]*"/g, "quotation")
+    .replaceAll(/\]\([^)]*\)/g, "]");
+}
+
+/**
+ * Returns the sentences of a text. A cell of a table and an item of a list are sentences too.
+ * @param {string} text
+ */
+function sentencesOf(text) {
+  return text
+    .split(/\n\s*\n|\n(?=\s*(?:[-*|#]|\d+\.) ?)/)
+    .flatMap((block) => (block.startsWith("|") ? block.split(/[|\n]/) : [block]))
+    .flatMap((block) => block.replaceAll(/\s+/g, " ").split(/(?<=[.!?;:])\s+/))
+    .map((sentence) => sentence.trim());
+}
+
+/** @param {string} sentence */
+function wordsOf(sentence) {
+  return sentence.match(/[\p{L}\p{N}][\p{L}\p{N}'’-]*/gu)?.length ?? 0;
+}
