@@ -123,6 +123,7 @@ for (const [fault, what] of FAULTS) {
 
   test(`an access token that is being renewed is renewed once in spite of ${what}`, async (t) => {
     const { provider, signIn, asked } = await atProvider(t);
+    const culprits = [await planted.recorded(site.url), await planted.recorded(site.url)];
     provider.accessTokenSeconds = 1;
     const visitor = new Visitor(signIn.url);
     await visitor.browser.signIn(`${signIn.url}/`);
@@ -133,7 +134,12 @@ for (const [fault, what] of FAULTS) {
     const renewal = provider.counted("/token") + 1;
     const visiting = visitor.visit();
     await asked(renewal);
+    // Where the request waits, and where its object does: there a call that hits a fault is tried again, so that each of
+    // these ends three instances.
     await planted.hit(site.url, fault);
+    const url = changing(site.url, { text: `planted-object-${fault}` });
+    const hits = culprits.map((culprit) => culprit.visitor.browser.fetchJson(url));
+    for (const hit of hits) assert.equal((await hit).status, 503);
     const { token } = await visiting;
     assert.equal(await provider.accepts(token), true);
     assert.equal(provider.counted("/token"), renewal);

@@ -221,7 +221,8 @@ impl Collection {
     }
 
     /// Whether something changed since [`Collection::take_unkept`].
-    fn has_unkept(&self) -> bool {
+    #[must_use]
+    pub fn has_unkept(&self) -> bool {
         !self.unkept.is_empty()
     }
 

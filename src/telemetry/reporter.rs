@@ -94,14 +94,15 @@ impl Reporter {
         self.opened.is_none_or(is_lost) && now.millis_since(self.reported) >= IDLE_AFTER_MS
     }
 
-    /// Queues a batch, as a command for the aggregator. Returns how many were dropped to make room.
-    pub fn queue(&mut self, command: String) -> u64 {
+    /// Queues a batch, as a command for the aggregator. Returns its number, and the numbers of those that were dropped
+    /// to make room.
+    pub fn queue(&mut self, command: String) -> (u64, Vec<u64>) {
         self.batches += 1;
         let number = self.batches;
         self.unsent.push_back(Unsent { number, command });
         let dropped = self.unsent.len().saturating_sub(MAX_UNSENT);
-        self.unsent.drain(..dropped);
-        dropped as u64
+        let dropped = self.unsent.drain(..dropped);
+        (number, dropped.map(|unsent| unsent.number).collect())
     }
 
     /// Returns the batch to send next, with its number. It stays until it is acknowledged, should the sender be cut
@@ -179,8 +180,10 @@ mod tests {
     #[test]
     fn unacknowledged_batches_are_sent_in_order_and_dropped_beyond_twelve() {
         let mut reporter = Reporter::default();
-        let dropped: u64 = (1..=14).map(|n| reporter.queue(n.to_string())).sum();
-        assert_eq!(dropped, 2);
+        let dropped: Vec<u64> = (1..=14)
+            .flat_map(|n| reporter.queue(n.to_string()).1)
+            .collect();
+        assert_eq!(dropped, [1, 2]);
         assert_eq!(reporter.next_unsent(), Some((3, "3".to_owned())));
         assert_eq!(reporter.acknowledge(3, b"Internal Server Error"), None);
         assert_eq!(reporter.next_unsent(), Some((3, "3".to_owned())));

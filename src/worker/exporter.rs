@@ -1,7 +1,7 @@
 //! Reports what this isolate counted: to the telemetry object, to an OpenTelemetry collector, to Analytics Engine. No
 //! request waits for any of it. When something is reported is decided in [`telemetry::reporter`](crate::telemetry).
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use futures_util::future::join;
 use js_sys::futures::future_to_promise;
@@ -31,6 +31,8 @@ const OBJECT: &str = "telemetry";
 
 thread_local! {
     static REPORTER: RefCell<Reporter> = RefCell::default();
+    /// Whether this instance has taken over what the one before it had not sent.
+    static HAS_TAKEN_OVER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Returns after how many milliseconds an open window is taken to be lost: the next request opens another.
@@ -142,12 +144,27 @@ async fn report_batch(env: &Env) {
         reception.take_in(batch);
         reception.take_batch(now)
     });
-    let Some(command) = command.filter(|command| !command.is_empty()) else {
-        return;
-    };
-    let dropped = REPORTER.with_borrow_mut(|reporter| reporter.queue(command));
-    counters::count(metric::BATCHES_LOST, &[], dropped);
+    if !HAS_TAKEN_OVER.replace(true) {
+        for left in recorder.take_batches() {
+            queue_batch(left);
+        }
+    }
+    if let Some(command) = command.filter(|command| !command.is_empty()) {
+        queue_batch(command);
+    }
     send_batches(env).await;
+}
+
+/// Queues a batch, and keeps it outside of the instance until it is acknowledged.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn queue_batch(command: String) {
+    let recorder = runtime::recorder();
+    let (number, dropped) = REPORTER.with_borrow_mut(|reporter| reporter.queue(command.clone()));
+    recorder.keep_batch(number as f64, &command);
+    for number in &dropped {
+        recorder.forget_batch(*number as f64);
+    }
+    counters::count(metric::BATCHES_LOST, &[], dropped.len() as u64);
 }
 
 async fn send_batches(env: &Env) {
@@ -159,7 +176,12 @@ async fn send_batches(env: &Env) {
         let acknowledged =
             REPORTER.with_borrow_mut(|reporter| reporter.acknowledge(number, &answer));
         match acknowledged {
-            Some(is_watched) => runtime::recorder().set_watched(is_watched),
+            Some(is_watched) => {
+                let recorder = runtime::recorder();
+                recorder.set_watched(is_watched);
+                #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+                recorder.forget_batch(number as f64);
+            }
             None => return report("telemetry_not_taken", "not JSON"),
         }
     }

@@ -1,8 +1,12 @@
-//! Injects faults for `tests/traps.test.mjs`. Only the feature `planted-faults` compiles it, and no product has that.
+//! Injects faults for `tests/traps*.test.mjs`. Only the feature `planted-faults` compiles it, and no product has that.
 //!
 //! A text that reaches a point and holds `planted-<point>-<fault>` triggers the fault there. The faults are `panic`,
 //! `memory` (all of it is allocated) and `throw` (a binding throws an exception that Rust does not catch).
+//!
+//! No text of a visitor's reaches some points. A command to a session's object that holds `planted-next-<point>-<fault>`
+//! triggers the fault when its instance comes to such a point next, once.
 
+use core::cell::RefCell;
 use core::hint::black_box;
 
 use wasm_bindgen::JsValue;
@@ -16,6 +20,24 @@ extern "C" {
     /// Throws for a text that is not JSON: it is declared without `catch`.
     #[wasm_bindgen(js_namespace = JSON, js_name = parse)]
     fn parse_or_throw(text: &str) -> JsValue;
+}
+
+thread_local! {
+    /// The text that asks for a fault at a later point.
+    static NEXT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Takes note of a text that asks for a fault at a later point.
+pub(super) fn arm(text: &str) {
+    if text.contains("planted-next-") {
+        NEXT.set(text.to_owned());
+    }
+}
+
+/// Triggers the fault that was asked for at this point. The next instance knows nothing of it.
+pub(super) fn inject_next(point: &str) {
+    let text = NEXT.with_borrow(Clone::clone);
+    inject(&format!("next-{point}"), &text);
 }
 
 /// Triggers the fault that `text` asks for at this point.

@@ -24,6 +24,14 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn note(this: &RequestContext, key: &str, text: &str);
 
+    /// Returns what was kept: keys and texts, one after the other.
+    #[wasm_bindgen(method, getter)]
+    pub fn notes(this: &RequestContext) -> Vec<String>;
+
+    /// Forgets what was kept: it is dealt with.
+    #[wasm_bindgen(method, js_name = forgetNotes)]
+    pub fn forget_notes(this: &RequestContext);
+
     /// Returns the request's execution context, if there is one.
     #[wasm_bindgen(method, getter)]
     pub fn context(this: &RequestContext) -> Option<Context>;
@@ -78,6 +86,18 @@ extern "C" {
     /// Writes the log lines that wait.
     #[wasm_bindgen(method, js_name = writeLines)]
     pub fn write_lines(this: &Recorder);
+
+    /// Keeps a batch that waits to be acknowledged, should the instance die before.
+    #[wasm_bindgen(method, js_name = keepBatch)]
+    pub fn keep_batch(this: &Recorder, number: f64, command: &str);
+
+    /// Forgets a batch that was acknowledged, or dropped.
+    #[wasm_bindgen(method, js_name = forgetBatch)]
+    pub fn forget_batch(this: &Recorder, number: f64);
+
+    /// Takes the batches that are kept, the oldest first.
+    #[wasm_bindgen(method, js_name = takeBatches)]
+    pub fn take_batches(this: &Recorder) -> Vec<String>;
 
     /// Says whether somebody looks at the console.
     #[wasm_bindgen(method, js_name = setWatched)]

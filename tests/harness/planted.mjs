@@ -32,14 +32,17 @@ export class Planted {
     this.build = build;
   }
 
-  /** @param {{ after: (fn: () => Promise<void> | void) => void }} t */
-  static async start(t) {
+  /**
+   * @param {{ after: (fn: () => Promise<void> | void) => void }} t
+   * @param {Record<string, string>} [vars] more variables
+   */
+  static async start(t, vars = {}) {
     const build = await buildPlanted();
     const mood = new Mood();
     const sites = await Sites.start(t, {
       mood,
       builds: { places: [build], objects: build },
-      vars: { SITE0__ORIGIN_KEY: ORIGIN_KEY },
+      vars: { SITE0__ORIGIN_KEY: ORIGIN_KEY, ...vars },
     });
     return new Planted(sites, mood, build);
   }

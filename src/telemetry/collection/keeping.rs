@@ -3,7 +3,7 @@
 
 use super::Collection;
 
-/// Time that changed figures wait to be stored: what came since is lost if the object dies.
+/// Time that changed figures wait to be stored: what came since is lost if the object's isolate ends.
 pub const KEEP_AFTER_MS: u32 = 3_000;
 
 /// Whether the object waits to store its figures.

@@ -5,7 +5,7 @@ export class RequestContext {
   /** What the step was begun with, as hex; empty if that is not known. */
   seed = "";
 
-  /** Keys and texts that must be given again, one after the other. @type {string[]} */
+  /** Keys and texts that must be given again to the next instance, one after the other. @type {string[]} */
   notes = [];
 
   /** Whether the instance died while it served this request. */
@@ -48,6 +48,11 @@ export class RequestContext {
    */
   note(key, text) {
     this.notes.push(key, text);
+  }
+
+  /** What was noted is dealt with. */
+  forgetNotes() {
+    this.notes.length = 0;
   }
 
   /**

@@ -60,6 +60,9 @@ const waiting = new Set();
 /** A decision is driven again so often; who still dies is answered with a 500. */
 const MAX_DEATHS = 3;
 
+/** Stands for the death of the instance, in place of what was waited for. */
+const DEATH = Symbol("death");
+
 /**
  * Hands the bindings over, once. Text goes as it is; of the rest only that it is there.
  * @param {Record<string, unknown>} env
@@ -175,15 +178,31 @@ function survived(promise) {
 }
 
 /**
- * What comes of work in the instance; fails if the instance dies before.
+ * Returns what comes of an object's work. If the instance dies meanwhile through no fault of this object, the next
+ * instance begins the work again: a caller has only a few attempts, and they are for failures of the object's own.
  * @template T
- * @param {() => Promise<T> | undefined} act
+ * @param {() => Promise<T> | undefined} act may be repeated
+ * @param {import("./context.js").RequestContext} context the object's
  * @returns {Promise<T | undefined>}
  */
-export async function living(act) {
-  const promise = ofInstance(act);
+export async function living(act, context) {
+  for (let deaths = 0; deaths <= MAX_DEATHS; deaths += 1) {
+    const outcome = await unlessDead(ofInstance(act));
+    if (outcome !== DEATH) return outcome;
+    if (context.isToBlame) break;
+  }
+  throw new Error("the instance died");
+}
+
+/**
+ * Returns what a promise of the instance becomes, or {@link DEATH} if the instance dies before.
+ * @template T
+ * @param {Promise<T> | undefined} promise
+ * @returns {Promise<T | undefined | typeof DEATH>}
+ */
+function unlessDead(promise) {
   return new Promise((resolve, reject) => {
-    const lost = () => reject(new Error("the instance died"));
+    const lost = () => resolve(DEATH);
     waiting.add(lost);
     const settled = () => waiting.delete(lost);
     Promise.resolve(promise).finally(settled).then(resolve, reject);

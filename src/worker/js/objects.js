@@ -26,6 +26,7 @@ function implementedBy(Implemented) {
       configure(this.env);
       if (!this.#object || this.#instance !== instanceNumber()) {
         this.#instance = instanceNumber();
+        this.#context.isToBlame = false;
         this.#object = new Implemented(this.ctx, this.env, this.#context);
       }
       return this.#object;
@@ -36,11 +37,11 @@ function implementedBy(Implemented) {
      * @param {string} command
      */
     async call(name, command) {
-      return living(() => this.#current().call(name, command));
+      return living(() => this.#current().call(name, command), this.#context);
     }
 
     async alarm() {
-      await living(() => this.#current().alarm?.());
+      await living(() => this.#current().alarm?.(), this.#context);
     }
   };
 }

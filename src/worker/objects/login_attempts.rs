@@ -37,6 +37,8 @@ impl AttemptObject {
     }
 
     fn obey(&self, command: &str) -> Result<String, JsValue> {
+        #[cfg(feature = "planted-faults")]
+        crate::worker::fault_injection::inject_next("attempts");
         let stored = self.0.text(ROW)?;
         let outcome = attempts::obey(stored.as_deref(), command, io::now());
         match outcome.change {

@@ -45,6 +45,8 @@ impl PoolObject {
     }
 
     fn obey(&self, tenant: &str, command: &str) -> Result<String, JsValue> {
+        #[cfg(feature = "planted-faults")]
+        crate::worker::fault_injection::inject_next("pool");
         let stored = self.0.text(DRAINED)?;
         let now = io::now();
         let obeyed = GATHERINGS.with_borrow_mut(|gatherings| {
@@ -58,6 +60,8 @@ impl PoolObject {
         };
         if let Some(drained) = drained {
             self.0.put(DRAINED, &JsValue::from_str(&drained))?;
+            #[cfg(feature = "planted-faults")]
+            crate::worker::fault_injection::inject_next("drained");
         }
         Ok(answer)
     }

@@ -76,7 +76,10 @@ impl SessionObject {
         session.tenant.replace(tenant);
         let actions = session.decide(|object, context| {
             #[cfg(feature = "planted-faults")]
-            crate::worker::fault_injection::inject("object", command);
+            {
+                crate::worker::fault_injection::inject("object", command);
+                crate::worker::fault_injection::arm(command);
+            }
             object.command(call, name, command, context)
         });
         session.perform(actions.unwrap_or_else(|| object::SessionObject::refuse(call)));
@@ -87,6 +90,8 @@ impl SessionObject {
     pub fn alarm(&self) -> Promise {
         let session = &self.0;
         let (call, promise) = session.calls.begin();
+        #[cfg(feature = "planted-faults")]
+        crate::worker::fault_injection::inject_next("alarm");
         session.step(|object| object.alarm(call, io::now()));
         promise
     }
@@ -172,12 +177,18 @@ impl Session {
                 self.deletion.replace(Some(self.storage.delete_all()?));
             }
             Action::Run(item) => self.spawn(|session| async move {
+                #[cfg(feature = "planted-faults")]
+                crate::worker::fault_injection::inject_next("outbox");
                 let succeeded = outbox::perform(item, &session.env).await;
+                #[cfg(feature = "planted-faults")]
+                crate::worker::fault_injection::inject_next("outbox-done");
                 session.step(|object| object.item_done(succeeded, io::now()));
                 exporter::flush_if_idle(&session.env).await;
             }),
             Action::Fetch(call) => self.spawn(|session| async move {
                 let (status, body) = session.ask_provider(call).await;
+                #[cfg(feature = "planted-faults")]
+                crate::worker::fault_injection::inject_next("provider");
                 let actions = session
                     .decide(|object, context| object.provider_answered(status, body, context));
                 session.perform_judged(actions.unwrap_or_default());
@@ -200,8 +211,13 @@ impl Session {
         Ok(())
     }
 
+    /// Lets the object go on with something. Should the instance die of it, this object is to blame.
     fn spawn<F: Future<Output = ()> + 'static>(self: &Rc<Self>, work: impl FnOnce(Rc<Self>) -> F) {
-        run_in_background(&self.state, work(Rc::clone(self)));
+        let session = Rc::clone(self);
+        let work = work(Rc::clone(self));
+        run_in_background(&self.state, async move {
+            drive::attributed(&session.context, work).await;
+        });
     }
 
     /// Asks an identity provider; a status of 0 stands for no answer.

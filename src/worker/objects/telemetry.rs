@@ -15,6 +15,7 @@ use crate::flat_map::FlatMap;
 use crate::store::directory::object::sql;
 use crate::telemetry::collection::Collection;
 use crate::telemetry::collection::keeping::{KEEP_AFTER_MS, Keeping};
+use crate::worker::runtime::RequestContext;
 use crate::worker::timing::sleep;
 use crate::worker::{io, log};
 
@@ -34,6 +35,8 @@ pub struct TelemetryObject(Rc<Telemetry>);
 struct Telemetry {
     state: State,
     storage: Storage,
+    /// Has the batches whose figures are not stored yet: they outlive the instance.
+    context: RequestContext,
     has_table: Cell<bool>,
     keeping: RefCell<Keeping>,
 }
@@ -43,12 +46,13 @@ impl TelemetryObject {
     /// Makes the object.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState, _env: Env) -> Self {
+    pub fn new(state: DurableObjectState, _env: Env, context: RequestContext) -> Self {
         let state = State::from(state);
         let storage = Storage::of(&state);
         Self(Rc::new(Telemetry {
             state,
             storage,
+            context,
             has_table: Cell::new(false),
             keeping: RefCell::default(),
         }))
@@ -65,6 +69,8 @@ impl TelemetryObject {
 
 impl Telemetry {
     fn obey(self: &Rc<Self>, name: &str, command: &str) -> Result<String, JsValue> {
+        #[cfg(feature = "planted-faults")]
+        crate::worker::fault_injection::inject_next("telemetry");
         if !self.has_table.get() {
             self.storage.run(SCHEMA, Vec::new())?;
             self.has_table.set(true);
@@ -78,12 +84,17 @@ impl Telemetry {
         let (answer, keeps) = COLLECTIONS.with_borrow_mut(|collections| {
             let collection = collections.or_default(name.to_owned());
             let answer = collection.obey(command, io::now()).unwrap_or_default();
+            if collection.has_unkept() {
+                self.context.note(name, command);
+            }
             (answer, self.keeping.borrow_mut().begins(collection))
         });
         if keeps {
             let (telemetry, name) = (Rc::clone(self), name.to_owned());
             run_in_background(&self.state, async move {
                 sleep(KEEP_AFTER_MS).await;
+                #[cfg(feature = "planted-faults")]
+                crate::worker::fault_injection::inject_next("keep");
                 telemetry.keep(&name);
             });
         }
@@ -98,6 +109,10 @@ impl Telemetry {
                 collection.restore(&series);
             }
         }
+        // What an instance that died has taken and not stored.
+        for command in self.context.notes().iter().skip(1).step_by(2) {
+            let _ = collection.obey(command, io::now());
+        }
         Ok(collection)
     }
 
@@ -106,13 +121,18 @@ impl Telemetry {
             let collection = collections.or_default(name.to_owned());
             self.keeping.borrow_mut().take(collection)
         });
+        let mut is_kept = true;
         for (owner, series) in changed {
             let values = vec![sql::Cell::Text(owner), sql::Cell::Text(series)];
             let statement = "INSERT OR REPLACE INTO counted VALUES (?, ?)";
             if let Err(error) = self.storage.run(statement, values) {
                 // It is stored with the next batch that changes it; until then it is known here.
                 log::report("figures_not_kept", &error);
+                is_kept = false;
             }
+        }
+        if is_kept {
+            self.context.forget_notes();
         }
     }
 }

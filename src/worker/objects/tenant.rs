@@ -56,6 +56,8 @@ impl DirectoryObject {
             }
             self.has_tables.set(true);
         }
+        #[cfg(feature = "planted-faults")]
+        crate::worker::fault_injection::inject_next("directory");
         let mut rows = Sql(Rows {
             storage: &self.storage,
             failure: None,
@@ -81,6 +83,8 @@ impl DirectoryObject {
         let env = self.env.clone();
         let tenant = tenant.to_owned();
         run_in_background(&self.state, async move {
+            #[cfg(feature = "planted-faults")]
+            crate::worker::fault_injection::inject_next("surplus");
             match call(&env, Class::Session, &surplus.object, &surplus.command).await {
                 Ok(_) => {
                     counters::count(metric::SESSIONS_ENDED, &[&tenant, "surplus"], 1);

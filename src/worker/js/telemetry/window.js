@@ -12,6 +12,9 @@ import { keepTrace, kept } from "./request_trace.js";
 /** Until when the open window is taken to be open, in milliseconds since 1970; 0 if none is. */
 let openUntil = 0;
 
+/** Batches that are not acknowledged yet, by number. They outlive the instance. @type {Map<number, string>} */
+const batches = new Map();
+
 connect({
   /** What the control plane takes, and says: see `worker/runtime.rs`. */
   recorder: {
@@ -21,6 +24,14 @@ connect({
     },
     takeLines: () => buffer.shown.splice(0),
     takeTraces: () => [...kept.failed.splice(0), ...kept.good.splice(0)],
+    keepBatch: (/** @type {number} */ number, /** @type {string} */ command) =>
+      batches.set(number, command),
+    forgetBatch: (/** @type {number} */ number) => batches.delete(number),
+    takeBatches() {
+      const kept = [...batches.values()];
+      batches.clear();
+      return kept;
+    },
     setWatched: (/** @type {boolean} */ isWatched) => Object.assign(buffer, { isWatched }),
     inFlight,
     writeLines,
