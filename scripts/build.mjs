@@ -28,6 +28,10 @@ export const ARGON2 = path.join(ROOT, "build/argon2.wasm");
 export const SCRIPT = path.join(ROOT, "build/index.js");
 /** The Worker with planted faults, for tests. */
 const PLANTED = path.join(ROOT, "target/planted");
+/** The Worker that embeds Vestibule, for tests. */
+const EMBED = path.join(ROOT, "target/embed");
+/** The data plane. */
+const ENTRY = "src/worker/js/entry.js";
 const LOCK = path.join(ROOT, "target/build.lock");
 const TARGET = "wasm32-unknown-unknown";
 const COMPILED = `target/${TARGET}/release/vestibule.wasm`;
@@ -101,11 +105,33 @@ export async function buildPlanted() {
       await run(BINDGEN, [COMPILED, glue], options);
       cpSync(path.join(ROOT, "build"), PLANTED, { recursive: true });
       copyFileSync(path.join(glue, "vestibule_bg.wasm"), wasm);
-      await bundle(glue, script);
+      await bundle(ENTRY, path.join(glue, "vestibule.js"), script);
       rmSync(glue, { recursive: true });
     });
   });
   return PLANTED;
+}
+
+/**
+ * Builds `examples/embed` without worker-build, which downloads its tools.
+ * @returns {Promise<string>} the folder
+ */
+export async function buildEmbed() {
+  await setUp();
+  await takeTurn(async () => {
+    const [script, wasm] = ["index.js", "embed_bg.wasm"].map((file) => path.join(EMBED, file));
+    const sources = [...SOURCES, "examples/embed", "tests/embed"];
+    if (isCurrent([script, wasm], sources)) return;
+    await step("Building the Worker that embeds Vestibule", "1 min", async () => {
+      await cargo("build", ["--package", "embed"]);
+      const glue = path.join(ROOT, "target/embed-glue");
+      await run(BINDGEN, [`target/${TARGET}/release/embed.wasm`, glue], options);
+      mkdirSync(EMBED, { recursive: true });
+      copyFileSync(path.join(glue, "embed_bg.wasm"), wasm);
+      await bundle("tests/embed/entry.js", path.join(glue, "embed.js"), script);
+    });
+  });
+  return EMBED;
 }
 
 /** Builds only what passwords are hashed with. */
@@ -121,26 +147,27 @@ async function compile() {
   const told = named(readFileSync(path.join(ROOT, "target/worker/small.wasm")));
   writeFileSync(path.join(ROOT, "target/worker/named.wasm"), told);
   await optimise("target/worker/named.wasm", WASM, IN_ORDER);
-  await bundle("target/worker", SCRIPT);
+  await bundle(ENTRY, "target/worker/vestibule.js", SCRIPT);
 }
 
 /**
- * Bundles the data plane.
- * @param {string} glue the folder of the generated glue
+ * Bundles what calls the wasm module.
+ * @param {string} entry
+ * @param {string} glue the generated glue
  * @param {string} script
  */
-function bundle(glue, script) {
+function bundle(entry, glue, script) {
   return run(
     bin("esbuild"),
     [
-      "src/worker/js/entry.js",
+      entry,
       "--bundle",
       "--format=esm",
       "--platform=neutral",
       "--target=es2024",
-      `--alias:vestibule-core=${path.resolve(ROOT, glue, "vestibule.js")}`,
+      `--alias:vestibule-core=${path.resolve(ROOT, glue)}`,
       "--alias:vestibule-runtime=./src/worker/js/runtime.js",
-      "--external:./index_bg.wasm",
+      "--external:./*_bg.wasm",
       "--external:./argon2.wasm",
       "--external:./console/*.bin",
       "--external:cloudflare:workers",

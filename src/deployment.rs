@@ -2,9 +2,8 @@
 //!
 //! Everything is checked before the first request is served, and every fault is told at once.
 
-use core::fmt;
-
 use serde_json::{Map, Value, json};
+use thiserror::Error;
 
 use crate::document::layers::Layers;
 use crate::document::{Fault, variables};
@@ -33,14 +32,9 @@ pub struct Deployment {
 }
 
 /// Everything that is wrong with the settings, each with its cure. Names settings, never secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}", .0.join(" "))]
 pub struct Misconfigured(pub Vec<String>);
-
-impl fmt::Display for Misconfigured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
-    }
-}
 
 impl Deployment {
     /// Reads the settings from a JSON object of the Worker's bindings: text as it is, `true` for

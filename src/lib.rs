@@ -3,11 +3,50 @@
 //! A Cloudflare Worker that validates the session cookie, keeps the session in Workers KV, and
 //! forwards HTTP, SSE and WebSocket to the origin that holds the visitor's conversation.
 //!
-//! Everything in this crate but `worker` is plain synchronous Rust. It performs no I/O and reads no
-//! clock: a step takes what it needs as parameters and returns either its decision or the one
-//! read it lacks, and is then called again with the answer. So one and the same code runs in the
-//! Worker, in native tests and in a simulation, and a request that dies half-way leaves nothing
-//! behind. [`gateway`] holds the path of a request; every other module is one step of it.
+//! # Where the events are
+//!
+//! | event | where |
+//! | --- | --- |
+//! | `fetch` | `src/worker/js/entry.js`, which calls `src/worker/exports.rs` |
+//! | `scheduled` | below, `#[event(scheduled)]` |
+//! | Durable Objects: calls and alarms | `src/worker/objects/` |
+//!
+//! There is no `#[event(fetch)]` on purpose. A decided request is carried by JavaScript: `worker::Response` panics on
+//! odd statuses and drops the status text, bodies and frames must not enter wasm, and a promise and an object for each
+//! request cost more than the decision. So `entry.js` makes one synchronous call for a decision, and `fetch` at the origin
+//! is the next thing that happens. Whatever is awaited before that (KV, Durable Objects, identity providers) is
+//! Rust again. Wrangler builds all of it by itself: `npx wrangler dev`.
+//!
+//! Everything but `src/worker/` is plain synchronous Rust. It performs no I/O and reads no clock: a step takes what it
+//! needs as parameters and returns either its decision or what it lacks, and is then called again with the answer. So
+//! one and the same code runs in the Worker, in native tests and in a simulation, and a request that dies half-way
+//! leaves nothing behind.
+//!
+//! # As a library
+//!
+//! Another Worker on workers-rs can call Vestibule before its own handler: the session goes in, changes come out, and
+//! the cookie is set on the response. It depends on this crate without its default features, which are the Worker above:
+//!
+//! ```toml
+//! [dependencies]
+//! vestibule = { git = "https://github.com/vestibule/vestibule", default-features = false }
+//! worker = "0.8.7"
+//! ```
+//!
+//! This is the whole of `examples/embed`, which `npm test` builds and runs in workerd. It is not run as a test of the
+//! documentation, because `Vestibule` exists on wasm32 alone:
+//!
+//! ```ignore
+#![doc = include_str!("../examples/embed/src/lib.rs")]
+//! ```
+//!
+//! A [`Session`] is what the handler gets, [`Changes`] is what it returns. Settings are those of the Worker but `ORIGINS`,
+//! read from the bindings or given as a [`Config`].
+
+#![cfg_attr(
+    not(all(target_arch = "wasm32", feature = "standalone")),
+    allow(dead_code, reason = "the deployed Worker alone uses everything")
+)]
 
 pub mod answer;
 pub mod brand;
@@ -16,6 +55,7 @@ pub mod cookie;
 pub mod deployment;
 pub mod document;
 pub mod effect;
+mod embed;
 pub mod encoding;
 pub mod flat_map;
 pub mod forward;
@@ -37,10 +77,6 @@ pub mod tenant_id;
 
 #[cfg(test)]
 mod golden;
-#[cfg_attr(
-    not(target_arch = "wasm32"),
-    allow(dead_code, reason = "the data plane is in the Worker alone")
-)]
 #[path = "worker/protocol.rs"]
 mod protocol;
 #[cfg(test)]
@@ -48,8 +84,15 @@ mod simulation;
 #[cfg(target_arch = "wasm32")]
 mod worker;
 
+pub use deployment::Misconfigured;
+pub use embed::{Changes, Config, HANDLER_URL, Session};
+pub use forward::headers::State;
+pub use session::identity::{BadIdentity, Identity};
+#[cfg(all(target_arch = "wasm32", not(feature = "standalone")))]
+pub use worker::{Error, Vestibule};
+
 /// Makes the health checks, once a minute: see `wrangler.toml`.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "standalone"))]
 #[::worker::event(scheduled)]
 async fn scheduled(
     _event: ::worker::ScheduledEvent,

@@ -132,6 +132,7 @@ impl Gateway {
         Ok(Forward {
             opens: false,
             repeat: None,
+            visit: None,
             url: [course.base.as_str(), location.target].concat(),
             sid_suffix: String::new(),
             headers,

@@ -73,7 +73,7 @@ use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
 
-pub use outgoing::Forward;
+pub use outgoing::{Forward, Visit};
 pub use repeat::{HEEDED_FOR_WORDS, Repeat, UNHEEDED};
 pub use settlement::Settled;
 use sign_in::Providers;

@@ -1,5 +1,7 @@
 //! The request as it is handed to the edge for sending.
 
+use std::rc::Rc;
+
 use super::affinity::Course;
 use super::client::Client;
 use super::opening::Noting;
@@ -7,7 +9,7 @@ use super::recognition::Visitor;
 use super::repeat::Repeat;
 use super::ticket::Ticket;
 use super::{Gateway, Passage};
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, UnixSeconds};
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
 use crate::forward::headers::{Disbelieved, Outgoing, Speaker, State};
@@ -15,9 +17,21 @@ use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
 use crate::inbound::engine_io;
 use crate::policy::HeaderSource;
+use crate::session::prepared::Prepared;
 use crate::session::record::Version;
 use crate::telemetry::metric;
 use crate::tenant::Live;
+
+/// The session that a request is forwarded with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The session.
+    pub session: Rc<Prepared>,
+    /// How the origin is to take it.
+    pub state: State,
+    /// When it ends if it is not used again.
+    pub expires: UnixSeconds,
+}
 
 /// A request to be sent to an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +62,8 @@ pub struct Forward {
     pub opens: bool,
     /// How long this holds for requests alike; none if it is for this one alone.
     pub repeat: Option<Repeat>,
+    /// The session; none if it goes on without one.
+    pub visit: Option<Visit>,
 }
 
 impl Gateway {
@@ -89,6 +105,7 @@ impl Gateway {
         // A provider may send any text; a header cannot hold it.
         let fits = |token: &&str| token.bytes().all(|b| matches!(b, b'!'..=b'~'));
         let access_token = access_token.filter(fits);
+        let expires = tenant.lifetime.end(&used);
         let proof = tenant.proof.as_ref().map(|key| {
             let proved = Proved {
                 method: passage.request.method,
@@ -102,7 +119,7 @@ impl Gateway {
             tenant: &tenant.id,
             session: &visitor.session,
             state,
-            expires: tenant.lifetime.end(&used),
+            expires,
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),
             // Beside a cookie it is not needed, and still nobody else's.
@@ -164,6 +181,11 @@ impl Gateway {
         let is_once = touch || share || watched || noting != Noting::None || !disbelieved.is_none();
         Forward {
             repeat: repeat.filter(|_| !is_once),
+            visit: Some(Visit {
+                session: Rc::clone(&visitor.session),
+                state,
+                expires,
+            }),
             url: [course.base.as_str(), target].concat(),
             sid_suffix,
             headers,

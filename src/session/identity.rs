@@ -3,6 +3,7 @@
 use core::fmt;
 
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::session::names::{is_identifier, is_presentable};
 
@@ -20,7 +21,7 @@ pub struct Identity {
     pub name: Option<String>,
     /// Groups, each without a comma.
     pub groups: Vec<String>,
-    /// How many more groups there are that cannot be told ([`crate::sign_in::claimed`]).
+    /// How many more groups there are that cannot be told in a header.
     pub groups_omitted: u32,
 }
 
@@ -31,15 +32,26 @@ impl fmt::Debug for Identity {
 }
 
 /// Why an identity was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadIdentity {
     /// Not a JSON object with a `user`.
+    #[error("an identity is a JSON object with a `user`")]
     Shape,
     /// A member that is not known, of the wrong type, or against the rule for names.
+    #[error("an identity has a member that is unknown, of the wrong type, or no name")]
     Member,
 }
 
 impl Identity {
+    /// Names a user of whom nothing else is known.
+    #[must_use]
+    pub fn new(user: impl Into<String>) -> Self {
+        Self {
+            user: user.into(),
+            ..Self::default()
+        }
+    }
+
     /// Reads `{"user", "email"?, "name"?, "groups"?}`; `"remember": true` asks for the longer
     /// limit and is returned beside.
     ///

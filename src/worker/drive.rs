@@ -1,10 +1,8 @@
 //! Drives a decision that lacks something: meets its needs, and decides again with the answers, until nothing is
 //! lacking.
 //!
-//! A decision is first asked for synchronously, because most lack nothing. One that does leaves its needs here
-//! ([`set_pending`]), and the data plane calls [`drive`](super::drive) in the same turn.
+//! A decision is first asked for synchronously, because most lack nothing.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
 
@@ -12,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::io::{self, Answered};
 use super::runtime::{self, RequestContext};
-use super::{Phase, probes, with_ready};
+use super::with_ready;
 use crate::effect::{Answers, Need, Write};
 use crate::reception::Reception;
 
@@ -46,24 +44,23 @@ fn writes_of(needs: &[Need]) -> Vec<Write> {
     }
 }
 
-thread_local! {
-    static PENDING: RefCell<Option<(Phase, Pending)>> = const { RefCell::new(None) };
-}
+/// Something that is decided, again and again until nothing is lacking.
+pub(super) trait Step {
+    /// What is decided.
+    type Made;
 
-/// Leaves what a decision lacks for [`take_pending`].
-pub(super) fn set_pending(phase: Phase, pending: Pending) {
-    PENDING.set(Some((phase, pending)));
-}
+    /// Decides, given what was answered so far.
+    fn decide(&self, answers: &Answers) -> Decision<Self::Made>;
 
-/// Takes what the last decision lacked.
-pub(super) fn take_pending() -> Option<(Phase, Pending)> {
-    PENDING.take()
+    /// Returns the text in which a test asks for a fault.
+    #[cfg(feature = "planted-faults")]
+    fn text(&self) -> &str;
 }
 
 /// A decision, as far as it is made.
-pub(super) enum Decision {
-    /// Nothing is lacking: the text the data plane performs.
-    Made(String),
+pub(super) enum Decision<T> {
+    /// Nothing is lacking.
+    Made(T),
     /// These needs have to be met first.
     Lacks(Vec<Need>),
 }
@@ -81,7 +78,7 @@ pub(super) async fn attributed<T>(context: &RequestContext, future: impl Future<
 }
 
 /// Meets needs until nothing is lacking, and returns the decision. All needs of one round are met at once.
-pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Phase) -> String {
+pub(super) async fn drive<S: Step>(pending: Pending, context: &RequestContext, step: S) -> S::Made {
     let Pending {
         mut needs,
         mut answers,
@@ -98,14 +95,15 @@ pub(super) async fn drive(pending: Pending, context: &RequestContext, phase: &Ph
             answered.file_in(&mut answers);
         }
         #[cfg(feature = "planted-faults")]
-        super::fault_injection::inject("drive", phase.text());
+        super::fault_injection::inject("drive", step.text());
         runtime::state_changed();
-        match phase.decide(&answers) {
-            Decision::Made(text) => return text,
+        match step.decide(&answers) {
+            Decision::Made(made) => return made,
             Decision::Lacks(more) => {
                 // It may be what they find that is lacking.
+                #[cfg(feature = "standalone")]
                 if let Some(context) = context.context() {
-                    probes::send_probes(&context);
+                    super::probes::send_probes(&context);
                 }
                 writes = writes_of(&more);
                 needs = more;

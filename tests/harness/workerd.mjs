@@ -63,7 +63,7 @@ export function freshKey() {
 
 /**
  * @typedef {object} Options
- * @property {string[]} [origins] URLs, or `name=URL`
+ * @property {string[]} [origins] URLs, or `name=URL`; an embedded Vestibule has none
  * @property {Record<string, string>} [vars]
  * @property {string} [keys] SESSION_KEYS; empty for none
  * @property {KvServer} [kv] shared storage; one of its own otherwise
@@ -71,6 +71,8 @@ export function freshKey() {
  * @property {KvServer} [users] where accounts are kept, if not there; as far behind as the namespace
  * @property {{ port: number }} [cache] the location's cache; none otherwise
  * @property {{ port: number }} [zone] the cache of the zone, between the Worker and everybody it asks; none otherwise
+ * @property {boolean} [embedded] whether the locations have no setting of origins: their handlers answer
+ * @property {boolean} [unbound] whether the locations have the namespace alone
  * @property {boolean} [limited] whether the platform's rate limit on new sessions is bound: see `limiter.js`
  * @property {import("./mood.mjs").Mood} [mood] objects that fail when told to
  * @property {number[]} [lags] several locations: by how many milliseconds the namespace is behind in
@@ -228,11 +230,8 @@ export class Vestibule {
   }
 
   async #config() {
-    const { origins = ["http://127.0.0.1:9"], vars = {} } = this.#options;
+    const { origins = ["http://127.0.0.1:9"], vars = {}, embedded, unbound } = this.#options;
     const settings = { ORIGINS: origins.join(","), SESSION_KEYS: this.keys, ...vars };
-    const bindings = Object.entries(settings).map(
-      ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
-    );
     const objects = path.join(this.#folder, "objects");
     mkdirSync(objects, { recursive: true });
     const { lags = [0], mood, tenants, users, cache, zone, builds, limited } = this.#options;
@@ -293,6 +292,17 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
       const object = (/** @type {string} */ binding, /** @type {string} */ className) =>
         `(name = "${binding}", durableObjectNamespace = (className = "${className}"${elsewhere}))`;
       const isFaulty = mood && !elsewhere;
+      const bindings = Object.entries(settings)
+        .filter(([name]) => name !== "ORIGINS" || !embedded || !elsewhere)
+        .map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`);
+      const objects = [
+        object("SESSION_OBJECTS", "SessionObject"),
+        object("DIRECTORY_OBJECTS", "DirectoryObject"),
+        object("POOL_OBJECTS", "PoolObject"),
+        object("ATTEMPT_OBJECTS", "AttemptObject"),
+        object("TELEMETRY_OBJECTS", "TelemetryObject"),
+      ];
+      if (!unbound || !elsewhere) bindings.push(...objects);
       const faulty = path.join(import.meta.dirname, "faulty-objects.js");
       const wrapper = `(name = "faulty.js", esModule = embed ${embed(faulty)}),`;
       return `const ${name} :Workerd.Worker = (
@@ -310,11 +320,6 @@ ${worker("objects", builds?.objects ?? BUILD, "objects-kv", "")}`;
     ${users && accounts ? `(name = "USERS", kvNamespace = "${accounts}"),` : ""}
     ${isFaulty ? '(name = "MOOD", service = "mood"),' : ""}
     ${limited ? '(name = "NEW_SESSION_LIMITER", wrapped = (moduleName = "test:limiter")),' : ""}
-    ${object("SESSION_OBJECTS", "SessionObject")},
-    ${object("DIRECTORY_OBJECTS", "DirectoryObject")},
-    ${object("POOL_OBJECTS", "PoolObject")},
-    ${object("ATTEMPT_OBJECTS", "AttemptObject")},
-    ${object("TELEMETRY_OBJECTS", "TelemetryObject")},
     ${bindings.join(", ")}
   ],
   ${cache ? 'cacheApiOutbound = "cache",' : ""}

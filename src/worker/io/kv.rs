@@ -6,7 +6,7 @@
 use core::cell::RefCell;
 
 use futures_util::future::join_all;
-use js_sys::futures::{JsFuture, future_to_promise};
+use js_sys::futures::JsFuture;
 use js_sys::{Object, Promise, Uint8Array};
 use thiserror::Error;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -16,15 +16,14 @@ use worker::kv::KvStore;
 
 use super::single_flight::{self, Flights};
 use super::{Answered, now};
-use crate::clock::Seconds;
 use crate::effect::{Found, Write};
 use crate::store::breaker::Breaker;
 use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Ticket, WriteQueue};
 use crate::telemetry::metric;
 use crate::worker::counters::{Operation, count, counted, counted_lookup};
 use crate::worker::log::{self, alarm, report};
+use crate::worker::runtime;
 use crate::worker::timing::{DeadlineExceeded, sleep, within};
-use crate::worker::{millis, runtime};
 
 const BINDING: &str = "SESSIONS";
 
@@ -198,16 +197,15 @@ pub(super) async fn store_durably(env: &Env, writes: Vec<Write>) -> bool {
     outcomes.iter().all(|outcome| *outcome == Outcome::Stored)
 }
 
-/// Stores a value in the background. The promise is settled once the value is stored or lost.
-#[wasm_bindgen(js_name = storeInBackground)]
-pub fn store_in_background(env: Env, key: String, value: Vec<u8>, ttl_s: f64) -> Promise {
-    let ttl = Seconds(millis(ttl_s).0);
-    let write = Write { key, value, ttl };
+/// Submits a value; what is returned ends once that is stored or lost.
+pub(in crate::worker) fn store_in_background(
+    env: Env,
+    write: Write,
+) -> impl Future<Output = ()> + 'static {
     let ticket = QUEUE.with_borrow_mut(|queue| queue.submit(write, now()));
-    future_to_promise(async move {
+    async move {
         store(&env, &ticket).await;
-        Ok(JsValue::TRUE)
-    })
+    }
 }
 
 /// Drives a key until the submitted value, or a later one, is stored or lost.

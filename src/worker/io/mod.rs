@@ -17,6 +17,8 @@ mod webcrypto;
 
 use core::error::Error;
 
+pub(super) use kv::store_in_background;
+
 use js_sys::futures::JsFuture;
 use js_sys::{Date, Uint8Array};
 use wasm_bindgen::JsCast;

@@ -4,13 +4,21 @@
 //! JavaScript makes an object anew, from what it stored, when the instance it lived in was replaced
 //! (`js/objects.js`).
 
+#[cfg(feature = "standalone")]
 mod calls;
+#[cfg(feature = "standalone")]
 mod login_attempts;
+#[cfg(feature = "standalone")]
 mod outbox;
+#[cfg(feature = "standalone")]
 mod pool;
+#[cfg(feature = "standalone")]
 mod session;
+#[cfg(feature = "standalone")]
 mod storage;
+#[cfg(feature = "standalone")]
 mod telemetry;
+#[cfg(feature = "standalone")]
 mod tenant;
 
 use js_sys::futures::{JsFuture, future_to_promise};

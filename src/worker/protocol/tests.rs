@@ -46,6 +46,7 @@ fn own(set: &[(&str, &str)], known: &[(&str, &str)]) -> String {
 fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let forward = Forward {
+        visit: None,
         url: "http://127.0.0.1:8000/chat?q=1".to_owned(),
         headers: Outgoing {
             kept: "+-+".to_owned(),

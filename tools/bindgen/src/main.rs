@@ -1,4 +1,4 @@
-//! `bindgen INPUT.wasm OUT_DIR`: writes `vestibule.js` (the glue) and `vestibule_bg.wasm`.
+//! `bindgen NAME.wasm OUT_DIR`: writes `NAME.js` (the glue) and `NAME_bg.wasm`.
 //!
 //! wasm-bindgen's generator must equal the library's version exactly. As a member of the
 //! workspace both are pinned by the one `Cargo.lock`, so they cannot drift apart and nothing has
@@ -26,9 +26,11 @@ fn main() -> ExitCode {
 }
 
 fn generate(input: &str, out_dir: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let name = Path::new(input).file_stem().and_then(|name| name.to_str());
+    let name = name.ok_or("its name is not text")?;
     Bindgen::new()
         .input_path(input)
-        .out_name("vestibule")
+        .out_name(name)
         .web(true)?
         .typescript(true)
         .omit_default_module_path(true)
@@ -37,7 +39,7 @@ fn generate(input: &str, out_dir: &str) -> Result<(), Box<dyn std::error::Error>
         // A trapped instance is thrown away and replaced; its callers carry on.
         .reset_state_function(true)
         .generate(out_dir)?;
-    guard(&Path::new(out_dir).join("vestibule.js"))
+    guard(&Path::new(out_dir).join(name).with_extension("js"))
 }
 
 /// Puts the data plane's guard around the exports of every instance: what traps in a callback has no caller that
@@ -45,6 +47,10 @@ fn generate(input: &str, out_dir: &str) -> Result<(), Box<dyn std::error::Error>
 fn guard(glue: &Path) -> Result<(), Box<dyn std::error::Error>> {
     const EXPORTS: [&str; 2] = ["wasm = instance.exports;", "wasm = wasmInstance.exports;"];
     let mut text = fs::read_to_string(glue)?;
+    if !text.contains("\"vestibule-runtime\"") {
+        // A Worker that embeds Vestibule has no data plane of ours.
+        return Ok(());
+    }
     for exports in EXPORTS {
         if text.matches(exports).count() != 1 {
             return Err(format!("the glue does not say once: {exports}").into());

@@ -1,0 +1,198 @@
+//! The changes a handler asks for.
+
+use core::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::session::identity::{BadIdentity, Identity};
+
+/// What a handler wants changed of the session: the controls of an origin's response, as a value.
+///
+/// All of it takes effect at once, or none of it. A change that the tenant's settings do not allow (data beyond
+/// 64 KiB, an idle time beyond the limits) is logged and has no effect; the response goes out all the same. If the
+/// change cannot be stored, the client gets 503.
+///
+/// ```
+/// use core::time::Duration;
+/// use vestibule::{Changes, Identity};
+///
+/// let none = Changes::new();
+/// assert!(none.is_empty());
+///
+/// let login = Changes::new()
+///     .set("theme", "dark")
+///     .remove("cart")
+///     .idle(Duration::from_secs(1_800))
+///     .identify(&Identity::new("alice"))?;
+/// assert!(!login.is_empty());
+///
+/// let logout = Changes::new().destroy();
+/// assert!(Changes::new().identify(&Identity::new("")).is_err());
+/// # Ok::<(), vestibule::BadIdentity>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use = "changes take effect when a handler returns them"]
+pub struct Changes {
+    patch: Map<String, Value>,
+    identify: Option<String>,
+    idle: Option<Duration>,
+    rotate: bool,
+    destroy: bool,
+}
+
+impl Changes {
+    /// Asks for nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Sets a member of the session's data. Objects are merged with what is there (RFC 7396).
+    pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.patch.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Removes a member of the session's data.
+    pub fn remove(self, name: &str) -> Self {
+        self.set(name, Value::Null)
+    }
+
+    /// Merges a patch into the session's data (RFC 7396): `null` removes a member.
+    pub fn patch(mut self, patch: Map<String, Value>) -> Self {
+        self.patch.extend(patch);
+        self
+    }
+
+    /// Says who the visitor is: the application's own login. The session gets a new id, so that nobody who knew the
+    /// old one is signed in with it.
+    ///
+    /// # Errors
+    /// Returns [`BadIdentity`] if a name could not be told in a header: it is empty, too long or has control characters.
+    pub fn identify(self, identity: &Identity) -> Result<Self, BadIdentity> {
+        self.identified(identity, false)
+    }
+
+    /// Says who the visitor is, and gives the session the longer lifetime (`SESSION_REMEMBER`).
+    ///
+    /// # Errors
+    /// Returns [`BadIdentity`] as [`identify`](Self::identify) does.
+    pub fn remember(self, identity: &Identity) -> Result<Self, BadIdentity> {
+        self.identified(identity, true)
+    }
+
+    fn identified(self, identity: &Identity, remember: bool) -> Result<Self, BadIdentity> {
+        let Identity {
+            user,
+            email,
+            name,
+            groups,
+            ..
+        } = identity;
+        let json = json!({
+            "user": user, "email": email, "name": name, "groups": groups, "remember": remember,
+        })
+        .to_string();
+        Identity::parse(&json)?;
+        Ok(Self {
+            identify: Some(json),
+            ..self
+        })
+    }
+
+    /// Sets how long the session may be unused, in whole seconds and within the tenant's bounds.
+    pub fn idle(self, idle: Duration) -> Self {
+        let idle = Some(idle);
+        Self { idle, ..self }
+    }
+
+    /// Gives the session a new cookie; its public id stays.
+    pub fn rotate(self) -> Self {
+        Self {
+            rotate: true,
+            ..self
+        }
+    }
+
+    /// Ends the session.
+    pub fn destroy(self) -> Self {
+        Self {
+            destroy: true,
+            ..self
+        }
+    }
+
+    /// Returns the response headers by which an origin asks for the same: `docs/reference/headers.md`.
+    pub(crate) fn controls(&self) -> Vec<(&'static str, String)> {
+        let flag = |is_set: bool| is_set.then(|| "1".to_owned());
+        let patch = (!self.patch.is_empty()).then(|| Value::Object(self.patch.clone()).to_string());
+        let idle = self.idle.map(|idle| idle.as_secs().to_string());
+        [
+            ("x-session-patch", patch),
+            ("x-session-identify", self.identify.clone()),
+            ("x-session-ttl", idle),
+            ("x-session-rotate", flag(self.rotate)),
+            ("x-session-destroy", flag(self.destroy)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Seconds;
+    use crate::forward::controls;
+    use crate::session::change::Change;
+
+    #[test]
+    fn changes_are_read_as_an_origins_controls() {
+        let alice = Identity {
+            email: Some("alice@example.com".to_owned()),
+            groups: vec!["staff".to_owned()],
+            ..Identity::new("alice")
+        };
+        let changes = Changes::new()
+            .set("a", 1)
+            .remove("b")
+            .idle(Duration::from_secs(600))
+            .rotate()
+            .destroy()
+            .remember(&alice)
+            .unwrap();
+        let headers = changes.controls();
+        let borrowed: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let (change, malformed) = controls::read(&borrowed);
+        assert!(malformed.is_empty());
+        let (who, remember) = Identity::parse(change.identify.as_deref().unwrap()).unwrap();
+        assert_eq!((who, remember), (alice, true));
+        let expected = Change {
+            patch: Some(r#"{"a":1,"b":null}"#.to_owned()),
+            identify: change.identify.clone(),
+            idle: Some(Seconds(600)),
+            rotate: true,
+            end: true,
+            ..Change::default()
+        };
+        assert_eq!(change, expected);
+    }
+
+    #[test]
+    fn no_changes_are_no_controls() {
+        assert!(Changes::new().controls().is_empty());
+    }
+
+    #[test]
+    fn a_line_break_in_a_value_ends_no_header() {
+        let changes = Changes::new().set("text", "one\ntwo\r\nx-session-destroy: 1");
+        let (_, patch) = changes.controls().remove(0);
+        assert!(!patch.contains('\n'), "{patch}");
+    }
+}

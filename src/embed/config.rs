@@ -1,0 +1,109 @@
+//! The settings of an embedded Vestibule.
+
+use core::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::deployment::{Deployment, Misconfigured};
+
+/// The origin that stands for the handler: nothing is ever sent there (RFC 6761 section 6.4).
+pub const HANDLER_URL: &str = "http://handler.invalid";
+
+/// Checked settings: those of the Worker itself (`docs/reference/settings.md`), without `ORIGINS`.
+///
+/// ```
+/// use serde_json::json;
+/// use vestibule::Config;
+///
+/// let bindings = json!({
+///     "SESSIONS": true,
+///     "SESSION_KEYS": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc",
+///     "SESSION_IDLE": "30m",
+/// });
+/// let config = Config::from_bindings(bindings.as_object().cloned().unwrap_or_default())?;
+/// assert_eq!(config.prefix(), "/_session");
+///
+/// let Err(misconfigured) = Config::from_bindings(Default::default()) else { panic!() };
+/// assert!(misconfigured.to_string().contains("SESSION_KEYS"));
+/// # Ok::<(), vestibule::Misconfigured>(())
+/// ```
+pub struct Config(Deployment);
+
+impl Config {
+    /// Checks bindings: variables and secrets as text, and anything else (a namespace, a class of Durable Objects) for
+    /// every other binding there is.
+    ///
+    /// Unless `CONSISTENCY` is set it follows from what is bound: `strong` with `SESSION_OBJECTS`, else `eventual`.
+    ///
+    /// # Errors
+    /// Returns every fault there is, each with its cure.
+    pub fn from_bindings(mut bindings: Map<String, Value>) -> Result<Self, Misconfigured> {
+        let own = bindings.insert(
+            "ORIGINS".to_owned(),
+            format!("handler={HANDLER_URL}").into(),
+        );
+        if own.is_some() {
+            let fault = "ORIGINS: an embedded Vestibule sends requests nowhere; remove it. The handler can.";
+            return Err(Misconfigured(vec![fault.to_owned()]));
+        }
+        if !bindings.contains_key("CONSISTENCY") && !bindings.contains_key("SESSION_OBJECTS") {
+            bindings.insert("CONSISTENCY".to_owned(), "eventual".into());
+        }
+        Deployment::from_bindings(&Value::Object(bindings).to_string()).map(Self)
+    }
+
+    /// Returns the path below which Vestibule answers by itself.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.0.prefix
+    }
+
+    /// Returns the deployment.
+    pub(crate) fn into_deployment(self) -> Deployment {
+        self.0
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("prefix", &self.0.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Consistency;
+
+    fn consistency(bound: &[&str]) -> Result<Consistency, Misconfigured> {
+        let key = crate::encoding::base64url(&[7; 32]);
+        let mut bindings = Map::from_iter([("SESSION_KEYS".to_owned(), Value::from(key))]);
+        bindings.extend(
+            bound
+                .iter()
+                .map(|name| ((*name).to_owned(), Value::from(true))),
+        );
+        let deployment = Config::from_bindings(bindings)?.into_deployment();
+        Ok(deployment.tenant.unwrap().consistency)
+    }
+
+    #[test]
+    fn consistency_follows_from_what_is_bound() {
+        let objects = [
+            "SESSIONS",
+            "SESSION_OBJECTS",
+            "DIRECTORY_OBJECTS",
+            "POOL_OBJECTS",
+        ];
+        assert_eq!(consistency(&["SESSIONS"]), Ok(Consistency::Eventual));
+        assert_eq!(consistency(&objects), Ok(Consistency::Strong));
+    }
+
+    #[test]
+    fn origins_are_refused() {
+        let faults = consistency(&["SESSIONS", "ORIGINS"]).unwrap_err();
+        assert!(faults.to_string().starts_with("ORIGINS"), "{faults}");
+    }
+}

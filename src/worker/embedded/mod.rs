@@ -1,0 +1,332 @@
+//! Vestibule within another Worker: the handler is the origin.
+
+mod http;
+
+use core::cell::Cell;
+
+use futures_util::future::join_all;
+use serde_json::{Map, Value};
+use thiserror::Error;
+use wasm_bindgen::JsValue;
+use worker::{Context, Env, Request, Response};
+
+use super::drive::{self, Decision, Pending};
+use super::io::{self, now};
+use super::runtime::RequestContext;
+use super::{NoRandomSource, drain, keep_seed, serve, with_ready};
+use crate::deployment::Misconfigured;
+use crate::effect::{Answers, Need};
+use crate::embed::{Changes, Config, Session};
+use crate::gateway::{Forward, Settled, Step, Vigil};
+use crate::reception::Reception;
+
+/// Why a request could not be handled.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The settings are wrong. The text names every fault, and no secret.
+    #[error(transparent)]
+    Misconfigured(#[from] Misconfigured),
+    /// The platform gave no random numbers.
+    #[error("the platform gave no random numbers")]
+    NoRandomSource,
+    /// The request or the response could not be read or made.
+    #[error("the runtime failed: {0}")]
+    Runtime(String),
+    /// The handler failed.
+    #[error("the handler failed: {0}")]
+    Handler(worker::Error),
+}
+
+impl From<NoRandomSource> for Error {
+    fn from(_: NoRandomSource) -> Self {
+        Self::NoRandomSource
+    }
+}
+
+impl From<worker::Error> for Error {
+    fn from(error: worker::Error) -> Self {
+        Self::Runtime(error.to_string())
+    }
+}
+
+impl From<JsValue> for Error {
+    fn from(thrown: JsValue) -> Self {
+        worker::Error::from(thrown).into()
+    }
+}
+
+impl From<Error> for worker::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Handler(error) => error,
+            other => Self::RustError(other.to_string()),
+        }
+    }
+}
+
+/// Vestibule as a middleware: validates the session cookie, hands the session to a handler, stores what that wants
+/// changed, and sets the cookie.
+///
+/// What it remembers (sessions, revocations, limits) belongs to the isolate, so making one for each request costs
+/// nothing but a look at whether the settings were read.
+#[derive(Debug)]
+pub struct Vestibule {
+    env: Env,
+}
+
+thread_local! {
+    /// Whether this isolate has settings.
+    static IS_SERVING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Vestibule {
+    /// Reads the settings from the bindings, once per isolate.
+    ///
+    /// # Errors
+    /// Returns [`Error::Misconfigured`] with every fault there is.
+    pub fn from_env(env: &Env) -> Result<Self, Error> {
+        if !IS_SERVING.get() {
+            Self::serve(Config::from_bindings(bindings(env))?)?;
+        }
+        Ok(Self { env: env.clone() })
+    }
+
+    /// Uses these settings, once per isolate. `env` has the bindings they name.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoRandomSource`].
+    pub fn with_config(env: &Env, config: Config) -> Result<Self, Error> {
+        if !IS_SERVING.get() {
+            Self::serve(config)?;
+        }
+        Ok(Self { env: env.clone() })
+    }
+
+    fn serve(config: Config) -> Result<(), Error> {
+        serve(config.into_deployment())?;
+        IS_SERVING.set(true);
+        Ok(())
+    }
+
+    /// Handles a request: answers it where that is Vestibule's (its own paths, a refusal, a sign-in), and calls
+    /// `handler` otherwise.
+    ///
+    /// The handler gets the request as an origin would: without the session cookie and headers that are not the
+    /// client's to send, and with the headers that say who is speaking. So it may send it on as it is. The session is
+    /// `None` for what goes on without one (a CORS preflight, paths that `CACHE` names). `X-Session-…` headers of its
+    /// response are taken as those of an origin's are, and never reach the client: take them from no response that you
+    /// do not trust.
+    ///
+    /// # Errors
+    /// Returns [`Error::Handler`] with the handler's error. The session is as it was then.
+    pub async fn handle<H>(
+        &self,
+        request: Request,
+        context: &Context,
+        handler: H,
+    ) -> Result<Response, Error>
+    where
+        H: AsyncFnOnce(Request, Option<Session>) -> worker::Result<(Response, Changes)>,
+    {
+        let raw = http::raw(&request);
+        let packed = http::packed(&request)?;
+        let carried = RequestContext::new(self.env.clone(), Some(Clone::clone(&raw)));
+        let step = decided(Admit(&packed), Answers::default(), &carried).await;
+        self.store_later(context);
+        match step {
+            Step::Forward(forward) => {
+                let request = http::forwarded(&raw, &packed, &forward)?;
+                let session = session(&forward);
+                let (response, changes) =
+                    handler(request, session).await.map_err(Error::Handler)?;
+                self.settled(response, &changes, forward, context).await
+            }
+            Step::Answer(answer) => http::response(answer, None),
+            Step::Asset(answer) => http::response(answer, carried.take_file()),
+            Step::Await(_) => Err(Error::Runtime("a decision was not made".to_owned())),
+        }
+    }
+
+    /// Settles the handler's response as an origin's.
+    async fn settled(
+        &self,
+        response: Response,
+        changes: &Changes,
+        forward: Forward,
+        context: &Context,
+    ) -> Result<Response, Error> {
+        let settle = Settle {
+            ticket: &forward.ticket,
+            status: response.status_code(),
+            headers: http::packed_response(&response, changes)?,
+        };
+        let carried = RequestContext::new(self.env.clone(), None);
+        let settled = decided(settle, begun(), &carried).await;
+        self.store_later(context);
+        let response = match settled {
+            Settled::Untouched => response,
+            Settled::Edited(edits) => http::edited(response, &edits)?,
+            Settled::Replaced(answer) => return http::response(answer, None),
+            Settled::Await(_) => {
+                return Err(Error::Runtime("a decision was not made".to_owned()));
+            }
+        };
+        // There is nowhere else to go, so nobody has to find out whether the handler lives.
+        with_ready(Reception::take_probes);
+        if forward.opens && http::stays_open(&response) {
+            self.go_on(Watch(forward.ticket.clone()), context);
+        }
+        if forward.afterwards {
+            self.go_on(Afterwards(forward.ticket), context);
+        }
+        Ok(response)
+    }
+
+    /// Does what can wait until the client has the response.
+    fn go_on(&self, step: impl drive::Step<Made = ()> + 'static, context: &Context) {
+        let env = self.env.clone();
+        context.wait_until(async move {
+            let carried = RequestContext::new(env.clone(), None);
+            decided(step, begun(), &carried).await;
+            let writes = with_ready(Reception::take_writes).unwrap_or_default();
+            let stored = writes
+                .into_iter()
+                .map(|write| io::store_in_background(env.clone(), write));
+            join_all(stored).await;
+        });
+    }
+
+    /// Stores what the last decision left to be stored.
+    fn store_later(&self, context: &Context) {
+        for write in with_ready(Reception::take_writes).unwrap_or_default() {
+            context.wait_until(io::store_in_background(self.env.clone(), write));
+        }
+    }
+}
+
+/// Returns the bindings as [`Config::from_bindings`] takes them.
+fn bindings(env: &Env) -> Map<String, Value> {
+    http::entries(env.as_ref())
+        .map(|(name, value)| {
+            (
+                name,
+                value.as_string().map_or(Value::Bool(true), Value::from),
+            )
+        })
+        .collect()
+}
+
+/// Returns the session that a request is handed over with.
+fn session(forward: &Forward) -> Option<Session> {
+    let visit = forward.visit.as_ref()?;
+    let tenant = forward
+        .headers
+        .value("x-session-tenant")
+        .unwrap_or_default();
+    Some(Session::of(tenant, visit))
+}
+
+/// Begins a step behind a request.
+fn begun() -> Answers {
+    let mut answers = Answers::default();
+    if let Some(seed) = with_ready(Reception::draw_seed) {
+        answers.begin(seed);
+    }
+    answers
+}
+
+/// Decides, and meets needs until nothing is lacking.
+async fn decided<S: drive::Step>(
+    step: S,
+    mut answers: Answers,
+    carried: &RequestContext,
+) -> S::Made {
+    match step.decide(&answers) {
+        Decision::Made(made) => made,
+        Decision::Lacks(needs) => {
+            keep_seed(&mut answers);
+            drive::drive(Pending::new(needs, answers), carried, step).await
+        }
+    }
+}
+
+/// Acts on the core, and logs what happened.
+fn act<T>(act: impl FnOnce(&mut Reception) -> T) -> Option<T> {
+    with_ready(|reception| {
+        let result = act(reception);
+        drain(reception, js_sys::Date::now());
+        result
+    })
+}
+
+struct Admit<'a>(&'a str);
+
+impl drive::Step for Admit<'_> {
+    type Made = Step;
+
+    fn decide(&self, answers: &Answers) -> Decision<Step> {
+        match act(|reception| reception.admit(self.0, now(), answers)) {
+            Some(Step::Await(needs)) => Decision::Lacks(needs),
+            Some(step) => Decision::Made(step),
+            None => Decision::Made(Step::Await(Vec::new())),
+        }
+    }
+}
+
+struct Settle<'a> {
+    ticket: &'a str,
+    status: u16,
+    headers: String,
+}
+
+impl drive::Step for Settle<'_> {
+    type Made = Settled;
+
+    fn decide(&self, answers: &Answers) -> Decision<Settled> {
+        let Self {
+            ticket,
+            status,
+            headers,
+        } = self;
+        match act(|reception| reception.settle(ticket, *status, headers, now(), answers)) {
+            Some(Settled::Await(needs)) => Decision::Lacks(needs),
+            Some(settled) => Decision::Made(settled),
+            None => Decision::Made(Settled::Await(Vec::new())),
+        }
+    }
+}
+
+/// Notes use, reads anew what has grown old, and hears of revocations.
+struct Afterwards(String);
+
+impl drive::Step for Afterwards {
+    type Made = ();
+
+    fn decide(&self, answers: &Answers) -> Decision<()> {
+        let needs = act(|reception| reception.afterwards(&self.0, now(), answers));
+        lacking(needs.unwrap_or_default())
+    }
+}
+
+/// Notes that a connection was opened that nobody follows.
+struct Watch(String);
+
+impl drive::Step for Watch {
+    type Made = ();
+
+    fn decide(&self, answers: &Answers) -> Decision<()> {
+        match act(|reception| reception.watch(&self.0, now(), answers)) {
+            Some(Vigil::Await(needs)) => lacking(needs),
+            _ => Decision::Made(()),
+        }
+    }
+}
+
+fn lacking(needs: Vec<Need>) -> Decision<()> {
+    if needs.is_empty() {
+        Decision::Made(())
+    } else {
+        Decision::Lacks(needs)
+    }
+}
