@@ -3,7 +3,9 @@
 mod cookie_date;
 
 use core::fmt;
+
 use core::ops::Add;
+use thiserror::Error;
 
 /// A span of whole seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,18 +110,9 @@ impl fmt::Display for UnixSeconds {
 }
 
 /// A duration that is not of the form `<number><unit>`, or is out of range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is not a duration; write a whole number and a unit, for example 90s, 30m, 8h or 7d")]
 pub struct BadDuration(pub String);
-
-impl fmt::Display for BadDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is not a duration; write a whole number and a unit, for example 90s, 30m, 8h or 7d",
-            self.0
-        )
-    }
-}
 
 impl Seconds {
     /// Parses `90s`, `30m`, `8h` or `7d`. Zero is allowed; a bare number is not, because its unit

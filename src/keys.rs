@@ -10,6 +10,7 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 use crate::encoding;
 use crate::tenant_id::TenantId;
@@ -24,40 +25,27 @@ pub const MIN_KEY_BYTES: usize = 32;
 pub type KeyId = [u8; KEY_ID_BYTES];
 
 /// Why the configured keys cannot be used. Never holds key material.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BadKeys {
     /// No key is configured at all.
+    #[error("the secret SESSION_KEYS is not set")]
     Missing,
     /// The entry at this position (from 1) is not base64url.
+    #[error("key {position} of the secret SESSION_KEYS is not base64url")]
     NotBase64Url {
         /// Position in the list, from 1.
         position: usize,
     },
     /// The entry at this position (from 1) has too few bytes.
+    #[error(
+        "key {position} of the secret SESSION_KEYS has {bytes} bytes; at least {MIN_KEY_BYTES} are needed"
+    )]
     TooShort {
         /// Position in the list, from 1.
         position: usize,
         /// How many bytes it has.
         bytes: usize,
     },
-}
-
-impl fmt::Display for BadKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("the secret SESSION_KEYS is not set"),
-            Self::NotBase64Url { position } => {
-                write!(
-                    f,
-                    "key {position} of the secret SESSION_KEYS is not base64url"
-                )
-            }
-            Self::TooShort { position, bytes } => write!(
-                f,
-                "key {position} of the secret SESSION_KEYS has {bytes} bytes; at least {MIN_KEY_BYTES} are needed"
-            ),
-        }
-    }
 }
 
 /// The deployment's secret keys. Cannot be printed.

@@ -18,6 +18,7 @@ use crate::brand::locale::Locale;
 use crate::inbound::form::BadForm;
 use crate::inbound::json::BadBody;
 use crate::inbound::limits;
+use crate::inbound::query::BadQuery;
 use crate::inbound::request::Request;
 
 /// Who reads an answer.
@@ -289,11 +290,17 @@ impl From<BadBody> for Problem {
     }
 }
 
+impl From<BadQuery> for Problem {
+    fn from(bad: BadQuery) -> Self {
+        Self::Invalid(bad.to_string())
+    }
+}
+
 impl From<BadForm> for Problem {
     fn from(bad: BadForm) -> Self {
         match bad {
             BadForm::Body(bad) => Self::Body(bad),
-            BadForm::Field(what) => Self::Invalid(what),
+            BadForm::Field(bad) => bad.into(),
         }
     }
 }

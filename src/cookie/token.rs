@@ -15,6 +15,7 @@
 //! MAC; what is signed and SHA-256's padding fill one block. Integers are big-endian.
 
 use hmac::Mac as _;
+use thiserror::Error;
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
@@ -59,13 +60,15 @@ pub struct Verified {
 }
 
 /// Why a value is not a cookie of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unverified {
     /// Wrong shape, wrong MAC, from the future, or signed by a key that went long ago. Which of these it was is of
     /// use only to a forger, so it is not told.
+    #[error("the cookie is not genuine")]
     Forged,
     /// It says that it was signed a moment ago, by a key that is not listed here: while a new key is being deployed
     /// another place may have it already. Whether it is genuine only that place can tell.
+    #[error("the cookie is signed by a key that is not listed")]
     UnknownKey,
 }
 

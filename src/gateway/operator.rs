@@ -182,5 +182,5 @@ impl Gateway {
 
 fn parameters(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Halt> {
     let query = passage.request.location.query();
-    Query::parse(query, known).map_err(|what| Problem::Invalid(what).into())
+    Query::parse(query, known).map_err(|bad| Problem::from(bad).into())
 }

@@ -5,11 +5,14 @@
 //! refused where another reader, who decodes before resolving, folds slashes or cuts off parameters, would end
 //! elsewhere than `fetch` does.
 
+use thiserror::Error;
+
 use super::percent;
 use super::request::Location;
 
 /// The path leads one reader here and another there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the path leads one reader here and another there")]
 pub struct TwoReadings;
 
 /// The URL as `fetch` sends it; none if it is written like that already, as nearly all are.

@@ -1,19 +1,23 @@
 //! Forms of our own pages: `application/x-www-form-urlencoded`.
 
+use thiserror::Error;
+
 use super::json::BadBody;
-use super::query::Query;
+use super::query::{BadQuery, Query};
 use super::request::Request;
 
 /// The media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Why a form was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BadForm {
     /// The body is none.
+    #[error("{0}")]
     Body(BadBody),
     /// A field is wrong: which, and how.
-    Field(String),
+    #[error("{0}")]
+    Field(BadQuery),
 }
 
 /// Whether a request says that it carries a form.

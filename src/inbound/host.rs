@@ -1,6 +1,6 @@
 //! The host a request names, and which of those that tenants claim it is.
 
-use core::fmt;
+use thiserror::Error;
 
 /// The most labels of a host for which wildcards are looked for.
 const MOST_LABELS: usize = 8;
@@ -41,16 +41,9 @@ impl Host {
 pub struct HostPattern(String);
 
 /// A claim that is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("use a host such as chat.example.com in lower case, without port, or *.example.com")]
 pub struct BadHost;
-
-impl fmt::Display for BadHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "use a host such as chat.example.com in lower case, without port, or *.example.com",
-        )
-    }
-}
 
 impl HostPattern {
     /// Parses a claim. Names in other scripts are written as DNS has them (`xn--…`).

@@ -5,6 +5,7 @@ use core::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use thiserror::Error;
 
 use crate::inbound::request::Request;
 
@@ -24,17 +25,22 @@ pub const ANY_NUMBER: usize = usize::MAX;
 const DEEPEST: usize = 32;
 
 /// Why a body was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadBody {
     /// Not declared as JSON, or compressed.
+    #[error("the body is not declared as JSON, or is compressed")]
     MediaType,
     /// Not UTF-8.
+    #[error("the body is not UTF-8")]
     Encoding,
     /// Nested too deeply.
+    #[error("the body is nested too deeply")]
     Depth,
     /// More than [`MOST_OF_STRANGERS`] values and names.
+    #[error("the body has too many values and names")]
     Count,
     /// Not a JSON object, or one with the same member twice.
+    #[error("the body is not a JSON object with distinct members")]
     Malformed,
 }
 

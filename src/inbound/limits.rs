@@ -1,5 +1,7 @@
 //! Limits on what a request may be, checked before anything is parsed in earnest.
 
+use thiserror::Error;
+
 use crate::inbound::request::{Location, Request};
 
 /// Longest URL, in bytes.
@@ -22,16 +24,20 @@ const COOKIE_COUNT: usize = 180;
 const CONNECTION_COUNT: usize = HEADER_COUNT;
 
 /// What a request has too much of, or must not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Excess {
     /// The URL is too long, or its path is for what it has of escapes.
+    #[error("the URL is too long")]
     Url,
     /// The headers are too many or too large.
+    #[error("the headers are too many or too large")]
     Headers,
     /// Both `Content-Length` and `Transfer-Encoding`: two readers could disagree on where the body
     /// ends (RFC 9112 section 6.1).
+    #[error("the request has both Content-Length and Transfer-Encoding")]
     Framing,
     /// A method that is not proxied.
+    #[error("the method is not forwarded")]
     Method,
 }
 

@@ -2,7 +2,23 @@
 
 use std::collections::HashMap;
 
+use thiserror::Error;
+
 use crate::encoding;
+
+/// What is wrong with a query, for whoever sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BadQuery {
+    /// There is no such parameter. Holds those there are.
+    #[error("The parameters here are: {0}.")]
+    Unknown(String),
+    /// An escape is none.
+    #[error("`{0}` is not properly escaped.")]
+    Escape(String),
+    /// A parameter occurs twice.
+    #[error("`{0}` occurs twice.")]
+    Twice(String),
+}
 
 /// Parameters, each at most once.
 #[derive(Debug)]
@@ -12,18 +28,17 @@ impl Query {
     /// Reads `a=1&b=2`, percent-decoded (RFC 3986; `+` is a space).
     ///
     /// # Errors
-    /// What is wrong, for the caller: a parameter that is not `known`, one that occurs twice, or an
-    /// escape that is none.
-    pub fn parse(text: &str, known: &[&str]) -> Result<Self, String> {
+    /// [`BadQuery`].
+    pub fn parse(text: &str, known: &[&str]) -> Result<Self, BadQuery> {
         let mut query = HashMap::new();
         for pair in pairs(text) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if !known.contains(&name) {
-                return Err(format!("The parameters here are: {}.", known.join(", ")));
+                return Err(BadQuery::Unknown(known.join(", ")));
             }
-            let value = decode(value).ok_or(format!("`{name}` is not properly escaped."))?;
+            let value = decode(value).ok_or_else(|| BadQuery::Escape(name.to_owned()))?;
             if query.insert(name.to_owned(), value).is_some() {
-                return Err(format!("`{name}` occurs twice."));
+                return Err(BadQuery::Twice(name.to_owned()));
             }
         }
         Ok(Self(query))
@@ -33,8 +48,8 @@ impl Query {
     /// over.
     ///
     /// # Errors
-    /// What is wrong with one that is.
-    pub fn parse_foreign(text: &str, known: &[&str]) -> Result<Self, String> {
+    /// [`BadQuery`] for one that is.
+    pub fn parse_foreign(text: &str, known: &[&str]) -> Result<Self, BadQuery> {
         let is_known = |pair: &&str| {
             let is = |name: &&str| {
                 let rest = pair.strip_prefix(*name);

@@ -4,19 +4,25 @@
 //! that opens a socket here: browsers send cookies with it and ask nobody (cross-site WebSocket
 //! hijacking). Browsers always send `Origin`, so a missing one is refused like a foreign one.
 
+use thiserror::Error;
+
 use crate::encoding;
 use crate::inbound::request::Request;
 
 /// Why a handshake is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadUpgrade {
     /// Handshakes are GET requests.
+    #[error("a WebSocket handshake is a GET request")]
     Method,
     /// Not version 13.
+    #[error("a WebSocket handshake names version 13")]
     Version,
     /// No key, or not 16 bytes in base64.
+    #[error("a WebSocket handshake has a key of 16 bytes")]
     Key,
     /// No `Origin`, or one that is neither this site nor on the tenant's list.
+    #[error("a WebSocket handshake comes from an allowed origin")]
     Origin,
 }
 

@@ -253,7 +253,7 @@ impl SessionObject {
                     &refresh.answers,
                 )
             }
-            _ => Err(BadRow),
+            _ => Err(BadRow::NotRenewing),
         };
         match verdict {
             Ok(Verdict { needs, .. }) if !needs.is_empty() => {
@@ -261,7 +261,7 @@ impl SessionObject {
                 vec![Action::Meet(needs)]
             }
             Ok(verdict) => self.settle(refresh.calls, verdict, context.now),
-            Err(BadRow) => unreadable(refresh.calls),
+            Err(_) => unreadable(refresh.calls),
         }
     }
 
@@ -335,7 +335,7 @@ impl SessionObject {
                     actions.push(Action::DeleteAll);
                 }
                 // A row of a newer release is left to it.
-                Ok(_) | Err(BadRow) => {
+                Ok(_) | Err(_) => {
                     self.wake_at(UnixMillis(now.0 + UNREADABLE_AFTER_MS), actions);
                 }
             }

@@ -59,7 +59,7 @@ impl<R: Rng> Ledger<'_, R> {
     ) -> Result<Verdict, BadRow> {
         let mut row = Row::decode(row)?;
         let Order::Refresh { call, renewal, .. } = &command.order else {
-            return Err(BadRow);
+            return Err(BadRow::NotRenewing);
         };
         let record = self.live(&row);
         let is_asked_for = |grant: &&Grant| {
@@ -95,7 +95,7 @@ impl<R: Rng> Ledger<'_, R> {
                     ..self.unchanged(&row)
                 })
             }
-            (Follows::Change(..), None) => Err(BadRow),
+            (Follows::Change(..), None) => Err(BadRow::Unreadable),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a session's object keeps: the record, what it still has to do, and what it must remember.
 
 use minicbor::{Decode, Encode};
+use thiserror::Error;
 
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::keys::UserTag;
@@ -8,8 +9,21 @@ use crate::keys::UserTag;
 use super::command::Order;
 
 /// A row that cannot be read: not of our making, or of a newer release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadRow;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BadRow {
+    /// The bytes are no row of this release.
+    #[error("a row of {bytes} bytes cannot be read")]
+    Malformed {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// The command that a provider was asked for renews no token.
+    #[error("the command renews no token")]
+    NotRenewing,
+    /// The record in the row cannot be read.
+    #[error("the record of the row cannot be read")]
+    Unreadable,
+}
 
 /// The row, as CBOR. Fields are numbered, and numbers are never reused; one that is missing has its
 /// default, so that releases on both sides of a deployment can share it.
@@ -101,7 +115,7 @@ impl Row {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadRow> {
-        minicbor::decode(bytes).map_err(|_| BadRow)
+        minicbor::decode(bytes).map_err(|_| BadRow::Malformed { bytes: bytes.len() })
     }
 
     /// Writing to memory cannot fail.
@@ -197,7 +211,7 @@ mod tests {
         assert_eq!(Row::decode(&row.encode()), Ok(row));
         let old = Row::decode(&[0xa1, 0, 0x41, 5]).unwrap();
         assert_eq!((old.sealed, old.serial), (vec![5], 0));
-        assert_eq!(Row::decode(b"x"), Err(BadRow));
+        assert_eq!(Row::decode(b"x"), Err(BadRow::Malformed { bytes: 1 }));
     }
 
     #[test]

@@ -289,7 +289,7 @@ fn a_row_that_cannot_be_read_is_left_alone() {
         now: NOW,
     }
     .command(&command(Order::Read), object.row.as_deref());
-    assert_eq!(result.err(), Some(BadRow));
+    assert_eq!(result.err(), Some(BadRow::Malformed { bytes: 7 }));
 }
 
 #[test]

@@ -256,7 +256,7 @@ impl Reception {
         request: &Request<'_>,
     ) -> Result<Option<TenantId>, Missing> {
         let query = Query::parse_foreign(request.location.query(), &["tenant"]);
-        let query = query.map_err(|what| Missing::Refused(Problem::Invalid(what)))?;
+        let query = query.map_err(|bad| Missing::Refused(bad.into()))?;
         let named = match query.get("tenant") {
             None => None,
             Some(name) => Some(TenantId::parse(name).ok_or(Missing::Refused(Problem::NotFound))?),

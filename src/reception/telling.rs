@@ -79,7 +79,7 @@ impl Reception {
         answers: &Answers,
     ) -> Result<Answer, Missing> {
         let query = Query::parse(request.location.query(), &["tenant", "after", "level"]);
-        let query = query.map_err(|what| Missing::Refused(Problem::Invalid(what)))?;
+        let query = query.map_err(|bad| Missing::Refused(bad.into()))?;
         let after = query.get("after").unwrap_or("0").parse::<u64>();
         let after = after.map_err(|_| invalid("`after` is a number."))?;
         let level = query.get("level").unwrap_or("info");

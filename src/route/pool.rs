@@ -8,9 +8,8 @@
 //! Which origins a session may have depends on its release too: a session that was born into the
 //! canary goes to the origins of that release, every other one to the rest.
 
-use core::fmt;
-
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 use crate::clock::UnixSeconds;
 use crate::flat_map::FlatMap;
@@ -59,21 +58,14 @@ pub struct OriginName(String);
 pub struct Base(String);
 
 /// What is wrong with an origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadOrigin {
     /// It is not an `http` or `https` URL of just a host and perhaps a port.
+    #[error("use http(s)://host[:port], nothing behind it")]
     Base,
     /// It has other characters than a name may have.
+    #[error("a name may hold letters, digits and ._:- only")]
     Name,
-}
-
-impl fmt::Display for BadOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Base => "use http(s)://host[:port], nothing behind it",
-            Self::Name => "a name may hold letters, digits and ._:- only",
-        })
-    }
 }
 
 impl OriginName {

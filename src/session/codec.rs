@@ -14,6 +14,7 @@
 use chacha20::rand_core::Rng;
 use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead as _, Payload};
+use thiserror::Error;
 
 use crate::keys::{KEY_ID_BYTES, KeyRing};
 use crate::session::fields::{self, BadFields};
@@ -36,15 +37,19 @@ const NONCE_BYTES: usize = 24;
 const LARGEST_SEALED: usize = 256 * 1024;
 
 /// Why stored bytes are not a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unreadable {
     /// Too short, too long, or not of our making.
+    #[error("the record is malformed")]
     Malformed,
     /// Written by a newer release.
+    #[error("the record has the format of a later release")]
     NewerFormat,
     /// Sealed under a key that is not listed (any more).
+    #[error("the record is sealed under a key that is not listed")]
     UnknownKey,
     /// The seal does not fit: damaged, or another tenant's or session's record.
+    #[error("the seal of the record does not fit")]
     SealBroken,
 }
 

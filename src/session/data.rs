@@ -1,6 +1,8 @@
 //! The session's data: one JSON object, changed by merge patches (RFC 7396), told to origins as one
 //! line of ASCII.
 
+use thiserror::Error;
+
 use serde_json::{Map, Value};
 
 /// The most a session may hold, as compact JSON.
@@ -14,15 +16,19 @@ pub const LONGEST_NAME: usize = 512;
 pub struct Data(Option<String>);
 
 /// Why a patch was not applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadPatch {
     /// Not JSON, or nested too deeply.
+    #[error("the patch is not JSON, or nested too deeply")]
     NotJson,
     /// JSON, but not an object: data is always an object.
+    #[error("the patch is not an object")]
     NotAnObject,
     /// A member's name is longer than [`LONGEST_NAME`], or has control characters.
+    #[error("a name in the patch is too long or has control characters")]
     Name,
     /// The result would be larger than [`LARGEST_DATA`].
+    #[error("the data would be larger than {LARGEST_DATA} bytes")]
     TooLarge,
 }
 

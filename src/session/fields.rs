@@ -6,6 +6,7 @@
 
 use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
+use thiserror::Error;
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
@@ -50,11 +51,13 @@ const LIVE: u8 = 0;
 const ENDED: u8 = 1;
 
 /// Why bytes are not an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadFields {
     /// Not the shape of one.
+    #[error("the fields are malformed")]
     Malformed,
     /// A kind of a newer release.
+    #[error("the entry is of a kind of a later release")]
     NewerKind,
 }
 

@@ -7,6 +7,7 @@
 use core::fmt;
 
 use serde_json::{Value, json};
+use thiserror::Error;
 
 use crate::clock::UnixSeconds;
 
@@ -43,8 +44,14 @@ impl fmt::Debug for Kept {
 pub struct Vault(pub Vec<Kept>);
 
 /// Why a cookie was not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{count} cookies of {bytes} bytes are more than a session keeps")]
+pub struct TooLarge {
+    /// How many the session would keep.
+    pub count: usize,
+    /// How many bytes all of them would have.
+    pub bytes: usize,
+}
 
 impl Vault {
     /// Sets a cookie, replaces the one of the same name and path, or deletes it if it has run out.
@@ -62,7 +69,10 @@ impl Vault {
         let fits = !cookie.is_too_large() && others + size(&cookie) <= LARGEST_SUM;
         if !fits || (place.is_none() && self.0.len() >= MOST) {
             self.0.retain(|other| !same(other));
-            return Err(TooLarge);
+            return Err(TooLarge {
+                count: self.0.len() + 1,
+                bytes: others + size(&cookie),
+            });
         }
         match place.and_then(|at| self.0.get_mut(at)) {
             Some(slot) => *slot = cookie,
@@ -310,7 +320,7 @@ mod tests {
         let mut vault = vault(&["a=1; Path=/"]);
         let largest = "x".repeat(LARGEST - 1);
         let one_more = kept(&format!("a=x{largest}; Path=/"));
-        assert_eq!(vault.set(one_more, NOW), Err(TooLarge));
+        assert!(vault.set(one_more, NOW).is_err());
         assert_eq!(vault.header("/", NOW), "");
         let long_path = kept(&format!("a={largest}; Path=/{}", "p".repeat(1_000)));
         assert_eq!(vault.set(long_path, NOW), Ok(()), "the path is not counted");
@@ -318,7 +328,7 @@ mod tests {
         for number in 0..MOST {
             assert_eq!(vault.set(kept(&format!("c{number}=1")), NOW), Ok(()));
         }
-        assert_eq!(vault.set(kept("more=1"), NOW), Err(TooLarge));
+        assert!(vault.set(kept("more=1"), NOW).is_err());
     }
 
     #[test]

@@ -6,6 +6,9 @@
 use serde_json::{Map, Value};
 
 pub use crate::effect::algorithm::Algorithm;
+
+use thiserror::Error;
+
 use crate::encoding;
 use crate::inbound::json;
 
@@ -16,7 +19,8 @@ pub const LONGEST: usize = 16 * 1024;
 const LONGEST_KEY_ID: usize = 128;
 
 /// Why a token is not accepted; says so to the operator, and nothing of the token's content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the token is not accepted: {0}")]
 pub struct BadToken(pub &'static str);
 
 /// A token whose signature nobody has verified yet.

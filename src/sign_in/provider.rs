@@ -1,6 +1,7 @@
 //! What an OpenID provider publishes of itself (OpenID Connect Discovery 1.0).
 
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::inbound::request::Location;
 
@@ -25,7 +26,8 @@ pub struct Metadata {
 }
 
 /// Why a discovery document is not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the discovery document is not used: {0}")]
 pub struct BadMetadata(pub &'static str);
 
 /// Where an issuer's discovery document is.

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::clock::UnixMillis;
 use crate::encoding;
@@ -97,8 +98,21 @@ pub struct Revocations {
 }
 
 /// A feed that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadFeed;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BadFeed {
+    /// The answer is not JSON.
+    #[error("a feed of {bytes} bytes is not JSON")]
+    NotJson {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// A member is missing, or of the wrong type.
+    #[error("the feed has no `{0}`")]
+    Member(&'static str),
+    /// A revocation is none.
+    #[error("revocation {0} of the feed cannot be read")]
+    Entry(usize),
+}
 
 impl Revocations {
     /// The last revocation known.
@@ -163,17 +177,20 @@ impl Revocations {
     /// # Errors
     /// [`BadFeed`] if it is not a feed; nothing is learned then.
     pub fn learn(&mut self, feed: &[u8], asked: UnixMillis) -> Result<(), BadFeed> {
-        let feed = encoding::json(feed).ok_or(BadFeed)?;
-        let last = feed.get("epoch").and_then(Value::as_u64).ok_or(BadFeed)?;
+        let bytes = feed.len();
+        let feed = encoding::json(feed).ok_or(BadFeed::NotJson { bytes })?;
+        let last = feed.get("epoch").and_then(Value::as_u64);
+        let last = last.ok_or(BadFeed::Member("epoch"))?;
         let revoked = feed.get("revoked").and_then(Value::as_array);
-        for entry in revoked.ok_or(BadFeed)? {
+        let revoked = revoked.ok_or(BadFeed::Member("revoked"))?;
+        for (at, entry) in revoked.iter().enumerate() {
             let subject = entry
                 .get(0)
                 .and_then(Value::as_str)
                 .and_then(Subject::parse);
             let epoch = entry.get(1).and_then(Value::as_u64);
             let (Some(subject), Some(epoch)) = (subject, epoch) else {
-                return Err(BadFeed);
+                return Err(BadFeed::Entry(at));
             };
             self.note(subject, Epoch(epoch));
         }
@@ -322,17 +339,15 @@ mod tests {
     #[test]
     fn what_is_no_feed_teaches_nothing() {
         let mut revocations = Revocations::default();
-        for bad in [
-            "",
-            "[]",
-            "{}",
-            r#"{"epoch":1}"#,
-            r#"{"epoch":1,"revoked":[["x",1]]}"#,
+        for (feed, bad) in [
+            ("", BadFeed::NotJson { bytes: 0 }),
+            ("[]", BadFeed::Member("epoch")),
+            ("{}", BadFeed::Member("epoch")),
+            (r#"{"epoch":1}"#, BadFeed::Member("revoked")),
+            (r#"{"epoch":1,"revoked":[["x",1]]}"#, BadFeed::Entry(0)),
         ] {
-            assert_eq!(
-                revocations.learn(bad.as_bytes(), UnixMillis(5)),
-                Err(BadFeed)
-            );
+            let learned = revocations.learn(feed.as_bytes(), UnixMillis(5));
+            assert_eq!(learned, Err(bad), "{feed}");
         }
         assert_eq!(
             revocations.freshness(5_000, UnixMillis(5)),

@@ -201,5 +201,5 @@ fn weight(name: &str, value: &str) -> usize {
 
 fn query(passage: &Passage<'_>) -> Result<Query, Halt> {
     let query = passage.request.location.query();
-    Query::parse_foreign(query, &PARAMETERS).map_err(|what| Problem::Invalid(what).into())
+    Query::parse_foreign(query, &PARAMETERS).map_err(|bad| Problem::from(bad).into())
 }

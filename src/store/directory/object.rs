@@ -2,6 +2,7 @@
 //! forgotten when. The Worker and the simulation both decide here; they differ only in what keeps the rows ([`Tables`]).
 
 use serde_json::{Value, json};
+use thiserror::Error;
 
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::encoding;
@@ -10,15 +11,18 @@ use crate::encoding;
 const FORGET_EVERY_MS: u64 = 3_600_000;
 
 /// The rows could not be read or written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the rows could not be read or written")]
 pub struct Unkept;
 
 /// Why a command came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
     /// It is none that this release knows.
+    #[error("the command is not one that this release knows")]
     Unknown,
     /// The rows could not be read or written. What was written before that stays: every command may be said again.
+    #[error("the rows could not be read or written")]
     Unkept,
 }
 
