@@ -3,113 +3,178 @@
  * browser. Ends with what failed, if anything did, and one line: `N passed, N failed[, N skipped]`.
  */
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { build } from "./build.mjs";
-import { ensureChromium } from "./chromium.mjs";
-import { main, say } from "./progress.mjs";
-import { ensurePrometheus } from "./prometheus.mjs";
+import { nearest } from "./nearest.mjs";
+import { Fault, main, say } from "./progress.mjs";
+import { run } from "./run.mjs";
 import { NODE, ROOT } from "./setup.mjs";
+import { arranged, everything, matching, quick } from "./suites.mjs";
+import { countCargo, countTap, listTap, sound } from "./test-output.mjs";
+
+/** @typedef {import("./suites.mjs").Choice} Choice */
+/** @typedef {import("./suites.mjs").Chosen} Chosen */
+/** @typedef {import("./test-output.mjs").Counts} Counts */
+
+const USAGE = `Usage: npm test [-- [--quick] [WORD …]]
+  WORD      only the suites with this in their path, and the tests with this in their name
+  --quick   what finds most, in under two minutes
+  --help    shows this`;
+
+const OPTIONS = ["--quick", "--help"];
 
 /** No single test takes this long; one that does hangs. */
 const TIMEOUT = "--test-timeout=180000";
 
-/** @typedef {{ passed: number, failed: number, skipped: number, failures: string[] }} Counts */
+/** Number of suites at once. Most of them wait for half of their time. */
+const AT_ONCE = availableParallelism() + 1;
 
-/** Maximum number of lines that are shown again of a failure. */
-const MAX_FAILURE_LINES = 40;
+/** Number of the simulation's seeds in a quick run. */
+const QUICK_SEEDS = "500";
+
+const NATIVE = ["test", "--locked", "--package", "vestibule", "--package", "vestibule-argon2"];
 
 await main(async () => {
-  await build();
-  await ensureChromium();
-  await ensurePrometheus();
-  const packages = ["--package", "vestibule", "--package", "vestibule-argon2"];
-  const native = await tested(
-    "Native tests",
-    "cargo",
-    ["test", "--locked", ...packages],
-    countCargo,
-  );
-  const args = ["--test", "--test-concurrency=1", TIMEOUT, "--test-reporter=tap", ...suites()];
-  const blackBox = await tested("Tests of the running Worker", NODE, args, countTap);
-  const total = {
-    passed: native.passed + blackBox.passed,
-    failed: native.failed + blackBox.failed,
-    skipped: native.skipped + blackBox.skipped,
-  };
-  for (const failure of [...native.failures, ...blackBox.failures]) say(`\n${failure}`);
-  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
-  say(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
-  return total.failed === 0 ? 0 : 1;
+  const { words, isQuick, isHelp } = orders(process.argv.slice(2));
+  if (isHelp) return say(USAGE);
+  const choice = isQuick ? quick() : words.length > 0 ? matching(words) : everything();
+  if (isQuick) process.env.SEEDS ??= QUICK_SEEDS;
+  const begun = Date.now();
+  const [native] = await Promise.all([nativeTests(choice), prepared(choice.suites)]);
+  const counts = [...native, ...(await suiteTests(choice.suites))];
+  for (const failure of counts.flatMap(({ failures }) => failures)) say(`\n${failure}`);
+  const sum = (/** @type {"passed" | "failed" | "skipped"} */ what) =>
+    counts.reduce((total, one) => total + one[what], 0);
+  const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
+  say(`\nThis took ${((Date.now() - begun) / 60_000).toFixed(1)} minutes.`);
+  say(`${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
+  return sum("failed") === 0 && sum("passed") > 0 ? 0 : 1;
 });
 
-/** Every black-box suite. */
-function suites() {
-  const names = readdirSync(path.join(ROOT, "tests"), { recursive: true, encoding: "utf8" });
-  return names
-    .filter((name) => name.endsWith(".test.mjs"))
-    .map((name) => path.join("tests", name))
-    .sort();
-}
-
 /**
- * Runs a suite with its output on the terminal, and counts. One that ends badly, or without having
- * run anything, has failed even if it counted no failure.
- * @param {string} what
- * @param {string} program
+ * Reads the command line.
  * @param {string[]} args
- * @param {(output: string) => Counts} count
- * @returns {Promise<Counts>}
  */
-async function tested(what, program, args, count) {
-  say(`\n${what}`);
-  const child = spawn(program, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk) => {
-    output += chunk;
-    process.stdout.write(chunk);
-  });
-  const code = await new Promise((resolve) => child.on("close", resolve));
-  const counts = count(output);
-  const sound = code === 0 && counts.passed > 0;
-  return sound || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+function orders(args) {
+  const options = args.filter((arg) => arg.startsWith("-"));
+  const words = args.filter((arg) => !arg.startsWith("-"));
+  const unknown = options.find((option) => !OPTIONS.includes(option));
+  if (unknown !== undefined) {
+    const near = nearest(unknown, OPTIONS);
+    throw new Fault(`${unknown} is not known; perhaps ${near} is meant.\n\n${USAGE}`);
+  }
+  const isQuick = options.includes("--quick");
+  if (isQuick && words.length > 0) {
+    throw new Fault(`--quick chooses by itself: leave out ${words.join(" ")}.\n\n${USAGE}`);
+  }
+  return { words, isQuick, isHelp: options.includes("--help") };
 }
 
 /**
- * @param {string} output
- * @returns {Counts}
+ * Builds and installs what suites need.
+ * @param {Chosen[]} suites
  */
-function countCargo(output) {
-  const failed = output.matchAll(/^---- .+ stdout ----\n(?:(?!---- |failures:).*\n)*/gm);
-  const failures = Array.from(failed, ([text]) => beginning(text));
-  const counts = { passed: 0, failed: 0, skipped: 0, failures };
-  for (const [, passed, failed, ignored] of output.matchAll(
-    /test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/g,
-  )) {
-    counts.passed += Number(passed);
-    counts.failed += Number(failed);
-    counts.skipped += Number(ignored);
+async function prepared(suites) {
+  if (suites.length === 0) return;
+  await build();
+  // The harness needs the packages' Node.
+  const tools = path.join(ROOT, "scripts/test-tools.mjs");
+  await run(NODE, [tools, ...suites.map(({ file }) => file)], { cwd: ROOT });
+}
+
+/**
+ * @param {Choice} choice
+ * @returns {Promise<Counts[]>}
+ */
+async function nativeTests({ native, targets }) {
+  const counts = [];
+  if (native !== null) {
+    counts.push(await nativeTest("Native tests", [...NATIVE, "--", ...native]));
+  }
+  for (const target of targets) {
+    const args = ["test", "--locked", "--package", "vestibule", "--test", target];
+    counts.push(await nativeTest(`Native tests: ${target}`, args));
   }
   return counts;
 }
 
 /**
- * @param {string} output
- * @returns {Counts}
+ * Runs native tests with their output on the terminal.
+ * @param {string} what
+ * @param {string[]} args
+ * @returns {Promise<Counts>}
  */
-function countTap(output) {
-  const last = (/** @type {string} */ name) =>
-    Number(output.match(new RegExp(`^# ${name} (\\d+)$`, "m"))?.[1] ?? 0);
-  const failed = output.matchAll(/^ *not ok .+\n(?:(?! *(?:not ok|ok|# Subtest)).*\n)*/gm);
-  return {
-    passed: last("pass"),
-    failed: last("fail") + last("cancelled"),
-    skipped: last("skipped") + last("todo"),
-    failures: Array.from(failed, ([text]) => beginning(text)),
-  };
+async function nativeTest(what, args) {
+  say(`\n${what}`);
+  const { code, output } = await ran("cargo", args, (chunk) => void process.stdout.write(chunk));
+  return sound(countCargo(output), code);
 }
 
-/** @param {string} text */
-function beginning(text) {
-  return text.trimEnd().split("\n").slice(0, MAX_FAILURE_LINES).join("\n");
+/**
+ * Runs suites of the running Worker, several at once.
+ * @param {Chosen[]} suites
+ * @returns {Promise<Counts[]>}
+ */
+async function suiteTests(suites) {
+  if (suites.length === 0) return [];
+  say("\nTests of the running Worker");
+  const { together, alone } = arranged(suites);
+  /** @type {Counts[]} */
+  const counts = [];
+  const lane = async () => {
+    for (let list = together.shift(); list; list = together.shift()) {
+      for (const suite of list) counts.push(await suiteTest(suite));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  for (const suite of alone) counts.push(await suiteTest(suite));
+  return counts;
+}
+
+/**
+ * Runs one suite, and lists its tests at its end.
+ * @param {Chosen} suite
+ * @returns {Promise<Counts>}
+ */
+async function suiteTest({ file, words = [] }) {
+  const begun = Date.now();
+  const patterns = words.map((word) => `--test-name-pattern=/${escaped(word)}/i`);
+  const args = ["--test", TIMEOUT, "--test-reporter=tap", ...patterns, file];
+  const { code, output } = await ran(NODE, args);
+  const counts = sound(countTap(output), code);
+  const seconds = ((Date.now() - begun) / 1000).toFixed(0);
+  const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
+  const total = `${counts.passed} passed, ${counts.failed} failed${skipped}, ${seconds} s`;
+  const lines = counts.failed > 0 && counts.failures.length === 0 ? [output] : listTap(output);
+  say([`${counts.failed > 0 ? "✖" : "✔"} ${file}: ${total}`, ...lines].join("\n"));
+  return counts;
+}
+
+/** @param {string} word */
+function escaped(word) {
+  return word.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+}
+
+/**
+ * Runs a program to its end.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {(chunk: string) => void} [hear] its standard output, as it comes
+ * @returns {Promise<{ code: number | null, output: string }>}
+ */
+async function ran(program, args, hear = () => {}) {
+  // wrangler is 15 MB of JavaScript, which is compiled once and not at each start.
+  const env = { NODE_COMPILE_CACHE: path.join(ROOT, "target/compile-cache"), ...process.env };
+  const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk) => {
+    output += chunk;
+    hear(chunk);
+  });
+  const code = await new Promise((resolve, reject) => {
+    child.on("error", () => reject(new Fault(`${program} is missing: run npm start first.`)));
+    child.on("close", resolve);
+  });
+  return { code, output };
 }

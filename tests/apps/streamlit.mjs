@@ -16,12 +16,16 @@ const APPLICATION = {
 /** Starting Python takes seconds, more with all cores busy. */
 const PATIENCE_MS = 90_000;
 
+export function ensureStreamlit() {
+  return ensureVenv(APPLICATION);
+}
+
 /**
  * @param {{ after: (fn: () => Promise<void>) => void }} t
  * @returns {Promise<string>} where it is
  */
 export async function startStreamlit(t) {
-  await ensureVenv(APPLICATION);
+  await ensureStreamlit();
   const port = await freePort();
   const settings = {
     "server.address": "127.0.0.1",

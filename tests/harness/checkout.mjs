@@ -32,7 +32,8 @@ export class Checkout {
   /** @param {Record<string, string>} env beside this process's own */
   constructor(env) {
     // Without what the test runner and npm say to their own children.
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(?:NODE_|npm_)/.test(name));
+    const isTold = (/** @type {string} */ name) => /^(?:NODE_(?!COMPILE_CACHE)|npm_)/.test(name);
+    const inherited = Object.entries(process.env).filter(([name]) => !isTold(name));
     this.#env = { ...Object.fromEntries(inherited), ...env };
   }
 

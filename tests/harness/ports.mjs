@@ -5,21 +5,56 @@ import { createServer } from "node:net";
 const LOWEST = 12_000;
 const HIGHEST = 32_000;
 
-/** Each process begins somewhere else. */
-let next = LOWEST + ((process.pid * 97) % (HIGHEST - LOWEST));
+/** Number of ports a process takes at once. */
+const BLOCK = 50;
 
-/** A port nobody listens on, and that is given to nobody else here. @returns {Promise<number>} */
+/**
+ * Who listens on the first port of a block owns the block, until its process ends: suites run side by side, and
+ * a port that was free for one would be free for another until somebody listens on it.
+ * @type {{ first: number, used: number } | undefined}
+ */
+let own;
+
+/** Each process looks somewhere else first. */
+let next = process.pid * 97;
+
+/** A port nobody listens on, and that is given to nobody else. @returns {Promise<number>} */
 export async function freePort() {
   for (;;) {
-    next = next + 1 < HIGHEST ? next + 1 : LOWEST;
-    const port = next;
+    if (!own || own.used === BLOCK - 1) own = { first: await freeBlock(), used: 0 };
+    own.used += 1;
+    const port = own.first + own.used;
     const probe = createServer();
-    const isFree = await new Promise((resolve) => {
-      probe.on("error", () => resolve(false));
-      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-    });
-    if (isFree) return port;
+    if (await canListen(probe, port)) {
+      await new Promise((resolve) => probe.close(resolve));
+      return port;
+    }
   }
+}
+
+/** Claims a block. @returns {Promise<number>} its first port */
+async function freeBlock() {
+  for (;;) {
+    next += 1;
+    const first = LOWEST + (next % ((HIGHEST - LOWEST) / BLOCK)) * BLOCK;
+    const claim = createServer();
+    if (await canListen(claim, first)) {
+      claim.unref();
+      return first;
+    }
+  }
+}
+
+/**
+ * @param {import("node:net").Server} server
+ * @param {number} port
+ * @returns {Promise<boolean>} whether it listens there now
+ */
+function canListen(server, port) {
+  return new Promise((resolve) => {
+    server.on("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => resolve(true));
+  });
 }
 
 /**

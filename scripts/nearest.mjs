@@ -1,0 +1,28 @@
+/** Finds what somebody may have meant who mistyped a word. */
+
+/**
+ * Returns the known word that differs least from another.
+ * @param {string} word
+ * @param {string[]} known at least one
+ */
+export function nearest(word, known) {
+  return known.toSorted((a, b) => distance(a, word) - distance(b, word))[0];
+}
+
+/**
+ * Number of letters to add, take away or replace to make one word of the other.
+ * @param {string} a
+ * @param {string} b
+ */
+function distance(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (const letter of a) {
+    const above = row;
+    row = [above[0] + 1];
+    for (const [at, other] of [...b].entries()) {
+      const replaced = above[at] + (letter === other ? 0 : 1);
+      row.push(Math.min(replaced, above[at + 1] + 1, row[at] + 1));
+    }
+  }
+  return row[b.length];
+}

@@ -1,0 +1,177 @@
+/**
+ * Which tests a run of `npm test` consists of: all, those that match words, or those that find most for
+ * their time.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { Fault } from "./progress.mjs";
+import { ROOT } from "./setup.mjs";
+
+/**
+ * What finds most for its time: every decision natively, then each way through the running Worker once.
+ * Suites that start wrangler, a browser or a chat server are not among them.
+ */
+const QUICK = [
+  "clear-cookies",
+  "console-reading",
+  "cookie",
+  "cors",
+  "explain",
+  "handshakes",
+  "headers",
+  "identity",
+  "instance",
+  "links",
+  "oidc-parameters",
+  "operator",
+  "paths",
+  "prose",
+  "reference",
+  "routing",
+  "session-api",
+  "streaming",
+  "websocket",
+  "wire",
+].map((name) => `tests/${name}.test.mjs`);
+
+/** The longest begin first, so that no core waits for one of them at the end. The longest is first. */
+const LONG = [
+  "documented",
+  "browser/doors",
+  "browser/console",
+  "oidc-hostile",
+  "tenants-cli",
+  "browser/demo",
+  "gradual-deployment",
+  "oidc-refresh",
+  "users-cli",
+  "start",
+  "locations",
+  "faults",
+  "open-connections",
+  "password-sign-in",
+  "oidc",
+  "tenants",
+  "session",
+  "browser/console-access",
+].map((name) => `tests/${name}.test.mjs`);
+
+/** One after the other: they run `wrangler dev` over the storage of this very folder. */
+const SHARED_STORAGE = ["tests/start.test.mjs", "tests/checks.test.mjs"];
+
+/** With nothing beside them: they measure time or memory. */
+const ALONE = new Set(["tests/one-reading.test.mjs", "tests/pressure.test.mjs"]);
+
+/**
+ * A suite, or those of its tests whose names match.
+ * @typedef {{ file: string, words?: string[] }} Chosen
+ */
+
+/**
+ * What is run.
+ * @typedef {object} Choice
+ * @property {string[] | null} native words that names of native tests have; empty for all, `null` for none
+ * @property {string[]} targets integration tests of Rust that are run whole
+ * @property {Chosen[]} suites
+ */
+
+/** Every suite of the running Worker, as a path from the root. */
+export function allSuites() {
+  const names = readdirSync(path.join(ROOT, "tests"), { recursive: true, encoding: "utf8" });
+  return names
+    .filter((name) => name.endsWith(".test.mjs"))
+    .map((name) => `tests/${name.replaceAll(path.sep, "/")}`)
+    .sort();
+}
+
+/** @returns {Choice} */
+export function everything() {
+  return { native: [], targets: [], suites: allSuites().map((file) => ({ file })) };
+}
+
+/** @returns {Choice} */
+export function quick() {
+  const there = new Set(allSuites());
+  const missing = QUICK.filter((file) => !there.has(file));
+  if (missing.length > 0) throw new Fault(`scripts/suites.mjs names ${missing}: not there.`);
+  return { native: [], targets: [], suites: QUICK.map((file) => ({ file })) };
+}
+
+/**
+ * Chooses the suites that have one of the words in their path, and the tests that have one in their name.
+ * @param {string[]} words
+ * @returns {Choice}
+ */
+export function matching(words) {
+  const unmatched = new Set(words);
+  const found = (/** @type {string} */ text) => {
+    const lower = text.toLowerCase();
+    const here = words.filter((word) => lower.includes(word.toLowerCase()));
+    for (const word of here) unmatched.delete(word);
+    return here;
+  };
+  const suites = allSuites().flatMap((file) => {
+    const names = found(testNames(readFileSync(path.join(ROOT, file), "utf8")));
+    if (found(file.slice("tests/".length, -".test.mjs".length)).length > 0) return [{ file }];
+    return names.length > 0 ? [{ file, words: names }] : [];
+  });
+  const native = [...new Set(rustTests().flatMap(found))];
+  const targets = rustTargets().filter((target) => found(target).length > 0);
+  if (unmatched.size > 0) {
+    throw new Fault(
+      `No test matches ${[...unmatched].join(", ")}: neither a file in tests/ nor a test has that in its name.`,
+    );
+  }
+  return { native: native.length > 0 ? native : null, targets, suites };
+}
+
+/**
+ * Arranges suites in the order in which they begin.
+ * @param {Chosen[]} suites
+ * @returns {{ together: Chosen[][], alone: Chosen[] }} lists whose members run one after the other, beside
+ *   other lists; and what has nothing beside it
+ */
+export function arranged(suites) {
+  const rank = (/** @type {Chosen} */ { file }) =>
+    LONG.includes(file) ? LONG.indexOf(file) : LONG.length;
+  const isShared = (/** @type {Chosen} */ { file }) => SHARED_STORAGE.includes(file);
+  const beside = suites.filter(({ file }) => !ALONE.has(file));
+  const shared = beside.filter(isShared);
+  const lists = beside.filter((suite) => !isShared(suite)).map((suite) => [suite]);
+  if (shared.length > 0) lists.push(shared);
+  return {
+    together: lists.sort(([a], [b]) => rank(a) - rank(b)),
+    alone: suites.filter(({ file }) => ALONE.has(file)),
+  };
+}
+
+/** The names of a suite's tests as they are written, one a line. @param {string} source */
+function testNames(source) {
+  const names = source.matchAll(/\b(?:test|it)\(\s*(["'`])((?:\\.|(?!\1)[\s\S])*)\1/g);
+  return Array.from(names, ([, , name]) => name).join("\n");
+}
+
+/** The names of native tests, near enough: the path of each file and of each function in it. */
+function rustTests() {
+  return ["src", "tools/argon2/src"].flatMap((folder) => {
+    const files = readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" });
+    return files
+      .filter((file) => file.endsWith(".rs"))
+      .flatMap((file) => {
+        const source = readFileSync(path.join(ROOT, folder, file), "utf8");
+        if (!source.includes("#[test]")) return [];
+        const module = file.replace(/(?:\/mod)?\.rs$/, "").replaceAll("/", "::");
+        const functions = source.matchAll(/#\[test\]\s+(?:#\[.*\]\s+)*fn (\w+)/g);
+        return Array.from(functions, ([, name]) => `${module}::${name}`);
+      });
+  });
+}
+
+/** The names of Rust's integration tests. */
+function rustTargets() {
+  const entries = readdirSync(path.join(ROOT, "tests"), { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .filter((name) => readdirSync(path.join(ROOT, "tests", name)).includes("main.rs"));
+}

@@ -1,0 +1,65 @@
+/**
+ * Programs that suites run and npm does not bring: Chromium, Prometheus, a collector, chat servers. They are
+ * installed before the suites begin, because suites that run side by side would install them twice.
+ *
+ * `node scripts/test-tools.mjs SUITE…`
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { ensureStreamlit } from "../tests/apps/streamlit.mjs";
+import { ensureChainlit } from "../tests/chainlit/venv.mjs";
+import { collectorMissing } from "../tests/harness/collector.mjs";
+import { ensureChromium } from "./chromium.mjs";
+import { Fault, main, say } from "./progress.mjs";
+import { ensurePrometheus } from "./prometheus.mjs";
+import { ROOT } from "./setup.mjs";
+
+/** A module that a suite imports when it runs the program, and how the program is installed. */
+/** @typedef {[string, () => Promise<unknown>]} Tool */
+
+/** By apt-get, which does one thing at a time. @type {Tool[]} */
+const BY_APT = [
+  ["tests/browser/chromium.mjs", ensureChromium],
+  ["tests/harness/prometheus.mjs", ensurePrometheus],
+  ["tests/harness/collector.mjs", collectorMissing],
+];
+
+/** By pip. @type {Tool[]} */
+const BY_PIP = [
+  ["tests/chainlit/venv.mjs", ensureChainlit],
+  ["tests/apps/streamlit.mjs", ensureStreamlit],
+];
+
+/**
+ * Installs what these suites run. A program that cannot be had fails the suites that need it, and no others.
+ * @param {string[]} files
+ */
+async function installFor(files) {
+  const imported = new Set(files.flatMap((file) => [...importsOf(file)]));
+  const install = async (/** @type {Tool[]} */ tools) => {
+    for (const [module, ensure] of tools.filter(([module]) => imported.has(module))) {
+      await ensure().catch((error) => {
+        if (!(error instanceof Fault)) throw error;
+        say(`• ${module} misses its program: ${error.message}`);
+      });
+    }
+  };
+  await Promise.all([BY_APT, BY_PIP].map(install));
+}
+
+/**
+ * The project's modules that one of them imports, by any way.
+ * @param {string} file
+ * @param {Set<string>} seen
+ */
+function importsOf(file, seen = new Set()) {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  const source = readFileSync(path.join(ROOT, file), "utf8");
+  for (const [, name] of source.matchAll(/^(?:import|export|\}) .*?from "(\.[^"]+\.mjs)";$/gm)) {
+    importsOf(path.join(path.dirname(file), name), seen);
+  }
+  return seen;
+}
+
+await main(() => installFor(process.argv.slice(2)));
