@@ -8,7 +8,7 @@ import { loadEdge } from "./harness/edge-module.mjs";
 import { freshKey } from "./harness/workerd.mjs";
 
 test("a trap costs one request, and the instance that follows knows its settings", async () => {
-  const core = await loadEdge(`export * from "./core.js";`);
+  const core = await loadEdge(`export * from "./instance.js";`);
   const env = {
     SESSION_KEYS: freshKey(),
     ORIGINS: "http://127.0.0.1:9",
@@ -17,11 +17,11 @@ test("a trap costs one request, and the instance that follows knows its settings
   };
   const request = "GET\nhttp://localhost/";
   core.configure(env);
-  assert.match(core.admit(request), /^F/);
+  assert.match(core.admit(request, Date.now()), /^F/);
 
   // A text that has no length: the instance is entered, and left by an exception.
-  const trapped = core.admit(/** @type {any} */ (Symbol("no text")));
+  const trapped = core.admit(/** @type {any} */ (Symbol("no text")), Date.now());
   assert.match(trapped, /^A\n500\n[\s\S]*"code":"internal"/);
 
-  assert.match(core.admit(request), /^F/);
+  assert.match(core.admit(request, Date.now()), /^F/);
 });

@@ -13,7 +13,7 @@ import { Vestibule } from "./harness/workerd.mjs";
 
 const ADMIN = "operators-know-this-token";
 
-const { isAlike } = await loadEdge(`export { isAlike } from "./remembered.js"`);
+const { isAlike } = await loadEdge(`export { isAlike } from "./decision_cache/generation_map.js"`);
 
 /**
  * A Worker before an origin that answers with the headers its query names, and a browser that was there before.

@@ -9,7 +9,7 @@ const LABELS = "acme\ta\t\thit\tactive\t\tGET";
 /** An isolate of the Worker, in which nothing was counted yet. @param {Record<string, unknown>} env */
 async function isolate(env) {
   const edge = await loadEdge(
-    'export { admit, configure } from "./core.js"; export { RequestTrace } from "./telemetry/request_trace.js"; export { recordRequest } from "./telemetry/window.js";',
+    'export { admit, configure } from "./instance.js"; export { RequestTrace } from "./telemetry/request_trace.js"; export { recordRequest } from "./telemetry/window.js";',
   );
   const bindings = { SESSION_KEYS: freshKey(), ORIGINS: "http://127.0.0.1:9", SESSIONS: {} };
   const all = { ...bindings, CONSISTENCY: "eventual", TELEMETRY_EVERY: "50", ...env };
@@ -24,7 +24,7 @@ async function isolate(env) {
     return edge.recordRequest(trace, new Response("", { status }), "", all, context);
   };
   // A text that has no length: the instance is entered, and left by an exception.
-  const trap = () => edge.admit(/** @type {any} */ (Symbol("no text")));
+  const trap = () => edge.admit(/** @type {any} */ (Symbol("no text")), Date.now());
   return { answer, trap, told: () => Promise.all(later), windows: () => later.length };
 }
 

@@ -13,8 +13,8 @@ import {
   packHeaders,
   packRequest,
   responseOf,
-  unpackAnswer,
   unpackForward,
+  unpackResponse,
 } from "../src/worker/js/wire.js";
 
 /** @param {string} name */
@@ -72,7 +72,7 @@ test("a decision to forward is read by the names of its fields", () => {
 });
 
 test("a response of our own keeps each of its cookies and every line of its body", async () => {
-  const answered = unpackAnswer(golden("response"));
+  const answered = unpackResponse(golden("response"));
   assert.equal(answered.until, 1_700_000_001_000);
   assert.match(answered.told.members, /"reason":"forbidden"/);
   const response = responseOf(answered);

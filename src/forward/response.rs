@@ -23,6 +23,17 @@ const LEADING: [&str; 4] = ["location", "content-location", "refresh", "link"];
 /// What an origin says of its load (ORCA); nobody else's business.
 pub const LOAD: &str = "endpoint-load-metrics";
 
+/// Headers by which a response has to be settled, beside our own: those that are changed or read.
+pub const CONCERNING: [&str; 7] = [
+    "set-cookie",
+    "cache-control",
+    "location",
+    "content-location",
+    "refresh",
+    "link",
+    LOAD,
+];
+
 /// What the edits depend on beside the headers themselves.
 pub struct Context<'a> {
     /// The name of our cookie on this connection.

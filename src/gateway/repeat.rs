@@ -4,7 +4,7 @@
 //! told in seconds. So until the second is over or something is learned, a request that is the same in
 //! all that is looked at would be decided alike, and is not decided again; what counts in less than a second
 //! either ends it earlier or keeps it from standing. The rule is made here; the edge compares
-//! (`worker/js/standing.js`, and `worker/js/refusals.js` for what is refused). A trace is drawn for each all the same.
+//! (`worker/js/decision_cache/`). A trace is drawn for each all the same.
 
 use super::affinity::Course;
 use super::knowledge::PROPAGATION;

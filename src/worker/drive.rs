@@ -69,9 +69,9 @@ pub(super) enum Decision<T> {
 pub(super) async fn attributed<T>(context: &RequestContext, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     poll_fn(|polling| {
-        runtime::enter(context);
+        runtime::attribute(Some(context));
         let polled = future.as_mut().poll(polling);
-        runtime::leave();
+        runtime::attribute(None);
         polled
     })
     .await
@@ -102,9 +102,7 @@ pub(super) async fn drive<S: Step>(pending: Pending, context: &RequestContext, s
             Decision::Lacks(more) => {
                 // It may be what they find that is lacking.
                 #[cfg(feature = "standalone")]
-                if let Some(context) = context.context() {
-                    super::probes::send_probes(&context);
-                }
+                super::probes::send_probes();
                 writes = writes_of(&more);
                 needs = more;
             }

@@ -6,31 +6,30 @@ use js_sys::Date;
 use js_sys::futures::future_to_promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::worker_sys::Context;
 
 use super::io::fetch::{FetchError, Request, Response};
 use super::{drain, io, millis, runtime, with_ready};
 use crate::reception::Reception;
-use crate::route::probe::{DEADLINE_MS, Probe, UNSENT, Verdict};
+use crate::route::probe::{DEADLINE_MS, Probe, Verdict};
 use crate::tenant_id::TenantId;
 
-/// Returns the statuses by which Cloudflare says that it could not connect to an origin: see [`UNSENT`].
-#[wasm_bindgen(js_name = unsentStatuses)]
+/// Returns whether a response says, by its status and by who it is from (`Server`), that Cloudflare could not connect
+/// to the origin, so nothing was sent.
+#[wasm_bindgen(js_name = isUnsent)]
 #[must_use]
-pub fn unsent_statuses() -> Vec<u16> {
-    UNSENT.to_vec()
+pub fn is_unsent(status: u16, server: &str) -> bool {
+    Verdict::of_answer(status, Some(server)) == Verdict::Dead
 }
 
-/// Sends the probes that were decided on, and keeps the request's context open for them.
-#[wasm_bindgen(js_name = sendProbes)]
-pub fn send_probes(context: &Context) {
+/// Sends the probes that were decided on, and keeps the request at hand alive for them.
+pub(super) fn send_probes() {
     for (tenant, probe) in with_ready(Reception::take_probes).unwrap_or_default() {
         let sent = future_to_promise(async move {
             send(&tenant, &probe).await;
             Ok(JsValue::UNDEFINED)
         });
-        // The context may be closed already; what was sent is sent.
-        let _ = context.wait_until(&sent);
+        // The request may be over already; what was sent is sent.
+        let _ = runtime::wait_until(&sent);
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) const FORWARD_FLAGS: [(&str, char); 6] = [
 
 /// The request is sent to an origin.
 const FORWARD: char = 'F';
-/// The request is answered here. A response whose making told something that decisions depend on has an `l` behind it.
+/// The request is answered here.
 const RESPONSE: &str = "A";
 /// The same; the body is the file that was asked for, a tenant's or the console's.
 const FILE: &str = "B";
@@ -94,10 +94,9 @@ pub(crate) fn description() -> String {
 }
 
 /// Writes what is to be done, and what is recorded of it.
-pub(crate) fn step(step: &Step, facts: &Facts, has_learned: bool) -> String {
+pub(crate) fn step(step: &Step, facts: &Facts) -> String {
     match step {
         Step::Forward(forward) => self::forward(forward, facts),
-        Step::Answer(answer) if has_learned => lettered("Al", answer, facts),
         Step::Answer(answer) => lettered(RESPONSE, answer, facts),
         Step::Asset(answer) => lettered(FILE, answer, facts),
         Step::Await(_) => pending(None),
@@ -223,16 +222,14 @@ pub(crate) fn done() -> String {
 }
 
 /// Writes what the client gets of an origin's response: `U` for all of it as it is; or `E`, the number of headers to
-/// remove, their names, then names and values to append; or a response of our own. An `l` behind the letter says that
-/// the response told something decisions depend on; of every other outcome that is to be assumed.
-pub(crate) fn settled(settled: &Settled, has_learned: bool) -> String {
-    let learned = if has_learned { "l" } else { "" };
+/// remove, their names, then names and values to append; or a response of our own.
+pub(crate) fn settled(settled: &Settled) -> String {
     match settled {
-        Settled::Untouched => format!("U{learned}\n"),
+        Settled::Untouched => "U\n".to_owned(),
         Settled::Replaced(answer) => self::answer(answer),
         Settled::Await(_) => pending(None),
         Settled::Edited(edits) => {
-            let mut text = format!("E{learned}\n{}\n", edits.remove.len());
+            let mut text = format!("E\n{}\n", edits.remove.len());
             for name in &edits.remove {
                 let _ = writeln!(text, "{name}");
             }

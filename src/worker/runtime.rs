@@ -1,10 +1,10 @@
 //! Declares what the data plane (`src/worker/js/`) offers to the control plane.
 
 use js_sys::{Map, Promise, Set, Uint8Array, WebAssembly};
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 use worker::web_sys::RequestInit;
-use worker::worker_sys::Context;
 
 #[wasm_bindgen]
 extern "C" {
@@ -16,25 +16,16 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn env(this: &RequestContext) -> Env;
 
-    /// Adds a stage that has ended to the request's trace; `begun` is in milliseconds since 1970.
-    #[wasm_bindgen(method)]
-    pub fn passed(this: &RequestContext, stage: &str, begun: f64, result: &str);
+    /// Returns the times of the request, if there is one.
+    #[wasm_bindgen(method, getter)]
+    fn trace(this: &RequestContext) -> Option<RequestTrace>;
 
-    /// Keeps what was drawn at random and must not be drawn twice: it is given again should the decision be driven anew.
-    #[wasm_bindgen(method)]
-    pub fn note(this: &RequestContext, key: &str, text: &str);
-
-    /// Returns what was kept: keys and texts, one after the other.
+    /// Returns what was kept for the next instance: keys and texts, one after the other.
     #[wasm_bindgen(method, getter)]
     pub fn notes(this: &RequestContext) -> Vec<String>;
 
-    /// Forgets what was kept: it is dealt with.
-    #[wasm_bindgen(method, js_name = forgetNotes)]
-    pub fn forget_notes(this: &RequestContext);
-
-    /// Returns the request's execution context, if there is one.
-    #[wasm_bindgen(method, getter)]
-    pub fn context(this: &RequestContext) -> Option<Context>;
+    #[wasm_bindgen(method, setter)]
+    fn set_notes(this: &RequestContext, notes: Vec<String>);
 
     /// Reads the request's body, once: resolves to its bytes (`Uint8Array`), or to `undefined` if there are more of
     /// them than `limit`.
@@ -58,8 +49,29 @@ extern "C" {
     pub fn forget_sent(this: &RequestContext);
 
     /// Hands over the bytes of a tenant's file, the body of the response that is about to be decided.
-    #[wasm_bindgen(method, js_name = setFile)]
+    #[wasm_bindgen(method, setter)]
     pub fn set_file(this: &RequestContext, bytes: &Uint8Array);
+}
+
+impl RequestContext {
+    /// Adds a stage that has ended to the request's trace; `begun` is in milliseconds since 1970.
+    pub fn passed(&self, stage: &str, begun: f64, result: &str) {
+        if let Some(trace) = self.trace() {
+            trace.passed(stage, begun, result);
+        }
+    }
+
+    /// Keeps what was drawn at random and must not be drawn twice: it is given again should the decision be driven anew.
+    pub fn note(&self, key: &str, text: &str) {
+        let mut notes = self.notes();
+        notes.extend([key.to_owned(), text.to_owned()]);
+        self.set_notes(notes);
+    }
+
+    /// Forgets what was kept: it is dealt with.
+    pub fn forget_notes(&self) {
+        self.set_notes(Vec::new());
+    }
 }
 
 #[wasm_bindgen]
@@ -137,6 +149,10 @@ extern "C" {
     /// what did not happen.
     pub type RequestTrace;
 
+    /// Adds a stage that has ended.
+    #[wasm_bindgen(method)]
+    fn passed(this: &RequestTrace, stage: &str, begun: f64, result: &str);
+
     /// Returns the response's status.
     #[wasm_bindgen(method, getter)]
     pub fn status(this: &RequestTrace) -> u16;
@@ -199,23 +215,24 @@ extern "C" {
     #[wasm_bindgen(js_name = stateChanged)]
     pub fn state_changed();
 
-    /// Says that what runs from now on serves this request.
-    pub fn enter(context: &RequestContext);
-
-    /// Says that what runs from now on serves no request that is known.
-    pub fn leave();
+    /// Says that what runs from now on serves this request, or none that is known.
+    pub fn attribute(context: Option<&RequestContext>);
 
     /// Returns the module that hashes passwords, compiled.
     #[wasm_bindgen(js_name = argon2Module)]
     pub fn argon2_module() -> WebAssembly::Module;
 
     /// Keeps the request at hand alive until this is settled.
-    #[wasm_bindgen(js_name = waitUntil)]
-    pub fn wait_until(work: &Promise);
+    #[wasm_bindgen(catch, js_name = waitUntil)]
+    pub fn wait_until(work: &Promise) -> Result<(), JsValue>;
 
     /// Returns a file of the console, as the build has compressed it.
     #[wasm_bindgen(js_name = consoleFile)]
     pub fn console_file(name: &str) -> Option<Uint8Array>;
+
+    /// Stores a value after the response, on this instance or on a later one; `ttl_s` is in seconds.
+    #[wasm_bindgen(js_name = storeLater)]
+    pub fn store_later(key: &str, value: Vec<u8>, ttl_s: f64);
 
     /// Says that a later value of this key is being stored than the one that is stored in the background.
     pub fn superseded(key: &str);

@@ -1,4 +1,4 @@
-/** A module of the Worker in Node, with wasm as the modules that workerd would hand it. */
+/** A module of the Worker in Node, with wasm as the modules that workerd would hand it, and no console. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
@@ -21,6 +21,17 @@ export async function loadEdge(contents) {
         name: "wasm-module",
         setup({ onResolve, onLoad }) {
           onResolve({ filter: /\.wasm$/ }, ({ path: file }) => ({ path: file, namespace: "wasm" }));
+          onResolve({ filter: /\.bin$/ }, ({ path: file }) => ({ path: file, namespace: "bin" }));
+          onResolve({ filter: /^cloudflare:/ }, ({ path: name }) => ({
+            path: name,
+            namespace: "cloudflare",
+          }));
+          onLoad({ filter: /.*/, namespace: "bin" }, () => ({
+            contents: "export default new ArrayBuffer(0);",
+          }));
+          onLoad({ filter: /.*/, namespace: "cloudflare" }, () => ({
+            contents: "export const waitUntil = () => {};",
+          }));
           onLoad({ filter: /.*/, namespace: "wasm" }, ({ path: file }) => {
             const wasm = readFileSync(path.join(ROOT, "build", file)).toString("base64");
             return {

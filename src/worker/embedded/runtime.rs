@@ -95,10 +95,7 @@ async fn read(body: Option<web_sys::ReadableStream>, limit: f64) -> Result<JsVal
 pub(super) fn state_changed() {}
 
 /// Nobody replaces an instance that traps here.
-pub(super) fn enter(_context: &RequestContext) {}
-
-/// See [`enter`].
-pub(super) fn leave() {}
+pub(super) fn attribute(_context: Option<&RequestContext>) {}
 
 /// Returns the module that hashes passwords: there is none here, so that checking one fails.
 pub(super) fn argon2_module() -> WebAssembly::Module {
@@ -106,7 +103,10 @@ pub(super) fn argon2_module() -> WebAssembly::Module {
 }
 
 /// What runs after a request runs as long as its Worker lets it.
-pub(super) fn wait_until(_work: &Promise) {}
+#[expect(clippy::unnecessary_wraps, reason = "as the data plane's")]
+pub(super) fn wait_until(_work: &Promise) -> Result<(), JsValue> {
+    Ok(())
+}
 
 /// There is no console here.
 pub(super) fn console_file(_name: &str) -> Option<Uint8Array> {

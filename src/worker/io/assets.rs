@@ -100,7 +100,8 @@ fn apply(name: String, update: LocationUpdate<Uint8Array>) {
         }
         Ok(JsValue::UNDEFINED)
     });
-    runtime::wait_until(&work);
+    // The request may be over already; what was begun goes on as far as it can.
+    let _ = runtime::wait_until(&work);
 }
 
 /// Asks a file's source. It is told nothing of who asks for the file.

@@ -1,52 +1,51 @@
 /**
- * Stores values after the answer. When and how often a key is put is decided in the control plane
+ * Stores values after the response. When and how often a key is put is decided in the control plane
  * (`store/write_queue.rs`); here the values outlive an instance that dies.
  */
-import { storeInBackground, takeWrites } from "./core.js";
-import { connect } from "./runtime.js";
+import { waitUntil } from "cloudflare:workers";
+import { bindings, glue, survive } from "./instance.js";
+import { warn } from "./telemetry/log_buffer.js";
 
-/** Maximum number of keys that are remembered: some megabytes. Beyond that the oldest is not submitted again. */
+/** Maximum number of keys that are kept: some megabytes. Beyond that the oldest is not submitted again. */
 const MAX_KEYS = 1_000;
 
-/** A value is submitted so often; with which the instance dies each time is given up. */
+/** A value is submitted so often; one with which the instance dies each time is given up. */
 const MAX_ATTEMPTS = 3;
 
-/** @typedef {{ key: string, value: Uint8Array, ttl: number }} Write */
-
-/** The latest value of each key that is not known to be stored. @type {Map<string, Write>} */
+/** The latest value of each key that is not known to be stored. @type {Map<string, { value: Uint8Array, ttl: number }>} */
 const unstored = new Map();
 
-connect({
-  superseded(key) {
-    unstored.delete(key);
-  },
-});
-
 /**
- * Stores what the last decision left to be stored.
- * @param {Env} env
- * @param {ExecutionContext} context
+ * Stores a value. The instance is in the midst of a call: it is called back once that has returned.
+ * @param {string} key
+ * @param {Uint8Array} value
+ * @param {number} ttl in seconds
  */
-export function storeLater(env, context) {
-  for (const write of takeWrites()) {
-    unstored.set(write.key, write);
-    // What stays behind are values whose requests were cut off; each was submitted once.
-    const [oldest] = unstored.keys();
-    if (unstored.size > MAX_KEYS && oldest !== write.key) unstored.delete(oldest);
-    context.waitUntil(store(env, write.key));
+export function storeLater(key, value, ttl) {
+  unstored.set(key, { value, ttl });
+  const [oldest] = unstored.keys();
+  if (unstored.size > MAX_KEYS && oldest !== key) {
+    // It was submitted once; its request may have been cut off since.
+    unstored.delete(oldest);
+    warn("background_write_dropped");
   }
+  waitUntil(Promise.resolve(key).then(store));
 }
 
-/**
- * Sees to it that the latest value of a key is stored.
- * @param {Env} env
- * @param {string} key
- */
-async function store(env, key) {
+/** A later value of a key is being stored already. @param {string} key */
+export function superseded(key) {
+  unstored.delete(key);
+}
+
+/** Sees to it that the latest value of a key is stored. @param {string} key */
+async function store(key) {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const write = unstored.get(key);
     if (!write) return;
-    if (await storeInBackground(env, write)) {
+    const { value, ttl } = write;
+    const submit = () => glue.storeInBackground(bindings, key, value, ttl);
+    // It fails if the instance dies before it sees what became of it.
+    if (await survive(submit).catch(() => false)) {
       if (unstored.get(key) === write) unstored.delete(key);
       return;
     }

@@ -1,11 +1,12 @@
-/** What the control plane knows of a request on its way, or of what goes on without one. */
+/** What the control plane is handed with a decision that lacks something: see `worker/runtime.rs`. */
+/** @import { RequestTrace } from "./telemetry/request_trace.js" */
 
-/** A request's context: see `worker/runtime.rs`. */
+/** A request on its way, or what goes on without one. It outlives an instance that dies meanwhile. */
 export class RequestContext {
   /** What the step was begun with, as hex; empty if that is not known. */
   seed = "";
 
-  /** Keys and texts that must be given again to the next instance, one after the other. @type {string[]} */
+  /** Keys and texts that must be given again, one after the other. @type {string[]} */
   notes = [];
 
   /** Whether the instance died while it served this request. */
@@ -14,45 +15,21 @@ export class RequestContext {
   /** The bytes of a file, if that is the response. @type {Uint8Array | undefined} */
   file;
 
-  /** What was sent that may be sent once. @type {Map<string, Promise<[number, Uint8Array | undefined]>>} */
-  #sent = new Map();
+  /** What was sent that may be sent once. @type {Map<string, Promise<[number, Uint8Array | undefined]>> | undefined} */
+  #sent;
 
   /** The bytes of the request's body, once they were wanted. @type {Promise<Uint8Array | undefined> | undefined} */
   #body;
 
   /**
    * @param {Env} env
-   * @param {{ request?: Request, trace?: import("./telemetry/request_trace.js").RequestTrace, context?: ExecutionContext }} [of]
-   *   whose body may be needed, whose stages these are, and what keeps its probes alive
+   * @param {RequestTrace} [trace] whose stages these are
+   * @param {Request} [request] whose body may be needed
    */
-  constructor(env, { request, trace, context } = {}) {
+  constructor(env, trace, request) {
     this.env = env;
-    this.context = context;
-    this.request = request;
     this.trace = trace;
-  }
-
-  /**
-   * A stage has ended.
-   * @param {string} stage
-   * @param {number} begun in milliseconds since 1970
-   * @param {string} result
-   */
-  passed(stage, begun, result) {
-    this.trace?.passed(stage, begun, result);
-  }
-
-  /**
-   * @param {string} key
-   * @param {string} text
-   */
-  note(key, text) {
-    this.notes.push(key, text);
-  }
-
-  /** What was noted is dealt with. */
-  forgetNotes() {
-    this.notes.length = 0;
+    this.request = request;
   }
 
   /**
@@ -64,6 +41,7 @@ export class RequestContext {
    * @returns {Promise<[status: number, body: Uint8Array | undefined]>} no body if it has more bytes
    */
   sendOnce(question, url, init, limit) {
+    this.#sent ??= new Map();
     const sent = this.#sent.get(question) ?? send(url, init, limit);
     this.#sent.set(question, sent);
     return sent;
@@ -71,7 +49,7 @@ export class RequestContext {
 
   /** What was sent is dealt with: the same question is sent again from now on. */
   forgetSent() {
-    this.#sent.clear();
+    this.#sent = undefined;
   }
 
   /**
@@ -81,11 +59,6 @@ export class RequestContext {
   readBody(limit) {
     this.#body ??= read(this.request?.body, limit);
     return this.#body;
-  }
-
-  /** @param {Uint8Array} bytes */
-  setFile(bytes) {
-    this.file = bytes;
   }
 }
 
@@ -101,7 +74,7 @@ async function send(url, init, limit) {
 }
 
 /**
- * Everything that comes, or nothing if it is more than that.
+ * Reads everything that comes, or returns nothing if it is more than that.
  * @param {ReadableStream<Uint8Array> | null | undefined} stream
  * @param {number} limit
  */

@@ -1,11 +1,11 @@
 /** What the deployment binds: the namespace, and settings as text. */
 interface Env {
   SESSIONS: KVNamespace;
-  SESSION_OBJECTS: DurableObjectNamespace<import("./objects.js").CalledObject>;
-  DIRECTORY_OBJECTS: DurableObjectNamespace<import("./objects.js").CalledObject>;
-  POOL_OBJECTS: DurableObjectNamespace<import("./objects.js").CalledObject>;
-  ATTEMPT_OBJECTS: DurableObjectNamespace<import("./objects.js").CalledObject>;
-  TELEMETRY_OBJECTS?: DurableObjectNamespace<import("./objects.js").CalledObject>;
+  SESSION_OBJECTS: DurableObjectNamespace<CalledObject>;
+  DIRECTORY_OBJECTS: DurableObjectNamespace<CalledObject>;
+  POOL_OBJECTS: DurableObjectNamespace<CalledObject>;
+  ATTEMPT_OBJECTS: DurableObjectNamespace<CalledObject>;
+  TELEMETRY_OBJECTS?: DurableObjectNamespace<CalledObject>;
   ANALYTICS?: AnalyticsEngineDataset;
   TELEMETRY_EVERY?: string;
   DECISIONS?: string;
@@ -18,6 +18,20 @@ interface Env {
   TENANTS_DB?: D1Database;
   [setting: string]: unknown;
 }
+
+/** A Durable Object, as Rust implements it. */
+interface ObjectImplementation {
+  call(name: string, command: string): Promise<Uint8Array>;
+  alarm?(): Promise<void>;
+}
+
+type ImplementedObject = new (
+  state: DurableObjectState,
+  env: Env,
+  context: import("./context.js").RequestContext,
+) => ObjectImplementation;
+
+type CalledObject = InstanceType<typeof import("./objects.js").SessionObject>;
 
 declare module "*.bin" {
   const bytes: ArrayBuffer;

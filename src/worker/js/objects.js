@@ -1,21 +1,12 @@
 /** The Durable Objects, which are Rust's: see `worker/objects/`. */
 import { DurableObject } from "cloudflare:workers";
-import * as glue from "vestibule-core";
 import { RequestContext } from "./context.js";
-import { configure, instanceNumber, living } from "./core.js";
+import { configure, glue, instances, outlive } from "./instance.js";
 
-/** @typedef {InstanceType<typeof SessionObject>} CalledObject */
-
-/**
- * @typedef {object} Implementation
- * @property {(name: string, command: string) => Promise<Uint8Array>} call
- * @property {() => Promise<void>} [alarm]
- */
-
-/** @param {new (state: DurableObjectState, env: Env, context: RequestContext) => Implementation} Implemented */
-function implementedBy(Implemented) {
+/** @param {ImplementedObject} Implementation */
+function implementedBy(Implementation) {
   return class extends DurableObject {
-    /** @type {Implementation | undefined} */
+    /** @type {ObjectImplementation | undefined} */
     #object;
     #instance = 0;
     /** What outlives an instance: what was sent to a provider, and what comes of it. */
@@ -24,24 +15,21 @@ function implementedBy(Implemented) {
     /** Made anew, from what is stored, when the instance it lived in was replaced. */
     #current() {
       configure(this.env);
-      if (!this.#object || this.#instance !== instanceNumber()) {
-        this.#instance = instanceNumber();
+      if (!this.#object || this.#instance !== instances) {
+        this.#instance = instances;
         this.#context.isToBlame = false;
-        this.#object = new Implemented(this.ctx, this.env, this.#context);
+        this.#object = new Implementation(this.ctx, this.env, this.#context);
       }
       return this.#object;
     }
 
-    /**
-     * @param {string} name
-     * @param {string} command
-     */
-    async call(name, command) {
-      return living(() => this.#current().call(name, command), this.#context);
+    /** @param {string} name @param {string} command */
+    call(name, command) {
+      return outlive(this.#context, () => this.#current().call(name, command));
     }
 
-    async alarm() {
-      await living(() => this.#current().alarm?.(), this.#context);
+    alarm() {
+      return outlive(this.#context, () => this.#current().alarm?.() ?? Promise.resolve());
     }
   };
 }

@@ -62,3 +62,85 @@ export interface TraceStage {
   ended: number;
   result: string;
 }
+
+/** Headers of a request, in the order in which the runtime gives them. */
+export type HeaderList = [string, string][];
+
+/** How an origin failed a request: see `admitAgain` in `worker/steps.rs`. */
+export type Failure = "lost" | "cut" | "spoilt" | "unsent" | "timed-out";
+
+/** A decision that may be cached. */
+export interface Decision {
+  /** What is recorded of the request: see `Facts` in `telemetry/facts.rs`. */
+  told: { flags: string; labels: string; members: string };
+  /** Until when it holds for requests like this one, in milliseconds since 1970; 0 if for this one alone. */
+  until: number;
+}
+
+/** A decision to forward: see `FORWARD_FIELDS` in `worker/protocol.rs`. */
+export interface ForwardDecision extends Decision {
+  flags: string;
+  url: string;
+  /** How long the origin may take for its response headers. */
+  firstByteMs: number;
+  /** How long pauses may be. */
+  pauses: string;
+  /** Tenant and origin. */
+  place: string;
+  /** What the response has to be settled with. */
+  ticket: string;
+  /** What an Engine.IO `sid` is made longer by. */
+  sidSuffix: string;
+  /** Which of the client's headers pass: `+` for each that does. */
+  kept: string;
+  /** The trace's id. */
+  trace: string;
+  /** What its trace was begun with, as hex, if that is known here. */
+  seed: string;
+  /** Tenant and handle, if it is a session that came before. */
+  session: string;
+  /** All headers there are. */
+  headers: Record<string, string> | Headers;
+}
+
+/** A response of our own: see `RESPONSE_FIELDS` in `worker/protocol.rs`. */
+export interface ResponseDecision extends Decision {
+  status: number;
+  headers: HeaderList;
+  body: string;
+}
+
+/** A request as decisions on it are cached: with its headers, and when it came. */
+export interface Received {
+  request: Request;
+  headers: HeaderList;
+  trace: { begun: number };
+}
+
+/** A cached decision, with the request it was made on. */
+export interface CacheEntry<D extends Decision, Prepared> {
+  decision: D;
+  url: string;
+  /** The client's headers, as of the last request alike. */
+  headers: HeaderList;
+  /** What all requests alike have in common, once there is a second one. */
+  prepared: Prepared | undefined;
+}
+
+export interface PreparedForward {
+  /** Scheme and authority. */
+  site: string;
+  /** What the origin's URLs begin with. */
+  base: string;
+  /** All for the origin, as of the last request alike. */
+  headers: Headers;
+  /** What stands before and after the ids of the trace. */
+  members: [string, string];
+  ticket: [string, string];
+}
+
+export interface PreparedResponse {
+  members: [string, string];
+  /** What stands around the trace's id. */
+  body: string[];
+}

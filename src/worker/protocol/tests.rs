@@ -77,7 +77,7 @@ fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
             any_target: true,
         }),
     };
-    assert_eq!(step(&Step::Forward(forward), &facts(), true), FORWARDED);
+    assert_eq!(step(&Step::Forward(forward), &facts()), FORWARDED);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_response_of_our_own_is_written_as_the_golden_file_has_it() {
         reason: "forbidden",
         ..facts()
     };
-    assert_eq!(step(&Step::Answer(answer), &facts, false), RESPONDED);
+    assert_eq!(step(&Step::Answer(answer), &facts), RESPONDED);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn edits_of_a_response_are_written_as_the_golden_file_has_them() {
             ("cache-control", "private".to_owned()),
         ],
     };
-    assert_eq!(settled(&Settled::Edited(edits), false), EDITED);
+    assert_eq!(settled(&Settled::Edited(edits)), EDITED);
 }
 
 #[test]

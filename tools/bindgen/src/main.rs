@@ -39,24 +39,37 @@ fn generate(input: &str, out_dir: &str) -> Result<(), Box<dyn std::error::Error>
         // A trapped instance is thrown away and replaced; its callers carry on.
         .reset_state_function(true)
         .generate(out_dir)?;
-    guard(&Path::new(out_dir).join(name).with_extension("js"))
+    let glue = Path::new(out_dir).join(name).with_extension("js");
+    let text = fs::read_to_string(&glue)?;
+    fs::write(&glue, guarded(&outlived(&text)?)?)?;
+    Ok(())
+}
+
+/// Replaces what stands once in the glue.
+fn replaced(text: &str, found: &str, by: &str) -> Result<String, Box<dyn std::error::Error>> {
+    if text.matches(found).count() != 1 {
+        return Err(format!("the glue does not say once: {found}").into());
+    }
+    Ok(text.replace(found, by))
+}
+
+/// Lets a timer or a promise that outlives its instance come to nothing: nobody could catch what it throws.
+fn outlived(text: &str) -> Result<String, Box<dyn std::error::Error>> {
+    const THROW: &str = "throw new Error('Cannot invoke closure from previous WASM instance');";
+    replaced(text, THROW, "return;")
 }
 
 /// Puts the data plane's guard around the exports of every instance: what traps in a callback has no caller that
-/// would notice.
-fn guard(glue: &Path) -> Result<(), Box<dyn std::error::Error>> {
+/// would notice. A Worker that embeds Vestibule has no data plane of ours.
+fn guarded(text: &str) -> Result<String, Box<dyn std::error::Error>> {
     const EXPORTS: [&str; 2] = ["wasm = instance.exports;", "wasm = wasmInstance.exports;"];
-    let mut text = fs::read_to_string(glue)?;
+    let mut text = text.to_owned();
     if !text.contains("\"vestibule-runtime\"") {
-        // A Worker that embeds Vestibule has no data plane of ours.
-        return Ok(());
+        return Ok(text);
     }
     for exports in EXPORTS {
-        if text.matches(exports).count() != 1 {
-            return Err(format!("the glue does not say once: {exports}").into());
-        }
         let guarded = exports.replace("= ", "= guard(").replace(';', ");");
-        text = text.replace(exports, &guarded);
+        text = replaced(&text, exports, &guarded)?;
     }
     // One line for each function, of one and the same module.
     const MODULE: &str = "\"vestibule-runtime\": import";
@@ -64,9 +77,7 @@ fn guard(glue: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let once =
         |line: &&str| !line.trim_start().starts_with(MODULE) || !std::mem::replace(&mut seen, true);
     let text = text.lines().filter(once).collect::<Vec<_>>().join("\n");
-    fs::write(
-        glue,
-        format!("import {{ guard }} from \"vestibule-runtime\";\n{text}"),
-    )?;
-    Ok(())
+    Ok(format!(
+        "import {{ guard }} from \"vestibule-runtime\";\n{text}"
+    ))
 }

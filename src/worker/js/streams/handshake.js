@@ -1,5 +1,5 @@
 /** Makes the `sid` in the answers to Engine.IO handshakes longer. */
-import { endOfSid } from "../core.js";
+import { endOfSid } from "../instance.js";
 
 /** Maximum time for which the first packet is waited for, in milliseconds; it comes with the headers. */
 const MAX_WAIT = 1_000;

@@ -2,8 +2,7 @@
  * Records requests. They are counted at once; the first one after a batch opens a window, and when that closes the
  * control plane reports what was counted in between (`worker/exporter.rs`).
  */
-import { reportWindow, takeIn, WINDOW_LOST_AFTER } from "../core.js";
-import { connect } from "../runtime.js";
+import { reportWindow, takeIn, WINDOW_LOST_AFTER } from "../instance.js";
 import { countRequest, takeCounted } from "./counters.js";
 import { inFlight } from "./in_flight.js";
 import { buffer, writeLater, writeLines } from "./log_buffer.js";
@@ -15,9 +14,9 @@ let openUntil = 0;
 /** Batches that are not acknowledged yet, by number. They outlive the instance. @type {Map<number, string>} */
 const batches = new Map();
 
-connect({
-  /** What the control plane takes, and says: see `worker/runtime.rs`. */
-  recorder: {
+/** What the control plane takes, and says: see `worker/runtime.rs`. */
+export function recorder() {
+  return {
     takeCounted() {
       openUntil = 0;
       return takeCounted();
@@ -35,8 +34,8 @@ connect({
     setWatched: (/** @type {boolean} */ isWatched) => Object.assign(buffer, { isWatched }),
     inFlight,
     writeLines,
-  },
-});
+  };
+}
 
 /**
  * Records a request, and returns its answer as it is sent.

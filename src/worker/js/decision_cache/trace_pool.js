@@ -1,11 +1,12 @@
-/** Traces drawn ahead, for requests the core is not asked about. */
-import { drawTraces } from "./core.js";
+/** Traces drawn ahead, for requests the core does not decide on. */
+import { drawTraces } from "../instance.js";
+import { count } from "../telemetry/counters.js";
 
-/** So many are drawn at once. */
+/** Number of traces that are drawn at once. */
 const DRAWN = 64;
 
-/** So many tenants' are kept; then all are forgotten. */
-const MOST_TENANTS = 1_000;
+/** Maximum number of tenants whose traces are kept; then all are dropped. */
+const MAX_TENANTS = 1_000;
 
 /** Where `traceparent` begins and ends in the text of a trace. What it is made of are its id and its span's. */
 const PARENT_AT = 48;
@@ -14,23 +15,25 @@ const SAMPLED_AT = PARENT_AT + 55;
 const TRACED = /"trace_id":"([^"]*)","span_id":"[^"]*"/;
 
 /** @type {Map<string, { flags: string, texts: string[] }>} by tenant */
-const traces = new Map();
+const pool = new Map();
 
 /**
- * A trace nobody has yet.
+ * Takes a trace for a repeated decision, and counts that one.
  * @param {string} tenant
- * @param {string} wanted what is done about telling of its requests that are not sampled; it may have changed
+ * @param {string} told how requests like it are recorded; that may have changed
  */
-export function takeTrace(tenant, wanted) {
-  let drawn = traces.get(tenant);
+export function takeTrace(tenant, told) {
+  const wanted = told.replace("x", "");
+  let drawn = pool.get(tenant);
   if (drawn === undefined || drawn.texts.length === 0 || drawn.flags !== wanted) {
-    if (traces.size >= MOST_TENANTS) traces.clear();
-    const [flags, ...texts] = drawTraces(tenant, DRAWN);
+    if (pool.size >= MAX_TENANTS) pool.clear();
+    const [flags, ...texts] = drawTraces(tenant, DRAWN).split("\n");
     drawn = { flags, texts };
-    traces.set(tenant, drawn);
+    pool.set(tenant, drawn);
   }
   const text = drawn.texts.pop();
   if (text === undefined) return undefined;
+  count(`vestibule_decisions_repeated_total\t${tenant}`);
   return {
     flags: text.length > SAMPLED_AT ? `${drawn.flags}x` : drawn.flags,
     seed: text.slice(0, PARENT_AT),
@@ -41,7 +44,7 @@ export function takeTrace(tenant, wanted) {
 }
 
 /**
- * What stands around the ids of the trace in the members of a log line, and the trace's.
+ * Splits the members of a log line at the ids of the trace.
  * @param {string} members
  * @returns {{ around: [string, string], id: string }}
  */
@@ -51,7 +54,7 @@ export function withoutTrace(members) {
 }
 
 /**
- * The members of a log line, of another trace.
+ * Returns the members of a log line, of another trace.
  * @param {[string, string]} around
  * @param {{ id: string, span: string }} trace
  */

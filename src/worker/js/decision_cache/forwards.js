@@ -1,0 +1,92 @@
+/**
+ * Decisions to forward, done again for requests like the one they were made on, without a call into the core. The core
+ * says which, and until when (`gateway/repeat.rs`); here requests are compared. Whatever is not plainly alike is
+ * decided by itself.
+ */
+import { IGNORED_WHEN_FORWARDED, reservedWord } from "../instance.js";
+import { FLAGS } from "../wire.js";
+import { GenerationMap } from "./generation_map.js";
+import { takeTrace, withoutTrace, withTrace } from "./trace_pool.js";
+
+/** @import { ForwardDecision, PreparedForward, Received } from "../types.js" */
+
+/** Maximum number of decisions that are kept. */
+const MAX_FORWARDS = 1_000;
+
+/** Maximum length of a URL, where it differs. */
+const MAX_URL = 1_024;
+
+/** What none of our own paths could be taken for: no escapes, no empty segments, none that begins with a dot. */
+const ORDINARY = /^(?:\/[\w~-][\w.~-]*)*\/?(?:\?|$)/;
+
+/** @type {GenerationMap<ForwardDecision, PreparedForward>} */
+export const forwards = new GenerationMap(MAX_FORWARDS, IGNORED_WHEN_FORWARDED, false);
+
+/**
+ * Returns what was decided on a request like this one, if that still holds.
+ * @param {Received} received
+ * @returns {ForwardDecision | undefined}
+ */
+export function getForward(received) {
+  const entry = forwards.find(received);
+  if (entry === undefined) return undefined;
+  const { url } = received.request;
+  const { decision } = entry;
+  const { flags, place, told } = decision;
+  entry.prepared ??= prepare(decision, entry.url);
+  const { site, base, headers, members, ticket } = entry.prepared;
+  if (url !== entry.url && !(flags.includes(FLAGS.anyTarget) && isOrdinary(url, site))) {
+    return undefined;
+  }
+  const trace = takeTrace(place.slice(0, place.indexOf("/")), told.flags);
+  if (trace === undefined) return undefined;
+  // All headers are those of the request before, but the trace and what differs; `fetch` copies them at once.
+  headers.set("traceparent", trace.parent);
+  for (let at = 0; at < entry.headers.length; at += 1) {
+    const [name, value] = received.headers[at];
+    if (value !== entry.headers[at][1] && decision.kept[at] === "+") headers.set(name, value);
+  }
+  entry.headers = received.headers;
+  return {
+    flags,
+    url: base + url.slice(site.length),
+    firstByteMs: decision.firstByteMs,
+    pauses: decision.pauses,
+    place,
+    ticket: ticket[0] + trace.id + ticket[1],
+    sidSuffix: decision.sidSuffix,
+    kept: decision.kept,
+    told: { flags: trace.flags, labels: told.labels, members: withTrace(members, trace) },
+    until: 0,
+    trace: trace.id,
+    seed: trace.seed,
+    session: decision.session,
+    headers,
+  };
+}
+
+/**
+ * Returns what all requests like that one have in common.
+ * @param {ForwardDecision} decision
+ * @param {string} url the client's
+ * @returns {PreparedForward}
+ */
+function prepare(decision, url) {
+  const site = url.slice(0, url.indexOf("/", 8));
+  const at = decision.ticket.indexOf(decision.trace);
+  return {
+    site,
+    base: decision.url.slice(0, decision.url.length - (url.length - site.length)),
+    headers: new Headers(decision.headers),
+    members: withoutTrace(decision.told.members).around,
+    ticket: [decision.ticket.slice(0, at), decision.ticket.slice(at + decision.trace.length)],
+  };
+}
+
+/** Returns whether a URL of that site is the origin's beyond doubt. @param {string} url @param {string} site */
+function isOrdinary(url, site) {
+  if (url.length > MAX_URL || !url.startsWith(site)) return false;
+  const target = url.slice(site.length);
+  if (!ORDINARY.test(target) || target.includes("EIO=")) return false;
+  return !target.toLowerCase().includes(reservedWord);
+}

@@ -1,0 +1,304 @@
+/**
+ * A request and its response: decide (or do as was decided on the one before), send, settle, keep up.
+ *
+ * Decisions are the core's (`gateway/`); this file performs them. The warm path is synchronous up to `fetch`: no
+ * promise is made and nothing is awaited before the request is on its way to the origin. Bodies, event streams and
+ * WebSockets are handed on as they are and never enter wasm.
+ */
+import { RequestContext } from "./context.js";
+import { forwards, getForward } from "./decision_cache/forwards.js";
+import { getResponse, responses } from "./decision_cache/responses.js";
+import * as core from "./instance.js";
+import { lengthenSid } from "./streams/handshake.js";
+import { follow, readPauses } from "./streams/sse.js";
+import { count } from "./telemetry/counters.js";
+import { answered, begin, end } from "./telemetry/in_flight.js";
+import { RequestTrace } from "./telemetry/request_trace.js";
+import { openWindow, recordRequest } from "./telemetry/window.js";
+import { upload } from "./uploads.js";
+import * as wire from "./wire.js";
+
+/** @import { Attempt, Failure, ForwardDecision, ResponseDecision } from "./types.js" */
+
+/**
+ * What can wait is begun so much later, in milliseconds: begun at once it would be on the thread that sends the
+ * response, and waking an object takes some of them.
+ */
+const BACKGROUND_DELAY_MS = 10;
+
+/**
+ * For `fetch`: past the cache of the zone, which is keyed on the URL alone and would hand one visitor's response to
+ * the next. It is what the runtime makes of `cache: "no-store"`, without the `Cache-Control` and `Pragma` that this
+ * would add to the request.
+ */
+const UNCACHED = { cacheTtl: -1, cacheLevel: "bypass" };
+
+/** Methods of requests that change something. */
+const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
+export class Exchange extends RequestContext {
+  /** Origins that failed it: a line each with tenant and origin, how, and when. */
+  #failures = "";
+
+  /** Whether the core was asked again. What it decided then may know less than it does by now. */
+  #isDriven = false;
+
+  /**
+   * @param {Request} request
+   * @param {Env} env
+   * @param {ExecutionContext} context
+   * @param {number} now
+   */
+  constructor(request, env, context, now) {
+    const trace = new RequestTrace(now, request.url.startsWith("https:") ? "https" : "http");
+    super(env, trace, request);
+    this.request = request;
+    this.trace = trace;
+    this.headers = [...request.headers];
+    this.context = context;
+  }
+
+  /** Responds to the request. @returns {Response | Promise<Response>} */
+  begin() {
+    const forward = getForward(this);
+    if (forward) return this.#send(forward);
+    const response = getResponse(this);
+    if (response) return this.#respond(response);
+    const packed = wire.packRequest(this.request, this.headers);
+    return this.#dispatch(core.admit(packed, this.trace.begun));
+  }
+
+  /**
+   * @param {string} decision
+   * @returns {Response | Promise<Response>}
+   */
+  #dispatch(decision) {
+    if (decision.startsWith("N")) return this.#resolve(decision);
+    const isCacheable = !this.#isDriven && this.env.DECISIONS !== "each";
+    if (decision.startsWith("F")) {
+      const forward = wire.unpackForward(decision, this.headers);
+      if (isCacheable) forwards.put(this, forward);
+      return this.#send(forward);
+    }
+    const response = wire.unpackResponse(decision);
+    if (isCacheable) responses.put(this, response);
+    return this.#respond(response, decision.startsWith("B") ? this.file : undefined);
+  }
+
+  /**
+   * @param {ResponseDecision} response
+   * @param {Uint8Array} [file]
+   */
+  #respond(response, file) {
+    Object.assign(this.trace, response.told);
+    return this.#record(wire.responseOf(response, file), "");
+  }
+
+  /** Gets what the decision lacks, then performs it. @param {string} decision */
+  async #resolve(decision) {
+    this.#isDriven = true;
+    const driven = core.drive(decision, this, () => this.#admitAgain());
+    // What changes something is seen through though whoever sent it has gone.
+    if (CHANGING.has(this.request.method)) this.context.waitUntil(driven);
+    return this.#dispatch(await driven);
+  }
+
+  #admitAgain() {
+    this.#isDriven = true;
+    const packed = wire.packRequest(this.request, this.headers);
+    return core.admitAgain(packed, Date.now(), this.seed, this.#failures, this.notes);
+  }
+
+  /**
+   * Decides anew, because an origin failed.
+   * @param {string} place tenant and origin
+   * @param {Failure} how
+   */
+  #retry(place, how) {
+    this.#failures += `${place}\t${how}\t${Date.now()}\n`;
+    this.trace.giveUp();
+    return this.#dispatch(this.#admitAgain());
+  }
+
+  /**
+   * Sends the request to the origin, and bounds the wait for its headers. Not with an abort signal: that would stay
+   * attached to the body and cut long answers. When the deadline's response goes out the runtime drops the unanswered
+   * request by itself.
+   * @param {ForwardDecision} forward
+   * @returns {Promise<Response>}
+   */
+  #send(forward) {
+    const { request, trace, context } = this;
+    const { url, firstByteMs, place, sidSuffix, told, headers, flags } = forward;
+    trace.flags = told.flags;
+    trace.labels = told.labels;
+    trace.members = told.members;
+    if (forward.seed !== "") this.seed = forward.seed;
+    const { method } = request;
+    const source = method === "GET" || method === "HEAD" ? null : request.body;
+    trace.sent = Date.now();
+    trace.answered = 0;
+    const attempt = begin(place, trace.sent + firstByteMs);
+    const cf = flags.includes(wire.FLAGS.shared) ? undefined : UNCACHED;
+
+    return new Promise((resolve) => {
+      let isWaiting = true;
+      /** @param {Failure} how */
+      const giveUp = (how) => {
+        if (!isWaiting) return;
+        isWaiting = false;
+        end(attempt, how === "lost" || how === "cut");
+        resolve(this.#retry(place, how));
+      };
+      const body =
+        source && !request.headers.has("content-length")
+          ? upload(source, context, () => giveUp("spoilt"))
+          : (source ?? undefined);
+      // Never cleared: the runtime drops it with the request, for less than clearing would cost.
+      setTimeout(() => giveUp("timed-out"), firstByteMs);
+      fetch(url, { method, headers, body, redirect: "manual", cf }).then(
+        (response) => {
+          // The visitor has a response already.
+          if (!isWaiting) return void response.body?.cancel();
+          isWaiting = false;
+          trace.answered = Date.now();
+          const ms = Math.max(trace.answered - trace.sent, 0);
+          if (answered(attempt, ms, response.status)) core.recovered(place, trace.answered);
+          if (sidSuffix === "") return resolve(this.#receive(response, forward));
+          const longer = lengthenSid(response, sidSuffix, context);
+          resolve(longer.then((seen) => this.#receive(seen, forward)));
+        },
+        () => giveUp(source ? "cut" : "lost"),
+      );
+    });
+  }
+
+  /**
+   * Hands the origin's response on: untouched when nothing about it is ours to change.
+   * @param {Response} response
+   * @param {ForwardDecision} forward
+   * @returns {Response | Promise<Response>}
+   */
+  #receive(response, { flags, pauses, place, ticket, session }) {
+    const { status, headers, webSocket } = response;
+    const server = status < 520 ? null : headers.get("server");
+    if (server && this.request.body === null && core.isUnsent(status, server)) {
+      return this.#retry(place, "unsent");
+    }
+    if (flags.includes(wire.FLAGS.afterwards)) this.context.waitUntil(this.#runBackground(ticket));
+    const isWatched = flags.includes(wire.FLAGS.watched);
+    const revalidate = () => this.#revalidate(ticket);
+    if (flags.includes(wire.FLAGS.opens) && staysOpen(response))
+      this.context.waitUntil(revalidate());
+    const seen =
+      isWatched || pauses !== ""
+        ? follow(response, {
+            revalidate: isWatched ? revalidate : undefined,
+            counters: this.#streamCounters(place, webSocket ? "websocket" : "sse"),
+            pauses: readPauses(pauses),
+            waitUntil: (work) => this.context.waitUntil(work),
+          })
+        : response;
+    if (!flags.includes(wire.FLAGS.settle) && !concernsCore(seen))
+      return this.#record(seen, session);
+    return after(this.#settle(seen, ticket), (settled) => this.#record(settled, session));
+  }
+
+  /**
+   * Has the core say what the client gets of the origin's response.
+   * @param {Response} response
+   * @param {string} ticket
+   */
+  #settle(response, ticket) {
+    const headers = wire.packHeaders(response.headers);
+    const decision = core.decide(new RequestContext(this.env, this.trace), (seed) =>
+      core.settle(ticket, response.status, headers, Date.now(), seed),
+    );
+    return after(decision, (decision) => {
+      if (decision.startsWith("U")) return response;
+      return decision.startsWith("E")
+        ? wire.applyEdits(decision, response)
+        : wire.responseOf(wire.unpackResponse(decision));
+    });
+  }
+
+  /**
+   * @param {Response} response
+   * @param {string} session tenant and handle, if it is a session that came before
+   */
+  #record(response, session) {
+    return recordRequest(this.trace, response, session, this.env, this.context);
+  }
+
+  /** Does what can wait until the visitor has the response. @param {string} ticket */
+  async #runBackground(ticket) {
+    await scheduler.wait(BACKGROUND_DELAY_MS);
+    await core.decide(new RequestContext(this.env, this.trace), (seed) =>
+      core.afterwards(ticket, Date.now(), seed),
+    );
+  }
+
+  /**
+   * Looks whether the session of something that stays open still lives.
+   * @param {string} ticket
+   * @returns {Promise<{ afterMs: number } | { over: string }>} when to look again, or why it is over
+   */
+  async #revalidate(ticket) {
+    const decision = await core.decide(new RequestContext(this.env), (seed) =>
+      core.watch(ticket, Date.now(), seed),
+    );
+    // That something is open is told though nobody else comes.
+    openWindow(this.env, this.context);
+    const [letter, value] = decision.split("\n");
+    return letter === "G" ? { afterMs: Number(value) } : { over: value };
+  }
+
+  /**
+   * Counts what is followed.
+   * @param {string} place tenant and origin
+   * @param {"websocket" | "sse"} kind
+   */
+  #streamCounters(place, kind) {
+    const series = `vestibule_streams_active\t${place.slice(0, place.indexOf("/"))}\t${kind}`;
+    /** @type {Attempt} */
+    let attempt;
+    return {
+      opened: () => {
+        attempt = begin(place);
+        count(series, 1);
+        openWindow(this.env, this.context);
+      },
+      closed: () => {
+        end(attempt);
+        count(series, -1);
+        // Nobody else may come to tell of it.
+        openWindow(this.env, this.context);
+      },
+    };
+  }
+}
+
+/** Whether a response is a socket, or a stream of events. @param {Response} response */
+function staysOpen({ webSocket, headers }) {
+  return Boolean(webSocket) || (headers.get("content-type") ?? "").startsWith("text/event-stream");
+}
+
+/** Whether the core may want to do anything about a response. @param {Response} response */
+function concernsCore({ status, headers }) {
+  if (status > 501 || (status < 200 && status !== 101)) return true;
+  for (const name of headers.keys()) {
+    if (name.startsWith("x-session-") || core.CONCERNING_HEADERS.has(name)) return true;
+  }
+  return false;
+}
+
+/**
+ * Goes on with a value: at once if it is there, because most are, and a promise costs more than what is done.
+ * @template Value
+ * @template Next
+ * @param {Value | Promise<Value>} value
+ * @param {(value: Value) => Next | Promise<Next>} next
+ */
+function after(value, next) {
+  return value instanceof Promise ? value.then(next) : next(value);
+}

@@ -1,0 +1,329 @@
+//! Decides on the steps of a request: what the data plane calls, and what [`drive`] asks again.
+//!
+//! A step is first decided synchronously, because most lack nothing. One that does says so, and the data plane
+//! [drives](drive()) it in the same turn. A step behind a request begins with a seed: the one it was begun with, as hex,
+//! if it is driven again on another instance; none otherwise.
+
+use std::cell::RefCell;
+
+use js_sys::Promise;
+use js_sys::futures::future_to_promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::drive::{self, Decision, Pending};
+use super::exports::internal_error;
+#[cfg(feature = "planted-faults")]
+use super::fault_injection;
+use super::runtime::{self, RequestContext};
+use super::{ISOLATE, Isolate, drain, keep_seed, millis, probes, with_ready};
+use crate::answer::problem::{Audience, Problem};
+use crate::brand::Brand;
+use crate::effect::{Answers, Failure, Found, Write};
+use crate::encoding;
+use crate::gateway::{Settled, Step, Vigil};
+use crate::inbound::request::Request;
+use crate::protocol;
+use crate::reception::Reception;
+
+/// A step of a request, with what it is decided on.
+enum Phase {
+    /// Whether it is forwarded, and how.
+    Admit { packed: String },
+    /// What the client gets of the origin's answer.
+    Settle {
+        ticket: String,
+        status: u16,
+        headers: String,
+    },
+    /// What can wait until the client has the answer.
+    Afterwards { ticket: String },
+    /// Whether what stays open may stay open.
+    Watch { ticket: String },
+}
+
+impl drive::Step for Phase {
+    type Made = String;
+
+    #[cfg(feature = "planted-faults")]
+    fn text(&self) -> &str {
+        match self {
+            Self::Admit { packed } => packed,
+            Self::Settle { headers, .. } => headers,
+            Self::Afterwards { ticket } | Self::Watch { ticket } => ticket,
+        }
+    }
+
+    fn decide(&self, answers: &Answers) -> Decision<String> {
+        let now = js_sys::Date::now();
+        match self {
+            Self::Admit { packed } => admit_step(packed, now, answers),
+            Self::Settle {
+                ticket,
+                status,
+                headers,
+            } => settle_step(ticket, *status, headers, now, answers),
+            Self::Afterwards { ticket } => afterwards_step(ticket, now, answers),
+            Self::Watch { ticket } => watch_step(ticket, now, answers),
+        }
+    }
+}
+
+thread_local! {
+    /// What the last decision lacked, until the data plane calls [`drive`](drive()).
+    static PENDING: RefCell<Option<(Phase, Pending)>> = const { RefCell::new(None) };
+}
+
+/// Returns a decision that is made; of one that is not, `N`, and leaves the rest for [`drive`](drive()).
+fn made(decision: Decision<String>, answers: Answers, phase: impl FnOnce() -> Phase) -> String {
+    match decision {
+        Decision::Made(text) => {
+            begin_background();
+            text
+        }
+        Decision::Lacks(needs) => {
+            let begun = answers.begun();
+            PENDING.set(Some((phase(), Pending::new(needs, answers))));
+            probes::send_probes();
+            protocol::pending(begun)
+        }
+    }
+}
+
+/// Begins what a decision left to be done without anybody waiting: values are stored, probes are sent.
+fn begin_background() {
+    for Write { key, value, ttl } in with_ready(Reception::take_writes).unwrap_or_default() {
+        #[expect(clippy::cast_precision_loss, reason = "at most 400 days")]
+        runtime::store_later(&key, value, ttl.0 as f64);
+    }
+    probes::send_probes();
+}
+
+/// The warm path: decides on a request nothing was asked for yet.
+#[wasm_bindgen]
+#[must_use]
+pub fn admit(packed: &str, now: f64) -> String {
+    let answers = Answers::default();
+    match admit_step(packed, now, &answers) {
+        Decision::Made(text) => text,
+        lacking @ Decision::Lacks(_) => admitted(packed, lacking, answers),
+    }
+}
+
+/// Decides on a request again after origins failed it: a line each with tenant and origin, how (`lost`, `cut`,
+/// `spoilt`, `unsent` or `timed-out`) and when that showed, apart by tabs. `seed` is what its trace was begun with, as
+/// hex; empty if that is not known. `notes` are keys and texts of [`Need::Note`](crate::effect::Need::Note), one after the other.
+#[wasm_bindgen(js_name = admitAgain)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the boundary takes no slice of texts"
+)]
+#[must_use]
+pub fn admit_again(
+    packed: &str,
+    now: f64,
+    seed: &str,
+    failures: &str,
+    notes: Vec<String>,
+) -> String {
+    let mut answers = begun_with(seed).unwrap_or_default();
+    for note in notes.chunks_exact(2) {
+        if let [key, text] = note {
+            let found = Found::Bytes(text.clone().into_bytes());
+            answers.add(key, found, millis(now));
+        }
+    }
+    for line in failures.lines() {
+        let mut fields = line.split('\t');
+        let (Some(place), Some(how), Some(at)) = (fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
+        let (_, origin) = place.split_once('/').unwrap_or_default();
+        let failure = match how {
+            "cut" => Failure::Cut,
+            "spoilt" => Failure::Spoilt,
+            "unsent" => Failure::Unsent,
+            "timed-out" => Failure::TimedOut,
+            _ => Failure::Lost,
+        };
+        answers.add_failure(origin, failure, millis(at.parse().unwrap_or(now)));
+    }
+    runtime::state_changed();
+    let decision = admit_step(packed, now, &answers);
+    admitted(packed, decision, answers)
+}
+
+fn admitted(packed: &str, decision: Decision<String>, mut answers: Answers) -> String {
+    if let Decision::Lacks(_) = &decision {
+        keep_seed(&mut answers);
+    }
+    made(decision, answers, || Phase::Admit {
+        packed: packed.to_owned(),
+    })
+}
+
+fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
+    let (decision, has_changed) = ISOLATE.with_borrow_mut(|isolate| match isolate {
+        Isolate::Ready(reception) => {
+            #[cfg(feature = "planted-faults")]
+            fault_injection::inject("admit", packed);
+            let step = reception.admit(packed, millis(now), answers);
+            drain(reception, now);
+            // What is done here instead of being forwarded may change a session; a plain refusal does not.
+            let has_changed = match step {
+                Step::Forward(_) => false,
+                Step::Answer(_) => reception.has_learned(),
+                Step::Asset(_) | Step::Await(_) => true,
+            };
+            let decision = match step {
+                Step::Await(needs) => Decision::Lacks(needs),
+                step => Decision::Made(protocol::step(&step, reception.facts())),
+            };
+            (decision, has_changed)
+        }
+        Isolate::Misconfigured(faults) => {
+            let request = Request::parse(packed);
+            let brand = Brand::default();
+            let audience =
+                request.map_or(Audience::Program, |request| Audience::of(&request, &brand));
+            let answer = Problem::Misconfigured(faults.clone()).answer(audience, "");
+            (Decision::Made(protocol::answer(&answer)), false)
+        }
+    });
+    if has_changed {
+        runtime::state_changed();
+    }
+    decision
+}
+
+/// Settles an origin's answer.
+#[wasm_bindgen]
+#[must_use]
+pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, seed: &str) -> String {
+    let answers = begun(seed);
+    let decision = settle_step(ticket, status, headers, now, &answers);
+    made(decision, answers, || Phase::Settle {
+        ticket: ticket.to_owned(),
+        status,
+        headers: headers.to_owned(),
+    })
+}
+
+fn settle_step(
+    ticket: &str,
+    status: u16,
+    headers: &str,
+    now: f64,
+    answers: &Answers,
+) -> Decision<String> {
+    let settled = with_ready(|reception| {
+        #[cfg(feature = "planted-faults")]
+        fault_injection::inject("settle", headers);
+        let settled = reception.settle(ticket, status, headers, millis(now), answers);
+        drain(reception, now);
+        (settled, reception.has_learned())
+    });
+    // Of most the core learns nothing.
+    if !matches!(
+        settled,
+        Some((Settled::Untouched | Settled::Edited(_), false))
+    ) {
+        runtime::state_changed();
+    }
+    match settled {
+        Some((Settled::Await(needs), _)) => Decision::Lacks(needs),
+        Some((settled, _)) => Decision::Made(protocol::settled(&settled)),
+        None => Decision::Made(internal_error()),
+    }
+}
+
+/// Does what can wait until the visitor has the answer.
+#[wasm_bindgen]
+#[must_use]
+pub fn afterwards(ticket: &str, now: f64, seed: &str) -> String {
+    let answers = begun(seed);
+    let decision = afterwards_step(ticket, now, &answers);
+    made(decision, answers, || Phase::Afterwards {
+        ticket: ticket.to_owned(),
+    })
+}
+
+fn afterwards_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String> {
+    runtime::state_changed();
+    let needs = with_ready(|reception| {
+        #[cfg(feature = "planted-faults")]
+        fault_injection::inject("afterwards", ticket);
+        let needs = reception.afterwards(ticket, millis(now), answers);
+        drain(reception, now);
+        needs
+    });
+    match needs {
+        Some(needs) if needs.is_empty() => Decision::Made(protocol::done()),
+        Some(needs) => Decision::Lacks(needs),
+        None => Decision::Made(internal_error()),
+    }
+}
+
+/// Looks after a stream or a socket that stays open.
+#[wasm_bindgen]
+#[must_use]
+pub fn watch(ticket: &str, now: f64, seed: &str) -> String {
+    let answers = begun(seed);
+    let decision = watch_step(ticket, now, &answers);
+    made(decision, answers, || Phase::Watch {
+        ticket: ticket.to_owned(),
+    })
+}
+
+fn watch_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String> {
+    runtime::state_changed();
+    let vigil = with_ready(|reception| {
+        #[cfg(feature = "planted-faults")]
+        fault_injection::inject("watch", ticket);
+        let vigil = reception.watch(ticket, millis(now), answers);
+        drain(reception, now);
+        vigil
+    });
+    match vigil {
+        Some(Vigil::Await(needs)) => Decision::Lacks(needs),
+        Some(vigil) => Decision::Made(protocol::vigil(&vigil)),
+        None => Decision::Made(internal_error()),
+    }
+}
+
+/// Begins with a seed, as hex.
+fn begun_with(seed: &str) -> Option<Answers> {
+    let mut answers = Answers::default();
+    answers.begin(encoding::from_hex(seed)?);
+    Some(answers)
+}
+
+/// Begins a step behind a request.
+fn begun(seed: &str) -> Answers {
+    begun_with(seed).unwrap_or_else(|| {
+        let mut answers = Answers::default();
+        if let Some(seed) = with_ready(Reception::draw_seed) {
+            answers.begin(seed);
+        }
+        answers
+    })
+}
+
+/// Meets what the decision before lacked, and decides again until nothing is lacking.
+#[wasm_bindgen]
+pub fn drive(context: RequestContext) -> Promise {
+    let pending = PENDING.take();
+    future_to_promise(async move {
+        let driven = async {
+            let Some((phase, pending)) = pending else {
+                return internal_error();
+            };
+            let text = drive::drive(pending, &context, phase).await;
+            begin_background();
+            text
+        };
+        let text = drive::attributed(&context, driven).await;
+        Ok(JsValue::from_str(&text))
+    })
+}

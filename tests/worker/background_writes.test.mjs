@@ -1,0 +1,31 @@
+/** What is stored after the response, in Node: the module itself, and the instance it hands values to. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { loadEdge } from "../harness/edge-module.mjs";
+import { freshKey } from "../harness/workerd.mjs";
+
+/** How many keys are kept. */
+const MAX_KEYS = 1_000;
+
+test("a write that is forgotten because too many are under way is logged and counted", async (t) => {
+  const edge = await loadEdge(
+    'export { configure } from "./instance.js"; export { storeLater } from "./background_writes.js"; export { takeCounted } from "./telemetry/counters.js";',
+  );
+  const { mock } = t.mock.method(console, "warn", () => {});
+  // Storage never answers, and no deadline ends the wait for it.
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const SESSIONS = { put: () => new Promise(() => {}) };
+  const bindings = { SESSION_KEYS: freshKey(), ORIGINS: "http://127.0.0.1:9", SESSIONS };
+  edge.configure({ ...bindings, CONSISTENCY: "eventual" });
+  const store = (/** @type {number} */ n) => edge.storeLater(`key ${n}`, new Uint8Array(1), 60);
+  for (let n = 0; n < MAX_KEYS; n += 1) store(n);
+  // A later value takes the place of the one before.
+  store(0);
+  assert.equal(mock.callCount(), 0);
+  store(MAX_KEYS);
+  store(MAX_KEYS + 1);
+  const events = mock.calls.map(({ arguments: [line] }) => JSON.parse(line).event);
+  assert.deepEqual(events, ["background_write_dropped", "background_write_dropped"]);
+  const { numbers } = edge.takeCounted();
+  assert.equal(numbers.get("vestibule_events_total\t\tbackground_write_dropped"), 2);
+});
