@@ -3,24 +3,16 @@
  * (`store/write_queue.rs`); here the values outlive an instance that dies.
  */
 import { waitUntil } from "cloudflare:workers";
-import { bindings, glue, survive } from "./instance.js";
+import { bindings, glue, outlive } from "./instance.js";
 import { warn } from "./telemetry/log_buffer.js";
 
 /** Maximum number of keys that are kept: some megabytes. Beyond that the oldest is not submitted again. */
 const MAX_KEYS = 1_000;
 
-/** A value is submitted so often; one with which the instance dies each time is given up. */
-const MAX_ATTEMPTS = 3;
-
 /** The latest value of each key that is not known to be stored. @type {Map<string, { value: Uint8Array, ttl: number }>} */
 const unstored = new Map();
 
-/**
- * Stores a value. The instance is in the midst of a call: it is called back once that has returned.
- * @param {string} key
- * @param {Uint8Array} value
- * @param {number} ttl in seconds
- */
+/** Stores a value. @param {string} key @param {Uint8Array} value @param {number} ttl in seconds */
 export function storeLater(key, value, ttl) {
   unstored.set(key, { value, ttl });
   const [oldest] = unstored.keys();
@@ -29,6 +21,7 @@ export function storeLater(key, value, ttl) {
     unstored.delete(oldest);
     warn("background_write_dropped");
   }
+  // The instance is in the midst of a call: it is called back once that has returned.
   waitUntil(Promise.resolve(key).then(store));
 }
 
@@ -39,15 +32,13 @@ export function superseded(key) {
 
 /** Sees to it that the latest value of a key is stored. @param {string} key */
 async function store(key) {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const write = unstored.get(key);
-    if (!write) return;
-    const { value, ttl } = write;
-    const submit = () => glue.storeInBackground(bindings, key, value, ttl);
-    // It fails if the instance dies before it sees what became of it.
-    if (await survive(submit).catch(() => false)) {
-      if (unstored.get(key) === write) unstored.delete(key);
-      return;
-    }
-  }
+  let write = unstored.get(key);
+  const submit = () => {
+    write = unstored.get(key);
+    if (!write) return Promise.resolve();
+    return glue.storeInBackground(bindings, key, write.value, write.ttl);
+  };
+  // One with which the instance dies each time is given up.
+  await outlive({ isToBlame: false }, submit).catch(() => {});
+  if (unstored.get(key) === write) unstored.delete(key);
 }

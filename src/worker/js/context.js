@@ -15,10 +15,10 @@ export class RequestContext {
   /** The bytes of a file, if that is the response. @type {Uint8Array | undefined} */
   file;
 
-  /** What was sent that may be sent once. @type {Map<string, Promise<[number, Uint8Array | undefined]>> | undefined} */
+  /** What was sent that may be sent once. @type {Map<string, ReturnType<typeof send>> | undefined} */
   #sent;
 
-  /** The bytes of the request's body, once they were wanted. @type {Promise<Uint8Array | undefined> | undefined} */
+  /** The request's body, once it was wanted. @type {ReturnType<typeof read> | undefined} */
   #body;
 
   /**
@@ -38,7 +38,6 @@ export class RequestContext {
    * @param {string} url
    * @param {RequestInit} init
    * @param {number} limit
-   * @returns {Promise<[status: number, body: Uint8Array | undefined]>} no body if it has more bytes
    */
   sendOnce(question, url, init, limit) {
     this.#sent ??= new Map();
@@ -52,29 +51,21 @@ export class RequestContext {
     this.#sent = undefined;
   }
 
-  /**
-   * The request's body; nothing if it has more bytes. It is read once, though the decision may be driven again.
-   * @param {number} limit
-   */
+  /** Reads the request's body, once, though the decision may be driven again. @param {number} limit */
   readBody(limit) {
     this.#body ??= read(this.request?.body, limit);
     return this.#body;
   }
 }
 
-/**
- * @param {string} url
- * @param {RequestInit} init
- * @param {number} limit
- * @returns {Promise<[number, Uint8Array | undefined]>}
- */
+/** Returns the status and the body. @param {string} url @param {RequestInit} init @param {number} limit */
 async function send(url, init, limit) {
-  const response = await fetch(url, init);
-  return [response.status, await read(response.body, limit)];
+  const { status, body } = await fetch(url, init);
+  return [status, await read(body, limit)];
 }
 
 /**
- * Reads everything that comes, or returns nothing if it is more than that.
+ * Reads everything that comes; returns nothing if it has more bytes.
  * @param {ReadableStream<Uint8Array> | null | undefined} stream
  * @param {number} limit
  */

@@ -68,10 +68,7 @@ export class Exchange extends RequestContext {
     return this.#dispatch(core.admit(packed, this.trace.begun));
   }
 
-  /**
-   * @param {string} decision
-   * @returns {Response | Promise<Response>}
-   */
+  /** Performs a decision. @param {string} decision @returns {Response | Promise<Response>} */
   #dispatch(decision) {
     if (decision.startsWith("N")) return this.#resolve(decision);
     const isCacheable = !this.#isDriven && this.env.DECISIONS !== "each";
@@ -85,10 +82,7 @@ export class Exchange extends RequestContext {
     return this.#respond(response, decision.startsWith("B") ? this.file : undefined);
   }
 
-  /**
-   * @param {ResponseDecision} response
-   * @param {Uint8Array} [file]
-   */
+  /** Gives a response of our own. @param {ResponseDecision} response @param {Uint8Array} [file] */
   #respond(response, file) {
     Object.assign(this.trace, response.told);
     return this.#record(wire.responseOf(response, file), "");
@@ -109,11 +103,7 @@ export class Exchange extends RequestContext {
     return core.admitAgain(packed, Date.now(), this.seed, this.#failures, this.notes);
   }
 
-  /**
-   * Decides anew, because an origin failed.
-   * @param {string} place tenant and origin
-   * @param {Failure} how
-   */
+  /** Decides anew, because an origin failed. @param {string} place tenant and origin @param {Failure} how */
   #retry(place, how) {
     this.#failures += `${place}\t${how}\t${Date.now()}\n`;
     this.trace.giveUp();
@@ -204,11 +194,7 @@ export class Exchange extends RequestContext {
     return after(this.#settle(seen, ticket), (settled) => this.#record(settled, session));
   }
 
-  /**
-   * Has the core say what the client gets of the origin's response.
-   * @param {Response} response
-   * @param {string} ticket
-   */
+  /** Has the core say what the client gets of the response. @param {Response} response @param {string} ticket */
   #settle(response, ticket) {
     const headers = wire.packHeaders(response.headers);
     const decision = core.decide(new RequestContext(this.env, this.trace), (seed) =>
@@ -222,10 +208,7 @@ export class Exchange extends RequestContext {
     });
   }
 
-  /**
-   * @param {Response} response
-   * @param {string} session tenant and handle, if it is a session that came before
-   */
+  /** @param {Response} response @param {string} session tenant and handle, if it came before */
   #record(response, session) {
     return recordRequest(this.trace, response, session, this.env, this.context);
   }
@@ -238,11 +221,7 @@ export class Exchange extends RequestContext {
     );
   }
 
-  /**
-   * Looks whether the session of something that stays open still lives.
-   * @param {string} ticket
-   * @returns {Promise<{ afterMs: number } | { over: string }>} when to look again, or why it is over
-   */
+  /** Checks whether the session of something that stays open still lives. @param {string} ticket */
   async #revalidate(ticket) {
     const decision = await core.decide(new RequestContext(this.env), (seed) =>
       core.watch(ticket, Date.now(), seed),
@@ -253,11 +232,7 @@ export class Exchange extends RequestContext {
     return letter === "G" ? { afterMs: Number(value) } : { over: value };
   }
 
-  /**
-   * Counts what is followed.
-   * @param {string} place tenant and origin
-   * @param {"websocket" | "sse"} kind
-   */
+  /** Counts what is followed. @param {string} place tenant and origin @param {"websocket" | "sse"} kind */
   #streamCounters(place, kind) {
     const series = `vestibule_streams_active\t${place.slice(0, place.indexOf("/"))}\t${kind}`;
     /** @type {Attempt} */

@@ -11,7 +11,7 @@ import { describe } from "./wire.js";
 
 /** @import { RequestContext } from "./context.js" */
 
-/** The glue is imported here alone: it must be there when the first instance is made, and imports this module, too. */
+/** It is imported here alone: it must be there when the first instance is made, and imports this module, too. */
 export { glue };
 
 /** What waits is begun again so often; then it fails. */
@@ -133,7 +133,7 @@ export function drive(decision, context, again) {
  * Settles as a promise of the instance does. Should the instance die meanwhile through no fault of this request or
  * object, the work is begun again on the next one.
  * @template T
- * @param {RequestContext} context
+ * @param {{ isToBlame: boolean }} context
  * @param {() => Promise<T>} begin may be repeated
  */
 export async function outlive(context, begin) {
@@ -191,23 +191,22 @@ export function entering(act, instead) {
  * @param {WebAssembly.Exports} exports
  */
 export function guard(exports) {
-  /** @type {PropertyDescriptorMap} */
-  const guarded = {};
-  for (const [name, called] of Object.entries(exports)) {
-    if (typeof called !== "function" || !CALLED_BACK.test(name)) continue;
-    guarded[name] = {
-      value: (/** @type {unknown[]} */ ...args) => {
-        if (isDead) return NOTHING;
-        try {
-          return called(...args);
-        } catch (error) {
-          died(error);
-          return NOTHING;
-        }
-      },
+  const called = Object.keys(exports).filter((name) => CALLED_BACK.test(name));
+  const guarded = called.map((name) => {
+    const act = /** @type {Function} */ (exports[name]);
+    /** @param {unknown[]} args */
+    const value = (...args) => {
+      if (isDead) return NOTHING;
+      try {
+        return act(...args);
+      } catch (error) {
+        died(error);
+        return NOTHING;
+      }
     };
-  }
-  return Object.create(exports, guarded);
+    return [name, { value }];
+  });
+  return Object.create(exports, Object.fromEntries(guarded));
 }
 
 /** The instance died; whoever waits for it learns so. @param {unknown} error */

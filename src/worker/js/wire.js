@@ -6,10 +6,10 @@
 
 /** @import { ForwardDecision, HeaderList, ResponseDecision } from "./types.js" */
 
-/** The lines of a decision to forward and of a response of our own, by name. */
-/** @type {Record<string, number>} */
+/** The lines of a decision to forward, by name. @type {Record<string, number>} */
 const FORWARD = {};
-/** @type {Record<string, number>} */
+
+/** The lines of a response of our own, by name. @type {Record<string, number>} */
 const RESPONSE = {};
 
 /** The letters of a decision to forward, by name. @type {Record<string, string>} */
@@ -35,11 +35,7 @@ export function describe(description) {
   headersAt = response.length;
 }
 
-/**
- * Packs method, URL, then a line for the name and a line for the value of every header.
- * @param {Request} request
- * @param {HeaderList} headers
- */
+/** Packs method, URL, and two lines for every header. @param {Request} request @param {HeaderList} headers */
 export function packRequest(request, headers) {
   let packed = `${request.method}\n${request.url}`;
   for (let at = 0; at < headers.length; at += 1) packed += `\n${headers[at][0]}\n${headers[at][1]}`;
@@ -89,19 +85,18 @@ export function unpackForward(text, received) {
   };
 }
 
-/**
- * Unpacks a response of our own.
- * @param {string} text
- * @returns {ResponseDecision}
- */
+/** Unpacks a response of our own. @param {string} text @returns {ResponseDecision} */
 export function unpackResponse(text) {
   const lines = text.split("\n");
   const bodyAt = headersAt + 2 * Number(lines[RESPONSE.headers]);
+  /** @type {HeaderList} */
+  const headers = [];
+  for (let at = headersAt; at < bodyAt; at += 2) headers.push([lines[at], lines[at + 1]]);
   return {
     status: Number(lines[RESPONSE.status]),
     told: toldIn(lines, RESPONSE),
     until: Number(lines[RESPONSE.until]),
-    headers: pairs(lines.slice(headersAt, bodyAt)),
+    headers,
     body: lines.slice(bodyAt).join("\n"),
   };
 }
@@ -111,15 +106,7 @@ function toldIn(lines, at) {
   return { flags: lines[at.flags], labels: lines[at.labels], members: lines[at.members] };
 }
 
-/** @param {string[]} lines @returns {HeaderList} names and values */
-function pairs(lines) {
-  return lines.flatMap((name, at) => (at % 2 === 0 ? [[name, lines[at + 1]]] : []));
-}
-
-/**
- * Packs a line for the name and a line for the value of every header; each Set-Cookie by itself.
- * @param {Headers} headers
- */
+/** Packs two lines for every header, and for each Set-Cookie by itself. @param {Headers} headers */
 export function packHeaders(headers) {
   const others = [...headers].filter(([name]) => name !== "set-cookie");
   // Of those the order counts, and iteration does not keep it when there are many.
@@ -127,11 +114,7 @@ export function packHeaders(headers) {
   return [...others, ...cookies].flat().join("\n");
 }
 
-/**
- * Makes a response of our own as it is sent.
- * @param {ResponseDecision} decision
- * @param {Uint8Array} [file] the body, if it is one
- */
+/** Makes a response of our own. @param {ResponseDecision} decision @param {Uint8Array} [file] the body, if it is one */
 export function responseOf({ status, headers, body }, file) {
   if (!file) return new Response(body === "" ? null : body, { status, headers });
   // A file is sent as it is, compressed or not; `encodeBody` is the Workers runtime's.

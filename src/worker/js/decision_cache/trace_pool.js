@@ -17,12 +17,9 @@ const TRACED = /"trace_id":"([^"]*)","span_id":"[^"]*"/;
 /** @type {Map<string, { flags: string, texts: string[] }>} by tenant */
 const pool = new Map();
 
-/**
- * Takes a trace for a repeated decision, and counts that one.
- * @param {string} tenant
- * @param {string} told how requests like it are recorded; that may have changed
- */
+/** Takes a trace for a repeated decision, and counts that one. @param {string} tenant @param {string} told its flags */
 export function takeTrace(tenant, told) {
+  // How requests are recorded may have changed.
   const wanted = told.replace("x", "");
   let drawn = pool.get(tenant);
   if (drawn === undefined || drawn.texts.length === 0 || drawn.flags !== wanted) {
@@ -53,11 +50,7 @@ export function withoutTrace(members) {
   return { around: [before, after], id };
 }
 
-/**
- * Returns the members of a log line, of another trace.
- * @param {[string, string]} around
- * @param {{ id: string, span: string }} trace
- */
+/** Puts a trace's ids there. @param {[string, string]} around @param {{ id: string, span: string }} trace */
 export function withTrace(around, { id, span }) {
   return `${around[0]}"trace_id":"${id}","span_id":"${span}"${around[1]}`;
 }
