@@ -7,12 +7,18 @@ use core::fmt;
 use core::ops::Add;
 use thiserror::Error;
 
+use serde::{Deserialize, Serialize};
+
 /// A span of whole seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Seconds(pub u64);
 
 /// Seconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct UnixSeconds(pub u64);
 
 /// Milliseconds since the Unix epoch: the precision the runtime offers.

@@ -63,6 +63,7 @@ pub mod gateway;
 pub mod inbound;
 pub mod keys;
 pub mod ledger;
+pub mod message;
 pub mod policy;
 pub mod reception;
 pub mod route;

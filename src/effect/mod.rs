@@ -11,6 +11,9 @@ pub mod asset;
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
 use crate::clock::Seconds;
 use crate::tenant_id::TenantId;
 
@@ -187,7 +190,8 @@ impl Need {
 pub const CALL_DEADLINE_MS: u32 = 2_000;
 
 /// A request to somebody else's server. Cannot be printed: it may carry secrets.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
 pub struct Outbound {
     /// Where to.
     pub url: String,
@@ -205,26 +209,28 @@ impl fmt::Debug for Outbound {
     }
 }
 
-impl Outbound {
-    /// The counterpart of [`Outbound::to_json`].
-    #[must_use]
-    pub fn from_json(value: &serde_json::Value) -> Option<Self> {
-        let text = |at: usize| {
-            let text = value.get(at).and_then(serde_json::Value::as_str);
-            text.map(str::to_owned)
-        };
-        Some(Self {
-            url: text(0)?,
+impl From<Outbound> for Value {
+    /// Returns an array: URL, authorization, form, limit.
+    fn from(call: Outbound) -> Self {
+        json!([call.url, call.authorization, call.form, call.limit])
+    }
+}
+
+impl TryFrom<Value> for Outbound {
+    type Error = &'static str;
+
+    /// Reads the array. Elements that a later release adds are ignored.
+    fn try_from(value: Value) -> Result<Self, &'static str> {
+        let text = |at: usize| value.get(at).and_then(Value::as_str).map(str::to_owned);
+        let limit = value.get(3).and_then(Value::as_u64);
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+        let (url, limit) = text(0).zip(limit).ok_or("not a request")?;
+        Ok(Self {
+            url,
             authorization: text(1),
             form: text(2),
-            limit: usize::try_from(value.get(3)?.as_u64()?).ok()?,
+            limit,
         })
-    }
-
-    /// As JSON: URL, authorization, form, limit.
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!([self.url, self.authorization, self.form, self.limit])
     }
 }
 

@@ -10,6 +10,7 @@ use crate::clock::UnixMillis;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::encoding::object;
 use crate::route::health_check::HealthCheck;
+use crate::route::message::Command;
 use crate::route::pool::{Origin, OriginState};
 use crate::route::shared::{Shared, Told};
 use crate::telemetry::gauge::{Gauge, Thousandths};
@@ -142,8 +143,11 @@ impl Gateway {
         }
         match passage.answers.found(POOL) {
             None => {
-                let command = json!({ "do": "drain", "origin": name, "drained": drained });
-                Err(Halt::Await(vec![self.say_to_pool(command.to_string())]))
+                let command = Command::Drain {
+                    drained,
+                    origin: name.to_owned(),
+                };
+                Err(Halt::Await(vec![self.say_to_pool(command.to_text())]))
             }
             Some(Found::Bytes(answer)) => {
                 self.shared.learn(answer, passage.now);

@@ -2,8 +2,6 @@
 //! that its id was replaced; show the record to the namespace; keep the directory's list. Each is in
 //! the row until it is done, so each is done at least once; all of them may be repeated.
 
-use serde_json::json;
-
 use crate::clock::{Seconds, UnixMillis};
 use crate::effect::Write;
 use crate::encoding;
@@ -13,6 +11,7 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::{Lifetime, stored_until};
 use crate::session::record::{Epoch, Version};
+use crate::store::directory::message as directory;
 use crate::store::revocations::Subject;
 use crate::tenant_id::TenantId;
 
@@ -91,15 +90,15 @@ pub fn next(
         Ok((errand, Some(Running { kind, serial })))
     };
     if row.announce_due {
-        let until = (now.seconds() + ANNOUNCED_FOR).0;
+        let until = now.seconds() + ANNOUNCED_FOR;
         let subject = if row.is_ended {
             Subject::Session(handle)
         } else {
             Subject::Before(handle, Version(row.replaced_with))
         };
-        let subjects = [subject.to_text()];
-        let command = json!({ "do": "revoke", "subjects": subjects, "until": until });
-        return run(Kind::Announce, Errand::Directory(command.to_string()));
+        let subjects = vec![subject.to_text()];
+        let command = directory::Command::Revoke { subjects, until };
+        return run(Kind::Announce, Errand::Directory(command.to_text()));
     }
     if row.namespace_due {
         let free_at = row.namespace_at + SPACING_MS;
@@ -119,20 +118,19 @@ pub fn next(
 }
 
 fn list_command(row: &Row, handle: Handle) -> String {
-    let handle = handle.to_text();
-    match row.listed() {
-        Some(tag) => json!({
-            "do": "list-in",
-            "session": handle,
-            "user": encoding::base64url(tag),
-            "created": row.created,
-            "until": row.listed_until().0,
-            "most": row.most,
-            "end": end_command(Seconds(row.longest)).to_text(),
-        }),
-        None => json!({ "do": "list-out", "session": handle }),
-    }
-    .to_string()
+    let session = handle.to_text();
+    let command = match row.listed() {
+        Some(tag) => directory::Command::ListIn {
+            created: row.created,
+            end: end_command(Seconds(row.longest)).to_text(),
+            most: row.most,
+            session,
+            until: row.listed_until(),
+            user: encoding::base64url(tag),
+        },
+        None => directory::Command::ListOut { session },
+    };
+    command.to_text()
 }
 
 /// What ends a session that is one too many for its user.

@@ -102,6 +102,7 @@ impl<R: Rng> Ledger<'_, R> {
                 (self.tell(row.as_ref(), &[]), false)
             }
             Order::Release { token } => self.release(row.as_mut(), *token),
+            Order::Unknown => (Reply::is(Is::Unreadable), false),
         };
         // One that is delivered twice waits for the announcement like the first time.
         let wait = (changed || is_repeated) && row.as_ref().is_some_and(|row| row.announce_due);

@@ -124,7 +124,7 @@ impl SessionObject {
         command: &str,
         context: &mut Context<'_, R>,
     ) -> Vec<Action> {
-        let (Some((tenant, handle)), Some(command)) =
+        let (Some((tenant, handle)), Ok(command)) =
             (parse_object_name(name), Command::parse(command))
         else {
             return unreadable([call]);

@@ -15,7 +15,7 @@ use crate::effect::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Write};
 use crate::encoding;
 use crate::inbound::json;
 use crate::inbound::request::Request;
-use crate::sign_in::attempts::{Command, Reply, Verdict};
+use crate::sign_in::attempts::message::{Command, Reply, Verdict};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 

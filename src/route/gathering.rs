@@ -1,14 +1,13 @@
 //! What a tenant's pool object makes of what isolates tell it about the origins. What it is told and
-//! answers is in [`super::shared`].
+//! answers is in [`super::message`].
 //!
 //! All but the drains is in memory only: should the object be started anew, it is told again within
 //! seconds.
 
-use serde_json::{Value, json};
-
+use super::message::{Answer, Command, OriginReport};
 use crate::clock::UnixMillis;
-use crate::encoding::strings;
 use crate::flat_map::FlatMap;
+use crate::message::{self, MessageError};
 
 /// How long what an isolate told counts.
 const COUNTS_MS: u64 = 10_000;
@@ -43,7 +42,7 @@ pub struct Gathering {
 }
 
 /// What a command came to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Obeyed {
     /// What the caller is told.
     pub answer: String,
@@ -58,50 +57,59 @@ impl Gathering {
         now.millis_since(self.told) > CHECK_COUNTS_MS
     }
 
-    /// Obeys a command: `gather` what an isolate tells, `drain` an origin or let it be, note what was
-    /// `checked`; whatever else it says, it is answered with what is known. `stored` is what
-    /// [`Obeyed::drained`] was last.
+    /// Applies a command. `stored` is what [`Obeyed::drained`] was last.
     ///
-    /// None if the command is not one.
-    pub fn obey(&mut self, command: &str, stored: Option<&str>, now: UnixMillis) -> Option<Obeyed> {
-        let command: Value = serde_json::from_str(command).ok()?;
-        let stored: Option<Value> = stored.and_then(|stored| serde_json::from_str(stored).ok());
-        let mut drained = strings(stored.as_ref());
+    /// # Errors
+    /// Returns why the command is none.
+    pub fn obey(
+        &mut self,
+        command: &str,
+        stored: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Obeyed, MessageError> {
+        let command = Command::parse(command)?;
+        let stored = stored.and_then(|stored| message::read(stored.as_bytes()).ok());
+        let mut drained: Vec<String> = stored.unwrap_or_default();
         self.told = now;
-        let text = |name: &str| command.get(name).and_then(Value::as_str);
-        let origin = || text("origin").map(str::to_owned);
-        let isolate = text("isolate").unwrap_or_default();
+        let mut asker = String::new();
         let mut drains_changed = false;
-        match text("do")? {
-            "gather" => {
-                for told in command.get("origins")?.as_array()? {
-                    let (name, report) = read(told, now)?;
+        match command {
+            Command::Gather { isolate, origins } => {
+                for OriginReport(name, under_way, reported, ejected_until) in origins {
+                    let report = Report {
+                        at: now,
+                        under_way,
+                        reported,
+                        ejected_until: UnixMillis(ejected_until),
+                    };
                     let known = self.origins.or_default(name);
-                    known.reports.insert(isolate.to_owned(), report);
+                    known.reports.insert(isolate.clone(), report);
                 }
+                asker = isolate;
             }
-            "drain" => {
-                let name = origin()?;
-                let drain = command.get("drained")?.as_bool()?;
-                drains_changed = drained.contains(&name) != drain;
-                drained.retain(|other| *other != name);
-                drained.extend(drain.then_some(name));
+            Command::Drain {
+                drained: drain,
+                origin,
+            } => {
+                drains_changed = drained.contains(&origin) != drain;
+                drained.retain(|other| *other != origin);
+                drained.extend(drain.then_some(origin));
             }
-            "checked" => {
-                let is_ready = command.get("ready")?.as_bool()?;
-                self.origins.or_default(origin()?).unready = (!is_ready).then_some(now);
+            Command::Checked { origin, ready } => {
+                self.origins.or_default(origin).unready = (!ready).then_some(now);
             }
-            _ => {}
+            Command::Tell => {}
         }
         self.forget(now);
-        let origins: Vec<Value> = self
-            .origins
-            .iter()
-            .map(|(name, known)| known.summary(name, isolate, now))
-            .collect();
-        Some(Obeyed {
-            answer: json!({ "origins": origins, "drained": drained }).to_string(),
-            drained: drains_changed.then(|| json!(drained).to_string()),
+        let origins = self.origins.iter();
+        let origins = origins.map(|(name, known)| known.summary(name, &asker, now));
+        let answer = Answer {
+            origins: origins.collect(),
+            drained,
+        };
+        Ok(Obeyed {
+            answer: message::write(&answer),
+            drained: drains_changed.then(|| message::write(&answer.drained)),
         })
     }
 
@@ -122,7 +130,7 @@ impl Gathering {
 impl Origin {
     /// For an isolate: what all others have under way, the last report of load, and until when the
     /// origin is passed over: by more than half of those that know it, or because it is not ready.
-    fn summary(&self, name: &str, isolate: &str, now: UnixMillis) -> Value {
+    fn summary(&self, name: &str, isolate: &str, now: UnixMillis) -> OriginReport {
         let others = self.reports.iter().filter(|(other, _)| *other != isolate);
         let under_way: u32 = others.map(|(_, report)| report.under_way).sum();
         let last = self
@@ -138,27 +146,9 @@ impl Origin {
         let ejected = away().map(|report| report.ejected_until.0).max();
         let unready = self.unready.map_or(0, |at| at.0 + CHECK_COUNTS_MS);
         let until = ejected.filter(|_| most_agree).unwrap_or(0).max(unready);
-        json!([
-            name,
-            under_way,
-            last.and_then(|report| report.reported),
-            until
-        ])
+        let reported = last.and_then(|report| report.reported);
+        OriginReport(name.to_owned(), under_way, reported, until)
     }
-}
-
-/// `[name, under way, reported, ejected until]`
-fn read(told: &Value, now: UnixMillis) -> Option<(String, Report)> {
-    let name = told.get(0)?.as_str()?.to_owned();
-    Some((
-        name,
-        Report {
-            at: now,
-            under_way: u32::try_from(told.get(1)?.as_u64()?).ok()?,
-            reported: told.get(2).and_then(Value::as_u64),
-            ejected_until: UnixMillis(told.get(3)?.as_u64()?),
-        },
-    ))
 }
 
 #[cfg(test)]
@@ -166,6 +156,8 @@ mod golden;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
@@ -267,7 +259,7 @@ mod tests {
             r#"{"do":"gather","origins":[[1]]}"#,
             r#"{"do":"drain"}"#,
         ] {
-            assert_eq!(gathering.obey(bad, None, NOW), None, "{bad}");
+            assert!(gathering.obey(bad, None, NOW).is_err(), "{bad}");
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Active health checks: every minute each origin that has a health path is asked whether it is ready, and the tenant's
 //! pool object is told.
 
-use serde_json::json;
-
+use super::message::Command;
 use crate::tenant_id::TenantId;
 
 /// Time that an origin has to say that it is ready, in milliseconds.
@@ -24,7 +23,12 @@ impl HealthCheck {
     /// [`Gathering::obey`](super::gathering::Gathering::obey).
     #[must_use]
     pub fn command(&self, is_ready: bool) -> String {
-        json!({ "do": "checked", "origin": self.origin, "ready": is_ready }).to_string()
+        let origin = self.origin.clone();
+        let command = Command::Checked {
+            origin,
+            ready: is_ready,
+        };
+        command.to_text()
     }
 }
 

@@ -2,11 +2,10 @@
 //! health from everywhere, and what the operator has drained. Asked for beside requests, every few
 //! seconds; what is older than that counts no more, but for drains.
 
-use serde_json::{Value, json};
-
+use super::message::{Answer, Command, OriginReport};
 use crate::clock::UnixMillis;
-use crate::encoding;
 use crate::flat_map::FlatMap;
+use crate::message;
 
 /// How often an isolate tells and asks, in milliseconds.
 pub const EVERY_MS: u64 = 2_000;
@@ -60,28 +59,24 @@ impl Shared {
     /// What an isolate tells: one line of JSON.
     #[must_use]
     pub fn command(isolate: u64, told: &[Told<'_>]) -> String {
-        let origins: Vec<Value> = told
-            .iter()
-            .map(|one| json!([one.origin, one.under_way, one.reported, one.ejected_until.0]))
-            .collect();
-        json!({ "do": "gather", "isolate": format!("{isolate:x}"), "origins": origins }).to_string()
+        let report = |one: &Told<'_>| {
+            let origin = one.origin.to_owned();
+            OriginReport(origin, one.under_way, one.reported, one.ejected_until.0)
+        };
+        let command = Command::Gather {
+            isolate: format!("{isolate:x}"),
+            origins: told.iter().map(report).collect(),
+        };
+        command.to_text()
     }
 
-    /// Learns from the object's answer:
-    /// `{"origins": [[name, under way elsewhere, reported, ejected until], …], "drained": [name, …]}`.
-    /// Whether it was one.
+    /// Learns from the object's [`Answer`]. Whether it was one.
     pub fn learn(&mut self, answer: &[u8], now: UnixMillis) -> bool {
-        let Some(answer) = encoding::json(answer) else {
+        let Ok(Answer { origins, drained }) = message::read(answer) else {
             return false;
         };
-        let (Some(origins), Some(drained)) = (
-            answer.get("origins").and_then(Value::as_array),
-            answer.get("drained").filter(|drained| drained.is_array()),
-        ) else {
-            return false;
-        };
-        self.origins = origins.iter().filter_map(read).collect();
-        self.drained = encoding::strings(Some(drained));
+        self.origins = origins.into_iter().map(read).collect();
+        self.drained = drained;
         self.heard = now;
         true
     }
@@ -126,16 +121,14 @@ impl Shared {
     }
 }
 
-fn read(entry: &Value) -> Option<(String, State)> {
-    let name = entry.get(0)?.as_str()?.to_owned();
-    Some((
-        name,
-        State {
-            under_way: u32::try_from(entry.get(1)?.as_u64()?).ok()?,
-            reported: entry.get(2).and_then(Value::as_u64),
-            ejected_until: UnixMillis(entry.get(3)?.as_u64()?),
-        },
-    ))
+fn read(report: OriginReport) -> (String, State) {
+    let OriginReport(name, under_way, reported, ejected_until) = report;
+    let state = State {
+        under_way,
+        reported,
+        ejected_until: UnixMillis(ejected_until),
+    };
+    (name, state)
 }
 
 #[cfg(test)]

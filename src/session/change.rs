@@ -4,10 +4,12 @@
 //! effects within one change: the end wins over everything; else identity, data, limits and pin
 //! change, and the id rotates last.
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::keys::KeyRing;
+use crate::message::{is_neutral, present};
 use crate::session::data::{BadPatch, Data};
 use crate::session::grant::Grant;
 use crate::session::identity::Identity;
@@ -16,35 +18,49 @@ use crate::session::record::{Entry, Epoch, Previous, Record, Version};
 use crate::session::vault::{Kept, Vault};
 
 /// What is asked of a session: by the origin, or by the gateway itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Change {
     /// Merge patch on the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
     /// Who it is, as JSON; see [`Identity::parse`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub identify: Option<String>,
     /// How many of its groups are not in that; beside it, because an older release's object knows no such
     /// member in an identity.
+    #[serde(skip_serializing_if = "is_neutral")]
     pub groups_omitted: u32,
     /// When that was proved, if it was not now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated: Option<UnixSeconds>,
     /// It was proved to us, just now: whatever id the session had before serves nobody any more, not
     /// even for what is on its way.
+    #[serde(skip_serializing_if = "is_neutral")]
     pub proved: bool,
     /// What an identity provider gave with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
     /// Cookies the origin set, that are kept here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<Kept>,
     /// A new idle limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Seconds>,
     /// A new id.
+    #[serde(skip_serializing_if = "is_neutral")]
     pub rotate: bool,
     /// The end of the session.
+    #[serde(skip_serializing_if = "is_neutral")]
     pub end: bool,
     /// Note that it is in use.
+    #[serde(skip_serializing_if = "is_neutral")]
     pub touch: bool,
     /// Note that a connection was opened whose end nobody sees; that is use, too.
+    #[serde(skip_serializing_if = "is_neutral")]
     pub open: bool,
     /// Where the conversation is: by name when the hash would choose another origin, else none.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub pin: Option<Option<String>>,
 }
 
@@ -151,82 +167,6 @@ impl Change {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
-    }
-
-    /// As JSON, for the object that orders a session's writes.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut object = Map::new();
-        let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
-        for (name, text) in [("patch", &self.patch), ("identify", &self.identify)] {
-            if let Some(text) = text {
-                put(name, json!(text));
-            }
-        }
-        if self.groups_omitted > 0 {
-            put("groups_omitted", json!(self.groups_omitted));
-        }
-        if let Some(at) = self.authenticated {
-            put("authenticated", json!(at.0));
-        }
-        if let Some(grant) = &self.grant {
-            put("grant", grant.to_json());
-        }
-        if !self.keep.is_empty() {
-            put("keep", self.keep.iter().map(Kept::to_json).collect());
-        }
-        if let Some(idle) = self.idle {
-            put("idle", json!(idle.0));
-        }
-        for (name, asked) in [
-            ("rotate", self.rotate),
-            ("proved", self.proved),
-            ("end", self.end),
-            ("touch", self.touch),
-            ("open", self.open),
-        ] {
-            if asked {
-                put(name, json!(true));
-            }
-        }
-        if let Some(pin) = &self.pin {
-            put("pin", json!(pin));
-        }
-        Value::Object(object)
-    }
-
-    /// The counterpart of [`Change::to_json`]; what is not understood is not asked.
-    #[must_use]
-    pub fn from_json(value: &Value) -> Self {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let flag = |name: &str| value.get(name).and_then(Value::as_bool) == Some(true);
-        Self {
-            patch: text("patch"),
-            identify: text("identify"),
-            groups_omitted: value
-                .get("groups_omitted")
-                .and_then(Value::as_u64)
-                .map_or(0, |omitted| u32::try_from(omitted).unwrap_or(u32::MAX)),
-            authenticated: value
-                .get("authenticated")
-                .and_then(Value::as_u64)
-                .map(UnixSeconds),
-            grant: value.get("grant").and_then(Grant::from_json),
-            keep: value
-                .get("keep")
-                .and_then(Value::as_array)
-                .map(|cookies| cookies.iter().filter_map(Kept::from_json).collect())
-                .unwrap_or_default(),
-            idle: value.get("idle").and_then(Value::as_u64).map(Seconds),
-            rotate: flag("rotate"),
-            proved: flag("proved"),
-            end: flag("end"),
-            touch: flag("touch"),
-            open: flag("open"),
-            pin: value
-                .get("pin")
-                .map(|pin| pin.as_str().map(ToOwned::to_owned)),
-        }
     }
 
     /// Applies the change to the freshest `record` known.
@@ -343,287 +283,4 @@ impl Change {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::encoding::base64url;
-    use crate::keys::DeploymentKeys;
-    use crate::session::id::{Handle, SessionId};
-    use crate::session::record::Fit;
-    use crate::tenant_id::TenantId;
-
-    const LIFETIME: Lifetime = Lifetime {
-        idle: Seconds(1_800),
-        absolute: Seconds(43_200),
-        remember: Seconds(86_400),
-    };
-    const NOW: UnixSeconds = UnixSeconds(2_000);
-    const ID: SessionId = SessionId::from_bytes([1; 16]);
-
-    fn run(record: &Record, change: &Change) -> Outcome {
-        let keys = DeploymentKeys::parse(&base64url(&[1; 32])).unwrap();
-        let keys = KeyRing::derive(&keys, &TenantId::parse("t").unwrap()).unwrap();
-        change.apply(
-            record,
-            &Circumstances {
-                lifetime: &LIFETIME,
-                keys: &keys,
-                epoch: Epoch(50),
-                now: NOW,
-            },
-        )
-    }
-
-    fn live(outcome: Outcome) -> Record {
-        match outcome.entry {
-            Entry::Live(record) => record,
-            ended @ Entry::Ended { .. } => panic!("{ended:?}"),
-        }
-    }
-
-    fn guest() -> Record {
-        Record::unstored(Handle([2; 16]), ID, UnixSeconds(1_000), UnixSeconds(1_000))
-    }
-
-    fn stored() -> Record {
-        Record {
-            version: Version(4),
-            ..guest()
-        }
-    }
-
-    fn patch(json: &str) -> Change {
-        Change {
-            patch: Some(json.to_owned()),
-            ..Change::default()
-        }
-    }
-
-    fn identify(user: &str) -> Change {
-        Change {
-            identify: Some(format!(r#"{{"user":"{user}"}}"#)),
-            ..Change::default()
-        }
-    }
-
-    #[test]
-    fn nothing_asked_nothing_written() {
-        let outcome = run(&stored(), &Change::default());
-        assert_eq!(outcome.entry, Entry::Live(stored()));
-        assert!(!outcome.written);
-    }
-
-    #[test]
-    fn noting_use_writes_a_stored_session_without_a_new_version_and_never_a_guest() {
-        let touch = Change {
-            touch: true,
-            ..Change::default()
-        };
-        let outcome = run(&stored(), &touch);
-        assert!(outcome.written);
-        let noted = live(outcome);
-        assert_eq!((noted.seen, noted.version), (NOW, Version(4)));
-        assert!(!run(&guest(), &touch).written);
-    }
-
-    #[test]
-    fn an_opening_is_noted_like_use_and_kept_when_a_session_is_first_stored() {
-        let noted = live(run(&stored(), &Change::opening()));
-        assert_eq!(
-            (noted.opened, noted.seen, noted.version),
-            (Some(NOW), NOW, Version(4))
-        );
-        assert!(!run(&guest(), &Change::opening()).written);
-        let first = Change {
-            open: true,
-            ..patch(r#"{"a":1}"#)
-        };
-        assert_eq!(live(run(&guest(), &first)).opened, Some(NOW));
-    }
-
-    #[test]
-    fn a_patch_raises_the_version_and_an_empty_one_does_not() {
-        let after = live(run(&guest(), &patch(r#"{"a":1}"#)));
-        assert_eq!(
-            (after.version, after.data.to_json(), after.seen, after.epoch),
-            (Version(1), r#"{"a":1}"#, NOW, Epoch(50))
-        );
-        assert!(!run(&after, &patch("{}")).written);
-    }
-
-    #[test]
-    fn what_cannot_be_granted_is_reported_and_the_rest_is_done() {
-        let change = Change {
-            idle: Some(Seconds(5)),
-            identify: Some("{}".to_owned()),
-            pin: Some(Some("blue".to_owned())),
-            ..patch("[]")
-        };
-        let outcome = run(&stored(), &change);
-        let names: Vec<_> = outcome.refused.iter().map(|refused| refused.0).collect();
-        assert_eq!(names, ["identify", "patch", "ttl"]);
-        assert_eq!(live(outcome).pin.as_deref(), Some("blue"));
-    }
-
-    #[test]
-    fn what_can_be_granted_to_nobody_is_sifted_out() {
-        let mut change = Change {
-            idle: Some(Seconds(5)),
-            identify: Some("{}".to_owned()),
-            rotate: true,
-            ..patch("[]")
-        };
-        assert_eq!(change.sift(&LIFETIME).len(), 3);
-        let rotate = Change {
-            rotate: true,
-            ..Change::default()
-        };
-        assert_eq!(change, rotate);
-        assert!(change.sift(&LIFETIME).is_empty());
-    }
-
-    #[test]
-    fn an_id_in_grace_neither_rotates_nor_signs_in() {
-        let asked = Change {
-            rotate: true,
-            identify: identify("u1").identify,
-            ..patch("{}")
-        };
-        assert_eq!(asked.in_grace(), patch("{}"));
-    }
-
-    #[test]
-    fn rotation_keeps_handle_and_data_and_lets_the_old_id_finish() {
-        let rotate = Change {
-            rotate: true,
-            ..Change::default()
-        };
-        let record = live(run(&guest(), &rotate));
-        assert_eq!(
-            (record.handle, record.version),
-            (guest().handle, Version(1))
-        );
-        assert_eq!(record.fit(&record.id, NOW), Fit::Current);
-        assert_eq!(record.fit(&ID, UnixSeconds(2_030)), Fit::Grace);
-        assert_eq!(record.fit(&ID, UnixSeconds(2_031)), Fit::Outdated);
-        assert_eq!(
-            live(run(&guest(), &rotate)).id,
-            record.id,
-            "two at once agree"
-        );
-        assert_ne!(
-            live(run(&record, &rotate)).id,
-            record.id,
-            "the next differs"
-        );
-    }
-
-    #[test]
-    fn signing_in_rotates_and_proving_it_again_does_not() {
-        let signed_in = live(run(&stored(), &identify("u1")));
-        assert_ne!(signed_in.id, ID);
-        assert_eq!(signed_in.authenticated, Some(NOW));
-        assert_eq!(signed_in.fit(&ID, NOW), Fit::Replaced, "no grace");
-        assert_eq!(live(run(&signed_in, &identify("u1"))).id, signed_in.id);
-        assert_ne!(live(run(&signed_in, &identify("u2"))).id, signed_in.id);
-    }
-
-    #[test]
-    fn proving_it_anew_leaves_no_use_for_the_id_before() {
-        let first = live(run(&stored(), &identify("u1")));
-        let first = live(run(&first, &patch(r#"{"a":1}"#)));
-        let anew = Change {
-            proved: true,
-            ..identify("u1")
-        };
-        let second = live(run(&first, &anew));
-        assert_eq!(second.fit(&first.id, NOW), Fit::Replaced);
-        assert_eq!(second.data.to_json(), r#"{"a":1}"#);
-        assert_eq!(second.user_epoch, first.user_epoch);
-    }
-
-    #[test]
-    fn another_user_is_not_shown_what_the_first_one_left() {
-        let first = live(run(&stored(), &identify("u1")));
-        let first = live(run(&first, &patch(r#"{"secret":1}"#)));
-        let change = Change {
-            patch: Some(r#"{"own":2}"#.to_owned()),
-            ..identify("u2")
-        };
-        assert_eq!(live(run(&first, &change)).data.to_json(), r#"{"own":2}"#);
-    }
-
-    #[test]
-    fn what_origin_and_provider_gave_goes_with_the_user() {
-        let cookie = |line: &str| vec![Kept::parse(line, "/", NOW).unwrap()];
-        let guest = Change {
-            keep: cookie("token=guest; Path=/"),
-            ..Change::default()
-        };
-        let guest = live(run(&stored(), &guest));
-        assert_eq!(guest.vault.header("/", NOW), "token=guest");
-        let granted = Change {
-            grant: Some(Grant::default()),
-            authenticated: Some(UnixSeconds(1_990)),
-            ..identify("u1")
-        };
-        let first = live(run(&guest, &granted));
-        assert_eq!(first.vault, Vault::default());
-        assert_eq!(first.grant, Some(Grant::default()));
-        assert_eq!(first.authenticated, Some(UnixSeconds(1_990)));
-        let own = Change {
-            keep: cookie("token=u1; Path=/"),
-            ..identify("u1")
-        };
-        let again = live(run(&first, &own));
-        assert_eq!(again.vault.header("/", NOW), "token=u1");
-        assert!(again.grant.is_some());
-        let second = live(run(&again, &identify("u2")));
-        assert_eq!((second.vault, second.grant), (Vault::default(), None));
-    }
-
-    #[test]
-    fn proving_it_again_takes_no_revocation_back() {
-        let signed_in = live(run(&stored(), &identify("u1")));
-        assert_eq!(
-            (signed_in.epoch, signed_in.user_epoch),
-            (Epoch(0), Epoch(50))
-        );
-        let earlier = Record {
-            user_epoch: Epoch(3),
-            ..signed_in
-        };
-        assert_eq!(live(run(&earlier, &identify("u1"))).user_epoch, Epoch(3));
-    }
-
-    #[test]
-    fn the_end_wins() {
-        let change = Change {
-            end: true,
-            ..patch(r#"{"a":1}"#)
-        };
-        let outcome = run(&stored(), &change);
-        assert_eq!(outcome.entry, Entry::Ended { at: NOW });
-        assert!(outcome.written);
-    }
-
-    #[test]
-    fn a_change_comes_through_as_it_was_sent() {
-        let change = Change {
-            idle: Some(Seconds(60)),
-            rotate: true,
-            touch: true,
-            open: true,
-            end: true,
-            pin: Some(None),
-            identify: Some("{}".to_owned()),
-            authenticated: Some(UnixSeconds(3)),
-            proved: true,
-            grant: Some(Grant::default()),
-            keep: vec![Kept::parse("a=b; Path=/", "/", NOW).unwrap()],
-            ..patch("{}")
-        };
-        assert_eq!(Change::from_json(&change.to_json()), change);
-        let nothing = Change::default();
-        assert_eq!(Change::from_json(&nothing.to_json()), nothing);
-    }
-}
+mod tests;

@@ -3,12 +3,14 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{Seconds, UnixSeconds};
 
 /// The tokens of a sign-in, and who they were given for. Cannot be printed.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
 pub struct Grant {
     /// The provider, as the tenant names it.
     pub provider: String,
@@ -180,6 +182,20 @@ impl Grant {
         let mut subjects = vec![subject_of(&self.issuer, &self.subject)];
         subjects.extend(sid);
         subjects
+    }
+}
+
+impl From<Grant> for Value {
+    fn from(grant: Grant) -> Self {
+        grant.to_json()
+    }
+}
+
+impl TryFrom<Value> for Grant {
+    type Error = &'static str;
+
+    fn try_from(value: Value) -> Result<Self, &'static str> {
+        Self::from_json(&value).ok_or("not a grant")
     }
 }
 

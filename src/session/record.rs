@@ -1,5 +1,7 @@
 //! What storage holds of a session.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
 use crate::session::grant::Grant;
@@ -12,7 +14,9 @@ use crate::session::vault::Vault;
 pub const ROTATION_GRACE: Seconds = Seconds(30);
 
 /// Counts the changes of a record's content. 0: never stored. Noting activity is not a change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Version(pub u64);
 
 impl Version {
@@ -28,7 +32,9 @@ impl Version {
 
 /// A point in a tenant's history of revocations. A session that began at an earlier point than its
 /// user, or its tenant, was revoked at is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Epoch(pub u64);
 
 /// The id a session had before its last rotation.

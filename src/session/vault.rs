@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -21,7 +22,8 @@ const LARGEST_SUM: usize = 16_384;
 const MOST: usize = 32;
 
 /// A cookie as it is kept. Cannot be printed: its value is a credential.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
 pub struct Kept {
     /// Its name; empty for a cookie without one.
     pub name: String,
@@ -210,6 +212,20 @@ impl Kept {
             path: text(2)?,
             expires: value.get(3).and_then(Value::as_u64).map(UnixSeconds),
         })
+    }
+}
+
+impl From<Kept> for Value {
+    fn from(cookie: Kept) -> Self {
+        cookie.to_json()
+    }
+}
+
+impl TryFrom<Value> for Kept {
+    type Error = &'static str;
+
+    fn try_from(value: Value) -> Result<Self, &'static str> {
+        Self::from_json(&value).ok_or("not a cookie")
     }
 }
 

@@ -1,11 +1,13 @@
 //! Who somebody is by what their provider says with new tokens (OpenID Connect Core section 12.2). It is judged as
 //! at the sign-in: groups may have changed, and who came in may not be allowed to stay.
 
-use serde_json::{Value, json};
+mod message;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clock::UnixSeconds;
 use crate::effect::{Answers, Found, Need, Outbound, Reply};
-use crate::encoding;
 use crate::session::grant::Grant;
 use crate::sign_in::authorization;
 use crate::sign_in::claimed::{self, Claimed};
@@ -14,6 +16,8 @@ use crate::sign_in::jwks::{self, KeySet};
 use crate::sign_in::jws::{BadToken, Unverified};
 use crate::sign_in::methods::{Allow, ClaimNames, Provider};
 
+use message::Message;
+
 /// What a provider's keys are asked for under.
 const KEYS: &str = "keys";
 
@@ -21,7 +25,8 @@ const KEYS: &str = "keys";
 const USERINFO: &str = "userinfo";
 
 /// What a provider's word is judged by, as the tenant has it when tokens are asked for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Message", from = "Message")]
 pub struct Renewal {
     /// Whom an ID token must be for.
     pub client_id: String,
@@ -184,56 +189,6 @@ impl Renewal {
                 .map(fitting)
                 .ok_or(Judgement::Unknown("keys")),
         }
-    }
-
-    /// As JSON, for the object that asks.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let ClaimNames {
-            user,
-            email,
-            name,
-            groups,
-        } = &self.claims;
-        let Allow {
-            email_domains,
-            groups: allowed,
-            unverified_email,
-        } = &self.allow;
-        json!({
-            "client_id": self.client_id,
-            "claims": [user, email, name, groups],
-            "email_domains": email_domains,
-            "groups": allowed,
-            "unverified_email": unverified_email,
-            "jwks_uri": self.jwks_uri,
-            "keys": self.keys,
-            "userinfo": self.userinfo,
-        })
-    }
-
-    /// The counterpart of [`Renewal::to_json`].
-    #[must_use]
-    pub fn from_json(value: &Value) -> Option<Self> {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let claim = |at: usize| value.get("claims")?.get(at)?.as_str().map(str::to_owned);
-        Some(Self {
-            client_id: text("client_id")?,
-            claims: ClaimNames {
-                user: claim(0)?,
-                email: claim(1)?,
-                name: claim(2)?,
-                groups: claim(3)?,
-            },
-            allow: Allow {
-                email_domains: encoding::strings(value.get("email_domains")),
-                groups: encoding::strings(value.get("groups")),
-                unverified_email: value.get("unverified_email")?.as_bool()?,
-            },
-            jwks_uri: text("jwks_uri")?,
-            keys: text("keys"),
-            userinfo: text("userinfo"),
-        })
     }
 }
 

@@ -5,20 +5,22 @@
 //! read to be written again, so no two writers can undo each other. Either way the list of sessions
 //! is a hint: what is on it is looked up before it is believed.
 
+pub mod message;
 pub mod object;
-
-use serde_json::{Value, json};
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{CALL_DEADLINE_MS, Class, Need, Write};
 use crate::encoding;
 use crate::keys::UserTag;
+use crate::message::read;
 use crate::policy::Consistency;
 use crate::session::id::Handle;
 use crate::session::record::Epoch;
 use crate::store::revocations::Subject;
 
 use crate::tenant_id::TenantId;
+
+use message::{Command, Page, Revoked};
 
 /// What the answer to a feed is filed under.
 pub const FEED: &str = "feed";
@@ -47,7 +49,7 @@ fn list_prefix(tenant: &TenantId, user: Option<UserTag>) -> String {
 #[must_use]
 pub fn ask_feed(tenant: &TenantId, consistency: Consistency, since: Epoch) -> Need {
     match consistency {
-        Consistency::Strong => call(tenant, &json!({ "do": "feed", "since": since.0 }), FEED),
+        Consistency::Strong => call(tenant, &Command::Feed { since: since.0 }, FEED),
         Consistency::Eventual => Need::List {
             prefix: revocation_prefix(tenant),
         },
@@ -66,8 +68,8 @@ pub fn feed_key(tenant: &TenantId, consistency: Consistency) -> String {
 /// To revoke these subjects, until no session from before can still exist.
 #[must_use]
 pub fn revoke(tenant: &TenantId, subjects: &[Subject], until: UnixSeconds) -> Need {
-    let subjects: Vec<String> = subjects.iter().map(|subject| subject.to_text()).collect();
-    let command = json!({ "do": "revoke", "subjects": subjects, "until": until.0 });
+    let subjects = subjects.iter().map(|subject| subject.to_text()).collect();
+    let command = Command::Revoke { subjects, until };
     call(tenant, &command, REVOKED)
 }
 
@@ -98,11 +100,14 @@ pub fn listing(tenant: &TenantId, user: UserTag, listed: &Listed, ttl: Seconds) 
 pub fn ask_list(tenant: &TenantId, consistency: Consistency, which: &Which<'_>) -> Vec<Need> {
     match consistency {
         Consistency::Strong => {
-            let tags: Option<Vec<String>> = which
+            let users = which
                 .tags
                 .map(|tags| tags.iter().map(|tag| encoding::base64url(tag)).collect());
-            let command =
-                json!({ "do": "list", "users": tags, "after": which.after, "limit": which.limit });
+            let command = Command::List {
+                after: which.after.map(str::to_owned),
+                limit: which.limit,
+                users,
+            };
             vec![call(tenant, &command, LISTED)]
         }
         Consistency::Eventual => list_keys(tenant, which.tags)
@@ -146,19 +151,14 @@ pub struct Listed {
 /// Reads the object's answer to a list, and what the next page begins after.
 #[must_use]
 pub fn read_list(answer: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
-    let answer = encoding::json(answer)?;
-    let sessions = answer.get("sessions")?.as_array()?;
-    let one = |entry: &Value| {
+    let page: Page = read(answer).ok()?;
+    let listed = page.sessions.into_iter().filter_map(|one| {
         Some(Listed {
-            handle: Handle::parse(entry.get(0)?.as_str()?)?,
-            created: UnixSeconds(entry.get(1)?.as_u64()?),
+            handle: Handle::parse(&one.0)?,
+            created: UnixSeconds(one.1),
         })
-    };
-    let next = answer.get("next").and_then(Value::as_str);
-    Some((
-        sessions.iter().filter_map(one).collect(),
-        next.map(str::to_owned),
-    ))
+    });
+    Some((listed.collect(), page.next))
 }
 
 /// Reads names of the namespace's list: `…:<created>:<handle>`.
@@ -177,8 +177,8 @@ pub fn read_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Listed> {
 /// The point in history a revocation was given.
 #[must_use]
 pub fn read_epoch(answer: &[u8]) -> Option<Epoch> {
-    let answer = encoding::json(answer)?;
-    answer.get("epoch")?.as_u64().map(Epoch)
+    let revoked: Revoked = read(answer).ok()?;
+    Some(Epoch(revoked.epoch))
 }
 
 /// The lines of a namespace's answer to [`Need::List`].
@@ -187,12 +187,12 @@ pub fn names(answer: &[u8]) -> impl Iterator<Item = &str> {
     text.lines()
 }
 
-fn call(tenant: &TenantId, command: &Value, key: &str) -> Need {
+fn call(tenant: &TenantId, command: &Command, key: &str) -> Need {
     Need::Call {
         deadline_ms: CALL_DEADLINE_MS,
         class: Class::Directory,
         name: tenant.to_string(),
-        command: command.to_string(),
+        command: command.to_text(),
         key: key.to_owned(),
     }
 }

@@ -8,14 +8,15 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::clock::UnixMillis;
 use crate::encoding;
 use crate::keys::UserTag;
+use crate::message::{self, MessageError, Pair};
 use crate::session::id::Handle;
 use crate::session::record::{Epoch, Record, Version};
+use crate::store::directory::message::Feed;
 
 /// Above so many entries old ones of single sessions are forgotten.
 const MOST_REMEMBERED: usize = 50_000;
@@ -98,17 +99,11 @@ pub struct Revocations {
 }
 
 /// A feed that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub enum BadFeed {
-    /// The answer is not JSON.
-    #[error("a feed of {bytes} bytes is not JSON")]
-    NotJson {
-        /// How many there are.
-        bytes: usize,
-    },
-    /// A member is missing, or of the wrong type.
-    #[error("the feed has no `{0}`")]
-    Member(&'static str),
+    /// The answer is not one.
+    #[error("the feed cannot be read: {0}")]
+    Unreadable(#[from] MessageError),
     /// A revocation is none.
     #[error("revocation {0} of the feed cannot be read")]
     Entry(usize),
@@ -177,24 +172,12 @@ impl Revocations {
     /// # Errors
     /// [`BadFeed`] if it is not a feed; nothing is learned then.
     pub fn learn(&mut self, feed: &[u8], asked: UnixMillis) -> Result<(), BadFeed> {
-        let bytes = feed.len();
-        let feed = encoding::json(feed).ok_or(BadFeed::NotJson { bytes })?;
-        let last = feed.get("epoch").and_then(Value::as_u64);
-        let last = last.ok_or(BadFeed::Member("epoch"))?;
-        let revoked = feed.get("revoked").and_then(Value::as_array);
-        let revoked = revoked.ok_or(BadFeed::Member("revoked"))?;
-        for (at, entry) in revoked.iter().enumerate() {
-            let subject = entry
-                .get(0)
-                .and_then(Value::as_str)
-                .and_then(Subject::parse);
-            let epoch = entry.get(1).and_then(Value::as_u64);
-            let (Some(subject), Some(epoch)) = (subject, epoch) else {
-                return Err(BadFeed::Entry(at));
-            };
-            self.note(subject, Epoch(epoch));
+        let feed: Feed = message::read(feed)?;
+        for (at, Pair(subject, epoch)) in feed.revoked.iter().enumerate() {
+            let subject = Subject::parse(subject).ok_or(BadFeed::Entry(at))?;
+            self.note(subject, Epoch(*epoch));
         }
-        self.last = self.last.max(Epoch(last));
+        self.last = self.last.max(Epoch(feed.epoch));
         self.learned = self.learned.max(Some(asked));
         self.forget_old_sessions(asked);
         Ok(())
@@ -340,14 +323,15 @@ mod tests {
     fn what_is_no_feed_teaches_nothing() {
         let mut revocations = Revocations::default();
         for (feed, bad) in [
-            ("", BadFeed::NotJson { bytes: 0 }),
-            ("[]", BadFeed::Member("epoch")),
-            ("{}", BadFeed::Member("epoch")),
-            (r#"{"epoch":1}"#, BadFeed::Member("revoked")),
-            (r#"{"epoch":1,"revoked":[["x",1]]}"#, BadFeed::Entry(0)),
+            ("", "malformed message"),
+            ("[]", "malformed message"),
+            ("{}", "missing field `epoch`"),
+            (r#"{"epoch":1}"#, "missing field `revoked`"),
+            (r#"{"epoch":1,"revoked":[["x",1]]}"#, "revocation 0"),
         ] {
             let learned = revocations.learn(feed.as_bytes(), UnixMillis(5));
-            assert_eq!(learned, Err(bad), "{feed}");
+            let error = learned.unwrap_err().to_string();
+            assert!(error.contains(bad), "{feed}: {error}");
         }
         assert_eq!(
             revocations.freshness(5_000, UnixMillis(5)),

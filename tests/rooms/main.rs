@@ -9,11 +9,12 @@ use std::path::Path;
 use graph::Graph;
 
 /// What everybody builds on, and may know. They know nobody else.
-const BASE: [&str; 8] = [
+const BASE: [&str; 9] = [
     "clock",
     "encoding",
     "flat_map",
     "keys",
+    "message",
     "policy",
     "secrets",
     "span_id",

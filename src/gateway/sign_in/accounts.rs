@@ -12,7 +12,7 @@ use crate::effect::{Found, Need};
 use crate::encoding::object;
 use crate::session::identity::Identity;
 use crate::sign_in::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
-use crate::sign_in::attempts::AccountChange;
+use crate::sign_in::attempts::message::AccountChange;
 use crate::store::revocations::Subject;
 use crate::telemetry::log::{Event, Level};
 

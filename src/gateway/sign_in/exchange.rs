@@ -12,7 +12,7 @@ use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
 use crate::clock::UnixSeconds;
 use crate::effect::Found;
-use crate::sign_in::attempts::{Command, Reply, Verdict};
+use crate::sign_in::attempts::message::{Command, Reply, Verdict};
 use crate::sign_in::claimed;
 use crate::sign_in::claims::{self, Claims, Expected};
 use crate::sign_in::jws::{BadToken, Unverified};

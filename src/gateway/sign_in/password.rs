@@ -15,7 +15,7 @@ use crate::effect::{CALL_DEADLINE_MS, Class, Found, Need};
 use crate::inbound::network::Network;
 use crate::inbound::rate_limit::Verdict as Rate;
 use crate::sign_in::account::{Account, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
-use crate::sign_in::attempts::{AccountChange, Command, Reply, Verdict};
+use crate::sign_in::attempts::message::{AccountChange, Command, Reply, Verdict};
 use crate::sign_in::hashing::COME_AGAIN_S;
 use crate::sign_in::return_address;
 use crate::telemetry::log::{Event, Level};
@@ -153,7 +153,7 @@ impl Gateway {
         passage: &Passage<'_>,
     ) -> Result<Result<Account, NotProved>, Halt> {
         let by = self.random.next_u64();
-        let tried = self.attempt(name, &Command::Try { by }, passage)?;
+        let tried = self.attempt(name, &Command::attempt(by), passage)?;
         if let Verdict::Wait(seconds) = tried.verdict {
             return Ok(Err(NotProved::Locked(seconds)));
         }
@@ -173,7 +173,7 @@ impl Gateway {
         let Some(account) = account.filter(|account| is_right && !account.is_disabled()) else {
             return Ok(Err(NotProved::Wrong));
         };
-        let done = self.attempt(name, &Command::Succeeded, passage)?;
+        let done = self.attempt(name, &Command::succeeded(), passage)?;
         // It may have been changed while the password was checked.
         let is_outdated = done
             .change
@@ -268,9 +268,11 @@ impl Gateway {
         }
         let key = match command {
             Command::Try { .. } => "attempt",
-            Command::Account => "attempts at",
-            Command::Changed(_) => "attempts changed",
-            Command::Succeeded | Command::Seen | Command::Once { .. } => "attempt succeeded",
+            Command::Account { .. } => "attempts at",
+            Command::Changed { .. } => "attempts changed",
+            Command::Succeeded { .. } | Command::Seen | Command::Once { .. } | Command::Unknown => {
+                "attempt succeeded"
+            }
         };
         match passage.answers.found(key) {
             None => Err(Halt::Await(vec![attempt_need(
@@ -299,7 +301,7 @@ impl Gateway {
         name: &AccountName,
         passage: &Passage<'_>,
     ) -> Result<Option<Account>, Halt> {
-        let known = self.attempt(name, &Command::Account, passage)?;
+        let known = self.attempt(name, &Command::account(), passage)?;
         Ok(Account::newest(
             self.account(name, passage)?,
             known.change.as_ref(),
@@ -314,7 +316,7 @@ impl Gateway {
         before: Option<&Account>,
         passage: &Passage<'_>,
     ) -> Result<u64, Halt> {
-        let known = self.attempt(name, &Command::Account, passage)?.change;
+        let known = self.attempt(name, &Command::account(), passage)?.change;
         let stored = passage.answers.read(&name.key(&self.tenant.id));
         let asked = stored.map_or(passage.now, |read| read.asked).seconds();
         let next = before.map_or(asked.0, |account| account.next_change(asked));
@@ -332,7 +334,7 @@ impl Gateway {
             return Ok(());
         }
         let at = change.at;
-        let reply = self.attempt(name, &Command::Changed(change), passage)?;
+        let reply = self.attempt(name, &Command::changed(change), passage)?;
         // An object of an earlier release does not know what a change is.
         let is_known = reply.change.is_some_and(|known| known.at >= at);
         let unavailable = || Problem::from(SignInProblem::AccountsUnavailable).into();
@@ -359,10 +361,11 @@ impl Gateway {
         passage: &Passage<'_>,
     ) -> Verdict {
         let is_first_ask = passage.answers.found(&name.key(&self.tenant.id)).is_none();
-        if *command == Command::Succeeded {
+        let has_succeeded = matches!(command, Command::Succeeded { .. });
+        if has_succeeded {
             self.guesses.forget(name.as_str());
         }
-        if *command == Command::Succeeded || !is_first_ask {
+        if has_succeeded || !is_first_ask {
             return Verdict::Allowed;
         }
         match self.guesses.count(name.as_str(), passage.now) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::effect::{Class, Found};
-use crate::sign_in::attempts::{Reply, Verdict as Allowance};
+use crate::sign_in::attempts::message::{Reply, Verdict as Allowance};
 
 const ADMIN: &str = "an-admin-token-for-tests";
 

@@ -8,6 +8,17 @@ use crate::session::grant::{Finished, Grant};
 use crate::session::vault::Kept;
 use crate::sign_in::methods::{Allow, ClaimNames};
 
+/// What an object says there is, and its name.
+pub(super) const ALL: [(Is, &str); 7] = [
+    (Is::Live, "live"),
+    (Is::Ended, "ended"),
+    (Is::Absent, "absent"),
+    (Is::Outdated, "outdated"),
+    (Is::Conflict, "conflict"),
+    (Is::Held, "held"),
+    (Is::Unreadable, "unreadable"),
+];
+
 const ID: SessionId = SessionId::from_bytes([3; 16]);
 
 fn command(order: Order) -> Command {
@@ -185,7 +196,7 @@ fn golden_commands_are_written_and_read() {
         "session-commands.json",
         &commands(),
         |command| serde_json::from_str(&command.to_text()).unwrap(),
-        |text| Command::parse(&text.to_string()),
+        |text| Command::parse(&text.to_string()).ok(),
     );
 }
 
@@ -196,7 +207,7 @@ fn golden_answers_are_written_and_read() {
         ..Reply::is(is)
     };
     let mut replies: Vec<(&str, Reply)> =
-        NAMES.iter().map(|(is, name)| (*name, reply(*is))).collect();
+        ALL.iter().map(|(is, name)| (*name, reply(*is))).collect();
     replies.push((
         "with all there may be",
         Reply {
@@ -227,7 +238,7 @@ fn golden_answers_are_written_and_read() {
 fn what_a_later_release_adds_is_passed_over() {
     let text = r#"{"idle":1,"absolute":2,"remember":3,"new":[1],"order":{"do":"read","new":{}}}"#;
     assert_eq!(
-        Command::parse(text).map(|read| read.order),
+        Command::parse(text).ok().map(|read| read.order),
         Some(Order::Read)
     );
     let reply = Reply::parse(b"{\"is\":\"live\",\"new\":1}\nx").unwrap();

@@ -1,6 +1,8 @@
 //! Checks commands to a tenant's pool object, and its answers, against those of earlier releases.
 
 use super::super::shared::{Shared, Told};
+use serde_json::{Value, json};
+
 use super::*;
 use crate::golden;
 

@@ -2,6 +2,8 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::UnixMillis;
+use crate::encoding;
+use crate::message;
 
 const NOW: UnixSeconds = UnixSeconds(1_000_000);
 
@@ -247,6 +249,8 @@ fn a_provider_becomes_what_its_word_is_judged_by() {
         keys: Some(keys()),
         ..renewal(Some("https://id.example/me"))
     };
-    assert_eq!(Renewal::from_json(&renewal.to_json()), Some(renewal));
-    assert_eq!(Renewal::from_json(&json!({})), None);
+    let text = message::write(&renewal);
+    let read: Renewal = message::read(text.as_bytes()).unwrap();
+    assert_eq!(read, renewal);
+    assert!(message::read::<Renewal>(b"{}").is_err());
 }

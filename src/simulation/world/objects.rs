@@ -57,7 +57,7 @@ impl World {
             call,
         };
         self.schedule_at(self.now + u64::from(CALL_DEADLINE_MS), late);
-        let begins = Command::parse(command).is_some_and(
+        let begins = Command::parse(command).is_ok_and(
             |command| matches!(command.order, Order::Change(changing) if changing.begin.is_some()),
         );
         self.objects.entry(name.to_owned()).or_default();

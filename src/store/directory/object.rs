@@ -1,11 +1,11 @@
 //! What a tenant's directory object makes of a command: points in history, who is one too many, pages, and what is
 //! forgotten when. The Worker and the simulation both decide here; they differ only in what keeps the rows ([`Tables`]).
 
-use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::message::{self, Command, Done, Feed, Page};
 use crate::clock::{UnixMillis, UnixSeconds};
-use crate::encoding;
+use crate::message::{MessageError, Pair, write};
 
 /// How often what has run out is forgotten, in milliseconds.
 const FORGET_EVERY_MS: u64 = 3_600_000;
@@ -16,11 +16,11 @@ const FORGET_EVERY_MS: u64 = 3_600_000;
 pub struct Unkept;
 
 /// Why a command came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub enum Failure {
     /// It is none that this release knows.
-    #[error("the command is not one that this release knows")]
-    Unknown,
+    #[error(transparent)]
+    Unknown(#[from] MessageError),
     /// The rows could not be read or written. What was written before that stays: every command may be said again.
     #[error("the rows could not be read or written")]
     Unkept,
@@ -163,79 +163,94 @@ impl DirectoryObject {
         command: &str,
         now: UnixMillis,
     ) -> Result<Outcome, Failure> {
-        let command = encoding::json(command.as_bytes()).ok_or(Failure::Unknown)?;
+        let command = Command::parse(command)?;
         if now.millis_since(self.forgot) >= FORGET_EVERY_MS {
             tables.forget_before(now.seconds())?;
             self.forgot = now;
         }
         let mut surplus = Vec::new();
-        let answer = match text(&command, "do").ok_or(Failure::Unknown)? {
-            "feed" => feed(tables, number(&command, "since")?)?,
-            "revoke" => revoke(tables, &command, now)?,
-            "list-in" => {
-                let end = text(&command, "end").unwrap_or_default();
-                let sessions = list_in(tables, &command, now.seconds())?;
+        let answer = match command {
+            Command::Feed { since } => write(&feed(tables, since)?),
+            Command::Revoke { subjects, until } => write(&revoke(tables, &subjects, until, now)?),
+            Command::ListIn {
+                created,
+                end,
+                most,
+                session,
+                until,
+                user,
+            } => {
+                let listing = Listing {
+                    session,
+                    user,
+                    created,
+                    until,
+                };
+                let sessions = list_in(tables, &listing, most, now.seconds())?;
                 let one = |session: String| Surplus {
                     object: format!("{tenant}/{session}"),
-                    command: end.to_owned(),
+                    command: end.clone(),
                     session,
                 };
                 surplus = sessions.into_iter().map(one).collect();
-                json!({})
+                write(&Done {})
             }
-            "list-out" => {
-                tables.remove_listing(text(&command, "session").ok_or(Failure::Unknown)?)?;
-                json!({})
+            Command::ListOut { session } => {
+                tables.remove_listing(&session)?;
+                write(&Done {})
             }
-            "list" => list(tables, &command, now.seconds())?,
-            _ => return Err(Failure::Unknown),
+            Command::List {
+                after,
+                limit,
+                users,
+            } => write(&list(
+                tables,
+                after,
+                limit,
+                users.as_deref(),
+                now.seconds(),
+            )?),
+            Command::Unknown => return Err(MessageError::UnknownCommand.into()),
         };
-        Ok(Outcome {
-            answer: answer.to_string(),
-            surplus,
-        })
+        Ok(Outcome { answer, surplus })
     }
 }
 
-fn feed(tables: &mut impl Tables, since: u64) -> Result<Value, Failure> {
-    let revoked = tables.revoked_after(since)?;
-    Ok(json!({ "epoch": tables.last()?, "revoked": revoked }))
+fn feed(tables: &mut impl Tables, since: u64) -> Result<Feed, Unkept> {
+    let revoked = tables.revoked_after(since)?.into_iter();
+    Ok(Feed {
+        epoch: tables.last()?,
+        revoked: revoked
+            .map(|(subject, epoch)| Pair(subject, epoch))
+            .collect(),
+    })
 }
 
 /// Points in history are milliseconds, so that they go on rising whatever is forgotten, and each is given once.
-fn revoke(tables: &mut impl Tables, command: &Value, now: UnixMillis) -> Result<Value, Failure> {
-    let until = UnixSeconds(number(command, "until")?);
-    let subjects = command.get("subjects").and_then(Value::as_array);
-    let subjects = subjects.ok_or(Failure::Unknown)?;
+fn revoke(
+    tables: &mut impl Tables,
+    subjects: &[String],
+    until: UnixSeconds,
+    now: UnixMillis,
+) -> Result<message::Revoked, Unkept> {
     let epoch = now.0.max(tables.last()?.saturating_add(1));
     tables.set_last(epoch)?;
-    for subject in subjects.iter().filter_map(Value::as_str) {
+    for subject in subjects {
         let before = tables.revoked(subject)?;
         let until = before.map_or(until, |before| before.until.max(until));
         tables.set_revoked(subject, Revoked { epoch, until })?;
     }
-    Ok(json!({ "epoch": epoch }))
+    Ok(message::Revoked { epoch })
 }
 
 /// Lists a session; returns those of its user that are too many, the oldest. What has run out counts no more.
 fn list_in(
     tables: &mut impl Tables,
-    command: &Value,
+    listing: &Listing,
+    most: Option<u64>,
     now: UnixSeconds,
-) -> Result<Vec<String>, Failure> {
-    let owned = |name: &str| {
-        text(command, name)
-            .map(str::to_owned)
-            .ok_or(Failure::Unknown)
-    };
-    let listing = Listing {
-        session: owned("session")?,
-        user: owned("user")?,
-        created: number(command, "created")?,
-        until: UnixSeconds(number(command, "until")?),
-    };
-    tables.set_listing(&listing)?;
-    let most = command.get("most").and_then(Value::as_u64);
+) -> Result<Vec<String>, Unkept> {
+    tables.set_listing(listing)?;
     let (Some(most), false) = (most, listing.user.is_empty()) else {
         return Ok(Vec::new());
     };
@@ -251,22 +266,22 @@ fn list_in(
 }
 
 /// A page of those that have not run out, and what the next one begins after.
-fn list(tables: &mut impl Tables, command: &Value, now: UnixSeconds) -> Result<Value, Failure> {
-    let users = command.get("users").and_then(Value::as_array);
-    let users: Option<Vec<String>> = users.map(|users| {
-        let names = users.iter().filter_map(Value::as_str);
-        names.map(str::to_owned).collect()
-    });
-    let limit = usize::try_from(number(command, "limit")?).map_err(|_| Failure::Unknown)?;
-    let mut after = text(command, "after").map(|after| {
-        let (created, session) = after.split_once(':').unwrap_or((after, ""));
+fn list(
+    tables: &mut impl Tables,
+    after: Option<String>,
+    limit: usize,
+    users: Option<&[String]>,
+    now: UnixSeconds,
+) -> Result<Page, Unkept> {
+    let mut after = after.map(|after| {
+        let (created, session) = after.split_once(':').unwrap_or((&after, ""));
         (created.parse().unwrap_or(0), session.to_owned())
     });
     let mut page: Vec<Listing> = Vec::new();
     // One more than is shown, to know whether there is more.
     let most = limit.saturating_add(1);
     while page.len() < most {
-        let found = tables.listings_after(users.as_deref(), after.as_ref(), most)?;
+        let found = tables.listings_after(users, after.as_ref(), most)?;
         let is_all = found.len() < most;
         if let Some(last) = found.last() {
             after = Some((last.created, last.session.clone()));
@@ -279,21 +294,13 @@ fn list(tables: &mut impl Tables, command: &Value, now: UnixSeconds) -> Result<V
     let has_more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| has_more);
-    Ok(json!({
-        "sessions": page.iter().map(|one| json!([one.session, one.created])).collect::<Vec<_>>(),
-        "next": next.map(|one| format!("{}:{}", one.created, one.session)),
-    }))
-}
-
-fn text<'a>(command: &'a Value, name: &str) -> Option<&'a str> {
-    command.get(name).and_then(Value::as_str)
-}
-
-fn number(command: &Value, name: &str) -> Result<u64, Failure> {
-    command
-        .get(name)
-        .and_then(Value::as_u64)
-        .ok_or(Failure::Unknown)
+    Ok(Page {
+        next: next.map(|one| format!("{}:{}", one.created, one.session)),
+        sessions: page
+            .into_iter()
+            .map(|one| Pair(one.session, one.created))
+            .collect(),
+    })
 }
 
 pub mod sql;

@@ -54,7 +54,7 @@ impl PoolObject {
             let gathering = gatherings.or_default(tenant.to_owned());
             gathering.obey(command, stored.as_deref(), now)
         });
-        let Some(Obeyed { answer, drained }) = obeyed else {
+        let Ok(Obeyed { answer, drained }) = obeyed else {
             log::write(&Event::new(Level::Error, "pool_command_unreadable"));
             return Ok(String::new());
         };

@@ -71,9 +71,9 @@ impl DirectoryObject {
                 answered(outcome.answer.as_bytes())
             }
             Err(Failure::Unkept) => Promise::reject(&rows.0.failure.unwrap_or_default()),
-            Err(Failure::Unknown) => {
+            Err(Failure::Unknown(error)) => {
                 log::write(&Event::new(Level::Error, "directory_command_unreadable"));
-                Promise::reject(&js_sys::Error::new("unknown command").into())
+                Promise::reject(&js_sys::Error::new(&error.to_string()).into())
             }
         }
     }

@@ -151,7 +151,7 @@ impl Watch {
                     tenant.as_str() == id && source.contains(&resident.mark)
                 }
                 Need::Fetch { call, .. } => {
-                    self.look(concern, "a call", &call.to_json().to_string());
+                    self.look(concern, "a call", &crate::message::write(call));
                     self.look(
                         concern,
                         "credentials",

@@ -1,0 +1,96 @@
+//! Reads and writes the messages between isolates and Durable Objects: JSON on one line.
+//!
+//! During a deployment both ends may be of different releases (`docs/releases.md`). Members that are missing have a
+//! neutral value, and members that are not known are ignored. Members are written in the order of their names.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+/// Why a message cannot be read.
+#[derive(Debug, Error)]
+pub enum MessageError {
+    /// The bytes are not UTF-8.
+    #[error("not UTF-8")]
+    NotText,
+    /// The text is not a message of this kind.
+    #[error("malformed message: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// This release has no such command.
+    #[error("unknown command")]
+    UnknownCommand,
+}
+
+/// Writes a message.
+#[must_use]
+pub fn write(message: &impl Serialize) -> String {
+    // A message has no map whose keys are not texts, so that this cannot fail.
+    let value = serde_json::to_value(message).unwrap_or_default();
+    value.to_string()
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// Returns why the bytes are no message of this kind.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
+    let text = core::str::from_utf8(bytes).map_err(|_| MessageError::NotText)?;
+    let value: Value = serde_json::from_str(text)?;
+    Ok(serde_json::from_value(value)?)
+}
+
+/// A text and a number, as an array. Elements that a later release adds are ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Pair(pub String, pub u64);
+
+impl TryFrom<Value> for Pair {
+    type Error = &'static str;
+
+    fn try_from(pair: Value) -> Result<Self, &'static str> {
+        let text = pair.get(0).and_then(Value::as_str);
+        let number = pair.get(1).and_then(Value::as_u64);
+        let (text, number) = text.zip(number).ok_or("not a text and a number")?;
+        Ok(Self(text.to_owned(), number))
+    }
+}
+
+/// Reads a member that may be missing, and may be `null`: see `serde`'s `default`.
+///
+/// # Errors
+/// Returns the deserializer's error.
+pub fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Whether a member has its neutral value, and is not written.
+pub fn is_neutral<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_of_a_later_release_are_ignored() {
+        let read: Pair = read(br#"["a",1,{"new":1}]"#).unwrap();
+        assert_eq!(read, Pair("a".to_owned(), 1));
+        assert_eq!(write(&read), r#"["a",1]"#);
+    }
+
+    #[test]
+    fn malformed_messages_are_refused() {
+        for bad in ["", "{}", "[]", "[1,1]"] {
+            let error = read::<Pair>(bad.as_bytes()).unwrap_err();
+            assert!(matches!(error, MessageError::Malformed(_)), "{bad}");
+        }
+        let error = read::<Pair>(&[255]).unwrap_err();
+        assert!(matches!(error, MessageError::NotText));
+    }
+}

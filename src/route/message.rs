@@ -1,0 +1,95 @@
+//! The messages of a tenant's pool object.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::message::{self, MessageError};
+
+/// A command to the object. It is answered with an [`Answer`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub enum Command {
+    /// Takes what an isolate knows.
+    Gather {
+        /// The isolate.
+        #[serde(default)]
+        isolate: String,
+        /// The origins it knows.
+        origins: Vec<OriginReport>,
+    },
+    /// Drains an origin, or lifts that.
+    Drain {
+        /// Whether to drain it.
+        drained: bool,
+        /// The origin.
+        origin: String,
+    },
+    /// Takes the result of a health check.
+    Checked {
+        /// The origin.
+        origin: String,
+        /// Whether it is ready.
+        ready: bool,
+    },
+    /// Changes nothing. So does a command of a later release: what is known is answered all the same.
+    #[serde(other)]
+    Tell,
+}
+
+impl Command {
+    /// Reads a command.
+    ///
+    /// # Errors
+    /// Returns why it is none.
+    pub fn parse(text: &str) -> Result<Self, MessageError> {
+        message::read(text.as_bytes())
+    }
+
+    /// Returns the command as text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        message::write(self)
+    }
+}
+
+/// What an isolate knows of an origin, or what the object knows of it from all other isolates. An array: elements that a
+/// later release adds are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct OriginReport(
+    /// The origin's name.
+    pub String,
+    /// Number of requests under way there.
+    pub u32,
+    /// The load it reported last, in parts of a thousand.
+    pub Option<u64>,
+    /// Until when it is passed over, in Unix milliseconds.
+    pub u64,
+);
+
+impl TryFrom<Value> for OriginReport {
+    type Error = &'static str;
+
+    fn try_from(report: Value) -> Result<Self, &'static str> {
+        let element = |at: usize| report.get(at);
+        let number = |at: usize| element(at).and_then(Value::as_u64);
+        let read = || {
+            Some(Self(
+                element(0)?.as_str()?.to_owned(),
+                u32::try_from(number(1)?).ok()?,
+                number(2),
+                number(3)?,
+            ))
+        };
+        read().ok_or("not an origin's report")
+    }
+}
+
+/// What the object knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The names of the drained origins.
+    pub drained: Vec<String>,
+    /// All origins of which anything is known.
+    pub origins: Vec<OriginReport>,
+}

@@ -1,0 +1,286 @@
+//! What a session becomes, change by change.
+
+use super::*;
+use crate::encoding::base64url;
+use crate::keys::DeploymentKeys;
+use crate::message;
+use crate::session::id::{Handle, SessionId};
+use crate::session::record::Fit;
+use crate::tenant_id::TenantId;
+
+const LIFETIME: Lifetime = Lifetime {
+    idle: Seconds(1_800),
+    absolute: Seconds(43_200),
+    remember: Seconds(86_400),
+};
+const NOW: UnixSeconds = UnixSeconds(2_000);
+const ID: SessionId = SessionId::from_bytes([1; 16]);
+
+fn run(record: &Record, change: &Change) -> Outcome {
+    let keys = DeploymentKeys::parse(&base64url(&[1; 32])).unwrap();
+    let keys = KeyRing::derive(&keys, &TenantId::parse("t").unwrap()).unwrap();
+    change.apply(
+        record,
+        &Circumstances {
+            lifetime: &LIFETIME,
+            keys: &keys,
+            epoch: Epoch(50),
+            now: NOW,
+        },
+    )
+}
+
+fn live(outcome: Outcome) -> Record {
+    match outcome.entry {
+        Entry::Live(record) => record,
+        ended @ Entry::Ended { .. } => panic!("{ended:?}"),
+    }
+}
+
+fn guest() -> Record {
+    Record::unstored(Handle([2; 16]), ID, UnixSeconds(1_000), UnixSeconds(1_000))
+}
+
+fn stored() -> Record {
+    Record {
+        version: Version(4),
+        ..guest()
+    }
+}
+
+fn patch(json: &str) -> Change {
+    Change {
+        patch: Some(json.to_owned()),
+        ..Change::default()
+    }
+}
+
+fn identify(user: &str) -> Change {
+    Change {
+        identify: Some(format!(r#"{{"user":"{user}"}}"#)),
+        ..Change::default()
+    }
+}
+
+#[test]
+fn nothing_asked_nothing_written() {
+    let outcome = run(&stored(), &Change::default());
+    assert_eq!(outcome.entry, Entry::Live(stored()));
+    assert!(!outcome.written);
+}
+
+#[test]
+fn noting_use_writes_a_stored_session_without_a_new_version_and_never_a_guest() {
+    let touch = Change {
+        touch: true,
+        ..Change::default()
+    };
+    let outcome = run(&stored(), &touch);
+    assert!(outcome.written);
+    let noted = live(outcome);
+    assert_eq!((noted.seen, noted.version), (NOW, Version(4)));
+    assert!(!run(&guest(), &touch).written);
+}
+
+#[test]
+fn an_opening_is_noted_like_use_and_kept_when_a_session_is_first_stored() {
+    let noted = live(run(&stored(), &Change::opening()));
+    assert_eq!(
+        (noted.opened, noted.seen, noted.version),
+        (Some(NOW), NOW, Version(4))
+    );
+    assert!(!run(&guest(), &Change::opening()).written);
+    let first = Change {
+        open: true,
+        ..patch(r#"{"a":1}"#)
+    };
+    assert_eq!(live(run(&guest(), &first)).opened, Some(NOW));
+}
+
+#[test]
+fn a_patch_raises_the_version_and_an_empty_one_does_not() {
+    let after = live(run(&guest(), &patch(r#"{"a":1}"#)));
+    assert_eq!(
+        (after.version, after.data.to_json(), after.seen, after.epoch),
+        (Version(1), r#"{"a":1}"#, NOW, Epoch(50))
+    );
+    assert!(!run(&after, &patch("{}")).written);
+}
+
+#[test]
+fn what_cannot_be_granted_is_reported_and_the_rest_is_done() {
+    let change = Change {
+        idle: Some(Seconds(5)),
+        identify: Some("{}".to_owned()),
+        pin: Some(Some("blue".to_owned())),
+        ..patch("[]")
+    };
+    let outcome = run(&stored(), &change);
+    let names: Vec<_> = outcome.refused.iter().map(|refused| refused.0).collect();
+    assert_eq!(names, ["identify", "patch", "ttl"]);
+    assert_eq!(live(outcome).pin.as_deref(), Some("blue"));
+}
+
+#[test]
+fn what_can_be_granted_to_nobody_is_sifted_out() {
+    let mut change = Change {
+        idle: Some(Seconds(5)),
+        identify: Some("{}".to_owned()),
+        rotate: true,
+        ..patch("[]")
+    };
+    assert_eq!(change.sift(&LIFETIME).len(), 3);
+    let rotate = Change {
+        rotate: true,
+        ..Change::default()
+    };
+    assert_eq!(change, rotate);
+    assert!(change.sift(&LIFETIME).is_empty());
+}
+
+#[test]
+fn an_id_in_grace_neither_rotates_nor_signs_in() {
+    let asked = Change {
+        rotate: true,
+        identify: identify("u1").identify,
+        ..patch("{}")
+    };
+    assert_eq!(asked.in_grace(), patch("{}"));
+}
+
+#[test]
+fn rotation_keeps_handle_and_data_and_lets_the_old_id_finish() {
+    let rotate = Change {
+        rotate: true,
+        ..Change::default()
+    };
+    let record = live(run(&guest(), &rotate));
+    assert_eq!(
+        (record.handle, record.version),
+        (guest().handle, Version(1))
+    );
+    assert_eq!(record.fit(&record.id, NOW), Fit::Current);
+    assert_eq!(record.fit(&ID, UnixSeconds(2_030)), Fit::Grace);
+    assert_eq!(record.fit(&ID, UnixSeconds(2_031)), Fit::Outdated);
+    assert_eq!(
+        live(run(&guest(), &rotate)).id,
+        record.id,
+        "two at once agree"
+    );
+    assert_ne!(
+        live(run(&record, &rotate)).id,
+        record.id,
+        "the next differs"
+    );
+}
+
+#[test]
+fn signing_in_rotates_and_proving_it_again_does_not() {
+    let signed_in = live(run(&stored(), &identify("u1")));
+    assert_ne!(signed_in.id, ID);
+    assert_eq!(signed_in.authenticated, Some(NOW));
+    assert_eq!(signed_in.fit(&ID, NOW), Fit::Replaced, "no grace");
+    assert_eq!(live(run(&signed_in, &identify("u1"))).id, signed_in.id);
+    assert_ne!(live(run(&signed_in, &identify("u2"))).id, signed_in.id);
+}
+
+#[test]
+fn proving_it_anew_leaves_no_use_for_the_id_before() {
+    let first = live(run(&stored(), &identify("u1")));
+    let first = live(run(&first, &patch(r#"{"a":1}"#)));
+    let anew = Change {
+        proved: true,
+        ..identify("u1")
+    };
+    let second = live(run(&first, &anew));
+    assert_eq!(second.fit(&first.id, NOW), Fit::Replaced);
+    assert_eq!(second.data.to_json(), r#"{"a":1}"#);
+    assert_eq!(second.user_epoch, first.user_epoch);
+}
+
+#[test]
+fn another_user_is_not_shown_what_the_first_one_left() {
+    let first = live(run(&stored(), &identify("u1")));
+    let first = live(run(&first, &patch(r#"{"secret":1}"#)));
+    let change = Change {
+        patch: Some(r#"{"own":2}"#.to_owned()),
+        ..identify("u2")
+    };
+    assert_eq!(live(run(&first, &change)).data.to_json(), r#"{"own":2}"#);
+}
+
+#[test]
+fn what_origin_and_provider_gave_goes_with_the_user() {
+    let cookie = |line: &str| vec![Kept::parse(line, "/", NOW).unwrap()];
+    let guest = Change {
+        keep: cookie("token=guest; Path=/"),
+        ..Change::default()
+    };
+    let guest = live(run(&stored(), &guest));
+    assert_eq!(guest.vault.header("/", NOW), "token=guest");
+    let granted = Change {
+        grant: Some(Grant::default()),
+        authenticated: Some(UnixSeconds(1_990)),
+        ..identify("u1")
+    };
+    let first = live(run(&guest, &granted));
+    assert_eq!(first.vault, Vault::default());
+    assert_eq!(first.grant, Some(Grant::default()));
+    assert_eq!(first.authenticated, Some(UnixSeconds(1_990)));
+    let own = Change {
+        keep: cookie("token=u1; Path=/"),
+        ..identify("u1")
+    };
+    let again = live(run(&first, &own));
+    assert_eq!(again.vault.header("/", NOW), "token=u1");
+    assert!(again.grant.is_some());
+    let second = live(run(&again, &identify("u2")));
+    assert_eq!((second.vault, second.grant), (Vault::default(), None));
+}
+
+#[test]
+fn proving_it_again_takes_no_revocation_back() {
+    let signed_in = live(run(&stored(), &identify("u1")));
+    assert_eq!(
+        (signed_in.epoch, signed_in.user_epoch),
+        (Epoch(0), Epoch(50))
+    );
+    let earlier = Record {
+        user_epoch: Epoch(3),
+        ..signed_in
+    };
+    assert_eq!(live(run(&earlier, &identify("u1"))).user_epoch, Epoch(3));
+}
+
+#[test]
+fn the_end_wins() {
+    let change = Change {
+        end: true,
+        ..patch(r#"{"a":1}"#)
+    };
+    let outcome = run(&stored(), &change);
+    assert_eq!(outcome.entry, Entry::Ended { at: NOW });
+    assert!(outcome.written);
+}
+
+#[test]
+fn a_change_comes_through_as_it_was_sent() {
+    let change = Change {
+        idle: Some(Seconds(60)),
+        rotate: true,
+        touch: true,
+        open: true,
+        end: true,
+        pin: Some(None),
+        identify: Some("{}".to_owned()),
+        authenticated: Some(UnixSeconds(3)),
+        proved: true,
+        grant: Some(Grant::default()),
+        keep: vec![Kept::parse("a=b; Path=/", "/", NOW).unwrap()],
+        ..patch("{}")
+    };
+    for change in [change, Change::default()] {
+        let text = message::write(&change);
+        assert_eq!(message::read::<Change>(text.as_bytes()).unwrap(), change);
+    }
+}

@@ -1,0 +1,174 @@
+//! What the rules come to for one account, or one token, over time.
+
+use super::*;
+
+struct Object {
+    row: Option<String>,
+    now: u64,
+    /// What the last reply told of the account.
+    change: Option<AccountChange>,
+}
+
+impl Object {
+    fn new() -> Self {
+        Self {
+            row: None,
+            now: 1_000_000,
+            change: None,
+        }
+    }
+
+    fn told(&mut self, command: &Command) -> Verdict {
+        let stored = self.row.take();
+        let outcome = obey(stored.as_deref(), &command.to_text(), UnixMillis(self.now));
+        match outcome.change {
+            Change::Store { row, .. } => self.row = Some(row),
+            Change::DeleteAll => assert!(stored.is_some()),
+            Change::Nothing => assert_eq!(stored, None),
+        }
+        let text = outcome.reply.to_text();
+        assert_eq!(Reply::parse(text.as_bytes()), Some(outcome.reply.clone()));
+        self.change = outcome.reply.change;
+        outcome.reply.verdict
+    }
+}
+
+#[test]
+fn guessing_costs_more_and_more_time_and_success_starts_anew() {
+    let mut account = Object::new();
+    for _ in 0..FREE {
+        assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+    }
+    let mut waited = Vec::new();
+    for _ in 0..14 {
+        let Verdict::Wait(seconds) = account.told(&Command::attempt(7)) else {
+            panic!("not held back");
+        };
+        waited.push(seconds);
+        account.now += seconds * 1_000;
+        assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+    }
+    assert_eq!(
+        waited,
+        [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
+    );
+    account.told(&Command::succeeded());
+    assert_eq!(account.row, None);
+    assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+}
+
+#[test]
+fn a_wait_is_not_made_longer_by_asking_again() {
+    let mut account = Object::new();
+    for _ in 0..FREE {
+        account.told(&Command::attempt(7));
+    }
+    for _ in 0..100 {
+        assert_eq!(account.told(&Command::attempt(7)), Verdict::Wait(1));
+    }
+}
+
+#[test]
+fn who_has_not_tried_for_a_day_starts_anew() {
+    let mut account = Object::new();
+    for _ in 0..FREE {
+        account.told(&Command::attempt(7));
+    }
+    account.now += FORGOTTEN_AFTER_MS;
+    assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+    assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+}
+
+#[test]
+fn what_counts_once_counts_once() {
+    let mut token = Object::new();
+    let until = 1_060_000;
+    let once = Command::Once { until, by: 1 };
+    assert_eq!(token.told(&Command::Seen), Verdict::Allowed);
+    assert_eq!(token.told(&once), Verdict::Allowed);
+    assert_eq!(token.told(&once), Verdict::Allowed, "the answer was lost");
+    assert_eq!(
+        token.told(&Command::Once { until, by: 2 }),
+        Verdict::Wait(60)
+    );
+    assert_eq!(token.told(&Command::Seen), Verdict::Wait(60));
+    token.now = 1_060_000;
+    assert_ne!(
+        token.told(&once),
+        Verdict::Allowed,
+        "too late even for the first time"
+    );
+}
+
+fn change(at: u64, account: Option<&str>) -> AccountChange {
+    AccountChange {
+        at,
+        account: account.map(str::to_owned),
+    }
+}
+
+#[test]
+fn whoever_tries_is_told_what_was_changed_until_storage_knows() {
+    let mut account = Object::new();
+    account.told(&Command::attempt(7));
+    assert_eq!(account.change, None);
+    account.told(&Command::changed(change(5, Some("new"))));
+    for command in [
+        Command::attempt(8),
+        Command::succeeded(),
+        Command::account(),
+    ] {
+        assert_eq!(account.told(&command), Verdict::Allowed);
+        assert_eq!(account.change, Some(change(5, Some("new"))), "{command:?}");
+    }
+    account.told(&Command::changed(change(6, None)));
+    account.told(&Command::changed(change(5, Some("new"))));
+    account.told(&Command::account());
+    assert_eq!(account.change, Some(change(6, None)), "it was overtaken");
+    account.now += CHANGE_KNOWN_S * 1_000;
+    account.told(&Command::account());
+    assert_eq!((account.change.clone(), account.row), (None, None));
+}
+
+#[test]
+fn a_change_and_failures_are_each_remembered_as_long_as_they_matter() {
+    let mut account = Object::new();
+    for _ in 0..FREE {
+        account.told(&Command::attempt(7));
+    }
+    account.told(&Command::changed(change(5, None)));
+    assert_eq!(account.told(&Command::attempt(7)), Verdict::Wait(1));
+    account.now += CHANGE_KNOWN_S * 1_000;
+    assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+    assert_eq!(account.change, None);
+    assert_eq!(account.told(&Command::attempt(7)), Verdict::Wait(2));
+}
+
+#[test]
+fn an_earlier_release_asks_and_is_answered_as_before() {
+    let mut account = Object::new();
+    account.told(&Command::changed(change(5, None)));
+    let asked = r#"{"do":"try","by":7}"#;
+    let now = UnixMillis(account.now);
+    let reply = obey(account.row.as_deref(), asked, now).reply;
+    assert_eq!(reply.to_text(), "0");
+    let mut account = Object {
+        row: Some("[4,0,86400000,7]".to_owned()),
+        now: 10,
+        change: None,
+    };
+    assert_eq!(account.told(&Command::attempt(8)), Verdict::Allowed);
+    account.now = 11;
+    assert_eq!(account.told(&Command::attempt(9)), Verdict::Wait(1));
+}
+
+#[test]
+fn rubbish_allows_nothing_and_leaves_nothing() {
+    let outcome = obey(None, "{}", UnixMillis(5));
+    assert_ne!(outcome.reply.verdict, Verdict::Allowed);
+    assert_eq!(outcome.change, Change::Nothing);
+    let outcome = obey(Some("rubbish"), "{}", UnixMillis(5));
+    assert_eq!(outcome.change, Change::DeleteAll);
+    assert_eq!(Reply::parse(b"x"), None);
+    assert_eq!(Reply::parse(b"0\n{}"), None);
+}
