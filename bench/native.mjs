@@ -30,7 +30,8 @@ export function compiler() {
 
 /** Builds the benchmark as the Worker is built. Where it is then. @returns {Promise<string>} */
 export async function built() {
-  const args = ["bench", "--locked", "--package", "vestibule", "--bench", "core", "--no-run"];
+  const features = ["--package", "vestibule", "--features", "internals"];
+  const args = ["bench", "--locked", ...features, "--bench", "core", "--no-run"];
   await run("cargo", args, { cwd: ROOT });
   const told = output("cargo", [...args, "--message-format=json"], { cwd: ROOT }) ?? "";
   const artifacts = told.split("\n").map((line) => JSON.parse(line || "{}"));

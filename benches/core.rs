@@ -4,16 +4,9 @@
 //! function that callgrind is told to watch, and the cases are named in the order of its dumps.
 //! `--counted=stranger` takes only those with that in their names.
 #![expect(clippy::print_stdout, reason = "the program's result")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "what cannot be measured must not pass for measured"
-)]
 
-mod cases;
-
-use cases::{CASES, Case};
 use divan::Bencher;
+use vestibule::internals::cases::{CASES, Case};
 
 fn main() {
     match std::env::args().find_map(|arg| Some(arg.strip_prefix("--counted")?.to_owned())) {

@@ -61,6 +61,9 @@ pub mod flat_map;
 pub mod forward;
 pub mod gateway;
 pub mod inbound;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 pub mod keys;
 pub mod ledger;
 pub mod message;

@@ -5,7 +5,6 @@
 //! nothing is stored. Times to live are not kept: a run is over before any is.
 
 mod http;
-mod sessions;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,8 +13,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, RwLock};
 
 use serde_json::Value;
-
-use sessions::Maker;
+use vestibule::internals::sessions::Maker;
 
 /// Ordered, because a list is of the names that begin alike.
 type Namespace = RwLock<BTreeMap<String, Vec<u8>>>;

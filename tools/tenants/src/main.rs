@@ -5,16 +5,15 @@
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
-use serde_json::Value;
-use vestibule::deployment::Deployment;
-use vestibule::document::layers::{Layers, Source};
-use vestibule::document::{self, variables};
-use vestibule::inbound::host::Host;
-use vestibule::policy::LoginMode;
-use vestibule::tenant::Tenant;
+use vestibule::internals::documents;
 
 fn main() -> ExitCode {
-    match answer() {
+    let mut input = String::new();
+    let read = std::io::stdin().read_to_string(&mut input);
+    let answer = read
+        .map_err(|error| vec![error.to_string()])
+        .and_then(|_| documents::answer(&input));
+    match answer {
         Ok(lines) => print(&lines, true),
         Err(lines) => print(&lines, false),
     }
@@ -30,76 +29,4 @@ fn print(lines: &[String], is_good: bool) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-fn answer() -> Result<Vec<String>, Vec<String>> {
-    let one = |problem: String| vec![problem];
-    let mut input = String::new();
-    std::io::stdin()
-        .read_to_string(&mut input)
-        .map_err(|error| one(error.to_string()))?;
-    let order: Value = serde_json::from_str(&input).map_err(|error| one(error.to_string()))?;
-    let text = |name: &str| order.get(name).and_then(Value::as_str).unwrap_or_default();
-    if text("do") == "schema" {
-        return Ok(vec![format!("{:#}", document::schema())]);
-    }
-    let bindings = order.get("bindings").cloned().unwrap_or_default();
-    let deployment = Deployment::from_bindings(&bindings.to_string()).map_err(|bad| bad.0)?;
-    let document: Value = serde_json::from_str(text("document"))
-        .map_err(|error| one(format!("The document is not JSON: {error}.")))?;
-    let tenant = deployment
-        .tenant_of(&document)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    if text("do") == "validate" {
-        return Ok(vec![format!("{} is good.", tenant.id)]);
-    }
-    Ok(explain(
-        &tenant,
-        &deployment,
-        document,
-        text("host"),
-        text("path"),
-    ))
-}
-
-fn explain(
-    tenant: &Tenant,
-    deployment: &Deployment,
-    document: Value,
-    host: &str,
-    path: &str,
-) -> Vec<String> {
-    let mut lines = vec![format!("tenant      {}", tenant.id)];
-    let claim =
-        Host::canonical(host).and_then(|host| tenant.hosts.iter().find(|claim| claim.means(&host)));
-    lines.push(claim.map_or_else(
-        || format!("host        {host} is not among its hosts: 421"),
-        |claim| format!("host        {host}, by {}", claim.as_str()),
-    ));
-    let door = tenant.login_at("GET", path);
-    let mode = match door.mode {
-        LoginMode::Off => "off: everybody is a guest",
-        LoginMode::Optional => "optional: guests are welcome",
-        LoginMode::Required => "required: nobody passes without signing in",
-    };
-    let by = door.rule_path();
-    lines.push(format!("sign-in     {path}: {mode}, by {by}"));
-    lines.push(String::new());
-    let mut defaults = variables::to_document(&deployment.secrets);
-    if let Some(members) = defaults.as_object_mut() {
-        members.remove("id");
-    }
-    let layers = Layers {
-        deployment: defaults,
-        tenant: document,
-    };
-    for (path, value, source) in layers.explain() {
-        let source = match source {
-            Source::Default => "default",
-            Source::Deployment => "deployment",
-            Source::Tenant => "tenant",
-        };
-        lines.push(format!("{source:<11} {path} = {value}"));
-    }
-    lines
 }

@@ -2,9 +2,9 @@
 
 use core::hint::black_box;
 
-use vestibule::inbound::header_name;
-use vestibule::inbound::limits;
-use vestibule::inbound::request::Request;
+use crate::inbound::header_name;
+use crate::inbound::limits;
+use crate::inbound::request::Request;
 
 use super::Act;
 use super::world::packed;

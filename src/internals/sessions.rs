@@ -7,24 +7,26 @@ use std::time::SystemTime;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
-use vestibule::clock::UnixSeconds;
-use vestibule::cookie::token::Token;
-use vestibule::keys::{DeploymentKeys, KeyRing};
-use vestibule::session::codec;
-use vestibule::session::data::Data;
-use vestibule::session::id::{Handle, RecordName, SessionId};
-use vestibule::session::record::{Entry, Record, Version};
-use vestibule::tenant_id::TenantId;
+
+use crate::clock::UnixSeconds;
+use crate::cookie::token::Token;
+use crate::keys::{DeploymentKeys, KeyRing};
+use crate::session::codec;
+use crate::session::data::Data;
+use crate::session::id::{Handle, RecordName, SessionId};
+use crate::session::record::{Entry, Record, Version};
+use crate::tenant_id::TenantId;
 
 /// A visitor's cookie, and the session it opens.
-pub(crate) struct Made {
-    pub(crate) cookie: String,
+pub struct Made {
+    /// The cookie's value.
+    pub cookie: String,
     /// Under which name, and the record; none for a guest.
-    pub(crate) stored: Option<(String, Vec<u8>)>,
+    pub stored: Option<(String, Vec<u8>)>,
 }
 
 /// Makes sessions of some tenants, in turn.
-pub(crate) struct Maker {
+pub struct Maker {
     tenants: Vec<(TenantId, KeyRing)>,
     /// None for guests, of whom nothing is stored.
     data: Option<Data>,
@@ -33,7 +35,8 @@ pub(crate) struct Maker {
 
 impl Maker {
     /// With no tenants there is the one that needs no document. `None` if keys or data are none.
-    pub(crate) fn new(keys: &str, tenants: u64, data: &Value) -> Option<Self> {
+    #[must_use]
+    pub fn new(keys: &str, tenants: u64, data: &Value) -> Option<Self> {
         let keys = DeploymentKeys::parse(keys).ok()?;
         let ids = match tenants {
             0 => vec!["default".to_owned()],
@@ -57,7 +60,8 @@ impl Maker {
     }
 
     /// So many sessions, in their order, by as many threads as there are processors.
-    pub(crate) fn all(&self, count: u64) -> Vec<Made> {
+    #[must_use]
+    pub fn all(&self, count: u64) -> Vec<Made> {
         let threads = thread::available_parallelism().map_or(1, |number| number.get() as u64);
         let share = count.div_ceil(threads);
         thread::scope(|scope| {
@@ -65,7 +69,7 @@ impl Maker {
                 .map(|at| share * at..count.min(share * (at + 1)))
                 .map(|part| scope.spawn(move || self.part(part)))
                 .collect();
-            let joined = parts.into_iter().flat_map(|part| part.join());
+            let joined = parts.into_iter().flat_map(thread::ScopedJoinHandle::join);
             joined.flatten().collect()
         })
     }

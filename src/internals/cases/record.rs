@@ -2,16 +2,16 @@
 
 use core::hint::black_box;
 
+use crate::encoding::base64url;
+use crate::session::codec;
+use crate::session::data::{Data, LARGEST_DATA};
+use crate::session::grant::Grant;
+use crate::session::id::RecordName;
+use crate::session::identity::Identity;
+use crate::session::record::{Entry, Record};
+use crate::session::vault::{Kept, Vault};
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
-use vestibule::encoding::base64url;
-use vestibule::session::codec;
-use vestibule::session::data::{Data, LARGEST_DATA};
-use vestibule::session::grant::Grant;
-use vestibule::session::id::RecordName;
-use vestibule::session::identity::Identity;
-use vestibule::session::record::{Entry, Record};
-use vestibule::session::vault::{Kept, Vault};
 
 use super::Act;
 use super::world::{keys, record, tenant};

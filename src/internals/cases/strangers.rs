@@ -4,20 +4,20 @@
 use core::fmt::Write as _;
 use core::hint::black_box;
 
+use crate::brand::locale::Locale;
+use crate::cookie::sid_route::Route;
+use crate::encoding::base64url;
+use crate::forward::trace::{Sampling, Trace};
+use crate::gateway::Step;
+use crate::inbound::canonical::canonical;
+use crate::inbound::engine_io;
+use crate::inbound::path::{resolved, territory};
+use crate::inbound::query::Query;
+use crate::inbound::request::{Location, Request};
+use crate::inbound::{form, json};
+use crate::sign_in::jws::{self, Unverified};
+use crate::sign_in::return_address;
 use serde_json::json;
-use vestibule::brand::locale::Locale;
-use vestibule::cookie::sid_route::Route;
-use vestibule::encoding::base64url;
-use vestibule::forward::trace::{Sampling, Trace};
-use vestibule::gateway::Step;
-use vestibule::inbound::canonical::canonical;
-use vestibule::inbound::engine_io;
-use vestibule::inbound::path::{resolved, territory};
-use vestibule::inbound::query::Query;
-use vestibule::inbound::request::{Location, Request};
-use vestibule::inbound::{form, json};
-use vestibule::sign_in::jws::{self, Unverified};
-use vestibule::sign_in::return_address;
 
 use super::Act;
 use super::world::{World, keys};

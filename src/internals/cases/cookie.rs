@@ -2,8 +2,8 @@
 
 use core::hint::black_box;
 
-use vestibule::cookie::jar;
-use vestibule::cookie::token::Token;
+use crate::cookie::jar;
+use crate::cookie::token::Token;
 
 use super::Act;
 use super::world::{NOW, keys, token};

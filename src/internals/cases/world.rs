@@ -1,21 +1,21 @@
 //! One isolate, and an outside that answers at once: the namespace with one record in it, and a
 //! directory of which nothing was revoked.
 
+use crate::clock::UnixMillis;
+use crate::cookie::token::Token;
+use crate::deployment::Deployment;
+use crate::effect::{Answers, Class, Found, Need};
+use crate::encoding::base64url;
+use crate::gateway::{Forward, Settled, Step};
+use crate::keys::{DeploymentKeys, KeyRing};
+use crate::reception::Reception;
+use crate::session::codec;
+use crate::session::id::{Handle, RecordName, SessionId};
+use crate::session::record::{Entry, Record, Version};
+use crate::tenant_id::TenantId;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
-use vestibule::clock::UnixMillis;
-use vestibule::cookie::token::Token;
-use vestibule::deployment::Deployment;
-use vestibule::effect::{Answers, Class, Found, Need};
-use vestibule::encoding::base64url;
-use vestibule::gateway::{Forward, Settled, Step};
-use vestibule::keys::{DeploymentKeys, KeyRing};
-use vestibule::reception::Reception;
-use vestibule::session::codec;
-use vestibule::session::id::{Handle, RecordName, SessionId};
-use vestibule::session::record::{Entry, Record, Version};
-use vestibule::tenant_id::TenantId;
 
 /// When everything happens: time stands still, so that nothing falls due.
 pub(super) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);

@@ -1,6 +1,12 @@
 //! What is measured: each case is made ready by one function, and done again and again by what that
 //! function returns.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be measured must not pass for measured"
+)]
+
 mod cookie;
 mod headers;
 mod record;
@@ -11,16 +17,16 @@ mod world;
 use core::fmt;
 
 /// Something that can be done any number of times, at the same cost each time.
-pub(crate) type Act = Box<dyn FnMut()>;
+pub type Act = Box<dyn FnMut()>;
 
 /// One thing that is measured.
-pub(crate) struct Case {
+pub struct Case {
     /// `room: what`. Bounds are found by it.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// How often it is done under callgrind: more often where costs differ from time to time.
-    pub(crate) times: u32,
+    pub times: u32,
     /// Makes it ready.
-    pub(crate) make: fn() -> Act,
+    pub make: fn() -> Act,
 }
 
 impl fmt::Display for Case {
@@ -46,7 +52,7 @@ const fn once(name: &'static str, make: fn() -> Act) -> Case {
 }
 
 /// Every case.
-pub(crate) const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     often("cookie: verified", cookie::genuine),
     often("cookie: wrong MAC", cookie::wrong_mac),
     often("cookie: garbage", cookie::garbage),

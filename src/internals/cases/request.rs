@@ -2,10 +2,10 @@
 
 use core::hint::black_box;
 
+use crate::cookie::token::Token;
+use crate::gateway::{Settled, Step};
+use crate::session::record::{Record, Version};
 use serde_json::{Value, json};
-use vestibule::cookie::token::Token;
-use vestibule::gateway::{Settled, Step};
-use vestibule::session::record::{Record, Version};
 
 use super::world::{World, keys, packed, token};
 use super::{Act, record};

@@ -1,0 +1,131 @@
+//! What the fuzz targets do with bytes: everything that reads what somebody else may have written.
+#![expect(clippy::unwrap_used, reason = "a fault is to be found")]
+
+use std::sync::LazyLock;
+
+use crate::clock::UnixMillis;
+use crate::clock::UnixSeconds;
+use crate::cookie::jar;
+use crate::cookie::presented::Presented;
+use crate::cookie::token::Token;
+use crate::encoding::base64url;
+use crate::inbound::json;
+use crate::inbound::query::Query;
+use crate::inbound::request::Request;
+use crate::keys::{DeploymentKeys, KeyRing};
+use crate::ledger::command::{Command, Reply};
+use crate::ledger::errand;
+use crate::session::data::Data;
+use crate::session::id::{Handle, RecordName, SessionId};
+use crate::session::identity::Identity;
+use crate::session::record::Version;
+use crate::session::{codec, fields, packing};
+use crate::store::directory;
+use crate::store::revocations::Revocations;
+use crate::tenant_id::TenantId;
+
+static COOKIE_KEYS: LazyLock<KeyRing> = LazyLock::new(|| {
+    let keys = DeploymentKeys::parse(&base64url(&[7; 32])).unwrap();
+    KeyRing::derive(&keys, &TenantId::parse("t").unwrap()).unwrap()
+});
+
+const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+
+/// The `Cookie` header and the cookie's value: nothing verifies but what was minted.
+///
+/// # Panics
+/// On a fault.
+pub fn cookie(bytes: &[u8]) {
+    if let Ok(header) = core::str::from_utf8(bytes) {
+        let found = Presented::find(header, "__Host-session", &COOKIE_KEYS, NOW);
+        assert!(!matches!(found, Presented::Genuine { .. }));
+        let _ = jar::without(
+            header,
+            "session".len(),
+            |name| name == "session",
+            |name| name == "vault",
+        );
+        assert!(Token::verify(header, &COOKIE_KEYS, NOW).is_err());
+    }
+    // What is minted from these bytes verifies, and says what it was given.
+    let Some((handle, rest)) = bytes.split_first_chunk::<16>() else {
+        return;
+    };
+    let Some((id, rest)) = rest.split_first_chunk::<16>() else {
+        return;
+    };
+    let token = Token {
+        handle: Handle(*handle),
+        id: SessionId::from_bytes(*id),
+        created: UnixSeconds(1_600_000_000),
+        issued: NOW,
+        least_version: Version(rest.len() as u64),
+    };
+    let value = token.mint(&COOKIE_KEYS);
+    assert_eq!(
+        Token::verify(&value, &COOKIE_KEYS, NOW).map(|verified| verified.token),
+        Ok(token)
+    );
+}
+
+static RECORD_KEYS: LazyLock<(KeyRing, RecordName)> = LazyLock::new(|| {
+    let tenant = TenantId::parse("t").unwrap();
+    let keys = DeploymentKeys::parse(&base64url(&[7; 32])).unwrap();
+    let name = RecordName::derive(&tenant, Handle([1; 16]));
+    (KeyRing::derive(&keys, &tenant).unwrap(), name)
+});
+
+/// Stored bytes: the seal, the packing and the fields. Nothing panics, and what is read can be
+/// written and read again.
+///
+/// # Panics
+/// On a fault.
+pub fn record(bytes: &[u8]) {
+    let (keys, name) = &*RECORD_KEYS;
+    assert!(codec::open(bytes, name, keys).is_err());
+    if let Ok(entry) = fields::decode(bytes) {
+        let again = fields::encode(&entry).concat();
+        assert_eq!(fields::decode(&again), Ok(entry));
+    }
+    if let Some(plain) = packing::unpack(bytes) {
+        let _ = fields::decode(&plain);
+    }
+    assert_eq!(
+        packing::unpack(&packing::pack(&[], bytes)).as_deref(),
+        Some(bytes)
+    );
+}
+
+/// What objects, directories, namespaces and callers say: none of it makes anything panic.
+///
+/// # Panics
+/// On a fault.
+pub fn messages(bytes: &[u8]) {
+    if let Some(reply) = Reply::parse(bytes) {
+        assert_eq!(Reply::parse(&reply.to_bytes()), Some(reply));
+    }
+    let mut revocations = Revocations::default();
+    let _ = revocations.learn(bytes, UnixMillis(0));
+    revocations.learn_names(directory::names(bytes), UnixMillis(0));
+    let _ = directory::read_list(bytes);
+    let _ = directory::read_names(directory::names(bytes));
+    let _ = errand::next(
+        &TenantId::parse("t").unwrap(),
+        Handle([1; 16]),
+        bytes,
+        UnixMillis(0),
+    );
+    let request = Request::parse("POST\nhttps://chat.example/\ncontent-type\napplication/json");
+    let _ = json::object(&request.unwrap(), bytes, json::MOST_OF_STRANGERS);
+    let Ok(text) = core::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Some(command) = Command::parse(text) {
+        assert_eq!(Command::parse(&command.to_text()), Some(command));
+    }
+    let _ = Identity::parse(text);
+    let _ = Query::parse(text, &["user", "limit"]);
+    if let Ok(data) = Data::default().patched(text) {
+        assert!(data.to_header().unwrap_or_default().is_ascii());
+    }
+}
