@@ -271,9 +271,8 @@ fn lifetime(answer: &Map<String, Value>) -> Option<Seconds> {
     let seconds = answer.get("expires_in")?;
     // Some providers send it as a text, or with a fraction.
     let text = seconds.as_str();
-    let number = seconds
-        .as_f64()
-        .or_else(|| text.and_then(|text| text.parse().ok()))?;
+    let read: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
+    let number = read.as_ref().unwrap_or(seconds).as_f64()?;
     let seconds = (0.0..LONGEST_LIFETIME)
         .contains(&number)
         .then_some(number as u64)?;

@@ -6,11 +6,9 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
-use futures_util::future::join_all;
-
 use super::io::{self, Answered};
 use super::runtime::{self, RequestContext};
-use super::with_ready;
+use super::{futures, with_ready};
 use crate::effect::{Answers, Need, Write};
 use crate::reception::Reception;
 
@@ -128,7 +126,7 @@ pub(super) async fn meet(
                 };
                 io::perform(need, writes, context)
             });
-            join_all(meetings).await
+            futures::all(meetings).await
         }
         None => Vec::new(),
     }

@@ -4,7 +4,6 @@
 use core::cell::{Cell, RefCell};
 
 use futures_util::future::join;
-use js_sys::futures::future_to_promise;
 use js_sys::{Array, Float64Array, Map, Promise, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -14,7 +13,7 @@ use super::io::fetch;
 use super::log::report;
 use super::runtime::{self, Counted, InFlight, RequestTrace, TraceStage};
 use super::timing::{sleep, within};
-use super::{counters, io, millis, objects, with_ready};
+use super::{counters, futures, io, millis, objects, with_ready};
 use crate::effect::Class;
 use crate::telemetry::batch::RequestCount;
 use crate::telemetry::reporter::{Reporter, WINDOW_LOST_AFTER_MS, interval};
@@ -48,7 +47,7 @@ pub fn window_lost_after() -> f64 {
 pub fn report_window(env: Env) -> Promise {
     let opened = io::now();
     REPORTER.with_borrow_mut(|reporter| reporter.open(opened));
-    future_to_promise(async move {
+    futures::promise(async move {
         let Some(every) = every(&env) else {
             return Ok(JsValue::UNDEFINED);
         };

@@ -1,12 +1,11 @@
 //! What the data plane calls beside the [`steps`](super::steps) of a request.
 
 use js_sys::Promise;
-use js_sys::futures::future_to_promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 
-use super::{ISOLATE, Isolate, io, log, millis, runtime, serve, with_ready};
+use super::{ISOLATE, Isolate, futures, io, log, millis, runtime, serve, with_ready};
 use crate::answer::problem::{Audience, Problem};
 use crate::clock::Seconds;
 use crate::deployment::Deployment;
@@ -114,7 +113,7 @@ pub fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
 pub fn store_in_background(env: Env, key: String, value: Vec<u8>, ttl_s: f64) -> Promise {
     let ttl = Seconds(millis(ttl_s).0);
     let stored = io::store_in_background(env, effect::Write { key, value, ttl });
-    future_to_promise(async move {
+    futures::promise(async move {
         stored.await;
         Ok(JsValue::TRUE)
     })

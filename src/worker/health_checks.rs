@@ -1,12 +1,11 @@
 //! Makes the active health checks: see [`crate::route::health_check`].
 
-use futures_util::future::join_all;
 use worker::Env;
 
 use super::io::fetch::Request;
 use super::log::report;
 use super::timing::within;
-use super::{objects, with_ready};
+use super::{futures, objects, with_ready};
 use crate::effect::{CALL_DEADLINE_MS, Class};
 use crate::reception::Reception;
 use crate::route::health_check::{DEADLINE_MS, HealthCheck};
@@ -14,7 +13,7 @@ use crate::route::health_check::{DEADLINE_MS, HealthCheck};
 /// Asks all origins that have a health path, of the tenants that this isolate knows, whether they are ready.
 pub(crate) async fn check_health(env: &Env) {
     let checks = with_ready(|reception| Reception::health_checks(reception)).unwrap_or_default();
-    join_all(checks.iter().map(|check| make(env, check))).await;
+    futures::all(checks.iter().map(|check| make(env, check))).await;
 }
 
 async fn make(env: &Env, check: &HealthCheck) {

@@ -4,7 +4,6 @@
 use js_sys::Error;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
-use worker::kv::KvError;
 
 use super::{counters, io};
 use crate::telemetry::log::{Detail, Event, Level};
@@ -41,20 +40,10 @@ impl Describe for JsValue {
     }
 }
 
-impl Describe for KvError {
-    fn describe(&self) -> String {
-        match self {
-            Self::JavaScript(thrown) => thrown.describe(),
-            other => other.to_string(),
-        }
-    }
-}
-
 impl Describe for worker::Error {
     fn describe(&self) -> String {
         match self {
             Self::UnknownJsError { message, .. } => message.clone(),
-            Self::KvError(error) => error.describe(),
             Self::Internal(thrown) => thrown.describe(),
             Self::JsError(_) => "unknown".to_owned(),
             other => other.to_string(),

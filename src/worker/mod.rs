@@ -11,6 +11,7 @@
 
 mod counters;
 mod drive;
+mod futures;
 mod io;
 mod log;
 mod objects;

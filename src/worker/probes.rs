@@ -3,12 +3,11 @@
 //! The client whose request raised the suspicion may be gone by then; a probe goes on without.
 
 use js_sys::Date;
-use js_sys::futures::future_to_promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::io::fetch::{FetchError, Request, Response};
-use super::{drain, io, millis, runtime, with_ready};
+use super::{drain, futures, io, millis, runtime, with_ready};
 use crate::reception::Reception;
 use crate::route::probe::{DEADLINE_MS, Probe, Verdict};
 use crate::tenant_id::TenantId;
@@ -24,7 +23,7 @@ pub fn is_unsent(status: u16, server: &str) -> bool {
 /// Sends the probes that were decided on, and keeps the request at hand alive for them.
 pub(super) fn send_probes() {
     for (tenant, probe) in with_ready(Reception::take_probes).unwrap_or_default() {
-        let sent = future_to_promise(async move {
+        let sent = futures::promise(async move {
             send(&tenant, &probe).await;
             Ok(JsValue::UNDEFINED)
         });

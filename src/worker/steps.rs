@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 
 use js_sys::Promise;
-use js_sys::futures::future_to_promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -16,9 +15,10 @@ use super::exports::internal_error;
 #[cfg(feature = "planted-faults")]
 use super::fault_injection;
 use super::runtime::{self, RequestContext};
-use super::{ISOLATE, Isolate, drain, keep_seed, millis, probes, with_ready};
+use super::{ISOLATE, Isolate, drain, futures, keep_seed, millis, probes, with_ready};
 use crate::answer::problem::{Audience, Problem};
 use crate::brand::Brand;
+use crate::clock::UnixMillis;
 use crate::effect::{Answers, Failure, Found, Write};
 use crate::encoding;
 use crate::gateway::{Settled, Step, Vigil};
@@ -140,6 +140,7 @@ pub fn admit_again(
             continue;
         };
         let (_, origin) = place.split_once('/').unwrap_or_default();
+        let at = at.parse().map_or_else(|_| millis(now), UnixMillis);
         let failure = match how {
             "cut" => Failure::Cut,
             "spoilt" => Failure::Spoilt,
@@ -147,7 +148,7 @@ pub fn admit_again(
             "timed-out" => Failure::TimedOut,
             _ => Failure::Lost,
         };
-        answers.add_failure(origin, failure, millis(at.parse().unwrap_or(now)));
+        answers.add_failure(origin, failure, at);
     }
     runtime::state_changed();
     let decision = admit_step(packed, now, &answers);
@@ -314,7 +315,7 @@ fn begun(seed: &str) -> Answers {
 #[wasm_bindgen]
 pub fn drive(context: RequestContext) -> Promise {
     let pending = PENDING.take();
-    future_to_promise(async move {
+    futures::promise(async move {
         let driven = async {
             let Some((phase, pending)) = pending else {
                 return internal_error();

@@ -3,13 +3,14 @@
 
 use core::cell::RefCell;
 
-use js_sys::futures::{JsFuture, future_to_promise};
+use js_sys::futures::JsFuture;
 use js_sys::{Array, Promise, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::Env;
 use worker::web_sys::{self, RequestInit, Response};
 
+use super::futures;
 use super::io::body;
 
 #[wasm_bindgen]
@@ -50,7 +51,7 @@ impl RequestContext {
     /// Reads the request's body, once: resolves to its bytes, or to `undefined` if there are more of them than `limit`.
     pub(super) fn read_body(&self, limit: f64) -> Promise {
         let body = self.request.as_ref().and_then(web_sys::Request::body);
-        future_to_promise(async move { read(body, limit).await })
+        futures::promise(async move { read(body, limit).await })
     }
 
     /// Sends a request: resolves to the response's status and body, `undefined` in place of a body with more bytes than
@@ -63,7 +64,7 @@ impl RequestContext {
         limit: f64,
     ) -> Promise {
         let sent = fetch(url, init);
-        future_to_promise(async move {
+        futures::promise(async move {
             let response: Response = JsFuture::from(sent?).await?.dyn_into()?;
             let body = read(response.body(), limit).await?;
             Ok(Array::of2(&response.status().into(), &body).into())

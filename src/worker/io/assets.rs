@@ -5,7 +5,7 @@
 
 use core::cell::RefCell;
 
-use js_sys::futures::{JsFuture, future_to_promise};
+use js_sys::futures::JsFuture;
 use js_sys::{JsString, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -20,8 +20,8 @@ use crate::effect::asset::cache::{
 use crate::effect::asset::{Asset, MAX_LENGTH, Trouble};
 use crate::encoding::push_hex;
 use crate::tenant_id::TenantId;
-use crate::worker::runtime;
 use crate::worker::timing::within;
+use crate::worker::{futures, runtime};
 
 /// Prefix of the sources that are stored beside the tenants' documents; all others are URLs.
 const STORED: &str = "asset:";
@@ -92,7 +92,7 @@ fn apply(name: String, update: LocationUpdate<Uint8Array>) {
     if matches!(update, LocationUpdate::None) {
         return;
     }
-    let work = future_to_promise(async move {
+    let work = futures::promise(async move {
         match update {
             LocationUpdate::None => {}
             LocationUpdate::Put(file) => location_cache::put(&name, &file).await,

@@ -3,15 +3,15 @@
 use core::cell::RefCell;
 
 use js_sys::futures::JsFuture;
-use js_sys::{Array, JsString, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, JsString, Reflect, Uint8Array};
 use thiserror::Error;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::Env;
-use worker::kv::KvError;
 use worker::worker_sys::types::{D1Database, D1Result};
 
 use super::fetch::{FetchError, Request};
+use super::namespace::{Namespace, Options};
 use super::single_flight::{self, Flights};
 use super::{Answered, now};
 use crate::document::backend::{self, Backend, CACHE_TTL_SECONDS, Change, DEADLINE_MS, NoBackend};
@@ -33,11 +33,6 @@ thread_local! {
 
 #[wasm_bindgen]
 extern "C" {
-    /// A KV namespace. `worker` has no way to leave a text in the JavaScript heap.
-    type Namespace;
-    #[wasm_bindgen(method, catch)]
-    fn get(this: &Namespace, key: &str, options: &Object) -> Result<Promise, JsValue>;
-
     type TextDecoder;
     #[wasm_bindgen(constructor, catch)]
     fn new() -> Result<TextDecoder, JsValue>;
@@ -78,18 +73,6 @@ impl DocumentError {
 impl From<JsValue> for DocumentError {
     fn from(thrown: JsValue) -> Self {
         Self::Platform(log::Describe::describe(&thrown))
-    }
-}
-
-impl From<KvError> for DocumentError {
-    fn from(error: KvError) -> Self {
-        Self::Platform(log::Describe::describe(&error))
-    }
-}
-
-impl From<worker::Error> for DocumentError {
-    fn from(error: worker::Error) -> Self {
-        Self::Platform(log::Describe::describe(&error))
     }
 }
 
@@ -147,9 +130,8 @@ pub(super) async fn find(env: &Env, key: &str) -> Result<Text, DocumentError> {
         Backend::Table => find_in_table(&table(env), key).await,
         Backend::Service => find_at_service(env, key).await,
         namespace @ (Backend::Users | Backend::Tenants) => {
-            let options = Object::new();
-            Reflect::set(&options, &"cacheTtl".into(), &CACHE_TTL_SECONDS.into())?;
-            let namespace: Namespace = binding(env, namespace).unchecked_into();
+            let options = Options::of_read("text", CACHE_TTL_SECONDS);
+            let namespace = Namespace::bound(env, namespace.binding())?;
             text(JsFuture::from(namespace.get(key, &options)?).await?)
         }
     }
@@ -160,19 +142,13 @@ async fn keys(env: &Env, prefix: &str) -> Result<Vec<String>, DocumentError> {
     if backend == Backend::Table {
         return rows(&table(env), prefix).await;
     }
-    let namespace = env.kv(backend.binding())?;
+    let namespace = Namespace::bound(env, backend.binding())?;
     let mut keys = Vec::new();
     let mut cursor = None;
     loop {
-        let mut list = namespace.list().prefix(prefix.to_owned());
-        if let Some(cursor) = cursor {
-            list = list.cursor(cursor);
-        }
-        let page = list.execute().await?;
-        keys.extend(page.keys.into_iter().map(|key| key.name));
-        match page.cursor {
-            Some(next) if !page.list_complete => cursor = Some(next),
-            _ => return Ok(keys),
+        cursor = namespace.list(prefix, cursor.as_deref(), &mut keys).await?;
+        if cursor.is_none() {
+            return Ok(keys);
         }
     }
 }
@@ -182,10 +158,10 @@ async fn change(env: &Env, changes: &[Change<'_>]) -> Result<(), DocumentError> 
     if backend == Backend::Table {
         return change_table(&table(env), changes).await;
     }
-    let namespace = env.kv(backend.binding())?;
+    let namespace = Namespace::bound(env, backend.binding())?;
     for change in changes {
         match *change {
-            Change::Put(key, text) => namespace.put(key, text)?.execute().await?,
+            Change::Put(key, text) => namespace.put(key, text).await?,
             Change::Delete(key) => namespace.delete(key).await?,
         }
     }

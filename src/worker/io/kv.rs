@@ -5,15 +5,14 @@
 
 use core::cell::RefCell;
 
-use futures_util::future::join_all;
+use js_sys::Uint8Array;
 use js_sys::futures::JsFuture;
-use js_sys::{Object, Promise, Uint8Array};
 use thiserror::Error;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::Env;
-use worker::kv::KvStore;
 
+use super::namespace::{Namespace, Options};
 use super::single_flight::{self, Flights};
 use super::{Answered, now};
 use crate::effect::{Found, Write};
@@ -22,10 +21,8 @@ use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Ticket,
 use crate::telemetry::metric;
 use crate::worker::counters::{Operation, count, counted, counted_lookup};
 use crate::worker::log::{self, alarm, report};
-use crate::worker::runtime;
 use crate::worker::timing::{DeadlineExceeded, sleep, within};
-
-const BINDING: &str = "SESSIONS";
+use crate::worker::{futures, runtime};
 
 /// Minimum time for which KV may serve a read from its location's cache, in seconds.
 const CACHE_TTL_S: u32 = 30;
@@ -42,39 +39,16 @@ thread_local! {
     static READS: Flights<Result<Option<Vec<u8>>, StorageError>> = Flights::default();
     static LISTS: Flights<Result<Vec<u8>, StorageError>> = Flights::default();
     static QUEUE: RefCell<WriteQueue> = RefCell::default();
-    static READ_OPTIONS: ReadOptions = ReadOptions::new();
+    static READ_OPTIONS: Options = Options::of_read("arrayBuffer", CACHE_TTL_S);
 }
 
-/// Reads are on the way of requests: the `worker` crate's builder looks five methods up, and makes the options, each
-/// time.
+/// Reads are on the way of requests: this is quicker than to look the binding up by its name.
 #[wasm_bindgen]
 extern "C" {
     type Bindings;
 
     #[wasm_bindgen(method, getter, js_name = SESSIONS)]
     fn sessions(this: &Bindings) -> Namespace;
-
-    type Namespace;
-
-    #[wasm_bindgen(method, catch)]
-    fn get(this: &Namespace, key: &str, options: &ReadOptions) -> Result<Promise, JsValue>;
-
-    type ReadOptions;
-
-    #[wasm_bindgen(method, setter, js_name = type)]
-    fn set_type(this: &ReadOptions, value: &str);
-
-    #[wasm_bindgen(method, setter, js_name = cacheTtl)]
-    fn set_cache_ttl(this: &ReadOptions, seconds: u32);
-}
-
-impl ReadOptions {
-    fn new() -> Self {
-        let options: Self = Object::new().unchecked_into();
-        options.set_type("arrayBuffer");
-        options.set_cache_ttl(CACHE_TTL_S);
-        options
-    }
 }
 
 /// Why storage has not answered.
@@ -99,18 +73,6 @@ impl From<DeadlineExceeded> for StorageError {
 impl From<JsValue> for StorageError {
     fn from(thrown: JsValue) -> Self {
         Self::Failed(log::Describe::describe(&thrown))
-    }
-}
-
-impl From<worker::kv::KvError> for StorageError {
-    fn from(error: worker::kv::KvError) -> Self {
-        Self::Failed(log::Describe::describe(&error))
-    }
-}
-
-impl From<worker::Error> for StorageError {
-    fn from(error: worker::Error) -> Self {
-        Self::Failed(log::Describe::describe(&error))
     }
 }
 
@@ -146,9 +108,12 @@ async fn read_admitted(env: &Env, key: &str) -> Result<Option<Vec<u8>>, StorageE
     read
 }
 
+fn sessions(env: &Env) -> Namespace {
+    env.unchecked_ref::<Bindings>().sessions()
+}
+
 async fn get(env: &Env, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
-    let namespace = env.unchecked_ref::<Bindings>().sessions();
-    let reading = READ_OPTIONS.with(|options| namespace.get(key, options))?;
+    let reading = READ_OPTIONS.with(|options| sessions(env).get(key, options))?;
     let value = JsFuture::from(reading).await?;
     Ok((!value.is_null()).then(|| Uint8Array::new(&value).to_vec()))
 }
@@ -160,24 +125,19 @@ pub(super) async fn list(env: &Env, prefix: String) -> Answered {
 }
 
 async fn list_all(env: &Env, prefix: &str) -> Result<Vec<u8>, StorageError> {
-    let kv = env.kv(BINDING)?;
+    let kv = sessions(env);
     let mut names = Vec::new();
     let mut cursor = None;
     for _ in 0..MAX_PAGES {
-        let mut page = kv.list().prefix(prefix.to_owned());
-        if let Some(cursor) = cursor.take() {
-            page = page.cursor(cursor);
-        }
-        let listing = async {
-            let listed = within(PAGE_DEADLINE_MS, page.execute()).await?;
-            Ok::<_, StorageError>(listed?)
+        let page = async {
+            let listing = kv.list(prefix, cursor.as_deref(), &mut names);
+            Ok::<_, StorageError>(within(PAGE_DEADLINE_MS, listing).await??)
         };
-        let page = counted(Operation::KvList, listing).await?;
-        names.extend(page.keys.into_iter().map(|key| key.name));
-        if page.list_complete {
+        let next = counted(Operation::KvList, page).await?;
+        if next.is_none() {
             return Ok(names.join("\n").into_bytes());
         }
-        cursor = page.cursor;
+        cursor = next;
     }
     alarm("store_list_cut");
     Ok(names.join("\n").into_bytes())
@@ -193,7 +153,7 @@ pub(super) async fn store_durably(env: &Env, writes: Vec<Write>) -> bool {
         })
         .collect();
     let stored = tickets.iter().map(|ticket| store(env, ticket));
-    let outcomes = join_all(stored).await;
+    let outcomes = futures::all(stored).await;
     outcomes.iter().all(|outcome| *outcome == Outcome::Stored)
 }
 
@@ -227,11 +187,10 @@ async fn store(env: &Env, ticket: &Ticket) -> Outcome {
 
 async fn put(env: &Env, attempt: &Attempt) -> bool {
     let putting = async {
-        let kv: KvStore = env.kv(BINDING)?;
-        let put = kv.put_bytes(&attempt.write.key, &attempt.write.value)?;
-        let put = put.expiration_ttl(attempt.write.ttl.0).execute();
-        within(PUT_DEADLINE_MS, put).await??;
-        Ok::<_, StorageError>(())
+        let Write { key, value, ttl } = &*attempt.write;
+        let kv = sessions(env);
+        let put = kv.put_bytes(key, value, ttl.0);
+        Ok::<_, StorageError>(within(PUT_DEADLINE_MS, put).await??)
     };
     let put = counted(Operation::KvWrite, putting).await;
     if let Err(error) = &put {

@@ -8,6 +8,7 @@ pub(super) mod fetch;
 mod kv;
 mod location_cache;
 mod names;
+pub(super) mod namespace;
 mod objects;
 mod password;
 mod provider;

@@ -1,7 +1,11 @@
 //! Asks the platform's rate limit on new sessions.
 
+use js_sys::futures::JsFuture;
+use js_sys::{Object, Reflect};
 use thiserror::Error;
+use wasm_bindgen::{JsCast as _, JsValue};
 use worker::Env;
+use worker::worker_sys::RateLimiter;
 
 use crate::worker::log::Describe as _;
 use crate::worker::timing::{DeadlineExceeded, within};
@@ -29,12 +33,22 @@ impl From<worker::Error> for LimitError {
     }
 }
 
+impl From<JsValue> for LimitError {
+    fn from(thrown: JsValue) -> Self {
+        Self::Failed(thrown.describe())
+    }
+}
+
 /// Counts one more under this key, and returns whether that is within the limit.
 ///
 /// # Errors
 /// Returns why there is no answer.
 pub(super) async fn is_within(env: &Env, key: &str) -> Result<bool, LimitError> {
-    let limiter = env.rate_limiter(LIMITER)?;
-    let outcome = within(DEADLINE_MS, limiter.limit(key.to_owned())).await??;
-    Ok(outcome.success)
+    // `worker`'s own method takes the key, and gives the outcome, by way of a second `serde` format.
+    let limiter: RateLimiter = JsValue::from(env.rate_limiter(LIMITER)?).unchecked_into();
+    let question = Object::new();
+    Reflect::set(&question, &"key".into(), &key.into())?;
+    let asked = JsFuture::from(limiter.limit(question)?);
+    let outcome = within(DEADLINE_MS, asked).await??;
+    Ok(Reflect::get(&outcome, &"success".into())?.is_truthy())
 }

@@ -21,13 +21,14 @@ mod telemetry;
 #[cfg(feature = "standalone")]
 mod tenant;
 
-use js_sys::futures::{JsFuture, future_to_promise};
+use js_sys::futures::JsFuture;
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Env, State};
 
 use crate::effect::Class;
+use crate::worker::futures;
 
 #[wasm_bindgen]
 extern "C" {
@@ -68,7 +69,7 @@ fn answered(bytes: &[u8]) -> Promise {
 
 /// Lets an object go on with something after it has answered.
 fn run_in_background(state: &State, work: impl Future<Output = ()> + 'static) {
-    let promise = future_to_promise(async move {
+    let promise = futures::promise(async move {
         work.await;
         Ok(JsValue::UNDEFINED)
     });

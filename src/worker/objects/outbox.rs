@@ -1,13 +1,15 @@
 //! Performs the outbox items of a session's object.
 
 use thiserror::Error;
-use worker::{Env, KvError};
+use wasm_bindgen::JsValue;
+use worker::Env;
 
 use super::call;
 use crate::effect::{Class, Write};
 use crate::ledger::object::{ITEM_DEADLINE_MS, Item};
 use crate::tenant_id::TenantId;
 use crate::worker::counters::{Operation, counted};
+use crate::worker::io::namespace::Namespace;
 use crate::worker::log::{self, Describe as _};
 use crate::worker::timing::{DeadlineExceeded, within};
 
@@ -22,8 +24,8 @@ enum ItemError {
     Platform(String),
 }
 
-impl From<KvError> for ItemError {
-    fn from(error: KvError) -> Self {
+impl From<JsValue> for ItemError {
+    fn from(error: JsValue) -> Self {
         Self::Platform(error.describe())
     }
 }
@@ -47,9 +49,8 @@ pub(super) async fn perform(item: Item, env: &Env) -> bool {
 }
 
 async fn store(write: &Write, env: &Env) -> Result<(), ItemError> {
-    let namespace = env.kv("SESSIONS")?;
-    let put = namespace.put_bytes(&write.key, &write.value)?;
-    let put = put.expiration_ttl(write.ttl.0).execute();
+    let namespace = Namespace::bound(env, "SESSIONS")?;
+    let put = namespace.put_bytes(&write.key, &write.value, write.ttl.0);
     Ok(within(ITEM_DEADLINE_MS, put).await??)
 }
 
