@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::distinct::Distinct;
 use super::gauge::{Gauge, Thousandths};
-use super::metric::{self, BUCKETS, Kind, Metric};
+use super::metric::{self, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 use crate::encoding;
 use crate::flat_map::FlatMap;
@@ -34,29 +34,34 @@ pub struct RequestCount<'a> {
 }
 
 impl<'a> RequestCount<'a> {
-    /// How many figures the data plane counts: how many requests, then for each of three durations the sum in
-    /// milliseconds and the buckets.
-    const FIGURES: usize = 1 + 3 * (1 + BUCKETS);
-
-    /// Reads what the data plane counted: labels apart by tabs, and as many figures as there are.
+    /// Reads what the data plane counted: labels apart by tabs, and three durations of each request in milliseconds,
+    /// negative for what there was not.
     #[must_use]
-    pub fn read(labels: &'a str, figures: &[f64]) -> Option<Self> {
-        if figures.len() != Self::FIGURES {
-            return None;
-        }
+    pub fn read(labels: &'a str, durations: &[f64]) -> Option<Self> {
         let mut values = labels.split(SEPARATOR);
         let labels: [Option<&str>; 8] = core::array::from_fn(|_| values.next());
-        let (count, durations) = figures.split_first()?;
-        let mut durations = durations.chunks_exact(1 + BUCKETS).map(histogram);
-        Some(Self {
-            labels: labels
-                .last()?
-                .map(|_| labels.map(Option::unwrap_or_default))?,
-            count: whole(*count),
-            edge: durations.next()??,
-            origin: durations.next()??,
-            answer: durations.next()??,
-        })
+        labels.last()?.as_ref()?;
+        let mut counted = Self {
+            labels: labels.map(Option::unwrap_or_default),
+            count: 0,
+            edge: Histogram::default(),
+            origin: Histogram::default(),
+            answer: Histogram::default(),
+        };
+        let requests = durations.chunks_exact(3);
+        if !requests.remainder().is_empty() {
+            return None;
+        }
+        for request in requests {
+            counted.count += 1;
+            let histograms = [&mut counted.edge, &mut counted.origin, &mut counted.answer];
+            for (histogram, ms) in histograms.into_iter().zip(request) {
+                if *ms >= 0.0 {
+                    histogram.observe(whole(*ms));
+                }
+            }
+        }
+        Some(counted)
     }
 
     /// Returns tenant, method, status and origin, and how many there were: a data point.
@@ -237,19 +242,6 @@ fn session_hash(session: &str) -> Option<(&str, u32)> {
     Some((tenant, u32::from_be_bytes(start.get(..4)?.try_into().ok()?)))
 }
 
-/// The sum in milliseconds, and the buckets.
-fn histogram(figures: &[f64]) -> Option<Histogram> {
-    let (sum_ms, counts) = figures.split_first()?;
-    let mut histogram = Histogram {
-        sum_ms: whole(*sum_ms),
-        ..Histogram::default()
-    };
-    for (own, count) in histogram.counts.iter_mut().zip(counts) {
-        *own = whole(*count);
-    }
-    Some(histogram)
-}
-
 /// A number of the data plane's: it counts in whole ones.
 #[expect(
     clippy::cast_possible_truncation,
@@ -320,47 +312,20 @@ mod tests {
     }
 
     #[test]
-    fn data_plane_counts_as_many_figures() {
-        // `tests/worker/telemetry.test.mjs` says the same of the other side.
-        assert_eq!(RequestCount::FIGURES, 52);
-    }
-
-    /// How many requests, and for each duration the sum and the first buckets.
-    fn figures(count: f64, durations: [(f64, &[f64]); 3]) -> Vec<f64> {
-        let mut figures = vec![count];
-        for (sum, buckets) in durations {
-            let rest = BUCKETS - buckets.len();
-            figures.extend([&[sum], buckets, &vec![0.0; rest]].concat());
-        }
-        figures
-    }
-
-    #[test]
     fn data_planes_counts_become_series() {
         let mut batch = Batch::default();
-        for (labels, count, durations) in [
+        for (labels, durations) in [
             (
                 "acme\ta\tv2\thit\tactive\t\tGET\t200",
-                3.0,
-                [
-                    (1.0, &[2.0, 1.0] as &[f64]),
-                    (30.0, &[0.0, 0.0, 1.0, 2.0]),
-                    (20.0, &[0.0, 0.0, 2.0, 1.0]),
-                ],
+                &[0.0, 10.0, 10.0, 0.0, 12.0, 6.0, 4.0, 8.0, 4.0] as &[f64],
             ),
             (
                 "acme\t\t\tforged\t\tno-session\tGET\t401",
-                2.0,
-                [(0.0, &[2.0]), (0.0, &[]), (0.0, &[])],
+                &[0.0, -1.0, -1.0, 0.0, -1.0, -1.0],
             ),
-            (
-                "acme\ta\t\tnone\tnew\t\tPOST\t299",
-                1.0,
-                [(0.0, &[1.0]), (4.0, &[0.0, 1.0]), (4.0, &[0.0, 1.0])],
-            ),
+            ("acme\ta\t\tnone\tnew\t\tPOST\t299", &[0.0, 4.0, 4.0]),
         ] {
-            let figures = figures(count, durations);
-            batch.add_requests(&RequestCount::read(labels, &figures).unwrap());
+            batch.add_requests(&RequestCount::read(labels, durations).unwrap());
         }
         for handle in [
             "AAAAAAAAAAAAAAAAAAAAAA",
@@ -397,9 +362,9 @@ mod tests {
         assert_eq!(
             durations
                 .iter()
-                .map(|(labels, one)| (*labels, one.count()))
+                .map(|(labels, one)| (*labels, one.count(), one.sum_ms))
                 .collect::<Vec<_>>(),
-            [("acme\tedge", 6), ("acme\torigin", 4)]
+            [("acme\tedge", 6, 4), ("acme\torigin", 4, 34)]
         );
         assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
         let command: Value = serde_json::from_str(&batch.command("ab", 7)).unwrap();
@@ -414,9 +379,8 @@ mod tests {
 
     #[test]
     fn counts_that_nothing_is_known_of_are_left_out() {
-        let figures = figures(1.0, [(0.0, &[]); 3]);
-        assert!(RequestCount::read("acme\ta\tv2", &figures).is_none());
-        assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th", &figures[..20]).is_none());
+        assert!(RequestCount::read("acme\ta\tv2", &[0.0; 3]).is_none());
+        assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th", &[0.0; 4]).is_none());
         let mut batch = Batch::default();
         batch.add_number("vestibule_unheard_of_total", 1.0);
         batch.add_number("vestibule_storage_operations_total\tkv_read", 1.0);
@@ -430,8 +394,7 @@ mod tests {
 
     #[test]
     fn request_counts_are_data_points() {
-        let figures = figures(3.0, [(0.0, &[]); 3]);
-        let counted = RequestCount::read("acme\ta\tv2\thit\tactive\t\tGET\t200", &figures);
+        let counted = RequestCount::read("acme\ta\tv2\thit\tactive\t\tGET\t200", &[0.0; 9]);
         let point = counted.unwrap().point();
         assert_eq!(point, (["acme", "GET", "200", "a"], 3));
     }

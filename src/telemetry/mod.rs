@@ -12,3 +12,4 @@ pub mod metric;
 pub mod otlp;
 pub mod reporter;
 pub mod series;
+pub mod trace_buffer;

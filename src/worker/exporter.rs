@@ -17,6 +17,7 @@ use super::{counters, futures, io, millis, objects, with_ready};
 use crate::effect::Class;
 use crate::telemetry::batch::RequestCount;
 use crate::telemetry::reporter::{Reporter, WINDOW_LOST_AFTER_MS, interval};
+use crate::telemetry::trace_buffer::TraceBuffer;
 use crate::telemetry::{metric, otlp};
 
 /// Maximum number of data points that one invocation may write.
@@ -73,12 +74,12 @@ pub(super) async fn flush_if_idle(env: &Env) {
 /// Adds what the data plane counted to the next batch.
 #[wasm_bindgen(js_name = takeIn)]
 pub fn take_in(counted: &Counted, env: &Env) {
-    let requests: Vec<(String, Vec<f64>)> = entries(&counted.requests())
-        .map(|(labels, figures)| (labels, Float64Array::new(&figures).to_vec()))
-        .collect();
-    let requests: Vec<RequestCount<'_>> = requests
+    let kinds: Vec<(String, JsValue)> = entries(&counted.requests()).collect();
+    let requests: Vec<RequestCount<'_>> = kinds
         .iter()
-        .filter_map(|(labels, figures)| RequestCount::read(labels, figures))
+        .filter_map(|(labels, durations)| {
+            RequestCount::read(labels, &Float64Array::new(durations).to_vec())
+        })
         .collect();
     write_data_points(env, &requests);
     counters::with_batch(|batch| {
@@ -214,14 +215,25 @@ fn write_data_points(env: &Env, requests: &[RequestCount<'_>]) {
     }
 }
 
+/// Keeps the trace of an answered request for the next export.
+#[wasm_bindgen(js_name = keepTrace)]
+pub fn keep_trace(trace: &RequestTrace) {
+    let status = trace.status();
+    if TRACES.with_borrow(|traces| traces.has_room(status)) {
+        let request = request(trace);
+        TRACES.with_borrow_mut(|traces| traces.keep(request));
+    } else {
+        counters::count(metric::SPANS, &["dropped"], 1);
+    }
+}
+
 /// Exports traces to the OpenTelemetry collector, if there is one.
 async fn export_traces(env: &Env) {
-    let traces = runtime::recorder().take_traces();
+    let requests = TRACES.with_borrow_mut(TraceBuffer::take);
     let endpoint = setting(env, "OTLP_ENDPOINT").filter(|endpoint| !endpoint.is_empty());
-    let Some(endpoint) = endpoint.filter(|_| !traces.is_empty()) else {
+    let Some(endpoint) = endpoint.filter(|_| !requests.is_empty()) else {
         return;
     };
-    let requests: Vec<otlp::Request> = traces.iter().map(request).collect();
     let otlp::Export { body, spans } = otlp::export(&requests);
     let result = match post(env, &endpoint, &body).await {
         Ok(response) if response.is_ok() => {

@@ -62,6 +62,28 @@ pub(super) fn alarm(event: &'static str) {
     emit(Event::new(Level::Error, event));
 }
 
+/// What the data plane logs of the streams and WebSockets that it follows.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug)]
+pub enum StreamEvent {
+    /// A WebSocket was closed by us.
+    SocketClosed = "socket_closed",
+    /// An event stream was ended because its session is over.
+    StreamClosed = "stream_closed",
+    /// An event stream was broken off, or was silent for too long.
+    StreamBroken = "stream_broken",
+    /// Another answer was broken off, or was silent for too long.
+    AnswerBroken = "answer_broken",
+    /// A session could not be revalidated.
+    RevalidationFailed = "revalidation_failed",
+}
+
+/// Logs what happened to a stream or WebSocket.
+#[wasm_bindgen]
+pub fn warn(event: StreamEvent) {
+    emit(Event::new(Level::Warn, event.to_str()));
+}
+
 /// Writes an event of no tenant, counts it, and shows it in the console.
 fn emit(event: Event) {
     let event = event.with("at", io::now().0);

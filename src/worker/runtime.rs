@@ -91,10 +91,6 @@ extern "C" {
     #[wasm_bindgen(method, js_name = takeLines)]
     pub fn take_lines(this: &Recorder) -> Vec<String>;
 
-    /// Takes the requests whose traces are exported.
-    #[wasm_bindgen(method, js_name = takeTraces)]
-    pub fn take_traces(this: &Recorder) -> Vec<RequestTrace>;
-
     /// Writes the log lines that wait.
     #[wasm_bindgen(method, js_name = writeLines)]
     pub fn write_lines(this: &Recorder);
@@ -118,7 +114,7 @@ extern "C" {
     /// What was counted: see `js/telemetry/counters.js`.
     pub type Counted;
 
-    /// Returns the figures of each kind of request, by its labels.
+    /// Returns the durations of each kind of request, by its labels: an array of numbers.
     #[wasm_bindgen(method, getter)]
     pub fn requests(this: &Counted) -> Map;
 

@@ -1,5 +1,5 @@
 /** Revalidates the session of what stays open, again and again. */
-import { warn } from "../telemetry/log_buffer.js";
+import { warn } from "../instance.js";
 import { pause } from "../waiting.js";
 
 /**

@@ -7,7 +7,7 @@
  * silent for too long is ended, or kept alive, where a limit says so.
  */
 /** @import { FollowOptions, Pauses } from "../types.js" */
-import { warn } from "../telemetry/log_buffer.js";
+import { warn } from "../instance.js";
 import { pump } from "./pump.js";
 import { startRevalidation } from "./revalidate.js";
 import { followWebSocket } from "./websocket.js";

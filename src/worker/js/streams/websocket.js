@@ -2,8 +2,7 @@
  * Follows WebSockets: closes them soon after their session is over, when nothing was said for too long, when one end
  * does not read, and with a code that says so when the origin is lost.
  */
-import { codeForBoth } from "../instance.js";
-import { warn } from "../telemetry/log_buffer.js";
+import { codeForBoth, warn } from "../instance.js";
 import { startRevalidation } from "./revalidate.js";
 import { SendQueue } from "./send_queue.js";
 

@@ -1,12 +1,5 @@
 /** A request's times, in milliseconds since 1970. A Worker's clock stands still while it computes. */
 /** @import { Durations, TraceStage } from "../types.js" */
-import { count } from "./counters.js";
-
-/** Maximum number of requests whose traces are exported at once, and as many that failed: sampled ones crowd none out. */
-const MAX_KEPT = 200;
-
-/** Those that are kept for the next export. @type {Record<"good" | "failed", RequestTrace[]>} */
-export const kept = { good: [], failed: [] };
 
 export class RequestTrace {
   /** What was waited for. @type {TraceStage[]} */
@@ -61,11 +54,4 @@ export class RequestTrace {
     }
     return [...times].map(([name, ms]) => `${name};dur=${ms}`).join(", ");
   }
-}
-
-/** Keeps a request for the next export of traces. @param {RequestTrace} trace @param {boolean} hasFailed */
-export function keepTrace(trace, hasFailed) {
-  const traces = hasFailed ? kept.failed : kept.good;
-  if (traces.length < MAX_KEPT) traces.push(trace);
-  else count("vestibule_telemetry_spans_total\tdropped");
 }
