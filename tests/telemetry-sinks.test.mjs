@@ -9,23 +9,23 @@ const LABELS = "acme\ta\t\thit\tactive\t\tGET";
 /** An isolate of the Worker, in which nothing was counted yet. @param {Record<string, unknown>} env */
 async function isolate(env) {
   const edge = await loadEdge(
-    'export { admit, configure } from "./instance.js"; export { RequestTrace } from "./telemetry/request_trace.js"; export { recordRequest } from "./telemetry/window.js";',
+    'export { admit, configure } from "./instance.js"; export { RequestTrace } from "./telemetry/request_trace.js"; export { recorder, recordRequest } from "./telemetry/window.js"; export { later } from "cloudflare:workers";',
   );
   const bindings = { SESSION_KEYS: freshKey(), ORIGINS: "http://127.0.0.1:9", SESSIONS: {} };
   const all = { ...bindings, CONSISTENCY: "eventual", TELEMETRY_EVERY: "50", ...env };
   edge.configure(all);
-  /** @type {Promise<unknown>[]} */
-  const later = [];
-  const context = { waitUntil: (/** @type {Promise<unknown>} */ promise) => later.push(promise) };
+  const { later } = edge;
+  later.length = 0;
   /** @param {number} status */
-  const answer = (status, labels = LABELS) => {
+  const answer = (status, labels = LABELS, flags = "") => {
     const trace = new edge.RequestTrace(Date.now(), "https");
-    trace.labels = labels;
-    return edge.recordRequest(trace, new Response("", { status }), "", all, context);
+    Object.assign(trace, { labels, flags });
+    return edge.recordRequest(trace, new Response("", { status }), "", all);
   };
   // A text that has no length: the instance is entered, and left by an exception.
   const trap = () => edge.admit(/** @type {any} */ (Symbol("no text")), Date.now());
-  return { answer, trap, told: () => Promise.all(later), windows: () => later.length };
+  const recorder = edge.recorder();
+  return { answer, recorder, trap, told: () => Promise.all(later), windows: () => later.length };
 }
 
 test("Analytics Engine gets a point for each kind of answer, with how many there were", async () => {
@@ -100,4 +100,16 @@ test("what the data plane counted outlives a trap, and is told with the next win
     ["acme", "GET", "200", "a"],
     ["acme", "GET", "404", "a"],
   ]);
+});
+
+test("200 traces are kept, and as many of requests that failed, though the instance dies", async (t) => {
+  t.mock.method(console, "error", () => {});
+  const { answer, recorder, trap } = await isolate({ TELEMETRY_EVERY: "0" });
+  for (let count = 0; count < 199; count += 1) answer(200, LABELS, "x");
+  trap();
+  for (let count = 0; count < 203; count += 1) answer(200, LABELS, "x");
+  for (let count = 0; count < 203; count += 1) answer(502, LABELS, "e");
+  answer(200, LABELS, "e");
+  assert.deepEqual([recorder.goodTraces.length, recorder.failedTraces.length], [200, 200]);
+  assert.equal(recorder.failedTraces[0].status, 502);
 });

@@ -12,4 +12,3 @@ pub mod metric;
 pub mod otlp;
 pub mod reporter;
 pub mod series;
-pub mod trace_buffer;

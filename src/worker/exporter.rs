@@ -17,11 +17,13 @@ use super::{counters, futures, io, millis, objects, with_ready};
 use crate::effect::Class;
 use crate::telemetry::batch::RequestCount;
 use crate::telemetry::reporter::{Reporter, WINDOW_LOST_AFTER_MS, interval};
-use crate::telemetry::trace_buffer::TraceBuffer;
 use crate::telemetry::{metric, otlp};
 
 /// Maximum number of data points that one invocation may write.
 const MAX_DATA_POINTS: usize = 250;
+
+/// Maximum number of requests whose traces are exported at once, and as many that failed: sampled ones crowd none out.
+const MAX_TRACES: u32 = 200;
 
 /// How long the telemetry object may take, and the collector, in milliseconds.
 const DEADLINE_MS: u32 = 5_000;
@@ -145,8 +147,11 @@ async fn report_batch(env: &Env) {
         reception.take_batch(now)
     });
     if !HAS_TAKEN_OVER.replace(true) {
-        for left in recorder.take_batches() {
-            queue_batch(left);
+        let batches = recorder.batches();
+        let left: Vec<JsValue> = Array::from(&batches.values()).to_vec();
+        batches.clear();
+        for command in left.iter().filter_map(JsValue::as_string) {
+            queue_batch(command);
         }
     }
     if let Some(command) = command.filter(|command| !command.is_empty()) {
@@ -156,15 +161,20 @@ async fn report_batch(env: &Env) {
 }
 
 /// Queues a batch, and keeps it outside of the instance until it is acknowledged.
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn queue_batch(command: String) {
-    let recorder = runtime::recorder();
+    let batches = runtime::recorder().batches();
     let (number, dropped) = REPORTER.with_borrow_mut(|reporter| reporter.queue(command.clone()));
-    recorder.keep_batch(number as f64, &command);
+    batches.set(&batch_key(number), &command.into());
     for number in &dropped {
-        recorder.forget_batch(*number as f64);
+        batches.delete(&batch_key(*number));
     }
     counters::count(metric::BATCHES_LOST, &[], dropped.len() as u64);
+}
+
+/// Returns what a batch is kept under outside of the instance.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn batch_key(number: u64) -> JsValue {
+    JsValue::from_f64(number as f64)
 }
 
 async fn send_batches(env: &Env) {
@@ -179,8 +189,7 @@ async fn send_batches(env: &Env) {
             Some(is_watched) => {
                 let recorder = runtime::recorder();
                 recorder.set_watched(is_watched);
-                #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-                recorder.forget_batch(number as f64);
+                recorder.batches().delete(&batch_key(number));
             }
             None => return report("telemetry_not_taken", "not JSON"),
         }
@@ -218,10 +227,14 @@ fn write_data_points(env: &Env, requests: &[RequestCount<'_>]) {
 /// Keeps the trace of an answered request for the next export.
 #[wasm_bindgen(js_name = keepTrace)]
 pub fn keep_trace(trace: &RequestTrace) {
-    let status = trace.status();
-    if TRACES.with_borrow(|traces| traces.has_room(status)) {
-        let request = request(trace);
-        TRACES.with_borrow_mut(|traces| traces.keep(request));
+    let recorder = runtime::recorder();
+    let traces = if trace.status() >= 500 {
+        recorder.failed_traces()
+    } else {
+        recorder.good_traces()
+    };
+    if traces.length() < MAX_TRACES {
+        traces.push(trace.as_ref());
     } else {
         counters::count(metric::SPANS, &["dropped"], 1);
     }
@@ -229,11 +242,21 @@ pub fn keep_trace(trace: &RequestTrace) {
 
 /// Exports traces to the OpenTelemetry collector, if there is one.
 async fn export_traces(env: &Env) {
-    let requests = TRACES.with_borrow_mut(TraceBuffer::take);
+    let recorder = runtime::recorder();
+    let kept = [recorder.failed_traces(), recorder.good_traces()];
+    let traces: Vec<RequestTrace> = kept
+        .iter()
+        .flat_map(Array::iter)
+        .map(JsValue::unchecked_into)
+        .collect();
+    for traces in &kept {
+        traces.set_length(0);
+    }
     let endpoint = setting(env, "OTLP_ENDPOINT").filter(|endpoint| !endpoint.is_empty());
-    let Some(endpoint) = endpoint.filter(|_| !requests.is_empty()) else {
+    let Some(endpoint) = endpoint.filter(|_| !traces.is_empty()) else {
         return;
     };
+    let requests: Vec<otlp::Request> = traces.iter().map(request).collect();
     let otlp::Export { body, spans } = otlp::export(&requests);
     let result = match post(env, &endpoint, &body).await {
         Ok(response) if response.is_ok() => {

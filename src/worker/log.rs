@@ -62,10 +62,10 @@ pub(super) fn alarm(event: &'static str) {
     emit(Event::new(Level::Error, event));
 }
 
-/// What the data plane logs of the streams and WebSockets that it follows.
+/// What the data plane logs.
 #[wasm_bindgen]
 #[derive(Clone, Copy, Debug)]
-pub enum StreamEvent {
+pub enum DataPlaneEvent {
     /// A WebSocket was closed by us.
     SocketClosed = "socket_closed",
     /// An event stream was ended because its session is over.
@@ -76,11 +76,13 @@ pub enum StreamEvent {
     AnswerBroken = "answer_broken",
     /// A session could not be revalidated.
     RevalidationFailed = "revalidation_failed",
+    /// A value that was to be stored in the background is not submitted again.
+    BackgroundWriteDropped = "background_write_dropped",
 }
 
-/// Logs what happened to a stream or WebSocket.
+/// Logs what happened in the data plane.
 #[wasm_bindgen]
-pub fn warn(event: StreamEvent) {
+pub fn warn(event: DataPlaneEvent) {
     emit(Event::new(Level::Warn, event.to_str()));
 }
 

@@ -1,6 +1,6 @@
 //! Declares what the data plane (`src/worker/js/`) offers to the control plane.
 
-use js_sys::{Map, Promise, Set, Uint8Array, WebAssembly};
+use js_sys::{Array, Map, Promise, Set, Uint8Array, WebAssembly};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
@@ -91,21 +91,21 @@ extern "C" {
     #[wasm_bindgen(method, js_name = takeLines)]
     pub fn take_lines(this: &Recorder) -> Vec<String>;
 
+    /// Returns the traces that wait to be exported, of requests that failed.
+    #[wasm_bindgen(method, getter, js_name = failedTraces)]
+    pub fn failed_traces(this: &Recorder) -> Array;
+
+    /// Returns the traces that wait to be exported, of other requests.
+    #[wasm_bindgen(method, getter, js_name = goodTraces)]
+    pub fn good_traces(this: &Recorder) -> Array;
+
     /// Writes the log lines that wait.
     #[wasm_bindgen(method, js_name = writeLines)]
     pub fn write_lines(this: &Recorder);
 
-    /// Keeps a batch that waits to be acknowledged, should the instance die before.
-    #[wasm_bindgen(method, js_name = keepBatch)]
-    pub fn keep_batch(this: &Recorder, number: f64, command: &str);
-
-    /// Forgets a batch that was acknowledged, or dropped.
-    #[wasm_bindgen(method, js_name = forgetBatch)]
-    pub fn forget_batch(this: &Recorder, number: f64);
-
-    /// Takes the batches that are kept, the oldest first.
-    #[wasm_bindgen(method, js_name = takeBatches)]
-    pub fn take_batches(this: &Recorder) -> Vec<String>;
+    /// Returns the batches that wait to be acknowledged, by number, the oldest first.
+    #[wasm_bindgen(method, getter)]
+    pub fn batches(this: &Recorder) -> Map;
 
     /// Says whether somebody looks at the console.
     #[wasm_bindgen(method, js_name = setWatched)]

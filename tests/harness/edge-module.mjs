@@ -1,4 +1,4 @@
-/** A module of the Worker in Node, with wasm as the modules that workerd would hand it, and no console. */
+/** A module of the Worker in Node, with wasm as the modules that workerd would hand it, and no console; what it waits for is `later`. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
@@ -30,7 +30,8 @@ export async function loadEdge(contents) {
             contents: "export default new ArrayBuffer(0);",
           }));
           onLoad({ filter: /.*/, namespace: "cloudflare" }, () => ({
-            contents: "export const waitUntil = () => {};",
+            contents:
+              "export const later = []; export const waitUntil = (work) => later.push(work);",
           }));
           onLoad({ filter: /.*/, namespace: "wasm" }, ({ path: file }) => {
             const wasm = readFileSync(path.join(ROOT, "build", file)).toString("base64");

@@ -3,8 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { pump } from "../../src/worker/js/streams/pump.js";
-import { startRevalidation } from "../../src/worker/js/streams/revalidate.js";
 import { SendQueue } from "../../src/worker/js/streams/send_queue.js";
+import { loadEdge } from "../harness/edge-module.mjs";
+
+const { startRevalidation } = await loadEdge(
+  'export { startRevalidation } from "./streams/revalidate.js";',
+);
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -105,7 +109,7 @@ function revalidating(t, outcomes) {
   const seen = { asked: 0, over: /** @type {string[]} */ ([]) };
   const stop = startRevalidation(
     async () => outcomes[seen.asked++],
-    (reason) => seen.over.push(reason),
+    (/** @type {string} */ reason) => seen.over.push(reason),
   );
   return { seen, stop };
 }

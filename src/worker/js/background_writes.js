@@ -3,8 +3,7 @@
  * (`store/write_queue.rs`); here the values outlive an instance that dies.
  */
 import { waitUntil } from "cloudflare:workers";
-import { bindings, glue, outlive } from "./instance.js";
-import { warn } from "./telemetry/log_buffer.js";
+import { bindings, glue, outlive, warn } from "./instance.js";
 
 /** Maximum number of keys that are kept: some megabytes. Beyond that the oldest is not submitted again. */
 const MAX_KEYS = 1_000;

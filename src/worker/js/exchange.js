@@ -10,7 +10,7 @@ import { forwards, getForward } from "./decision_cache/forwards.js";
 import { getResponse, responses } from "./decision_cache/responses.js";
 import * as core from "./instance.js";
 import { lengthenSid } from "./streams/handshake.js";
-import { follow, readPauses } from "./streams/sse.js";
+import { follow, isEventStream, readPauses } from "./streams/sse.js";
 import { count } from "./telemetry/counters.js";
 import { answered, begin, end } from "./telemetry/in_flight.js";
 import { RequestTrace } from "./telemetry/request_trace.js";
@@ -155,7 +155,7 @@ export class Exchange extends RequestContext {
           const ms = Math.max(trace.answered - trace.sent, 0);
           if (answered(attempt, ms, response.status)) core.recovered(place, trace.answered);
           if (sidSuffix === "") return resolve(this.#receive(response, forward));
-          const longer = lengthenSid(response, sidSuffix, context);
+          const longer = lengthenSid(response, sidSuffix);
           resolve(longer.then((seen) => this.#receive(seen, forward)));
         },
         () => giveUp(source ? "cut" : "lost"),
@@ -178,7 +178,7 @@ export class Exchange extends RequestContext {
     if (flags.includes(wire.FLAGS.afterwards)) this.context.waitUntil(this.#runBackground(ticket));
     const isWatched = flags.includes(wire.FLAGS.watched);
     const revalidate = () => this.#revalidate(ticket);
-    if (flags.includes(wire.FLAGS.opens) && staysOpen(response))
+    if (flags.includes(wire.FLAGS.opens) && (webSocket || isEventStream(response)))
       this.context.waitUntil(revalidate());
     const seen =
       isWatched || pauses !== ""
@@ -186,7 +186,6 @@ export class Exchange extends RequestContext {
             revalidate: isWatched ? revalidate : undefined,
             counters: this.#streamCounters(place, webSocket ? "websocket" : "sse"),
             pauses: readPauses(pauses),
-            waitUntil: (work) => this.context.waitUntil(work),
           })
         : response;
     if (!flags.includes(wire.FLAGS.settle) && !concernsCore(seen))
@@ -210,7 +209,7 @@ export class Exchange extends RequestContext {
 
   /** @param {Response} response @param {string} session tenant and handle, if it came before */
   #record(response, session) {
-    return recordRequest(this.trace, response, session, this.env, this.context);
+    return recordRequest(this.trace, response, session, this.env);
   }
 
   /** Does what can wait until the visitor has the response. @param {string} ticket */
@@ -227,7 +226,7 @@ export class Exchange extends RequestContext {
       core.watch(ticket, Date.now(), seed),
     );
     // That something is open is told though nobody else comes.
-    openWindow(this.env, this.context);
+    openWindow(this.env);
     const [letter, value] = decision.split("\n");
     return letter === "G" ? { afterMs: Number(value) } : { over: value };
   }
@@ -241,21 +240,16 @@ export class Exchange extends RequestContext {
       opened: () => {
         attempt = begin(place);
         count(series, 1);
-        openWindow(this.env, this.context);
+        openWindow(this.env);
       },
       closed: () => {
         end(attempt);
         count(series, -1);
         // Nobody else may come to tell of it.
-        openWindow(this.env, this.context);
+        openWindow(this.env);
       },
     };
   }
-}
-
-/** Whether a response is a socket, or a stream of events. @param {Response} response */
-function staysOpen({ webSocket, headers }) {
-  return Boolean(webSocket) || (headers.get("content-type") ?? "").startsWith("text/event-stream");
 }
 
 /** Whether the core may want to do anything about a response. @param {Response} response */

@@ -79,9 +79,11 @@ export const codeForBoth = entering(glue.codeForBoth);
 export const drawTraces = entering(glue.drawTraces, () => "");
 export const endOfSid = entering(glue.endOfSid);
 export const isUnsent = entering(glue.isUnsent);
+export const keepTrace = entering(glue.keepTrace);
 export const observe = entering(glue.observe);
 export const recovered = entering(glue.recovered);
 export const takeIn = entering(glue.takeIn);
+export const warn = entering(glue.warn);
 
 /** Reports what is counted until a window closes. @param {Env} env */
 export const reportWindow = (env) => survive(() => glue.reportWindow(env)).catch(() => {});

@@ -25,8 +25,6 @@ export interface FollowOptions {
   revalidate: Revalidate | undefined;
   counters: StreamCounters;
   pauses: Pauses;
-  /** Keeps the request alive until this is settled, though its client may have gone. */
-  waitUntil: (work: Promise<void>) => void;
 }
 
 /** What an origin has under way, and how it answers. */

@@ -1,4 +1,5 @@
 /** Makes the `sid` in the answers to Engine.IO handshakes longer. */
+import { waitUntil } from "cloudflare:workers";
 import { endOfSid } from "../instance.js";
 
 /** Maximum time for which the first packet is waited for, in milliseconds; it comes with the headers. */
@@ -12,9 +13,8 @@ const MAX_BYTES = 4 * 1024;
  * inspected; the rest flows as it comes.
  * @param {Response} response
  * @param {string} suffix
- * @param {ExecutionContext} context
  */
-export async function lengthenSid(response, suffix, context) {
+export async function lengthenSid(response, suffix) {
   const { status, headers, body } = response;
   const isText = /^text\/plain *(?:;|$)/i.test(headers.get("content-type") ?? "");
   const length = Number(headers.get("content-length"));
@@ -29,7 +29,7 @@ export async function lengthenSid(response, suffix, context) {
       ? new FixedLengthStream(length + added.length)
       : new IdentityTransformStream();
   // Either side may go at any time.
-  context.waitUntil(
+  waitUntil(
     insert(whole, end, added)
       .pipeTo(writable)
       .catch(() => {}),

@@ -18,11 +18,10 @@ const LINE_FEED = 10;
 export async function pump(source, sink, { keepAlive, idle, signal }) {
   const reader = source.getReader();
   const writer = sink.getWriter();
-  let isReading = true;
-  let isLineBegun = false;
-  /** When the last part was taken, and when something was written last. */
+  /** When the last part was taken; not yet if it is being written. */
   let partAt = Date.now();
-  let writtenAt = partAt;
+  /** Since when a comment could have been written. Within a line it would become part of it. */
+  let silentAt = partAt;
   /** @type {unknown} */
   let reason;
   const giveUp = (/** @type {unknown} */ why) => {
@@ -32,11 +31,9 @@ export async function pump(source, sink, { keepAlive, idle, signal }) {
   };
   const check = () => {
     const now = Date.now();
-    if (!isReading) return;
     if (idle > 0 && now - partAt >= idle) giveUp("idle");
-    // Within a line a comment would become part of it.
-    else if (keepAlive > 0 && now - writtenAt >= keepAlive && !isLineBegun) {
-      writtenAt = now;
+    else if (keepAlive > 0 && now - silentAt >= keepAlive) {
+      silentAt = now;
       writer.write(COMMENT).catch(giveUp);
     }
   };
@@ -48,12 +45,11 @@ export async function pump(source, sink, { keepAlive, idle, signal }) {
       const { value, done } = await reader.read();
       if (reason !== undefined) throw reason;
       if (done) break;
-      isReading = false;
-      isLineBegun = value.at(-1) !== LINE_FEED;
+      partAt = Number.POSITIVE_INFINITY;
+      silentAt = Number.POSITIVE_INFINITY;
       await writer.write(value);
       partAt = Date.now();
-      writtenAt = partAt;
-      isReading = true;
+      if (value.at(-1) === LINE_FEED) silentAt = partAt;
     }
     await writer.close();
   } catch (error) {

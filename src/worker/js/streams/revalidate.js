@@ -1,12 +1,9 @@
-/** Revalidates the session of what stays open, again and again. */
+/** Revalidates the session of what stays open, again and again, until it is over. */
+/** @import { Revalidate } from "../types.js" */
 import { warn } from "../instance.js";
 import { pause } from "../waiting.js";
 
-/**
- * Revalidates until the session is over, or until the function it returns is called.
- * @param {import("../types.js").Revalidate} revalidate
- * @param {(reason: string) => void} onOver
- */
+/** Begins, and returns how to stop. @param {Revalidate} revalidate @param {(reason: string) => void} onOver */
 export function startRevalidation(revalidate, onOver) {
   let isOpen = true;
   const run = async () => {

@@ -7,6 +7,7 @@
  * silent for too long is ended, or kept alive, where a limit says so.
  */
 /** @import { FollowOptions, Pauses } from "../types.js" */
+import { waitUntil } from "cloudflare:workers";
 import { warn } from "../instance.js";
 import { pump } from "./pump.js";
 import { startRevalidation } from "./revalidate.js";
@@ -21,6 +22,11 @@ export function readPauses(text) {
   return { keepAlive, answer, stream, socket };
 }
 
+/** @param {Response} response */
+export function isEventStream({ headers }) {
+  return headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+}
+
 /** Returns the answer, followed if there is a reason to. @param {Response} response @param {FollowOptions} options */
 export function follow(response, options) {
   const { webSocket, body, headers } = response;
@@ -29,7 +35,7 @@ export function follow(response, options) {
     const isFollowed = revalidate || pauses.socket > 0;
     return isFollowed ? followWebSocket(response, webSocket, options) : response;
   }
-  const isStream = headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+  const isStream = isEventStream(response);
   const isFollowed = isStream
     ? revalidate || pauses.stream > 0 || pauses.keepAlive > 0
     : pauses.answer > 0;
@@ -43,9 +49,11 @@ export function follow(response, options) {
     ? followStream(body, writable, options, READABLE.includes(coding))
     : pump(body, writable, { keepAlive: 0, idle: pauses.answer }).catch(() => {
         warn("answer_broken");
-        return cutShort(writable);
+        // Cut short, so that the client can tell.
+        return writable.abort("incomplete").catch(() => {});
       });
-  options.waitUntil(followed);
+  // It ends with its source, not with its client.
+  waitUntil(followed);
   return new Response(readable, response);
 }
 
@@ -69,27 +77,17 @@ async function followStream(source, sink, { revalidate, counters, pauses }, isRe
   } catch (error) {
     const lost = ["error", error === "idle" ? "origin_idle" : "origin_lost"];
     const [event, code] = signal.aborted ? ["session", signal.reason] : lost;
-    await (isReadable ? writeLast(sink, event, code) : cutShort(sink));
+    // Two line breaks, because the origin may have been in the middle of an event.
+    const last = `\n\nevent: ${event}\ndata: {"code":"${code}"}\n\n`;
+    const writer = sink.getWriter();
+    const ended = isReadable
+      ? writer.write(new TextEncoder().encode(last)).then(() => writer.close())
+      : writer.abort("incomplete");
+    // The client may have gone, too: that is fine.
+    await ended.catch(() => {});
     warn(signal.aborted ? "stream_closed" : "stream_broken");
   } finally {
     counters.closed();
     stop?.();
   }
-}
-
-/** Ends a stream with an event. @param {WritableStream} sink @param {string} event @param {string} code */
-async function writeLast(sink, event, code) {
-  // Two line breaks, because the origin may have been in the middle of an event.
-  const last = `\n\nevent: ${event}\ndata: {"code":"${code}"}\n\n`;
-  const writer = sink.getWriter();
-  // Writing to a client that left fails, and that is fine.
-  await writer
-    .write(new TextEncoder().encode(last))
-    .then(() => writer.close())
-    .catch(() => {});
-}
-
-/** Breaks a body off, so that the client can tell. @param {WritableStream} sink */
-function cutShort(sink) {
-  return sink.abort("incomplete").catch(() => {});
 }

@@ -2,39 +2,32 @@
  * Records requests. They are counted at once; the first one after a batch opens a window, and when that closes the
  * control plane reports what was counted in between (`worker/exporter.rs`).
  */
-import { reportWindow, takeIn, WINDOW_LOST_AFTER } from "../instance.js";
+import { waitUntil } from "cloudflare:workers";
+import { keepTrace, reportWindow, takeIn, WINDOW_LOST_AFTER } from "../instance.js";
 import { countRequest, takeCounted } from "./counters.js";
 import { inFlight } from "./in_flight.js";
 import { buffer, writeLater, writeLines } from "./log_buffer.js";
-import { keepTrace, kept } from "./request_trace.js";
 
 /** Until when the open window is taken to be open, in milliseconds since 1970; 0 if none is. */
 let openUntil = 0;
 
-/** Batches that are not acknowledged yet, by number. They outlive the instance. @type {Map<number, string>} */
-const batches = new Map();
+const record = {
+  takeCounted() {
+    openUntil = 0;
+    return takeCounted();
+  },
+  takeLines: () => buffer.shown.splice(0),
+  setWatched: (/** @type {boolean} */ isWatched) => Object.assign(buffer, { isWatched }),
+  inFlight,
+  writeLines,
+  failedTraces: [],
+  goodTraces: [],
+  batches: new Map(),
+};
 
-/** What the control plane takes, and says: see `worker/runtime.rs`. */
+/** What the control plane takes and says, and what it keeps should its instance die: see `worker/runtime.rs`. */
 export function recorder() {
-  return {
-    takeCounted() {
-      openUntil = 0;
-      return takeCounted();
-    },
-    takeLines: () => buffer.shown.splice(0),
-    takeTraces: () => [...kept.failed.splice(0), ...kept.good.splice(0)],
-    keepBatch: (/** @type {number} */ number, /** @type {string} */ command) =>
-      batches.set(number, command),
-    forgetBatch: (/** @type {number} */ number) => batches.delete(number),
-    takeBatches() {
-      const kept = [...batches.values()];
-      batches.clear();
-      return kept;
-    },
-    setWatched: (/** @type {boolean} */ isWatched) => Object.assign(buffer, { isWatched }),
-    inFlight,
-    writeLines,
-  };
+  return record;
 }
 
 /**
@@ -43,9 +36,8 @@ export function recorder() {
  * @param {Response} response
  * @param {string} session tenant and handle, if it is a session that came before
  * @param {Env} env
- * @param {ExecutionContext} context
  */
-export function recordRequest(trace, response, session, env, context) {
+export function recordRequest(trace, response, session, env) {
   const { begun, flags, labels, members } = trace;
   const { status } = response;
   const failed = status >= 500;
@@ -60,24 +52,19 @@ export function recordRequest(trace, response, session, env, context) {
     writeLater(line, !flags.includes("q"), failed);
     if (env.LOG_LINES === "each" || env.TELEMETRY_EVERY === "0") writeLines();
   }
-  if (flags.includes("x") || (failed && flags.includes("e"))) keepTrace(trace, failed);
+  if (flags.includes("x") || (failed && flags.includes("e"))) keepTrace(trace);
   if (env.TELEMETRY_EVERY !== "0") {
     if (countRequest(`${labels}\t${status}`, durations, session)) takeIn(takeCounted(), env);
-    openWindow(env, context);
+    openWindow(env);
   }
   if (!flags.includes("m")) return response;
-  const headers = new Headers(response.headers);
-  headers.append("server-timing", trace.toServerTiming(durations));
-  const { statusText, webSocket } = response;
-  return new Response(response.body, { status, statusText, headers, webSocket });
+  const timed = new Response(response.body, response);
+  timed.headers.append("server-timing", trace.toServerTiming(durations));
+  return timed;
 }
 
-/**
- * Sees to it that what was counted is reported.
- * @param {Env} env
- * @param {{ waitUntil: (promise: Promise<unknown>) => void }} context
- */
-export function openWindow(env, context) {
+/** Sees to it that what was counted is reported. @param {Env} env */
+export function openWindow(env) {
   const now = Date.now();
   // One that was lost with its request must not be the last.
   if (env.TELEMETRY_EVERY === "0" || now < openUntil) return;
@@ -87,5 +74,5 @@ export function openWindow(env, context) {
     // The instance died before it closed the window.
     if (openUntil === until) openUntil = 0;
   });
-  context.waitUntil(reported);
+  waitUntil(reported);
 }
