@@ -18,7 +18,7 @@ import { openWindow, recordRequest } from "./telemetry/window.js";
 import { upload } from "./uploads.js";
 import * as wire from "./wire.js";
 
-/** @import { Attempt, Failure, ForwardDecision, ResponseDecision } from "./types.js" */
+/** @import { Failure, ForwardDecision, ResponseDecision } from "./types.js" */
 
 /**
  * What can wait is begun so much later, in milliseconds: begun at once it would be on the thread that sends the
@@ -184,7 +184,7 @@ export class Exchange extends RequestContext {
       isWatched || pauses !== ""
         ? follow(response, {
             revalidate: isWatched ? revalidate : undefined,
-            counters: this.#streamCounters(place, webSocket ? "websocket" : "sse"),
+            countOpen: () => this.#countOpen(place, webSocket ? "websocket" : "sse"),
             pauses: readPauses(pauses),
           })
         : response;
@@ -231,23 +231,19 @@ export class Exchange extends RequestContext {
     return letter === "G" ? { afterMs: Number(value) } : { over: value };
   }
 
-  /** Counts what is followed. @param {string} place tenant and origin @param {"websocket" | "sse"} kind */
-  #streamCounters(place, kind) {
+  /** Counts what is followed, until it ends. @param {string} place tenant and origin @param {"websocket" | "sse"} kind */
+  #countOpen(place, kind) {
     const series = `vestibule_streams_active\t${place.slice(0, place.indexOf("/"))}\t${kind}`;
-    /** @type {Attempt} */
-    let attempt;
-    return {
-      opened: () => {
-        attempt = begin(place);
-        count(series, 1);
-        openWindow(this.env);
-      },
-      closed: () => {
-        end(attempt);
-        count(series, -1);
-        // Nobody else may come to tell of it.
-        openWindow(this.env);
-      },
+    const attempt = begin(place);
+    const add = (/** @type {number} */ by) => {
+      count(series, by);
+      // Nobody else may come to tell of it.
+      openWindow(this.env);
+    };
+    add(1);
+    return () => {
+      end(attempt);
+      add(-1);
     };
   }
 }

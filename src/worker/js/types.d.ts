@@ -13,17 +13,12 @@ export interface Pauses {
 /** Asks whether the session of a stream or WebSocket still lives: when to ask again, or why it is over. */
 export type Revalidate = () => Promise<{ afterMs: number } | { over: string }>;
 
-/** Counts a stream or WebSocket while it is open. */
-export interface StreamCounters {
-  opened: () => void;
-  closed: () => void;
-}
-
 /** How a response is followed while it is open. */
 export interface FollowOptions {
   /** Absent if the response may outlive its session. */
   revalidate: Revalidate | undefined;
-  counters: StreamCounters;
+  /** Counts a stream or WebSocket that opens, until what it returns is called. */
+  countOpen: () => () => void;
   pauses: Pauses;
 }
 

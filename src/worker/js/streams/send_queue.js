@@ -54,7 +54,7 @@ export class SendQueue {
       this.#queued.push(message);
       this.#bytes += sizeOf(message);
     }
-    this.#weigh();
+    this.weight = this.#bytes + this.socket.bufferedAmount;
     if (!slow.has(this)) this.#drain();
     evictHeaviest();
   }
@@ -68,7 +68,7 @@ export class SendQueue {
 
   /** Closes the socket now, and forgets what waits. @param {number} code @param {string} reason */
   close(code, reason) {
-    this.#drop();
+    this.drop();
     try {
       if (code === NO_CODE) this.socket.close();
       else this.socket.close(code, reason);
@@ -77,14 +77,10 @@ export class SendQueue {
     }
   }
 
-  /** Forgets what waits, in favour of others. Only its own request may close the socket, and does so soon. */
-  evict() {
-    this.#isEvicted = true;
-    this.#drop();
-  }
-
-  #drop() {
+  /** Forgets what waits. Another request's socket is closed by that request, which looks soon. @param {boolean} [isEvicted] */
+  drop(isEvicted = false) {
     this.#isClosed = true;
+    this.#isEvicted = isEvicted;
     this.#queued = [];
     this.#bytes = 0;
     slow.delete(this);
@@ -93,8 +89,7 @@ export class SendQueue {
   /** Sends what waits, little by little, until the end is no longer slow. */
   async #drain() {
     slow.add(this);
-    let delay = MIN_DELAY;
-    let stalled = 0;
+    let [delay, stalled] = [MIN_DELAY, 0];
     while (this.#bytes > 0 || this.weight >= MAX_UNSENT) {
       await pause(delay);
       if (this.#isEvicted) return this.onTooSlow();
@@ -106,19 +101,14 @@ export class SendQueue {
       }
       this.#queued.splice(0, sent);
       if (this.#bytes === 0 && this.#last) return this.close(...this.#last);
-      const hasMoved = this.#weigh();
+      const before = this.weight;
+      this.weight = this.#bytes + this.socket.bufferedAmount;
+      const hasMoved = this.weight < before;
       stalled = hasMoved || !this.#last ? 0 : stalled + delay;
       if (stalled >= MAX_STALL) return this.onTooSlow();
       delay = hasMoved ? MIN_DELAY : Math.min(delay * 2, MAX_DELAY);
     }
     slow.delete(this);
-  }
-
-  /** Takes note of how much waits, and returns whether it is less than before. */
-  #weigh() {
-    const before = this.weight;
-    this.weight = this.#bytes + this.socket.bufferedAmount;
-    return this.weight < before;
   }
 }
 
@@ -129,7 +119,7 @@ function evictHeaviest() {
   while (total > MAX_IN_ISOLATE) {
     const heaviest = [...slow].reduce((most, queue) => (queue.weight > most.weight ? queue : most));
     total -= heaviest.weight;
-    heaviest.evict();
+    heaviest.drop(true);
   }
 }
 

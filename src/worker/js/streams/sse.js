@@ -63,8 +63,8 @@ export function follow(response, options) {
  * @param {FollowOptions} options
  * @param {boolean} isReadable whether what flows is the events themselves; otherwise nothing of ours may come between
  */
-async function followStream(source, sink, { revalidate, counters, pauses }, isReadable) {
-  counters.opened();
+async function followStream(source, sink, { revalidate, countOpen, pauses }, isReadable) {
+  const closed = countOpen();
   const end = new AbortController();
   const { signal } = end;
   const stop = revalidate && startRevalidation(revalidate, (reason) => end.abort(reason));
@@ -87,7 +87,7 @@ async function followStream(source, sink, { revalidate, counters, pauses }, isRe
     await ended.catch(() => {});
     warn(signal.aborted ? "stream_closed" : "stream_broken");
   } finally {
-    counters.closed();
+    closed();
     stop?.();
   }
 }

@@ -21,8 +21,8 @@ const REASONS = { 1002: "protocol error", 1012: "connection lost" };
  * @param {WebSocket} origin
  * @param {import("../types.js").FollowOptions} options
  */
-export function followWebSocket(response, origin, { revalidate, counters, pauses }) {
-  counters.opened();
+export function followWebSocket(response, origin, { revalidate, countOpen, pauses }) {
+  const closed = countOpen();
   const [client, server] = Object.values(new WebSocketPair());
   let messageAt = Date.now();
   const end = (/** @type {number} */ code, /** @type {string} */ reason) => {
@@ -43,9 +43,9 @@ export function followWebSocket(response, origin, { revalidate, counters, pauses
     if (timer) clearInterval(timer);
   };
   for (const [from, to] of [ends, ends.toReversed()]) {
-    const closed = (/** @type {number} */ code, /** @type {string} */ reason) => {
+    const hasClosed = (/** @type {number} */ code, /** @type {string} */ reason) => {
       stop();
-      if (open.delete(from) && open.size === 0) counters.closed();
+      if (open.delete(from) && open.size === 0) closed();
       // The runtime would answer with whatever code came.
       from.close(code, reason);
       to.finish(code, reason);
@@ -58,12 +58,12 @@ export function followWebSocket(response, origin, { revalidate, counters, pauses
     });
     from.socket.addEventListener("close", ({ code, reason, wasClean }) => {
       const given = codeForBoth(code, reason, wasClean);
-      closed(given, given === code ? reason : REASONS[given]);
+      hasClosed(given, given === code ? reason : REASONS[given]);
     });
     from.socket.addEventListener("error", ({ message }) => {
       // The runtime has closed this end already: with a code, if what came broke the protocol.
       const given = Number(/protocolError\.statusCode = (\d+)/.exec(message)?.[1] ?? 1012);
-      closed(given, REASONS[given] ?? "");
+      hasClosed(given, REASONS[given] ?? "");
     });
   }
   const { status, headers } = response;
