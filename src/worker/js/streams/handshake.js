@@ -20,55 +20,40 @@ export async function lengthenSid(response, suffix) {
   const length = Number(headers.get("content-length"));
   if (status !== 200 || !body || !isText || length > MAX_BYTES) return response;
   const [inspected, whole] = body.tee();
-  const end = await endOfSidIn(inspected);
-  if (end < 0) return new Response(whole, response);
-  const added = new TextEncoder().encode(suffix);
+  const reader = inspected.getReader();
+  const stop = () => reader.cancel().catch(() => {});
+  setTimeout(stop, MAX_WAIT);
+  let begins = new Uint8Array();
+  // How much stands before the end of the `sid`: nothing until that is known, less if there is none.
+  let end = 0;
+  while (end === 0) {
+    const read = await reader.read().catch(() => undefined);
+    begins = await joined(begins, read?.value ?? "");
+    end = read?.value ? endOfSid(begins.subarray(0, MAX_BYTES)) : -1;
+  }
+  if (end < 0) {
+    stop();
+    return new Response(whole, response);
+  }
+  whole.cancel().catch(() => {});
+  reader.releaseLock();
   // What is compressed is read as it was before, and compressed again: its length is another then.
   const { readable, writable } =
     length > 0 && !headers.has("content-encoding")
-      ? new FixedLengthStream(length + added.length)
+      ? new FixedLengthStream(length + suffix.length)
       : new IdentityTransformStream();
+  const writer = writable.getWriter();
+  const longer = await joined(begins.subarray(0, end), suffix, begins.subarray(end));
   // Either side may go at any time.
-  waitUntil(
-    insert(whole, end, added)
-      .pipeTo(writable)
-      .catch(() => {}),
-  );
-  const longer = new Response(readable, response);
-  longer.headers.delete("content-length");
-  return longer;
+  writer.write(longer).catch(() => {});
+  writer.releaseLock();
+  waitUntil(inspected.pipeTo(writable).catch(() => {}));
+  const given = new Response(readable, response);
+  given.headers.delete("content-length");
+  return given;
 }
 
-/**
- * Reads until it is clear what the answer is.
- * @param {ReadableStream<Uint8Array>} body
- * @returns how many bytes stand before the end of its `sid`; less than nothing if it has none
- */
-async function endOfSidIn(body) {
-  const reader = body.getReader();
-  const stop = () => reader.cancel().catch(() => {});
-  setTimeout(stop, MAX_WAIT);
-  let [begins, end] = [new Uint8Array(), 0];
-  while (end === 0) {
-    const read = await reader.read().catch(() => undefined);
-    begins = new Uint8Array(await new Blob([begins, read?.value ?? ""]).arrayBuffer());
-    end = read?.value ? endOfSid(begins.subarray(0, MAX_BYTES)) : -1;
-  }
-  stop();
-  return end;
-}
-
-/** @param {ReadableStream<Uint8Array>} body @param {number} at @param {Uint8Array} added */
-function insert(body, at, added) {
-  let left = at;
-  /** @type {Transformer<Uint8Array, Uint8Array>} */
-  const insertion = {
-    transform(chunk, output) {
-      const isHere = left >= 0 && left <= chunk.length;
-      const parts = isHere ? [chunk.subarray(0, left), added, chunk.subarray(left)] : [chunk];
-      for (const part of parts) if (part.length > 0) output.enqueue(part);
-      left = isHere ? -1 : left - chunk.length;
-    },
-  };
-  return body.pipeThrough(new TransformStream(insertion));
+/** @param {(Uint8Array<ArrayBuffer> | string)[]} parts */
+async function joined(...parts) {
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
