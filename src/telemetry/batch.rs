@@ -64,6 +64,23 @@ impl<'a> RequestCount<'a> {
         Some(counted)
     }
 
+    /// Makes up requests, given how their time in the gateway and at the origin is distributed.
+    #[cfg(test)]
+    pub(super) fn with(
+        labels: &'a str,
+        count: u64,
+        [edge, origin]: [Histogram; 2],
+    ) -> Option<Self> {
+        let answer = origin.clone();
+        Some(Self {
+            count,
+            edge,
+            origin,
+            answer,
+            ..Self::read(labels, &[])?
+        })
+    }
+
     /// Returns tenant, method, status and origin, and how many there were: a data point.
     #[must_use]
     pub fn point(&self) -> ([&'a str; 4], u64) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::telemetry::batch::{Batch, RequestCount};
 use crate::telemetry::metric::BUCKETS;
+use crate::telemetry::series::Histogram;
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_763_740_000_000);
 
@@ -8,24 +9,23 @@ fn later(ms: u64) -> UnixMillis {
     UnixMillis(NOW.0 + ms)
 }
 
-/// A kind of request, and how many; all of them took as long in the gateway and at the origin.
-fn add_requests(batch: &mut Batch, labels: &str, count: f64, [edge, origin]: [(usize, f64); 2]) {
-    let mut figures = vec![count];
-    for (bucket, ms) in [edge, origin, origin] {
-        let mut counts = [0.0; BUCKETS];
+/// A kind of request, and how many; all of them took as long in the gateway and at the origin, given as the bucket and
+/// the sum.
+fn add_requests(batch: &mut Batch, labels: &str, count: u64, durations: [(usize, u64); 2]) {
+    let histograms = durations.map(|(bucket, sum_ms)| {
+        let mut counts = [0; BUCKETS];
         counts[bucket] = count;
-        figures.push(ms);
-        figures.extend(counts);
-    }
-    batch.add_requests(&RequestCount::read(labels, &figures).unwrap());
+        Histogram { counts, sum_ms }
+    });
+    batch.add_requests(&RequestCount::with(labels, count, histograms).unwrap());
 }
 
 pub(super) fn batch(requests: u32) -> Batch {
     let mut batch = Batch::default();
     let acme = "acme\ta\t\thit\tactive\t\tGET\t200";
-    add_requests(&mut batch, acme, requests.into(), [(0, 0.0), (1, 9.0)]);
+    add_requests(&mut batch, acme, requests.into(), [(0, 0), (1, 9)]);
     let globex = "globex\tb\t\tmiss\tactive\t\tGET\t503";
-    add_requests(&mut batch, globex, 1.0, [(1, 2.0), (1, 9.0)]);
+    add_requests(&mut batch, globex, 1, [(1, 2), (1, 9)]);
     batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
     batch.count(metric::STORAGE, "kv_read\tok", 2);
     batch.tell(
