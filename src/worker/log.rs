@@ -63,6 +63,7 @@ pub(super) fn alarm(event: &'static str) {
 }
 
 /// What the data plane logs.
+#[cfg(feature = "standalone")]
 #[wasm_bindgen]
 #[derive(Clone, Copy, Debug)]
 pub enum DataPlaneEvent {
@@ -81,6 +82,7 @@ pub enum DataPlaneEvent {
 }
 
 /// Logs what happened in the data plane.
+#[cfg(feature = "standalone")]
 #[wasm_bindgen]
 pub fn warn(event: DataPlaneEvent) {
     emit(Event::new(Level::Warn, event.to_str()));
