@@ -23,18 +23,18 @@ pub struct UnixSeconds(pub u64);
 
 /// Milliseconds since the Unix epoch: the precision the runtime offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnixMillis(pub u64);
+pub(crate) struct UnixMillis(pub u64);
 
 impl UnixMillis {
     /// The second this instant falls in.
     #[must_use]
-    pub fn seconds(self) -> UnixSeconds {
+    pub(crate) fn seconds(self) -> UnixSeconds {
         UnixSeconds(self.0 / 1000)
     }
 
     /// Milliseconds from `earlier` to `self`; 0 when `earlier` lies in the future.
     #[must_use]
-    pub fn millis_since(self, earlier: Self) -> u64 {
+    pub(crate) fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }

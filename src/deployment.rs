@@ -18,7 +18,7 @@ use crate::tenant_id::TenantId;
 const SOURCES: [&str; 3] = ["TENANTS", "TENANTS_URL", "TENANTS_DB"];
 
 /// A checked deployment.
-pub struct Deployment {
+pub(crate) struct Deployment {
     /// Its keys; each tenant's are derived from them.
     pub keys: DeploymentKeys,
     /// What only the Worker may know.
@@ -42,7 +42,7 @@ impl Deployment {
     ///
     /// # Errors
     /// [`Misconfigured`] with every fault found.
-    pub fn from_bindings(json: &str) -> Result<Self, Misconfigured> {
+    pub(crate) fn from_bindings(json: &str) -> Result<Self, Misconfigured> {
         let bindings = match serde_json::from_str(json) {
             Ok(Value::Object(bindings)) => bindings,
             _ => Map::new(),
@@ -84,7 +84,7 @@ impl Deployment {
 
     /// What a tenant's keys are derived from: its own, if it has some, or the deployment's.
     #[must_use]
-    pub fn keys_of(&self, tenant: &TenantId) -> Option<DeploymentKeys> {
+    pub(crate) fn keys_of(&self, tenant: &TenantId) -> Option<DeploymentKeys> {
         match self.secrets.of_tenant(tenant, "SESSION_KEYS") {
             Some(own) => DeploymentKeys::parse(own).ok(),
             None => Some(self.keys.clone()),
@@ -95,7 +95,7 @@ impl Deployment {
     ///
     /// # Errors
     /// Every fault of the document.
-    pub fn tenant_of(&self, document: &Value) -> Result<Tenant, Vec<Fault>> {
+    pub(crate) fn tenant_of(&self, document: &Value) -> Result<Tenant, Vec<Fault>> {
         let mut defaults = self.defaults.clone();
         // Nobody is this or that tenant by default.
         if let Some(members) = defaults.as_object_mut() {

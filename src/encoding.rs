@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 
 /// The bytes as base64url without padding.
 #[must_use]
-pub fn base64url(bytes: &[u8]) -> String {
+pub(crate) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The bytes behind a base64url text of any length, or `None` when the text is not in canonical
 /// form: padding, foreign characters and non-zero trailing bits are all refused.
 #[must_use]
-pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 /// Like [`from_base64url`], for a value whose length in bytes is known.
 #[must_use]
-pub fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
         Ok(length) if length == N => Some(bytes),
@@ -30,12 +30,12 @@ pub fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// The bytes as base64 (RFC 4648 section 4), as security policies write hashes.
 #[must_use]
-pub fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
 /// Appends a text as a part of a URL (RFC 3986 section 2.1): a path and what stands in a parameter.
-pub fn push_percent_encoded(url: &mut String, text: &str) {
+pub(crate) fn push_percent_encoded(url: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             url.push(char::from(byte));
@@ -47,7 +47,7 @@ pub fn push_percent_encoded(url: &mut String, text: &str) {
 }
 
 /// Appends the bytes as lower-case hex.
-pub fn push_hex(out: &mut String, bytes: &[u8]) {
+pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
     let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
     for part in bytes.chunks(8) {
         let mut digits = [0; 16];
@@ -62,7 +62,7 @@ pub fn push_hex(out: &mut String, bytes: &[u8]) {
 
 /// The bytes that so many hex digits stand for.
 #[must_use]
-pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let is_long_enough = text.len() == 2 * N && text.is_ascii();
     for (at, byte) in bytes.iter_mut().enumerate() {
@@ -73,7 +73,7 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Decodes percent-encoded text (RFC 3986 section 2.1); `None` for an escape that is none, and for what is not UTF-8.
 #[must_use]
-pub fn from_percent_encoded(text: &str) -> Option<String> {
+pub(crate) fn from_percent_encoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
@@ -89,12 +89,14 @@ pub fn from_percent_encoded(text: &str) -> Option<String> {
 
 /// Reads JSON from bytes.
 #[must_use]
-pub fn json(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn json(bytes: &[u8]) -> Option<Value> {
     serde_json::from_str(core::str::from_utf8(bytes).ok()?).ok()
 }
 
 /// A JSON object. Collecting one would bring a sort for every kind of iterator.
-pub fn object<'n>(members: impl IntoIterator<Item = (&'n str, Value)>) -> Map<String, Value> {
+pub(crate) fn object<'n>(
+    members: impl IntoIterator<Item = (&'n str, Value)>,
+) -> Map<String, Value> {
     let mut object = Map::new();
     for (name, value) in members {
         object.insert(name.to_owned(), value);
@@ -104,7 +106,7 @@ pub fn object<'n>(members: impl IntoIterator<Item = (&'n str, Value)>) -> Map<St
 
 /// The texts of a JSON array.
 #[must_use]
-pub fn strings(array: Option<&Value>) -> Vec<String> {
+pub(crate) fn strings(array: Option<&Value>) -> Vec<String> {
     let array = array.and_then(Value::as_array);
     let texts = array.into_iter().flatten().filter_map(Value::as_str);
     texts.map(str::to_owned).collect()
@@ -113,7 +115,7 @@ pub fn strings(array: Option<&Value>) -> Vec<String> {
 /// A JSON text in ASCII. Escapes what is not printable ASCII. In JSON such characters occur inside strings only, and
 /// control characters are escaped there already.
 #[must_use]
-pub fn ascii_json(json: &str) -> String {
+pub(crate) fn ascii_json(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     let mut units = [0_u16; 2];
     for char in json.chars() {

@@ -7,7 +7,7 @@ use core::borrow::Borrow;
 
 /// Values by their keys, in the keys' order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlatMap<K, V>(Vec<(K, V)>);
+pub(crate) struct FlatMap<K, V>(Vec<(K, V)>);
 
 impl<K, V> Default for FlatMap<K, V> {
     fn default() -> Self {
@@ -26,7 +26,7 @@ impl<K: Ord, V> FlatMap<K, V> {
 
     /// The key's value.
     #[must_use]
-    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
@@ -35,7 +35,7 @@ impl<K: Ord, V> FlatMap<K, V> {
     }
 
     /// The key's value, to be changed.
-    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    pub(crate) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
@@ -45,7 +45,7 @@ impl<K: Ord, V> FlatMap<K, V> {
 
     /// Whether there is such a key.
     #[must_use]
-    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    pub(crate) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
     {
@@ -54,7 +54,7 @@ impl<K: Ord, V> FlatMap<K, V> {
 
     /// The key's value, after putting in the default if there was none.
     #[expect(clippy::indexing_slicing, reason = "found, or put there just now")]
-    pub fn or_default(&mut self, key: K) -> &mut V
+    pub(crate) fn or_default(&mut self, key: K) -> &mut V
     where
         V: Default,
     {
@@ -66,7 +66,7 @@ impl<K: Ord, V> FlatMap<K, V> {
     }
 
     /// Sets the key's value.
-    pub fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         match self.find(&key) {
             Ok(at) => self.0.splice(at..=at, [(key, value)]).for_each(drop),
             Err(at) => self.0.insert(at, (key, value)),
@@ -74,45 +74,45 @@ impl<K: Ord, V> FlatMap<K, V> {
     }
 
     /// Drops all but those of which `may_stay` says so.
-    pub fn retain(&mut self, mut may_stay: impl FnMut(&K, &V) -> bool) {
+    pub(crate) fn retain(&mut self, mut may_stay: impl FnMut(&K, &V) -> bool) {
         self.0.retain(|(key, value)| may_stay(key, value));
     }
 
     /// How many keys there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Keys and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
     /// The keys, in order.
-    pub fn keys(&self) -> impl Iterator<Item = &K> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.iter().map(|(key, _)| key)
     }
 
     /// The values, in order of their keys.
-    pub fn values(&self) -> impl Iterator<Item = &V> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         self.0.iter().map(|(_, value)| value)
     }
 
     /// The values, to be changed.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| value)
     }
 
     /// Keys and values as a list, in order.
     #[must_use]
-    pub fn into_entries(self) -> Vec<(K, V)> {
+    pub(crate) fn into_entries(self) -> Vec<(K, V)> {
         self.0
     }
 }

@@ -16,17 +16,17 @@ use crate::encoding;
 use crate::tenant_id::TenantId;
 
 /// Length of a key's identifier in a cookie and in a record.
-pub const KEY_ID_BYTES: usize = 4;
+pub(crate) const KEY_ID_BYTES: usize = 4;
 
 /// The shortest deployment key that is accepted: as long as the MAC's hash (RFC 2104 section 3).
-pub const MIN_KEY_BYTES: usize = 32;
+pub(crate) const MIN_KEY_BYTES: usize = 32;
 
 /// Names a key without telling anything about it: the start of a hash of the key.
-pub type KeyId = [u8; KEY_ID_BYTES];
+pub(crate) type KeyId = [u8; KEY_ID_BYTES];
 
 /// Why the configured keys cannot be used. Never holds key material.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum BadKeys {
+pub(crate) enum BadKeys {
     /// No key is configured at all.
     #[error("the secret SESSION_KEYS is not set")]
     Missing,
@@ -50,7 +50,7 @@ pub enum BadKeys {
 
 /// The deployment's secret keys. Cannot be printed.
 #[derive(Clone)]
-pub struct DeploymentKeys(Vec<Vec<u8>>);
+pub(crate) struct DeploymentKeys(Vec<Vec<u8>>);
 
 impl fmt::Debug for DeploymentKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +64,7 @@ impl DeploymentKeys {
     ///
     /// # Errors
     /// [`BadKeys`] naming the entry by position, never by content.
-    pub fn parse(list: &str) -> Result<Self, BadKeys> {
+    pub(crate) fn parse(list: &str) -> Result<Self, BadKeys> {
         let entries = list
             .split(',')
             .map(str::trim)
@@ -91,7 +91,7 @@ impl DeploymentKeys {
 }
 
 /// One deployment key, stretched for one tenant.
-pub struct TenantKey {
+pub(crate) struct TenantKey {
     /// How cookies and records name this key.
     pub id: KeyId,
     /// HMAC state with the cookie key already absorbed; cloned per use.
@@ -105,10 +105,10 @@ pub struct TenantKey {
 }
 
 /// What a user is listed and revoked under: tells nobody without the key who it is.
-pub type UserTag = [u8; 16];
+pub(crate) type UserTag = [u8; 16];
 
 /// The keys of one tenant; never empty.
-pub struct KeyRing {
+pub(crate) struct KeyRing {
     signing: TenantKey,
     retired: Vec<TenantKey>,
 }
@@ -117,7 +117,7 @@ impl KeyRing {
     /// Stretches every deployment key for `tenant`. `None` only if there is no key, which
     /// [`DeploymentKeys::parse`] has ruled out.
     #[must_use]
-    pub fn derive(keys: &DeploymentKeys, tenant: &TenantId) -> Option<Self> {
+    pub(crate) fn derive(keys: &DeploymentKeys, tenant: &TenantId) -> Option<Self> {
         let mut derived = keys.0.iter().filter_map(|key| derive_one(key, tenant));
         let signing = derived.next()?;
         Some(Self {
@@ -128,26 +128,26 @@ impl KeyRing {
 
     /// The key that signs and seals.
     #[must_use]
-    pub fn signing(&self) -> &TenantKey {
+    pub(crate) fn signing(&self) -> &TenantKey {
         &self.signing
     }
 
     /// The listed key of that name.
     #[must_use]
-    pub fn find(&self, id: &[u8]) -> Option<&TenantKey> {
+    pub(crate) fn find(&self, id: &[u8]) -> Option<&TenantKey> {
         core::iter::once(&self.signing)
             .chain(&self.retired)
             .find(|key| key.id.as_slice() == id)
     }
 
     /// Every listed key, the signing one first.
-    pub fn all(&self) -> impl Iterator<Item = &TenantKey> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &TenantKey> {
         core::iter::once(&self.signing).chain(&self.retired)
     }
 
     /// What `user` is listed under, and was under each retired key. A revocation names all of them,
     /// and a session heeds all of them, so that rotating keys forgets no revocation.
-    pub fn user_tags(&self, user: &str) -> impl Iterator<Item = UserTag> {
+    pub(crate) fn user_tags(&self, user: &str) -> impl Iterator<Item = UserTag> {
         core::iter::once(&self.signing)
             .chain(&self.retired)
             .map(move |key| {
@@ -158,7 +158,7 @@ impl KeyRing {
 
     /// Whether that key is the one that signs.
     #[must_use]
-    pub fn is_signing(&self, id: &KeyId) -> bool {
+    pub(crate) fn is_signing(&self, id: &KeyId) -> bool {
         self.signing.id == *id
     }
 }

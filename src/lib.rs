@@ -48,36 +48,36 @@
     allow(dead_code, reason = "the deployed Worker alone uses everything")
 )]
 
-pub mod answer;
-pub mod brand;
-pub mod clock;
-pub mod cookie;
-pub mod deployment;
-pub mod document;
-pub mod effect;
+mod answer;
+mod brand;
+mod clock;
+mod cookie;
+mod deployment;
+mod document;
+mod effect;
 mod embed;
-pub mod encoding;
-pub mod flat_map;
-pub mod forward;
-pub mod gateway;
-pub mod inbound;
+mod encoding;
+mod flat_map;
+mod forward;
+mod gateway;
+mod inbound;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
-pub mod keys;
-pub mod ledger;
-pub mod message;
-pub mod policy;
-pub mod reception;
-pub mod route;
-pub mod secrets;
-pub mod session;
-pub mod sign_in;
-pub mod span_id;
-pub mod store;
-pub mod telemetry;
-pub mod tenant;
-pub mod tenant_id;
+mod keys;
+mod ledger;
+mod message;
+mod policy;
+mod reception;
+mod route;
+mod secrets;
+mod session;
+mod sign_in;
+mod span_id;
+mod store;
+mod telemetry;
+mod tenant;
+mod tenant_id;
 
 #[cfg(test)]
 mod golden;

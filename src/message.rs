@@ -10,7 +10,7 @@ use thiserror::Error;
 
 /// Why a message cannot be read.
 #[derive(Debug, Error)]
-pub enum MessageError {
+pub(crate) enum MessageError {
     /// The bytes are not UTF-8.
     #[error("not UTF-8")]
     NotText,
@@ -24,7 +24,7 @@ pub enum MessageError {
 
 /// Writes a message.
 #[must_use]
-pub fn write(message: &impl Serialize) -> String {
+pub(crate) fn write(message: &impl Serialize) -> String {
     // A message has no map whose keys are not texts, so that this cannot fail.
     let value = serde_json::to_value(message).unwrap_or_default();
     value.to_string()
@@ -34,7 +34,7 @@ pub fn write(message: &impl Serialize) -> String {
 ///
 /// # Errors
 /// Returns why the bytes are no message of this kind.
-pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
     let text = core::str::from_utf8(bytes).map_err(|_| MessageError::NotText)?;
     let value: Value = serde_json::from_str(text)?;
     Ok(serde_json::from_value(value)?)
@@ -43,7 +43,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
 /// A text and a number, as an array. Elements that a later release adds are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct Pair(pub String, pub u64);
+pub(crate) struct Pair(pub String, pub u64);
 
 impl TryFrom<Value> for Pair {
     type Error = &'static str;
@@ -60,7 +60,7 @@ impl TryFrom<Value> for Pair {
 ///
 /// # Errors
 /// Returns the deserializer's error.
-pub fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: serde::Deserializer<'de>,
@@ -69,7 +69,7 @@ where
 }
 
 /// Whether a member has its neutral value, and is not written.
-pub fn is_neutral<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_neutral<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

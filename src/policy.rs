@@ -2,7 +2,7 @@
 
 /// Who may come in; the stricter is the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LoginMode {
+pub(crate) enum LoginMode {
     /// Everybody is a guest.
     Off,
     /// Guests are welcome and may sign in.
@@ -14,14 +14,14 @@ pub enum LoginMode {
 impl LoginMode {
     /// Whether a visitor without a session becomes a guest.
     #[must_use]
-    pub fn admits_guests(self) -> bool {
+    pub(crate) fn admits_guests(self) -> bool {
         self != Self::Required
     }
 }
 
 /// How closely open streams are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Live {
+pub(crate) enum Live {
     /// The runtime pumps them; nothing of ours is in the way.
     PassThrough,
     /// Event streams are followed, so that one the origin breaks off ends with an `event: error`
@@ -31,7 +31,7 @@ pub enum Live {
 
 /// Who orders the changes of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consistency {
+pub(crate) enum Consistency {
     /// Nobody: each isolate writes what it knows, and the last writer of a key wins.
     Eventual,
     /// A Durable Object per session; revocations take hold within the cache period.
@@ -40,7 +40,7 @@ pub enum Consistency {
 
 /// What a header that an origin reads beside `X-Session-…` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderSource {
+pub(crate) enum HeaderSource {
     /// The session's public name.
     Id,
     /// The user.
@@ -59,7 +59,7 @@ pub enum HeaderSource {
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
+pub(crate) enum LogLevel {
     /// Every request, and every event.
     #[default]
     Info,

@@ -55,7 +55,7 @@ const AFTER_TENANT: char = '\t';
 const MOST_GATEWAYS: usize = 256;
 
 /// The reception of one isolate.
-pub struct Reception {
+pub(crate) struct Reception {
     deployment: Deployment,
     catalogue: Catalogue,
     gateways: HashMap<TenantId, Room>,
@@ -95,7 +95,7 @@ struct Room {
 impl Reception {
     /// The reception of a checked deployment. `random` must be seeded from a cryptographic source.
     #[must_use]
-    pub fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
+    pub(crate) fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
         let mut gateways = HashMap::new();
         let telling = Telling::new(&deployment, random.next_u64());
         let only = deployment.tenant.take();
@@ -134,14 +134,14 @@ impl Reception {
     }
 
     /// Draws what a step is begun with.
-    pub fn draw_seed(&mut self) -> Seed {
+    pub(crate) fn draw_seed(&mut self) -> Seed {
         let mut seed = Seed::default();
         self.random.fill_bytes(&mut seed);
         seed
     }
 
     /// Decides on a packed request; see [`Gateway::admit`].
-    pub fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
+    pub(crate) fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
         self.facts = Facts::default();
         self.learned = false;
         let Some(request) = Request::parse(packed) else {
@@ -244,19 +244,19 @@ impl Reception {
     }
 
     /// The gateway of a tenant whose requests' decisions are repeated; none if it was let go.
-    pub fn gateway(&mut self, tenant: &str) -> Option<&mut Gateway> {
+    pub(crate) fn gateway(&mut self, tenant: &str) -> Option<&mut Gateway> {
         let tenant = TenantId::parse(tenant)?;
         self.gateways.get_mut(&tenant).map(|room| &mut room.gateway)
     }
 
     /// Where the reserved paths are.
     #[must_use]
-    pub fn prefix(&self) -> &str {
+    pub(crate) fn prefix(&self) -> &str {
         &self.deployment.prefix
     }
 
     /// Settles an origin's answer; see [`Gateway::settle`].
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         ticket: &str,
         status: u16,
@@ -283,12 +283,17 @@ impl Reception {
 
     /// Whether what was decided or settled last told anything; see [`Gateway::has_learned`].
     #[must_use]
-    pub fn has_learned(&self) -> bool {
+    pub(crate) fn has_learned(&self) -> bool {
         self.learned
     }
 
     /// Does what can wait; see [`Gateway::afterwards`].
-    pub fn afterwards(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vec<Need> {
+    pub(crate) fn afterwards(
+        &mut self,
+        ticket: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Vec<Need> {
         let done = self.with_ticket(ticket, now, answers, |gateway, ticket| {
             gateway.afterwards(ticket, now, answers)
         });
@@ -303,7 +308,7 @@ impl Reception {
     }
 
     /// Looks after what stays open; see [`Gateway::watch`].
-    pub fn watch(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vigil {
+    pub(crate) fn watch(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vigil {
         let vigil = self.with_ticket(ticket, now, answers, |gateway, ticket| {
             gateway.watch(ticket, now, answers)
         });
@@ -316,7 +321,7 @@ impl Reception {
     }
 
     /// Takes note that an origin, named with its tenant, has answered well again.
-    pub fn recovered(&mut self, place: &str, now: UnixMillis) {
+    pub(crate) fn recovered(&mut self, place: &str, now: UnixMillis) {
         if let Some((tenant, origin)) = split_place(place)
             && let Some(room) = self.gateways.get_mut(&tenant)
         {
@@ -325,12 +330,18 @@ impl Reception {
     }
 
     /// Takes the probes to be sent since the last call, each with its tenant.
-    pub fn take_probes(&mut self) -> Vec<(TenantId, Probe)> {
+    pub(crate) fn take_probes(&mut self) -> Vec<(TenantId, Probe)> {
         core::mem::take(&mut self.probes)
     }
 
     /// Takes note of what a tenant's probe found.
-    pub fn probed(&mut self, tenant: &TenantId, probe: &Probe, verdict: Verdict, now: UnixMillis) {
+    pub(crate) fn probed(
+        &mut self,
+        tenant: &TenantId,
+        probe: &Probe,
+        verdict: Verdict,
+        now: UnixMillis,
+    ) {
         if let Some(room) = self.gateways.get_mut(tenant) {
             let Probe { origin, begun, .. } = probe;
             room.gateway.probed(origin, *begun, verdict, now);
@@ -339,7 +350,7 @@ impl Reception {
     }
 
     /// Takes note of what is under way at an origin, named with its tenant: see [`Gateway::observe`].
-    pub fn observe(&mut self, place: &str, under_way: u32, first_byte_ms: u32) {
+    pub(crate) fn observe(&mut self, place: &str, under_way: u32, first_byte_ms: u32) {
         if let Some((tenant, origin)) = split_place(place)
             && let Some(room) = self.gateways.get_mut(&tenant)
         {
@@ -349,7 +360,7 @@ impl Reception {
 
     /// Returns where origins say that they are ready.
     #[must_use]
-    pub fn health_checks(&self) -> Vec<HealthCheck> {
+    pub(crate) fn health_checks(&self) -> Vec<HealthCheck> {
         let gateways = self.gateways.values();
         gateways
             .flat_map(|room| room.gateway.health_checks())
@@ -357,7 +368,7 @@ impl Reception {
     }
 
     /// The values to be stored, sealed, since the last call.
-    pub fn take_writes(&mut self) -> Vec<Write> {
+    pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         let mut writes = core::mem::take(&mut self.writes);
         for tenant in self.writers.drain(..) {
             if let Some(room) = self.gateways.get_mut(&tenant) {
@@ -368,13 +379,13 @@ impl Reception {
     }
 
     /// The events to be logged since the last call.
-    pub fn take_events(&mut self) -> Vec<Event> {
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
         core::mem::take(&mut self.events)
     }
 
     /// What an object of a tenant's session works with. Its tenant's document does not matter: what
     /// is recorded is looked after even if that is gone or broken.
-    pub fn for_object(&mut self, tenant: &TenantId) -> Option<(&KeyRing, &mut ChaCha20Rng)> {
+    pub(crate) fn for_object(&mut self, tenant: &TenantId) -> Option<(&KeyRing, &mut ChaCha20Rng)> {
         if !self.rings.contains_key(tenant) {
             let own = self.deployment.keys_of(tenant)?;
             if self.rings.len() >= MOST_GATEWAYS {

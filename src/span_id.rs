@@ -4,35 +4,35 @@ use crate::encoding;
 
 /// A span's id. Those of a request's stages follow the request's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpanId(u64);
+pub(crate) struct SpanId(u64);
 
 impl SpanId {
     /// Makes an id of a number. Zero is none, so it becomes one.
     #[must_use]
-    pub fn new(number: u64) -> Self {
+    pub(crate) fn new(number: u64) -> Self {
         Self(number.max(1))
     }
 
     /// Parses 16 hex digits.
     #[must_use]
-    pub fn parse(hex: &str) -> Option<Self> {
+    pub(crate) fn parse(hex: &str) -> Option<Self> {
         u64::from_str_radix(hex, 16).ok().map(Self)
     }
 
     /// The id of a stage; the first is that of the origin's answer.
     #[must_use]
-    pub fn of_stage(self, number: u64) -> Self {
+    pub(crate) fn of_stage(self, number: u64) -> Self {
         Self::new(self.0.wrapping_add(number))
     }
 
     /// Appends 16 hex digits.
-    pub fn push_hex(self, text: &mut String) {
+    pub(crate) fn push_hex(self, text: &mut String) {
         encoding::push_hex(text, &self.0.to_be_bytes());
     }
 
     /// 16 hex digits.
     #[must_use]
-    pub fn to_hex(self) -> String {
+    pub(crate) fn to_hex(self) -> String {
         let mut hex = String::with_capacity(16);
         self.push_hex(&mut hex);
         hex

@@ -1,9 +1,9 @@
 //! A tenant: one customer's policy. Every decision takes it as a parameter.
 
-pub mod assets;
+pub(crate) mod assets;
 mod faults;
 mod from_document;
-pub mod proof_key;
+pub(crate) mod proof_key;
 mod sign_in;
 
 use core::cmp::Reverse;
@@ -26,11 +26,11 @@ use crate::tenant_id::TenantId;
 use assets::Assets;
 use proof_key::ProofKey;
 
-pub use crate::policy::{Consistency, HeaderSource, Live, LogLevel, LoginMode};
+pub(crate) use crate::policy::{Consistency, HeaderSource, Live, LogLevel, LoginMode};
 
 /// When an origin is too busy for new sessions. Those it has go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Overload {
+pub(crate) struct Overload {
     /// The utilisation it reports, in parts of a thousand.
     pub reported: Option<u64>,
     /// What one isolate has under way there.
@@ -41,7 +41,7 @@ pub struct Overload {
 
 /// What happens to a session that nobody can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fail {
+pub(crate) enum Fail {
     /// Its requests are refused until somebody can.
     Closed,
     /// For so long after it was last read here it is served from memory, marked as degraded.
@@ -51,7 +51,7 @@ pub enum Fail {
 /// How long an origin may take, route kind by route kind. Connecting is part of waiting for the
 /// headers: a Worker cannot tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
+pub(crate) struct Timeouts {
     /// Until its response headers are there.
     pub first_byte: Seconds,
     /// Until it has accepted a WebSocket.
@@ -63,7 +63,7 @@ pub struct Timeouts {
 /// How long nothing may come, or none for any time. What has a limit is followed part by part, which
 /// costs CPU for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pauses {
+pub(crate) struct Pauses {
     /// After so long in an event stream a comment is sent, for whatever closes silent connections on
     /// the way.
     pub keep_alive: Option<Seconds>,
@@ -78,7 +78,7 @@ pub struct Pauses {
 impl Pauses {
     /// In milliseconds, in the order above, apart by commas, 0 for none; empty if there is none.
     #[must_use]
-    pub fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         if self == Self::default() {
             return String::new();
         }
@@ -98,13 +98,13 @@ const SHORTEST_API_KEY: usize = 16;
 /// A secret that callers of an API present. Kept as a hash, so that comparing it takes the same time
 /// however much of it is right, and so that it cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey([u8; 32]);
+pub(crate) struct ApiKey([u8; 32]);
 
 impl ApiKey {
     /// From a comma-separated list, so that a key can be replaced without a gap. None if one of them
     /// is so short that it can be guessed.
     #[must_use]
-    pub fn listed(list: &str) -> Option<Vec<Self>> {
+    pub(crate) fn listed(list: &str) -> Option<Vec<Self>> {
         let keys = list.split(',').map(str::trim).filter(|key| !key.is_empty());
         keys.map(|key| (key.len() >= SHORTEST_API_KEY).then(|| Self::new(key)))
             .collect()
@@ -112,19 +112,19 @@ impl ApiKey {
 
     /// From the secret itself.
     #[must_use]
-    pub fn new(secret: &str) -> Self {
+    pub(crate) fn new(secret: &str) -> Self {
         Self(Sha256::digest(secret).into())
     }
 
     /// A MAC with a key made of this one, for one purpose only (HMAC-SHA256).
     #[must_use]
-    pub fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; 32] {
+    pub(crate) fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; 32] {
         self.hmac(purpose, message).finalize().into_bytes().into()
     }
 
     /// Whether that is the beginning of such a MAC. Takes as long whether it is or not.
     #[must_use]
-    pub fn is_mac(&self, purpose: &[u8], message: &[u8], mac: &[u8]) -> bool {
+    pub(crate) fn is_mac(&self, purpose: &[u8], message: &[u8], mac: &[u8]) -> bool {
         self.hmac(purpose, message)
             .verify_truncated_left(mac)
             .is_ok()
@@ -145,7 +145,7 @@ impl ApiKey {
 
     /// Whether an `Authorization` header presents it as a bearer token (RFC 6750 section 2.1).
     #[must_use]
-    pub fn is_presented(&self, authorization: Option<&str>) -> bool {
+    pub(crate) fn is_presented(&self, authorization: Option<&str>) -> bool {
         let Some((scheme, secret)) = authorization.and_then(|value| value.split_once(' ')) else {
             return false;
         };
@@ -154,7 +154,7 @@ impl ApiKey {
 }
 
 /// One customer's policy and keys.
-pub struct Tenant {
+pub(crate) struct Tenant {
     /// Who this is.
     pub id: TenantId,
     /// The hosts it is reached at, if documents say who is.
@@ -230,7 +230,7 @@ pub struct Tenant {
 
 /// What is told of a tenant's requests.
 #[derive(Clone, Copy, Debug)]
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     /// From which level on the log has lines.
     pub log: LogLevel,
     /// Of one in so many requests the trace is exported; none if there is nowhere to export it to.
@@ -244,7 +244,7 @@ pub struct Telemetry {
 impl Tenant {
     /// Who may come in here. Of a path in disguise and what it stands for the stricter counts.
     #[must_use]
-    pub fn login_at(&self, method: &str, path: &str) -> Door {
+    pub(crate) fn login_at(&self, method: &str, path: &str) -> Door {
         let plain = self.login_at_plain(method, path);
         if self.login_exceptions.is_empty() {
             return plain;
@@ -278,7 +278,7 @@ impl Tenant {
 
 /// Who may come in somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Door {
+pub(crate) struct Door {
     /// Who.
     pub mode: LoginMode,
     /// How long ago who has signed in may have done so.
@@ -290,13 +290,13 @@ pub struct Door {
 impl Door {
     /// Whether a visitor without a session becomes a guest.
     #[must_use]
-    pub fn admits_guests(self) -> bool {
+    pub(crate) fn admits_guests(self) -> bool {
         self.mode.admits_guests()
     }
 
     /// Where in the document that is said.
     #[must_use]
-    pub fn rule_path(self) -> String {
+    pub(crate) fn rule_path(self) -> String {
         match self.rule {
             Some(at) => format!("login.exceptions[{at}]"),
             None => "login.mode".to_owned(),
@@ -310,7 +310,7 @@ impl Door {
 
     /// The stricter of two.
     #[must_use]
-    pub fn stricter(self, other: Self) -> Self {
+    pub(crate) fn stricter(self, other: Self) -> Self {
         let shorter = match (self.max_age, other.max_age) {
             (Some(one), Some(another)) => Some(one.min(another)),
             (one, another) => one.or(another),

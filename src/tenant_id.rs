@@ -5,7 +5,7 @@ use core::fmt;
 
 /// A tenant's id: 1 to 63 of `a-z`, `0-9` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TenantId(String);
+pub(crate) struct TenantId(String);
 
 /// The longest tenant id, so that it fits a DNS label.
 const LONGEST_ID: usize = 63;
@@ -13,7 +13,7 @@ const LONGEST_ID: usize = 63;
 impl TenantId {
     /// Parses an id; `None` when it is empty, too long, or has other characters.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let fits = !text.is_empty() && text.len() <= LONGEST_ID && text.bytes().all(plain);
         fits.then(|| Self(text.to_owned()))
@@ -21,7 +21,7 @@ impl TenantId {
 
     /// The id as text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

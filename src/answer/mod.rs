@@ -1,17 +1,17 @@
 //! Answers the edge makes itself, instead of an origin.
 
-pub mod page;
-pub mod problem;
-pub mod sign_in;
+pub(crate) mod page;
+pub(crate) mod problem;
+pub(crate) mod sign_in;
 
 use crate::clock::UnixMillis;
 
 /// Data is no page, whatever is made of it.
-pub const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+pub(crate) const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// A complete answer with a small body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Status code.
     pub status: u16,
     /// Name and value.
@@ -26,7 +26,7 @@ pub struct Answer {
 impl Answer {
     /// An answer without a body.
     #[must_use]
-    pub fn empty(status: u16) -> Self {
+    pub(crate) fn empty(status: u16) -> Self {
         Self {
             status,
             headers: vec![("cache-control", "no-store".to_owned())],
@@ -37,7 +37,7 @@ impl Answer {
 
     /// A JSON answer.
     #[must_use]
-    pub fn json(status: u16, value: &serde_json::Value) -> Self {
+    pub(crate) fn json(status: u16, value: &serde_json::Value) -> Self {
         Self {
             body: value.to_string(),
             ..Self::empty(status)
@@ -49,14 +49,14 @@ impl Answer {
 
     /// Adds a header.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// Adds our `Set-Cookie` line, and what keeps the answer out of shared caches.
     #[must_use]
-    pub fn with_cookie(self, line: Option<String>) -> Self {
+    pub(crate) fn with_cookie(self, line: Option<String>) -> Self {
         match line {
             Some(line) => self.with("set-cookie", line).with("vary", "Cookie"),
             None => self,

@@ -23,7 +23,7 @@ use crate::inbound::request::Request;
 
 /// Who reads an answer.
 #[derive(Clone, Copy, Debug)]
-pub enum Audience<'a> {
+pub(crate) enum Audience<'a> {
     /// Somebody before a browser: gets a page.
     Person(Look<'a>),
     /// Gets problem details.
@@ -33,7 +33,7 @@ pub enum Audience<'a> {
 impl<'a> Audience<'a> {
     /// Who sent a request: a person who is opening a page, in this brand, or a program.
     #[must_use]
-    pub fn of(request: &Request<'_>, brand: &'a Brand) -> Self {
+    pub(crate) fn of(request: &Request<'_>, brand: &'a Brand) -> Self {
         if request.is_navigation() {
             Self::Person(Look::of(brand, request))
         } else {
@@ -44,7 +44,7 @@ impl<'a> Audience<'a> {
 
 /// Everything the edge may refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// Too many forged cookies from there; seconds to wait.
     TooManyForgeries(u64),
     /// Too many new sessions from there; seconds to wait.
@@ -148,26 +148,26 @@ pub enum Problem {
 impl Problem {
     /// The stable code.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         self.kind().code
     }
 
     /// The HTTP status.
     #[must_use]
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.kind().status
     }
 
     /// What it is and what to do, in one line.
     #[must_use]
-    pub fn to_sentence(&self) -> String {
+    pub(crate) fn to_sentence(&self) -> String {
         let kind = self.kind();
         format!("{}: {}", kind.title, self.detail(&kind))
     }
 
     /// The answer: a page for a person, problem details for a program.
     #[must_use]
-    pub fn answer(&self, audience: Audience<'_>, trace_id: &str) -> Answer {
+    pub(crate) fn answer(&self, audience: Audience<'_>, trace_id: &str) -> Answer {
         let kind = self.kind();
         let answer = match audience {
             Audience::Person(look) => self.page(&kind, &look, trace_id),

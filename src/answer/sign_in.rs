@@ -2,7 +2,7 @@
 
 /// Why nobody was signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignInProblem {
+pub(crate) enum SignInProblem {
     /// No sign-in of this browser's is under way, or not this one any more.
     State,
     /// The provider, or the user there, said no.
@@ -36,7 +36,7 @@ pub enum SignInProblem {
 impl SignInProblem {
     /// Status, stable code, title, and what to do.
     #[must_use]
-    pub fn kind(self) -> (u16, &'static str, &'static str, &'static str) {
+    pub(crate) fn kind(self) -> (u16, &'static str, &'static str, &'static str) {
         match self {
             Self::State => (
                 400,
@@ -127,7 +127,7 @@ impl SignInProblem {
 
     /// Headers that go with it.
     #[must_use]
-    pub fn hints(self) -> Vec<(&'static str, String)> {
+    pub(crate) fn hints(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Locked(seconds) | Self::Busy(seconds) => {
                 vec![("retry-after", seconds.to_string())]

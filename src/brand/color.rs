@@ -6,24 +6,24 @@ use crate::encoding::push_hex;
 
 /// A colour in sRGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Color(pub [u8; 3]);
+pub(crate) struct Color(pub [u8; 3]);
 
 /// The least contrast between text and what it stands on.
-pub const TEXT: f64 = 4.5;
+pub(crate) const TEXT: f64 = 4.5;
 /// The least contrast between what can be operated and what it stands on (criterion 1.4.11).
-pub const EDGE: f64 = 3.0;
+pub(crate) const EDGE: f64 = 3.0;
 
 impl Color {
     /// The darkest.
-    pub const BLACK: Self = Self([0; 3]);
+    pub(crate) const BLACK: Self = Self([0; 3]);
     /// The lightest.
-    pub const WHITE: Self = Self([255; 3]);
+    pub(crate) const WHITE: Self = Self([255; 3]);
 
     /// Reads `#rgb` or `#rrggbb`.
     ///
     /// # Errors
     /// What would be right.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let digits = text.strip_prefix('#').unwrap_or_default();
         let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_hex);
@@ -40,7 +40,7 @@ impl Color {
     /// This colour with so many percent of another in it.
     #[must_use]
     #[inline(never)]
-    pub fn mixed(self, other: Self, percent: u16) -> Self {
+    pub(crate) fn mixed(self, other: Self, percent: u16) -> Self {
         let Self([r, g, b]) = self;
         let Self([other_r, other_g, other_b]) = other;
         let percent = percent.min(100);
@@ -53,7 +53,7 @@ impl Color {
 
     /// Relative luminance, 0 to 1.
     #[must_use]
-    pub fn luminance(self) -> f64 {
+    pub(crate) fn luminance(self) -> f64 {
         let [r, g, b] = self.0.map(|part| {
             let part = f64::from(part) / 255.0;
             if part <= 0.040_45 {
@@ -67,14 +67,14 @@ impl Color {
 
     /// The contrast with another, 1 to 21.
     #[must_use]
-    pub fn contrast(self, other: Self) -> f64 {
+    pub(crate) fn contrast(self, other: Self) -> f64 {
         let (one, two) = (self.luminance(), other.luminance());
         (one.max(two) + 0.05) / (one.min(two) + 0.05)
     }
 
     /// Black or white, whichever reads better on this colour. It always reads well enough.
     #[must_use]
-    pub fn ink(self) -> Self {
+    pub(crate) fn ink(self) -> Self {
         if self.contrast(Self::BLACK) > self.contrast(Self::WHITE) {
             Self::BLACK
         } else {
@@ -84,7 +84,7 @@ impl Color {
 
     /// This colour, with as much black or white in it as it takes to be told from a ground.
     #[must_use]
-    pub fn legible_on(self, ground: Self, least: f64) -> Self {
+    pub(crate) fn legible_on(self, ground: Self, least: f64) -> Self {
         let ink = ground.ink();
         (0..20)
             .map(|step| self.mixed(ink, step * 5))

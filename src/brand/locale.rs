@@ -2,7 +2,7 @@
 
 /// A language that pages are in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Locale {
+pub(crate) enum Locale {
     /// English, for everybody who did not ask for another.
     #[default]
     English,
@@ -16,7 +16,7 @@ const MOST_RANGES: usize = 64;
 impl Locale {
     /// The best of those that an `Accept-Language` header names; the first of equals.
     #[must_use]
-    pub fn accepted(header: &str) -> Self {
+    pub(crate) fn accepted(header: &str) -> Self {
         let mut best = (0, Self::default());
         for range in header.split(',').take(MOST_RANGES) {
             let (tag, weight) = match range.split_once(';') {
@@ -40,7 +40,7 @@ impl Locale {
 
     /// Its tag (BCP 47).
     #[must_use]
-    pub fn tag(self) -> &'static str {
+    pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
             Self::Chinese => "zh-Hans",

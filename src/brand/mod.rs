@@ -1,8 +1,8 @@
 //! What a tenant's pages look like: name, logo, colours, links, language.
 
-pub mod color;
-pub mod locale;
-pub mod palette;
+pub(crate) mod color;
+pub(crate) mod locale;
+pub(crate) mod palette;
 
 use locale::Locale;
 use palette::Colors;
@@ -10,7 +10,7 @@ use palette::Colors;
 /// A tenant's branding, ready to be shown. Texts are as the tenant wrote them: whoever shows them
 /// escapes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Brand {
+pub(crate) struct Brand {
     /// What the site is called; empty if it has no name.
     pub title: String,
     /// Where its logo is: an https URL, or a path on the tenant's own host.
@@ -42,7 +42,7 @@ impl Default for Brand {
 impl Brand {
     /// Where the logo comes from, if that is another site: `https://host[:port]`.
     #[must_use]
-    pub fn logo_origin(&self) -> Option<&str> {
+    pub(crate) fn logo_origin(&self) -> Option<&str> {
         let logo = self.logo.as_deref()?;
         let host = logo.strip_prefix("https://")?;
         let end = host.find('/').unwrap_or(host.len());

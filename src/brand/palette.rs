@@ -5,7 +5,7 @@ use crate::encoding::push_hex;
 
 /// What a tenant names; the rest follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Colors {
+pub(crate) struct Colors {
     /// Of what is to be pressed.
     pub accent: Color,
     /// Behind everything.
@@ -30,7 +30,7 @@ const DARK: f64 = 0.05;
 impl Colors {
     /// As custom properties of the page. A tenant whose page is dark has it so by day, too.
     #[must_use]
-    pub fn to_css(self) -> String {
+    pub(crate) fn to_css(self) -> String {
         let day = self.properties();
         if self.background.luminance() < DARK {
             return [":root{color-scheme:dark;", &day, "}"].concat();

@@ -6,14 +6,14 @@
 
 /// So many cookies of one name are looked at. A browser that lost its way sends two or three; more than these
 /// would only cost.
-pub const MOST_CANDIDATES: usize = 16;
+pub(crate) const MOST_CANDIDATES: usize = 16;
 
 /// The values of the cookies of that name, in order, at most [`MOST_CANDIDATES`]. All of ours are without
 /// commas, so a value ends at the first: two `Cookie` lines reach us joined by `, `.
 ///
 /// What stands after a comma is never one: it may be part of another cookie's value, which a sub-domain can set
 /// where it cannot set one of this name.
-pub fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     pairs(header)
         .filter_map(move |pair| value_of(pair, name))
         .map(|value| trim(value.split(',').next().unwrap_or_default()))
@@ -24,7 +24,7 @@ pub fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a s
 /// other pair is kept byte for byte and in order; of a pair with commas in its value the parts that have our
 /// names are left out, because they may be a second header's. No name that is ours is shorter than `shortest`.
 #[must_use]
-pub fn without(
+pub(crate) fn without(
     header: &str,
     shortest: usize,
     is_ours: impl Fn(&str) -> bool,
@@ -75,12 +75,15 @@ fn has_part(pair: &str, shortest: usize, is_meant: impl Fn(&str) -> bool) -> boo
 }
 
 /// The names of all cookies.
-pub fn names(header: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn names(header: &str) -> impl Iterator<Item = &str> {
     pairs(header).map(name_of).filter(|name| !name.is_empty())
 }
 
 /// The cookies whose names are meant: name, value, in the order in which they were sent.
-pub fn named(header: &str, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn named(
+    header: &str,
+    is_meant: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = (&str, &str)> {
     pairs(header).filter_map(move |pair| {
         let name = name_of(pair);
         is_meant(name).then(|| (name, value_of(pair, name).unwrap_or_default()))

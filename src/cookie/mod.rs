@@ -2,9 +2,9 @@
 //!
 //! `ARCHITECTURE.md` says what it holds. Knows nothing of sessions beyond the identifiers the cookie carries.
 
-pub mod jar;
-pub mod name;
-pub mod presented;
-pub mod set_cookie;
-pub mod sid_route;
-pub mod token;
+pub(crate) mod jar;
+pub(crate) mod name;
+pub(crate) mod presented;
+pub(crate) mod set_cookie;
+pub(crate) mod sid_route;
+pub(crate) mod token;

@@ -12,7 +12,7 @@ const SIGN_IN: &str = "-login-";
 
 /// The name and the attributes that follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CookieName {
+pub(crate) enum CookieName {
     /// `__Host-session`, Secure.
     Host,
     /// `vestibule-session`, for plain http to a loopback host.
@@ -21,11 +21,11 @@ pub enum CookieName {
 
 impl CookieName {
     /// No name that is ours is shorter, in bytes.
-    pub const SHORTEST: usize = "__Host-session".len();
+    pub(crate) const SHORTEST: usize = "__Host-session".len();
 
     /// The name for a request to `location`.
     #[must_use]
-    pub fn for_location(location: &Location<'_>) -> Self {
+    pub(crate) fn for_location(location: &Location<'_>) -> Self {
         if location.is_plain_loopback() {
             Self::Loopback
         } else {
@@ -35,7 +35,7 @@ impl CookieName {
 
     /// The cookie's name.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Host => "__Host-session",
             Self::Loopback => "vestibule-session",
@@ -44,7 +44,7 @@ impl CookieName {
 
     /// The name of the cookie of a session at the console.
     #[must_use]
-    pub fn of_console(self) -> &'static str {
+    pub(crate) fn of_console(self) -> &'static str {
         match self {
             Self::Host => "__Host-session-console",
             Self::Loopback => "vestibule-session-console",
@@ -54,7 +54,7 @@ impl CookieName {
     /// Whether a name is ours on this connection and so never reaches an origin: the session's, the
     /// console's, and those of sign-ins under way. The name without a prefix is ours on loopback only. Browsers match prefixes of names in any case, so we do too.
     #[must_use]
-    pub fn is_ours(self, name: &str) -> bool {
+    pub(crate) fn is_ours(self, name: &str) -> bool {
         let names: &[&str] = match self {
             Self::Host => &["__Host-session"],
             Self::Loopback => &["vestibule-session", "__Host-session"],
@@ -76,14 +76,14 @@ impl CookieName {
 
     /// Whether a name is that of a sign-in under way on this connection.
     #[must_use]
-    pub fn is_of_sign_in(self, name: &str) -> bool {
+    pub(crate) fn is_of_sign_in(self, name: &str) -> bool {
         let rest = name.strip_prefix(self.as_str());
         rest.is_some_and(|rest| rest.starts_with(SIGN_IN))
     }
 
     /// The name of the cookie of a sign-in under way.
     #[must_use]
-    pub fn of_sign_in(self, suffix: &str) -> String {
+    pub(crate) fn of_sign_in(self, suffix: &str) -> String {
         [self.as_str(), SIGN_IN, suffix].concat()
     }
 }

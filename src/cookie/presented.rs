@@ -13,7 +13,7 @@ use crate::keys::KeyRing;
 
 /// What a `Cookie` header holds under our name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presented<'a> {
+pub(crate) enum Presented<'a> {
     /// No cookie of that name.
     Absent,
     /// Nothing that is ours.
@@ -32,7 +32,7 @@ pub enum Presented<'a> {
 impl<'a> Presented<'a> {
     /// Finds our cookie in a `Cookie` header. At most [`jar::MOST_CANDIDATES`] MACs are computed.
     #[must_use]
-    pub fn find(header: &'a str, name: &str, ring: &KeyRing, now: UnixSeconds) -> Self {
+    pub(crate) fn find(header: &'a str, name: &str, ring: &KeyRing, now: UnixSeconds) -> Self {
         jar::candidates(header, name).fold(Self::Absent, |best, value| {
             best.or(Self::verify(value, ring, now))
         })

@@ -8,7 +8,7 @@ const LONGEST_MAX_AGE: u64 = 400 * 86_400;
 
 /// Sets our cookie for `max_age` from now.
 #[must_use]
-pub fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
+pub(crate) fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
     line(
         name,
         name.as_str(),
@@ -19,19 +19,19 @@ pub fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
 
 /// Sets the cookie of a sign-in under way, under its full name.
 #[must_use]
-pub fn set_sign_in(name: CookieName, full: &str, value: &str, max_age: Seconds) -> String {
+pub(crate) fn set_sign_in(name: CookieName, full: &str, value: &str, max_age: Seconds) -> String {
     line(name, full, value, max_age.0)
 }
 
 /// Removes the cookie of a sign-in.
 #[must_use]
-pub fn clear_sign_in(name: CookieName, full: &str) -> String {
+pub(crate) fn clear_sign_in(name: CookieName, full: &str) -> String {
     line(name, full, "", 0)
 }
 
 /// Removes a cookie of an origin's, by the attributes nearly all have.
 #[must_use]
-pub fn clear_foreign(on: CookieName, name: &str) -> String {
+pub(crate) fn clear_foreign(on: CookieName, name: &str) -> String {
     // Without it a browser does not let go of `__Host-…` and `__Secure-…`.
     let is_prefixed = name.get(..2) == Some("__");
     let secure = match on {
@@ -43,7 +43,7 @@ pub fn clear_foreign(on: CookieName, name: &str) -> String {
 
 /// Removes our cookie: the same attributes it was set with, and no time to live.
 #[must_use]
-pub fn clear(name: CookieName) -> String {
+pub(crate) fn clear(name: CookieName) -> String {
     line(name, name.as_str(), "", 0)
 }
 
@@ -57,7 +57,7 @@ fn line(name: CookieName, full: &str, value: &str, max_age: u64) -> String {
 
 /// The cookie name a `Set-Cookie` line of the origin would set, trimmed as browsers trim it.
 #[must_use]
-pub fn name_of(line: &str) -> &str {
+pub(crate) fn name_of(line: &str) -> &str {
     let pair = line.split(';').next().unwrap_or_default();
     let (name, value) = pair.split_once('=').unwrap_or(("", pair));
     let name = name.trim_matches([' ', '\t']);

@@ -17,7 +17,7 @@ const ROUTE_BYTES: usize = 16 + 4 + MAC_BYTES;
 
 /// Which session a client without cookies has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
+pub(crate) struct Route {
     /// The session's handle.
     pub handle: Handle,
     /// When it began.
@@ -27,7 +27,7 @@ pub struct Route {
 impl Route {
     /// What is put behind the server's own `sid`: 44 characters.
     #[must_use]
-    pub fn suffix(&self, keys: &KeyRing) -> String {
+    pub(crate) fn suffix(&self, keys: &KeyRing) -> String {
         let mut bytes = Vec::with_capacity(ROUTE_BYTES);
         bytes.extend_from_slice(&self.handle.0);
         bytes.extend_from_slice(&u32::try_from(self.created.0).unwrap_or(0).to_be_bytes());
@@ -39,7 +39,7 @@ impl Route {
 
     /// The route in the `sid` of a request for `target`, if it was written with one of our keys.
     #[must_use]
-    pub fn of_target(target: &str, keys: &KeyRing) -> Option<Self> {
+    pub(crate) fn of_target(target: &str, keys: &KeyRing) -> Option<Self> {
         let text = engine_io::route(target)?;
         let bytes: [u8; ROUTE_BYTES] = encoding::from_base64url_exact(text)?;
         let (signed, mac) = bytes.split_at(ROUTE_BYTES - MAC_BYTES);
@@ -57,7 +57,7 @@ impl Route {
 
     /// The id of such a session: nobody is ever told it.
     #[must_use]
-    pub fn id(&self, keys: &KeyRing) -> SessionId {
+    pub(crate) fn id(&self, keys: &KeyRing) -> SessionId {
         SessionId::from_bytes(self.handle.0).successor(keys)
     }
 }

@@ -37,7 +37,7 @@ const NOTCH: u64 = 29;
 
 /// What a genuine cookie says. A value of this type has passed the MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     /// Which session.
     pub handle: Handle,
     /// The session's id.
@@ -52,7 +52,7 @@ pub struct Token {
 
 /// A verified cookie, and whether it must be set again under the signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// What it says.
     pub token: Token,
     /// The key that signed it no longer is the signing key.
@@ -61,7 +61,7 @@ pub struct Verified {
 
 /// Why a value is not a cookie of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Unverified {
+pub(crate) enum Unverified {
     /// Wrong shape, wrong MAC, from the future, or signed by a key that went long ago. Which of these it was is of
     /// use only to a forger, so it is not told.
     #[error("the cookie is not genuine")]
@@ -80,7 +80,7 @@ const ROLLOUT: Seconds = Seconds(3_600);
 impl Token {
     /// Stands for whoever needs no cookie to ask for a session, when it is looked up.
     #[must_use]
-    pub fn of_nobody(handle: Handle, now: UnixSeconds) -> Self {
+    pub(crate) fn of_nobody(handle: Handle, now: UnixSeconds) -> Self {
         Self {
             handle,
             id: SessionId::from_bytes([0; SESSION_ID_BYTES]),
@@ -95,7 +95,7 @@ impl Token {
     /// a time that says that the guest `opened` a connection whose end nobody sees. A guest has nothing stored that
     /// could say it, and releases that know nothing of it read the time all the same.
     #[must_use]
-    pub fn guest_issued(now: UnixSeconds, opened: bool) -> UnixSeconds {
+    pub(crate) fn guest_issued(now: UnixSeconds, opened: bool) -> UnixSeconds {
         let is_notch = now.0.is_multiple_of(NOTCH);
         UnixSeconds(match (opened, is_notch) {
             (true, _) => (now.0 + 1).next_multiple_of(NOTCH),
@@ -106,7 +106,7 @@ impl Token {
 
     /// When the guest whose cookie this is last opened a connection whose end nobody sees.
     #[must_use]
-    pub fn guest_opened(&self) -> Option<UnixSeconds> {
+    pub(crate) fn guest_opened(&self) -> Option<UnixSeconds> {
         let is_noted = self.least_version == Version::UNSTORED
             && self.issued > self.created
             && self.issued.0.is_multiple_of(NOTCH);
@@ -115,7 +115,7 @@ impl Token {
 
     /// The cookie's value under the signing key.
     #[must_use]
-    pub fn mint(&self, ring: &KeyRing) -> String {
+    pub(crate) fn mint(&self, ring: &KeyRing) -> String {
         let key = ring.signing();
         let mut bytes = Vec::with_capacity(TOKEN_BYTES);
         bytes.push(FORMAT);
@@ -133,7 +133,7 @@ impl Token {
     /// What a cookie says that was verified when its request came in: only its MAC is looked at, so
     /// that it may have been set in what was the future then.
     #[must_use]
-    pub fn opened(value: &str, ring: &KeyRing) -> Option<Self> {
+    pub(crate) fn opened(value: &str, ring: &KeyRing) -> Option<Self> {
         let far = UnixSeconds(u64::MAX >> 1);
         Self::verify(value, ring, far)
             .ok()
@@ -144,7 +144,11 @@ impl Token {
     ///
     /// # Errors
     /// [`Unverified`]; of a value by an unknown key nothing is known but its shape.
-    pub fn verify(value: &str, ring: &KeyRing, now: UnixSeconds) -> Result<Verified, Unverified> {
+    pub(crate) fn verify(
+        value: &str,
+        ring: &KeyRing,
+        now: UnixSeconds,
+    ) -> Result<Verified, Unverified> {
         const FORGED: Unverified = Unverified::Forged;
         let bytes: [u8; TOKEN_BYTES] = encoding::from_base64url_exact(value).ok_or(FORGED)?;
         let (signed, mac) = bytes.split_at(SIGNED_BYTES);

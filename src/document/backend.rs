@@ -6,17 +6,17 @@
 use thiserror::Error;
 
 /// Maximum time to wait for a document, or for a list of them, in milliseconds.
-pub const DEADLINE_MS: u32 = 2_000;
+pub(crate) const DEADLINE_MS: u32 = 2_000;
 
 /// Time for which KV may serve a read from its location's cache, in seconds: the shortest it allows.
-pub const CACHE_TTL_SECONDS: u32 = 30;
+pub(crate) const CACHE_TTL_SECONDS: u32 = 30;
 
 /// Prefix of the keys of users' accounts. They may have a namespace of their own.
 const ACCOUNT: &str = "user:";
 
 /// A place in which documents are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
+pub(crate) enum Backend {
     /// The KV namespace `USERS`, of accounts only.
     Users,
     /// The KV namespace `TENANTS`.
@@ -30,7 +30,7 @@ pub enum Backend {
 impl Backend {
     /// Returns the name of its binding.
     #[must_use]
-    pub fn binding(self) -> &'static str {
+    pub(crate) fn binding(self) -> &'static str {
         match self {
             Self::Users => "USERS",
             Self::Tenants => "TENANTS",
@@ -42,7 +42,7 @@ impl Backend {
 
 /// Why no place is responsible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum NoBackend {
+pub(crate) enum NoBackend {
     /// Nothing that could hold it is bound.
     #[error("no namespace is bound: USERS, or TENANTS")]
     Unbound,
@@ -55,7 +55,10 @@ pub enum NoBackend {
 ///
 /// # Errors
 /// Returns [`NoBackend::Unbound`] if none is bound.
-pub fn for_read(key: &str, is_bound: impl Fn(Backend) -> bool) -> Result<Backend, NoBackend> {
+pub(crate) fn for_read(
+    key: &str,
+    is_bound: impl Fn(Backend) -> bool,
+) -> Result<Backend, NoBackend> {
     namespace(is_account(key), &is_bound)
         .or_else(|| {
             let others = [Backend::Table, Backend::Service];
@@ -68,7 +71,10 @@ pub fn for_read(key: &str, is_bound: impl Fn(Backend) -> bool) -> Result<Backend
 ///
 /// # Errors
 /// Returns [`NoBackend::ReadOnly`] if only a service is bound.
-pub fn for_list(prefix: &str, is_bound: impl Fn(Backend) -> bool) -> Result<Backend, NoBackend> {
+pub(crate) fn for_list(
+    prefix: &str,
+    is_bound: impl Fn(Backend) -> bool,
+) -> Result<Backend, NoBackend> {
     changeable(is_account(prefix), is_bound)
 }
 
@@ -76,7 +82,7 @@ pub fn for_list(prefix: &str, is_bound: impl Fn(Backend) -> bool) -> Result<Back
 ///
 /// # Errors
 /// Returns [`NoBackend::ReadOnly`] if only a service is bound.
-pub fn for_changes(
+pub(crate) fn for_changes(
     changes: &[Change<'_>],
     is_bound: impl Fn(Backend) -> bool,
 ) -> Result<Backend, NoBackend> {
@@ -86,7 +92,7 @@ pub fn for_changes(
 
 /// A change of what is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change<'a> {
+pub(crate) enum Change<'a> {
     /// Keep the text under the key.
     Put(&'a str, &'a str),
     /// Delete what is under the key.
@@ -104,7 +110,7 @@ impl<'a> Change<'a> {
 /// Returns the changes one after the other, in the order in which they are made: texts are there before what leads to
 /// them, and gone after it, so that a host never leads to nobody.
 #[must_use]
-pub fn in_order<'a>(puts: &'a [(String, String)], deletes: &'a [String]) -> Vec<Change<'a>> {
+pub(crate) fn in_order<'a>(puts: &'a [(String, String)], deletes: &'a [String]) -> Vec<Change<'a>> {
     let puts = puts.iter().map(|(key, text)| Change::Put(key, text));
     let deletes = deletes.iter().map(|key| Change::Delete(key));
     puts.chain(deletes).collect()

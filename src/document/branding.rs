@@ -11,7 +11,7 @@ use crate::brand::locale::Locale;
 
 object! {
     /// What the pages shown by the gateway itself look like.
-    pub struct Branding {
+    pub(crate) struct Branding {
         /// What the site is called, in up to 80 characters.
         title: Option<Line>,
         /// Its logo: an https URL, or a path on its own host.
@@ -29,7 +29,7 @@ object! {
 
 object! {
     /// Colours: #rgb or #rrggbb.
-    pub struct ColorNames {
+    pub(crate) struct ColorNames {
         /// Of buttons. What is written on it is black or white, whichever reads better.
         accent: Option<Color>,
         /// Behind everything. A dark one makes the pages dark at all times.
@@ -41,7 +41,7 @@ object! {
 
 object! {
     /// A link.
-    pub struct FooterLink {
+    pub(crate) struct FooterLink {
         /// What it says.
         text: Line,
         /// Where it leads: https://, mailto: or a path on the site's own host.
@@ -51,7 +51,7 @@ object! {
 
 /// The language pages are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LocaleChoice {
+pub(crate) enum LocaleChoice {
     /// The visitor's.
     Auto,
     /// English.
@@ -65,7 +65,7 @@ choice! { LocaleChoice { "auto" => Auto, "en" => En, "zh" => Zh } }
 impl LocaleChoice {
     /// The one language, if it is not the visitor's choice.
     #[must_use]
-    pub fn fixed(self) -> Option<Locale> {
+    pub(crate) fn fixed(self) -> Option<Locale> {
         match self {
             Self::Auto => None,
             Self::En => Some(Locale::English),

@@ -9,7 +9,7 @@ use super::variables;
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// Nobody said anything.
     Default,
     /// The deployment's variables.
@@ -20,7 +20,7 @@ pub enum Source {
 
 /// What is said about a tenant, by whom.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layers {
+pub(crate) struct Layers {
     /// The deployment's variables, as a document.
     pub deployment: Value,
     /// The tenant's document.
@@ -32,13 +32,13 @@ impl Layers {
     ///
     /// # Errors
     /// Every fault. One in a value that the deployment's variables say is told by the variable's name.
-    pub fn read(&self) -> Result<Document, Vec<Fault>> {
+    pub(crate) fn read(&self) -> Result<Document, Vec<Fault>> {
         Reader::read(&self.merged()).map_err(|faults| self.told(faults))
     }
 
     /// Faults by the name of the variable that says what is wrong, where one does.
     #[must_use]
-    pub fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
+    pub(crate) fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
         let by_variable = |fault: Fault| match self.source(&fault.path) {
             Source::Deployment => variables::said(fault),
             Source::Default | Source::Tenant => fault,
@@ -54,7 +54,7 @@ impl Layers {
 
     /// Who says what stands at `path`.
     #[must_use]
-    pub fn source(&self, path: &str) -> Source {
+    pub(crate) fn source(&self, path: &str) -> Source {
         if said(&self.tenant, path).is_some() {
             Source::Tenant
         } else if said(&self.deployment, path).is_some() {
@@ -66,7 +66,11 @@ impl Layers {
 
     /// Every value with its path and where it comes from.
     #[must_use]
-    pub fn explain(&self) -> Vec<(String, Value, Source)> {
+    #[cfg_attr(
+        not(feature = "internals"),
+        allow(dead_code, reason = "for tools that read documents")
+    )]
+    pub(crate) fn explain(&self) -> Vec<(String, Value, Source)> {
         let mut all = Document::default_value().unwrap_or_default();
         lay_over(&mut all, &self.merged());
         let mut explained = Vec::new();
@@ -94,6 +98,10 @@ fn said<'v>(layer: &'v Value, path: &str) -> Option<&'v Value> {
     (!value.is_null()).then_some(value)
 }
 
+#[cfg_attr(
+    not(feature = "internals"),
+    allow(dead_code, reason = "for tools that read documents")
+)]
 fn leaves(value: &Value, path: String, tell: &mut impl FnMut(String, &Value)) {
     match value {
         Value::Object(members) if !members.is_empty() => {

@@ -7,25 +7,29 @@
 //! What a tenant's document leaves out comes from the deployment's variables, and what those leave
 //! out from the defaults: [`layers`].
 
-pub mod backend;
-pub mod branding;
-pub mod layers;
+pub(crate) mod backend;
+pub(crate) mod branding;
+pub(crate) mod layers;
 mod merge;
-pub mod model;
+pub(crate) mod model;
 mod read;
-pub mod replacement;
-pub mod service;
+pub(crate) mod replacement;
+pub(crate) mod service;
 mod shape;
-pub mod telemetry;
-pub mod variables;
+pub(crate) mod telemetry;
+pub(crate) mod variables;
 
 use serde_json::Value;
 
-pub use read::{Fault, Readable, Reader};
+pub(crate) use read::{Fault, Readable};
 
 /// The JSON Schema (2020-12) of a document, as it is published.
 #[must_use]
-pub fn schema() -> Value {
+#[cfg_attr(
+    not(feature = "internals"),
+    allow(dead_code, reason = "for tools that read documents")
+)]
+pub(crate) fn schema() -> Value {
     let mut schema = model::Document::schema();
     if let Some(members) = schema.as_object_mut() {
         let dialect = "https://json-schema.org/draft/2020-12/schema";

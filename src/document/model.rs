@@ -20,7 +20,7 @@ use crate::tenant_id::TenantId;
 
 object! {
     /// A tenant.
-    pub struct Document {
+    pub(crate) struct Document {
         /// Its id: 1 to 63 of a-z, 0-9 and -. Goes into every key; never change it.
         id: TenantId,
         /// The hosts it is reached at: names, or *.suffix for everything below one.
@@ -54,7 +54,7 @@ object! {
 
 object! {
     /// Who may come in.
-    pub struct Login {
+    pub(crate) struct Login {
         /// off: everybody is a guest. optional: guests may sign in. required: nobody passes without.
         mode: LoginMode = "off",
         /// Where it is otherwise; the first that matches counts.
@@ -68,7 +68,7 @@ object! {
 
 object! {
     /// How people sign in.
-    pub struct LoginMethods {
+    pub(crate) struct LoginMethods {
         /// By name and password, of accounts that npm run users keeps.
         password: bool = false,
         /// At OpenID providers.
@@ -80,7 +80,7 @@ object! {
 
 object! {
     /// An OpenID provider.
-    pub struct OidcProvider {
+    pub(crate) struct OidcProvider {
         /// What it is called in URLs: letters, digits and -.
         name: HeaderName = "main",
         /// What people know it as.
@@ -110,7 +110,7 @@ object! {
 
 object! {
     /// Which claims say who somebody is; a.b for b within a.
-    pub struct Claims {
+    pub(crate) struct Claims {
         /// What the chat servers know the user by.
         user: String = "sub",
         /// Mail address.
@@ -124,7 +124,7 @@ object! {
 
 object! {
     /// Who may come in: somebody who fits each list that is not empty.
-    pub struct AllowedUsers {
+    pub(crate) struct AllowedUsers {
         /// Domains of verified mail addresses.
         email_domains: Vec<String>,
         /// Groups, one of which is enough.
@@ -136,7 +136,7 @@ object! {
 
 object! {
     /// Somebody whose tokens are exchanged for sessions.
-    pub struct TokenIssuer {
+    pub(crate) struct TokenIssuer {
         /// The iss of the tokens.
         issuer: Issuer,
         /// What their aud must hold.
@@ -154,7 +154,7 @@ object! {
 
 object! {
     /// Where signing in is required, or is not, whatever else is said.
-    pub struct LoginException {
+    pub(crate) struct LoginException {
         /// A path, or the beginning of paths with /* behind it.
         path: PathPattern,
         /// Request methods; none for all.
@@ -168,7 +168,7 @@ object! {
 
 object! {
     /// What other sites' pages may read. What the chat servers answer is theirs to say, preflights included.
-    pub struct Cors {
+    pub(crate) struct Cors {
         /// Sites whose pages may read what the gateway answers in a chat server's place, such as 401.
         origins: Vec<Site>,
     }
@@ -176,7 +176,7 @@ object! {
 
 object! {
     /// How sessions are kept.
-    pub struct Session {
+    pub(crate) struct Session {
         /// Ends a session that is not used for so long.
         idle: Seconds = "8h",
         /// Ends any session so long after it began.
@@ -206,7 +206,7 @@ object! {
 
 object! {
     /// A chat server.
-    pub struct OriginEntry {
+    pub(crate) struct OriginEntry {
         /// By which conversations are pinned; host and port unless given.
         name: Option<OriginName>,
         /// Where it is: http(s)://host[:port].
@@ -228,7 +228,7 @@ object! {
 
 object! {
     /// How conversations are spread over the servers.
-    pub struct Routing {
+    pub(crate) struct Routing {
         /// When a server gets no new sessions.
         overload: OverloadLimits,
         /// A release that some new sessions are born into.
@@ -248,7 +248,7 @@ object! {
 
 object! {
     /// When a server gets no new sessions; 0 for never.
-    pub struct OverloadLimits {
+    pub(crate) struct OverloadLimits {
         /// The percentage of its capacity it reports, up to 1000.
         load: Percent = 0,
         /// How many requests of one isolate it has.
@@ -260,7 +260,7 @@ object! {
 
 object! {
     /// A release that some new sessions are born into.
-    pub struct CanaryRelease {
+    pub(crate) struct CanaryRelease {
         /// The release, as the servers name it.
         release: ReleaseName,
         /// How many of a hundred new sessions.
@@ -274,7 +274,7 @@ object! {
 
 object! {
     /// A header and its value.
-    pub struct HeaderMatch {
+    pub(crate) struct HeaderMatch {
         /// Its name.
         name: HeaderName,
         /// Its value.
@@ -284,7 +284,7 @@ object! {
 
 object! {
     /// How long a server may take; 0s for any time.
-    pub struct TimeoutLimits {
+    pub(crate) struct TimeoutLimits {
         /// Until the headers of its answer are there.
         first_byte: Seconds = "100s",
         /// Until it has accepted a WebSocket.
@@ -302,7 +302,7 @@ object! {
 
 /// Chat servers, at least one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Servers(pub Vec<OriginEntry>);
+pub(crate) struct Servers(pub Vec<OriginEntry>);
 
 impl Readable for Servers {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
@@ -325,7 +325,7 @@ impl Readable for Servers {
 
 /// What happens to a session that nobody can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailMode {
+pub(crate) enum FailMode {
     /// Its requests are refused.
     Closed,
     /// It is served from memory for a while.
@@ -408,7 +408,7 @@ checked! {
 impl CookiePattern {
     /// Whether a cookie of this name is meant. Names of cookies are case-sensitive.
     #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         match self.0.strip_suffix('*') {
             Some(beginning) => name.starts_with(beginning),
             None => name == self.0,
@@ -418,7 +418,7 @@ impl CookiePattern {
 
 /// A path, or the beginning of paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathPattern {
+pub(crate) struct PathPattern {
     path: String,
     is_beginning: bool,
 }
@@ -443,13 +443,13 @@ impl PathPattern {
 
     /// The path, or what all of them begin with.
     #[must_use]
-    pub fn beginning(&self) -> &str {
+    pub(crate) fn beginning(&self) -> &str {
         &self.path
     }
 
     /// Whether a path, free of disguises, is meant.
     #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         if self.is_beginning {
             path.starts_with(&self.path)
         } else {
@@ -462,7 +462,7 @@ text!(PathPattern, "^/[^*?#%\\\\ ]*\\*?$", PathPattern::parse);
 
 /// A point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Date(pub UnixSeconds);
+pub(crate) struct Date(pub UnixSeconds);
 
 text!(Date, "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{8}Z)?$", |text| {
     UnixSeconds::parse(text)
@@ -475,7 +475,7 @@ macro_rules! bounded {
     ($(#[doc = $doc:literal])* $name:ident: $from:literal to $to:literal) => {
         $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name(pub u32);
+        pub(crate) struct $name(pub(crate) u32);
 
         impl Readable for $name {
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {

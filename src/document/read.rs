@@ -9,7 +9,7 @@ use crate::flat_map::FlatMap;
 
 /// Something that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Where: `origins[1].weight`; empty for the document itself.
     pub path: String,
     /// What is wrong, and what would be right.
@@ -19,7 +19,7 @@ pub struct Fault {
 impl Fault {
     /// All of these, as sentences.
     #[must_use]
-    pub fn told(faults: &[Self]) -> String {
+    pub(crate) fn told(faults: &[Self]) -> String {
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
         told.join(" ")
     }
@@ -36,7 +36,11 @@ impl fmt::Display for Fault {
 }
 
 /// A type that a JSON value can be read into.
-pub trait Readable: Sized {
+#[cfg_attr(
+    not(feature = "internals"),
+    allow(dead_code, reason = "for tools that read documents")
+)]
+pub(crate) trait Readable: Sized {
     /// Reads a value. None after at least one fault was noted.
     fn read(value: &Value, reader: &mut Reader) -> Option<Self>;
 
@@ -57,7 +61,7 @@ pub trait Readable: Sized {
 
 /// Where reading has got to, and what was found wrong so far.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     path: String,
     faults: Vec<Fault>,
 }
@@ -67,7 +71,7 @@ impl Reader {
     ///
     /// # Errors
     /// Every fault there is, in the order of the types' fields.
-    pub fn read<T: Readable>(value: &Value) -> Result<T, Vec<Fault>> {
+    pub(crate) fn read<T: Readable>(value: &Value) -> Result<T, Vec<Fault>> {
         let mut reader = Self::default();
         match T::read(value, &mut reader) {
             Some(read) if reader.faults.is_empty() => Ok(read),
@@ -76,7 +80,7 @@ impl Reader {
     }
 
     /// Notes that something is wrong here.
-    pub fn fault(&mut self, problem: impl fmt::Display) {
+    pub(crate) fn fault(&mut self, problem: impl fmt::Display) {
         self.note_fault(problem.to_string());
     }
 
@@ -89,19 +93,19 @@ impl Reader {
     }
 
     /// Notes that one of these words should stand here.
-    pub fn fault_of_words(&mut self, words: &[&str]) {
+    pub(crate) fn fault_of_words(&mut self, words: &[&str]) {
         if let Some((last, others)) = words.split_last() {
             self.fault(format_args!("use {} or {last}", others.join(", ")));
         }
     }
 
     /// Notes what is wrong, if anything is.
-    pub fn note<T, E: fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
+    pub(crate) fn note<T, E: fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
         result.map_err(|problem| self.fault(problem)).ok()
     }
 
     /// Goes a step further in. Returns what [`Reader::leave`] is given to come back.
-    pub fn enter(&mut self, step: &str) -> usize {
+    pub(crate) fn enter(&mut self, step: &str) -> usize {
         let outside = self.path.len();
         if !self.path.is_empty() && !step.starts_with('[') {
             self.path.push('.');
@@ -111,12 +115,12 @@ impl Reader {
     }
 
     /// Comes back out.
-    pub fn leave(&mut self, outside: usize) {
+    pub(crate) fn leave(&mut self, outside: usize) {
         self.path.truncate(outside);
     }
 
     /// A text that is as it should be, or what would be right. Not generic, like [`Reader::member`].
-    pub fn text(
+    pub(crate) fn text(
         &mut self,
         value: &Value,
         is: fn(&str) -> bool,
@@ -131,7 +135,7 @@ impl Reader {
     }
 
     /// An object that has no other members than these.
-    pub fn object<'v>(
+    pub(crate) fn object<'v>(
         &mut self,
         value: &'v Value,
         known: &[&str],
@@ -158,7 +162,7 @@ impl Reader {
 
     /// A member of an object, or what stands for it, and where reading was before. Not generic: there
     /// are a hundred fields, and each would be a copy of it in the Worker.
-    pub fn member(
+    pub(crate) fn member(
         &mut self,
         members: &Map<String, Value>,
         name: &str,
@@ -172,6 +176,10 @@ impl Reader {
 }
 
 /// A schema with what it is for, and what stands for it.
+#[cfg_attr(
+    not(feature = "internals"),
+    allow(dead_code, reason = "for tools that read documents")
+)]
 pub(super) fn described(mut schema: Value, about: &str, default: Option<Value>) -> Value {
     if let Some(members) = schema.as_object_mut() {
         members.insert("description".to_owned(), json!(about.trim()));

@@ -10,7 +10,7 @@ use crate::tenant_id::TenantId;
 /// Where a file is that a tenant has instead of the chat server's: a URL, or kv: and the name it is
 /// stored under beside the tenants' documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replacement(String);
+pub(crate) struct Replacement(String);
 
 /// What a stored file's name stands behind.
 const KEPT: &str = "kv:";
@@ -25,7 +25,7 @@ impl Replacement {
 
     /// What the outside is asked for: the URL, or the key it is kept under, which no URL looks like.
     #[must_use]
-    pub fn source(&self, tenant: &TenantId) -> String {
+    pub(crate) fn source(&self, tenant: &TenantId) -> String {
         match self.0.strip_prefix(KEPT) {
             Some(name) => ["asset:", tenant.as_str(), ":", name].concat(),
             None => self.0.clone(),

@@ -24,7 +24,7 @@ const MAX_REMEMBERED_LENGTH: usize = 64 * 1024;
 
 /// Returns where the text under a key is found.
 #[must_use]
-pub fn url(base: &str, key: &str) -> String {
+pub(crate) fn url(base: &str, key: &str) -> String {
     let base = base.trim_end_matches('/');
     let mut url = Vec::with_capacity(base.len() + 1 + 3 * key.len());
     url.extend_from_slice(base.as_bytes());
@@ -41,7 +41,7 @@ pub fn url(base: &str, key: &str) -> String {
 
 /// Returns how many bytes of the text under a key are read.
 #[must_use]
-pub fn limit(key: &str) -> usize {
+pub(crate) fn limit(key: &str) -> usize {
     if key.starts_with("asset:") {
         MAX_FILE
     } else {
@@ -51,7 +51,7 @@ pub fn limit(key: &str) -> usize {
 
 /// What a service's answer means, by its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer<T> {
+pub(crate) enum Answer<T> {
     /// Its body is the text.
     Given,
     /// The text is this one still.
@@ -63,11 +63,11 @@ pub enum Answer<T> {
 /// The status is none by which a service answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("status {0}")]
-pub struct Unexpected(pub u16);
+pub(crate) struct Unexpected(pub u16);
 
 /// A text that the service gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered<T> {
+pub(crate) struct Remembered<T> {
     /// What goes into `If-None-Match`.
     pub etag: String,
     /// The text.
@@ -78,7 +78,7 @@ pub struct Remembered<T> {
 ///
 /// # Errors
 /// Returns [`Unexpected`] for any other than 200, 404, and 304 if a text is known.
-pub fn read<T>(status: u16, known: Option<Remembered<T>>) -> Result<Answer<T>, Unexpected> {
+pub(crate) fn read<T>(status: u16, known: Option<Remembered<T>>) -> Result<Answer<T>, Unexpected> {
     match (status, known) {
         (200, _) => Ok(Answer::Given),
         (304, Some(known)) => Ok(Answer::Unchanged(known.text)),
@@ -89,7 +89,7 @@ pub fn read<T>(status: u16, known: Option<Remembered<T>>) -> Result<Answer<T>, U
 
 /// The texts that a service gave last, by their URLs. `T` is a text, or where it is.
 #[derive(Debug)]
-pub struct Memory<T>(HashMap<String, Remembered<T>>);
+pub(crate) struct Memory<T>(HashMap<String, Remembered<T>>);
 
 impl<T> Default for Memory<T> {
     fn default() -> Self {
@@ -100,17 +100,17 @@ impl<T> Default for Memory<T> {
 impl<T: Clone> Memory<T> {
     /// Returns what the service gave last.
     #[must_use]
-    pub fn known(&self, url: &str) -> Option<Remembered<T>> {
+    pub(crate) fn known(&self, url: &str) -> Option<Remembered<T>> {
         self.0.get(url).cloned()
     }
 
     /// Forgets a text that is gone.
-    pub fn forget(&mut self, url: &str) {
+    pub(crate) fn forget(&mut self, url: &str) {
         self.0.remove(url);
     }
 
     /// Remembers a text that came with an ETag, unless it is too long. Where there are too many, all are forgotten.
-    pub fn remember(&mut self, url: &str, etag: Option<String>, length: usize, text: T) {
+    pub(crate) fn remember(&mut self, url: &str, etag: Option<String>, length: usize, text: T) {
         if self.0.len() >= MAX_REMEMBERED {
             self.0.clear();
         }

@@ -5,7 +5,7 @@
 /// ```text
 /// object! {
 ///     /// How long sessions live.
-///     pub struct Session {
+///     pub(crate) struct Session {
 ///         /// Ends a session that is not used for so long.
 ///         idle: Seconds = "8h",
 ///     }
@@ -14,14 +14,14 @@
 macro_rules! object {
     (
         $(#[doc = $doc:literal])*
-        pub struct $name:ident {
+        pub(crate) struct $name:ident {
             $( $(#[doc = $about:literal])* $field:ident: $type:ty $(= $default:tt)?, )*
         }
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name {
-            $( $(#[doc = $about])* pub $field: $type, )*
+        pub(crate) struct $name {
+            $( $(#[doc = $about])* pub(crate) $field: $type, )*
         }
 
         impl Readable for $name {
@@ -145,7 +145,7 @@ macro_rules! checked {
     ($(#[doc = $doc:literal])* $name:ident, $pattern:literal, $is:expr, $right:literal) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name(pub String);
+        pub(crate) struct $name(pub String);
 
         impl Readable for $name {
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {

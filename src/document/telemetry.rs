@@ -8,7 +8,7 @@ use crate::policy::LogLevel;
 
 object! {
     /// What is told of the requests, and to whom.
-    pub struct Telemetry {
+    pub(crate) struct Telemetry {
         /// info: a line per request. warn: requests and events that went wrong. error: what somebody must act on. off: nothing.
         log: LogLevel = "info",
         /// Of one in so many requests the trace is exported, beside those that fail; 0 for none but these.

@@ -101,7 +101,7 @@ const VARIABLES: [(&str, Kind, &str); 39] = [
 /// The variables there are, as a document; what cannot be taken as it should be is left as it is, to
 /// be found wrong when the document is read.
 #[must_use]
-pub fn to_document(secrets: &Secrets) -> Value {
+pub(crate) fn to_document(secrets: &Secrets) -> Value {
     let mut document = json!({});
     for (name, kind, path) in VARIABLES {
         if let Some(text) = secrets.of_deployment(name) {

@@ -3,7 +3,7 @@
 /// The algorithms there are (RFC 7518 section 3.1, RFC 8037): none is symmetric, so no key that
 /// everybody may know can sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
+pub(crate) enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
     /// RSASSA-PSS with SHA-256.
@@ -17,7 +17,7 @@ pub enum Algorithm {
 impl Algorithm {
     /// By its registered name.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         match name {
             "RS256" => Some(Self::Rs256),
             "PS256" => Some(Self::Ps256),
@@ -29,7 +29,7 @@ impl Algorithm {
 
     /// Its registered name.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
             Self::Ps256 => "PS256",

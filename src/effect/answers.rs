@@ -6,7 +6,7 @@ use super::asset::Asset;
 
 /// What a read found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// These bytes.
     Bytes(Vec<u8>),
     /// The outside answered that there is nothing.
@@ -17,7 +17,7 @@ pub enum Found {
 
 /// What a request's body turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
+pub(crate) enum Body {
     /// These bytes.
     Bytes(Vec<u8>),
     /// More than was to be taken.
@@ -37,7 +37,7 @@ struct Answer {
 
 /// What is known of a key.
 #[derive(Clone, Copy, Debug)]
-pub struct Read<'a> {
+pub(crate) struct Read<'a> {
     /// The last answer.
     pub found: &'a Found,
     /// How often it was asked for.
@@ -48,7 +48,7 @@ pub struct Read<'a> {
 
 /// Why an origin did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The connection failed or broke; the request may or may not have been processed.
     Lost,
     /// The connection broke while a body was on its way. Either side may have done it: a client
@@ -65,7 +65,7 @@ pub enum Failure {
 
 /// An attempt that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
+pub(crate) struct Failed {
     /// The origin's name.
     pub origin: String,
     /// How.
@@ -75,11 +75,11 @@ pub struct Failed {
 }
 
 /// What the ids of a trace are made of, if it begins here: drawn once per request.
-pub type Seed = [u8; 24];
+pub(crate) type Seed = [u8; 24];
 
 /// Everything the outside has answered to this request so far.
 #[derive(Clone, Debug, Default)]
-pub struct Answers {
+pub(crate) struct Answers {
     reads: Vec<Answer>,
     write: Option<bool>,
     body: Option<Body>,
@@ -90,20 +90,20 @@ pub struct Answers {
 
 impl Answers {
     /// Takes note of what the trace was begun with when the step was asked first.
-    pub fn begin(&mut self, seed: Seed) {
+    pub(crate) fn begin(&mut self, seed: Seed) {
         self.seed = Some(seed);
     }
 
     /// What the trace was begun with; none when the step is asked for the first time.
     #[must_use]
-    pub fn begun(&self) -> Option<Seed> {
+    pub(crate) fn begun(&self) -> Option<Seed> {
         self.seed
     }
 
     /// Takes note of the answer to what was asked at `asked`; a later one for the same key replaces
     /// the earlier. An answer is as old as its question: it waits for others, and is looked at more
     /// than once.
-    pub fn add(&mut self, key: &str, found: Found, asked: UnixMillis) {
+    pub(crate) fn add(&mut self, key: &str, found: Found, asked: UnixMillis) {
         match self.reads.iter_mut().find(|answer| answer.key == key) {
             Some(answer) => {
                 answer.found = found;
@@ -120,22 +120,22 @@ impl Answers {
     }
 
     /// Takes note whether the durable writes asked for were all acknowledged.
-    pub fn set_written(&mut self, acknowledged: bool) {
+    pub(crate) fn set_written(&mut self, acknowledged: bool) {
         self.write = Some(acknowledged);
     }
 
     /// Takes note of the request's body.
-    pub fn set_body(&mut self, body: Body) {
+    pub(crate) fn set_body(&mut self, body: Body) {
         self.body = Some(body);
     }
 
     /// Takes note of what came of asking for a file.
-    pub fn set_asset(&mut self, source: &str, asset: Asset) {
+    pub(crate) fn set_asset(&mut self, source: &str, asset: Asset) {
         self.asset = Some((source.to_owned(), asset));
     }
 
     /// Takes note that this origin, by name, did not answer.
-    pub fn add_failure(&mut self, origin: &str, failure: Failure, at: UnixMillis) {
+    pub(crate) fn add_failure(&mut self, origin: &str, failure: Failure, at: UnixMillis) {
         self.failures.push(Failed {
             origin: origin.to_owned(),
             failure,
@@ -145,13 +145,13 @@ impl Answers {
 
     /// The origins that did not answer this request, in the order they were tried.
     #[must_use]
-    pub fn failures(&self) -> &[Failed] {
+    pub(crate) fn failures(&self) -> &[Failed] {
         &self.failures
     }
 
     /// What is known of `key`.
     #[must_use]
-    pub fn read(&self, key: &str) -> Option<Read<'_>> {
+    pub(crate) fn read(&self, key: &str) -> Option<Read<'_>> {
         let answer = self.reads.iter().find(|answer| answer.key == key)?;
         Some(Read {
             found: &answer.found,
@@ -162,26 +162,26 @@ impl Answers {
 
     /// What was answered under `key`.
     #[must_use]
-    pub fn found(&self, key: &str) -> Option<&Found> {
+    pub(crate) fn found(&self, key: &str) -> Option<&Found> {
         self.read(key).map(|read| read.found)
     }
 
     /// Whether the durable writes were acknowledged; `None` while they were not tried.
     #[must_use]
-    pub fn written(&self) -> Option<bool> {
+    pub(crate) fn written(&self) -> Option<bool> {
         self.write
     }
 
     /// What came of asking for this file; `None` while it was not asked for.
     #[must_use]
-    pub fn asset(&self, source: &str) -> Option<&Asset> {
+    pub(crate) fn asset(&self, source: &str) -> Option<&Asset> {
         let (asked, asset) = self.asset.as_ref()?;
         (asked == source).then_some(asset)
     }
 
     /// The request's body; `None` while it was not read.
     #[must_use]
-    pub fn body(&self) -> Option<&Body> {
+    pub(crate) fn body(&self) -> Option<&Body> {
         self.body.as_ref()
     }
 }

@@ -1,16 +1,16 @@
 //! What the outside says of a tenant's file. Its bytes stay outside: the core decides by these facts
 //! alone.
 
-pub mod cache;
+pub(crate) mod cache;
 
 use thiserror::Error;
 
 /// Maximum length of a file, in bytes.
-pub const MAX_LENGTH: usize = 5 * 1024 * 1024;
+pub(crate) const MAX_LENGTH: usize = 5 * 1024 * 1024;
 
 /// What came of asking for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asset {
+pub(crate) enum Asset {
     /// It is at hand.
     AtHand(Facts),
     /// It is not to be had, and why.
@@ -19,7 +19,7 @@ pub enum Asset {
 
 /// What is known of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The media type its source gives; empty for none.
     pub media_type: String,
     /// Stands for its bytes: letters and digits.
@@ -32,7 +32,7 @@ pub struct Facts {
 
 /// How the bytes of a file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
+pub(crate) enum Coding {
     /// As they are.
     Identity,
     /// Compressed (RFC 1952).
@@ -41,7 +41,7 @@ pub enum Coding {
 
 /// Why a source gives no file. The words are for the log; they name no URL and hold no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// It gives a web page: somebody's error page, or an attack. Never shown in a file's place.
     #[error("html")]
     Page,
@@ -68,13 +68,13 @@ pub enum Trouble {
 impl Trouble {
     /// Returns what a source's status means; `None` if a file comes with it.
     #[must_use]
-    pub fn of_status(status: u16) -> Option<Self> {
+    pub(crate) fn of_status(status: u16) -> Option<Self> {
         (status != 200).then_some(Self::Status(status))
     }
 
     /// Returns what is wrong with a file of this media type, if anything.
     #[must_use]
-    pub fn of_media_type(media_type: &str) -> Option<Self> {
+    pub(crate) fn of_media_type(media_type: &str) -> Option<Self> {
         let media_type = media_type.trim_start();
         let is_page = ["text/html", "application/xhtml+xml"].iter().any(|page| {
             let (begins, rest) = media_type.split_at_checked(page.len()).unwrap_or_default();
@@ -86,13 +86,13 @@ impl Trouble {
 
     /// Whether the source gave a web page.
     #[must_use]
-    pub fn is_page(self) -> bool {
+    pub(crate) fn is_page(self) -> bool {
         self == Self::Page
     }
 
     /// Whether the source itself says that the file is not there: somebody may have taken it away.
     #[must_use]
-    pub fn is_gone(self) -> bool {
+    pub(crate) fn is_gone(self) -> bool {
         matches!(self, Self::Status(404 | 410) | Self::Absent)
     }
 }

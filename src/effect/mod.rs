@@ -5,9 +5,9 @@
 //! "could not read" are different answers all the way up, because the first ends a session and the
 //! second must not.
 
-pub mod algorithm;
+pub(crate) mod algorithm;
 mod answers;
-pub mod asset;
+pub(crate) mod asset;
 
 use core::fmt;
 
@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 use crate::clock::Seconds;
 use crate::tenant_id::TenantId;
 
-pub use answers::{Answers, Body, Failed, Failure, Found, Read, Seed};
+pub(crate) use answers::{Answers, Body, Failed, Failure, Found, Seed};
 use asset::Coding;
 
 use algorithm::Algorithm;
 
 /// Something the caller must do before the step can go on. Several are done at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// Read this key of the namespace.
     Read {
         /// The storage key.
@@ -178,7 +178,7 @@ pub enum Need {
 impl Need {
     /// To read this key at once.
     #[must_use]
-    pub fn read(key: &str) -> Self {
+    pub(crate) fn read(key: &str) -> Self {
         Self::Read {
             key: key.to_owned(),
             after_ms: 0,
@@ -187,7 +187,7 @@ impl Need {
 }
 
 /// How many milliseconds a call to an object may take, unless said otherwise.
-pub const CALL_DEADLINE_MS: u32 = 2_000;
+pub(crate) const CALL_DEADLINE_MS: u32 = 2_000;
 
 /// A request to somebody else's server. Cannot be printed: it may carry secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,7 +236,7 @@ impl TryFrom<Value> for Outbound {
 
 /// What somebody else's server answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reply<'a> {
+pub(crate) struct Reply<'a> {
     /// Status code.
     pub status: u16,
     /// The body.
@@ -246,7 +246,7 @@ pub struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// Reads what was filed for a [`Need::Fetch`].
     #[must_use]
-    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (status, body) = core::str::from_utf8(bytes).ok()?.split_once('\n')?;
         Some(Self {
             status: status.parse().ok()?,
@@ -257,7 +257,7 @@ impl<'a> Reply<'a> {
 
 /// The classes of Durable Objects there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// One for each session: orders its changes. See `crate::ledger`.
     Session,
     /// One for each tenant: knows its revocations and lists its sessions. See `crate::store::directory`.
@@ -274,7 +274,7 @@ pub enum Class {
 
 /// A value to be stored. Neither its key nor its bytes can be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Write {
+pub(crate) struct Write {
     /// The storage key.
     pub key: String,
     /// The sealed bytes.
@@ -292,7 +292,7 @@ impl fmt::Debug for Write {
 impl Write {
     /// Stores this value under this key.
     #[must_use]
-    pub fn new(key: &str, value: Vec<u8>, ttl: Seconds) -> Self {
+    pub(crate) fn new(key: &str, value: Vec<u8>, ttl: Seconds) -> Self {
         Self {
             key: key.to_owned(),
             value,

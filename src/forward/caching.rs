@@ -4,7 +4,7 @@
 
 /// `Cache-Control` for an answer that sets our cookie, given the origin's own.
 #[must_use]
-pub fn with_cookie(origin: Option<&str>) -> String {
+pub(crate) fn with_cookie(origin: Option<&str>) -> String {
     match origin {
         None => "no-store".to_owned(),
         Some(own) if directives(own).any(|d| is(d, "no-store")) => own.to_owned(),
@@ -15,7 +15,7 @@ pub fn with_cookie(origin: Option<&str>) -> String {
 /// `Cache-Control` for an answer to a request that carried a session, when the origin's own would
 /// let a shared cache keep it; `None` when it need not change.
 #[must_use]
-pub fn personal(origin: &str) -> Option<String> {
+pub(crate) fn personal(origin: &str) -> Option<String> {
     let shared = |d: &str| {
         ["public", "s-maxage", "proxy-revalidate"]
             .iter()

@@ -1,10 +1,10 @@
 //! With which code a WebSocket is closed when one of its ends closes it (RFC 6455, section 7.4).
 
 /// What stands for a close frame without a code; no frame may hold it.
-pub const NO_CODE: u16 = 1005;
+pub(crate) const NO_CODE: u16 = 1005;
 
 /// An endpoint broke the protocol.
-pub const PROTOCOL_ERROR: u16 = 1002;
+pub(crate) const PROTOCOL_ERROR: u16 = 1002;
 
 /// A service restart: clients that know it come back.
 const RESTART: u16 = 1012;
@@ -18,7 +18,7 @@ const MOST_REASON_BYTES: usize = 123;
 ///
 /// A reason that is no UTF-8 reaches us with U+FFFD in place of what is not.
 #[must_use]
-pub fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
+pub(crate) fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
     let is_sendable = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
         && reason.len() <= MOST_REASON_BYTES
         && !reason.contains(char::REPLACEMENT_CHARACTER);

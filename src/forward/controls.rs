@@ -6,14 +6,14 @@ use crate::clock::Seconds;
 use crate::session::change::Change;
 
 /// Every response header of this prefix is ours and never reaches the client.
-pub const PREFIX: &str = "x-session-";
+pub(crate) const PREFIX: &str = "x-session-";
 
 /// A control header that was not understood, by name. Its value may hold secrets and is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed(pub &'static str);
+pub(crate) struct Malformed(pub &'static str);
 
 /// The controls there are among response headers (lower-case names), by name.
-pub fn named<'h>(headers: &'h [(&str, &str)]) -> impl Iterator<Item = &'static str> + 'h {
+pub(crate) fn named<'h>(headers: &'h [(&str, &str)]) -> impl Iterator<Item = &'static str> + 'h {
     const CONTROLS: [&str; 5] = ["patch", "ttl", "rotate", "destroy", "identify"];
     headers.iter().filter_map(|(name, _)| {
         let name = name.strip_prefix(PREFIX)?;
@@ -23,7 +23,7 @@ pub fn named<'h>(headers: &'h [(&str, &str)]) -> impl Iterator<Item = &'static s
 
 /// Reads the controls out of response headers (lower-case names).
 #[must_use]
-pub fn read(headers: &[(&str, &str)]) -> (Change, Vec<Malformed>) {
+pub(crate) fn read(headers: &[(&str, &str)]) -> (Change, Vec<Malformed>) {
     let mut change = Change::default();
     let mut malformed = Vec::new();
     for (name, value) in headers {

@@ -44,7 +44,7 @@ impl State {
 }
 
 /// Who is speaking, as told to the origin.
-pub struct Speaker<'a> {
+pub(crate) struct Speaker<'a> {
     /// Whose visitor.
     pub tenant: &'a TenantId,
     /// The session.
@@ -74,7 +74,7 @@ pub struct Speaker<'a> {
 }
 
 /// What is told with a request that goes on without a session.
-pub struct Nobody<'a> {
+pub(crate) struct Nobody<'a> {
     /// Whose site it is; none if that must make no difference.
     pub tenant: Option<&'a TenantId>,
     /// `X-Session-Proof`, if the tenant's origins check it.
@@ -87,7 +87,7 @@ pub struct Nobody<'a> {
 
 /// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
 /// `cookie` is the client's without ours.
-pub const OWN: [&str; 21] = [
+pub(crate) const OWN: [&str; 21] = [
     "x-session-id",
     "x-session-tenant",
     "x-session-state",
@@ -112,11 +112,11 @@ pub const OWN: [&str; 21] = [
 ];
 
 /// A JWT that says who is speaking, for origins that verify one.
-pub const ASSERTION: &str = "x-session-assertion";
+pub(crate) const ASSERTION: &str = "x-session-assertion";
 
 /// The header list an origin receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     /// For each of the client's headers, in order: `+` if it is passed on, `-` if not.
     pub kept: String,
     /// A line for the value of each header in [`OWN`], empty for one that is not set; then for each
@@ -128,7 +128,7 @@ pub struct Outgoing {
 
 /// How many headers a client sent that are not its to send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Disbelieved {
+pub(crate) struct Disbelieved {
     /// That say who somebody is.
     pub identity: u32,
     /// That say where a request comes from or leads.
@@ -146,7 +146,7 @@ impl Disbelieved {
 
     /// Whether there was none.
     #[must_use]
-    pub fn is_none(self) -> bool {
+    pub(crate) fn is_none(self) -> bool {
         self == Self::default()
     }
 }
@@ -154,7 +154,7 @@ impl Disbelieved {
 impl Outgoing {
     /// Builds the list for `request`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         request: &Request<'_>,
         cookie: CookieName,
         speaker: &Speaker<'_>,
@@ -184,7 +184,7 @@ impl Outgoing {
     /// Builds the list for a request that goes on without a session, and without whatever could tell
     /// whose it is.
     #[must_use]
-    pub fn anonymous(request: &Request<'_>, nobody: &Nobody<'_>, trace: &Trace<'_>) -> Self {
+    pub(crate) fn anonymous(request: &Request<'_>, nobody: &Nobody<'_>, trace: &Trace<'_>) -> Self {
         let mut outgoing = Self::sifted(request, true, nobody.mapped, nobody.shared);
         outgoing.set("");
         outgoing.set(nobody.tenant.map_or("", TenantId::as_str));
@@ -250,7 +250,8 @@ impl Outgoing {
     }
     /// The value of one of our headers.
     #[must_use]
-    pub fn value(&self, name: &str) -> Option<&str> {
+    #[cfg(any(test, not(feature = "standalone")))]
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let at = OWN.iter().position(|own| *own == name)?;
         self.own
             .split('\n')

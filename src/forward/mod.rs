@@ -1,10 +1,10 @@
 //! What the origin is told, and what of its answer reaches the client.
 
-pub mod caching;
-pub mod closing;
-pub mod controls;
-pub mod headers;
-pub mod proof;
-pub mod public_url;
-pub mod response;
-pub mod trace;
+pub(crate) mod caching;
+pub(crate) mod closing;
+pub(crate) mod controls;
+pub(crate) mod headers;
+pub(crate) mod proof;
+pub(crate) mod public_url;
+pub(crate) mod response;
+pub(crate) mod trace;

@@ -6,10 +6,10 @@ use crate::encoding;
 use crate::tenant::proof_key::ProofKey;
 
 /// The header.
-pub const NAME: &str = "x-session-proof";
+pub(crate) const NAME: &str = "x-session-proof";
 
 /// What is proved.
-pub struct Proved<'a> {
+pub(crate) struct Proved<'a> {
     /// The method.
     pub method: &'a str,
     /// The path, without the query, as it is forwarded.
@@ -24,7 +24,7 @@ impl Proved<'_> {
     /// The header's value: `v1;t=<unix>;k=<start of the key's SHA-256>;mac=<HMAC-SHA256>`, the latter as
     /// base64url over method, path, handle, user and t, a line each.
     #[must_use]
-    pub fn sign(&self, key: &ProofKey, now: UnixSeconds) -> String {
+    pub(crate) fn sign(&self, key: &ProofKey, now: UnixSeconds) -> String {
         let Self {
             method,
             path,

@@ -11,7 +11,7 @@ use crate::route::pool::Pool;
 
 /// What a client knows this site as, and whose addresses it must not be told in its place.
 #[derive(Clone, Copy)]
-pub struct Site<'a> {
+pub(crate) struct Site<'a> {
     /// `https` or `http`.
     pub scheme: &'a str,
     /// Host, and port unless it is the scheme's own.
@@ -33,7 +33,7 @@ struct Named<'a> {
 impl Site<'_> {
     /// `url` as it is to be told to the client; none if it stays as it is.
     #[must_use]
-    pub fn made_public(&self, url: &str) -> Option<String> {
+    pub(crate) fn made_public(&self, url: &str) -> Option<String> {
         let named = Named::parse(url, self.scheme == "https")?;
         if !self.is_origin(&named) && !self.is_itself_in_clear(&named) {
             return None;
@@ -45,7 +45,7 @@ impl Site<'_> {
     /// A `Refresh` header (HTML section 4.2.5.3) with its URL as it is to be told to the client; none if
     /// it stays as it is.
     #[must_use]
-    pub fn made_public_in_refresh(&self, value: &str) -> Option<String> {
+    pub(crate) fn made_public_in_refresh(&self, value: &str) -> Option<String> {
         let is_space = |c: char| c.is_ascii_whitespace();
         let after_time = value
             .trim_start_matches(is_space)
@@ -72,7 +72,7 @@ impl Site<'_> {
     /// A `Link` header (RFC 8288 section 3) with its targets as they are to be told to the client; none if
     /// it stays as it is.
     #[must_use]
-    pub fn made_public_in_links(&self, value: &str) -> Option<String> {
+    pub(crate) fn made_public_in_links(&self, value: &str) -> Option<String> {
         let mut changed: Option<String> = None;
         let mut told = 0;
         let mut at = 0;
@@ -106,7 +106,7 @@ impl Site<'_> {
     /// site's: browsers would drop it. It is for this site's host then, or, where that is no name that a
     /// `Domain` may have, for whoever set it. None if it stays as it is.
     #[must_use]
-    pub fn made_public_in_cookie(&self, line: &str) -> Option<String> {
+    pub(crate) fn made_public_in_cookie(&self, line: &str) -> Option<String> {
         let is_domain = |part: &&str| domain_in(part).is_some_and(|host| self.is_foreign(host));
         if !line.split(';').skip(1).any(|part| is_domain(&part)) {
             return None;

@@ -10,7 +10,7 @@ use crate::forward::{caching, controls};
 
 /// The edits: first the removals, each of all values of that name, then the additions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Edits {
+pub(crate) struct Edits {
     /// Lower-case names.
     pub remove: Vec<String>,
     /// Name and value.
@@ -21,10 +21,10 @@ pub struct Edits {
 const LEADING: [&str; 4] = ["location", "content-location", "refresh", "link"];
 
 /// What an origin says of its load (ORCA); nobody else's business.
-pub const LOAD: &str = "endpoint-load-metrics";
+pub(crate) const LOAD: &str = "endpoint-load-metrics";
 
 /// Headers by which a response has to be settled, beside our own: those that are changed or read.
-pub const CONCERNING: [&str; 7] = [
+pub(crate) const CONCERNING: [&str; 7] = [
     "set-cookie",
     "cache-control",
     "location",
@@ -35,7 +35,7 @@ pub const CONCERNING: [&str; 7] = [
 ];
 
 /// What the edits depend on beside the headers themselves.
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// The name of our cookie on this connection.
     pub cookie: CookieName,
     /// Cookies of the origin that are kept here, and not in the browser.
@@ -52,7 +52,7 @@ pub struct Context<'a> {
 impl Edits {
     /// The edits for response `headers` (lower-case names, every `Set-Cookie` apart).
     #[must_use]
-    pub fn plan(headers: &[(&str, &str)], context: Context<'_>) -> Self {
+    pub(crate) fn plan(headers: &[(&str, &str)], context: Context<'_>) -> Self {
         let mut edits = Self::default();
         for (name, _) in headers {
             if name.starts_with(controls::PREFIX) || *name == LOAD {
@@ -72,7 +72,7 @@ impl Edits {
 
     /// Whether there is nothing to do.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.remove.is_empty() && self.append.is_empty()
     }
 

@@ -11,7 +11,7 @@ const LONGEST_STATE: usize = 512;
 
 /// One request's place in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace<'a> {
+pub(crate) struct Trace<'a> {
     /// `traceparent` for the origin: the trace, and the span of waiting for its answer.
     pub parent: String,
     /// `tracestate` for the origin; only ever beside a continued trace.
@@ -26,7 +26,7 @@ pub struct Trace<'a> {
 
 /// Whose spans are exported.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sampling {
+pub(crate) struct Sampling {
     /// Those of one in so many requests; none if nothing is exported at all.
     pub one_in: Option<u64>,
     /// Those of requests whose caller exports its own. Every visitor can say that it does.
@@ -37,7 +37,7 @@ impl<'a> Trace<'a> {
     /// Continues `parent` if it is sound; begins a new trace otherwise. Where nothing is exported a new one is
     /// marked sampled, so that an origin which follows its parent's decision decides for itself.
     #[must_use]
-    pub fn follow(
+    pub(crate) fn follow(
         parent: Option<&'a str>,
         state: Option<&'a str>,
         seed: &Seed,
@@ -79,7 +79,7 @@ impl<'a> Trace<'a> {
 
     /// The trace id: 32 hex digits, by which a person finds the request again.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.parent.get(3..35).unwrap_or_default()
     }
 }

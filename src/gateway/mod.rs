@@ -73,15 +73,22 @@ use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
 
-pub use outgoing::{Forward, Visit};
-pub use repeat::{HEEDED_FOR_WORDS, Repeat, UNHEEDED};
-pub use settlement::Settled;
+pub(crate) use outgoing::{Forward, Visit};
+#[cfg(test)]
+pub(crate) use repeat::Repeat;
+#[cfg(any(test, target_arch = "wasm32"))]
+#[cfg_attr(
+    not(feature = "standalone"),
+    allow(unused_imports, reason = "a library caches no decisions")
+)]
+pub(crate) use repeat::{HEEDED_FOR_WORDS, UNHEEDED};
+pub(crate) use settlement::Settled;
 use sign_in::Providers;
-pub use vigil::Vigil;
+pub(crate) use vigil::Vigil;
 
 /// What is to be done with a request next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Send it to an origin.
     Forward(Forward),
     /// Answer it.
@@ -124,7 +131,7 @@ struct Passage<'a> {
 }
 
 /// One tenant's gateway in one isolate. Nothing in it is another tenant's.
-pub struct Gateway {
+pub(crate) struct Gateway {
     tenant: Tenant,
     /// Where the reserved paths are.
     prefix: String,
@@ -177,7 +184,7 @@ impl Gateway {
     /// A gateway for a tenant, whose reserved paths are below `prefix`. `random` must be seeded from a cryptographic source:
     /// session ids and nonces come from it.
     #[must_use]
-    pub fn new(tenant: Tenant, prefix: &str, mut random: ChaCha20Rng) -> Self {
+    pub(crate) fn new(tenant: Tenant, prefix: &str, mut random: ChaCha20Rng) -> Self {
         let number = random.next_u64();
         let births = births(&tenant);
         Self {
@@ -213,7 +220,7 @@ impl Gateway {
 
     /// Checks passwords in places that it shares with others.
     #[must_use]
-    pub fn hashing_in(self, places: Places) -> Self {
+    pub(crate) fn hashing_in(self, places: Places) -> Self {
         Self {
             hashing: places,
             ..self
@@ -221,12 +228,22 @@ impl Gateway {
     }
 
     /// Decides on a request, given what was answered so far.
-    pub fn admit(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
+    pub(crate) fn admit(
+        &mut self,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Step {
         self.decide(request, false, now, answers)
     }
 
     /// Decides on a request of somebody who has shown to be this tenant's operator.
-    pub fn operated(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
+    pub(crate) fn operated(
+        &mut self,
+        request: &Request<'_>,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Step {
         self.decide(request, true, now, answers)
     }
 
@@ -339,18 +356,18 @@ impl Gateway {
     /// only go out otherwise than they came: how long they may be kept, where they lead. And who is refused has
     /// changed nothing for others.
     #[must_use]
-    pub fn has_learned(&self) -> bool {
+    pub(crate) fn has_learned(&self) -> bool {
         self.learned
     }
 
     /// What this tenant's operators present.
     #[must_use]
-    pub fn admin_tokens(&self) -> &[ApiKey] {
+    pub(crate) fn admin_tokens(&self) -> &[ApiKey] {
         &self.tenant.admin_tokens
     }
 
     /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.
-    pub fn adopt(&mut self, tenant: Tenant) {
+    pub(crate) fn adopt(&mut self, tenant: Tenant) {
         if tenant.new_sessions_per_minute != self.tenant.new_sessions_per_minute {
             self.births = births(&tenant);
         }
@@ -358,24 +375,24 @@ impl Gateway {
     }
 
     /// Takes note that an origin, which has answered with a gateway error before, has answered well.
-    pub fn recovered(&mut self, origin: &str, now: UnixMillis) {
+    pub(crate) fn recovered(&mut self, origin: &str, now: UnixMillis) {
         self.health.answered(origin, now);
     }
 
     /// Takes note of how much this isolate has under way at an origin, and after how many milliseconds answers begin
     /// there on average.
-    pub fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
+    pub(crate) fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
         self.load.observe(origin, under_way, first_byte_ms);
     }
 
     /// The values to be stored, sealed, since the last call.
-    pub fn take_writes(&mut self) -> Vec<Write> {
+    pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         core::mem::take(&mut self.writes)
     }
 
     /// Whether anything is to be stored.
     #[must_use]
-    pub fn has_writes(&self) -> bool {
+    pub(crate) fn has_writes(&self) -> bool {
         !self.writes.is_empty()
     }
 
@@ -400,12 +417,12 @@ impl Gateway {
 
     /// Approximately how many bytes the sessions take that are remembered here.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.cache.weight()
     }
 
     /// Forgets the sessions that are remembered here, which costs their visitors a read.
-    pub fn forget_sessions(&mut self) {
+    pub(crate) fn forget_sessions(&mut self) {
         self.cache = Cache::default();
     }
 

@@ -24,7 +24,7 @@ use crate::tenant::Live;
 
 /// The session that a request is forwarded with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Visit {
+pub(crate) struct Visit {
     /// The session.
     pub session: Rc<Prepared>,
     /// How the origin is to take it.
@@ -35,7 +35,7 @@ pub struct Visit {
 
 /// A request to be sent to an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forward {
+pub(crate) struct Forward {
     /// The full URL.
     pub url: String,
     /// All headers there are.

@@ -51,7 +51,7 @@ impl Gateway {
     }
 
     /// Returns where origins say that they are ready.
-    pub fn health_checks(&self) -> impl Iterator<Item = HealthCheck> {
+    pub(crate) fn health_checks(&self) -> impl Iterator<Item = HealthCheck> {
         let tenant = &self.tenant;
         tenant.pool.iter().filter_map(|origin| {
             let path = origin.health_path.as_deref()?;
@@ -64,7 +64,7 @@ impl Gateway {
     }
 
     /// How the origins are, as this isolate sees them: for the metrics.
-    pub fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
+    pub(crate) fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
         let mut gauges = Vec::new();
         for origin in self.tenant.pool.iter() {
             let labels = format!("{}\t{}", self.tenant.id, origin.name);

@@ -31,12 +31,18 @@ const KNOCK: &str = "knock";
 
 impl Gateway {
     /// The probes to be sent since the last call.
-    pub fn take_probes(&mut self) -> Vec<Probe> {
+    pub(crate) fn take_probes(&mut self) -> Vec<Probe> {
         core::mem::take(&mut self.probes)
     }
 
     /// Takes note of what a probe found that was begun then.
-    pub fn probed(&mut self, origin: &str, begun: UnixMillis, verdict: Verdict, now: UnixMillis) {
+    pub(crate) fn probed(
+        &mut self,
+        origin: &str,
+        begun: UnixMillis,
+        verdict: Verdict,
+        now: UnixMillis,
+    ) {
         if let Some(reason) = self.health.probed(origin, begun, verdict, now) {
             self.note_ejected(origin, reason);
         }

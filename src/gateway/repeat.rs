@@ -25,7 +25,7 @@ const MOST_BYTES: usize = 8 * 1024;
 
 /// The client's headers that are handed on or dropped and never looked at, whatever they say: a request that
 /// differs in nothing else is decided alike. Sorted.
-pub const UNHEEDED: [&str; 23] = [
+pub(crate) const UNHEEDED: [&str; 23] = [
     "accept-encoding",
     "cache-control",
     "cdn-loop",
@@ -52,11 +52,11 @@ pub const UNHEEDED: [&str; 23] = [
 ];
 
 /// Those by which only the words of an answer of our own are chosen: whether it is a page, and its language.
-pub const HEEDED_FOR_WORDS: [&str; 3] = ["accept", "accept-language", "sec-fetch-mode"];
+pub(crate) const HEEDED_FOR_WORDS: [&str; 3] = ["accept", "accept-language", "sec-fetch-mode"];
 
 /// How a decision to forward may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Repeat {
+pub(crate) struct Repeat {
     /// Before this.
     pub until: UnixMillis,
     /// For whatever of the origin's is asked for; otherwise for the very same URL.

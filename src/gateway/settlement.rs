@@ -21,7 +21,7 @@ use crate::tenant::Consistency;
 
 /// What becomes of an origin's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub(crate) enum Settled {
     /// It goes to the client as it is.
     Untouched,
     /// It goes to the client with these edits.
@@ -50,7 +50,7 @@ enum Cookie {
 impl Gateway {
     /// Settles an answer of `status` with `headers` (packed like a request's, without the two
     /// first lines) to the request that `ticket` was issued for.
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         ticket: &str,
         status: u16,

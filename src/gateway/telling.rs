@@ -14,17 +14,17 @@ use crate::telemetry::series::Series;
 
 impl Gateway {
     /// What is told of the request that was decided on last.
-    pub fn take_facts(&mut self) -> Facts {
+    pub(crate) fn take_facts(&mut self) -> Facts {
         core::mem::take(&mut self.facts)
     }
 
     /// What happened since the last call, counted.
-    pub fn take_series(&mut self) -> Series {
+    pub(crate) fn take_series(&mut self) -> Series {
         core::mem::take(&mut self.series)
     }
 
     /// The events to be logged since the last call.
-    pub fn take_events(&mut self) -> Vec<Event> {
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
         core::mem::take(&mut self.events)
     }
 
@@ -70,12 +70,12 @@ impl Gateway {
     /// What is to be done about telling of requests whose decisions are repeated, sampled ones aside; see
     /// [`Facts::flags`].
     #[must_use]
-    pub fn told_flags(&self) -> String {
+    pub(crate) fn told_flags(&self) -> String {
         self.facts_when(false).flags()
     }
 
     /// A trace for a request whose decision is repeated, and what it was made of.
-    pub fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
+    pub(crate) fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
         let seed = self.draw_seed();
         (Trace::follow(None, None, &seed, self.sampling()), seed)
     }

@@ -13,7 +13,12 @@ use crate::session::id::RecordName;
 impl Gateway {
     /// Does what [`Forward::afterwards`](super::Forward::afterwards) announced. Returns what it
     /// lacks; what it wants stored is in [`Gateway::take_writes`].
-    pub fn afterwards(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vec<Need> {
+    pub(crate) fn afterwards(
+        &mut self,
+        ticket: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Vec<Need> {
         let Some(ticket) = Ticket::parse(ticket) else {
             return Vec::new();
         };

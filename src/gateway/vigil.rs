@@ -18,7 +18,7 @@ const SHORTEST: Seconds = Seconds(1);
 
 /// What is to be done about something that stays open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Vigil {
+pub(crate) enum Vigil {
     /// Do all of this, then ask again.
     Await(Vec<Need>),
     /// Let it be; look again after so many milliseconds.
@@ -30,7 +30,7 @@ pub enum Vigil {
 impl Gateway {
     /// Looks after what stays open of the request that `ticket` was issued for. Its session is in
     /// use all the while, and that is noted like any other use.
-    pub fn watch(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vigil {
+    pub(crate) fn watch(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vigil {
         let period = Vigil::GoesOn(self.vigil_period().0.saturating_mul(1000));
         let Some(ticket) = Ticket::parse(ticket) else {
             return Vigil::Over("session_unknown");

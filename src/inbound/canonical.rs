@@ -13,13 +13,13 @@ use super::request::Location;
 /// The path leads one reader here and another there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the path leads one reader here and another there")]
-pub struct TwoReadings;
+pub(crate) struct TwoReadings;
 
 /// The URL as `fetch` sends it; none if it is written like that already, as nearly all are.
 ///
 /// # Errors
 /// [`TwoReadings`].
-pub fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoReadings> {
+pub(crate) fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoReadings> {
     let Location { path, target, .. } = *location;
     let rest = target.get(path.len()..).unwrap_or_default();
     if is_usual(path) && rest.bytes().all(|b| !is_escaped_in_query(b)) {

@@ -2,14 +2,14 @@
 
 /// Whether `If-None-Match` (RFC 9110 section 13.1.2) names this entity tag: the client has what it stands for.
 #[must_use]
-pub fn names_etag(if_none_match: &str, etag: &str) -> bool {
+pub(crate) fn names_etag(if_none_match: &str, etag: &str) -> bool {
     let mut tags = if_none_match.split(',').map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 /// Whether `Accept-Encoding` (RFC 9110 section 12.5.3) names gzip, and does not refuse it.
 #[must_use]
-pub fn accepts_gzip(accept_encoding: &str) -> bool {
+pub(crate) fn accepts_gzip(accept_encoding: &str) -> bool {
     accept_encoding.split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
         let is_gzip = parts

@@ -10,12 +10,12 @@
 use crate::inbound::query;
 
 /// What stands between a server's own `sid` and the route. No server's ids have it.
-pub const MARK: char = '~';
+pub(crate) const MARK: char = '~';
 
 /// Whether a request begins an Engine.IO conversation by polling: only then is the `sid` told in a
 /// body. Protocol 4; older ones count the characters of each packet.
 #[must_use]
-pub fn is_handshake(target: &str) -> bool {
+pub(crate) fn is_handshake(target: &str) -> bool {
     let (mut is_protocol_4, mut is_polling) = (false, false);
     for pair in parameters(target) {
         is_protocol_4 |= pair == "EIO=4";
@@ -29,7 +29,7 @@ pub fn is_handshake(target: &str) -> bool {
 
 /// The route in a request's `sid`, whoever wrote it.
 #[must_use]
-pub fn route(target: &str) -> Option<&str> {
+pub(crate) fn route(target: &str) -> Option<&str> {
     if !parameters(target).any(|pair| pair.starts_with("EIO=")) {
         return None;
     }
@@ -40,7 +40,7 @@ pub fn route(target: &str) -> Option<&str> {
 /// A target with a route as the server knows it. The path stays the one that was judged, whatever stands in it:
 /// only the first `sid` of the query loses its route.
 #[must_use]
-pub fn without_route(target: &str) -> Option<String> {
+pub(crate) fn without_route(target: &str) -> Option<String> {
     let whole = sid(target)?;
     let (own, _) = whole.split_once(MARK)?;
     let (path, query) = target.split_once('?')?;
@@ -60,11 +60,11 @@ pub fn without_route(target: &str) -> Option<String> {
 }
 
 /// The most bytes of an answer that are looked at: a handshake's has about a hundred.
-pub const LONGEST_HANDSHAKE: usize = 4 * 1024;
+pub(crate) const LONGEST_HANDSHAKE: usize = 4 * 1024;
 
 /// Where the `sid` of a handshake's answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sid {
+pub(crate) enum Sid {
     /// So many bytes stand before its end.
     EndsAt(usize),
     /// More of the answer must be seen.
@@ -76,7 +76,7 @@ pub enum Sid {
 /// Looks for the `sid` in how the answer to a handshake begins: with the packet `0{"sid":"…"`, and
 /// nothing else.
 #[must_use]
-pub fn end_of_sid(begins: &[u8]) -> Sid {
+pub(crate) fn end_of_sid(begins: &[u8]) -> Sid {
     const OPEN: &[u8] = br#"0{"sid":""#;
     let common = begins.len().min(OPEN.len());
     if begins.get(..common) != OPEN.get(..common) {

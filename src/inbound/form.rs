@@ -11,7 +11,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Why a form was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum BadForm {
+pub(crate) enum BadForm {
     /// The body is none.
     #[error("{0}")]
     Body(BadBody),
@@ -22,7 +22,7 @@ pub enum BadForm {
 
 /// Whether a request says that it carries a form.
 #[must_use]
-pub fn is_form(request: &Request<'_>) -> bool {
+pub(crate) fn is_form(request: &Request<'_>) -> bool {
     let declared = request.header("content-type").unwrap_or_default();
     let media_type = declared.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case(FORM)
@@ -32,7 +32,7 @@ pub fn is_form(request: &Request<'_>) -> bool {
 ///
 /// # Errors
 /// [`BadForm`].
-pub fn fields(request: &Request<'_>, body: &[u8], known: &[&str]) -> Result<Query, BadForm> {
+pub(crate) fn fields(request: &Request<'_>, body: &[u8], known: &[&str]) -> Result<Query, BadForm> {
     if !is_form(request) {
         return Err(BadForm::Body(BadBody::MediaType));
     }

@@ -23,7 +23,7 @@ const NO_MEMBER: &str = "__proto__";
 
 /// A name, folded.
 #[must_use]
-pub fn fold(name: &str) -> Cow<'_, str> {
+pub(crate) fn fold(name: &str) -> Cow<'_, str> {
     if is_folded(name) {
         return Cow::Borrowed(name);
     }
@@ -56,7 +56,7 @@ fn is_folded(name: &str) -> bool {
 /// Whether a client's header of this lower-case name is passed on for how it begins, before it is folded:
 /// folding leaves two letters in front as they are.
 #[must_use]
-pub fn is_ordinary(name: &str) -> bool {
+pub(crate) fn is_ordinary(name: &str) -> bool {
     match *name.as_bytes() {
         [first @ b'a'..=b'z', second @ b'a'..=b'z', ..] => {
             reserved_headers::begins_otherwise(first, second)
@@ -68,7 +68,7 @@ pub fn is_ordinary(name: &str) -> bool {
 /// Why a client's header of this lower-case name is not passed on; none if it is. `folded` is the
 /// name, folded.
 #[must_use]
-pub fn reason(name: &str, folded: &str) -> Option<Kind> {
+pub(crate) fn reason(name: &str, folded: &str) -> Option<Kind> {
     if name == NO_MEMBER {
         return Some(Kind::Connection);
     }
@@ -78,7 +78,7 @@ pub fn reason(name: &str, folded: &str) -> Option<Kind> {
 /// Whether a header of this folded name tells a server to take the request for one of the method that
 /// is its value.
 #[must_use]
-pub fn overrides_method(folded: &str) -> bool {
+pub(crate) fn overrides_method(folded: &str) -> bool {
     METHOD_OVERRIDES.contains(&folded)
 }
 

@@ -7,12 +7,12 @@ const MOST_LABELS: usize = 8;
 
 /// A host as it is compared: lower case, without port and final dot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Host(String);
+pub(crate) struct Host(String);
 
 impl Host {
     /// From the authority of a URL; none if it is no name or address that a tenant could claim.
     #[must_use]
-    pub fn canonical(authority: &str) -> Option<Self> {
+    pub(crate) fn canonical(authority: &str) -> Option<Self> {
         let host = match authority.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
             _ => authority,
@@ -23,13 +23,13 @@ impl Host {
 
     /// The host as text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The patterns that mean it, the most telling first: itself, then everything below a suffix,
     /// from the longest suffix to the shortest.
-    pub fn patterns(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = String> {
         let dots = self.0.match_indices('.').take(MOST_LABELS);
         let wildcards = dots.map(|(at, _)| format!("*{}", self.0.get(at..).unwrap_or_default()));
         core::iter::once(self.0.clone()).chain(wildcards)
@@ -38,19 +38,19 @@ impl Host {
 
 /// What a tenant claims: a host, or everything below one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HostPattern(String);
+pub(crate) struct HostPattern(String);
 
 /// A claim that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("use a host such as chat.example.com in lower case, without port, or *.example.com")]
-pub struct BadHost;
+pub(crate) struct BadHost;
 
 impl HostPattern {
     /// Parses a claim. Names in other scripts are written as DNS has them (`xn--…`).
     ///
     /// # Errors
     /// [`BadHost`].
-    pub fn parse(text: &str) -> Result<Self, BadHost> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadHost> {
         let name = text.strip_prefix("*.").unwrap_or(text);
         if is_name(name) {
             Ok(Self(text.to_owned()))
@@ -61,13 +61,13 @@ impl HostPattern {
 
     /// The claim as text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether it means this host.
     #[must_use]
-    pub fn means(&self, host: &Host) -> bool {
+    pub(crate) fn means(&self, host: &Host) -> bool {
         match self.0.strip_prefix('*') {
             Some(suffix) => host.0.len() > suffix.len() && host.0.ends_with(suffix),
             None => self.0 == host.0,
@@ -78,7 +78,7 @@ impl HostPattern {
 /// Whether a text is one host with at most a port, as `Host` has it (RFC 9110 section 7.2): no list, no part of a path,
 /// no user. Which names there are is DNS' affair.
 #[must_use]
-pub fn is_authority(text: &str) -> bool {
+pub(crate) fn is_authority(text: &str) -> bool {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     let is_address = |b: u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
     let (is_host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {

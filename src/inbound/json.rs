@@ -10,23 +10,23 @@ use thiserror::Error;
 use crate::inbound::request::Request;
 
 /// The most bytes that the body of somebody with a key may have.
-pub const LARGEST: usize = 64 * 1024;
+pub(crate) const LARGEST: usize = 64 * 1024;
 
 /// The most bytes that anybody else's may have: a password, or a token.
-pub const LARGEST_OF_STRANGERS: usize = 20 * 1024;
+pub(crate) const LARGEST_OF_STRANGERS: usize = 20 * 1024;
 
 /// The most values and members' names of a text of somebody without a key. A token may name some hundred groups.
-pub const MOST_OF_STRANGERS: usize = 1024;
+pub(crate) const MOST_OF_STRANGERS: usize = 1024;
 
 /// As many values as there is room for.
-pub const ANY_NUMBER: usize = usize::MAX;
+pub(crate) const ANY_NUMBER: usize = usize::MAX;
 
 /// The deepest nesting.
 const DEEPEST: usize = 32;
 
 /// Why a body was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BadBody {
+pub(crate) enum BadBody {
     /// Not declared as JSON, or compressed.
     #[error("the body is not declared as JSON, or is compressed")]
     MediaType,
@@ -48,7 +48,7 @@ pub enum BadBody {
 ///
 /// # Errors
 /// [`BadBody`].
-pub fn object(
+pub(crate) fn object(
     request: &Request<'_>,
     body: &[u8],
     most: usize,
@@ -74,7 +74,7 @@ pub fn object(
 /// Reads JSON that is not nested too deeply, has so many values and names at most, and of which no object has a
 /// member twice.
 #[must_use]
-pub fn strict(text: &str, most: usize) -> Option<Value> {
+pub(crate) fn strict(text: &str, most: usize) -> Option<Value> {
     read(text, most).ok()
 }
 

@@ -25,7 +25,7 @@ const CONNECTION_COUNT: usize = HEADER_COUNT;
 
 /// What a request has too much of, or must not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Excess {
+pub(crate) enum Excess {
     /// The URL is too long, or its path is for what it has of escapes.
     #[error("the URL is too long")]
     Url,
@@ -42,11 +42,11 @@ pub enum Excess {
 }
 
 /// The methods that are forwarded; told in `Allow`.
-pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+pub(crate) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Whether the URL is longer than it may be.
 #[must_use]
-pub fn is_too_long(location: &Location<'_>) -> bool {
+pub(crate) fn is_too_long(location: &Location<'_>) -> bool {
     location.href.len() > URL_BYTES
         || (location.path.len() > ESCAPED_PATH_BYTES && location.path.contains('%'))
 }
@@ -55,7 +55,7 @@ pub fn is_too_long(location: &Location<'_>) -> bool {
 ///
 /// # Errors
 /// The first [`Excess`] found.
-pub fn check(request: &Request<'_>) -> Result<(), Excess> {
+pub(crate) fn check(request: &Request<'_>) -> Result<(), Excess> {
     // TRACE would echo our headers back to a page; CONNECT is not for an application.
     if matches!(request.method, "TRACE" | "CONNECT") {
         return Err(Excess::Method);

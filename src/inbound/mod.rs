@@ -1,19 +1,19 @@
 //! The request as it arrived, and what is refused before anything else is looked at.
 
-pub mod canonical;
-pub mod conditional;
-pub mod engine_io;
-pub mod form;
-pub mod header_name;
-pub mod host;
-pub mod json;
-pub mod limits;
-pub mod network;
-pub mod pasted;
-pub mod path;
-pub mod percent;
-pub mod query;
-pub mod rate_limit;
-pub mod request;
-pub mod reserved_headers;
-pub mod upgrade;
+pub(crate) mod canonical;
+pub(crate) mod conditional;
+pub(crate) mod engine_io;
+pub(crate) mod form;
+pub(crate) mod header_name;
+pub(crate) mod host;
+pub(crate) mod json;
+pub(crate) mod limits;
+pub(crate) mod network;
+pub(crate) mod pasted;
+pub(crate) mod path;
+pub(crate) mod percent;
+pub(crate) mod query;
+pub(crate) mod rate_limit;
+pub(crate) mod request;
+pub(crate) mod reserved_headers;
+pub(crate) mod upgrade;

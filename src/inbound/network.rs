@@ -8,7 +8,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What counts as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Network {
+pub(crate) enum Network {
     /// Nobody vouches for an address.
     Unknown,
     /// One IPv4 address.
@@ -25,7 +25,7 @@ const NAT64: u128 = 0x0064_ff9b << 96;
 impl Network {
     /// Of a client's address; unknown without one, or if it is none.
     #[must_use]
-    pub fn of(address: Option<&str>) -> Self {
+    pub(crate) fn of(address: Option<&str>) -> Self {
         match address.and_then(|address| address.parse().ok()) {
             None => Self::Unknown,
             Some(IpAddr::V4(address)) => Self::V4(address.to_bits()),
@@ -46,7 +46,7 @@ impl Network {
 
     /// The site that a subnet is part of.
     #[must_use]
-    pub fn site(self) -> Option<Self> {
+    pub(crate) fn site(self) -> Option<Self> {
         match self {
             Self::Subnet(bits) => Some(Self::Site(bits & !0xffff)),
             Self::Unknown | Self::V4(_) | Self::Site(_) => None,

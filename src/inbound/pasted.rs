@@ -8,7 +8,7 @@ use crate::encoding::push_hex;
 /// The URL with scheme and host in lower case, without what is not sent. None if it is no `http` or `https`
 /// URL, or its host is not written as DNS has it.
 #[must_use]
-pub fn normalised(text: &str) -> Option<String> {
+pub(crate) fn normalised(text: &str) -> Option<String> {
     let is_blank = |c: char| c <= ' ';
     let text = text.trim_matches(is_blank).replace(['\t', '\n', '\r'], "");
     let (scheme, rest) = text.split_once("://")?;

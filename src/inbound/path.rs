@@ -8,7 +8,7 @@ use super::{canonical, percent};
 
 /// Whose path it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Territory<'a> {
+pub(crate) enum Territory<'a> {
     /// The origin's.
     Origin,
     /// Ours; what follows the prefix, with its leading slash (`/me`), or empty.
@@ -19,7 +19,7 @@ pub enum Territory<'a> {
 
 /// Sorts a URL's path.
 #[must_use]
-pub fn territory<'a>(path: &'a str, prefix: &str) -> Territory<'a> {
+pub(crate) fn territory<'a>(path: &'a str, prefix: &str) -> Territory<'a> {
     match path.strip_prefix(prefix) {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
@@ -37,7 +37,7 @@ pub fn territory<'a>(path: &'a str, prefix: &str) -> Territory<'a> {
 
 /// What a path is once everything in it is decoded and resolved; none if it is that already.
 #[must_use]
-pub fn resolved(path: &str) -> Option<String> {
+pub(crate) fn resolved(path: &str) -> Option<String> {
     if !is_suspicious(path) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 /// A text once every escape is decoded, those included that only appear by decoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Decoded {
+pub(crate) struct Decoded {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// An escape was itself written with escapes, as in `%252e`.
@@ -15,7 +15,7 @@ pub struct Decoded {
 /// byte of the text is written once, and each decoding takes two bytes away for good: the work is linear in the
 /// length, whatever the number of layers.
 #[must_use]
-pub fn decoded(text: &[u8]) -> Decoded {
+pub(crate) fn decoded(text: &[u8]) -> Decoded {
     let mut bytes = text.to_vec();
     let mut length: usize = 0;
     // The two bytes before `length`, and where the last byte that was decoded ends.
@@ -68,7 +68,7 @@ const fn hex(digit: u8) -> u8 {
 }
 
 /// Appends a byte as an escape, with the upper-case digits that RFC 3986 prefers and URL parsers write.
-pub fn push_escaped(url: &mut Vec<u8>, byte: u8) {
+pub(crate) fn push_escaped(url: &mut Vec<u8>, byte: u8) {
     let digit = |nibble: u8| match nibble {
         0..10 => b'0' + nibble,
         _ => b'A' + nibble - 10,

@@ -8,7 +8,7 @@ use crate::encoding;
 
 /// What is wrong with a query, for whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum BadQuery {
+pub(crate) enum BadQuery {
     /// There is no such parameter. Holds those there are.
     #[error("The parameters here are: {0}.")]
     Unknown(String),
@@ -22,14 +22,14 @@ pub enum BadQuery {
 
 /// Parameters, each at most once.
 #[derive(Debug)]
-pub struct Query(HashMap<String, String>);
+pub(crate) struct Query(HashMap<String, String>);
 
 impl Query {
     /// Reads `a=1&b=2`, percent-decoded (RFC 3986; `+` is a space).
     ///
     /// # Errors
     /// [`BadQuery`].
-    pub fn parse(text: &str, known: &[&str]) -> Result<Self, BadQuery> {
+    pub(crate) fn parse(text: &str, known: &[&str]) -> Result<Self, BadQuery> {
         let mut query = HashMap::new();
         for pair in pairs(text) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -49,7 +49,7 @@ impl Query {
     ///
     /// # Errors
     /// [`BadQuery`] for one that is.
-    pub fn parse_foreign(text: &str, known: &[&str]) -> Result<Self, BadQuery> {
+    pub(crate) fn parse_foreign(text: &str, known: &[&str]) -> Result<Self, BadQuery> {
         let is_known = |pair: &&str| {
             let is = |name: &&str| {
                 let rest = pair.strip_prefix(*name);
@@ -63,14 +63,14 @@ impl Query {
 
     /// The value of a parameter.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 }
 
 /// The parameters of a query that are not empty, with their names. Each byte is looked at once: `&` over and over must
 /// not cost more than anything else.
-pub fn pairs(query: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = &str> {
     let mut rest = query;
     core::iter::from_fn(move || {
         let begin = rest.bytes().position(|b| b != b'&')?;
@@ -84,7 +84,7 @@ pub fn pairs(query: &str) -> impl Iterator<Item = &str> {
 
 /// Percent-decoded (RFC 3986; `+` is a space); none for an escape that is none.
 #[must_use]
-pub fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     encoding::from_percent_encoded(&text.replace('+', " "))
 }
 

@@ -30,7 +30,7 @@ impl Window {
 
 /// What one more of it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The first from there in a while: worth a line in the log.
     First,
     /// One of some.
@@ -43,7 +43,7 @@ pub enum Verdict {
 
 /// Counts per key.
 #[derive(Debug)]
-pub struct RateLimit<K = String> {
+pub(crate) struct RateLimit<K = String> {
     per_window: u32,
     window_ms: u64,
     windows: HashMap<K, Window>,
@@ -52,7 +52,7 @@ pub struct RateLimit<K = String> {
 impl<K: Hash + Eq> RateLimit<K> {
     /// At most `per_window` within `window_ms` for one key.
     #[must_use]
-    pub fn new(per_window: u32, window_ms: u64) -> Self {
+    pub(crate) fn new(per_window: u32, window_ms: u64) -> Self {
         Self {
             per_window,
             window_ms,
@@ -61,7 +61,7 @@ impl<K: Hash + Eq> RateLimit<K> {
     }
 
     /// Forgets what was counted.
-    pub fn forget<Q>(&mut self, key: &Q)
+    pub(crate) fn forget<Q>(&mut self, key: &Q)
     where
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
@@ -71,7 +71,7 @@ impl<K: Hash + Eq> RateLimit<K> {
 
     /// How many seconds are to be waited, if the limit was passed.
     #[must_use]
-    pub fn wait<Q>(&self, key: &Q, now: UnixMillis) -> Option<u64>
+    pub(crate) fn wait<Q>(&self, key: &Q, now: UnixMillis) -> Option<u64>
     where
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
@@ -84,7 +84,7 @@ impl<K: Hash + Eq> RateLimit<K> {
     /// Until when those of this key are told to wait for as many seconds as now; none if nothing was
     /// counted.
     #[must_use]
-    pub fn told_until<Q>(&self, key: &Q, now: UnixMillis) -> Option<UnixMillis>
+    pub(crate) fn told_until<Q>(&self, key: &Q, now: UnixMillis) -> Option<UnixMillis>
     where
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
@@ -95,7 +95,7 @@ impl<K: Hash + Eq> RateLimit<K> {
     }
 
     /// Counts one more.
-    pub fn count<Q>(&mut self, key: &Q, now: UnixMillis) -> Verdict
+    pub(crate) fn count<Q>(&mut self, key: &Q, now: UnixMillis) -> Verdict
     where
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
@@ -131,7 +131,7 @@ impl<K: Hash + Eq> RateLimit<K> {
 /// Counts per client: an IPv4 address or an IPv6 subnet; and beside that the subnets of one site together.
 /// What a subnet is refused does not count against its site: one client cannot close it to others.
 #[derive(Debug)]
-pub struct ClientLimit {
+pub(crate) struct ClientLimit {
     clients: RateLimit<Network>,
     sites: RateLimit<Network>,
 }
@@ -139,7 +139,7 @@ pub struct ClientLimit {
 impl ClientLimit {
     /// At most `per_window` within `window_ms` from one client.
     #[must_use]
-    pub fn new(per_window: u32, window_ms: u64) -> Self {
+    pub(crate) fn new(per_window: u32, window_ms: u64) -> Self {
         let of_site = per_window.saturating_mul(SUBNETS_OF_A_SITE);
         Self {
             clients: RateLimit::new(per_window, window_ms),
@@ -148,7 +148,7 @@ impl ClientLimit {
     }
 
     /// Counts one from `client`; those without an address share a count.
-    pub fn count(&mut self, client: Network, now: UnixMillis) -> Verdict {
+    pub(crate) fn count(&mut self, client: Network, now: UnixMillis) -> Verdict {
         let site = client.site();
         if let Some(wait) = site.and_then(|site| self.sites.wait(&site, now)) {
             return Verdict::Over(wait);
@@ -165,7 +165,7 @@ impl ClientLimit {
 
     /// How many seconds `client` is to wait, if its limit or its site's was passed.
     #[must_use]
-    pub fn wait(&self, client: Network, now: UnixMillis) -> Option<u64> {
+    pub(crate) fn wait(&self, client: Network, now: UnixMillis) -> Option<u64> {
         let site = client.site();
         site.and_then(|site| self.sites.wait(&site, now))
             .or_else(|| self.clients.wait(&client, now))
@@ -173,7 +173,7 @@ impl ClientLimit {
 
     /// Until when `client` is told to wait for as many seconds as now; none if nothing was counted.
     #[must_use]
-    pub fn told_until(&self, client: Network, now: UnixMillis) -> Option<UnixMillis> {
+    pub(crate) fn told_until(&self, client: Network, now: UnixMillis) -> Option<UnixMillis> {
         match client.site() {
             Some(site) if self.sites.wait(&site, now).is_some() => {
                 self.sites.told_until(&site, now)
@@ -183,7 +183,7 @@ impl ClientLimit {
     }
 
     /// Forgets what was counted from `client`; its site's count stays.
-    pub fn forget(&mut self, client: Network) {
+    pub(crate) fn forget(&mut self, client: Network) {
         self.clients.forget(&client);
     }
 }

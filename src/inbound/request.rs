@@ -9,7 +9,7 @@ use super::network::Network;
 
 /// A request, borrowed from its packed text.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The method, as sent.
     pub method: &'a str,
     /// Where it was sent to.
@@ -21,7 +21,7 @@ pub struct Request<'a> {
 /// An absolute `http` or `https` URL, cut into its parts. The runtime leaves the target as the client wrote it; see
 /// [`canonical`](super::canonical::canonical).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Location<'a> {
+pub(crate) struct Location<'a> {
     /// The whole URL.
     pub href: &'a str,
     /// `http` or `https`.
@@ -39,7 +39,7 @@ pub struct Location<'a> {
 impl<'a> Request<'a> {
     /// Reads the packed form; `None` when it is not one.
     #[must_use]
-    pub fn parse(packed: &'a str) -> Option<Self> {
+    pub(crate) fn parse(packed: &'a str) -> Option<Self> {
         let mut lines = packed.split('\n');
         let method = lines.next()?;
         let location = Location::parse(lines.next()?)?;
@@ -56,7 +56,7 @@ impl<'a> Request<'a> {
 
     /// The same request for another URL; for its own if there is none, or it is not one.
     #[must_use]
-    pub fn at(self, href: Option<&'a str>) -> Self {
+    pub(crate) fn at(self, href: Option<&'a str>) -> Self {
         let location = href.and_then(Location::parse);
         Self {
             location: location.unwrap_or(self.location),
@@ -67,7 +67,7 @@ impl<'a> Request<'a> {
     /// The same request, of which [`canonical`](super::canonical::canonical) has found that it is sent as it is: nobody
     /// needs to find out again.
     #[must_use]
-    pub fn known_canonical(mut self) -> Self {
+    pub(crate) fn known_canonical(mut self) -> Self {
         self.location.is_canonical = true;
         self
     }
@@ -75,14 +75,14 @@ impl<'a> Request<'a> {
     /// Whether it names one host, as HTTP demands (RFC 9112 section 3.2). The runtime joins several and makes a URL of
     /// whatever comes out.
     #[must_use]
-    pub fn has_one_host(&self) -> bool {
+    pub(crate) fn has_one_host(&self) -> bool {
         self.header("host").is_none_or(host::is_authority)
             && host::is_authority(self.location.authority)
     }
 
     /// The value of a header, by its lower-case name.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         self.headers
             .iter()
             .find(|(other, _)| *other == name)
@@ -91,7 +91,7 @@ impl<'a> Request<'a> {
 
     /// Whether this is a WebSocket handshake (RFC 6455 section 4.1).
     #[must_use]
-    pub fn is_websocket(&self) -> bool {
+    pub(crate) fn is_websocket(&self) -> bool {
         self.header("upgrade")
             .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
     }
@@ -99,7 +99,7 @@ impl<'a> Request<'a> {
     /// Whether a person is opening a page: such a request may be answered with a page or a
     /// redirect, any other must not be.
     #[must_use]
-    pub fn is_navigation(&self) -> bool {
+    pub(crate) fn is_navigation(&self) -> bool {
         if self.is_websocket() {
             return false;
         }
@@ -114,14 +114,14 @@ impl<'a> Request<'a> {
     /// Whether the method promises to change nothing (RFC 9110 section 9.2.1), so that sending the
     /// request once more is harmless.
     #[must_use]
-    pub fn is_safe(&self) -> bool {
+    pub(crate) fn is_safe(&self) -> bool {
         matches!(self.method, "GET" | "HEAD" | "OPTIONS")
     }
 
     /// Whether it comes from a page of this very site, or from no page at all: a browser sends cookies with
     /// whatever another site makes it send.
     #[must_use]
-    pub fn is_same_site(&self) -> bool {
+    pub(crate) fn is_same_site(&self) -> bool {
         match (self.header("sec-fetch-site"), self.header("origin")) {
             (Some(site), _) => matches!(site, "same-origin" | "none"),
             (None, Some(origin)) => self.location.is_origin(origin),
@@ -132,7 +132,7 @@ impl<'a> Request<'a> {
     /// The client's address, where the runtime vouches for it: Cloudflare sets this header itself
     /// on every connection it terminates. On plain http nobody did.
     #[must_use]
-    pub fn client_address(&self) -> Option<&'a str> {
+    pub(crate) fn client_address(&self) -> Option<&'a str> {
         let address = self.header("cf-connecting-ip")?;
         let plain = |b: u8| b.is_ascii_hexdigit() || b == b'.' || b == b':';
         let plausible = !address.is_empty() && address.len() <= 45 && address.bytes().all(plain);
@@ -141,7 +141,7 @@ impl<'a> Request<'a> {
 
     /// Where it comes from, as far as limits are concerned.
     #[must_use]
-    pub fn client_network(&self) -> Network {
+    pub(crate) fn client_network(&self) -> Network {
         Network::of(self.client_address())
     }
 }
@@ -149,7 +149,7 @@ impl<'a> Request<'a> {
 impl<'a> Location<'a> {
     /// Cuts a URL; `None` when it is not `http(s)://authority/…`.
     #[must_use]
-    pub fn parse(href: &'a str) -> Option<Self> {
+    pub(crate) fn parse(href: &'a str) -> Option<Self> {
         let (scheme, rest) = href.split_once("://")?;
         if scheme != "http" && scheme != "https" {
             return None;
@@ -171,13 +171,13 @@ impl<'a> Location<'a> {
 
     /// The query, without its `?`; empty if there is none.
     #[must_use]
-    pub fn query(&self) -> &'a str {
+    pub(crate) fn query(&self) -> &'a str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
     /// Whether this is plain http to a loopback host, as in local development.
     #[must_use]
-    pub fn is_plain_loopback(&self) -> bool {
+    pub(crate) fn is_plain_loopback(&self) -> bool {
         if self.scheme != "http" {
             return false;
         }
@@ -193,7 +193,7 @@ impl<'a> Location<'a> {
 
     /// Whether an `Origin` header (RFC 6454 section 7) names this very site.
     #[must_use]
-    pub fn is_origin(&self, origin: &str) -> bool {
+    pub(crate) fn is_origin(&self, origin: &str) -> bool {
         origin.split_once("://").is_some_and(|(scheme, authority)| {
             scheme.eq_ignore_ascii_case(self.scheme)
                 && authority.eq_ignore_ascii_case(self.authority)

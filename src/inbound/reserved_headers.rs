@@ -6,7 +6,7 @@
 
 /// Why a header is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// It concerns this connection only (RFC 9110 section 7.6.1), is set or rewritten here, or comes
     /// with every request from whoever stands before us.
     Connection,
@@ -181,13 +181,13 @@ const BEGINNINGS: [[u8; 2]; 28] = [
 /// Whether a name that begins with these two small letters, as it is spelled, is none of these: then it need not be
 /// folded. Most of a browser's names begin so.
 #[must_use]
-pub fn begins_otherwise(first: u8, second: u8) -> bool {
+pub(crate) fn begins_otherwise(first: u8, second: u8) -> bool {
     FIRST_LETTERS & bit_of(first) == 0 || !BEGINNINGS.contains(&[first, second])
 }
 
 /// Why a header of this folded name is not passed on; none if it is.
 #[must_use]
-pub fn kind_of(folded: &str) -> Option<Kind> {
+pub(crate) fn kind_of(folded: &str) -> Option<Kind> {
     let first = folded.bytes().next()?;
     if FIRST_LETTERS & bit_of(first) == 0 {
         return None;
@@ -203,7 +203,7 @@ pub fn kind_of(folded: &str) -> Option<Kind> {
 /// Whether a header of this folded name is set by us, or says something of the connection or of the
 /// way: not a name that a tenant may give to something else.
 #[must_use]
-pub fn is_ours(folded: &str) -> bool {
+pub(crate) fn is_ours(folded: &str) -> bool {
     folded == "x-forwarded-host"
         || folded.starts_with("x-session")
         || matches!(whole(folded), Some(Kind::Connection | Kind::Routing))

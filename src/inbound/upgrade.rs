@@ -11,7 +11,7 @@ use crate::inbound::request::Request;
 
 /// Why a handshake is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BadUpgrade {
+pub(crate) enum BadUpgrade {
     /// Handshakes are GET requests.
     #[error("a WebSocket handshake is a GET request")]
     Method,
@@ -30,7 +30,7 @@ pub enum BadUpgrade {
 ///
 /// # Errors
 /// [`BadUpgrade`] for the first thing that is wrong.
-pub fn check(request: &Request<'_>, allowed_origins: &[String]) -> Result<(), BadUpgrade> {
+pub(crate) fn check(request: &Request<'_>, allowed_origins: &[String]) -> Result<(), BadUpgrade> {
     if request.method != "GET" {
         return Err(BadUpgrade::Method);
     }

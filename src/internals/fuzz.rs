@@ -120,8 +120,8 @@ pub fn messages(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else {
         return;
     };
-    if let Some(command) = Command::parse(text) {
-        assert_eq!(Command::parse(&command.to_text()), Some(command));
+    if let Ok(command) = Command::parse(text) {
+        assert_eq!(Command::parse(&command.to_text()).ok(), Some(command));
     }
     let _ = Identity::parse(text);
     let _ = Query::parse(text, &["user", "limit"]);

@@ -17,7 +17,7 @@ use crate::tenant_id::TenantId;
 
 /// Something said to a session's object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Command {
+pub(crate) struct Command {
     /// The tenant's limits.
     pub lifetime: Lifetime,
     /// The most sessions a user may have.
@@ -36,7 +36,7 @@ pub struct Command {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
-pub enum Order {
+pub(crate) enum Order {
     /// Tell what there is.
     Read,
     /// Tell what there is, and show it to the namespace again, which has rubbish.
@@ -75,7 +75,7 @@ pub enum Order {
 
 /// A change, and when it is to be applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Changing {
+pub(crate) struct Changing {
     /// What is asked.
     pub change: Change,
     /// Tells a change that is delivered twice.
@@ -101,7 +101,7 @@ pub struct Changing {
 
 /// A session of which nothing is recorded yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begin {
+pub(crate) struct Begin {
     /// Its id.
     #[serde(serialize_with = "write_id", deserialize_with = "read_id")]
     pub id: SessionId,
@@ -116,7 +116,7 @@ pub struct Begin {
 impl Changing {
     /// A change nobody set a condition for.
     #[must_use]
-    pub fn new(change: Change, once: u64, epoch: Epoch) -> Self {
+    pub(crate) fn new(change: Change, once: u64, epoch: Epoch) -> Self {
         Self {
             change,
             once,
@@ -132,7 +132,7 @@ impl Changing {
 impl Command {
     /// To say it to the object of a session; the answer is filed under `key`.
     #[must_use]
-    pub fn need(&self, tenant: &TenantId, handle: Handle, key: String) -> Need {
+    pub(crate) fn need(&self, tenant: &TenantId, handle: Handle, key: String) -> Need {
         Need::Call {
             deadline_ms: CALL_DEADLINE_MS,
             class: Class::Session,
@@ -144,7 +144,7 @@ impl Command {
 
     /// Returns the command as text.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         message::write(&Message {
             absolute: self.lifetime.absolute,
             adopt: self.adopt.as_deref().map(encoding::base64url),
@@ -162,7 +162,7 @@ impl Command {
     ///
     /// # Errors
     /// Returns why it is none of this release.
-    pub fn parse(text: &str) -> Result<Self, MessageError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         let message: Message<'_> = message::read(text.as_bytes())?;
         let order = message.order.into_owned();
         if order == Order::Unknown {
@@ -224,13 +224,13 @@ fn read_optional_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Session
 
 /// The object's name: tenant and handle.
 #[must_use]
-pub fn object_name(tenant: &TenantId, handle: Handle) -> String {
+pub(crate) fn object_name(tenant: &TenantId, handle: Handle) -> String {
     format!("{tenant}/{}", handle.to_text())
 }
 
 /// The counterpart of [`object_name`].
 #[must_use]
-pub fn parse_object_name(name: &str) -> Option<(TenantId, Handle)> {
+pub(crate) fn parse_object_name(name: &str) -> Option<(TenantId, Handle)> {
     let (tenant, handle) = name.split_once('/')?;
     Some((TenantId::parse(tenant)?, Handle::parse(handle)?))
 }
@@ -238,7 +238,7 @@ pub fn parse_object_name(name: &str) -> Option<(TenantId, Handle)> {
 /// What an object says there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Is {
+pub(crate) enum Is {
     /// A record; it follows.
     Live,
     /// A session that was ended.
@@ -257,7 +257,7 @@ pub enum Is {
 
 /// What an object answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// What there is.
     pub is: Is,
     /// What was asked and not granted.
@@ -273,7 +273,7 @@ pub struct Reply {
 impl Reply {
     /// An answer without anything else.
     #[must_use]
-    pub fn is(is: Is) -> Self {
+    pub(crate) fn is(is: Is) -> Self {
         Self {
             is,
             refused: Vec::new(),
@@ -285,7 +285,7 @@ impl Reply {
 
     /// Returns the line of JSON and the record.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let line = message::write(&Line {
             is: self.is,
             lease: self.lease.map(|(token, until)| (token, until.0)),
@@ -297,7 +297,7 @@ impl Reply {
 
     /// Parses an answer; the counterpart of [`Reply::to_bytes`].
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let line: Line = message::read(bytes.get(..end)?).ok()?;
         Some(Self {

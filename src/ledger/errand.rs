@@ -30,7 +30,7 @@ const LONGEST_PAUSE_MS: u64 = 60_000;
 
 /// What to do next.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Errand {
+pub(crate) enum Errand {
     /// Say this to the directory, then [`done`].
     Directory(String),
     /// Store this, then [`done`].
@@ -44,7 +44,7 @@ pub enum Errand {
 /// Which errand was run; handed from [`next`] to [`done`] with the row's serial number, so that a
 /// change in between is not taken for done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The end, or the new id, was announced.
     Announce,
     /// The record was stored.
@@ -55,7 +55,7 @@ pub enum Kind {
 
 /// An errand under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Running {
+pub(crate) struct Running {
     /// What it is.
     pub kind: Kind,
     /// The row's serial number when it was begun.
@@ -66,7 +66,7 @@ pub struct Running {
 ///
 /// # Errors
 /// [`BadRow`].
-pub fn next(
+pub(crate) fn next(
     tenant: &TenantId,
     handle: Handle,
     row: &[u8],
@@ -158,7 +158,7 @@ fn end_command(longest: Seconds) -> Command {
 ///
 /// # Errors
 /// [`BadRow`].
-pub fn resumed(row: &[u8], now: UnixMillis) -> Result<Vec<u8>, BadRow> {
+pub(crate) fn resumed(row: &[u8], now: UnixMillis) -> Result<Vec<u8>, BadRow> {
     let mut row = Row::decode(row)?;
     if row.namespace_due {
         row.namespace_at = now.0;
@@ -175,7 +175,7 @@ pub(super) fn is_announced(row: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`BadRow`].
-pub fn done(
+pub(crate) fn done(
     row: &[u8],
     running: Running,
     succeeded: bool,

@@ -9,9 +9,9 @@
 //! Like the gateway this is synchronous and does no I/O: the edge hands the row in, keeps what comes
 //! out, and runs the errands one at a time.
 
-pub mod command;
-pub mod errand;
-pub mod object;
+pub(crate) mod command;
+pub(crate) mod errand;
+pub(crate) mod object;
 mod refresh;
 mod row;
 
@@ -30,7 +30,7 @@ use crate::session::record::{Entry, Fit, Record};
 use crate::telemetry::log::Event;
 use crate::tenant_id::TenantId;
 
-pub use row::BadRow;
+pub(crate) use row::BadRow;
 
 /// How many changes an object remembers, to know one that is delivered twice.
 const REMEMBERED: usize = 64;
@@ -39,7 +39,7 @@ const REMEMBERED: usize = 64;
 const LONGEST_LEASE: Seconds = Seconds(300);
 
 /// Whose session an object orders, and with what.
-pub struct Ledger<'a, R> {
+pub(crate) struct Ledger<'a, R> {
     /// The tenant.
     pub tenant: &'a TenantId,
     /// The session.
@@ -54,7 +54,7 @@ pub struct Ledger<'a, R> {
 
 /// What a command came to.
 #[derive(Debug)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// What the caller is told.
     pub reply: Reply,
     /// The row, if it changed; to be stored before the caller is told.
@@ -74,7 +74,11 @@ impl<R: Rng> Ledger<'_, R> {
     ///
     /// # Errors
     /// [`BadRow`] if the row is not one; nothing is changed then.
-    pub fn command(&mut self, command: &Command, row: Option<&[u8]>) -> Result<Verdict, BadRow> {
+    pub(crate) fn command(
+        &mut self,
+        command: &Command,
+        row: Option<&[u8]>,
+    ) -> Result<Verdict, BadRow> {
         let mut row = row.map(Row::decode).transpose()?;
         let adopted = self.adopt(command, &mut row);
         let is_repeated = row

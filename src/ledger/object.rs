@@ -18,7 +18,7 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant_id::TenantId;
 
 /// Maximum time that one outbox item may take.
-pub const ITEM_DEADLINE_MS: u32 = 5_000;
+pub(crate) const ITEM_DEADLINE_MS: u32 = 5_000;
 
 /// Time after a change at which an alarm looks at the outbox, should the object die before that.
 const RESUME_AFTER_MS: u64 = 3_000;
@@ -28,11 +28,11 @@ const UNREADABLE_AFTER_MS: u64 = 60_000;
 
 /// Identifies one call of the object while it is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CallId(pub u64);
+pub(crate) struct CallId(pub u64);
 
 /// Something to do outside of the object that is part of the row until it is done.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Item {
+pub(crate) enum Item {
     /// Store this in the namespace.
     Store(Write),
     /// Send this command to the tenant's directory object.
@@ -46,7 +46,7 @@ pub enum Item {
 
 /// Something the runtime performs.
 #[derive(Clone, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Store the object's name. Comes with the first row: an alarm does not bring the name along.
     StoreName(String),
     /// Store the row.
@@ -70,7 +70,7 @@ pub enum Action {
 }
 
 /// What a step decides with.
-pub struct Context<'a, R> {
+pub(crate) struct Context<'a, R> {
     /// The tenant's keys.
     pub keys: &'a KeyRing,
     /// A cryptographic random source.
@@ -91,7 +91,7 @@ struct Refresh {
 
 /// The object of one session, in memory. What must outlive it is in the row.
 #[derive(Default)]
-pub struct SessionObject {
+pub(crate) struct SessionObject {
     name: Option<(TenantId, Handle)>,
     row: Option<Vec<u8>>,
     /// When the alarm is set for, as far as this object knows.
@@ -108,7 +108,7 @@ pub struct SessionObject {
 impl SessionObject {
     /// Makes the object from what is stored.
     #[must_use]
-    pub fn restored(name: Option<&str>, row: Option<Vec<u8>>, now: UnixMillis) -> Self {
+    pub(crate) fn restored(name: Option<&str>, row: Option<Vec<u8>>, now: UnixMillis) -> Self {
         Self {
             name: name.and_then(parse_object_name),
             row: row.map(|row| errand::resumed(&row, now).unwrap_or(row)),
@@ -117,7 +117,7 @@ impl SessionObject {
     }
 
     /// Takes a command.
-    pub fn command<R: Rng>(
+    pub(crate) fn command<R: Rng>(
         &mut self,
         call: CallId,
         name: &str,
@@ -145,12 +145,12 @@ impl SessionObject {
 
     /// Refuses a call whose tenant has no keys here.
     #[must_use]
-    pub fn refuse(call: CallId) -> Vec<Action> {
+    pub(crate) fn refuse(call: CallId) -> Vec<Action> {
         unreadable([call])
     }
 
     /// Takes what the identity provider answered; a status of 0 stands for no answer.
-    pub fn provider_answered<R: Rng>(
+    pub(crate) fn provider_answered<R: Rng>(
         &mut self,
         status: u16,
         body: String,
@@ -163,7 +163,7 @@ impl SessionObject {
     }
 
     /// Takes what was found for each of the needs, and when that was asked.
-    pub fn needs_met<R: Rng>(
+    pub(crate) fn needs_met<R: Rng>(
         &mut self,
         found: impl IntoIterator<Item = (String, Found, UnixMillis)>,
         context: &mut Context<'_, R>,
@@ -177,7 +177,7 @@ impl SessionObject {
     }
 
     /// Takes whether the outbox item succeeded.
-    pub fn item_done(&mut self, succeeded: bool, now: UnixMillis) -> Vec<Action> {
+    pub(crate) fn item_done(&mut self, succeeded: bool, now: UnixMillis) -> Vec<Action> {
         let mut actions = Vec::new();
         let Some(running) = self.running.take() else {
             return actions;
@@ -196,7 +196,7 @@ impl SessionObject {
     }
 
     /// Takes the alarm.
-    pub fn alarm(&mut self, call: CallId, now: UnixMillis) -> Vec<Action> {
+    pub(crate) fn alarm(&mut self, call: CallId, now: UnixMillis) -> Vec<Action> {
         let mut actions = Vec::new();
         self.alarm_at = None;
         self.alarms.push(call);

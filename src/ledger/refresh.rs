@@ -49,7 +49,7 @@ impl<R: Rng> Ledger<'_, R> {
     ///
     /// # Errors
     /// [`BadRow`] if the row is not one; nothing is changed then.
-    pub fn refreshed(
+    pub(crate) fn refreshed(
         &mut self,
         command: &Command,
         row: &[u8],

@@ -10,7 +10,7 @@ use super::command::Order;
 
 /// A row that cannot be read: not of our making, or of a newer release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BadRow {
+pub(crate) enum BadRow {
     /// The bytes are no row of this release.
     #[error("a row of {bytes} bytes cannot be read")]
     Malformed {

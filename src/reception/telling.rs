@@ -55,17 +55,17 @@ impl Telling {
 impl Reception {
     /// What is told of the request that was decided on last.
     #[must_use]
-    pub fn facts(&self) -> &Facts {
+    pub(crate) fn facts(&self) -> &Facts {
         &self.facts
     }
 
     /// Takes in what both planes of the Worker counted.
-    pub fn take_in(&mut self, counted: Batch) {
+    pub(crate) fn take_in(&mut self, counted: Batch) {
         self.telling.batch.merge(counted);
     }
 
     /// Shows an event in the console.
-    pub fn show(&mut self, event: &Event) {
+    pub(crate) fn show(&mut self, event: &Event) {
         self.telling.batch.show(event.to_json());
     }
 
@@ -125,7 +125,7 @@ impl Reception {
 
     /// The next batch for the object, as a command; empty where there is none, because then it is taken in
     /// here.
-    pub fn take_batch(&mut self, now: UnixMillis) -> String {
+    pub(crate) fn take_batch(&mut self, now: UnixMillis) -> String {
         let mut batch = core::mem::take(&mut self.telling.batch);
         for (tenant, room) in &mut self.gateways {
             batch.add(&room.gateway.take_series());

@@ -8,7 +8,7 @@ use crate::session::id::Handle;
 
 /// A canary release.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Canary {
+pub(crate) struct Canary {
     /// The release, as its origins name it.
     pub release: String,
     /// How many of a hundred new sessions are born into it.
@@ -23,7 +23,7 @@ pub struct Canary {
 impl Canary {
     /// Whether a session of this handle was born into the canary.
     #[must_use]
-    pub fn has(Handle([_, byte, ..]): Handle) -> bool {
+    pub(crate) fn has(Handle([_, byte, ..]): Handle) -> bool {
         byte & 1 == 1
     }
 }

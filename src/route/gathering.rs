@@ -35,7 +35,7 @@ struct Origin {
 
 /// What all isolates have told.
 #[derive(Debug, Default)]
-pub struct Gathering {
+pub(crate) struct Gathering {
     origins: FlatMap<String, Origin>,
     /// When anything was told last.
     told: UnixMillis,
@@ -43,7 +43,7 @@ pub struct Gathering {
 
 /// What a command came to.
 #[derive(Debug)]
-pub struct Obeyed {
+pub(crate) struct Obeyed {
     /// What the caller is told.
     pub answer: String,
     /// The names of the drained origins, as JSON, if they changed; to be stored first.
@@ -53,7 +53,7 @@ pub struct Obeyed {
 impl Gathering {
     /// Whether nothing of it counts any more.
     #[must_use]
-    pub fn is_forgotten(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_forgotten(&self, now: UnixMillis) -> bool {
         now.millis_since(self.told) > CHECK_COUNTS_MS
     }
 
@@ -61,7 +61,7 @@ impl Gathering {
     ///
     /// # Errors
     /// Returns why the command is none.
-    pub fn obey(
+    pub(crate) fn obey(
         &mut self,
         command: &str,
         stored: Option<&str>,

@@ -80,19 +80,19 @@ impl State {
 
 /// The origins' health as one isolate knows it, by name. Holds at most one entry per origin.
 #[derive(Debug, Default)]
-pub struct Health(FlatMap<String, State>);
+pub(crate) struct Health(FlatMap<String, State>);
 
 impl Health {
     /// A request failed at the origin. That says nothing of the origin by itself; whether a probe is to
     /// be sent now.
-    pub fn suspect(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
+    pub(crate) fn suspect(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
         let state = self.0.or_default(origin.to_owned());
         state.reason = reason;
         state.probes.begin(now)
     }
 
     /// What a probe found that was begun then. Why the origin is ejected, if it is by that.
-    pub fn probed(
+    pub(crate) fn probed(
         &mut self,
         origin: &str,
         begun: UnixMillis,
@@ -120,13 +120,13 @@ impl Health {
 
     /// What a probe found that was begun at that time or later.
     #[must_use]
-    pub fn found_since(&self, origin: &str, since: UnixMillis) -> Option<Verdict> {
+    pub(crate) fn found_since(&self, origin: &str, since: UnixMillis) -> Option<Verdict> {
         self.0.get(origin)?.probes.found_since(since)
     }
 
     /// Whether a probe is under way.
     #[must_use]
-    pub fn is_probed(&self, origin: &str, now: UnixMillis) -> bool {
+    pub(crate) fn is_probed(&self, origin: &str, now: UnixMillis) -> bool {
         self.0
             .get(origin)
             .is_some_and(|state| state.probes.is_under_way(now))
@@ -134,7 +134,7 @@ impl Health {
 
     /// The platform could not connect to the origin, and a probe got no answer either. Whether it was
     /// ejected by that.
-    pub fn lose(&mut self, origin: &str, now: UnixMillis) -> bool {
+    pub(crate) fn lose(&mut self, origin: &str, now: UnixMillis) -> bool {
         let state = self.0.or_default(origin.to_owned());
         let is_ejected = state.eject(now);
         state.is_lost = true;
@@ -143,7 +143,7 @@ impl Health {
 
     /// The origin answered with a gateway error or not in time, to that client as far as it is known.
     /// Whether it was ejected by that.
-    pub fn fault(&mut self, origin: &str, client: Option<u64>, now: UnixMillis) -> bool {
+    pub(crate) fn fault(&mut self, origin: &str, client: Option<u64>, now: UnixMillis) -> bool {
         let state = self.0.or_default(origin.to_owned());
         if state.faults == 0 {
             state.faulty_since = now;
@@ -158,13 +158,13 @@ impl Health {
 
     /// When the first was of the faults in a row that the origin is at; none if it is at none.
     #[must_use]
-    pub fn faulty_since(&self, origin: &str) -> Option<UnixMillis> {
+    pub(crate) fn faulty_since(&self, origin: &str) -> Option<UnixMillis> {
         let state = self.0.get(origin)?;
         (state.faults > 0).then_some(state.faulty_since)
     }
 
     /// The origin answered.
-    pub fn answered(&mut self, origin: &str, now: UnixMillis) {
+    pub(crate) fn answered(&mut self, origin: &str, now: UnixMillis) {
         if let Some(state) = self.0.get_mut(origin) {
             state.answered(now);
         }
@@ -172,26 +172,26 @@ impl Health {
 
     /// Whether the origin is passed over because it cannot be reached.
     #[must_use]
-    pub fn is_lost(&self, origin: &str, now: UnixMillis) -> bool {
+    pub(crate) fn is_lost(&self, origin: &str, now: UnixMillis) -> bool {
         let lost = |state: &State| state.is_lost && now < state.until;
         !self.0.is_empty() && self.0.get(origin).is_some_and(lost)
     }
 
     /// Whether the origin is passed over now.
     #[must_use]
-    pub fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
+    pub(crate) fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
         !self.0.is_empty() && self.0.get(origin).is_some_and(|state| now < state.until)
     }
 
     /// Whether nothing ever happened to any origin.
     #[must_use]
-    pub fn is_clear(&self) -> bool {
+    pub(crate) fn is_clear(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Until when the origin is passed over; long ago if it is not.
     #[must_use]
-    pub fn ejected_until(&self, origin: &str) -> UnixMillis {
+    pub(crate) fn ejected_until(&self, origin: &str) -> UnixMillis {
         self.0
             .get(origin)
             .map_or(UnixMillis(0), |state| state.until)
@@ -200,7 +200,7 @@ impl Health {
     /// Its share of new sessions in parts of a hundred: 10 when it has just come back, 100 when it
     /// never was away or has been back for long.
     #[must_use]
-    pub fn share(&self, origin: &str, now: UnixMillis) -> u64 {
+    pub(crate) fn share(&self, origin: &str, now: UnixMillis) -> u64 {
         match self.0.get(origin) {
             Some(state) if state.ejections > 0 => {
                 let back_for = now.millis_since(state.until).min(SLOW_START_MS);

@@ -5,11 +5,11 @@ use super::message::Command;
 use crate::tenant_id::TenantId;
 
 /// Time that an origin has to say that it is ready, in milliseconds.
-pub const DEADLINE_MS: u32 = 5_000;
+pub(crate) const DEADLINE_MS: u32 = 5_000;
 
 /// A check to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthCheck {
+pub(crate) struct HealthCheck {
     /// Whose origin it is.
     pub tenant: TenantId,
     /// The origin's name.
@@ -22,7 +22,7 @@ impl HealthCheck {
     /// Returns the command for the tenant's pool object: see
     /// [`Gathering::obey`](super::gathering::Gathering::obey).
     #[must_use]
-    pub fn command(&self, is_ready: bool) -> String {
+    pub(crate) fn command(&self, is_ready: bool) -> String {
         let origin = self.origin.clone();
         let command = Command::Checked {
             origin,

@@ -23,12 +23,12 @@ struct State {
 
 /// The origins' load as one isolate knows it, by name.
 #[derive(Debug, Default)]
-pub struct Load(FlatMap<String, State>);
+pub(crate) struct Load(FlatMap<String, State>);
 
 impl Load {
     /// So much of this isolate's is under way at `origin`, and its answers begin after so many
     /// milliseconds on average.
-    pub fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
+    pub(crate) fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
         let state = self.0.or_default(origin.to_owned());
         state.under_way = under_way;
         state.first_byte_ms = first_byte_ms;
@@ -37,7 +37,7 @@ impl Load {
 
     /// A new session is given to `origin`: until the next count it is one more, so that many at once
     /// do not all go where there was room a moment ago.
-    pub fn give(&mut self, origin: &str) {
+    pub(crate) fn give(&mut self, origin: &str) {
         match self.0.get_mut(origin) {
             Some(state) => state.given += 1,
             None => self.observe(origin, 1, 0),
@@ -46,7 +46,7 @@ impl Load {
 
     /// What an origin said of itself: `endpoint-load-metrics` of an answer, in the text or the JSON
     /// form of ORCA (Open Request Cost Aggregation): the highest utilisation in it counts.
-    pub fn report(&mut self, origin: &str, metrics: &str, now: UnixMillis) -> bool {
+    pub(crate) fn report(&mut self, origin: &str, metrics: &str, now: UnixMillis) -> bool {
         let Some(utilization) = utilization(metrics) else {
             return false;
         };
@@ -58,7 +58,7 @@ impl Load {
 
     /// What of this isolate's is under way at `origin`.
     #[must_use]
-    pub fn under_way(&self, origin: &str) -> u32 {
+    pub(crate) fn under_way(&self, origin: &str) -> u32 {
         self.0
             .get(origin)
             .map_or(0, |state| state.under_way.saturating_add(state.given))
@@ -66,13 +66,13 @@ impl Load {
 
     /// After how many milliseconds its answers begin, on average.
     #[must_use]
-    pub fn first_byte_ms(&self, origin: &str) -> u32 {
+    pub(crate) fn first_byte_ms(&self, origin: &str) -> u32 {
         self.0.get(origin).map_or(0, |state| state.first_byte_ms)
     }
 
     /// What it said of itself lately, in parts of a thousand.
     #[must_use]
-    pub fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
+    pub(crate) fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
         let state = self.0.get(origin)?;
         let is_fresh =
             state.reported_at.0 > 0 && now.millis_since(state.reported_at) < REPORT_COUNTS_MS;

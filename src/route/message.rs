@@ -8,7 +8,7 @@ use crate::message::{self, MessageError};
 /// A command to the object. It is answered with an [`Answer`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
-pub enum Command {
+pub(crate) enum Command {
     /// Takes what an isolate knows.
     Gather {
         /// The isolate.
@@ -41,13 +41,13 @@ impl Command {
     ///
     /// # Errors
     /// Returns why it is none.
-    pub fn parse(text: &str) -> Result<Self, MessageError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         message::read(text.as_bytes())
     }
 
     /// Returns the command as text.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         message::write(self)
     }
 }
@@ -56,7 +56,7 @@ impl Command {
 /// later release adds are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct OriginReport(
+pub(crate) struct OriginReport(
     /// The origin's name.
     pub String,
     /// Number of requests under way there.
@@ -87,7 +87,7 @@ impl TryFrom<Value> for OriginReport {
 
 /// What the object knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The names of the drained origins.
     pub drained: Vec<String>,
     /// All origins of which anything is known.

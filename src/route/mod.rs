@@ -1,14 +1,14 @@
 //! Which origin a conversation belongs to.
 
-pub mod canary;
-pub mod gathering;
-pub mod health;
-pub mod health_check;
-pub mod load;
-pub mod message;
-pub mod pool;
-pub mod probe;
-pub mod shared;
+pub(crate) mod canary;
+pub(crate) mod gathering;
+pub(crate) mod health;
+pub(crate) mod health_check;
+pub(crate) mod load;
+pub(crate) mod message;
+pub(crate) mod pool;
+pub(crate) mod probe;
+pub(crate) mod shared;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::session::id::Handle;
 
 /// One origin server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// Its name, by which sessions are pinned; never told to a client.
     pub name: String,
     /// Scheme and authority, without a trailing slash: `http://127.0.0.1:8000`.
@@ -40,7 +40,7 @@ pub struct Origin {
 
 /// Whether an origin takes sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OriginState {
+pub(crate) enum OriginState {
     /// All it is given.
     Active,
     /// Those it has, and no new ones.
@@ -51,15 +51,15 @@ pub enum OriginState {
 
 /// What an origin is called: letters, digits and `._:-[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginName(String);
+pub(crate) struct OriginName(String);
 
 /// Scheme and authority of an origin, without a trailing slash: `http://127.0.0.1:8000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base(String);
+pub(crate) struct Base(String);
 
 /// What is wrong with an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BadOrigin {
+pub(crate) enum BadOrigin {
     /// It is not an `http` or `https` URL of just a host and perhaps a port.
     #[error("use http(s)://host[:port], nothing behind it")]
     Base,
@@ -73,7 +73,7 @@ impl OriginName {
     ///
     /// # Errors
     /// [`BadOrigin::Name`].
-    pub fn parse(text: &str) -> Result<Self, BadOrigin> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadOrigin> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:-[]".contains(&b);
         let is_name = !text.is_empty() && text.bytes().all(plain);
         is_name
@@ -87,7 +87,7 @@ impl Base {
     ///
     /// # Errors
     /// [`BadOrigin::Base`].
-    pub fn parse(text: &str) -> Result<Self, BadOrigin> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadOrigin> {
         let url = text.trim_end_matches('/').to_ascii_lowercase();
         let authority = authority(&url);
         let is_plain = !authority.is_empty()
@@ -98,7 +98,7 @@ impl Base {
 
     /// The name of an origin that was given none: host and port, so that adding one renames none.
     #[must_use]
-    pub fn to_name(&self) -> OriginName {
+    pub(crate) fn to_name(&self) -> OriginName {
         OriginName(authority(&self.0).to_owned())
     }
 }
@@ -111,7 +111,7 @@ fn authority(url: &str) -> &str {
 
 /// A tenant's origins; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub(crate) struct Pool {
     origins: Vec<Origin>,
     /// All weights are equal, so that hashes can be compared as they are.
     is_even: bool,
@@ -120,7 +120,7 @@ pub struct Pool {
 impl Pool {
     /// These origins; none if there is none, or two have the same name.
     #[must_use]
-    pub fn new(origins: Vec<Origin>) -> Option<Self> {
+    pub(crate) fn new(origins: Vec<Origin>) -> Option<Self> {
         let names = origins.iter().map(|origin| (origin.name.as_str(), ()));
         let names: FlatMap<&str, ()> = names.collect();
         let weight = origins.first()?.weight;
@@ -130,18 +130,18 @@ impl Pool {
 
     /// The origin of that name.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Origin> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Origin> {
         self.origins.iter().find(|origin| origin.name == name)
     }
 
     /// All origins.
-    pub fn iter(&self) -> impl Iterator<Item = &Origin> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Origin> {
         self.origins.iter()
     }
 
     /// The origin with the highest score among those that `may` be used.
     #[must_use]
-    pub fn best(&self, handle: Handle, may: impl Fn(&Origin) -> bool) -> Option<&Origin> {
+    pub(crate) fn best(&self, handle: Handle, may: impl Fn(&Origin) -> bool) -> Option<&Origin> {
         let open = self.origins.iter().filter(|origin| may(origin));
         if self.is_even {
             return open.max_by_key(|origin| origin.hash(handle));
@@ -160,7 +160,7 @@ impl Pool {
 impl Origin {
     /// An origin as it is unless something else is said of it.
     #[must_use]
-    pub fn new(OriginName(name): OriginName, Base(base): Base) -> Self {
+    pub(crate) fn new(OriginName(name): OriginName, Base(base): Base) -> Self {
         Self {
             seed: seed(&name),
             name,
@@ -197,7 +197,7 @@ impl Origin {
     /// The score as it is told to people, between 0 and 1: of two origins the one that [`Pool::best`]
     /// prefers has more.
     #[must_use]
-    pub fn told_score(&self, handle: Handle) -> f64 {
+    pub(crate) fn told_score(&self, handle: Handle) -> f64 {
         (self.evenly(handle).ln() / f64::from(self.weight)).exp()
     }
 }

@@ -11,17 +11,17 @@ use crate::clock::UnixMillis;
 const EVERY_MS: u64 = 1_000;
 
 /// How long a probe may take, in milliseconds.
-pub const DEADLINE_MS: u64 = 2_000;
+pub(crate) const DEADLINE_MS: u64 = 2_000;
 
 /// After this time nobody waits for a probe any longer: whoever sent it is gone.
 const LASTS_MS: u64 = DEADLINE_MS + 500;
 
 /// Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent.
-pub const UNSENT: [u16; 6] = [521, 522, 523, 525, 526, 530];
+pub(crate) const UNSENT: [u16; 6] = [521, 522, 523, 525, 526, 530];
 
 /// A probe to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
+pub(crate) struct Probe {
     /// The origin's name.
     pub origin: String,
     /// What to get.
@@ -32,7 +32,7 @@ pub struct Probe {
 
 /// What a probe found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The origin answered, whatever the status.
     Alive,
     /// It answered with a gateway error (502 to 504).
@@ -46,7 +46,7 @@ pub enum Verdict {
 impl Verdict {
     /// Judges an origin by the status of its answer to a probe, and by who the answer says it is from (`Server`).
     #[must_use]
-    pub fn of_answer(status: u16, server: Option<&str>) -> Self {
+    pub(crate) fn of_answer(status: u16, server: Option<&str>) -> Self {
         match status {
             502..=504 => Self::Faulty,
             _ if UNSENT.contains(&status) && server == Some("cloudflare") => Self::Dead,

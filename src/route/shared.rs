@@ -8,7 +8,7 @@ use crate::flat_map::FlatMap;
 use crate::message;
 
 /// How often an isolate tells and asks, in milliseconds.
-pub const EVERY_MS: u64 = 2_000;
+pub(crate) const EVERY_MS: u64 = 2_000;
 
 /// How long what was told counts.
 const COUNTS_MS: u64 = 10_000;
@@ -26,7 +26,7 @@ struct State {
 
 /// What an isolate tells of one origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told<'a> {
+pub(crate) struct Told<'a> {
     /// Its name.
     pub origin: &'a str,
     /// What the isolate has under way there.
@@ -39,7 +39,7 @@ pub struct Told<'a> {
 
 /// What one isolate has heard of the others.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub(crate) struct Shared {
     origins: FlatMap<String, State>,
     drained: Vec<String>,
     heard: UnixMillis,
@@ -48,7 +48,7 @@ pub struct Shared {
 
 impl Shared {
     /// Whether it is time to tell and ask; says so once.
-    pub fn is_due(&mut self, now: UnixMillis) -> bool {
+    pub(crate) fn is_due(&mut self, now: UnixMillis) -> bool {
         let due = now.millis_since(self.asked) >= EVERY_MS;
         if due {
             self.asked = now;
@@ -58,7 +58,7 @@ impl Shared {
 
     /// What an isolate tells: one line of JSON.
     #[must_use]
-    pub fn command(isolate: u64, told: &[Told<'_>]) -> String {
+    pub(crate) fn command(isolate: u64, told: &[Told<'_>]) -> String {
         let report = |one: &Told<'_>| {
             let origin = one.origin.to_owned();
             OriginReport(origin, one.under_way, one.reported, one.ejected_until.0)
@@ -71,7 +71,7 @@ impl Shared {
     }
 
     /// Learns from the object's [`Answer`]. Whether it was one.
-    pub fn learn(&mut self, answer: &[u8], now: UnixMillis) -> bool {
+    pub(crate) fn learn(&mut self, answer: &[u8], now: UnixMillis) -> bool {
         let Ok(Answer { origins, drained }) = message::read(answer) else {
             return false;
         };
@@ -83,25 +83,25 @@ impl Shared {
 
     /// What the other isolates have under way there.
     #[must_use]
-    pub fn under_way(&self, origin: &str, now: UnixMillis) -> u32 {
+    pub(crate) fn under_way(&self, origin: &str, now: UnixMillis) -> u32 {
         self.state(origin, now).under_way
     }
 
     /// What it reported last, anywhere.
     #[must_use]
-    pub fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
+    pub(crate) fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
         self.state(origin, now).reported
     }
 
     /// Whether the others pass it over.
     #[must_use]
-    pub fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
+    pub(crate) fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
         now < self.state(origin, now).ejected_until
     }
 
     /// Whether nobody has anything against any origin.
     #[must_use]
-    pub fn is_clear(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_clear(&self, now: UnixMillis) -> bool {
         self.origins
             .values()
             .all(|state| now >= state.ejected_until)
@@ -109,7 +109,7 @@ impl Shared {
 
     /// Whether the operator drains it.
     #[must_use]
-    pub fn is_drained(&self, origin: &str) -> bool {
+    pub(crate) fn is_drained(&self, origin: &str) -> bool {
         self.drained.iter().any(|name| name == origin)
     }
 

@@ -20,7 +20,7 @@ use crate::session::vault::{Kept, Vault};
 /// What is asked of a session: by the origin, or by the gateway itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Change {
+pub(crate) struct Change {
     /// Merge patch on the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
@@ -66,11 +66,11 @@ pub struct Change {
 
 /// What was not granted. The answer still reaches the client; this is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(pub &'static str);
+pub(crate) struct Refused(pub &'static str);
 
 /// The session after the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// What the session is now.
     pub entry: Entry,
     /// It must be stored.
@@ -82,7 +82,7 @@ pub struct Outcome {
 impl Outcome {
     /// The names of what was not granted.
     #[must_use]
-    pub fn refused_names(&self) -> Vec<String> {
+    pub(crate) fn refused_names(&self) -> Vec<String> {
         self.refused
             .iter()
             .map(|refused| refused.0.to_owned())
@@ -91,7 +91,7 @@ impl Outcome {
 }
 
 /// The rules and the circumstances of a change.
-pub struct Circumstances<'a> {
+pub(crate) struct Circumstances<'a> {
     /// The tenant's limits.
     pub lifetime: &'a Lifetime,
     /// The tenant's keys.
@@ -106,7 +106,7 @@ pub struct Circumstances<'a> {
 impl Change {
     /// To note that a session is in use.
     #[must_use]
-    pub fn touch() -> Self {
+    pub(crate) fn touch() -> Self {
         Self {
             touch: true,
             ..Self::default()
@@ -115,7 +115,7 @@ impl Change {
 
     /// To note that a connection was opened whose end nobody sees.
     #[must_use]
-    pub fn opening() -> Self {
+    pub(crate) fn opening() -> Self {
         Self {
             open: true,
             // What an older release understands of it.
@@ -127,7 +127,7 @@ impl Change {
     /// What may still be granted to a request that came with the id before the last rotation: not
     /// another rotation, and no sign-in.
     #[must_use]
-    pub fn in_grace(self) -> Self {
+    pub(crate) fn in_grace(self) -> Self {
         Self {
             rotate: false,
             identify: None,
@@ -139,7 +139,7 @@ impl Change {
 
     /// Takes out what can be granted to no session at all, and says what that was: nobody needs to
     /// be troubled with it.
-    pub fn sift(&mut self, lifetime: &Lifetime) -> Vec<Refused> {
+    pub(crate) fn sift(&mut self, lifetime: &Lifetime) -> Vec<Refused> {
         let mut refused = Vec::new();
         if self
             .identify
@@ -165,13 +165,13 @@ impl Change {
 
     /// Whether nothing is asked.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// Applies the change to the freshest `record` known.
     #[must_use]
-    pub fn apply(&self, record: &Record, circumstances: &Circumstances<'_>) -> Outcome {
+    pub(crate) fn apply(&self, record: &Record, circumstances: &Circumstances<'_>) -> Outcome {
         let Circumstances {
             lifetime,
             keys,

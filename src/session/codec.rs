@@ -38,7 +38,7 @@ const LARGEST_SEALED: usize = 256 * 1024;
 
 /// Why stored bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Unreadable {
+pub(crate) enum Unreadable {
     /// Too short, too long, or not of our making.
     #[error("the record is malformed")]
     Malformed,
@@ -55,7 +55,7 @@ pub enum Unreadable {
 
 /// Seals `entry` for storage under `name`.
 #[must_use]
-pub fn seal(
+pub(crate) fn seal(
     entry: &Entry,
     name: &RecordName,
     keys: &KeyRing,
@@ -81,7 +81,7 @@ pub fn seal(
 ///
 /// # Errors
 /// [`Unreadable`]; the bytes are then to be left as they are.
-pub fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<Entry, Unreadable> {
+pub(crate) fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<Entry, Unreadable> {
     if bytes.len() > LARGEST_SEALED {
         return Err(Unreadable::Malformed);
     }

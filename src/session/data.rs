@@ -6,18 +6,18 @@ use thiserror::Error;
 use serde_json::{Map, Value};
 
 /// The most a session may hold, as compact JSON.
-pub const LARGEST_DATA: usize = 64 * 1024;
+pub(crate) const LARGEST_DATA: usize = 64 * 1024;
 
 /// The longest name of a member, in bytes.
-pub const LONGEST_NAME: usize = 512;
+pub(crate) const LONGEST_NAME: usize = 512;
 
 /// A JSON object. Kept as compact JSON: it is written out far more often than it is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Data(Option<String>);
+pub(crate) struct Data(Option<String>);
 
 /// Why a patch was not applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BadPatch {
+pub(crate) enum BadPatch {
     /// Not JSON, or nested too deeply.
     #[error("the patch is not JSON, or nested too deeply")]
     NotJson,
@@ -35,19 +35,19 @@ pub enum BadPatch {
 impl Data {
     /// Data stored earlier.
     #[must_use]
-    pub fn from_stored(json: String) -> Self {
+    pub(crate) fn from_stored(json: String) -> Self {
         Self((json != "{}" && !json.is_empty()).then_some(json))
     }
 
     /// Compact JSON, or `None` for the empty object.
     #[must_use]
-    pub fn stored(&self) -> Option<&str> {
+    pub(crate) fn stored(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
     /// Compact JSON; `{}` when there is nothing.
     #[must_use]
-    pub fn to_json(&self) -> &str {
+    pub(crate) fn to_json(&self) -> &str {
         self.0.as_deref().unwrap_or("{}")
     }
 
@@ -55,7 +55,7 @@ impl Data {
     ///
     /// # Errors
     /// [`BadPatch`]; the data is unchanged then.
-    pub fn patched(&self, patch: &str) -> Result<Self, BadPatch> {
+    pub(crate) fn patched(&self, patch: &str) -> Result<Self, BadPatch> {
         let patch: Value = serde_json::from_str(patch).map_err(|_| BadPatch::NotJson)?;
         let Value::Object(patch) = patch else {
             return Err(BadPatch::NotAnObject);
@@ -77,7 +77,7 @@ impl Data {
 
     /// One line of ASCII JSON for a header; everything else is escaped as `\uXXXX`.
     #[must_use]
-    pub fn to_header(&self) -> Option<String> {
+    pub(crate) fn to_header(&self) -> Option<String> {
         self.0.as_deref().map(crate::encoding::ascii_json)
     }
 }

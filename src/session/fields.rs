@@ -52,7 +52,7 @@ const ENDED: u8 = 1;
 
 /// Why bytes are not an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BadFields {
+pub(crate) enum BadFields {
     /// Not the shape of one.
     #[error("the fields are malformed")]
     Malformed,
@@ -69,7 +69,7 @@ impl From<minicbor::decode::Error> for BadFields {
 
 /// The entry as CBOR, in two pieces: numbers and random bytes, and texts, which can be compressed.
 #[must_use]
-pub fn encode(entry: &Entry) -> [Vec<u8>; 2] {
+pub(crate) fn encode(entry: &Entry) -> [Vec<u8>; 2] {
     // Indefinite length: unknown fields follow without being counted.
     let mut writer = Writer {
         numbers: Vec::with_capacity(160),
@@ -205,7 +205,7 @@ struct Fields<'b> {
 ///
 /// # Errors
 /// [`BadFields`].
-pub fn decode(bytes: &[u8]) -> Result<Entry, BadFields> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, BadFields> {
     let mut decoder = Decoder::new(bytes);
     let counted = decoder.map()?;
     let mut fields = Fields::default();

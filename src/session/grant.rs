@@ -215,19 +215,19 @@ impl Finished {
 
 /// What every sign-in of this user at this provider is revoked under.
 #[must_use]
-pub fn subject_of(issuer: &str, subject: &str) -> String {
+pub(crate) fn subject_of(issuer: &str, subject: &str) -> String {
     ["\0sub\0", issuer, "\0", subject].concat()
 }
 
 /// What this very sign-in at this provider is revoked under.
 #[must_use]
-pub fn sid_of(issuer: &str, sid: &str) -> String {
+pub(crate) fn sid_of(issuer: &str, sid: &str) -> String {
     ["\0sid\0", issuer, "\0", sid].concat()
 }
 
 /// What a token endpoint answered to a refresh (RFC 6749 section 6).
 #[derive(Clone, PartialEq, Eq)]
-pub enum Refreshed {
+pub(crate) enum Refreshed {
     /// New tokens; whether the ID token among them may be believed, nobody has looked yet.
     Granted(Box<Grant>),
     /// The sign-in is over, and asking again will not help.
@@ -239,7 +239,7 @@ pub enum Refreshed {
 impl Refreshed {
     /// Reads the answer to a refresh of `grant`; a status of 0 stands for none.
     #[must_use]
-    pub fn read(grant: &Grant, status: u16, body: &str, now: UnixSeconds) -> Self {
+    pub(crate) fn read(grant: &Grant, status: u16, body: &str, now: UnixSeconds) -> Self {
         let Ok(Value::Object(answer)) = serde_json::from_str(body) else {
             return Self::Later;
         };

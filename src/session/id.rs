@@ -18,11 +18,11 @@ use crate::keys::KeyRing;
 use crate::tenant_id::TenantId;
 
 /// Length of a session id: 128 random bits.
-pub const SESSION_ID_BYTES: usize = 16;
+pub(crate) const SESSION_ID_BYTES: usize = 16;
 
 /// The secret id in the cookie. Cannot be printed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionId([u8; SESSION_ID_BYTES]);
+pub(crate) struct SessionId([u8; SESSION_ID_BYTES]);
 
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +33,7 @@ impl fmt::Debug for SessionId {
 impl SessionId {
     /// A new id from a cryptographic random source.
     #[must_use]
-    pub fn generate(random: &mut impl Rng) -> Self {
+    pub(crate) fn generate(random: &mut impl Rng) -> Self {
         let mut bytes = [0; SESSION_ID_BYTES];
         random.fill_bytes(&mut bytes);
         Self(bytes)
@@ -41,19 +41,19 @@ impl SessionId {
 
     /// An id read from a cookie or a record.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; SESSION_ID_BYTES]) -> Self {
+    pub(crate) const fn from_bytes(bytes: [u8; SESSION_ID_BYTES]) -> Self {
         Self(bytes)
     }
 
     /// The bytes that go into the cookie.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8; SESSION_ID_BYTES] {
+    pub(crate) fn as_bytes(&self) -> &[u8; SESSION_ID_BYTES] {
         &self.0
     }
 
     /// What tells a sign-in that led to this id from others. Says nothing about the id.
     #[must_use]
-    pub fn sign_in(&self) -> SignIn {
+    pub(crate) fn sign_in(&self) -> SignIn {
         let hash = Sha256::new()
             .chain_update(b"v1/sign-in/")
             .chain_update(self.0)
@@ -65,7 +65,7 @@ impl SessionId {
     /// that requests rotating the same session at the same time agree on one successor without
     /// asking each other.
     #[must_use]
-    pub fn successor(&self, keys: &KeyRing) -> Self {
+    pub(crate) fn successor(&self, keys: &KeyRing) -> Self {
         let mac = keys
             .signing()
             .cookie_mac
@@ -79,30 +79,30 @@ impl SessionId {
 
 /// Tells the sign-ins of a session apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignIn(pub [u8; 6]);
+pub(crate) struct SignIn(pub [u8; 6]);
 
 impl SignIn {
     /// As a part of a public name.
     #[must_use]
-    pub fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         encoding::base64url(&self.0)
     }
 
     /// The counterpart of [`SignIn::to_text`].
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         encoding::from_base64url_exact(text).map(Self)
     }
 }
 
 /// The public name of a session: 128 bits, 22 base64url characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Handle(pub [u8; 16]);
+pub(crate) struct Handle(pub [u8; 16]);
 
 impl Handle {
     /// The handle of a session whose first id is `id`.
     #[must_use]
-    pub fn derive(tenant: &TenantId, id: &SessionId) -> Self {
+    pub(crate) fn derive(tenant: &TenantId, id: &SessionId) -> Self {
         Self(
             hash("handle", tenant, &id.0)
                 .first_chunk()
@@ -113,13 +113,13 @@ impl Handle {
 
     /// As it is told to origins.
     #[must_use]
-    pub fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         encoding::base64url(&self.0)
     }
 
     /// The counterpart of [`Handle::to_text`]; `None` when it cannot be one.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         encoding::from_base64url_exact(text).map(Self)
     }
 }
@@ -130,7 +130,7 @@ impl Handle {
 /// Each sign-in makes another name, so a name that was learned from a guest's copied cookie does not
 /// reach the user whom the guest became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PublicName {
+pub(crate) struct PublicName {
     /// The session.
     pub handle: Handle,
     /// Its sign-in; none for a guest.
@@ -140,7 +140,7 @@ pub struct PublicName {
 impl PublicName {
     /// The counterpart of [`PublicName::to_text`]; `None` when it cannot be one.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let Some((handle, tag)) = text.split_once('.') else {
             let handle = Handle::parse(text)?;
             return Some(Self {
@@ -156,7 +156,7 @@ impl PublicName {
 
     /// As it is told to origins.
     #[must_use]
-    pub fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         let handle = self.handle.to_text();
         match self.sign_in {
             None => handle,
@@ -166,14 +166,14 @@ impl PublicName {
 
     /// Whether this is the name of a session of the same handle whose sign-in is `sign_in`.
     #[must_use]
-    pub fn is_of(&self, sign_in: Option<SignIn>) -> bool {
+    pub(crate) fn is_of(&self, sign_in: Option<SignIn>) -> bool {
         self.sign_in == sign_in
     }
 
     /// The same for operators, who may end and see any session: logs call a session by its handle alone,
     /// so that means whoever has signed in. A sign-in that is named must still be the session's.
     #[must_use]
-    pub fn is_of_for_operators(&self, sign_in: Option<SignIn>) -> bool {
+    pub(crate) fn is_of_for_operators(&self, sign_in: Option<SignIn>) -> bool {
         self.sign_in.is_none() || self.is_of(sign_in)
     }
 }
@@ -181,25 +181,25 @@ impl PublicName {
 /// The storage key of a session's record: `s:<tenant>:<43 base64url characters>`. One key for all of
 /// the session's life, so that a rotation is one write, whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RecordName(String);
+pub(crate) struct RecordName(String);
 
 impl RecordName {
     /// Where the record of the session is kept, whatever its id is at the moment.
     #[must_use]
-    pub fn derive(tenant: &TenantId, handle: Handle) -> Self {
+    pub(crate) fn derive(tenant: &TenantId, handle: Handle) -> Self {
         let hash = encoding::base64url(&hash("record", tenant, &handle.0));
         Self(format!("s:{tenant}:{hash}"))
     }
 
     /// Where an unreadable record is set aside, for the operator to look at.
     #[must_use]
-    pub fn quarantine(&self) -> String {
+    pub(crate) fn quarantine(&self) -> String {
         format!("q:{}", self.0)
     }
 
     /// The storage key.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::session::names::{is_identifier, is_presentable};
 
 /// The most groups that are kept, and told.
-pub const MOST_GROUPS: usize = 64;
+pub(crate) const MOST_GROUPS: usize = 64;
 
 /// A proven identity. Every text keeps to the rule for names ([`crate::session::names`]).
 #[derive(Clone, Default, PartialEq, Eq)]

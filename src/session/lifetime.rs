@@ -18,7 +18,7 @@ const MAY_BE_OPEN: Seconds = Seconds(86_400);
 
 /// A tenant's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifetime {
+pub(crate) struct Lifetime {
     /// Ends a session that is not used for so long.
     pub idle: Seconds,
     /// Ends a session so long after it began, whatever happens.
@@ -29,7 +29,7 @@ pub struct Lifetime {
 
 /// The times that decide whether one session still lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub(crate) struct Span {
     /// When the session began.
     pub created: UnixSeconds,
     /// When it was last known to be used.
@@ -45,7 +45,7 @@ pub struct Span {
 impl Lifetime {
     /// The idle limit of this session: its own, never beyond the absolute one.
     #[must_use]
-    pub fn idle_of(&self, span: &Span) -> Seconds {
+    pub(crate) fn idle_of(&self, span: &Span) -> Seconds {
         match (span.idle, span.remembered) {
             (Some(own), Some(_)) => own.min(self.remember),
             (None, Some(_)) => self.remember,
@@ -55,13 +55,13 @@ impl Lifetime {
 
     /// The idle limits an origin may ask for.
     #[must_use]
-    pub fn allows_idle(&self, idle: Seconds) -> bool {
+    pub(crate) fn allows_idle(&self, idle: Seconds) -> bool {
         idle >= SHORTEST_STORED && idle <= self.absolute
     }
 
     /// When the absolute limit strikes.
     #[must_use]
-    pub fn absolute_end(&self, span: &Span) -> UnixSeconds {
+    pub(crate) fn absolute_end(&self, span: &Span) -> UnixSeconds {
         match span.remembered {
             Some(since) => (since + self.remember).max(span.created + self.absolute),
             None => span.created + self.absolute,
@@ -70,20 +70,20 @@ impl Lifetime {
 
     /// The longest any session of this tenant can last.
     #[must_use]
-    pub fn longest(&self) -> Seconds {
+    pub(crate) fn longest(&self) -> Seconds {
         self.absolute.max(self.remember)
     }
 
     /// When the session ends if it is not used again.
     #[must_use]
-    pub fn end(&self, span: &Span) -> UnixSeconds {
+    pub(crate) fn end(&self, span: &Span) -> UnixSeconds {
         self.idle_end(span).min(self.absolute_end(span))
     }
 
     /// When the idle limit strikes if the session is not used again. What may still be open is use: a connection that
     /// nobody follows keeps the session for a day from when it was opened.
     #[must_use]
-    pub fn idle_end(&self, span: &Span) -> UnixSeconds {
+    pub(crate) fn idle_end(&self, span: &Span) -> UnixSeconds {
         let unused = span.seen + self.idle_of(span);
         span.opened
             .map_or(unused, |since| unused.max(since + MAY_BE_OPEN))
@@ -91,20 +91,20 @@ impl Lifetime {
 
     /// Whether a connection may still be open whose end nobody sees.
     #[must_use]
-    pub fn may_be_open(span: &Span, now: UnixSeconds) -> bool {
+    pub(crate) fn may_be_open(span: &Span, now: UnixSeconds) -> bool {
         span.opened.is_some_and(|since| now < since + MAY_BE_OPEN)
     }
 
     /// Whether it is to be noted that a connection is opened whose end nobody sees: unless that was noted a moment ago.
     #[must_use]
-    pub fn opening_is_due(&self, span: &Span, spread: u8, now: UnixSeconds) -> bool {
+    pub(crate) fn opening_is_due(&self, span: &Span, spread: u8, now: UnixSeconds) -> bool {
         span.opened
             .is_none_or(|since| now.since(since) >= self.touch_interval(span, spread))
     }
 
     /// Whether a limit has struck.
     #[must_use]
-    pub fn has_ended(&self, span: &Span, now: UnixSeconds) -> bool {
+    pub(crate) fn has_ended(&self, span: &Span, now: UnixSeconds) -> bool {
         now >= self.end(span)
     }
 
@@ -113,7 +113,7 @@ impl Lifetime {
     /// together do not write together for ever. Never more than half the idle limit: a short limit
     /// that were touched too late would strike down a session in use.
     #[must_use]
-    pub fn touch_interval(&self, span: &Span, spread: u8) -> Seconds {
+    pub(crate) fn touch_interval(&self, span: &Span, spread: u8) -> Seconds {
         let idle = self.idle_of(span).0;
         let base = (idle / 8).max(60);
         let jitter = base / 10 * u64::from(spread) / 256;
@@ -122,13 +122,13 @@ impl Lifetime {
 
     /// Whether the last noted use is old enough to note this one.
     #[must_use]
-    pub fn touch_is_due(&self, span: &Span, spread: u8, now: UnixSeconds) -> bool {
+    pub(crate) fn touch_is_due(&self, span: &Span, spread: u8, now: UnixSeconds) -> bool {
         now.since(span.seen) >= self.touch_interval(span, spread)
     }
 
     /// How long storage should keep the record.
     #[must_use]
-    pub fn stored_for(&self, span: &Span, now: UnixSeconds) -> Seconds {
+    pub(crate) fn stored_for(&self, span: &Span, now: UnixSeconds) -> Seconds {
         stored_until(self.end(span), now)
     }
 }
@@ -136,7 +136,7 @@ impl Lifetime {
 /// How long storage should keep what is over at `end`: longer, so that the limit is found by this
 /// code, and never less than storage accepts.
 #[must_use]
-pub fn stored_until(end: UnixSeconds, now: UnixSeconds) -> Seconds {
+pub(crate) fn stored_until(end: UnixSeconds, now: UnixSeconds) -> Seconds {
     Seconds(end.since(now).0 + STORED_MARGIN).max(SHORTEST_STORED)
 }
 

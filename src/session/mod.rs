@@ -2,17 +2,17 @@
 //!
 //! Pure: knows neither HTTP nor storage.
 
-pub mod change;
-pub mod codec;
-pub mod data;
-pub mod fields;
-pub mod grant;
-pub mod id;
-pub mod identity;
-pub mod lifetime;
-pub mod names;
-pub mod packing;
-pub mod prepared;
-pub mod record;
-pub mod redaction;
-pub mod vault;
+pub(crate) mod change;
+pub(crate) mod codec;
+pub(crate) mod data;
+pub(crate) mod fields;
+pub(crate) mod grant;
+pub(crate) mod id;
+pub(crate) mod identity;
+pub(crate) mod lifetime;
+pub(crate) mod names;
+pub(crate) mod packing;
+pub(crate) mod prepared;
+pub(crate) mod record;
+pub(crate) mod redaction;
+pub(crate) mod vault;

@@ -7,7 +7,7 @@
 //! told as its very bytes ([`header_text`]), so that another Unicode form of a name stays another name.
 
 /// The most bytes of a user's name, an address, a group or a name for people.
-pub const LONGEST: usize = 320;
+pub(crate) const LONGEST: usize = 320;
 
 /// Characters without an appearance of their own: general category Cf, Zl and Zp, and the derived property
 /// `Default_Ignorable_Code_Point` (Unicode 17). Both ends belong to a range.
@@ -42,7 +42,7 @@ const INVISIBLE: [(u32, u32); 25] = [
 /// Whether a text can be a user's name, a mail address or a group: 1 to [`LONGEST`] bytes, no blank at
 /// either end and none but the space within, no control character, nothing invisible.
 #[must_use]
-pub fn is_identifier(text: &str) -> bool {
+pub(crate) fn is_identifier(text: &str) -> bool {
     let is_odd = |c: char| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' ');
     fits(text) && !text.contains(is_odd)
 }
@@ -50,14 +50,14 @@ pub fn is_identifier(text: &str) -> bool {
 /// Whether a text can be a name for people to read: as [`is_identifier`], but with what scripts and emoji
 /// need between their characters, the joiners and variation selectors, and with blanks of any kind within.
 #[must_use]
-pub fn is_presentable(text: &str) -> bool {
+pub(crate) fn is_presentable(text: &str) -> bool {
     fits(text) && !text.contains(|c| !is_readable(c))
 }
 
 /// The same made of any text: without what is not readable, blanks at the ends and what is too much. Empty
 /// if nothing is left.
 #[must_use]
-pub fn presentable(text: &str) -> String {
+pub(crate) fn presentable(text: &str) -> String {
     let mut kept = String::new();
     for char in text.chars().filter(|char| is_readable(*char)) {
         if kept.len() + char.len_utf8() > LONGEST {
@@ -88,7 +88,7 @@ fn is_invisible(char: char) -> bool {
 /// Text for a header: printable ASCII as it is; everything else, `%`, and a blank at either end
 /// percent-encoded (RFC 3986), so that no byte of a name is lost or misread on the way.
 #[must_use]
-pub fn header_text(text: &str) -> String {
+pub(crate) fn header_text(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     push_header_text(&mut line, text);
     line
@@ -96,7 +96,7 @@ pub fn header_text(text: &str) -> String {
 
 /// Texts for one header, with commas between them; a comma within one is encoded.
 #[must_use]
-pub fn header_list(texts: &[String]) -> String {
+pub(crate) fn header_list(texts: &[String]) -> String {
     let mut line = String::new();
     for (at, text) in texts.iter().enumerate() {
         if at > 0 {

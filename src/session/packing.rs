@@ -44,7 +44,7 @@ const LARGEST: usize = 160 * 1024;
 
 /// Packs `head`, which is kept as it is, and the `text` behind it.
 #[must_use]
-pub fn pack(head: &[u8], text: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(head: &[u8], text: &[u8]) -> Vec<u8> {
     let packed = (text.len() >= SHORTEST)
         .then(|| pack_cut(head, text))
         .flatten()
@@ -55,7 +55,7 @@ pub fn pack(head: &[u8], text: &[u8]) -> Vec<u8> {
 /// Unpacks what [`pack`] made, head and text in one; `None` for anything else, and for what would be too
 /// large.
 #[must_use]
-pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     match packed.split_first()? {
         (&PLAIN, plain) => Some(plain.to_vec()),
         (&PARTS, packed) => {
@@ -70,7 +70,7 @@ pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
 
 /// Returns whether a later release packed these bytes.
 #[must_use]
-pub fn is_of_later_release(packed: &[u8]) -> bool {
+pub(crate) fn is_of_later_release(packed: &[u8]) -> bool {
     packed.first().is_some_and(|way| *way > CUT)
 }
 

@@ -10,7 +10,7 @@ use super::record::Record;
 
 /// A live record with the texts that every request needs, made once.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The record.
     pub record: Record,
     /// `X-Session-Id`.
@@ -28,7 +28,7 @@ pub struct Prepared {
 impl Prepared {
     /// Makes the texts.
     #[must_use]
-    pub fn new(record: Record, keys: &KeyRing) -> Self {
+    pub(crate) fn new(record: Record, keys: &KeyRing) -> Self {
         let identity = record.identity.as_ref();
         let tags: Vec<UserTag> =
             identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect());
@@ -48,7 +48,7 @@ impl Prepared {
 
     /// Approximately how many bytes its texts have.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let header = self.data.as_ref().map_or(0, String::len);
         let kept = self.record.vault.weight() + self.record.grant.as_ref().map_or(0, Grant::weight);
         header + self.record.data.to_json().len() + 2 * self.identity.len() + kept
@@ -56,7 +56,7 @@ impl Prepared {
 
     /// Whether it was changed, or used, after another copy of the session.
     #[must_use]
-    pub fn is_newer_than(&self, other: &Self) -> bool {
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
         let age = |prepared: &Self| (prepared.record.version, prepared.record.seen);
         age(self) > age(other)
     }

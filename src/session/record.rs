@@ -11,21 +11,21 @@ use crate::session::lifetime::Span;
 use crate::session::vault::Vault;
 
 /// How long requests that were on their way when the id rotated may still use the old one.
-pub const ROTATION_GRACE: Seconds = Seconds(30);
+pub(crate) const ROTATION_GRACE: Seconds = Seconds(30);
 
 /// Counts the changes of a record's content. 0: never stored. Noting activity is not a change.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Version(pub u64);
+pub(crate) struct Version(pub u64);
 
 impl Version {
     /// The version of a session that holds nothing and was never stored.
-    pub const UNSTORED: Self = Self(0);
+    pub(crate) const UNSTORED: Self = Self(0);
 
     /// The version after one more change.
     #[must_use]
-    pub fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
@@ -35,11 +35,11 @@ impl Version {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Epoch(pub u64);
+pub(crate) struct Epoch(pub u64);
 
 /// The id a session had before its last rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Previous {
+pub(crate) struct Previous {
     /// That id.
     pub id: SessionId,
     /// When it was replaced.
@@ -51,7 +51,7 @@ pub struct Previous {
 
 /// A live session's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     /// Public name, where the record is kept, and what decides the origin. Survives rotation.
     pub handle: Handle,
     /// The id that is valid now.
@@ -103,7 +103,7 @@ pub struct Record {
     reason = "nearly every entry is the large one, and none is kept in bulk"
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// The session lives.
     Live(Record),
     /// The session was ended; a late write must not bring it back.
@@ -115,7 +115,7 @@ pub enum Entry {
 
 /// How an id relates to a live record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     /// It is the valid one.
     Current,
     /// It was replaced a moment ago and still serves what was on its way.
@@ -129,7 +129,7 @@ pub enum Fit {
 impl Record {
     /// A session that has nothing stored yet.
     #[must_use]
-    pub fn unstored(
+    pub(crate) fn unstored(
         handle: Handle,
         id: SessionId,
         created: UnixSeconds,
@@ -164,13 +164,13 @@ impl Record {
     /// first cookie, which names no version and so is never looked up, must not pass for the session
     /// that came of it.
     #[must_use]
-    pub fn public_name(&self) -> String {
+    pub(crate) fn public_name(&self) -> String {
         self.name().to_text()
     }
 
     /// [`Record::public_name`], in its parts.
     #[must_use]
-    pub fn name(&self) -> PublicName {
+    pub(crate) fn name(&self) -> PublicName {
         PublicName {
             handle: self.handle,
             sign_in: self.sign_in,
@@ -179,7 +179,7 @@ impl Record {
 
     /// The times that decide whether it still lives.
     #[must_use]
-    pub fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         Span {
             created: self.created,
             seen: self.seen,
@@ -191,14 +191,14 @@ impl Record {
 
     /// An even spread for this session's touches.
     #[must_use]
-    pub fn spread(&self) -> u8 {
+    pub(crate) fn spread(&self) -> u8 {
         let [.., last] = self.handle.0;
         last
     }
 
     /// Whether `id` may use this session at `now`.
     #[must_use]
-    pub fn fit(&self, id: &SessionId, now: UnixSeconds) -> Fit {
+    pub(crate) fn fit(&self, id: &SessionId, now: UnixSeconds) -> Fit {
         match &self.previous {
             _ if self.id == *id => Fit::Current,
             Some(previous) if previous.id == *id && now.since(previous.at) <= ROTATION_GRACE => {

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 /// What stands in a secret's place.
-pub const HIDDEN: &str = "•••";
+pub(crate) const HIDDEN: &str = "•••";
 
 /// Anywhere in a key, whatever is between: `accessToken`, `X-Api-Key`, `db_passwd`.
 const TELLING_PARTS: [&str; 18] = [
@@ -71,7 +71,7 @@ const RANDOM_BITS_OF_HEX: f64 = 3.0;
 
 /// Data as it may be shown.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Redacted {
+pub(crate) struct Redacted {
     /// The data, with [`HIDDEN`] for what is kept back.
     pub value: Value,
     /// Where that is: `user.tokens[0]`, in the order of the data.
@@ -80,7 +80,7 @@ pub struct Redacted {
 
 /// Hides what looks like a secret.
 #[must_use]
-pub fn redacted(value: &Value) -> Redacted {
+pub(crate) fn redacted(value: &Value) -> Redacted {
     let mut paths = Vec::new();
     let value = shown(value, "", &mut paths);
     Redacted { value, paths }

@@ -43,12 +43,12 @@ impl fmt::Debug for Kept {
 
 /// The kept cookies of a session, in the order in which they were first set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Vault(pub Vec<Kept>);
+pub(crate) struct Vault(pub Vec<Kept>);
 
 /// Why a cookie was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{count} cookies of {bytes} bytes are more than a session keeps")]
-pub struct TooLarge {
+pub(crate) struct TooLarge {
     /// How many the session would keep.
     pub count: usize,
     /// How many bytes all of them would have.
@@ -60,7 +60,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`TooLarge`]; the one of that name and path is gone then, because the server believes it replaced.
-    pub fn set(&mut self, cookie: Kept, now: UnixSeconds) -> Result<(), TooLarge> {
+    pub(crate) fn set(&mut self, cookie: Kept, now: UnixSeconds) -> Result<(), TooLarge> {
         let same = |other: &Kept| cookie.replaces(other);
         if cookie.has_run_out(now) {
             self.0.retain(|other| !same(other));
@@ -86,7 +86,7 @@ impl Vault {
     /// The `name=value` pairs for a request to `path`, longer paths first (RFC 6265 section 5.4), as
     /// in a `Cookie` header; empty if there are none.
     #[must_use]
-    pub fn header(&self, path: &str, now: UnixSeconds) -> String {
+    pub(crate) fn header(&self, path: &str, now: UnixSeconds) -> String {
         let mut sent: Vec<&Kept> = self
             .0
             .iter()
@@ -100,19 +100,19 @@ impl Vault {
 
     /// How many bytes there are.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.0.iter().map(size).sum()
     }
 
     /// As JSON.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         self.0.iter().map(Kept::to_json).collect()
     }
 
     /// The counterpart of [`Vault::to_json`]; what is no cookie is left out.
     #[must_use]
-    pub fn from_json(value: &Value) -> Self {
+    pub(crate) fn from_json(value: &Value) -> Self {
         let cookies = value.as_array().map(Vec::as_slice).unwrap_or_default();
         Self(cookies.iter().filter_map(Kept::from_json).collect())
     }
@@ -232,7 +232,7 @@ impl TryFrom<Value> for Kept {
 /// What is left of `cookies`, in their order, where none was kept before: a deletion takes back what was set
 /// before it, and is itself nothing to be kept.
 #[must_use]
-pub fn left_of(cookies: Vec<Kept>, now: UnixSeconds) -> Vec<Kept> {
+pub(crate) fn left_of(cookies: Vec<Kept>, now: UnixSeconds) -> Vec<Kept> {
     let mut left: Vec<Kept> = Vec::with_capacity(cookies.len());
     for cookie in cookies {
         if cookie.has_run_out(now) {

@@ -13,23 +13,23 @@ use crate::tenant_id::TenantId;
 
 /// The fewest characters of a password. No rules of composition: they make passwords worse (NIST SP 800-63B
 /// section 5.1.1.2).
-pub const SHORTEST_PASSWORD: usize = 8;
+pub(crate) const SHORTEST_PASSWORD: usize = 8;
 
 /// The most bytes of a password.
-pub const LONGEST_PASSWORD: usize = 1_024;
+pub(crate) const LONGEST_PASSWORD: usize = 1_024;
 
 /// The most bytes of a name.
 const LONGEST_NAME: usize = 128;
 
 /// A name in the one form in which it is looked up and counted, whatever was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountName(String);
+pub(crate) struct AccountName(String);
 
 impl AccountName {
     /// From what was typed, once it is in the form in which names are compared
     /// ([`crate::effect::Need::Fold`]); none if nobody can be called that.
     #[must_use]
-    pub fn parse(folded: &str) -> Option<Self> {
+    pub(crate) fn parse(folded: &str) -> Option<Self> {
         let is_sound =
             folded.len() <= LONGEST_NAME && is_identifier(folded) && !folded.contains(':');
         is_sound.then(|| Self(folded.to_owned()))
@@ -37,26 +37,26 @@ impl AccountName {
 
     /// As text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What the account is kept under, beside the tenants' documents.
     #[must_use]
-    pub fn key(&self, tenant: &TenantId) -> String {
+    pub(crate) fn key(&self, tenant: &TenantId) -> String {
         format!("{}{}", prefix(tenant), self.0)
     }
 }
 
 /// What all of a tenant's accounts are kept under.
 #[must_use]
-pub fn prefix(tenant: &TenantId) -> String {
+pub(crate) fn prefix(tenant: &TenantId) -> String {
     format!("user:{tenant}:")
 }
 
 /// An account as it is kept: JSON.
 #[derive(Clone, PartialEq)]
-pub struct Account {
+pub(crate) struct Account {
     /// `{"user", "email"?, "name"?, "groups"?}`
     members: serde_json::Map<String, Value>,
 }
@@ -73,7 +73,7 @@ const IDENTITY: [&str; 4] = ["user", "email", "name", "groups"];
 impl Account {
     /// Reads one; none if it is not one, or names a user that no header can.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let Value::Object(members) = encoding::json(bytes)? else {
             return None;
         };
@@ -84,34 +84,34 @@ impl Account {
 
     /// The password's hash, as a PHC text.
     #[must_use]
-    pub fn hash(&self) -> Option<&str> {
+    pub(crate) fn hash(&self) -> Option<&str> {
         self.members.get("password").and_then(Value::as_str)
     }
 
     /// Whom it makes of who signs in.
     #[must_use]
-    pub fn user(&self) -> &str {
+    pub(crate) fn user(&self) -> &str {
         let user = self.members.get("user").and_then(Value::as_str);
         user.unwrap_or_default()
     }
 
     /// When it was changed last, in seconds since 1970; each change has a later one.
     #[must_use]
-    pub fn changed(&self) -> u64 {
+    pub(crate) fn changed(&self) -> u64 {
         let changed = self.members.get("changed").and_then(Value::as_u64);
         changed.unwrap_or_default()
     }
 
     /// When a change of it that is made now is said to have been: later than any that is known.
     #[must_use]
-    pub fn next_change(&self, now: UnixSeconds) -> u64 {
+    pub(crate) fn next_change(&self, now: UnixSeconds) -> u64 {
         now.0.max(self.changed().saturating_add(1))
     }
 
     /// Of what storage shows and what was changed lately, what counts. An account that storage does not
     /// show is none: it may have been deleted by others than who tells of changes.
     #[must_use]
-    pub fn newest(stored: Option<Self>, change: Option<&AccountChange>) -> Option<Self> {
+    pub(crate) fn newest(stored: Option<Self>, change: Option<&AccountChange>) -> Option<Self> {
         let stored = stored?;
         match change {
             Some(change) if stored.changed() <= change.at => {
@@ -123,13 +123,13 @@ impl Account {
 
     /// Whether its user may not sign in.
     #[must_use]
-    pub fn is_disabled(&self) -> bool {
+    pub(crate) fn is_disabled(&self) -> bool {
         self.members.get("disabled") == Some(&Value::Bool(true))
     }
 
     /// Whom it makes of who signs in.
     #[must_use]
-    pub fn identity(&self, remember: bool) -> Value {
+    pub(crate) fn identity(&self, remember: bool) -> Value {
         let mut identity = self.members.clone();
         identity.retain(|name, _| IDENTITY.contains(&name.as_str()));
         identity.insert("remember".to_owned(), json!(remember));
@@ -138,7 +138,7 @@ impl Account {
 
     /// What may be told of it: everything but the hash.
     #[must_use]
-    pub fn summary(&self) -> Value {
+    pub(crate) fn summary(&self) -> Value {
         let mut members = self.members.clone();
         members.remove("password");
         Value::Object(members)
@@ -146,13 +146,13 @@ impl Account {
 
     /// Its members, to be changed.
     #[must_use]
-    pub fn into_members(self) -> serde_json::Map<String, Value> {
+    pub(crate) fn into_members(self) -> serde_json::Map<String, Value> {
         self.members
     }
 
     /// The account with another password's hash.
     #[must_use]
-    pub fn with_hash(&self, hash: &str, now: UnixSeconds) -> String {
+    pub(crate) fn with_hash(&self, hash: &str, now: UnixSeconds) -> String {
         let mut members = self.members.clone();
         members.insert("password".to_owned(), json!(hash));
         members.insert("changed".to_owned(), json!(self.next_change(now)));

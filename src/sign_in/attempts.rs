@@ -5,7 +5,7 @@
 //! counts before it is made: of many at once none is for free. Nobody is locked out for good (OWASP ASVS
 //! 5.0 6.1.1): whoever goes on guessing at a name can make its user wait, a quarter of an hour at most.
 
-pub mod message;
+pub(crate) mod message;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ struct KnownChange {
 
 /// What the object does with its row before it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// Stores this row, and sets the alarm that deletes it.
     Store {
         /// The row.
@@ -67,7 +67,7 @@ pub enum Change {
 
 /// What follows from a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The answer.
     pub reply: Reply,
     /// What becomes of the row.
@@ -76,7 +76,7 @@ pub struct Outcome {
 
 /// Applies a command to the stored row; what is not understood counts as none.
 #[must_use]
-pub fn obey(stored: Option<&str>, command: &str, now: UnixMillis) -> Outcome {
+pub(crate) fn obey(stored: Option<&str>, command: &str, now: UnixMillis) -> Outcome {
     let row = stored.and_then(Row::parse).unwrap_or_default().at(now);
     let (tells, verdict, row) = match Command::parse(command) {
         Ok(command) => {

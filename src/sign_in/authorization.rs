@@ -7,7 +7,7 @@ use crate::sign_in::methods::{ClientAuthentication, Provider};
 use crate::sign_in::transaction::Transaction;
 
 /// The most bytes of a token endpoint's, or a userinfo endpoint's, answer.
-pub const LARGEST_ANSWER: usize = 64 * 1024;
+pub(crate) const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// The longest address that a provider is sent a browser to with something that can be left out, in bytes: IIS,
 /// and Microsoft Entra with it, refuses a query of more than 2,048.
@@ -40,7 +40,7 @@ const LONGEST_PARAMETER: usize = 512;
 
 /// What is wrong with a tenant's own parameters, and with which; empty if nothing.
 #[must_use]
-pub fn faults_of(parameters: &[(String, String)]) -> Vec<(String, String)> {
+pub(crate) fn faults_of(parameters: &[(String, String)]) -> Vec<(String, String)> {
     let mut faults = Vec::new();
     for (at, (name, value)) in parameters.iter().enumerate() {
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
@@ -65,7 +65,12 @@ pub fn faults_of(parameters: &[(String, String)]) -> Vec<(String, String)> {
 
 /// Where a browser is sent to sign in.
 #[must_use]
-pub fn url(endpoint: &str, provider: &Provider, redirect_uri: &str, begun: &Transaction) -> String {
+pub(crate) fn url(
+    endpoint: &str,
+    provider: &Provider,
+    redirect_uri: &str,
+    begun: &Transaction,
+) -> String {
     let challenge = begun.challenge();
     let max_age = begun.max_age.map(|age| age.0.to_string());
     let mut parameters = vec![
@@ -89,7 +94,7 @@ pub fn url(endpoint: &str, provider: &Provider, redirect_uri: &str, begun: &Tran
 /// Where a browser is sent to sign out there too (OpenID Connect RP-Initiated Logout 1.0). An ID token that would
 /// make the address too long is left out; `logout_hint` then says who signs out.
 #[must_use]
-pub fn sign_out_url(
+pub(crate) fn sign_out_url(
     endpoint: &str,
     provider: &Provider,
     id_token: Option<&str>,
@@ -110,7 +115,7 @@ pub fn sign_out_url(
 
 /// Exchanges a code for tokens (RFC 6749 section 4.1.3).
 #[must_use]
-pub fn exchange(
+pub(crate) fn exchange(
     endpoint: &str,
     provider: &Provider,
     code: &str,
@@ -132,13 +137,13 @@ pub fn exchange(
 /// Asks for a new access token (RFC 6749 section 6); the refresh token is still to be added, by who has
 /// the freshest: [`with_refresh_token`].
 #[must_use]
-pub fn refresh(endpoint: &str, provider: &Provider) -> Outbound {
+pub(crate) fn refresh(endpoint: &str, provider: &Provider) -> Outbound {
     call(endpoint, provider, &[("grant_type", "refresh_token")])
 }
 
 /// Adds the refresh token.
 #[must_use]
-pub fn with_refresh_token(call: &Outbound, refresh_token: &str) -> Outbound {
+pub(crate) fn with_refresh_token(call: &Outbound, refresh_token: &str) -> Outbound {
     let form = call.form.as_deref().unwrap_or_default();
     Outbound {
         form: Some(format!("{form}&refresh_token={}", escaped(refresh_token))),
@@ -148,7 +153,7 @@ pub fn with_refresh_token(call: &Outbound, refresh_token: &str) -> Outbound {
 
 /// Asks for more about a user (OpenID Connect Core section 5.3).
 #[must_use]
-pub fn userinfo(endpoint: &str, access_token: &str) -> Outbound {
+pub(crate) fn userinfo(endpoint: &str, access_token: &str) -> Outbound {
     Outbound {
         url: endpoint.to_owned(),
         authorization: Some(format!("Bearer {access_token}")),

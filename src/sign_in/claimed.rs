@@ -15,7 +15,7 @@ const MOST_GROUP_BYTES: usize = 4 * 1024;
 
 /// Why somebody who has proved who they are does not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAdmitted {
+pub(crate) enum NotAdmitted {
     /// The claims name no user.
     Nameless,
     /// Whom the tenant lets in is somebody else.
@@ -25,7 +25,7 @@ pub enum NotAdmitted {
 impl NotAdmitted {
     /// In words for the operator.
     #[must_use]
-    pub fn reason(self) -> &'static str {
+    pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Nameless => "no user in the claims that keeps to the rule for names",
             Self::NotAllowed => "not among those allowed",
@@ -35,7 +35,7 @@ impl NotAdmitted {
 
 /// Who somebody is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claimed {
+pub(crate) struct Claimed {
     /// As JSON, for [`crate::session::identity::Identity::parse`].
     pub identity: Value,
     /// How many of the groups are not in it: more than [`MOST_GROUPS`] or [`MOST_GROUP_BYTES`], too long,
@@ -48,7 +48,7 @@ pub struct Claimed {
 ///
 /// # Errors
 /// [`NotAdmitted`].
-pub fn identity(
+pub(crate) fn identity(
     claims: &Claims,
     names: &ClaimNames,
     allow: &Allow,
@@ -82,7 +82,7 @@ pub fn identity(
 /// What is claimed by both; where both say something, what the first says. `email_verified` counts for the
 /// address beside which it stands, and is not taken for another one's.
 #[must_use]
-pub fn merged(mut first: Claims, second: Claims) -> Claims {
+pub(crate) fn merged(mut first: Claims, second: Claims) -> Claims {
     let address = first.get("email").cloned();
     let is_same = address.as_ref() == second.get("email");
     if address.is_none() {

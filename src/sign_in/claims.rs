@@ -11,7 +11,7 @@ use crate::encoding;
 use crate::sign_in::jws::{Algorithm, BadToken};
 
 /// How far clocks may differ.
-pub const SKEW: Seconds = Seconds(60);
+pub(crate) const SKEW: Seconds = Seconds(60);
 
 /// The longest `sub` (OpenID Connect Core section 2).
 const LONGEST_SUBJECT: usize = 255;
@@ -21,13 +21,13 @@ const LONGEST_SUBJECT: usize = 255;
 const LATEST: f64 = 9_007_199_254_740_992.0;
 
 /// The kinds of token an ID token may say it is.
-pub const ID_TOKEN: [&str; 2] = ["jwt", "id_token+jwt"];
+pub(crate) const ID_TOKEN: [&str; 2] = ["jwt", "id_token+jwt"];
 
 /// A token's claims.
-pub type Claims = Map<String, Value>;
+pub(crate) type Claims = Map<String, Value>;
 
 /// What every kind of token is checked against.
-pub struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     /// Who must have made it.
     pub issuer: &'a str,
     /// Whom it must be for.
@@ -40,7 +40,7 @@ pub struct Expected<'a> {
 ///
 /// # Errors
 /// [`BadToken`] with the first that is wrong.
-pub fn check(claims: &Claims, expected: &Expected<'_>) -> Result<(), BadToken> {
+pub(crate) fn check(claims: &Claims, expected: &Expected<'_>) -> Result<(), BadToken> {
     if text(claims, "iss")? != Some(expected.issuer) {
         return Err(BadToken("another issuer"));
     }
@@ -74,7 +74,7 @@ fn check_audience(claims: &Claims, ours: &str) -> Result<(), BadToken> {
 ///
 /// # Errors
 /// [`BadToken`].
-pub fn check_party(claims: &Claims, ours: &str) -> Result<(), BadToken> {
+pub(crate) fn check_party(claims: &Claims, ours: &str) -> Result<(), BadToken> {
     let is_for_several = matches!(claims.get("aud"), Some(Value::Array(many)) if many.len() > 1);
     match text(claims, "azp")? {
         Some(party) if party != ours => Err(BadToken("another authorized party")),
@@ -87,7 +87,7 @@ pub fn check_party(claims: &Claims, ours: &str) -> Result<(), BadToken> {
 ///
 /// # Errors
 /// [`BadToken`].
-pub fn check_id_token(
+pub(crate) fn check_id_token(
     claims: &Claims,
     expected: &Expected<'_>,
     nonce: &str,
@@ -116,7 +116,7 @@ pub fn check_id_token(
 ///
 /// # Errors
 /// [`BadToken`].
-pub fn check_access_token(
+pub(crate) fn check_access_token(
     claims: &Claims,
     algorithm: Algorithm,
     access_token: &str,
@@ -140,7 +140,7 @@ pub fn check_access_token(
 ///
 /// # Errors
 /// [`BadToken`].
-pub fn subject(claims: &Claims) -> Result<&str, BadToken> {
+pub(crate) fn subject(claims: &Claims) -> Result<&str, BadToken> {
     let subject = text(claims, "sub")?.unwrap_or_default();
     let is_sound = !subject.is_empty()
         && subject.len() <= LONGEST_SUBJECT
@@ -152,7 +152,7 @@ pub fn subject(claims: &Claims) -> Result<&str, BadToken> {
 ///
 /// # Errors
 /// [`BadToken`] if it is something else.
-pub fn text<'c>(claims: &'c Claims, name: &str) -> Result<Option<&'c str>, BadToken> {
+pub(crate) fn text<'c>(claims: &'c Claims, name: &str) -> Result<Option<&'c str>, BadToken> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -165,7 +165,7 @@ pub fn text<'c>(claims: &'c Claims, name: &str) -> Result<Option<&'c str>, BadTo
 ///
 /// # Errors
 /// [`BadToken`] if it is something else.
-pub fn time(claims: &Claims, name: &str) -> Result<Option<UnixSeconds>, BadToken> {
+pub(crate) fn time(claims: &Claims, name: &str) -> Result<Option<UnixSeconds>, BadToken> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };
@@ -190,7 +190,7 @@ fn whole_seconds(number: f64) -> Option<u64> {
 ///
 /// # Errors
 /// [`BadToken`] if that is of somebody else (section 5.3.2), or nothing of the kind.
-pub fn userinfo(body: &str, said: &Claims) -> Result<Claims, BadToken> {
+pub(crate) fn userinfo(body: &str, said: &Claims) -> Result<Claims, BadToken> {
     match serde_json::from_str(body) {
         Ok(Value::Object(more)) if more.get("sub") == said.get("sub") => Ok(more),
         _ => Err(BadToken("userinfo of somebody else")),

@@ -26,7 +26,7 @@ const OF_MANY: usize = PLACES / 2;
 const FREE_AFTER_MS: u64 = 3_000;
 
 /// How long who finds no place is told to wait, in seconds.
-pub const COME_AGAIN_S: u64 = 1;
+pub(crate) const COME_AGAIN_S: u64 = 1;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
@@ -38,13 +38,13 @@ struct Place {
 
 /// The places of one isolate; clones are the same places.
 #[derive(Clone, Debug, Default)]
-pub struct Places(Rc<Cell<[Place; PLACES]>>, Rc<Cell<u64>>);
+pub(crate) struct Places(Rc<Cell<[Place; PLACES]>>, Rc<Cell<u64>>);
 
 impl Places {
     /// Takes a place, if there is one, and says which. Without a `client` it is somebody who has proved who they
     /// are; of a client's there are only a few.
     #[must_use]
-    pub fn enter(&self, client: Option<Network>, now: UnixMillis) -> Option<u64> {
+    pub(crate) fn enter(&self, client: Option<Network>, now: UnixMillis) -> Option<u64> {
         if client.is_some_and(|client| self.has_its_share(client, now)) {
             return None;
         }
@@ -62,7 +62,7 @@ impl Places {
     }
 
     /// Keeps a place for a while longer, if it was not given away.
-    pub fn stay(&self, number: u64, now: UnixMillis) {
+    pub(crate) fn stay(&self, number: u64, now: UnixMillis) {
         let mut places = self.0.get();
         let is_meant = |place: &&mut Place| place.number == number && place.until > 0;
         for place in places.iter_mut().filter(is_meant) {
@@ -72,7 +72,7 @@ impl Places {
     }
 
     /// Leaves a place.
-    pub fn leave(&self, number: u64) {
+    pub(crate) fn leave(&self, number: u64) {
         let mut places = self.0.get();
         for place in places.iter_mut().filter(|place| place.number == number) {
             *place = Place::default();

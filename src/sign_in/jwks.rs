@@ -11,7 +11,7 @@ use crate::sign_in::jws::{Algorithm, BadToken, Unverified};
 use crate::sign_in::weak_keys;
 
 /// The most bytes of a key set.
-pub const LARGEST: usize = 256 * 1024;
+pub(crate) const LARGEST: usize = 256 * 1024;
 
 /// The most keys of a set that are looked at; nobody publishes more than a few.
 const MOST: usize = 64;
@@ -21,7 +21,7 @@ const MOST_TRIED: usize = 4;
 
 /// The keys of an issuer that are fit for use.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct KeySet {
+pub(crate) struct KeySet {
     keys: Vec<Key>,
     /// Why others are not, each reason once.
     refused: Vec<&'static str>,
@@ -48,7 +48,7 @@ enum Kind {
 impl KeySet {
     /// Reads `{"keys": […]}`; none if it is no key set at all.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let set: Value = serde_json::from_str(text).ok()?;
         let keys = set.get("keys")?.as_array()?;
         let mut set = Self::default();
@@ -64,13 +64,13 @@ impl KeySet {
 
     /// Why keys of the set are not used, each reason once.
     #[must_use]
-    pub fn refused(&self) -> &[&'static str] {
+    pub(crate) fn refused(&self) -> &[&'static str] {
         &self.refused
     }
 
     /// As a key set again, for [`KeySet::parse`]: without the keys, and the members of keys, that are of no use.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let keys = self.keys.iter().filter_map(|key| {
             let Ok(Value::Object(mut jwk)) = serde_json::from_str(&key.jwk) else {
                 return None;
@@ -90,7 +90,7 @@ impl KeySet {
     /// The keys, as JSON, that may have signed a token: of its key id, if it names one, and for its
     /// algorithm.
     #[must_use]
-    pub fn candidates(&self, token: &Unverified) -> Vec<&str> {
+    pub(crate) fn candidates(&self, token: &Unverified) -> Vec<&str> {
         let fits = |key: &&Key| {
             let is_named = token.key_id.is_none() || key.id == token.key_id;
             let is_for_it = key
@@ -110,7 +110,7 @@ impl KeySet {
 ///
 /// # Errors
 /// What has to be asked first: the runtime verifies.
-pub fn verified(
+pub(crate) fn verified(
     candidates: Vec<String>,
     token: &Unverified,
     answers: &Answers,

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-pub use crate::effect::algorithm::Algorithm;
+pub(crate) use crate::effect::algorithm::Algorithm;
 
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ use crate::encoding;
 use crate::inbound::json;
 
 /// The longest token that is looked at.
-pub const LONGEST: usize = 16 * 1024;
+pub(crate) const LONGEST: usize = 16 * 1024;
 
 /// The longest key id.
 const LONGEST_KEY_ID: usize = 128;
@@ -21,11 +21,11 @@ const LONGEST_KEY_ID: usize = 128;
 /// Why a token is not accepted; says so to the operator, and nothing of the token's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the token is not accepted: {0}")]
-pub struct BadToken(pub &'static str);
+pub(crate) struct BadToken(pub &'static str);
 
 /// A token whose signature nobody has verified yet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unverified {
+pub(crate) struct Unverified {
     /// How it says it was signed.
     pub algorithm: Algorithm,
     /// With which key, by its name among the issuer's.
@@ -45,7 +45,7 @@ impl Unverified {
     ///
     /// # Errors
     /// [`BadToken`].
-    pub fn parse(token: &str) -> Result<Self, BadToken> {
+    pub(crate) fn parse(token: &str) -> Result<Self, BadToken> {
         if token.len() > LONGEST {
             return Err(BadToken("too long"));
         }
@@ -91,7 +91,7 @@ impl Unverified {
 
     /// Whether it says it is one of these kinds; one that says nothing is an ordinary JWT.
     #[must_use]
-    pub fn is_of_kind(&self, kinds: &[&str]) -> bool {
+    pub(crate) fn is_of_kind(&self, kinds: &[&str]) -> bool {
         kinds.contains(&self.kind.as_deref().unwrap_or("jwt"))
     }
 }

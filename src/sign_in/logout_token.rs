@@ -13,7 +13,7 @@ const KIND: &str = "logout+jwt";
 
 /// Who signed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedOut<'c> {
+pub(crate) struct SignedOut<'c> {
     /// Of this sign-in only.
     pub sid: Option<&'c str>,
     /// This user.
@@ -25,7 +25,7 @@ pub struct SignedOut<'c> {
 /// Whether a token says it is a logout token; one that says nothing of the kind passes where a
 /// provider is known to send such.
 #[must_use]
-pub fn is_of_kind(token: &Unverified, untyped: bool) -> bool {
+pub(crate) fn is_of_kind(token: &Unverified, untyped: bool) -> bool {
     token.is_of_kind(&[KIND]) || (untyped && token.is_of_kind(&["jwt"]))
 }
 
@@ -33,7 +33,7 @@ pub fn is_of_kind(token: &Unverified, untyped: bool) -> bool {
 ///
 /// # Errors
 /// [`BadToken`].
-pub fn read(claims: &Claims) -> Result<SignedOut<'_>, BadToken> {
+pub(crate) fn read(claims: &Claims) -> Result<SignedOut<'_>, BadToken> {
     // An ID token has one: none must pass for this.
     if claims.contains_key("nonce") {
         return Err(BadToken("a nonce"));

@@ -6,7 +6,7 @@ use crate::clock::Seconds;
 
 /// The ways there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Methods {
+pub(crate) struct Methods {
     /// By a name and a password that are kept here.
     pub password: bool,
     /// At these identity providers.
@@ -18,13 +18,13 @@ pub struct Methods {
 impl Methods {
     /// Whether a person can sign in at all.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         !self.password && self.oidc.is_empty()
     }
 
     /// The providers as people are shown them: name and title.
     #[must_use]
-    pub fn titles(&self) -> Vec<(String, String)> {
+    pub(crate) fn titles(&self) -> Vec<(String, String)> {
         let providers = self.oidc.iter();
         providers
             .map(|provider| (provider.name.clone(), provider.title.clone()))
@@ -33,14 +33,14 @@ impl Methods {
 
     /// The provider of that name.
     #[must_use]
-    pub fn provider(&self, name: &str) -> Option<&Provider> {
+    pub(crate) fn provider(&self, name: &str) -> Option<&Provider> {
         self.oidc.iter().find(|provider| provider.name == name)
     }
 }
 
 /// An OpenID provider, and what it knows us as.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Provider {
+pub(crate) struct Provider {
     /// What the tenant calls it.
     pub name: String,
     /// What people call it.
@@ -75,7 +75,7 @@ impl fmt::Debug for Provider {
 
 /// How a client shows the token endpoint who it is (OpenID Connect Core section 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuthentication {
+pub(crate) enum ClientAuthentication {
     /// In the `Authorization` header.
     Basic,
     /// In the form.
@@ -84,7 +84,7 @@ pub enum ClientAuthentication {
 
 /// The names of the claims that make an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimNames {
+pub(crate) struct ClaimNames {
     /// What the application knows the user by.
     pub user: String,
     /// E-mail address.
@@ -97,7 +97,7 @@ pub struct ClaimNames {
 
 /// Who may come in; a user has to fit each list that is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allow {
+pub(crate) struct Allow {
     /// Domains of a verified mail address.
     pub email_domains: Vec<String>,
     /// Groups, one of which is enough.
@@ -109,14 +109,14 @@ pub struct Allow {
 impl Allow {
     /// Whether not all of a provider's users may come in.
     #[must_use]
-    pub const fn is_limiting(&self) -> bool {
+    pub(crate) const fn is_limiting(&self) -> bool {
         !(self.email_domains.is_empty() && self.groups.is_empty())
     }
 }
 
 /// Somebody whose tokens are exchanged for sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Issuer {
+pub(crate) struct Issuer {
     /// `iss`.
     pub issuer: String,
     /// What `aud` must hold.

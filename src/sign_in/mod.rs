@@ -3,19 +3,19 @@
 //! Signatures are verified by the runtime's WebCrypto and passwords by a module of their own; what is
 //! here says which key and algorithm may speak, and what a verified text must say.
 
-pub mod account;
-pub mod attempts;
-pub mod authorization;
-pub mod claimed;
-pub mod claims;
-pub mod hashing;
-pub mod jwks;
-pub mod jws;
-pub mod logout_token;
-pub mod methods;
-pub mod provider;
-pub mod renewal;
-pub mod return_address;
-pub mod sealed;
-pub mod transaction;
-pub mod weak_keys;
+pub(crate) mod account;
+pub(crate) mod attempts;
+pub(crate) mod authorization;
+pub(crate) mod claimed;
+pub(crate) mod claims;
+pub(crate) mod hashing;
+pub(crate) mod jwks;
+pub(crate) mod jws;
+pub(crate) mod logout_token;
+pub(crate) mod methods;
+pub(crate) mod provider;
+pub(crate) mod renewal;
+pub(crate) mod return_address;
+pub(crate) mod sealed;
+pub(crate) mod transaction;
+pub(crate) mod weak_keys;

@@ -6,11 +6,11 @@ use thiserror::Error;
 use crate::inbound::request::Location;
 
 /// The most bytes of a discovery document.
-pub const LARGEST: usize = 64 * 1024;
+pub(crate) const LARGEST: usize = 64 * 1024;
 
 /// What of it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metadata {
+pub(crate) struct Metadata {
     /// Where people sign in.
     pub authorization_endpoint: String,
     /// Where a code is exchanged.
@@ -28,18 +28,18 @@ pub struct Metadata {
 /// Why a discovery document is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the discovery document is not used: {0}")]
-pub struct BadMetadata(pub &'static str);
+pub(crate) struct BadMetadata(pub &'static str);
 
 /// Where an issuer's discovery document is.
 #[must_use]
-pub fn discovery_url(issuer: &str) -> String {
+pub(crate) fn discovery_url(issuer: &str) -> String {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{issuer}/.well-known/openid-configuration")
 }
 
 /// Whether what is sent there cannot be read on the way: https, or this very machine.
 #[must_use]
-pub fn is_confidential(url: &str) -> bool {
+pub(crate) fn is_confidential(url: &str) -> bool {
     let with_path = format!("{url}/");
     let location = Location::parse(&with_path);
     url.bytes().all(|b| b.is_ascii_graphic())
@@ -53,7 +53,7 @@ impl Metadata {
     ///
     /// # Errors
     /// [`BadMetadata`].
-    pub fn parse(text: &str, issuer: &str) -> Result<Self, BadMetadata> {
+    pub(crate) fn parse(text: &str, issuer: &str) -> Result<Self, BadMetadata> {
         let document: Value =
             serde_json::from_str(text).map_err(|_| BadMetadata("it is not JSON"))?;
         let text = |name: &str| document.get(name).and_then(Value::as_str);

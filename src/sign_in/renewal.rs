@@ -27,7 +27,7 @@ const USERINFO: &str = "userinfo";
 /// What a provider's word is judged by, as the tenant has it when tokens are asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Message", from = "Message")]
-pub struct Renewal {
+pub(crate) struct Renewal {
     /// Whom an ID token must be for.
     pub client_id: String,
     /// Where the identity is in what it says.
@@ -44,7 +44,7 @@ pub struct Renewal {
 
 /// What follows for the session.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Judgement {
+pub(crate) enum Judgement {
     /// Nothing yet: this has to be asked first.
     Asks(Vec<Need>),
     /// Nothing: the provider said nothing of who it is.
@@ -62,7 +62,7 @@ pub enum Judgement {
 impl Renewal {
     /// What tokens of a provider are judged by.
     #[must_use]
-    pub fn of(
+    pub(crate) fn of(
         provider: &Provider,
         jwks_uri: &str,
         keys: Option<String>,
@@ -80,7 +80,7 @@ impl Renewal {
 
     /// Judges what came `after` tokens were asked for with what there was `before`.
     #[must_use]
-    pub fn judge(
+    pub(crate) fn judge(
         &self,
         before: &Grant,
         after: &Grant,

@@ -10,17 +10,17 @@ use crate::inbound::request::Location;
 
 /// The longest address that is remembered, in bytes as JSON has it: sealed and as base64url it shares a cookie of 4,096
 /// bytes with the rest of a sign-in.
-pub const LONGEST: usize = 2_600;
+pub(crate) const LONGEST: usize = 2_600;
 
 /// The front page.
-pub const FRONT: &str = "/";
+pub(crate) const FRONT: &str = "/";
 
 /// Below the reserved prefix, these begin or end a sign-in: returning there goes round in circles.
 const CIRCULAR: [&str; 4] = ["/login", "/callback", "/logout", "/signed-out"];
 
 /// The address if it is sound, or the front page. It is judged as a browser and `fetch` resolve it, and kept as it is.
 #[must_use]
-pub fn sound<'a>(asked: &'a str, prefix: &str) -> &'a str {
+pub(crate) fn sound<'a>(asked: &'a str, prefix: &str) -> &'a str {
     let is_plain = asked.starts_with('/') && asked.bytes().all(|b| matches!(b, b'!'..=b'~'));
     let escaped = asked.bytes().filter(|b| matches!(b, b'"' | b'\\')).count();
     if is_plain && asked.len() + escaped <= LONGEST && leads_to_a_page(asked, prefix) {

@@ -14,7 +14,12 @@ const NONCE_BYTES: usize = 24;
 
 /// Seals a text for a `purpose`.
 #[must_use]
-pub fn seal(text: &str, purpose: &str, keys: &KeyRing, random: &mut impl Rng) -> Option<String> {
+pub(crate) fn seal(
+    text: &str,
+    purpose: &str,
+    keys: &KeyRing,
+    random: &mut impl Rng,
+) -> Option<String> {
     let key = keys.signing();
     let mut nonce = [0; NONCE_BYTES];
     random.fill_bytes(&mut nonce);
@@ -32,7 +37,7 @@ pub fn seal(text: &str, purpose: &str, keys: &KeyRing, random: &mut impl Rng) ->
 
 /// Opens what was sealed for that purpose, under any key that is listed.
 #[must_use]
-pub fn open(sealed: &str, purpose: &str, keys: &KeyRing) -> Option<String> {
+pub(crate) fn open(sealed: &str, purpose: &str, keys: &KeyRing) -> Option<String> {
     let bytes = encoding::from_base64url(sealed)?;
     let (key_id, rest) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
     let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>()?;

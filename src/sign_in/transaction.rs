@@ -14,7 +14,7 @@ use crate::keys::KeyRing;
 use crate::sign_in::sealed;
 
 /// How long a sign-in may take.
-pub const LONGEST: Seconds = Seconds(600);
+pub(crate) const LONGEST: Seconds = Seconds(600);
 
 /// What its cookie is sealed for.
 const PURPOSE: &str = "login";
@@ -24,7 +24,7 @@ const NAME_CHARACTERS: usize = 8;
 
 /// A sign-in under way.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Transaction {
+pub(crate) struct Transaction {
     /// Comes back with the answer.
     pub state: String,
     /// Comes back in the ID token.
@@ -43,7 +43,7 @@ pub struct Transaction {
 
 impl Transaction {
     /// Begins one.
-    pub fn begin(
+    pub(crate) fn begin(
         provider: &str,
         return_to: &str,
         max_age: Option<Seconds>,
@@ -67,13 +67,13 @@ impl Transaction {
 
     /// What is told of the verifier beforehand (method S256).
     #[must_use]
-    pub fn challenge(&self) -> String {
+    pub(crate) fn challenge(&self) -> String {
         encoding::base64url(&Sha256::digest(self.verifier.as_bytes()))
     }
 
     /// The cookie's value.
     #[must_use]
-    pub fn seal(&self, keys: &KeyRing, random: &mut impl Rng) -> Option<String> {
+    pub(crate) fn seal(&self, keys: &KeyRing, random: &mut impl Rng) -> Option<String> {
         let text = json!([
             self.state,
             self.nonce,
@@ -88,7 +88,12 @@ impl Transaction {
 
     /// The counterpart of [`Transaction::seal`], of one that has not run out and belongs to `state`.
     #[must_use]
-    pub fn open(cookie: &str, state: &str, keys: &KeyRing, now: UnixSeconds) -> Option<Self> {
+    pub(crate) fn open(
+        cookie: &str,
+        state: &str,
+        keys: &KeyRing,
+        now: UnixSeconds,
+    ) -> Option<Self> {
         let transaction = Self::unsealed(cookie, keys)?;
         let is_in_time = now.since(transaction.began) <= LONGEST;
         (is_in_time && transaction.state == state).then_some(transaction)
@@ -96,7 +101,7 @@ impl Transaction {
 
     /// When the sign-in of a cookie began, whatever became of it; none if it is none of ours.
     #[must_use]
-    pub fn began(cookie: &str, keys: &KeyRing) -> Option<UnixSeconds> {
+    pub(crate) fn began(cookie: &str, keys: &KeyRing) -> Option<UnixSeconds> {
         Self::unsealed(cookie, keys).map(|transaction| transaction.began)
     }
 
@@ -117,7 +122,7 @@ impl Transaction {
 
     /// What follows the session cookie's name in that of this sign-in's.
     #[must_use]
-    pub fn cookie_suffix(state: &str) -> Option<&str> {
+    pub(crate) fn cookie_suffix(state: &str) -> Option<&str> {
         let suffix = state.get(..NAME_CHARACTERS)?;
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         suffix.bytes().all(is_plain).then_some(suffix)

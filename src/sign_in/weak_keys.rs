@@ -20,7 +20,7 @@ const FINGERPRINT: [u32; 38] = [
 /// Why an RSA key is not used; none if nothing is known against it. Both numbers are big-endian, as RFC 7518
 /// section 6.3.1 has them.
 #[must_use]
-pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<&'static str> {
+pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<&'static str> {
     let modulus = without_zeros(modulus);
     let exponent = without_zeros(exponent);
     let bits = match modulus.first() {
@@ -103,7 +103,7 @@ const ORDER_EIGHT: [[u8; 32]; 2] = [
 /// Why an Ed25519 key (RFC 8032 section 5.1.5) is not used. With a key of small order anybody can make a
 /// signature that is right for many texts.
 #[must_use]
-pub fn ed25519(key: &[u8]) -> Option<&'static str> {
+pub(crate) fn ed25519(key: &[u8]) -> Option<&'static str> {
     let Ok(mut y) = <[u8; 32]>::try_from(key) else {
         return Some("an Ed25519 key that is not 32 bytes");
     };

@@ -18,7 +18,7 @@ const PROBE_LASTS_MS: u64 = 1_000;
 
 /// The breaker of one isolate.
 #[derive(Debug, Default)]
-pub struct Breaker {
+pub(crate) struct Breaker {
     state: State,
 }
 
@@ -40,7 +40,7 @@ impl Default for State {
 
 /// Entitles its holder to one read, whose outcome it reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Permit {
+pub(crate) struct Permit {
     /// When the probe began, if it is one.
     probe: Option<UnixMillis>,
 }
@@ -48,7 +48,7 @@ pub struct Permit {
 impl Breaker {
     /// Returns a permit to ask now; none while storage counts as not answering.
     #[must_use]
-    pub fn admit(&mut self, now: UnixMillis) -> Option<Permit> {
+    pub(crate) fn admit(&mut self, now: UnixMillis) -> Option<Permit> {
         let (since, lasts_ms) = match self.state {
             State::Closed { .. } => return Some(Permit { probe: None }),
             State::Open { since } => (since, BREAK_MS),
@@ -63,7 +63,7 @@ impl Breaker {
     }
 
     /// Takes note that storage has answered.
-    pub fn record_success(&mut self, permit: Permit) {
+    pub(crate) fn record_success(&mut self, permit: Permit) {
         let counts = match self.state {
             State::Closed { .. } => true,
             State::Open { .. } | State::Probing { .. } => permit.probe.is_some(),
@@ -74,7 +74,7 @@ impl Breaker {
     }
 
     /// Takes note that storage has not answered, or with an error.
-    pub fn record_failure(&mut self, permit: Permit, now: UnixMillis) {
+    pub(crate) fn record_failure(&mut self, permit: Permit, now: UnixMillis) {
         match self.state {
             State::Closed { failures } if failures + 1 < BREAK_AFTER => {
                 let failures = failures + 1;

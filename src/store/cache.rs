@@ -18,14 +18,14 @@ const GENERATION_WEIGHT: usize = 12 * 1024 * 1024;
 
 /// Approximate bytes the caches of all tenants of an isolate may hold together: a third more than one
 /// tenant's, so that one is never cut down for its own sake.
-pub const ISOLATE_WEIGHT: usize = 32 * 1024 * 1024;
+pub(crate) const ISOLATE_WEIGHT: usize = 32 * 1024 * 1024;
 
 /// What an entry weighs beside its data: map slot, identifiers, numbers.
 const ENTRY_WEIGHT: usize = 400;
 
 /// What is known of a session.
 #[derive(Clone, Debug)]
-pub enum Known {
+pub(crate) enum Known {
     /// A live record.
     Live(Rc<Prepared>),
     /// It was ended.
@@ -37,7 +37,7 @@ pub enum Known {
 impl Known {
     /// From a stored entry.
     #[must_use]
-    pub fn new(entry: Entry, keys: &KeyRing) -> Self {
+    pub(crate) fn new(entry: Entry, keys: &KeyRing) -> Self {
         match entry {
             Entry::Live(record) => Self::Live(Rc::new(Prepared::new(record, keys))),
             Entry::Ended { .. } => Self::Ended,
@@ -54,7 +54,7 @@ impl Known {
 
 /// What is known, and for how long.
 #[derive(Debug)]
-pub struct Hit {
+pub(crate) struct Hit {
     /// What.
     pub known: Known,
     /// Milliseconds since storage was asked, or told.
@@ -71,7 +71,7 @@ struct Slot {
 
 /// The cache of one tenant in one isolate.
 #[derive(Debug, Default)]
-pub struct Cache {
+pub(crate) struct Cache {
     young: HashMap<Handle, Slot>,
     old: HashMap<Handle, Slot>,
     young_weight: usize,
@@ -80,7 +80,7 @@ pub struct Cache {
 
 impl Cache {
     /// What is known of `handle`, however old.
-    pub fn get(&mut self, handle: Handle, now: UnixMillis) -> Option<Hit> {
+    pub(crate) fn get(&mut self, handle: Handle, now: UnixMillis) -> Option<Hit> {
         let hit = |slot: &Slot| Hit {
             known: slot.known.clone(),
             age_ms: now.millis_since(slot.since),
@@ -96,7 +96,7 @@ impl Cache {
 
     /// A cache that knows of `handle` what this one does, and nothing else.
     #[must_use]
-    pub fn of_one(&self, handle: Handle) -> Self {
+    pub(crate) fn of_one(&self, handle: Handle) -> Self {
         let mut one = Self::default();
         let slot = self.young.get(&handle).or_else(|| self.old.get(&handle));
         if let Some(slot) = slot {
@@ -106,7 +106,7 @@ impl Cache {
     }
 
     /// Notes what storage was told, or was asked for, at `at`.
-    pub fn put(&mut self, handle: Handle, known: Known, at: UnixMillis) {
+    pub(crate) fn put(&mut self, handle: Handle, known: Known, at: UnixMillis) {
         self.leave_old(handle);
         let slot = Slot {
             known,
@@ -119,7 +119,7 @@ impl Cache {
     /// Notes what storage said when it was `asked`, unless this isolate knows better: storage may be
     /// behind, so an older version does not replace a newer one and nothing brings back what ended.
     /// Returns what is known now.
-    pub fn learn(&mut self, handle: Handle, read: Known, asked: UnixMillis) -> Known {
+    pub(crate) fn learn(&mut self, handle: Handle, read: Known, asked: UnixMillis) -> Known {
         let known = match (self.get(handle, asked).map(|hit| hit.known), read) {
             (Some(Known::Ended), _) => Known::Ended,
             (Some(Known::Live(own)), Known::Live(read)) if own.is_newer_than(&read) => {
@@ -132,7 +132,7 @@ impl Cache {
     }
 
     /// Whether storage should be asked anew now, beside the request; says so once in `period_ms`.
-    pub fn ask_anew(&mut self, handle: Handle, period_ms: u64, now: UnixMillis) -> bool {
+    pub(crate) fn ask_anew(&mut self, handle: Handle, period_ms: u64, now: UnixMillis) -> bool {
         match self.young.get_mut(&handle) {
             Some(slot) if now.millis_since(slot.asked) >= period_ms => {
                 slot.asked = now;
@@ -144,7 +144,7 @@ impl Cache {
 
     /// Notes that a live session is in use, without making what is known of it any fresher: so
     /// that of many requests at once only the first writes it down.
-    pub fn note_use(&mut self, handle: Handle, at: UnixSeconds, keys: &KeyRing) {
+    pub(crate) fn note_use(&mut self, handle: Handle, at: UnixSeconds, keys: &KeyRing) {
         if let Some(Slot {
             known: Known::Live(prepared),
             ..
@@ -160,7 +160,7 @@ impl Cache {
 
     /// Approximately how many bytes are remembered.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.young_weight + self.old_weight
     }
 

@@ -5,8 +5,8 @@
 //! read to be written again, so no two writers can undo each other. Either way the list of sessions
 //! is a hint: what is on it is looked up before it is believed.
 
-pub mod message;
-pub mod object;
+pub(crate) mod message;
+pub(crate) mod object;
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{CALL_DEADLINE_MS, Class, Need, Write};
@@ -23,17 +23,17 @@ use crate::tenant_id::TenantId;
 use message::{Command, Page, Revoked};
 
 /// What the answer to a feed is filed under.
-pub const FEED: &str = "feed";
+pub(crate) const FEED: &str = "feed";
 
 /// What the answer to a revocation is filed under.
-pub const REVOKED: &str = "revoked";
+pub(crate) const REVOKED: &str = "revoked";
 
 /// What the answer to a list is filed under.
-pub const LISTED: &str = "listed";
+pub(crate) const LISTED: &str = "listed";
 
 /// Under which name a tenant's revocations are kept in the namespace.
 #[must_use]
-pub fn revocation_prefix(tenant: &TenantId) -> String {
+pub(crate) fn revocation_prefix(tenant: &TenantId) -> String {
     format!("r:{tenant}:")
 }
 
@@ -47,7 +47,7 @@ fn list_prefix(tenant: &TenantId, user: Option<UserTag>) -> String {
 
 /// To ask for all revocations after `since`.
 #[must_use]
-pub fn ask_feed(tenant: &TenantId, consistency: Consistency, since: Epoch) -> Need {
+pub(crate) fn ask_feed(tenant: &TenantId, consistency: Consistency, since: Epoch) -> Need {
     match consistency {
         Consistency::Strong => call(tenant, &Command::Feed { since: since.0 }, FEED),
         Consistency::Eventual => Need::List {
@@ -58,7 +58,7 @@ pub fn ask_feed(tenant: &TenantId, consistency: Consistency, since: Epoch) -> Ne
 
 /// What [`ask_feed`]'s answer is filed under.
 #[must_use]
-pub fn feed_key(tenant: &TenantId, consistency: Consistency) -> String {
+pub(crate) fn feed_key(tenant: &TenantId, consistency: Consistency) -> String {
     match consistency {
         Consistency::Strong => FEED.to_owned(),
         Consistency::Eventual => revocation_prefix(tenant),
@@ -67,7 +67,7 @@ pub fn feed_key(tenant: &TenantId, consistency: Consistency) -> String {
 
 /// To revoke these subjects, until no session from before can still exist.
 #[must_use]
-pub fn revoke(tenant: &TenantId, subjects: &[Subject], until: UnixSeconds) -> Need {
+pub(crate) fn revoke(tenant: &TenantId, subjects: &[Subject], until: UnixSeconds) -> Need {
     let subjects = subjects.iter().map(|subject| subject.to_text()).collect();
     let command = Command::Revoke { subjects, until };
     call(tenant, &command, REVOKED)
@@ -75,7 +75,7 @@ pub fn revoke(tenant: &TenantId, subjects: &[Subject], until: UnixSeconds) -> Ne
 
 /// The same for a namespace: a key for each subject.
 #[must_use]
-pub fn revocation(tenant: &TenantId, subject: Subject, epoch: Epoch, ttl: Seconds) -> Write {
+pub(crate) fn revocation(tenant: &TenantId, subject: Subject, epoch: Epoch, ttl: Seconds) -> Write {
     let prefix = revocation_prefix(tenant);
     Write {
         key: format!("{prefix}{}:{}", subject.to_text(), epoch.0),
@@ -86,7 +86,7 @@ pub fn revocation(tenant: &TenantId, subject: Subject, epoch: Epoch, ttl: Second
 
 /// A session's place on the namespace's list.
 #[must_use]
-pub fn listing(tenant: &TenantId, user: UserTag, listed: &Listed, ttl: Seconds) -> Write {
+pub(crate) fn listing(tenant: &TenantId, user: UserTag, listed: &Listed, ttl: Seconds) -> Write {
     let prefix = list_prefix(tenant, Some(user));
     Write {
         key: format!("{prefix}{}:{}", listed.created.0, listed.handle.to_text()),
@@ -97,7 +97,11 @@ pub fn listing(tenant: &TenantId, user: UserTag, listed: &Listed, ttl: Seconds) 
 
 /// To list a user's sessions under each of these tags, or all of the tenant's.
 #[must_use]
-pub fn ask_list(tenant: &TenantId, consistency: Consistency, which: &Which<'_>) -> Vec<Need> {
+pub(crate) fn ask_list(
+    tenant: &TenantId,
+    consistency: Consistency,
+    which: &Which<'_>,
+) -> Vec<Need> {
     match consistency {
         Consistency::Strong => {
             let users = which
@@ -119,7 +123,7 @@ pub fn ask_list(tenant: &TenantId, consistency: Consistency, which: &Which<'_>) 
 
 /// The prefixes that [`ask_list`] lists in a namespace.
 #[must_use]
-pub fn list_keys(tenant: &TenantId, tags: Option<&[UserTag]>) -> Vec<String> {
+pub(crate) fn list_keys(tenant: &TenantId, tags: Option<&[UserTag]>) -> Vec<String> {
     match tags {
         None => vec![list_prefix(tenant, None)],
         Some(tags) => tags
@@ -130,7 +134,7 @@ pub fn list_keys(tenant: &TenantId, tags: Option<&[UserTag]>) -> Vec<String> {
 }
 
 /// Which sessions to list.
-pub struct Which<'a> {
+pub(crate) struct Which<'a> {
     /// Of this user, under each key there is; all of the tenant's if none.
     pub tags: Option<&'a [UserTag]>,
     /// Those that come after this one: the `next` of the page before.
@@ -141,7 +145,7 @@ pub struct Which<'a> {
 
 /// A session that is on the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Which.
     pub handle: Handle,
     /// When it began.
@@ -150,7 +154,7 @@ pub struct Listed {
 
 /// Reads the object's answer to a list, and what the next page begins after.
 #[must_use]
-pub fn read_list(answer: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
+pub(crate) fn read_list(answer: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
     let page: Page = read(answer).ok()?;
     let listed = page.sessions.into_iter().filter_map(|one| {
         Some(Listed {
@@ -162,7 +166,7 @@ pub fn read_list(answer: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
 }
 
 /// Reads names of the namespace's list: `…:<created>:<handle>`.
-pub fn read_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Listed> {
+pub(crate) fn read_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Listed> {
     names
         .filter_map(|name| {
             let mut parts = name.rsplit(':');
@@ -176,13 +180,13 @@ pub fn read_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Listed> {
 
 /// The point in history a revocation was given.
 #[must_use]
-pub fn read_epoch(answer: &[u8]) -> Option<Epoch> {
+pub(crate) fn read_epoch(answer: &[u8]) -> Option<Epoch> {
     let revoked: Revoked = read(answer).ok()?;
     Some(Epoch(revoked.epoch))
 }
 
 /// The lines of a namespace's answer to [`Need::List`].
-pub fn names(answer: &[u8]) -> impl Iterator<Item = &str> {
+pub(crate) fn names(answer: &[u8]) -> impl Iterator<Item = &str> {
     let text = core::str::from_utf8(answer).unwrap_or_default();
     text.lines()
 }

@@ -1,10 +1,10 @@
 //! What an isolate keeps of what storage holds: the cache of sessions, the feed of revocations, and what the
 //! directory object makes of a command. And the rules by which it asks storage and objects: when and how often.
 
-pub mod breaker;
-pub mod cache;
-pub mod directory;
-pub mod retry;
-pub mod revocations;
-pub mod single_flight;
-pub mod write_queue;
+pub(crate) mod breaker;
+pub(crate) mod cache;
+pub(crate) mod directory;
+pub(crate) mod retry;
+pub(crate) mod revocations;
+pub(crate) mod single_flight;
+pub(crate) mod write_queue;

@@ -11,7 +11,7 @@ const DELAYS_MS: [u64; 3] = [0, 100, 400];
 
 /// One call, with everything that is tried again.
 #[derive(Debug)]
-pub struct Retry {
+pub(crate) struct Retry {
     began: UnixMillis,
     deadline_ms: u64,
     attempts: usize,
@@ -19,7 +19,7 @@ pub struct Retry {
 
 /// Why an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The object has more to do than it can.
     Overloaded,
     /// Anything else.
@@ -28,7 +28,7 @@ pub enum Cause {
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Wait for so many milliseconds, then try again.
     After(u64),
     /// Report the failure.
@@ -38,7 +38,7 @@ pub enum Next {
 impl Retry {
     /// Begins a call that may take so long altogether; its first attempt goes at once.
     #[must_use]
-    pub fn begin(deadline_ms: u32, now: UnixMillis) -> Self {
+    pub(crate) fn begin(deadline_ms: u32, now: UnixMillis) -> Self {
         Self {
             began: now,
             deadline_ms: u64::from(deadline_ms),
@@ -48,7 +48,7 @@ impl Retry {
 
     /// Returns how long the attempt that begins now may take, in milliseconds.
     #[must_use]
-    pub fn left_ms(&self, now: UnixMillis) -> u64 {
+    pub(crate) fn left_ms(&self, now: UnixMillis) -> u64 {
         let spent = now.millis_since(self.began);
         self.deadline_ms.saturating_sub(spent)
     }
@@ -56,7 +56,7 @@ impl Retry {
     /// Decides what follows a failed attempt. `random` spreads the attempts of many callers: each waits for
     /// half to one and a half times the delay.
     #[must_use]
-    pub fn after_failure(&mut self, cause: Cause, random: u32, now: UnixMillis) -> Next {
+    pub(crate) fn after_failure(&mut self, cause: Cause, random: u32, now: UnixMillis) -> Next {
         let delay = match (cause, DELAYS_MS.get(self.attempts)) {
             (Cause::Other, Some(delay)) => *delay,
             (Cause::Overloaded, _) | (_, None) => return Next::GiveUp,

@@ -30,7 +30,7 @@ const PAUSE_MS: u64 = 1_000;
 
 /// What is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// One session. Storage holds its tombstone; this tells isolates that hold a copy.
     Session(Handle),
     /// All sessions of a user.
@@ -45,7 +45,7 @@ pub enum Subject {
 impl Subject {
     /// A letter and, but for the tenant, 22 base64url characters.
     #[must_use]
-    pub fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         match self {
             Self::Session(handle) => format!("s{}", handle.to_text()),
             Self::User(tag) => format!("u{}", encoding::base64url(&tag)),
@@ -72,7 +72,7 @@ impl Subject {
 
 /// How fresh this isolate's knowledge is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
+pub(crate) enum Freshness {
     /// Fresh enough, and not to be asked for anew yet.
     Fresh,
     /// Fresh enough; to be asked for anew beside the request.
@@ -85,7 +85,7 @@ pub enum Freshness {
 
 /// What one isolate knows.
 #[derive(Clone, Debug, Default)]
-pub struct Revocations {
+pub(crate) struct Revocations {
     revoked: HashMap<Subject, Epoch>,
     /// The version a session's record must have at least.
     least: HashMap<Handle, (Version, Epoch)>,
@@ -100,7 +100,7 @@ pub struct Revocations {
 
 /// A feed that cannot be read.
 #[derive(Debug, Error)]
-pub enum BadFeed {
+pub(crate) enum BadFeed {
     /// The answer is not one.
     #[error("the feed cannot be read: {0}")]
     Unreadable(#[from] MessageError),
@@ -112,19 +112,19 @@ pub enum BadFeed {
 impl Revocations {
     /// The last revocation known.
     #[must_use]
-    pub fn last(&self) -> Epoch {
+    pub(crate) fn last(&self) -> Epoch {
         self.last
     }
 
     /// Whether anything was ever heard.
     #[must_use]
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.learned.is_some()
     }
 
     /// How fresh the knowledge is when it must not be older than `period_ms`.
     #[must_use]
-    pub fn freshness(&self, period_ms: u64, now: UnixMillis) -> Freshness {
+    pub(crate) fn freshness(&self, period_ms: u64, now: UnixMillis) -> Freshness {
         let age = self.learned.map_or(u64::MAX, |at| now.millis_since(at));
         if age >= period_ms.max(1) {
             match self.failed {
@@ -140,13 +140,13 @@ impl Revocations {
 
     /// When the knowledge will be too old to decide by, if it must not be older than `period_ms`.
     #[must_use]
-    pub fn stale_at(&self, period_ms: u64) -> UnixMillis {
+    pub(crate) fn stale_at(&self, period_ms: u64) -> UnixMillis {
         let learned = self.learned.unwrap_or_default();
         UnixMillis(learned.0.saturating_add(period_ms))
     }
 
     /// Notes that it is being asked for beside a request.
-    pub fn note_asked(&mut self, now: UnixMillis) {
+    pub(crate) fn note_asked(&mut self, now: UnixMillis) {
         self.asked = now;
     }
 
@@ -154,7 +154,11 @@ impl Revocations {
     /// `r:<tenant>:<subject>:<epoch>`. What is no such name is passed over.
     ///
     /// [`prefix`]: super::directory::revocation_prefix
-    pub fn learn_names<'a>(&mut self, names: impl Iterator<Item = &'a str>, asked: UnixMillis) {
+    pub(crate) fn learn_names<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a str>,
+        asked: UnixMillis,
+    ) {
         for name in names {
             let mut parts = name.rsplit(':');
             let epoch = parts.next().and_then(|text| text.parse().ok()).map(Epoch);
@@ -171,7 +175,7 @@ impl Revocations {
     ///
     /// # Errors
     /// [`BadFeed`] if it is not a feed; nothing is learned then.
-    pub fn learn(&mut self, feed: &[u8], asked: UnixMillis) -> Result<(), BadFeed> {
+    pub(crate) fn learn(&mut self, feed: &[u8], asked: UnixMillis) -> Result<(), BadFeed> {
         let feed: Feed = message::read(feed)?;
         for (at, Pair(subject, epoch)) in feed.revoked.iter().enumerate() {
             let subject = Subject::parse(subject).ok_or(BadFeed::Entry(at))?;
@@ -184,7 +188,7 @@ impl Revocations {
     }
 
     /// Notes that it was asked for in vain; nobody else asks for a moment. Whether that is news.
-    pub fn note_failed(&mut self, now: UnixMillis) -> bool {
+    pub(crate) fn note_failed(&mut self, now: UnixMillis) -> bool {
         let known = self
             .failed
             .is_some_and(|at| now.millis_since(at) < PAUSE_MS);
@@ -195,7 +199,7 @@ impl Revocations {
     }
 
     /// Notes one revocation.
-    pub fn note(&mut self, subject: Subject, epoch: Epoch) {
+    pub(crate) fn note(&mut self, subject: Subject, epoch: Epoch) {
         if let Subject::Before(handle, version) = subject {
             let known = self.least.entry(handle).or_default();
             *known = (*known).max((version, epoch));
@@ -207,7 +211,7 @@ impl Revocations {
 
     /// The version a session's record must have at least.
     #[must_use]
-    pub fn least_version(&self, handle: Handle) -> Version {
+    pub(crate) fn least_version(&self, handle: Handle) -> Version {
         if self.least.is_empty() {
             return Version::UNSTORED;
         }
@@ -232,7 +236,7 @@ impl Revocations {
 
     /// Whether a session whose user is listed under `tags` is over.
     #[must_use]
-    pub fn covers(&self, record: &Record, tags: &[UserTag]) -> bool {
+    pub(crate) fn covers(&self, record: &Record, tags: &[UserTag]) -> bool {
         if self.revoked.is_empty() {
             return false;
         }

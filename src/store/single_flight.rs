@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::clock::UnixMillis;
 
 /// Time for which a caller waits for what another has asked for, in milliseconds.
-pub const PATIENCE_MS: u64 = 300;
+pub(crate) const PATIENCE_MS: u64 = 300;
 
 /// Maximum number of questions that are remembered.
 const MAX_FLIGHTS: usize = 10_000;
@@ -22,11 +22,11 @@ const SWEEP_INTERVAL_MS: u64 = 1_000;
 
 /// Names one question that was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FlightId(u64);
+pub(crate) struct FlightId(u64);
 
 /// The questions of one isolate that are under way. `S` is what callers share: how the answer reaches them.
 #[derive(Debug)]
-pub struct SingleFlight<S> {
+pub(crate) struct SingleFlight<S> {
     flights: HashMap<String, Flight<S>>,
     max_flights: usize,
     last: u64,
@@ -42,7 +42,7 @@ struct Flight<S> {
 
 /// What a caller has to do.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Role<S> {
+pub(crate) enum Role<S> {
     /// Ask, then call [`SingleFlight::finish`] with the outcome in `shared`, good or bad.
     Lead {
         /// Its name.
@@ -75,7 +75,7 @@ impl<S> Default for SingleFlight<S> {
 impl<S: Clone> SingleFlight<S> {
     /// Decides whether the caller asks or follows. `in_vain` is the flight it has followed in vain, if any;
     /// `share` makes what it shares should it ask.
-    pub fn join(
+    pub(crate) fn join(
         &mut self,
         question: &str,
         in_vain: Option<FlightId>,
@@ -106,7 +106,7 @@ impl<S: Clone> SingleFlight<S> {
     }
 
     /// Ends a flight: whoever comes from now on asks anew.
-    pub fn finish(&mut self, question: &str, flight: FlightId) {
+    pub(crate) fn finish(&mut self, question: &str, flight: FlightId) {
         let current = self.flights.get(question);
         if current.is_some_and(|current| current.id == flight) {
             self.flights.remove(question);

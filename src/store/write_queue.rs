@@ -20,7 +20,7 @@ use crate::effect::Write;
 mod tests;
 
 /// Minimum time between two puts of one key, in milliseconds.
-pub const SPACING_MS: u64 = 1_000;
+pub(crate) const SPACING_MS: u64 = 1_000;
 
 /// How long to wait before each attempt at a value, in milliseconds.
 const RETRY_DELAYS_MS: [u64; 3] = [0, 1_000, 3_000];
@@ -28,7 +28,7 @@ const MAX_RETRY_DELAY_MS: u64 = 3_000;
 
 /// Maximum time a put may take, in milliseconds. Without an outcome by then it counts as failed: storage
 /// hangs, or the driver is gone.
-pub const PUT_DEADLINE_MS: u64 = 5_000;
+pub(crate) const PUT_DEADLINE_MS: u64 = 5_000;
 
 /// Interval at which a driver asks again whether another driver's put has ended, in milliseconds: one whose
 /// client waits for the answer, and one that works in the background.
@@ -53,7 +53,7 @@ const SWEEP_INTERVAL_MS: u64 = 30_000;
 
 /// The values that one isolate has to store.
 #[derive(Debug)]
-pub struct WriteQueue {
+pub(crate) struct WriteQueue {
     slots: HashMap<String, Slot>,
     max_keys: usize,
     max_pending_bytes: usize,
@@ -69,7 +69,7 @@ pub struct WriteQueue {
 
 /// What the queue has to report to the operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Values that were replaced by a later one before they were put.
     pub coalesced: u32,
     /// Values that will not be stored, although no later one replaced them.
@@ -78,7 +78,7 @@ pub struct Counts {
 
 /// Entitles one caller to drive the value it has submitted, or a later one of the same key.
 #[derive(Debug)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     key: String,
     /// Number of the submitted value; none if there was no room for it.
     serial: Option<u64>,
@@ -89,7 +89,7 @@ pub struct Ticket {
 
 /// One put that was begun.
 #[derive(Clone, Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// What to put.
     pub write: Rc<Write>,
     serial: u64,
@@ -98,7 +98,7 @@ pub struct Attempt {
 
 /// What a driver has to do now.
 #[derive(Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// Put this value, then report with [`WriteQueue::finish`].
     Put(Attempt),
     /// Wait for so many milliseconds, then ask again.
@@ -109,7 +109,7 @@ pub enum Next {
 
 /// What became of a submitted value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Storage has acknowledged it, or a later value of the same key.
     Stored,
     /// Every attempt failed, or the queue was full.
@@ -161,12 +161,12 @@ impl Default for WriteQueue {
 
 impl WriteQueue {
     /// Queues a value that is stored in the background. It replaces an earlier one of its key.
-    pub fn submit(&mut self, write: Write, now: UnixMillis) -> Ticket {
+    pub(crate) fn submit(&mut self, write: Write, now: UnixMillis) -> Ticket {
         self.enqueue(write, BACKGROUND_POLL_MS, now)
     }
 
     /// Queues a value whose outcome a client waits for. It replaces an earlier one of its key.
-    pub fn submit_durable(&mut self, write: Write, now: UnixMillis) -> Ticket {
+    pub(crate) fn submit_durable(&mut self, write: Write, now: UnixMillis) -> Ticket {
         self.enqueue(write, DURABLE_POLL_MS, now)
     }
 
@@ -207,7 +207,7 @@ impl WriteQueue {
     }
 
     /// Decides what the holder of this ticket has to do now.
-    pub fn next(&mut self, ticket: &Ticket, now: UnixMillis) -> Next {
+    pub(crate) fn next(&mut self, ticket: &Ticket, now: UnixMillis) -> Next {
         let (Some(serial), Some(slot)) = (ticket.serial, self.slots.get_mut(&ticket.key)) else {
             return Next::Done(Outcome::Lost);
         };
@@ -255,7 +255,7 @@ impl WriteQueue {
     }
 
     /// Takes note whether storage has acknowledged a put.
-    pub fn finish(&mut self, attempt: &Attempt, acknowledged: bool, now: UnixMillis) {
+    pub(crate) fn finish(&mut self, attempt: &Attempt, acknowledged: bool, now: UnixMillis) {
         let Some(slot) = self.slots.get_mut(&attempt.write.key) else {
             return;
         };
@@ -280,7 +280,7 @@ impl WriteQueue {
     }
 
     /// Returns what happened since the last call.
-    pub fn take_counts(&mut self) -> Counts {
+    pub(crate) fn take_counts(&mut self) -> Counts {
         core::mem::take(&mut self.counts)
     }
 

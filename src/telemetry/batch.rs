@@ -14,7 +14,7 @@ const MOST_LINES: usize = 400;
 
 /// What an isolate counted since its last batch.
 #[derive(Debug, Default, PartialEq)]
-pub struct Batch {
+pub(crate) struct Batch {
     series: Series,
     gauges: Vec<Gauge>,
     seen: FlatMap<String, Distinct>,
@@ -23,7 +23,7 @@ pub struct Batch {
 
 /// Answered requests of one kind.
 #[derive(Debug)]
-pub struct RequestCount<'a> {
+pub(crate) struct RequestCount<'a> {
     /// The labels of [`Facts`](super::facts::Facts), and the status.
     labels: [&'a str; 8],
     count: u64,
@@ -37,7 +37,7 @@ impl<'a> RequestCount<'a> {
     /// Reads what the data plane counted: labels apart by tabs, and three durations of each request in milliseconds,
     /// negative for what there was not.
     #[must_use]
-    pub fn read(labels: &'a str, durations: &[f64]) -> Option<Self> {
+    pub(crate) fn read(labels: &'a str, durations: &[f64]) -> Option<Self> {
         let mut values = labels.split(SEPARATOR);
         let labels: [Option<&str>; 8] = core::array::from_fn(|_| values.next());
         labels.last()?.as_ref()?;
@@ -83,7 +83,7 @@ impl<'a> RequestCount<'a> {
 
     /// Returns tenant, method, status and origin, and how many there were: a data point.
     #[must_use]
-    pub fn point(&self) -> ([&'a str; 4], u64) {
+    pub(crate) fn point(&self) -> ([&'a str; 4], u64) {
         let [tenant, origin, .., method, status] = self.labels;
         ([tenant, method, status, origin], self.count)
     }
@@ -91,7 +91,7 @@ impl<'a> RequestCount<'a> {
 
 impl Batch {
     /// Adds answered requests.
-    pub fn add_requests(&mut self, counted: &RequestCount<'_>) {
+    pub(crate) fn add_requests(&mut self, counted: &RequestCount<'_>) {
         let [
             tenant,
             origin,
@@ -139,7 +139,7 @@ impl Batch {
     }
 
     /// Takes note of a session in use: its tenant and handle, apart by a tab.
-    pub fn see_session(&mut self, session: &str) {
+    pub(crate) fn see_session(&mut self, session: &str) {
         if let Some((tenant, hash)) = session_hash(session) {
             self.seen.or_default(tenant.to_owned()).see(hash);
         }
@@ -147,7 +147,7 @@ impl Batch {
 
     /// Adds to a counter, or sets a gauge, that the data plane names: metric and labels, apart by tabs. An unknown one
     /// would be a fault of ours, and is left out.
-    pub fn add_number(&mut self, series: &str, number: f64) {
+    pub(crate) fn add_number(&mut self, series: &str, number: f64) {
         let (name, labels) = series.split_once(SEPARATOR).unwrap_or((series, ""));
         let values = match labels {
             "" => 0,
@@ -173,26 +173,26 @@ impl Batch {
     }
 
     /// Takes a line of JSON along for the console.
-    pub fn show_line(&mut self, line: &str) {
+    pub(crate) fn show_line(&mut self, line: &str) {
         if let Ok(line) = serde_json::from_str(line) {
             self.show(line);
         }
     }
 
     /// Adds to a counter; the values of its labels are apart by [`SEPARATOR`].
-    pub fn count(&mut self, name: &'static str, labels: &str, by: u64) {
+    pub(crate) fn count(&mut self, name: &'static str, labels: &str, by: u64) {
         self.series.count(name, labels, by);
     }
 
     /// Adds a duration to a histogram, in milliseconds.
-    pub fn observe(&mut self, name: &'static str, labels: &str, ms: u64) {
+    pub(crate) fn observe(&mut self, name: &'static str, labels: &str, ms: u64) {
         let mut one = Histogram::default();
         one.observe(ms);
         self.series.spread(name, labels, &one);
     }
 
     /// Adds everything in another batch; what it says is so now takes the place of what was so.
-    pub fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.series.merge(&other.series);
         for (name, labels, value) in other.gauges {
             self.tell(name, labels, value);
@@ -206,12 +206,12 @@ impl Batch {
     }
 
     /// Adds what the core counted.
-    pub fn add(&mut self, series: &Series) {
+    pub(crate) fn add(&mut self, series: &Series) {
         self.series.merge(series);
     }
 
     /// Takes a line along for the console, unless there are too many.
-    pub fn show(&mut self, line: Value) {
+    pub(crate) fn show(&mut self, line: Value) {
         if self.lines.len() < MOST_LINES {
             self.lines.push(line);
         } else {
@@ -220,7 +220,7 @@ impl Batch {
     }
 
     /// Adds what is so now.
-    pub fn tell(&mut self, name: &'static str, labels: String, value: Thousandths) {
+    pub(crate) fn tell(&mut self, name: &'static str, labels: String, value: Thousandths) {
         // What is so now takes the place of what was so when less had been counted.
         self.gauges
             .retain(|(other, own, _)| *other != name || *own != labels);
@@ -229,7 +229,7 @@ impl Batch {
 
     /// The command that hands it over: the `number`th of `isolate`.
     #[must_use]
-    pub fn command(&self, isolate: &str, number: u64) -> String {
+    pub(crate) fn command(&self, isolate: &str, number: u64) -> String {
         let seen = self.seen.iter();
         let seen = seen.map(|(tenant, seen)| (tenant.as_str(), seen.hashes().collect()));
         let seen = encoding::object(seen);

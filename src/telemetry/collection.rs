@@ -5,7 +5,7 @@
 
 mod activity;
 mod history;
-pub mod keeping;
+pub(crate) mod keeping;
 mod overview;
 mod tail;
 mod taken;
@@ -51,7 +51,7 @@ struct Told {
 
 /// Everything that was told.
 #[derive(Debug, Default)]
-pub struct Collection {
+pub(crate) struct Collection {
     series: Series,
     /// Of whom something changed since it was kept last.
     unkept: FlatMap<String, ()>,
@@ -64,7 +64,7 @@ pub struct Collection {
 impl Collection {
     /// Obeys a command, a line of JSON: `add` a batch; show the `page` for Prometheus, the `overview` or
     /// the `lines` for the console. None if it is not one.
-    pub fn obey(&mut self, command: &str, now: UnixMillis) -> Option<String> {
+    pub(crate) fn obey(&mut self, command: &str, now: UnixMillis) -> Option<String> {
         let command: Value = serde_json::from_str(command).ok()?;
         let text = |name: &str| command.get(name).and_then(Value::as_str);
         let tenant = text("tenant");
@@ -222,13 +222,13 @@ impl Collection {
 
     /// Whether something changed since [`Collection::take_unkept`].
     #[must_use]
-    pub fn has_unkept(&self) -> bool {
+    pub(crate) fn has_unkept(&self) -> bool {
         !self.unkept.is_empty()
     }
 
     /// What changed since this was asked last, a text for each tenant (and one, under the empty name,
     /// for what is nobody's), to be kept until [`Collection::restore`].
-    pub fn take_unkept(&mut self) -> Vec<(String, String)> {
+    pub(crate) fn take_unkept(&mut self) -> Vec<(String, String)> {
         let unkept = core::mem::take(&mut self.unkept);
         let one = |(owner, ()): (String, ())| {
             let own = self.series.of_owner(&owner).to_json().to_string();
@@ -238,7 +238,7 @@ impl Collection {
     }
 
     /// Takes up what was kept before.
-    pub fn restore(&mut self, kept: &str) {
+    pub(crate) fn restore(&mut self, kept: &str) {
         let kept = serde_json::from_str(kept).ok();
         if let Some(series) = kept.as_ref().and_then(Series::from_json) {
             self.series.merge(&series);

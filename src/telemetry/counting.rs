@@ -6,7 +6,7 @@ use super::metric;
 use super::series::Series;
 
 /// Counts an event.
-pub fn count(series: &mut Series, event: &Event) {
+pub(crate) fn count(series: &mut Series, event: &Event) {
     let tenant = event.text("tenant");
     let mut add = |name: &'static str, labels: &[&str]| {
         let mut all = tenant.to_owned();

@@ -5,15 +5,15 @@
 //! tells how many there are, within 1/√k or 3 %. Two sketches make one by keeping the smallest of both.
 
 /// How many hashes are kept.
-pub const KEPT: usize = 1_024;
+pub(crate) const KEPT: usize = 1_024;
 
 /// The smallest hashes of what was seen, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Distinct(Vec<u32>);
+pub(crate) struct Distinct(Vec<u32>);
 
 impl Distinct {
     /// Takes note of a hash, which must be evenly spread.
-    pub fn see(&mut self, hash: u32) {
+    pub(crate) fn see(&mut self, hash: u32) {
         if self.0.len() >= KEPT && self.0.last().is_some_and(|largest| hash > *largest) {
             return;
         }
@@ -24,7 +24,7 @@ impl Distinct {
     }
 
     /// Takes note of everything another saw.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for hash in &other.0 {
             self.see(*hash);
         }
@@ -38,7 +38,7 @@ impl Distinct {
         clippy::cast_sign_loss,
         reason = "an estimate of at most 2^32"
     )]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         match self.0.last() {
             Some(largest) if self.0.len() >= KEPT => {
                 let share = (f64::from(*largest) + 1.0) / (f64::from(u32::MAX) + 1.0);
@@ -49,7 +49,7 @@ impl Distinct {
     }
 
     /// The hashes that are kept.
-    pub fn hashes(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = u32> {
         self.0.iter().copied()
     }
 }

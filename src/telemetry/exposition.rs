@@ -8,10 +8,10 @@ use super::metric::{ALL, BOUNDS, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 
 /// The type of the page.
-pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What is shown.
-pub struct Page<'a> {
+pub(crate) struct Page<'a> {
     /// Counters and histograms.
     pub series: &'a Series,
     /// Gauges.
@@ -23,7 +23,7 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// The page.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::with_capacity(16 * 1024);
         for remark in self.remarks {
             let _ = writeln!(text, "# {remark}");

@@ -11,7 +11,7 @@ use crate::session::id::Handle;
 
 /// Where the session was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lookup {
+pub(crate) enum Lookup {
     /// There was no cookie, or it was not asked for.
     #[default]
     None,
@@ -34,7 +34,7 @@ pub enum Lookup {
 impl Lookup {
     /// The label's value.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Forged => "forged",
@@ -56,14 +56,14 @@ const METHODS: [&str; 9] = [
 
 /// A method as a label, by OpenTelemetry's convention.
 #[must_use]
-pub fn method_label(method: &str) -> &'static str {
+pub(crate) fn method_label(method: &str) -> &'static str {
     let known = METHODS.iter().find(|known| **known == method);
     known.copied().unwrap_or("_OTHER")
 }
 
 /// What is known of the request under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Whose visitor.
     pub tenant: String,
     /// Its trace, as hex.
@@ -103,7 +103,7 @@ pub struct Facts {
 impl Facts {
     /// The labels it is counted under: tenant, origin, release, lookup, state, reason, method.
     #[must_use]
-    pub fn labels(&self) -> String {
+    pub(crate) fn labels(&self) -> String {
         [
             if self.is_operators { "" } else { &self.tenant },
             &self.origin,
@@ -120,7 +120,7 @@ impl Facts {
     /// `m` the client is told what took how long, `q` quiet: an operator who looks, or somebody who asks whether we
     /// live, is no news to who looks at the console.
     #[must_use]
-    pub fn flags(&self) -> String {
+    pub(crate) fn flags(&self) -> String {
         let is_nobodys = self.tenant.is_empty() || self.is_operators;
         let letters = [
             (self.level <= LogLevel::Info, 'l'),
@@ -138,7 +138,7 @@ impl Facts {
 
     /// The members of its log line, without the braces.
     #[must_use]
-    pub fn members(&self) -> String {
+    pub(crate) fn members(&self) -> String {
         let mut text = String::with_capacity(256);
         // None of these can hold what JSON escapes, but a release can.
         for (name, value) in [

@@ -3,23 +3,23 @@
 use core::fmt;
 
 /// One metric, the values of its labels, and how much.
-pub type Gauge = (&'static str, String, Thousandths);
+pub(crate) type Gauge = (&'static str, String, Thousandths);
 
 /// A number of up to three decimals. Nothing that is measured here needs more, and code that writes floats
 /// as decimals is large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Thousandths(pub u64);
+pub(crate) struct Thousandths(pub u64);
 
 impl Thousandths {
     /// A whole number.
     #[must_use]
-    pub fn of(number: u64) -> Self {
+    pub(crate) fn of(number: u64) -> Self {
         Self(number.saturating_mul(1_000))
     }
 
     /// Without what is behind the point.
     #[must_use]
-    pub fn whole(self) -> u64 {
+    pub(crate) fn whole(self) -> u64 {
         self.0 / 1_000
     }
 }

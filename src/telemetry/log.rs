@@ -17,7 +17,7 @@ use crate::tenant_id::TenantId;
 
 /// How urgent an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(crate) enum Level {
     /// For the record.
     Info,
     /// Something did not go as it should; the request was still served.
@@ -29,7 +29,7 @@ pub enum Level {
 impl Level {
     /// What it is called in a line.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
             Self::Warn => "warn",
@@ -39,22 +39,22 @@ impl Level {
 }
 
 /// What may stand in a line.
-pub trait Tellable {
+pub(crate) trait Tellable {
     /// As it stands there.
     fn told(self) -> Value;
 }
 
 /// A name from the configuration or of the standard: an origin's, a provider's, a header's.
 #[derive(Clone, Copy, Debug)]
-pub struct Named<'a>(pub &'a str);
+pub(crate) struct Named<'a>(pub &'a str);
 
 /// What is wrong with settings: sentences of ours, with names from the configuration.
 #[derive(Clone, Copy, Debug)]
-pub struct Faults<'a>(pub &'a str);
+pub(crate) struct Faults<'a>(pub &'a str);
 
 /// The platform's message about something that failed: it holds a status, never a key or a value.
 #[derive(Clone, Copy, Debug)]
-pub struct Detail<'a>(pub &'a str);
+pub(crate) struct Detail<'a>(pub &'a str);
 
 macro_rules! tellable {
     ($($type:ty),*) => {$(
@@ -99,7 +99,7 @@ impl Tellable for Handle {
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub(crate) struct Event {
     level: Level,
     name: &'static str,
     fields: Map<String, Value>,
@@ -108,7 +108,7 @@ pub struct Event {
 impl Event {
     /// An event of this name.
     #[must_use]
-    pub fn new(level: Level, name: &'static str) -> Self {
+    pub(crate) fn new(level: Level, name: &'static str) -> Self {
         let mut fields = Map::new();
         fields.insert("level".to_owned(), level.as_str().into());
         fields.insert("event".to_owned(), name.into());
@@ -121,26 +121,26 @@ impl Event {
 
     /// Adds a code, a number, or a name from the configuration.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl Tellable) -> Self {
+    pub(crate) fn with(mut self, key: &'static str, value: impl Tellable) -> Self {
         self.fields.insert(key.to_owned(), value.told());
         self
     }
 
     /// Adds the tenant.
     #[must_use]
-    pub fn of(self, tenant: &TenantId) -> Self {
+    pub(crate) fn of(self, tenant: &TenantId) -> Self {
         self.with("tenant", tenant)
     }
 
     /// Adds the session's public handle.
     #[must_use]
-    pub fn about(self, handle: Handle) -> Self {
+    pub(crate) fn about(self, handle: Handle) -> Self {
         self.with("handle", handle)
     }
 
     /// Adds the trace it belongs to, if it belongs to one.
     #[must_use]
-    pub fn during(mut self, trace_id: &str) -> Self {
+    pub(crate) fn during(mut self, trace_id: &str) -> Self {
         if !trace_id.is_empty() {
             self.fields.insert("trace_id".to_owned(), trace_id.into());
         }
@@ -149,32 +149,32 @@ impl Event {
 
     /// How urgent it is.
     #[must_use]
-    pub fn level(&self) -> Level {
+    pub(crate) fn level(&self) -> Level {
         self.level
     }
 
     /// What happened.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
     /// What a field says, if it is text.
     #[must_use]
-    pub fn text(&self, field: &str) -> &str {
+    pub(crate) fn text(&self, field: &str) -> &str {
         let value = self.fields.get(field).and_then(Value::as_str);
         value.unwrap_or_default()
     }
 
     /// The line.
     #[must_use]
-    pub fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         serde_json::to_string(&self.fields).unwrap_or_default()
     }
 
     /// The line as the object it is.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         Value::Object(self.fields.clone())
     }
 }

@@ -5,7 +5,7 @@
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Only grows, until counting begins anew.
     Counter,
     /// Goes up and down; each isolate tells its own, and they are added up.
@@ -16,7 +16,7 @@ pub enum Kind {
 
 /// One metric.
 #[derive(Debug)]
-pub struct Metric {
+pub(crate) struct Metric {
     /// Its name.
     pub name: &'static str,
     /// What it is.
@@ -30,25 +30,25 @@ pub struct Metric {
 impl Metric {
     /// The metric of that name.
     #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|metric| metric.name == name)
     }
 
     /// Whether it is about tenants; then that is its first label.
     #[must_use]
-    pub fn is_of_tenants(&self) -> bool {
+    pub(crate) fn is_of_tenants(&self) -> bool {
         self.labels.first() == Some(&"tenant")
     }
 }
 
 /// Upper bounds of the buckets of durations, in milliseconds: those that OpenTelemetry advises for HTTP, and
 /// one for what is faster than all of them.
-pub const BOUNDS: [u32; 15] = [
+pub(crate) const BOUNDS: [u32; 15] = [
     1, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
 ];
 
 /// How many buckets there are, with the one for everything slower.
-pub const BUCKETS: usize = BOUNDS.len() + 1;
+pub(crate) const BUCKETS: usize = BOUNDS.len() + 1;
 
 const fn counter(
     name: &'static str,
@@ -86,80 +86,80 @@ const fn histogram(
 }
 
 /// Answered requests.
-pub const REQUESTS: &str = "http_requests_total";
+pub(crate) const REQUESTS: &str = "http_requests_total";
 /// How long they took.
-pub const DURATION: &str = "http_request_duration_seconds";
+pub(crate) const DURATION: &str = "http_request_duration_seconds";
 /// Requests that an origin answered.
-pub const ORIGIN_REQUESTS: &str = "vestibule_origin_requests_total";
+pub(crate) const ORIGIN_REQUESTS: &str = "vestibule_origin_requests_total";
 /// How long origins took.
-pub const ORIGIN_DURATION: &str = "vestibule_origin_request_duration_seconds";
+pub(crate) const ORIGIN_DURATION: &str = "vestibule_origin_request_duration_seconds";
 /// Requests that an origin did not answer.
-pub const ORIGIN_FAILURES: &str = "vestibule_origin_failures_total";
+pub(crate) const ORIGIN_FAILURES: &str = "vestibule_origin_failures_total";
 /// How often origins were passed over from then on.
-pub const ORIGIN_EJECTIONS: &str = "vestibule_origin_ejections_total";
+pub(crate) const ORIGIN_EJECTIONS: &str = "vestibule_origin_ejections_total";
 /// What is under way at origins.
-pub const ORIGIN_IN_FLIGHT: &str = "vestibule_origin_in_flight";
+pub(crate) const ORIGIN_IN_FLIGHT: &str = "vestibule_origin_in_flight";
 /// What origins say of themselves.
-pub const ORIGIN_LOAD: &str = "vestibule_origin_load_ratio";
+pub(crate) const ORIGIN_LOAD: &str = "vestibule_origin_load_ratio";
 /// Whether origins are passed over.
-pub const ORIGIN_EJECTED: &str = "vestibule_origin_ejected";
+pub(crate) const ORIGIN_EJECTED: &str = "vestibule_origin_ejected";
 /// Sessions that began.
-pub const SESSIONS_CREATED: &str = "vestibule_sessions_created_total";
+pub(crate) const SESSIONS_CREATED: &str = "vestibule_sessions_created_total";
 /// Sessions that ended.
-pub const SESSIONS_ENDED: &str = "vestibule_sessions_ended_total";
+pub(crate) const SESSIONS_ENDED: &str = "vestibule_sessions_ended_total";
 /// Sessions in use.
-pub const SESSIONS_ACTIVE: &str = "vestibule_sessions_active";
+pub(crate) const SESSIONS_ACTIVE: &str = "vestibule_sessions_active";
 /// What is open.
-pub const STREAMS_ACTIVE: &str = "vestibule_streams_active";
+pub(crate) const STREAMS_ACTIVE: &str = "vestibule_streams_active";
 /// Where sessions were found.
-pub const LOOKUPS: &str = "vestibule_session_lookups_total";
+pub(crate) const LOOKUPS: &str = "vestibule_session_lookups_total";
 /// What was asked of storage.
-pub const STORAGE: &str = "vestibule_storage_operations_total";
+pub(crate) const STORAGE: &str = "vestibule_storage_operations_total";
 /// How long storage took.
-pub const STORAGE_DURATION: &str = "vestibule_storage_operation_duration_seconds";
+pub(crate) const STORAGE_DURATION: &str = "vestibule_storage_operation_duration_seconds";
 /// Requests forwarded or refused as was decided on one like it.
-pub const DECISIONS_REPEATED: &str = "vestibule_decisions_repeated_total";
+pub(crate) const DECISIONS_REPEATED: &str = "vestibule_decisions_repeated_total";
 /// Requests served from a copy that is being read anew.
-pub const STALE_READS: &str = "vestibule_stale_reads_total";
+pub(crate) const STALE_READS: &str = "vestibule_stale_reads_total";
 /// Writes that another took along.
-pub const WRITES_COALESCED: &str = "vestibule_writes_coalesced_total";
+pub(crate) const WRITES_COALESCED: &str = "vestibule_writes_coalesced_total";
 /// Writes that failed for good.
-pub const WRITES_LOST: &str = "vestibule_writes_lost_total";
+pub(crate) const WRITES_LOST: &str = "vestibule_writes_lost_total";
 /// Requests whose session may have been out of date.
-pub const DEGRADED: &str = "vestibule_degraded_total";
+pub(crate) const DEGRADED: &str = "vestibule_degraded_total";
 /// Sign-ins.
-pub const LOGINS: &str = "vestibule_logins_total";
+pub(crate) const LOGINS: &str = "vestibule_logins_total";
 /// Requests that were not let through.
-pub const REFUSED: &str = "vestibule_refused_total";
+pub(crate) const REFUSED: &str = "vestibule_refused_total";
 /// Headers of clients that were not believed.
-pub const HEADERS_DROPPED: &str = "vestibule_request_headers_dropped_total";
+pub(crate) const HEADERS_DROPPED: &str = "vestibule_request_headers_dropped_total";
 /// Everything that was logged but requests.
-pub const EVENTS: &str = "vestibule_events_total";
+pub(crate) const EVENTS: &str = "vestibule_events_total";
 /// Which document is in force.
-pub const CONFIG: &str = "vestibule_config_info";
+pub(crate) const CONFIG: &str = "vestibule_config_info";
 /// Documents that were refused.
-pub const CONFIG_ERRORS: &str = "vestibule_config_errors_total";
+pub(crate) const CONFIG_ERRORS: &str = "vestibule_config_errors_total";
 /// When a document was refused last.
-pub const CONFIG_LAST_ERROR: &str = "vestibule_config_last_error_timestamp_seconds";
+pub(crate) const CONFIG_LAST_ERROR: &str = "vestibule_config_last_error_timestamp_seconds";
 /// Which release runs.
-pub const BUILD: &str = "vestibule_build_info";
+pub(crate) const BUILD: &str = "vestibule_build_info";
 /// Batches that were taken in.
-pub const BATCHES: &str = "vestibule_telemetry_batches_total";
+pub(crate) const BATCHES: &str = "vestibule_telemetry_batches_total";
 /// Batches that were given up.
-pub const BATCHES_LOST: &str = "vestibule_telemetry_batches_lost_total";
+pub(crate) const BATCHES_LOST: &str = "vestibule_telemetry_batches_lost_total";
 /// Counts that were added to a series of others.
-pub const FOLDED: &str = "vestibule_telemetry_series_folded_total";
+pub(crate) const FOLDED: &str = "vestibule_telemetry_series_folded_total";
 /// Log lines that were dropped.
-pub const LINES_DROPPED: &str = "vestibule_telemetry_lines_dropped_total";
+pub(crate) const LINES_DROPPED: &str = "vestibule_telemetry_lines_dropped_total";
 /// Spans exported and not.
-pub const SPANS: &str = "vestibule_telemetry_spans_total";
+pub(crate) const SPANS: &str = "vestibule_telemetry_spans_total";
 /// When the last batch came.
-pub const LAST_BATCH: &str = "vestibule_telemetry_last_batch_timestamp_seconds";
+pub(crate) const LAST_BATCH: &str = "vestibule_telemetry_last_batch_timestamp_seconds";
 /// Isolates heard of lately.
-pub const ISOLATES: &str = "vestibule_telemetry_isolates";
+pub(crate) const ISOLATES: &str = "vestibule_telemetry_isolates";
 
 /// All of them, in the order of the page.
-pub const ALL: &[Metric] = &[
+pub(crate) const ALL: &[Metric] = &[
     counter(
         REQUESTS,
         &["tenant", "method", "status"],

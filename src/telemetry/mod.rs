@@ -1,14 +1,14 @@
 //! What is told of the gateway's work: log lines, metrics, traces.
 
-pub mod batch;
-pub mod collection;
-pub mod counting;
-pub mod distinct;
-pub mod exposition;
-pub mod facts;
-pub mod gauge;
-pub mod log;
-pub mod metric;
-pub mod otlp;
-pub mod reporter;
-pub mod series;
+pub(crate) mod batch;
+pub(crate) mod collection;
+pub(crate) mod counting;
+pub(crate) mod distinct;
+pub(crate) mod exposition;
+pub(crate) mod facts;
+pub(crate) mod gauge;
+pub(crate) mod log;
+pub(crate) mod metric;
+pub(crate) mod otlp;
+pub(crate) mod reporter;
+pub(crate) mod series;

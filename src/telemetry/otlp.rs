@@ -19,7 +19,7 @@ const CLIENT: u32 = 3;
 const ERROR: u32 = 2;
 
 /// An export, and how many spans it has.
-pub struct Export {
+pub(crate) struct Export {
     /// The body of the request.
     pub body: String,
     /// How many spans are in it.
@@ -28,7 +28,7 @@ pub struct Export {
 
 /// A request that was answered. Times are in milliseconds since 1970.
 #[derive(Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// The response's status.
     pub status: u16,
     /// When it came.
@@ -47,7 +47,7 @@ pub struct Request {
 
 /// The wait for an origin.
 #[derive(Debug)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// When the request was sent to it.
     pub sent: u64,
     /// When it answered, or was given up.
@@ -58,7 +58,7 @@ pub struct Wait {
 
 /// A stage of a request that waited.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// Its name.
     pub name: String,
     /// When it began.
@@ -71,7 +71,7 @@ pub struct Stage {
 
 /// Returns the URL that traces are sent to, given the collector's (`OTEL_EXPORTER_OTLP_ENDPOINT`).
 #[must_use]
-pub fn traces_url(endpoint: &str) -> String {
+pub(crate) fn traces_url(endpoint: &str) -> String {
     format!("{}/v1/traces", endpoint.trim_end_matches('/'))
 }
 
@@ -79,7 +79,7 @@ pub fn traces_url(endpoint: &str) -> String {
 /// <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>). A value that is not properly escaped is taken as it
 /// is.
 #[must_use]
-pub fn headers(setting: &str) -> Vec<(String, String)> {
+pub(crate) fn headers(setting: &str) -> Vec<(String, String)> {
     let pairs = setting.split(',').filter_map(|pair| pair.split_once('='));
     let read = |(name, value): (&str, &str)| {
         let value = value.trim();
@@ -91,7 +91,7 @@ pub fn headers(setting: &str) -> Vec<(String, String)> {
 
 /// Makes an export of requests.
 #[must_use]
-pub fn export(requests: &[Request]) -> Export {
+pub(crate) fn export(requests: &[Request]) -> Export {
     let spans: Vec<Value> = requests
         .iter()
         .flat_map(|request| Told::of(request).spans())

@@ -20,7 +20,7 @@ const WATCHED_WINDOW_MS: u64 = 1_000;
 const MAX_WINDOW_MS: u64 = 20_000;
 
 /// How long a window that was lost with its request holds up the next one, in milliseconds.
-pub const WINDOW_LOST_AFTER_MS: u64 = 30_000;
+pub(crate) const WINDOW_LOST_AFTER_MS: u64 = 30_000;
 
 /// How long a Durable Object leaves what it counted to others, in milliseconds: waiting for a window would keep it
 /// awake.
@@ -31,7 +31,7 @@ const MAX_UNSENT: usize = 12;
 
 /// Parses `TELEMETRY_EVERY`: how long a window is open, in milliseconds. `None` if nothing is reported at all.
 #[must_use]
-pub fn interval(setting: Option<&str>) -> Option<u64> {
+pub(crate) fn interval(setting: Option<&str>) -> Option<u64> {
     let every = setting.and_then(|text| text.trim().parse().ok());
     match every.unwrap_or(WINDOW_MS) {
         0 => None,
@@ -47,7 +47,7 @@ struct Unsent {
 
 /// When an isolate reports, and what it has to send.
 #[derive(Default)]
-pub struct Reporter {
+pub(crate) struct Reporter {
     /// When the open window was opened.
     opened: Option<UnixMillis>,
     /// When the last batch was made.
@@ -61,14 +61,14 @@ pub struct Reporter {
 
 impl Reporter {
     /// Opens a window.
-    pub fn open(&mut self, now: UnixMillis) {
+    pub(crate) fn open(&mut self, now: UnixMillis) {
         self.opened = Some(now);
     }
 
     /// Returns how long to wait, in milliseconds, before the waiting log lines are written and this is asked again;
     /// `None` once the window that was opened then has to close.
     #[must_use]
-    pub fn wait(&self, opened: UnixMillis, every: u64, now: UnixMillis) -> Option<u32> {
+    pub(crate) fn wait(&self, opened: UnixMillis, every: u64, now: UnixMillis) -> Option<u32> {
         let open_for = if self.is_watched {
             every.min(WATCHED_WINDOW_MS)
         } else {
@@ -81,7 +81,7 @@ impl Reporter {
     }
 
     /// Begins a report: closes the window, if one is open.
-    pub fn begin(&mut self, now: UnixMillis) {
+    pub(crate) fn begin(&mut self, now: UnixMillis) {
         self.opened = None;
         self.reported = now;
     }
@@ -89,14 +89,14 @@ impl Reporter {
     /// Whether nobody else reports what a Durable Object counted: no window is open, and the last report was a while
     /// ago.
     #[must_use]
-    pub fn is_idle(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_idle(&self, now: UnixMillis) -> bool {
         let is_lost = |opened| now.millis_since(opened) >= WINDOW_LOST_AFTER_MS;
         self.opened.is_none_or(is_lost) && now.millis_since(self.reported) >= IDLE_AFTER_MS
     }
 
     /// Queues a batch, as a command for the aggregator. Returns its number, and the numbers of those that were dropped
     /// to make room.
-    pub fn queue(&mut self, command: String) -> (u64, Vec<u64>) {
+    pub(crate) fn queue(&mut self, command: String) -> (u64, Vec<u64>) {
         self.batches += 1;
         let number = self.batches;
         self.unsent.push_back(Unsent { number, command });
@@ -108,14 +108,14 @@ impl Reporter {
     /// Returns the batch to send next, with its number. It stays until it is acknowledged, should the sender be cut
     /// off; two windows may send the same one at once.
     #[must_use]
-    pub fn next_unsent(&self) -> Option<(u64, String)> {
+    pub(crate) fn next_unsent(&self) -> Option<(u64, String)> {
         let Unsent { number, command } = self.unsent.front()?;
         Some((*number, command.clone()))
     }
 
     /// Takes the aggregator's answer to a batch. Returns whether somebody looks at the console; `None` if the answer is
     /// none, and the batch is not acknowledged.
-    pub fn acknowledge(&mut self, number: u64, answer: &[u8]) -> Option<bool> {
+    pub(crate) fn acknowledge(&mut self, number: u64, answer: &[u8]) -> Option<bool> {
         let answer = encoding::json(answer)?;
         self.is_watched = answer
             .get("watched")

@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
 
 /// What stands between the values of labels. No value holds one.
-pub const SEPARATOR: char = '\t';
+pub(crate) const SEPARATOR: char = '\t';
 
 /// So many series are kept by an isolate, and by an object; what comes beyond is added to one of each metric that
 /// names nobody, so that nobody fills the memory.
-pub const MOST_SERIES: usize = 20_000;
+pub(crate) const MOST_SERIES: usize = 20_000;
 
 /// The value of every label of a series that stands for those there was no room for.
-pub const OTHER: &str = "_other";
+pub(crate) const OTHER: &str = "_other";
 
 /// A distribution of durations.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     /// How many fell into each bucket (not cumulative), the last being for what is slower than all.
     pub counts: [u64; BUCKETS],
     /// All durations together, in milliseconds.
@@ -27,7 +27,7 @@ pub struct Histogram {
 
 impl Histogram {
     /// Takes note of a duration, in milliseconds.
-    pub fn observe(&mut self, ms: u64) {
+    pub(crate) fn observe(&mut self, ms: u64) {
         let at = BOUNDS.partition_point(|bound| u64::from(*bound) < ms);
         if let Some(count) = self.counts.get_mut(at) {
             *count += 1;
@@ -37,12 +37,12 @@ impl Histogram {
 
     /// How many there were.
     #[must_use]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// Adds another's.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (own, others) in self.counts.iter_mut().zip(other.counts) {
             *own += others;
         }
@@ -51,7 +51,7 @@ impl Histogram {
 
     /// For the console: bounds, counts, sum and count.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let bounds = BOUNDS.map(|bound| f64::from(bound) / 1_000.0);
         let sum = seconds(self.sum_ms);
         json!({ "bounds": bounds, "counts": self.counts, "sum": sum, "count": self.count() })
@@ -61,12 +61,12 @@ impl Histogram {
 /// Milliseconds as seconds.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-pub fn seconds(ms: u64) -> f64 {
+pub(crate) fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }
 
 /// A metric's name and the values of its labels.
-pub type Key = (&'static str, String);
+pub(crate) type Key = (&'static str, String);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Counted {
@@ -95,21 +95,21 @@ impl Counted {
 
 /// Everything counted somewhere.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series(BTreeMap<Key, Counted>);
+pub(crate) struct Series(BTreeMap<Key, Counted>);
 
 impl Series {
     /// Adds to a counter.
-    pub fn count(&mut self, name: &'static str, labels: &str, by: u64) {
+    pub(crate) fn count(&mut self, name: &'static str, labels: &str, by: u64) {
         self.add(name, labels, &Counted::Times(by));
     }
 
     /// Adds to a histogram.
-    pub fn spread(&mut self, name: &'static str, labels: &str, histogram: &Histogram) {
+    pub(crate) fn spread(&mut self, name: &'static str, labels: &str, histogram: &Histogram) {
         self.add(name, labels, &Counted::Durations(histogram.clone().into()));
     }
 
     /// Adds everything another counted.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for ((name, labels), counted) in &other.0 {
             self.add(name, labels, counted);
         }
@@ -140,18 +140,19 @@ impl Series {
 
     /// Whether nothing was counted.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The counters of a metric: the values of the labels, and how often.
-    pub fn counters(&self, name: &str) -> impl Iterator<Item = (&str, u64)> {
+    pub(crate) fn counters(&self, name: &str) -> impl Iterator<Item = (&str, u64)> {
         let own = self.all_counters().filter(move |(own, ..)| *own == name);
         own.map(|(_, labels, times)| (labels, times))
     }
 
     /// The histograms of a metric.
-    pub fn histograms(&self, name: &str) -> impl Iterator<Item = (&str, &Histogram)> {
+    pub(crate) fn histograms(&self, name: &str) -> impl Iterator<Item = (&str, &Histogram)> {
         let own = self.all_histograms().filter(move |(own, ..)| *own == name);
         own.map(|(_, labels, histogram)| (labels, histogram))
     }
@@ -173,13 +174,13 @@ impl Series {
     }
 
     /// Whose these are: tenants, and the empty name for what is nobody's.
-    pub fn owners(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn owners(&self) -> impl Iterator<Item = String> {
         self.0.keys().map(|key| owner(key).to_owned())
     }
 
     /// Only what is this tenant's; with the empty name, what is nobody's.
     #[must_use]
-    pub fn of_owner(&self, whose: &str) -> Self {
+    pub(crate) fn of_owner(&self, whose: &str) -> Self {
         let mut own = Self::default();
         for (key, counted) in self.0.iter().filter(|(key, _)| owner(key) == whose) {
             own.0.insert(key.clone(), counted.clone());
@@ -189,7 +190,7 @@ impl Series {
 
     /// As JSON: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let counters: Vec<Value> = self
             .all_counters()
             .map(|(name, labels, times)| json!([name, labels, times]))
@@ -204,7 +205,7 @@ impl Series {
     /// The counterpart of [`Series::to_json`]. Metrics that this release does not know, from one that
     /// is being rolled out or back, are left out.
     #[must_use]
-    pub fn from_json(value: &Value) -> Option<Self> {
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let mut series = Self::default();
         for entry in value.get(0)?.as_array()? {
             let labels = entry.get(1)?.as_str()?;
@@ -233,7 +234,7 @@ impl Series {
 
 /// The first label's value.
 #[must_use]
-pub fn first(labels: &str) -> &str {
+pub(crate) fn first(labels: &str) -> &str {
     labels.split(SEPARATOR).next().unwrap_or_default()
 }
 

@@ -8,7 +8,7 @@ use crate::tenant_id::TenantId;
 
 /// A tenant's files: a path, perhaps with a query, and what the outside is asked for. Paths are compared as they are written: one in disguise is the server's affair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assets(Vec<(String, String)>);
+pub(crate) struct Assets(Vec<(String, String)>);
 
 impl Assets {
     pub(super) fn new(tenant: &TenantId, files: &FlatMap<String, Replacement>) -> Self {
@@ -20,14 +20,14 @@ impl Assets {
 
     /// Whether nothing is shown in place of the server's.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The source of what is shown there, if it is not the server's. An entry with the request's very query counts
     /// before one without.
     #[must_use]
-    pub fn at(&self, location: &Location<'_>) -> Option<&str> {
+    pub(crate) fn at(&self, location: &Location<'_>) -> Option<&str> {
         let at = |place: &str| self.0.iter().find(|(path, _)| path == place);
         let (_, source) = at(location.target).or_else(|| at(location.path))?;
         Some(source)

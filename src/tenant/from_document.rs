@@ -36,7 +36,7 @@ impl Tenant {
     ///
     /// # Errors
     /// What no single value shows to be wrong; nothing if there are no keys.
-    pub fn from_document(
+    pub(crate) fn from_document(
         document: &Document,
         keys: Option<&DeploymentKeys>,
         secrets: &Secrets,

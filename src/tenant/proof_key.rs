@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::encoding;
 
 /// The key of `X-Session-Proof`: the tenant's origin key. Cannot be printed.
-pub struct ProofKey {
+pub(crate) struct ProofKey {
     id: String,
     mac: Hmac<Sha256>,
 }
@@ -22,7 +22,7 @@ impl fmt::Debug for ProofKey {
 impl ProofKey {
     /// From the secret the origin has too. None for no secret at all.
     #[must_use]
-    pub fn new(secret: &str) -> Option<Self> {
+    pub(crate) fn new(secret: &str) -> Option<Self> {
         let hash = Sha256::digest(secret);
         let mut id = String::new();
         encoding::push_hex(&mut id, hash.get(..4)?);
@@ -32,13 +32,13 @@ impl ProofKey {
 
     /// Tells it from others: how the secret's SHA-256 begins, as hex.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
     /// HMAC-SHA256.
     #[must_use]
-    pub fn mac(&self, message: &[u8]) -> [u8; 32] {
+    pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
         let mac = self.mac.clone().chain_update(message);
         mac.finalize().into_bytes().into()
     }

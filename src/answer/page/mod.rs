@@ -16,10 +16,10 @@ use crate::brand::Brand;
 use crate::brand::locale::Locale;
 use crate::inbound::request::Request;
 
-pub use password::{PasswordState, change_password};
+pub(crate) use password::{PasswordState, change_password};
 pub(super) use problem::{Remedy, Trouble, problem};
-pub use sign_in::{LoginFault, LoginPage, login};
-pub use sign_out::{confirm_sign_out, signed_out};
+pub(crate) use sign_in::{LoginFault, LoginPage, login};
+pub(crate) use sign_out::{confirm_sign_out, signed_out};
 
 use template::Filling::{self, If, Markup, Text};
 
@@ -28,7 +28,7 @@ const STYLE: &str = include_str!("../../../www/pages/page.css");
 
 /// How pages look, and what language they are in.
 #[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
+pub(crate) struct Look<'a> {
     /// Whose pages they are.
     pub brand: &'a Brand,
     /// Their language.
@@ -38,7 +38,7 @@ pub struct Look<'a> {
 impl<'a> Look<'a> {
     /// The look for who sent a request: the brand's own language, else the one that is asked for.
     #[must_use]
-    pub fn of(brand: &'a Brand, request: &Request<'_>) -> Self {
+    pub(crate) fn of(brand: &'a Brand, request: &Request<'_>) -> Self {
         let asked = || Locale::accepted(request.header("accept-language").unwrap_or_default());
         let locale = brand.locale.unwrap_or_else(asked);
         Self { brand, locale }
@@ -106,7 +106,7 @@ impl<'a> Look<'a> {
 
 /// The same answer for a frame on this very site, which others' pages may never show.
 #[must_use]
-pub fn framed(mut answer: Answer) -> Answer {
+pub(crate) fn framed(mut answer: Answer) -> Answer {
     for (name, value) in &mut answer.headers {
         if *name == "content-security-policy" {
             *value = policy::of_framed(value);

@@ -8,7 +8,7 @@ const CHANGED: &str = include_str!("../../../www/pages/password-changed.html");
 
 /// How far it has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordState {
+pub(crate) enum PasswordState {
     /// Nothing was entered yet.
     Ask,
     /// The current password is wrong.
@@ -21,7 +21,12 @@ pub enum PasswordState {
 
 /// The page on which it is changed.
 #[must_use]
-pub fn change_password(look: &Look<'_>, prefix: &str, status: u16, state: PasswordState) -> Answer {
+pub(crate) fn change_password(
+    look: &Look<'_>,
+    prefix: &str,
+    status: u16,
+    state: PasswordState,
+) -> Answer {
     let fault = match state {
         PasswordState::Ask => "",
         PasswordState::Wrong => look.say("The current password is wrong."),

@@ -8,7 +8,7 @@ const SIGN_IN: &str = include_str!("../../../www/pages/sign-in.html");
 
 /// What the page offers, and what it is told of the last attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct LoginPage<'a> {
+pub(crate) struct LoginPage<'a> {
     /// Where the reserved paths are.
     pub prefix: &'a str,
     /// Where the visitor wants to go: a path of this site.
@@ -27,7 +27,7 @@ pub struct LoginPage<'a> {
 
 /// Why signing in did not work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginFault {
+pub(crate) enum LoginFault {
     /// The name or the password is wrong; it is not said which.
     Wrong,
     /// Too many attempts; seconds to wait.
@@ -36,7 +36,7 @@ pub enum LoginFault {
 
 /// The sign-in page.
 #[must_use]
-pub fn login(look: &Look<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
+pub(crate) fn login(look: &Look<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
     let fault = match page.fault {
         None => String::new(),
         Some(LoginFault::Wrong) => look

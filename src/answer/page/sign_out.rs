@@ -9,7 +9,7 @@ const SIGNED_OUT: &str = include_str!("../../../www/pages/signed-out.html");
 /// Asks whether to sign out: a link of another page must not do it. `form_origins` are those that
 /// signing out may lead to, as an identity provider's.
 #[must_use]
-pub fn confirm_sign_out(look: &Look<'_>, prefix: &str, form_origins: &[String]) -> Answer {
+pub(crate) fn confirm_sign_out(look: &Look<'_>, prefix: &str, form_origins: &[String]) -> Answer {
     let sheet = Sheet {
         heading: look.say("Sign out?"),
         main: look.fill(SIGN_OUT, &[("prefix", Text(prefix))]),
@@ -20,7 +20,7 @@ pub fn confirm_sign_out(look: &Look<'_>, prefix: &str, form_origins: &[String]) 
 
 /// Says that the visitor is signed out.
 #[must_use]
-pub fn signed_out(look: &Look<'_>) -> Answer {
+pub(crate) fn signed_out(look: &Look<'_>) -> Answer {
     let sheet = Sheet {
         heading: look.say("You are signed out"),
         main: look.fill(SIGNED_OUT, &[]),

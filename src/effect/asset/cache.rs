@@ -11,16 +11,16 @@ use super::{Asset, Facts, Trouble};
 use crate::clock::UnixMillis;
 
 /// Time for which a file is shown without asking its source, in milliseconds.
-pub const FRESH_MS: u64 = 5 * 60_000;
+pub(crate) const FRESH_MS: u64 = 5 * 60_000;
 
 /// Time for which a file is shown while its source is in trouble, in milliseconds.
-pub const USABLE_MS: u64 = 24 * 60 * 60_000;
+pub(crate) const USABLE_MS: u64 = 24 * 60 * 60_000;
 
 /// Time for which a source in trouble is left alone, in milliseconds.
 const RESPITE_MS: u64 = 10_000;
 
 /// Maximum time a source may take, in milliseconds.
-pub const SOURCE_DEADLINE_MS: u32 = 5_000;
+pub(crate) const SOURCE_DEADLINE_MS: u32 = 5_000;
 
 /// Maximum number of bytes that are remembered here; the files that were not shown for longest go first.
 const ROOM: u64 = 16 * 1024 * 1024;
@@ -33,7 +33,7 @@ const MAX_TROUBLES: usize = 1_000;
 
 /// A file. `B` is its bytes, or where they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File<B> {
+pub(crate) struct File<B> {
     /// The media type its source gives; empty for none.
     pub media_type: String,
     /// Stands for its bytes: letters and digits.
@@ -58,7 +58,7 @@ impl<B> File<B> {
 
 /// A file that is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown<B> {
+pub(crate) struct Shown<B> {
     /// The file.
     pub file: File<B>,
     /// Why it is an old one.
@@ -67,7 +67,7 @@ pub struct Shown<B> {
 
 impl<B> Shown<B> {
     /// Splits it into what is known of the file, and its bytes.
-    pub fn into_parts(self) -> (Asset, B) {
+    pub(crate) fn into_parts(self) -> (Asset, B) {
         let Self { file, trouble } = self;
         let facts = Facts {
             media_type: file.media_type,
@@ -80,11 +80,11 @@ impl<B> Shown<B> {
 }
 
 /// What came of asking for a file: it is shown, or it is not to be had.
-pub type Outcome<B> = Result<Shown<B>, Trouble>;
+pub(crate) type Outcome<B> = Result<Shown<B>, Trouble>;
 
 /// What is to be done about a file that is not fresh here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lookup<B> {
+pub(crate) enum Lookup<B> {
     /// Nothing.
     Decided(Outcome<B>),
     /// Ask its source. Meanwhile this could be shown, and is if the source is in trouble.
@@ -93,7 +93,7 @@ pub enum Lookup<B> {
 
 /// What is to be done about the location's cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LocationUpdate<B> {
+pub(crate) enum LocationUpdate<B> {
     /// Nothing.
     None,
     /// Leave the file there.
@@ -104,7 +104,7 @@ pub enum LocationUpdate<B> {
 
 /// The files that an isolate remembers, by names that begin with the tenant's.
 #[derive(Debug)]
-pub struct AssetCache<B> {
+pub(crate) struct AssetCache<B> {
     files: HashMap<String, Held<B>>,
     /// The bytes of all of them.
     held: u64,
@@ -133,7 +133,7 @@ impl<B> Default for AssetCache<B> {
 
 impl<B: Clone> AssetCache<B> {
     /// Returns a file that can be shown without asking anybody.
-    pub fn fresh(&mut self, name: &str, now: UnixMillis) -> Option<File<B>> {
+    pub(crate) fn fresh(&mut self, name: &str, now: UnixMillis) -> Option<File<B>> {
         let held = self.files.get_mut(name)?;
         if !held.file.is_fresh(now) {
             return None;
@@ -144,7 +144,12 @@ impl<B: Clone> AssetCache<B> {
     }
 
     /// Decides about a file, given what the location's cache holds.
-    pub fn look(&mut self, name: &str, in_location: Option<File<B>>, now: UnixMillis) -> Lookup<B> {
+    pub(crate) fn look(
+        &mut self,
+        name: &str,
+        in_location: Option<File<B>>,
+        now: UnixMillis,
+    ) -> Lookup<B> {
         let own = self.files.get(name).map(|held| &held.file);
         let known = match (own, in_location) {
             (Some(own), Some(other)) if own.fetched >= other.fetched => Some(own.clone()),
@@ -165,7 +170,7 @@ impl<B: Clone> AssetCache<B> {
     }
 
     /// Takes in what a source gave, and returns what is shown; `usable` is what [`Lookup::Ask`] says.
-    pub fn renew(
+    pub(crate) fn renew(
         &mut self,
         name: &str,
         usable: Option<File<B>>,

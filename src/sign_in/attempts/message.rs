@@ -10,7 +10,7 @@ use crate::message::{self, MessageError};
 /// release neither asks for that nor says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
-pub enum Command {
+pub(crate) enum Command {
     /// Asks whether it may be tried once more. Counts as a failure until the contrary is said.
     Try {
         /// See [`Command`].
@@ -56,25 +56,25 @@ pub enum Command {
 impl Command {
     /// Returns the command that asks whether it may be tried once more.
     #[must_use]
-    pub const fn attempt(by: u64) -> Self {
+    pub(crate) const fn attempt(by: u64) -> Self {
         Self::Try { account: true, by }
     }
 
     /// Returns the command that says that it was no failure.
     #[must_use]
-    pub const fn succeeded() -> Self {
+    pub(crate) const fn succeeded() -> Self {
         Self::Succeeded { account: true }
     }
 
     /// Returns the command that asks whether the account was changed lately.
     #[must_use]
-    pub const fn account() -> Self {
+    pub(crate) const fn account() -> Self {
         Self::Account { account: true }
     }
 
     /// Returns the command that says that the account was changed.
     #[must_use]
-    pub const fn changed(change: AccountChange) -> Self {
+    pub(crate) const fn changed(change: AccountChange) -> Self {
         Self::Changed {
             account: true,
             change,
@@ -85,7 +85,7 @@ impl Command {
     ///
     /// # Errors
     /// Returns why it is none of this release.
-    pub fn parse(text: &str) -> Result<Self, MessageError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         match message::read(text.as_bytes())? {
             Self::Unknown => Err(MessageError::UnknownCommand),
             command => Ok(command),
@@ -94,13 +94,13 @@ impl Command {
 
     /// Returns the command as text.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         message::write(self)
     }
 
     /// Whether the answer says what was changed of the account lately.
     #[must_use]
-    pub const fn asks_for_changes(&self) -> bool {
+    pub(crate) const fn asks_for_changes(&self) -> bool {
         match self {
             Self::Try { account, .. }
             | Self::Succeeded { account }
@@ -113,7 +113,7 @@ impl Command {
 
 /// What the object says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Go on.
     Allowed,
     /// Not before so many seconds.
@@ -123,7 +123,7 @@ pub enum Verdict {
 /// A change of an account that storage may not show everywhere yet. Whoever is about to sign in asks here
 /// anyway.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountChange {
+pub(crate) struct AccountChange {
     /// The account as it is stored since; none if it was deleted.
     #[serde(default)]
     pub account: Option<String>,
@@ -139,7 +139,7 @@ impl fmt::Debug for AccountChange {
 
 /// The object's answer: the seconds to wait, and in a second line what was changed lately.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Whether to go on.
     pub verdict: Verdict,
     /// What was changed lately, if an account was asked about.
@@ -149,7 +149,7 @@ pub struct Reply {
 impl Reply {
     /// Returns the answer as text.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let seconds = match self.verdict {
             Verdict::Allowed => 0,
             Verdict::Wait(seconds) => seconds,
@@ -162,7 +162,7 @@ impl Reply {
 
     /// Parses the answer; the counterpart of [`Reply::to_text`].
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = core::str::from_utf8(bytes).ok()?;
         let (seconds, change) = match text.split_once('\n') {
             None => (text, None),

@@ -8,7 +8,7 @@ use crate::message::{self, MessageError, Pair};
 /// A command to the object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
-pub enum Command {
+pub(crate) enum Command {
     /// Returns what was revoked after a point in history: [`Feed`].
     Feed {
         /// The point.
@@ -61,7 +61,7 @@ impl Command {
     ///
     /// # Errors
     /// Returns why it is none of this release.
-    pub fn parse(text: &str) -> Result<Self, MessageError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         match message::read(text.as_bytes())? {
             Self::Unknown => Err(MessageError::UnknownCommand),
             command => Ok(command),
@@ -70,14 +70,14 @@ impl Command {
 
     /// Returns the command as text.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         message::write(self)
     }
 }
 
 /// What was revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Feed {
+pub(crate) struct Feed {
     /// The last point in history.
     pub epoch: u64,
     /// Subjects and their points in history, the earliest first.
@@ -86,14 +86,14 @@ pub struct Feed {
 
 /// The point in history that a revocation was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revoked {
+pub(crate) struct Revoked {
     /// The point.
     pub epoch: u64,
 }
 
 /// A page of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Page {
+pub(crate) struct Page {
     /// What the next page begins after.
     #[serde(default)]
     pub next: Option<String>,
@@ -103,4 +103,4 @@ pub struct Page {
 
 /// Says nothing but that the command was applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {}
+pub(crate) struct Done {}

@@ -13,11 +13,11 @@ const FORGET_EVERY_MS: u64 = 3_600_000;
 /// The rows could not be read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the rows could not be read or written")]
-pub struct Unkept;
+pub(crate) struct Unkept;
 
 /// Why a command came to nothing.
 #[derive(Debug, Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// It is none that this release knows.
     #[error(transparent)]
     Unknown(#[from] MessageError),
@@ -34,7 +34,7 @@ impl From<Unkept> for Failure {
 
 /// A revocation as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Revoked {
+pub(crate) struct Revoked {
     /// Its point in history, in milliseconds.
     pub epoch: u64,
     /// Until when a session from before may still exist.
@@ -43,7 +43,7 @@ pub struct Revoked {
 
 /// A session as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// Its handle.
     pub session: String,
     /// The tag of its user; empty for a guest.
@@ -55,7 +55,7 @@ pub struct Listing {
 }
 
 /// What keeps the rows. Decides nothing.
-pub trait Tables {
+pub(crate) trait Tables {
     /// The last point in history that was given; 0 if none was.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ pub trait Tables {
 /// A session that is one too many for its user. The object ends it once, without waiting. If that fails the
 /// session stays on the list, and the next one that is listed tries again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surplus {
+pub(crate) struct Surplus {
     /// The session's handle.
     pub session: String,
     /// The name of its object.
@@ -137,7 +137,7 @@ pub struct Surplus {
 
 /// What follows from a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The answer, as JSON.
     pub answer: String,
     /// The sessions to end.
@@ -146,7 +146,7 @@ pub struct Outcome {
 
 /// The directory object of a tenant, in memory.
 #[derive(Debug, Default)]
-pub struct DirectoryObject {
+pub(crate) struct DirectoryObject {
     /// When what has run out was last forgotten.
     forgot: UnixMillis,
 }
@@ -156,7 +156,7 @@ impl DirectoryObject {
     ///
     /// # Errors
     /// [`Failure`]
-    pub fn command(
+    pub(crate) fn command(
         &mut self,
         tables: &mut impl Tables,
         tenant: &str,
@@ -303,7 +303,7 @@ fn list(
     })
 }
 
-pub mod sql;
+pub(crate) mod sql;
 
 #[cfg(test)]
 pub(crate) mod memory;

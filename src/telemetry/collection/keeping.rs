@@ -4,25 +4,25 @@
 use super::Collection;
 
 /// Time that changed figures wait to be stored: what came since is lost if the object's isolate ends.
-pub const KEEP_AFTER_MS: u32 = 3_000;
+pub(crate) const KEEP_AFTER_MS: u32 = 3_000;
 
 /// Whether the object waits to store its figures.
 #[derive(Debug, Default)]
-pub struct Keeping {
+pub(crate) struct Keeping {
     is_waiting: bool,
 }
 
 impl Keeping {
     /// Returns whether the object has to wait for [`KEEP_AFTER_MS`] and then call [`Keeping::take`]:
     /// something changed, and it does not wait already.
-    pub fn begins(&mut self, collection: &Collection) -> bool {
+    pub(crate) fn begins(&mut self, collection: &Collection) -> bool {
         let begins = collection.has_unkept() && !self.is_waiting;
         self.is_waiting |= begins;
         begins
     }
 
     /// Returns what has to be stored: a text for each tenant, and one under the empty name.
-    pub fn take(&mut self, collection: &mut Collection) -> Vec<(String, String)> {
+    pub(crate) fn take(&mut self, collection: &mut Collection) -> Vec<(String, String)> {
         self.is_waiting = false;
         collection.take_unkept()
     }

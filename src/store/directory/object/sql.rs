@@ -4,7 +4,7 @@ use super::{Listing, Revoked, Tables, Unkept};
 use crate::clock::UnixSeconds;
 
 /// Creates the tables; changes nothing where they are.
-pub const SCHEMA: &str = "
+pub(crate) const SCHEMA: &str = "
   CREATE TABLE IF NOT EXISTS revoked (subject TEXT PRIMARY KEY, epoch INTEGER, until INTEGER);
   CREATE INDEX IF NOT EXISTS revoked_by_epoch ON revoked (epoch);
   CREATE TABLE IF NOT EXISTS sessions
@@ -15,7 +15,7 @@ pub const SCHEMA: &str = "
 
 /// A value in a row, or one that a statement is run with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cell {
+pub(crate) enum Cell {
     /// An integer that a double holds exactly.
     Integer(i64),
     /// A text.
@@ -23,7 +23,7 @@ pub enum Cell {
 }
 
 /// A database that runs statements, and a place for one number beside it.
-pub trait Database {
+pub(crate) trait Database {
     /// Runs a statement with these values, and returns its rows.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ pub trait Database {
 
 /// The tables of a database.
 #[derive(Debug)]
-pub struct Sql<D>(pub D);
+pub(crate) struct Sql<D>(pub D);
 
 impl<D: Database> Sql<D> {
     fn listings(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Listing>, Unkept> {
