@@ -13,7 +13,7 @@
 //! | G7 | a conversation stays where it is while nothing is wrong there |
 //! | G8 | no session outlives its limits, and none ends before them unless it was ended |
 //! | G9 | a session that lasts is on its tenant's list |
-//! | G10 | an object answers every call, does everything once at a time, and leaves nothing undone |
+//! | G10 | an object answers every call, does everything once at a time, applies a change once, gives one lease at a time, lets no user have too many sessions, and leaves nothing undone |
 //!
 //! With KV alone the last writer wins and nobody knows better, so there only G6 to G8 are checked.
 

@@ -159,6 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn late_failure_of_a_replaced_probe_does_not_keep_it_open() {
+        let mut breaker = opened();
+        let gone = breaker.admit(at(1_000)).unwrap();
+        assert!(breaker.admit(at(2_000)).is_some());
+        breaker.record_failure(gone, at(2_001));
+        assert!(
+            breaker.admit(at(3_000)).is_some(),
+            "a second since the probe that counts"
+        );
+    }
+
+    #[test]
     fn reads_from_before_do_not_close_it() {
         let mut breaker = Breaker::default();
         let early = breaker.admit(at(0)).unwrap();

@@ -8,6 +8,11 @@ impl World {
             return;
         };
         self.browsers[browser].left = left;
+        // Now and then a user goes on with another device.
+        if self.chance(30) {
+            self.browsers[browser].cookie = None;
+            self.browsers[browser].user = false;
+        }
         let wish = self.wish(browser);
         let (method, target) = match wish {
             Wish::SignOut | Wish::SignOutEverywhere => ("POST", "/_session/logout"),

@@ -134,6 +134,8 @@ enum Event {
     Surplus(Surplus),
     /// A session gets tokens.
     Grant { session: String },
+    /// Somebody wants to change a session alone.
+    Lease { session: String },
     /// A session's tokens are asked for anew.
     Refresh { session: String },
 }
@@ -220,6 +222,10 @@ pub(crate) struct World {
     objects: BTreeMap<String, Object>,
     calls: BTreeMap<CallId, Caller>,
     next_call: u64,
+    /// Until when the last lease of each session holds.
+    leases: BTreeMap<String, UnixMillis>,
+    /// The changes that objects have applied, by object.
+    applied: BTreeSet<(String, u64)>,
     directory: Directory,
     isolates: Vec<Isolate>,
     next_isolate: u64,
@@ -256,6 +262,8 @@ impl World {
             objects: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
+            leases: BTreeMap::new(),
+            applied: BTreeSet::new(),
             directory: Directory::default(),
             isolates: Vec::new(),
             next_isolate: 0,
@@ -398,6 +406,7 @@ impl World {
             Event::Late { name, call } => self.late(&name, call),
             Event::Surplus(surplus) => self.end_surplus(surplus),
             Event::Grant { session } => self.grant(&session),
+            Event::Lease { session } => self.lease(&session),
             Event::Refresh { session } => self.refresh(&session),
         }
     }

@@ -43,6 +43,8 @@ pub(super) enum Caller {
     Driver { driver: u64, is_lost: bool },
     /// The directory object, which ends a session.
     Surplus(Surplus),
+    /// Somebody who wants to change this session alone for a while.
+    Lease(String),
     /// Somebody whose answer shows nothing.
     Nobody,
 }
@@ -57,9 +59,12 @@ impl World {
             call,
         };
         self.schedule_at(self.now + u64::from(CALL_DEADLINE_MS), late);
-        let begins = Command::parse(command).is_ok_and(
-            |command| matches!(command.order, Order::Change(changing) if changing.begin.is_some()),
-        );
+        let changing = match Command::parse(command).unwrap().order {
+            Order::Change(changing) => Some(changing),
+            _ => None,
+        };
+        let once = changing.as_ref().map(|changing| changing.once);
+        let begins = changing.is_some_and(|changing| changing.begin.is_some());
         self.objects.entry(name.to_owned()).or_default();
         let is_forgotten = self.planted == Some(Planted::Amnesia) && begins;
         if is_forgotten {
@@ -78,6 +83,14 @@ impl World {
             now,
         };
         let actions = object.live(now).command(call, name, command, &mut context);
+        if let Some(once) = once
+            && actions
+                .iter()
+                .any(|action| matches!(action, Action::StoreRow(_)))
+            && !self.applied.insert((name.to_owned(), once))
+        {
+            self.broken("a change that came twice is applied twice", name.to_owned());
+        }
         self.perform(name, actions);
     }
 
@@ -172,6 +185,15 @@ impl World {
                 if reply.is == Is::Ended && !reply.unannounced {
                     let session = surplus.session;
                     self.observe(What::Over { session });
+                }
+            }
+            Caller::Lease(session) => {
+                let reply = crate::ledger::command::Reply::parse(&bytes).unwrap();
+                if let Some((_, until)) = reply.lease {
+                    let before = self.leases.insert(session.clone(), until);
+                    if before.is_some_and(|before| self.now < before.0) {
+                        self.broken("a lease is given while another holds", session);
+                    }
                 }
             }
             Caller::Nobody => {}
@@ -315,6 +337,11 @@ impl World {
         let changing = Changing::new(change, once, Epoch::default());
         self.order(session, Order::Change(Box::new(changing)));
         for _ in 0..4 {
+            let at = self.now + self.below(10_000);
+            let session = session.to_owned();
+            self.schedule_at(at, Event::Lease { session });
+        }
+        for _ in 0..4 {
             let wait = self.below(90_000);
             for _ in 0..2 {
                 let at = self.now + wait + self.below(PROVIDER_MS);
@@ -339,7 +366,21 @@ impl World {
         self.order(session, order);
     }
 
+    /// Somebody wants to change a session alone for some seconds.
+    pub(super) fn lease(&mut self, session: &str) {
+        let order = Order::Lease {
+            seconds: Seconds(5),
+            token: None,
+            once: self.random.next_u64(),
+        };
+        self.order_as(Caller::Lease(session.to_owned()), session, order);
+    }
+
     fn order(&mut self, session: &str, order: Order) {
+        self.order_as(Caller::Nobody, session, order);
+    }
+
+    fn order_as(&mut self, caller: Caller, session: &str, order: Order) {
         let command = Command {
             lifetime: lifetime(),
             max_per_user: Some(MOST_PER_USER),
@@ -348,7 +389,7 @@ impl World {
             order,
         };
         let name = format!("{}/{session}", self.tenant);
-        self.call(Caller::Nobody, &name, &command.to_text());
+        self.call(caller, &name, &command.to_text());
     }
 
     pub(super) fn provider_answer(&mut self, name: &str, life: u64) {

@@ -34,6 +34,7 @@ impl World {
             self.observe(What::Hangs { browser });
         }
         let names: Vec<String> = self.objects.keys().cloned().collect();
+        let mut users: BTreeMap<String, u64> = BTreeMap::new();
         for name in names {
             if !self.is_done(&name) {
                 let session = name.clone();
@@ -47,6 +48,18 @@ impl World {
                     marks: marks(&data),
                 });
                 self.see_listed(&record);
+                let lasts = !lifetime().has_ended(&record.span(), UnixMillis(self.now).seconds());
+                if let Some(who) = record.identity.filter(|_| lasts) {
+                    *users.entry(who.user).or_default() += 1;
+                }
+            }
+        }
+        // Where a call fails, a session too many lasts until the next one is listed.
+        let is_sure = self.weather.calls == 0 && self.weather.deaths == 0;
+        for (session, count) in users {
+            if self.ordered && is_sure && count > MOST_PER_USER {
+                let rule = "a user has more sessions than they may";
+                self.observe(What::Broken { rule, session });
             }
         }
     }
