@@ -18,7 +18,7 @@ import { openWindow, recordRequest } from "./telemetry/window.js";
 import { upload } from "./uploads.js";
 import * as wire from "./wire.js";
 
-/** @import { Failure, ForwardDecision, ResponseDecision } from "./types.js" */
+/** @import { After, Failure, ForwardDecision, ResponseDecision } from "./types.js" */
 
 /**
  * What can wait is begun so much later, in milliseconds: begun at once it would be on the thread that sends the
@@ -257,13 +257,7 @@ function concernsCore({ status, headers }) {
   return false;
 }
 
-/**
- * Goes on with a value: at once if it is there, because most are, and a promise costs more than what is done.
- * @template Value
- * @template Next
- * @param {Value | Promise<Value>} value
- * @param {(value: Value) => Next | Promise<Next>} next
- */
+/** Goes on with a value: at once if it is there, as most are, for a promise costs more than what is done. @type {After} */
 function after(value, next) {
   return value instanceof Promise ? value.then(next) : next(value);
 }

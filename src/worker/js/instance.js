@@ -10,6 +10,7 @@ import module from "./index_bg.wasm";
 import { describe } from "./wire.js";
 
 /** @import { RequestContext } from "./context.js" */
+/** @import { Decide, Drive, Entering, Outlive, Survive } from "./types.js" */
 
 /** It is imported here alone: it must be there when the first instance is made, and imports this module, too. */
 export { glue };
@@ -101,24 +102,14 @@ export function configure(env) {
   reservedWord = glue.reservedPrefix().slice(1).toLowerCase();
 }
 
-/**
- * Makes a decision: at once if nothing is lacking.
- * @param {RequestContext} context
- * @param {(seed: string) => string} ask
- * @returns {string | Promise<string>}
- */
+/** Makes a decision: at once if nothing is lacking. @type {Decide} */
 export function decide(context, ask) {
   const again = () => ask(context.seed);
   const decision = again();
   return decision.startsWith("N") ? drive(decision, context, again) : decision;
 }
 
-/**
- * Meets the needs of a decision until nothing is lacking. On another instance the decision is asked for again.
- * @param {string} decision as it was asked for in this very turn
- * @param {RequestContext} context
- * @param {() => string} again
- */
+/** Meets the needs of a decision until nothing is lacking. On another instance it is asked for again. @type {Drive} */
 export function drive(decision, context, again) {
   let current = decision;
   const begin = () => {
@@ -133,10 +124,7 @@ export function drive(decision, context, again) {
 
 /**
  * Settles as a promise of the instance does. Should the instance die meanwhile through no fault of this request or
- * object, the work is begun again on the next one.
- * @template T
- * @param {{ isToBlame: boolean }} context
- * @param {() => Promise<T>} begin may be repeated
+ * object, the work is begun again on the next one. @type {Outlive}
  */
 export async function outlive(context, begin) {
   for (let deaths = 0; ; deaths += 1) {
@@ -148,12 +136,7 @@ export async function outlive(context, begin) {
   }
 }
 
-/**
- * Settles as a promise of the instance does; rejects if the instance dies before.
- * @template T
- * @param {() => Promise<T>} begin
- * @returns {Promise<T>}
- */
+/** Settles as a promise of the instance does; rejects if the instance dies before. @type {Survive} */
 export function survive(begin) {
   return new Promise((resolve, reject) => {
     const promise = entering(begin)();
@@ -165,14 +148,7 @@ export function survive(begin) {
   });
 }
 
-/**
- * Makes calls into the instance safe: one that died before is replaced first, one that dies of it afterwards.
- * @template {any[]} Args
- * @template Result
- * @param {(...args: Args) => Result} act
- * @param {() => Result} [instead] gives the result of a call that traps
- * @returns {(...args: Args) => Result}
- */
+/** Makes calls into the instance safe: one that died before is replaced first, one that dies of it afterwards. @type {Entering} */
 export function entering(act, instead) {
   return (...args) => {
     if (isDead) replace();

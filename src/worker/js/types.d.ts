@@ -1,4 +1,6 @@
-/** Shapes that modules of the data plane share. */
+/** Shapes that modules of the data plane share, and signatures of their functions. */
+import type { RequestContext } from "./context.js";
+import type { RequestTrace } from "./telemetry/request_trace.js";
 
 /** Idle limits in milliseconds, 0 for none: see `Pauses` in `tenant.rs`. */
 export interface Pauses {
@@ -137,3 +139,66 @@ export interface PreparedResponse {
   /** What stands around the trace's id. */
   body: string[];
 }
+
+/** Goes on with a value, now or once it is there. */
+export type After = <Value, Next>(
+  value: Value | Promise<Value>,
+  next: (value: Value) => Next | Promise<Next>,
+) => Next | Promise<Next>;
+
+/** Asks for a decision: `ask` is given what the step was begun with. */
+export type Decide = (
+  context: RequestContext,
+  ask: (seed: string) => string,
+) => string | Promise<string>;
+
+/** Drives a decision that was asked for in this very turn; `again` asks for it anew. */
+export type Drive = (
+  decision: string,
+  context: RequestContext,
+  again: () => string,
+) => Promise<string>;
+
+/** Makes a call safe; `instead` gives the result of one that traps. */
+export type Entering = <Args extends unknown[], Result>(
+  act: (...args: Args) => Result,
+  instead?: () => Result,
+) => (...args: Args) => Result;
+
+/** Waits for the instance; `begin` may be repeated. */
+export type Outlive = <T>(context: { isToBlame: boolean }, begin: () => Promise<T>) => Promise<T>;
+export type Survive = <T>(begin: () => Promise<T>) => Promise<T>;
+
+/** Compares the headers of two requests. */
+export type IsAlike = (headers: HeaderList, before: HeaderList, ignored: Set<string>) => boolean;
+
+/** What stands around the ids of a trace, and the trace's. */
+export type SplitMembers = { around: [string, string]; id: string };
+
+/** Follows what is open; `isReadable` is whether what flows is the events themselves. */
+export type FollowStream = (
+  source: ReadableStream,
+  sink: WritableStream,
+  options: FollowOptions,
+  isReadable: boolean,
+) => Promise<void>;
+export type FollowWebSocket = (
+  response: Response,
+  origin: WebSocket,
+  options: FollowOptions,
+) => Response;
+
+/** Records a request; `session` is tenant and handle, if it is a session that came before. */
+export type RecordRequest = (
+  trace: RequestTrace,
+  response: Response,
+  session: string,
+  env: Env,
+) => Response;
+export type CountRequest = (labels: string, durations: Durations, session: string) => boolean;
+
+/** Begins something at a place (tenant and origin), over by `until` in milliseconds since 1970. */
+export type Begin = (place: string, until?: number) => Attempt;
+
+/** Buffers a log line. */
+export type WriteLater = (line: string, isOfVisitors: boolean, isImportant: boolean) => void;

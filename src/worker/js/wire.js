@@ -42,12 +42,7 @@ export function packRequest(request, headers) {
   return packed;
 }
 
-/**
- * Unpacks a decision to forward.
- * @param {string} text
- * @param {HeaderList} received the client's headers
- * @returns {ForwardDecision}
- */
+/** Unpacks a decision to forward, given the client's headers. @type {(text: string, received: HeaderList) => ForwardDecision} */
 export function unpackForward(text, received) {
   const lines = text.split("\n");
   const kept = lines[FORWARD.kept];

@@ -22,11 +22,7 @@ const ORDINARY = /^(?:\/[\w~-][\w.~-]*)*\/?(?:\?|$)/;
 /** @type {GenerationMap<ForwardDecision, PreparedForward>} */
 export const forwards = new GenerationMap(MAX_FORWARDS, IGNORED_WHEN_FORWARDED, false);
 
-/**
- * Returns what was decided on a request like this one, if that still holds.
- * @param {Received} received
- * @returns {ForwardDecision | undefined}
- */
+/** Returns what was decided on a request like this one, if that still holds. @type {(received: Received) => ForwardDecision | undefined} */
 export function getForward(received) {
   const entry = forwards.find(received);
   if (entry === undefined) return undefined;
@@ -65,12 +61,7 @@ export function getForward(received) {
   };
 }
 
-/**
- * Returns what all requests like that one have in common.
- * @param {ForwardDecision} decision
- * @param {string} url the client's
- * @returns {PreparedForward}
- */
+/** Returns what all requests like that one have in common. @type {(forward: ForwardDecision, url: string) => PreparedForward} */
 function prepare(decision, url) {
   const site = url.slice(0, url.indexOf("/", 8));
   const at = decision.ticket.indexOf(decision.trace);

@@ -1,7 +1,7 @@
 /** Decisions by the request they were made on, until the second is over or the core learns something. */
 import { generation } from "../instance.js";
 
-/** @import { CacheEntry, Decision, HeaderList, Received } from "../types.js" */
+/** @import { CacheEntry, Decision, IsAlike, Received } from "../types.js" */
 
 /** Maximum length of a header's value that is ignored, where it differs. */
 const MAX_IGNORED_VALUE = 512;
@@ -69,13 +69,7 @@ export class GenerationMap {
   }
 }
 
-/**
- * Returns whether requests have the same headers, and the same values of all that count. The runtime gives them in the
- * order of their names.
- * @param {HeaderList} headers
- * @param {HeaderList} before
- * @param {Set<string>} ignored
- */
+/** Returns whether requests have the same headers, which come sorted, and the same values of all that count. @type {IsAlike} */
 export function isAlike(headers, before, ignored) {
   if (headers.length !== before.length) return false;
   for (let at = 0; at < headers.length; at += 1) {

@@ -1,7 +1,6 @@
 /** Revalidates the session of what stays open, again and again, until it is over. */
 /** @import { Revalidate } from "../types.js" */
 import { warn } from "../instance.js";
-import { pause } from "../waiting.js";
 
 /** Begins, and returns how to stop. @param {Revalidate} revalidate @param {(reason: string) => void} onOver */
 export function startRevalidation(revalidate, onOver) {
@@ -11,7 +10,7 @@ export function startRevalidation(revalidate, onOver) {
       const outcome = await revalidate();
       if (!isOpen) return;
       if ("over" in outcome) return onOver(outcome.over);
-      await pause(outcome.afterMs);
+      await new Promise((resolve) => setTimeout(resolve, outcome.afterMs));
     }
   };
   run().catch(() => warn("revalidation_failed"));

@@ -2,7 +2,6 @@
  * Queues messages for an end of a WebSocket that reads slowly. The runtime cannot make the other end wait, and keeps
  * what it was given until it is read: so it is given little at a time, and the rest waits here, where it can be dropped.
  */
-import { pause } from "../waiting.js";
 
 /** Maximum number of bytes the runtime is given before it has sent them; a single message may be larger. */
 const MAX_UNSENT = 256 * 1024;
@@ -91,7 +90,7 @@ export class SendQueue {
     slow.add(this);
     let [delay, stalled] = [MIN_DELAY, 0];
     while (this.#bytes > 0 || this.weight >= MAX_UNSENT) {
-      await pause(delay);
+      await new Promise((resolve) => setTimeout(resolve, delay));
       if (this.#isEvicted) return this.onTooSlow();
       if (this.#isClosed) return;
       let sent = 0;

@@ -6,7 +6,7 @@
  * its session is over: a stream with an `event: session`, a socket with the code 4401. And what is
  * silent for too long is ended, or kept alive, where a limit says so.
  */
-/** @import { FollowOptions, Pauses } from "../types.js" */
+/** @import { FollowOptions, FollowStream, Pauses } from "../types.js" */
 import { waitUntil } from "cloudflare:workers";
 import { warn } from "../instance.js";
 import { pump } from "./pump.js";
@@ -57,12 +57,7 @@ export function follow(response, options) {
   return new Response(readable, response);
 }
 
-/**
- * @param {ReadableStream} source
- * @param {WritableStream} sink
- * @param {FollowOptions} options
- * @param {boolean} isReadable whether what flows is the events themselves; otherwise nothing of ours may come between
- */
+/** Follows a stream of events; if they are not readable, nothing of ours may come between them. @type {FollowStream} */
 async function followStream(source, sink, { revalidate, countOpen, pauses }, isReadable) {
   const closed = countOpen();
   const end = new AbortController();

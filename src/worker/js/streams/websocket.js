@@ -16,11 +16,7 @@ const IDLE = 4408;
 /** Reasons of the codes that the gateway chooses. @type {Record<number, string>} */
 const REASONS = { 1002: "protocol error", 1012: "connection lost" };
 
-/**
- * @param {Response} response
- * @param {WebSocket} origin
- * @param {import("../types.js").FollowOptions} options
- */
+/** @type {import("../types.js").FollowWebSocket} */
 export function followWebSocket(response, origin, { revalidate, countOpen, pauses }) {
   const closed = countOpen();
   const [client, server] = Object.values(new WebSocketPair());

@@ -18,12 +18,7 @@ const numbers = new Map();
 
 let counted = 0;
 
-/**
- * Counts an answered request; returns whether what was counted is to be taken.
- * @param {string} labels
- * @param {import("../types.js").Durations} durations
- * @param {string} session tenant and handle, if it is a session that came before
- */
+/** Counts an answered request; returns whether what was counted is to be taken. @type {import("../types.js").CountRequest} */
 export function countRequest(labels, { edgeMs, originMs, answerMs }, session) {
   const durations = requests.get(labels);
   if (durations) durations.push(edgeMs, originMs, answerMs);

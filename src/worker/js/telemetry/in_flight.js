@@ -2,7 +2,7 @@
  * Counts what is under way at each origin (requests without an answer yet, and the streams and sockets that are
  * followed), and how long answers take to begin. It changes with every request; the core is told now and then.
  */
-/** @import { Attempt, OriginActivity } from "../types.js" */
+/** @import { Attempt, Begin, OriginActivity } from "../types.js" */
 
 /** Interval at which the core is told, in milliseconds. */
 const REPORT_EVERY = 250;
@@ -15,12 +15,7 @@ const origins = new Map();
 
 let reportedAt = 0;
 
-/**
- * Something begins. A request whose client goes away has no end of its own: it is over at `until` at the latest.
- * @param {string} place tenant and origin
- * @param {number} [until] in milliseconds since 1970
- * @returns {Attempt}
- */
+/** Begins. A request whose client goes away has no end of its own: it is over at `until` at the latest. @type {Begin} */
 export function begin(place, until = Number.POSITIVE_INFINITY) {
   let origin = origins.get(place);
   if (!origin) {
@@ -40,10 +35,7 @@ export function end(attempt, isLost = false) {
 
 /**
  * An answer has begun. Of good ones the core hears only if this returns true: it is the first after an error, and
- * errors days apart would look like errors in a row.
- * @param {Attempt} attempt
- * @param {number} ms
- * @param {number} status
+ * errors days apart would look like errors in a row. @type {(attempt: Attempt, ms: number, status: number) => boolean}
  */
 export function answered(attempt, ms, status) {
   const { origin } = attempt;

@@ -1,6 +1,8 @@
 /** Buffers the log lines of requests: a write costs more than all else that is recorded of one. */
 import { count } from "./counters.js";
 
+/** @import { WriteLater } from "../types.js" */
+
 /** Maximum number of lines of one batch that the console shows. */
 const MAX_SHOWN = 200;
 
@@ -8,11 +10,7 @@ const MAX_SHOWN = 200;
 /** @type {{ written: string[], shown: string[], isWatched: boolean }} */
 export const buffer = { written: [], shown: [], isWatched: false };
 
-/**
- * @param {string} line
- * @param {boolean} isOfVisitors it is shown while somebody looks
- * @param {boolean} isImportant it is always shown
- */
+/** Buffers a line. A visitors' is shown while somebody looks, an important one always. @type {WriteLater} */
 export function writeLater(line, isOfVisitors, isImportant) {
   buffer.written.push(line);
   if (!isImportant && !(isOfVisitors && buffer.isWatched)) return;

@@ -30,13 +30,7 @@ export function recorder() {
   return record;
 }
 
-/**
- * Records a request, and returns its answer as it is sent.
- * @param {import("./request_trace.js").RequestTrace} trace
- * @param {Response} response
- * @param {string} session tenant and handle, if it is a session that came before
- * @param {Env} env
- */
+/** Records a request, and returns its answer as it is sent. @type {import("../types.js").RecordRequest} */
 export function recordRequest(trace, response, session, env) {
   const { begun, flags, labels, members } = trace;
   const { status } = response;

@@ -1,6 +1,0 @@
-/** Waiting. */
-
-/** @param {number} ms */
-export function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
