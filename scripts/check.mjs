@@ -62,6 +62,18 @@ await main(async () => {
       "-D",
       "warnings",
     ]),
+    await passes("Rust documentation, as a library", "cargo", [
+      "rustdoc",
+      "--quiet",
+      "--locked",
+      "--lib",
+      "--no-default-features",
+      "--target",
+      "wasm32-unknown-unknown",
+      "--",
+      "-D",
+      "warnings",
+    ]),
     await passes("Crates' licences and sources", DENY, [
       "--log-level",
       "error",

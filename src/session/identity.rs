@@ -10,7 +10,7 @@ use crate::session::names::{is_identifier, is_presentable};
 /// The most groups that are kept, and told.
 pub(crate) const MOST_GROUPS: usize = 64;
 
-/// A proven identity. Every text keeps to the rule for names ([`crate::session::names`]).
+/// A proven identity. Every text keeps to the rule for names: no blanks around it, and nothing that cannot be seen.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// What the application knows the user by; never empty.
