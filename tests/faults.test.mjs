@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { amount } from "./harness/amount.mjs";
 import { Browser } from "./harness/browser.mjs";
 import { read } from "./harness/cookie.mjs";
 import { Mood } from "./harness/mood.mjs";
@@ -208,7 +209,9 @@ test("keys rotate under running sessions, and a retired one keeps waiting only w
   assert.deepEqual(await outcome(await idle.fetch("/")), [503, "key_unknown"]);
 });
 
-test("killed two hundred times while writing, it keeps every change it acknowledged", async (t) => {
+const KILLS = amount({ usual: 60, long: 200 });
+
+test(`killed ${KILLS} times while writing, it keeps every change it acknowledged`, async (t) => {
   const { browser, vestibule, kv, origin } = await deployment(t);
   let random = 1;
   const below = (/** @type {number} */ limit) => {
@@ -218,7 +221,7 @@ test("killed two hundred times while writing, it keeps every change it acknowled
   await browser.fetch(patch({ begun: true }));
   /** @type {Record<string, number>} */
   const kept = {};
-  for (let seed = 0; seed < 200; seed += 1) {
+  for (let seed = 0; seed < KILLS; seed += 1) {
     kv.putDelay = below(2) * below(60);
     const work = Array.from({ length: 4 }, async (_, worker) => {
       const name = `w${worker}`;

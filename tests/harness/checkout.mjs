@@ -8,7 +8,9 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -51,7 +53,12 @@ export class Checkout {
       const copy = path.join(checkout.folder, file);
       cpSync(path.join(ROOT, file), copy, { preserveTimestamps: true });
     }
-    // What was built is current when it is newer than every source and folder: copied last, it is.
+    // What was built is current when it is newer than every source and folder, as it is at home.
+    const folders = new Set(tracked.flatMap(foldersAbove));
+    for (const folder of folders) {
+      const { atime, mtime } = statSync(path.join(ROOT, folder));
+      utimesSync(path.join(checkout.folder, folder), atime, mtime);
+    }
     cpSync(path.join(ROOT, "build"), path.join(checkout.folder, "build"), { recursive: true });
     for (const name of LENT) symlinkSync(path.join(ROOT, name), path.join(checkout.folder, name));
     return checkout;
@@ -95,6 +102,12 @@ export class Checkout {
     await Promise.all([...this.#running].map((command) => command.stop()));
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** @param {string} file @returns {string[]} */
+function foldersAbove(file) {
+  const folder = path.dirname(file);
+  return folder === "." ? [] : [folder, ...foldersAbove(folder)];
 }
 
 /** A shell in a process group of its own. */

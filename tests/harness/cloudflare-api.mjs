@@ -1,8 +1,10 @@
 /**
- * As much of Cloudflare's API as wrangler asks for when it makes a namespace or keeps a secret, so that
- * the documented commands run without an account. The real wrangler talks to it.
+ * As much of Cloudflare's API as wrangler asks for when it makes a namespace, keeps a secret, or reads and
+ * writes a namespace or a database, so that the documented commands run without an account. The real wrangler
+ * talks to it.
  */
 import { createServer } from "node:http";
+import { DatabaseSync } from "node:sqlite";
 import { listen } from "./ports.mjs";
 
 const ACCOUNT = "0123456789abcdef0123456789abcdef";
@@ -12,12 +14,25 @@ export class CloudflareApi {
   namespaces = [];
   /** Secrets by their name. @type {Map<string, string>} */
   secrets = new Map();
+  /** Values of the namespace, whichever it is, by their key. @type {Map<string, string>} */
+  values = new Map();
+  /** The database, whichever it is. */
+  database = new DatabaseSync(":memory:");
   port = 0;
   #server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
-    const result = this.#answer(`${request.method} ${request.url}`, body);
-    const errors = result === undefined ? [{ code: 7003, message: "not known here" }] : [];
+    const value = this.#value(request.method ?? "", request.url ?? "");
+    if (value !== undefined) return void response.end(value);
+    let result;
+    let message = "not known here";
+    try {
+      result = this.#answer(`${request.method} ${request.url}`, body);
+    } catch (error) {
+      // What the database does not take.
+      message = String(error);
+    }
+    const errors = result === undefined ? [{ code: 7003, message }] : [];
     response.statusCode = result === undefined ? 404 : 200;
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ success: result !== undefined, errors, messages: [], result }));
@@ -46,8 +61,27 @@ export class CloudflareApi {
     return `${ACCOUNT.slice(0, -2)}${String(number).padStart(2, "0")}`;
   }
 
+  /** A value is answered as it is. @param {string} method @param {string} url */
+  #value(method, url) {
+    const key = keyOf(url);
+    return method === "GET" && key !== undefined ? this.values.get(key) : undefined;
+  }
+
   /** @param {string} call @param {string} body @returns {unknown} `undefined` for what it does not know */
   #answer(call, body) {
+    const key = keyOf(call);
+    if (key !== undefined && call.startsWith("PUT ")) return { put: this.values.set(key, body) };
+    if (key !== undefined && call.startsWith("DELETE "))
+      return { deleted: this.values.delete(key) };
+    if (/^GET \S+\/storage\/kv\/namespaces\/\w+\/keys\b/.test(call)) {
+      const prefix = new URL(call.slice(4), "http://api").searchParams.get("prefix") ?? "";
+      const names = [...this.values.keys()].filter((name) => name.startsWith(prefix));
+      return names.sort().map((name) => ({ name }));
+    }
+    if (/^POST \S+\/d1\/database\/[\w-]+\/query$/.test(call)) {
+      const results = this.database.prepare(JSON.parse(body).sql).all();
+      return [{ results, success: true, meta: { duration: 0 } }];
+    }
     if (/^POST \S+\/storage\/kv\/namespaces$/.test(call)) {
       const { title } = JSON.parse(body);
       return { id: this.idOf(this.namespaces.push(title) - 1), title };
@@ -62,4 +96,10 @@ export class CloudflareApi {
     }
     return undefined;
   }
+}
+
+/** The key of a namespace's value that a call is about. @param {string} call */
+function keyOf(call) {
+  const [, key] = call.match(/\/storage\/kv\/namespaces\/\w+\/values\/([^?\s]+)/) ?? [];
+  return key && decodeURIComponent(key);
 }

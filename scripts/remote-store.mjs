@@ -1,0 +1,115 @@
+/** Keys and values of the deployment, by wrangler's command line: it knows how to sign in. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Fault } from "./progress.mjs";
+import { NODE, ROOT } from "./setup.mjs";
+
+const WRANGLER = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
+
+/** @implements {Pick<import("./tenant-store.mjs").Place, keyof RemotePlace>} */
+export class RemotePlace {
+  #config;
+
+  /** @param {string} config the file with the deployment's settings */
+  constructor(config) {
+    this.#config = config;
+  }
+
+  /** @param {{ binding: string }} settings */
+  namespace({ binding }) {
+    return new RemoteNamespace((args) =>
+      this.#wrangler(["kv", "key", ...args, "--binding", binding]),
+    );
+  }
+
+  /**
+   * Runs statements. Not from a file: while the platform imports one, the database answers nobody.
+   * @param {{ binding: string }} settings
+   */
+  database({ binding }) {
+    return async (/** @type {string} */ statement) => {
+      const args = ["d1", "execute", binding, "--yes", "--json", "--command", statement];
+      const { isGood, stdout, said } = this.#wrangler(args);
+      if (!isGood) throw new Error(said);
+      return JSON.parse(stdout.slice(stdout.indexOf("[")))[0].results;
+    };
+  }
+
+  async close() {}
+
+  /** @param {string[]} args */
+  #wrangler(args) {
+    const all = [WRANGLER, ...args, "--remote", "--config", this.#config];
+    const { status, stdout, stderr } = spawnSync(NODE, all, {
+      cwd: ROOT,
+      encoding: "utf8",
+      maxBuffer: 64 * 2 ** 20,
+    });
+    return { isGood: status === 0, stdout, said: stdout + stderr };
+  }
+}
+
+/** @implements {Pick<import("./tenant-store.mjs").Keys, keyof RemoteNamespace>} */
+class RemoteNamespace {
+  #kv;
+
+  /** @param {(args: string[]) => { isGood: boolean, stdout: string, said: string }} kv */
+  constructor(kv) {
+    this.#kv = kv;
+  }
+
+  /**
+   * @param {string} key
+   * @returns {Promise<string | null>}
+   */
+  async get(key) {
+    const { isGood, stdout, said } = this.#kv(["get", key, "--text"]);
+    if (isGood && stdout.trim() !== "Value not found") return stdout.trimEnd();
+    if (isGood || /not found|404/i.test(said)) return null;
+    throw new Fault(`${key} could not be read: ${said}`);
+  }
+
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
+  async put(key, value) {
+    withFile(value, (file) => {
+      const { isGood, said } = this.#kv(["put", key, "--path", file]);
+      if (!isGood) throw new Fault(`${key} could not be stored: ${said}`);
+    });
+  }
+
+  /** @param {string} key */
+  async delete(key) {
+    const { isGood, said } = this.#kv(["delete", key]);
+    if (!isGood) throw new Fault(`${key} could not be deleted: ${said}`);
+  }
+
+  /** @param {string} prefix */
+  async names(prefix) {
+    const { isGood, stdout, said } = this.#kv(["list", "--prefix", prefix]);
+    if (!isGood) throw new Fault(`The namespace could not be listed: ${said}`);
+    /** @type {{ name: string }[]} */
+    const listed = JSON.parse(stdout.slice(stdout.indexOf("[")));
+    return listed.map(({ name }) => name);
+  }
+}
+
+/**
+ * What is long does not fit a command line.
+ * @param {string} text
+ * @param {(file: string) => void} act
+ */
+function withFile(text, act) {
+  const folder = mkdtempSync(path.join(tmpdir(), "vestibule-tenant-"));
+  try {
+    const file = path.join(folder, "value");
+    writeFileSync(file, text);
+    act(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
