@@ -1,6 +1,6 @@
 //! Reads and writes the messages between isolates and Durable Objects: JSON on one line.
 //!
-//! During a deployment both ends may be of different releases (`docs/releases.md`). Members that are missing have a
+//! During a deployment both ends may be of different releases (`docs/internals/releases.md`). Members that are missing have a
 //! neutral value, and members that are not known are ignored. Members are written in the order of their names.
 
 use serde::de::DeserializeOwned;
