@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::document::layers::Layers;
 use crate::document::{Fault, variables};
-use crate::inbound::host::Host;
+use crate::http::host::Host;
 use crate::keys::DeploymentKeys;
 use crate::secrets::Secrets;
 use crate::sign_in::provider::is_confidential;

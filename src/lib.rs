@@ -60,7 +60,7 @@ mod encoding;
 mod flat_map;
 mod forward;
 mod gateway;
-mod inbound;
+mod http;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;

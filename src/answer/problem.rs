@@ -15,11 +15,11 @@ use crate::answer::sign_in::SignInProblem;
 use crate::answer::{Answer, DATA_POLICY, page};
 use crate::brand::Brand;
 use crate::brand::locale::Locale;
-use crate::inbound::form::BadForm;
-use crate::inbound::json::BadBody;
-use crate::inbound::limits;
-use crate::inbound::query::BadQuery;
-use crate::inbound::request::Request;
+use crate::http::form::BadForm;
+use crate::http::json::BadBody;
+use crate::http::limits;
+use crate::http::query::BadQuery;
+use crate::http::request::Request;
 
 /// Who reads an answer.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@
 //! to loopback, so there, and only there, the name has no prefix and Secure is left out. It is not
 //! simply `session`: that is what many applications call their own cookie.
 
-use crate::inbound::request::Location;
+use crate::http::request::Location;
 
 /// What follows the session cookie's name in those of sign-ins under way.
 const SIGN_IN: &str = "-login-";

@@ -5,7 +5,7 @@ use hmac::Mac as _;
 
 use crate::clock::UnixSeconds;
 use crate::encoding;
-use crate::inbound::engine_io;
+use crate::http::engine_io;
 use crate::keys::KeyRing;
 use crate::session::id::{Handle, SessionId};
 

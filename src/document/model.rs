@@ -11,7 +11,7 @@ use super::shape::{checked, choice, object, text};
 use super::telemetry::Telemetry;
 use crate::clock::{Seconds, UnixSeconds};
 use crate::flat_map::FlatMap;
-use crate::inbound::host::HostPattern;
+use crate::http::host::HostPattern;
 use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
 use crate::route::pool::{Base, OriginName, OriginState};
 use crate::sign_in::methods::ClientAuthentication;

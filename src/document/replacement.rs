@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::read::{Readable, Reader};
 use super::shape::text;
-use crate::inbound::request::Location;
+use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 
 /// Where a file is that a tenant has instead of the chat server's: a URL, or kv: and the name it is

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use crate::inbound::percent::push_escaped;
+use crate::http::percent::push_escaped;
 
 /// Maximum length of a document, in bytes.
 const MAX_DOCUMENT: usize = 1024 * 1024;

@@ -17,9 +17,9 @@ use crate::cookie::token::Token;
 use crate::forward::headers::{Nobody, Outgoing};
 use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
-use crate::inbound::header_name;
-use crate::inbound::path;
-use crate::inbound::request::Request;
+use crate::http::header_name;
+use crate::http::path;
+use crate::http::request::Request;
 use crate::session::id::{Handle, SessionId};
 use crate::session::record::Version;
 

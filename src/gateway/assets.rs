@@ -8,9 +8,9 @@ use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::effect::Need;
 use crate::effect::asset::{Asset, Facts, Trouble};
-use crate::inbound::conditional::names_etag;
-use crate::inbound::rate_limit::Verdict;
-use crate::inbound::request::Request;
+use crate::http::conditional::names_etag;
+use crate::http::rate_limit::Verdict;
+use crate::http::request::Request;
 use crate::telemetry::log::{Event, Level, Named};
 
 /// By what a path ends with, where a source does not say.

@@ -1,6 +1,6 @@
 //! What the visitor's own list of sessions says about each: on what kind of device, in which country.
 
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 
 /// Words in a `User-Agent` and what they tell, the most telling first.
 const DEVICES: [(&str, &str); 11] = [

@@ -10,7 +10,7 @@ use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Body, Found, Need};
 use crate::encoding::object;
-use crate::inbound::json;
+use crate::http::json;
 use crate::keys::UserTag;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;

@@ -52,11 +52,11 @@ use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::effect::{Answers, Need, Write};
 use crate::forward::trace::Trace;
-use crate::inbound::canonical::canonical;
-use crate::inbound::path::{self, Territory};
-use crate::inbound::rate_limit::{ClientLimit, RateLimit};
-use crate::inbound::request::{Location, Request};
-use crate::inbound::{limits, upgrade};
+use crate::http::canonical::canonical;
+use crate::http::path::{self, Territory};
+use crate::http::rate_limit::{ClientLimit, RateLimit};
+use crate::http::request::{Location, Request};
+use crate::http::{limits, websocket};
 use crate::route::health::Health;
 use crate::route::load::Load;
 use crate::route::probe::Probe;
@@ -306,7 +306,8 @@ impl Gateway {
             Territory::Origin => self.replace(passage)?,
         }
         if passage.request.is_websocket() {
-            upgrade::check(passage.request, &self.tenant.allowed_origins).map_err(Problem::from)?;
+            websocket::check(passage.request, &self.tenant.allowed_origins)
+                .map_err(Problem::from)?;
         }
         if let Some(kind) = self.anonymous(passage) {
             return self.forward_anonymous(kind, passage, trace);
@@ -438,13 +439,13 @@ fn births(tenant: &Tenant) -> Option<ClientLimit> {
     Some(ClientLimit::new(most, 60_000))
 }
 
-impl From<upgrade::BadUpgrade> for Problem {
-    fn from(bad: upgrade::BadUpgrade) -> Self {
+impl From<websocket::BadUpgrade> for Problem {
+    fn from(bad: websocket::BadUpgrade) -> Self {
         match bad {
-            upgrade::BadUpgrade::Method => Self::MethodNotAllowed("GET"),
-            upgrade::BadUpgrade::Version => Self::UpgradeVersion,
-            upgrade::BadUpgrade::Key => Self::UpgradeKey,
-            upgrade::BadUpgrade::Origin => Self::CrossSite,
+            websocket::BadUpgrade::Method => Self::MethodNotAllowed("GET"),
+            websocket::BadUpgrade::Version => Self::UpgradeVersion,
+            websocket::BadUpgrade::Key => Self::UpgradeKey,
+            websocket::BadUpgrade::Origin => Self::CrossSite,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::recognition::Visitor;
 use super::ticket::Ticket;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::cookie::token::{Token, Verified};
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::tenant::Live;

@@ -6,7 +6,7 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::effect::Need;
-use crate::inbound::query::Query;
+use crate::http::query::Query;
 use crate::keys::UserTag;
 use crate::session::id::PublicName;
 use crate::session::record::Record;

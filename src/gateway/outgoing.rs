@@ -15,7 +15,7 @@ use crate::cookie::sid_route::Route;
 use crate::forward::headers::{Disbelieved, Outgoing, Speaker, State};
 use crate::forward::proof::Proved;
 use crate::forward::trace::Trace;
-use crate::inbound::engine_io;
+use crate::http::engine_io;
 use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
 use crate::session::record::Version;

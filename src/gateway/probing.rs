@@ -5,7 +5,7 @@ use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
 use crate::effect::{Failed, Failure, Need};
-use crate::inbound::network::Network;
+use crate::http::network::Network;
 use crate::route::probe::{Probe, Verdict};
 use crate::telemetry::log::{Event, Level, Named};
 

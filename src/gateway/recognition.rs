@@ -9,7 +9,7 @@ use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
 use crate::cookie::token::{Token, Unverified, Verified};
-use crate::inbound::rate_limit::Verdict;
+use crate::http::rate_limit::Verdict;
 use crate::session::lifetime::Lifetime;
 use crate::session::prepared::Prepared;
 use crate::session::record::{Fit, Record, Version};

@@ -5,7 +5,7 @@ use chacha20::rand_core::Rng as _;
 use super::Gateway;
 use crate::effect::Seed;
 use crate::forward::trace::{Sampling, Trace};
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 use crate::policy::LogLevel;
 use crate::telemetry::counting;
 use crate::telemetry::facts::{Facts, method_label};

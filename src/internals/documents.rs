@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::deployment::Deployment;
 use crate::document::layers::{Layers, Source};
 use crate::document::{self, variables};
-use crate::inbound::host::Host;
+use crate::http::host::Host;
 use crate::policy::LoginMode;
 use crate::tenant::Tenant;
 

@@ -10,7 +10,7 @@ use crate::clock::{Seconds, UnixSeconds};
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::encoding;
-use crate::inbound::host::Host;
+use crate::http::host::Host;
 use crate::tenant::ApiKey;
 
 /// How long it lasts unused.

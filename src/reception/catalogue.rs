@@ -16,7 +16,7 @@ use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::gateway::Gateway;
-use crate::inbound::host::{Host, HostPattern};
+use crate::http::host::{Host, HostPattern};
 use crate::telemetry::log::{Event, Faults, Level};
 use crate::tenant_id::TenantId;
 

@@ -7,9 +7,9 @@ use crate::answer::problem::{Audience, Problem};
 use crate::effect::asset::{Asset, Coding, Facts};
 use crate::effect::{Answers, Need};
 use crate::gateway::Step;
-use crate::inbound::conditional::{accepts_gzip, names_etag};
-use crate::inbound::host::Host;
-use crate::inbound::request::Request;
+use crate::http::conditional::{accepts_gzip, names_etag};
+use crate::http::host::Host;
+use crate::http::request::Request;
 use crate::telemetry::log::{Event, Level};
 
 /// The setting that gives the console a host of its own.

@@ -9,7 +9,7 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use crate::clock::UnixMillis;
-use crate::inbound::network::Network;
+use crate::http::network::Network;
 
 /// So many are being worked on at once.
 const PLACES: usize = 8;

@@ -10,7 +10,7 @@ pub(crate) use crate::effect::algorithm::Algorithm;
 use thiserror::Error;
 
 use crate::encoding;
-use crate::inbound::json;
+use crate::http::json;
 
 /// The longest token that is looked at.
 pub(crate) const LONGEST: usize = 16 * 1024;

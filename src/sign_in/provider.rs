@@ -3,7 +3,7 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::inbound::request::Location;
+use crate::http::request::Location;
 
 /// The most bytes of a discovery document.
 pub(crate) const LARGEST: usize = 64 * 1024;

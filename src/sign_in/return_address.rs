@@ -3,10 +3,10 @@
 //! Authority: RFC 9700 section 4.11 (no open redirector), and how browsers read a `Location` (WHATWG
 //! URL): `//host`, `/\host` and anything with a tab or a line break in it lead away.
 
-use crate::inbound::canonical::canonical;
-use crate::inbound::path::{Territory, territory};
-use crate::inbound::percent;
-use crate::inbound::request::Location;
+use crate::http::canonical::canonical;
+use crate::http::path::{Territory, territory};
+use crate::http::percent;
+use crate::http::request::Location;
 
 /// The longest address that is remembered, in bytes as JSON has it: sealed and as base64url it shares a cookie of 4,096
 /// bytes with the rest of a sign-in.

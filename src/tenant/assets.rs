@@ -2,8 +2,8 @@
 
 use crate::document::replacement::Replacement;
 use crate::flat_map::FlatMap;
-use crate::inbound::path::{self, Territory};
-use crate::inbound::request::Location;
+use crate::http::path::{self, Territory};
+use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 
 /// A tenant's files: a path, perhaps with a query, and what the outside is asked for. Paths are compared as they are written: one in disguise is the server's affair.

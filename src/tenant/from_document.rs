@@ -14,7 +14,7 @@ use crate::document::branding::Branding;
 use crate::document::model::{
     CanaryRelease, Document, FailMode, OriginEntry, PathPattern, Session,
 };
-use crate::inbound::{header_name, reserved_headers};
+use crate::http::{header_name, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::route::canary::Canary;
 use crate::route::pool::{Origin, Pool};

@@ -12,7 +12,7 @@ use crate::deployment::Deployment;
 use crate::effect;
 use crate::forward::{closing, response};
 use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
-use crate::inbound::engine_io;
+use crate::http::engine_io;
 use crate::protocol;
 use crate::telemetry::log::{Event, Faults, Level};
 

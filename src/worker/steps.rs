@@ -22,7 +22,7 @@ use crate::clock::UnixMillis;
 use crate::effect::{Answers, Failure, Found, Write};
 use crate::encoding;
 use crate::gateway::{Settled, Step, Vigil};
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 use crate::protocol;
 use crate::reception::Reception;
 

@@ -29,8 +29,8 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("session", &[]),
     ("brand", &[]),
     // HTTP, and nothing of what it is about.
-    ("inbound", &[]),
-    ("cookie", &["inbound", "session"]),
+    ("http", &[]),
+    ("cookie", &["http", "session"]),
     ("route", &["session"]),
     // It is told what happens, and asks nobody.
     ("telemetry", &["effect", "session"]),
@@ -41,21 +41,19 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
         &["effect", "session", "sign_in", "store", "telemetry"],
     ),
     // Who is believed: forms and ways back are HTTP.
-    ("sign_in", &["effect", "inbound", "session"]),
+    ("sign_in", &["effect", "http", "session"]),
     // What is written of a tenant, and what becomes of it; nobody who acts upon it.
-    ("document", &["brand", "inbound", "route", "sign_in"]),
+    ("document", &["brand", "http", "route", "sign_in"]),
     (
         "tenant",
-        &[
-            "brand", "document", "inbound", "route", "session", "sign_in",
-        ],
+        &["brand", "document", "http", "route", "session", "sign_in"],
     ),
     // What goes to people, and what goes to origins.
-    ("answer", &["brand", "inbound"]),
+    ("answer", &["brand", "http"]),
     (
         "forward",
         &[
-            "cookie", "document", "effect", "inbound", "route", "session", "tenant",
+            "cookie", "document", "effect", "http", "route", "session", "tenant",
         ],
     ),
 ];

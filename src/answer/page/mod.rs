@@ -14,7 +14,7 @@ mod words;
 use crate::answer::Answer;
 use crate::brand::Brand;
 use crate::brand::locale::Locale;
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 
 pub(crate) use password::{PasswordState, change_password};
 pub(super) use problem::{Remedy, Trouble, problem};

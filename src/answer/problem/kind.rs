@@ -1,7 +1,7 @@
 //! What each problem is to a program and to a person: status, stable code, title, and what to do.
 
 use super::Problem;
-use crate::inbound::json::BadBody;
+use crate::http::json::BadBody;
 
 /// What a problem is.
 pub(super) struct Kind {

@@ -63,7 +63,7 @@ fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 #[test]
 fn no_tenant_may_give_a_header_of_ours_to_something_else() {
     for name in OWN.into_iter().chain([ASSERTION, proof::NAME]) {
-        assert!(crate::inbound::reserved_headers::is_ours(name), "{name}");
+        assert!(crate::http::reserved_headers::is_ours(name), "{name}");
     }
 }
 

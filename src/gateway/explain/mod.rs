@@ -20,11 +20,11 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::cookie::name::CookieName;
-use crate::inbound::canonical::canonical;
-use crate::inbound::host::Host;
-use crate::inbound::path::Territory;
-use crate::inbound::request::Request;
-use crate::inbound::{limits, upgrade};
+use crate::http::canonical::canonical;
+use crate::http::host::Host;
+use crate::http::path::Territory;
+use crate::http::request::Request;
+use crate::http::{limits, websocket};
 use crate::policy::LoginMode;
 
 use question::{Question, Whose};
@@ -103,7 +103,8 @@ impl Gateway {
         limits::check(passage.request).map_err(Problem::from)?;
         self.tell_path(passage, told)?;
         if passage.request.is_websocket() {
-            upgrade::check(passage.request, &self.tenant.allowed_origins).map_err(Problem::from)?;
+            websocket::check(passage.request, &self.tenant.allowed_origins)
+                .map_err(Problem::from)?;
         }
         if let Some(kind) = self.anonymous(passage) {
             told.because = Some(

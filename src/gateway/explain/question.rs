@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::{Halt, Passage};
 use crate::answer::problem::Problem;
-use crate::inbound::pasted;
+use crate::http::url;
 use crate::session::id::PublicName;
 
 /// A request that is not made.
@@ -62,7 +62,7 @@ impl Question {
                 None => return Err(invalid("Name a `url`, or a `handle`.")),
             },
         };
-        let Some(url) = pasted::normalised(&url) else {
+        let Some(url) = url::normalised(&url) else {
             return Err(invalid(
                 "`url` must begin with http:// or https:// and have a host as DNS has it (xn--…).",
             ));

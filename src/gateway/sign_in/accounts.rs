@@ -33,9 +33,7 @@ impl Gateway {
                 _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
             };
         }
-        let name = route
-            .strip_prefix('/')
-            .and_then(crate::inbound::query::decode);
+        let name = route.strip_prefix('/').and_then(crate::http::query::decode);
         let name = account_name(&name.ok_or(Problem::NotFound)?, passage)?;
         let name = name.ok_or(Problem::NotFound)?;
         match method {

@@ -17,7 +17,7 @@ use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::effect::Reply;
-use crate::inbound::query::Query;
+use crate::http::query::Query;
 use crate::session::grant::{Finished, Grant};
 use crate::sign_in::authorization;
 use crate::sign_in::claimed::{self, NotAdmitted};

@@ -6,9 +6,9 @@ use super::super::inquiry;
 use super::super::{Halt, Passage};
 use crate::answer::problem::Problem;
 use crate::effect::{Body, Need};
-use crate::inbound::form;
-use crate::inbound::json::LARGEST_OF_STRANGERS;
-use crate::inbound::query::Query;
+use crate::http::form;
+use crate::http::json::LARGEST_OF_STRANGERS;
+use crate::http::query::Query;
 
 /// Whether a request carries a form.
 pub(super) fn is_form(passage: &Passage<'_>) -> bool {

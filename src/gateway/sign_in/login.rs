@@ -9,7 +9,7 @@ use crate::answer::problem::Problem;
 use crate::clock::Seconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
-use crate::inbound::query::Query;
+use crate::http::query::Query;
 use crate::keys::KeyRing;
 use crate::sign_in::authorization;
 use crate::sign_in::methods::Provider;

@@ -18,7 +18,7 @@ use super::{Gateway, Passage};
 use crate::answer::Answer;
 use crate::answer::page::Look;
 use crate::answer::problem::{Audience, Problem};
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 
 impl Gateway {
     /// How pages of ours look to whoever asks.

@@ -12,7 +12,7 @@ use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
 use crate::encoding;
-use crate::inbound::request::Location;
+use crate::http::request::Location;
 use crate::keys::UserTag;
 use crate::session::grant::Grant;
 use crate::session::id::Handle;

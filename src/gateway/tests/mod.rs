@@ -26,7 +26,7 @@ use crate::deployment::Deployment;
 use crate::effect::{Answers, Failure, Need};
 use crate::encoding::base64url;
 use crate::forward::response::Edits;
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 use crate::route::probe::{Probe, Verdict};
 use crate::simulation::outside::{self, Outside};
 use crate::telemetry::log::Event;

@@ -2,9 +2,9 @@
 
 use core::hint::black_box;
 
-use crate::inbound::header_name;
-use crate::inbound::limits;
-use crate::inbound::request::Request;
+use crate::http::header_name;
+use crate::http::limits;
+use crate::http::request::Request;
 
 use super::Act;
 use super::world::packed;

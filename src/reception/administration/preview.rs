@@ -10,8 +10,8 @@ use crate::answer::problem::{Audience, Problem};
 use crate::brand::Brand;
 use crate::document::Fault;
 use crate::effect::{Answers, Body, Need};
-use crate::inbound::request::Request;
-use crate::inbound::{form, json};
+use crate::http::request::Request;
+use crate::http::{form, json};
 use crate::sign_in::methods::Methods;
 
 /// Leads to no log.

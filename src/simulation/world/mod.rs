@@ -29,7 +29,7 @@ use crate::effect::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Outboun
 use crate::encoding::base64url;
 use crate::forward::headers::Outgoing;
 use crate::gateway::{Gateway, Settled, Step};
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 use crate::keys::KeyRing;
 use crate::ledger::command::{Changing, Command, Is, Order, parse_object_name};
 use crate::ledger::errand::{self, Errand};

@@ -11,8 +11,8 @@ use crate::embed::Changes;
 use crate::forward::headers::OWN;
 use crate::forward::response::Edits;
 use crate::gateway::Forward;
-use crate::inbound;
-use crate::inbound::canonical::canonical;
+use crate::http;
+use crate::http::canonical::canonical;
 
 /// Returns the runtime's request.
 pub(super) fn raw(request: &Request) -> web_sys::Request {
@@ -48,7 +48,7 @@ pub(super) fn forwarded(
     packed: &str,
     forward: &Forward,
 ) -> Result<Request, Error> {
-    let Some(request) = inbound::request::Request::parse(packed) else {
+    let Some(request) = http::request::Request::parse(packed) else {
         return Err(Error::Runtime(
             "a request that was judged is none".to_owned(),
         ));

@@ -1,6 +1,6 @@
 /**
  * Requests and responses as text for the core, and the core's text back as requests and responses. The format is that
- * of `worker/protocol.rs`, which describes it by the names of its fields; requests are as `inbound/request.rs` reads
+ * of `worker/protocol.rs`, which describes it by the names of its fields; requests are as `http/request.rs` reads
  * them.
  */
 

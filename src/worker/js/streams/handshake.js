@@ -5,7 +5,7 @@ import { endOfSid } from "../instance.js";
 /** Maximum time for which the first packet is waited for, in milliseconds; it comes with the headers. */
 const MAX_WAIT = 1_000;
 
-/** Maximum size of a handshake's answer: see `inbound/engine_io.rs`, which inspects as much. */
+/** Maximum size of a handshake's answer: see `http/engine_io.rs`, which inspects as much. */
 const MAX_BYTES = 4 * 1024;
 
 /**

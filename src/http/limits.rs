@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::inbound::request::{Location, Request};
+use crate::http::request::{Location, Request};
 
 /// Longest URL, in bytes.
 const URL_BYTES: usize = 16 * 1024;

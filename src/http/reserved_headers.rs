@@ -217,7 +217,7 @@ fn whole(folded: &str) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inbound::header_name::fold;
+    use crate::http::header_name::fold;
 
     #[test]
     fn the_tables_are_sorted_and_folded_and_no_prefix_hides_another() {

@@ -7,7 +7,7 @@
 //! request and is taken off before the server sees it. What is in it is the cookie's affair
 //! (`crate::cookie::sid_route`).
 
-use crate::inbound::query;
+use crate::http::query;
 
 /// What stands between a server's own `sid` and the route. No server's ids have it.
 pub(crate) const MARK: char = '~';

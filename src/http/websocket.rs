@@ -7,7 +7,7 @@
 use thiserror::Error;
 
 use crate::encoding;
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 
 /// Why a handshake is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
-use crate::inbound::request::Request;
+use crate::http::request::Request;
 
 /// The most bytes that the body of somebody with a key may have.
 pub(crate) const LARGEST: usize = 64 * 1024;

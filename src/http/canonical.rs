@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    use crate::inbound::path::{self, Territory};
+    use crate::http::path::{self, Territory};
 
     const SITE: &str = "https://chat.example";
 

@@ -54,7 +54,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::inbound::request::Location;
+    use crate::http::request::Location;
 
     #[test]
     fn a_url_becomes_what_a_request_has() {
