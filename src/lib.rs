@@ -49,6 +49,7 @@
 )]
 
 mod answer;
+mod balancer;
 mod brand;
 mod clock;
 mod cookie;
@@ -69,7 +70,6 @@ mod ledger;
 mod message;
 mod policy;
 mod reception;
-mod route;
 mod secrets;
 mod session;
 mod sign_in;

@@ -24,6 +24,8 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
+use crate::balancer::health_check::HealthCheck;
+use crate::balancer::probe::{Probe, Verdict};
 use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
@@ -34,8 +36,6 @@ use crate::http::limits;
 use crate::http::rate_limit::ClientLimit;
 use crate::http::request::Request;
 use crate::keys::KeyRing;
-use crate::route::health_check::HealthCheck;
-use crate::route::probe::{Probe, Verdict};
 use crate::sign_in::hashing::Places;
 use crate::store::cache::ISOLATE_WEIGHT;
 use crate::telemetry::counting;

@@ -11,14 +11,14 @@ use core::cmp::Reverse;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
+use crate::balancer::canary::Canary;
+use crate::balancer::pool::Pool;
 use crate::brand::Brand;
 use crate::clock::Seconds;
 use crate::document::model::{CookiePattern, LoginException, PathPattern};
 use crate::http::host::HostPattern;
 use crate::http::path;
 use crate::keys::KeyRing;
-use crate::route::canary::Canary;
-use crate::route::pool::Pool;
 use crate::session::lifetime::Lifetime;
 use crate::sign_in::methods::Methods;
 use crate::tenant_id::TenantId;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::route::pool::Pool;
+use crate::balancer::pool::Pool;
 
 /// What a client knows this site as, and whose addresses it must not be told in its place.
 #[derive(Clone, Copy)]

@@ -160,7 +160,7 @@ fn value<'a>(headers: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::pool::{Base, Origin, Pool};
+    use crate::balancer::pool::{Base, Origin, Pool};
 
     fn plan(headers: &[(&str, &str)], set_cookie: Option<&str>) -> Edits {
         let base = Base::parse("http://10.0.0.1:8000").unwrap();

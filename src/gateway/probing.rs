@@ -2,11 +2,11 @@
 
 use super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
+use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
 use crate::effect::{Failed, Failure, Need};
 use crate::http::network::Network;
-use crate::route::probe::{Probe, Verdict};
 use crate::telemetry::log::{Event, Level, Named};
 
 /// How often a request may be sent in all: at its own origin, there once more, and elsewhere.

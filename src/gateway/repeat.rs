@@ -11,10 +11,10 @@ use super::knowledge::PROPAGATION;
 use super::recognition::Visitor;
 use super::{Gateway, Passage};
 use crate::answer::problem::Problem;
+use crate::balancer::pool::Origin;
 use crate::clock::UnixMillis;
 use crate::http::path::Territory;
 use crate::http::request::Request;
-use crate::route::pool::Origin;
 use crate::session::id::Handle;
 use crate::telemetry::facts::Lookup;
 

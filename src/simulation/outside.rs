@@ -6,6 +6,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 
 use super::directory::Directory;
+use crate::balancer::probe::Verdict;
 use crate::clock::UnixMillis;
 use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::effect::{Answers, Body, Class, Found, Need, Write};
@@ -13,7 +14,6 @@ use crate::encoding::base64url;
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::ledger::command::parse_object_name;
 use crate::ledger::object::{Action, CallId, Context, Item, SessionObject};
-use crate::route::probe::Verdict;
 use crate::tenant_id::TenantId;
 
 /// The key every test deployment has.

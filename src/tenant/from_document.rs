@@ -6,6 +6,8 @@ use super::assets::{self, Assets};
 use super::faults::{Faults, OWN_SECRETS};
 use super::proof_key::ProofKey;
 use super::{ApiKey, Consistency, Fail, Overload, Pauses, Telemetry, Tenant, Timeouts};
+use crate::balancer::canary::Canary;
+use crate::balancer::pool::{Origin, Pool};
 use crate::brand::Brand;
 use crate::brand::palette::Colors;
 use crate::clock::Seconds;
@@ -16,8 +18,6 @@ use crate::document::model::{
 };
 use crate::http::{header_name, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
-use crate::route::canary::Canary;
-use crate::route::pool::{Origin, Pool};
 use crate::secrets::{Secrets, binding};
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;

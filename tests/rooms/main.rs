@@ -31,7 +31,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     // HTTP, and nothing of what it is about.
     ("http", &[]),
     ("cookie", &["http", "session"]),
-    ("route", &["session"]),
+    ("balancer", &["session"]),
     // It is told what happens, and asks nobody.
     ("telemetry", &["effect", "session"]),
     // No HTTP.
@@ -43,17 +43,19 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     // Who is believed: forms and ways back are HTTP.
     ("sign_in", &["effect", "http", "session"]),
     // What is written of a tenant, and what becomes of it; nobody who acts upon it.
-    ("document", &["brand", "http", "route", "sign_in"]),
+    ("document", &["brand", "http", "balancer", "sign_in"]),
     (
         "tenant",
-        &["brand", "document", "http", "route", "session", "sign_in"],
+        &[
+            "brand", "document", "http", "balancer", "session", "sign_in",
+        ],
     ),
     // What goes to people, and what goes to origins.
     ("answer", &["brand", "http"]),
     (
         "forward",
         &[
-            "cookie", "document", "effect", "http", "route", "session", "tenant",
+            "cookie", "document", "effect", "http", "balancer", "session", "tenant",
         ],
     ),
 ];

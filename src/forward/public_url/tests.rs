@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::route::pool::{Base, Origin, OriginName};
+use crate::balancer::pool::{Base, Origin, OriginName};
 
 fn pool(bases: &[&str]) -> Pool {
     let origin = |(at, base): (usize, &&str)| {

@@ -7,8 +7,8 @@ use super::super::recognition::Visitor;
 use super::super::{Gateway, Halt, Passage};
 use super::Told;
 use crate::answer::problem::Problem;
+use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
-use crate::route::pool::{Origin, OriginState};
 use crate::session::record::Record;
 
 impl Gateway {

@@ -21,13 +21,13 @@ use serde_json::{Value, json};
 
 use super::{Forward, Gateway, Settled, Step};
 use crate::answer::Answer;
+use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Failure, Need};
 use crate::encoding::base64url;
 use crate::forward::response::Edits;
 use crate::http::request::Request;
-use crate::route::probe::{Probe, Verdict};
 use crate::simulation::outside::{self, Outside};
 use crate::telemetry::log::Event;
 

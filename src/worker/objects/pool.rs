@@ -10,8 +10,8 @@ use worker::{Env, State};
 
 use super::answered;
 use super::storage::Storage;
+use crate::balancer::pool_aggregate::{Gathering, Obeyed};
 use crate::flat_map::FlatMap;
-use crate::route::gathering::{Gathering, Obeyed};
 use crate::telemetry::log::{Event, Level};
 use crate::worker::{io, log};
 

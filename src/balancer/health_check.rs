@@ -35,8 +35,8 @@ impl HealthCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balancer::pool_aggregate::Gathering;
     use crate::clock::UnixMillis;
-    use crate::route::gathering::Gathering;
 
     #[test]
     fn the_pool_object_understands_what_was_found() {

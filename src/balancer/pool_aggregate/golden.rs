@@ -1,6 +1,6 @@
 //! Checks commands to a tenant's pool object, and its answers, against those of earlier releases.
 
-use super::super::shared::{Shared, Told};
+use super::super::cluster_view::{Shared, Told};
 use serde_json::{Value, json};
 
 use super::*;
