@@ -5,12 +5,12 @@
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::auth::provider::is_confidential;
 use crate::document::layers::Layers;
 use crate::document::{Fault, variables};
 use crate::http::host::Host;
 use crate::keys::DeploymentKeys;
 use crate::secrets::Secrets;
-use crate::sign_in::provider::is_confidential;
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
 

@@ -49,6 +49,7 @@
 )]
 
 mod answer;
+mod auth;
 mod balancer;
 mod brand;
 mod clock;
@@ -72,7 +73,6 @@ mod policy;
 mod reception;
 mod secrets;
 mod session;
-mod sign_in;
 mod span_id;
 mod store;
 mod telemetry;

@@ -24,6 +24,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
+use crate::auth::hashing::Places;
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::probe::{Probe, Verdict};
 use crate::brand::Brand;
@@ -36,7 +37,6 @@ use crate::http::limits;
 use crate::http::rate_limit::ClientLimit;
 use crate::http::request::Request;
 use crate::keys::KeyRing;
-use crate::sign_in::hashing::Places;
 use crate::store::cache::ISOLATE_WEIGHT;
 use crate::telemetry::counting;
 use crate::telemetry::facts::{Facts, method_label};

@@ -11,6 +11,7 @@ use core::cmp::Reverse;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
+use crate::auth::methods::Methods;
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::Pool;
 use crate::brand::Brand;
@@ -20,7 +21,6 @@ use crate::http::host::HostPattern;
 use crate::http::path;
 use crate::keys::KeyRing;
 use crate::session::lifetime::Lifetime;
-use crate::sign_in::methods::Methods;
 use crate::tenant_id::TenantId;
 
 use assets::Assets;

@@ -9,13 +9,13 @@ use super::read::{Readable, Reader, described};
 use super::replacement::Replacement;
 use super::shape::{checked, choice, object, text};
 use super::telemetry::Telemetry;
+use crate::auth::methods::ClientAuthentication;
+use crate::auth::provider::is_confidential;
 use crate::balancer::pool::{Base, OriginName, OriginState};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::flat_map::FlatMap;
 use crate::http::host::HostPattern;
 use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
-use crate::sign_in::methods::ClientAuthentication;
-use crate::sign_in::provider::is_confidential;
 use crate::tenant_id::TenantId;
 
 object! {

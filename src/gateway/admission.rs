@@ -7,6 +7,7 @@ use super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::auth::return_url;
 use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
@@ -15,7 +16,6 @@ use crate::http::header_name;
 use crate::http::request::{Location, Request};
 use crate::session::id::Handle;
 use crate::session::record::Version;
-use crate::sign_in::return_address;
 use crate::tenant::Door;
 
 /// What becomes of a caller.
@@ -178,5 +178,5 @@ fn way_back<'a>(request: &'a Request<'_>) -> &'a str {
         page.scheme == scheme && page.authority.eq_ignore_ascii_case(authority)
     };
     page.filter(|page| request.is_same_site() && is_own(page))
-        .map_or(return_address::FRONT, |page| page.target)
+        .map_or(return_url::FRONT, |page| page.target)
 }

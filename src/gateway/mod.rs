@@ -47,6 +47,7 @@ use opening::Openings;
 
 use crate::answer::Answer;
 use crate::answer::problem::{Audience, Problem};
+use crate::auth::hashing::Places;
 use crate::balancer::cluster_view::Shared;
 use crate::balancer::load::Load;
 use crate::balancer::outlier_detection::Health;
@@ -65,7 +66,6 @@ use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;
 use crate::session::record::{Entry, Record};
-use crate::sign_in::hashing::Places;
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
 use crate::telemetry::facts::Facts;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::auth::token_refresh::Renewal;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::effect::{CALL_DEADLINE_MS, Class, Need, Outbound};
 use crate::encoding;
@@ -12,7 +13,6 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Epoch, Version};
-use crate::sign_in::renewal::Renewal;
 use crate::tenant_id::TenantId;
 
 /// Something said to a session's object.

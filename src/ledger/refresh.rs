@@ -6,14 +6,14 @@ use serde_json::Value;
 use super::command::{Changing, Command, Order};
 use super::row::Row;
 use super::{BadRow, Ledger, Verdict};
+use crate::auth::authorization;
+use crate::auth::claimed::Claimed;
+use crate::auth::token_refresh::{Judgement, Renewal};
 use crate::effect::{Answers, Need, Outbound, Reply};
 use crate::session::change::{Change, Circumstances};
 use crate::session::grant::{Grant, Refreshed};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Record};
-use crate::sign_in::authorization;
-use crate::sign_in::claimed::Claimed;
-use crate::sign_in::renewal::{Judgement, Renewal};
 use crate::telemetry::log::{Event, Level, Named};
 
 /// How long a provider that did not answer as it should is left alone, in milliseconds.

@@ -9,13 +9,13 @@ use super::operators::{Authority, Operator};
 use super::{Missing, Reception};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
+use crate::auth::login_throttle::message::{Command, Reply, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
 use crate::effect::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Write};
 use crate::encoding;
 use crate::http::json;
 use crate::http::request::Request;
-use crate::sign_in::attempts::message::{Command, Reply, Verdict};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 

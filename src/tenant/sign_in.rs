@@ -1,10 +1,10 @@
 //! How a tenant's visitors sign in: from what is written of it.
 
 use super::faults::{Faults, OWN_SECRETS};
+use crate::auth::authorization;
+use crate::auth::methods::{Allow, ClaimNames, Issuer, Methods, Provider};
 use crate::document::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
 use crate::secrets::{Secrets, binding};
-use crate::sign_in::authorization;
-use crate::sign_in::methods::{Allow, ClaimNames, Issuer, Methods, Provider};
 use crate::tenant_id::TenantId;
 
 /// What a provider is asked for unless something is said.

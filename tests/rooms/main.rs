@@ -38,17 +38,15 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("store", &["effect", "session"]),
     (
         "ledger",
-        &["effect", "session", "sign_in", "store", "telemetry"],
+        &["effect", "session", "auth", "store", "telemetry"],
     ),
     // Who is believed: forms and ways back are HTTP.
-    ("sign_in", &["effect", "http", "session"]),
+    ("auth", &["effect", "http", "session"]),
     // What is written of a tenant, and what becomes of it; nobody who acts upon it.
-    ("document", &["brand", "http", "balancer", "sign_in"]),
+    ("document", &["brand", "http", "balancer", "auth"]),
     (
         "tenant",
-        &[
-            "brand", "document", "http", "balancer", "session", "sign_in",
-        ],
+        &["brand", "document", "http", "balancer", "session", "auth"],
     ),
     // What goes to people, and what goes to origins.
     ("answer", &["brand", "http"]),

@@ -8,11 +8,11 @@ use super::password::{account_name, heard};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::auth::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
+use crate::auth::login_throttle::message::AccountChange;
 use crate::effect::{Found, Need};
 use crate::encoding::object;
 use crate::session::identity::Identity;
-use crate::sign_in::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
-use crate::sign_in::attempts::message::AccountChange;
 use crate::store::revocations::Subject;
 use crate::telemetry::log::{Event, Level};
 

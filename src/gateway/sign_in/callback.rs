@@ -13,19 +13,19 @@ use super::providers::{Heard, ask};
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::auth::authorization;
+use crate::auth::claimed::{self, NotAdmitted};
+use crate::auth::claims::{self, Claims, Expected};
+use crate::auth::jws::{BadToken, Unverified};
+use crate::auth::login_state::Transaction;
+use crate::auth::methods::Provider;
+use crate::auth::provider::Metadata;
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::effect::Reply;
 use crate::http::query::Query;
 use crate::session::grant::{Finished, Grant};
-use crate::sign_in::authorization;
-use crate::sign_in::claimed::{self, NotAdmitted};
-use crate::sign_in::claims::{self, Claims, Expected};
-use crate::sign_in::jws::{BadToken, Unverified};
-use crate::sign_in::methods::Provider;
-use crate::sign_in::provider::Metadata;
-use crate::sign_in::transaction::Transaction;
 
 /// What a provider may say in the address.
 const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];

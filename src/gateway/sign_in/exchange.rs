@@ -10,13 +10,13 @@ use super::password::attempt_need;
 use crate::answer::Answer;
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::auth::claimed;
+use crate::auth::claims::{self, Claims, Expected};
+use crate::auth::jws::{BadToken, Unverified};
+use crate::auth::login_throttle::message::{Command, Reply, Verdict};
+use crate::auth::methods::Issuer;
 use crate::clock::UnixSeconds;
 use crate::effect::Found;
-use crate::sign_in::attempts::message::{Command, Reply, Verdict};
-use crate::sign_in::claimed;
-use crate::sign_in::claims::{self, Claims, Expected};
-use crate::sign_in::jws::{BadToken, Unverified};
-use crate::sign_in::methods::Issuer;
 use crate::tenant::Consistency;
 
 /// The kinds a token may say it is (RFC 9068 for the second).

@@ -6,16 +6,16 @@ use super::super::{Gateway, Halt, Passage};
 use crate::answer::Answer;
 use crate::answer::page::{self, LoginFault, LoginPage};
 use crate::answer::problem::Problem;
+use crate::auth::authorization;
+use crate::auth::login_state::{self, Transaction};
+use crate::auth::methods::Provider;
+use crate::auth::provider::Metadata;
+use crate::auth::return_url;
 use crate::clock::Seconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::http::query::Query;
 use crate::keys::KeyRing;
-use crate::sign_in::authorization;
-use crate::sign_in::methods::Provider;
-use crate::sign_in::provider::Metadata;
-use crate::sign_in::return_address;
-use crate::sign_in::transaction::{self, Transaction};
 
 /// So many bytes the cookies of all sign-ins under way in one browser may take of its requests' headers; beyond
 /// that the oldest are taken away, before the header grows too large for a server.
@@ -45,8 +45,8 @@ impl Gateway {
             return Err(Problem::LoginUnconfigured.into());
         }
         let query = query(passage)?;
-        let return_to = query.get("return_to").unwrap_or(return_address::FRONT);
-        let return_to = return_address::sound(return_to, &self.prefix).to_owned();
+        let return_to = query.get("return_to").unwrap_or(return_url::FRONT);
+        let return_to = return_url::sound(return_to, &self.prefix).to_owned();
         let max_age = self.max_age(&return_to, query.get("max_age"));
         if let Some(name) = query.get("provider") {
             let provider = methods.provider(name).ok_or(Problem::NotFound)?.clone();
@@ -130,7 +130,7 @@ impl Gateway {
         let redirect_uri = self.callback_url(provider, &metadata, passage);
         let endpoint = &metadata.authorization_endpoint;
         let location = authorization::url(endpoint, provider, &redirect_uri, &begun);
-        let line = set_cookie::set_sign_in(passage.cookie, &cookie, &value, transaction::LONGEST);
+        let line = set_cookie::set_sign_in(passage.cookie, &cookie, &value, login_state::LONGEST);
         let answer = Answer::empty(303)
             .with("location", location)
             .with("referrer-policy", "no-referrer")

@@ -11,13 +11,13 @@ use crate::answer::Answer;
 use crate::answer::page::{self, LoginFault, PasswordState};
 use crate::answer::problem::Problem;
 use crate::answer::sign_in::SignInProblem;
+use crate::auth::account::{Account, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
+use crate::auth::hashing::COME_AGAIN_S;
+use crate::auth::login_throttle::message::{AccountChange, Command, Reply, Verdict};
+use crate::auth::return_url;
 use crate::effect::{CALL_DEADLINE_MS, Class, Found, Need};
 use crate::http::network::Network;
 use crate::http::rate_limit::Verdict as Rate;
-use crate::sign_in::account::{Account, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
-use crate::sign_in::attempts::message::{AccountChange, Command, Reply, Verdict};
-use crate::sign_in::hashing::COME_AGAIN_S;
-use crate::sign_in::return_address;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 use crate::{encoding, tenant_id::TenantId};
@@ -59,7 +59,7 @@ impl Gateway {
             &["username", "password", "return_to"],
             &["remember"],
         )?;
-        let return_to = return_address::sound(form::text(&fields, "return_to"), &self.prefix);
+        let return_to = return_url::sound(form::text(&fields, "return_to"), &self.prefix);
         let username = form::text(&fields, "username");
         let password = form::text(&fields, "password");
         if password.is_empty() {

@@ -9,14 +9,14 @@ use super::super::alteration::Altered;
 use super::super::recognition::Visitor;
 use super::super::{Gateway, Halt, Passage};
 use crate::answer::problem::Problem;
+use crate::auth::authorization;
+use crate::auth::token_refresh::Renewal;
 use crate::clock::{Seconds, UnixMillis};
 use crate::effect::{Answers, Found, Need};
 use crate::ledger::command::{Order, Reply};
 use crate::session::grant::Grant;
 use crate::session::id::Handle;
 use crate::session::record::Record;
-use crate::sign_in::authorization;
-use crate::sign_in::renewal::Renewal;
 use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::{Consistency, HeaderSource};
 

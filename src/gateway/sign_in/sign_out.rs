@@ -8,6 +8,8 @@ use super::form;
 use crate::answer::Answer;
 use crate::answer::page;
 use crate::answer::problem::Problem;
+use crate::auth::authorization;
+use crate::auth::jws::Unverified;
 use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
@@ -18,8 +20,6 @@ use crate::session::grant::Grant;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
 use crate::session::record::Record;
-use crate::sign_in::authorization;
-use crate::sign_in::jws::Unverified;
 use crate::store::revocations::Subject;
 
 /// What is noted of a sign-out under way.

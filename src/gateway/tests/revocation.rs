@@ -1,8 +1,8 @@
 //! Ending sessions from elsewhere: one, a user's, everybody's.
 
 use super::*;
+use crate::auth::login_throttle::message::{Reply, Verdict as Allowance};
 use crate::effect::{Class, Found};
-use crate::sign_in::attempts::message::{Reply, Verdict as Allowance};
 
 const ADMIN: &str = "an-admin-token-for-tests";
 

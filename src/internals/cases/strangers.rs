@@ -4,6 +4,8 @@
 use core::fmt::Write as _;
 use core::hint::black_box;
 
+use crate::auth::jws::{self, Unverified};
+use crate::auth::return_url;
 use crate::brand::locale::Locale;
 use crate::cookie::sid_route::Route;
 use crate::encoding::base64url;
@@ -15,8 +17,6 @@ use crate::http::path::{resolved, territory};
 use crate::http::query::Query;
 use crate::http::request::{Location, Request};
 use crate::http::{form, json};
-use crate::sign_in::jws::{self, Unverified};
-use crate::sign_in::return_address;
 use serde_json::json;
 
 use super::Act;
@@ -75,9 +75,9 @@ pub(super) fn query(part: &'static str) -> Act {
 }
 
 pub(super) fn return_to(part: &'static str) -> Act {
-    let text = ["/", &full(return_address::LONGEST - 1, part)].concat();
+    let text = ["/", &full(return_url::LONGEST - 1, part)].concat();
     Box::new(move || {
-        black_box(return_address::sound(black_box(&text), "/_session"));
+        black_box(return_url::sound(black_box(&text), "/_session"));
     })
 }
 

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::auth::methods::{Allow, ClaimNames};
 use crate::golden;
 use crate::session::grant::{Finished, Grant};
 use crate::session::vault::Kept;
-use crate::sign_in::methods::{Allow, ClaimNames};
 
 /// What an object says there is, and its name.
 pub(super) const ALL: [(Is, &str); 7] = [

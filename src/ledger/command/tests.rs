@@ -2,7 +2,7 @@
 
 use super::golden::ALL;
 use super::*;
-use crate::sign_in::methods::{Allow, ClaimNames};
+use crate::auth::methods::{Allow, ClaimNames};
 
 const LIFETIME: Lifetime = Lifetime {
     idle: Seconds(1),

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::*;
+use crate::auth::authorization;
+use crate::auth::methods::{Allow, ClaimNames};
+use crate::auth::token_refresh::Renewal;
 use crate::clock::UnixSeconds;
 use crate::effect::{self, Answers, Found, Need, Outbound};
 use crate::encoding::base64url;
 use crate::session::grant::Grant;
 use crate::session::record::Record;
-use crate::sign_in::authorization;
-use crate::sign_in::methods::{Allow, ClaimNames};
-use crate::sign_in::renewal::Renewal;
 
 const TOKEN_LASTS: Seconds = Seconds(400);
 

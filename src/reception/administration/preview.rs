@@ -7,12 +7,12 @@ use super::super::{Missing, Reception};
 use crate::answer::Answer;
 use crate::answer::page::{self, LoginPage, Look};
 use crate::answer::problem::{Audience, Problem};
+use crate::auth::methods::Methods;
 use crate::brand::Brand;
 use crate::document::Fault;
 use crate::effect::{Answers, Body, Need};
 use crate::http::request::Request;
 use crate::http::{form, json};
-use crate::sign_in::methods::Methods;
 
 /// Leads to no log.
 const TRACE_ID: &str = "00000000000000000000000000000000";

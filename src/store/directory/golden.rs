@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::object::{DirectoryObject, memory::Memory};
 use super::*;
+use crate::auth::account::AccountName;
 use crate::clock::UnixMillis;
 use crate::golden;
 use crate::ledger::command::object_name;
 use crate::session::id::RecordName;
 use crate::session::record::Version;
-use crate::sign_in::account::AccountName;
 use crate::store::revocations::Revocations;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);

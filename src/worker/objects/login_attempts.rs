@@ -9,7 +9,7 @@ use worker::{Env, State};
 
 use super::answered;
 use super::storage::Storage;
-use crate::sign_in::attempts::{self, Change};
+use crate::auth::login_throttle::{self, Change};
 use crate::worker::io;
 
 /// Where the row is stored.
@@ -40,7 +40,7 @@ impl AttemptObject {
         #[cfg(feature = "planted-faults")]
         crate::worker::fault_injection::inject_next("attempts");
         let stored = self.0.text(ROW)?;
-        let outcome = attempts::obey(stored.as_deref(), command, io::now());
+        let outcome = login_throttle::obey(stored.as_deref(), command, io::now());
         match outcome.change {
             Change::Store { row, until } => {
                 self.0.put(ROW, &JsValue::from_str(&row))?;

@@ -9,13 +9,13 @@ use super::call::Call;
 use super::leaving::{Concern, Watch};
 use super::proofs::{alices_password, provider};
 use super::town::{Dice, OPERATOR, Resident, bindings};
+use crate::auth::login_throttle;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Class, Found, Need};
 use crate::gateway::{Forward, Settled, Step};
 use crate::keys::DeploymentKeys;
 use crate::reception::Reception;
-use crate::sign_in::attempts;
 use crate::simulation::outside::Outside;
 
 use chacha20::ChaCha20Rng;
@@ -283,15 +283,15 @@ impl Isolate {
                     ..
                 } => {
                     let stored = self.attempts.get(name).map(String::as_str);
-                    let outcome = attempts::obey(stored, command, self.now);
+                    let outcome = login_throttle::obey(stored, command, self.now);
                     match outcome.change {
-                        attempts::Change::Store { row, .. } => {
+                        login_throttle::Change::Store { row, .. } => {
                             self.attempts.insert(name.clone(), row);
                         }
-                        attempts::Change::DeleteAll => {
+                        login_throttle::Change::DeleteAll => {
                             self.attempts.remove(name);
                         }
-                        attempts::Change::Nothing => {}
+                        login_throttle::Change::Nothing => {}
                     }
                     let verdict = outcome.reply.to_text().into_bytes();
                     answers.add(key, Found::Bytes(verdict), self.now);

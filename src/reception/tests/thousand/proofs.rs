@@ -39,7 +39,7 @@ pub(super) fn provider(call: &Outbound, now: UnixMillis) -> String {
             "id_token": parts.map(|part| base64url(part.as_bytes())).join("."),
         })
     } else if call.url.ends_with("/jwks") {
-        json!({ "keys": [{ "kty": "RSA", "kid": "k", "n": crate::sign_in::weak_keys::SOUND_MODULUS, "e": "AQAB" }] })
+        json!({ "keys": [{ "kty": "RSA", "kid": "k", "n": crate::auth::weak_keys::SOUND_MODULUS, "e": "AQAB" }] })
     } else {
         json!({
             "issuer": issuer,

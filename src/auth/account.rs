@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde_json::{Value, json};
 
-use super::attempts::message::AccountChange;
+use super::login_throttle::message::AccountChange;
 use crate::clock::UnixSeconds;
 use crate::encoding;
 use crate::session::identity::Identity;

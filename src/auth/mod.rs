@@ -4,18 +4,18 @@
 //! here says which key and algorithm may speak, and what a verified text must say.
 
 pub(crate) mod account;
-pub(crate) mod attempts;
 pub(crate) mod authorization;
 pub(crate) mod claimed;
 pub(crate) mod claims;
 pub(crate) mod hashing;
 pub(crate) mod jwks;
 pub(crate) mod jws;
+pub(crate) mod login_state;
+pub(crate) mod login_throttle;
 pub(crate) mod logout_token;
 pub(crate) mod methods;
 pub(crate) mod provider;
-pub(crate) mod renewal;
-pub(crate) mod return_address;
-pub(crate) mod sealed;
-pub(crate) mod transaction;
+pub(crate) mod return_url;
+pub(crate) mod sealed_cookie;
+pub(crate) mod token_refresh;
 pub(crate) mod weak_keys;

@@ -6,15 +6,15 @@ mod message;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::auth::authorization;
+use crate::auth::claimed::{self, Claimed};
+use crate::auth::claims::{self, Claims, Expected};
+use crate::auth::jwks::{self, KeySet};
+use crate::auth::jws::{BadToken, Unverified};
+use crate::auth::methods::{Allow, ClaimNames, Provider};
 use crate::clock::UnixSeconds;
 use crate::effect::{Answers, Found, Need, Outbound, Reply};
 use crate::session::grant::Grant;
-use crate::sign_in::authorization;
-use crate::sign_in::claimed::{self, Claimed};
-use crate::sign_in::claims::{self, Claims, Expected};
-use crate::sign_in::jwks::{self, KeySet};
-use crate::sign_in::jws::{BadToken, Unverified};
-use crate::sign_in::methods::{Allow, ClaimNames, Provider};
 
 use message::Message;
 

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::auth::jws::{Algorithm, BadToken, Unverified};
+use crate::auth::weak_keys;
 use crate::effect::{Answers, Found, Need};
 use crate::encoding;
-use crate::sign_in::jws::{Algorithm, BadToken, Unverified};
-use crate::sign_in::weak_keys;
 
 /// The most bytes of a key set.
 pub(crate) const LARGEST: usize = 256 * 1024;

@@ -8,10 +8,10 @@ use chacha20::rand_core::Rng;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::auth::sealed_cookie;
 use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
 use crate::keys::KeyRing;
-use crate::sign_in::sealed;
 
 /// How long a sign-in may take.
 pub(crate) const LONGEST: Seconds = Seconds(600);
@@ -83,7 +83,7 @@ impl Transaction {
             self.max_age.map(|age| age.0),
             self.began.0,
         ]);
-        sealed::seal(&text.to_string(), PURPOSE, keys, random)
+        sealed_cookie::seal(&text.to_string(), PURPOSE, keys, random)
     }
 
     /// The counterpart of [`Transaction::seal`], of one that has not run out and belongs to `state`.
@@ -106,7 +106,7 @@ impl Transaction {
     }
 
     fn unsealed(cookie: &str, keys: &KeyRing) -> Option<Self> {
-        let text = sealed::open(cookie, PURPOSE, keys)?;
+        let text = sealed_cookie::open(cookie, PURPOSE, keys)?;
         let fields: Value = serde_json::from_str(&text).ok()?;
         let text = |at: usize| fields.get(at).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
@@ -135,8 +135,8 @@ mod golden;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::return_url;
     use crate::keys::DeploymentKeys;
-    use crate::sign_in::return_address;
     use crate::tenant_id::TenantId;
     use chacha20::ChaCha20Rng;
     use chacha20::rand_core::SeedableRng as _;
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn the_longest_return_address_leaves_room_in_a_cookie() {
         let mut random = ChaCha20Rng::seed_from_u64(1);
-        let long = return_address::LONGEST;
+        let long = return_url::LONGEST;
         let plain = format!("/{}", "x".repeat(long - 1));
         let quoted = format!("/{}{}", "\"".repeat(long / 2 - 1), "x");
         for return_to in [plain, quoted] {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Renewal;
-use crate::sign_in::methods::{Allow, ClaimNames};
+use crate::auth::methods::{Allow, ClaimNames};
 
 /// A [`Renewal`] as it is written.
 #[derive(Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::sign_in::claims::{Claims, text};
-use crate::sign_in::jws::{BadToken, Unverified};
+use crate::auth::claims::{Claims, text};
+use crate::auth::jws::{BadToken, Unverified};
 
 /// The event it must tell of.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";

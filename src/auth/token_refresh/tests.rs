@@ -63,7 +63,7 @@ fn after(id_token: Option<String>) -> Grant {
 }
 
 fn keys() -> String {
-    let n = crate::sign_in::weak_keys::SOUND_MODULUS;
+    let n = crate::auth::weak_keys::SOUND_MODULUS;
     json!({ "keys": [{ "kty": "RSA", "kid": "k1", "n": n, "e": "AQAB" }] }).to_string()
 }
 

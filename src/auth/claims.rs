@@ -6,9 +6,9 @@
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::auth::jws::{Algorithm, BadToken};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
-use crate::sign_in::jws::{Algorithm, BadToken};
 
 /// How far clocks may differ.
 pub(crate) const SKEW: Seconds = Seconds(60);

@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
+use crate::auth::claims::Claims;
+use crate::auth::methods::{Allow, ClaimNames};
 use crate::session::identity::MOST_GROUPS;
 use crate::session::names::{LONGEST, header_text, is_identifier, presentable};
-use crate::sign_in::claims::Claims;
-use crate::sign_in::methods::{Allow, ClaimNames};
 
 /// The most bytes of `X-Session-Groups`: servers refuse requests with more than 8 to 16 KiB of headers.
 const MOST_GROUP_BYTES: usize = 4 * 1024;

@@ -1,10 +1,10 @@
 //! What is said to an OpenID provider: the request a browser carries there (OpenID Connect Core
 //! section 3.1.2.1), and those this side makes.
 
+use crate::auth::login_state::Transaction;
+use crate::auth::methods::{ClientAuthentication, Provider};
 use crate::effect::Outbound;
 use crate::encoding;
-use crate::sign_in::methods::{ClientAuthentication, Provider};
-use crate::sign_in::transaction::Transaction;
 
 /// The most bytes of a token endpoint's, or a userinfo endpoint's, answer.
 pub(crate) const LARGEST_ANSWER: usize = 64 * 1024;
@@ -209,8 +209,8 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::methods::{Allow, ClaimNames};
     use crate::clock::{Seconds, UnixSeconds};
-    use crate::sign_in::methods::{Allow, ClaimNames};
     use chacha20::ChaCha20Rng;
     use chacha20::rand_core::SeedableRng as _;
 
