@@ -67,12 +67,12 @@ mod http;
 #[doc(hidden)]
 pub mod internals;
 mod keys;
-mod ledger;
 mod message;
 mod policy;
 mod reception;
 mod secrets;
 mod session;
+mod session_object;
 mod span_id;
 mod store;
 mod telemetry;

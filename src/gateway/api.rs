@@ -15,10 +15,10 @@ use crate::clock::Seconds;
 use crate::effect::Found;
 use crate::http::network::Network;
 use crate::http::rate_limit::Verdict;
-use crate::ledger::command::{Command, Is, Order, Reply};
 use crate::session::change::Change;
 use crate::session::id::PublicName;
 use crate::session::record::{Record, Version};
+use crate::session_object::command::{Command, Is, Order, Reply};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 

@@ -13,13 +13,13 @@ use crate::http::json;
 use crate::http::query::Query;
 use crate::http::request::Request;
 use crate::keys::{DeploymentKeys, KeyRing};
-use crate::ledger::command::{Command, Reply};
-use crate::ledger::errand;
 use crate::session::data::Data;
 use crate::session::id::{Handle, RecordName, SessionId};
 use crate::session::identity::Identity;
 use crate::session::record::Version;
 use crate::session::{codec, fields, packing};
+use crate::session_object::command::{Command, Reply};
+use crate::session_object::outbox;
 use crate::store::directory;
 use crate::store::revocations::Revocations;
 use crate::tenant_id::TenantId;
@@ -109,7 +109,7 @@ pub fn messages(bytes: &[u8]) {
     revocations.learn_names(directory::names(bytes), UnixMillis(0));
     let _ = directory::read_list(bytes);
     let _ = directory::read_names(directory::names(bytes));
-    let _ = errand::next(
+    let _ = outbox::next(
         &TenantId::parse("t").unwrap(),
         Handle([1; 16]),
         bytes,

@@ -12,8 +12,8 @@ use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::effect::{Answers, Body, Class, Found, Need, Write};
 use crate::encoding::base64url;
 use crate::keys::{DeploymentKeys, KeyRing};
-use crate::ledger::command::parse_object_name;
-use crate::ledger::object::{Action, CallId, Context, Item, SessionObject};
+use crate::session_object::command::parse_object_name;
+use crate::session_object::object::{Action, CallId, Context, Item, SessionObject};
 use crate::tenant_id::TenantId;
 
 /// The key every test deployment has.

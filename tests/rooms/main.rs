@@ -37,7 +37,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     // No HTTP.
     ("store", &["effect", "session"]),
     (
-        "ledger",
+        "session_object",
         &["effect", "session", "auth", "store", "telemetry"],
     ),
     // Who is believed: forms and ways back are HTTP.

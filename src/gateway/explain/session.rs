@@ -10,9 +10,9 @@ use crate::answer::problem::Problem;
 use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Verified};
 use crate::effect::{Answers, Found, Need};
-use crate::ledger::command::{Is, Order, Reply};
 use crate::session::id::{Handle, PublicName, RecordName};
 use crate::session::record::{Record, Version};
+use crate::session_object::command::{Is, Order, Reply};
 use crate::store::cache::Known;
 
 impl Gateway {

@@ -13,10 +13,10 @@ use crate::auth::authorization;
 use crate::auth::token_refresh::Renewal;
 use crate::clock::{Seconds, UnixMillis};
 use crate::effect::{Answers, Found, Need};
-use crate::ledger::command::{Order, Reply};
 use crate::session::grant::Grant;
 use crate::session::id::Handle;
 use crate::session::record::Record;
+use crate::session_object::command::{Order, Reply};
 use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::{Consistency, HeaderSource};
 

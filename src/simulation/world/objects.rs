@@ -1,7 +1,7 @@
 //! The sessions' objects: what they have stored, what they do, and how they die.
 
 use super::*;
-use crate::ledger::object::Item;
+use crate::session_object::object::Item;
 use crate::store::retry::Cause;
 
 /// The writer that all objects are together: each key has one of them.
@@ -181,14 +181,14 @@ impl World {
                 self.schedule(60, Event::Heard { driver, heard });
             }
             Caller::Surplus(surplus) => {
-                let reply = crate::ledger::command::Reply::parse(&bytes).unwrap();
+                let reply = crate::session_object::command::Reply::parse(&bytes).unwrap();
                 if reply.is == Is::Ended && !reply.unannounced {
                     let session = surplus.session;
                     self.observe(What::Over { session });
                 }
             }
             Caller::Lease(session) => {
-                let reply = crate::ledger::command::Reply::parse(&bytes).unwrap();
+                let reply = crate::session_object::command::Reply::parse(&bytes).unwrap();
                 if let Some((_, until)) = reply.lease {
                     let before = self.leases.insert(session.clone(), until);
                     if before.is_some_and(|before| self.now < before.0) {
@@ -425,7 +425,7 @@ impl World {
         let row = self.objects[name].row.as_deref();
         let one_day = UnixMillis(self.now + 200 * 86_400_000);
         row.is_none_or(|row| {
-            let next = errand::next(&tenant, handle, row, one_day);
+            let next = outbox::next(&tenant, handle, row, one_day);
             matches!(next, Ok((Errand::Forget, _)))
         })
     }

@@ -22,7 +22,7 @@ impl World {
         let [Action::Reply(_, reply)] = actions.as_slice() else {
             return None;
         };
-        let reply = crate::ledger::command::Reply::parse(reply)?;
+        let reply = crate::session_object::command::Reply::parse(reply)?;
         let record = RecordName::derive(&tenant, handle);
         codec::open(&reply.sealed, &record, &self.keys).ok()
     }

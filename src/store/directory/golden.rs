@@ -7,9 +7,9 @@ use super::*;
 use crate::auth::account::AccountName;
 use crate::clock::UnixMillis;
 use crate::golden;
-use crate::ledger::command::object_name;
 use crate::session::id::RecordName;
 use crate::session::record::Version;
+use crate::session_object::command::object_name;
 use crate::store::revocations::Revocations;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);

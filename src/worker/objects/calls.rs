@@ -6,7 +6,7 @@ use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::ledger::object::CallId;
+use crate::session_object::object::CallId;
 
 #[wasm_bindgen]
 extern "C" {

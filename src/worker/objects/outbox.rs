@@ -6,7 +6,7 @@ use worker::Env;
 
 use super::call;
 use crate::effect::{Class, Write};
-use crate::ledger::object::{ITEM_DEADLINE_MS, Item};
+use crate::session_object::object::{ITEM_DEADLINE_MS, Item};
 use crate::tenant_id::TenantId;
 use crate::worker::counters::{Operation, counted};
 use crate::worker::io::namespace::Namespace;

@@ -10,8 +10,8 @@
 //! out, and runs the errands one at a time.
 
 pub(crate) mod command;
-pub(crate) mod errand;
 pub(crate) mod object;
+pub(crate) mod outbox;
 mod refresh;
 mod row;
 
@@ -20,13 +20,13 @@ use chacha20::rand_core::Rng;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::effect::{Need, Outbound};
 use crate::keys::KeyRing;
-use crate::ledger::command::{Begin, Changing, Command, Is, Order, Reply};
-use crate::ledger::row::{Lease, Row};
 use crate::session::change::{Circumstances, Outcome};
 use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Fit, Record};
+use crate::session_object::command::{Begin, Changing, Command, Is, Order, Reply};
+use crate::session_object::row::{Lease, Row};
 use crate::telemetry::log::Event;
 use crate::tenant_id::TenantId;
 

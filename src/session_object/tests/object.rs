@@ -2,7 +2,7 @@
 
 use super::refresh::{new_tokens, order as refreshing, signed_in_change};
 use super::*;
-use crate::ledger::object::{Action, CallId, Context, Item, SessionObject};
+use crate::session_object::object::{Action, CallId, Context, Item, SessionObject};
 
 /// An object, and what it has stored.
 struct Runtime {

@@ -5,12 +5,12 @@
 use crate::clock::{Seconds, UnixMillis};
 use crate::effect::Write;
 use crate::encoding;
-use crate::ledger::command::{Changing, Command, Order};
-use crate::ledger::row::{BadRow, Row};
 use crate::session::change::Change;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::{Lifetime, stored_until};
 use crate::session::record::{Epoch, Version};
+use crate::session_object::command::{Changing, Command, Order};
+use crate::session_object::row::{BadRow, Row};
 use crate::store::directory::message as directory;
 use crate::store::revocations::Subject;
 use crate::tenant_id::TenantId;

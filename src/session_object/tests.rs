@@ -7,7 +7,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 
 use super::command::{Begin, Changing, Command, Is, Order, Reply};
-use super::errand::{self, Errand, Kind, Running};
+use super::outbox::{self, Errand, Kind, Running};
 use super::*;
 use crate::session::change::Change;
 use crate::session::data::Data;
@@ -111,12 +111,12 @@ impl Object {
     }
 
     fn next(&self) -> (Errand, Option<Running>) {
-        errand::next(&tenant(), HANDLE, self.row.as_deref().unwrap(), self.now).unwrap()
+        outbox::next(&tenant(), HANDLE, self.row.as_deref().unwrap(), self.now).unwrap()
     }
 
     fn done(&mut self, running: Running, succeeded: bool) {
         let row = self.row.take().unwrap();
-        self.row = Some(errand::done(&row, running, succeeded, self.now).unwrap());
+        self.row = Some(outbox::done(&row, running, succeeded, self.now).unwrap());
     }
 
     /// Runs errands until there are none for now; which they were.

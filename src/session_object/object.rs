@@ -8,7 +8,7 @@
 use chacha20::rand_core::Rng;
 
 use super::command::{Command, Is, Reply, object_name, parse_object_name};
-use super::errand::{self, Errand, Kind, Running};
+use super::outbox::{self, Errand, Kind, Running};
 use super::{BadRow, Ledger, Verdict};
 use crate::clock::UnixMillis;
 use crate::effect::{self, Answers, Found, Need, Outbound, Write};
@@ -111,7 +111,7 @@ impl SessionObject {
     pub(crate) fn restored(name: Option<&str>, row: Option<Vec<u8>>, now: UnixMillis) -> Self {
         Self {
             name: name.and_then(parse_object_name),
-            row: row.map(|row| errand::resumed(&row, now).unwrap_or(row)),
+            row: row.map(|row| outbox::resumed(&row, now).unwrap_or(row)),
             ..Self::default()
         }
     }
@@ -184,7 +184,7 @@ impl SessionObject {
         };
         // Commands may have changed the row meanwhile.
         if let Some(row) = &self.row
-            && let Ok(row) = errand::done(row, running, succeeded, now)
+            && let Ok(row) = outbox::done(row, running, succeeded, now)
         {
             self.store(row, &mut actions);
         }
@@ -316,7 +316,7 @@ impl SessionObject {
             return;
         }
         if let (Some((tenant, handle)), Some(row)) = (&self.name, &self.row) {
-            match errand::next(tenant, *handle, row, now) {
+            match outbox::next(tenant, *handle, row, now) {
                 Ok((Errand::Directory(command), Some(running))) => {
                     let tenant = tenant.clone();
                     return self.begin(running, Item::Tell { tenant, command }, actions);
@@ -354,7 +354,7 @@ impl SessionObject {
 
     /// Leaves the outbox until the alarm.
     fn rest(&mut self, actions: &mut Vec<Action>) {
-        let is_announced = self.row.as_deref().is_none_or(errand::is_announced);
+        let is_announced = self.row.as_deref().is_none_or(outbox::is_announced);
         self.announced(is_announced, actions);
         let alarms = core::mem::take(&mut self.alarms);
         actions.extend(alarms.into_iter().map(Action::AlarmDone));

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::encoding;
 use crate::golden;
-use crate::ledger::errand::{self, Errand};
 use crate::session::id::Handle;
+use crate::session_object::outbox::{self, Errand};
 use crate::tenant_id::TenantId;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -118,7 +118,7 @@ fn a_row_with_a_field_of_a_later_release_is_read() {
 fn golden_errands_are_written() {
     let tenant = TenantId::parse("acme").unwrap();
     let errand = |row: &Row| -> Value {
-        match errand::next(&tenant, HANDLE, &row.encode(), NOW).unwrap().0 {
+        match outbox::next(&tenant, HANDLE, &row.encode(), NOW).unwrap().0 {
             Errand::Directory(command) => {
                 json!({ "directory": serde_json::from_str::<Value>(&command).unwrap() })
             }
