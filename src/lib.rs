@@ -60,7 +60,6 @@ mod effect;
 mod embed;
 mod encoding;
 mod flat_map;
-mod forward;
 mod gateway;
 mod http;
 #[cfg(feature = "internals")]
@@ -78,6 +77,7 @@ mod store;
 mod telemetry;
 mod tenant;
 mod tenant_id;
+mod upstream;
 
 #[cfg(test)]
 mod golden;
@@ -90,8 +90,8 @@ mod worker;
 
 pub use deployment::Misconfigured;
 pub use embed::{Changes, Config, HANDLER_URL, Session};
-pub use forward::headers::State;
 pub use session::identity::{BadIdentity, Identity};
+pub use upstream::request_headers::State;
 #[cfg(all(target_arch = "wasm32", not(feature = "standalone")))]
 pub use worker::{Error, Vestibule};
 

@@ -149,8 +149,8 @@ impl Changes {
 mod tests {
     use super::*;
     use crate::clock::Seconds;
-    use crate::forward::controls;
     use crate::session::change::Change;
+    use crate::upstream::session_controls;
 
     #[test]
     fn changes_are_read_as_an_origins_controls() {
@@ -169,7 +169,7 @@ mod tests {
             .unwrap();
         let headers = changes.controls();
         let borrowed: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        let (change, malformed) = controls::read(&borrowed);
+        let (change, malformed) = session_controls::read(&borrowed);
         assert!(malformed.is_empty());
         let (who, remember) = Identity::parse(change.identify.as_deref().unwrap()).unwrap();
         assert_eq!((who, remember), (alice, true));

@@ -3,9 +3,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::forward::headers::State;
 use crate::gateway::Visit;
 use crate::session::identity::Identity;
+use crate::upstream::request_headers::State;
 
 /// The session that a request belongs to. It is a copy: what a handler wants changed it returns as
 /// [`Changes`](crate::Changes).

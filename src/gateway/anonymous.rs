@@ -14,14 +14,14 @@ use super::recognition::{Visitor, unstored};
 use super::ticket::Ticket;
 use super::{Gateway, Halt, Passage};
 use crate::cookie::token::Token;
-use crate::forward::headers::{Nobody, Outgoing};
-use crate::forward::proof::Proved;
-use crate::forward::trace::Trace;
 use crate::http::header_name;
 use crate::http::path;
 use crate::http::request::Request;
 use crate::session::id::{Handle, SessionId};
 use crate::session::record::Version;
+use crate::upstream::proof::Proved;
+use crate::upstream::request_headers::{Nobody, Outgoing};
+use crate::upstream::trace_context::Trace;
 
 /// Why a request goes on without a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,11 +14,11 @@ use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{Found, Need};
 use crate::encoding;
-use crate::forward::headers::ASSERTION;
 use crate::keys::TenantKey;
 use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::telemetry::log::{Event, Level};
+use crate::upstream::request_headers::ASSERTION;
 
 /// How long one is valid.
 const VALID: Seconds = Seconds(120);

@@ -56,7 +56,6 @@ use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::effect::{Answers, Need, Write};
-use crate::forward::trace::Trace;
 use crate::http::canonical::canonical;
 use crate::http::path::{self, Territory};
 use crate::http::rate_limit::{ClientLimit, RateLimit};
@@ -72,6 +71,7 @@ use crate::telemetry::facts::Facts;
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
+use crate::upstream::trace_context::Trace;
 
 pub(crate) use outgoing::{Forward, Visit};
 #[cfg(test)]

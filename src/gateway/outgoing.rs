@@ -12,15 +12,15 @@ use super::{Gateway, Passage};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
-use crate::forward::headers::{Disbelieved, Outgoing, Speaker, State};
-use crate::forward::proof::Proved;
-use crate::forward::trace::Trace;
 use crate::http::engine_io;
 use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
 use crate::session::record::Version;
 use crate::telemetry::metric;
 use crate::tenant::Live;
+use crate::upstream::proof::Proved;
+use crate::upstream::request_headers::{Disbelieved, Outgoing, Speaker, State};
+use crate::upstream::trace_context::Trace;
 
 /// The session that a request is forwarded with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,14 +10,14 @@ use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};
 use crate::effect::{Answers, Need};
-use crate::forward::controls;
-use crate::forward::public_url::Site;
-use crate::forward::response::{Context, Edits, LOAD};
 use crate::session::change::Refused;
 use crate::session::record::{Previous, Version};
 use crate::session::vault::{self, Kept};
 use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::Consistency;
+use crate::upstream::public_url::Site;
+use crate::upstream::response_headers::{Context, Edits, LOAD};
+use crate::upstream::session_controls;
 
 /// What becomes of an origin's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,12 +153,12 @@ impl Gateway {
     ) -> Result<Cookie, Lack> {
         if ticket.anonymous.is_some() {
             // There is no session that a control could be about.
-            for control in controls::named(headers) {
+            for control in session_controls::named(headers) {
                 self.note_ignored(ticket, control);
             }
             return Ok(Cookie::Keep);
         }
-        let (mut change, malformed) = controls::read(headers);
+        let (mut change, malformed) = session_controls::read(headers);
         let (keep, not_kept) = self.vaulted(ticket, headers, now);
         change.keep = keep;
         if ticket.in_grace {

@@ -4,13 +4,13 @@ use chacha20::rand_core::Rng as _;
 
 use super::Gateway;
 use crate::effect::Seed;
-use crate::forward::trace::{Sampling, Trace};
 use crate::http::request::Request;
 use crate::policy::LogLevel;
 use crate::telemetry::counting;
 use crate::telemetry::facts::{Facts, method_label};
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
+use crate::upstream::trace_context::{Sampling, Trace};
 
 impl Gateway {
     /// What is told of the request that was decided on last.

@@ -10,11 +10,11 @@ use crate::answer::problem::{Audience, Problem};
 use crate::clock::Seconds;
 use crate::deployment::Deployment;
 use crate::effect;
-use crate::forward::{closing, response};
 use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
 use crate::http::engine_io;
 use crate::protocol;
 use crate::telemetry::log::{Event, Faults, Level};
+use crate::upstream::{closing, response_headers};
 
 /// Reads the settings; called once, with the first request's bindings. See
 /// [`Deployment::from_bindings`].
@@ -68,7 +68,7 @@ pub fn negotiation_headers() -> Vec<String> {
 #[wasm_bindgen(js_name = concerningHeaders)]
 #[must_use]
 pub fn concerning_headers() -> Vec<String> {
-    response::CONCERNING.map(str::to_owned).to_vec()
+    response_headers::CONCERNING.map(str::to_owned).to_vec()
 }
 
 /// Where the reserved paths are.

@@ -10,9 +10,9 @@ use core::fmt::Write as _;
 use crate::answer::Answer;
 use crate::effect::Seed;
 use crate::encoding::push_hex;
-use crate::forward::headers::{self, Outgoing};
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
 use crate::telemetry::facts::Facts;
+use crate::upstream::request_headers::{self, Outgoing};
 
 /// Names the lines of a decision to forward, in their order; the values of [`headers::OWN`] follow, then names and
 /// values of headers that the tenant's origins know.
@@ -88,7 +88,7 @@ pub(crate) fn description() -> String {
         FORWARD_FIELDS.join(" "),
         flags.join(" "),
         RESPONSE_FIELDS.join(" "),
-        headers::OWN.join(" "),
+        request_headers::OWN.join(" "),
     ]
     .join("\n")
 }

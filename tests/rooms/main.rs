@@ -51,7 +51,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     // What goes to people, and what goes to origins.
     ("answer", &["brand", "http"]),
     (
-        "forward",
+        "upstream",
         &[
             "cookie", "document", "effect", "http", "balancer", "session", "tenant",
         ],

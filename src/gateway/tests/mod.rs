@@ -26,10 +26,10 @@ use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Failure, Need};
 use crate::encoding::base64url;
-use crate::forward::response::Edits;
 use crate::http::request::Request;
 use crate::simulation::outside::{self, Outside};
 use crate::telemetry::log::Event;
+use crate::upstream::response_headers::Edits;
 
 /// A gateway with an outside, a clock and one browser.
 struct World {

@@ -9,7 +9,6 @@ use crate::auth::return_url;
 use crate::brand::locale::Locale;
 use crate::cookie::sid_route::Route;
 use crate::encoding::base64url;
-use crate::forward::trace::{Sampling, Trace};
 use crate::gateway::Step;
 use crate::http::canonical::canonical;
 use crate::http::engine_io;
@@ -17,6 +16,7 @@ use crate::http::path::{resolved, territory};
 use crate::http::query::Query;
 use crate::http::request::{Location, Request};
 use crate::http::{form, json};
+use crate::upstream::trace_context::{Sampling, Trace};
 use serde_json::json;
 
 use super::Act;

@@ -27,7 +27,6 @@ use crate::cookie::token::Token;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Outbound, Write};
 use crate::encoding::base64url;
-use crate::forward::headers::Outgoing;
 use crate::gateway::{Gateway, Settled, Step};
 use crate::http::request::Request;
 use crate::keys::KeyRing;
@@ -46,6 +45,7 @@ use crate::store::revocations::Subject;
 use crate::store::single_flight::SingleFlight;
 use crate::store::write_queue::{Attempt, WriteQueue};
 use crate::tenant_id::TenantId;
+use crate::upstream::request_headers::Outgoing;
 
 use asking::{Ask, Followers, Heard};
 use objects::{Caller, Object};

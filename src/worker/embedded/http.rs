@@ -8,11 +8,11 @@ use worker::{EncodeBody, Headers, Request, Response, ResponseBuilder};
 use super::Error;
 use crate::answer::Answer;
 use crate::embed::Changes;
-use crate::forward::headers::OWN;
-use crate::forward::response::Edits;
 use crate::gateway::Forward;
 use crate::http;
 use crate::http::canonical::canonical;
+use crate::upstream::request_headers::OWN;
+use crate::upstream::response_headers::Edits;
 
 /// Returns the runtime's request.
 pub(super) fn raw(request: &Request) -> web_sys::Request {

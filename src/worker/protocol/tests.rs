@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::clock::UnixMillis;
-use crate::forward::response::Edits;
 use crate::gateway::Repeat;
 use crate::session::id::Handle;
 use crate::telemetry::facts::Lookup;
+use crate::upstream::response_headers::Edits;
 
 const DESCRIPTION: &str = include_str!("../../../tests/golden/wire/description.txt");
 const FORWARDED: &str = include_str!("../../../tests/golden/wire/forward.txt");
@@ -35,7 +35,10 @@ fn own(set: &[(&str, &str)], known: &[(&str, &str)]) -> String {
         let found = set.iter().find(|(own, _)| *own == name);
         found.map_or("", |(_, value)| value).to_owned()
     };
-    let mut lines: Vec<String> = headers::OWN.iter().map(|name| value(name)).collect();
+    let mut lines: Vec<String> = request_headers::OWN
+        .iter()
+        .map(|name| value(name))
+        .collect();
     for (name, value) in known {
         lines.extend([(*name).to_owned(), (*value).to_owned()]);
     }

@@ -2,9 +2,9 @@
 
 pub(crate) mod caching;
 pub(crate) mod closing;
-pub(crate) mod controls;
-pub(crate) mod headers;
 pub(crate) mod proof;
 pub(crate) mod public_url;
-pub(crate) mod response;
-pub(crate) mod trace;
+pub(crate) mod request_headers;
+pub(crate) mod response_headers;
+pub(crate) mod session_controls;
+pub(crate) mod trace_context;

@@ -35,7 +35,7 @@ fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
         None,
         None,
         &[7; 24],
-        crate::forward::trace::Sampling::default(),
+        crate::upstream::trace_context::Sampling::default(),
     );
     let cookie = CookieName::for_location(&request.location);
     let outgoing = Outgoing::new(&request, cookie, &speaker, &trace);
@@ -160,7 +160,7 @@ fn what_is_shared_is_asked_for_with_no_header_by_which_one_client_could_shape_it
         None,
         None,
         &[7; 24],
-        crate::forward::trace::Sampling::default(),
+        crate::upstream::trace_context::Sampling::default(),
     );
     for (shared, expected) in [(true, "-++--++---"), (false, "++++-+++--")] {
         let nobody = Nobody {

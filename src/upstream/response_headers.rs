@@ -5,8 +5,8 @@
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::document::model::CookiePattern;
-use crate::forward::public_url::Site;
-use crate::forward::{caching, controls};
+use crate::upstream::public_url::Site;
+use crate::upstream::{caching, session_controls};
 
 /// The edits: first the removals, each of all values of that name, then the additions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Edits {
     pub(crate) fn plan(headers: &[(&str, &str)], context: Context<'_>) -> Self {
         let mut edits = Self::default();
         for (name, _) in headers {
-            if name.starts_with(controls::PREFIX) || *name == LOAD {
+            if name.starts_with(session_controls::PREFIX) || *name == LOAD {
                 edits.remove((*name).to_owned());
             }
         }

@@ -8,14 +8,14 @@ use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::document::model::CookiePattern;
-use crate::forward::proof;
-use crate::forward::trace::Trace;
 use crate::http::header_name;
 use crate::http::request::Request;
 use crate::http::reserved_headers::Kind;
 use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
 use crate::tenant_id::TenantId;
+use crate::upstream::proof;
+use crate::upstream::trace_context::Trace;
 
 /// How the origin is to take the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
