@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::auth::provider::is_confidential;
-use crate::document::layers::Layers;
-use crate::document::{Fault, variables};
+use crate::config::layers::Layers;
+use crate::config::{Fault, variables};
 use crate::http::host::Host;
 use crate::keys::DeploymentKeys;
 use crate::secrets::Secrets;

@@ -16,7 +16,7 @@ use crate::balancer::canary::Canary;
 use crate::balancer::pool::Pool;
 use crate::brand::Brand;
 use crate::clock::Seconds;
-use crate::document::model::{CookiePattern, LoginException, PathPattern};
+use crate::config::model::{CookiePattern, LoginException, PathPattern};
 use crate::http::host::HostPattern;
 use crate::http::path;
 use crate::keys::KeyRing;

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use crate::config::layers::{Layers, Source};
+use crate::config::{self, variables};
 use crate::deployment::Deployment;
-use crate::document::layers::{Layers, Source};
-use crate::document::{self, variables};
 use crate::http::host::Host;
 use crate::policy::LoginMode;
 use crate::tenant::Tenant;
@@ -20,7 +20,7 @@ pub fn answer(input: &str) -> Result<Vec<String>, Vec<String>> {
     let order: Value = serde_json::from_str(input).map_err(|error| one(error.to_string()))?;
     let text = |name: &str| order.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("do") == "schema" {
-        return Ok(vec![format!("{:#}", document::schema())]);
+        return Ok(vec![format!("{:#}", config::schema())]);
     }
     let bindings = order.get("bindings").cloned().unwrap_or_default();
     let deployment = Deployment::from_bindings(&bindings.to_string()).map_err(|bad| bad.0)?;

@@ -13,7 +13,7 @@ use super::{Missing, Reception};
 use crate::answer::problem::Problem;
 use crate::answer::{Answer, DATA_POLICY};
 use crate::clock::UnixMillis;
-use crate::document::Fault;
+use crate::config::Fault;
 use crate::effect::{Answers, Body, Found, Need};
 use crate::encoding::{push_hex, strings};
 use crate::http::host::HostPattern;

@@ -328,7 +328,7 @@ impl Reception {
                 read.map_err(|error| format!("it is not JSON: {error}"))
             })
             .and_then(|document| {
-                let faults = |faults: Vec<crate::document::Fault>| {
+                let faults = |faults: Vec<crate::config::Fault>| {
                     let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
                     told.join(" ")
                 };

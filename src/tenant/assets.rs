@@ -1,6 +1,6 @@
 //! Files that a tenant has instead of its chat servers', by the paths they are asked for.
 
-use crate::document::replacement::Replacement;
+use crate::config::asset_source::Replacement;
 use crate::flat_map::FlatMap;
 use crate::http::path::{self, Territory};
 use crate::http::request::Location;

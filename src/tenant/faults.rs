@@ -1,6 +1,6 @@
 //! What is found wrong with a document beyond its single values, and what every part of it is checked against.
 
-use crate::document::Fault;
+use crate::config::Fault;
 
 /// Secrets of a tenant that are for the Worker alone, not for its servers.
 pub(super) const OWN_SECRETS: [&str; 3] = ["SESSION_KEYS", "ORIGIN_KEY", "ADMIN_TOKEN"];

@@ -11,11 +11,9 @@ use crate::balancer::pool::{Origin, Pool};
 use crate::brand::Brand;
 use crate::brand::palette::Colors;
 use crate::clock::Seconds;
-use crate::document::Fault;
-use crate::document::branding::Branding;
-use crate::document::model::{
-    CanaryRelease, Document, FailMode, OriginEntry, PathPattern, Session,
-};
+use crate::config::Fault;
+use crate::config::branding::Branding;
+use crate::config::model::{CanaryRelease, Document, FailMode, OriginEntry, PathPattern, Session};
 use crate::http::{header_name, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::secrets::{Secrets, binding};

@@ -3,7 +3,7 @@
 use super::faults::{Faults, OWN_SECRETS};
 use crate::auth::authorization;
 use crate::auth::methods::{Allow, ClaimNames, Issuer, Methods, Provider};
-use crate::document::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
+use crate::config::model::{AllowedUsers, Claims, Document, OidcProvider, TokenIssuer};
 use crate::secrets::{Secrets, binding};
 use crate::tenant_id::TenantId;
 

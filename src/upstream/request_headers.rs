@@ -5,9 +5,9 @@
 use core::fmt::Write as _;
 
 use crate::clock::UnixSeconds;
+use crate::config::model::CookiePattern;
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
-use crate::document::model::CookiePattern;
 use crate::http::header_name;
 use crate::http::request::Request;
 use crate::http::reserved_headers::Kind;

@@ -2,9 +2,9 @@
 //!
 //! Everything not named here goes through untouched, byte for byte.
 
+use crate::config::model::CookiePattern;
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
-use crate::document::model::CookiePattern;
 use crate::upstream::public_url::Site;
 use crate::upstream::{caching, session_controls};
 

@@ -43,17 +43,17 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     // Who is believed: forms and ways back are HTTP.
     ("auth", &["effect", "http", "session"]),
     // What is written of a tenant, and what becomes of it; nobody who acts upon it.
-    ("document", &["brand", "http", "balancer", "auth"]),
+    ("config", &["brand", "http", "balancer", "auth"]),
     (
         "tenant",
-        &["brand", "document", "http", "balancer", "session", "auth"],
+        &["brand", "config", "http", "balancer", "session", "auth"],
     ),
     // What goes to people, and what goes to origins.
     ("answer", &["brand", "http"]),
     (
         "upstream",
         &[
-            "cookie", "document", "effect", "http", "balancer", "session", "tenant",
+            "cookie", "config", "effect", "http", "balancer", "session", "tenant",
         ],
     ),
 ];

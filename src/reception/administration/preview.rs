@@ -9,7 +9,7 @@ use crate::answer::page::{self, LoginPage, Look};
 use crate::answer::problem::{Audience, Problem};
 use crate::auth::methods::Methods;
 use crate::brand::Brand;
-use crate::document::Fault;
+use crate::config::Fault;
 use crate::effect::{Answers, Body, Need};
 use crate::http::request::Request;
 use crate::http::{form, json};

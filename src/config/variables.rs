@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::merge::{at, lay_over};
-use super::read::Fault;
+use super::parse::Fault;
 use crate::secrets::Secrets;
 
 /// How a variable's text is taken.

@@ -4,8 +4,8 @@ use core::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::read::{Readable, Reader, described};
-use super::shape::{checked, choice, object, text};
+use super::object_macro::{checked, choice, object, text};
+use super::parse::{Readable, Reader, described};
 use crate::brand::color::Color;
 use crate::brand::locale::Locale;
 

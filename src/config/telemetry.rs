@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::{Readable, Reader, described};
-use super::shape::{choice, object};
+use super::object_macro::{choice, object};
+use super::parse::{Readable, Reader, described};
 use crate::policy::LogLevel;
 
 object! {

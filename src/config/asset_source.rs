@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::read::{Readable, Reader};
-use super::shape::text;
+use super::object_macro::text;
+use super::parse::{Readable, Reader};
 use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 

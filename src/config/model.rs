@@ -4,10 +4,10 @@ use core::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::asset_source::Replacement;
 use super::branding::Branding;
-use super::read::{Readable, Reader, described};
-use super::replacement::Replacement;
-use super::shape::{checked, choice, object, text};
+use super::object_macro::{checked, choice, object, text};
+use super::parse::{Readable, Reader, described};
 use super::telemetry::Telemetry;
 use crate::auth::methods::ClientAuthentication;
 use crate::auth::provider::is_confidential;

@@ -7,21 +7,21 @@
 //! What a tenant's document leaves out comes from the deployment's variables, and what those leave
 //! out from the defaults: [`layers`].
 
+pub(crate) mod asset_source;
 pub(crate) mod backend;
 pub(crate) mod branding;
 pub(crate) mod layers;
 mod merge;
 pub(crate) mod model;
-mod read;
-pub(crate) mod replacement;
+mod object_macro;
+mod parse;
 pub(crate) mod service;
-mod shape;
 pub(crate) mod telemetry;
 pub(crate) mod variables;
 
 use serde_json::Value;
 
-pub(crate) use read::{Fault, Readable};
+pub(crate) use parse::{Fault, Readable};
 
 /// The JSON Schema (2020-12) of a document, as it is published.
 #[must_use]
