@@ -48,10 +48,8 @@
     allow(dead_code, reason = "the deployed Worker alone uses everything")
 )]
 
-mod answer;
 mod auth;
 mod balancer;
-mod brand;
 mod clock;
 mod config;
 mod cookie;
@@ -69,6 +67,7 @@ mod keys;
 mod message;
 mod policy;
 mod reception;
+mod response;
 mod secrets;
 mod session;
 mod session_object;

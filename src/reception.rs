@@ -22,12 +22,9 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
 use serde_json::json;
 
-use crate::answer::Answer;
-use crate::answer::problem::{Audience, Problem};
 use crate::auth::hashing::Places;
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::probe::{Probe, Verdict};
-use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Need, Seed, Write};
@@ -37,6 +34,9 @@ use crate::http::limits;
 use crate::http::rate_limit::ClientLimit;
 use crate::http::request::Request;
 use crate::keys::KeyRing;
+use crate::response::Answer;
+use crate::response::problem::{Audience, Problem};
+use crate::response::theme::Brand;
 use crate::store::cache::ISOLATE_WEIGHT;
 use crate::telemetry::counting;
 use crate::telemetry::facts::{Facts, method_label};

@@ -14,12 +14,12 @@ use sha2::{Digest as _, Sha256};
 use crate::auth::methods::Methods;
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::Pool;
-use crate::brand::Brand;
 use crate::clock::Seconds;
 use crate::config::model::{CookiePattern, LoginException, PathPattern};
 use crate::http::host::HostPattern;
 use crate::http::path;
 use crate::keys::KeyRing;
+use crate::response::theme::Brand;
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
 

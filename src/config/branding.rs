@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::object_macro::{checked, choice, object, text};
 use super::parse::{Readable, Reader, described};
-use crate::brand::color::Color;
-use crate::brand::locale::Locale;
+use crate::response::theme::color::Color;
+use crate::response::theme::locale::Locale;
 
 object! {
     /// What the pages shown by the gateway itself look like.

@@ -3,11 +3,11 @@
 use super::knowledge::PROPAGATION;
 use super::recognition::Visitor;
 use super::{Gateway, Halt, Passage};
-use crate::answer::problem::Problem;
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::effect::Failed;
+use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;

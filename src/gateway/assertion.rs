@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::recognition::Visitor;
 use super::{Gateway, Halt, Passage};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{Found, Need};
 use crate::encoding;
 use crate::keys::TenantKey;
+use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::telemetry::log::{Event, Level};

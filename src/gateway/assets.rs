@@ -4,13 +4,13 @@
 //! not to be had leaves the place to the server's own, which is better than a broken picture.
 
 use super::{Gateway, Halt, Passage};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::effect::Need;
 use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::http::conditional::names_etag;
 use crate::http::rate_limit::Verdict;
 use crate::http::request::Request;
+use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::telemetry::log::{Event, Level, Named};
 
 /// By what a path ends with, where a source does not say.

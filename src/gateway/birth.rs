@@ -8,7 +8,6 @@
 use chacha20::rand_core::Rng as _;
 
 use super::{Gateway, Halt, Passage};
-use crate::answer::problem::Problem;
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
@@ -16,6 +15,7 @@ use crate::cookie::token::Token;
 use crate::effect::{Found, Need};
 use crate::http::network::Network;
 use crate::http::rate_limit::Verdict;
+use crate::response::problem::Problem;
 use crate::session::id::{Handle, SessionId};
 use crate::telemetry::log::{Event, Level};
 

@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::knowledge::Source;
 use super::{Gateway, Halt, Passage};
-use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Body, Found, Need};
 use crate::encoding::object;
 use crate::http::json;
 use crate::keys::UserTag;
+use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
 use crate::session::record::Record;

@@ -4,10 +4,10 @@
 use std::rc::Rc;
 
 use super::{Gateway, Halt};
-use crate::answer::problem::Problem;
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need, Write};
+use crate::response::problem::Problem;
 use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
 use crate::session::prepared::Prepared;

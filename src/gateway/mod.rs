@@ -45,8 +45,6 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::Rng as _;
 use opening::Openings;
 
-use crate::answer::Answer;
-use crate::answer::problem::{Audience, Problem};
 use crate::auth::hashing::Places;
 use crate::balancer::cluster_view::Shared;
 use crate::balancer::load::Load;
@@ -61,6 +59,8 @@ use crate::http::path::{self, Territory};
 use crate::http::rate_limit::{ClientLimit, RateLimit};
 use crate::http::request::{Location, Request};
 use crate::http::{limits, websocket};
+use crate::response::Answer;
+use crate::response::problem::{Audience, Problem};
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;

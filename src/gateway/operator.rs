@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{Gateway, Halt, Passage};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::effect::Need;
 use crate::http::query::Query;
 use crate::keys::UserTag;
+use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::session::id::PublicName;
 use crate::session::record::Record;
 use crate::session::redaction::{Redacted, redacted};

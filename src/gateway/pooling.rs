@@ -4,8 +4,6 @@
 use serde_json::{Map, Value, json};
 
 use super::{Gateway, Halt, Passage};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::balancer::cluster_view::{Shared, Told};
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::message::Command;
@@ -13,6 +11,8 @@ use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::encoding::object;
+use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::telemetry::gauge::{Gauge, Thousandths};
 use crate::telemetry::log::{Event, Level, Named};
 use crate::telemetry::metric;

@@ -1,12 +1,12 @@
 //! What a request that failed says of its origin: nothing, until a probe of our own has been there too.
 
 use super::{Gateway, Halt, Passage};
-use crate::answer::problem::Problem;
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
 use crate::effect::{Failed, Failure, Need};
 use crate::http::network::Network;
+use crate::response::problem::Problem;
 use crate::telemetry::log::{Event, Level, Named};
 
 /// How often a request may be sent in all: at its own origin, there once more, and elsewhere.

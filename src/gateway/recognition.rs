@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use super::knowledge::{MaxAge, Standing};
 use super::{Gateway, Halt, Passage};
-use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
 use crate::cookie::token::{Token, Unverified, Verified};
 use crate::http::rate_limit::Verdict;
+use crate::response::problem::Problem;
 use crate::session::lifetime::Lifetime;
 use crate::session::prepared::Prepared;
 use crate::session::record::{Fit, Record, Version};

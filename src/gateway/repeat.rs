@@ -10,11 +10,11 @@ use super::affinity::Course;
 use super::knowledge::PROPAGATION;
 use super::recognition::Visitor;
 use super::{Gateway, Passage};
-use crate::answer::problem::Problem;
 use crate::balancer::pool::Origin;
 use crate::clock::UnixMillis;
 use crate::http::path::Territory;
 use crate::http::request::Request;
+use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::telemetry::facts::Lookup;
 

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::recognition::Visitor;
 use super::{Gateway, Halt, Passage};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
+use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::session::lifetime::Span;
 
 /// The key the readiness probe reads. It never exists; that storage says so is the proof.

@@ -10,8 +10,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::catalogue::document_key;
 use super::{Missing, Reception};
-use crate::answer::problem::Problem;
-use crate::answer::{Answer, DATA_POLICY};
 use crate::clock::UnixMillis;
 use crate::config::Fault;
 use crate::effect::{Answers, Body, Found, Need};
@@ -19,6 +17,8 @@ use crate::encoding::{push_hex, strings};
 use crate::http::host::HostPattern;
 use crate::http::json;
 use crate::http::request::Request;
+use crate::response::problem::Problem;
+use crate::response::{Answer, DATA_POLICY};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;

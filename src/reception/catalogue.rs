@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use super::telling::version;
 use super::{Missing, Reception, Room};
-use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::gateway::Gateway;
 use crate::http::host::{Host, HostPattern};
+use crate::response::problem::Problem;
 use crate::telemetry::log::{Event, Faults, Level};
 use crate::tenant_id::TenantId;
 

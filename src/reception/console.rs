@@ -2,14 +2,14 @@
 //! API.
 
 use super::Reception;
-use crate::answer::Answer;
-use crate::answer::problem::{Audience, Problem};
 use crate::effect::asset::{Asset, Coding, Facts};
 use crate::effect::{Answers, Need};
 use crate::gateway::Step;
 use crate::http::conditional::{accepts_gzip, names_etag};
 use crate::http::host::Host;
 use crate::http::request::Request;
+use crate::response::Answer;
+use crate::response::problem::{Audience, Problem};
 use crate::telemetry::log::{Event, Level};
 
 /// The setting that gives the console a host of its own.

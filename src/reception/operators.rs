@@ -10,8 +10,6 @@ use serde_json::json;
 
 use super::badge::IDLE;
 use super::{Missing, Reception};
-use crate::answer::Answer;
-use crate::answer::problem::{Audience, Problem};
 use crate::clock::UnixMillis;
 use crate::effect::Answers;
 use crate::gateway::Step;
@@ -19,6 +17,8 @@ use crate::http::network::Network;
 use crate::http::query::Query;
 use crate::http::rate_limit::Verdict;
 use crate::http::request::Request;
+use crate::response::Answer;
+use crate::response::problem::{Audience, Problem};
 use crate::telemetry::facts::Facts;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;

@@ -7,8 +7,6 @@ use sha2::{Digest as _, Sha256};
 use super::badge::{Badge, LONGEST, Scope};
 use super::operators::{Authority, Operator};
 use super::{Missing, Reception};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::auth::login_throttle::message::{Command, Reply, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
@@ -16,6 +14,8 @@ use crate::effect::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Write};
 use crate::encoding;
 use crate::http::json;
 use crate::http::request::Request;
+use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 

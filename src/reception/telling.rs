@@ -6,14 +6,14 @@ use sha2::{Digest as _, Sha256};
 use serde_json::{Value, json};
 
 use super::{Missing, Reception};
-use crate::answer::problem::Problem;
-use crate::answer::{Answer, DATA_POLICY};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::encoding;
 use crate::http::query::Query;
 use crate::http::request::Request;
+use crate::response::problem::Problem;
+use crate::response::{Answer, DATA_POLICY};
 use crate::telemetry::batch::Batch;
 use crate::telemetry::collection::Collection;
 use crate::telemetry::facts::Facts;

@@ -13,12 +13,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Reception;
-use crate::answer::Answer;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Found, Need};
 use crate::encoding::base64url;
 use crate::gateway::{Forward, Settled, Step};
+use crate::response::Answer;
 use crate::simulation::outside::{KEY, Outside};
 
 struct World {

@@ -6,13 +6,13 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 
 use super::{ISOLATE, Isolate, futures, io, log, millis, runtime, serve, with_ready};
-use crate::answer::problem::{Audience, Problem};
 use crate::clock::Seconds;
 use crate::deployment::Deployment;
 use crate::effect;
 use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
 use crate::http::engine_io;
 use crate::protocol;
+use crate::response::problem::{Audience, Problem};
 use crate::telemetry::log::{Event, Faults, Level};
 use crate::upstream::{closing, response_headers};
 

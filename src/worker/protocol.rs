@@ -7,10 +7,10 @@
 
 use core::fmt::Write as _;
 
-use crate::answer::Answer;
 use crate::effect::Seed;
 use crate::encoding::push_hex;
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
+use crate::response::Answer;
 use crate::telemetry::facts::Facts;
 use crate::upstream::request_headers::{self, Outgoing};
 

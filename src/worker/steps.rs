@@ -16,8 +16,6 @@ use super::exports::internal_error;
 use super::fault_injection;
 use super::runtime::{self, RequestContext};
 use super::{ISOLATE, Isolate, drain, futures, keep_seed, millis, probes, with_ready};
-use crate::answer::problem::{Audience, Problem};
-use crate::brand::Brand;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Failure, Found, Write};
 use crate::encoding;
@@ -25,6 +23,8 @@ use crate::gateway::{Settled, Step, Vigil};
 use crate::http::request::Request;
 use crate::protocol;
 use crate::reception::Reception;
+use crate::response::problem::{Audience, Problem};
+use crate::response::theme::Brand;
 
 /// A step of a request, with what it is decided on.
 enum Phase {

@@ -22,12 +22,11 @@ const BASE: [&str; 9] = [
 ];
 
 /// What the lowest rooms may know beside those. A name more is a door more: let it lead down, and say why.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 13] = [
     // What the outside is asked for. Nearly everybody asks, so it knows nobody.
     ("effect", &[]),
     // Neither HTTP nor storage.
     ("session", &[]),
-    ("brand", &[]),
     // HTTP, and nothing of what it is about.
     ("http", &[]),
     ("cookie", &["http", "session"]),
@@ -40,16 +39,17 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
         "session_object",
         &["effect", "session", "auth", "store", "telemetry"],
     ),
+    // What goes to people.
+    ("response", &["http"]),
     // Who is believed: forms and ways back are HTTP.
     ("auth", &["effect", "http", "session"]),
     // What is written of a tenant, and what becomes of it; nobody who acts upon it.
-    ("config", &["brand", "http", "balancer", "auth"]),
+    ("config", &["response", "http", "balancer", "auth"]),
     (
         "tenant",
-        &["brand", "config", "http", "balancer", "session", "auth"],
+        &["config", "http", "response", "balancer", "session", "auth"],
     ),
-    // What goes to people, and what goes to origins.
-    ("answer", &["brand", "http"]),
+    // What goes to origins.
     (
         "upstream",
         &[

@@ -17,8 +17,6 @@ use super::anonymous::Anonymous;
 use super::inquiry;
 use super::recognition::{Caller, Visitor};
 use super::{Gateway, Halt, Passage};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::cookie::name::CookieName;
 use crate::http::canonical::canonical;
 use crate::http::host::Host;
@@ -26,6 +24,8 @@ use crate::http::path::Territory;
 use crate::http::request::Request;
 use crate::http::{limits, websocket};
 use crate::policy::LoginMode;
+use crate::response::Answer;
+use crate::response::problem::Problem;
 
 use question::{Question, Whose};
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::super::{Halt, Passage};
-use crate::answer::problem::Problem;
 use crate::http::url;
+use crate::response::problem::Problem;
 use crate::session::id::PublicName;
 
 /// A request that is not made.

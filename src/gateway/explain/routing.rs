@@ -6,9 +6,9 @@ use super::super::affinity::Why;
 use super::super::recognition::Visitor;
 use super::super::{Gateway, Halt, Passage};
 use super::Told;
-use crate::answer::problem::Problem;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
+use crate::response::problem::Problem;
 use crate::session::record::Record;
 
 impl Gateway {

@@ -5,13 +5,13 @@ use serde_json::json;
 
 use super::super::{Gateway, Halt, Passage};
 use super::form;
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::auth::claims::{self, Expected};
 use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::logout_token;
 use crate::auth::methods::Provider;
 use crate::effect::Need;
+use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::session::grant;
 use crate::store::revocations::Subject;
 use crate::telemetry::log::{Event, Level, Named};

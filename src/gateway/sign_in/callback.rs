@@ -10,9 +10,6 @@ use super::super::recognition::Caller;
 use super::super::{Gateway, Halt, Passage};
 use super::completion::Proof;
 use super::providers::{Heard, ask};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
-use crate::answer::sign_in::SignInProblem;
 use crate::auth::authorization;
 use crate::auth::claimed::{self, NotAdmitted};
 use crate::auth::claims::{self, Claims, Expected};
@@ -25,6 +22,9 @@ use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::effect::Reply;
 use crate::http::query::Query;
+use crate::response::Answer;
+use crate::response::problem::Problem;
+use crate::response::sign_in::SignInProblem;
 use crate::session::grant::{Finished, Grant};
 
 /// What a provider may say in the address.

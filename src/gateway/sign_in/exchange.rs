@@ -7,9 +7,6 @@ use super::super::inquiry;
 use super::super::{Gateway, Halt, Passage};
 use super::completion::Proof;
 use super::password::attempt_need;
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
-use crate::answer::sign_in::SignInProblem;
 use crate::auth::claimed;
 use crate::auth::claims::{self, Claims, Expected};
 use crate::auth::jws::{BadToken, Unverified};
@@ -17,6 +14,9 @@ use crate::auth::login_throttle::message::{Command, Reply, Verdict};
 use crate::auth::methods::Issuer;
 use crate::clock::UnixSeconds;
 use crate::effect::Found;
+use crate::response::Answer;
+use crate::response::problem::Problem;
+use crate::response::sign_in::SignInProblem;
 use crate::tenant::Consistency;
 
 /// The kinds a token may say it is (RFC 9068 for the second).

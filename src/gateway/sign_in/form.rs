@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::super::inquiry;
 use super::super::{Halt, Passage};
-use crate::answer::problem::Problem;
 use crate::effect::{Body, Need};
 use crate::http::form;
 use crate::http::json::LARGEST_OF_STRANGERS;
 use crate::http::query::Query;
+use crate::response::problem::Problem;
 
 /// Whether a request carries a form.
 pub(super) fn is_form(passage: &Passage<'_>) -> bool {

@@ -3,9 +3,6 @@
 use serde_json::json;
 
 use super::super::{Gateway, Halt, Passage};
-use crate::answer::Answer;
-use crate::answer::page::{self, LoginFault, LoginPage};
-use crate::answer::problem::Problem;
 use crate::auth::authorization;
 use crate::auth::login_state::{self, Transaction};
 use crate::auth::methods::Provider;
@@ -16,6 +13,9 @@ use crate::cookie::jar;
 use crate::cookie::set_cookie;
 use crate::http::query::Query;
 use crate::keys::KeyRing;
+use crate::response::Answer;
+use crate::response::page::{self, LoginFault, LoginPage};
+use crate::response::problem::Problem;
 
 /// So many bytes the cookies of all sign-ins under way in one browser may take of its requests' headers; beyond
 /// that the oldest are taken away, before the header grows too large for a server.

@@ -15,10 +15,10 @@ mod sign_out;
 pub(super) use providers::Providers;
 
 use super::{Gateway, Passage};
-use crate::answer::Answer;
-use crate::answer::page::Look;
-use crate::answer::problem::{Audience, Problem};
 use crate::http::request::Request;
+use crate::response::Answer;
+use crate::response::page::Look;
+use crate::response::problem::{Audience, Problem};
 
 impl Gateway {
     /// How pages of ours look to whoever asks.

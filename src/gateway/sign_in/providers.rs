@@ -5,14 +5,14 @@
 //! minute, or forged tokens would make us flood the provider.
 
 use super::super::{Gateway, Halt};
-use crate::answer::problem::Problem;
-use crate::answer::sign_in::SignInProblem;
 use crate::auth::jwks::{self, KeySet};
 use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::provider::{self, Metadata};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need, Outbound, Reply};
 use crate::flat_map::FlatMap;
+use crate::response::problem::Problem;
+use crate::response::sign_in::SignInProblem;
 use crate::telemetry::log::{Event, Level, Named};
 
 /// How long what is known is used without asking.

@@ -8,11 +8,11 @@
 use super::super::alteration::Altered;
 use super::super::recognition::Visitor;
 use super::super::{Gateway, Halt, Passage};
-use crate::answer::problem::Problem;
 use crate::auth::authorization;
 use crate::auth::token_refresh::Renewal;
 use crate::clock::{Seconds, UnixMillis};
 use crate::effect::{Answers, Found, Need};
+use crate::response::problem::Problem;
 use crate::session::grant::Grant;
 use crate::session::id::Handle;
 use crate::session::record::Record;

@@ -20,13 +20,13 @@ use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
 use super::{Forward, Gateway, Settled, Step};
-use crate::answer::Answer;
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Failure, Need};
 use crate::encoding::base64url;
 use crate::http::request::Request;
+use crate::response::Answer;
 use crate::simulation::outside::{self, Outside};
 use crate::telemetry::log::Event;
 use crate::upstream::response_headers::Edits;

@@ -6,7 +6,6 @@ use core::hint::black_box;
 
 use crate::auth::jws::{self, Unverified};
 use crate::auth::return_url;
-use crate::brand::locale::Locale;
 use crate::cookie::sid_route::Route;
 use crate::encoding::base64url;
 use crate::gateway::Step;
@@ -16,6 +15,7 @@ use crate::http::path::{resolved, territory};
 use crate::http::query::Query;
 use crate::http::request::{Location, Request};
 use crate::http::{form, json};
+use crate::response::theme::locale::Locale;
 use crate::upstream::trace_context::{Sampling, Trace};
 use serde_json::json;
 

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::super::Missing;
 use super::super::catalogue::document_key;
 use super::{read, stored, text};
-use crate::answer::Answer;
-use crate::answer::problem::Problem;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
+use crate::response::Answer;
+use crate::response::problem::Problem;
 use crate::tenant_id::TenantId;
 
 /// How many are kept.

@@ -4,15 +4,15 @@
 use serde_json::Value;
 
 use super::super::{Missing, Reception};
-use crate::answer::Answer;
-use crate::answer::page::{self, LoginPage, Look};
-use crate::answer::problem::{Audience, Problem};
 use crate::auth::methods::Methods;
-use crate::brand::Brand;
 use crate::config::Fault;
 use crate::effect::{Answers, Body, Need};
 use crate::http::request::Request;
 use crate::http::{form, json};
+use crate::response::Answer;
+use crate::response::page::{self, LoginPage, Look};
+use crate::response::problem::{Audience, Problem};
+use crate::response::theme::Brand;
 
 /// Leads to no log.
 const TRACE_ID: &str = "00000000000000000000000000000000";

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::World;
-use crate::answer::Answer;
 use crate::gateway::Step;
+use crate::response::Answer;
 
 const TOKEN: &str = "operators-know-this-token";
 const URL: &str = "https://console.example/_session/admin/";

@@ -6,11 +6,11 @@ use worker::web_sys::{self, RequestInit};
 use worker::{EncodeBody, Headers, Request, Response, ResponseBuilder};
 
 use super::Error;
-use crate::answer::Answer;
 use crate::embed::Changes;
 use crate::gateway::Forward;
 use crate::http;
 use crate::http::canonical::canonical;
+use crate::response::Answer;
 use crate::upstream::request_headers::OWN;
 use crate::upstream::response_headers::Edits;
 

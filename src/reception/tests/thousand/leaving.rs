@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::town::{Resident, mark};
-use crate::answer::Answer;
 use crate::effect::{Need, Write};
 use crate::encoding;
 use crate::gateway::{Forward, Settled, Step};
+use crate::response::Answer;
 
 /// So long is whatever is drawn at random, or sealed.
 const SHORTEST_SECRET: usize = 22;

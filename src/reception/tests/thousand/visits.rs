@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::isolate::Isolate;
-use crate::answer::Answer;
 use crate::gateway::{Forward, Settled, Step};
+use crate::response::Answer;
 
 pub(super) const BROWSERS: usize = 40;
 

@@ -3,23 +3,23 @@
 //! `type` and `code` are stable; `detail` says what to do; `trace_id` leads to the logs. No
 //! secret, cookie, session id or origin address ever goes in.
 
-mod chinese;
 mod kind;
+mod zh;
 
 use serde_json::json;
 
 use kind::Kind;
 
-use crate::answer::page::{Look, Remedy, Trouble};
-use crate::answer::sign_in::SignInProblem;
-use crate::answer::{Answer, DATA_POLICY, page};
-use crate::brand::Brand;
-use crate::brand::locale::Locale;
 use crate::http::form::BadForm;
 use crate::http::json::BadBody;
 use crate::http::limits;
 use crate::http::query::BadQuery;
 use crate::http::request::Request;
+use crate::response::page::{Look, Remedy, Trouble};
+use crate::response::sign_in::SignInProblem;
+use crate::response::theme::Brand;
+use crate::response::theme::locale::Locale;
+use crate::response::{Answer, DATA_POLICY, page};
 
 /// Who reads an answer.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +188,7 @@ impl Problem {
         let detail = self.detail(kind);
         let (title, detail) = match look.locale {
             Locale::English => (title, detail),
-            Locale::Chinese => match chinese::told(code) {
+            Locale::Chinese => match zh::told(code) {
                 None => (title, detail),
                 // What is told case by case is told in English.
                 Some((title, "")) => (title, detail),

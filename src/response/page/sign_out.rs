@@ -1,7 +1,7 @@
 //! The way out: asked for, and done.
 
 use super::{Form, Look, Sheet, Text};
-use crate::answer::Answer;
+use crate::response::Answer;
 
 const SIGN_OUT: &str = include_str!("../../../www/pages/sign-out.html");
 const SIGNED_OUT: &str = include_str!("../../../www/pages/signed-out.html");

@@ -6,8 +6,8 @@
 //! | `{#name}…{/name}` | what stands between, if something fills the gap |
 //! | `[English]` | the words in the page's language |
 
-use super::words::said;
-use crate::brand::locale::Locale;
+use super::i18n::said;
+use crate::response::theme::locale::Locale;
 
 /// What fills a gap.
 pub(super) enum Filling<'a> {

@@ -1,26 +1,26 @@
 //! What went wrong, and what to do.
 
 use super::{Form, Look, Sheet, Text, template::Filling::If};
-use crate::answer::Answer;
+use crate::response::Answer;
 
 const PROBLEM: &str = include_str!("../../../www/pages/problem.html");
 const WAITING: &str = include_str!("../../../www/pages/waiting.html");
 
 /// What went wrong.
-pub(in crate::answer) struct Trouble<'a> {
-    pub(in crate::answer) status: u16,
-    pub(in crate::answer) title: &'a str,
-    pub(in crate::answer) detail: &'a str,
+pub(in crate::response) struct Trouble<'a> {
+    pub(in crate::response) status: u16,
+    pub(in crate::response) title: &'a str,
+    pub(in crate::response) detail: &'a str,
     /// Stable; for who looks for the cause.
-    pub(in crate::answer) code: &'a str,
+    pub(in crate::response) code: &'a str,
     /// Leads to the log.
-    pub(in crate::answer) trace_id: &'a str,
-    pub(in crate::answer) remedy: Remedy,
+    pub(in crate::response) trace_id: &'a str,
+    pub(in crate::response) remedy: Remedy,
 }
 
 /// What helps.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::answer) enum Remedy {
+pub(in crate::response) enum Remedy {
     /// The page is loaded again by itself.
     Waiting,
     /// Loading the page again.
@@ -30,7 +30,7 @@ pub(in crate::answer) enum Remedy {
 }
 
 /// A page that says so.
-pub(in crate::answer) fn problem(look: &Look<'_>, trouble: &Trouble<'_>) -> Answer {
+pub(in crate::response) fn problem(look: &Look<'_>, trouble: &Trouble<'_>) -> Answer {
     let (template, heading) = match trouble.remedy {
         Remedy::Waiting => (WAITING, look.say("Please wait a moment")),
         Remedy::TryingAgain | Remedy::StartingOver => (PROBLEM, trouble.title),

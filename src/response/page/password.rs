@@ -1,7 +1,7 @@
 //! Changing one's password.
 
 use super::{Form, If, Look, Sheet, Text};
-use crate::answer::Answer;
+use crate::response::Answer;
 
 const PASSWORD: &str = include_str!("../../../www/pages/password.html");
 const CHANGED: &str = include_str!("../../../www/pages/password-changed.html");

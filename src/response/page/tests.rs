@@ -5,10 +5,10 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::answer::problem::{Audience, Problem};
-use crate::brand::color::Color;
-use crate::brand::palette::Colors;
 use crate::encoding::base64;
+use crate::response::problem::{Audience, Problem};
+use crate::response::theme::color::Color;
+use crate::response::theme::palette::Colors;
 
 fn links(links: &[(&str, &str)]) -> Vec<(String, String)> {
     let owned = |(text, url): &(&str, &str)| ((*text).to_owned(), (*url).to_owned());

@@ -1,8 +1,8 @@
 //! The sign-in page: a password form, other providers, or both.
 
 use super::{Form, If, Look, Markup, Sheet, Text};
-use crate::answer::Answer;
 use crate::encoding::push_percent_encoded;
+use crate::response::Answer;
 
 const SIGN_IN: &str = include_str!("../../../www/pages/sign-in.html");
 

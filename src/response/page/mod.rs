@@ -1,6 +1,7 @@
 //! The pages the edge shows to people: in the tenant's branding, in the visitor's language, without
 //! a script.
 
+mod i18n;
 mod password;
 mod policy;
 mod problem;
@@ -9,12 +10,11 @@ mod sign_out;
 mod template;
 #[cfg(test)]
 mod tests;
-mod words;
 
-use crate::answer::Answer;
-use crate::brand::Brand;
-use crate::brand::locale::Locale;
 use crate::http::request::Request;
+use crate::response::Answer;
+use crate::response::theme::Brand;
+use crate::response::theme::locale::Locale;
 
 pub(crate) use password::{PasswordState, change_password};
 pub(super) use problem::{Remedy, Trouble, problem};
@@ -45,7 +45,7 @@ impl<'a> Look<'a> {
     }
 
     fn say(&self, english: &'static str) -> &'static str {
-        words::said(self.locale, english)
+        i18n::said(self.locale, english)
     }
 
     /// Words with something in place of their `%`.

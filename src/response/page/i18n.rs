@@ -1,6 +1,6 @@
 //! What pages say, in Chinese. The English words are in the templates and name the others.
 
-use crate::brand::locale::Locale;
+use crate::response::theme::locale::Locale;
 
 /// English words in a language; as they are where nobody has translated them.
 pub(super) fn said(locale: Locale, english: &'static str) -> &'static str {
