@@ -38,8 +38,8 @@ use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
 use crate::store::cache::ISOLATE_WEIGHT;
-use crate::telemetry::counting;
-use crate::telemetry::facts::{Facts, method_label};
+use crate::telemetry::event_metrics;
+use crate::telemetry::labels::{Facts, method_label};
 use crate::telemetry::log::Event;
 use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
@@ -406,7 +406,7 @@ impl Reception {
     }
 
     fn note(&mut self, event: Event) {
-        counting::count(&mut self.series, &event);
+        event_metrics::count(&mut self.series, &event);
         self.events.push(event);
     }
 

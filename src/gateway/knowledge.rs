@@ -14,7 +14,7 @@ use crate::session::prepared::Prepared;
 use crate::session::record::{Fit, Version};
 use crate::session_object::command::{Command, Is, Order, Reply};
 use crate::store::cache::{Hit, Known};
-use crate::telemetry::facts::Lookup;
+use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::{Consistency, Fail};
 

@@ -67,7 +67,7 @@ use crate::session::lifetime::stored_until;
 use crate::session::record::{Entry, Record};
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
-use crate::telemetry::facts::Facts;
+use crate::telemetry::labels::Facts;
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};

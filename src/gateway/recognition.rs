@@ -13,7 +13,7 @@ use crate::response::problem::Problem;
 use crate::session::lifetime::Lifetime;
 use crate::session::prepared::Prepared;
 use crate::session::record::{Fit, Record, Version};
-use crate::telemetry::facts::Lookup;
+use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
 
 /// Who is calling.

@@ -16,7 +16,7 @@ use crate::http::path::Territory;
 use crate::http::request::Request;
 use crate::response::problem::Problem;
 use crate::session::id::Handle;
-use crate::telemetry::facts::Lookup;
+use crate::telemetry::labels::Lookup;
 
 /// So many headers at most, and bytes of them and of the URL: a decision is kept with its request, and with those of
 /// its headers that may be longer in another one it is still within what is allowed.

@@ -6,8 +6,8 @@ use super::Gateway;
 use crate::effect::Seed;
 use crate::http::request::Request;
 use crate::policy::LogLevel;
-use crate::telemetry::counting;
-use crate::telemetry::facts::{Facts, method_label};
+use crate::telemetry::event_metrics;
+use crate::telemetry::labels::{Facts, method_label};
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::upstream::trace_context::{Sampling, Trace};
@@ -82,7 +82,7 @@ impl Gateway {
 
     pub(super) fn note(&mut self, event: Event) {
         let event = event.of(&self.tenant.id).during(&self.facts.trace_id);
-        counting::count(&mut self.series, &event);
+        event_metrics::count(&mut self.series, &event);
         let level = match event.level() {
             Level::Info => LogLevel::Info,
             Level::Warn => LogLevel::Warn,

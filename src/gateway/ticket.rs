@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 use super::anonymous::Anonymous;
 use super::client::Client;
 use crate::cookie::name::CookieName;
-use crate::telemetry::facts::Facts;
+use crate::telemetry::labels::Facts;
 
 /// How many fields there are.
 const FIELDS: usize = 10;

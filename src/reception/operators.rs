@@ -19,7 +19,7 @@ use crate::http::rate_limit::Verdict;
 use crate::http::request::Request;
 use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
-use crate::telemetry::facts::Facts;
+use crate::telemetry::labels::Facts;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 use crate::tenant_id::TenantId;

@@ -14,12 +14,12 @@ use crate::http::query::Query;
 use crate::http::request::Request;
 use crate::response::problem::Problem;
 use crate::response::{Answer, DATA_POLICY};
+use crate::telemetry::aggregator::Collection;
 use crate::telemetry::batch::Batch;
-use crate::telemetry::collection::Collection;
-use crate::telemetry::facts::Facts;
 use crate::telemetry::gauge::Thousandths;
+use crate::telemetry::labels::Facts;
 use crate::telemetry::log::Event;
-use crate::telemetry::{exposition, metric};
+use crate::telemetry::{metric, prometheus};
 use crate::tenant_id::TenantId;
 
 /// The binding of the object, and its name.
@@ -110,7 +110,7 @@ impl Reception {
         };
         let told = told.ok_or(Missing::Refused(Problem::Internal))?;
         let media_type = match route {
-            "metrics" => exposition::MEDIA_TYPE,
+            "metrics" => prometheus::MEDIA_TYPE,
             _ => "application/json",
         };
         let answer = Answer::empty(200)

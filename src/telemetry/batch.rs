@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::distinct::Distinct;
 use super::gauge::{Gauge, Thousandths};
+use super::kmv_sketch::Distinct;
 use super::metric::{self, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 use crate::encoding;

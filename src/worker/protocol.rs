@@ -11,7 +11,7 @@ use crate::effect::Seed;
 use crate::encoding::push_hex;
 use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
 use crate::response::Answer;
-use crate::telemetry::facts::Facts;
+use crate::telemetry::labels::Facts;
 use crate::upstream::request_headers::{self, Outgoing};
 
 /// Names the lines of a decision to forward, in their order; the values of [`headers::OWN`] follow, then names and

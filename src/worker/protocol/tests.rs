@@ -4,7 +4,7 @@ use super::*;
 use crate::clock::UnixMillis;
 use crate::gateway::Repeat;
 use crate::session::id::Handle;
-use crate::telemetry::facts::Lookup;
+use crate::telemetry::labels::Lookup;
 use crate::upstream::response_headers::Edits;
 
 const DESCRIPTION: &str = include_str!("../../../tests/golden/wire/description.txt");

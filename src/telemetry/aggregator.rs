@@ -4,11 +4,11 @@
 //! once. Counters and histograms are kept for good; gauges are what each isolate said last.
 
 mod activity;
+mod dedup;
 mod history;
 pub(crate) mod keeping;
 mod overview;
 mod tail;
-mod taken;
 
 #[cfg(test)]
 mod golden;
@@ -17,17 +17,17 @@ mod tests;
 
 use serde_json::{Value, json};
 
-use super::exposition::Page;
 use super::gauge::{Gauge, Thousandths};
 use super::metric::{self, Metric};
+use super::prometheus::Page;
 use super::series::{Series, first};
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
 
 use activity::Activity;
+use dedup::Taken;
 use history::History;
 use tail::Tail;
-use taken::Taken;
 
 /// How long what an isolate said of itself counts, in milliseconds. One that has streams open says
 /// nothing as long as nobody asks for anything.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
-use crate::telemetry::distinct::Distinct;
+use crate::telemetry::kmv_sketch::Distinct;
 
 /// A session counts as active for so many minutes after its last request.
 const MINUTES: u64 = 5;
