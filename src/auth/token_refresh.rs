@@ -14,7 +14,7 @@ use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::methods::{Allow, ClaimNames, Provider};
 use crate::clock::UnixSeconds;
 use crate::effect::{Answers, Found, Need, Outbound, Reply};
-use crate::session::grant::Grant;
+use crate::session::token_set::Grant;
 
 use message::Message;
 

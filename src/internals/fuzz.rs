@@ -17,7 +17,7 @@ use crate::session::data::Data;
 use crate::session::id::{Handle, RecordName, SessionId};
 use crate::session::identity::Identity;
 use crate::session::record::Version;
-use crate::session::{codec, fields, packing};
+use crate::session::{cbor, codec, compress};
 use crate::session_object::command::{Command, Reply};
 use crate::session_object::outbox;
 use crate::store::directory;
@@ -83,15 +83,15 @@ static RECORD_KEYS: LazyLock<(KeyRing, RecordName)> = LazyLock::new(|| {
 pub fn record(bytes: &[u8]) {
     let (keys, name) = &*RECORD_KEYS;
     assert!(codec::open(bytes, name, keys).is_err());
-    if let Ok(entry) = fields::decode(bytes) {
-        let again = fields::encode(&entry).concat();
-        assert_eq!(fields::decode(&again), Ok(entry));
+    if let Ok(entry) = cbor::decode(bytes) {
+        let again = cbor::encode(&entry).concat();
+        assert_eq!(cbor::decode(&again), Ok(entry));
     }
-    if let Some(plain) = packing::unpack(bytes) {
-        let _ = fields::decode(&plain);
+    if let Some(plain) = compress::unpack(bytes) {
+        let _ = cbor::decode(&plain);
     }
     assert_eq!(
-        packing::unpack(&packing::pack(&[], bytes)).as_deref(),
+        compress::unpack(&compress::pack(&[], bytes)).as_deref(),
         Some(bytes)
     );
 }

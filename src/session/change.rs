@@ -11,10 +11,10 @@ use crate::clock::{Seconds, UnixSeconds};
 use crate::keys::KeyRing;
 use crate::message::{is_neutral, present};
 use crate::session::data::{BadPatch, Data};
-use crate::session::grant::Grant;
 use crate::session::identity::Identity;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Epoch, Previous, Record, Version};
+use crate::session::token_set::Grant;
 use crate::session::vault::{Kept, Vault};
 
 /// What is asked of a session: by the origin, or by the gateway itself.

@@ -17,9 +17,9 @@ use chacha20poly1305::aead::{Aead as _, Payload};
 use thiserror::Error;
 
 use crate::keys::{KEY_ID_BYTES, KeyRing};
-use crate::session::fields::{self, BadFields};
+use crate::session::cbor::{self, BadFields};
+use crate::session::compress;
 use crate::session::id::RecordName;
-use crate::session::packing;
 use crate::session::record::Entry;
 
 /// Format that is written. The release before must be able to read it, because both serve during a deployment. A new
@@ -64,8 +64,8 @@ pub(crate) fn seal(
     let key = keys.signing();
     let mut nonce = [0; NONCE_BYTES];
     random.fill_bytes(&mut nonce);
-    let [numbers, texts] = fields::encode(entry);
-    let plain = packing::pack(&numbers, &texts);
+    let [numbers, texts] = cbor::encode(entry);
+    let plain = compress::pack(&numbers, &texts);
     let payload = Payload {
         msg: &plain,
         aad: &associated(FORMAT, name),
@@ -107,12 +107,12 @@ pub(crate) fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<En
         .decrypt(&XNonce::from(*nonce), payload)
         .map_err(|_| Unreadable::SealBroken)?;
     // The seal is valid, so these bytes are ours.
-    let plain = packing::unpack(&plain).ok_or(if packing::is_of_later_release(&plain) {
+    let plain = compress::unpack(&plain).ok_or(if compress::is_of_later_release(&plain) {
         Unreadable::NewerFormat
     } else {
         Unreadable::Malformed
     })?;
-    fields::decode(&plain).map_err(|bad| match bad {
+    cbor::decode(&plain).map_err(|bad| match bad {
         BadFields::Malformed => Unreadable::Malformed,
         BadFields::NewerKind => Unreadable::NewerFormat,
     })

@@ -3,10 +3,10 @@
 use crate::keys::{KeyRing, UserTag};
 
 use super::data::Data;
-use super::grant::Grant;
 use super::identity::Identity;
 use super::names::{header_list, header_text};
 use super::record::Record;
+use super::token_set::Grant;
 
 /// A live record with the texts that every request needs, made once.
 #[derive(Debug, PartialEq, Eq)]

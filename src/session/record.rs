@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
-use crate::session::grant::Grant;
 use crate::session::id::{Handle, PublicName, SessionId, SignIn};
 use crate::session::identity::Identity;
 use crate::session::lifetime::Span;
+use crate::session::token_set::Grant;
 use crate::session::vault::Vault;
 
 /// How long requests that were on their way when the id rotated may still use the old one.

@@ -11,9 +11,9 @@ use crate::auth::claimed::Claimed;
 use crate::auth::token_refresh::{Judgement, Renewal};
 use crate::effect::{Answers, Need, Outbound, Reply};
 use crate::session::change::{Change, Circumstances};
-use crate::session::grant::{Grant, Refreshed};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Record};
+use crate::session::token_set::{Grant, Refreshed};
 use crate::telemetry::log::{Event, Level, Named};
 
 /// How long a provider that did not answer as it should is left alone, in milliseconds.

@@ -12,7 +12,7 @@ use crate::auth::methods::Provider;
 use crate::effect::Need;
 use crate::response::Answer;
 use crate::response::problem::Problem;
-use crate::session::grant;
+use crate::session::token_set;
 use crate::store::revocations::Subject;
 use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::Consistency;
@@ -79,8 +79,8 @@ impl Gateway {
         // One that names a sign-in ends that; one that names only a user ends all of theirs.
         let issuer = &provider.issuer;
         let whom = match (told.sid, told.subject) {
-            (Some(sid), _) => grant::sid_of(issuer, sid),
-            (None, subject) => grant::subject_of(issuer, subject.unwrap_or_default()),
+            (Some(sid), _) => token_set::sid_of(issuer, sid),
+            (None, subject) => token_set::subject_of(issuer, subject.unwrap_or_default()),
         };
         let tags = self.tenant.keys.user_tags(&whom);
         let subjects: Vec<Subject> = tags.map(Subject::User).collect();

@@ -25,7 +25,7 @@ use crate::http::query::Query;
 use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
-use crate::session::grant::{Finished, Grant};
+use crate::session::token_set::{Finished, Grant};
 
 /// What a provider may say in the address.
 const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];

@@ -16,10 +16,10 @@ use crate::keys::UserTag;
 use crate::response::Answer;
 use crate::response::page;
 use crate::response::problem::Problem;
-use crate::session::grant::Grant;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
 use crate::session::record::Record;
+use crate::session::token_set::Grant;
 use crate::store::revocations::Subject;
 
 /// What is noted of a sign-out under way.

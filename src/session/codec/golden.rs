@@ -12,10 +12,10 @@ use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
 use crate::golden;
 use crate::session::data::Data;
-use crate::session::grant::{Finished, Grant};
 use crate::session::id::SessionId;
 use crate::session::identity::Identity;
 use crate::session::record::{Epoch, Previous, Record};
+use crate::session::token_set::{Finished, Grant};
 use crate::session::vault::{Kept, Vault};
 
 /// Newest way of packing that the last release reads.
@@ -124,10 +124,10 @@ fn what_is_written_the_last_release_reads() {
     for (name, entry) in entries() {
         let golden = encoding::from_base64url(records[name].as_str().unwrap()).unwrap();
         assert_eq!(sealed(&entry)[0], golden[0], "the format of {name}");
-        let [numbers, texts] = fields::encode(&entry);
-        assert!(packing::pack(&numbers, &texts)[0] <= LAST_PACKING);
+        let [numbers, texts] = cbor::encode(&entry);
+        assert!(compress::pack(&numbers, &texts)[0] <= LAST_PACKING);
     }
-    let fields = named(|entry| json!(fields::encode(entry).map(|part| encoding::base64url(&part))));
+    let fields = named(|entry| json!(cbor::encode(entry).map(|part| encoding::base64url(&part))));
     golden::check_written("record-fields.json", &fields);
 }
 

@@ -4,10 +4,10 @@ use super::tests::{keys, name, random, record};
 use super::*;
 use crate::encoding::{base64url, from_base64url};
 use crate::session::data::Data;
-use crate::session::grant::Grant;
 use crate::session::id::{Handle, SessionId};
 use crate::session::identity::Identity;
 use crate::session::record::Record;
+use crate::session::token_set::Grant;
 use chacha20::ChaCha20Rng;
 use serde_json::{Value, json};
 

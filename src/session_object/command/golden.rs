@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::auth::methods::{Allow, ClaimNames};
 use crate::golden;
-use crate::session::grant::{Finished, Grant};
+use crate::session::token_set::{Finished, Grant};
 use crate::session::vault::Kept;
 
 /// What an object says there is, and its name.

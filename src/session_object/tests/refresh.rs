@@ -9,8 +9,8 @@ use crate::auth::token_refresh::Renewal;
 use crate::clock::UnixSeconds;
 use crate::effect::{self, Answers, Found, Need, Outbound};
 use crate::encoding::base64url;
-use crate::session::grant::Grant;
 use crate::session::record::Record;
+use crate::session::token_set::Grant;
 
 const TOKEN_LASTS: Seconds = Seconds(400);
 

@@ -10,10 +10,10 @@ use thiserror::Error;
 
 use crate::clock::{Seconds, UnixSeconds};
 use crate::session::data::Data;
-use crate::session::grant::Grant;
 use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Previous, Record, Version};
+use crate::session::token_set::Grant;
 use crate::session::vault::Vault;
 
 /// The field numbers. Never reused.

@@ -4,7 +4,7 @@
 //! A token is base64url, four characters for three bytes, and what its payload repeats of other
 //! fields is hidden from the compressor by that. Signatures, hashes and ids are random: among the text
 //! they would cost more than they are long, because each of their bytes wants a code of its own. So the
-//! text is cut ([`cuts`]), and only what is text indeed is compressed, after a dictionary of what sessions
+//! text is cut ([`token_split`]), and only what is text indeed is compressed, after a dictionary of what sessions
 //! usually hold. The first byte says how it is packed:
 //!
 //! | | |
@@ -16,9 +16,9 @@
 //!
 //! Why this and not another encoding: the table in `docs/internals/session-engine.md`.
 
-mod cuts;
 mod dictionary;
 mod first;
+mod token_split;
 
 use miniz_oxide::deflate::core::{
     CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress,
@@ -27,7 +27,7 @@ use miniz_oxide::deflate::core::{
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use self::cuts::Cut;
+use self::token_split::Cut;
 
 const PLAIN: u8 = 0;
 const PARTS: u8 = 1;
@@ -75,7 +75,7 @@ pub(crate) fn is_of_later_release(packed: &[u8]) -> bool {
 }
 
 fn pack_cut(head: &[u8], text: &[u8]) -> Option<Vec<u8>> {
-    let Cut { text, random } = cuts::cut(text);
+    let Cut { text, random } = token_split::cut(text);
     let text = deflate(&text)?;
     let mut packed = Vec::with_capacity(head.len() + text.len() + random.len() + 8);
     packed.push(CUT);
@@ -90,7 +90,7 @@ fn unpack_cut(packed: &[u8]) -> Option<Vec<u8>> {
     let head = take_part(&mut rest)?;
     // What was compressed tells its own end.
     let (text, length) = inflate(rest, dictionary::WHOLE)?;
-    let text = cuts::mend(&text, rest.get(length..)?, LARGEST)?;
+    let text = token_split::mend(&text, rest.get(length..)?, LARGEST)?;
     Some([head, &text].concat())
 }
 
