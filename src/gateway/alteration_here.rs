@@ -15,7 +15,7 @@ use crate::session::change::{Change, Circumstances};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Fit, Record, Version};
 use crate::store::cache::Known;
-use crate::store::directory::{self, Listed};
+use crate::store::session_index::{self, Listed};
 
 impl Gateway {
     pub(super) fn alter_here(
@@ -142,7 +142,7 @@ impl Gateway {
         };
         let ttl = tenant.lifetime.stored_for(&record.span(), now.seconds());
         self.writes
-            .push(directory::listing(&tenant.id, tag, &listed, ttl));
+            .push(session_index::listing(&tenant.id, tag, &listed, ttl));
     }
 
     /// Ends a user's oldest sessions, with KV alone, so that one more is not too many.
@@ -162,11 +162,11 @@ impl Gateway {
         let tags: Vec<_> = tenant.keys.user_tags(&identity.user).collect();
         let mut listed = Vec::new();
         let mut needs = Vec::new();
-        for prefix in directory::list_keys(&tenant.id, Some(&tags)) {
+        for prefix in session_index::list_keys(&tenant.id, Some(&tags)) {
             match answers.found(&prefix) {
                 None => needs.push(Need::List { prefix }),
                 Some(Found::Bytes(names)) => {
-                    listed.extend(directory::read_names(directory::names(names)));
+                    listed.extend(session_index::read_names(session_index::names(names)));
                 }
                 Some(Found::Absent | Found::Unavailable) => {}
             }

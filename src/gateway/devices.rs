@@ -14,8 +14,8 @@ use crate::response::problem::Problem;
 use crate::session::change::Change;
 use crate::session::id::{Handle, PublicName};
 use crate::session::record::Epoch;
-use crate::store::directory;
 use crate::store::revocations::Subject;
+use crate::store::session_index;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
@@ -151,13 +151,13 @@ impl Gateway {
         let tenant = &self.tenant;
         let until = now.seconds() + tenant.lifetime.longest();
         let epoch = match tenant.consistency {
-            Consistency::Strong => match answers.found(directory::REVOKED) {
+            Consistency::Strong => match answers.found(session_index::REVOKED) {
                 None => {
-                    let need = directory::revoke(&tenant.id, subjects, until);
+                    let need = session_index::revoke(&tenant.id, subjects, until);
                     return Err(Halt::Await(vec![need]));
                 }
                 Some(Found::Bytes(answer)) => {
-                    directory::read_epoch(answer).ok_or(Problem::StoreUnavailable)?
+                    session_index::read_epoch(answer).ok_or(Problem::StoreUnavailable)?
                 }
                 Some(Found::Absent | Found::Unavailable) => {
                     return Err(Problem::StoreUnavailable.into());
@@ -167,7 +167,7 @@ impl Gateway {
                 let ttl = crate::session::lifetime::stored_until(until, now.seconds());
                 let epoch = Epoch(now.0);
                 for subject in subjects {
-                    let write = directory::revocation(&tenant.id, *subject, epoch, ttl);
+                    let write = session_index::revocation(&tenant.id, *subject, epoch, ttl);
                     // A step that is asked again revokes once.
                     let (name, _) = write.key.rsplit_once(':').unwrap_or_default();
                     if !self.writes.iter().any(|other| other.key.starts_with(name)) {

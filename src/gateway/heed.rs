@@ -6,8 +6,8 @@ use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::session::prepared::Prepared;
 use crate::session::record::Epoch;
-use crate::store::directory;
 use crate::store::revocations::Freshness;
+use crate::store::session_index;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
@@ -61,14 +61,14 @@ impl Gateway {
     /// To ask for what was revoked since this isolate last heard.
     pub(super) fn ask_revocations(&self) -> Need {
         let tenant = &self.tenant;
-        directory::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
+        session_index::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
     }
 
     /// Learns from the answer, if there is one. Returns how often it was asked for on behalf of this
     /// request.
     pub(super) fn learn_revocations(&mut self, answers: &Answers, now: UnixMillis) -> u32 {
         let tenant = &self.tenant;
-        let key = directory::feed_key(&tenant.id, tenant.consistency);
+        let key = session_index::feed_key(&tenant.id, tenant.consistency);
         let Some(answer) = answers.read(&key) else {
             return 0;
         };
@@ -77,7 +77,7 @@ impl Gateway {
                 self.revocations.learn(bytes, answer.asked).is_ok()
             }
             (Found::Bytes(bytes), Consistency::Eventual) => {
-                let names = directory::names(bytes);
+                let names = session_index::names(bytes);
                 self.revocations.learn_names(names, answer.asked);
                 true
             }

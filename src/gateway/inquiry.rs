@@ -16,7 +16,7 @@ use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
 use crate::session::record::Record;
 use crate::store::cache::Known;
-use crate::store::directory::{self, Listed, Which};
+use crate::store::session_index::{self, Listed, Which};
 use crate::tenant::Consistency;
 
 /// A page of a list, and what the next one begins after.
@@ -70,24 +70,24 @@ impl Gateway {
         let tenant = &self.tenant;
         let which = Which { tags, after, limit };
         let (listed, next) = match tenant.consistency {
-            Consistency::Strong => match answers.found(directory::LISTED) {
+            Consistency::Strong => match answers.found(session_index::LISTED) {
                 Some(Found::Bytes(answer)) => {
-                    directory::read_list(answer).ok_or(Problem::ListUnavailable)?
+                    session_index::read_list(answer).ok_or(Problem::ListUnavailable)?
                 }
                 Some(_) => return Err(Problem::ListUnavailable.into()),
                 None => {
-                    let mut needs = directory::ask_list(&tenant.id, tenant.consistency, &which);
+                    let mut needs = session_index::ask_list(&tenant.id, tenant.consistency, &which);
                     needs.extend(feed.err());
                     return Err(Halt::Await(needs));
                 }
             },
             Consistency::Eventual => {
                 let mut listed = Vec::new();
-                let mut needs = directory::ask_list(&tenant.id, tenant.consistency, &which);
-                for prefix in directory::list_keys(&tenant.id, tags) {
+                let mut needs = session_index::ask_list(&tenant.id, tenant.consistency, &which);
+                for prefix in session_index::list_keys(&tenant.id, tags) {
                     match answers.found(&prefix) {
                         Some(Found::Bytes(names)) => {
-                            listed.extend(directory::read_names(directory::names(names)));
+                            listed.extend(session_index::read_names(session_index::names(names)));
                             needs.retain(|need| !matches!(need, Need::List { prefix: asked } if *asked == prefix));
                         }
                         Some(_) => return Err(Problem::ListUnavailable.into()),

@@ -20,8 +20,8 @@ use crate::session::record::Version;
 use crate::session::{cbor, codec, compress};
 use crate::session_object::command::{Command, Reply};
 use crate::session_object::outbox;
-use crate::store::directory;
 use crate::store::revocations::Revocations;
+use crate::store::session_index;
 use crate::tenant_id::TenantId;
 
 static COOKIE_KEYS: LazyLock<KeyRing> = LazyLock::new(|| {
@@ -106,9 +106,9 @@ pub fn messages(bytes: &[u8]) {
     }
     let mut revocations = Revocations::default();
     let _ = revocations.learn(bytes, UnixMillis(0));
-    revocations.learn_names(directory::names(bytes), UnixMillis(0));
-    let _ = directory::read_list(bytes);
-    let _ = directory::read_names(directory::names(bytes));
+    revocations.learn_names(session_index::names(bytes), UnixMillis(0));
+    let _ = session_index::read_list(bytes);
+    let _ = session_index::read_names(session_index::names(bytes));
     let _ = outbox::next(
         &TenantId::parse("t").unwrap(),
         Handle([1; 16]),

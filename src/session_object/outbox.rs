@@ -11,8 +11,8 @@ use crate::session::lifetime::{Lifetime, stored_until};
 use crate::session::record::{Epoch, Version};
 use crate::session_object::command::{Changing, Command, Order};
 use crate::session_object::row::{BadRow, Row};
-use crate::store::directory::message as directory;
 use crate::store::revocations::Subject;
+use crate::store::session_index::message as directory;
 use crate::tenant_id::TenantId;
 
 /// The namespace takes one write a second per key.

@@ -1,7 +1,7 @@
 //! The directory object, with its rows in memory.
 
 use crate::clock::UnixMillis;
-use crate::store::directory::object::{DirectoryObject, Surplus, memory::Memory};
+use crate::store::session_index::object::{DirectoryObject, Surplus, memory::Memory};
 
 #[derive(Default)]
 pub(crate) struct Directory {

@@ -3,8 +3,8 @@
 
 pub(crate) mod breaker;
 pub(crate) mod cache;
-pub(crate) mod directory;
 pub(crate) mod retry;
 pub(crate) mod revocations;
+pub(crate) mod session_index;
 pub(crate) mod single_flight;
 pub(crate) mod write_queue;

@@ -16,7 +16,7 @@ use crate::keys::UserTag;
 use crate::message::{self, MessageError, Pair};
 use crate::session::id::Handle;
 use crate::session::record::{Epoch, Record, Version};
-use crate::store::directory::message::Feed;
+use crate::store::session_index::message::Feed;
 
 /// Above so many entries old ones of single sessions are forgotten.
 const MOST_REMEMBERED: usize = 50_000;

@@ -40,8 +40,8 @@ use crate::session_object::command::{Changing, Command, Is, Order, parse_object_
 use crate::session_object::object::{Action, CallId, Context, SessionObject};
 use crate::session_object::outbox::{self, Errand};
 use crate::store::breaker::Breaker;
-use crate::store::directory::object::Surplus;
 use crate::store::revocations::Subject;
+use crate::store::session_index::object::Surplus;
 use crate::store::single_flight::SingleFlight;
 use crate::store::write_queue::{Attempt, WriteQueue};
 use crate::tenant_id::TenantId;

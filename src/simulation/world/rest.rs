@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::session::record::Record;
-use crate::store::directory::read_list;
+use crate::store::session_index::read_list;
 
 impl World {
     /// The entry that an object has stored.

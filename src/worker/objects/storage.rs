@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use worker::State;
 
 use crate::clock::UnixMillis;
-use crate::store::directory::object::sql::Cell;
+use crate::store::session_index::object::sql::Cell;
 
 #[wasm_bindgen]
 extern "C" {

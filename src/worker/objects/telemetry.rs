@@ -12,7 +12,7 @@ use worker::{Env, State};
 use super::storage::Storage;
 use super::{answered, run_in_background};
 use crate::flat_map::FlatMap;
-use crate::store::directory::object::sql;
+use crate::store::session_index::object::sql;
 use crate::telemetry::aggregator::Collection;
 use crate::telemetry::aggregator::keeping::{KEEP_AFTER_MS, Keeping};
 use crate::worker::runtime::RequestContext;
