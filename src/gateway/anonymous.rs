@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::client::Client;
-use super::outgoing::Forward;
-use super::recognition::{Visitor, unstored};
-use super::ticket::Ticket;
+use super::authenticate::{Visitor, unstored};
+use super::client_info::Client;
+use super::response_context::Ticket;
+use super::upstream_request::Forward;
 use super::{Gateway, Halt, Passage};
 use crate::cookie::token::Token;
 use crate::http::header_name;

@@ -6,8 +6,8 @@
 use chacha20::rand_core::Rng as _;
 use serde_json::{Map, Value, json};
 
-use super::alteration::{Alteration, Altered, Hindrance};
-use super::inquiry;
+use super::session_query;
+use super::update::{Alteration, Altered, Hindrance};
 use super::{Gateway, Halt, Passage};
 use crate::clock::Seconds;
 use crate::effect::Found;
@@ -116,7 +116,7 @@ impl Gateway {
         if if_version == Condition::None && self.tenant.consistency == Consistency::Eventual {
             return Err(Problem::VersionRequired.into());
         }
-        let body = inquiry::body(passage)?;
+        let body = session_query::body(passage)?;
         let (change, lease) = read_patch(&body)?;
         if let Some(idle) = change.idle
             && !self.tenant.lifetime.allows_idle(idle)
@@ -152,7 +152,7 @@ impl Gateway {
         let mut seconds = LEASE;
         let mut token = None;
         if passage.request.header("content-type").is_some() {
-            for (member, value) in &inquiry::body(passage)? {
+            for (member, value) in &session_query::body(passage)? {
                 match (member.as_str(), value.as_u64()) {
                     ("seconds", Some(asked)) if (1..=300).contains(&asked) => {
                         seconds = Seconds(asked);
@@ -185,7 +185,7 @@ impl Gateway {
 
     fn release_lease(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
         self.needs_order()?;
-        let body = inquiry::body(passage)?;
+        let body = session_query::body(passage)?;
         let Some(token) = body.get("token").and_then(Value::as_u64) else {
             return Err(invalid("The body must hold `token`: that of the lease."));
         };

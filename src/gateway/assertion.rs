@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::recognition::Visitor;
+use super::authenticate::Visitor;
 use super::{Gateway, Halt, Passage};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{Found, Need};

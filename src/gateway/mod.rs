@@ -5,35 +5,35 @@
 //! it lacks, to be called again with the answers. Nothing is remembered in between but
 //! caches, so a request may be dropped at any point.
 
-mod admission;
-mod affinity;
-mod alteration;
-mod alteration_here;
+mod access_log;
+mod admin_sessions;
 mod anonymous;
 mod api;
 mod assertion;
 mod assets;
-mod birth;
-mod client;
-mod devices;
+mod authenticate;
+mod authorize;
+mod background;
+mod client_info;
+mod decision_cache;
 mod explain;
-mod heed;
-mod inquiry;
-mod knowledge;
+mod login;
+mod my_sessions;
+mod new_session;
 mod opening;
-mod operator;
-mod outgoing;
-mod pooling;
+mod origin_sync;
 mod probing;
-mod recognition;
-mod repeat;
 mod reserved;
-mod settlement;
-mod sign_in;
-mod telling;
-mod ticket;
-mod upkeep;
-mod vigil;
+mod response;
+mod response_context;
+mod revalidate;
+mod revocation_check;
+mod select_origin;
+mod session_lookup;
+mod session_query;
+mod update;
+mod update_kv;
+mod upstream_request;
 
 #[cfg(test)]
 mod tests;
@@ -73,18 +73,18 @@ use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
 use crate::upstream::trace_context::Trace;
 
-pub(crate) use outgoing::{Forward, Visit};
 #[cfg(test)]
-pub(crate) use repeat::Repeat;
+pub(crate) use decision_cache::Repeat;
 #[cfg(any(test, target_arch = "wasm32"))]
 #[cfg_attr(
     not(feature = "standalone"),
     allow(unused_imports, reason = "a library caches no decisions")
 )]
-pub(crate) use repeat::{HEEDED_FOR_WORDS, UNHEEDED};
-pub(crate) use settlement::Settled;
-use sign_in::Providers;
-pub(crate) use vigil::Vigil;
+pub(crate) use decision_cache::{HEEDED_FOR_WORDS, UNHEEDED};
+use login::Providers;
+pub(crate) use response::Settled;
+pub(crate) use revalidate::Vigil;
+pub(crate) use upstream_request::{Forward, Visit};
 
 /// What is to be done with a request next.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 
 use super::Gateway;
-use super::recognition::Visitor;
-use super::ticket::Ticket;
+use super::authenticate::Visitor;
+use super::response_context::Ticket;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::cookie::token::{Token, Verified};
 use crate::http::request::Request;

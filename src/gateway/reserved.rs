@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::recognition::Visitor;
+use super::authenticate::Visitor;
 use super::{Gateway, Halt, Passage};
 use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};

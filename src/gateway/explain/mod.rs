@@ -12,10 +12,10 @@ mod session;
 
 use serde_json::{Value, json};
 
-use super::admission::Entry;
 use super::anonymous::Anonymous;
-use super::inquiry;
-use super::recognition::{Caller, Visitor};
+use super::authenticate::{Caller, Visitor};
+use super::authorize::Entry;
+use super::session_query;
 use super::{Gateway, Halt, Passage};
 use crate::cookie::name::CookieName;
 use crate::http::canonical::canonical;
@@ -71,7 +71,7 @@ struct Told {
 impl Gateway {
     /// Answers what would become of the request that the body describes.
     pub(super) fn explain(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        let question = Question::read(&inquiry::body(passage)?, passage)?;
+        let question = Question::read(&session_query::body(passage)?, passage)?;
         let invalid = || Problem::Invalid("`url` must be an http or https URL.".to_owned());
         let request = Request::parse(&question.packed).ok_or_else(invalid)?;
         let sent = canonical(&request.location).unwrap_or_default();

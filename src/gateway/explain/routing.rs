@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::affinity::Why;
-use super::super::recognition::Visitor;
+use super::super::authenticate::Visitor;
+use super::super::select_origin::Why;
 use super::super::{Gateway, Halt, Passage};
 use super::Told;
 use crate::balancer::pool::{Origin, OriginState};

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::knowledge::{Source, object_key};
-use super::super::recognition::{Caller, unstored};
+use super::super::authenticate::{Caller, unstored};
+use super::super::session_lookup::{Source, object_key};
 use super::super::{Gateway, Halt, Passage};
 use super::Told;
 use crate::cookie::presented::Presented;

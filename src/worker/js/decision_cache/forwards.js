@@ -1,6 +1,6 @@
 /**
  * Decisions to forward, done again for requests like the one they were made on, without a call into the core. The core
- * says which, and until when (`gateway/repeat.rs`); here requests are compared. Whatever is not plainly alike is
+ * says which, and until when (`gateway/decision_cache.rs`); here requests are compared. Whatever is not plainly alike is
  * decided by itself.
  */
 import { IGNORED_WHEN_FORWARDED, reservedWord } from "../instance.js";

@@ -1,6 +1,6 @@
 /**
  * Refusals, given again with a trace of their own: a flood is worth the least. The core says until when a request for
- * the same URL, alike in all that counts, would be refused alike (`gateway/repeat.rs`).
+ * the same URL, alike in all that counts, would be refused alike (`gateway/decision_cache.rs`).
  */
 import { IGNORED_HEADERS } from "../instance.js";
 import { GenerationMap } from "./generation_map.js";

@@ -1,9 +1,9 @@
 //! The way out: what the origin asks of the session, and what the client gets to see.
 
 use super::Gateway;
-use super::alteration::{Alteration, Altered, Hindrance};
 use super::anonymous::Anonymous;
-use super::ticket::Ticket;
+use super::response_context::Ticket;
+use super::update::{Alteration, Altered, Hindrance};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};

@@ -8,9 +8,9 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::super::alteration::{Alteration, Altered, Hindrance};
-use super::super::client::Client;
-use super::super::recognition::Caller;
+use super::super::authenticate::Caller;
+use super::super::client_info::Client;
+use super::super::update::{Alteration, Altered, Hindrance};
 use super::super::{Gateway, Halt, Passage};
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;

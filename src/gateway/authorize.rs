@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::recognition::{Caller, Visitor, unstored};
+use super::authenticate::{Caller, Visitor, unstored};
 use super::{Gateway, Halt, Passage};
 use crate::auth::return_url;
 use crate::cookie::presented::Presented;

@@ -3,9 +3,9 @@
 
 use std::rc::Rc;
 
-use super::alteration::{Alteration, Altered, Hindrance};
-use super::knowledge::{MaxAge, Standing};
-use super::recognition::unstored;
+use super::authenticate::unstored;
+use super::session_lookup::{MaxAge, Standing};
+use super::update::{Alteration, Altered, Hindrance};
 use super::{Gateway, Halt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;

@@ -1,8 +1,8 @@
 //! What can wait until the visitor has the answer: noting that a stored session is in use, reading
 //! it anew, hearing of revocations.
 
-use super::alteration::Alteration;
-use super::ticket::Ticket;
+use super::response_context::Ticket;
+use super::update::Alteration;
 use super::{Gateway, Halt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::knowledge::Source;
+use super::session_lookup::Source;
 use super::{Gateway, Halt, Passage};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Body, Found, Need};

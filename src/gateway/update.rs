@@ -6,7 +6,7 @@ use std::rc::Rc;
 use chacha20::rand_core::Rng as _;
 
 use super::Gateway;
-use super::client::Client;
+use super::client_info::Client;
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need};

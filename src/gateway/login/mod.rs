@@ -3,14 +3,14 @@
 mod accounts;
 mod backchannel;
 mod callback;
-mod completion;
 mod exchange;
+mod finish_login;
 mod form;
-mod login;
 mod password;
 mod providers;
 mod refresh;
 mod sign_out;
+mod start_login;
 
 pub(super) use providers::Providers;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::inquiry;
+use super::super::session_query;
 use super::super::{Halt, Passage};
 use crate::effect::{Body, Need};
 use crate::http::form;
@@ -39,7 +39,7 @@ pub(super) fn object(
     flags: &[&str],
 ) -> Result<Map<String, Value>, Halt> {
     if !is_form(passage) {
-        let body = inquiry::body_of_stranger(passage)?;
+        let body = session_query::body_of_stranger(passage)?;
         let is_sound = |(name, value): (&String, &Value)| {
             let name = name.as_str();
             (texts.contains(&name) && value.is_string())

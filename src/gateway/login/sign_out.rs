@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::recognition::Caller;
+use super::super::authenticate::Caller;
 use super::super::{Gateway, Halt, Passage};
 use super::form;
 use crate::auth::authorization;

@@ -3,9 +3,9 @@
 use chacha20::rand_core::Rng as _;
 use serde_json::{Value, json};
 
-use super::super::inquiry;
+use super::super::session_query;
 use super::super::{Gateway, Halt, Passage};
-use super::completion::Proof;
+use super::finish_login::Proof;
 use super::password::attempt_need;
 use crate::auth::claimed;
 use crate::auth::claims::{self, Claims, Expected};
@@ -206,7 +206,7 @@ fn presented(passage: &Passage<'_>) -> Result<String, Halt> {
     if header.is_some_and(|header| header.trim().eq_ignore_ascii_case("bearer")) {
         return Err(Problem::from(SignInProblem::Token).into());
     }
-    let body = inquiry::body_of_stranger(passage)?;
+    let body = session_query::body_of_stranger(passage)?;
     match body.get("token") {
         Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),
         // RFC 6750 section 3: as if none had been sent.

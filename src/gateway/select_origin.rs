@@ -1,7 +1,7 @@
 //! Which origin gets the request: the one that holds the conversation, while it can be reached.
 
-use super::knowledge::PROPAGATION;
-use super::recognition::Visitor;
+use super::authenticate::Visitor;
+use super::session_lookup::PROPAGATION;
 use super::{Gateway, Halt, Passage};
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, OriginState};

@@ -1,7 +1,7 @@
 //! Heeding revocations: knowing them in time, and knowing whom they concern.
 
 use super::Gateway;
-use super::knowledge::PROPAGATION;
+use super::session_lookup::PROPAGATION;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::session::prepared::Prepared;

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::affinity::Course;
-use super::client::Client;
+use super::authenticate::Visitor;
+use super::client_info::Client;
+use super::decision_cache::Repeat;
 use super::opening::Noting;
-use super::recognition::Visitor;
-use super::repeat::Repeat;
-use super::ticket::Ticket;
+use super::response_context::Ticket;
+use super::select_origin::Course;
 use super::{Gateway, Passage};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::cookie::presented::Presented;

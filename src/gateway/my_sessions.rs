@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::alteration::{Alteration, Altered, Hindrance};
-use super::recognition::{Caller, Visitor};
+use super::authenticate::{Caller, Visitor};
+use super::update::{Alteration, Altered, Hindrance};
 use super::{Gateway, Halt, Passage};
 use crate::clock::UnixMillis;
 use crate::cookie::set_cookie;

@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value};
 
-use super::super::recognition::Caller;
+use super::super::authenticate::Caller;
 use super::super::{Gateway, Halt, Passage};
-use super::completion::Proof;
+use super::finish_login::Proof;
 use super::providers::{Heard, ask};
 use crate::auth::authorization;
 use crate::auth::claimed::{self, NotAdmitted};

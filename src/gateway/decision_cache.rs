@@ -6,9 +6,9 @@
 //! either ends it earlier or keeps it from standing. The rule is made here; the edge compares
 //! (`worker/js/decision_cache/`). A trace is drawn for each all the same.
 
-use super::affinity::Course;
-use super::knowledge::PROPAGATION;
-use super::recognition::Visitor;
+use super::authenticate::Visitor;
+use super::select_origin::Course;
+use super::session_lookup::PROPAGATION;
 use super::{Gateway, Passage};
 use crate::balancer::pool::Origin;
 use crate::clock::UnixMillis;

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::super::recognition::Caller;
+use super::super::authenticate::Caller;
 use super::super::{Gateway, Halt, Passage};
-use super::completion::Proof;
+use super::finish_login::Proof;
 use super::form;
-use super::login::Shown;
+use super::start_login::Shown;
 use crate::auth::account::{Account, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
 use crate::auth::hashing::COME_AGAIN_S;
 use crate::auth::login_throttle::message::{AccountChange, Command, Reply, Verdict};

@@ -1,10 +1,10 @@
 //! Streams and sockets that stay open: whether their session still lives. Where nobody follows them this is asked once,
 //! when they are opened.
 
-use super::alteration::Alteration;
-use super::knowledge::{MaxAge, PROPAGATION, Standing};
-use super::recognition::unstored;
-use super::ticket::Ticket;
+use super::authenticate::unstored;
+use super::response_context::Ticket;
+use super::session_lookup::{MaxAge, PROPAGATION, Standing};
+use super::update::Alteration;
 use super::{Gateway, Halt};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;

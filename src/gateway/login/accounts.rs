@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::inquiry;
+use super::super::session_query;
 use super::super::{Gateway, Halt, Passage};
 use super::password::{account_name, heard};
 use crate::auth::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
@@ -66,7 +66,7 @@ impl Gateway {
 
     /// Makes an account, or changes what is named of it.
     fn put_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Halt> {
-        let body = inquiry::body(passage)?;
+        let body = session_query::body(passage)?;
         check(&body)?;
         let before = self.account_now(name, passage)?;
         let at = self.change_time(name, before.as_ref(), passage)?;

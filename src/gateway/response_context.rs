@@ -6,7 +6,7 @@
 use core::fmt::Write as _;
 
 use super::anonymous::Anonymous;
-use super::client::Client;
+use super::client_info::Client;
 use crate::cookie::name::CookieName;
 use crate::telemetry::labels::Facts;
 

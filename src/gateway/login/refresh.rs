@@ -5,8 +5,8 @@
 //! ([`crate::ledger`]). Before the token runs out that is done beside a request; after, the request
 //! waits.
 
-use super::super::alteration::Altered;
-use super::super::recognition::Visitor;
+use super::super::authenticate::Visitor;
+use super::super::update::Altered;
 use super::super::{Gateway, Halt, Passage};
 use crate::auth::authorization;
 use crate::auth::token_refresh::Renewal;

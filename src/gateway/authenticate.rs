@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::knowledge::{MaxAge, Standing};
+use super::session_lookup::{MaxAge, Standing};
 use super::{Gateway, Halt, Passage};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
