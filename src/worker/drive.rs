@@ -10,7 +10,7 @@ use super::io::{self, Answered};
 use super::runtime::{self, RequestContext};
 use super::{futures, with_ready};
 use crate::effect::{Answers, Need, Write};
-use crate::reception::Reception;
+use crate::router::Reception;
 
 /// What a synchronous decision lacked.
 pub(super) struct Pending {

@@ -8,7 +8,7 @@ use super::timing::within;
 use super::{futures, objects, with_ready};
 use crate::balancer::health_check::{DEADLINE_MS, HealthCheck};
 use crate::effect::{CALL_DEADLINE_MS, Class};
-use crate::reception::Reception;
+use crate::router::Reception;
 
 /// Asks all origins that have a health path, of the tenants that this isolate knows, whether they are ready.
 pub(crate) async fn check_health(env: &Env) {

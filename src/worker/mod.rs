@@ -49,7 +49,7 @@ pub(crate) use health_checks::check_health;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Seed};
-use crate::reception::Reception;
+use crate::router::Reception;
 
 /// What this isolate is.
 enum Isolate {

@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use super::io::fetch::{FetchError, Request, Response};
 use super::{drain, futures, io, millis, runtime, with_ready};
 use crate::balancer::probe::{DEADLINE_MS, Probe, Verdict};
-use crate::reception::Reception;
+use crate::router::Reception;
 use crate::tenant_id::TenantId;
 
 /// Returns whether a response says, by its status and by who it is from (`Server`), that Cloudflare could not connect

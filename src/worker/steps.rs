@@ -22,9 +22,9 @@ use crate::encoding;
 use crate::gateway::{Settled, Step, Vigil};
 use crate::http::request::Request;
 use crate::protocol;
-use crate::reception::Reception;
 use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
+use crate::router::Reception;
 
 /// A step of a request, with what it is decided on.
 enum Phase {

@@ -8,7 +8,7 @@ use crate::effect::{Answers, Class, Found, Need};
 use crate::encoding::base64url;
 use crate::gateway::{Forward, Settled, Step};
 use crate::keys::{DeploymentKeys, KeyRing};
-use crate::reception::Reception;
+use crate::router::Reception;
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName, SessionId};
 use crate::session::record::{Entry, Record, Version};

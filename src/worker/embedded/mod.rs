@@ -18,7 +18,7 @@ use crate::deployment::Misconfigured;
 use crate::effect::{Answers, Need};
 use crate::embed::{Changes, Config, Session};
 use crate::gateway::{Forward, Settled, Step, Vigil};
-use crate::reception::Reception;
+use crate::router::Reception;
 
 /// Why a request could not be handled.
 #[derive(Debug, Error)]

@@ -4,7 +4,7 @@ use chacha20::rand_core::Rng as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::badge::{Badge, LONGEST, Scope};
+use super::console_session::{Badge, LONGEST, Scope};
 use super::operators::{Authority, Operator};
 use super::{Missing, Reception};
 use crate::auth::login_throttle::message::{Command, Reply, Verdict};

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::super::Missing;
-use super::super::catalogue::document_key;
+use super::super::registry::document_key;
 use super::{read, stored, text};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};

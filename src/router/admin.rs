@@ -8,7 +8,7 @@ mod preview;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::catalogue::document_key;
+use super::registry::document_key;
 use super::{Missing, Reception};
 use crate::clock::UnixMillis;
 use crate::config::Fault;

@@ -2,15 +2,15 @@
 //!
 //! A tenant has a [`Gateway`] of its own, so nothing that one knows can reach another. Who a host
 //! belongs to, and what is said of that tenant, is in documents that this isolate asks for and
-//! remembers: [`catalogue`].
+//! remembers: [`registry`].
 
-mod administration;
-mod badge;
-mod catalogue;
+mod admin;
 mod console;
+mod console_session;
 mod operators;
+mod registry;
 mod signing;
-mod telling;
+mod telemetry_reports;
 
 #[cfg(test)]
 mod tests;
@@ -44,8 +44,8 @@ use crate::telemetry::log::Event;
 use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
 
-use catalogue::Catalogue;
-use telling::Telling;
+use registry::Catalogue;
+use telemetry_reports::Telling;
 
 /// What stands between the tenant and the rest of a ticket.
 const AFTER_TENANT: char = '\t';

@@ -15,7 +15,7 @@ use crate::deployment::Deployment;
 use crate::effect::{Answers, Class, Found, Need};
 use crate::gateway::{Forward, Settled, Step};
 use crate::keys::DeploymentKeys;
-use crate::reception::Reception;
+use crate::router::Reception;
 use crate::simulation::outside::Outside;
 
 use chacha20::ChaCha20Rng;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{World, forwarded};
-use crate::reception::Reception;
+use crate::router::Reception;
 use crate::store::cache::ISOLATE_WEIGHT;
 
 const TENANTS: usize = 40;

@@ -8,7 +8,7 @@
 
 use serde_json::json;
 
-use super::badge::IDLE;
+use super::console_session::IDLE;
 use super::{Missing, Reception};
 use crate::clock::UnixMillis;
 use crate::effect::Answers;

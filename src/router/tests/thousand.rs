@@ -18,7 +18,7 @@ use isolate::Isolate;
 use town::{HOUSES, Resident, house};
 use visits::{BROWSERS, Scene, Visits, answered, body, forwarded, session};
 
-use crate::reception::MOST_GATEWAYS;
+use crate::router::MOST_GATEWAYS;
 
 const TENANTS: usize = 1_000;
 

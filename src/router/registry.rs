@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::telling::version;
+use super::telemetry_reports::version;
 use super::{Missing, Reception, Room};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
