@@ -205,8 +205,8 @@ impl Reception {
         }
         let tenant = match self.tenant_of(request.location.authority, now, answers) {
             Ok(tenant) => tenant,
-            Err(Missing::Asked(needs)) => return Step::Await(needs),
-            Err(Missing::Refused(problem)) => {
+            Err(Interrupt::Pending(needs)) => return Step::Await(needs),
+            Err(Interrupt::Reject(problem)) => {
                 self.facts.reason = problem.code();
                 self.learned = false;
                 return Step::Answer(problem.answer(Audience::of(request, &Brand::default()), ""));
@@ -270,8 +270,8 @@ impl Reception {
         });
         let (settled, has_learned) = settled.unwrap_or_else(|missing| {
             let settled = match missing {
-                Missing::Asked(needs) => Settled::Await(needs),
-                Missing::Refused(problem) => {
+                Interrupt::Pending(needs) => Settled::Await(needs),
+                Interrupt::Reject(problem) => {
                     Settled::Replaced(problem.answer(Audience::Program, ""))
                 }
             };
@@ -298,8 +298,8 @@ impl Reception {
             gateway.afterwards(ticket, now, answers)
         });
         let mut needs = match done {
-            Ok(needs) | Err(Missing::Asked(needs)) => needs,
-            Err(Missing::Refused(_)) => Vec::new(),
+            Ok(needs) | Err(Interrupt::Pending(needs)) => needs,
+            Err(Interrupt::Reject(_)) => Vec::new(),
         };
         if let Some(tenant) = tenant_in(ticket) {
             needs.extend(self.refresh(&tenant, now, answers));
@@ -313,10 +313,10 @@ impl Reception {
             gateway.watch(ticket, now, answers)
         });
         vigil.unwrap_or_else(|missing| match missing {
-            Missing::Asked(needs) => Vigil::Await(needs),
-            Missing::Refused(Problem::UnknownHost) => Vigil::Over("session_ended"),
+            Interrupt::Pending(needs) => Vigil::Await(needs),
+            Interrupt::Reject(Problem::UnknownHost) => Vigil::Over("session_ended"),
             // Who cannot be asked has ended nothing.
-            Missing::Refused(_) => Vigil::GoesOn(5_000),
+            Interrupt::Reject(_) => Vigil::GoesOn(5_000),
         })
     }
 
@@ -416,8 +416,8 @@ impl Reception {
         now: UnixMillis,
         answers: &Answers,
         act: impl FnOnce(&mut Gateway, &str) -> T,
-    ) -> Result<T, Missing> {
-        let broken = || Missing::Refused(Problem::Internal);
+    ) -> Result<T, Interrupt> {
+        let broken = || Interrupt::Reject(Problem::Internal);
         let (tenant, ticket) = ticket.split_once(AFTER_TENANT).ok_or_else(broken)?;
         let tenant = TenantId::parse(tenant).ok_or_else(broken)?;
         self.ready(&tenant, now, answers)?;
@@ -483,11 +483,11 @@ impl Reception {
 }
 
 /// Why there is no tenant yet, or none at all.
-enum Missing {
+enum Interrupt {
     /// This has to be asked first.
-    Asked(Vec<Need>),
+    Pending(Vec<Need>),
     /// There is none.
-    Refused(Problem),
+    Reject(Problem),
 }
 
 fn tenant_in(ticket: &str) -> Option<TenantId> {

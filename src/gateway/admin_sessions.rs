@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::effect::Need;
 use crate::http::query::Query;
 use crate::keys::UserTag;
@@ -20,7 +20,11 @@ const PAGE: usize = 50;
 
 impl Gateway {
     /// Answers `/admin/…`; `route` is what follows.
-    pub(super) fn operate(&mut self, route: &str, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(super) fn operate(
+        &mut self,
+        route: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         let authorization = passage.request.header("authorization");
         let tokens = &self.tenant.admin_tokens;
         let is_operators =
@@ -57,7 +61,7 @@ impl Gateway {
         }
     }
 
-    fn list_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn list_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let query = parameters(passage, &["tenant", "user", "origin", "limit", "after"])?;
         let limit = match query.get("limit") {
             None => PAGE,
@@ -87,7 +91,11 @@ impl Gateway {
     }
 
     /// Shows a session, without what is a secret in it. That somebody looked is logged.
-    fn view_session(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn view_session(
+        &mut self,
+        name: PublicName,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         let session = self.inspect(name.handle, passage)?;
         let session = session.filter(|session| name.is_of_for_operators(session.record.sign_in));
         let session = session.ok_or(Problem::NotFound)?;
@@ -96,7 +104,11 @@ impl Gateway {
         Ok(Answer::json(200, &Value::Object(view)))
     }
 
-    fn end_session(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn end_session(
+        &mut self,
+        name: PublicName,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         let (answers, now) = (passage.answers, passage.now);
         match name.sign_in {
             // Logs call a session by its handle alone.
@@ -146,7 +158,7 @@ impl Gateway {
         view
     }
 
-    fn end_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn end_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         match passage.answers.written() {
             Some(true) => return Ok(Answer::empty(204)),
             Some(false) => return Err(Problem::StoreUnavailable.into()),
@@ -171,7 +183,7 @@ impl Gateway {
         if self.writes.is_empty() {
             Ok(Answer::empty(204))
         } else {
-            Err(Halt::Await(vec![Need::Store]))
+            Err(Interrupt::Pending(vec![Need::Store]))
         }
     }
 
@@ -180,7 +192,7 @@ impl Gateway {
     }
 }
 
-fn parameters(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Halt> {
+fn parameters(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Interrupt> {
     let query = passage.request.location.query();
     Query::parse(query, known).map_err(|bad| Problem::from(bad).into())
 }

@@ -12,7 +12,7 @@ use super::authenticate::{Visitor, unstored};
 use super::client_info::Client;
 use super::response_context::Ticket;
 use super::upstream_request::Forward;
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::cookie::token::Token;
 use crate::http::header_name;
 use crate::http::path;
@@ -86,7 +86,7 @@ impl Gateway {
         kind: Anonymous,
         passage: &Passage<'_>,
         trace: &Trace<'_>,
-    ) -> Result<Forward, Halt> {
+    ) -> Result<Forward, Interrupt> {
         let course = self.choose_origin(&self.nobody(passage), passage)?;
         let request = passage.request;
         let location = &request.location;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::session_query;
 use super::update::{Alteration, Altered, Hindrance};
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::clock::Seconds;
 use crate::effect::Found;
 use crate::http::network::Network;
@@ -32,7 +32,7 @@ impl Gateway {
         &mut self,
         route: &str,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         self.check_origin_key(passage)?;
         let (name, rest) = route.split_once('/').unwrap_or((route, ""));
         let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
@@ -53,7 +53,7 @@ impl Gateway {
     }
 
     /// Lets whoever presents an origin key go on. Wrong ones are counted and told of.
-    fn check_origin_key(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
+    fn check_origin_key(&mut self, passage: &Passage<'_>) -> Result<(), Interrupt> {
         let Passage { request, now, .. } = *passage;
         let client = request.client_network();
         // What others send whom nobody tells apart says nothing of this one.
@@ -81,7 +81,7 @@ impl Gateway {
         }
     }
 
-    fn tell(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn tell(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let session = self.inspect(name.handle, passage)?;
         let session = session.filter(|session| name.is_of(session.record.sign_in));
         let session = session.ok_or(Problem::NotFound)?;
@@ -111,7 +111,7 @@ impl Gateway {
         Answer::json(200, &Value::Object(body)).with("etag", format!("\"{}\"", record.version.0))
     }
 
-    fn patch(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn patch(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let if_version = if_match(passage.request.header("if-match"))?;
         if if_version == Condition::None && self.tenant.consistency == Consistency::Eventual {
             return Err(Problem::VersionRequired.into());
@@ -134,7 +134,7 @@ impl Gateway {
             ..Alteration::of_named(name, change)
         };
         let altered = self.alter(&alteration, passage.answers, passage.now);
-        match altered.map_err(Halt::Await)? {
+        match altered.map_err(Interrupt::Pending)? {
             Altered::Live { session, refused } => match refused.first().map(String::as_str) {
                 None => Ok(self.describe_record(&session.record)),
                 Some("patch_too_large") => Err(Problem::BodyTooLarge.into()),
@@ -147,7 +147,7 @@ impl Gateway {
         }
     }
 
-    fn take_lease(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn take_lease(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         self.needs_order()?;
         let mut seconds = LEASE;
         let mut token = None;
@@ -183,7 +183,11 @@ impl Gateway {
         }
     }
 
-    fn release_lease(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn release_lease(
+        &mut self,
+        name: PublicName,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         self.needs_order()?;
         let body = session_query::body(passage)?;
         let Some(token) = body.get("token").and_then(Value::as_u64) else {
@@ -197,7 +201,7 @@ impl Gateway {
         }
     }
 
-    fn needs_order(&self) -> Result<(), Halt> {
+    fn needs_order(&self) -> Result<(), Interrupt> {
         match self.tenant.consistency {
             Consistency::Strong => Ok(()),
             Consistency::Eventual => Err(Problem::NeedsObjects.into()),
@@ -209,7 +213,7 @@ impl Gateway {
         name: PublicName,
         order: Order,
         passage: &Passage<'_>,
-    ) -> Result<Reply, Halt> {
+    ) -> Result<Reply, Interrupt> {
         const SAID: &str = "said";
         match passage.answers.found(SAID) {
             None => {
@@ -219,7 +223,7 @@ impl Gateway {
                     ..self.command(order)
                 };
                 let need = command.need(tenant, name.handle, SAID.to_owned());
-                Err(Halt::Await(vec![need]))
+                Err(Interrupt::Pending(vec![need]))
             }
             Some(Found::Bytes(bytes)) => {
                 Reply::parse(bytes).ok_or_else(|| Problem::StoreUnavailable.into())
@@ -249,7 +253,7 @@ enum Condition {
     Version(Version),
 }
 
-fn if_match(header: Option<&str>) -> Result<Condition, Halt> {
+fn if_match(header: Option<&str>) -> Result<Condition, Interrupt> {
     let Some(header) = header.map(str::trim) else {
         return Ok(Condition::None);
     };
@@ -266,7 +270,7 @@ fn if_match(header: Option<&str>) -> Result<Condition, Halt> {
 
 /// `patch`, `ttl` and `lease`. Who the session belongs to, and its id, change only in an answer to
 /// the browser: it is the one that must get the new cookie.
-fn read_patch(body: &Map<String, Value>) -> Result<(Change, Option<u64>), Halt> {
+fn read_patch(body: &Map<String, Value>) -> Result<(Change, Option<u64>), Interrupt> {
     let mut change = Change::default();
     let mut lease = None;
     for (member, value) in body {
@@ -288,6 +292,6 @@ fn read_patch(body: &Map<String, Value>) -> Result<(Change, Option<u64>), Halt> 
     Ok((change, lease))
 }
 
-fn invalid(what: &str) -> Halt {
+fn invalid(what: &str) -> Interrupt {
     Problem::Invalid(what.to_owned()).into()
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::authenticate::Visitor;
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{Found, Need};
 use crate::encoding;
@@ -49,7 +49,7 @@ impl Gateway {
         &mut self,
         visitor: &Visitor,
         passage: &Passage<'_>,
-    ) -> Result<Option<String>, Halt> {
+    ) -> Result<Option<String>, Interrupt> {
         if !self.tenant.asserts {
             return Ok(None);
         }
@@ -70,7 +70,7 @@ impl Gateway {
                 let header = json!({ "alg": "ES256", "kid": kid(key), "typ": KIND });
                 let claims = self.claims(visitor, &issuer, now);
                 let part = |value: &Value| encoding::base64url(value.to_string().as_bytes());
-                Err(Halt::Await(vec![Need::Sign {
+                Err(Interrupt::Pending(vec![Need::Sign {
                     key: ASSERTION.to_owned(),
                     private: key.assertion_key,
                     input: format!("{}.{}", part(&header), part(&claims)),
@@ -115,7 +115,7 @@ impl Gateway {
     }
 
     /// `GET /jwks.json`: the public keys, the one that signs first.
-    pub(super) fn public_keys(&self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(super) fn public_keys(&self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         if !self.tenant.asserts {
             return Err(Problem::NotFound.into());
         }
@@ -141,7 +141,7 @@ impl Gateway {
             }
         }
         if !needs.is_empty() {
-            return Err(Halt::Await(needs));
+            return Err(Interrupt::Pending(needs));
         }
         let mut answer = Answer::json(200, &json!({ "keys": keys }));
         answer.headers.retain(|(name, _)| *name != "cache-control");

@@ -3,7 +3,7 @@
 //! They are public, a login page needs them: no session is looked for and none begins. A file that is
 //! not to be had leaves the place to the server's own, which is better than a broken picture.
 
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::effect::Need;
 use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::http::conditional::names_etag;
@@ -35,7 +35,7 @@ const UNKNOWN: &str = "application/octet-stream";
 
 impl Gateway {
     /// Halts a request for a file that the tenant has itself.
-    pub(super) fn replace(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
+    pub(super) fn replace(&mut self, passage: &Passage<'_>) -> Result<(), Interrupt> {
         let request = passage.request;
         if !matches!(request.method, "GET" | "HEAD") || request.is_websocket() {
             return Ok(());
@@ -44,16 +44,16 @@ impl Gateway {
             return Ok(());
         };
         match passage.answers.asset(source) {
-            None => Err(Halt::Await(vec![Need::Asset {
+            None => Err(Interrupt::Pending(vec![Need::Asset {
                 tenant: self.tenant.id.clone(),
                 source: source.to_owned(),
             }])),
             Some(Asset::AtHand(facts)) => {
-                let halt = shown(request, source, facts);
+                let interrupt = shown(request, source, facts);
                 if let Some(trouble) = facts.trouble {
                     self.tell_of(trouble, passage);
                 }
-                Err(halt)
+                Err(interrupt)
             }
             Some(Asset::Missing(trouble)) => {
                 self.tell_of(*trouble, passage);
@@ -79,7 +79,7 @@ impl Gateway {
     }
 }
 
-fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Halt {
+fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Interrupt {
     let etag = format!("\"{}\"", facts.hash);
     let is_known = request
         .header("if-none-match")
@@ -93,7 +93,7 @@ fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Halt {
         ..Answer::empty(200)
     };
     if is_known {
-        return Halt::Answer(answer);
+        return Interrupt::Respond(answer);
     }
     let answer = answer
         .with("content-type", media_type(request, source, facts))
@@ -105,9 +105,9 @@ fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Halt {
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox",
         );
     if request.method == "HEAD" {
-        Halt::Answer(answer)
+        Interrupt::Respond(answer)
     } else {
-        Halt::Asset(answer)
+        Interrupt::RespondFile(answer)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::session_lookup::{MaxAge, Standing};
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
@@ -62,7 +62,7 @@ impl Visitor {
 }
 
 impl Gateway {
-    pub(super) fn recognise(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
+    pub(super) fn recognise(&mut self, passage: &Passage<'_>) -> Result<Caller, Interrupt> {
         match self.credential(passage) {
             Presented::Absent => Ok(self.recognise_by_route(passage)),
             Presented::Forged => self.forged(passage),
@@ -75,7 +75,10 @@ impl Gateway {
 
     /// The same where the answer takes the cookie away or gives another one: one by a key that is not known here is
     /// a stranger's, so that whoever has one can sign in anew as soon as its key was removed.
-    pub(super) fn recognise_to_replace(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
+    pub(super) fn recognise_to_replace(
+        &mut self,
+        passage: &Passage<'_>,
+    ) -> Result<Caller, Interrupt> {
         if !matches!(self.credential(passage), Presented::UnknownKey) {
             return self.recognise(passage);
         }
@@ -120,7 +123,7 @@ impl Gateway {
         verified: Verified,
         value: &str,
         passage: &Passage<'_>,
-    ) -> Result<Caller, Halt> {
+    ) -> Result<Caller, Interrupt> {
         let now = passage.now;
         self.facts.handle = Some(verified.token.handle);
         if verified.token.least_version == Version::UNSTORED
@@ -156,7 +159,7 @@ impl Gateway {
         Caller::Visitor(self.visitor(session, token, Some(&cookie)))
     }
 
-    fn forged(&mut self, passage: &Passage<'_>) -> Result<Caller, Halt> {
+    fn forged(&mut self, passage: &Passage<'_>) -> Result<Caller, Interrupt> {
         match self.count_forgery("cookie_forged", passage) {
             None => Ok(Caller::Stranger { forged: true }),
             Some(wait) => Err(Problem::TooManyForgeries(wait).into()),
@@ -165,7 +168,7 @@ impl Gateway {
 
     /// A cookie that perhaps a place with newer keys has signed. It is kept, and storage is not asked. Anybody can
     /// make one up, so it counts as a forgery all the same.
-    fn unknown_key(&mut self, passage: &Passage<'_>) -> Halt {
+    fn unknown_key(&mut self, passage: &Passage<'_>) -> Interrupt {
         match self.count_forgery("cookie_key_unknown", passage) {
             None => Problem::KeyUnknown.into(),
             Some(wait) => Problem::TooManyForgeries(wait).into(),
@@ -230,7 +233,7 @@ impl Gateway {
         verified: Verified,
         value: &str,
         passage: &Passage<'_>,
-    ) -> Result<Caller, Halt> {
+    ) -> Result<Caller, Interrupt> {
         let token = verified.token;
         let now = passage.now;
         // A cookie from before anything was stored: what this isolate has stored meanwhile counts,
@@ -248,9 +251,9 @@ impl Gateway {
             Err(need) => (None, Some(need)),
         };
         let standing = match self.look_up(&token, max_age, passage.answers, now) {
-            Err(Halt::Await(mut needs)) => {
+            Err(Interrupt::Pending(mut needs)) => {
                 needs.extend(lacking);
-                return Err(Halt::Await(needs));
+                return Err(Interrupt::Pending(needs));
             }
             other => other?,
         };
@@ -271,7 +274,7 @@ impl Gateway {
             }
         };
         let Some(feed) = feed else {
-            return Err(Halt::Await(lacking.into_iter().collect()));
+            return Err(Interrupt::Pending(lacking.into_iter().collect()));
         };
         if self.is_revoked(&session) {
             self.facts.lookup = Lookup::Over;

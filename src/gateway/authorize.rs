@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::authenticate::{Caller, Visitor, unstored};
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::auth::return_url;
 use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
@@ -25,7 +25,7 @@ pub(super) enum Entry {
     /// It becomes a new guest.
     Guest,
     /// It does not come in.
-    Not(Halt),
+    Not(Interrupt),
 }
 
 impl Gateway {
@@ -34,7 +34,7 @@ impl Gateway {
         &mut self,
         caller: Caller,
         passage: &Passage<'_>,
-    ) -> Result<Visitor, Halt> {
+    ) -> Result<Visitor, Interrupt> {
         // Who was away for too long finds the server again that may still know the conversation.
         let was_idle = matches!(
             caller,
@@ -43,7 +43,7 @@ impl Gateway {
         match self.entry(caller, passage) {
             Entry::Visitor(visitor) => Ok(visitor),
             Entry::Guest => self.welcome(was_idle, passage),
-            Entry::Not(halt) => Err(halt),
+            Entry::Not(interrupt) => Err(interrupt),
         }
     }
 
@@ -93,18 +93,18 @@ impl Gateway {
     }
 
     /// Has the visitor sign in once more.
-    fn ask_anew(&self, door: Door, passage: &Passage<'_>) -> Halt {
+    fn ask_anew(&self, door: Door, passage: &Passage<'_>) -> Interrupt {
         if !passage.request.is_navigation() {
             return Problem::from(SignInProblem::StepUp).into();
         }
         let max_age = door.max_age.unwrap_or_default();
         let location = login_url(&self.prefix, way_back(passage.request));
         let location = format!("{location}&max_age={}", max_age.0);
-        Halt::Answer(Answer::empty(303).with("location", location))
+        Interrupt::Respond(Answer::empty(303).with("location", location))
     }
 
     /// A new guest: a cookie, and nothing stored.
-    fn welcome(&mut self, was_idle: bool, passage: &Passage<'_>) -> Result<Visitor, Halt> {
+    fn welcome(&mut self, was_idle: bool, passage: &Passage<'_>) -> Result<Visitor, Interrupt> {
         let now = passage.now.seconds();
         let former = match self.credential(passage) {
             Presented::Genuine { verified, .. } if was_idle => Some(verified.token),
@@ -130,16 +130,16 @@ impl Gateway {
         problem: Problem,
         clear_cookie: bool,
         passage: &Passage<'_>,
-    ) -> Halt {
+    ) -> Interrupt {
         if self.door(passage).admits_guests() || !passage.request.is_navigation() {
-            return Halt::Refuse {
+            return Interrupt::Reject {
                 problem,
                 clear_cookie,
             };
         }
         let line = clear_cookie.then(|| set_cookie::clear(passage.cookie));
         let location = login_url(&self.prefix, way_back(passage.request));
-        Halt::Answer(
+        Interrupt::Respond(
             Answer::empty(303)
                 .with("location", location)
                 .with_cookie(line),

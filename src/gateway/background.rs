@@ -3,7 +3,7 @@
 
 use super::response_context::Ticket;
 use super::update::Alteration;
-use super::{Gateway, Halt};
+use super::{Gateway, Interrupt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need};
@@ -68,7 +68,7 @@ impl Gateway {
         match answer.found {
             Found::Bytes(bytes) => {
                 // What cannot be read is dealt with when the copy is too old to be used.
-                let _: Result<_, Halt> = self.open(token.handle, &name, bytes, answer.asked);
+                let _: Result<_, Interrupt> = self.open(token.handle, &name, bytes, answer.asked);
             }
             // With KV alone nobody else can say that it is gone; a tombstone would be there.
             Found::Absent | Found::Unavailable => {}

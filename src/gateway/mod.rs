@@ -100,19 +100,19 @@ pub(crate) enum Step {
 }
 
 /// Why a step stops short of forwarding.
-enum Halt {
-    Await(Vec<Need>),
-    Answer(Answer),
-    Asset(Answer),
-    Refuse {
+enum Interrupt {
+    Pending(Vec<Need>),
+    Respond(Answer),
+    RespondFile(Answer),
+    Reject {
         problem: Problem,
         clear_cookie: bool,
     },
 }
 
-impl From<Problem> for Halt {
+impl From<Problem> for Interrupt {
     fn from(problem: Problem) -> Self {
-        Self::Refuse {
+        Self::Reject {
             problem,
             clear_cookie: false,
         }
@@ -274,10 +274,10 @@ impl Gateway {
         self.learned = false;
         match self.pass(&passage, &trace) {
             Ok(forward) => Step::Forward(forward),
-            Err(Halt::Await(needs)) => Step::Await(needs),
-            Err(Halt::Answer(answer)) => Step::Answer(answer),
-            Err(Halt::Asset(answer)) => Step::Asset(answer),
-            Err(Halt::Refuse {
+            Err(Interrupt::Pending(needs)) => Step::Await(needs),
+            Err(Interrupt::Respond(answer)) => Step::Answer(answer),
+            Err(Interrupt::RespondFile(answer)) => Step::Asset(answer),
+            Err(Interrupt::Reject {
                 problem,
                 clear_cookie,
             }) => {
@@ -294,14 +294,14 @@ impl Gateway {
         }
     }
 
-    fn pass(&mut self, passage: &Passage<'_>, trace: &Trace<'_>) -> Result<Forward, Halt> {
+    fn pass(&mut self, passage: &Passage<'_>, trace: &Trace<'_>) -> Result<Forward, Interrupt> {
         limits::check(passage.request).map_err(Problem::from)?;
         match self.territory(&passage.request.location) {
             Territory::Disguised => return Err(Problem::BadPath.into()),
             Territory::Reserved(route) => {
-                let halt = self.reserved(route, passage);
-                self.learned |= !matches!(halt, Halt::Refuse { .. });
-                return Err(halt);
+                let interrupt = self.reserved(route, passage);
+                self.learned |= !matches!(interrupt, Interrupt::Reject { .. });
+                return Err(interrupt);
             }
             Territory::Origin => self.replace(passage)?,
         }

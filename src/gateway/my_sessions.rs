@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::authenticate::{Caller, Visitor};
 use super::update::{Alteration, Altered, Hindrance};
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::clock::UnixMillis;
 use crate::cookie::set_cookie;
 use crate::effect::{Answers, Found, Need};
@@ -24,7 +24,7 @@ const MOST_LISTED: usize = 100;
 
 impl Gateway {
     /// `GET /sessions`: the sessions of whoever is calling; a guest has this one only.
-    pub(super) fn devices(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(super) fn devices(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let visitor = self.own_session(passage)?;
         let current = visitor.session.record.handle;
         let sessions = if visitor.session.tags.is_empty() {
@@ -53,7 +53,11 @@ impl Gateway {
     }
 
     /// `DELETE /sessions/{name}`: ends one of the caller's own.
-    pub(super) fn end_device(&mut self, name: &str, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(super) fn end_device(
+        &mut self,
+        name: &str,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
@@ -100,7 +104,7 @@ impl Gateway {
         handle: Handle,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Interrupt> {
         self.carry_out_end(&Alteration::of(handle, end()), answers, now)
     }
 
@@ -110,7 +114,7 @@ impl Gateway {
         name: PublicName,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Interrupt> {
         self.carry_out_end(&Alteration::of_named(name, end()), answers, now)
     }
 
@@ -119,7 +123,7 @@ impl Gateway {
         alteration: &Alteration<'_>,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Interrupt> {
         if let Some(acknowledged) = answers.written() {
             return if acknowledged {
                 Ok(())
@@ -127,8 +131,11 @@ impl Gateway {
                 Err(Problem::StoreUnavailable.into())
             };
         }
-        match self.alter(alteration, answers, now).map_err(Halt::Await)? {
-            Altered::Ended if !self.writes.is_empty() => Err(Halt::Await(vec![Need::Store])),
+        match self
+            .alter(alteration, answers, now)
+            .map_err(Interrupt::Pending)?
+        {
+            Altered::Ended if !self.writes.is_empty() => Err(Interrupt::Pending(vec![Need::Store])),
             Altered::Ended | Altered::Not(Hindrance::Absent) => Ok(()),
             Altered::Not(Hindrance::Outdated) => Err(Problem::NotFound.into()),
             Altered::Live { .. } | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
@@ -147,14 +154,14 @@ impl Gateway {
         subjects: &[Subject],
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Interrupt> {
         let tenant = &self.tenant;
         let until = now.seconds() + tenant.lifetime.longest();
         let epoch = match tenant.consistency {
             Consistency::Strong => match answers.found(session_index::REVOKED) {
                 None => {
                     let need = session_index::revoke(&tenant.id, subjects, until);
-                    return Err(Halt::Await(vec![need]));
+                    return Err(Interrupt::Pending(vec![need]));
                 }
                 Some(Found::Bytes(answer)) => {
                     session_index::read_epoch(answer).ok_or(Problem::StoreUnavailable)?
@@ -184,14 +191,14 @@ impl Gateway {
     }
 
     /// The session of whoever is calling; a program without one is told so.
-    fn own_session(&mut self, passage: &Passage<'_>) -> Result<Visitor, Halt> {
+    fn own_session(&mut self, passage: &Passage<'_>) -> Result<Visitor, Interrupt> {
         match self.recognise(passage)? {
             Caller::Visitor(visitor) => Ok(visitor),
-            Caller::Stranger { forged } => Err(Halt::Refuse {
+            Caller::Stranger { forged } => Err(Interrupt::Reject {
                 problem: Problem::NoSession,
                 clear_cookie: forged,
             }),
-            Caller::Over(problem) => Err(Halt::Refuse {
+            Caller::Over(problem) => Err(Interrupt::Reject {
                 problem,
                 clear_cookie: true,
             }),

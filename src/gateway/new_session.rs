@@ -7,7 +7,7 @@
 
 use chacha20::rand_core::Rng as _;
 
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
@@ -39,7 +39,7 @@ impl Gateway {
         &mut self,
         former: Option<&Token>,
         passage: &Passage<'_>,
-    ) -> Result<SessionId, Halt> {
+    ) -> Result<SessionId, Interrupt> {
         self.limit_births(passage)?;
         let again = former.and_then(|token| self.draw_again(token, passage.now));
         let id = match again {
@@ -58,7 +58,7 @@ impl Gateway {
 
     /// Only an address that somebody vouches for can be held to account. The platform counts for a
     /// whole location, this isolate for itself.
-    fn limit_births(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
+    fn limit_births(&mut self, passage: &Passage<'_>) -> Result<(), Interrupt> {
         // A step that is asked again begins the same session.
         let is_first_ask = passage.answers.failures().is_empty();
         let client = passage.request.client_network();
@@ -69,7 +69,7 @@ impl Gateway {
             let key = client.to_string();
             match passage.answers.found(&key) {
                 None => {
-                    return Err(Halt::Await(vec![Need::Limit { key }]));
+                    return Err(Interrupt::Pending(vec![Need::Limit { key }]));
                 }
                 Some(Found::Bytes(verdict)) if verdict == b"0" => {
                     self.note(Event::new(Level::Warn, "new_sessions_limited"));
@@ -107,7 +107,7 @@ impl Gateway {
         })
     }
 
-    fn draw_id(&mut self, passage: &Passage<'_>) -> Result<SessionId, Halt> {
+    fn draw_id(&mut self, passage: &Passage<'_>) -> Result<SessionId, Interrupt> {
         let is_canary = self.is_born_into_canary(passage);
         let mut first: Option<(u64, SessionId)> = None;
         let mut fallback = None;
@@ -153,7 +153,7 @@ impl Gateway {
     }
 
     /// When every origin that is open is full, nothing is drawn at all: refusing must stay cheap.
-    fn refuse_if_full(&mut self, now: UnixMillis) -> Result<(), Halt> {
+    fn refuse_if_full(&mut self, now: UnixMillis) -> Result<(), Interrupt> {
         if !self.is_full(now) {
             return Ok(());
         }

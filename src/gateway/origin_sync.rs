@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::balancer::cluster_view::{Shared, Told};
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::message::Command;
@@ -116,7 +116,7 @@ impl Gateway {
         &mut self,
         route: &str,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         if self.tenant.consistency == Consistency::Eventual {
             return Err(Problem::NeedsObjects.into());
         }
@@ -147,7 +147,9 @@ impl Gateway {
                     drained,
                     origin: name.to_owned(),
                 };
-                Err(Halt::Await(vec![self.say_to_pool(command.to_text())]))
+                Err(Interrupt::Pending(vec![
+                    self.say_to_pool(command.to_text()),
+                ]))
             }
             Some(Found::Bytes(answer)) => {
                 self.shared.learn(answer, passage.now);
@@ -160,9 +162,9 @@ impl Gateway {
         }
     }
 
-    fn tell_origins(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn tell_origins(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         if passage.answers.found(POOL).is_none() {
-            return Err(Halt::Await(
+            return Err(Interrupt::Pending(
                 self.share(passage.answers, passage.now)
                     .into_iter()
                     .collect(),

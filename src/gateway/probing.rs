@@ -1,6 +1,6 @@
 //! What a request that failed says of its origin: nothing, until a probe of our own has been there too.
 
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
@@ -82,7 +82,7 @@ impl Gateway {
 
     /// Nobody can be reached: one request a second waits for a probe that finds out whether that is still
     /// so, and all others are told at once.
-    pub(super) fn knock(&mut self, origin: &str, passage: &Passage<'_>) -> Result<(), Halt> {
+    pub(super) fn knock(&mut self, origin: &str, passage: &Passage<'_>) -> Result<(), Interrupt> {
         let looks = looks(passage, KNOCK);
         let begins = self.suspect(origin, "lost", passage.now);
         let is_awaited =
@@ -97,7 +97,7 @@ impl Gateway {
     /// Decides whether a request that an origin did not answer may be sent once more, and waits for a
     /// probe if that depends on whether the origin lives: with an origin that does, the conversation
     /// stays, and the failure is the request's own.
-    pub(super) fn consider_failures(&mut self, passage: &Passage<'_>) -> Result<(), Halt> {
+    pub(super) fn consider_failures(&mut self, passage: &Passage<'_>) -> Result<(), Interrupt> {
         let failures = passage.answers.failures();
         let Some(Failed {
             origin, failure, ..
@@ -218,8 +218,8 @@ fn looks(passage: &Passage<'_>, key: &str) -> u32 {
 }
 
 /// The more often somebody has looked, the longer it is until the next time.
-fn pause(key: &str, looks: u32) -> Halt {
-    Halt::Await(vec![Need::Pause {
+fn pause(key: &str, looks: u32) -> Interrupt {
+    Interrupt::Pending(vec![Need::Pause {
         key: key.to_owned(),
         ms: 250.min(2 << looks.min(7)),
     }])

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::authenticate::Visitor;
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
 use crate::response::Answer;
@@ -15,7 +15,7 @@ const PROBE_KEY: &str = "readiness-probe";
 
 impl Gateway {
     /// Answers a reserved path; `route` is what follows the prefix.
-    pub(super) fn reserved(&mut self, route: &str, passage: &Passage<'_>) -> Halt {
+    pub(super) fn reserved(&mut self, route: &str, passage: &Passage<'_>) -> Interrupt {
         let method = passage.request.method;
         let outcome = match (route, method) {
             ("/healthz", "GET" | "HEAD") => Ok(Answer::json(200, &json!({ "status": "ok" }))),
@@ -47,14 +47,14 @@ impl Gateway {
                 if method == "HEAD" {
                     answer.body.clear();
                 }
-                Halt::Answer(answer)
+                Interrupt::Respond(answer)
             }
-            Err(halt) => halt,
+            Err(interrupt) => interrupt,
         }
     }
 
     /// The paths that name something further.
-    fn reserved_below(&mut self, route: &str, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn reserved_below(&mut self, route: &str, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         if let Some(route) = route.strip_prefix("/api/sessions/") {
             self.session_api(route, passage)
         } else if let Some(route) = route.strip_prefix("/admin/") {
@@ -69,7 +69,7 @@ impl Gateway {
         }
     }
 
-    fn me(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn me(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let caller = self.recognise(passage)?;
         let visitor = self.receive(caller, passage)?;
         let line = visitor.set_cookie.then(|| {
@@ -111,9 +111,9 @@ impl Gateway {
 }
 
 /// Readiness is shown by storage answering, whatever it answers.
-fn readiness(passage: &Passage<'_>) -> Result<Answer, Halt> {
+fn readiness(passage: &Passage<'_>) -> Result<Answer, Interrupt> {
     match passage.answers.found(PROBE_KEY) {
-        None => Err(Halt::Await(vec![Need::read(PROBE_KEY)])),
+        None => Err(Interrupt::Pending(vec![Need::read(PROBE_KEY)])),
         Some(Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
         Some(_) => Ok(Answer::json(200, &json!({ "status": "ready" }))),
     }

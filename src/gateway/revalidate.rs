@@ -5,7 +5,7 @@ use super::authenticate::unstored;
 use super::response_context::Ticket;
 use super::session_lookup::{MaxAge, PROPAGATION, Standing};
 use super::update::Alteration;
-use super::{Gateway, Halt};
+use super::{Gateway, Interrupt};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Need};
@@ -42,9 +42,12 @@ impl Gateway {
         };
         match self.watch_session(&token, now, answers) {
             Ok(Some(reason)) => Vigil::Over(reason),
-            Err(Halt::Await(needs)) => Vigil::Await(needs),
+            Err(Interrupt::Pending(needs)) => Vigil::Await(needs),
             // Who cannot be asked has ended nothing.
-            Ok(None) | Err(Halt::Refuse { .. } | Halt::Answer(_) | Halt::Asset(_)) => period,
+            Ok(None)
+            | Err(Interrupt::Reject { .. } | Interrupt::Respond(_) | Interrupt::RespondFile(_)) => {
+                period
+            }
         }
     }
 
@@ -53,7 +56,7 @@ impl Gateway {
         token: &Token,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Option<&'static str>, Halt> {
+    ) -> Result<Option<&'static str>, Interrupt> {
         let lifetime = self.tenant.lifetime;
         let ordered = self.tenant.consistency == Consistency::Strong;
         if token.least_version == Version::UNSTORED && self.cache.get(token.handle, now).is_none() {
@@ -63,7 +66,7 @@ impl Gateway {
             return Ok((now.seconds() >= end).then_some("session_expired"));
         }
         if let Err(need) = self.heed_revocations(answers, now) {
-            return Err(Halt::Await(vec![need]));
+            return Err(Interrupt::Pending(vec![need]));
         }
         // Where there is a feed it tells of every end.
         let max_age = if ordered { MaxAge::Any } else { MaxAge::Cache };
@@ -90,7 +93,8 @@ impl Gateway {
             Live::PassThrough | Live::Watched => return Ok(None),
         };
         let alteration = Alteration::of(token.handle, change);
-        self.alter(&alteration, answers, now).map_err(Halt::Await)?;
+        self.alter(&alteration, answers, now)
+            .map_err(Interrupt::Pending)?;
         Ok(None)
     }
 

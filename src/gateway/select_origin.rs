@@ -2,7 +2,7 @@
 
 use super::authenticate::Visitor;
 use super::session_lookup::PROPAGATION;
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::{UnixMillis, UnixSeconds};
@@ -60,7 +60,7 @@ impl Gateway {
         &mut self,
         visitor: &Visitor,
         passage: &Passage<'_>,
-    ) -> Result<Course, Halt> {
+    ) -> Result<Course, Interrupt> {
         self.consider_failures(passage)?;
         let record = &visitor.session.record;
         let choice = self

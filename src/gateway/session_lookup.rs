@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::{Gateway, Halt};
+use super::{Gateway, Interrupt};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need, Write};
@@ -76,7 +76,7 @@ impl Gateway {
         max_age: MaxAge,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Standing, Halt> {
+    ) -> Result<Standing, Interrupt> {
         let standing = |known: Known, degraded| {
             Ok(match known {
                 Known::Live(session) => standing_of(session, token, degraded, now),
@@ -92,7 +92,7 @@ impl Gateway {
         let is_ordered = self.tenant.consistency == Consistency::Strong;
         let (namespace, key_unknown) = match self.ask_namespace(token.handle, answers) {
             // The object may have it sealed anew already; storage shows that a moment later.
-            Err(Halt::Refuse {
+            Err(Interrupt::Reject {
                 problem: Problem::KeyUnknown,
                 ..
             }) if is_ordered => (Source::Silent, true),
@@ -162,10 +162,10 @@ impl Gateway {
         &mut self,
         handle: Handle,
         answers: &Answers,
-    ) -> Result<Source, Halt> {
+    ) -> Result<Source, Interrupt> {
         let name = RecordName::derive(&self.tenant.id, handle);
         let Some(answer) = answers.read(name.as_str()) else {
-            return Err(Halt::Await(vec![Need::read(name.as_str())]));
+            return Err(Interrupt::Pending(vec![Need::read(name.as_str())]));
         };
         match answer.found {
             Found::Absent => Ok(Source::Nothing),
@@ -180,7 +180,7 @@ impl Gateway {
         handle: Handle,
         namespace: &Source,
         answers: &Answers,
-    ) -> Result<Source, Halt> {
+    ) -> Result<Source, Interrupt> {
         let key = object_key(handle);
         let Some(answer) = answers.read(&key) else {
             let order = match namespace {
@@ -188,7 +188,7 @@ impl Gateway {
                 _ => Order::Read,
             };
             let command = self.command(order);
-            return Err(Halt::Await(vec![command.need(
+            return Err(Interrupt::Pending(vec![command.need(
                 &self.tenant.id,
                 handle,
                 key,
@@ -225,14 +225,14 @@ impl Gateway {
         token: &Token,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Standing, Halt> {
+    ) -> Result<Standing, Interrupt> {
         let own = self.cache.get(token.handle, now);
         let is_young = now.seconds().since(token.issued) <= PROPAGATION;
         let again = || self.read_again(token.handle, answers);
         match namespace {
             // Storage is behind what this browser has seen.
             Source::Said(Known::Live(session)) => match again() {
-                Some(need) => Err(Halt::Await(vec![need])),
+                Some(need) => Err(Interrupt::Pending(vec![need])),
                 None => Ok(standing_of(session.clone(), token, true, now)),
             },
             Source::Said(_) => Ok(Standing::Over(Problem::SessionEnded)),
@@ -245,7 +245,7 @@ impl Gateway {
                     Ok(standing_of(session, token, false, now))
                 }
                 _ if is_young => match again() {
-                    Some(need) => Err(Halt::Await(vec![need])),
+                    Some(need) => Err(Interrupt::Pending(vec![need])),
                     None => Ok(Standing::Unseen),
                 },
                 // The object, which would know for certain, was asked and was silent.
@@ -288,7 +288,7 @@ impl Gateway {
         name: &RecordName,
         bytes: &[u8],
         asked: UnixMillis,
-    ) -> Result<Source, Halt> {
+    ) -> Result<Source, Interrupt> {
         match codec::open(bytes, name, &self.tenant.keys) {
             Ok(entry) => {
                 let known = Known::new(entry, &self.tenant.keys);

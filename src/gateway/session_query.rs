@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 
 use super::session_lookup::Source;
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Body, Found, Need};
 use crate::encoding::object;
@@ -28,7 +28,7 @@ impl Gateway {
         &mut self,
         handle: Handle,
         passage: &Passage<'_>,
-    ) -> Result<Option<Rc<Prepared>>, Halt> {
+    ) -> Result<Option<Rc<Prepared>>, Interrupt> {
         match self.seek(handle, passage)? {
             Source::Said(Known::Live(session)) => {
                 Ok(Some(session).filter(|session| self.lives(session, passage.now)))
@@ -40,11 +40,15 @@ impl Gateway {
     }
 
     /// What those say of a session who know best; the revocations are known then.
-    pub(super) fn seek(&mut self, handle: Handle, passage: &Passage<'_>) -> Result<Source, Halt> {
+    pub(super) fn seek(
+        &mut self,
+        handle: Handle,
+        passage: &Passage<'_>,
+    ) -> Result<Source, Interrupt> {
         let answers = passage.answers;
         // Not to be had means degraded; an inquiry has nobody to tell that to.
         if let Err(need) = self.heed_revocations(answers, passage.now) {
-            return Err(Halt::Await(vec![need]));
+            return Err(Interrupt::Pending(vec![need]));
         }
         let ordered = self.tenant.consistency == Consistency::Strong;
         let mut source = Source::Nothing;
@@ -64,7 +68,7 @@ impl Gateway {
         after: Option<&str>,
         limit: usize,
         passage: &Passage<'_>,
-    ) -> Result<Page, Halt> {
+    ) -> Result<Page, Interrupt> {
         let (answers, now) = (passage.answers, passage.now);
         let feed = self.heed_revocations(answers, now);
         let tenant = &self.tenant;
@@ -78,7 +82,7 @@ impl Gateway {
                 None => {
                     let mut needs = session_index::ask_list(&tenant.id, tenant.consistency, &which);
                     needs.extend(feed.err());
-                    return Err(Halt::Await(needs));
+                    return Err(Interrupt::Pending(needs));
                 }
             },
             Consistency::Eventual => {
@@ -96,7 +100,7 @@ impl Gateway {
                 }
                 if !needs.is_empty() {
                     needs.extend(feed.err());
-                    return Err(Halt::Await(needs));
+                    return Err(Interrupt::Pending(needs));
                 }
                 page_of(listed, after, limit)
             }
@@ -111,7 +115,7 @@ impl Gateway {
         listed: &[Listed],
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Vec<Rc<Prepared>>, Halt> {
+    ) -> Result<Vec<Rc<Prepared>>, Interrupt> {
         let mut sessions = Vec::with_capacity(listed.len());
         let mut needs = Vec::new();
         for Listed { handle, .. } in listed {
@@ -123,7 +127,7 @@ impl Gateway {
                 source = self.ask_object(*handle, &Source::Nothing, answers);
             }
             match source {
-                Err(Halt::Await(lacking)) => needs.extend(lacking),
+                Err(Interrupt::Pending(lacking)) => needs.extend(lacking),
                 Ok(Source::Said(Known::Live(session))) if self.lives(&session, now) => {
                     sessions.push(session);
                 }
@@ -134,7 +138,7 @@ impl Gateway {
         if needs.is_empty() {
             Ok(sessions)
         } else {
-            Err(Halt::Await(needs))
+            Err(Interrupt::Pending(needs))
         }
     }
 
@@ -182,18 +186,18 @@ fn page_of(
 }
 
 /// The JSON object in the body of a request whose key was found good.
-pub(super) fn body(passage: &Passage<'_>) -> Result<Map<String, Value>, Halt> {
+pub(super) fn body(passage: &Passage<'_>) -> Result<Map<String, Value>, Interrupt> {
     read(passage, json::LARGEST, json::ANY_NUMBER)
 }
 
 /// The JSON object in the body of a request that anybody may have sent.
-pub(super) fn body_of_stranger(passage: &Passage<'_>) -> Result<Map<String, Value>, Halt> {
+pub(super) fn body_of_stranger(passage: &Passage<'_>) -> Result<Map<String, Value>, Interrupt> {
     read(passage, json::LARGEST_OF_STRANGERS, json::MOST_OF_STRANGERS)
 }
 
-fn read(passage: &Passage<'_>, limit: usize, most: usize) -> Result<Map<String, Value>, Halt> {
+fn read(passage: &Passage<'_>, limit: usize, most: usize) -> Result<Map<String, Value>, Interrupt> {
     match passage.answers.body() {
-        None => Err(Halt::Await(vec![Need::Body { limit }])),
+        None => Err(Interrupt::Pending(vec![Need::Body { limit }])),
         Some(Body::TooLarge) => Err(Problem::BodyTooLarge.into()),
         Some(Body::Broken) => Err(Problem::BrokenBody.into()),
         Some(Body::Bytes(bytes)) => {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::authenticate::unstored;
 use super::session_lookup::{MaxAge, Standing};
 use super::update::{Alteration, Altered, Hindrance};
-use super::{Gateway, Halt};
+use super::{Gateway, Interrupt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need};
@@ -115,11 +115,11 @@ impl Gateway {
                 }
             }
             Ok(Standing::Over(_)) => Ok(Err(Hindrance::Absent)),
-            Ok(Standing::Unseen) | Err(Halt::Answer(_) | Halt::Asset(_)) => {
+            Ok(Standing::Unseen) | Err(Interrupt::Respond(_) | Interrupt::RespondFile(_)) => {
                 Ok(Err(Hindrance::Silent))
             }
-            Err(Halt::Await(needs)) => Err(needs),
-            Err(Halt::Refuse { problem, .. }) => Ok(Err(match problem {
+            Err(Interrupt::Pending(needs)) => Err(needs),
+            Err(Interrupt::Reject { problem, .. }) => Ok(Err(match problem {
                 Problem::StoreUnavailable => Hindrance::Silent,
                 Problem::SchemaNewer | Problem::KeyUnknown => Hindrance::NotYetReadable,
                 _ => Hindrance::Unreadable,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::registry::document_key;
-use super::{Missing, Reception};
+use super::{Interrupt, Reception};
 use crate::clock::UnixMillis;
 use crate::config::Fault;
 use crate::effect::{Answers, Body, Found, Need};
@@ -37,8 +37,8 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Answer, Missing> {
-        let refused = |problem| Err(Missing::Refused(problem));
+    ) -> Result<Answer, Interrupt> {
+        let refused = |problem| Err(Interrupt::Reject(problem));
         // Without documents there are none to look after.
         if !self.catalogue.is_of_many() {
             return refused(Problem::NotFound);
@@ -74,7 +74,7 @@ impl Reception {
         }
     }
 
-    fn validate(&self, request: &Request<'_>, answers: &Answers) -> Result<Answer, Missing> {
+    fn validate(&self, request: &Request<'_>, answers: &Answers) -> Result<Answer, Interrupt> {
         let (document, _) = body(request, answers)?;
         let faults = self
             .deployment
@@ -91,17 +91,17 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Answer, Missing> {
+    ) -> Result<Answer, Interrupt> {
         let (document, text) = body(request, answers)?;
         let tenant = match self.deployment.tenant_of(&document) {
             Ok(tenant) if tenant.id == *id => tenant,
             Ok(_) => {
                 let problem =
                     Problem::Invalid("The document's `id` is not that of the path.".to_owned());
-                return Err(Missing::Refused(problem));
+                return Err(Interrupt::Reject(problem));
             }
             Err(faults) => {
-                return Err(Missing::Refused(Problem::Invalid(Fault::told(&faults))));
+                return Err(Interrupt::Reject(Problem::Invalid(Fault::told(&faults))));
             }
         };
         let former = read(document_key(id), answers)?;
@@ -130,7 +130,7 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Answer, Missing> {
+    ) -> Result<Answer, Interrupt> {
         let document = stored(document_key(id), answers)?;
         check_precondition(request, Some(&document))?;
         let revision = Revision::of(id, Some(&document), None, now, answers)?;
@@ -154,10 +154,10 @@ impl Reception {
         event: &'static str,
         id: &TenantId,
         answers: &Answers,
-    ) -> Result<Answer, Missing> {
+    ) -> Result<Answer, Interrupt> {
         match answers.written() {
-            None => Err(Missing::Asked(vec![Need::Keep { puts, deletes }])),
-            Some(false) => Err(Missing::Refused(Problem::TenantsUnavailable)),
+            None => Err(Interrupt::Pending(vec![Need::Keep { puts, deletes }])),
+            Some(false) => Err(Interrupt::Reject(Problem::TenantsUnavailable)),
             Some(true) => {
                 let changed = puts.iter().map(|(key, _)| key).chain(&deletes);
                 self.catalogue.forget_hosts(changed.map(String::as_str));
@@ -168,10 +168,10 @@ impl Reception {
     }
 }
 
-fn list(answers: &Answers) -> Result<Answer, Missing> {
+fn list(answers: &Answers) -> Result<Answer, Interrupt> {
     const PREFIX: &str = "tenant:";
     match answers.found(PREFIX) {
-        None => Err(Missing::Asked(vec![Need::Documents {
+        None => Err(Interrupt::Pending(vec![Need::Documents {
             prefix: PREFIX.to_owned(),
         }])),
         Some(Found::Bytes(names)) => {
@@ -179,22 +179,22 @@ fn list(answers: &Answers) -> Result<Answer, Missing> {
             let ids: Vec<&str> = names.filter_map(|name| name.strip_prefix(PREFIX)).collect();
             Ok(Answer::json(200, &json!({ "tenants": ids })))
         }
-        Some(_) => Err(Missing::Refused(Problem::TenantsUnavailable)),
+        Some(_) => Err(Interrupt::Reject(Problem::TenantsUnavailable)),
     }
 }
 
 /// The document under a key.
-fn stored(key: String, answers: &Answers) -> Result<String, Missing> {
-    read(key, answers)?.ok_or(Missing::Refused(Problem::NotFound))
+fn stored(key: String, answers: &Answers) -> Result<String, Interrupt> {
+    read(key, answers)?.ok_or(Interrupt::Reject(Problem::NotFound))
 }
 
 /// The text under a key, if there is one.
-fn read(key: String, answers: &Answers) -> Result<Option<String>, Missing> {
+fn read(key: String, answers: &Answers) -> Result<Option<String>, Interrupt> {
     match answers.found(&key) {
-        None => Err(Missing::Asked(vec![Need::Document { key }])),
+        None => Err(Interrupt::Pending(vec![Need::Document { key }])),
         Some(Found::Bytes(bytes)) => Ok(Some(String::from_utf8_lossy(bytes).into_owned())),
         Some(Found::Absent) => Ok(None),
-        Some(Found::Unavailable) => Err(Missing::Refused(Problem::TenantsUnavailable)),
+        Some(Found::Unavailable) => Err(Interrupt::Reject(Problem::TenantsUnavailable)),
     }
 }
 
@@ -212,7 +212,7 @@ fn etag(document: &str) -> String {
 
 /// Sees to it that what is to be replaced is what the caller has read, if it says what that was
 /// (RFC 9110 section 13.1.1).
-fn check_precondition(request: &Request<'_>, former: Option<&str>) -> Result<(), Missing> {
+fn check_precondition(request: &Request<'_>, former: Option<&str>) -> Result<(), Interrupt> {
     let Some(expected) = request.header("if-match") else {
         return Ok(());
     };
@@ -224,12 +224,12 @@ fn check_precondition(request: &Request<'_>, former: Option<&str>) -> Result<(),
     if holds {
         Ok(())
     } else {
-        Err(Missing::Refused(Problem::PreconditionFailed))
+        Err(Interrupt::Reject(Problem::PreconditionFailed))
     }
 }
 
 /// Sees to it that nobody else has a host that this tenant claims.
-fn free(tenant: &Tenant, answers: &Answers) -> Result<(), Missing> {
+fn free(tenant: &Tenant, answers: &Answers) -> Result<(), Interrupt> {
     let mut lacking = Vec::new();
     for host in &tenant.hosts {
         let key = host_key(host.as_str());
@@ -238,31 +238,31 @@ fn free(tenant: &Tenant, answers: &Answers) -> Result<(), Missing> {
             Some(Found::Bytes(owner)) if owner != tenant.id.as_str().as_bytes() => {
                 let owner = String::from_utf8_lossy(owner);
                 let host = host.as_str();
-                return Err(Missing::Refused(Problem::Invalid(format!(
+                return Err(Interrupt::Reject(Problem::Invalid(format!(
                     "{host} belongs to {owner}; take it from there first."
                 ))));
             }
-            Some(Found::Unavailable) => return Err(Missing::Refused(Problem::TenantsUnavailable)),
+            Some(Found::Unavailable) => return Err(Interrupt::Reject(Problem::TenantsUnavailable)),
             Some(Found::Bytes(_) | Found::Absent) => {}
         }
     }
     if lacking.is_empty() {
         Ok(())
     } else {
-        Err(Missing::Asked(lacking))
+        Err(Interrupt::Pending(lacking))
     }
 }
 
-fn body(request: &Request<'_>, answers: &Answers) -> Result<(Value, String), Missing> {
+fn body(request: &Request<'_>, answers: &Answers) -> Result<(Value, String), Interrupt> {
     match answers.body() {
-        None => Err(Missing::Asked(vec![Need::Body {
+        None => Err(Interrupt::Pending(vec![Need::Body {
             limit: json::LARGEST,
         }])),
-        Some(Body::TooLarge) => Err(Missing::Refused(Problem::BodyTooLarge)),
-        Some(Body::Broken) => Err(Missing::Refused(Problem::BrokenBody)),
+        Some(Body::TooLarge) => Err(Interrupt::Reject(Problem::BodyTooLarge)),
+        Some(Body::Broken) => Err(Interrupt::Reject(Problem::BrokenBody)),
         Some(Body::Bytes(bytes)) => {
             let document = json::object(request, bytes, json::ANY_NUMBER);
-            let document = document.map_err(|bad| Missing::Refused(Problem::from(bad)))?;
+            let document = document.map_err(|bad| Interrupt::Reject(Problem::from(bad)))?;
             let text = String::from_utf8_lossy(bytes).into_owned();
             Ok((Value::Object(document), text))
         }

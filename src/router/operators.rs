@@ -9,7 +9,7 @@
 use serde_json::json;
 
 use super::console_session::IDLE;
-use super::{Missing, Reception};
+use super::{Interrupt, Reception};
 use crate::clock::UnixMillis;
 use crate::effect::Answers;
 use crate::gateway::Step;
@@ -63,8 +63,8 @@ impl Reception {
     ) -> Step {
         match self.try_operate(route, request, now, answers) {
             Ok(step) => step,
-            Err(Missing::Asked(needs)) => Step::Await(needs),
-            Err(Missing::Refused(problem)) => {
+            Err(Interrupt::Pending(needs)) => Step::Await(needs),
+            Err(Interrupt::Reject(problem)) => {
                 self.facts.reason = problem.code();
                 Step::Answer(problem.answer(Audience::Program, &self.facts.trace_id))
             }
@@ -77,11 +77,11 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Step, Missing> {
+    ) -> Result<Step, Interrupt> {
         if matches!(route, "sign-in" | "sign-out") {
             allow("POST", request)?;
             if !request.is_same_site() {
-                return Err(Missing::Refused(Problem::CrossSite));
+                return Err(Interrupt::Reject(Problem::CrossSite));
             }
         }
         if route == "sign-in" {
@@ -104,7 +104,7 @@ impl Reception {
             }
             _ if is_of_deployment(route) => {
                 if operator.authority != Authority::Deployment {
-                    return Err(Missing::Refused(Problem::NotAllowed));
+                    return Err(Interrupt::Reject(Problem::NotAllowed));
                 }
                 let administered = self.administer(route, request, now, answers);
                 administered.map(Step::Answer)
@@ -124,7 +124,7 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Step, Missing> {
+    ) -> Result<Step, Interrupt> {
         let tenant = match tenant {
             Some(tenant) => {
                 self.ready(&tenant, now, answers)?;
@@ -136,7 +136,7 @@ impl Reception {
             let step = gateway.operated(request, now, answers);
             (step, gateway.take_facts())
         });
-        let (step, facts) = step.ok_or(Missing::Refused(Problem::Internal))?;
+        let (step, facts) = step.ok_or(Interrupt::Reject(Problem::Internal))?;
         self.facts = Facts {
             is_operators: true,
             ..facts
@@ -150,7 +150,7 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Operator, Missing> {
+    ) -> Result<Operator, Interrupt> {
         let is_bearing = request.header("authorization").is_some();
         if is_bearing {
             self.check_guesses(request, now)?;
@@ -158,7 +158,7 @@ impl Reception {
         match self.presented(request, now, answers)? {
             Some(operator) => Ok(operator),
             None if is_bearing => Err(self.wrong_token("admin_token_refused", request, now)),
-            None => Err(Missing::Refused(Problem::ApiKey)),
+            None => Err(Interrupt::Reject(Problem::ApiKey)),
         }
     }
 
@@ -168,11 +168,11 @@ impl Reception {
         &self,
         request: &Request<'_>,
         now: UnixMillis,
-    ) -> Result<(), Missing> {
+    ) -> Result<(), Interrupt> {
         let client = request.client_network();
         match self.guesses.wait(client, now) {
             Some(wait) if client != Network::Unknown => {
-                Err(Missing::Refused(Problem::TooManyGuesses(wait)))
+                Err(Interrupt::Reject(Problem::TooManyGuesses(wait)))
             }
             _ => Ok(()),
         }
@@ -184,12 +184,12 @@ impl Reception {
         event: &'static str,
         request: &Request<'_>,
         now: UnixMillis,
-    ) -> Missing {
+    ) -> Interrupt {
         let verdict = self.guesses.count(request.client_network(), now);
         if !matches!(verdict, Verdict::Over(_)) {
             self.note(Event::new(Level::Warn, event));
         }
-        Missing::Refused(match verdict {
+        Interrupt::Reject(match verdict {
             Verdict::First | Verdict::Counted => Problem::ApiKey,
             Verdict::Passed(wait) | Verdict::Over(wait) => Problem::TooManyGuesses(wait),
         })
@@ -201,7 +201,7 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Option<Operator>, Missing> {
+    ) -> Result<Option<Operator>, Interrupt> {
         let tokens = self.deployment_tokens();
         if let Some(operator) = bearing(&Authority::Deployment, &tokens, request) {
             return Ok(Some(operator));
@@ -225,7 +225,7 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Vec<(Authority, Vec<ApiKey>)>, Missing> {
+    ) -> Result<Vec<(Authority, Vec<ApiKey>)>, Interrupt> {
         if self.catalogue.is_of_many() && !self.is_consoles_alone(request) {
             match self.tenant_of(request.location.authority, now, answers) {
                 Ok(tenant) => {
@@ -233,7 +233,7 @@ impl Reception {
                     let tokens = tokens.unwrap_or_default();
                     return Ok(vec![(Authority::Tenant(tenant), tokens)]);
                 }
-                Err(Missing::Refused(Problem::UnknownHost)) => {}
+                Err(Interrupt::Reject(Problem::UnknownHost)) => {}
                 Err(missing) => return Err(missing),
             }
         }
@@ -254,23 +254,23 @@ impl Reception {
         &self,
         operator: &Operator,
         request: &Request<'_>,
-    ) -> Result<Option<TenantId>, Missing> {
+    ) -> Result<Option<TenantId>, Interrupt> {
         let query = Query::parse_foreign(request.location.query(), &["tenant"]);
-        let query = query.map_err(|bad| Missing::Refused(bad.into()))?;
+        let query = query.map_err(|bad| Interrupt::Reject(bad.into()))?;
         let named = match query.get("tenant") {
             None => None,
-            Some(name) => Some(TenantId::parse(name).ok_or(Missing::Refused(Problem::NotFound))?),
+            Some(name) => Some(TenantId::parse(name).ok_or(Interrupt::Reject(Problem::NotFound))?),
         };
         match (&operator.authority, named) {
             (Authority::Deployment, named) => match (self.catalogue.only(), named) {
                 (Some(only), Some(named)) if *only != named => {
-                    Err(Missing::Refused(Problem::NotFound))
+                    Err(Interrupt::Reject(Problem::NotFound))
                 }
                 (only, named) => Ok(named.or_else(|| only.cloned())),
             },
             (Authority::Tenant(own), None) => Ok(Some(own.clone())),
             (Authority::Tenant(own), Some(named)) if *own == named => Ok(Some(named)),
-            (Authority::Tenant(_), Some(_)) => Err(Missing::Refused(Problem::NotAllowed)),
+            (Authority::Tenant(_), Some(_)) => Err(Interrupt::Reject(Problem::NotAllowed)),
         }
     }
 
@@ -303,11 +303,11 @@ impl Reception {
 }
 
 /// Refuses every method but these.
-fn allow(methods: &'static str, request: &Request<'_>) -> Result<(), Missing> {
+fn allow(methods: &'static str, request: &Request<'_>) -> Result<(), Interrupt> {
     let is_allowed = methods.split(", ").any(|method| method == request.method);
     is_allowed
         .then_some(())
-        .ok_or(Missing::Refused(Problem::MethodNotAllowed(methods)))
+        .ok_or(Interrupt::Reject(Problem::MethodNotAllowed(methods)))
 }
 
 /// Whether what follows is about the tenants themselves.

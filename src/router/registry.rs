@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::telemetry_reports::version;
-use super::{Missing, Reception, Room};
+use super::{Interrupt, Reception, Room};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::gateway::Gateway;
@@ -149,12 +149,12 @@ impl Reception {
         authority: &str,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<TenantId, Missing> {
+    ) -> Result<TenantId, Interrupt> {
         let hosts = match &mut self.catalogue {
             Catalogue::One(tenant) => return Ok(tenant.clone()),
             Catalogue::Many { hosts, .. } => hosts,
         };
-        let unknown = || Missing::Refused(Problem::UnknownHost);
+        let unknown = || Interrupt::Reject(Problem::UnknownHost);
         let host = Host::canonical(authority).ok_or_else(unknown)?;
         let known = hosts
             .get(host.as_str())
@@ -180,7 +180,7 @@ impl Reception {
         host: &Host,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Option<TenantId>, Missing> {
+    ) -> Result<Option<TenantId>, Interrupt> {
         let Catalogue::Many { hosts, claims, .. } = &mut self.catalogue else {
             return Ok(None);
         };
@@ -213,7 +213,7 @@ impl Reception {
             }
         }
         if !lacking.is_empty() {
-            return Err(Missing::Asked(lacking));
+            return Err(Interrupt::Pending(lacking));
         }
         if owner.is_some() {
             if hosts.len() >= MOST_HOSTS {
@@ -234,7 +234,7 @@ impl Reception {
         tenant: &TenantId,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<(), Missing> {
+    ) -> Result<(), Interrupt> {
         if !self.catalogue.is_of_many() {
             return Ok(());
         }
@@ -250,7 +250,7 @@ impl Reception {
         // It is not read, and the log not filled, with each request.
         let is_fresh = |asked: &UnixMillis| now.millis_since(*asked) < FRESH_MS;
         if !is_asked && broken.get(tenant).is_some_and(is_fresh) {
-            return Err(Missing::Refused(Problem::TenantMisconfigured));
+            return Err(Interrupt::Reject(Problem::TenantMisconfigured));
         }
         match documents.get(tenant) {
             Some(known) if self.gateways.contains_key(tenant) => {
@@ -261,7 +261,7 @@ impl Reception {
                 }
             }
             _ if is_asked => {
-                return Err(Missing::Refused(match answers.found(&key) {
+                return Err(Interrupt::Reject(match answers.found(&key) {
                     Some(Found::Absent) => Problem::UnknownHost,
                     Some(Found::Bytes(_)) => Problem::TenantMisconfigured,
                     _ => Problem::TenantsUnavailable,
@@ -269,7 +269,7 @@ impl Reception {
             }
             _ => {}
         }
-        Err(Missing::Asked(vec![Need::Document { key }]))
+        Err(Interrupt::Pending(vec![Need::Document { key }]))
     }
 
     /// Asks for a tenant's document anew, beside a request.
@@ -393,14 +393,14 @@ impl Reception {
 
 /// Whose a host or suffix is by what is kept under it. A longer suffix that cannot be asked for must not
 /// be answered for by a shorter one.
-fn claimant(found: &Found) -> Result<Option<TenantId>, Missing> {
+fn claimant(found: &Found) -> Result<Option<TenantId>, Interrupt> {
     match found {
         Found::Bytes(bytes) => {
             let id = core::str::from_utf8(bytes).ok();
             Ok(id.and_then(TenantId::parse))
         }
         Found::Absent => Ok(None),
-        Found::Unavailable => Err(Missing::Refused(Problem::TenantsUnavailable)),
+        Found::Unavailable => Err(Interrupt::Reject(Problem::TenantsUnavailable)),
     }
 }
 

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::console_session::{Badge, LONGEST, Scope};
 use super::operators::{Authority, Operator};
-use super::{Missing, Reception};
+use super::{Interrupt, Reception};
 use crate::auth::login_throttle::message::{Command, Reply, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
@@ -29,8 +29,8 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Answer, Missing> {
-        let refused = Missing::Refused;
+    ) -> Result<Answer, Interrupt> {
+        let refused = Interrupt::Reject;
         self.check_console_host(request).map_err(refused)?;
         let shown = shown(request, answers)?;
         let powers = self.powers(request, now, answers)?;
@@ -61,14 +61,14 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Option<Operator>, Missing> {
+    ) -> Result<Option<Operator>, Interrupt> {
         let now = now.seconds();
         let Some((badge, authority, token)) = self.worn(powers, request, now) else {
             return Ok(None);
         };
         // A browser sends cookies with whatever another site makes it send.
         if !request.is_safe() && !request.is_same_site() {
-            return Err(Missing::Refused(Problem::CrossSite));
+            return Err(Interrupt::Reject(Problem::CrossSite));
         }
         if self.has_ended(&badge, answers)? {
             return Ok(None);
@@ -88,7 +88,7 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Answer, Missing> {
+    ) -> Result<Answer, Interrupt> {
         let powers = self.powers(request, now, answers)?;
         let worn = self.worn(&powers, request, now.seconds());
         if let Some((badge, ..)) = worn {
@@ -116,14 +116,14 @@ impl Reception {
     }
 
     /// Whether somebody has signed out. Who cannot be asked has not said that nobody did.
-    fn has_ended(&self, badge: &Badge, answers: &Answers) -> Result<bool, Missing> {
+    fn has_ended(&self, badge: &Badge, answers: &Answers) -> Result<bool, Interrupt> {
         let key = key_of(badge);
         match answers.found(&key) {
             None if self.has_objects() => {
-                Err(Missing::Asked(vec![said(&Command::Seen, &key, &key)]))
+                Err(Interrupt::Pending(vec![said(&Command::Seen, &key, &key)]))
             }
-            None => Err(Missing::Asked(vec![Need::read(&key)])),
-            Some(Found::Unavailable) => Err(Missing::Refused(Problem::StoreUnavailable)),
+            None => Err(Interrupt::Pending(vec![Need::read(&key)])),
+            Some(Found::Unavailable) => Err(Interrupt::Reject(Problem::StoreUnavailable)),
             Some(Found::Absent) => Ok(false),
             Some(Found::Bytes(_)) if !self.has_objects() => Ok(true),
             Some(Found::Bytes(reply)) => {
@@ -135,7 +135,7 @@ impl Reception {
 
     /// Remembers that a badge is over for as long as it could be used; with KV alone that takes a while to be
     /// seen everywhere.
-    fn end(&mut self, badge: &Badge, answers: &Answers) -> Result<(), Missing> {
+    fn end(&mut self, badge: &Badge, answers: &Answers) -> Result<(), Interrupt> {
         let key = key_of(badge);
         if self.has_objects() {
             return match answers.found(ENDS) {
@@ -144,10 +144,10 @@ impl Reception {
                         until: badge.ends().0.saturating_mul(1_000),
                         by: self.random.next_u64(),
                     };
-                    Err(Missing::Asked(vec![said(&once, &key, ENDS)]))
+                    Err(Interrupt::Pending(vec![said(&once, &key, ENDS)]))
                 }
                 Some(Found::Bytes(_)) => Ok(()),
-                Some(_) => Err(Missing::Refused(Problem::StoreUnavailable)),
+                Some(_) => Err(Interrupt::Reject(Problem::StoreUnavailable)),
             };
         }
         match answers.written() {
@@ -157,10 +157,10 @@ impl Reception {
                     value: b"1".to_vec(),
                     ttl: LONGEST,
                 });
-                Err(Missing::Asked(vec![Need::Store]))
+                Err(Interrupt::Pending(vec![Need::Store]))
             }
             Some(true) => Ok(()),
-            Some(false) => Err(Missing::Refused(Problem::StoreUnavailable)),
+            Some(false) => Err(Interrupt::Reject(Problem::StoreUnavailable)),
         }
     }
 
@@ -191,17 +191,17 @@ fn said(command: &Command, object: &str, key: &str) -> Need {
 }
 
 /// The token in the body, as a program would present it.
-fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Missing> {
+fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Interrupt> {
     match answers.body() {
         None => {
             let limit = json::LARGEST_OF_STRANGERS;
-            Err(Missing::Asked(vec![Need::Body { limit }]))
+            Err(Interrupt::Pending(vec![Need::Body { limit }]))
         }
-        Some(Body::TooLarge) => Err(Missing::Refused(Problem::BodyTooLarge)),
-        Some(Body::Broken) => Err(Missing::Refused(Problem::BrokenBody)),
+        Some(Body::TooLarge) => Err(Interrupt::Reject(Problem::BodyTooLarge)),
+        Some(Body::Broken) => Err(Interrupt::Reject(Problem::BrokenBody)),
         Some(Body::Bytes(bytes)) => {
             let body = json::object(request, bytes, json::MOST_OF_STRANGERS);
-            let body = body.map_err(|bad| Missing::Refused(Problem::from(bad)))?;
+            let body = body.map_err(|bad| Interrupt::Reject(Problem::from(bad)))?;
             let token = body.get("token").and_then(Value::as_str);
             Ok(format!("Bearer {}", token.unwrap_or_default()))
         }

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use serde_json::{Value, json};
 
-use super::{Missing, Reception};
+use super::{Interrupt, Reception};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
@@ -77,9 +77,9 @@ impl Reception {
         request: &Request<'_>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Answer, Missing> {
+    ) -> Result<Answer, Interrupt> {
         let query = Query::parse(request.location.query(), &["tenant", "after", "level"]);
-        let query = query.map_err(|bad| Missing::Refused(bad.into()))?;
+        let query = query.map_err(|bad| Interrupt::Reject(bad.into()))?;
         let after = query.get("after").unwrap_or("0").parse::<u64>();
         let after = after.map_err(|_| invalid("`after` is a number."))?;
         let level = query.get("level").unwrap_or("info");
@@ -108,7 +108,7 @@ impl Reception {
             Some(own) => own.obey(&command.to_string(), now),
             None => Some(asked(&command, answers)?),
         };
-        let told = told.ok_or(Missing::Refused(Problem::Internal))?;
+        let told = told.ok_or(Interrupt::Reject(Problem::Internal))?;
         let media_type = match route {
             "metrics" => prometheus::MEDIA_TYPE,
             _ => "application/json",
@@ -161,10 +161,10 @@ impl Reception {
 }
 
 /// What the object says.
-fn asked(command: &Value, answers: &Answers) -> Result<String, Missing> {
+fn asked(command: &Value, answers: &Answers) -> Result<String, Interrupt> {
     const KEY: &str = "telemetry";
     match answers.found(KEY) {
-        None => Err(Missing::Asked(vec![Need::Call {
+        None => Err(Interrupt::Pending(vec![Need::Call {
             class: Class::Telemetry,
             name: OBJECT.to_owned(),
             command: command.to_string(),
@@ -172,12 +172,12 @@ fn asked(command: &Value, answers: &Answers) -> Result<String, Missing> {
             deadline_ms: CALL_DEADLINE_MS,
         }])),
         Some(Found::Bytes(bytes)) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        Some(_) => Err(Missing::Refused(Problem::StoreUnavailable)),
+        Some(_) => Err(Interrupt::Reject(Problem::StoreUnavailable)),
     }
 }
 
-fn invalid(what: &str) -> Missing {
-    Missing::Refused(Problem::Invalid(what.to_owned()))
+fn invalid(what: &str) -> Interrupt {
+    Interrupt::Reject(Problem::Invalid(what.to_owned()))
 }
 
 /// By which a document is told from its next version: the beginning of its SHA-256, as hex.

@@ -16,7 +16,7 @@ use super::anonymous::Anonymous;
 use super::authenticate::{Caller, Visitor};
 use super::authorize::Entry;
 use super::session_query;
-use super::{Gateway, Halt, Passage};
+use super::{Gateway, Interrupt, Passage};
 use crate::cookie::name::CookieName;
 use crate::http::canonical::canonical;
 use crate::http::host::Host;
@@ -32,7 +32,7 @@ use question::{Question, Whose};
 /// Why a request goes no further.
 enum Stop {
     /// It would be halted like this.
-    Halt(Halt),
+    Interrupt(Interrupt),
     /// It would be answered by something that is not gone through here.
     Here {
         /// With what, if that is certain.
@@ -42,15 +42,15 @@ enum Stop {
     },
 }
 
-impl From<Halt> for Stop {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
+impl From<Interrupt> for Stop {
+    fn from(interrupt: Interrupt) -> Self {
+        Self::Interrupt(interrupt)
     }
 }
 
 impl From<Problem> for Stop {
     fn from(problem: Problem) -> Self {
-        Self::Halt(problem.into())
+        Self::Interrupt(problem.into())
     }
 }
 
@@ -70,7 +70,7 @@ struct Told {
 
 impl Gateway {
     /// Answers what would become of the request that the body describes.
-    pub(super) fn explain(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(super) fn explain(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let question = Question::read(&session_query::body(passage)?, passage)?;
         let invalid = || Problem::Invalid("`url` must be an http or https URL.".to_owned());
         let request = Request::parse(&question.packed).ok_or_else(invalid)?;
@@ -132,7 +132,7 @@ impl Gateway {
         whose: Whose,
         passage: &Passage<'_>,
         told: &mut Told,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Interrupt> {
         let tenant = &self.tenant;
         let host = passage.request.location.authority;
         let claim = Host::canonical(host).and_then(|host| {
@@ -203,7 +203,7 @@ impl Gateway {
         caller: Caller,
         passage: &Passage<'_>,
         told: &mut Told,
-    ) -> Result<Option<Visitor>, Halt> {
+    ) -> Result<Option<Visitor>, Interrupt> {
         let door = self.door(passage);
         let mode = match door.mode {
             LoginMode::Off => "off",
@@ -244,7 +244,7 @@ impl Gateway {
         match entry {
             Entry::Visitor(visitor) => Ok(Some(visitor)),
             Entry::Guest => Ok(None),
-            Entry::Not(halt) => Err(halt),
+            Entry::Not(interrupt) => Err(interrupt),
         }
     }
 }
@@ -253,7 +253,7 @@ impl Gateway {
 ///
 /// # Errors
 /// What has to be asked first.
-fn outcome(walked: Result<(), Stop>, told: &mut Told) -> Result<Value, Halt> {
+fn outcome(walked: Result<(), Stop>, told: &mut Told) -> Result<Value, Interrupt> {
     let more = told.because.take();
     let (does, status, problem, because) = match walked {
         Ok(()) => {
@@ -261,7 +261,7 @@ fn outcome(walked: Result<(), Stop>, told: &mut Told) -> Result<Value, Halt> {
             ("forward", None, None, because)
         }
         Err(Stop::Here { status, because }) => ("answer", status, None, because),
-        Err(Stop::Halt(Halt::Refuse { problem, .. })) => {
+        Err(Stop::Interrupt(Interrupt::Reject { problem, .. })) => {
             let because = match more {
                 None => problem.to_sentence(),
                 Some(more) => format!("{} {more}", problem.to_sentence()),
@@ -269,11 +269,13 @@ fn outcome(walked: Result<(), Stop>, told: &mut Told) -> Result<Value, Halt> {
             let (status, code) = (problem.status(), problem.code());
             ("answer", Some(status), Some(code), because)
         }
-        Err(Stop::Halt(Halt::Answer(Answer { status, .. }))) => {
+        Err(Stop::Interrupt(Interrupt::Respond(Answer { status, .. }))) => {
             let because = "A page is being opened, so the visitor is sent to sign in.".to_owned();
             ("answer", Some(status), None, because)
         }
-        Err(Stop::Halt(halt @ (Halt::Await(_) | Halt::Asset(_)))) => return Err(halt),
+        Err(Stop::Interrupt(interrupt @ (Interrupt::Pending(_) | Interrupt::RespondFile(_)))) => {
+            return Err(interrupt);
+        }
     };
     Ok(json!({ "does": does, "status": status, "problem": problem, "because": because }))
 }

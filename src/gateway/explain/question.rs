@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::{Halt, Passage};
+use super::super::{Interrupt, Passage};
 use crate::http::url;
 use crate::response::problem::Problem;
 use crate::session::id::PublicName;
@@ -26,7 +26,10 @@ pub(super) enum Whose {
 
 impl Question {
     /// Reads `{"method", "url", "headers"}` or `{"handle", "method", "path"}`.
-    pub(super) fn read(body: &Map<String, Value>, passage: &Passage<'_>) -> Result<Self, Halt> {
+    pub(super) fn read(
+        body: &Map<String, Value>,
+        passage: &Passage<'_>,
+    ) -> Result<Self, Interrupt> {
         let known: &[&str] = if body.contains_key("handle") {
             &["handle", "method", "path"]
         } else {
@@ -79,7 +82,7 @@ impl Question {
 }
 
 /// Names in lower case, each once, as the runtime has them.
-fn headers(body: &Map<String, Value>) -> Result<Vec<(String, String)>, Halt> {
+fn headers(body: &Map<String, Value>) -> Result<Vec<(String, String)>, Interrupt> {
     let mut headers: Vec<(String, String)> = Vec::new();
     let given = match body.get("headers") {
         None | Some(Value::Null) => return Ok(headers),
@@ -101,7 +104,7 @@ fn headers(body: &Map<String, Value>) -> Result<Vec<(String, String)>, Halt> {
     Ok(headers)
 }
 
-fn text<'b>(body: &'b Map<String, Value>, name: &str) -> Result<Option<&'b str>, Halt> {
+fn text<'b>(body: &'b Map<String, Value>, name: &str) -> Result<Option<&'b str>, Interrupt> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -109,6 +112,6 @@ fn text<'b>(body: &'b Map<String, Value>, name: &str) -> Result<Option<&'b str>,
     }
 }
 
-fn invalid(what: &str) -> Halt {
+fn invalid(what: &str) -> Interrupt {
     Problem::Invalid(what.to_owned()).into()
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::authenticate::Visitor;
 use super::super::select_origin::Why;
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use super::Told;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
@@ -18,7 +18,7 @@ impl Gateway {
         visitor: &Visitor,
         passage: &Passage<'_>,
         told: &mut Told,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Interrupt> {
         let now = passage.now;
         let record = &visitor.session.record;
         let pool = self.tenant.pool.iter().enumerate();
@@ -61,7 +61,11 @@ impl Gateway {
     }
 
     /// Where a new session might begin. Which origin it is shows when its handle is drawn.
-    pub(super) fn tell_birth(&self, passage: &Passage<'_>, told: &mut Told) -> Result<(), Halt> {
+    pub(super) fn tell_birth(
+        &self,
+        passage: &Passage<'_>,
+        told: &mut Told,
+    ) -> Result<(), Interrupt> {
         let now = passage.now;
         let takes = |origin: &Origin| self.takes_new(origin, now) && !self.is_ejected(origin, now);
         let pool = || self.tenant.pool.iter();

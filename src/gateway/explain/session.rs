@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::authenticate::{Caller, unstored};
 use super::super::session_lookup::{Source, object_key};
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use super::Told;
 use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Verified};
@@ -21,7 +21,7 @@ impl Gateway {
         &mut self,
         passage: &Passage<'_>,
         told: &mut Told,
-    ) -> Result<Caller, Halt> {
+    ) -> Result<Caller, Interrupt> {
         let has_cookie = passage.request.header("cookie").is_some();
         let verdict =
             |verdict: &str, because: &str| json!({ "verdict": verdict, "because": because });
@@ -68,7 +68,7 @@ impl Gateway {
         value: &str,
         passage: &Passage<'_>,
         told: &mut Told,
-    ) -> Result<Caller, Halt> {
+    ) -> Result<Caller, Interrupt> {
         let handle = verified.token.handle;
         let (caller, known) = self.tracelessly(handle, |gateway| {
             let caller = gateway.recognise_genuine(verified, value, passage)?;
@@ -107,7 +107,7 @@ impl Gateway {
         name: PublicName,
         passage: &Passage<'_>,
         told: &mut Told,
-    ) -> Result<Caller, Halt> {
+    ) -> Result<Caller, Interrupt> {
         let handle = name.handle;
         told.cookie = json!({
             "verdict": "not asked",
@@ -246,8 +246,8 @@ impl Gateway {
     fn tracelessly<T>(
         &mut self,
         handle: Handle,
-        look: impl FnOnce(&mut Self) -> Result<T, Halt>,
-    ) -> Result<T, Halt> {
+        look: impl FnOnce(&mut Self) -> Result<T, Interrupt>,
+    ) -> Result<T, Interrupt> {
         let cache = self.cache.of_one(handle);
         let cache = core::mem::replace(&mut self.cache, cache);
         let revocations = self.revocations.clone();
@@ -262,7 +262,7 @@ impl Gateway {
         self.writes = writes;
         self.series = series;
         self.facts = facts;
-        let Err(Halt::Await(mut needs)) = seen else {
+        let Err(Interrupt::Pending(mut needs)) = seen else {
             return seen;
         };
         let read = object_key(handle);
@@ -272,6 +272,6 @@ impl Gateway {
                 *need = order.need(&self.tenant.id, handle, read.clone());
             }
         }
-        Err(Halt::Await(needs))
+        Err(Interrupt::Pending(needs))
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::session_query;
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use super::password::{account_name, heard};
 use crate::auth::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
 use crate::auth::login_throttle::message::AccountChange;
@@ -25,7 +25,7 @@ impl Gateway {
         &mut self,
         route: &str,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         let method = passage.request.method;
         if route.is_empty() {
             return match method {
@@ -48,10 +48,10 @@ impl Gateway {
         }
     }
 
-    fn list_users(&self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn list_users(&self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let prefix = account::prefix(&self.tenant.id);
         match passage.answers.found(&prefix) {
-            None => Err(Halt::Await(vec![Need::Documents { prefix }])),
+            None => Err(Interrupt::Pending(vec![Need::Documents { prefix }])),
             Some(Found::Bytes(keys)) => {
                 let keys = String::from_utf8_lossy(keys);
                 let names: Vec<&str> = keys
@@ -65,7 +65,7 @@ impl Gateway {
     }
 
     /// Makes an account, or changes what is named of it.
-    fn put_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn put_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let body = session_query::body(passage)?;
         check(&body)?;
         let before = self.account_now(name, passage)?;
@@ -99,7 +99,7 @@ impl Gateway {
         let user = user.unwrap_or_default().to_owned();
         let text = Value::Object(members).to_string();
         if !is_kept(passage)? {
-            return Err(Halt::Await(vec![Need::Keep {
+            return Err(Interrupt::Pending(vec![Need::Keep {
                 puts: vec![(name.key(&self.tenant.id), text)],
                 deletes: Vec::new(),
             }]));
@@ -116,12 +116,16 @@ impl Gateway {
         Ok(Answer::json(200, &json!({ "kept": true })))
     }
 
-    fn delete_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn delete_user(
+        &mut self,
+        name: &AccountName,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         let account = self.account_now(name, passage)?;
         let account = account.ok_or(Problem::NotFound)?;
         let at = self.change_time(name, Some(&account), passage)?;
         if !is_kept(passage)? {
-            return Err(Halt::Await(vec![Need::Keep {
+            return Err(Interrupt::Pending(vec![Need::Keep {
                 puts: Vec::new(),
                 deletes: vec![name.key(&self.tenant.id)],
             }]));
@@ -135,7 +139,11 @@ impl Gateway {
     }
 
     /// Ends every session of a user.
-    pub(super) fn revoke_user(&mut self, user: &str, passage: &Passage<'_>) -> Result<(), Halt> {
+    pub(super) fn revoke_user(
+        &mut self,
+        user: &str,
+        passage: &Passage<'_>,
+    ) -> Result<(), Interrupt> {
         let tags = self.tenant.keys.user_tags(user);
         let subjects: Vec<Subject> = tags.map(Subject::User).collect();
         self.revoke(&subjects, passage.answers, passage.now)
@@ -143,7 +151,7 @@ impl Gateway {
 }
 
 /// Whether everything is kept.
-fn is_kept(passage: &Passage<'_>) -> Result<bool, Halt> {
+fn is_kept(passage: &Passage<'_>) -> Result<bool, Interrupt> {
     match passage.answers.written() {
         None => Ok(false),
         Some(true) => Ok(true),
@@ -151,8 +159,8 @@ fn is_kept(passage: &Passage<'_>) -> Result<bool, Halt> {
     }
 }
 
-fn check(body: &Map<String, Value>) -> Result<(), Halt> {
-    let invalid = |what: String| Halt::from(Problem::Invalid(what));
+fn check(body: &Map<String, Value>) -> Result<(), Interrupt> {
+    let invalid = |what: String| Interrupt::from(Problem::Invalid(what));
     if let Some(other) = body.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
         let all = MEMBERS.join(", ");
         return Err(invalid(format!("`{other}` is not known; there are {all}.")));

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use super::form;
 use crate::auth::claims::{self, Expected};
 use crate::auth::jws::{BadToken, Unverified};
@@ -22,17 +22,17 @@ impl Gateway {
     pub(in super::super) fn backchannel_logout(
         &mut self,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         let outcome = match form::fields(passage, &["logout_token"]) {
             Ok(fields) => {
                 let token = fields.get("logout_token").unwrap_or_default();
                 self.signed_out_elsewhere(token, passage)?
             }
-            Err(Halt::Refuse {
+            Err(Interrupt::Reject {
                 problem: Problem::Invalid(_),
                 ..
             }) => Err(BadToken("no form")),
-            Err(halt) => return Err(halt),
+            Err(interrupt) => return Err(interrupt),
         };
         Ok(match outcome {
             Ok(()) => Answer::empty(200),
@@ -48,7 +48,7 @@ impl Gateway {
         &mut self,
         presented: &str,
         passage: &Passage<'_>,
-    ) -> Result<Result<(), BadToken>, Halt> {
+    ) -> Result<Result<(), BadToken>, Interrupt> {
         let checked = Unverified::parse(presented)
             .and_then(|token| Ok((self.checked(&token, passage)?, token)));
         let (provider, token) = match checked {
@@ -86,7 +86,7 @@ impl Gateway {
         let subjects: Vec<Subject> = tags.map(Subject::User).collect();
         self.revoke(&subjects, passage.answers, passage.now)?;
         if self.has_writes() {
-            return Err(Halt::Await(vec![Need::Store]));
+            return Err(Interrupt::Pending(vec![Need::Store]));
         }
         // Only now: a word that could not be heeded must be heard when it is said again.
         if counts && !self.is_first_time(&what, &token, passage)? {

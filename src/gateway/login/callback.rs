@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::super::authenticate::Caller;
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use super::finish_login::Proof;
 use super::providers::{Heard, ask};
 use crate::auth::authorization;
@@ -42,7 +42,10 @@ struct Tokens {
 
 impl Gateway {
     /// `GET /callback`.
-    pub(in super::super) fn callback(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(in super::super) fn callback(
+        &mut self,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         let query = passage.request.location.query();
         let said = Query::parse_foreign(query, &PARAMETERS);
         // Whatever else is wrong, the sign-in it belongs to is over.
@@ -60,14 +63,14 @@ impl Gateway {
         };
         let answer = match outcome {
             Ok(answer) => answer,
-            Err(Halt::Refuse {
+            Err(Interrupt::Reject {
                 problem,
                 clear_cookie,
             }) => {
                 let line = clear_cookie.then(|| set_cookie::clear(passage.cookie));
                 self.refusal(&problem, passage).with_cookie(line)
             }
-            Err(halt) => return Err(halt),
+            Err(interrupt) => return Err(interrupt),
         };
         let answer = answer.with("referrer-policy", "no-referrer");
         Ok(match over {
@@ -81,7 +84,7 @@ impl Gateway {
         said: &Query,
         cookie: Option<&str>,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         let state = || Problem::from(SignInProblem::State);
         let Some(begun) = self.transaction(said, cookie, passage) else {
             return self.finished_before(said, passage);
@@ -145,7 +148,11 @@ impl Gateway {
     }
 
     /// A way back that was gone before, as by the Back button: who is signed in by it goes where it led then.
-    fn finished_before(&mut self, said: &Query, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn finished_before(
+        &mut self,
+        said: &Query,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         let state = said.get("state").unwrap_or_default();
         if let Caller::Visitor(visitor) = self.recognise_to_replace(passage)?
             && let Some(grant) = &visitor.session.record.grant
@@ -176,7 +183,7 @@ impl Gateway {
         code: &str,
         begun: &Transaction,
         passage: &Passage<'_>,
-    ) -> Result<Tokens, Halt> {
+    ) -> Result<Tokens, Interrupt> {
         let redirect_uri = self.callback_url(provider, metadata, passage);
         let endpoint = &metadata.token_endpoint;
         let heard = ask("tokens", passage.answers, || {
@@ -201,7 +208,7 @@ impl Gateway {
         said: &Claims,
         tokens: &Tokens,
         passage: &Passage<'_>,
-    ) -> Result<Proof, Halt> {
+    ) -> Result<Proof, Interrupt> {
         let mut all = said.clone();
         if let (true, Some(endpoint)) = (provider.userinfo, &metadata.userinfo_endpoint) {
             let heard = ask("userinfo", passage.answers, || {
@@ -243,13 +250,13 @@ impl Gateway {
     }
 
     /// Tells the operator why somebody who has proved who they are does not come in.
-    pub(super) fn not_admitted(&mut self, issuer: &str, not: NotAdmitted) -> Halt {
+    pub(super) fn not_admitted(&mut self, issuer: &str, not: NotAdmitted) -> Interrupt {
         self.note_provider("not_admitted", issuer, not.reason());
         Problem::from(SignInProblem::NotAdmitted).into()
     }
 
     /// Tells the operator why a token is not accepted; the visitor only that it is not.
-    fn bad_token(&mut self, provider: &Provider, bad: BadToken) -> Halt {
+    fn bad_token(&mut self, provider: &Provider, bad: BadToken) -> Interrupt {
         self.note_provider("idp_token_invalid", &provider.issuer, bad.0);
         Problem::from(SignInProblem::ProviderToken).into()
     }

@@ -4,7 +4,7 @@ use chacha20::rand_core::Rng as _;
 use serde_json::{Value, json};
 
 use super::super::session_query;
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use super::finish_login::Proof;
 use super::password::attempt_need;
 use crate::auth::claimed;
@@ -27,14 +27,14 @@ impl Gateway {
     pub(in super::super) fn exchange_token(
         &mut self,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         let presented = presented(passage)?;
         let refused = |gateway: &mut Self, issuer: &str, bad: BadToken| {
             gateway.note_provider("token_refused", issuer, bad.0);
-            Halt::from(Problem::from(SignInProblem::Token))
+            Interrupt::from(Problem::from(SignInProblem::Token))
         };
         let token = match Unverified::parse(&presented) {
             Ok(token) => token,
@@ -142,7 +142,7 @@ impl Gateway {
         issuer: &Issuer,
         token: &Unverified,
         passage: &Passage<'_>,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, Interrupt> {
         let id = token.claims.get("jti").and_then(Value::as_str);
         let Some(id) = id.filter(|_| self.tenant.consistency == Consistency::Strong) else {
             return Ok(true);
@@ -151,13 +151,13 @@ impl Gateway {
     }
 
     /// Whether something that counts once has been counted.
-    pub(super) fn is_seen(&self, what: &[&str], passage: &Passage<'_>) -> Result<bool, Halt> {
+    pub(super) fn is_seen(&self, what: &[&str], passage: &Passage<'_>) -> Result<bool, Interrupt> {
         let key = "seen";
         match passage.answers.found(key) {
             None => {
                 let tenant = &self.tenant.id;
                 let need = attempt_need(tenant, what, &Command::Seen, key.to_owned());
-                Err(Halt::Await(vec![need]))
+                Err(Interrupt::Pending(vec![need]))
             }
             Some(Found::Bytes(verdict)) => Ok(!is_allowed(verdict)),
             Some(_) => Err(Problem::StoreUnavailable.into()),
@@ -170,7 +170,7 @@ impl Gateway {
         what: &[&str],
         token: &Unverified,
         passage: &Passage<'_>,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, Interrupt> {
         let key = "first time";
         let expires = claims::time(&token.claims, "exp").ok().flatten();
         match passage.answers.found(key) {
@@ -181,7 +181,7 @@ impl Gateway {
                     by: self.random.next_u64(),
                 };
                 let need = attempt_need(&self.tenant.id, what, &once, key.to_owned());
-                Err(Halt::Await(vec![need]))
+                Err(Interrupt::Pending(vec![need]))
             }
             Some(Found::Bytes(verdict)) => Ok(is_allowed(verdict)),
             Some(_) => Err(Problem::StoreUnavailable.into()),
@@ -196,7 +196,7 @@ fn proved_at(said: &Claims) -> Option<UnixSeconds> {
 }
 
 /// The token: in `Authorization`, or as `token` in the body.
-fn presented(passage: &Passage<'_>) -> Result<String, Halt> {
+fn presented(passage: &Passage<'_>) -> Result<String, Interrupt> {
     let header = passage.request.header("authorization");
     if let Some((scheme, token)) = header.and_then(|header| header.split_once(' '))
         && scheme.eq_ignore_ascii_case("bearer")

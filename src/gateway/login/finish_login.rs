@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::authenticate::Caller;
 use super::super::client_info::Client;
 use super::super::update::{Alteration, Altered, Hindrance};
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
@@ -63,12 +63,12 @@ impl Gateway {
         &mut self,
         proof: &Proof,
         passage: &Passage<'_>,
-    ) -> Result<SignedIn, Halt> {
+    ) -> Result<SignedIn, Interrupt> {
         let (answers, now) = (passage.answers, passage.now);
         let Some(Found::Bytes(chosen)) = answers.found(CHOSEN) else {
             let text = self.choose_session(&proof.identity, passage)?;
             let key = CHOSEN.to_owned();
-            return Err(Halt::Await(vec![Need::Note { key, text }]));
+            return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
         };
         let anew = match answers.found(ANEW) {
             Some(Found::Bytes(anew)) => Some(anew),
@@ -96,7 +96,7 @@ impl Gateway {
             };
             let ended = self
                 .alter(&Alteration::of(other, end), answers, now)
-                .map_err(Halt::Await)?;
+                .map_err(Interrupt::Pending)?;
             // Whose it was must not stay signed in beside the next.
             if !matches!(
                 ended,
@@ -117,15 +117,18 @@ impl Gateway {
             client: Client::of(passage.request),
             ..Alteration::by(&token, change)
         };
-        match self.alter(&alteration, answers, now).map_err(Halt::Await)? {
-            Altered::Live { .. } if self.has_writes() => Err(Halt::Await(vec![Need::Store])),
+        match self
+            .alter(&alteration, answers, now)
+            .map_err(Interrupt::Pending)?
+        {
+            Altered::Live { .. } if self.has_writes() => Err(Interrupt::Pending(vec![Need::Store])),
             Altered::Live { session, .. } => Ok(self.signed_in(session, token, proof, passage)),
             // Its id is worth nothing any more: another session it is.
             Altered::Ended | Altered::Not(Hindrance::Outdated) if answers.found(ANEW).is_none() => {
                 let token = self.new_token(passage)?;
                 let text = token.mint(&self.tenant.keys);
                 let key = ANEW.to_owned();
-                Err(Halt::Await(vec![Need::Note { key, text }]))
+                Err(Interrupt::Pending(vec![Need::Note { key, text }]))
             }
             Altered::Ended | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
         }
@@ -133,7 +136,11 @@ impl Gateway {
 
     /// Which session is to be signed in, and which one ends with that: as a cookie's value, a tab, a
     /// handle.
-    fn choose_session(&mut self, identity: &Value, passage: &Passage<'_>) -> Result<String, Halt> {
+    fn choose_session(
+        &mut self,
+        identity: &Value,
+        passage: &Passage<'_>,
+    ) -> Result<String, Interrupt> {
         let user = identity.get("user").and_then(Value::as_str);
         let (own, other) = match self.recognise_to_replace(passage)? {
             Caller::Visitor(visitor) => {
@@ -156,7 +163,7 @@ impl Gateway {
         Ok(format!("{}\t{other}", token.mint(&self.tenant.keys)))
     }
 
-    fn new_token(&mut self, passage: &Passage<'_>) -> Result<Token, Halt> {
+    fn new_token(&mut self, passage: &Passage<'_>) -> Result<Token, Interrupt> {
         let now = passage.now.seconds();
         let id = self.draw(None, passage)?;
         Ok(Token {

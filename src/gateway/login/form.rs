@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::session_query;
-use super::super::{Halt, Passage};
+use super::super::{Interrupt, Passage};
 use crate::effect::{Body, Need};
 use crate::http::form;
 use crate::http::json::LARGEST_OF_STRANGERS;
@@ -16,13 +16,13 @@ pub(super) fn is_form(passage: &Passage<'_>) -> bool {
 }
 
 /// The fields of a form; each may occur once, others are passed over.
-pub(super) fn fields(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Halt> {
+pub(super) fn fields(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Interrupt> {
     let bytes = match passage.answers.body() {
         // What is no form is refused without being read.
         _ if !is_form(passage) => &[][..],
         None => {
             let limit = LARGEST_OF_STRANGERS;
-            return Err(Halt::Await(vec![Need::Body { limit }]));
+            return Err(Interrupt::Pending(vec![Need::Body { limit }]));
         }
         Some(Body::TooLarge) => return Err(Problem::BodyTooLarge.into()),
         Some(Body::Broken) => return Err(Problem::BrokenBody.into()),
@@ -37,7 +37,7 @@ pub(super) fn object(
     passage: &Passage<'_>,
     texts: &[&str],
     flags: &[&str],
-) -> Result<Map<String, Value>, Halt> {
+) -> Result<Map<String, Value>, Interrupt> {
     if !is_form(passage) {
         let body = session_query::body_of_stranger(passage)?;
         let is_sound = |(name, value): (&String, &Value)| {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::authenticate::Caller;
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use super::finish_login::Proof;
 use super::form;
 use super::start_login::Shown;
@@ -47,7 +47,7 @@ impl Gateway {
     pub(in super::super) fn login_by_password(
         &mut self,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
@@ -93,7 +93,7 @@ impl Gateway {
         return_to: &str,
         username: &str,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         let problem = match not {
             NotProved::Wrong => SignInProblem::Wrong,
             NotProved::Locked(seconds) => SignInProblem::Locked(*seconds),
@@ -131,7 +131,7 @@ impl Gateway {
         username: &str,
         password: &str,
         passage: &Passage<'_>,
-    ) -> Result<Result<Account, NotProved>, Halt> {
+    ) -> Result<Result<Account, NotProved>, Interrupt> {
         if password.len() > LONGEST_PASSWORD {
             return Err(Problem::BodyTooLarge.into());
         }
@@ -151,7 +151,7 @@ impl Gateway {
         name: &AccountName,
         password: &str,
         passage: &Passage<'_>,
-    ) -> Result<Result<Account, NotProved>, Halt> {
+    ) -> Result<Result<Account, NotProved>, Interrupt> {
         let by = self.random.next_u64();
         let tried = self.attempt(name, &Command::attempt(by), passage)?;
         if let Verdict::Wait(seconds) = tried.verdict {
@@ -161,7 +161,7 @@ impl Gateway {
         let hash = account.as_ref().and_then(Account::hash).map(str::to_owned);
         let is_right = match passage.answers.found("password") {
             None => {
-                return Err(Halt::Await(vec![Need::CheckPassword {
+                return Err(Interrupt::Pending(vec![Need::CheckPassword {
                     key: "password".to_owned(),
                     password: password.to_owned(),
                     hash,
@@ -187,8 +187,8 @@ impl Gateway {
         &mut self,
         key: &str,
         passage: &Passage<'_>,
-        act: impl FnOnce(&mut Self) -> Result<T, Halt>,
-    ) -> Result<T, Halt> {
+        act: impl FnOnce(&mut Self) -> Result<T, Interrupt>,
+    ) -> Result<T, Interrupt> {
         let Some(Found::Bytes(place)) = passage.answers.found(key) else {
             // Whoever gives a new password has proved who they are.
             let client = (key == PROVES).then(|| passage.request.client_network());
@@ -197,7 +197,7 @@ impl Gateway {
                 self.note(event);
                 return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());
             };
-            return Err(Halt::Await(vec![Need::Note {
+            return Err(Interrupt::Pending(vec![Need::Note {
                 key: key.to_owned(),
                 text: place.to_string(),
             }]));
@@ -207,7 +207,7 @@ impl Gateway {
         let place = place.ok_or(Problem::Internal)?;
         let done = act(self);
         match &done {
-            Err(Halt::Await(_)) => self.hashing.stay(place, passage.now),
+            Err(Interrupt::Pending(_)) => self.hashing.stay(place, passage.now),
             _ => self.hashing.leave(place),
         }
         done
@@ -218,9 +218,9 @@ impl Gateway {
         &mut self,
         password: &str,
         passage: &Passage<'_>,
-    ) -> Result<String, Halt> {
+    ) -> Result<String, Interrupt> {
         self.in_turn(HASHES, passage, |_| match passage.answers.found("hash") {
-            None => Err(Halt::Await(vec![Need::HashPassword {
+            None => Err(Interrupt::Pending(vec![Need::HashPassword {
                 key: "hash".to_owned(),
                 password: password.to_owned(),
             }])),
@@ -233,10 +233,10 @@ impl Gateway {
         &mut self,
         name: &AccountName,
         passage: &Passage<'_>,
-    ) -> Result<Option<Account>, Halt> {
+    ) -> Result<Option<Account>, Interrupt> {
         let key = name.key(&self.tenant.id);
         match passage.answers.found(&key) {
-            None => Err(Halt::Await(vec![Need::Document { key }])),
+            None => Err(Interrupt::Pending(vec![Need::Document { key }])),
             Some(Found::Unavailable) => {
                 Err(Problem::from(SignInProblem::AccountsUnavailable).into())
             }
@@ -259,7 +259,7 @@ impl Gateway {
         name: &AccountName,
         command: &Command,
         passage: &Passage<'_>,
-    ) -> Result<Reply, Halt> {
+    ) -> Result<Reply, Interrupt> {
         if self.tenant.consistency == Consistency::Eventual {
             return Ok(Reply {
                 verdict: self.attempt_here(name, command, passage),
@@ -275,7 +275,7 @@ impl Gateway {
             }
         };
         match passage.answers.found(key) {
-            None => Err(Halt::Await(vec![attempt_need(
+            None => Err(Interrupt::Pending(vec![attempt_need(
                 &self.tenant.id,
                 &["password", name.as_str()],
                 command,
@@ -300,7 +300,7 @@ impl Gateway {
         &mut self,
         name: &AccountName,
         passage: &Passage<'_>,
-    ) -> Result<Option<Account>, Halt> {
+    ) -> Result<Option<Account>, Interrupt> {
         let known = self.attempt(name, &Command::account(), passage)?;
         Ok(Account::newest(
             self.account(name, passage)?,
@@ -315,7 +315,7 @@ impl Gateway {
         name: &AccountName,
         before: Option<&Account>,
         passage: &Passage<'_>,
-    ) -> Result<u64, Halt> {
+    ) -> Result<u64, Interrupt> {
         let known = self.attempt(name, &Command::account(), passage)?.change;
         let stored = passage.answers.read(&name.key(&self.tenant.id));
         let asked = stored.map_or(passage.now, |read| read.asked).seconds();
@@ -329,7 +329,7 @@ impl Gateway {
         name: &AccountName,
         change: AccountChange,
         passage: &Passage<'_>,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Interrupt> {
         if self.tenant.consistency == Consistency::Eventual {
             return Ok(());
         }
@@ -375,7 +375,10 @@ impl Gateway {
     }
 
     /// `GET` and `POST /password`: the visitor's own.
-    pub(in super::super) fn password(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(in super::super) fn password(
+        &mut self,
+        passage: &Passage<'_>,
+    ) -> Result<Answer, Interrupt> {
         if !self.tenant.methods.password {
             return Err(Problem::NotFound.into());
         }
@@ -421,18 +424,18 @@ impl Gateway {
                 let hash = self.hash_password(new, passage)?;
                 let text = account.with_hash(&hash, passage.now.seconds());
                 let key = ANEW.to_owned();
-                return Err(Halt::Await(vec![Need::Note { key, text }]));
+                return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
             }
         };
         self.note(Event::new(Level::Info, "password_changed").about(visitor.token.handle));
-        Err(Halt::Await(vec![Need::Keep {
+        Err(Interrupt::Pending(vec![Need::Keep {
             puts: vec![(name.key(&self.tenant.id), text)],
             deletes: Vec::new(),
         }]))
     }
 
     /// Whoever has used the old password is out, this session included.
-    fn password_changed(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    fn password_changed(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let name = account_name("", passage)?.ok_or(Problem::Internal)?;
         let text = match passage.answers.found(ANEW) {
             Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
@@ -468,9 +471,9 @@ impl Gateway {
 }
 
 /// What became of a step whose failure must not keep the next one from being done; `Err` while it is under way.
-pub(super) fn heard(outcome: Result<(), Halt>) -> Result<Result<(), Halt>, Halt> {
+pub(super) fn heard(outcome: Result<(), Interrupt>) -> Result<Result<(), Interrupt>, Interrupt> {
     match outcome {
-        Err(Halt::Await(needs)) => Err(Halt::Await(needs)),
+        Err(Interrupt::Pending(needs)) => Err(Interrupt::Pending(needs)),
         heard => Ok(heard),
     }
 }
@@ -479,9 +482,9 @@ pub(super) fn heard(outcome: Result<(), Halt>) -> Result<Result<(), Halt>, Halt>
 pub(super) fn account_name(
     typed: &str,
     passage: &Passage<'_>,
-) -> Result<Option<AccountName>, Halt> {
+) -> Result<Option<AccountName>, Interrupt> {
     match passage.answers.found("name") {
-        None => Err(Halt::Await(vec![Need::Fold {
+        None => Err(Interrupt::Pending(vec![Need::Fold {
             key: "name".to_owned(),
             text: typed.to_owned(),
         }])),

@@ -4,7 +4,7 @@
 //! up to a day while the provider does not answer. A key that nobody knows is asked for at most once a
 //! minute, or forged tokens would make us flood the provider.
 
-use super::super::{Gateway, Halt};
+use super::super::{Gateway, Interrupt};
 use crate::auth::jwks::{self, KeySet};
 use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::provider::{self, Metadata};
@@ -60,9 +60,9 @@ pub(super) fn ask<'a>(
     key: &str,
     answers: &'a Answers,
     call: impl FnOnce() -> Outbound,
-) -> Result<Heard<'a>, Halt> {
+) -> Result<Heard<'a>, Interrupt> {
     match answers.read(key) {
-        None => Err(Halt::Await(vec![Need::Fetch {
+        None => Err(Interrupt::Pending(vec![Need::Fetch {
             key: key.to_owned(),
             call: call(),
         }])),
@@ -91,7 +91,7 @@ impl Gateway {
         issuer: &str,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Metadata, Halt> {
+    ) -> Result<Metadata, Interrupt> {
         let age = |read: &UnixMillis| now.millis_since(*read);
         let known = self.providers.metadata.get(issuer);
         if let Some((metadata, read)) = known
@@ -164,9 +164,9 @@ impl Gateway {
         jwks_uri: &str,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Result<(), BadToken>, Halt> {
+    ) -> Result<Result<(), BadToken>, Interrupt> {
         let candidates = self.candidates(token, jwks_uri, answers, now)?;
-        jwks::verified(candidates, token, answers).map_err(Halt::Await)
+        jwks::verified(candidates, token, answers).map_err(Interrupt::Pending)
     }
 
     fn candidates(
@@ -175,7 +175,7 @@ impl Gateway {
         jwks_uri: &str,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Vec<String>, Halt> {
+    ) -> Result<Vec<String>, Interrupt> {
         let fitting = |keys: &KeySet| -> Vec<String> {
             let candidates = keys.candidates(token).into_iter();
             candidates.map(str::to_owned).collect()

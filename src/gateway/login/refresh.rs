@@ -7,7 +7,7 @@
 
 use super::super::authenticate::Visitor;
 use super::super::update::Altered;
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use crate::auth::authorization;
 use crate::auth::token_refresh::Renewal;
 use crate::clock::{Seconds, UnixMillis};
@@ -32,7 +32,7 @@ impl Gateway {
         &mut self,
         visitor: Visitor,
         passage: &Passage<'_>,
-    ) -> Result<Visitor, Halt> {
+    ) -> Result<Visitor, Interrupt> {
         let visitor = self.renewed(visitor, passage)?;
         self.note_run_out(&visitor, passage.now);
         Ok(visitor)
@@ -68,7 +68,7 @@ impl Gateway {
         self.note(event.about(record.handle));
     }
 
-    fn renewed(&mut self, visitor: Visitor, passage: &Passage<'_>) -> Result<Visitor, Halt> {
+    fn renewed(&mut self, visitor: Visitor, passage: &Passage<'_>) -> Result<Visitor, Interrupt> {
         let Some(left) = self.left_of_token(&visitor.session.record, passage.now) else {
             return Ok(visitor);
         };
@@ -149,7 +149,7 @@ impl Gateway {
         record: &Record,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Option<Altered>, Halt> {
+    ) -> Result<Option<Altered>, Interrupt> {
         let Some(grant) = &record.grant else {
             return Ok(None);
         };
@@ -164,8 +164,8 @@ impl Gateway {
                 let metadata =
                     match known.map_or_else(|| self.metadata(&provider.issuer, answers, now), Ok) {
                         Ok(metadata) => metadata,
-                        Err(Halt::Refuse { .. }) => return Ok(None),
-                        Err(halt) => return Err(halt),
+                        Err(Interrupt::Reject { .. }) => return Ok(None),
+                        Err(interrupt) => return Err(interrupt),
                     };
                 let call = authorization::refresh(&metadata.token_endpoint, &provider);
                 let keys = self.keys_to_hand_on(&metadata.jwks_uri, now);
@@ -178,7 +178,7 @@ impl Gateway {
                         renewal: Some(Box::new(renewal)),
                     })
                     .need(&self.tenant.id, handle, key);
-                Err(Halt::Await(vec![with_deadline(need)]))
+                Err(Interrupt::Pending(vec![with_deadline(need)]))
             }
             Some(Found::Bytes(bytes)) => {
                 Ok(Reply::parse(bytes).map(|reply| self.altered(handle, reply, now)))
@@ -199,7 +199,7 @@ impl Gateway {
             return Vec::new();
         };
         match self.refresh(handle, &session.record, answers, now) {
-            Err(Halt::Await(needs)) => needs,
+            Err(Interrupt::Pending(needs)) => needs,
             _ => Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::authenticate::Caller;
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use super::form;
 use crate::auth::authorization;
 use crate::auth::jws::Unverified;
@@ -42,7 +42,7 @@ impl Gateway {
     pub(in super::super) fn confirm_sign_out(
         &mut self,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         if !passage.request.is_navigation() {
             return Err(Problem::MethodNotAllowed("POST").into());
         }
@@ -60,7 +60,7 @@ impl Gateway {
     }
 
     /// `POST /logout`, of this session or, with `everywhere`, of all its user's.
-    pub(in super::super) fn logout(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(in super::super) fn logout(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         if !passage.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
@@ -89,7 +89,7 @@ impl Gateway {
                 Ok(self.signed_out(None, passage))
             }
             // What is over can put an end to nothing else.
-            Caller::Over(problem) if everywhere => Err(Halt::Refuse {
+            Caller::Over(problem) if everywhere => Err(Interrupt::Reject {
                 problem,
                 clear_cookie: true,
             }),
@@ -105,7 +105,7 @@ impl Gateway {
         leave: &Leave,
         everywhere: bool,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         if passage.answers.written().is_none() && everywhere && !leave.tags.is_empty() {
             let subjects: Vec<_> = leave.tags.iter().map(|tag| Subject::User(*tag)).collect();
             self.revoke(&subjects, passage.answers, passage.now)?;
@@ -130,13 +130,17 @@ impl Gateway {
 
     /// Notes what is to be ended, and where the provider signs people out, before the session that knows
     /// it is over.
-    fn note_leave(&mut self, session: &Prepared, passage: &Passage<'_>) -> Result<Halt, Halt> {
+    fn note_leave(
+        &mut self,
+        session: &Prepared,
+        passage: &Passage<'_>,
+    ) -> Result<Interrupt, Interrupt> {
         let leave = Leave {
             handle: session.record.handle,
             tags: session.tags.clone(),
             onward: self.onward(session, passage)?,
         };
-        Ok(Halt::Await(vec![Need::Note {
+        Ok(Interrupt::Pending(vec![Need::Note {
             key: LEAVES.to_owned(),
             text: leave.to_text(),
         }]))
@@ -146,7 +150,7 @@ impl Gateway {
         &mut self,
         session: &Prepared,
         passage: &Passage<'_>,
-    ) -> Result<Option<String>, Halt> {
+    ) -> Result<Option<String>, Interrupt> {
         let Some(grant) = &session.record.grant else {
             return Ok(None);
         };
@@ -155,7 +159,7 @@ impl Gateway {
         };
         let endpoint = match self.metadata(&provider.issuer, passage.answers, passage.now) {
             Ok(metadata) => metadata.end_session_endpoint,
-            Err(Halt::Await(needs)) => return Err(Halt::Await(needs)),
+            Err(Interrupt::Pending(needs)) => return Err(Interrupt::Pending(needs)),
             // Signing out here must not depend on anybody else.
             Err(_) => None,
         };
@@ -247,7 +251,7 @@ fn logout_hint(record: &Record, grant: &Grant) -> String {
 }
 
 /// Whether all of the user's sessions are meant. No body means this one.
-fn wants_everywhere(passage: &Passage<'_>) -> Result<bool, Halt> {
+fn wants_everywhere(passage: &Passage<'_>) -> Result<bool, Interrupt> {
     if passage.request.header("content-type").is_none() {
         return Ok(false);
     }

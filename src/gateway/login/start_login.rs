@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::{Gateway, Halt, Passage};
+use super::super::{Gateway, Interrupt, Passage};
 use crate::auth::authorization;
 use crate::auth::login_state::{self, Transaction};
 use crate::auth::methods::Provider;
@@ -39,7 +39,7 @@ pub(super) struct Shown<'a> {
 
 impl Gateway {
     /// `GET /login`.
-    pub(in super::super) fn login(&mut self, passage: &Passage<'_>) -> Result<Answer, Halt> {
+    pub(in super::super) fn login(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
         let methods = &self.tenant.methods;
         if methods.is_empty() {
             return Err(Problem::LoginUnconfigured.into());
@@ -119,7 +119,7 @@ impl Gateway {
         return_to: &str,
         max_age: Option<Seconds>,
         passage: &Passage<'_>,
-    ) -> Result<Answer, Halt> {
+    ) -> Result<Answer, Interrupt> {
         let metadata = self.metadata(&provider.issuer, passage.answers, passage.now)?;
         let now = passage.now.seconds();
         let begun = Transaction::begin(&provider.name, return_to, max_age, now, &mut self.random);
@@ -199,7 +199,7 @@ fn weight(name: &str, value: &str) -> usize {
     name.len() + "=".len() + value.len() + "; ".len()
 }
 
-fn query(passage: &Passage<'_>) -> Result<Query, Halt> {
+fn query(passage: &Passage<'_>) -> Result<Query, Interrupt> {
     let query = passage.request.location.query();
     Query::parse_foreign(query, &PARAMETERS).map_err(|bad| Problem::from(bad).into())
 }

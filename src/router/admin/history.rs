@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::Missing;
+use super::super::Interrupt;
 use super::super::registry::document_key;
 use super::{read, stored, text};
 use crate::clock::UnixMillis;
@@ -62,7 +62,7 @@ impl Revision {
         next: Option<&str>,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Self, Missing> {
+    ) -> Result<Self, Interrupt> {
         if former == next {
             return Ok(Self::default());
         }
@@ -103,12 +103,12 @@ impl Revision {
 }
 
 /// `GET …/history`: the versions there are, newest first.
-pub(super) fn list(id: &TenantId, answers: &Answers) -> Result<Answer, Missing> {
+pub(super) fn list(id: &TenantId, answers: &Answers) -> Result<Answer, Interrupt> {
     let versions = versions(id, answers)?;
     let now = read(document_key(id), answers)?;
     let newest = match versions.last() {
         Some(newest) => read(newest.key(id), answers)?,
-        None if now.is_none() => return Err(Missing::Refused(Problem::NotFound)),
+        None if now.is_none() => return Err(Interrupt::Reject(Problem::NotFound)),
         None => None,
     };
     let is_newest = now.is_some() && now == newest;
@@ -124,16 +124,16 @@ pub(super) fn list(id: &TenantId, answers: &Answers) -> Result<Answer, Missing> 
 }
 
 /// `GET …/history/{version}`: the document as it was.
-pub(super) fn tell(id: &TenantId, version: &str, answers: &Answers) -> Result<Answer, Missing> {
-    let version = Version::parse(version).ok_or(Missing::Refused(Problem::NotFound))?;
+pub(super) fn tell(id: &TenantId, version: &str, answers: &Answers) -> Result<Answer, Interrupt> {
+    let version = Version::parse(version).ok_or(Interrupt::Reject(Problem::NotFound))?;
     Ok(text(&stored(version.key(id), answers)?))
 }
 
 /// The versions there are, oldest first.
-fn versions(id: &TenantId, answers: &Answers) -> Result<Vec<Version>, Missing> {
+fn versions(id: &TenantId, answers: &Answers) -> Result<Vec<Version>, Interrupt> {
     let prefix = prefix(id);
     match answers.found(&prefix) {
-        None => Err(Missing::Asked(vec![Need::Documents { prefix }])),
+        None => Err(Interrupt::Pending(vec![Need::Documents { prefix }])),
         Some(Found::Bytes(names)) => {
             let names = core::str::from_utf8(names).unwrap_or_default().lines();
             let version = |name: &str| Version::parse(name.strip_prefix(&prefix)?);
@@ -142,7 +142,7 @@ fn versions(id: &TenantId, answers: &Answers) -> Result<Vec<Version>, Missing> {
             Ok(versions)
         }
         Some(Found::Absent | Found::Unavailable) => {
-            Err(Missing::Refused(Problem::TenantsUnavailable))
+            Err(Interrupt::Reject(Problem::TenantsUnavailable))
         }
     }
 }

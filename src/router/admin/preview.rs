@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::super::{Missing, Reception};
+use super::super::{Interrupt, Reception};
 use crate::auth::methods::Methods;
 use crate::config::Fault;
 use crate::effect::{Answers, Body, Need};
@@ -23,14 +23,14 @@ impl Reception {
         &self,
         request: &Request<'_>,
         answers: &Answers,
-    ) -> Result<Answer, Missing> {
-        let refused = |problem| Missing::Refused(problem);
+    ) -> Result<Answer, Interrupt> {
+        let refused = |problem| Interrupt::Reject(problem);
         let bytes = match answers.body() {
             // What is no form is refused without being read.
             _ if !form::is_form(request) => &[][..],
             None => {
                 let limit = json::LARGEST;
-                return Err(Missing::Asked(vec![Need::Body { limit }]));
+                return Err(Interrupt::Pending(vec![Need::Body { limit }]));
             }
             Some(Body::TooLarge) => return Err(refused(Problem::BodyTooLarge)),
             Some(Body::Broken) => return Err(refused(Problem::BrokenBody)),
