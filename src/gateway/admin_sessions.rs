@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::effect::Need;
 use crate::http::query::Query;
 use crate::keys::UserTag;
@@ -23,37 +23,37 @@ impl Gateway {
     pub(super) fn operate(
         &mut self,
         route: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let authorization = passage.request.header("authorization");
+        let authorization = context.request.header("authorization");
         let tokens = &self.tenant.admin_tokens;
         let is_operators =
-            passage.is_operators || tokens.iter().any(|token| token.is_presented(authorization));
+            context.is_operators || tokens.iter().any(|token| token.is_presented(authorization));
         if !is_operators {
             return Err(Problem::ApiKey.into());
         }
-        match (route, passage.request.method) {
-            ("sessions", "GET" | "HEAD") => self.list_sessions(passage),
-            ("sessions", "DELETE") => self.end_sessions(passage),
+        match (route, context.request.method) {
+            ("sessions", "GET" | "HEAD") => self.list_sessions(context),
+            ("sessions", "DELETE") => self.end_sessions(context),
             ("sessions", _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
-            ("explain", "POST") => self.explain(passage),
+            ("explain", "POST") => self.explain(context),
             ("explain", _) => Err(Problem::MethodNotAllowed("POST").into()),
             (route, _) if route == "origins" || route.starts_with("origins/") => {
                 let route = route.strip_prefix("origins").unwrap_or_default();
-                self.operate_origins(route, passage)
+                self.operate_origins(route, context)
             }
             (route, _) if route == "users" || route.starts_with("users/") => {
                 let route = route.strip_prefix("users").unwrap_or_default();
-                self.operate_users(route, passage)
+                self.operate_users(route, context)
             }
             (route, method) => match (route.strip_prefix("sessions/"), method) {
                 (Some(name), "GET" | "HEAD") => {
                     let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
-                    self.view_session(name, passage)
+                    self.view_session(name, context)
                 }
                 (Some(name), "DELETE") => {
                     let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
-                    self.end_session(name, passage)
+                    self.end_session(name, context)
                 }
                 (Some(_), _) => Err(Problem::MethodNotAllowed("GET, HEAD, DELETE").into()),
                 (None, _) => Err(Problem::NotFound.into()),
@@ -61,8 +61,8 @@ impl Gateway {
         }
     }
 
-    fn list_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        let query = parameters(passage, &["tenant", "user", "origin", "limit", "after"])?;
+    fn list_sessions(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+        let query = parameters(context, &["tenant", "user", "origin", "limit", "after"])?;
         let limit = match query.get("limit") {
             None => PAGE,
             Some(text) => text
@@ -72,7 +72,7 @@ impl Gateway {
                 .ok_or_else(|| Problem::Invalid("`limit` must be 1 to 100.".to_owned()))?,
         };
         let tags = query.get("user").map(|user| self.tags(user));
-        let (sessions, next) = self.list(tags.as_deref(), query.get("after"), limit, passage)?;
+        let (sessions, next) = self.list(tags.as_deref(), query.get("after"), limit, context)?;
         // A page may hold fewer than asked for: who is where is not on the list, but in each record.
         let origin = query.get("origin");
         let is_there = |session: &Map<String, Value>| {
@@ -94,9 +94,9 @@ impl Gateway {
     fn view_session(
         &mut self,
         name: PublicName,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let session = self.inspect(name.handle, passage)?;
+        let session = self.inspect(name.handle, context)?;
         let session = session.filter(|session| name.is_of_for_operators(session.record.sign_in));
         let session = session.ok_or(Problem::NotFound)?;
         self.note(Event::new(Level::Info, "audit_session_viewed").about(name.handle));
@@ -107,9 +107,9 @@ impl Gateway {
     fn end_session(
         &mut self,
         name: PublicName,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let (answers, now) = (passage.answers, passage.now);
+        let (answers, now) = (context.answers, context.now);
         match name.sign_in {
             // Logs call a session by its handle alone.
             None => self.end(name.handle, answers, now)?,
@@ -158,13 +158,13 @@ impl Gateway {
         view
     }
 
-    fn end_sessions(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        match passage.answers.written() {
+    fn end_sessions(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+        match context.answers.written() {
             Some(true) => return Ok(Answer::empty(204)),
             Some(false) => return Err(Problem::StoreUnavailable.into()),
             None => {}
         }
-        let query = parameters(passage, &["tenant", "user", "all"])?;
+        let query = parameters(context, &["tenant", "user", "all"])?;
         let subjects = match (query.get("user"), query.get("all")) {
             (Some(user), None) => {
                 let tags = self.tags(user);
@@ -176,7 +176,7 @@ impl Gateway {
                 return Err(Problem::Invalid(what.to_owned()).into());
             }
         };
-        self.revoke(&subjects, passage.answers, passage.now)?;
+        self.revoke(&subjects, context.answers, context.now)?;
         let everybody = subjects == [Subject::Tenant];
         let event = Event::new(Level::Info, "audit_sessions_revoked");
         self.note(event.with("everybody", everybody));
@@ -192,7 +192,7 @@ impl Gateway {
     }
 }
 
-fn parameters(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Interrupt> {
-    let query = passage.request.location.query();
+fn parameters(context: &RequestContext<'_>, known: &[&str]) -> Result<Query, Interrupt> {
+    let query = context.request.location.query();
     Query::parse(query, known).map_err(|bad| Problem::from(bad).into())
 }

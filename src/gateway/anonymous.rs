@@ -12,7 +12,7 @@ use super::authenticate::{Visitor, unstored};
 use super::client_info::Client;
 use super::response_context::Ticket;
 use super::upstream_request::Forward;
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::token::Token;
 use crate::http::header_name;
 use crate::http::path;
@@ -36,11 +36,11 @@ pub(super) enum Anonymous {
 impl Gateway {
     /// Whether a request goes on without a session, and why. One whose method a header changes does
     /// not.
-    pub(super) fn anonymous(&self, passage: &Passage<'_>) -> Option<Anonymous> {
-        let request = passage.request;
+    pub(super) fn anonymous(&self, context: &RequestContext<'_>) -> Option<Anonymous> {
+        let request = context.request;
         let kind = if is_preflight(request) {
             Anonymous::Preflight
-        } else if self.is_public(passage) {
+        } else if self.is_public(context) {
             Anonymous::Public
         } else {
             return None;
@@ -52,24 +52,24 @@ impl Gateway {
 
     /// What is in disguise, or asks for a sign-in, is nobody's to share. Nor is what comes over plain http, but
     /// on loopback: a server that sends it on to https would have that kept for everybody.
-    fn is_public(&self, passage: &Passage<'_>) -> bool {
+    fn is_public(&self, context: &RequestContext<'_>) -> bool {
         let Request {
             method, location, ..
-        } = passage.request;
+        } = context.request;
         let mut patterns = self.tenant.public_paths.iter();
         patterns.any(|pattern| pattern.matches(location.path))
             && (location.scheme == "https" || location.is_plain_loopback())
             && matches!(*method, "GET" | "HEAD")
-            && !passage.request.is_websocket()
+            && !context.request.is_websocket()
             && path::resolved(location.path).is_none()
-            && self.door(passage).admits_guests()
+            && self.door(context).admits_guests()
     }
 
     /// Somebody who stands for all: of one path always the same, so that one origin answers for it.
-    pub(super) fn nobody(&self, passage: &Passage<'_>) -> Visitor {
-        let hash: [u8; 32] = Sha256::digest(passage.request.location.path).into();
+    pub(super) fn nobody(&self, context: &RequestContext<'_>) -> Visitor {
+        let hash: [u8; 32] = Sha256::digest(context.request.location.path).into();
         let handle = hash.first_chunk().copied().map_or(Handle([0; 16]), Handle);
-        let now = passage.now.seconds();
+        let now = context.now.seconds();
         let token = Token {
             handle,
             id: SessionId::from_bytes([0; _]),
@@ -84,11 +84,11 @@ impl Gateway {
     pub(super) fn forward_anonymous(
         &mut self,
         kind: Anonymous,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         trace: &Trace<'_>,
     ) -> Result<Forward, Interrupt> {
-        let course = self.choose_origin(&self.nobody(passage), passage)?;
-        let request = passage.request;
+        let course = self.choose_origin(&self.nobody(context), context)?;
+        let request = context.request;
         let location = &request.location;
         let tenant = &self.tenant;
         let proof = tenant.proof.as_ref().map(|key| {
@@ -98,7 +98,7 @@ impl Gateway {
                 handle: "",
                 user: "",
             };
-            proved.sign(key, passage.now.seconds())
+            proved.sign(key, context.now.seconds())
         });
         let nobody = Nobody {
             tenant: (kind == Anonymous::Preflight).then_some(&tenant.id),
@@ -120,7 +120,7 @@ impl Gateway {
             opens: false,
             share: false,
             anonymous: Some(kind),
-            name: passage.cookie,
+            name: context.cookie,
             origin: &course.origin,
             public_base: (location.scheme, location.authority),
             trace_id: trace.id(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::session_query;
 use super::update::{Alteration, Altered, Hindrance};
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::Seconds;
 use crate::effect::Found;
 use crate::http::network::Network;
@@ -31,30 +31,30 @@ impl Gateway {
     pub(super) fn session_api(
         &mut self,
         route: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        self.check_origin_key(passage)?;
+        self.check_origin_key(context)?;
         let (name, rest) = route.split_once('/').unwrap_or((route, ""));
         let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
-        match (rest, passage.request.method) {
-            ("", "GET" | "HEAD") => self.tell(name, passage),
-            ("", "PATCH") => self.patch(name, passage),
+        match (rest, context.request.method) {
+            ("", "GET" | "HEAD") => self.tell(name, context),
+            ("", "PATCH") => self.patch(name, context),
             ("", "DELETE") => {
-                self.end_named(name, passage.answers, passage.now)?;
+                self.end_named(name, context.answers, context.now)?;
                 self.note_ended(name.handle, "origin_api");
                 Ok(Answer::empty(204))
             }
             ("", _) => Err(Problem::MethodNotAllowed("GET, HEAD, PATCH, DELETE").into()),
-            ("lease", "POST") => self.take_lease(name, passage),
-            ("lease", "DELETE") => self.release_lease(name, passage),
+            ("lease", "POST") => self.take_lease(name, context),
+            ("lease", "DELETE") => self.release_lease(name, context),
             ("lease", _) => Err(Problem::MethodNotAllowed("POST, DELETE").into()),
             _ => Err(Problem::NotFound.into()),
         }
     }
 
     /// Lets whoever presents an origin key go on. Wrong ones are counted and told of.
-    fn check_origin_key(&mut self, passage: &Passage<'_>) -> Result<(), Interrupt> {
-        let Passage { request, now, .. } = *passage;
+    fn check_origin_key(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
+        let RequestContext { request, now, .. } = *context;
         let client = request.client_network();
         // What others send whom nobody tells apart says nothing of this one.
         let is_known = client != Network::Unknown;
@@ -81,8 +81,12 @@ impl Gateway {
         }
     }
 
-    fn tell(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        let session = self.inspect(name.handle, passage)?;
+    fn tell(
+        &mut self,
+        name: PublicName,
+        context: &RequestContext<'_>,
+    ) -> Result<Answer, Interrupt> {
+        let session = self.inspect(name.handle, context)?;
         let session = session.filter(|session| name.is_of(session.record.sign_in));
         let session = session.ok_or(Problem::NotFound)?;
         Ok(self.describe_record(&session.record))
@@ -111,12 +115,16 @@ impl Gateway {
         Answer::json(200, &Value::Object(body)).with("etag", format!("\"{}\"", record.version.0))
     }
 
-    fn patch(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        let if_version = if_match(passage.request.header("if-match"))?;
+    fn patch(
+        &mut self,
+        name: PublicName,
+        context: &RequestContext<'_>,
+    ) -> Result<Answer, Interrupt> {
+        let if_version = if_match(context.request.header("if-match"))?;
         if if_version == Condition::None && self.tenant.consistency == Consistency::Eventual {
             return Err(Problem::VersionRequired.into());
         }
-        let body = session_query::body(passage)?;
+        let body = session_query::body(context)?;
         let (change, lease) = read_patch(&body)?;
         if let Some(idle) = change.idle
             && !self.tenant.lifetime.allows_idle(idle)
@@ -133,7 +141,7 @@ impl Gateway {
             lease,
             ..Alteration::of_named(name, change)
         };
-        let altered = self.alter(&alteration, passage.answers, passage.now);
+        let altered = self.alter(&alteration, context.answers, context.now);
         match altered.map_err(Interrupt::Pending)? {
             Altered::Live { session, refused } => match refused.first().map(String::as_str) {
                 None => Ok(self.describe_record(&session.record)),
@@ -147,12 +155,16 @@ impl Gateway {
         }
     }
 
-    fn take_lease(&mut self, name: PublicName, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
+    fn take_lease(
+        &mut self,
+        name: PublicName,
+        context: &RequestContext<'_>,
+    ) -> Result<Answer, Interrupt> {
         self.needs_order()?;
         let mut seconds = LEASE;
         let mut token = None;
-        if passage.request.header("content-type").is_some() {
-            for (member, value) in &session_query::body(passage)? {
+        if context.request.header("content-type").is_some() {
+            for (member, value) in &session_query::body(context)? {
                 match (member.as_str(), value.as_u64()) {
                     ("seconds", Some(asked)) if (1..=300).contains(&asked) => {
                         seconds = Seconds(asked);
@@ -171,7 +183,7 @@ impl Gateway {
             token,
             once: self.random.next_u64(),
         };
-        let reply = self.say(name, order, passage)?;
+        let reply = self.say(name, order, context)?;
         match (reply.is, reply.lease) {
             (Is::Live, Some((token, until))) => Ok(Answer::json(
                 200,
@@ -186,15 +198,15 @@ impl Gateway {
     fn release_lease(
         &mut self,
         name: PublicName,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
         self.needs_order()?;
-        let body = session_query::body(passage)?;
+        let body = session_query::body(context)?;
         let Some(token) = body.get("token").and_then(Value::as_u64) else {
             return Err(invalid("The body must hold `token`: that of the lease."));
         };
         // One that does not hold any more is given back already.
-        let reply = self.say(name, Order::Release { token }, passage)?;
+        let reply = self.say(name, Order::Release { token }, context)?;
         match reply.is {
             Is::Outdated => Err(Problem::NotFound.into()),
             _ => Ok(Answer::empty(204)),
@@ -212,10 +224,10 @@ impl Gateway {
         &mut self,
         name: PublicName,
         order: Order,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Reply, Interrupt> {
         const SAID: &str = "said";
-        match passage.answers.found(SAID) {
+        match context.answers.found(SAID) {
             None => {
                 let tenant = &self.tenant.id;
                 let command = Command {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::authenticate::Visitor;
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{Found, Need};
 use crate::encoding;
@@ -48,14 +48,14 @@ impl Gateway {
     pub(super) fn assertion(
         &mut self,
         visitor: &Visitor,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Option<String>, Interrupt> {
         if !self.tenant.asserts {
             return Ok(None);
         }
-        let now = passage.now.seconds();
+        let now = context.now.seconds();
         let record = &visitor.session.record;
-        let location = &passage.request.location;
+        let location = &context.request.location;
         let issuer = format!("{}://{}", location.scheme, location.authority);
         if let Some(made) = self.assertions.0.get(&record.handle)
             && now.since(made.at) < USED
@@ -64,7 +64,7 @@ impl Gateway {
         {
             return Ok(Some(made.token.clone()));
         }
-        match passage.answers.found(ASSERTION) {
+        match context.answers.found(ASSERTION) {
             None => {
                 let key = self.tenant.keys.signing();
                 let header = json!({ "alg": "ES256", "kid": kid(key), "typ": KIND });
@@ -115,7 +115,7 @@ impl Gateway {
     }
 
     /// `GET /jwks.json`: the public keys, the one that signs first.
-    pub(super) fn public_keys(&self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
+    pub(super) fn public_keys(&self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
         if !self.tenant.asserts {
             return Err(Problem::NotFound.into());
         }
@@ -123,7 +123,7 @@ impl Gateway {
         let mut keys = Vec::new();
         for key in self.tenant.keys.all() {
             let name = format!("public {}", kid(key));
-            match passage.answers.found(&name) {
+            match context.answers.found(&name) {
                 None => needs.push(Need::PublicKey {
                     key: name,
                     private: key.assertion_key,

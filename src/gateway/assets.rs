@@ -3,7 +3,7 @@
 //! They are public, a login page needs them: no session is looked for and none begins. A file that is
 //! not to be had leaves the place to the server's own, which is better than a broken picture.
 
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::effect::Need;
 use crate::effect::asset::{Asset, Facts, Trouble};
 use crate::http::conditional::names_etag;
@@ -35,15 +35,15 @@ const UNKNOWN: &str = "application/octet-stream";
 
 impl Gateway {
     /// Halts a request for a file that the tenant has itself.
-    pub(super) fn replace(&mut self, passage: &Passage<'_>) -> Result<(), Interrupt> {
-        let request = passage.request;
+    pub(super) fn replace(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
+        let request = context.request;
         if !matches!(request.method, "GET" | "HEAD") || request.is_websocket() {
             return Ok(());
         }
         let Some(source) = self.tenant.assets.at(&request.location) else {
             return Ok(());
         };
-        match passage.answers.asset(source) {
+        match context.answers.asset(source) {
             None => Err(Interrupt::Pending(vec![Need::Asset {
                 tenant: self.tenant.id.clone(),
                 source: source.to_owned(),
@@ -51,12 +51,12 @@ impl Gateway {
             Some(Asset::AtHand(facts)) => {
                 let interrupt = shown(request, source, facts);
                 if let Some(trouble) = facts.trouble {
-                    self.tell_of(trouble, passage);
+                    self.tell_of(trouble, context);
                 }
                 Err(interrupt)
             }
             Some(Asset::Missing(trouble)) => {
-                self.tell_of(*trouble, passage);
+                self.tell_of(*trouble, context);
                 if trouble.is_page() {
                     return Err(Problem::AssetIsPage.into());
                 }
@@ -65,9 +65,9 @@ impl Gateway {
         }
     }
 
-    fn tell_of(&mut self, trouble: Trouble, passage: &Passage<'_>) {
-        let path = passage.request.location.path;
-        if self.troubles.count(path, passage.now) == Verdict::First {
+    fn tell_of(&mut self, trouble: Trouble, context: &RequestContext<'_>) {
+        let path = context.request.location.path;
+        if self.troubles.count(path, context.now) == Verdict::First {
             let event = Event::new(Level::Warn, "asset_unavailable");
             let reason = trouble.to_string();
             self.note(

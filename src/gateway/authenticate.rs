@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::session_lookup::{MaxAge, Standing};
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
@@ -62,13 +62,13 @@ impl Visitor {
 }
 
 impl Gateway {
-    pub(super) fn recognise(&mut self, passage: &Passage<'_>) -> Result<Caller, Interrupt> {
-        match self.credential(passage) {
-            Presented::Absent => Ok(self.recognise_by_route(passage)),
-            Presented::Forged => self.forged(passage),
-            Presented::UnknownKey => Err(self.unknown_key(passage)),
+    pub(super) fn recognise(&mut self, context: &RequestContext<'_>) -> Result<Caller, Interrupt> {
+        match self.credential(context) {
+            Presented::Absent => Ok(self.recognise_by_route(context)),
+            Presented::Forged => self.forged(context),
+            Presented::UnknownKey => Err(self.unknown_key(context)),
             Presented::Genuine { value, verified } => {
-                self.recognise_genuine(verified, value, passage)
+                self.recognise_genuine(verified, value, context)
             }
         }
     }
@@ -77,32 +77,32 @@ impl Gateway {
     /// a stranger's, so that whoever has one can sign in anew as soon as its key was removed.
     pub(super) fn recognise_to_replace(
         &mut self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
-        if !matches!(self.credential(passage), Presented::UnknownKey) {
-            return self.recognise(passage);
+        if !matches!(self.credential(context), Presented::UnknownKey) {
+            return self.recognise(context);
         }
-        self.count_forgery("cookie_key_unknown", passage);
+        self.count_forgery("cookie_key_unknown", context);
         Ok(Caller::Stranger { forged: true })
     }
 
     /// What a request presents as its session. Nothing is counted, and nobody is asked.
-    pub(super) fn credential<'p>(&self, passage: &'p Passage<'_>) -> Presented<'p> {
-        let header = passage.request.header("cookie").unwrap_or_default();
-        let (keys, now) = (&self.tenant.keys, passage.now.seconds());
-        match Presented::find(header, passage.cookie.as_str(), keys, now) {
-            Presented::Absent => self.bearer(passage),
+    pub(super) fn credential<'p>(&self, context: &'p RequestContext<'_>) -> Presented<'p> {
+        let header = context.request.header("cookie").unwrap_or_default();
+        let (keys, now) = (&self.tenant.keys, context.now.seconds());
+        match Presented::find(header, context.cookie.as_str(), keys, now) {
+            Presented::Absent => self.bearer(context),
             presented => presented,
         }
     }
 
     /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
     /// tokens are exchanged for sessions. What is no session of ours there is none of our business.
-    pub(super) fn bearer<'p>(&self, passage: &'p Passage<'_>) -> Presented<'p> {
+    pub(super) fn bearer<'p>(&self, context: &'p RequestContext<'_>) -> Presented<'p> {
         if self.tenant.methods.token.is_empty() {
             return Presented::Absent;
         }
-        let header = passage.request.header("authorization");
+        let header = context.request.header("authorization");
         let Some((scheme, value)) = header.and_then(|header| header.split_once(' ')) else {
             return Presented::Absent;
         };
@@ -110,7 +110,7 @@ impl Gateway {
             return Presented::Absent;
         }
         let value = value.trim();
-        match Token::verify(value, &self.tenant.keys, passage.now.seconds()) {
+        match Token::verify(value, &self.tenant.keys, context.now.seconds()) {
             Ok(verified) => Presented::Genuine { value, verified },
             Err(Unverified::UnknownKey) => Presented::UnknownKey,
             Err(Unverified::Forged) => Presented::Absent,
@@ -122,9 +122,9 @@ impl Gateway {
         &mut self,
         verified: Verified,
         value: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
-        let now = passage.now;
+        let now = context.now;
         self.facts.handle = Some(verified.token.handle);
         if verified.token.least_version == Version::UNSTORED
             && self.cache.get(verified.token.handle, now).is_none()
@@ -132,13 +132,13 @@ impl Gateway {
             self.facts.lookup = Lookup::Guest;
             return Ok(self.recognise_guest(verified, value, now));
         }
-        self.recognise_recorded(verified, value, passage)
+        self.recognise_recorded(verified, value, context)
     }
 
     /// Somebody without a cookie; perhaps one that was given a route instead.
-    pub(super) fn recognise_by_route(&self, passage: &Passage<'_>) -> Caller {
+    pub(super) fn recognise_by_route(&self, context: &RequestContext<'_>) -> Caller {
         let keys = &self.tenant.keys;
-        let target = passage.request.location.target;
+        let target = context.request.location.target;
         let Some(route) = Route::of_target(target, keys) else {
             return Caller::Stranger { forged: false };
         };
@@ -146,12 +146,12 @@ impl Gateway {
             handle: route.handle,
             id: route.id(keys),
             created: route.created,
-            issued: Token::guest_issued(passage.now.seconds().max(route.created), false),
+            issued: Token::guest_issued(context.now.seconds().max(route.created), false),
             least_version: Version::UNSTORED,
         };
         let record = unstored(&token);
         let lifetime = &self.tenant.lifetime;
-        if lifetime.has_ended(&record.span(), passage.now.seconds()) {
+        if lifetime.has_ended(&record.span(), context.now.seconds()) {
             return Caller::Stranger { forged: false };
         }
         let session = Rc::new(self.prepared(record));
@@ -159,8 +159,8 @@ impl Gateway {
         Caller::Visitor(self.visitor(session, token, Some(&cookie)))
     }
 
-    fn forged(&mut self, passage: &Passage<'_>) -> Result<Caller, Interrupt> {
-        match self.count_forgery("cookie_forged", passage) {
+    fn forged(&mut self, context: &RequestContext<'_>) -> Result<Caller, Interrupt> {
+        match self.count_forgery("cookie_forged", context) {
             None => Ok(Caller::Stranger { forged: true }),
             Some(wait) => Err(Problem::TooManyForgeries(wait).into()),
         }
@@ -168,18 +168,18 @@ impl Gateway {
 
     /// A cookie that perhaps a place with newer keys has signed. It is kept, and storage is not asked. Anybody can
     /// make one up, so it counts as a forgery all the same.
-    fn unknown_key(&mut self, passage: &Passage<'_>) -> Interrupt {
-        match self.count_forgery("cookie_key_unknown", passage) {
+    fn unknown_key(&mut self, context: &RequestContext<'_>) -> Interrupt {
+        match self.count_forgery("cookie_key_unknown", context) {
             None => Problem::KeyUnknown.into(),
             Some(wait) => Problem::TooManyForgeries(wait).into(),
         }
     }
 
     /// Counts a cookie that does not verify; if there were too many from there, the seconds to wait.
-    fn count_forgery(&mut self, event: &'static str, passage: &Passage<'_>) -> Option<u64> {
+    fn count_forgery(&mut self, event: &'static str, context: &RequestContext<'_>) -> Option<u64> {
         self.facts.lookup = Lookup::Forged;
-        let client = passage.request.client_network();
-        let verdict = self.forgeries.count(client, passage.now);
+        let client = context.request.client_network();
+        let verdict = self.forgeries.count(client, context.now);
         match verdict {
             Verdict::First => self.note(Event::new(Level::Warn, event)),
             Verdict::Passed(_) => self.note(Event::new(Level::Warn, "forgery_limit_passed")),
@@ -232,10 +232,10 @@ impl Gateway {
         &mut self,
         verified: Verified,
         value: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
         let token = verified.token;
-        let now = passage.now;
+        let now = context.now;
         // A cookie from before anything was stored: what this isolate has stored meanwhile counts,
         // however long ago; storage is not asked, because the cookie does not say it has anything.
         let unstored_cookie = token.least_version == Version::UNSTORED;
@@ -245,12 +245,12 @@ impl Gateway {
             MaxAge::Cache
         };
         // Both may be lacking; they are asked for at once.
-        let feed = self.heed_revocations(passage.answers, now);
+        let feed = self.heed_revocations(context.answers, now);
         let (feed, lacking) = match feed {
             Ok(feed) => (Some(feed), None),
             Err(need) => (None, Some(need)),
         };
-        let standing = match self.look_up(&token, max_age, passage.answers, now) {
+        let standing = match self.look_up(&token, max_age, context.answers, now) {
             Err(Interrupt::Pending(mut needs)) => {
                 needs.extend(lacking);
                 return Err(Interrupt::Pending(needs));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::authenticate::{Caller, Visitor, unstored};
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::auth::return_url;
 use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
@@ -33,56 +33,56 @@ impl Gateway {
     pub(super) fn receive(
         &mut self,
         caller: Caller,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Visitor, Interrupt> {
         // Who was away for too long finds the server again that may still know the conversation.
         let was_idle = matches!(
             caller,
             Caller::Stranger { forged: false } | Caller::Over(Problem::SessionExpired)
         );
-        match self.entry(caller, passage) {
+        match self.entry(caller, context) {
             Entry::Visitor(visitor) => Ok(visitor),
-            Entry::Guest => self.welcome(was_idle, passage),
+            Entry::Guest => self.welcome(was_idle, context),
             Entry::Not(interrupt) => Err(interrupt),
         }
     }
 
     /// Decides who comes in, and as whom.
-    pub(super) fn entry(&self, caller: Caller, passage: &Passage<'_>) -> Entry {
-        let door = self.door(passage);
+    pub(super) fn entry(&self, caller: Caller, context: &RequestContext<'_>) -> Entry {
+        let door = self.door(context);
         let guests = door.admits_guests();
         match caller {
-            Caller::Visitor(visitor) if is_stale(&visitor, door, passage) => {
-                Entry::Not(self.ask_anew(door, passage))
+            Caller::Visitor(visitor) if is_stale(&visitor, door, context) => {
+                Entry::Not(self.ask_anew(door, context))
             }
             Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
                 Entry::Visitor(visitor)
             }
             // A guest's session does not open a door that asks for more.
-            Caller::Visitor(_) => Entry::Not(self.turn_away(Problem::NoSession, false, passage)),
+            Caller::Visitor(_) => Entry::Not(self.turn_away(Problem::NoSession, false, context)),
             Caller::Stranger { .. } if guests => Entry::Guest,
             Caller::Stranger { forged } => {
-                Entry::Not(self.turn_away(Problem::NoSession, forged, passage))
+                Entry::Not(self.turn_away(Problem::NoSession, forged, context))
             }
             // The browser has a newer cookie, or gets it any moment: it must not lose that.
             Caller::Over(problem @ Problem::SessionReplaced) => Entry::Not(problem.into()),
             // A person just starts anew; a program is told, once, that its session is gone.
-            Caller::Over(_) if guests && passage.request.is_navigation() => Entry::Guest,
-            Caller::Over(problem) => Entry::Not(self.turn_away(problem, true, passage)),
+            Caller::Over(_) if guests && context.request.is_navigation() => Entry::Guest,
+            Caller::Over(problem) => Entry::Not(self.turn_away(problem, true, context)),
         }
     }
 
     /// Who may do this.
-    pub(super) fn door(&self, passage: &Passage<'_>) -> Door {
+    pub(super) fn door(&self, context: &RequestContext<'_>) -> Door {
         let Request {
             method, location, ..
-        } = passage.request;
+        } = context.request;
         let door = self.tenant.login_at(method, location.path);
         if self.tenant.login_exceptions.is_empty() {
             return door;
         }
         // A server may take the request for one of the method a header names: the strictest counts.
-        let named = passage.request.headers.iter().filter(|(name, _)| {
+        let named = context.request.headers.iter().filter(|(name, _)| {
             let folded = header_name::fold(name);
             header_name::overrides_method(&folded)
         });
@@ -93,24 +93,28 @@ impl Gateway {
     }
 
     /// Has the visitor sign in once more.
-    fn ask_anew(&self, door: Door, passage: &Passage<'_>) -> Interrupt {
-        if !passage.request.is_navigation() {
+    fn ask_anew(&self, door: Door, context: &RequestContext<'_>) -> Interrupt {
+        if !context.request.is_navigation() {
             return Problem::from(SignInProblem::StepUp).into();
         }
         let max_age = door.max_age.unwrap_or_default();
-        let location = login_url(&self.prefix, way_back(passage.request));
+        let location = login_url(&self.prefix, way_back(context.request));
         let location = format!("{location}&max_age={}", max_age.0);
         Interrupt::Respond(Answer::empty(303).with("location", location))
     }
 
     /// A new guest: a cookie, and nothing stored.
-    fn welcome(&mut self, was_idle: bool, passage: &Passage<'_>) -> Result<Visitor, Interrupt> {
-        let now = passage.now.seconds();
-        let former = match self.credential(passage) {
+    fn welcome(
+        &mut self,
+        was_idle: bool,
+        context: &RequestContext<'_>,
+    ) -> Result<Visitor, Interrupt> {
+        let now = context.now.seconds();
+        let former = match self.credential(context) {
             Presented::Genuine { verified, .. } if was_idle => Some(verified.token),
             _ => None,
         };
-        let id = self.draw(former.as_ref(), passage)?;
+        let id = self.draw(former.as_ref(), context)?;
         let token = Token {
             handle: Handle::derive(&self.tenant.id, &id),
             id,
@@ -129,16 +133,16 @@ impl Gateway {
         &self,
         problem: Problem,
         clear_cookie: bool,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Interrupt {
-        if self.door(passage).admits_guests() || !passage.request.is_navigation() {
+        if self.door(context).admits_guests() || !context.request.is_navigation() {
             return Interrupt::Reject {
                 problem,
                 clear_cookie,
             };
         }
-        let line = clear_cookie.then(|| set_cookie::clear(passage.cookie));
-        let location = login_url(&self.prefix, way_back(passage.request));
+        let line = clear_cookie.then(|| set_cookie::clear(context.cookie));
+        let location = login_url(&self.prefix, way_back(context.request));
         Interrupt::Respond(
             Answer::empty(303)
                 .with("location", location)
@@ -148,13 +152,13 @@ impl Gateway {
 }
 
 /// Whether somebody who has signed in did so too long ago for this.
-fn is_stale(visitor: &Visitor, door: Door, passage: &Passage<'_>) -> bool {
+fn is_stale(visitor: &Visitor, door: Door, context: &RequestContext<'_>) -> bool {
     let record = &visitor.session.record;
     let authenticated = record.authenticated.unwrap_or_default();
     record.identity.is_some()
         && door
             .max_age
-            .is_some_and(|most| passage.now.seconds().since(authenticated) > most)
+            .is_some_and(|most| context.now.seconds().since(authenticated) > most)
 }
 
 /// The login page, with the way back: path and query of this site, nothing else.

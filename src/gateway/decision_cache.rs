@@ -9,7 +9,7 @@
 use super::authenticate::Visitor;
 use super::select_origin::Course;
 use super::session_lookup::PROPAGATION;
-use super::{Gateway, Passage};
+use super::{Gateway, RequestContext};
 use crate::balancer::pool::Origin;
 use crate::clock::UnixMillis;
 use crate::http::path::Territory;
@@ -70,12 +70,12 @@ impl Gateway {
         &mut self,
         visitor: &Visitor,
         course: &Course,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Option<Repeat> {
-        if !self.is_like_most(visitor, course, passage) {
+        if !self.is_like_most(visitor, course, context) {
             return None;
         }
-        let now = passage.now;
+        let now = context.now;
         let second_over = UnixMillis((now.seconds().0 + 1) * 1000);
         let until = match self.facts.lookup {
             // Nobody can revoke what is not recorded.
@@ -101,9 +101,9 @@ impl Gateway {
     pub(super) fn refusal_stands(
         &self,
         problem: &Problem,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Option<UnixMillis> {
-        let Passage { request, now, .. } = *passage;
+        let RequestContext { request, now, .. } = *context;
         if !matches!(problem, Problem::TooManyForgeries(_)) || !is_plain(request) {
             return None;
         }
@@ -113,8 +113,13 @@ impl Gateway {
         self.forgeries.told_until(request.client_network(), now)
     }
 
-    fn is_like_most(&self, visitor: &Visitor, course: &Course, passage: &Passage<'_>) -> bool {
-        let Passage { request, now, .. } = *passage;
+    fn is_like_most(
+        &self,
+        visitor: &Visitor,
+        course: &Course,
+        context: &RequestContext<'_>,
+    ) -> bool {
+        let RequestContext { request, now, .. } = *context;
         let is_settled = !(visitor.set_cookie
             || visitor.is_new
             || visitor.in_grace
@@ -125,7 +130,7 @@ impl Gateway {
             || course.pin
             || course.takeover);
         let is_from_memory = matches!(self.facts.lookup, Lookup::Hit | Lookup::Guest)
-            && passage.answers.failures().is_empty();
+            && context.answers.failures().is_empty();
         is_settled && is_from_memory && is_plain(request) && self.is_calm(now)
     }
 

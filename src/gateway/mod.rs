@@ -120,7 +120,7 @@ impl From<Problem> for Interrupt {
 }
 
 /// One request on its way through.
-struct Passage<'a> {
+struct RequestContext<'a> {
     request: &'a Request<'a>,
     answers: &'a Answers,
     cookie: CookieName,
@@ -263,7 +263,7 @@ impl Gateway {
         );
         self.facts = self.facts_of(request, &trace, seed);
         let cookie = CookieName::for_location(&request.location);
-        let passage = Passage {
+        let context = RequestContext {
             request,
             answers,
             cookie,
@@ -272,7 +272,7 @@ impl Gateway {
             is_operators,
         };
         self.learned = false;
-        match self.pass(&passage, &trace) {
+        match self.pass(&context, &trace) {
             Ok(forward) => Step::Forward(forward),
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
             Err(Interrupt::Respond(answer)) => Step::Answer(answer),
@@ -287,38 +287,42 @@ impl Gateway {
                 let line = clear_cookie.then(|| set_cookie::clear(cookie));
                 let answer = self.readable(answer.with_cookie(line), request);
                 Step::Answer(Answer {
-                    stands_until: self.refusal_stands(&problem, &passage),
+                    stands_until: self.refusal_stands(&problem, &context),
                     ..answer
                 })
             }
         }
     }
 
-    fn pass(&mut self, passage: &Passage<'_>, trace: &Trace<'_>) -> Result<Forward, Interrupt> {
-        limits::check(passage.request).map_err(Problem::from)?;
-        match self.territory(&passage.request.location) {
+    fn pass(
+        &mut self,
+        context: &RequestContext<'_>,
+        trace: &Trace<'_>,
+    ) -> Result<Forward, Interrupt> {
+        limits::check(context.request).map_err(Problem::from)?;
+        match self.territory(&context.request.location) {
             Territory::Disguised => return Err(Problem::BadPath.into()),
             Territory::Reserved(route) => {
-                let interrupt = self.reserved(route, passage);
+                let interrupt = self.reserved(route, context);
                 self.learned |= !matches!(interrupt, Interrupt::Reject { .. });
                 return Err(interrupt);
             }
-            Territory::Origin => self.replace(passage)?,
+            Territory::Origin => self.replace(context)?,
         }
-        if passage.request.is_websocket() {
-            websocket::check(passage.request, &self.tenant.allowed_origins)
+        if context.request.is_websocket() {
+            websocket::check(context.request, &self.tenant.allowed_origins)
                 .map_err(Problem::from)?;
         }
-        if let Some(kind) = self.anonymous(passage) {
-            return self.forward_anonymous(kind, passage, trace);
+        if let Some(kind) = self.anonymous(context) {
+            return self.forward_anonymous(kind, context, trace);
         }
-        let caller = self.recognise(passage)?;
-        let visitor = self.receive(caller, passage)?;
+        let caller = self.recognise(context)?;
+        let visitor = self.receive(caller, context)?;
         self.facts.handle = Some(visitor.token.handle);
-        let visitor = self.refreshed(visitor, passage)?;
-        let assertion = self.assertion(&visitor, passage)?;
-        let course = self.choose_origin(&visitor, passage)?;
-        Ok(self.forward(&visitor, &course, assertion.as_deref(), passage, trace))
+        let visitor = self.refreshed(visitor, context)?;
+        let assertion = self.assertion(&visitor, context)?;
+        let course = self.choose_origin(&visitor, context)?;
+        Ok(self.forward(&visitor, &course, assertion.as_deref(), context, trace))
     }
 
     /// Whose a request's path is. One that is not judged as it is sent is nobody's.

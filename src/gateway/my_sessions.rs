@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::authenticate::{Caller, Visitor};
 use super::update::{Alteration, Altered, Hindrance};
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::UnixMillis;
 use crate::cookie::set_cookie;
 use crate::effect::{Answers, Found, Need};
@@ -24,14 +24,14 @@ const MOST_LISTED: usize = 100;
 
 impl Gateway {
     /// `GET /sessions`: the sessions of whoever is calling; a guest has this one only.
-    pub(super) fn devices(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        let visitor = self.own_session(passage)?;
+    pub(super) fn devices(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+        let visitor = self.own_session(context)?;
         let current = visitor.session.record.handle;
         let sessions = if visitor.session.tags.is_empty() {
             vec![visitor.session.clone()]
         } else {
             let (mut sessions, _) =
-                self.list(Some(&visitor.session.tags), None, MOST_LISTED, passage)?;
+                self.list(Some(&visitor.session.tags), None, MOST_LISTED, context)?;
             // A list may be behind; this very session is certain.
             if !sessions.iter().any(|one| one.record.handle == current) {
                 sessions.push(visitor.session.clone());
@@ -56,28 +56,28 @@ impl Gateway {
     pub(super) fn end_device(
         &mut self,
         name: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        if !passage.request.is_same_site() {
+        if !context.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
         let handle = name.handle;
-        if passage.answers.written() == Some(true) {
+        if context.answers.written() == Some(true) {
             // With KV alone it is done by now, and whoever ended this very session is not known any more.
-            let own = !matches!(self.recognise(passage)?, Caller::Visitor(_));
-            return Ok(self.device_ended(handle, own, passage));
+            let own = !matches!(self.recognise(context)?, Caller::Visitor(_));
+            return Ok(self.device_ended(handle, own, context));
         }
-        let visitor = self.own_session(passage)?;
+        let visitor = self.own_session(context)?;
         let own = visitor.session.record.name() == name;
         if !own && visitor.session.tags.is_empty() {
             return Err(Problem::NotFound.into());
         }
         let change_key = format!("change {}", handle.to_text());
         let under_way =
-            passage.answers.found(&change_key).is_some() || passage.answers.written().is_some();
+            context.answers.found(&change_key).is_some() || context.answers.written().is_some();
         if !own && !under_way {
-            let theirs = self.inspect(handle, passage)?;
+            let theirs = self.inspect(handle, context)?;
             let theirs = theirs.ok_or(Problem::NotFound)?;
             if !name.is_of(theirs.record.sign_in)
                 || !theirs
@@ -88,13 +88,13 @@ impl Gateway {
                 return Err(Problem::NotFound.into());
             }
         }
-        self.end_named(name, passage.answers, passage.now)?;
-        Ok(self.device_ended(handle, own, passage))
+        self.end_named(name, context.answers, context.now)?;
+        Ok(self.device_ended(handle, own, context))
     }
 
-    fn device_ended(&mut self, handle: Handle, own: bool, passage: &Passage<'_>) -> Answer {
+    fn device_ended(&mut self, handle: Handle, own: bool, context: &RequestContext<'_>) -> Answer {
         self.note_ended(handle, "device");
-        let line = own.then(|| set_cookie::clear(passage.cookie));
+        let line = own.then(|| set_cookie::clear(context.cookie));
         Answer::empty(204).with_cookie(line)
     }
 
@@ -191,8 +191,8 @@ impl Gateway {
     }
 
     /// The session of whoever is calling; a program without one is told so.
-    fn own_session(&mut self, passage: &Passage<'_>) -> Result<Visitor, Interrupt> {
-        match self.recognise(passage)? {
+    fn own_session(&mut self, context: &RequestContext<'_>) -> Result<Visitor, Interrupt> {
+        match self.recognise(context)? {
             Caller::Visitor(visitor) => Ok(visitor),
             Caller::Stranger { forged } => Err(Interrupt::Reject {
                 problem: Problem::NoSession,

@@ -7,7 +7,7 @@
 
 use chacha20::rand_core::Rng as _;
 
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
@@ -38,17 +38,17 @@ impl Gateway {
     pub(super) fn draw(
         &mut self,
         former: Option<&Token>,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<SessionId, Interrupt> {
-        self.limit_births(passage)?;
-        let again = former.and_then(|token| self.draw_again(token, passage.now));
+        self.limit_births(context)?;
+        let again = former.and_then(|token| self.draw_again(token, context.now));
         let id = match again {
             Some(id) => id,
-            None => self.draw_id(passage)?,
+            None => self.draw_id(context)?,
         };
         let handle = Handle::derive(&self.tenant.id, &id);
         if let Some(name) = self
-            .hashed(handle, passage.now.seconds())
+            .hashed(handle, context.now.seconds())
             .map(|origin| origin.name.clone())
         {
             self.load.give(&name);
@@ -58,16 +58,16 @@ impl Gateway {
 
     /// Only an address that somebody vouches for can be held to account. The platform counts for a
     /// whole location, this isolate for itself.
-    fn limit_births(&mut self, passage: &Passage<'_>) -> Result<(), Interrupt> {
+    fn limit_births(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
         // A step that is asked again begins the same session.
-        let is_first_ask = passage.answers.failures().is_empty();
-        let client = passage.request.client_network();
+        let is_first_ask = context.answers.failures().is_empty();
+        let client = context.request.client_network();
         if client == Network::Unknown || !is_first_ask {
             return Ok(());
         }
         if self.tenant.new_sessions_are_limited {
             let key = client.to_string();
-            match passage.answers.found(&key) {
+            match context.answers.found(&key) {
                 None => {
                     return Err(Interrupt::Pending(vec![Need::Limit { key }]));
                 }
@@ -82,7 +82,7 @@ impl Gateway {
         let Some(limit) = &mut self.births else {
             return Ok(());
         };
-        match limit.count(client, passage.now) {
+        match limit.count(client, context.now) {
             Verdict::First | Verdict::Counted => Ok(()),
             Verdict::Passed(wait) => {
                 self.note(Event::new(Level::Warn, "new_sessions_limited"));
@@ -107,29 +107,29 @@ impl Gateway {
         })
     }
 
-    fn draw_id(&mut self, passage: &Passage<'_>) -> Result<SessionId, Interrupt> {
-        let is_canary = self.is_born_into_canary(passage);
+    fn draw_id(&mut self, context: &RequestContext<'_>) -> Result<SessionId, Interrupt> {
+        let is_canary = self.is_born_into_canary(context);
         let mut first: Option<(u64, SessionId)> = None;
         let mut fallback = None;
-        self.refuse_if_full(passage.now)?;
+        self.refuse_if_full(context.now)?;
         for drawn in 0..MOST_DRAWN {
             let (id, handle) = self.draw_of_release(is_canary);
             if drawn >= PATIENTLY_DRAWN && (first.is_some() || fallback.is_some()) {
                 break;
             }
-            let Some(origin) = self.hashed(handle, passage.now.seconds()) else {
+            let Some(origin) = self.hashed(handle, context.now.seconds()) else {
                 continue;
             };
-            if !self.takes_new(origin, passage.now) {
+            if !self.takes_new(origin, context.now) {
                 continue;
             }
             // Where a session would move at once, because its origin is away, it may begin if
             // there is nothing better.
-            if self.is_ejected(origin, passage.now) {
+            if self.is_ejected(origin, context.now) {
                 fallback.get_or_insert(id);
                 continue;
             }
-            let cost = self.cost(origin, passage.now);
+            let cost = self.cost(origin, context.now);
             match first {
                 None => first = Some((cost, id)),
                 Some((other, earlier)) => {
@@ -168,7 +168,7 @@ impl Gateway {
         !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
     }
 
-    fn is_born_into_canary(&mut self, passage: &Passage<'_>) -> bool {
+    fn is_born_into_canary(&mut self, context: &RequestContext<'_>) -> bool {
         let Some(canary) = &self.tenant.canary else {
             return false;
         };
@@ -178,7 +178,7 @@ impl Gateway {
         let asked = canary
             .header
             .as_ref()
-            .is_some_and(|(name, value)| passage.request.header(name) == Some(value));
+            .is_some_and(|(name, value)| context.request.header(name) == Some(value));
         asked || self.random.next_u32() % 100 < canary.percent
     }
 

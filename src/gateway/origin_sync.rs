@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::cluster_view::{Shared, Told};
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::message::Command;
@@ -115,14 +115,14 @@ impl Gateway {
     pub(super) fn operate_origins(
         &mut self,
         route: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
         if self.tenant.consistency == Consistency::Eventual {
             return Err(Problem::NeedsObjects.into());
         }
         if route.is_empty() {
-            return match passage.request.method {
-                "GET" | "HEAD" => self.tell_origins(passage),
+            return match context.request.method {
+                "GET" | "HEAD" => self.tell_origins(context),
                 _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
             };
         }
@@ -138,10 +138,10 @@ impl Gateway {
         if self.tenant.pool.named(name).is_none() {
             return Err(Problem::NotFound.into());
         }
-        if passage.request.method != "POST" {
+        if context.request.method != "POST" {
             return Err(Problem::MethodNotAllowed("POST").into());
         }
-        match passage.answers.found(POOL) {
+        match context.answers.found(POOL) {
             None => {
                 let command = Command::Drain {
                     drained,
@@ -152,7 +152,7 @@ impl Gateway {
                 ]))
             }
             Some(Found::Bytes(answer)) => {
-                self.shared.learn(answer, passage.now);
+                self.shared.learn(answer, context.now);
                 let event =
                     Event::new(Level::Info, "audit_origin_drained").with("origin", Named(name));
                 self.note(event.with("drained", drained));
@@ -162,18 +162,18 @@ impl Gateway {
         }
     }
 
-    fn tell_origins(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        if passage.answers.found(POOL).is_none() {
+    fn tell_origins(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+        if context.answers.found(POOL).is_none() {
             return Err(Interrupt::Pending(
-                self.share(passage.answers, passage.now)
+                self.share(context.answers, context.now)
                     .into_iter()
                     .collect(),
             ));
         }
-        self.share(passage.answers, passage.now);
+        self.share(context.answers, context.now);
         let pool = self.tenant.pool.iter();
         let origins: Vec<Value> = pool
-            .map(|origin| Value::Object(self.standing_of_origin(origin, passage.now)))
+            .map(|origin| Value::Object(self.standing_of_origin(origin, context.now)))
             .collect();
         Ok(Answer::json(200, &json!({ "origins": origins })))
     }

@@ -1,6 +1,6 @@
 //! What a request that failed says of its origin: nothing, until a probe of our own has been there too.
 
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
@@ -82,11 +82,15 @@ impl Gateway {
 
     /// Nobody can be reached: one request a second waits for a probe that finds out whether that is still
     /// so, and all others are told at once.
-    pub(super) fn knock(&mut self, origin: &str, passage: &Passage<'_>) -> Result<(), Interrupt> {
-        let looks = looks(passage, KNOCK);
-        let begins = self.suspect(origin, "lost", passage.now);
+    pub(super) fn knock(
+        &mut self,
+        origin: &str,
+        context: &RequestContext<'_>,
+    ) -> Result<(), Interrupt> {
+        let looks = looks(context, KNOCK);
+        let begins = self.suspect(origin, "lost", context.now);
         let is_awaited =
-            (1..MOST_LOOKS).contains(&looks) && self.health.is_probed(origin, passage.now);
+            (1..MOST_LOOKS).contains(&looks) && self.health.is_probed(origin, context.now);
         Err(if begins || is_awaited {
             pause(KNOCK, looks)
         } else {
@@ -97,17 +101,20 @@ impl Gateway {
     /// Decides whether a request that an origin did not answer may be sent once more, and waits for a
     /// probe if that depends on whether the origin lives: with an origin that does, the conversation
     /// stays, and the failure is the request's own.
-    pub(super) fn consider_failures(&mut self, passage: &Passage<'_>) -> Result<(), Interrupt> {
-        let failures = passage.answers.failures();
+    pub(super) fn consider_failures(
+        &mut self,
+        context: &RequestContext<'_>,
+    ) -> Result<(), Interrupt> {
+        let failures = context.answers.failures();
         let Some(Failed {
             origin, failure, ..
         }) = failures.last()
         else {
             return Ok(());
         };
-        let now = passage.now;
+        let now = context.now;
         let (reason, repeatable) = match failure {
-            Failure::Lost => ("lost", passage.request.is_safe()),
+            Failure::Lost => ("lost", context.request.is_safe()),
             Failure::Cut => ("cut", false),
             Failure::Unsent => ("unsent", true),
             Failure::TimedOut => ("timed_out", false),
@@ -115,11 +122,11 @@ impl Gateway {
         };
         let may_repeat = repeatable && failures.len() < MOST_TRIES;
         if *failure == Failure::TimedOut {
-            let client = self.client(origin, passage);
+            let client = self.client(origin, context);
             self.fault(origin, reason, client, now);
         } else if self.word(origin, failures).is_none() {
             self.suspect(origin, reason, now);
-            let looks = looks(passage, WORD);
+            let looks = looks(context, WORD);
             let matters = (may_repeat && needs_word(origin, failures)) || *failure == Failure::Cut;
             if matters && looks < MOST_LOOKS {
                 return Err(pause(WORD, looks));
@@ -131,7 +138,7 @@ impl Gateway {
             self.note_ejected(origin, reason);
         }
         let retry = may_repeat && (is_gone || !needs_word(origin, failures));
-        if looks(passage, KNOCK) == 0 {
+        if looks(context, KNOCK) == 0 {
             // Either side may have cut an upload off: it is the origin's failure only if the origin is dead.
             let is_anybodys = *failure == Failure::Cut && !self.health.is_lost(origin, now);
             let name = if is_anybodys {
@@ -172,16 +179,16 @@ impl Gateway {
     /// Tells clients apart: by where they come from, or where nobody vouches for an address by their session,
     /// if it is older than the trouble with that origin. What else a client says of itself it may vary with each
     /// request, and begin a session with each: whose such a request is, is not known.
-    fn client(&self, origin: &str, passage: &Passage<'_>) -> Option<u64> {
-        match passage.request.client_network() {
+    fn client(&self, origin: &str, context: &RequestContext<'_>) -> Option<u64> {
+        match context.request.client_network() {
             Network::V4(bits) => Some(bits.into()),
             Network::Subnet(bits) | Network::Site(bits) => Some(bits),
             Network::Unknown => {
-                let Presented::Genuine { verified, .. } = self.credential(passage) else {
+                let Presented::Genuine { verified, .. } = self.credential(context) else {
                     return None;
                 };
                 let token = verified.token;
-                let since = self.health.faulty_since(origin).unwrap_or(passage.now);
+                let since = self.health.faulty_since(origin).unwrap_or(context.now);
                 let bits = token.handle.0.first_chunk().copied()?;
                 (token.created < since.seconds()).then_some(u64::from_le_bytes(bits))
             }
@@ -213,8 +220,8 @@ fn of<'a>(origin: &str, failures: &'a [Failed]) -> impl Iterator<Item = &'a Fail
         .filter(move |failed| failed.origin == origin)
 }
 
-fn looks(passage: &Passage<'_>, key: &str) -> u32 {
-    passage.answers.read(key).map_or(0, |read| read.attempts)
+fn looks(context: &RequestContext<'_>, key: &str) -> u32 {
+    context.answers.read(key).map_or(0, |read| read.attempts)
 }
 
 /// The more often somebody has looked, the longer it is until the next time.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::authenticate::Visitor;
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
 use crate::response::Answer;
@@ -15,23 +15,23 @@ const PROBE_KEY: &str = "readiness-probe";
 
 impl Gateway {
     /// Answers a reserved path; `route` is what follows the prefix.
-    pub(super) fn reserved(&mut self, route: &str, passage: &Passage<'_>) -> Interrupt {
-        let method = passage.request.method;
+    pub(super) fn reserved(&mut self, route: &str, context: &RequestContext<'_>) -> Interrupt {
+        let method = context.request.method;
         let outcome = match (route, method) {
             ("/healthz", "GET" | "HEAD") => Ok(Answer::json(200, &json!({ "status": "ok" }))),
-            ("/readyz", "GET" | "HEAD") => readiness(passage),
-            ("/me", "GET" | "HEAD") => self.me(passage),
-            ("/login", "GET" | "HEAD") => self.login(passage),
-            ("/login", "POST") => self.login_by_password(passage),
-            ("/callback", "GET") => self.callback(passage),
-            ("/token", "POST") => self.exchange_token(passage),
-            ("/password", "GET" | "HEAD" | "POST") => self.password(passage),
-            ("/jwks.json", "GET" | "HEAD") => self.public_keys(passage),
-            ("/logout", "GET" | "HEAD") => self.confirm_sign_out(passage),
-            ("/logout", "POST") => self.logout(passage),
-            ("/signed-out", "GET" | "HEAD") => Ok(self.signed_out_page(passage)),
-            ("/backchannel-logout", "POST") => self.backchannel_logout(passage),
-            ("/sessions", "GET" | "HEAD") => self.devices(passage),
+            ("/readyz", "GET" | "HEAD") => readiness(context),
+            ("/me", "GET" | "HEAD") => self.me(context),
+            ("/login", "GET" | "HEAD") => self.login(context),
+            ("/login", "POST") => self.login_by_password(context),
+            ("/callback", "GET") => self.callback(context),
+            ("/token", "POST") => self.exchange_token(context),
+            ("/password", "GET" | "HEAD" | "POST") => self.password(context),
+            ("/jwks.json", "GET" | "HEAD") => self.public_keys(context),
+            ("/logout", "GET" | "HEAD") => self.confirm_sign_out(context),
+            ("/logout", "POST") => self.logout(context),
+            ("/signed-out", "GET" | "HEAD") => Ok(self.signed_out_page(context)),
+            ("/backchannel-logout", "POST") => self.backchannel_logout(context),
+            ("/sessions", "GET" | "HEAD") => self.devices(context),
             ("/healthz" | "/readyz" | "/me" | "/sessions" | "/signed-out" | "/jwks.json", _) => {
                 Err(Problem::MethodNotAllowed("GET, HEAD").into())
             }
@@ -40,7 +40,7 @@ impl Gateway {
                 Err(Problem::MethodNotAllowed("GET, HEAD, POST").into())
             }
             ("/token" | "/backchannel-logout", _) => Err(Problem::MethodNotAllowed("POST").into()),
-            _ => self.reserved_below(route, passage),
+            _ => self.reserved_below(route, context),
         };
         match outcome {
             Ok(mut answer) => {
@@ -54,14 +54,18 @@ impl Gateway {
     }
 
     /// The paths that name something further.
-    fn reserved_below(&mut self, route: &str, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
+    fn reserved_below(
+        &mut self,
+        route: &str,
+        context: &RequestContext<'_>,
+    ) -> Result<Answer, Interrupt> {
         if let Some(route) = route.strip_prefix("/api/sessions/") {
-            self.session_api(route, passage)
+            self.session_api(route, context)
         } else if let Some(route) = route.strip_prefix("/admin/") {
-            self.operate(route, passage)
+            self.operate(route, context)
         } else if let Some(handle) = route.strip_prefix("/sessions/") {
-            match passage.request.method {
-                "DELETE" => self.end_device(handle, passage),
+            match context.request.method {
+                "DELETE" => self.end_device(handle, context),
                 _ => Err(Problem::MethodNotAllowed("DELETE").into()),
             }
         } else {
@@ -69,20 +73,20 @@ impl Gateway {
         }
     }
 
-    fn me(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        let caller = self.recognise(passage)?;
-        let visitor = self.receive(caller, passage)?;
+    fn me(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+        let caller = self.recognise(context)?;
+        let visitor = self.receive(caller, context)?;
         let line = visitor.set_cookie.then(|| {
-            let age = self.cookie_age(&visitor.session.record, passage.now);
-            set_cookie::set(passage.cookie, &visitor.cookie, age)
+            let age = self.cookie_age(&visitor.session.record, context.now);
+            set_cookie::set(context.cookie, &visitor.cookie, age)
         });
-        Ok(Answer::json(200, &self.describe(&visitor, passage)).with_cookie(line))
+        Ok(Answer::json(200, &self.describe(&visitor, context)).with_cookie(line))
     }
 
-    fn describe(&self, visitor: &Visitor, passage: &Passage<'_>) -> Value {
+    fn describe(&self, visitor: &Visitor, context: &RequestContext<'_>) -> Value {
         let record = &visitor.session.record;
         let lifetime = &self.tenant.lifetime;
-        let now = passage.now.seconds();
+        let now = context.now.seconds();
         let used = Span {
             seen: now,
             ..record.span()
@@ -111,8 +115,8 @@ impl Gateway {
 }
 
 /// Readiness is shown by storage answering, whatever it answers.
-fn readiness(passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-    match passage.answers.found(PROBE_KEY) {
+fn readiness(context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+    match context.answers.found(PROBE_KEY) {
         None => Err(Interrupt::Pending(vec![Need::read(PROBE_KEY)])),
         Some(Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
         Some(_) => Ok(Answer::json(200, &json!({ "status": "ready" }))),

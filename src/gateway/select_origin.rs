@@ -2,7 +2,7 @@
 
 use super::authenticate::Visitor;
 use super::session_lookup::PROPAGATION;
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::{UnixMillis, UnixSeconds};
@@ -59,12 +59,12 @@ impl Gateway {
     pub(super) fn choose_origin(
         &mut self,
         visitor: &Visitor,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Course, Interrupt> {
-        self.consider_failures(passage)?;
+        self.consider_failures(context)?;
         let record = &visitor.session.record;
         let choice = self
-            .choice(record, passage.answers.failures(), passage.now)
+            .choice(record, context.answers.failures(), context.now)
             .ok_or(Problem::OriginUnreachable)?;
         let release = choice.origin.release.clone().unwrap_or_default();
         let course = Course {
@@ -73,8 +73,8 @@ impl Gateway {
             takeover: !visitor.is_new && choice.moves,
             pin: choice.pin != record.pin.as_deref(),
         };
-        if self.health.is_lost(&course.origin, passage.now) {
-            self.knock(&course.origin, passage)?;
+        if self.health.is_lost(&course.origin, context.now) {
+            self.knock(&course.origin, context)?;
         }
         self.facts.release = release;
         self.facts.origin.clone_from(&course.origin);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 
 use super::session_lookup::Source;
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Body, Found, Need};
 use crate::encoding::object;
@@ -27,11 +27,11 @@ impl Gateway {
     pub(super) fn inspect(
         &mut self,
         handle: Handle,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Option<Rc<Prepared>>, Interrupt> {
-        match self.seek(handle, passage)? {
+        match self.seek(handle, context)? {
             Source::Said(Known::Live(session)) => {
-                Ok(Some(session).filter(|session| self.lives(session, passage.now)))
+                Ok(Some(session).filter(|session| self.lives(session, context.now)))
             }
             Source::Said(_) | Source::Nothing => Ok(None),
             Source::Rubbish => Err(Problem::SessionCorrupt.into()),
@@ -43,11 +43,11 @@ impl Gateway {
     pub(super) fn seek(
         &mut self,
         handle: Handle,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Source, Interrupt> {
-        let answers = passage.answers;
+        let answers = context.answers;
         // Not to be had means degraded; an inquiry has nobody to tell that to.
-        if let Err(need) = self.heed_revocations(answers, passage.now) {
+        if let Err(need) = self.heed_revocations(answers, context.now) {
             return Err(Interrupt::Pending(vec![need]));
         }
         let ordered = self.tenant.consistency == Consistency::Strong;
@@ -67,9 +67,9 @@ impl Gateway {
         tags: Option<&[UserTag]>,
         after: Option<&str>,
         limit: usize,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Page, Interrupt> {
-        let (answers, now) = (passage.answers, passage.now);
+        let (answers, now) = (context.answers, context.now);
         let feed = self.heed_revocations(answers, now);
         let tenant = &self.tenant;
         let which = Which { tags, after, limit };
@@ -186,22 +186,28 @@ fn page_of(
 }
 
 /// The JSON object in the body of a request whose key was found good.
-pub(super) fn body(passage: &Passage<'_>) -> Result<Map<String, Value>, Interrupt> {
-    read(passage, json::LARGEST, json::ANY_NUMBER)
+pub(super) fn body(context: &RequestContext<'_>) -> Result<Map<String, Value>, Interrupt> {
+    read(context, json::LARGEST, json::ANY_NUMBER)
 }
 
 /// The JSON object in the body of a request that anybody may have sent.
-pub(super) fn body_of_stranger(passage: &Passage<'_>) -> Result<Map<String, Value>, Interrupt> {
-    read(passage, json::LARGEST_OF_STRANGERS, json::MOST_OF_STRANGERS)
+pub(super) fn body_of_stranger(
+    context: &RequestContext<'_>,
+) -> Result<Map<String, Value>, Interrupt> {
+    read(context, json::LARGEST_OF_STRANGERS, json::MOST_OF_STRANGERS)
 }
 
-fn read(passage: &Passage<'_>, limit: usize, most: usize) -> Result<Map<String, Value>, Interrupt> {
-    match passage.answers.body() {
+fn read(
+    context: &RequestContext<'_>,
+    limit: usize,
+    most: usize,
+) -> Result<Map<String, Value>, Interrupt> {
+    match context.answers.body() {
         None => Err(Interrupt::Pending(vec![Need::Body { limit }])),
         Some(Body::TooLarge) => Err(Problem::BodyTooLarge.into()),
         Some(Body::Broken) => Err(Problem::BrokenBody.into()),
         Some(Body::Bytes(bytes)) => {
-            json::object(passage.request, bytes, most).map_err(|bad| Problem::from(bad).into())
+            json::object(context.request, bytes, most).map_err(|bad| Problem::from(bad).into())
         }
     }
 }

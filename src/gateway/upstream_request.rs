@@ -8,7 +8,7 @@ use super::decision_cache::Repeat;
 use super::opening::Noting;
 use super::response_context::Ticket;
 use super::select_origin::Course;
-use super::{Gateway, Passage};
+use super::{Gateway, RequestContext};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
@@ -72,27 +72,27 @@ impl Gateway {
         visitor: &Visitor,
         course: &Course,
         assertion: Option<&str>,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         trace: &Trace<'_>,
     ) -> Forward {
         let state = state(visitor, course);
         self.facts.state = state.as_str();
-        let share = self.share_is_due(passage.now);
-        let noting = self.noting(visitor, passage.request, passage.now);
+        let share = self.share_is_due(context.now);
+        let noting = self.noting(visitor, context.request, context.now);
         // Its opening is use, too.
-        let touch = noting != Noting::Record && self.touch_is_due(visitor, passage.now);
-        let repeat = self.repeat(visitor, course, passage);
+        let touch = noting != Noting::Record && self.touch_is_due(visitor, context.now);
+        let repeat = self.repeat(visitor, course, context);
         let tenant = &self.tenant;
-        let location = &passage.request.location;
+        let location = &context.request.location;
         let used = crate::session::lifetime::Span {
-            seen: passage.now.seconds(),
+            seen: context.now.seconds(),
             ..visitor.session.record.span()
         };
         let record = &visitor.session.record;
         let vaulted = if record.vault.0.is_empty() {
             String::new()
         } else {
-            record.vault.header(location.path, passage.now.seconds())
+            record.vault.header(location.path, context.now.seconds())
         };
         let takes_token =
             |source| matches!(source, HeaderSource::AccessToken | HeaderSource::Bearer);
@@ -101,19 +101,19 @@ impl Gateway {
             .iter()
             .any(|(_, source)| takes_token(*source));
         let grant = record.grant.as_ref().filter(|_| is_wanted);
-        let access_token = grant.and_then(|grant| grant.usable_token(passage.now.seconds()));
+        let access_token = grant.and_then(|grant| grant.usable_token(context.now.seconds()));
         // A provider may send any text; a header cannot hold it.
         let fits = |token: &&str| token.bytes().all(|b| matches!(b, b'!'..=b'~'));
         let access_token = access_token.filter(fits);
         let expires = tenant.lifetime.end(&used);
         let proof = tenant.proof.as_ref().map(|key| {
             let proved = Proved {
-                method: passage.request.method,
+                method: context.request.method,
                 path: location.path,
                 handle: &visitor.session.handle,
                 user: visitor.session.identity.lines().next().unwrap_or_default(),
             };
-            proved.sign(key, passage.now.seconds())
+            proved.sign(key, context.now.seconds())
         });
         let speaker = Speaker {
             tenant: &tenant.id,
@@ -123,7 +123,7 @@ impl Gateway {
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),
             // Beside a cookie it is not needed, and still nobody else's.
-            came_by_bearer: matches!(self.bearer(passage), Presented::Genuine { .. }),
+            came_by_bearer: matches!(self.bearer(context), Presented::Genuine { .. }),
             vault: &tenant.vault,
             vaulted: &vaulted,
             access_token,
@@ -131,7 +131,7 @@ impl Gateway {
             proof,
             mapped: &tenant.mapped_headers,
         };
-        let headers = Outgoing::new(passage.request, passage.cookie, &speaker, trace);
+        let headers = Outgoing::new(context.request, context.cookie, &speaker, trace);
         let disbelieved = headers.disbelieved;
         let ticket = Ticket {
             cookie: &visitor.cookie,
@@ -145,7 +145,7 @@ impl Gateway {
             anonymous: None,
             opens: noting == Noting::Cookie,
             refresh: visitor.refresh,
-            name: passage.cookie,
+            name: context.cookie,
             origin: &course.origin,
             public_base: (location.scheme, location.authority),
             trace_id: trace.id(),
@@ -154,11 +154,11 @@ impl Gateway {
             } else {
                 location.path
             },
-            cookie_age: self.cookie_age(&visitor.session.record, passage.now).0,
+            cookie_age: self.cookie_age(&visitor.session.record, context.now).0,
             client: if visitor.is_recorded() {
                 Client::default()
             } else {
-                Client::of(passage.request)
+                Client::of(context.request)
             },
         };
         let routed = Route::of_target(location.target, &tenant.keys)
@@ -191,7 +191,7 @@ impl Gateway {
             headers,
             ticket: ticket.to_text(),
             origin: course.origin.clone(),
-            first_byte_ms: if passage.request.is_websocket() {
+            first_byte_ms: if context.request.is_websocket() {
                 tenant.timeouts.handshake
             } else {
                 tenant.timeouts.first_byte

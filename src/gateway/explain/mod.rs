@@ -16,7 +16,7 @@ use super::anonymous::Anonymous;
 use super::authenticate::{Caller, Visitor};
 use super::authorize::Entry;
 use super::session_query;
-use super::{Gateway, Interrupt, Passage};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::name::CookieName;
 use crate::http::canonical::canonical;
 use crate::http::host::Host;
@@ -70,16 +70,16 @@ struct Told {
 
 impl Gateway {
     /// Answers what would become of the request that the body describes.
-    pub(super) fn explain(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        let question = Question::read(&session_query::body(passage)?, passage)?;
+    pub(super) fn explain(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+        let question = Question::read(&session_query::body(context)?, context)?;
         let invalid = || Problem::Invalid("`url` must be an http or https URL.".to_owned());
         let request = Request::parse(&question.packed).ok_or_else(invalid)?;
         let sent = canonical(&request.location).unwrap_or_default();
         let request = request.at(sent.as_deref());
-        let asked = Passage {
+        let asked = RequestContext {
             request: &request,
             cookie: CookieName::for_location(&request.location),
-            ..*passage
+            ..*context
         };
         let mut told = Told::default();
         let walked = self.walk(question.whose, &asked, &mut told);
@@ -98,15 +98,20 @@ impl Gateway {
     }
 
     /// The way of [`Gateway::admit`], up to the origin.
-    fn walk(&mut self, whose: Whose, passage: &Passage<'_>, told: &mut Told) -> Result<(), Stop> {
-        self.tell_tenant(whose, passage, told)?;
-        limits::check(passage.request).map_err(Problem::from)?;
-        self.tell_path(passage, told)?;
-        if passage.request.is_websocket() {
-            websocket::check(passage.request, &self.tenant.allowed_origins)
+    fn walk(
+        &mut self,
+        whose: Whose,
+        context: &RequestContext<'_>,
+        told: &mut Told,
+    ) -> Result<(), Stop> {
+        self.tell_tenant(whose, context, told)?;
+        limits::check(context.request).map_err(Problem::from)?;
+        self.tell_path(context, told)?;
+        if context.request.is_websocket() {
+            websocket::check(context.request, &self.tenant.allowed_origins)
                 .map_err(Problem::from)?;
         }
-        if let Some(kind) = self.anonymous(passage) {
+        if let Some(kind) = self.anonymous(context) {
             told.because = Some(
                 match kind {
                     Anonymous::Preflight => "A preflight carries no credentials: it goes on without a session, and the chat server says what it allows.",
@@ -114,15 +119,15 @@ impl Gateway {
                 }
                 .to_owned(),
             );
-            return Ok(self.tell_routing(&self.nobody(passage), passage, told)?);
+            return Ok(self.tell_routing(&self.nobody(context), context, told)?);
         }
         let caller = match whose {
-            Whose::Presented => self.tell_presented(passage, told)?,
-            Whose::Named(name) => self.tell_named(name, passage, told)?,
+            Whose::Presented => self.tell_presented(context, told)?,
+            Whose::Named(name) => self.tell_named(name, context, told)?,
         };
-        match self.tell_entry(caller, passage, told)? {
-            Some(visitor) => self.tell_routing(&visitor, passage, told)?,
-            None => self.tell_birth(passage, told)?,
+        match self.tell_entry(caller, context, told)? {
+            Some(visitor) => self.tell_routing(&visitor, context, told)?,
+            None => self.tell_birth(context, told)?,
         }
         Ok(())
     }
@@ -130,11 +135,11 @@ impl Gateway {
     fn tell_tenant(
         &self,
         whose: Whose,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         told: &mut Told,
     ) -> Result<(), Interrupt> {
         let tenant = &self.tenant;
-        let host = passage.request.location.authority;
+        let host = context.request.location.authority;
         let claim = Host::canonical(host).and_then(|host| {
             let claims = |pattern: String| tenant.hosts.iter().find(|one| one.as_str() == pattern);
             host.patterns().find_map(claims)
@@ -162,8 +167,8 @@ impl Gateway {
         Ok(())
     }
 
-    fn tell_path(&self, passage: &Passage<'_>, told: &mut Told) -> Result<(), Stop> {
-        let Passage { request, .. } = passage;
+    fn tell_path(&self, context: &RequestContext<'_>, told: &mut Told) -> Result<(), Stop> {
+        let RequestContext { request, .. } = context;
         let location = &request.location;
         let prefix = &self.prefix;
         let reads = matches!(request.method, "GET" | "HEAD") && !request.is_websocket();
@@ -201,10 +206,10 @@ impl Gateway {
     fn tell_entry(
         &self,
         caller: Caller,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         told: &mut Told,
     ) -> Result<Option<Visitor>, Interrupt> {
-        let door = self.door(passage);
+        let door = self.door(context);
         let mode = match door.mode {
             LoginMode::Off => "off",
             LoginMode::Optional => "optional",
@@ -216,7 +221,7 @@ impl Gateway {
         };
         let who = who.map(|who| format!("{} has signed in", who.user));
         let is_over = matches!(caller, Caller::Over(_));
-        let entry = self.entry(caller, passage);
+        let entry = self.entry(caller, context);
         let because = match (&entry, who) {
             (Entry::Visitor(_), Some(who)) => format!("{who}."),
             (Entry::Visitor(_), None) => "Guests pass here.".to_owned(),

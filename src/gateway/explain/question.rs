@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::{Interrupt, Passage};
+use super::super::{Interrupt, RequestContext};
 use crate::http::url;
 use crate::response::problem::Problem;
 use crate::session::id::PublicName;
@@ -28,7 +28,7 @@ impl Question {
     /// Reads `{"method", "url", "headers"}` or `{"handle", "method", "path"}`.
     pub(super) fn read(
         body: &Map<String, Value>,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Self, Interrupt> {
         let known: &[&str] = if body.contains_key("handle") {
             &["handle", "method", "path"]
@@ -56,7 +56,7 @@ impl Question {
                 if !path.starts_with('/') {
                     return Err(invalid("`path` must begin with a slash."));
                 }
-                let here = &passage.request.location;
+                let here = &context.request.location;
                 let url = [here.scheme, "://", here.authority, path].concat();
                 (url, Whose::Named(name))
             }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::authenticate::Visitor;
 use super::super::select_origin::Why;
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use super::Told;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
@@ -16,10 +16,10 @@ impl Gateway {
     pub(super) fn tell_routing(
         &self,
         visitor: &Visitor,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         told: &mut Told,
     ) -> Result<(), Interrupt> {
-        let now = passage.now;
+        let now = context.now;
         let record = &visitor.session.record;
         let pool = self.tenant.pool.iter().enumerate();
         told.origins = pool
@@ -29,7 +29,7 @@ impl Gateway {
                 self.tell_origin(origin, score, is_usable, &because, now)
             })
             .collect();
-        let choice = self.choice(record, passage.answers.failures(), now);
+        let choice = self.choice(record, context.answers.failures(), now);
         let choice = choice.ok_or(Problem::OriginUnreachable)?;
         let name = &choice.origin.name;
         let because = match choice.why {
@@ -63,10 +63,10 @@ impl Gateway {
     /// Where a new session might begin. Which origin it is shows when its handle is drawn.
     pub(super) fn tell_birth(
         &self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         told: &mut Told,
     ) -> Result<(), Interrupt> {
-        let now = passage.now;
+        let now = context.now;
         let takes = |origin: &Origin| self.takes_new(origin, now) && !self.is_ejected(origin, now);
         let pool = || self.tenant.pool.iter();
         let all: u32 = pool()

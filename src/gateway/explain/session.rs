@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::authenticate::{Caller, unstored};
 use super::super::session_lookup::{Source, object_key};
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use super::Told;
 use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Verified};
@@ -19,19 +19,19 @@ impl Gateway {
     /// Recognises a request by what it presents.
     pub(super) fn tell_presented(
         &mut self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         told: &mut Told,
     ) -> Result<Caller, Interrupt> {
-        let has_cookie = passage.request.header("cookie").is_some();
+        let has_cookie = context.request.header("cookie").is_some();
         let verdict =
             |verdict: &str, because: &str| json!({ "verdict": verdict, "because": because });
-        match self.credential(passage) {
+        match self.credential(context) {
             Presented::Absent => {
-                let caller = self.recognise_by_route(passage);
+                let caller = self.recognise_by_route(context);
                 let because = match &caller {
                     Caller::Visitor(visitor) => {
                         let record = &visitor.session.record;
-                        told.session = self.described("guest", "cookie", record, passage);
+                        told.session = self.described("guest", "cookie", record, context);
                         "There is none; the sid in the URL names a guest's session."
                     }
                     _ if has_cookie => "None of its cookies is the session's.",
@@ -57,7 +57,7 @@ impl Gateway {
                     "Its MAC is right."
                 };
                 told.cookie = verdict("genuine", because);
-                self.tell_genuine(verified, value, passage, told)
+                self.tell_genuine(verified, value, context, told)
             }
         }
     }
@@ -66,36 +66,36 @@ impl Gateway {
         &mut self,
         verified: Verified,
         value: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         told: &mut Told,
     ) -> Result<Caller, Interrupt> {
         let handle = verified.token.handle;
         let (caller, known) = self.tracelessly(handle, |gateway| {
-            let caller = gateway.recognise_genuine(verified, value, passage)?;
-            let known = gateway.cache.get(handle, passage.now);
+            let caller = gateway.recognise_genuine(verified, value, context)?;
+            let known = gateway.cache.get(handle, context.now);
             Ok((caller, known.map(|hit| hit.known)))
         })?;
         told.session = match &caller {
             Caller::Visitor(visitor) if !visitor.is_recorded() => {
-                self.described("guest", "cookie", &visitor.session.record, passage)
+                self.described("guest", "cookie", &visitor.session.record, context)
             }
             Caller::Visitor(visitor) => {
                 let record = &visitor.session.record;
                 // What storage does not show yet is served from the cookie.
                 let source = if record.version > Version::UNSTORED {
-                    self.source(handle, passage.answers)
+                    self.source(handle, context.answers)
                 } else {
                     "cookie"
                 };
-                self.described("live", source, record, passage)
+                self.described("live", source, record, context)
             }
             Caller::Stranger { .. } => {
                 let guest = unstored(&verified.token);
-                self.described("expired", "cookie", &guest, passage)
+                self.described("expired", "cookie", &guest, context)
             }
             Caller::Over(problem) => {
-                let source = self.source(handle, passage.answers);
-                self.tell_over(problem, handle, known.as_ref(), source, passage)
+                let source = self.source(handle, context.answers);
+                self.tell_over(problem, handle, known.as_ref(), source, context)
             }
         };
         Ok(caller)
@@ -105,7 +105,7 @@ impl Gateway {
     pub(super) fn tell_named(
         &mut self,
         name: PublicName,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         told: &mut Told,
     ) -> Result<Caller, Interrupt> {
         let handle = name.handle;
@@ -114,7 +114,7 @@ impl Gateway {
             "because": "The session was named by its handle.",
         });
         let (found, is_revoked) = self.tracelessly(handle, |gateway| {
-            let found = gateway.seek(handle, passage)?;
+            let found = gateway.seek(handle, context)?;
             let is_revoked = match &found {
                 Source::Said(Known::Live(session)) => gateway.is_revoked(session),
                 _ => false,
@@ -129,7 +129,7 @@ impl Gateway {
             }
             found => found,
         };
-        let source = self.source(handle, passage.answers);
+        let source = self.source(handle, context.answers);
         let known = match &found {
             Source::Said(known) => Some(known),
             Source::Nothing | Source::Rubbish | Source::Silent => None,
@@ -139,8 +139,8 @@ impl Gateway {
             Source::Said(Known::Live(session)) => {
                 let record = &session.record;
                 let lifetime = &self.tenant.lifetime;
-                if !lifetime.has_ended(&record.span(), passage.now.seconds()) {
-                    told.session = self.described("live", source, record, passage);
+                if !lifetime.has_ended(&record.span(), context.now.seconds()) {
+                    told.session = self.described("live", source, record, context);
                     let token = Token {
                         handle,
                         id: record.id,
@@ -162,7 +162,7 @@ impl Gateway {
             let guest = "Nothing is stored under this name: it is over, or somebody has signed in since and it has another name, or a guest's that holds nothing, which only its cookie shows.";
             told.because = Some(guest.to_owned());
         }
-        told.session = self.tell_over(&problem, handle, known, source, passage);
+        told.session = self.tell_over(&problem, handle, known, source, context);
         Ok(Caller::Over(problem))
     }
 
@@ -173,7 +173,7 @@ impl Gateway {
         handle: Handle,
         known: Option<&Known>,
         source: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Value {
         let record = match known {
             Some(Known::Live(session)) => Some(&session.record),
@@ -190,7 +190,7 @@ impl Gateway {
             _ => "unknown",
         };
         match record {
-            Some(record) => self.described(state, source, record, passage),
+            Some(record) => self.described(state, source, record, context),
             None => json!({
                 "state": state,
                 "source": source,
@@ -208,10 +208,10 @@ impl Gateway {
         state: &str,
         source: &str,
         record: &Record,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Value {
         let lifetime = &self.tenant.lifetime;
-        let (span, now) = (record.span(), passage.now.seconds());
+        let (span, now) = (record.span(), context.now.seconds());
         let idle_end = lifetime.idle_end(&span);
         json!({
             "state": state,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::session_query;
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use super::password::{account_name, heard};
 use crate::auth::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
 use crate::auth::login_throttle::message::AccountChange;
@@ -24,33 +24,33 @@ impl Gateway {
     pub(in super::super) fn operate_users(
         &mut self,
         route: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let method = passage.request.method;
+        let method = context.request.method;
         if route.is_empty() {
             return match method {
-                "GET" | "HEAD" => self.list_users(passage),
+                "GET" | "HEAD" => self.list_users(context),
                 _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
             };
         }
         let name = route.strip_prefix('/').and_then(crate::http::query::decode);
-        let name = account_name(&name.ok_or(Problem::NotFound)?, passage)?;
+        let name = account_name(&name.ok_or(Problem::NotFound)?, context)?;
         let name = name.ok_or(Problem::NotFound)?;
         match method {
             "GET" | "HEAD" => {
-                let account = self.account_now(&name, passage)?;
+                let account = self.account_now(&name, context)?;
                 let account = account.ok_or(Problem::NotFound)?;
                 Ok(Answer::json(200, &account.summary()))
             }
-            "PUT" => self.put_user(&name, passage),
-            "DELETE" => self.delete_user(&name, passage),
+            "PUT" => self.put_user(&name, context),
+            "DELETE" => self.delete_user(&name, context),
             _ => Err(Problem::MethodNotAllowed("GET, HEAD, PUT, DELETE").into()),
         }
     }
 
-    fn list_users(&self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
+    fn list_users(&self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
         let prefix = account::prefix(&self.tenant.id);
-        match passage.answers.found(&prefix) {
+        match context.answers.found(&prefix) {
             None => Err(Interrupt::Pending(vec![Need::Documents { prefix }])),
             Some(Found::Bytes(keys)) => {
                 let keys = String::from_utf8_lossy(keys);
@@ -65,11 +65,15 @@ impl Gateway {
     }
 
     /// Makes an account, or changes what is named of it.
-    fn put_user(&mut self, name: &AccountName, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        let body = session_query::body(passage)?;
+    fn put_user(
+        &mut self,
+        name: &AccountName,
+        context: &RequestContext<'_>,
+    ) -> Result<Answer, Interrupt> {
+        let body = session_query::body(context)?;
         check(&body)?;
-        let before = self.account_now(name, passage)?;
-        let at = self.change_time(name, before.as_ref(), passage)?;
+        let before = self.account_now(name, context)?;
+        let at = self.change_time(name, before.as_ref(), context)?;
         let is_new = before.is_none();
         let mut members = match before {
             Some(account) => account.into_members(),
@@ -83,7 +87,7 @@ impl Gateway {
             }
             None => {}
             Some(password) => {
-                let hash = self.hash_password(password, passage)?;
+                let hash = self.hash_password(password, context)?;
                 members.insert("password".to_owned(), json!(hash));
             }
         }
@@ -98,18 +102,18 @@ impl Gateway {
         let user = members.get("user").and_then(Value::as_str);
         let user = user.unwrap_or_default().to_owned();
         let text = Value::Object(members).to_string();
-        if !is_kept(passage)? {
+        if !is_kept(context)? {
             return Err(Interrupt::Pending(vec![Need::Keep {
                 puts: vec![(name.key(&self.tenant.id), text)],
                 deletes: Vec::new(),
             }]));
         }
         let account = Some(text);
-        let announced = heard(self.announce(name, AccountChange { at, account }, passage))?;
+        let announced = heard(self.announce(name, AccountChange { at, account }, context))?;
         // Whoever is signed in by what was before is out: by another's password, or not to be let in.
         let is_closed = body.get("disabled") == Some(&Value::Bool(true));
         if !is_new && (password.is_some() || is_closed) {
-            self.revoke_user(&user, passage)?;
+            self.revoke_user(&user, context)?;
         }
         announced?;
         self.note(Event::new(Level::Info, "audit_user_put").with("new", is_new));
@@ -119,20 +123,20 @@ impl Gateway {
     fn delete_user(
         &mut self,
         name: &AccountName,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let account = self.account_now(name, passage)?;
+        let account = self.account_now(name, context)?;
         let account = account.ok_or(Problem::NotFound)?;
-        let at = self.change_time(name, Some(&account), passage)?;
-        if !is_kept(passage)? {
+        let at = self.change_time(name, Some(&account), context)?;
+        if !is_kept(context)? {
             return Err(Interrupt::Pending(vec![Need::Keep {
                 puts: Vec::new(),
                 deletes: vec![name.key(&self.tenant.id)],
             }]));
         }
         let gone = AccountChange { at, account: None };
-        let announced = heard(self.announce(name, gone, passage))?;
-        self.revoke_user(account.user(), passage)?;
+        let announced = heard(self.announce(name, gone, context))?;
+        self.revoke_user(account.user(), context)?;
         announced?;
         self.note(Event::new(Level::Info, "audit_user_deleted"));
         Ok(Answer::empty(204))
@@ -142,17 +146,17 @@ impl Gateway {
     pub(super) fn revoke_user(
         &mut self,
         user: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<(), Interrupt> {
         let tags = self.tenant.keys.user_tags(user);
         let subjects: Vec<Subject> = tags.map(Subject::User).collect();
-        self.revoke(&subjects, passage.answers, passage.now)
+        self.revoke(&subjects, context.answers, context.now)
     }
 }
 
 /// Whether everything is kept.
-fn is_kept(passage: &Passage<'_>) -> Result<bool, Interrupt> {
-    match passage.answers.written() {
+fn is_kept(context: &RequestContext<'_>) -> Result<bool, Interrupt> {
+    match context.answers.written() {
         None => Ok(false),
         Some(true) => Ok(true),
         Some(false) => Err(Problem::from(SignInProblem::AccountsUnavailable).into()),

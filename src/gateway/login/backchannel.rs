@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use super::form;
 use crate::auth::claims::{self, Expected};
 use crate::auth::jws::{BadToken, Unverified};
@@ -21,12 +21,12 @@ impl Gateway {
     /// `POST /backchannel-logout`.
     pub(in super::super) fn backchannel_logout(
         &mut self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let outcome = match form::fields(passage, &["logout_token"]) {
+        let outcome = match form::fields(context, &["logout_token"]) {
             Ok(fields) => {
                 let token = fields.get("logout_token").unwrap_or_default();
-                self.signed_out_elsewhere(token, passage)?
+                self.signed_out_elsewhere(token, context)?
             }
             Err(Interrupt::Reject {
                 problem: Problem::Invalid(_),
@@ -47,16 +47,16 @@ impl Gateway {
     fn signed_out_elsewhere(
         &mut self,
         presented: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Result<(), BadToken>, Interrupt> {
         let checked = Unverified::parse(presented)
-            .and_then(|token| Ok((self.checked(&token, passage)?, token)));
+            .and_then(|token| Ok((self.checked(&token, context)?, token)));
         let (provider, token) = match checked {
             Ok(checked) => checked,
             Err(bad) => return Ok(Err(bad)),
         };
-        let metadata = self.metadata(&provider.issuer, passage.answers, passage.now)?;
-        let verdict = self.is_signed(&token, &metadata.jwks_uri, passage.answers, passage.now)?;
+        let metadata = self.metadata(&provider.issuer, context.answers, context.now)?;
+        let verdict = self.is_signed(&token, &metadata.jwks_uri, context.answers, context.now)?;
         let told = match verdict.and_then(|()| logout_token::read(&token.claims)) {
             Ok(told) => told,
             Err(bad) => return Ok(Err(bad)),
@@ -64,10 +64,10 @@ impl Gateway {
         // With KV alone nobody counts; ending what is over is harmless.
         let counts = self.tenant.consistency == Consistency::Strong;
         let what = ["logout", &provider.issuer, told.id];
-        if counts && self.is_seen(&what, passage)? {
+        if counts && self.is_seen(&what, context)? {
             return Ok(Err(BadToken("used before")));
         }
-        match passage.answers.written() {
+        match context.answers.written() {
             Some(true) => {
                 let event = Event::new(Level::Info, "signed_out_at_provider");
                 self.note(event.with("provider", Named(&provider.name)));
@@ -84,12 +84,12 @@ impl Gateway {
         };
         let tags = self.tenant.keys.user_tags(&whom);
         let subjects: Vec<Subject> = tags.map(Subject::User).collect();
-        self.revoke(&subjects, passage.answers, passage.now)?;
+        self.revoke(&subjects, context.answers, context.now)?;
         if self.has_writes() {
             return Err(Interrupt::Pending(vec![Need::Store]));
         }
         // Only now: a word that could not be heeded must be heard when it is said again.
-        if counts && !self.is_first_time(&what, &token, passage)? {
+        if counts && !self.is_first_time(&what, &token, context)? {
             return Ok(Err(BadToken("used before")));
         }
         self.note(
@@ -100,7 +100,11 @@ impl Gateway {
     }
 
     /// Whose token it says it is, and everything else that needs no key.
-    fn checked(&self, token: &Unverified, passage: &Passage<'_>) -> Result<Provider, BadToken> {
+    fn checked(
+        &self,
+        token: &Unverified,
+        context: &RequestContext<'_>,
+    ) -> Result<Provider, BadToken> {
         let named = claims::text(&token.claims, "iss")?;
         let mut why = BadToken("another issuer");
         for provider in &self.tenant.methods.oidc {
@@ -110,7 +114,7 @@ impl Gateway {
             let expected = Expected {
                 issuer: &provider.issuer,
                 audience: &provider.client_id,
-                now: passage.now.seconds(),
+                now: context.now.seconds(),
             };
             let checked = claims::check(&token.claims, &expected)
                 .and_then(|()| claims::check_party(&token.claims, expected.audience));

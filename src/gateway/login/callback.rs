@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::super::authenticate::Caller;
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use super::finish_login::Proof;
 use super::providers::{Heard, ask};
 use crate::auth::authorization;
@@ -44,21 +44,21 @@ impl Gateway {
     /// `GET /callback`.
     pub(in super::super) fn callback(
         &mut self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let query = passage.request.location.query();
+        let query = context.request.location.query();
         let said = Query::parse_foreign(query, &PARAMETERS);
         // Whatever else is wrong, the sign-in it belongs to is over.
         let named = Query::parse_foreign(query, &["state"]);
         let state = named.as_ref().ok().and_then(|named| named.get("state"));
         let cookie = state
             .and_then(Transaction::cookie_suffix)
-            .map(|suffix| passage.cookie.of_sign_in(suffix));
+            .map(|suffix| context.cookie.of_sign_in(suffix));
         let over = cookie
             .as_ref()
-            .map(|cookie| set_cookie::clear_sign_in(passage.cookie, cookie));
+            .map(|cookie| set_cookie::clear_sign_in(context.cookie, cookie));
         let outcome = match &said {
-            Ok(said) => self.finish(said, cookie.as_deref(), passage),
+            Ok(said) => self.finish(said, cookie.as_deref(), context),
             Err(_) => Err(Problem::from(SignInProblem::State).into()),
         };
         let answer = match outcome {
@@ -67,8 +67,8 @@ impl Gateway {
                 problem,
                 clear_cookie,
             }) => {
-                let line = clear_cookie.then(|| set_cookie::clear(passage.cookie));
-                self.refusal(&problem, passage).with_cookie(line)
+                let line = clear_cookie.then(|| set_cookie::clear(context.cookie));
+                self.refusal(&problem, context).with_cookie(line)
             }
             Err(interrupt) => return Err(interrupt),
         };
@@ -83,16 +83,16 @@ impl Gateway {
         &mut self,
         said: &Query,
         cookie: Option<&str>,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
         let state = || Problem::from(SignInProblem::State);
-        let Some(begun) = self.transaction(said, cookie, passage) else {
-            return self.finished_before(said, passage);
+        let Some(begun) = self.transaction(said, cookie, context) else {
+            return self.finished_before(said, context);
         };
         // The tenant may have taken it out meanwhile.
         let provider = self.tenant.methods.provider(&begun.provider);
         let provider = provider.ok_or_else(state)?.clone();
-        let metadata = self.metadata(&provider.issuer, passage.answers, passage.now)?;
+        let metadata = self.metadata(&provider.issuer, context.answers, context.now)?;
         let is_right = match said.get("iss") {
             Some(issuer) => issuer == provider.issuer,
             None => !metadata.names_itself,
@@ -110,17 +110,17 @@ impl Gateway {
             }
             _ => return Err(state().into()),
         };
-        let tokens = self.exchange_code(&provider, &metadata, code, &begun, passage)?;
+        let tokens = self.exchange_code(&provider, &metadata, code, &begun, context)?;
         let id_token = match Unverified::parse(&tokens.id_token) {
             Ok(token) => token,
             Err(bad) => return Err(self.bad_token(&provider, bad)),
         };
         let verdict =
-            self.is_signed(&id_token, &metadata.jwks_uri, passage.answers, passage.now)?;
+            self.is_signed(&id_token, &metadata.jwks_uri, context.answers, context.now)?;
         let expected = Expected {
             issuer: &provider.issuer,
             audience: &provider.client_id,
-            now: passage.now.seconds(),
+            now: context.now.seconds(),
         };
         let checked = verdict.and_then(|()| {
             if !id_token.is_of_kind(&claims::ID_TOKEN) {
@@ -133,7 +133,7 @@ impl Gateway {
         if let Err(bad) = checked {
             return Err(self.bad_token(&provider, bad));
         }
-        let mut proof = self.proof(&provider, &metadata, &id_token.claims, &tokens, passage)?;
+        let mut proof = self.proof(&provider, &metadata, &id_token.claims, &tokens, context)?;
         proof.authenticated = Some(proved_at(&id_token.claims));
         if let Some(grant) = &mut proof.grant {
             grant.finished.push(Finished {
@@ -141,7 +141,7 @@ impl Gateway {
                 return_to: begun.return_to.clone(),
             });
         }
-        let signed_in = self.sign_in(&proof, passage)?;
+        let signed_in = self.sign_in(&proof, context)?;
         let answer = onward(&begun.return_to);
         let cookies = signed_in.cookies.into_iter();
         Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
@@ -151,10 +151,10 @@ impl Gateway {
     fn finished_before(
         &mut self,
         said: &Query,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
         let state = said.get("state").unwrap_or_default();
-        if let Caller::Visitor(visitor) = self.recognise_to_replace(passage)?
+        if let Caller::Visitor(visitor) = self.recognise_to_replace(context)?
             && let Some(grant) = &visitor.session.record.grant
             && let Some(return_to) = grant.finished_at(state)
         {
@@ -168,10 +168,10 @@ impl Gateway {
         &self,
         said: &Query,
         cookie: Option<&str>,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Option<Transaction> {
-        let header = passage.request.header("cookie").unwrap_or_default();
-        let (state, now) = (said.get("state")?, passage.now.seconds());
+        let header = context.request.header("cookie").unwrap_or_default();
+        let (state, now) = (said.get("state")?, context.now.seconds());
         jar::candidates(header, cookie?)
             .find_map(|value| Transaction::open(value, state, &self.tenant.keys, now))
     }
@@ -182,11 +182,11 @@ impl Gateway {
         metadata: &Metadata,
         code: &str,
         begun: &Transaction,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Tokens, Interrupt> {
-        let redirect_uri = self.callback_url(provider, metadata, passage);
+        let redirect_uri = self.callback_url(provider, metadata, context);
         let endpoint = &metadata.token_endpoint;
-        let heard = ask("tokens", passage.answers, || {
+        let heard = ask("tokens", context.answers, || {
             authorization::exchange(endpoint, provider, code, &redirect_uri, begun)
         })?;
         let reason = match heard {
@@ -207,11 +207,11 @@ impl Gateway {
         metadata: &Metadata,
         said: &Claims,
         tokens: &Tokens,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Proof, Interrupt> {
         let mut all = said.clone();
         if let (true, Some(endpoint)) = (provider.userinfo, &metadata.userinfo_endpoint) {
-            let heard = ask("userinfo", passage.answers, || {
+            let heard = ask("userinfo", context.answers, || {
                 authorization::userinfo(endpoint, &tokens.access_token)
             })?;
             let Heard::Reply(Reply { status: 200, body }, _) = heard else {
@@ -227,7 +227,7 @@ impl Gateway {
             Ok(claimed) => claimed,
             Err(not) => return Err(self.not_admitted(&provider.issuer, not)),
         };
-        let now = passage.now.seconds();
+        let now = context.now.seconds();
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
         let given = |name: &str| tokens.answer.get(name).and_then(Value::as_str);
         let grant = Grant {

@@ -4,7 +4,7 @@ use chacha20::rand_core::Rng as _;
 use serde_json::{Value, json};
 
 use super::super::session_query;
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use super::finish_login::Proof;
 use super::password::attempt_need;
 use crate::auth::claimed;
@@ -26,12 +26,12 @@ impl Gateway {
     /// `POST /token`.
     pub(in super::super) fn exchange_token(
         &mut self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        if !passage.request.is_same_site() {
+        if !context.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
-        let presented = presented(passage)?;
+        let presented = presented(context)?;
         let refused = |gateway: &mut Self, issuer: &str, bad: BadToken| {
             gateway.note_provider("token_refused", issuer, bad.0);
             Interrupt::from(Problem::from(SignInProblem::Token))
@@ -44,24 +44,24 @@ impl Gateway {
         let issuers = self.tenant.methods.token.iter();
         let Some(issuer) = issuers
             .filter(|issuer| Some(issuer.issuer.as_str()) == named)
-            .find(|issuer| self.is_for(issuer, &token, passage).is_ok())
+            .find(|issuer| self.is_for(issuer, &token, context).is_ok())
             .cloned()
         else {
-            let bad = self.why_for_nobody(named, &token, passage);
+            let bad = self.why_for_nobody(named, &token, context);
             return Err(refused(self, "", bad));
         };
         let jwks_uri = match &issuer.jwks_uri {
             Some(uri) => uri.clone(),
             None => {
-                self.metadata(&issuer.issuer, passage.answers, passage.now)?
+                self.metadata(&issuer.issuer, context.answers, context.now)?
                     .jwks_uri
             }
         };
-        let verdict = self.is_signed(&token, &jwks_uri, passage.answers, passage.now)?;
+        let verdict = self.is_signed(&token, &jwks_uri, context.answers, context.now)?;
         if let Err(bad) = verdict {
             return Err(refused(self, &issuer.issuer, bad));
         }
-        if !self.is_first_use(&issuer, &token, passage)? {
+        if !self.is_first_use(&issuer, &token, context)? {
             return Err(refused(self, &issuer.issuer, BadToken("used before")));
         }
         let claimed = match claimed::identity(&token.claims, &issuer.claims, &issuer.allow) {
@@ -75,7 +75,7 @@ impl Gateway {
             grant: None,
             authenticated: proved_at(&token.claims),
         };
-        let signed_in = self.sign_in(&proof, passage)?;
+        let signed_in = self.sign_in(&proof, context)?;
         let record = &signed_in.session.record;
         let identity = record.identity.as_ref();
         let body = json!({
@@ -95,7 +95,7 @@ impl Gateway {
         &self,
         issuer: &Issuer,
         token: &Unverified,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<(), BadToken> {
         if !token.is_of_kind(&KINDS) {
             return Err(BadToken("another kind of token"));
@@ -108,7 +108,7 @@ impl Gateway {
         let expected = Expected {
             issuer: &issuer.issuer,
             audience: &issuer.audience,
-            now: passage.now.seconds(),
+            now: context.now.seconds(),
         };
         claims::check(said, &expected)?;
         claims::subject(said)?;
@@ -127,12 +127,12 @@ impl Gateway {
         &self,
         named: Option<&str>,
         token: &Unverified,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> BadToken {
         let issuers = self.tenant.methods.token.iter();
         issuers
             .filter(|issuer| Some(issuer.issuer.as_str()) == named)
-            .find_map(|issuer| self.is_for(issuer, token, passage).err())
+            .find_map(|issuer| self.is_for(issuer, token, context).err())
             .unwrap_or(BadToken("another issuer"))
     }
 
@@ -141,19 +141,23 @@ impl Gateway {
         &mut self,
         issuer: &Issuer,
         token: &Unverified,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<bool, Interrupt> {
         let id = token.claims.get("jti").and_then(Value::as_str);
         let Some(id) = id.filter(|_| self.tenant.consistency == Consistency::Strong) else {
             return Ok(true);
         };
-        self.is_first_time(&["jti", &issuer.issuer, id], token, passage)
+        self.is_first_time(&["jti", &issuer.issuer, id], token, context)
     }
 
     /// Whether something that counts once has been counted.
-    pub(super) fn is_seen(&self, what: &[&str], passage: &Passage<'_>) -> Result<bool, Interrupt> {
+    pub(super) fn is_seen(
+        &self,
+        what: &[&str],
+        context: &RequestContext<'_>,
+    ) -> Result<bool, Interrupt> {
         let key = "seen";
-        match passage.answers.found(key) {
+        match context.answers.found(key) {
             None => {
                 let tenant = &self.tenant.id;
                 let need = attempt_need(tenant, what, &Command::Seen, key.to_owned());
@@ -169,11 +173,11 @@ impl Gateway {
         &mut self,
         what: &[&str],
         token: &Unverified,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<bool, Interrupt> {
         let key = "first time";
         let expires = claims::time(&token.claims, "exp").ok().flatten();
-        match passage.answers.found(key) {
+        match context.answers.found(key) {
             None => {
                 let end = expires.unwrap_or_default() + claims::SKEW;
                 let once = Command::Once {
@@ -196,8 +200,8 @@ fn proved_at(said: &Claims) -> Option<UnixSeconds> {
 }
 
 /// The token: in `Authorization`, or as `token` in the body.
-fn presented(passage: &Passage<'_>) -> Result<String, Interrupt> {
-    let header = passage.request.header("authorization");
+fn presented(context: &RequestContext<'_>) -> Result<String, Interrupt> {
+    let header = context.request.header("authorization");
     if let Some((scheme, token)) = header.and_then(|header| header.split_once(' '))
         && scheme.eq_ignore_ascii_case("bearer")
     {
@@ -206,7 +210,7 @@ fn presented(passage: &Passage<'_>) -> Result<String, Interrupt> {
     if header.is_some_and(|header| header.trim().eq_ignore_ascii_case("bearer")) {
         return Err(Problem::from(SignInProblem::Token).into());
     }
-    let body = session_query::body_of_stranger(passage)?;
+    let body = session_query::body_of_stranger(context)?;
     match body.get("token") {
         Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),
         // RFC 6750 section 3: as if none had been sent.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::authenticate::Caller;
 use super::super::client_info::Client;
 use super::super::update::{Alteration, Altered, Hindrance};
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
@@ -62,11 +62,11 @@ impl Gateway {
     pub(super) fn sign_in(
         &mut self,
         proof: &Proof,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<SignedIn, Interrupt> {
-        let (answers, now) = (passage.answers, passage.now);
+        let (answers, now) = (context.answers, context.now);
         let Some(Found::Bytes(chosen)) = answers.found(CHOSEN) else {
-            let text = self.choose_session(&proof.identity, passage)?;
+            let text = self.choose_session(&proof.identity, context)?;
             let key = CHOSEN.to_owned();
             return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
         };
@@ -85,7 +85,7 @@ impl Gateway {
                 let Some(Known::Live(session)) = known else {
                     return Err(Problem::StoreUnavailable.into());
                 };
-                return Ok(self.signed_in(session, token, proof, passage));
+                return Ok(self.signed_in(session, token, proof, context));
             }
             _ => {}
         }
@@ -114,7 +114,7 @@ impl Gateway {
             ..Change::default()
         };
         let alteration = Alteration {
-            client: Client::of(passage.request),
+            client: Client::of(context.request),
             ..Alteration::by(&token, change)
         };
         match self
@@ -122,10 +122,10 @@ impl Gateway {
             .map_err(Interrupt::Pending)?
         {
             Altered::Live { .. } if self.has_writes() => Err(Interrupt::Pending(vec![Need::Store])),
-            Altered::Live { session, .. } => Ok(self.signed_in(session, token, proof, passage)),
+            Altered::Live { session, .. } => Ok(self.signed_in(session, token, proof, context)),
             // Its id is worth nothing any more: another session it is.
             Altered::Ended | Altered::Not(Hindrance::Outdated) if answers.found(ANEW).is_none() => {
-                let token = self.new_token(passage)?;
+                let token = self.new_token(context)?;
                 let text = token.mint(&self.tenant.keys);
                 let key = ANEW.to_owned();
                 Err(Interrupt::Pending(vec![Need::Note { key, text }]))
@@ -139,10 +139,10 @@ impl Gateway {
     fn choose_session(
         &mut self,
         identity: &Value,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<String, Interrupt> {
         let user = identity.get("user").and_then(Value::as_str);
-        let (own, other) = match self.recognise_to_replace(passage)? {
+        let (own, other) = match self.recognise_to_replace(context)? {
             Caller::Visitor(visitor) => {
                 let before = visitor.session.record.identity.as_ref();
                 let is_own = before.is_none_or(|before| Some(before.user.as_str()) == user);
@@ -157,15 +157,15 @@ impl Gateway {
         };
         let token = match own {
             Some(token) => token,
-            None => self.new_token(passage)?,
+            None => self.new_token(context)?,
         };
         let other = other.map(Handle::to_text).unwrap_or_default();
         Ok(format!("{}\t{other}", token.mint(&self.tenant.keys)))
     }
 
-    fn new_token(&mut self, passage: &Passage<'_>) -> Result<Token, Interrupt> {
-        let now = passage.now.seconds();
-        let id = self.draw(None, passage)?;
+    fn new_token(&mut self, context: &RequestContext<'_>) -> Result<Token, Interrupt> {
+        let now = context.now.seconds();
+        let id = self.draw(None, context)?;
         Ok(Token {
             handle: Handle::derive(&self.tenant.id, &id),
             id,
@@ -180,19 +180,19 @@ impl Gateway {
         session: Rc<Prepared>,
         token: Token,
         proof: &Proof,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> SignedIn {
         let record = &session.record;
         let token = Token {
             id: record.id,
-            issued: passage.now.seconds(),
+            issued: context.now.seconds(),
             least_version: record.version,
             ..token
         };
-        let age = self.cookie_age(record, passage.now);
+        let age = self.cookie_age(record, context.now);
         let value = token.mint(&self.tenant.keys);
-        let mut cookies = vec![set_cookie::set(passage.cookie, &value, age)];
-        cookies.extend(self.foreign_cookies(passage));
+        let mut cookies = vec![set_cookie::set(context.cookie, &value, age)];
+        cookies.extend(self.foreign_cookies(context));
         let event = Event::new(Level::Info, "signed_in").with("method", proof.method);
         self.note(event.about(record.handle));
         SignedIn {
@@ -203,20 +203,20 @@ impl Gateway {
     }
 
     /// What takes away those cookies of the origin's that belong to one user.
-    pub(super) fn foreign_cookies(&self, passage: &Passage<'_>) -> Vec<String> {
+    pub(super) fn foreign_cookies(&self, context: &RequestContext<'_>) -> Vec<String> {
         let patterns = [
             self.tenant.clear_cookies.as_slice(),
             // Of a time before they were kept here.
             &self.tenant.vault,
         ]
         .concat();
-        let header = passage.request.header("cookie").unwrap_or_default();
+        let header = context.request.header("cookie").unwrap_or_default();
         let meant = |name: &&str| {
-            !passage.cookie.is_ours(name) && patterns.iter().any(|pattern| pattern.matches(name))
+            !context.cookie.is_ours(name) && patterns.iter().any(|pattern| pattern.matches(name))
         };
         let names = jar::names(header).filter(meant);
         names
-            .map(|name| set_cookie::clear_foreign(passage.cookie, name))
+            .map(|name| set_cookie::clear_foreign(context.cookie, name))
             .collect()
     }
 }

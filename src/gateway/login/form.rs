@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::session_query;
-use super::super::{Interrupt, Passage};
+use super::super::{Interrupt, RequestContext};
 use crate::effect::{Body, Need};
 use crate::http::form;
 use crate::http::json::LARGEST_OF_STRANGERS;
@@ -11,15 +11,15 @@ use crate::http::query::Query;
 use crate::response::problem::Problem;
 
 /// Whether a request carries a form.
-pub(super) fn is_form(passage: &Passage<'_>) -> bool {
-    form::is_form(passage.request)
+pub(super) fn is_form(context: &RequestContext<'_>) -> bool {
+    form::is_form(context.request)
 }
 
 /// The fields of a form; each may occur once, others are passed over.
-pub(super) fn fields(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Interrupt> {
-    let bytes = match passage.answers.body() {
+pub(super) fn fields(context: &RequestContext<'_>, known: &[&str]) -> Result<Query, Interrupt> {
+    let bytes = match context.answers.body() {
         // What is no form is refused without being read.
-        _ if !is_form(passage) => &[][..],
+        _ if !is_form(context) => &[][..],
         None => {
             let limit = LARGEST_OF_STRANGERS;
             return Err(Interrupt::Pending(vec![Need::Body { limit }]));
@@ -28,18 +28,18 @@ pub(super) fn fields(passage: &Passage<'_>, known: &[&str]) -> Result<Query, Int
         Some(Body::Broken) => return Err(Problem::BrokenBody.into()),
         Some(Body::Bytes(bytes)) => bytes,
     };
-    form::fields(passage.request, bytes, known).map_err(|bad| Problem::from(bad).into())
+    form::fields(context.request, bytes, known).map_err(|bad| Problem::from(bad).into())
 }
 
 /// The members of a JSON object, or the fields of a form as if they were: texts, and `true` for those
 /// that are `flags` and not empty.
 pub(super) fn object(
-    passage: &Passage<'_>,
+    context: &RequestContext<'_>,
     texts: &[&str],
     flags: &[&str],
 ) -> Result<Map<String, Value>, Interrupt> {
-    if !is_form(passage) {
-        let body = session_query::body_of_stranger(passage)?;
+    if !is_form(context) {
+        let body = session_query::body_of_stranger(context)?;
         let is_sound = |(name, value): (&String, &Value)| {
             let name = name.as_str();
             (texts.contains(&name) && value.is_string())
@@ -52,7 +52,7 @@ pub(super) fn object(
         let what = format!("The body may hold {all}, and nothing else.");
         return Err(Problem::Invalid(what).into());
     }
-    let fields = fields(passage, &[texts, flags].concat())?;
+    let fields = fields(context, &[texts, flags].concat())?;
     let mut object = Map::new();
     for name in texts {
         if let Some(text) = fields.get(name) {

@@ -14,7 +14,7 @@ mod start_login;
 
 pub(super) use providers::Providers;
 
-use super::{Gateway, Passage};
+use super::{Gateway, RequestContext};
 use crate::http::request::Request;
 use crate::response::Answer;
 use crate::response::page::Look;
@@ -26,8 +26,8 @@ impl Gateway {
         Look::of(&self.tenant.brand, request)
     }
 
-    fn refusal(&self, problem: &Problem, passage: &Passage<'_>) -> Answer {
-        let audience = Audience::of(passage.request, &self.tenant.brand);
-        problem.answer(audience, passage.trace_id)
+    fn refusal(&self, problem: &Problem, context: &RequestContext<'_>) -> Answer {
+        let audience = Audience::of(context.request, &self.tenant.brand);
+        problem.answer(audience, context.trace_id)
     }
 }

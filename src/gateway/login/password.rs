@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::authenticate::Caller;
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use super::finish_login::Proof;
 use super::form;
 use super::start_login::Shown;
@@ -46,16 +46,16 @@ impl Gateway {
     /// `POST /login`.
     pub(in super::super) fn login_by_password(
         &mut self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        if !passage.request.is_same_site() {
+        if !context.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         if !self.tenant.methods.password {
             return Err(Problem::LoginUnconfigured.into());
         }
         let fields = form::object(
-            passage,
+            context,
             &["username", "password", "return_to"],
             &["remember"],
         )?;
@@ -65,9 +65,9 @@ impl Gateway {
         if password.is_empty() {
             return Err(Problem::Invalid("`password` must not be empty.".to_owned()).into());
         }
-        let account = match self.prove(username, password, passage)? {
+        let account = match self.prove(username, password, context)? {
             Ok(account) => account,
-            Err(not) => return self.not_proved(&not, return_to, username, passage),
+            Err(not) => return self.not_proved(&not, return_to, username, context),
         };
         let proof = Proof {
             method: "password",
@@ -76,8 +76,8 @@ impl Gateway {
             grant: None,
             authenticated: None,
         };
-        let signed_in = self.sign_in(&proof, passage)?;
-        let answer = if passage.request.is_navigation() {
+        let signed_in = self.sign_in(&proof, context)?;
+        let answer = if context.request.is_navigation() {
             Answer::empty(303).with("location", return_to)
         } else {
             Answer::json(200, &json!({ "return_to": return_to }))
@@ -92,7 +92,7 @@ impl Gateway {
         not: &NotProved,
         return_to: &str,
         username: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
         let problem = match not {
             NotProved::Wrong => SignInProblem::Wrong,
@@ -103,7 +103,7 @@ impl Gateway {
                 .with("method", "password")
                 .with("reason", problem.kind().1),
         );
-        if !passage.request.is_navigation() {
+        if !context.request.is_navigation() {
             return Err(Problem::from(problem).into());
         }
         let fault = match not {
@@ -117,7 +117,7 @@ impl Gateway {
             fault: Some(fault),
             ..Shown::default()
         };
-        let page = self.login_page(status, &shown, passage);
+        let page = self.login_page(status, &shown, context);
         // The page says itself how long to wait.
         let hints = problem.hints().into_iter();
         let hints = hints.filter(|(name, _)| *name != "retry-after");
@@ -130,19 +130,19 @@ impl Gateway {
         &mut self,
         username: &str,
         password: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Result<Account, NotProved>, Interrupt> {
         if password.len() > LONGEST_PASSWORD {
             return Err(Problem::BodyTooLarge.into());
         }
-        let Some(name) = account_name(username, passage)? else {
+        let Some(name) = account_name(username, context)? else {
             return Ok(Err(NotProved::Wrong));
         };
-        if let Some(seconds) = self.is_flooding(passage) {
+        if let Some(seconds) = self.is_flooding(context) {
             return Ok(Err(NotProved::Locked(seconds)));
         }
-        self.in_turn(PROVES, passage, |gateway| {
-            gateway.prove_in_turn(&name, password, passage)
+        self.in_turn(PROVES, context, |gateway| {
+            gateway.prove_in_turn(&name, password, context)
         })
     }
 
@@ -150,16 +150,16 @@ impl Gateway {
         &mut self,
         name: &AccountName,
         password: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Result<Account, NotProved>, Interrupt> {
         let by = self.random.next_u64();
-        let tried = self.attempt(name, &Command::attempt(by), passage)?;
+        let tried = self.attempt(name, &Command::attempt(by), context)?;
         if let Verdict::Wait(seconds) = tried.verdict {
             return Ok(Err(NotProved::Locked(seconds)));
         }
-        let account = Account::newest(self.account(name, passage)?, tried.change.as_ref());
+        let account = Account::newest(self.account(name, context)?, tried.change.as_ref());
         let hash = account.as_ref().and_then(Account::hash).map(str::to_owned);
-        let is_right = match passage.answers.found("password") {
+        let is_right = match context.answers.found("password") {
             None => {
                 return Err(Interrupt::Pending(vec![Need::CheckPassword {
                     key: "password".to_owned(),
@@ -173,7 +173,7 @@ impl Gateway {
         let Some(account) = account.filter(|account| is_right && !account.is_disabled()) else {
             return Ok(Err(NotProved::Wrong));
         };
-        let done = self.attempt(name, &Command::succeeded(), passage)?;
+        let done = self.attempt(name, &Command::succeeded(), context)?;
         // It may have been changed while the password was checked.
         let is_outdated = done
             .change
@@ -186,13 +186,13 @@ impl Gateway {
     fn in_turn<T>(
         &mut self,
         key: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
         act: impl FnOnce(&mut Self) -> Result<T, Interrupt>,
     ) -> Result<T, Interrupt> {
-        let Some(Found::Bytes(place)) = passage.answers.found(key) else {
+        let Some(Found::Bytes(place)) = context.answers.found(key) else {
             // Whoever gives a new password has proved who they are.
-            let client = (key == PROVES).then(|| passage.request.client_network());
-            let Some(place) = self.hashing.enter(client, passage.now) else {
+            let client = (key == PROVES).then(|| context.request.client_network());
+            let Some(place) = self.hashing.enter(client, context.now) else {
                 let event = Event::new(Level::Warn, "passwords_busy");
                 self.note(event);
                 return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());
@@ -207,7 +207,7 @@ impl Gateway {
         let place = place.ok_or(Problem::Internal)?;
         let done = act(self);
         match &done {
-            Err(Interrupt::Pending(_)) => self.hashing.stay(place, passage.now),
+            Err(Interrupt::Pending(_)) => self.hashing.stay(place, context.now),
             _ => self.hashing.leave(place),
         }
         done
@@ -217,9 +217,9 @@ impl Gateway {
     pub(super) fn hash_password(
         &mut self,
         password: &str,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<String, Interrupt> {
-        self.in_turn(HASHES, passage, |_| match passage.answers.found("hash") {
+        self.in_turn(HASHES, context, |_| match context.answers.found("hash") {
             None => Err(Interrupt::Pending(vec![Need::HashPassword {
                 key: "hash".to_owned(),
                 password: password.to_owned(),
@@ -232,10 +232,10 @@ impl Gateway {
     pub(super) fn account(
         &mut self,
         name: &AccountName,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Option<Account>, Interrupt> {
         let key = name.key(&self.tenant.id);
-        match passage.answers.found(&key) {
+        match context.answers.found(&key) {
             None => Err(Interrupt::Pending(vec![Need::Document { key }])),
             Some(Found::Unavailable) => {
                 Err(Problem::from(SignInProblem::AccountsUnavailable).into())
@@ -258,11 +258,11 @@ impl Gateway {
         &mut self,
         name: &AccountName,
         command: &Command,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Reply, Interrupt> {
         if self.tenant.consistency == Consistency::Eventual {
             return Ok(Reply {
-                verdict: self.attempt_here(name, command, passage),
+                verdict: self.attempt_here(name, command, context),
                 change: None,
             });
         }
@@ -274,7 +274,7 @@ impl Gateway {
                 "attempt succeeded"
             }
         };
-        match passage.answers.found(key) {
+        match context.answers.found(key) {
             None => Err(Interrupt::Pending(vec![attempt_need(
                 &self.tenant.id,
                 &["password", name.as_str()],
@@ -299,11 +299,11 @@ impl Gateway {
     pub(super) fn account_now(
         &mut self,
         name: &AccountName,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Option<Account>, Interrupt> {
-        let known = self.attempt(name, &Command::account(), passage)?;
+        let known = self.attempt(name, &Command::account(), context)?;
         Ok(Account::newest(
-            self.account(name, passage)?,
+            self.account(name, context)?,
             known.change.as_ref(),
         ))
     }
@@ -314,11 +314,11 @@ impl Gateway {
         &mut self,
         name: &AccountName,
         before: Option<&Account>,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<u64, Interrupt> {
-        let known = self.attempt(name, &Command::account(), passage)?.change;
-        let stored = passage.answers.read(&name.key(&self.tenant.id));
-        let asked = stored.map_or(passage.now, |read| read.asked).seconds();
+        let known = self.attempt(name, &Command::account(), context)?.change;
+        let stored = context.answers.read(&name.key(&self.tenant.id));
+        let asked = stored.map_or(context.now, |read| read.asked).seconds();
         let next = before.map_or(asked.0, |account| account.next_change(asked));
         Ok(known.map_or(next, |change| next.max(change.at.saturating_add(1))))
     }
@@ -328,13 +328,13 @@ impl Gateway {
         &mut self,
         name: &AccountName,
         change: AccountChange,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<(), Interrupt> {
         if self.tenant.consistency == Consistency::Eventual {
             return Ok(());
         }
         let at = change.at;
-        let reply = self.attempt(name, &Command::changed(change), passage)?;
+        let reply = self.attempt(name, &Command::changed(change), context)?;
         // An object of an earlier release does not know what a change is.
         let is_known = reply.change.is_some_and(|known| known.at >= at);
         let unavailable = || Problem::from(SignInProblem::AccountsUnavailable).into();
@@ -343,12 +343,12 @@ impl Gateway {
 
     /// Whether a client tries too much: each attempt costs a computation, right or wrong. A step that
     /// is asked again is the same attempt.
-    fn is_flooding(&mut self, passage: &Passage<'_>) -> Option<u64> {
-        let client = passage.request.client_network();
-        if client == Network::Unknown || passage.answers.found(PROVES).is_some() {
+    fn is_flooding(&mut self, context: &RequestContext<'_>) -> Option<u64> {
+        let client = context.request.client_network();
+        if client == Network::Unknown || context.answers.found(PROVES).is_some() {
             return None;
         }
-        match self.guessers.count(client, passage.now) {
+        match self.guessers.count(client, context.now) {
             Rate::First | Rate::Counted => None,
             Rate::Passed(seconds) | Rate::Over(seconds) => Some(seconds),
         }
@@ -358,9 +358,9 @@ impl Gateway {
         &mut self,
         name: &AccountName,
         command: &Command,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Verdict {
-        let is_first_ask = passage.answers.found(&name.key(&self.tenant.id)).is_none();
+        let is_first_ask = context.answers.found(&name.key(&self.tenant.id)).is_none();
         let has_succeeded = matches!(command, Command::Succeeded { .. });
         if has_succeeded {
             self.guesses.forget(name.as_str());
@@ -368,7 +368,7 @@ impl Gateway {
         if has_succeeded || !is_first_ask {
             return Verdict::Allowed;
         }
-        match self.guesses.count(name.as_str(), passage.now) {
+        match self.guesses.count(name.as_str(), context.now) {
             Rate::First | Rate::Counted => Verdict::Allowed,
             Rate::Passed(seconds) | Rate::Over(seconds) => Verdict::Wait(seconds),
         }
@@ -377,52 +377,52 @@ impl Gateway {
     /// `GET` and `POST /password`: the visitor's own.
     pub(in super::super) fn password(
         &mut self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
         if !self.tenant.methods.password {
             return Err(Problem::NotFound.into());
         }
-        let is_change = passage.request.method == "POST";
-        if is_change && !passage.request.is_same_site() {
+        let is_change = context.request.method == "POST";
+        if is_change && !context.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
         // Once it is kept the change is seen through: by then the session may be over.
-        if let Some(kept) = passage.answers.written() {
+        if let Some(kept) = context.answers.written() {
             return if kept {
-                self.password_changed(passage)
+                self.password_changed(context)
             } else {
                 Err(Problem::from(SignInProblem::AccountsUnavailable).into())
             };
         }
-        let Caller::Visitor(visitor) = self.recognise(passage)? else {
+        let Caller::Visitor(visitor) = self.recognise(context)? else {
             return Err(Problem::NoSession.into());
         };
         let record = &visitor.session.record;
         let identity = record.identity.as_ref().filter(|_| record.grant.is_none());
         let user = identity.ok_or(Problem::NoSession)?.user.clone();
         if !is_change {
-            return Ok(self.password_page(200, PasswordState::Ask, passage));
+            return Ok(self.password_page(200, PasswordState::Ask, context));
         }
-        let fields = form::object(passage, &["current", "new"], &[])?;
+        let fields = form::object(context, &["current", "new"], &[])?;
         let new = form::text(&fields, "new");
         if new.chars().count() < SHORTEST_PASSWORD || new.len() > LONGEST_PASSWORD {
-            return Ok(self.password_page(422, PasswordState::TooShort, passage));
+            return Ok(self.password_page(422, PasswordState::TooShort, context));
         }
-        let account = match self.prove(&user, form::text(&fields, "current"), passage)? {
+        let account = match self.prove(&user, form::text(&fields, "current"), context)? {
             Ok(account) => account,
             Err(NotProved::Wrong) => {
-                return Ok(self.password_page(401, PasswordState::Wrong, passage));
+                return Ok(self.password_page(401, PasswordState::Wrong, context));
             }
             Err(NotProved::Locked(seconds)) => {
                 return Err(Problem::from(SignInProblem::Locked(seconds)).into());
             }
         };
-        let name = account_name(&user, passage)?.ok_or(Problem::Internal)?;
-        let text = match passage.answers.found(ANEW) {
+        let name = account_name(&user, context)?.ok_or(Problem::Internal)?;
+        let text = match context.answers.found(ANEW) {
             Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
             _ => {
-                let hash = self.hash_password(new, passage)?;
-                let text = account.with_hash(&hash, passage.now.seconds());
+                let hash = self.hash_password(new, context)?;
+                let text = account.with_hash(&hash, context.now.seconds());
                 let key = ANEW.to_owned();
                 return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
             }
@@ -435,9 +435,9 @@ impl Gateway {
     }
 
     /// Whoever has used the old password is out, this session included.
-    fn password_changed(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        let name = account_name("", passage)?.ok_or(Problem::Internal)?;
-        let text = match passage.answers.found(ANEW) {
+    fn password_changed(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+        let name = account_name("", context)?.ok_or(Problem::Internal)?;
+        let text = match context.answers.found(ANEW) {
             Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
             _ => return Err(Problem::Internal.into()),
         };
@@ -446,24 +446,29 @@ impl Gateway {
             at: account.changed(),
             account: Some(text),
         };
-        let announced = heard(self.announce(&name, change, passage))?;
-        self.revoke_user(account.user(), passage)?;
+        let announced = heard(self.announce(&name, change, context))?;
+        self.revoke_user(account.user(), context)?;
         announced?;
-        Ok(self.password_page(200, PasswordState::Done, passage))
+        Ok(self.password_page(200, PasswordState::Done, context))
     }
 
-    fn password_page(&self, status: u16, state: PasswordState, passage: &Passage<'_>) -> Answer {
-        if passage.request.is_navigation() {
-            let look = self.look(passage.request);
+    fn password_page(
+        &self,
+        status: u16,
+        state: PasswordState,
+        context: &RequestContext<'_>,
+    ) -> Answer {
+        if context.request.is_navigation() {
+            let look = self.look(context.request);
             return page::change_password(&look, &self.prefix, status, state);
         }
         match state {
-            PasswordState::Wrong => self.refusal(&SignInProblem::Wrong.into(), passage),
+            PasswordState::Wrong => self.refusal(&SignInProblem::Wrong.into(), context),
             PasswordState::TooShort => {
                 let what = format!(
                     "`new` needs {SHORTEST_PASSWORD} characters and takes {LONGEST_PASSWORD} bytes."
                 );
-                self.refusal(&Problem::Invalid(what), passage)
+                self.refusal(&Problem::Invalid(what), context)
             }
             PasswordState::Ask | PasswordState::Done => Answer::empty(204),
         }
@@ -481,9 +486,9 @@ pub(super) fn heard(outcome: Result<(), Interrupt>) -> Result<Result<(), Interru
 /// The account a name means, however it was typed.
 pub(super) fn account_name(
     typed: &str,
-    passage: &Passage<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<Option<AccountName>, Interrupt> {
-    match passage.answers.found("name") {
+    match context.answers.found("name") {
         None => Err(Interrupt::Pending(vec![Need::Fold {
             key: "name".to_owned(),
             text: typed.to_owned(),

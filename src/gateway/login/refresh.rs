@@ -7,7 +7,7 @@
 
 use super::super::authenticate::Visitor;
 use super::super::update::Altered;
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use crate::auth::authorization;
 use crate::auth::token_refresh::Renewal;
 use crate::clock::{Seconds, UnixMillis};
@@ -31,10 +31,10 @@ impl Gateway {
     pub(in super::super) fn refreshed(
         &mut self,
         visitor: Visitor,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Visitor, Interrupt> {
-        let visitor = self.renewed(visitor, passage)?;
-        self.note_run_out(&visitor, passage.now);
+        let visitor = self.renewed(visitor, context)?;
+        self.note_run_out(&visitor, context.now);
         Ok(visitor)
     }
 
@@ -68,8 +68,12 @@ impl Gateway {
         self.note(event.about(record.handle));
     }
 
-    fn renewed(&mut self, visitor: Visitor, passage: &Passage<'_>) -> Result<Visitor, Interrupt> {
-        let Some(left) = self.left_of_token(&visitor.session.record, passage.now) else {
+    fn renewed(
+        &mut self,
+        visitor: Visitor,
+        context: &RequestContext<'_>,
+    ) -> Result<Visitor, Interrupt> {
+        let Some(left) = self.left_of_token(&visitor.session.record, context.now) else {
             return Ok(visitor);
         };
         let grant = visitor.session.record.grant.as_ref();
@@ -77,20 +81,20 @@ impl Gateway {
             return Ok(visitor);
         }
         if left > Seconds(0) {
-            let refresh = !self.was_asked(visitor.token.handle, passage.now);
+            let refresh = !self.was_asked(visitor.token.handle, context.now);
             if refresh {
-                self.note_asked(visitor.token.handle, passage.now);
+                self.note_asked(visitor.token.handle, context.now);
             }
             return Ok(Visitor { refresh, ..visitor });
         }
         let handle = visitor.token.handle;
         let is_handed_on = self.hands_tokens_on();
-        if !is_handed_on && self.was_asked(handle, passage.now) {
+        if !is_handed_on && self.was_asked(handle, context.now) {
             return Ok(visitor);
         }
         let record = &visitor.session.record;
-        let altered = self.refresh(handle, record, passage.answers, passage.now)?;
-        let has_token = |grant: &Grant| grant.usable_token(passage.now.seconds()).is_some();
+        let altered = self.refresh(handle, record, context.answers, context.now)?;
+        let has_token = |grant: &Grant| grant.usable_token(context.now.seconds()).is_some();
         let is_renewed = match &altered {
             Some(Altered::Live { session, .. }) => {
                 session.record.grant.as_ref().is_some_and(has_token)
@@ -98,11 +102,11 @@ impl Gateway {
             _ => false,
         };
         if !is_handed_on && !is_renewed {
-            self.note_asked(handle, passage.now);
+            self.note_asked(handle, context.now);
         }
         match altered {
             Some(Altered::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
-            Some(Altered::Ended) => Err(self.turn_away(Problem::SessionEnded, true, passage)),
+            Some(Altered::Ended) => Err(self.turn_away(Problem::SessionEnded, true, context)),
             // Without a token the origin decides what it can do for the visitor.
             Some(Altered::Not(_)) | None => Ok(visitor),
         }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::authenticate::Caller;
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use super::form;
 use crate::auth::authorization;
 use crate::auth::jws::Unverified;
@@ -41,12 +41,12 @@ impl Gateway {
     /// `GET /logout`: a page that asks, because what merely loads must change nothing.
     pub(in super::super) fn confirm_sign_out(
         &mut self,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        if !passage.request.is_navigation() {
+        if !context.request.is_navigation() {
             return Err(Problem::MethodNotAllowed("POST").into());
         }
-        let look = self.look(passage.request);
+        let look = self.look(context.request);
         Ok(page::confirm_sign_out(
             &look,
             &self.prefix,
@@ -55,38 +55,41 @@ impl Gateway {
     }
 
     /// `GET /signed-out`.
-    pub(in super::super) fn signed_out_page(&mut self, passage: &Passage<'_>) -> Answer {
-        page::signed_out(&self.look(passage.request))
+    pub(in super::super) fn signed_out_page(&mut self, context: &RequestContext<'_>) -> Answer {
+        page::signed_out(&self.look(context.request))
     }
 
     /// `POST /logout`, of this session or, with `everywhere`, of all its user's.
-    pub(in super::super) fn logout(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
-        if !passage.request.is_same_site() {
+    pub(in super::super) fn logout(
+        &mut self,
+        context: &RequestContext<'_>,
+    ) -> Result<Answer, Interrupt> {
+        if !context.request.is_same_site() {
             return Err(Problem::CrossSite.into());
         }
-        let everywhere = wants_everywhere(passage)?;
+        let everywhere = wants_everywhere(context)?;
         // Once begun it is seen through: by then the session may well be over.
-        if let Some(leave) = Leave::noted(passage) {
-            return self.leave(&leave, everywhere, passage);
+        if let Some(leave) = Leave::noted(context) {
+            return self.leave(&leave, everywhere, context);
         }
         // What is to be ended everywhere must be known.
         let caller = if everywhere {
-            self.recognise(passage)?
+            self.recognise(context)?
         } else {
-            self.recognise_to_replace(passage)?
+            self.recognise_to_replace(context)?
         };
         match caller {
             Caller::Visitor(visitor) if visitor.is_recorded() => {
-                Err(self.note_leave(&visitor.session, passage)?)
+                Err(self.note_leave(&visitor.session, context)?)
             }
             // A genuine cookie with an id from before may still put an end to its session, but is told
             // nothing of it, and ends no other.
             Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
-                if let Some(handle) = self.named_by_cookie(passage) {
-                    self.end(handle, passage.answers, passage.now)?;
+                if let Some(handle) = self.named_by_cookie(context) {
+                    self.end(handle, context.answers, context.now)?;
                     self.note_ended(handle, "logout");
                 }
-                Ok(self.signed_out(None, passage))
+                Ok(self.signed_out(None, context))
             }
             // What is over can put an end to nothing else.
             Caller::Over(problem) if everywhere => Err(Interrupt::Reject {
@@ -94,7 +97,7 @@ impl Gateway {
                 clear_cookie: true,
             }),
             Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => {
-                Ok(self.signed_out(None, passage))
+                Ok(self.signed_out(None, context))
             }
         }
     }
@@ -104,16 +107,16 @@ impl Gateway {
         &mut self,
         leave: &Leave,
         everywhere: bool,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        if passage.answers.written().is_none() && everywhere && !leave.tags.is_empty() {
+        if context.answers.written().is_none() && everywhere && !leave.tags.is_empty() {
             let subjects: Vec<_> = leave.tags.iter().map(|tag| Subject::User(*tag)).collect();
-            self.revoke(&subjects, passage.answers, passage.now)?;
+            self.revoke(&subjects, context.answers, context.now)?;
         }
-        self.end(leave.handle, passage.answers, passage.now)?;
+        self.end(leave.handle, context.answers, context.now)?;
         let reason = if everywhere { "everywhere" } else { "logout" };
         self.note_ended(leave.handle, reason);
-        Ok(self.signed_out(leave.onward.as_deref(), passage))
+        Ok(self.signed_out(leave.onward.as_deref(), context))
     }
 
     /// Where a form that signs out may lead: browsers count what a form redirects to as its target.
@@ -133,12 +136,12 @@ impl Gateway {
     fn note_leave(
         &mut self,
         session: &Prepared,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Interrupt, Interrupt> {
         let leave = Leave {
             handle: session.record.handle,
             tags: session.tags.clone(),
-            onward: self.onward(session, passage)?,
+            onward: self.onward(session, context)?,
         };
         Ok(Interrupt::Pending(vec![Need::Note {
             key: LEAVES.to_owned(),
@@ -149,7 +152,7 @@ impl Gateway {
     fn onward(
         &mut self,
         session: &Prepared,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Option<String>, Interrupt> {
         let Some(grant) = &session.record.grant else {
             return Ok(None);
@@ -157,7 +160,7 @@ impl Gateway {
         let Some(provider) = self.tenant.methods.provider(&grant.provider).cloned() else {
             return Ok(None);
         };
-        let endpoint = match self.metadata(&provider.issuer, passage.answers, passage.now) {
+        let endpoint = match self.metadata(&provider.issuer, context.answers, context.now) {
             Ok(metadata) => metadata.end_session_endpoint,
             Err(Interrupt::Pending(needs)) => return Err(Interrupt::Pending(needs)),
             // Signing out here must not depend on anybody else.
@@ -166,7 +169,7 @@ impl Gateway {
         let Some(endpoint) = endpoint else {
             return Ok(None);
         };
-        let location = &passage.request.location;
+        let location = &context.request.location;
         let (scheme, authority) = (location.scheme, location.authority);
         let back = format!("{scheme}://{authority}{}/signed-out", self.prefix);
         let id_token = grant.id_token.as_deref();
@@ -176,8 +179,8 @@ impl Gateway {
         )))
     }
 
-    fn signed_out(&self, onward: Option<&str>, passage: &Passage<'_>) -> Answer {
-        let answer = match (passage.request.is_navigation(), onward) {
+    fn signed_out(&self, onward: Option<&str>, context: &RequestContext<'_>) -> Answer {
+        let answer = match (context.request.is_navigation(), onward) {
             (true, Some(url)) => Answer::empty(303).with("location", url),
             (true, None) => {
                 Answer::empty(303).with("location", format!("{}/signed-out", self.prefix))
@@ -185,16 +188,16 @@ impl Gateway {
             (false, Some(url)) => Answer::json(200, &json!({ "continue": url })),
             (false, None) => Answer::empty(204),
         };
-        let answer = answer.with_cookie(Some(set_cookie::clear(passage.cookie)));
-        let foreign = self.foreign_cookies(passage).into_iter();
+        let answer = answer.with_cookie(Some(set_cookie::clear(context.cookie)));
+        let foreign = self.foreign_cookies(context).into_iter();
         foreign.fold(answer, |answer, line| answer.with("set-cookie", line))
     }
 
-    fn named_by_cookie(&self, passage: &Passage<'_>) -> Option<Handle> {
-        let header = passage.request.header("cookie").unwrap_or_default();
-        let (keys, now) = (&self.tenant.keys, passage.now.seconds());
+    fn named_by_cookie(&self, context: &RequestContext<'_>) -> Option<Handle> {
+        let header = context.request.header("cookie").unwrap_or_default();
+        let (keys, now) = (&self.tenant.keys, context.now.seconds());
         let Presented::Genuine { verified, .. } =
-            Presented::find(header, passage.cookie.as_str(), keys, now)
+            Presented::find(header, context.cookie.as_str(), keys, now)
         else {
             return None;
         };
@@ -203,8 +206,8 @@ impl Gateway {
 }
 
 impl Leave {
-    fn noted(passage: &Passage<'_>) -> Option<Self> {
-        let Some(Found::Bytes(text)) = passage.answers.found(LEAVES) else {
+    fn noted(context: &RequestContext<'_>) -> Option<Self> {
+        let Some(Found::Bytes(text)) = context.answers.found(LEAVES) else {
             return None;
         };
         let text = core::str::from_utf8(text).ok()?;
@@ -251,10 +254,10 @@ fn logout_hint(record: &Record, grant: &Grant) -> String {
 }
 
 /// Whether all of the user's sessions are meant. No body means this one.
-fn wants_everywhere(passage: &Passage<'_>) -> Result<bool, Interrupt> {
-    if passage.request.header("content-type").is_none() {
+fn wants_everywhere(context: &RequestContext<'_>) -> Result<bool, Interrupt> {
+    if context.request.header("content-type").is_none() {
         return Ok(false);
     }
-    let fields = form::object(passage, &[], &["everywhere"])?;
+    let fields = form::object(context, &[], &["everywhere"])?;
     Ok(form::flag(&fields, "everywhere"))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::{Gateway, Interrupt, Passage};
+use super::super::{Gateway, Interrupt, RequestContext};
 use crate::auth::authorization;
 use crate::auth::login_state::{self, Transaction};
 use crate::auth::methods::Provider;
@@ -39,26 +39,29 @@ pub(super) struct Shown<'a> {
 
 impl Gateway {
     /// `GET /login`.
-    pub(in super::super) fn login(&mut self, passage: &Passage<'_>) -> Result<Answer, Interrupt> {
+    pub(in super::super) fn login(
+        &mut self,
+        context: &RequestContext<'_>,
+    ) -> Result<Answer, Interrupt> {
         let methods = &self.tenant.methods;
         if methods.is_empty() {
             return Err(Problem::LoginUnconfigured.into());
         }
-        let query = query(passage)?;
+        let query = query(context)?;
         let return_to = query.get("return_to").unwrap_or(return_url::FRONT);
         let return_to = return_url::sound(return_to, &self.prefix).to_owned();
         let max_age = self.max_age(&return_to, query.get("max_age"));
         if let Some(name) = query.get("provider") {
             let provider = methods.provider(name).ok_or(Problem::NotFound)?.clone();
-            return self.begin(&provider, &return_to, max_age, passage);
+            return self.begin(&provider, &return_to, max_age, context);
         }
-        if !passage.request.is_navigation() {
+        if !context.request.is_navigation() {
             return Ok(self.describe_methods());
         }
         match &self.tenant.methods.oidc[..] {
             [only] if !self.tenant.methods.password => {
                 let provider = only.clone();
-                self.begin(&provider, &return_to, max_age, passage)
+                self.begin(&provider, &return_to, max_age, context)
             }
             _ => {
                 let page = Shown {
@@ -66,7 +69,7 @@ impl Gateway {
                     max_age,
                     ..Shown::default()
                 };
-                Ok(self.login_page(200, &page, passage))
+                Ok(self.login_page(200, &page, context))
             }
         }
     }
@@ -85,7 +88,7 @@ impl Gateway {
         &self,
         status: u16,
         shown: &Shown<'_>,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Answer {
         let methods = &self.tenant.methods;
         let page = LoginPage {
@@ -97,7 +100,7 @@ impl Gateway {
             username: shown.username,
             fault: shown.fault,
         };
-        page::login(&self.look(passage.request), status, &page)
+        page::login(&self.look(context.request), status, &page)
     }
 
     /// For pages of one's own.
@@ -118,25 +121,25 @@ impl Gateway {
         provider: &Provider,
         return_to: &str,
         max_age: Option<Seconds>,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let metadata = self.metadata(&provider.issuer, passage.answers, passage.now)?;
-        let now = passage.now.seconds();
+        let metadata = self.metadata(&provider.issuer, context.answers, context.now)?;
+        let now = context.now.seconds();
         let begun = Transaction::begin(&provider.name, return_to, max_age, now, &mut self.random);
         let sealed = begun.seal(&self.tenant.keys, &mut self.random);
         let value = sealed.ok_or(Problem::Internal)?;
         let suffix = Transaction::cookie_suffix(&begun.state).ok_or(Problem::Internal)?;
-        let cookie = passage.cookie.of_sign_in(suffix);
-        let redirect_uri = self.callback_url(provider, &metadata, passage);
+        let cookie = context.cookie.of_sign_in(suffix);
+        let redirect_uri = self.callback_url(provider, &metadata, context);
         let endpoint = &metadata.authorization_endpoint;
         let location = authorization::url(endpoint, provider, &redirect_uri, &begun);
-        let line = set_cookie::set_sign_in(passage.cookie, &cookie, &value, login_state::LONGEST);
+        let line = set_cookie::set_sign_in(context.cookie, &cookie, &value, login_state::LONGEST);
         let answer = Answer::empty(303)
             .with("location", location)
             .with("referrer-policy", "no-referrer")
             .with("set-cookie", line);
         let needed = weight(&cookie, &value);
-        Ok(surplus(needed, &self.tenant.keys, passage)
+        Ok(surplus(needed, &self.tenant.keys, context)
             .into_iter()
             .fold(answer, |answer, line| answer.with("set-cookie", line)))
     }
@@ -147,9 +150,9 @@ impl Gateway {
         &self,
         provider: &Provider,
         metadata: &Metadata,
-        passage: &Passage<'_>,
+        context: &RequestContext<'_>,
     ) -> String {
-        let location = &passage.request.location;
+        let location = &context.request.location;
         let (scheme, authority) = (location.scheme, location.authority);
         let url = format!("{scheme}://{authority}{}/callback", self.prefix);
         if self.has_own_callback(metadata) {
@@ -167,9 +170,9 @@ impl Gateway {
 
 /// What takes away cookies of sign-ins under way, so that there is room for another one of `needed` bytes: first
 /// those that nothing can come of any more, then the oldest.
-fn surplus(needed: usize, keys: &KeyRing, passage: &Passage<'_>) -> Vec<String> {
-    let header = passage.request.header("cookie").unwrap_or_default();
-    let is_one = |name: &str| passage.cookie.is_of_sign_in(name);
+fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<String> {
+    let header = context.request.header("cookie").unwrap_or_default();
+    let is_one = |name: &str| context.cookie.is_of_sign_in(name);
     let all = || jar::named(header, is_one);
     let mut total: usize = needed
         + all()
@@ -189,7 +192,7 @@ fn surplus(needed: usize, keys: &KeyRing, passage: &Passage<'_>) -> Vec<String> 
             break;
         }
         total -= weight(name, value);
-        lines.push(set_cookie::clear_sign_in(passage.cookie, name));
+        lines.push(set_cookie::clear_sign_in(context.cookie, name));
     }
     lines
 }
@@ -199,7 +202,7 @@ fn weight(name: &str, value: &str) -> usize {
     name.len() + "=".len() + value.len() + "; ".len()
 }
 
-fn query(passage: &Passage<'_>) -> Result<Query, Interrupt> {
-    let query = passage.request.location.query();
+fn query(context: &RequestContext<'_>) -> Result<Query, Interrupt> {
+    let query = context.request.location.query();
     Query::parse_foreign(query, &PARAMETERS).map_err(|bad| Problem::from(bad).into())
 }
