@@ -7,7 +7,7 @@ use chacha20::rand_core::Rng as _;
 use serde_json::{Map, Value, json};
 
 use super::session_query;
-use super::update::{Alteration, Altered, Hindrance};
+use super::update::{Update, UpdateError, UpdateOutcome};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::Seconds;
 use crate::effect::Found;
@@ -133,25 +133,25 @@ impl Gateway {
                 "`ttl` must be 60 to the absolute limit, in whole seconds.",
             ));
         }
-        let alteration = Alteration {
+        let alteration = Update {
             if_version: match if_version {
                 Condition::Version(version) => Some(version),
                 Condition::None | Condition::Any => None,
             },
             lease,
-            ..Alteration::of_named(name, change)
+            ..Update::of_named(name, change)
         };
         let altered = self.alter(&alteration, context.answers, context.now);
         match altered.map_err(Interrupt::Pending)? {
-            Altered::Live { session, refused } => match refused.first().map(String::as_str) {
+            UpdateOutcome::Live { session, refused } => match refused.first().map(String::as_str) {
                 None => Ok(self.describe_record(&session.record)),
                 Some("patch_too_large") => Err(Problem::BodyTooLarge.into()),
                 Some(_) => Err(invalid(
                     "`patch` must be a JSON object whose members' names have at most 512 bytes and no control characters.",
                 )),
             },
-            Altered::Ended => Err(Problem::NotFound.into()),
-            Altered::Not(hindrance) => Err(problem(&hindrance).into()),
+            UpdateOutcome::Ended => Err(Problem::NotFound.into()),
+            UpdateOutcome::Not(error) => Err(problem(&error).into()),
         }
     }
 
@@ -245,13 +245,13 @@ impl Gateway {
     }
 }
 
-fn problem(hindrance: &Hindrance) -> Problem {
-    match hindrance {
-        Hindrance::Absent | Hindrance::Outdated => Problem::NotFound,
-        Hindrance::Version => Problem::VersionChanged,
-        Hindrance::Lease => Problem::Leased,
-        Hindrance::Unreadable => Problem::SessionCorrupt,
-        Hindrance::Silent | Hindrance::Unannounced | Hindrance::NotYetReadable => {
+fn problem(error: &UpdateError) -> Problem {
+    match error {
+        UpdateError::Absent | UpdateError::Outdated => Problem::NotFound,
+        UpdateError::Version => Problem::VersionChanged,
+        UpdateError::Lease => Problem::Leased,
+        UpdateError::Unreadable => Problem::SessionCorrupt,
+        UpdateError::Silent | UpdateError::Unannounced | UpdateError::NotYetReadable => {
             Problem::StoreUnavailable
         }
     }

@@ -2,7 +2,7 @@
 //! it anew, hearing of revocations.
 
 use super::response_context::Ticket;
-use super::update::Alteration;
+use super::update::Update;
 use super::{Gateway, Interrupt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
@@ -54,7 +54,7 @@ impl Gateway {
     /// note which comes late brings back nothing that was ended meanwhile, and takes back nothing
     /// that was changed.
     fn touch(&mut self, token: &Token, answers: &Answers, now: UnixMillis) -> Vec<Need> {
-        let alteration = Alteration::by(token, Change::touch());
+        let alteration = Update::by(token, Change::touch());
         self.alter(&alteration, answers, now)
             .err()
             .unwrap_or_default()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::authenticate::{Caller, Visitor};
-use super::update::{Alteration, Altered, Hindrance};
+use super::update::{Update, UpdateError, UpdateOutcome};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::UnixMillis;
 use crate::cookie::set_cookie;
@@ -105,7 +105,7 @@ impl Gateway {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Interrupt> {
-        self.carry_out_end(&Alteration::of(handle, end()), answers, now)
+        self.carry_out_end(&Update::of(handle, end()), answers, now)
     }
 
     /// The same, unless the session has another name by now; it is not found then.
@@ -115,12 +115,12 @@ impl Gateway {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Interrupt> {
-        self.carry_out_end(&Alteration::of_named(name, end()), answers, now)
+        self.carry_out_end(&Update::of_named(name, end()), answers, now)
     }
 
     fn carry_out_end(
         &mut self,
-        alteration: &Alteration<'_>,
+        alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Interrupt> {
@@ -135,10 +135,14 @@ impl Gateway {
             .alter(alteration, answers, now)
             .map_err(Interrupt::Pending)?
         {
-            Altered::Ended if !self.writes.is_empty() => Err(Interrupt::Pending(vec![Need::Store])),
-            Altered::Ended | Altered::Not(Hindrance::Absent) => Ok(()),
-            Altered::Not(Hindrance::Outdated) => Err(Problem::NotFound.into()),
-            Altered::Live { .. } | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
+            UpdateOutcome::Ended if !self.writes.is_empty() => {
+                Err(Interrupt::Pending(vec![Need::Store]))
+            }
+            UpdateOutcome::Ended | UpdateOutcome::Not(UpdateError::Absent) => Ok(()),
+            UpdateOutcome::Not(UpdateError::Outdated) => Err(Problem::NotFound.into()),
+            UpdateOutcome::Live { .. } | UpdateOutcome::Not(_) => {
+                Err(Problem::StoreUnavailable.into())
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Gateway;
 use super::anonymous::Anonymous;
 use super::response_context::Ticket;
-use super::update::{Alteration, Altered, Hindrance};
+use super::update::{Update, UpdateError, UpdateOutcome};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
 use crate::cookie::token::{Token, Verified};
@@ -208,14 +208,14 @@ impl Gateway {
                 Err(self.lost(ticket, "silent"))
             };
         }
-        let alteration = Alteration {
+        let alteration = Update {
             client: ticket.client,
-            ..Alteration::by(&token, change)
+            ..Update::by(&token, change)
         };
         let altered = self.alter(&alteration, answers, now).map_err(Lack::Await)?;
         tell(self);
         match altered {
-            Altered::Live { session, refused } => {
+            UpdateOutcome::Live { session, refused } => {
                 for what in &refused {
                     self.note_ignored(ticket, what);
                 }
@@ -240,29 +240,29 @@ impl Gateway {
                 })
             }
             // With KV alone that a session is over is not told before storage knows.
-            Altered::Ended if ends && !self.writes.is_empty() => {
+            UpdateOutcome::Ended if ends && !self.writes.is_empty() => {
                 Err(Lack::Await(vec![Need::Store]))
             }
-            Altered::Ended if ends => {
+            UpdateOutcome::Ended if ends => {
                 self.note_ended(token.handle, "origin");
                 Ok(Cookie::Clear)
             }
-            Altered::Ended => {
+            UpdateOutcome::Ended => {
                 self.note_lost_change(ticket, "ended");
                 Ok(Cookie::Keep)
             }
-            Altered::Not(hindrance) => {
-                let (reason, is_fault) = match &hindrance {
-                    Hindrance::Absent => ("absent", false),
-                    Hindrance::Outdated => ("outdated", false),
-                    Hindrance::Version => ("version", false),
-                    Hindrance::Lease => ("lease", false),
-                    Hindrance::Unreadable => ("unreadable", true),
-                    Hindrance::NotYetReadable => ("not_yet_readable", true),
-                    Hindrance::Silent => ("silent", true),
-                    Hindrance::Unannounced => ("unannounced", true),
+            UpdateOutcome::Not(error) => {
+                let (reason, is_fault) = match &error {
+                    UpdateError::Absent => ("absent", false),
+                    UpdateError::Outdated => ("outdated", false),
+                    UpdateError::Version => ("version", false),
+                    UpdateError::Lease => ("lease", false),
+                    UpdateError::Unreadable => ("unreadable", true),
+                    UpdateError::NotYetReadable => ("not_yet_readable", true),
+                    UpdateError::Silent => ("silent", true),
+                    UpdateError::Unannounced => ("unannounced", true),
                 };
-                if ends && hindrance == Hindrance::Absent {
+                if ends && error == UpdateError::Absent {
                     return Ok(Cookie::Clear);
                 }
                 // What the origin asked for and believes done must not be lost in silence.

@@ -4,7 +4,7 @@
 use super::authenticate::unstored;
 use super::response_context::Ticket;
 use super::session_lookup::{MaxAge, PROPAGATION, Standing};
-use super::update::Alteration;
+use super::update::Update;
 use super::{Gateway, Interrupt};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
@@ -92,7 +92,7 @@ impl Gateway {
             }
             Live::PassThrough | Live::Watched => return Ok(None),
         };
-        let alteration = Alteration::of(token.handle, change);
+        let alteration = Update::of(token.handle, change);
         self.alter(&alteration, answers, now)
             .map_err(Interrupt::Pending)?;
         Ok(None)

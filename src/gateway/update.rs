@@ -21,7 +21,7 @@ use crate::store::revocations::Freshness;
 use crate::tenant::Consistency;
 
 /// A change that somebody asks for.
-pub(super) struct Alteration<'a> {
+pub(super) struct Update<'a> {
     /// What.
     pub(super) change: Change,
     /// Of which session.
@@ -39,7 +39,7 @@ pub(super) struct Alteration<'a> {
     pub(super) lease: Option<u64>,
 }
 
-impl<'a> Alteration<'a> {
+impl<'a> Update<'a> {
     /// By somebody who needs no cookie, under no condition.
     pub(super) fn of(handle: Handle, change: Change) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl<'a> Alteration<'a> {
 }
 
 /// What came of it.
-pub(super) enum Altered {
+pub(super) enum UpdateOutcome {
     /// The session lives and is this now.
     Live {
         /// Its record.
@@ -82,12 +82,12 @@ pub(super) enum Altered {
     /// It is over, by this change or before it.
     Ended,
     /// Nothing was changed, and why.
-    Not(Hindrance),
+    Not(UpdateError),
 }
 
 /// Why nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Hindrance {
+pub(super) enum UpdateError {
     /// There is no such session.
     Absent,
     /// The asker's id, or name for the session, is not valid any more.
@@ -113,10 +113,10 @@ impl Gateway {
     /// What must be done first.
     pub(super) fn alter(
         &mut self,
-        alteration: &Alteration<'_>,
+        alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Altered, Vec<Need>> {
+    ) -> Result<UpdateOutcome, Vec<Need>> {
         match self.tenant.consistency {
             Consistency::Strong => self.alter_by_object(alteration, answers, now),
             Consistency::Eventual => self.alter_here(alteration, answers, now),
@@ -125,20 +125,20 @@ impl Gateway {
 
     fn alter_by_object(
         &mut self,
-        alteration: &Alteration<'_>,
+        alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Altered, Vec<Need>> {
+    ) -> Result<UpdateOutcome, Vec<Need>> {
         let key = format!("change {}", alteration.handle.to_text());
         let Some(found) = answers.found(&key) else {
             if !self.knows_the_point_in_history(alteration, answers, now)? {
-                return Ok(Altered::Not(Hindrance::Silent));
+                return Ok(UpdateOutcome::Not(UpdateError::Silent));
             }
             let command = self.change_command(alteration, answers, now);
             return Err(vec![command.need(&self.tenant.id, alteration.handle, key)]);
         };
         let Some(reply) = parse(found) else {
-            return Ok(Altered::Not(Hindrance::Silent));
+            return Ok(UpdateOutcome::Not(UpdateError::Silent));
         };
         if reply.is != Is::Absent {
             return Ok(self.altered(alteration.handle, reply, now));
@@ -150,22 +150,22 @@ impl Gateway {
     /// as the namespace has it.
     fn alter_adopted(
         &mut self,
-        alteration: &Alteration<'_>,
+        alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Altered, Vec<Need>> {
+    ) -> Result<UpdateOutcome, Vec<Need>> {
         let key = format!("adopt {}", alteration.handle.to_text());
         if let Some(found) = answers.found(&key) {
             return Ok(match parse(found) {
                 Some(reply) => self.altered(alteration.handle, reply, now),
-                None => Altered::Not(Hindrance::Silent),
+                None => UpdateOutcome::Not(UpdateError::Silent),
             });
         }
         let name = RecordName::derive(&self.tenant.id, alteration.handle);
         match answers.found(name.as_str()) {
             None => Err(vec![Need::read(name.as_str())]),
-            Some(Found::Absent) => Ok(Altered::Not(Hindrance::Absent)),
-            Some(Found::Unavailable) => Ok(Altered::Not(Hindrance::Silent)),
+            Some(Found::Absent) => Ok(UpdateOutcome::Not(UpdateError::Absent)),
+            Some(Found::Unavailable) => Ok(UpdateOutcome::Not(UpdateError::Silent)),
             Some(Found::Bytes(sealed)) => {
                 let command = Command {
                     adopt: Some(sealed.clone()),
@@ -182,7 +182,7 @@ impl Gateway {
     /// would be signed out again.
     fn knows_the_point_in_history(
         &mut self,
-        alteration: &Alteration<'_>,
+        alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<bool, Vec<Need>> {
@@ -203,7 +203,7 @@ impl Gateway {
 
     fn change_command(
         &mut self,
-        alteration: &Alteration<'_>,
+        alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Command {
@@ -261,7 +261,12 @@ impl Gateway {
     }
 
     /// Learns from what the object says a session is now.
-    pub(super) fn altered(&mut self, handle: Handle, reply: Reply, now: UnixMillis) -> Altered {
+    pub(super) fn altered(
+        &mut self,
+        handle: Handle,
+        reply: Reply,
+        now: UnixMillis,
+    ) -> UpdateOutcome {
         let record = || RecordName::derive(&self.tenant.id, handle);
         match reply.is {
             Is::Live | Is::Conflict => {
@@ -270,9 +275,9 @@ impl Gateway {
                 let record = match opened {
                     Ok(Entry::Live(record)) => record,
                     Err(Unreadable::NewerFormat | Unreadable::UnknownKey) => {
-                        return Altered::Not(Hindrance::NotYetReadable);
+                        return UpdateOutcome::Not(UpdateError::NotYetReadable);
                     }
-                    _ => return Altered::Not(Hindrance::Unreadable),
+                    _ => return UpdateOutcome::Not(UpdateError::Unreadable),
                 };
                 let session = Rc::new(self.prepared(record));
                 let version = session.record.version;
@@ -281,9 +286,9 @@ impl Gateway {
                     self.cache.put(handle, Known::Live(session.clone()), now);
                 }
                 if reply.is == Is::Conflict {
-                    return Altered::Not(Hindrance::Version);
+                    return UpdateOutcome::Not(UpdateError::Version);
                 }
-                Altered::Live {
+                UpdateOutcome::Live {
                     session,
                     refused: reply.refused,
                 }
@@ -291,14 +296,14 @@ impl Gateway {
             Is::Ended => {
                 self.cache.put(handle, Known::Ended, now);
                 if reply.unannounced {
-                    Altered::Not(Hindrance::Unannounced)
+                    UpdateOutcome::Not(UpdateError::Unannounced)
                 } else {
-                    Altered::Ended
+                    UpdateOutcome::Ended
                 }
             }
-            Is::Absent => Altered::Not(Hindrance::Absent),
-            Is::Outdated => Altered::Not(Hindrance::Outdated),
-            Is::Held => Altered::Not(Hindrance::Lease),
+            Is::Absent => UpdateOutcome::Not(UpdateError::Absent),
+            Is::Outdated => UpdateOutcome::Not(UpdateError::Outdated),
+            Is::Held => UpdateOutcome::Not(UpdateError::Lease),
             Is::Unreadable => {
                 let opened =
                     crate::session::codec::open(&reply.sealed, &record(), &self.tenant.keys);
@@ -306,10 +311,10 @@ impl Gateway {
                     opened,
                     Ok(_) | Err(Unreadable::NewerFormat | Unreadable::UnknownKey)
                 );
-                Altered::Not(if is_known_elsewhere {
-                    Hindrance::NotYetReadable
+                UpdateOutcome::Not(if is_known_elsewhere {
+                    UpdateError::NotYetReadable
                 } else {
-                    Hindrance::Unreadable
+                    UpdateError::Unreadable
                 })
             }
         }

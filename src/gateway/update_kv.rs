@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::authenticate::unstored;
 use super::session_lookup::{MaxAge, Standing};
-use super::update::{Alteration, Altered, Hindrance};
+use super::update::{Update, UpdateError, UpdateOutcome};
 use super::{Gateway, Interrupt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
@@ -20,29 +20,29 @@ use crate::store::session_index::{self, Listed};
 impl Gateway {
     pub(super) fn alter_here(
         &mut self,
-        alteration: &Alteration<'_>,
+        alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Altered, Vec<Need>> {
+    ) -> Result<UpdateOutcome, Vec<Need>> {
         if alteration.lease.is_some() {
-            return Ok(Altered::Not(Hindrance::Lease));
+            return Ok(UpdateOutcome::Not(UpdateError::Lease));
         }
         let (record, fit) = match self.freshest(alteration, answers, now)? {
             Ok(found) => found,
-            Err(Hindrance::Absent) if alteration.change.end => return Ok(Altered::Ended),
-            Err(hindrance) => return Ok(Altered::Not(hindrance)),
+            Err(UpdateError::Absent) if alteration.change.end => return Ok(UpdateOutcome::Ended),
+            Err(error) => return Ok(UpdateOutcome::Not(error)),
         };
         if alteration
             .named
             .is_some_and(|sign_in| sign_in != record.sign_in)
         {
-            return Ok(Altered::Not(Hindrance::Outdated));
+            return Ok(UpdateOutcome::Not(UpdateError::Outdated));
         }
         if alteration
             .if_version
             .is_some_and(|version| version != record.version)
         {
-            return Ok(Altered::Not(Hindrance::Version));
+            return Ok(UpdateOutcome::Not(UpdateError::Version));
         }
         let change = match fit {
             Fit::Grace => alteration.change.clone().in_grace(),
@@ -66,13 +66,13 @@ impl Gateway {
         }
         let refused = outcome.refused_names();
         match outcome.entry {
-            Entry::Ended { .. } => Ok(Altered::Ended),
+            Entry::Ended { .. } => Ok(UpdateOutcome::Ended),
             Entry::Live(after) => {
                 if change.identify.is_some() {
                     self.list_here(&after, now);
                 }
                 let session = Rc::new(self.prepared(after));
-                Ok(Altered::Live { session, refused })
+                Ok(UpdateOutcome::Live { session, refused })
             }
         }
     }
@@ -81,10 +81,10 @@ impl Gateway {
     /// that is newer.
     fn freshest(
         &mut self,
-        alteration: &Alteration<'_>,
+        alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Result<(Record, Fit), Hindrance>, Vec<Need>> {
+    ) -> Result<Result<(Record, Fit), UpdateError>, Vec<Need>> {
         let nobody;
         let (token, anew) = match alteration.token {
             Some(token) => (token, token.least_version > Version::UNSTORED),
@@ -111,18 +111,18 @@ impl Gateway {
                     (None, Some(Known::Live(session))) => {
                         Ok(Ok((session.record.clone(), Fit::Current)))
                     }
-                    _ => Ok(Err(Hindrance::Outdated)),
+                    _ => Ok(Err(UpdateError::Outdated)),
                 }
             }
-            Ok(Standing::Over(_)) => Ok(Err(Hindrance::Absent)),
+            Ok(Standing::Over(_)) => Ok(Err(UpdateError::Absent)),
             Ok(Standing::Unseen) | Err(Interrupt::Respond(_) | Interrupt::RespondFile(_)) => {
-                Ok(Err(Hindrance::Silent))
+                Ok(Err(UpdateError::Silent))
             }
             Err(Interrupt::Pending(needs)) => Err(needs),
             Err(Interrupt::Reject { problem, .. }) => Ok(Err(match problem {
-                Problem::StoreUnavailable => Hindrance::Silent,
-                Problem::SchemaNewer | Problem::KeyUnknown => Hindrance::NotYetReadable,
-                _ => Hindrance::Unreadable,
+                Problem::StoreUnavailable => UpdateError::Silent,
+                Problem::SchemaNewer | Problem::KeyUnknown => UpdateError::NotYetReadable,
+                _ => UpdateError::Unreadable,
             })),
         }
     }

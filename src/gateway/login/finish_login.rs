@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::super::authenticate::Caller;
 use super::super::client_info::Client;
-use super::super::update::{Alteration, Altered, Hindrance};
+use super::super::update::{Update, UpdateError, UpdateOutcome};
 use super::super::{Gateway, Interrupt, RequestContext};
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;
@@ -95,12 +95,13 @@ impl Gateway {
                 ..Change::default()
             };
             let ended = self
-                .alter(&Alteration::of(other, end), answers, now)
+                .alter(&Update::of(other, end), answers, now)
                 .map_err(Interrupt::Pending)?;
             // Whose it was must not stay signed in beside the next.
             if !matches!(
                 ended,
-                Altered::Ended | Altered::Not(Hindrance::Absent | Hindrance::Outdated)
+                UpdateOutcome::Ended
+                    | UpdateOutcome::Not(UpdateError::Absent | UpdateError::Outdated)
             ) {
                 return Err(Problem::StoreUnavailable.into());
             }
@@ -113,24 +114,30 @@ impl Gateway {
             grant: proof.grant.clone(),
             ..Change::default()
         };
-        let alteration = Alteration {
+        let alteration = Update {
             client: Client::of(context.request),
-            ..Alteration::by(&token, change)
+            ..Update::by(&token, change)
         };
         match self
             .alter(&alteration, answers, now)
             .map_err(Interrupt::Pending)?
         {
-            Altered::Live { .. } if self.has_writes() => Err(Interrupt::Pending(vec![Need::Store])),
-            Altered::Live { session, .. } => Ok(self.signed_in(session, token, proof, context)),
+            UpdateOutcome::Live { .. } if self.has_writes() => {
+                Err(Interrupt::Pending(vec![Need::Store]))
+            }
+            UpdateOutcome::Live { session, .. } => {
+                Ok(self.signed_in(session, token, proof, context))
+            }
             // Its id is worth nothing any more: another session it is.
-            Altered::Ended | Altered::Not(Hindrance::Outdated) if answers.found(ANEW).is_none() => {
+            UpdateOutcome::Ended | UpdateOutcome::Not(UpdateError::Outdated)
+                if answers.found(ANEW).is_none() =>
+            {
                 let token = self.new_token(context)?;
                 let text = token.mint(&self.tenant.keys);
                 let key = ANEW.to_owned();
                 Err(Interrupt::Pending(vec![Need::Note { key, text }]))
             }
-            Altered::Ended | Altered::Not(_) => Err(Problem::StoreUnavailable.into()),
+            UpdateOutcome::Ended | UpdateOutcome::Not(_) => Err(Problem::StoreUnavailable.into()),
         }
     }
 

@@ -6,7 +6,7 @@
 //! waits.
 
 use super::super::authenticate::Visitor;
-use super::super::update::Altered;
+use super::super::update::UpdateOutcome;
 use super::super::{Gateway, Interrupt, RequestContext};
 use crate::auth::authorization;
 use crate::auth::token_refresh::Renewal;
@@ -96,7 +96,7 @@ impl Gateway {
         let altered = self.refresh(handle, record, context.answers, context.now)?;
         let has_token = |grant: &Grant| grant.usable_token(context.now.seconds()).is_some();
         let is_renewed = match &altered {
-            Some(Altered::Live { session, .. }) => {
+            Some(UpdateOutcome::Live { session, .. }) => {
                 session.record.grant.as_ref().is_some_and(has_token)
             }
             _ => false,
@@ -105,10 +105,10 @@ impl Gateway {
             self.note_asked(handle, context.now);
         }
         match altered {
-            Some(Altered::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
-            Some(Altered::Ended) => Err(self.turn_away(Problem::SessionEnded, true, context)),
+            Some(UpdateOutcome::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
+            Some(UpdateOutcome::Ended) => Err(self.turn_away(Problem::SessionEnded, true, context)),
             // Without a token the origin decides what it can do for the visitor.
-            Some(Altered::Not(_)) | None => Ok(visitor),
+            Some(UpdateOutcome::Not(_)) | None => Ok(visitor),
         }
     }
 
@@ -153,7 +153,7 @@ impl Gateway {
         record: &Record,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Option<Altered>, Interrupt> {
+    ) -> Result<Option<UpdateOutcome>, Interrupt> {
         let Some(grant) = &record.grant else {
             return Ok(None);
         };
