@@ -28,7 +28,7 @@ use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Need, Seed, Write};
-use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
+use crate::gateway::{Forward, Gateway, ResponseAction, Revalidation, Step};
 use crate::http::canonical::{TwoReadings, canonical};
 use crate::http::limits;
 use crate::http::rate_limit::ClientLimit;
@@ -255,24 +255,24 @@ impl Reception {
         &self.deployment.prefix
     }
 
-    /// Settles an origin's answer; see [`Gateway::settle`].
-    pub(crate) fn settle(
+    /// Settles an origin's answer; see [`Gateway::handle_response`].
+    pub(crate) fn handle_response(
         &mut self,
         ticket: &str,
         status: u16,
         headers: &str,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Settled {
+    ) -> ResponseAction {
         let settled = self.with_ticket(ticket, now, answers, |gateway, ticket| {
-            let settled = gateway.settle(ticket, status, headers, now, answers);
+            let settled = gateway.handle_response(ticket, status, headers, now, answers);
             (settled, gateway.has_learned())
         });
         let (settled, has_learned) = settled.unwrap_or_else(|missing| {
             let settled = match missing {
-                Interrupt::Pending(needs) => Settled::Await(needs),
+                Interrupt::Pending(needs) => ResponseAction::Await(needs),
                 Interrupt::Reject(problem) => {
-                    Settled::Replaced(problem.answer(Audience::Program, ""))
+                    ResponseAction::Replaced(problem.answer(Audience::Program, ""))
                 }
             };
             (settled, true)
@@ -288,14 +288,14 @@ impl Reception {
     }
 
     /// Does what can wait; see [`Gateway::afterwards`].
-    pub(crate) fn afterwards(
+    pub(crate) fn run_background(
         &mut self,
         ticket: &str,
         now: UnixMillis,
         answers: &Answers,
     ) -> Vec<Need> {
         let done = self.with_ticket(ticket, now, answers, |gateway, ticket| {
-            gateway.afterwards(ticket, now, answers)
+            gateway.run_background(ticket, now, answers)
         });
         let mut needs = match done {
             Ok(needs) | Err(Interrupt::Pending(needs)) => needs,
@@ -307,16 +307,21 @@ impl Reception {
         needs
     }
 
-    /// Looks after what stays open; see [`Gateway::watch`].
-    pub(crate) fn watch(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vigil {
+    /// Looks after what stays open; see [`Gateway::revalidate`].
+    pub(crate) fn revalidate(
+        &mut self,
+        ticket: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Revalidation {
         let vigil = self.with_ticket(ticket, now, answers, |gateway, ticket| {
-            gateway.watch(ticket, now, answers)
+            gateway.revalidate(ticket, now, answers)
         });
         vigil.unwrap_or_else(|missing| match missing {
-            Interrupt::Pending(needs) => Vigil::Await(needs),
-            Interrupt::Reject(Problem::UnknownHost) => Vigil::Over("session_ended"),
+            Interrupt::Pending(needs) => Revalidation::Await(needs),
+            Interrupt::Reject(Problem::UnknownHost) => Revalidation::Over("session_ended"),
             // Who cannot be asked has ended nothing.
-            Interrupt::Reject(_) => Vigil::GoesOn(5_000),
+            Interrupt::Reject(_) => Revalidation::Continue(5_000),
         })
     }
 

@@ -140,7 +140,7 @@ impl Gateway {
             origin: course.origin.clone(),
             first_byte_ms: timeouts.first_byte.0.saturating_mul(1000),
             pauses: timeouts.pauses.to_text(),
-            settle: false,
+            handle_response: false,
             afterwards: false,
             watched: false,
             shared: kind == Anonymous::Public,

@@ -13,7 +13,7 @@ use crate::session::id::RecordName;
 impl Gateway {
     /// Does what [`Forward::afterwards`](super::Forward::afterwards) announced. Returns what it
     /// lacks; what it wants stored is in [`Gateway::take_writes`].
-    pub(crate) fn afterwards(
+    pub(crate) fn run_background(
         &mut self,
         ticket: &str,
         now: UnixMillis,

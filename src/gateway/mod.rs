@@ -1,6 +1,6 @@
 //! The path of a request, one step after the other.
 //!
-//! [`Gateway::admit`] is the way in, [`Gateway::settle`] the way out, [`Gateway::afterwards`] what
+//! [`Gateway::admit`] is the way in, [`Gateway::handle_response`] the way out, [`Gateway::afterwards`] what
 //! can wait until the visitor has the answer. Each returns at once: with its decision, or with what
 //! it lacks, to be called again with the answers. Nothing is remembered in between but
 //! caches, so a request may be dropped at any point.
@@ -82,8 +82,8 @@ pub(crate) use decision_cache::Repeat;
 )]
 pub(crate) use decision_cache::{HEEDED_FOR_WORDS, UNHEEDED};
 use login::Providers;
-pub(crate) use response::Settled;
-pub(crate) use revalidate::Vigil;
+pub(crate) use response::ResponseAction;
+pub(crate) use revalidate::Revalidation;
 pub(crate) use upstream_request::{Forward, Visit};
 
 /// What is to be done with a request next.

@@ -21,7 +21,7 @@ use crate::upstream::session_controls;
 
 /// What becomes of an origin's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
+pub(crate) enum ResponseAction {
     /// It goes to the client as it is.
     Untouched,
     /// It goes to the client with these edits.
@@ -50,16 +50,16 @@ enum Cookie {
 impl Gateway {
     /// Settles an answer of `status` with `headers` (packed like a request's, without the two
     /// first lines) to the request that `ticket` was issued for.
-    pub(crate) fn settle(
+    pub(crate) fn handle_response(
         &mut self,
         ticket: &str,
         status: u16,
         headers: &str,
         now: UnixMillis,
         answers: &Answers,
-    ) -> Settled {
+    ) -> ResponseAction {
         let Some(ticket) = Ticket::parse(ticket) else {
-            return Settled::Replaced(Problem::Internal.answer(Audience::Program, ""));
+            return ResponseAction::Replaced(Problem::Internal.answer(Audience::Program, ""));
         };
         self.facts = ticket.facts();
         self.learned = false;
@@ -67,17 +67,19 @@ impl Gateway {
             let event =
                 Event::new(Level::Warn, "origin_protocol").with("origin", Named(ticket.origin));
             self.note(event.with("status", status));
-            return Settled::Replaced(
+            return ResponseAction::Replaced(
                 Problem::OriginProtocol.answer(Audience::Program, ticket.trace_id),
             );
         }
         let headers = unpack(headers);
         let cookie = match self.change_session(&ticket, &headers, now, answers) {
             Ok(cookie) => cookie,
-            Err(Lack::Await(needs)) => return Settled::Await(needs),
+            Err(Lack::Await(needs)) => return ResponseAction::Await(needs),
             Err(Lack::Storage) => {
                 let problem = Problem::StoreUnavailable;
-                return Settled::Replaced(problem.answer(Audience::Program, ticket.trace_id));
+                return ResponseAction::Replaced(
+                    problem.answer(Audience::Program, ticket.trace_id),
+                );
             }
         };
         self.judge(&ticket, status, &headers, now);
@@ -115,9 +117,9 @@ impl Gateway {
             },
         );
         if edits.is_empty() {
-            Settled::Untouched
+            ResponseAction::Untouched
         } else {
-            Settled::Edited(edits)
+            ResponseAction::Edited(edits)
         }
     }
 

@@ -18,11 +18,11 @@ const SHORTEST: Seconds = Seconds(1);
 
 /// What is to be done about something that stays open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Vigil {
+pub(crate) enum Revalidation {
     /// Do all of this, then ask again.
     Await(Vec<Need>),
     /// Let it be; look again after so many milliseconds.
-    GoesOn(u64),
+    Continue(u64),
     /// Close it, for this reason.
     Over(&'static str),
 }
@@ -30,19 +30,24 @@ pub(crate) enum Vigil {
 impl Gateway {
     /// Looks after what stays open of the request that `ticket` was issued for. Its session is in
     /// use all the while, and that is noted like any other use.
-    pub(crate) fn watch(&mut self, ticket: &str, now: UnixMillis, answers: &Answers) -> Vigil {
-        let period = Vigil::GoesOn(self.vigil_period().0.saturating_mul(1000));
+    pub(crate) fn revalidate(
+        &mut self,
+        ticket: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Revalidation {
+        let period = Revalidation::Continue(self.vigil_period().0.saturating_mul(1000));
         let Some(ticket) = Ticket::parse(ticket) else {
-            return Vigil::Over("session_unknown");
+            return Revalidation::Over("session_unknown");
         };
         self.facts = ticket.facts();
         let keys = &self.tenant.keys;
         let Some(token) = Token::opened(ticket.cookie, keys) else {
-            return Vigil::Over("session_unknown");
+            return Revalidation::Over("session_unknown");
         };
         match self.watch_session(&token, now, answers) {
-            Ok(Some(reason)) => Vigil::Over(reason),
-            Err(Interrupt::Pending(needs)) => Vigil::Await(needs),
+            Ok(Some(reason)) => Revalidation::Over(reason),
+            Err(Interrupt::Pending(needs)) => Revalidation::Await(needs),
             // Who cannot be asked has ended nothing.
             Ok(None)
             | Err(Interrupt::Reject { .. } | Interrupt::Respond(_) | Interrupt::RespondFile(_)) => {

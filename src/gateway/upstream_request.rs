@@ -40,7 +40,7 @@ pub(crate) struct Forward {
     pub url: String,
     /// All headers there are.
     pub headers: Outgoing,
-    /// To be handed to [`Gateway::settle`] and [`Gateway::afterwards`].
+    /// To be handed to [`Gateway::handle_response`] and [`Gateway::afterwards`].
     pub ticket: String,
     /// The origin's name, for reporting a failure.
     pub origin: String,
@@ -49,7 +49,7 @@ pub(crate) struct Forward {
     /// [`Pauses::to_text`](crate::tenant::Pauses::to_text).
     pub pauses: String,
     /// The answer must be settled whatever its headers are.
-    pub settle: bool,
+    pub handle_response: bool,
     /// [`Gateway::afterwards`] has something to do.
     pub afterwards: bool,
     /// What the `sid` in the body of the answer is to be made longer by; mostly nothing.
@@ -199,7 +199,7 @@ impl Gateway {
             .0
             .saturating_mul(1000),
             pauses: tenant.timeouts.pauses.to_text(),
-            settle: visitor.set_cookie || course.pin || noting == Noting::Cookie,
+            handle_response: visitor.set_cookie || course.pin || noting == Noting::Cookie,
             afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
             watched,
             shared: false,

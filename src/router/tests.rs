@@ -17,7 +17,7 @@ use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Found, Need};
 use crate::encoding::base64url;
-use crate::gateway::{Forward, Settled, Step};
+use crate::gateway::{Forward, ResponseAction, Step};
 use crate::response::Answer;
 use crate::simulation::outside::{KEY, Outside};
 
@@ -110,7 +110,7 @@ impl World {
         loop {
             let needs = self
                 .reception
-                .afterwards(&forward.ticket, self.now, &answers);
+                .run_background(&forward.ticket, self.now, &answers);
             if needs.is_empty() {
                 break;
             }
@@ -119,16 +119,16 @@ impl World {
     }
 
     /// The origin answers; the cookie the browser gets.
-    fn settle(&mut self, forward: &Forward, headers: &str) -> String {
+    fn handle_response(&mut self, forward: &Forward, headers: &str) -> String {
         let mut answers = Answers::default();
         loop {
             let ticket = &forward.ticket;
             match self
                 .reception
-                .settle(ticket, 200, headers, self.now, &answers)
+                .handle_response(ticket, 200, headers, self.now, &answers)
             {
-                Settled::Await(needs) => self.satisfy(&needs, &mut answers),
-                Settled::Edited(edits) => {
+                ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
+                ResponseAction::Edited(edits) => {
                     let writes = self.reception.take_writes();
                     self.outside.put(writes);
                     let lines = edits
@@ -353,7 +353,7 @@ fn a_cookie_of_one_tenant_is_worthless_at_another_and_so_is_its_ticket() {
     world.tenant("acme", &json!({}));
     world.tenant("globex", &json!({}));
     let forward = forwarded(world.get("https://acme.example/", &[]));
-    let cookie = world.settle(&forward, "x-session-patch\n{\"secret\":1}");
+    let cookie = world.handle_response(&forward, "x-session-patch\n{\"secret\":1}");
     let again = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
     assert_eq!(
         again.headers.value("x-session-data"),
@@ -374,7 +374,7 @@ fn a_tenant_with_keys_of_its_own_loses_its_sessions_with_them() {
     let mut world = World::with(&own);
     world.tenant("acme", &json!({}));
     let forward = forwarded(world.get("https://acme.example/", &[]));
-    let cookie = world.settle(&forward, "x-session-patch\n{\"a\":1}");
+    let cookie = world.handle_response(&forward, "x-session-patch\n{\"a\":1}");
     let kept = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
     assert_eq!(kept.headers.value("x-session-state"), Some("active"));
     let outside = core::mem::take(&mut world.outside);
@@ -414,7 +414,7 @@ fn origins_are_told_the_tenants_environment_and_under_the_names_they_know() {
     );
     assert!(!guest.headers.own.contains("x-webauth-user"));
     let identity = "x-session-identify\n{\"user\":\"u1\",\"groups\":[\"a\",\"b\"]}";
-    let cookie = world.settle(&guest, identity);
+    let cookie = world.handle_response(&guest, identity);
     let user = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
     let own: Vec<&str> = user.headers.own.lines().collect();
     assert!(
@@ -549,7 +549,7 @@ proptest! {
             }
             if below(3) == 0 && owner != at {
                 let patch = format!("x-session-patch\n{{\"own\":\"{mark}\"}}");
-                cookies.push((at, world.settle(&forward, &patch)));
+                cookies.push((at, world.handle_response(&forward, &patch)));
             }
             world.wait(u64::from(below(20)));
         }

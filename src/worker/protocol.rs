@@ -9,7 +9,7 @@ use core::fmt::Write as _;
 
 use crate::effect::Seed;
 use crate::encoding::push_hex;
-use crate::gateway::{Forward, Gateway, Settled, Step, Vigil};
+use crate::gateway::{Forward, Gateway, ResponseAction, Revalidation, Step};
 use crate::response::Answer;
 use crate::telemetry::labels::Facts;
 use crate::upstream::request_headers::{self, Outgoing};
@@ -56,7 +56,7 @@ pub(crate) const RESPONSE_FIELDS: [&str; 7] = [
 
 /// Letters of a decision to forward, and what they stand for.
 ///
-/// * `settle`: the response must be settled whatever its headers are
+/// * `handle_response`: the response must be settled whatever its headers are
 /// * `afterwards`: something can be done once the client has the response
 /// * `watched`: a stream or socket is followed to its end
 /// * `shared`: the cache of the zone may answer it
@@ -110,7 +110,7 @@ fn forward(forward: &Forward, facts: &Facts) -> String {
         String::with_capacity(own.len() + forward.url.len() + forward.ticket.len() + 512);
     text.push(FORWARD);
     let is_set = [
-        forward.settle,
+        forward.handle_response,
         forward.afterwards,
         forward.watched,
         forward.shared,
@@ -208,11 +208,11 @@ pub(crate) fn pending(seed: Option<Seed>) -> String {
 }
 
 /// Writes whether what stays open may: `G` and after how many milliseconds to look again, or `X` and why it ends.
-pub(crate) fn vigil(vigil: &Vigil) -> String {
+pub(crate) fn vigil(vigil: &Revalidation) -> String {
     match vigil {
-        Vigil::Await(_) => pending(None),
-        Vigil::GoesOn(ms) => format!("G\n{ms}"),
-        Vigil::Over(reason) => format!("X\n{reason}"),
+        Revalidation::Await(_) => pending(None),
+        Revalidation::Continue(ms) => format!("G\n{ms}"),
+        Revalidation::Over(reason) => format!("X\n{reason}"),
     }
 }
 
@@ -223,12 +223,12 @@ pub(crate) fn done() -> String {
 
 /// Writes what the client gets of an origin's response: `U` for all of it as it is; or `E`, the number of headers to
 /// remove, their names, then names and values to append; or a response of our own.
-pub(crate) fn settled(settled: &Settled) -> String {
+pub(crate) fn settled(settled: &ResponseAction) -> String {
     match settled {
-        Settled::Untouched => "U\n".to_owned(),
-        Settled::Replaced(answer) => self::answer(answer),
-        Settled::Await(_) => pending(None),
-        Settled::Edited(edits) => {
+        ResponseAction::Untouched => "U\n".to_owned(),
+        ResponseAction::Replaced(answer) => self::answer(answer),
+        ResponseAction::Await(_) => pending(None),
+        ResponseAction::Edited(edits) => {
             let mut text = format!("E\n{}\n", edits.remove.len());
             for name in &edits.remove {
                 let _ = writeln!(text, "{name}");

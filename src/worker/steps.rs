@@ -19,7 +19,7 @@ use super::{ISOLATE, Isolate, drain, futures, keep_seed, millis, probes, with_re
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Failure, Found, Write};
 use crate::encoding;
-use crate::gateway::{Settled, Step, Vigil};
+use crate::gateway::{ResponseAction, Revalidation, Step};
 use crate::http::request::Request;
 use crate::protocol;
 use crate::response::problem::{Audience, Problem};
@@ -221,19 +221,19 @@ fn settle_step(
     let settled = with_ready(|reception| {
         #[cfg(feature = "planted-faults")]
         fault_injection::inject("settle", headers);
-        let settled = reception.settle(ticket, status, headers, millis(now), answers);
+        let settled = reception.handle_response(ticket, status, headers, millis(now), answers);
         drain(reception, now);
         (settled, reception.has_learned())
     });
     // Of most the core learns nothing.
     if !matches!(
         settled,
-        Some((Settled::Untouched | Settled::Edited(_), false))
+        Some((ResponseAction::Untouched | ResponseAction::Edited(_), false))
     ) {
         runtime::state_changed();
     }
     match settled {
-        Some((Settled::Await(needs), _)) => Decision::Lacks(needs),
+        Some((ResponseAction::Await(needs), _)) => Decision::Lacks(needs),
         Some((settled, _)) => Decision::Made(protocol::settled(&settled)),
         None => Decision::Made(internal_error()),
     }
@@ -255,7 +255,7 @@ fn afterwards_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String
     let needs = with_ready(|reception| {
         #[cfg(feature = "planted-faults")]
         fault_injection::inject("afterwards", ticket);
-        let needs = reception.afterwards(ticket, millis(now), answers);
+        let needs = reception.run_background(ticket, millis(now), answers);
         drain(reception, now);
         needs
     });
@@ -282,12 +282,12 @@ fn watch_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String> {
     let vigil = with_ready(|reception| {
         #[cfg(feature = "planted-faults")]
         fault_injection::inject("watch", ticket);
-        let vigil = reception.watch(ticket, millis(now), answers);
+        let vigil = reception.revalidate(ticket, millis(now), answers);
         drain(reception, now);
         vigil
     });
     match vigil {
-        Some(Vigil::Await(needs)) => Decision::Lacks(needs),
+        Some(Revalidation::Await(needs)) => Decision::Lacks(needs),
         Some(vigil) => Decision::Made(protocol::vigil(&vigil)),
         None => Decision::Made(internal_error()),
     }

@@ -12,7 +12,7 @@ fn a_guest_costs_no_storage_and_keeps_handle_and_origin() {
         assert_eq!(told(&next, "x-session-state"), Some("active"));
         assert_eq!(told(&next, "x-session-id"), told(&first, "x-session-id"));
         assert_eq!(next.origin, first.origin);
-        assert!(!next.settle && !next.afterwards);
+        assert!(!next.handle_response && !next.afterwards);
     }
     let outside = &world.outside;
     assert_eq!(
@@ -145,7 +145,7 @@ fn a_rotated_cookie_works_for_half_a_minute_and_is_then_refused() {
         world.jar = old.clone();
         world.wait(29);
         let late = world.visit();
-        assert!(late.settle, "the answer carries the new cookie");
+        assert!(late.handle_response, "the answer carries the new cookie");
         assert_eq!(told(&late, "x-session-data"), Some(r#"{"a":1}"#));
         world.jar = old;
         world.wait(2);

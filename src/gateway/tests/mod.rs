@@ -19,7 +19,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
-use super::{Forward, Gateway, Settled, Step};
+use super::{Forward, Gateway, ResponseAction, Step};
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
@@ -217,12 +217,12 @@ impl World {
         let edits = loop {
             match self
                 .gateway
-                .settle(&forward.ticket, 200, headers, self.now, &answers)
+                .handle_response(&forward.ticket, 200, headers, self.now, &answers)
             {
-                Settled::Await(needs) => self.satisfy(&needs, &mut answers),
-                Settled::Edited(edits) => break edits,
-                Settled::Untouched => break Edits::default(),
-                Settled::Replaced(answer) => panic!("replaced: {answer:?}"),
+                ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
+                ResponseAction::Edited(edits) => break edits,
+                ResponseAction::Untouched => break Edits::default(),
+                ResponseAction::Replaced(answer) => panic!("replaced: {answer:?}"),
             }
         };
         self.store();
@@ -240,7 +240,9 @@ impl World {
     fn keep_up(&mut self, forward: &Forward) {
         let mut answers = Answers::default();
         loop {
-            let needs = self.gateway.afterwards(&forward.ticket, self.now, &answers);
+            let needs = self
+                .gateway
+                .run_background(&forward.ticket, self.now, &answers);
             if needs.is_empty() {
                 break;
             }

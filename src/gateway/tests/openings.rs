@@ -1,7 +1,7 @@
 //! Sessions in use by nothing but an open socket or event stream.
 
 use super::*;
-use crate::gateway::Vigil;
+use crate::gateway::Revalidation;
 
 const SOCKET: [(&str, &str); 4] = [
     ("upgrade", "websocket"),
@@ -18,17 +18,20 @@ impl World {
     /// A request that asks for something that stays open, and the origin's answer.
     fn open(&mut self, asked: &[(&str, &str)], status: u16, headers: &str) -> Forward {
         let forward = forwarded(self.ask("GET", "/ws", asked, &mut Answers::default()));
-        if forward.settle {
+        if forward.handle_response {
             let mut answers = Answers::default();
             let edits = loop {
-                match self
-                    .gateway
-                    .settle(&forward.ticket, status, headers, self.now, &answers)
-                {
-                    Settled::Await(needs) => self.satisfy(&needs, &mut answers),
-                    Settled::Edited(edits) => break edits,
-                    Settled::Untouched => break Edits::default(),
-                    Settled::Replaced(answer) => panic!("replaced: {answer:?}"),
+                match self.gateway.handle_response(
+                    &forward.ticket,
+                    status,
+                    headers,
+                    self.now,
+                    &answers,
+                ) {
+                    ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
+                    ResponseAction::Edited(edits) => break edits,
+                    ResponseAction::Untouched => break Edits::default(),
+                    ResponseAction::Replaced(answer) => panic!("replaced: {answer:?}"),
                 }
             };
             self.store();
@@ -49,11 +52,11 @@ impl World {
     }
 
     /// What the edge does now and then while something is open, or once.
-    fn look(&mut self, forward: &Forward) -> Vigil {
+    fn look(&mut self, forward: &Forward) -> Revalidation {
         let mut answers = Answers::default();
         loop {
-            match self.gateway.watch(&forward.ticket, self.now, &answers) {
-                Vigil::Await(needs) => self.satisfy(&needs, &mut answers),
+            match self.gateway.revalidate(&forward.ticket, self.now, &answers) {
+                Revalidation::Await(needs) => self.satisfy(&needs, &mut answers),
                 done => {
                     self.store();
                     return done;
@@ -67,7 +70,7 @@ impl World {
         for _ in 0..seconds / 10 {
             self.wait(10);
             if socket.watched {
-                assert!(matches!(self.look(socket), Vigil::GoesOn(_)));
+                assert!(matches!(self.look(socket), Revalidation::Continue(_)));
             }
         }
     }

@@ -152,7 +152,7 @@ fn gateway_errors_of_one_path_eject_nobody_while_a_probe_is_answered() {
         let answers = Answers::default();
         world
             .gateway
-            .settle(&forward.ticket, 503, "", world.now, &answers);
+            .handle_response(&forward.ticket, 503, "", world.now, &answers);
         world.probe();
         world.now.0 += 50;
     }
@@ -264,11 +264,14 @@ fn what_an_origin_answers_wrongly_becomes_a_502() {
     let mut world = World::new(&json!({}));
     let forward = world.visit();
     for status in [0, 42, 100, 199, 600, 999] {
-        let settled =
-            world
-                .gateway
-                .settle(&forward.ticket, status, "", world.now, &Answers::default());
-        let Settled::Replaced(answer) = settled else {
+        let settled = world.gateway.handle_response(
+            &forward.ticket,
+            status,
+            "",
+            world.now,
+            &Answers::default(),
+        );
+        let ResponseAction::Replaced(answer) = settled else {
             panic!("{settled:?}")
         };
         assert_eq!(
@@ -434,10 +437,14 @@ fn gateway_errors_in_a_row_eject_an_origin_and_other_errors_do_not() {
     let answer = |world: &mut World, status: u16| {
         let forward = world.visit();
         let answers = Answers::default();
-        let settled = world
-            .gateway
-            .settle(&forward.ticket, status, "", world.now, &answers);
-        assert!(matches!(settled, Settled::Untouched | Settled::Edited(_)));
+        let settled =
+            world
+                .gateway
+                .handle_response(&forward.ticket, status, "", world.now, &answers);
+        assert!(matches!(
+            settled,
+            ResponseAction::Untouched | ResponseAction::Edited(_)
+        ));
         world.probe();
         forward.origin
     };
@@ -702,12 +709,12 @@ fn an_origin_whose_health_is_noisy_makes_no_conversation_go_back_and_forth() {
                 let ticket = &forward.ticket;
                 match world
                     .gateway
-                    .settle(ticket, status, "", world.now, &answers)
+                    .handle_response(ticket, status, "", world.now, &answers)
                 {
-                    Settled::Await(needs) => world.satisfy(&needs, &mut answers),
-                    Settled::Edited(edits) => break world.take_cookie(&edits.append),
-                    Settled::Untouched => break,
-                    Settled::Replaced(answer) => panic!("replaced: {answer:?}"),
+                    ResponseAction::Await(needs) => world.satisfy(&needs, &mut answers),
+                    ResponseAction::Edited(edits) => break world.take_cookie(&edits.append),
+                    ResponseAction::Untouched => break,
+                    ResponseAction::Replaced(answer) => panic!("replaced: {answer:?}"),
                 }
             }
             world.probe();

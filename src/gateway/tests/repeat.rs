@@ -112,10 +112,10 @@ fn an_answer_teaches_something_by_what_it_says_of_the_session_or_the_origin() {
         world.exchange("");
         let forward = world.visit();
         let mut answers = Answers::default();
-        while let Settled::Await(needs) =
+        while let ResponseAction::Await(needs) =
             world
                 .gateway
-                .settle(&forward.ticket, status, headers, world.now, &answers)
+                .handle_response(&forward.ticket, status, headers, world.now, &answers)
         {
             world.satisfy(&needs, &mut answers);
         }
@@ -326,7 +326,7 @@ proptest! {
         };
         let Some(repeat) = before.repeat else { return Ok(()) };
         prop_assert!(world.now < repeat.until);
-        prop_assert!(!before.settle && !before.afterwards && !before.watched);
+        prop_assert!(!before.handle_response && !before.afterwards && !before.watched);
         let facts = world.gateway.take_facts();
         let target = if repeat.any_target { target } else { "/chat" };
         world.now.0 = (world.now.0 + later).min(repeat.until.0 - 1);
@@ -359,7 +359,7 @@ proptest! {
         prop_assert_eq!(&after.pauses, &before.pauses);
         prop_assert_eq!(&after.sid_suffix, &before.sid_suffix);
         prop_assert_eq!(after.first_byte_ms, before.first_byte_ms);
-        prop_assert!(!after.settle);
+        prop_assert!(!after.handle_response);
         // What is to be looked up anew beside it may be so a second later.
         if !after.afterwards {
             prop_assert_eq!(world.gateway.take_facts().labels(), facts.labels());

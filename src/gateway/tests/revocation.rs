@@ -133,16 +133,16 @@ fn a_session_that_is_signed_in_meanwhile_does_not_slip_through() {
     let guest = world.exchange("");
     let mut answers = Answers::default();
     let headers = "x-session-identify\n{\"user\":\"u1\"}";
-    let settle = |world: &mut World, answers: &Answers| {
+    let handle_response = |world: &mut World, answers: &Answers| {
         world
             .gateway
-            .settle(&guest.ticket, 200, headers, world.now, answers)
+            .handle_response(&guest.ticket, 200, headers, world.now, answers)
     };
-    let Settled::Await(feed) = settle(&mut world, &answers) else {
+    let ResponseAction::Await(feed) = handle_response(&mut world, &answers) else {
         panic!("the feed is heard first");
     };
     world.satisfy(&feed, &mut answers);
-    let Settled::Await(change) = settle(&mut world, &answers) else {
+    let ResponseAction::Await(change) = handle_response(&mut world, &answers) else {
         panic!("then it is recorded");
     };
     let mut elsewhere = World {
@@ -154,7 +154,7 @@ fn a_session_that_is_signed_in_meanwhile_does_not_slip_through() {
     elsewhere.call("POST", "/_session/logout", None, &everywhere);
     world.outside = elsewhere.outside;
     world.satisfy(&change, &mut answers);
-    let Settled::Edited(edits) = settle(&mut world, &answers) else {
+    let ResponseAction::Edited(edits) = handle_response(&mut world, &answers) else {
         panic!("signed in");
     };
     world.take_cookie(&edits.append);

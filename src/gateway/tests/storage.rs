@@ -287,7 +287,7 @@ fn a_change_that_cannot_be_kept_is_not_reported_as_done() {
     world.outside.silent.objects = true;
     let mut answers = Answers::default();
     let replaced = loop {
-        let settled = world.gateway.settle(
+        let settled = world.gateway.handle_response(
             &forward.ticket,
             200,
             "x-session-patch\n{\"a\":2}",
@@ -295,8 +295,8 @@ fn a_change_that_cannot_be_kept_is_not_reported_as_done() {
             &answers,
         );
         match settled {
-            Settled::Await(needs) => world.satisfy(&needs, &mut answers),
-            Settled::Replaced(answer) => break answer,
+            ResponseAction::Await(needs) => world.satisfy(&needs, &mut answers),
+            ResponseAction::Replaced(answer) => break answer,
             other => panic!("{other:?}"),
         }
     };

@@ -3,7 +3,7 @@
 use core::hint::black_box;
 
 use crate::cookie::token::Token;
-use crate::gateway::{Settled, Step};
+use crate::gateway::{ResponseAction, Step};
 use crate::session::record::{Record, Version};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ const ORDINARY: &str = "content-type\ntext/html; charset=utf-8\ndate\nTue, 14 No
 
 pub(super) fn answer_as_it_is() -> Act {
     settling(ORDINARY, &json!({}), |settled| {
-        *settled == Settled::Untouched
+        *settled == ResponseAction::Untouched
     })
 }
 
@@ -66,7 +66,7 @@ pub(super) fn answer_edited() -> Act {
         endpoint-load-metrics\nTEXT cpu_utilization=0.3,mem_utilization=0.8\n\
         set-cookie\ntheme=dark; Path=/; Domain=127.0.0.1\nset-cookie\n__Host-session=stolen; Path=/";
     settling(headers, &json!({}), |settled| {
-        matches!(settled, Settled::Edited(_))
+        matches!(settled, ResponseAction::Edited(_))
     })
 }
 
@@ -74,16 +74,16 @@ pub(super) fn answer_with_patch() -> Act {
     let headers = "content-type\ntext/html\nx-session-patch\n{\"seat\":13,\"language\":\"de\"}";
     let settings = json!({ "CONSISTENCY": "eventual" });
     settling(headers, &settings, |settled| {
-        matches!(settled, Settled::Edited(_))
+        matches!(settled, ResponseAction::Edited(_))
     })
 }
 
-fn settling(headers: &'static str, settings: &Value, is_right: fn(&Settled) -> bool) -> Act {
+fn settling(headers: &'static str, settings: &Value, is_right: fn(&ResponseAction) -> bool) -> Act {
     let mut world = World::with(2, settings);
     world.store(recorded());
     let forward = world.forwarded(&packed(&cookies(recorded_token()), 15));
     Box::new(move || {
-        let settled = world.settle(&forward.ticket, black_box(headers));
+        let settled = world.handle_response(&forward.ticket, black_box(headers));
         assert!(is_right(&settled), "{settled:?}");
         black_box(settled);
     })

@@ -6,7 +6,7 @@ use crate::cookie::token::Token;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Class, Found, Need};
 use crate::encoding::base64url;
-use crate::gateway::{Forward, Settled, Step};
+use crate::gateway::{Forward, ResponseAction, Step};
 use crate::keys::{DeploymentKeys, KeyRing};
 use crate::router::Reception;
 use crate::session::codec;
@@ -159,11 +159,14 @@ impl World {
     }
 
     /// Settles an answer, and takes what is to be stored and logged.
-    pub(super) fn settle(&mut self, ticket: &str, headers: &str) -> Settled {
+    pub(super) fn handle_response(&mut self, ticket: &str, headers: &str) -> ResponseAction {
         let mut answers = Answers::default();
         loop {
-            match self.reception.settle(ticket, 200, headers, NOW, &answers) {
-                Settled::Await(needs) => self.satisfy(&needs, &mut answers),
+            match self
+                .reception
+                .handle_response(ticket, 200, headers, NOW, &answers)
+            {
+                ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
                 settled => {
                     self.reception.take_writes();
                     self.reception.take_events();

@@ -14,7 +14,7 @@ fn a_warm_request_allocates_little() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     let forward = forwarded(world.get("https://acme.example/", &[]));
-    let cookie = world.settle(&forward, "x-session-patch\n{\"tier\":\"pro\"}");
+    let cookie = world.handle_response(&forward, "x-session-patch\n{\"tier\":\"pro\"}");
     let headers = [
         ("accept", "text/html"),
         ("cookie", cookie.as_str()),

@@ -25,7 +25,7 @@ fn what_all_tenants_remember_has_a_bound_and_who_came_last_is_not_forgotten() {
         world.wait(1);
         for _ in 0..VISITORS {
             let forward = forwarded(world.get(&format!("https://{id}.example/"), &[]));
-            world.settle(&forward, &patch);
+            world.handle_response(&forward, &patch);
         }
         let sum: usize = world
             .reception

@@ -63,7 +63,11 @@ fn of_a_thousand_tenants_none_ever_sees_anything_of_another() {
         assert!(*times >= 20, "only {times} times somebody {what}");
     }
     assert_eq!(visits.done.len(), 12, "{:?}", visits.done);
-    assert!(isolate.watch.looked > 50_000, "{}", isolate.watch.looked);
+    assert!(
+        isolate.revalidate.looked > 50_000,
+        "{}",
+        isolate.revalidate.looked
+    );
     for check in isolate.reception.health_checks() {
         let line = format!("{check:?}");
         let marked: Vec<_> = line

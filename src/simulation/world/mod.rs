@@ -27,7 +27,7 @@ use crate::cookie::token::Token;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Body, CALL_DEADLINE_MS, Class, Found, Need, Outbound, Write};
 use crate::encoding::base64url;
-use crate::gateway::{Gateway, Settled, Step};
+use crate::gateway::{Gateway, ResponseAction, Step};
 use crate::http::request::Request;
 use crate::keys::KeyRing;
 use crate::session::change::Change;

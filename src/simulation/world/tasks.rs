@@ -24,7 +24,7 @@ impl World {
                     Step::Forward(forward) => {
                         task.shown = self.served(&task, &forward.headers, &forward.origin);
                         let headers = self.controls(&task);
-                        task.edited = forward.settle || !headers.is_empty();
+                        task.edited = forward.handle_response || !headers.is_empty();
                         task.afterwards = forward.afterwards.then(|| forward.ticket.clone());
                         task.stage = Stage::Settle {
                             ticket: forward.ticket,
@@ -45,12 +45,12 @@ impl World {
             }
             Stage::Settle { ticket, headers } => {
                 let settled = if task.edited {
-                    gateway.settle(ticket, 200, headers, now, &task.answers)
+                    gateway.handle_response(ticket, 200, headers, now, &task.answers)
                 } else {
-                    Settled::Untouched
+                    ResponseAction::Untouched
                 };
                 match settled {
-                    Settled::Await(needs) => needs,
+                    ResponseAction::Await(needs) => needs,
                     done => {
                         self.store_later(number, place);
                         // Told to the operator, not to the browser: its id was replaced by a sign-in
@@ -60,8 +60,8 @@ impl World {
                             .iter()
                             .any(|event| event.to_line().contains("session_change_lost"));
                         match done {
-                            Settled::Edited(edits) => self.settled(&task, &edits.append),
-                            Settled::Replaced(answer) => {
+                            ResponseAction::Edited(edits) => self.settled(&task, &edits.append),
+                            ResponseAction::Replaced(answer) => {
                                 self.answered(&task, answer.status, &answer.headers, &answer.body);
                             }
                             _ => self.settled(&task, &[]),
@@ -77,7 +77,7 @@ impl World {
                 }
             }
             Stage::Afterwards { ticket } => {
-                let needs = gateway.afterwards(ticket, now, &task.answers);
+                let needs = gateway.run_background(ticket, now, &task.answers);
                 if needs.is_empty() {
                     return self.store_later(number, place);
                 }

@@ -17,7 +17,7 @@ use super::{NoRandomSource, drain, keep_seed, serve, with_ready};
 use crate::deployment::Misconfigured;
 use crate::effect::{Answers, Need};
 use crate::embed::{Changes, Config, Session};
-use crate::gateway::{Forward, Settled, Step, Vigil};
+use crate::gateway::{Forward, ResponseAction, Revalidation, Step};
 use crate::router::Reception;
 
 /// Why a request could not be handled.
@@ -165,10 +165,10 @@ impl Vestibule {
         let settled = decided(settle, begun(), &carried).await;
         self.store_later(context);
         let response = match settled {
-            Settled::Untouched => response,
-            Settled::Edited(edits) => http::edited(response, &edits)?,
-            Settled::Replaced(answer) => return http::response(answer, None),
-            Settled::Await(_) => {
+            ResponseAction::Untouched => response,
+            ResponseAction::Edited(edits) => http::edited(response, &edits)?,
+            ResponseAction::Replaced(answer) => return http::response(answer, None),
+            ResponseAction::Await(_) => {
                 return Err(Error::Runtime("a decision was not made".to_owned()));
             }
         };
@@ -281,18 +281,18 @@ struct Settle<'a> {
 }
 
 impl drive::Step for Settle<'_> {
-    type Made = Settled;
+    type Made = ResponseAction;
 
-    fn decide(&self, answers: &Answers) -> Decision<Settled> {
+    fn decide(&self, answers: &Answers) -> Decision<ResponseAction> {
         let Self {
             ticket,
             status,
             headers,
         } = self;
-        match act(|reception| reception.settle(ticket, *status, headers, now(), answers)) {
-            Some(Settled::Await(needs)) => Decision::Lacks(needs),
+        match act(|reception| reception.handle_response(ticket, *status, headers, now(), answers)) {
+            Some(ResponseAction::Await(needs)) => Decision::Lacks(needs),
             Some(settled) => Decision::Made(settled),
-            None => Decision::Made(Settled::Await(Vec::new())),
+            None => Decision::Made(ResponseAction::Await(Vec::new())),
         }
     }
 }
@@ -304,7 +304,7 @@ impl drive::Step for Afterwards {
     type Made = ();
 
     fn decide(&self, answers: &Answers) -> Decision<()> {
-        let needs = act(|reception| reception.afterwards(&self.0, now(), answers));
+        let needs = act(|reception| reception.run_background(&self.0, now(), answers));
         lacking(needs.unwrap_or_default())
     }
 }
@@ -316,8 +316,8 @@ impl drive::Step for Watch {
     type Made = ();
 
     fn decide(&self, answers: &Answers) -> Decision<()> {
-        match act(|reception| reception.watch(&self.0, now(), answers)) {
-            Some(Vigil::Await(needs)) => lacking(needs),
+        match act(|reception| reception.revalidate(&self.0, now(), answers)) {
+            Some(Revalidation::Await(needs)) => lacking(needs),
             _ => Decision::Made(()),
         }
     }

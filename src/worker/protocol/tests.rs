@@ -69,7 +69,7 @@ fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
         origin: "blue".to_owned(),
         first_byte_ms: 30_000,
         pauses: "15000,0,60000,0".to_owned(),
-        settle: true,
+        handle_response: true,
         afterwards: false,
         sid_suffix: ".sig".to_owned(),
         watched: true,
@@ -109,7 +109,7 @@ fn edits_of_a_response_are_written_as_the_golden_file_has_them() {
             ("cache-control", "private".to_owned()),
         ],
     };
-    assert_eq!(settled(&Settled::Edited(edits)), EDITED);
+    assert_eq!(settled(&ResponseAction::Edited(edits)), EDITED);
 }
 
 #[test]

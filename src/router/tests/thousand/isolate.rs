@@ -13,7 +13,7 @@ use crate::auth::login_throttle;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Class, Found, Need};
-use crate::gateway::{Forward, Settled, Step};
+use crate::gateway::{Forward, ResponseAction, Step};
 use crate::keys::DeploymentKeys;
 use crate::router::Reception;
 use crate::simulation::outside::Outside;
@@ -29,7 +29,7 @@ pub(super) struct Isolate {
     pub(super) outside: Outside,
     attempts: HashMap<String, String>,
     pub(super) residents: Vec<Resident>,
-    pub(super) watch: Watch,
+    pub(super) revalidate: Watch,
     pub(super) dice: Dice,
     pub(super) now: UnixMillis,
     /// Who is being served.
@@ -66,7 +66,7 @@ impl Isolate {
             outside,
             attempts: HashMap::new(),
             residents,
-            watch: Watch::default(),
+            revalidate: Watch::default(),
             dice,
             now: UnixMillis(1_700_000_000_000),
             served: Vec::new(),
@@ -121,7 +121,7 @@ impl Isolate {
         let step = loop {
             let step = self.reception.admit(&packed, self.now, &answers);
             self.listen(concern);
-            self.watch.step(concern, &packed, &step);
+            self.revalidate.step(concern, &packed, &step);
             match step {
                 Step::Await(needs) => {
                     self.satisfy(concern, &needs, &call.body, &mut answers, meanwhile);
@@ -163,13 +163,13 @@ impl Isolate {
     }
 
     /// The server answers with these headers.
-    pub(super) fn settle(
+    pub(super) fn handle_response(
         &mut self,
         whose: usize,
         forward: &Forward,
         headers: &str,
         meanwhile: &mut dyn FnMut(&mut Self),
-    ) -> Settled {
+    ) -> ResponseAction {
         let said = [forward.ticket.as_str(), "\n", headers].concat();
         let concern = Concern {
             whose: Some(whose),
@@ -182,11 +182,11 @@ impl Isolate {
             let ticket = &forward.ticket;
             let settled = self
                 .reception
-                .settle(ticket, 200, headers, self.now, &answers);
+                .handle_response(ticket, 200, headers, self.now, &answers);
             self.listen(concern);
-            self.watch.settled(concern, &settled);
+            self.revalidate.settled(concern, &settled);
             match settled {
-                Settled::Await(needs) => {
+                ResponseAction::Await(needs) => {
                     self.satisfy(concern, &needs, "", &mut answers, meanwhile);
                 }
                 done => break done,
@@ -209,7 +209,7 @@ impl Isolate {
         let mut answers = Answers::default();
         loop {
             let ticket = &forward.ticket;
-            let needs = self.reception.afterwards(ticket, self.now, &answers);
+            let needs = self.reception.run_background(ticket, self.now, &answers);
             self.listen(concern);
             if needs.is_empty() {
                 break;
@@ -227,14 +227,15 @@ impl Isolate {
     fn listen(&mut self, concern: Concern<'_>) {
         for event in self.reception.take_events() {
             let line = event.to_line();
-            self.watch.look(concern, "a log line", &line);
+            self.revalidate.look(concern, "a log line", &line);
             self.log.push_str(&line);
         }
     }
 
     fn store(&mut self) {
         let writes = self.reception.take_writes();
-        self.watch.writes(&self.residents, &self.served, &writes);
+        self.revalidate
+            .writes(&self.residents, &self.served, &writes);
         self.outside.put(writes);
     }
 
@@ -247,7 +248,7 @@ impl Isolate {
         meanwhile: &mut dyn FnMut(&mut Self),
     ) {
         let whose = concern.whose.map(|whose| &self.residents[whose]);
-        self.watch.needs(concern, whose, needs);
+        self.revalidate.needs(concern, whose, needs);
         if !self.is_full() && self.dice.one_in(6) {
             meanwhile(self);
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::town::{Resident, mark};
 use crate::effect::{Need, Write};
 use crate::encoding;
-use crate::gateway::{Forward, Settled, Step};
+use crate::gateway::{Forward, ResponseAction, Step};
 use crate::response::Answer;
 
 /// So long is whatever is drawn at random, or sealed.
@@ -110,16 +110,16 @@ impl Watch {
         self.look(concern, "the body", &answer.body);
     }
 
-    pub(super) fn settled(&mut self, concern: Concern<'_>, settled: &Settled) {
+    pub(super) fn settled(&mut self, concern: Concern<'_>, settled: &ResponseAction) {
         match settled {
-            Settled::Edited(edits) => {
+            ResponseAction::Edited(edits) => {
                 for (name, value) in &edits.append {
                     self.look(concern, name, value);
                 }
                 self.look(concern, "what is removed", &edits.remove.join("\n"));
             }
-            Settled::Replaced(answer) => self.answer(concern, answer),
-            Settled::Untouched | Settled::Await(_) => {}
+            ResponseAction::Replaced(answer) => self.answer(concern, answer),
+            ResponseAction::Untouched | ResponseAction::Await(_) => {}
         }
     }
 

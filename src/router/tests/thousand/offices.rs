@@ -185,7 +185,7 @@ impl Visits {
     fn signed_in(&mut self, isolate: &mut Isolate, scene: Scene, cookie: Option<&str>) {
         let value = cookie.and_then(|cookie| cookie.strip_prefix("__Host-session="));
         let cookie = value.expect("a cookie").to_owned();
-        isolate.watch.belongs(scene.at, &cookie);
+        isolate.revalidate.belongs(scene.at, &cookie);
         let visit = Visit {
             cookie,
             user: Some(format!("user-{}", isolate.residents[scene.at].mark)),
@@ -250,7 +250,7 @@ impl Visits {
         };
         let (state, nonce) = (part("&state="), part("&nonce="));
         for secret in [&cookie, &state, &nonce, &part("&code_challenge=")] {
-            isolate.watch.belongs(at, secret);
+            isolate.revalidate.belongs(at, secret);
         }
         let host = call.url.split('/').nth(2).unwrap().to_owned();
         Some(Begun {

@@ -90,7 +90,7 @@ impl Visits {
         if route.is_empty() {
             return;
         }
-        isolate.watch.belongs(scene.at, &route);
+        isolate.revalidate.belongs(scene.at, &route);
         let path = format!("/public/s/?EIO=4&transport=polling&sid=abc{route}");
         let call = Self::call(isolate, scene.at, "GET", &path);
         let again = forwarded(self.ask(isolate, scene.at, &call));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::isolate::Isolate;
-use crate::gateway::{Forward, Settled, Step};
+use crate::gateway::{Forward, ResponseAction, Step};
 use crate::response::Answer;
 
 pub(super) const BROWSERS: usize = 40;
@@ -176,15 +176,15 @@ impl Visits {
             visit.vaulted = isolate.residents[scene.at].has_vault.then_some(value);
         }
         let mut other = |isolate: &mut Isolate| self.something(isolate);
-        match isolate.settle(scene.at, &forward, &said.join("\n"), &mut other) {
-            Settled::Edited(edits) => {
+        match isolate.handle_response(scene.at, &forward, &said.join("\n"), &mut other) {
+            ResponseAction::Edited(edits) => {
                 let own = cookies(&edits.append).next();
                 if let Some((_, value)) = own.and_then(|own| own.split_once('=')) {
-                    isolate.watch.belongs(scene.at, value);
+                    isolate.revalidate.belongs(scene.at, value);
                     visit.cookie = value.to_owned();
                 }
             }
-            Settled::Untouched => {}
+            ResponseAction::Untouched => {}
             other => panic!("{other:?}"),
         }
         self.of.insert((scene.browser, scene.at), visit);
@@ -244,7 +244,7 @@ impl Visits {
         let handle = told("x-session-id").unwrap().to_owned();
         let (lasting, _) = handle.split_once('.').unwrap_or((&handle, ""));
         assert!(visit.handle.is_empty() || visit.handle == lasting);
-        isolate.watch.belongs(at, &handle);
+        isolate.revalidate.belongs(at, &handle);
         Visit {
             handle: lasting.to_owned(),
             name: handle,
