@@ -55,10 +55,10 @@ const AFTER_TENANT: char = '\t';
 const MOST_GATEWAYS: usize = 256;
 
 /// The reception of one isolate.
-pub(crate) struct Reception {
+pub(crate) struct Router {
     deployment: Deployment,
     catalogue: Catalogue,
-    gateways: HashMap<TenantId, Room>,
+    gateways: HashMap<TenantId, TenantEntry>,
     /// Approximate bytes of the sessions that all of them remember.
     weight: usize,
     /// Keys of tenants whose objects live here.
@@ -87,12 +87,12 @@ pub(crate) struct Reception {
     hashing: Places,
 }
 
-struct Room {
+struct TenantEntry {
     gateway: Gateway,
     used: UnixMillis,
 }
 
-impl Reception {
+impl Router {
     /// The reception of a checked deployment. `random` must be seeded from a cryptographic source.
     #[must_use]
     pub(crate) fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
@@ -110,7 +110,7 @@ impl Reception {
             )
             .hashing_in(hashing.clone());
             let used = UnixMillis::default();
-            gateways.insert(id, Room { gateway, used });
+            gateways.insert(id, TenantEntry { gateway, used });
         }
         Self {
             deployment,
@@ -403,7 +403,7 @@ impl Reception {
     }
 
     /// Lets a tenant's gateway go; what it counted is told all the same.
-    fn let_go(&mut self, tenant: &TenantId) {
+    fn evict_tenant(&mut self, tenant: &TenantId) {
         if let Some(mut room) = self.gateways.remove(tenant) {
             self.weight = self.weight.saturating_sub(room.gateway.weight());
             self.series.merge(&room.gateway.take_series());
@@ -450,14 +450,14 @@ impl Reception {
         self.probes
             .extend(probes.map(|probe| (tenant.clone(), probe)));
         if self.weight > ISOLATE_WEIGHT {
-            self.relieve(tenant);
+            self.evict_sessions(tenant);
         }
         Some(result)
     }
 
     /// Lets tenants forget their sessions until there is room for those of `tenant`: those first that
     /// were not used longest.
-    fn relieve(&mut self, tenant: &TenantId) {
+    fn evict_sessions(&mut self, tenant: &TenantId) {
         while self.weight > ISOLATE_WEIGHT {
             // Who still wants something stored may know what storage does not.
             let rooms = self.gateways.iter_mut().filter(|(id, room)| {
@@ -475,13 +475,13 @@ impl Reception {
     fn make_room(&mut self) {
         while self.gateways.len() >= MOST_GATEWAYS {
             // Who still wants something stored stays.
-            let idle = |(tenant, _): &(&TenantId, &Room)| !self.writers.contains(tenant);
+            let idle = |(tenant, _): &(&TenantId, &TenantEntry)| !self.writers.contains(tenant);
             let rooms = self.gateways.iter().filter(idle);
             let oldest = rooms.min_by_key(|(_, room)| room.used);
             let Some(oldest) = oldest.map(|(tenant, _)| tenant.clone()) else {
                 return;
             };
-            self.let_go(&oldest);
+            self.evict_tenant(&oldest);
             self.catalogue.forget(&oldest);
         }
     }

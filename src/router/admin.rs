@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::registry::document_key;
-use super::{Interrupt, Reception};
+use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
 use crate::config::Fault;
 use crate::effect::{Answers, Body, Found, Need};
@@ -29,7 +29,7 @@ use history::Revision;
 const VALIDATE: &str = "tenants/validate";
 const PREVIEW: &str = "preview";
 
-impl Reception {
+impl Router {
     /// Answers `/admin/tenants…` and `/admin/preview`; `route` is what follows `/admin/`.
     pub(super) fn administer(
         &mut self,

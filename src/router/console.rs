@@ -1,7 +1,7 @@
 //! The console's files. They hold no secret and are shown to everybody; what they show comes from the admin
 //! API.
 
-use super::Reception;
+use super::Router;
 use crate::effect::asset::{Asset, Coding, Facts};
 use crate::effect::{Answers, Need};
 use crate::gateway::Step;
@@ -26,7 +26,7 @@ const FILES: [(&str, &str); 4] = [
     ("tenant.schema.json", "application/schema+json"),
 ];
 
-impl Reception {
+impl Router {
     /// Answers `/console` and what follows.
     pub(super) fn console(
         &mut self,

@@ -9,7 +9,7 @@
 use serde_json::json;
 
 use super::console_session::IDLE;
-use super::{Interrupt, Reception};
+use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
 use crate::effect::Answers;
 use crate::gateway::Step;
@@ -52,7 +52,7 @@ pub(super) struct Operator {
     pub(super) renewed: Option<String>,
 }
 
-impl Reception {
+impl Router {
     /// Answers `/admin/…`; `route` is what follows.
     pub(super) fn operate(
         &mut self,

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::telemetry_reports::version;
-use super::{Interrupt, Reception, Room};
+use super::{Interrupt, Router, TenantEntry};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::gateway::Gateway;
@@ -142,7 +142,7 @@ impl Catalogue {
     }
 }
 
-impl Reception {
+impl Router {
     /// The tenant a host belongs to, whose gateway is ready then.
     pub(super) fn tenant_of(
         &mut self,
@@ -309,7 +309,7 @@ impl Reception {
             Found::Bytes(bytes) => bytes,
             Found::Absent => {
                 documents.remove(tenant);
-                self.let_go(tenant);
+                self.evict_tenant(tenant);
                 return;
             }
             Found::Unavailable => return,
@@ -355,7 +355,8 @@ impl Reception {
                         let gateway = Gateway::new(read, &self.deployment.prefix, random)
                             .hashing_in(self.hashing.clone());
                         let used = answer.asked;
-                        self.gateways.insert(tenant.clone(), Room { gateway, used });
+                        self.gateways
+                            .insert(tenant.clone(), TenantEntry { gateway, used });
                     }
                 }
             }

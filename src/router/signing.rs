@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::console_session::{Badge, LONGEST, Scope};
 use super::operators::{Authority, Operator};
-use super::{Interrupt, Reception};
+use super::{Interrupt, Router};
 use crate::auth::login_throttle::message::{Command, Reply, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
@@ -22,7 +22,7 @@ use crate::tenant::ApiKey;
 /// What it is filed under that a session at the console is being ended.
 const ENDS: &str = "console session ends";
 
-impl Reception {
+impl Router {
     /// `POST /admin/sign-in`: a token for a badge.
     pub(super) fn sign_in(
         &mut self,

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use serde_json::{Value, json};
 
-use super::{Interrupt, Reception};
+use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
@@ -52,7 +52,7 @@ impl Telling {
     }
 }
 
-impl Reception {
+impl Router {
     /// What is told of the request that was decided on last.
     #[must_use]
     pub(crate) fn facts(&self) -> &Facts {

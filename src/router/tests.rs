@@ -12,7 +12,7 @@ use chacha20::rand_core::SeedableRng as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Reception;
+use super::Router;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Found, Need};
@@ -22,7 +22,7 @@ use crate::response::Answer;
 use crate::simulation::outside::{KEY, Outside};
 
 struct World {
-    reception: Reception,
+    router: Router,
     outside: Outside,
     now: UnixMillis,
     asked: usize,
@@ -46,7 +46,7 @@ impl World {
         }
         let deployment = Deployment::from_bindings(&bindings.to_string());
         Self {
-            reception: Reception::new(deployment.ok().unwrap(), ChaCha20Rng::seed_from_u64(1)),
+            router: Router::new(deployment.ok().unwrap(), ChaCha20Rng::seed_from_u64(1)),
             outside: Outside::default(),
             now: UnixMillis(1_700_000_000_000),
             asked: 0,
@@ -90,7 +90,7 @@ impl World {
         }
         let mut answers = Answers::default();
         loop {
-            match self.reception.admit(&packed, self.now, &answers) {
+            match self.router.admit(&packed, self.now, &answers) {
                 Step::Await(needs) => self.satisfy(&needs, &mut answers),
                 done => {
                     if let Step::Forward(forward) = &done {
@@ -109,7 +109,7 @@ impl World {
         let mut answers = Answers::default();
         loop {
             let needs = self
-                .reception
+                .router
                 .run_background(&forward.ticket, self.now, &answers);
             if needs.is_empty() {
                 break;
@@ -124,12 +124,12 @@ impl World {
         loop {
             let ticket = &forward.ticket;
             match self
-                .reception
+                .router
                 .handle_response(ticket, 200, headers, self.now, &answers)
             {
                 ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
                 ResponseAction::Edited(edits) => {
-                    let writes = self.reception.take_writes();
+                    let writes = self.router.take_writes();
                     self.outside.put(writes);
                     let lines = edits
                         .append
@@ -147,7 +147,7 @@ impl World {
         for need in needs {
             self.asked += usize::from(matches!(need, Need::Document { .. }));
             let writes = match need {
-                Need::Store => self.reception.take_writes(),
+                Need::Store => self.router.take_writes(),
                 _ => Vec::new(),
             };
             self.outside.meet(need, writes, answers, self.now);
@@ -159,7 +159,7 @@ impl World {
     }
 
     fn events(&mut self) -> String {
-        let events = self.reception.take_events();
+        let events = self.router.take_events();
         events
             .iter()
             .map(crate::telemetry::log::Event::to_line)
@@ -218,7 +218,7 @@ fn whoever_finds_nobody_here_or_asks_whether_we_live_teaches_nothing() {
         ("https://acme.example/a/%2e%2e/b", false),
     ] {
         world.get(url, &[]);
-        assert_eq!(world.reception.has_learned(), teaches, "{url}");
+        assert_eq!(world.router.has_learned(), teaches, "{url}");
     }
 }
 
@@ -503,7 +503,7 @@ fn more_tenants_than_there_is_room_for_take_turns() {
             );
         }
     }
-    assert!(world.reception.gateways.len() <= super::MOST_GATEWAYS);
+    assert!(world.router.gateways.len() <= super::MOST_GATEWAYS);
 }
 
 proptest! {

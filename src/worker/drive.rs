@@ -10,7 +10,7 @@ use super::io::{self, Answered};
 use super::runtime::{self, RequestContext};
 use super::{futures, with_ready};
 use crate::effect::{Answers, Need, Write};
-use crate::router::Reception;
+use crate::router::Router;
 
 /// What a synchronous decision lacked.
 pub(super) struct Pending {
@@ -36,7 +36,7 @@ impl Pending {
 
 fn writes_of(needs: &[Need]) -> Vec<Write> {
     if needs.contains(&Need::Store) {
-        with_ready(Reception::take_writes).unwrap_or_default()
+        with_ready(Router::take_writes).unwrap_or_default()
     } else {
         Vec::new()
     }

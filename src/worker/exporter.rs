@@ -117,9 +117,9 @@ pub fn observe(in_flight: Vec<InFlight>) {
         .into_iter()
         .map(|seen| (seen.place(), seen.under_way(), seen.first_byte_ms().round()))
         .collect();
-    with_ready(|reception| {
+    with_ready(|router| {
         for (place, under_way, first_byte_ms) in &seen {
-            reception.observe(place, *under_way, *first_byte_ms as u32);
+            router.observe(place, *under_way, *first_byte_ms as u32);
         }
     });
 }
@@ -142,9 +142,9 @@ async fn report_batch(env: &Env) {
         counters::with_batch(|batch| batch.show_line(&line));
     }
     let batch = counters::take();
-    let command = with_ready(|reception| {
-        reception.take_in(batch);
-        reception.take_batch(now)
+    let command = with_ready(|router| {
+        router.take_in(batch);
+        router.take_batch(now)
     });
     if !HAS_TAKEN_OVER.replace(true) {
         let batches = recorder.batches();

@@ -41,7 +41,7 @@ pub fn describe_wire() -> String {
 #[must_use]
 pub fn draw_traces(tenant: &str, count: usize) -> String {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(reception) => reception
+        Isolate::Ready(router) => router
             .gateway(tenant)
             .map_or_else(String::new, |gateway| protocol::traces(gateway, count)),
         Isolate::Misconfigured(_) => String::new(),
@@ -76,7 +76,7 @@ pub fn concerning_headers() -> Vec<String> {
 #[must_use]
 pub fn reserved_prefix() -> String {
     ISOLATE.with_borrow(|isolate| match isolate {
-        Isolate::Ready(reception) => reception.prefix().to_owned(),
+        Isolate::Ready(router) => router.prefix().to_owned(),
         Isolate::Misconfigured(_) => String::new(),
     })
 }
@@ -86,7 +86,7 @@ pub fn reserved_prefix() -> String {
 #[wasm_bindgen]
 pub fn recovered(place: &str, now: f64) {
     runtime::state_changed();
-    with_ready(|reception| reception.recovered(place, millis(now)));
+    with_ready(|router| router.recovered(place, millis(now)));
 }
 
 /// How much of an Engine.IO handshake's answer stands before the end of its `sid`, given how it begins; 0 if that

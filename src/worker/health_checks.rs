@@ -8,11 +8,11 @@ use super::timing::within;
 use super::{futures, objects, with_ready};
 use crate::balancer::health_check::{DEADLINE_MS, HealthCheck};
 use crate::effect::{CALL_DEADLINE_MS, Class};
-use crate::router::Reception;
+use crate::router::Router;
 
 /// Asks all origins that have a health path, of the tenants that this isolate knows, whether they are ready.
 pub(crate) async fn check_health(env: &Env) {
-    let checks = with_ready(|reception| Reception::health_checks(reception)).unwrap_or_default();
+    let checks = with_ready(|router| Router::health_checks(router)).unwrap_or_default();
     futures::all(checks.iter().map(|check| make(env, check))).await;
 }
 

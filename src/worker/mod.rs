@@ -49,12 +49,12 @@ pub(crate) use health_checks::check_health;
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Seed};
-use crate::router::Reception;
+use crate::router::Router;
 
 /// What this isolate is.
 enum Isolate {
     /// Serving.
-    Ready(Box<Reception>),
+    Ready(Box<Router>),
     /// Not to be served by; the operator is told why.
     Misconfigured(String),
 }
@@ -72,16 +72,16 @@ pub(crate) struct NoRandomSource;
 fn serve(deployment: Deployment) -> Result<(), NoRandomSource> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| NoRandomSource)?;
-    let reception = Reception::new(deployment, ChaCha20Rng::from_seed(seed));
-    ISOLATE.set(Isolate::Ready(Box::new(reception)));
+    let router = Router::new(deployment, ChaCha20Rng::from_seed(seed));
+    ISOLATE.set(Isolate::Ready(Box::new(router)));
     Ok(())
 }
 
 /// Keeps the seed of a step that lacks something: it is asked again, and is to go on with the trace it began.
 fn keep_seed(answers: &mut Answers) {
     if answers.begun().is_none() {
-        with_ready(|reception| {
-            let seed = reception.facts().seed;
+        with_ready(|router| {
+            let seed = router.facts().seed;
             if seed != Seed::default() {
                 answers.begin(seed);
             }
@@ -90,17 +90,17 @@ fn keep_seed(answers: &mut Answers) {
 }
 
 /// Acts on the reception, unless the isolate is misconfigured.
-fn with_ready<T>(act: impl FnOnce(&mut Reception) -> T) -> Option<T> {
+fn with_ready<T>(act: impl FnOnce(&mut Router) -> T) -> Option<T> {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(reception) => Some(act(reception)),
+        Isolate::Ready(router) => Some(act(router)),
         Isolate::Misconfigured(_) => None,
     })
 }
 
-fn drain(reception: &mut Reception, now: f64) {
-    for event in reception.take_events() {
+fn drain(router: &mut Router, now: f64) {
+    for event in router.take_events() {
         let event = event.with("at", millis(now).0);
-        reception.show(&event);
+        router.show(&event);
         log::write(&event);
     }
 }

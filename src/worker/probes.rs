@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use super::io::fetch::{FetchError, Request, Response};
 use super::{drain, futures, io, millis, runtime, with_ready};
 use crate::balancer::probe::{DEADLINE_MS, Probe, Verdict};
-use crate::router::Reception;
+use crate::router::Router;
 use crate::tenant_id::TenantId;
 
 /// Returns whether a response says, by its status and by who it is from (`Server`), that Cloudflare could not connect
@@ -22,7 +22,7 @@ pub fn is_unsent(status: u16, server: &str) -> bool {
 
 /// Sends the probes that were decided on, and keeps the request at hand alive for them.
 pub(super) fn send_probes() {
-    for (tenant, probe) in with_ready(Reception::take_probes).unwrap_or_default() {
+    for (tenant, probe) in with_ready(Router::take_probes).unwrap_or_default() {
         let sent = futures::promise(async move {
             send(&tenant, &probe).await;
             Ok(JsValue::UNDEFINED)
@@ -46,9 +46,9 @@ async fn send(tenant: &TenantId, probe: &Probe) {
         Err(_) => Verdict::Dead,
     };
     let now = Date::now();
-    with_ready(|reception| {
-        reception.probed(tenant, probe, verdict, millis(now));
-        drain(reception, now);
+    with_ready(|router| {
+        router.probed(tenant, probe, verdict, millis(now));
+        drain(router, now);
     });
     runtime::state_changed();
     if let Ok(answer) = answer {

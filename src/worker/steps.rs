@@ -24,7 +24,7 @@ use crate::http::request::Request;
 use crate::protocol;
 use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
-use crate::router::Reception;
+use crate::router::Router;
 
 /// A step of a request, with what it is decided on.
 enum Phase {
@@ -92,7 +92,7 @@ fn made(decision: Decision<String>, answers: Answers, phase: impl FnOnce() -> Ph
 
 /// Begins what a decision left to be done without anybody waiting: values are stored, probes are sent.
 fn begin_background() {
-    for Write { key, value, ttl } in with_ready(Reception::take_writes).unwrap_or_default() {
+    for Write { key, value, ttl } in with_ready(Router::take_writes).unwrap_or_default() {
         #[expect(clippy::cast_precision_loss, reason = "at most 400 days")]
         runtime::store_later(&key, value, ttl.0 as f64);
     }
@@ -166,20 +166,20 @@ fn admitted(packed: &str, decision: Decision<String>, mut answers: Answers) -> S
 
 fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
     let (decision, has_changed) = ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Isolate::Ready(reception) => {
+        Isolate::Ready(router) => {
             #[cfg(feature = "planted-faults")]
             fault_injection::inject("admit", packed);
-            let step = reception.admit(packed, millis(now), answers);
-            drain(reception, now);
+            let step = router.admit(packed, millis(now), answers);
+            drain(router, now);
             // What is done here instead of being forwarded may change a session; a plain refusal does not.
             let has_changed = match step {
                 Step::Forward(_) => false,
-                Step::Answer(_) => reception.has_learned(),
+                Step::Answer(_) => router.has_learned(),
                 Step::Asset(_) | Step::Await(_) => true,
             };
             let decision = match step {
                 Step::Await(needs) => Decision::Lacks(needs),
-                step => Decision::Made(protocol::step(&step, reception.facts())),
+                step => Decision::Made(protocol::step(&step, router.facts())),
             };
             (decision, has_changed)
         }
@@ -218,12 +218,12 @@ fn settle_step(
     now: f64,
     answers: &Answers,
 ) -> Decision<String> {
-    let settled = with_ready(|reception| {
+    let settled = with_ready(|router| {
         #[cfg(feature = "planted-faults")]
         fault_injection::inject("settle", headers);
-        let settled = reception.handle_response(ticket, status, headers, millis(now), answers);
-        drain(reception, now);
-        (settled, reception.has_learned())
+        let settled = router.handle_response(ticket, status, headers, millis(now), answers);
+        drain(router, now);
+        (settled, router.has_learned())
     });
     // Of most the core learns nothing.
     if !matches!(
@@ -252,11 +252,11 @@ pub fn afterwards(ticket: &str, now: f64, seed: &str) -> String {
 
 fn afterwards_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String> {
     runtime::state_changed();
-    let needs = with_ready(|reception| {
+    let needs = with_ready(|router| {
         #[cfg(feature = "planted-faults")]
         fault_injection::inject("afterwards", ticket);
-        let needs = reception.run_background(ticket, millis(now), answers);
-        drain(reception, now);
+        let needs = router.run_background(ticket, millis(now), answers);
+        drain(router, now);
         needs
     });
     match needs {
@@ -279,11 +279,11 @@ pub fn watch(ticket: &str, now: f64, seed: &str) -> String {
 
 fn watch_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String> {
     runtime::state_changed();
-    let vigil = with_ready(|reception| {
+    let vigil = with_ready(|router| {
         #[cfg(feature = "planted-faults")]
         fault_injection::inject("watch", ticket);
-        let vigil = reception.revalidate(ticket, millis(now), answers);
-        drain(reception, now);
+        let vigil = router.revalidate(ticket, millis(now), answers);
+        drain(router, now);
         vigil
     });
     match vigil {
@@ -304,7 +304,7 @@ fn begun_with(seed: &str) -> Option<Answers> {
 fn begun(seed: &str) -> Answers {
     begun_with(seed).unwrap_or_else(|| {
         let mut answers = Answers::default();
-        if let Some(seed) = with_ready(Reception::draw_seed) {
+        if let Some(seed) = with_ready(Router::draw_seed) {
             answers.begin(seed);
         }
         answers

@@ -8,7 +8,7 @@ use crate::effect::{Answers, Class, Found, Need};
 use crate::encoding::base64url;
 use crate::gateway::{Forward, ResponseAction, Step};
 use crate::keys::{DeploymentKeys, KeyRing};
-use crate::router::Reception;
+use crate::router::Router;
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName, SessionId};
 use crate::session::record::{Entry, Record, Version};
@@ -94,7 +94,7 @@ pub(super) fn packed(cookies: &str, headers: usize) -> String {
 }
 
 pub(super) struct World {
-    reception: Reception,
+    router: Router,
     stored: Vec<u8>,
 }
 
@@ -126,7 +126,7 @@ impl World {
             panic!("misconfigured: {bindings}");
         };
         Self {
-            reception: Reception::new(deployment, ChaCha20Rng::seed_from_u64(1)),
+            router: Router::new(deployment, ChaCha20Rng::seed_from_u64(1)),
             stored: Vec::new(),
         }
     }
@@ -141,8 +141,8 @@ impl World {
 
     /// Asks once, with nothing answered, and takes what is to be logged, as the edge does.
     pub(super) fn ask(&mut self, packed: &str) -> Step {
-        let step = self.reception.admit(packed, NOW, &Answers::default());
-        self.reception.take_events();
+        let step = self.router.admit(packed, NOW, &Answers::default());
+        self.router.take_events();
         step
     }
 
@@ -150,7 +150,7 @@ impl World {
     pub(super) fn forwarded(&mut self, packed: &str) -> Forward {
         let mut answers = Answers::default();
         loop {
-            match self.reception.admit(packed, NOW, &answers) {
+            match self.router.admit(packed, NOW, &answers) {
                 Step::Await(needs) => self.satisfy(&needs, &mut answers),
                 Step::Forward(forward) => return forward,
                 other => panic!("not forwarded: {other:?}"),
@@ -163,13 +163,13 @@ impl World {
         let mut answers = Answers::default();
         loop {
             match self
-                .reception
+                .router
                 .handle_response(ticket, 200, headers, NOW, &answers)
             {
                 ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
                 settled => {
-                    self.reception.take_writes();
-                    self.reception.take_events();
+                    self.router.take_writes();
+                    self.router.take_events();
                     return settled;
                 }
             }

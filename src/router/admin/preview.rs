@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::super::{Interrupt, Reception};
+use super::super::{Interrupt, Router};
 use crate::auth::methods::Methods;
 use crate::config::Fault;
 use crate::effect::{Answers, Body, Need};
@@ -17,7 +17,7 @@ use crate::response::theme::Brand;
 /// Leads to no log.
 const TRACE_ID: &str = "00000000000000000000000000000000";
 
-impl Reception {
+impl Router {
     /// Answers `POST /admin/preview` with one of the pages, for a frame of the console's.
     pub(super) fn preview(
         &self,

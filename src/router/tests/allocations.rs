@@ -28,7 +28,7 @@ fn a_warm_request_allocates_little() {
     let packed = format!("GET\nhttps://acme.example/{packed}");
     let nothing = Answers::default();
     let allocated = allocation_counter::measure(|| {
-        let step = world.reception.admit(&packed, world.now, &nothing);
+        let step = world.router.admit(&packed, world.now, &nothing);
         assert!(matches!(step, Step::Forward(_)), "{step:?}");
     });
     assert!(allocated.count_total <= MOST, "{allocated:?}");

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::{World, forwarded};
-use crate::router::Reception;
+use crate::router::Router;
 use crate::store::cache::ISOLATE_WEIGHT;
 
 const TENANTS: usize = 40;
 const VISITORS: usize = 60;
 
-fn remembered(reception: &Reception, id: &str) -> usize {
-    let mut rooms = reception.gateways.iter();
+fn remembered(router: &Router, id: &str) -> usize {
+    let mut rooms = router.gateways.iter();
     let (_, room) = rooms.find(|(tenant, _)| tenant.as_str() == id).unwrap();
     room.gateway.weight()
 }
@@ -28,16 +28,16 @@ fn what_all_tenants_remember_has_a_bound_and_who_came_last_is_not_forgotten() {
             world.handle_response(&forward, &patch);
         }
         let sum: usize = world
-            .reception
+            .router
             .gateways
             .values()
             .map(|room| room.gateway.weight())
             .sum();
-        assert_eq!(world.reception.weight, sum);
+        assert_eq!(world.router.weight, sum);
         assert!(sum <= ISOLATE_WEIGHT, "{sum} after {at}");
     }
-    let all = TENANTS * remembered(&world.reception, "t39");
+    let all = TENANTS * remembered(&world.router, "t39");
     assert!(all > ISOLATE_WEIGHT, "too few to matter: {all}");
-    assert_eq!(remembered(&world.reception, "t0"), 0);
-    assert!(remembered(&world.reception, "t38") > 0);
+    assert_eq!(remembered(&world.router, "t0"), 0);
+    assert!(remembered(&world.router, "t38") > 0);
 }

@@ -58,7 +58,7 @@ fn of_a_thousand_tenants_none_ever_sees_anything_of_another() {
             visits.return_of_somebody(&mut isolate);
         }
     }
-    assert!(isolate.reception.gateways.len() <= MOST_GATEWAYS);
+    assert!(isolate.router.gateways.len() <= MOST_GATEWAYS);
     for (what, times) in &visits.done {
         assert!(*times >= 20, "only {times} times somebody {what}");
     }
@@ -68,7 +68,7 @@ fn of_a_thousand_tenants_none_ever_sees_anything_of_another() {
         "{}",
         isolate.revalidate.looked
     );
-    for check in isolate.reception.health_checks() {
+    for check in isolate.router.health_checks() {
         let line = format!("{check:?}");
         let marked: Vec<_> = line
             .match_indices("zq")
@@ -210,7 +210,7 @@ fn a_document_that_is_broken_changes_nothing_for_its_tenant_nor_for_another() {
         } = &isolate.residents[scene.at];
         let (host, id, document) = (hosts[0].clone(), id.clone(), document.to_string());
         let is_let_go = !isolate
-            .reception
+            .router
             .gateways
             .keys()
             .any(|other| other.as_str() == id);

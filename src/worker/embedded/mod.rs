@@ -18,7 +18,7 @@ use crate::deployment::Misconfigured;
 use crate::effect::{Answers, Need};
 use crate::embed::{Changes, Config, Session};
 use crate::gateway::{Forward, ResponseAction, Revalidation, Step};
-use crate::router::Reception;
+use crate::router::Router;
 
 /// Why a request could not be handled.
 #[derive(Debug, Error)]
@@ -173,7 +173,7 @@ impl Vestibule {
             }
         };
         // There is nowhere else to go, so nobody has to find out whether the handler lives.
-        with_ready(Reception::take_probes);
+        with_ready(Router::take_probes);
         if forward.opens && http::stays_open(&response) {
             self.go_on(Watch(forward.ticket.clone()), context);
         }
@@ -189,7 +189,7 @@ impl Vestibule {
         context.wait_until(async move {
             let carried = RequestContext::new(env.clone(), None);
             decided(step, begun(), &carried).await;
-            let writes = with_ready(Reception::take_writes).unwrap_or_default();
+            let writes = with_ready(Router::take_writes).unwrap_or_default();
             let stored = writes
                 .into_iter()
                 .map(|write| io::store_in_background(env.clone(), write));
@@ -199,7 +199,7 @@ impl Vestibule {
 
     /// Stores what the last decision left to be stored.
     fn store_later(&self, context: &Context) {
-        for write in with_ready(Reception::take_writes).unwrap_or_default() {
+        for write in with_ready(Router::take_writes).unwrap_or_default() {
             context.wait_until(io::store_in_background(self.env.clone(), write));
         }
     }
@@ -230,7 +230,7 @@ fn session(forward: &Forward) -> Option<Session> {
 /// Begins a step behind a request.
 fn begun() -> Answers {
     let mut answers = Answers::default();
-    if let Some(seed) = with_ready(Reception::draw_seed) {
+    if let Some(seed) = with_ready(Router::draw_seed) {
         answers.begin(seed);
     }
     answers
@@ -252,10 +252,10 @@ async fn decided<S: drive::Step>(
 }
 
 /// Acts on the core, and logs what happened.
-fn act<T>(act: impl FnOnce(&mut Reception) -> T) -> Option<T> {
-    with_ready(|reception| {
-        let result = act(reception);
-        drain(reception, js_sys::Date::now());
+fn act<T>(act: impl FnOnce(&mut Router) -> T) -> Option<T> {
+    with_ready(|router| {
+        let result = act(router);
+        drain(router, js_sys::Date::now());
         result
     })
 }
@@ -266,7 +266,7 @@ impl drive::Step for Admit<'_> {
     type Made = Step;
 
     fn decide(&self, answers: &Answers) -> Decision<Step> {
-        match act(|reception| reception.admit(self.0, now(), answers)) {
+        match act(|router| router.admit(self.0, now(), answers)) {
             Some(Step::Await(needs)) => Decision::Lacks(needs),
             Some(step) => Decision::Made(step),
             None => Decision::Made(Step::Await(Vec::new())),
@@ -289,7 +289,7 @@ impl drive::Step for Settle<'_> {
             status,
             headers,
         } = self;
-        match act(|reception| reception.handle_response(ticket, *status, headers, now(), answers)) {
+        match act(|router| router.handle_response(ticket, *status, headers, now(), answers)) {
             Some(ResponseAction::Await(needs)) => Decision::Lacks(needs),
             Some(settled) => Decision::Made(settled),
             None => Decision::Made(ResponseAction::Await(Vec::new())),
@@ -304,7 +304,7 @@ impl drive::Step for Afterwards {
     type Made = ();
 
     fn decide(&self, answers: &Answers) -> Decision<()> {
-        let needs = act(|reception| reception.run_background(&self.0, now(), answers));
+        let needs = act(|router| router.run_background(&self.0, now(), answers));
         lacking(needs.unwrap_or_default())
     }
 }
@@ -316,7 +316,7 @@ impl drive::Step for Watch {
     type Made = ();
 
     fn decide(&self, answers: &Answers) -> Decision<()> {
-        match act(|reception| reception.revalidate(&self.0, now(), answers)) {
+        match act(|router| router.revalidate(&self.0, now(), answers)) {
             Some(Revalidation::Await(needs)) => lacking(needs),
             _ => Decision::Made(()),
         }

@@ -104,8 +104,8 @@ impl Session {
         act: impl FnOnce(&mut object::SessionObject, &mut Context<'_, ChaCha20Rng>) -> Vec<Action>,
     ) -> Option<Vec<Action>> {
         let tenant = self.tenant.borrow().clone()?;
-        with_ready(|reception| {
-            let (keys, random) = reception.for_object(&tenant)?;
+        with_ready(|router| {
+            let (keys, random) = router.for_object(&tenant)?;
             let mut context = Context {
                 keys,
                 random,

@@ -15,7 +15,7 @@ use crate::deployment::Deployment;
 use crate::effect::{Answers, Class, Found, Need};
 use crate::gateway::{Forward, ResponseAction, Step};
 use crate::keys::DeploymentKeys;
-use crate::router::Reception;
+use crate::router::Router;
 use crate::simulation::outside::Outside;
 
 use chacha20::ChaCha20Rng;
@@ -25,7 +25,7 @@ use chacha20::rand_core::SeedableRng as _;
 const MOST_AT_ONCE: usize = 3;
 
 pub(super) struct Isolate {
-    pub(super) reception: Reception,
+    pub(super) router: Router,
     pub(super) outside: Outside,
     attempts: HashMap<String, String>,
     pub(super) residents: Vec<Resident>,
@@ -62,7 +62,7 @@ impl Isolate {
             }
         }
         let mut isolate = Self {
-            reception: Reception::new(deployment, ChaCha20Rng::seed_from_u64(seed)),
+            router: Router::new(deployment, ChaCha20Rng::seed_from_u64(seed)),
             outside,
             attempts: HashMap::new(),
             residents,
@@ -119,7 +119,7 @@ impl Isolate {
         self.now.0 += 1;
         let mut answers = Answers::default();
         let step = loop {
-            let step = self.reception.admit(&packed, self.now, &answers);
+            let step = self.router.admit(&packed, self.now, &answers);
             self.listen(concern);
             self.revalidate.step(concern, &packed, &step);
             match step {
@@ -146,7 +146,7 @@ impl Isolate {
         body.clone_into(&mut call.body);
         let mut answers = Answers::default();
         loop {
-            match self.reception.admit(&call.packed(), self.now, &answers) {
+            match self.router.admit(&call.packed(), self.now, &answers) {
                 Step::Await(needs) => {
                     self.outside.body = Some(call.body.clone().into_bytes());
                     for need in needs {
@@ -154,7 +154,7 @@ impl Isolate {
                     }
                 }
                 Step::Answer(answer) => {
-                    self.reception.take_events();
+                    self.router.take_events();
                     return answer.status;
                 }
                 other => panic!("{other:?}"),
@@ -181,7 +181,7 @@ impl Isolate {
         let settled = loop {
             let ticket = &forward.ticket;
             let settled = self
-                .reception
+                .router
                 .handle_response(ticket, 200, headers, self.now, &answers);
             self.listen(concern);
             self.revalidate.settled(concern, &settled);
@@ -209,7 +209,7 @@ impl Isolate {
         let mut answers = Answers::default();
         loop {
             let ticket = &forward.ticket;
-            let needs = self.reception.run_background(ticket, self.now, &answers);
+            let needs = self.router.run_background(ticket, self.now, &answers);
             self.listen(concern);
             if needs.is_empty() {
                 break;
@@ -225,7 +225,7 @@ impl Isolate {
     }
 
     fn listen(&mut self, concern: Concern<'_>) {
-        for event in self.reception.take_events() {
+        for event in self.router.take_events() {
             let line = event.to_line();
             self.revalidate.look(concern, "a log line", &line);
             self.log.push_str(&line);
@@ -233,7 +233,7 @@ impl Isolate {
     }
 
     fn store(&mut self) {
-        let writes = self.reception.take_writes();
+        let writes = self.router.take_writes();
         self.revalidate
             .writes(&self.residents, &self.served, &writes);
         self.outside.put(writes);
