@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::session_lookup::{MaxAge, Standing};
+use super::session_lookup::{MaxAge, SessionLookup};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
@@ -258,13 +258,13 @@ impl Gateway {
             other => other?,
         };
         let (session, fit, degraded) = match standing {
-            Standing::Live {
+            SessionLookup::Live {
                 session,
                 fit,
                 degraded,
             } => (session, fit, degraded),
-            Standing::Unseen => return Ok(self.recognise_unseen(token, value)),
-            Standing::Over(problem) => {
+            SessionLookup::NotYetVisible => return Ok(self.recognise_unseen(token, value)),
+            SessionLookup::Over(problem) => {
                 self.facts.lookup = Lookup::Over;
                 if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
                     let event = Event::new(Level::Warn, "dead_session_presented");

@@ -3,7 +3,7 @@
 
 use super::authenticate::unstored;
 use super::response_context::Ticket;
-use super::session_lookup::{MaxAge, PROPAGATION, Standing};
+use super::session_lookup::{MaxAge, PROPAGATION, SessionLookup};
 use super::update::Update;
 use super::{Gateway, Interrupt};
 use crate::clock::{Seconds, UnixMillis};
@@ -76,9 +76,9 @@ impl Gateway {
         // Where there is a feed it tells of every end.
         let max_age = if ordered { MaxAge::Any } else { MaxAge::Cache };
         let session = match self.look_up(token, max_age, answers, now)? {
-            Standing::Live { session, .. } => session,
-            Standing::Unseen => return Ok(None),
-            Standing::Over(problem) => return Ok(Some(problem.code())),
+            SessionLookup::Live { session, .. } => session,
+            SessionLookup::NotYetVisible => return Ok(None),
+            SessionLookup::Over(problem) => return Ok(Some(problem.code())),
         };
         if self.is_revoked(&session) {
             return Ok(Some("session_ended"));

@@ -29,7 +29,7 @@ pub(super) const PROPAGATION: Seconds = Seconds(60);
 const QUARANTINE_TTL: Seconds = Seconds(7 * 86_400);
 
 /// What was found under a handle.
-pub(super) enum Standing {
+pub(super) enum SessionLookup {
     /// A live record.
     Live {
         /// The record.
@@ -40,7 +40,7 @@ pub(super) enum Standing {
         degraded: bool,
     },
     /// Storage has nothing, but the cookie is so young that it may just not have it yet.
-    Unseen,
+    NotYetVisible,
     /// The session is over.
     Over(Problem),
 }
@@ -57,15 +57,15 @@ pub(super) enum MaxAge {
 }
 
 /// What a source said.
-pub(super) enum Source {
+pub(super) enum LookupResult {
     /// This.
-    Said(Known),
+    Found(Known),
     /// Nothing is there.
     Nothing,
     /// A record that cannot be read.
-    Rubbish,
+    Corrupt,
     /// It did not answer.
-    Silent,
+    Unavailable,
 }
 
 impl Gateway {
@@ -76,12 +76,12 @@ impl Gateway {
         max_age: MaxAge,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Standing, Interrupt> {
+    ) -> Result<SessionLookup, Interrupt> {
         let standing = |known: Known, degraded| {
             Ok(match known {
                 Known::Live(session) => standing_of(session, token, degraded, now),
-                Known::Ended => Standing::Over(Problem::SessionEnded),
-                Known::Absent(_) => Standing::Over(Problem::SessionUnknown),
+                Known::Ended => SessionLookup::Over(Problem::SessionEnded),
+                Known::Absent(_) => SessionLookup::Over(Problem::SessionUnknown),
             })
         };
         if let Some(known) = self.remembered(token, max_age, now) {
@@ -95,34 +95,34 @@ impl Gateway {
             Err(Interrupt::Reject {
                 problem: Problem::KeyUnknown,
                 ..
-            }) if is_ordered => (Source::Silent, true),
+            }) if is_ordered => (LookupResult::Unavailable, true),
             namespace => (namespace?, false),
         };
         let least = self.least_version(token);
-        if let Source::Said(known) = &namespace
+        if let LookupResult::Found(known) = &namespace
             && !is_behind(known, least)
         {
             return standing(known.clone(), false);
         }
         match self.tenant.consistency {
-            Consistency::Eventual => self.make_do(&namespace, token, answers, now),
+            Consistency::Eventual => self.fall_back(&namespace, token, answers, now),
             Consistency::Strong => {
                 self.facts.lookup = Lookup::Object;
                 match self.ask_object(token.handle, &namespace, answers)? {
-                    Source::Said(known) => standing(known, false),
+                    LookupResult::Found(known) => standing(known, false),
                     _ if key_unknown => Err(Problem::KeyUnknown.into()),
-                    Source::Nothing => match namespace {
+                    LookupResult::Nothing => match namespace {
                         // Recorded before the tenant ordered its writes; or its cookie is ahead of
                         // what was ever acknowledged.
-                        Source::Said(known) => standing(known, true),
+                        LookupResult::Found(known) => standing(known, true),
                         _ => {
                             let unknown = Known::Absent(token.issued);
                             self.cache.put(token.handle, unknown.clone(), now);
                             standing(unknown, false)
                         }
                     },
-                    Source::Rubbish => Ok(Standing::Over(Problem::SessionCorrupt)),
-                    Source::Silent => self.make_do(&namespace, token, answers, now),
+                    LookupResult::Corrupt => Ok(SessionLookup::Over(Problem::SessionCorrupt)),
+                    LookupResult::Unavailable => self.fall_back(&namespace, token, answers, now),
                 }
             }
         }
@@ -162,14 +162,14 @@ impl Gateway {
         &mut self,
         handle: Handle,
         answers: &Answers,
-    ) -> Result<Source, Interrupt> {
+    ) -> Result<LookupResult, Interrupt> {
         let name = RecordName::derive(&self.tenant.id, handle);
         let Some(answer) = answers.read(name.as_str()) else {
             return Err(Interrupt::Pending(vec![Need::read(name.as_str())]));
         };
         match answer.found {
-            Found::Absent => Ok(Source::Nothing),
-            Found::Unavailable => Ok(Source::Silent),
+            Found::Absent => Ok(LookupResult::Nothing),
+            Found::Unavailable => Ok(LookupResult::Unavailable),
             Found::Bytes(bytes) => self.open(handle, &name, bytes, answer.asked),
         }
     }
@@ -178,13 +178,13 @@ impl Gateway {
     pub(super) fn ask_object(
         &mut self,
         handle: Handle,
-        namespace: &Source,
+        namespace: &LookupResult,
         answers: &Answers,
-    ) -> Result<Source, Interrupt> {
+    ) -> Result<LookupResult, Interrupt> {
         let key = object_key(handle);
         let Some(answer) = answers.read(&key) else {
             let order = match namespace {
-                Source::Rubbish => Order::Repair,
+                LookupResult::Corrupt => Order::Repair,
                 _ => Order::Read,
             };
             let command = self.command(order);
@@ -199,7 +199,7 @@ impl Gateway {
             Found::Absent | Found::Unavailable => None,
         };
         let Some(reply) = reply else {
-            return Ok(Source::Silent);
+            return Ok(LookupResult::Unavailable);
         };
         match reply.is {
             // An object of an older release cannot read what it has from a newer one; this release may.
@@ -209,35 +209,35 @@ impl Gateway {
             }
             Is::Ended => {
                 self.cache.put(handle, Known::Ended, answer.asked);
-                Ok(Source::Said(Known::Ended))
+                Ok(LookupResult::Found(Known::Ended))
             }
-            Is::Absent if matches!(namespace, Source::Rubbish) => Ok(Source::Rubbish),
-            Is::Absent => Ok(Source::Nothing),
-            Is::Live | Is::Unreadable => Ok(Source::Rubbish),
-            Is::Outdated | Is::Conflict | Is::Held => Ok(Source::Silent),
+            Is::Absent if matches!(namespace, LookupResult::Corrupt) => Ok(LookupResult::Corrupt),
+            Is::Absent => Ok(LookupResult::Nothing),
+            Is::Live | Is::Unreadable => Ok(LookupResult::Corrupt),
+            Is::Outdated | Is::Conflict | Is::Held => Ok(LookupResult::Unavailable),
         }
     }
 
     /// Nobody has what the cookie says there is.
-    fn make_do(
+    fn fall_back(
         &mut self,
-        namespace: &Source,
+        namespace: &LookupResult,
         token: &Token,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Standing, Interrupt> {
+    ) -> Result<SessionLookup, Interrupt> {
         let own = self.cache.get(token.handle, now);
         let is_young = now.seconds().since(token.issued) <= PROPAGATION;
         let again = || self.read_again(token.handle, answers);
         match namespace {
             // Storage is behind what this browser has seen.
-            Source::Said(Known::Live(session)) => match again() {
+            LookupResult::Found(Known::Live(session)) => match again() {
                 Some(need) => Err(Interrupt::Pending(vec![need])),
                 None => Ok(standing_of(session.clone(), token, true, now)),
             },
-            Source::Said(_) => Ok(Standing::Over(Problem::SessionEnded)),
-            Source::Rubbish => Ok(Standing::Over(Problem::SessionCorrupt)),
-            Source::Nothing => match own.map(|hit| hit.known) {
+            LookupResult::Found(_) => Ok(SessionLookup::Over(Problem::SessionEnded)),
+            LookupResult::Corrupt => Ok(SessionLookup::Over(Problem::SessionCorrupt)),
+            LookupResult::Nothing => match own.map(|hit| hit.known) {
                 // What this isolate wrote a moment ago may still be on its way to storage.
                 Some(Known::Live(session))
                     if is_young && session.record.version >= token.least_version =>
@@ -246,15 +246,15 @@ impl Gateway {
                 }
                 _ if is_young => match again() {
                     Some(need) => Err(Interrupt::Pending(vec![need])),
-                    None => Ok(Standing::Unseen),
+                    None => Ok(SessionLookup::NotYetVisible),
                 },
                 // The object, which would know for certain, was asked and was silent.
                 _ if self.tenant.consistency == Consistency::Strong => {
                     Err(Problem::StoreUnavailable.into())
                 }
-                _ => Ok(Standing::Over(Problem::SessionUnknown)),
+                _ => Ok(SessionLookup::Over(Problem::SessionUnknown)),
             },
-            Source::Silent => match (self.tenant.fail, own) {
+            LookupResult::Unavailable => match (self.tenant.fail, own) {
                 (
                     Fail::Grace(grace),
                     Some(Hit {
@@ -288,11 +288,11 @@ impl Gateway {
         name: &RecordName,
         bytes: &[u8],
         asked: UnixMillis,
-    ) -> Result<Source, Interrupt> {
+    ) -> Result<LookupResult, Interrupt> {
         match codec::open(bytes, name, &self.tenant.keys) {
             Ok(entry) => {
                 let known = Known::new(entry, &self.tenant.keys);
-                Ok(Source::Said(self.cache.learn(handle, known, asked)))
+                Ok(LookupResult::Found(self.cache.learn(handle, known, asked)))
             }
             Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
             Err(Unreadable::UnknownKey) => {
@@ -300,14 +300,14 @@ impl Gateway {
                 Err(Problem::KeyUnknown.into())
             }
             Err(unreadable) => {
-                self.set_aside(name, bytes, unreadable);
-                Ok(Source::Rubbish)
+                self.quarantine(name, bytes, unreadable);
+                Ok(LookupResult::Corrupt)
             }
         }
     }
 
     /// Keeps a copy of an unreadable record for the operator; the original stays as it is.
-    fn set_aside(&mut self, name: &RecordName, bytes: &[u8], why: Unreadable) {
+    fn quarantine(&mut self, name: &RecordName, bytes: &[u8], why: Unreadable) {
         let reason = match why {
             Unreadable::Malformed => "malformed",
             Unreadable::NewerFormat => "newer_format",
@@ -353,7 +353,12 @@ fn is_behind(known: &Known, least: Version) -> bool {
     }
 }
 
-fn standing_of(session: Rc<Prepared>, token: &Token, degraded: bool, now: UnixMillis) -> Standing {
+fn standing_of(
+    session: Rc<Prepared>,
+    token: &Token,
+    degraded: bool,
+    now: UnixMillis,
+) -> SessionLookup {
     let fit = if session.record.version < token.least_version {
         // The cookie is genuine and newer than the record: its id is the one to trust.
         Fit::Current
@@ -361,9 +366,9 @@ fn standing_of(session: Rc<Prepared>, token: &Token, degraded: bool, now: UnixMi
         session.record.fit(&token.id, now.seconds())
     };
     match fit {
-        Fit::Outdated => Standing::Over(Problem::SessionRotated),
-        Fit::Replaced => Standing::Over(Problem::SessionReplaced),
-        fit => Standing::Live {
+        Fit::Outdated => SessionLookup::Over(Problem::SessionRotated),
+        Fit::Replaced => SessionLookup::Over(Problem::SessionReplaced),
+        fit => SessionLookup::Live {
             session,
             fit,
             degraded,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::session_lookup::Source;
+use super::session_lookup::LookupResult;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Body, Found, Need};
@@ -29,33 +29,33 @@ impl Gateway {
         handle: Handle,
         context: &RequestContext<'_>,
     ) -> Result<Option<Rc<Prepared>>, Interrupt> {
-        match self.seek(handle, context)? {
-            Source::Said(Known::Live(session)) => {
+        match self.load_authoritative(handle, context)? {
+            LookupResult::Found(Known::Live(session)) => {
                 Ok(Some(session).filter(|session| self.lives(session, context.now)))
             }
-            Source::Said(_) | Source::Nothing => Ok(None),
-            Source::Rubbish => Err(Problem::SessionCorrupt.into()),
-            Source::Silent => Err(Problem::StoreUnavailable.into()),
+            LookupResult::Found(_) | LookupResult::Nothing => Ok(None),
+            LookupResult::Corrupt => Err(Problem::SessionCorrupt.into()),
+            LookupResult::Unavailable => Err(Problem::StoreUnavailable.into()),
         }
     }
 
     /// What those say of a session who know best; the revocations are known then.
-    pub(super) fn seek(
+    pub(super) fn load_authoritative(
         &mut self,
         handle: Handle,
         context: &RequestContext<'_>,
-    ) -> Result<Source, Interrupt> {
+    ) -> Result<LookupResult, Interrupt> {
         let answers = context.answers;
         // Not to be had means degraded; an inquiry has nobody to tell that to.
         if let Err(need) = self.heed_revocations(answers, context.now) {
             return Err(Interrupt::Pending(vec![need]));
         }
         let ordered = self.tenant.consistency == Consistency::Strong;
-        let mut source = Source::Nothing;
+        let mut source = LookupResult::Nothing;
         if ordered {
-            source = self.ask_object(handle, &Source::Nothing, answers)?;
+            source = self.ask_object(handle, &LookupResult::Nothing, answers)?;
         }
-        if matches!(source, Source::Nothing | Source::Silent) {
+        if matches!(source, LookupResult::Nothing | LookupResult::Unavailable) {
             source = self.ask_namespace(handle, answers)?;
         }
         Ok(source)
@@ -105,12 +105,12 @@ impl Gateway {
                 page_of(listed, after, limit)
             }
         };
-        let sessions = self.look_at(&listed, answers, now)?;
+        let sessions = self.load_listed(&listed, answers, now)?;
         Ok((sessions, next))
     }
 
     /// Reads all that are listed at once; the list is only a hint.
-    fn look_at(
+    fn load_listed(
         &mut self,
         listed: &[Listed],
         answers: &Answers,
@@ -121,17 +121,17 @@ impl Gateway {
         for Listed { handle, .. } in listed {
             let mut source = self.ask_namespace(*handle, answers);
             // The namespace may not have it yet.
-            if matches!(source, Ok(Source::Nothing))
+            if matches!(source, Ok(LookupResult::Nothing))
                 && self.tenant.consistency == Consistency::Strong
             {
-                source = self.ask_object(*handle, &Source::Nothing, answers);
+                source = self.ask_object(*handle, &LookupResult::Nothing, answers);
             }
             match source {
                 Err(Interrupt::Pending(lacking)) => needs.extend(lacking),
-                Ok(Source::Said(Known::Live(session))) if self.lives(&session, now) => {
+                Ok(LookupResult::Found(Known::Live(session))) if self.lives(&session, now) => {
                     sessions.push(session);
                 }
-                Ok(Source::Silent) => return Err(Problem::StoreUnavailable.into()),
+                Ok(LookupResult::Unavailable) => return Err(Problem::StoreUnavailable.into()),
                 Ok(_) | Err(_) => {}
             }
         }

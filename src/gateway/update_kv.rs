@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::authenticate::unstored;
-use super::session_lookup::{MaxAge, Standing};
+use super::session_lookup::{MaxAge, SessionLookup};
 use super::update::{Update, UpdateError, UpdateOutcome};
 use super::{Gateway, Interrupt};
 use crate::clock::UnixMillis;
@@ -103,8 +103,8 @@ impl Gateway {
         }
         let max_age = if anew { MaxAge::Anew } else { MaxAge::Any };
         match self.look_up(token, max_age, answers, now) {
-            Ok(Standing::Live { session, fit, .. }) => Ok(Ok((session.record.clone(), fit))),
-            Ok(Standing::Over(Problem::SessionRotated | Problem::SessionReplaced)) => {
+            Ok(SessionLookup::Live { session, fit, .. }) => Ok(Ok((session.record.clone(), fit))),
+            Ok(SessionLookup::Over(Problem::SessionRotated | Problem::SessionReplaced)) => {
                 // Who needs no cookie is not bound to an id.
                 let hit = self.cache.get(token.handle, now).map(|hit| hit.known);
                 match (alteration.token, hit) {
@@ -114,8 +114,9 @@ impl Gateway {
                     _ => Ok(Err(UpdateError::Outdated)),
                 }
             }
-            Ok(Standing::Over(_)) => Ok(Err(UpdateError::Absent)),
-            Ok(Standing::Unseen) | Err(Interrupt::Respond(_) | Interrupt::RespondFile(_)) => {
+            Ok(SessionLookup::Over(_)) => Ok(Err(UpdateError::Absent)),
+            Ok(SessionLookup::NotYetVisible)
+            | Err(Interrupt::Respond(_) | Interrupt::RespondFile(_)) => {
                 Ok(Err(UpdateError::Silent))
             }
             Err(Interrupt::Pending(needs)) => Err(needs),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::authenticate::{Caller, unstored};
-use super::super::session_lookup::{Source, object_key};
+use super::super::session_lookup::{LookupResult, object_key};
 use super::super::{Gateway, Interrupt, RequestContext};
 use super::Told;
 use crate::cookie::presented::Presented;
@@ -114,29 +114,29 @@ impl Gateway {
             "because": "The session was named by its handle.",
         });
         let (found, is_revoked) = self.tracelessly(handle, |gateway| {
-            let found = gateway.seek(handle, context)?;
+            let found = gateway.load_authoritative(handle, context)?;
             let is_revoked = match &found {
-                Source::Said(Known::Live(session)) => gateway.is_revoked(session),
+                LookupResult::Found(Known::Live(session)) => gateway.is_revoked(session),
                 _ => false,
             };
             Ok((found, is_revoked))
         })?;
         let found = match found {
-            Source::Said(Known::Live(session))
+            LookupResult::Found(Known::Live(session))
                 if !name.is_of_for_operators(session.record.sign_in) =>
             {
-                Source::Nothing
+                LookupResult::Nothing
             }
             found => found,
         };
         let source = self.source(handle, context.answers);
         let known = match &found {
-            Source::Said(known) => Some(known),
-            Source::Nothing | Source::Rubbish | Source::Silent => None,
+            LookupResult::Found(known) => Some(known),
+            LookupResult::Nothing | LookupResult::Corrupt | LookupResult::Unavailable => None,
         };
         let problem = match &found {
-            Source::Said(Known::Live(_)) if is_revoked => Problem::SessionEnded,
-            Source::Said(Known::Live(session)) => {
+            LookupResult::Found(Known::Live(_)) if is_revoked => Problem::SessionEnded,
+            LookupResult::Found(Known::Live(session)) => {
                 let record = &session.record;
                 let lifetime = &self.tenant.lifetime;
                 if !lifetime.has_ended(&record.span(), context.now.seconds()) {
@@ -153,10 +153,12 @@ impl Gateway {
                 }
                 Problem::SessionExpired
             }
-            Source::Said(Known::Ended) => Problem::SessionEnded,
-            Source::Said(Known::Absent(_)) | Source::Nothing => Problem::SessionUnknown,
-            Source::Rubbish => Problem::SessionCorrupt,
-            Source::Silent => return Err(Problem::StoreUnavailable.into()),
+            LookupResult::Found(Known::Ended) => Problem::SessionEnded,
+            LookupResult::Found(Known::Absent(_)) | LookupResult::Nothing => {
+                Problem::SessionUnknown
+            }
+            LookupResult::Corrupt => Problem::SessionCorrupt,
+            LookupResult::Unavailable => return Err(Problem::StoreUnavailable.into()),
         };
         if problem == Problem::SessionUnknown {
             let guest = "Nothing is stored under this name: it is over, or somebody has signed in since and it has another name, or a guest's that holds nothing, which only its cookie shows.";
