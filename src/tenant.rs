@@ -244,7 +244,7 @@ pub(crate) struct Telemetry {
 impl Tenant {
     /// Who may come in here. Of a path in disguise and what it stands for the stricter counts.
     #[must_use]
-    pub(crate) fn login_at(&self, method: &str, path: &str) -> Door {
+    pub(crate) fn login_at(&self, method: &str, path: &str) -> AccessRule {
         let plain = self.login_at_plain(method, path);
         if self.login_exceptions.is_empty() {
             return plain;
@@ -255,19 +255,19 @@ impl Tenant {
         }
     }
 
-    fn login_at_plain(&self, method: &str, path: &str) -> Door {
+    fn login_at_plain(&self, method: &str, path: &str) -> AccessRule {
         let concerns = |(_, exception): &(usize, &LoginException)| {
             let methods = &exception.methods;
             exception.path.matches(path)
                 && (methods.is_empty() || methods.iter().any(|one| one.0 == method))
         };
         match self.login_exceptions.iter().enumerate().find(concerns) {
-            None => Door {
+            None => AccessRule {
                 mode: self.login,
                 max_age: None,
                 rule: None,
             },
-            Some((at, exception)) => Door {
+            Some((at, exception)) => AccessRule {
                 mode: exception.mode,
                 max_age: exception.max_age,
                 rule: Some(at),
@@ -278,7 +278,7 @@ impl Tenant {
 
 /// Who may come in somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Door {
+pub(crate) struct AccessRule {
     /// Who.
     pub mode: LoginMode,
     /// How long ago who has signed in may have done so.
@@ -287,7 +287,7 @@ pub(crate) struct Door {
     pub rule: Option<usize>,
 }
 
-impl Door {
+impl AccessRule {
     /// Whether a visitor without a session becomes a guest.
     #[must_use]
     pub(crate) fn admits_guests(self) -> bool {

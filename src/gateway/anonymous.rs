@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::authenticate::{Visitor, unstored};
 use super::client_info::Client;
-use super::response_context::Ticket;
+use super::response_context::ResponseContext;
 use super::upstream_request::Forward;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::token::Token;
@@ -108,7 +108,7 @@ impl Gateway {
         };
         let headers = Outgoing::anonymous(request, &nobody, trace);
         self.count_disbelieved(headers.disbelieved);
-        let ticket = Ticket {
+        let ticket = ResponseContext {
             cookie: "",
             set_cookie: false,
             pin: false,

@@ -19,7 +19,7 @@ use crate::telemetry::log::{Event, Level};
 /// Who is calling.
 pub(super) enum Caller {
     /// Nobody we know: no cookie, a forged one, or a guest's that ran out.
-    Stranger {
+    Anonymous {
         /// There was a cookie, and it is worthless.
         forged: bool,
     },
@@ -62,7 +62,10 @@ impl Visitor {
 }
 
 impl Gateway {
-    pub(super) fn recognise(&mut self, context: &RequestContext<'_>) -> Result<Caller, Interrupt> {
+    pub(super) fn authenticate(
+        &mut self,
+        context: &RequestContext<'_>,
+    ) -> Result<Caller, Interrupt> {
         match self.credential(context) {
             Presented::Absent => Ok(self.recognise_by_route(context)),
             Presented::Forged => self.forged(context),
@@ -80,10 +83,10 @@ impl Gateway {
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
         if !matches!(self.credential(context), Presented::UnknownKey) {
-            return self.recognise(context);
+            return self.authenticate(context);
         }
         self.count_forgery("cookie_key_unknown", context);
-        Ok(Caller::Stranger { forged: true })
+        Ok(Caller::Anonymous { forged: true })
     }
 
     /// What a request presents as its session. Nothing is counted, and nobody is asked.
@@ -140,7 +143,7 @@ impl Gateway {
         let keys = &self.tenant.keys;
         let target = context.request.location.target;
         let Some(route) = Route::of_target(target, keys) else {
-            return Caller::Stranger { forged: false };
+            return Caller::Anonymous { forged: false };
         };
         let token = Token {
             handle: route.handle,
@@ -152,7 +155,7 @@ impl Gateway {
         let record = unstored(&token);
         let lifetime = &self.tenant.lifetime;
         if lifetime.has_ended(&record.span(), context.now.seconds()) {
-            return Caller::Stranger { forged: false };
+            return Caller::Anonymous { forged: false };
         }
         let session = Rc::new(self.prepared(record));
         let cookie = token.mint(&self.tenant.keys);
@@ -161,7 +164,7 @@ impl Gateway {
 
     fn forged(&mut self, context: &RequestContext<'_>) -> Result<Caller, Interrupt> {
         match self.count_forgery("cookie_forged", context) {
-            None => Ok(Caller::Stranger { forged: true }),
+            None => Ok(Caller::Anonymous { forged: true }),
             Some(wait) => Err(Problem::TooManyForgeries(wait).into()),
         }
     }
@@ -198,7 +201,7 @@ impl Gateway {
         let record = self.with_opening(unstored(&token));
         let span = record.span();
         if lifetime.has_ended(&span, now.seconds()) {
-            return Caller::Stranger { forged: false };
+            return Caller::Anonymous { forged: false };
         }
         let opened = Lifetime::may_be_open(&span, now.seconds());
         let renew =

@@ -16,21 +16,21 @@ use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::session::id::Handle;
 use crate::session::record::Version;
-use crate::tenant::Door;
+use crate::tenant::AccessRule;
 
 /// What becomes of a caller.
-pub(super) enum Entry {
+pub(super) enum Access {
     /// It comes in with the session it has.
     Visitor(Visitor),
     /// It becomes a new guest.
     Guest,
     /// It does not come in.
-    Not(Interrupt),
+    Denied(Interrupt),
 }
 
 impl Gateway {
     /// Turns whoever is calling into a visitor, or away.
-    pub(super) fn receive(
+    pub(super) fn authorize(
         &mut self,
         caller: Caller,
         context: &RequestContext<'_>,
@@ -38,42 +38,42 @@ impl Gateway {
         // Who was away for too long finds the server again that may still know the conversation.
         let was_idle = matches!(
             caller,
-            Caller::Stranger { forged: false } | Caller::Over(Problem::SessionExpired)
+            Caller::Anonymous { forged: false } | Caller::Over(Problem::SessionExpired)
         );
-        match self.entry(caller, context) {
-            Entry::Visitor(visitor) => Ok(visitor),
-            Entry::Guest => self.welcome(was_idle, context),
-            Entry::Not(interrupt) => Err(interrupt),
+        match self.access(caller, context) {
+            Access::Visitor(visitor) => Ok(visitor),
+            Access::Guest => self.create_guest(was_idle, context),
+            Access::Denied(interrupt) => Err(interrupt),
         }
     }
 
     /// Decides who comes in, and as whom.
-    pub(super) fn entry(&self, caller: Caller, context: &RequestContext<'_>) -> Entry {
+    pub(super) fn access(&self, caller: Caller, context: &RequestContext<'_>) -> Access {
         let door = self.door(context);
         let guests = door.admits_guests();
         match caller {
             Caller::Visitor(visitor) if is_stale(&visitor, door, context) => {
-                Entry::Not(self.ask_anew(door, context))
+                Access::Denied(self.require_reauthentication(door, context))
             }
             Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
-                Entry::Visitor(visitor)
+                Access::Visitor(visitor)
             }
             // A guest's session does not open a door that asks for more.
-            Caller::Visitor(_) => Entry::Not(self.turn_away(Problem::NoSession, false, context)),
-            Caller::Stranger { .. } if guests => Entry::Guest,
-            Caller::Stranger { forged } => {
-                Entry::Not(self.turn_away(Problem::NoSession, forged, context))
+            Caller::Visitor(_) => Access::Denied(self.deny(Problem::NoSession, false, context)),
+            Caller::Anonymous { .. } if guests => Access::Guest,
+            Caller::Anonymous { forged } => {
+                Access::Denied(self.deny(Problem::NoSession, forged, context))
             }
             // The browser has a newer cookie, or gets it any moment: it must not lose that.
-            Caller::Over(problem @ Problem::SessionReplaced) => Entry::Not(problem.into()),
+            Caller::Over(problem @ Problem::SessionReplaced) => Access::Denied(problem.into()),
             // A person just starts anew; a program is told, once, that its session is gone.
-            Caller::Over(_) if guests && context.request.is_navigation() => Entry::Guest,
-            Caller::Over(problem) => Entry::Not(self.turn_away(problem, true, context)),
+            Caller::Over(_) if guests && context.request.is_navigation() => Access::Guest,
+            Caller::Over(problem) => Access::Denied(self.deny(problem, true, context)),
         }
     }
 
     /// Who may do this.
-    pub(super) fn door(&self, context: &RequestContext<'_>) -> Door {
+    pub(super) fn door(&self, context: &RequestContext<'_>) -> AccessRule {
         let Request {
             method, location, ..
         } = context.request;
@@ -93,7 +93,11 @@ impl Gateway {
     }
 
     /// Has the visitor sign in once more.
-    fn ask_anew(&self, door: Door, context: &RequestContext<'_>) -> Interrupt {
+    fn require_reauthentication(
+        &self,
+        door: AccessRule,
+        context: &RequestContext<'_>,
+    ) -> Interrupt {
         if !context.request.is_navigation() {
             return Problem::from(SignInProblem::StepUp).into();
         }
@@ -104,7 +108,7 @@ impl Gateway {
     }
 
     /// A new guest: a cookie, and nothing stored.
-    fn welcome(
+    fn create_guest(
         &mut self,
         was_idle: bool,
         context: &RequestContext<'_>,
@@ -129,7 +133,7 @@ impl Gateway {
         })
     }
 
-    pub(super) fn turn_away(
+    pub(super) fn deny(
         &self,
         problem: Problem,
         clear_cookie: bool,
@@ -152,7 +156,7 @@ impl Gateway {
 }
 
 /// Whether somebody who has signed in did so too long ago for this.
-fn is_stale(visitor: &Visitor, door: Door, context: &RequestContext<'_>) -> bool {
+fn is_stale(visitor: &Visitor, door: AccessRule, context: &RequestContext<'_>) -> bool {
     let record = &visitor.session.record;
     let authenticated = record.authenticated.unwrap_or_default();
     record.identity.is_some()

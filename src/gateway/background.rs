@@ -1,7 +1,7 @@
 //! What can wait until the visitor has the answer: noting that a stored session is in use, reading
 //! it anew, hearing of revocations.
 
-use super::response_context::Ticket;
+use super::response_context::ResponseContext;
 use super::update::Update;
 use super::{Gateway, Interrupt};
 use crate::clock::UnixMillis;
@@ -19,7 +19,7 @@ impl Gateway {
         now: UnixMillis,
         answers: &Answers,
     ) -> Vec<Need> {
-        let Some(ticket) = Ticket::parse(ticket) else {
+        let Some(ticket) = ResponseContext::parse(ticket) else {
             return Vec::new();
         };
         self.facts = ticket.facts();

@@ -316,8 +316,8 @@ impl Gateway {
         if let Some(kind) = self.anonymous(context) {
             return self.forward_anonymous(kind, context, trace);
         }
-        let caller = self.recognise(context)?;
-        let visitor = self.receive(caller, context)?;
+        let caller = self.authenticate(context)?;
+        let visitor = self.authorize(caller, context)?;
         self.facts.handle = Some(visitor.token.handle);
         let visitor = self.refreshed(visitor, context)?;
         let assertion = self.assertion(&visitor, context)?;

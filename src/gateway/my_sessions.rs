@@ -65,7 +65,7 @@ impl Gateway {
         let handle = name.handle;
         if context.answers.written() == Some(true) {
             // With KV alone it is done by now, and whoever ended this very session is not known any more.
-            let own = !matches!(self.recognise(context)?, Caller::Visitor(_));
+            let own = !matches!(self.authenticate(context)?, Caller::Visitor(_));
             return Ok(self.device_ended(handle, own, context));
         }
         let visitor = self.own_session(context)?;
@@ -196,9 +196,9 @@ impl Gateway {
 
     /// The session of whoever is calling; a program without one is told so.
     fn own_session(&mut self, context: &RequestContext<'_>) -> Result<Visitor, Interrupt> {
-        match self.recognise(context)? {
+        match self.authenticate(context)? {
             Caller::Visitor(visitor) => Ok(visitor),
-            Caller::Stranger { forged } => Err(Interrupt::Reject {
+            Caller::Anonymous { forged } => Err(Interrupt::Reject {
                 problem: Problem::NoSession,
                 clear_cookie: forged,
             }),

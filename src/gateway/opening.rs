@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::Gateway;
 use super::authenticate::Visitor;
-use super::response_context::Ticket;
+use super::response_context::ResponseContext;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::cookie::token::{Token, Verified};
 use crate::http::request::Request;
@@ -80,7 +80,7 @@ impl Gateway {
     /// The guest's cookie that notes that a connection was opened, if the origin did open one.
     pub(super) fn cookie_of_opening(
         &mut self,
-        ticket: &Ticket<'_>,
+        ticket: &ResponseContext<'_>,
         status: u16,
         headers: &[(&str, &str)],
         now: UnixMillis,

@@ -74,8 +74,8 @@ impl Gateway {
     }
 
     fn me(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
-        let caller = self.recognise(context)?;
-        let visitor = self.receive(caller, context)?;
+        let caller = self.authenticate(context)?;
+        let visitor = self.authorize(caller, context)?;
         let line = visitor.set_cookie.then(|| {
             let age = self.cookie_age(&visitor.session.record, context.now);
             set_cookie::set(context.cookie, &visitor.cookie, age)

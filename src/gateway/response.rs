@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use super::anonymous::Anonymous;
-use super::response_context::Ticket;
+use super::response_context::ResponseContext;
 use super::update::{Update, UpdateError, UpdateOutcome};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::set_cookie;
@@ -58,7 +58,7 @@ impl Gateway {
         now: UnixMillis,
         answers: &Answers,
     ) -> ResponseAction {
-        let Some(ticket) = Ticket::parse(ticket) else {
+        let Some(ticket) = ResponseContext::parse(ticket) else {
             return ResponseAction::Replaced(Problem::Internal.answer(Audience::Program, ""));
         };
         self.facts = ticket.facts();
@@ -126,7 +126,7 @@ impl Gateway {
     /// What an answer says about its origin.
     fn judge(
         &mut self,
-        ticket: &Ticket<'_>,
+        ticket: &ResponseContext<'_>,
         status: u16,
         headers: &[(&str, &str)],
         now: UnixMillis,
@@ -148,7 +148,7 @@ impl Gateway {
 
     fn change_session(
         &mut self,
-        ticket: &Ticket<'_>,
+        ticket: &ResponseContext<'_>,
         headers: &[(&str, &str)],
         now: UnixMillis,
         answers: &Answers,
@@ -281,7 +281,7 @@ impl Gateway {
     /// that it would not take, that it was not granted.
     fn vaulted(
         &self,
-        ticket: &Ticket<'_>,
+        ticket: &ResponseContext<'_>,
         headers: &[(&str, &str)],
         now: UnixMillis,
     ) -> (Vec<Kept>, Vec<Refused>) {
@@ -305,7 +305,7 @@ impl Gateway {
     }
 
     /// Whether the cookie a request came with says that something is stored.
-    fn names_a_version(&self, ticket: &Ticket<'_>) -> bool {
+    fn names_a_version(&self, ticket: &ResponseContext<'_>) -> bool {
         Token::opened(ticket.cookie, &self.tenant.keys)
             .is_some_and(|token| token.least_version > Version::UNSTORED)
     }
@@ -316,18 +316,18 @@ impl Gateway {
     }
 
     /// Notes a control of the origin's that has no effect, by its name: its value may hold secrets.
-    fn note_ignored(&mut self, ticket: &Ticket<'_>, control: &str) {
+    fn note_ignored(&mut self, ticket: &ResponseContext<'_>, control: &str) {
         let event = Event::new(Level::Warn, "control_ignored").with("control", Named(control));
         let event = event.with("origin", Named(ticket.origin));
         self.note(event);
     }
 
-    fn lost(&mut self, ticket: &Ticket<'_>, reason: &'static str) -> Lack {
+    fn lost(&mut self, ticket: &ResponseContext<'_>, reason: &'static str) -> Lack {
         self.note_lost_change(ticket, reason);
         Lack::Storage
     }
 
-    fn note_lost_change(&mut self, ticket: &Ticket<'_>, reason: &'static str) {
+    fn note_lost_change(&mut self, ticket: &ResponseContext<'_>, reason: &'static str) {
         let event =
             Event::new(Level::Error, "session_change_lost").with("origin", Named(ticket.origin));
         let event = event.with("reason", reason);

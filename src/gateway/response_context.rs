@@ -16,7 +16,7 @@ const FIELDS: usize = 10;
 /// The facts of a forwarded request that its answer needs. Not a secret from the edge, which has
 /// the cookie anyway; never leaves the isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket<'a> {
+pub(super) struct ResponseContext<'a> {
     /// The cookie's value: as presented, or as it must be set.
     pub(super) cookie: &'a str,
     /// The cookie must be set.
@@ -55,7 +55,7 @@ pub(super) struct Ticket<'a> {
     pub(super) client: Client<'a>,
 }
 
-impl<'a> Ticket<'a> {
+impl<'a> ResponseContext<'a> {
     /// What is told of the request afterwards: which trace it belongs to.
     pub(super) fn facts(&self) -> Facts {
         Facts {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_ticket_comes_back_as_it_was_issued() {
-        let ticket = Ticket {
+        let ticket = ResponseContext {
             cookie: "value",
             set_cookie: true,
             pin: false,
@@ -174,7 +174,7 @@ mod tests {
                 agent: "a tab\tand more",
             },
         };
-        assert_eq!(Ticket::parse(&ticket.to_text()), Some(ticket));
-        assert_eq!(Ticket::parse("value\tc"), None);
+        assert_eq!(ResponseContext::parse(&ticket.to_text()), Some(ticket));
+        assert_eq!(ResponseContext::parse("value\tc"), None);
     }
 }

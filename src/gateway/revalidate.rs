@@ -2,7 +2,7 @@
 //! when they are opened.
 
 use super::authenticate::unstored;
-use super::response_context::Ticket;
+use super::response_context::ResponseContext;
 use super::session_lookup::{MaxAge, PROPAGATION, SessionLookup};
 use super::update::Update;
 use super::{Gateway, Interrupt};
@@ -37,7 +37,7 @@ impl Gateway {
         answers: &Answers,
     ) -> Revalidation {
         let period = Revalidation::Continue(self.vigil_period().0.saturating_mul(1000));
-        let Some(ticket) = Ticket::parse(ticket) else {
+        let Some(ticket) = ResponseContext::parse(ticket) else {
             return Revalidation::Over("session_unknown");
         };
         self.facts = ticket.facts();

@@ -6,7 +6,7 @@ use super::authenticate::Visitor;
 use super::client_info::Client;
 use super::decision_cache::Repeat;
 use super::opening::Noting;
-use super::response_context::Ticket;
+use super::response_context::ResponseContext;
 use super::select_origin::Course;
 use super::{Gateway, RequestContext};
 use crate::clock::{UnixMillis, UnixSeconds};
@@ -133,7 +133,7 @@ impl Gateway {
         };
         let headers = Outgoing::new(context.request, context.cookie, &speaker, trace);
         let disbelieved = headers.disbelieved;
-        let ticket = Ticket {
+        let ticket = ResponseContext {
             cookie: &visitor.cookie,
             set_cookie: visitor.set_cookie,
             pin: course.pin,

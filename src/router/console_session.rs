@@ -30,7 +30,7 @@ const PURPOSE: &[u8] = b"vestibule console session v2";
 
 /// A session at the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Badge {
+pub(super) struct ConsoleSession {
     began: UnixSeconds,
     renewed: UnixSeconds,
     id: [u8; 16],
@@ -57,7 +57,7 @@ impl Scope {
     }
 }
 
-impl Badge {
+impl ConsoleSession {
     /// One that begins now, by an id that was drawn at random.
     pub(super) fn new(id: [u8; 16], now: UnixSeconds) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl Badge {
     ) -> Option<(Self, &'k ApiKey)> {
         let badges = jar::candidates(header?, name.of_console());
         let mut genuine = badges.filter_map(|value| Self::opened(value, scope, tokens));
-        genuine.find(|(badge, _)| now < badge.expires())
+        genuine.find(|(console_session, _)| now < console_session.expires())
     }
 
     fn opened<'k>(value: &str, scope: &Scope, tokens: &'k [ApiKey]) -> Option<(Self, &'k ApiKey)> {
@@ -101,12 +101,12 @@ impl Badge {
         let (times, id) = said.split_at(16);
         let (began, renewed) = times.split_at(8);
         let time = |bytes: &[u8]| Some(UnixSeconds(u64::from_be_bytes(bytes.try_into().ok()?)));
-        let badge = Self {
+        let console_session = Self {
             began: time(began)?,
             renewed: time(renewed)?,
             id: id.try_into().ok()?,
         };
-        Some((badge, token))
+        Some((console_session, token))
     }
 
     /// When it ends if it is not used again.
@@ -171,19 +171,19 @@ mod tests {
         Scope::new("deployment", "console.example:443")
     }
 
-    fn begun() -> Badge {
-        Badge::new([7; 16], NOW)
+    fn begun() -> ConsoleSession {
+        ConsoleSession::new([7; 16], NOW)
     }
 
-    fn value(badge: &Badge, token: &ApiKey) -> String {
-        let line = badge.set(CookieName::Host, &everything(), token, NOW);
+    fn value(console_session: &ConsoleSession, token: &ApiKey) -> String {
+        let line = console_session.set(CookieName::Host, &everything(), token, NOW);
         line.split(';').next().unwrap().to_owned()
     }
 
-    fn presented(header: &str, tokens: &[ApiKey], now: UnixSeconds) -> Option<Badge> {
+    fn presented(header: &str, tokens: &[ApiKey], now: UnixSeconds) -> Option<ConsoleSession> {
         let name = CookieName::Host;
-        let found = Badge::presented(Some(header), name, &everything(), tokens, now);
-        found.map(|(badge, _)| badge)
+        let found = ConsoleSession::presented(Some(header), name, &everything(), tokens, now);
+        found.map(|(console_session, _)| console_session)
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         let opens = |authority: &str, host: &str| {
             let scope = Scope::new(authority, host);
             let name = CookieName::Host;
-            Badge::presented(Some(&header), name, &scope, &tokens, NOW).is_some()
+            ConsoleSession::presented(Some(&header), name, &scope, &tokens, NOW).is_some()
         };
         assert!(opens("deployment", "console.example"));
         assert!(opens("deployment", "CONSOLE.example."));
@@ -213,18 +213,18 @@ mod tests {
             ApiKey::new("first token of all"),
             ApiKey::new("second token"),
         ];
-        let badge = begun();
-        let header = value(&badge, &tokens[1]);
+        let console_session = begun();
+        let header = value(&console_session, &tokens[1]);
         assert!(header.starts_with("__Host-session-console="));
-        assert_eq!(presented(&header, &tokens, NOW), Some(badge));
+        assert_eq!(presented(&header, &tokens, NOW), Some(console_session));
         assert_eq!(presented(&header, &tokens[..1], NOW), None);
         assert_eq!(
             presented(&header, &tokens, NOW + Seconds(1_799)),
-            Some(badge)
+            Some(console_session)
         );
         assert_eq!(presented(&header, &tokens, NOW + IDLE), None);
-        assert_eq!(badge.renewed(NOW + Seconds(59)), None);
-        let mut used = badge;
+        assert_eq!(console_session.renewed(NOW + Seconds(59)), None);
+        let mut used = console_session;
         for minutes in 1..480 {
             let now = NOW + Seconds(minutes * 60);
             used = used.renewed(now).unwrap();

@@ -4,7 +4,7 @@ use chacha20::rand_core::Rng as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::console_session::{Badge, LONGEST, Scope};
+use super::console_session::{ConsoleSession, LONGEST, Scope};
 use super::operators::{Authority, Operator};
 use super::{Interrupt, Router};
 use crate::auth::login_throttle::message::{Command, Reply, Verdict};
@@ -49,7 +49,7 @@ impl Router {
         let name = CookieName::for_location(&request.location);
         let scope = scope(authority, request);
         let now = now.seconds();
-        let line = Badge::new(id, now).set(name, &scope, token, now);
+        let line = ConsoleSession::new(id, now).set(name, &scope, token, now);
         Ok(Answer::empty(204).with_cookie(Some(line)))
     }
 
@@ -63,22 +63,24 @@ impl Router {
         answers: &Answers,
     ) -> Result<Option<Operator>, Interrupt> {
         let now = now.seconds();
-        let Some((badge, authority, token)) = self.worn(powers, request, now) else {
+        let Some((console_session, authority, token)) = self.worn(powers, request, now) else {
             return Ok(None);
         };
         // A browser sends cookies with whatever another site makes it send.
         if !request.is_safe() && !request.is_same_site() {
             return Err(Interrupt::Reject(Problem::CrossSite));
         }
-        if self.has_ended(&badge, answers)? {
+        if self.has_ended(&console_session, answers)? {
             return Ok(None);
         }
         let name = CookieName::for_location(&request.location);
-        let renewed = badge.renewed(now);
+        let renewed = console_session.renewed(now);
         Ok(Some(Operator {
             authority: authority.clone(),
-            expires: Some(renewed.unwrap_or(badge).expires().0),
-            renewed: renewed.map(|badge| badge.set(name, &scope(authority, request), token, now)),
+            expires: Some(renewed.unwrap_or(console_session).expires().0),
+            renewed: renewed.map(|console_session| {
+                console_session.set(name, &scope(authority, request), token, now)
+            }),
         }))
     }
 
@@ -91,12 +93,12 @@ impl Router {
     ) -> Result<Answer, Interrupt> {
         let powers = self.powers(request, now, answers)?;
         let worn = self.worn(&powers, request, now.seconds());
-        if let Some((badge, ..)) = worn {
-            self.end(&badge, answers)?;
+        if let Some((console_session, ..)) = worn {
+            self.end(&console_session, answers)?;
             self.note(Event::new(Level::Info, "audit_console_signed_out"));
         }
         let name = CookieName::for_location(&request.location);
-        Ok(Answer::empty(204).with_cookie(Some(Badge::clear(name))))
+        Ok(Answer::empty(204).with_cookie(Some(ConsoleSession::clear(name))))
     }
 
     fn worn<'p>(
@@ -104,20 +106,25 @@ impl Router {
         powers: &'p [(Authority, Vec<ApiKey>)],
         request: &Request<'_>,
         now: crate::clock::UnixSeconds,
-    ) -> Option<(Badge, &'p Authority, &'p ApiKey)> {
+    ) -> Option<(ConsoleSession, &'p Authority, &'p ApiKey)> {
         self.check_console_host(request).ok()?;
         let name = CookieName::for_location(&request.location);
         let cookies = request.header("cookie");
         powers.iter().find_map(|(authority, tokens)| {
             let scope = scope(authority, request);
-            let (badge, token) = Badge::presented(cookies, name, &scope, tokens, now)?;
-            Some((badge, authority, token))
+            let (console_session, token) =
+                ConsoleSession::presented(cookies, name, &scope, tokens, now)?;
+            Some((console_session, authority, token))
         })
     }
 
     /// Whether somebody has signed out. Who cannot be asked has not said that nobody did.
-    fn has_ended(&self, badge: &Badge, answers: &Answers) -> Result<bool, Interrupt> {
-        let key = key_of(badge);
+    fn has_ended(
+        &self,
+        console_session: &ConsoleSession,
+        answers: &Answers,
+    ) -> Result<bool, Interrupt> {
+        let key = key_of(console_session);
         match answers.found(&key) {
             None if self.has_objects() => {
                 Err(Interrupt::Pending(vec![said(&Command::Seen, &key, &key)]))
@@ -135,13 +142,17 @@ impl Router {
 
     /// Remembers that a badge is over for as long as it could be used; with KV alone that takes a while to be
     /// seen everywhere.
-    fn end(&mut self, badge: &Badge, answers: &Answers) -> Result<(), Interrupt> {
-        let key = key_of(badge);
+    fn end(
+        &mut self,
+        console_session: &ConsoleSession,
+        answers: &Answers,
+    ) -> Result<(), Interrupt> {
+        let key = key_of(console_session);
         if self.has_objects() {
             return match answers.found(ENDS) {
                 None => {
                     let once = Command::Once {
-                        until: badge.ends().0.saturating_mul(1_000),
+                        until: console_session.ends().0.saturating_mul(1_000),
                         by: self.random.next_u64(),
                     };
                     Err(Interrupt::Pending(vec![said(&once, &key, ENDS)]))
@@ -174,8 +185,8 @@ fn scope(authority: &Authority, request: &Request<'_>) -> Scope {
 }
 
 /// Where it is kept that a badge is over; it tells nobody which.
-fn key_of(badge: &Badge) -> String {
-    let hash = Sha256::digest([b"console badge\0", badge.id()].concat());
+fn key_of(console_session: &ConsoleSession) -> String {
+    let hash = Sha256::digest([b"console badge\0", console_session.id()].concat());
     format!("c:{}", encoding::base64url(&hash))
 }
 

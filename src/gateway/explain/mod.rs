@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::anonymous::Anonymous;
 use super::authenticate::{Caller, Visitor};
-use super::authorize::Entry;
+use super::authorize::Access;
 use super::session_query;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::name::CookieName;
@@ -217,39 +217,39 @@ impl Gateway {
         };
         let who = match &caller {
             Caller::Visitor(visitor) => visitor.session.record.identity.as_ref(),
-            Caller::Stranger { .. } | Caller::Over(_) => None,
+            Caller::Anonymous { .. } | Caller::Over(_) => None,
         };
         let who = who.map(|who| format!("{} has signed in", who.user));
         let is_over = matches!(caller, Caller::Over(_));
-        let entry = self.entry(caller, context);
-        let because = match (&entry, who) {
-            (Entry::Visitor(_), Some(who)) => format!("{who}."),
-            (Entry::Visitor(_), None) => "Guests pass here.".to_owned(),
-            (Entry::Guest, _) if is_over => {
+        let access = self.access(caller, context);
+        let because = match (&access, who) {
+            (Access::Visitor(_), Some(who)) => format!("{who}."),
+            (Access::Visitor(_), None) => "Guests pass here.".to_owned(),
+            (Access::Guest, _) if is_over => {
                 "A page is being opened, so the visitor starts anew as a guest.".to_owned()
             }
-            (Entry::Guest, _) => "Guests pass here, and this visitor becomes one.".to_owned(),
-            (Entry::Not(_), Some(who)) => {
+            (Access::Guest, _) => "Guests pass here, and this visitor becomes one.".to_owned(),
+            (Access::Denied(_), Some(who)) => {
                 let most = door.max_age.unwrap_or_default().0;
                 format!("{who}, but more than {most} s ago, which is too long for this path.")
             }
-            (Entry::Not(_), None) if is_over && door.admits_guests() => {
+            (Access::Denied(_), None) if is_over && door.admits_guests() => {
                 "The session is over, and no page is being opened: a program is told so.".to_owned()
             }
-            (Entry::Not(_), None) => {
+            (Access::Denied(_), None) => {
                 "Nobody passes here without signing in, and nobody has.".to_owned()
             }
         };
         told.login = json!({
             "mode": mode,
             "rule": door.rule_path(),
-            "admitted": !matches!(entry, Entry::Not(_)),
+            "admitted": !matches!(access, Access::Denied(_)),
             "because": because,
         });
-        match entry {
-            Entry::Visitor(visitor) => Ok(Some(visitor)),
-            Entry::Guest => Ok(None),
-            Entry::Not(interrupt) => Err(interrupt),
+        match access {
+            Access::Visitor(visitor) => Ok(Some(visitor)),
+            Access::Guest => Ok(None),
+            Access::Denied(interrupt) => Err(interrupt),
         }
     }
 }

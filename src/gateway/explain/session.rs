@@ -43,7 +43,7 @@ impl Gateway {
             Presented::Forged => {
                 let because = "Its MAC is not one of this tenant's keys': forged, of another tenant or deployment, or signed by a key that is gone.";
                 told.cookie = verdict("forged", because);
-                Ok(Caller::Stranger { forged: true })
+                Ok(Caller::Anonymous { forged: true })
             }
             Presented::UnknownKey => {
                 let because = "It was issued within the last hour by a key that is not listed in SESSION_KEYS here: a new key that has not arrived, one that was removed too early, or a forgery.";
@@ -89,7 +89,7 @@ impl Gateway {
                 };
                 self.described("live", source, record, context)
             }
-            Caller::Stranger { .. } => {
+            Caller::Anonymous { .. } => {
                 let guest = unstored(&verified.token);
                 self.described("expired", "cookie", &guest, context)
             }

@@ -160,7 +160,7 @@ impl Gateway {
                     (None, (!is_own).then_some(visitor.token.handle))
                 }
             }
-            Caller::Stranger { .. } | Caller::Over(_) => (None, None),
+            Caller::Anonymous { .. } | Caller::Over(_) => (None, None),
         };
         let token = match own {
             Some(token) => token,

@@ -394,7 +394,7 @@ impl Gateway {
                 Err(Problem::from(SignInProblem::AccountsUnavailable).into())
             };
         }
-        let Caller::Visitor(visitor) = self.recognise(context)? else {
+        let Caller::Visitor(visitor) = self.authenticate(context)? else {
             return Err(Problem::NoSession.into());
         };
         let record = &visitor.session.record;

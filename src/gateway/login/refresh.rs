@@ -106,7 +106,7 @@ impl Gateway {
         }
         match altered {
             Some(UpdateOutcome::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
-            Some(UpdateOutcome::Ended) => Err(self.turn_away(Problem::SessionEnded, true, context)),
+            Some(UpdateOutcome::Ended) => Err(self.deny(Problem::SessionEnded, true, context)),
             // Without a token the origin decides what it can do for the visitor.
             Some(UpdateOutcome::Not(_)) | None => Ok(visitor),
         }

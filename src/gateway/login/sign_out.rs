@@ -74,7 +74,7 @@ impl Gateway {
         }
         // What is to be ended everywhere must be known.
         let caller = if everywhere {
-            self.recognise(context)?
+            self.authenticate(context)?
         } else {
             self.recognise_to_replace(context)?
         };
@@ -96,7 +96,7 @@ impl Gateway {
                 problem,
                 clear_cookie: true,
             }),
-            Caller::Visitor(_) | Caller::Stranger { .. } | Caller::Over(_) => {
+            Caller::Visitor(_) | Caller::Anonymous { .. } | Caller::Over(_) => {
                 Ok(self.signed_out(None, context))
             }
         }
