@@ -87,7 +87,7 @@ impl Gateway {
         context: &RequestContext<'_>,
         trace: &Trace<'_>,
     ) -> Result<Forward, Interrupt> {
-        let course = self.choose_origin(&self.nobody(context), context)?;
+        let course = self.select_origin(&self.nobody(context), context)?;
         let request = context.request;
         let location = &request.location;
         let tenant = &self.tenant;

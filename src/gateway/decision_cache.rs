@@ -7,7 +7,7 @@
 //! (`worker/js/decision_cache/`). A trace is drawn for each all the same.
 
 use super::authenticate::Visitor;
-use super::select_origin::Course;
+use super::select_origin::SelectedOrigin;
 use super::session_lookup::PROPAGATION;
 use super::{Gateway, RequestContext};
 use crate::balancer::pool::Origin;
@@ -69,7 +69,7 @@ impl Gateway {
     pub(super) fn repeat(
         &mut self,
         visitor: &Visitor,
-        course: &Course,
+        course: &SelectedOrigin,
         context: &RequestContext<'_>,
     ) -> Option<Repeat> {
         if !self.is_like_most(visitor, course, context) {
@@ -116,7 +116,7 @@ impl Gateway {
     fn is_like_most(
         &self,
         visitor: &Visitor,
-        course: &Course,
+        course: &SelectedOrigin,
         context: &RequestContext<'_>,
     ) -> bool {
         let RequestContext { request, now, .. } = *context;

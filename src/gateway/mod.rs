@@ -321,7 +321,7 @@ impl Gateway {
         self.facts.handle = Some(visitor.token.handle);
         let visitor = self.refreshed(visitor, context)?;
         let assertion = self.assertion(&visitor, context)?;
-        let course = self.choose_origin(&visitor, context)?;
+        let course = self.select_origin(&visitor, context)?;
         Ok(self.forward(&visitor, &course, assertion.as_deref(), context, trace))
     }
 

@@ -13,7 +13,7 @@ use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
 
 /// Where a request goes, and what that means for the session.
-pub(super) struct Course {
+pub(super) struct SelectedOrigin {
     /// The origin's name.
     pub(super) origin: String,
     /// Scheme and authority of the origin.
@@ -29,7 +29,7 @@ pub(super) struct Choice<'g> {
     /// The origin.
     pub(super) origin: &'g Origin,
     /// Why.
-    pub(super) why: Why<'g>,
+    pub(super) why: Reason<'g>,
     /// The one that has the conversation is another.
     pub(super) moves: bool,
     /// What is written down of it from now on; nothing if the handle says it.
@@ -38,13 +38,13 @@ pub(super) struct Choice<'g> {
 
 /// Why a session's origin is the one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why<'g> {
+pub(super) enum Reason<'g> {
     /// Its handle leads there.
     Handle,
     /// Its conversation moved there.
     Pin,
     /// Its conversation had moved away, and rested long enough to come back.
-    Rested,
+    ReturnedAfterIdle,
     /// It is passed over, but no other may answer for it.
     Strict,
     /// This one is passed over, and it is the next best of the release.
@@ -56,18 +56,18 @@ pub(super) enum Why<'g> {
 }
 
 impl Gateway {
-    pub(super) fn choose_origin(
+    pub(super) fn select_origin(
         &mut self,
         visitor: &Visitor,
         context: &RequestContext<'_>,
-    ) -> Result<Course, Interrupt> {
+    ) -> Result<SelectedOrigin, Interrupt> {
         self.consider_failures(context)?;
         let record = &visitor.session.record;
         let choice = self
             .choice(record, context.answers.failures(), context.now)
             .ok_or(Problem::OriginUnreachable)?;
         let release = choice.origin.release.clone().unwrap_or_default();
-        let course = Course {
+        let course = SelectedOrigin {
             origin: choice.origin.name.clone(),
             base: choice.origin.base.clone(),
             takeover: !visitor.is_new && choice.moves,
@@ -101,29 +101,29 @@ impl Gateway {
         };
         let (origin, why) = if usable(home) {
             let why = match pinned {
-                _ if rested.is_some() => Why::Rested,
-                Some(_) => Why::Pin,
-                None => Why::Handle,
+                _ if rested.is_some() => Reason::ReturnedAfterIdle,
+                Some(_) => Reason::Pin,
+                None => Reason::Handle,
             };
             (home, why)
         } else if self.tenant.strict_pins && self.is_open(home) {
             // Whatever it answers is better than another's answer.
-            Some((home, Why::Strict)).filter(|_| !failed(home))?
+            Some((home, Reason::Strict)).filter(|_| !failed(home))?
         } else {
             // Its own release first, then any. When all are ejected, one that has not failed this
             // request is still worth it.
             let untried = |origin: &Origin| self.is_open(origin) && !failed(origin);
             let because = |why| move |origin| (origin, why);
             self.best_of_release(record.handle, record.created, usable)
-                .map(because(Why::NextOfRelease(&home.name)))
+                .map(because(Reason::NextOfRelease(&home.name)))
                 .or_else(|| {
                     let best = pool.best(record.handle, usable);
-                    best.map(because(Why::Next(&home.name)))
+                    best.map(because(Reason::Next(&home.name)))
                 })
                 .or_else(|| {
                     let own = Some(home).filter(|home| untried(home));
                     let any = own.or_else(|| pool.best(record.handle, untried));
-                    any.map(because(Why::LastResort))
+                    any.map(because(Reason::LastResort))
                 })?
         };
         let lost_home = record.pin.is_some() && pinned.is_none();

@@ -7,7 +7,7 @@ use super::client_info::Client;
 use super::decision_cache::Repeat;
 use super::opening::Noting;
 use super::response_context::ResponseContext;
-use super::select_origin::Course;
+use super::select_origin::SelectedOrigin;
 use super::{Gateway, RequestContext};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::cookie::presented::Presented;
@@ -19,7 +19,7 @@ use crate::session::record::Version;
 use crate::telemetry::metric;
 use crate::tenant::Live;
 use crate::upstream::proof::Proved;
-use crate::upstream::request_headers::{Disbelieved, Outgoing, Speaker, State};
+use crate::upstream::request_headers::{Disbelieved, IdentityHeaders, Outgoing, State};
 use crate::upstream::trace_context::Trace;
 
 /// The session that a request is forwarded with.
@@ -70,7 +70,7 @@ impl Gateway {
     pub(super) fn forward(
         &mut self,
         visitor: &Visitor,
-        course: &Course,
+        course: &SelectedOrigin,
         assertion: Option<&str>,
         context: &RequestContext<'_>,
         trace: &Trace<'_>,
@@ -115,7 +115,7 @@ impl Gateway {
             };
             proved.sign(key, context.now.seconds())
         });
-        let speaker = Speaker {
+        let speaker = IdentityHeaders {
             tenant: &tenant.id,
             session: &visitor.session,
             state,
@@ -237,7 +237,7 @@ impl Gateway {
     }
 }
 
-fn state(visitor: &Visitor, course: &Course) -> State {
+fn state(visitor: &Visitor, course: &SelectedOrigin) -> State {
     if visitor.is_new {
         State::New
     } else if visitor.degraded {

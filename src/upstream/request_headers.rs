@@ -44,7 +44,7 @@ impl State {
 }
 
 /// Who is speaking, as told to the origin.
-pub(crate) struct Speaker<'a> {
+pub(crate) struct IdentityHeaders<'a> {
     /// Whose visitor.
     pub tenant: &'a TenantId,
     /// The session.
@@ -87,7 +87,7 @@ pub(crate) struct Nobody<'a> {
 
 /// The headers that are ours to set, in the order in which [`Outgoing::own`] gives their values.
 /// `cookie` is the client's without ours.
-pub(crate) const OWN: [&str; 21] = [
+pub(crate) const FORWARDED_HEADERS: [&str; 21] = [
     "x-session-id",
     "x-session-tenant",
     "x-session-state",
@@ -119,7 +119,7 @@ pub(crate) const ASSERTION: &str = "x-session-assertion";
 pub(crate) struct Outgoing {
     /// For each of the client's headers, in order: `+` if it is passed on, `-` if not.
     pub kept: String,
-    /// A line for the value of each header in [`OWN`], empty for one that is not set; then for each
+    /// A line for the value of each header in [`FORWARDED_HEADERS`], empty for one that is not set; then for each
     /// header the tenant's origins know a line with its name and one with its value.
     pub own: String,
     /// What of the client's was not believed.
@@ -157,7 +157,7 @@ impl Outgoing {
     pub(crate) fn new(
         request: &Request<'_>,
         cookie: CookieName,
-        speaker: &Speaker<'_>,
+        speaker: &IdentityHeaders<'_>,
         trace: &Trace<'_>,
     ) -> Self {
         let mut outgoing = Self::sifted(request, speaker.came_by_bearer, speaker.mapped, false);
@@ -252,14 +252,14 @@ impl Outgoing {
     #[must_use]
     #[cfg(any(test, not(feature = "standalone")))]
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        let at = OWN.iter().position(|own| *own == name)?;
+        let at = FORWARDED_HEADERS.iter().position(|own| *own == name)?;
         self.own
             .split('\n')
             .nth(at)
             .filter(|value| !value.is_empty())
     }
 
-    fn set_speaker(&mut self, speaker: &Speaker<'_>) {
+    fn set_speaker(&mut self, speaker: &IdentityHeaders<'_>) {
         let session = speaker.session;
         self.set(&session.handle);
         self.set(speaker.tenant.as_str());
@@ -280,7 +280,7 @@ impl Outgoing {
     }
 
     /// Under the names an origin knows; a guest has none of them but the session's.
-    fn set_mapped(&mut self, speaker: &Speaker<'_>) {
+    fn set_mapped(&mut self, speaker: &IdentityHeaders<'_>) {
         let mut identity = speaker.session.identity.split('\n');
         let [user, email, name, groups] = core::array::from_fn(|_| identity.next().unwrap_or(""));
         for (header, source) in speaker.mapped {
@@ -305,7 +305,12 @@ impl Outgoing {
     }
 
     /// The client's cookies but ours, and those that are kept here instead of in the browser.
-    fn set_cookies(&mut self, header: Option<&str>, cookie: CookieName, speaker: &Speaker<'_>) {
+    fn set_cookies(
+        &mut self,
+        header: Option<&str>,
+        cookie: CookieName,
+        speaker: &IdentityHeaders<'_>,
+    ) {
         let is_ours = |name: &str| cookie.is_ours(name);
         let is_kept_here = |name: &str| speaker.vault.iter().any(|pattern| pattern.matches(name));
         let sent = header

@@ -14,7 +14,7 @@ use crate::response::Answer;
 use crate::telemetry::labels::Facts;
 use crate::upstream::request_headers::{self, Outgoing};
 
-/// Names the lines of a decision to forward, in their order; the values of [`headers::OWN`] follow, then names and
+/// Names the lines of a decision to forward, in their order; the values of [`headers::FORWARDED_HEADERS`] follow, then names and
 /// values of headers that the tenant's origins know.
 ///
 /// * `kind`: [`FORWARD`] and a letter for each of [`FORWARD_FLAGS`] that is set
@@ -88,7 +88,7 @@ pub(crate) fn description() -> String {
         FORWARD_FIELDS.join(" "),
         flags.join(" "),
         RESPONSE_FIELDS.join(" "),
-        request_headers::OWN.join(" "),
+        request_headers::FORWARDED_HEADERS.join(" "),
     ]
     .join("\n")
 }

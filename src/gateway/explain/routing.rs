@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::authenticate::Visitor;
-use super::super::select_origin::Why;
+use super::super::select_origin::Reason;
 use super::super::{Gateway, Interrupt, RequestContext};
 use super::Told;
 use crate::balancer::pool::{Origin, OriginState};
@@ -33,21 +33,21 @@ impl Gateway {
         let choice = choice.ok_or(Problem::OriginUnreachable)?;
         let name = &choice.origin.name;
         let because = match choice.why {
-            Why::Handle => {
+            Reason::Handle => {
                 "Of the origins of its release and time it has the highest score.".to_owned()
             }
-            Why::Pin => "The conversation moved there, which is noted in the session.".to_owned(),
-            Why::Rested => "The conversation had moved away; it was not in use for so long (routing.pin_idle) that it returns to where its handle leads.".to_owned(),
-            Why::Strict => {
+            Reason::Pin => "The conversation moved there, which is noted in the session.".to_owned(),
+            Reason::ReturnedAfterIdle => "The conversation had moved away; it was not in use for so long (routing.pin_idle) that it returns to where its handle leads.".to_owned(),
+            Reason::Strict => {
                 "It is passed over, but routing.strict_pins lets no other answer for it.".to_owned()
             }
-            Why::NextOfRelease(home) => {
+            Reason::NextOfRelease(home) => {
                 format!("{home}, where it belongs, cannot be used; this is the next by score of its release.")
             }
-            Why::Next(home) => {
+            Reason::Next(home) => {
                 format!("{home}, where it belongs, cannot be used, nor another of its release; this is the next by score of all.")
             }
-            Why::LastResort => {
+            Reason::LastResort => {
                 "All are passed over; this one is worth a try nevertheless.".to_owned()
             }
         };

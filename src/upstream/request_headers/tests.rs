@@ -16,7 +16,7 @@ fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
             UnixSeconds(100),
         )
     };
-    let speaker = Speaker {
+    let speaker = IdentityHeaders {
         tenant: &TenantId::parse("t1").unwrap(),
         session: &Prepared::new(record, &keys(&TenantId::parse("t").unwrap())),
         state: State::Active,
@@ -39,13 +39,13 @@ fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
     );
     let cookie = CookieName::for_location(&request.location);
     let outgoing = Outgoing::new(&request, cookie, &speaker, &trace);
-    assert_eq!(outgoing.own.lines().count(), OWN.len());
+    assert_eq!(outgoing.own.lines().count(), FORWARDED_HEADERS.len());
     let kept = request
         .headers
         .iter()
         .zip(outgoing.kept.chars())
         .filter(|(_, mark)| *mark == '+');
-    let own = OWN
+    let own = FORWARDED_HEADERS
         .iter()
         .filter_map(|name| outgoing.value(name).map(|value| (*name, value)));
     let all = kept.map(|(header, _)| *header).chain(own);
@@ -62,7 +62,10 @@ fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 #[test]
 fn no_tenant_may_give_a_header_of_ours_to_something_else() {
-    for name in OWN.into_iter().chain([ASSERTION, proof::NAME]) {
+    for name in FORWARDED_HEADERS
+        .into_iter()
+        .chain([ASSERTION, proof::NAME])
+    {
         assert!(crate::http::reserved_headers::is_ours(name), "{name}");
     }
 }
@@ -171,7 +174,7 @@ fn what_is_shared_is_asked_for_with_no_header_by_which_one_client_could_shape_it
         };
         let outgoing = Outgoing::anonymous(&request, &nobody, &trace);
         assert_eq!(outgoing.kept, expected);
-        assert_eq!(outgoing.own.lines().count(), OWN.len());
+        assert_eq!(outgoing.own.lines().count(), FORWARDED_HEADERS.len());
         assert_eq!(outgoing.value("x-forwarded-proto"), Some("https"));
         assert_eq!(outgoing.value("traceparent"), Some(trace.parent.as_str()));
         assert_eq!(outgoing.value("x-session-env"), None);

@@ -11,7 +11,7 @@ use crate::gateway::Forward;
 use crate::http;
 use crate::http::canonical::canonical;
 use crate::response::Answer;
-use crate::upstream::request_headers::OWN;
+use crate::upstream::request_headers::FORWARDED_HEADERS;
 use crate::upstream::response_headers::Edits;
 
 /// Returns the runtime's request.
@@ -60,7 +60,7 @@ pub(super) fn forwarded(
         }
     }
     let mut own = forward.headers.own.split('\n');
-    for (name, value) in OWN.iter().zip(own.by_ref()) {
+    for (name, value) in FORWARDED_HEADERS.iter().zip(own.by_ref()) {
         if !value.is_empty() {
             headers.set(name, value)?;
         }

@@ -35,7 +35,7 @@ fn own(set: &[(&str, &str)], known: &[(&str, &str)]) -> String {
         let found = set.iter().find(|(own, _)| *own == name);
         found.map_or("", |(_, value)| value).to_owned()
     };
-    let mut lines: Vec<String> = request_headers::OWN
+    let mut lines: Vec<String> = request_headers::FORWARDED_HEADERS
         .iter()
         .map(|name| value(name))
         .collect();
