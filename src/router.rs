@@ -39,7 +39,7 @@ use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
 use crate::store::cache::ISOLATE_WEIGHT;
 use crate::telemetry::event_metrics;
-use crate::telemetry::labels::{Facts, method_label};
+use crate::telemetry::labels::{RequestLabels, method_label};
 use crate::telemetry::log::Event;
 use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
@@ -71,7 +71,7 @@ pub(crate) struct Router {
     /// To be sent to tenants' origins.
     probes: Vec<(TenantId, Probe)>,
     /// What is told of the request that was decided on last.
-    facts: Facts,
+    facts: RequestLabels,
     /// Whether what was decided or settled last told anything.
     learned: bool,
     /// What happened that no gateway counts.
@@ -122,7 +122,7 @@ impl Router {
             writers: Vec::new(),
             events: Vec::new(),
             probes: Vec::new(),
-            facts: Facts::default(),
+            facts: RequestLabels::default(),
             learned: false,
             series: Series::default(),
             telling,
@@ -142,7 +142,7 @@ impl Router {
 
     /// Decides on a packed request; see [`Gateway::admit`].
     pub(crate) fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
-        self.facts = Facts::default();
+        self.facts = RequestLabels::default();
         self.learned = false;
         let Some(request) = Request::parse(packed) else {
             // As `OPTIONS *` is, of which the runtime makes a URL that is none.
@@ -214,7 +214,7 @@ impl Router {
         };
         let step = self.at(&tenant, now, |gateway| {
             let step = gateway.admit(request, now, answers);
-            (step, gateway.take_facts(), gateway.has_learned())
+            (step, gateway.take_labels(), gateway.has_learned())
         });
         let step = step.map(|(step, facts, has_learned)| {
             self.facts = facts;

@@ -7,14 +7,14 @@ use crate::effect::Seed;
 use crate::http::request::Request;
 use crate::policy::LogLevel;
 use crate::telemetry::event_metrics;
-use crate::telemetry::labels::{Facts, method_label};
+use crate::telemetry::labels::{RequestLabels, method_label};
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::upstream::trace_context::{Sampling, Trace};
 
 impl Gateway {
     /// What is told of the request that was decided on last.
-    pub(crate) fn take_facts(&mut self) -> Facts {
+    pub(crate) fn take_labels(&mut self) -> RequestLabels {
         core::mem::take(&mut self.facts)
     }
 
@@ -44,20 +44,25 @@ impl Gateway {
     }
 
     /// What holds of every request of this tenant.
-    pub(super) fn facts_when(&self, sampled: bool) -> Facts {
+    pub(super) fn facts_when(&self, sampled: bool) -> RequestLabels {
         let telemetry = self.tenant.telemetry;
-        Facts {
+        RequestLabels {
             tenant: self.tenant.id.as_str().to_owned(),
             level: telemetry.log,
             sampled,
             exported: telemetry.trace_one_in.is_some(),
             timed: telemetry.server_timing,
-            ..Facts::default()
+            ..RequestLabels::default()
         }
     }
 
-    pub(super) fn facts_of(&self, request: &Request<'_>, trace: &Trace<'_>, seed: Seed) -> Facts {
-        Facts {
+    pub(super) fn facts_of(
+        &self,
+        request: &Request<'_>,
+        trace: &Trace<'_>,
+        seed: Seed,
+    ) -> RequestLabels {
+        RequestLabels {
             seed,
             trace_id: trace.id().to_owned(),
             span_id: trace.span.to_hex(),
@@ -68,7 +73,7 @@ impl Gateway {
     }
 
     /// What is to be done about telling of requests whose decisions are repeated, sampled ones aside; see
-    /// [`Facts::flags`].
+    /// [`RequestLabels::flags`].
     #[must_use]
     pub(crate) fn told_flags(&self) -> String {
         self.facts_when(false).flags()

@@ -67,7 +67,7 @@ use crate::session::lifetime::stored_until;
 use crate::session::record::{Entry, Record};
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
-use crate::telemetry::labels::Facts;
+use crate::telemetry::labels::RequestLabels;
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
@@ -173,7 +173,7 @@ pub(crate) struct Gateway {
     writes: Vec<Write>,
     events: Vec<Event>,
     /// What is told of the request that is being decided on.
-    facts: Facts,
+    facts: RequestLabels,
     /// What happened since that was asked last.
     series: Series,
     /// Whether what was decided or settled last told anything that decisions depend on.
@@ -212,7 +212,7 @@ impl Gateway {
             random,
             writes: Vec::new(),
             events: Vec::new(),
-            facts: Facts::default(),
+            facts: RequestLabels::default(),
             series: Series::default(),
             learned: false,
         }

@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 use super::anonymous::Anonymous;
 use super::client_info::Client;
 use crate::cookie::name::CookieName;
-use crate::telemetry::labels::Facts;
+use crate::telemetry::labels::RequestLabels;
 
 /// How many fields there are.
 const FIELDS: usize = 10;
@@ -57,10 +57,10 @@ pub(super) struct ResponseContext<'a> {
 
 impl<'a> ResponseContext<'a> {
     /// What is told of the request afterwards: which trace it belongs to.
-    pub(super) fn facts(&self) -> Facts {
-        Facts {
+    pub(super) fn facts(&self) -> RequestLabels {
+        RequestLabels {
             trace_id: self.trace_id.to_owned(),
-            ..Facts::default()
+            ..RequestLabels::default()
         }
     }
 

@@ -19,7 +19,7 @@ use crate::http::rate_limit::Verdict;
 use crate::http::request::Request;
 use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
-use crate::telemetry::labels::Facts;
+use crate::telemetry::labels::RequestLabels;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::ApiKey;
 use crate::tenant_id::TenantId;
@@ -134,10 +134,10 @@ impl Router {
         };
         let step = self.at(&tenant, now, |gateway| {
             let step = gateway.operated(request, now, answers);
-            (step, gateway.take_facts())
+            (step, gateway.take_labels())
         });
         let (step, facts) = step.ok_or(Interrupt::Reject(Problem::Internal))?;
-        self.facts = Facts {
+        self.facts = RequestLabels {
             is_operators: true,
             ..facts
         };

@@ -17,7 +17,7 @@ use crate::response::{Answer, DATA_POLICY};
 use crate::telemetry::aggregator::Collection;
 use crate::telemetry::batch::Batch;
 use crate::telemetry::gauge::Thousandths;
-use crate::telemetry::labels::Facts;
+use crate::telemetry::labels::RequestLabels;
 use crate::telemetry::log::Event;
 use crate::telemetry::{metric, prometheus};
 use crate::tenant_id::TenantId;
@@ -55,7 +55,7 @@ impl Telling {
 impl Router {
     /// What is told of the request that was decided on last.
     #[must_use]
-    pub(crate) fn facts(&self) -> &Facts {
+    pub(crate) fn facts(&self) -> &RequestLabels {
         &self.facts
     }
 

@@ -63,7 +63,7 @@ pub(crate) fn method_label(method: &str) -> &'static str {
 
 /// What is known of the request under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct RequestLabels {
     /// Whose visitor.
     pub tenant: String,
     /// Its trace, as hex.
@@ -100,7 +100,7 @@ pub(crate) struct Facts {
     pub is_operators: bool,
 }
 
-impl Facts {
+impl RequestLabels {
     /// The labels it is counted under: tenant, origin, release, lookup, state, reason, method.
     #[must_use]
     pub(crate) fn labels(&self) -> String {
@@ -176,13 +176,13 @@ mod tests {
 
     #[test]
     fn members_make_a_json_object_of_what_there_is() {
-        let facts = Facts {
+        let facts = RequestLabels {
             tenant: "acme".to_owned(),
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             method: method_label("BREW"),
             lookup: Lookup::Hit,
             release: "a\"b".to_owned(),
-            ..Facts::default()
+            ..RequestLabels::default()
         };
         let line: serde_json::Value =
             serde_json::from_str(&format!("{{{}}}", facts.members())).unwrap();

@@ -11,7 +11,7 @@ use crate::effect::Seed;
 use crate::encoding::push_hex;
 use crate::gateway::{Forward, Gateway, ResponseAction, Revalidation, Step};
 use crate::response::Answer;
-use crate::telemetry::labels::Facts;
+use crate::telemetry::labels::RequestLabels;
 use crate::upstream::request_headers::{self, Outgoing};
 
 /// Names the lines of a decision to forward, in their order; the values of [`headers::FORWARDED_HEADERS`] follow, then names and
@@ -25,7 +25,7 @@ use crate::upstream::request_headers::{self, Outgoing};
 /// * `ticket`: what the response has to be settled with
 /// * `sidSuffix`: what an Engine.IO `sid` is made longer by
 /// * `kept`: for each of the client's headers `+` if it is passed on
-/// * `flags`, `labels`, `members`: what is recorded of the request, see [`Facts`]
+/// * `flags`, `labels`, `members`: what is recorded of the request, see [`RequestLabels`]
 /// * `until`: milliseconds since 1970 until which the decision may be repeated; empty if it may not
 pub(crate) const FORWARD_FIELDS: [&str; 12] = [
     "kind",
@@ -47,7 +47,7 @@ pub(crate) const FORWARD_FIELDS: [&str; 12] = [
 ///
 /// * `kind`: [`RESPONSE`] or [`FILE`]
 /// * `status`: the status code
-/// * `flags`, `labels`, `members`: what is recorded of the request, see [`Facts`]
+/// * `flags`, `labels`, `members`: what is recorded of the request, see [`RequestLabels`]
 /// * `until`: milliseconds since 1970 until which the very same request is answered alike; empty if it may not be
 /// * `headers`: how many there are
 pub(crate) const RESPONSE_FIELDS: [&str; 7] = [
@@ -94,7 +94,7 @@ pub(crate) fn description() -> String {
 }
 
 /// Writes what is to be done, and what is recorded of it.
-pub(crate) fn step(step: &Step, facts: &Facts) -> String {
+pub(crate) fn step(step: &Step, facts: &RequestLabels) -> String {
     match step {
         Step::Forward(forward) => self::forward(forward, facts),
         Step::Answer(answer) => lettered(RESPONSE, answer, facts),
@@ -104,7 +104,7 @@ pub(crate) fn step(step: &Step, facts: &Facts) -> String {
 }
 
 /// Writes a decision to forward: see [`FORWARD_FIELDS`].
-fn forward(forward: &Forward, facts: &Facts) -> String {
+fn forward(forward: &Forward, facts: &RequestLabels) -> String {
     let Outgoing { kept, own, .. } = &forward.headers;
     let mut text =
         String::with_capacity(own.len() + forward.url.len() + forward.ticket.len() + 512);
@@ -161,7 +161,7 @@ pub(crate) fn traces(gateway: &mut Gateway, count: usize) -> String {
 }
 
 /// Writes what is recorded of a request: flags, labels, and the members of its log line.
-fn push_facts(text: &mut String, facts: &Facts) {
+fn push_facts(text: &mut String, facts: &RequestLabels) {
     for line in [facts.flags(), facts.labels(), facts.members()] {
         text.push_str(&line);
         text.push('\n');
@@ -170,11 +170,11 @@ fn push_facts(text: &mut String, facts: &Facts) {
 
 /// Writes a response in place of another, of which nothing is recorded anew.
 pub(crate) fn answer(answer: &Answer) -> String {
-    lettered(RESPONSE, answer, &Facts::default())
+    lettered(RESPONSE, answer, &RequestLabels::default())
 }
 
 /// Writes a response of our own: see [`RESPONSE_FIELDS`].
-fn lettered(letter: &str, answer: &Answer, facts: &Facts) -> String {
+fn lettered(letter: &str, answer: &Answer, facts: &RequestLabels) -> String {
     let Answer {
         status,
         headers,

@@ -327,7 +327,7 @@ proptest! {
         let Some(repeat) = before.repeat else { return Ok(()) };
         prop_assert!(world.now < repeat.until);
         prop_assert!(!before.handle_response && !before.afterwards && !before.watched);
-        let facts = world.gateway.take_facts();
+        let facts = world.gateway.take_labels();
         let target = if repeat.any_target { target } else { "/chat" };
         world.now.0 = (world.now.0 + later).min(repeat.until.0 - 1);
         let jar = world.jar.take();
@@ -362,7 +362,7 @@ proptest! {
         prop_assert!(!after.handle_response);
         // What is to be looked up anew beside it may be so a second later.
         if !after.afterwards {
-            prop_assert_eq!(world.gateway.take_facts().labels(), facts.labels());
+            prop_assert_eq!(world.gateway.take_labels().labels(), facts.labels());
         }
     }
 }

@@ -12,8 +12,8 @@ const FORWARDED: &str = include_str!("../../../tests/golden/wire/forward.txt");
 const RESPONDED: &str = include_str!("../../../tests/golden/wire/response.txt");
 const EDITED: &str = include_str!("../../../tests/golden/wire/edits.txt");
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> RequestLabels {
+    RequestLabels {
         tenant: "acme".to_owned(),
         trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
         span_id: "b7ad6b7169203331".to_owned(),
@@ -25,7 +25,7 @@ fn facts() -> Facts {
         release: "v2".to_owned(),
         sampled: true,
         timed: true,
-        ..Facts::default()
+        ..RequestLabels::default()
     }
 }
 
@@ -93,7 +93,7 @@ fn a_response_of_our_own_is_written_as_the_golden_file_has_it() {
             .with("set-cookie", "a=1; Path=/")
             .with("set-cookie", "b=2; Path=/")
     };
-    let facts = Facts {
+    let facts = RequestLabels {
         reason: "forbidden",
         ..facts()
     };
