@@ -4,7 +4,7 @@
 //! URL): `//host`, `/\host` and anything with a tab or a line break in it lead away.
 
 use crate::http::canonical::canonical;
-use crate::http::path::{Territory, territory};
+use crate::http::path::{PathClass, classify};
 use crate::http::percent;
 use crate::http::request::Location;
 
@@ -48,10 +48,10 @@ fn leads_to_a_page(asked: &str, prefix: &str) -> bool {
     let decoded = percent::decoded(path.as_bytes()).bytes;
     let leads_away = path.contains("//") || matches!(*decoded, [b'/', b'/' | b'\\', ..]);
     !leads_away
-        && match territory(path, prefix) {
-            Territory::Origin => true,
-            Territory::Reserved(route) => !CIRCULAR.contains(&route),
-            Territory::Disguised => false,
+        && match classify(path, prefix) {
+            PathClass::Origin => true,
+            PathClass::Reserved(route) => !CIRCULAR.contains(&route),
+            PathClass::Ambiguous => false,
         }
 }
 

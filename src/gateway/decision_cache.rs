@@ -12,7 +12,7 @@ use super::session_lookup::PROPAGATION;
 use super::{Gateway, RequestContext};
 use crate::balancer::pool::Origin;
 use crate::clock::UnixMillis;
-use crate::http::path::Territory;
+use crate::http::path::PathClass;
 use crate::http::request::Request;
 use crate::response::problem::Problem;
 use crate::session::id::Handle;
@@ -107,7 +107,7 @@ impl Gateway {
         if !matches!(problem, Problem::TooManyForgeries(_)) || !is_plain(request) {
             return None;
         }
-        if self.territory(&request.location) != Territory::Origin {
+        if self.classify(&request.location) != PathClass::Origin {
             return None;
         }
         self.forgeries.told_until(request.client_network(), now)

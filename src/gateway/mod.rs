@@ -55,7 +55,7 @@ use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::effect::{Answers, Need, Write};
 use crate::http::canonical::canonical;
-use crate::http::path::{self, Territory};
+use crate::http::path::{self, PathClass};
 use crate::http::rate_limit::{ClientLimit, RateLimit};
 use crate::http::request::{Location, Request};
 use crate::http::{limits, websocket};
@@ -300,14 +300,14 @@ impl Gateway {
         trace: &Trace<'_>,
     ) -> Result<Forward, Interrupt> {
         limits::check(context.request).map_err(Problem::from)?;
-        match self.territory(&context.request.location) {
-            Territory::Disguised => return Err(Problem::BadPath.into()),
-            Territory::Reserved(route) => {
+        match self.classify(&context.request.location) {
+            PathClass::Ambiguous => return Err(Problem::BadPath.into()),
+            PathClass::Reserved(route) => {
                 let interrupt = self.reserved(route, context);
                 self.learned |= !matches!(interrupt, Interrupt::Reject { .. });
                 return Err(interrupt);
             }
-            Territory::Origin => self.replace(context)?,
+            PathClass::Origin => self.replace(context)?,
         }
         if context.request.is_websocket() {
             websocket::check(context.request, &self.tenant.allowed_origins)
@@ -326,13 +326,13 @@ impl Gateway {
     }
 
     /// Whose a request's path is. One that is not judged as it is sent is nobody's.
-    fn territory<'r>(&self, location: &Location<'r>) -> Territory<'r> {
+    fn classify<'r>(&self, location: &Location<'r>) -> PathClass<'r> {
         if location.is_canonical {
-            return path::territory(location.path, &self.prefix);
+            return path::classify(location.path, &self.prefix);
         }
         match canonical(location) {
-            Ok(None) => path::territory(location.path, &self.prefix),
-            Ok(Some(_)) | Err(_) => Territory::Disguised,
+            Ok(None) => path::classify(location.path, &self.prefix),
+            Ok(Some(_)) | Err(_) => PathClass::Ambiguous,
         }
     }
 
@@ -343,7 +343,7 @@ impl Gateway {
         let Some(origin) = request.header("origin") else {
             return answer;
         };
-        let is_ours = self.territory(&request.location) != Territory::Origin;
+        let is_ours = self.classify(&request.location) != PathClass::Origin;
         if is_ours || !sites.any(|site| site.eq_ignore_ascii_case(origin)) {
             return answer;
         }

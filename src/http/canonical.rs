@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    use crate::http::path::{self, Territory};
+    use crate::http::path::{self, PathClass};
 
     const SITE: &str = "https://chat.example";
 
@@ -439,7 +439,7 @@ mod tests {
         fn no_origin_is_sent_a_reserved_path(target in target()) {
             if let Ok(first) = sent(&target) {
                 let (path, _) = first.split_once('?').unwrap_or((&first, ""));
-                if path::territory(path, "/_session") == Territory::Origin {
+                if path::classify(path, "/_session") == PathClass::Origin {
                     let read = path::resolved(path).unwrap_or_else(|| path.to_owned());
                     prop_assert!(read != "/_session" && !read.starts_with("/_session/"));
                 }

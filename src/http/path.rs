@@ -8,30 +8,30 @@ use super::{canonical, percent};
 
 /// Whose path it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Territory<'a> {
+pub(crate) enum PathClass<'a> {
     /// The origin's.
     Origin,
     /// Ours; what follows the prefix, with its leading slash (`/me`), or empty.
     Reserved(&'a str),
     /// A disguise of ours, or malformed below the prefix.
-    Disguised,
+    Ambiguous,
 }
 
 /// Sorts a URL's path.
 #[must_use]
-pub(crate) fn territory<'a>(path: &'a str, prefix: &str) -> Territory<'a> {
+pub(crate) fn classify<'a>(path: &'a str, prefix: &str) -> PathClass<'a> {
     match path.strip_prefix(prefix) {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
             let odd = !rest.bytes().all(plain) || rest.contains("//") || rest.ends_with('.');
             if odd {
-                Territory::Disguised
+                PathClass::Ambiguous
             } else {
-                Territory::Reserved(rest)
+                PathClass::Reserved(rest)
             }
         }
-        _ if is_disguise(path, prefix) => Territory::Disguised,
-        _ => Territory::Origin,
+        _ if is_disguise(path, prefix) => PathClass::Ambiguous,
+        _ => PathClass::Origin,
     }
 }
 
@@ -157,20 +157,20 @@ mod tests {
     #[test]
     fn reserved_paths_are_ours_and_everything_else_is_the_origins() {
         for (path, expected) in [
-            ("/_session", Territory::Reserved("")),
-            ("/_session/me", Territory::Reserved("/me")),
+            ("/_session", PathClass::Reserved("")),
+            ("/_session/me", PathClass::Reserved("/me")),
             (
                 "/_session/sessions/AbC-_9",
-                Territory::Reserved("/sessions/AbC-_9"),
+                PathClass::Reserved("/sessions/AbC-_9"),
             ),
-            ("/", Territory::Origin),
-            ("/_sessions", Territory::Origin),
-            ("/a/_session/me", Territory::Origin),
-            ("/set-session-cookie", Territory::Origin),
-            ("/a%2fb;c//d", Territory::Origin),
-            ("/%zz%", Territory::Origin),
+            ("/", PathClass::Origin),
+            ("/_sessions", PathClass::Origin),
+            ("/a/_session/me", PathClass::Origin),
+            ("/set-session-cookie", PathClass::Origin),
+            ("/a%2fb;c//d", PathClass::Origin),
+            ("/%zz%", PathClass::Origin),
         ] {
-            assert_eq!(territory(path, PREFIX), expected, "{path}");
+            assert_eq!(classify(path, PREFIX), expected, "{path}");
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
             "/_session/me.",
             "/_session/\u{e9}",
         ] {
-            assert_eq!(territory(path, PREFIX), Territory::Disguised, "{path}");
+            assert_eq!(classify(path, PREFIX), PathClass::Ambiguous, "{path}");
         }
     }
 
@@ -208,9 +208,9 @@ mod tests {
         // Layer by layer this is 10^10 steps, which no test would wait for.
         let layers = "25".repeat(100_000);
         let disguise = format!("/%{layers}5fsession/me");
-        assert_eq!(territory(&disguise, PREFIX), Territory::Disguised);
+        assert_eq!(classify(&disguise, PREFIX), PathClass::Ambiguous);
         let other = format!("/%{layers}41dmin");
-        assert_eq!(territory(&other, PREFIX), Territory::Origin);
+        assert_eq!(classify(&other, PREFIX), PathClass::Origin);
         assert_eq!(resolved(&other).as_deref(), Some("/Admin"));
         let climbing = "/a/..".repeat(100_000);
         assert_eq!(resolved(&climbing).as_deref(), Some("/"));
@@ -219,7 +219,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_path_makes_it_panic_or_loop(path in ".{0,64}") {
-            let _ = territory(&path, PREFIX);
+            let _ = classify(&path, PREFIX);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::asset_source::Replacement;
 use crate::flat_map::FlatMap;
-use crate::http::path::{self, Territory};
+use crate::http::path::{self, PathClass};
 use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 
@@ -54,7 +54,7 @@ pub(super) fn fault(place: &str, prefix: &str) -> Option<&'static str> {
         || !query.is_none_or(is_plain)
     {
         Some("use a path such as /logo, or with a query such as /logo?theme=dark")
-    } else if path::territory(path, prefix) == Territory::Origin {
+    } else if path::classify(path, prefix) == PathClass::Origin {
         None
     } else {
         Some("this path is reserved")

@@ -20,7 +20,7 @@ use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::name::CookieName;
 use crate::http::canonical::canonical;
 use crate::http::host::Host;
-use crate::http::path::Territory;
+use crate::http::path::PathClass;
 use crate::http::request::Request;
 use crate::http::{limits, websocket};
 use crate::policy::LoginMode;
@@ -172,13 +172,13 @@ impl Gateway {
         let location = &request.location;
         let prefix = &self.prefix;
         let reads = matches!(request.method, "GET" | "HEAD") && !request.is_websocket();
-        let (territory, because, stop) = match self.territory(location) {
-            Territory::Disguised => (
+        let (path_class, because, stop) = match self.classify(location) {
+            PathClass::Ambiguous => (
                 "disguised",
                 format!("Different programs read it differently, or read it as a path below {prefix}."),
                 Err(Problem::BadPath.into()),
             ),
-            Territory::Reserved(_) => (
+            PathClass::Reserved(_) => (
                 "reserved",
                 format!("It is below {prefix}."),
                 Err(Stop::Here {
@@ -186,7 +186,7 @@ impl Gateway {
                     because: "The gateway answers its own paths itself.".to_owned(),
                 }),
             ),
-            Territory::Origin => (
+            PathClass::Origin => (
                 "origin",
                 format!("It is not below {prefix}."),
                 match self.tenant.assets.at(location).filter(|_| reads) {
@@ -198,7 +198,7 @@ impl Gateway {
                 },
             ),
         };
-        told.path = json!({ "territory": territory, "because": because });
+        told.path = json!({ "territory": path_class, "because": because });
         stop
     }
 

@@ -171,7 +171,7 @@ fn each_step_says_why_it_stops() {
     let mut world = world(&json!({ "LOGIN_MODE": "required" }));
     world.jar = Some("__Host-session=x; __Host-session=y".to_owned());
     let navigation = [("sec-fetch-mode", "navigate")];
-    for (target, jar, headers, territory, verdict, status, problem) in [
+    for (target, jar, headers, path_class, verdict, status, problem) in [
         ("/_session/me", None, &[][..], "reserved", None, None, None),
         (
             "/%5fsession",
@@ -240,7 +240,7 @@ fn each_step_says_why_it_stops() {
         world.jar = jar.map(str::to_owned);
         let question = described(&world, target, headers);
         let told = explain(&mut world, &question);
-        assert_eq!(told["path"]["territory"], territory, "{target}");
+        assert_eq!(told["path"]["territory"], path_class, "{target}");
         assert_eq!(told["cookie"]["verdict"], json!(verdict), "{target}");
         assert_eq!(
             at(

@@ -11,7 +11,7 @@ use crate::encoding::base64url;
 use crate::gateway::Step;
 use crate::http::canonical::canonical;
 use crate::http::engine_io;
-use crate::http::path::{resolved, territory};
+use crate::http::path::{classify, resolved};
 use crate::http::query::Query;
 use crate::http::request::{Location, Request};
 use crate::http::{form, json};
@@ -58,7 +58,7 @@ pub(super) fn path(part: &'static str) -> Act {
         let sent = canonical(&location);
         let sent = sent.unwrap_or_default().unwrap_or_else(|| href.clone());
         let location = Location::parse(&sent).unwrap();
-        black_box(territory(location.path, "/_session"));
+        black_box(classify(location.path, "/_session"));
         black_box(resolved(location.path));
     })
 }
