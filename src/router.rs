@@ -44,7 +44,7 @@ use crate::telemetry::log::Event;
 use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
 
-use registry::Catalogue;
+use registry::TenantRegistry;
 use telemetry_reports::Telling;
 
 /// What stands between the tenant and the rest of a ticket.
@@ -57,7 +57,7 @@ const MOST_GATEWAYS: usize = 256;
 /// The reception of one isolate.
 pub(crate) struct Router {
     deployment: Deployment,
-    catalogue: Catalogue,
+    catalogue: TenantRegistry,
     gateways: HashMap<TenantId, TenantEntry>,
     /// Approximate bytes of the sessions that all of them remember.
     weight: usize,
@@ -99,7 +99,7 @@ impl Router {
         let mut gateways = HashMap::new();
         let telling = Telling::new(&deployment, random.next_u64());
         let only = deployment.tenant.take();
-        let catalogue = Catalogue::new(only.as_ref().map(|tenant| tenant.id.clone()));
+        let catalogue = TenantRegistry::new(only.as_ref().map(|tenant| tenant.id.clone()));
         let hashing = Places::default();
         if let Some(tenant) = only {
             let id = tenant.id.clone();

@@ -22,7 +22,7 @@ use crate::tenant_id::TenantId;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
-use claims::{Claim, Claims};
+use claims::{Claims, HostBinding};
 
 /// How long what is known is used without asking.
 pub(super) const FRESH_MS: u64 = 10_000;
@@ -34,16 +34,16 @@ const USABLE_MS: u64 = 60_000;
 const MOST_HOSTS: usize = 4_096;
 
 /// Where tenants are looked up.
-pub(super) enum Catalogue {
+pub(super) enum TenantRegistry {
     /// Every host is this tenant's.
     One(TenantId),
     /// Documents say.
     Many {
         /// Those that are somebody's, by their full names: what most requests need.
-        hosts: HashMap<String, Claim>,
+        hosts: HashMap<String, HostBinding>,
         /// What those were found by, and what is nobody's.
         claims: Box<Claims>,
-        documents: HashMap<TenantId, Known>,
+        documents: HashMap<TenantId, CachedDocument>,
         /// Whose document was wrong when it was asked for, and nothing right is known.
         broken: HashMap<TenantId, UnixMillis>,
         /// When a document was wrong last.
@@ -52,7 +52,7 @@ pub(super) enum Catalogue {
 }
 
 /// The document that a tenant's gateway works by.
-pub(super) struct Known {
+pub(super) struct CachedDocument {
     text: Vec<u8>,
     version: String,
     hosts: Vec<HostPattern>,
@@ -62,7 +62,7 @@ pub(super) struct Known {
     refreshed: UnixMillis,
 }
 
-impl Catalogue {
+impl TenantRegistry {
     pub(super) fn new(only: Option<TenantId>) -> Self {
         only.map_or_else(
             || Self::Many {
@@ -151,8 +151,8 @@ impl Router {
         answers: &Answers,
     ) -> Result<TenantId, Interrupt> {
         let hosts = match &mut self.catalogue {
-            Catalogue::One(tenant) => return Ok(tenant.clone()),
-            Catalogue::Many { hosts, .. } => hosts,
+            TenantRegistry::One(tenant) => return Ok(tenant.clone()),
+            TenantRegistry::Many { hosts, .. } => hosts,
         };
         let unknown = || Interrupt::Reject(Problem::UnknownHost);
         let host = Host::canonical(authority).ok_or_else(unknown)?;
@@ -165,10 +165,10 @@ impl Router {
         };
         let tenant = claim.ok_or_else(unknown)?;
         self.ready(&tenant, now, answers)?;
-        let Catalogue::Many { documents, .. } = &self.catalogue else {
+        let TenantRegistry::Many { documents, .. } = &self.catalogue else {
             return Err(unknown());
         };
-        let claims = |known: &Known| known.hosts.iter().any(|claim| claim.means(&host));
+        let claims = |known: &CachedDocument| known.hosts.iter().any(|claim| claim.means(&host));
         let claimed = documents.get(&tenant).is_some_and(claims);
         claimed.then_some(tenant).ok_or_else(unknown)
     }
@@ -181,7 +181,7 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<TenantId>, Interrupt> {
-        let Catalogue::Many { hosts, claims, .. } = &mut self.catalogue else {
+        let TenantRegistry::Many { hosts, claims, .. } = &mut self.catalogue else {
             return Ok(None);
         };
         let mut lacking = Vec::new();
@@ -191,7 +191,7 @@ impl Router {
             let key = format!("host:{pattern}");
             let claim = match answers.read(&key) {
                 Some(answer) => {
-                    let claim = Claim {
+                    let claim = HostBinding {
                         tenant: claimant(answer.found)?,
                         asked: answer.asked,
                     };
@@ -219,7 +219,7 @@ impl Router {
             if hosts.len() >= MOST_HOSTS {
                 hosts.clear();
             }
-            let claim = Claim {
+            let claim = HostBinding {
                 tenant: owner.clone(),
                 asked,
             };
@@ -239,7 +239,7 @@ impl Router {
             return Ok(());
         }
         self.learn(tenant, answers);
-        let Catalogue::Many {
+        let TenantRegistry::Many {
             documents, broken, ..
         } = &self.catalogue
         else {
@@ -279,7 +279,7 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Option<Need> {
-        let Catalogue::Many { documents, .. } = &self.catalogue else {
+        let TenantRegistry::Many { documents, .. } = &self.catalogue else {
             return None;
         };
         let is_old = documents
@@ -297,7 +297,7 @@ impl Router {
     fn learn(&mut self, tenant: &TenantId, answers: &Answers) {
         let key = document_key(tenant);
         let (
-            Catalogue::Many {
+            TenantRegistry::Many {
                 documents, broken, ..
             },
             Some(answer),
@@ -339,7 +339,7 @@ impl Router {
                 broken.remove(tenant);
                 documents.insert(
                     tenant.clone(),
-                    Known {
+                    CachedDocument {
                         text: bytes.clone(),
                         version: version(bytes),
                         hosts: read.hosts.clone(),
@@ -366,7 +366,7 @@ impl Router {
     }
 
     fn refuse_document(&mut self, tenant: &TenantId, faults: &str, asked: UnixMillis) {
-        if let Catalogue::Many {
+        if let TenantRegistry::Many {
             documents,
             broken,
             faults,

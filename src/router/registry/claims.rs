@@ -17,7 +17,7 @@ const MOST: usize = 2_048;
 
 /// Whose a host or suffix was when that was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Claim {
+pub(in super::super) struct HostBinding {
     /// None: nobody's.
     pub(super) tenant: Option<TenantId>,
     /// When it was asked.
@@ -27,14 +27,14 @@ pub(in super::super) struct Claim {
 /// Claims by their patterns, such as `chat.example` and `*.example`.
 #[derive(Debug, Default)]
 pub(in super::super) struct Claims {
-    recent: HashMap<String, Claim>,
+    recent: HashMap<String, HostBinding>,
     /// Goes when `recent` is full; what is looked up meanwhile moves over.
-    earlier: HashMap<String, Claim>,
+    earlier: HashMap<String, HostBinding>,
 }
 
 impl Claims {
     /// What is known of a pattern and still usable.
-    pub(super) fn get(&mut self, pattern: &str, now: UnixMillis) -> Option<Claim> {
+    pub(super) fn get(&mut self, pattern: &str, now: UnixMillis) -> Option<HostBinding> {
         if let Some(claim) = self.earlier.remove(pattern) {
             self.put(pattern, claim);
         }
@@ -43,7 +43,7 @@ impl Claims {
     }
 
     /// Remembers an answer.
-    pub(super) fn put(&mut self, pattern: &str, claim: Claim) {
+    pub(super) fn put(&mut self, pattern: &str, claim: HostBinding) {
         if self.recent.len() >= MOST && !self.recent.contains_key(pattern) {
             self.earlier = core::mem::take(&mut self.recent);
         }
@@ -63,8 +63,8 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
 
-    fn nobodys(asked: UnixMillis) -> Claim {
-        Claim {
+    fn nobodys(asked: UnixMillis) -> HostBinding {
+        HostBinding {
             tenant: None,
             asked,
         }
