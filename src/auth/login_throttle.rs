@@ -76,12 +76,12 @@ pub(crate) struct Outcome {
 
 /// Applies a command to the stored row; what is not understood counts as none.
 #[must_use]
-pub(crate) fn obey(stored: Option<&str>, command: &str, now: UnixMillis) -> Outcome {
+pub(crate) fn apply(stored: Option<&str>, command: &str, now: UnixMillis) -> Outcome {
     let row = stored.and_then(Row::parse).unwrap_or_default().at(now);
     let (tells, verdict, row) = match Command::parse(command) {
         Ok(command) => {
             let tells = command.asks_for_changes();
-            let (verdict, row) = row.obey(command, now);
+            let (verdict, row) = row.apply(command, now);
             (tells, verdict, row)
         }
         Err(_) => (false, row.wait(now), row),
@@ -112,7 +112,7 @@ fn wait_after(failures: u32) -> u64 {
 }
 
 impl Row {
-    fn obey(self, command: Command, now: UnixMillis) -> (Verdict, Self) {
+    fn apply(self, command: Command, now: UnixMillis) -> (Verdict, Self) {
         let forgiven = |row: Self| Self {
             change: row.change,
             ..Self::default()

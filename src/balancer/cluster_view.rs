@@ -39,14 +39,14 @@ pub(crate) struct Told<'a> {
 
 /// What one isolate has heard of the others.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
+pub(crate) struct ClusterView {
     origins: FlatMap<String, State>,
     drained: Vec<String>,
     heard: UnixMillis,
     asked: UnixMillis,
 }
 
-impl Shared {
+impl ClusterView {
     /// Whether it is time to tell and ask; says so once.
     pub(crate) fn is_due(&mut self, now: UnixMillis) -> bool {
         let due = now.millis_since(self.asked) >= EVERY_MS;
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_the_others_know_counts_for_a_while_and_a_drain_until_it_is_lifted() {
-        let mut shared = Shared::default();
+        let mut shared = ClusterView::default();
         let answer = br#"{"origins":[["a",7,900,1004000],["b",0,null,0]],"drained":["b"]}"#;
         assert!(shared.learn(answer, NOW));
         assert_eq!(
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_teaches_nothing() {
-        let mut shared = Shared::default();
+        let mut shared = ClusterView::default();
         for bad in ["", "[]", "{}", r#"{"origins":1,"drained":[]}"#] {
             assert!(!shared.learn(bad.as_bytes(), NOW), "{bad}");
         }
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn it_is_told_and_asked_every_few_seconds() {
-        let mut shared = Shared::default();
+        let mut shared = ClusterView::default();
         assert!(shared.is_due(NOW));
         assert!(!shared.is_due(UnixMillis(NOW.0 + 1_999)));
         assert!(shared.is_due(UnixMillis(NOW.0 + 2_000)));
@@ -178,7 +178,7 @@ mod tests {
             ejected_until: UnixMillis(0),
         };
         assert_eq!(
-            Shared::command(255, &[told]),
+            ClusterView::command(255, &[told]),
             r#"{"do":"gather","isolate":"ff","origins":[["a",3,null,0]]}"#
         );
     }

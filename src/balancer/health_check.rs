@@ -20,7 +20,7 @@ pub(crate) struct HealthCheck {
 
 impl HealthCheck {
     /// Returns the command for the tenant's pool object: see
-    /// [`Gathering::obey`](super::gathering::Gathering::obey).
+    /// [`PoolAggregate::apply`](super::gathering::Gathering::obey).
     #[must_use]
     pub(crate) fn command(&self, is_ready: bool) -> String {
         let origin = self.origin.clone();
@@ -35,7 +35,7 @@ impl HealthCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balancer::pool_aggregate::Gathering;
+    use crate::balancer::pool_aggregate::PoolAggregate;
     use crate::clock::UnixMillis;
 
     #[test]
@@ -45,10 +45,10 @@ mod tests {
             origin: "a".to_owned(),
             url: "http://a:1/ready".to_owned(),
         };
-        let mut gathering = Gathering::default();
+        let mut gathering = PoolAggregate::default();
         let mut told = |is_ready| {
             let command = check.command(is_ready);
-            let obeyed = gathering.obey(&command, None, UnixMillis(1_700_000_000_000));
+            let obeyed = gathering.apply(&command, None, UnixMillis(1_700_000_000_000));
             obeyed.unwrap().answer
         };
         assert!(told(false).contains(r#""origins":[["a","#));

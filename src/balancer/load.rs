@@ -37,7 +37,7 @@ impl Load {
 
     /// A new session is given to `origin`: until the next count it is one more, so that many at once
     /// do not all go where there was room a moment ago.
-    pub(crate) fn give(&mut self, origin: &str) {
+    pub(crate) fn assign(&mut self, origin: &str) {
         match self.0.get_mut(origin) {
             Some(state) => state.given += 1,
             None => self.observe(origin, 1, 0),

@@ -69,7 +69,7 @@ impl State {
         self.faults >= FAULTS_THAT_EJECT && is_confirmed && self.eject(now)
     }
 
-    fn answered(&mut self, now: UnixMillis) {
+    fn record_success(&mut self, now: UnixMillis) {
         self.faults = 0;
         if self.is_lost {
             self.is_lost = false;
@@ -105,7 +105,7 @@ impl Health {
         }
         let is_ejected = match verdict {
             Verdict::Alive => {
-                state.answered(now);
+                state.record_success(now);
                 false
             }
             Verdict::Dead => {
@@ -134,7 +134,7 @@ impl Health {
 
     /// The platform could not connect to the origin, and a probe got no answer either. Whether it was
     /// ejected by that.
-    pub(crate) fn lose(&mut self, origin: &str, now: UnixMillis) -> bool {
+    pub(crate) fn mark_unreachable(&mut self, origin: &str, now: UnixMillis) -> bool {
         let state = self.0.or_default(origin.to_owned());
         let is_ejected = state.eject(now);
         state.is_lost = true;
@@ -143,7 +143,12 @@ impl Health {
 
     /// The origin answered with a gateway error or not in time, to that client as far as it is known.
     /// Whether it was ejected by that.
-    pub(crate) fn fault(&mut self, origin: &str, client: Option<u64>, now: UnixMillis) -> bool {
+    pub(crate) fn record_failure(
+        &mut self,
+        origin: &str,
+        client: Option<u64>,
+        now: UnixMillis,
+    ) -> bool {
         let state = self.0.or_default(origin.to_owned());
         if state.faults == 0 {
             state.faulty_since = now;
@@ -164,9 +169,9 @@ impl Health {
     }
 
     /// The origin answered.
-    pub(crate) fn answered(&mut self, origin: &str, now: UnixMillis) {
+    pub(crate) fn record_success(&mut self, origin: &str, now: UnixMillis) {
         if let Some(state) = self.0.get_mut(origin) {
-            state.answered(now);
+            state.record_success(now);
         }
     }
 
@@ -231,8 +236,8 @@ mod tests {
         let mut now = at(0);
         let mut away = Vec::new();
         for _ in 0..8 {
-            assert!(health.lose("a", now));
-            assert!(!health.lose("a", now), "it is away already");
+            assert!(health.mark_unreachable("a", now));
+            assert!(!health.mark_unreachable("a", now), "it is away already");
             let begun = now;
             while health.is_ejected("a", now) {
                 now.0 += 1_000;
@@ -241,7 +246,7 @@ mod tests {
         }
         assert_eq!(away, [5, 10, 20, 40, 80, 160, 300, 300]);
         now.0 += 301_000;
-        health.lose("a", now);
+        health.mark_unreachable("a", now);
         assert!(
             !health.is_ejected("a", UnixMillis(now.0 + 5_000)),
             "forgiven"
@@ -258,7 +263,7 @@ mod tests {
                 probes += 1;
                 assert_eq!(health.probed("a", now, Verdict::Alive, now), None);
             }
-            assert!(!health.fault("a", Some(tenth), now));
+            assert!(!health.record_failure("a", Some(tenth), now));
             assert!(!health.is_ejected("a", now) && !health.is_lost("a", now));
         }
         assert_eq!(probes, 100);
@@ -270,17 +275,20 @@ mod tests {
         probe(&mut health, "a", Verdict::Faulty, at(0));
         for _ in 0..3 {
             for _ in 0..4 {
-                assert!(!health.fault("a", None, at(0)));
+                assert!(!health.record_failure("a", None, at(0)));
             }
-            health.answered("a", at(0));
+            health.record_success("a", at(0));
         }
         for _ in 0..4 {
-            health.fault("a", None, at(0));
+            health.record_failure("a", None, at(0));
         }
-        assert!(health.fault("a", None, at(0)));
+        assert!(health.record_failure("a", None, at(0)));
         assert!(health.is_ejected("a", at(4)) && !health.is_lost("a", at(4)));
         for _ in 0..100 {
-            assert!(!health.fault("b", None, at(0)), "nobody has asked it");
+            assert!(
+                !health.record_failure("b", None, at(0)),
+                "nobody has asked it"
+            );
         }
         assert!(probe(&mut health, "b", Verdict::Faulty, at(0)));
         assert!(health.is_ejected("b", at(0)));
@@ -292,7 +300,7 @@ mod tests {
             let mut health = Health::default();
             probe(&mut health, "a", Verdict::Silent, at(0));
             for turn in 0..10 {
-                health.fault("a", Some(clients[turn % 2]), at(0));
+                health.record_failure("a", Some(clients[turn % 2]), at(0));
             }
             assert_eq!(health.is_ejected("a", at(0)), expected);
         }
@@ -313,7 +321,7 @@ mod tests {
             if is_probe {
                 probe(&mut health, "a", Verdict::Alive, at(4));
             } else {
-                health.answered("a", at(4));
+                health.record_success("a", at(4));
             }
             assert!(!health.is_lost("a", at(4)) && !health.is_ejected("a", at(4)));
             assert_eq!(health.share("a", at(4)), 10, "it starts slowly");
@@ -324,7 +332,7 @@ mod tests {
     fn what_comes_back_starts_slowly() {
         let mut health = Health::default();
         assert_eq!(health.share("a", at(0)), 100);
-        health.lose("a", at(0));
+        health.mark_unreachable("a", at(0));
         assert_eq!(health.share("a", at(5)), 10);
         assert_eq!(health.share("a", at(20)), 55);
         assert_eq!(health.share("a", at(60)), 100);

@@ -35,7 +35,7 @@ struct Origin {
 
 /// What all isolates have told.
 #[derive(Debug, Default)]
-pub(crate) struct Gathering {
+pub(crate) struct PoolAggregate {
     origins: FlatMap<String, Origin>,
     /// When anything was told last.
     told: UnixMillis,
@@ -43,30 +43,30 @@ pub(crate) struct Gathering {
 
 /// What a command came to.
 #[derive(Debug)]
-pub(crate) struct Obeyed {
+pub(crate) struct CommandResult {
     /// What the caller is told.
     pub answer: String,
     /// The names of the drained origins, as JSON, if they changed; to be stored first.
     pub drained: Option<String>,
 }
 
-impl Gathering {
+impl PoolAggregate {
     /// Whether nothing of it counts any more.
     #[must_use]
     pub(crate) fn is_forgotten(&self, now: UnixMillis) -> bool {
         now.millis_since(self.told) > CHECK_COUNTS_MS
     }
 
-    /// Applies a command. `stored` is what [`Obeyed::drained`] was last.
+    /// Applies a command. `stored` is what [`CommandResult::drained`] was last.
     ///
     /// # Errors
     /// Returns why the command is none.
-    pub(crate) fn obey(
+    pub(crate) fn apply(
         &mut self,
         command: &str,
         stored: Option<&str>,
         now: UnixMillis,
-    ) -> Result<Obeyed, MessageError> {
+    ) -> Result<CommandResult, MessageError> {
         let command = Command::parse(command)?;
         let stored = stored.and_then(|stored| message::read(stored.as_bytes()).ok());
         let mut drained: Vec<String> = stored.unwrap_or_default();
@@ -107,7 +107,7 @@ impl Gathering {
             origins: origins.collect(),
             drained,
         };
-        Ok(Obeyed {
+        Ok(CommandResult {
             answer: message::write(&answer),
             drained: drains_changed.then(|| message::write(&answer.drained)),
         })
@@ -170,14 +170,14 @@ mod tests {
         json!({ "do": "gather", "isolate": isolate, "origins": origins }).to_string()
     }
 
-    fn told(gathering: &mut Gathering, command: &str, now: UnixMillis) -> Value {
-        let obeyed = gathering.obey(command, None, now).unwrap();
+    fn told(gathering: &mut PoolAggregate, command: &str, now: UnixMillis) -> Value {
+        let obeyed = gathering.apply(command, None, now).unwrap();
         serde_json::from_str(&obeyed.answer).unwrap()
     }
 
     #[test]
     fn an_isolate_is_told_what_the_others_have_under_way_and_the_last_load() {
-        let mut gathering = Gathering::default();
+        let mut gathering = PoolAggregate::default();
         told(
             &mut gathering,
             &gather("1", &json!([["a", 3, 500, 0]])),
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn an_origin_is_passed_over_by_all_when_more_than_half_do() {
-        let mut gathering = Gathering::default();
+        let mut gathering = PoolAggregate::default();
         let until = later(5_000).0;
         told(
             &mut gathering,
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ready_is_passed_over_until_it_is_or_nobody_checks_any_more() {
-        let mut gathering = Gathering::default();
+        let mut gathering = PoolAggregate::default();
         let checked = |ready| json!({ "do": "checked", "origin": "a", "ready": ready }).to_string();
         let answer = told(&mut gathering, &checked(false), NOW);
         assert_eq!(answer["origins"], json!([["a", 0, null, NOW.0 + 150_000]]));
@@ -235,23 +235,23 @@ mod tests {
 
     #[test]
     fn a_drain_is_kept_until_it_is_lifted() {
-        let mut gathering = Gathering::default();
+        let mut gathering = PoolAggregate::default();
         let drain =
             |drained| json!({ "do": "drain", "origin": "a", "drained": drained }).to_string();
-        let mut obey = |command: &str, stored: Option<&str>| {
-            gathering.obey(command, stored, NOW).unwrap().drained
+        let mut apply = |command: &str, stored: Option<&str>| {
+            gathering.apply(command, stored, NOW).unwrap().drained
         };
-        let set = obey(&drain(true), None);
+        let set = apply(&drain(true), None);
         assert_eq!(set.as_deref(), Some(r#"["a"]"#));
-        assert_eq!(obey(&drain(true), set.as_deref()), None);
-        let lifted = obey(&drain(false), Some(r#"["b","a"]"#));
+        assert_eq!(apply(&drain(true), set.as_deref()), None);
+        let lifted = apply(&drain(false), Some(r#"["b","a"]"#));
         assert_eq!(lifted.as_deref(), Some(r#"["b"]"#));
-        assert_eq!(obey(&drain(false), lifted.as_deref()), None);
+        assert_eq!(apply(&drain(false), lifted.as_deref()), None);
     }
 
     #[test]
     fn what_is_no_command_changes_nothing() {
-        let mut gathering = Gathering::default();
+        let mut gathering = PoolAggregate::default();
         for bad in [
             "",
             "{}",
@@ -259,7 +259,7 @@ mod tests {
             r#"{"do":"gather","origins":[[1]]}"#,
             r#"{"do":"drain"}"#,
         ] {
-            assert!(gathering.obey(bad, None, NOW).is_err(), "{bad}");
+            assert!(gathering.apply(bad, None, NOW).is_err(), "{bad}");
         }
     }
 }

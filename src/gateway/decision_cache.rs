@@ -131,12 +131,12 @@ impl Gateway {
             || course.takeover);
         let is_from_memory = matches!(self.facts.lookup, Lookup::Hit | Lookup::Guest)
             && context.answers.failures().is_empty();
-        is_settled && is_from_memory && is_plain(request) && self.is_calm(now)
+        is_settled && is_from_memory && is_plain(request) && self.all_healthy(now)
     }
 
     /// Whether no origin is passed over: whose turn it is again changes between two seconds. Usually nothing ever
     /// happened to any, and none is looked at.
-    fn is_calm(&self, now: UnixMillis) -> bool {
+    fn all_healthy(&self, now: UnixMillis) -> bool {
         let passed_over = |origin: &Origin| {
             self.has_failed(origin, now) || self.health.is_lost(&origin.name, now)
         };

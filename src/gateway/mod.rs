@@ -46,7 +46,7 @@ use chacha20::rand_core::Rng as _;
 use opening::Openings;
 
 use crate::auth::hashing::Places;
-use crate::balancer::cluster_view::Shared;
+use crate::balancer::cluster_view::ClusterView;
 use crate::balancer::load::Load;
 use crate::balancer::outlier_detection::Health;
 use crate::balancer::probe::Probe;
@@ -141,7 +141,7 @@ pub(crate) struct Gateway {
     revocations: Revocations,
     health: Health,
     load: Load,
-    shared: Shared,
+    shared: ClusterView,
     /// To be sent to origins.
     probes: Vec<Probe>,
     /// Tells this isolate from others.
@@ -195,7 +195,7 @@ impl Gateway {
             revocations: Revocations::default(),
             health: Health::default(),
             load: Load::default(),
-            shared: Shared::default(),
+            shared: ClusterView::default(),
             probes: Vec::new(),
             number,
             providers: Providers::default(),
@@ -381,7 +381,7 @@ impl Gateway {
 
     /// Takes note that an origin, which has answered with a gateway error before, has answered well.
     pub(crate) fn recovered(&mut self, origin: &str, now: UnixMillis) {
-        self.health.answered(origin, now);
+        self.health.record_success(origin, now);
     }
 
     /// Takes note of how much this isolate has under way at an origin, and after how many milliseconds answers begin

@@ -51,7 +51,7 @@ impl Gateway {
             .hashed(handle, context.now.seconds())
             .map(|origin| origin.name.clone())
         {
-            self.load.give(&name);
+            self.load.assign(&name);
         }
         Ok(id)
     }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Gateway, Interrupt, RequestContext};
-use crate::balancer::cluster_view::{Shared, Told};
+use crate::balancer::cluster_view::{ClusterView, Told};
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::message::Command;
 use crate::balancer::pool::{Origin, OriginState};
@@ -40,7 +40,7 @@ impl Gateway {
                         ejected_until: self.health.ejected_until(&origin.name),
                     })
                     .collect();
-                Some(self.say_to_pool(Shared::command(self.number, &told)))
+                Some(self.say_to_pool(ClusterView::command(self.number, &told)))
             }
             Some(Found::Bytes(answer)) => {
                 self.shared.learn(answer, now);

@@ -57,7 +57,7 @@ impl Gateway {
         now: UnixMillis,
     ) {
         self.suspect(origin, reason, now);
-        if self.health.fault(origin, client, now) {
+        if self.health.record_failure(origin, client, now) {
             self.note_ejected(origin, reason);
         }
     }
@@ -134,7 +134,8 @@ impl Gateway {
         }
         let is_gone = self.is_gone(origin, failures);
         // The platform could not connect, and our probe gets no answer either.
-        if is_gone && !self.health.is_lost(origin, now) && self.health.lose(origin, now) {
+        if is_gone && !self.health.is_lost(origin, now) && self.health.mark_unreachable(origin, now)
+        {
             self.note_ejected(origin, reason);
         }
         let retry = may_repeat && (is_gone || !needs_word(origin, failures));

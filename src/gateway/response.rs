@@ -136,7 +136,7 @@ impl Gateway {
             self.learned = true;
             self.fault(ticket.origin, "gateway_errors", None, now);
         } else {
-            self.health.answered(ticket.origin, now);
+            self.health.record_success(ticket.origin, now);
         }
         for (name, metrics) in headers {
             if *name == LOAD {

@@ -105,7 +105,7 @@ impl Router {
             }
         }
         let told = match &mut self.telling.own {
-            Some(own) => own.obey(&command.to_string(), now),
+            Some(own) => own.apply(&command.to_string(), now),
             None => Some(asked(&command, answers)?),
         };
         let told = told.ok_or(Interrupt::Reject(Problem::Internal))?;
@@ -152,7 +152,7 @@ impl Router {
         let command = batch.command(&self.telling.isolate, self.telling.batches);
         match &mut self.telling.own {
             Some(own) => {
-                own.obey(&command, now);
+                own.apply(&command, now);
                 String::new()
             }
             None => command,

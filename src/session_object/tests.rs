@@ -75,7 +75,7 @@ impl Object {
         }
     }
 
-    fn obey(&mut self, command: &Command) -> Verdict {
+    fn apply(&mut self, command: &Command) -> Verdict {
         let tenant = tenant();
         let verdict = Ledger {
             tenant: &tenant,
@@ -93,7 +93,7 @@ impl Object {
     }
 
     fn say(&mut self, order: Order) -> Reply {
-        self.obey(&command(order)).reply
+        self.apply(&command(order)).reply
     }
 
     fn change(&mut self, changing: Changing) -> Reply {
@@ -170,11 +170,11 @@ fn a_change_to_another_version_is_refused_with_the_record() {
 #[test]
 fn the_end_is_announced_before_anything_else_and_the_answer_waits_for_it() {
     let mut object = Object::new();
-    let first = object.obey(&command(Order::Change(Box::new(patch(r#"{"a":1}"#, 1)))));
+    let first = object.apply(&command(Order::Change(Box::new(patch(r#"{"a":1}"#, 1)))));
     assert!(!first.wait);
     assert_eq!(object.run(), [Kind::Write, Kind::List]);
     object.now.0 += 5_000;
-    let last = object.obey(&command(Order::Change(Box::new(end(2)))));
+    let last = object.apply(&command(Order::Change(Box::new(end(2)))));
     assert!(last.wait);
     assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
 }
@@ -269,7 +269,7 @@ fn a_session_from_before_is_taken_over_as_it_is() {
         ..patch(r#"{"new":1}"#, 1)
     };
     assert_eq!(object.change(changing.clone()).is, Is::Absent);
-    object.obey(&Command {
+    object.apply(&Command {
         adopt: sealed,
         ..command(Order::Change(Box::new(changing)))
     });
@@ -331,12 +331,12 @@ fn what_is_asked_under_another_sign_ins_name_is_not_done_even_if_the_sign_in_cam
     let another = SessionId::from_bytes([9; 16]).sign_in();
     for named in [Some(None), Some(Some(another))] {
         for command in asked(named) {
-            assert_eq!(object.obey(&command).reply.is, Is::Outdated, "{command:?}");
+            assert_eq!(object.apply(&command).reply.is, Is::Outdated, "{command:?}");
             assert_eq!(object.row, row);
         }
     }
     for command in asked(None) {
-        assert_ne!(object.obey(&command).reply.is, Is::Outdated, "{command:?}");
+        assert_ne!(object.apply(&command).reply.is, Is::Outdated, "{command:?}");
     }
 }
 
@@ -386,7 +386,7 @@ fn what_another_key_or_release_has_written_is_neither_changed_nor_begun_anew() {
             adopt: Some(foreign),
             ..command(Order::Change(Box::new(patch(r#"{"b":1}"#, 2))))
         };
-        let verdict = fresh.obey(&adopting);
+        let verdict = fresh.apply(&adopting);
         assert_eq!((verdict.reply.is, verdict.row), (Is::Unreadable, None));
     }
     let before = object.row.clone();

@@ -64,7 +64,7 @@ pub(crate) struct Collection {
 impl Collection {
     /// Obeys a command, a line of JSON: `add` a batch; show the `page` for Prometheus, the `overview` or
     /// the `lines` for the console. None if it is not one.
-    pub(crate) fn obey(&mut self, command: &str, now: UnixMillis) -> Option<String> {
+    pub(crate) fn apply(&mut self, command: &str, now: UnixMillis) -> Option<String> {
         let command: Value = serde_json::from_str(command).ok()?;
         let text = |name: &str| command.get(name).and_then(Value::as_str);
         let tenant = text("tenant");

@@ -20,7 +20,7 @@ impl Object {
 
     fn told(&mut self, command: &Command) -> Verdict {
         let stored = self.row.take();
-        let outcome = obey(stored.as_deref(), &command.to_text(), UnixMillis(self.now));
+        let outcome = apply(stored.as_deref(), &command.to_text(), UnixMillis(self.now));
         match outcome.change {
             Change::Store { row, .. } => self.row = Some(row),
             Change::DeleteAll => assert!(stored.is_some()),
@@ -150,7 +150,7 @@ fn an_earlier_release_asks_and_is_answered_as_before() {
     account.told(&Command::changed(change(5, None)));
     let asked = r#"{"do":"try","by":7}"#;
     let now = UnixMillis(account.now);
-    let reply = obey(account.row.as_deref(), asked, now).reply;
+    let reply = apply(account.row.as_deref(), asked, now).reply;
     assert_eq!(reply.to_text(), "0");
     let mut account = Object {
         row: Some("[4,0,86400000,7]".to_owned()),
@@ -164,10 +164,10 @@ fn an_earlier_release_asks_and_is_answered_as_before() {
 
 #[test]
 fn rubbish_allows_nothing_and_leaves_nothing() {
-    let outcome = obey(None, "{}", UnixMillis(5));
+    let outcome = apply(None, "{}", UnixMillis(5));
     assert_ne!(outcome.reply.verdict, Verdict::Allowed);
     assert_eq!(outcome.change, Change::Nothing);
-    let outcome = obey(Some("rubbish"), "{}", UnixMillis(5));
+    let outcome = apply(Some("rubbish"), "{}", UnixMillis(5));
     assert_eq!(outcome.change, Change::DeleteAll);
     assert_eq!(Reply::parse(b"x"), None);
     assert_eq!(Reply::parse(b"0\n{}"), None);

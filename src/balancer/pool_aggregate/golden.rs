@@ -1,6 +1,6 @@
 //! Checks commands to a tenant's pool object, and its answers, against those of earlier releases.
 
-use super::super::cluster_view::{Shared, Told};
+use super::super::cluster_view::{ClusterView, Told};
 use serde_json::{Value, json};
 
 use super::*;
@@ -17,7 +17,7 @@ fn commands() -> Value {
         ejected_until: UnixMillis(ejected_until),
     };
     let gather = |isolate, told| -> Value {
-        serde_json::from_str(&Shared::command(isolate, &[told])).unwrap()
+        serde_json::from_str(&ClusterView::command(isolate, &[told])).unwrap()
     };
     json!([
         gather(255, told(3, Some(970), NOW.0 + 5_000)),
@@ -31,11 +31,11 @@ fn commands() -> Value {
 
 /// Returns the object's answers and what it stores.
 fn answers(commands: &Value) -> Value {
-    let mut gathering = Gathering::default();
+    let mut gathering = PoolAggregate::default();
     let mut drained = "[]".to_owned();
     let answer = |command: &Value| {
         let obeyed = gathering
-            .obey(&command.to_string(), Some(&drained), NOW)
+            .apply(&command.to_string(), Some(&drained), NOW)
             .unwrap();
         if let Some(changed) = &obeyed.drained {
             drained.clone_from(changed);
@@ -54,7 +54,7 @@ fn golden_commands_are_written_and_understood() {
     for (release, commands) in golden::of_releases("pool-commands.json") {
         let answers = answers(&commands);
         assert_eq!(answers, golden::of("pool-answers.json", &release));
-        let mut shared = Shared::default();
+        let mut shared = ClusterView::default();
         assert!(shared.learn(answers[3]["answer"].to_string().as_bytes(), NOW));
         assert_eq!(shared.under_way("blue", NOW), 7);
         assert_eq!(shared.reported("blue", NOW), Some(970));
@@ -73,7 +73,7 @@ fn what_a_later_release_adds_is_passed_over() {
     }]);
     let answer = &answers(&later)[0]["answer"];
     assert_eq!(answer["origins"], json!([["blue", 0, null, 0]]));
-    let mut shared = Shared::default();
+    let mut shared = ClusterView::default();
     let answer = br#"{"origins":[["blue",7,null,0,"new"]],"drained":[],"new":1}"#;
     assert!(shared.learn(answer, NOW));
     assert_eq!(shared.under_way("blue", NOW), 7);

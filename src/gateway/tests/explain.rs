@@ -316,7 +316,7 @@ fn an_origin_that_is_passed_over_is_told_with_the_one_that_takes_over() {
     let mut world = world(&json!({}));
     world.exchange("x-session-patch\n{\"a\":1}");
     let home = world.visit().origin;
-    world.gateway.health.lose(&home, world.now);
+    world.gateway.health.mark_unreachable(&home, world.now);
     let question = described(&world, "/", &[]);
     let told = explain(&mut world, &question);
     assert_eq!(told["choice"]["takeover"], true);

@@ -71,7 +71,7 @@ pub(super) fn signed_in_change() -> Changing {
 impl Object {
     /// Whom the object asks for a new token, if it does.
     fn refresh(&mut self) -> Option<Outbound> {
-        let verdict = self.obey(&command(order()));
+        let verdict = self.apply(&command(order()));
         assert!(!verdict.wait);
         verdict.fetch
     }
@@ -185,7 +185,7 @@ fn who_asks_for_one_after_another_has_got_one_is_told_that() {
     assert_eq!(renewed.access_token.as_deref(), Some("new"));
     assert_eq!(renewed.expires, Some(object.now.seconds() + TOKEN_LASTS));
     assert_eq!(renewed.subject, "u1");
-    let late = object.obey(&command(order()));
+    let late = object.apply(&command(order()));
     assert!(late.fetch.is_none());
     let told = opened(&late.reply).grant.unwrap();
     assert_eq!(told.access_token.as_deref(), Some("new"));
@@ -279,7 +279,7 @@ fn an_answer_about_an_earlier_sign_in_is_none_about_this_one() {
 fn another_provider_is_not_given_this_ones_token() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
-    let verdict = object.obey(&command(Order::Refresh {
+    let verdict = object.apply(&command(Order::Refresh {
         provider: "other".to_owned(),
         call: call(),
         renewal: None,

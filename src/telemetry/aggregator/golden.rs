@@ -9,7 +9,7 @@ fn golden_batches_are_written_and_added_up() {
     let written: Value = serde_json::from_str(&batch(10).command("a", 1)).unwrap();
     golden::check_written("telemetry-batch.json", &written);
     let mut kept = Collection::default();
-    let answer = kept.obey(&written.to_string(), NOW).unwrap();
+    let answer = kept.apply(&written.to_string(), NOW).unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
     golden::check_written("telemetry-answer.json", &answer);
     let texts = kept.take_unkept().into_iter();
@@ -17,7 +17,7 @@ fn golden_batches_are_written_and_added_up() {
     golden::check_written("telemetry-kept.json", &Value::Object(texts.collect()));
     for (release, batch) in golden::of_releases("telemetry-batch.json") {
         let mut collection = Collection::default();
-        collection.obey(&batch.to_string(), NOW).unwrap();
+        collection.apply(&batch.to_string(), NOW).unwrap();
         assert_eq!(requests(&collection), 11, "{release}");
         let mut restored = Collection::default();
         let kept = golden::of("telemetry-kept.json", &release);
@@ -38,6 +38,6 @@ fn what_a_later_release_adds_is_passed_over() {
     gauges.push(json!(["vestibule_new", "acme", 1]));
     later["new"] = json!(1);
     let mut collection = Collection::default();
-    collection.obey(&later.to_string(), NOW).unwrap();
+    collection.apply(&later.to_string(), NOW).unwrap();
     assert_eq!(requests(&collection), 11);
 }

@@ -40,7 +40,7 @@ mod tests {
         let add = |collection: &mut Collection, number: u64| {
             let batch = crate::telemetry::batch::Batch::default();
             let command = batch.command("a", number);
-            collection.obey(&command, UnixMillis(number)).unwrap();
+            collection.apply(&command, UnixMillis(number)).unwrap();
         };
         assert!(!keeping.begins(&collection), "nothing changed");
         add(&mut collection, 1);

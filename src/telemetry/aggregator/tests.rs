@@ -38,7 +38,7 @@ pub(super) fn batch(requests: u32) -> Batch {
 }
 
 fn told(collection: &mut Collection, command: &Value, now: UnixMillis) -> Value {
-    let answer = collection.obey(&command.to_string(), now).unwrap();
+    let answer = collection.apply(&command.to_string(), now).unwrap();
     serde_json::from_str(&answer).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn batches_of_several_isolates_add_up_and_one_sent_twice_counts_once() {
     let mut collection = Collection::default();
     for (isolate, number) in [("a", 2), ("b", 1), ("a", 2), ("a", 1), ("a", 1)] {
         collection
-            .obey(&batch(10).command(isolate, number), NOW)
+            .apply(&batch(10).command(isolate, number), NOW)
             .unwrap();
     }
     assert_eq!(requests(&collection), 33);
@@ -67,7 +67,7 @@ fn batches_of_several_isolates_add_up_and_one_sent_twice_counts_once() {
 #[test]
 fn a_tenant_sees_nothing_of_another() {
     let mut collection = Collection::default();
-    collection.obey(&batch(10).command("a", 1), NOW).unwrap();
+    collection.apply(&batch(10).command("a", 1), NOW).unwrap();
     let page = collection.page(Some("acme"), "deployment", NOW);
     assert!(page.contains("acme") && !page.contains("globex"));
     assert!(!page.contains("kv_read"));
@@ -91,7 +91,7 @@ fn the_overview_tells_what_there_was_and_how_it_grew() {
     let mut collection = Collection::default();
     for number in 1..=4 {
         collection
-            .obey(&batch(10).command("a", number), later(number * 5_000))
+            .apply(&batch(10).command("a", number), later(number * 5_000))
             .unwrap();
     }
     let shown = told(&mut collection, &json!({ "do": "overview" }), later(21_000));
@@ -114,7 +114,7 @@ fn the_overview_tells_what_there_was_and_how_it_grew() {
 #[test]
 fn what_is_kept_is_taken_up_again() {
     let mut collection = Collection::default();
-    collection.obey(&batch(10).command("a", 1), NOW).unwrap();
+    collection.apply(&batch(10).command("a", 1), NOW).unwrap();
     let kept = collection.take_unkept();
     let owners: Vec<_> = kept.iter().map(|(owner, _)| owner.as_str()).collect();
     assert_eq!(owners, ["", "acme", "globex"]);
@@ -130,7 +130,7 @@ fn what_is_kept_is_taken_up_again() {
 #[test]
 fn gauges_of_who_is_gone_count_no_more_and_sessions_rest_after_five_minutes() {
     let mut collection = Collection::default();
-    collection.obey(&batch(10).command("a", 1), NOW).unwrap();
+    collection.apply(&batch(10).command("a", 1), NOW).unwrap();
     let gone = collection.gauges(later(GAUGES_COUNT_MS + 60_000));
     let idle: Vec<_> = gone.iter().filter(|(_, _, value)| value.0 > 0).collect();
     assert!(idle.is_empty(), "{idle:?}");
@@ -139,24 +139,24 @@ fn gauges_of_who_is_gone_count_no_more_and_sessions_rest_after_five_minutes() {
 #[test]
 fn lines_are_shown_once_each_from_where_one_was() {
     let mut collection = Collection::default();
-    collection.obey(&batch(10).command("a", 1), NOW).unwrap();
+    collection.apply(&batch(10).command("a", 1), NOW).unwrap();
     let command = |after: &Value| json!({ "do": "lines", "after": after, "level": "warn" });
     let first = told(&mut collection, &command(&json!(0)), NOW);
     assert_eq!(first["lines"].as_array().unwrap().len(), 1);
     let second = told(&mut collection, &command(&first["next"]), NOW);
     assert_eq!(second["lines"], json!([]));
-    let answer = collection.obey(&batch(1).command("a", 2), NOW).unwrap();
+    let answer = collection.apply(&batch(1).command("a", 2), NOW).unwrap();
     assert_eq!(answer, r#"{"watched":true}"#);
     for number in 3..1_500 {
         collection
-            .obey(&batch(1).command("a", number), NOW)
+            .apply(&batch(1).command("a", number), NOW)
             .unwrap();
     }
     let third = told(&mut collection, &command(&second["next"]), NOW);
     assert_eq!(third["lines"].as_array().unwrap().len(), 200);
     assert_eq!(third["dropped"], 498);
     assert_eq!(third["lines"][0]["seq"], 500);
-    let answer = collection.obey(&batch(1).command("a", 1_500), later(20_000));
+    let answer = collection.apply(&batch(1).command("a", 1_500), later(20_000));
     assert_eq!(answer.unwrap(), r#"{"watched":false}"#);
 }
 
@@ -164,7 +164,7 @@ fn lines_are_shown_once_each_from_where_one_was() {
 fn what_is_no_command_changes_nothing() {
     let mut collection = Collection::default();
     for bad in ["", "{}", r#"{"do":"x"}"#, r#"{"do":"add","isolate":"a"}"#] {
-        assert_eq!(collection.obey(bad, NOW), None, "{bad}");
+        assert_eq!(collection.apply(bad, NOW), None, "{bad}");
     }
     assert!(collection.series.is_empty());
 }

@@ -30,17 +30,17 @@ impl AttemptObject {
 
     /// Takes a command.
     pub fn call(&self, _name: &str, command: &str) -> Promise {
-        match self.obey(command) {
+        match self.apply(command) {
             Ok(answer) => answered(answer.as_bytes()),
             Err(error) => Promise::reject(&error),
         }
     }
 
-    fn obey(&self, command: &str) -> Result<String, JsValue> {
+    fn apply(&self, command: &str) -> Result<String, JsValue> {
         #[cfg(feature = "planted-faults")]
         crate::worker::fault_injection::inject_next("attempts");
         let stored = self.0.text(ROW)?;
-        let outcome = login_throttle::obey(stored.as_deref(), command, io::now());
+        let outcome = login_throttle::apply(stored.as_deref(), command, io::now());
         match outcome.change {
             Change::Store { row, until } => {
                 self.0.put(ROW, &JsValue::from_str(&row))?;

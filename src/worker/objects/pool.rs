@@ -10,7 +10,7 @@ use worker::{Env, State};
 
 use super::answered;
 use super::storage::Storage;
-use crate::balancer::pool_aggregate::{Gathering, Obeyed};
+use crate::balancer::pool_aggregate::{CommandResult, PoolAggregate};
 use crate::flat_map::FlatMap;
 use crate::telemetry::log::{Event, Level};
 use crate::worker::{io, log};
@@ -20,7 +20,7 @@ const DRAINED: &str = "drained";
 
 thread_local! {
     /// By tenant. An object that is idle is evicted long before its instance: what counts for minutes outlives it here.
-    static GATHERINGS: RefCell<FlatMap<String, Gathering>> = RefCell::default();
+    static GATHERINGS: RefCell<FlatMap<String, PoolAggregate>> = RefCell::default();
 }
 
 /// The Durable Object of a tenant's origins.
@@ -38,13 +38,13 @@ impl PoolObject {
 
     /// Takes a command. What is none is answered with nothing.
     pub fn call(&self, tenant: &str, command: &str) -> Promise {
-        match self.obey(tenant, command) {
+        match self.apply(tenant, command) {
             Ok(answer) => answered(answer.as_bytes()),
             Err(error) => Promise::reject(&error),
         }
     }
 
-    fn obey(&self, tenant: &str, command: &str) -> Result<String, JsValue> {
+    fn apply(&self, tenant: &str, command: &str) -> Result<String, JsValue> {
         #[cfg(feature = "planted-faults")]
         crate::worker::fault_injection::inject_next("pool");
         let stored = self.0.text(DRAINED)?;
@@ -52,9 +52,9 @@ impl PoolObject {
         let obeyed = GATHERINGS.with_borrow_mut(|gatherings| {
             gatherings.retain(|_, gathering| !gathering.is_forgotten(now));
             let gathering = gatherings.or_default(tenant.to_owned());
-            gathering.obey(command, stored.as_deref(), now)
+            gathering.apply(command, stored.as_deref(), now)
         });
-        let Ok(Obeyed { answer, drained }) = obeyed else {
+        let Ok(CommandResult { answer, drained }) = obeyed else {
             log::write(&Event::new(Level::Error, "pool_command_unreadable"));
             return Ok(String::new());
         };

@@ -60,7 +60,7 @@ impl TelemetryObject {
 
     /// Takes a command. What is none is answered with nothing.
     pub fn call(&self, name: &str, command: &str) -> Promise {
-        match self.0.obey(name, command) {
+        match self.0.apply(name, command) {
             Ok(answer) => answered(answer.as_bytes()),
             Err(error) => Promise::reject(&error),
         }
@@ -68,7 +68,7 @@ impl TelemetryObject {
 }
 
 impl Telemetry {
-    fn obey(self: &Rc<Self>, name: &str, command: &str) -> Result<String, JsValue> {
+    fn apply(self: &Rc<Self>, name: &str, command: &str) -> Result<String, JsValue> {
         #[cfg(feature = "planted-faults")]
         crate::worker::fault_injection::inject_next("telemetry");
         if !self.has_table.get() {
@@ -83,7 +83,7 @@ impl Telemetry {
         }
         let (answer, keeps) = COLLECTIONS.with_borrow_mut(|collections| {
             let collection = collections.or_default(name.to_owned());
-            let answer = collection.obey(command, io::now()).unwrap_or_default();
+            let answer = collection.apply(command, io::now()).unwrap_or_default();
             if collection.has_unkept() {
                 self.context.note(name, command);
             }
@@ -111,7 +111,7 @@ impl Telemetry {
         }
         // What an instance that died has taken and not stored.
         for command in self.context.notes().iter().skip(1).step_by(2) {
-            let _ = collection.obey(command, io::now());
+            let _ = collection.apply(command, io::now());
         }
         Ok(collection)
     }

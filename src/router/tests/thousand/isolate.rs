@@ -284,7 +284,7 @@ impl Isolate {
                     ..
                 } => {
                     let stored = self.attempts.get(name).map(String::as_str);
-                    let outcome = login_throttle::obey(stored, command, self.now);
+                    let outcome = login_throttle::apply(stored, command, self.now);
                     match outcome.change {
                         login_throttle::Change::Store { row, .. } => {
                             self.attempts.insert(name.clone(), row);
