@@ -14,7 +14,7 @@ use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::methods::{Allow, ClaimNames, Provider};
 use crate::clock::UnixSeconds;
 use crate::effect::{Answers, Found, Need, Outbound, Reply};
-use crate::session::token_set::Grant;
+use crate::session::token_set::TokenSet;
 
 use message::Message;
 
@@ -52,7 +52,7 @@ pub(crate) enum Judgement {
     /// Nothing: what it said cannot be judged now, and why.
     Unknown(&'static str),
     /// Who it is.
-    Is(Claimed),
+    Status(Claimed),
     /// They may not stay, and why.
     NotAdmitted(&'static str),
     /// Nothing that came with it can be relied on.
@@ -82,8 +82,8 @@ impl Renewal {
     #[must_use]
     pub(crate) fn judge(
         &self,
-        before: &Grant,
-        after: &Grant,
+        before: &TokenSet,
+        after: &TokenSet,
         answers: &Answers,
         now: UnixSeconds,
     ) -> Judgement {
@@ -108,7 +108,7 @@ impl Renewal {
             },
         };
         match claimed::identity(&said, &self.claims, &self.allow) {
-            Ok(claimed) => Judgement::Is(claimed),
+            Ok(claimed) => Judgement::Status(claimed),
             Err(not) => Judgement::NotAdmitted(not.reason()),
         }
     }
@@ -117,8 +117,8 @@ impl Renewal {
     fn believed(
         &self,
         token: &str,
-        before: &Grant,
-        after: &Grant,
+        before: &TokenSet,
+        after: &TokenSet,
         answers: &Answers,
         now: UnixSeconds,
     ) -> Result<Claims, Judgement> {
@@ -136,8 +136,8 @@ impl Renewal {
     fn check(
         &self,
         token: &Unverified,
-        before: &Grant,
-        after: &Grant,
+        before: &TokenSet,
+        after: &TokenSet,
         now: UnixSeconds,
     ) -> Result<(), BadToken> {
         if !token.is_of_kind(&claims::ID_TOKEN) {
@@ -193,7 +193,7 @@ impl Renewal {
 }
 
 /// What the ID token said that there was before; at least who its user was.
-fn said_before(before: &Grant) -> Claims {
+fn said_before(before: &TokenSet) -> Claims {
     let token = before.id_token.as_deref().map(Unverified::parse);
     match token {
         Some(Ok(token)) => token.claims,
@@ -204,7 +204,7 @@ fn said_before(before: &Grant) -> Claims {
 fn userinfo(
     said: &Claims,
     endpoint: &str,
-    after: &Grant,
+    after: &TokenSet,
     answers: &Answers,
 ) -> Result<Claims, Judgement> {
     let Some(found) = answers.found(USERINFO) else {

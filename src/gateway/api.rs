@@ -18,7 +18,7 @@ use crate::response::problem::Problem;
 use crate::session::change::Change;
 use crate::session::id::PublicName;
 use crate::session::record::{Record, Version};
-use crate::session_object::command::{Command, Is, Order, Reply};
+use crate::session_object::command::{Command, Operation, Reply, Status};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
@@ -178,19 +178,19 @@ impl Gateway {
                 }
             }
         }
-        let order = Order::Lease {
+        let order = Operation::Lease {
             seconds,
             token,
             once: self.random.next_u64(),
         };
         let reply = self.say(name, order, context)?;
         match (reply.is, reply.lease) {
-            (Is::Live, Some((token, until))) => Ok(Answer::json(
+            (Status::Live, Some((token, until))) => Ok(Answer::json(
                 200,
                 &json!({ "token": token, "until": until.seconds().0 }),
             )),
-            (Is::Held, _) => Err(Problem::Leased.into()),
-            (Is::Ended | Is::Absent | Is::Outdated, _) => Err(Problem::NotFound.into()),
+            (Status::Held, _) => Err(Problem::Leased.into()),
+            (Status::Ended | Status::Absent | Status::Outdated, _) => Err(Problem::NotFound.into()),
             _ => Err(Problem::StoreUnavailable.into()),
         }
     }
@@ -206,9 +206,9 @@ impl Gateway {
             return Err(invalid("The body must hold `token`: that of the lease."));
         };
         // One that does not hold any more is given back already.
-        let reply = self.say(name, Order::Release { token }, context)?;
+        let reply = self.say(name, Operation::Release { token }, context)?;
         match reply.is {
-            Is::Outdated => Err(Problem::NotFound.into()),
+            Status::Outdated => Err(Problem::NotFound.into()),
             _ => Ok(Answer::empty(204)),
         }
     }
@@ -223,7 +223,7 @@ impl Gateway {
     fn say(
         &mut self,
         name: PublicName,
-        order: Order,
+        order: Operation,
         context: &RequestContext<'_>,
     ) -> Result<Reply, Interrupt> {
         const SAID: &str = "said";

@@ -12,7 +12,7 @@ use crate::http::rate_limit::Verdict;
 use crate::response::problem::Problem;
 use crate::session::lifetime::Lifetime;
 use crate::session::prepared::Prepared;
-use crate::session::record::{Fit, Record, Version};
+use crate::session::record::{IdMatch, Record, Version};
 use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
 
@@ -315,7 +315,7 @@ impl Gateway {
             self.visitor(session, token, Some(value))
         };
         visitor.degraded = degraded || is_behind || feed.degraded;
-        visitor.in_grace = fit == Fit::Grace;
+        visitor.in_grace = fit == IdMatch::Grace;
         visitor.refeed = feed.ask;
         let period = self.tenant.cache.0.saturating_mul(1000);
         visitor.reread = period > 0 && self.cache.ask_anew(token.handle, period, now);

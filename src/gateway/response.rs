@@ -12,7 +12,7 @@ use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
 use crate::session::change::Refused;
 use crate::session::record::{Previous, Version};
-use crate::session::vault::{self, Kept};
+use crate::session::vault::{self, StoredCookie};
 use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::Consistency;
 use crate::upstream::public_url::Site;
@@ -166,7 +166,7 @@ impl Gateway {
         if ticket.in_grace {
             change = change.in_grace();
         }
-        let mut sifted = change.sift(&self.tenant.lifetime);
+        let mut sifted = change.validate(&self.tenant.lifetime);
         sifted.extend(not_kept);
         if !change.keep.is_empty() && !self.names_a_version(ticket) {
             // There is nothing to delete but what this answer has set itself.
@@ -284,7 +284,7 @@ impl Gateway {
         ticket: &ResponseContext<'_>,
         headers: &[(&str, &str)],
         now: UnixMillis,
-    ) -> (Vec<Kept>, Vec<Refused>) {
+    ) -> (Vec<StoredCookie>, Vec<Refused>) {
         let (mut keep, mut not_kept) = (Vec::new(), Vec::new());
         let vault = &self.tenant.vault;
         if vault.is_empty() {
@@ -296,7 +296,7 @@ impl Gateway {
             if ticket.name.is_ours(name) || !vault.iter().any(|pattern| pattern.matches(name)) {
                 continue;
             }
-            match Kept::parse(line, ticket.path, now.seconds()) {
+            match StoredCookie::parse(line, ticket.path, now.seconds()) {
                 Some(kept) => keep.push(kept),
                 None => not_kept.push(Refused("vault")),
             }

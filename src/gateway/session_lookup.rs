@@ -11,8 +11,8 @@ use crate::response::problem::Problem;
 use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
 use crate::session::prepared::Prepared;
-use crate::session::record::{Fit, Version};
-use crate::session_object::command::{Command, Is, Order, Reply};
+use crate::session::record::{IdMatch, Version};
+use crate::session_object::command::{Command, Operation, Reply, Status};
 use crate::store::cache::{Hit, Known};
 use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
@@ -35,7 +35,7 @@ pub(super) enum SessionLookup {
         /// The record.
         session: Rc<Prepared>,
         /// How the cookie's id relates to it.
-        fit: Fit,
+        fit: IdMatch,
         /// It is older than it should be, or may be.
         degraded: bool,
     },
@@ -184,8 +184,8 @@ impl Gateway {
         let key = object_key(handle);
         let Some(answer) = answers.read(&key) else {
             let order = match namespace {
-                LookupResult::Corrupt => Order::Repair,
-                _ => Order::Read,
+                LookupResult::Corrupt => Operation::Repair,
+                _ => Operation::Read,
             };
             let command = self.command(order);
             return Err(Interrupt::Pending(vec![command.need(
@@ -203,18 +203,20 @@ impl Gateway {
         };
         match reply.is {
             // An object of an older release cannot read what it has from a newer one; this release may.
-            Is::Live | Is::Unreadable if !reply.sealed.is_empty() => {
+            Status::Live | Status::Unreadable if !reply.sealed.is_empty() => {
                 let name = RecordName::derive(&self.tenant.id, handle);
                 self.open(handle, &name, &reply.sealed, answer.asked)
             }
-            Is::Ended => {
+            Status::Ended => {
                 self.cache.put(handle, Known::Ended, answer.asked);
                 Ok(LookupResult::Found(Known::Ended))
             }
-            Is::Absent if matches!(namespace, LookupResult::Corrupt) => Ok(LookupResult::Corrupt),
-            Is::Absent => Ok(LookupResult::Nothing),
-            Is::Live | Is::Unreadable => Ok(LookupResult::Corrupt),
-            Is::Outdated | Is::Conflict | Is::Held => Ok(LookupResult::Unavailable),
+            Status::Absent if matches!(namespace, LookupResult::Corrupt) => {
+                Ok(LookupResult::Corrupt)
+            }
+            Status::Absent => Ok(LookupResult::Nothing),
+            Status::Live | Status::Unreadable => Ok(LookupResult::Corrupt),
+            Status::Outdated | Status::Conflict | Status::Held => Ok(LookupResult::Unavailable),
         }
     }
 
@@ -328,7 +330,7 @@ impl Gateway {
     }
 
     /// A command to a session's object under this tenant's rules.
-    pub(super) fn command(&self, order: Order) -> Command {
+    pub(super) fn command(&self, order: Operation) -> Command {
         Command {
             lifetime: self.tenant.lifetime,
             max_per_user: self.tenant.max_per_user,
@@ -361,13 +363,13 @@ fn standing_of(
 ) -> SessionLookup {
     let fit = if session.record.version < token.least_version {
         // The cookie is genuine and newer than the record: its id is the one to trust.
-        Fit::Current
+        IdMatch::Current
     } else {
         session.record.fit(&token.id, now.seconds())
     };
     match fit {
-        Fit::Outdated => SessionLookup::Over(Problem::SessionRotated),
-        Fit::Replaced => SessionLookup::Over(Problem::SessionReplaced),
+        IdMatch::Outdated => SessionLookup::Over(Problem::SessionRotated),
+        IdMatch::Replaced => SessionLookup::Over(Problem::SessionReplaced),
         fit => SessionLookup::Live {
             session,
             fit,

@@ -15,7 +15,9 @@ use crate::session::codec::Unreadable;
 use crate::session::id::{Handle, PublicName, RecordName, SignIn};
 use crate::session::prepared::Prepared;
 use crate::session::record::{Entry, Version};
-use crate::session_object::command::{Begin, Changing, Command, Is, Order, Reply};
+use crate::session_object::command::{
+    Command, InitialState, Operation, Reply, Status, UpdateCommand,
+};
 use crate::store::cache::Known;
 use crate::store::revocations::Freshness;
 use crate::tenant::Consistency;
@@ -140,7 +142,7 @@ impl Gateway {
         let Some(reply) = parse(found) else {
             return Ok(UpdateOutcome::Not(UpdateError::Silent));
         };
-        if reply.is != Is::Absent {
+        if reply.is != Status::Absent {
             return Ok(self.altered(alteration.handle, reply, now));
         }
         self.alter_adopted(alteration, answers, now)
@@ -215,9 +217,9 @@ impl Gateway {
         let mut change = alteration.change.clone();
         // The record takes over what the guest's cookie said.
         change.open |= unstored.is_some_and(|token| token.guest_opened().is_some());
-        let changing = Changing {
+        let changing = UpdateCommand {
             id: alteration.token.map(|token| token.id),
-            begin: unstored.map(|token| Begin {
+            begin: unstored.map(|token| InitialState {
                 id: token.id,
                 created: token.created,
                 device: alteration.client.device(),
@@ -225,11 +227,11 @@ impl Gateway {
             }),
             if_version: alteration.if_version,
             lease: alteration.lease,
-            ..Changing::new(change, once, self.epoch(now))
+            ..UpdateCommand::new(change, once, self.epoch(now))
         };
         Command {
             named: alteration.named,
-            ..self.command(Order::Change(Box::new(changing)))
+            ..self.command(Operation::Change(Box::new(changing)))
         }
     }
 
@@ -269,7 +271,7 @@ impl Gateway {
     ) -> UpdateOutcome {
         let record = || RecordName::derive(&self.tenant.id, handle);
         match reply.is {
-            Is::Live | Is::Conflict => {
+            Status::Live | Status::Conflict => {
                 let opened =
                     crate::session::codec::open(&reply.sealed, &record(), &self.tenant.keys);
                 let record = match opened {
@@ -285,7 +287,7 @@ impl Gateway {
                 if version > Version::UNSTORED {
                     self.cache.put(handle, Known::Live(session.clone()), now);
                 }
-                if reply.is == Is::Conflict {
+                if reply.is == Status::Conflict {
                     return UpdateOutcome::Not(UpdateError::Version);
                 }
                 UpdateOutcome::Live {
@@ -293,7 +295,7 @@ impl Gateway {
                     refused: reply.refused,
                 }
             }
-            Is::Ended => {
+            Status::Ended => {
                 self.cache.put(handle, Known::Ended, now);
                 if reply.unannounced {
                     UpdateOutcome::Not(UpdateError::Unannounced)
@@ -301,10 +303,10 @@ impl Gateway {
                     UpdateOutcome::Ended
                 }
             }
-            Is::Absent => UpdateOutcome::Not(UpdateError::Absent),
-            Is::Outdated => UpdateOutcome::Not(UpdateError::Outdated),
-            Is::Held => UpdateOutcome::Not(UpdateError::Lease),
-            Is::Unreadable => {
+            Status::Absent => UpdateOutcome::Not(UpdateError::Absent),
+            Status::Outdated => UpdateOutcome::Not(UpdateError::Outdated),
+            Status::Held => UpdateOutcome::Not(UpdateError::Lease),
+            Status::Unreadable => {
                 let opened =
                     crate::session::codec::open(&reply.sealed, &record(), &self.tenant.keys);
                 let is_known_elsewhere = matches!(

@@ -11,9 +11,9 @@ use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need};
 use crate::response::problem::Problem;
-use crate::session::change::{Change, Circumstances};
+use crate::session::change::{ApplyContext, Change};
 use crate::session::identity::Identity;
-use crate::session::record::{Entry, Fit, Record, Version};
+use crate::session::record::{Entry, IdMatch, Record, Version};
 use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed};
 
@@ -45,7 +45,7 @@ impl Gateway {
             return Ok(UpdateOutcome::Not(UpdateError::Version));
         }
         let change = match fit {
-            Fit::Grace => alteration.change.clone().in_grace(),
+            IdMatch::Grace => alteration.change.clone().in_grace(),
             _ => alteration.change.clone(),
         };
         if change.identify.is_some() {
@@ -54,7 +54,7 @@ impl Gateway {
         let tenant = &self.tenant;
         let outcome = change.apply(
             &record,
-            &Circumstances {
+            &ApplyContext {
                 lifetime: &tenant.lifetime,
                 keys: &tenant.keys,
                 epoch: self.epoch(now),
@@ -84,7 +84,7 @@ impl Gateway {
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
-    ) -> Result<Result<(Record, Fit), UpdateError>, Vec<Need>> {
+    ) -> Result<Result<(Record, IdMatch), UpdateError>, Vec<Need>> {
         let nobody;
         let (token, anew) = match alteration.token {
             Some(token) => (token, token.least_version > Version::UNSTORED),
@@ -99,7 +99,7 @@ impl Gateway {
                 country: alteration.client.country(),
                 ..unstored(token)
             };
-            return Ok(Ok((record, Fit::Current)));
+            return Ok(Ok((record, IdMatch::Current)));
         }
         let max_age = if anew { MaxAge::Anew } else { MaxAge::Any };
         match self.look_up(token, max_age, answers, now) {
@@ -109,7 +109,7 @@ impl Gateway {
                 let hit = self.cache.get(token.handle, now).map(|hit| hit.known);
                 match (alteration.token, hit) {
                     (None, Some(Known::Live(session))) => {
-                        Ok(Ok((session.record.clone(), Fit::Current)))
+                        Ok(Ok((session.record.clone(), IdMatch::Current)))
                     }
                     _ => Ok(Err(UpdateError::Outdated)),
                 }

@@ -13,7 +13,7 @@ use crate::session::data::Data;
 use crate::session::id::{Handle, SessionId, SignIn};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Previous, Record, Version};
-use crate::session::token_set::Grant;
+use crate::session::token_set::TokenSet;
 use crate::session::vault::Vault;
 
 /// The field numbers. Never reused.
@@ -309,7 +309,7 @@ impl<'b> Fields<'b> {
             device: owned(self.device),
             country: owned(self.country),
             data: Data::from_stored(self.data.unwrap_or_default().to_owned()),
-            grant: json(self.grant).as_ref().and_then(Grant::from_json),
+            grant: json(self.grant).as_ref().and_then(TokenSet::from_json),
             vault: json(self.vault)
                 .as_ref()
                 .map(Vault::from_json)
@@ -360,11 +360,11 @@ mod tests {
             device: Some("phone".to_owned()),
             country: Some("AT".to_owned()),
             data: Data::default().patched(r#"{"tier":"pro"}"#).unwrap(),
-            grant: Some(Grant {
+            grant: Some(TokenSet {
                 subject: "u".to_owned(),
                 access_token: Some("a".to_owned()),
                 expires: Some(UnixSeconds(7)),
-                ..Grant::default()
+                ..TokenSet::default()
             }),
             vault: Vault::from_json(&serde_json::json!([["token", "v", "/", 5]])),
             ..Record::unstored(

@@ -14,8 +14,8 @@ use crate::session::data::{BadPatch, Data};
 use crate::session::identity::Identity;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Epoch, Previous, Record, Version};
-use crate::session::token_set::Grant;
-use crate::session::vault::{Kept, Vault};
+use crate::session::token_set::TokenSet;
+use crate::session::vault::{StoredCookie, Vault};
 
 /// What is asked of a session: by the origin, or by the gateway itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,10 +40,10 @@ pub(crate) struct Change {
     pub proved: bool,
     /// What an identity provider gave with it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub grant: Option<Grant>,
+    pub grant: Option<TokenSet>,
     /// Cookies the origin set, that are kept here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub keep: Vec<Kept>,
+    pub keep: Vec<StoredCookie>,
     /// A new idle limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Seconds>,
@@ -91,7 +91,7 @@ impl Outcome {
 }
 
 /// The rules and the circumstances of a change.
-pub(crate) struct Circumstances<'a> {
+pub(crate) struct ApplyContext<'a> {
     /// The tenant's limits.
     pub lifetime: &'a Lifetime,
     /// The tenant's keys.
@@ -139,7 +139,7 @@ impl Change {
 
     /// Takes out what can be granted to no session at all, and says what that was: nobody needs to
     /// be troubled with it.
-    pub(crate) fn sift(&mut self, lifetime: &Lifetime) -> Vec<Refused> {
+    pub(crate) fn validate(&mut self, lifetime: &Lifetime) -> Vec<Refused> {
         let mut refused = Vec::new();
         if self
             .identify
@@ -171,8 +171,8 @@ impl Change {
 
     /// Applies the change to the freshest `record` known.
     #[must_use]
-    pub(crate) fn apply(&self, record: &Record, circumstances: &Circumstances<'_>) -> Outcome {
-        let Circumstances {
+    pub(crate) fn apply(&self, record: &Record, circumstances: &ApplyContext<'_>) -> Outcome {
+        let ApplyContext {
             lifetime,
             keys,
             epoch,

@@ -6,7 +6,7 @@ use super::data::Data;
 use super::identity::Identity;
 use super::names::{header_list, header_text};
 use super::record::Record;
-use super::token_set::Grant;
+use super::token_set::TokenSet;
 
 /// A live record with the texts that every request needs, made once.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Prepared {
         let tags: Vec<UserTag> =
             identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect());
         let mut heeds = tags.clone();
-        for subject in record.grant.iter().flat_map(Grant::subjects) {
+        for subject in record.grant.iter().flat_map(TokenSet::subjects) {
             heeds.extend(keys.user_tags(&subject));
         }
         Self {
@@ -50,7 +50,8 @@ impl Prepared {
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
         let header = self.data.as_ref().map_or(0, String::len);
-        let kept = self.record.vault.weight() + self.record.grant.as_ref().map_or(0, Grant::weight);
+        let kept =
+            self.record.vault.weight() + self.record.grant.as_ref().map_or(0, TokenSet::weight);
         header + self.record.data.to_json().len() + 2 * self.identity.len() + kept
     }
 

@@ -7,7 +7,7 @@ use crate::session::data::Data;
 use crate::session::id::{Handle, PublicName, SessionId, SignIn};
 use crate::session::identity::Identity;
 use crate::session::lifetime::Span;
-use crate::session::token_set::Grant;
+use crate::session::token_set::TokenSet;
 use crate::session::vault::Vault;
 
 /// How long requests that were on their way when the id rotated may still use the old one.
@@ -90,7 +90,7 @@ pub(crate) struct Record {
     /// The application's data.
     pub data: Data,
     /// What an identity provider gave with the sign-in.
-    pub grant: Option<Grant>,
+    pub grant: Option<TokenSet>,
     /// The origin's own cookies.
     pub vault: Vault,
     /// Fields of a newer release, as they were read; written back untouched.
@@ -115,7 +115,7 @@ pub(crate) enum Entry {
 
 /// How an id relates to a live record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
+pub(crate) enum IdMatch {
     /// It is the valid one.
     Current,
     /// It was replaced a moment ago and still serves what was on its way.
@@ -198,17 +198,17 @@ impl Record {
 
     /// Whether `id` may use this session at `now`.
     #[must_use]
-    pub(crate) fn fit(&self, id: &SessionId, now: UnixSeconds) -> Fit {
+    pub(crate) fn fit(&self, id: &SessionId, now: UnixSeconds) -> IdMatch {
         match &self.previous {
-            _ if self.id == *id => Fit::Current,
+            _ if self.id == *id => IdMatch::Current,
             Some(previous) if previous.id == *id && now.since(previous.at) <= ROTATION_GRACE => {
                 if previous.by_sign_in {
-                    Fit::Replaced
+                    IdMatch::Replaced
                 } else {
-                    Fit::Grace
+                    IdMatch::Grace
                 }
             }
-            _ => Fit::Outdated,
+            _ => IdMatch::Outdated,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::clock::{Seconds, UnixSeconds};
 /// The tokens of a sign-in, and who they were given for. Cannot be printed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Value", try_from = "Value")]
-pub struct Grant {
+pub struct TokenSet {
     /// The provider, as the tenant names it.
     pub provider: String,
     /// Its issuer identifier.
@@ -43,7 +43,7 @@ pub struct Finished {
     pub return_to: String,
 }
 
-impl fmt::Debug for Grant {
+impl fmt::Debug for TokenSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Grant(secret)")
     }
@@ -62,7 +62,7 @@ const LONGEST_LIFETIME: f64 = 1e12;
 /// The texts of a grant, in the order in which they are written.
 const TEXTS: usize = 7;
 
-impl Grant {
+impl TokenSet {
     /// The access token, unless it has run out.
     #[must_use]
     pub fn usable_token(&self, now: UnixSeconds) -> Option<&str> {
@@ -151,7 +151,7 @@ impl Grant {
         Value::Array(json)
     }
 
-    /// The counterpart of [`Grant::to_json`].
+    /// The counterpart of [`TokenSet::to_json`].
     #[must_use]
     pub fn from_json(value: &Value) -> Option<Self> {
         let texts = value.get(0)?;
@@ -185,13 +185,13 @@ impl Grant {
     }
 }
 
-impl From<Grant> for Value {
-    fn from(grant: Grant) -> Self {
+impl From<TokenSet> for Value {
+    fn from(grant: TokenSet) -> Self {
         grant.to_json()
     }
 }
 
-impl TryFrom<Value> for Grant {
+impl TryFrom<Value> for TokenSet {
     type Error = &'static str;
 
     fn try_from(value: Value) -> Result<Self, &'static str> {
@@ -229,7 +229,7 @@ pub(crate) fn sid_of(issuer: &str, sid: &str) -> String {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Refreshed {
     /// New tokens; whether the ID token among them may be believed, nobody has looked yet.
-    Granted(Box<Grant>),
+    Granted(Box<TokenSet>),
     /// The sign-in is over, and asking again will not help.
     Over,
     /// Nothing that can be relied on; perhaps later.
@@ -239,7 +239,7 @@ pub(crate) enum Refreshed {
 impl Refreshed {
     /// Reads the answer to a refresh of `grant`; a status of 0 stands for none.
     #[must_use]
-    pub(crate) fn read(grant: &Grant, status: u16, body: &str, now: UnixSeconds) -> Self {
+    pub(crate) fn read(grant: &TokenSet, status: u16, body: &str, now: UnixSeconds) -> Self {
         let Ok(Value::Object(answer)) = serde_json::from_str(body) else {
             return Self::Later;
         };
@@ -247,7 +247,7 @@ impl Refreshed {
         match (status, text("access_token"), text("error").as_deref()) {
             (200, Some(access_token), None) => {
                 let renewed = grant.clone().with_token(access_token, &answer, now);
-                Self::Granted(Box::new(Grant {
+                Self::Granted(Box::new(TokenSet {
                     refresh_token: text("refresh_token").or(renewed.refresh_token),
                     id_token: text("id_token").or(renewed.id_token),
                     ..renewed
@@ -285,8 +285,8 @@ mod tests {
 
     const NOW: UnixSeconds = UnixSeconds(1_000);
 
-    fn grant() -> Grant {
-        Grant {
+    fn grant() -> TokenSet {
+        TokenSet {
             provider: "main".to_owned(),
             issuer: "https://id.example".to_owned(),
             subject: "u1".to_owned(),
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_last_sign_ins_are_kept_within_limits_and_the_latest_first() {
-        let of = |at: usize, return_to: String| Grant {
+        let of = |at: usize, return_to: String| TokenSet {
             finished: vec![Finished {
                 return_to,
                 ..finished(at)
@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(kept.finished_at("state19"), Some("/19"));
         assert_eq!(kept.finished_at("state10"), Some("/10"));
         assert_eq!(kept.finished_at("state9"), None);
-        assert_eq!(Grant::from_json(&kept.to_json()).as_ref(), Some(&kept));
+        assert_eq!(TokenSet::from_json(&kept.to_json()).as_ref(), Some(&kept));
         let renewed = kept.clone().following(Some(&kept));
         assert!(renewed == kept, "renewed tokens keep it");
         for at in 20..23 {
@@ -345,23 +345,23 @@ mod tests {
     fn a_grant_of_an_older_release_has_no_finished_sign_ins_and_is_read() {
         let mut older = grant().to_json();
         older.as_array_mut().unwrap().truncate(3);
-        let read = Grant::from_json(&older).unwrap();
+        let read = TokenSet::from_json(&older).unwrap();
         assert_eq!((read.finished.len(), read.expires), (0, Some(NOW)));
         assert_eq!(read.to_json(), older);
     }
 
     #[test]
     fn a_grant_comes_back_as_it_was_and_is_never_printed() {
-        assert_eq!(Grant::from_json(&grant().to_json()), Some(grant()));
+        assert_eq!(TokenSet::from_json(&grant().to_json()), Some(grant()));
         assert_eq!(format!("{:?}", grant()), "Grant(secret)");
-        assert_eq!(Grant::from_json(&json!([["a"], 1])), None);
+        assert_eq!(TokenSet::from_json(&json!([["a"], 1])), None);
     }
 
     #[test]
     fn a_token_that_has_run_out_is_of_no_use() {
         assert_eq!(grant().usable_token(NOW), None);
         assert_eq!(grant().usable_token(UnixSeconds(999)), Some("old"));
-        let open = Grant {
+        let open = TokenSet {
             expires: None,
             ..grant()
         };

@@ -24,7 +24,7 @@ const MOST: usize = 32;
 /// A cookie as it is kept. Cannot be printed: its value is a credential.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Value", try_from = "Value")]
-pub struct Kept {
+pub struct StoredCookie {
     /// Its name; empty for a cookie without one.
     pub name: String,
     /// Its value, byte for byte.
@@ -35,7 +35,7 @@ pub struct Kept {
     pub expires: Option<UnixSeconds>,
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for StoredCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Kept({})", self.name)
     }
@@ -43,7 +43,7 @@ impl fmt::Debug for Kept {
 
 /// The kept cookies of a session, in the order in which they were first set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Vault(pub Vec<Kept>);
+pub(crate) struct Vault(pub Vec<StoredCookie>);
 
 /// Why a cookie was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -60,8 +60,8 @@ impl Vault {
     ///
     /// # Errors
     /// [`TooLarge`]; the one of that name and path is gone then, because the server believes it replaced.
-    pub(crate) fn set(&mut self, cookie: Kept, now: UnixSeconds) -> Result<(), TooLarge> {
-        let same = |other: &Kept| cookie.replaces(other);
+    pub(crate) fn set(&mut self, cookie: StoredCookie, now: UnixSeconds) -> Result<(), TooLarge> {
+        let same = |other: &StoredCookie| cookie.replaces(other);
         if cookie.has_run_out(now) {
             self.0.retain(|other| !same(other));
             return Ok(());
@@ -87,7 +87,7 @@ impl Vault {
     /// in a `Cookie` header; empty if there are none.
     #[must_use]
     pub(crate) fn header(&self, path: &str, now: UnixSeconds) -> String {
-        let mut sent: Vec<&Kept> = self
+        let mut sent: Vec<&StoredCookie> = self
             .0
             .iter()
             .filter(|kept| kept.expires.is_none_or(|expires| now < expires))
@@ -107,18 +107,18 @@ impl Vault {
     /// As JSON.
     #[must_use]
     pub(crate) fn to_json(&self) -> Value {
-        self.0.iter().map(Kept::to_json).collect()
+        self.0.iter().map(StoredCookie::to_json).collect()
     }
 
     /// The counterpart of [`Vault::to_json`]; what is no cookie is left out.
     #[must_use]
     pub(crate) fn from_json(value: &Value) -> Self {
         let cookies = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        Self(cookies.iter().filter_map(Kept::from_json).collect())
+        Self(cookies.iter().filter_map(StoredCookie::from_json).collect())
     }
 }
 
-impl Kept {
+impl StoredCookie {
     /// Reads a `Set-Cookie` line as a browser does (RFC 6265bis section 5.6). `request_path` is where it was asked
     /// for, which a cookie without a path is for. `None` for what a browser ignores: neither name nor value, or
     /// control characters in them.
@@ -202,7 +202,7 @@ impl Kept {
         ])
     }
 
-    /// The counterpart of [`Kept::to_json`].
+    /// The counterpart of [`StoredCookie::to_json`].
     #[must_use]
     pub fn from_json(value: &Value) -> Option<Self> {
         let text = |at: usize| value.get(at).and_then(Value::as_str).map(str::to_owned);
@@ -215,13 +215,13 @@ impl Kept {
     }
 }
 
-impl From<Kept> for Value {
-    fn from(cookie: Kept) -> Self {
+impl From<StoredCookie> for Value {
+    fn from(cookie: StoredCookie) -> Self {
         cookie.to_json()
     }
 }
 
-impl TryFrom<Value> for Kept {
+impl TryFrom<Value> for StoredCookie {
     type Error = &'static str;
 
     fn try_from(value: Value) -> Result<Self, &'static str> {
@@ -232,8 +232,8 @@ impl TryFrom<Value> for Kept {
 /// What is left of `cookies`, in their order, where none was kept before: a deletion takes back what was set
 /// before it, and is itself nothing to be kept.
 #[must_use]
-pub(crate) fn left_of(cookies: Vec<Kept>, now: UnixSeconds) -> Vec<Kept> {
-    let mut left: Vec<Kept> = Vec::with_capacity(cookies.len());
+pub(crate) fn left_of(cookies: Vec<StoredCookie>, now: UnixSeconds) -> Vec<StoredCookie> {
+    let mut left: Vec<StoredCookie> = Vec::with_capacity(cookies.len());
     for cookie in cookies {
         if cookie.has_run_out(now) {
             left.retain(|other| !cookie.replaces(other));
@@ -244,7 +244,7 @@ pub(crate) fn left_of(cookies: Vec<Kept>, now: UnixSeconds) -> Vec<Kept> {
     left
 }
 
-fn size(kept: &Kept) -> usize {
+fn size(kept: &StoredCookie) -> usize {
     kept.name.len() + kept.value.len() + kept.path.len()
 }
 
@@ -285,8 +285,8 @@ mod tests {
 
     const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 
-    fn kept(line: &str) -> Kept {
-        Kept::parse(line, "/project/file", NOW).unwrap()
+    fn kept(line: &str) -> StoredCookie {
+        StoredCookie::parse(line, "/project/file", NOW).unwrap()
     }
 
     fn vault(lines: &[&str]) -> Vault {
@@ -366,10 +366,10 @@ mod tests {
             "a=1; Max-Age=99999999999999999999",
             "a=1; Max-Age=-",
         ] {
-            let _ = Kept::parse(line, "", NOW);
+            let _ = StoredCookie::parse(line, "", NOW);
         }
         for ignored in ["", "=", " ; Path=/", "a=\u{1}", "\u{7f}=b"] {
-            assert_eq!(Kept::parse(ignored, "/", NOW), None, "{ignored:?}");
+            assert_eq!(StoredCookie::parse(ignored, "/", NOW), None, "{ignored:?}");
         }
         let path = format!("a=1; Path=/{}; Max-Age=0; Max-Age=junk", "p".repeat(1_024));
         let odd = kept(&path);

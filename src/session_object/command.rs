@@ -26,23 +26,23 @@ pub(crate) struct Command {
     /// ordered its writes.
     pub adopt: Option<Vec<u8>>,
     /// The sign-in in the name the asker knows the session by, none for a guest: if the session has
-    /// another one by now, nothing is done and [`Is::Outdated`] is the answer. None if the asker means the
+    /// another one by now, nothing is done and [`Status::Outdated`] is the answer. None if the asker means the
     /// session whoever signed in.
     pub named: Option<Option<SignIn>>,
     /// What to do.
-    pub order: Order,
+    pub order: Operation,
 }
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
-pub(crate) enum Order {
+pub(crate) enum Operation {
     /// Tell what there is.
     Read,
     /// Tell what there is, and show it to the namespace again, which has rubbish.
     Repair,
     /// Change it.
-    Change(Box<Changing>),
+    Change(Box<UpdateCommand>),
     /// Take the right to change it alone, or keep it longer.
     Lease {
         /// For how long.
@@ -75,7 +75,7 @@ pub(crate) enum Order {
 
 /// A change, and when it is to be applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Changing {
+pub(crate) struct UpdateCommand {
     /// What is asked.
     pub change: Change,
     /// Tells a change that is delivered twice.
@@ -88,7 +88,7 @@ pub(crate) struct Changing {
     )]
     pub id: Option<SessionId>,
     /// How the session begins if nothing is recorded of it yet.
-    pub begin: Option<Begin>,
+    pub begin: Option<InitialState>,
     /// The last revocation the asker knows.
     #[serde(default)]
     pub epoch: Epoch,
@@ -101,7 +101,7 @@ pub(crate) struct Changing {
 
 /// A session of which nothing is recorded yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Begin {
+pub(crate) struct InitialState {
     /// Its id.
     #[serde(serialize_with = "write_id", deserialize_with = "read_id")]
     pub id: SessionId,
@@ -113,7 +113,7 @@ pub(crate) struct Begin {
     pub country: Option<String>,
 }
 
-impl Changing {
+impl UpdateCommand {
     /// A change nobody set a condition for.
     #[must_use]
     pub(crate) fn new(change: Change, once: u64, epoch: Epoch) -> Self {
@@ -165,7 +165,7 @@ impl Command {
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         let message: Message<'_> = message::read(text.as_bytes())?;
         let order = message.order.into_owned();
-        if order == Order::Unknown {
+        if order == Operation::Unknown {
             return Err(MessageError::UnknownCommand);
         }
         Ok(Self {
@@ -196,7 +196,7 @@ struct Message<'a> {
     idle: Seconds,
     most: Option<u64>,
     named: Option<String>,
-    order: Cow<'a, Order>,
+    order: Cow<'a, Operation>,
     remember: Seconds,
 }
 
@@ -238,7 +238,7 @@ pub(crate) fn parse_object_name(name: &str) -> Option<(TenantId, Handle)> {
 /// What an object says there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Is {
+pub(crate) enum Status {
     /// A record; it follows.
     Live,
     /// A session that was ended.
@@ -259,7 +259,7 @@ pub(crate) enum Is {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     /// What there is.
-    pub is: Is,
+    pub is: Status,
     /// What was asked and not granted.
     pub refused: Vec<String>,
     /// The lease's token, and until when it holds.
@@ -273,7 +273,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// An answer without anything else.
     #[must_use]
-    pub(crate) fn is(is: Is) -> Self {
+    pub(crate) fn is(is: Status) -> Self {
         Self {
             is,
             refused: Vec::new(),
@@ -313,7 +313,7 @@ impl Reply {
 /// An answer's line.
 #[derive(Serialize, Deserialize)]
 struct Line {
-    is: Is,
+    is: Status,
     #[serde(default)]
     lease: Option<(u64, u64)>,
     #[serde(default)]

@@ -20,12 +20,14 @@ use chacha20::rand_core::Rng;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::effect::{Need, Outbound};
 use crate::keys::KeyRing;
-use crate::session::change::{Circumstances, Outcome};
+use crate::session::change::{ApplyContext, Outcome};
 use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
-use crate::session::record::{Entry, Fit, Record};
-use crate::session_object::command::{Begin, Changing, Command, Is, Order, Reply};
+use crate::session::record::{Entry, IdMatch, Record};
+use crate::session_object::command::{
+    Command, InitialState, Operation, Reply, Status, UpdateCommand,
+};
 use crate::session_object::row::{Lease, Row};
 use crate::telemetry::log::Event;
 use crate::tenant_id::TenantId;
@@ -39,7 +41,7 @@ const REMEMBERED: usize = 64;
 const LONGEST_LEASE: Seconds = Seconds(300);
 
 /// Whose session an object orders, and with what.
-pub(crate) struct Ledger<'a, R> {
+pub(crate) struct Executor<'a, R> {
     /// The tenant.
     pub tenant: &'a TenantId,
     /// The session.
@@ -59,7 +61,7 @@ pub(crate) struct Verdict {
     pub reply: Reply,
     /// The row, if it changed; to be stored before the caller is told.
     pub row: Option<Vec<u8>>,
-    /// This has to be asked first; the answer goes to [`Ledger::refreshed`].
+    /// This has to be asked first; the answer goes to [`Executor::refreshed`].
     pub fetch: Option<Outbound>,
     /// So has this, before that answer can be judged.
     pub needs: Vec<Need>,
@@ -69,7 +71,7 @@ pub(crate) struct Verdict {
     pub wait: bool,
 }
 
-impl<R: Rng> Ledger<'_, R> {
+impl<R: Rng> Executor<'_, R> {
     /// Applies a command to the row.
     ///
     /// # Errors
@@ -86,27 +88,29 @@ impl<R: Rng> Ledger<'_, R> {
             .is_some_and(|row| row.has_applied(&command.order));
         let mut fetch = None;
         let (reply, changed) = match &command.order {
-            _ if self.is_named_otherwise(command, row.as_ref()) => (Reply::is(Is::Outdated), false),
-            Order::Read => (self.tell(row.as_ref(), &[]), false),
-            Order::Repair => {
+            _ if self.is_named_otherwise(command, row.as_ref()) => {
+                (Reply::is(Status::Outdated), false)
+            }
+            Operation::Read => (self.tell(row.as_ref(), &[]), false),
+            Operation::Repair => {
                 if let Some(row) = row.as_mut() {
                     row.serial += 1;
                     row.namespace_due = true;
                 }
                 (self.tell(row.as_ref(), &[]), row.is_some())
             }
-            Order::Change(changing) => self.change(command, changing, &mut row),
-            Order::Lease {
+            Operation::Change(changing) => self.change(command, changing, &mut row),
+            Operation::Lease {
                 seconds,
                 token,
                 once,
             } => self.lease(row.as_mut(), *seconds, *token, *once),
-            Order::Refresh { provider, call, .. } => {
+            Operation::Refresh { provider, call, .. } => {
                 fetch = self.refresh(provider, call, row.as_ref());
                 (self.tell(row.as_ref(), &[]), false)
             }
-            Order::Release { token } => self.release(row.as_mut(), *token),
-            Order::Unknown => (Reply::is(Is::Unreadable), false),
+            Operation::Release { token } => self.release(row.as_mut(), *token),
+            Operation::Unknown => (Reply::is(Status::Unreadable), false),
         };
         // One that is delivered twice waits for the announcement like the first time.
         let wait = (changed || is_repeated) && row.as_ref().is_some_and(|row| row.announce_due);
@@ -149,7 +153,7 @@ impl<R: Rng> Ledger<'_, R> {
     fn change(
         &mut self,
         command: &Command,
-        changing: &Changing,
+        changing: &UpdateCommand,
         row: &mut Option<Row>,
     ) -> (Reply, bool) {
         let record = match self.subject(command, changing, row.as_ref()) {
@@ -164,23 +168,25 @@ impl<R: Rng> Ledger<'_, R> {
             let held = row.lease_at(self.now).map(|lease| lease.token);
             // A token that does not hold any more is refused also when nobody else has the lease.
             if changing.lease.is_some() && changing.lease != held {
-                return (Reply::is(Is::Held), false);
+                return (Reply::is(Status::Held), false);
             }
         }
         if changing
             .if_version
             .is_some_and(|version| version != record.version)
         {
-            return (self.tell_as(Is::Conflict, row.as_ref()), false);
+            return (self.tell_as(Status::Conflict, row.as_ref()), false);
         }
         let change = match changing.id.map(|id| record.fit(&id, self.now.seconds())) {
-            None | Some(Fit::Current) => changing.change.clone(),
-            Some(Fit::Grace) => changing.change.clone().in_grace(),
-            Some(Fit::Replaced | Fit::Outdated) => return (Reply::is(Is::Outdated), false),
+            None | Some(IdMatch::Current) => changing.change.clone(),
+            Some(IdMatch::Grace) => changing.change.clone().in_grace(),
+            Some(IdMatch::Replaced | IdMatch::Outdated) => {
+                return (Reply::is(Status::Outdated), false);
+            }
         };
         let outcome = change.apply(
             &record,
-            &Circumstances {
+            &ApplyContext {
                 lifetime: &command.lifetime,
                 keys: self.keys,
                 epoch: changing.epoch,
@@ -193,7 +199,7 @@ impl<R: Rng> Ledger<'_, R> {
             let reply = Reply {
                 refused: outcome.refused_names(),
                 sealed: sealed.unwrap_or_default(),
-                ..Reply::is(Is::Live)
+                ..Reply::is(Status::Live)
             };
             return (reply, false);
         }
@@ -204,19 +210,19 @@ impl<R: Rng> Ledger<'_, R> {
     fn subject(
         &self,
         command: &Command,
-        changing: &Changing,
+        changing: &UpdateCommand,
         row: Option<&Row>,
-    ) -> Result<Record, Is> {
+    ) -> Result<Record, Status> {
         match (row, &changing.begin) {
             (Some(row), _) => match self.open(row) {
                 Some(Entry::Live(record)) => Ok(record),
-                Some(Entry::Ended { .. }) => Err(Is::Ended),
-                None => Err(Is::Unreadable),
+                Some(Entry::Ended { .. }) => Err(Status::Ended),
+                None => Err(Status::Unreadable),
             },
             // What was recorded before and cannot be read here is not begun anew.
-            (None, _) if self.is_unread(command) => Err(Is::Unreadable),
+            (None, _) if self.is_unread(command) => Err(Status::Unreadable),
             (None, Some(begin)) => Ok(self.first(begin)),
-            (None, None) => Err(Is::Absent),
+            (None, None) => Err(Status::Absent),
         }
     }
 
@@ -231,7 +237,7 @@ impl<R: Rng> Ledger<'_, R> {
         })
     }
 
-    fn first(&self, begin: &Begin) -> Record {
+    fn first(&self, begin: &InitialState) -> Record {
         Record {
             device: begin.device.clone(),
             country: begin.country.clone(),
@@ -242,13 +248,13 @@ impl<R: Rng> Ledger<'_, R> {
     fn write(
         &mut self,
         command: &Command,
-        changing: &Changing,
+        changing: &UpdateCommand,
         before: &Record,
         outcome: &Outcome,
         row: &mut Option<Row>,
     ) -> (Reply, bool) {
         let Some(sealed) = codec::seal(&outcome.entry, &self.name(), self.keys, self.random) else {
-            return (Reply::is(Is::Unreadable), false);
+            return (Reply::is(Status::Unreadable), false);
         };
         let expires = expiry(&outcome.entry, before, &command.lifetime);
         let row = row.get_or_insert_with(Row::default);
@@ -304,17 +310,17 @@ impl<R: Rng> Ledger<'_, R> {
         once: u64,
     ) -> (Reply, bool) {
         let Some(row) = row else {
-            return (Reply::is(Is::Absent), false);
+            return (Reply::is(Status::Absent), false);
         };
         match self.open(row) {
             Some(Entry::Live(_)) => {}
-            Some(Entry::Ended { .. }) => return (Reply::is(Is::Ended), false),
-            None => return (self.tell_as(Is::Unreadable, Some(row)), false),
+            Some(Entry::Ended { .. }) => return (Reply::is(Status::Ended), false),
+            None => return (self.tell_as(Status::Unreadable, Some(row)), false),
         }
         let until = UnixMillis(self.now.0 + seconds.min(LONGEST_LEASE).0 * 1000);
         let others = |held: &Lease| token != Some(held.token) && row.lease_once != Some(once);
         if row.lease_at(self.now).as_ref().is_some_and(others) {
-            return (Reply::is(Is::Held), false);
+            return (Reply::is(Status::Held), false);
         }
         row.lease_once = Some(once);
         let token = row.set_lease(self.now, until);
@@ -327,7 +333,7 @@ impl<R: Rng> Ledger<'_, R> {
 
     fn release(&self, row: Option<&mut Row>, token: u64) -> (Reply, bool) {
         let Some(row) = row else {
-            return (Reply::is(Is::Absent), false);
+            return (Reply::is(Status::Absent), false);
         };
         let held = row.lease_at(self.now).map(|lease| lease.token);
         if held == Some(token) {
@@ -338,11 +344,11 @@ impl<R: Rng> Ledger<'_, R> {
 
     fn tell(&self, row: Option<&Row>, refused: &[String]) -> Reply {
         let is = match row.map(|row| self.open(row)) {
-            None => Is::Absent,
-            Some(None) => Is::Unreadable,
-            Some(Some(Entry::Ended { .. })) => Is::Ended,
+            None => Status::Absent,
+            Some(None) => Status::Unreadable,
+            Some(Some(Entry::Ended { .. })) => Status::Ended,
             // What ran out is told with its record, so that the caller finds the limit.
-            Some(Some(Entry::Live(_))) => Is::Live,
+            Some(Some(Entry::Live(_))) => Status::Live,
         };
         Reply {
             refused: refused.to_vec(),
@@ -350,7 +356,7 @@ impl<R: Rng> Ledger<'_, R> {
         }
     }
 
-    fn tell_as(&self, is: Is, row: Option<&Row>) -> Reply {
+    fn tell_as(&self, is: Status, row: Option<&Row>) -> Reply {
         Reply {
             sealed: row.map(|row| row.sealed.clone()).unwrap_or_default(),
             ..Reply::is(is)

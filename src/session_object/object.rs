@@ -7,9 +7,9 @@
 
 use chacha20::rand_core::Rng;
 
-use super::command::{Command, Is, Reply, object_name, parse_object_name};
-use super::outbox::{self, Errand, Kind, Running};
-use super::{BadRow, Ledger, Verdict};
+use super::command::{Command, Reply, Status, object_name, parse_object_name};
+use super::outbox::{self, Kind, OutboxItem, Running};
+use super::{BadRow, Executor, Verdict};
 use crate::clock::UnixMillis;
 use crate::effect::{self, Answers, Found, Need, Outbound, Write};
 use crate::keys::KeyRing;
@@ -317,15 +317,15 @@ impl SessionObject {
         }
         if let (Some((tenant, handle)), Some(row)) = (&self.name, &self.row) {
             match outbox::next(tenant, *handle, row, now) {
-                Ok((Errand::Directory(command), Some(running))) => {
+                Ok((OutboxItem::Directory(command), Some(running))) => {
                     let tenant = tenant.clone();
                     return self.begin(running, Item::Tell { tenant, command }, actions);
                 }
-                Ok((Errand::Write(write), Some(running))) => {
+                Ok((OutboxItem::Write(write), Some(running))) => {
                     return self.begin(running, Item::Store(write), actions);
                 }
-                Ok((Errand::Sleep(until), _)) => self.wake_at(until, actions),
-                Ok((Errand::Forget, _)) => {
+                Ok((OutboxItem::Sleep(until), _)) => self.wake_at(until, actions),
+                Ok((OutboxItem::Forget, _)) => {
                     *self = Self {
                         refresh: self.refresh.take(),
                         unannounced: core::mem::take(&mut self.unannounced),
@@ -373,8 +373,8 @@ fn ledger<'a, R: Rng>(
     tenant: &'a TenantId,
     handle: Handle,
     context: &'a mut Context<'_, R>,
-) -> Ledger<'a, R> {
-    Ledger {
+) -> Executor<'a, R> {
+    Executor {
         tenant,
         handle,
         keys: context.keys,
@@ -385,7 +385,7 @@ fn ledger<'a, R: Rng>(
 
 fn unreadable(calls: impl IntoIterator<Item = CallId>) -> Vec<Action> {
     let mut actions = vec![Action::Log(Event::new(Level::Error, "object_unreadable"))];
-    let reply = |call| Action::Reply(call, Reply::is(Is::Unreadable).to_bytes());
+    let reply = |call| Action::Reply(call, Reply::is(Status::Unreadable).to_bytes());
     actions.extend(calls.into_iter().map(reply));
     actions
 }

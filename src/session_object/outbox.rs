@@ -9,7 +9,7 @@ use crate::session::change::Change;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::{Lifetime, stored_until};
 use crate::session::record::{Epoch, Version};
-use crate::session_object::command::{Changing, Command, Order};
+use crate::session_object::command::{Command, Operation, UpdateCommand};
 use crate::session_object::row::{BadRow, Row};
 use crate::store::revocations::Subject;
 use crate::store::session_index::message as directory;
@@ -30,7 +30,7 @@ const LONGEST_PAUSE_MS: u64 = 60_000;
 
 /// What to do next.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Errand {
+pub(crate) enum OutboxItem {
     /// Say this to the directory, then [`done`].
     Directory(String),
     /// Store this, then [`done`].
@@ -71,23 +71,23 @@ pub(crate) fn next(
     handle: Handle,
     row: &[u8],
     now: UnixMillis,
-) -> Result<(Errand, Option<Running>), BadRow> {
+) -> Result<(OutboxItem, Option<Running>), BadRow> {
     let row = Row::decode(row)?;
     if !(row.announce_due || row.namespace_due || row.list_due) {
         let forget_at = UnixMillis((row.expires() + FORGET_AFTER).0.saturating_mul(1000));
-        let errand = if now >= forget_at {
-            Errand::Forget
+        let outbox_item = if now >= forget_at {
+            OutboxItem::Forget
         } else {
-            Errand::Sleep(forget_at)
+            OutboxItem::Sleep(forget_at)
         };
-        return Ok((errand, None));
+        return Ok((outbox_item, None));
     }
     if now.0 < row.retry_at {
-        return Ok((Errand::Sleep(UnixMillis(row.retry_at)), None));
+        return Ok((OutboxItem::Sleep(UnixMillis(row.retry_at)), None));
     }
-    let run = |kind, errand| {
+    let run = |kind, outbox_item| {
         let serial = row.serial;
-        Ok((errand, Some(Running { kind, serial })))
+        Ok((outbox_item, Some(Running { kind, serial })))
     };
     if row.announce_due {
         let until = now.seconds() + ANNOUNCED_FOR;
@@ -98,7 +98,7 @@ pub(crate) fn next(
         };
         let subjects = vec![subject.to_text()];
         let command = directory::Command::Revoke { subjects, until };
-        return run(Kind::Announce, Errand::Directory(command.to_text()));
+        return run(Kind::Announce, OutboxItem::Directory(command.to_text()));
     }
     if row.namespace_due {
         let free_at = row.namespace_at + SPACING_MS;
@@ -107,14 +107,17 @@ pub(crate) fn next(
             let ttl = stored_until(row.expires(), now.seconds());
             return run(
                 Kind::Write,
-                Errand::Write(Write::new(name.as_str(), row.sealed.clone(), ttl)),
+                OutboxItem::Write(Write::new(name.as_str(), row.sealed.clone(), ttl)),
             );
         }
         if !row.list_due {
-            return Ok((Errand::Sleep(UnixMillis(free_at)), None));
+            return Ok((OutboxItem::Sleep(UnixMillis(free_at)), None));
         }
     }
-    run(Kind::List, Errand::Directory(list_command(&row, handle)))
+    run(
+        Kind::List,
+        OutboxItem::Directory(list_command(&row, handle)),
+    )
 }
 
 fn list_command(row: &Row, handle: Handle) -> String {
@@ -149,7 +152,7 @@ fn end_command(longest: Seconds) -> Command {
         adopt: None,
         named: None,
         // Ending twice is ending once, so it need not be told apart.
-        order: Order::Change(Box::new(Changing::new(end, 0, Epoch::default()))),
+        order: Operation::Change(Box::new(UpdateCommand::new(end, 0, Epoch::default()))),
     }
 }
 

@@ -3,23 +3,23 @@
 use chacha20::rand_core::Rng;
 use serde_json::Value;
 
-use super::command::{Changing, Command, Order};
+use super::command::{Command, Operation, UpdateCommand};
 use super::row::Row;
-use super::{BadRow, Ledger, Verdict};
+use super::{BadRow, Executor, Verdict};
 use crate::auth::authorization;
 use crate::auth::claimed::Claimed;
 use crate::auth::token_refresh::{Judgement, Renewal};
 use crate::effect::{Answers, Need, Outbound, Reply};
-use crate::session::change::{Change, Circumstances};
+use crate::session::change::{ApplyContext, Change};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Record};
-use crate::session::token_set::{Grant, Refreshed};
+use crate::session::token_set::{Refreshed, TokenSet};
 use crate::telemetry::log::{Event, Level, Named};
 
 /// How long a provider that did not answer as it should is left alone, in milliseconds.
 const REST_MS: u64 = 5_000;
 
-impl<R: Rng> Ledger<'_, R> {
+impl<R: Rng> Executor<'_, R> {
     /// What the provider has to be asked, if it has to be.
     pub(super) fn refresh(
         &self,
@@ -58,11 +58,11 @@ impl<R: Rng> Ledger<'_, R> {
         answers: &Answers,
     ) -> Result<Verdict, BadRow> {
         let mut row = Row::decode(row)?;
-        let Order::Refresh { call, renewal, .. } = &command.order else {
+        let Operation::Refresh { call, renewal, .. } = &command.order else {
             return Err(BadRow::NotRenewing);
         };
         let record = self.live(&row);
-        let is_asked_for = |grant: &&Grant| {
+        let is_asked_for = |grant: &&TokenSet| {
             let token = grant.refresh_token.as_deref().unwrap_or_default();
             authorization::with_refresh_token(call, token) == *sent
         };
@@ -103,12 +103,12 @@ impl<R: Rng> Ledger<'_, R> {
     fn judged(
         &self,
         record: &Record,
-        before: &Grant,
-        after: Grant,
+        before: &TokenSet,
+        after: TokenSet,
         renewal: Option<&Renewal>,
         answers: &Answers,
     ) -> Follows {
-        let unchanged = |after: Grant| Grant {
+        let unchanged = |after: TokenSet| TokenSet {
             id_token: before.id_token.clone(),
             ..after
         };
@@ -131,7 +131,7 @@ impl<R: Rng> Ledger<'_, R> {
             Judgement::NotAdmitted(reason) => {
                 Follows::Change(ending(), warn("not_admitted", reason))
             }
-            Judgement::Is(claimed) => match identified(record, &claimed) {
+            Judgement::Status(claimed) => match identified(record, &claimed) {
                 Some(change) => Follows::Change(
                     Box::new(Change {
                         grant: Some(after),
@@ -148,14 +148,14 @@ impl<R: Rng> Ledger<'_, R> {
     fn apply(&mut self, command: &Command, change: Change, record: &Record, row: Row) -> Verdict {
         let outcome = change.apply(
             record,
-            &Circumstances {
+            &ApplyContext {
                 lifetime: &command.lifetime,
                 keys: self.keys,
                 epoch: Epoch::default(),
                 now: self.now.seconds(),
             },
         );
-        let changing = Changing::new(change, self.random.next_u64(), Epoch::default());
+        let changing = UpdateCommand::new(change, self.random.next_u64(), Epoch::default());
         let mut row = Some(row);
         let (reply, changed) = self.write(command, &changing, record, &outcome, &mut row);
         let wait = row.as_ref().is_some_and(|row| row.announce_due);
@@ -206,7 +206,7 @@ fn ending() -> Box<Change> {
     })
 }
 
-fn giving(grant: Grant) -> Box<Change> {
+fn giving(grant: TokenSet) -> Box<Change> {
     Box::new(Change {
         grant: Some(grant),
         ..Change::default()

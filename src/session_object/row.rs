@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::keys::UserTag;
 
-use super::command::Order;
+use super::command::Operation;
 
 /// A row that cannot be read: not of our making, or of a newer release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -132,8 +132,8 @@ impl Row {
     }
 
     /// Whether this is a change that was applied lately.
-    pub(super) fn has_applied(&self, order: &Order) -> bool {
-        matches!(order, Order::Change(changing) if self.applied.contains(&changing.once))
+    pub(super) fn has_applied(&self, order: &Operation) -> bool {
+        matches!(order, Operation::Change(changing) if self.applied.contains(&changing.once))
     }
 
     /// The lease that holds at `now`.

@@ -6,8 +6,8 @@ mod refresh;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 
-use super::command::{Begin, Changing, Command, Is, Order, Reply};
-use super::outbox::{self, Errand, Kind, Running};
+use super::command::{Command, InitialState, Operation, Reply, Status, UpdateCommand};
+use super::outbox::{self, Kind, OutboxItem, Running};
 use super::*;
 use crate::session::change::Change;
 use crate::session::data::Data;
@@ -29,7 +29,7 @@ fn tenant() -> TenantId {
     TenantId::parse("t").unwrap()
 }
 
-fn command(order: Order) -> Command {
+fn command(order: Operation) -> Command {
     Command {
         lifetime: Lifetime {
             idle: Seconds(600),
@@ -43,28 +43,28 @@ fn command(order: Order) -> Command {
     }
 }
 
-fn patch(json: &str, once: u64) -> Changing {
+fn patch(json: &str, once: u64) -> UpdateCommand {
     let change = Change {
         patch: Some(json.to_owned()),
         ..Change::default()
     };
-    Changing {
-        begin: Some(Begin {
+    UpdateCommand {
+        begin: Some(InitialState {
             id: ID,
             created: NOW.seconds(),
             device: None,
             country: None,
         }),
-        ..Changing::new(change, once, Epoch(1))
+        ..UpdateCommand::new(change, once, Epoch(1))
     }
 }
 
-fn end(once: u64) -> Changing {
+fn end(once: u64) -> UpdateCommand {
     let change = Change {
         end: true,
         ..Change::default()
     };
-    Changing::new(change, once, Epoch(1))
+    UpdateCommand::new(change, once, Epoch(1))
 }
 
 impl Object {
@@ -77,7 +77,7 @@ impl Object {
 
     fn apply(&mut self, command: &Command) -> Verdict {
         let tenant = tenant();
-        let verdict = Ledger {
+        let verdict = Executor {
             tenant: &tenant,
             handle: HANDLE,
             keys: &keys(&tenant),
@@ -92,16 +92,16 @@ impl Object {
         verdict
     }
 
-    fn say(&mut self, order: Order) -> Reply {
+    fn say(&mut self, order: Operation) -> Reply {
         self.apply(&command(order)).reply
     }
 
-    fn change(&mut self, changing: Changing) -> Reply {
-        self.say(Order::Change(Box::new(changing)))
+    fn change(&mut self, changing: UpdateCommand) -> Reply {
+        self.say(Operation::Change(Box::new(changing)))
     }
 
     fn data(&mut self) -> String {
-        let reply = self.say(Order::Read);
+        let reply = self.say(Operation::Read);
         let tenant = tenant();
         let name = RecordName::derive(&tenant, HANDLE);
         match codec::open(&reply.sealed, &name, &keys(&tenant)) {
@@ -110,7 +110,7 @@ impl Object {
         }
     }
 
-    fn next(&self) -> (Errand, Option<Running>) {
+    fn next(&self) -> (OutboxItem, Option<Running>) {
         outbox::next(&tenant(), HANDLE, self.row.as_deref().unwrap(), self.now).unwrap()
     }
 
@@ -133,12 +133,12 @@ impl Object {
 #[test]
 fn changes_are_applied_in_the_order_they_come_and_each_once() {
     let mut object = Object::new();
-    assert_eq!(object.say(Order::Read).is, Is::Absent);
+    assert_eq!(object.say(Operation::Read).is, Status::Absent);
     object.change(patch(r#"{"a":1}"#, 1));
     object.change(patch(r#"{"a":2,"b":1}"#, 2));
     // The first is delivered once more.
     let reply = object.change(patch(r#"{"a":1}"#, 1));
-    assert_eq!(reply.is, Is::Live);
+    assert_eq!(reply.is, Status::Live);
     assert_eq!(object.data(), r#"{"a":2,"b":1}"#);
 }
 
@@ -146,23 +146,23 @@ fn changes_are_applied_in_the_order_they_come_and_each_once() {
 fn what_ended_takes_no_change_however_late_it_comes() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
-    assert_eq!(object.change(end(2)).is, Is::Ended);
+    assert_eq!(object.change(end(2)).is, Status::Ended);
     object.now.0 += 3_599_000;
     object.run();
-    assert_eq!(object.change(patch(r#"{"b":1}"#, 3)).is, Is::Ended);
-    assert_eq!(object.say(Order::Read).is, Is::Ended);
+    assert_eq!(object.change(patch(r#"{"b":1}"#, 3)).is, Status::Ended);
+    assert_eq!(object.say(Operation::Read).is, Status::Ended);
 }
 
 #[test]
 fn a_change_to_another_version_is_refused_with_the_record() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
-    let conditional = Changing {
+    let conditional = UpdateCommand {
         if_version: Some(Version(7)),
         ..patch(r#"{"a":2}"#, 2)
     };
     let reply = object.change(conditional);
-    assert_eq!(reply.is, Is::Conflict);
+    assert_eq!(reply.is, Status::Conflict);
     assert!(!reply.sealed.is_empty());
     assert_eq!(object.data(), r#"{"a":1}"#);
 }
@@ -170,11 +170,14 @@ fn a_change_to_another_version_is_refused_with_the_record() {
 #[test]
 fn the_end_is_announced_before_anything_else_and_the_answer_waits_for_it() {
     let mut object = Object::new();
-    let first = object.apply(&command(Order::Change(Box::new(patch(r#"{"a":1}"#, 1)))));
+    let first = object.apply(&command(Operation::Change(Box::new(patch(
+        r#"{"a":1}"#,
+        1,
+    )))));
     assert!(!first.wait);
     assert_eq!(object.run(), [Kind::Write, Kind::List]);
     object.now.0 += 5_000;
-    let last = object.apply(&command(Order::Change(Box::new(end(2)))));
+    let last = object.apply(&command(Operation::Change(Box::new(end(2)))));
     assert!(last.wait);
     assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
 }
@@ -185,7 +188,7 @@ fn the_namespace_gets_a_record_at_most_once_a_second_and_always_the_last() {
     object.change(patch(r#"{"a":1}"#, 1));
     object.run();
     object.change(patch(r#"{"a":2}"#, 2));
-    assert!(matches!(object.next().0, Errand::Sleep(until) if until.0 == NOW.0 + 1_000));
+    assert!(matches!(object.next().0, OutboxItem::Sleep(until) if until.0 == NOW.0 + 1_000));
     object.now.0 += 1_000;
     let (_, Some(running)) = object.next() else {
         panic!("it is time");
@@ -214,7 +217,7 @@ fn what_fails_is_tried_again_at_growing_intervals_and_the_end_announced_again() 
             panic!("nothing to do");
         };
         object.done(running, false);
-        let (Errand::Sleep(until), None) = object.next() else {
+        let (OutboxItem::Sleep(until), None) = object.next() else {
             panic!("no pause");
         };
         pauses.push(until.0 - object.now.0);
@@ -228,14 +231,14 @@ fn what_fails_is_tried_again_at_growing_intervals_and_the_end_announced_again() 
 fn a_lease_whose_answer_was_lost_is_given_again_to_who_asks_again() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
-    let take = |once| Order::Lease {
+    let take = |once| Operation::Lease {
         seconds: Seconds(30),
         token: None,
         once,
     };
     let given = object.say(take(7));
     assert_eq!(object.say(take(7)).lease, given.lease);
-    assert_eq!(object.say(take(8)).is, Is::Held);
+    assert_eq!(object.say(take(8)).is, Status::Held);
 }
 
 #[test]
@@ -247,9 +250,9 @@ fn a_row_is_kept_until_no_cookie_of_its_session_can_be_valid() {
     object.now.0 += 1_000;
     object.run();
     object.now.0 += 7_200_000;
-    assert!(matches!(object.next().0, Errand::Sleep(_)));
+    assert!(matches!(object.next().0, OutboxItem::Sleep(_)));
     object.now.0 += 60_000;
-    assert!(matches!(object.next().0, Errand::Forget));
+    assert!(matches!(object.next().0, OutboxItem::Forget));
 }
 
 #[test]
@@ -264,14 +267,14 @@ fn a_session_from_before_is_taken_over_as_it_is() {
     let mut random = ChaCha20Rng::seed_from_u64(1);
     let sealed = codec::seal(&Entry::Live(record), &name, &keys(&tenant), &mut random);
     let mut object = Object::new();
-    let changing = Changing {
+    let changing = UpdateCommand {
         begin: None,
         ..patch(r#"{"new":1}"#, 1)
     };
-    assert_eq!(object.change(changing.clone()).is, Is::Absent);
+    assert_eq!(object.change(changing.clone()).is, Status::Absent);
     object.apply(&Command {
         adopt: sealed,
-        ..command(Order::Change(Box::new(changing)))
+        ..command(Operation::Change(Box::new(changing)))
     });
     assert_eq!(object.data(), r#"{"new":1,"old":1}"#);
 }
@@ -281,14 +284,14 @@ fn a_row_that_cannot_be_read_is_left_alone() {
     let mut object = Object::new();
     object.row = Some(b"rubbish".to_vec());
     let tenant = tenant();
-    let result = Ledger {
+    let result = Executor {
         tenant: &tenant,
         handle: HANDLE,
         keys: &keys(&tenant),
         random: &mut ChaCha20Rng::seed_from_u64(1),
         now: NOW,
     }
-    .command(&command(Order::Read), object.row.as_deref());
+    .command(&command(Operation::Read), object.row.as_deref());
     assert_eq!(result.err(), Some(BadRow::Malformed { bytes: 7 }));
 }
 
@@ -301,13 +304,13 @@ fn what_is_asked_under_another_sign_ins_name_is_not_done_even_if_the_sign_in_cam
         ..Change::default()
     };
     assert_eq!(
-        object.change(Changing::new(identify, 2, Epoch(1))).is,
-        Is::Live
+        object.change(UpdateCommand::new(identify, 2, Epoch(1))).is,
+        Status::Live
     );
     let row = object.row.clone();
     let asked = |named| {
         let changes = [
-            Order::Change(Box::new(Changing::new(
+            Operation::Change(Box::new(UpdateCommand::new(
                 Change {
                     patch: Some(r#"{"a":2}"#.to_owned()),
                     ..Change::default()
@@ -315,13 +318,13 @@ fn what_is_asked_under_another_sign_ins_name_is_not_done_even_if_the_sign_in_cam
                 3,
                 Epoch(1),
             ))),
-            Order::Change(Box::new(end(4))),
-            Order::Lease {
+            Operation::Change(Box::new(end(4))),
+            Operation::Lease {
                 seconds: Seconds(30),
                 token: None,
                 once: 5,
             },
-            Order::Release { token: 1 },
+            Operation::Release { token: 1 },
         ];
         changes.map(|order| Command {
             named,
@@ -331,12 +334,20 @@ fn what_is_asked_under_another_sign_ins_name_is_not_done_even_if_the_sign_in_cam
     let another = SessionId::from_bytes([9; 16]).sign_in();
     for named in [Some(None), Some(Some(another))] {
         for command in asked(named) {
-            assert_eq!(object.apply(&command).reply.is, Is::Outdated, "{command:?}");
+            assert_eq!(
+                object.apply(&command).reply.is,
+                Status::Outdated,
+                "{command:?}"
+            );
             assert_eq!(object.row, row);
         }
     }
     for command in asked(None) {
-        assert_ne!(object.apply(&command).reply.is, Is::Outdated, "{command:?}");
+        assert_ne!(
+            object.apply(&command).reply.is,
+            Status::Outdated,
+            "{command:?}"
+        );
     }
 }
 
@@ -346,8 +357,8 @@ fn a_session_in_use_stays_on_the_list_and_is_told_to_it_once_in_an_idle_limit() 
     object.change(patch(r#"{"a":1}"#, 1));
     let (mut listed, mut until) = (0, 0);
     for once in 2..40 {
-        while let (errand, Some(running)) = object.next() {
-            if let Errand::Directory(command) = errand {
+        while let (outbox_item, Some(running)) = object.next() {
+            if let OutboxItem::Directory(command) = outbox_item {
                 let command: serde_json::Value = serde_json::from_str(&command).unwrap();
                 assert_eq!(command["do"], "list-in");
                 until = command["until"].as_u64().unwrap();
@@ -365,7 +376,7 @@ fn a_session_in_use_stays_on_the_list_and_is_told_to_it_once_in_an_idle_limit() 
             "and not beyond what it can"
         );
         object.now.0 += 75_000;
-        object.change(Changing::new(Change::touch(), once, Epoch(1)));
+        object.change(UpdateCommand::new(Change::touch(), once, Epoch(1)));
     }
     // 47 minutes of use, of which ten were known beforehand each time.
     assert!((2..=6).contains(&listed), "{listed}");
@@ -376,7 +387,7 @@ fn what_another_key_or_release_has_written_is_neither_changed_nor_begun_anew() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     object.run();
-    let sealed = object.say(Order::Read).sealed;
+    let sealed = object.say(Operation::Read).sealed;
     for at in [0, 1] {
         // The format, and the key's name.
         let mut foreign = sealed.clone();
@@ -384,10 +395,10 @@ fn what_another_key_or_release_has_written_is_neither_changed_nor_begun_anew() {
         let mut fresh = Object::new();
         let adopting = Command {
             adopt: Some(foreign),
-            ..command(Order::Change(Box::new(patch(r#"{"b":1}"#, 2))))
+            ..command(Operation::Change(Box::new(patch(r#"{"b":1}"#, 2))))
         };
         let verdict = fresh.apply(&adopting);
-        assert_eq!((verdict.reply.is, verdict.row), (Is::Unreadable, None));
+        assert_eq!((verdict.reply.is, verdict.row), (Status::Unreadable, None));
     }
     let before = object.row.clone();
     let mut row = Row::decode(before.as_deref().unwrap()).unwrap();
@@ -396,12 +407,15 @@ fn what_another_key_or_release_has_written_is_neither_changed_nor_begun_anew() {
     let before = object.row.clone();
     let reply = object.change(patch(r#"{"b":1}"#, 3));
     // The caller is given what it may be able to read.
-    assert_eq!((reply.is, reply.sealed.is_empty()), (Is::Unreadable, false));
-    let lease = Order::Lease {
+    assert_eq!(
+        (reply.is, reply.sealed.is_empty()),
+        (Status::Unreadable, false)
+    );
+    let lease = Operation::Lease {
         seconds: Seconds(9),
         token: None,
         once: 1,
     };
-    assert_eq!(object.say(lease).is, Is::Unreadable);
+    assert_eq!(object.say(lease).is, Status::Unreadable);
     assert_eq!(object.row, before);
 }

@@ -45,17 +45,17 @@ fn token(changes: &Value) -> String {
     format!("{}.{}.c2lnbmVk", part(&header), part(&claims))
 }
 
-fn before() -> Grant {
-    Grant {
+fn before() -> TokenSet {
+    TokenSet {
         issuer: "https://id.example".to_owned(),
         subject: "u1".to_owned(),
         id_token: Some(token(&json!({ "nonce": "n" }))),
-        ..Grant::default()
+        ..TokenSet::default()
     }
 }
 
-fn after(id_token: Option<String>) -> Grant {
-    Grant {
+fn after(id_token: Option<String>) -> TokenSet {
+    TokenSet {
         access_token: Some("new".to_owned()),
         id_token: id_token.or(before().id_token),
         ..before()
@@ -109,7 +109,7 @@ fn outcome(changes: &Value) -> Judgement {
 
 #[test]
 fn a_new_id_token_says_who_it_is() {
-    let Judgement::Is(claimed) = outcome(&json!({ "groups": ["staff", "chess"], "name": "A" }))
+    let Judgement::Status(claimed) = outcome(&json!({ "groups": ["staff", "chess"], "name": "A" }))
     else {
         panic!("not judged");
     };
@@ -156,7 +156,7 @@ fn a_token_that_is_not_this_users_of_this_client_and_now_is_worth_nothing() {
         );
     }
     let same = json!({ "nonce": "n", "iat": NOW.0 - 1 });
-    assert!(matches!(outcome(&same), Judgement::Is(_)));
+    assert!(matches!(outcome(&same), Judgement::Status(_)));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn keys_that_are_known_are_not_asked_for_again() {
             ..renewal(None)
         };
         let (judgement, asked) = judged(&renewal, new(), &sound, true, "");
-        assert!(matches!(judgement, Judgement::Is(_)));
+        assert!(matches!(judgement, Judgement::Status(_)));
         asked
     };
     assert_eq!(asked(Some(keys())), 1);
@@ -218,7 +218,7 @@ fn userinfo_counts_where_it_is_asked_with_a_new_id_token_or_without() {
     let gone = "200\n{\"sub\":\"u1\",\"groups\":[]}";
     assert!(matches!(
         judged(&renewal, silent(), &sound, true, allowed).0,
-        Judgement::Is(_)
+        Judgement::Status(_)
     ));
     assert!(matches!(
         judged(&renewal, silent(), &sound, true, gone).0,
@@ -234,7 +234,7 @@ fn userinfo_counts_where_it_is_asked_with_a_new_id_token_or_without() {
     }
     assert!(matches!(
         judged(&renewal, None, "", true, allowed).0,
-        Judgement::Is(_)
+        Judgement::Status(_)
     ));
     // The ID token of the sign-in says `staff`, which is old.
     assert!(matches!(

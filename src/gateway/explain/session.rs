@@ -12,7 +12,7 @@ use crate::effect::{Answers, Found, Need};
 use crate::response::problem::Problem;
 use crate::session::id::{Handle, PublicName, RecordName};
 use crate::session::record::{Record, Version};
-use crate::session_object::command::{Is, Order, Reply};
+use crate::session_object::command::{Operation, Reply, Status};
 use crate::store::cache::Known;
 
 impl Gateway {
@@ -235,7 +235,7 @@ impl Gateway {
         let name = RecordName::derive(&self.tenant.id, handle);
         let namespace = answers.found(name.as_str());
         match (object, namespace) {
-            (Some(Is::Live | Is::Ended | Is::Unreadable), _) => "object",
+            (Some(Status::Live | Status::Ended | Status::Unreadable), _) => "object",
             (_, Some(Found::Bytes(_))) | (None, Some(Found::Absent)) => "namespace",
             // It has nothing, and nobody else had anything.
             (Some(_), _) => "object",
@@ -270,7 +270,7 @@ impl Gateway {
         let read = object_key(handle);
         for need in &mut needs {
             if matches!(need, Need::Call { key, .. } if *key == read) {
-                let order = self.command(Order::Read);
+                let order = self.command(Operation::Read);
                 *need = order.need(&self.tenant.id, handle, read.clone());
             }
         }

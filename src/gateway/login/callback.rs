@@ -25,7 +25,7 @@ use crate::http::query::Query;
 use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
-use crate::session::token_set::{Finished, Grant};
+use crate::session::token_set::{Finished, TokenSet};
 
 /// What a provider may say in the address.
 const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];
@@ -230,14 +230,14 @@ impl Gateway {
         let now = context.now.seconds();
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
         let given = |name: &str| tokens.answer.get(name).and_then(Value::as_str);
-        let grant = Grant {
+        let grant = TokenSet {
             provider: provider.name.clone(),
             issuer: provider.issuer.clone(),
             subject: text("sub").unwrap_or_default(),
             sid: text("sid"),
             refresh_token: given("refresh_token").map(str::to_owned),
             id_token: Some(tokens.id_token.clone()),
-            ..Grant::default()
+            ..TokenSet::default()
         };
         let grant = grant.with_token(tokens.access_token.clone(), &tokens.answer, now);
         Ok(Proof {

@@ -22,7 +22,7 @@ use crate::session::change::Change;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
 use crate::session::record::Version;
-use crate::session::token_set::Grant;
+use crate::session::token_set::TokenSet;
 use crate::store::cache::Known;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
@@ -42,7 +42,7 @@ pub(super) struct Proof {
     /// How many of its groups are not in that.
     pub(super) groups_omitted: u32,
     /// What the provider gave.
-    pub(super) grant: Option<Grant>,
+    pub(super) grant: Option<TokenSet>,
     /// When they proved it, if not now.
     pub(super) authenticated: Option<UnixSeconds>,
 }

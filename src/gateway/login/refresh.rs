@@ -15,8 +15,8 @@ use crate::effect::{Answers, Found, Need};
 use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::record::Record;
-use crate::session::token_set::Grant;
-use crate::session_object::command::{Order, Reply};
+use crate::session::token_set::TokenSet;
+use crate::session_object::command::{Operation, Reply};
 use crate::telemetry::log::{Event, Level, Named};
 use crate::tenant::{Consistency, HeaderSource};
 
@@ -94,7 +94,7 @@ impl Gateway {
         }
         let record = &visitor.session.record;
         let altered = self.refresh(handle, record, context.answers, context.now)?;
-        let has_token = |grant: &Grant| grant.usable_token(context.now.seconds()).is_some();
+        let has_token = |grant: &TokenSet| grant.usable_token(context.now.seconds()).is_some();
         let is_renewed = match &altered {
             Some(UpdateOutcome::Live { session, .. }) => {
                 session.record.grant.as_ref().is_some_and(has_token)
@@ -135,7 +135,7 @@ impl Gateway {
             .then(|| expires.since(now.seconds()))
     }
 
-    fn limits_users_of(&self, grant: &Grant) -> bool {
+    fn limits_users_of(&self, grant: &TokenSet) -> bool {
         let provider = self.tenant.methods.provider(&grant.provider);
         provider.is_some_and(|provider| provider.allow.is_limiting())
     }
@@ -176,7 +176,7 @@ impl Gateway {
                 let userinfo = metadata.userinfo_endpoint;
                 let renewal = Renewal::of(&provider, &metadata.jwks_uri, keys, userinfo);
                 let need = self
-                    .command(Order::Refresh {
+                    .command(Operation::Refresh {
                         provider: provider.name.clone(),
                         call,
                         renewal: Some(Box::new(renewal)),

@@ -19,7 +19,7 @@ use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
 use crate::session::record::Record;
-use crate::session::token_set::Grant;
+use crate::session::token_set::TokenSet;
 use crate::store::revocations::Subject;
 
 /// What is noted of a sign-out under way.
@@ -239,7 +239,7 @@ impl Leave {
 
 /// What a provider may know somebody by who signs out: what it gave for that (`login_hint`, of Microsoft Entra), the
 /// name or address they sign in with, or else their `sub`.
-fn logout_hint(record: &Record, grant: &Grant) -> String {
+fn logout_hint(record: &Record, grant: &TokenSet) -> String {
     let id_token = grant.id_token.as_deref().map(Unverified::parse);
     let said = id_token.and_then(Result::ok);
     let text = |name: &str| {

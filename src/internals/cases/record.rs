@@ -8,8 +8,8 @@ use crate::session::data::{Data, LARGEST_DATA};
 use crate::session::id::RecordName;
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Record};
-use crate::session::token_set::Grant;
-use crate::session::vault::{Kept, Vault};
+use crate::session::token_set::TokenSet;
+use crate::session::vault::{StoredCookie, Vault};
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
@@ -45,13 +45,13 @@ pub(super) fn reference() -> Record {
             groups: ["staff", "beta", "support"].map(str::to_owned).to_vec(),
             groups_omitted: 0,
         }),
-        grant: Some(Grant {
+        grant: Some(TokenSet {
             provider: "corporate".to_owned(),
             issuer: "https://id.chat.example".to_owned(),
             subject: "248289761001".to_owned(),
             access_token: Some(noise(1, 800)),
             id_token: Some(noise(2, 800)),
-            ..Grant::default()
+            ..TokenSet::default()
         }),
         data: Data::from_stored(data.to_string()),
         ..record()
@@ -62,7 +62,7 @@ pub(super) fn reference() -> Record {
 /// are kept.
 pub(super) fn largest() -> Record {
     let data = format!(r#"{{"noise":"{}"}}"#, noise(3, LARGEST_DATA - 12));
-    let cookies = (0..32).map(|number| Kept {
+    let cookies = (0..32).map(|number| StoredCookie {
         name: format!("own-{number:02}"),
         value: noise(100 + number, 490),
         path: "/".to_owned(),

@@ -5,7 +5,7 @@ use crate::encoding::base64url;
 use crate::keys::DeploymentKeys;
 use crate::message;
 use crate::session::id::{Handle, SessionId};
-use crate::session::record::Fit;
+use crate::session::record::IdMatch;
 use crate::tenant_id::TenantId;
 
 const LIFETIME: Lifetime = Lifetime {
@@ -21,7 +21,7 @@ fn run(record: &Record, change: &Change) -> Outcome {
     let keys = KeyRing::derive(&keys, &TenantId::parse("t").unwrap()).unwrap();
     change.apply(
         record,
-        &Circumstances {
+        &ApplyContext {
             lifetime: &LIFETIME,
             keys: &keys,
             epoch: Epoch(50),
@@ -129,13 +129,13 @@ fn what_can_be_granted_to_nobody_is_sifted_out() {
         rotate: true,
         ..patch("[]")
     };
-    assert_eq!(change.sift(&LIFETIME).len(), 3);
+    assert_eq!(change.validate(&LIFETIME).len(), 3);
     let rotate = Change {
         rotate: true,
         ..Change::default()
     };
     assert_eq!(change, rotate);
-    assert!(change.sift(&LIFETIME).is_empty());
+    assert!(change.validate(&LIFETIME).is_empty());
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn rotation_keeps_handle_and_data_and_lets_the_old_id_finish() {
         (record.handle, record.version),
         (guest().handle, Version(1))
     );
-    assert_eq!(record.fit(&record.id, NOW), Fit::Current);
-    assert_eq!(record.fit(&ID, UnixSeconds(2_030)), Fit::Grace);
-    assert_eq!(record.fit(&ID, UnixSeconds(2_031)), Fit::Outdated);
+    assert_eq!(record.fit(&record.id, NOW), IdMatch::Current);
+    assert_eq!(record.fit(&ID, UnixSeconds(2_030)), IdMatch::Grace);
+    assert_eq!(record.fit(&ID, UnixSeconds(2_031)), IdMatch::Outdated);
     assert_eq!(
         live(run(&guest(), &rotate)).id,
         record.id,
@@ -179,7 +179,7 @@ fn signing_in_rotates_and_proving_it_again_does_not() {
     let signed_in = live(run(&stored(), &identify("u1")));
     assert_ne!(signed_in.id, ID);
     assert_eq!(signed_in.authenticated, Some(NOW));
-    assert_eq!(signed_in.fit(&ID, NOW), Fit::Replaced, "no grace");
+    assert_eq!(signed_in.fit(&ID, NOW), IdMatch::Replaced, "no grace");
     assert_eq!(live(run(&signed_in, &identify("u1"))).id, signed_in.id);
     assert_ne!(live(run(&signed_in, &identify("u2"))).id, signed_in.id);
 }
@@ -193,7 +193,7 @@ fn proving_it_anew_leaves_no_use_for_the_id_before() {
         ..identify("u1")
     };
     let second = live(run(&first, &anew));
-    assert_eq!(second.fit(&first.id, NOW), Fit::Replaced);
+    assert_eq!(second.fit(&first.id, NOW), IdMatch::Replaced);
     assert_eq!(second.data.to_json(), r#"{"a":1}"#);
     assert_eq!(second.user_epoch, first.user_epoch);
 }
@@ -211,7 +211,7 @@ fn another_user_is_not_shown_what_the_first_one_left() {
 
 #[test]
 fn what_origin_and_provider_gave_goes_with_the_user() {
-    let cookie = |line: &str| vec![Kept::parse(line, "/", NOW).unwrap()];
+    let cookie = |line: &str| vec![StoredCookie::parse(line, "/", NOW).unwrap()];
     let guest = Change {
         keep: cookie("token=guest; Path=/"),
         ..Change::default()
@@ -219,13 +219,13 @@ fn what_origin_and_provider_gave_goes_with_the_user() {
     let guest = live(run(&stored(), &guest));
     assert_eq!(guest.vault.header("/", NOW), "token=guest");
     let granted = Change {
-        grant: Some(Grant::default()),
+        grant: Some(TokenSet::default()),
         authenticated: Some(UnixSeconds(1_990)),
         ..identify("u1")
     };
     let first = live(run(&guest, &granted));
     assert_eq!(first.vault, Vault::default());
-    assert_eq!(first.grant, Some(Grant::default()));
+    assert_eq!(first.grant, Some(TokenSet::default()));
     assert_eq!(first.authenticated, Some(UnixSeconds(1_990)));
     let own = Change {
         keep: cookie("token=u1; Path=/"),
@@ -275,8 +275,8 @@ fn a_change_comes_through_as_it_was_sent() {
         identify: Some("{}".to_owned()),
         authenticated: Some(UnixSeconds(3)),
         proved: true,
-        grant: Some(Grant::default()),
-        keep: vec![Kept::parse("a=b; Path=/", "/", NOW).unwrap()],
+        grant: Some(TokenSet::default()),
+        keep: vec![StoredCookie::parse("a=b; Path=/", "/", NOW).unwrap()],
         ..patch("{}")
     };
     for change in [change, Change::default()] {

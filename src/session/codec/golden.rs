@@ -15,8 +15,8 @@ use crate::session::data::Data;
 use crate::session::id::SessionId;
 use crate::session::identity::Identity;
 use crate::session::record::{Epoch, Previous, Record};
-use crate::session::token_set::{Finished, Grant};
-use crate::session::vault::{Kept, Vault};
+use crate::session::token_set::{Finished, TokenSet};
+use crate::session::vault::{StoredCookie, Vault};
 
 /// Newest way of packing that the last release reads.
 const LAST_PACKING: u8 = 2;
@@ -61,7 +61,7 @@ fn full(record: Record) -> Record {
         sign_in: Some(id.sign_in()),
         device: Some("phone".to_owned()),
         country: Some("DE".to_owned()),
-        grant: Some(Grant {
+        grant: Some(TokenSet {
             provider: "main".to_owned(),
             issuer: "https://id.example".to_owned(),
             subject: "00ada".to_owned(),
@@ -76,7 +76,7 @@ fn full(record: Record) -> Record {
                 return_to: "/chat".to_owned(),
             }],
         }),
-        vault: Vault(vec![Kept {
+        vault: Vault(vec![StoredCookie {
             name: "access_token".to_owned(),
             value: "v".to_owned(),
             path: "/".to_owned(),

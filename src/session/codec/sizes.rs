@@ -7,7 +7,7 @@ use crate::session::data::Data;
 use crate::session::id::{Handle, SessionId};
 use crate::session::identity::Identity;
 use crate::session::record::Record;
-use crate::session::token_set::Grant;
+use crate::session::token_set::TokenSet;
 use chacha20::ChaCha20Rng;
 use serde_json::{Value, json};
 
@@ -46,14 +46,14 @@ impl Session {
         let stored = Record {
             identity: Some(Identity::parse(&self.identity.to_string()).unwrap().0),
             data: Data::default().patched(&self.data.to_string()).unwrap(),
-            grant: Some(Grant {
+            grant: Some(TokenSet {
                 provider: "main".to_owned(),
                 issuer: text("iss"),
                 subject: text("sub"),
                 sid: Some(text("sid")),
                 access_token: Some(access_token),
                 id_token: Some(id_token),
-                ..Grant::default()
+                ..TokenSet::default()
             }),
             handle: Handle(*SessionId::generate(&mut random).as_bytes()),
             id: SessionId::generate(&mut random),
@@ -168,12 +168,12 @@ const OLDER: &str = concat!(
 fn a_record_of_an_older_release_opens() {
     let claims = json!({ "iss": "https://id.example" });
     let expected = Record {
-        grant: Some(Grant {
+        grant: Some(TokenSet {
             provider: "main".to_owned(),
             issuer: "https://id.example".to_owned(),
             subject: "u1".to_owned(),
             id_token: Some(token(&claims, 64, &mut random())),
-            ..Grant::default()
+            ..TokenSet::default()
         }),
         ..record()
     };

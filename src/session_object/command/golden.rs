@@ -5,23 +5,23 @@ use serde_json::{Value, json};
 use super::*;
 use crate::auth::methods::{Allow, ClaimNames};
 use crate::golden;
-use crate::session::token_set::{Finished, Grant};
-use crate::session::vault::Kept;
+use crate::session::token_set::{Finished, TokenSet};
+use crate::session::vault::StoredCookie;
 
 /// What an object says there is, and its name.
-pub(super) const ALL: [(Is, &str); 7] = [
-    (Is::Live, "live"),
-    (Is::Ended, "ended"),
-    (Is::Absent, "absent"),
-    (Is::Outdated, "outdated"),
-    (Is::Conflict, "conflict"),
-    (Is::Held, "held"),
-    (Is::Unreadable, "unreadable"),
+pub(super) const ALL: [(Status, &str); 7] = [
+    (Status::Live, "live"),
+    (Status::Ended, "ended"),
+    (Status::Absent, "absent"),
+    (Status::Outdated, "outdated"),
+    (Status::Conflict, "conflict"),
+    (Status::Held, "held"),
+    (Status::Unreadable, "unreadable"),
 ];
 
 const ID: SessionId = SessionId::from_bytes([3; 16]);
 
-fn command(order: Order) -> Command {
+fn command(order: Operation) -> Command {
     Command {
         lifetime: Lifetime {
             idle: Seconds(600),
@@ -36,12 +36,12 @@ fn command(order: Order) -> Command {
 }
 
 fn change(change: Change) -> Command {
-    let changing = Changing::new(change, 7, Epoch(1_700_000_000_123));
-    command(Order::Change(Box::new(changing)))
+    let changing = UpdateCommand::new(change, 7, Epoch(1_700_000_000_123));
+    command(Operation::Change(Box::new(changing)))
 }
 
-fn grant() -> Grant {
-    Grant {
+fn grant() -> TokenSet {
+    TokenSet {
         provider: "main".to_owned(),
         issuer: "https://id.example".to_owned(),
         subject: "00ada".to_owned(),
@@ -88,24 +88,24 @@ fn renewal() -> Renewal {
 }
 
 fn commands() -> Vec<(&'static str, Command)> {
-    let begin = Begin {
+    let begin = InitialState {
         id: ID,
         created: UnixSeconds(1_700_000_000),
         device: Some("phone".to_owned()),
         country: Some("DE".to_owned()),
     };
-    let kept = Kept {
+    let kept = StoredCookie {
         name: "access_token".to_owned(),
         value: "v".to_owned(),
         path: "/".to_owned(),
         expires: Some(UnixSeconds(1_700_086_400)),
     };
-    let conditional = Changing {
+    let conditional = UpdateCommand {
         id: Some(ID),
         begin: Some(begin),
         if_version: Some(Version(9)),
         lease: Some(4),
-        ..Changing::new(
+        ..UpdateCommand::new(
             Change {
                 patch: Some(r#"{"tier":"pro"}"#.to_owned()),
                 ..Change::default()
@@ -137,36 +137,36 @@ fn commands() -> Vec<(&'static str, Command)> {
         pin: Some(None),
         ..Change::default()
     };
-    let lease = |token| Order::Lease {
+    let lease = |token| Operation::Lease {
         seconds: Seconds(30),
         token,
         once: 11,
     };
-    let refresh = |renewal: Option<Renewal>| Order::Refresh {
+    let refresh = |renewal: Option<Renewal>| Operation::Refresh {
         provider: "main".to_owned(),
         call: call(),
         renewal: renewal.map(Box::new),
     };
     vec![
-        ("read", command(Order::Read)),
+        ("read", command(Operation::Read)),
         (
             "read, of a guest",
             Command {
                 named: Some(None),
-                ..command(Order::Read)
+                ..command(Operation::Read)
             },
         ),
         (
             "read, of a sign-in",
             Command {
                 named: Some(Some(ID.sign_in())),
-                ..command(Order::Read)
+                ..command(Operation::Read)
             },
         ),
-        ("repair", command(Order::Repair)),
+        ("repair", command(Operation::Repair)),
         (
             "change what there may be",
-            command(Order::Change(Box::new(conditional))),
+            command(Operation::Change(Box::new(conditional))),
         ),
         ("change who it is", change(identify)),
         ("change anything else", change(others)),
@@ -184,7 +184,10 @@ fn commands() -> Vec<(&'static str, Command)> {
         ),
         ("take a lease", command(lease(None))),
         ("keep a lease", command(lease(Some(4)))),
-        ("give a lease back", command(Order::Release { token: 4 })),
+        (
+            "give a lease back",
+            command(Operation::Release { token: 4 }),
+        ),
         ("renew tokens", command(refresh(None))),
         ("renew tokens and judge", command(refresh(Some(renewal())))),
     ]
@@ -214,7 +217,7 @@ fn golden_answers_are_written_and_read() {
             refused: vec!["ttl".to_owned(), "patch_too_large".to_owned()],
             lease: Some((4, UnixMillis(1_700_000_030_000))),
             unannounced: true,
-            ..reply(Is::Live)
+            ..reply(Status::Live)
         },
     ));
     golden::check(
@@ -239,11 +242,11 @@ fn what_a_later_release_adds_is_passed_over() {
     let text = r#"{"idle":1,"absolute":2,"remember":3,"new":[1],"order":{"do":"read","new":{}}}"#;
     assert_eq!(
         Command::parse(text).ok().map(|read| read.order),
-        Some(Order::Read)
+        Some(Operation::Read)
     );
     let reply = Reply::parse(b"{\"is\":\"live\",\"new\":1}\nx").unwrap();
     assert_eq!(
         (reply.is, reply.sealed.as_slice()),
-        (Is::Live, b"x".as_slice())
+        (Status::Live, b"x".as_slice())
     );
 }

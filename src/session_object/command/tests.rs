@@ -10,7 +10,7 @@ const LIFETIME: Lifetime = Lifetime {
     remember: Seconds(3),
 };
 
-fn command(order: Order) -> Command {
+fn command(order: Operation) -> Command {
     Command {
         lifetime: LIFETIME,
         max_per_user: Some(3),
@@ -20,8 +20,8 @@ fn command(order: Order) -> Command {
     }
 }
 
-fn refresh(renewal: Option<Box<Renewal>>) -> Order {
-    Order::Refresh {
+fn refresh(renewal: Option<Box<Renewal>>) -> Operation {
+    Operation::Refresh {
         provider: "main".to_owned(),
         call: Outbound {
             url: "https://id.example/token".to_owned(),
@@ -36,9 +36,9 @@ fn refresh(renewal: Option<Box<Renewal>>) -> Order {
 #[test]
 fn a_command_comes_through_as_it_was_said() {
     let id = SessionId::from_bytes([3; 16]);
-    let changing = Changing {
+    let changing = UpdateCommand {
         id: Some(id),
-        begin: Some(Begin {
+        begin: Some(InitialState {
             id,
             created: UnixSeconds(5),
             device: Some("phone".to_owned()),
@@ -46,7 +46,7 @@ fn a_command_comes_through_as_it_was_said() {
         }),
         if_version: Some(Version(9)),
         lease: Some(4),
-        ..Changing::new(
+        ..UpdateCommand::new(
             Change {
                 patch: Some("{\"a\":\"\n\"}".to_owned()),
                 ..Change::default()
@@ -56,15 +56,15 @@ fn a_command_comes_through_as_it_was_said() {
         )
     };
     for order in [
-        Order::Read,
-        Order::Repair,
-        Order::Change(Box::new(changing)),
-        Order::Lease {
+        Operation::Read,
+        Operation::Repair,
+        Operation::Change(Box::new(changing)),
+        Operation::Lease {
             seconds: Seconds(5),
             token: None,
             once: 9,
         },
-        Order::Release { token: 7 },
+        Operation::Release { token: 7 },
         refresh(None),
         refresh(Some(Box::new(Renewal {
             client_id: "c".to_owned(),

@@ -6,7 +6,7 @@ use super::*;
 use crate::encoding;
 use crate::golden;
 use crate::session::id::Handle;
-use crate::session_object::outbox::{self, Errand};
+use crate::session_object::outbox::{self, OutboxItem};
 use crate::tenant_id::TenantId;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -117,18 +117,18 @@ fn a_row_with_a_field_of_a_later_release_is_read() {
 #[test]
 fn golden_errands_are_written() {
     let tenant = TenantId::parse("acme").unwrap();
-    let errand = |row: &Row| -> Value {
+    let outbox_item = |row: &Row| -> Value {
         match outbox::next(&tenant, HANDLE, &row.encode(), NOW).unwrap().0 {
-            Errand::Directory(command) => {
+            OutboxItem::Directory(command) => {
                 json!({ "directory": serde_json::from_str::<Value>(&command).unwrap() })
             }
-            Errand::Write(write) => json!({ "key": write.key, "ttl": write.ttl.0 }),
-            Errand::Sleep(until) => json!({ "sleep": until.0 }),
-            Errand::Forget => json!("forget"),
+            OutboxItem::Write(write) => json!({ "key": write.key, "ttl": write.ttl.0 }),
+            OutboxItem::Sleep(until) => json!({ "sleep": until.0 }),
+            OutboxItem::Forget => json!("forget"),
         }
     };
     let errands = rows()
         .into_iter()
-        .map(|(name, row)| (name.to_owned(), errand(&row)));
+        .map(|(name, row)| (name.to_owned(), outbox_item(&row)));
     golden::check_written("session-errands.json", &Value::Object(errands.collect()));
 }

@@ -20,7 +20,7 @@ enum Does {
     Stores,
     Tells(String),
     Fetches,
-    Replies(CallId, Is, Announced),
+    Replies(CallId, Status, Announced),
     ReturnsFromAlarm(CallId),
     Deletes,
 }
@@ -62,8 +62,8 @@ impl Runtime {
         (call, self.perform(actions))
     }
 
-    fn change(&mut self, changing: Changing) -> (CallId, Vec<Does>) {
-        self.call(&command(Order::Change(Box::new(changing))))
+    fn change(&mut self, changing: UpdateCommand) -> (CallId, Vec<Does>) {
+        self.call(&command(Operation::Change(Box::new(changing))))
     }
 
     fn item_done(&mut self, succeeded: bool) -> Vec<Does> {
@@ -175,9 +175,9 @@ fn with_old_tokens() -> Runtime {
 fn a_change_is_answered_at_once_and_its_outbox_items_run_one_at_a_time() {
     let mut runtime = Runtime::new();
     let (call, does) = runtime.change(patch(r#"{"a":1}"#, 1));
-    assert_eq!(does, [Does::Replies(call, Is::Live, Yes), Does::Stores]);
+    assert_eq!(does, [Does::Replies(call, Status::Live, Yes), Does::Stores]);
     let (call, does) = runtime.change(patch(r#"{"a":2}"#, 2));
-    assert_eq!(does, [Does::Replies(call, Is::Live, Yes)], "one runs");
+    assert_eq!(does, [Does::Replies(call, Status::Live, Yes)], "one runs");
     assert_eq!(runtime.item_done(true), [tells("list-in")]);
     assert_eq!(runtime.item_done(true), []);
     // What was stored is not the last.
@@ -204,7 +204,10 @@ fn who_ends_a_session_waits_until_everybody_has_heard() {
     let (call, does) = runtime.change(end(2));
     assert_eq!(does, [tells("revoke")]);
     let does = runtime.item_done(true);
-    assert_eq!(does, [Does::Replies(call, Is::Ended, Yes), Does::Stores]);
+    assert_eq!(
+        does,
+        [Does::Replies(call, Status::Ended, Yes), Does::Stores]
+    );
 }
 
 #[test]
@@ -214,7 +217,7 @@ fn who_ends_a_session_is_told_if_nobody_could_hear_of_it() {
     assert_eq!(does, [tells("revoke")]);
     assert_eq!(
         runtime.item_done(false),
-        [Does::Replies(call, Is::Ended, Not)]
+        [Does::Replies(call, Status::Ended, Not)]
     );
     // After a pause it is announced all the same.
     assert_eq!(runtime.alarm, Some(UnixMillis(runtime.now.0 + 1_000)));
@@ -230,7 +233,7 @@ fn who_asks_for_the_end_again_waits_like_the_first_time() {
     let (call, does) = runtime.change(end(2));
     assert_eq!(does, [tells("revoke")]);
     let does = runtime.item_done(true);
-    assert_eq!(does[0], Does::Replies(call, Is::Ended, Yes));
+    assert_eq!(does[0], Does::Replies(call, Status::Ended, Yes));
 }
 
 #[test]
@@ -243,7 +246,7 @@ fn an_item_that_fails_before_the_announcement_is_not_taken_for_it() {
     // The pause after the failure holds back the announcement, too.
     assert_eq!(
         runtime.item_done(false),
-        [Does::Replies(call, Is::Ended, Not)]
+        [Does::Replies(call, Status::Ended, Not)]
     );
 }
 
@@ -287,8 +290,8 @@ fn an_ended_session_is_forgotten_when_no_cookie_of_it_can_be_valid() {
     }
     assert!(runtime.now.0 >= NOW.0 + 7_200_000);
     assert_eq!((runtime.name.as_deref(), runtime.alarm), (None, None));
-    let (call, does) = runtime.call(&command(Order::Read));
-    assert_eq!(does, [Does::Replies(call, Is::Absent, Yes)]);
+    let (call, does) = runtime.call(&command(Operation::Read));
+    assert_eq!(does, [Does::Replies(call, Status::Absent, Yes)]);
 }
 
 #[test]
@@ -300,14 +303,14 @@ fn of_many_who_want_new_tokens_one_asks_and_all_get_what_comes_of_it() {
     assert_eq!(does, []);
     // Others do not wait for it.
     let (other, does) = runtime.change(patch(r#"{"b":1}"#, 2));
-    assert_eq!(does[0], Does::Replies(other, Is::Live, Yes));
+    assert_eq!(does[0], Does::Replies(other, Status::Live, Yes));
     let does = runtime.provider_answers(200, &new_tokens());
-    let replies = [first, second].map(|call| Does::Replies(call, Is::Live, Yes));
+    let replies = [first, second].map(|call| Does::Replies(call, Status::Live, Yes));
     assert_eq!(does[..2], replies);
     let (third, does) = runtime.call(&command(refreshing()));
     assert_eq!(
         does,
-        [Does::Replies(third, Is::Live, Yes)],
+        [Does::Replies(third, Status::Live, Yes)],
         "they are fresh"
     );
 }
@@ -319,7 +322,7 @@ fn who_comes_after_the_provider_answered_asks_anew() {
     runtime.provider_answers(0, "");
     // It is left alone for a while.
     let (call, does) = runtime.call(&command(refreshing()));
-    assert_eq!(does, [Does::Replies(call, Is::Live, Yes)]);
+    assert_eq!(does, [Does::Replies(call, Status::Live, Yes)]);
     runtime.now.0 += 5_000;
     let (_, does) = runtime.call(&command(refreshing()));
     assert_eq!(does, [Does::Fetches]);
@@ -328,7 +331,7 @@ fn who_comes_after_the_provider_answered_asks_anew() {
 #[test]
 fn new_tokens_for_a_session_from_before_are_asked_for_once_the_object_has_it() {
     let mut before = with_old_tokens();
-    let (_, does) = before.call(&command(Order::Read));
+    let (_, does) = before.call(&command(Operation::Read));
     assert!(matches!(does[..], [Does::Replies(..)]));
     let sealed = Row::decode(before.row.as_deref().unwrap()).unwrap().sealed;
     let mut runtime = Runtime::new();
@@ -340,19 +343,19 @@ fn new_tokens_for_a_session_from_before_are_asked_for_once_the_object_has_it() {
     assert_eq!(does, [Does::Fetches]);
     assert!(runtime.row.is_some() && runtime.name.is_some());
     let does = runtime.provider_answers(200, &new_tokens());
-    assert_eq!(does[0], Does::Replies(call, Is::Live, Yes));
+    assert_eq!(does[0], Does::Replies(call, Status::Live, Yes));
 }
 
 #[test]
 fn what_is_no_command_and_what_cannot_be_read_changes_nothing() {
     let mut runtime = Runtime::new();
     let (call, does) = runtime.call_text("{}");
-    assert_eq!(does, [Does::Replies(call, Is::Unreadable, Yes)]);
+    assert_eq!(does, [Does::Replies(call, Status::Unreadable, Yes)]);
     runtime.name = Some(object_name());
     runtime.row = Some(b"of a newer release".to_vec());
     runtime.dies();
     let (call, does) = runtime.change(patch("{}", 1));
-    assert_eq!(does, [Does::Replies(call, Is::Unreadable, Yes)]);
+    assert_eq!(does, [Does::Replies(call, Status::Unreadable, Yes)]);
     let actions = runtime.object.alarm(CallId(9), runtime.now);
     assert_eq!(
         runtime.perform(actions),

@@ -10,12 +10,12 @@ use crate::clock::UnixSeconds;
 use crate::effect::{self, Answers, Found, Need, Outbound};
 use crate::encoding::base64url;
 use crate::session::record::Record;
-use crate::session::token_set::Grant;
+use crate::session::token_set::TokenSet;
 
 const TOKEN_LASTS: Seconds = Seconds(400);
 
-fn grant() -> Grant {
-    Grant {
+fn grant() -> TokenSet {
+    TokenSet {
         provider: "main".to_owned(),
         issuer: "https://id.example".to_owned(),
         subject: "u1".to_owned(),
@@ -23,7 +23,7 @@ fn grant() -> Grant {
         expires: Some(NOW.seconds() + TOKEN_LASTS),
         lasts: Some(TOKEN_LASTS),
         refresh_token: Some("r1".to_owned()),
-        ..Grant::default()
+        ..TokenSet::default()
     }
 }
 
@@ -37,34 +37,34 @@ fn call() -> Outbound {
     }
 }
 
-pub(super) fn order() -> Order {
-    Order::Refresh {
+pub(super) fn order() -> Operation {
+    Operation::Refresh {
         provider: "main".to_owned(),
         call: call(),
         renewal: None,
     }
 }
 
-fn signed_in(grant: Grant) -> Object {
+fn signed_in(grant: TokenSet) -> Object {
     let mut object = Object::new();
     object.change(signing_in(grant));
     object.run();
     object
 }
 
-fn signing_in(grant: Grant) -> Changing {
+fn signing_in(grant: TokenSet) -> UpdateCommand {
     let change = Change {
         identify: Some(r#"{"user":"u1"}"#.to_owned()),
         grant: Some(grant),
         ..Change::default()
     };
-    Changing {
+    UpdateCommand {
         change,
         ..patch("{}", 1)
     }
 }
 
-pub(super) fn signed_in_change() -> Changing {
+pub(super) fn signed_in_change() -> UpdateCommand {
     signing_in(grant())
 }
 
@@ -91,14 +91,14 @@ impl Object {
     /// The same where its word is judged.
     fn hear_with(
         &mut self,
-        order: Order,
+        order: Operation,
         sent: &str,
         heard: &effect::Reply<'_>,
         answers: &Answers,
     ) -> Verdict {
         let sent = authorization::with_refresh_token(&call(), sent);
         let tenant = tenant();
-        let verdict = Ledger {
+        let verdict = Executor {
             tenant: &tenant,
             handle: HANDLE,
             keys: &keys(&tenant),
@@ -120,7 +120,7 @@ impl Object {
     }
 
     fn record(&mut self) -> Record {
-        opened(&self.say(Order::Read))
+        opened(&self.say(Operation::Read))
     }
 }
 
@@ -178,7 +178,7 @@ fn who_asks_for_one_after_another_has_got_one_is_told_that() {
     let before = object.record().version;
     assert!(object.refresh().is_some());
     let verdict = object.hear(200, &new_tokens());
-    assert_eq!((verdict.reply.is, verdict.wait), (Is::Live, false));
+    assert_eq!((verdict.reply.is, verdict.wait), (Status::Live, false));
     let record = opened(&verdict.reply);
     assert!(record.version > before);
     let renewed = record.grant.unwrap();
@@ -197,10 +197,10 @@ fn a_sign_in_that_is_over_at_the_provider_ends_the_session_and_the_answer_waits_
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     assert!(object.refresh().is_some());
     let verdict = object.hear(400, r#"{"error":"invalid_grant"}"#);
-    assert_eq!((verdict.reply.is, verdict.wait), (Is::Ended, true));
+    assert_eq!((verdict.reply.is, verdict.wait), (Status::Ended, true));
     assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
     assert!(object.refresh().is_none());
-    assert_eq!(object.change(patch(r#"{"b":1}"#, 3)).is, Is::Ended);
+    assert_eq!(object.change(patch(r#"{"b":1}"#, 3)).is, Status::Ended);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_provider_that_does_not_answer_changes_nothing_and_is_left_alone_for_five_se
         assert!(object.refresh().is_some());
         let before = object.record();
         let verdict = object.hear(status, body);
-        assert_eq!((verdict.reply.is, verdict.wait), (Is::Live, false));
+        assert_eq!((verdict.reply.is, verdict.wait), (Status::Live, false));
         assert_eq!(object.record(), before);
         object.now.0 += 4_999;
         assert!(object.refresh().is_none(), "{status}");
@@ -233,8 +233,8 @@ fn an_answer_that_comes_after_the_end_brings_nothing_back() {
     assert!(object.refresh().is_some());
     object.change(end(2));
     let verdict = object.hear(200, &new_tokens());
-    assert_eq!(verdict.reply.is, Is::Ended);
-    assert_eq!(object.say(Order::Read).is, Is::Ended);
+    assert_eq!(verdict.reply.is, Status::Ended);
+    assert_eq!(object.say(Operation::Read).is, Status::Ended);
 }
 
 #[test]
@@ -245,11 +245,11 @@ fn where_there_is_nothing_to_ask_for_nobody_is_asked() {
     guest.now.0 += TOKEN_LASTS.0 * 1_000;
     assert!(guest.refresh().is_none(), "no sign-in");
     for without in [
-        Grant {
+        TokenSet {
             refresh_token: None,
             ..grant()
         },
-        Grant {
+        TokenSet {
             expires: None,
             ..grant()
         },
@@ -270,7 +270,7 @@ fn an_answer_about_an_earlier_sign_in_is_none_about_this_one() {
         (400, r#"{"error":"invalid_grant"}"#.to_owned()),
     ] {
         let verdict = object.hear_of("r0", status, &body);
-        assert_eq!(verdict.reply.is, Is::Live);
+        assert_eq!(verdict.reply.is, Status::Live);
         assert_eq!(object.record(), before);
     }
 }
@@ -279,7 +279,7 @@ fn an_answer_about_an_earlier_sign_in_is_none_about_this_one() {
 fn another_provider_is_not_given_this_ones_token() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
-    let verdict = object.apply(&command(Order::Refresh {
+    let verdict = object.apply(&command(Operation::Refresh {
         provider: "other".to_owned(),
         call: call(),
         renewal: None,
@@ -288,9 +288,9 @@ fn another_provider_is_not_given_this_ones_token() {
 }
 
 /// An order whose answer is judged: who is of `staff` may stay, and userinfo is asked.
-fn judging() -> Order {
+fn judging() -> Operation {
     let claim = |name: &str| name.to_owned();
-    Order::Refresh {
+    Operation::Refresh {
         provider: "main".to_owned(),
         call: call(),
         renewal: Some(Box::new(Renewal {
@@ -340,7 +340,7 @@ fn groups_change_with_new_tokens_and_nothing_is_proved_by_that() {
         &mut object,
         r#"{"sub":"u1","name":"U","groups":["staff","chess"]}"#,
     );
-    assert_eq!((verdict.reply.is, verdict.event), (Is::Live, None));
+    assert_eq!((verdict.reply.is, verdict.event), (Status::Live, None));
     let record = opened(&verdict.reply);
     let identity = record.identity.clone().unwrap();
     assert_eq!(
@@ -359,7 +359,7 @@ fn who_may_not_come_in_any_more_is_signed_out_with_the_next_tokens() {
     for userinfo in [r#"{"sub":"u1"}"#, r#"{"sub":"u1","groups":["chess"]}"#] {
         let mut object = signed_in(grant());
         let verdict = told(&mut object, userinfo);
-        assert_eq!((verdict.reply.is, verdict.wait), (Is::Ended, true));
+        assert_eq!((verdict.reply.is, verdict.wait), (Status::Ended, true));
         let event = verdict.event.unwrap();
         assert_eq!(
             (event.name(), event.text("reason")),
@@ -374,7 +374,7 @@ fn somebody_elses_word_gives_no_tokens_and_is_told_to_the_operator() {
     let mut object = signed_in(grant());
     let before = object.record();
     let verdict = told(&mut object, r#"{"sub":"u2","groups":["staff"]}"#);
-    assert_eq!(verdict.reply.is, Is::Live);
+    assert_eq!(verdict.reply.is, Status::Live);
     assert_eq!(verdict.event.unwrap().name(), "idp_token_invalid");
     assert_eq!(object.record(), before);
     assert!(object.refresh().is_none(), "it is left alone for a while");
@@ -390,10 +390,10 @@ fn a_session_of_a_user_by_another_name_is_not_theirs() {
         ..Change::default()
     };
     let begin = patch("{}", 1);
-    object.change(Changing { change, ..begin });
+    object.change(UpdateCommand { change, ..begin });
     object.run();
     let verdict = told(&mut object, r#"{"sub":"u1","groups":["staff"]}"#);
-    assert_eq!(verdict.reply.is, Is::Ended);
+    assert_eq!(verdict.reply.is, Status::Ended);
     assert_eq!(verdict.event.unwrap().text("reason"), "another user");
 }
 

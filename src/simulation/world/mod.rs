@@ -35,10 +35,12 @@ use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::Lifetime;
 use crate::session::record::{Entry, Epoch, Version};
-use crate::session::token_set::Grant;
-use crate::session_object::command::{Changing, Command, Is, Order, parse_object_name};
+use crate::session::token_set::TokenSet;
+use crate::session_object::command::{
+    Command, Operation, Status, UpdateCommand, parse_object_name,
+};
 use crate::session_object::object::{Action, CallId, Context, SessionObject};
-use crate::session_object::outbox::{self, Errand};
+use crate::session_object::outbox::{self, OutboxItem};
 use crate::store::breaker::Breaker;
 use crate::store::revocations::Subject;
 use crate::store::session_index::object::Surplus;
@@ -133,7 +135,7 @@ enum Event {
     /// A session that is one too many for its user is told to end.
     Surplus(Surplus),
     /// A session gets tokens.
-    Grant { session: String },
+    TokenSet { session: String },
     /// Somebody wants to change a session alone.
     Lease { session: String },
     /// A session's tokens are asked for anew.
@@ -405,7 +407,7 @@ impl World {
             Event::ProviderAnswer { name, life } => self.provider_answer(&name, life),
             Event::Late { name, call } => self.late(&name, call),
             Event::Surplus(surplus) => self.end_surplus(surplus),
-            Event::Grant { session } => self.grant(&session),
+            Event::TokenSet { session } => self.grant(&session),
             Event::Lease { session } => self.lease(&session),
             Event::Refresh { session } => self.refresh(&session),
         }

@@ -60,7 +60,7 @@ impl World {
         };
         self.schedule_at(self.now + u64::from(CALL_DEADLINE_MS), late);
         let changing = match Command::parse(command).unwrap().order {
-            Order::Change(changing) => Some(changing),
+            Operation::Change(changing) => Some(changing),
             _ => None,
         };
         let once = changing.as_ref().map(|changing| changing.once);
@@ -182,7 +182,7 @@ impl World {
             }
             Caller::Surplus(surplus) => {
                 let reply = crate::session_object::command::Reply::parse(&bytes).unwrap();
-                if reply.is == Is::Ended && !reply.unannounced {
+                if reply.is == Status::Ended && !reply.unannounced {
                     let session = surplus.session;
                     self.observe(What::Over { session });
                 }
@@ -323,19 +323,19 @@ impl World {
     /// A sign-in brings tokens, which are asked for anew later, by two isolates at once.
     pub(super) fn grant(&mut self, session: &str) {
         let change = Change {
-            grant: Some(Grant {
+            grant: Some(TokenSet {
                 provider: "main".to_owned(),
                 access_token: Some("a".to_owned()),
                 expires: Some(UnixMillis(self.now).seconds() + TOKEN_LASTS),
                 lasts: Some(TOKEN_LASTS),
                 refresh_token: Some("r".to_owned()),
-                ..Grant::default()
+                ..TokenSet::default()
             }),
             ..Change::default()
         };
         let once = self.random.next_u64();
-        let changing = Changing::new(change, once, Epoch::default());
-        self.order(session, Order::Change(Box::new(changing)));
+        let changing = UpdateCommand::new(change, once, Epoch::default());
+        self.order(session, Operation::Change(Box::new(changing)));
         for _ in 0..4 {
             let at = self.now + self.below(10_000);
             let session = session.to_owned();
@@ -358,7 +358,7 @@ impl World {
             form: Some(String::new()),
             limit: 1_024,
         };
-        let order = Order::Refresh {
+        let order = Operation::Refresh {
             provider: "main".to_owned(),
             call,
             renewal: None,
@@ -368,7 +368,7 @@ impl World {
 
     /// Somebody wants to change a session alone for some seconds.
     pub(super) fn lease(&mut self, session: &str) {
-        let order = Order::Lease {
+        let order = Operation::Lease {
             seconds: Seconds(5),
             token: None,
             once: self.random.next_u64(),
@@ -376,11 +376,11 @@ impl World {
         self.order_as(Caller::Lease(session.to_owned()), session, order);
     }
 
-    fn order(&mut self, session: &str, order: Order) {
+    fn order(&mut self, session: &str, order: Operation) {
         self.order_as(Caller::Nobody, session, order);
     }
 
-    fn order_as(&mut self, caller: Caller, session: &str, order: Order) {
+    fn order_as(&mut self, caller: Caller, session: &str, order: Operation) {
         let command = Command {
             lifetime: lifetime(),
             max_per_user: Some(MOST_PER_USER),
@@ -426,7 +426,7 @@ impl World {
         let one_day = UnixMillis(self.now + 200 * 86_400_000);
         row.is_none_or(|row| {
             let next = outbox::next(&tenant, handle, row, one_day);
-            matches!(next, Ok((Errand::Forget, _)))
+            matches!(next, Ok((OutboxItem::Forget, _)))
         })
     }
 }

@@ -163,7 +163,7 @@ impl World {
             (Wish::SignIn, session) => {
                 self.browsers[task.browser].user = true;
                 if let Some(session) = session.filter(|_| kept) {
-                    self.schedule(500, Event::Grant { session });
+                    self.schedule(500, Event::TokenSet { session });
                 }
             }
             (Wish::End, _) => {

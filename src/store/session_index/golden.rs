@@ -57,17 +57,17 @@ fn commands() -> Value {
 /// Orders a release's commands so that the answers depend on those before.
 fn conversation(commands: &Value, errands: &Value) -> Vec<Value> {
     let said = |name: &str| commands[name].clone();
-    let errand = |name: &str| errands[name]["directory"].clone();
+    let outbox_item = |name: &str| errands[name]["directory"].clone();
     vec![
-        errand("to be listed for a user"),
-        errand("to be listed as a guest's"),
+        outbox_item("to be listed for a user"),
+        outbox_item("to be listed as a guest's"),
         said("list all"),
         said("list a user's, after a page"),
-        errand("its id was replaced, to be told"),
-        errand("ended, to be told"),
+        outbox_item("its id was replaced, to be told"),
+        outbox_item("ended, to be told"),
         said("revoke"),
         said("ask what was revoked"),
-        errand("to be listed no more"),
+        outbox_item("to be listed no more"),
         said("list all"),
     ]
 }
