@@ -45,7 +45,7 @@ use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
 
 use registry::TenantRegistry;
-use telemetry_reports::Telling;
+use telemetry_reports::TelemetryReports;
 
 /// What stands between the tenant and the rest of a ticket.
 const AFTER_TENANT: char = '\t';
@@ -76,7 +76,7 @@ pub(crate) struct Router {
     learned: bool,
     /// What happened that no gateway counts.
     series: Series,
-    telling: Telling,
+    telling: TelemetryReports,
     /// Whether it was told that the console has no host, if it has none.
     is_console_told: bool,
     /// What is to be stored that is no tenant's.
@@ -97,7 +97,7 @@ impl Router {
     #[must_use]
     pub(crate) fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
         let mut gateways = HashMap::new();
-        let telling = Telling::new(&deployment, random.next_u64());
+        let telling = TelemetryReports::new(&deployment, random.next_u64());
         let only = deployment.tenant.take();
         let catalogue = TenantRegistry::new(only.as_ref().map(|tenant| tenant.id.clone()));
         let hashing = Places::default();
@@ -410,7 +410,7 @@ impl Router {
         }
     }
 
-    fn note(&mut self, event: Event) {
+    fn emit(&mut self, event: Event) {
         event_metrics::count(&mut self.series, &event);
         self.events.push(event);
     }

@@ -85,7 +85,7 @@ impl Gateway {
         (Trace::follow(None, None, &seed, self.sampling()), seed)
     }
 
-    pub(super) fn note(&mut self, event: Event) {
+    pub(super) fn emit(&mut self, event: Event) {
         let event = event.of(&self.tenant.id).during(&self.facts.trace_id);
         event_metrics::count(&mut self.series, &event);
         let level = match event.level() {

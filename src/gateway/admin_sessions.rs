@@ -99,7 +99,7 @@ impl Gateway {
         let session = self.inspect(name.handle, context)?;
         let session = session.filter(|session| name.is_of_for_operators(session.record.sign_in));
         let session = session.ok_or(Problem::NotFound)?;
-        self.note(Event::new(Level::Info, "audit_session_viewed").about(name.handle));
+        self.emit(Event::new(Level::Info, "audit_session_viewed").about(name.handle));
         let view = self.view(&session.record);
         Ok(Answer::json(200, &Value::Object(view)))
     }
@@ -115,7 +115,7 @@ impl Gateway {
             None => self.end(name.handle, answers, now)?,
             Some(_) => self.end_named(name, answers, now)?,
         }
-        self.note(Event::new(Level::Info, "audit_session_ended").about(name.handle));
+        self.emit(Event::new(Level::Info, "audit_session_ended").about(name.handle));
         Ok(Answer::empty(204))
     }
 
@@ -179,7 +179,7 @@ impl Gateway {
         self.revoke(&subjects, context.answers, context.now)?;
         let everybody = subjects == [Subject::Tenant];
         let event = Event::new(Level::Info, "audit_sessions_revoked");
-        self.note(event.with("everybody", everybody));
+        self.emit(event.with("everybody", everybody));
         if self.writes.is_empty() {
             Ok(Answer::empty(204))
         } else {

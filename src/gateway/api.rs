@@ -72,7 +72,7 @@ impl Gateway {
         match self.strangers.count(client, now) {
             Verdict::Over(wait) => Err(Problem::TooManyGuesses(wait).into()),
             verdict => {
-                self.note(Event::new(Level::Warn, "origin_key_refused"));
+                self.emit(Event::new(Level::Warn, "origin_key_refused"));
                 match verdict {
                     Verdict::Passed(wait) => Err(Problem::TooManyGuesses(wait).into()),
                     _ => Err(Problem::ApiKey.into()),

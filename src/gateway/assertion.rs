@@ -91,7 +91,7 @@ impl Gateway {
                 Ok(Some(token))
             }
             Some(Found::Absent | Found::Unavailable) => {
-                self.note(Event::new(Level::Error, "assertion_not_signed"));
+                self.emit(Event::new(Level::Error, "assertion_not_signed"));
                 Ok(None)
             }
         }

@@ -35,7 +35,7 @@ const UNKNOWN: &str = "application/octet-stream";
 
 impl Gateway {
     /// Halts a request for a file that the tenant has itself.
-    pub(super) fn replace(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
+    pub(super) fn serve_asset(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
         let request = context.request;
         if !matches!(request.method, "GET" | "HEAD") || request.is_websocket() {
             return Ok(());
@@ -70,7 +70,7 @@ impl Gateway {
         if self.troubles.count(path, context.now) == Verdict::First {
             let event = Event::new(Level::Warn, "asset_unavailable");
             let reason = trouble.to_string();
-            self.note(
+            self.emit(
                 event
                     .with("path", Named(path))
                     .with("reason", Named(&reason)),

@@ -184,8 +184,8 @@ impl Gateway {
         let client = context.request.client_network();
         let verdict = self.forgeries.count(client, context.now);
         match verdict {
-            Verdict::First => self.note(Event::new(Level::Warn, event)),
-            Verdict::Passed(_) => self.note(Event::new(Level::Warn, "forgery_limit_passed")),
+            Verdict::First => self.emit(Event::new(Level::Warn, event)),
+            Verdict::Passed(_) => self.emit(Event::new(Level::Warn, "forgery_limit_passed")),
             Verdict::Counted | Verdict::Over(_) => {}
         }
         match verdict {
@@ -271,7 +271,7 @@ impl Gateway {
                 self.facts.lookup = Lookup::Over;
                 if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
                     let event = Event::new(Level::Warn, "dead_session_presented");
-                    self.note(event.with("reason", problem.code()));
+                    self.emit(event.with("reason", problem.code()));
                 }
                 return Ok(Caller::Over(problem));
             }
@@ -281,7 +281,7 @@ impl Gateway {
         };
         if self.is_revoked(&session) {
             self.facts.lookup = Lookup::Over;
-            self.note(Event::new(Level::Warn, "revoked_session_presented").about(token.handle));
+            self.emit(Event::new(Level::Warn, "revoked_session_presented").about(token.handle));
             return Ok(Caller::Over(Problem::SessionEnded));
         }
         let record = &session.record;

@@ -118,7 +118,7 @@ impl Gateway {
             Presented::Genuine { verified, .. } if was_idle => Some(verified.token),
             _ => None,
         };
-        let id = self.draw(former.as_ref(), context)?;
+        let id = self.new_session_id(former.as_ref(), context)?;
         let token = Token {
             handle: Handle::derive(&self.tenant.id, &id),
             id,

@@ -25,7 +25,7 @@ const MOST_BYTES: usize = 8 * 1024;
 
 /// The client's headers that are handed on or dropped and never looked at, whatever they say: a request that
 /// differs in nothing else is decided alike. Sorted.
-pub(crate) const UNHEEDED: [&str; 23] = [
+pub(crate) const IGNORED_HEADERS: [&str; 23] = [
     "accept-encoding",
     "cache-control",
     "cdn-loop",
@@ -52,11 +52,11 @@ pub(crate) const UNHEEDED: [&str; 23] = [
 ];
 
 /// Those by which only the words of an answer of our own are chosen: whether it is a page, and its language.
-pub(crate) const HEEDED_FOR_WORDS: [&str; 3] = ["accept", "accept-language", "sec-fetch-mode"];
+pub(crate) const NEGOTIATION_HEADERS: [&str; 3] = ["accept", "accept-language", "sec-fetch-mode"];
 
 /// How a decision to forward may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Repeat {
+pub(crate) struct CachePolicy {
     /// Before this.
     pub until: UnixMillis,
     /// For whatever of the origin's is asked for; otherwise for the very same URL.
@@ -71,7 +71,7 @@ impl Gateway {
         visitor: &Visitor,
         course: &SelectedOrigin,
         context: &RequestContext<'_>,
-    ) -> Option<Repeat> {
+    ) -> Option<CachePolicy> {
         if !self.is_like_most(visitor, course, context) {
             return None;
         }
@@ -85,7 +85,7 @@ impl Gateway {
                 .min(self.known_until(visitor.token.handle, now)),
         };
         let tenant = &self.tenant;
-        Some(Repeat {
+        Some(CachePolicy {
             until,
             any_target: tenant.login_exceptions.is_empty()
                 && tenant.assets.is_empty()
@@ -96,7 +96,7 @@ impl Gateway {
         })
     }
 
-    /// Until when a request for the same URL that differs only in what is [`UNHEEDED`] would be refused alike. A flood
+    /// Until when a request for the same URL that differs only in what is [`IGNORED_HEADERS`] would be refused alike. A flood
     /// is: it is worth the least, and counting more of it changes nothing. None of our own paths is anybody's to repeat.
     pub(super) fn refusal_stands(
         &self,

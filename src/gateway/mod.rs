@@ -74,13 +74,13 @@ use crate::tenant::{ApiKey, Tenant};
 use crate::upstream::trace_context::Trace;
 
 #[cfg(test)]
-pub(crate) use decision_cache::Repeat;
+pub(crate) use decision_cache::CachePolicy;
 #[cfg(any(test, target_arch = "wasm32"))]
 #[cfg_attr(
     not(feature = "standalone"),
     allow(unused_imports, reason = "a library caches no decisions")
 )]
-pub(crate) use decision_cache::{HEEDED_FOR_WORDS, UNHEEDED};
+pub(crate) use decision_cache::{IGNORED_HEADERS, NEGOTIATION_HEADERS};
 use login::Providers;
 pub(crate) use response::ResponseAction;
 pub(crate) use revalidate::Revalidation;
@@ -166,7 +166,7 @@ pub(crate) struct Gateway {
     /// of an office behind one address is forged once.
     forgeries: ClientLimit,
     /// New sessions, per client.
-    births: Option<ClientLimit>,
+    new_session_limit: Option<ClientLimit>,
     /// How often files were not to be had, per path: the log is told once a minute.
     troubles: RateLimit,
     random: ChaCha20Rng,
@@ -186,7 +186,7 @@ impl Gateway {
     #[must_use]
     pub(crate) fn new(tenant: Tenant, prefix: &str, mut random: ChaCha20Rng) -> Self {
         let number = random.next_u64();
-        let births = births(&tenant);
+        let new_session_limit = new_session_limit(&tenant);
         Self {
             tenant,
             prefix: prefix.to_owned(),
@@ -207,7 +207,7 @@ impl Gateway {
             hashing: Places::default(),
             strangers: ClientLimit::new(10, 60_000),
             forgeries: ClientLimit::new(300, 10_000),
-            births,
+            new_session_limit,
             troubles: RateLimit::new(1, 60_000),
             random,
             writes: Vec::new(),
@@ -287,7 +287,7 @@ impl Gateway {
                 let line = clear_cookie.then(|| set_cookie::clear(cookie));
                 let answer = self.readable(answer.with_cookie(line), request);
                 Step::Answer(Answer {
-                    stands_until: self.refusal_stands(&problem, &context),
+                    cacheable_until: self.refusal_stands(&problem, &context),
                     ..answer
                 })
             }
@@ -307,7 +307,7 @@ impl Gateway {
                 self.learned |= !matches!(interrupt, Interrupt::Reject { .. });
                 return Err(interrupt);
             }
-            PathClass::Origin => self.replace(context)?,
+            PathClass::Origin => self.serve_asset(context)?,
         }
         if context.request.is_websocket() {
             websocket::check(context.request, &self.tenant.allowed_origins)
@@ -319,7 +319,7 @@ impl Gateway {
         let caller = self.authenticate(context)?;
         let visitor = self.authorize(caller, context)?;
         self.facts.handle = Some(visitor.token.handle);
-        let visitor = self.refreshed(visitor, context)?;
+        let visitor = self.refresh_access_token(visitor, context)?;
         let assertion = self.assertion(&visitor, context)?;
         let course = self.select_origin(&visitor, context)?;
         Ok(self.forward(&visitor, &course, assertion.as_deref(), context, trace))
@@ -372,9 +372,9 @@ impl Gateway {
     }
 
     /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.
-    pub(crate) fn adopt(&mut self, tenant: Tenant) {
+    pub(crate) fn reload(&mut self, tenant: Tenant) {
         if tenant.new_sessions_per_minute != self.tenant.new_sessions_per_minute {
-            self.births = births(&tenant);
+            self.new_session_limit = new_session_limit(&tenant);
         }
         self.tenant = tenant;
     }
@@ -414,7 +414,7 @@ impl Gateway {
         let ttl = stored_until(end, now.seconds());
         match codec::seal(&entry, &name, &tenant.keys, &mut self.random) {
             Some(value) => self.writes.push(Write::new(name.as_str(), value, ttl)),
-            None => self.note(Event::new(Level::Error, "record_not_sealed")),
+            None => self.emit(Event::new(Level::Error, "record_not_sealed")),
         }
         let known = Known::new(entry, &self.tenant.keys);
         self.cache.put(handle, known, now);
@@ -438,7 +438,7 @@ impl Gateway {
     }
 }
 
-fn births(tenant: &Tenant) -> Option<ClientLimit> {
+fn new_session_limit(tenant: &Tenant) -> Option<ClientLimit> {
     let most = tenant.new_sessions_per_minute?;
     Some(ClientLimit::new(most, 60_000))
 }

@@ -149,7 +149,7 @@ impl Gateway {
     /// Tells that a session was ended, and by what.
     pub(super) fn note_ended(&mut self, handle: Handle, reason: &'static str) {
         let event = Event::new(Level::Info, "session_ended").with("reason", reason);
-        self.note(event.about(handle));
+        self.emit(event.about(handle));
     }
 
     /// Revokes these subjects, and does not come back before that is certain.

@@ -35,7 +35,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Problem::Overloaded`] when none can.
-    pub(super) fn draw(
+    pub(super) fn new_session_id(
         &mut self,
         former: Option<&Token>,
         context: &RequestContext<'_>,
@@ -72,20 +72,20 @@ impl Gateway {
                     return Err(Interrupt::Pending(vec![Need::Limit { key }]));
                 }
                 Some(Found::Bytes(verdict)) if verdict == b"0" => {
-                    self.note(Event::new(Level::Warn, "new_sessions_limited"));
+                    self.emit(Event::new(Level::Warn, "new_sessions_limited"));
                     return Err(Problem::TooManySessions(LIMITED_FOR).into());
                 }
                 // Who cannot be asked has refused nobody.
                 Some(_) => {}
             }
         }
-        let Some(limit) = &mut self.births else {
+        let Some(limit) = &mut self.new_session_limit else {
             return Ok(());
         };
         match limit.count(client, context.now) {
             Verdict::First | Verdict::Counted => Ok(()),
             Verdict::Passed(wait) => {
-                self.note(Event::new(Level::Warn, "new_sessions_limited"));
+                self.emit(Event::new(Level::Warn, "new_sessions_limited"));
                 Err(Problem::TooManySessions(wait).into())
             }
             Verdict::Over(wait) => Err(Problem::TooManySessions(wait).into()),
@@ -157,7 +157,7 @@ impl Gateway {
         if !self.is_full(now) {
             return Ok(());
         }
-        self.note(Event::new(Level::Warn, "new_session_refused"));
+        self.emit(Event::new(Level::Warn, "new_session_refused"));
         Err(Problem::Overloaded.into())
     }
 

@@ -155,7 +155,7 @@ impl Gateway {
                 self.shared.learn(answer, context.now);
                 let event =
                     Event::new(Level::Info, "audit_origin_drained").with("origin", Named(name));
-                self.note(event.with("drained", drained));
+                self.emit(event.with("drained", drained));
                 Ok(Answer::empty(204))
             }
             Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),

@@ -148,7 +148,7 @@ impl Gateway {
                 "origin_failed"
             };
             let event = Event::new(Level::Warn, name).with("origin", Named(origin));
-            self.note(event.with("reason", reason).with("retried", retry));
+            self.emit(event.with("reason", reason).with("retried", retry));
         }
         match failure {
             _ if retry => Ok(()),
@@ -198,7 +198,7 @@ impl Gateway {
 
     fn note_ejected(&mut self, origin: &str, reason: &'static str) {
         let event = Event::new(Level::Warn, "origin_ejected").with("origin", Named(origin));
-        self.note(event.with("reason", reason));
+        self.emit(event.with("reason", reason));
     }
 }
 

@@ -66,7 +66,7 @@ impl Gateway {
         if status != 101 && !(200..=599).contains(&status) {
             let event =
                 Event::new(Level::Warn, "origin_protocol").with("origin", Named(ticket.origin));
-            self.note(event.with("status", status));
+            self.emit(event.with("status", status));
             return ResponseAction::Replaced(
                 Problem::OriginProtocol.answer(Audience::Program, ticket.trace_id),
             );
@@ -319,7 +319,7 @@ impl Gateway {
     fn note_ignored(&mut self, ticket: &ResponseContext<'_>, control: &str) {
         let event = Event::new(Level::Warn, "control_ignored").with("control", Named(control));
         let event = event.with("origin", Named(ticket.origin));
-        self.note(event);
+        self.emit(event);
     }
 
     fn lost(&mut self, ticket: &ResponseContext<'_>, reason: &'static str) -> Lack {
@@ -331,7 +331,7 @@ impl Gateway {
         let event =
             Event::new(Level::Error, "session_change_lost").with("origin", Named(ticket.origin));
         let event = event.with("reason", reason);
-        self.note(event);
+        self.emit(event);
     }
 }
 

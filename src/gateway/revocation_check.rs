@@ -84,14 +84,15 @@ impl Gateway {
             (Found::Absent | Found::Unavailable, _) => false,
         };
         if !learned && self.revocations.note_failed(now) {
-            self.note(Event::new(Level::Warn, "revocations_unread"));
+            self.emit(Event::new(Level::Warn, "revocations_unread"));
         }
         answer.attempts
     }
 
     /// Whether a session is over because it, its user or its tenant was revoked.
     pub(super) fn is_revoked(&self, session: &Prepared) -> bool {
-        self.revocations.covers(&session.record, &session.heeds)
+        self.revocations
+            .covers(&session.record, &session.revocation_subjects)
     }
 
     /// The point in history at which a session begins now.

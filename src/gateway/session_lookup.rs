@@ -264,7 +264,7 @@ impl Gateway {
                         age_ms,
                     }),
                 ) if age_ms <= grace.0.saturating_mul(1000) => {
-                    self.note(Event::new(Level::Warn, "served_in_grace"));
+                    self.emit(Event::new(Level::Warn, "served_in_grace"));
                     Ok(standing_of(session, token, true, now))
                 }
                 _ => Err(Problem::StoreUnavailable.into()),
@@ -298,7 +298,7 @@ impl Gateway {
             }
             Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
             Err(Unreadable::UnknownKey) => {
-                self.note(Event::new(Level::Warn, "record_key_unknown").about(handle));
+                self.emit(Event::new(Level::Warn, "record_key_unknown").about(handle));
                 Err(Problem::KeyUnknown.into())
             }
             Err(unreadable) => {
@@ -321,7 +321,7 @@ impl Gateway {
         if self.writes.iter().any(|write| write.key == key) {
             return;
         }
-        self.note(Event::new(Level::Error, "record_unreadable").with("reason", reason));
+        self.emit(Event::new(Level::Error, "record_unreadable").with("reason", reason));
         self.writes.push(Write {
             key,
             value: bytes.to_vec(),

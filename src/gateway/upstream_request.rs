@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::authenticate::Visitor;
 use super::client_info::Client;
-use super::decision_cache::Repeat;
+use super::decision_cache::CachePolicy;
 use super::opening::Noting;
 use super::response_context::ResponseContext;
 use super::select_origin::SelectedOrigin;
@@ -61,7 +61,7 @@ pub(crate) struct Forward {
     /// Should the answer stay open, [`Gateway::watch`] is to be called, once: nobody follows it.
     pub opens: bool,
     /// How long this holds for requests alike; none if it is for this one alone.
-    pub repeat: Option<Repeat>,
+    pub repeat: Option<CachePolicy>,
     /// The session; none if it goes on without one.
     pub visit: Option<Visit>,
 }

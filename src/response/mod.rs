@@ -21,7 +21,7 @@ pub(crate) struct Answer {
     pub body: String,
     /// Before this a request for the same URL that is the same in all that is looked at is answered alike, but for
     /// the id of its trace.
-    pub stands_until: Option<UnixMillis>,
+    pub cacheable_until: Option<UnixMillis>,
 }
 
 impl Answer {
@@ -32,7 +32,7 @@ impl Answer {
             status,
             headers: vec![("cache-control", "no-store".to_owned())],
             body: String::new(),
-            stands_until: None,
+            cacheable_until: None,
         }
     }
 

@@ -161,7 +161,7 @@ impl Router {
             Some(true) => {
                 let changed = puts.iter().map(|(key, _)| key).chain(&deletes);
                 self.catalogue.forget_hosts(changed.map(String::as_str));
-                self.note(Event::new(Level::Info, event).of(id));
+                self.emit(Event::new(Level::Info, event).of(id));
                 Ok(Answer::empty(204))
             }
         }

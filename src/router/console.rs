@@ -87,7 +87,7 @@ impl Router {
             let cure =
                 "set CONSOLE_HOST to a host that no chat server has, or the console stays closed";
             let event = Event::new(Level::Warn, "console_host_missing");
-            self.note(event.with("detail", cure));
+            self.emit(event.with("detail", cure));
         }
     }
 

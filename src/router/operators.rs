@@ -187,7 +187,7 @@ impl Router {
     ) -> Interrupt {
         let verdict = self.guesses.count(request.client_network(), now);
         if !matches!(verdict, Verdict::Over(_)) {
-            self.note(Event::new(Level::Warn, event));
+            self.emit(Event::new(Level::Warn, event));
         }
         Interrupt::Reject(match verdict {
             Verdict::First | Verdict::Counted => Problem::ApiKey,

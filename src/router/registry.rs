@@ -348,7 +348,7 @@ impl Router {
                     },
                 );
                 match self.gateways.get_mut(tenant) {
-                    Some(room) => room.gateway.adopt(read),
+                    Some(room) => room.gateway.reload(read),
                     None => {
                         self.make_room();
                         let random = ChaCha20Rng::from_rng(&mut self.random);
@@ -388,7 +388,7 @@ impl Router {
             }
         }
         let event = Event::new(Level::Error, "tenant_document_broken").of(tenant);
-        self.note(event.with("detail", Faults(faults)));
+        self.emit(event.with("detail", Faults(faults)));
     }
 }
 

@@ -43,7 +43,7 @@ impl Router {
             return Err(self.wrong_token("console_sign_in_refused", request, now));
         };
         self.guesses.forget(request.client_network());
-        self.note(Event::new(Level::Info, "audit_console_signed_in"));
+        self.emit(Event::new(Level::Info, "audit_console_signed_in"));
         let mut id = [0; 16];
         self.random.fill_bytes(&mut id);
         let name = CookieName::for_location(&request.location);
@@ -95,7 +95,7 @@ impl Router {
         let worn = self.worn(&powers, request, now.seconds());
         if let Some((console_session, ..)) = worn {
             self.end(&console_session, answers)?;
-            self.note(Event::new(Level::Info, "audit_console_signed_out"));
+            self.emit(Event::new(Level::Info, "audit_console_signed_out"));
         }
         let name = CookieName::for_location(&request.location);
         Ok(Answer::empty(204).with_cookie(Some(ConsoleSession::clear(name))))

@@ -27,7 +27,7 @@ const OBJECTS: &str = "TELEMETRY_OBJECTS";
 const OBJECT: &str = "telemetry";
 
 /// What was counted here and is not told yet.
-pub(super) struct Telling {
+pub(super) struct TelemetryReports {
     /// Tells this isolate from others.
     isolate: String,
     /// How many batches there were.
@@ -39,7 +39,7 @@ pub(super) struct Telling {
     version: String,
 }
 
-impl Telling {
+impl TelemetryReports {
     pub(super) fn new(deployment: &Deployment, number: u64) -> Self {
         let has_object = deployment.secrets.has(OBJECTS);
         Self {

@@ -22,7 +22,7 @@ pub(crate) struct Prepared {
     /// What its user is listed under; none for a guest.
     pub tags: Vec<UserTag>,
     /// What revocations concern it: its user's, and its sign-in's at a provider.
-    pub heeds: Vec<UserTag>,
+    pub revocation_subjects: Vec<UserTag>,
 }
 
 impl Prepared {
@@ -32,15 +32,15 @@ impl Prepared {
         let identity = record.identity.as_ref();
         let tags: Vec<UserTag> =
             identity.map_or_else(Vec::new, |who| keys.user_tags(&who.user).collect());
-        let mut heeds = tags.clone();
+        let mut revocation_subjects = tags.clone();
         for subject in record.grant.iter().flat_map(TokenSet::subjects) {
-            heeds.extend(keys.user_tags(&subject));
+            revocation_subjects.extend(keys.user_tags(&subject));
         }
         Self {
             handle: record.public_name(),
             data: Data::to_header(&record.data),
             tags,
-            heeds,
+            revocation_subjects,
             identity: identity.map_or_else(String::new, identity_lines),
             record,
         }

@@ -9,7 +9,7 @@ use super::{ISOLATE, Isolate, futures, io, log, millis, runtime, serve, with_rea
 use crate::clock::Seconds;
 use crate::deployment::Deployment;
 use crate::effect;
-use crate::gateway::{HEEDED_FOR_WORDS, UNHEEDED};
+use crate::gateway::{IGNORED_HEADERS, NEGOTIATION_HEADERS};
 use crate::http::engine_io;
 use crate::protocol;
 use crate::response::problem::{Audience, Problem};
@@ -52,14 +52,14 @@ pub fn draw_traces(tenant: &str, count: usize) -> String {
 #[wasm_bindgen(js_name = ignoredHeaders)]
 #[must_use]
 pub fn ignored_headers() -> Vec<String> {
-    UNHEEDED.map(str::to_owned).to_vec()
+    IGNORED_HEADERS.map(str::to_owned).to_vec()
 }
 
 /// Returns the client's headers by which only the words of our own responses are chosen.
 #[wasm_bindgen(js_name = negotiationHeaders)]
 #[must_use]
 pub fn negotiation_headers() -> Vec<String> {
-    HEEDED_FOR_WORDS.map(str::to_owned).to_vec()
+    NEGOTIATION_HEADERS.map(str::to_owned).to_vec()
 }
 
 /// Returns the headers of an origin's response that have to be settled; those of [`forward::controls`] have, too.

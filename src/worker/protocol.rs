@@ -178,13 +178,13 @@ fn lettered(letter: &str, answer: &Answer, facts: &RequestLabels) -> String {
     let Answer {
         status,
         headers,
-        stands_until,
+        cacheable_until,
         ..
     } = answer;
     let mut text = String::with_capacity(answer.body.len() + 1_024);
     let _ = write!(text, "{letter}\n{status}\n");
     push_facts(&mut text, facts);
-    if let Some(until) = stands_until {
+    if let Some(until) = cacheable_until {
         let _ = write!(text, "{}", until.0);
     }
     let _ = writeln!(text, "\n{}", headers.len());

@@ -56,7 +56,7 @@ impl From<Problem> for Stop {
 
 /// The steps as far as they were gone; `null` for one that was not reached.
 #[derive(Default)]
-struct Told {
+struct Explanation {
     tenant: Value,
     path: Value,
     cookie: Value,
@@ -81,7 +81,7 @@ impl Gateway {
             cookie: CookieName::for_location(&request.location),
             ..*context
         };
-        let mut told = Told::default();
+        let mut told = Explanation::default();
         let walked = self.walk(question.whose, &asked, &mut told);
         let outcome = outcome(walked, &mut told)?;
         let explanation = json!({
@@ -102,7 +102,7 @@ impl Gateway {
         &mut self,
         whose: Whose,
         context: &RequestContext<'_>,
-        told: &mut Told,
+        told: &mut Explanation,
     ) -> Result<(), Stop> {
         self.tell_tenant(whose, context, told)?;
         limits::check(context.request).map_err(Problem::from)?;
@@ -127,7 +127,7 @@ impl Gateway {
         };
         match self.tell_entry(caller, context, told)? {
             Some(visitor) => self.tell_routing(&visitor, context, told)?,
-            None => self.tell_birth(context, told)?,
+            None => self.explain_new_session(context, told)?,
         }
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Gateway {
         &self,
         whose: Whose,
         context: &RequestContext<'_>,
-        told: &mut Told,
+        told: &mut Explanation,
     ) -> Result<(), Interrupt> {
         let tenant = &self.tenant;
         let host = context.request.location.authority;
@@ -167,7 +167,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn tell_path(&self, context: &RequestContext<'_>, told: &mut Told) -> Result<(), Stop> {
+    fn tell_path(&self, context: &RequestContext<'_>, told: &mut Explanation) -> Result<(), Stop> {
         let RequestContext { request, .. } = context;
         let location = &request.location;
         let prefix = &self.prefix;
@@ -207,7 +207,7 @@ impl Gateway {
         &self,
         caller: Caller,
         context: &RequestContext<'_>,
-        told: &mut Told,
+        told: &mut Explanation,
     ) -> Result<Option<Visitor>, Interrupt> {
         let door = self.door(context);
         let mode = match door.mode {
@@ -258,7 +258,7 @@ impl Gateway {
 ///
 /// # Errors
 /// What has to be asked first.
-fn outcome(walked: Result<(), Stop>, told: &mut Told) -> Result<Value, Interrupt> {
+fn outcome(walked: Result<(), Stop>, told: &mut Explanation) -> Result<Value, Interrupt> {
     let more = told.because.take();
     let (does, status, problem, because) = match walked {
         Ok(()) => {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::authenticate::Visitor;
 use super::super::select_origin::Reason;
 use super::super::{Gateway, Interrupt, RequestContext};
-use super::Told;
+use super::Explanation;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
 use crate::response::problem::Problem;
@@ -17,7 +17,7 @@ impl Gateway {
         &self,
         visitor: &Visitor,
         context: &RequestContext<'_>,
-        told: &mut Told,
+        told: &mut Explanation,
     ) -> Result<(), Interrupt> {
         let now = context.now;
         let record = &visitor.session.record;
@@ -61,10 +61,10 @@ impl Gateway {
     }
 
     /// Where a new session might begin. Which origin it is shows when its handle is drawn.
-    pub(super) fn tell_birth(
+    pub(super) fn explain_new_session(
         &self,
         context: &RequestContext<'_>,
-        told: &mut Told,
+        told: &mut Explanation,
     ) -> Result<(), Interrupt> {
         let now = context.now;
         let takes = |origin: &Origin| self.takes_new(origin, now) && !self.is_ejected(origin, now);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::authenticate::{Caller, unstored};
 use super::super::session_lookup::{LookupResult, object_key};
 use super::super::{Gateway, Interrupt, RequestContext};
-use super::Told;
+use super::Explanation;
 use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Verified};
 use crate::effect::{Answers, Found, Need};
@@ -20,7 +20,7 @@ impl Gateway {
     pub(super) fn tell_presented(
         &mut self,
         context: &RequestContext<'_>,
-        told: &mut Told,
+        told: &mut Explanation,
     ) -> Result<Caller, Interrupt> {
         let has_cookie = context.request.header("cookie").is_some();
         let verdict =
@@ -67,7 +67,7 @@ impl Gateway {
         verified: Verified,
         value: &str,
         context: &RequestContext<'_>,
-        told: &mut Told,
+        told: &mut Explanation,
     ) -> Result<Caller, Interrupt> {
         let handle = verified.token.handle;
         let (caller, known) = self.tracelessly(handle, |gateway| {
@@ -106,7 +106,7 @@ impl Gateway {
         &mut self,
         name: PublicName,
         context: &RequestContext<'_>,
-        told: &mut Told,
+        told: &mut Explanation,
     ) -> Result<Caller, Interrupt> {
         let handle = name.handle;
         told.cookie = json!({

@@ -116,7 +116,7 @@ impl Gateway {
             self.revoke_user(&user, context)?;
         }
         announced?;
-        self.note(Event::new(Level::Info, "audit_user_put").with("new", is_new));
+        self.emit(Event::new(Level::Info, "audit_user_put").with("new", is_new));
         Ok(Answer::json(200, &json!({ "kept": true })))
     }
 
@@ -138,7 +138,7 @@ impl Gateway {
         let announced = heard(self.announce(name, gone, context))?;
         self.revoke_user(account.user(), context)?;
         announced?;
-        self.note(Event::new(Level::Info, "audit_user_deleted"));
+        self.emit(Event::new(Level::Info, "audit_user_deleted"));
         Ok(Answer::empty(204))
     }
 

@@ -37,7 +37,7 @@ impl Gateway {
         Ok(match outcome {
             Ok(()) => Answer::empty(200),
             Err(BadToken(reason)) => {
-                self.note(Event::new(Level::Warn, "logout_token_refused").with("reason", reason));
+                self.emit(Event::new(Level::Warn, "logout_token_refused").with("reason", reason));
                 let error = json!({ "error": "invalid_request", "error_description": reason });
                 Answer::json(400, &error)
             }
@@ -70,7 +70,7 @@ impl Gateway {
         match context.answers.written() {
             Some(true) => {
                 let event = Event::new(Level::Info, "signed_out_at_provider");
-                self.note(event.with("provider", Named(&provider.name)));
+                self.emit(event.with("provider", Named(&provider.name)));
                 return Ok(Ok(()));
             }
             Some(false) => return Err(Problem::StoreUnavailable.into()),
@@ -92,7 +92,7 @@ impl Gateway {
         if counts && !self.is_first_time(&what, &token, context)? {
             return Ok(Err(BadToken("used before")));
         }
-        self.note(
+        self.emit(
             Event::new(Level::Info, "signed_out_at_provider")
                 .with("provider", Named(&provider.name)),
         );

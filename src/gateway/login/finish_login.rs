@@ -172,7 +172,7 @@ impl Gateway {
 
     fn new_token(&mut self, context: &RequestContext<'_>) -> Result<Token, Interrupt> {
         let now = context.now.seconds();
-        let id = self.draw(None, context)?;
+        let id = self.new_session_id(None, context)?;
         Ok(Token {
             handle: Handle::derive(&self.tenant.id, &id),
             id,
@@ -201,7 +201,7 @@ impl Gateway {
         let mut cookies = vec![set_cookie::set(context.cookie, &value, age)];
         cookies.extend(self.foreign_cookies(context));
         let event = Event::new(Level::Info, "signed_in").with("method", proof.method);
-        self.note(event.about(record.handle));
+        self.emit(event.about(record.handle));
         SignedIn {
             session,
             token,

@@ -98,7 +98,7 @@ impl Gateway {
             NotProved::Wrong => SignInProblem::Wrong,
             NotProved::Locked(seconds) => SignInProblem::Locked(*seconds),
         };
-        self.note(
+        self.emit(
             Event::new(Level::Warn, "login_failed")
                 .with("method", "password")
                 .with("reason", problem.kind().1),
@@ -194,7 +194,7 @@ impl Gateway {
             let client = (key == PROVES).then(|| context.request.client_network());
             let Some(place) = self.hashing.enter(client, context.now) else {
                 let event = Event::new(Level::Warn, "passwords_busy");
-                self.note(event);
+                self.emit(event);
                 return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());
             };
             return Err(Interrupt::Pending(vec![Need::Note {
@@ -244,7 +244,7 @@ impl Gateway {
             Some(Found::Bytes(bytes)) => {
                 let account = Account::parse(bytes);
                 if account.is_none() {
-                    self.note(Event::new(Level::Error, "account_unreadable"));
+                    self.emit(Event::new(Level::Error, "account_unreadable"));
                 }
                 Ok(account)
             }
@@ -289,7 +289,7 @@ impl Gateway {
                 Ok(Reply::parse(reply).unwrap_or(unread))
             }
             Some(_) => {
-                self.note(Event::new(Level::Error, "attempts_uncounted"));
+                self.emit(Event::new(Level::Error, "attempts_uncounted"));
                 Err(Problem::from(SignInProblem::AccountsUnavailable).into())
             }
         }
@@ -427,7 +427,7 @@ impl Gateway {
                 return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
             }
         };
-        self.note(Event::new(Level::Info, "password_changed").about(visitor.token.handle));
+        self.emit(Event::new(Level::Info, "password_changed").about(visitor.token.handle));
         Err(Interrupt::Pending(vec![Need::Keep {
             puts: vec![(name.key(&self.tenant.id), text)],
             deletes: Vec::new(),

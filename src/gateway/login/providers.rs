@@ -236,6 +236,6 @@ impl Gateway {
         reason: &'static str,
     ) {
         let event = Event::new(Level::Warn, event).with("issuer", Named(issuer));
-        self.note(event.with("reason", reason));
+        self.emit(event.with("reason", reason));
     }
 }

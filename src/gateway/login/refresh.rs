@@ -28,7 +28,7 @@ const PAUSE_MS: u64 = 10_000;
 
 impl Gateway {
     /// The visitor with an access token that is valid, if one can be had; if not, the operator is told.
-    pub(in super::super) fn refreshed(
+    pub(in super::super) fn refresh_access_token(
         &mut self,
         visitor: Visitor,
         context: &RequestContext<'_>,
@@ -65,7 +65,7 @@ impl Gateway {
             self.run_out.clear();
         }
         self.run_out.insert(record.handle, expires);
-        self.note(event.about(record.handle));
+        self.emit(event.about(record.handle));
     }
 
     fn renewed(

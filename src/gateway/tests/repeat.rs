@@ -4,16 +4,16 @@ use proptest::prelude::*;
 
 use super::past::{TOKEN, live_through, past, settings};
 use super::*;
-use crate::gateway::{HEEDED_FOR_WORDS, Repeat, UNHEEDED};
+use crate::gateway::{CachePolicy, IGNORED_HEADERS, NEGOTIATION_HEADERS};
 use crate::tenant::Tenant;
 
-fn repeated(settings: &Value) -> Option<Repeat> {
+fn repeated(settings: &Value) -> Option<CachePolicy> {
     let mut world = World::new(settings);
     world.exchange("");
     world.visit().repeat
 }
 
-fn asked(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Repeat> {
+fn asked(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<CachePolicy> {
     let mut world = World::new(&json!({}));
     world.exchange("");
     forwarded(world.ask(method, target, headers, &mut Answers::default())).repeat
@@ -86,7 +86,7 @@ fn where_the_path_counts_only_the_same_url_is_repeated() {
 fn where_a_session_still_keeps_cookies_of_a_path_only_the_same_url_is_repeated() {
     let mut world = World::new(&json!({ "VAULT": "access_token" }));
     world.exchange("set-cookie\naccess_token=1; Path=/a");
-    world.gateway.adopt(tenant_of(&json!({})));
+    world.gateway.reload(tenant_of(&json!({})));
     world.wait(1);
     let repeat = (0..3).find_map(|_| world.visit().repeat).unwrap();
     assert!(!repeat.any_target);
@@ -130,7 +130,7 @@ fn where_some_paths_ask_for_a_login_or_show_a_file_only_the_same_url_is_repeated
         json!({ "assets": { "/logo.svg": "https://files.example/logo.svg" } }),
     ] {
         let mut world = World::new(&json!({}));
-        world.gateway.adopt(tenant_of(&document));
+        world.gateway.reload(tenant_of(&document));
         world.exchange("");
         let repeat = world.visit().repeat;
         assert!(
@@ -190,7 +190,7 @@ fn a_flood_is_refused_alike_until_it_is_told_to_wait_less_long() {
     for after_ms in [1, 300, 999, 1_000, 1_001, 5_432, 8_500, 9_999] {
         world.now = UnixMillis(began.0 + after_ms);
         let first = answered(&mut world, "GET", &[]);
-        let until = first.stands_until.unwrap();
+        let until = first.cacheable_until.unwrap();
         assert!(world.now < until && until <= UnixMillis(world.now.0 + 1_000));
         world.now = UnixMillis(until.0 - 1);
         let last = answered(&mut world, "GET", &[]);
@@ -218,20 +218,24 @@ fn only_a_flood_of_plain_requests_is_refused_without_deciding() {
     let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
     let forged = Some("__Host-session=forged".to_owned());
     world.jar.clone_from(&forged);
-    assert_eq!(answered(&mut world, "GET", &[]).stands_until, None, "401");
+    assert_eq!(
+        answered(&mut world, "GET", &[]).cacheable_until,
+        None,
+        "401"
+    );
     for _ in 0..300 {
         world.jar.clone_from(&forged);
         world.get("/");
     }
-    assert_ne!(answered(&mut world, "GET", &[]).stands_until, None);
-    assert_eq!(answered(&mut world, "POST", &[]).stands_until, None);
+    assert_ne!(answered(&mut world, "GET", &[]).cacheable_until, None);
+    assert_eq!(answered(&mut world, "POST", &[]).cacheable_until, None);
     let me = world.get("/_session/me");
     assert!(
         matches!(
             me,
             Step::Answer(Answer {
                 status: 429,
-                stands_until: None,
+                cacheable_until: None,
                 ..
             })
         ),
@@ -239,7 +243,7 @@ fn only_a_flood_of_plain_requests_is_refused_without_deciding() {
     );
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let traced = answered(&mut world, "GET", &[("traceparent", trace)]);
-    assert_eq!(traced.stands_until, None);
+    assert_eq!(traced.cacheable_until, None);
 }
 
 #[test]
@@ -307,7 +311,7 @@ proptest! {
         settings in settings(),
         pasts in prop::collection::vec(past(), 0..7),
         method in prop::sample::select(vec!["GET", "HEAD"]),
-        names in prop::sample::subsequence([&UNHEEDED[..], &HEEDED_FOR_WORDS].concat(), 0..8),
+        names in prop::sample::subsequence([&IGNORED_HEADERS[..], &NEGOTIATION_HEADERS].concat(), 0..8),
         values in prop::collection::vec((value(), value()), 8),
         target in prop::sample::select(vec!["/", "/chat", "/api/v1/files?name=a%20b", "/_nuxt/x.js"]),
         later in 0u64..1_000,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::UnixMillis;
-use crate::gateway::Repeat;
+use crate::gateway::CachePolicy;
 use crate::session::id::Handle;
 use crate::telemetry::labels::Lookup;
 use crate::upstream::response_headers::Edits;
@@ -75,7 +75,7 @@ fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
         watched: true,
         shared: false,
         opens: false,
-        repeat: Some(Repeat {
+        repeat: Some(CachePolicy {
             until: UnixMillis(1_700_000_001_000),
             any_target: true,
         }),
@@ -86,7 +86,7 @@ fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
 #[test]
 fn a_response_of_our_own_is_written_as_the_golden_file_has_it() {
     let answer = Answer {
-        stands_until: Some(UnixMillis(1_700_000_001_000)),
+        cacheable_until: Some(UnixMillis(1_700_000_001_000)),
         body: "first line\nsecond line\n".to_owned(),
         ..Answer::empty(403)
             .with("content-type", "text/plain; charset=utf-8")
