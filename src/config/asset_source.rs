@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::object_macro::text;
-use super::parse::{Readable, Reader};
+use super::parse::{FromDocument, Reader};
 use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 

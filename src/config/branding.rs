@@ -5,7 +5,7 @@ use core::fmt;
 use serde_json::{Map, Value, json};
 
 use super::object_macro::{checked, choice, object, text};
-use super::parse::{Readable, Reader, described};
+use super::parse::{FromDocument, Reader, described};
 use crate::response::theme::color::Color;
 use crate::response::theme::locale::Locale;
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::merge::lay_over;
 use super::model::Document;
-use super::parse::{Fault, Readable as _, Reader};
+use super::parse::{Fault, FromDocument as _, Reader};
 use super::variables;
 
 /// Where a value comes from.

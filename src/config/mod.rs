@@ -21,7 +21,7 @@ pub(crate) mod variables;
 
 use serde_json::Value;
 
-pub(crate) use parse::{Fault, Readable};
+pub(crate) use parse::{Fault, FromDocument};
 
 /// The JSON Schema (2020-12) of a document, as it is published.
 #[must_use]

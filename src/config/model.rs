@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::asset_source::Replacement;
 use super::branding::Branding;
 use super::object_macro::{checked, choice, object, text};
-use super::parse::{Readable, Reader, described};
+use super::parse::{FromDocument, Reader, described};
 use super::telemetry::Telemetry;
 use crate::auth::methods::ClientAuthentication;
 use crate::auth::provider::is_confidential;
@@ -304,7 +304,7 @@ object! {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Servers(pub Vec<OriginEntry>);
 
-impl Readable for Servers {
+impl FromDocument for Servers {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let entries = Vec::read(value, reader)?;
         if entries.is_empty() {
@@ -477,7 +477,7 @@ macro_rules! bounded {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct $name(pub(crate) u32);
 
-        impl Readable for $name {
+        impl FromDocument for $name {
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
                 let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
                 let number = number.filter(|number| ($from..=$to).contains(number));

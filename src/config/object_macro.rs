@@ -24,7 +24,7 @@ macro_rules! object {
             $( $(#[doc = $about])* pub(crate) $field: $type, )*
         }
 
-        impl Readable for $name {
+        impl FromDocument for $name {
             #[inline(never)]
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
                 let members = reader.object(value, &[$(stringify!($field)),*])?;
@@ -72,8 +72,8 @@ macro_rules! object {
     (@member $members:ident, $reader:ident, $field:ident $(, $default:tt)?) => {{
         let (given, outside) = $reader.member($members, stringify!($field), object!(@text $($default)?));
         let read = match given {
-            Some(value) => Readable::read(&value, $reader),
-            None => Readable::absent($reader),
+            Some(value) => FromDocument::read(&value, $reader),
+            None => FromDocument::absent($reader),
         };
         $reader.leave(outside);
         read
@@ -106,7 +106,7 @@ macro_rules! object {
 /// ```
 macro_rules! choice {
     ($name:ident { $($word:literal => $variant:ident),* $(,)? }) => {
-        impl Readable for $name {
+        impl FromDocument for $name {
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
                 match value.as_str() {
                     $(Some($word) => Some(Self::$variant),)*
@@ -127,7 +127,7 @@ macro_rules! choice {
 /// A text with rules of its own: read by a function that says what would be right.
 macro_rules! text {
     ($name:ty, $pattern:literal, $parse:expr) => {
-        impl Readable for $name {
+        impl FromDocument for $name {
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
                 let text = String::read(value, reader)?;
                 reader.note($parse(&text))
@@ -147,7 +147,7 @@ macro_rules! checked {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub(crate) struct $name(pub String);
 
-        impl Readable for $name {
+        impl FromDocument for $name {
             fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
                 reader.text(value, $is, $right).map(Self)
             }

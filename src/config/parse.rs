@@ -40,7 +40,7 @@ impl fmt::Display for Fault {
     not(feature = "internals"),
     allow(dead_code, reason = "for tools that read documents")
 )]
-pub(crate) trait Readable: Sized {
+pub(crate) trait FromDocument: Sized {
     /// Reads a value. None after at least one fault was noted.
     fn read(value: &Value, reader: &mut Reader) -> Option<Self>;
 
@@ -71,7 +71,7 @@ impl Reader {
     ///
     /// # Errors
     /// Every fault there is, in the order of the types' fields.
-    pub(crate) fn read<T: Readable>(value: &Value) -> Result<T, Vec<Fault>> {
+    pub(crate) fn read<T: FromDocument>(value: &Value) -> Result<T, Vec<Fault>> {
         let mut reader = Self::default();
         match T::read(value, &mut reader) {
             Some(read) if reader.faults.is_empty() => Ok(read),
@@ -195,7 +195,7 @@ fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     (close(&nearest) <= 1 + name.len() / 4).then_some(nearest)
 }
 
-impl Readable for bool {
+impl FromDocument for bool {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         reader.note(value.as_bool().ok_or("use true or false"))
     }
@@ -205,7 +205,7 @@ impl Readable for bool {
     }
 }
 
-impl Readable for String {
+impl FromDocument for String {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let text = value.as_str().map(str::to_owned);
         reader.note(text.ok_or("use a text"))
@@ -216,7 +216,7 @@ impl Readable for String {
     }
 }
 
-impl Readable for u64 {
+impl FromDocument for u64 {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         reader.note(value.as_u64().ok_or("use a number, 0 or more"))
     }
@@ -226,7 +226,7 @@ impl Readable for u64 {
     }
 }
 
-impl Readable for u32 {
+impl FromDocument for u32 {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let number = value
             .as_u64()
@@ -239,7 +239,7 @@ impl Readable for u32 {
     }
 }
 
-impl Readable for Seconds {
+impl FromDocument for Seconds {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let text = String::read(value, reader)?;
         reader.note(Self::parse(&text))
@@ -250,7 +250,7 @@ impl Readable for Seconds {
     }
 }
 
-impl<T: Readable> Readable for Option<T> {
+impl<T: FromDocument> FromDocument for Option<T> {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         T::read(value, reader).map(Some)
     }
@@ -264,7 +264,7 @@ impl<T: Readable> Readable for Option<T> {
     }
 }
 
-impl<T: Readable> Readable for Vec<T> {
+impl<T: FromDocument> FromDocument for Vec<T> {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let entries = reader.note(value.as_array().ok_or("use a list"))?;
         let read: Vec<Option<T>> = entries
@@ -289,7 +289,7 @@ impl<T: Readable> Readable for Vec<T> {
     }
 }
 
-impl<T: Readable> Readable for FlatMap<String, T> {
+impl<T: FromDocument> FromDocument for FlatMap<String, T> {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let members = reader.note(value.as_object().ok_or("is not an object"))?;
         // Not collected: that would bring a sort for every type, of what is in order already.

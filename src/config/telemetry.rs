@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::object_macro::{choice, object};
-use super::parse::{Readable, Reader, described};
+use super::parse::{FromDocument, Reader, described};
 use crate::policy::LogLevel;
 
 object! {

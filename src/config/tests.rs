@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::layers::{Layers, Source};
 use super::model::Document;
-use super::parse::{Readable as _, Reader};
+use super::parse::{FromDocument as _, Reader};
 use crate::clock::Seconds;
 
 fn least() -> Value {

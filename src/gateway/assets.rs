@@ -11,7 +11,7 @@ use crate::http::rate_limit::Verdict;
 use crate::http::request::Request;
 use crate::response::Answer;
 use crate::response::problem::Problem;
-use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::log::{ConfigName, Event, Level};
 
 /// By what a path ends with, where a source does not say.
 const MEDIA_TYPES: [(&str, &str); 14] = [
@@ -72,8 +72,8 @@ impl Gateway {
             let reason = trouble.to_string();
             self.emit(
                 event
-                    .with("path", Named(path))
-                    .with("reason", Named(&reason)),
+                    .with("path", ConfigName(path))
+                    .with("reason", ConfigName(&reason)),
             );
         }
     }

@@ -13,8 +13,8 @@ use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::encoding::object;
 use crate::response::Answer;
 use crate::response::problem::Problem;
-use crate::telemetry::gauge::{Gauge, Thousandths};
-use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::gauge::{Gauge, Milli};
+use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::telemetry::metric;
 use crate::tenant::Consistency;
 
@@ -68,13 +68,13 @@ impl Gateway {
         let mut gauges = Vec::new();
         for origin in self.tenant.pool.iter() {
             let labels = format!("{}\t{}", self.tenant.id, origin.name);
-            let under_way = Thousandths::of(self.load.under_way(&origin.name).into());
+            let under_way = Milli::of(self.load.under_way(&origin.name).into());
             gauges.push((metric::ORIGIN_IN_FLIGHT, labels.clone(), under_way));
             if let Some(reported) = self.load.reported(&origin.name, now) {
-                let load = Thousandths(reported);
+                let load = Milli(reported);
                 gauges.push((metric::ORIGIN_LOAD, labels.clone(), load));
             }
-            let ejected = Thousandths::of(self.is_ejected(origin, now).into());
+            let ejected = Milli::of(self.is_ejected(origin, now).into());
             gauges.push((metric::ORIGIN_EJECTED, labels, ejected));
         }
         gauges
@@ -153,8 +153,8 @@ impl Gateway {
             }
             Some(Found::Bytes(answer)) => {
                 self.shared.learn(answer, context.now);
-                let event =
-                    Event::new(Level::Info, "audit_origin_drained").with("origin", Named(name));
+                let event = Event::new(Level::Info, "audit_origin_drained")
+                    .with("origin", ConfigName(name));
                 self.emit(event.with("drained", drained));
                 Ok(Answer::empty(204))
             }

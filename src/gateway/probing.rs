@@ -7,7 +7,7 @@ use crate::cookie::presented::Presented;
 use crate::effect::{Failed, Failure, Need};
 use crate::http::network::Network;
 use crate::response::problem::Problem;
-use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::log::{ConfigName, Event, Level};
 
 /// How often a request may be sent in all: at its own origin, there once more, and elsewhere.
 const MOST_TRIES: usize = 3;
@@ -147,7 +147,7 @@ impl Gateway {
             } else {
                 "origin_failed"
             };
-            let event = Event::new(Level::Warn, name).with("origin", Named(origin));
+            let event = Event::new(Level::Warn, name).with("origin", ConfigName(origin));
             self.emit(event.with("reason", reason).with("retried", retry));
         }
         match failure {
@@ -197,7 +197,7 @@ impl Gateway {
     }
 
     fn note_ejected(&mut self, origin: &str, reason: &'static str) {
-        let event = Event::new(Level::Warn, "origin_ejected").with("origin", Named(origin));
+        let event = Event::new(Level::Warn, "origin_ejected").with("origin", ConfigName(origin));
         self.emit(event.with("reason", reason));
     }
 }

@@ -13,7 +13,7 @@ use crate::response::problem::{Audience, Problem};
 use crate::session::change::Refused;
 use crate::session::record::{Previous, Version};
 use crate::session::vault::{self, StoredCookie};
-use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant::Consistency;
 use crate::upstream::public_url::Site;
 use crate::upstream::response_headers::{Context, Edits, LOAD};
@@ -64,8 +64,8 @@ impl Gateway {
         self.facts = ticket.facts();
         self.learned = false;
         if status != 101 && !(200..=599).contains(&status) {
-            let event =
-                Event::new(Level::Warn, "origin_protocol").with("origin", Named(ticket.origin));
+            let event = Event::new(Level::Warn, "origin_protocol")
+                .with("origin", ConfigName(ticket.origin));
             self.emit(event.with("status", status));
             return ResponseAction::Replaced(
                 Problem::OriginProtocol.answer(Audience::Program, ticket.trace_id),
@@ -317,8 +317,8 @@ impl Gateway {
 
     /// Notes a control of the origin's that has no effect, by its name: its value may hold secrets.
     fn note_ignored(&mut self, ticket: &ResponseContext<'_>, control: &str) {
-        let event = Event::new(Level::Warn, "control_ignored").with("control", Named(control));
-        let event = event.with("origin", Named(ticket.origin));
+        let event = Event::new(Level::Warn, "control_ignored").with("control", ConfigName(control));
+        let event = event.with("origin", ConfigName(ticket.origin));
         self.emit(event);
     }
 
@@ -328,8 +328,8 @@ impl Gateway {
     }
 
     fn note_lost_change(&mut self, ticket: &ResponseContext<'_>, reason: &'static str) {
-        let event =
-            Event::new(Level::Error, "session_change_lost").with("origin", Named(ticket.origin));
+        let event = Event::new(Level::Error, "session_change_lost")
+            .with("origin", ConfigName(ticket.origin));
         let event = event.with("reason", reason);
         self.emit(event);
     }

@@ -15,7 +15,7 @@ use crate::http::json::BadBody;
 use crate::http::limits;
 use crate::http::query::BadQuery;
 use crate::http::request::Request;
-use crate::response::page::{Look, Remedy, Trouble};
+use crate::response::page::{Remedy, Theme, Trouble};
 use crate::response::sign_in::SignInProblem;
 use crate::response::theme::Brand;
 use crate::response::theme::locale::Locale;
@@ -25,7 +25,7 @@ use crate::response::{Answer, DATA_POLICY, page};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Audience<'a> {
     /// Somebody before a browser: gets a page.
-    Person(Look<'a>),
+    Person(Theme<'a>),
     /// Gets problem details.
     Program,
 }
@@ -35,7 +35,7 @@ impl<'a> Audience<'a> {
     #[must_use]
     pub(crate) fn of(request: &Request<'_>, brand: &'a Brand) -> Self {
         if request.is_navigation() {
-            Self::Person(Look::of(brand, request))
+            Self::Person(Theme::of(brand, request))
         } else {
             Self::Program
         }
@@ -178,7 +178,7 @@ impl Problem {
             .fold(answer, |answer, (name, value)| answer.with(name, value))
     }
 
-    fn page(&self, kind: &Kind, look: &Look<'_>, trace_id: &str) -> Answer {
+    fn page(&self, kind: &Kind, look: &Theme<'_>, trace_id: &str) -> Answer {
         let Kind {
             status,
             code,
@@ -356,7 +356,7 @@ mod tests {
     }
 
     fn person(brand: &Brand, locale: Locale) -> Audience<'_> {
-        Audience::Person(Look { brand, locale })
+        Audience::Person(Theme { brand, locale })
     }
 
     #[test]

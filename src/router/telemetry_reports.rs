@@ -16,7 +16,7 @@ use crate::response::problem::Problem;
 use crate::response::{Answer, DATA_POLICY};
 use crate::telemetry::aggregator::Collection;
 use crate::telemetry::batch::Batch;
-use crate::telemetry::gauge::Thousandths;
+use crate::telemetry::gauge::Milli;
 use crate::telemetry::labels::RequestLabels;
 use crate::telemetry::log::Event;
 use crate::telemetry::{metric, prometheus};
@@ -134,20 +134,16 @@ impl Router {
             }
             let version = self.catalogue.version_of(tenant);
             let version = version.unwrap_or(&self.telling.version);
-            batch.tell(
-                metric::CONFIG,
-                format!("{tenant}\t{version}"),
-                Thousandths::of(1),
-            );
+            batch.tell(metric::CONFIG, format!("{tenant}\t{version}"), Milli::of(1));
         }
         for (tenant, at) in self.catalogue.faults() {
-            let at = Thousandths(at.0);
+            let at = Milli(at.0);
             batch.tell(metric::CONFIG_LAST_ERROR, tenant.to_string(), at);
         }
         batch.add(&self.series);
         self.series = crate::telemetry::series::Series::default();
         let version = env!("CARGO_PKG_VERSION");
-        batch.tell(metric::BUILD, version.to_owned(), Thousandths::of(1));
+        batch.tell(metric::BUILD, version.to_owned(), Milli::of(1));
         self.telling.batches += 1;
         let command = batch.command(&self.telling.isolate, self.telling.batches);
         match &mut self.telling.own {

@@ -14,7 +14,7 @@ use crate::session::change::{ApplyContext, Change};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, Epoch, Record};
 use crate::session::token_set::{Refreshed, TokenSet};
-use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::log::{ConfigName, Event, Level};
 
 /// How long a provider that did not answer as it should is left alone, in milliseconds.
 const REST_MS: u64 = 5_000;
@@ -113,7 +113,7 @@ impl<R: Rng> Executor<'_, R> {
             ..after
         };
         let warn = |name: &'static str, reason: &'static str| {
-            let event = Event::new(Level::Warn, name).with("issuer", Named(&before.issuer));
+            let event = Event::new(Level::Warn, name).with("issuer", ConfigName(&before.issuer));
             let event = event.with("reason", reason).about(self.handle);
             Some(event.of(self.tenant))
         };

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use super::discipline;
 use super::history::{Violation, check};
-use super::world::{Planted, Weather, World};
+use super::world::{FaultRates, InjectedBug, World};
 
 /// How many seeds are run under each consistency unless the environment says otherwise. Each injected bug is found
 /// within the first two hundred.
 const SEEDS: u64 = 2_000;
 
 /// The seed chooses the weather too: calm, windy, and everything at once.
-fn weather(seed: u64) -> Weather {
-    let calm = Weather {
+fn weather(seed: u64) -> FaultRates {
+    let calm = FaultRates {
         reads: 0,
         writes: 0,
         calls: 0,
@@ -24,23 +24,23 @@ fn weather(seed: u64) -> Weather {
     };
     match seed % 5 {
         0 => calm,
-        1 => Weather {
+        1 => FaultRates {
             slowest_ms: 180_000,
             reorders: true,
             ..calm
         },
-        2 => Weather {
+        2 => FaultRates {
             reads: 100,
             writes: 100,
             cancels: 20,
             ..calm
         },
-        3 => Weather {
+        3 => FaultRates {
             calls: 100,
             deaths: 20,
             ..calm
         },
-        _ => Weather {
+        _ => FaultRates {
             reads: 50,
             writes: 200,
             calls: 50,
@@ -52,7 +52,7 @@ fn weather(seed: u64) -> Weather {
     }
 }
 
-fn run(seed: u64, ordered: bool, planted: Option<Planted>) -> Vec<Violation> {
+fn run(seed: u64, ordered: bool, planted: Option<InjectedBug>) -> Vec<Violation> {
     let mut world = World::new(seed, weather(seed), ordered);
     world.planted = planted;
     world.run(3, 25);
@@ -89,7 +89,7 @@ fn nothing_is_lost_or_resurrected_where_an_object_orders_changes() {
 }
 
 /// The guarantees that are broken within the first seeds.
-fn broken_by(planted: Planted) -> BTreeSet<&'static str> {
+fn broken_by(planted: InjectedBug) -> BTreeSet<&'static str> {
     (0..200)
         .flat_map(|seed| run(seed, true, Some(planted)))
         .map(|violation| violation.0)
@@ -98,7 +98,7 @@ fn broken_by(planted: Planted) -> BTreeSet<&'static str> {
 
 #[test]
 fn an_object_that_forgets_is_found_out() {
-    let broken = broken_by(Planted::Forgets);
+    let broken = broken_by(InjectedBug::Forgets);
     assert!(
         broken.is_superset(&BTreeSet::from(["G1", "G3"])),
         "{broken:?}"
@@ -107,23 +107,23 @@ fn an_object_that_forgets_is_found_out() {
 
 #[test]
 fn a_directory_that_tells_nobody_is_found_out() {
-    assert!(broken_by(Planted::Deaf).contains("G4"));
+    assert!(broken_by(InjectedBug::Deaf).contains("G4"));
 }
 
 #[test]
 fn a_directory_that_forgets_sessions_while_they_last_is_found_out() {
-    assert!(broken_by(Planted::Tidy).contains("G9"));
+    assert!(broken_by(InjectedBug::Tidy).contains("G9"));
 }
 
 #[test]
 fn an_object_that_begins_anew_is_found_out() {
-    let broken = broken_by(Planted::Amnesia);
+    let broken = broken_by(InjectedBug::Amnesia);
     assert!(broken.contains("G3"), "{broken:?}");
 }
 
 #[test]
 fn a_cookie_that_does_not_tell_what_was_seen_is_found_out() {
-    let broken = broken_by(Planted::Gullible);
+    let broken = broken_by(InjectedBug::Gullible);
     assert!(
         broken.is_superset(&BTreeSet::from(["G1", "G2"])),
         "{broken:?}"

@@ -17,7 +17,7 @@ mod tests;
 
 use serde_json::{Value, json};
 
-use super::gauge::{Gauge, Thousandths};
+use super::gauge::{Gauge, Milli};
 use super::metric::{self, Metric};
 use super::prometheus::Page;
 use super::series::{Series, first};
@@ -135,7 +135,7 @@ impl Collection {
 
     /// All isolates' gauges added up, and those of what is known here alone.
     fn gauges(&self, now: UnixMillis) -> Vec<Gauge> {
-        let mut sums: FlatMap<(&'static str, &str), Thousandths> = FlatMap::default();
+        let mut sums: FlatMap<(&'static str, &str), Milli> = FlatMap::default();
         for told in self.isolates.values() {
             if now.millis_since(told.at) >= GAUGES_COUNT_MS {
                 continue;
@@ -157,7 +157,7 @@ impl Collection {
         let active = self.activity.counts(now);
         let active = active
             .into_iter()
-            .map(|(tenant, count)| (metric::SESSIONS_ACTIVE, tenant, Thousandths::of(count)));
+            .map(|(tenant, count)| (metric::SESSIONS_ACTIVE, tenant, Milli::of(count)));
         told.chain(active).collect()
     }
 
@@ -188,8 +188,8 @@ impl Collection {
                 Metric::named(name).is_some_and(Metric::is_of_tenants) && first(labels) == tenant
             }),
             None => {
-                gauges.push((metric::LAST_BATCH, String::new(), Thousandths(last.0)));
-                let present = Thousandths::of(present as u64);
+                gauges.push((metric::LAST_BATCH, String::new(), Milli(last.0)));
+                let present = Milli::of(present as u64);
                 gauges.push((metric::ISOLATES, String::new(), present));
             }
         }
@@ -252,7 +252,7 @@ fn gauges(told: &Value) -> Option<Vec<Gauge>> {
     let gauges = told.filter_map(|gauge| {
         let metric = Metric::named(gauge.get(0)?.as_str()?)?;
         let labels = gauge.get(1)?.as_str()?.to_owned();
-        Some((metric.name, labels, Thousandths(gauge.get(2)?.as_u64()?)))
+        Some((metric.name, labels, Milli(gauge.get(2)?.as_u64()?)))
     });
     Some(gauges.collect())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::gauge::{Gauge, Thousandths};
+use super::gauge::{Gauge, Milli};
 use super::kmv_sketch::Distinct;
 use super::metric::{self, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
@@ -166,7 +166,7 @@ impl Batch {
                 name,
                 ..
             }) => {
-                self.tell(name, labels.to_owned(), Thousandths::of(whole(number)));
+                self.tell(name, labels.to_owned(), Milli::of(whole(number)));
             }
             _ => {}
         }
@@ -220,7 +220,7 @@ impl Batch {
     }
 
     /// Adds what is so now.
-    pub(crate) fn tell(&mut self, name: &'static str, labels: String, value: Thousandths) {
+    pub(crate) fn tell(&mut self, name: &'static str, labels: String, value: Milli) {
         // What is so now takes the place of what was so when less had been counted.
         self.gauges
             .retain(|(other, own, _)| *other != name || *own != labels);
@@ -299,12 +299,12 @@ mod tests {
         let mut batch = Batch::default();
         batch.count(metric::EVENTS, "\tkv_write_failed", 1);
         batch.observe(metric::STORAGE_DURATION, "kv_write", 7);
-        batch.tell(metric::ISOLATES, String::new(), Thousandths::of(1));
+        batch.tell(metric::ISOLATES, String::new(), Milli::of(1));
         batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
         let mut other = Batch::default();
         other.count(metric::EVENTS, "\tkv_write_failed", 2);
         other.observe(metric::STORAGE_DURATION, "kv_write", 5);
-        other.tell(metric::ISOLATES, String::new(), Thousandths::of(2));
+        other.tell(metric::ISOLATES, String::new(), Milli::of(2));
         other.see_session("acme\tBAAAAAAAAAAAAAAAAAAAAA");
         for _ in 0..=MOST_LINES {
             other.show(json!({ "level": "warn" }));
@@ -320,7 +320,7 @@ mod tests {
         );
         assert_eq!(
             batch.gauges,
-            [(metric::ISOLATES, String::new(), Thousandths::of(2))]
+            [(metric::ISOLATES, String::new(), Milli::of(2))]
         );
         assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
         assert_eq!(batch.lines.len(), MOST_LINES);
@@ -356,7 +356,7 @@ mod tests {
         batch.add_number("vestibule_streams_active\tacme\tsse", 3.0);
         batch.add_number("vestibule_streams_active\tacme\tsse", 2.0);
         batch.show_line("{\"level\":\"info\"}");
-        batch.tell(metric::ISOLATES, String::new(), Thousandths::of(1));
+        batch.tell(metric::ISOLATES, String::new(), Milli::of(1));
         let series = &batch.series;
         let counted = |name: &str| series.counters(name).collect::<Vec<_>>();
         assert_eq!(

@@ -3,14 +3,14 @@
 use core::fmt;
 
 /// One metric, the values of its labels, and how much.
-pub(crate) type Gauge = (&'static str, String, Thousandths);
+pub(crate) type Gauge = (&'static str, String, Milli);
 
 /// A number of up to three decimals. Nothing that is measured here needs more, and code that writes floats
 /// as decimals is large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Thousandths(pub u64);
+pub(crate) struct Milli(pub u64);
 
-impl Thousandths {
+impl Milli {
     /// A whole number.
     #[must_use]
     pub(crate) fn of(number: u64) -> Self {
@@ -24,7 +24,7 @@ impl Thousandths {
     }
 }
 
-impl fmt::Display for Thousandths {
+impl fmt::Display for Milli {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, rest) = (self.0 / 1_000, self.0 % 1_000);
         if rest == 0 {
@@ -48,7 +48,7 @@ mod tests {
             (25, "0.025"),
             (10_000, "10"),
         ] {
-            assert_eq!(Thousandths(thousandths).to_string(), text);
+            assert_eq!(Milli(thousandths).to_string(), text);
         }
     }
 }

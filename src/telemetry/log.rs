@@ -1,7 +1,7 @@
 //! Log lines: one JSON object each, made of fields that cannot hold a secret.
 //!
-//! What may stand in a line is said by types ([`Tellable`]): codes that are in the source, numbers, public
-//! handles, tenants, and what is explicitly [`Named`] in the configuration. Cookies, session ids, keys,
+//! What may stand in a line is said by types ([`LogValue`]): codes that are in the source, numbers, public
+//! handles, tenants, and what is explicitly [`ConfigName`] in the configuration. Cookies, session ids, keys,
 //! header values and session data are none of these, and text from outside is not either:
 //!
 //! ```compile_fail
@@ -39,14 +39,14 @@ impl Level {
 }
 
 /// What may stand in a line.
-pub(crate) trait Tellable {
+pub(crate) trait LogValue {
     /// As it stands there.
     fn told(self) -> Value;
 }
 
 /// A name from the configuration or of the standard: an origin's, a provider's, a header's.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Named<'a>(pub &'a str);
+pub(crate) struct ConfigName<'a>(pub &'a str);
 
 /// What is wrong with settings: sentences of ours, with names from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ pub(crate) struct Detail<'a>(pub &'a str);
 
 macro_rules! tellable {
     ($($type:ty),*) => {$(
-        impl Tellable for $type {
+        impl LogValue for $type {
             fn told(self) -> Value {
                 self.into()
             }
@@ -67,31 +67,31 @@ macro_rules! tellable {
 }
 tellable!(&'static str, bool, u16, u32, u64);
 
-impl Tellable for Named<'_> {
+impl LogValue for ConfigName<'_> {
     fn told(self) -> Value {
         self.0.into()
     }
 }
 
-impl Tellable for Faults<'_> {
+impl LogValue for Faults<'_> {
     fn told(self) -> Value {
         self.0.into()
     }
 }
 
-impl Tellable for Detail<'_> {
+impl LogValue for Detail<'_> {
     fn told(self) -> Value {
         self.0.into()
     }
 }
 
-impl Tellable for &TenantId {
+impl LogValue for &TenantId {
     fn told(self) -> Value {
         self.as_str().into()
     }
 }
 
-impl Tellable for Handle {
+impl LogValue for Handle {
     fn told(self) -> Value {
         self.to_text().into()
     }
@@ -121,7 +121,7 @@ impl Event {
 
     /// Adds a code, a number, or a name from the configuration.
     #[must_use]
-    pub(crate) fn with(mut self, key: &'static str, value: impl Tellable) -> Self {
+    pub(crate) fn with(mut self, key: &'static str, value: impl LogValue) -> Self {
         self.fields.insert(key.to_owned(), value.told());
         self
     }

@@ -3,7 +3,7 @@
 
 use core::fmt::Write as _;
 
-use super::gauge::{Gauge, Thousandths};
+use super::gauge::{Gauge, Milli};
 use super::metric::{ALL, BOUNDS, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 
@@ -76,7 +76,7 @@ fn buckets(text: &mut String, metric: &Metric, labels: &str, histogram: &Histogr
     let mut so_far = 0;
     for (bound, count) in BOUNDS.iter().zip(histogram.counts) {
         so_far += count;
-        let bound = Thousandths(u64::from(*bound)).to_string();
+        let bound = Milli(u64::from(*bound)).to_string();
         sample(
             text,
             metric,
@@ -101,7 +101,7 @@ fn buckets(text: &mut String, metric: &Metric, labels: &str, histogram: &Histogr
         &format!("{name}_sum"),
         labels,
         None,
-        Thousandths(histogram.sum_ms),
+        Milli(histogram.sum_ms),
     );
     sample(text, metric, &format!("{name}_count"), labels, None, count);
 }
@@ -155,7 +155,7 @@ mod tests {
         series.spread(metric::STORAGE_DURATION, "kv_read", &histogram);
         let page = Page {
             series: &series,
-            gauges: &[(metric::ISOLATES, String::new(), Thousandths::of(2))],
+            gauges: &[(metric::ISOLATES, String::new(), Milli::of(2))],
             remarks: &["All isolates.".to_owned()],
         };
         let text = page.to_text();

@@ -14,7 +14,7 @@ use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::session::token_set;
 use crate::store::revocations::Subject;
-use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant::Consistency;
 
 impl Gateway {
@@ -70,7 +70,7 @@ impl Gateway {
         match context.answers.written() {
             Some(true) => {
                 let event = Event::new(Level::Info, "signed_out_at_provider");
-                self.emit(event.with("provider", Named(&provider.name)));
+                self.emit(event.with("provider", ConfigName(&provider.name)));
                 return Ok(Ok(()));
             }
             Some(false) => return Err(Problem::StoreUnavailable.into()),
@@ -94,7 +94,7 @@ impl Gateway {
         }
         self.emit(
             Event::new(Level::Info, "signed_out_at_provider")
-                .with("provider", Named(&provider.name)),
+                .with("provider", ConfigName(&provider.name)),
         );
         Ok(Ok(()))
     }

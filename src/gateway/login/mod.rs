@@ -17,13 +17,13 @@ pub(super) use providers::Providers;
 use super::{Gateway, RequestContext};
 use crate::http::request::Request;
 use crate::response::Answer;
-use crate::response::page::Look;
+use crate::response::page::Theme;
 use crate::response::problem::{Audience, Problem};
 
 impl Gateway {
     /// How pages of ours look to whoever asks.
-    pub(super) fn look(&self, request: &Request<'_>) -> Look<'_> {
-        Look::of(&self.tenant.brand, request)
+    pub(super) fn look(&self, request: &Request<'_>) -> Theme<'_> {
+        Theme::of(&self.tenant.brand, request)
     }
 
     fn refusal(&self, problem: &Problem, context: &RequestContext<'_>) -> Answer {

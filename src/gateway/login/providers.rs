@@ -13,7 +13,7 @@ use crate::effect::{Answers, Found, Need, Outbound, Reply};
 use crate::flat_map::FlatMap;
 use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
-use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::log::{ConfigName, Event, Level};
 
 /// How long what is known is used without asking.
 const FRESH_MS: u64 = 3_600_000;
@@ -235,7 +235,7 @@ impl Gateway {
         issuer: &str,
         reason: &'static str,
     ) {
-        let event = Event::new(Level::Warn, event).with("issuer", Named(issuer));
+        let event = Event::new(Level::Warn, event).with("issuer", ConfigName(issuer));
         self.emit(event.with("reason", reason));
     }
 }

@@ -17,7 +17,7 @@ use crate::session::id::Handle;
 use crate::session::record::Record;
 use crate::session::token_set::TokenSet;
 use crate::session_object::command::{Operation, Reply};
-use crate::telemetry::log::{Event, Level, Named};
+use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant::{Consistency, HeaderSource};
 
 /// How long a provider may take, in milliseconds.
@@ -59,7 +59,7 @@ impl Gateway {
             "not_renewed"
         };
         let event = Event::new(Level::Warn, "access_token_expired")
-            .with("provider", Named(&grant.provider))
+            .with("provider", ConfigName(&grant.provider))
             .with("reason", reason);
         if self.run_out.len() > 1_000 {
             self.run_out.clear();

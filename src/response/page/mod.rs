@@ -21,21 +21,21 @@ pub(super) use problem::{Remedy, Trouble, problem};
 pub(crate) use sign_in::{LoginFault, LoginPage, login};
 pub(crate) use sign_out::{confirm_sign_out, signed_out};
 
-use template::Filling::{self, If, Markup, Text};
+use template::Slot::{self, If, Markup, Text};
 
 const FRAME: &str = include_str!("../../../www/pages/frame.html");
 const STYLE: &str = include_str!("../../../www/pages/page.css");
 
 /// How pages look, and what language they are in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look<'a> {
+pub(crate) struct Theme<'a> {
     /// Whose pages they are.
     pub brand: &'a Brand,
     /// Their language.
     pub locale: Locale,
 }
 
-impl<'a> Look<'a> {
+impl<'a> Theme<'a> {
     /// The look for who sent a request: the brand's own language, else the one that is asked for.
     #[must_use]
     pub(crate) fn of(brand: &'a Brand, request: &Request<'_>) -> Self {
@@ -54,11 +54,11 @@ impl<'a> Look<'a> {
         [before, what, after].concat()
     }
 
-    fn fill(&self, template: &'static str, fillings: &[(&str, Filling<'_>)]) -> String {
+    fn fill(&self, template: &'static str, fillings: &[(&str, Slot<'_>)]) -> String {
         template::fill(template, self.locale, fillings)
     }
 
-    fn show(&self, status: u16, sheet: &Sheet<'_>) -> Answer {
+    fn show(&self, status: u16, sheet: &Layout<'_>) -> Answer {
         let Brand {
             title, logo, links, ..
         } = self.brand;
@@ -116,7 +116,7 @@ pub(crate) fn framed(mut answer: Answer) -> Answer {
 }
 
 /// What a page has of its own.
-struct Sheet<'a> {
+struct Layout<'a> {
     heading: &'a str,
     main: String,
     form: Form<'a>,

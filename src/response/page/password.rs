@@ -1,6 +1,6 @@
 //! Changing one's password.
 
-use super::{Form, If, Look, Sheet, Text};
+use super::{Form, If, Layout, Text, Theme};
 use crate::response::Answer;
 
 const PASSWORD: &str = include_str!("../../../www/pages/password.html");
@@ -22,7 +22,7 @@ pub(crate) enum PasswordState {
 /// The page on which it is changed.
 #[must_use]
 pub(crate) fn change_password(
-    look: &Look<'_>,
+    look: &Theme<'_>,
     prefix: &str,
     status: u16,
     state: PasswordState,
@@ -39,7 +39,7 @@ pub(crate) fn change_password(
         ("is_wrong", If(state == PasswordState::Wrong)),
         ("is_short", If(state == PasswordState::TooShort)),
     ];
-    let sheet = Sheet {
+    let sheet = Layout {
         heading: look.say("Change password"),
         main: look.fill(PASSWORD, &fillings),
         form: Form::ToUs(&[]),
@@ -47,8 +47,8 @@ pub(crate) fn change_password(
     look.show(status, &sheet)
 }
 
-fn done(look: &Look<'_>) -> Sheet<'static> {
-    Sheet {
+fn done(look: &Theme<'_>) -> Layout<'static> {
+    Layout {
         heading: look.say("Password changed"),
         main: look.fill(CHANGED, &[]),
         form: Form::None,

@@ -1,6 +1,6 @@
 //! What went wrong, and what to do.
 
-use super::{Form, Look, Sheet, Text, template::Filling::If};
+use super::{Form, Layout, Text, Theme, template::Slot::If};
 use crate::response::Answer;
 
 const PROBLEM: &str = include_str!("../../../www/pages/problem.html");
@@ -30,7 +30,7 @@ pub(in crate::response) enum Remedy {
 }
 
 /// A page that says so.
-pub(in crate::response) fn problem(look: &Look<'_>, trouble: &Trouble<'_>) -> Answer {
+pub(in crate::response) fn problem(look: &Theme<'_>, trouble: &Trouble<'_>) -> Answer {
     let (template, heading) = match trouble.remedy {
         Remedy::Waiting => (WAITING, look.say("Please wait a moment")),
         Remedy::TryingAgain | Remedy::StartingOver => (PROBLEM, trouble.title),
@@ -43,7 +43,7 @@ pub(in crate::response) fn problem(look: &Look<'_>, trouble: &Trouble<'_>) -> An
         ("code", Text(trouble.code)),
         ("trace_id", Text(trouble.trace_id)),
     ];
-    let sheet = Sheet {
+    let sheet = Layout {
         heading,
         main: look.fill(template, &fillings),
         form: Form::None,

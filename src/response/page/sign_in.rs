@@ -1,6 +1,6 @@
 //! The sign-in page: a password form, other providers, or both.
 
-use super::{Form, If, Look, Markup, Sheet, Text};
+use super::{Form, If, Layout, Markup, Text, Theme};
 use crate::encoding::push_percent_encoded;
 use crate::response::Answer;
 
@@ -36,7 +36,7 @@ pub(crate) enum LoginFault {
 
 /// The sign-in page.
 #[must_use]
-pub(crate) fn login(look: &Look<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
+pub(crate) fn login(look: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
     let fault = match page.fault {
         None => String::new(),
         Some(LoginFault::Wrong) => look
@@ -66,7 +66,7 @@ pub(crate) fn login(look: &Look<'_>, status: u16, page: &LoginPage<'_>) -> Answe
         ("or", If(page.has_password && !page.providers.is_empty())),
         ("providers", Markup(&providers)),
     ];
-    let sheet = Sheet {
+    let sheet = Layout {
         heading: look.say("Sign in"),
         main: look.fill(SIGN_IN, &fillings),
         form: if page.has_password {
@@ -82,7 +82,7 @@ pub(crate) fn login(look: &Look<'_>, status: u16, page: &LoginPage<'_>) -> Answe
     }
 }
 
-fn provider(look: &Look<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> String {
+fn provider(look: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> String {
     let mut url = [page.prefix, "/login?provider="].concat();
     push_percent_encoded(&mut url, name);
     url.push_str("&return_to=");

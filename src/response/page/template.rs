@@ -10,7 +10,7 @@ use super::i18n::said;
 use crate::response::theme::locale::Locale;
 
 /// What fills a gap.
-pub(super) enum Filling<'a> {
+pub(super) enum Slot<'a> {
     /// Somebody's words: of a document, a request, a user.
     Text(&'a str),
     /// Markup of ours.
@@ -19,13 +19,13 @@ pub(super) enum Filling<'a> {
     If(bool),
 }
 
-use Filling::{If, Markup, Text};
+use Slot::{If, Markup, Text};
 
 /// A template, filled. A gap that nothing is said about stays empty.
 pub(super) fn fill(
     template: &'static str,
     locale: Locale,
-    fillings: &[(&str, Filling<'_>)],
+    fillings: &[(&str, Slot<'_>)],
 ) -> String {
     let mut page = String::with_capacity(template.len() * 2);
     push(&mut page, template, true, locale, fillings);
@@ -38,7 +38,7 @@ fn push(
     template: &'static str,
     is_shown: bool,
     locale: Locale,
-    fillings: &[(&str, Filling<'_>)],
+    fillings: &[(&str, Slot<'_>)],
 ) -> &'static str {
     let mut rest = template;
     // What was filled in is never looked at again: it may look like a gap.
@@ -91,7 +91,7 @@ fn push_escaped(page: &mut String, text: &str) {
     }
 }
 
-impl Filling<'_> {
+impl Slot<'_> {
     fn is_there(&self) -> bool {
         match self {
             Text(text) | Markup(text) => !text.is_empty(),

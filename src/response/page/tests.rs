@@ -84,7 +84,7 @@ const HOSTILE: &str =
     "\"'><script>alert(1)</script></style></title><!--&amp;{style}[Sign in]\" onfocus=\"a()";
 
 fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answer)> {
-    let look = Look { brand, locale };
+    let look = Theme { brand, locale };
     let providers = links(&[words.provider, ("second", "Second provider")]);
     let both = LoginPage {
         prefix: words.prefix,
@@ -264,14 +264,14 @@ fn the_language_is_the_brands_or_the_visitors() {
     let packed = "GET\nhttps://a/\naccept-language\nzh-CN,zh;q=0.9,en;q=0.8";
     let request = Request::parse(packed).unwrap();
     let auto = Brand::default();
-    assert_eq!(Look::of(&auto, &request).locale, Locale::Chinese);
+    assert_eq!(Theme::of(&auto, &request).locale, Locale::Chinese);
     let english = Brand {
         locale: Some(Locale::English),
         ..Brand::default()
     };
-    assert_eq!(Look::of(&english, &request).locale, Locale::English);
+    assert_eq!(Theme::of(&english, &request).locale, Locale::English);
     let silent = Request::parse("GET\nhttps://a/").unwrap();
-    assert_eq!(Look::of(&auto, &silent).locale, Locale::English);
+    assert_eq!(Theme::of(&auto, &silent).locale, Locale::English);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_logo_is_loaded_from_where_it_is_and_nowhere_else() {
             logo: logo.map(str::to_owned),
             ..Brand::default()
         };
-        let look = Look {
+        let look = Theme {
             brand: &brand,
             locale: Locale::English,
         };
@@ -303,7 +303,7 @@ fn a_logo_is_loaded_from_where_it_is_and_nowhere_else() {
 #[test]
 fn signing_out_may_lead_where_the_caller_says() {
     let brand = Brand::default();
-    let look = Look {
+    let look = Theme {
         brand: &brand,
         locale: Locale::English,
     };

@@ -10,7 +10,7 @@ use crate::effect::{Answers, Body, Need};
 use crate::http::request::Request;
 use crate::http::{form, json};
 use crate::response::Answer;
-use crate::response::page::{self, LoginPage, Look};
+use crate::response::page::{self, LoginPage, Theme};
 use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
 
@@ -55,7 +55,7 @@ impl Router {
                 return Ok(page::framed(answer));
             }
         };
-        let look = Look::of(&tenant.brand, request);
+        let look = Theme::of(&tenant.brand, request);
         let problem = |problem: Problem| problem.answer(Audience::Person(look), TRACE_ID);
         let prefix = &self.deployment.prefix;
         let shown = match fields.get("page") {
@@ -81,7 +81,7 @@ impl Router {
 }
 
 /// The page with what the document offers; where that is nothing, with a form as an example.
-fn sign_in(look: &Look<'_>, prefix: &str, methods: &Methods) -> Answer {
+fn sign_in(look: &Theme<'_>, prefix: &str, methods: &Methods) -> Answer {
     let page = LoginPage {
         prefix,
         return_to: "/",

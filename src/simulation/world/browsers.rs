@@ -15,17 +15,17 @@ impl World {
         }
         let wish = self.wish(browser);
         let (method, target) = match wish {
-            Wish::SignOut | Wish::SignOutEverywhere => ("POST", "/_session/logout"),
+            ClientAction::SignOut | ClientAction::SignOutEverywhere => ("POST", "/_session/logout"),
             _ => ("GET", "/"),
         };
         let mut packed = format!("{method}\nhttps://chat.example{target}");
-        if wish == Wish::SignOutEverywhere {
+        if wish == ClientAction::SignOutEverywhere {
             packed.push_str("\ncontent-type\napplication/json");
         }
         let mut value = self.browsers[browser].cookie.clone();
         // Somebody with a copy of an old cookie looks in now and then.
         let copies = u64::try_from(self.browsers[browser].copied.len()).unwrap();
-        let thief = wish == Wish::Look && copies > 0 && self.chance(200);
+        let thief = wish == ClientAction::Look && copies > 0 && self.chance(200);
         if thief {
             let which = usize::try_from(self.below(copies)).unwrap();
             value = Some(self.browsers[browser].copied[which].clone());
@@ -55,8 +55,10 @@ impl World {
             thief,
         };
         let session = match task.wish {
-            Wish::End | Wish::SignOut => task.cookie.map(|token| Some(token.handle.to_text())),
-            Wish::SignOutEverywhere => Some(None),
+            ClientAction::End | ClientAction::SignOut => {
+                task.cookie.map(|token| Some(token.handle.to_text()))
+            }
+            ClientAction::SignOutEverywhere => Some(None),
             _ => None,
         };
         if let Some(session) = session {
@@ -75,28 +77,30 @@ impl World {
         self.schedule(pause, Event::Act { browser });
     }
 
-    pub(super) fn wish(&mut self, browser: usize) -> Wish {
+    pub(super) fn wish(&mut self, browser: usize) -> ClientAction {
         match self.below(100) {
             50..85 => {
                 let own = &mut self.browsers[browser];
                 own.marks += 1;
-                Wish::Mark((u64::try_from(browser).unwrap() << 32) + u64::from(own.marks))
+                ClientAction::Mark((u64::try_from(browser).unwrap() << 32) + u64::from(own.marks))
             }
-            85..90 => Wish::Rotate,
-            90..94 => Wish::SignIn,
-            94..96 => Wish::SignOut,
-            96..98 if self.browsers[browser].user => Wish::SignOutEverywhere,
-            98.. => Wish::End,
-            _ => Wish::Look,
+            85..90 => ClientAction::Rotate,
+            90..94 => ClientAction::SignIn,
+            94..96 => ClientAction::SignOut,
+            96..98 if self.browsers[browser].user => ClientAction::SignOutEverywhere,
+            98.. => ClientAction::End,
+            _ => ClientAction::Look,
         }
     }
 
     pub(super) fn controls(&self, task: &Task) -> String {
         match &task.wish {
-            Wish::Mark(mark) => format!("x-session-patch\n{{\"m{mark}\":1}}"),
-            Wish::Rotate => "x-session-rotate\n1".to_owned(),
-            Wish::SignIn => format!("x-session-identify\n{{\"user\":\"u{}\"}}", task.browser),
-            Wish::End => "x-session-destroy\n1".to_owned(),
+            ClientAction::Mark(mark) => format!("x-session-patch\n{{\"m{mark}\":1}}"),
+            ClientAction::Rotate => "x-session-rotate\n1".to_owned(),
+            ClientAction::SignIn => {
+                format!("x-session-identify\n{{\"user\":\"u{}\"}}", task.browser)
+            }
+            ClientAction::End => "x-session-destroy\n1".to_owned(),
             _ => String::new(),
         }
     }
@@ -156,7 +160,7 @@ impl World {
                     ..token
                 };
                 self.browsers[browser].cookie = Some(match self.planted {
-                    Some(Planted::Gullible) => gullible.mint(&self.keys),
+                    Some(InjectedBug::Gullible) => gullible.mint(&self.keys),
                     _ => value.to_owned(),
                 });
             }

@@ -43,14 +43,14 @@ impl World {
     }
 
     pub(super) fn direct(&mut self, command: &str) -> Vec<u8> {
-        if self.planted == Some(Planted::Deaf) && command.contains("\"feed\"") {
+        if self.planted == Some(InjectedBug::Deaf) && command.contains("\"feed\"") {
             return br#"{"epoch":0,"revoked":[]}"#.to_vec();
         }
         if self.chance(self.weather.deaths) {
             self.directory.restart();
         }
         let mut command = command.to_owned();
-        if self.planted == Some(Planted::Tidy) && command.contains("\"list-in\"") {
+        if self.planted == Some(InjectedBug::Tidy) && command.contains("\"list-in\"") {
             let mut short: Value = serde_json::from_str(&command).unwrap();
             short["until"] = json!(self.now / 1000 + 1);
             command = short.to_string();

@@ -63,7 +63,7 @@ const TOKEN_LASTS: Seconds = Seconds(40);
 
 /// How often things go wrong, in parts of a thousand, and how bad it gets.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Weather {
+pub(crate) struct FaultRates {
     /// A read of the namespace fails.
     pub(crate) reads: u32,
     /// A write of the namespace fails; half of those were applied.
@@ -82,7 +82,7 @@ pub(crate) struct Weather {
 
 /// A fault planted on purpose, that the checker has to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Planted {
+pub(crate) enum InjectedBug {
     /// An object now and then forgets what it has acknowledged.
     Forgets,
     /// The directory tells nobody of revocations.
@@ -151,7 +151,7 @@ enum Reply {
 
 /// What a browser wants.
 #[derive(Clone, Debug, PartialEq)]
-enum Wish {
+enum ClientAction {
     Look,
     Mark(Mark),
     Rotate,
@@ -170,7 +170,7 @@ enum Stage {
 struct Task {
     isolate: usize,
     browser: usize,
-    wish: Wish,
+    wish: ClientAction,
     sent: u64,
     packed: String,
     /// The cookie it was sent with.
@@ -214,7 +214,7 @@ struct Browser {
 
 pub(crate) struct World {
     random: ChaCha20Rng,
-    weather: Weather,
+    weather: FaultRates,
     ordered: bool,
     now: u64,
     events: BinaryHeap<Reverse<(u64, u64, usize)>>,
@@ -245,12 +245,12 @@ pub(crate) struct World {
     next_task: u64,
     keys: KeyRing,
     tenant: TenantId,
-    pub(crate) planted: Option<Planted>,
+    pub(crate) planted: Option<InjectedBug>,
     pub(crate) history: Vec<Observation>,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, weather: Weather, ordered: bool) -> Self {
+    pub(crate) fn new(seed: u64, weather: FaultRates, ordered: bool) -> Self {
         let tenant = TenantId::parse("default").unwrap();
         let mut world = Self {
             random: ChaCha20Rng::seed_from_u64(seed),

@@ -66,7 +66,7 @@ impl World {
         let once = changing.as_ref().map(|changing| changing.once);
         let begins = changing.is_some_and(|changing| changing.begin.is_some());
         self.objects.entry(name.to_owned()).or_default();
-        let is_forgotten = self.planted == Some(Planted::Amnesia) && begins;
+        let is_forgotten = self.planted == Some(InjectedBug::Amnesia) && begins;
         if is_forgotten {
             self.kill(name);
         }
@@ -101,7 +101,7 @@ impl World {
 
     /// Performs what an object wants done. What it stores is safe before anything leaves it.
     fn perform(&mut self, name: &str, actions: Vec<Action>) {
-        let forgets = self.planted == Some(Planted::Forgets) && self.chance(100);
+        let forgets = self.planted == Some(InjectedBug::Forgets) && self.chance(100);
         let session = || name.to_owned();
         let mut replies = Vec::new();
         for action in actions {

@@ -155,18 +155,18 @@ impl World {
         // With KV alone nobody is told that a change is kept.
         let kept = !task.lost && self.ordered;
         match (&task.wish, session) {
-            (Wish::Mark(mark), Some(session)) if kept => self.observe(What::Kept {
+            (ClientAction::Mark(mark), Some(session)) if kept => self.observe(What::Kept {
                 browser: task.browser,
                 session,
                 mark: *mark,
             }),
-            (Wish::SignIn, session) => {
+            (ClientAction::SignIn, session) => {
                 self.browsers[task.browser].user = true;
                 if let Some(session) = session.filter(|_| kept) {
                     self.schedule(500, Event::TokenSet { session });
                 }
             }
-            (Wish::End, _) => {
+            (ClientAction::End, _) => {
                 let cleared = headers.iter().any(|(_, line)| line.contains("Max-Age=0"));
                 // A guest of whom nothing is stored has nothing that could end.
                 let recorded = task.cookie.filter(|token| token.least_version.0 > 0);
@@ -208,7 +208,7 @@ impl World {
     ) {
         match (status, task.cookie) {
             (204, Some(token)) => {
-                if task.wish == Wish::SignOutEverywhere {
+                if task.wish == ClientAction::SignOutEverywhere {
                     self.over_everywhere(task.browser);
                 }
                 if token.least_version.0 > 0 {

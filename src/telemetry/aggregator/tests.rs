@@ -28,11 +28,7 @@ pub(super) fn batch(requests: u32) -> Batch {
     add_requests(&mut batch, globex, 1, [(1, 2), (1, 9)]);
     batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
     batch.count(metric::STORAGE, "kv_read\tok", 2);
-    batch.tell(
-        metric::ORIGIN_IN_FLIGHT,
-        "acme\ta".to_owned(),
-        Thousandths::of(3),
-    );
+    batch.tell(metric::ORIGIN_IN_FLIGHT, "acme\ta".to_owned(), Milli::of(3));
     batch.show(json!({ "level": "warn", "tenant": "acme", "event": "x" }));
     batch
 }
