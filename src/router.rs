@@ -52,7 +52,7 @@ const AFTER_TENANT: char = '\t';
 
 /// So many tenants have a gateway in one isolate at a time; beyond that those that were not used
 /// longest are let go, which costs their visitors a read.
-const MOST_GATEWAYS: usize = 256;
+const MAX_GATEWAYS: usize = 256;
 
 /// The reception of one isolate.
 pub(crate) struct Router {
@@ -393,7 +393,7 @@ impl Router {
     pub(crate) fn for_object(&mut self, tenant: &TenantId) -> Option<(&KeyRing, &mut ChaCha20Rng)> {
         if !self.rings.contains_key(tenant) {
             let own = self.deployment.keys_of(tenant)?;
-            if self.rings.len() >= MOST_GATEWAYS {
+            if self.rings.len() >= MAX_GATEWAYS {
                 self.rings.clear();
             }
             self.rings
@@ -473,7 +473,7 @@ impl Router {
 
     /// Makes room for one more gateway.
     fn make_room(&mut self) {
-        while self.gateways.len() >= MOST_GATEWAYS {
+        while self.gateways.len() >= MAX_GATEWAYS {
             // Who still wants something stored stays.
             let idle = |(tenant, _): &(&TenantId, &TenantEntry)| !self.writers.contains(tenant);
             let rooms = self.gateways.iter().filter(idle);

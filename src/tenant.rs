@@ -93,7 +93,7 @@ impl Pauses {
 }
 
 /// What can be guessed is no secret.
-const SHORTEST_API_KEY: usize = 16;
+const MIN_API_KEY_LENGTH: usize = 16;
 
 /// A secret that callers of an API present. Kept as a hash, so that comparing it takes the same time
 /// however much of it is right, and so that it cannot be printed.
@@ -106,7 +106,7 @@ impl ApiKey {
     #[must_use]
     pub(crate) fn listed(list: &str) -> Option<Vec<Self>> {
         let keys = list.split(',').map(str::trim).filter(|key| !key.is_empty());
-        keys.map(|key| (key.len() >= SHORTEST_API_KEY).then(|| Self::new(key)))
+        keys.map(|key| (key.len() >= MIN_API_KEY_LENGTH).then(|| Self::new(key)))
             .collect()
     }
 

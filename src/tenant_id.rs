@@ -8,14 +8,14 @@ use core::fmt;
 pub(crate) struct TenantId(String);
 
 /// The longest tenant id, so that it fits a DNS label.
-const LONGEST_ID: usize = 63;
+const MAX_ID_LENGTH: usize = 63;
 
 impl TenantId {
     /// Parses an id; `None` when it is empty, too long, or has other characters.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let fits = !text.is_empty() && text.len() <= LONGEST_ID && text.bytes().all(plain);
+        let fits = !text.is_empty() && text.len() <= MAX_ID_LENGTH && text.bytes().all(plain);
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn an_id_is_short_and_plain() {
-        for good in ["a", "acme-1", &"x".repeat(LONGEST_ID)] {
+        for good in ["a", "acme-1", &"x".repeat(MAX_ID_LENGTH)] {
             assert!(TenantId::parse(good).is_some(), "{good}");
         }
         for bad in [
@@ -48,7 +48,7 @@ mod tests {
             "a:b",
             "a/b",
             "\u{e9}",
-            &"x".repeat(LONGEST_ID + 1),
+            &"x".repeat(MAX_ID_LENGTH + 1),
         ] {
             assert!(TenantId::parse(bad).is_none(), "{bad}");
         }

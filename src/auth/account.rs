@@ -13,13 +13,13 @@ use crate::tenant_id::TenantId;
 
 /// The fewest characters of a password. No rules of composition: they make passwords worse (NIST SP 800-63B
 /// section 5.1.1.2).
-pub(crate) const SHORTEST_PASSWORD: usize = 8;
+pub(crate) const MIN_PASSWORD_LENGTH: usize = 8;
 
 /// The most bytes of a password.
-pub(crate) const LONGEST_PASSWORD: usize = 1_024;
+pub(crate) const MAX_PASSWORD_LENGTH: usize = 1_024;
 
 /// The most bytes of a name.
-const LONGEST_NAME: usize = 128;
+const MAX_NAME_LENGTH: usize = 128;
 
 /// A name in the one form in which it is looked up and counted, whatever was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl AccountName {
     #[must_use]
     pub(crate) fn parse(folded: &str) -> Option<Self> {
         let is_sound =
-            folded.len() <= LONGEST_NAME && is_identifier(folded) && !folded.contains(':');
+            folded.len() <= MAX_NAME_LENGTH && is_identifier(folded) && !folded.contains(':');
         is_sound.then(|| Self(folded.to_owned()))
     }
 

@@ -11,7 +11,7 @@ pub(crate) const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// The longest address that a provider is sent a browser to with something that can be left out, in bytes: IIS,
 /// and Microsoft Entra with it, refuses a query of more than 2,048.
-const LONGEST_ADDRESS: usize = 2_048;
+const MAX_ADDRESS_LENGTH: usize = 2_048;
 
 /// Parameters that bind an answer to the sign-in it belongs to, or say how it comes: not a tenant's to set.
 const RESERVED: [&str; 16] = [
@@ -34,9 +34,9 @@ const RESERVED: [&str; 16] = [
 ];
 
 /// The most parameters of a tenant's own, and the most bytes of a name and of a value.
-const MOST_PARAMETERS: usize = 16;
-const LONGEST_PARAMETER_NAME: usize = 64;
-const LONGEST_PARAMETER: usize = 512;
+const MAX_PARAMETERS: usize = 16;
+const MAX_PARAMETER_NAME_LENGTH: usize = 64;
+const MAX_PARAMETER_LENGTH: usize = 512;
 
 /// What is wrong with a tenant's own parameters, and with which; empty if nothing.
 #[must_use]
@@ -47,14 +47,14 @@ pub(crate) fn faults_of(parameters: &[(String, String)]) -> Vec<(String, String)
         let problem = if RESERVED.iter().any(|one| one.eq_ignore_ascii_case(name)) {
             "is set by the gateway itself; leave it out".to_owned()
         } else if name.is_empty()
-            || name.len() > LONGEST_PARAMETER_NAME
+            || name.len() > MAX_PARAMETER_NAME_LENGTH
             || !name.bytes().all(is_name)
         {
-            format!("use a name of 1 to {LONGEST_PARAMETER_NAME} letters, digits and -._~")
-        } else if value.len() > LONGEST_PARAMETER || value.contains(char::is_control) {
-            format!("use a text of at most {LONGEST_PARAMETER} bytes without control characters")
-        } else if at >= MOST_PARAMETERS {
-            format!("there are at most {MOST_PARAMETERS} parameters")
+            format!("use a name of 1 to {MAX_PARAMETER_NAME_LENGTH} letters, digits and -._~")
+        } else if value.len() > MAX_PARAMETER_LENGTH || value.contains(char::is_control) {
+            format!("use a text of at most {MAX_PARAMETER_LENGTH} bytes without control characters")
+        } else if at >= MAX_PARAMETERS {
+            format!("there are at most {MAX_PARAMETERS} parameters")
         } else {
             continue;
         };
@@ -107,7 +107,7 @@ pub(crate) fn sign_out_url(
     ];
     let with = |name, value| with_query(endpoint, &[&parameters[..], &[(name, value)]].concat());
     let proved = id_token.map(|id_token| with("id_token_hint", id_token));
-    match proved.filter(|url| url.len() <= LONGEST_ADDRESS) {
+    match proved.filter(|url| url.len() <= MAX_ADDRESS_LENGTH) {
         Some(url) => url,
         None => with("logout_hint", logout_hint),
     }
@@ -272,9 +272,9 @@ mod tests {
         let short = url(Some("a.b.c"));
         assert!(short.ends_with("&id_token_hint=a.b.c"), "{short}");
         assert!(!short.contains("logout_hint="), "{short}");
-        let spare = LONGEST_ADDRESS - url(Some("")).len();
+        let spare = MAX_ADDRESS_LENGTH - url(Some("")).len();
         let longest = url(Some(&"x".repeat(spare)));
-        assert_eq!(longest.len(), LONGEST_ADDRESS);
+        assert_eq!(longest.len(), MAX_ADDRESS_LENGTH);
         for id_token in [Some("x".repeat(spare + 1)), Some("x".repeat(6_000)), None] {
             assert_eq!(
                 url(id_token.as_deref()),
@@ -295,7 +295,7 @@ mod tests {
             assert_eq!(faults(name, "x").len(), 1, "{name}");
         }
         assert_eq!(faults("hd", "a\nb").len(), 1);
-        assert_eq!(faults("hd", &"x".repeat(LONGEST_PARAMETER + 1)).len(), 1);
+        assert_eq!(faults("hd", &"x".repeat(MAX_PARAMETER_LENGTH + 1)).len(), 1);
         for name in [
             "access_type",
             "audience",
@@ -306,7 +306,7 @@ mod tests {
         ] {
             assert_eq!(faults(name, "a b&c=d"), [], "{name}");
         }
-        let many = vec![("a".to_owned(), String::new()); MOST_PARAMETERS + 1];
+        let many = vec![("a".to_owned(), String::new()); MAX_PARAMETERS + 1];
         assert_eq!(faults_of(&many).len(), 1);
     }
 

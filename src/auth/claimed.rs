@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::auth::claims::Claims;
 use crate::auth::methods::{Allow, ClaimNames};
-use crate::session::identity::MOST_GROUPS;
-use crate::session::names::{LONGEST, header_text, is_identifier, presentable};
+use crate::session::identity::MAX_GROUPS;
+use crate::session::names::{MAX_LENGTH, header_text, is_identifier, presentable};
 
 /// The most bytes of `X-Session-Groups`: servers refuse requests with more than 8 to 16 KiB of headers.
-const MOST_GROUP_BYTES: usize = 4 * 1024;
+const MAX_GROUP_BYTES: usize = 4 * 1024;
 
 /// Why somebody who has proved who they are does not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl NotAdmitted {
 pub(crate) struct Claimed {
     /// As JSON, for [`crate::session::identity::Identity::parse`].
     pub identity: Value,
-    /// How many of the groups are not in it: more than [`MOST_GROUPS`] or [`MOST_GROUP_BYTES`], too long,
+    /// How many of the groups are not in it: more than [`MAX_GROUPS`] or [`MAX_GROUP_BYTES`], too long,
     /// with a comma, or against the rule for names.
     pub groups_omitted: u32,
 }
@@ -168,19 +168,19 @@ impl<'c> Groups<'c> {
         let mut fitting: Vec<&str> = self.listed.iter().filter(fits).copied().collect();
         let bytes = |group: &str| header_text(group).len() + 1;
         let all: usize = fitting.iter().map(|group| bytes(group)).sum();
-        if all > MOST_GROUP_BYTES || fitting.len() > MOST_GROUPS {
+        if all > MAX_GROUP_BYTES || fitting.len() > MAX_GROUPS {
             fitting.sort_by_key(|group| !wanted.iter().any(|one| one == group));
         }
         let mut told = 0;
         fitting.retain(|group| {
             let more = told + bytes(group);
-            let has_room = more <= MOST_GROUP_BYTES;
+            let has_room = more <= MAX_GROUP_BYTES;
             if has_room {
                 told = more;
             }
             has_room
         });
-        fitting.truncate(MOST_GROUPS);
+        fitting.truncate(MAX_GROUPS);
         let omitted = self.listed.len().saturating_sub(fitting.len());
         (fitting, u32::try_from(omitted).unwrap_or(u32::MAX))
     }
@@ -203,7 +203,7 @@ fn is_address(text: &str) -> bool {
         && parts.next().is_some_and(|part| !part.is_empty());
     let odd = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',');
     both && parts.next().is_none()
-        && text.len() <= LONGEST
+        && text.len() <= MAX_LENGTH
         && is_identifier(text)
         && !text.contains(odd)
 }

@@ -14,7 +14,7 @@ use crate::encoding;
 pub(crate) const SKEW: Seconds = Seconds(60);
 
 /// The longest `sub` (OpenID Connect Core section 2).
-const LONGEST_SUBJECT: usize = 255;
+const MAX_SUBJECT_LENGTH: usize = 255;
 
 /// The latest time with a fraction, or an exponent, that a claim may name, in seconds: beyond it no two
 /// seconds are told apart.
@@ -143,7 +143,7 @@ pub(crate) fn check_access_token(
 pub(crate) fn subject(claims: &Claims) -> Result<&str, BadToken> {
     let subject = text(claims, "sub")?.unwrap_or_default();
     let is_sound = !subject.is_empty()
-        && subject.len() <= LONGEST_SUBJECT
+        && subject.len() <= MAX_SUBJECT_LENGTH
         && subject.bytes().all(|b| matches!(b, b' '..=b'~'));
     is_sound.then_some(subject).ok_or(BadToken("no sound sub"))
 }

@@ -14,10 +14,10 @@ use crate::encoding;
 pub(crate) const LARGEST: usize = 256 * 1024;
 
 /// The most keys of a set that are looked at; nobody publishes more than a few.
-const MOST: usize = 64;
+const MAX_COUNT: usize = 64;
 
 /// The most keys that are tried on a token: those of a set may share a name, or have none.
-const MOST_TRIED: usize = 4;
+const MAX_TRIED: usize = 4;
 
 /// The keys of an issuer that are fit for use.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,7 +52,7 @@ impl KeySet {
         let set: Value = serde_json::from_str(text).ok()?;
         let keys = set.get("keys")?.as_array()?;
         let mut set = Self::default();
-        for key in keys.iter().take(MOST) {
+        for key in keys.iter().take(MAX_COUNT) {
             match Key::read(key) {
                 Ok(key) => set.keys.push(key),
                 Err(reason) if !set.refused.contains(&reason) => set.refused.push(reason),
@@ -100,7 +100,7 @@ impl KeySet {
         };
         let fitting = self.keys.iter().filter(fits);
         fitting
-            .take(MOST_TRIED)
+            .take(MAX_TRIED)
             .map(|key| key.jwk.as_str())
             .collect()
     }
@@ -346,7 +346,7 @@ mod tests {
         let keys = set(&json!(vec![rsa("a", 256); 50]));
         assert_eq!(
             keys.candidates(&token(Algorithm::Rs256, Some("a"))).len(),
-            MOST_TRIED
+            MAX_TRIED
         );
         assert_eq!(KeySet::parse("[]"), None);
         assert_eq!(KeySet::parse("<html>"), None);

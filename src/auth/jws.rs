@@ -13,10 +13,10 @@ use crate::encoding;
 use crate::http::json;
 
 /// The longest token that is looked at.
-pub(crate) const LONGEST: usize = 16 * 1024;
+pub(crate) const MAX_LENGTH: usize = 16 * 1024;
 
 /// The longest key id.
-const LONGEST_KEY_ID: usize = 128;
+const MAX_KEY_ID_LENGTH: usize = 128;
 
 /// Why a token is not accepted; says so to the operator, and nothing of the token's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -46,7 +46,7 @@ impl Unverified {
     /// # Errors
     /// [`BadToken`].
     pub(crate) fn parse(token: &str) -> Result<Self, BadToken> {
-        if token.len() > LONGEST {
+        if token.len() > MAX_LENGTH {
             return Err(BadToken("too long"));
         }
         // One more would be one too many.
@@ -76,7 +76,10 @@ impl Unverified {
             .and_then(Algorithm::parse)
             .ok_or(BadToken("an algorithm that is not accepted"))?;
         let key_id = text("kid")?.map(str::to_owned);
-        if key_id.as_ref().is_some_and(|id| id.len() > LONGEST_KEY_ID) {
+        if key_id
+            .as_ref()
+            .is_some_and(|id| id.len() > MAX_KEY_ID_LENGTH)
+        {
             return Err(BadToken("a key id that is too long"));
         }
         Ok(Self {
@@ -98,7 +101,7 @@ impl Unverified {
 
 fn object(part: &str) -> Option<Map<String, Value>> {
     let bytes = encoding::from_base64url(part)?;
-    match json::strict(core::str::from_utf8(&bytes).ok()?, json::MOST_OF_STRANGERS)? {
+    match json::strict(core::str::from_utf8(&bytes).ok()?, json::MAX_FROM_STRANGERS)? {
         Value::Object(object) => Some(object),
         _ => None,
     }
@@ -165,7 +168,7 @@ mod tests {
             &format!("{good}="),
             &token(r#"{"alg":"RS256"}"#, "[]"),
             &token(r#"{"alg":"RS256"}"#, r#"{"sub":"a","sub":"b"}"#),
-            &"a".repeat(LONGEST + 1),
+            &"a".repeat(MAX_LENGTH + 1),
         ] {
             assert!(Unverified::parse(bad).is_err(), "{bad:.40}");
         }

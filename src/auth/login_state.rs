@@ -14,7 +14,7 @@ use crate::encoding;
 use crate::keys::KeyRing;
 
 /// How long a sign-in may take.
-pub(crate) const LONGEST: Seconds = Seconds(600);
+pub(crate) const MAX_LENGTH: Seconds = Seconds(600);
 
 /// What its cookie is sealed for.
 const PURPOSE: &str = "login";
@@ -95,7 +95,7 @@ impl Transaction {
         now: UnixSeconds,
     ) -> Option<Self> {
         let transaction = Self::unsealed(cookie, keys)?;
-        let is_in_time = now.since(transaction.began) <= LONGEST;
+        let is_in_time = now.since(transaction.began) <= MAX_LENGTH;
         (is_in_time && transaction.state == state).then_some(transaction)
     }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn the_longest_return_address_leaves_room_in_a_cookie() {
         let mut random = ChaCha20Rng::seed_from_u64(1);
-        let long = return_url::LONGEST;
+        let long = return_url::MAX_LENGTH;
         let plain = format!("/{}", "x".repeat(long - 1));
         let quoted = format!("/{}{}", "\"".repeat(long / 2 - 1), "x");
         for return_to in [plain, quoted] {

@@ -18,7 +18,7 @@ use message::{AccountChange, Command, Reply, Verdict};
 const FREE: u32 = 5;
 
 /// The longest wait.
-const LONGEST_WAIT_S: u64 = 900;
+const MAX_WAIT_S: u64 = 900;
 
 /// Failures are forgotten so long after the last.
 const FORGOTTEN_AFTER_MS: u64 = 24 * 3_600_000;
@@ -107,7 +107,7 @@ pub(crate) fn apply(stored: Option<&str>, command: &str, now: UnixMillis) -> Out
 fn wait_after(failures: u32) -> u64 {
     match failures.checked_sub(FREE) {
         None => 0,
-        Some(beyond) => (1_u64 << beyond.min(20)).min(LONGEST_WAIT_S),
+        Some(beyond) => (1_u64 << beyond.min(20)).min(MAX_WAIT_S),
     }
 }
 

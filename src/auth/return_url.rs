@@ -10,7 +10,7 @@ use crate::http::request::Location;
 
 /// The longest address that is remembered, in bytes as JSON has it: sealed and as base64url it shares a cookie of 4,096
 /// bytes with the rest of a sign-in.
-pub(crate) const LONGEST: usize = 2_600;
+pub(crate) const MAX_LENGTH: usize = 2_600;
 
 /// The front page.
 pub(crate) const FRONT: &str = "/";
@@ -23,7 +23,7 @@ const CIRCULAR: [&str; 4] = ["/login", "/callback", "/logout", "/signed-out"];
 pub(crate) fn sound<'a>(asked: &'a str, prefix: &str) -> &'a str {
     let is_plain = asked.starts_with('/') && asked.bytes().all(|b| matches!(b, b'!'..=b'~'));
     let escaped = asked.bytes().filter(|b| matches!(b, b'"' | b'\\')).count();
-    if is_plain && asked.len() + escaped <= LONGEST && leads_to_a_page(asked, prefix) {
+    if is_plain && asked.len() + escaped <= MAX_LENGTH && leads_to_a_page(asked, prefix) {
         asked
     } else {
         FRONT
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_place_on_this_site_is_kept() {
-        let long = format!("/chat?{}", "x".repeat(LONGEST - 6));
+        let long = format!("/chat?{}", "x".repeat(MAX_LENGTH - 6));
         for place in [
             "/",
             "/chat?thread=1&x=%2F#end",
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn what_leads_away_or_round_in_circles_is_the_front_page() {
-        let long = format!("/{}", "x".repeat(LONGEST));
-        let quotes = format!("/?{}", "\"".repeat(LONGEST / 2));
+        let long = format!("/{}", "x".repeat(MAX_LENGTH));
+        let quotes = format!("/?{}", "\"".repeat(MAX_LENGTH / 2));
         for place in [
             "",
             "chat",

@@ -14,9 +14,9 @@ use super::probe::{Probes, Verdict};
 /// How long an origin is ejected the first time, in milliseconds; twice as long each time after.
 const EJECTED_MS: u64 = 5_000;
 /// The longest it is ejected.
-const LONGEST_EJECTED_MS: u64 = 300_000;
+const MAX_EJECTED_MS: u64 = 300_000;
 /// So many gateway errors in a row eject, if a probe confirms them.
-const FAULTS_THAT_EJECT: u32 = 5;
+const EJECT_AFTER_FAILURES: u32 = 5;
 /// How long an origin that came back gets fewer new sessions.
 const SLOW_START_MS: u64 = 30_000;
 
@@ -47,11 +47,11 @@ impl State {
         if now < self.until {
             return false;
         }
-        if now.millis_since(self.until) > LONGEST_EJECTED_MS {
+        if now.millis_since(self.until) > MAX_EJECTED_MS {
             self.ejections = 0;
         }
         let doubled = EJECTED_MS << self.ejections.min(6);
-        self.until = UnixMillis(now.0 + doubled.min(LONGEST_EJECTED_MS));
+        self.until = UnixMillis(now.0 + doubled.min(MAX_EJECTED_MS));
         self.ejections += 1;
         self.faults = 0;
         self.is_lost = false;
@@ -66,7 +66,7 @@ impl State {
             Some(Verdict::Silent) => self.clients_differ,
             Some(Verdict::Alive) | None => false,
         };
-        self.faults >= FAULTS_THAT_EJECT && is_confirmed && self.eject(now)
+        self.faults >= EJECT_AFTER_FAILURES && is_confirmed && self.eject(now)
     }
 
     fn record_success(&mut self, now: UnixMillis) {

@@ -6,9 +6,9 @@
 
 /// So many cookies of one name are looked at. A browser that lost its way sends two or three; more than these
 /// would only cost.
-pub(crate) const MOST_CANDIDATES: usize = 16;
+pub(crate) const MAX_CANDIDATES: usize = 16;
 
-/// The values of the cookies of that name, in order, at most [`MOST_CANDIDATES`]. All of ours are without
+/// The values of the cookies of that name, in order, at most [`MAX_CANDIDATES`]. All of ours are without
 /// commas, so a value ends at the first: two `Cookie` lines reach us joined by `, `.
 ///
 /// What stands after a comma is never one: it may be part of another cookie's value, which a sub-domain can set
@@ -17,7 +17,7 @@ pub(crate) fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item 
     pairs(header)
         .filter_map(move |pair| value_of(pair, name))
         .map(|value| trim(value.split(',').next().unwrap_or_default()))
-        .take(MOST_CANDIDATES)
+        .take(MAX_CANDIDATES)
 }
 
 /// The header without our cookies and without those that are `kept_here`, or `None` when nothing is left. Every

@@ -21,7 +21,7 @@ pub(crate) enum CookieName {
 
 impl CookieName {
     /// No name that is ours is shorter, in bytes.
-    pub(crate) const SHORTEST: usize = "__Host-session".len();
+    pub(crate) const MIN_LENGTH: usize = "__Host-session".len();
 
     /// The name for a request to `location`.
     #[must_use]
@@ -105,7 +105,7 @@ mod tests {
         }
         assert!(!CookieName::Host.is_ours("vestibule-session"));
         for name in ["__Host-session", "vestibule-session"] {
-            assert!(name.len() >= CookieName::SHORTEST, "{name}");
+            assert!(name.len() >= CookieName::MIN_LENGTH, "{name}");
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) enum Presented<'a> {
 }
 
 impl<'a> Presented<'a> {
-    /// Finds our cookie in a `Cookie` header. At most [`jar::MOST_CANDIDATES`] MACs are computed.
+    /// Finds our cookie in a `Cookie` header. At most [`jar::MAX_CANDIDATES`] MACs are computed.
     #[must_use]
     pub(crate) fn find(header: &'a str, name: &str, ring: &KeyRing, now: UnixSeconds) -> Self {
         jar::candidates(header, name).fold(Self::Absent, |best, value| {
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn so_many_macs_are_computed_and_no_more() {
-        let rubbish = format!("s={}; ", issued(5, 2)).repeat(jar::MOST_CANDIDATES);
+        let rubbish = format!("s={}; ", issued(5, 2)).repeat(jar::MAX_CANDIDATES);
         assert_eq!(
             found(&format!("{rubbish}s={}", issued(5, 1))),
             Presented::UnknownKey

@@ -30,7 +30,7 @@ const USED: Seconds = Seconds(60);
 const KIND: &str = "session+jwt";
 
 /// So many are remembered; then all are forgotten, which costs a signature each.
-const MOST: usize = 4_096;
+const MAX_COUNT: usize = 4_096;
 
 /// Assertions in use.
 #[derive(Default)]
@@ -84,7 +84,7 @@ impl Gateway {
                     version: record.version,
                     audience: issuer,
                 };
-                if self.assertions.0.len() >= MOST {
+                if self.assertions.0.len() >= MAX_COUNT {
                     self.assertions.0.clear();
                 }
                 self.assertions.0.insert(record.handle, made);

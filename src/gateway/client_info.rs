@@ -18,7 +18,7 @@ const DEVICES: [(&str, &str); 11] = [
 ];
 
 /// So much of a `User-Agent` is looked at.
-const LONGEST_AGENT: usize = 256;
+const MAX_AGENT_LENGTH: usize = 256;
 
 /// Who the visitor's client says it is, as it says it. What that means is told when a session is
 /// recorded; most never are.
@@ -38,7 +38,7 @@ impl<'a> Client<'a> {
         Self {
             country: if is_code { country } else { "" },
             agent: agent
-                .get(..agent.len().min(LONGEST_AGENT))
+                .get(..agent.len().min(MAX_AGENT_LENGTH))
                 .unwrap_or_default(),
         }
     }

@@ -20,8 +20,8 @@ use crate::telemetry::labels::Lookup;
 
 /// So many headers at most, and bytes of them and of the URL: a decision is kept with its request, and with those of
 /// its headers that may be longer in another one it is still within what is allowed.
-const MOST_HEADERS: usize = 32;
-const MOST_BYTES: usize = 8 * 1024;
+const MAX_HEADERS: usize = 32;
+const MAX_BYTES: usize = 8 * 1024;
 
 /// The client's headers that are handed on or dropped and never looked at, whatever they say: a request that
 /// differs in nothing else is decided alike. Sorted.
@@ -155,8 +155,8 @@ impl Gateway {
 fn is_plain(request: &Request<'_>) -> bool {
     matches!(request.method, "GET" | "HEAD")
         && !request.is_websocket()
-        && request.headers.len() <= MOST_HEADERS
-        && request.location.target.len() + bytes_of(request) <= MOST_BYTES
+        && request.headers.len() <= MAX_HEADERS
+        && request.location.target.len() + bytes_of(request) <= MAX_BYTES
         && request.header("traceparent").is_none()
         && !request.location.query().contains("EIO=")
 }

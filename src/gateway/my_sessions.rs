@@ -20,7 +20,7 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
 /// The most sessions a visitor's list shows.
-const MOST_LISTED: usize = 100;
+const MAX_LISTED: usize = 100;
 
 impl Gateway {
     /// `GET /sessions`: the sessions of whoever is calling; a guest has this one only.
@@ -31,7 +31,7 @@ impl Gateway {
             vec![visitor.session.clone()]
         } else {
             let (mut sessions, _) =
-                self.list(Some(&visitor.session.tags), None, MOST_LISTED, context)?;
+                self.list(Some(&visitor.session.tags), None, MAX_LISTED, context)?;
             // A list may be behind; this very session is certain.
             if !sessions.iter().any(|one| one.record.handle == current) {
                 sessions.push(visitor.session.clone());

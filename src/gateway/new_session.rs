@@ -21,7 +21,7 @@ use crate::telemetry::log::{Event, Level};
 
 /// How many handles of the right release are drawn at most: enough to find, nearly always, an origin
 /// with a three-hundredth of all sessions.
-const MOST_DRAWN: usize = 1_024;
+const MAX_DRAWN: usize = 1_024;
 
 /// After so many one acceptable draw is enough, and one whose origin is away is better than none.
 const PATIENTLY_DRAWN: usize = 32;
@@ -100,7 +100,7 @@ impl Gateway {
         }
         let name = origin.name.clone();
         let is_canary = Canary::has(former.handle);
-        (0..MOST_DRAWN).find_map(|_| {
+        (0..MAX_DRAWN).find_map(|_| {
             let (id, handle) = self.draw_of_release(is_canary);
             let origin = self.hashed(handle, now.seconds())?;
             (origin.name == name).then_some(id)
@@ -112,7 +112,7 @@ impl Gateway {
         let mut first: Option<(u64, SessionId)> = None;
         let mut fallback = None;
         self.refuse_if_full(context.now)?;
-        for drawn in 0..MOST_DRAWN {
+        for drawn in 0..MAX_DRAWN {
             let (id, handle) = self.draw_of_release(is_canary);
             if drawn >= PATIENTLY_DRAWN && (first.is_some() || fallback.is_some()) {
                 break;

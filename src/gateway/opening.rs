@@ -18,7 +18,7 @@ use crate::session::record::Version;
 use crate::tenant::Live;
 
 /// So many guests' openings a generation holds; some hundred kilobytes.
-const MOST_OPENINGS: usize = 4_096;
+const MAX_OPENINGS: usize = 4_096;
 
 /// Who has to note an opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Openings {
     }
 
     pub(super) fn note(&mut self, handle: Handle, now: UnixSeconds) {
-        if self.young.len() >= MOST_OPENINGS {
+        if self.young.len() >= MAX_OPENINGS {
             self.old = core::mem::take(&mut self.young);
         }
         self.young.insert(handle, now);
@@ -134,6 +134,6 @@ mod tests {
         assert_eq!(openings.at(handle(9_999)), Some(UnixSeconds(9_999)));
         assert_eq!(openings.at(handle(6_000)), Some(UnixSeconds(6_000)));
         assert_eq!(openings.at(handle(0)), None);
-        assert!(openings.young.len() + openings.old.len() <= 2 * MOST_OPENINGS);
+        assert!(openings.young.len() + openings.old.len() <= 2 * MAX_OPENINGS);
     }
 }

@@ -10,7 +10,7 @@ use crate::response::problem::Problem;
 use crate::telemetry::log::{ConfigName, Event, Level};
 
 /// How often a request may be sent in all: at its own origin, there once more, and elsewhere.
-const MOST_TRIES: usize = 3;
+const MAX_TRIES: usize = 3;
 
 /// How often a connection to one origin must be lost before it is asked whether the origin is gone. Once
 /// is common: a server may close a kept connection at the very moment it is used again, and moving the
@@ -22,7 +22,7 @@ const TOLERANCE_MS: u64 = 1_000;
 
 /// How often a request looks whether a probe has ended, at most: 3.5 seconds, which is as long as one may
 /// take, and as one may have to wait for its turn.
-const MOST_LOOKS: u32 = 20;
+const MAX_LOOKS: u32 = 20;
 
 /// What pauses are filed under: while a probe decides where the request goes, and while one finds out
 /// whether anybody is back.
@@ -90,7 +90,7 @@ impl Gateway {
         let looks = looks(context, KNOCK);
         let begins = self.suspect(origin, "lost", context.now);
         let is_awaited =
-            (1..MOST_LOOKS).contains(&looks) && self.health.is_probed(origin, context.now);
+            (1..MAX_LOOKS).contains(&looks) && self.health.is_probed(origin, context.now);
         Err(if begins || is_awaited {
             pause(KNOCK, looks)
         } else {
@@ -120,7 +120,7 @@ impl Gateway {
             Failure::TimedOut => ("timed_out", false),
             Failure::Spoilt => return Err(Problem::BrokenBody.into()),
         };
-        let may_repeat = repeatable && failures.len() < MOST_TRIES;
+        let may_repeat = repeatable && failures.len() < MAX_TRIES;
         if *failure == Failure::TimedOut {
             let client = self.client(origin, context);
             self.fault(origin, reason, client, now);
@@ -128,7 +128,7 @@ impl Gateway {
             self.suspect(origin, reason, now);
             let looks = looks(context, WORD);
             let matters = (may_repeat && needs_word(origin, failures)) || *failure == Failure::Cut;
-            if matters && looks < MOST_LOOKS {
+            if matters && looks < MAX_LOOKS {
                 return Err(pause(WORD, looks));
             }
         }

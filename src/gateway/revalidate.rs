@@ -14,7 +14,7 @@ use crate::session::record::Version;
 use crate::tenant::{Consistency, Live};
 
 /// The least time between two looks.
-const SHORTEST: Seconds = Seconds(1);
+const MIN_LENGTH: Seconds = Seconds(1);
 
 /// What is to be done about something that stays open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Gateway {
     fn vigil_period(&self) -> Seconds {
         let tenant = &self.tenant;
         let shortest = match tenant.consistency {
-            Consistency::Strong => SHORTEST,
+            Consistency::Strong => MIN_LENGTH,
             Consistency::Eventual => PROPAGATION,
         };
         // Half of the period in which a revocation must have taken hold: the look itself takes time.

@@ -12,7 +12,7 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
 /// How often one request asks for revocations.
-const MOST_ASKED: u32 = 2;
+const MAX_ASKED: u32 = 2;
 
 /// Where the knowledge of revocations stands.
 pub(super) struct Feed {
@@ -50,7 +50,7 @@ impl Gateway {
                 ask: false,
             }),
             // Answers take longer to come than they may be old.
-            Freshness::Stale if asked >= MOST_ASKED => Ok(Feed {
+            Freshness::Stale if asked >= MAX_ASKED => Ok(Feed {
                 degraded: true,
                 ask: false,
             }),

@@ -194,7 +194,11 @@ pub(super) fn body(context: &RequestContext<'_>) -> Result<Map<String, Value>, I
 pub(super) fn body_of_stranger(
     context: &RequestContext<'_>,
 ) -> Result<Map<String, Value>, Interrupt> {
-    read(context, json::LARGEST_OF_STRANGERS, json::MOST_OF_STRANGERS)
+    read(
+        context,
+        json::LARGEST_OF_STRANGERS,
+        json::MAX_FROM_STRANGERS,
+    )
 }
 
 fn read(

@@ -60,7 +60,7 @@ pub(crate) fn without_route(target: &str) -> Option<String> {
 }
 
 /// The most bytes of an answer that are looked at: a handshake's has about a hundred.
-pub(crate) const LONGEST_HANDSHAKE: usize = 4 * 1024;
+pub(crate) const MAX_HANDSHAKE_LENGTH: usize = 4 * 1024;
 
 /// Where the `sid` of a handshake's answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(crate) fn end_of_sid(begins: &[u8]) -> Sid {
     {
         Some(0) => Sid::None,
         Some(at) if rest.get(at) == Some(&b'"') => Sid::EndsAt(OPEN.len() + at),
-        None if begins.len() < LONGEST_HANDSHAKE => Sid::Unknown,
+        None if begins.len() < MAX_HANDSHAKE_LENGTH => Sid::Unknown,
         _ => Sid::None,
     }
 }
@@ -166,7 +166,7 @@ mod tests {
             assert_eq!(end_of_sid(other), Sid::None, "{other:?}");
         }
         let mut endless = br#"0{"sid":""#.to_vec();
-        endless.resize(LONGEST_HANDSHAKE - 1, b'x');
+        endless.resize(MAX_HANDSHAKE_LENGTH - 1, b'x');
         assert_eq!(end_of_sid(&endless), Sid::Unknown);
         endless.push(b'x');
         assert_eq!(end_of_sid(&endless), Sid::None);

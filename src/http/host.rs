@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// The most labels of a host for which wildcards are looked for.
-const MOST_LABELS: usize = 8;
+const MAX_LABELS: usize = 8;
 
 /// A host as it is compared: lower case, without port and final dot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ impl Host {
     /// The patterns that mean it, the most telling first: itself, then everything below a suffix,
     /// from the longest suffix to the shortest.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = String> {
-        let dots = self.0.match_indices('.').take(MOST_LABELS);
+        let dots = self.0.match_indices('.').take(MAX_LABELS);
         let wildcards = dots.map(|(at, _)| format!("*{}", self.0.get(at..).unwrap_or_default()));
         core::iter::once(self.0.clone()).chain(wildcards)
     }

@@ -10,7 +10,7 @@ use crate::clock::UnixMillis;
 
 /// How many are remembered. Beyond that those are forgotten whose time is over, or else all, which only
 /// ever lets more in.
-const MOST: usize = 4_096;
+const MAX_COUNT: usize = 4_096;
 
 /// A site may do so many times what one of its subnets may: it may be a household, or a city.
 const SUBNETS_OF_A_SITE: u32 = 8;
@@ -100,11 +100,11 @@ impl<K: Hash + Eq> RateLimit<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        if self.windows.len() >= MOST && !self.windows.contains_key(key) {
+        if self.windows.len() >= MAX_COUNT && !self.windows.contains_key(key) {
             let window_ms = self.window_ms;
             self.windows
                 .retain(|_, window| window.left(window_ms, now) > 0);
-            if self.windows.len() >= MOST {
+            if self.windows.len() >= MAX_COUNT {
                 self.windows.clear();
             }
         }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn memory_stays_bounded_and_what_is_over_goes_first() {
         let mut limit: RateLimit = RateLimit::new(1, 10_000);
-        for number in 0..MOST {
+        for number in 0..MAX_COUNT {
             limit.count(&number.to_string(), UnixMillis(0));
         }
         limit.count("0", UnixMillis(10_000));
@@ -219,9 +219,9 @@ mod tests {
         limit.count("one more", UnixMillis(10_000));
         assert_eq!(limit.windows.len(), 2);
         assert!(limit.wait("0", UnixMillis(10_000)).is_some());
-        for number in 0..3 * MOST {
+        for number in 0..3 * MAX_COUNT {
             limit.count(&number.to_string(), UnixMillis(10_000));
-            assert!(limit.windows.len() <= MOST);
+            assert!(limit.windows.len() <= MAX_COUNT);
         }
     }
 

@@ -116,7 +116,7 @@ pub fn messages(bytes: &[u8]) {
         UnixMillis(0),
     );
     let request = Request::parse("POST\nhttps://chat.example/\ncontent-type\napplication/json");
-    let _ = json::object(&request.unwrap(), bytes, json::MOST_OF_STRANGERS);
+    let _ = json::object(&request.unwrap(), bytes, json::MAX_FROM_STRANGERS);
     let Ok(text) = core::str::from_utf8(bytes) else {
         return;
     };

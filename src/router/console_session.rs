@@ -17,7 +17,7 @@ use crate::tenant::ApiKey;
 pub(super) const IDLE: Seconds = Seconds(30 * 60);
 
 /// How long it lasts at most.
-pub(super) const LONGEST: Seconds = Seconds(8 * 3_600);
+pub(super) const MAX_LENGTH: Seconds = Seconds(8 * 3_600);
 
 /// How old it gets before it is renewed.
 const RENEW_AFTER: Seconds = Seconds(60);
@@ -74,7 +74,7 @@ impl ConsoleSession {
 
     /// When it ends however it is used.
     pub(super) fn ends(&self) -> UnixSeconds {
-        self.began + LONGEST
+        self.began + MAX_LENGTH
     }
 
     /// The badge a `Cookie` header presents and one of the tokens gave out for this scope, with that token;
@@ -230,7 +230,7 @@ mod tests {
             used = used.renewed(now).unwrap();
             assert!(presented(&value(&used, &tokens[0]), &tokens, now).is_some());
         }
-        let end = NOW + LONGEST;
+        let end = NOW + MAX_LENGTH;
         assert_eq!(presented(&value(&used, &tokens[0]), &tokens, end), None);
     }
 

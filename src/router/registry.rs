@@ -31,7 +31,7 @@ pub(super) const FRESH_MS: u64 = 10_000;
 const USABLE_MS: u64 = 60_000;
 
 /// So many hosts are remembered; then all are forgotten.
-const MOST_HOSTS: usize = 4_096;
+const MAX_HOSTS: usize = 4_096;
 
 /// Where tenants are looked up.
 pub(super) enum TenantRegistry {
@@ -216,7 +216,7 @@ impl Router {
             return Err(Interrupt::Pending(lacking));
         }
         if owner.is_some() {
-            if hosts.len() >= MOST_HOSTS {
+            if hosts.len() >= MAX_HOSTS {
                 hosts.clear();
             }
             let claim = HostBinding {
@@ -373,14 +373,14 @@ impl Router {
             ..
         } = &mut self.catalogue
         {
-            if faults.len() >= MOST_HOSTS {
+            if faults.len() >= MAX_HOSTS {
                 faults.clear();
             }
             faults.insert(tenant.clone(), asked);
             match documents.get_mut(tenant) {
                 Some(known) => known.asked = known.asked.max(asked),
                 None => {
-                    if broken.len() >= MOST_HOSTS {
+                    if broken.len() >= MAX_HOSTS {
                         broken.clear();
                     }
                     broken.insert(tenant.clone(), asked);

@@ -4,7 +4,7 @@ use chacha20::rand_core::Rng as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::console_session::{ConsoleSession, LONGEST, Scope};
+use super::console_session::{ConsoleSession, MAX_LENGTH, Scope};
 use super::operators::{Authority, Operator};
 use super::{Interrupt, Router};
 use crate::auth::login_throttle::message::{Command, Reply, Verdict};
@@ -166,7 +166,7 @@ impl Router {
                 self.writes.push(Write {
                     key,
                     value: b"1".to_vec(),
-                    ttl: LONGEST,
+                    ttl: MAX_LENGTH,
                 });
                 Err(Interrupt::Pending(vec![Need::Store]))
             }
@@ -211,7 +211,7 @@ fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Interrupt> 
         Some(Body::TooLarge) => Err(Interrupt::Reject(Problem::BodyTooLarge)),
         Some(Body::Broken) => Err(Interrupt::Reject(Problem::BrokenBody)),
         Some(Body::Bytes(bytes)) => {
-            let body = json::object(request, bytes, json::MOST_OF_STRANGERS);
+            let body = json::object(request, bytes, json::MAX_FROM_STRANGERS);
             let body = body.map_err(|bad| Interrupt::Reject(Problem::from(bad)))?;
             let token = body.get("token").and_then(Value::as_str);
             Ok(format!("Bearer {}", token.unwrap_or_default()))

@@ -503,7 +503,7 @@ fn more_tenants_than_there_is_room_for_take_turns() {
             );
         }
     }
-    assert!(world.router.gateways.len() <= super::MOST_GATEWAYS);
+    assert!(world.router.gateways.len() <= super::MAX_GATEWAYS);
 }
 
 proptest! {

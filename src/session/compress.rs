@@ -34,10 +34,10 @@ const PARTS: u8 = 1;
 const CUT: u8 = 2;
 
 /// A text below this is not worth the work.
-const SHORTEST: usize = 64;
+const MIN_LENGTH: usize = 64;
 
 /// A text below this is smaller by the codes that RFC 1951 has ready than by its own, which have to be told.
-const SHORTEST_WITH_OWN_CODES: usize = 320;
+const MIN_WITH_OWN_CODES_LENGTH: usize = 320;
 
 /// The largest text that is ever unpacked: data is limited to 64 KiB, the rest is far smaller.
 const LARGEST: usize = 160 * 1024;
@@ -45,7 +45,7 @@ const LARGEST: usize = 160 * 1024;
 /// Packs `head`, which is kept as it is, and the `text` behind it.
 #[must_use]
 pub(crate) fn pack(head: &[u8], text: &[u8]) -> Vec<u8> {
-    let packed = (text.len() >= SHORTEST)
+    let packed = (text.len() >= MIN_LENGTH)
         .then(|| pack_cut(head, text))
         .flatten()
         .filter(|packed| packed.len() < head.len() + text.len());
@@ -97,7 +97,7 @@ fn unpack_cut(packed: &[u8]) -> Option<Vec<u8>> {
 fn deflate(text: &[u8]) -> Option<Vec<u8>> {
     const LEVEL: i32 = 9;
     const RAW_WINDOW: i32 = -15;
-    let codes = if text.len() < SHORTEST_WITH_OWN_CODES {
+    let codes = if text.len() < MIN_WITH_OWN_CODES_LENGTH {
         CompressionStrategy::Fixed
     } else {
         CompressionStrategy::Default

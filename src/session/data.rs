@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 pub(crate) const LARGEST_DATA: usize = 64 * 1024;
 
 /// The longest name of a member, in bytes.
-pub(crate) const LONGEST_NAME: usize = 512;
+pub(crate) const MAX_NAME_LENGTH: usize = 512;
 
 /// A JSON object. Kept as compact JSON: it is written out far more often than it is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) enum BadPatch {
     /// JSON, but not an object: data is always an object.
     #[error("the patch is not an object")]
     NotAnObject,
-    /// A member's name is longer than [`LONGEST_NAME`], or has control characters.
+    /// A member's name is longer than [`MAX_NAME_LENGTH`], or has control characters.
     #[error("a name in the patch is too long or has control characters")]
     Name,
     /// The result would be larger than [`LARGEST_DATA`].
@@ -85,7 +85,7 @@ impl Data {
 /// Whether a member and all within it have names that can be told in a header and in a log. Depth is
 /// bounded by the parser.
 fn has_sound_names((name, value): (&String, &Value)) -> bool {
-    let is_sound = name.len() <= LONGEST_NAME && !name.chars().any(char::is_control);
+    let is_sound = name.len() <= MAX_NAME_LENGTH && !name.chars().any(char::is_control);
     is_sound
         && match value {
             Value::Object(members) => members.iter().all(has_sound_names),
@@ -174,7 +174,7 @@ mod tests {
         ] {
             assert_eq!(Data::default().patched(patch), Err(expected));
         }
-        let long = format!(r#"{{"a":{{"{}":1}}}}"#, "x".repeat(LONGEST_NAME + 1));
+        let long = format!(r#"{{"a":{{"{}":1}}}}"#, "x".repeat(MAX_NAME_LENGTH + 1));
         for named in [long.as_str(), r#"{"a\u0000":1}"#, r#"{"a":[{"\n":1}]}"#] {
             assert_eq!(Data::default().patched(named), Err(BadPatch::Name));
         }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::session::names::{is_identifier, is_presentable};
 
 /// The most groups that are kept, and told.
-pub(crate) const MOST_GROUPS: usize = 64;
+pub(crate) const MAX_GROUPS: usize = 64;
 
 /// A proven identity. Every text keeps to the rule for names: no blanks around it, and nothing that cannot be seen.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Identity {
 }
 
 fn read_groups(groups: &[Value]) -> Result<Vec<String>, BadIdentity> {
-    if groups.len() > MOST_GROUPS {
+    if groups.len() > MAX_GROUPS {
         return Err(BadIdentity::Member);
     }
     let one = |group: &Value| match group {
@@ -102,7 +102,7 @@ fn identifier(text: &str) -> Result<String, BadIdentity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::names::{LONGEST, header_text};
+    use crate::session::names::{MAX_LENGTH, header_text};
 
     #[test]
     fn an_identity_is_read_with_what_it_has() {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused() {
-        let long = format!(r#"{{"user":"{}"}}"#, "x".repeat(LONGEST + 1));
+        let long = format!(r#"{{"user":"{}"}}"#, "x".repeat(MAX_LENGTH + 1));
         let many = format!(r#"{{"user":"u","groups":[{}"g"]}}"#, r#""g","#.repeat(64));
         for (json, expected) in [
             ("", BadIdentity::Shape),

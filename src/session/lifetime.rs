@@ -6,7 +6,7 @@
 use crate::clock::{Seconds, UnixSeconds};
 
 /// Storage refuses shorter times to live.
-const SHORTEST_STORED: Seconds = Seconds(60);
+const MIN_STORED_LENGTH: Seconds = Seconds(60);
 
 /// How much longer storage keeps a record than it is valid, so that a limit is always found by
 /// this code and reported as what it is.
@@ -56,7 +56,7 @@ impl Lifetime {
     /// The idle limits an origin may ask for.
     #[must_use]
     pub(crate) fn allows_idle(&self, idle: Seconds) -> bool {
-        idle >= SHORTEST_STORED && idle <= self.absolute
+        idle >= MIN_STORED_LENGTH && idle <= self.absolute
     }
 
     /// When the absolute limit strikes.
@@ -137,7 +137,7 @@ impl Lifetime {
 /// code, and never less than storage accepts.
 #[must_use]
 pub(crate) fn stored_until(end: UnixSeconds, now: UnixSeconds) -> Seconds {
-    Seconds(end.since(now).0 + STORED_MARGIN).max(SHORTEST_STORED)
+    Seconds(end.since(now).0 + STORED_MARGIN).max(MIN_STORED_LENGTH)
 }
 
 #[cfg(test)]

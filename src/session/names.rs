@@ -7,7 +7,7 @@
 //! told as its very bytes ([`header_text`]), so that another Unicode form of a name stays another name.
 
 /// The most bytes of a user's name, an address, a group or a name for people.
-pub(crate) const LONGEST: usize = 320;
+pub(crate) const MAX_LENGTH: usize = 320;
 
 /// Characters without an appearance of their own: general category Cf, Zl and Zp, and the derived property
 /// `Default_Ignorable_Code_Point` (Unicode 17). Both ends belong to a range.
@@ -39,7 +39,7 @@ const INVISIBLE: [(u32, u32); 25] = [
     (0xe0000, 0xe0fff),
 ];
 
-/// Whether a text can be a user's name, a mail address or a group: 1 to [`LONGEST`] bytes, no blank at
+/// Whether a text can be a user's name, a mail address or a group: 1 to [`MAX_LENGTH`] bytes, no blank at
 /// either end and none but the space within, no control character, nothing invisible.
 #[must_use]
 pub(crate) fn is_identifier(text: &str) -> bool {
@@ -60,7 +60,7 @@ pub(crate) fn is_presentable(text: &str) -> bool {
 pub(crate) fn presentable(text: &str) -> String {
     let mut kept = String::new();
     for char in text.chars().filter(|char| is_readable(*char)) {
-        if kept.len() + char.len_utf8() > LONGEST {
+        if kept.len() + char.len_utf8() > MAX_LENGTH {
             break;
         }
         kept.push(char);
@@ -69,7 +69,7 @@ pub(crate) fn presentable(text: &str) -> String {
 }
 
 fn fits(text: &str) -> bool {
-    !text.is_empty() && text.len() <= LONGEST && text.trim() == text
+    !text.is_empty() && text.len() <= MAX_LENGTH && text.trim() == text
 }
 
 fn is_readable(char: char) -> bool {
@@ -133,7 +133,7 @@ mod tests {
         for sound in ["admin", "a b", "Zoë", "Zoe\u{308}", "管理", "50%", "a,b"] {
             assert!(is_identifier(sound), "{sound:?}");
         }
-        let long = "x".repeat(LONGEST + 1);
+        let long = "x".repeat(MAX_LENGTH + 1);
         for odd in [
             "",
             " ",

@@ -57,10 +57,10 @@ const TELLING_BEGINNINGS: [&str; 11] = [
 ];
 
 /// The fewest characters of a text that may be a secret by its shape.
-const SHORTEST_SECRET: usize = 32;
+const MIN_SECRET_LENGTH: usize = 32;
 
 /// The fewest after a telling beginning.
-const SHORTEST_REST: usize = 12;
+const MIN_REST: usize = 12;
 
 /// Bits per character from which on a text is random: words and identifiers stay below, 32 characters
 /// of base64 hardly ever do.
@@ -208,19 +208,19 @@ fn is_jwt(part: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     let parts: Vec<&str> = part.split('.').filter(is_text).collect();
-    part.starts_with("eyJ") && parts.len() >= 3 && part.len() >= SHORTEST_SECRET
+    part.starts_with("eyJ") && parts.len() >= 3 && part.len() >= MIN_SECRET_LENGTH
 }
 
 fn begins_like_one(part: &str) -> bool {
     TELLING_BEGINNINGS.iter().any(|beginning| {
         let rest = part.strip_prefix(beginning);
-        rest.is_some_and(|rest| rest.len() >= SHORTEST_REST)
+        rest.is_some_and(|rest| rest.len() >= MIN_REST)
     })
 }
 
 /// Whether a text without blanks is long and has no pattern, as keys and tokens have none.
 fn is_random(run: &str) -> bool {
-    if run.len() < SHORTEST_SECRET {
+    if run.len() < MIN_SECRET_LENGTH {
         return false;
     }
     let has = |is: fn(&u8) -> bool| run.as_bytes().iter().any(is);

@@ -50,14 +50,14 @@ impl fmt::Debug for TokenSet {
 }
 
 /// So many finished sign-ins are kept of a session at most, and so many bytes of them.
-const MOST_FINISHED: usize = 10;
-const MOST_FINISHED_BYTES: usize = 2_048;
+const MAX_FINISHED: usize = 10;
+const MAX_FINISHED_BYTES: usize = 2_048;
 
 /// The longest time before its end at which an access token is asked for anew.
 const MARGIN: Seconds = Seconds(60);
 
 /// Beyond this an access token's lifetime, in seconds, is no lifetime.
-const LONGEST_LIFETIME: f64 = 1e12;
+const MAX_LIFETIME: f64 = 1e12;
 
 /// The texts of a grant, in the order in which they are written.
 const TEXTS: usize = 7;
@@ -102,10 +102,10 @@ impl TokenSet {
         let mut bytes = 0;
         let fits = |finished: &&Finished| {
             bytes += finished.weight();
-            bytes <= MOST_FINISHED_BYTES
+            bytes <= MAX_FINISHED_BYTES
         };
         let kept = self.finished.iter().take_while(fits).count();
-        self.finished.truncate(kept.min(MOST_FINISHED));
+        self.finished.truncate(kept.min(MAX_FINISHED));
         self
     }
 
@@ -273,7 +273,7 @@ fn lifetime(answer: &Map<String, Value>) -> Option<Seconds> {
     let text = seconds.as_str();
     let read: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
     let number = read.as_ref().unwrap_or(seconds).as_f64()?;
-    let seconds = (0.0..LONGEST_LIFETIME)
+    let seconds = (0.0..MAX_LIFETIME)
         .contains(&number)
         .then_some(number as u64)?;
     Some(Seconds(seconds))
@@ -320,7 +320,7 @@ mod tests {
         for at in 0..20 {
             kept = of(at, format!("/{at}")).following(Some(&kept));
         }
-        assert_eq!(kept.finished.len(), MOST_FINISHED);
+        assert_eq!(kept.finished.len(), MAX_FINISHED);
         assert_eq!(kept.finished_at("state19"), Some("/19"));
         assert_eq!(kept.finished_at("state10"), Some("/10"));
         assert_eq!(kept.finished_at("state9"), None);
@@ -331,7 +331,7 @@ mod tests {
             kept = of(at, format!("/{}", "x".repeat(1_000))).following(Some(&kept));
         }
         assert_eq!(kept.finished.len(), 2);
-        let huge = of(1, "x".repeat(MOST_FINISHED_BYTES)).following(None);
+        let huge = of(1, "x".repeat(MAX_FINISHED_BYTES)).following(None);
         assert!(huge.finished.is_empty());
         assert!(
             of(1, String::new())

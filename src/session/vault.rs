@@ -19,7 +19,7 @@ const LARGEST_ATTRIBUTE: usize = 1_024;
 /// The most bytes of all of a session's: what a server accepts in a header, and more than any needs.
 const LARGEST_SUM: usize = 16_384;
 /// The most cookies.
-const MOST: usize = 32;
+const MAX_COUNT: usize = 32;
 
 /// A cookie as it is kept. Cannot be printed: its value is a credential.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ impl Vault {
         let others: usize = self.0.iter().filter(|other| !same(other)).map(size).sum();
         let place = self.0.iter().position(same);
         let fits = !cookie.is_too_large() && others + size(&cookie) <= LARGEST_SUM;
-        if !fits || (place.is_none() && self.0.len() >= MOST) {
+        if !fits || (place.is_none() && self.0.len() >= MAX_COUNT) {
             self.0.retain(|other| !same(other));
             return Err(TooLarge {
                 count: self.0.len() + 1,
@@ -341,7 +341,7 @@ mod tests {
         let long_path = kept(&format!("a={largest}; Path=/{}", "p".repeat(1_000)));
         assert_eq!(vault.set(long_path, NOW), Ok(()), "the path is not counted");
         let mut vault = Vault::default();
-        for number in 0..MOST {
+        for number in 0..MAX_COUNT {
             assert_eq!(vault.set(kept(&format!("c{number}=1")), NOW), Ok(()));
         }
         assert!(vault.set(kept("more=1"), NOW).is_err());

@@ -38,7 +38,7 @@ pub(crate) use row::BadRow;
 const REMEMBERED: usize = 64;
 
 /// The longest lease.
-const LONGEST_LEASE: Seconds = Seconds(300);
+const MAX_LEASE: Seconds = Seconds(300);
 
 /// Whose session an object orders, and with what.
 pub(crate) struct Executor<'a, R> {
@@ -317,7 +317,7 @@ impl<R: Rng> Executor<'_, R> {
             Some(Entry::Ended { .. }) => return (Reply::is(Status::Ended), false),
             None => return (self.tell_as(Status::Unreadable, Some(row)), false),
         }
-        let until = UnixMillis(self.now.0 + seconds.min(LONGEST_LEASE).0 * 1000);
+        let until = UnixMillis(self.now.0 + seconds.min(MAX_LEASE).0 * 1000);
         let others = |held: &Lease| token != Some(held.token) && row.lease_once != Some(once);
         if row.lease_at(self.now).as_ref().is_some_and(others) {
             return (Reply::is(Status::Held), false);

@@ -26,7 +26,7 @@ const FORGET_AFTER: Seconds = Seconds(60);
 const ANNOUNCED_FOR: Seconds = Seconds(600);
 
 /// The longest pause between two attempts.
-const LONGEST_PAUSE_MS: u64 = 60_000;
+const MAX_PAUSE_MS: u64 = 60_000;
 
 /// What to do next.
 #[derive(Clone, PartialEq, Eq)]
@@ -201,7 +201,7 @@ pub(crate) fn done(
     } else {
         row.retries += 1;
         let pause = 500_u64 << row.retries.min(8);
-        row.retry_at = now.0 + pause.min(LONGEST_PAUSE_MS);
+        row.retry_at = now.0 + pause.min(MAX_PAUSE_MS);
         // What could not be shown to the namespace must stay in the feed meanwhile.
         let has_news = row.is_ended || row.replaced_with > 0;
         row.announce_due |= running.kind == Kind::Write && has_news;

@@ -19,7 +19,7 @@ use crate::session::record::{Epoch, Record, Version};
 use crate::store::session_index::message::Feed;
 
 /// Above so many entries old ones of single sessions are forgotten.
-const MOST_REMEMBERED: usize = 50_000;
+const MAX_REMEMBERED: usize = 50_000;
 
 /// How long a single session's revocation is remembered then: far longer than storage takes to show
 /// its tombstone everywhere.
@@ -224,12 +224,12 @@ impl Revocations {
     fn forget_old_sessions(&mut self, now: UnixMillis) {
         let is_young =
             |epoch: &Epoch| now.millis_since(UnixMillis(epoch.0)) < SESSION_REMEMBERED_MS;
-        if self.revoked.len() > MOST_REMEMBERED {
+        if self.revoked.len() > MAX_REMEMBERED {
             self.revoked.retain(|subject, epoch| {
                 !matches!(subject, Subject::Session(_)) || is_young(epoch)
             });
         }
-        if self.least.len() > MOST_REMEMBERED {
+        if self.least.len() > MAX_REMEMBERED {
             self.least.retain(|_, (_, epoch)| is_young(epoch));
         }
     }

@@ -37,7 +37,7 @@ const GAUGES_COUNT_MS: u64 = 300_000;
 const PRESENT_MS: u64 = 60_000;
 
 /// So many gauges of one isolate are kept.
-const MOST_GAUGES: usize = 2_000;
+const MAX_GAUGES: usize = 2_000;
 
 /// What an isolate told.
 #[derive(Debug, Default)]
@@ -248,7 +248,7 @@ impl Collection {
 
 /// `[[metric, labels, value], …]`
 fn gauges(told: &Value) -> Option<Vec<Gauge>> {
-    let told = told.as_array()?.iter().take(MOST_GAUGES);
+    let told = told.as_array()?.iter().take(MAX_GAUGES);
     let gauges = told.filter_map(|gauge| {
         let metric = Metric::named(gauge.get(0)?.as_str()?)?;
         let labels = gauge.get(1)?.as_str()?.to_owned();

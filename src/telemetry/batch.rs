@@ -10,7 +10,7 @@ use crate::encoding;
 use crate::flat_map::FlatMap;
 
 /// So many lines of one batch are shown.
-const MOST_LINES: usize = 400;
+const MAX_LINES: usize = 400;
 
 /// What an isolate counted since its last batch.
 #[derive(Debug, Default, PartialEq)]
@@ -212,7 +212,7 @@ impl Batch {
 
     /// Takes a line along for the console, unless there are too many.
     pub(crate) fn show(&mut self, line: Value) {
-        if self.lines.len() < MOST_LINES {
+        if self.lines.len() < MAX_LINES {
             self.lines.push(line);
         } else {
             self.series.count(metric::LINES_DROPPED, "", 1);
@@ -306,7 +306,7 @@ mod tests {
         other.observe(metric::STORAGE_DURATION, "kv_write", 5);
         other.tell(metric::ISOLATES, String::new(), Milli::of(2));
         other.see_session("acme\tBAAAAAAAAAAAAAAAAAAAAA");
-        for _ in 0..=MOST_LINES {
+        for _ in 0..=MAX_LINES {
             other.show(json!({ "level": "warn" }));
         }
         batch.merge(other);
@@ -323,7 +323,7 @@ mod tests {
             [(metric::ISOLATES, String::new(), Milli::of(2))]
         );
         assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
-        assert_eq!(batch.lines.len(), MOST_LINES);
+        assert_eq!(batch.lines.len(), MAX_LINES);
         let mut dropped = batch.series.counters(metric::LINES_DROPPED);
         assert_eq!(dropped.next(), Some(("", 1)));
     }

@@ -11,7 +11,7 @@ pub(crate) const SEPARATOR: char = '\t';
 
 /// So many series are kept by an isolate, and by an object; what comes beyond is added to one of each metric that
 /// names nobody, so that nobody fills the memory.
-pub(crate) const MOST_SERIES: usize = 20_000;
+pub(crate) const MAX_SERIES: usize = 20_000;
 
 /// The value of every label of a series that stands for those there was no room for.
 pub(crate) const OTHER: &str = "_other";
@@ -120,7 +120,7 @@ impl Series {
             return;
         }
         let key = (name, labels.to_owned());
-        if self.0.len() < MOST_SERIES || self.0.contains_key(&key) {
+        if self.0.len() < MAX_SERIES || self.0.contains_key(&key) {
             self.add_to(key, counted);
         } else {
             self.add_to(others(name), counted);
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn what_there_is_no_room_for_is_counted_with_the_others() {
         let mut series = Series::default();
-        for n in 0..MOST_SERIES + 7 {
+        for n in 0..MAX_SERIES + 7 {
             series.count(metric::REFUSED, &format!("t{n}\tcode"), 2);
         }
         series.count(metric::REFUSED, "t0\tcode", 2);

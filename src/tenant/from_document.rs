@@ -21,9 +21,9 @@ use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
 
 /// The shortest absolute limit: a record cannot be stored for less.
-const SHORTEST_LIFETIME: Seconds = Seconds(60);
+const MIN_LIFETIME: Seconds = Seconds(60);
 /// The longest: browsers keep no cookie longer than 400 days.
-const LONGEST_LIFETIME: Seconds = Seconds(400 * 86_400);
+const MAX_LIFETIME: Seconds = Seconds(400 * 86_400);
 
 /// The platform's rate limit on how many sessions an address begins, if it is bound.
 const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
@@ -173,7 +173,7 @@ fn lifetime(session: &Session, faults: &mut Faults) -> Lifetime {
         ..
     } = *session;
     for (name, span) in [("absolute", absolute), ("remember", remember)] {
-        if span < SHORTEST_LIFETIME || span > LONGEST_LIFETIME {
+        if span < MIN_LIFETIME || span > MAX_LIFETIME {
             faults.add(&format!("session.{name}"), "use 60s to 400d");
         }
     }

@@ -10,7 +10,7 @@ pub(crate) const PROTOCOL_ERROR: u16 = 1002;
 const RESTART: u16 = 1012;
 
 /// A control frame holds 125 bytes, two of them the code.
-const MOST_REASON_BYTES: usize = 123;
+const MAX_REASON_BYTES: usize = 123;
 
 /// The code for both ends when one of them closed with `code` and `reason`: the same one, if an endpoint may send it.
 /// [`NO_CODE`] if the frame held none, and 1012 if no close frame came at all (`is_clean` is false).
@@ -20,7 +20,7 @@ const MOST_REASON_BYTES: usize = 123;
 #[must_use]
 pub(crate) fn code_for_both(code: u16, reason: &str, is_clean: bool) -> u16 {
     let is_sendable = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-        && reason.len() <= MOST_REASON_BYTES
+        && reason.len() <= MAX_REASON_BYTES
         && !reason.contains(char::REPLACEMENT_CHARACTER);
     match code {
         _ if !is_clean => RESTART,

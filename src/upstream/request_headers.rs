@@ -314,7 +314,7 @@ impl Outgoing {
         let is_ours = |name: &str| cookie.is_ours(name);
         let is_kept_here = |name: &str| speaker.vault.iter().any(|pattern| pattern.matches(name));
         let sent = header
-            .and_then(|header| jar::without(header, CookieName::SHORTEST, is_ours, is_kept_here));
+            .and_then(|header| jar::without(header, CookieName::MIN_LENGTH, is_ours, is_kept_here));
         let sent = sent.as_deref().unwrap_or_default();
         self.own.push_str(sent);
         if !sent.is_empty() && !speaker.vaulted.is_empty() {

@@ -7,7 +7,7 @@ use crate::encoding;
 use crate::span_id::SpanId;
 
 /// The longest `tracestate` that is passed on (section 3.3.1.5).
-const LONGEST_STATE: usize = 512;
+const MAX_STATE_LENGTH: usize = 512;
 
 /// One request's place in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl<'a> Trace<'a> {
             (_, Some(_)) if !is_sampled => "-00",
             _ => "-01",
         });
-        let state = state.filter(|state| continued.is_some() && state.len() <= LONGEST_STATE);
+        let state = state.filter(|state| continued.is_some() && state.len() <= MAX_STATE_LENGTH);
         Self {
             parent: text,
             state,

@@ -210,7 +210,7 @@ fn every_group_of_a_claim_counts_and_those_that_are_told_fit() {
         many.push(group.to_owned());
         let claimed = of(group, &json!(many)).unwrap();
         let read = read(&claimed);
-        assert!(read.groups.len() <= MOST_GROUPS);
+        assert!(read.groups.len() <= MAX_GROUPS);
         let omitted = usize::try_from(claimed.groups_omitted).unwrap();
         assert_eq!(read.groups.len() + omitted, many.len());
         assert_eq!(
@@ -234,7 +234,7 @@ fn groups_that_weigh_too_much_together_are_told_in_part() {
     let read = read(&claimed);
     assert_eq!(read.groups[0], many[59]);
     let line = crate::session::names::header_list(&read.groups);
-    assert!(line.len() <= MOST_GROUP_BYTES && line.len() > MOST_GROUP_BYTES / 2);
+    assert!(line.len() <= MAX_GROUP_BYTES && line.len() > MAX_GROUP_BYTES / 2);
     assert!(claimed.groups_omitted > 40);
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::session_query;
 use super::super::{Gateway, Interrupt, RequestContext};
 use super::password::{account_name, heard};
-use crate::auth::account::{self, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
+use crate::auth::account::{self, AccountName, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH};
 use crate::auth::login_throttle::message::AccountChange;
 use crate::effect::{Found, Need};
 use crate::encoding::object;
@@ -180,12 +180,12 @@ fn check(body: &Map<String, Value>) -> Result<(), Interrupt> {
     match body.get("password") {
         None => Ok(()),
         Some(Value::String(text))
-            if text.chars().count() >= SHORTEST_PASSWORD && text.len() <= LONGEST_PASSWORD =>
+            if text.chars().count() >= MIN_PASSWORD_LENGTH && text.len() <= MAX_PASSWORD_LENGTH =>
         {
             Ok(())
         }
         Some(_) => Err(invalid(format!(
-            "`password` is a text of at least {SHORTEST_PASSWORD} characters and at most {LONGEST_PASSWORD} bytes."
+            "`password` is a text of at least {MIN_PASSWORD_LENGTH} characters and at most {MAX_PASSWORD_LENGTH} bytes."
         ))),
     }
 }

@@ -31,7 +31,7 @@ use crate::session::token_set::{Finished, TokenSet};
 const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];
 
 /// The longest code that is passed on.
-const LONGEST_CODE: usize = 4_096;
+const MAX_CODE_LENGTH: usize = 4_096;
 
 /// What a token endpoint gave.
 struct Tokens {
@@ -103,7 +103,7 @@ impl Gateway {
             return Err(Problem::from(SignInProblem::Mixup).into());
         }
         let code = match (said.get("code"), said.get("error")) {
-            (Some(code), None) if !code.is_empty() && code.len() <= LONGEST_CODE => code,
+            (Some(code), None) if !code.is_empty() && code.len() <= MAX_CODE_LENGTH => code,
             (None, Some(_)) => {
                 self.note_provider("idp_denied", &provider.issuer, "error");
                 return Err(Problem::from(SignInProblem::Denied).into());

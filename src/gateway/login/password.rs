@@ -7,7 +7,7 @@ use super::super::{Gateway, Interrupt, RequestContext};
 use super::finish_login::Proof;
 use super::form;
 use super::start_login::Shown;
-use crate::auth::account::{Account, AccountName, LONGEST_PASSWORD, SHORTEST_PASSWORD};
+use crate::auth::account::{Account, AccountName, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH};
 use crate::auth::hashing::COME_AGAIN_S;
 use crate::auth::login_throttle::message::{AccountChange, Command, Reply, Verdict};
 use crate::auth::return_url;
@@ -132,7 +132,7 @@ impl Gateway {
         password: &str,
         context: &RequestContext<'_>,
     ) -> Result<Result<Account, NotProved>, Interrupt> {
-        if password.len() > LONGEST_PASSWORD {
+        if password.len() > MAX_PASSWORD_LENGTH {
             return Err(Problem::BodyTooLarge.into());
         }
         let Some(name) = account_name(username, context)? else {
@@ -405,7 +405,7 @@ impl Gateway {
         }
         let fields = form::object(context, &["current", "new"], &[])?;
         let new = form::text(&fields, "new");
-        if new.chars().count() < SHORTEST_PASSWORD || new.len() > LONGEST_PASSWORD {
+        if new.chars().count() < MIN_PASSWORD_LENGTH || new.len() > MAX_PASSWORD_LENGTH {
             return Ok(self.password_page(422, PasswordState::TooShort, context));
         }
         let account = match self.prove(&user, form::text(&fields, "current"), context)? {
@@ -466,7 +466,7 @@ impl Gateway {
             PasswordState::Wrong => self.refusal(&SignInProblem::Wrong.into(), context),
             PasswordState::TooShort => {
                 let what = format!(
-                    "`new` needs {SHORTEST_PASSWORD} characters and takes {LONGEST_PASSWORD} bytes."
+                    "`new` needs {MIN_PASSWORD_LENGTH} characters and takes {MAX_PASSWORD_LENGTH} bytes."
                 );
                 self.refusal(&Problem::Invalid(what), context)
             }

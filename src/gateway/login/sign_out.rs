@@ -26,7 +26,7 @@ use crate::store::revocations::Subject;
 const LEAVES: &str = "signs out";
 
 /// The longest claim that is used as a hint, in bytes.
-const LONGEST_HINT: usize = 512;
+const MAX_HINT_LENGTH: usize = 512;
 
 /// A sign-out under way.
 struct Leave {
@@ -244,7 +244,7 @@ fn logout_hint(record: &Record, grant: &TokenSet) -> String {
     let said = id_token.and_then(Result::ok);
     let text = |name: &str| {
         let claim = said.as_ref()?.claims.get(name)?.as_str()?;
-        (!claim.is_empty() && claim.len() <= LONGEST_HINT).then(|| claim.to_owned())
+        (!claim.is_empty() && claim.len() <= MAX_HINT_LENGTH).then(|| claim.to_owned())
     };
     let email = record.identity.as_ref().and_then(|who| who.email.clone());
     text("login_hint")

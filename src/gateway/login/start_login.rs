@@ -19,7 +19,7 @@ use crate::response::problem::Problem;
 
 /// So many bytes the cookies of all sign-ins under way in one browser may take of its requests' headers; beyond
 /// that the oldest are taken away, before the header grows too large for a server.
-const MOST_BYTES: usize = 4 * 1024;
+const MAX_BYTES: usize = 4 * 1024;
 
 /// What the page's address may say.
 const PARAMETERS: [&str; 3] = ["return_to", "provider", "max_age"];
@@ -133,7 +133,8 @@ impl Gateway {
         let redirect_uri = self.callback_url(provider, &metadata, context);
         let endpoint = &metadata.authorization_endpoint;
         let location = authorization::url(endpoint, provider, &redirect_uri, &begun);
-        let line = set_cookie::set_sign_in(context.cookie, &cookie, &value, login_state::LONGEST);
+        let line =
+            set_cookie::set_sign_in(context.cookie, &cookie, &value, login_state::MAX_LENGTH);
         let answer = Answer::empty(303)
             .with("location", location)
             .with("referrer-policy", "no-referrer")
@@ -178,7 +179,7 @@ fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<S
         + all()
             .map(|(name, value)| weight(name, value))
             .sum::<usize>();
-    if total <= MOST_BYTES {
+    if total <= MAX_BYTES {
         return Vec::new();
     }
     let mut under_way: Vec<_> = all()
@@ -188,7 +189,7 @@ fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<S
     under_way.sort_by_key(|(began, ..)| *began);
     let mut lines = Vec::new();
     for (_, name, value) in under_way {
-        if total <= MOST_BYTES {
+        if total <= MAX_BYTES {
             break;
         }
         total -= weight(name, value);

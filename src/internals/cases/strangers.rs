@@ -25,14 +25,14 @@ use super::world::{World, keys};
 const SITE: &str = "https://chat.example/";
 
 /// The longest URL, and the longest value of a header.
-const LONGEST: usize = 16 * 1024;
+const MAX_LENGTH: usize = 16 * 1024;
 
 /// The largest body of somebody without a key.
 const BODY: usize = json::LARGEST_OF_STRANGERS;
-const MOST: usize = json::MOST_OF_STRANGERS;
+const MAX_COUNT: usize = json::MAX_FROM_STRANGERS;
 
 /// The longest path with escapes.
-const LONGEST_ESCAPED: usize = 8 * 1024;
+const MAX_ESCAPED_LENGTH: usize = 8 * 1024;
 
 /// So much of a text as there is room for.
 fn full(room: usize, part: &str) -> String {
@@ -43,9 +43,9 @@ fn full(room: usize, part: &str) -> String {
 fn longest_path(part: &str) -> String {
     let first = if part == "25" { "%" } else { "" };
     let room = if part.contains('%') || part == "25" {
-        LONGEST_ESCAPED
+        MAX_ESCAPED_LENGTH
     } else {
-        LONGEST - SITE.len()
+        MAX_LENGTH - SITE.len()
     };
     [SITE, first, &full(room - 1, part)].concat()
 }
@@ -64,7 +64,7 @@ pub(super) fn path(part: &'static str) -> Act {
 }
 
 pub(super) fn query(part: &'static str) -> Act {
-    let text = full(LONGEST, part);
+    let text = full(MAX_LENGTH, part);
     let keys = keys();
     let target = ["/socket.io/?EIO=4&transport=polling&", &text].concat();
     Box::new(move || {
@@ -75,21 +75,21 @@ pub(super) fn query(part: &'static str) -> Act {
 }
 
 pub(super) fn return_to(part: &'static str) -> Act {
-    let text = ["/", &full(return_url::LONGEST - 1, part)].concat();
+    let text = ["/", &full(return_url::MAX_LENGTH - 1, part)].concat();
     Box::new(move || {
         black_box(return_url::sound(black_box(&text), "/_session"));
     })
 }
 
 pub(super) fn language(part: &'static str) -> Act {
-    let text = full(LONGEST, part);
+    let text = full(MAX_LENGTH, part);
     Box::new(move || {
         black_box(Locale::accepted(black_box(&text)));
     })
 }
 
 pub(super) fn trace(part: &'static str) -> Act {
-    let text = full(LONGEST, part);
+    let text = full(MAX_LENGTH, part);
     Box::new(move || {
         let parent = Some(black_box(text.as_str()));
         black_box(Trace::follow(parent, parent, &[7; 24], Sampling::default()));
@@ -101,7 +101,11 @@ pub(super) fn json_body(part: &'static str, end: &'static str) -> Act {
     let body = [r#"{"a":["#, &full(BODY - 16, part), end, "]}"].concat();
     Box::new(move || {
         let request = Request::parse(packed).unwrap();
-        let _ = black_box(json::object(&request, black_box(body.as_bytes()), MOST));
+        let _ = black_box(json::object(
+            &request,
+            black_box(body.as_bytes()),
+            MAX_COUNT,
+        ));
     })
 }
 
@@ -112,26 +116,36 @@ pub(super) fn json_text(numbers: usize) -> Act {
     let body = format!(r#"{{"a":[{}"{escapes}"]}}"#, "0,".repeat(numbers));
     Box::new(move || {
         let request = Request::parse(packed).unwrap();
-        black_box(json::object(&request, black_box(body.as_bytes()), MOST)).unwrap();
+        black_box(json::object(
+            &request,
+            black_box(body.as_bytes()),
+            MAX_COUNT,
+        ))
+        .unwrap();
     })
 }
 
 pub(super) fn json_numbers() -> Act {
-    json_text(MOST - 4)
+    json_text(MAX_COUNT - 4)
 }
 
 /// An object with as many members as are allowed, none of them twice.
 pub(super) fn json_members() -> Act {
     let packed = "POST\nhttps://a/\ncontent-type\napplication/json";
     let mut body = String::from("{");
-    let name = "x".repeat(BODY / (MOST / 2) - 11);
-    for number in 0..u32::try_from(MOST / 2 - 2).unwrap() {
+    let name = "x".repeat(BODY / (MAX_COUNT / 2) - 11);
+    for number in 0..u32::try_from(MAX_COUNT / 2 - 2).unwrap() {
         let _ = write!(body, "\"{name}{:04x}\":0,", number.reverse_bits() >> 16);
     }
     body.push_str("\"a\":0}");
     Box::new(move || {
         let request = Request::parse(packed).unwrap();
-        black_box(json::object(&request, black_box(body.as_bytes()), MOST)).unwrap();
+        black_box(json::object(
+            &request,
+            black_box(body.as_bytes()),
+            MAX_COUNT,
+        ))
+        .unwrap();
     })
 }
 
@@ -147,9 +161,14 @@ pub(super) fn form_body(part: &'static str) -> Act {
 /// A token of dots, and one whose claims are as much as there is room for.
 pub(super) fn token(part: &'static str) -> Act {
     let header = base64url(br#"{"alg":"ES256"}"#);
-    let claims = [r#"{"a":["#, &full(jws::LONGEST * 3 / 4 - 64, part), "0]}"].concat();
+    let claims = [
+        r#"{"a":["#,
+        &full(jws::MAX_LENGTH * 3 / 4 - 64, part),
+        "0]}",
+    ]
+    .concat();
     let token = match part {
-        "." => ".".repeat(jws::LONGEST),
+        "." => ".".repeat(jws::MAX_LENGTH),
         _ => format!("{header}.{}.c2ln", base64url(claims.as_bytes())),
     };
     Box::new(move || {
@@ -161,7 +180,7 @@ pub(super) fn token(part: &'static str) -> Act {
 pub(super) fn request(name: &'static str, part: &'static str) -> Act {
     let mut packed = format!(
         "GET\n{SITE}\nhost\nchat.example\n{name}\n{}",
-        full(LONGEST, part)
+        full(MAX_LENGTH, part)
     );
     for number in 0..230 {
         let _ = write!(packed, "\nx-{number}-application-header\nvalue");

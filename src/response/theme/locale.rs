@@ -11,14 +11,14 @@ pub(crate) enum Locale {
 }
 
 /// So many of the ranges that a browser sends are looked at: it sends one for each language that its user reads.
-const MOST_RANGES: usize = 64;
+const MAX_RANGES: usize = 64;
 
 impl Locale {
     /// The best of those that an `Accept-Language` header names; the first of equals.
     #[must_use]
     pub(crate) fn accepted(header: &str) -> Self {
         let mut best = (0, Self::default());
-        for range in header.split(',').take(MOST_RANGES) {
+        for range in header.split(',').take(MAX_RANGES) {
             let (tag, weight) = match range.split_once(';') {
                 Some((tag, parameter)) => (tag, weight(parameter.trim_ascii())),
                 None => (range, 1000),
@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn so_many_languages_are_looked_at() {
         let chinese_at = |place: usize| ["de,".repeat(place - 1), "zh".to_owned()].concat();
-        assert_eq!(Locale::accepted(&chinese_at(super::MOST_RANGES)), Chinese);
+        assert_eq!(Locale::accepted(&chinese_at(super::MAX_RANGES)), Chinese);
         assert_eq!(
-            Locale::accepted(&chinese_at(super::MOST_RANGES + 1)),
+            Locale::accepted(&chinese_at(super::MAX_RANGES + 1)),
             English
         );
     }

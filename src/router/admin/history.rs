@@ -15,7 +15,7 @@ use crate::response::problem::Problem;
 use crate::tenant_id::TenantId;
 
 /// How many are kept.
-const MOST_KEPT: usize = 20;
+const MAX_KEPT: usize = 20;
 
 /// When a version was kept: its name, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +92,7 @@ impl Revision {
             revision.after.push((Version(at).key(id), next.to_owned()));
             versions.push(Version(at));
         }
-        let surplus = versions.len().saturating_sub(MOST_KEPT);
+        let surplus = versions.len().saturating_sub(MAX_KEPT);
         revision.gone = versions
             .iter()
             .take(surplus)

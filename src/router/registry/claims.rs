@@ -13,7 +13,7 @@ use crate::tenant_id::TenantId;
 const USABLE_MS: u64 = 60_000;
 
 /// So many are remembered in each of two generations.
-const MOST: usize = 2_048;
+const MAX_COUNT: usize = 2_048;
 
 /// Whose a host or suffix was when that was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Claims {
 
     /// Remembers an answer.
     pub(super) fn put(&mut self, pattern: &str, claim: HostBinding) {
-        if self.recent.len() >= MOST && !self.recent.contains_key(pattern) {
+        if self.recent.len() >= MAX_COUNT && !self.recent.contains_key(pattern) {
             self.earlier = core::mem::take(&mut self.recent);
         }
         self.recent.insert(pattern.to_owned(), claim);
@@ -84,9 +84,9 @@ mod tests {
     fn a_flood_of_names_is_bounded_and_does_not_drive_out_the_suffix_they_share() {
         let mut claims = Claims::default();
         claims.put("*.example", nobodys(NOW));
-        for number in 0..5 * MOST {
+        for number in 0..5 * MAX_COUNT {
             claims.put(&format!("h{number}.example"), nobodys(NOW));
-            assert!(claims.recent.len() + claims.earlier.len() <= 2 * MOST);
+            assert!(claims.recent.len() + claims.earlier.len() <= 2 * MAX_COUNT);
             assert!(claims.get("*.example", NOW).is_some(), "{number}");
         }
         assert_eq!(claims.get("h0.example", NOW), None);

@@ -7,7 +7,7 @@ use crate::effect::Answers;
 use crate::gateway::Step;
 
 /// What `benches/` counts is less: tests are compiled otherwise.
-const MOST: u64 = 30;
+const MAX_COUNT: u64 = 30;
 
 #[test]
 fn a_warm_request_allocates_little() {
@@ -31,5 +31,5 @@ fn a_warm_request_allocates_little() {
         let step = world.router.admit(&packed, world.now, &nothing);
         assert!(matches!(step, Step::Forward(_)), "{step:?}");
     });
-    assert!(allocated.count_total <= MOST, "{allocated:?}");
+    assert!(allocated.count_total <= MAX_COUNT, "{allocated:?}");
 }

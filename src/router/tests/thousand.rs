@@ -18,7 +18,7 @@ use isolate::Isolate;
 use town::{HOUSES, Resident, house};
 use visits::{BROWSERS, Scene, Visits, answered, body, forwarded, session};
 
-use crate::router::MOST_GATEWAYS;
+use crate::router::MAX_GATEWAYS;
 
 const TENANTS: usize = 1_000;
 
@@ -58,7 +58,7 @@ fn of_a_thousand_tenants_none_ever_sees_anything_of_another() {
             visits.return_of_somebody(&mut isolate);
         }
     }
-    assert!(isolate.router.gateways.len() <= MOST_GATEWAYS);
+    assert!(isolate.router.gateways.len() <= MAX_GATEWAYS);
     for (what, times) in &visits.done {
         assert!(*times >= 20, "only {times} times somebody {what}");
     }

@@ -25,7 +25,7 @@ const BASE64URL: u8 = 0x1e;
 const CLOSED: u8 = 0x1f;
 
 /// The shortest run of base64url that is random rather than a word.
-const SHORTEST_RANDOM: usize = 20;
+const MIN_RANDOM_LENGTH: usize = 20;
 /// What the base64url of a JSON object begins with.
 const OBJECT: &[u8] = b"eyJ";
 const UUID_LENGTH: usize = 36;
@@ -160,7 +160,7 @@ fn recognise(run: &[u8]) -> Run {
     if let Some(value) = uuid(run) {
         return Run::Random(UUID, value);
     }
-    if !run.starts_with(OBJECT) && (run.len() < SHORTEST_RANDOM || !is_mixed(run)) {
+    if !run.starts_with(OBJECT) && (run.len() < MIN_RANDOM_LENGTH || !is_mixed(run)) {
         return Run::Plain;
     }
     let Some(bytes) = core::str::from_utf8(run)
@@ -172,7 +172,7 @@ fn recognise(run: &[u8]) -> Run {
     match core::str::from_utf8(&bytes) {
         Ok(_) => Run::Text(bytes),
         // A word that begins like an object.
-        Err(_) if run.len() < SHORTEST_RANDOM => Run::Plain,
+        Err(_) if run.len() < MIN_RANDOM_LENGTH => Run::Plain,
         Err(_) => Run::Random(BASE64URL, bytes),
     }
 }

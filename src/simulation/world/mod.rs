@@ -58,7 +58,7 @@ const ADMIN: &str = "an-admin-token-for-tests";
 const IDLE_S: u64 = 600;
 const ABSOLUTE_S: u64 = 3_600;
 const CACHE_S: u64 = 5;
-const MOST_PER_USER: u64 = 2;
+const MAX_PER_USER: u64 = 2;
 const TOKEN_LASTS: Seconds = Seconds(40);
 
 /// How often things go wrong, in parts of a thousand, and how bad it gets.
@@ -311,7 +311,7 @@ impl World {
             "SESSION_IDLE": format!("{IDLE_S}s"),
             "SESSION_ABSOLUTE": format!("{ABSOLUTE_S}s"),
             "SESSION_CACHE": format!("{CACHE_S}s"),
-            "MAX_PER_USER": MOST_PER_USER.to_string(),
+            "MAX_PER_USER": MAX_PER_USER.to_string(),
             "ADMIN_TOKEN": ADMIN,
         });
         let deployment = Deployment::from_bindings(&bindings.to_string())

@@ -383,7 +383,7 @@ impl World {
     fn order_as(&mut self, caller: Caller, session: &str, order: Operation) {
         let command = Command {
             lifetime: lifetime(),
-            max_per_user: Some(MOST_PER_USER),
+            max_per_user: Some(MAX_PER_USER),
             adopt: None,
             named: None,
             order,

@@ -57,7 +57,7 @@ impl World {
         // Where a call fails, a session too many lasts until the next one is listed.
         let is_sure = self.weather.calls == 0 && self.weather.deaths == 0;
         for (session, count) in users {
-            if self.ordered && is_sure && count > MOST_PER_USER {
+            if self.ordered && is_sure && count > MAX_PER_USER {
                 let rule = "a user has more sessions than they may";
                 self.observe(What::Broken { rule, session });
             }

@@ -1,7 +1,7 @@
 //! Which of an isolate's batches were taken in: each once, in whatever order they come.
 
 /// So many numbers above a gap are remembered; then whatever is missing below counts as given up.
-const MOST_AHEAD: usize = 64;
+const MAX_AHEAD: usize = 64;
 
 /// The numbers of an isolate's batches that were taken in.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Taken {
             return false;
         }
         self.ahead.insert(place, number);
-        if self.ahead.len() > MOST_AHEAD {
+        if self.ahead.len() > MAX_AHEAD {
             self.up_to = self.ahead.remove(0);
         }
         while self.ahead.first() == Some(&(self.up_to + 1)) {
@@ -59,7 +59,7 @@ mod tests {
         for number in 2..1_000 {
             assert!(taken.take(number));
         }
-        assert!(taken.ahead.len() <= MOST_AHEAD);
+        assert!(taken.ahead.len() <= MAX_AHEAD);
         assert!(!taken.take(1) && !taken.take(900));
     }
 }

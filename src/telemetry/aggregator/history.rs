@@ -17,7 +17,7 @@ const EVERY_MS: u64 = 5_000;
 const KEPT: usize = 120;
 
 /// So many tenants have a history of their own: those with the most requests.
-const MOST_TENANTS: usize = 64;
+const MAX_TENANTS: usize = 64;
 
 #[derive(Debug)]
 struct Point {
@@ -48,10 +48,10 @@ impl History {
         let mut by_tenant = Figures::by_tenant(series, active, gauges);
         let mut all = Figures::of_nobody(series);
         by_tenant.values().for_each(|own| all.add(own));
-        if by_tenant.len() > MOST_TENANTS {
+        if by_tenant.len() > MAX_TENANTS {
             let mut most: Vec<(String, Figures)> = by_tenant.into_entries();
             most.sort_unstable_by_key(|(_, own)| core::cmp::Reverse(own.requests));
-            most.truncate(MOST_TENANTS);
+            most.truncate(MAX_TENANTS);
             by_tenant = most.into_iter().collect();
         }
         self.0.push_back(Point {

@@ -22,7 +22,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 
 /// So many requests are under way at a time.
-const MOST_AT_ONCE: usize = 3;
+const MAX_AT_ONCE: usize = 3;
 
 pub(super) struct Isolate {
     pub(super) router: Router,
@@ -101,7 +101,7 @@ impl Isolate {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.served.len() >= MOST_AT_ONCE
+        self.served.len() >= MAX_AT_ONCE
     }
 
     /// Asks until there is a decision. `meanwhile` others are served.

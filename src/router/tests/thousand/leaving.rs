@@ -9,7 +9,7 @@ use crate::gateway::{Forward, ResponseAction, Step};
 use crate::response::Answer;
 
 /// So long is whatever is drawn at random, or sealed.
-const SHORTEST_SECRET: usize = 22;
+const MIN_SECRET_LENGTH: usize = 22;
 
 /// Remembers whose everything is that was drawn or sealed, and looks through what leaves.
 #[derive(Default)]
@@ -48,7 +48,7 @@ fn marks(text: &str) -> impl Iterator<Item = String> {
 fn secrets(text: &str) -> impl Iterator<Item = &str> {
     let is_apart = |char: char| !(char.is_ascii_alphanumeric() || char == '-' || char == '_');
     text.split(is_apart)
-        .filter(|run| run.len() >= SHORTEST_SECRET)
+        .filter(|run| run.len() >= MIN_SECRET_LENGTH)
 }
 
 impl Watch {
