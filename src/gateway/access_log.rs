@@ -15,17 +15,17 @@ use crate::upstream::trace_context::{Sampling, Trace};
 impl Gateway {
     /// What is told of the request that was decided on last.
     pub(crate) fn take_labels(&mut self) -> RequestLabels {
-        core::mem::take(&mut self.facts)
+        core::mem::take(&mut self.recorder.labels)
     }
 
     /// What happened since the last call, counted.
     pub(crate) fn take_series(&mut self) -> Series {
-        core::mem::take(&mut self.series)
+        core::mem::take(&mut self.recorder.series)
     }
 
     /// The events to be logged since the last call.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
-        core::mem::take(&mut self.events)
+        core::mem::take(&mut self.recorder.events)
     }
 
     /// What a new trace is made of.
@@ -86,15 +86,17 @@ impl Gateway {
     }
 
     pub(super) fn emit(&mut self, event: Event) {
-        let event = event.of(&self.tenant.id).during(&self.facts.trace_id);
-        event_metrics::count(&mut self.series, &event);
+        let event = event
+            .of(&self.tenant.id)
+            .during(&self.recorder.labels.trace_id);
+        event_metrics::count(&mut self.recorder.series, &event);
         let level = match event.level() {
             Level::Info => LogLevel::Info,
             Level::Warn => LogLevel::Warn,
             Level::Error => LogLevel::Error,
         };
         if level >= self.tenant.telemetry.log {
-            self.events.push(event);
+            self.recorder.events.push(event);
         }
     }
 }

@@ -58,7 +58,12 @@ impl Gateway {
         let client = request.client_network();
         // What others send whom nobody tells apart says nothing of this one.
         let is_known = client != Network::Unknown;
-        if let Some(wait) = self.strangers.wait(client, now).filter(|_| is_known) {
+        if let Some(wait) = self
+            .limits
+            .wrong_keys
+            .wait(client, now)
+            .filter(|_| is_known)
+        {
             return Err(Problem::TooManyGuesses(wait).into());
         }
         let authorization = request.header("authorization");
@@ -69,7 +74,7 @@ impl Gateway {
         if authorization.is_none() {
             return Err(Problem::ApiKey.into());
         }
-        match self.strangers.count(client, now) {
+        match self.limits.wrong_keys.count(client, now) {
             Verdict::Over(wait) => Err(Problem::TooManyGuesses(wait).into()),
             verdict => {
                 self.emit(Event::new(Level::Warn, "origin_key_refused"));

@@ -67,7 +67,7 @@ impl Gateway {
 
     fn tell_of(&mut self, trouble: Trouble, context: &RequestContext<'_>) {
         let path = context.request.location.path;
-        if self.troubles.count(path, context.now) == Verdict::First {
+        if self.limits.missing_files.count(path, context.now) == Verdict::First {
             let event = Event::new(Level::Warn, "asset_unavailable");
             let reason = trouble.to_string();
             self.emit(

@@ -128,11 +128,15 @@ impl Gateway {
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
         let now = context.now;
-        self.facts.handle = Some(verified.token.handle);
+        self.recorder.labels.handle = Some(verified.token.handle);
         if verified.token.least_version == Version::UNSTORED
-            && self.cache.get(verified.token.handle, now).is_none()
+            && self
+                .sessions
+                .cache
+                .get(verified.token.handle, now)
+                .is_none()
         {
-            self.facts.lookup = Lookup::Guest;
+            self.recorder.labels.lookup = Lookup::Guest;
             return Ok(self.recognise_guest(verified, value, now));
         }
         self.recognise_recorded(verified, value, context)
@@ -180,9 +184,9 @@ impl Gateway {
 
     /// Counts a cookie that does not verify; if there were too many from there, the seconds to wait.
     fn count_forgery(&mut self, event: &'static str, context: &RequestContext<'_>) -> Option<u64> {
-        self.facts.lookup = Lookup::Forged;
+        self.recorder.labels.lookup = Lookup::Forged;
         let client = context.request.client_network();
-        let verdict = self.forgeries.count(client, context.now);
+        let verdict = self.limits.forgeries.count(client, context.now);
         match verdict {
             Verdict::First => self.emit(Event::new(Level::Warn, event)),
             Verdict::Passed(_) => self.emit(Event::new(Level::Warn, "forgery_limit_passed")),
@@ -224,7 +228,7 @@ impl Gateway {
     /// A guest's record, with what this isolate knows of connections the guest opened: a client may not have kept the
     /// cookie that came with one.
     fn with_opening(&self, record: Record) -> Record {
-        let known = self.openings.at(record.handle);
+        let known = self.sessions.openings.at(record.handle);
         Record {
             opened: record.opened.max(known),
             ..record
@@ -268,7 +272,7 @@ impl Gateway {
             } => (session, fit, degraded),
             SessionLookup::NotYetVisible => return Ok(self.recognise_unseen(token, value)),
             SessionLookup::Over(problem) => {
-                self.facts.lookup = Lookup::Over;
+                self.recorder.labels.lookup = Lookup::Over;
                 if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
                     let event = Event::new(Level::Warn, "dead_session_presented");
                     self.emit(event.with("reason", problem.code()));
@@ -280,7 +284,7 @@ impl Gateway {
             return Err(Interrupt::Pending(lacking.into_iter().collect()));
         };
         if self.is_revoked(&session) {
-            self.facts.lookup = Lookup::Over;
+            self.recorder.labels.lookup = Lookup::Over;
             self.emit(Event::new(Level::Warn, "revoked_session_presented").about(token.handle));
             return Ok(Caller::Over(Problem::SessionEnded));
         }
@@ -290,7 +294,7 @@ impl Gateway {
             .lifetime
             .has_ended(&record.span(), now.seconds())
         {
-            self.facts.lookup = Lookup::Over;
+            self.recorder.labels.lookup = Lookup::Over;
             self.note_ended(token.handle, "expired");
             return Ok(Caller::Over(Problem::SessionExpired));
         }
@@ -318,9 +322,9 @@ impl Gateway {
         visitor.in_grace = fit == IdMatch::Grace;
         visitor.refeed = feed.ask;
         let period = self.tenant.cache.0.saturating_mul(1000);
-        visitor.reread = period > 0 && self.cache.ask_anew(token.handle, period, now);
+        visitor.reread = period > 0 && self.sessions.cache.ask_anew(token.handle, period, now);
         if visitor.reread {
-            self.facts.lookup = Lookup::Stale;
+            self.recorder.labels.lookup = Lookup::Stale;
         }
         Ok(Caller::Visitor(visitor))
     }

@@ -22,7 +22,7 @@ impl Gateway {
         let Some(ticket) = ResponseContext::parse(ticket) else {
             return Vec::new();
         };
-        self.facts = ticket.facts();
+        self.recorder.labels = ticket.facts();
         let mut needs = Vec::new();
         if ticket.share {
             needs.extend(self.share(answers, now));

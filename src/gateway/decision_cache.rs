@@ -77,11 +77,11 @@ impl Gateway {
         }
         let now = context.now;
         let second_over = UnixMillis((now.seconds().0 + 1) * 1000);
-        let until = match self.facts.lookup {
+        let until = match self.recorder.labels.lookup {
             // Nobody can revoke what is not recorded.
             Lookup::Guest => second_over,
             _ => second_over
-                .min(self.revocations.stale_at(self.feed_period_ms()))
+                .min(self.sessions.revocations.stale_at(self.feed_period_ms()))
                 .min(self.known_until(visitor.token.handle, now)),
         };
         let tenant = &self.tenant;
@@ -110,7 +110,9 @@ impl Gateway {
         if self.classify(&request.location) != PathClass::Origin {
             return None;
         }
-        self.forgeries.told_until(request.client_network(), now)
+        self.limits
+            .forgeries
+            .told_until(request.client_network(), now)
     }
 
     fn is_like_most(
@@ -129,7 +131,7 @@ impl Gateway {
             || visitor.refeed
             || course.pin
             || course.takeover);
-        let is_from_memory = matches!(self.facts.lookup, Lookup::Hit | Lookup::Guest)
+        let is_from_memory = matches!(self.recorder.labels.lookup, Lookup::Hit | Lookup::Guest)
             && context.answers.failures().is_empty();
         is_settled && is_from_memory && is_plain(request) && self.all_healthy(now)
     }
@@ -138,15 +140,19 @@ impl Gateway {
     /// happened to any, and none is looked at.
     fn all_healthy(&self, now: UnixMillis) -> bool {
         let passed_over = |origin: &Origin| {
-            self.has_failed(origin, now) || self.health.is_lost(&origin.name, now)
+            self.has_failed(origin, now) || self.balancer.health.is_lost(&origin.name, now)
         };
-        let is_healthy = self.health.is_clear() && self.shared.is_clear(now);
+        let is_healthy = self.balancer.health.is_clear() && self.balancer.cluster.is_clear(now);
         is_healthy || !self.tenant.pool.iter().any(passed_over)
     }
 
     /// Until when this isolate's copy of a session is young enough to be used.
     fn known_until(&mut self, handle: Handle, now: UnixMillis) -> UnixMillis {
-        let age_ms = self.cache.get(handle, now).map_or(0, |hit| hit.age_ms);
+        let age_ms = self
+            .sessions
+            .cache
+            .get(handle, now)
+            .map_or(0, |hit| hit.age_ms);
         UnixMillis((now.0 + PROPAGATION.0 * 1000).saturating_sub(age_ms))
     }
 }

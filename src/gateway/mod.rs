@@ -22,6 +22,7 @@ mod my_sessions;
 mod new_session;
 mod opening;
 mod origin_sync;
+mod parts;
 mod probing;
 mod reserved;
 mod response;
@@ -38,25 +39,19 @@ mod upstream_request;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
 use assertion::Assertions;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::Rng as _;
-use opening::Openings;
+use parts::{Balancer, Limits, Logins, Recorder, Sessions};
 
 use crate::auth::hashing::Places;
-use crate::balancer::cluster_view::ClusterView;
-use crate::balancer::load::Load;
-use crate::balancer::outlier_detection::Health;
-use crate::balancer::probe::Probe;
-use crate::clock::{Seconds, UnixMillis, UnixSeconds};
+use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::effect::{Answers, Need, Write};
 use crate::http::canonical::canonical;
 use crate::http::path::{self, PathClass};
-use crate::http::rate_limit::{ClientLimit, RateLimit};
+use crate::http::rate_limit::ClientLimit;
 use crate::http::request::{Location, Request};
 use crate::http::{limits, websocket};
 use crate::response::Answer;
@@ -66,10 +61,7 @@ use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;
 use crate::session::record::{Entry, Record};
 use crate::store::cache::{Cache, Known};
-use crate::store::revocations::Revocations;
-use crate::telemetry::labels::RequestLabels;
 use crate::telemetry::log::{Event, Level};
-use crate::telemetry::series::Series;
 use crate::tenant::{ApiKey, Tenant};
 use crate::upstream::trace_context::Trace;
 
@@ -81,7 +73,6 @@ pub(crate) use decision_cache::CachePolicy;
     allow(unused_imports, reason = "a library caches no decisions")
 )]
 pub(crate) use decision_cache::{IGNORED_HEADERS, NEGOTIATION_HEADERS};
-use login::Providers;
 pub(crate) use response::ResponseAction;
 pub(crate) use revalidate::Revalidation;
 pub(crate) use upstream_request::{Forward, Visit};
@@ -135,49 +126,15 @@ pub(crate) struct Gateway {
     tenant: Tenant,
     /// Where the reserved paths are.
     prefix: String,
-    cache: Cache,
-    /// Connections that guests opened, and nobody follows.
-    openings: Openings,
-    revocations: Revocations,
-    health: Health,
-    load: Load,
-    shared: ClusterView,
-    /// To be sent to origins.
-    probes: Vec<Probe>,
-    /// Tells this isolate from others.
-    number: u64,
-    /// What is known of identity providers.
-    providers: Providers,
+    sessions: Sessions,
+    balancer: Balancer,
+    logins: Logins,
+    limits: Limits,
+    recorder: Recorder,
     /// Assertions in use.
     assertions: Assertions,
-    /// Whose access tokens were asked for anew lately, beside a request.
-    refreshing: HashMap<Handle, UnixMillis>,
-    /// Access tokens of which the operator was told that they have run out, by their end.
-    run_out: HashMap<Handle, UnixSeconds>,
-    /// Passwords tried, per account; where objects count, they do.
-    guesses: RateLimit,
-    /// The same, per client.
-    guessers: ClientLimit,
-    /// Those that are being checked in this isolate, whoever's they are.
-    hashing: Places,
-    /// Wrong keys at the session API, per client.
-    strangers: ClientLimit,
-    /// Forged cookies, per client. Generous: after an emergency change of keys every genuine cookie
-    /// of an office behind one address is forged once.
-    forgeries: ClientLimit,
-    /// New sessions, per client.
-    new_session_limit: Option<ClientLimit>,
-    /// How often files were not to be had, per path: the log is told once a minute.
-    troubles: RateLimit,
     random: ChaCha20Rng,
     writes: Vec<Write>,
-    events: Vec<Event>,
-    /// What is told of the request that is being decided on.
-    facts: RequestLabels,
-    /// What happened since that was asked last.
-    series: Series,
-    /// Whether what was decided or settled last told anything that decisions depend on.
-    learned: bool,
 }
 
 impl Gateway {
@@ -185,46 +142,26 @@ impl Gateway {
     /// session ids and nonces come from it.
     #[must_use]
     pub(crate) fn new(tenant: Tenant, prefix: &str, mut random: ChaCha20Rng) -> Self {
-        let number = random.next_u64();
-        let new_session_limit = new_session_limit(&tenant);
+        let isolate = random.next_u64();
         Self {
+            sessions: Sessions::default(),
+            balancer: Balancer::new(isolate),
+            logins: Logins::default(),
+            limits: Limits::new(&tenant),
+            recorder: Recorder::default(),
+            assertions: Assertions::default(),
             tenant,
             prefix: prefix.to_owned(),
-            cache: Cache::default(),
-            openings: Openings::default(),
-            revocations: Revocations::default(),
-            health: Health::default(),
-            load: Load::default(),
-            shared: ClusterView::default(),
-            probes: Vec::new(),
-            number,
-            providers: Providers::default(),
-            assertions: Assertions::default(),
-            refreshing: HashMap::new(),
-            run_out: HashMap::new(),
-            guesses: RateLimit::new(10, 60_000),
-            guessers: ClientLimit::new(30, 60_000),
-            hashing: Places::default(),
-            strangers: ClientLimit::new(10, 60_000),
-            forgeries: ClientLimit::new(300, 10_000),
-            new_session_limit,
-            troubles: RateLimit::new(1, 60_000),
             random,
             writes: Vec::new(),
-            events: Vec::new(),
-            facts: RequestLabels::default(),
-            series: Series::default(),
-            learned: false,
         }
     }
 
     /// Checks passwords in places that it shares with others.
     #[must_use]
-    pub(crate) fn hashing_in(self, places: Places) -> Self {
-        Self {
-            hashing: places,
-            ..self
-        }
+    pub(crate) fn hashing_in(mut self, places: Places) -> Self {
+        self.logins.hashing = places;
+        self
     }
 
     /// Decides on a request, given what was answered so far.
@@ -261,7 +198,7 @@ impl Gateway {
             &seed,
             self.sampling(),
         );
-        self.facts = self.facts_of(request, &trace, seed);
+        self.recorder.labels = self.facts_of(request, &trace, seed);
         let cookie = CookieName::for_location(&request.location);
         let context = RequestContext {
             request,
@@ -271,7 +208,7 @@ impl Gateway {
             now,
             is_operators,
         };
-        self.learned = false;
+        self.recorder.state_changed = false;
         match self.pass(&context, &trace) {
             Ok(forward) => Step::Forward(forward),
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
@@ -281,7 +218,7 @@ impl Gateway {
                 problem,
                 clear_cookie,
             }) => {
-                self.facts.reason = problem.code();
+                self.recorder.labels.reason = problem.code();
                 let audience = Audience::of(request, &self.tenant.brand);
                 let answer = problem.answer(audience, trace.id());
                 let line = clear_cookie.then(|| set_cookie::clear(cookie));
@@ -304,7 +241,7 @@ impl Gateway {
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
             PathClass::Reserved(route) => {
                 let interrupt = self.reserved(route, context);
-                self.learned |= !matches!(interrupt, Interrupt::Reject { .. });
+                self.recorder.state_changed |= !matches!(interrupt, Interrupt::Reject { .. });
                 return Err(interrupt);
             }
             PathClass::Origin => self.serve_asset(context)?,
@@ -318,7 +255,7 @@ impl Gateway {
         }
         let caller = self.authenticate(context)?;
         let visitor = self.authorize(caller, context)?;
-        self.facts.handle = Some(visitor.token.handle);
+        self.recorder.labels.handle = Some(visitor.token.handle);
         let visitor = self.refresh_access_token(visitor, context)?;
         let assertion = self.assertion(&visitor, context)?;
         let course = self.select_origin(&visitor, context)?;
@@ -362,7 +299,7 @@ impl Gateway {
     /// changed nothing for others.
     #[must_use]
     pub(crate) fn has_learned(&self) -> bool {
-        self.learned
+        self.recorder.state_changed
     }
 
     /// What this tenant's operators present.
@@ -374,20 +311,20 @@ impl Gateway {
     /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.
     pub(crate) fn reload(&mut self, tenant: Tenant) {
         if tenant.new_sessions_per_minute != self.tenant.new_sessions_per_minute {
-            self.new_session_limit = new_session_limit(&tenant);
+            self.limits.new_sessions = new_session_limit(&tenant);
         }
         self.tenant = tenant;
     }
 
     /// Takes note that an origin, which has answered with a gateway error before, has answered well.
     pub(crate) fn recovered(&mut self, origin: &str, now: UnixMillis) {
-        self.health.record_success(origin, now);
+        self.balancer.health.record_success(origin, now);
     }
 
     /// Takes note of how much this isolate has under way at an origin, and after how many milliseconds answers begin
     /// there on average.
     pub(crate) fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
-        self.load.observe(origin, under_way, first_byte_ms);
+        self.balancer.load.observe(origin, under_way, first_byte_ms);
     }
 
     /// The values to be stored, sealed, since the last call.
@@ -403,7 +340,7 @@ impl Gateway {
 
     /// Queues `entry` for storage, and remembers it.
     fn store(&mut self, handle: Handle, entry: Entry, now: UnixMillis) {
-        self.learned = true;
+        self.recorder.state_changed = true;
         let tenant = &self.tenant;
         let name = RecordName::derive(&tenant.id, handle);
         let end = match &entry {
@@ -417,18 +354,18 @@ impl Gateway {
             None => self.emit(Event::new(Level::Error, "record_not_sealed")),
         }
         let known = Known::new(entry, &self.tenant.keys);
-        self.cache.put(handle, known, now);
+        self.sessions.cache.put(handle, known, now);
     }
 
     /// Approximately how many bytes the sessions take that are remembered here.
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
-        self.cache.weight()
+        self.sessions.cache.weight()
     }
 
     /// Forgets the sessions that are remembered here, which costs their visitors a read.
     pub(crate) fn forget_sessions(&mut self) {
-        self.cache = Cache::default();
+        self.sessions.cache = Cache::default();
     }
 
     /// How long a browser should keep the cookie of a session.

@@ -189,7 +189,7 @@ impl Gateway {
             }
         };
         for subject in subjects {
-            self.revocations.note(*subject, epoch);
+            self.sessions.revocations.note(*subject, epoch);
         }
         Ok(())
     }

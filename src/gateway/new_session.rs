@@ -51,7 +51,7 @@ impl Gateway {
             .hashed(handle, context.now.seconds())
             .map(|origin| origin.name.clone())
         {
-            self.load.assign(&name);
+            self.balancer.load.assign(&name);
         }
         Ok(id)
     }
@@ -79,7 +79,7 @@ impl Gateway {
                 Some(_) => {}
             }
         }
-        let Some(limit) = &mut self.new_session_limit else {
+        let Some(limit) = &mut self.limits.new_sessions else {
             return Ok(());
         };
         match limit.count(client, context.now) {
@@ -185,13 +185,13 @@ impl Gateway {
     /// Whether an origin may be given a new session.
     pub(super) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
         let overload = &self.tenant.overload;
-        let here = self.load.under_way(&origin.name);
+        let here = self.balancer.load.under_way(&origin.name);
         let everywhere = self.under_way(origin, now);
         let is_full = origin.capacity.is_some_and(|most| everywhere >= most)
             || overload.under_way.is_some_and(|most| here >= most)
             || overload
                 .first_byte_ms
-                .is_some_and(|most| self.load.first_byte_ms(&origin.name) >= most)
+                .is_some_and(|most| self.balancer.load.first_byte_ms(&origin.name) >= most)
             || overload
                 .reported
                 .zip(self.reported(origin, now))
@@ -204,9 +204,9 @@ impl Gateway {
     fn cost(&self, origin: &Origin, now: UnixMillis) -> u64 {
         let under_way = u64::from(self.under_way(origin, now)) + 1;
         let reported = self.reported(origin, now).unwrap_or(0) + 100;
-        let share = self.health.share(&origin.name, now);
+        let share = self.balancer.health.share(&origin.name, now);
         // Tens of milliseconds, so that what is equally fast does not differ by noise.
-        let slowness = u64::from(self.load.first_byte_ms(&origin.name)) / 10 + 10;
+        let slowness = u64::from(self.balancer.load.first_byte_ms(&origin.name)) / 10 + 10;
         let cost = under_way.saturating_mul(reported).saturating_mul(slowness);
         cost.saturating_mul(10_000) / (share * u64::from(origin.weight))
     }

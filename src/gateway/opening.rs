@@ -91,10 +91,12 @@ impl Gateway {
         let keys = &self.tenant.keys;
         let Verified { token, .. } = Token::verify(ticket.cookie, keys, now.seconds()).ok()?;
         // What was stored of it meanwhile has set a cookie that says so, which must not be replaced.
-        if token.least_version > Version::UNSTORED || self.cache.get(token.handle, now).is_some() {
+        if token.least_version > Version::UNSTORED
+            || self.sessions.cache.get(token.handle, now).is_some()
+        {
             return None;
         }
-        self.openings.note(token.handle, now.seconds());
+        self.sessions.openings.note(token.handle, now.seconds());
         let issued = Token::guest_issued(now.seconds(), true);
         let token = Token { issued, ..token };
         Some((token, Seconds(ticket.cookie_age)))

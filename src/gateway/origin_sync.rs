@@ -24,7 +24,7 @@ const POOL: &str = "pool";
 impl Gateway {
     /// Whether it is time to tell the others; says so once.
     pub(super) fn share_is_due(&mut self, now: UnixMillis) -> bool {
-        self.tenant.consistency == Consistency::Strong && self.shared.is_due(now)
+        self.tenant.consistency == Consistency::Strong && self.balancer.cluster.is_due(now)
     }
 
     /// Tells and learns. Returns what it lacks.
@@ -35,15 +35,15 @@ impl Gateway {
                 let told: Vec<Told<'_>> = pool
                     .map(|origin| Told {
                         origin: &origin.name,
-                        under_way: self.load.under_way(&origin.name),
-                        reported: self.load.reported(&origin.name, now),
-                        ejected_until: self.health.ejected_until(&origin.name),
+                        under_way: self.balancer.load.under_way(&origin.name),
+                        reported: self.balancer.load.reported(&origin.name, now),
+                        ejected_until: self.balancer.health.ejected_until(&origin.name),
                     })
                     .collect();
-                Some(self.say_to_pool(ClusterView::command(self.number, &told)))
+                Some(self.say_to_pool(ClusterView::command(self.balancer.isolate, &told)))
             }
             Some(Found::Bytes(answer)) => {
-                self.shared.learn(answer, now);
+                self.balancer.cluster.learn(answer, now);
                 None
             }
             Some(Found::Absent | Found::Unavailable) => None,
@@ -68,9 +68,9 @@ impl Gateway {
         let mut gauges = Vec::new();
         for origin in self.tenant.pool.iter() {
             let labels = format!("{}\t{}", self.tenant.id, origin.name);
-            let under_way = Milli::of(self.load.under_way(&origin.name).into());
+            let under_way = Milli::of(self.balancer.load.under_way(&origin.name).into());
             gauges.push((metric::ORIGIN_IN_FLIGHT, labels.clone(), under_way));
-            if let Some(reported) = self.load.reported(&origin.name, now) {
+            if let Some(reported) = self.balancer.load.reported(&origin.name, now) {
                 let load = Milli(reported);
                 gauges.push((metric::ORIGIN_LOAD, labels.clone(), load));
             }
@@ -92,21 +92,27 @@ impl Gateway {
 
     /// What is under way at an origin, here and elsewhere.
     pub(super) fn under_way(&self, origin: &Origin, now: UnixMillis) -> u32 {
-        let elsewhere = self.shared.under_way(&origin.name, now);
-        self.load.under_way(&origin.name).saturating_add(elsewhere)
+        let elsewhere = self.balancer.cluster.under_way(&origin.name, now);
+        self.balancer
+            .load
+            .under_way(&origin.name)
+            .saturating_add(elsewhere)
     }
 
     /// What an origin said of itself last, here or elsewhere.
     pub(super) fn reported(&self, origin: &Origin, now: UnixMillis) -> Option<u64> {
-        self.load
+        self.balancer
+            .load
             .reported(&origin.name, now)
-            .or_else(|| self.shared.reported(&origin.name, now))
+            .or_else(|| self.balancer.cluster.reported(&origin.name, now))
     }
 
     /// Whether an origin takes sessions, by its setting and the operator's word.
     pub(super) fn state(&self, origin: &Origin) -> OriginState {
         match origin.state {
-            OriginState::Active if self.shared.is_drained(&origin.name) => OriginState::Drain,
+            OriginState::Active if self.balancer.cluster.is_drained(&origin.name) => {
+                OriginState::Drain
+            }
             state => state,
         }
     }
@@ -152,7 +158,7 @@ impl Gateway {
                 ]))
             }
             Some(Found::Bytes(answer)) => {
-                self.shared.learn(answer, context.now);
+                self.balancer.cluster.learn(answer, context.now);
                 let event = Event::new(Level::Info, "audit_origin_drained")
                     .with("origin", ConfigName(name));
                 self.emit(event.with("drained", drained));

@@ -32,7 +32,7 @@ const KNOCK: &str = "knock";
 impl Gateway {
     /// The probes to be sent since the last call.
     pub(crate) fn take_probes(&mut self) -> Vec<Probe> {
-        core::mem::take(&mut self.probes)
+        core::mem::take(&mut self.balancer.probes)
     }
 
     /// Takes note of what a probe found that was begun then.
@@ -43,7 +43,7 @@ impl Gateway {
         verdict: Verdict,
         now: UnixMillis,
     ) {
-        if let Some(reason) = self.health.probed(origin, begun, verdict, now) {
+        if let Some(reason) = self.balancer.health.probed(origin, begun, verdict, now) {
             self.note_ejected(origin, reason);
         }
     }
@@ -57,7 +57,7 @@ impl Gateway {
         now: UnixMillis,
     ) {
         self.suspect(origin, reason, now);
-        if self.health.record_failure(origin, client, now) {
+        if self.balancer.health.record_failure(origin, client, now) {
             self.note_ejected(origin, reason);
         }
     }
@@ -69,9 +69,9 @@ impl Gateway {
         };
         let path = known.health_path.as_deref().unwrap_or("/");
         let url = [&known.base, path].concat();
-        let begins = self.health.suspect(origin, reason, now);
+        let begins = self.balancer.health.suspect(origin, reason, now);
         if begins {
-            self.probes.push(Probe {
+            self.balancer.probes.push(Probe {
                 origin: origin.to_owned(),
                 url,
                 begun: now,
@@ -90,7 +90,7 @@ impl Gateway {
         let looks = looks(context, KNOCK);
         let begins = self.suspect(origin, "lost", context.now);
         let is_awaited =
-            (1..MAX_LOOKS).contains(&looks) && self.health.is_probed(origin, context.now);
+            (1..MAX_LOOKS).contains(&looks) && self.balancer.health.is_probed(origin, context.now);
         Err(if begins || is_awaited {
             pause(KNOCK, looks)
         } else {
@@ -134,14 +134,17 @@ impl Gateway {
         }
         let is_gone = self.is_gone(origin, failures);
         // The platform could not connect, and our probe gets no answer either.
-        if is_gone && !self.health.is_lost(origin, now) && self.health.mark_unreachable(origin, now)
+        if is_gone
+            && !self.balancer.health.is_lost(origin, now)
+            && self.balancer.health.mark_unreachable(origin, now)
         {
             self.note_ejected(origin, reason);
         }
         let retry = may_repeat && (is_gone || !needs_word(origin, failures));
         if looks(context, KNOCK) == 0 {
             // Either side may have cut an upload off: it is the origin's failure only if the origin is dead.
-            let is_anybodys = *failure == Failure::Cut && !self.health.is_lost(origin, now);
+            let is_anybodys =
+                *failure == Failure::Cut && !self.balancer.health.is_lost(origin, now);
             let name = if is_anybodys {
                 "upload_cut"
             } else {
@@ -174,7 +177,7 @@ impl Gateway {
         let first = of(origin, failures).next()?;
         let last = of(origin, failures).last()?;
         let since = first.at.0.max(last.at.0.saturating_sub(TOLERANCE_MS));
-        self.health.found_since(origin, UnixMillis(since))
+        self.balancer.health.found_since(origin, UnixMillis(since))
     }
 
     /// Tells clients apart: by where they come from, or where nobody vouches for an address by their session,
@@ -189,7 +192,11 @@ impl Gateway {
                     return None;
                 };
                 let token = verified.token;
-                let since = self.health.faulty_since(origin).unwrap_or(context.now);
+                let since = self
+                    .balancer
+                    .health
+                    .faulty_since(origin)
+                    .unwrap_or(context.now);
                 let bits = token.handle.0.first_chunk().copied()?;
                 (token.created < since.seconds()).then_some(u64::from_le_bytes(bits))
             }

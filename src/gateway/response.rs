@@ -61,8 +61,8 @@ impl Gateway {
         let Some(ticket) = ResponseContext::parse(ticket) else {
             return ResponseAction::Replaced(Problem::Internal.answer(Audience::Program, ""));
         };
-        self.facts = ticket.facts();
-        self.learned = false;
+        self.recorder.labels = ticket.facts();
+        self.recorder.state_changed = false;
         if status != 101 && !(200..=599).contains(&status) {
             let event = Event::new(Level::Warn, "origin_protocol")
                 .with("origin", ConfigName(ticket.origin));
@@ -133,15 +133,15 @@ impl Gateway {
     ) {
         // Gateway errors say that what stands behind is gone; other errors are the application's.
         if matches!(status, 502..=504) {
-            self.learned = true;
+            self.recorder.state_changed = true;
             self.fault(ticket.origin, "gateway_errors", None, now);
         } else {
-            self.health.record_success(ticket.origin, now);
+            self.balancer.health.record_success(ticket.origin, now);
         }
         for (name, metrics) in headers {
             if *name == LOAD {
-                self.learned = true;
-                self.load.report(ticket.origin, metrics, now);
+                self.recorder.state_changed = true;
+                self.balancer.load.report(ticket.origin, metrics, now);
             }
         }
     }
@@ -186,7 +186,7 @@ impl Gateway {
             tell(self);
             return Ok(Cookie::Keep);
         }
-        self.learned = true;
+        self.recorder.state_changed = true;
         let keys = &self.tenant.keys;
         let Ok(Verified { token, .. }) = Token::verify(ticket.cookie, keys, now.seconds()) else {
             return Ok(Cookie::Keep);
@@ -312,7 +312,8 @@ impl Gateway {
 
     /// Whether anything is stored of a session, as far as its cookie and this isolate know.
     fn is_recorded(&mut self, token: &Token, now: UnixMillis) -> bool {
-        token.least_version > Version::UNSTORED || self.cache.get(token.handle, now).is_some()
+        token.least_version > Version::UNSTORED
+            || self.sessions.cache.get(token.handle, now).is_some()
     }
 
     /// Notes a control of the origin's that has no effect, by its name: its value may hold secrets.

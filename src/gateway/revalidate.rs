@@ -40,7 +40,7 @@ impl Gateway {
         let Some(ticket) = ResponseContext::parse(ticket) else {
             return Revalidation::Over("session_unknown");
         };
-        self.facts = ticket.facts();
+        self.recorder.labels = ticket.facts();
         let keys = &self.tenant.keys;
         let Some(token) = Token::opened(ticket.cookie, keys) else {
             return Revalidation::Over("session_unknown");
@@ -64,9 +64,11 @@ impl Gateway {
     ) -> Result<Option<&'static str>, Interrupt> {
         let lifetime = self.tenant.lifetime;
         let ordered = self.tenant.consistency == Consistency::Strong;
-        if token.least_version == Version::UNSTORED && self.cache.get(token.handle, now).is_none() {
+        if token.least_version == Version::UNSTORED
+            && self.sessions.cache.get(token.handle, now).is_none()
+        {
             // A guest has no record that could say it.
-            self.openings.note(token.handle, now.seconds());
+            self.sessions.openings.note(token.handle, now.seconds());
             let end = lifetime.absolute_end(&unstored(token).span());
             return Ok((now.seconds() >= end).then_some("session_expired"));
         }

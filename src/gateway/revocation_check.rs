@@ -39,7 +39,7 @@ impl Gateway {
                 ask: false,
             }),
             Freshness::Due => {
-                self.revocations.note_asked(now);
+                self.sessions.revocations.note_asked(now);
                 Ok(Feed {
                     degraded: false,
                     ask: true,
@@ -61,7 +61,11 @@ impl Gateway {
     /// To ask for what was revoked since this isolate last heard.
     pub(super) fn ask_revocations(&self) -> Need {
         let tenant = &self.tenant;
-        session_index::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
+        session_index::ask_feed(
+            &tenant.id,
+            tenant.consistency,
+            self.sessions.revocations.last(),
+        )
     }
 
     /// Learns from the answer, if there is one. Returns how often it was asked for on behalf of this
@@ -74,16 +78,16 @@ impl Gateway {
         };
         let learned = match (answer.found, tenant.consistency) {
             (Found::Bytes(bytes), Consistency::Strong) => {
-                self.revocations.learn(bytes, answer.asked).is_ok()
+                self.sessions.revocations.learn(bytes, answer.asked).is_ok()
             }
             (Found::Bytes(bytes), Consistency::Eventual) => {
                 let names = session_index::names(bytes);
-                self.revocations.learn_names(names, answer.asked);
+                self.sessions.revocations.learn_names(names, answer.asked);
                 true
             }
             (Found::Absent | Found::Unavailable, _) => false,
         };
-        if !learned && self.revocations.note_failed(now) {
+        if !learned && self.sessions.revocations.note_failed(now) {
             self.emit(Event::new(Level::Warn, "revocations_unread"));
         }
         answer.attempts
@@ -91,21 +95,24 @@ impl Gateway {
 
     /// Whether a session is over because it, its user or its tenant was revoked.
     pub(super) fn is_revoked(&self, session: &Prepared) -> bool {
-        self.revocations
+        self.sessions
+            .revocations
             .covers(&session.record, &session.revocation_subjects)
     }
 
     /// The point in history at which a session begins now.
     pub(super) fn epoch(&self, now: UnixMillis) -> Epoch {
         match self.tenant.consistency {
-            Consistency::Strong => self.revocations.last(),
+            Consistency::Strong => self.sessions.revocations.last(),
             Consistency::Eventual => Epoch(now.0),
         }
     }
 
     /// How fresh the knowledge of revocations is.
     pub(super) fn feed_freshness(&self, now: UnixMillis) -> Freshness {
-        self.revocations.freshness(self.feed_period_ms(), now)
+        self.sessions
+            .revocations
+            .freshness(self.feed_period_ms(), now)
     }
 
     pub(super) fn feed_period_ms(&self) -> u64 {

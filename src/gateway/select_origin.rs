@@ -73,11 +73,11 @@ impl Gateway {
             takeover: !visitor.is_new && choice.moves,
             pin: choice.pin != record.pin.as_deref(),
         };
-        if self.health.is_lost(&course.origin, context.now) {
+        if self.balancer.health.is_lost(&course.origin, context.now) {
             self.knock(&course.origin, context)?;
         }
-        self.facts.release = release;
-        self.facts.origin.clone_from(&course.origin);
+        self.recorder.labels.release = release;
+        self.recorder.labels.origin.clone_from(&course.origin);
         Ok(course)
     }
 
@@ -185,7 +185,7 @@ impl Gateway {
     /// something else is wrong, and passing them over would only crush the rest; but not those that
     /// cannot be reached, which help nobody.
     pub(super) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
-        if self.health.is_lost(&origin.name, now) {
+        if self.balancer.health.is_lost(&origin.name, now) {
             return true;
         }
         if !self.has_failed(origin, now) {
@@ -201,6 +201,7 @@ impl Gateway {
 
     /// Whether what happened to an origin, here or elsewhere, would have it passed over.
     pub(super) fn has_failed(&self, origin: &Origin, now: UnixMillis) -> bool {
-        self.health.is_ejected(&origin.name, now) || self.shared.is_ejected(&origin.name, now)
+        self.balancer.health.is_ejected(&origin.name, now)
+            || self.balancer.cluster.is_ejected(&origin.name, now)
     }
 }

@@ -85,10 +85,10 @@ impl Gateway {
             })
         };
         if let Some(known) = self.remembered(token, max_age, now) {
-            self.facts.lookup = Lookup::Hit;
+            self.recorder.labels.lookup = Lookup::Hit;
             return standing(known, false);
         }
-        self.facts.lookup = Lookup::Miss;
+        self.recorder.labels.lookup = Lookup::Miss;
         let is_ordered = self.tenant.consistency == Consistency::Strong;
         let (namespace, key_unknown) = match self.ask_namespace(token.handle, answers) {
             // The object may have it sealed anew already; storage shows that a moment later.
@@ -107,7 +107,7 @@ impl Gateway {
         match self.tenant.consistency {
             Consistency::Eventual => self.fall_back(&namespace, token, answers, now),
             Consistency::Strong => {
-                self.facts.lookup = Lookup::Object;
+                self.recorder.labels.lookup = Lookup::Object;
                 match self.ask_object(token.handle, &namespace, answers)? {
                     LookupResult::Found(known) => standing(known, false),
                     _ if key_unknown => Err(Problem::KeyUnknown.into()),
@@ -117,7 +117,7 @@ impl Gateway {
                         LookupResult::Found(known) => standing(known, true),
                         _ => {
                             let unknown = Known::Absent(token.issued);
-                            self.cache.put(token.handle, unknown.clone(), now);
+                            self.sessions.cache.put(token.handle, unknown.clone(), now);
                             standing(unknown, false)
                         }
                     },
@@ -130,13 +130,13 @@ impl Gateway {
 
     /// The version there is for certain: the cookie says so, or the feed.
     fn least_version(&self, token: &Token) -> Version {
-        let told = self.revocations.least_version(token.handle);
+        let told = self.sessions.revocations.least_version(token.handle);
         token.least_version.max(told)
     }
 
     /// What this isolate knows well enough.
     fn remembered(&mut self, token: &Token, max_age: MaxAge, now: UnixMillis) -> Option<Known> {
-        let Hit { known, age_ms } = self.cache.get(token.handle, now)?;
+        let Hit { known, age_ms } = self.sessions.cache.get(token.handle, now)?;
         let period = self.tenant.cache.0.saturating_mul(1000);
         match &known {
             Known::Ended => Some(known),
@@ -208,7 +208,7 @@ impl Gateway {
                 self.open(handle, &name, &reply.sealed, answer.asked)
             }
             Status::Ended => {
-                self.cache.put(handle, Known::Ended, answer.asked);
+                self.sessions.cache.put(handle, Known::Ended, answer.asked);
                 Ok(LookupResult::Found(Known::Ended))
             }
             Status::Absent if matches!(namespace, LookupResult::Corrupt) => {
@@ -228,7 +228,7 @@ impl Gateway {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<SessionLookup, Interrupt> {
-        let own = self.cache.get(token.handle, now);
+        let own = self.sessions.cache.get(token.handle, now);
         let is_young = now.seconds().since(token.issued) <= PROPAGATION;
         let again = || self.read_again(token.handle, answers);
         match namespace {
@@ -294,7 +294,9 @@ impl Gateway {
         match codec::open(bytes, name, &self.tenant.keys) {
             Ok(entry) => {
                 let known = Known::new(entry, &self.tenant.keys);
-                Ok(LookupResult::Found(self.cache.learn(handle, known, asked)))
+                Ok(LookupResult::Found(
+                    self.sessions.cache.learn(handle, known, asked),
+                ))
             }
             Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
             Err(Unreadable::UnknownKey) => {

@@ -194,7 +194,7 @@ impl Gateway {
                 .is_some_and(|token| token.least_version == Version::UNSTORED);
         let signs_in = alteration.change.identify.is_some();
         let asked = self.learn_revocations(answers, now) > 0;
-        let knows = self.revocations.is_known();
+        let knows = self.sessions.revocations.is_known();
         // What was heard too long ago may lack a revocation that such a session would be born under.
         let is_stale = self.feed_freshness(now) == Freshness::Stale;
         if !asked && (signs_in || (begins && is_stale)) {
@@ -238,7 +238,7 @@ impl Gateway {
     /// Returns what tells this change from others of the session. It is made from what the step was begun with: a step
     /// that is driven again, because the instance died while its command was under way, asks for the same change.
     fn idempotency_key(&mut self, change: &Change, answers: &Answers) -> u64 {
-        let seed = answers.begun().unwrap_or(self.facts.seed);
+        let seed = answers.begun().unwrap_or(self.recorder.labels.seed);
         let drawn = seed
             .first_chunk()
             .map_or(0, |drawn| u64::from_le_bytes(*drawn));
@@ -285,7 +285,9 @@ impl Gateway {
                 let version = session.record.version;
                 // The object knows best: no need to compare. What was not recorded is not known.
                 if version > Version::UNSTORED {
-                    self.cache.put(handle, Known::Live(session.clone()), now);
+                    self.sessions
+                        .cache
+                        .put(handle, Known::Live(session.clone()), now);
                 }
                 if reply.is == Status::Conflict {
                     return UpdateOutcome::Not(UpdateError::Version);
@@ -296,7 +298,7 @@ impl Gateway {
                 }
             }
             Status::Ended => {
-                self.cache.put(handle, Known::Ended, now);
+                self.sessions.cache.put(handle, Known::Ended, now);
                 if reply.unannounced {
                     UpdateOutcome::Not(UpdateError::Unannounced)
                 } else {

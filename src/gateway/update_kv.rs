@@ -93,7 +93,7 @@ impl Gateway {
                 (&nobody, true)
             }
         };
-        if !anew && self.cache.get(token.handle, now).is_none() {
+        if !anew && self.sessions.cache.get(token.handle, now).is_none() {
             let record = Record {
                 device: alteration.client.device(),
                 country: alteration.client.country(),
@@ -106,7 +106,11 @@ impl Gateway {
             Ok(SessionLookup::Live { session, fit, .. }) => Ok(Ok((session.record.clone(), fit))),
             Ok(SessionLookup::Over(Problem::SessionRotated | Problem::SessionReplaced)) => {
                 // Who needs no cookie is not bound to an id.
-                let hit = self.cache.get(token.handle, now).map(|hit| hit.known);
+                let hit = self
+                    .sessions
+                    .cache
+                    .get(token.handle, now)
+                    .map(|hit| hit.known);
                 match (alteration.token, hit) {
                     (None, Some(Known::Live(session))) => {
                         Ok(Ok((session.record.clone(), IdMatch::Current)))
@@ -182,7 +186,10 @@ impl Gateway {
         let at = now.seconds();
         for oldest in listed.iter().take(surplus) {
             if !matches!(
-                self.cache.get(oldest.handle, now).map(|hit| hit.known),
+                self.sessions
+                    .cache
+                    .get(oldest.handle, now)
+                    .map(|hit| hit.known),
                 Some(Known::Ended)
             ) {
                 self.store(oldest.handle, Entry::Ended { at }, now);

@@ -76,7 +76,7 @@ impl Gateway {
         trace: &Trace<'_>,
     ) -> Forward {
         let state = state(visitor, course);
-        self.facts.state = state.as_str();
+        self.recorder.labels.state = state.as_str();
         let share = self.share_is_due(context.now);
         let noting = self.noting(visitor, context.request, context.now);
         // Its opening is use, too.
@@ -215,7 +215,8 @@ impl Gateway {
         let Disbelieved { identity, routing } = disbelieved;
         for (kind, times) in [("identity", identity), ("routing", routing)] {
             let labels = [self.tenant.id.as_str(), kind].join("\t");
-            self.series
+            self.recorder
+                .series
                 .count(metric::HEADERS_DROPPED, &labels, u64::from(times));
         }
     }
@@ -230,7 +231,8 @@ impl Gateway {
                 .lifetime
                 .touch_is_due(&record.span(), record.spread(), now.seconds());
         if due {
-            self.cache
+            self.sessions
+                .cache
                 .note_use(visitor.token.handle, now.seconds(), &self.tenant.keys);
         }
         due

@@ -52,7 +52,7 @@ impl Gateway {
             }
         };
         told.choice = json!({ "origin": name, "because": because, "takeover": choice.moves });
-        if self.health.is_lost(name, now) {
+        if self.balancer.health.is_lost(name, now) {
             let because = "It could not be reached when it was probed last; while somebody wants it, that is done once a second.";
             told.because = Some(because.to_owned());
             return Err(Problem::OriginUnreachable.into());
@@ -142,7 +142,7 @@ impl Gateway {
                 "Its release is taken out: routing.canary.off.".to_owned(),
             );
         }
-        if self.health.is_lost(&origin.name, now) {
+        if self.balancer.health.is_lost(&origin.name, now) {
             return (
                 false,
                 "It cannot be reached, and is passed over.".to_owned(),

@@ -72,7 +72,7 @@ impl Gateway {
         let handle = verified.token.handle;
         let (caller, known) = self.tracelessly(handle, |gateway| {
             let caller = gateway.recognise_genuine(verified, value, context)?;
-            let known = gateway.cache.get(handle, context.now);
+            let known = gateway.sessions.cache.get(handle, context.now);
             Ok((caller, known.map(|hit| hit.known)))
         })?;
         told.session = match &caller {
@@ -250,20 +250,20 @@ impl Gateway {
         handle: Handle,
         look: impl FnOnce(&mut Self) -> Result<T, Interrupt>,
     ) -> Result<T, Interrupt> {
-        let cache = self.cache.of_one(handle);
-        let cache = core::mem::replace(&mut self.cache, cache);
-        let revocations = self.revocations.clone();
-        let events = core::mem::take(&mut self.events);
+        let cache = self.sessions.cache.of_one(handle);
+        let cache = core::mem::replace(&mut self.sessions.cache, cache);
+        let revocations = self.sessions.revocations.clone();
+        let events = core::mem::take(&mut self.recorder.events);
         let writes = core::mem::take(&mut self.writes);
-        let series = core::mem::take(&mut self.series);
-        let facts = self.facts.clone();
+        let series = core::mem::take(&mut self.recorder.series);
+        let facts = self.recorder.labels.clone();
         let seen = look(self);
-        self.cache = cache;
-        self.revocations = revocations;
-        self.events = events;
+        self.sessions.cache = cache;
+        self.sessions.revocations = revocations;
+        self.recorder.events = events;
         self.writes = writes;
-        self.series = series;
-        self.facts = facts;
+        self.recorder.series = series;
+        self.recorder.labels = facts;
         let Err(Interrupt::Pending(mut needs)) = seen else {
             return seen;
         };

@@ -81,7 +81,11 @@ impl Gateway {
             Some(false) => return Err(Problem::StoreUnavailable.into()),
             // With KV alone: it was changed here, and storage knows by now.
             Some(true) if self.tenant.consistency == Consistency::Eventual => {
-                let known = self.cache.get(token.handle, now).map(|hit| hit.known);
+                let known = self
+                    .sessions
+                    .cache
+                    .get(token.handle, now)
+                    .map(|hit| hit.known);
                 let Some(Known::Live(session)) = known else {
                     return Err(Problem::StoreUnavailable.into());
                 };

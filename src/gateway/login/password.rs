@@ -192,7 +192,7 @@ impl Gateway {
         let Some(Found::Bytes(place)) = context.answers.found(key) else {
             // Whoever gives a new password has proved who they are.
             let client = (key == PROVES).then(|| context.request.client_network());
-            let Some(place) = self.hashing.enter(client, context.now) else {
+            let Some(place) = self.logins.hashing.enter(client, context.now) else {
                 let event = Event::new(Level::Warn, "passwords_busy");
                 self.emit(event);
                 return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());
@@ -207,8 +207,8 @@ impl Gateway {
         let place = place.ok_or(Problem::Internal)?;
         let done = act(self);
         match &done {
-            Err(Interrupt::Pending(_)) => self.hashing.stay(place, context.now),
-            _ => self.hashing.leave(place),
+            Err(Interrupt::Pending(_)) => self.logins.hashing.stay(place, context.now),
+            _ => self.logins.hashing.leave(place),
         }
         done
     }
@@ -348,7 +348,7 @@ impl Gateway {
         if client == Network::Unknown || context.answers.found(PROVES).is_some() {
             return None;
         }
-        match self.guessers.count(client, context.now) {
+        match self.logins.guessers.count(client, context.now) {
             Rate::First | Rate::Counted => None,
             Rate::Passed(seconds) | Rate::Over(seconds) => Some(seconds),
         }
@@ -363,12 +363,12 @@ impl Gateway {
         let is_first_ask = context.answers.found(&name.key(&self.tenant.id)).is_none();
         let has_succeeded = matches!(command, Command::Succeeded { .. });
         if has_succeeded {
-            self.guesses.forget(name.as_str());
+            self.logins.guesses.forget(name.as_str());
         }
         if has_succeeded || !is_first_ask {
             return Verdict::Allowed;
         }
-        match self.guesses.count(name.as_str(), context.now) {
+        match self.logins.guesses.count(name.as_str(), context.now) {
             Rate::First | Rate::Counted => Verdict::Allowed,
             Rate::Passed(seconds) | Rate::Over(seconds) => Verdict::Wait(seconds),
         }

@@ -93,7 +93,7 @@ impl Gateway {
         now: UnixMillis,
     ) -> Result<Metadata, Interrupt> {
         let age = |read: &UnixMillis| now.millis_since(*read);
-        let known = self.providers.metadata.get(issuer);
+        let known = self.logins.providers.metadata.get(issuer);
         if let Some((metadata, read)) = known
             && age(read) < FRESH_MS
         {
@@ -113,7 +113,10 @@ impl Gateway {
                 match Metadata::parse(body, issuer) {
                     Ok(metadata) => {
                         let known = (metadata.clone(), asked);
-                        self.providers.metadata.insert(issuer.to_owned(), known);
+                        self.logins
+                            .providers
+                            .metadata
+                            .insert(issuer.to_owned(), known);
                         return Ok(metadata);
                     }
                     Err(bad) => {
@@ -128,7 +131,7 @@ impl Gateway {
             }
             Heard::Reply(..) | Heard::Nothing => {
                 self.note_provider("idp_unavailable", issuer, "discovery");
-                self.providers.failed.insert(key, now);
+                self.logins.providers.failed.insert(key, now);
                 SignInProblem::ProviderUnavailable
             }
         };
@@ -138,19 +141,19 @@ impl Gateway {
 
     /// What is known of a provider, if that may still be used.
     pub(super) fn known_metadata(&self, issuer: &str, now: UnixMillis) -> Option<Metadata> {
-        let (metadata, read) = self.providers.metadata.get(issuer)?;
+        let (metadata, read) = self.logins.providers.metadata.get(issuer)?;
         (now.millis_since(*read) < USABLE_MS).then(|| metadata.clone())
     }
 
     /// Whether somebody who did not answer is left alone.
     fn rests(&self, key: &str, now: UnixMillis) -> bool {
-        let failed = self.providers.failed.get(key);
+        let failed = self.logins.providers.failed.get(key);
         failed.is_some_and(|at| now.millis_since(*at) < REST_MS)
     }
 
     /// Where the provider signs people out, as far as that is known without asking.
     pub(super) fn known_sign_out(&self, issuer: &str) -> Option<String> {
-        let (metadata, _) = self.providers.metadata.get(issuer)?;
+        let (metadata, _) = self.logins.providers.metadata.get(issuer)?;
         metadata.end_session_endpoint.clone()
     }
 
@@ -180,7 +183,7 @@ impl Gateway {
             let candidates = keys.candidates(token).into_iter();
             candidates.map(str::to_owned).collect()
         };
-        let known = self.providers.keys.get(jwks_uri);
+        let known = self.logins.providers.keys.get(jwks_uri);
         if let Some(keys) = known {
             let found = fitting(&keys.set);
             let is_fresh = now.millis_since(keys.read) < FRESH_MS;
@@ -209,11 +212,11 @@ impl Gateway {
                 read: asked,
                 missed: is_missed.then_some(asked),
             };
-            self.providers.keys.insert(jwks_uri.to_owned(), keys);
+            self.logins.providers.keys.insert(jwks_uri.to_owned(), keys);
             return Ok(found);
         }
         self.note_provider("idp_unavailable", jwks_uri, "keys");
-        self.providers.failed.insert(key, now);
+        self.logins.providers.failed.insert(key, now);
         let known = self.known_keys(jwks_uri, now);
         known.map(fitting).ok_or_else(|| unavailable().into())
     }
@@ -224,7 +227,7 @@ impl Gateway {
     }
 
     fn known_keys(&self, jwks_uri: &str, now: UnixMillis) -> Option<&KeySet> {
-        let keys = self.providers.keys.get(jwks_uri)?;
+        let keys = self.logins.providers.keys.get(jwks_uri)?;
         (now.millis_since(keys.read) < USABLE_MS).then_some(&keys.set)
     }
 

@@ -48,7 +48,7 @@ impl Gateway {
         let Some(expires) = grant.expires.filter(|at| now.seconds() >= *at) else {
             return;
         };
-        if self.run_out.get(&record.handle) == Some(&expires) {
+        if self.logins.run_out.get(&record.handle) == Some(&expires) {
             return;
         }
         let reason = if grant.refresh_token.is_none() {
@@ -61,10 +61,10 @@ impl Gateway {
         let event = Event::new(Level::Warn, "access_token_expired")
             .with("provider", ConfigName(&grant.provider))
             .with("reason", reason);
-        if self.run_out.len() > 1_000 {
-            self.run_out.clear();
+        if self.logins.run_out.len() > 1_000 {
+            self.logins.run_out.clear();
         }
-        self.run_out.insert(record.handle, expires);
+        self.logins.run_out.insert(record.handle, expires);
         self.emit(event.about(record.handle));
     }
 
@@ -113,15 +113,15 @@ impl Gateway {
     }
 
     fn was_asked(&self, handle: Handle, now: UnixMillis) -> bool {
-        let asked = self.refreshing.get(&handle);
+        let asked = self.logins.refreshing.get(&handle);
         asked.is_some_and(|at| now.millis_since(*at) <= PAUSE_MS)
     }
 
     fn note_asked(&mut self, handle: Handle, now: UnixMillis) {
-        if self.refreshing.len() > 1_000 {
-            self.refreshing.clear();
+        if self.logins.refreshing.len() > 1_000 {
+            self.logins.refreshing.clear();
         }
-        self.refreshing.insert(handle, now);
+        self.logins.refreshing.insert(handle, now);
     }
 
     /// How long the access token is still valid, if there is a way to a new one, and either the origin is handed it or
@@ -199,7 +199,8 @@ impl Gateway {
         now: UnixMillis,
     ) -> Vec<Need> {
         use crate::store::cache::Known;
-        let Some(Known::Live(session)) = self.cache.get(handle, now).map(|hit| hit.known) else {
+        let Some(Known::Live(session)) = self.sessions.cache.get(handle, now).map(|hit| hit.known)
+        else {
             return Vec::new();
         };
         match self.refresh(handle, &session.record, answers, now) {

@@ -126,8 +126,9 @@ fn asking_counts_logs_and_stores_nothing() {
         world.move_to_another_isolate();
         world.gateway.take_events();
         let namespace = world.outside.namespace.clone();
-        let under_way =
-            |world: &World| ["a", "b", "c"].map(|origin| world.gateway.load.under_way(origin));
+        let under_way = |world: &World| {
+            ["a", "b", "c"].map(|origin| world.gateway.balancer.load.under_way(origin))
+        };
         for (question, state) in [(&unreadable, "unreadable"), (&forged, ""), (&new, "")] {
             let first = explain(&mut world, question);
             assert_eq!(
@@ -316,7 +317,11 @@ fn an_origin_that_is_passed_over_is_told_with_the_one_that_takes_over() {
     let mut world = world(&json!({}));
     world.exchange("x-session-patch\n{\"a\":1}");
     let home = world.visit().origin;
-    world.gateway.health.mark_unreachable(&home, world.now);
+    world
+        .gateway
+        .balancer
+        .health
+        .mark_unreachable(&home, world.now);
     let question = described(&world, "/", &[]);
     let told = explain(&mut world, &question);
     assert_eq!(told["choice"]["takeover"], true);

@@ -99,7 +99,10 @@ fn requests_of_one_client_that_fail_say_nothing_of_an_origin_that_lives() {
             let seconds = world.now.millis_since(begun) / 1_000;
             let probes = u64::try_from(world.outside.probes).unwrap();
             assert!(probes <= seconds + 1, "{probes} in {seconds} s");
-            assert_eq!(world.gateway.health.ejected_until(&home), UnixMillis(0));
+            assert_eq!(
+                world.gateway.balancer.health.ejected_until(&home),
+                UnixMillis(0)
+            );
         }
     }
 }
@@ -175,7 +178,7 @@ fn a_server_that_hangs_is_left_when_clients_of_several_networks_ran_into_it() {
             let step = world.ask("GET", "/", &headers, &mut answers);
             assert_eq!(refused(step), (504, "origin_timeout".to_owned()));
         }
-        let is_ejected = world.gateway.health.is_ejected(&home, world.now);
+        let is_ejected = world.gateway.balancer.health.is_ejected(&home, world.now);
         assert_eq!(is_ejected, expected, "{addresses:?}");
     }
 }
@@ -215,7 +218,7 @@ fn where_nobody_vouches_for_addresses_sessions_that_are_older_than_the_trouble_t
             answers.add_failure("a", Failure::TimedOut, world.now);
             let step = world.ask("GET", "/", &[("cookie", &cookie)], &mut answers);
             assert_eq!(refused(step), (504, "origin_timeout".to_owned()));
-            is_ejected |= world.gateway.health.is_ejected("a", world.now);
+            is_ejected |= world.gateway.balancer.health.is_ejected("a", world.now);
         }
         assert_eq!(is_ejected, expected, "{kind}");
     }
@@ -469,7 +472,7 @@ fn when_most_origins_are_ejected_none_is_passed_over() {
             world.gateway.fault(name, "gateway_errors", None, world.now);
             world.probe();
         }
-        assert!(world.gateway.health.is_ejected(name, world.now));
+        assert!(world.gateway.balancer.health.is_ejected(name, world.now));
     }
     let places = placed(&mut world, 100);
     assert_eq!(places.len(), 3, "{places:?}");

@@ -76,7 +76,11 @@ pub(super) fn live_through(world: &mut World, past: &Past, jars: &mut Vec<String
         Past::Pause(ms) => world.now.0 += ms,
         Past::Fail(origin) => {
             world.kill(origin);
-            world.gateway.health.mark_unreachable(origin, world.now);
+            world
+                .gateway
+                .balancer
+                .health
+                .mark_unreachable(origin, world.now);
         }
         Past::Forget => world.jar = None,
         Past::Move => world.move_to_another_isolate(),

@@ -150,7 +150,11 @@ fn while_an_origin_is_passed_over_each_request_is_decided_by_itself() {
         .into_iter()
         .find(|name| *name != home)
         .unwrap();
-    world.gateway.health.mark_unreachable(away, world.now);
+    world
+        .gateway
+        .balancer
+        .health
+        .mark_unreachable(away, world.now);
     assert_eq!(world.visit().repeat, None);
     world.wait(60);
     world.visit();
