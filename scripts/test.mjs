@@ -37,6 +37,12 @@ const LONG_SEEDS = "20000";
 
 const NATIVE = ["test", "--locked", "--package", "vestibule", "--package", "vestibule-argon2"];
 
+/**
+ * The library has one file for all of its builds. So its examples, which link it, are tested when nothing else that
+ * builds it with other features runs.
+ */
+const EXAMPLES = ["test", "--locked", "--package", "vestibule", "--doc"];
+
 await main(async () => {
   const { words, isQuick, isHelp } = orders(process.argv.slice(2));
   if (isHelp) return say(USAGE);
@@ -45,7 +51,11 @@ await main(async () => {
   if (process.env.LONG === "1") process.env.SEEDS ??= LONG_SEEDS;
   const begun = Date.now();
   const [native] = await Promise.all([nativeTests(choice), prepared(choice.suites)]);
-  const counts = [...native, ...(await suiteTests(choice.suites))];
+  const examples =
+    choice.native === null
+      ? []
+      : [await nativeTest("Examples", [...EXAMPLES, "--", ...choice.native])];
+  const counts = [...native, ...examples, ...(await suiteTests(choice.suites))];
   for (const failure of counts.flatMap(({ failures }) => failures)) say(`\n${failure}`);
   const sum = (/** @type {"passed" | "failed" | "skipped"} */ what) =>
     counts.reduce((total, one) => total + one[what], 0);
@@ -94,7 +104,7 @@ async function prepared(suites) {
 async function nativeTests({ native, targets }) {
   const counts = [];
   if (native !== null) {
-    counts.push(await nativeTest("Native tests", [...NATIVE, "--", ...native]));
+    counts.push(await nativeTest("Native tests", [...NATIVE, "--lib", "--tests", "--", ...native]));
   }
   for (const target of targets) {
     const args = ["test", "--locked", "--package", "vestibule", "--test", target];
