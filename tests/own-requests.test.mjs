@@ -102,13 +102,15 @@ test("nothing of ours asks anybody without saying who it is", () => {
       : null;
     return (calls ?? []).map((call) => `${file} ${call}`);
   });
-  // The Worker's own entry, and a visitor's request; what names us, its use, and where that is sent once though a
-  // decision is driven again.
+  // What names us, its use, where that is sent once though a decision is driven again, and the same in a library; the
+  // Worker's own entry, and a visitor's request.
   assert.deepEqual(asking.sort(), [
+    "embedded/runtime.rs fetch(",
+    "embedded/runtime.rs fetch(",
     "io/fetch.rs fetch(",
     "io/fetch.rs fetch(",
     "js/context.js fetch(",
     "js/entry.js fetch(",
-    "js/entry.js fetch(",
+    "js/exchange.js fetch(",
   ]);
 });

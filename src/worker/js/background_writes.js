@@ -18,7 +18,7 @@ export function storeLater(key, value, ttl) {
   if (unstored.size > MAX_KEYS && oldest !== key) {
     // It was submitted once; its request may have been cut off since.
     unstored.delete(oldest);
-    warn("background_write_dropped");
+    waitUntil(Promise.resolve("background_write_dropped").then(warn));
   }
   // The instance is in the midst of a call: it is called back once that has returned.
   waitUntil(Promise.resolve(key).then(store));

@@ -131,7 +131,7 @@ export class Exchange extends RequestContext {
     const attempt = begin(place, trace.sent + firstByteMs);
     const cf = flags.includes(wire.FLAGS.shared) ? undefined : UNCACHED;
 
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       let isWaiting = true;
       /** @param {Failure} how */
       const giveUp = (how) => {
@@ -152,11 +152,14 @@ export class Exchange extends RequestContext {
           if (!isWaiting) return void response.body?.cancel();
           isWaiting = false;
           trace.answered = Date.now();
-          const ms = Math.max(trace.answered - trace.sent, 0);
-          if (answered(attempt, ms, response.status)) core.recovered(place, trace.answered);
-          if (sidSuffix === "") return resolve(this.#receive(response, forward));
-          const longer = lengthenSid(response, sidSuffix);
-          resolve(longer.then((seen) => this.#receive(seen, forward)));
+          try {
+            const ms = Math.max(trace.answered - trace.sent, 0);
+            if (answered(attempt, ms, response.status)) core.recovered(place, trace.answered);
+            const longer = sidSuffix === "" ? response : lengthenSid(response, sidSuffix);
+            resolve(after(longer, (seen) => this.#receive(seen, forward)));
+          } catch (error) {
+            reject(error);
+          }
         },
         () => giveUp(source ? "cut" : "lost"),
       );
@@ -228,7 +231,9 @@ export class Exchange extends RequestContext {
     // That something is open is told though nobody else comes.
     openWindow(this.env);
     const [letter, value] = decision.split("\n");
-    return letter === "G" ? { afterMs: Number(value) } : { over: value };
+    if (letter === "X") return { over: value };
+    // A fault of ours ends nobody's session: it is asked again in five seconds.
+    return { afterMs: letter === "G" ? Number(value) : 5_000 };
   }
 
   /** Counts what is followed, until it ends. @param {string} place tenant and origin @param {"websocket" | "sse"} kind */

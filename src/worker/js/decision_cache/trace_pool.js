@@ -2,8 +2,6 @@
 import { drawTraces } from "../instance.js";
 import { count } from "../telemetry/counters.js";
 
-/** @import { SplitMembers } from "../types.js" */
-
 /** Number of traces that are drawn at once. */
 const DRAWN = 64;
 
@@ -42,7 +40,7 @@ export function takeTrace(tenant, told) {
   };
 }
 
-/** Splits the members of a log line at the ids of the trace. @param {string} members @returns {SplitMembers} */
+/** Splits the members of a log line at the ids of the trace. @param {string} members @returns {import("../types.js").SplitMembers} */
 export function withoutTrace(members) {
   const [before, id, after] = members.split(TRACED);
   return { around: [before, after], id };

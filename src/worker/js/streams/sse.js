@@ -47,10 +47,10 @@ export function follow(response, options) {
     length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
   const followed = isStream
     ? followStream(body, writable, options, READABLE.includes(coding))
-    : pump(body, writable, { keepAlive: 0, idle: pauses.answer }).catch(() => {
-        warn("answer_broken");
+    : pump(body, writable, { keepAlive: 0, idle: pauses.answer }).catch(async () => {
         // Cut short, so that the client can tell.
-        return writable.abort("incomplete").catch(() => {});
+        await writable.abort("incomplete").catch(() => {});
+        warn("answer_broken");
       });
   // It ends with its source, not with its client.
   waitUntil(followed);

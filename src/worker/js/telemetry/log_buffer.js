@@ -6,8 +6,7 @@ import { count } from "./counters.js";
 /** Maximum number of lines of one batch that the console shows. */
 const MAX_SHOWN = 200;
 
-/** What is to be written, what is for the console, and whether somebody looks at that. */
-/** @type {{ written: string[], shown: string[], isWatched: boolean }} */
+/** What is to be written, what is for the console, whether somebody looks. @type {{ written: string[], shown: string[], isWatched: boolean }} */
 export const buffer = { written: [], shown: [], isWatched: false };
 
 /** Buffers a line. A visitors' is shown while somebody looks, an important one always. @type {WriteLater} */
