@@ -18,7 +18,7 @@ export function storeLater(key, value, ttl) {
   if (unstored.size > MAX_KEYS && oldest !== key) {
     // It was submitted once; its request may have been cut off since.
     unstored.delete(oldest);
-    waitUntil(Promise.resolve("background_write_dropped").then(warn));
+    waitUntil(Promise.resolve().then(() => warn("background_write_dropped")));
   }
   // The instance is in the midst of a call: it is called back once that has returned.
   waitUntil(Promise.resolve(key).then(store));
