@@ -1,5 +1,7 @@
 //! The session as a handler gets it.
 
+use core::fmt;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -27,7 +29,7 @@ use crate::upstream::request_headers::State;
 /// assert!(session.get::<String>("visits").is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Session {
     id: String,
     tenant: String,
@@ -136,5 +138,34 @@ impl Session {
     #[must_use]
     pub fn expires(&self) -> u64 {
         self.expires
+    }
+}
+
+/// Shows what may be logged: neither who it is nor the data.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("tenant", &self.tenant)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_who_it_is_nor_the_data_is_printed() {
+        let data = Map::from_iter([("card".to_owned(), Value::from("4111"))]);
+        let session = Session::guest("acme")
+            .with_data(data)
+            .with_identity(Identity::new("alice"));
+        let printed = format!("{session:?}");
+        assert!(printed.contains("acme"), "{printed}");
+        for secret in ["card", "4111", "alice"] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod http;
 
 use core::cell::Cell;
+use core::fmt;
 
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
@@ -70,9 +71,15 @@ impl From<Error> for worker::Error {
 ///
 /// What it remembers (sessions, revocations, limits) belongs to the isolate, so making one for each request costs
 /// nothing but a look at whether the settings were read.
-#[derive(Debug)]
 pub struct Vestibule {
     env: Env,
+}
+
+/// Shows none of the bindings: secrets are among them.
+impl fmt::Debug for Vestibule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vestibule").finish_non_exhaustive()
+    }
 }
 
 thread_local! {
