@@ -38,18 +38,30 @@ impl Config {
     /// # Errors
     /// Returns every fault there is, each with its cure.
     pub fn from_bindings(mut bindings: Map<String, Value>) -> Result<Self, Misconfigured> {
+        let mut faults = Vec::new();
         let own = bindings.insert(
             "ORIGINS".to_owned(),
             format!("handler={HANDLER_URL}").into(),
         );
         if own.is_some() {
             let fault = "ORIGINS: an embedded Vestibule sends requests nowhere; remove it. The handler can.";
-            return Err(Misconfigured(vec![fault.to_owned()]));
+            faults.push(fault.to_owned());
+        }
+        if is_watched(&bindings) {
+            let fault = "LIVE: an embedded Vestibule follows no open stream or socket, so watched is not offered; remove it, or deploy Vestibule as a Worker of its own.";
+            faults.push(fault.to_owned());
         }
         if !bindings.contains_key("CONSISTENCY") && !bindings.contains_key("SESSION_OBJECTS") {
             bindings.insert("CONSISTENCY".to_owned(), "eventual".into());
         }
-        Deployment::from_bindings(&Value::Object(bindings).to_string()).map(Self)
+        match Deployment::from_bindings(&Value::Object(bindings).to_string()) {
+            Ok(deployment) if faults.is_empty() => Ok(Self(deployment)),
+            Ok(_) => Err(Misconfigured(faults)),
+            Err(Misconfigured(others)) => {
+                faults.extend(others);
+                Err(Misconfigured(faults))
+            }
+        }
     }
 
     /// Returns the path below which Vestibule answers by itself.
@@ -62,6 +74,12 @@ impl Config {
     pub(crate) fn into_deployment(self) -> Deployment {
         self.0
     }
+}
+
+/// Returns whether open streams and sockets are to be followed.
+fn is_watched(bindings: &Map<String, Value>) -> bool {
+    let live = bindings.get("LIVE").and_then(Value::as_str);
+    live.is_some_and(|live| live.trim() == "watched")
 }
 
 impl fmt::Debug for Config {
@@ -99,6 +117,15 @@ mod tests {
         ];
         assert_eq!(consistency(&["SESSIONS"]), Ok(Consistency::Eventual));
         assert_eq!(consistency(&objects), Ok(Consistency::Strong));
+    }
+
+    #[test]
+    fn following_streams_is_refused_among_all_faults() {
+        let bindings = Map::from_iter([("LIVE".to_owned(), Value::from(" watched"))]);
+        let faults = Config::from_bindings(bindings).unwrap_err().to_string();
+        for name in ["LIVE: ", "SESSION_KEYS", "SESSIONS"] {
+            assert!(faults.contains(name), "{faults}");
+        }
     }
 
     #[test]

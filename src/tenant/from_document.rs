@@ -14,6 +14,7 @@ use crate::config::branding::Branding;
 use crate::config::model::{CanaryRelease, Document, FailMode, OriginEntry, PathPattern, Session};
 use crate::http::{header_name, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
+use crate::policy::Live;
 use crate::response::theme::Brand;
 use crate::response::theme::palette::Colors;
 use crate::secrets::{Secrets, binding};
@@ -27,6 +28,10 @@ const MAX_LIFETIME: Seconds = Seconds(400 * 86_400);
 
 /// The platform's rate limit on how many sessions an address begins, if it is bound.
 const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
+
+/// Whether open streams and sockets can be followed: the data plane does that, and a library has none. There an opening
+/// is noted as use instead, whatever the document says.
+const CAN_WATCH: bool = cfg!(any(test, feature = "standalone"));
 
 impl Tenant {
     /// A tenant as a document has it, with the deployment's keys, or its own if it has some
@@ -126,7 +131,11 @@ impl Tenant {
                     socket: limit(routing.timeouts.idle_socket),
                 },
             },
-            live: session.live,
+            live: if CAN_WATCH {
+                session.live
+            } else {
+                Live::PassThrough
+            },
             proof,
             asserts: session.assertion,
             mapped_headers,
