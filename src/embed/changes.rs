@@ -1,5 +1,6 @@
 //! The changes a handler asks for.
 
+use core::fmt;
 use core::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -8,9 +9,13 @@ use crate::session::identity::{BadIdentity, Identity};
 
 /// What a handler wants changed of the session: the controls of an origin's response, as a value.
 ///
-/// All of it takes effect at once, or none of it. A change that the tenant's settings do not allow (data beyond
-/// 64 KiB, an idle time beyond the limits) is logged and has no effect; the response goes out all the same. If the
-/// change cannot be stored, the client gets 503.
+/// A part that cannot be granted (data that would grow beyond 64 KiB, an idle time beyond the limits, a sign-in or a
+/// new id for a request that came with the cookie before the last one) is dropped and logged (`control_ignored`). The
+/// rest is done, and the response goes out all the same.
+///
+/// With the objects of a deployed Vestibule bound, a change is stored before the response goes out, and if that fails
+/// the client gets 503. With KV alone only [`destroy`](Self::destroy) is stored before; the rest is stored afterwards,
+/// and if that fails the client has the handler's response, and the change is lost.
 ///
 /// ```
 /// use core::time::Duration;
@@ -30,7 +35,7 @@ use crate::session::identity::{BadIdentity, Identity};
 /// assert!(Changes::new().identify(&Identity::new("")).is_err());
 /// # Ok::<(), vestibule::BadIdentity>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[must_use = "changes take effect when a handler returns them"]
 pub struct Changes {
     patch: Map<String, Value>,
@@ -69,8 +74,9 @@ impl Changes {
         self
     }
 
-    /// Says who the visitor is: the application's own login. The session gets a new id, so that nobody who knew the
-    /// old one is signed in with it.
+    /// Says who the visitor is: the application's own login. The session always gets a new cookie, so that nobody who
+    /// knew the old one is signed in with it, and for another user than before a new public id. So this belongs into
+    /// the response to a login, not into every response.
     ///
     /// # Errors
     /// Returns [`BadIdentity`] if a name could not be told in a header: it is empty, too long or has control characters.
@@ -101,6 +107,8 @@ impl Changes {
         Identity::parse(&json)?;
         Ok(Self {
             identify: Some(json),
+            // A sign-in of the same user again gives no new id by itself.
+            rotate: true,
             ..self
         })
     }
@@ -145,6 +153,17 @@ impl Changes {
     }
 }
 
+/// Shows neither data nor who it is.
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes")
+            .field("idle", &self.idle)
+            .field("rotate", &self.rotate)
+            .field("destroy", &self.destroy)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +201,28 @@ mod tests {
             ..Change::default()
         };
         assert_eq!(change, expected);
+    }
+
+    #[test]
+    fn a_sign_in_asks_for_a_new_id() {
+        let changes = Changes::new().identify(&Identity::new("alice")).unwrap();
+        assert!(
+            changes
+                .controls()
+                .contains(&("x-session-rotate", "1".to_owned()))
+        );
+    }
+
+    #[test]
+    fn neither_data_nor_who_it_is_is_printed() {
+        let changes = Changes::new()
+            .set("card", "4111")
+            .identify(&Identity::new("alice"))
+            .unwrap();
+        let printed = format!("{changes:?}");
+        for secret in ["card", "4111", "alice"] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
     }
 
     #[test]

@@ -163,11 +163,12 @@ impl Gateway {
         let (mut change, malformed) = session_controls::read(headers);
         let (keep, not_kept) = self.vaulted(ticket, headers, now);
         change.keep = keep;
+        let mut sifted = not_kept;
         if ticket.in_grace {
+            sifted.extend(change.refused_in_grace());
             change = change.in_grace();
         }
-        let mut sifted = change.validate(&self.tenant.lifetime);
-        sifted.extend(not_kept);
+        sifted.extend(change.validate(&self.tenant.lifetime));
         if !change.keep.is_empty() && !self.names_a_version(ticket) {
             // There is nothing to delete but what this answer has set itself.
             change.keep = vault::left_of(change.keep, now.seconds());

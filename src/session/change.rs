@@ -137,6 +137,13 @@ impl Change {
         }
     }
 
+    /// Names what [`in_grace`](Self::in_grace) takes out.
+    pub(crate) fn refused_in_grace(&self) -> impl Iterator<Item = Refused> + use<> {
+        let identify = self.identify.is_some().then_some(Refused("identify"));
+        let rotate = self.rotate.then_some(Refused("rotate"));
+        identify.into_iter().chain(rotate)
+    }
+
     /// Takes out what can be granted to no session at all, and says what that was: nobody needs to
     /// be troubled with it.
     pub(crate) fn validate(&mut self, lifetime: &Lifetime) -> Vec<Refused> {

@@ -145,7 +145,11 @@ fn an_id_in_grace_neither_rotates_nor_signs_in() {
         identify: identify("u1").identify,
         ..patch("{}")
     };
-    assert_eq!(asked.in_grace(), patch("{}"));
+    let refused: Vec<Refused> = asked.refused_in_grace().collect();
+    assert_eq!(refused, [Refused("identify"), Refused("rotate")]);
+    let granted = asked.in_grace();
+    assert_eq!(granted, patch("{}"));
+    assert_eq!(granted.refused_in_grace().count(), 0);
 }
 
 #[test]
