@@ -53,6 +53,8 @@ struct Told {
 #[derive(Debug, Default)]
 pub(crate) struct Collection {
     series: Series,
+    /// How many batches were taken in here.
+    batches: u64,
     /// Of whom something changed since it was kept last.
     unkept: FlatMap<String, ()>,
     isolates: FlatMap<String, Told>,
@@ -105,6 +107,7 @@ impl Collection {
     }
 
     fn take_in(&mut self, series: &Series, batch: &Value, now: UnixMillis) {
+        self.batches += 1;
         self.series.merge(series);
         self.series.count(metric::BATCHES, "", 1);
         for owner in series.owners() {
@@ -218,6 +221,12 @@ impl Collection {
             remarks: &remarks,
         }
         .to_text()
+    }
+
+    /// Returns how many batches were taken in: those that came again, and what only asks, are not.
+    #[must_use]
+    pub(crate) fn batches(&self) -> u64 {
+        self.batches
     }
 
     /// Whether something changed since [`Collection::take_unkept`].

@@ -22,10 +22,7 @@ extern "C" {
 
     /// Returns what was kept for the next instance: keys and texts, one after the other.
     #[wasm_bindgen(method, getter)]
-    pub fn notes(this: &RequestContext) -> Vec<String>;
-
-    #[wasm_bindgen(method, setter)]
-    fn set_notes(this: &RequestContext, notes: Vec<String>);
+    pub fn notes(this: &RequestContext) -> Array;
 
     /// Reads the request's body, once: resolves to its bytes (`Uint8Array`), or to `undefined` if there are more of
     /// them than `limit`.
@@ -63,14 +60,26 @@ impl RequestContext {
 
     /// Keeps what was drawn at random and must not be drawn twice: it is given again should the decision be driven anew.
     pub fn note(&self, key: &str, text: &str) {
-        let mut notes = self.notes();
-        notes.extend([key.to_owned(), text.to_owned()]);
-        self.set_notes(notes);
+        let notes = self.notes();
+        notes.push(&key.into());
+        notes.push(&text.into());
+    }
+
+    /// Returns how many notes there are.
+    pub fn noted(&self) -> u32 {
+        self.notes().length() / 2
+    }
+
+    /// Forgets the oldest note.
+    pub fn forget_oldest_note(&self) {
+        let notes = self.notes();
+        notes.shift();
+        notes.shift();
     }
 
     /// Forgets what was kept: it is dealt with.
     pub fn forget_notes(&self) {
-        self.set_notes(Vec::new());
+        self.notes().set_length(0);
     }
 }
 

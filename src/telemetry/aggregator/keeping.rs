@@ -6,10 +6,27 @@ use super::Collection;
 /// Time that changed figures wait to be stored: what came since is lost if the object's isolate ends.
 pub(crate) const KEEP_AFTER_MS: u32 = 3_000;
 
+/// Maximum number of batches that wait for their figures to be stored, for the next instance should this one die: it
+/// takes in all of them at once.
+const MAX_NOTED: u32 = 200;
+
+/// Whether there is room to note another batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// There is.
+    Free,
+    /// The oldest has to be forgotten first.
+    Full {
+        /// The log says so already.
+        is_logged: bool,
+    },
+}
+
 /// Whether the object waits to store its figures.
 #[derive(Debug, Default)]
 pub(crate) struct Keeping {
     is_waiting: bool,
+    is_full: bool,
 }
 
 impl Keeping {
@@ -19,6 +36,17 @@ impl Keeping {
         let begins = collection.has_unkept() && !self.is_waiting;
         self.is_waiting |= begins;
         begins
+    }
+
+    /// Returns whether there is room for another batch beside those that are `noted`.
+    pub(crate) fn make_room(&mut self, noted: u32) -> Room {
+        let is_logged = self.is_full;
+        self.is_full = noted >= MAX_NOTED;
+        if self.is_full {
+            Room::Full { is_logged }
+        } else {
+            Room::Free
+        }
     }
 
     /// Returns what has to be stored: a text for each tenant, and one under the empty name.
@@ -32,6 +60,28 @@ impl Keeping {
 mod tests {
     use super::*;
     use crate::clock::UnixMillis;
+
+    #[test]
+    fn the_oldest_batch_makes_room_and_that_is_logged_once() {
+        let mut keeping = Keeping::default();
+        let mut noted = 0;
+        let mut add = || {
+            let room = keeping.make_room(noted);
+            noted += u32::from(room == Room::Free);
+            room
+        };
+        assert!((0..MAX_NOTED).all(|_| add() == Room::Free));
+        assert_eq!(add(), Room::Full { is_logged: false });
+        assert_eq!(add(), Room::Full { is_logged: true });
+        assert_eq!(add(), Room::Full { is_logged: true });
+        assert_eq!(noted, MAX_NOTED);
+        // They were stored in between.
+        assert_eq!(keeping.make_room(0), Room::Free);
+        assert_eq!(
+            keeping.make_room(MAX_NOTED),
+            Room::Full { is_logged: false }
+        );
+    }
 
     #[test]
     fn figures_are_stored_once_for_all_batches_that_come_while_they_wait() {

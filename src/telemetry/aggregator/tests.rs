@@ -108,6 +108,21 @@ fn the_overview_tells_what_there_was_and_how_it_grew() {
 }
 
 #[test]
+fn only_new_batches_are_counted_as_taken_in() {
+    let mut collection = Collection::default();
+    for number in [1, 2, 2, 1] {
+        let command = batch(1).command("a", number);
+        collection.apply(&command, NOW).unwrap();
+    }
+    for asks in ["page", "overview", "lines"] {
+        let command = json!({ "do": asks }).to_string();
+        collection.apply(&command, NOW).unwrap();
+    }
+    assert_eq!(collection.apply("rubbish", NOW), None);
+    assert_eq!(collection.batches(), 2);
+}
+
+#[test]
 fn what_is_kept_is_taken_up_again() {
     let mut collection = Collection::default();
     collection.apply(&batch(10).command("a", 1), NOW).unwrap();

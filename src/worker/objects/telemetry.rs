@@ -14,13 +14,17 @@ use super::{answered, run_in_background};
 use crate::flat_map::FlatMap;
 use crate::store::session_index::object::sql;
 use crate::telemetry::aggregator::Collection;
-use crate::telemetry::aggregator::keeping::{KEEP_AFTER_MS, Keeping};
+use crate::telemetry::aggregator::keeping::{KEEP_AFTER_MS, Keeping, Room};
+use crate::telemetry::metric;
 use crate::worker::runtime::RequestContext;
 use crate::worker::timing::sleep;
-use crate::worker::{io, log};
+use crate::worker::{counters, io, log};
 
 const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS counted (owner TEXT PRIMARY KEY, series TEXT NOT NULL)";
+
+/// The event of a batch whose figures are lost should the instance die before they are stored.
+const BATCH_DROPPED: &str = "unkept_batch_dropped";
 
 thread_local! {
     /// By the object's name. An object that is idle is evicted long before its instance: gauges, the last log lines and
@@ -81,14 +85,18 @@ impl Telemetry {
                 collections.insert(name.to_owned(), collection);
             });
         }
-        let (answer, keeps) = COLLECTIONS.with_borrow_mut(|collections| {
+        let (answer, is_new, keeps) = COLLECTIONS.with_borrow_mut(|collections| {
             let collection = collections.or_default(name.to_owned());
+            let before = collection.batches();
             let answer = collection.apply(command, io::now()).unwrap_or_default();
-            if collection.has_unkept() {
-                self.context.note(name, command);
-            }
-            (answer, self.keeping.borrow_mut().begins(collection))
+            // What only asks is not, and a batch that comes again is known.
+            let is_new = collection.batches() > before;
+            let keeps = self.keeping.borrow_mut().begins(collection);
+            (answer, is_new, keeps)
         });
+        if is_new {
+            self.note(name, command);
+        }
         if keeps {
             let (telemetry, name) = (Rc::clone(self), name.to_owned());
             run_in_background(&self.state, async move {
@@ -101,6 +109,23 @@ impl Telemetry {
         Ok(answer)
     }
 
+    /// Notes a batch for the next instance, until its figures are stored.
+    fn note(&self, name: &str, command: &str) {
+        let room = self.keeping.borrow_mut().make_room(self.context.noted());
+        match room {
+            Room::Free => {}
+            Room::Full { is_logged: false } => {
+                self.context.forget_oldest_note();
+                log::alarm(BATCH_DROPPED);
+            }
+            Room::Full { is_logged: true } => {
+                self.context.forget_oldest_note();
+                counters::count(metric::EVENTS, &["", BATCH_DROPPED], 1);
+            }
+        }
+        self.context.note(name, command);
+    }
+
     fn restored(&self) -> Result<Collection, JsValue> {
         let mut collection = Collection::default();
         let rows = self.storage.run("SELECT series FROM counted", Vec::new())?;
@@ -111,7 +136,9 @@ impl Telemetry {
         }
         // What an instance that died has taken and not stored.
         for command in self.context.notes().iter().skip(1).step_by(2) {
-            let _ = collection.apply(command, io::now());
+            if let Some(command) = command.as_string() {
+                let _ = collection.apply(&command, io::now());
+            }
         }
         Ok(collection)
     }
