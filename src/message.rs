@@ -6,6 +6,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::error::Category;
 use thiserror::Error;
 
 /// Why a message cannot be read.
@@ -16,10 +17,46 @@ pub(crate) enum MessageError {
     NotText,
     /// The text is not a message of this kind.
     #[error("malformed message: {0}")]
-    Malformed(#[from] serde_json::Error),
+    Malformed(Fault),
     /// This release has no such command.
     #[error("unknown command")]
     UnknownCommand,
+}
+
+/// What is wrong with a message, and where. Says nothing of what it holds: `serde`'s own text quotes values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{}{}", category(*.kind), position(*.line, *.column))]
+pub(crate) struct Fault {
+    kind: Category,
+    line: usize,
+    column: usize,
+}
+
+impl From<serde_json::Error> for MessageError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(Fault {
+            kind: error.classify(),
+            line: error.line(),
+            column: error.column(),
+        })
+    }
+}
+
+fn category(kind: Category) -> &'static str {
+    match kind {
+        Category::Io => "unreadable",
+        Category::Syntax => "not JSON",
+        Category::Data => "not what is expected",
+        Category::Eof => "it ends early",
+    }
+}
+
+/// Where in the text; what is JSON, and not of this kind, has no place in it.
+fn position(line: usize, column: usize) -> String {
+    if line == 0 {
+        return String::new();
+    }
+    format!(" at line {line} column {column}")
 }
 
 /// Writes a message.
@@ -92,5 +129,31 @@ mod tests {
         }
         let error = read::<Pair>(&[255]).unwrap_err();
         assert!(matches!(error, MessageError::NotText));
+    }
+
+    #[test]
+    fn errors_do_not_quote_what_a_message_holds() {
+        let bad = [
+            r#""s3cret""#,
+            r#"["s3cret","s3cret"]"#,
+            r#"{"s3cret":"s3cret"}"#,
+            r#"["s3cret",1"#,
+            r#"["s3cret" s3cret]"#,
+        ];
+        for bad in bad {
+            let errors = [
+                read::<Pair>(bad.as_bytes()).unwrap_err(),
+                read::<u64>(bad.as_bytes()).unwrap_err(),
+            ];
+            for error in errors {
+                let texts = format!("{error} {error:?}");
+                assert!(!texts.contains("s3cret"), "{texts}");
+            }
+        }
+        let error = read::<Pair>(br#"["s3cret" 1]"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "malformed message: not JSON at line 1 column 11"
+        );
     }
 }
