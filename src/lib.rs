@@ -7,7 +7,7 @@
 //!
 //! | event | where |
 //! | --- | --- |
-//! | `fetch` | `src/worker/js/entry.js`, which calls `src/worker/exports.rs` |
+//! | `fetch` | `src/worker/js/entry.js`, which calls `src/worker/steps.rs` |
 //! | `scheduled` | below, `#[event(scheduled)]` |
 //! | Durable Objects: calls and alarms | `src/worker/objects/` |
 //!

@@ -287,7 +287,7 @@ impl Router {
         self.learned
     }
 
-    /// Does what can wait; see [`Gateway::afterwards`].
+    /// Does what can wait; see [`Gateway::run_background`].
     pub(crate) fn run_background(
         &mut self,
         ticket: &str,

@@ -51,8 +51,8 @@ pub(crate) enum Judgement {
     Unsaid,
     /// Nothing: what it said cannot be judged now, and why.
     Unknown(&'static str),
-    /// Who it is.
-    Status(Claimed),
+    /// Who it is, as the provider claims.
+    Claimed(Claimed),
     /// They may not stay, and why.
     NotAdmitted(&'static str),
     /// Nothing that came with it can be relied on.
@@ -108,7 +108,7 @@ impl Renewal {
             },
         };
         match claimed::identity(&said, &self.claims, &self.allow) {
-            Ok(claimed) => Judgement::Status(claimed),
+            Ok(claimed) => Judgement::Claimed(claimed),
             Err(not) => Judgement::NotAdmitted(not.reason()),
         }
     }

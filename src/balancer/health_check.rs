@@ -20,7 +20,7 @@ pub(crate) struct HealthCheck {
 
 impl HealthCheck {
     /// Returns the command for the tenant's pool object: see
-    /// [`PoolAggregate::apply`](super::gathering::Gathering::obey).
+    /// [`PoolAggregate::apply`](super::pool_aggregate::PoolAggregate::apply).
     #[must_use]
     pub(crate) fn command(&self, is_ready: bool) -> String {
         let origin = self.origin.clone();

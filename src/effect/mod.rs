@@ -258,15 +258,16 @@ impl<'a> Reply<'a> {
 /// The classes of Durable Objects there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// One for each session: orders its changes. See `crate::ledger`.
+    /// One for each session: orders its changes. See `crate::session_object`.
     Session,
-    /// One for each tenant: knows its revocations and lists its sessions. See `crate::store::directory`.
+    /// One for each tenant: knows its revocations and lists its sessions. See
+    /// `crate::store::session_index`.
     Directory,
     /// One for each tenant: gathers what isolates know about its origins. See
-    /// `crate::route::shared`.
+    /// `crate::balancer::cluster_view`.
     Pool,
     /// One for each account, or token, that counts how often it is tried. See
-    /// `crate::sign_in::attempts`.
+    /// `crate::auth::login_throttle`.
     Attempts,
     /// Adds up what isolates tell of themselves.
     Telemetry,

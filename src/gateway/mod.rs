@@ -1,6 +1,6 @@
 //! The path of a request, one step after the other.
 //!
-//! [`Gateway::admit`] is the way in, [`Gateway::handle_response`] the way out, [`Gateway::afterwards`] what
+//! [`Gateway::admit`] is the way in, [`Gateway::handle_response`] the way out, [`Gateway::run_background`] what
 //! can wait until the visitor has the answer. Each returns at once: with its decision, or with what
 //! it lacks, to be called again with the answers. Nothing is remembered in between but
 //! caches, so a request may be dropped at any point.

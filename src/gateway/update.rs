@@ -1,5 +1,5 @@
 //! Changing a recorded session: by the object that orders its changes, or, with KV alone, in this
-//! isolate (`alteration_here.rs`).
+//! isolate (`update_kv.rs`).
 
 use std::rc::Rc;
 

@@ -40,7 +40,7 @@ pub(crate) struct Forward {
     pub url: String,
     /// All headers there are.
     pub headers: Outgoing,
-    /// To be handed to [`Gateway::handle_response`] and [`Gateway::afterwards`].
+    /// To be handed to [`Gateway::handle_response`] and [`Gateway::run_background`].
     pub ticket: String,
     /// The origin's name, for reporting a failure.
     pub origin: String,
@@ -50,7 +50,7 @@ pub(crate) struct Forward {
     pub pauses: String,
     /// The answer must be settled whatever its headers are.
     pub handle_response: bool,
-    /// [`Gateway::afterwards`] has something to do.
+    /// [`Gateway::run_background`] has something to do.
     pub afterwards: bool,
     /// What the `sid` in the body of the answer is to be made longer by; mostly nothing.
     pub sid_suffix: String,
@@ -58,7 +58,7 @@ pub(crate) struct Forward {
     pub watched: bool,
     /// The cache of the zone may answer it, and keep the answer.
     pub shared: bool,
-    /// Should the answer stay open, [`Gateway::watch`] is to be called, once: nobody follows it.
+    /// Should the answer stay open, [`Gateway::revalidate`] is to be called, once: nobody follows it.
     pub opens: bool,
     /// How long this holds for requests alike; none if it is for this one alone.
     pub repeat: Option<CachePolicy>,

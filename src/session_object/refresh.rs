@@ -131,7 +131,7 @@ impl<R: Rng> Executor<'_, R> {
             Judgement::NotAdmitted(reason) => {
                 Follows::Change(ending(), warn("not_admitted", reason))
             }
-            Judgement::Status(claimed) => match identified(record, &claimed) {
+            Judgement::Claimed(claimed) => match identified(record, &claimed) {
                 Some(change) => Follows::Change(
                     Box::new(Change {
                         grant: Some(after),

@@ -153,7 +153,7 @@ impl Revocations {
     /// Notes what a namespace listed when it was `asked`, under [`prefix`]:
     /// `r:<tenant>:<subject>:<epoch>`. What is no such name is passed over.
     ///
-    /// [`prefix`]: super::directory::revocation_prefix
+    /// [`prefix`]: super::session_index::revocation_prefix
     pub(crate) fn learn_names<'a>(
         &mut self,
         names: impl Iterator<Item = &'a str>,

@@ -24,7 +24,7 @@ pub(crate) struct Batch {
 /// Answered requests of one kind.
 #[derive(Debug)]
 pub(crate) struct RequestCount<'a> {
-    /// The labels of [`RequestLabels`](super::facts::Facts), and the status.
+    /// The labels of [`RequestLabels`](super::labels::RequestLabels), and the status.
     labels: [&'a str; 8],
     count: u64,
     /// Time in the gateway, at origins, and at the origin that answered.

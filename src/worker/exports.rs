@@ -62,9 +62,8 @@ pub fn negotiation_headers() -> Vec<String> {
     NEGOTIATION_HEADERS.map(str::to_owned).to_vec()
 }
 
-/// Returns the headers of an origin's response that have to be settled; those of [`forward::controls`] have, too.
-///
-/// [`forward::controls`]: crate::forward::controls
+/// Returns the headers of an origin's response that have to be settled; those with the prefix of
+/// [`session_controls`](crate::upstream::session_controls) have, too.
 #[wasm_bindgen(js_name = concerningHeaders)]
 #[must_use]
 pub fn concerning_headers() -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Makes the active health checks: see [`crate::route::health_check`].
+//! Makes the active health checks: see [`crate::balancer::health_check`].
 
 use worker::Env;
 

@@ -1,7 +1,7 @@
 //! The only room that touches JavaScript: performs what the core decides, on the `worker` crate.
 //!
 //! The feature `standalone` adds what makes it the Worker that is deployed: the exports that the data plane calls
-//! ([`exports`], [`steps`]), the Durable Objects, and what is reported. Without it the crate is a library ([`embedded`]). Either
+//! ([`exports`], [`steps`]), the Durable Objects, and what is reported. Without it the crate is a library (`embedded`). Either
 //! way the data plane's part of a request is behind [`runtime`].
 
 #![cfg_attr(

@@ -14,7 +14,7 @@ use crate::response::Answer;
 use crate::telemetry::labels::RequestLabels;
 use crate::upstream::request_headers::{self, Outgoing};
 
-/// Names the lines of a decision to forward, in their order; the values of [`headers::FORWARDED_HEADERS`] follow, then names and
+/// Names the lines of a decision to forward, in their order; the values of [`request_headers::FORWARDED_HEADERS`] follow, then names and
 /// values of headers that the tenant's origins know.
 ///
 /// * `kind`: [`FORWARD`] and a letter for each of [`FORWARD_FLAGS`] that is set
@@ -56,7 +56,7 @@ pub(crate) const RESPONSE_FIELDS: [&str; 7] = [
 
 /// Letters of a decision to forward, and what they stand for.
 ///
-/// * `handle_response`: the response must be settled whatever its headers are
+/// * `settle`: the response must be settled whatever its headers are
 /// * `afterwards`: something can be done once the client has the response
 /// * `watched`: a stream or socket is followed to its end
 /// * `shared`: the cache of the zone may answer it

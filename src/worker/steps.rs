@@ -1,4 +1,4 @@
-//! Decides on the steps of a request: what the data plane calls, and what [`drive`] asks again.
+//! Decides on the steps of a request: what the data plane calls, and what [`drive`](mod@super::drive) asks again.
 //!
 //! A step is first decided synchronously, because most lack nothing. One that does says so, and the data plane
 //! [drives](drive()) it in the same turn. A step behind a request begins with a seed: the one it was begun with, as hex,

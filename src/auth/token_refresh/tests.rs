@@ -109,7 +109,8 @@ fn outcome(changes: &Value) -> Judgement {
 
 #[test]
 fn a_new_id_token_says_who_it_is() {
-    let Judgement::Status(claimed) = outcome(&json!({ "groups": ["staff", "chess"], "name": "A" }))
+    let Judgement::Claimed(claimed) =
+        outcome(&json!({ "groups": ["staff", "chess"], "name": "A" }))
     else {
         panic!("not judged");
     };
@@ -156,7 +157,7 @@ fn a_token_that_is_not_this_users_of_this_client_and_now_is_worth_nothing() {
         );
     }
     let same = json!({ "nonce": "n", "iat": NOW.0 - 1 });
-    assert!(matches!(outcome(&same), Judgement::Status(_)));
+    assert!(matches!(outcome(&same), Judgement::Claimed(_)));
 }
 
 #[test]
@@ -184,7 +185,7 @@ fn keys_that_are_known_are_not_asked_for_again() {
             ..renewal(None)
         };
         let (judgement, asked) = judged(&renewal, new(), &sound, true, "");
-        assert!(matches!(judgement, Judgement::Status(_)));
+        assert!(matches!(judgement, Judgement::Claimed(_)));
         asked
     };
     assert_eq!(asked(Some(keys())), 1);
@@ -218,7 +219,7 @@ fn userinfo_counts_where_it_is_asked_with_a_new_id_token_or_without() {
     let gone = "200\n{\"sub\":\"u1\",\"groups\":[]}";
     assert!(matches!(
         judged(&renewal, silent(), &sound, true, allowed).0,
-        Judgement::Status(_)
+        Judgement::Claimed(_)
     ));
     assert!(matches!(
         judged(&renewal, silent(), &sound, true, gone).0,
@@ -234,7 +235,7 @@ fn userinfo_counts_where_it_is_asked_with_a_new_id_token_or_without() {
     }
     assert!(matches!(
         judged(&renewal, None, "", true, allowed).0,
-        Judgement::Status(_)
+        Judgement::Claimed(_)
     ));
     // The ID token of the sign-in says `staff`, which is old.
     assert!(matches!(

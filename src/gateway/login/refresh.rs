@@ -2,7 +2,7 @@
 //! as it says so, which it says again with new tokens.
 //!
 //! A provider gives a new one for a refresh token once, so only one may ask: the session's object
-//! ([`crate::ledger`]). Before the token runs out that is done beside a request; after, the request
+//! ([`crate::session_object`]). Before the token runs out that is done beside a request; after, the request
 //! waits.
 
 use super::super::authenticate::Visitor;

@@ -3,7 +3,7 @@
 //!
 //! The nearer to its end, the fewer bits it takes to point there. It knows the claims of tokens (`OpenID`
 //! Connect Core 1.0, and those of common providers), names of settings, and frequent words; the control
-//! characters are those of [`super::cuts`].
+//! characters are those of [`super::token_split`].
 
 /// How much of it there was for packing 1.
 pub(super) const FIRST: usize = 925;

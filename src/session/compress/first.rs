@@ -1,4 +1,4 @@
-//! How parts were cut before there was [`super::cuts`]: text, and the bytes of long runs of base64url, by
+//! How parts were cut before there was [`super::token_split`]: text, and the bytes of long runs of base64url, by
 //! turns, each with its length before it.
 
 use super::{LARGEST, take_part};

@@ -29,7 +29,7 @@ pub(super) fn entries(object: &JsValue) -> impl Iterator<Item = (String, JsValue
     })
 }
 
-/// Packs a request: see [`inbound::request`].
+/// Packs a request: see [`crate::http::request`].
 pub(super) fn packed(request: &Request) -> Result<String, Error> {
     let raw = request.inner();
     let mut packed = [raw.method(), raw.url()].join("\n");

@@ -1,4 +1,4 @@
-//! Reads and changes tenants' documents in the place that is bound for them: see [`crate::document::backend`].
+//! Reads and changes tenants' documents in the place that is bound for them: see [`crate::config::backend`].
 
 use core::cell::RefCell;
 

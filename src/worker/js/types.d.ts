@@ -66,7 +66,7 @@ export type Failure = "lost" | "cut" | "spoilt" | "unsent" | "timed-out";
 
 /** A decision that may be cached. */
 export interface Decision {
-  /** What is recorded of the request: see `Facts` in `telemetry/labels.rs`. */
+  /** What is recorded of the request: see `RequestLabels` in `telemetry/labels.rs`. */
   told: { flags: string; labels: string; members: string };
   /** Until when it holds for requests like this one, in milliseconds since 1970; 0 if for this one alone. */
   until: number;
