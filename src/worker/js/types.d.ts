@@ -1,5 +1,4 @@
 /** Shapes that modules of the data plane share, and signatures of their functions. */
-import type { RequestContext } from "./context.js";
 import type { RequestTrace } from "./telemetry/request_trace.js";
 
 /** Idle limits in milliseconds, 0 for none: see `Pauses` in `tenant.rs`. */
@@ -146,18 +145,17 @@ export type After = <Value, Next>(
   next: (value: Value) => Next | Promise<Next>,
 ) => Next | Promise<Next>;
 
+/** What is driven, as far as it concerns whoever drives it: see `context.js`. */
+export interface Driven {
+  seed: string;
+  isToBlame: boolean;
+}
+
 /** Asks for a decision: `ask` is given what the step was begun with. */
-export type Decide = (
-  context: RequestContext,
-  ask: (seed: string) => string,
-) => string | Promise<string>;
+export type Decide = (context: Driven, ask: (seed: string) => string) => string | Promise<string>;
 
 /** Drives a decision that was asked for in this very turn; `again` asks for it anew. */
-export type Drive = (
-  decision: string,
-  context: RequestContext,
-  again: () => string,
-) => Promise<string>;
+export type Drive = (decision: string, context: Driven, again: () => string) => Promise<string>;
 
 /** Makes a call safe; `instead` gives the result of one that traps. */
 export type Entering = <Args extends unknown[], Result>(
