@@ -100,7 +100,7 @@ export interface ForwardDecision extends Decision {
 /** A response of our own: see `RESPONSE_FIELDS` in `worker/protocol.rs`. */
 export interface ResponseDecision extends Decision {
   status: number;
-  headers: HeaderList;
+  headers: HeaderList | Record<string, string>;
   body: string;
 }
 

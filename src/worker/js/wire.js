@@ -1,7 +1,6 @@
 /**
- * Requests and responses as text for the core, and the core's text back as requests and responses. The format is that
- * of `worker/protocol.rs`, which describes it by the names of its fields; requests are as `http/request.rs` reads
- * them.
+ * Requests and responses as text for the core, and back. The format is that of `worker/protocol.rs`, which describes it
+ * by the names of its fields; requests are as `http/request.rs` reads them.
  */
 
 /** @import { ForwardDecision, HeaderList, ResponseDecision } from "./types.js" */
@@ -87,11 +86,13 @@ export function unpackResponse(text) {
   /** @type {HeaderList} */
   const headers = [];
   for (let at = headersAt; at < bodyAt; at += 2) headers.push([lines[at], lines[at + 1]]);
+  const fields = Object.fromEntries(headers);
   return {
     status: Number(lines[RESPONSE.status]),
     told: toldIn(lines, RESPONSE),
     until: Number(lines[RESPONSE.until]),
-    headers,
+    // A plain object is handed over at once; it cannot hold a name twice.
+    headers: Object.keys(fields).length === headers.length ? fields : headers,
     body: lines.slice(bodyAt).join("\n"),
   };
 }
