@@ -209,7 +209,7 @@ object! {
     pub(crate) struct OriginEntry {
         /// By which conversations are pinned; host and port unless given.
         name: Option<OriginName>,
-        /// Where it is: http(s)://host\[:port\].
+        /// Where it is: http(s)://host or http(s)://host:port.
         url: Base,
         /// Its share of the sessions in relation to the others'.
         weight: Weight = 1,
