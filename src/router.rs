@@ -54,7 +54,7 @@ const AFTER_TENANT: char = '\t';
 /// longest are let go, which costs their visitors a read.
 const MAX_GATEWAYS: usize = 256;
 
-/// The reception of one isolate.
+/// The router of one isolate.
 pub(crate) struct Router {
     deployment: Deployment,
     catalogue: TenantRegistry,
@@ -93,7 +93,7 @@ struct TenantEntry {
 }
 
 impl Router {
-    /// The reception of a checked deployment. `random` must be seeded from a cryptographic source.
+    /// The router of a checked deployment. `random` must be seeded from a cryptographic source.
     #[must_use]
     pub(crate) fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
         let mut gateways = HashMap::new();
@@ -314,10 +314,10 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Revalidation {
-        let vigil = self.with_ticket(ticket, now, answers, |gateway, ticket| {
+        let revalidation = self.with_ticket(ticket, now, answers, |gateway, ticket| {
             gateway.revalidate(ticket, now, answers)
         });
-        vigil.unwrap_or_else(|missing| match missing {
+        revalidation.unwrap_or_else(|missing| match missing {
             Interrupt::Pending(needs) => Revalidation::Await(needs),
             Interrupt::Reject(Problem::UnknownHost) => Revalidation::Over("session_ended"),
             // Who cannot be asked has ended nothing.

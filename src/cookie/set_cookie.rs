@@ -4,12 +4,17 @@ use crate::clock::Seconds;
 use crate::cookie::name::CookieName;
 
 /// Browsers honour at most 400 days (RFC 6265bis section 5.5).
-const MAX_MAX_AGE: u64 = 400 * 86_400;
+const MAX_COOKIE_AGE: u64 = 400 * 86_400;
 
 /// Sets our cookie for `max_age` from now.
 #[must_use]
 pub(crate) fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
-    line(name, name.as_str(), value, max_age.0.clamp(1, MAX_MAX_AGE))
+    line(
+        name,
+        name.as_str(),
+        value,
+        max_age.0.clamp(1, MAX_COOKIE_AGE),
+    )
 }
 
 /// Sets the cookie of a sign-in under way, under its full name.

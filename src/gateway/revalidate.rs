@@ -36,7 +36,7 @@ impl Gateway {
         now: UnixMillis,
         answers: &Answers,
     ) -> Revalidation {
-        let period = Revalidation::Continue(self.vigil_period().0.saturating_mul(1000));
+        let period = Revalidation::Continue(self.revalidation_period().0.saturating_mul(1000));
         let Some(ticket) = ResponseContext::parse(ticket) else {
             return Revalidation::Over("session_unknown");
         };
@@ -105,7 +105,7 @@ impl Gateway {
         Ok(None)
     }
 
-    fn vigil_period(&self) -> Seconds {
+    fn revalidation_period(&self) -> Seconds {
         let tenant = &self.tenant;
         let shortest = match tenant.consistency {
             Consistency::Strong => MIN_LENGTH,

@@ -130,7 +130,7 @@ impl SessionObject {
             return unreadable([call]);
         };
         let row = self.row.as_deref();
-        let verdict = ledger(&tenant, handle, context).command(&command, row);
+        let verdict = executor(&tenant, handle, context).command(&command, row);
         let Ok(mut verdict) = verdict else {
             return unreadable([call]);
         };
@@ -245,7 +245,7 @@ impl SessionObject {
                     body,
                 };
                 let row = self.row.as_deref().unwrap_or_default();
-                ledger(tenant, *handle, context).refreshed(
+                executor(tenant, *handle, context).refreshed(
                     &refresh.command,
                     row,
                     &refresh.sent,
@@ -369,7 +369,7 @@ impl SessionObject {
     }
 }
 
-fn ledger<'a, R: Rng>(
+fn executor<'a, R: Rng>(
     tenant: &'a TenantId,
     handle: Handle,
     context: &'a mut Context<'_, R>,

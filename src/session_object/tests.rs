@@ -1,4 +1,4 @@
-//! The ledger by itself: commands on a row, and what is left to do.
+//! The executor by itself: commands on a row, and what is left to do.
 
 mod object;
 mod refresh;

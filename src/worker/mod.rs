@@ -89,7 +89,7 @@ fn keep_seed(answers: &mut Answers) {
     }
 }
 
-/// Acts on the reception, unless the isolate is misconfigured.
+/// Acts on the router, unless the isolate is misconfigured.
 fn with_ready<T>(act: impl FnOnce(&mut Router) -> T) -> Option<T> {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
         Isolate::Ready(router) => Some(act(router)),

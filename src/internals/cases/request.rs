@@ -1,4 +1,4 @@
-//! Whole requests through the reception, and the answers to them.
+//! Whole requests through the router, and the answers to them.
 
 use core::hint::black_box;
 
