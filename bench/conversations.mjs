@@ -29,7 +29,7 @@ const vestibule = await Vestibule.start(
   /** @type {any} */ ({ after: (/** @type {() => unknown} */ end) => ends.push(end) }),
   {
     origins: ports.map((port, at) => `s${at}=http://127.0.0.1:${port}`),
-    vars: { OVERLOAD_LOAD: "90", LIVE: "watched", ADMIN_TOKEN: ADMIN },
+    vars: { OVERLOAD_LOAD: "90", STREAMS: "revocable", ADMIN_TOKEN: ADMIN },
   },
 );
 

@@ -10,7 +10,7 @@ import { freePort } from "../tests/harness/ports.mjs";
 import { until } from "../tests/harness/until.mjs";
 import { against, aligned, markdown, median, round } from "./report.mjs";
 import { Variant } from "./variant.mjs";
-import { BARE, PUMP, WARM, WATCHED } from "./variants.mjs";
+import { BARE, PUMP, REVOCABLE, WARM } from "./variants.mjs";
 
 /** Before it is measured a load runs so long, in milliseconds. */
 const WARM_UP = 500;
@@ -36,12 +36,12 @@ export const CASES = [
   {
     name: "WebSocket, Vestibule, revocable",
     kind: "sockets",
-    variant: WATCHED,
+    variant: REVOCABLE,
     floor: "WebSocket, JS pump",
   },
   { name: "SSE, bare JS", kind: "events", variant: BARE, floor: "SSE, bare JS" },
   { name: "SSE, Vestibule", kind: "events", variant: WARM, floor: "SSE, bare JS" },
-  { name: "SSE, Vestibule, revocable", kind: "events", variant: WATCHED, floor: "SSE, bare JS" },
+  { name: "SSE, Vestibule, revocable", kind: "events", variant: REVOCABLE, floor: "SSE, bare JS" },
 ];
 
 /**

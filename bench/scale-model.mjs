@@ -27,7 +27,7 @@ export const DEPLOYMENT = {
   /** `SESSION_CACHE`, `TELEMETRY_EVERY`, the same while somebody looks at the console, and how often the pool object is told, in seconds. */
   cacheS: 5,
   telemetryS: 5,
-  watchedS: 1,
+  windowS: 1,
   poolS: 2,
   /** How long the end of a session is in the feed, in seconds. */
   announcedS: 600,
@@ -57,7 +57,7 @@ export function load(deployment) {
     changes: births * changes,
     atOnce,
     batches: isolates / deployment.telemetryS,
-    watchedBatches: isolates / deployment.watchedS,
+    consoleBatches: isolates / deployment.windowS,
     feeds: (isolates * 2) / deployment.cacheS,
     shares: isolates / deployment.poolS,
   };
@@ -105,7 +105,7 @@ export function limits(deployment) {
       limit: OBJECT_GB,
       unit: "GB",
     },
-    { what: "telemetry object, console open", used: now.watchedBatches, ...perObject },
+    { what: "telemetry object, console open", used: now.consoleBatches, ...perObject },
     { what: "tenant's object", used: now.feeds + now.births + now.ends, ...perObject },
     { what: "pool object", used: now.shares, ...perObject },
     {

@@ -16,9 +16,9 @@ const WORKERS = [
   BARE,
   { name: "Vestibule", does: "as deployed: sockets are the runtime's once they are open" },
   {
-    name: "Vestibule, watched",
-    does: "LIVE=watched: sockets pass through our own hands, and end with their session",
-    vars: { LIVE: "watched" },
+    name: "Vestibule, revocable",
+    does: "STREAMS=revocable: sockets pass through our own hands, and end with their session",
+    vars: { STREAMS: "revocable" },
   },
   PUMP,
 ];

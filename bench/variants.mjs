@@ -104,10 +104,10 @@ export const PUMP = {
 };
 
 /** @type {import("./variant.mjs").Description} */
-export const WATCHED = {
+export const REVOCABLE = {
   name: "Vestibule, revocable",
-  does: "LIVE=watched: WebSockets and event streams are closed soon after their session is over",
-  vars: { LIVE: "watched" },
+  does: "STREAMS=revocable: WebSockets and event streams are closed soon after their session is over",
+  vars: { STREAMS: "revocable" },
   cookie: recorded,
 };
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::auth::provider::is_confidential;
 use crate::config::layers::Layers;
+use crate::config::renamed::FORMER_VARIABLES;
 use crate::config::{Fault, variables};
 use crate::http::host::Host;
 use crate::keys::DeploymentKeys;
@@ -58,6 +59,7 @@ impl Deployment {
             );
         }
         faults.extend(service(&secrets));
+        faults.extend(former_variables(&secrets));
         faults.extend(console_host(&secrets));
         let defaults = variables::to_document(&secrets);
         let has_documents = SOURCES.iter().any(|source| secrets.has(source));
@@ -157,6 +159,14 @@ fn service(secrets: &Secrets) -> Vec<String> {
     faults
 }
 
+/// What to set in place of variables that have another name now.
+fn former_variables(secrets: &Secrets) -> impl Iterator<Item = String> {
+    let set = FORMER_VARIABLES
+        .iter()
+        .filter(|(name, _)| secrets.of_deployment(name).is_some());
+    set.map(|(_, fault)| (*fault).to_owned())
+}
+
 /// What is wrong with the console's host: one that no request has would close the console without a word.
 fn console_host(secrets: &Secrets) -> Option<String> {
     let own = secrets.of_deployment("CONSOLE_HOST")?;
@@ -222,7 +232,7 @@ mod tests {
     fn every_fault_of_the_variables_is_told_at_once_by_their_names() {
         let wrong = json!({
             "SESSION_KEYS": "", "TENANT": "A", "LOGIN_MODE": "x", "SESSION_IDLE": "5",
-            "SESSION_CACHE": "x", "MAX_DATA": "1e9", "LIVE": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
+            "SESSION_CACHE": "x", "MAX_DATA": "1e9", "STREAMS": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
             "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1",
             "CANARY": "v2", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
             "OVERLOAD_FIRST_BYTE": "x", "ORIGINS": "http://a,ftp://b;weight=0;colour=red",
@@ -252,6 +262,18 @@ mod tests {
         let told = |at: usize| faults[at].starts_with(&format!("CACHE[{at}]: signing in"));
         assert!(faults.len() == 2 && told(0) && told(1), "{faults:?}");
         assert!(read(&json!({ "CACHE": "public" })).is_err());
+    }
+
+    #[test]
+    fn former_name_of_a_variable_is_refused_with_its_name_of_now() {
+        assert!(read(&json!({ "STREAMS": "revocable" })).is_ok());
+        for value in ["watched", "pass-through"] {
+            let faults = read(&json!({ "LIVE": value })).err().unwrap();
+            assert!(
+                faults.len() == 1 && faults[0].contains("STREAMS=revocable"),
+                "{faults:?}"
+            );
+        }
     }
 
     #[test]

@@ -19,14 +19,14 @@ impl LoginMode {
     }
 }
 
-/// How closely open streams are followed.
+/// Whether open WebSockets and event streams end with their session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Live {
-    /// The runtime pumps them; nothing of ours is in the way.
+pub(crate) enum Streams {
+    /// The runtime carries them, and no code of ours runs while they are open.
     PassThrough,
-    /// Event streams are followed, so that one the origin breaks off ends with an `event: error`
-    /// instead of what looks like a regular end.
-    Watched,
+    /// Vestibule follows them and closes them soon after their session ends. It also ends an event stream that the
+    /// origin breaks off with `event: error` instead of what looks like a regular end.
+    Revocable,
 }
 
 /// Who orders the changes of a session.

@@ -26,7 +26,7 @@ use crate::tenant_id::TenantId;
 use assets::Assets;
 use proof_key::ProofKey;
 
-pub(crate) use crate::policy::{Consistency, HeaderSource, Live, LogLevel, LoginMode};
+pub(crate) use crate::policy::{Consistency, HeaderSource, LogLevel, LoginMode, Streams};
 
 /// When an origin is too busy for new sessions. Those it has go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -204,8 +204,8 @@ pub(crate) struct Tenant {
     pub overload: Overload,
     /// How long an origin may take.
     pub timeouts: Timeouts,
-    /// How closely open streams are followed.
-    pub live: Live,
+    /// Whether open streams end with their session.
+    pub streams: Streams,
     /// Each request to an origin carries an assertion.
     pub asserts: bool,
     /// What each request to an origin is signed with.

@@ -121,7 +121,7 @@ test("when all are full new visitors wait, and those who are there go on", async
 
 test("an origin takes as many open sockets as it has room for", async (t) => {
   const { vestibule, origins } = await deployment(t, [";capacity=3"], {
-    vars: { LIVE: "watched" },
+    vars: { STREAMS: "revocable" },
   });
   const sockets = new WebSocketServer({ server: origins[0].server });
   sockets.on("connection", (socket) => socket.on("message", () => {}));

@@ -282,7 +282,7 @@ scenario(
 );
 
 scenario(
-  "a watched WebSocket at one release is closed when its session is ended at the other",
+  "a revocable WebSocket at one release is closed when its session is ended at the other",
   async ({ releases, site, somebody }) => {
     const sockets = new WebSocketServer({ server: site.origin.server });
     sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(String(data))));
@@ -305,7 +305,7 @@ scenario(
       assert.equal(code, 4401);
     }
   },
-  // With KV alone sockets are looked at once a minute.
+  // With KV alone sockets are looked at once a minute. The document has the name that both releases read.
   { consistencies: ["strong"], describe: () => ({ session: { live: "watched" } }) },
 );
 

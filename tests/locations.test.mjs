@@ -227,8 +227,11 @@ test("an origin changes a session out of band, only to the version it has read",
   assert.equal((await fetch(url, { headers })).status, 404);
 });
 
-test("a watched WebSocket is closed with 4401 soon after its session is over", async (t) => {
-  const { browser, origin, there } = await locations(t, { SESSION_CACHE: "2s", LIVE: "watched" });
+test("a revocable WebSocket is closed with 4401 soon after its session is over", async (t) => {
+  const { browser, origin, there } = await locations(t, {
+    SESSION_CACHE: "2s",
+    STREAMS: "revocable",
+  });
   const sockets = new WebSocketServer({ server: origin.server });
   sockets.on("connection", (socket) =>
     socket.on("message", (data, b) => socket.send(data, { binary: b })),
@@ -251,8 +254,8 @@ test("a watched WebSocket is closed with 4401 soon after its session is over", a
   assert.ok(Date.now() - at <= 2_500, `${Date.now() - at} ms`);
 });
 
-test("a watched event stream ends with an event soon after its session is over", async (t) => {
-  const { browser, there } = await locations(t, { SESSION_CACHE: "2s", LIVE: "watched" });
+test("a revocable event stream ends with an event soon after its session is over", async (t) => {
+  const { browser, there } = await locations(t, { SESSION_CACHE: "2s", STREAMS: "revocable" });
   await browser.fetch(patch({ a: 1 }));
   const stream = await fetch(`${there}/events`, { headers: { cookie: browser.cookie } });
   const text = stream.text();

@@ -129,7 +129,7 @@ test("no secret and nothing a visitor said stands in the log", async (t) => {
   });
   const vestibule = await Vestibule.start(t, {
     origins: [`a=${origin.url}`],
-    vars: { ADMIN_TOKEN: ADMIN, LIVE: "watched" },
+    vars: { ADMIN_TOKEN: ADMIN, STREAMS: "revocable" },
   });
   const { port } = vestibule;
   const host = "localhost";

@@ -79,9 +79,9 @@ async function untilIdle(origin, vestibule) {
   assert.deepEqual(origin.told("x-session-state"), ["new"], "who opened nothing is forgotten");
 }
 
-for (const live of ["pass-through", "watched"]) {
-  test(`a guest with nothing but an open socket keeps the session when it reconnects (${live})`, async (t) => {
-    const { origin, handshakes, vestibule } = await deployment(t, { LIVE: live });
+for (const streams of ["pass-through", "revocable"]) {
+  test(`a guest with nothing but an open socket keeps the session when it reconnects (${streams})`, async (t) => {
+    const { origin, handshakes, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
     const [handle] = origin.told("x-session-id");
     const { cookie } = await open(t, vestibule, first);
@@ -94,8 +94,8 @@ for (const live of ["pass-through", "watched"]) {
     assert.equal(vestibule.kv.count("put"), 0, "a guest costs no storage");
   });
 
-  test(`a guest whose client drops the cookie of the handshake is known where it came in (${live})`, async (t) => {
-    const { origin, handshakes, vestibule } = await deployment(t, { LIVE: live });
+  test(`a guest whose client drops the cookie of the handshake is known where it came in (${streams})`, async (t) => {
+    const { origin, handshakes, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
     const [handle] = origin.told("x-session-id");
     await open(t, vestibule, first);
@@ -104,8 +104,8 @@ for (const live of ["pass-through", "watched"]) {
     assert.equal(handshakes.at(-1)?.["x-session-id"], handle);
   });
 
-  test(`a user with nothing but an open socket stays signed in when it reconnects (${live})`, async (t) => {
-    const { origin, handshakes, vestibule } = await deployment(t, { LIVE: live });
+  test(`a user with nothing but an open socket stays signed in when it reconnects (${streams})`, async (t) => {
+    const { origin, handshakes, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/?user=u1");
     const { cookie } = await open(t, vestibule, first);
     await untilIdle(origin, vestibule);
@@ -114,8 +114,8 @@ for (const live of ["pass-through", "watched"]) {
     assert.equal(handshakes.at(-1)?.["x-session-user"], "u1");
   });
 
-  test(`a guest who listens to an event stream keeps the session (${live})`, async (t) => {
-    const { origin, vestibule } = await deployment(t, { LIVE: live });
+  test(`a guest who listens to an event stream keeps the session (${streams})`, async (t) => {
+    const { origin, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
     const [handle] = origin.told("x-session-id");
     const cookie = await visit(vestibule, "/", { cookie: first, accept: "text/event-stream" });

@@ -137,7 +137,7 @@ test("an event stream that is followed ends with an error when the origin dies",
       socket.write("9\r\ndata: 1\n\n\r\n");
       setTimeout(() => socket.destroy(), 50);
     },
-    { LIVE: "watched" },
+    { STREAMS: "revocable" },
   );
   const text = await (await fetch(vestibule.url)).text();
   assert.equal(text, 'data: 1\n\n\n\nevent: error\ndata: {"code":"origin_lost"}\n\n');
@@ -149,7 +149,10 @@ test("an event stream that is followed and ends well ends as it is", async (t) =
     reply.writeHead(200, { "content-type": "text/event-stream" });
     reply.end("data: 1\n\n");
   });
-  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars: { LIVE: "watched" } });
+  const vestibule = await Vestibule.start(t, {
+    origins: [origin.url],
+    vars: { STREAMS: "revocable" },
+  });
   assert.equal(await (await fetch(vestibule.url)).text(), "data: 1\n\n");
   assert.equal(vestibule.logged("stream_broken").length, 0);
 });

@@ -57,12 +57,12 @@ async function open(t, vestibule, cookie) {
   return socket;
 }
 
-for (const [live, code] of /** @type {const} */ ([
-  ["watched", 1012],
+for (const [streams, code] of /** @type {const} */ ([
+  ["revocable", 1012],
   ["pass-through", 1006],
 ])) {
-  test(`a socket whose origin is killed is closed at once (${live})`, async (t) => {
-    const { origins, vestibule } = await deployment(t, 1, { LIVE: live });
+  test(`a socket whose origin is killed is closed at once (${streams})`, async (t) => {
+    const { origins, vestibule } = await deployment(t, 1, { STREAMS: streams });
     const socket = await open(t, vestibule);
     const closed = once(socket, "close");
     await origins[0].stop();

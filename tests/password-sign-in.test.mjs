@@ -585,7 +585,7 @@ test("where nobody signs in by password there is nothing to guess at", async (t)
 
 for (const [consistency, how] of CONSISTENCIES) {
   test(`who signs in as somebody else gets another session, and the old one is over${how}`, async (t) => {
-    const session = { cache: "1s", consistency, live: "watched" };
+    const session = { cache: "1s", consistency, streams: "revocable" };
     const { browser, attempt, url, origin } = await open(t, { session });
     await attempt(RIGHT, browser);
     await browser.fetchJson(`${url}?x-session-patch=${encodeURIComponent('{"alices":1}')}`);
@@ -604,7 +604,7 @@ for (const [consistency, how] of CONSISTENCIES) {
 
 test("what stays open of a session is closed when somebody else signs in", async (t) => {
   const { browser, attempt, url, site, origin } = await open(t, {
-    session: { cache: "1s", live: "watched" },
+    session: { cache: "1s", streams: "revocable" },
   });
   new WebSocketServer({ server: origin.server });
   await attempt(RIGHT, browser);

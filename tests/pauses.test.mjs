@@ -174,7 +174,7 @@ for (const coding of ["zstd", "compress", "gzip, zstd", "GZIP"]) {
     assert.ok(answer.isComplete);
   });
 
-  test(`an event stream that is coded as ${coding} and breaks off while it is watched is cut short`, async (t) => {
+  test(`an event stream that is coded as ${coding} and breaks off while it is followed is cut short`, async (t) => {
     const part = Buffer.concat([zstdCompressSync("data: 1\n\n"), Buffer.from("\n")]);
     const origin = await Origin.start(t, (_, reply) => {
       reply.writeHead(200, { ...EVENTS, "content-encoding": coding });
@@ -183,7 +183,7 @@ for (const coding of ["zstd", "compress", "gzip, zstd", "GZIP"]) {
     });
     const vestibule = await Vestibule.start(t, {
       origins: [origin.url],
-      vars: { LIVE: "watched" },
+      vars: { STREAMS: "revocable" },
     });
     const answer = await wholeAnswer(vestibule.port);
     assert.deepEqual(answer.body, part);

@@ -32,7 +32,7 @@ const OF_AN_ISOLATE = 128_000_000;
 
 for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
   ["passed through", {}],
-  ["watched", { LIVE: "watched" }],
+  ["revocable", { STREAMS: "revocable" }],
   ["kept alive", { STREAM_KEEP_ALIVE: "15s" }],
 ])) {
   test(`thirty thousand small events arrive in order and whole (${how})`, async (t) => {
@@ -99,9 +99,9 @@ function memory({ pid }) {
 /**
  * An origin that floods a client that never reads; how much it got rid of, and how its socket ended.
  * @param {import("node:test").TestContext} t
- * @param {string} live
+ * @param {string} streams
  */
-async function flooded(t, live) {
+async function flooded(t, streams) {
   const origin = await Origin.start(t);
   const sockets = new WebSocketServer({ server: origin.server });
   const flood = { sent: 0, code: 0, waiting: 0 };
@@ -119,7 +119,7 @@ async function flooded(t, live) {
       clearInterval(timer);
     });
   });
-  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars: { LIVE: live } });
+  const vestibule = await Vestibule.start(t, { origins: [origin.url], vars: { STREAMS: streams } });
   await fetch(`${vestibule.url}/_session/me`);
   const before = memory(vestibule);
   const client = connect(vestibule.port, "127.0.0.1");
@@ -148,21 +148,24 @@ test("a client that never reads its socket makes the origin wait (pass-through)"
   assert.ok(grown() < BUFFERED, `grew by ${grown()}`);
 });
 
-test("a client that never reads its socket is let go with 1013 before it fills the memory (watched)", async (t) => {
-  const { flood, grown } = await flooded(t, "watched");
+test("a client that never reads its socket is let go with 1013 before it fills the memory (revocable)", async (t) => {
+  const { flood, grown } = await flooded(t, "revocable");
   await until(() => flood.code !== 0, { what: "the end of the socket" });
   assert.equal(flood.code, 1013);
   assert.ok(grown() < OF_AN_ISOLATE, `grew by ${grown()}`);
 });
 
-for (const live of ["pass-through", "watched"]) {
-  test(`ten thousand messages at once arrive in order, both ways (${live})`, async (t) => {
+for (const streams of ["pass-through", "revocable"]) {
+  test(`ten thousand messages at once arrive in order, both ways (${streams})`, async (t) => {
     const origin = await Origin.start(t);
     const sockets = new WebSocketServer({ server: origin.server });
     sockets.on("connection", (socket) => {
       socket.on("message", (data) => socket.send(`${data}`));
     });
-    const vestibule = await Vestibule.start(t, { origins: [origin.url], vars: { LIVE: live } });
+    const vestibule = await Vestibule.start(t, {
+      origins: [origin.url],
+      vars: { STREAMS: streams },
+    });
     const socket = new WebSocket(`ws://127.0.0.1:${vestibule.port}/ws`, { origin: vestibule.url });
     t.after(() => socket.terminate());
     await once(socket, "open");
@@ -196,7 +199,7 @@ test("sixteen clients that never read are let go, the slowest first, before they
   });
   const vestibule = await Vestibule.start(t, {
     origins: [origin.url],
-    vars: { LIVE: "watched" },
+    vars: { STREAMS: "revocable" },
   });
   await fetch(`${vestibule.url}/_session/me`);
   const reader = new WebSocket(`${vestibule.url.replace("http", "ws")}/read`, {

@@ -14,7 +14,7 @@ const ADMIN = "operators-know-this-token";
 async function deployment(t) {
   const origin = await Origin.start(t);
   const peers = framePeers(origin.server);
-  const vars = { LIVE: "watched", ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100" };
+  const vars = { STREAMS: "revocable", ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100" };
   const vestibule = await Vestibule.start(t, { origins: [origin.url], vars });
   const pair = async () => {
     const client = await frameClient(t, vestibule.port);

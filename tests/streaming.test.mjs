@@ -24,8 +24,8 @@ function open(vestibule, options = {}) {
   return httpRequest({ host: "127.0.0.1", port: vestibule.port, agent: false, ...options });
 }
 
-for (const live of ["pass-through", "watched"]) {
-  test(`each event arrives before the origin sends the next (${live})`, async (t) => {
+for (const streams of ["pass-through", "revocable"]) {
+  test(`each event arrives before the origin sends the next (${streams})`, async (t) => {
     /** @type {import("node:http").ServerResponse | undefined} */
     let stream;
     const { vestibule } = await deployment(
@@ -34,7 +34,7 @@ for (const live of ["pass-through", "watched"]) {
         stream = reply.writeHead(200, { "content-type": "text/event-stream" });
         reply.write("data: 0\n\n");
       },
-      { LIVE: live },
+      { STREAMS: streams },
     );
     const response = await fetch(vestibule.url);
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
@@ -46,7 +46,7 @@ for (const live of ["pass-through", "watched"]) {
     await reader.cancel();
   });
 
-  test(`a client that leaves closes the origin's stream (${live})`, async (t) => {
+  test(`a client that leaves closes the origin's stream (${streams})`, async (t) => {
     let closed = false;
     const { vestibule } = await deployment(
       t,
@@ -58,7 +58,7 @@ for (const live of ["pass-through", "watched"]) {
           closed = true;
         });
       },
-      { LIVE: live },
+      { STREAMS: streams },
     );
     const request = open(vestibule).end();
     const [response] = await once(request, "response");

@@ -190,7 +190,7 @@ test("sockets and event streams are counted while they are open", async (t) => {
   t.after(async () => sockets.close());
   const vestibule = await Vestibule.start(t, {
     origins: [origin.url],
-    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100", LIVE: "watched" },
+    vars: { ADMIN_TOKEN: ADMIN, TELEMETRY_EVERY: "100", STREAMS: "revocable" },
   });
   const open = (/** @type {string} */ kind) =>
     sum(vestibule.url, "vestibule_streams_active{", `kind="${kind}"`);

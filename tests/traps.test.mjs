@@ -39,7 +39,7 @@ function answer(request, reply) {
 const site = await sites.open({ after }, () => ({}), answer);
 const followed = await sites.open(
   { after },
-  () => ({ session: { live: "watched", cache: "1s" } }),
+  () => ({ session: { streams: "revocable", cache: "1s" } }),
   answer,
 );
 for (const each of [site, followed]) server.accept(each);
@@ -244,7 +244,7 @@ for (const [fault, what] of FAULTS) {
 
   test(`${what} in a look after one open stream hurts no other`, async (t) => {
     const id = `planted-watch-${fault}`;
-    const describe = () => ({ session: { live: "watched", cache: "1s" } });
+    const describe = () => ({ session: { streams: "revocable", cache: "1s" } });
     const hurt = await sites.open(t, describe, answer, id);
     server.accept(hurt);
     const { visitor } = await planted.recorded(hurt.url);

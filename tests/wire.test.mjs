@@ -67,7 +67,7 @@ test("a decision to forward is read by the names of its fields", () => {
   const set = Object.entries(FLAGS).filter(([, letter]) => order.flags.includes(letter));
   assert.deepEqual(
     set.map(([name]) => name),
-    ["settle", "watched", "anyTarget"],
+    ["settle", "revocable", "anyTarget"],
   );
 });
 

@@ -15,6 +15,7 @@ mod merge;
 pub(crate) mod model;
 mod object_macro;
 mod parse;
+pub(crate) mod renamed;
 pub(crate) mod service;
 pub(crate) mod telemetry;
 pub(crate) mod variables;

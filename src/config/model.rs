@@ -15,7 +15,7 @@ use crate::balancer::pool::{Base, OriginName, OriginState};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::flat_map::FlatMap;
 use crate::http::host::HostPattern;
-use crate::policy::{Consistency, HeaderSource, Live, LoginMode};
+use crate::policy::{Consistency, HeaderSource, LoginMode, Streams};
 use crate::tenant_id::TenantId;
 
 object! {
@@ -195,8 +195,8 @@ object! {
         fail: FailMode = "closed",
         /// How long it is served from memory then, if fail is grace.
         fail_grace: Seconds = "15m",
-        /// watched: what stays open is closed soon after its session is over.
-        live: Live = "pass-through",
+        /// revocable: open WebSockets and event streams are closed soon after their session ends.
+        streams: Streams = "pass-through",
         /// Each request carries X-Session-Proof, a MAC with the secret ORIGIN_KEY.
         proof: bool = false,
         /// Each request carries X-Session-Assertion, a JWT with keys at /_session/jwks.json.
@@ -336,7 +336,7 @@ choice! { FailMode { "closed" => Closed, "grace" => Grace } }
 choice! { ClientAuthentication { "basic" => Basic, "post" => Post } }
 choice! { LoginMode { "off" => Off, "optional" => Optional, "required" => Required } }
 choice! { Consistency { "strong" => Strong, "eventual" => Eventual } }
-choice! { Live { "pass-through" => PassThrough, "watched" => Watched } }
+choice! { Streams { "pass-through" => PassThrough, "revocable" => Revocable } }
 choice! { OriginState { "active" => Active, "drain" => Drain, "down" => Down } }
 choice! { HeaderSource {
     "id" => Id, "user" => User, "email" => Email, "name" => Name, "groups" => Groups,

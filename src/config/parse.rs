@@ -4,6 +4,7 @@ use core::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::renamed::former_field;
 use crate::clock::Seconds;
 use crate::flat_map::FlatMap;
 
@@ -151,9 +152,12 @@ impl Reader {
             let nearest = nearest(name, known);
             let all = known.join(", ");
             let outside = self.enter(name);
-            match nearest {
-                Some(near) => self.fault(format_args!("is not known; perhaps {near} is meant")),
-                None => self.fault(format_args!("is not known; there are {all}")),
+            match (former_field(&self.path), nearest) {
+                (Some(renamed), _) => self.fault(renamed),
+                (None, Some(near)) => {
+                    self.fault(format_args!("is not known; perhaps {near} is meant"));
+                }
+                (None, None) => self.fault(format_args!("is not known; there are {all}")),
             }
             self.leave(outside);
         }

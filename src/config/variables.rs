@@ -37,7 +37,7 @@ const VARIABLES: [(&str, Kind, &str); 39] = [
     ("MAX_DATA", Kind::Number, "session.max_data"),
     ("FAIL", Kind::Text, "session.fail"),
     ("FAIL_GRACE", Kind::Text, "session.fail_grace"),
-    ("LIVE", Kind::Text, "session.live"),
+    ("STREAMS", Kind::Text, "session.streams"),
     ("PROOF", Kind::Flag, "session.proof"),
     ("ASSERTION", Kind::Flag, "session.assertion"),
     ("ORIGINS", Kind::Origins, "origins"),

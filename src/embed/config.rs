@@ -47,8 +47,8 @@ impl Config {
             let fault = "ORIGINS: an embedded Vestibule sends requests nowhere; remove it. The handler can.";
             faults.push(fault.to_owned());
         }
-        if is_watched(&bindings) {
-            let fault = "LIVE: an embedded Vestibule follows no open stream or socket, so watched is not offered; remove it, or deploy Vestibule as a Worker of its own.";
+        if asks_for_revocable_streams(&bindings) {
+            let fault = "STREAMS: an embedded Vestibule follows no open stream or socket, so revocable is not offered; remove it, or deploy Vestibule as a Worker of its own.";
             faults.push(fault.to_owned());
         }
         if !bindings.contains_key("CONSISTENCY") && !bindings.contains_key("SESSION_OBJECTS") {
@@ -76,10 +76,10 @@ impl Config {
     }
 }
 
-/// Returns whether open streams and sockets are to be followed.
-fn is_watched(bindings: &Map<String, Value>) -> bool {
-    let live = bindings.get("LIVE").and_then(Value::as_str);
-    live.is_some_and(|live| live.trim() == "watched")
+/// Returns whether open streams and sockets are to end with their session.
+fn asks_for_revocable_streams(bindings: &Map<String, Value>) -> bool {
+    let streams = bindings.get("STREAMS").and_then(Value::as_str);
+    streams.is_some_and(|streams| streams.trim() == "revocable")
 }
 
 impl fmt::Debug for Config {
@@ -120,10 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn following_streams_is_refused_among_all_faults() {
-        let bindings = Map::from_iter([("LIVE".to_owned(), Value::from(" watched"))]);
+    fn revocable_streams_are_refused_with_all_other_faults() {
+        let bindings = Map::from_iter([("STREAMS".to_owned(), Value::from(" revocable"))]);
         let faults = Config::from_bindings(bindings).unwrap_err().to_string();
-        for name in ["LIVE: ", "SESSION_KEYS", "SESSIONS"] {
+        for name in ["STREAMS: ", "SESSION_KEYS", "SESSIONS"] {
             assert!(faults.contains(name), "{faults}");
         }
     }

@@ -142,7 +142,7 @@ impl Gateway {
             pauses: timeouts.pauses.to_text(),
             handle_response: false,
             afterwards: false,
-            watched: false,
+            revocable: false,
             shared: kind == Anonymous::Public,
         })
     }

@@ -1,6 +1,6 @@
 //! Sockets and event streams that are opened, and what that means for how long a session lives.
 //!
-//! Traffic on them is use. Where nobody follows them (`LIVE=pass-through`) no code of ours runs while they are open,
+//! Traffic on them is use. Where nobody follows them (`STREAMS=pass-through`) no code of ours runs while they are open,
 //! and nobody sees their end. So their opening is noted, and they count as open for as long as they may be
 //! ([`Lifetime::idle_end`](crate::session::lifetime::Lifetime::idle_end)). Of a recorded session it is noted in its record. A guest has none: its cookie says it,
 //! wherever the guest is served next, and nothing is stored.
@@ -15,7 +15,7 @@ use crate::cookie::token::{Token, Verified};
 use crate::http::request::Request;
 use crate::session::id::Handle;
 use crate::session::record::Version;
-use crate::tenant::Live;
+use crate::tenant::Streams;
 
 /// So many guests' openings a generation holds; some hundred kilobytes.
 const MAX_OPENINGS: usize = 4_096;
@@ -71,9 +71,9 @@ impl Gateway {
             return Noting::Cookie;
         }
         // What is followed is in use for as long as it is open.
-        match self.tenant.live {
-            Live::PassThrough => Noting::Record,
-            Live::Watched => Noting::None,
+        match self.tenant.streams {
+            Streams::PassThrough => Noting::Record,
+            Streams::Revocable => Noting::None,
         }
     }
 

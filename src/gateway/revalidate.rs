@@ -11,7 +11,7 @@ use crate::cookie::token::Token;
 use crate::effect::{Answers, Need};
 use crate::session::change::Change;
 use crate::session::record::Version;
-use crate::tenant::{Consistency, Live};
+use crate::tenant::{Consistency, Streams};
 
 /// The least time between two looks.
 const MIN_LENGTH: Seconds = Seconds(1);
@@ -90,14 +90,16 @@ impl Gateway {
         if now.seconds() >= lifetime.absolute_end(&span) {
             return Ok(Some("session_expired"));
         }
-        let change = match self.tenant.live {
-            Live::PassThrough if lifetime.opening_is_due(&span, record.spread(), now.seconds()) => {
+        let change = match self.tenant.streams {
+            Streams::PassThrough
+                if lifetime.opening_is_due(&span, record.spread(), now.seconds()) =>
+            {
                 Change::opening()
             }
-            Live::Watched if lifetime.touch_is_due(&span, record.spread(), now.seconds()) => {
+            Streams::Revocable if lifetime.touch_is_due(&span, record.spread(), now.seconds()) => {
                 Change::touch()
             }
-            Live::PassThrough | Live::Watched => return Ok(None),
+            Streams::PassThrough | Streams::Revocable => return Ok(None),
         };
         let alteration = Update::of(token.handle, change);
         self.alter(&alteration, answers, now)

@@ -17,7 +17,7 @@ use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
 use crate::session::record::Version;
 use crate::telemetry::metric;
-use crate::tenant::Live;
+use crate::tenant::Streams;
 use crate::upstream::proof::Proved;
 use crate::upstream::request_headers::{Disbelieved, IdentityHeaders, Outgoing, State};
 use crate::upstream::trace_context::Trace;
@@ -55,7 +55,7 @@ pub(crate) struct Forward {
     /// What the `sid` in the body of the answer is to be made longer by; mostly nothing.
     pub sid_suffix: String,
     /// An event stream is to be followed to its end.
-    pub watched: bool,
+    pub revocable: bool,
     /// The cache of the zone may answer it, and keep the answer.
     pub shared: bool,
     /// Should the answer stay open, [`Gateway::revalidate`] is to be called, once: nobody follows it.
@@ -174,11 +174,12 @@ impl Gateway {
         } else {
             String::new()
         };
-        let watched = tenant.live == Live::Watched;
+        let revocable = tenant.streams == Streams::Revocable;
         self.count_disbelieved(disbelieved);
         let tenant = &self.tenant;
         // What is done again is not counted here.
-        let is_once = touch || share || watched || noting != Noting::None || !disbelieved.is_none();
+        let is_once =
+            touch || share || revocable || noting != Noting::None || !disbelieved.is_none();
         Forward {
             repeat: repeat.filter(|_| !is_once),
             visit: Some(Visit {
@@ -201,7 +202,7 @@ impl Gateway {
             pauses: tenant.timeouts.pauses.to_text(),
             handle_response: visitor.set_cookie || course.pin || noting == Noting::Cookie,
             afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
-            watched,
+            revocable,
             shared: false,
             opens: noting == Noting::Record,
         }

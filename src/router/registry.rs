@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::telemetry_reports::version;
 use super::{Interrupt, Router, TenantEntry};
 use crate::clock::UnixMillis;
+use crate::config::renamed::update_names;
 use crate::effect::{Answers, Found, Need};
 use crate::gateway::Gateway;
 use crate::http::host::{Host, HostPattern};
@@ -29,6 +30,9 @@ pub(super) const FRESH_MS: u64 = 10_000;
 
 /// How long it is used while it is being asked for beside a request.
 const USABLE_MS: u64 = 60_000;
+
+/// Logged for a document that uses a former name.
+const OUTDATED: &str = "session.live is named streams since release 0.2, and watched revocable. Change the document once only this release is deployed; the next release refuses the former names.";
 
 /// So many hosts are remembered; then all are forgotten.
 const MAX_HOSTS: usize = 4_096;
@@ -321,13 +325,16 @@ impl Router {
             known.asked = known.asked.max(answer.asked);
             return;
         }
+        let mut has_former_names = false;
         let read = core::str::from_utf8(bytes)
             .map_err(|_| "it is not UTF-8".to_owned())
             .and_then(|text| {
                 let read = serde_json::from_str::<Value>(text);
                 read.map_err(|error| format!("it is not JSON: {error}"))
             })
-            .and_then(|document| {
+            .and_then(|mut document| {
+                // The release before may have stored it, and still reads it beside this one.
+                has_former_names = update_names(&mut document);
                 let faults = |faults: Vec<crate::config::Fault>| {
                     let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
                     told.join(" ")
@@ -358,6 +365,10 @@ impl Router {
                         self.gateways
                             .insert(tenant.clone(), TenantEntry { gateway, used });
                     }
+                }
+                if has_former_names {
+                    let event = Event::new(Level::Warn, "tenant_document_outdated").of(tenant);
+                    self.emit(event.with("detail", Faults(OUTDATED)));
                 }
             }
             Ok(_) => self.refuse_document(tenant, "its id is another's", answer.asked),

@@ -306,6 +306,21 @@ fn a_broken_document_changes_nothing_and_is_told() {
 }
 
 #[test]
+fn stored_document_with_a_former_name_is_served_with_a_warning() {
+    let mut world = World::new();
+    world.tenant("acme", &json!({ "session": { "live": "watched" } }));
+    let forward = forwarded(world.get("https://acme.example/", &[]));
+    assert!(forward.revocable);
+    let logged = world.events();
+    assert!(logged.contains("tenant_document_outdated"), "{logged}");
+    world.tenant("acme", &json!({ "session": { "streams": "revocable" } }));
+    world.wait(61);
+    assert!(forwarded(world.get("https://acme.example/", &[])).revocable);
+    let logged = world.events();
+    assert!(!logged.contains("tenant_document_outdated"), "{logged}");
+}
+
+#[test]
 fn a_tenant_that_is_taken_away_is_gone_within_a_minute_and_so_is_one_that_is_added_there() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));

@@ -14,7 +14,7 @@ use crate::config::branding::Branding;
 use crate::config::model::{CanaryRelease, Document, FailMode, OriginEntry, PathPattern, Session};
 use crate::http::{header_name, reserved_headers};
 use crate::keys::{DeploymentKeys, KeyRing};
-use crate::policy::Live;
+use crate::policy::Streams;
 use crate::response::theme::Brand;
 use crate::response::theme::palette::Colors;
 use crate::secrets::{Secrets, binding};
@@ -31,7 +31,7 @@ const NEW_SESSION_LIMITER: &str = "NEW_SESSION_LIMITER";
 
 /// Whether open streams and sockets can be followed: the data plane does that, and a library has none. There an opening
 /// is noted as use instead, whatever the document says.
-const CAN_WATCH: bool = cfg!(any(test, feature = "standalone"));
+const CAN_REVOKE_STREAMS: bool = cfg!(any(test, feature = "standalone"));
 
 impl Tenant {
     /// A tenant as a document has it, with the deployment's keys, or its own if it has some
@@ -131,10 +131,10 @@ impl Tenant {
                     socket: limit(routing.timeouts.idle_socket),
                 },
             },
-            live: if CAN_WATCH {
-                session.live
+            streams: if CAN_REVOKE_STREAMS {
+                session.streams
             } else {
-                Live::PassThrough
+                Streams::PassThrough
             },
             proof,
             asserts: session.assertion,

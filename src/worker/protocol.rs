@@ -58,14 +58,14 @@ pub(crate) const RESPONSE_FIELDS: [&str; 7] = [
 ///
 /// * `settle`: the response must be settled whatever its headers are
 /// * `afterwards`: something can be done once the client has the response
-/// * `watched`: a stream or socket is followed to its end
+/// * `revocable`: a stream or socket is followed to its end
 /// * `shared`: the cache of the zone may answer it
 /// * `opens`: should the response stay open, that is use, and must be noted
 /// * `anyTarget`: the decision holds for other targets, too
 pub(crate) const FORWARD_FLAGS: [(&str, char); 6] = [
     ("settle", 's'),
     ("afterwards", 'a'),
-    ("watched", 'w'),
+    ("revocable", 'w'),
     ("shared", 'k'),
     ("opens", 'h'),
     ("anyTarget", 'o'),
@@ -112,7 +112,7 @@ fn forward(forward: &Forward, facts: &RequestLabels) -> String {
     let is_set = [
         forward.handle_response,
         forward.afterwards,
-        forward.watched,
+        forward.revocable,
         forward.shared,
         forward.opens,
         forward.repeat.is_some_and(|repeat| repeat.any_target),

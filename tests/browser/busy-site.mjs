@@ -110,7 +110,7 @@ export class BusySite {
     const documents = {
       acme: {
         login: { mode: "optional", methods: { password: true } },
-        session: { idle: "8h", absolute: "7d", live: "watched" },
+        session: { idle: "8h", absolute: "7d", streams: "revocable" },
         vault: ["upstream_sid"],
         origins: [
           { name: "chat-a", url: a.url, capacity: 20, weight: 2 },

@@ -12,7 +12,7 @@ const SOCKET: [(&str, &str); 4] = [
 
 const EVENTS: [(&str, &str); 1] = [("accept", "text/event-stream")];
 
-const LIVES: [&str; 2] = ["pass-through", "watched"];
+const MODES: [&str; 2] = ["pass-through", "revocable"];
 
 impl World {
     /// A request that asks for something that stays open, and the origin's answer.
@@ -69,7 +69,7 @@ impl World {
     fn chat(&mut self, socket: &Forward, seconds: u64) {
         for _ in 0..seconds / 10 {
             self.wait(10);
-            if socket.watched {
+            if socket.revocable {
                 assert!(matches!(self.look(socket), Revalidation::Continue(_)));
             }
         }
@@ -78,25 +78,25 @@ impl World {
 
 fn under_all(tell: impl Fn(World, &str)) {
     for consistency in CONSISTENCIES {
-        for live in LIVES {
+        for streams in MODES {
             let settings = json!({
-                "CONSISTENCY": consistency, "LIVE": live, "SESSION_IDLE": "2m", "FAIL": "closed",
+                "CONSISTENCY": consistency, "STREAMS": streams, "SESSION_IDLE": "2m", "FAIL": "closed",
             });
-            tell(World::new(&settings), live);
+            tell(World::new(&settings), streams);
         }
     }
 }
 
 #[test]
 fn a_guest_who_uses_nothing_but_a_socket_stays_and_costs_no_storage() {
-    under_all(|mut world, live| {
+    under_all(|mut world, streams| {
         let first = world.exchange("");
         let socket = world.socket();
         for _ in 0..3 {
             world.chat(&socket, 170);
             world.move_to_another_isolate();
             let again = world.socket();
-            assert_eq!(told(&again, "x-session-state"), Some("active"), "{live}");
+            assert_eq!(told(&again, "x-session-state"), Some("active"), "{streams}");
             assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
             assert_eq!(again.origin, first.origin);
         }
@@ -120,16 +120,16 @@ fn a_guest_whose_client_drops_the_cookie_of_the_handshake_stays_in_the_same_isol
 
 #[test]
 fn a_user_who_uses_nothing_but_a_socket_stays_signed_in() {
-    under_all(|mut world, live| {
+    under_all(|mut world, streams| {
         world.exchange("x-session-identify\n{\"user\":\"u1\"}");
         let first = world.exchange("");
         for _ in 0..3 {
             let socket = world.socket();
-            assert_eq!(socket.watched, live == "watched");
+            assert_eq!(socket.revocable, streams == "revocable");
             world.chat(&socket, 170);
             world.move_to_another_isolate();
             let again = world.socket();
-            assert_eq!(told(&again, "x-session-user"), Some("u1"), "{live}");
+            assert_eq!(told(&again, "x-session-user"), Some("u1"), "{streams}");
             assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
         }
     });
@@ -137,14 +137,14 @@ fn a_user_who_uses_nothing_but_a_socket_stays_signed_in() {
 
 #[test]
 fn a_guest_who_opened_a_socket_and_then_has_data_stays() {
-    under_all(|mut world, live| {
+    under_all(|mut world, streams| {
         world.exchange("");
         world.socket();
         let first = world.exchange("x-session-patch\n{\"a\":1}");
         world.wait(170);
         world.move_to_another_isolate();
         let again = world.ask("GET", "/ws", &SOCKET, &mut Answers::default());
-        if live == "pass-through" {
+        if streams == "pass-through" {
             let again = forwarded(again);
             assert_eq!(told(&again, "x-session-id"), told(&first, "x-session-id"));
             assert_eq!(told(&again, "x-session-data"), Some(r#"{"a":1}"#));
@@ -200,8 +200,9 @@ fn a_handed_on_socket_keeps_a_user_for_a_day_and_no_longer() {
 
 #[test]
 fn a_socket_keeps_nobody_beyond_the_absolute_limit() {
-    under_all(|world, live| {
-        let settings = json!({ "LIVE": live, "SESSION_IDLE": "2m", "SESSION_ABSOLUTE": "1h" });
+    under_all(|world, streams| {
+        let settings =
+            json!({ "STREAMS": streams, "SESSION_IDLE": "2m", "SESSION_ABSOLUTE": "1h" });
         let mut world = World {
             settings: settings.clone(),
             gateway: gateway(&settings, 3),

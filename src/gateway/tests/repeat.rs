@@ -169,7 +169,7 @@ fn what_is_larger_than_most_is_not_kept() {
 
 #[test]
 fn what_is_to_be_done_about_an_answer_is_done_about_each() {
-    assert_eq!(repeated(&json!({ "LIVE": "watched" })), None);
+    assert_eq!(repeated(&json!({ "STREAMS": "revocable" })), None);
 }
 
 /// A flood of forged cookies, so far that it is refused; when it began.
@@ -334,7 +334,7 @@ proptest! {
         };
         let Some(repeat) = before.repeat else { return Ok(()) };
         prop_assert!(world.now < repeat.until);
-        prop_assert!(!before.handle_response && !before.afterwards && !before.watched);
+        prop_assert!(!before.handle_response && !before.afterwards && !before.revocable);
         let facts = world.gateway.take_labels();
         let target = if repeat.any_target { target } else { "/chat" };
         world.now.0 = (world.now.0 + later).min(repeat.until.0 - 1);

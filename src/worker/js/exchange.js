@@ -179,14 +179,14 @@ export class Exchange extends RequestContext {
       return this.#retry(place, "unsent");
     }
     if (flags.includes(wire.FLAGS.afterwards)) this.context.waitUntil(this.#runBackground(ticket));
-    const isWatched = flags.includes(wire.FLAGS.watched);
+    const isRevocable = flags.includes(wire.FLAGS.revocable);
     const revalidate = () => this.#revalidate(ticket);
     if (flags.includes(wire.FLAGS.opens) && (webSocket || isEventStream(response)))
       this.context.waitUntil(revalidate());
     const seen =
-      isWatched || pauses !== ""
+      isRevocable || pauses !== ""
         ? follow(response, {
-            revalidate: isWatched ? revalidate : undefined,
+            revalidate: isRevocable ? revalidate : undefined,
             countOpen: () => this.#countOpen(place, webSocket ? "websocket" : "sse"),
             pauses: readPauses(pauses),
           })

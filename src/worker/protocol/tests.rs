@@ -72,7 +72,7 @@ fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
         handle_response: true,
         afterwards: false,
         sid_suffix: ".sig".to_owned(),
-        watched: true,
+        revocable: true,
         shared: false,
         opens: false,
         repeat: Some(CachePolicy {

@@ -1,0 +1,85 @@
+//! Accepts settings under their names of the release before, where that release may have stored them.
+//!
+//! In a gradual deployment both releases read the same documents, and the one before knows only the former name. So a
+//! stored document may use it for one release. Whoever writes a document or sets a variable learns the name of now.
+
+use serde_json::Value;
+
+/// The former name of `session.streams`, and of its value `revocable`.
+const LIVE: &str = "live";
+const WATCHED: &str = "watched";
+
+/// Former names of variables, and what to set now.
+pub(crate) const FORMER_VARIABLES: [(&str, &str); 1] = [(
+    "LIVE",
+    "LIVE: is named STREAMS since release 0.2; set STREAMS=revocable where LIVE=watched was set, and remove LIVE.",
+)];
+
+/// Returns what is wrong with the former name of a field, and what to write instead.
+pub(super) fn former_field(path: &str) -> Option<&'static str> {
+    (path == "session.live").then_some(
+        "is named streams since release 0.2; write \"streams\": \"revocable\" in place of \"live\": \"watched\"",
+    )
+}
+
+/// Gives the fields of a stored document the names they have now. Returns whether one had its former name.
+pub(crate) fn update_names(document: &mut Value) -> bool {
+    let session = document.get_mut("session").and_then(Value::as_object_mut);
+    let Some((session, former)) = session.and_then(|session| {
+        let former = session.remove(LIVE)?;
+        Some((session, former))
+    }) else {
+        return false;
+    };
+    let value = match former.as_str() {
+        Some(WATCHED) => "revocable".into(),
+        _ => former,
+    };
+    // A document that both releases can read has both names: the new one counts.
+    session.entry("streams").or_insert(value);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn former_name_of_streams_is_read_from_a_stored_document() {
+        for (stored, updated) in [
+            (
+                json!({ "live": "watched" }),
+                json!({ "streams": "revocable" }),
+            ),
+            (
+                json!({ "live": "pass-through" }),
+                json!({ "streams": "pass-through" }),
+            ),
+            (json!({ "live": "x" }), json!({ "streams": "x" })),
+            (
+                json!({ "live": "watched", "streams": "pass-through" }),
+                json!({ "streams": "pass-through" }),
+            ),
+        ] {
+            let mut document = json!({ "id": "acme", "session": stored });
+            assert!(update_names(&mut document));
+            assert_eq!(document, json!({ "id": "acme", "session": updated }));
+        }
+    }
+
+    #[test]
+    fn document_with_names_of_now_is_left_as_it_is() {
+        for document in [
+            json!({ "session": { "streams": "revocable" } }),
+            json!({ "live": "watched" }),
+            json!({ "session": ["live"] }),
+            json!(null),
+        ] {
+            let mut same = document.clone();
+            assert!(!update_names(&mut same));
+            assert_eq!(same, document);
+        }
+    }
+}
