@@ -214,7 +214,7 @@ impl Router {
         };
         let step = self.at(&tenant, now, |gateway| {
             let step = gateway.admit(request, now, answers);
-            (step, gateway.take_labels(), gateway.has_learned())
+            (step, gateway.recorder.take_labels(), gateway.has_learned())
         });
         let step = step.map(|(step, facts, has_learned)| {
             self.facts = facts;
@@ -349,8 +349,10 @@ impl Router {
     ) {
         if let Some(room) = self.gateways.get_mut(tenant) {
             let Probe { origin, begun, .. } = probe;
-            room.gateway.probed(origin, *begun, verdict, now);
-            self.events.extend(room.gateway.take_events());
+            room.gateway
+                .balancer
+                .probed(&mut room.gateway.recorder, origin, *begun, verdict, now);
+            self.events.extend(room.gateway.recorder.take_events());
         }
     }
 
@@ -368,7 +370,7 @@ impl Router {
     pub(crate) fn health_checks(&self) -> Vec<HealthCheck> {
         let gateways = self.gateways.values();
         gateways
-            .flat_map(|room| room.gateway.health_checks())
+            .flat_map(|room| room.gateway.balancer.health_checks())
             .collect()
     }
 
@@ -377,7 +379,7 @@ impl Router {
         let mut writes = core::mem::take(&mut self.writes);
         for tenant in self.writers.drain(..) {
             if let Some(room) = self.gateways.get_mut(&tenant) {
-                writes.extend(room.gateway.take_writes());
+                writes.extend(room.gateway.sessions.take_writes());
             }
         }
         writes
@@ -405,8 +407,8 @@ impl Router {
     /// Lets a tenant's gateway go; what it counted is told all the same.
     fn evict_tenant(&mut self, tenant: &TenantId) {
         if let Some(mut room) = self.gateways.remove(tenant) {
-            self.weight = self.weight.saturating_sub(room.gateway.weight());
-            self.series.merge(&room.gateway.take_series());
+            self.weight = self.weight.saturating_sub(room.gateway.sessions.weight());
+            self.series.merge(&room.gateway.recorder.take_series());
         }
     }
 
@@ -439,14 +441,14 @@ impl Router {
     ) -> Option<T> {
         let room = self.gateways.get_mut(tenant)?;
         room.used = now;
-        let weight = room.gateway.weight();
+        let weight = room.gateway.sessions.weight();
         let result = act(&mut room.gateway);
-        self.weight = self.weight.saturating_sub(weight) + room.gateway.weight();
-        if room.gateway.has_writes() && !self.writers.contains(tenant) {
+        self.weight = self.weight.saturating_sub(weight) + room.gateway.sessions.weight();
+        if room.gateway.sessions.has_writes() && !self.writers.contains(tenant) {
             self.writers.push(tenant.clone());
         }
-        self.events.extend(room.gateway.take_events());
-        let probes = room.gateway.take_probes().into_iter();
+        self.events.extend(room.gateway.recorder.take_events());
+        let probes = room.gateway.balancer.take_probes().into_iter();
         self.probes
             .extend(probes.map(|probe| (tenant.clone(), probe)));
         if self.weight > ISOLATE_WEIGHT {
@@ -461,13 +463,13 @@ impl Router {
         while self.weight > ISOLATE_WEIGHT {
             // Who still wants something stored may know what storage does not.
             let rooms = self.gateways.iter_mut().filter(|(id, room)| {
-                *id != tenant && room.gateway.weight() > 0 && !self.writers.contains(id)
+                *id != tenant && room.gateway.sessions.weight() > 0 && !self.writers.contains(id)
             });
             let Some((_, room)) = rooms.min_by_key(|(_, room)| room.used) else {
                 return;
             };
-            self.weight = self.weight.saturating_sub(room.gateway.weight());
-            room.gateway.forget_sessions();
+            self.weight = self.weight.saturating_sub(room.gateway.sessions.weight());
+            room.gateway.sessions.forget_sessions();
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is told of requests: to the log, to the metrics, to traces.
 
+use super::parts::Recorder;
 use chacha20::rand_core::Rng as _;
 
 use super::Gateway;
@@ -12,27 +13,20 @@ use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::upstream::trace_context::{Sampling, Trace};
 
-impl Gateway {
+impl Recorder {
     /// What is told of the request that was decided on last.
     pub(crate) fn take_labels(&mut self) -> RequestLabels {
-        core::mem::take(&mut self.recorder.labels)
+        core::mem::take(&mut self.labels)
     }
 
     /// What happened since the last call, counted.
     pub(crate) fn take_series(&mut self) -> Series {
-        core::mem::take(&mut self.recorder.series)
+        core::mem::take(&mut self.series)
     }
 
     /// The events to be logged since the last call.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
-        core::mem::take(&mut self.recorder.events)
-    }
-
-    /// What a new trace is made of.
-    pub(super) fn draw_seed(&mut self) -> Seed {
-        let mut seed = Seed::default();
-        self.random.fill_bytes(&mut seed);
-        seed
+        core::mem::take(&mut self.events)
     }
 
     pub(super) fn sampling(&self) -> Sampling {
@@ -79,24 +73,34 @@ impl Gateway {
         self.facts_when(false).flags()
     }
 
-    /// A trace for a request whose decision is repeated, and what it was made of.
-    pub(crate) fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
-        let seed = self.draw_seed();
-        (Trace::follow(None, None, &seed, self.sampling()), seed)
-    }
-
     pub(super) fn emit(&mut self, event: Event) {
-        let event = event
-            .of(&self.tenant.id)
-            .during(&self.recorder.labels.trace_id);
-        event_metrics::count(&mut self.recorder.series, &event);
+        let event = event.of(&self.tenant.id).during(&self.labels.trace_id);
+        event_metrics::count(&mut self.series, &event);
         let level = match event.level() {
             Level::Info => LogLevel::Info,
             Level::Warn => LogLevel::Warn,
             Level::Error => LogLevel::Error,
         };
         if level >= self.tenant.telemetry.log {
-            self.recorder.events.push(event);
+            self.events.push(event);
         }
+    }
+}
+
+impl Gateway {
+    /// What a new trace is made of.
+    pub(super) fn draw_seed(&mut self) -> Seed {
+        let mut seed = Seed::default();
+        self.random.fill_bytes(&mut seed);
+        seed
+    }
+
+    /// A trace for a request whose decision is repeated, and what it was made of.
+    pub(crate) fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
+        let seed = self.draw_seed();
+        (
+            Trace::follow(None, None, &seed, self.recorder.sampling()),
+            seed,
+        )
     }
 }

@@ -1,5 +1,6 @@
 //! The admin API on sessions: list them, look at one, end one, a user's, or everybody's.
 
+use super::parts::Sessions;
 use serde_json::{Map, Value, json};
 
 use super::{Gateway, Interrupt, RequestContext};
@@ -71,8 +72,14 @@ impl Gateway {
                 .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
                 .ok_or_else(|| Problem::Invalid("`limit` must be 1 to 100.".to_owned()))?,
         };
-        let tags = query.get("user").map(|user| self.tags(user));
-        let (sessions, next) = self.list(tags.as_deref(), query.get("after"), limit, context)?;
+        let tags = query.get("user").map(|user| self.sessions.tags(user));
+        let (sessions, next) = self.sessions.list(
+            &mut self.recorder,
+            tags.as_deref(),
+            query.get("after"),
+            limit,
+            context,
+        )?;
         // A page may hold fewer than asked for: who is where is not on the list, but in each record.
         let origin = query.get("origin");
         let is_there = |session: &Map<String, Value>| {
@@ -96,10 +103,13 @@ impl Gateway {
         name: PublicName,
         context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let session = self.inspect(name.handle, context)?;
+        let session = self
+            .sessions
+            .inspect(&mut self.recorder, name.handle, context)?;
         let session = session.filter(|session| name.is_of_for_operators(session.record.sign_in));
         let session = session.ok_or(Problem::NotFound)?;
-        self.emit(Event::new(Level::Info, "audit_session_viewed").about(name.handle));
+        self.recorder
+            .emit(Event::new(Level::Info, "audit_session_viewed").about(name.handle));
         let view = self.view(&session.record);
         Ok(Answer::json(200, &Value::Object(view)))
     }
@@ -112,10 +122,15 @@ impl Gateway {
         let (answers, now) = (context.answers, context.now);
         match name.sign_in {
             // Logs call a session by its handle alone.
-            None => self.end(name.handle, answers, now)?,
-            Some(_) => self.end_named(name, answers, now)?,
+            None => self
+                .sessions
+                .end(&mut self.recorder, name.handle, answers, now)?,
+            Some(_) => self
+                .sessions
+                .end_named(&mut self.recorder, name, answers, now)?,
         }
-        self.emit(Event::new(Level::Info, "audit_session_ended").about(name.handle));
+        self.recorder
+            .emit(Event::new(Level::Info, "audit_session_ended").about(name.handle));
         Ok(Answer::empty(204))
     }
 
@@ -167,7 +182,7 @@ impl Gateway {
         let query = parameters(context, &["tenant", "user", "all"])?;
         let subjects = match (query.get("user"), query.get("all")) {
             (Some(user), None) => {
-                let tags = self.tags(user);
+                let tags = self.sessions.tags(user);
                 tags.into_iter().map(Subject::User).collect()
             }
             (None, Some("true")) => vec![Subject::Tenant],
@@ -176,17 +191,20 @@ impl Gateway {
                 return Err(Problem::Invalid(what.to_owned()).into());
             }
         };
-        self.revoke(&subjects, context.answers, context.now)?;
+        self.sessions
+            .revoke(&subjects, context.answers, context.now)?;
         let everybody = subjects == [Subject::Tenant];
         let event = Event::new(Level::Info, "audit_sessions_revoked");
-        self.emit(event.with("everybody", everybody));
-        if self.writes.is_empty() {
+        self.recorder.emit(event.with("everybody", everybody));
+        if self.sessions.writes.is_empty() {
             Ok(Answer::empty(204))
         } else {
             Err(Interrupt::Pending(vec![Need::Store]))
         }
     }
+}
 
+impl Sessions {
     fn tags(&self, user: &str) -> Vec<UserTag> {
         self.tenant.keys.user_tags(user).collect()
     }

@@ -4,11 +4,13 @@
 //! No cookie is read and none is set, nothing is known of a visitor and nothing is told; so what comes
 //! back is nobody's, and may be kept in a shared cache if the tenant says so.
 
+use super::parts::Sessions;
 use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::authenticate::{Visitor, unstored};
+use super::authorize::door;
 use super::client_info::Client;
 use super::response_context::ResponseContext;
 use super::upstream_request::Forward;
@@ -19,6 +21,7 @@ use crate::http::path;
 use crate::http::request::Request;
 use crate::session::id::{Handle, SessionId};
 use crate::session::record::Version;
+use crate::tenant::Tenant;
 use crate::upstream::proof::Proved;
 use crate::upstream::request_headers::{Nobody, Outgoing};
 use crate::upstream::trace_context::Trace;
@@ -33,38 +36,38 @@ pub(super) enum Anonymous {
     Public,
 }
 
-impl Gateway {
-    /// Whether a request goes on without a session, and why. One whose method a header changes does
-    /// not.
-    pub(super) fn anonymous(&self, context: &RequestContext<'_>) -> Option<Anonymous> {
-        let request = context.request;
-        let kind = if is_preflight(request) {
-            Anonymous::Preflight
-        } else if self.is_public(context) {
-            Anonymous::Public
-        } else {
-            return None;
-        };
-        let overrides =
-            |(name, _): &(&str, &str)| header_name::overrides_method(&header_name::fold(name));
-        (!request.headers.iter().any(overrides)).then_some(kind)
-    }
+/// Whether a request goes on without a session, and why. One whose method a header changes does
+/// not.
+pub(super) fn kind(tenant: &Tenant, context: &RequestContext<'_>) -> Option<Anonymous> {
+    let request = context.request;
+    let kind = if is_preflight(request) {
+        Anonymous::Preflight
+    } else if is_public(tenant, context) {
+        Anonymous::Public
+    } else {
+        return None;
+    };
+    let overrides =
+        |(name, _): &(&str, &str)| header_name::overrides_method(&header_name::fold(name));
+    (!request.headers.iter().any(overrides)).then_some(kind)
+}
 
-    /// What is in disguise, or asks for a sign-in, is nobody's to share. Nor is what comes over plain http, but
-    /// on loopback: a server that sends it on to https would have that kept for everybody.
-    fn is_public(&self, context: &RequestContext<'_>) -> bool {
-        let Request {
-            method, location, ..
-        } = context.request;
-        let mut patterns = self.tenant.public_paths.iter();
-        patterns.any(|pattern| pattern.matches(location.path))
-            && (location.scheme == "https" || location.is_plain_loopback())
-            && matches!(*method, "GET" | "HEAD")
-            && !context.request.is_websocket()
-            && path::resolved(location.path).is_none()
-            && self.door(context).admits_guests()
-    }
+/// What is in disguise, or asks for a sign-in, is nobody's to share. Nor is what comes over plain http, but
+/// on loopback: a server that sends it on to https would have that kept for everybody.
+fn is_public(tenant: &Tenant, context: &RequestContext<'_>) -> bool {
+    let Request {
+        method, location, ..
+    } = context.request;
+    let mut patterns = tenant.public_paths.iter();
+    patterns.any(|pattern| pattern.matches(location.path))
+        && (location.scheme == "https" || location.is_plain_loopback())
+        && matches!(*method, "GET" | "HEAD")
+        && !context.request.is_websocket()
+        && path::resolved(location.path).is_none()
+        && door(tenant, context).admits_guests()
+}
 
+impl Sessions {
     /// Somebody who stands for all: of one path always the same, so that one origin answers for it.
     pub(super) fn nobody(&self, context: &RequestContext<'_>) -> Visitor {
         let hash: [u8; 32] = Sha256::digest(context.request.location.path).into();
@@ -80,14 +83,16 @@ impl Gateway {
         let session = Rc::new(self.prepared(unstored(&token)));
         self.visitor(session, token, Some(""))
     }
+}
 
+impl Gateway {
     pub(super) fn forward_anonymous(
         &mut self,
         kind: Anonymous,
         context: &RequestContext<'_>,
         trace: &Trace<'_>,
     ) -> Result<Forward, Interrupt> {
-        let course = self.select_origin(&self.nobody(context), context)?;
+        let course = self.select_origin(&self.sessions.nobody(context), context)?;
         let request = context.request;
         let location = &request.location;
         let tenant = &self.tenant;
@@ -107,7 +112,7 @@ impl Gateway {
             shared: kind == Anonymous::Public,
         };
         let headers = Outgoing::anonymous(request, &nobody, trace);
-        self.count_disbelieved(headers.disbelieved);
+        self.recorder.count_disbelieved(headers.disbelieved);
         let ticket = ResponseContext {
             cookie: "",
             set_cookie: false,

@@ -3,6 +3,7 @@
 //! Each call checks the sign-in in the name against the record's: an origin that has learned a name from
 //! a guest's copied cookie gets a 404 for the user whom the guest became.
 
+use super::parts::{Limits, Recorder};
 use chacha20::rand_core::Rng as _;
 use serde_json::{Map, Value, json};
 
@@ -33,15 +34,16 @@ impl Gateway {
         route: &str,
         context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        self.check_origin_key(context)?;
+        self.limits.check_origin_key(&mut self.recorder, context)?;
         let (name, rest) = route.split_once('/').unwrap_or((route, ""));
         let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
         match (rest, context.request.method) {
             ("", "GET" | "HEAD") => self.tell(name, context),
             ("", "PATCH") => self.patch(name, context),
             ("", "DELETE") => {
-                self.end_named(name, context.answers, context.now)?;
-                self.note_ended(name.handle, "origin_api");
+                self.sessions
+                    .end_named(&mut self.recorder, name, context.answers, context.now)?;
+                self.recorder.note_ended(name.handle, "origin_api");
                 Ok(Answer::empty(204))
             }
             ("", _) => Err(Problem::MethodNotAllowed("GET, HEAD, PATCH, DELETE").into()),
@@ -52,46 +54,14 @@ impl Gateway {
         }
     }
 
-    /// Lets whoever presents an origin key go on. Wrong ones are counted and told of.
-    fn check_origin_key(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
-        let RequestContext { request, now, .. } = *context;
-        let client = request.client_network();
-        // What others send whom nobody tells apart says nothing of this one.
-        let is_known = client != Network::Unknown;
-        if let Some(wait) = self
-            .limits
-            .wrong_keys
-            .wait(client, now)
-            .filter(|_| is_known)
-        {
-            return Err(Problem::TooManyGuesses(wait).into());
-        }
-        let authorization = request.header("authorization");
-        let keys = &self.tenant.origin_keys;
-        if keys.iter().any(|key| key.is_presented(authorization)) {
-            return Ok(());
-        }
-        if authorization.is_none() {
-            return Err(Problem::ApiKey.into());
-        }
-        match self.limits.wrong_keys.count(client, now) {
-            Verdict::Over(wait) => Err(Problem::TooManyGuesses(wait).into()),
-            verdict => {
-                self.emit(Event::new(Level::Warn, "origin_key_refused"));
-                match verdict {
-                    Verdict::Passed(wait) => Err(Problem::TooManyGuesses(wait).into()),
-                    _ => Err(Problem::ApiKey.into()),
-                }
-            }
-        }
-    }
-
     fn tell(
         &mut self,
         name: PublicName,
         context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let session = self.inspect(name.handle, context)?;
+        let session = self
+            .sessions
+            .inspect(&mut self.recorder, name.handle, context)?;
         let session = session.filter(|session| name.is_of(session.record.sign_in));
         let session = session.ok_or(Problem::NotFound)?;
         Ok(self.describe_record(&session.record))
@@ -146,7 +116,12 @@ impl Gateway {
             lease,
             ..Update::of_named(name, change)
         };
-        let altered = self.alter(&alteration, context.answers, context.now);
+        let altered = self.sessions.alter(
+            &mut self.recorder,
+            &alteration,
+            context.answers,
+            context.now,
+        );
         match altered.map_err(Interrupt::Pending)? {
             UpdateOutcome::Live { session, refused } => match refused.first().map(String::as_str) {
                 None => Ok(self.describe_record(&session.record)),
@@ -237,7 +212,7 @@ impl Gateway {
                 let tenant = &self.tenant.id;
                 let command = Command {
                     named: Some(name.sign_in),
-                    ..self.command(order)
+                    ..self.sessions.command(order)
                 };
                 let need = command.need(tenant, name.handle, SAID.to_owned());
                 Err(Interrupt::Pending(vec![need]))
@@ -246,6 +221,41 @@ impl Gateway {
                 Reply::parse(bytes).ok_or_else(|| Problem::StoreUnavailable.into())
             }
             Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
+        }
+    }
+}
+
+impl Limits {
+    /// Lets whoever presents an origin key go on. Wrong ones are counted and told of.
+    fn check_origin_key(
+        &mut self,
+        recorder: &mut Recorder,
+        context: &RequestContext<'_>,
+    ) -> Result<(), Interrupt> {
+        let RequestContext { request, now, .. } = *context;
+        let client = request.client_network();
+        // What others send whom nobody tells apart says nothing of this one.
+        let is_known = client != Network::Unknown;
+        if let Some(wait) = self.wrong_keys.wait(client, now).filter(|_| is_known) {
+            return Err(Problem::TooManyGuesses(wait).into());
+        }
+        let authorization = request.header("authorization");
+        let keys = &self.tenant.origin_keys;
+        if keys.iter().any(|key| key.is_presented(authorization)) {
+            return Ok(());
+        }
+        if authorization.is_none() {
+            return Err(Problem::ApiKey.into());
+        }
+        match self.wrong_keys.count(client, now) {
+            Verdict::Over(wait) => Err(Problem::TooManyGuesses(wait).into()),
+            verdict => {
+                recorder.emit(Event::new(Level::Warn, "origin_key_refused"));
+                match verdict {
+                    Verdict::Passed(wait) => Err(Problem::TooManyGuesses(wait).into()),
+                    _ => Err(Problem::ApiKey.into()),
+                }
+            }
         }
     }
 }

@@ -3,12 +3,14 @@
 //! Signed by the runtime's WebCrypto with a key derived for the tenant (ES256); what is valid for two minutes
 //! is used for one, so that signing costs a session one request a minute in each isolate.
 
+use super::parts::Recorder;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 
 use super::authenticate::Visitor;
-use super::{Gateway, Interrupt, RequestContext};
+use super::{Interrupt, RequestContext};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{Found, Need};
 use crate::encoding;
@@ -18,6 +20,7 @@ use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::telemetry::log::{Event, Level};
+use crate::tenant::Tenant;
 use crate::upstream::request_headers::ASSERTION;
 
 /// How long one is valid.
@@ -33,8 +36,10 @@ const KIND: &str = "session+jwt";
 const MAX_COUNT: usize = 4_096;
 
 /// Assertions in use.
-#[derive(Default)]
-pub(super) struct Assertions(HashMap<Handle, Made>);
+pub(super) struct Assertions {
+    pub(super) tenant: Rc<Tenant>,
+    made: HashMap<Handle, Made>,
+}
 
 struct Made {
     token: String,
@@ -43,10 +48,19 @@ struct Made {
     audience: String,
 }
 
-impl Gateway {
+impl Assertions {
+    /// Has made none yet.
+    pub(super) fn new(tenant: Rc<Tenant>) -> Self {
+        Self {
+            tenant,
+            made: HashMap::new(),
+        }
+    }
+
     /// The assertion for a visitor; none if the tenant wants none, or none can be made.
     pub(super) fn assertion(
         &mut self,
+        recorder: &mut Recorder,
         visitor: &Visitor,
         context: &RequestContext<'_>,
     ) -> Result<Option<String>, Interrupt> {
@@ -57,7 +71,7 @@ impl Gateway {
         let record = &visitor.session.record;
         let location = &context.request.location;
         let issuer = format!("{}://{}", location.scheme, location.authority);
-        if let Some(made) = self.assertions.0.get(&record.handle)
+        if let Some(made) = self.made.get(&record.handle)
             && now.since(made.at) < USED
             && made.version == record.version
             && made.audience == issuer
@@ -84,14 +98,14 @@ impl Gateway {
                     version: record.version,
                     audience: issuer,
                 };
-                if self.assertions.0.len() >= MAX_COUNT {
-                    self.assertions.0.clear();
+                if self.made.len() >= MAX_COUNT {
+                    self.made.clear();
                 }
-                self.assertions.0.insert(record.handle, made);
+                self.made.insert(record.handle, made);
                 Ok(Some(token))
             }
             Some(Found::Absent | Found::Unavailable) => {
-                self.emit(Event::new(Level::Error, "assertion_not_signed"));
+                recorder.emit(Event::new(Level::Error, "assertion_not_signed"));
                 Ok(None)
             }
         }

@@ -3,6 +3,7 @@
 //! They are public, a login page needs them: no session is looked for and none begins. A file that is
 //! not to be had leaves the place to the server's own, which is better than a broken picture.
 
+use super::parts::{Limits, Recorder};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::effect::Need;
 use crate::effect::asset::{Asset, Facts, Trouble};
@@ -51,12 +52,12 @@ impl Gateway {
             Some(Asset::AtHand(facts)) => {
                 let interrupt = shown(request, source, facts);
                 if let Some(trouble) = facts.trouble {
-                    self.tell_of(trouble, context);
+                    self.limits.tell_of(&mut self.recorder, trouble, context);
                 }
                 Err(interrupt)
             }
             Some(Asset::Missing(trouble)) => {
-                self.tell_of(*trouble, context);
+                self.limits.tell_of(&mut self.recorder, *trouble, context);
                 if trouble.is_page() {
                     return Err(Problem::AssetIsPage.into());
                 }
@@ -64,13 +65,15 @@ impl Gateway {
             }
         }
     }
+}
 
-    fn tell_of(&mut self, trouble: Trouble, context: &RequestContext<'_>) {
+impl Limits {
+    fn tell_of(&mut self, recorder: &mut Recorder, trouble: Trouble, context: &RequestContext<'_>) {
         let path = context.request.location.path;
-        if self.limits.missing_files.count(path, context.now) == Verdict::First {
+        if self.missing_files.count(path, context.now) == Verdict::First {
             let event = Event::new(Level::Warn, "asset_unavailable");
             let reason = trouble.to_string();
-            self.emit(
+            recorder.emit(
                 event
                     .with("path", ConfigName(path))
                     .with("reason", ConfigName(&reason)),

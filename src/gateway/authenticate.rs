@@ -1,5 +1,6 @@
 //! Whose request it is: from the cookie, and from what is known of the session it names.
 
+use super::parts::{Limits, Recorder, Sessions};
 use std::rc::Rc;
 
 use super::session_lookup::{MaxAge, SessionLookup};
@@ -15,6 +16,7 @@ use crate::session::prepared::Prepared;
 use crate::session::record::{IdMatch, Record, Version};
 use crate::telemetry::labels::Lookup;
 use crate::telemetry::log::{Event, Level};
+use crate::tenant::Tenant;
 
 /// Who is calling.
 pub(super) enum Caller {
@@ -66,12 +68,13 @@ impl Gateway {
         &mut self,
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
-        match self.credential(context) {
-            Presented::Absent => Ok(self.recognise_by_route(context)),
+        match credential(&self.tenant, context) {
+            Presented::Absent => Ok(self.sessions.recognise_by_route(context)),
             Presented::Forged => self.forged(context),
             Presented::UnknownKey => Err(self.unknown_key(context)),
             Presented::Genuine { value, verified } => {
-                self.recognise_genuine(verified, value, context)
+                self.sessions
+                    .recognise_genuine(&mut self.recorder, verified, value, context)
             }
         }
     }
@@ -82,64 +85,86 @@ impl Gateway {
         &mut self,
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
-        if !matches!(self.credential(context), Presented::UnknownKey) {
+        if !matches!(credential(&self.tenant, context), Presented::UnknownKey) {
             return self.authenticate(context);
         }
-        self.count_forgery("cookie_key_unknown", context);
+        self.limits
+            .count_forgery(&mut self.recorder, "cookie_key_unknown", context);
         Ok(Caller::Anonymous { forged: true })
     }
 
-    /// What a request presents as its session. Nothing is counted, and nobody is asked.
-    pub(super) fn credential<'p>(&self, context: &'p RequestContext<'_>) -> Presented<'p> {
-        let header = context.request.header("cookie").unwrap_or_default();
-        let (keys, now) = (&self.tenant.keys, context.now.seconds());
-        match Presented::find(header, context.cookie.as_str(), keys, now) {
-            Presented::Absent => self.bearer(context),
-            presented => presented,
+    fn forged(&mut self, context: &RequestContext<'_>) -> Result<Caller, Interrupt> {
+        match self
+            .limits
+            .count_forgery(&mut self.recorder, "cookie_forged", context)
+        {
+            None => Ok(Caller::Anonymous { forged: true }),
+            Some(wait) => Err(Problem::TooManyForgeries(wait).into()),
         }
     }
 
-    /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
-    /// tokens are exchanged for sessions. What is no session of ours there is none of our business.
-    pub(super) fn bearer<'p>(&self, context: &'p RequestContext<'_>) -> Presented<'p> {
-        if self.tenant.methods.token.is_empty() {
-            return Presented::Absent;
-        }
-        let header = context.request.header("authorization");
-        let Some((scheme, value)) = header.and_then(|header| header.split_once(' ')) else {
-            return Presented::Absent;
-        };
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Presented::Absent;
-        }
-        let value = value.trim();
-        match Token::verify(value, &self.tenant.keys, context.now.seconds()) {
-            Ok(verified) => Presented::Genuine { value, verified },
-            Err(Unverified::UnknownKey) => Presented::UnknownKey,
-            Err(Unverified::Forged) => Presented::Absent,
+    /// A cookie that perhaps a place with newer keys has signed. It is kept, and storage is not asked. Anybody can
+    /// make one up, so it counts as a forgery all the same.
+    fn unknown_key(&mut self, context: &RequestContext<'_>) -> Interrupt {
+        match self
+            .limits
+            .count_forgery(&mut self.recorder, "cookie_key_unknown", context)
+        {
+            None => Problem::KeyUnknown.into(),
+            Some(wait) => Problem::TooManyForgeries(wait).into(),
         }
     }
+}
 
+/// What a request presents as its session. Nothing is counted, and nobody is asked.
+pub(super) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
+    let header = context.request.header("cookie").unwrap_or_default();
+    let (keys, now) = (&tenant.keys, context.now.seconds());
+    match Presented::find(header, context.cookie.as_str(), keys, now) {
+        Presented::Absent => bearer(tenant, context),
+        presented => presented,
+    }
+}
+
+/// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
+/// tokens are exchanged for sessions. What is no session of ours there is none of our business.
+pub(super) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
+    if tenant.methods.token.is_empty() {
+        return Presented::Absent;
+    }
+    let header = context.request.header("authorization");
+    let Some((scheme, value)) = header.and_then(|header| header.split_once(' ')) else {
+        return Presented::Absent;
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Presented::Absent;
+    }
+    let value = value.trim();
+    match Token::verify(value, &tenant.keys, context.now.seconds()) {
+        Ok(verified) => Presented::Genuine { value, verified },
+        Err(Unverified::UnknownKey) => Presented::UnknownKey,
+        Err(Unverified::Forged) => Presented::Absent,
+    }
+}
+
+impl Sessions {
     /// Whose session a genuine cookie names, and what has become of it.
     pub(super) fn recognise_genuine(
         &mut self,
+        recorder: &mut Recorder,
         verified: Verified,
         value: &str,
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
         let now = context.now;
-        self.recorder.labels.handle = Some(verified.token.handle);
+        recorder.labels.handle = Some(verified.token.handle);
         if verified.token.least_version == Version::UNSTORED
-            && self
-                .sessions
-                .cache
-                .get(verified.token.handle, now)
-                .is_none()
+            && self.cache.get(verified.token.handle, now).is_none()
         {
-            self.recorder.labels.lookup = Lookup::Guest;
+            recorder.labels.lookup = Lookup::Guest;
             return Ok(self.recognise_guest(verified, value, now));
         }
-        self.recognise_recorded(verified, value, context)
+        self.recognise_recorded(recorder, verified, value, context)
     }
 
     /// Somebody without a cookie; perhaps one that was given a route instead.
@@ -164,38 +189,6 @@ impl Gateway {
         let session = Rc::new(self.prepared(record));
         let cookie = token.mint(&self.tenant.keys);
         Caller::Visitor(self.visitor(session, token, Some(&cookie)))
-    }
-
-    fn forged(&mut self, context: &RequestContext<'_>) -> Result<Caller, Interrupt> {
-        match self.count_forgery("cookie_forged", context) {
-            None => Ok(Caller::Anonymous { forged: true }),
-            Some(wait) => Err(Problem::TooManyForgeries(wait).into()),
-        }
-    }
-
-    /// A cookie that perhaps a place with newer keys has signed. It is kept, and storage is not asked. Anybody can
-    /// make one up, so it counts as a forgery all the same.
-    fn unknown_key(&mut self, context: &RequestContext<'_>) -> Interrupt {
-        match self.count_forgery("cookie_key_unknown", context) {
-            None => Problem::KeyUnknown.into(),
-            Some(wait) => Problem::TooManyForgeries(wait).into(),
-        }
-    }
-
-    /// Counts a cookie that does not verify; if there were too many from there, the seconds to wait.
-    fn count_forgery(&mut self, event: &'static str, context: &RequestContext<'_>) -> Option<u64> {
-        self.recorder.labels.lookup = Lookup::Forged;
-        let client = context.request.client_network();
-        let verdict = self.limits.forgeries.count(client, context.now);
-        match verdict {
-            Verdict::First => self.emit(Event::new(Level::Warn, event)),
-            Verdict::Passed(_) => self.emit(Event::new(Level::Warn, "forgery_limit_passed")),
-            Verdict::Counted | Verdict::Over(_) => {}
-        }
-        match verdict {
-            Verdict::First | Verdict::Counted => None,
-            Verdict::Passed(wait) | Verdict::Over(wait) => Some(wait),
-        }
     }
 
     /// A guest that has nothing stored: the cookie is all there is, and storage is not asked.
@@ -228,7 +221,7 @@ impl Gateway {
     /// A guest's record, with what this isolate knows of connections the guest opened: a client may not have kept the
     /// cookie that came with one.
     fn with_opening(&self, record: Record) -> Record {
-        let known = self.sessions.openings.at(record.handle);
+        let known = self.openings.at(record.handle);
         Record {
             opened: record.opened.max(known),
             ..record
@@ -237,6 +230,7 @@ impl Gateway {
 
     fn recognise_recorded(
         &mut self,
+        recorder: &mut Recorder,
         verified: Verified,
         value: &str,
         context: &RequestContext<'_>,
@@ -252,12 +246,12 @@ impl Gateway {
             MaxAge::Cache
         };
         // Both may be lacking; they are asked for at once.
-        let feed = self.heed_revocations(context.answers, now);
+        let feed = self.heed_revocations(recorder, context.answers, now);
         let (feed, lacking) = match feed {
             Ok(feed) => (Some(feed), None),
             Err(need) => (None, Some(need)),
         };
-        let standing = match self.look_up(&token, max_age, context.answers, now) {
+        let standing = match self.look_up(recorder, &token, max_age, context.answers, now) {
             Err(Interrupt::Pending(mut needs)) => {
                 needs.extend(lacking);
                 return Err(Interrupt::Pending(needs));
@@ -272,10 +266,10 @@ impl Gateway {
             } => (session, fit, degraded),
             SessionLookup::NotYetVisible => return Ok(self.recognise_unseen(token, value)),
             SessionLookup::Over(problem) => {
-                self.recorder.labels.lookup = Lookup::Over;
+                recorder.labels.lookup = Lookup::Over;
                 if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
                     let event = Event::new(Level::Warn, "dead_session_presented");
-                    self.emit(event.with("reason", problem.code()));
+                    recorder.emit(event.with("reason", problem.code()));
                 }
                 return Ok(Caller::Over(problem));
             }
@@ -284,8 +278,8 @@ impl Gateway {
             return Err(Interrupt::Pending(lacking.into_iter().collect()));
         };
         if self.is_revoked(&session) {
-            self.recorder.labels.lookup = Lookup::Over;
-            self.emit(Event::new(Level::Warn, "revoked_session_presented").about(token.handle));
+            recorder.labels.lookup = Lookup::Over;
+            recorder.emit(Event::new(Level::Warn, "revoked_session_presented").about(token.handle));
             return Ok(Caller::Over(Problem::SessionEnded));
         }
         let record = &session.record;
@@ -294,8 +288,8 @@ impl Gateway {
             .lifetime
             .has_ended(&record.span(), now.seconds())
         {
-            self.recorder.labels.lookup = Lookup::Over;
-            self.note_ended(token.handle, "expired");
+            recorder.labels.lookup = Lookup::Over;
+            recorder.note_ended(token.handle, "expired");
             return Ok(Caller::Over(Problem::SessionExpired));
         }
         // A genuine cookie that is ahead of the record keeps its own id. One that is behind is
@@ -322,9 +316,9 @@ impl Gateway {
         visitor.in_grace = fit == IdMatch::Grace;
         visitor.refeed = feed.ask;
         let period = self.tenant.cache.0.saturating_mul(1000);
-        visitor.reread = period > 0 && self.sessions.cache.ask_anew(token.handle, period, now);
+        visitor.reread = period > 0 && self.cache.ask_anew(token.handle, period, now);
         if visitor.reread {
-            self.recorder.labels.lookup = Lookup::Stale;
+            recorder.labels.lookup = Lookup::Stale;
         }
         Ok(Caller::Visitor(visitor))
     }
@@ -363,6 +357,29 @@ impl Gateway {
 
     pub(super) fn prepared(&self, record: Record) -> Prepared {
         Prepared::new(record, &self.tenant.keys)
+    }
+}
+
+impl Limits {
+    /// Counts a cookie that does not verify; if there were too many from there, the seconds to wait.
+    fn count_forgery(
+        &mut self,
+        recorder: &mut Recorder,
+        event: &'static str,
+        context: &RequestContext<'_>,
+    ) -> Option<u64> {
+        recorder.labels.lookup = Lookup::Forged;
+        let client = context.request.client_network();
+        let verdict = self.forgeries.count(client, context.now);
+        match verdict {
+            Verdict::First => recorder.emit(Event::new(Level::Warn, event)),
+            Verdict::Passed(_) => recorder.emit(Event::new(Level::Warn, "forgery_limit_passed")),
+            Verdict::Counted | Verdict::Over(_) => {}
+        }
+        match verdict {
+            Verdict::First | Verdict::Counted => None,
+            Verdict::Passed(wait) | Verdict::Over(wait) => Some(wait),
+        }
     }
 }
 

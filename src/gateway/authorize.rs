@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::authenticate::{Caller, Visitor, unstored};
+use super::authenticate::{Caller, Visitor, credential, unstored};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::auth::return_url;
 use crate::cookie::presented::Presented;
@@ -16,7 +16,7 @@ use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::session::id::Handle;
 use crate::session::record::Version;
-use crate::tenant::AccessRule;
+use crate::tenant::{AccessRule, Tenant};
 
 /// What becomes of a caller.
 pub(super) enum Access {
@@ -49,7 +49,7 @@ impl Gateway {
 
     /// Decides who comes in, and as whom.
     pub(super) fn access(&self, caller: Caller, context: &RequestContext<'_>) -> Access {
-        let door = self.door(context);
+        let door = door(&self.tenant, context);
         let guests = door.admits_guests();
         match caller {
             Caller::Visitor(visitor) if is_stale(&visitor, door, context) => {
@@ -70,26 +70,6 @@ impl Gateway {
             Caller::Over(_) if guests && context.request.is_navigation() => Access::Guest,
             Caller::Over(problem) => Access::Denied(self.deny(problem, true, context)),
         }
-    }
-
-    /// Who may do this.
-    pub(super) fn door(&self, context: &RequestContext<'_>) -> AccessRule {
-        let Request {
-            method, location, ..
-        } = context.request;
-        let door = self.tenant.login_at(method, location.path);
-        if self.tenant.login_exceptions.is_empty() {
-            return door;
-        }
-        // A server may take the request for one of the method a header names: the strictest counts.
-        let named = context.request.headers.iter().filter(|(name, _)| {
-            let folded = header_name::fold(name);
-            header_name::overrides_method(&folded)
-        });
-        named.fold(door, |door, (_, method)| {
-            let method = method.trim().to_ascii_uppercase();
-            door.stricter(self.tenant.login_at(&method, location.path))
-        })
     }
 
     /// Has the visitor sign in once more.
@@ -114,7 +94,7 @@ impl Gateway {
         context: &RequestContext<'_>,
     ) -> Result<Visitor, Interrupt> {
         let now = context.now.seconds();
-        let former = match self.credential(context) {
+        let former = match credential(&self.tenant, context) {
             Presented::Genuine { verified, .. } if was_idle => Some(verified.token),
             _ => None,
         };
@@ -126,10 +106,10 @@ impl Gateway {
             issued: Token::guest_issued(now, false),
             least_version: Version::UNSTORED,
         };
-        let session = Rc::new(self.prepared(unstored(&token)));
+        let session = Rc::new(self.sessions.prepared(unstored(&token)));
         Ok(Visitor {
             is_new: true,
-            ..self.visitor(session, token, None)
+            ..self.sessions.visitor(session, token, None)
         })
     }
 
@@ -139,7 +119,7 @@ impl Gateway {
         clear_cookie: bool,
         context: &RequestContext<'_>,
     ) -> Interrupt {
-        if self.door(context).admits_guests() || !context.request.is_navigation() {
+        if door(&self.tenant, context).admits_guests() || !context.request.is_navigation() {
             return Interrupt::Reject {
                 problem,
                 clear_cookie,
@@ -153,6 +133,26 @@ impl Gateway {
                 .with_cookie(line),
         )
     }
+}
+
+/// Who may do this.
+pub(super) fn door(tenant: &Tenant, context: &RequestContext<'_>) -> AccessRule {
+    let Request {
+        method, location, ..
+    } = context.request;
+    let door = tenant.login_at(method, location.path);
+    if tenant.login_exceptions.is_empty() {
+        return door;
+    }
+    // A server may take the request for one of the method a header names: the strictest counts.
+    let named = context.request.headers.iter().filter(|(name, _)| {
+        let folded = header_name::fold(name);
+        header_name::overrides_method(&folded)
+    });
+    named.fold(door, |door, (_, method)| {
+        let method = method.trim().to_ascii_uppercase();
+        door.stricter(tenant.login_at(&method, location.path))
+    })
 }
 
 /// Whether somebody who has signed in did so too long ago for this.

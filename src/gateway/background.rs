@@ -1,6 +1,7 @@
 //! What can wait until the visitor has the answer: noting that a stored session is in use, reading
 //! it anew, hearing of revocations.
 
+use super::parts::{Recorder, Sessions};
 use super::response_context::ResponseContext;
 use super::update::Update;
 use super::{Gateway, Interrupt};
@@ -25,42 +26,72 @@ impl Gateway {
         self.recorder.labels = ticket.facts();
         let mut needs = Vec::new();
         if ticket.share {
-            needs.extend(self.share(answers, now));
+            needs.extend(self.balancer.share(answers, now));
         }
         let keys = &self.tenant.keys;
         let Ok(verified) = Token::verify(ticket.cookie, keys, now.seconds()) else {
             return needs;
         };
         if ticket.refeed {
-            needs.extend(self.hear(answers, now));
+            needs.extend(self.sessions.hear(&mut self.recorder, answers, now));
         }
         if ticket.refresh {
-            needs.extend(self.refresh_beside(verified.token.handle, answers, now));
+            needs.extend(self.logins.refresh_beside(
+                &mut self.sessions,
+                &mut self.recorder,
+                verified.token.handle,
+                answers,
+                now,
+            ));
         }
         if ticket.touch {
-            needs.extend(self.touch(&verified.token, answers, now));
+            needs.extend(
+                self.sessions
+                    .touch(&mut self.recorder, &verified.token, answers, now),
+            );
         } else if ticket.reread {
-            needs.extend(self.reread(&verified.token, answers));
+            needs.extend(
+                self.sessions
+                    .reread(&mut self.recorder, &verified.token, answers),
+            );
         }
         needs
     }
+}
 
-    fn hear(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
-        let asked = self.learn_revocations(answers, now);
+impl Sessions {
+    fn hear(
+        &mut self,
+        recorder: &mut Recorder,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Option<Need> {
+        let asked = self.learn_revocations(recorder, answers, now);
         (asked == 0).then(|| self.ask_revocations())
     }
 
     /// Notes that the session is in use. With KV alone the freshest copy is read first, so that a
     /// note which comes late brings back nothing that was ended meanwhile, and takes back nothing
     /// that was changed.
-    fn touch(&mut self, token: &Token, answers: &Answers, now: UnixMillis) -> Vec<Need> {
+    fn touch(
+        &mut self,
+        recorder: &mut Recorder,
+        token: &Token,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> Vec<Need> {
         let alteration = Update::by(token, Change::touch());
-        self.alter(&alteration, answers, now)
+        self.alter(recorder, &alteration, answers, now)
             .err()
             .unwrap_or_default()
     }
 
-    fn reread(&mut self, token: &Token, answers: &Answers) -> Option<Need> {
+    fn reread(
+        &mut self,
+        recorder: &mut Recorder,
+        token: &Token,
+        answers: &Answers,
+    ) -> Option<Need> {
         let name = RecordName::derive(&self.tenant.id, token.handle);
         let Some(answer) = answers.read(name.as_str()) else {
             return Some(Need::read(name.as_str()));
@@ -68,7 +99,8 @@ impl Gateway {
         match answer.found {
             Found::Bytes(bytes) => {
                 // What cannot be read is dealt with when the copy is too old to be used.
-                let _: Result<_, Interrupt> = self.open(token.handle, &name, bytes, answer.asked);
+                let _: Result<_, Interrupt> =
+                    self.open(recorder, token.handle, &name, bytes, answer.asked);
             }
             // With KV alone nobody else can say that it is gone; a tombstone would be there.
             Found::Absent | Found::Unavailable => {}

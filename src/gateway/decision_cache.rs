@@ -7,6 +7,7 @@
 //! (`worker/js/decision_cache/`). A trace is drawn for each all the same.
 
 use super::authenticate::Visitor;
+use super::parts::{Balancer, Sessions};
 use super::select_origin::SelectedOrigin;
 use super::session_lookup::PROPAGATION;
 use super::{Gateway, RequestContext};
@@ -81,8 +82,12 @@ impl Gateway {
             // Nobody can revoke what is not recorded.
             Lookup::Guest => second_over,
             _ => second_over
-                .min(self.sessions.revocations.stale_at(self.feed_period_ms()))
-                .min(self.known_until(visitor.token.handle, now)),
+                .min(
+                    self.sessions
+                        .revocations
+                        .stale_at(self.sessions.feed_period_ms()),
+                )
+                .min(self.sessions.known_until(visitor.token.handle, now)),
         };
         let tenant = &self.tenant;
         Some(CachePolicy {
@@ -133,26 +138,26 @@ impl Gateway {
             || course.takeover);
         let is_from_memory = matches!(self.recorder.labels.lookup, Lookup::Hit | Lookup::Guest)
             && context.answers.failures().is_empty();
-        is_settled && is_from_memory && is_plain(request) && self.all_healthy(now)
+        is_settled && is_from_memory && is_plain(request) && self.balancer.all_healthy(now)
     }
+}
 
+impl Balancer {
     /// Whether no origin is passed over: whose turn it is again changes between two seconds. Usually nothing ever
     /// happened to any, and none is looked at.
     fn all_healthy(&self, now: UnixMillis) -> bool {
         let passed_over = |origin: &Origin| {
-            self.has_failed(origin, now) || self.balancer.health.is_lost(&origin.name, now)
+            self.has_failed(origin, now) || self.health.is_lost(&origin.name, now)
         };
-        let is_healthy = self.balancer.health.is_clear() && self.balancer.cluster.is_clear(now);
+        let is_healthy = self.health.is_clear() && self.cluster.is_clear(now);
         is_healthy || !self.tenant.pool.iter().any(passed_over)
     }
+}
 
+impl Sessions {
     /// Until when this isolate's copy of a session is young enough to be used.
     fn known_until(&mut self, handle: Handle, now: UnixMillis) -> UnixMillis {
-        let age_ms = self
-            .sessions
-            .cache
-            .get(handle, now)
-            .map_or(0, |hit| hit.age_ms);
+        let age_ms = self.cache.get(handle, now).map_or(0, |hit| hit.age_ms);
         UnixMillis((now.0 + PROPAGATION.0 * 1000).saturating_sub(age_ms))
     }
 }

@@ -39,10 +39,11 @@ mod upstream_request;
 #[cfg(test)]
 mod tests;
 
+use std::rc::Rc;
+
 use assertion::Assertions;
 use chacha20::ChaCha20Rng;
-use chacha20::rand_core::Rng as _;
-use parts::{Balancer, Limits, Logins, Recorder, Sessions};
+use parts::{Balancer, Limits, Logins, Recorder, Sessions, SharedRandom};
 
 use crate::auth::hashing::Places;
 use crate::clock::{Seconds, UnixMillis};
@@ -51,7 +52,6 @@ use crate::cookie::set_cookie;
 use crate::effect::{Answers, Need, Write};
 use crate::http::canonical::canonical;
 use crate::http::path::{self, PathClass};
-use crate::http::rate_limit::ClientLimit;
 use crate::http::request::{Location, Request};
 use crate::http::{limits, websocket};
 use crate::response::Answer;
@@ -123,37 +123,36 @@ struct RequestContext<'a> {
 
 /// One tenant's gateway in one isolate. Nothing in it is another tenant's.
 pub(crate) struct Gateway {
-    tenant: Tenant,
+    tenant: Rc<Tenant>,
     /// Where the reserved paths are.
     prefix: String,
-    sessions: Sessions,
-    balancer: Balancer,
+    pub(crate) sessions: Sessions,
+    pub(crate) balancer: Balancer,
     logins: Logins,
     limits: Limits,
-    recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// Assertions in use.
     assertions: Assertions,
-    random: ChaCha20Rng,
-    writes: Vec<Write>,
+    random: SharedRandom,
 }
 
 impl Gateway {
     /// A gateway for a tenant, whose reserved paths are below `prefix`. `random` must be seeded from a cryptographic source:
     /// session ids and nonces come from it.
     #[must_use]
-    pub(crate) fn new(tenant: Tenant, prefix: &str, mut random: ChaCha20Rng) -> Self {
-        let isolate = random.next_u64();
+    pub(crate) fn new(tenant: Tenant, prefix: &str, random: ChaCha20Rng) -> Self {
+        let tenant = Rc::new(tenant);
+        let random = SharedRandom::new(random);
         Self {
-            sessions: Sessions::default(),
-            balancer: Balancer::new(isolate),
-            logins: Logins::default(),
-            limits: Limits::new(&tenant),
-            recorder: Recorder::default(),
-            assertions: Assertions::default(),
+            balancer: Balancer::new(Rc::clone(&tenant), random.clone()),
+            sessions: Sessions::new(Rc::clone(&tenant), random.clone()),
+            logins: Logins::new(Rc::clone(&tenant), random.clone()),
+            limits: Limits::new(Rc::clone(&tenant)),
+            recorder: Recorder::new(Rc::clone(&tenant)),
+            assertions: Assertions::new(Rc::clone(&tenant)),
             tenant,
             prefix: prefix.to_owned(),
             random,
-            writes: Vec::new(),
         }
     }
 
@@ -196,9 +195,9 @@ impl Gateway {
             request.header("traceparent"),
             request.header("tracestate"),
             &seed,
-            self.sampling(),
+            self.recorder.sampling(),
         );
-        self.recorder.labels = self.facts_of(request, &trace, seed);
+        self.recorder.labels = self.recorder.facts_of(request, &trace, seed);
         let cookie = CookieName::for_location(&request.location);
         let context = RequestContext {
             request,
@@ -250,14 +249,16 @@ impl Gateway {
             websocket::check(context.request, &self.tenant.allowed_origins)
                 .map_err(Problem::from)?;
         }
-        if let Some(kind) = self.anonymous(context) {
+        if let Some(kind) = anonymous::kind(&self.tenant, context) {
             return self.forward_anonymous(kind, context, trace);
         }
         let caller = self.authenticate(context)?;
         let visitor = self.authorize(caller, context)?;
         self.recorder.labels.handle = Some(visitor.token.handle);
         let visitor = self.refresh_access_token(visitor, context)?;
-        let assertion = self.assertion(&visitor, context)?;
+        let assertion = self
+            .assertions
+            .assertion(&mut self.recorder, &visitor, context)?;
         let course = self.select_origin(&visitor, context)?;
         Ok(self.forward(&visitor, &course, assertion.as_deref(), context, trace))
     }
@@ -310,9 +311,13 @@ impl Gateway {
 
     /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.
     pub(crate) fn reload(&mut self, tenant: Tenant) {
-        if tenant.new_sessions_per_minute != self.tenant.new_sessions_per_minute {
-            self.limits.new_sessions = new_session_limit(&tenant);
-        }
+        let tenant = Rc::new(tenant);
+        self.limits.reload(Rc::clone(&tenant));
+        self.sessions.tenant = Rc::clone(&tenant);
+        self.balancer.tenant = Rc::clone(&tenant);
+        self.logins.tenant = Rc::clone(&tenant);
+        self.recorder.tenant = Rc::clone(&tenant);
+        self.assertions.tenant = Rc::clone(&tenant);
         self.tenant = tenant;
     }
 
@@ -326,7 +331,9 @@ impl Gateway {
     pub(crate) fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
         self.balancer.load.observe(origin, under_way, first_byte_ms);
     }
+}
 
+impl Sessions {
     /// The values to be stored, sealed, since the last call.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         core::mem::take(&mut self.writes)
@@ -339,8 +346,8 @@ impl Gateway {
     }
 
     /// Queues `entry` for storage, and remembers it.
-    fn store(&mut self, handle: Handle, entry: Entry, now: UnixMillis) {
-        self.recorder.state_changed = true;
+    fn store(&mut self, recorder: &mut Recorder, handle: Handle, entry: Entry, now: UnixMillis) {
+        recorder.state_changed = true;
         let tenant = &self.tenant;
         let name = RecordName::derive(&tenant.id, handle);
         let end = match &entry {
@@ -351,21 +358,21 @@ impl Gateway {
         let ttl = stored_until(end, now.seconds());
         match codec::seal(&entry, &name, &tenant.keys, &mut self.random) {
             Some(value) => self.writes.push(Write::new(name.as_str(), value, ttl)),
-            None => self.emit(Event::new(Level::Error, "record_not_sealed")),
+            None => recorder.emit(Event::new(Level::Error, "record_not_sealed")),
         }
         let known = Known::new(entry, &self.tenant.keys);
-        self.sessions.cache.put(handle, known, now);
+        self.cache.put(handle, known, now);
     }
 
     /// Approximately how many bytes the sessions take that are remembered here.
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
-        self.sessions.cache.weight()
+        self.cache.weight()
     }
 
     /// Forgets the sessions that are remembered here, which costs their visitors a read.
     pub(crate) fn forget_sessions(&mut self) {
-        self.sessions.cache = Cache::default();
+        self.cache = Cache::default();
     }
 
     /// How long a browser should keep the cookie of a session.
@@ -373,11 +380,6 @@ impl Gateway {
         let end = self.tenant.lifetime.absolute_end(&record.span());
         end.since(now.seconds())
     }
-}
-
-fn new_session_limit(tenant: &Tenant) -> Option<ClientLimit> {
-    let most = tenant.new_sessions_per_minute?;
-    Some(ClientLimit::new(most, 60_000))
 }
 
 impl From<websocket::BadUpgrade> for Problem {

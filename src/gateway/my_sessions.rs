@@ -1,5 +1,6 @@
 //! The visitor's own sessions: see them, end one, end this one, end all.
 
+use super::parts::{Recorder, Sessions};
 use serde_json::{Value, json};
 
 use super::authenticate::{Caller, Visitor};
@@ -30,8 +31,13 @@ impl Gateway {
         let sessions = if visitor.session.tags.is_empty() {
             vec![visitor.session.clone()]
         } else {
-            let (mut sessions, _) =
-                self.list(Some(&visitor.session.tags), None, MAX_LISTED, context)?;
+            let (mut sessions, _) = self.sessions.list(
+                &mut self.recorder,
+                Some(&visitor.session.tags),
+                None,
+                MAX_LISTED,
+                context,
+            )?;
             // A list may be behind; this very session is certain.
             if !sessions.iter().any(|one| one.record.handle == current) {
                 sessions.push(visitor.session.clone());
@@ -77,7 +83,7 @@ impl Gateway {
         let under_way =
             context.answers.found(&change_key).is_some() || context.answers.written().is_some();
         if !own && !under_way {
-            let theirs = self.inspect(handle, context)?;
+            let theirs = self.sessions.inspect(&mut self.recorder, handle, context)?;
             let theirs = theirs.ok_or(Problem::NotFound)?;
             if !name.is_of(theirs.record.sign_in)
                 || !theirs
@@ -88,38 +94,59 @@ impl Gateway {
                 return Err(Problem::NotFound.into());
             }
         }
-        self.end_named(name, context.answers, context.now)?;
+        self.sessions
+            .end_named(&mut self.recorder, name, context.answers, context.now)?;
         Ok(self.device_ended(handle, own, context))
     }
 
     fn device_ended(&mut self, handle: Handle, own: bool, context: &RequestContext<'_>) -> Answer {
-        self.note_ended(handle, "device");
+        self.recorder.note_ended(handle, "device");
         let line = own.then(|| set_cookie::clear(context.cookie));
         Answer::empty(204).with_cookie(line)
     }
 
+    /// The session of whoever is calling; a program without one is told so.
+    fn own_session(&mut self, context: &RequestContext<'_>) -> Result<Visitor, Interrupt> {
+        match self.authenticate(context)? {
+            Caller::Visitor(visitor) => Ok(visitor),
+            Caller::Anonymous { forged } => Err(Interrupt::Reject {
+                problem: Problem::NoSession,
+                clear_cookie: forged,
+            }),
+            Caller::Over(problem) => Err(Interrupt::Reject {
+                problem,
+                clear_cookie: true,
+            }),
+        }
+    }
+}
+
+impl Sessions {
     /// Ends a session, whoever has signed in, and does not come back before that is certain.
     pub(super) fn end(
         &mut self,
+        recorder: &mut Recorder,
         handle: Handle,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Interrupt> {
-        self.carry_out_end(&Update::of(handle, end()), answers, now)
+        self.carry_out_end(recorder, &Update::of(handle, end()), answers, now)
     }
 
     /// The same, unless the session has another name by now; it is not found then.
     pub(super) fn end_named(
         &mut self,
+        recorder: &mut Recorder,
         name: PublicName,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Interrupt> {
-        self.carry_out_end(&Update::of_named(name, end()), answers, now)
+        self.carry_out_end(recorder, &Update::of_named(name, end()), answers, now)
     }
 
     fn carry_out_end(
         &mut self,
+        recorder: &mut Recorder,
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
@@ -132,7 +159,7 @@ impl Gateway {
             };
         }
         match self
-            .alter(alteration, answers, now)
+            .alter(recorder, alteration, answers, now)
             .map_err(Interrupt::Pending)?
         {
             UpdateOutcome::Ended if !self.writes.is_empty() => {
@@ -144,12 +171,6 @@ impl Gateway {
                 Err(Problem::StoreUnavailable.into())
             }
         }
-    }
-
-    /// Tells that a session was ended, and by what.
-    pub(super) fn note_ended(&mut self, handle: Handle, reason: &'static str) {
-        let event = Event::new(Level::Info, "session_ended").with("reason", reason);
-        self.emit(event.about(handle));
     }
 
     /// Revokes these subjects, and does not come back before that is certain.
@@ -189,24 +210,17 @@ impl Gateway {
             }
         };
         for subject in subjects {
-            self.sessions.revocations.note(*subject, epoch);
+            self.revocations.note(*subject, epoch);
         }
         Ok(())
     }
+}
 
-    /// The session of whoever is calling; a program without one is told so.
-    fn own_session(&mut self, context: &RequestContext<'_>) -> Result<Visitor, Interrupt> {
-        match self.authenticate(context)? {
-            Caller::Visitor(visitor) => Ok(visitor),
-            Caller::Anonymous { forged } => Err(Interrupt::Reject {
-                problem: Problem::NoSession,
-                clear_cookie: forged,
-            }),
-            Caller::Over(problem) => Err(Interrupt::Reject {
-                problem,
-                clear_cookie: true,
-            }),
-        }
+impl Recorder {
+    /// Tells that a session was ended, and by what.
+    pub(super) fn note_ended(&mut self, handle: Handle, reason: &'static str) {
+        let event = Event::new(Level::Info, "session_ended").with("reason", reason);
+        self.emit(event.about(handle));
     }
 }
 

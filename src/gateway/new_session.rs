@@ -5,6 +5,7 @@
 //! 2001): of the first two acceptable ones the less busy origin's is taken. Nothing is stored for
 //! it, and every isolate knows at once.
 
+use super::parts::{Balancer, Limits, Recorder};
 use chacha20::rand_core::Rng as _;
 
 use super::{Gateway, Interrupt, RequestContext};
@@ -40,14 +41,15 @@ impl Gateway {
         former: Option<&Token>,
         context: &RequestContext<'_>,
     ) -> Result<SessionId, Interrupt> {
-        self.limit_births(context)?;
-        let again = former.and_then(|token| self.draw_again(token, context.now));
+        self.limits.limit_births(&mut self.recorder, context)?;
+        let again = former.and_then(|token| self.balancer.draw_again(token, context.now));
         let id = match again {
             Some(id) => id,
-            None => self.draw_id(context)?,
+            None => self.balancer.draw_id(&mut self.recorder, context)?,
         };
         let handle = Handle::derive(&self.tenant.id, &id);
         if let Some(name) = self
+            .balancer
             .hashed(handle, context.now.seconds())
             .map(|origin| origin.name.clone())
         {
@@ -55,10 +57,16 @@ impl Gateway {
         }
         Ok(id)
     }
+}
 
+impl Limits {
     /// Only an address that somebody vouches for can be held to account. The platform counts for a
     /// whole location, this isolate for itself.
-    fn limit_births(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
+    fn limit_births(
+        &mut self,
+        recorder: &mut Recorder,
+        context: &RequestContext<'_>,
+    ) -> Result<(), Interrupt> {
         // A step that is asked again begins the same session.
         let is_first_ask = context.answers.failures().is_empty();
         let client = context.request.client_network();
@@ -72,26 +80,28 @@ impl Gateway {
                     return Err(Interrupt::Pending(vec![Need::Limit { key }]));
                 }
                 Some(Found::Bytes(verdict)) if verdict == b"0" => {
-                    self.emit(Event::new(Level::Warn, "new_sessions_limited"));
+                    recorder.emit(Event::new(Level::Warn, "new_sessions_limited"));
                     return Err(Problem::TooManySessions(LIMITED_FOR).into());
                 }
                 // Who cannot be asked has refused nobody.
                 Some(_) => {}
             }
         }
-        let Some(limit) = &mut self.limits.new_sessions else {
+        let Some(limit) = &mut self.new_sessions else {
             return Ok(());
         };
         match limit.count(client, context.now) {
             Verdict::First | Verdict::Counted => Ok(()),
             Verdict::Passed(wait) => {
-                self.emit(Event::new(Level::Warn, "new_sessions_limited"));
+                recorder.emit(Event::new(Level::Warn, "new_sessions_limited"));
                 Err(Problem::TooManySessions(wait).into())
             }
             Verdict::Over(wait) => Err(Problem::TooManySessions(wait).into()),
         }
     }
+}
 
+impl Balancer {
     /// An id whose handle has the origin that a session had which is over.
     fn draw_again(&mut self, former: &Token, now: UnixMillis) -> Option<SessionId> {
         let origin = self.hashed(former.handle, former.created)?;
@@ -107,11 +117,15 @@ impl Gateway {
         })
     }
 
-    fn draw_id(&mut self, context: &RequestContext<'_>) -> Result<SessionId, Interrupt> {
+    fn draw_id(
+        &mut self,
+        recorder: &mut Recorder,
+        context: &RequestContext<'_>,
+    ) -> Result<SessionId, Interrupt> {
         let is_canary = self.is_born_into_canary(context);
         let mut first: Option<(u64, SessionId)> = None;
         let mut fallback = None;
-        self.refuse_if_full(context.now)?;
+        self.refuse_if_full(recorder, context.now)?;
         for drawn in 0..MAX_DRAWN {
             let (id, handle) = self.draw_of_release(is_canary);
             if drawn >= PATIENTLY_DRAWN && (first.is_some() || fallback.is_some()) {
@@ -153,11 +167,15 @@ impl Gateway {
     }
 
     /// When every origin that is open is full, nothing is drawn at all: refusing must stay cheap.
-    fn refuse_if_full(&mut self, now: UnixMillis) -> Result<(), Interrupt> {
+    fn refuse_if_full(
+        &mut self,
+        recorder: &mut Recorder,
+        now: UnixMillis,
+    ) -> Result<(), Interrupt> {
         if !self.is_full(now) {
             return Ok(());
         }
-        self.emit(Event::new(Level::Warn, "new_session_refused"));
+        recorder.emit(Event::new(Level::Warn, "new_session_refused"));
         Err(Problem::Overloaded.into())
     }
 
@@ -185,13 +203,13 @@ impl Gateway {
     /// Whether an origin may be given a new session.
     pub(super) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
         let overload = &self.tenant.overload;
-        let here = self.balancer.load.under_way(&origin.name);
+        let here = self.load.under_way(&origin.name);
         let everywhere = self.under_way(origin, now);
         let is_full = origin.capacity.is_some_and(|most| everywhere >= most)
             || overload.under_way.is_some_and(|most| here >= most)
             || overload
                 .first_byte_ms
-                .is_some_and(|most| self.balancer.load.first_byte_ms(&origin.name) >= most)
+                .is_some_and(|most| self.load.first_byte_ms(&origin.name) >= most)
             || overload
                 .reported
                 .zip(self.reported(origin, now))
@@ -204,9 +222,9 @@ impl Gateway {
     fn cost(&self, origin: &Origin, now: UnixMillis) -> u64 {
         let under_way = u64::from(self.under_way(origin, now)) + 1;
         let reported = self.reported(origin, now).unwrap_or(0) + 100;
-        let share = self.balancer.health.share(&origin.name, now);
+        let share = self.health.share(&origin.name, now);
         // Tens of milliseconds, so that what is equally fast does not differ by noise.
-        let slowness = u64::from(self.balancer.load.first_byte_ms(&origin.name)) / 10 + 10;
+        let slowness = u64::from(self.load.first_byte_ms(&origin.name)) / 10 + 10;
         let cost = under_way.saturating_mul(reported).saturating_mul(slowness);
         cost.saturating_mul(10_000) / (share * u64::from(origin.weight))
     }

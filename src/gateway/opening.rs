@@ -5,9 +5,9 @@
 //! ([`Lifetime::idle_end`](crate::session::lifetime::Lifetime::idle_end)). Of a recorded session it is noted in its record. A guest has none: its cookie says it,
 //! wherever the guest is served next, and nothing is stored.
 
+use super::parts::Sessions;
 use std::collections::HashMap;
 
-use super::Gateway;
 use super::authenticate::Visitor;
 use super::response_context::ResponseContext;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
@@ -53,7 +53,7 @@ impl Openings {
     }
 }
 
-impl Gateway {
+impl Sessions {
     /// Who has to note it if a request opens a connection, once in a touch interval.
     pub(super) fn noting(
         &self,
@@ -91,12 +91,10 @@ impl Gateway {
         let keys = &self.tenant.keys;
         let Verified { token, .. } = Token::verify(ticket.cookie, keys, now.seconds()).ok()?;
         // What was stored of it meanwhile has set a cookie that says so, which must not be replaced.
-        if token.least_version > Version::UNSTORED
-            || self.sessions.cache.get(token.handle, now).is_some()
-        {
+        if token.least_version > Version::UNSTORED || self.cache.get(token.handle, now).is_some() {
             return None;
         }
-        self.sessions.openings.note(token.handle, now.seconds());
+        self.openings.note(token.handle, now.seconds());
         let issued = Token::guest_issued(now.seconds(), true);
         let token = Token { issued, ..token };
         Some((token, Seconds(ticket.cookie_age)))

@@ -1,6 +1,7 @@
 //! Sharing with all other isolates what is known about the origins: told and asked beside a request,
 //! never in its way.
 
+use super::parts::Balancer;
 use serde_json::{Map, Value, json};
 
 use super::{Gateway, Interrupt, RequestContext};
@@ -21,10 +22,10 @@ use crate::tenant::Consistency;
 /// What the pool object's answer is filed under.
 const POOL: &str = "pool";
 
-impl Gateway {
+impl Balancer {
     /// Whether it is time to tell the others; says so once.
     pub(super) fn share_is_due(&mut self, now: UnixMillis) -> bool {
-        self.tenant.consistency == Consistency::Strong && self.balancer.cluster.is_due(now)
+        self.tenant.consistency == Consistency::Strong && self.cluster.is_due(now)
     }
 
     /// Tells and learns. Returns what it lacks.
@@ -35,15 +36,15 @@ impl Gateway {
                 let told: Vec<Told<'_>> = pool
                     .map(|origin| Told {
                         origin: &origin.name,
-                        under_way: self.balancer.load.under_way(&origin.name),
-                        reported: self.balancer.load.reported(&origin.name, now),
-                        ejected_until: self.balancer.health.ejected_until(&origin.name),
+                        under_way: self.load.under_way(&origin.name),
+                        reported: self.load.reported(&origin.name, now),
+                        ejected_until: self.health.ejected_until(&origin.name),
                     })
                     .collect();
-                Some(self.say_to_pool(ClusterView::command(self.balancer.isolate, &told)))
+                Some(self.say_to_pool(ClusterView::command(self.isolate, &told)))
             }
             Some(Found::Bytes(answer)) => {
-                self.balancer.cluster.learn(answer, now);
+                self.cluster.learn(answer, now);
                 None
             }
             Some(Found::Absent | Found::Unavailable) => None,
@@ -68,9 +69,9 @@ impl Gateway {
         let mut gauges = Vec::new();
         for origin in self.tenant.pool.iter() {
             let labels = format!("{}\t{}", self.tenant.id, origin.name);
-            let under_way = Milli::of(self.balancer.load.under_way(&origin.name).into());
+            let under_way = Milli::of(self.load.under_way(&origin.name).into());
             gauges.push((metric::ORIGIN_IN_FLIGHT, labels.clone(), under_way));
-            if let Some(reported) = self.balancer.load.reported(&origin.name, now) {
+            if let Some(reported) = self.load.reported(&origin.name, now) {
                 let load = Milli(reported);
                 gauges.push((metric::ORIGIN_LOAD, labels.clone(), load));
             }
@@ -92,31 +93,52 @@ impl Gateway {
 
     /// What is under way at an origin, here and elsewhere.
     pub(super) fn under_way(&self, origin: &Origin, now: UnixMillis) -> u32 {
-        let elsewhere = self.balancer.cluster.under_way(&origin.name, now);
-        self.balancer
-            .load
-            .under_way(&origin.name)
-            .saturating_add(elsewhere)
+        let elsewhere = self.cluster.under_way(&origin.name, now);
+        self.load.under_way(&origin.name).saturating_add(elsewhere)
     }
 
     /// What an origin said of itself last, here or elsewhere.
     pub(super) fn reported(&self, origin: &Origin, now: UnixMillis) -> Option<u64> {
-        self.balancer
-            .load
+        self.load
             .reported(&origin.name, now)
-            .or_else(|| self.balancer.cluster.reported(&origin.name, now))
+            .or_else(|| self.cluster.reported(&origin.name, now))
     }
 
     /// Whether an origin takes sessions, by its setting and the operator's word.
     pub(super) fn state(&self, origin: &Origin) -> OriginState {
         match origin.state {
-            OriginState::Active if self.balancer.cluster.is_drained(&origin.name) => {
-                OriginState::Drain
-            }
+            OriginState::Active if self.cluster.is_drained(&origin.name) => OriginState::Drain,
             state => state,
         }
     }
 
+    /// What is known of an origin.
+    pub(super) fn standing_of_origin(
+        &self,
+        origin: &Origin,
+        now: UnixMillis,
+    ) -> Map<String, Value> {
+        let state = match self.state(origin) {
+            OriginState::Active => "active",
+            OriginState::Drain => "drain",
+            OriginState::Down => "down",
+        };
+        object([
+            ("name", json!(origin.name)),
+            ("url", json!(origin.base)),
+            ("state", json!(state)),
+            ("weight", json!(origin.weight)),
+            ("release", json!(origin.release)),
+            ("capacity", json!(origin.capacity)),
+            ("under_way", json!(self.under_way(origin, now))),
+            ("reported_load", json!(self.reported(origin, now))),
+            ("ejected", json!(self.is_ejected(origin, now))),
+            ("takes_new_sessions", json!(self.takes_new(origin, now))),
+        ])
+    }
+}
+
+impl Gateway {
     /// `GET /admin/origins`, `POST /admin/origins/{name}/drain` and `/undrain`.
     pub(super) fn operate_origins(
         &mut self,
@@ -154,14 +176,14 @@ impl Gateway {
                     origin: name.to_owned(),
                 };
                 Err(Interrupt::Pending(vec![
-                    self.say_to_pool(command.to_text()),
+                    self.balancer.say_to_pool(command.to_text()),
                 ]))
             }
             Some(Found::Bytes(answer)) => {
                 self.balancer.cluster.learn(answer, context.now);
                 let event = Event::new(Level::Info, "audit_origin_drained")
                     .with("origin", ConfigName(name));
-                self.emit(event.with("drained", drained));
+                self.recorder.emit(event.with("drained", drained));
                 Ok(Answer::empty(204))
             }
             Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
@@ -171,41 +193,17 @@ impl Gateway {
     fn tell_origins(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
         if context.answers.found(POOL).is_none() {
             return Err(Interrupt::Pending(
-                self.share(context.answers, context.now)
+                self.balancer
+                    .share(context.answers, context.now)
                     .into_iter()
                     .collect(),
             ));
         }
-        self.share(context.answers, context.now);
+        self.balancer.share(context.answers, context.now);
         let pool = self.tenant.pool.iter();
         let origins: Vec<Value> = pool
-            .map(|origin| Value::Object(self.standing_of_origin(origin, context.now)))
+            .map(|origin| Value::Object(self.balancer.standing_of_origin(origin, context.now)))
             .collect();
         Ok(Answer::json(200, &json!({ "origins": origins })))
-    }
-
-    /// What is known of an origin.
-    pub(super) fn standing_of_origin(
-        &self,
-        origin: &Origin,
-        now: UnixMillis,
-    ) -> Map<String, Value> {
-        let state = match self.state(origin) {
-            OriginState::Active => "active",
-            OriginState::Drain => "drain",
-            OriginState::Down => "down",
-        };
-        object([
-            ("name", json!(origin.name)),
-            ("url", json!(origin.base)),
-            ("state", json!(state)),
-            ("weight", json!(origin.weight)),
-            ("release", json!(origin.release)),
-            ("capacity", json!(origin.capacity)),
-            ("under_way", json!(self.under_way(origin, now))),
-            ("reported_load", json!(self.reported(origin, now))),
-            ("ejected", json!(self.is_ejected(origin, now))),
-            ("takes_new_sessions", json!(self.takes_new(origin, now))),
-        ])
     }
 }

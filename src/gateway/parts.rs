@@ -1,10 +1,15 @@
 //! What a tenant's gateway knows in this isolate, by what it is about. Each part has its own state; the stages of a
 //! request use the parts they need.
 
+use core::cell::RefCell;
+use core::convert::Infallible;
 use std::collections::HashMap;
+use std::rc::Rc;
+
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng as _, TryCryptoRng, TryRng};
 
 use super::login::Providers;
-use super::new_session_limit;
 use super::opening::Openings;
 use crate::auth::hashing::Places;
 use crate::balancer::cluster_view::ClusterView;
@@ -12,6 +17,7 @@ use crate::balancer::load::Load;
 use crate::balancer::outlier_detection::Health;
 use crate::balancer::probe::Probe;
 use crate::clock::{UnixMillis, UnixSeconds};
+use crate::effect::Write;
 use crate::http::rate_limit::{ClientLimit, RateLimit};
 use crate::session::id::Handle;
 use crate::store::cache::Cache;
@@ -22,16 +28,34 @@ use crate::telemetry::series::Series;
 use crate::tenant::Tenant;
 
 /// Which sessions there are, and which are over.
-#[derive(Default)]
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
+    pub(super) tenant: Rc<Tenant>,
     pub(super) cache: Cache,
     /// Connections that guests opened, and nobody follows.
     pub(super) openings: Openings,
     pub(super) revocations: Revocations,
+    /// To be stored, sealed.
+    pub(super) writes: Vec<Write>,
+    pub(super) random: SharedRandom,
+}
+
+impl Sessions {
+    /// Knows no session yet.
+    pub(super) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
+        Self {
+            tenant,
+            cache: Cache::default(),
+            openings: Openings::default(),
+            revocations: Revocations::default(),
+            writes: Vec::new(),
+            random,
+        }
+    }
 }
 
 /// How the origins are.
-pub(super) struct Balancer {
+pub(crate) struct Balancer {
+    pub(super) tenant: Rc<Tenant>,
     pub(super) health: Health,
     pub(super) load: Load,
     pub(super) cluster: ClusterView,
@@ -39,23 +63,27 @@ pub(super) struct Balancer {
     pub(super) probes: Vec<Probe>,
     /// Tells this isolate from others.
     pub(super) isolate: u64,
+    pub(super) random: SharedRandom,
 }
 
 impl Balancer {
     /// Knows nothing yet of any origin.
-    pub(super) fn new(isolate: u64) -> Self {
+    pub(super) fn new(tenant: Rc<Tenant>, mut random: SharedRandom) -> Self {
         Self {
+            isolate: random.next_u64(),
+            tenant,
             health: Health::default(),
             load: Load::default(),
             cluster: ClusterView::default(),
             probes: Vec::new(),
-            isolate,
+            random,
         }
     }
 }
 
 /// What is known of identity providers, of tokens they issued, and of passwords that are tried.
-pub(super) struct Logins {
+pub(crate) struct Logins {
+    pub(super) tenant: Rc<Tenant>,
     pub(super) providers: Providers,
     /// Whose access tokens were asked for anew lately, beside a request.
     pub(super) refreshing: HashMap<Handle, UnixMillis>,
@@ -67,23 +95,28 @@ pub(super) struct Logins {
     pub(super) guessers: ClientLimit,
     /// Those that are being checked in this isolate, whoever's they are.
     pub(super) hashing: Places,
+    pub(super) random: SharedRandom,
 }
 
-impl Default for Logins {
-    fn default() -> Self {
+impl Logins {
+    /// Knows no provider yet.
+    pub(super) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
         Self {
+            tenant,
             providers: Providers::default(),
             refreshing: HashMap::new(),
             run_out: HashMap::new(),
             guesses: RateLimit::new(10, 60_000),
             guessers: ClientLimit::new(30, 60_000),
             hashing: Places::default(),
+            random,
         }
     }
 }
 
 /// What is limited beside the trying of passwords.
-pub(super) struct Limits {
+pub(crate) struct Limits {
+    pub(super) tenant: Rc<Tenant>,
     /// Wrong keys at the session API, per client.
     pub(super) wrong_keys: ClientLimit,
     /// Forged cookies, per client. Generous: after an emergency change of keys every genuine cookie
@@ -97,19 +130,28 @@ pub(super) struct Limits {
 
 impl Limits {
     /// The limits of a tenant, of which nothing is used up.
-    pub(super) fn new(tenant: &Tenant) -> Self {
+    pub(super) fn new(tenant: Rc<Tenant>) -> Self {
         Self {
             wrong_keys: ClientLimit::new(10, 60_000),
             forgeries: ClientLimit::new(300, 10_000),
-            new_sessions: new_session_limit(tenant),
+            new_sessions: new_session_limit(&tenant),
             missing_files: RateLimit::new(1, 60_000),
+            tenant,
         }
+    }
+
+    /// Goes on by what is newly said of the tenant; what is used up stays so.
+    pub(super) fn reload(&mut self, tenant: Rc<Tenant>) {
+        if tenant.new_sessions_per_minute != self.tenant.new_sessions_per_minute {
+            self.new_sessions = new_session_limit(&tenant);
+        }
+        self.tenant = tenant;
     }
 }
 
 /// What is recorded: of the request that is being decided on, and since it was taken last.
-#[derive(Default)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
+    pub(super) tenant: Rc<Tenant>,
     /// How the request is labelled.
     pub(super) labels: RequestLabels,
     /// To be logged.
@@ -118,4 +160,51 @@ pub(super) struct Recorder {
     pub(super) series: Series,
     /// Whether what was decided or settled last told anything that decisions depend on.
     pub(super) state_changed: bool,
+}
+
+impl Recorder {
+    /// Has nothing to tell yet.
+    pub(super) fn new(tenant: Rc<Tenant>) -> Self {
+        Self {
+            tenant,
+            labels: RequestLabels::default(),
+            events: Vec::new(),
+            series: Series::default(),
+            state_changed: false,
+        }
+    }
+}
+
+/// One tenant's random numbers, from one cryptographic source that all of its parts draw from.
+#[derive(Clone)]
+pub(crate) struct SharedRandom(Rc<RefCell<ChaCha20Rng>>);
+
+impl SharedRandom {
+    /// `random` must be seeded from a cryptographic source: session ids and nonces come from it.
+    pub(super) fn new(random: ChaCha20Rng) -> Self {
+        Self(Rc::new(RefCell::new(random)))
+    }
+}
+
+impl TryRng for SharedRandom {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.0.borrow_mut().try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0.borrow_mut().try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.borrow_mut().try_fill_bytes(bytes)
+    }
+}
+
+impl TryCryptoRng for SharedRandom {}
+
+fn new_session_limit(tenant: &Tenant) -> Option<ClientLimit> {
+    let most = tenant.new_sessions_per_minute?;
+    Some(ClientLimit::new(most, 60_000))
 }

@@ -1,6 +1,8 @@
 //! What a request that failed says of its origin: nothing, until a probe of our own has been there too.
 
-use super::{Gateway, Interrupt, RequestContext};
+use super::authenticate;
+use super::parts::{Balancer, Recorder};
+use super::{Interrupt, RequestContext};
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::cookie::presented::Presented;
@@ -29,36 +31,38 @@ const MAX_LOOKS: u32 = 20;
 const WORD: &str = "probe";
 const KNOCK: &str = "knock";
 
-impl Gateway {
+impl Balancer {
     /// The probes to be sent since the last call.
     pub(crate) fn take_probes(&mut self) -> Vec<Probe> {
-        core::mem::take(&mut self.balancer.probes)
+        core::mem::take(&mut self.probes)
     }
 
     /// Takes note of what a probe found that was begun then.
     pub(crate) fn probed(
         &mut self,
+        recorder: &mut Recorder,
         origin: &str,
         begun: UnixMillis,
         verdict: Verdict,
         now: UnixMillis,
     ) {
-        if let Some(reason) = self.balancer.health.probed(origin, begun, verdict, now) {
-            self.note_ejected(origin, reason);
+        if let Some(reason) = self.health.probed(origin, begun, verdict, now) {
+            recorder.note_ejected(origin, reason);
         }
     }
 
     /// An origin answered with a gateway error or not in time, to that client as far as it is known.
     pub(super) fn fault(
         &mut self,
+        recorder: &mut Recorder,
         origin: &str,
         reason: &'static str,
         client: Option<u64>,
         now: UnixMillis,
     ) {
         self.suspect(origin, reason, now);
-        if self.balancer.health.record_failure(origin, client, now) {
-            self.note_ejected(origin, reason);
+        if self.health.record_failure(origin, client, now) {
+            recorder.note_ejected(origin, reason);
         }
     }
 
@@ -69,9 +73,9 @@ impl Gateway {
         };
         let path = known.health_path.as_deref().unwrap_or("/");
         let url = [&known.base, path].concat();
-        let begins = self.balancer.health.suspect(origin, reason, now);
+        let begins = self.health.suspect(origin, reason, now);
         if begins {
-            self.balancer.probes.push(Probe {
+            self.probes.push(Probe {
                 origin: origin.to_owned(),
                 url,
                 begun: now,
@@ -90,7 +94,7 @@ impl Gateway {
         let looks = looks(context, KNOCK);
         let begins = self.suspect(origin, "lost", context.now);
         let is_awaited =
-            (1..MAX_LOOKS).contains(&looks) && self.balancer.health.is_probed(origin, context.now);
+            (1..MAX_LOOKS).contains(&looks) && self.health.is_probed(origin, context.now);
         Err(if begins || is_awaited {
             pause(KNOCK, looks)
         } else {
@@ -103,6 +107,7 @@ impl Gateway {
     /// stays, and the failure is the request's own.
     pub(super) fn consider_failures(
         &mut self,
+        recorder: &mut Recorder,
         context: &RequestContext<'_>,
     ) -> Result<(), Interrupt> {
         let failures = context.answers.failures();
@@ -123,7 +128,7 @@ impl Gateway {
         let may_repeat = repeatable && failures.len() < MAX_TRIES;
         if *failure == Failure::TimedOut {
             let client = self.client(origin, context);
-            self.fault(origin, reason, client, now);
+            self.fault(recorder, origin, reason, client, now);
         } else if self.word(origin, failures).is_none() {
             self.suspect(origin, reason, now);
             let looks = looks(context, WORD);
@@ -134,24 +139,21 @@ impl Gateway {
         }
         let is_gone = self.is_gone(origin, failures);
         // The platform could not connect, and our probe gets no answer either.
-        if is_gone
-            && !self.balancer.health.is_lost(origin, now)
-            && self.balancer.health.mark_unreachable(origin, now)
+        if is_gone && !self.health.is_lost(origin, now) && self.health.mark_unreachable(origin, now)
         {
-            self.note_ejected(origin, reason);
+            recorder.note_ejected(origin, reason);
         }
         let retry = may_repeat && (is_gone || !needs_word(origin, failures));
         if looks(context, KNOCK) == 0 {
             // Either side may have cut an upload off: it is the origin's failure only if the origin is dead.
-            let is_anybodys =
-                *failure == Failure::Cut && !self.balancer.health.is_lost(origin, now);
+            let is_anybodys = *failure == Failure::Cut && !self.health.is_lost(origin, now);
             let name = if is_anybodys {
                 "upload_cut"
             } else {
                 "origin_failed"
             };
             let event = Event::new(Level::Warn, name).with("origin", ConfigName(origin));
-            self.emit(event.with("reason", reason).with("retried", retry));
+            recorder.emit(event.with("reason", reason).with("retried", retry));
         }
         match failure {
             _ if retry => Ok(()),
@@ -177,7 +179,7 @@ impl Gateway {
         let first = of(origin, failures).next()?;
         let last = of(origin, failures).last()?;
         let since = first.at.0.max(last.at.0.saturating_sub(TOLERANCE_MS));
-        self.balancer.health.found_since(origin, UnixMillis(since))
+        self.health.found_since(origin, UnixMillis(since))
     }
 
     /// Tells clients apart: by where they come from, or where nobody vouches for an address by their session,
@@ -188,21 +190,21 @@ impl Gateway {
             Network::V4(bits) => Some(bits.into()),
             Network::Subnet(bits) | Network::Site(bits) => Some(bits),
             Network::Unknown => {
-                let Presented::Genuine { verified, .. } = self.credential(context) else {
+                let Presented::Genuine { verified, .. } =
+                    authenticate::credential(&self.tenant, context)
+                else {
                     return None;
                 };
                 let token = verified.token;
-                let since = self
-                    .balancer
-                    .health
-                    .faulty_since(origin)
-                    .unwrap_or(context.now);
+                let since = self.health.faulty_since(origin).unwrap_or(context.now);
                 let bits = token.handle.0.first_chunk().copied()?;
                 (token.created < since.seconds()).then_some(u64::from_le_bytes(bits))
             }
         }
     }
+}
 
+impl Recorder {
     fn note_ejected(&mut self, origin: &str, reason: &'static str) {
         let event = Event::new(Level::Warn, "origin_ejected").with("origin", ConfigName(origin));
         self.emit(event.with("reason", reason));

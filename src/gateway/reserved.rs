@@ -26,7 +26,7 @@ impl Gateway {
             ("/callback", "GET") => self.callback(context),
             ("/token", "POST") => self.exchange_token(context),
             ("/password", "GET" | "HEAD" | "POST") => self.password(context),
-            ("/jwks.json", "GET" | "HEAD") => self.public_keys(context),
+            ("/jwks.json", "GET" | "HEAD") => self.assertions.public_keys(context),
             ("/logout", "GET" | "HEAD") => self.confirm_sign_out(context),
             ("/logout", "POST") => self.logout(context),
             ("/signed-out", "GET" | "HEAD") => Ok(self.signed_out_page(context)),
@@ -77,7 +77,9 @@ impl Gateway {
         let caller = self.authenticate(context)?;
         let visitor = self.authorize(caller, context)?;
         let line = visitor.set_cookie.then(|| {
-            let age = self.cookie_age(&visitor.session.record, context.now);
+            let age = self
+                .sessions
+                .cookie_age(&visitor.session.record, context.now);
             set_cookie::set(context.cookie, &visitor.cookie, age)
         });
         Ok(Answer::json(200, &self.describe(&visitor, context)).with_cookie(line))

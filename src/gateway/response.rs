@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::anonymous::Anonymous;
+use super::parts::{Balancer, Recorder, Sessions};
 use super::response_context::ResponseContext;
 use super::update::{Update, UpdateError, UpdateOutcome};
 use crate::clock::{Seconds, UnixMillis};
@@ -66,7 +67,7 @@ impl Gateway {
         if status != 101 && !(200..=599).contains(&status) {
             let event = Event::new(Level::Warn, "origin_protocol")
                 .with("origin", ConfigName(ticket.origin));
-            self.emit(event.with("status", status));
+            self.recorder.emit(event.with("status", status));
             return ResponseAction::Replaced(
                 Problem::OriginProtocol.answer(Audience::Program, ticket.trace_id),
             );
@@ -82,10 +83,12 @@ impl Gateway {
                 );
             }
         };
-        self.judge(&ticket, status, &headers, now);
+        self.balancer
+            .judge(&mut self.recorder, &ticket, status, &headers, now);
         let cookie = match (
             &cookie,
-            self.cookie_of_opening(&ticket, status, &headers, now),
+            self.sessions
+                .cookie_of_opening(&ticket, status, &headers, now),
         ) {
             (Cookie::Keep, Some((token, age))) => Cookie::Set(token, age),
             _ => cookie,
@@ -123,29 +126,6 @@ impl Gateway {
         }
     }
 
-    /// What an answer says about its origin.
-    fn judge(
-        &mut self,
-        ticket: &ResponseContext<'_>,
-        status: u16,
-        headers: &[(&str, &str)],
-        now: UnixMillis,
-    ) {
-        // Gateway errors say that what stands behind is gone; other errors are the application's.
-        if matches!(status, 502..=504) {
-            self.recorder.state_changed = true;
-            self.fault(ticket.origin, "gateway_errors", None, now);
-        } else {
-            self.balancer.health.record_success(ticket.origin, now);
-        }
-        for (name, metrics) in headers {
-            if *name == LOAD {
-                self.recorder.state_changed = true;
-                self.balancer.load.report(ticket.origin, metrics, now);
-            }
-        }
-    }
-
     fn change_session(
         &mut self,
         ticket: &ResponseContext<'_>,
@@ -156,12 +136,12 @@ impl Gateway {
         if ticket.anonymous.is_some() {
             // There is no session that a control could be about.
             for control in session_controls::named(headers) {
-                self.note_ignored(ticket, control);
+                self.recorder.note_ignored(ticket, control);
             }
             return Ok(Cookie::Keep);
         }
         let (mut change, malformed) = session_controls::read(headers);
-        let (keep, not_kept) = self.vaulted(ticket, headers, now);
+        let (keep, not_kept) = self.sessions.vaulted(ticket, headers, now);
         change.keep = keep;
         let mut sifted = not_kept;
         if ticket.in_grace {
@@ -169,7 +149,7 @@ impl Gateway {
             change = change.in_grace();
         }
         sifted.extend(change.validate(&self.tenant.lifetime));
-        if !change.keep.is_empty() && !self.names_a_version(ticket) {
+        if !change.keep.is_empty() && !self.sessions.names_a_version(ticket) {
             // There is nothing to delete but what this answer has set itself.
             change.keep = vault::left_of(change.keep, now.seconds());
         }
@@ -177,10 +157,10 @@ impl Gateway {
         // All of this may be done more than once; it is told once.
         let tell = |gateway: &mut Self| {
             for control in &malformed {
-                gateway.note_ignored(ticket, control.0);
+                gateway.recorder.note_ignored(ticket, control.0);
             }
             for refused in &sifted {
-                gateway.note_ignored(ticket, refused.0);
+                gateway.recorder.note_ignored(ticket, refused.0);
             }
         };
         if !asked && !ticket.pin {
@@ -193,34 +173,37 @@ impl Gateway {
             return Ok(Cookie::Keep);
         };
         if ticket.pin {
-            let hashed = self.hashed(token.handle, token.created);
+            let hashed = self.balancer.hashed(token.handle, token.created);
             let elsewhere = hashed.is_none_or(|hashed| hashed.name != ticket.origin);
             change.pin = Some(elsewhere.then(|| ticket.origin.to_owned()));
         }
         let ends = change.end;
         // A guest's cookie does not say whether anything is stored; the object, if there is one, does.
         let ordered = self.tenant.consistency == Consistency::Strong;
-        if ends && !ordered && !self.is_recorded(&token, now) {
+        if ends && !ordered && !self.sessions.is_recorded(&token, now) {
             return Ok(Cookie::Clear);
         }
         if let (true, Some(acknowledged)) = (ends, answers.written()) {
             return if acknowledged {
-                self.note_ended(token.handle, "origin");
+                self.recorder.note_ended(token.handle, "origin");
                 Ok(Cookie::Clear)
             } else {
-                Err(self.lost(ticket, "silent"))
+                Err(self.recorder.lost(ticket, "silent"))
             };
         }
         let alteration = Update {
             client: ticket.client,
             ..Update::by(&token, change)
         };
-        let altered = self.alter(&alteration, answers, now).map_err(Lack::Await)?;
+        let altered = self
+            .sessions
+            .alter(&mut self.recorder, &alteration, answers, now)
+            .map_err(Lack::Await)?;
         tell(self);
         match altered {
             UpdateOutcome::Live { session, refused } => {
                 for what in &refused {
-                    self.note_ignored(ticket, what);
+                    self.recorder.note_ignored(ticket, what);
                 }
                 let record = &session.record;
                 let moved = record.id != token.id || record.version != token.least_version;
@@ -230,7 +213,7 @@ impl Gateway {
                 let next = record.previous.as_ref().is_some_and(came_with) && !ticket.in_grace;
                 let id = if next { record.id } else { token.id };
                 Ok(if moved && record.version > Version::UNSTORED {
-                    let age = self.cookie_age(record, now);
+                    let age = self.sessions.cookie_age(record, now);
                     let token = Token {
                         id,
                         issued: now.seconds(),
@@ -243,15 +226,15 @@ impl Gateway {
                 })
             }
             // With KV alone that a session is over is not told before storage knows.
-            UpdateOutcome::Ended if ends && !self.writes.is_empty() => {
+            UpdateOutcome::Ended if ends && !self.sessions.writes.is_empty() => {
                 Err(Lack::Await(vec![Need::Store]))
             }
             UpdateOutcome::Ended if ends => {
-                self.note_ended(token.handle, "origin");
+                self.recorder.note_ended(token.handle, "origin");
                 Ok(Cookie::Clear)
             }
             UpdateOutcome::Ended => {
-                self.note_lost_change(ticket, "ended");
+                self.recorder.note_lost_change(ticket, "ended");
                 Ok(Cookie::Keep)
             }
             UpdateOutcome::Not(error) => {
@@ -270,14 +253,42 @@ impl Gateway {
                 }
                 // What the origin asked for and believes done must not be lost in silence.
                 if is_fault && ((asked && ordered) || ends) {
-                    return Err(self.lost(ticket, reason));
+                    return Err(self.recorder.lost(ticket, reason));
                 }
-                self.note_lost_change(ticket, reason);
+                self.recorder.note_lost_change(ticket, reason);
                 Ok(Cookie::Keep)
             }
         }
     }
+}
 
+impl Balancer {
+    /// What an answer says about its origin.
+    fn judge(
+        &mut self,
+        recorder: &mut Recorder,
+        ticket: &ResponseContext<'_>,
+        status: u16,
+        headers: &[(&str, &str)],
+        now: UnixMillis,
+    ) {
+        // Gateway errors say that what stands behind is gone; other errors are the application's.
+        if matches!(status, 502..=504) {
+            recorder.state_changed = true;
+            self.fault(recorder, ticket.origin, "gateway_errors", None, now);
+        } else {
+            self.health.record_success(ticket.origin, now);
+        }
+        for (name, metrics) in headers {
+            if *name == LOAD {
+                recorder.state_changed = true;
+                self.load.report(ticket.origin, metrics, now);
+            }
+        }
+    }
+}
+
+impl Sessions {
     /// The cookies of an answer that are kept here, as a browser would keep them, in their order; and for each
     /// that it would not take, that it was not granted.
     fn vaulted(
@@ -313,10 +324,11 @@ impl Gateway {
 
     /// Whether anything is stored of a session, as far as its cookie and this isolate know.
     fn is_recorded(&mut self, token: &Token, now: UnixMillis) -> bool {
-        token.least_version > Version::UNSTORED
-            || self.sessions.cache.get(token.handle, now).is_some()
+        token.least_version > Version::UNSTORED || self.cache.get(token.handle, now).is_some()
     }
+}
 
+impl Recorder {
     /// Notes a control of the origin's that has no effect, by its name: its value may hold secrets.
     fn note_ignored(&mut self, ticket: &ResponseContext<'_>, control: &str) {
         let event = Event::new(Level::Warn, "control_ignored").with("control", ConfigName(control));

@@ -2,6 +2,7 @@
 //! when they are opened.
 
 use super::authenticate::unstored;
+use super::parts::{Recorder, Sessions};
 use super::response_context::ResponseContext;
 use super::session_lookup::{MaxAge, PROPAGATION, SessionLookup};
 use super::update::Update;
@@ -36,7 +37,8 @@ impl Gateway {
         now: UnixMillis,
         answers: &Answers,
     ) -> Revalidation {
-        let period = Revalidation::Continue(self.revalidation_period().0.saturating_mul(1000));
+        let period =
+            Revalidation::Continue(self.sessions.revalidation_period().0.saturating_mul(1000));
         let Some(ticket) = ResponseContext::parse(ticket) else {
             return Revalidation::Over("session_unknown");
         };
@@ -45,7 +47,10 @@ impl Gateway {
         let Some(token) = Token::opened(ticket.cookie, keys) else {
             return Revalidation::Over("session_unknown");
         };
-        match self.watch_session(&token, now, answers) {
+        match self
+            .sessions
+            .watch_session(&mut self.recorder, &token, now, answers)
+        {
             Ok(Some(reason)) => Revalidation::Over(reason),
             Err(Interrupt::Pending(needs)) => Revalidation::Await(needs),
             // Who cannot be asked has ended nothing.
@@ -55,29 +60,30 @@ impl Gateway {
             }
         }
     }
+}
 
+impl Sessions {
     fn watch_session(
         &mut self,
+        recorder: &mut Recorder,
         token: &Token,
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<&'static str>, Interrupt> {
         let lifetime = self.tenant.lifetime;
         let ordered = self.tenant.consistency == Consistency::Strong;
-        if token.least_version == Version::UNSTORED
-            && self.sessions.cache.get(token.handle, now).is_none()
-        {
+        if token.least_version == Version::UNSTORED && self.cache.get(token.handle, now).is_none() {
             // A guest has no record that could say it.
-            self.sessions.openings.note(token.handle, now.seconds());
+            self.openings.note(token.handle, now.seconds());
             let end = lifetime.absolute_end(&unstored(token).span());
             return Ok((now.seconds() >= end).then_some("session_expired"));
         }
-        if let Err(need) = self.heed_revocations(answers, now) {
+        if let Err(need) = self.heed_revocations(recorder, answers, now) {
             return Err(Interrupt::Pending(vec![need]));
         }
         // Where there is a feed it tells of every end.
         let max_age = if ordered { MaxAge::Any } else { MaxAge::Cache };
-        let session = match self.look_up(token, max_age, answers, now)? {
+        let session = match self.look_up(recorder, token, max_age, answers, now)? {
             SessionLookup::Live { session, .. } => session,
             SessionLookup::NotYetVisible => return Ok(None),
             SessionLookup::Over(problem) => return Ok(Some(problem.code())),
@@ -102,7 +108,7 @@ impl Gateway {
             Streams::PassThrough | Streams::Revocable => return Ok(None),
         };
         let alteration = Update::of(token.handle, change);
-        self.alter(&alteration, answers, now)
+        self.alter(recorder, &alteration, answers, now)
             .map_err(Interrupt::Pending)?;
         Ok(None)
     }

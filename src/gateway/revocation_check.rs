@@ -1,6 +1,6 @@
 //! Heeding revocations: knowing them in time, and knowing whom they concern.
 
-use super::Gateway;
+use super::parts::{Recorder, Sessions};
 use super::session_lookup::PROPAGATION;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
@@ -22,24 +22,25 @@ pub(super) struct Feed {
     pub(super) ask: bool,
 }
 
-impl Gateway {
+impl Sessions {
     /// Sees to it that this isolate's knowledge is young enough to decide by.
     ///
     /// # Errors
     /// What has to be asked first.
     pub(super) fn heed_revocations(
         &mut self,
+        recorder: &mut Recorder,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Feed, Need> {
-        let asked = self.learn_revocations(answers, now);
+        let asked = self.learn_revocations(recorder, answers, now);
         match self.feed_freshness(now) {
             Freshness::Fresh => Ok(Feed {
                 degraded: false,
                 ask: false,
             }),
             Freshness::Due => {
-                self.sessions.revocations.note_asked(now);
+                self.revocations.note_asked(now);
                 Ok(Feed {
                     degraded: false,
                     ask: true,
@@ -61,16 +62,17 @@ impl Gateway {
     /// To ask for what was revoked since this isolate last heard.
     pub(super) fn ask_revocations(&self) -> Need {
         let tenant = &self.tenant;
-        session_index::ask_feed(
-            &tenant.id,
-            tenant.consistency,
-            self.sessions.revocations.last(),
-        )
+        session_index::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
     }
 
     /// Learns from the answer, if there is one. Returns how often it was asked for on behalf of this
     /// request.
-    pub(super) fn learn_revocations(&mut self, answers: &Answers, now: UnixMillis) -> u32 {
+    pub(super) fn learn_revocations(
+        &mut self,
+        recorder: &mut Recorder,
+        answers: &Answers,
+        now: UnixMillis,
+    ) -> u32 {
         let tenant = &self.tenant;
         let key = session_index::feed_key(&tenant.id, tenant.consistency);
         let Some(answer) = answers.read(&key) else {
@@ -78,41 +80,38 @@ impl Gateway {
         };
         let learned = match (answer.found, tenant.consistency) {
             (Found::Bytes(bytes), Consistency::Strong) => {
-                self.sessions.revocations.learn(bytes, answer.asked).is_ok()
+                self.revocations.learn(bytes, answer.asked).is_ok()
             }
             (Found::Bytes(bytes), Consistency::Eventual) => {
                 let names = session_index::names(bytes);
-                self.sessions.revocations.learn_names(names, answer.asked);
+                self.revocations.learn_names(names, answer.asked);
                 true
             }
             (Found::Absent | Found::Unavailable, _) => false,
         };
-        if !learned && self.sessions.revocations.note_failed(now) {
-            self.emit(Event::new(Level::Warn, "revocations_unread"));
+        if !learned && self.revocations.note_failed(now) {
+            recorder.emit(Event::new(Level::Warn, "revocations_unread"));
         }
         answer.attempts
     }
 
     /// Whether a session is over because it, its user or its tenant was revoked.
     pub(super) fn is_revoked(&self, session: &Prepared) -> bool {
-        self.sessions
-            .revocations
+        self.revocations
             .covers(&session.record, &session.revocation_subjects)
     }
 
     /// The point in history at which a session begins now.
     pub(super) fn epoch(&self, now: UnixMillis) -> Epoch {
         match self.tenant.consistency {
-            Consistency::Strong => self.sessions.revocations.last(),
+            Consistency::Strong => self.revocations.last(),
             Consistency::Eventual => Epoch(now.0),
         }
     }
 
     /// How fresh the knowledge of revocations is.
     pub(super) fn feed_freshness(&self, now: UnixMillis) -> Freshness {
-        self.sessions
-            .revocations
-            .freshness(self.feed_period_ms(), now)
+        self.revocations.freshness(self.feed_period_ms(), now)
     }
 
     pub(super) fn feed_period_ms(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! Which origin gets the request: the one that holds the conversation, while it can be reached.
 
 use super::authenticate::Visitor;
+use super::parts::Balancer;
 use super::session_lookup::PROPAGATION;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::canary::Canary;
@@ -61,9 +62,11 @@ impl Gateway {
         visitor: &Visitor,
         context: &RequestContext<'_>,
     ) -> Result<SelectedOrigin, Interrupt> {
-        self.consider_failures(context)?;
+        self.balancer
+            .consider_failures(&mut self.recorder, context)?;
         let record = &visitor.session.record;
         let choice = self
+            .balancer
             .choice(record, context.answers.failures(), context.now)
             .ok_or(Problem::OriginUnreachable)?;
         let release = choice.origin.release.clone().unwrap_or_default();
@@ -74,13 +77,15 @@ impl Gateway {
             pin: choice.pin != record.pin.as_deref(),
         };
         if self.balancer.health.is_lost(&course.origin, context.now) {
-            self.knock(&course.origin, context)?;
+            self.balancer.knock(&course.origin, context)?;
         }
         self.recorder.labels.release = release;
         self.recorder.labels.origin.clone_from(&course.origin);
         Ok(course)
     }
+}
 
+impl Balancer {
     /// The origin that gets a session's request, given those that failed it.
     pub(super) fn choice(
         &self,
@@ -185,7 +190,7 @@ impl Gateway {
     /// something else is wrong, and passing them over would only crush the rest; but not those that
     /// cannot be reached, which help nobody.
     pub(super) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
-        if self.balancer.health.is_lost(&origin.name, now) {
+        if self.health.is_lost(&origin.name, now) {
             return true;
         }
         if !self.has_failed(origin, now) {
@@ -201,7 +206,6 @@ impl Gateway {
 
     /// Whether what happened to an origin, here or elsewhere, would have it passed over.
     pub(super) fn has_failed(&self, origin: &Origin, now: UnixMillis) -> bool {
-        self.balancer.health.is_ejected(&origin.name, now)
-            || self.balancer.cluster.is_ejected(&origin.name, now)
+        self.health.is_ejected(&origin.name, now) || self.cluster.is_ejected(&origin.name, now)
     }
 }

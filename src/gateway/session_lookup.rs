@@ -1,9 +1,10 @@
 //! What is known of a session: from this isolate's cache, the namespace, and the object that orders
 //! its changes, in that order and each only if need be.
 
+use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
-use super::{Gateway, Interrupt};
+use super::Interrupt;
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need, Write};
@@ -68,10 +69,11 @@ pub(super) enum LookupResult {
     Unavailable,
 }
 
-impl Gateway {
+impl Sessions {
     /// What becomes of a session whose cookie says `token`.
     pub(super) fn look_up(
         &mut self,
+        recorder: &mut Recorder,
         token: &Token,
         max_age: MaxAge,
         answers: &Answers,
@@ -85,12 +87,12 @@ impl Gateway {
             })
         };
         if let Some(known) = self.remembered(token, max_age, now) {
-            self.recorder.labels.lookup = Lookup::Hit;
+            recorder.labels.lookup = Lookup::Hit;
             return standing(known, false);
         }
-        self.recorder.labels.lookup = Lookup::Miss;
+        recorder.labels.lookup = Lookup::Miss;
         let is_ordered = self.tenant.consistency == Consistency::Strong;
-        let (namespace, key_unknown) = match self.ask_namespace(token.handle, answers) {
+        let (namespace, key_unknown) = match self.ask_namespace(recorder, token.handle, answers) {
             // The object may have it sealed anew already; storage shows that a moment later.
             Err(Interrupt::Reject {
                 problem: Problem::KeyUnknown,
@@ -105,10 +107,10 @@ impl Gateway {
             return standing(known.clone(), false);
         }
         match self.tenant.consistency {
-            Consistency::Eventual => self.fall_back(&namespace, token, answers, now),
+            Consistency::Eventual => self.fall_back(recorder, &namespace, token, answers, now),
             Consistency::Strong => {
-                self.recorder.labels.lookup = Lookup::Object;
-                match self.ask_object(token.handle, &namespace, answers)? {
+                recorder.labels.lookup = Lookup::Object;
+                match self.ask_object(recorder, token.handle, &namespace, answers)? {
                     LookupResult::Found(known) => standing(known, false),
                     _ if key_unknown => Err(Problem::KeyUnknown.into()),
                     LookupResult::Nothing => match namespace {
@@ -117,12 +119,14 @@ impl Gateway {
                         LookupResult::Found(known) => standing(known, true),
                         _ => {
                             let unknown = Known::Absent(token.issued);
-                            self.sessions.cache.put(token.handle, unknown.clone(), now);
+                            self.cache.put(token.handle, unknown.clone(), now);
                             standing(unknown, false)
                         }
                     },
                     LookupResult::Corrupt => Ok(SessionLookup::Over(Problem::SessionCorrupt)),
-                    LookupResult::Unavailable => self.fall_back(&namespace, token, answers, now),
+                    LookupResult::Unavailable => {
+                        self.fall_back(recorder, &namespace, token, answers, now)
+                    }
                 }
             }
         }
@@ -130,13 +134,13 @@ impl Gateway {
 
     /// The version there is for certain: the cookie says so, or the feed.
     fn least_version(&self, token: &Token) -> Version {
-        let told = self.sessions.revocations.least_version(token.handle);
+        let told = self.revocations.least_version(token.handle);
         token.least_version.max(told)
     }
 
     /// What this isolate knows well enough.
     fn remembered(&mut self, token: &Token, max_age: MaxAge, now: UnixMillis) -> Option<Known> {
-        let Hit { known, age_ms } = self.sessions.cache.get(token.handle, now)?;
+        let Hit { known, age_ms } = self.cache.get(token.handle, now)?;
         let period = self.tenant.cache.0.saturating_mul(1000);
         match &known {
             Known::Ended => Some(known),
@@ -160,6 +164,7 @@ impl Gateway {
 
     pub(super) fn ask_namespace(
         &mut self,
+        recorder: &mut Recorder,
         handle: Handle,
         answers: &Answers,
     ) -> Result<LookupResult, Interrupt> {
@@ -170,13 +175,14 @@ impl Gateway {
         match answer.found {
             Found::Absent => Ok(LookupResult::Nothing),
             Found::Unavailable => Ok(LookupResult::Unavailable),
-            Found::Bytes(bytes) => self.open(handle, &name, bytes, answer.asked),
+            Found::Bytes(bytes) => self.open(recorder, handle, &name, bytes, answer.asked),
         }
     }
 
     /// Asks the object, which is told to show the namespace the record again if that was rubbish.
     pub(super) fn ask_object(
         &mut self,
+        recorder: &mut Recorder,
         handle: Handle,
         namespace: &LookupResult,
         answers: &Answers,
@@ -205,10 +211,10 @@ impl Gateway {
             // An object of an older release cannot read what it has from a newer one; this release may.
             Status::Live | Status::Unreadable if !reply.sealed.is_empty() => {
                 let name = RecordName::derive(&self.tenant.id, handle);
-                self.open(handle, &name, &reply.sealed, answer.asked)
+                self.open(recorder, handle, &name, &reply.sealed, answer.asked)
             }
             Status::Ended => {
-                self.sessions.cache.put(handle, Known::Ended, answer.asked);
+                self.cache.put(handle, Known::Ended, answer.asked);
                 Ok(LookupResult::Found(Known::Ended))
             }
             Status::Absent if matches!(namespace, LookupResult::Corrupt) => {
@@ -223,12 +229,13 @@ impl Gateway {
     /// Nobody has what the cookie says there is.
     fn fall_back(
         &mut self,
+        recorder: &mut Recorder,
         namespace: &LookupResult,
         token: &Token,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<SessionLookup, Interrupt> {
-        let own = self.sessions.cache.get(token.handle, now);
+        let own = self.cache.get(token.handle, now);
         let is_young = now.seconds().since(token.issued) <= PROPAGATION;
         let again = || self.read_again(token.handle, answers);
         match namespace {
@@ -264,7 +271,7 @@ impl Gateway {
                         age_ms,
                     }),
                 ) if age_ms <= grace.0.saturating_mul(1000) => {
-                    self.emit(Event::new(Level::Warn, "served_in_grace"));
+                    recorder.emit(Event::new(Level::Warn, "served_in_grace"));
                     Ok(standing_of(session, token, true, now))
                 }
                 _ => Err(Problem::StoreUnavailable.into()),
@@ -286,6 +293,7 @@ impl Gateway {
     /// Opens what storage held when it was `asked`, and learns from it.
     pub(super) fn open(
         &mut self,
+        recorder: &mut Recorder,
         handle: Handle,
         name: &RecordName,
         bytes: &[u8],
@@ -294,24 +302,28 @@ impl Gateway {
         match codec::open(bytes, name, &self.tenant.keys) {
             Ok(entry) => {
                 let known = Known::new(entry, &self.tenant.keys);
-                Ok(LookupResult::Found(
-                    self.sessions.cache.learn(handle, known, asked),
-                ))
+                Ok(LookupResult::Found(self.cache.learn(handle, known, asked)))
             }
             Err(Unreadable::NewerFormat) => Err(Problem::SchemaNewer.into()),
             Err(Unreadable::UnknownKey) => {
-                self.emit(Event::new(Level::Warn, "record_key_unknown").about(handle));
+                recorder.emit(Event::new(Level::Warn, "record_key_unknown").about(handle));
                 Err(Problem::KeyUnknown.into())
             }
             Err(unreadable) => {
-                self.quarantine(name, bytes, unreadable);
+                self.quarantine(recorder, name, bytes, unreadable);
                 Ok(LookupResult::Corrupt)
             }
         }
     }
 
     /// Keeps a copy of an unreadable record for the operator; the original stays as it is.
-    fn quarantine(&mut self, name: &RecordName, bytes: &[u8], why: Unreadable) {
+    fn quarantine(
+        &mut self,
+        recorder: &mut Recorder,
+        name: &RecordName,
+        bytes: &[u8],
+        why: Unreadable,
+    ) {
         let reason = match why {
             Unreadable::Malformed => "malformed",
             Unreadable::NewerFormat => "newer_format",
@@ -323,7 +335,7 @@ impl Gateway {
         if self.writes.iter().any(|write| write.key == key) {
             return;
         }
-        self.emit(Event::new(Level::Error, "record_unreadable").with("reason", reason));
+        recorder.emit(Event::new(Level::Error, "record_unreadable").with("reason", reason));
         self.writes.push(Write {
             key,
             value: bytes.to_vec(),

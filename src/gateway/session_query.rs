@@ -1,5 +1,6 @@
 //! Looking at sessions from outside: for the visitor's own list, for origins, for operators.
 
+use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
@@ -22,14 +23,15 @@ use crate::tenant::Consistency;
 /// A page of a list, and what the next one begins after.
 pub(super) type Page = (Vec<Rc<Prepared>>, Option<String>);
 
-impl Gateway {
+impl Sessions {
     /// A session by its handle, as those know it who know best; none if it is over.
     pub(super) fn inspect(
         &mut self,
+        recorder: &mut Recorder,
         handle: Handle,
         context: &RequestContext<'_>,
     ) -> Result<Option<Rc<Prepared>>, Interrupt> {
-        match self.load_authoritative(handle, context)? {
+        match self.load_authoritative(recorder, handle, context)? {
             LookupResult::Found(Known::Live(session)) => {
                 Ok(Some(session).filter(|session| self.lives(session, context.now)))
             }
@@ -42,21 +44,22 @@ impl Gateway {
     /// What those say of a session who know best; the revocations are known then.
     pub(super) fn load_authoritative(
         &mut self,
+        recorder: &mut Recorder,
         handle: Handle,
         context: &RequestContext<'_>,
     ) -> Result<LookupResult, Interrupt> {
         let answers = context.answers;
         // Not to be had means degraded; an inquiry has nobody to tell that to.
-        if let Err(need) = self.heed_revocations(answers, context.now) {
+        if let Err(need) = self.heed_revocations(recorder, answers, context.now) {
             return Err(Interrupt::Pending(vec![need]));
         }
         let ordered = self.tenant.consistency == Consistency::Strong;
         let mut source = LookupResult::Nothing;
         if ordered {
-            source = self.ask_object(handle, &LookupResult::Nothing, answers)?;
+            source = self.ask_object(recorder, handle, &LookupResult::Nothing, answers)?;
         }
         if matches!(source, LookupResult::Nothing | LookupResult::Unavailable) {
-            source = self.ask_namespace(handle, answers)?;
+            source = self.ask_namespace(recorder, handle, answers)?;
         }
         Ok(source)
     }
@@ -64,13 +67,14 @@ impl Gateway {
     /// A page of the sessions that are on a list and live.
     pub(super) fn list(
         &mut self,
+        recorder: &mut Recorder,
         tags: Option<&[UserTag]>,
         after: Option<&str>,
         limit: usize,
         context: &RequestContext<'_>,
     ) -> Result<Page, Interrupt> {
         let (answers, now) = (context.answers, context.now);
-        let feed = self.heed_revocations(answers, now);
+        let feed = self.heed_revocations(recorder, answers, now);
         let tenant = &self.tenant;
         let which = Which { tags, after, limit };
         let (listed, next) = match tenant.consistency {
@@ -105,13 +109,14 @@ impl Gateway {
                 page_of(listed, after, limit)
             }
         };
-        let sessions = self.load_listed(&listed, answers, now)?;
+        let sessions = self.load_listed(recorder, &listed, answers, now)?;
         Ok((sessions, next))
     }
 
     /// Reads all that are listed at once; the list is only a hint.
     fn load_listed(
         &mut self,
+        recorder: &mut Recorder,
         listed: &[Listed],
         answers: &Answers,
         now: UnixMillis,
@@ -119,12 +124,12 @@ impl Gateway {
         let mut sessions = Vec::with_capacity(listed.len());
         let mut needs = Vec::new();
         for Listed { handle, .. } in listed {
-            let mut source = self.ask_namespace(*handle, answers);
+            let mut source = self.ask_namespace(recorder, *handle, answers);
             // The namespace may not have it yet.
             if matches!(source, Ok(LookupResult::Nothing))
                 && self.tenant.consistency == Consistency::Strong
             {
-                source = self.ask_object(*handle, &LookupResult::Nothing, answers);
+                source = self.ask_object(recorder, *handle, &LookupResult::Nothing, answers);
             }
             match source {
                 Err(Interrupt::Pending(lacking)) => needs.extend(lacking),
@@ -146,12 +151,14 @@ impl Gateway {
         let lifetime = &self.tenant.lifetime;
         !self.is_revoked(session) && !lifetime.has_ended(&session.record.span(), now.seconds())
     }
+}
 
+impl Gateway {
     /// What a list tells of a session.
     pub(super) fn summary(&self, record: &Record) -> Map<String, Value> {
         let tenant = &self.tenant;
         let pinned = record.pin.as_deref();
-        let hashed = self.hashed(record.handle, record.created);
+        let hashed = self.balancer.hashed(record.handle, record.created);
         object([
             ("handle", json!(record.public_name())),
             ("created", json!(record.created.0)),

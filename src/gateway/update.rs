@@ -1,11 +1,11 @@
 //! Changing a recorded session: by the object that orders its changes, or, with KV alone, in this
 //! isolate (`update_kv.rs`).
 
+use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
 use chacha20::rand_core::Rng as _;
 
-use super::Gateway;
 use super::client_info::Client;
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
@@ -108,35 +108,37 @@ pub(super) enum UpdateError {
     Unannounced,
 }
 
-impl Gateway {
+impl Sessions {
     /// Changes a session.
     ///
     /// # Errors
     /// What must be done first.
     pub(super) fn alter(
         &mut self,
+        recorder: &mut Recorder,
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
         match self.tenant.consistency {
-            Consistency::Strong => self.alter_by_object(alteration, answers, now),
-            Consistency::Eventual => self.alter_here(alteration, answers, now),
+            Consistency::Strong => self.alter_by_object(recorder, alteration, answers, now),
+            Consistency::Eventual => self.alter_here(recorder, alteration, answers, now),
         }
     }
 
     fn alter_by_object(
         &mut self,
+        recorder: &mut Recorder,
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
         let key = format!("change {}", alteration.handle.to_text());
         let Some(found) = answers.found(&key) else {
-            if !self.knows_the_point_in_history(alteration, answers, now)? {
+            if !self.knows_the_point_in_history(recorder, alteration, answers, now)? {
                 return Ok(UpdateOutcome::Not(UpdateError::Silent));
             }
-            let command = self.change_command(alteration, answers, now);
+            let command = self.change_command(recorder, alteration, answers, now);
             return Err(vec![command.need(&self.tenant.id, alteration.handle, key)]);
         };
         let Some(reply) = parse(found) else {
@@ -145,13 +147,14 @@ impl Gateway {
         if reply.is != Status::Absent {
             return Ok(self.altered(alteration.handle, reply, now));
         }
-        self.alter_adopted(alteration, answers, now)
+        self.alter_adopted(recorder, alteration, answers, now)
     }
 
     /// The object knows nothing: the session was recorded before there was one. It gets the record
     /// as the namespace has it.
     fn alter_adopted(
         &mut self,
+        recorder: &mut Recorder,
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
@@ -171,7 +174,7 @@ impl Gateway {
             Some(Found::Bytes(sealed)) => {
                 let command = Command {
                     adopt: Some(sealed.clone()),
-                    ..self.change_command(alteration, answers, now)
+                    ..self.change_command(recorder, alteration, answers, now)
                 };
                 let tenant = &self.tenant.id;
                 Err(vec![command.need(tenant, alteration.handle, key)])
@@ -184,6 +187,7 @@ impl Gateway {
     /// would be signed out again.
     fn knows_the_point_in_history(
         &mut self,
+        recorder: &mut Recorder,
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
@@ -193,8 +197,8 @@ impl Gateway {
                 .token
                 .is_some_and(|token| token.least_version == Version::UNSTORED);
         let signs_in = alteration.change.identify.is_some();
-        let asked = self.learn_revocations(answers, now) > 0;
-        let knows = self.sessions.revocations.is_known();
+        let asked = self.learn_revocations(recorder, answers, now) > 0;
+        let knows = self.revocations.is_known();
         // What was heard too long ago may lack a revocation that such a session would be born under.
         let is_stale = self.feed_freshness(now) == Freshness::Stale;
         if !asked && (signs_in || (begins && is_stale)) {
@@ -205,11 +209,12 @@ impl Gateway {
 
     fn change_command(
         &mut self,
+        recorder: &mut Recorder,
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Command {
-        let once = self.idempotency_key(&alteration.change, answers);
+        let once = self.idempotency_key(recorder, &alteration.change, answers);
         // What ends need not begin first.
         let unstored = alteration
             .token
@@ -237,8 +242,13 @@ impl Gateway {
 
     /// Returns what tells this change from others of the session. It is made from what the step was begun with: a step
     /// that is driven again, because the instance died while its command was under way, asks for the same change.
-    fn idempotency_key(&mut self, change: &Change, answers: &Answers) -> u64 {
-        let seed = answers.begun().unwrap_or(self.recorder.labels.seed);
+    fn idempotency_key(
+        &mut self,
+        recorder: &mut Recorder,
+        change: &Change,
+        answers: &Answers,
+    ) -> u64 {
+        let seed = answers.begun().unwrap_or(recorder.labels.seed);
         let drawn = seed
             .first_chunk()
             .map_or(0, |drawn| u64::from_le_bytes(*drawn));
@@ -285,9 +295,7 @@ impl Gateway {
                 let version = session.record.version;
                 // The object knows best: no need to compare. What was not recorded is not known.
                 if version > Version::UNSTORED {
-                    self.sessions
-                        .cache
-                        .put(handle, Known::Live(session.clone()), now);
+                    self.cache.put(handle, Known::Live(session.clone()), now);
                 }
                 if reply.is == Status::Conflict {
                     return UpdateOutcome::Not(UpdateError::Version);
@@ -298,7 +306,7 @@ impl Gateway {
                 }
             }
             Status::Ended => {
-                self.sessions.cache.put(handle, Known::Ended, now);
+                self.cache.put(handle, Known::Ended, now);
                 if reply.unannounced {
                     UpdateOutcome::Not(UpdateError::Unannounced)
                 } else {

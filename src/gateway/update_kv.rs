@@ -1,12 +1,13 @@
 //! Changing a session with KV alone: in this isolate, on the freshest copy it can get. Two isolates
 //! that do so at the same moment know nothing of each other, and the last one wins.
 
+use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
+use super::Interrupt;
 use super::authenticate::unstored;
 use super::session_lookup::{MaxAge, SessionLookup};
 use super::update::{Update, UpdateError, UpdateOutcome};
-use super::{Gateway, Interrupt};
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need};
@@ -17,9 +18,10 @@ use crate::session::record::{Entry, IdMatch, Record, Version};
 use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed};
 
-impl Gateway {
+impl Sessions {
     pub(super) fn alter_here(
         &mut self,
+        recorder: &mut Recorder,
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
@@ -27,7 +29,7 @@ impl Gateway {
         if alteration.lease.is_some() {
             return Ok(UpdateOutcome::Not(UpdateError::Lease));
         }
-        let (record, fit) = match self.freshest(alteration, answers, now)? {
+        let (record, fit) = match self.freshest(recorder, alteration, answers, now)? {
             Ok(found) => found,
             Err(UpdateError::Absent) if alteration.change.end => return Ok(UpdateOutcome::Ended),
             Err(error) => return Ok(UpdateOutcome::Not(error)),
@@ -49,7 +51,7 @@ impl Gateway {
             _ => alteration.change.clone(),
         };
         if change.identify.is_some() {
-            self.make_room(&change, &record, answers, now)?;
+            self.make_room(recorder, &change, &record, answers, now)?;
         }
         let tenant = &self.tenant;
         let outcome = change.apply(
@@ -62,7 +64,7 @@ impl Gateway {
             },
         );
         if outcome.written {
-            self.store(alteration.handle, outcome.entry.clone(), now);
+            self.store(recorder, alteration.handle, outcome.entry.clone(), now);
         }
         let refused = outcome.refused_names();
         match outcome.entry {
@@ -81,6 +83,7 @@ impl Gateway {
     /// that is newer.
     fn freshest(
         &mut self,
+        recorder: &mut Recorder,
         alteration: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
@@ -93,7 +96,7 @@ impl Gateway {
                 (&nobody, true)
             }
         };
-        if !anew && self.sessions.cache.get(token.handle, now).is_none() {
+        if !anew && self.cache.get(token.handle, now).is_none() {
             let record = Record {
                 device: alteration.client.device(),
                 country: alteration.client.country(),
@@ -102,15 +105,11 @@ impl Gateway {
             return Ok(Ok((record, IdMatch::Current)));
         }
         let max_age = if anew { MaxAge::Anew } else { MaxAge::Any };
-        match self.look_up(token, max_age, answers, now) {
+        match self.look_up(recorder, token, max_age, answers, now) {
             Ok(SessionLookup::Live { session, fit, .. }) => Ok(Ok((session.record.clone(), fit))),
             Ok(SessionLookup::Over(Problem::SessionRotated | Problem::SessionReplaced)) => {
                 // Who needs no cookie is not bound to an id.
-                let hit = self
-                    .sessions
-                    .cache
-                    .get(token.handle, now)
-                    .map(|hit| hit.known);
+                let hit = self.cache.get(token.handle, now).map(|hit| hit.known);
                 match (alteration.token, hit) {
                     (None, Some(Known::Live(session))) => {
                         Ok(Ok((session.record.clone(), IdMatch::Current)))
@@ -153,6 +152,7 @@ impl Gateway {
     /// Ends a user's oldest sessions, with KV alone, so that one more is not too many.
     fn make_room(
         &mut self,
+        recorder: &mut Recorder,
         change: &Change,
         record: &Record,
         answers: &Answers,
@@ -186,13 +186,10 @@ impl Gateway {
         let at = now.seconds();
         for oldest in listed.iter().take(surplus) {
             if !matches!(
-                self.sessions
-                    .cache
-                    .get(oldest.handle, now)
-                    .map(|hit| hit.known),
+                self.cache.get(oldest.handle, now).map(|hit| hit.known),
                 Some(Known::Ended)
             ) {
-                self.store(oldest.handle, Entry::Ended { at }, now);
+                self.store(recorder, oldest.handle, Entry::Ended { at }, now);
             }
         }
         Ok(())

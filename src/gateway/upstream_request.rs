@@ -1,8 +1,9 @@
 //! The request as it is handed to the edge for sending.
 
+use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
-use super::authenticate::Visitor;
+use super::authenticate::{self, Visitor};
 use super::client_info::Client;
 use super::decision_cache::CachePolicy;
 use super::opening::Noting;
@@ -77,10 +78,10 @@ impl Gateway {
     ) -> Forward {
         let state = state(visitor, course);
         self.recorder.labels.state = state.as_str();
-        let share = self.share_is_due(context.now);
-        let noting = self.noting(visitor, context.request, context.now);
+        let share = self.balancer.share_is_due(context.now);
+        let noting = self.sessions.noting(visitor, context.request, context.now);
         // Its opening is use, too.
-        let touch = noting != Noting::Record && self.touch_is_due(visitor, context.now);
+        let touch = noting != Noting::Record && self.sessions.touch_is_due(visitor, context.now);
         let repeat = self.repeat(visitor, course, context);
         let tenant = &self.tenant;
         let location = &context.request.location;
@@ -123,7 +124,10 @@ impl Gateway {
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),
             // Beside a cookie it is not needed, and still nobody else's.
-            came_by_bearer: matches!(self.bearer(context), Presented::Genuine { .. }),
+            came_by_bearer: matches!(
+                authenticate::bearer(&self.tenant, context),
+                Presented::Genuine { .. }
+            ),
             vault: &tenant.vault,
             vaulted: &vaulted,
             access_token,
@@ -154,7 +158,10 @@ impl Gateway {
             } else {
                 location.path
             },
-            cookie_age: self.cookie_age(&visitor.session.record, context.now).0,
+            cookie_age: self
+                .sessions
+                .cookie_age(&visitor.session.record, context.now)
+                .0,
             client: if visitor.is_recorded() {
                 Client::default()
             } else {
@@ -175,7 +182,7 @@ impl Gateway {
             String::new()
         };
         let revocable = tenant.streams == Streams::Revocable;
-        self.count_disbelieved(disbelieved);
+        self.recorder.count_disbelieved(disbelieved);
         let tenant = &self.tenant;
         // What is done again is not counted here.
         let is_once =
@@ -207,7 +214,9 @@ impl Gateway {
             opens: noting == Noting::Record,
         }
     }
+}
 
+impl Recorder {
     /// Counts what a client sent that is not its to send.
     pub(super) fn count_disbelieved(&mut self, disbelieved: Disbelieved) {
         if disbelieved.is_none() {
@@ -216,12 +225,13 @@ impl Gateway {
         let Disbelieved { identity, routing } = disbelieved;
         for (kind, times) in [("identity", identity), ("routing", routing)] {
             let labels = [self.tenant.id.as_str(), kind].join("\t");
-            self.recorder
-                .series
+            self.series
                 .count(metric::HEADERS_DROPPED, &labels, u64::from(times));
         }
     }
+}
 
+impl Sessions {
     /// Whether this use of a stored session is to be written down. Says so once per interval in
     /// this isolate.
     fn touch_is_due(&mut self, visitor: &Visitor, now: UnixMillis) -> bool {
@@ -232,8 +242,7 @@ impl Gateway {
                 .lifetime
                 .touch_is_due(&record.span(), record.spread(), now.seconds());
         if due {
-            self.sessions
-                .cache
+            self.cache
                 .note_use(visitor.token.handle, now.seconds(), &self.tenant.keys);
         }
         due

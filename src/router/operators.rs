@@ -134,7 +134,7 @@ impl Router {
         };
         let step = self.at(&tenant, now, |gateway| {
             let step = gateway.operated(request, now, answers);
-            (step, gateway.take_labels())
+            (step, gateway.recorder.take_labels())
         });
         let (step, facts) = step.ok_or(Interrupt::Reject(Problem::Internal))?;
         self.facts = RequestLabels {

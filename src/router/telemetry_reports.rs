@@ -128,8 +128,8 @@ impl Router {
     pub(crate) fn take_batch(&mut self, now: UnixMillis) -> String {
         let mut batch = core::mem::take(&mut self.telling.batch);
         for (tenant, room) in &mut self.gateways {
-            batch.add(&room.gateway.take_series());
-            for (name, labels, value) in room.gateway.gauges(now) {
+            batch.add(&room.gateway.recorder.take_series());
+            for (name, labels, value) in room.gateway.balancer.gauges(now) {
                 batch.tell(name, labels, value);
             }
             let version = self.catalogue.version_of(tenant);

@@ -12,9 +12,9 @@ mod session;
 
 use serde_json::{Value, json};
 
-use super::anonymous::Anonymous;
+use super::anonymous::{self, Anonymous};
 use super::authenticate::{Caller, Visitor};
-use super::authorize::Access;
+use super::authorize::{self, Access};
 use super::session_query;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::cookie::name::CookieName;
@@ -111,7 +111,7 @@ impl Gateway {
             websocket::check(context.request, &self.tenant.allowed_origins)
                 .map_err(Problem::from)?;
         }
-        if let Some(kind) = self.anonymous(context) {
+        if let Some(kind) = anonymous::kind(&self.tenant, context) {
             told.because = Some(
                 match kind {
                     Anonymous::Preflight => "A preflight carries no credentials: it goes on without a session, and the chat server says what it allows.",
@@ -119,7 +119,7 @@ impl Gateway {
                 }
                 .to_owned(),
             );
-            return Ok(self.tell_routing(&self.nobody(context), context, told)?);
+            return Ok(self.tell_routing(&self.sessions.nobody(context), context, told)?);
         }
         let caller = match whose {
             Whose::Presented => self.tell_presented(context, told)?,
@@ -209,7 +209,7 @@ impl Gateway {
         context: &RequestContext<'_>,
         told: &mut Explanation,
     ) -> Result<Option<Visitor>, Interrupt> {
-        let door = self.door(context);
+        let door = authorize::door(&self.tenant, context);
         let mode = match door.mode {
             LoginMode::Off => "off",
             LoginMode::Optional => "optional",

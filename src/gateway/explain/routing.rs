@@ -1,5 +1,6 @@
 //! Which origin it would be, and what speaks for and against each.
 
+use super::super::parts::Balancer;
 use serde_json::{Value, json};
 
 use super::super::authenticate::Visitor;
@@ -24,12 +25,14 @@ impl Gateway {
         let pool = self.tenant.pool.iter().enumerate();
         told.origins = pool
             .map(|(at, origin)| {
-                let (is_usable, because) = self.fitness(at, origin, record, now);
+                let (is_usable, because) = self.balancer.fitness(at, origin, record, now);
                 let score = origin.told_score(record.handle);
                 self.tell_origin(origin, score, is_usable, &because, now)
             })
             .collect();
-        let choice = self.choice(record, context.answers.failures(), now);
+        let choice = self
+            .balancer
+            .choice(record, context.answers.failures(), now);
         let choice = choice.ok_or(Problem::OriginUnreachable)?;
         let name = &choice.origin.name;
         let because = match choice.why {
@@ -67,7 +70,9 @@ impl Gateway {
         told: &mut Explanation,
     ) -> Result<(), Interrupt> {
         let now = context.now;
-        let takes = |origin: &Origin| self.takes_new(origin, now) && !self.is_ejected(origin, now);
+        let takes = |origin: &Origin| {
+            self.balancer.takes_new(origin, now) && !self.balancer.is_ejected(origin, now)
+        };
         let pool = || self.tenant.pool.iter();
         let all: u32 = pool()
             .filter(|origin| takes(origin))
@@ -76,11 +81,11 @@ impl Gateway {
         told.origins = pool()
             .map(|origin| {
                 let is_usable = takes(origin);
-                let because = if !self.is_open(origin) || self.is_ejected(origin, now) {
+                let because = if !self.balancer.is_open(origin) || self.balancer.is_ejected(origin, now) {
                     "It is taken out or passed over.".to_owned()
                 } else if is_usable {
                     "It takes new sessions. The score is its share of the draws by weight; of two drawn the less busy one is taken.".to_owned()
-                } else if self.state(origin) == OriginState::Drain {
+                } else if self.balancer.state(origin) == OriginState::Drain {
                     "It is drained: it keeps the sessions it has, and gets no new ones.".to_owned()
                 } else {
                     "It is full: it keeps the sessions it has, and gets no new ones.".to_owned()
@@ -93,10 +98,10 @@ impl Gateway {
                 self.tell_origin(origin, share, is_usable, &because, now)
             })
             .collect();
-        if self.is_full(now) {
+        if self.balancer.is_full(now) {
             return Err(Problem::Overloaded.into());
         }
-        if !pool().any(|origin| self.is_open(origin)) {
+        if !pool().any(|origin| self.balancer.is_open(origin)) {
             return Err(Problem::OriginUnreachable.into());
         }
         let begins = "A new session would begin, and its origin be drawn among those that take one, which cannot be told beforehand.";
@@ -112,7 +117,7 @@ impl Gateway {
         because: &str,
         now: UnixMillis,
     ) -> Value {
-        let mut known = self.standing_of_origin(origin, now);
+        let mut known = self.balancer.standing_of_origin(origin, now);
         for other in ["url", "capacity", "takes_new_sessions"] {
             known.remove(other);
         }
@@ -121,7 +126,9 @@ impl Gateway {
         known.insert("because".to_owned(), json!(because));
         Value::Object(known)
     }
+}
 
+impl Balancer {
     /// Whether an origin can be used for a session, and what there is to say of it.
     fn fitness(
         &self,
@@ -142,7 +149,7 @@ impl Gateway {
                 "Its release is taken out: routing.canary.off.".to_owned(),
             );
         }
-        if self.balancer.health.is_lost(&origin.name, now) {
+        if self.health.is_lost(&origin.name, now) {
             return (
                 false,
                 "It cannot be reached, and is passed over.".to_owned(),

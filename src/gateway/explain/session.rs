@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::authenticate::{Caller, unstored};
+use super::super::authenticate::{self, Caller, unstored};
 use super::super::session_lookup::{LookupResult, object_key};
 use super::super::{Gateway, Interrupt, RequestContext};
 use super::Explanation;
@@ -25,9 +25,9 @@ impl Gateway {
         let has_cookie = context.request.header("cookie").is_some();
         let verdict =
             |verdict: &str, because: &str| json!({ "verdict": verdict, "because": because });
-        match self.credential(context) {
+        match authenticate::credential(&self.tenant, context) {
             Presented::Absent => {
-                let caller = self.recognise_by_route(context);
+                let caller = self.sessions.recognise_by_route(context);
                 let because = match &caller {
                     Caller::Visitor(visitor) => {
                         let record = &visitor.session.record;
@@ -71,7 +71,12 @@ impl Gateway {
     ) -> Result<Caller, Interrupt> {
         let handle = verified.token.handle;
         let (caller, known) = self.tracelessly(handle, |gateway| {
-            let caller = gateway.recognise_genuine(verified, value, context)?;
+            let caller = gateway.sessions.recognise_genuine(
+                &mut gateway.recorder,
+                verified,
+                value,
+                context,
+            )?;
             let known = gateway.sessions.cache.get(handle, context.now);
             Ok((caller, known.map(|hit| hit.known)))
         })?;
@@ -114,9 +119,12 @@ impl Gateway {
             "because": "The session was named by its handle.",
         });
         let (found, is_revoked) = self.tracelessly(handle, |gateway| {
-            let found = gateway.load_authoritative(handle, context)?;
+            let found =
+                gateway
+                    .sessions
+                    .load_authoritative(&mut gateway.recorder, handle, context)?;
             let is_revoked = match &found {
-                LookupResult::Found(Known::Live(session)) => gateway.is_revoked(session),
+                LookupResult::Found(Known::Live(session)) => gateway.sessions.is_revoked(session),
                 _ => false,
             };
             Ok((found, is_revoked))
@@ -149,7 +157,11 @@ impl Gateway {
                         least_version: record.version,
                     };
                     let session = session.clone();
-                    return Ok(Caller::Visitor(self.visitor(session, token, Some(""))));
+                    return Ok(Caller::Visitor(self.sessions.visitor(
+                        session,
+                        token,
+                        Some(""),
+                    )));
                 }
                 Problem::SessionExpired
             }
@@ -254,14 +266,14 @@ impl Gateway {
         let cache = core::mem::replace(&mut self.sessions.cache, cache);
         let revocations = self.sessions.revocations.clone();
         let events = core::mem::take(&mut self.recorder.events);
-        let writes = core::mem::take(&mut self.writes);
+        let writes = core::mem::take(&mut self.sessions.writes);
         let series = core::mem::take(&mut self.recorder.series);
         let facts = self.recorder.labels.clone();
         let seen = look(self);
         self.sessions.cache = cache;
         self.sessions.revocations = revocations;
         self.recorder.events = events;
-        self.writes = writes;
+        self.sessions.writes = writes;
         self.recorder.series = series;
         self.recorder.labels = facts;
         let Err(Interrupt::Pending(mut needs)) = seen else {
@@ -270,7 +282,7 @@ impl Gateway {
         let read = object_key(handle);
         for need in &mut needs {
             if matches!(need, Need::Call { key, .. } if *key == read) {
-                let order = self.command(Operation::Read);
+                let order = self.sessions.command(Operation::Read);
                 *need = order.need(&self.tenant.id, handle, read.clone());
             }
         }

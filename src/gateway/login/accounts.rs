@@ -38,7 +38,9 @@ impl Gateway {
         let name = name.ok_or(Problem::NotFound)?;
         match method {
             "GET" | "HEAD" => {
-                let account = self.account_now(&name, context)?;
+                let account = self
+                    .logins
+                    .account_now(&mut self.recorder, &name, context)?;
                 let account = account.ok_or(Problem::NotFound)?;
                 Ok(Answer::json(200, &account.summary()))
             }
@@ -72,8 +74,10 @@ impl Gateway {
     ) -> Result<Answer, Interrupt> {
         let body = session_query::body(context)?;
         check(&body)?;
-        let before = self.account_now(name, context)?;
-        let at = self.change_time(name, before.as_ref(), context)?;
+        let before = self.logins.account_now(&mut self.recorder, name, context)?;
+        let at = self
+            .logins
+            .change_time(&mut self.recorder, name, before.as_ref(), context)?;
         let is_new = before.is_none();
         let mut members = match before {
             Some(account) => account.into_members(),
@@ -87,7 +91,9 @@ impl Gateway {
             }
             None => {}
             Some(password) => {
-                let hash = self.hash_password(password, context)?;
+                let hash = self
+                    .logins
+                    .hash_password(&mut self.recorder, password, context)?;
                 members.insert("password".to_owned(), json!(hash));
             }
         }
@@ -109,14 +115,20 @@ impl Gateway {
             }]));
         }
         let account = Some(text);
-        let announced = heard(self.announce(name, AccountChange { at, account }, context))?;
+        let announced = heard(self.logins.announce(
+            &mut self.recorder,
+            name,
+            AccountChange { at, account },
+            context,
+        ))?;
         // Whoever is signed in by what was before is out: by another's password, or not to be let in.
         let is_closed = body.get("disabled") == Some(&Value::Bool(true));
         if !is_new && (password.is_some() || is_closed) {
             self.revoke_user(&user, context)?;
         }
         announced?;
-        self.emit(Event::new(Level::Info, "audit_user_put").with("new", is_new));
+        self.recorder
+            .emit(Event::new(Level::Info, "audit_user_put").with("new", is_new));
         Ok(Answer::json(200, &json!({ "kept": true })))
     }
 
@@ -125,9 +137,11 @@ impl Gateway {
         name: &AccountName,
         context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let account = self.account_now(name, context)?;
+        let account = self.logins.account_now(&mut self.recorder, name, context)?;
         let account = account.ok_or(Problem::NotFound)?;
-        let at = self.change_time(name, Some(&account), context)?;
+        let at = self
+            .logins
+            .change_time(&mut self.recorder, name, Some(&account), context)?;
         if !is_kept(context)? {
             return Err(Interrupt::Pending(vec![Need::Keep {
                 puts: Vec::new(),
@@ -135,10 +149,14 @@ impl Gateway {
             }]));
         }
         let gone = AccountChange { at, account: None };
-        let announced = heard(self.announce(name, gone, context))?;
+        let announced = heard(
+            self.logins
+                .announce(&mut self.recorder, name, gone, context),
+        )?;
         self.revoke_user(account.user(), context)?;
         announced?;
-        self.emit(Event::new(Level::Info, "audit_user_deleted"));
+        self.recorder
+            .emit(Event::new(Level::Info, "audit_user_deleted"));
         Ok(Answer::empty(204))
     }
 
@@ -150,7 +168,8 @@ impl Gateway {
     ) -> Result<(), Interrupt> {
         let tags = self.tenant.keys.user_tags(user);
         let subjects: Vec<Subject> = tags.map(Subject::User).collect();
-        self.revoke(&subjects, context.answers, context.now)
+        self.sessions
+            .revoke(&subjects, context.answers, context.now)
     }
 }
 

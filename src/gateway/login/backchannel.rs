@@ -37,7 +37,8 @@ impl Gateway {
         Ok(match outcome {
             Ok(()) => Answer::empty(200),
             Err(BadToken(reason)) => {
-                self.emit(Event::new(Level::Warn, "logout_token_refused").with("reason", reason));
+                self.recorder
+                    .emit(Event::new(Level::Warn, "logout_token_refused").with("reason", reason));
                 let error = json!({ "error": "invalid_request", "error_description": reason });
                 Answer::json(400, &error)
             }
@@ -55,8 +56,19 @@ impl Gateway {
             Ok(checked) => checked,
             Err(bad) => return Ok(Err(bad)),
         };
-        let metadata = self.metadata(&provider.issuer, context.answers, context.now)?;
-        let verdict = self.is_signed(&token, &metadata.jwks_uri, context.answers, context.now)?;
+        let metadata = self.logins.metadata(
+            &mut self.recorder,
+            &provider.issuer,
+            context.answers,
+            context.now,
+        )?;
+        let verdict = self.logins.is_signed(
+            &mut self.recorder,
+            &token,
+            &metadata.jwks_uri,
+            context.answers,
+            context.now,
+        )?;
         let told = match verdict.and_then(|()| logout_token::read(&token.claims)) {
             Ok(told) => told,
             Err(bad) => return Ok(Err(bad)),
@@ -64,13 +76,14 @@ impl Gateway {
         // With KV alone nobody counts; ending what is over is harmless.
         let counts = self.tenant.consistency == Consistency::Strong;
         let what = ["logout", &provider.issuer, told.id];
-        if counts && self.is_seen(&what, context)? {
+        if counts && self.sessions.is_seen(&what, context)? {
             return Ok(Err(BadToken("used before")));
         }
         match context.answers.written() {
             Some(true) => {
                 let event = Event::new(Level::Info, "signed_out_at_provider");
-                self.emit(event.with("provider", ConfigName(&provider.name)));
+                self.recorder
+                    .emit(event.with("provider", ConfigName(&provider.name)));
                 return Ok(Ok(()));
             }
             Some(false) => return Err(Problem::StoreUnavailable.into()),
@@ -84,15 +97,16 @@ impl Gateway {
         };
         let tags = self.tenant.keys.user_tags(&whom);
         let subjects: Vec<Subject> = tags.map(Subject::User).collect();
-        self.revoke(&subjects, context.answers, context.now)?;
-        if self.has_writes() {
+        self.sessions
+            .revoke(&subjects, context.answers, context.now)?;
+        if self.sessions.has_writes() {
             return Err(Interrupt::Pending(vec![Need::Store]));
         }
         // Only now: a word that could not be heeded must be heard when it is said again.
-        if counts && !self.is_first_time(&what, &token, context)? {
+        if counts && !self.sessions.is_first_time(&what, &token, context)? {
             return Ok(Err(BadToken("used before")));
         }
-        self.emit(
+        self.recorder.emit(
             Event::new(Level::Info, "signed_out_at_provider")
                 .with("provider", ConfigName(&provider.name)),
         );

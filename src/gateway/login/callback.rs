@@ -4,6 +4,7 @@
 //! browser began, that the right provider answers, and only then is anything asked of the provider.
 //! Whatever goes wrong, the sign-in under way is over and the next begins clean.
 
+use super::super::parts::Recorder;
 use serde_json::{Map, Value};
 
 use super::super::authenticate::Caller;
@@ -92,20 +93,27 @@ impl Gateway {
         // The tenant may have taken it out meanwhile.
         let provider = self.tenant.methods.provider(&begun.provider);
         let provider = provider.ok_or_else(state)?.clone();
-        let metadata = self.metadata(&provider.issuer, context.answers, context.now)?;
+        let metadata = self.logins.metadata(
+            &mut self.recorder,
+            &provider.issuer,
+            context.answers,
+            context.now,
+        )?;
         let is_right = match said.get("iss") {
             Some(issuer) => issuer == provider.issuer,
             None => !metadata.names_itself,
         };
         let has_own = said.get("idp") == Some(provider.name.as_str());
         if !is_right || has_own != self.has_own_callback(&metadata) {
-            self.note_provider("idp_mixup", &provider.issuer, "another iss");
+            self.recorder
+                .note_provider("idp_mixup", &provider.issuer, "another iss");
             return Err(Problem::from(SignInProblem::Mixup).into());
         }
         let code = match (said.get("code"), said.get("error")) {
             (Some(code), None) if !code.is_empty() && code.len() <= MAX_CODE_LENGTH => code,
             (None, Some(_)) => {
-                self.note_provider("idp_denied", &provider.issuer, "error");
+                self.recorder
+                    .note_provider("idp_denied", &provider.issuer, "error");
                 return Err(Problem::from(SignInProblem::Denied).into());
             }
             _ => return Err(state().into()),
@@ -113,10 +121,15 @@ impl Gateway {
         let tokens = self.exchange_code(&provider, &metadata, code, &begun, context)?;
         let id_token = match Unverified::parse(&tokens.id_token) {
             Ok(token) => token,
-            Err(bad) => return Err(self.bad_token(&provider, bad)),
+            Err(bad) => return Err(self.recorder.bad_token(&provider, bad)),
         };
-        let verdict =
-            self.is_signed(&id_token, &metadata.jwks_uri, context.answers, context.now)?;
+        let verdict = self.logins.is_signed(
+            &mut self.recorder,
+            &id_token,
+            &metadata.jwks_uri,
+            context.answers,
+            context.now,
+        )?;
         let expected = Expected {
             issuer: &provider.issuer,
             audience: &provider.client_id,
@@ -131,7 +144,7 @@ impl Gateway {
             claims::check_access_token(said, id_token.algorithm, &tokens.access_token)
         });
         if let Err(bad) = checked {
-            return Err(self.bad_token(&provider, bad));
+            return Err(self.recorder.bad_token(&provider, bad));
         }
         let mut proof = self.proof(&provider, &metadata, &id_token.claims, &tokens, context)?;
         proof.authenticated = Some(proved_at(&id_token.claims));
@@ -196,7 +209,8 @@ impl Gateway {
                 None => "the token endpoint gave no tokens",
             },
         };
-        self.note_provider("idp_failed", &provider.issuer, reason);
+        self.recorder
+            .note_provider("idp_failed", &provider.issuer, reason);
         Err(Problem::from(SignInProblem::ProviderFailed).into())
     }
 
@@ -215,17 +229,18 @@ impl Gateway {
                 authorization::userinfo(endpoint, &tokens.access_token)
             })?;
             let Heard::Reply(Reply { status: 200, body }, _) = heard else {
-                self.note_provider("idp_failed", &provider.issuer, "no userinfo");
+                self.recorder
+                    .note_provider("idp_failed", &provider.issuer, "no userinfo");
                 return Err(Problem::from(SignInProblem::ProviderFailed).into());
             };
             all = match claims::userinfo(body, said) {
                 Ok(more) => claimed::merged(all, more),
-                Err(bad) => return Err(self.bad_token(provider, bad)),
+                Err(bad) => return Err(self.recorder.bad_token(provider, bad)),
             };
         }
         let claimed = match claimed::identity(&all, &provider.claims, &provider.allow) {
             Ok(claimed) => claimed,
-            Err(not) => return Err(self.not_admitted(&provider.issuer, not)),
+            Err(not) => return Err(self.recorder.not_admitted(&provider.issuer, not)),
         };
         let now = context.now.seconds();
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -248,7 +263,9 @@ impl Gateway {
             grant: Some(grant),
         })
     }
+}
 
+impl Recorder {
     /// Tells the operator why somebody who has proved who they are does not come in.
     pub(super) fn not_admitted(&mut self, issuer: &str, not: NotAdmitted) -> Interrupt {
         self.note_provider("not_admitted", issuer, not.reason());

@@ -1,5 +1,6 @@
 //! `POST /token`: a token of somebody the tenant trusts, exchanged for a session.
 
+use super::super::parts::Sessions;
 use chacha20::rand_core::Rng as _;
 use serde_json::{Value, json};
 
@@ -33,7 +34,9 @@ impl Gateway {
         }
         let presented = presented(context)?;
         let refused = |gateway: &mut Self, issuer: &str, bad: BadToken| {
-            gateway.note_provider("token_refused", issuer, bad.0);
+            gateway
+                .recorder
+                .note_provider("token_refused", issuer, bad.0);
             Interrupt::from(Problem::from(SignInProblem::Token))
         };
         let token = match Unverified::parse(&presented) {
@@ -53,20 +56,32 @@ impl Gateway {
         let jwks_uri = match &issuer.jwks_uri {
             Some(uri) => uri.clone(),
             None => {
-                self.metadata(&issuer.issuer, context.answers, context.now)?
+                self.logins
+                    .metadata(
+                        &mut self.recorder,
+                        &issuer.issuer,
+                        context.answers,
+                        context.now,
+                    )?
                     .jwks_uri
             }
         };
-        let verdict = self.is_signed(&token, &jwks_uri, context.answers, context.now)?;
+        let verdict = self.logins.is_signed(
+            &mut self.recorder,
+            &token,
+            &jwks_uri,
+            context.answers,
+            context.now,
+        )?;
         if let Err(bad) = verdict {
             return Err(refused(self, &issuer.issuer, bad));
         }
-        if !self.is_first_use(&issuer, &token, context)? {
+        if !self.sessions.is_first_use(&issuer, &token, context)? {
             return Err(refused(self, &issuer.issuer, BadToken("used before")));
         }
         let claimed = match claimed::identity(&token.claims, &issuer.claims, &issuer.allow) {
             Ok(claimed) => claimed,
-            Err(reason) => return Err(self.not_admitted(&issuer.issuer, reason)),
+            Err(reason) => return Err(self.recorder.not_admitted(&issuer.issuer, reason)),
         };
         let proof = Proof {
             method: "token",
@@ -135,7 +150,9 @@ impl Gateway {
             .find_map(|issuer| self.is_for(issuer, token, context).err())
             .unwrap_or(BadToken("another issuer"))
     }
+}
 
+impl Sessions {
     /// A token with a `jti` counts once, where there is somebody who counts.
     fn is_first_use(
         &mut self,

@@ -99,7 +99,8 @@ impl Gateway {
                 ..Change::default()
             };
             let ended = self
-                .alter(&Update::of(other, end), answers, now)
+                .sessions
+                .alter(&mut self.recorder, &Update::of(other, end), answers, now)
                 .map_err(Interrupt::Pending)?;
             // Whose it was must not stay signed in beside the next.
             if !matches!(
@@ -123,10 +124,11 @@ impl Gateway {
             ..Update::by(&token, change)
         };
         match self
-            .alter(&alteration, answers, now)
+            .sessions
+            .alter(&mut self.recorder, &alteration, answers, now)
             .map_err(Interrupt::Pending)?
         {
-            UpdateOutcome::Live { .. } if self.has_writes() => {
+            UpdateOutcome::Live { .. } if self.sessions.has_writes() => {
                 Err(Interrupt::Pending(vec![Need::Store]))
             }
             UpdateOutcome::Live { session, .. } => {
@@ -200,12 +202,12 @@ impl Gateway {
             least_version: record.version,
             ..token
         };
-        let age = self.cookie_age(record, context.now);
+        let age = self.sessions.cookie_age(record, context.now);
         let value = token.mint(&self.tenant.keys);
         let mut cookies = vec![set_cookie::set(context.cookie, &value, age)];
         cookies.extend(self.foreign_cookies(context));
         let event = Event::new(Level::Info, "signed_in").with("method", proof.method);
-        self.emit(event.about(record.handle));
+        self.recorder.emit(event.about(record.handle));
         SignedIn {
             session,
             token,

@@ -1,5 +1,6 @@
 //! `POST /login`: by name and password; `/password`: another password.
 
+use super::super::parts::{Logins, Recorder};
 use serde_json::json;
 
 use super::super::authenticate::Caller;
@@ -65,7 +66,10 @@ impl Gateway {
         if password.is_empty() {
             return Err(Problem::Invalid("`password` must not be empty.".to_owned()).into());
         }
-        let account = match self.prove(username, password, context)? {
+        let account = match self
+            .logins
+            .prove(&mut self.recorder, username, password, context)?
+        {
             Ok(account) => account,
             Err(not) => return self.not_proved(&not, return_to, username, context),
         };
@@ -98,7 +102,7 @@ impl Gateway {
             NotProved::Wrong => SignInProblem::Wrong,
             NotProved::Locked(seconds) => SignInProblem::Locked(*seconds),
         };
-        self.emit(
+        self.recorder.emit(
             Event::new(Level::Warn, "login_failed")
                 .with("method", "password")
                 .with("reason", problem.kind().1),
@@ -122,256 +126,6 @@ impl Gateway {
         let hints = problem.hints().into_iter();
         let hints = hints.filter(|(name, _)| *name != "retry-after");
         Ok(hints.fold(page, |page, (name, value)| page.with(name, value)))
-    }
-
-    /// Whether a name and a password belong together. Costs the same whether there is such a name or
-    /// not. Before a client is within its limit and a place is free, nothing is asked or kept of a name.
-    fn prove(
-        &mut self,
-        username: &str,
-        password: &str,
-        context: &RequestContext<'_>,
-    ) -> Result<Result<Account, NotProved>, Interrupt> {
-        if password.len() > MAX_PASSWORD_LENGTH {
-            return Err(Problem::BodyTooLarge.into());
-        }
-        let Some(name) = account_name(username, context)? else {
-            return Ok(Err(NotProved::Wrong));
-        };
-        if let Some(seconds) = self.is_flooding(context) {
-            return Ok(Err(NotProved::Locked(seconds)));
-        }
-        self.in_turn(PROVES, context, |gateway| {
-            gateway.prove_in_turn(&name, password, context)
-        })
-    }
-
-    fn prove_in_turn(
-        &mut self,
-        name: &AccountName,
-        password: &str,
-        context: &RequestContext<'_>,
-    ) -> Result<Result<Account, NotProved>, Interrupt> {
-        let by = self.random.next_u64();
-        let tried = self.attempt(name, &Command::attempt(by), context)?;
-        if let Verdict::Wait(seconds) = tried.verdict {
-            return Ok(Err(NotProved::Locked(seconds)));
-        }
-        let account = Account::newest(self.account(name, context)?, tried.change.as_ref());
-        let hash = account.as_ref().and_then(Account::hash).map(str::to_owned);
-        let is_right = match context.answers.found("password") {
-            None => {
-                return Err(Interrupt::Pending(vec![Need::CheckPassword {
-                    key: "password".to_owned(),
-                    password: password.to_owned(),
-                    hash,
-                }]));
-            }
-            Some(Found::Bytes(verdict)) => verdict == b"1",
-            Some(_) => return Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
-        };
-        let Some(account) = account.filter(|account| is_right && !account.is_disabled()) else {
-            return Ok(Err(NotProved::Wrong));
-        };
-        let done = self.attempt(name, &Command::succeeded(), context)?;
-        // It may have been changed while the password was checked.
-        let is_outdated = done
-            .change
-            .is_some_and(|change| change.at > account.changed());
-        Ok((!is_outdated).then_some(account).ok_or(NotProved::Wrong))
-    }
-
-    /// Does something that a password is hashed for when there is a place for it, which is held, under
-    /// `key`, until it is done.
-    fn in_turn<T>(
-        &mut self,
-        key: &str,
-        context: &RequestContext<'_>,
-        act: impl FnOnce(&mut Self) -> Result<T, Interrupt>,
-    ) -> Result<T, Interrupt> {
-        let Some(Found::Bytes(place)) = context.answers.found(key) else {
-            // Whoever gives a new password has proved who they are.
-            let client = (key == PROVES).then(|| context.request.client_network());
-            let Some(place) = self.logins.hashing.enter(client, context.now) else {
-                let event = Event::new(Level::Warn, "passwords_busy");
-                self.emit(event);
-                return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());
-            };
-            return Err(Interrupt::Pending(vec![Need::Note {
-                key: key.to_owned(),
-                text: place.to_string(),
-            }]));
-        };
-        let place = core::str::from_utf8(place).ok();
-        let place = place.and_then(|place| place.parse().ok());
-        let place = place.ok_or(Problem::Internal)?;
-        let done = act(self);
-        match &done {
-            Err(Interrupt::Pending(_)) => self.logins.hashing.stay(place, context.now),
-            _ => self.logins.hashing.leave(place),
-        }
-        done
-    }
-
-    /// What is to be stored of a password.
-    pub(super) fn hash_password(
-        &mut self,
-        password: &str,
-        context: &RequestContext<'_>,
-    ) -> Result<String, Interrupt> {
-        self.in_turn(HASHES, context, |_| match context.answers.found("hash") {
-            None => Err(Interrupt::Pending(vec![Need::HashPassword {
-                key: "hash".to_owned(),
-                password: password.to_owned(),
-            }])),
-            Some(Found::Bytes(hash)) => Ok(String::from_utf8_lossy(hash).into_owned()),
-            Some(_) => Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
-        })
-    }
-
-    pub(super) fn account(
-        &mut self,
-        name: &AccountName,
-        context: &RequestContext<'_>,
-    ) -> Result<Option<Account>, Interrupt> {
-        let key = name.key(&self.tenant.id);
-        match context.answers.found(&key) {
-            None => Err(Interrupt::Pending(vec![Need::Document { key }])),
-            Some(Found::Unavailable) => {
-                Err(Problem::from(SignInProblem::AccountsUnavailable).into())
-            }
-            Some(Found::Absent) => Ok(None),
-            Some(Found::Bytes(bytes)) => {
-                let account = Account::parse(bytes);
-                if account.is_none() {
-                    self.emit(Event::new(Level::Error, "account_unreadable"));
-                }
-                Ok(account)
-            }
-        }
-    }
-
-    /// Counts an attempt at an account, where all isolates count together; with KV alone each counts
-    /// for itself. Who counts also knows how the account was changed lately, so without an answer
-    /// nobody is signed in.
-    fn attempt(
-        &mut self,
-        name: &AccountName,
-        command: &Command,
-        context: &RequestContext<'_>,
-    ) -> Result<Reply, Interrupt> {
-        if self.tenant.consistency == Consistency::Eventual {
-            return Ok(Reply {
-                verdict: self.attempt_here(name, command, context),
-                change: None,
-            });
-        }
-        let key = match command {
-            Command::Try { .. } => "attempt",
-            Command::Account { .. } => "attempts at",
-            Command::Changed { .. } => "attempts changed",
-            Command::Succeeded { .. } | Command::Seen | Command::Once { .. } | Command::Unknown => {
-                "attempt succeeded"
-            }
-        };
-        match context.answers.found(key) {
-            None => Err(Interrupt::Pending(vec![attempt_need(
-                &self.tenant.id,
-                &["password", name.as_str()],
-                command,
-                key.to_owned(),
-            )])),
-            Some(Found::Bytes(reply)) => {
-                let unread = Reply {
-                    verdict: Verdict::Wait(1),
-                    change: None,
-                };
-                Ok(Reply::parse(reply).unwrap_or(unread))
-            }
-            Some(_) => {
-                self.emit(Event::new(Level::Error, "attempts_uncounted"));
-                Err(Problem::from(SignInProblem::AccountsUnavailable).into())
-            }
-        }
-    }
-
-    /// The account as it is now, even if storage does not show it here yet.
-    pub(super) fn account_now(
-        &mut self,
-        name: &AccountName,
-        context: &RequestContext<'_>,
-    ) -> Result<Option<Account>, Interrupt> {
-        let known = self.attempt(name, &Command::account(), context)?;
-        Ok(Account::newest(
-            self.account(name, context)?,
-            known.change.as_ref(),
-        ))
-    }
-
-    /// When a change of an account that is made now is said to have been: later than any that is known,
-    /// and the same when the step is asked again.
-    pub(super) fn change_time(
-        &mut self,
-        name: &AccountName,
-        before: Option<&Account>,
-        context: &RequestContext<'_>,
-    ) -> Result<u64, Interrupt> {
-        let known = self.attempt(name, &Command::account(), context)?.change;
-        let stored = context.answers.read(&name.key(&self.tenant.id));
-        let asked = stored.map_or(context.now, |read| read.asked).seconds();
-        let next = before.map_or(asked.0, |account| account.next_change(asked));
-        Ok(known.map_or(next, |change| next.max(change.at.saturating_add(1))))
-    }
-
-    /// Tells who is asked before every sign-in how an account was changed.
-    pub(super) fn announce(
-        &mut self,
-        name: &AccountName,
-        change: AccountChange,
-        context: &RequestContext<'_>,
-    ) -> Result<(), Interrupt> {
-        if self.tenant.consistency == Consistency::Eventual {
-            return Ok(());
-        }
-        let at = change.at;
-        let reply = self.attempt(name, &Command::changed(change), context)?;
-        // An object of an earlier release does not know what a change is.
-        let is_known = reply.change.is_some_and(|known| known.at >= at);
-        let unavailable = || Problem::from(SignInProblem::AccountsUnavailable).into();
-        is_known.then_some(()).ok_or_else(unavailable)
-    }
-
-    /// Whether a client tries too much: each attempt costs a computation, right or wrong. A step that
-    /// is asked again is the same attempt.
-    fn is_flooding(&mut self, context: &RequestContext<'_>) -> Option<u64> {
-        let client = context.request.client_network();
-        if client == Network::Unknown || context.answers.found(PROVES).is_some() {
-            return None;
-        }
-        match self.logins.guessers.count(client, context.now) {
-            Rate::First | Rate::Counted => None,
-            Rate::Passed(seconds) | Rate::Over(seconds) => Some(seconds),
-        }
-    }
-
-    fn attempt_here(
-        &mut self,
-        name: &AccountName,
-        command: &Command,
-        context: &RequestContext<'_>,
-    ) -> Verdict {
-        let is_first_ask = context.answers.found(&name.key(&self.tenant.id)).is_none();
-        let has_succeeded = matches!(command, Command::Succeeded { .. });
-        if has_succeeded {
-            self.logins.guesses.forget(name.as_str());
-        }
-        if has_succeeded || !is_first_ask {
-            return Verdict::Allowed;
-        }
-        match self.logins.guesses.count(name.as_str(), context.now) {
-            Rate::First | Rate::Counted => Verdict::Allowed,
-            Rate::Passed(seconds) | Rate::Over(seconds) => Verdict::Wait(seconds),
-        }
     }
 
     /// `GET` and `POST /password`: the visitor's own.
@@ -408,7 +162,12 @@ impl Gateway {
         if new.chars().count() < MIN_PASSWORD_LENGTH || new.len() > MAX_PASSWORD_LENGTH {
             return Ok(self.password_page(422, PasswordState::TooShort, context));
         }
-        let account = match self.prove(&user, form::text(&fields, "current"), context)? {
+        let account = match self.logins.prove(
+            &mut self.recorder,
+            &user,
+            form::text(&fields, "current"),
+            context,
+        )? {
             Ok(account) => account,
             Err(NotProved::Wrong) => {
                 return Ok(self.password_page(401, PasswordState::Wrong, context));
@@ -421,13 +180,16 @@ impl Gateway {
         let text = match context.answers.found(ANEW) {
             Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
             _ => {
-                let hash = self.hash_password(new, context)?;
+                let hash = self
+                    .logins
+                    .hash_password(&mut self.recorder, new, context)?;
                 let text = account.with_hash(&hash, context.now.seconds());
                 let key = ANEW.to_owned();
                 return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
             }
         };
-        self.emit(Event::new(Level::Info, "password_changed").about(visitor.token.handle));
+        self.recorder
+            .emit(Event::new(Level::Info, "password_changed").about(visitor.token.handle));
         Err(Interrupt::Pending(vec![Need::Keep {
             puts: vec![(name.key(&self.tenant.id), text)],
             deletes: Vec::new(),
@@ -446,7 +208,10 @@ impl Gateway {
             at: account.changed(),
             account: Some(text),
         };
-        let announced = heard(self.announce(&name, change, context))?;
+        let announced = heard(
+            self.logins
+                .announce(&mut self.recorder, &name, change, context),
+        )?;
         self.revoke_user(account.user(), context)?;
         announced?;
         Ok(self.password_page(200, PasswordState::Done, context))
@@ -471,6 +236,274 @@ impl Gateway {
                 self.refusal(&Problem::Invalid(what), context)
             }
             PasswordState::Ask | PasswordState::Done => Answer::empty(204),
+        }
+    }
+}
+
+impl Logins {
+    /// Whether a name and a password belong together. Costs the same whether there is such a name or
+    /// not. Before a client is within its limit and a place is free, nothing is asked or kept of a name.
+    fn prove(
+        &mut self,
+        recorder: &mut Recorder,
+        username: &str,
+        password: &str,
+        context: &RequestContext<'_>,
+    ) -> Result<Result<Account, NotProved>, Interrupt> {
+        if password.len() > MAX_PASSWORD_LENGTH {
+            return Err(Problem::BodyTooLarge.into());
+        }
+        let Some(name) = account_name(username, context)? else {
+            return Ok(Err(NotProved::Wrong));
+        };
+        if let Some(seconds) = self.is_flooding(context) {
+            return Ok(Err(NotProved::Locked(seconds)));
+        }
+        self.in_turn(recorder, PROVES, context, |logins, recorder| {
+            logins.prove_in_turn(recorder, &name, password, context)
+        })
+    }
+
+    fn prove_in_turn(
+        &mut self,
+        recorder: &mut Recorder,
+        name: &AccountName,
+        password: &str,
+        context: &RequestContext<'_>,
+    ) -> Result<Result<Account, NotProved>, Interrupt> {
+        let by = self.random.next_u64();
+        let tried = self.attempt(recorder, name, &Command::attempt(by), context)?;
+        if let Verdict::Wait(seconds) = tried.verdict {
+            return Ok(Err(NotProved::Locked(seconds)));
+        }
+        let account = Account::newest(
+            self.account(recorder, name, context)?,
+            tried.change.as_ref(),
+        );
+        let hash = account.as_ref().and_then(Account::hash).map(str::to_owned);
+        let is_right = match context.answers.found("password") {
+            None => {
+                return Err(Interrupt::Pending(vec![Need::CheckPassword {
+                    key: "password".to_owned(),
+                    password: password.to_owned(),
+                    hash,
+                }]));
+            }
+            Some(Found::Bytes(verdict)) => verdict == b"1",
+            Some(_) => return Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
+        };
+        let Some(account) = account.filter(|account| is_right && !account.is_disabled()) else {
+            return Ok(Err(NotProved::Wrong));
+        };
+        let done = self.attempt(recorder, name, &Command::succeeded(), context)?;
+        // It may have been changed while the password was checked.
+        let is_outdated = done
+            .change
+            .is_some_and(|change| change.at > account.changed());
+        Ok((!is_outdated).then_some(account).ok_or(NotProved::Wrong))
+    }
+
+    /// Does something that a password is hashed for when there is a place for it, which is held, under
+    /// `key`, until it is done.
+    fn in_turn<T>(
+        &mut self,
+        recorder: &mut Recorder,
+        key: &str,
+        context: &RequestContext<'_>,
+        act: impl FnOnce(&mut Self, &mut Recorder) -> Result<T, Interrupt>,
+    ) -> Result<T, Interrupt> {
+        let Some(Found::Bytes(place)) = context.answers.found(key) else {
+            // Whoever gives a new password has proved who they are.
+            let client = (key == PROVES).then(|| context.request.client_network());
+            let Some(place) = self.hashing.enter(client, context.now) else {
+                let event = Event::new(Level::Warn, "passwords_busy");
+                recorder.emit(event);
+                return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());
+            };
+            return Err(Interrupt::Pending(vec![Need::Note {
+                key: key.to_owned(),
+                text: place.to_string(),
+            }]));
+        };
+        let place = core::str::from_utf8(place).ok();
+        let place = place.and_then(|place| place.parse().ok());
+        let place = place.ok_or(Problem::Internal)?;
+        let done = act(self, recorder);
+        match &done {
+            Err(Interrupt::Pending(_)) => self.hashing.stay(place, context.now),
+            _ => self.hashing.leave(place),
+        }
+        done
+    }
+
+    /// What is to be stored of a password.
+    pub(super) fn hash_password(
+        &mut self,
+        recorder: &mut Recorder,
+        password: &str,
+        context: &RequestContext<'_>,
+    ) -> Result<String, Interrupt> {
+        self.in_turn(recorder, HASHES, context, |_, _| {
+            match context.answers.found("hash") {
+                None => Err(Interrupt::Pending(vec![Need::HashPassword {
+                    key: "hash".to_owned(),
+                    password: password.to_owned(),
+                }])),
+                Some(Found::Bytes(hash)) => Ok(String::from_utf8_lossy(hash).into_owned()),
+                Some(_) => Err(Problem::from(SignInProblem::AccountsUnavailable).into()),
+            }
+        })
+    }
+
+    pub(super) fn account(
+        &mut self,
+        recorder: &mut Recorder,
+        name: &AccountName,
+        context: &RequestContext<'_>,
+    ) -> Result<Option<Account>, Interrupt> {
+        let key = name.key(&self.tenant.id);
+        match context.answers.found(&key) {
+            None => Err(Interrupt::Pending(vec![Need::Document { key }])),
+            Some(Found::Unavailable) => {
+                Err(Problem::from(SignInProblem::AccountsUnavailable).into())
+            }
+            Some(Found::Absent) => Ok(None),
+            Some(Found::Bytes(bytes)) => {
+                let account = Account::parse(bytes);
+                if account.is_none() {
+                    recorder.emit(Event::new(Level::Error, "account_unreadable"));
+                }
+                Ok(account)
+            }
+        }
+    }
+
+    /// Counts an attempt at an account, where all isolates count together; with KV alone each counts
+    /// for itself. Who counts also knows how the account was changed lately, so without an answer
+    /// nobody is signed in.
+    fn attempt(
+        &mut self,
+        recorder: &mut Recorder,
+        name: &AccountName,
+        command: &Command,
+        context: &RequestContext<'_>,
+    ) -> Result<Reply, Interrupt> {
+        if self.tenant.consistency == Consistency::Eventual {
+            return Ok(Reply {
+                verdict: self.attempt_here(name, command, context),
+                change: None,
+            });
+        }
+        let key = match command {
+            Command::Try { .. } => "attempt",
+            Command::Account { .. } => "attempts at",
+            Command::Changed { .. } => "attempts changed",
+            Command::Succeeded { .. } | Command::Seen | Command::Once { .. } | Command::Unknown => {
+                "attempt succeeded"
+            }
+        };
+        match context.answers.found(key) {
+            None => Err(Interrupt::Pending(vec![attempt_need(
+                &self.tenant.id,
+                &["password", name.as_str()],
+                command,
+                key.to_owned(),
+            )])),
+            Some(Found::Bytes(reply)) => {
+                let unread = Reply {
+                    verdict: Verdict::Wait(1),
+                    change: None,
+                };
+                Ok(Reply::parse(reply).unwrap_or(unread))
+            }
+            Some(_) => {
+                recorder.emit(Event::new(Level::Error, "attempts_uncounted"));
+                Err(Problem::from(SignInProblem::AccountsUnavailable).into())
+            }
+        }
+    }
+
+    /// The account as it is now, even if storage does not show it here yet.
+    pub(super) fn account_now(
+        &mut self,
+        recorder: &mut Recorder,
+        name: &AccountName,
+        context: &RequestContext<'_>,
+    ) -> Result<Option<Account>, Interrupt> {
+        let known = self.attempt(recorder, name, &Command::account(), context)?;
+        Ok(Account::newest(
+            self.account(recorder, name, context)?,
+            known.change.as_ref(),
+        ))
+    }
+
+    /// When a change of an account that is made now is said to have been: later than any that is known,
+    /// and the same when the step is asked again.
+    pub(super) fn change_time(
+        &mut self,
+        recorder: &mut Recorder,
+        name: &AccountName,
+        before: Option<&Account>,
+        context: &RequestContext<'_>,
+    ) -> Result<u64, Interrupt> {
+        let known = self
+            .attempt(recorder, name, &Command::account(), context)?
+            .change;
+        let stored = context.answers.read(&name.key(&self.tenant.id));
+        let asked = stored.map_or(context.now, |read| read.asked).seconds();
+        let next = before.map_or(asked.0, |account| account.next_change(asked));
+        Ok(known.map_or(next, |change| next.max(change.at.saturating_add(1))))
+    }
+
+    /// Tells who is asked before every sign-in how an account was changed.
+    pub(super) fn announce(
+        &mut self,
+        recorder: &mut Recorder,
+        name: &AccountName,
+        change: AccountChange,
+        context: &RequestContext<'_>,
+    ) -> Result<(), Interrupt> {
+        if self.tenant.consistency == Consistency::Eventual {
+            return Ok(());
+        }
+        let at = change.at;
+        let reply = self.attempt(recorder, name, &Command::changed(change), context)?;
+        // An object of an earlier release does not know what a change is.
+        let is_known = reply.change.is_some_and(|known| known.at >= at);
+        let unavailable = || Problem::from(SignInProblem::AccountsUnavailable).into();
+        is_known.then_some(()).ok_or_else(unavailable)
+    }
+
+    /// Whether a client tries too much: each attempt costs a computation, right or wrong. A step that
+    /// is asked again is the same attempt.
+    fn is_flooding(&mut self, context: &RequestContext<'_>) -> Option<u64> {
+        let client = context.request.client_network();
+        if client == Network::Unknown || context.answers.found(PROVES).is_some() {
+            return None;
+        }
+        match self.guessers.count(client, context.now) {
+            Rate::First | Rate::Counted => None,
+            Rate::Passed(seconds) | Rate::Over(seconds) => Some(seconds),
+        }
+    }
+
+    fn attempt_here(
+        &mut self,
+        name: &AccountName,
+        command: &Command,
+        context: &RequestContext<'_>,
+    ) -> Verdict {
+        let is_first_ask = context.answers.found(&name.key(&self.tenant.id)).is_none();
+        let has_succeeded = matches!(command, Command::Succeeded { .. });
+        if has_succeeded {
+            self.guesses.forget(name.as_str());
+        }
+        if has_succeeded || !is_first_ask {
+            return Verdict::Allowed;
+        }
+        match self.guesses.count(name.as_str(), context.now) {
+            Rate::First | Rate::Counted => Verdict::Allowed,
+            Rate::Passed(seconds) | Rate::Over(seconds) => Verdict::Wait(seconds),
         }
     }
 }

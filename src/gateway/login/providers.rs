@@ -4,7 +4,8 @@
 //! up to a day while the provider does not answer. A key that nobody knows is asked for at most once a
 //! minute, or forged tokens would make us flood the provider.
 
-use super::super::{Gateway, Interrupt};
+use super::super::Interrupt;
+use super::super::parts::{Logins, Recorder};
 use crate::auth::jwks::{self, KeySet};
 use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::provider::{self, Metadata};
@@ -84,16 +85,17 @@ fn get(url: &str, limit: usize) -> Outbound {
     }
 }
 
-impl Gateway {
+impl Logins {
     /// What the provider publishes of itself.
     pub(super) fn metadata(
         &mut self,
+        recorder: &mut Recorder,
         issuer: &str,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Metadata, Interrupt> {
         let age = |read: &UnixMillis| now.millis_since(*read);
-        let known = self.logins.providers.metadata.get(issuer);
+        let known = self.providers.metadata.get(issuer);
         if let Some((metadata, read)) = known
             && age(read) < FRESH_MS
         {
@@ -113,25 +115,22 @@ impl Gateway {
                 match Metadata::parse(body, issuer) {
                     Ok(metadata) => {
                         let known = (metadata.clone(), asked);
-                        self.logins
-                            .providers
-                            .metadata
-                            .insert(issuer.to_owned(), known);
+                        self.providers.metadata.insert(issuer.to_owned(), known);
                         return Ok(metadata);
                     }
                     Err(bad) => {
-                        self.note_provider("idp_misconfigured", issuer, bad.0);
+                        recorder.note_provider("idp_misconfigured", issuer, bad.0);
                         SignInProblem::ProviderMisconfigured
                     }
                 }
             }
             Heard::Reply(Reply { status, .. }, _) if status < 500 => {
-                self.note_provider("idp_misconfigured", issuer, "discovery gave no document");
+                recorder.note_provider("idp_misconfigured", issuer, "discovery gave no document");
                 SignInProblem::ProviderMisconfigured
             }
             Heard::Reply(..) | Heard::Nothing => {
-                self.note_provider("idp_unavailable", issuer, "discovery");
-                self.logins.providers.failed.insert(key, now);
+                recorder.note_provider("idp_unavailable", issuer, "discovery");
+                self.providers.failed.insert(key, now);
                 SignInProblem::ProviderUnavailable
             }
         };
@@ -141,19 +140,19 @@ impl Gateway {
 
     /// What is known of a provider, if that may still be used.
     pub(super) fn known_metadata(&self, issuer: &str, now: UnixMillis) -> Option<Metadata> {
-        let (metadata, read) = self.logins.providers.metadata.get(issuer)?;
+        let (metadata, read) = self.providers.metadata.get(issuer)?;
         (now.millis_since(*read) < USABLE_MS).then(|| metadata.clone())
     }
 
     /// Whether somebody who did not answer is left alone.
     fn rests(&self, key: &str, now: UnixMillis) -> bool {
-        let failed = self.logins.providers.failed.get(key);
+        let failed = self.providers.failed.get(key);
         failed.is_some_and(|at| now.millis_since(*at) < REST_MS)
     }
 
     /// Where the provider signs people out, as far as that is known without asking.
     pub(super) fn known_sign_out(&self, issuer: &str) -> Option<String> {
-        let (metadata, _) = self.logins.providers.metadata.get(issuer)?;
+        let (metadata, _) = self.providers.metadata.get(issuer)?;
         metadata.end_session_endpoint.clone()
     }
 
@@ -163,17 +162,19 @@ impl Gateway {
     /// What has to be asked first, or that the keys cannot be had.
     pub(super) fn is_signed(
         &mut self,
+        recorder: &mut Recorder,
         token: &Unverified,
         jwks_uri: &str,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Result<(), BadToken>, Interrupt> {
-        let candidates = self.candidates(token, jwks_uri, answers, now)?;
+        let candidates = self.candidates(recorder, token, jwks_uri, answers, now)?;
         jwks::verified(candidates, token, answers).map_err(Interrupt::Pending)
     }
 
     fn candidates(
         &mut self,
+        recorder: &mut Recorder,
         token: &Unverified,
         jwks_uri: &str,
         answers: &Answers,
@@ -183,7 +184,7 @@ impl Gateway {
             let candidates = keys.candidates(token).into_iter();
             candidates.map(str::to_owned).collect()
         };
-        let known = self.logins.providers.keys.get(jwks_uri);
+        let known = self.providers.keys.get(jwks_uri);
         if let Some(keys) = known {
             let found = fitting(&keys.set);
             let is_fresh = now.millis_since(keys.read) < FRESH_MS;
@@ -205,18 +206,18 @@ impl Gateway {
         {
             let found = fitting(&keys);
             for reason in keys.refused() {
-                self.note_provider("idp_key_refused", jwks_uri, reason);
+                recorder.note_provider("idp_key_refused", jwks_uri, reason);
             }
             let keys = Keys {
                 set: keys,
                 read: asked,
                 missed: is_missed.then_some(asked),
             };
-            self.logins.providers.keys.insert(jwks_uri.to_owned(), keys);
+            self.providers.keys.insert(jwks_uri.to_owned(), keys);
             return Ok(found);
         }
-        self.note_provider("idp_unavailable", jwks_uri, "keys");
-        self.logins.providers.failed.insert(key, now);
+        recorder.note_provider("idp_unavailable", jwks_uri, "keys");
+        self.providers.failed.insert(key, now);
         let known = self.known_keys(jwks_uri, now);
         known.map(fitting).ok_or_else(|| unavailable().into())
     }
@@ -227,10 +228,12 @@ impl Gateway {
     }
 
     fn known_keys(&self, jwks_uri: &str, now: UnixMillis) -> Option<&KeySet> {
-        let keys = self.logins.providers.keys.get(jwks_uri)?;
+        let keys = self.providers.keys.get(jwks_uri)?;
         (now.millis_since(keys.read) < USABLE_MS).then_some(&keys.set)
     }
+}
 
+impl Recorder {
     /// Tells the operator what is wrong with a provider: never what it said.
     pub(super) fn note_provider(
         &mut self,

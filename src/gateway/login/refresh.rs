@@ -6,6 +6,7 @@
 //! waits.
 
 use super::super::authenticate::Visitor;
+use super::super::parts::{Logins, Recorder, Sessions};
 use super::super::update::UpdateOutcome;
 use super::super::{Gateway, Interrupt, RequestContext};
 use crate::auth::authorization;
@@ -34,13 +35,70 @@ impl Gateway {
         context: &RequestContext<'_>,
     ) -> Result<Visitor, Interrupt> {
         let visitor = self.renewed(visitor, context)?;
-        self.note_run_out(&visitor, context.now);
+        self.logins
+            .note_run_out(&mut self.recorder, &visitor, context.now);
         Ok(visitor)
     }
 
+    fn renewed(
+        &mut self,
+        visitor: Visitor,
+        context: &RequestContext<'_>,
+    ) -> Result<Visitor, Interrupt> {
+        let Some(left) = self
+            .logins
+            .left_of_token(&visitor.session.record, context.now)
+        else {
+            return Ok(visitor);
+        };
+        let grant = visitor.session.record.grant.as_ref();
+        if grant.is_some_and(|grant| left > grant.margin()) {
+            return Ok(visitor);
+        }
+        if left > Seconds(0) {
+            let refresh = !self.logins.was_asked(visitor.token.handle, context.now);
+            if refresh {
+                self.logins.note_asked(visitor.token.handle, context.now);
+            }
+            return Ok(Visitor { refresh, ..visitor });
+        }
+        let handle = visitor.token.handle;
+        let is_handed_on = self.logins.hands_tokens_on();
+        if !is_handed_on && self.logins.was_asked(handle, context.now) {
+            return Ok(visitor);
+        }
+        let record = &visitor.session.record;
+        let altered = self.logins.refresh(
+            &mut self.sessions,
+            &mut self.recorder,
+            handle,
+            record,
+            context.answers,
+            context.now,
+        )?;
+        let has_token = |grant: &TokenSet| grant.usable_token(context.now.seconds()).is_some();
+        let is_renewed = match &altered {
+            Some(UpdateOutcome::Live { session, .. }) => {
+                session.record.grant.as_ref().is_some_and(has_token)
+            }
+            _ => false,
+        };
+        if !is_handed_on && !is_renewed {
+            self.logins.note_asked(handle, context.now);
+        }
+        match altered {
+            Some(UpdateOutcome::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
+            Some(UpdateOutcome::Ended) => Err(self.deny(Problem::SessionEnded, true, context)),
+            // Without a token the origin decides what it can do for the visitor.
+            Some(UpdateOutcome::Not(_)) | None => Ok(visitor),
+        }
+    }
+}
+
+impl Logins {
     /// Tells, once for each token in this isolate, that the origin is handed none because it has run out
     /// and no new one was to be had.
-    fn note_run_out(&mut self, visitor: &Visitor, now: UnixMillis) {
+    fn note_run_out(&mut self, recorder: &mut Recorder, visitor: &Visitor, now: UnixMillis) {
         let record = &visitor.session.record;
         let Some(grant) = record.grant.as_ref().filter(|_| self.hands_tokens_on()) else {
             return;
@@ -48,7 +106,7 @@ impl Gateway {
         let Some(expires) = grant.expires.filter(|at| now.seconds() >= *at) else {
             return;
         };
-        if self.logins.run_out.get(&record.handle) == Some(&expires) {
+        if self.run_out.get(&record.handle) == Some(&expires) {
             return;
         }
         let reason = if grant.refresh_token.is_none() {
@@ -61,67 +119,23 @@ impl Gateway {
         let event = Event::new(Level::Warn, "access_token_expired")
             .with("provider", ConfigName(&grant.provider))
             .with("reason", reason);
-        if self.logins.run_out.len() > 1_000 {
-            self.logins.run_out.clear();
+        if self.run_out.len() > 1_000 {
+            self.run_out.clear();
         }
-        self.logins.run_out.insert(record.handle, expires);
-        self.emit(event.about(record.handle));
-    }
-
-    fn renewed(
-        &mut self,
-        visitor: Visitor,
-        context: &RequestContext<'_>,
-    ) -> Result<Visitor, Interrupt> {
-        let Some(left) = self.left_of_token(&visitor.session.record, context.now) else {
-            return Ok(visitor);
-        };
-        let grant = visitor.session.record.grant.as_ref();
-        if grant.is_some_and(|grant| left > grant.margin()) {
-            return Ok(visitor);
-        }
-        if left > Seconds(0) {
-            let refresh = !self.was_asked(visitor.token.handle, context.now);
-            if refresh {
-                self.note_asked(visitor.token.handle, context.now);
-            }
-            return Ok(Visitor { refresh, ..visitor });
-        }
-        let handle = visitor.token.handle;
-        let is_handed_on = self.hands_tokens_on();
-        if !is_handed_on && self.was_asked(handle, context.now) {
-            return Ok(visitor);
-        }
-        let record = &visitor.session.record;
-        let altered = self.refresh(handle, record, context.answers, context.now)?;
-        let has_token = |grant: &TokenSet| grant.usable_token(context.now.seconds()).is_some();
-        let is_renewed = match &altered {
-            Some(UpdateOutcome::Live { session, .. }) => {
-                session.record.grant.as_ref().is_some_and(has_token)
-            }
-            _ => false,
-        };
-        if !is_handed_on && !is_renewed {
-            self.note_asked(handle, context.now);
-        }
-        match altered {
-            Some(UpdateOutcome::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
-            Some(UpdateOutcome::Ended) => Err(self.deny(Problem::SessionEnded, true, context)),
-            // Without a token the origin decides what it can do for the visitor.
-            Some(UpdateOutcome::Not(_)) | None => Ok(visitor),
-        }
+        self.run_out.insert(record.handle, expires);
+        recorder.emit(event.about(record.handle));
     }
 
     fn was_asked(&self, handle: Handle, now: UnixMillis) -> bool {
-        let asked = self.logins.refreshing.get(&handle);
+        let asked = self.refreshing.get(&handle);
         asked.is_some_and(|at| now.millis_since(*at) <= PAUSE_MS)
     }
 
     fn note_asked(&mut self, handle: Handle, now: UnixMillis) {
-        if self.logins.refreshing.len() > 1_000 {
-            self.logins.refreshing.clear();
+        if self.refreshing.len() > 1_000 {
+            self.refreshing.clear();
         }
-        self.logins.refreshing.insert(handle, now);
+        self.refreshing.insert(handle, now);
     }
 
     /// How long the access token is still valid, if there is a way to a new one, and either the origin is handed it or
@@ -149,6 +163,8 @@ impl Gateway {
     /// Lets the session's object ask for a new token. None if it cannot be asked.
     fn refresh(
         &mut self,
+        sessions: &mut Sessions,
+        recorder: &mut Recorder,
         handle: Handle,
         record: &Record,
         answers: &Answers,
@@ -165,17 +181,19 @@ impl Gateway {
             None => {
                 // Nobody waits for news of a provider that is known.
                 let known = self.known_metadata(&provider.issuer, now);
-                let metadata =
-                    match known.map_or_else(|| self.metadata(&provider.issuer, answers, now), Ok) {
-                        Ok(metadata) => metadata,
-                        Err(Interrupt::Reject { .. }) => return Ok(None),
-                        Err(interrupt) => return Err(interrupt),
-                    };
+                let metadata = match known.map_or_else(
+                    || self.metadata(recorder, &provider.issuer, answers, now),
+                    Ok,
+                ) {
+                    Ok(metadata) => metadata,
+                    Err(Interrupt::Reject { .. }) => return Ok(None),
+                    Err(interrupt) => return Err(interrupt),
+                };
                 let call = authorization::refresh(&metadata.token_endpoint, &provider);
                 let keys = self.keys_to_hand_on(&metadata.jwks_uri, now);
                 let userinfo = metadata.userinfo_endpoint;
                 let renewal = Renewal::of(&provider, &metadata.jwks_uri, keys, userinfo);
-                let need = self
+                let need = sessions
                     .command(Operation::Refresh {
                         provider: provider.name.clone(),
                         call,
@@ -185,7 +203,7 @@ impl Gateway {
                 Err(Interrupt::Pending(vec![with_deadline(need)]))
             }
             Some(Found::Bytes(bytes)) => {
-                Ok(Reply::parse(bytes).map(|reply| self.altered(handle, reply, now)))
+                Ok(Reply::parse(bytes).map(|reply| sessions.altered(handle, reply, now)))
             }
             Some(Found::Absent | Found::Unavailable) => Ok(None),
         }
@@ -194,16 +212,18 @@ impl Gateway {
     /// The same beside a request, for a session this isolate knows.
     pub(in super::super) fn refresh_beside(
         &mut self,
+        sessions: &mut Sessions,
+        recorder: &mut Recorder,
         handle: Handle,
         answers: &Answers,
         now: UnixMillis,
     ) -> Vec<Need> {
         use crate::store::cache::Known;
-        let Some(Known::Live(session)) = self.sessions.cache.get(handle, now).map(|hit| hit.known)
+        let Some(Known::Live(session)) = sessions.cache.get(handle, now).map(|hit| hit.known)
         else {
             return Vec::new();
         };
-        match self.refresh(handle, &session.record, answers, now) {
+        match self.refresh(sessions, recorder, handle, &session.record, answers, now) {
             Err(Interrupt::Pending(needs)) => needs,
             _ => Vec::new(),
         }

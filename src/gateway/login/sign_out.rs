@@ -86,8 +86,9 @@ impl Gateway {
             // nothing of it, and ends no other.
             Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
                 if let Some(handle) = self.named_by_cookie(context) {
-                    self.end(handle, context.answers, context.now)?;
-                    self.note_ended(handle, "logout");
+                    self.sessions
+                        .end(&mut self.recorder, handle, context.answers, context.now)?;
+                    self.recorder.note_ended(handle, "logout");
                 }
                 Ok(self.signed_out(None, context))
             }
@@ -111,18 +112,28 @@ impl Gateway {
     ) -> Result<Answer, Interrupt> {
         if context.answers.written().is_none() && everywhere && !leave.tags.is_empty() {
             let subjects: Vec<_> = leave.tags.iter().map(|tag| Subject::User(*tag)).collect();
-            self.revoke(&subjects, context.answers, context.now)?;
+            self.sessions
+                .revoke(&subjects, context.answers, context.now)?;
         }
-        self.end(leave.handle, context.answers, context.now)?;
+        self.sessions.end(
+            &mut self.recorder,
+            leave.handle,
+            context.answers,
+            context.now,
+        )?;
         let reason = if everywhere { "everywhere" } else { "logout" };
-        self.note_ended(leave.handle, reason);
+        self.recorder.note_ended(leave.handle, reason);
         Ok(self.signed_out(leave.onward.as_deref(), context))
     }
 
     /// Where a form that signs out may lead: browsers count what a form redirects to as its target.
     fn provider_origins(&self) -> Vec<String> {
         let providers = self.tenant.methods.oidc.iter();
-        let endpoint = |issuer: &str| self.known_sign_out(issuer).unwrap_or(issuer.to_owned());
+        let endpoint = |issuer: &str| {
+            self.logins
+                .known_sign_out(issuer)
+                .unwrap_or(issuer.to_owned())
+        };
         let urls = providers.map(|provider| format!("{}/", endpoint(&provider.issuer)));
         urls.filter_map(|url| {
             let location = Location::parse(&url)?;
@@ -160,7 +171,12 @@ impl Gateway {
         let Some(provider) = self.tenant.methods.provider(&grant.provider).cloned() else {
             return Ok(None);
         };
-        let endpoint = match self.metadata(&provider.issuer, context.answers, context.now) {
+        let endpoint = match self.logins.metadata(
+            &mut self.recorder,
+            &provider.issuer,
+            context.answers,
+            context.now,
+        ) {
             Ok(metadata) => metadata.end_session_endpoint,
             Err(Interrupt::Pending(needs)) => return Err(Interrupt::Pending(needs)),
             // Signing out here must not depend on anybody else.

@@ -123,7 +123,12 @@ impl Gateway {
         max_age: Option<Seconds>,
         context: &RequestContext<'_>,
     ) -> Result<Answer, Interrupt> {
-        let metadata = self.metadata(&provider.issuer, context.answers, context.now)?;
+        let metadata = self.logins.metadata(
+            &mut self.recorder,
+            &provider.issuer,
+            context.answers,
+            context.now,
+        )?;
         let now = context.now.seconds();
         let begun = Transaction::begin(&provider.name, return_to, max_age, now, &mut self.random);
         let sealed = begun.seal(&self.tenant.keys, &mut self.random);

@@ -82,6 +82,7 @@ fn events_name_no_secret() {
     );
     let lines: Vec<String> = world
         .gateway
+        .recorder
         .take_events()
         .iter()
         .map(Event::to_line)

@@ -124,7 +124,7 @@ fn asking_counts_logs_and_stores_nothing() {
         world.jar = None;
         let new = described(&world, "/", &[("cf-connecting-ip", "192.0.2.1")]);
         world.move_to_another_isolate();
-        world.gateway.take_events();
+        world.gateway.recorder.take_events();
         let namespace = world.outside.namespace.clone();
         let under_way = |world: &World| {
             ["a", "b", "c"].map(|origin| world.gateway.balancer.load.under_way(origin))
@@ -141,8 +141,8 @@ fn asking_counts_logs_and_stores_nothing() {
         }
         assert_eq!(world.outside.namespace, namespace);
         assert_eq!(under_way(&world), [0, 0, 0]);
-        assert!(world.gateway.take_events().is_empty());
-        assert!(!world.gateway.has_writes());
+        assert!(world.gateway.recorder.take_events().is_empty());
+        assert!(!world.gateway.sessions.has_writes());
         world.jar = Some("__Host-session=forged".to_owned());
         forwarded(world.get("/"));
     });

@@ -98,7 +98,7 @@ impl World {
     }
 
     fn store(&mut self) {
-        let writes = self.gateway.take_writes();
+        let writes = self.gateway.sessions.take_writes();
         self.outside.put(writes);
     }
 
@@ -115,7 +115,7 @@ impl World {
                 self.now.0 += u64::from(*ms);
             }
             let writes = match need {
-                Need::Store => self.gateway.take_writes(),
+                Need::Store => self.gateway.sessions.take_writes(),
                 _ => Vec::new(),
             };
             self.outside.meet(need, writes, answers, self.now);
@@ -124,12 +124,26 @@ impl World {
 
     /// Sends the probes that are to be sent.
     fn probe(&mut self) {
-        for Probe { origin, begun, .. } in self.gateway.take_probes() {
+        for Probe { origin, begun, .. } in self.gateway.balancer.take_probes() {
             let verdict = self.outside.probed.get(&origin).copied();
             let verdict = verdict.unwrap_or(Verdict::Alive);
             self.outside.probes += 1;
-            self.gateway.probed(&origin, begun, verdict, self.now);
+            self.gateway.balancer.probed(
+                &mut self.gateway.recorder,
+                &origin,
+                begun,
+                verdict,
+                self.now,
+            );
         }
+    }
+
+    /// An origin answers with a gateway error.
+    fn fail(&mut self, origin: &str) {
+        let Gateway {
+            balancer, recorder, ..
+        } = &mut self.gateway;
+        balancer.fault(recorder, origin, "gateway_errors", None, self.now);
     }
 
     /// Every connection to that origin is refused from now on.

@@ -30,7 +30,7 @@ fn a_session_is_shown_without_its_secrets_and_that_is_logged() {
         world.exchange(&format!("{who}\n{data}"));
         let forward = world.visit();
         let handle = told(&forward, "x-session-id").unwrap();
-        world.gateway.take_events();
+        world.gateway.recorder.take_events();
         let view = shown(&mut world, &format!("sessions/{handle}"));
         assert_eq!(
             view["data"],
@@ -54,6 +54,7 @@ fn a_session_is_shown_without_its_secrets_and_that_is_logged() {
         }
         let lines: String = world
             .gateway
+            .recorder
             .take_events()
             .iter()
             .map(Event::to_line)

@@ -230,8 +230,8 @@ fn a_probe_asks_where_an_origin_says_that_it_is_ready() {
     let mut world = World::new(&json!({ "ORIGINS": origins }));
     for (origin, url) in [("a", "http://a:1/ready"), ("b", "http://b:1/")] {
         let now = world.now;
-        world.gateway.fault(origin, "gateway_errors", None, now);
-        let probes = world.gateway.take_probes();
+        world.fail(origin);
+        let probes = world.gateway.balancer.take_probes();
         assert_eq!(
             probes,
             [Probe {
@@ -469,7 +469,7 @@ fn when_most_origins_are_ejected_none_is_passed_over() {
             .probed
             .insert(name.to_owned(), Verdict::Faulty);
         for _ in 0..5 {
-            world.gateway.fault(name, "gateway_errors", None, world.now);
+            world.fail(name);
             world.probe();
         }
         assert!(world.gateway.balancer.health.is_ejected(name, world.now));

@@ -335,7 +335,7 @@ proptest! {
         let Some(repeat) = before.repeat else { return Ok(()) };
         prop_assert!(world.now < repeat.until);
         prop_assert!(!before.handle_response && !before.afterwards && !before.revocable);
-        let facts = world.gateway.take_labels();
+        let facts = world.gateway.recorder.take_labels();
         let target = if repeat.any_target { target } else { "/chat" };
         world.now.0 = (world.now.0 + later).min(repeat.until.0 - 1);
         let jar = world.jar.take();
@@ -370,7 +370,7 @@ proptest! {
         prop_assert!(!after.handle_response);
         // What is to be looked up anew beside it may be so a second later.
         if !after.afterwards {
-            prop_assert_eq!(world.gateway.take_labels().labels(), facts.labels());
+            prop_assert_eq!(world.gateway.recorder.take_labels().labels(), facts.labels());
         }
     }
 }

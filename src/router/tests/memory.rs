@@ -12,7 +12,7 @@ const VISITORS: usize = 60;
 fn remembered(router: &Router, id: &str) -> usize {
     let mut rooms = router.gateways.iter();
     let (_, room) = rooms.find(|(tenant, _)| tenant.as_str() == id).unwrap();
-    room.gateway.weight()
+    room.gateway.sessions.weight()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn what_all_tenants_remember_has_a_bound_and_who_came_last_is_not_forgotten() {
             .router
             .gateways
             .values()
-            .map(|room| room.gateway.weight())
+            .map(|room| room.gateway.sessions.weight())
             .sum();
         assert_eq!(world.router.weight, sum);
         assert!(sum <= ISOLATE_WEIGHT, "{sum} after {at}");

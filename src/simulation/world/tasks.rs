@@ -55,7 +55,7 @@ impl World {
                         self.store_later(number, place);
                         // Told to the operator, not to the browser: its id was replaced by a sign-in
                         // or its session ended while it was under way.
-                        let events = self.isolates[place].gateway.take_events();
+                        let events = self.isolates[place].gateway.recorder.take_events();
                         task.lost = events
                             .iter()
                             .any(|event| event.to_line().contains("session_change_lost"));

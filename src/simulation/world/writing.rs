@@ -22,7 +22,7 @@ pub(super) struct Writer {
 impl World {
     /// Stores what a task waits for.
     pub(super) fn store(&mut self, task: u64, place: usize) {
-        let writes = self.isolates[place].gateway.take_writes();
+        let writes = self.isolates[place].gateway.sessions.take_writes();
         let storing = Storing {
             left: writes.len(),
             acknowledged: true,
@@ -37,7 +37,7 @@ impl World {
 
     /// Stores what nobody waits for.
     pub(super) fn store_later(&mut self, task: u64, place: usize) {
-        let writes = self.isolates[place].gateway.take_writes();
+        let writes = self.isolates[place].gateway.sessions.take_writes();
         self.submit(task, place, writes, false);
     }
 

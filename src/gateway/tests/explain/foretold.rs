@@ -29,10 +29,10 @@ proptest! {
         let headers = [("sec-fetch-mode", mode)];
         let question = described(&world, "/chat", &headers);
         let stored = world.outside.namespace.clone();
-        world.gateway.take_events();
+        world.gateway.recorder.take_events();
         let told = explain(&mut world, &question);
         prop_assert_eq!(&world.outside.namespace, &stored);
-        prop_assert!(world.gateway.take_events().is_empty());
+        prop_assert!(world.gateway.recorder.take_events().is_empty());
         prop_assert_eq!(&explain(&mut world, &question), &told);
 
         let outcome = &told["outcome"];
