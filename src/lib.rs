@@ -48,6 +48,7 @@
     allow(dead_code, reason = "the deployed Worker alone uses everything")
 )]
 
+mod api;
 mod auth;
 mod balancer;
 mod clock;

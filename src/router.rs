@@ -22,6 +22,7 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
 use serde_json::json;
 
+use crate::api;
 use crate::auth::hashing::Places;
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::probe::{Probe, Verdict};
@@ -106,6 +107,7 @@ impl Router {
             let gateway = Gateway::new(
                 tenant,
                 &deployment.prefix,
+                api::respond,
                 ChaCha20Rng::from_rng(&mut random),
             )
             .hashing_in(hashing.clone());

@@ -2,7 +2,7 @@
 
 pub(crate) mod assets;
 mod faults;
-mod from_document;
+mod from_config;
 pub(crate) mod proof_key;
 mod sign_in;
 

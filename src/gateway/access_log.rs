@@ -29,7 +29,7 @@ impl Recorder {
         core::mem::take(&mut self.events)
     }
 
-    pub(super) fn sampling(&self) -> Sampling {
+    pub(crate) fn sampling(&self) -> Sampling {
         let telemetry = self.tenant.telemetry;
         Sampling {
             one_in: telemetry.trace_one_in,
@@ -38,7 +38,7 @@ impl Recorder {
     }
 
     /// What holds of every request of this tenant.
-    pub(super) fn facts_when(&self, sampled: bool) -> RequestLabels {
+    pub(crate) fn facts_when(&self, sampled: bool) -> RequestLabels {
         let telemetry = self.tenant.telemetry;
         RequestLabels {
             tenant: self.tenant.id.as_str().to_owned(),
@@ -50,7 +50,7 @@ impl Recorder {
         }
     }
 
-    pub(super) fn facts_of(
+    pub(crate) fn facts_of(
         &self,
         request: &Request<'_>,
         trace: &Trace<'_>,
@@ -73,7 +73,7 @@ impl Recorder {
         self.facts_when(false).flags()
     }
 
-    pub(super) fn emit(&mut self, event: Event) {
+    pub(crate) fn emit(&mut self, event: Event) {
         let event = event.of(&self.tenant.id).during(&self.labels.trace_id);
         event_metrics::count(&mut self.series, &event);
         let level = match event.level() {
@@ -89,7 +89,7 @@ impl Recorder {
 
 impl Gateway {
     /// What a new trace is made of.
-    pub(super) fn draw_seed(&mut self) -> Seed {
+    pub(crate) fn draw_seed(&mut self) -> Seed {
         let mut seed = Seed::default();
         self.random.fill_bytes(&mut seed);
         seed

@@ -28,7 +28,7 @@ use crate::upstream::trace_context::Trace;
 
 /// Why a request goes on without a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Anonymous {
+pub(crate) enum Anonymous {
     /// It is a CORS preflight (Fetch section 3.3.2), which carries no credentials and asks the server
     /// what it allows.
     Preflight,
@@ -38,7 +38,7 @@ pub(super) enum Anonymous {
 
 /// Whether a request goes on without a session, and why. One whose method a header changes does
 /// not.
-pub(super) fn kind(tenant: &Tenant, context: &RequestContext<'_>) -> Option<Anonymous> {
+pub(crate) fn kind(tenant: &Tenant, context: &RequestContext<'_>) -> Option<Anonymous> {
     let request = context.request;
     let kind = if is_preflight(request) {
         Anonymous::Preflight
@@ -69,7 +69,7 @@ fn is_public(tenant: &Tenant, context: &RequestContext<'_>) -> bool {
 
 impl Sessions {
     /// Somebody who stands for all: of one path always the same, so that one origin answers for it.
-    pub(super) fn nobody(&self, context: &RequestContext<'_>) -> Visitor {
+    pub(crate) fn nobody(&self, context: &RequestContext<'_>) -> Visitor {
         let hash: [u8; 32] = Sha256::digest(context.request.location.path).into();
         let handle = hash.first_chunk().copied().map_or(Handle([0; 16]), Handle);
         let now = context.now.seconds();
@@ -86,7 +86,7 @@ impl Sessions {
 }
 
 impl Gateway {
-    pub(super) fn forward_anonymous(
+    pub(crate) fn forward_anonymous(
         &mut self,
         kind: Anonymous,
         context: &RequestContext<'_>,

@@ -36,8 +36,8 @@ const KIND: &str = "session+jwt";
 const MAX_COUNT: usize = 4_096;
 
 /// Assertions in use.
-pub(super) struct Assertions {
-    pub(super) tenant: Rc<Tenant>,
+pub(crate) struct Assertions {
+    pub(crate) tenant: Rc<Tenant>,
     made: HashMap<Handle, Made>,
 }
 
@@ -50,7 +50,7 @@ struct Made {
 
 impl Assertions {
     /// Has made none yet.
-    pub(super) fn new(tenant: Rc<Tenant>) -> Self {
+    pub(crate) fn new(tenant: Rc<Tenant>) -> Self {
         Self {
             tenant,
             made: HashMap::new(),
@@ -58,7 +58,7 @@ impl Assertions {
     }
 
     /// The assertion for a visitor; none if the tenant wants none, or none can be made.
-    pub(super) fn assertion(
+    pub(crate) fn assertion(
         &mut self,
         recorder: &mut Recorder,
         visitor: &Visitor,
@@ -129,7 +129,7 @@ impl Assertions {
     }
 
     /// `GET /jwks.json`: the public keys, the one that signs first.
-    pub(super) fn public_keys(&self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+    pub(crate) fn public_keys(&self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
         if !self.tenant.asserts {
             return Err(Problem::NotFound.into());
         }

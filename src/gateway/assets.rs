@@ -36,7 +36,7 @@ const UNKNOWN: &str = "application/octet-stream";
 
 impl Gateway {
     /// Halts a request for a file that the tenant has itself.
-    pub(super) fn serve_asset(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
+    pub(crate) fn serve_asset(&mut self, context: &RequestContext<'_>) -> Result<(), Interrupt> {
         let request = context.request;
         if !matches!(request.method, "GET" | "HEAD") || request.is_websocket() {
             return Ok(());

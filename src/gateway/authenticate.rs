@@ -19,7 +19,7 @@ use crate::telemetry::log::{Event, Level};
 use crate::tenant::Tenant;
 
 /// Who is calling.
-pub(super) enum Caller {
+pub(crate) enum Caller {
     /// Nobody we know: no cookie, a forged one, or a guest's that ran out.
     Anonymous {
         /// There was a cookie, and it is worthless.
@@ -32,39 +32,39 @@ pub(super) enum Caller {
 }
 
 /// A session in use.
-pub(super) struct Visitor {
+pub(crate) struct Visitor {
     /// Its record.
-    pub(super) session: Rc<Prepared>,
+    pub(crate) session: Rc<Prepared>,
     /// What its cookie says, or must say now.
-    pub(super) token: Token,
+    pub(crate) token: Token,
     /// The cookie's value: as presented, or minted anew.
-    pub(super) cookie: String,
+    pub(crate) cookie: String,
     /// The cookie must be set.
-    pub(super) set_cookie: bool,
+    pub(crate) set_cookie: bool,
     /// It began with this request.
-    pub(super) is_new: bool,
+    pub(crate) is_new: bool,
     /// It came with the id before the last rotation.
-    pub(super) in_grace: bool,
+    pub(crate) in_grace: bool,
     /// What is told of it may be out of date.
-    pub(super) degraded: bool,
+    pub(crate) degraded: bool,
     /// Storage is to be asked anew beside the request.
-    pub(super) reread: bool,
+    pub(crate) reread: bool,
     /// Its access token runs out soon: a new one is to be asked for beside the request.
-    pub(super) refresh: bool,
+    pub(crate) refresh: bool,
     /// The revocations are to be asked for beside the request.
-    pub(super) refeed: bool,
+    pub(crate) refeed: bool,
 }
 
 impl Visitor {
     /// Whether anything is stored of it.
-    pub(super) fn is_recorded(&self) -> bool {
+    pub(crate) fn is_recorded(&self) -> bool {
         self.session.record.version > Version::UNSTORED
             || self.token.least_version > Version::UNSTORED
     }
 }
 
 impl Gateway {
-    pub(super) fn authenticate(
+    pub(crate) fn authenticate(
         &mut self,
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
@@ -81,7 +81,7 @@ impl Gateway {
 
     /// The same where the answer takes the cookie away or gives another one: one by a key that is not known here is
     /// a stranger's, so that whoever has one can sign in anew as soon as its key was removed.
-    pub(super) fn recognise_to_replace(
+    pub(crate) fn recognise_to_replace(
         &mut self,
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
@@ -117,7 +117,7 @@ impl Gateway {
 }
 
 /// What a request presents as its session. Nothing is counted, and nobody is asked.
-pub(super) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
+pub(crate) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
     let header = context.request.header("cookie").unwrap_or_default();
     let (keys, now) = (&tenant.keys, context.now.seconds());
     match Presented::find(header, context.cookie.as_str(), keys, now) {
@@ -128,7 +128,7 @@ pub(super) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -
 
 /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
 /// tokens are exchanged for sessions. What is no session of ours there is none of our business.
-pub(super) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
+pub(crate) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
     if tenant.methods.token.is_empty() {
         return Presented::Absent;
     }
@@ -149,7 +149,7 @@ pub(super) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Pr
 
 impl Sessions {
     /// Whose session a genuine cookie names, and what has become of it.
-    pub(super) fn recognise_genuine(
+    pub(crate) fn recognise_genuine(
         &mut self,
         recorder: &mut Recorder,
         verified: Verified,
@@ -168,7 +168,7 @@ impl Sessions {
     }
 
     /// Somebody without a cookie; perhaps one that was given a route instead.
-    pub(super) fn recognise_by_route(&self, context: &RequestContext<'_>) -> Caller {
+    pub(crate) fn recognise_by_route(&self, context: &RequestContext<'_>) -> Caller {
         let keys = &self.tenant.keys;
         let target = context.request.location.target;
         let Some(route) = Route::of_target(target, keys) else {
@@ -335,7 +335,7 @@ impl Sessions {
     }
 
     /// A visitor with the cookie as `presented`, or minted anew.
-    pub(super) fn visitor(
+    pub(crate) fn visitor(
         &self,
         session: Rc<Prepared>,
         token: Token,
@@ -355,7 +355,7 @@ impl Sessions {
         }
     }
 
-    pub(super) fn prepared(&self, record: Record) -> Prepared {
+    pub(crate) fn prepared(&self, record: Record) -> Prepared {
         Prepared::new(record, &self.tenant.keys)
     }
 }
@@ -384,7 +384,7 @@ impl Limits {
 }
 
 /// The record of a session that has nothing stored.
-pub(super) fn unstored(token: &Token) -> Record {
+pub(crate) fn unstored(token: &Token) -> Record {
     Record {
         opened: token.guest_opened(),
         ..Record::unstored(token.handle, token.id, token.created, token.issued)

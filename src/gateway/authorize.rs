@@ -19,7 +19,7 @@ use crate::session::record::Version;
 use crate::tenant::{AccessRule, Tenant};
 
 /// What becomes of a caller.
-pub(super) enum Access {
+pub(crate) enum Access {
     /// It comes in with the session it has.
     Visitor(Visitor),
     /// It becomes a new guest.
@@ -30,7 +30,7 @@ pub(super) enum Access {
 
 impl Gateway {
     /// Turns whoever is calling into a visitor, or away.
-    pub(super) fn authorize(
+    pub(crate) fn authorize(
         &mut self,
         caller: Caller,
         context: &RequestContext<'_>,
@@ -48,7 +48,7 @@ impl Gateway {
     }
 
     /// Decides who comes in, and as whom.
-    pub(super) fn access(&self, caller: Caller, context: &RequestContext<'_>) -> Access {
+    pub(crate) fn access(&self, caller: Caller, context: &RequestContext<'_>) -> Access {
         let door = door(&self.tenant, context);
         let guests = door.admits_guests();
         match caller {
@@ -113,7 +113,7 @@ impl Gateway {
         })
     }
 
-    pub(super) fn deny(
+    pub(crate) fn deny(
         &self,
         problem: Problem,
         clear_cookie: bool,
@@ -136,7 +136,7 @@ impl Gateway {
 }
 
 /// Who may do this.
-pub(super) fn door(tenant: &Tenant, context: &RequestContext<'_>) -> AccessRule {
+pub(crate) fn door(tenant: &Tenant, context: &RequestContext<'_>) -> AccessRule {
     let Request {
         method, location, ..
     } = context.request;

@@ -23,15 +23,15 @@ const MAX_AGENT_LENGTH: usize = 256;
 /// Who the visitor's client says it is, as it says it. What that means is told when a session is
 /// recorded; most never are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Client<'a> {
+pub(crate) struct Client<'a> {
     /// Cloudflare's `CF-IPCountry`, which clients cannot set there; empty if it is no country.
-    pub(super) country: &'a str,
+    pub(crate) country: &'a str,
     /// `User-Agent`.
-    pub(super) agent: &'a str,
+    pub(crate) agent: &'a str,
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn of(request: &Request<'a>) -> Self {
+    pub(crate) fn of(request: &Request<'a>) -> Self {
         let agent = request.header("user-agent").unwrap_or_default();
         let country = request.header("cf-ipcountry").unwrap_or_default();
         let is_code = country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -44,7 +44,7 @@ impl<'a> Client<'a> {
     }
 
     /// The kind of device; none if nothing tells.
-    pub(super) fn device(self) -> Option<String> {
+    pub(crate) fn device(self) -> Option<String> {
         if self.agent.is_empty() {
             return None;
         }
@@ -54,7 +54,7 @@ impl<'a> Client<'a> {
     }
 
     /// The country; none if it is not known.
-    pub(super) fn country(self) -> Option<String> {
+    pub(crate) fn country(self) -> Option<String> {
         (!self.country.is_empty()).then(|| self.country.to_owned())
     }
 }

@@ -67,7 +67,7 @@ pub(crate) struct CachePolicy {
 impl Gateway {
     /// How the decision about to be made may be repeated; not at all, if it is not like most: if something
     /// is to be done about its answer, or it was not made from memory alone.
-    pub(super) fn repeat(
+    pub(crate) fn repeat(
         &mut self,
         visitor: &Visitor,
         course: &SelectedOrigin,
@@ -103,7 +103,7 @@ impl Gateway {
 
     /// Until when a request for the same URL that differs only in what is [`IGNORED_HEADERS`] would be refused alike. A flood
     /// is: it is worth the least, and counting more of it changes nothing. None of our own paths is anybody's to repeat.
-    pub(super) fn refusal_stands(
+    pub(crate) fn refusal_stands(
         &self,
         problem: &Problem,
         context: &RequestContext<'_>,

@@ -6,33 +6,31 @@
 //! caches, so a request may be dropped at any point.
 
 mod access_log;
-mod admin_sessions;
-mod anonymous;
-mod api;
+pub(crate) mod anonymous;
 mod assertion;
 mod assets;
-mod authenticate;
-mod authorize;
+pub(crate) mod authenticate;
+pub(crate) mod authorize;
 mod background;
-mod client_info;
+pub(crate) mod client_info;
 mod decision_cache;
-mod explain;
-mod login;
-mod my_sessions;
+pub(crate) mod end_session;
 mod new_session;
 mod opening;
-mod origin_sync;
-mod parts;
+pub(crate) mod origin_sync;
+pub(crate) mod parts;
+pub(crate) mod password_check;
 mod probing;
-mod reserved;
+pub(crate) mod providers;
 mod response;
 mod response_context;
 mod revalidate;
 mod revocation_check;
-mod select_origin;
-mod session_lookup;
-mod session_query;
-mod update;
+pub(crate) mod select_origin;
+pub(crate) mod session_lookup;
+pub(crate) mod session_query;
+mod token_refresh;
+pub(crate) mod update;
 mod update_kv;
 mod upstream_request;
 
@@ -91,7 +89,7 @@ pub(crate) enum Step {
 }
 
 /// Why a step stops short of forwarding.
-enum Interrupt {
+pub(crate) enum Interrupt {
     Pending(Vec<Need>),
     Respond(Answer),
     RespondFile(Answer),
@@ -111,36 +109,46 @@ impl From<Problem> for Interrupt {
 }
 
 /// One request on its way through.
-struct RequestContext<'a> {
-    request: &'a Request<'a>,
-    answers: &'a Answers,
-    cookie: CookieName,
-    trace_id: &'a str,
-    now: UnixMillis,
+pub(crate) struct RequestContext<'a> {
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) answers: &'a Answers,
+    pub(crate) cookie: CookieName,
+    pub(crate) trace_id: &'a str,
+    pub(crate) now: UnixMillis,
     /// An operator's, which somebody else has made sure of.
-    is_operators: bool,
+    pub(crate) is_operators: bool,
 }
+
+/// What answers a reserved path; the text is what follows the prefix.
+pub(crate) type ReservedPaths = fn(&mut Gateway, &str, &RequestContext<'_>) -> Interrupt;
 
 /// One tenant's gateway in one isolate. Nothing in it is another tenant's.
 pub(crate) struct Gateway {
-    tenant: Rc<Tenant>,
+    pub(crate) tenant: Rc<Tenant>,
     /// Where the reserved paths are.
-    prefix: String,
+    pub(crate) prefix: String,
     pub(crate) sessions: Sessions,
     pub(crate) balancer: Balancer,
-    logins: Logins,
-    limits: Limits,
+    pub(crate) logins: Logins,
+    pub(crate) limits: Limits,
     pub(crate) recorder: Recorder,
     /// Assertions in use.
-    assertions: Assertions,
-    random: SharedRandom,
+    pub(crate) assertions: Assertions,
+    pub(crate) random: SharedRandom,
+    /// Answers the reserved paths: the API, which is built on the stages here.
+    reserved: ReservedPaths,
 }
 
 impl Gateway {
     /// A gateway for a tenant, whose reserved paths are below `prefix`. `random` must be seeded from a cryptographic source:
     /// session ids and nonces come from it.
     #[must_use]
-    pub(crate) fn new(tenant: Tenant, prefix: &str, random: ChaCha20Rng) -> Self {
+    pub(crate) fn new(
+        tenant: Tenant,
+        prefix: &str,
+        reserved: ReservedPaths,
+        random: ChaCha20Rng,
+    ) -> Self {
         let tenant = Rc::new(tenant);
         let random = SharedRandom::new(random);
         Self {
@@ -153,6 +161,7 @@ impl Gateway {
             tenant,
             prefix: prefix.to_owned(),
             random,
+            reserved,
         }
     }
 
@@ -239,7 +248,7 @@ impl Gateway {
         match self.classify(&context.request.location) {
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
             PathClass::Reserved(route) => {
-                let interrupt = self.reserved(route, context);
+                let interrupt = (self.reserved)(self, route, context);
                 self.recorder.state_changed |= !matches!(interrupt, Interrupt::Reject { .. });
                 return Err(interrupt);
             }
@@ -264,7 +273,7 @@ impl Gateway {
     }
 
     /// Whose a request's path is. One that is not judged as it is sent is nobody's.
-    fn classify<'r>(&self, location: &Location<'r>) -> PathClass<'r> {
+    pub(crate) fn classify<'r>(&self, location: &Location<'r>) -> PathClass<'r> {
         if location.is_canonical {
             return path::classify(location.path, &self.prefix);
         }
@@ -376,7 +385,7 @@ impl Sessions {
     }
 
     /// How long a browser should keep the cookie of a session.
-    fn cookie_age(&self, record: &Record, now: UnixMillis) -> Seconds {
+    pub(crate) fn cookie_age(&self, record: &Record, now: UnixMillis) -> Seconds {
         let end = self.tenant.lifetime.absolute_end(&record.span());
         end.since(now.seconds())
     }

@@ -36,7 +36,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Problem::Overloaded`] when none can.
-    pub(super) fn new_session_id(
+    pub(crate) fn new_session_id(
         &mut self,
         former: Option<&Token>,
         context: &RequestContext<'_>,
@@ -180,7 +180,7 @@ impl Balancer {
     }
 
     /// Whether there are origins, but none that takes a new session.
-    pub(super) fn is_full(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_full(&self, now: UnixMillis) -> bool {
         let pool = &self.tenant.pool;
         let is_closed = !pool.iter().any(|origin| self.is_open(origin));
         !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
@@ -201,7 +201,7 @@ impl Balancer {
     }
 
     /// Whether an origin may be given a new session.
-    pub(super) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
+    pub(crate) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
         let overload = &self.tenant.overload;
         let here = self.load.under_way(&origin.name);
         let everywhere = self.under_way(origin, now);

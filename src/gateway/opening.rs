@@ -22,7 +22,7 @@ const MAX_OPENINGS: usize = 4_096;
 
 /// Who has to note an opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Noting {
+pub(crate) enum Noting {
     /// Nobody.
     None,
     /// The guest's cookie.
@@ -33,19 +33,19 @@ pub(super) enum Noting {
 
 /// Connections that guests opened through this isolate, in two generations.
 #[derive(Debug, Default)]
-pub(super) struct Openings {
+pub(crate) struct Openings {
     young: HashMap<Handle, UnixSeconds>,
     old: HashMap<Handle, UnixSeconds>,
 }
 
 impl Openings {
     /// When this guest last opened one, or was last seen to have one open.
-    pub(super) fn at(&self, handle: Handle) -> Option<UnixSeconds> {
+    pub(crate) fn at(&self, handle: Handle) -> Option<UnixSeconds> {
         let found = self.young.get(&handle).or_else(|| self.old.get(&handle));
         found.copied()
     }
 
-    pub(super) fn note(&mut self, handle: Handle, now: UnixSeconds) {
+    pub(crate) fn note(&mut self, handle: Handle, now: UnixSeconds) {
         if self.young.len() >= MAX_OPENINGS {
             self.old = core::mem::take(&mut self.young);
         }
@@ -55,7 +55,7 @@ impl Openings {
 
 impl Sessions {
     /// Who has to note it if a request opens a connection, once in a touch interval.
-    pub(super) fn noting(
+    pub(crate) fn noting(
         &self,
         visitor: &Visitor,
         request: &Request<'_>,
@@ -78,7 +78,7 @@ impl Sessions {
     }
 
     /// The guest's cookie that notes that a connection was opened, if the origin did open one.
-    pub(super) fn cookie_of_opening(
+    pub(crate) fn cookie_of_opening(
         &mut self,
         ticket: &ResponseContext<'_>,
         status: u16,

@@ -4,32 +4,27 @@
 use super::parts::Balancer;
 use serde_json::{Map, Value, json};
 
-use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::cluster_view::{ClusterView, Told};
 use crate::balancer::health_check::HealthCheck;
-use crate::balancer::message::Command;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
 use crate::encoding::object;
-use crate::response::Answer;
-use crate::response::problem::Problem;
 use crate::telemetry::gauge::{Gauge, Milli};
-use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::telemetry::metric;
 use crate::tenant::Consistency;
 
 /// What the pool object's answer is filed under.
-const POOL: &str = "pool";
+pub(crate) const POOL: &str = "pool";
 
 impl Balancer {
     /// Whether it is time to tell the others; says so once.
-    pub(super) fn share_is_due(&mut self, now: UnixMillis) -> bool {
+    pub(crate) fn share_is_due(&mut self, now: UnixMillis) -> bool {
         self.tenant.consistency == Consistency::Strong && self.cluster.is_due(now)
     }
 
     /// Tells and learns. Returns what it lacks.
-    pub(super) fn share(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
+    pub(crate) fn share(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
         match answers.found(POOL) {
             None => {
                 let pool = self.tenant.pool.iter();
@@ -81,7 +76,7 @@ impl Balancer {
         gauges
     }
 
-    fn say_to_pool(&self, command: String) -> Need {
+    pub(crate) fn say_to_pool(&self, command: String) -> Need {
         Need::Call {
             deadline_ms: CALL_DEADLINE_MS,
             class: Class::Pool,
@@ -92,20 +87,20 @@ impl Balancer {
     }
 
     /// What is under way at an origin, here and elsewhere.
-    pub(super) fn under_way(&self, origin: &Origin, now: UnixMillis) -> u32 {
+    pub(crate) fn under_way(&self, origin: &Origin, now: UnixMillis) -> u32 {
         let elsewhere = self.cluster.under_way(&origin.name, now);
         self.load.under_way(&origin.name).saturating_add(elsewhere)
     }
 
     /// What an origin said of itself last, here or elsewhere.
-    pub(super) fn reported(&self, origin: &Origin, now: UnixMillis) -> Option<u64> {
+    pub(crate) fn reported(&self, origin: &Origin, now: UnixMillis) -> Option<u64> {
         self.load
             .reported(&origin.name, now)
             .or_else(|| self.cluster.reported(&origin.name, now))
     }
 
     /// Whether an origin takes sessions, by its setting and the operator's word.
-    pub(super) fn state(&self, origin: &Origin) -> OriginState {
+    pub(crate) fn state(&self, origin: &Origin) -> OriginState {
         match origin.state {
             OriginState::Active if self.cluster.is_drained(&origin.name) => OriginState::Drain,
             state => state,
@@ -113,7 +108,7 @@ impl Balancer {
     }
 
     /// What is known of an origin.
-    pub(super) fn standing_of_origin(
+    pub(crate) fn standing_of_origin(
         &self,
         origin: &Origin,
         now: UnixMillis,
@@ -135,75 +130,5 @@ impl Balancer {
             ("ejected", json!(self.is_ejected(origin, now))),
             ("takes_new_sessions", json!(self.takes_new(origin, now))),
         ])
-    }
-}
-
-impl Gateway {
-    /// `GET /admin/origins`, `POST /admin/origins/{name}/drain` and `/undrain`.
-    pub(super) fn operate_origins(
-        &mut self,
-        route: &str,
-        context: &RequestContext<'_>,
-    ) -> Result<Answer, Interrupt> {
-        if self.tenant.consistency == Consistency::Eventual {
-            return Err(Problem::NeedsObjects.into());
-        }
-        if route.is_empty() {
-            return match context.request.method {
-                "GET" | "HEAD" => self.tell_origins(context),
-                _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
-            };
-        }
-        let (name, act) = route
-            .strip_prefix('/')
-            .and_then(|rest| rest.rsplit_once('/'))
-            .ok_or(Problem::NotFound)?;
-        let drained = match act {
-            "drain" => true,
-            "undrain" => false,
-            _ => return Err(Problem::NotFound.into()),
-        };
-        if self.tenant.pool.named(name).is_none() {
-            return Err(Problem::NotFound.into());
-        }
-        if context.request.method != "POST" {
-            return Err(Problem::MethodNotAllowed("POST").into());
-        }
-        match context.answers.found(POOL) {
-            None => {
-                let command = Command::Drain {
-                    drained,
-                    origin: name.to_owned(),
-                };
-                Err(Interrupt::Pending(vec![
-                    self.balancer.say_to_pool(command.to_text()),
-                ]))
-            }
-            Some(Found::Bytes(answer)) => {
-                self.balancer.cluster.learn(answer, context.now);
-                let event = Event::new(Level::Info, "audit_origin_drained")
-                    .with("origin", ConfigName(name));
-                self.recorder.emit(event.with("drained", drained));
-                Ok(Answer::empty(204))
-            }
-            Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
-        }
-    }
-
-    fn tell_origins(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
-        if context.answers.found(POOL).is_none() {
-            return Err(Interrupt::Pending(
-                self.balancer
-                    .share(context.answers, context.now)
-                    .into_iter()
-                    .collect(),
-            ));
-        }
-        self.balancer.share(context.answers, context.now);
-        let pool = self.tenant.pool.iter();
-        let origins: Vec<Value> = pool
-            .map(|origin| Value::Object(self.balancer.standing_of_origin(origin, context.now)))
-            .collect();
-        Ok(Answer::json(200, &json!({ "origins": origins })))
     }
 }

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, TryCryptoRng, TryRng};
 
-use super::login::Providers;
 use super::opening::Openings;
+use super::providers::Providers;
 use crate::auth::hashing::Places;
 use crate::balancer::cluster_view::ClusterView;
 use crate::balancer::load::Load;
@@ -29,19 +29,19 @@ use crate::tenant::Tenant;
 
 /// Which sessions there are, and which are over.
 pub(crate) struct Sessions {
-    pub(super) tenant: Rc<Tenant>,
-    pub(super) cache: Cache,
+    pub(crate) tenant: Rc<Tenant>,
+    pub(crate) cache: Cache,
     /// Connections that guests opened, and nobody follows.
-    pub(super) openings: Openings,
-    pub(super) revocations: Revocations,
+    pub(crate) openings: Openings,
+    pub(crate) revocations: Revocations,
     /// To be stored, sealed.
-    pub(super) writes: Vec<Write>,
-    pub(super) random: SharedRandom,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) random: SharedRandom,
 }
 
 impl Sessions {
     /// Knows no session yet.
-    pub(super) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
+    pub(crate) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
         Self {
             tenant,
             cache: Cache::default(),
@@ -55,20 +55,20 @@ impl Sessions {
 
 /// How the origins are.
 pub(crate) struct Balancer {
-    pub(super) tenant: Rc<Tenant>,
-    pub(super) health: Health,
-    pub(super) load: Load,
-    pub(super) cluster: ClusterView,
+    pub(crate) tenant: Rc<Tenant>,
+    pub(crate) health: Health,
+    pub(crate) load: Load,
+    pub(crate) cluster: ClusterView,
     /// To be sent to origins.
-    pub(super) probes: Vec<Probe>,
+    pub(crate) probes: Vec<Probe>,
     /// Tells this isolate from others.
-    pub(super) isolate: u64,
-    pub(super) random: SharedRandom,
+    pub(crate) isolate: u64,
+    pub(crate) random: SharedRandom,
 }
 
 impl Balancer {
     /// Knows nothing yet of any origin.
-    pub(super) fn new(tenant: Rc<Tenant>, mut random: SharedRandom) -> Self {
+    pub(crate) fn new(tenant: Rc<Tenant>, mut random: SharedRandom) -> Self {
         Self {
             isolate: random.next_u64(),
             tenant,
@@ -83,24 +83,24 @@ impl Balancer {
 
 /// What is known of identity providers, of tokens they issued, and of passwords that are tried.
 pub(crate) struct Logins {
-    pub(super) tenant: Rc<Tenant>,
-    pub(super) providers: Providers,
+    pub(crate) tenant: Rc<Tenant>,
+    pub(crate) providers: Providers,
     /// Whose access tokens were asked for anew lately, beside a request.
-    pub(super) refreshing: HashMap<Handle, UnixMillis>,
+    pub(crate) refreshing: HashMap<Handle, UnixMillis>,
     /// Access tokens of which the operator was told that they have run out, by their end.
-    pub(super) run_out: HashMap<Handle, UnixSeconds>,
+    pub(crate) run_out: HashMap<Handle, UnixSeconds>,
     /// Passwords tried, per account; where objects count, they do.
-    pub(super) guesses: RateLimit,
+    pub(crate) guesses: RateLimit,
     /// The same, per client.
-    pub(super) guessers: ClientLimit,
+    pub(crate) guessers: ClientLimit,
     /// Those that are being checked in this isolate, whoever's they are.
-    pub(super) hashing: Places,
-    pub(super) random: SharedRandom,
+    pub(crate) hashing: Places,
+    pub(crate) random: SharedRandom,
 }
 
 impl Logins {
     /// Knows no provider yet.
-    pub(super) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
+    pub(crate) fn new(tenant: Rc<Tenant>, random: SharedRandom) -> Self {
         Self {
             tenant,
             providers: Providers::default(),
@@ -116,21 +116,21 @@ impl Logins {
 
 /// What is limited beside the trying of passwords.
 pub(crate) struct Limits {
-    pub(super) tenant: Rc<Tenant>,
+    pub(crate) tenant: Rc<Tenant>,
     /// Wrong keys at the session API, per client.
-    pub(super) wrong_keys: ClientLimit,
+    pub(crate) wrong_keys: ClientLimit,
     /// Forged cookies, per client. Generous: after an emergency change of keys every genuine cookie
     /// of an office behind one address is forged once.
-    pub(super) forgeries: ClientLimit,
+    pub(crate) forgeries: ClientLimit,
     /// New sessions, per client.
-    pub(super) new_sessions: Option<ClientLimit>,
+    pub(crate) new_sessions: Option<ClientLimit>,
     /// How often files were not to be had, per path: the log is told once a minute.
-    pub(super) missing_files: RateLimit,
+    pub(crate) missing_files: RateLimit,
 }
 
 impl Limits {
     /// The limits of a tenant, of which nothing is used up.
-    pub(super) fn new(tenant: Rc<Tenant>) -> Self {
+    pub(crate) fn new(tenant: Rc<Tenant>) -> Self {
         Self {
             wrong_keys: ClientLimit::new(10, 60_000),
             forgeries: ClientLimit::new(300, 10_000),
@@ -141,7 +141,7 @@ impl Limits {
     }
 
     /// Goes on by what is newly said of the tenant; what is used up stays so.
-    pub(super) fn reload(&mut self, tenant: Rc<Tenant>) {
+    pub(crate) fn reload(&mut self, tenant: Rc<Tenant>) {
         if tenant.new_sessions_per_minute != self.tenant.new_sessions_per_minute {
             self.new_sessions = new_session_limit(&tenant);
         }
@@ -151,20 +151,20 @@ impl Limits {
 
 /// What is recorded: of the request that is being decided on, and since it was taken last.
 pub(crate) struct Recorder {
-    pub(super) tenant: Rc<Tenant>,
+    pub(crate) tenant: Rc<Tenant>,
     /// How the request is labelled.
-    pub(super) labels: RequestLabels,
+    pub(crate) labels: RequestLabels,
     /// To be logged.
-    pub(super) events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// To be counted.
-    pub(super) series: Series,
+    pub(crate) series: Series,
     /// Whether what was decided or settled last told anything that decisions depend on.
-    pub(super) state_changed: bool,
+    pub(crate) state_changed: bool,
 }
 
 impl Recorder {
     /// Has nothing to tell yet.
-    pub(super) fn new(tenant: Rc<Tenant>) -> Self {
+    pub(crate) fn new(tenant: Rc<Tenant>) -> Self {
         Self {
             tenant,
             labels: RequestLabels::default(),
@@ -181,7 +181,7 @@ pub(crate) struct SharedRandom(Rc<RefCell<ChaCha20Rng>>);
 
 impl SharedRandom {
     /// `random` must be seeded from a cryptographic source: session ids and nonces come from it.
-    pub(super) fn new(random: ChaCha20Rng) -> Self {
+    pub(crate) fn new(random: ChaCha20Rng) -> Self {
         Self(Rc::new(RefCell::new(random)))
     }
 }

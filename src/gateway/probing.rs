@@ -52,7 +52,7 @@ impl Balancer {
     }
 
     /// An origin answered with a gateway error or not in time, to that client as far as it is known.
-    pub(super) fn fault(
+    pub(crate) fn fault(
         &mut self,
         recorder: &mut Recorder,
         origin: &str,
@@ -86,7 +86,7 @@ impl Balancer {
 
     /// Nobody can be reached: one request a second waits for a probe that finds out whether that is still
     /// so, and all others are told at once.
-    pub(super) fn knock(
+    pub(crate) fn knock(
         &mut self,
         origin: &str,
         context: &RequestContext<'_>,
@@ -105,7 +105,7 @@ impl Balancer {
     /// Decides whether a request that an origin did not answer may be sent once more, and waits for a
     /// probe if that depends on whether the origin lives: with an origin that does, the conversation
     /// stays, and the failure is the request's own.
-    pub(super) fn consider_failures(
+    pub(crate) fn consider_failures(
         &mut self,
         recorder: &mut Recorder,
         context: &RequestContext<'_>,
@@ -164,7 +164,7 @@ impl Balancer {
 
     /// Whether what happened to this one request shows that the origin is gone, because a probe that has
     /// nothing to do with it fared no better.
-    pub(super) fn is_gone(&self, origin: &str, failures: &[Failed]) -> bool {
+    pub(crate) fn is_gone(&self, origin: &str, failures: &[Failed]) -> bool {
         needs_word(origin, failures)
             && match self.word(origin, failures) {
                 Some(Verdict::Dead) => true,

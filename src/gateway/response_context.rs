@@ -16,55 +16,55 @@ const FIELDS: usize = 10;
 /// The facts of a forwarded request that its answer needs. Not a secret from the edge, which has
 /// the cookie anyway; never leaves the isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ResponseContext<'a> {
+pub(crate) struct ResponseContext<'a> {
     /// The cookie's value: as presented, or as it must be set.
-    pub(super) cookie: &'a str,
+    pub(crate) cookie: &'a str,
     /// The cookie must be set.
-    pub(super) set_cookie: bool,
+    pub(crate) set_cookie: bool,
     /// Where the conversation is must be written down.
-    pub(super) pin: bool,
+    pub(crate) pin: bool,
     /// The client came with the id before the last rotation.
-    pub(super) in_grace: bool,
+    pub(crate) in_grace: bool,
     /// That the session is in use must be written down.
-    pub(super) touch: bool,
+    pub(crate) touch: bool,
     /// Storage is to be asked anew.
-    pub(super) reread: bool,
+    pub(crate) reread: bool,
     /// The revocations are to be asked for.
-    pub(super) refeed: bool,
+    pub(crate) refeed: bool,
     /// A new access token is to be asked for.
-    pub(super) refresh: bool,
+    pub(crate) refresh: bool,
     /// What is known about origins is to be shared.
-    pub(super) share: bool,
+    pub(crate) share: bool,
     /// It went on without a session, and why.
-    pub(super) anonymous: Option<Anonymous>,
+    pub(crate) anonymous: Option<Anonymous>,
     /// It is a guest's, who asks for a connection that stays open: if one is opened the cookie says so.
-    pub(super) opens: bool,
+    pub(crate) opens: bool,
     /// Which name our cookie has on this connection.
-    pub(super) name: CookieName,
+    pub(crate) name: CookieName,
     /// The origin's name.
-    pub(super) origin: &'a str,
+    pub(crate) origin: &'a str,
     /// Scheme and authority the client used.
-    pub(super) public_base: (&'a str, &'a str),
+    pub(crate) public_base: (&'a str, &'a str),
     /// The path that was asked for, if cookies of the origin are kept here.
-    pub(super) path: &'a str,
+    pub(crate) path: &'a str,
     /// For the log.
-    pub(super) trace_id: &'a str,
+    pub(crate) trace_id: &'a str,
     /// How many seconds the browser is to keep the cookie.
-    pub(super) cookie_age: u64,
+    pub(crate) cookie_age: u64,
     /// Who the client says it is; empty for a session that is recorded already.
-    pub(super) client: Client<'a>,
+    pub(crate) client: Client<'a>,
 }
 
 impl<'a> ResponseContext<'a> {
     /// What is told of the request afterwards: which trace it belongs to.
-    pub(super) fn facts(&self) -> RequestLabels {
+    pub(crate) fn facts(&self) -> RequestLabels {
         RequestLabels {
             trace_id: self.trace_id.to_owned(),
             ..RequestLabels::default()
         }
     }
 
-    pub(super) fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         let flag = |set: bool, letter: char| if set { letter } else { '-' };
         let mut text = String::with_capacity(256);
         text.push_str(self.cookie);
@@ -97,7 +97,7 @@ impl<'a> ResponseContext<'a> {
         text
     }
 
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut fields = text.splitn(FIELDS, '\t');
         let cookie = fields.next()?;
         let flags = fields.next()?;

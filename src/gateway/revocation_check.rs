@@ -15,11 +15,11 @@ use crate::tenant::Consistency;
 const MAX_ASKED: u32 = 2;
 
 /// Where the knowledge of revocations stands.
-pub(super) struct Feed {
+pub(crate) struct Feed {
     /// It could not be brought up to date.
-    pub(super) degraded: bool,
+    pub(crate) degraded: bool,
     /// It is to be asked for beside the request.
-    pub(super) ask: bool,
+    pub(crate) ask: bool,
 }
 
 impl Sessions {
@@ -27,7 +27,7 @@ impl Sessions {
     ///
     /// # Errors
     /// What has to be asked first.
-    pub(super) fn heed_revocations(
+    pub(crate) fn heed_revocations(
         &mut self,
         recorder: &mut Recorder,
         answers: &Answers,
@@ -60,14 +60,14 @@ impl Sessions {
     }
 
     /// To ask for what was revoked since this isolate last heard.
-    pub(super) fn ask_revocations(&self) -> Need {
+    pub(crate) fn ask_revocations(&self) -> Need {
         let tenant = &self.tenant;
         session_index::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
     }
 
     /// Learns from the answer, if there is one. Returns how often it was asked for on behalf of this
     /// request.
-    pub(super) fn learn_revocations(
+    pub(crate) fn learn_revocations(
         &mut self,
         recorder: &mut Recorder,
         answers: &Answers,
@@ -96,13 +96,13 @@ impl Sessions {
     }
 
     /// Whether a session is over because it, its user or its tenant was revoked.
-    pub(super) fn is_revoked(&self, session: &Prepared) -> bool {
+    pub(crate) fn is_revoked(&self, session: &Prepared) -> bool {
         self.revocations
             .covers(&session.record, &session.revocation_subjects)
     }
 
     /// The point in history at which a session begins now.
-    pub(super) fn epoch(&self, now: UnixMillis) -> Epoch {
+    pub(crate) fn epoch(&self, now: UnixMillis) -> Epoch {
         match self.tenant.consistency {
             Consistency::Strong => self.revocations.last(),
             Consistency::Eventual => Epoch(now.0),
@@ -110,11 +110,11 @@ impl Sessions {
     }
 
     /// How fresh the knowledge of revocations is.
-    pub(super) fn feed_freshness(&self, now: UnixMillis) -> Freshness {
+    pub(crate) fn feed_freshness(&self, now: UnixMillis) -> Freshness {
         self.revocations.freshness(self.feed_period_ms(), now)
     }
 
-    pub(super) fn feed_period_ms(&self) -> u64 {
+    pub(crate) fn feed_period_ms(&self) -> u64 {
         let tenant = &self.tenant;
         let period = match tenant.consistency {
             Consistency::Strong => tenant.cache,

@@ -14,32 +14,32 @@ use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
 
 /// Where a request goes, and what that means for the session.
-pub(super) struct SelectedOrigin {
+pub(crate) struct SelectedOrigin {
     /// The origin's name.
-    pub(super) origin: String,
+    pub(crate) origin: String,
     /// Scheme and authority of the origin.
-    pub(super) base: String,
+    pub(crate) base: String,
     /// It inherits the conversation from another origin.
-    pub(super) takeover: bool,
+    pub(crate) takeover: bool,
     /// Where the conversation is must be written down, or is no longer where it was.
-    pub(super) pin: bool,
+    pub(crate) pin: bool,
 }
 
 /// The origin of a session, and why it is this one.
-pub(super) struct Choice<'g> {
+pub(crate) struct Choice<'g> {
     /// The origin.
-    pub(super) origin: &'g Origin,
+    pub(crate) origin: &'g Origin,
     /// Why.
-    pub(super) why: Reason<'g>,
+    pub(crate) why: Reason<'g>,
     /// The one that has the conversation is another.
-    pub(super) moves: bool,
+    pub(crate) moves: bool,
     /// What is written down of it from now on; nothing if the handle says it.
-    pub(super) pin: Option<&'g str>,
+    pub(crate) pin: Option<&'g str>,
 }
 
 /// Why a session's origin is the one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason<'g> {
+pub(crate) enum Reason<'g> {
     /// Its handle leads there.
     Handle,
     /// Its conversation moved there.
@@ -57,7 +57,7 @@ pub(super) enum Reason<'g> {
 }
 
 impl Gateway {
-    pub(super) fn select_origin(
+    pub(crate) fn select_origin(
         &mut self,
         visitor: &Visitor,
         context: &RequestContext<'_>,
@@ -87,7 +87,7 @@ impl Gateway {
 
 impl Balancer {
     /// The origin that gets a session's request, given those that failed it.
-    pub(super) fn choice(
+    pub(crate) fn choice(
         &self,
         record: &Record,
         failures: &[Failed],
@@ -154,7 +154,7 @@ impl Balancer {
     }
 
     /// The origin a session has by its handle alone, whatever happens to origins meanwhile.
-    pub(super) fn hashed(&self, handle: Handle, created: UnixSeconds) -> Option<&Origin> {
+    pub(crate) fn hashed(&self, handle: Handle, created: UnixSeconds) -> Option<&Origin> {
         self.best_of_release(handle, created, |_| true)
             .or_else(|| self.tenant.pool.best(handle, |_| true))
     }
@@ -172,14 +172,14 @@ impl Balancer {
     }
 
     /// Whether an origin is of the release that a session was born into.
-    pub(super) fn is_of_release(&self, origin: &Origin, handle: Handle) -> bool {
+    pub(crate) fn is_of_release(&self, origin: &Origin, handle: Handle) -> bool {
         self.tenant.canary.as_ref().is_none_or(|canary| {
             (origin.release.as_deref() == Some(&canary.release)) == Canary::has(handle)
         })
     }
 
     /// Whether an origin takes any requests at all, as the operator has it.
-    pub(super) fn is_open(&self, origin: &Origin) -> bool {
+    pub(crate) fn is_open(&self, origin: &Origin) -> bool {
         let killed = self.tenant.canary.as_ref().is_some_and(|canary| {
             canary.is_off && origin.release.as_deref() == Some(&canary.release)
         });
@@ -189,7 +189,7 @@ impl Balancer {
     /// Whether an origin is passed over for what happened to it. When more than half of them are,
     /// something else is wrong, and passing them over would only crush the rest; but not those that
     /// cannot be reached, which help nobody.
-    pub(super) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
+    pub(crate) fn is_ejected(&self, origin: &Origin, now: UnixMillis) -> bool {
         if self.health.is_lost(&origin.name, now) {
             return true;
         }
@@ -205,7 +205,7 @@ impl Balancer {
     }
 
     /// Whether what happened to an origin, here or elsewhere, would have it passed over.
-    pub(super) fn has_failed(&self, origin: &Origin, now: UnixMillis) -> bool {
+    pub(crate) fn has_failed(&self, origin: &Origin, now: UnixMillis) -> bool {
         self.health.is_ejected(&origin.name, now) || self.cluster.is_ejected(&origin.name, now)
     }
 }

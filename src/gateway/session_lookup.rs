@@ -24,13 +24,13 @@ const STALE_RETRY_MS: [u32; 3] = [50, 150, 400];
 
 /// How far a namespace may be behind. So old may a copy be that is used while a new one is read
 /// beside the request: the namespace promises no more.
-pub(super) const PROPAGATION: Seconds = Seconds(60);
+pub(crate) const PROPAGATION: Seconds = Seconds(60);
 
 /// How long an unreadable record is set aside.
 const QUARANTINE_TTL: Seconds = Seconds(7 * 86_400);
 
 /// What was found under a handle.
-pub(super) enum SessionLookup {
+pub(crate) enum SessionLookup {
     /// A live record.
     Live {
         /// The record.
@@ -48,7 +48,7 @@ pub(super) enum SessionLookup {
 
 /// How old this isolate's knowledge may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum MaxAge {
+pub(crate) enum MaxAge {
     /// As old as the tenant allows.
     Cache,
     /// It does not matter.
@@ -58,7 +58,7 @@ pub(super) enum MaxAge {
 }
 
 /// What a source said.
-pub(super) enum LookupResult {
+pub(crate) enum LookupResult {
     /// This.
     Found(Known),
     /// Nothing is there.
@@ -71,7 +71,7 @@ pub(super) enum LookupResult {
 
 impl Sessions {
     /// What becomes of a session whose cookie says `token`.
-    pub(super) fn look_up(
+    pub(crate) fn look_up(
         &mut self,
         recorder: &mut Recorder,
         token: &Token,
@@ -162,7 +162,7 @@ impl Sessions {
         }
     }
 
-    pub(super) fn ask_namespace(
+    pub(crate) fn ask_namespace(
         &mut self,
         recorder: &mut Recorder,
         handle: Handle,
@@ -180,7 +180,7 @@ impl Sessions {
     }
 
     /// Asks the object, which is told to show the namespace the record again if that was rubbish.
-    pub(super) fn ask_object(
+    pub(crate) fn ask_object(
         &mut self,
         recorder: &mut Recorder,
         handle: Handle,
@@ -291,7 +291,7 @@ impl Sessions {
     }
 
     /// Opens what storage held when it was `asked`, and learns from it.
-    pub(super) fn open(
+    pub(crate) fn open(
         &mut self,
         recorder: &mut Recorder,
         handle: Handle,
@@ -344,7 +344,7 @@ impl Sessions {
     }
 
     /// A command to a session's object under this tenant's rules.
-    pub(super) fn command(&self, order: Operation) -> Command {
+    pub(crate) fn command(&self, order: Operation) -> Command {
         Command {
             lifetime: self.tenant.lifetime,
             max_per_user: self.tenant.max_per_user,
@@ -356,7 +356,7 @@ impl Sessions {
 }
 
 /// What the word of a session's object is filed under.
-pub(super) fn object_key(handle: Handle) -> String {
+pub(crate) fn object_key(handle: Handle) -> String {
     format!("read {}", handle.to_text())
 }
 

@@ -3,29 +3,24 @@
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
-use serde_json::{Map, Value, json};
-
 use super::session_lookup::LookupResult;
-use super::{Gateway, Interrupt, RequestContext};
+use super::{Interrupt, RequestContext};
 use crate::clock::UnixMillis;
-use crate::effect::{Answers, Body, Found, Need};
-use crate::encoding::object;
-use crate::http::json;
+use crate::effect::{Answers, Found, Need};
 use crate::keys::UserTag;
 use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
-use crate::session::record::Record;
 use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed, Which};
 use crate::tenant::Consistency;
 
 /// A page of a list, and what the next one begins after.
-pub(super) type Page = (Vec<Rc<Prepared>>, Option<String>);
+pub(crate) type Page = (Vec<Rc<Prepared>>, Option<String>);
 
 impl Sessions {
     /// A session by its handle, as those know it who know best; none if it is over.
-    pub(super) fn inspect(
+    pub(crate) fn inspect(
         &mut self,
         recorder: &mut Recorder,
         handle: Handle,
@@ -42,7 +37,7 @@ impl Sessions {
     }
 
     /// What those say of a session who know best; the revocations are known then.
-    pub(super) fn load_authoritative(
+    pub(crate) fn load_authoritative(
         &mut self,
         recorder: &mut Recorder,
         handle: Handle,
@@ -65,7 +60,7 @@ impl Sessions {
     }
 
     /// A page of the sessions that are on a list and live.
-    pub(super) fn list(
+    pub(crate) fn list(
         &mut self,
         recorder: &mut Recorder,
         tags: Option<&[UserTag]>,
@@ -153,28 +148,6 @@ impl Sessions {
     }
 }
 
-impl Gateway {
-    /// What a list tells of a session.
-    pub(super) fn summary(&self, record: &Record) -> Map<String, Value> {
-        let tenant = &self.tenant;
-        let pinned = record.pin.as_deref();
-        let hashed = self.balancer.hashed(record.handle, record.created);
-        object([
-            ("handle", json!(record.public_name())),
-            ("created", json!(record.created.0)),
-            ("last_seen", json!(record.seen.0)),
-            ("expires", json!(tenant.lifetime.end(&record.span()).0)),
-            ("device", json!(record.device)),
-            ("country", json!(record.country)),
-            (
-                "origin",
-                json!(pinned.or(hashed.map(|origin| origin.name.as_str()))),
-            ),
-            ("user", json!(record.identity.as_ref().map(|who| &who.user))),
-        ])
-    }
-}
-
 /// The page of a namespace's list that follows `after`; oldest first.
 fn page_of(
     mut listed: Vec<Listed>,
@@ -190,35 +163,4 @@ fn page_of(
     let more = listed.len() > begin + page.len();
     let next = page.last().filter(|_| more).map(place);
     (page, next)
-}
-
-/// The JSON object in the body of a request whose key was found good.
-pub(super) fn body(context: &RequestContext<'_>) -> Result<Map<String, Value>, Interrupt> {
-    read(context, json::LARGEST, json::ANY_NUMBER)
-}
-
-/// The JSON object in the body of a request that anybody may have sent.
-pub(super) fn body_of_stranger(
-    context: &RequestContext<'_>,
-) -> Result<Map<String, Value>, Interrupt> {
-    read(
-        context,
-        json::LARGEST_OF_STRANGERS,
-        json::MAX_FROM_STRANGERS,
-    )
-}
-
-fn read(
-    context: &RequestContext<'_>,
-    limit: usize,
-    most: usize,
-) -> Result<Map<String, Value>, Interrupt> {
-    match context.answers.body() {
-        None => Err(Interrupt::Pending(vec![Need::Body { limit }])),
-        Some(Body::TooLarge) => Err(Problem::BodyTooLarge.into()),
-        Some(Body::Broken) => Err(Problem::BrokenBody.into()),
-        Some(Body::Bytes(bytes)) => {
-            json::object(context.request, bytes, most).map_err(|bad| Problem::from(bad).into())
-        }
-    }
 }

@@ -23,27 +23,27 @@ use crate::store::revocations::Freshness;
 use crate::tenant::Consistency;
 
 /// A change that somebody asks for.
-pub(super) struct Update<'a> {
+pub(crate) struct Update<'a> {
     /// What.
-    pub(super) change: Change,
+    pub(crate) change: Change,
     /// Of which session.
-    pub(super) handle: Handle,
+    pub(crate) handle: Handle,
     /// The sign-in in the asker's name for it: only while that is the session's
     /// ([`Command::named`]).
-    pub(super) named: Option<Option<SignIn>>,
+    pub(crate) named: Option<Option<SignIn>>,
     /// The asker's cookie; none for one who needs none.
-    pub(super) token: Option<&'a Token>,
+    pub(crate) token: Option<&'a Token>,
     /// Device and country, should the session be recorded with this.
-    pub(super) client: Client<'a>,
+    pub(crate) client: Client<'a>,
     /// Only to this version.
-    pub(super) if_version: Option<Version>,
+    pub(crate) if_version: Option<Version>,
     /// The token of the asker's lease.
-    pub(super) lease: Option<u64>,
+    pub(crate) lease: Option<u64>,
 }
 
 impl<'a> Update<'a> {
     /// By somebody who needs no cookie, under no condition.
-    pub(super) fn of(handle: Handle, change: Change) -> Self {
+    pub(crate) fn of(handle: Handle, change: Change) -> Self {
         Self {
             change,
             handle,
@@ -56,7 +56,7 @@ impl<'a> Update<'a> {
     }
 
     /// The same, of the session that has this very name.
-    pub(super) fn of_named(name: PublicName, change: Change) -> Self {
+    pub(crate) fn of_named(name: PublicName, change: Change) -> Self {
         Self {
             named: Some(name.sign_in),
             ..Self::of(name.handle, change)
@@ -64,7 +64,7 @@ impl<'a> Update<'a> {
     }
 
     /// By whoever has this cookie.
-    pub(super) fn by(token: &'a Token, change: Change) -> Self {
+    pub(crate) fn by(token: &'a Token, change: Change) -> Self {
         Self {
             token: Some(token),
             ..Self::of(token.handle, change)
@@ -73,7 +73,7 @@ impl<'a> Update<'a> {
 }
 
 /// What came of it.
-pub(super) enum UpdateOutcome {
+pub(crate) enum UpdateOutcome {
     /// The session lives and is this now.
     Live {
         /// Its record.
@@ -89,7 +89,7 @@ pub(super) enum UpdateOutcome {
 
 /// Why nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum UpdateError {
+pub(crate) enum UpdateError {
     /// There is no such session.
     Absent,
     /// The asker's id, or name for the session, is not valid any more.
@@ -113,7 +113,7 @@ impl Sessions {
     ///
     /// # Errors
     /// What must be done first.
-    pub(super) fn alter(
+    pub(crate) fn alter(
         &mut self,
         recorder: &mut Recorder,
         alteration: &Update<'_>,
@@ -273,7 +273,7 @@ impl Sessions {
     }
 
     /// Learns from what the object says a session is now.
-    pub(super) fn altered(
+    pub(crate) fn altered(
         &mut self,
         handle: Handle,
         reply: Reply,

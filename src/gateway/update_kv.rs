@@ -19,7 +19,7 @@ use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed};
 
 impl Sessions {
-    pub(super) fn alter_here(
+    pub(crate) fn alter_here(
         &mut self,
         recorder: &mut Recorder,
         alteration: &Update<'_>,

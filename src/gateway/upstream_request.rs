@@ -68,7 +68,7 @@ pub(crate) struct Forward {
 }
 
 impl Gateway {
-    pub(super) fn forward(
+    pub(crate) fn forward(
         &mut self,
         visitor: &Visitor,
         course: &SelectedOrigin,
@@ -218,7 +218,7 @@ impl Gateway {
 
 impl Recorder {
     /// Counts what a client sent that is not its to send.
-    pub(super) fn count_disbelieved(&mut self, disbelieved: Disbelieved) {
+    pub(crate) fn count_disbelieved(&mut self, disbelieved: Disbelieved) {
         if disbelieved.is_none() {
             return;
         }

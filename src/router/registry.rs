@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::telemetry_reports::version;
 use super::{Interrupt, Router, TenantEntry};
+use crate::api;
 use crate::clock::UnixMillis;
 use crate::config::renamed::update_names;
 use crate::effect::{Answers, Found, Need};
@@ -359,8 +360,9 @@ impl Router {
                     None => {
                         self.make_room();
                         let random = ChaCha20Rng::from_rng(&mut self.random);
-                        let gateway = Gateway::new(read, &self.deployment.prefix, random)
-                            .hashing_in(self.hashing.clone());
+                        let gateway =
+                            Gateway::new(read, &self.deployment.prefix, api::respond, random)
+                                .hashing_in(self.hashing.clone());
                         let used = answer.asked;
                         self.gateways
                             .insert(tenant.clone(), TenantEntry { gateway, used });

@@ -85,6 +85,13 @@ fn the_lowest_rooms_know_only_what_they_may() {
 }
 
 #[test]
+fn the_stages_of_a_request_do_not_know_the_api_that_is_built_on_them() {
+    let graph = graph().unwrap();
+    assert!(graph.knows("api", "gateway"), "the sources were read");
+    assert!(!graph.knows("gateway", "api"));
+}
+
+#[test]
 fn nobody_knows_the_room_that_touches_the_runtime() {
     let graph = graph().unwrap();
     assert!(graph.knows("worker", "router"), "the sources were read");

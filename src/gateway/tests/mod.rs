@@ -66,6 +66,7 @@ fn gateway(settings: &Value, seed: u64) -> Gateway {
     Gateway::new(
         deployment(settings).tenant.unwrap(),
         "/_session",
+        crate::api::respond,
         ChaCha20Rng::seed_from_u64(seed),
     )
 }

@@ -32,7 +32,12 @@ fn one_client_whose_sign_ins_hang_keeps_no_other_client_from_signing_in() {
     let mut world = World::new(&json!({}));
     let mut tenant = deployment(&world.settings).tenant.unwrap();
     tenant.methods.password = true;
-    world.gateway = Gateway::new(tenant, "/_session", ChaCha20Rng::seed_from_u64(1));
+    world.gateway = Gateway::new(
+        tenant,
+        "/_session",
+        crate::api::respond,
+        ChaCha20Rng::seed_from_u64(1),
+    );
     let busy = Some("login_busy".to_owned());
     for _ in 0..3 {
         let begun: Vec<_> = (0..8).map(|_| begin(&mut world, "192.0.2.1")).collect();

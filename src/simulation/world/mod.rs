@@ -320,7 +320,12 @@ impl World {
         let random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
         self.next_isolate += 1;
         Isolate {
-            gateway: Gateway::new(deployment.tenant.unwrap(), "/_session", random),
+            gateway: Gateway::new(
+                deployment.tenant.unwrap(),
+                "/_session",
+                crate::api::respond,
+                random,
+            ),
             location,
             age,
             number: self.next_isolate,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::{Interrupt, RequestContext};
+use crate::gateway::{Interrupt, RequestContext};
 use crate::http::url;
 use crate::response::problem::Problem;
 use crate::session::id::PublicName;

@@ -4,8 +4,8 @@
 //! up to a day while the provider does not answer. A key that nobody knows is asked for at most once a
 //! minute, or forged tokens would make us flood the provider.
 
-use super::super::Interrupt;
-use super::super::parts::{Logins, Recorder};
+use super::Interrupt;
+use super::parts::{Logins, Recorder};
 use crate::auth::jwks::{self, KeySet};
 use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::provider::{self, Metadata};
@@ -30,7 +30,7 @@ const NOT_AGAIN_MS: u64 = 60_000;
 
 /// What is known of providers, by issuer, and of their keys, by where they are.
 #[derive(Default)]
-pub(in super::super) struct Providers {
+pub(crate) struct Providers {
     metadata: FlatMap<String, (Metadata, UnixMillis)>,
     keys: FlatMap<String, Keys>,
     /// When one did not answer, by what it was asked for.
@@ -46,7 +46,7 @@ struct Keys {
 }
 
 /// What became of asking somebody else's server.
-pub(super) enum Heard<'a> {
+pub(crate) enum Heard<'a> {
     /// It answered.
     Reply(Reply<'a>, UnixMillis),
     /// It did not, or with more than is read.
@@ -57,7 +57,7 @@ pub(super) enum Heard<'a> {
 ///
 /// # Errors
 /// It has to be said first.
-pub(super) fn ask<'a>(
+pub(crate) fn ask<'a>(
     key: &str,
     answers: &'a Answers,
     call: impl FnOnce() -> Outbound,
@@ -87,7 +87,7 @@ fn get(url: &str, limit: usize) -> Outbound {
 
 impl Logins {
     /// What the provider publishes of itself.
-    pub(super) fn metadata(
+    pub(crate) fn metadata(
         &mut self,
         recorder: &mut Recorder,
         issuer: &str,
@@ -139,7 +139,7 @@ impl Logins {
     }
 
     /// What is known of a provider, if that may still be used.
-    pub(super) fn known_metadata(&self, issuer: &str, now: UnixMillis) -> Option<Metadata> {
+    pub(crate) fn known_metadata(&self, issuer: &str, now: UnixMillis) -> Option<Metadata> {
         let (metadata, read) = self.providers.metadata.get(issuer)?;
         (now.millis_since(*read) < USABLE_MS).then(|| metadata.clone())
     }
@@ -151,7 +151,7 @@ impl Logins {
     }
 
     /// Where the provider signs people out, as far as that is known without asking.
-    pub(super) fn known_sign_out(&self, issuer: &str) -> Option<String> {
+    pub(crate) fn known_sign_out(&self, issuer: &str) -> Option<String> {
         let (metadata, _) = self.providers.metadata.get(issuer)?;
         metadata.end_session_endpoint.clone()
     }
@@ -160,7 +160,7 @@ impl Logins {
     ///
     /// # Errors
     /// What has to be asked first, or that the keys cannot be had.
-    pub(super) fn is_signed(
+    pub(crate) fn is_signed(
         &mut self,
         recorder: &mut Recorder,
         token: &Unverified,
@@ -223,7 +223,7 @@ impl Logins {
     }
 
     /// The keys at `jwks_uri` that may still be used, if any are known; for somebody else to verify with.
-    pub(super) fn keys_to_hand_on(&self, jwks_uri: &str, now: UnixMillis) -> Option<String> {
+    pub(crate) fn keys_to_hand_on(&self, jwks_uri: &str, now: UnixMillis) -> Option<String> {
         self.known_keys(jwks_uri, now).map(KeySet::to_text)
     }
 
@@ -235,7 +235,7 @@ impl Logins {
 
 impl Recorder {
     /// Tells the operator what is wrong with a provider: never what it said.
-    pub(super) fn note_provider(
+    pub(crate) fn note_provider(
         &mut self,
         event: &'static str,
         issuer: &str,

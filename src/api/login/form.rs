@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::session_query;
-use super::super::{Interrupt, RequestContext};
+use crate::api::body;
 use crate::effect::{Body, Need};
+use crate::gateway::{Interrupt, RequestContext};
 use crate::http::form;
 use crate::http::json::LARGEST_OF_STRANGERS;
 use crate::http::query::Query;
@@ -39,7 +39,7 @@ pub(super) fn object(
     flags: &[&str],
 ) -> Result<Map<String, Value>, Interrupt> {
     if !is_form(context) {
-        let body = session_query::body_of_stranger(context)?;
+        let body = body::of_stranger(context)?;
         let is_sound = |(name, value): (&String, &Value)| {
             let name = name.as_str();
             (texts.contains(&name) && value.is_string())

@@ -5,10 +5,10 @@
 //! ([`crate::session_object`]). Before the token runs out that is done beside a request; after, the request
 //! waits.
 
-use super::super::authenticate::Visitor;
-use super::super::parts::{Logins, Recorder, Sessions};
-use super::super::update::UpdateOutcome;
-use super::super::{Gateway, Interrupt, RequestContext};
+use super::authenticate::Visitor;
+use super::parts::{Logins, Recorder, Sessions};
+use super::update::UpdateOutcome;
+use super::{Gateway, Interrupt, RequestContext};
 use crate::auth::authorization;
 use crate::auth::token_refresh::Renewal;
 use crate::clock::{Seconds, UnixMillis};
@@ -29,7 +29,7 @@ const PAUSE_MS: u64 = 10_000;
 
 impl Gateway {
     /// The visitor with an access token that is valid, if one can be had; if not, the operator is told.
-    pub(in super::super) fn refresh_access_token(
+    pub(crate) fn refresh_access_token(
         &mut self,
         visitor: Visitor,
         context: &RequestContext<'_>,
@@ -210,7 +210,7 @@ impl Logins {
     }
 
     /// The same beside a request, for a session this isolate knows.
-    pub(in super::super) fn refresh_beside(
+    pub(crate) fn refresh_beside(
         &mut self,
         sessions: &mut Sessions,
         recorder: &mut Recorder,

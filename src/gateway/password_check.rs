@@ -1,22 +1,14 @@
-//! `POST /login`: by name and password; `/password`: another password.
+//! Whether a name and a password belong together, within the limits of who tries.
 
-use super::super::parts::{Logins, Recorder};
-use serde_json::json;
+use super::parts::{Logins, Recorder};
 
-use super::super::authenticate::Caller;
-use super::super::{Gateway, Interrupt, RequestContext};
-use super::finish_login::Proof;
-use super::form;
-use super::start_login::Shown;
-use crate::auth::account::{Account, AccountName, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH};
+use super::{Interrupt, RequestContext};
+use crate::auth::account::{Account, AccountName, MAX_PASSWORD_LENGTH};
 use crate::auth::hashing::COME_AGAIN_S;
 use crate::auth::login_throttle::message::{AccountChange, Command, Reply, Verdict};
-use crate::auth::return_url;
 use crate::effect::{CALL_DEADLINE_MS, Class, Found, Need};
 use crate::http::network::Network;
 use crate::http::rate_limit::Verdict as Rate;
-use crate::response::Answer;
-use crate::response::page::{self, LoginFault, PasswordState};
 use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::telemetry::log::{Event, Level};
@@ -32,218 +24,18 @@ const PROVES: &str = "proves";
 /// What the place is noted under in which a new password is hashed.
 const HASHES: &str = "hashes";
 
-/// What an account is noted under that has a new password.
-const ANEW: &str = "account anew";
-
 /// Why somebody is not who they say.
-enum NotProved {
+pub(crate) enum NotProved {
     /// Wrong name, wrong password, or an account that may not be used: nobody is told which.
     Wrong,
     /// Tried too often.
     Locked(u64),
 }
 
-impl Gateway {
-    /// `POST /login`.
-    pub(in super::super) fn login_by_password(
-        &mut self,
-        context: &RequestContext<'_>,
-    ) -> Result<Answer, Interrupt> {
-        if !context.request.is_same_site() {
-            return Err(Problem::CrossSite.into());
-        }
-        if !self.tenant.methods.password {
-            return Err(Problem::LoginUnconfigured.into());
-        }
-        let fields = form::object(
-            context,
-            &["username", "password", "return_to"],
-            &["remember"],
-        )?;
-        let return_to = return_url::sound(form::text(&fields, "return_to"), &self.prefix);
-        let username = form::text(&fields, "username");
-        let password = form::text(&fields, "password");
-        if password.is_empty() {
-            return Err(Problem::Invalid("`password` must not be empty.".to_owned()).into());
-        }
-        let account = match self
-            .logins
-            .prove(&mut self.recorder, username, password, context)?
-        {
-            Ok(account) => account,
-            Err(not) => return self.not_proved(&not, return_to, username, context),
-        };
-        let proof = Proof {
-            method: "password",
-            identity: account.identity(form::flag(&fields, "remember")),
-            groups_omitted: 0,
-            grant: None,
-            authenticated: None,
-        };
-        let signed_in = self.sign_in(&proof, context)?;
-        let answer = if context.request.is_navigation() {
-            Answer::empty(303).with("location", return_to)
-        } else {
-            Answer::json(200, &json!({ "return_to": return_to }))
-        };
-        let cookies = signed_in.cookies.into_iter();
-        let answer = answer.with("vary", "Cookie");
-        Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
-    }
-
-    fn not_proved(
-        &mut self,
-        not: &NotProved,
-        return_to: &str,
-        username: &str,
-        context: &RequestContext<'_>,
-    ) -> Result<Answer, Interrupt> {
-        let problem = match not {
-            NotProved::Wrong => SignInProblem::Wrong,
-            NotProved::Locked(seconds) => SignInProblem::Locked(*seconds),
-        };
-        self.recorder.emit(
-            Event::new(Level::Warn, "login_failed")
-                .with("method", "password")
-                .with("reason", problem.kind().1),
-        );
-        if !context.request.is_navigation() {
-            return Err(Problem::from(problem).into());
-        }
-        let fault = match not {
-            NotProved::Wrong => LoginFault::Wrong,
-            NotProved::Locked(seconds) => LoginFault::Locked(*seconds),
-        };
-        let status = problem.kind().0;
-        let shown = Shown {
-            return_to,
-            username,
-            fault: Some(fault),
-            ..Shown::default()
-        };
-        let page = self.login_page(status, &shown, context);
-        // The page says itself how long to wait.
-        let hints = problem.hints().into_iter();
-        let hints = hints.filter(|(name, _)| *name != "retry-after");
-        Ok(hints.fold(page, |page, (name, value)| page.with(name, value)))
-    }
-
-    /// `GET` and `POST /password`: the visitor's own.
-    pub(in super::super) fn password(
-        &mut self,
-        context: &RequestContext<'_>,
-    ) -> Result<Answer, Interrupt> {
-        if !self.tenant.methods.password {
-            return Err(Problem::NotFound.into());
-        }
-        let is_change = context.request.method == "POST";
-        if is_change && !context.request.is_same_site() {
-            return Err(Problem::CrossSite.into());
-        }
-        // Once it is kept the change is seen through: by then the session may be over.
-        if let Some(kept) = context.answers.written() {
-            return if kept {
-                self.password_changed(context)
-            } else {
-                Err(Problem::from(SignInProblem::AccountsUnavailable).into())
-            };
-        }
-        let Caller::Visitor(visitor) = self.authenticate(context)? else {
-            return Err(Problem::NoSession.into());
-        };
-        let record = &visitor.session.record;
-        let identity = record.identity.as_ref().filter(|_| record.grant.is_none());
-        let user = identity.ok_or(Problem::NoSession)?.user.clone();
-        if !is_change {
-            return Ok(self.password_page(200, PasswordState::Ask, context));
-        }
-        let fields = form::object(context, &["current", "new"], &[])?;
-        let new = form::text(&fields, "new");
-        if new.chars().count() < MIN_PASSWORD_LENGTH || new.len() > MAX_PASSWORD_LENGTH {
-            return Ok(self.password_page(422, PasswordState::TooShort, context));
-        }
-        let account = match self.logins.prove(
-            &mut self.recorder,
-            &user,
-            form::text(&fields, "current"),
-            context,
-        )? {
-            Ok(account) => account,
-            Err(NotProved::Wrong) => {
-                return Ok(self.password_page(401, PasswordState::Wrong, context));
-            }
-            Err(NotProved::Locked(seconds)) => {
-                return Err(Problem::from(SignInProblem::Locked(seconds)).into());
-            }
-        };
-        let name = account_name(&user, context)?.ok_or(Problem::Internal)?;
-        let text = match context.answers.found(ANEW) {
-            Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
-            _ => {
-                let hash = self
-                    .logins
-                    .hash_password(&mut self.recorder, new, context)?;
-                let text = account.with_hash(&hash, context.now.seconds());
-                let key = ANEW.to_owned();
-                return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
-            }
-        };
-        self.recorder
-            .emit(Event::new(Level::Info, "password_changed").about(visitor.token.handle));
-        Err(Interrupt::Pending(vec![Need::Keep {
-            puts: vec![(name.key(&self.tenant.id), text)],
-            deletes: Vec::new(),
-        }]))
-    }
-
-    /// Whoever has used the old password is out, this session included.
-    fn password_changed(&mut self, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
-        let name = account_name("", context)?.ok_or(Problem::Internal)?;
-        let text = match context.answers.found(ANEW) {
-            Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
-            _ => return Err(Problem::Internal.into()),
-        };
-        let account = Account::parse(text.as_bytes()).ok_or(Problem::Internal)?;
-        let change = AccountChange {
-            at: account.changed(),
-            account: Some(text),
-        };
-        let announced = heard(
-            self.logins
-                .announce(&mut self.recorder, &name, change, context),
-        )?;
-        self.revoke_user(account.user(), context)?;
-        announced?;
-        Ok(self.password_page(200, PasswordState::Done, context))
-    }
-
-    fn password_page(
-        &self,
-        status: u16,
-        state: PasswordState,
-        context: &RequestContext<'_>,
-    ) -> Answer {
-        if context.request.is_navigation() {
-            let look = self.look(context.request);
-            return page::change_password(&look, &self.prefix, status, state);
-        }
-        match state {
-            PasswordState::Wrong => self.refusal(&SignInProblem::Wrong.into(), context),
-            PasswordState::TooShort => {
-                let what = format!(
-                    "`new` needs {MIN_PASSWORD_LENGTH} characters and takes {MAX_PASSWORD_LENGTH} bytes."
-                );
-                self.refusal(&Problem::Invalid(what), context)
-            }
-            PasswordState::Ask | PasswordState::Done => Answer::empty(204),
-        }
-    }
-}
-
 impl Logins {
     /// Whether a name and a password belong together. Costs the same whether there is such a name or
     /// not. Before a client is within its limit and a place is free, nothing is asked or kept of a name.
-    fn prove(
+    pub(crate) fn prove(
         &mut self,
         recorder: &mut Recorder,
         username: &str,
@@ -337,7 +129,7 @@ impl Logins {
     }
 
     /// What is to be stored of a password.
-    pub(super) fn hash_password(
+    pub(crate) fn hash_password(
         &mut self,
         recorder: &mut Recorder,
         password: &str,
@@ -355,7 +147,7 @@ impl Logins {
         })
     }
 
-    pub(super) fn account(
+    pub(crate) fn account(
         &mut self,
         recorder: &mut Recorder,
         name: &AccountName,
@@ -424,7 +216,7 @@ impl Logins {
     }
 
     /// The account as it is now, even if storage does not show it here yet.
-    pub(super) fn account_now(
+    pub(crate) fn account_now(
         &mut self,
         recorder: &mut Recorder,
         name: &AccountName,
@@ -439,7 +231,7 @@ impl Logins {
 
     /// When a change of an account that is made now is said to have been: later than any that is known,
     /// and the same when the step is asked again.
-    pub(super) fn change_time(
+    pub(crate) fn change_time(
         &mut self,
         recorder: &mut Recorder,
         name: &AccountName,
@@ -456,7 +248,7 @@ impl Logins {
     }
 
     /// Tells who is asked before every sign-in how an account was changed.
-    pub(super) fn announce(
+    pub(crate) fn announce(
         &mut self,
         recorder: &mut Recorder,
         name: &AccountName,
@@ -509,7 +301,7 @@ impl Logins {
 }
 
 /// What became of a step whose failure must not keep the next one from being done; `Err` while it is under way.
-pub(super) fn heard(outcome: Result<(), Interrupt>) -> Result<Result<(), Interrupt>, Interrupt> {
+pub(crate) fn heard(outcome: Result<(), Interrupt>) -> Result<Result<(), Interrupt>, Interrupt> {
     match outcome {
         Err(Interrupt::Pending(needs)) => Err(Interrupt::Pending(needs)),
         heard => Ok(heard),
@@ -517,7 +309,7 @@ pub(super) fn heard(outcome: Result<(), Interrupt>) -> Result<Result<(), Interru
 }
 
 /// The account a name means, however it was typed.
-pub(super) fn account_name(
+pub(crate) fn account_name(
     typed: &str,
     context: &RequestContext<'_>,
 ) -> Result<Option<AccountName>, Interrupt> {
@@ -535,7 +327,7 @@ pub(super) fn account_name(
 }
 
 /// To say something to the object that counts attempts at this; its name tells nobody what it is.
-pub(super) fn attempt_need(
+pub(crate) fn attempt_need(
     tenant: &TenantId,
     what: &[&str],
     command: &Command,

@@ -1,0 +1,81 @@
+//! How the origins are, and taking one out of use: `/admin/origins`.
+
+use crate::gateway::origin_sync::POOL;
+use serde_json::{Value, json};
+
+use crate::balancer::message::Command;
+use crate::effect::Found;
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::response::Answer;
+use crate::response::problem::Problem;
+use crate::telemetry::log::{ConfigName, Event, Level};
+use crate::tenant::Consistency;
+
+/// `GET /admin/origins`, `POST /admin/origins/{name}/drain` and `/undrain`.
+pub(super) fn operate_origins(
+    gateway: &mut Gateway,
+    route: &str,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    if gateway.tenant.consistency == Consistency::Eventual {
+        return Err(Problem::NeedsObjects.into());
+    }
+    if route.is_empty() {
+        return match context.request.method {
+            "GET" | "HEAD" => tell_origins(gateway, context),
+            _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
+        };
+    }
+    let (name, act) = route
+        .strip_prefix('/')
+        .and_then(|rest| rest.rsplit_once('/'))
+        .ok_or(Problem::NotFound)?;
+    let drained = match act {
+        "drain" => true,
+        "undrain" => false,
+        _ => return Err(Problem::NotFound.into()),
+    };
+    if gateway.tenant.pool.named(name).is_none() {
+        return Err(Problem::NotFound.into());
+    }
+    if context.request.method != "POST" {
+        return Err(Problem::MethodNotAllowed("POST").into());
+    }
+    match context.answers.found(POOL) {
+        None => {
+            let command = Command::Drain {
+                drained,
+                origin: name.to_owned(),
+            };
+            Err(Interrupt::Pending(vec![
+                gateway.balancer.say_to_pool(command.to_text()),
+            ]))
+        }
+        Some(Found::Bytes(answer)) => {
+            gateway.balancer.cluster.learn(answer, context.now);
+            let event =
+                Event::new(Level::Info, "audit_origin_drained").with("origin", ConfigName(name));
+            gateway.recorder.emit(event.with("drained", drained));
+            Ok(Answer::empty(204))
+        }
+        Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
+    }
+}
+
+fn tell_origins(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+    if context.answers.found(POOL).is_none() {
+        return Err(Interrupt::Pending(
+            gateway
+                .balancer
+                .share(context.answers, context.now)
+                .into_iter()
+                .collect(),
+        ));
+    }
+    gateway.balancer.share(context.answers, context.now);
+    let pool = gateway.tenant.pool.iter();
+    let origins: Vec<Value> = pool
+        .map(|origin| Value::Object(gateway.balancer.standing_of_origin(origin, context.now)))
+        .collect();
+    Ok(Answer::json(200, &json!({ "origins": origins })))
+}

@@ -1,0 +1,37 @@
+//! The bodies of requests to paths of our own.
+
+use serde_json::{Map, Value};
+
+use crate::effect::{Body, Need};
+use crate::gateway::{Interrupt, RequestContext};
+use crate::http::json;
+use crate::response::problem::Problem;
+
+/// The JSON object in the body of a request whose key was found good.
+pub(super) fn object(context: &RequestContext<'_>) -> Result<Map<String, Value>, Interrupt> {
+    read(context, json::LARGEST, json::ANY_NUMBER)
+}
+
+/// The JSON object in the body of a request that anybody may have sent.
+pub(super) fn of_stranger(context: &RequestContext<'_>) -> Result<Map<String, Value>, Interrupt> {
+    read(
+        context,
+        json::LARGEST_OF_STRANGERS,
+        json::MAX_FROM_STRANGERS,
+    )
+}
+
+fn read(
+    context: &RequestContext<'_>,
+    limit: usize,
+    most: usize,
+) -> Result<Map<String, Value>, Interrupt> {
+    match context.answers.body() {
+        None => Err(Interrupt::Pending(vec![Need::Body { limit }])),
+        Some(Body::TooLarge) => Err(Problem::BodyTooLarge.into()),
+        Some(Body::Broken) => Err(Problem::BrokenBody.into()),
+        Some(Body::Bytes(bytes)) => {
+            json::object(context.request, bytes, most).map_err(|bad| Problem::from(bad).into())
+        }
+    }
+}

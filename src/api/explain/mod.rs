@@ -1,0 +1,294 @@
+//! `POST /admin/explain`: what would become of a request, and why, without doing it.
+//!
+//! The steps are those of [`Gateway::admit`], and each decision is the very one that a request meets:
+//! what acts on a decision there tells it here. What is learned on the way is forgotten again, so asking
+//! changes nothing: nothing is counted, logged or stored, no session begins, and the same question has the
+//! same answer the next time. Signing in, asking for a new access token and signing an assertion are not
+//! gone through.
+
+mod question;
+mod routing;
+mod session;
+
+use serde_json::{Value, json};
+
+use crate::api::body;
+use crate::cookie::name::CookieName;
+use crate::gateway::anonymous::{self, Anonymous};
+use crate::gateway::authenticate::{Caller, Visitor};
+use crate::gateway::authorize::{self, Access};
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::http::canonical::canonical;
+use crate::http::host::Host;
+use crate::http::path::PathClass;
+use crate::http::request::Request;
+use crate::http::{limits, websocket};
+use crate::policy::LoginMode;
+use crate::response::Answer;
+use crate::response::problem::Problem;
+
+use question::{Question, Whose};
+
+/// Why a request goes no further.
+enum Stop {
+    /// It would be halted like this.
+    Interrupt(Interrupt),
+    /// It would be answered by something that is not gone through here.
+    Here {
+        /// With what, if that is certain.
+        status: Option<u16>,
+        /// Why.
+        because: String,
+    },
+}
+
+impl From<Interrupt> for Stop {
+    fn from(interrupt: Interrupt) -> Self {
+        Self::Interrupt(interrupt)
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Interrupt(problem.into())
+    }
+}
+
+/// The steps as far as they were gone; `null` for one that was not reached.
+#[derive(Default)]
+struct Explanation {
+    tenant: Value,
+    path: Value,
+    cookie: Value,
+    session: Value,
+    login: Value,
+    origins: Vec<Value>,
+    choice: Value,
+    /// Why it is answered as it is, where that is more than the problem says.
+    because: Option<String>,
+}
+
+/// Answers what would become of the request that the body describes.
+pub(super) fn explain(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    let question = Question::read(&body::object(context)?, context)?;
+    let invalid = || Problem::Invalid("`url` must be an http or https URL.".to_owned());
+    let request = Request::parse(&question.packed).ok_or_else(invalid)?;
+    let sent = canonical(&request.location).unwrap_or_default();
+    let request = request.at(sent.as_deref());
+    let asked = RequestContext {
+        request: &request,
+        cookie: CookieName::for_location(&request.location),
+        ..*context
+    };
+    let mut told = Explanation::default();
+    let walked = walk(gateway, question.whose, &asked, &mut told);
+    let outcome = outcome(walked, &mut told)?;
+    let explanation = json!({
+        "tenant": told.tenant,
+        "path": told.path,
+        "cookie": told.cookie,
+        "session": told.session,
+        "login": told.login,
+        "origins": told.origins,
+        "choice": told.choice,
+        "outcome": outcome,
+    });
+    Ok(Answer::json(200, &explanation))
+}
+
+/// The way of [`Gateway::admit`], up to the origin.
+fn walk(
+    gateway: &mut Gateway,
+    whose: Whose,
+    context: &RequestContext<'_>,
+    told: &mut Explanation,
+) -> Result<(), Stop> {
+    tell_tenant(gateway, whose, context, told)?;
+    limits::check(context.request).map_err(Problem::from)?;
+    tell_path(gateway, context, told)?;
+    if context.request.is_websocket() {
+        websocket::check(context.request, &gateway.tenant.allowed_origins)
+            .map_err(Problem::from)?;
+    }
+    if let Some(kind) = anonymous::kind(&gateway.tenant, context) {
+        told.because = Some(
+            match kind {
+                Anonymous::Preflight => "A preflight carries no credentials: it goes on without a session, and the chat server says what it allows.",
+                Anonymous::Public => "The tenant says that this is the same for everybody (cache): it goes on without a session, and the zone's cache may keep it.",
+            }
+            .to_owned(),
+        );
+        return Ok(routing::tell_routing(
+            gateway,
+            &gateway.sessions.nobody(context),
+            context,
+            told,
+        )?);
+    }
+    let caller = match whose {
+        Whose::Presented => session::tell_presented(gateway, context, told)?,
+        Whose::Named(name) => session::tell_named(gateway, name, context, told)?,
+    };
+    match tell_entry(gateway, caller, context, told)? {
+        Some(visitor) => routing::tell_routing(gateway, &visitor, context, told)?,
+        None => routing::explain_new_session(gateway, context, told)?,
+    }
+    Ok(())
+}
+
+fn tell_tenant(
+    gateway: &Gateway,
+    whose: Whose,
+    context: &RequestContext<'_>,
+    told: &mut Explanation,
+) -> Result<(), Interrupt> {
+    let tenant = &gateway.tenant;
+    let host = context.request.location.authority;
+    let claim = Host::canonical(host).and_then(|host| {
+        let claims = |pattern: String| tenant.hosts.iter().find(|one| one.as_str() == pattern);
+        host.patterns().find_map(claims)
+    });
+    let because = match (whose, claim) {
+        (Whose::Named(_), _) => "The session was named, and is this tenant's if any.".to_owned(),
+        _ if tenant.hosts.is_empty() => {
+            "Every host is its: this deployment has no other tenant.".to_owned()
+        }
+        (_, Some(claim)) if claim.as_str().starts_with('*') => format!(
+            "The host {host} is one of {}, unless another tenant claims it more exactly.",
+            claim.as_str()
+        ),
+        (_, Some(_)) => format!("The host {host} is claimed exactly."),
+        (_, None) => format!("The host {host} is not among this tenant's hosts."),
+    };
+    told.tenant = json!({ "id": tenant.id.as_str(), "because": because });
+    if whose == Whose::Presented && claim.is_none() && !tenant.hosts.is_empty() {
+        let nobody = "Here it is nobody's; if another tenant claims the host, ask there.";
+        told.because = Some(nobody.to_owned());
+        return Err(Problem::UnknownHost.into());
+    }
+    Ok(())
+}
+
+fn tell_path(
+    gateway: &Gateway,
+    context: &RequestContext<'_>,
+    told: &mut Explanation,
+) -> Result<(), Stop> {
+    let RequestContext { request, .. } = context;
+    let location = &request.location;
+    let prefix = &gateway.prefix;
+    let reads = matches!(request.method, "GET" | "HEAD") && !request.is_websocket();
+    let (path_class, because, stop) = match gateway.classify(location) {
+        PathClass::Ambiguous => (
+            "disguised",
+            format!("Different programs read it differently, or read it as a path below {prefix}."),
+            Err(Problem::BadPath.into()),
+        ),
+        PathClass::Reserved(_) => (
+            "reserved",
+            format!("It is below {prefix}."),
+            Err(Stop::Here {
+                status: None,
+                because: "The gateway answers its own paths itself.".to_owned(),
+            }),
+        ),
+        PathClass::Origin => (
+            "origin",
+            format!("It is not below {prefix}."),
+            match gateway.tenant.assets.at(location).filter(|_| reads) {
+                None => Ok(()),
+                Some(_) => Err(Stop::Here {
+                    status: Some(200),
+                    because: "The tenant has a file of its own for this path (assets), and nobody is asked for a session. While it is not to be had, the chat server is asked.".to_owned(),
+                }),
+            },
+        ),
+    };
+    told.path = json!({ "territory": path_class, "because": because });
+    stop
+}
+
+/// Who comes in; none for a new guest.
+fn tell_entry(
+    gateway: &Gateway,
+    caller: Caller,
+    context: &RequestContext<'_>,
+    told: &mut Explanation,
+) -> Result<Option<Visitor>, Interrupt> {
+    let door = authorize::door(&gateway.tenant, context);
+    let mode = match door.mode {
+        LoginMode::Off => "off",
+        LoginMode::Optional => "optional",
+        LoginMode::Required => "required",
+    };
+    let who = match &caller {
+        Caller::Visitor(visitor) => visitor.session.record.identity.as_ref(),
+        Caller::Anonymous { .. } | Caller::Over(_) => None,
+    };
+    let who = who.map(|who| format!("{} has signed in", who.user));
+    let is_over = matches!(caller, Caller::Over(_));
+    let access = gateway.access(caller, context);
+    let because = match (&access, who) {
+        (Access::Visitor(_), Some(who)) => format!("{who}."),
+        (Access::Visitor(_), None) => "Guests pass here.".to_owned(),
+        (Access::Guest, _) if is_over => {
+            "A page is being opened, so the visitor starts anew as a guest.".to_owned()
+        }
+        (Access::Guest, _) => "Guests pass here, and this visitor becomes one.".to_owned(),
+        (Access::Denied(_), Some(who)) => {
+            let most = door.max_age.unwrap_or_default().0;
+            format!("{who}, but more than {most} s ago, which is too long for this path.")
+        }
+        (Access::Denied(_), None) if is_over && door.admits_guests() => {
+            "The session is over, and no page is being opened: a program is told so.".to_owned()
+        }
+        (Access::Denied(_), None) => {
+            "Nobody passes here without signing in, and nobody has.".to_owned()
+        }
+    };
+    told.login = json!({
+        "mode": mode,
+        "rule": door.rule_path(),
+        "admitted": !matches!(access, Access::Denied(_)),
+        "because": because,
+    });
+    match access {
+        Access::Visitor(visitor) => Ok(Some(visitor)),
+        Access::Guest => Ok(None),
+        Access::Denied(interrupt) => Err(interrupt),
+    }
+}
+
+/// What all comes to.
+///
+/// # Errors
+/// What has to be asked first.
+fn outcome(walked: Result<(), Stop>, told: &mut Explanation) -> Result<Value, Interrupt> {
+    let more = told.because.take();
+    let (does, status, problem, because) = match walked {
+        Ok(()) => {
+            let because = more.unwrap_or_else(|| "Nothing is in its way.".to_owned());
+            ("forward", None, None, because)
+        }
+        Err(Stop::Here { status, because }) => ("answer", status, None, because),
+        Err(Stop::Interrupt(Interrupt::Reject { problem, .. })) => {
+            let because = match more {
+                None => problem.to_sentence(),
+                Some(more) => format!("{} {more}", problem.to_sentence()),
+            };
+            let (status, code) = (problem.status(), problem.code());
+            ("answer", Some(status), Some(code), because)
+        }
+        Err(Stop::Interrupt(Interrupt::Respond(Answer { status, .. }))) => {
+            let because = "A page is being opened, so the visitor is sent to sign in.".to_owned();
+            ("answer", Some(status), None, because)
+        }
+        Err(Stop::Interrupt(interrupt @ (Interrupt::Pending(_) | Interrupt::RespondFile(_)))) => {
+            return Err(interrupt);
+        }
+    };
+    Ok(json!({ "does": does, "status": status, "problem": problem, "because": because }))
+}

@@ -1,0 +1,283 @@
+//! Whose the request is: what is presented, what is known of the session, and where that is known from.
+
+use serde_json::{Value, json};
+
+use super::Explanation;
+use crate::cookie::presented::Presented;
+use crate::cookie::token::{Token, Verified};
+use crate::effect::{Answers, Found, Need};
+use crate::gateway::authenticate::{self, Caller, unstored};
+use crate::gateway::session_lookup::{LookupResult, object_key};
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::response::problem::Problem;
+use crate::session::id::{Handle, PublicName, RecordName};
+use crate::session::record::{Record, Version};
+use crate::session_object::command::{Operation, Reply, Status};
+use crate::store::cache::Known;
+
+/// Recognises a request by what it presents.
+pub(super) fn tell_presented(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+    told: &mut Explanation,
+) -> Result<Caller, Interrupt> {
+    let has_cookie = context.request.header("cookie").is_some();
+    let verdict = |verdict: &str, because: &str| json!({ "verdict": verdict, "because": because });
+    match authenticate::credential(&gateway.tenant, context) {
+        Presented::Absent => {
+            let caller = gateway.sessions.recognise_by_route(context);
+            let because = match &caller {
+                Caller::Visitor(visitor) => {
+                    let record = &visitor.session.record;
+                    told.session = described(gateway, "guest", "cookie", record, context);
+                    "There is none; the sid in the URL names a guest's session."
+                }
+                _ if has_cookie => "None of its cookies is the session's.",
+                _ => "There is no Cookie header.",
+            };
+            told.cookie = verdict("absent", because);
+            Ok(caller)
+        }
+        Presented::Forged => {
+            let because = "Its MAC is not one of this tenant's keys': forged, of another tenant or deployment, or signed by a key that is gone.";
+            told.cookie = verdict("forged", because);
+            Ok(Caller::Anonymous { forged: true })
+        }
+        Presented::UnknownKey => {
+            let because = "It was issued within the last hour by a key that is not listed in SESSION_KEYS here: a new key that has not arrived, one that was removed too early, or a forgery.";
+            told.cookie = verdict("unknown key", because);
+            Err(Problem::KeyUnknown.into())
+        }
+        Presented::Genuine { value, verified } => {
+            let because = if verified.retired_key {
+                "Its MAC is right, by a key that signs no more; it would be set anew."
+            } else {
+                "Its MAC is right."
+            };
+            told.cookie = verdict("genuine", because);
+            tell_genuine(gateway, verified, value, context, told)
+        }
+    }
+}
+
+fn tell_genuine(
+    gateway: &mut Gateway,
+    verified: Verified,
+    value: &str,
+    context: &RequestContext<'_>,
+    told: &mut Explanation,
+) -> Result<Caller, Interrupt> {
+    let handle = verified.token.handle;
+    let (caller, known) = tracelessly(gateway, handle, |gateway| {
+        let caller =
+            gateway
+                .sessions
+                .recognise_genuine(&mut gateway.recorder, verified, value, context)?;
+        let known = gateway.sessions.cache.get(handle, context.now);
+        Ok((caller, known.map(|hit| hit.known)))
+    })?;
+    told.session = match &caller {
+        Caller::Visitor(visitor) if !visitor.is_recorded() => {
+            described(gateway, "guest", "cookie", &visitor.session.record, context)
+        }
+        Caller::Visitor(visitor) => {
+            let record = &visitor.session.record;
+            // What storage does not show yet is served from the cookie.
+            let source = if record.version > Version::UNSTORED {
+                source(gateway, handle, context.answers)
+            } else {
+                "cookie"
+            };
+            described(gateway, "live", source, record, context)
+        }
+        Caller::Anonymous { .. } => {
+            let guest = unstored(&verified.token);
+            described(gateway, "expired", "cookie", &guest, context)
+        }
+        Caller::Over(problem) => {
+            let source = source(gateway, handle, context.answers);
+            tell_over(gateway, problem, handle, known.as_ref(), source, context)
+        }
+    };
+    Ok(caller)
+}
+
+/// Finds a session by its handle alone, as [`Gateway::inspect`] does.
+pub(super) fn tell_named(
+    gateway: &mut Gateway,
+    name: PublicName,
+    context: &RequestContext<'_>,
+    told: &mut Explanation,
+) -> Result<Caller, Interrupt> {
+    let handle = name.handle;
+    told.cookie = json!({
+        "verdict": "not asked",
+        "because": "The session was named by its handle.",
+    });
+    let (found, is_revoked) = tracelessly(gateway, handle, |gateway| {
+        let found = gateway
+            .sessions
+            .load_authoritative(&mut gateway.recorder, handle, context)?;
+        let is_revoked = match &found {
+            LookupResult::Found(Known::Live(session)) => gateway.sessions.is_revoked(session),
+            _ => false,
+        };
+        Ok((found, is_revoked))
+    })?;
+    let found = match found {
+        LookupResult::Found(Known::Live(session))
+            if !name.is_of_for_operators(session.record.sign_in) =>
+        {
+            LookupResult::Nothing
+        }
+        found => found,
+    };
+    let source = source(gateway, handle, context.answers);
+    let known = match &found {
+        LookupResult::Found(known) => Some(known),
+        LookupResult::Nothing | LookupResult::Corrupt | LookupResult::Unavailable => None,
+    };
+    let problem = match &found {
+        LookupResult::Found(Known::Live(_)) if is_revoked => Problem::SessionEnded,
+        LookupResult::Found(Known::Live(session)) => {
+            let record = &session.record;
+            let lifetime = &gateway.tenant.lifetime;
+            if !lifetime.has_ended(&record.span(), context.now.seconds()) {
+                told.session = described(gateway, "live", source, record, context);
+                let token = Token {
+                    handle,
+                    id: record.id,
+                    created: record.created,
+                    issued: record.seen,
+                    least_version: record.version,
+                };
+                let session = session.clone();
+                return Ok(Caller::Visitor(gateway.sessions.visitor(
+                    session,
+                    token,
+                    Some(""),
+                )));
+            }
+            Problem::SessionExpired
+        }
+        LookupResult::Found(Known::Ended) => Problem::SessionEnded,
+        LookupResult::Found(Known::Absent(_)) | LookupResult::Nothing => Problem::SessionUnknown,
+        LookupResult::Corrupt => Problem::SessionCorrupt,
+        LookupResult::Unavailable => return Err(Problem::StoreUnavailable.into()),
+    };
+    if problem == Problem::SessionUnknown {
+        let guest = "Nothing is stored under this name: it is over, or somebody has signed in since and it has another name, or a guest's that holds nothing, which only its cookie shows.";
+        told.because = Some(guest.to_owned());
+    }
+    told.session = tell_over(gateway, &problem, handle, known, source, context);
+    Ok(Caller::Over(problem))
+}
+
+/// A session that does not serve this cookie; what is `known` of it may still be told.
+fn tell_over(
+    gateway: &Gateway,
+    problem: &Problem,
+    handle: Handle,
+    known: Option<&Known>,
+    source: &str,
+    context: &RequestContext<'_>,
+) -> Value {
+    let record = match known {
+        Some(Known::Live(session)) => Some(&session.record),
+        Some(Known::Ended | Known::Absent(_)) | None => None,
+    };
+    let state = match (problem, record) {
+        // Its record lives, but it, its user or everybody was revoked.
+        (Problem::SessionEnded, Some(_)) => "revoked",
+        (Problem::SessionEnded, None) => "ended",
+        (Problem::SessionExpired, _) => "expired",
+        (Problem::SessionCorrupt, _) => "unreadable",
+        // The session goes on, under a newer cookie.
+        (Problem::SessionRotated | Problem::SessionReplaced, _) => "live",
+        _ => "unknown",
+    };
+    match record {
+        Some(record) => described(gateway, state, source, record, context),
+        None => json!({
+            "state": state,
+            "source": source,
+            "handle": handle.to_text(),
+            "user": null,
+            "version": 0,
+            "idle_seconds_left": 0,
+            "absolute_seconds_left": 0,
+        }),
+    }
+}
+
+fn described(
+    gateway: &Gateway,
+    state: &str,
+    source: &str,
+    record: &Record,
+    context: &RequestContext<'_>,
+) -> Value {
+    let lifetime = &gateway.tenant.lifetime;
+    let (span, now) = (record.span(), context.now.seconds());
+    let idle_end = lifetime.idle_end(&span);
+    json!({
+        "state": state,
+        "source": source,
+        "handle": record.public_name(),
+        "user": record.identity.as_ref().map(|who| who.user.as_str()),
+        "version": record.version.0,
+        "idle_seconds_left": idle_end.since(now).0,
+        "absolute_seconds_left": lifetime.absolute_end(&span).since(now).0,
+    })
+}
+
+/// Who said what is known of a session, going by who was asked.
+fn source(gateway: &Gateway, handle: Handle, answers: &Answers) -> &'static str {
+    let object = match answers.found(&object_key(handle)) {
+        Some(Found::Bytes(bytes)) => Reply::parse(bytes).map(|reply| reply.is),
+        _ => None,
+    };
+    let name = RecordName::derive(&gateway.tenant.id, handle);
+    let namespace = answers.found(name.as_str());
+    match (object, namespace) {
+        (Some(Status::Live | Status::Ended | Status::Unreadable), _) => "object",
+        (_, Some(Found::Bytes(_))) | (None, Some(Found::Absent)) => "namespace",
+        // It has nothing, and nobody else had anything.
+        (Some(_), _) => "object",
+        (None, _) => "isolate",
+    }
+}
+
+/// Looks at a session and leaves no trace of it: of this session as much is known as before, what was
+/// to be told or stored is not, and its object is asked but not told to mend anything.
+fn tracelessly<T>(
+    gateway: &mut Gateway,
+    handle: Handle,
+    look: impl FnOnce(&mut Gateway) -> Result<T, Interrupt>,
+) -> Result<T, Interrupt> {
+    let cache = gateway.sessions.cache.of_one(handle);
+    let cache = core::mem::replace(&mut gateway.sessions.cache, cache);
+    let revocations = gateway.sessions.revocations.clone();
+    let events = core::mem::take(&mut gateway.recorder.events);
+    let writes = core::mem::take(&mut gateway.sessions.writes);
+    let series = core::mem::take(&mut gateway.recorder.series);
+    let facts = gateway.recorder.labels.clone();
+    let seen = look(gateway);
+    gateway.sessions.cache = cache;
+    gateway.sessions.revocations = revocations;
+    gateway.recorder.events = events;
+    gateway.sessions.writes = writes;
+    gateway.recorder.series = series;
+    gateway.recorder.labels = facts;
+    let Err(Interrupt::Pending(mut needs)) = seen else {
+        return seen;
+    };
+    let read = object_key(handle);
+    for need in &mut needs {
+        if matches!(need, Need::Call { key, .. } if *key == read) {
+            let order = gateway.sessions.command(Operation::Read);
+            *need = order.need(&gateway.tenant.id, handle, read.clone());
+        }
+    }
+    Err(Interrupt::Pending(needs))
+}

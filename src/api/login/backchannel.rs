@@ -1,0 +1,146 @@
+//! `POST /backchannel-logout`: a provider says that somebody signed out there (OpenID Connect
+//! Back-Channel Logout 1.0).
+
+use serde_json::json;
+
+use super::form;
+use crate::auth::claims::{self, Expected};
+use crate::auth::jws::{BadToken, Unverified};
+use crate::auth::logout_token;
+use crate::auth::methods::Provider;
+use crate::effect::Need;
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::response::Answer;
+use crate::response::problem::Problem;
+use crate::session::token_set;
+use crate::store::revocations::Subject;
+use crate::telemetry::log::{ConfigName, Event, Level};
+use crate::tenant::Consistency;
+
+/// `POST /backchannel-logout`.
+pub(in crate::api) fn backchannel_logout(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    let outcome = match form::fields(context, &["logout_token"]) {
+        Ok(fields) => {
+            let token = fields.get("logout_token").unwrap_or_default();
+            signed_out_elsewhere(gateway, token, context)?
+        }
+        Err(Interrupt::Reject {
+            problem: Problem::Invalid(_),
+            ..
+        }) => Err(BadToken("no form")),
+        Err(interrupt) => return Err(interrupt),
+    };
+    Ok(match outcome {
+        Ok(()) => Answer::empty(200),
+        Err(BadToken(reason)) => {
+            gateway
+                .recorder
+                .emit(Event::new(Level::Warn, "logout_token_refused").with("reason", reason));
+            let error = json!({ "error": "invalid_request", "error_description": reason });
+            Answer::json(400, &error)
+        }
+    })
+}
+
+fn signed_out_elsewhere(
+    gateway: &mut Gateway,
+    presented: &str,
+    context: &RequestContext<'_>,
+) -> Result<Result<(), BadToken>, Interrupt> {
+    let checked = Unverified::parse(presented)
+        .and_then(|token| Ok((checked(gateway, &token, context)?, token)));
+    let (provider, token) = match checked {
+        Ok(checked) => checked,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    let metadata = gateway.logins.metadata(
+        &mut gateway.recorder,
+        &provider.issuer,
+        context.answers,
+        context.now,
+    )?;
+    let verdict = gateway.logins.is_signed(
+        &mut gateway.recorder,
+        &token,
+        &metadata.jwks_uri,
+        context.answers,
+        context.now,
+    )?;
+    let told = match verdict.and_then(|()| logout_token::read(&token.claims)) {
+        Ok(told) => told,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    // With KV alone nobody counts; ending what is over is harmless.
+    let counts = gateway.tenant.consistency == Consistency::Strong;
+    let what = ["logout", &provider.issuer, told.id];
+    if counts && super::exchange::is_seen(&gateway.sessions, &what, context)? {
+        return Ok(Err(BadToken("used before")));
+    }
+    match context.answers.written() {
+        Some(true) => {
+            let event = Event::new(Level::Info, "signed_out_at_provider");
+            gateway
+                .recorder
+                .emit(event.with("provider", ConfigName(&provider.name)));
+            return Ok(Ok(()));
+        }
+        Some(false) => return Err(Problem::StoreUnavailable.into()),
+        None => {}
+    }
+    // One that names a sign-in ends that; one that names only a user ends all of theirs.
+    let issuer = &provider.issuer;
+    let whom = match (told.sid, told.subject) {
+        (Some(sid), _) => token_set::sid_of(issuer, sid),
+        (None, subject) => token_set::subject_of(issuer, subject.unwrap_or_default()),
+    };
+    let tags = gateway.tenant.keys.user_tags(&whom);
+    let subjects: Vec<Subject> = tags.map(Subject::User).collect();
+    gateway
+        .sessions
+        .revoke(&subjects, context.answers, context.now)?;
+    if gateway.sessions.has_writes() {
+        return Err(Interrupt::Pending(vec![Need::Store]));
+    }
+    // Only now: a word that could not be heeded must be heard when it is said again.
+    if counts && !super::exchange::is_first_time(&mut gateway.sessions, &what, &token, context)? {
+        return Ok(Err(BadToken("used before")));
+    }
+    gateway.recorder.emit(
+        Event::new(Level::Info, "signed_out_at_provider")
+            .with("provider", ConfigName(&provider.name)),
+    );
+    Ok(Ok(()))
+}
+
+/// Whose token it says it is, and everything else that needs no key.
+fn checked(
+    gateway: &Gateway,
+    token: &Unverified,
+    context: &RequestContext<'_>,
+) -> Result<Provider, BadToken> {
+    let named = claims::text(&token.claims, "iss")?;
+    let mut why = BadToken("another issuer");
+    for provider in &gateway.tenant.methods.oidc {
+        if Some(provider.issuer.as_str()) != named {
+            continue;
+        }
+        let expected = Expected {
+            issuer: &provider.issuer,
+            audience: &provider.client_id,
+            now: context.now.seconds(),
+        };
+        let checked = claims::check(&token.claims, &expected)
+            .and_then(|()| claims::check_party(&token.claims, expected.audience));
+        match checked {
+            Ok(()) if logout_token::is_of_kind(token, provider.untyped_logout_tokens) => {
+                return Ok(provider.clone());
+            }
+            Ok(()) => why = BadToken("another kind of token"),
+            Err(bad) => why = bad,
+        }
+    }
+    Err(why)
+}

@@ -1,0 +1,317 @@
+//! `GET /callback`: a browser comes back from its provider.
+//!
+//! What is checked, and in which order, is OpenID Connect Core section 3.1 and RFC 9700: that this
+//! browser began, that the right provider answers, and only then is anything asked of the provider.
+//! Whatever goes wrong, the sign-in under way is over and the next begins clean.
+
+use super::refusal;
+use crate::gateway::parts::Recorder;
+use serde_json::{Map, Value};
+
+use super::finish_login::Proof;
+use crate::auth::authorization;
+use crate::auth::claimed::{self, NotAdmitted};
+use crate::auth::claims::{self, Claims, Expected};
+use crate::auth::jws::{BadToken, Unverified};
+use crate::auth::login_state::Transaction;
+use crate::auth::methods::Provider;
+use crate::auth::provider::Metadata;
+use crate::clock::UnixSeconds;
+use crate::cookie::jar;
+use crate::cookie::set_cookie;
+use crate::effect::Reply;
+use crate::gateway::authenticate::Caller;
+use crate::gateway::providers::{Heard, ask};
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::http::query::Query;
+use crate::response::Answer;
+use crate::response::problem::Problem;
+use crate::response::sign_in::SignInProblem;
+use crate::session::token_set::{Finished, TokenSet};
+
+/// What a provider may say in the address.
+const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];
+
+/// The longest code that is passed on.
+const MAX_CODE_LENGTH: usize = 4_096;
+
+/// What a token endpoint gave.
+struct Tokens {
+    answer: Map<String, Value>,
+    id_token: String,
+    access_token: String,
+}
+
+/// `GET /callback`.
+pub(in crate::api) fn callback(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    let query = context.request.location.query();
+    let said = Query::parse_foreign(query, &PARAMETERS);
+    // Whatever else is wrong, the sign-in it belongs to is over.
+    let named = Query::parse_foreign(query, &["state"]);
+    let state = named.as_ref().ok().and_then(|named| named.get("state"));
+    let cookie = state
+        .and_then(Transaction::cookie_suffix)
+        .map(|suffix| context.cookie.of_sign_in(suffix));
+    let over = cookie
+        .as_ref()
+        .map(|cookie| set_cookie::clear_sign_in(context.cookie, cookie));
+    let outcome = match &said {
+        Ok(said) => finish(gateway, said, cookie.as_deref(), context),
+        Err(_) => Err(Problem::from(SignInProblem::State).into()),
+    };
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(Interrupt::Reject {
+            problem,
+            clear_cookie,
+        }) => {
+            let line = clear_cookie.then(|| set_cookie::clear(context.cookie));
+            refusal(gateway, &problem, context).with_cookie(line)
+        }
+        Err(interrupt) => return Err(interrupt),
+    };
+    let answer = answer.with("referrer-policy", "no-referrer");
+    Ok(match over {
+        Some(line) => answer.with("set-cookie", line),
+        None => answer,
+    })
+}
+
+fn finish(
+    gateway: &mut Gateway,
+    said: &Query,
+    cookie: Option<&str>,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    let state = || Problem::from(SignInProblem::State);
+    let Some(begun) = transaction(gateway, said, cookie, context) else {
+        return finished_before(gateway, said, context);
+    };
+    // The tenant may have taken it out meanwhile.
+    let provider = gateway.tenant.methods.provider(&begun.provider);
+    let provider = provider.ok_or_else(state)?.clone();
+    let metadata = gateway.logins.metadata(
+        &mut gateway.recorder,
+        &provider.issuer,
+        context.answers,
+        context.now,
+    )?;
+    let is_right = match said.get("iss") {
+        Some(issuer) => issuer == provider.issuer,
+        None => !metadata.names_itself,
+    };
+    let has_own = said.get("idp") == Some(provider.name.as_str());
+    if !is_right || has_own != super::start_login::has_own_callback(gateway, &metadata) {
+        gateway
+            .recorder
+            .note_provider("idp_mixup", &provider.issuer, "another iss");
+        return Err(Problem::from(SignInProblem::Mixup).into());
+    }
+    let code = match (said.get("code"), said.get("error")) {
+        (Some(code), None) if !code.is_empty() && code.len() <= MAX_CODE_LENGTH => code,
+        (None, Some(_)) => {
+            gateway
+                .recorder
+                .note_provider("idp_denied", &provider.issuer, "error");
+            return Err(Problem::from(SignInProblem::Denied).into());
+        }
+        _ => return Err(state().into()),
+    };
+    let tokens = exchange_code(gateway, &provider, &metadata, code, &begun, context)?;
+    let id_token = match Unverified::parse(&tokens.id_token) {
+        Ok(token) => token,
+        Err(bad) => return Err(bad_token(&mut gateway.recorder, &provider, bad)),
+    };
+    let verdict = gateway.logins.is_signed(
+        &mut gateway.recorder,
+        &id_token,
+        &metadata.jwks_uri,
+        context.answers,
+        context.now,
+    )?;
+    let expected = Expected {
+        issuer: &provider.issuer,
+        audience: &provider.client_id,
+        now: context.now.seconds(),
+    };
+    let checked = verdict.and_then(|()| {
+        if !id_token.is_of_kind(&claims::ID_TOKEN) {
+            return Err(BadToken("another kind of token"));
+        }
+        let said = &id_token.claims;
+        claims::check_id_token(said, &expected, &begun.nonce, begun.max_age)?;
+        claims::check_access_token(said, id_token.algorithm, &tokens.access_token)
+    });
+    if let Err(bad) = checked {
+        return Err(bad_token(&mut gateway.recorder, &provider, bad));
+    }
+    let mut proof = proof(
+        gateway,
+        &provider,
+        &metadata,
+        &id_token.claims,
+        &tokens,
+        context,
+    )?;
+    proof.authenticated = Some(proved_at(&id_token.claims));
+    if let Some(grant) = &mut proof.grant {
+        grant.finished.push(Finished {
+            state: begun.state.clone(),
+            return_to: begun.return_to.clone(),
+        });
+    }
+    let signed_in = super::finish_login::sign_in(gateway, &proof, context)?;
+    let answer = onward(&begun.return_to);
+    let cookies = signed_in.cookies.into_iter();
+    Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
+}
+
+/// A way back that was gone before, as by the Back button: who is signed in by it goes where it led then.
+fn finished_before(
+    gateway: &mut Gateway,
+    said: &Query,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    let state = said.get("state").unwrap_or_default();
+    if let Caller::Visitor(visitor) = gateway.recognise_to_replace(context)?
+        && let Some(grant) = &visitor.session.record.grant
+        && let Some(return_to) = grant.finished_at(state)
+    {
+        return Ok(onward(return_to));
+    }
+    Err(Problem::from(SignInProblem::State).into())
+}
+
+/// The sign-in of this browser's that the answer belongs to.
+fn transaction(
+    gateway: &Gateway,
+    said: &Query,
+    cookie: Option<&str>,
+    context: &RequestContext<'_>,
+) -> Option<Transaction> {
+    let header = context.request.header("cookie").unwrap_or_default();
+    let (state, now) = (said.get("state")?, context.now.seconds());
+    jar::candidates(header, cookie?)
+        .find_map(|value| Transaction::open(value, state, &gateway.tenant.keys, now))
+}
+
+fn exchange_code(
+    gateway: &mut Gateway,
+    provider: &Provider,
+    metadata: &Metadata,
+    code: &str,
+    begun: &Transaction,
+    context: &RequestContext<'_>,
+) -> Result<Tokens, Interrupt> {
+    let redirect_uri = super::start_login::callback_url(gateway, provider, metadata, context);
+    let endpoint = &metadata.token_endpoint;
+    let heard = ask("tokens", context.answers, || {
+        authorization::exchange(endpoint, provider, code, &redirect_uri, begun)
+    })?;
+    let reason = match heard {
+        Heard::Nothing => "the token endpoint does not answer",
+        Heard::Reply(Reply { status, body }, _) => match tokens(status, body) {
+            Some(tokens) => return Ok(tokens),
+            None => "the token endpoint gave no tokens",
+        },
+    };
+    gateway
+        .recorder
+        .note_provider("idp_failed", &provider.issuer, reason);
+    Err(Problem::from(SignInProblem::ProviderFailed).into())
+}
+
+/// Who it is, by the ID token and, if that is wanted, by what the provider says besides.
+fn proof(
+    gateway: &mut Gateway,
+    provider: &Provider,
+    metadata: &Metadata,
+    said: &Claims,
+    tokens: &Tokens,
+    context: &RequestContext<'_>,
+) -> Result<Proof, Interrupt> {
+    let mut all = said.clone();
+    if let (true, Some(endpoint)) = (provider.userinfo, &metadata.userinfo_endpoint) {
+        let heard = ask("userinfo", context.answers, || {
+            authorization::userinfo(endpoint, &tokens.access_token)
+        })?;
+        let Heard::Reply(Reply { status: 200, body }, _) = heard else {
+            gateway
+                .recorder
+                .note_provider("idp_failed", &provider.issuer, "no userinfo");
+            return Err(Problem::from(SignInProblem::ProviderFailed).into());
+        };
+        all = match claims::userinfo(body, said) {
+            Ok(more) => claimed::merged(all, more),
+            Err(bad) => return Err(bad_token(&mut gateway.recorder, provider, bad)),
+        };
+    }
+    let claimed = match claimed::identity(&all, &provider.claims, &provider.allow) {
+        Ok(claimed) => claimed,
+        Err(not) => return Err(not_admitted(&mut gateway.recorder, &provider.issuer, not)),
+    };
+    let now = context.now.seconds();
+    let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+    let given = |name: &str| tokens.answer.get(name).and_then(Value::as_str);
+    let grant = TokenSet {
+        provider: provider.name.clone(),
+        issuer: provider.issuer.clone(),
+        subject: text("sub").unwrap_or_default(),
+        sid: text("sid"),
+        refresh_token: given("refresh_token").map(str::to_owned),
+        id_token: Some(tokens.id_token.clone()),
+        ..TokenSet::default()
+    };
+    let grant = grant.with_token(tokens.access_token.clone(), &tokens.answer, now);
+    Ok(Proof {
+        method: "oidc",
+        identity: claimed.identity,
+        groups_omitted: claimed.groups_omitted,
+        authenticated: None,
+        grant: Some(grant),
+    })
+}
+
+/// Tells the operator why somebody who has proved who they are does not come in.
+pub(super) fn not_admitted(recorder: &mut Recorder, issuer: &str, not: NotAdmitted) -> Interrupt {
+    recorder.note_provider("not_admitted", issuer, not.reason());
+    Problem::from(SignInProblem::NotAdmitted).into()
+}
+
+/// Tells the operator why a token is not accepted; the visitor only that it is not.
+fn bad_token(recorder: &mut Recorder, provider: &Provider, bad: BadToken) -> Interrupt {
+    recorder.note_provider("idp_token_invalid", &provider.issuer, bad.0);
+    Problem::from(SignInProblem::ProviderToken).into()
+}
+
+/// On to where the visitor wanted to go.
+fn onward(return_to: &str) -> Answer {
+    Answer::empty(303)
+        .with("location", return_to)
+        .with("vary", "Cookie")
+}
+
+/// When somebody proved who they are: when the provider says so (`auth_time`), whatever was asked. Of a
+/// provider that does not say, nobody knows when, which is too long ago for every rule.
+fn proved_at(said: &Claims) -> UnixSeconds {
+    let told = claims::time(said, "auth_time").ok().flatten();
+    told.unwrap_or_default()
+}
+
+/// Reads a token endpoint's answer (RFC 6749 section 5.1).
+fn tokens(status: u16, body: &str) -> Option<Tokens> {
+    let Ok(Value::Object(answer)) = serde_json::from_str(body) else {
+        return None;
+    };
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+    let is_bearer = text("token_type")?.eq_ignore_ascii_case("bearer");
+    (status == 200 && is_bearer).then_some(())?;
+    Some(Tokens {
+        id_token: text("id_token")?,
+        access_token: text("access_token")?,
+        answer,
+    })
+}

@@ -1,0 +1,232 @@
+//! Who has proved who they are gets a session: the one they have, under a new id, or another one if
+//! that was somebody else's.
+//!
+//! A step that is asked again must sign in the same session again, so which one it is to be is noted
+//! before anything is changed.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::clock::UnixSeconds;
+use crate::cookie::jar;
+use crate::cookie::set_cookie;
+use crate::cookie::token::Token;
+use crate::effect::{Found, Need};
+use crate::gateway::authenticate::Caller;
+use crate::gateway::client_info::Client;
+use crate::gateway::update::{Update, UpdateError, UpdateOutcome};
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::response::problem::Problem;
+use crate::session::change::Change;
+use crate::session::id::Handle;
+use crate::session::prepared::Prepared;
+use crate::session::record::Version;
+use crate::session::token_set::TokenSet;
+use crate::store::cache::Known;
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::Consistency;
+
+/// What the choice of the session is noted under.
+const CHOSEN: &str = "signs in";
+
+/// What the choice of another one is noted under, if the first turned out to be over.
+const ANEW: &str = "signs in anew";
+
+/// Somebody who has proved who they are.
+pub(super) struct Proof {
+    /// How, for the log.
+    pub(super) method: &'static str,
+    /// As [`crate::session::identity::Identity::parse`] takes it.
+    pub(super) identity: Value,
+    /// How many of its groups are not in that.
+    pub(super) groups_omitted: u32,
+    /// What the provider gave.
+    pub(super) grant: Option<TokenSet>,
+    /// When they proved it, if not now.
+    pub(super) authenticated: Option<UnixSeconds>,
+}
+
+/// A session that was signed in.
+pub(super) struct SignedIn {
+    /// It.
+    pub(super) session: Rc<Prepared>,
+    /// What its cookie says.
+    pub(super) token: Token,
+    /// The `Set-Cookie` lines: its own, and those that take away the origin's.
+    pub(super) cookies: Vec<String>,
+}
+
+/// Signs somebody in.
+pub(super) fn sign_in(
+    gateway: &mut Gateway,
+    proof: &Proof,
+    context: &RequestContext<'_>,
+) -> Result<SignedIn, Interrupt> {
+    let (answers, now) = (context.answers, context.now);
+    let Some(Found::Bytes(chosen)) = answers.found(CHOSEN) else {
+        let text = choose_session(gateway, &proof.identity, context)?;
+        let key = CHOSEN.to_owned();
+        return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
+    };
+    let anew = match answers.found(ANEW) {
+        Some(Found::Bytes(anew)) => Some(anew),
+        _ => None,
+    };
+    let chosen = core::str::from_utf8(anew.unwrap_or(chosen)).unwrap_or_default();
+    let (token, other) = chosen.split_once('\t').unwrap_or((chosen, ""));
+    let token = Token::opened(token, &gateway.tenant.keys).ok_or(Problem::Internal)?;
+    match answers.written() {
+        Some(false) => return Err(Problem::StoreUnavailable.into()),
+        // With KV alone: it was changed here, and storage knows by now.
+        Some(true) if gateway.tenant.consistency == Consistency::Eventual => {
+            let known = gateway
+                .sessions
+                .cache
+                .get(token.handle, now)
+                .map(|hit| hit.known);
+            let Some(Known::Live(session)) = known else {
+                return Err(Problem::StoreUnavailable.into());
+            };
+            return Ok(signed_in(gateway, session, token, proof, context));
+        }
+        _ => {}
+    }
+    if let Some(other) = Handle::parse(other) {
+        let end = Change {
+            end: true,
+            ..Change::default()
+        };
+        let ended = gateway
+            .sessions
+            .alter(&mut gateway.recorder, &Update::of(other, end), answers, now)
+            .map_err(Interrupt::Pending)?;
+        // Whose it was must not stay signed in beside the next.
+        if !matches!(
+            ended,
+            UpdateOutcome::Ended | UpdateOutcome::Not(UpdateError::Absent | UpdateError::Outdated)
+        ) {
+            return Err(Problem::StoreUnavailable.into());
+        }
+    }
+    let change = Change {
+        identify: Some(proof.identity.to_string()),
+        groups_omitted: proof.groups_omitted,
+        authenticated: proof.authenticated,
+        proved: true,
+        grant: proof.grant.clone(),
+        ..Change::default()
+    };
+    let alteration = Update {
+        client: Client::of(context.request),
+        ..Update::by(&token, change)
+    };
+    match gateway
+        .sessions
+        .alter(&mut gateway.recorder, &alteration, answers, now)
+        .map_err(Interrupt::Pending)?
+    {
+        UpdateOutcome::Live { .. } if gateway.sessions.has_writes() => {
+            Err(Interrupt::Pending(vec![Need::Store]))
+        }
+        UpdateOutcome::Live { session, .. } => {
+            Ok(signed_in(gateway, session, token, proof, context))
+        }
+        // Its id is worth nothing any more: another session it is.
+        UpdateOutcome::Ended | UpdateOutcome::Not(UpdateError::Outdated)
+            if answers.found(ANEW).is_none() =>
+        {
+            let token = new_token(gateway, context)?;
+            let text = token.mint(&gateway.tenant.keys);
+            let key = ANEW.to_owned();
+            Err(Interrupt::Pending(vec![Need::Note { key, text }]))
+        }
+        UpdateOutcome::Ended | UpdateOutcome::Not(_) => Err(Problem::StoreUnavailable.into()),
+    }
+}
+
+/// Which session is to be signed in, and which one ends with that: as a cookie's value, a tab, a
+/// handle.
+fn choose_session(
+    gateway: &mut Gateway,
+    identity: &Value,
+    context: &RequestContext<'_>,
+) -> Result<String, Interrupt> {
+    let user = identity.get("user").and_then(Value::as_str);
+    let (own, other) = match gateway.recognise_to_replace(context)? {
+        Caller::Visitor(visitor) => {
+            let before = visitor.session.record.identity.as_ref();
+            let is_own = before.is_none_or(|before| Some(before.user.as_str()) == user);
+            // What came with an id from before may not be given more.
+            if is_own && !visitor.in_grace {
+                (Some(visitor.token), None)
+            } else {
+                (None, (!is_own).then_some(visitor.token.handle))
+            }
+        }
+        Caller::Anonymous { .. } | Caller::Over(_) => (None, None),
+    };
+    let token = match own {
+        Some(token) => token,
+        None => new_token(gateway, context)?,
+    };
+    let other = other.map(Handle::to_text).unwrap_or_default();
+    Ok(format!("{}\t{other}", token.mint(&gateway.tenant.keys)))
+}
+
+fn new_token(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Token, Interrupt> {
+    let now = context.now.seconds();
+    let id = gateway.new_session_id(None, context)?;
+    Ok(Token {
+        handle: Handle::derive(&gateway.tenant.id, &id),
+        id,
+        created: now,
+        issued: now,
+        least_version: Version::UNSTORED,
+    })
+}
+
+fn signed_in(
+    gateway: &mut Gateway,
+    session: Rc<Prepared>,
+    token: Token,
+    proof: &Proof,
+    context: &RequestContext<'_>,
+) -> SignedIn {
+    let record = &session.record;
+    let token = Token {
+        id: record.id,
+        issued: context.now.seconds(),
+        least_version: record.version,
+        ..token
+    };
+    let age = gateway.sessions.cookie_age(record, context.now);
+    let value = token.mint(&gateway.tenant.keys);
+    let mut cookies = vec![set_cookie::set(context.cookie, &value, age)];
+    cookies.extend(foreign_cookies(gateway, context));
+    let event = Event::new(Level::Info, "signed_in").with("method", proof.method);
+    gateway.recorder.emit(event.about(record.handle));
+    SignedIn {
+        session,
+        token,
+        cookies,
+    }
+}
+
+/// What takes away those cookies of the origin's that belong to one user.
+pub(super) fn foreign_cookies(gateway: &Gateway, context: &RequestContext<'_>) -> Vec<String> {
+    let patterns = [
+        gateway.tenant.clear_cookies.as_slice(),
+        // Of a time before they were kept here.
+        &gateway.tenant.vault,
+    ]
+    .concat();
+    let header = context.request.header("cookie").unwrap_or_default();
+    let meant = |name: &&str| {
+        !context.cookie.is_ours(name) && patterns.iter().any(|pattern| pattern.matches(name))
+    };
+    let names = jar::names(header).filter(meant);
+    names
+        .map(|name| set_cookie::clear_foreign(context.cookie, name))
+        .collect()
+}

@@ -1,0 +1,31 @@
+//! Signing in and out: the reserved paths of it, one file each, and what they share.
+
+pub(super) mod accounts;
+pub(super) mod backchannel;
+pub(super) mod callback;
+pub(super) mod exchange;
+pub(super) mod finish_login;
+pub(super) mod form;
+pub(super) mod password;
+pub(super) mod sign_out;
+pub(super) mod start_login;
+
+use crate::gateway::{Gateway, RequestContext};
+use crate::http::request::Request;
+use crate::response::Answer;
+use crate::response::page::Theme;
+use crate::response::problem::{Audience, Problem};
+
+/// How pages of ours look to whoever asks.
+pub(super) fn look<'a>(gateway: &'a Gateway, request: &Request<'_>) -> Theme<'a> {
+    Theme::of(&gateway.tenant.brand, request)
+}
+
+pub(super) fn refusal(
+    gateway: &Gateway,
+    problem: &Problem,
+    context: &RequestContext<'_>,
+) -> Answer {
+    let audience = Audience::of(context.request, &gateway.tenant.brand);
+    problem.answer(audience, context.trace_id)
+}

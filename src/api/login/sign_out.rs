@@ -1,0 +1,287 @@
+//! `/logout` and `/signed-out`: this session, or all of its user's, and at the provider too.
+
+use serde_json::json;
+
+use super::form;
+use super::look;
+use crate::auth::authorization;
+use crate::auth::jws::Unverified;
+use crate::cookie::presented::Presented;
+use crate::cookie::set_cookie;
+use crate::effect::{Found, Need};
+use crate::encoding;
+use crate::gateway::authenticate::Caller;
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::http::request::Location;
+use crate::keys::UserTag;
+use crate::response::Answer;
+use crate::response::page;
+use crate::response::problem::Problem;
+use crate::session::id::Handle;
+use crate::session::prepared::Prepared;
+use crate::session::record::Record;
+use crate::session::token_set::TokenSet;
+use crate::store::revocations::Subject;
+
+/// What is noted of a sign-out under way.
+const LEAVES: &str = "signs out";
+
+/// The longest claim that is used as a hint, in bytes.
+const MAX_HINT_LENGTH: usize = 512;
+
+/// A sign-out under way.
+struct Leave {
+    handle: Handle,
+    /// What its user is listed under.
+    tags: Vec<UserTag>,
+    /// Where the browser goes on to, to sign out at the provider.
+    onward: Option<String>,
+}
+
+/// `GET /logout`: a page that asks, because what merely loads must change nothing.
+pub(in crate::api) fn confirm_sign_out(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    if !context.request.is_navigation() {
+        return Err(Problem::MethodNotAllowed("POST").into());
+    }
+    let look = look(gateway, context.request);
+    Ok(page::confirm_sign_out(
+        &look,
+        &gateway.prefix,
+        &provider_origins(gateway),
+    ))
+}
+
+/// `GET /signed-out`.
+pub(in crate::api) fn signed_out_page(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+) -> Answer {
+    page::signed_out(&look(gateway, context.request))
+}
+
+/// `POST /logout`, of this session or, with `everywhere`, of all its user's.
+pub(in crate::api) fn logout(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    if !context.request.is_same_site() {
+        return Err(Problem::CrossSite.into());
+    }
+    let everywhere = wants_everywhere(context)?;
+    // Once begun it is seen through: by then the session may well be over.
+    if let Some(leave) = Leave::noted(context) {
+        return carry_out(gateway, &leave, everywhere, context);
+    }
+    // What is to be ended everywhere must be known.
+    let caller = if everywhere {
+        gateway.authenticate(context)?
+    } else {
+        gateway.recognise_to_replace(context)?
+    };
+    match caller {
+        Caller::Visitor(visitor) if visitor.is_recorded() => {
+            Err(note_leave(gateway, &visitor.session, context)?)
+        }
+        // A genuine cookie with an id from before may still put an end to its session, but is told
+        // nothing of it, and ends no other.
+        Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
+            if let Some(handle) = named_by_cookie(gateway, context) {
+                gateway.sessions.end(
+                    &mut gateway.recorder,
+                    handle,
+                    context.answers,
+                    context.now,
+                )?;
+                gateway.recorder.note_ended(handle, "logout");
+            }
+            Ok(signed_out(gateway, None, context))
+        }
+        // What is over can put an end to nothing else.
+        Caller::Over(problem) if everywhere => Err(Interrupt::Reject {
+            problem,
+            clear_cookie: true,
+        }),
+        Caller::Visitor(_) | Caller::Anonymous { .. } | Caller::Over(_) => {
+            Ok(signed_out(gateway, None, context))
+        }
+    }
+}
+
+/// Ends what was noted.
+fn carry_out(
+    gateway: &mut Gateway,
+    leave: &Leave,
+    everywhere: bool,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    if context.answers.written().is_none() && everywhere && !leave.tags.is_empty() {
+        let subjects: Vec<_> = leave.tags.iter().map(|tag| Subject::User(*tag)).collect();
+        gateway
+            .sessions
+            .revoke(&subjects, context.answers, context.now)?;
+    }
+    gateway.sessions.end(
+        &mut gateway.recorder,
+        leave.handle,
+        context.answers,
+        context.now,
+    )?;
+    let reason = if everywhere { "everywhere" } else { "logout" };
+    gateway.recorder.note_ended(leave.handle, reason);
+    Ok(signed_out(gateway, leave.onward.as_deref(), context))
+}
+
+/// Where a form that signs out may lead: browsers count what a form redirects to as its target.
+fn provider_origins(gateway: &Gateway) -> Vec<String> {
+    let providers = gateway.tenant.methods.oidc.iter();
+    let endpoint = |issuer: &str| {
+        gateway
+            .logins
+            .known_sign_out(issuer)
+            .unwrap_or(issuer.to_owned())
+    };
+    let urls = providers.map(|provider| format!("{}/", endpoint(&provider.issuer)));
+    urls.filter_map(|url| {
+        let location = Location::parse(&url)?;
+        Some(format!("{}://{}", location.scheme, location.authority))
+    })
+    .collect()
+}
+
+/// Notes what is to be ended, and where the provider signs people out, before the session that knows
+/// it is over.
+fn note_leave(
+    gateway: &mut Gateway,
+    session: &Prepared,
+    context: &RequestContext<'_>,
+) -> Result<Interrupt, Interrupt> {
+    let leave = Leave {
+        handle: session.record.handle,
+        tags: session.tags.clone(),
+        onward: onward(gateway, session, context)?,
+    };
+    Ok(Interrupt::Pending(vec![Need::Note {
+        key: LEAVES.to_owned(),
+        text: leave.to_text(),
+    }]))
+}
+
+fn onward(
+    gateway: &mut Gateway,
+    session: &Prepared,
+    context: &RequestContext<'_>,
+) -> Result<Option<String>, Interrupt> {
+    let Some(grant) = &session.record.grant else {
+        return Ok(None);
+    };
+    let Some(provider) = gateway.tenant.methods.provider(&grant.provider).cloned() else {
+        return Ok(None);
+    };
+    let endpoint = match gateway.logins.metadata(
+        &mut gateway.recorder,
+        &provider.issuer,
+        context.answers,
+        context.now,
+    ) {
+        Ok(metadata) => metadata.end_session_endpoint,
+        Err(Interrupt::Pending(needs)) => return Err(Interrupt::Pending(needs)),
+        // Signing out here must not depend on anybody else.
+        Err(_) => None,
+    };
+    let Some(endpoint) = endpoint else {
+        return Ok(None);
+    };
+    let location = &context.request.location;
+    let (scheme, authority) = (location.scheme, location.authority);
+    let back = format!("{scheme}://{authority}{}/signed-out", gateway.prefix);
+    let id_token = grant.id_token.as_deref();
+    let hint = logout_hint(&session.record, grant);
+    Ok(Some(authorization::sign_out_url(
+        &endpoint, &provider, id_token, &hint, &back,
+    )))
+}
+
+fn signed_out(gateway: &Gateway, onward: Option<&str>, context: &RequestContext<'_>) -> Answer {
+    let answer = match (context.request.is_navigation(), onward) {
+        (true, Some(url)) => Answer::empty(303).with("location", url),
+        (true, None) => {
+            Answer::empty(303).with("location", format!("{}/signed-out", gateway.prefix))
+        }
+        (false, Some(url)) => Answer::json(200, &json!({ "continue": url })),
+        (false, None) => Answer::empty(204),
+    };
+    let answer = answer.with_cookie(Some(set_cookie::clear(context.cookie)));
+    let foreign = super::finish_login::foreign_cookies(gateway, context).into_iter();
+    foreign.fold(answer, |answer, line| answer.with("set-cookie", line))
+}
+
+fn named_by_cookie(gateway: &Gateway, context: &RequestContext<'_>) -> Option<Handle> {
+    let header = context.request.header("cookie").unwrap_or_default();
+    let (keys, now) = (&gateway.tenant.keys, context.now.seconds());
+    let Presented::Genuine { verified, .. } =
+        Presented::find(header, context.cookie.as_str(), keys, now)
+    else {
+        return None;
+    };
+    Some(verified.token.handle)
+}
+
+impl Leave {
+    fn noted(context: &RequestContext<'_>) -> Option<Self> {
+        let Some(Found::Bytes(text)) = context.answers.found(LEAVES) else {
+            return None;
+        };
+        let text = core::str::from_utf8(text).ok()?;
+        let mut fields = text.split('\t');
+        let handle = Handle::parse(fields.next()?)?;
+        let onward = fields
+            .next()
+            .filter(|url| !url.is_empty())
+            .map(str::to_owned);
+        let tags = fields.filter_map(encoding::from_base64url_exact).collect();
+        Some(Self {
+            handle,
+            tags,
+            onward,
+        })
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = self.handle.to_text();
+        text.push('\t');
+        text.push_str(self.onward.as_deref().unwrap_or_default());
+        for tag in &self.tags {
+            text.push('\t');
+            text.push_str(&encoding::base64url(tag));
+        }
+        text
+    }
+}
+
+/// What a provider may know somebody by who signs out: what it gave for that (`login_hint`, of Microsoft Entra), the
+/// name or address they sign in with, or else their `sub`.
+fn logout_hint(record: &Record, grant: &TokenSet) -> String {
+    let id_token = grant.id_token.as_deref().map(Unverified::parse);
+    let said = id_token.and_then(Result::ok);
+    let text = |name: &str| {
+        let claim = said.as_ref()?.claims.get(name)?.as_str()?;
+        (!claim.is_empty() && claim.len() <= MAX_HINT_LENGTH).then(|| claim.to_owned())
+    };
+    let email = record.identity.as_ref().and_then(|who| who.email.clone());
+    text("login_hint")
+        .or_else(|| text("preferred_username"))
+        .or(email)
+        .unwrap_or_else(|| grant.subject.clone())
+}
+
+/// Whether all of the user's sessions are meant. No body means this one.
+fn wants_everywhere(context: &RequestContext<'_>) -> Result<bool, Interrupt> {
+    if context.request.header("content-type").is_none() {
+        return Ok(false);
+    }
+    let fields = form::object(context, &[], &["everywhere"])?;
+    Ok(form::flag(&fields, "everywhere"))
+}

@@ -1,0 +1,137 @@
+//! The reserved paths (`docs/reference/paths.md`).
+
+mod admin_origins;
+mod admin_sessions;
+mod body;
+mod explain;
+mod login;
+mod my_sessions;
+mod session;
+mod summary;
+
+use serde_json::{Value, json};
+
+use crate::cookie::set_cookie;
+use crate::effect::{Found, Need};
+use crate::gateway::authenticate::Visitor;
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::response::Answer;
+use crate::response::problem::Problem;
+use crate::session::lifetime::Span;
+
+/// The key the readiness probe reads. It never exists; that storage says so is the proof.
+const PROBE_KEY: &str = "readiness-probe";
+
+/// Answers a reserved path; `route` is what follows the prefix.
+pub(crate) fn respond(
+    gateway: &mut Gateway,
+    route: &str,
+    context: &RequestContext<'_>,
+) -> Interrupt {
+    let method = context.request.method;
+    let outcome = match (route, method) {
+        ("/healthz", "GET" | "HEAD") => Ok(Answer::json(200, &json!({ "status": "ok" }))),
+        ("/readyz", "GET" | "HEAD") => readiness(context),
+        ("/me", "GET" | "HEAD") => me(gateway, context),
+        ("/login", "GET" | "HEAD") => login::start_login::login(gateway, context),
+        ("/login", "POST") => login::password::login_by_password(gateway, context),
+        ("/callback", "GET") => login::callback::callback(gateway, context),
+        ("/token", "POST") => login::exchange::exchange_token(gateway, context),
+        ("/password", "GET" | "HEAD" | "POST") => login::password::password(gateway, context),
+        ("/jwks.json", "GET" | "HEAD") => gateway.assertions.public_keys(context),
+        ("/logout", "GET" | "HEAD") => login::sign_out::confirm_sign_out(gateway, context),
+        ("/logout", "POST") => login::sign_out::logout(gateway, context),
+        ("/signed-out", "GET" | "HEAD") => Ok(login::sign_out::signed_out_page(gateway, context)),
+        ("/backchannel-logout", "POST") => login::backchannel::backchannel_logout(gateway, context),
+        ("/sessions", "GET" | "HEAD") => my_sessions::devices(gateway, context),
+        ("/healthz" | "/readyz" | "/me" | "/sessions" | "/signed-out" | "/jwks.json", _) => {
+            Err(Problem::MethodNotAllowed("GET, HEAD").into())
+        }
+        ("/callback", _) => Err(Problem::MethodNotAllowed("GET").into()),
+        ("/login" | "/password" | "/logout", _) => {
+            Err(Problem::MethodNotAllowed("GET, HEAD, POST").into())
+        }
+        ("/token" | "/backchannel-logout", _) => Err(Problem::MethodNotAllowed("POST").into()),
+        _ => reserved_below(gateway, route, context),
+    };
+    match outcome {
+        Ok(mut answer) => {
+            if method == "HEAD" {
+                answer.body.clear();
+            }
+            Interrupt::Respond(answer)
+        }
+        Err(interrupt) => interrupt,
+    }
+}
+
+/// The paths that name something further.
+fn reserved_below(
+    gateway: &mut Gateway,
+    route: &str,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    if let Some(route) = route.strip_prefix("/api/sessions/") {
+        session::session_api(gateway, route, context)
+    } else if let Some(route) = route.strip_prefix("/admin/") {
+        admin_sessions::operate(gateway, route, context)
+    } else if let Some(handle) = route.strip_prefix("/sessions/") {
+        match context.request.method {
+            "DELETE" => my_sessions::end_device(gateway, handle, context),
+            _ => Err(Problem::MethodNotAllowed("DELETE").into()),
+        }
+    } else {
+        Err(Problem::NotFound.into())
+    }
+}
+
+fn me(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+    let caller = gateway.authenticate(context)?;
+    let visitor = gateway.authorize(caller, context)?;
+    let line = visitor.set_cookie.then(|| {
+        let age = gateway
+            .sessions
+            .cookie_age(&visitor.session.record, context.now);
+        set_cookie::set(context.cookie, &visitor.cookie, age)
+    });
+    Ok(Answer::json(200, &describe(gateway, &visitor, context)).with_cookie(line))
+}
+
+fn describe(gateway: &Gateway, visitor: &Visitor, context: &RequestContext<'_>) -> Value {
+    let record = &visitor.session.record;
+    let lifetime = &gateway.tenant.lifetime;
+    let now = context.now.seconds();
+    let used = Span {
+        seen: now,
+        ..record.span()
+    };
+    let state = match visitor {
+        Visitor { is_new: true, .. } => "new",
+        Visitor { degraded: true, .. } => "degraded",
+        _ => "active",
+    };
+    json!({
+        "handle": visitor.session.handle,
+        "tenant": gateway.tenant.id.as_str(),
+        "state": state,
+        "user": record.identity.as_ref().map(|who| who.user.as_str()),
+        "email": record.identity.as_ref().and_then(|who| who.email.as_deref()),
+        "name": record.identity.as_ref().and_then(|who| who.name.as_deref()),
+        "groups": record.identity.as_ref().map(|who| &who.groups),
+        "stored": visitor.is_recorded(),
+        "created": record.created.0,
+        "expires": lifetime.end(&used).0,
+        "idle_seconds_left": lifetime.end(&used).since(now).0,
+        "absolute_seconds_left": lifetime.absolute_end(&used).since(now).0,
+        "data": serde_json::from_str::<Value>(record.data.to_json()).unwrap_or_default(),
+    })
+}
+
+/// Readiness is shown by storage answering, whatever it answers.
+fn readiness(context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+    match context.answers.found(PROBE_KEY) {
+        None => Err(Interrupt::Pending(vec![Need::read(PROBE_KEY)])),
+        Some(Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
+        Some(_) => Ok(Answer::json(200, &json!({ "status": "ready" }))),
+    }
+}

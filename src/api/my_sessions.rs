@@ -1,0 +1,122 @@
+//! The visitor's own sessions: see them, end one, end this one, end all.
+
+use serde_json::{Value, json};
+
+use super::summary;
+use crate::cookie::set_cookie;
+use crate::gateway::authenticate::{Caller, Visitor};
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::keys::UserTag;
+use crate::response::Answer;
+use crate::response::problem::Problem;
+use crate::session::id::{Handle, PublicName};
+
+/// The most sessions a visitor's list shows.
+const MAX_LISTED: usize = 100;
+
+/// `GET /sessions`: the sessions of whoever is calling; a guest has this one only.
+pub(super) fn devices(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    let visitor = own_session(gateway, context)?;
+    let current = visitor.session.record.handle;
+    let sessions = if visitor.session.tags.is_empty() {
+        vec![visitor.session.clone()]
+    } else {
+        let (mut sessions, _) = gateway.sessions.list(
+            &mut gateway.recorder,
+            Some(&visitor.session.tags),
+            None,
+            MAX_LISTED,
+            context,
+        )?;
+        // A list may be behind; this very session is certain.
+        if !sessions.iter().any(|one| one.record.handle == current) {
+            sessions.push(visitor.session.clone());
+        }
+        let user = |tags: &[UserTag]| tags.first().copied();
+        sessions.retain(|one| user(&one.tags) == user(&visitor.session.tags));
+        sessions
+    };
+    let sessions: Vec<Value> = sessions
+        .iter()
+        .map(|one| {
+            let mut summary = summary::summarise(gateway, &one.record);
+            let is_current = one.record.handle == current;
+            summary.insert("current".to_owned(), json!(is_current));
+            Value::Object(summary)
+        })
+        .collect();
+    Ok(Answer::json(200, &json!({ "sessions": sessions })))
+}
+
+/// `DELETE /sessions/{name}`: ends one of the caller's own.
+pub(super) fn end_device(
+    gateway: &mut Gateway,
+    name: &str,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    if !context.request.is_same_site() {
+        return Err(Problem::CrossSite.into());
+    }
+    let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
+    let handle = name.handle;
+    if context.answers.written() == Some(true) {
+        // With KV alone it is done by now, and whoever ended this very session is not known any more.
+        let own = !matches!(gateway.authenticate(context)?, Caller::Visitor(_));
+        return Ok(device_ended(gateway, handle, own, context));
+    }
+    let visitor = own_session(gateway, context)?;
+    let own = visitor.session.record.name() == name;
+    if !own && visitor.session.tags.is_empty() {
+        return Err(Problem::NotFound.into());
+    }
+    let change_key = format!("change {}", handle.to_text());
+    let under_way =
+        context.answers.found(&change_key).is_some() || context.answers.written().is_some();
+    if !own && !under_way {
+        let theirs = gateway
+            .sessions
+            .inspect(&mut gateway.recorder, handle, context)?;
+        let theirs = theirs.ok_or(Problem::NotFound)?;
+        if !name.is_of(theirs.record.sign_in)
+            || !theirs
+                .tags
+                .iter()
+                .any(|tag| visitor.session.tags.contains(tag))
+        {
+            return Err(Problem::NotFound.into());
+        }
+    }
+    gateway
+        .sessions
+        .end_named(&mut gateway.recorder, name, context.answers, context.now)?;
+    Ok(device_ended(gateway, handle, own, context))
+}
+
+fn device_ended(
+    gateway: &mut Gateway,
+    handle: Handle,
+    own: bool,
+    context: &RequestContext<'_>,
+) -> Answer {
+    gateway.recorder.note_ended(handle, "device");
+    let line = own.then(|| set_cookie::clear(context.cookie));
+    Answer::empty(204).with_cookie(line)
+}
+
+/// The session of whoever is calling; a program without one is told so.
+fn own_session(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Visitor, Interrupt> {
+    match gateway.authenticate(context)? {
+        Caller::Visitor(visitor) => Ok(visitor),
+        Caller::Anonymous { forged } => Err(Interrupt::Reject {
+            problem: Problem::NoSession,
+            clear_cookie: forged,
+        }),
+        Caller::Over(problem) => Err(Interrupt::Reject {
+            problem,
+            clear_cookie: true,
+        }),
+    }
+}

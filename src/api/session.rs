@@ -1,0 +1,325 @@
+//! The session API for origins: `/api/sessions/{X-Session-Id}`, for whoever presents the origin key.
+//!
+//! Each call checks the sign-in in the name against the record's: an origin that has learned a name from
+//! a guest's copied cookie gets a 404 for the user whom the guest became.
+
+use super::summary;
+use crate::api::body;
+use crate::gateway::parts::{Limits, Recorder};
+use chacha20::rand_core::Rng as _;
+use serde_json::{Map, Value, json};
+
+use crate::clock::Seconds;
+use crate::effect::Found;
+use crate::gateway::update::{Update, UpdateError, UpdateOutcome};
+use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::http::network::Network;
+use crate::http::rate_limit::Verdict;
+use crate::response::Answer;
+use crate::response::problem::Problem;
+use crate::session::change::Change;
+use crate::session::id::PublicName;
+use crate::session::record::{Record, Version};
+use crate::session_object::command::{Command, Operation, Reply, Status};
+use crate::telemetry::log::{Event, Level};
+use crate::tenant::Consistency;
+
+/// How long a lease holds if the caller does not say.
+const LEASE: Seconds = Seconds(30);
+
+/// Answers `/api/sessions/{name}` and `/api/sessions/{name}/lease`; `route` is what follows
+/// `/api/sessions/`.
+pub(super) fn session_api(
+    gateway: &mut Gateway,
+    route: &str,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    check_origin_key(&mut gateway.limits, &mut gateway.recorder, context)?;
+    let (name, rest) = route.split_once('/').unwrap_or((route, ""));
+    let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
+    match (rest, context.request.method) {
+        ("", "GET" | "HEAD") => tell(gateway, name, context),
+        ("", "PATCH") => patch(gateway, name, context),
+        ("", "DELETE") => {
+            gateway.sessions.end_named(
+                &mut gateway.recorder,
+                name,
+                context.answers,
+                context.now,
+            )?;
+            gateway.recorder.note_ended(name.handle, "origin_api");
+            Ok(Answer::empty(204))
+        }
+        ("", _) => Err(Problem::MethodNotAllowed("GET, HEAD, PATCH, DELETE").into()),
+        ("lease", "POST") => take_lease(gateway, name, context),
+        ("lease", "DELETE") => release_lease(gateway, name, context),
+        ("lease", _) => Err(Problem::MethodNotAllowed("POST, DELETE").into()),
+        _ => Err(Problem::NotFound.into()),
+    }
+}
+
+fn tell(
+    gateway: &mut Gateway,
+    name: PublicName,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    let session = gateway
+        .sessions
+        .inspect(&mut gateway.recorder, name.handle, context)?;
+    let session = session.filter(|session| name.is_of(session.record.sign_in));
+    let session = session.ok_or(Problem::NotFound)?;
+    Ok(describe_record(gateway, &session.record))
+}
+
+fn describe_record(gateway: &Gateway, record: &Record) -> Answer {
+    let mut body = summary::summarise(gateway, record);
+    let data = serde_json::from_str::<Value>(record.data.to_json()).unwrap_or_default();
+    let identity = record.identity.as_ref();
+    for (name, value) in [
+        ("data", data),
+        ("version", json!(record.version.0)),
+        (
+            "email",
+            json!(identity.and_then(|who| who.email.as_deref())),
+        ),
+        ("name", json!(identity.and_then(|who| who.name.as_deref()))),
+        ("groups", json!(identity.map(|who| &who.groups))),
+        (
+            "groups_omitted",
+            json!(identity.map(|who| who.groups_omitted)),
+        ),
+    ] {
+        body.insert(name.to_owned(), value);
+    }
+    Answer::json(200, &Value::Object(body)).with("etag", format!("\"{}\"", record.version.0))
+}
+
+fn patch(
+    gateway: &mut Gateway,
+    name: PublicName,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    let if_version = if_match(context.request.header("if-match"))?;
+    if if_version == Condition::None && gateway.tenant.consistency == Consistency::Eventual {
+        return Err(Problem::VersionRequired.into());
+    }
+    let body = body::object(context)?;
+    let (change, lease) = read_patch(&body)?;
+    if let Some(idle) = change.idle
+        && !gateway.tenant.lifetime.allows_idle(idle)
+    {
+        return Err(invalid(
+            "`ttl` must be 60 to the absolute limit, in whole seconds.",
+        ));
+    }
+    let alteration = Update {
+        if_version: match if_version {
+            Condition::Version(version) => Some(version),
+            Condition::None | Condition::Any => None,
+        },
+        lease,
+        ..Update::of_named(name, change)
+    };
+    let altered = gateway.sessions.alter(
+        &mut gateway.recorder,
+        &alteration,
+        context.answers,
+        context.now,
+    );
+    match altered.map_err(Interrupt::Pending)? {
+        UpdateOutcome::Live { session, refused } => match refused.first().map(String::as_str) {
+            None => Ok(describe_record(gateway, &session.record)),
+            Some("patch_too_large") => Err(Problem::BodyTooLarge.into()),
+            Some(_) => Err(invalid(
+                "`patch` must be a JSON object whose members' names have at most 512 bytes and no control characters.",
+            )),
+        },
+        UpdateOutcome::Ended => Err(Problem::NotFound.into()),
+        UpdateOutcome::Not(error) => Err(problem(&error).into()),
+    }
+}
+
+fn take_lease(
+    gateway: &mut Gateway,
+    name: PublicName,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    needs_order(gateway)?;
+    let mut seconds = LEASE;
+    let mut token = None;
+    if context.request.header("content-type").is_some() {
+        for (member, value) in &body::object(context)? {
+            match (member.as_str(), value.as_u64()) {
+                ("seconds", Some(asked)) if (1..=300).contains(&asked) => {
+                    seconds = Seconds(asked);
+                }
+                ("token", Some(held)) => token = Some(held),
+                _ => {
+                    return Err(invalid(
+                        "The body may hold `seconds`: 1 to 300, and `token`: that of a lease to extend.",
+                    ));
+                }
+            }
+        }
+    }
+    let order = Operation::Lease {
+        seconds,
+        token,
+        once: gateway.random.next_u64(),
+    };
+    let reply = say(gateway, name, order, context)?;
+    match (reply.is, reply.lease) {
+        (Status::Live, Some((token, until))) => Ok(Answer::json(
+            200,
+            &json!({ "token": token, "until": until.seconds().0 }),
+        )),
+        (Status::Held, _) => Err(Problem::Leased.into()),
+        (Status::Ended | Status::Absent | Status::Outdated, _) => Err(Problem::NotFound.into()),
+        _ => Err(Problem::StoreUnavailable.into()),
+    }
+}
+
+fn release_lease(
+    gateway: &mut Gateway,
+    name: PublicName,
+    context: &RequestContext<'_>,
+) -> Result<Answer, Interrupt> {
+    needs_order(gateway)?;
+    let body = body::object(context)?;
+    let Some(token) = body.get("token").and_then(Value::as_u64) else {
+        return Err(invalid("The body must hold `token`: that of the lease."));
+    };
+    // One that does not hold any more is given back already.
+    let reply = say(gateway, name, Operation::Release { token }, context)?;
+    match reply.is {
+        Status::Outdated => Err(Problem::NotFound.into()),
+        _ => Ok(Answer::empty(204)),
+    }
+}
+
+fn needs_order(gateway: &Gateway) -> Result<(), Interrupt> {
+    match gateway.tenant.consistency {
+        Consistency::Strong => Ok(()),
+        Consistency::Eventual => Err(Problem::NeedsObjects.into()),
+    }
+}
+
+fn say(
+    gateway: &mut Gateway,
+    name: PublicName,
+    order: Operation,
+    context: &RequestContext<'_>,
+) -> Result<Reply, Interrupt> {
+    const SAID: &str = "said";
+    match context.answers.found(SAID) {
+        None => {
+            let tenant = &gateway.tenant.id;
+            let command = Command {
+                named: Some(name.sign_in),
+                ..gateway.sessions.command(order)
+            };
+            let need = command.need(tenant, name.handle, SAID.to_owned());
+            Err(Interrupt::Pending(vec![need]))
+        }
+        Some(Found::Bytes(bytes)) => {
+            Reply::parse(bytes).ok_or_else(|| Problem::StoreUnavailable.into())
+        }
+        Some(Found::Absent | Found::Unavailable) => Err(Problem::StoreUnavailable.into()),
+    }
+}
+
+/// Lets whoever presents an origin key go on. Wrong ones are counted and told of.
+fn check_origin_key(
+    limits: &mut Limits,
+    recorder: &mut Recorder,
+    context: &RequestContext<'_>,
+) -> Result<(), Interrupt> {
+    let RequestContext { request, now, .. } = *context;
+    let client = request.client_network();
+    // What others send whom nobody tells apart says nothing of this one.
+    let is_known = client != Network::Unknown;
+    if let Some(wait) = limits.wrong_keys.wait(client, now).filter(|_| is_known) {
+        return Err(Problem::TooManyGuesses(wait).into());
+    }
+    let authorization = request.header("authorization");
+    let keys = &limits.tenant.origin_keys;
+    if keys.iter().any(|key| key.is_presented(authorization)) {
+        return Ok(());
+    }
+    if authorization.is_none() {
+        return Err(Problem::ApiKey.into());
+    }
+    match limits.wrong_keys.count(client, now) {
+        Verdict::Over(wait) => Err(Problem::TooManyGuesses(wait).into()),
+        verdict => {
+            recorder.emit(Event::new(Level::Warn, "origin_key_refused"));
+            match verdict {
+                Verdict::Passed(wait) => Err(Problem::TooManyGuesses(wait).into()),
+                _ => Err(Problem::ApiKey.into()),
+            }
+        }
+    }
+}
+
+fn problem(error: &UpdateError) -> Problem {
+    match error {
+        UpdateError::Absent | UpdateError::Outdated => Problem::NotFound,
+        UpdateError::Version => Problem::VersionChanged,
+        UpdateError::Lease => Problem::Leased,
+        UpdateError::Unreadable => Problem::SessionCorrupt,
+        UpdateError::Silent | UpdateError::Unannounced | UpdateError::NotYetReadable => {
+            Problem::StoreUnavailable
+        }
+    }
+}
+
+/// What `If-Match` (RFC 9110 section 13.1.1) asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    None,
+    Any,
+    Version(Version),
+}
+
+fn if_match(header: Option<&str>) -> Result<Condition, Interrupt> {
+    let Some(header) = header.map(str::trim) else {
+        return Ok(Condition::None);
+    };
+    if header == "*" {
+        return Ok(Condition::Any);
+    }
+    header
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .and_then(|version| version.parse().ok())
+        .map(|version| Condition::Version(Version(version)))
+        .ok_or_else(|| invalid("If-Match must be `*` or the ETag that was read."))
+}
+
+/// `patch`, `ttl` and `lease`. Who the session belongs to, and its id, change only in an answer to
+/// the browser: it is the one that must get the new cookie.
+fn read_patch(body: &Map<String, Value>) -> Result<(Change, Option<u64>), Interrupt> {
+    let mut change = Change::default();
+    let mut lease = None;
+    for (member, value) in body {
+        match (member.as_str(), value) {
+            ("patch", Value::Object(_)) => change.patch = Some(value.to_string()),
+            ("ttl", value) => match value.as_u64() {
+                Some(seconds) => change.idle = Some(Seconds(seconds)),
+                None => return Err(invalid("`ttl` must be a whole number of seconds.")),
+            },
+            ("lease", value) if value.is_u64() => lease = value.as_u64(),
+            ("patch" | "lease", _) => {
+                return Err(invalid(
+                    "`patch` must be an object, `lease` the token of a lease.",
+                ));
+            }
+            _ => return Err(invalid("The body may hold `patch`, `ttl` and `lease`.")),
+        }
+    }
+    Ok((change, lease))
+}
+
+fn invalid(what: &str) -> Interrupt {
+    Problem::Invalid(what.to_owned()).into()
+}
