@@ -189,7 +189,7 @@ for (const [fault, what] of FAULTS) {
 
   test(`${what} while an answer is dealt with fails that one of a hundred, and no stream`, () =>
     amongHundred(`settled-${fault}`, fault, () => {
-      const url = changing(site.url, { text: `planted-settle-${fault}` });
+      const url = changing(site.url, { text: `planted-response-${fault}` });
       return new Visitor(site.url).browser.fetchJson(url);
     }));
 }
@@ -226,7 +226,7 @@ for (const [fault, what] of FAULTS) {
 
   test(`${what} in what is done after an answer hurts nobody`, async (t) => {
     const fine = await planted.recorded(site.url);
-    const id = `planted-afterwards-${fault}`;
+    const id = `planted-background-${fault}`;
     const hurt = await sites.open(t, () => ({ session: { cache: "1s" } }), answer, id);
     const visitor = new Visitor(hurt.url);
     await visitor.visit({ patch: { a: 1 } });
@@ -239,11 +239,11 @@ for (const [fault, what] of FAULTS) {
       { what: "the fault" },
     );
     assert.deepEqual((await fine.visitor.visit()).data, { kept: true });
-    await streams.goOn(`afterwards-${fault}`);
+    await streams.goOn(`background-${fault}`);
   });
 
   test(`${what} in a look after one open stream hurts no other`, async (t) => {
-    const id = `planted-watch-${fault}`;
+    const id = `planted-revalidate-${fault}`;
     const describe = () => ({ session: { streams: "revocable", cache: "1s" } });
     const hurt = await sites.open(t, describe, answer, id);
     server.accept(hurt);
@@ -251,7 +251,7 @@ for (const [fault, what] of FAULTS) {
     const before = planted.deaths;
     await new Streams(server).open(t, hurt, visitor.browser.sessionOf(hurt.url));
     await until(() => planted.deaths > before, { what: "the fault" });
-    await streams.goOn(`watch-${fault}`);
+    await streams.goOn(`revalidate-${fault}`);
     assert.deepEqual((await visitor.visit()).data, { kept: true });
   });
 }

@@ -38,10 +38,10 @@ test("a decision to forward is read by the names of its fields", () => {
     firstByteMs: 30_000,
     pauses: "15000,0,60000,0",
     place: "acme/blue",
-    ticket: "acme\tcookie\tc---------\tblue",
+    responseContext: "acme\tcookie\tc---------\tblue",
     sidSuffix: ".sig",
     kept: "+-+",
-    told: {
+    requestLabels: {
       flags: "lwxm",
       labels: "acme\tblue\tv2\thit\tactive\t\tGET",
       members:
@@ -67,14 +67,14 @@ test("a decision to forward is read by the names of its fields", () => {
   const set = Object.entries(FLAGS).filter(([, letter]) => order.flags.includes(letter));
   assert.deepEqual(
     set.map(([name]) => name),
-    ["settle", "revocable", "anyTarget"],
+    ["handleResponse", "revocable", "anyTarget"],
   );
 });
 
 test("a response of our own keeps each of its cookies and every line of its body", async () => {
   const answered = unpackResponse(golden("response"));
   assert.equal(answered.until, 1_700_000_001_000);
-  assert.match(answered.told.members, /"reason":"forbidden"/);
+  assert.match(answered.requestLabels.members, /"reason":"forbidden"/);
   const response = responseOf(answered);
   assert.equal(response.status, 403);
   assert.equal(response.headers.get("content-type"), "text/plain; charset=utf-8");

@@ -62,7 +62,7 @@ pub fn negotiation_headers() -> Vec<String> {
     NEGOTIATION_HEADERS.map(str::to_owned).to_vec()
 }
 
-/// Returns the headers of an origin's response that have to be settled; those with the prefix of
+/// Returns the headers of an origin's response that the core has to handle; those with the prefix of
 /// [`session_controls`](crate::upstream::session_controls) have, too.
 #[wasm_bindgen(js_name = concerningHeaders)]
 #[must_use]

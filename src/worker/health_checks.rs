@@ -19,8 +19,8 @@ pub(crate) async fn check_health(env: &Env) {
 async fn make(env: &Env, check: &HealthCheck) {
     let is_ready = within(DEADLINE_MS, is_ready(&check.url)).await;
     let command = check.command(is_ready.unwrap_or_default());
-    let told = objects::call(env, Class::Pool, check.tenant.as_str(), &command);
-    match within(CALL_DEADLINE_MS, told).await {
+    let sent = objects::call(env, Class::Pool, check.tenant.as_str(), &command);
+    match within(CALL_DEADLINE_MS, sent).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => report("check_not_told", &error),
         Err(error) => report("check_not_told", error.to_string().as_str()),

@@ -22,7 +22,7 @@ use crate::upstream::request_headers::{self, Outgoing};
 /// * `firstByteMs`: milliseconds the origin may take for its response headers
 /// * `pauses`: see [`Pauses::to_text`](crate::tenant::Pauses::to_text)
 /// * `place`: tenant and origin
-/// * `ticket`: what the response has to be settled with
+/// * `responseContext`: what the response is handled with
 /// * `sidSuffix`: what an Engine.IO `sid` is made longer by
 /// * `kept`: for each of the client's headers `+` if it is passed on
 /// * `flags`, `labels`, `members`: what is recorded of the request, see [`RequestLabels`]
@@ -33,7 +33,7 @@ pub(crate) const FORWARD_FIELDS: [&str; 12] = [
     "firstByteMs",
     "pauses",
     "place",
-    "ticket",
+    "responseContext",
     "sidSuffix",
     "kept",
     "flags",
@@ -56,15 +56,15 @@ pub(crate) const RESPONSE_FIELDS: [&str; 7] = [
 
 /// Letters of a decision to forward, and what they stand for.
 ///
-/// * `settle`: the response must be settled whatever its headers are
-/// * `afterwards`: something can be done once the client has the response
+/// * `handleResponse`: the core handles the response whatever its headers are
+/// * `runBackground`: something can be done once the client has the response
 /// * `revocable`: a stream or socket is followed to its end
 /// * `shared`: the cache of the zone may answer it
 /// * `opens`: should the response stay open, that is use, and must be noted
 /// * `anyTarget`: the decision holds for other targets, too
 pub(crate) const FORWARD_FLAGS: [(&str, char); 6] = [
-    ("settle", 's'),
-    ("afterwards", 'a'),
+    ("handleResponse", 's'),
+    ("runBackground", 'a'),
     ("revocable", 'w'),
     ("shared", 'k'),
     ("opens", 'h'),
@@ -94,17 +94,17 @@ pub(crate) fn description() -> String {
 }
 
 /// Writes what is to be done, and what is recorded of it.
-pub(crate) fn step(step: &Step, facts: &RequestLabels) -> String {
+pub(crate) fn step(step: &Step, labels: &RequestLabels) -> String {
     match step {
-        Step::Forward(forward) => self::forward(forward, facts),
-        Step::Answer(answer) => lettered(RESPONSE, answer, facts),
-        Step::Asset(answer) => lettered(FILE, answer, facts),
+        Step::Forward(forward) => self::forward(forward, labels),
+        Step::Answer(answer) => lettered(RESPONSE, answer, labels),
+        Step::Asset(answer) => lettered(FILE, answer, labels),
         Step::Await(_) => pending(None),
     }
 }
 
 /// Writes a decision to forward: see [`FORWARD_FIELDS`].
-fn forward(forward: &Forward, facts: &RequestLabels) -> String {
+fn forward(forward: &Forward, labels: &RequestLabels) -> String {
     let Outgoing { kept, own, .. } = &forward.headers;
     let mut text =
         String::with_capacity(own.len() + forward.url.len() + forward.ticket.len() + 512);
@@ -134,7 +134,7 @@ fn forward(forward: &Forward, facts: &RequestLabels) -> String {
         text.push_str(field);
         text.push('\n');
     }
-    push_facts(&mut text, facts);
+    push_labels(&mut text, labels);
     if let Some(repeat) = forward.repeat {
         let _ = write!(text, "{}", repeat.until.0);
     }
@@ -161,8 +161,8 @@ pub(crate) fn traces(gateway: &mut Gateway, count: usize) -> String {
 }
 
 /// Writes what is recorded of a request: flags, labels, and the members of its log line.
-fn push_facts(text: &mut String, facts: &RequestLabels) {
-    for line in [facts.flags(), facts.labels(), facts.members()] {
+fn push_labels(text: &mut String, request: &RequestLabels) {
+    for line in [request.flags(), request.labels(), request.members()] {
         text.push_str(&line);
         text.push('\n');
     }
@@ -174,7 +174,7 @@ pub(crate) fn answer(answer: &Answer) -> String {
 }
 
 /// Writes a response of our own: see [`RESPONSE_FIELDS`].
-fn lettered(letter: &str, answer: &Answer, facts: &RequestLabels) -> String {
+fn lettered(letter: &str, answer: &Answer, labels: &RequestLabels) -> String {
     let Answer {
         status,
         headers,
@@ -183,7 +183,7 @@ fn lettered(letter: &str, answer: &Answer, facts: &RequestLabels) -> String {
     } = answer;
     let mut text = String::with_capacity(answer.body.len() + 1_024);
     let _ = write!(text, "{letter}\n{status}\n");
-    push_facts(&mut text, facts);
+    push_labels(&mut text, labels);
     if let Some(until) = cacheable_until {
         let _ = write!(text, "{}", until.0);
     }
@@ -208,8 +208,8 @@ pub(crate) fn pending(seed: Option<Seed>) -> String {
 }
 
 /// Writes whether what stays open may: `G` and after how many milliseconds to look again, or `X` and why it ends.
-pub(crate) fn vigil(vigil: &Revalidation) -> String {
-    match vigil {
+pub(crate) fn revalidation(revalidation: &Revalidation) -> String {
+    match revalidation {
         Revalidation::Await(_) => pending(None),
         Revalidation::Continue(ms) => format!("G\n{ms}"),
         Revalidation::Over(reason) => format!("X\n{reason}"),
@@ -223,8 +223,8 @@ pub(crate) fn done() -> String {
 
 /// Writes what the client gets of an origin's response: `U` for all of it as it is; or `E`, the number of headers to
 /// remove, their names, then names and values to append; or a response of our own.
-pub(crate) fn settled(settled: &ResponseAction) -> String {
-    match settled {
+pub(crate) fn response_action(action: &ResponseAction) -> String {
+    match action {
         ResponseAction::Untouched => "U\n".to_owned(),
         ResponseAction::Replaced(answer) => self::answer(answer),
         ResponseAction::Await(_) => pending(None),

@@ -30,16 +30,16 @@ use crate::router::Router;
 enum Phase {
     /// Whether it is forwarded, and how.
     Admit { packed: String },
-    /// What the client gets of the origin's answer.
-    Settle {
-        ticket: String,
+    /// What the client gets of the origin's response.
+    HandleResponse {
+        response_context: String,
         status: u16,
         headers: String,
     },
     /// What can wait until the client has the answer.
-    Afterwards { ticket: String },
-    /// Whether what stays open may stay open.
-    Watch { ticket: String },
+    RunBackground { response_context: String },
+    /// Whether the session of an open stream or WebSocket still lives.
+    Revalidate { response_context: String },
 }
 
 impl drive::Step for Phase {
@@ -49,8 +49,10 @@ impl drive::Step for Phase {
     fn text(&self) -> &str {
         match self {
             Self::Admit { packed } => packed,
-            Self::Settle { headers, .. } => headers,
-            Self::Afterwards { ticket } | Self::Watch { ticket } => ticket,
+            Self::HandleResponse { headers, .. } => headers,
+            Self::RunBackground { response_context } | Self::Revalidate { response_context } => {
+                response_context
+            }
         }
     }
 
@@ -58,13 +60,17 @@ impl drive::Step for Phase {
         let now = js_sys::Date::now();
         match self {
             Self::Admit { packed } => admit_step(packed, now, answers),
-            Self::Settle {
-                ticket,
+            Self::HandleResponse {
+                response_context,
                 status,
                 headers,
-            } => settle_step(ticket, *status, headers, now, answers),
-            Self::Afterwards { ticket } => afterwards_step(ticket, now, answers),
-            Self::Watch { ticket } => watch_step(ticket, now, answers),
+            } => handle_response_step(response_context, *status, headers, now, answers),
+            Self::RunBackground { response_context } => {
+                run_background_step(response_context, now, answers)
+            }
+            Self::Revalidate { response_context } => {
+                revalidate_step(response_context, now, answers)
+            }
         }
     }
 }
@@ -198,64 +204,71 @@ fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
     decision
 }
 
-/// Settles an origin's answer.
-#[wasm_bindgen]
+/// Decides what the client gets of an origin's response.
+#[wasm_bindgen(js_name = handleResponse)]
 #[must_use]
-pub fn settle(ticket: &str, status: u16, headers: &str, now: f64, seed: &str) -> String {
+pub fn handle_response(
+    response_context: &str,
+    status: u16,
+    headers: &str,
+    now: f64,
+    seed: &str,
+) -> String {
     let answers = begun(seed);
-    let decision = settle_step(ticket, status, headers, now, &answers);
-    made(decision, answers, || Phase::Settle {
-        ticket: ticket.to_owned(),
+    let decision = handle_response_step(response_context, status, headers, now, &answers);
+    made(decision, answers, || Phase::HandleResponse {
+        response_context: response_context.to_owned(),
         status,
         headers: headers.to_owned(),
     })
 }
 
-fn settle_step(
-    ticket: &str,
+fn handle_response_step(
+    response_context: &str,
     status: u16,
     headers: &str,
     now: f64,
     answers: &Answers,
 ) -> Decision<String> {
-    let settled = with_ready(|router| {
+    let action = with_ready(|router| {
         #[cfg(feature = "planted-faults")]
-        fault_injection::inject("settle", headers);
-        let settled = router.handle_response(ticket, status, headers, millis(now), answers);
+        fault_injection::inject("response", headers);
+        let action =
+            router.handle_response(response_context, status, headers, millis(now), answers);
         drain(router, now);
-        (settled, router.has_learned())
+        (action, router.has_learned())
     });
     // Of most the core learns nothing.
     if !matches!(
-        settled,
+        action,
         Some((ResponseAction::Untouched | ResponseAction::Edited(_), false))
     ) {
         runtime::state_changed();
     }
-    match settled {
+    match action {
         Some((ResponseAction::Await(needs), _)) => Decision::Lacks(needs),
-        Some((settled, _)) => Decision::Made(protocol::settled(&settled)),
+        Some((action, _)) => Decision::Made(protocol::response_action(&action)),
         None => Decision::Made(internal_error()),
     }
 }
 
-/// Does what can wait until the visitor has the answer.
-#[wasm_bindgen]
+/// Does what can wait until the client has the response.
+#[wasm_bindgen(js_name = runBackground)]
 #[must_use]
-pub fn afterwards(ticket: &str, now: f64, seed: &str) -> String {
+pub fn run_background(response_context: &str, now: f64, seed: &str) -> String {
     let answers = begun(seed);
-    let decision = afterwards_step(ticket, now, &answers);
-    made(decision, answers, || Phase::Afterwards {
-        ticket: ticket.to_owned(),
+    let decision = run_background_step(response_context, now, &answers);
+    made(decision, answers, || Phase::RunBackground {
+        response_context: response_context.to_owned(),
     })
 }
 
-fn afterwards_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String> {
+fn run_background_step(response_context: &str, now: f64, answers: &Answers) -> Decision<String> {
     runtime::state_changed();
     let needs = with_ready(|router| {
         #[cfg(feature = "planted-faults")]
-        fault_injection::inject("afterwards", ticket);
-        let needs = router.run_background(ticket, millis(now), answers);
+        fault_injection::inject("background", response_context);
+        let needs = router.run_background(response_context, millis(now), answers);
         drain(router, now);
         needs
     });
@@ -266,29 +279,29 @@ fn afterwards_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String
     }
 }
 
-/// Looks after a stream or a socket that stays open.
+/// Checks whether the session of an open stream or WebSocket still lives.
 #[wasm_bindgen]
 #[must_use]
-pub fn watch(ticket: &str, now: f64, seed: &str) -> String {
+pub fn revalidate(response_context: &str, now: f64, seed: &str) -> String {
     let answers = begun(seed);
-    let decision = watch_step(ticket, now, &answers);
-    made(decision, answers, || Phase::Watch {
-        ticket: ticket.to_owned(),
+    let decision = revalidate_step(response_context, now, &answers);
+    made(decision, answers, || Phase::Revalidate {
+        response_context: response_context.to_owned(),
     })
 }
 
-fn watch_step(ticket: &str, now: f64, answers: &Answers) -> Decision<String> {
+fn revalidate_step(response_context: &str, now: f64, answers: &Answers) -> Decision<String> {
     runtime::state_changed();
-    let vigil = with_ready(|router| {
+    let revalidation = with_ready(|router| {
         #[cfg(feature = "planted-faults")]
-        fault_injection::inject("watch", ticket);
-        let vigil = router.revalidate(ticket, millis(now), answers);
+        fault_injection::inject("revalidate", response_context);
+        let revalidation = router.revalidate(response_context, millis(now), answers);
         drain(router, now);
-        vigil
+        revalidation
     });
-    match vigil {
+    match revalidation {
         Some(Revalidation::Await(needs)) => Decision::Lacks(needs),
-        Some(vigil) => Decision::Made(protocol::vigil(&vigil)),
+        Some(revalidation) => Decision::Made(protocol::revalidation(&revalidation)),
         None => Decision::Made(internal_error()),
     }
 }

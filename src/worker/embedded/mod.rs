@@ -147,7 +147,8 @@ impl Vestibule {
                 let session = session(&forward);
                 let (response, changes) =
                     handler(request, session).await.map_err(Error::Handler)?;
-                self.settled(response, &changes, forward, context).await
+                self.handle_response(response, &changes, forward, context)
+                    .await
             }
             Step::Answer(answer) => http::response(answer, None),
             Step::Asset(answer) => http::response(answer, carried.take_file()),
@@ -155,23 +156,23 @@ impl Vestibule {
         }
     }
 
-    /// Settles the handler's response as an origin's.
-    async fn settled(
+    /// Handles the handler's response as an origin's.
+    async fn handle_response(
         &self,
         response: Response,
         changes: &Changes,
         forward: Forward,
         context: &Context,
     ) -> Result<Response, Error> {
-        let settle = Settle {
-            ticket: &forward.ticket,
+        let step = HandleResponse {
+            response_context: &forward.ticket,
             status: response.status_code(),
             headers: http::packed_response(&response, changes)?,
         };
         let carried = RequestContext::new(self.env.clone(), None);
-        let settled = decided(settle, begun(), &carried).await;
+        let action = decided(step, begun(), &carried).await;
         self.store_later(context);
-        let response = match settled {
+        let response = match action {
             ResponseAction::Untouched => response,
             ResponseAction::Edited(edits) => http::edited(response, &edits)?,
             ResponseAction::Replaced(answer) => return http::response(answer, None),
@@ -182,10 +183,10 @@ impl Vestibule {
         // There is nowhere else to go, so nobody has to find out whether the handler lives.
         with_ready(Router::take_probes);
         if forward.opens && http::stays_open(&response) {
-            self.go_on(Watch(forward.ticket.clone()), context);
+            self.go_on(Revalidate(forward.ticket.clone()), context);
         }
         if forward.afterwards {
-            self.go_on(Afterwards(forward.ticket), context);
+            self.go_on(RunBackground(forward.ticket), context);
         }
         Ok(response)
     }
@@ -281,33 +282,35 @@ impl drive::Step for Admit<'_> {
     }
 }
 
-struct Settle<'a> {
-    ticket: &'a str,
+struct HandleResponse<'a> {
+    response_context: &'a str,
     status: u16,
     headers: String,
 }
 
-impl drive::Step for Settle<'_> {
+impl drive::Step for HandleResponse<'_> {
     type Made = ResponseAction;
 
     fn decide(&self, answers: &Answers) -> Decision<ResponseAction> {
         let Self {
-            ticket,
+            response_context,
             status,
             headers,
         } = self;
-        match act(|router| router.handle_response(ticket, *status, headers, now(), answers)) {
+        match act(|router| {
+            router.handle_response(response_context, *status, headers, now(), answers)
+        }) {
             Some(ResponseAction::Await(needs)) => Decision::Lacks(needs),
-            Some(settled) => Decision::Made(settled),
+            Some(action) => Decision::Made(action),
             None => Decision::Made(ResponseAction::Await(Vec::new())),
         }
     }
 }
 
 /// Notes use, reads anew what has grown old, and hears of revocations.
-struct Afterwards(String);
+struct RunBackground(String);
 
-impl drive::Step for Afterwards {
+impl drive::Step for RunBackground {
     type Made = ();
 
     fn decide(&self, answers: &Answers) -> Decision<()> {
@@ -317,9 +320,9 @@ impl drive::Step for Afterwards {
 }
 
 /// Notes that a connection was opened that nobody follows.
-struct Watch(String);
+struct Revalidate(String);
 
-impl drive::Step for Watch {
+impl drive::Step for Revalidate {
     type Made = ();
 
     fn decide(&self, answers: &Answers) -> Decision<()> {

@@ -1,5 +1,5 @@
 /**
- * A request and its response: decide (or do as was decided on the one before), send, settle, keep up.
+ * A request and its response: decide (or reuse a decision), send, handle the response, run background work.
  *
  * Decisions are the core's (`gateway/`); this file performs them. The warm path is synchronous up to `fetch`: no
  * promise is made and nothing is awaited before the request is on its way to the origin. Bodies, event streams and
@@ -84,7 +84,7 @@ export class Exchange extends RequestContext {
 
   /** Gives a response of our own. @param {ResponseDecision} response @param {Uint8Array} [file] */
   #respond(response, file) {
-    Object.assign(this.trace, response.told);
+    Object.assign(this.trace, response.requestLabels);
     return this.#record(wire.responseOf(response, file), "");
   }
 
@@ -119,10 +119,10 @@ export class Exchange extends RequestContext {
    */
   #send(forward) {
     const { request, trace, context } = this;
-    const { url, firstByteMs, place, sidSuffix, told, headers, flags } = forward;
-    trace.flags = told.flags;
-    trace.labels = told.labels;
-    trace.members = told.members;
+    const { url, firstByteMs, place, sidSuffix, requestLabels, headers, flags } = forward;
+    trace.flags = requestLabels.flags;
+    trace.labels = requestLabels.labels;
+    trace.members = requestLabels.members;
     if (forward.seed !== "") this.seed = forward.seed;
     const { method } = request;
     const source = method === "GET" || method === "HEAD" ? null : request.body;
@@ -172,15 +172,16 @@ export class Exchange extends RequestContext {
    * @param {ForwardDecision} forward
    * @returns {Response | Promise<Response>}
    */
-  #receive(response, { flags, pauses, place, ticket, session }) {
+  #receive(response, { flags, pauses, place, responseContext, session }) {
     const { status, headers, webSocket } = response;
     const server = status < 520 ? null : headers.get("server");
     if (server && this.request.body === null && core.isUnsent(status, server)) {
       return this.#retry(place, "unsent");
     }
-    if (flags.includes(wire.FLAGS.afterwards)) this.context.waitUntil(this.#runBackground(ticket));
+    if (flags.includes(wire.FLAGS.runBackground))
+      this.context.waitUntil(this.#runBackground(responseContext));
     const isRevocable = flags.includes(wire.FLAGS.revocable);
-    const revalidate = () => this.#revalidate(ticket);
+    const revalidate = () => this.#revalidate(responseContext);
     if (flags.includes(wire.FLAGS.opens) && (webSocket || isEventStream(response)))
       this.context.waitUntil(revalidate());
     const seen =
@@ -191,16 +192,18 @@ export class Exchange extends RequestContext {
             pauses: readPauses(pauses),
           })
         : response;
-    if (!flags.includes(wire.FLAGS.settle) && !concernsCore(seen))
+    if (!flags.includes(wire.FLAGS.handleResponse) && !concernsCore(seen))
       return this.#record(seen, session);
-    return after(this.#settle(seen, ticket), (settled) => this.#record(settled, session));
+    return after(this.#handleResponse(seen, responseContext), (handled) =>
+      this.#record(handled, session),
+    );
   }
 
-  /** Has the core say what the client gets of the response. @param {Response} response @param {string} ticket */
-  #settle(response, ticket) {
+  /** Has the core say what the client gets of the response. @param {Response} response @param {string} responseContext */
+  #handleResponse(response, responseContext) {
     const headers = wire.packHeaders(response.headers);
     const decision = core.decide(new RequestContext(this.env, this.trace), (seed) =>
-      core.settle(ticket, response.status, headers, Date.now(), seed),
+      core.handleResponse(responseContext, response.status, headers, Date.now(), seed),
     );
     return after(decision, (decision) => {
       if (decision.startsWith("U")) return response;
@@ -215,18 +218,18 @@ export class Exchange extends RequestContext {
     return recordRequest(this.trace, response, session, this.env);
   }
 
-  /** Does what can wait until the visitor has the response. @param {string} ticket */
-  async #runBackground(ticket) {
+  /** Does what can wait until the visitor has the response. @param {string} responseContext */
+  async #runBackground(responseContext) {
     await scheduler.wait(BACKGROUND_DELAY_MS);
     await core.decide(new RequestContext(this.env, this.trace), (seed) =>
-      core.afterwards(ticket, Date.now(), seed),
+      core.runBackground(responseContext, Date.now(), seed),
     );
   }
 
-  /** Checks whether the session of something that stays open still lives. @param {string} ticket */
-  async #revalidate(ticket) {
+  /** Checks whether the session of something that stays open still lives. @param {string} responseContext */
+  async #revalidate(responseContext) {
     const decision = await core.decide(new RequestContext(this.env), (seed) =>
-      core.watch(ticket, Date.now(), seed),
+      core.revalidate(responseContext, Date.now(), seed),
     );
     // That something is open is told though nobody else comes.
     openWindow(this.env);

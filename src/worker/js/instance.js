@@ -72,9 +72,9 @@ const internalError = entering(glue.internalError);
 // Decisions: should one trap, the request is answered with a 500.
 export const admit = entering(glue.admit, internalError);
 export const admitAgain = entering(glue.admitAgain, internalError);
-export const settle = entering(glue.settle, internalError);
-export const afterwards = entering(glue.afterwards, internalError);
-export const watch = entering(glue.watch, internalError);
+export const handleResponse = entering(glue.handleResponse, internalError);
+export const runBackground = entering(glue.runBackground, internalError);
+export const revalidate = entering(glue.revalidate, internalError);
 
 export const drawTraces = entering(glue.drawTraces, () => "");
 export const endOfSid = entering(glue.endOfSid, () => -1);

@@ -66,7 +66,7 @@ export type Failure = "lost" | "cut" | "spoilt" | "unsent" | "timed-out";
 /** A decision that may be cached. */
 export interface Decision {
   /** What is recorded of the request: see `RequestLabels` in `telemetry/labels.rs`. */
-  told: { flags: string; labels: string; members: string };
+  requestLabels: { flags: string; labels: string; members: string };
   /** Until when it holds for requests like this one, in milliseconds since 1970; 0 if for this one alone. */
   until: number;
 }
@@ -81,8 +81,8 @@ export interface ForwardDecision extends Decision {
   pauses: string;
   /** Tenant and origin. */
   place: string;
-  /** What the response has to be settled with. */
-  ticket: string;
+  /** What the response is handled with. */
+  responseContext: string;
   /** What an Engine.IO `sid` is made longer by. */
   sidSuffix: string;
   /** Which of the client's headers pass: `+` for each that does. */
@@ -130,7 +130,7 @@ export interface PreparedForward {
   headers: Headers;
   /** What stands before and after the ids of the trace. */
   members: [string, string];
-  ticket: [string, string];
+  responseContext: [string, string];
 }
 
 export interface PreparedResponse {

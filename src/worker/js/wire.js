@@ -67,10 +67,10 @@ export function unpackForward(text, received) {
     firstByteMs: Number(lines[FORWARD.firstByteMs]),
     pauses: lines[FORWARD.pauses],
     place,
-    ticket: lines[FORWARD.ticket],
+    responseContext: lines[FORWARD.responseContext],
     sidSuffix: lines[FORWARD.sidSuffix],
     kept,
-    told: toldIn(lines, FORWARD),
+    requestLabels: requestLabelsIn(lines, FORWARD),
     until: Number(lines[FORWARD.until]),
     trace: headers.traceparent.slice(3, 35),
     seed: "",
@@ -89,7 +89,7 @@ export function unpackResponse(text) {
   const fields = Object.fromEntries(headers);
   return {
     status: Number(lines[RESPONSE.status]),
-    told: toldIn(lines, RESPONSE),
+    requestLabels: requestLabelsIn(lines, RESPONSE),
     until: Number(lines[RESPONSE.until]),
     // A plain object is handed over at once; it cannot hold a name twice.
     headers: Object.keys(fields).length === headers.length ? fields : headers,
@@ -98,7 +98,7 @@ export function unpackResponse(text) {
 }
 
 /** @param {string[]} lines @param {Record<string, number>} at */
-function toldIn(lines, at) {
+function requestLabelsIn(lines, at) {
   return { flags: lines[at.flags], labels: lines[at.labels], members: lines[at.members] };
 }
 

@@ -12,7 +12,7 @@ const FORWARDED: &str = include_str!("../../../tests/golden/wire/forward.txt");
 const RESPONDED: &str = include_str!("../../../tests/golden/wire/response.txt");
 const EDITED: &str = include_str!("../../../tests/golden/wire/edits.txt");
 
-fn facts() -> RequestLabels {
+fn labels() -> RequestLabels {
     RequestLabels {
         tenant: "acme".to_owned(),
         trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
@@ -80,7 +80,7 @@ fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
             any_target: true,
         }),
     };
-    assert_eq!(step(&Step::Forward(forward), &facts()), FORWARDED);
+    assert_eq!(step(&Step::Forward(forward), &labels()), FORWARDED);
 }
 
 #[test]
@@ -93,11 +93,11 @@ fn a_response_of_our_own_is_written_as_the_golden_file_has_it() {
             .with("set-cookie", "a=1; Path=/")
             .with("set-cookie", "b=2; Path=/")
     };
-    let facts = RequestLabels {
+    let labels = RequestLabels {
         reason: "forbidden",
-        ..facts()
+        ..labels()
     };
-    assert_eq!(step(&Step::Answer(answer), &facts), RESPONDED);
+    assert_eq!(step(&Step::Answer(answer), &labels), RESPONDED);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn edits_of_a_response_are_written_as_the_golden_file_has_them() {
             ("cache-control", "private".to_owned()),
         ],
     };
-    assert_eq!(settled(&ResponseAction::Edited(edits)), EDITED);
+    assert_eq!(response_action(&ResponseAction::Edited(edits)), EDITED);
 }
 
 #[test]

@@ -18,17 +18,20 @@ export const responses = new GenerationMap(MAX_RESPONSES, IGNORED_HEADERS, true)
 export function getResponse(received) {
   const entry = responses.find(received);
   if (entry === undefined) return undefined;
-  const { told, body } = entry.decision;
-  const trace = takeTrace(told.labels.slice(0, told.labels.indexOf("\t")), told.flags);
+  const { requestLabels, body } = entry.decision;
+  const trace = takeTrace(
+    requestLabels.labels.slice(0, requestLabels.labels.indexOf("\t")),
+    requestLabels.flags,
+  );
   if (trace === undefined) return undefined;
   if (entry.prepared === undefined) {
-    const { id, around } = withoutTrace(told.members);
+    const { id, around } = withoutTrace(requestLabels.members);
     entry.prepared = { members: around, body: body.split(id) };
   }
   const members = withTrace(entry.prepared.members, trace);
   return {
     ...entry.decision,
-    told: { flags: trace.flags, labels: told.labels, members },
+    requestLabels: { flags: trace.flags, labels: requestLabels.labels, members },
     body: entry.prepared.body.join(trace.id),
   };
 }

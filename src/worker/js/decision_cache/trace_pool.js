@@ -17,10 +17,10 @@ const TRACED = /"trace_id":"([^"]*)","span_id":"[^"]*"/;
 /** @type {Map<string, { flags: string, texts: string[] }>} by tenant */
 const pool = new Map();
 
-/** Takes a trace for a repeated decision, and counts that one. @param {string} tenant @param {string} told its flags */
-export function takeTrace(tenant, told) {
+/** Takes a trace for a repeated decision, and counts that one. @param {string} tenant @param {string} recorded flags of the request that was decided */
+export function takeTrace(tenant, recorded) {
   // How requests are recorded may have changed.
-  const wanted = told.replace("x", "");
+  const wanted = recorded.replace("x", "");
   let drawn = pool.get(tenant);
   if (drawn === undefined || drawn.texts.length === 0 || drawn.flags !== wanted) {
     if (pool.size >= MAX_TENANTS) pool.clear();

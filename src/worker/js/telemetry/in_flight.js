@@ -1,10 +1,10 @@
 /**
  * Counts what is under way at each origin (requests without an answer yet, and the streams and sockets that are
- * followed), and how long answers take to begin. It changes with every request; the core is told now and then.
+ * followed), and how long answers take to begin. It changes with every request; the core gets it now and then.
  */
 /** @import { Attempt, Begin, OriginActivity } from "../types.js" */
 
-/** Interval at which the core is told, in milliseconds. */
+/** Interval at which the core is requestLabels, in milliseconds. */
 const REPORT_EVERY = 250;
 
 /** Weight of a new answer in the average, of 1. */
