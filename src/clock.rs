@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_read() {
+    fn dates_are_parsed() {
         for (text, expected) in [
             ("1970-01-01", Some(0)),
             ("2026-11-21T10:00:01Z", Some(1_795_255_201)),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_numbers_with_a_unit() {
+    fn durations_are_parsed() {
         for (text, seconds) in [
             ("0s", 0),
             ("90s", 90),

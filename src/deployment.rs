@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_origins_are_enough() {
+    fn minimal_settings_are_accepted() {
         let deployment = read(&json!({})).unwrap();
         assert_eq!(deployment.prefix, "/_session");
         let tenant = deployment.tenant.unwrap();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_the_variables_is_told_at_once_by_their_names() {
+    fn every_invalid_variable_is_reported_by_name() {
         let wrong = json!({
             "SESSION_KEYS": "", "TENANT": "A", "LOGIN_MODE": "x", "SESSION_IDLE": "5",
             "SESSION_CACHE": "x", "MAX_DATA": "1e9", "STREAMS": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_a_sign_in_is_not_kept_for_everybody() {
+    fn public_cache_path_that_requires_login_is_rejected() {
         for mode in ["off", "optional"] {
             assert!(read(&json!({ "CACHE": "/public/*", "LOGIN_MODE": mode })).is_ok());
         }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn former_name_of_a_variable_is_refused_with_its_name_of_now() {
+    fn former_variable_is_rejected_with_its_new_name() {
         assert!(read(&json!({ "STREAMS": "revocable" })).is_ok());
         for value in ["watched", "pass-through"] {
             let faults = read(&json!({ "LIVE": value })).err().unwrap();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_the_apis_are_long_enough_to_be_secrets() {
+    fn short_api_keys_are_rejected() {
         for name in ["ORIGIN_KEY", "ADMIN_TOKEN"] {
             let faults = read(&json!({ name: "short" })).err().unwrap();
             assert!(faults[0].starts_with(name), "{faults:?}");
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_namespace_is_told() {
+    fn missing_namespace_is_reported() {
         let faults = Deployment::from_bindings("{}").err().unwrap().0;
         assert!(
             faults
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_keeps_documents_is_reached_over_https_or_on_this_machine() {
+    fn document_service_requires_https_or_loopback() {
         for (url, is_good) in [
             ("https://tenants.example/v1", true),
             ("http://127.0.0.1:9000/", true),
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_console_host_that_no_request_can_have_is_told() {
+    fn impossible_console_host_is_rejected() {
         for (host, is_good) in [
             ("console.example.com", true),
             ("localhost", true),
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_objects_are_told_unless_nobody_needs_them() {
+    fn missing_objects_are_reported_with_strong_consistency_only() {
         let read_without = |consistency: &str| {
             let bindings = json!({
                 "SESSION_KEYS": crate::encoding::base64url(&[7; 32]),
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_lifetimes_are_refused() {
+    fn impossible_lifetimes_are_rejected() {
         for changes in [
             json!({ "SESSION_ABSOLUTE": "59s" }),
             json!({ "SESSION_ABSOLUTE": "401d" }),

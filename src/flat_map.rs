@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_in_order_and_has_the_last_value_of_each_key() {
+    fn map_is_sorted_and_keeps_the_last_value_of_each_key() {
         let mut map: FlatMap<String, u32> = ["c", "a", "b", "a"]
             .into_iter()
             .map(str::to_owned)

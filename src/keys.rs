@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bad_list_is_named_by_position_and_never_by_content() {
+    fn invalid_key_is_reported_by_position_not_content() {
         let good = encoding::base64url(&[7; 32]);
         let short = encoding::base64url(&[7; 31]);
         assert!(DeploymentKeys::parse(&good).is_ok());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_do_not_print_themselves() {
+    fn debug_output_hides_keys() {
         let keys = DeploymentKeys::parse(&encoding::base64url(&[65; 32])).unwrap();
         assert_eq!(format!("{keys:?}"), "DeploymentKeys(1 keys)");
     }

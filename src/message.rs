@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_messages_are_refused() {
+    fn malformed_messages_are_rejected() {
         for bad in ["", "{}", "[]", "[1,1]"] {
             let error = read::<Pair>(bad.as_bytes()).unwrap_err();
             assert!(matches!(error, MessageError::Malformed(_)), "{bad}");
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_do_not_quote_what_a_message_holds() {
+    fn errors_do_not_quote_message_content() {
         let bad = [
             r#""s3cret""#,
             r#"["s3cret","s3cret"]"#,

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tenants_are_known_by_the_secrets_they_have() {
+    fn tenants_are_found_by_their_secrets() {
         let bound = |names: &[&str]| {
             let bound = names
                 .iter()

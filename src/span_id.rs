@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stage_has_an_id_of_its_own_and_none_is_zero() {
+    fn stage_span_ids_are_distinct_and_nonzero() {
         let last = SpanId::parse("ffffffffffffffff").unwrap();
         assert_eq!(last.of_stage(1).to_hex(), "0000000000000001");
         assert_eq!(last.of_stage(3).to_hex(), "0000000000000002");

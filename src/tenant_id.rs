@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_short_and_plain() {
+    fn tenant_id_is_short_and_plain() {
         for good in ["a", "acme-1", &"x".repeat(MAX_ID_LENGTH)] {
             assert!(TenantId::parse(good).is_some(), "{good}");
         }

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_that_a_key_can_hold() {
+    fn account_name_must_fit_a_storage_key() {
         let name = |folded| AccountName::parse(folded).map(|name| name.0);
         assert_eq!(name("a@b.example"), Some("a@b.example".to_owned()));
         for nobody in [
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_lately_counts_over_what_storage_still_shows() {
+    fn recent_change_overrides_a_stale_read() {
         let account = |changed: u64| {
             let text =
                 json!({ "user": "a", "password": format!("$x${changed}"), "changed": changed });
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_read_and_shows_nothing_of_itself() {
+    fn account_is_parsed_and_its_debug_output_hides_secrets() {
         let text =
             br#"{"user":"alice","email":"a@b.example","password":"$argon2id$x","changed":1}"#;
         let account = Account::parse(text).unwrap();

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_is_sent_with_everything_that_binds_the_answer_to_it() {
+    fn authorization_request_carries_state_nonce_and_pkce() {
         let mut random = ChaCha20Rng::seed_from_u64(1);
         let now = UnixSeconds(1);
         let begun = Transaction::begin("main", "/", Some(Seconds(60)), now, &mut random);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_id_token_is_left_out_of_the_address_to_sign_out_at() {
+    fn long_id_token_hint_is_left_out_of_the_logout_url() {
         let provider = provider(None, ClientAuthentication::Basic);
         let url = |id_token: Option<&str>| {
             let back = "https://c.example/out";
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_binds_an_answer_is_not_a_tenants_to_set() {
+    fn tenant_cannot_set_state_nonce_or_pkce() {
         let faults = |name: &str, value: &str| faults_of(&[(name.to_owned(), value.to_owned())]);
         for name in RESERVED {
             assert_eq!(faults(name, "x").len(), 1, "{name}");
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_shows_who_it_is_as_it_was_told_to() {
+    fn client_authenticates_by_the_configured_method() {
         let calls = [
             (Some("s:c"), ClientAuthentication::Basic),
             (Some("s:c"), ClientAuthentication::Post),

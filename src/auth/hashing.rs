@@ -105,7 +105,7 @@ mod tests {
     const NOW: UnixMillis = UnixMillis(1_000_000);
 
     #[test]
-    fn a_few_are_let_in_and_the_next_when_one_has_left() {
+    fn concurrent_hashes_are_limited() {
         let places = Places::default();
         let taken: Vec<u64> = (0..PLACES)
             .map(|_| places.enter(None, NOW).unwrap())
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_nobody_comes_back_to_is_free_again() {
+    fn abandoned_slot_is_freed() {
         let places = Places::default();
         let taken: Vec<u64> = (0..PLACES)
             .map(|_| places.enter(None, NOW).unwrap())
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn no_client_takes_all_the_places_and_another_still_gets_one() {
+    fn one_client_cannot_take_all_slots() {
         let one = |text: &str| Some(Network::of(Some(text)));
         let entering = |places: &Places, client: &dyn Fn(usize) -> Option<Network>| {
             let tries = (0..3 * PLACES).filter(|at| places.enter(client(*at), NOW).is_some());
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_a_place_may_take_another_and_who_stays_keeps_it() {
+    fn released_slot_is_reusable_and_a_held_one_is_kept() {
         let client = Some(Network::of(Some("192.0.2.1")));
         let places = Places::default();
         let first = places.enter(client, NOW).unwrap();

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_by_its_name_and_kind() {
+    fn key_is_found_by_kid_and_type() {
         let ec =
             json!({ "kty": "EC", "crv": "P-256", "kid": "b", "x": "eA", "y": "eQ", "use": "sig" });
         let keys = set(&json!([rsa("a", 256), ec]));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_back_as_they_were() {
+    fn keys_round_trip() {
         let ec = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "x": "eA", "y": "eQ", "use": "sig" });
         let keys = set(&json!([rsa("a", 256), ec]));
         assert_eq!(KeySet::parse(&keys.to_text()), Some(keys));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn unfit_keys_are_passed_over_and_a_good_one_beside_them_is_used() {
+    fn unusable_keys_are_skipped() {
         let mut private = rsa("a", 256);
         private["d"] = json!("AQ");
         let mut encrypting = rsa("a", 256);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_for_something_else_or_a_weak_one_is_refused_with_the_reason() {
+    fn weak_or_misused_key_is_rejected_with_a_reason() {
         let with = |name: &str, value: Value| {
             let mut key = rsa("a", 256);
             key[name] = value;
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_says_for_what_it_is_serves_nothing_else() {
+    fn key_is_limited_to_its_use_and_key_ops() {
         let mut key = rsa("a", 256);
         key["alg"] = json!("PS256");
         let keys = set(&json!([key]));
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_the_same_name_are_all_tried_but_not_any_number() {
+    fn keys_with_the_same_kid_are_tried_up_to_a_limit() {
         let keys = set(&json!(vec![rsa("a", 256); 50]));
         assert_eq!(
             keys.candidates(&token(Algorithm::Rs256, Some("a"))).len(),

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_taken_apart() {
+    fn token_is_parsed() {
         let text = token(
             r#"{"alg":"ES256","kid":"k1","typ":"JWT"}"#,
             r#"{"sub":"u"}"#,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forged_is_refused_before_any_key_is_asked_for() {
+    fn malformed_token_is_rejected_before_keys_are_fetched() {
         let claims = r#"{"sub":"u"}"#;
         let long = format!(r#"{{"alg":"RS256","kid":"{}"}}"#, "k".repeat(129));
         for header in [
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_a_panic(text: String) {
+        fn arbitrary_text_never_panics(text: String) {
             let _ = Unverified::parse(&text);
         }
     }

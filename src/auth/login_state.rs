@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_comes_back_to_whom_it_belongs_and_in_time() {
+    fn login_state_opens_for_its_browser_and_before_it_expires() {
         let mut random = ChaCha20Rng::seed_from_u64(1);
         let begun = Transaction::begin("main", "/x", Some(Seconds(5)), NOW, &mut random);
         let cookie = begun.seal(&keys(), &mut random).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_challenge_is_that_of_the_standard() {
+    fn pkce_challenge_matches_rfc_7636() {
         // RFC 7636 appendix B.
         let mut random = ChaCha20Rng::seed_from_u64(1);
         let mut begun = Transaction::begin("main", "/", None, NOW, &mut random);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_are_alike() {
+    fn login_states_are_unique() {
         let mut random = ChaCha20Rng::seed_from_u64(1);
         let one = Transaction::begin("main", "/", None, NOW, &mut random);
         let other = Transaction::begin("main", "/", None, NOW, &mut random);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_return_address_leaves_room_in_a_cookie() {
+    fn longest_return_url_fits_a_cookie() {
         let mut random = ChaCha20Rng::seed_from_u64(1);
         let long = return_url::MAX_LENGTH;
         let plain = format!("/{}", "x".repeat(long - 1));

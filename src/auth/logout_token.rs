@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_signed_out() {
+    fn logout_token_names_the_session_or_user() {
         let told = claims(&json!({ "sub": "u" }));
         let expected = SignedOut {
             sid: Some("s"),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_logout_token_ends_nothing() {
+    fn invalid_logout_token_is_rejected() {
         for changes in [
             json!({ "nonce": "n" }),
             json!({ "events": {} }),

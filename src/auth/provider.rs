@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_of_the_issuer_is_read() {
+    fn discovery_document_is_parsed() {
         let read = Metadata::parse(&document().to_string(), "https://id.example").unwrap();
         assert!(read.names_itself);
         assert_eq!(read.end_session_endpoint, None);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn another_issuers_and_one_that_leads_into_the_open_are_refused() {
+    fn discovery_document_of_another_issuer_or_with_insecure_urls_is_rejected() {
         for (name, value) in [
             ("issuer", json!("https://id.example/")),
             ("issuer", json!("https://evil.example")),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_this_machine_only() {
+    fn plain_http_is_accepted_on_loopback_only() {
         assert!(is_confidential("http://127.0.0.1:8080/x"));
         assert!(is_confidential("http://localhost:1"));
         assert!(!is_confidential("http://10.0.0.1/"));

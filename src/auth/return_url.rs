@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_on_this_site_is_kept() {
+    fn same_site_return_url_is_kept() {
         let long = format!("/chat?{}", "x".repeat(MAX_LENGTH - 6));
         for place in [
             "/",
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_away_or_round_in_circles_is_the_front_page() {
+    fn external_or_circular_return_url_becomes_the_root() {
         let long = format!("/{}", "x".repeat(MAX_LENGTH));
         let quotes = format!("/?{}", "\"".repeat(MAX_LENGTH / 2));
         for place in [
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_never_leaves_by_an_address_that_was_kept() {
+    fn kept_return_url_never_leaves_the_site() {
         // Every text of these parts: what browsers are known to be led astray by.
         let parts = [
             "/",

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_opens_for_its_purpose_at_its_tenant_only() {
+    fn sealed_cookie_opens_for_its_purpose_and_tenant_only() {
         let mut random = ChaCha20Rng::seed_from_u64(1);
         let sealed = seal("text", "login", &keys(&[1], "a"), &mut random).unwrap();
         assert_eq!(

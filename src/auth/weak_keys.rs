@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_rsa_key_is_used() {
+    fn sound_rsa_key_is_accepted() {
         let modulus = from_base64url(SOUND_MODULUS).unwrap();
         assert_eq!(rsa(&modulus, EXPONENT), None);
         assert_eq!(
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_rsa_key_is_not() {
+    fn weak_rsa_key_is_rejected() {
         let modulus = from_base64url(SOUND_MODULUS).unwrap();
         for exponent in [
             &[][..],
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_small_order_is_not_used_in_any_spelling() {
+    fn small_order_ed25519_key_is_rejected_in_every_encoding() {
         let hex = |text: &str| from_hex::<32>(text).unwrap();
         // Of RFC 8032 section 7.1.
         let sound = hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");

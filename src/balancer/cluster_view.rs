@@ -138,7 +138,7 @@ mod tests {
     const NOW: UnixMillis = UnixMillis(1_000_000);
 
     #[test]
-    fn what_the_others_know_counts_for_a_while_and_a_drain_until_it_is_lifted() {
+    fn others_health_expires_and_a_drain_lasts_until_lifted() {
         let mut shared = ClusterView::default();
         let answer = br#"{"origins":[["a",7,900,1004000],["b",0,null,0]],"drained":["b"]}"#;
         assert!(shared.learn(answer, NOW));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_teaches_nothing() {
+    fn malformed_answer_is_ignored() {
         let mut shared = ClusterView::default();
         for bad in ["", "[]", "{}", r#"{"origins":1,"drained":[]}"#] {
             assert!(!shared.learn(bad.as_bytes(), NOW), "{bad}");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_and_asked_every_few_seconds() {
+    fn view_is_exchanged_every_few_seconds() {
         let mut shared = ClusterView::default();
         assert!(shared.is_due(NOW));
         assert!(!shared.is_due(UnixMillis(NOW.0 + 1_999)));

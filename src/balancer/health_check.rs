@@ -39,7 +39,7 @@ mod tests {
     use crate::clock::UnixMillis;
 
     #[test]
-    fn the_pool_object_understands_what_was_found() {
+    fn pool_object_parses_health_check_results() {
         let check = HealthCheck {
             tenant: TenantId::parse("acme").unwrap(),
             origin: "a".to_owned(),

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_origins_say_is_read_in_both_forms_and_counts_for_a_while() {
+    fn load_reports_are_parsed_in_both_forms_and_expire() {
         for (metrics, expected) in [
             ("TEXT cpu_utilization=0.3,mem_utilization=0.8", Some(800)),
             ("cpu_utilization=0.25", Some(250)),

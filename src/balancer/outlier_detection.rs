@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_keeps_failing_is_passed_over_for_longer_each_time() {
+    fn ejection_time_grows_with_each_ejection() {
         let mut health = Health::default();
         let mut now = at(0);
         let mut away = Vec::new();
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_fail_eject_nobody_while_probes_are_answered() {
+    fn failed_requests_do_not_eject_while_probes_succeed() {
         let mut health = Health::default();
         let mut probes = 0;
         for tenth in 0..1_000 {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn gateway_errors_eject_only_in_a_row_and_if_a_probe_meets_with_one_too() {
+    fn consecutive_gateway_errors_eject_if_a_probe_fails_too() {
         let mut health = Health::default();
         probe(&mut health, "a", Verdict::Faulty, at(0));
         for _ in 0..3 {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_origin_is_ejected_when_more_than_one_client_met_with_that() {
+    fn timeouts_of_several_clients_eject_an_origin() {
         for (clients, expected) in [([7, 7], false), ([7, 8], true)] {
             let mut health = Health::default();
             probe(&mut health, "a", Verdict::Silent, at(0));
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_reached_is_back_with_its_first_answer() {
+    fn unreachable_origin_returns_with_its_first_response() {
         for is_probe in [false, true] {
             let mut health = Health::default();
             assert!(probe(&mut health, "a", Verdict::Dead, at(0)));
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_starts_slowly() {
+    fn returning_origin_gets_slow_start() {
         let mut health = Health::default();
         assert_eq!(health.share("a", at(0)), 100);
         health.mark_unreachable("a", at(0));

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_named_after_their_address_unless_told_otherwise() {
+    fn origin_name_defaults_to_host_and_port() {
         let base = Base::parse("https://B.example:90/").unwrap();
         let origin = Origin::new(base.to_name(), base);
         assert_eq!(
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused() {
+    fn invalid_origin_is_rejected() {
         for url in [
             "ftp://a",
             "http://",
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_spread_by_weight_and_a_new_weight_moves_only_what_it_must() {
+    fn sessions_spread_by_weight_and_a_new_weight_moves_a_minimum() {
         let count = |pool: &Pool, name: &str| {
             handles()
                 .filter(|h| pool.best(*h, |_| true).is_some_and(|o| o.name == name))
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn taking_an_origin_away_moves_only_its_own_sessions() {
+    fn removed_origin_moves_only_its_own_sessions() {
         let (before, after) = (pool(5), pool(4));
         for handle in handles() {
             let old = before.best(handle, |_| true).unwrap();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_may_not_be_used_is_passed_over() {
+    fn unusable_origin_is_skipped() {
         let pool = pool(2);
         let handle = Handle([1; 16]);
         let first = pool.best(handle, |_| true).unwrap();
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_of_scores_is_what_is_chosen_by() {
+    fn reported_scores_are_those_of_the_choice() {
         for pool in [pool(5), weighted(&[1, 7, 2])] {
             for handle in handles().take(1_000) {
                 let told = |origin: &&Origin| origin.told_score(handle);
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn the_choice_is_fixed_for_all_time() {
+    fn choice_is_stable_across_releases() {
         let pool = pool(8);
         let chosen: String = handles()
             .take(16)

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_isolate_is_told_what_the_others_have_under_way_and_the_last_load() {
+    fn isolate_gets_in_flight_counts_of_others_and_the_last_load() {
         let mut gathering = PoolAggregate::default();
         told(
             &mut gathering,
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_passed_over_by_all_when_more_than_half_do() {
+    fn origin_ejected_by_most_isolates_is_ejected_for_all() {
         let mut gathering = PoolAggregate::default();
         let until = later(5_000).0;
         told(
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ready_is_passed_over_until_it_is_or_nobody_checks_any_more() {
+    fn unready_origin_is_skipped_until_ready_or_unchecked() {
         let mut gathering = PoolAggregate::default();
         let checked = |ready| json!({ "do": "checked", "origin": "a", "ready": ready }).to_string();
         let answer = told(&mut gathering, &checked(false), NOW);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_is_kept_until_it_is_lifted() {
+    fn drain_lasts_until_lifted() {
         let mut gathering = PoolAggregate::default();
         let drain =
             |drained| json!({ "do": "drain", "origin": "a", "drained": drained }).to_string();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_changes_nothing() {
+    fn malformed_command_changes_nothing() {
         let mut gathering = PoolAggregate::default();
         for bad in [
             "",

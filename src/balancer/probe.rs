@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_is_a_sign_of_life_and_gateway_errors_are_a_bad_one() {
+    fn any_response_shows_an_origin_is_reachable_and_gateway_errors_count_as_failures() {
         for (status, expected) in [
             (200, Verdict::Alive),
             (404, Verdict::Alive),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_probed_once_a_second_and_never_twice_at_a_time() {
+    fn probes_are_one_second_apart_and_never_concurrent() {
         let mut probes = Probes::default();
         let at = |ms: u64| UnixMillis(1_000_000 + ms);
         assert!(probes.begin(at(0)));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_nobody_answers_for_holds_up_no_other_for_long() {
+    fn lost_probe_blocks_the_next_one_only_briefly() {
         let mut probes = Probes::default();
         let at = |ms: u64| UnixMillis(1_000_000 + ms);
         assert!(probes.begin(at(0)));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_says_nothing_of_what_happened_after_it_was_begun() {
+    fn probe_result_does_not_override_later_events() {
         let mut probes = Probes::default();
         let at = |ms: u64| UnixMillis(1_000_000 + ms);
         probes.begin(at(0));

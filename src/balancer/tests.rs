@@ -26,7 +26,7 @@ fn handle(number: u64) -> Handle {
 }
 
 #[test]
-fn adding_and_taking_away_origins_moves_no_more_than_it_must() {
+fn adding_or_removing_origins_moves_a_minimum_of_sessions() {
     const SESSIONS: u64 = 200_000;
     for (before, after) in [(10, 11), (11, 10), (50, 60), (100, 99)] {
         let (old, new) = (pool(before), pool(after));
@@ -48,7 +48,7 @@ fn adding_and_taking_away_origins_moves_no_more_than_it_must() {
 }
 
 #[test]
-fn the_busiest_of_many_origins_has_hardly_more_than_its_share() {
+fn load_of_the_busiest_origin_stays_near_its_share() {
     const SESSIONS: u64 = 200_000;
     let pool = pool(20);
     let mut counts = std::collections::HashMap::new();
@@ -63,7 +63,7 @@ fn the_busiest_of_many_origins_has_hardly_more_than_its_share() {
 /// Ten thousand times a server comes, goes, or changes its weight, each time under other sessions: five
 /// million placements in all.
 #[test]
-fn ten_thousand_changes_move_no_more_than_they_must() {
+fn ten_thousand_pool_changes_move_a_minimum_of_sessions() {
     const CHANGES: u64 = 10_000;
     const SESSIONS: u64 = 500;
     let mut random = ChaCha20Rng::seed_from_u64(1);

@@ -113,7 +113,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_tolerance_of_the_algorithm_is_granted_and_no_other() {
+    fn cookie_dates_follow_rfc_6265_exactly() {
         const EXPECTED: u64 = 784_111_777;
         for (text, expected) in [
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(EXPECTED)),
@@ -172,7 +172,7 @@ mod tests {
     proptest! {
         /// The parts of any moment, in any order that the algorithm tells apart, between any delimiters.
         #[test]
-        fn a_moment_is_read_however_it_is_written(
+        fn every_spelling_of_a_date_is_parsed(
             days in 0_u64..30_000,
             second_of_day in 0_u64..86_400,
             delimiters in "[\t -/;-@\\[-`{-~]{1,3}",
@@ -207,7 +207,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_not_without_a_panic(text in ".{0,60}") {
+        fn arbitrary_text_never_panics(text in ".{0,60}") {
             let _ = UnixSeconds::parse_cookie_date(&text);
         }
     }

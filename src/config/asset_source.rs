@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replacement_is_a_url_or_the_name_of_a_stored_file() {
+    fn asset_source_is_a_url_or_a_stored_file() {
         for good in [
             "https://cdn.example/logo.svg?v=1",
             "https://cdn.example:8443/npm/pkg@1/x.css",
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_file_is_under_its_tenants_key() {
+    fn stored_file_has_the_key_of_its_tenant() {
         let tenant = TenantId::parse("acme").unwrap();
         let source = |text| Replacement::parse(text).unwrap().source(&tenant);
         assert_eq!(source("kv:logo"), "asset:acme:logo");

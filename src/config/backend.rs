@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_are_read_from_their_own_namespace_if_there_is_one() {
+    fn accounts_are_read_from_their_namespace_if_bound() {
         for (key, bound, expected) in [
             ("user:acme:x", &[Users, Tenants, Table, Service][..], Users),
             ("user:acme:x", &[Tenants, Table], Tenants),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_not_written_to_and_lists_nothing() {
+    fn document_service_is_read_only() {
         let put = [Change::Put("tenant:acme", "{}")];
         assert_eq!(change(&put, &[Users, Service]), Err(NoBackend::ReadOnly));
         assert_eq!(change(&put, &[Table, Service]), Ok(Table));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_go_to_the_namespace_of_accounts_only_if_all_are_of_accounts() {
+    fn only_account_changes_go_to_the_accounts_namespace() {
         let bound = [Users, Tenants];
         let account = Change::Put("user:acme:x", "{}");
         let gone = Change::Delete("user:acme:y");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_put_before_keys_are_deleted() {
+    fn puts_come_before_deletes() {
         let puts = [("tenant:a", "1"), ("host:a", "a")].map(|(k, t)| (k.to_owned(), t.to_owned()));
         let deletes = ["host:b".to_owned()];
         let expected = [

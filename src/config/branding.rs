@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_well_said_is_taken() {
+    fn valid_branding_is_accepted() {
         let branding = json!({
             "title": "名".repeat(80),
             "logo": "https://cdn.example:8443/a/logo.svg?v=1",
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_with_what_would_be_right() {
+    fn every_fault_is_reported_with_its_fix() {
         let branding = json!({
             "title": "x".repeat(81),
             "logo": "http://cdn.example/logo.svg",
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn no_url_leads_out_of_its_place() {
+    fn branding_url_cannot_inject_css_or_html() {
         for url in [
             "",
             "//evil.example/a.svg",
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn css_has_its_bound_in_bytes() {
+    fn css_is_limited_in_bytes() {
         for (css, is_good) in [
             ("a".repeat(16_384), true),
             ("a".repeat(16_385), false),

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn former_name_of_streams_is_read_from_a_stored_document() {
+    fn former_name_is_accepted_in_a_stored_document() {
         for (stored, updated) in [
             (
                 json!({ "live": "watched" }),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn document_with_names_of_now_is_left_as_it_is() {
+    fn document_with_current_names_is_unchanged() {
         for document in [
             json!({ "session": { "streams": "revocable" } }),
             json!({ "live": "watched" }),

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_one_segment_of_the_path() {
+    fn key_is_escaped_to_one_path_segment() {
         for (base, key, expected) in [
             (
                 "https://d.example",
@@ -164,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_may_be_longer_than_a_document() {
+    fn file_limit_exceeds_document_limit() {
         assert_eq!(limit("tenant:acme"), 1_048_576);
         assert_eq!(limit("asset:acme:logo"), 7_340_032);
     }
 
     #[test]
-    fn a_text_that_has_not_changed_is_the_one_that_was_given_last() {
+    fn not_modified_returns_the_remembered_text() {
         let mut memory = knowing("text");
         let known = memory.known(URL);
         assert_eq!(
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_status_is_no_answer() {
+    fn unexpected_status_counts_as_unavailable() {
         for known in [None, knowing("text").known(URL)] {
             assert_eq!(read(404, known.clone()), Ok(Answer::Absent));
             for status in [0, 201, 204, 206, 301, 302, 400, 401, 410, 429, 500, 503] {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_short_text_with_an_etag_is_remembered() {
+    fn only_short_texts_with_etag_are_remembered() {
         let mut memory = Memory::default();
         memory.remember(URL, None, 1, ());
         memory.remember(URL, Some(String::new()), 1, ());

@@ -26,7 +26,7 @@ fn faults(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn an_id_and_a_server_are_enough() {
+fn minimal_document_is_accepted() {
     let document: Document = Reader::read(&least()).unwrap();
     assert_eq!(document.session.idle, Seconds(8 * 3_600));
     assert_eq!(document.origins.0[0].weight.0, 1);
@@ -34,7 +34,7 @@ fn an_id_and_a_server_are_enough() {
 }
 
 #[test]
-fn every_fault_is_told_at_once_with_its_place_and_what_would_be_right() {
+fn every_fault_is_reported_at_once_with_path_and_fix() {
     let document = with(&json!({
         "hosts": ["acme.example", "Bad Host"],
         "sesion": {},
@@ -71,7 +71,7 @@ fn every_fault_is_told_at_once_with_its_place_and_what_would_be_right() {
 }
 
 #[test]
-fn what_is_no_document_is_refused() {
+fn non_object_document_is_rejected() {
     for nothing in [json!(null), json!([]), json!("acme"), json!(1)] {
         assert_eq!(faults(&nothing), ["The document is not an object."]);
     }
@@ -85,7 +85,7 @@ fn what_is_no_document_is_refused() {
 }
 
 #[test]
-fn the_tenant_counts_over_the_deployment_and_that_over_the_defaults() {
+fn tenant_overrides_deployment_and_deployment_overrides_defaults() {
     let layers = Layers {
         deployment: json!({
             "origins": [{ "url": "http://shared" }],
@@ -119,7 +119,7 @@ fn the_tenant_counts_over_the_deployment_and_that_over_the_defaults() {
 }
 
 #[test]
-fn the_schema_says_what_the_reader_takes() {
+fn schema_describes_what_the_parser_accepts() {
     let schema = Document::schema();
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(schema["required"], json!(["id", "origins"]));
@@ -145,7 +145,7 @@ fn the_schema_says_what_the_reader_takes() {
 
 /// `npm run tenants -- schema > www/tenant.schema.json` brings it up to date.
 #[test]
-fn the_published_schema_is_that_of_the_types() {
+fn published_schema_matches_the_types() {
     let published: Value =
         serde_json::from_str(include_str!("../../www/tenant.schema.json")).unwrap();
     assert_eq!(published, super::schema());

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_is_found_only_under_its_exact_name_at_a_pair_start() {
+    fn cookie_is_found_by_its_exact_name_only() {
         for (header, expected) in [
             ("session=v", &["v"] as &[&str]),
             ("a=1; session=v; b=2", &["v"]),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_of_a_kind_are_listed_in_their_order() {
+    fn cookies_of_one_name_keep_their_order() {
         let header = "a-2=x; b=1; =a-1=y=z;a-3; a-2=w";
         let found: Vec<_> = named(header, |name| name.starts_with("a-")).collect();
         assert_eq!(
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_our_cookie_leaves_the_others_as_they_were() {
+    fn removing_our_cookie_leaves_others_unchanged() {
         for (header, expected) in [
             ("a=1; session=v; b=\"x y\"", Some("a=1; b=\"x y\"")),
             ("session=v", None),

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_applications_call_their_own_cookies_is_not_ours() {
+    fn application_cookie_names_are_not_reserved() {
         for on in [CookieName::Host, CookieName::Loopback] {
             for theirs in ["session", "session-console", "session-login-abc", "Session"] {
                 assert!(!on.is_ours(theirs), "{theirs}");

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_genuine_cookies_the_one_issued_later_is_used_wherever_it_stands() {
+    fn newest_valid_cookie_wins_in_any_order() {
         let (old, new) = (issued(500, 1), issued(5, 1));
         for header in [
             format!("s={old}; s={new}"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_genuine_one_the_best_guess_is_told() {
+    fn unknown_key_is_reported_before_forged() {
         let foreign = issued(5, 2);
         assert_eq!(found("a=1"), Presented::Absent);
         assert_eq!(found("x=1,s=1"), Presented::Absent);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_macs_are_computed_and_no_more() {
+    fn number_of_mac_checks_is_limited() {
         let rubbish = format!("s={}; ", issued(5, 2)).repeat(jar::MAX_CANDIDATES);
         assert_eq!(
             found(&format!("{rubbish}s={}", issued(5, 1))),
@@ -140,7 +140,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rubbish_beside_our_cookie_never_hides_it(
+        fn invalid_cookies_never_hide_a_valid_one(
             before in proptest::collection::vec("(a|s|x|=|,|[ -:<-~]){0,12}", 0..6),
             after in proptest::collection::vec("(a|s|x|=|,|[ -:<-~]){0,12}", 0..6),
         ) {

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn setting_and_clearing_carry_the_same_attributes() {
+    fn set_and_clear_use_the_same_attributes() {
         assert_eq!(
             set(CookieName::Host, "v", Seconds(60)),
             "__Host-session=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60"
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_an_origin_sets_is_seen_through_its_disguises() {
+    fn set_cookie_of_a_reserved_name_is_detected_in_every_spelling() {
         for (line, name) in [
             ("a=b; Path=/", "a"),
             (" __Host-session =x", "__Host-session"),

@@ -69,7 +69,7 @@ mod tests {
     use crate::tenant_id::TenantId;
 
     #[test]
-    fn a_route_comes_back_with_the_sid_and_nobody_else_can_write_one() {
+    fn sid_route_round_trips_and_cannot_be_forged() {
         let keys_of = |tenant| keys(&TenantId::parse(tenant).unwrap());
         let keys = keys_of("t");
         let route = Route {

@@ -245,7 +245,7 @@ mod tests {
     const NOW: UnixSeconds = UnixSeconds(1_700_000_200);
 
     #[test]
-    fn a_minted_cookie_verifies_and_says_what_it_was_given() {
+    fn issued_cookie_verifies_with_its_content() {
         let ring = ring(&[1], "t1");
         let value = token().mint(&ring);
         assert_eq!(value.len(), 112);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn changing_any_character_makes_it_forged() {
+    fn tampered_cookie_is_rejected() {
         let ring = ring(&[1], "t1");
         let value = token().mint(&ring);
         for at in 0..value.len() {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retired_key_verifies_until_it_is_unlisted() {
+    fn retired_key_verifies_until_removed() {
         let value = token().mint(&ring(&[1], "t1"));
         let rotated = Token::verify(&value, &ring(&[2, 1], "t1"), NOW);
         assert_eq!(
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_by_an_unknown_key_is_no_forgery_while_it_may_be_a_deployments_that_is_on_its_way() {
+    fn recent_cookie_of_an_unknown_key_is_not_treated_as_forged() {
         let here = ring(&[1], "t1");
         let value = token().mint(&ring(&[2], "t1"));
         let unknown = [(0, Unverified::UnknownKey), (3_600, Unverified::UnknownKey)];
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_of_one_tenant_is_forged_at_another() {
+    fn cookie_of_another_tenant_is_rejected() {
         let value = token().mint(&ring(&[1], "t1"));
         assert_eq!(
             Token::verify(&value, &ring(&[1], "t2"), NOW),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guests_cookie_tells_whether_a_connection_was_opened() {
+    fn guest_cookie_records_an_opened_connection() {
         for now in (0..60).map(|after| UnixSeconds(NOW.0 + after)) {
             let guest = |opened| Token {
                 created: now,
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_times_are_refused() {
+    fn impossible_times_are_rejected() {
         let ring = ring(&[1], "t1");
         for (created, issued) in [(0, 0), (1, 1_700_000_261), (1_700_000_101, 1_700_000_100)] {
             let odd = Token {
@@ -377,7 +377,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_minted_is_read_back(id: [u8; 16], created in 1_u64..1_700_000_000, version in 0_u64..1 << 56) {
+        fn issued_cookie_round_trips(id: [u8; 16], created in 1_u64..1_700_000_000, version in 0_u64..1 << 56) {
             let ring = ring(&[1], "t1");
             let minted = Token { id: SessionId::from_bytes(id), created: UnixSeconds(created), least_version: Version(version), ..token() };
             prop_assert_eq!(Token::verify(&minted.mint(&ring), &ring, NOW).map(|v| v.token), Ok(minted));

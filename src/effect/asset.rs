@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_known_by_its_media_type_however_it_is_written() {
+    fn html_is_recognised_in_every_spelling_of_its_media_type() {
         for page in [
             "text/html",
             " Text/HTML; charset=utf-8",
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_gone_only_if_its_source_says_so() {
+    fn file_is_gone_only_on_404_410_or_an_absent_key() {
         let gone = [Trouble::Status(404), Trouble::Status(410), Trouble::Absent];
         assert!(gone.iter().all(|trouble| trouble.is_gone()));
         for trouble in [

@@ -172,7 +172,7 @@ mod tests {
     use crate::upstream::session_controls;
 
     #[test]
-    fn changes_are_read_as_an_origins_controls() {
+    fn changes_become_control_headers() {
         let alice = Identity {
             email: Some("alice@example.com".to_owned()),
             groups: vec!["staff".to_owned()],
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_asks_for_a_new_id() {
+    fn identify_requests_rotation() {
         let changes = Changes::new().identify(&Identity::new("alice")).unwrap();
         assert!(
             changes
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_data_nor_who_it_is_is_printed() {
+    fn debug_output_hides_data_and_identity() {
         let changes = Changes::new()
             .set("card", "4111")
             .identify(&Identity::new("alice"))
@@ -226,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn no_changes_are_no_controls() {
+    fn no_changes_mean_no_controls() {
         assert!(Changes::new().controls().is_empty());
     }
 
     #[test]
-    fn a_line_break_in_a_value_ends_no_header() {
+    fn line_break_in_a_value_cannot_split_a_header() {
         let changes = Changes::new().set("text", "one\ntwo\r\nx-session-destroy: 1");
         let (_, patch) = changes.controls().remove(0);
         assert!(!patch.contains('\n'), "{patch}");

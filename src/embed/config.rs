@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn consistency_follows_from_what_is_bound() {
+    fn consistency_follows_from_the_bindings() {
         let objects = [
             "SESSIONS",
             "SESSION_OBJECTS",
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_refused() {
+    fn origins_setting_is_rejected() {
         let faults = consistency(&["SESSIONS", "ORIGINS"]).unwrap_err();
         assert!(faults.to_string().starts_with("ORIGINS"), "{faults}");
     }

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_who_it_is_nor_the_data_is_printed() {
+    fn debug_output_hides_data_and_identity() {
         let data = Map::from_iter([("card".to_owned(), Value::from("4111"))]);
         let session = Session::guest("acme")
             .with_data(data)

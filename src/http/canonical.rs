@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_one_reading_goes_out_as_it_came() {
+    fn unambiguous_path_is_unchanged() {
         for target in [
             "/",
             "/chat/messages?thread=1&x=/../y",
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_are_resolved_and_what_cannot_be_sent_is_escaped() {
+    fn dot_segments_are_resolved_and_invalid_bytes_escaped() {
         for (target, expected) in [
             ("/a/../b", "/b"),
             ("/a/./b", "/a/b"),
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_two_readings_is_refused() {
+    fn ambiguous_path_is_rejected() {
         for target in [
             "/public/a%2fb/../../secret",
             "/a%2fc/../_session/me",
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_paths_are_worked_through_once() {
+    fn longest_paths_take_linear_time() {
         // In more than linear time this would not come to an end.
         for part in [
             "/a", "/..", "/a%2f", "/%2525", "/;", "%25", "/a/..", "\u{e9}",
@@ -404,7 +404,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sent_is_sent_as_it_is(target in target()) {
+        fn canonical_path_is_idempotent(target in target()) {
             if let Ok(first) = sent(&target) {
                 prop_assert_eq!(sent(&first), Ok(first.clone()));
                 prop_assert!(first.starts_with('/'));
@@ -413,7 +413,7 @@ mod tests {
         }
 
         #[test]
-        fn no_reader_of_what_is_sent_sees_a_dot_segment(target in target()) {
+        fn canonical_path_has_no_dot_segment_for_any_reader(target in target()) {
             if let Ok(first) = sent(&target) {
                 let (path, _) = first.split_once('?').unwrap_or((&first, ""));
                 for text in [path.as_bytes(), &percent::decoded(path.as_bytes()).bytes] {
@@ -425,7 +425,7 @@ mod tests {
         }
 
         #[test]
-        fn whoever_decodes_first_ends_where_whoever_resolves_first_does(target in target()) {
+        fn decoding_and_resolving_commute(target in target()) {
             if let Ok(first) = sent(&target) {
                 let path = |target: &str| {
                     let path = target.split(['?', '#']).next().unwrap_or_default();
@@ -436,7 +436,7 @@ mod tests {
         }
 
         #[test]
-        fn no_origin_is_sent_a_reserved_path(target in target()) {
+        fn reserved_path_never_reaches_an_origin(target in target()) {
             if let Ok(first) = sent(&target) {
                 let (path, _) = first.split_once('?').unwrap_or((&first, ""));
                 if path::classify(path, "/_session") == PathClass::Origin {

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_tags_weak_ones_and_any_tag_are_read() {
+    fn etag_lists_weak_tags_and_star_are_parsed() {
         for (header, is_named) in [
             ("\"a\"", true),
             ("\"x\", W/\"a\"", true),
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_accepted_only_if_it_is_named_and_not_refused() {
+    fn gzip_requires_accept_encoding_with_nonzero_q() {
         for (header, is_accepted) in [
             ("gzip", true),
             ("br, gzip", true),

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_is_whatever_stands_behind_the_mark_of_a_conversations_sid() {
+    fn route_is_read_after_the_marker_in_a_sid() {
         assert_eq!(route("/socket.io/?EIO=4&t=x&sid=abc_-1~r"), Some("r"));
         for other in [
             "/socket.io/?EIO=4&sid=abc",
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_query_loses_a_route_and_the_path_stays_as_it_was_judged() {
+    fn route_is_removed_from_the_query_only() {
         for (before, after) in [
             (
                 "/socket.io/?EIO=4&transport=polling&t=x&sid=abc_-1~r",
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sid_of_a_handshake_is_found_however_it_is_cut_and_nothing_else_is_taken_for_one() {
+    fn handshake_sid_is_found_across_chunks() {
         let whole = br#"0{"sid":"abc","upgrades":["websocket"]}"#;
         for length in 0..=whole.len() {
             let expected = if length > 12 {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_is_told_from_what_follows() {
+    fn handshake_is_distinguished_from_later_requests() {
         assert!(is_handshake("/socket.io/?EIO=4&transport=polling&t=abc"));
         for other in [
             "/socket.io/?EIO=4&transport=polling&sid=x",

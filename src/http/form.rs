@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_once_each_and_strange_ones_are_passed_over() {
+    fn form_fields_are_unique_and_unknown_ones_ignored() {
         let form = read(
             "application/x-www-form-urlencoded; charset=utf-8",
             b"a=1%202&x=3&x=4",

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_compared_without_port_dot_and_case() {
+    fn host_is_compared_without_port_final_dot_and_case() {
         for (authority, expected) in [
             ("Acme.Example:8787", Some("acme.example")),
             ("acme.example.", Some("acme.example")),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_is_one_host_with_at_most_a_port() {
+    fn authority_is_one_host_with_an_optional_port() {
         for good in [
             "a",
             "chat.example",
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn itself_comes_before_what_is_above() {
+    fn host_pattern_comes_before_its_suffixes() {
         let host = Host::canonical("a.b.example").unwrap();
         let patterns: Vec<String> = host.patterns().collect();
         assert_eq!(patterns, ["a.b.example", "*.b.example", "*.example"]);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_means_what_its_pattern_says() {
+    fn host_pattern_matches() {
         let host = |text| Host::canonical(text).unwrap();
         let claim = |text| HostPattern::parse(text).unwrap();
         assert!(claim("a.example").means(&host("a.example")));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_names_or_everything_below_one() {
+    fn pattern_is_a_name_or_a_wildcard_suffix() {
         for good in [
             "a",
             "chat.example.com",

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_values_and_names_are_read_and_no_more() {
+    fn number_of_json_values_is_limited() {
         let json = "application/json";
         // The object, its member's name and the array are one each; so is each value and each name within.
         for (part, each) in [("1", 1), (r#"",:[{""#, 1), ("[]", 2), (r#"{"a":1}"#, 3)] {
@@ -230,7 +230,7 @@ application/json",
     }
 
     #[test]
-    fn an_object_is_read() {
+    fn object_is_parsed() {
         let object = read(
             "application/json; charset=utf-8",
             br#"{"a":[1,-2,0.5,null,true,"x"]}"#,
@@ -242,7 +242,7 @@ application/json",
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn ambiguous_json_is_rejected() {
         let json = "application/json";
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(32), "]".repeat(32));
         let deepest = "[".repeat(60_000);

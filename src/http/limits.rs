@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_holds_at_its_edge() {
+    fn each_limit_holds_at_its_boundary() {
         let url = |length: usize| "u".repeat(length - "http://a/".len());
         assert_eq!(verdict("GET", &url(URL_BYTES), &[]), Ok(()));
         assert_eq!(verdict("GET", &url(URL_BYTES + 1), &[]), Err(Excess::Url));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_framing_and_unwanted_methods_are_refused() {
+    fn ambiguous_framing_and_unsupported_methods_are_rejected() {
         let both = [("content-length", "1"), ("transfer-encoding", "chunked")];
         assert_eq!(verdict("POST", "", &both), Err(Excess::Framing));
         assert_eq!(verdict("TRACE", "", &[]), Err(Excess::Method));

@@ -73,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_subnet_is_one_client_and_every_spelling_of_an_ipv4_address_is_that_address() {
+    fn ipv6_subnet_and_ipv4_spellings_are_one_client() {
         for (address, expected) in [
             ("192.0.2.1", "192.0.2.1"),
             ("::ffff:192.0.2.1", "192.0.2.1"),
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn addresses_are_one_client_if_and_only_if_their_first_64_bits_are_the_same(
+        fn ipv6_clients_are_equal_by_their_first_64_bits(
             prefix in 1_u64 << 61.., other in 1_u64 << 61.., low: u64, lower: u64,
         ) {
             let of = |high: u64, low: u64| {

@@ -134,7 +134,7 @@ mod tests {
     const PREFIX: &str = "/_session";
 
     #[test]
-    fn a_path_is_resolved_if_it_needs_to_be() {
+    fn dot_segments_are_resolved() {
         for (path, expected) in [
             ("/a/b", None),
             ("/%61dmin/x", Some("/admin/x")),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_paths_are_ours_and_everything_else_is_the_origins() {
+    fn reserved_paths_are_classified() {
         for (path, expected) in [
             ("/_session", PathClass::Reserved("")),
             ("/_session/me", PathClass::Reserved("/me")),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn disguises_are_refused() {
+    fn disguised_reserved_path_is_ambiguous() {
         for path in [
             "//_session/me",
             "/./_session/me",
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_layers_are_seen_through_at_once() {
+    fn hundred_thousand_nested_escapes_are_classified_quickly() {
         // Layer by layer this is 10^10 steps, which no test would wait for.
         let layers = "25".repeat(100_000);
         let disguise = format!("/%{layers}5fsession/me");
@@ -218,7 +218,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_path_makes_it_panic_or_loop(path in ".{0,64}") {
+        fn arbitrary_path_never_panics_or_loops(path in ".{0,64}") {
             let _ = classify(&path, PREFIX);
         }
     }

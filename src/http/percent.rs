@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn every_layer_is_decoded_and_nested_ones_are_noticed() {
+    fn nested_escapes_are_decoded_and_reported() {
         for (text, expected, is_nested) in [
             ("", "", false),
             ("plain", "plain", false),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_layers_are_no_more_work_than_their_length() {
+    fn nested_escapes_take_linear_time() {
         // Layer by layer this is 10^10 steps, which no test would wait for.
         let text = format!("%{}41", "25".repeat(100_000));
         assert_eq!(decoded(text.as_bytes()).bytes, b"A");
@@ -133,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_comes_out_is_what_decoding_again_and_again_leads_to(text in "[%a0-9fF2-5]{0,40}") {
+        fn one_pass_equals_repeated_decoding(text in "[%a0-9fF2-5]{0,40}") {
             let mut expected = text.clone().into_bytes();
             let mut layers = 0;
             while once(&expected) != expected {

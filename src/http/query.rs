@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_taken_apart() {
+    fn parameters_are_parsed() {
         for (query, expected) in [
             ("", &[] as &[&str]),
             ("&", &[]),
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn parameters_of_other_names_are_passed_over() {
+    fn other_parameters_are_ignored() {
         let query = Query::parse_foreign("ab=1&a=2&=3&b&&A=4", &["a", "b"]).unwrap();
         assert_eq!((query.get("a"), query.get("b")), (Some("2"), Some("")));
         assert!(Query::parse_foreign("a=1&x=&a=1", &["a"]).is_err());
     }
 
     #[test]
-    fn parameters_are_read_once_each() {
+    fn repeated_or_unknown_parameter_is_rejected() {
         let query = Query::parse("user=a%40b+c&limit=5", &["user", "limit"]).unwrap();
         assert_eq!(query.get("user"), Some("a@b c"));
         assert_eq!(query.get("after"), None);

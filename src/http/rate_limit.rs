@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_stopped_after_its_share_and_let_in_again_later() {
+    fn address_is_limited_and_admitted_again_later() {
         let mut limit: RateLimit = RateLimit::new(300, 10_000);
         assert_eq!(limit.count("a", UnixMillis(0)), Verdict::First);
         for _ in 1..300 {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_bounded_and_what_is_over_goes_first() {
+    fn memory_stays_bounded_and_expired_entries_go_first() {
         let mut limit: RateLimit = RateLimit::new(1, 10_000);
         for number in 0..MAX_COUNT {
             limit.count(&number.to_string(), UnixMillis(0));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn all_addresses_of_a_subnet_have_one_budget() {
+    fn addresses_of_a_subnet_share_one_budget() {
         let mut limit = ClientLimit::new(30, 60_000);
         let now = UnixMillis(0);
         for number in 0..40 {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn many_subnets_of_a_site_come_to_an_end_together_and_one_alone_does_not_close_it() {
+    fn site_budget_limits_many_subnets_but_not_one() {
         let mut limit = ClientLimit::new(30, 60_000);
         let now = UnixMillis(0);
         for _ in 0..10_000 {

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_packed_request_is_cut_into_its_parts() {
+    fn packed_request_is_parsed() {
         let request =
             Request::parse("GET\nhttp://chat.example:8080/a/b?c=d\naccept\n*/*\nx\n").unwrap();
         assert_eq!(request.method, "GET");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_known_by_its_names_and_numbers() {
+    fn loopback_is_recognised_by_name_and_address() {
         for (href, expected) in [
             ("http://localhost/", true),
             ("http://localhost:8787/", true),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_told_from_a_call() {
+    fn navigation_is_distinguished_from_an_api_call() {
         let request = |headers: &str| {
             let packed = format!("GET\nhttp://a/{headers}");
             Request::parse(&packed).unwrap().is_navigation()
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clients_word_for_its_address_is_not_taken_on_plain_http() {
+    fn client_address_header_is_ignored_on_plain_http() {
         let address = |href: &str, value: &str| {
             let packed = format!("GET\n{href}\ncf-connecting-ip\n{value}");
             Request::parse(&packed)

@@ -220,7 +220,7 @@ mod tests {
     use crate::http::header_name::fold;
 
     #[test]
-    fn the_tables_are_sorted_and_folded_and_no_prefix_hides_another() {
+    fn reserved_tables_are_sorted_folded_and_disjoint() {
         assert!(NAMES.is_sorted_by_key(|(name, _)| *name));
         assert!(PREFIXES.is_sorted_by_key(|(name, _)| *name));
         for (name, _) in NAMES {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_name_begins_with_the_tables_count() {
+    fn every_reserved_name_and_prefix_is_found() {
         for (name, kind) in NAMES {
             assert_eq!(kind_of(name), Some(kind), "{name}");
         }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_or_prefix_begins_otherwise() {
+    fn fast_check_never_excludes_a_reserved_name() {
         for (name, _) in NAMES.iter().chain(&PREFIXES) {
             let [first, second, ..] = name.as_bytes() else {
                 panic!("{name} is too short")
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_list_is_this_one() {
+    fn documented_list_matches_the_tables() {
         let page = include_str!("../../docs/reference/dropped-headers.md");
         let listed: Vec<&str> = page
             .lines()

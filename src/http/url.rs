@@ -57,7 +57,7 @@ mod tests {
     use crate::http::request::Location;
 
     #[test]
-    fn a_url_becomes_what_a_request_has() {
+    fn pasted_url_becomes_host_and_path() {
         for (text, expected) in [
             ("https://chat.example", "https://chat.example/"),
             (
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_ours_is_none() {
+    fn invalid_url_is_rejected() {
         for text in [
             "",
             "chat.example",
@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_comes_out_is_one_line_that_stays_as_it_is(text in "https?://[a-z.]{1,8}(/.{0,8}){0,4}(\\?.{0,8})?") {
+        fn parsed_url_is_one_line_and_idempotent(text in "https?://[a-z.]{1,8}(/.{0,8}){0,4}(\\?.{0,8})?") {
             if let Some(url) = normalised(&text) {
                 prop_assert!(!url.contains(char::is_whitespace));
                 prop_assert!(Location::parse(&url).is_some());

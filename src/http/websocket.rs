@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_from_our_own_page_passes() {
+    fn same_origin_handshake_is_accepted() {
         assert_eq!(verdict(("x", None), &[]), Ok(()));
         assert_eq!(
             verdict(("origin", Some("HTTPS://Chat.Example")), &[]),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn anybody_elses_page_is_refused_unless_listed() {
+    fn cross_origin_handshake_is_rejected_unless_listed() {
         for origin in [
             None,
             Some("null"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_handshake_is_refused_for_what_is_wrong() {
+    fn malformed_handshake_is_rejected_with_a_reason() {
         assert_eq!(
             verdict(("method", Some("POST")), &[]),
             Err(BadUpgrade::Method)

@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_gets_problem_details() {
+    fn api_client_gets_problem_json() {
         let answer = Problem::StoreUnavailable.answer(Audience::Program, "abc");
         assert_eq!(answer.status, 503);
         assert_eq!(
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_gets_a_page_with_nothing_unescaped() {
+    fn browser_gets_an_escaped_page() {
         let brand = Brand::default();
         for locale in [Locale::English, Locale::Chinese] {
             let problem = Problem::Misconfigured("<script>".to_owned());
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_told_in_chinese_and_a_program_never() {
+    fn only_browsers_get_chinese() {
         let brand = Brand::default();
         let page = Problem::NotFound.answer(person(&brand, Locale::Chinese), "");
         assert!(page.body.contains("此保留路径下没有内容。"));
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_is_told_that_the_page_tries_again() {
+    fn waiting_page_refreshes_itself() {
         let brand = Brand::default();
         let page = Problem::Overloaded.answer(person(&brand, Locale::English), "");
         assert!(page.body.contains("tries again by itself"));
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_carry_the_header_their_status_demands() {
+    fn problem_carries_the_header_its_status_requires() {
         for (problem, name) in [
             (Problem::NoSession, "www-authenticate"),
             (Problem::MethodNotAllowed("GET"), "allow"),

@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_entry_comes_back_as_it_was() {
+    fn every_kind_of_entry_round_trips() {
         let bare = Record::unstored(
             Handle([1; 16]),
             SessionId::from_bytes([2; 16]),
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_a_newer_release_survive_a_rewrite() {
+    fn unknown_fields_survive_a_rewrite() {
         let mut bytes = encode(&Entry::Live(record())).concat();
         bytes.pop();
         let mut newer = Encoder::new(&mut bytes);
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_a_newer_release_is_told_apart() {
+    fn kind_of_a_later_release_is_reported_as_newer() {
         assert_eq!(decode(&[0xa1, 0, 7]), Err(BadFields::NewerKind));
         assert_eq!(decode(&[0xa0]), Err(BadFields::Malformed));
         assert_eq!(decode(&[]), Err(BadFields::Malformed));

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_opens_only_under_its_own_name_tenant_and_keys() {
+    fn record_opens_with_its_own_name_tenant_and_keys_only() {
         let bytes = seal(
             &Entry::Live(record()),
             &name("t1", 1),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn any_damaged_byte_is_noticed_and_nothing_panics() {
+    fn damaged_record_is_rejected() {
         let keys = keys(&[1], "t1");
         let bytes = seal(&Entry::Live(record()), &name("t1", 1), &keys, &mut random()).unwrap();
         for at in 0..bytes.len() {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_told_apart_from_rubbish() {
+    fn newer_format_is_distinguished_from_damage() {
         let keys = keys(&[1], "t1");
         assert_eq!(
             open(&[NEWEST + 1, 0, 0], &name("t1", 1), &keys),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sealed_bytes_show_nothing_of_the_content() {
+    fn sealed_record_reveals_no_content() {
         let bytes = seal(
             &Entry::Live(record()),
             &name("t1", 1),
@@ -247,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_refused_without_a_panic(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_rejected(bytes: Vec<u8>) {
             prop_assert!(open(&bytes, &name("t1", 1), &keys(&[1], "t1")).is_err());
         }
     }

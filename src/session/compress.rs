@@ -176,7 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_packed_is_unpacked() {
+    fn compressed_bytes_decompress() {
         let token = encoding::base64url(&[7; 300]);
         let long = format!(
             r#"{{"token":"{token}.{token}","text":"{}"}}"#,
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_grow_beyond_all_bounds_is_refused() {
+    fn decompression_bomb_is_rejected() {
         let bomb = deflate(&vec![0; 10_000_000]).unwrap();
         assert_eq!(unpack(&[&[PARTS], bomb.as_slice()].concat()), None);
         assert_eq!(unpack(&[&[CUT, 0], bomb.as_slice()].concat()), None);
@@ -203,13 +203,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back(text in "([A-Za-z0-9_-]{40,200}|.{0,40}){0,12}") {
+        fn any_text_round_trips(text in "([A-Za-z0-9_-]{40,200}|.{0,40}){0,12}") {
             let packed = pack(b"", text.as_bytes());
             prop_assert_eq!(unpack(&packed), Some(text.into_bytes()));
         }
 
         #[test]
-        fn any_bytes_come_back(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), head: u8) {
+        fn any_bytes_round_trip(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), head: u8) {
             let (head, text) = bytes.split_at(bytes.len().min(head.into()));
             prop_assert_eq!(unpack(&pack(head, text)), Some(bytes));
         }

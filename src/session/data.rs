@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn patches_merge_as_the_standard_says() {
+    fn patches_follow_rfc_7396() {
         // The applicable cases of RFC 7396 appendix A: those whose target and patch are objects.
         for (target, patch, result) in [
             (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_object_changes_nothing() {
+    fn patch_that_is_no_json_object_is_rejected() {
         let deep = "[".repeat(100_000);
         for (patch, expected) in [
             ("", BadPatch::NotJson),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stay_as_they_were_written() {
+    fn numbers_keep_their_spelling() {
         for number in [
             "98381618192.96875",
             "0.1",
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_is_one_line_of_ascii() {
+    fn header_is_one_ascii_line() {
         let header = data(r#"{"a":"é\n𝄞\u007f"}"#).to_header().unwrap();
         assert_eq!(header, r#"{"a":"\u00e9\n\ud834\udd1e\u007f"}"#);
         assert_eq!(Data::default().to_header(), None);
@@ -210,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_double_is_kept(bits: u64) {
+        fn every_double_round_trips(bits: u64) {
             let number = f64::from_bits(bits);
             prop_assume!(number.is_finite());
             let kept = data(&format!(r#"{{"v":{number:e}}}"#));
@@ -219,7 +219,7 @@ mod tests {
         }
 
         #[test]
-        fn the_header_means_what_the_data_means(text in ".*") {
+        fn header_equals_the_data(text in ".*") {
             let json = serde_json::json!({ "key": text }).to_string();
             let header = data(&json).to_header().unwrap();
             prop_assert!(header.bytes().all(|b| (b' '..=b'~').contains(&b)));

@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_public_name_comes_back_as_it_was_and_nothing_else_is_one() {
+    fn handle_round_trips_and_other_text_is_rejected() {
         let handle = Handle([7; 16]);
         for sign_in in [None, Some(SignIn([1, 2, 3, 4, 5, 6]))] {
             let name = PublicName { handle, sign_in };

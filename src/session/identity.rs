@@ -105,7 +105,7 @@ mod tests {
     use crate::session::names::{MAX_LENGTH, header_text};
 
     #[test]
-    fn an_identity_is_read_with_what_it_has() {
+    fn identity_is_parsed() {
         let json =
             r#"{"user":"u1","email":"a@b.example","name":"Zoë","groups":["x"],"remember":true}"#;
         let (identity, remember) = Identity::parse(json).unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn invalid_identity_is_rejected() {
         let long = format!(r#"{{"user":"{}"}}"#, "x".repeat(MAX_LENGTH + 1));
         let many = format!(r#"{{"user":"u","groups":[{}"g"]}}"#, r#""g","#.repeat(64));
         for (json, expected) in [

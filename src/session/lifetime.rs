@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_at_whichever_limit_comes_first() {
+    fn session_ends_at_the_earlier_limit() {
         assert!(!POLICY.has_ended(&span(0, 0), UnixSeconds(1_799)));
         assert!(POLICY.has_ended(&span(0, 0), UnixSeconds(1_800)));
         assert!(!POLICY.has_ended(&span(0, 43_000), UnixSeconds(43_199)));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_own_idle_limit_never_outlives_the_absolute_one() {
+    fn own_idle_limit_never_exceeds_the_absolute_limit() {
         let own = Span {
             idle: Some(Seconds(1_000_000)),
             ..span(0, 0)
@@ -182,8 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_may_be_open_keeps_a_session_for_a_day_and_never_beyond_the_absolute_limit()
-    {
+    fn open_connection_extends_idle_by_a_day_within_the_absolute_limit() {
         let policy = Lifetime {
             absolute: Seconds(1_000_000),
             ..POLICY
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asked_to_stay_signed_in_stays_as_long_as_that_from_the_sign_in() {
+    fn remembered_session_lasts_from_its_sign_in() {
         let signed_in = Span {
             remembered: Some(UnixSeconds(1_000)),
             ..span(0, 1_000)
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn activity_is_noted_every_eighth_of_the_idle_limit_and_never_within_a_minute() {
+    fn touch_is_due_each_eighth_of_idle_but_not_within_a_minute() {
         assert_eq!(POLICY.touch_interval(&span(0, 0), 0), Seconds(225));
         let short = Span {
             idle: Some(Seconds(300)),
@@ -229,7 +228,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_session_in_steady_use_never_idles_out(idle in 60_u64..100_000, spread: u8) {
+        fn session_in_steady_use_never_idles_out(idle in 60_u64..100_000, spread: u8) {
             let policy = Lifetime { idle: Seconds(idle), absolute: Seconds(1_000_000), remember: Seconds(1) };
             let mut own = span(0, 0);
             for now in (0..idle * 4).step_by(usize::try_from(idle / 4).unwrap()) {

@@ -129,7 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_header_would_change_or_nobody_can_see_is_no_identifier() {
+    fn identifier_with_invisible_or_header_breaking_characters_is_rejected() {
         for sound in ["admin", "a b", "Zoë", "Zoe\u{308}", "管理", "50%", "a,b"] {
             assert!(is_identifier(sound), "{sound:?}");
         }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_for_people_keeps_what_its_script_needs() {
+    fn display_name_keeps_joiners_of_its_script() {
         for sound in [
             "👩\u{200d}💻",
             "می\u{200c}خواهم",
@@ -201,14 +201,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back_from_a_header(text: String) {
+        fn any_text_round_trips_through_a_header(text: String) {
             let line = header_text(&text);
             prop_assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')));
             prop_assert_eq!(decoded(&line), text);
         }
 
         #[test]
-        fn whatever_is_made_presentable_is(text: String) {
+        fn presentable_names_are_valid(text: String) {
             let made = presentable(&text);
             prop_assert!(made.is_empty() || is_presentable(&made));
         }

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_sign_ins_are_kept_within_limits_and_the_latest_first() {
+    fn finished_sign_ins_are_limited_and_newest_first() {
         let of = |at: usize, return_to: String| TokenSet {
             finished: vec![Finished {
                 return_to,
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_of_an_older_release_has_no_finished_sign_ins_and_is_read() {
+    fn token_set_of_an_older_release_is_read() {
         let mut older = grant().to_json();
         older.as_array_mut().unwrap().truncate(3);
         let read = TokenSet::from_json(&older).unwrap();
@@ -351,14 +351,14 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_comes_back_as_it_was_and_is_never_printed() {
+    fn token_set_round_trips_and_debug_output_hides_it() {
         assert_eq!(TokenSet::from_json(&grant().to_json()), Some(grant()));
         assert_eq!(format!("{:?}", grant()), "Grant(secret)");
         assert_eq!(TokenSet::from_json(&json!([["a"], 1])), None);
     }
 
     #[test]
-    fn a_token_that_has_run_out_is_of_no_use() {
+    fn expired_token_is_not_used() {
         assert_eq!(grant().usable_token(NOW), None);
         assert_eq!(grant().usable_token(UnixSeconds(999)), Some("old"));
         let open = TokenSet {
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_fatal_ends_a_sign_in() {
+    fn only_fatal_refresh_errors_end_a_sign_in() {
         let read = |status, body| Refreshed::read(&grant(), status, body, NOW);
         let fresh = r#"{"access_token":"new","expires_in":60,"refresh_token":"r2"}"#;
         let Refreshed::Granted(next) = read(200, fresh) else {
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_named_like_a_sign_in() {
+    fn revocation_subject_of_a_sign_in_cannot_equal_a_user_id() {
         let [sub, sid] = <[String; 2]>::try_from(grant().subjects()).unwrap();
         assert_ne!(sub, sid);
         assert!(sub.contains('\0') && sid.contains('\0'));

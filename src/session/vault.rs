@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_go_where_a_browser_would_send_them() {
+    fn vault_cookies_follow_path_and_secure_rules() {
         let vault = vault(&[
             "a=1; Path=/; HttpOnly",
             "b=2",
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_replaced_deleted_and_runs_out() {
+    fn vault_cookie_is_replaced_deleted_and_expires() {
         assert_eq!(
             vault(&["a=1; Path=/", "a=2; Path=/"]).header("/", NOW),
             "a=2"
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_not_kept_and_does_not_leave_the_old_one() {
+    fn oversized_cookie_is_dropped_with_its_predecessor() {
         let mut vault = vault(&["a=1; Path=/"]);
         let largest = "x".repeat(LARGEST - 1);
         let one_more = kept(&format!("a=x{largest}; Path=/"));
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vault_comes_back_as_it_was_and_shows_no_value() {
+    fn vault_round_trips_and_debug_output_hides_values() {
         let vault = vault(&["a=secret; Path=/; Max-Age=9", "b=\"x=y\"; Path=/"]);
         assert_eq!(Vault::from_json(&vault.to_json()), vault);
         assert!(!format!("{vault:?}").contains("secret"));
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_lines_never_panic() {
+    fn malformed_set_cookie_never_panics() {
         for line in [
             "",
             "=",
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_without_a_name_is_kept_and_sent_as_a_browser_sends_it() {
+    fn nameless_cookie_is_sent_as_a_browser_does() {
         for (line, sent) in [("=v", "v"), ("v", "v"), ("=v=w", "v=w"), (" = v ", "v")] {
             assert_eq!(vault(&[line]).header("/project", NOW), sent, "{line:?}");
         }
@@ -393,7 +393,7 @@ mod tests {
     proptest::proptest! {
         /// What is left is what a vault that takes every line in order holds, whatever the order.
         #[test]
-        fn what_is_left_of_an_answer_is_what_a_browser_would_hold(
+        fn vault_holds_what_a_browser_would(
             steps in proptest::collection::vec((0_usize..3, 0_usize..2, 0_usize..3), 0..12),
         ) {
             let lines: Vec<String> = steps.iter().enumerate().map(|(at, (name, path, how))| {

@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_comes_back_as_it_was_and_one_of_an_older_release_has_defaults() {
+    fn row_round_trips_and_an_older_one_gets_defaults() {
         let mut row = Row {
             sealed: vec![1, 2, 3],
             applied: vec![7, 8],
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_holder_of_the_lease_has_a_higher_token() {
+    fn new_lease_has_a_higher_fencing_token() {
         let mut row = Row::default();
         let first = row.set_lease(UnixMillis(0), UnixMillis(10));
         assert_eq!(

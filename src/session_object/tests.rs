@@ -131,7 +131,7 @@ impl Object {
 }
 
 #[test]
-fn changes_are_applied_in_the_order_they_come_and_each_once() {
+fn changes_are_applied_in_order_and_once() {
     let mut object = Object::new();
     assert_eq!(object.say(Operation::Read).is, Status::Absent);
     object.change(patch(r#"{"a":1}"#, 1));
@@ -143,7 +143,7 @@ fn changes_are_applied_in_the_order_they_come_and_each_once() {
 }
 
 #[test]
-fn what_ended_takes_no_change_however_late_it_comes() {
+fn ended_session_rejects_late_changes() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     assert_eq!(object.change(end(2)).is, Status::Ended);
@@ -154,7 +154,7 @@ fn what_ended_takes_no_change_however_late_it_comes() {
 }
 
 #[test]
-fn a_change_to_another_version_is_refused_with_the_record() {
+fn version_conflict_returns_the_record() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     let conditional = UpdateCommand {
@@ -168,7 +168,7 @@ fn a_change_to_another_version_is_refused_with_the_record() {
 }
 
 #[test]
-fn the_end_is_announced_before_anything_else_and_the_answer_waits_for_it() {
+fn revocation_is_announced_first_and_the_answer_waits() {
     let mut object = Object::new();
     let first = object.apply(&command(Operation::Change(Box::new(patch(
         r#"{"a":1}"#,
@@ -183,7 +183,7 @@ fn the_end_is_announced_before_anything_else_and_the_answer_waits_for_it() {
 }
 
 #[test]
-fn the_namespace_gets_a_record_at_most_once_a_second_and_always_the_last() {
+fn kv_gets_the_last_record_at_most_once_a_second() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     object.run();
@@ -201,7 +201,7 @@ fn the_namespace_gets_a_record_at_most_once_a_second_and_always_the_last() {
 }
 
 #[test]
-fn what_fails_is_tried_again_at_growing_intervals_and_the_end_announced_again() {
+fn failed_outbox_items_are_retried_with_backoff() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     object.run();
@@ -228,7 +228,7 @@ fn what_fails_is_tried_again_at_growing_intervals_and_the_end_announced_again() 
 }
 
 #[test]
-fn a_lease_whose_answer_was_lost_is_given_again_to_who_asks_again() {
+fn repeated_lease_request_returns_the_same_lease() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     let take = |once| Operation::Lease {
@@ -242,7 +242,7 @@ fn a_lease_whose_answer_was_lost_is_given_again_to_who_asks_again() {
 }
 
 #[test]
-fn a_row_is_kept_until_no_cookie_of_its_session_can_be_valid() {
+fn row_is_kept_while_a_cookie_may_be_valid() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     object.run();
@@ -256,7 +256,7 @@ fn a_row_is_kept_until_no_cookie_of_its_session_can_be_valid() {
 }
 
 #[test]
-fn a_session_from_before_is_taken_over_as_it_is() {
+fn session_known_to_kv_alone_is_adopted() {
     let tenant = tenant();
     let record = Record {
         version: Version(4),
@@ -280,7 +280,7 @@ fn a_session_from_before_is_taken_over_as_it_is() {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_is_left_alone() {
+fn unreadable_row_is_left_unchanged() {
     let mut object = Object::new();
     object.row = Some(b"rubbish".to_vec());
     let tenant = tenant();
@@ -296,7 +296,7 @@ fn a_row_that_cannot_be_read_is_left_alone() {
 }
 
 #[test]
-fn what_is_asked_under_another_sign_ins_name_is_not_done_even_if_the_sign_in_came_in_between() {
+fn command_for_another_sign_in_is_rejected() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     let identify = Change {
@@ -352,7 +352,7 @@ fn what_is_asked_under_another_sign_ins_name_is_not_done_even_if_the_sign_in_cam
 }
 
 #[test]
-fn a_session_in_use_stays_on_the_list_and_is_told_to_it_once_in_an_idle_limit() {
+fn session_in_use_renews_its_list_entry_once_per_idle_limit() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     let (mut listed, mut until) = (0, 0);
@@ -383,7 +383,7 @@ fn a_session_in_use_stays_on_the_list_and_is_told_to_it_once_in_an_idle_limit() 
 }
 
 #[test]
-fn what_another_key_or_release_has_written_is_neither_changed_nor_begun_anew() {
+fn record_of_an_unknown_key_or_later_release_is_neither_changed_nor_replaced() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
     object.run();

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn three_failures_in_a_row_open_it_for_a_second() {
+    fn three_failures_in_a_row_open_the_breaker_for_a_second() {
         let mut breaker = opened();
         assert_eq!(breaker.admit(at(0)), None);
         assert_eq!(breaker.admit(at(999)), None);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_in_between_counts_anew() {
+    fn success_resets_the_failure_count() {
         let mut breaker = Breaker::default();
         for _ in 0..10 {
             for _ in 0..2 {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn one_probe_decides() {
+    fn one_probe_closes_or_reopens() {
         let mut breaker = opened();
         let probe = breaker.admit(at(1_000)).unwrap();
         assert_eq!(breaker.admit(at(1_001)), None, "only one probe");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_was_cancelled_is_replaced() {
+    fn cancelled_probe_is_replaced() {
         let mut breaker = opened();
         let gone = breaker.admit(at(1_000)).unwrap();
         assert_eq!(breaker.admit(at(1_999)), None);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_from_before_do_not_close_it() {
+    fn reads_from_before_do_not_close_the_breaker() {
         let mut breaker = Breaker::default();
         let early = breaker.admit(at(0)).unwrap();
         for _ in 0..BREAK_AFTER {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_nobody_out() {
+    fn clock_set_back_does_not_block_reads() {
         let mut breaker = opened();
         assert!(breaker.admit(UnixMillis(5)).is_some());
     }
@@ -194,7 +194,7 @@ mod tests {
         /// Whatever happens to reads, cancelled ones included: in a second without a closed breaker at most
         /// one is begun, and once storage answers, everybody is let in again within two seconds.
         #[test]
-        fn it_lets_in_one_a_second_while_storage_fails_and_everybody_soon_after(
+        fn open_breaker_admits_one_read_a_second_and_closes_soon_after_recovery(
             steps in prop::collection::vec((0..600_u64, 0..3_u8), 1..200)
         ) {
             let mut breaker = Breaker::default();

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_tells_its_age_and_is_asked_for_anew_once_a_period() {
+    fn cached_entry_has_an_age_and_is_refreshed_once_per_period() {
         let mut cache = Cache::default();
         cache.put(handle(1), live(1, &keys()), UnixMillis(1_000));
         let hit = cache.get(handle(1), UnixMillis(6_000)).unwrap();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_entry_replaces_the_older_in_either_generation() {
+    fn newer_entry_replaces_the_older_in_either_generation() {
         let (mut cache, keys) = (Cache::default(), keys());
         cache.put(handle(1), live(1, &keys), UnixMillis(0));
         cache.old = core::mem::take(&mut cache.young);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn storage_that_is_behind_takes_nothing_back() {
+    fn stale_read_does_not_replace_a_newer_entry() {
         let (mut cache, keys) = (Cache::default(), keys());
         let now = UnixMillis(0);
         cache.put(handle(1), live(2, &keys), now);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_use_outlives_a_flood_and_memory_stays_bounded() {
+    fn entries_in_use_survive_a_flood_and_memory_stays_bounded() {
         let (mut cache, keys) = (Cache::default(), keys());
         cache.put(handle(0), live(1, &keys), UnixMillis(0));
         for number in 1..200_000 {

@@ -81,7 +81,7 @@ mod tests {
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
     #[test]
-    fn it_is_tried_three_times() {
+    fn call_is_tried_three_times() {
         let mut retry = Retry::begin(2_000, NOW);
         let half = u32::MAX / 2 + 1;
         assert_eq!(
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_are_spread_by_a_half_to_either_side() {
+    fn delays_have_fifty_percent_jitter() {
         let first = |random| {
             let mut retry = Retry::begin(2_000, NOW);
             retry.after_failure(Cause::Other, random, NOW)
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn an_overloaded_object_is_not_asked_again() {
+    fn overloaded_object_is_not_retried() {
         let mut retry = Retry::begin(2_000, NOW);
         let next = retry.after_failure(Cause::Overloaded, 0, NOW);
         assert_eq!(next, Next::GiveUp);
     }
 
     #[test]
-    fn what_would_come_after_the_deadline_is_not_begun() {
+    fn retry_past_the_deadline_is_not_started() {
         let mut retry = Retry::begin(1_000, NOW);
         let later = UnixMillis(NOW.0 + 951);
         assert_eq!(retry.left_ms(later), 49);
@@ -124,7 +124,7 @@ mod tests {
         /// However long attempts take and whatever is drawn: at most three are begun, all before the deadline,
         /// and no two at once.
         #[test]
-        fn attempts_are_few_and_in_time(
+        fn attempts_are_limited_and_within_the_deadline(
             deadline in 1..20_000_u32,
             attempts in prop::collection::vec((0..5_000_u64, any::<u32>()), 10)
         ) {

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_revoked_up_to_a_point_and_may_begin_anew_after_it() {
+    fn user_revocation_applies_to_earlier_sign_ins_only() {
         let revocations = learned(&[(Subject::User(USER), 10)]);
         assert!(revocations.covers(&session(HANDLE, 9), &[USER]));
         assert!(!revocations.covers(&session(HANDLE, 10), &[USER]));
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_is_revoked_likewise_and_a_session_for_good() {
+    fn tenant_revocation_has_a_point_in_time_and_session_revocation_is_final() {
         let revocations = learned(&[(Subject::Tenant, 10), (Subject::Session(HANDLE), 11)]);
         assert!(revocations.covers(&session(Handle([0; 16]), 9), &[]));
         assert!(!revocations.covers(&session(Handle([0; 16]), 10), &[]));
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_from_before_a_rotation_are_told_apart() {
+    fn revocation_distinguishes_ids_from_before_a_rotation() {
         let mut revocations = learned(&[(Subject::Before(HANDLE, Version(7)), 10)]);
         revocations.note(Subject::Before(HANDLE, Version(5)), Epoch(9));
         assert_eq!(revocations.least_version(HANDLE), Version(7));
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_feed_takes_nothing_back() {
+    fn later_feed_does_not_undo_a_revocation() {
         let mut revocations = learned(&[(Subject::User(USER), 10)]);
         revocations
             .learn(&feed(&[(Subject::User(USER), 4)]), UnixMillis(1))
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_feed_teaches_nothing() {
+    fn malformed_feed_is_rejected() {
         let mut revocations = Revocations::default();
         for (feed, bad) in [
             ("", "malformed message"),
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_asked_for_once_in_half_a_period_and_never_used_beyond_one() {
+    fn feed_is_refreshed_each_half_period_and_expires_after_one() {
         let mut revocations = learned(&[]);
         let at = |millis| UnixMillis(millis);
         assert_eq!(revocations.freshness(5_000, at(2_499)), Freshness::Fresh);

@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_namespaces_list_is_read_from_its_names() {
+    fn list_is_parsed_from_key_names() {
         let tenant = TenantId::parse("t").unwrap();
         let listed = Listed {
             handle: Handle([1; 16]),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_objects_list_is_read_with_where_it_goes_on() {
+    fn list_of_the_object_is_parsed_with_its_cursor() {
         let handle = Handle([1; 16]).to_text();
         let answer = format!(r#"{{"sessions":[["{handle}",17],["x",1]],"next":"n"}}"#);
         let (listed, next) = read_list(answer.as_bytes()).unwrap();

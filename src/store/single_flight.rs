@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_only_one_asks_and_the_answer_is_as_old_as_its_question() {
+    fn concurrent_callers_share_one_call_and_its_start_time() {
         let mut flights = SingleFlight::default();
         let first = lead(&join(&mut flights, None, 0));
         for ms in 1..100 {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn other_questions_are_asked_by_themselves() {
+    fn other_keys_are_called_separately() {
         let mut flights = SingleFlight::default();
         let first = lead(&join(&mut flights, None, 0));
         let role = flights.join("other", None, at(0), |_| ());
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waited_in_vain_asks_and_the_others_wait_for_that_one() {
+    fn after_a_failed_call_one_waiter_calls_again() {
         let mut flights = SingleFlight::default();
         let gone = lead(&join(&mut flights, None, 0));
         let (seen, _) = follow(&join(&mut flights, None, 10));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_bounded_and_who_finds_no_room_asks_alone() {
+    fn callers_beyond_the_limit_call_by_themselves() {
         let mut flights = SingleFlight {
             max_flights: 100,
             ..SingleFlight::default()
@@ -222,7 +222,7 @@ mod tests {
         /// 300 ms for one flight, no two flights begin within 300 ms while the first is under way, and as long
         /// as leaders answer, everybody has an answer in the end.
         #[test]
-        fn nobody_hangs_and_few_ask(
+        fn no_caller_hangs_and_calls_stay_few(
             steps in prop::collection::vec((0..200_u64, 0..8_u8, 0..20_usize), 1..200)
         ) {
             let mut flights: SingleFlight<()> = SingleFlight::default();

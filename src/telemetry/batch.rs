@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_nothing_is_known_of_are_left_out() {
+    fn unknown_counts_are_left_out() {
         assert!(RequestCount::read("acme\ta\tv2", &[0.0; 3]).is_none());
         assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th", &[0.0; 4]).is_none());
         let mut batch = Batch::default();

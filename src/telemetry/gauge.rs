@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_written_as_short_as_it_is() {
+    fn number_has_no_trailing_zeros() {
         for (thousandths, text) in [
             (0, "0"),
             (1, "0.001"),

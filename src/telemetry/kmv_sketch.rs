@@ -71,7 +71,7 @@ mod tests {
     use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
     #[test]
-    fn few_are_counted_exactly_and_once_each() {
+    fn small_sets_are_counted_exactly() {
         let seen = |from: u32, to: u32| (from..to).map(|n| n.wrapping_mul(2_654_435_761));
         let mut one: Distinct = seen(0, 600).chain(seen(0, 600)).collect();
         assert_eq!(one.count(), 600);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_estimated_within_a_few_percent_however_they_are_split() {
+    fn large_sets_are_estimated_within_a_few_percent() {
         let mut random = ChaCha20Rng::seed_from_u64(11);
         for number in [2_000_u64, 50_000, 1_000_000] {
             let mut parts = vec![Distinct::default(); 7];

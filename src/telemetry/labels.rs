@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_make_a_json_object_of_what_there_is() {
+    fn members_form_a_json_object() {
         let facts = RequestLabels {
             tenant: "acme".to_owned(),
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),

@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documentation_lists_them_all_and_no_other() {
+    fn documentation_lists_every_metric() {
         let page = include_str!("../../docs/reference/metrics.md");
         let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
         let mut listed: Vec<(&str, &str)> = rows
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_as_prometheus_has_them() {
+    fn names_follow_prometheus_conventions() {
         for metric in ALL {
             let name = metric.name;
             assert!(

@@ -144,7 +144,7 @@ mod tests {
     use crate::telemetry::metric;
 
     #[test]
-    fn a_page_is_as_the_format_has_it() {
+    fn page_follows_the_exposition_format() {
         let mut series = Series::default();
         series.count(metric::REQUESTS, "ac\"me\\\tGET\t200", 3);
         series.count(metric::REQUESTS, "\tGET\t421", 1);

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_as_json_comes_back_and_adds_up() {
+    fn json_round_trips_and_adds_up() {
         let mut series = Series::from_json(&some().to_json()).unwrap();
         assert_eq!(series, some());
         series.merge(&some());
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_is_shown_what_is_its_own() {
+    fn tenant_sees_only_its_own_series() {
         let own = some().of_owner("acme");
         assert_eq!(own.counters(metric::REQUESTS).count(), 1);
         assert_eq!(own.counters(metric::WRITES_LOST).count(), 0);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_release_counts_is_left_out() {
+    fn unknown_metrics_are_left_out() {
         let told = json!([
             [
                 ["vestibule_unheard_of_total", "", 1],
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_no_room_for_is_counted_with_the_others() {
+    fn series_beyond_the_limit_are_counted_as_other() {
         let mut series = Series::default();
         for n in 0..MAX_SERIES + 7 {
             series.count(metric::REFUSED, &format!("t{n}\tcode"), 2);

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_sets_our_cookie_is_for_one_visitor() {
+    fn response_with_our_cookie_is_private() {
         assert_eq!(with_cookie(None), "no-store");
         assert_eq!(
             with_cookie(Some("no-store, max-age=0")),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_public_becomes_private_and_the_rest_stays() {
+    fn public_becomes_private_and_other_directives_stay() {
         for (own, expected) in [
             ("public, max-age=60", Some("private, max-age=60")),
             (

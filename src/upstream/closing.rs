@@ -39,7 +39,7 @@ mod tests {
     const LOST: u16 = 1006;
 
     #[test]
-    fn a_code_that_an_endpoint_may_send_reaches_the_other() {
+    fn valid_close_code_is_forwarded() {
         for code in [
             1000, 1001, 1002, 1003, 1007, 1011, 1013, 1014, 3000, 4401, 4999,
         ] {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_nobody_may_send_breaks_the_protocol() {
+    fn invalid_close_code_becomes_1002() {
         for code in [0, 1, 999, 1004, 1006, 1015, 1016, 2000, 2999, 5000, 65_535] {
             assert_eq!(code_for_both(code, "", true), PROTOCOL_ERROR, "{code}");
         }
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_no_frame_may_hold_breaks_the_protocol() {
+    fn oversized_close_reason_becomes_1002() {
         assert_eq!(code_for_both(1000, &"x".repeat(123), true), 1000);
         assert_eq!(code_for_both(1000, &"x".repeat(124), true), PROTOCOL_ERROR);
         assert_eq!(code_for_both(1000, &"é".repeat(62), true), PROTOCOL_ERROR);
@@ -68,14 +68,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_has_the_client_come_back() {
+    fn lost_connection_becomes_1012() {
         assert_eq!(code_for_both(LOST, "", false), RESTART);
         assert_eq!(code_for_both(LOST, "lost", false), RESTART);
     }
 
     proptest! {
         #[test]
-        fn whatever_one_end_sends_the_other_may_be_sent(code: u16, reason in ".{0,130}", is_clean: bool) {
+        fn forwarded_close_codes_are_always_valid(code: u16, reason in ".{0,130}", is_clean: bool) {
             let given = code_for_both(code, &reason, is_clean);
             prop_assert!(matches!(given, 1000..=1003 | NO_CODE | 1007..=1014 | 3000..=4999));
         }

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proof_is_what_any_language_makes_of_it() {
+    fn proof_matches_a_reference_value() {
         let key = ProofKey::new("an-origin-key-of-32-characters!!").unwrap();
         let proved = Proved {
             method: "GET",

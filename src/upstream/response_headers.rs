@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_answer_is_left_alone() {
+    fn ordinary_response_is_untouched() {
         let headers = [
             ("content-type", "text/html"),
             ("set-cookie", "a=b"),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn controls_never_reach_the_client() {
+    fn control_headers_never_reach_the_client() {
         let headers = [("x-session-patch", "{}"), ("x-session-anything", "1")];
         assert_eq!(
             plan(&headers, None),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn our_cookie_is_taken_out_and_the_others_stay_as_they_were() {
+    fn origin_cannot_set_our_cookie_and_others_pass() {
         let headers = [
             ("set-cookie", "a=\"b\"; Path=/"),
             ("set-cookie", "__host-Session=evil"),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_to_the_origins_address_leads_back_here() {
+    fn redirect_to_the_origin_becomes_public() {
         for (location, expected) in [
             (
                 "http://10.0.0.1:8000/login?x",
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_everybodys_stays_cacheable_and_sets_no_cookie() {
+    fn public_path_stays_cacheable_without_cookies() {
         let base = Base::parse("http://10.0.0.1:8000").unwrap();
         let origins = Pool::new(vec![Origin::new(base.to_name(), base)]).unwrap();
         let context = Context {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_leads_on_leads_here_and_cookies_are_for_this_host() {
+    fn urls_and_cookie_domains_are_rewritten() {
         let headers = [
             ("content-location", "//10.0.0.1:8000/a"),
             ("refresh", "1; url=http://10.0.0.1:8000/b"),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_with_our_cookie_is_never_shared() {
+    fn response_with_our_cookie_is_never_shared() {
         assert_eq!(
             plan(&[], Some("line")),
             edits(
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_answer_becomes_a_private_one() {
+    fn public_response_becomes_private() {
         assert_eq!(
             plan(&[("cache-control", "public, max-age=60")], None),
             edits(

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn controls_are_read_by_name() {
+    fn controls_are_parsed_by_name() {
         let (change, malformed) = read(&[
             ("content-type", "text/html"),
             ("x-session-patch", "{}"),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_control_has_no_effect_and_is_named() {
+    fn malformed_control_is_ignored_and_reported() {
         for (name, value) in [
             ("x-session-ttl", "-5"),
             ("x-session-ttl", "60.5"),

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_trace_is_continued_under_a_new_span() {
+    fn valid_trace_is_continued_with_a_new_span() {
         let trace = follow(PARENT, "a=b", None);
         assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
         assert!(trace.parent.ends_with("-0707070707070708-00"));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsound_one_is_replaced_with_its_state() {
+    fn invalid_trace_is_replaced_with_its_state() {
         for parent in [
             "",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_in_so_many_is_exported_and_what_the_caller_exports() {
+    fn sampling_follows_the_rate_and_the_caller() {
         let asked = format!("{}01", &PARENT[..53]);
         for (parent, sampled, exported, flags) in [
             (PARENT, None, false, "-00"),

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_house_without_circles_has_none() {
+    fn graph_without_cycles_has_none() {
         let house = graph(&HOUSE);
         assert_eq!(house.circle(), None);
         assert_eq!(house.who_knows("c"), ["b"]);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_may_be_in_a_file_of_another_folder() {
+    fn room_may_be_declared_in_another_folder() {
         let mut files = HOUSE.to_vec();
         files[0].1 = "mod a; mod b; mod c; #[path = \"b/d.rs\"] mod d;";
         files.push(("src/b/d.rs", "mod e; use crate::a;"));
@@ -198,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_spelled_out() {
+    fn cycle_is_reported_in_full() {
         let circle = with("src/c.rs", "fn f() { crate::a::go() }").circle();
         let spelled = "a → (src/a.rs) b → (src/b/inner.rs) c → (src/c.rs) a";
         assert_eq!(circle.as_deref(), Some(spelled));
     }
 
     #[test]
-    fn of_two_circles_the_shorter_is_told() {
+    fn shortest_cycle_is_reported() {
         let circle = with("src/c.rs", "use crate::{a, b};").circle();
         assert_eq!(
             circle.as_deref(),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_knows_more_than_it_may_is_told() {
+    fn forbidden_dependency_is_reported() {
         let house = graph(&HOUSE);
         assert_eq!(house.trespasses("a", &["b", "c"]), [""; 0]);
         let told = ["a must not know b (src/a.rs)"];
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_at_the_root_that_is_no_room_is_told() {
+    fn unknown_root_name_is_reported() {
         let house = with("src/c.rs", "use crate::Hidden;");
         assert_eq!(house.nameless(), ["src/c.rs: crate::Hidden is no room"]);
     }

@@ -65,7 +65,7 @@ fn graph() -> Result<Graph, String> {
 }
 
 #[test]
-fn rooms_know_each_other_without_circles() {
+fn rooms_have_no_cycles() {
     let graph = graph().unwrap();
     assert!(graph.knows("gateway", "session"), "the sources were read");
     if let Some(circle) = graph.circle() {
@@ -74,7 +74,7 @@ fn rooms_know_each_other_without_circles() {
 }
 
 #[test]
-fn the_lowest_rooms_know_only_what_they_may() {
+fn base_rooms_depend_only_on_allowed_rooms() {
     let graph = graph().unwrap();
     let lowest = BASE.iter().map(|room| (*room, [].as_slice()));
     let may_know = lowest.chain(MAY_KNOW);
@@ -92,7 +92,7 @@ fn the_stages_of_a_request_do_not_know_the_api_that_is_built_on_them() {
 }
 
 #[test]
-fn nobody_knows_the_room_that_touches_the_runtime() {
+fn no_room_depends_on_worker() {
     let graph = graph().unwrap();
     assert!(graph.knows("worker", "router"), "the sources were read");
     let knowing = graph.who_knows("worker");
@@ -100,7 +100,7 @@ fn nobody_knows_the_room_that_touches_the_runtime() {
 }
 
 #[test]
-fn whoever_names_something_of_the_crate_says_which_room_it_is_in() {
+fn every_path_names_its_room() {
     let nameless = graph().unwrap().nameless();
     assert!(nameless.is_empty(), "{}", nameless.join("\n"));
 }

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_and_what_is_named_inline_counts() {
+    fn use_declarations_and_inline_paths_count() {
         let text = "use crate::store::{cache::Known, Need};
             use crate::{encoding, tenant_id::{TenantId, parse}, clock::*};
             fn f<'a>(x: &'a str, c: char) -> crate::keys::Key { crate::route::go('\\'', x) }
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn who_climbs_to_the_root_names_a_room_too() {
+    fn super_paths_count() {
         assert_eq!(names("use super::clock; use self::inner::a;", 1), ["clock"]);
         assert_eq!(
             names("use super::own; use super::super::keys::K;", 2),

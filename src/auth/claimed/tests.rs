@@ -52,7 +52,7 @@ fn claims_become_an_identity() {
 }
 
 #[test]
-fn an_address_is_told_if_it_is_shown_to_be_theirs_or_the_tenant_does_not_mind() {
+fn email_counts_if_verified_or_the_tenant_allows_unverified() {
     for (said, strict, lenient) in [
         (json!(true), true, true),
         (json!("true"), true, true),
@@ -74,7 +74,7 @@ fn an_address_is_told_if_it_is_shown_to_be_theirs_or_the_tenant_does_not_mind() 
 }
 
 #[test]
-fn what_is_said_of_one_address_is_not_said_of_another() {
+fn email_verified_applies_to_its_own_address_only() {
     let by = |name: &str| ClaimNames {
         email: name.to_owned(),
         ..names()
@@ -94,7 +94,7 @@ fn what_is_said_of_one_address_is_not_said_of_another() {
 }
 
 #[test]
-fn userinfo_vouches_for_its_own_address_only() {
+fn userinfo_verifies_its_own_address_only() {
     let told = |token: Value, more: Value| {
         let all = merged(claims(&token), claims(&more));
         email(&names(), &Allow::default(), &Value::Object(all))
@@ -118,7 +118,7 @@ fn userinfo_vouches_for_its_own_address_only() {
 }
 
 #[test]
-fn an_address_that_is_not_shown_to_be_theirs_names_nobody() {
+fn unverified_email_is_no_user_id() {
     for (user, mail) in [("email", "email"), ("email", "mail")] {
         let by_email = ClaimNames {
             user: user.to_owned(),
@@ -135,7 +135,7 @@ fn an_address_that_is_not_shown_to_be_theirs_names_nobody() {
 }
 
 #[test]
-fn a_user_that_a_header_would_change_is_nobody() {
+fn user_id_that_a_header_would_change_is_rejected() {
     for user in [
         " admin",
         "admin ",
@@ -154,7 +154,7 @@ fn a_user_that_a_header_would_change_is_nobody() {
 }
 
 #[test]
-fn only_those_who_are_let_in_come_in() {
+fn user_outside_the_allow_list_is_rejected() {
     let allow = Allow {
         email_domains: vec!["company.example".to_owned()],
         ..LENIENT
@@ -202,7 +202,7 @@ fn of(allowed: &str, roles: &Value) -> Result<Claimed, NotAdmitted> {
 }
 
 #[test]
-fn every_group_of_a_claim_counts_and_those_that_are_told_fit() {
+fn every_group_counts_for_allow_and_headers_carry_those_that_fit() {
     let long = "x".repeat(400);
     let odd = "cn=chat,ou=staff";
     for group in ["chat", odd, long.as_str(), " chat", "ch\u{200b}at"] {
@@ -226,7 +226,7 @@ fn every_group_of_a_claim_counts_and_those_that_are_told_fit() {
 }
 
 #[test]
-fn groups_that_weigh_too_much_together_are_told_in_part() {
+fn oversized_groups_are_truncated() {
     let many: Vec<String> = (0..60)
         .map(|at| format!("{at}{}", "é".repeat(100)))
         .collect();
@@ -240,7 +240,7 @@ fn groups_that_weigh_too_much_together_are_told_in_part() {
 
 proptest! {
     #[test]
-    fn whatever_is_claimed_fits_or_is_refused(
+    fn any_claim_fits_or_is_rejected(
         sub in any::<String>(), email in any::<String>(), name in any::<String>(), groups: Vec<String>,
     ) {
         let claims = claims(&json!({

@@ -34,7 +34,7 @@ impl Object {
 }
 
 #[test]
-fn guessing_costs_more_and_more_time_and_success_starts_anew() {
+fn failed_logins_wait_longer_each_time_and_success_resets() {
     let mut account = Object::new();
     for _ in 0..FREE {
         assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
@@ -58,7 +58,7 @@ fn guessing_costs_more_and_more_time_and_success_starts_anew() {
 }
 
 #[test]
-fn a_wait_is_not_made_longer_by_asking_again() {
+fn asking_again_does_not_extend_the_wait() {
     let mut account = Object::new();
     for _ in 0..FREE {
         account.told(&Command::attempt(7));
@@ -69,7 +69,7 @@ fn a_wait_is_not_made_longer_by_asking_again() {
 }
 
 #[test]
-fn who_has_not_tried_for_a_day_starts_anew() {
+fn failures_are_forgotten_after_a_day() {
     let mut account = Object::new();
     for _ in 0..FREE {
         account.told(&Command::attempt(7));
@@ -80,7 +80,7 @@ fn who_has_not_tried_for_a_day_starts_anew() {
 }
 
 #[test]
-fn what_counts_once_counts_once() {
+fn repeated_report_counts_once() {
     let mut token = Object::new();
     let until = 1_060_000;
     let once = Command::Once { until, by: 1 };
@@ -108,7 +108,7 @@ fn change(at: u64, account: Option<&str>) -> AccountChange {
 }
 
 #[test]
-fn whoever_tries_is_told_what_was_changed_until_storage_knows() {
+fn recent_account_change_is_returned_until_storage_has_it() {
     let mut account = Object::new();
     account.told(&Command::attempt(7));
     assert_eq!(account.change, None);
@@ -131,7 +131,7 @@ fn whoever_tries_is_told_what_was_changed_until_storage_knows() {
 }
 
 #[test]
-fn a_change_and_failures_are_each_remembered_as_long_as_they_matter() {
+fn change_and_failures_expire_separately() {
     let mut account = Object::new();
     for _ in 0..FREE {
         account.told(&Command::attempt(7));
@@ -145,7 +145,7 @@ fn a_change_and_failures_are_each_remembered_as_long_as_they_matter() {
 }
 
 #[test]
-fn an_earlier_release_asks_and_is_answered_as_before() {
+fn command_of_the_previous_release_is_answered() {
     let mut account = Object::new();
     account.told(&Command::changed(change(5, None)));
     let asked = r#"{"do":"try","by":7}"#;
@@ -163,7 +163,7 @@ fn an_earlier_release_asks_and_is_answered_as_before() {
 }
 
 #[test]
-fn rubbish_allows_nothing_and_leaves_nothing() {
+fn malformed_command_changes_nothing() {
     let outcome = apply(None, "{}", UnixMillis(5));
     assert_ne!(outcome.reply.verdict, Verdict::Allowed);
     assert_eq!(outcome.change, Change::Nothing);

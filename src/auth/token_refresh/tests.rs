@@ -108,7 +108,7 @@ fn outcome(changes: &Value) -> Judgement {
 }
 
 #[test]
-fn a_new_id_token_says_who_it_is() {
+fn refreshed_id_token_updates_the_identity() {
     let Judgement::Claimed(claimed) =
         outcome(&json!({ "groups": ["staff", "chess"], "name": "A" }))
     else {
@@ -121,7 +121,7 @@ fn a_new_id_token_says_who_it_is() {
 }
 
 #[test]
-fn who_may_not_come_in_any_more_may_not_stay() {
+fn user_no_longer_allowed_is_rejected_at_refresh() {
     for changes in [
         json!({ "groups": ["chess"] }),
         json!({ "groups": [] }),
@@ -137,7 +137,7 @@ fn who_may_not_come_in_any_more_may_not_stay() {
 }
 
 #[test]
-fn a_token_that_is_not_this_users_of_this_client_and_now_is_worth_nothing() {
+fn refreshed_id_token_of_another_user_client_or_time_is_rejected() {
     for changes in [
         json!({ "sub": "u2" }),
         json!({ "sub": null }),
@@ -161,7 +161,7 @@ fn a_token_that_is_not_this_users_of_this_client_and_now_is_worth_nothing() {
 }
 
 #[test]
-fn a_token_nobody_signed_is_worth_nothing_and_keys_that_cannot_be_had_say_nothing() {
+fn unsigned_token_is_rejected_and_missing_keys_decide_nothing() {
     let new = || Some(token(&json!({ "groups": ["staff", "admin"] })));
     let sound = format!("200\n{}", keys());
     let outcome = |keys: &str, signed| judged(&renewal(None), new(), keys, signed, "").0;
@@ -176,7 +176,7 @@ fn a_token_nobody_signed_is_worth_nothing_and_keys_that_cannot_be_had_say_nothin
 }
 
 #[test]
-fn keys_that_are_known_are_not_asked_for_again() {
+fn cached_keys_are_not_fetched_again() {
     let new = || Some(token(&json!({ "iat": NOW.0 - 1 })));
     let sound = format!("200\n{}", keys());
     let asked = |known: Option<String>| {
@@ -198,7 +198,7 @@ fn keys_that_are_known_are_not_asked_for_again() {
 }
 
 #[test]
-fn where_nothing_is_said_nothing_follows() {
+fn refresh_without_identity_claims_changes_no_identity() {
     assert_eq!(
         judged(&renewal(None), None, "", true, ""),
         (Judgement::Unsaid, 0)
@@ -211,7 +211,7 @@ fn where_nothing_is_said_nothing_follows() {
 }
 
 #[test]
-fn userinfo_counts_where_it_is_asked_with_a_new_id_token_or_without() {
+fn userinfo_is_evaluated_with_or_without_a_new_id_token() {
     let renewal = renewal(Some("https://id.example/me"));
     let sound = format!("200\n{}", keys());
     let silent = || Some(token(&json!({ "groups": null })));
@@ -245,7 +245,7 @@ fn userinfo_counts_where_it_is_asked_with_a_new_id_token_or_without() {
 }
 
 #[test]
-fn a_provider_becomes_what_its_word_is_judged_by() {
+fn provider_becomes_verification_parameters() {
     let renewal = Renewal {
         keys: Some(keys()),
         ..renewal(Some("https://id.example/me"))

@@ -48,7 +48,7 @@ fn answers(commands: &Value) -> Value {
 }
 
 #[test]
-fn golden_commands_are_written_and_understood() {
+fn golden_commands_are_written_and_read() {
     golden::check_written("pool-commands.json", &commands());
     golden::check_written("pool-answers.json", &answers(&commands()));
     for (release, commands) in golden::of_releases("pool-commands.json") {
@@ -64,7 +64,7 @@ fn golden_commands_are_written_and_understood() {
 
 /// A later release may report more about an origin.
 #[test]
-fn what_a_later_release_adds_is_passed_over() {
+fn additions_of_a_later_release_are_ignored() {
     let later = json!([{
         "do": "gather",
         "isolate": "1",

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_shown_for_five_minutes_without_asking_and_then_renewed() {
+    fn file_is_fresh_for_five_minutes_then_revalidated() {
         let mut cache = known("one");
         let bytes = |file: Option<File<_>>| file.map(|file| file.bytes);
         assert_eq!(bytes(cache.fresh(NAME, at(5 * MINUTE - 1))), Some("one"));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_younger_of_two_copies_counts() {
+    fn newer_copy_wins() {
         let mut cache = known("own");
         let now = at(6 * MINUTE);
         let older = cache.look(NAME, Some(file("location's", 0)), now);
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_in_trouble_is_left_alone_for_ten_seconds_and_its_file_shown_for_a_day() {
+    fn failing_source_is_retried_after_ten_seconds_and_stale_file_served_for_a_day() {
         let mut cache = known("one");
         let now = 10 * MINUTE;
         let trouble = Trouble::Status(500);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_gone_is_forgotten_everywhere_at_once() {
+    fn deleted_file_is_evicted_at_once() {
         for trouble in [Trouble::Status(404), Trouble::Status(410), Trouble::Absent] {
             let mut cache = known("one");
             let now = at(6 * MINUTE);
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_is_well_again_is_in_no_trouble_any_more() {
+    fn recovered_source_clears_its_failure() {
         let mut cache = known("one");
         let now = 10 * MINUTE;
         let _ = cache.renew(NAME, None, Err(Trouble::NoAnswer), at(now));
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn those_not_shown_for_longest_go_first() {
+    fn least_recently_used_files_are_evicted_first() {
         let mut cache = AssetCache::default();
         let large = |bytes| File {
             length: 5 * 1024 * 1024,
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_bounded_by_bytes_even_if_files_have_none() {
+    fn empty_files_are_bounded_too() {
         let mut cache = AssetCache::default();
         let most = ROOM / OVERHEAD;
         for number in 0..most + 100 {

@@ -84,7 +84,7 @@ mod tests {
     ];
 
     #[test]
-    fn everything_a_template_says_is_said_in_chinese() {
+    fn every_template_text_has_a_chinese_translation() {
         for template in SPEAKERS {
             for said in template.split('[').skip(1) {
                 let english = said.split(']').next().unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_translated_that_nobody_says() {
+    fn every_translation_is_used() {
         let rooms = [
             include_str!("problem.rs"),
             include_str!("sign_in.rs"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_in_english_is_one_in_chinese() {
+    fn translations_have_the_same_placeholders() {
         for (english, chinese) in CHINESE {
             assert_eq!(english.matches('%').count(), chinese.matches('%').count());
             assert!(english.matches('%').count() < 2, "{english}");

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_without_a_form_sends_nothing() {
+    fn page_without_a_form_may_send_none() {
         assert_eq!(
             of_page("", None, Form::None),
             "default-src 'none'; style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_origins_gets_into_the_policy() {
+    fn only_origins_enter_the_content_security_policy() {
         let redirected = [
             "https://id.example:8443".to_owned(),
             "https://a; script-src *".to_owned(),

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_are_filled_and_sections_shown_once_each() {
+    fn placeholders_are_filled_and_sections_rendered_once() {
         let filled = |locale, there| {
             let template = "<p>{a}{b}{c}{#d} [Sign in] {#a}!{/a}{/d}</p>";
             let fillings = [
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fills_a_gap_is_no_template() {
+    fn filled_values_are_not_interpreted_as_templates() {
         let fillings = [("a", Text("{b}[Sign in]{#b}")), ("b", Markup("b"))];
         assert_eq!(
             fill("{a}{b}", Locale::Chinese, &fillings),

@@ -151,7 +151,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
 }
 
 #[test]
-fn every_page_is_sound() {
+fn every_page_is_valid_html_with_security_headers() {
     let folder = std::env::var_os("PAGES");
     for (whose, brand) in brands() {
         for locale in LOCALES {
@@ -214,7 +214,7 @@ fn check(page: &Answer, locale: Locale) {
 }
 
 #[test]
-fn whatever_is_said_stays_text() {
+fn page_values_are_escaped() {
     let hostile = Words {
         prefix: HOSTILE,
         return_to: HOSTILE,
@@ -260,7 +260,7 @@ fn skeleton(body: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_language_is_the_brands_or_the_visitors() {
+fn language_follows_brand_or_accept_language() {
     let packed = "GET\nhttps://a/\naccept-language\nzh-CN,zh;q=0.9,en;q=0.8";
     let request = Request::parse(packed).unwrap();
     let auto = Brand::default();
@@ -275,7 +275,7 @@ fn the_language_is_the_brands_or_the_visitors() {
 }
 
 #[test]
-fn a_logo_is_loaded_from_where_it_is_and_nowhere_else() {
+fn policy_allows_images_from_the_logo_origin_only() {
     let sources = |logo: Option<&str>| {
         let brand = Brand {
             logo: logo.map(str::to_owned),
@@ -301,7 +301,7 @@ fn a_logo_is_loaded_from_where_it_is_and_nowhere_else() {
 }
 
 #[test]
-fn signing_out_may_lead_where_the_caller_says() {
+fn sign_out_form_may_lead_to_the_providers() {
     let brand = Brand::default();
     let look = Theme {
         brand: &brand,
@@ -316,7 +316,7 @@ fn signing_out_may_lead_where_the_caller_says() {
 }
 
 #[test]
-fn who_is_locked_out_is_told_for_how_long() {
+fn locked_out_page_shows_the_wait() {
     let brand = Brand::default();
     for (_, page) in all(&brand, Locale::English, &KIND) {
         assert_eq!(

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_that_a_browser_shows_is_told_in_chinese() {
+    fn every_problem_shown_in_a_browser_has_a_chinese_translation() {
         assert!(codes().count() > 40);
         for code in codes() {
             let is_for_programs = FOR_PROGRAMS.contains(&code);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_of_what_does_not_happen() {
+    fn every_problem_translation_is_used() {
         for (code, ..) in TOLD {
             assert!(codes().any(|other| other == code), "{code}");
         }

@@ -121,7 +121,7 @@ mod tests {
     use proptest::prelude::proptest;
 
     #[test]
-    fn a_colour_is_three_or_six_digits() {
+    fn color_has_three_or_six_hex_digits() {
         for (text, read) in [
             ("#06c", "#0066cc"),
             ("#0066cc", "#0066cc"),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn contrast_is_that_of_the_standard() {
+    fn contrast_matches_wcag() {
         for base in (1..=1000).map(|thousandths| f64::from(thousandths) / 1000.0) {
             assert!((power_2_4(base) - base.powf(2.4)).abs() < 1e-7, "{base}");
         }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn ink_is_what_reads_better() {
+    fn text_color_has_the_better_contrast() {
         for (ground, ink) in [
             ("#ffd400", Color::BLACK),
             ("#00c853", Color::BLACK),
@@ -162,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn on_any_ground_any_colour_can_be_made_out(ground: [u8; 3], color: [u8; 3]) {
+        fn any_color_becomes_readable_on_any_background(ground: [u8; 3], color: [u8; 3]) {
             let (ground, color) = (Color(ground), Color(color));
             assert!(ground.ink().contrast(ground) >= TEXT);
             assert!(color.legible_on(ground, TEXT).contrast(ground) >= TEXT);

@@ -73,7 +73,7 @@ mod tests {
     use super::Locale::{self, Chinese, English};
 
     #[test]
-    fn the_best_of_what_is_accepted_is_taken() {
+    fn preferred_supported_language_wins() {
         for (header, expected) in [
             ("", English),
             ("*", English),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_languages_are_looked_at() {
+    fn number_of_parsed_languages_is_limited() {
         let chinese_at = |place: usize| ["de,".repeat(place - 1), "zh".to_owned()].concat();
         assert_eq!(Locale::accepted(&chinese_at(super::MAX_RANGES)), Chinese);
         assert_eq!(

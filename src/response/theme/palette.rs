@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_tenant_chooses_can_be_read(accent: [u8; 3], background: [u8; 3], text: [u8; 3]) {
+        fn any_tenant_color_is_readable(accent: [u8; 3], background: [u8; 3], text: [u8; 3]) {
             let [accent, background, text] = [accent, background, text].map(Color);
             let day = Colors { accent, background, text };
             for colors in [day, day.by_night()] {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dark_page_is_dark_by_day_too() {
+    fn dark_background_is_used_in_light_mode_too() {
         let colors = Colors {
             background: Color([0x10, 0x14, 0x18]),
             ..Colors::default()

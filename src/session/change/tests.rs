@@ -63,14 +63,14 @@ fn identify(user: &str) -> Change {
 }
 
 #[test]
-fn nothing_asked_nothing_written() {
+fn empty_change_writes_nothing() {
     let outcome = run(&stored(), &Change::default());
     assert_eq!(outcome.entry, Entry::Live(stored()));
     assert!(!outcome.written);
 }
 
 #[test]
-fn noting_use_writes_a_stored_session_without_a_new_version_and_never_a_guest() {
+fn touch_writes_a_stored_session_with_the_same_version_and_never_a_guest() {
     let touch = Change {
         touch: true,
         ..Change::default()
@@ -83,7 +83,7 @@ fn noting_use_writes_a_stored_session_without_a_new_version_and_never_a_guest() 
 }
 
 #[test]
-fn an_opening_is_noted_like_use_and_kept_when_a_session_is_first_stored() {
+fn opening_counts_as_use_and_survives_the_first_write() {
     let noted = live(run(&stored(), &Change::opening()));
     assert_eq!(
         (noted.opened, noted.seen, noted.version),
@@ -98,7 +98,7 @@ fn an_opening_is_noted_like_use_and_kept_when_a_session_is_first_stored() {
 }
 
 #[test]
-fn a_patch_raises_the_version_and_an_empty_one_does_not() {
+fn patch_increments_the_version_unless_empty() {
     let after = live(run(&guest(), &patch(r#"{"a":1}"#)));
     assert_eq!(
         (after.version, after.data.to_json(), after.seen, after.epoch),
@@ -108,7 +108,7 @@ fn a_patch_raises_the_version_and_an_empty_one_does_not() {
 }
 
 #[test]
-fn what_cannot_be_granted_is_reported_and_the_rest_is_done() {
+fn invalid_parts_of_a_change_are_reported_and_the_rest_applied() {
     let change = Change {
         idle: Some(Seconds(5)),
         identify: Some("{}".to_owned()),
@@ -122,7 +122,7 @@ fn what_cannot_be_granted_is_reported_and_the_rest_is_done() {
 }
 
 #[test]
-fn what_can_be_granted_to_nobody_is_sifted_out() {
+fn always_invalid_parts_are_removed_by_validation() {
     let mut change = Change {
         idle: Some(Seconds(5)),
         identify: Some("{}".to_owned()),
@@ -139,7 +139,7 @@ fn what_can_be_granted_to_nobody_is_sifted_out() {
 }
 
 #[test]
-fn an_id_in_grace_neither_rotates_nor_signs_in() {
+fn id_in_grace_can_neither_rotate_nor_sign_in() {
     let asked = Change {
         rotate: true,
         identify: identify("u1").identify,
@@ -153,7 +153,7 @@ fn an_id_in_grace_neither_rotates_nor_signs_in() {
 }
 
 #[test]
-fn rotation_keeps_handle_and_data_and_lets_the_old_id_finish() {
+fn rotation_keeps_handle_and_data_and_grants_the_old_id_a_grace_period() {
     let rotate = Change {
         rotate: true,
         ..Change::default()
@@ -179,7 +179,7 @@ fn rotation_keeps_handle_and_data_and_lets_the_old_id_finish() {
 }
 
 #[test]
-fn signing_in_rotates_and_proving_it_again_does_not() {
+fn sign_in_rotates_and_reauthentication_does_not() {
     let signed_in = live(run(&stored(), &identify("u1")));
     assert_ne!(signed_in.id, ID);
     assert_eq!(signed_in.authenticated, Some(NOW));
@@ -189,7 +189,7 @@ fn signing_in_rotates_and_proving_it_again_does_not() {
 }
 
 #[test]
-fn proving_it_anew_leaves_no_use_for_the_id_before() {
+fn reauthentication_ends_the_previous_id() {
     let first = live(run(&stored(), &identify("u1")));
     let first = live(run(&first, &patch(r#"{"a":1}"#)));
     let anew = Change {
@@ -203,7 +203,7 @@ fn proving_it_anew_leaves_no_use_for_the_id_before() {
 }
 
 #[test]
-fn another_user_is_not_shown_what_the_first_one_left() {
+fn change_of_user_clears_the_data() {
     let first = live(run(&stored(), &identify("u1")));
     let first = live(run(&first, &patch(r#"{"secret":1}"#)));
     let change = Change {
@@ -214,7 +214,7 @@ fn another_user_is_not_shown_what_the_first_one_left() {
 }
 
 #[test]
-fn what_origin_and_provider_gave_goes_with_the_user() {
+fn vault_and_tokens_end_with_the_user() {
     let cookie = |line: &str| vec![StoredCookie::parse(line, "/", NOW).unwrap()];
     let guest = Change {
         keep: cookie("token=guest; Path=/"),
@@ -243,7 +243,7 @@ fn what_origin_and_provider_gave_goes_with_the_user() {
 }
 
 #[test]
-fn proving_it_again_takes_no_revocation_back() {
+fn reauthentication_does_not_undo_a_revocation() {
     let signed_in = live(run(&stored(), &identify("u1")));
     assert_eq!(
         (signed_in.epoch, signed_in.user_epoch),
@@ -257,7 +257,7 @@ fn proving_it_again_takes_no_revocation_back() {
 }
 
 #[test]
-fn the_end_wins() {
+fn destroy_overrides_other_changes() {
     let change = Change {
         end: true,
         ..patch(r#"{"a":1}"#)
@@ -268,7 +268,7 @@ fn the_end_wins() {
 }
 
 #[test]
-fn a_change_comes_through_as_it_was_sent() {
+fn change_round_trips() {
     let change = Change {
         idle: Some(Seconds(60)),
         rotate: true,

@@ -119,7 +119,7 @@ fn golden_records_are_read() {
 }
 
 #[test]
-fn what_is_written_the_last_release_reads() {
+fn last_release_reads_what_is_written() {
     let (_, records) = golden::of_releases("records.json").pop().unwrap();
     for (name, entry) in entries() {
         let golden = encoding::from_base64url(records[name].as_str().unwrap()).unwrap();
@@ -133,7 +133,7 @@ fn what_is_written_the_last_release_reads() {
 
 /// Our own records never lead to 503 `schema_newer`.
 #[test]
-fn nothing_that_is_written_counts_as_of_a_later_release() {
+fn written_records_do_not_count_as_newer() {
     for (name, entry) in entries() {
         assert_eq!(opened(&sealed(&entry)), Ok(entry), "{name}");
     }
@@ -141,7 +141,7 @@ fn nothing_that_is_written_counts_as_of_a_later_release() {
 
 /// A valid seal proves that a record is ours: an unknown compression is of a later release, not damage.
 #[test]
-fn what_a_later_release_has_packed_otherwise_is_told_apart_from_damage() {
+fn unknown_compression_counts_as_newer_not_as_damage() {
     let name = name("t1", 1);
     let keys = keys(&[1], "t1");
     let key = keys.signing();
@@ -170,7 +170,7 @@ fn what_a_later_release_has_packed_otherwise_is_told_apart_from_damage() {
 
 /// Unknown fields survive, so the older of two releases removes nothing.
 #[test]
-fn fields_of_a_later_release_come_back_as_they_were() {
+fn unknown_fields_round_trip() {
     let [_, (_, Entry::Live(mut later)), ..] = entries() else {
         panic!("it lives");
     };

@@ -145,7 +145,7 @@ fn another() -> Session {
 }
 
 #[test]
-fn a_session_takes_two_fifths_of_its_json() {
+fn record_is_two_fifths_of_its_json() {
     for session in [reference(), another()] {
         // Signed by ES256, and by RS256, of which 512 bytes are signatures.
         for (signature, most) in [(64, 400), (256, 480)] {
@@ -165,7 +165,7 @@ const OLDER: &str = concat!(
 );
 
 #[test]
-fn a_record_of_an_older_release_opens() {
+fn record_of_an_older_release_opens() {
     let claims = json!({ "iss": "https://id.example" });
     let expected = Record {
         grant: Some(TokenSet {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::encoding;
 
 #[test]
-fn what_a_key_calls_a_secret_is_hidden_with_all_that_is_below() {
+fn value_under_a_secret_key_is_hidden_with_its_children() {
     let data = json!({
         "theme": "dark",
         "accessToken": "x",
@@ -41,7 +41,7 @@ fn what_a_key_calls_a_secret_is_hidden_with_all_that_is_below() {
 }
 
 #[test]
-fn keys_are_told_apart() {
+fn secret_keys_are_recognised() {
     for key in [
         "token",
         "Refresh-Token",
@@ -100,7 +100,7 @@ fn keys_are_told_apart() {
 }
 
 #[test]
-fn texts_are_told_apart() {
+fn secret_texts_are_recognised() {
     let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
     for secret in [
         jwt.to_owned(),
@@ -197,7 +197,7 @@ fn without(mut value: Value, paths: &[String]) -> Value {
 
 proptest! {
     #[test]
-    fn no_value_under_a_telling_key_is_shown_and_all_else_is_as_it_was(data in data()) {
+    fn only_values_under_secret_keys_are_hidden(data in data()) {
         let Redacted { value, paths } = redacted(&data);
         prop_assert!(!value.to_string().contains("hunter2"));
         prop_assert_eq!(data.to_string().contains("hunter2"), !paths.is_empty());
@@ -208,12 +208,12 @@ proptest! {
     }
 
     #[test]
-    fn keys_are_known_in_any_spelling(key in telling()) {
+    fn secret_keys_are_recognised_in_every_spelling(key in telling()) {
         prop_assert!(is_telling(&key), "{}", key);
     }
 
     #[test]
-    fn what_is_random_is_hidden_wherever_it_stands(
+    fn random_text_is_hidden(
         bytes in prop::collection::vec(any::<u8>(), 48..80),
         before in "[a-z ]{0,10} ?",
     ) {
@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn sentences_are_shown(text in "([A-Za-z]{1,12}[,.]? ){0,12}") {
+    fn sentences_are_not_hidden(text in "([A-Za-z]{1,12}[,.]? ){0,12}") {
         let data = json!({ "a": text });
         let shown = redacted(&data);
         prop_assert_eq!(shown.value, data);
@@ -232,7 +232,7 @@ proptest! {
 }
 
 #[test]
-fn a_secret_within_a_text_is_found_by_what_names_it() {
+fn secret_inside_a_text_is_found_by_its_label() {
     for text in [
         "{\"password\":\"hunter2\"}",
         "{\\\"api_key\\\": \\\"x\\\"}",

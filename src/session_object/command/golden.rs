@@ -238,7 +238,7 @@ fn golden_answers_are_written_and_read() {
 
 /// Both sides of a deployment ignore members of a later release.
 #[test]
-fn what_a_later_release_adds_is_passed_over() {
+fn additions_of_a_later_release_are_ignored() {
     let text = r#"{"idle":1,"absolute":2,"remember":3,"new":[1],"order":{"do":"read","new":{}}}"#;
     assert_eq!(
         Command::parse(text).ok().map(|read| read.order),

@@ -34,7 +34,7 @@ fn refresh(renewal: Option<Box<Renewal>>) -> Operation {
 }
 
 #[test]
-fn a_command_comes_through_as_it_was_said() {
+fn command_round_trips() {
     let id = SessionId::from_bytes([3; 16]);
     let changing = UpdateCommand {
         id: Some(id),
@@ -106,7 +106,7 @@ fn a_command_comes_through_as_it_was_said() {
 }
 
 #[test]
-fn an_answer_comes_through_with_its_record() {
+fn answer_round_trips_with_its_record() {
     for (is, _) in ALL {
         let reply = Reply {
             refused: vec!["ttl".to_owned()],
@@ -121,7 +121,7 @@ fn an_answer_comes_through_with_its_record() {
 }
 
 #[test]
-fn an_object_is_named_by_tenant_and_handle() {
+fn object_name_is_tenant_and_handle() {
     let tenant = TenantId::parse("acme").unwrap();
     let handle = Handle([4; 16]);
     let name = object_name(&tenant, handle);

@@ -105,7 +105,7 @@ fn golden_rows_are_written_and_read() {
 /// A row of a later release is readable. Its unknown fields are dropped, so a release reads and keeps a new field before
 /// the next one writes it.
 #[test]
-fn a_row_with_a_field_of_a_later_release_is_read() {
+fn row_with_an_unknown_field_is_read() {
     let mut encoded = row().encode();
     // One more entry in the map, whose key is 900: a text.
     assert_eq!(encoded[0] & 0xe0, 0xa0, "a short map");
@@ -115,7 +115,7 @@ fn a_row_with_a_field_of_a_later_release_is_read() {
 }
 
 #[test]
-fn golden_errands_are_written() {
+fn golden_outbox_items_are_written() {
     let tenant = TenantId::parse("acme").unwrap();
     let outbox_item = |row: &Row| -> Value {
         match outbox::next(&tenant, HANDLE, &row.encode(), NOW).unwrap().0 {

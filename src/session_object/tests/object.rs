@@ -172,7 +172,7 @@ fn with_old_tokens() -> Runtime {
 }
 
 #[test]
-fn a_change_is_answered_at_once_and_its_outbox_items_run_one_at_a_time() {
+fn change_is_answered_at_once_and_outbox_items_run_one_by_one() {
     let mut runtime = Runtime::new();
     let (call, does) = runtime.change(patch(r#"{"a":1}"#, 1));
     assert_eq!(does, [Does::Replies(call, Status::Live, Yes), Does::Stores]);
@@ -188,7 +188,7 @@ fn a_change_is_answered_at_once_and_its_outbox_items_run_one_at_a_time() {
 }
 
 #[test]
-fn an_earlier_alarm_will_do() {
+fn earlier_alarm_is_kept() {
     let mut runtime = stored();
     runtime.change(patch(r#"{"a":2}"#, 2));
     let first = runtime.alarm;
@@ -199,7 +199,7 @@ fn an_earlier_alarm_will_do() {
 }
 
 #[test]
-fn who_ends_a_session_waits_until_everybody_has_heard() {
+fn destroy_waits_for_the_announcement() {
     let mut runtime = stored();
     let (call, does) = runtime.change(end(2));
     assert_eq!(does, [tells("revoke")]);
@@ -211,7 +211,7 @@ fn who_ends_a_session_waits_until_everybody_has_heard() {
 }
 
 #[test]
-fn who_ends_a_session_is_told_if_nobody_could_hear_of_it() {
+fn destroy_reports_a_failed_announcement() {
     let mut runtime = stored();
     let (call, does) = runtime.change(end(2));
     assert_eq!(does, [tells("revoke")]);
@@ -226,7 +226,7 @@ fn who_ends_a_session_is_told_if_nobody_could_hear_of_it() {
 }
 
 #[test]
-fn who_asks_for_the_end_again_waits_like_the_first_time() {
+fn repeated_destroy_waits_for_the_announcement_too() {
     let mut runtime = stored();
     runtime.change(end(2));
     runtime.dies();
@@ -237,7 +237,7 @@ fn who_asks_for_the_end_again_waits_like_the_first_time() {
 }
 
 #[test]
-fn an_item_that_fails_before_the_announcement_is_not_taken_for_it() {
+fn earlier_failed_item_does_not_count_as_the_announcement() {
     let mut runtime = stored();
     let (_, does) = runtime.change(patch(r#"{"a":2}"#, 2));
     assert_eq!(does.last(), Some(&Does::Stores));
@@ -251,7 +251,7 @@ fn an_item_that_fails_before_the_announcement_is_not_taken_for_it() {
 }
 
 #[test]
-fn an_alarm_handler_returns_once_the_outbox_is_at_rest() {
+fn alarm_handler_returns_once_the_outbox_is_idle() {
     let mut runtime = stored();
     let (_, does) = runtime.change(patch(r#"{"a":2}"#, 2));
     assert_eq!(does.last(), Some(&Does::Stores));
@@ -261,7 +261,7 @@ fn an_alarm_handler_returns_once_the_outbox_is_at_rest() {
 }
 
 #[test]
-fn an_object_that_died_goes_on_where_it_was_at_its_alarm() {
+fn restarted_object_resumes_at_its_alarm() {
     let mut runtime = stored();
     runtime.change(end(2));
     runtime.dies();
@@ -278,7 +278,7 @@ fn an_object_that_died_goes_on_where_it_was_at_its_alarm() {
 }
 
 #[test]
-fn an_ended_session_is_forgotten_when_no_cookie_of_it_can_be_valid() {
+fn ended_session_is_deleted_when_no_cookie_can_be_valid() {
     let mut runtime = stored();
     let (_, does) = runtime.change(end(2));
     runtime.settle(does);
@@ -295,7 +295,7 @@ fn an_ended_session_is_forgotten_when_no_cookie_of_it_can_be_valid() {
 }
 
 #[test]
-fn of_many_who_want_new_tokens_one_asks_and_all_get_what_comes_of_it() {
+fn concurrent_refreshes_share_one_request() {
     let mut runtime = with_old_tokens();
     let (first, does) = runtime.call(&command(refreshing()));
     assert_eq!(does, [Does::Fetches]);
@@ -316,7 +316,7 @@ fn of_many_who_want_new_tokens_one_asks_and_all_get_what_comes_of_it() {
 }
 
 #[test]
-fn who_comes_after_the_provider_answered_asks_anew() {
+fn refresh_after_the_answer_asks_again() {
     let mut runtime = with_old_tokens();
     runtime.call(&command(refreshing()));
     runtime.provider_answers(0, "");
@@ -329,7 +329,7 @@ fn who_comes_after_the_provider_answered_asks_anew() {
 }
 
 #[test]
-fn new_tokens_for_a_session_from_before_are_asked_for_once_the_object_has_it() {
+fn session_known_to_kv_alone_is_adopted_before_its_refresh() {
     let mut before = with_old_tokens();
     let (_, does) = before.call(&command(Operation::Read));
     assert!(matches!(does[..], [Does::Replies(..)]));
@@ -347,7 +347,7 @@ fn new_tokens_for_a_session_from_before_are_asked_for_once_the_object_has_it() {
 }
 
 #[test]
-fn what_is_no_command_and_what_cannot_be_read_changes_nothing() {
+fn malformed_command_and_unreadable_row_change_nothing() {
     let mut runtime = Runtime::new();
     let (call, does) = runtime.call_text("{}");
     assert_eq!(does, [Does::Replies(call, Status::Unreadable, Yes)]);

@@ -142,7 +142,7 @@ pub(super) fn new_tokens() -> String {
 }
 
 #[test]
-fn a_token_that_is_fresh_is_not_asked_for_again() {
+fn fresh_token_is_not_refreshed() {
     let mut object = signed_in(grant());
     assert!(object.refresh().is_none());
     // A minute before its end is early enough.
@@ -153,7 +153,7 @@ fn a_token_that_is_fresh_is_not_asked_for_again() {
 }
 
 #[test]
-fn it_is_asked_for_with_the_refresh_token_that_the_object_has() {
+fn refresh_uses_the_refresh_token_of_the_object() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let asked = object.refresh().unwrap();
@@ -172,7 +172,7 @@ fn it_is_asked_for_with_the_refresh_token_that_the_object_has() {
 }
 
 #[test]
-fn who_asks_for_one_after_another_has_got_one_is_told_that() {
+fn late_refresh_gets_the_token_already_renewed() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let before = object.record().version;
@@ -192,7 +192,7 @@ fn who_asks_for_one_after_another_has_got_one_is_told_that() {
 }
 
 #[test]
-fn a_sign_in_that_is_over_at_the_provider_ends_the_session_and_the_answer_waits_for_it() {
+fn invalid_grant_ends_the_session_and_the_answer_waits() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     assert!(object.refresh().is_some());
@@ -204,7 +204,7 @@ fn a_sign_in_that_is_over_at_the_provider_ends_the_session_and_the_answer_waits_
 }
 
 #[test]
-fn a_provider_that_does_not_answer_changes_nothing_and_is_left_alone_for_five_seconds() {
+fn unavailable_provider_changes_nothing_and_is_retried_after_five_seconds() {
     for (status, body) in [
         (0, ""),
         (500, "oops"),
@@ -227,7 +227,7 @@ fn a_provider_that_does_not_answer_changes_nothing_and_is_left_alone_for_five_se
 }
 
 #[test]
-fn an_answer_that_comes_after_the_end_brings_nothing_back() {
+fn provider_answer_after_the_end_revives_nothing() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     assert!(object.refresh().is_some());
@@ -238,7 +238,7 @@ fn an_answer_that_comes_after_the_end_brings_nothing_back() {
 }
 
 #[test]
-fn where_there_is_nothing_to_ask_for_nobody_is_asked() {
+fn session_without_refresh_token_asks_no_provider() {
     assert!(Object::new().refresh().is_none(), "no session");
     let mut guest = Object::new();
     guest.change(patch(r#"{"a":1}"#, 1));
@@ -261,7 +261,7 @@ fn where_there_is_nothing_to_ask_for_nobody_is_asked() {
 }
 
 #[test]
-fn an_answer_about_an_earlier_sign_in_is_none_about_this_one() {
+fn answer_for_an_earlier_sign_in_is_ignored() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let before = object.record();
@@ -276,7 +276,7 @@ fn an_answer_about_an_earlier_sign_in_is_none_about_this_one() {
 }
 
 #[test]
-fn another_provider_is_not_given_this_ones_token() {
+fn refresh_token_is_sent_to_its_own_provider_only() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let verdict = object.apply(&command(Operation::Refresh {
@@ -333,7 +333,7 @@ fn told(object: &mut Object, userinfo: &str) -> Verdict {
 }
 
 #[test]
-fn groups_change_with_new_tokens_and_nothing_is_proved_by_that() {
+fn refresh_updates_groups_but_not_auth_time() {
     let mut object = signed_in(grant());
     let before = object.record();
     let verdict = told(
@@ -355,7 +355,7 @@ fn groups_change_with_new_tokens_and_nothing_is_proved_by_that() {
 }
 
 #[test]
-fn who_may_not_come_in_any_more_is_signed_out_with_the_next_tokens() {
+fn user_no_longer_allowed_is_signed_out_at_refresh() {
     for userinfo in [r#"{"sub":"u1"}"#, r#"{"sub":"u1","groups":["chess"]}"#] {
         let mut object = signed_in(grant());
         let verdict = told(&mut object, userinfo);
@@ -370,7 +370,7 @@ fn who_may_not_come_in_any_more_is_signed_out_with_the_next_tokens() {
 }
 
 #[test]
-fn somebody_elses_word_gives_no_tokens_and_is_told_to_the_operator() {
+fn tokens_of_another_user_are_rejected_and_logged() {
     let mut object = signed_in(grant());
     let before = object.record();
     let verdict = told(&mut object, r#"{"sub":"u2","groups":["staff"]}"#);
@@ -381,7 +381,7 @@ fn somebody_elses_word_gives_no_tokens_and_is_told_to_the_operator() {
 }
 
 #[test]
-fn a_session_of_a_user_by_another_name_is_not_theirs() {
+fn refresh_with_a_changed_user_id_ends_the_session() {
     let mut object = Object::new();
     let change = Change {
         identify: Some(r#"{"user":"renamed"}"#.to_owned()),
@@ -398,7 +398,7 @@ fn a_session_of_a_user_by_another_name_is_not_theirs() {
 }
 
 #[test]
-fn an_id_token_nobody_looked_at_is_not_kept() {
+fn unverified_id_token_is_not_stored() {
     let mut object = signed_in(grant());
     object.now.0 += TOKEN_LASTS.0 * 1_000;
     let part = base64url(b"{}");

@@ -84,7 +84,7 @@ fn answers(conversation: &[Value]) -> Value {
 }
 
 #[test]
-fn golden_commands_are_written_and_understood() {
+fn golden_commands_are_written_and_read() {
     golden::check_written("directory-commands.json", &commands());
     let of_sessions = golden::of_releases("session-errands.json");
     let said = conversation(&commands(), &of_sessions.last().unwrap().1);
@@ -109,7 +109,7 @@ fn golden_commands_are_written_and_understood() {
 
 /// A later release may add members to a command.
 #[test]
-fn what_a_later_release_adds_is_passed_over() {
+fn additions_of_a_later_release_are_ignored() {
     let feed = json!({ "do": "feed", "since": 0, "new": [1] });
     assert_eq!(
         answers(&[feed]),

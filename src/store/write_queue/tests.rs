@@ -55,7 +55,7 @@ fn counts(coalesced: u32, lost: u32) -> Counts {
 }
 
 #[test]
-fn a_value_is_put_at_once_and_reported_when_acknowledged() {
+fn value_is_put_at_once_and_reported_when_acknowledged() {
     let mut queue = WriteQueue::default();
     let ticket = queue.submit(write("k", "1"), at(0));
     let attempt = put(&mut queue, &ticket, 0);
@@ -67,7 +67,7 @@ fn a_value_is_put_at_once_and_reported_when_acknowledged() {
 }
 
 #[test]
-fn a_key_is_put_once_a_second_and_other_keys_do_not_wait() {
+fn writes_of_one_key_are_a_second_apart_and_other_keys_do_not_wait() {
     let mut queue = WriteQueue::default();
     let first = queue.submit(write("k", "1"), at(0));
     let attempt = put(&mut queue, &first, 0);
@@ -81,7 +81,7 @@ fn a_key_is_put_once_a_second_and_other_keys_do_not_wait() {
 }
 
 #[test]
-fn the_latest_value_is_put_by_whoever_comes_first() {
+fn latest_value_is_put_by_the_first_driver() {
     let mut queue = WriteQueue::default();
     let tickets = ["1", "2", "3"].map(|value| queue.submit(write("k", value), at(0)));
     assert_eq!(queue.take_counts(), counts(2, 0));
@@ -97,7 +97,7 @@ fn the_latest_value_is_put_by_whoever_comes_first() {
 }
 
 #[test]
-fn a_value_whose_driver_was_cancelled_is_put_by_another() {
+fn value_of_a_cancelled_driver_is_put_by_another() {
     let mut queue = WriteQueue::default();
     let gone = queue.submit(write("k", "1"), at(0));
     let other = queue.submit(write("k", "2"), at(0));
@@ -120,7 +120,7 @@ fn a_value_whose_driver_was_cancelled_is_put_by_another() {
 }
 
 #[test]
-fn a_failed_put_is_tried_again_twice_and_then_lost_once() {
+fn failed_put_is_retried_twice_then_lost_once() {
     let mut queue = WriteQueue::default();
     let ticket = queue.submit_durable(write("k", "1"), at(0));
     let other = queue.submit(write("k", "2"), at(0));
@@ -148,7 +148,7 @@ fn a_failed_put_is_tried_again_twice_and_then_lost_once() {
 }
 
 #[test]
-fn an_older_value_is_not_tried_again_after_a_newer_one() {
+fn older_value_is_not_retried_after_a_newer_one() {
     let mut queue = WriteQueue::default();
     let older = queue.submit_durable(write("k", "1"), at(0));
     let first = put(&mut queue, &older, 0);
@@ -164,7 +164,7 @@ fn an_older_value_is_not_tried_again_after_a_newer_one() {
 }
 
 #[test]
-fn what_waits_is_dropped_when_a_client_waits_for_a_later_value() {
+fn queued_value_is_dropped_when_a_client_waits_for_a_later_one() {
     let mut queue = WriteQueue::default();
     let first = queue.submit(write("k", "1"), at(0));
     let attempt = put(&mut queue, &first, 0);
@@ -179,7 +179,7 @@ fn what_waits_is_dropped_when_a_client_waits_for_a_later_value() {
 }
 
 #[test]
-fn two_values_that_clients_wait_for_are_a_second_apart() {
+fn values_that_clients_wait_for_are_a_second_apart() {
     let mut queue = WriteQueue::default();
     let first = queue.submit_durable(write("k", "1"), at(0));
     let attempt = put(&mut queue, &first, 0);
@@ -191,7 +191,7 @@ fn two_values_that_clients_wait_for_are_a_second_apart() {
 }
 
 #[test]
-fn a_client_does_not_wait_for_ever_while_later_values_fail() {
+fn client_wait_is_bounded_while_later_values_fail() {
     let mut queue = WriteQueue::default();
     let ticket = queue.submit_durable(write("k", "0"), at(0));
     let mut ms = 0;
@@ -212,7 +212,7 @@ fn a_client_does_not_wait_for_ever_while_later_values_fail() {
 }
 
 #[test]
-fn a_put_that_ends_late_counts_all_the_same() {
+fn late_put_still_counts() {
     let mut queue = WriteQueue::default();
     let ticket = queue.submit(write("k", "1"), at(0));
     let slow = put(&mut queue, &ticket, 0);
@@ -226,7 +226,7 @@ fn a_put_that_ends_late_counts_all_the_same() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_holds_up_nobody() {
+fn clock_set_back_does_not_delay_writes() {
     let mut queue = WriteQueue::default();
     let ticket = queue.submit(write("k", "1"), at(10_000_000));
     let attempt = put(&mut queue, &ticket, 10_000_000);
@@ -251,7 +251,7 @@ fn keys_are_forgotten_once_nothing_depends_on_them() {
 }
 
 #[test]
-fn what_nobody_drives_any_more_is_given_up_and_reported() {
+fn abandoned_value_is_given_up_and_reported() {
     let mut queue = WriteQueue::default();
     drop(queue.submit(write("k", "1"), at(0)));
     queue.submit(write("l", "1"), at(ABANDONED_AFTER_MS));
@@ -260,7 +260,7 @@ fn what_nobody_drives_any_more_is_given_up_and_reported() {
 }
 
 #[test]
-fn what_finds_no_room_is_refused_and_reported() {
+fn value_beyond_the_limit_is_rejected_and_reported() {
     let mut queue = small();
     for number in 0..queue.max_keys {
         queue.submit(write(&number.to_string(), "1"), at(0));

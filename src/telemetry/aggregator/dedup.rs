@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_taken_once_in_whatever_order() {
+    fn each_batch_counts_once_in_any_order() {
         let mut taken = Taken::default();
         for number in [1, 3, 2, 7, 5, 6, 4, 8] {
             assert!(taken.take(number), "{number}");
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_comes_is_not_waited_for_forever() {
+    fn missing_batch_is_given_up() {
         let mut taken = Taken::default();
         for number in 2..1_000 {
             assert!(taken.take(number));

@@ -62,7 +62,7 @@ mod tests {
     use crate::clock::UnixMillis;
 
     #[test]
-    fn the_oldest_batch_makes_room_and_that_is_logged_once() {
+    fn oldest_batch_is_dropped_and_logged_once() {
         let mut keeping = Keeping::default();
         let mut noted = 0;
         let mut add = || {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_stored_once_for_all_batches_that_come_while_they_wait() {
+    fn batches_that_arrive_meanwhile_share_one_write() {
         let mut keeping = Keeping::default();
         let mut collection = Collection::default();
         let add = |collection: &mut Collection, number: u64| {

@@ -61,7 +61,7 @@ fn batches_of_several_isolates_add_up_and_one_sent_twice_counts_once() {
 }
 
 #[test]
-fn a_tenant_sees_nothing_of_another() {
+fn tenant_sees_only_its_own_figures() {
     let mut collection = Collection::default();
     collection.apply(&batch(10).command("a", 1), NOW).unwrap();
     let page = collection.page(Some("acme"), "deployment", NOW);
@@ -83,7 +83,7 @@ fn a_tenant_sees_nothing_of_another() {
 }
 
 #[test]
-fn the_overview_tells_what_there_was_and_how_it_grew() {
+fn overview_has_totals_and_their_growth() {
     let mut collection = Collection::default();
     for number in 1..=4 {
         collection
@@ -108,7 +108,7 @@ fn the_overview_tells_what_there_was_and_how_it_grew() {
 }
 
 #[test]
-fn only_new_batches_are_counted_as_taken_in() {
+fn only_new_batches_are_counted() {
     let mut collection = Collection::default();
     for number in [1, 2, 2, 1] {
         let command = batch(1).command("a", number);
@@ -123,7 +123,7 @@ fn only_new_batches_are_counted_as_taken_in() {
 }
 
 #[test]
-fn what_is_kept_is_taken_up_again() {
+fn stored_state_is_restored() {
     let mut collection = Collection::default();
     collection.apply(&batch(10).command("a", 1), NOW).unwrap();
     let kept = collection.take_unkept();
@@ -139,7 +139,7 @@ fn what_is_kept_is_taken_up_again() {
 }
 
 #[test]
-fn gauges_of_who_is_gone_count_no_more_and_sessions_rest_after_five_minutes() {
+fn gauges_of_gone_isolates_expire_and_sessions_go_idle_after_five_minutes() {
     let mut collection = Collection::default();
     collection.apply(&batch(10).command("a", 1), NOW).unwrap();
     let gone = collection.gauges(later(GAUGES_COUNT_MS + 60_000));
@@ -148,7 +148,7 @@ fn gauges_of_who_is_gone_count_no_more_and_sessions_rest_after_five_minutes() {
 }
 
 #[test]
-fn lines_are_shown_once_each_from_where_one_was() {
+fn log_lines_are_returned_once_from_the_cursor() {
     let mut collection = Collection::default();
     collection.apply(&batch(10).command("a", 1), NOW).unwrap();
     let command = |after: &Value| json!({ "do": "lines", "after": after, "level": "warn" });
@@ -172,7 +172,7 @@ fn lines_are_shown_once_each_from_where_one_was() {
 }
 
 #[test]
-fn what_is_no_command_changes_nothing() {
+fn malformed_command_changes_nothing() {
     let mut collection = Collection::default();
     for bad in ["", "{}", r#"{"do":"x"}"#, r#"{"do":"add","isolate":"a"}"#] {
         assert_eq!(collection.apply(bad, NOW), None, "{bad}");

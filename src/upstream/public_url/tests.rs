@@ -29,7 +29,7 @@ fn site(origins: &Pool) -> Site<'_> {
 }
 
 #[test]
-fn whatever_names_an_origin_becomes_this_site() {
+fn origin_urls_become_public_urls() {
     let origins = origins();
     for url in [
         "http://10.0.0.1:8000/a?b#c",
@@ -71,7 +71,7 @@ fn whatever_names_an_origin_becomes_this_site() {
 }
 
 #[test]
-fn whatever_names_nobody_of_ours_stays() {
+fn other_urls_are_unchanged() {
     let origins = origins();
     for url in [
         "",
@@ -105,7 +105,7 @@ fn whatever_names_nobody_of_ours_stays() {
 }
 
 #[test]
-fn an_upgrade_to_https_of_the_same_host_is_meant() {
+fn https_upgrade_of_the_same_host_is_unchanged() {
     let origins = origins();
     let clear = Site {
         scheme: "http",
@@ -119,7 +119,7 @@ fn an_upgrade_to_https_of_the_same_host_is_meant() {
 }
 
 #[test]
-fn a_refresh_is_read_as_browsers_do() {
+fn refresh_header_is_parsed_as_browsers_do() {
     let origins = origins();
     for (value, expected) in [
         (
@@ -150,7 +150,7 @@ fn a_refresh_is_read_as_browsers_do() {
 }
 
 #[test]
-fn each_target_of_a_link_header_is_read_by_itself() {
+fn each_link_target_is_rewritten() {
     let origins = origins();
     for (value, expected) in [
         (
@@ -173,7 +173,7 @@ fn each_target_of_a_link_header_is_read_by_itself() {
 }
 
 #[test]
-fn a_cookie_for_an_origins_domain_is_for_this_site() {
+fn cookie_domain_of_an_origin_is_rewritten() {
     let origins = origins();
     for (line, expected) in [
         (
@@ -222,7 +222,7 @@ fn a_cookie_for_an_origins_domain_is_for_this_site() {
 }
 
 #[test]
-fn a_site_that_is_below_its_origins_domain_keeps_it() {
+fn parent_cookie_domain_is_kept() {
     let origins = pool(&["http://origin.example.com"]);
     let site = Site {
         scheme: "https",
@@ -236,7 +236,7 @@ fn a_site_that_is_below_its_origins_domain_keeps_it() {
 
 proptest! {
     #[test]
-    fn no_text_is_too_odd(text in "[ -~\u{e4}\u{4e2d}<>\"';,=:/\\\\@%.\\[\\]]{0,80}") {
+    fn arbitrary_text_never_panics(text in "[ -~\u{e4}\u{4e2d}<>\"';,=:/\\\\@%.\\[\\]]{0,80}") {
         let origins = origins();
         let site = site(&origins);
         for _ in [
@@ -249,7 +249,7 @@ proptest! {
 
     /// However the address is written, and whatever is behind it: it never comes out again.
     #[test]
-    fn no_origin_survives(
+    fn origin_address_never_survives_rewriting(
         scheme in "(|[hH][tT][tT][pP]s?:)",
         user in "(|[a-z]{1,4}(:[a-z]{0,4})?@)",
         rest in "(|[/?#\\\\][ -~]{0,20})",

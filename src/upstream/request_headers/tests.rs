@@ -61,7 +61,7 @@ fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn no_tenant_may_give_a_header_of_ours_to_something_else() {
+fn tenant_cannot_map_a_reserved_header() {
     for name in FORWARDED_HEADERS
         .into_iter()
         .chain([ASSERTION, proof::NAME])
@@ -71,7 +71,7 @@ fn no_tenant_may_give_a_header_of_ours_to_something_else() {
 }
 
 #[test]
-fn the_origin_learns_who_is_speaking() {
+fn identity_headers_are_set() {
     let headers = written(
         "GET\nhttps://chat.example/\ncf-connecting-ip\n2001:db8::1",
         r#"{"a":1}"#,
@@ -97,7 +97,7 @@ fn the_origin_learns_who_is_speaking() {
 }
 
 #[test]
-fn data_over_the_cap_is_left_out_and_said_so() {
+fn oversized_data_is_omitted_and_reported() {
     let headers = written("GET\nhttp://a/", r#"{"a":1}"#, 6);
     assert_eq!(value(&headers, "x-session-data"), None);
     assert_eq!(value(&headers, "x-session-data-omitted"), Some("size"));
@@ -108,7 +108,7 @@ fn data_over_the_cap_is_left_out_and_said_so() {
 }
 
 #[test]
-fn our_cookie_stays_here_and_others_go_on() {
+fn session_cookie_is_removed_and_others_forwarded() {
     let headers = written(
         "GET\nhttps://a/\ncookie\nx=1; __Host-session=secret; session=theirs",
         "",
@@ -126,7 +126,7 @@ fn our_cookie_stays_here_and_others_go_on() {
 }
 
 #[test]
-fn a_client_can_neither_set_nor_remove_our_headers() {
+fn client_can_neither_set_nor_remove_our_headers() {
     let headers = written(
         "GET\nhttps://a/\nx-session-id\nevil\nx_session_id\nevil\nx-session-user\nadmin\nconnection\nX-Session-Id, X-Hop, Cookie\nx-hop\n1\ncookie\na=b",
         "",
@@ -143,7 +143,7 @@ fn a_client_can_neither_set_nor_remove_our_headers() {
 }
 
 #[test]
-fn an_upgrade_keeps_its_headers() {
+fn websocket_headers_are_kept() {
     let headers = written(
         "GET\nhttp://a/\nupgrade\nWebSocket\nsec-websocket-protocol\nchat\nsec-websocket-key\nk",
         "",
@@ -154,7 +154,7 @@ fn an_upgrade_keeps_its_headers() {
 }
 
 #[test]
-fn what_is_shared_is_asked_for_with_no_header_by_which_one_client_could_shape_it() {
+fn shared_request_carries_no_client_specific_headers() {
     let request = Request::parse(
         "GET\nhttps://a/app.js\norigin\nhttps://evil.example\naccept\n*/*\naccept-encoding\ngzip\naccept-language\nde\nrange\nbytes=0-1\nif-none-match\n\"x\"\nuser-agent\nx\nx-anything\n1\nauthorization\nBearer x\nconnection\nrange",
     )

@@ -46,7 +46,7 @@ fn own(set: &[(&str, &str)], known: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
+fn forward_decision_matches_the_golden_file() {
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let forward = Forward {
         visit: None,
@@ -84,7 +84,7 @@ fn a_decision_to_forward_is_written_as_the_golden_file_has_it() {
 }
 
 #[test]
-fn a_response_of_our_own_is_written_as_the_golden_file_has_it() {
+fn response_matches_the_golden_file() {
     let answer = Answer {
         cacheable_until: Some(UnixMillis(1_700_000_001_000)),
         body: "first line\nsecond line\n".to_owned(),
@@ -101,7 +101,7 @@ fn a_response_of_our_own_is_written_as_the_golden_file_has_it() {
 }
 
 #[test]
-fn edits_of_a_response_are_written_as_the_golden_file_has_them() {
+fn response_edits_match_the_golden_file() {
     let edits = Edits {
         remove: vec!["x-session-set-data".to_owned(), "set-cookie".to_owned()],
         append: vec![
@@ -113,6 +113,6 @@ fn edits_of_a_response_are_written_as_the_golden_file_has_them() {
 }
 
 #[test]
-fn the_format_is_described_as_the_golden_file_has_it() {
+fn description_matches_the_golden_file() {
     assert_eq!(description(), DESCRIPTION);
 }

@@ -66,7 +66,7 @@ mod tests {
     /// RFC 9106, section 5.3. It has four lanes, a secret and associated data, which nobody here uses:
     /// what is tested is the crate.
     #[test]
-    fn the_vector_of_the_rfc() {
+    fn rfc_9106_test_vector() {
         let cost = ParamsBuilder::new()
             .m_cost(32)
             .t_cost(3)
@@ -88,7 +88,7 @@ mod tests {
 
     /// From the tests of the reference implementation, `phc-winner-argon2/src/test.c`.
     #[test]
-    fn the_vectors_of_the_reference_implementation() {
+    fn reference_implementation_vectors() {
         for (memory, passes, expected) in [
             (
                 256,
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_bounds_is_said() {
+    fn parameters_out_of_bounds_are_rejected() {
         for (salt, memory, passes) in [
             (&b"shorter"[..], 256, 2),
             (b"somesalt", 7, 2),

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_matches_what_is_stored_of_it_and_no_other_does() {
+    fn password_matches_its_hash_only() {
         let stored = Stored::new(b"correct horse", &[7; SALT_LENGTH]).unwrap();
         let first = text(&stored);
         assert!(first.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_other_programs_have_hashed_is_understood() {
+    fn hashes_of_other_programs_are_verified() {
         assert!(matches("password", KNOWN));
         assert!(!matches("Password", KNOWN));
         assert!(matches("password", CHEAP));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_string_has_room() {
+    fn longest_phc_string_fits() {
         let stored = Stored {
             cost: Cost {
                 memory: MAX_MEMORY,
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_a_phc_string_that_we_can_afford_is_refused() {
+    fn invalid_or_too_expensive_phc_string_is_rejected() {
         let mut fields = CHEAP.rsplit('$');
         let (hash, salt) = (fields.next().unwrap(), fields.next().unwrap());
         let of =
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_at_most_1024_bytes() {
+    fn password_is_limited_to_1024_bytes() {
         let stored = Stored::new(&[b'x'; MAX_PASSWORD_LENGTH], &[7; SALT_LENGTH]).unwrap();
         assert_eq!(stored.matches(&[b'x'; MAX_PASSWORD_LENGTH]), Ok(true));
         let longer = [b'x'; MAX_PASSWORD_LENGTH + 1];
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_decoy_costs_what_others_cost_and_matches_nothing() {
+    fn decoy_hash_costs_the_same_and_matches_nothing() {
         let decoy = Stored::decoy();
         assert_eq!(decoy.cost(), COST);
         assert_eq!(

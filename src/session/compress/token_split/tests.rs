@@ -11,7 +11,7 @@ fn comes_back(plain: &[u8]) -> bool {
 }
 
 #[test]
-fn a_token_is_opened_and_its_signature_put_aside() {
+fn token_is_split_into_claims_and_signature() {
     let header = r#"{"alg":"ES256"}"#;
     let claims = format!(r#"{{"sub":"{UUID_TEXT}"}}"#);
     let signature: Vec<u8> = (1..=64).map(|byte: u8| byte.wrapping_mul(37)).collect();
@@ -25,7 +25,7 @@ fn a_token_is_opened_and_its_signature_put_aside() {
 }
 
 #[test]
-fn words_and_what_is_almost_a_form_stay_as_they_are() {
+fn text_that_is_no_token_is_unchanged() {
     for plain in [
         "eyJ",
         "eyJx",
@@ -42,7 +42,7 @@ fn words_and_what_is_almost_a_form_stay_as_they_are() {
 }
 
 #[test]
-fn more_values_than_can_be_numbered_stay_in_the_text() {
+fn values_beyond_the_index_range_stay_inline() {
     let values = (0..600_u32).map(|number| {
         let bytes = [number.to_be_bytes(), [0x81, 0xfe, 0x93, 0xc0]].concat();
         encoding::base64url(&bytes.repeat(4))
@@ -52,7 +52,7 @@ fn more_values_than_can_be_numbered_stay_in_the_text() {
 }
 
 #[test]
-fn what_was_not_cut_here_is_refused() {
+fn malformed_split_is_rejected() {
     for text in [
         b"\x1b".as_slice(),
         b"\x1c",
@@ -71,12 +71,12 @@ fn what_was_not_cut_here_is_refused() {
 
 proptest! {
     #[test]
-    fn any_text_comes_back(text in "([A-Za-z0-9_-]{20,90}|eyJ[a-zA-Z0-9]{0,9}|[\\x18-\\x22]{0,3}|.{0,40}){0,12}") {
+    fn any_text_round_trips(text in "([A-Za-z0-9_-]{20,90}|eyJ[a-zA-Z0-9]{0,9}|[\\x18-\\x22]{0,3}|.{0,40}){0,12}") {
         prop_assert!(comes_back(text.as_bytes()));
     }
 
     #[test]
-    fn any_bytes_come_back(bytes: Vec<u8>) {
+    fn any_bytes_round_trip(bytes: Vec<u8>) {
         prop_assert!(comes_back(&bytes));
     }
 

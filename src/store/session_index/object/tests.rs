@@ -53,7 +53,7 @@ fn later(ms: u64) -> UnixMillis {
 }
 
 #[test]
-fn points_in_history_rise_whatever_the_clock_says() {
+fn epochs_increase_whatever_the_clock_says() {
     let mut directory = Directory::default();
     let revoke = json!({ "do": "revoke", "subjects": ["t"], "until": NOW.0 / 1000 + 60 });
     let points: Vec<u64> = [NOW, NOW, UnixMillis(NOW.0 - 5_000), later(5)]
@@ -71,7 +71,7 @@ fn points_in_history_rise_whatever_the_clock_says() {
 }
 
 #[test]
-fn what_ran_out_is_forgotten_once_an_hour_and_points_still_rise() {
+fn expired_entries_are_deleted_hourly_and_epochs_still_increase() {
     let mut directory = Directory::default();
     let seconds = NOW.0 / 1000;
     let revoke = |subject: &str, until: u64| json!({ "do": "revoke", "subjects": [subject], "until": until });
@@ -92,7 +92,7 @@ fn what_ran_out_is_forgotten_once_an_hour_and_points_still_rise() {
 }
 
 #[test]
-fn the_oldest_are_too_many_and_what_ran_out_does_not_count() {
+fn surplus_sessions_are_the_oldest_and_expired_ones_do_not_count() {
     let mut directory = Directory::default();
     let (past, future) = (NOW.0 / 1000, NOW.0 / 1000 + 60);
     assert!(directory.list_in("over", 1, past).is_empty());
@@ -108,7 +108,7 @@ fn the_oldest_are_too_many_and_what_ran_out_does_not_count() {
 }
 
 #[test]
-fn pages_skip_what_ran_out_and_miss_nobody() {
+fn pages_skip_expired_entries_and_miss_none() {
     let mut directory = Directory::default();
     let (soon, late) = (NOW.0 / 1000 + 60, NOW.0 / 1000 + 600);
     for (at, until) in [soon, late, soon, soon, late, soon, late]
@@ -131,7 +131,7 @@ fn pages_skip_what_ran_out_and_miss_nobody() {
 }
 
 #[test]
-fn what_is_no_command_changes_nothing() {
+fn malformed_command_changes_nothing() {
     let mut tables = Memory::default();
     for text in [
         "",

@@ -195,7 +195,7 @@ proptest! {
     /// as stored that is not, everybody comes to an end, and the last value is the last one put, unless it was
     /// reported as lost or everybody who could have put it was cancelled.
     #[test]
-    fn the_last_value_is_the_last_one_put(steps in prop::collection::vec(step(), 1..120)) {
+    fn last_submitted_value_is_the_last_one_put(steps in prop::collection::vec(step(), 1..120)) {
         let mut model = Model::default();
         for step in steps {
             model.take(step);
@@ -219,7 +219,7 @@ proptest! {
     /// However many keys there are and however few of them are driven to the end, memory stays bounded, and
     /// whatever is not stored is reported.
     #[test]
-    fn memory_stays_bounded_and_what_is_not_stored_is_reported(
+    fn memory_stays_bounded_and_lost_values_are_reported(
         steps in prop::collection::vec((0..400_u64, 0..300_usize, 1..50_usize), 1..40)
     ) {
         let mut queue = small();
