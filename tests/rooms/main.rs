@@ -85,7 +85,7 @@ fn base_rooms_depend_only_on_allowed_rooms() {
 }
 
 #[test]
-fn the_stages_of_a_request_do_not_know_the_api_that_is_built_on_them() {
+fn gateway_does_not_depend_on_api() {
     let graph = graph().unwrap();
     assert!(graph.knows("api", "gateway"), "the sources were read");
     assert!(!graph.knows("gateway", "api"));
