@@ -72,7 +72,7 @@ pub(crate) struct Router {
     /// To be sent to tenants' origins.
     probes: Vec<(TenantId, Probe)>,
     /// What is told of the request that was decided on last.
-    facts: RequestLabels,
+    labels: RequestLabels,
     /// Whether what was decided or settled last told anything.
     learned: bool,
     /// What happened that no gateway counts.
@@ -124,7 +124,7 @@ impl Router {
             writers: Vec::new(),
             events: Vec::new(),
             probes: Vec::new(),
-            facts: RequestLabels::default(),
+            labels: RequestLabels::default(),
             learned: false,
             series: Series::default(),
             telling,
@@ -144,13 +144,13 @@ impl Router {
 
     /// Decides on a packed request; see [`Gateway::admit`].
     pub(crate) fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
-        self.facts = RequestLabels::default();
+        self.labels = RequestLabels::default();
         self.learned = false;
         let Some(request) = Request::parse(packed) else {
             // As `OPTIONS *` is, of which the runtime makes a URL that is none.
             return self.refused(&Problem::BadPath);
         };
-        self.facts.method = method_label(request.method);
+        self.labels.method = method_label(request.method);
         if !request.has_one_host() {
             return self.refused(&Problem::BadHost);
         }
@@ -209,7 +209,7 @@ impl Router {
             Ok(tenant) => tenant,
             Err(Interrupt::Pending(needs)) => return Step::Await(needs),
             Err(Interrupt::Reject(problem)) => {
-                self.facts.reason = problem.code();
+                self.labels.reason = problem.code();
                 self.learned = false;
                 return Step::Answer(problem.answer(Audience::of(request, &Brand::default()), ""));
             }
@@ -218,8 +218,8 @@ impl Router {
             let step = gateway.admit(request, now, answers);
             (step, gateway.recorder.take_labels(), gateway.has_learned())
         });
-        let step = step.map(|(step, facts, has_learned)| {
-            self.facts = facts;
+        let step = step.map(|(step, labels, has_learned)| {
+            self.labels = labels;
             self.learned = has_learned;
             step
         });
@@ -228,8 +228,8 @@ impl Router {
             Some(Step::Forward(forward)) => {
                 let is_due = self.catalogue.is_due(&tenant, now);
                 Step::Forward(Forward {
-                    ticket: [tenant.as_str(), "\t", &forward.ticket].concat(),
-                    afterwards: is_due || forward.afterwards,
+                    response_context: [tenant.as_str(), "\t", &forward.response_context].concat(),
+                    run_background: is_due || forward.run_background,
                     repeat: forward.repeat.filter(|_| !is_due),
                     ..forward
                 })
@@ -260,16 +260,22 @@ impl Router {
     /// Settles an origin's answer; see [`Gateway::handle_response`].
     pub(crate) fn handle_response(
         &mut self,
-        ticket: &str,
+        response_context: &str,
         status: u16,
         headers: &str,
         now: UnixMillis,
         answers: &Answers,
     ) -> ResponseAction {
-        let settled = self.with_ticket(ticket, now, answers, |gateway, ticket| {
-            let settled = gateway.handle_response(ticket, status, headers, now, answers);
-            (settled, gateway.has_learned())
-        });
+        let settled = self.with_ticket(
+            response_context,
+            now,
+            answers,
+            |gateway, response_context| {
+                let settled =
+                    gateway.handle_response(response_context, status, headers, now, answers);
+                (settled, gateway.has_learned())
+            },
+        );
         let (settled, has_learned) = settled.unwrap_or_else(|missing| {
             let settled = match missing {
                 Interrupt::Pending(needs) => ResponseAction::Await(needs),
@@ -292,18 +298,21 @@ impl Router {
     /// Does what can wait; see [`Gateway::run_background`].
     pub(crate) fn run_background(
         &mut self,
-        ticket: &str,
+        response_context: &str,
         now: UnixMillis,
         answers: &Answers,
     ) -> Vec<Need> {
-        let done = self.with_ticket(ticket, now, answers, |gateway, ticket| {
-            gateway.run_background(ticket, now, answers)
-        });
+        let done = self.with_ticket(
+            response_context,
+            now,
+            answers,
+            |gateway, response_context| gateway.run_background(response_context, now, answers),
+        );
         let mut needs = match done {
             Ok(needs) | Err(Interrupt::Pending(needs)) => needs,
             Err(Interrupt::Reject(_)) => Vec::new(),
         };
-        if let Some(tenant) = tenant_in(ticket) {
+        if let Some(tenant) = tenant_in(response_context) {
             needs.extend(self.refresh(&tenant, now, answers));
         }
         needs
@@ -312,13 +321,16 @@ impl Router {
     /// Looks after what stays open; see [`Gateway::revalidate`].
     pub(crate) fn revalidate(
         &mut self,
-        ticket: &str,
+        response_context: &str,
         now: UnixMillis,
         answers: &Answers,
     ) -> Revalidation {
-        let revalidation = self.with_ticket(ticket, now, answers, |gateway, ticket| {
-            gateway.revalidate(ticket, now, answers)
-        });
+        let revalidation = self.with_ticket(
+            response_context,
+            now,
+            answers,
+            |gateway, response_context| gateway.revalidate(response_context, now, answers),
+        );
         revalidation.unwrap_or_else(|missing| match missing {
             Interrupt::Pending(needs) => Revalidation::Await(needs),
             Interrupt::Reject(Problem::UnknownHost) => Revalidation::Over("session_ended"),
@@ -421,16 +433,18 @@ impl Router {
 
     fn with_ticket<T>(
         &mut self,
-        ticket: &str,
+        response_context: &str,
         now: UnixMillis,
         answers: &Answers,
         act: impl FnOnce(&mut Gateway, &str) -> T,
     ) -> Result<T, Interrupt> {
         let broken = || Interrupt::Reject(Problem::Internal);
-        let (tenant, ticket) = ticket.split_once(AFTER_TENANT).ok_or_else(broken)?;
+        let (tenant, response_context) = response_context
+            .split_once(AFTER_TENANT)
+            .ok_or_else(broken)?;
         let tenant = TenantId::parse(tenant).ok_or_else(broken)?;
         self.ready(&tenant, now, answers)?;
-        self.at(&tenant, now, |gateway| act(gateway, ticket))
+        self.at(&tenant, now, |gateway| act(gateway, response_context))
             .ok_or_else(broken)
     }
 
@@ -499,8 +513,8 @@ enum Interrupt {
     Reject(Problem),
 }
 
-fn tenant_in(ticket: &str) -> Option<TenantId> {
-    TenantId::parse(ticket.split(AFTER_TENANT).next()?)
+fn tenant_in(response_context: &str) -> Option<TenantId> {
+    TenantId::parse(response_context.split(AFTER_TENANT).next()?)
 }
 
 /// `tenant/origin`, and what follows.

@@ -12,14 +12,14 @@ pub(crate) const MAX_LENGTH: usize = 5 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asset {
     /// It is at hand.
-    AtHand(Facts),
+    AtHand(FileMetadata),
     /// It is not to be had, and why.
     Missing(Trouble),
 }
 
 /// What is known of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct FileMetadata {
     /// The media type its source gives; empty for none.
     pub media_type: String,
     /// Stands for its bytes: letters and digits.

@@ -6,7 +6,7 @@
 use super::parts::{Limits, Recorder};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::effect::Need;
-use crate::effect::asset::{Asset, Facts, Trouble};
+use crate::effect::asset::{Asset, FileMetadata, Trouble};
 use crate::http::conditional::names_etag;
 use crate::http::rate_limit::Verdict;
 use crate::http::request::Request;
@@ -49,9 +49,9 @@ impl Gateway {
                 tenant: self.tenant.id.clone(),
                 source: source.to_owned(),
             }])),
-            Some(Asset::AtHand(facts)) => {
-                let interrupt = shown(request, source, facts);
-                if let Some(trouble) = facts.trouble {
+            Some(Asset::AtHand(metadata)) => {
+                let interrupt = shown(request, source, metadata);
+                if let Some(trouble) = metadata.trouble {
                     self.limits.tell_of(&mut self.recorder, trouble, context);
                 }
                 Err(interrupt)
@@ -82,8 +82,8 @@ impl Limits {
     }
 }
 
-fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Interrupt {
-    let etag = format!("\"{}\"", facts.hash);
+fn shown(request: &Request<'_>, source: &str, metadata: &FileMetadata) -> Interrupt {
+    let etag = format!("\"{}\"", metadata.hash);
     let is_known = request
         .header("if-none-match")
         .is_some_and(|known| names_etag(known, &etag));
@@ -99,8 +99,8 @@ fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Interrupt {
         return Interrupt::Respond(answer);
     }
     let answer = answer
-        .with("content-type", media_type(request, source, facts))
-        .with("content-length", facts.length.to_string())
+        .with("content-type", media_type(request, source, metadata))
+        .with("content-length", metadata.length.to_string())
         .with("x-content-type-options", "nosniff")
         // A picture may be a document: SVG opened by itself would be a page of this site.
         .with(
@@ -114,8 +114,8 @@ fn shown(request: &Request<'_>, source: &str, facts: &Facts) -> Interrupt {
     }
 }
 
-fn media_type<'f>(request: &Request<'_>, source: &str, facts: &'f Facts) -> &'f str {
-    let said = facts.media_type.trim();
+fn media_type<'f>(request: &Request<'_>, source: &str, metadata: &'f FileMetadata) -> &'f str {
+    let said = metadata.media_type.trim();
     let is_telling = !said.is_empty() && said != UNKNOWN;
     if is_telling && said.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return said;

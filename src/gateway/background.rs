@@ -12,7 +12,7 @@ use crate::session::change::Change;
 use crate::session::id::RecordName;
 
 impl Gateway {
-    /// Does what [`Forward::afterwards`](super::Forward::afterwards) announced. Returns what it
+    /// Does what [`Forward::run_background`](super::Forward::run_background) announced. Returns what it
     /// lacks; what it wants stored is in [`Gateway::take_writes`].
     pub(crate) fn run_background(
         &mut self,
@@ -23,7 +23,7 @@ impl Gateway {
         let Some(ticket) = ResponseContext::parse(ticket) else {
             return Vec::new();
         };
-        self.recorder.labels = ticket.facts();
+        self.recorder.labels = ticket.request_labels();
         let mut needs = Vec::new();
         if ticket.share {
             needs.extend(self.balancer.share(answers, now));

@@ -62,7 +62,7 @@ impl Gateway {
         let Some(ticket) = ResponseContext::parse(ticket) else {
             return ResponseAction::Replaced(Problem::Internal.answer(Audience::Program, ""));
         };
-        self.recorder.labels = ticket.facts();
+        self.recorder.labels = ticket.request_labels();
         self.recorder.state_changed = false;
         if status != 101 && !(200..=599).contains(&status) {
             let event = Event::new(Level::Warn, "origin_protocol")

@@ -13,7 +13,7 @@ use crate::telemetry::labels::RequestLabels;
 /// How many fields there are.
 const FIELDS: usize = 10;
 
-/// The facts of a forwarded request that its answer needs. Not a secret from the edge, which has
+/// What the response to a forwarded request needs to know of it. Not a secret from the edge, which has
 /// the cookie anyway; never leaves the isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseContext<'a> {
@@ -57,7 +57,7 @@ pub(crate) struct ResponseContext<'a> {
 
 impl<'a> ResponseContext<'a> {
     /// What is told of the request afterwards: which trace it belongs to.
-    pub(crate) fn facts(&self) -> RequestLabels {
+    pub(crate) fn request_labels(&self) -> RequestLabels {
         RequestLabels {
             trace_id: self.trace_id.to_owned(),
             ..RequestLabels::default()

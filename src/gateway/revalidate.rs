@@ -42,7 +42,7 @@ impl Gateway {
         let Some(ticket) = ResponseContext::parse(ticket) else {
             return Revalidation::Over("session_unknown");
         };
-        self.recorder.labels = ticket.facts();
+        self.recorder.labels = ticket.request_labels();
         let keys = &self.tenant.keys;
         let Some(token) = Token::opened(ticket.cookie, keys) else {
             return Revalidation::Over("session_unknown");

@@ -42,7 +42,7 @@ pub(crate) struct Forward {
     /// All headers there are.
     pub headers: Outgoing,
     /// To be handed to [`Gateway::handle_response`] and [`Gateway::run_background`].
-    pub ticket: String,
+    pub response_context: String,
     /// The origin's name, for reporting a failure.
     pub origin: String,
     /// Milliseconds the origin may take for its response headers.
@@ -52,7 +52,7 @@ pub(crate) struct Forward {
     /// The answer must be settled whatever its headers are.
     pub handle_response: bool,
     /// [`Gateway::run_background`] has something to do.
-    pub afterwards: bool,
+    pub run_background: bool,
     /// What the `sid` in the body of the answer is to be made longer by; mostly nothing.
     pub sid_suffix: String,
     /// An event stream is to be followed to its end.
@@ -197,7 +197,7 @@ impl Gateway {
             url: [course.base.as_str(), target].concat(),
             sid_suffix,
             headers,
-            ticket: ticket.to_text(),
+            response_context: ticket.to_text(),
             origin: course.origin.clone(),
             first_byte_ms: if context.request.is_websocket() {
                 tenant.timeouts.handshake
@@ -208,7 +208,7 @@ impl Gateway {
             .saturating_mul(1000),
             pauses: tenant.timeouts.pauses.to_text(),
             handle_response: visitor.set_cookie || course.pin || noting == Noting::Cookie,
-            afterwards: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
+            run_background: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
             revocable,
             shared: false,
             opens: noting == Noting::Record,

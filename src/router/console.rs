@@ -2,7 +2,7 @@
 //! API.
 
 use super::Router;
-use crate::effect::asset::{Asset, Coding, Facts};
+use crate::effect::asset::{Asset, Coding, FileMetadata};
 use crate::effect::{Answers, Need};
 use crate::gateway::Step;
 use crate::http::conditional::{accepts_gzip, names_etag};
@@ -60,7 +60,7 @@ impl Router {
         match answers.asset(name) {
             None => Step::Await(vec![Need::ConsoleFile { name, coding }]),
             Some(Asset::Missing(_)) => self.refused(&Problem::NotFound),
-            Some(Asset::AtHand(facts)) => shown(request, media_type, facts, coding),
+            Some(Asset::AtHand(metadata)) => shown(request, media_type, metadata, coding),
         }
     }
 
@@ -98,14 +98,14 @@ impl Router {
     }
 
     pub(super) fn refused(&mut self, problem: &Problem) -> Step {
-        self.facts.reason = problem.code();
+        self.labels.reason = problem.code();
         Step::Answer(problem.answer(Audience::Program, ""))
     }
 }
 
 /// A file, unless the client has it.
-fn shown(request: &Request<'_>, media_type: &str, facts: &Facts, coding: Coding) -> Step {
-    let etag = format!("\"{}\"", facts.hash);
+fn shown(request: &Request<'_>, media_type: &str, metadata: &FileMetadata, coding: Coding) -> Step {
+    let etag = format!("\"{}\"", metadata.hash);
     let is_known = request
         .header("if-none-match")
         .is_some_and(|known| names_etag(known, &etag));

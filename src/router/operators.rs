@@ -65,8 +65,8 @@ impl Router {
             Ok(step) => step,
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
             Err(Interrupt::Reject(problem)) => {
-                self.facts.reason = problem.code();
-                Step::Answer(problem.answer(Audience::Program, &self.facts.trace_id))
+                self.labels.reason = problem.code();
+                Step::Answer(problem.answer(Audience::Program, &self.labels.trace_id))
             }
         }
     }
@@ -136,10 +136,10 @@ impl Router {
             let step = gateway.operated(request, now, answers);
             (step, gateway.recorder.take_labels())
         });
-        let (step, facts) = step.ok_or(Interrupt::Reject(Problem::Internal))?;
-        self.facts = RequestLabels {
+        let (step, labels) = step.ok_or(Interrupt::Reject(Problem::Internal))?;
+        self.labels = RequestLabels {
             is_operators: true,
-            ..facts
+            ..labels
         };
         Ok(step)
     }

@@ -55,8 +55,8 @@ impl TelemetryReports {
 impl Router {
     /// What is told of the request that was decided on last.
     #[must_use]
-    pub(crate) fn facts(&self) -> &RequestLabels {
-        &self.facts
+    pub(crate) fn labels(&self) -> &RequestLabels {
+        &self.labels
     }
 
     /// Takes in what both planes of the Worker counted.

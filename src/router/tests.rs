@@ -103,14 +103,14 @@ impl World {
     }
 
     fn keep_up(&mut self, forward: &Forward) {
-        if !forward.afterwards {
+        if !forward.run_background {
             return;
         }
         let mut answers = Answers::default();
         loop {
             let needs = self
                 .router
-                .run_background(&forward.ticket, self.now, &answers);
+                .run_background(&forward.response_context, self.now, &answers);
             if needs.is_empty() {
                 break;
             }
@@ -122,10 +122,10 @@ impl World {
     fn handle_response(&mut self, forward: &Forward, headers: &str) -> String {
         let mut answers = Answers::default();
         loop {
-            let ticket = &forward.ticket;
+            let response_context = &forward.response_context;
             match self
                 .router
-                .handle_response(ticket, 200, headers, self.now, &answers)
+                .handle_response(response_context, 200, headers, self.now, &answers)
             {
                 ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
                 ResponseAction::Edited(edits) => {

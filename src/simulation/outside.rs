@@ -8,7 +8,7 @@ use chacha20::rand_core::SeedableRng as _;
 use super::directory::Directory;
 use crate::balancer::probe::Verdict;
 use crate::clock::UnixMillis;
-use crate::effect::asset::{Asset, Facts, Trouble};
+use crate::effect::asset::{Asset, FileMetadata, Trouble};
 use crate::effect::{Answers, Body, Class, Found, Need, Write};
 use crate::encoding::base64url;
 use crate::keys::{DeploymentKeys, KeyRing};
@@ -159,13 +159,14 @@ impl Outside {
 
     /// A file that can be had.
     pub(crate) fn has_asset(&mut self, source: &str, media_type: &str, hash: &str) {
-        let facts = Facts {
+        let metadata = FileMetadata {
             media_type: media_type.to_owned(),
             hash: hash.to_owned(),
             length: 3,
             trouble: None,
         };
-        self.assets.insert(source.to_owned(), Asset::AtHand(facts));
+        self.assets
+            .insert(source.to_owned(), Asset::AtHand(metadata));
     }
 
     pub(crate) fn put(&mut self, writes: Vec<Write>) -> bool {

@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn members_form_a_json_object() {
-        let facts = RequestLabels {
+        let labels = RequestLabels {
             tenant: "acme".to_owned(),
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             method: method_label("BREW"),
@@ -185,7 +185,7 @@ mod tests {
             ..RequestLabels::default()
         };
         let line: serde_json::Value =
-            serde_json::from_str(&format!("{{{}}}", facts.members())).unwrap();
+            serde_json::from_str(&format!("{{{}}}", labels.members())).unwrap();
         assert_eq!(
             line,
             serde_json::json!({
@@ -196,7 +196,7 @@ mod tests {
                 "release": "a\"b",
             })
         );
-        assert_eq!(facts.labels(), "acme\t\ta\"b\thit\t\t\t_OTHER");
-        assert_eq!(facts.flags(), "lw");
+        assert_eq!(labels.labels(), "acme\t\ta\"b\thit\t\t\t_OTHER");
+        assert_eq!(labels.flags(), "lw");
     }
 }

@@ -81,7 +81,7 @@ fn serve(deployment: Deployment) -> Result<(), NoRandomSource> {
 fn keep_seed(answers: &mut Answers) {
     if answers.begun().is_none() {
         with_ready(|router| {
-            let seed = router.facts().seed;
+            let seed = router.labels().seed;
             if seed != Seed::default() {
                 answers.begin(seed);
             }

@@ -107,11 +107,11 @@ pub(crate) fn step(step: &Step, labels: &RequestLabels) -> String {
 fn forward(forward: &Forward, labels: &RequestLabels) -> String {
     let Outgoing { kept, own, .. } = &forward.headers;
     let mut text =
-        String::with_capacity(own.len() + forward.url.len() + forward.ticket.len() + 512);
+        String::with_capacity(own.len() + forward.url.len() + forward.response_context.len() + 512);
     text.push(FORWARD);
     let is_set = [
         forward.handle_response,
-        forward.afterwards,
+        forward.run_background,
         forward.revocable,
         forward.shared,
         forward.opens,
@@ -128,9 +128,20 @@ fn forward(forward: &Forward, labels: &RequestLabels) -> String {
     text.push_str(&forward.pauses);
     text.push('\n');
     // Origins of different tenants may have the same name.
-    text.push_str(forward.ticket.split('\t').next().unwrap_or_default());
+    text.push_str(
+        forward
+            .response_context
+            .split('\t')
+            .next()
+            .unwrap_or_default(),
+    );
     text.push('/');
-    for field in [&forward.origin, &forward.ticket, &forward.sid_suffix, kept] {
+    for field in [
+        &forward.origin,
+        &forward.response_context,
+        &forward.sid_suffix,
+        kept,
+    ] {
         text.push_str(field);
         text.push('\n');
     }

@@ -185,7 +185,7 @@ fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
             };
             let decision = match step {
                 Step::Await(needs) => Decision::Lacks(needs),
-                step => Decision::Made(protocol::step(&step, router.facts())),
+                step => Decision::Made(protocol::step(&step, router.labels())),
             };
             (decision, has_changed)
         }

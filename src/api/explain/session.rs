@@ -261,14 +261,14 @@ fn tracelessly<T>(
     let events = core::mem::take(&mut gateway.recorder.events);
     let writes = core::mem::take(&mut gateway.sessions.writes);
     let series = core::mem::take(&mut gateway.recorder.series);
-    let facts = gateway.recorder.labels.clone();
+    let labels = gateway.recorder.labels.clone();
     let seen = look(gateway);
     gateway.sessions.cache = cache;
     gateway.sessions.revocations = revocations;
     gateway.recorder.events = events;
     gateway.sessions.writes = writes;
     gateway.recorder.series = series;
-    gateway.recorder.labels = facts;
+    gateway.recorder.labels = labels;
     let Err(Interrupt::Pending(mut needs)) = seen else {
         return seen;
     };

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::{Asset, Facts, Trouble};
+use super::{Asset, FileMetadata, Trouble};
 use crate::clock::UnixMillis;
 
 /// Time for which a file is shown without asking its source, in milliseconds.
@@ -69,13 +69,13 @@ impl<B> Shown<B> {
     /// Splits it into what is known of the file, and its bytes.
     pub(crate) fn into_parts(self) -> (Asset, B) {
         let Self { file, trouble } = self;
-        let facts = Facts {
+        let metadata = FileMetadata {
             media_type: file.media_type,
             hash: file.hash,
             length: file.length,
             trouble,
         };
-        (Asset::AtHand(facts), file.bytes)
+        (Asset::AtHand(metadata), file.bytes)
     }
 }
 

@@ -12,7 +12,7 @@ fn a_guest_costs_no_storage_and_keeps_handle_and_origin() {
         assert_eq!(told(&next, "x-session-state"), Some("active"));
         assert_eq!(told(&next, "x-session-id"), told(&first, "x-session-id"));
         assert_eq!(next.origin, first.origin);
-        assert!(!next.handle_response && !next.afterwards);
+        assert!(!next.handle_response && !next.run_background);
     }
     let outside = &world.outside;
     assert_eq!(
@@ -161,7 +161,7 @@ fn an_ended_session_stays_ended_whatever_finishes_late() {
         let old = world.jar.clone();
         world.wait(3_700);
         let in_flight = world.visit();
-        assert!(in_flight.afterwards);
+        assert!(in_flight.run_background);
         world.exchange("x-session-destroy\n1");
         assert_eq!(world.jar, None);
         let tombstone = world.records();
@@ -186,7 +186,7 @@ fn use_is_written_down_once_an_interval_and_keeps_the_session_alive() {
             world.wait(60);
             for _ in 0..5 {
                 let forward = world.visit();
-                if forward.afterwards {
+                if forward.run_background {
                     world.keep_up(&forward);
                 }
             }

@@ -230,10 +230,13 @@ impl World {
     fn answer(&mut self, forward: &Forward, headers: &str) -> Edits {
         let mut answers = Answers::default();
         let edits = loop {
-            match self
-                .gateway
-                .handle_response(&forward.ticket, 200, headers, self.now, &answers)
-            {
+            match self.gateway.handle_response(
+                &forward.response_context,
+                200,
+                headers,
+                self.now,
+                &answers,
+            ) {
                 ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
                 ResponseAction::Edited(edits) => break edits,
                 ResponseAction::Untouched => break Edits::default(),
@@ -257,7 +260,7 @@ impl World {
         loop {
             let needs = self
                 .gateway
-                .run_background(&forward.ticket, self.now, &answers);
+                .run_background(&forward.response_context, self.now, &answers);
             if needs.is_empty() {
                 break;
             }

@@ -22,7 +22,7 @@ impl World {
             let mut answers = Answers::default();
             let edits = loop {
                 match self.gateway.handle_response(
-                    &forward.ticket,
+                    &forward.response_context,
                     status,
                     headers,
                     self.now,
@@ -37,7 +37,7 @@ impl World {
             self.store();
             self.take_cookie(&edits.append);
         }
-        if forward.afterwards {
+        if forward.run_background {
             self.keep_up(&forward);
         }
         forward
@@ -55,7 +55,10 @@ impl World {
     fn look(&mut self, forward: &Forward) -> Revalidation {
         let mut answers = Answers::default();
         loop {
-            match self.gateway.revalidate(&forward.ticket, self.now, &answers) {
+            match self
+                .gateway
+                .revalidate(&forward.response_context, self.now, &answers)
+            {
                 Revalidation::Await(needs) => self.satisfy(&needs, &mut answers),
                 done => {
                     self.store();

@@ -155,7 +155,7 @@ fn gateway_errors_of_one_path_eject_nobody_while_a_probe_is_answered() {
         let answers = Answers::default();
         world
             .gateway
-            .handle_response(&forward.ticket, 503, "", world.now, &answers);
+            .handle_response(&forward.response_context, 503, "", world.now, &answers);
         world.probe();
         world.now.0 += 50;
     }
@@ -268,7 +268,7 @@ fn what_an_origin_answers_wrongly_becomes_a_502() {
     let forward = world.visit();
     for status in [0, 42, 100, 199, 600, 999] {
         let settled = world.gateway.handle_response(
-            &forward.ticket,
+            &forward.response_context,
             status,
             "",
             world.now,
@@ -440,10 +440,13 @@ fn gateway_errors_in_a_row_eject_an_origin_and_other_errors_do_not() {
     let answer = |world: &mut World, status: u16| {
         let forward = world.visit();
         let answers = Answers::default();
-        let settled =
-            world
-                .gateway
-                .handle_response(&forward.ticket, status, "", world.now, &answers);
+        let settled = world.gateway.handle_response(
+            &forward.response_context,
+            status,
+            "",
+            world.now,
+            &answers,
+        );
         assert!(matches!(
             settled,
             ResponseAction::Untouched | ResponseAction::Edited(_)
@@ -709,7 +712,7 @@ fn an_origin_whose_health_is_noisy_makes_no_conversation_go_back_and_forth() {
             let status = if is_bad { 503 } else { 200 };
             let mut answers = Answers::default();
             loop {
-                let ticket = &forward.ticket;
+                let ticket = &forward.response_context;
                 match world
                     .gateway
                     .handle_response(ticket, status, "", world.now, &answers)

@@ -112,11 +112,13 @@ fn an_answer_teaches_something_by_what_it_says_of_the_session_or_the_origin() {
         world.exchange("");
         let forward = world.visit();
         let mut answers = Answers::default();
-        while let ResponseAction::Await(needs) =
-            world
-                .gateway
-                .handle_response(&forward.ticket, status, headers, world.now, &answers)
-        {
+        while let ResponseAction::Await(needs) = world.gateway.handle_response(
+            &forward.response_context,
+            status,
+            headers,
+            world.now,
+            &answers,
+        ) {
             world.satisfy(&needs, &mut answers);
         }
         assert_eq!(world.gateway.has_learned(), teaches, "{status} {headers}");
@@ -334,8 +336,8 @@ proptest! {
         };
         let Some(repeat) = before.repeat else { return Ok(()) };
         prop_assert!(world.now < repeat.until);
-        prop_assert!(!before.handle_response && !before.afterwards && !before.revocable);
-        let facts = world.gateway.recorder.take_labels();
+        prop_assert!(!before.handle_response && !before.run_background && !before.revocable);
+        let labels = world.gateway.recorder.take_labels();
         let target = if repeat.any_target { target } else { "/chat" };
         world.now.0 = (world.now.0 + later).min(repeat.until.0 - 1);
         let jar = world.jar.take();
@@ -369,8 +371,8 @@ proptest! {
         prop_assert_eq!(after.first_byte_ms, before.first_byte_ms);
         prop_assert!(!after.handle_response);
         // What is to be looked up anew beside it may be so a second later.
-        if !after.afterwards {
-            prop_assert_eq!(world.gateway.recorder.take_labels().labels(), facts.labels());
+        if !after.run_background {
+            prop_assert_eq!(world.gateway.recorder.take_labels().labels(), labels.labels());
         }
     }
 }

@@ -136,7 +136,7 @@ fn a_session_that_is_signed_in_meanwhile_does_not_slip_through() {
     let handle_response = |world: &mut World, answers: &Answers| {
         world
             .gateway
-            .handle_response(&guest.ticket, 200, headers, world.now, answers)
+            .handle_response(&guest.response_context, 200, headers, world.now, answers)
     };
     let ResponseAction::Await(feed) = handle_response(&mut world, &answers) else {
         panic!("the feed is heard first");

@@ -288,7 +288,7 @@ fn a_change_that_cannot_be_kept_is_not_reported_as_done() {
     let mut answers = Answers::default();
     let replaced = loop {
         let settled = world.gateway.handle_response(
-            &forward.ticket,
+            &forward.response_context,
             200,
             "x-session-patch\n{\"a\":2}",
             world.now,
@@ -318,7 +318,7 @@ fn a_copy_is_used_for_a_minute_while_it_is_read_anew_beside_the_request() {
             world.wait(5);
             let forward = world.visit();
             assert_eq!(world.outside.reads, 0, "no request waits for it");
-            if forward.afterwards {
+            if forward.run_background {
                 world.keep_up(&forward);
             }
             assert!(world.outside.reads <= 1);

@@ -83,7 +83,7 @@ fn settling(headers: &'static str, settings: &Value, is_right: fn(&ResponseActio
     world.store(recorded());
     let forward = world.forwarded(&packed(&cookies(recorded_token()), 15));
     Box::new(move || {
-        let settled = world.handle_response(&forward.ticket, black_box(headers));
+        let settled = world.handle_response(&forward.response_context, black_box(headers));
         assert!(is_right(&settled), "{settled:?}");
         black_box(settled);
     })

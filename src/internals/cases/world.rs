@@ -159,12 +159,16 @@ impl World {
     }
 
     /// Settles an answer, and takes what is to be stored and logged.
-    pub(super) fn handle_response(&mut self, ticket: &str, headers: &str) -> ResponseAction {
+    pub(super) fn handle_response(
+        &mut self,
+        response_context: &str,
+        headers: &str,
+    ) -> ResponseAction {
         let mut answers = Answers::default();
         loop {
             match self
                 .router
-                .handle_response(ticket, 200, headers, NOW, &answers)
+                .handle_response(response_context, 200, headers, NOW, &answers)
             {
                 ResponseAction::Await(needs) => self.satisfy(&needs, &mut answers),
                 settled => {

@@ -1,7 +1,7 @@
 //! Files that tenants have instead of their chat servers'.
 
 use super::*;
-use crate::effect::asset::{Asset, Facts, Trouble};
+use crate::effect::asset::{Asset, FileMetadata, Trouble};
 
 const LOGO: &str = "https://cdn.example/acme/logo?v=1";
 
@@ -211,13 +211,13 @@ fn a_file_that_is_not_to_be_had_leaves_the_place_to_the_servers_and_is_told_once
 #[test]
 fn an_old_file_is_shown_and_that_its_source_is_in_trouble_is_told() {
     let mut world = acme();
-    let facts = Facts {
+    let metadata = FileMetadata {
         hash: "old".to_owned(),
         trouble: Some(Trouble::NoAnswer),
-        ..Facts::default()
+        ..FileMetadata::default()
     };
     let sources = &mut world.outside.assets;
-    sources.insert(LOGO.to_owned(), Asset::AtHand(facts));
+    sources.insert(LOGO.to_owned(), Asset::AtHand(metadata));
     assert_eq!(world.shown("/logo"), "\"old\"");
     assert!(world.events().contains("no answer"));
 }

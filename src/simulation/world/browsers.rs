@@ -48,7 +48,7 @@ impl World {
             answers: Answers::default(),
             lacking: 0,
             storing: None,
-            afterwards: None,
+            run_background: None,
             edited: false,
             lost: false,
             shown: None,

@@ -163,8 +163,13 @@ enum ClientAction {
 
 enum Stage {
     Admit,
-    Settle { ticket: String, headers: String },
-    Afterwards { ticket: String },
+    Settle {
+        response_context: String,
+        headers: String,
+    },
+    Afterwards {
+        response_context: String,
+    },
 }
 
 struct Task {
@@ -179,7 +184,7 @@ struct Task {
     answers: Answers,
     lacking: usize,
     storing: Option<Storing>,
-    afterwards: Option<String>,
+    run_background: Option<String>,
     edited: bool,
     lost: bool,
     /// It comes from somebody who copied the cookie.

@@ -25,9 +25,11 @@ impl World {
                         task.shown = self.served(&task, &forward.headers, &forward.origin);
                         let headers = self.controls(&task);
                         task.edited = forward.handle_response || !headers.is_empty();
-                        task.afterwards = forward.afterwards.then(|| forward.ticket.clone());
+                        task.run_background = forward
+                            .run_background
+                            .then(|| forward.response_context.clone());
                         task.stage = Stage::Settle {
-                            ticket: forward.ticket,
+                            response_context: forward.response_context,
                             headers,
                         };
                         task.answers = Answers::default();
@@ -43,9 +45,12 @@ impl World {
                     }
                 }
             }
-            Stage::Settle { ticket, headers } => {
+            Stage::Settle {
+                response_context,
+                headers,
+            } => {
                 let settled = if task.edited {
-                    gateway.handle_response(ticket, 200, headers, now, &task.answers)
+                    gateway.handle_response(response_context, 200, headers, now, &task.answers)
                 } else {
                     ResponseAction::Untouched
                 };
@@ -66,8 +71,8 @@ impl World {
                             }
                             _ => self.settled(&task, &[]),
                         }
-                        if let Some(ticket) = task.afterwards.take() {
-                            task.stage = Stage::Afterwards { ticket };
+                        if let Some(response_context) = task.run_background.take() {
+                            task.stage = Stage::Afterwards { response_context };
                             task.answers = Answers::default();
                             self.tasks.insert(number, task);
                             self.schedule(10, Event::Go { task: number });
@@ -76,8 +81,8 @@ impl World {
                     }
                 }
             }
-            Stage::Afterwards { ticket } => {
-                let needs = gateway.run_background(ticket, now, &task.answers);
+            Stage::Afterwards { response_context } => {
+                let needs = gateway.run_background(response_context, now, &task.answers);
                 if needs.is_empty() {
                     return self.store_later(number, place);
                 }

@@ -165,7 +165,7 @@ impl Vestibule {
         context: &Context,
     ) -> Result<Response, Error> {
         let step = HandleResponse {
-            response_context: &forward.ticket,
+            response_context: &forward.response_context,
             status: response.status_code(),
             headers: http::packed_response(&response, changes)?,
         };
@@ -183,10 +183,10 @@ impl Vestibule {
         // There is nowhere else to go, so nobody has to find out whether the handler lives.
         with_ready(Router::take_probes);
         if forward.opens && http::stays_open(&response) {
-            self.go_on(Revalidate(forward.ticket.clone()), context);
+            self.go_on(Revalidate(forward.response_context.clone()), context);
         }
-        if forward.afterwards {
-            self.go_on(RunBackground(forward.ticket), context);
+        if forward.run_background {
+            self.go_on(RunBackground(forward.response_context), context);
         }
         Ok(response)
     }

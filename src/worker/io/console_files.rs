@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use worker::web_sys::{ReadableStream, Response};
 
 use super::{Answered, assets, body};
-use crate::effect::asset::{Asset, Coding, Facts, Trouble};
+use crate::effect::asset::{Asset, Coding, FileMetadata, Trouble};
 use crate::flat_map::FlatMap;
 use crate::worker::runtime;
 
@@ -35,12 +35,12 @@ extern "C" {
 pub(super) async fn answer(name: &'static str, coding: Coding) -> Answered {
     let (asset, bytes) = match found(name, coding).await {
         Ok(Some((hash, bytes))) => {
-            let facts = Facts {
+            let metadata = FileMetadata {
                 hash,
                 length: bytes.length(),
-                ..Facts::default()
+                ..FileMetadata::default()
             };
-            (Asset::AtHand(facts), Some(bytes))
+            (Asset::AtHand(metadata), Some(bytes))
         }
         Ok(None) => (Asset::Missing(Trouble::Absent), None),
         Err(_) => (Asset::Missing(Trouble::Malformed), None),

@@ -170,7 +170,7 @@ impl Isolate {
         headers: &str,
         meanwhile: &mut dyn FnMut(&mut Self),
     ) -> ResponseAction {
-        let said = [forward.ticket.as_str(), "\n", headers].concat();
+        let said = [forward.response_context.as_str(), "\n", headers].concat();
         let concern = Concern {
             whose: Some(whose),
             said: &said,
@@ -179,10 +179,10 @@ impl Isolate {
         self.now.0 += 1;
         let mut answers = Answers::default();
         let settled = loop {
-            let ticket = &forward.ticket;
-            let settled = self
-                .router
-                .handle_response(ticket, 200, headers, self.now, &answers);
+            let response_context = &forward.response_context;
+            let settled =
+                self.router
+                    .handle_response(response_context, 200, headers, self.now, &answers);
             self.listen(concern);
             self.revalidate.settled(concern, &settled);
             match settled {
@@ -203,13 +203,15 @@ impl Isolate {
         forward: &Forward,
         meanwhile: &mut dyn FnMut(&mut Self),
     ) {
-        if !forward.afterwards {
+        if !forward.run_background {
             return;
         }
         let mut answers = Answers::default();
         loop {
-            let ticket = &forward.ticket;
-            let needs = self.router.run_background(ticket, self.now, &answers);
+            let response_context = &forward.response_context;
+            let needs = self
+                .router
+                .run_background(response_context, self.now, &answers);
             self.listen(concern);
             if needs.is_empty() {
                 break;
