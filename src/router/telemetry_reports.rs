@@ -3,8 +3,6 @@
 
 use sha2::{Digest as _, Sha256};
 
-use serde_json::{Value, json};
-
 use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
@@ -18,7 +16,8 @@ use crate::telemetry::aggregator::Collection;
 use crate::telemetry::batch::Batch;
 use crate::telemetry::gauge::Milli;
 use crate::telemetry::labels::RequestLabels;
-use crate::telemetry::log::Event;
+use crate::telemetry::log::{Event, Level};
+use crate::telemetry::message::{self, Command, Scope};
 use crate::telemetry::{metric, prometheus};
 use crate::tenant_id::TenantId;
 
@@ -82,33 +81,28 @@ impl Router {
         let query = query.map_err(|bad| Interrupt::Reject(bad.into()))?;
         let after = query.get("after").unwrap_or("0").parse::<u64>();
         let after = after.map_err(|_| invalid("`after` is a number."))?;
-        let level = query.get("level").unwrap_or("info");
-        if !matches!(level, "info" | "warn" | "error") {
-            return Err(invalid("`level` is info, warn or error."));
-        }
+        let level = query.get("level").map_or(Some(Level::Info), Level::named);
+        let level = level.ok_or_else(|| invalid("`level` is info, warn or error."))?;
         // What is no tenant's, as of the deployment's own hosts, is shown with all.
         let whose = tenant.filter(|_| self.catalogue.only() != tenant);
-        let what = match route {
-            "metrics" => "page",
-            "overview" => "overview",
-            _ => "lines",
+        let query = message::Query {
+            after,
+            level,
+            scope: match self.telling.own {
+                Some(_) => Scope::Isolate,
+                None => Scope::Deployment,
+            },
+            tenant: whose.map(|tenant| tenant.as_str().to_owned()),
         };
-        let mut command = json!({ "do": what, "after": after, "level": level });
-        if let Some(members) = command.as_object_mut() {
-            let scope = match self.telling.own {
-                Some(_) => "isolate",
-                None => "deployment",
-            };
-            members.insert("scope".to_owned(), scope.into());
-            if let Some(tenant) = whose {
-                members.insert("tenant".to_owned(), tenant.as_str().into());
-            }
-        }
+        let command = match route {
+            "metrics" => Command::Page(query),
+            "overview" => Command::Overview(query),
+            _ => Command::Lines(query),
+        };
         let told = match &mut self.telling.own {
-            Some(own) => own.apply(&command.to_string(), now),
-            None => Some(asked(&command, answers)?),
+            Some(own) => own.apply(command, now),
+            None => asked(&command, answers)?,
         };
-        let told = told.ok_or(Interrupt::Reject(Problem::Internal))?;
         let media_type = match route {
             "metrics" => prometheus::MEDIA_TYPE,
             _ => "application/json",
@@ -145,25 +139,25 @@ impl Router {
         let version = env!("CARGO_PKG_VERSION");
         batch.tell(metric::BUILD, version.to_owned(), Milli::of(1));
         self.telling.batches += 1;
-        let command = batch.command(&self.telling.isolate, self.telling.batches);
+        let command = batch.into_command(&self.telling.isolate, self.telling.batches);
         match &mut self.telling.own {
             Some(own) => {
-                own.apply(&command, now);
+                own.apply(command, now);
                 String::new()
             }
-            None => command,
+            None => command.to_text(),
         }
     }
 }
 
 /// What the object says.
-fn asked(command: &Value, answers: &Answers) -> Result<String, Interrupt> {
+fn asked(command: &Command, answers: &Answers) -> Result<String, Interrupt> {
     const KEY: &str = "telemetry";
     match answers.found(KEY) {
         None => Err(Interrupt::Pending(vec![Need::Call {
             class: Class::Telemetry,
             name: OBJECT.to_owned(),
-            command: command.to_string(),
+            command: command.to_text(),
             key: KEY.to_owned(),
             deadline_ms: CALL_DEADLINE_MS,
         }])),

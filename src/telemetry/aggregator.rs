@@ -15,14 +15,14 @@ mod golden;
 #[cfg(test)]
 mod tests;
 
-use serde_json::{Value, json};
-
 use super::gauge::{Gauge, Milli};
+use super::message::{Added, Command, Delivery, Query, Scope};
 use super::metric::{self, Metric};
 use super::prometheus::Page;
 use super::series::{Series, first};
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
+use crate::message;
 
 use activity::Activity;
 use dedup::Taken;
@@ -35,9 +35,6 @@ const GAUGES_COUNT_MS: u64 = 300_000;
 
 /// Who was heard of so lately is taken to be there, in milliseconds.
 const PRESENT_MS: u64 = 60_000;
-
-/// So many gauges of one isolate are kept.
-const MAX_GAUGES: usize = 2_000;
 
 /// What an isolate told.
 #[derive(Debug, Default)]
@@ -64,49 +61,54 @@ pub(crate) struct Collection {
 }
 
 impl Collection {
-    /// Obeys a command, a line of JSON: `add` a batch; show the `page` for Prometheus, the `overview` or
-    /// the `lines` for the console. None if it is not one.
-    pub(crate) fn apply(&mut self, command: &str, now: UnixMillis) -> Option<String> {
-        let command: Value = serde_json::from_str(command).ok()?;
-        let text = |name: &str| command.get(name).and_then(Value::as_str);
-        let tenant = text("tenant");
-        match text("do")? {
-            "add" => self.add(&command, now),
-            "page" => Some(self.page(tenant, text("scope").unwrap_or("deployment"), now)),
-            "overview" => {
+    /// Takes a command, and returns the answer.
+    pub(crate) fn apply(&mut self, command: Command, now: UnixMillis) -> String {
+        match command {
+            Command::Add(delivery) => message::write(&self.add(delivery, now)),
+            Command::Page(query) => self.page(&query, now),
+            Command::Overview(query) => {
                 self.tail.watch(now);
-                let scope = text("scope").unwrap_or("deployment");
-                Some(self.overview(tenant, scope, now).to_string())
+                self.overview(&query, now).to_string()
             }
-            "lines" => {
+            Command::Lines(query) => {
                 self.tail.watch(now);
-                let after = command.get("after").and_then(Value::as_u64).unwrap_or(0);
-                let level = text("level").unwrap_or("info");
-                Some(self.tail.after(after, level, tenant).to_string())
+                self.tail.after(&query).to_string()
             }
-            _ => None,
+            Command::Unknown => String::new(),
         }
     }
 
-    fn add(&mut self, batch: &Value, now: UnixMillis) -> Option<String> {
-        let isolate = batch.get("isolate")?.as_str()?;
-        let number = batch.get("number")?.as_u64()?;
-        let series = Series::from_json(batch.get("series")?)?;
-        let gauges = gauges(batch.get("gauges")?)?;
+    fn add(&mut self, delivery: Delivery, now: UnixMillis) -> Added {
+        let Delivery {
+            gauges,
+            isolate,
+            lines,
+            number,
+            seen,
+            series,
+        } = delivery;
         self.forget(now);
-        let told = self.isolates.or_default(isolate.to_owned());
+        let told = self.isolates.or_default(isolate);
         told.at = now;
         // One that was held up tells what was so before.
         if told.taken.is_latest(number) {
             told.gauges = gauges;
         }
         if told.taken.take(number) {
-            self.take_in(&series, batch, now);
+            for (tenant, hashes) in seen {
+                self.activity.see(tenant, hashes, now);
+            }
+            for line in lines {
+                self.tail.push(line);
+            }
+            self.take_in(&series, now);
         }
-        Some(json!({ "watched": self.tail.is_watched(now) }).to_string())
+        Added {
+            watched: self.tail.is_watched(now),
+        }
     }
 
-    fn take_in(&mut self, series: &Series, batch: &Value, now: UnixMillis) {
+    fn take_in(&mut self, series: &Series, now: UnixMillis) {
         self.batches += 1;
         self.series.merge(series);
         self.series.count(metric::BATCHES, "", 1);
@@ -114,16 +116,6 @@ impl Collection {
             self.unkept.insert(owner, ());
         }
         self.unkept.insert(String::new(), ());
-        let seen = batch.get("seen").and_then(Value::as_object);
-        for (tenant, hashes) in seen.into_iter().flatten() {
-            let hashes = hashes.as_array().into_iter().flatten();
-            let hashes = hashes.filter_map(|hash| u32::try_from(hash.as_u64()?).ok());
-            self.activity.see(tenant, hashes, now);
-        }
-        let lines = batch.get("lines").and_then(Value::as_array);
-        for line in lines.into_iter().flatten() {
-            self.tail.push(line.clone());
-        }
         if self.history.is_due(now) {
             let active = self.activity.counts(now);
             let gauges = self.gauges(now);
@@ -174,7 +166,8 @@ impl Collection {
         times.max().unwrap_or_default()
     }
 
-    fn page(&self, tenant: Option<&str>, scope: &str, now: UnixMillis) -> String {
+    fn page(&self, query: &Query, now: UnixMillis) -> String {
+        let tenant = query.tenant.as_deref();
         let own;
         let series = match tenant {
             None => &self.series,
@@ -196,11 +189,13 @@ impl Collection {
                 gauges.push((metric::ISOLATES, String::new(), present));
             }
         }
-        let scope = match scope {
-            "isolate" => {
+        let scope = match query.scope {
+            Scope::Isolate => {
                 "this isolate alone: the Durable Object TELEMETRY_OBJECTS is not bound".to_owned()
             }
-            _ => format!("the whole deployment, as {present} isolates told within the last minute"),
+            Scope::Deployment => {
+                format!("the whole deployment, as {present} isolates told within the last minute")
+            }
         };
         let whose = tenant.map_or_else(String::new, |tenant| format!(", of the tenant {tenant}"));
         let age = now.millis_since(last);
@@ -229,39 +224,29 @@ impl Collection {
         self.batches
     }
 
-    /// Whether something changed since [`Collection::take_unkept`].
+    /// Whether something changed since [`Collection::mark_kept`].
     #[must_use]
     pub(crate) fn has_unkept(&self) -> bool {
         !self.unkept.is_empty()
     }
 
-    /// What changed since this was asked last, a text for each tenant (and one, under the empty name,
-    /// for what is nobody's), to be kept until [`Collection::restore`].
-    pub(crate) fn take_unkept(&mut self) -> Vec<(String, String)> {
-        let unkept = core::mem::take(&mut self.unkept);
-        let one = |(owner, ()): (String, ())| {
-            let own = self.series.of_owner(&owner).to_json().to_string();
-            (owner, own)
-        };
-        unkept.into_entries().into_iter().map(one).collect()
+    /// Returns what changed since [`Collection::mark_kept`], a text for each tenant (and one, under the empty name, for
+    /// what is nobody's), to be kept until [`Collection::restore`].
+    #[must_use]
+    pub(crate) fn unkept(&self) -> Vec<(String, String)> {
+        let one = |owner: &String| (owner.clone(), message::write(&self.series.of_owner(owner)));
+        self.unkept.keys().map(one).collect()
+    }
+
+    /// Takes everything that changed to be kept.
+    pub(crate) fn mark_kept(&mut self) {
+        self.unkept = FlatMap::default();
     }
 
     /// Takes up what was kept before.
     pub(crate) fn restore(&mut self, kept: &str) {
-        let kept = serde_json::from_str(kept).ok();
-        if let Some(series) = kept.as_ref().and_then(Series::from_json) {
+        if let Ok(series) = message::read::<Series>(kept.as_bytes()) {
             self.series.merge(&series);
         }
     }
-}
-
-/// `[[metric, labels, value], …]`
-fn gauges(told: &Value) -> Option<Vec<Gauge>> {
-    let told = told.as_array()?.iter().take(MAX_GAUGES);
-    let gauges = told.filter_map(|gauge| {
-        let metric = Metric::named(gauge.get(0)?.as_str()?)?;
-        let labels = gauge.get(1)?.as_str()?.to_owned();
-        Some((metric.name, labels, Milli(gauge.get(2)?.as_u64()?)))
-    });
-    Some(gauges.collect())
 }

@@ -1,9 +1,10 @@
 //! What an isolate tells of itself every few seconds: what its edge counted, what its core did.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::gauge::{Gauge, Milli};
 use super::kmv_sketch::Distinct;
+use super::message::{Command, Delivery};
 use super::metric::{self, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
 use crate::encoding;
@@ -227,27 +228,20 @@ impl Batch {
         self.gauges.push((name, labels, value));
     }
 
-    /// The command that hands it over: the `number`th of `isolate`.
+    /// Returns the command that hands it over: the `number`th of `isolate`.
     #[must_use]
-    pub(crate) fn command(&self, isolate: &str, number: u64) -> String {
-        let seen = self.seen.iter();
-        let seen = seen.map(|(tenant, seen)| (tenant.as_str(), seen.hashes().collect()));
-        let seen = encoding::object(seen);
-        let gauges: Vec<Value> = self
-            .gauges
-            .iter()
-            .map(|(name, labels, value)| json!([name, labels, value.0]))
-            .collect();
-        json!({
-            "do": "add",
-            "isolate": isolate,
-            "number": number,
-            "series": self.series.to_json(),
-            "gauges": gauges,
-            "seen": seen,
-            "lines": self.lines,
+    pub(crate) fn into_command(self, isolate: &str, number: u64) -> Command {
+        let seen = self.seen.into_entries().into_iter();
+        Command::Add(Delivery {
+            gauges: self.gauges,
+            isolate: isolate.to_owned(),
+            lines: self.lines,
+            number,
+            seen: seen
+                .map(|(tenant, seen)| (tenant, seen.hashes().collect()))
+                .collect(),
+            series: self.series,
         })
-        .to_string()
     }
 }
 
@@ -292,6 +286,8 @@ fn class(status: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -384,7 +380,7 @@ mod tests {
             [("acme\tedge", 6, 4), ("acme\torigin", 4, 34)]
         );
         assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
-        let command: Value = serde_json::from_str(&batch.command("ab", 7)).unwrap();
+        let command: Value = serde_json::to_value(batch.into_command("ab", 7)).unwrap();
         assert_eq!(command["number"], 7);
         assert_eq!(command["gauges"].as_array().unwrap().len(), 2);
         assert_eq!(

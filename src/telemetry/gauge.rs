@@ -2,12 +2,14 @@
 
 use core::fmt;
 
+use serde::Serialize;
+
 /// One metric, the values of its labels, and how much.
 pub(crate) type Gauge = (&'static str, String, Milli);
 
 /// A number of up to three decimals. Nothing that is measured here needs more, and code that writes floats
 /// as decimals is large.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Milli(pub u64);
 
 impl Milli {

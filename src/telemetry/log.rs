@@ -10,15 +10,18 @@
 //! Event::new(Level::Info, "request").with("cookie", cookie.as_str());
 //! ```
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::session::id::Handle;
 use crate::tenant_id::TenantId;
 
 /// How urgent an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     /// For the record.
+    #[default]
     Info,
     /// Something did not go as it should; the request was still served.
     Warn,
@@ -27,6 +30,17 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// Returns the level of a name: that of a line, or one that was given in a query.
+    #[must_use]
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "info" => Some(Self::Info),
+            "warn" => Some(Self::Warn),
+            "error" => Some(Self::Error),
+            _ => None,
+        }
+    }
+
     /// What it is called in a line.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {

@@ -7,6 +7,7 @@ pub(crate) mod gauge;
 pub(crate) mod kmv_sketch;
 pub(crate) mod labels;
 pub(crate) mod log;
+pub(crate) mod message;
 pub(crate) mod metric;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;

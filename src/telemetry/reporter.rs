@@ -5,10 +5,9 @@
 
 use std::collections::VecDeque;
 
-use serde_json::Value;
-
+use super::message::Added;
 use crate::clock::UnixMillis;
-use crate::encoding;
+use crate::message;
 
 /// How long a window is open, in milliseconds, unless `TELEMETRY_EVERY` gives another time.
 const WINDOW_MS: u64 = 5_000;
@@ -116,10 +115,8 @@ impl Reporter {
     /// Takes the aggregator's answer to a batch. Returns whether somebody looks at the console; `None` if the answer is
     /// none, and the batch is not acknowledged.
     pub(crate) fn acknowledge(&mut self, number: u64, answer: &[u8]) -> Option<bool> {
-        let answer = encoding::json(answer)?;
-        self.is_watched = answer
-            .get("watched")
-            .is_some_and(|watched| *watched == Value::Bool(true));
+        let Added { watched } = message::read(answer).ok()?;
+        self.is_watched = watched;
         self.unsent.retain(|unsent| unsent.number != number);
         Some(self.is_watched)
     }

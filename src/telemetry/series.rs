@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
+use crate::message::Unexpected;
 
 /// What stands between the values of labels. No value holds one.
 pub(crate) const SEPARATOR: char = '\t';
@@ -93,8 +95,9 @@ impl Counted {
     }
 }
 
-/// Everything counted somewhere.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Everything counted somewhere. As a message: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
 pub(crate) struct Series(BTreeMap<Key, Counted>);
 
 impl Series {
@@ -188,24 +191,9 @@ impl Series {
         own
     }
 
-    /// As JSON: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
-    #[must_use]
-    pub(crate) fn to_json(&self) -> Value {
-        let counters: Vec<Value> = self
-            .all_counters()
-            .map(|(name, labels, times)| json!([name, labels, times]))
-            .collect();
-        let histograms: Vec<Value> = self
-            .all_histograms()
-            .map(|(name, labels, one)| json!([name, labels, one.sum_ms, one.counts]))
-            .collect();
-        json!([counters, histograms])
-    }
-
-    /// The counterpart of [`Series::to_json`]. Metrics that this release does not know, from one that
-    /// is being rolled out or back, are left out.
-    #[must_use]
-    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+    /// Reads the message. Metrics that this release does not know, from one that is being rolled out or back, are
+    /// left out.
+    fn read(value: &Value) -> Option<Self> {
         let mut series = Self::default();
         for entry in value.get(0)?.as_array()? {
             let labels = entry.get(1)?.as_str()?;
@@ -229,6 +217,28 @@ impl Series {
             }
         }
         Some(series)
+    }
+}
+
+impl From<Series> for Value {
+    fn from(series: Series) -> Self {
+        let counters: Vec<Self> = series
+            .all_counters()
+            .map(|(name, labels, times)| json!([name, labels, times]))
+            .collect();
+        let histograms: Vec<Self> = series
+            .all_histograms()
+            .map(|(name, labels, one)| json!([name, labels, one.sum_ms, one.counts]))
+            .collect();
+        json!([counters, histograms])
+    }
+}
+
+impl TryFrom<Value> for Series {
+    type Error = Unexpected;
+
+    fn try_from(value: Value) -> Result<Self, Unexpected> {
+        Self::read(&value).ok_or(Unexpected("counters and histograms"))
     }
 }
 
@@ -283,7 +293,7 @@ mod tests {
 
     #[test]
     fn json_round_trips_and_adds_up() {
-        let mut series = Series::from_json(&some().to_json()).unwrap();
+        let mut series = Series::read(&some().into()).unwrap();
         assert_eq!(series, some());
         series.merge(&some());
         let requests: Vec<_> = series.counters(metric::REQUESTS).collect();
@@ -315,10 +325,10 @@ mod tests {
             ],
             []
         ]);
-        let series = Series::from_json(&told).unwrap();
+        let series = Series::read(&told).unwrap();
         assert_eq!(series.0.len(), 1);
-        assert_eq!(Series::from_json(&json!([[1], []])), None);
-        assert_eq!(Series::from_json(&json!({})), None);
+        assert_eq!(Series::read(&json!([[1], []])), None);
+        assert_eq!(Series::read(&json!({})), None);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! `memory` (all of it is allocated) and `throw` (a binding throws an exception that Rust does not catch).
 //!
 //! No text of a visitor's reaches some points. A command to a session's object that holds `planted-next-<point>-<fault>`
-//! triggers the fault when its instance comes to such a point next, once.
+//! triggers the fault when its instance comes to such a point next, once. Where something may fail, the fault `fail` makes
+//! it fail until the instance dies.
 
 use core::cell::RefCell;
 use core::hint::black_box;
@@ -38,6 +39,15 @@ pub(super) fn arm(text: &str) {
 pub(super) fn inject_next(point: &str) {
     let text = NEXT.with_borrow(Clone::clone);
     inject(&format!("next-{point}"), &text);
+}
+
+/// Fails at this point if that was asked for, until the instance dies.
+pub(super) fn fail_next(point: &str) -> Result<(), JsValue> {
+    let is_planted = NEXT.with_borrow(|text| text.contains(&format!("planted-next-{point}-fail")));
+    if is_planted {
+        return Err(js_sys::Error::new("planted").into());
+    }
+    Ok(())
 }
 
 /// Triggers the fault that `text` asks for at this point.

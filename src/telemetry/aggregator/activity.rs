@@ -17,9 +17,9 @@ pub(super) struct Activity(FlatMap<String, VecDeque<(u64, Distinct)>>);
 
 impl Activity {
     /// Takes note of sessions in use, by hashes of their handles.
-    pub(super) fn see(&mut self, tenant: &str, hashes: impl Iterator<Item = u32>, now: UnixMillis) {
+    pub(super) fn see(&mut self, tenant: String, hashes: Vec<u32>, now: UnixMillis) {
         let minute = now.0 / MINUTE_MS;
-        let minutes = self.0.or_default(tenant.to_owned());
+        let minutes = self.0.or_default(tenant);
         if minutes.back().is_none_or(|(last, _)| *last != minute) {
             minutes.push_back((minute, Distinct::default()));
         }
@@ -30,7 +30,7 @@ impl Activity {
             minutes.pop_front();
         }
         if let Some((_, seen)) = minutes.back_mut() {
-            hashes.for_each(|hash| seen.see(hash));
+            hashes.into_iter().for_each(|hash| seen.see(hash));
         }
     }
 

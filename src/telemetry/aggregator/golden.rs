@@ -1,23 +1,55 @@
-//! Checks batches of isolates, and stored figures, against those of earlier releases.
+//! Checks the messages of the telemetry object, and stored figures, against those of earlier releases.
+
+use serde_json::{Value, json};
 
 use super::tests::{NOW, batch, requests};
 use super::*;
 use crate::golden;
+use crate::telemetry::log::Level;
+
+fn parse(command: &Value) -> Command {
+    Command::parse(&command.to_string()).unwrap()
+}
+
+#[test]
+fn golden_queries_are_written_and_understood() {
+    let query = Query {
+        after: 7,
+        level: Level::Warn,
+        scope: Scope::Isolate,
+        tenant: Some("acme".to_owned()),
+    };
+    let commands = [
+        ("page", Command::Page(Query::default())),
+        ("page of a tenant", Command::Page(query.clone())),
+        ("overview", Command::Overview(Query::default())),
+        ("overview of a tenant", Command::Overview(query.clone())),
+        ("lines", Command::Lines(Query::default())),
+        ("lines of a tenant", Command::Lines(query)),
+    ];
+    golden::check(
+        "telemetry-queries.json",
+        &commands,
+        |command| serde_json::from_str(&command.to_text()).unwrap(),
+        |text| Command::parse(&text.to_string()).ok(),
+    );
+}
 
 #[test]
 fn golden_batches_are_written_and_added_up() {
-    let written: Value = serde_json::from_str(&batch(10).command("a", 1)).unwrap();
+    let command = batch(10).into_command("a", 1);
+    let written: Value = serde_json::from_str(&command.to_text()).unwrap();
     golden::check_written("telemetry-batch.json", &written);
+    assert_eq!(parse(&written), command);
     let mut kept = Collection::default();
-    let answer = kept.apply(&written.to_string(), NOW).unwrap();
-    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let answer: Value = serde_json::from_str(&kept.apply(command, NOW)).unwrap();
     golden::check_written("telemetry-answer.json", &answer);
-    let texts = kept.take_unkept().into_iter();
+    let texts = kept.unkept().into_iter();
     let texts = texts.map(|(owner, text)| (owner, serde_json::from_str(&text).unwrap()));
     golden::check_written("telemetry-kept.json", &Value::Object(texts.collect()));
     for (release, batch) in golden::of_releases("telemetry-batch.json") {
         let mut collection = Collection::default();
-        collection.apply(&batch.to_string(), NOW).unwrap();
+        collection.apply(parse(&batch), NOW);
         assert_eq!(requests(&collection), 11, "{release}");
         let mut restored = Collection::default();
         let kept = golden::of("telemetry-kept.json", &release);
@@ -31,13 +63,18 @@ fn golden_batches_are_written_and_added_up() {
 /// A batch of a later release may hold an unknown metric; the others count.
 #[test]
 fn additions_of_a_later_release_are_ignored() {
-    let mut later: Value = serde_json::from_str(&batch(10).command("a", 1)).unwrap();
+    let command = batch(10).into_command("a", 1);
+    let mut later: Value = serde_json::from_str(&command.to_text()).unwrap();
     let counters = later["series"][0].as_array_mut().unwrap();
     counters.push(json!(["vestibule_new_total", "acme", 1]));
     let gauges = later["gauges"].as_array_mut().unwrap();
     gauges.push(json!(["vestibule_new", "acme", 1]));
     later["new"] = json!(1);
-    let mut collection = Collection::default();
-    collection.apply(&later.to_string(), NOW).unwrap();
-    assert_eq!(requests(&collection), 11);
+    assert_eq!(parse(&later), command);
+    let query = json!({ "do": "lines", "after": 1, "new": 1, "scope": "new" });
+    let expected = Query {
+        after: 1,
+        ..Query::default()
+    };
+    assert_eq!(parse(&query), Command::Lines(expected));
 }

@@ -30,7 +30,7 @@ pub(crate) struct Keeping {
 }
 
 impl Keeping {
-    /// Returns whether the object has to wait for [`KEEP_AFTER_MS`] and then call [`Keeping::take`]:
+    /// Returns whether the object has to wait for [`KEEP_AFTER_MS`] and then call [`Keeping::keep`]:
     /// something changed, and it does not wait already.
     pub(crate) fn begins(&mut self, collection: &Collection) -> bool {
         let begins = collection.has_unkept() && !self.is_waiting;
@@ -49,10 +49,20 @@ impl Keeping {
         }
     }
 
-    /// Returns what has to be stored: a text for each tenant, and one under the empty name.
-    pub(crate) fn take(&mut self, collection: &mut Collection) -> Vec<(String, String)> {
+    /// Stores what changed: a text for each tenant, and one under the empty name, all of them or none. If that fails, they
+    /// are stored with the next batch.
+    ///
+    /// # Errors
+    /// Returns why `store` failed.
+    pub(crate) fn keep<E>(
+        &mut self,
+        collection: &mut Collection,
+        store: impl FnOnce(Vec<(String, String)>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.is_waiting = false;
-        collection.take_unkept()
+        store(collection.unkept())?;
+        collection.mark_kept();
+        Ok(())
     }
 }
 
@@ -60,6 +70,7 @@ impl Keeping {
 mod tests {
     use super::*;
     use crate::clock::UnixMillis;
+    use crate::telemetry::metric;
 
     #[test]
     fn oldest_batch_is_dropped_and_logged_once() {
@@ -89,17 +100,44 @@ mod tests {
         let mut collection = Collection::default();
         let add = |collection: &mut Collection, number: u64| {
             let batch = crate::telemetry::batch::Batch::default();
-            let command = batch.command("a", number);
-            collection.apply(&command, UnixMillis(number)).unwrap();
+            collection.apply(batch.into_command("a", number), UnixMillis(number));
         };
         assert!(!keeping.begins(&collection), "nothing changed");
         add(&mut collection, 1);
         assert!(keeping.begins(&collection));
         add(&mut collection, 2);
         assert!(!keeping.begins(&collection), "it waits already");
-        assert_eq!(keeping.take(&mut collection).len(), 1);
+        let store = |changed: Vec<(String, String)>| {
+            assert_eq!(changed.len(), 1);
+            Ok::<(), ()>(())
+        };
+        keeping.keep(&mut collection, store).unwrap();
         assert!(!keeping.begins(&collection));
         add(&mut collection, 3);
         assert!(keeping.begins(&collection));
+    }
+
+    #[test]
+    fn figures_that_could_not_be_stored_are_stored_with_the_next() {
+        let mut keeping = Keeping::default();
+        let mut collection = Collection::default();
+        let add = |collection: &mut Collection, number: u64, tenant: &str| {
+            let mut batch = crate::telemetry::batch::Batch::default();
+            batch.count(metric::REFUSED, &format!("{tenant}\tcode"), 1);
+            collection.apply(batch.into_command("a", number), UnixMillis(number));
+        };
+        add(&mut collection, 1, "acme");
+        assert!(keeping.begins(&collection));
+        assert_eq!(keeping.keep(&mut collection, |_| Err("full")), Err("full"));
+        assert!(keeping.begins(&collection), "it is tried again");
+        add(&mut collection, 2, "globex");
+        let mut stored = Vec::new();
+        let store = |changed: Vec<(String, String)>| {
+            stored.extend(changed.into_iter().map(|(owner, _)| owner));
+            Ok::<(), ()>(())
+        };
+        keeping.keep(&mut collection, store).unwrap();
+        assert_eq!(stored, ["", "acme", "globex"]);
+        assert!(!keeping.begins(&collection));
     }
 }

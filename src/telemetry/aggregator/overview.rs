@@ -7,6 +7,7 @@ use crate::clock::UnixMillis;
 use crate::encoding::object;
 use crate::flat_map::FlatMap;
 use crate::telemetry::gauge::Gauge;
+use crate::telemetry::message::Query;
 use crate::telemetry::metric;
 use crate::telemetry::series::{Histogram, SEPARATOR, Series, first};
 
@@ -86,7 +87,8 @@ impl Figures {
 }
 
 impl Collection {
-    pub(super) fn overview(&self, tenant: Option<&str>, scope: &str, now: UnixMillis) -> Value {
+    pub(super) fn overview(&self, query: &Query, now: UnixMillis) -> Value {
+        let tenant = query.tenant.as_deref();
         let active = self.activity.counts(now);
         let gauges = self.gauges(now);
         let by_tenant = Figures::by_tenant(&self.series, &active, &gauges);
@@ -121,7 +123,7 @@ impl Collection {
             "at": now.0,
             "isolates": self.present(now),
             "freshness_ms": (self.last() != UnixMillis::default()).then(|| now.millis_since(self.last())),
-            "scope": scope,
+            "scope": query.scope,
             "totals": totals(series, &figures),
             "statuses": statuses(series),
             "latency": { "edge": latency(series, "edge"), "origin": latency(series, "origin") },

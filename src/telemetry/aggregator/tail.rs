@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use crate::clock::UnixMillis;
+use crate::telemetry::log::Level;
+use crate::telemetry::message::Query;
 
 /// So many lines are kept.
 const KEPT: usize = 1_000;
@@ -45,12 +47,18 @@ impl Tail {
     }
 
     /// What came after a line, oldest first; of nothing seen before, the latest.
-    pub(super) fn after(&self, after: u64, level: &str, tenant: Option<&str>) -> Value {
+    pub(super) fn after(&self, query: &Query) -> Value {
         // Who counts further than there is has seen another object's.
-        let after = if after > self.last { 0 } else { after };
+        let after = if query.after > self.last {
+            0
+        } else {
+            query.after
+        };
+        let tenant = query.tenant.as_deref();
         let fits = |line: &Value| {
             let of = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
-            rank(of("level")) >= rank(level) && tenant.is_none_or(|tenant| of("tenant") == tenant)
+            Level::named(of("level")).unwrap_or_default() >= query.level
+                && tenant.is_none_or(|tenant| of("tenant") == tenant)
         };
         let fitting: Vec<&(u64, Value)> = self
             .lines
@@ -82,13 +90,5 @@ impl Tail {
             after => oldest.saturating_sub(after + 1),
         };
         json!({ "lines": lines, "next": next, "dropped": dropped })
-    }
-}
-
-fn rank(level: &str) -> u8 {
-    match level {
-        "error" => 2,
-        "warn" => 1,
-        _ => 0,
     }
 }

@@ -23,6 +23,12 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
     fn set_alarm(this: &DurableObjectStorage, at: f64) -> Result<Promise, JsValue>;
 
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    fn transaction(
+        this: &DurableObjectStorage,
+        act: &mut dyn FnMut() -> Result<(), JsValue>,
+    ) -> Result<(), JsValue>;
+
     #[wasm_bindgen(method, catch, js_name = deleteAll)]
     fn delete_all(this: &DurableObjectStorage) -> Result<Promise, JsValue>;
 
@@ -87,6 +93,14 @@ impl Storage {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit")]
     pub(super) fn set_alarm(&self, at: UnixMillis) -> Result<(), JsValue> {
         self.0.set_alarm(at.0 as f64).map(drop)
+    }
+
+    /// Writes all of it, or nothing if something fails.
+    pub(super) fn transaction(
+        &self,
+        mut act: impl FnMut() -> Result<(), JsValue>,
+    ) -> Result<(), JsValue> {
+        self.0.transaction(&mut act)
     }
 
     /// Deletes everything, the alarm included.

@@ -15,6 +15,8 @@ use crate::flat_map::FlatMap;
 use crate::store::session_index::object::sql;
 use crate::telemetry::aggregator::Collection;
 use crate::telemetry::aggregator::keeping::{KEEP_AFTER_MS, Keeping, Room};
+use crate::telemetry::log::{Event, Level};
+use crate::telemetry::message::Command;
 use crate::telemetry::metric;
 use crate::worker::runtime::RequestContext;
 use crate::worker::timing::sleep;
@@ -72,9 +74,13 @@ impl TelemetryObject {
 }
 
 impl Telemetry {
-    fn apply(self: &Rc<Self>, name: &str, command: &str) -> Result<String, JsValue> {
+    fn apply(self: &Rc<Self>, name: &str, text: &str) -> Result<String, JsValue> {
         #[cfg(feature = "planted-faults")]
         crate::worker::fault_injection::inject_next("telemetry");
+        let Ok(command) = Command::parse(text) else {
+            log::write(&Event::new(Level::Error, "telemetry_command_unreadable"));
+            return Ok(String::new());
+        };
         if !self.has_table.get() {
             self.storage.run(SCHEMA, Vec::new())?;
             self.has_table.set(true);
@@ -88,14 +94,14 @@ impl Telemetry {
         let (answer, is_new, keeps) = COLLECTIONS.with_borrow_mut(|collections| {
             let collection = collections.or_default(name.to_owned());
             let before = collection.batches();
-            let answer = collection.apply(command, io::now()).unwrap_or_default();
+            let answer = collection.apply(command, io::now());
             // What only asks is not, and a batch that comes again is known.
             let is_new = collection.batches() > before;
             let keeps = self.keeping.borrow_mut().begins(collection);
             (answer, is_new, keeps)
         });
         if is_new {
-            self.note(name, command);
+            self.note(name, text);
         }
         if keeps {
             let (telemetry, name) = (Rc::clone(self), name.to_owned());
@@ -136,30 +142,39 @@ impl Telemetry {
         }
         // What an instance that died has taken and not stored.
         for command in self.context.notes().iter().skip(1).step_by(2) {
-            if let Some(command) = command.as_string() {
-                let _ = collection.apply(&command, io::now());
+            let command = command.as_string();
+            if let Some(Ok(command)) = command.as_deref().map(Command::parse) {
+                collection.apply(command, io::now());
             }
         }
         Ok(collection)
     }
 
+    /// Stores what changed. Then the notes are not needed any more: both are done, or neither.
     fn keep(&self, name: &str) {
-        let changed = COLLECTIONS.with_borrow_mut(|collections| {
+        let kept = COLLECTIONS.with_borrow_mut(|collections| {
             let collection = collections.or_default(name.to_owned());
-            self.keeping.borrow_mut().take(collection)
+            self.keeping
+                .borrow_mut()
+                .keep(collection, |changed| self.store(changed))
         });
-        let mut is_kept = true;
-        for (owner, series) in changed {
-            let values = vec![sql::Cell::Text(owner), sql::Cell::Text(series)];
-            let statement = "INSERT OR REPLACE INTO counted VALUES (?, ?)";
-            if let Err(error) = self.storage.run(statement, values) {
-                // It is stored with the next batch that changes it; until then it is known here.
-                log::report("figures_not_kept", &error);
-                is_kept = false;
+        if let Err(error) = kept {
+            log::report("figures_not_kept", &error);
+        }
+    }
+
+    fn store(&self, changed: Vec<(String, String)>) -> Result<(), JsValue> {
+        let mut rows = changed.into_iter();
+        self.storage.transaction(|| {
+            for (owner, series) in &mut rows {
+                let values = vec![sql::Cell::Text(owner), sql::Cell::Text(series)];
+                let statement = "INSERT OR REPLACE INTO counted VALUES (?, ?)";
+                self.storage.run(statement, values)?;
             }
-        }
-        if is_kept {
+            #[cfg(feature = "planted-faults")]
+            crate::worker::fault_injection::fail_next("kept")?;
             self.context.forget_notes();
-        }
+            Ok(())
+        })
     }
 }

@@ -1,0 +1,121 @@
+//! The messages of the telemetry object.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::gauge::{Gauge, Milli};
+use super::log::Level;
+use super::metric::Metric;
+use super::series::Series;
+use crate::message::{self, MessageError};
+
+/// Maximum number of gauges of one isolate.
+const MAX_GAUGES: usize = 2_000;
+
+/// A command to the object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub(crate) enum Command {
+    /// Adds what an isolate counted: [`Added`].
+    Add(Delivery),
+    /// Returns the page for Prometheus, a text.
+    Page(Query),
+    /// Returns the figures of the console's overview, as JSON.
+    Overview(Query),
+    /// Returns the last log lines, as JSON.
+    Lines(Query),
+    /// A command of a later release.
+    #[serde(other, skip_serializing)]
+    Unknown,
+}
+
+impl Command {
+    /// Reads a command.
+    ///
+    /// # Errors
+    /// Returns why it is none of this release.
+    pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
+        match message::read(text.as_bytes())? {
+            Self::Unknown => Err(MessageError::UnknownCommand),
+            command => Ok(command),
+        }
+    }
+
+    /// Returns the command as text.
+    #[must_use]
+    pub(crate) fn to_text(&self) -> String {
+        message::write(self)
+    }
+}
+
+/// A batch of an isolate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Delivery {
+    /// What is so now. A metric that only a later release knows is left out.
+    #[serde(deserialize_with = "known_gauges")]
+    pub gauges: Vec<Gauge>,
+    /// Tells the isolate from others.
+    pub isolate: String,
+    /// Lines for the console.
+    #[serde(default)]
+    pub lines: Vec<Value>,
+    /// Which of the isolate's batches this is: the same may come again, because the answer was lost.
+    pub number: u64,
+    /// Hashes of the sessions in use, by tenant.
+    #[serde(default)]
+    pub seen: BTreeMap<String, Vec<u32>>,
+    /// What was counted.
+    pub series: Series,
+}
+
+/// What somebody wants to see.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Query {
+    /// The number of the last line that was seen.
+    pub after: u64,
+    /// The least level of the lines.
+    pub level: Level,
+    /// What the figures are of.
+    pub scope: Scope,
+    /// The tenant whose figures or lines are meant; none for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+}
+
+/// What figures are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scope {
+    /// One isolate: there is no object.
+    Isolate,
+    /// All isolates.
+    #[default]
+    #[serde(other)]
+    Deployment,
+}
+
+/// The answer to a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Added {
+    /// Whether somebody looks at the console.
+    #[serde(default)]
+    pub watched: bool,
+}
+
+/// Reads gauges, each a metric's name, the values of its labels and thousandths.
+fn known_gauges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Gauge>, D::Error> {
+    let gauges = Vec::<Value>::deserialize(deserializer)?;
+    let gauge = |gauge: Value| {
+        let metric = Metric::named(gauge.get(0)?.as_str()?)?;
+        let labels = gauge.get(1)?.as_str()?.to_owned();
+        Some((metric.name, labels, Milli(gauge.get(2)?.as_u64()?)))
+    };
+    Ok(gauges
+        .into_iter()
+        .take(MAX_GAUGES)
+        .filter_map(gauge)
+        .collect())
+}
