@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
 import { enrol } from "./harness/accounts.mjs";
 import { Origin } from "./harness/origin.mjs";
-import { Planted } from "./harness/planted.mjs";
+import { changing, Planted } from "./harness/planted.mjs";
 import { chatServer, Visitor } from "./harness/two-releases.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -22,15 +22,15 @@ afterEach(() => {
 });
 
 /** What asks for a fault at that point. @param {string} point */
-const next = (point) => ({ fault: `planted-next-${point}-panic` });
+const next = (point, fault = "panic") => ({ fault: `planted-next-${point}-${fault}` });
 
 /**
  * Asks for a fault where an object comes next to that point.
  * @param {string} point
  */
-async function arm(point) {
+async function arm(point, fault = "panic") {
   const { visitor } = await planted.recorded(site.url);
-  await visitor.visit({ patch: next(point) });
+  await visitor.visit({ patch: next(point, fault) });
 }
 
 /**
@@ -69,6 +69,19 @@ test("a death in an alarm loses no change, and the record is stored", async () =
   const stored = kv.count("put");
   await until(() => kv.count("put") > stored, { what: "the record in the namespace" });
   assert.equal((await visitor.visit()).data.later, "alarm");
+});
+
+test("a death between a row and what follows it leaves an alarm that stores the record", async () => {
+  const before = kv.count("put");
+  const { visitor } = await planted.recorded(site.url);
+  await until(() => kv.count("put") > before, { what: "the record without the change" });
+  const { deaths } = planted;
+  const stored = kv.count("put");
+  // The row is stored, and nobody hears of it.
+  await visitor.browser.fetchJson(changing(site.url, { ...next("row"), later: "row" }));
+  await planted.death(deaths);
+  await until(() => kv.count("put") > stored, { what: "the record in the namespace" });
+  assert.equal((await visitor.visit()).data.later, "row");
 });
 
 test("a death in a tenant's directory loses no revocation", async () => {
@@ -128,23 +141,25 @@ for (const [point, what] of [
   });
 }
 
-test("a death where sign-ins are counted forgets none of them", async (t) => {
-  const login = { mode: "required", methods: { password: true } };
-  const guarded = await sites.open(t, () => ({ login }), chatServer);
-  enrol(sites, guarded.id, { user: "ada", password: "difference engine" });
-  /** @param {string} password */
-  const signIn = async (password) => {
-    const json = { username: "ada", password };
-    return (await new Visitor(guarded.url).call("login", { method: "POST", json })).status;
-  };
-  for (let failure = 0; failure < 4; failure += 1) assert.equal(await signIn("wrong"), 401);
-  const { deaths } = planted;
-  await arm("attempts");
-  assert.equal(await signIn("wrong"), 401);
-  await planted.death(deaths);
-  const statuses = [await signIn("wrong"), await signIn("difference engine")];
-  assert.ok(statuses.includes(429), String(statuses));
-});
+for (const point of ["attempts", "attempts-alarm"]) {
+  test(`a death where sign-ins are counted forgets none of them: ${point}`, async (t) => {
+    const login = { mode: "required", methods: { password: true } };
+    const guarded = await sites.open(t, () => ({ login }), chatServer);
+    enrol(sites, guarded.id, { user: "ada", password: "difference engine" });
+    /** @param {string} password */
+    const signIn = async (password) => {
+      const json = { username: "ada", password };
+      return (await new Visitor(guarded.url).call("login", { method: "POST", json })).status;
+    };
+    for (let failure = 0; failure < 4; failure += 1) assert.equal(await signIn("wrong"), 401);
+    const { deaths } = planted;
+    await arm(point);
+    assert.equal(await signIn("wrong"), 401);
+    await planted.death(deaths);
+    const statuses = [await signIn("wrong"), await signIn("difference engine")];
+    assert.ok(statuses.includes(429), String(statuses));
+  });
+}
 
 for (const [point, what] of [
   ["telemetry", "before a batch is added"],
@@ -160,6 +175,23 @@ for (const [point, what] of [
     assert.equal(await counted(busy.id), 20);
   });
 }
+
+test("figures that cannot be stored survive a death, and none counts twice", async (t) => {
+  const busy = await sites.open(t, () => ({}), chatServer);
+  const failed = () => sites.vestibule.logged("figures_not_kept").length;
+  const before = failed();
+  await arm("kept", "fail");
+  for (let visit = 0; visit < 20; visit += 1) await new Visitor(busy.url).visit();
+  await until(async () => (await counted(busy.id)) >= 20, { what: "all on the page" });
+  await until(() => failed() > before, { what: "figures that cannot be stored" });
+  const again = failed();
+  await new Visitor(site.url).visit();
+  await until(() => failed() > again, { what: "another attempt" });
+  await planted.hit(site.url, "panic");
+  await until(async () => (await counted(busy.id)) >= 20, { what: "all on the page" });
+  assert.equal(await counted(busy.id), 20);
+  assert.equal(sites.vestibule.logged("unkept_batch_dropped").length, 0);
+});
 
 test("batches that were not sent outlive the instance that made them", async (t) => {
   const busy = await sites.open(t, () => ({}), chatServer);

@@ -103,6 +103,13 @@ pub(crate) fn apply(stored: Option<&str>, command: &str, now: UnixMillis) -> Out
     }
 }
 
+/// Returns until when the stored row matters, when its alarm comes; none if it may be deleted.
+#[must_use]
+pub(crate) fn kept_until(stored: Option<&str>, now: UnixMillis) -> Option<UnixMillis> {
+    let row = Row::parse(stored?)?.at(now);
+    row.kept().map(|(_, until)| UnixMillis(until))
+}
+
 /// Seconds to wait after so many failures in a row: 1, 2, 4 and so on.
 fn wait_after(failures: u32) -> u64 {
     match failures.checked_sub(FREE) {

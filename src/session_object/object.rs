@@ -200,6 +200,10 @@ impl SessionObject {
         let mut actions = Vec::new();
         self.alarm_at = None;
         self.alarms.push(call);
+        if self.row.is_none() {
+            // An object that died before it stored its first row leaves its name.
+            actions.push(Action::DeleteAll);
+        }
         self.run(now, &mut actions);
         actions
     }
@@ -285,15 +289,16 @@ impl SessionObject {
         actions
     }
 
-    /// Stores a row that brings something to do, so that it is done even if this object dies.
+    /// Stores a row that brings something to do, so that it is done even if this object dies. What was performed before
+    /// an instance traps stays, so the alarm comes first and the row last.
     fn store_first(&mut self, row: Vec<u8>, now: UnixMillis, actions: &mut Vec<Action>) {
+        self.wake_at(UnixMillis(now.0 + RESUME_AFTER_MS), actions);
         if self.row.is_none()
             && let Some((tenant, handle)) = &self.name
         {
             actions.push(Action::StoreName(object_name(tenant, *handle)));
         }
         self.store(row, actions);
-        self.wake_at(UnixMillis(now.0 + RESUME_AFTER_MS), actions);
     }
 
     fn store(&mut self, row: Vec<u8>, actions: &mut Vec<Action>) {

@@ -33,6 +33,21 @@ impl Object {
     }
 }
 
+const NOW: UnixMillis = UnixMillis(1_000_000);
+
+#[test]
+fn a_row_matters_until_its_alarm_and_is_deleted_then() {
+    let command = Command::attempt(1).to_text();
+    let Change::Store { row, until } = apply(None, &command, NOW).change else {
+        panic!("an attempt is stored");
+    };
+    let kept_until = |now| kept_until(Some(&row), now);
+    assert_eq!(kept_until(NOW), Some(until), "an alarm that came too early");
+    assert_eq!(kept_until(until), None);
+    assert_eq!(super::kept_until(None, NOW), None);
+    assert_eq!(super::kept_until(Some("rubbish"), NOW), None);
+}
+
 #[test]
 fn failed_logins_wait_longer_each_time_and_success_resets() {
     let mut account = Object::new();

@@ -187,6 +187,33 @@ fn change_is_answered_at_once_and_outbox_items_run_one_by_one() {
     assert_eq!(runtime.item_done(true), [Does::ReturnsFromAlarm(call)]);
 }
 
+/// What an instance that traps has performed of an object's actions stays.
+#[test]
+fn a_death_between_two_actions_leaves_nothing_or_what_an_alarm_performs() {
+    let first = command(Operation::Change(Box::new(patch(r#"{"a":1}"#, 1)))).to_text();
+    for performed in 0.. {
+        let mut runtime = Runtime::new();
+        let name = object_name();
+        let actions =
+            runtime.step(|object, context| object.command(CallId(1), &name, &first, context));
+        let is_all = performed >= actions.len();
+        runtime.perform(actions.into_iter().take(performed).collect());
+        runtime.dies();
+        let is_stored = runtime.row.is_some();
+        if is_stored || runtime.name.is_some() {
+            let (call, does) = runtime.alarm_comes();
+            let expected = match is_stored {
+                true => [Does::Stores].as_slice(),
+                false => &[Does::Deletes, Does::ReturnsFromAlarm(call)],
+            };
+            assert_eq!(does, expected, "after {performed} actions");
+        }
+        if is_all {
+            break;
+        }
+    }
+}
+
 #[test]
 fn earlier_alarm_is_kept() {
     let mut runtime = stored();

@@ -83,15 +83,13 @@ impl World {
             now,
         };
         let actions = object.live(now).command(call, name, command, &mut context);
+        let is_applied = self.perform(name, actions);
         if let Some(once) = once
-            && actions
-                .iter()
-                .any(|action| matches!(action, Action::StoreRow(_)))
+            && is_applied
             && !self.applied.insert((name.to_owned(), once))
         {
             self.broken("a change that came twice is applied twice", name.to_owned());
         }
-        self.perform(name, actions);
     }
 
     fn new_call(&mut self) -> CallId {
@@ -99,11 +97,21 @@ impl World {
         CallId(self.next_call)
     }
 
-    /// Performs what an object wants done. What it stores is safe before anything leaves it.
-    fn perform(&mut self, name: &str, actions: Vec<Action>) {
+    /// Performs what an object wants done. What it stores is safe before anything leaves it. Returns whether it stored
+    /// a row.
+    fn perform(&mut self, name: &str, actions: Vec<Action>) -> bool {
         let forgets = self.planted == Some(InjectedBug::Forgets) && self.chance(100);
         let session = || name.to_owned();
         let mut replies = Vec::new();
+        let mut actions = actions;
+        let dies = self.chance(self.weather.deaths);
+        // A trap may come between two actions.
+        if dies && self.chance(500) {
+            let performed = usize::try_from(self.below(actions.len() as u64 + 1)).unwrap();
+            actions.truncate(performed);
+        }
+        let stores = |action: &Action| matches!(action, Action::StoreRow(_));
+        let is_stored = actions.iter().any(stores);
         for action in actions {
             let object = self.objects.get_mut(name).unwrap();
             match action {
@@ -149,14 +157,16 @@ impl World {
                 Action::Meet(_) | Action::Log(_) => panic!("nothing here leads to that"),
             }
         }
-        if forgets || self.chance(self.weather.deaths) {
+        if forgets || dies {
             // What it has answered may be on its way, or not.
             if forgets || self.chance(500) {
                 self.answer_calls(name, replies);
             }
-            return self.kill(name);
+            self.kill(name);
+        } else {
+            self.answer_calls(name, replies);
         }
-        self.answer_calls(name, replies);
+        is_stored
     }
 
     fn broken(&mut self, rule: &'static str, session: String) {

@@ -43,8 +43,12 @@ impl AttemptObject {
         let outcome = login_throttle::apply(stored.as_deref(), command, io::now());
         match outcome.change {
             Change::Store { row, until } => {
-                self.0.put(ROW, &JsValue::from_str(&row))?;
+                // Should the instance die in between, an alarm that comes too early is set anew; without one the row
+                // would stay for good.
                 self.0.set_alarm(until)?;
+                #[cfg(feature = "planted-faults")]
+                crate::worker::fault_injection::inject_next("attempts-alarm");
+                self.0.put(ROW, &JsValue::from_str(&row))?;
             }
             Change::DeleteAll => drop(self.0.delete_all()?),
             Change::Nothing => {}
@@ -54,8 +58,19 @@ impl AttemptObject {
 
     /// Takes the alarm.
     pub fn alarm(&self) -> Promise {
-        self.0
-            .delete_all()
+        self.forget()
             .unwrap_or_else(|error| Promise::reject(&error))
+    }
+
+    /// Deletes the row, unless it still matters.
+    fn forget(&self) -> Result<Promise, JsValue> {
+        let stored = self.0.text(ROW)?;
+        match login_throttle::kept_until(stored.as_deref(), io::now()) {
+            Some(until) => {
+                self.0.set_alarm(until)?;
+                Ok(Promise::resolve(&JsValue::UNDEFINED))
+            }
+            None => self.0.delete_all(),
+        }
     }
 }

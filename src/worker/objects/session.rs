@@ -171,7 +171,11 @@ impl Session {
     fn perform_one(self: &Rc<Self>, action: Action) -> Result<(), JsValue> {
         match action {
             Action::StoreName(name) => self.storage.put(NAME, &JsValue::from_str(&name))?,
-            Action::StoreRow(row) => self.storage.put_bytes(ROW, &row)?,
+            Action::StoreRow(row) => {
+                self.storage.put_bytes(ROW, &row)?;
+                #[cfg(feature = "planted-faults")]
+                crate::worker::fault_injection::inject_next("row");
+            }
             Action::SetAlarm(at) => self.storage.set_alarm(at)?,
             Action::DeleteAll => {
                 self.deletion.replace(Some(self.storage.delete_all()?));
