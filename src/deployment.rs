@@ -10,7 +10,7 @@ use crate::config::layers::Layers;
 use crate::config::renamed::FORMER_VARIABLES;
 use crate::config::{Fault, variables};
 use crate::http::host::Host;
-use crate::keys::DeploymentKeys;
+use crate::keys::{BadKeys, DeploymentKeys};
 use crate::secrets::Secrets;
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
@@ -32,6 +32,37 @@ pub(crate) struct Deployment {
     pub prefix: String,
 }
 
+/// A setting that is not as it should be, and the cure. Names settings, and quotes none that may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+enum SettingError {
+    #[error(
+        "{0}. Make one with: openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' — and set it with: npx wrangler secret put SESSION_KEYS."
+    )]
+    Keys(#[from] BadKeys),
+    #[error(
+        "PREFIX: \"{0}\" cannot be used; use a path such as /_session: lower-case letters, digits, - and _."
+    )]
+    Prefix(String),
+    #[error(
+        "The KV namespace SESSIONS is not bound. Make one with: npx wrangler kv namespace create SESSIONS — and put its id into wrangler.toml."
+    )]
+    Namespace,
+    #[error(
+        "TENANTS_URL: use https://host/path without ? and #; plain http is accepted on this very machine only."
+    )]
+    TenantsUrl,
+    #[error(
+        "TENANTS_TOKEN: use printable ASCII characters without blanks; it is sent as a bearer token."
+    )]
+    TenantsToken,
+    #[error(
+        "CONSOLE_HOST: \"{0}\" is not a host; use one such as console.example.com in lower case, without scheme, port and path."
+    )]
+    ConsoleHost(String),
+    #[error("{0}")]
+    Former(&'static str),
+}
+
 /// Everything that is wrong with the settings, each with its cure. Names settings, never secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}", .0.join(" "))]
@@ -48,19 +79,17 @@ impl Deployment {
             Ok(Value::Object(bindings)) => bindings,
             _ => Map::new(),
         };
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let secrets = Secrets::new(bindings);
-        let keys = keys(&secrets).map_err(|fault| faults.push(fault)).ok();
-        let prefix = prefix(&secrets).map_err(|fault| faults.push(fault)).ok();
+        let keys = keys(&secrets).map_err(|error| errors.push(error)).ok();
+        let prefix = prefix(&secrets).map_err(|error| errors.push(error)).ok();
         if !secrets.has("SESSIONS") {
-            faults.push(
-                "The KV namespace SESSIONS is not bound. Make one with: npx wrangler kv namespace create SESSIONS — and put its id into wrangler.toml."
-                    .to_owned(),
-            );
+            errors.push(SettingError::Namespace);
         }
-        faults.extend(service(&secrets));
-        faults.extend(former_variables(&secrets));
-        faults.extend(console_host(&secrets));
+        errors.extend(service(&secrets));
+        errors.extend(former_variables(&secrets));
+        errors.extend(console_host(&secrets));
+        let mut faults: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let defaults = variables::to_document(&secrets);
         let has_documents = SOURCES.iter().any(|source| secrets.has(source));
         let tenant = match only_tenant(&defaults, keys.as_ref(), &secrets) {
@@ -130,54 +159,40 @@ fn only_tenant(
     Tenant::from_document(&document, keys, secrets).map_err(|faults| layers.told(faults))
 }
 
-fn keys(secrets: &Secrets) -> Result<DeploymentKeys, String> {
+fn keys(secrets: &Secrets) -> Result<DeploymentKeys, SettingError> {
     let list = secrets.of_deployment("SESSION_KEYS").unwrap_or_default();
-    DeploymentKeys::parse(list).map_err(|error| {
-        format!("{error}. Make one with: openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' — and set it with: npx wrangler secret put SESSION_KEYS.")
-    })
+    Ok(DeploymentKeys::parse(list)?)
 }
 
 /// What is wrong with how the service is reached that keeps the documents. Whoever could change its answers
 /// on the way would decide who may come in, and whoever could read what is asked would have its credential.
-fn service(secrets: &Secrets) -> Vec<String> {
-    let mut faults = Vec::new();
+fn service(secrets: &Secrets) -> impl Iterator<Item = SettingError> {
     let url = secrets.of_deployment("TENANTS_URL");
-    if url.is_some_and(|url| !is_confidential(url) || url.contains('?')) {
-        faults.push(
-            "TENANTS_URL: use https://host/path without ? and #; plain http is accepted on this very machine only."
-                .to_owned(),
-        );
-    }
+    let is_url_unfit = url.is_some_and(|url| !is_confidential(url) || url.contains('?'));
     let token = secrets.of_deployment("TENANTS_TOKEN");
     let is_sendable = |token: &str| token.bytes().all(|b| b.is_ascii_graphic());
-    if token.is_some_and(|token| !is_sendable(token)) {
-        faults.push(
-            "TENANTS_TOKEN: use printable ASCII characters without blanks; it is sent as a bearer token."
-                .to_owned(),
-        );
-    }
-    faults
+    let is_token_unfit = token.is_some_and(|token| !is_sendable(token));
+    let url = is_url_unfit.then_some(SettingError::TenantsUrl);
+    let token = is_token_unfit.then_some(SettingError::TenantsToken);
+    url.into_iter().chain(token)
 }
 
 /// What to set in place of variables that have another name now.
-fn former_variables(secrets: &Secrets) -> impl Iterator<Item = String> {
+fn former_variables(secrets: &Secrets) -> impl Iterator<Item = SettingError> {
     let set = FORMER_VARIABLES
         .iter()
         .filter(|(name, _)| secrets.of_deployment(name).is_some());
-    set.map(|(_, fault)| (*fault).to_owned())
+    set.map(|(_, cure)| SettingError::Former(cure))
 }
 
 /// What is wrong with the console's host: one that no request has would close the console without a word.
-fn console_host(secrets: &Secrets) -> Option<String> {
+fn console_host(secrets: &Secrets) -> Option<SettingError> {
     let own = secrets.of_deployment("CONSOLE_HOST")?;
     let is_sound = Host::canonical(own).is_some_and(|host| host.as_str() == own);
-    (!is_sound).then(|| {
-        "CONSOLE_HOST: use a host such as console.example.com in lower case, without scheme, port and path."
-            .to_owned()
-    })
+    (!is_sound).then(|| SettingError::ConsoleHost(own.to_owned()))
 }
 
-fn prefix(secrets: &Secrets) -> Result<String, String> {
+fn prefix(secrets: &Secrets) -> Result<String, SettingError> {
     let text = secrets.prefix();
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"/_-".contains(&b);
     let is_sound = text.len() > 1
@@ -185,9 +200,12 @@ fn prefix(secrets: &Secrets) -> Result<String, String> {
         && !text.ends_with('/')
         && !text.contains("//")
         && text.bytes().all(plain);
-    is_sound.then(|| text.to_owned()).ok_or_else(|| {
-        "PREFIX: use a path such as /_session: lower-case letters, digits, - and _.".to_owned()
-    })
+    let text = text.to_owned();
+    if is_sound {
+        Ok(text)
+    } else {
+        Err(SettingError::Prefix(text))
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,14 @@ pub(crate) enum MessageError {
     UnknownCommand,
 }
 
+/// Part of a message or of a stored value is not what is expected there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not {0}")]
+pub struct Unexpected(
+    /// What is expected.
+    pub &'static str,
+);
+
 /// What is wrong with a message, and where. Says nothing of what it holds: `serde`'s own text quotes values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{}{}", category(*.kind), position(*.line, *.column))]
@@ -83,12 +91,13 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError>
 pub(crate) struct Pair(pub String, pub u64);
 
 impl TryFrom<Value> for Pair {
-    type Error = &'static str;
+    type Error = Unexpected;
 
-    fn try_from(pair: Value) -> Result<Self, &'static str> {
+    fn try_from(pair: Value) -> Result<Self, Unexpected> {
         let text = pair.get(0).and_then(Value::as_str);
         let number = pair.get(1).and_then(Value::as_u64);
-        let (text, number) = text.zip(number).ok_or("not a text and a number")?;
+        let pair = text.zip(number);
+        let (text, number) = pair.ok_or(Unexpected("a text and a number"))?;
         Ok(Self(text.to_owned(), number))
     }
 }

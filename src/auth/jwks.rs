@@ -4,6 +4,7 @@
 //! everybody out.
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use crate::auth::jws::{Algorithm, BadToken, Unverified};
 use crate::auth::weak_keys;
@@ -24,7 +25,31 @@ const MAX_TRIED: usize = 4;
 pub(crate) struct KeySet {
     keys: Vec<Key>,
     /// Why others are not, each reason once.
-    refused: Vec<&'static str>,
+    refused: Vec<KeyError>,
+}
+
+/// Why a key of a set is not used. Names what the standard has names for, and quotes nothing of the key: the text goes
+/// to the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum KeyError {
+    /// A private key in public has been everybody's.
+    #[error("a key with its private part ({0})")]
+    Private(&'static str),
+    /// It is for something else.
+    #[error("a key that is not for verifying signatures ({0})")]
+    Purpose(&'static str),
+    /// A member is missing, or is not how it is written.
+    #[error("a key that is malformed ({0})")]
+    Malformed(&'static str),
+    /// It is of a kind that is not accepted.
+    #[error("a key of a kind that is not accepted (kty, crv)")]
+    Kind,
+    /// It is for an algorithm that is not accepted.
+    #[error("a key for an algorithm that is not accepted (alg)")]
+    Algorithm,
+    /// It can be broken.
+    #[error("{0}")]
+    Weak(&'static str),
 }
 
 /// A public key.
@@ -55,7 +80,7 @@ impl KeySet {
         for key in keys.iter().take(MAX_COUNT) {
             match Key::read(key) {
                 Ok(key) => set.keys.push(key),
-                Err(reason) if !set.refused.contains(&reason) => set.refused.push(reason),
+                Err(error) if !set.refused.contains(&error) => set.refused.push(error),
                 Err(_) => {}
             }
         }
@@ -64,7 +89,7 @@ impl KeySet {
 
     /// Why keys of the set are not used, each reason once.
     #[must_use]
-    pub(crate) fn refused(&self) -> &[&'static str] {
+    pub(crate) fn refused(&self) -> &[KeyError] {
         &self.refused
     }
 
@@ -150,22 +175,19 @@ impl Kind {
 impl Key {
     /// # Errors
     /// Why it is not used.
-    fn read(value: &Value) -> Result<Self, &'static str> {
+    fn read(value: &Value) -> Result<Self, KeyError> {
         let text = |name: &str| value.get(name).and_then(Value::as_str);
-        // A private key in public has been everybody's.
-        let is_secret = value.get("d").is_some() || value.get("k").is_some();
-        if is_secret {
-            return Err("a key with its private part");
+        let mut secrets = ["d", "k"].into_iter();
+        if let Some(name) = secrets.find(|name| value.get(name).is_some()) {
+            return Err(KeyError::Private(name));
         }
-        if !is_for_signatures(value) {
-            return Err("a key that is not for verifying signatures (use, key_ops)");
-        }
-        let malformed = "a key that is malformed";
-        let bytes = |name: &str| {
+        check_purpose(value)?;
+        let member = |name| text(name).ok_or(KeyError::Malformed(name));
+        let bytes = |name| {
             let bytes = text(name).and_then(encoding::from_base64url);
-            bytes.ok_or(malformed)
+            bytes.ok_or(KeyError::Malformed(name))
         };
-        let (kind, members, weakness) = match (text("kty").ok_or(malformed)?, text("crv")) {
+        let (kind, members, weakness) = match (member("kty")?, text("crv")) {
             ("RSA", _) => {
                 let weakness = weak_keys::rsa(&bytes("n")?, &bytes("e")?);
                 (Kind::Rsa, ["kty", "n", "e"].as_slice(), weakness)
@@ -176,23 +198,18 @@ impl Key {
                 let weakness = weak_keys::ed25519(&bytes("x")?);
                 (Kind::Ed25519, ["kty", "crv", "x"].as_slice(), weakness)
             }
-            _ => return Err("a key of a kind that is not accepted"),
+            _ => return Err(KeyError::Kind),
         };
         if let Some(weakness) = weakness {
-            return Err(weakness);
+            return Err(KeyError::Weak(weakness));
         }
         let mut jwk = Map::new();
         for name in members {
-            jwk.insert(
-                (*name).to_owned(),
-                Value::from(text(name).ok_or(malformed)?),
-            );
+            jwk.insert((*name).to_owned(), Value::from(member(name)?));
         }
         let algorithm = match text("alg") {
             None => None,
-            Some(name) => {
-                Some(Algorithm::parse(name).ok_or("a key for an algorithm that is not accepted")?)
-            }
+            Some(name) => Some(Algorithm::parse(name).ok_or(KeyError::Algorithm)?),
         };
         Ok(Self {
             id: text("kid").map(str::to_owned),
@@ -203,15 +220,17 @@ impl Key {
     }
 }
 
-/// Whether a key is for verifying signatures, as far as it says (RFC 7517 sections 4.2 and 4.3). What is
+/// Checks that a key is for verifying signatures, as far as it says (RFC 7517 sections 4.2 and 4.3). What is
 /// there and is not as it should be says no.
-fn is_for_signatures(key: &Value) -> bool {
-    let usage = key.get("use").is_none_or(|usage| usage == "sig");
-    let operations = key.get("key_ops").is_none_or(|operations| {
-        let operations = operations.as_array();
-        operations.is_some_and(|all| all.iter().any(|one| one == "verify"))
-    });
-    usage && operations
+fn check_purpose(key: &Value) -> Result<(), KeyError> {
+    if key.get("use").is_some_and(|usage| usage != "sig") {
+        return Err(KeyError::Purpose("use"));
+    }
+    let is_named = |all: &Vec<Value>| all.iter().any(|one| one == "verify");
+    let is_for = key
+        .get("key_ops")
+        .is_none_or(|operations| operations.as_array().is_some_and(is_named));
+    is_for.then_some(()).ok_or(KeyError::Purpose("key_ops"))
 }
 
 #[cfg(test)]
@@ -288,7 +307,7 @@ mod tests {
             json!("x"),
         ];
         assert_eq!(set(&json!(bad)).keys, []);
-        assert_eq!(set(&json!(bad)).refused().len(), 5);
+        assert_eq!(set(&json!(bad)).refused().len(), 7);
         let mut keys = bad.to_vec();
         keys.push(rsa("a", 256));
         let keys = set(&json!(keys));
@@ -320,7 +339,8 @@ mod tests {
         ] {
             let keys = set(&json!([key]));
             assert_eq!(keys.keys, [], "{reason}");
-            assert!(keys.refused()[0].contains(reason), "{:?}", keys.refused());
+            let error = keys.refused()[0].to_string();
+            assert!(error.contains(reason), "{error}");
         }
         let both = with("key_ops", json!(["sign", "verify"]));
         assert_eq!(set(&json!([both])).refused().len(), 0);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::message::{self, MessageError};
+use crate::message::{self, MessageError, Unexpected};
 
 /// A command to the object. It is answered with an [`Answer`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,9 +68,9 @@ pub(crate) struct OriginReport(
 );
 
 impl TryFrom<Value> for OriginReport {
-    type Error = &'static str;
+    type Error = Unexpected;
 
-    fn try_from(report: Value) -> Result<Self, &'static str> {
+    fn try_from(report: Value) -> Result<Self, Unexpected> {
         let element = |at: usize| report.get(at);
         let number = |at: usize| element(at).and_then(Value::as_u64);
         let read = || {
@@ -81,7 +81,7 @@ impl TryFrom<Value> for OriginReport {
                 number(3)?,
             ))
         };
-        read().ok_or("not an origin's report")
+        read().ok_or(Unexpected("an origin's report"))
     }
 }
 

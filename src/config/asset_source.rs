@@ -1,11 +1,27 @@
 //! What stands in for a file of the chat server.
 
 use serde_json::{Value, json};
+use thiserror::Error;
 
 use super::object_macro::text;
 use super::parse::{FromDocument, Reader};
 use crate::http::request::Location;
 use crate::tenant_id::TenantId;
+
+/// A text does not say where a file is. A URL is not quoted: it may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum ReplacementError {
+    /// It is no URL that a file may be fetched from.
+    #[error(
+        "use a URL such as https://cdn.example/logo.svg, or kv:NAME for a stored file: 1 to 128 letters, digits, ., _ and -"
+    )]
+    Url,
+    /// What stands behind `kv:` is not how a stored file is named.
+    #[error(
+        "\"{0}\" is not the name of a stored file; use kv: and 1 to 128 letters, digits, ., _ and -"
+    )]
+    Name(String),
+}
 
 /// Where a file is that a tenant has instead of the chat server's: a URL, or kv: and the name it is
 /// stored under beside the tenants' documents.
@@ -16,11 +32,12 @@ pub(crate) struct Replacement(String);
 const KEPT: &str = "kv:";
 
 impl Replacement {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let is_sound = text
-            .strip_prefix(KEPT)
-            .map_or_else(|| is_url(text), is_name);
-        is_sound.then(|| Self(text.to_owned())).ok_or("use a URL such as https://cdn.example/logo.svg, or kv:NAME for a stored file: 1 to 128 letters, digits, ., _ and -")
+    fn parse(text: &str) -> Result<Self, ReplacementError> {
+        match text.strip_prefix(KEPT) {
+            None if !is_url(text) => Err(ReplacementError::Url),
+            Some(name) if !is_name(name) => Err(ReplacementError::Name(name.to_owned())),
+            _ => Ok(Self(text.to_owned())),
+        }
     }
 
     /// What the outside is asked for: the URL, or the key it is kept under, which no URL looks like.

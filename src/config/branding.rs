@@ -174,7 +174,7 @@ mod tests {
                 "title: use a text of 1 to 80 characters, in one line.",
                 "logo: use a URL such as https://cdn.example/logo.svg, or a path such as /logo.svg.",
                 "colors.backgrund: is not known; perhaps background is meant.",
-                "colors.accent: use a colour such as #06c or #0066cc.",
+                "colors.accent: \"red\" is not a colour; use one such as #06c or #0066cc.",
                 "css: use up to 16384 bytes of CSS without <.",
                 "links[0].text: use a text of 1 to 80 characters, in one line.",
                 "links[0].url: use a URL that begins with https:// or mailto:, or a path such as /terms.",

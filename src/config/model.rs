@@ -3,6 +3,7 @@
 use core::fmt;
 
 use serde_json::{Map, Value, json};
+use thiserror::Error;
 
 use super::asset_source::Replacement;
 use super::branding::Branding;
@@ -416,6 +417,19 @@ impl CookiePattern {
     }
 }
 
+/// A text is neither a path nor the beginning of paths.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum PathPatternError {
+    /// A `*` is not at the end of it.
+    #[error("\"{0}\" has a * in it; write one only at the end, behind a /")]
+    Wildcard(String),
+    /// It is not how a path is written.
+    #[error(
+        "\"{0}\" is not a path; use one such as /project/share, or the beginning of paths such as /public/*"
+    )]
+    Malformed(String),
+}
+
 /// A path, or the beginning of paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathPattern {
@@ -424,10 +438,10 @@ pub(crate) struct PathPattern {
 }
 
 impl PathPattern {
-    fn parse(text: &str) -> Result<Self, &'static str> {
+    fn parse(text: &str) -> Result<Self, PathPatternError> {
         let (path, is_beginning) = match text.strip_suffix('*') {
             Some(path) if path.ends_with('/') => (path, true),
-            Some(_) => return Err("a * stands at the end, behind a /"),
+            Some(_) => return Err(PathPatternError::Wildcard(text.to_owned())),
             None => (text, false),
         };
         let is_path = path.starts_with('/') && !path.contains(['*', '?', '#', '%', '\\', ' ']);
@@ -438,7 +452,7 @@ impl PathPattern {
                 path: path.to_owned(),
                 is_beginning,
             })
-            .ok_or("use a path such as /project/share, or the beginning of paths such as /public/*")
+            .ok_or_else(|| PathPatternError::Malformed(text.to_owned()))
     }
 
     /// The path, or what all of them begin with.

@@ -51,9 +51,9 @@ fn every_fault_is_reported_at_once_with_path_and_fix() {
         [
             "colour: is not known; there are id, hosts, login, session, origins, routing, headers, vault, env, cache, cors, assets, branding, telemetry.",
             "sesion: is not known; perhaps session is meant.",
-            "hosts[1]: use a host such as chat.example.com in lower case, without port, or *.example.com.",
+            "hosts[1]: \"Bad Host\" is not a host; use one such as chat.example.com in lower case, without port, or *.example.com.",
             "login.mode: use off, optional or required.",
-            "login.exceptions[0].path: use a path such as /project/share, or the beginning of paths such as /public/*.",
+            "login.exceptions[0].path: \"public\" is not a path; use one such as /project/share, or the beginning of paths such as /public/*.",
             "login.exceptions[1].mode: is missing.",
             "session.live: is named streams since release 0.2; write \"streams\": \"revocable\" in place of \"live\": \"watched\".",
             "session.idle: \"8\" is not a duration; write a whole number and a unit, for example 90s, 30m, 8h or 7d.",

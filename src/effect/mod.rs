@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::Seconds;
+use crate::message::Unexpected;
 use crate::tenant_id::TenantId;
 
 pub(crate) use answers::{Answers, Body, Failed, Failure, Found, Seed};
@@ -217,14 +218,14 @@ impl From<Outbound> for Value {
 }
 
 impl TryFrom<Value> for Outbound {
-    type Error = &'static str;
+    type Error = Unexpected;
 
     /// Reads the array. Elements that a later release adds are ignored.
-    fn try_from(value: Value) -> Result<Self, &'static str> {
+    fn try_from(value: Value) -> Result<Self, Unexpected> {
         let text = |at: usize| value.get(at).and_then(Value::as_str).map(str::to_owned);
         let limit = value.get(3).and_then(Value::as_u64);
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let (url, limit) = text(0).zip(limit).ok_or("not a request")?;
+        let (url, limit) = text(0).zip(limit).ok_or(Unexpected("a request"))?;
         Ok(Self {
             url,
             authorization: text(1),

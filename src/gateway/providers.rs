@@ -14,7 +14,7 @@ use crate::effect::{Answers, Found, Need, Outbound, Reply};
 use crate::flat_map::FlatMap;
 use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
-use crate::telemetry::log::{ConfigName, Event, Level};
+use crate::telemetry::log::{ConfigName, Event, Faults, Level, LogValue};
 
 /// How long what is known is used without asking.
 const FRESH_MS: u64 = 3_600_000;
@@ -205,8 +205,9 @@ impl Logins {
             && let Some(keys) = KeySet::parse(body)
         {
             let found = fitting(&keys);
-            for reason in keys.refused() {
-                recorder.note_provider("idp_key_refused", jwks_uri, reason);
+            for error in keys.refused() {
+                let error = error.to_string();
+                recorder.note_provider("idp_key_refused", jwks_uri, Faults(&error));
             }
             let keys = Keys {
                 set: keys,
@@ -239,7 +240,7 @@ impl Recorder {
         &mut self,
         event: &'static str,
         issuer: &str,
-        reason: &'static str,
+        reason: impl LogValue,
     ) {
         let event = Event::new(Level::Warn, event).with("issuer", ConfigName(issuer));
         self.emit(event.with("reason", reason));

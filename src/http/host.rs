@@ -40,22 +40,24 @@ impl Host {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct HostPattern(String);
 
-/// A claim that is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("use a host such as chat.example.com in lower case, without port, or *.example.com")]
-pub(crate) struct BadHost;
+/// A text is neither a host nor everything below one.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "\"{0}\" is not a host; use one such as chat.example.com in lower case, without port, or *.example.com"
+)]
+pub(crate) struct HostPatternError(String);
 
 impl HostPattern {
     /// Parses a claim. Names in other scripts are written as DNS has them (`xn--…`).
     ///
     /// # Errors
-    /// [`BadHost`].
-    pub(crate) fn parse(text: &str) -> Result<Self, BadHost> {
+    /// Returns what would be right.
+    pub(crate) fn parse(text: &str) -> Result<Self, HostPatternError> {
         let name = text.strip_prefix("*.").unwrap_or(text);
         if is_name(name) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(BadHost)
+            Err(HostPatternError(text.to_owned()))
         }
     }
 
@@ -204,7 +206,8 @@ mod tests {
             "bücher.example",
             "a/b",
         ] {
-            assert_eq!(HostPattern::parse(bad), Err(BadHost), "{bad}");
+            let error = HostPatternError(bad.to_owned());
+            assert_eq!(HostPattern::parse(bad), Err(error), "{bad}");
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{Seconds, UnixSeconds};
+use crate::message::Unexpected;
 
 /// The tokens of a sign-in, and who they were given for. Cannot be printed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,10 +193,10 @@ impl From<TokenSet> for Value {
 }
 
 impl TryFrom<Value> for TokenSet {
-    type Error = &'static str;
+    type Error = Unexpected;
 
-    fn try_from(value: Value) -> Result<Self, &'static str> {
-        Self::from_json(&value).ok_or("not a grant")
+    fn try_from(value: Value) -> Result<Self, Unexpected> {
+        Self::from_json(&value).ok_or(Unexpected("tokens"))
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::clock::UnixSeconds;
+use crate::message::Unexpected;
 
 /// The most bytes of one cookie, name and value; browsers take no more (RFC 6265bis section 5.6).
 const LARGEST: usize = 4_096;
@@ -222,10 +223,10 @@ impl From<StoredCookie> for Value {
 }
 
 impl TryFrom<Value> for StoredCookie {
-    type Error = &'static str;
+    type Error = Unexpected;
 
-    fn try_from(value: Value) -> Result<Self, &'static str> {
-        Self::from_json(&value).ok_or("not a cookie")
+    fn try_from(value: Value) -> Result<Self, Unexpected> {
+        Self::from_json(&value).ok_or(Unexpected("a cookie"))
     }
 }
 

@@ -2,11 +2,18 @@
 
 use core::fmt;
 
+use thiserror::Error;
+
 use crate::encoding::push_hex;
 
 /// A colour in sRGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Color(pub [u8; 3]);
+
+/// A text is no colour.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("\"{0}\" is not a colour; use one such as #06c or #0066cc")]
+pub(crate) struct ColorError(String);
 
 /// The least contrast between text and what it stands on.
 pub(crate) const TEXT: f64 = 4.5;
@@ -22,8 +29,8 @@ impl Color {
     /// Reads `#rgb` or `#rrggbb`.
     ///
     /// # Errors
-    /// What would be right.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Returns what would be right.
+    pub(crate) fn parse(text: &str) -> Result<Self, ColorError> {
         let digits = text.strip_prefix('#').unwrap_or_default();
         let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_hex);
@@ -31,7 +38,7 @@ impl Color {
             // Each digit stands for two.
             (Some(n), 3) => ((n & 0xf00) << 8 | (n & 0xf0) << 4 | n & 0xf) * 17,
             (Some(n), 6) => n,
-            _ => return Err("use a colour such as #06c or #0066cc"),
+            _ => return Err(ColorError(text.to_owned())),
         }
         .to_be_bytes();
         Ok(Self([r, g, b]))

@@ -10,10 +10,16 @@ use crate::message::{MessageError, Pair, write};
 /// How often what has run out is forgotten, in milliseconds.
 const FORGET_EVERY_MS: u64 = 3_600_000;
 
-/// The rows could not be read or written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the rows could not be read or written")]
-pub(crate) struct Unkept;
+/// Why rows could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum TableError {
+    /// In the database's words.
+    #[error("the rows could not be read or written: {0}")]
+    Database(String),
+    /// A row holds something else.
+    #[error("a row does not hold {0} where it should")]
+    Cell(&'static str),
+}
 
 /// Why a command came to nothing.
 #[derive(Debug, Error)]
@@ -22,14 +28,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Unknown(#[from] MessageError),
     /// The rows could not be read or written. What was written before that stays: every command may be said again.
-    #[error("the rows could not be read or written")]
-    Unkept,
-}
-
-impl From<Unkept> for Failure {
-    fn from(_: Unkept) -> Self {
-        Self::Unkept
-    }
+    #[error(transparent)]
+    Tables(#[from] TableError),
 }
 
 /// A revocation as it is kept.
@@ -59,68 +59,68 @@ pub(crate) trait Tables {
     /// The last point in history that was given; 0 if none was.
     ///
     /// # Errors
-    /// As all of these: [`Unkept`] if the rows cannot be had.
-    fn last(&mut self) -> Result<u64, Unkept>;
+    /// As all of these: [`TableError`] if the rows cannot be had.
+    fn last(&mut self) -> Result<u64, TableError>;
 
     /// Keeps the last point in history.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn set_last(&mut self, epoch: u64) -> Result<(), Unkept>;
+    /// [`TableError`]
+    fn set_last(&mut self, epoch: u64) -> Result<(), TableError>;
 
     /// What is kept of a subject's revocation.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, Unkept>;
+    /// [`TableError`]
+    fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, TableError>;
 
     /// Subjects revoked after a point in history and when, the earliest first.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, Unkept>;
+    /// [`TableError`]
+    fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, TableError>;
 
     /// Keeps a subject's revocation in place of the one before.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), Unkept>;
+    /// [`TableError`]
+    fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), TableError>;
 
     /// Keeps a session's listing in place of the one before. One that is listed already keeps its turn.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn set_listing(&mut self, listing: &Listing) -> Result<(), Unkept>;
+    /// [`TableError`]
+    fn set_listing(&mut self, listing: &Listing) -> Result<(), TableError>;
 
     /// Takes a session off the list.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn remove_listing(&mut self, session: &str) -> Result<(), Unkept>;
+    /// [`TableError`]
+    fn remove_listing(&mut self, session: &str) -> Result<(), TableError>;
 
     /// All listings of a user, in the order in which they were first listed.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn listings_of(&mut self, user: &str) -> Result<Vec<Listing>, Unkept>;
+    /// [`TableError`]
+    fn listings_of(&mut self, user: &str) -> Result<Vec<Listing>, TableError>;
 
     /// At most `most` listings of these users, or of all, by when they began and then by name: those after a
     /// place in that order.
     ///
     /// # Errors
-    /// [`Unkept`]
+    /// [`TableError`]
     fn listings_after(
         &mut self,
         users: Option<&[String]>,
         after: Option<&(u64, String)>,
         most: usize,
-    ) -> Result<Vec<Listing>, Unkept>;
+    ) -> Result<Vec<Listing>, TableError>;
 
     /// Forgets revocations and listings that ended before `now`.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn forget_before(&mut self, now: UnixSeconds) -> Result<(), Unkept>;
+    /// [`TableError`]
+    fn forget_before(&mut self, now: UnixSeconds) -> Result<(), TableError>;
 }
 
 /// A session that is one too many for its user. The object ends it once, without waiting. If that fails the
@@ -216,7 +216,7 @@ impl DirectoryObject {
     }
 }
 
-fn feed(tables: &mut impl Tables, since: u64) -> Result<Feed, Unkept> {
+fn feed(tables: &mut impl Tables, since: u64) -> Result<Feed, TableError> {
     let revoked = tables.revoked_after(since)?.into_iter();
     Ok(Feed {
         epoch: tables.last()?,
@@ -232,7 +232,7 @@ fn revoke(
     subjects: &[String],
     until: UnixSeconds,
     now: UnixMillis,
-) -> Result<message::Revoked, Unkept> {
+) -> Result<message::Revoked, TableError> {
     let epoch = now.0.max(tables.last()?.saturating_add(1));
     tables.set_last(epoch)?;
     for subject in subjects {
@@ -249,7 +249,7 @@ fn list_in(
     listing: &Listing,
     most: Option<u64>,
     now: UnixSeconds,
-) -> Result<Vec<String>, Unkept> {
+) -> Result<Vec<String>, TableError> {
     tables.set_listing(listing)?;
     let (Some(most), false) = (most, listing.user.is_empty()) else {
         return Ok(Vec::new());
@@ -272,7 +272,7 @@ fn list(
     limit: usize,
     users: Option<&[String]>,
     now: UnixSeconds,
-) -> Result<Page, Unkept> {
+) -> Result<Page, TableError> {
     let mut after = after.map(|after| {
         let (created, session) = after.split_once(':').unwrap_or((&after, ""));
         (created.parse().unwrap_or(0), session.to_owned())

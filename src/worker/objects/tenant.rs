@@ -13,10 +13,11 @@ use super::storage::Storage;
 use super::{answered, call, run_in_background};
 use crate::effect::Class;
 use crate::store::session_index::object::sql::{self, Database, SCHEMA, Sql};
-use crate::store::session_index::object::{self, Failure, Surplus, Unkept};
+use crate::store::session_index::object::{self, Failure, Surplus, TableError};
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::metric;
-use crate::worker::{counters, exporter, io, log, millis};
+use crate::worker::log::{self, Describe as _};
+use crate::worker::{counters, exporter, io, millis};
 
 /// Where the last point in history is stored.
 const LAST: &str = "last";
@@ -58,10 +59,7 @@ impl DirectoryObject {
         }
         #[cfg(feature = "planted-faults")]
         crate::worker::fault_injection::inject_next("directory");
-        let mut rows = Sql(Rows {
-            storage: &self.storage,
-            failure: None,
-        });
+        let mut rows = Sql(Rows(&self.storage));
         let mut object = self.object.borrow_mut();
         match object.command(&mut rows, tenant, command, io::now()) {
             Ok(outcome) => {
@@ -70,9 +68,10 @@ impl DirectoryObject {
                 }
                 answered(outcome.answer.as_bytes())
             }
-            Err(Failure::Unkept) => Promise::reject(&rows.0.failure.unwrap_or_default()),
-            Err(Failure::Unknown(error)) => {
-                log::write(&Event::new(Level::Error, "directory_command_unreadable"));
+            Err(error) => {
+                if matches!(error, Failure::Unknown(_)) {
+                    log::write(&Event::new(Level::Error, "directory_command_unreadable"));
+                }
                 Promise::reject(&js_sys::Error::new(&error.to_string()).into())
             }
         }
@@ -96,19 +95,11 @@ impl DirectoryObject {
     }
 }
 
-/// The object's database, and why it failed last.
-struct Rows<'a> {
-    storage: &'a Storage,
-    failure: Option<JsValue>,
-}
+/// The object's database.
+struct Rows<'a>(&'a Storage);
 
-impl Rows<'_> {
-    fn kept<T>(&mut self, result: Result<T, JsValue>) -> Result<T, Unkept> {
-        result.map_err(|error| {
-            self.failure = Some(error);
-            Unkept
-        })
-    }
+fn database_error(error: &JsValue) -> TableError {
+    TableError::Database(error.describe())
 }
 
 impl Database for Rows<'_> {
@@ -116,20 +107,25 @@ impl Database for Rows<'_> {
         &mut self,
         statement: &str,
         values: Vec<sql::Cell>,
-    ) -> Result<Vec<Vec<sql::Cell>>, Unkept> {
-        let result = self.storage.run(statement, values);
-        self.kept(result)
+    ) -> Result<Vec<Vec<sql::Cell>>, TableError> {
+        self.0
+            .run(statement, values)
+            .map_err(|error| database_error(&error))
     }
 
-    fn number(&mut self) -> Result<u64, Unkept> {
-        let result = self.storage.number(LAST);
-        self.kept(result)
-            .map(|number| millis(number.unwrap_or_default()).0)
+    fn number(&mut self) -> Result<u64, TableError> {
+        let number = self
+            .0
+            .number(LAST)
+            .map_err(|error| database_error(&error))?;
+        Ok(millis(number.unwrap_or_default()).0)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit")]
-    fn set_number(&mut self, number: u64) -> Result<(), Unkept> {
-        let result = self.storage.put(LAST, &JsValue::from_f64(number as f64));
-        self.kept(result)
+    fn set_number(&mut self, number: u64) -> Result<(), TableError> {
+        let number = JsValue::from_f64(number as f64);
+        self.0
+            .put(LAST, &number)
+            .map_err(|error| database_error(&error))
     }
 }

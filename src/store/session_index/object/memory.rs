@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Listing, Revoked, Tables, Unkept};
+use super::{Listing, Revoked, TableError, Tables};
 use crate::clock::UnixSeconds;
 
 #[derive(Default)]
@@ -22,20 +22,20 @@ impl Memory {
 }
 
 impl Tables for Memory {
-    fn last(&mut self) -> Result<u64, Unkept> {
+    fn last(&mut self) -> Result<u64, TableError> {
         Ok(self.last)
     }
 
-    fn set_last(&mut self, epoch: u64) -> Result<(), Unkept> {
+    fn set_last(&mut self, epoch: u64) -> Result<(), TableError> {
         self.last = epoch;
         Ok(())
     }
 
-    fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, Unkept> {
+    fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, TableError> {
         Ok(self.revoked.get(subject).copied())
     }
 
-    fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, Unkept> {
+    fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, TableError> {
         let after = self.revoked.iter().filter(|(_, one)| one.epoch > epoch);
         let mut found: Vec<(String, u64)> = after
             .map(|(subject, one)| (subject.clone(), one.epoch))
@@ -44,12 +44,12 @@ impl Tables for Memory {
         Ok(found)
     }
 
-    fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), Unkept> {
+    fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), TableError> {
         self.revoked.insert(subject.to_owned(), revoked);
         Ok(())
     }
 
-    fn set_listing(&mut self, listing: &Listing) -> Result<(), Unkept> {
+    fn set_listing(&mut self, listing: &Listing) -> Result<(), TableError> {
         self.listed += 1;
         let turn = self
             .listings
@@ -60,12 +60,12 @@ impl Tables for Memory {
         Ok(())
     }
 
-    fn remove_listing(&mut self, session: &str) -> Result<(), Unkept> {
+    fn remove_listing(&mut self, session: &str) -> Result<(), TableError> {
         self.listings.remove(session);
         Ok(())
     }
 
-    fn listings_of(&mut self, user: &str) -> Result<Vec<Listing>, Unkept> {
+    fn listings_of(&mut self, user: &str) -> Result<Vec<Listing>, TableError> {
         let mut theirs: Vec<_> = self
             .listings
             .values()
@@ -80,7 +80,7 @@ impl Tables for Memory {
         users: Option<&[String]>,
         after: Option<&(u64, String)>,
         most: usize,
-    ) -> Result<Vec<Listing>, Unkept> {
+    ) -> Result<Vec<Listing>, TableError> {
         let place = |one: &Listing| (one.created, one.session.clone());
         let mut found: Vec<Listing> = self
             .listings
@@ -95,7 +95,7 @@ impl Tables for Memory {
         Ok(found)
     }
 
-    fn forget_before(&mut self, now: UnixSeconds) -> Result<(), Unkept> {
+    fn forget_before(&mut self, now: UnixSeconds) -> Result<(), TableError> {
         self.revoked.retain(|_, one| one.until >= now);
         self.listings.retain(|_, (_, one)| one.until >= now);
         Ok(())

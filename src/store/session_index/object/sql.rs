@@ -1,6 +1,6 @@
 //! The directory object's rows in SQL, as SQLite has it.
 
-use super::{Listing, Revoked, Tables, Unkept};
+use super::{Listing, Revoked, TableError, Tables};
 use crate::clock::UnixSeconds;
 
 /// Creates the tables; changes nothing where they are.
@@ -27,20 +27,20 @@ pub(crate) trait Database {
     /// Runs a statement with these values, and returns its rows.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn run(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Vec<Cell>>, Unkept>;
+    /// [`TableError`]
+    fn run(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Vec<Cell>>, TableError>;
 
     /// Returns the number; 0 if none was set.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn number(&mut self) -> Result<u64, Unkept>;
+    /// [`TableError`]
+    fn number(&mut self) -> Result<u64, TableError>;
 
     /// Sets the number.
     ///
     /// # Errors
-    /// [`Unkept`]
-    fn set_number(&mut self, number: u64) -> Result<(), Unkept>;
+    /// [`TableError`]
+    fn set_number(&mut self, number: u64) -> Result<(), TableError>;
 }
 
 /// The tables of a database.
@@ -48,7 +48,7 @@ pub(crate) trait Database {
 pub(crate) struct Sql<D>(pub D);
 
 impl<D: Database> Sql<D> {
-    fn listings(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Listing>, Unkept> {
+    fn listings(&mut self, statement: &str, values: Vec<Cell>) -> Result<Vec<Listing>, TableError> {
         let rows = self.0.run(statement, values)?;
         let one = |row: &Vec<Cell>| {
             Ok(Listing {
@@ -63,15 +63,15 @@ impl<D: Database> Sql<D> {
 }
 
 impl<D: Database> Tables for Sql<D> {
-    fn last(&mut self) -> Result<u64, Unkept> {
+    fn last(&mut self) -> Result<u64, TableError> {
         self.0.number()
     }
 
-    fn set_last(&mut self, epoch: u64) -> Result<(), Unkept> {
+    fn set_last(&mut self, epoch: u64) -> Result<(), TableError> {
         self.0.set_number(epoch)
     }
 
-    fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, Unkept> {
+    fn revoked(&mut self, subject: &str) -> Result<Option<Revoked>, TableError> {
         let statement = "SELECT epoch, until FROM revoked WHERE subject = ?";
         let rows = self.0.run(statement, vec![subject.into()])?;
         let one = |row: &Vec<Cell>| {
@@ -83,21 +83,21 @@ impl<D: Database> Tables for Sql<D> {
         rows.first().map(one).transpose()
     }
 
-    fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, Unkept> {
+    fn revoked_after(&mut self, epoch: u64) -> Result<Vec<(String, u64)>, TableError> {
         let statement = "SELECT subject, epoch FROM revoked WHERE epoch > ? ORDER BY epoch";
         let rows = self.0.run(statement, vec![epoch.into()])?;
         let one = |row: &Vec<Cell>| Ok((text(row.first())?, number(row.get(1))?));
         rows.iter().map(one).collect()
     }
 
-    fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), Unkept> {
+    fn set_revoked(&mut self, subject: &str, revoked: Revoked) -> Result<(), TableError> {
         let statement = "INSERT INTO revoked VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET epoch = ?2, until = ?3";
         let values = vec![subject.into(), revoked.epoch.into(), revoked.until.0.into()];
         self.0.run(statement, values).map(drop)
     }
 
-    fn set_listing(&mut self, listing: &Listing) -> Result<(), Unkept> {
+    fn set_listing(&mut self, listing: &Listing) -> Result<(), TableError> {
         let statement = "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET user = ?2, created = ?3, until = ?4";
         let values = vec![
@@ -109,12 +109,12 @@ impl<D: Database> Tables for Sql<D> {
         self.0.run(statement, values).map(drop)
     }
 
-    fn remove_listing(&mut self, session: &str) -> Result<(), Unkept> {
+    fn remove_listing(&mut self, session: &str) -> Result<(), TableError> {
         let statement = "DELETE FROM sessions WHERE session = ?";
         self.0.run(statement, vec![session.into()]).map(drop)
     }
 
-    fn listings_of(&mut self, user: &str) -> Result<Vec<Listing>, Unkept> {
+    fn listings_of(&mut self, user: &str) -> Result<Vec<Listing>, TableError> {
         self.listings(
             "SELECT session, user, created, until FROM sessions WHERE user = ? ORDER BY rowid",
             vec![user.into()],
@@ -126,7 +126,7 @@ impl<D: Database> Tables for Sql<D> {
         users: Option<&[String]>,
         after: Option<&(u64, String)>,
         most: usize,
-    ) -> Result<Vec<Listing>, Unkept> {
+    ) -> Result<Vec<Listing>, TableError> {
         let mine = users.map_or_else(String::new, |users| {
             format!("user IN ({}) AND", vec!["?"; users.len()].join(", "))
         });
@@ -149,7 +149,7 @@ impl<D: Database> Tables for Sql<D> {
         self.listings(&statement, values)
     }
 
-    fn forget_before(&mut self, now: UnixSeconds) -> Result<(), Unkept> {
+    fn forget_before(&mut self, now: UnixSeconds) -> Result<(), TableError> {
         for statement in [
             "DELETE FROM revoked WHERE until < ?",
             "DELETE FROM sessions WHERE until < ?",
@@ -173,16 +173,18 @@ impl From<u64> for Cell {
     }
 }
 
-fn text(cell: Option<&Cell>) -> Result<String, Unkept> {
+fn text(cell: Option<&Cell>) -> Result<String, TableError> {
     match cell {
         Some(Cell::Text(text)) => Ok(text.clone()),
-        Some(Cell::Integer(_)) | None => Err(Unkept),
+        Some(Cell::Integer(_)) | None => Err(TableError::Cell("a text")),
     }
 }
 
-fn number(cell: Option<&Cell>) -> Result<u64, Unkept> {
+fn number(cell: Option<&Cell>) -> Result<u64, TableError> {
     match cell {
-        Some(Cell::Integer(number)) => u64::try_from(*number).map_err(|_| Unkept),
-        Some(Cell::Text(_)) | None => Err(Unkept),
+        Some(Cell::Integer(number)) => {
+            u64::try_from(*number).map_err(|_| TableError::Cell("a number"))
+        }
+        Some(Cell::Text(_)) | None => Err(TableError::Cell("a number")),
     }
 }
