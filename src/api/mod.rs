@@ -86,8 +86,8 @@ fn reserved_below(
 }
 
 fn me(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
-    let caller = gateway.authenticate(context)?;
-    let visitor = gateway.authorize(caller, context)?;
+    let authenticated = gateway.authenticate(context)?;
+    let visitor = gateway.authorize(authenticated)?.visitor;
     let line = visitor.set_cookie.then(|| {
         let age = gateway
             .sessions

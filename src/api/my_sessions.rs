@@ -64,7 +64,7 @@ pub(super) fn end_device(
     let handle = name.handle;
     if context.answers.written() == Some(true) {
         // With KV alone it is done by now, and whoever ended this very session is not known any more.
-        let own = !matches!(gateway.authenticate(context)?, Caller::Visitor(_));
+        let own = !matches!(gateway.authenticate(context)?.caller, Caller::Visitor(_));
         return Ok(device_ended(gateway, handle, own, context));
     }
     let visitor = own_session(gateway, context)?;
@@ -108,7 +108,7 @@ fn device_ended(
 
 /// The session of whoever is calling; a program without one is told so.
 fn own_session(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Visitor, Interrupt> {
-    match gateway.authenticate(context)? {
+    match gateway.authenticate(context)?.caller {
         Caller::Visitor(visitor) => Ok(visitor),
         Caller::Anonymous { forged } => Err(Interrupt::Reject {
             problem: Problem::NoSession,

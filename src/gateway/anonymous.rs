@@ -24,7 +24,6 @@ use crate::session::record::Version;
 use crate::tenant::Tenant;
 use crate::upstream::proof::Proved;
 use crate::upstream::request_headers::{Nobody, Outgoing};
-use crate::upstream::trace_context::Trace;
 
 /// Why a request goes on without a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +89,9 @@ impl Gateway {
         &mut self,
         kind: Anonymous,
         context: &RequestContext<'_>,
-        trace: &Trace<'_>,
     ) -> Result<Forward, Interrupt> {
-        let course = self.select_origin(&self.sessions.nobody(context), context)?;
+        let nobody = self.sessions.nobody(context);
+        let selected = self.balancer.select(&mut self.recorder, &nobody, context)?;
         let request = context.request;
         let location = &request.location;
         let tenant = &self.tenant;
@@ -111,7 +110,7 @@ impl Gateway {
             mapped: &tenant.mapped_headers,
             shared: kind == Anonymous::Public,
         };
-        let headers = Outgoing::anonymous(request, &nobody, trace);
+        let headers = Outgoing::anonymous(request, &nobody, context.trace);
         self.recorder.count_disbelieved(headers.disbelieved);
         let ticket = ResponseContext {
             cookie: "",
@@ -126,9 +125,9 @@ impl Gateway {
             share: false,
             anonymous: Some(kind),
             name: context.cookie,
-            origin: &course.origin,
+            origin: &selected.origin,
             public_base: (location.scheme, location.authority),
-            trace_id: trace.id(),
+            trace_id: context.trace.id(),
             path: "",
             cookie_age: 0,
             client: Client::default(),
@@ -138,11 +137,11 @@ impl Gateway {
             opens: false,
             repeat: None,
             visit: None,
-            url: [course.base.as_str(), location.target].concat(),
+            url: [selected.base.as_str(), location.target].concat(),
             sid_suffix: String::new(),
             headers,
             response_context: ticket.to_text(),
-            origin: course.origin.clone(),
+            origin: selected.origin.clone(),
             first_byte_ms: timeouts.first_byte.0.saturating_mul(1000),
             pauses: timeouts.pauses.to_text(),
             handle_response: false,

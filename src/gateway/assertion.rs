@@ -3,6 +3,7 @@
 //! Signed by the runtime's WebCrypto with a key derived for the tenant (ES256); what is valid for two minutes
 //! is used for one, so that signing costs a session one request a minute in each isolate.
 
+use super::authorize::Authorized;
 use super::parts::Recorder;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::authenticate::Visitor;
-use super::{Interrupt, RequestContext};
+use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{Found, Need};
 use crate::encoding;
@@ -46,6 +47,35 @@ struct Made {
     at: UnixSeconds,
     version: Version,
     audience: String,
+}
+
+/// A request of which is said who is speaking, for origins that verify that.
+pub(super) struct Asserted<'a> {
+    pub(super) visitor: Visitor,
+    pub(super) context: &'a RequestContext<'a>,
+    /// None if the tenant wants none, or none can be made.
+    pub(super) assertion: Option<String>,
+}
+
+impl Gateway {
+    /// Has it signed who is speaking.
+    ///
+    /// # Errors
+    /// What has to be signed first.
+    pub(super) fn assert_identity<'a>(
+        &mut self,
+        request: Authorized<'a>,
+    ) -> Result<Asserted<'a>, Interrupt> {
+        let Authorized { visitor, context } = request;
+        let assertion = self
+            .assertions
+            .assertion(&mut self.recorder, &visitor, context)?;
+        Ok(Asserted {
+            visitor,
+            context,
+            assertion,
+        })
+    }
 }
 
 impl Assertions {

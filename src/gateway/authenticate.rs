@@ -31,6 +31,13 @@ pub(crate) enum Caller {
     Over(Problem),
 }
 
+/// A request of which it is known who is calling.
+pub(crate) struct Authenticated<'a> {
+    /// Who is calling.
+    pub(crate) caller: Caller,
+    pub(super) context: &'a RequestContext<'a>,
+}
+
 /// A session in use.
 pub(crate) struct Visitor {
     /// Its record.
@@ -64,29 +71,34 @@ impl Visitor {
 }
 
 impl Gateway {
-    pub(crate) fn authenticate(
+    /// Finds out who is calling: from the cookie or bearer token, and from what is known of the session it names.
+    ///
+    /// # Errors
+    /// What has to be looked up first, or why the request is refused whoever is calling.
+    pub(crate) fn authenticate<'a>(
         &mut self,
-        context: &RequestContext<'_>,
-    ) -> Result<Caller, Interrupt> {
-        match credential(&self.tenant, context) {
-            Presented::Absent => Ok(self.sessions.recognise_by_route(context)),
-            Presented::Forged => self.forged(context),
-            Presented::UnknownKey => Err(self.unknown_key(context)),
+        context: &'a RequestContext<'a>,
+    ) -> Result<Authenticated<'a>, Interrupt> {
+        let caller = match credential(&self.tenant, context) {
+            Presented::Absent => self.sessions.recognise_by_route(context),
+            Presented::Forged => self.forged(context)?,
+            Presented::UnknownKey => return Err(self.unknown_key(context)),
             Presented::Genuine { value, verified } => {
                 self.sessions
-                    .recognise_genuine(&mut self.recorder, verified, value, context)
+                    .recognise_genuine(&mut self.recorder, verified, value, context)?
             }
-        }
+        };
+        Ok(Authenticated { caller, context })
     }
 
     /// The same where the answer takes the cookie away or gives another one: one by a key that is not known here is
     /// a stranger's, so that whoever has one can sign in anew as soon as its key was removed.
-    pub(crate) fn recognise_to_replace(
+    pub(crate) fn authenticate_to_replace(
         &mut self,
         context: &RequestContext<'_>,
     ) -> Result<Caller, Interrupt> {
         if !matches!(credential(&self.tenant, context), Presented::UnknownKey) {
-            return self.authenticate(context);
+            return Ok(self.authenticate(context)?.caller);
         }
         self.limits
             .count_forgery(&mut self.recorder, "cookie_key_unknown", context);

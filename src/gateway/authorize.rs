@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::authenticate::{Caller, Visitor, credential, unstored};
+use super::authenticate::{Authenticated, Caller, Visitor, credential, unstored};
 use super::{Gateway, Interrupt, RequestContext};
 use crate::auth::return_url;
 use crate::cookie::presented::Presented;
@@ -18,6 +18,13 @@ use crate::session::id::Handle;
 use crate::session::record::Version;
 use crate::tenant::{AccessRule, Tenant};
 
+/// A request whose visitor may do what it asks for.
+pub(crate) struct Authorized<'a> {
+    /// The session it goes on with.
+    pub(crate) visitor: Visitor,
+    pub(super) context: &'a RequestContext<'a>,
+}
+
 /// What becomes of a caller.
 pub(crate) enum Access {
     /// It comes in with the session it has.
@@ -30,21 +37,25 @@ pub(crate) enum Access {
 
 impl Gateway {
     /// Turns whoever is calling into a visitor, or away.
-    pub(crate) fn authorize(
+    ///
+    /// # Errors
+    /// What has to be asked first, or the refusal.
+    pub(crate) fn authorize<'a>(
         &mut self,
-        caller: Caller,
-        context: &RequestContext<'_>,
-    ) -> Result<Visitor, Interrupt> {
+        request: Authenticated<'a>,
+    ) -> Result<Authorized<'a>, Interrupt> {
+        let Authenticated { caller, context } = request;
         // Who was away for too long finds the server again that may still know the conversation.
         let was_idle = matches!(
             caller,
             Caller::Anonymous { forged: false } | Caller::Over(Problem::SessionExpired)
         );
-        match self.access(caller, context) {
-            Access::Visitor(visitor) => Ok(visitor),
-            Access::Guest => self.create_guest(was_idle, context),
-            Access::Denied(interrupt) => Err(interrupt),
-        }
+        let visitor = match self.access(caller, context) {
+            Access::Visitor(visitor) => visitor,
+            Access::Guest => self.create_guest(was_idle, context)?,
+            Access::Denied(interrupt) => return Err(interrupt),
+        };
+        Ok(Authorized { visitor, context })
     }
 
     /// Decides who comes in, and as whom.

@@ -70,10 +70,10 @@ impl Gateway {
     pub(crate) fn repeat(
         &mut self,
         visitor: &Visitor,
-        course: &SelectedOrigin,
+        selected: &SelectedOrigin,
         context: &RequestContext<'_>,
     ) -> Option<CachePolicy> {
-        if !self.is_like_most(visitor, course, context) {
+        if !self.is_like_most(visitor, selected, context) {
             return None;
         }
         let now = context.now;
@@ -123,7 +123,7 @@ impl Gateway {
     fn is_like_most(
         &self,
         visitor: &Visitor,
-        course: &SelectedOrigin,
+        selected: &SelectedOrigin,
         context: &RequestContext<'_>,
     ) -> bool {
         let RequestContext { request, now, .. } = *context;
@@ -134,8 +134,8 @@ impl Gateway {
             || visitor.reread
             || visitor.refresh
             || visitor.refeed
-            || course.pin
-            || course.takeover);
+            || selected.pin
+            || selected.takeover);
         let is_from_memory = matches!(self.recorder.labels.lookup, Lookup::Hit | Lookup::Guest)
             && context.answers.failures().is_empty();
         is_settled && is_from_memory && is_plain(request) && self.balancer.all_healthy(now)

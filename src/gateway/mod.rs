@@ -113,7 +113,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) answers: &'a Answers,
     pub(crate) cookie: CookieName,
-    pub(crate) trace_id: &'a str,
+    pub(crate) trace: &'a Trace<'a>,
     pub(crate) now: UnixMillis,
     /// An operator's, which somebody else has made sure of.
     pub(crate) is_operators: bool,
@@ -212,12 +212,12 @@ impl Gateway {
             request,
             answers,
             cookie,
-            trace_id: trace.id(),
+            trace: &trace,
             now,
             is_operators,
         };
         self.recorder.state_changed = false;
-        match self.pass(&context, &trace) {
+        match self.forward(&context) {
             Ok(forward) => Step::Forward(forward),
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
             Err(Interrupt::Respond(answer)) => Step::Answer(answer),
@@ -239,37 +239,41 @@ impl Gateway {
         }
     }
 
-    fn pass(
-        &mut self,
-        context: &RequestContext<'_>,
-        trace: &Trace<'_>,
-    ) -> Result<Forward, Interrupt> {
+    /// The stages of a request, in their order. Each takes what the one before it made, so none can be left out.
+    fn forward(&mut self, context: &RequestContext<'_>) -> Result<Forward, Interrupt> {
         limits::check(context.request).map_err(Problem::from)?;
         match self.classify(&context.request.location) {
+            PathClass::Origin => {}
+            PathClass::Reserved(route) => return Err(self.respond(route, context)),
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
-            PathClass::Reserved(route) => {
-                let interrupt = (self.reserved)(self, route, context);
-                self.recorder.state_changed |= !matches!(interrupt, Interrupt::Reject { .. });
-                return Err(interrupt);
-            }
-            PathClass::Origin => self.serve_asset(context)?,
         }
-        if context.request.is_websocket() {
-            websocket::check(context.request, &self.tenant.allowed_origins)
-                .map_err(Problem::from)?;
-        }
+        self.serve_asset(context)?;
+        self.check_handshake(context.request)?;
         if let Some(kind) = anonymous::kind(&self.tenant, context) {
-            return self.forward_anonymous(kind, context, trace);
+            return self.forward_anonymous(kind, context);
         }
-        let caller = self.authenticate(context)?;
-        let visitor = self.authorize(caller, context)?;
-        self.recorder.labels.handle = Some(visitor.token.handle);
-        let visitor = self.refresh_access_token(visitor, context)?;
-        let assertion = self
-            .assertions
-            .assertion(&mut self.recorder, &visitor, context)?;
-        let course = self.select_origin(&visitor, context)?;
-        Ok(self.forward(&visitor, &course, assertion.as_deref(), context, trace))
+        let authenticated = self.authenticate(context)?;
+        let authorized = self.authorize(authenticated)?;
+        self.recorder.labels.handle = Some(authorized.visitor.token.handle);
+        let authorized = self.refresh_access_token(authorized)?;
+        let asserted = self.assert_identity(authorized)?;
+        let routed = self.select_origin(asserted)?;
+        Ok(self.upstream_request(&routed))
+    }
+
+    /// Has the API answer a reserved path. Only a refusal changes nothing.
+    fn respond(&mut self, route: &str, context: &RequestContext<'_>) -> Interrupt {
+        let interrupt = (self.reserved)(self, route, context);
+        self.recorder.state_changed |= !matches!(interrupt, Interrupt::Reject { .. });
+        interrupt
+    }
+
+    /// Refuses a WebSocket handshake that is none, or that another site's page begins.
+    fn check_handshake(&self, request: &Request<'_>) -> Result<(), Problem> {
+        if !request.is_websocket() {
+            return Ok(());
+        }
+        websocket::check(request, &self.tenant.allowed_origins).map_err(Problem::from)
     }
 
     /// Whose a request's path is. One that is not judged as it is sent is nobody's.

@@ -1,7 +1,8 @@
 //! Which origin gets the request: the one that holds the conversation, while it can be reached.
 
+use super::assertion::Asserted;
 use super::authenticate::Visitor;
-use super::parts::Balancer;
+use super::parts::{Balancer, Recorder};
 use super::session_lookup::PROPAGATION;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::canary::Canary;
@@ -56,36 +57,68 @@ pub(crate) enum Reason<'g> {
     LastResort,
 }
 
+/// A request that has an origin.
+pub(super) struct Routed<'a> {
+    pub(super) visitor: Visitor,
+    pub(super) context: &'a RequestContext<'a>,
+    pub(super) assertion: Option<String>,
+    pub(super) selected: SelectedOrigin,
+}
+
 impl Gateway {
-    pub(crate) fn select_origin(
+    /// Selects the origin, which for a session is the one that holds its conversation.
+    ///
+    /// # Errors
+    /// What has to be found out first, or that no origin can be reached.
+    pub(super) fn select_origin<'a>(
         &mut self,
+        request: Asserted<'a>,
+    ) -> Result<Routed<'a>, Interrupt> {
+        let Asserted {
+            visitor,
+            context,
+            assertion,
+        } = request;
+        let selected = self
+            .balancer
+            .select(&mut self.recorder, &visitor, context)?;
+        Ok(Routed {
+            visitor,
+            context,
+            assertion,
+            selected,
+        })
+    }
+}
+
+impl Balancer {
+    /// The origin of a request, and what that means for its session.
+    pub(super) fn select(
+        &mut self,
+        recorder: &mut Recorder,
         visitor: &Visitor,
         context: &RequestContext<'_>,
     ) -> Result<SelectedOrigin, Interrupt> {
-        self.balancer
-            .consider_failures(&mut self.recorder, context)?;
+        self.consider_failures(recorder, context)?;
         let record = &visitor.session.record;
         let choice = self
-            .balancer
             .choice(record, context.answers.failures(), context.now)
             .ok_or(Problem::OriginUnreachable)?;
         let release = choice.origin.release.clone().unwrap_or_default();
-        let course = SelectedOrigin {
+        let selected = SelectedOrigin {
             origin: choice.origin.name.clone(),
             base: choice.origin.base.clone(),
             takeover: !visitor.is_new && choice.moves,
             pin: choice.pin != record.pin.as_deref(),
         };
-        if self.balancer.health.is_lost(&course.origin, context.now) {
-            self.balancer.knock(&course.origin, context)?;
+        if self.health.is_lost(&selected.origin, context.now) {
+            self.knock(&selected.origin, context)?;
         }
-        self.recorder.labels.release = release;
-        self.recorder.labels.origin.clone_from(&course.origin);
-        Ok(course)
+        recorder.labels.release = release;
+        recorder.labels.origin.clone_from(&selected.origin);
+        Ok(selected)
     }
-}
 
-impl Balancer {
     /// The origin that gets a session's request, given those that failed it.
     pub(crate) fn choice(
         &self,

@@ -6,6 +6,7 @@
 //! waits.
 
 use super::authenticate::Visitor;
+use super::authorize::Authorized;
 use super::parts::{Logins, Recorder, Sessions};
 use super::update::UpdateOutcome;
 use super::{Gateway, Interrupt, RequestContext};
@@ -29,15 +30,18 @@ const PAUSE_MS: u64 = 10_000;
 
 impl Gateway {
     /// The visitor with an access token that is valid, if one can be had; if not, the operator is told.
-    pub(crate) fn refresh_access_token(
+    ///
+    /// # Errors
+    /// What has to be asked first, or that the session is over.
+    pub(super) fn refresh_access_token<'a>(
         &mut self,
-        visitor: Visitor,
-        context: &RequestContext<'_>,
-    ) -> Result<Visitor, Interrupt> {
+        request: Authorized<'a>,
+    ) -> Result<Authorized<'a>, Interrupt> {
+        let Authorized { visitor, context } = request;
         let visitor = self.renewed(visitor, context)?;
         self.logins
             .note_run_out(&mut self.recorder, &visitor, context.now);
-        Ok(visitor)
+        Ok(Authorized { visitor, context })
     }
 
     fn renewed(

@@ -3,13 +3,13 @@
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;
 
+use super::Gateway;
 use super::authenticate::{self, Visitor};
 use super::client_info::Client;
 use super::decision_cache::CachePolicy;
 use super::opening::Noting;
 use super::response_context::ResponseContext;
-use super::select_origin::SelectedOrigin;
-use super::{Gateway, RequestContext};
+use super::select_origin::{Routed, SelectedOrigin};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
@@ -21,7 +21,6 @@ use crate::telemetry::metric;
 use crate::tenant::Streams;
 use crate::upstream::proof::Proved;
 use crate::upstream::request_headers::{Disbelieved, IdentityHeaders, Outgoing, State};
-use crate::upstream::trace_context::Trace;
 
 /// The session that a request is forwarded with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,21 +67,21 @@ pub(crate) struct Forward {
 }
 
 impl Gateway {
-    pub(crate) fn forward(
-        &mut self,
-        visitor: &Visitor,
-        course: &SelectedOrigin,
-        assertion: Option<&str>,
-        context: &RequestContext<'_>,
-        trace: &Trace<'_>,
-    ) -> Forward {
-        let state = state(visitor, course);
+    /// Builds the request to the origin, and notes what its response will need.
+    pub(super) fn upstream_request(&mut self, request: &Routed<'_>) -> Forward {
+        let Routed {
+            visitor,
+            context,
+            assertion,
+            selected,
+        } = request;
+        let state = state(visitor, selected);
         self.recorder.labels.state = state.as_str();
         let share = self.balancer.share_is_due(context.now);
         let noting = self.sessions.noting(visitor, context.request, context.now);
         // Its opening is use, too.
         let touch = noting != Noting::Record && self.sessions.touch_is_due(visitor, context.now);
-        let repeat = self.repeat(visitor, course, context);
+        let repeat = self.repeat(visitor, selected, context);
         let tenant = &self.tenant;
         let location = &context.request.location;
         let used = crate::session::lifetime::Span {
@@ -131,16 +130,16 @@ impl Gateway {
             vault: &tenant.vault,
             vaulted: &vaulted,
             access_token,
-            assertion,
+            assertion: assertion.as_deref(),
             proof,
             mapped: &tenant.mapped_headers,
         };
-        let headers = Outgoing::new(context.request, context.cookie, &speaker, trace);
+        let headers = Outgoing::new(context.request, context.cookie, &speaker, context.trace);
         let disbelieved = headers.disbelieved;
         let ticket = ResponseContext {
             cookie: &visitor.cookie,
             set_cookie: visitor.set_cookie,
-            pin: course.pin,
+            pin: selected.pin,
             in_grace: visitor.in_grace,
             touch,
             reread: visitor.reread,
@@ -150,9 +149,9 @@ impl Gateway {
             opens: noting == Noting::Cookie,
             refresh: visitor.refresh,
             name: context.cookie,
-            origin: &course.origin,
+            origin: &selected.origin,
             public_base: (location.scheme, location.authority),
-            trace_id: trace.id(),
+            trace_id: context.trace.id(),
             path: if tenant.vault.is_empty() {
                 ""
             } else {
@@ -194,11 +193,11 @@ impl Gateway {
                 state,
                 expires,
             }),
-            url: [course.base.as_str(), target].concat(),
+            url: [selected.base.as_str(), target].concat(),
             sid_suffix,
             headers,
             response_context: ticket.to_text(),
-            origin: course.origin.clone(),
+            origin: selected.origin.clone(),
             first_byte_ms: if context.request.is_websocket() {
                 tenant.timeouts.handshake
             } else {
@@ -207,7 +206,7 @@ impl Gateway {
             .0
             .saturating_mul(1000),
             pauses: tenant.timeouts.pauses.to_text(),
-            handle_response: visitor.set_cookie || course.pin || noting == Noting::Cookie,
+            handle_response: visitor.set_cookie || selected.pin || noting == Noting::Cookie,
             run_background: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
             revocable,
             shared: false,
@@ -249,12 +248,12 @@ impl Sessions {
     }
 }
 
-fn state(visitor: &Visitor, course: &SelectedOrigin) -> State {
+fn state(visitor: &Visitor, selected: &SelectedOrigin) -> State {
     if visitor.is_new {
         State::New
     } else if visitor.degraded {
         State::Degraded
-    } else if course.takeover {
+    } else if selected.takeover {
         State::Takeover
     } else {
         State::Active

@@ -176,7 +176,7 @@ fn finished_before(
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
     let state = said.get("state").unwrap_or_default();
-    if let Caller::Visitor(visitor) = gateway.recognise_to_replace(context)?
+    if let Caller::Visitor(visitor) = gateway.authenticate_to_replace(context)?
         && let Some(grant) = &visitor.session.record.grant
         && let Some(return_to) = grant.finished_at(state)
     {

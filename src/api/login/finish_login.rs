@@ -153,7 +153,7 @@ fn choose_session(
     context: &RequestContext<'_>,
 ) -> Result<String, Interrupt> {
     let user = identity.get("user").and_then(Value::as_str);
-    let (own, other) = match gateway.recognise_to_replace(context)? {
+    let (own, other) = match gateway.authenticate_to_replace(context)? {
         Caller::Visitor(visitor) => {
             let before = visitor.session.record.identity.as_ref();
             let is_own = before.is_none_or(|before| Some(before.user.as_str()) == user);

@@ -27,5 +27,5 @@ pub(super) fn refusal(
     context: &RequestContext<'_>,
 ) -> Answer {
     let audience = Audience::of(context.request, &gateway.tenant.brand);
-    problem.answer(audience, context.trace_id)
+    problem.answer(audience, context.trace.id())
 }

@@ -127,7 +127,7 @@ pub(in crate::api) fn password(
             Err(Problem::from(SignInProblem::AccountsUnavailable).into())
         };
     }
-    let Caller::Visitor(visitor) = gateway.authenticate(context)? else {
+    let Caller::Visitor(visitor) = gateway.authenticate(context)?.caller else {
         return Err(Problem::NoSession.into());
     };
     let record = &visitor.session.record;

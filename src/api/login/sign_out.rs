@@ -77,9 +77,9 @@ pub(in crate::api) fn logout(
     }
     // What is to be ended everywhere must be known.
     let caller = if everywhere {
-        gateway.authenticate(context)?
+        gateway.authenticate(context)?.caller
     } else {
-        gateway.recognise_to_replace(context)?
+        gateway.authenticate_to_replace(context)?
     };
     match caller {
         Caller::Visitor(visitor) if visitor.is_recorded() => {
