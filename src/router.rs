@@ -216,11 +216,15 @@ impl Router {
         };
         let step = self.at(&tenant, now, |gateway| {
             let step = gateway.admit(request, now, answers);
-            (step, gateway.recorder.take_labels(), gateway.has_learned())
+            (
+                step,
+                gateway.recorder.take_labels(),
+                gateway.has_changed_state(),
+            )
         });
-        let step = step.map(|(step, labels, has_learned)| {
+        let step = step.map(|(step, labels, has_changed_state)| {
             self.labels = labels;
-            self.learned = has_learned;
+            self.learned = has_changed_state;
             step
         });
         match step {
@@ -273,10 +277,10 @@ impl Router {
             |gateway, response_context| {
                 let settled =
                     gateway.handle_response(response_context, status, headers, now, answers);
-                (settled, gateway.has_learned())
+                (settled, gateway.has_changed_state())
             },
         );
-        let (settled, has_learned) = settled.unwrap_or_else(|missing| {
+        let (settled, has_changed_state) = settled.unwrap_or_else(|missing| {
             let settled = match missing {
                 Interrupt::Pending(needs) => ResponseAction::Await(needs),
                 Interrupt::Reject(problem) => {
@@ -285,13 +289,13 @@ impl Router {
             };
             (settled, true)
         });
-        self.learned = has_learned;
+        self.learned = has_changed_state;
         settled
     }
 
-    /// Whether what was decided or settled last told anything; see [`Gateway::has_learned`].
+    /// Whether what was decided or settled last told anything; see [`Gateway::has_changed_state`].
     #[must_use]
-    pub(crate) fn has_learned(&self) -> bool {
+    pub(crate) fn has_changed_state(&self) -> bool {
         self.learned
     }
 

@@ -12,7 +12,7 @@ use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant::Consistency;
 
 /// `GET /admin/origins`, `POST /admin/origins/{name}/drain` and `/undrain`.
-pub(super) fn operate_origins(
+pub(super) fn respond_about_origins(
     gateway: &mut Gateway,
     route: &str,
     context: &RequestContext<'_>,
@@ -22,7 +22,7 @@ pub(super) fn operate_origins(
     }
     if route.is_empty() {
         return match context.request.method {
-            "GET" | "HEAD" => tell_origins(gateway, context),
+            "GET" | "HEAD" => list_origins(gateway, context),
             _ => Err(Problem::MethodNotAllowed("GET, HEAD").into()),
         };
     }
@@ -48,7 +48,7 @@ pub(super) fn operate_origins(
                 origin: name.to_owned(),
             };
             Err(Interrupt::Pending(vec![
-                gateway.balancer.say_to_pool(command.to_text()),
+                gateway.balancer.pool_need(command.to_text()),
             ]))
         }
         Some(Found::Bytes(answer)) => {
@@ -62,20 +62,20 @@ pub(super) fn operate_origins(
     }
 }
 
-fn tell_origins(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
+fn list_origins(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
     if context.answers.found(POOL).is_none() {
         return Err(Interrupt::Pending(
             gateway
                 .balancer
-                .share(context.answers, context.now)
+                .sync_origins(context.answers, context.now)
                 .into_iter()
                 .collect(),
         ));
     }
-    gateway.balancer.share(context.answers, context.now);
+    gateway.balancer.sync_origins(context.answers, context.now);
     let pool = gateway.tenant.pool.iter();
     let origins: Vec<Value> = pool
-        .map(|origin| Value::Object(gateway.balancer.standing_of_origin(origin, context.now)))
+        .map(|origin| Value::Object(gateway.balancer.describe_origin(origin, context.now)))
         .collect();
     Ok(Answer::json(200, &json!({ "origins": origins })))
 }

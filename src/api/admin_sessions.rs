@@ -24,7 +24,7 @@ const LARGEST_PAGE: usize = 100;
 const PAGE: usize = 50;
 
 /// Answers `/admin/…`; `route` is what follows.
-pub(super) fn operate(
+pub(super) fn respond_to_operator(
     gateway: &mut Gateway,
     route: &str,
     context: &RequestContext<'_>,
@@ -44,11 +44,11 @@ pub(super) fn operate(
         ("explain", _) => Err(Problem::MethodNotAllowed("POST").into()),
         (route, _) if route == "origins" || route.starts_with("origins/") => {
             let route = route.strip_prefix("origins").unwrap_or_default();
-            admin_origins::operate_origins(gateway, route, context)
+            admin_origins::respond_about_origins(gateway, route, context)
         }
         (route, _) if route == "users" || route.starts_with("users/") => {
             let route = route.strip_prefix("users").unwrap_or_default();
-            accounts::operate_users(gateway, route, context)
+            accounts::respond_about_users(gateway, route, context)
         }
         (route, method) => match (route.strip_prefix("sessions/"), method) {
             (Some(name), "GET" | "HEAD") => {

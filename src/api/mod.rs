@@ -43,7 +43,7 @@ pub(crate) fn respond(
         ("/logout", "POST") => login::sign_out::logout(gateway, context),
         ("/signed-out", "GET" | "HEAD") => Ok(login::sign_out::signed_out_page(gateway, context)),
         ("/backchannel-logout", "POST") => login::backchannel::backchannel_logout(gateway, context),
-        ("/sessions", "GET" | "HEAD") => my_sessions::devices(gateway, context),
+        ("/sessions", "GET" | "HEAD") => my_sessions::list_my_sessions(gateway, context),
         ("/healthz" | "/readyz" | "/me" | "/sessions" | "/signed-out" | "/jwks.json", _) => {
             Err(Problem::MethodNotAllowed("GET, HEAD").into())
         }
@@ -74,10 +74,10 @@ fn reserved_below(
     if let Some(route) = route.strip_prefix("/api/sessions/") {
         session::session_api(gateway, route, context)
     } else if let Some(route) = route.strip_prefix("/admin/") {
-        admin_sessions::operate(gateway, route, context)
+        admin_sessions::respond_to_operator(gateway, route, context)
     } else if let Some(handle) = route.strip_prefix("/sessions/") {
         match context.request.method {
-            "DELETE" => my_sessions::end_device(gateway, handle, context),
+            "DELETE" => my_sessions::end_my_session(gateway, handle, context),
             _ => Err(Problem::MethodNotAllowed("DELETE").into()),
         }
     } else {

@@ -15,7 +15,7 @@ use crate::session::id::{Handle, PublicName};
 const MAX_LISTED: usize = 100;
 
 /// `GET /sessions`: the sessions of whoever is calling; a guest has this one only.
-pub(super) fn devices(
+pub(super) fn list_my_sessions(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
@@ -52,7 +52,7 @@ pub(super) fn devices(
 }
 
 /// `DELETE /sessions/{name}`: ends one of the caller's own.
-pub(super) fn end_device(
+pub(super) fn end_my_session(
     gateway: &mut Gateway,
     name: &str,
     context: &RequestContext<'_>,
@@ -65,7 +65,7 @@ pub(super) fn end_device(
     if context.answers.written() == Some(true) {
         // With KV alone it is done by now, and whoever ended this very session is not known any more.
         let own = !matches!(gateway.authenticate(context)?.caller, Caller::Visitor(_));
-        return Ok(device_ended(gateway, handle, own, context));
+        return Ok(my_session_ended(gateway, handle, own, context));
     }
     let visitor = own_session(gateway, context)?;
     let own = visitor.session.record.name() == name;
@@ -92,10 +92,10 @@ pub(super) fn end_device(
     gateway
         .sessions
         .end_named(&mut gateway.recorder, name, context.answers, context.now)?;
-    Ok(device_ended(gateway, handle, own, context))
+    Ok(my_session_ended(gateway, handle, own, context))
 }
 
-fn device_ended(
+fn my_session_ended(
     gateway: &mut Gateway,
     handle: Handle,
     own: bool,

@@ -38,7 +38,7 @@ pub(super) fn session_api(
     let (name, rest) = route.split_once('/').unwrap_or((route, ""));
     let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
     match (rest, context.request.method) {
-        ("", "GET" | "HEAD") => tell(gateway, name, context),
+        ("", "GET" | "HEAD") => get(gateway, name, context),
         ("", "PATCH") => patch(gateway, name, context),
         ("", "DELETE") => {
             gateway.sessions.end_named(
@@ -58,7 +58,7 @@ pub(super) fn session_api(
     }
 }
 
-fn tell(
+fn get(
     gateway: &mut Gateway,
     name: PublicName,
     context: &RequestContext<'_>,
@@ -112,7 +112,7 @@ fn patch(
             "`ttl` must be 60 to the absolute limit, in whole seconds.",
         ));
     }
-    let alteration = Update {
+    let update = Update {
         if_version: match if_version {
             Condition::Version(version) => Some(version),
             Condition::None | Condition::Any => None,
@@ -120,13 +120,11 @@ fn patch(
         lease,
         ..Update::of_named(name, change)
     };
-    let altered = gateway.sessions.alter(
-        &mut gateway.recorder,
-        &alteration,
-        context.answers,
-        context.now,
-    );
-    match altered.map_err(Interrupt::Pending)? {
+    let updated =
+        gateway
+            .sessions
+            .update(&mut gateway.recorder, &update, context.answers, context.now);
+    match updated.map_err(Interrupt::Pending)? {
         UpdateOutcome::Live { session, refused } => match refused.first().map(String::as_str) {
             None => Ok(describe_record(gateway, &session.record)),
             Some("patch_too_large") => Err(Problem::BodyTooLarge.into()),

@@ -38,7 +38,7 @@ impl Recorder {
     }
 
     /// What holds of every request of this tenant.
-    pub(crate) fn facts_when(&self, sampled: bool) -> RequestLabels {
+    pub(crate) fn labels_when(&self, sampled: bool) -> RequestLabels {
         let telemetry = self.tenant.telemetry;
         RequestLabels {
             tenant: self.tenant.id.as_str().to_owned(),
@@ -50,7 +50,7 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn facts_of(
+    pub(crate) fn labels_of(
         &self,
         request: &Request<'_>,
         trace: &Trace<'_>,
@@ -62,15 +62,15 @@ impl Recorder {
             span_id: trace.span.to_hex(),
             parent_id: trace.caller.to_owned(),
             method: method_label(request.method),
-            ..self.facts_when(trace.is_sampled)
+            ..self.labels_when(trace.is_sampled)
         }
     }
 
     /// What is to be done about telling of requests whose decisions are repeated, sampled ones aside; see
     /// [`RequestLabels::flags`].
     #[must_use]
-    pub(crate) fn told_flags(&self) -> String {
-        self.facts_when(false).flags()
+    pub(crate) fn unsampled_flags(&self) -> String {
+        self.labels_when(false).flags()
     }
 
     pub(crate) fn emit(&mut self, event: Event) {

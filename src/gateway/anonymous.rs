@@ -10,7 +10,7 @@ use std::rc::Rc;
 use sha2::{Digest as _, Sha256};
 
 use super::authenticate::{Visitor, unstored};
-use super::authorize::door;
+use super::authorize::access_rule;
 use super::client_info::Client;
 use super::response_context::ResponseContext;
 use super::upstream_request::Forward;
@@ -63,7 +63,7 @@ fn is_public(tenant: &Tenant, context: &RequestContext<'_>) -> bool {
         && matches!(*method, "GET" | "HEAD")
         && !context.request.is_websocket()
         && path::resolved(location.path).is_none()
-        && door(tenant, context).admits_guests()
+        && access_rule(tenant, context).admits_guests()
 }
 
 impl Sessions {
@@ -112,7 +112,7 @@ impl Gateway {
         };
         let headers = Outgoing::anonymous(request, &nobody, context.trace);
         self.recorder.count_disbelieved(headers.disbelieved);
-        let ticket = ResponseContext {
+        let response_context = ResponseContext {
             cookie: "",
             set_cookie: false,
             pin: false,
@@ -122,7 +122,7 @@ impl Gateway {
             refeed: false,
             refresh: false,
             opens: false,
-            share: false,
+            sync_origins: false,
             anonymous: Some(kind),
             name: context.cookie,
             origin: &selected.origin,
@@ -140,7 +140,7 @@ impl Gateway {
             url: [selected.base.as_str(), location.target].concat(),
             sid_suffix: String::new(),
             headers,
-            response_context: ticket.to_text(),
+            response_context: response_context.to_text(),
             origin: selected.origin.clone(),
             first_byte_ms: timeouts.first_byte.0.saturating_mul(1000),
             pauses: timeouts.pauses.to_text(),

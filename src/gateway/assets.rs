@@ -52,12 +52,14 @@ impl Gateway {
             Some(Asset::AtHand(metadata)) => {
                 let interrupt = shown(request, source, metadata);
                 if let Some(trouble) = metadata.trouble {
-                    self.limits.tell_of(&mut self.recorder, trouble, context);
+                    self.limits
+                        .note_missing_file(&mut self.recorder, trouble, context);
                 }
                 Err(interrupt)
             }
             Some(Asset::Missing(trouble)) => {
-                self.limits.tell_of(&mut self.recorder, *trouble, context);
+                self.limits
+                    .note_missing_file(&mut self.recorder, *trouble, context);
                 if trouble.is_page() {
                     return Err(Problem::AssetIsPage.into());
                 }
@@ -68,7 +70,12 @@ impl Gateway {
 }
 
 impl Limits {
-    fn tell_of(&mut self, recorder: &mut Recorder, trouble: Trouble, context: &RequestContext<'_>) {
+    fn note_missing_file(
+        &mut self,
+        recorder: &mut Recorder,
+        trouble: Trouble,
+        context: &RequestContext<'_>,
+    ) {
         let path = context.request.location.path;
         if self.missing_files.count(path, context.now) == Verdict::First {
             let event = Event::new(Level::Warn, "asset_unavailable");

@@ -80,12 +80,12 @@ impl Gateway {
         context: &'a RequestContext<'a>,
     ) -> Result<Authenticated<'a>, Interrupt> {
         let caller = match credential(&self.tenant, context) {
-            Presented::Absent => self.sessions.recognise_by_route(context),
+            Presented::Absent => self.sessions.authenticate_by_route(context),
             Presented::Forged => self.forged(context)?,
             Presented::UnknownKey => return Err(self.unknown_key(context)),
             Presented::Genuine { value, verified } => {
                 self.sessions
-                    .recognise_genuine(&mut self.recorder, verified, value, context)?
+                    .authenticate_genuine(&mut self.recorder, verified, value, context)?
             }
         };
         Ok(Authenticated { caller, context })
@@ -161,7 +161,7 @@ pub(crate) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Pr
 
 impl Sessions {
     /// Whose session a genuine cookie names, and what has become of it.
-    pub(crate) fn recognise_genuine(
+    pub(crate) fn authenticate_genuine(
         &mut self,
         recorder: &mut Recorder,
         verified: Verified,
@@ -174,13 +174,13 @@ impl Sessions {
             && self.cache.get(verified.token.handle, now).is_none()
         {
             recorder.labels.lookup = Lookup::Guest;
-            return Ok(self.recognise_guest(verified, value, now));
+            return Ok(self.authenticate_guest(verified, value, now));
         }
-        self.recognise_recorded(recorder, verified, value, context)
+        self.authenticate_recorded(recorder, verified, value, context)
     }
 
     /// Somebody without a cookie; perhaps one that was given a route instead.
-    pub(crate) fn recognise_by_route(&self, context: &RequestContext<'_>) -> Caller {
+    pub(crate) fn authenticate_by_route(&self, context: &RequestContext<'_>) -> Caller {
         let keys = &self.tenant.keys;
         let target = context.request.location.target;
         let Some(route) = Route::of_target(target, keys) else {
@@ -204,7 +204,7 @@ impl Sessions {
     }
 
     /// A guest that has nothing stored: the cookie is all there is, and storage is not asked.
-    fn recognise_guest(&self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
+    fn authenticate_guest(&self, verified: Verified, value: &str, now: UnixMillis) -> Caller {
         let token = verified.token;
         let lifetime = self.tenant.lifetime;
         let record = self.with_opening(unstored(&token));
@@ -240,7 +240,7 @@ impl Sessions {
         }
     }
 
-    fn recognise_recorded(
+    fn authenticate_recorded(
         &mut self,
         recorder: &mut Recorder,
         verified: Verified,
@@ -258,25 +258,27 @@ impl Sessions {
             MaxAge::Cache
         };
         // Both may be lacking; they are asked for at once.
-        let feed = self.heed_revocations(recorder, context.answers, now);
+        let feed = self.require_revocations(recorder, context.answers, now);
         let (feed, lacking) = match feed {
             Ok(feed) => (Some(feed), None),
             Err(need) => (None, Some(need)),
         };
-        let standing = match self.look_up(recorder, &token, max_age, context.answers, now) {
+        let lookup = match self.look_up(recorder, &token, max_age, context.answers, now) {
             Err(Interrupt::Pending(mut needs)) => {
                 needs.extend(lacking);
                 return Err(Interrupt::Pending(needs));
             }
             other => other?,
         };
-        let (session, fit, degraded) = match standing {
+        let (session, fit, degraded) = match lookup {
             SessionLookup::Live {
                 session,
                 fit,
                 degraded,
             } => (session, fit, degraded),
-            SessionLookup::NotYetVisible => return Ok(self.recognise_unseen(token, value)),
+            SessionLookup::NotYetVisible => {
+                return Ok(self.authenticate_not_yet_visible(token, value));
+            }
             SessionLookup::Over(problem) => {
                 recorder.labels.lookup = Lookup::Over;
                 if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
@@ -338,7 +340,7 @@ impl Sessions {
     /// A session whose record has not reached this place yet. It is served from the cookie alone and
     /// marked; nothing is written for it, so that nothing is overwritten, and it is not ended,
     /// because an ended one has a tombstone.
-    fn recognise_unseen(&self, token: Token, value: &str) -> Caller {
+    fn authenticate_not_yet_visible(&self, token: Token, value: &str) -> Caller {
         let session = Rc::new(self.prepared(unstored(&token)));
         Caller::Visitor(Visitor {
             degraded: true,

@@ -60,11 +60,11 @@ impl Gateway {
 
     /// Decides who comes in, and as whom.
     pub(crate) fn access(&self, caller: Caller, context: &RequestContext<'_>) -> Access {
-        let door = door(&self.tenant, context);
-        let guests = door.admits_guests();
+        let access_rule = access_rule(&self.tenant, context);
+        let guests = access_rule.admits_guests();
         match caller {
-            Caller::Visitor(visitor) if is_stale(&visitor, door, context) => {
-                Access::Denied(self.require_reauthentication(door, context))
+            Caller::Visitor(visitor) if is_stale(&visitor, access_rule, context) => {
+                Access::Denied(self.require_reauthentication(access_rule, context))
             }
             Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {
                 Access::Visitor(visitor)
@@ -86,13 +86,13 @@ impl Gateway {
     /// Has the visitor sign in once more.
     fn require_reauthentication(
         &self,
-        door: AccessRule,
+        access_rule: AccessRule,
         context: &RequestContext<'_>,
     ) -> Interrupt {
         if !context.request.is_navigation() {
             return Problem::from(SignInProblem::StepUp).into();
         }
-        let max_age = door.max_age.unwrap_or_default();
+        let max_age = access_rule.max_age.unwrap_or_default();
         let location = login_url(&self.prefix, way_back(context.request));
         let location = format!("{location}&max_age={}", max_age.0);
         Interrupt::Respond(Answer::empty(303).with("location", location))
@@ -130,7 +130,7 @@ impl Gateway {
         clear_cookie: bool,
         context: &RequestContext<'_>,
     ) -> Interrupt {
-        if door(&self.tenant, context).admits_guests() || !context.request.is_navigation() {
+        if access_rule(&self.tenant, context).admits_guests() || !context.request.is_navigation() {
             return Interrupt::Reject {
                 problem,
                 clear_cookie,
@@ -147,31 +147,31 @@ impl Gateway {
 }
 
 /// Who may do this.
-pub(crate) fn door(tenant: &Tenant, context: &RequestContext<'_>) -> AccessRule {
+pub(crate) fn access_rule(tenant: &Tenant, context: &RequestContext<'_>) -> AccessRule {
     let Request {
         method, location, ..
     } = context.request;
-    let door = tenant.login_at(method, location.path);
+    let access_rule = tenant.login_at(method, location.path);
     if tenant.login_exceptions.is_empty() {
-        return door;
+        return access_rule;
     }
     // A server may take the request for one of the method a header names: the strictest counts.
     let named = context.request.headers.iter().filter(|(name, _)| {
         let folded = header_name::fold(name);
         header_name::overrides_method(&folded)
     });
-    named.fold(door, |door, (_, method)| {
+    named.fold(access_rule, |access_rule, (_, method)| {
         let method = method.trim().to_ascii_uppercase();
-        door.stricter(tenant.login_at(&method, location.path))
+        access_rule.stricter(tenant.login_at(&method, location.path))
     })
 }
 
 /// Whether somebody who has signed in did so too long ago for this.
-fn is_stale(visitor: &Visitor, door: AccessRule, context: &RequestContext<'_>) -> bool {
+fn is_stale(visitor: &Visitor, access_rule: AccessRule, context: &RequestContext<'_>) -> bool {
     let record = &visitor.session.record;
     let authenticated = record.authenticated.unwrap_or_default();
     record.identity.is_some()
-        && door
+        && access_rule
             .max_age
             .is_some_and(|most| context.now.seconds().since(authenticated) > most)
 }

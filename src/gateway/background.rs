@@ -16,26 +16,29 @@ impl Gateway {
     /// lacks; what it wants stored is in [`Gateway::take_writes`].
     pub(crate) fn run_background(
         &mut self,
-        ticket: &str,
+        response_context: &str,
         now: UnixMillis,
         answers: &Answers,
     ) -> Vec<Need> {
-        let Some(ticket) = ResponseContext::parse(ticket) else {
+        let Some(context) = ResponseContext::parse(response_context) else {
             return Vec::new();
         };
-        self.recorder.labels = ticket.request_labels();
+        self.recorder.labels = context.request_labels();
         let mut needs = Vec::new();
-        if ticket.share {
-            needs.extend(self.balancer.share(answers, now));
+        if context.sync_origins {
+            needs.extend(self.balancer.sync_origins(answers, now));
         }
         let keys = &self.tenant.keys;
-        let Ok(verified) = Token::verify(ticket.cookie, keys, now.seconds()) else {
+        let Ok(verified) = Token::verify(context.cookie, keys, now.seconds()) else {
             return needs;
         };
-        if ticket.refeed {
-            needs.extend(self.sessions.hear(&mut self.recorder, answers, now));
+        if context.refeed {
+            needs.extend(
+                self.sessions
+                    .reload_revocations(&mut self.recorder, answers, now),
+            );
         }
-        if ticket.refresh {
+        if context.refresh {
             needs.extend(self.logins.refresh_beside(
                 &mut self.sessions,
                 &mut self.recorder,
@@ -44,12 +47,12 @@ impl Gateway {
                 now,
             ));
         }
-        if ticket.touch {
+        if context.touch {
             needs.extend(
                 self.sessions
                     .touch(&mut self.recorder, &verified.token, answers, now),
             );
-        } else if ticket.reread {
+        } else if context.reread {
             needs.extend(
                 self.sessions
                     .reread(&mut self.recorder, &verified.token, answers),
@@ -60,14 +63,14 @@ impl Gateway {
 }
 
 impl Sessions {
-    fn hear(
+    fn reload_revocations(
         &mut self,
         recorder: &mut Recorder,
         answers: &Answers,
         now: UnixMillis,
     ) -> Option<Need> {
         let asked = self.learn_revocations(recorder, answers, now);
-        (asked == 0).then(|| self.ask_revocations())
+        (asked == 0).then(|| self.revocations_need())
     }
 
     /// Notes that the session is in use. With KV alone the freshest copy is read first, so that a
@@ -80,8 +83,8 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Vec<Need> {
-        let alteration = Update::by(token, Change::touch());
-        self.alter(recorder, &alteration, answers, now)
+        let update = Update::by(token, Change::touch());
+        self.update(recorder, &update, answers, now)
             .err()
             .unwrap_or_default()
     }

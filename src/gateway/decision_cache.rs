@@ -73,7 +73,7 @@ impl Gateway {
         selected: &SelectedOrigin,
         context: &RequestContext<'_>,
     ) -> Option<CachePolicy> {
-        if !self.is_like_most(visitor, selected, context) {
+        if !self.is_cacheable(visitor, selected, context) {
             return None;
         }
         let now = context.now;
@@ -87,7 +87,7 @@ impl Gateway {
                         .revocations
                         .stale_at(self.sessions.feed_period_ms()),
                 )
-                .min(self.sessions.known_until(visitor.token.handle, now)),
+                .min(self.sessions.fresh_until(visitor.token.handle, now)),
         };
         let tenant = &self.tenant;
         Some(CachePolicy {
@@ -103,7 +103,7 @@ impl Gateway {
 
     /// Until when a request for the same URL that differs only in what is [`IGNORED_HEADERS`] would be refused alike. A flood
     /// is: it is worth the least, and counting more of it changes nothing. None of our own paths is anybody's to repeat.
-    pub(crate) fn refusal_stands(
+    pub(crate) fn refusal_cacheable_until(
         &self,
         problem: &Problem,
         context: &RequestContext<'_>,
@@ -120,7 +120,7 @@ impl Gateway {
             .told_until(request.client_network(), now)
     }
 
-    fn is_like_most(
+    fn is_cacheable(
         &self,
         visitor: &Visitor,
         selected: &SelectedOrigin,
@@ -156,7 +156,7 @@ impl Balancer {
 
 impl Sessions {
     /// Until when this isolate's copy of a session is young enough to be used.
-    fn known_until(&mut self, handle: Handle, now: UnixMillis) -> UnixMillis {
+    fn fresh_until(&mut self, handle: Handle, now: UnixMillis) -> UnixMillis {
         let age_ms = self.cache.get(handle, now).map_or(0, |hit| hit.age_ms);
         UnixMillis((now.0 + PROPAGATION.0 * 1000).saturating_sub(age_ms))
     }

@@ -41,7 +41,7 @@ impl Sessions {
     fn carry_out_end(
         &mut self,
         recorder: &mut Recorder,
-        alteration: &Update<'_>,
+        update: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<(), Interrupt> {
@@ -53,7 +53,7 @@ impl Sessions {
             };
         }
         match self
-            .alter(recorder, alteration, answers, now)
+            .update(recorder, update, answers, now)
             .map_err(Interrupt::Pending)?
         {
             UpdateOutcome::Ended if !self.writes.is_empty() => {

@@ -206,7 +206,7 @@ impl Gateway {
             &seed,
             self.recorder.sampling(),
         );
-        self.recorder.labels = self.recorder.facts_of(request, &trace, seed);
+        self.recorder.labels = self.recorder.labels_of(request, &trace, seed);
         let cookie = CookieName::for_location(&request.location);
         let context = RequestContext {
             request,
@@ -230,9 +230,9 @@ impl Gateway {
                 let audience = Audience::of(request, &self.tenant.brand);
                 let answer = problem.answer(audience, trace.id());
                 let line = clear_cookie.then(|| set_cookie::clear(cookie));
-                let answer = self.readable(answer.with_cookie(line), request);
+                let answer = self.with_cors(answer.with_cookie(line), request);
                 Step::Answer(Answer {
-                    cacheable_until: self.refusal_stands(&problem, &context),
+                    cacheable_until: self.refusal_cacheable_until(&problem, &context),
                     ..answer
                 })
             }
@@ -289,7 +289,7 @@ impl Gateway {
 
     /// Where a chat server would have answered: lets the pages of those sites read a refusal that the
     /// tenant says may (Fetch section 3.2.3).
-    fn readable(&self, answer: Answer, request: &Request<'_>) -> Answer {
+    fn with_cors(&self, answer: Answer, request: &Request<'_>) -> Answer {
         let mut sites = self.tenant.cors_origins.iter();
         let Some(origin) = request.header("origin") else {
             return answer;
@@ -312,7 +312,7 @@ impl Gateway {
     /// only go out otherwise than they came: how long they may be kept, where they lead. And who is refused has
     /// changed nothing for others.
     #[must_use]
-    pub(crate) fn has_learned(&self) -> bool {
+    pub(crate) fn has_changed_state(&self) -> bool {
         self.recorder.state_changed
     }
 

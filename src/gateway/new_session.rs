@@ -41,8 +41,9 @@ impl Gateway {
         former: Option<&Token>,
         context: &RequestContext<'_>,
     ) -> Result<SessionId, Interrupt> {
-        self.limits.limit_births(&mut self.recorder, context)?;
-        let again = former.and_then(|token| self.balancer.draw_again(token, context.now));
+        self.limits
+            .limit_new_sessions(&mut self.recorder, context)?;
+        let again = former.and_then(|token| self.balancer.draw_same_origin(token, context.now));
         let id = match again {
             Some(id) => id,
             None => self.balancer.draw_id(&mut self.recorder, context)?,
@@ -62,7 +63,7 @@ impl Gateway {
 impl Limits {
     /// Only an address that somebody vouches for can be held to account. The platform counts for a
     /// whole location, this isolate for itself.
-    fn limit_births(
+    fn limit_new_sessions(
         &mut self,
         recorder: &mut Recorder,
         context: &RequestContext<'_>,
@@ -103,7 +104,7 @@ impl Limits {
 
 impl Balancer {
     /// An id whose handle has the origin that a session had which is over.
-    fn draw_again(&mut self, former: &Token, now: UnixMillis) -> Option<SessionId> {
+    fn draw_same_origin(&mut self, former: &Token, now: UnixMillis) -> Option<SessionId> {
         let origin = self.hashed(former.handle, former.created)?;
         if !self.takes_new(origin, now) || self.is_ejected(origin, now) {
             return None;
@@ -122,7 +123,7 @@ impl Balancer {
         recorder: &mut Recorder,
         context: &RequestContext<'_>,
     ) -> Result<SessionId, Interrupt> {
-        let is_canary = self.is_born_into_canary(context);
+        let is_canary = self.is_assigned_to_canary(context);
         let mut first: Option<(u64, SessionId)> = None;
         let mut fallback = None;
         self.refuse_if_full(recorder, context.now)?;
@@ -186,7 +187,7 @@ impl Balancer {
         !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
     }
 
-    fn is_born_into_canary(&mut self, context: &RequestContext<'_>) -> bool {
+    fn is_assigned_to_canary(&mut self, context: &RequestContext<'_>) -> bool {
         let Some(canary) = &self.tenant.canary else {
             return false;
         };

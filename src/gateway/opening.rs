@@ -55,7 +55,7 @@ impl Openings {
 
 impl Sessions {
     /// Who has to note it if a request opens a connection, once in a touch interval.
-    pub(crate) fn noting(
+    pub(crate) fn opening_note(
         &self,
         visitor: &Visitor,
         request: &Request<'_>,
@@ -78,18 +78,18 @@ impl Sessions {
     }
 
     /// The guest's cookie that notes that a connection was opened, if the origin did open one.
-    pub(crate) fn cookie_of_opening(
+    pub(crate) fn opening_cookie(
         &mut self,
-        ticket: &ResponseContext<'_>,
+        context: &ResponseContext<'_>,
         status: u16,
         headers: &[(&str, &str)],
         now: UnixMillis,
     ) -> Option<(Token, Seconds)> {
-        if !ticket.opens || !is_opened(status, headers) {
+        if !context.opens || !is_opened(status, headers) {
             return None;
         }
         let keys = &self.tenant.keys;
-        let Verified { token, .. } = Token::verify(ticket.cookie, keys, now.seconds()).ok()?;
+        let Verified { token, .. } = Token::verify(context.cookie, keys, now.seconds()).ok()?;
         // What was stored of it meanwhile has set a cookie that says so, which must not be replaced.
         if token.least_version > Version::UNSTORED || self.cache.get(token.handle, now).is_some() {
             return None;
@@ -97,7 +97,7 @@ impl Sessions {
         self.openings.note(token.handle, now.seconds());
         let issued = Token::guest_issued(now.seconds(), true);
         let token = Token { issued, ..token };
-        Some((token, Seconds(ticket.cookie_age)))
+        Some((token, Seconds(context.cookie_age)))
     }
 }
 

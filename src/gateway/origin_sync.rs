@@ -19,12 +19,12 @@ pub(crate) const POOL: &str = "pool";
 
 impl Balancer {
     /// Whether it is time to tell the others; says so once.
-    pub(crate) fn share_is_due(&mut self, now: UnixMillis) -> bool {
+    pub(crate) fn sync_is_due(&mut self, now: UnixMillis) -> bool {
         self.tenant.consistency == Consistency::Strong && self.cluster.is_due(now)
     }
 
     /// Tells and learns. Returns what it lacks.
-    pub(crate) fn share(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
+    pub(crate) fn sync_origins(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
         match answers.found(POOL) {
             None => {
                 let pool = self.tenant.pool.iter();
@@ -36,7 +36,7 @@ impl Balancer {
                         ejected_until: self.health.ejected_until(&origin.name),
                     })
                     .collect();
-                Some(self.say_to_pool(ClusterView::command(self.isolate, &told)))
+                Some(self.pool_need(ClusterView::command(self.isolate, &told)))
             }
             Some(Found::Bytes(answer)) => {
                 self.cluster.learn(answer, now);
@@ -76,7 +76,7 @@ impl Balancer {
         gauges
     }
 
-    pub(crate) fn say_to_pool(&self, command: String) -> Need {
+    pub(crate) fn pool_need(&self, command: String) -> Need {
         Need::Call {
             deadline_ms: CALL_DEADLINE_MS,
             class: Class::Pool,
@@ -108,11 +108,7 @@ impl Balancer {
     }
 
     /// What is known of an origin.
-    pub(crate) fn standing_of_origin(
-        &self,
-        origin: &Origin,
-        now: UnixMillis,
-    ) -> Map<String, Value> {
+    pub(crate) fn describe_origin(&self, origin: &Origin, now: UnixMillis) -> Map<String, Value> {
         let state = match self.state(origin) {
             OriginState::Active => "active",
             OriginState::Drain => "drain",

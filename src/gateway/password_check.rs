@@ -19,7 +19,7 @@ use chacha20::rand_core::Rng as _;
 use sha2::{Digest as _, Sha256};
 
 /// What the place is noted under in which a password is checked.
-const PROVES: &str = "proves";
+const VERIFIES: &str = "proves";
 
 /// What the place is noted under in which a new password is hashed.
 const HASHES: &str = "hashes";
@@ -35,7 +35,7 @@ pub(crate) enum NotProved {
 impl Logins {
     /// Whether a name and a password belong together. Costs the same whether there is such a name or
     /// not. Before a client is within its limit and a place is free, nothing is asked or kept of a name.
-    pub(crate) fn prove(
+    pub(crate) fn verify_password(
         &mut self,
         recorder: &mut Recorder,
         username: &str,
@@ -51,12 +51,12 @@ impl Logins {
         if let Some(seconds) = self.is_flooding(context) {
             return Ok(Err(NotProved::Locked(seconds)));
         }
-        self.in_turn(recorder, PROVES, context, |logins, recorder| {
-            logins.prove_in_turn(recorder, &name, password, context)
+        self.with_place(recorder, VERIFIES, context, |logins, recorder| {
+            logins.verify_in_place(recorder, &name, password, context)
         })
     }
 
-    fn prove_in_turn(
+    fn verify_in_place(
         &mut self,
         recorder: &mut Recorder,
         name: &AccountName,
@@ -97,7 +97,7 @@ impl Logins {
 
     /// Does something that a password is hashed for when there is a place for it, which is held, under
     /// `key`, until it is done.
-    fn in_turn<T>(
+    fn with_place<T>(
         &mut self,
         recorder: &mut Recorder,
         key: &str,
@@ -106,7 +106,7 @@ impl Logins {
     ) -> Result<T, Interrupt> {
         let Some(Found::Bytes(place)) = context.answers.found(key) else {
             // Whoever gives a new password has proved who they are.
-            let client = (key == PROVES).then(|| context.request.client_network());
+            let client = (key == VERIFIES).then(|| context.request.client_network());
             let Some(place) = self.hashing.enter(client, context.now) else {
                 let event = Event::new(Level::Warn, "passwords_busy");
                 recorder.emit(event);
@@ -135,7 +135,7 @@ impl Logins {
         password: &str,
         context: &RequestContext<'_>,
     ) -> Result<String, Interrupt> {
-        self.in_turn(recorder, HASHES, context, |_, _| {
+        self.with_place(recorder, HASHES, context, |_, _| {
             match context.answers.found("hash") {
                 None => Err(Interrupt::Pending(vec![Need::HashPassword {
                     key: "hash".to_owned(),
@@ -270,7 +270,7 @@ impl Logins {
     /// is asked again is the same attempt.
     fn is_flooding(&mut self, context: &RequestContext<'_>) -> Option<u64> {
         let client = context.request.client_network();
-        if client == Network::Unknown || context.answers.found(PROVES).is_some() {
+        if client == Network::Unknown || context.answers.found(VERIFIES).is_some() {
             return None;
         }
         match self.guessers.count(client, context.now) {
@@ -301,10 +301,12 @@ impl Logins {
 }
 
 /// What became of a step whose failure must not keep the next one from being done; `Err` while it is under way.
-pub(crate) fn heard(outcome: Result<(), Interrupt>) -> Result<Result<(), Interrupt>, Interrupt> {
+pub(crate) fn ignoring_failure(
+    outcome: Result<(), Interrupt>,
+) -> Result<Result<(), Interrupt>, Interrupt> {
     match outcome {
         Err(Interrupt::Pending(needs)) => Err(Interrupt::Pending(needs)),
-        heard => Ok(heard),
+        ignoring_failure => Ok(ignoring_failure),
     }
 }
 

@@ -24,12 +24,12 @@ const TOLERANCE_MS: u64 = 1_000;
 
 /// How often a request looks whether a probe has ended, at most: 3.5 seconds, which is as long as one may
 /// take, and as one may have to wait for its turn.
-const MAX_LOOKS: u32 = 20;
+const MAX_ATTEMPTS: u32 = 20;
 
 /// What pauses are filed under: while a probe decides where the request goes, and while one finds out
 /// whether anybody is back.
-const WORD: &str = "probe";
-const KNOCK: &str = "knock";
+const PROBE: &str = "probe";
+const RECOVERY: &str = "knock";
 
 impl Balancer {
     /// The probes to be sent since the last call.
@@ -52,7 +52,7 @@ impl Balancer {
     }
 
     /// An origin answered with a gateway error or not in time, to that client as far as it is known.
-    pub(crate) fn fault(
+    pub(crate) fn record_failure(
         &mut self,
         recorder: &mut Recorder,
         origin: &str,
@@ -60,14 +60,14 @@ impl Balancer {
         client: Option<u64>,
         now: UnixMillis,
     ) {
-        self.suspect(origin, reason, now);
+        self.probe_if_due(origin, reason, now);
         if self.health.record_failure(origin, client, now) {
             recorder.note_ejected(origin, reason);
         }
     }
 
     /// Has an origin probed, if it was not a moment ago. Whether that begins now.
-    fn suspect(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
+    fn probe_if_due(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
         let Some(known) = self.tenant.pool.named(origin) else {
             return false;
         };
@@ -86,17 +86,17 @@ impl Balancer {
 
     /// Nobody can be reached: one request a second waits for a probe that finds out whether that is still
     /// so, and all others are told at once.
-    pub(crate) fn knock(
+    pub(crate) fn await_recovery(
         &mut self,
         origin: &str,
         context: &RequestContext<'_>,
     ) -> Result<(), Interrupt> {
-        let looks = looks(context, KNOCK);
-        let begins = self.suspect(origin, "lost", context.now);
+        let attempts = attempts(context, RECOVERY);
+        let begins = self.probe_if_due(origin, "lost", context.now);
         let is_awaited =
-            (1..MAX_LOOKS).contains(&looks) && self.health.is_probed(origin, context.now);
+            (1..MAX_ATTEMPTS).contains(&attempts) && self.health.is_probed(origin, context.now);
         Err(if begins || is_awaited {
-            pause(KNOCK, looks)
+            pause(RECOVERY, attempts)
         } else {
             Problem::OriginUnreachable.into()
         })
@@ -128,13 +128,13 @@ impl Balancer {
         let may_repeat = repeatable && failures.len() < MAX_TRIES;
         if *failure == Failure::TimedOut {
             let client = self.client(origin, context);
-            self.fault(recorder, origin, reason, client, now);
-        } else if self.word(origin, failures).is_none() {
-            self.suspect(origin, reason, now);
-            let looks = looks(context, WORD);
-            let matters = (may_repeat && needs_word(origin, failures)) || *failure == Failure::Cut;
-            if matters && looks < MAX_LOOKS {
-                return Err(pause(WORD, looks));
+            self.record_failure(recorder, origin, reason, client, now);
+        } else if self.probe_result(origin, failures).is_none() {
+            self.probe_if_due(origin, reason, now);
+            let attempts = attempts(context, PROBE);
+            let matters = (may_repeat && needs_probe(origin, failures)) || *failure == Failure::Cut;
+            if matters && attempts < MAX_ATTEMPTS {
+                return Err(pause(PROBE, attempts));
             }
         }
         let is_gone = self.is_gone(origin, failures);
@@ -143,8 +143,8 @@ impl Balancer {
         {
             recorder.note_ejected(origin, reason);
         }
-        let retry = may_repeat && (is_gone || !needs_word(origin, failures));
-        if looks(context, KNOCK) == 0 {
+        let retry = may_repeat && (is_gone || !needs_probe(origin, failures));
+        if attempts(context, RECOVERY) == 0 {
             // Either side may have cut an upload off: it is the origin's failure only if the origin is dead.
             let is_anybodys = *failure == Failure::Cut && !self.health.is_lost(origin, now);
             let name = if is_anybodys {
@@ -165,8 +165,8 @@ impl Balancer {
     /// Whether what happened to this one request shows that the origin is gone, because a probe that has
     /// nothing to do with it fared no better.
     pub(crate) fn is_gone(&self, origin: &str, failures: &[Failed]) -> bool {
-        needs_word(origin, failures)
-            && match self.word(origin, failures) {
+        needs_probe(origin, failures)
+            && match self.probe_result(origin, failures) {
                 Some(Verdict::Dead) => true,
                 // Nothing of the request can have made the platform unable to connect.
                 Some(Verdict::Silent) => of(origin, failures).any(is_unsent),
@@ -175,7 +175,7 @@ impl Balancer {
     }
 
     /// What a probe found that is as young as what happened to this request.
-    fn word(&self, origin: &str, failures: &[Failed]) -> Option<Verdict> {
+    fn probe_result(&self, origin: &str, failures: &[Failed]) -> Option<Verdict> {
         let first = of(origin, failures).next()?;
         let last = of(origin, failures).last()?;
         let since = first.at.0.max(last.at.0.saturating_sub(TOLERANCE_MS));
@@ -212,7 +212,7 @@ impl Recorder {
 }
 
 /// Whether what happened to this one request raises the question whether the origin is gone.
-fn needs_word(origin: &str, failures: &[Failed]) -> bool {
+fn needs_probe(origin: &str, failures: &[Failed]) -> bool {
     of(origin, failures).any(is_unsent)
         || of(origin, failures)
             .filter(|failed| failed.failure == Failure::Lost)
@@ -230,14 +230,14 @@ fn of<'a>(origin: &str, failures: &'a [Failed]) -> impl Iterator<Item = &'a Fail
         .filter(move |failed| failed.origin == origin)
 }
 
-fn looks(context: &RequestContext<'_>, key: &str) -> u32 {
+fn attempts(context: &RequestContext<'_>, key: &str) -> u32 {
     context.answers.read(key).map_or(0, |read| read.attempts)
 }
 
 /// The more often somebody has looked, the longer it is until the next time.
-fn pause(key: &str, looks: u32) -> Interrupt {
+fn pause(key: &str, attempts: u32) -> Interrupt {
     Interrupt::Pending(vec![Need::Pause {
         key: key.to_owned(),
-        ms: 250.min(2 << looks.min(7)),
+        ms: 250.min(2 << attempts.min(7)),
     }])
 }

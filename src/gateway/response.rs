@@ -34,7 +34,7 @@ pub(crate) enum ResponseAction {
 }
 
 /// Why an answer does not go out as it is.
-enum Lack {
+enum Unsettled {
     /// It has to wait.
     Await(Vec<Need>),
     /// What it asks for could not be stored.
@@ -50,45 +50,45 @@ enum Cookie {
 
 impl Gateway {
     /// Settles an answer of `status` with `headers` (packed like a request's, without the two
-    /// first lines) to the request that `ticket` was issued for.
+    /// first lines) to the request that `context` was issued for.
     pub(crate) fn handle_response(
         &mut self,
-        ticket: &str,
+        response_context: &str,
         status: u16,
         headers: &str,
         now: UnixMillis,
         answers: &Answers,
     ) -> ResponseAction {
-        let Some(ticket) = ResponseContext::parse(ticket) else {
+        let Some(context) = ResponseContext::parse(response_context) else {
             return ResponseAction::Replaced(Problem::Internal.answer(Audience::Program, ""));
         };
-        self.recorder.labels = ticket.request_labels();
+        self.recorder.labels = context.request_labels();
         self.recorder.state_changed = false;
         if status != 101 && !(200..=599).contains(&status) {
             let event = Event::new(Level::Warn, "origin_protocol")
-                .with("origin", ConfigName(ticket.origin));
+                .with("origin", ConfigName(context.origin));
             self.recorder.emit(event.with("status", status));
             return ResponseAction::Replaced(
-                Problem::OriginProtocol.answer(Audience::Program, ticket.trace_id),
+                Problem::OriginProtocol.answer(Audience::Program, context.trace_id),
             );
         }
         let headers = unpack(headers);
-        let cookie = match self.change_session(&ticket, &headers, now, answers) {
+        let cookie = match self.change_session(&context, &headers, now, answers) {
             Ok(cookie) => cookie,
-            Err(Lack::Await(needs)) => return ResponseAction::Await(needs),
-            Err(Lack::Storage) => {
+            Err(Unsettled::Await(needs)) => return ResponseAction::Await(needs),
+            Err(Unsettled::Storage) => {
                 let problem = Problem::StoreUnavailable;
                 return ResponseAction::Replaced(
-                    problem.answer(Audience::Program, ticket.trace_id),
+                    problem.answer(Audience::Program, context.trace_id),
                 );
             }
         };
         self.balancer
-            .judge(&mut self.recorder, &ticket, status, &headers, now);
+            .record_outcome(&mut self.recorder, &context, status, &headers, now);
         let cookie = match (
             &cookie,
             self.sessions
-                .cookie_of_opening(&ticket, status, &headers, now),
+                .opening_cookie(&context, status, &headers, now),
         ) {
             (Cookie::Keep, Some((token, age))) => Cookie::Set(token, age),
             _ => cookie,
@@ -96,20 +96,20 @@ impl Gateway {
         let set_cookie = match cookie {
             Cookie::Set(token, age) => {
                 let value = token.mint(&self.tenant.keys);
-                Some(set_cookie::set(ticket.name, &value, age))
+                Some(set_cookie::set(context.name, &value, age))
             }
-            Cookie::Clear => Some(set_cookie::clear(ticket.name)),
+            Cookie::Clear => Some(set_cookie::clear(context.name)),
             // As the way in prepared it.
-            Cookie::Keep => ticket
-                .set_cookie
-                .then(|| set_cookie::set(ticket.name, ticket.cookie, Seconds(ticket.cookie_age))),
+            Cookie::Keep => context.set_cookie.then(|| {
+                set_cookie::set(context.name, context.cookie, Seconds(context.cookie_age))
+            }),
         };
-        let (scheme, authority) = ticket.public_base;
+        let (scheme, authority) = context.public_base;
         let edits = Edits::plan(
             &headers,
             Context {
-                cookie: ticket.name,
-                is_public: ticket.anonymous == Some(Anonymous::Public),
+                cookie: context.name,
+                is_public: context.anonymous == Some(Anonymous::Public),
                 vault: &self.tenant.vault,
                 set_cookie,
                 site: Site {
@@ -128,28 +128,28 @@ impl Gateway {
 
     fn change_session(
         &mut self,
-        ticket: &ResponseContext<'_>,
+        context: &ResponseContext<'_>,
         headers: &[(&str, &str)],
         now: UnixMillis,
         answers: &Answers,
-    ) -> Result<Cookie, Lack> {
-        if ticket.anonymous.is_some() {
+    ) -> Result<Cookie, Unsettled> {
+        if context.anonymous.is_some() {
             // There is no session that a control could be about.
             for control in session_controls::named(headers) {
-                self.recorder.note_ignored(ticket, control);
+                self.recorder.note_ignored(context, control);
             }
             return Ok(Cookie::Keep);
         }
         let (mut change, malformed) = session_controls::read(headers);
-        let (keep, not_kept) = self.sessions.vaulted(ticket, headers, now);
+        let (keep, not_kept) = self.sessions.cookies_to_keep(context, headers, now);
         change.keep = keep;
         let mut sifted = not_kept;
-        if ticket.in_grace {
+        if context.in_grace {
             sifted.extend(change.refused_in_grace());
             change = change.in_grace();
         }
         sifted.extend(change.validate(&self.tenant.lifetime));
-        if !change.keep.is_empty() && !self.sessions.names_a_version(ticket) {
+        if !change.keep.is_empty() && !self.sessions.names_a_version(context) {
             // There is nothing to delete but what this answer has set itself.
             change.keep = vault::left_of(change.keep, now.seconds());
         }
@@ -157,25 +157,25 @@ impl Gateway {
         // All of this may be done more than once; it is told once.
         let tell = |gateway: &mut Self| {
             for control in &malformed {
-                gateway.recorder.note_ignored(ticket, control.0);
+                gateway.recorder.note_ignored(context, control.0);
             }
             for refused in &sifted {
-                gateway.recorder.note_ignored(ticket, refused.0);
+                gateway.recorder.note_ignored(context, refused.0);
             }
         };
-        if !asked && !ticket.pin {
+        if !asked && !context.pin {
             tell(self);
             return Ok(Cookie::Keep);
         }
         self.recorder.state_changed = true;
         let keys = &self.tenant.keys;
-        let Ok(Verified { token, .. }) = Token::verify(ticket.cookie, keys, now.seconds()) else {
+        let Ok(Verified { token, .. }) = Token::verify(context.cookie, keys, now.seconds()) else {
             return Ok(Cookie::Keep);
         };
-        if ticket.pin {
+        if context.pin {
             let hashed = self.balancer.hashed(token.handle, token.created);
-            let elsewhere = hashed.is_none_or(|hashed| hashed.name != ticket.origin);
-            change.pin = Some(elsewhere.then(|| ticket.origin.to_owned()));
+            let elsewhere = hashed.is_none_or(|hashed| hashed.name != context.origin);
+            change.pin = Some(elsewhere.then(|| context.origin.to_owned()));
         }
         let ends = change.end;
         // A guest's cookie does not say whether anything is stored; the object, if there is one, does.
@@ -188,29 +188,29 @@ impl Gateway {
                 self.recorder.note_ended(token.handle, "origin");
                 Ok(Cookie::Clear)
             } else {
-                Err(self.recorder.lost(ticket, "silent"))
+                Err(self.recorder.lose_change(context, "silent"))
             };
         }
-        let alteration = Update {
-            client: ticket.client,
+        let update = Update {
+            client: context.client,
             ..Update::by(&token, change)
         };
-        let altered = self
+        let updated = self
             .sessions
-            .alter(&mut self.recorder, &alteration, answers, now)
-            .map_err(Lack::Await)?;
+            .update(&mut self.recorder, &update, answers, now)
+            .map_err(Unsettled::Await)?;
         tell(self);
-        match altered {
+        match updated {
             UpdateOutcome::Live { session, refused } => {
                 for what in &refused {
-                    self.recorder.note_ignored(ticket, what);
+                    self.recorder.note_ignored(context, what);
                 }
                 let record = &session.record;
                 let moved = record.id != token.id || record.version != token.least_version;
                 // One hop only: who came with an id that was replaced has got the next one, and not
                 // the one after that.
                 let came_with = |previous: &Previous| previous.id == token.id;
-                let next = record.previous.as_ref().is_some_and(came_with) && !ticket.in_grace;
+                let next = record.previous.as_ref().is_some_and(came_with) && !context.in_grace;
                 let id = if next { record.id } else { token.id };
                 Ok(if moved && record.version > Version::UNSTORED {
                     let age = self.sessions.cookie_age(record, now);
@@ -227,14 +227,14 @@ impl Gateway {
             }
             // With KV alone that a session is over is not told before storage knows.
             UpdateOutcome::Ended if ends && !self.sessions.writes.is_empty() => {
-                Err(Lack::Await(vec![Need::Store]))
+                Err(Unsettled::Await(vec![Need::Store]))
             }
             UpdateOutcome::Ended if ends => {
                 self.recorder.note_ended(token.handle, "origin");
                 Ok(Cookie::Clear)
             }
             UpdateOutcome::Ended => {
-                self.recorder.note_lost_change(ticket, "ended");
+                self.recorder.note_lost_change(context, "ended");
                 Ok(Cookie::Keep)
             }
             UpdateOutcome::Not(error) => {
@@ -253,9 +253,9 @@ impl Gateway {
                 }
                 // What the origin asked for and believes done must not be lost in silence.
                 if is_fault && ((asked && ordered) || ends) {
-                    return Err(self.recorder.lost(ticket, reason));
+                    return Err(self.recorder.lose_change(context, reason));
                 }
-                self.recorder.note_lost_change(ticket, reason);
+                self.recorder.note_lost_change(context, reason);
                 Ok(Cookie::Keep)
             }
         }
@@ -264,10 +264,10 @@ impl Gateway {
 
 impl Balancer {
     /// What an answer says about its origin.
-    fn judge(
+    fn record_outcome(
         &mut self,
         recorder: &mut Recorder,
-        ticket: &ResponseContext<'_>,
+        context: &ResponseContext<'_>,
         status: u16,
         headers: &[(&str, &str)],
         now: UnixMillis,
@@ -275,14 +275,14 @@ impl Balancer {
         // Gateway errors say that what stands behind is gone; other errors are the application's.
         if matches!(status, 502..=504) {
             recorder.state_changed = true;
-            self.fault(recorder, ticket.origin, "gateway_errors", None, now);
+            self.record_failure(recorder, context.origin, "gateway_errors", None, now);
         } else {
-            self.health.record_success(ticket.origin, now);
+            self.health.record_success(context.origin, now);
         }
         for (name, metrics) in headers {
             if *name == LOAD {
                 recorder.state_changed = true;
-                self.load.report(ticket.origin, metrics, now);
+                self.load.report(context.origin, metrics, now);
             }
         }
     }
@@ -291,9 +291,9 @@ impl Balancer {
 impl Sessions {
     /// The cookies of an answer that are kept here, as a browser would keep them, in their order; and for each
     /// that it would not take, that it was not granted.
-    fn vaulted(
+    fn cookies_to_keep(
         &self,
-        ticket: &ResponseContext<'_>,
+        context: &ResponseContext<'_>,
         headers: &[(&str, &str)],
         now: UnixMillis,
     ) -> (Vec<StoredCookie>, Vec<Refused>) {
@@ -305,10 +305,10 @@ impl Sessions {
         for (_, line) in headers.iter().filter(|(name, _)| *name == "set-cookie") {
             // A cookie without a name goes by what a browser sends, and is taken out of the answer by that.
             let name = set_cookie::name_of(line);
-            if ticket.name.is_ours(name) || !vault.iter().any(|pattern| pattern.matches(name)) {
+            if context.name.is_ours(name) || !vault.iter().any(|pattern| pattern.matches(name)) {
                 continue;
             }
-            match StoredCookie::parse(line, ticket.path, now.seconds()) {
+            match StoredCookie::parse(line, context.path, now.seconds()) {
                 Some(kept) => keep.push(kept),
                 None => not_kept.push(Refused("vault")),
             }
@@ -317,8 +317,8 @@ impl Sessions {
     }
 
     /// Whether the cookie a request came with says that something is stored.
-    fn names_a_version(&self, ticket: &ResponseContext<'_>) -> bool {
-        Token::opened(ticket.cookie, &self.tenant.keys)
+    fn names_a_version(&self, context: &ResponseContext<'_>) -> bool {
+        Token::opened(context.cookie, &self.tenant.keys)
             .is_some_and(|token| token.least_version > Version::UNSTORED)
     }
 
@@ -330,20 +330,20 @@ impl Sessions {
 
 impl Recorder {
     /// Notes a control of the origin's that has no effect, by its name: its value may hold secrets.
-    fn note_ignored(&mut self, ticket: &ResponseContext<'_>, control: &str) {
+    fn note_ignored(&mut self, context: &ResponseContext<'_>, control: &str) {
         let event = Event::new(Level::Warn, "control_ignored").with("control", ConfigName(control));
-        let event = event.with("origin", ConfigName(ticket.origin));
+        let event = event.with("origin", ConfigName(context.origin));
         self.emit(event);
     }
 
-    fn lost(&mut self, ticket: &ResponseContext<'_>, reason: &'static str) -> Lack {
-        self.note_lost_change(ticket, reason);
-        Lack::Storage
+    fn lose_change(&mut self, context: &ResponseContext<'_>, reason: &'static str) -> Unsettled {
+        self.note_lost_change(context, reason);
+        Unsettled::Storage
     }
 
-    fn note_lost_change(&mut self, ticket: &ResponseContext<'_>, reason: &'static str) {
+    fn note_lost_change(&mut self, context: &ResponseContext<'_>, reason: &'static str) {
         let event = Event::new(Level::Error, "session_change_lost")
-            .with("origin", ConfigName(ticket.origin));
+            .with("origin", ConfigName(context.origin));
         let event = event.with("reason", reason);
         self.emit(event);
     }

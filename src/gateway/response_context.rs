@@ -34,7 +34,7 @@ pub(crate) struct ResponseContext<'a> {
     /// A new access token is to be asked for.
     pub(crate) refresh: bool,
     /// What is known about origins is to be shared.
-    pub(crate) share: bool,
+    pub(crate) sync_origins: bool,
     /// It went on without a session, and why.
     pub(crate) anonymous: Option<Anonymous>,
     /// It is a guest's, who asks for a connection that stays open: if one is opened the cookie says so.
@@ -76,7 +76,7 @@ impl<'a> ResponseContext<'a> {
         text.push(flag(self.reread, 'r'));
         text.push(flag(self.refeed, 'f'));
         text.push(flag(self.refresh, 'n'));
-        text.push(flag(self.share, 's'));
+        text.push(flag(self.sync_origins, 's'));
         text.push(flag(self.opens, 'h'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
         text.push(flag(self.anonymous == Some(Anonymous::Preflight), 'o'));
@@ -120,7 +120,7 @@ impl<'a> ResponseContext<'a> {
             reread: flags.contains('r'),
             refeed: flags.contains('f'),
             refresh: flags.contains('n'),
-            share: flags.contains('s'),
+            sync_origins: flags.contains('s'),
             anonymous: if flags.contains('k') {
                 Some(Anonymous::Public)
             } else {
@@ -160,7 +160,7 @@ mod tests {
             reread: false,
             refeed: true,
             refresh: true,
-            share: false,
+            sync_origins: false,
             anonymous: Some(Anonymous::Public),
             opens: true,
             name: CookieName::Loopback,

@@ -29,22 +29,22 @@ pub(crate) enum Revalidation {
 }
 
 impl Gateway {
-    /// Looks after what stays open of the request that `ticket` was issued for. Its session is in
+    /// Looks after what stays open of the request that `context` was issued for. Its session is in
     /// use all the while, and that is noted like any other use.
     pub(crate) fn revalidate(
         &mut self,
-        ticket: &str,
+        response_context: &str,
         now: UnixMillis,
         answers: &Answers,
     ) -> Revalidation {
         let period =
             Revalidation::Continue(self.sessions.revalidation_period().0.saturating_mul(1000));
-        let Some(ticket) = ResponseContext::parse(ticket) else {
+        let Some(context) = ResponseContext::parse(response_context) else {
             return Revalidation::Over("session_unknown");
         };
-        self.recorder.labels = ticket.request_labels();
+        self.recorder.labels = context.request_labels();
         let keys = &self.tenant.keys;
-        let Some(token) = Token::opened(ticket.cookie, keys) else {
+        let Some(token) = Token::opened(context.cookie, keys) else {
             return Revalidation::Over("session_unknown");
         };
         match self
@@ -78,7 +78,7 @@ impl Sessions {
             let end = lifetime.absolute_end(&unstored(token).span());
             return Ok((now.seconds() >= end).then_some("session_expired"));
         }
-        if let Err(need) = self.heed_revocations(recorder, answers, now) {
+        if let Err(need) = self.require_revocations(recorder, answers, now) {
             return Err(Interrupt::Pending(vec![need]));
         }
         // Where there is a feed it tells of every end.
@@ -107,8 +107,8 @@ impl Sessions {
             }
             Streams::PassThrough | Streams::Revocable => return Ok(None),
         };
-        let alteration = Update::of(token.handle, change);
-        self.alter(recorder, &alteration, answers, now)
+        let update = Update::of(token.handle, change);
+        self.update(recorder, &update, answers, now)
             .map_err(Interrupt::Pending)?;
         Ok(None)
     }

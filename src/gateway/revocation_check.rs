@@ -27,7 +27,7 @@ impl Sessions {
     ///
     /// # Errors
     /// What has to be asked first.
-    pub(crate) fn heed_revocations(
+    pub(crate) fn require_revocations(
         &mut self,
         recorder: &mut Recorder,
         answers: &Answers,
@@ -55,12 +55,12 @@ impl Sessions {
                 degraded: true,
                 ask: false,
             }),
-            Freshness::Stale => Err(self.ask_revocations()),
+            Freshness::Stale => Err(self.revocations_need()),
         }
     }
 
     /// To ask for what was revoked since this isolate last heard.
-    pub(crate) fn ask_revocations(&self) -> Need {
+    pub(crate) fn revocations_need(&self) -> Need {
         let tenant = &self.tenant;
         session_index::ask_feed(&tenant.id, tenant.consistency, self.revocations.last())
     }

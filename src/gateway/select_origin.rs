@@ -112,7 +112,7 @@ impl Balancer {
             pin: choice.pin != record.pin.as_deref(),
         };
         if self.health.is_lost(&selected.origin, context.now) {
-            self.knock(&selected.origin, context)?;
+            self.await_recovery(&selected.origin, context)?;
         }
         recorder.labels.release = release;
         recorder.labels.origin.clone_from(&selected.origin);

@@ -79,16 +79,16 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<SessionLookup, Interrupt> {
-        let standing = |known: Known, degraded| {
+        let lookup = |known: Known, degraded| {
             Ok(match known {
-                Known::Live(session) => standing_of(session, token, degraded, now),
+                Known::Live(session) => lookup_of(session, token, degraded, now),
                 Known::Ended => SessionLookup::Over(Problem::SessionEnded),
                 Known::Absent(_) => SessionLookup::Over(Problem::SessionUnknown),
             })
         };
         if let Some(known) = self.remembered(token, max_age, now) {
             recorder.labels.lookup = Lookup::Hit;
-            return standing(known, false);
+            return lookup(known, false);
         }
         recorder.labels.lookup = Lookup::Miss;
         let is_ordered = self.tenant.consistency == Consistency::Strong;
@@ -104,23 +104,23 @@ impl Sessions {
         if let LookupResult::Found(known) = &namespace
             && !is_behind(known, least)
         {
-            return standing(known.clone(), false);
+            return lookup(known.clone(), false);
         }
         match self.tenant.consistency {
             Consistency::Eventual => self.fall_back(recorder, &namespace, token, answers, now),
             Consistency::Strong => {
                 recorder.labels.lookup = Lookup::Object;
                 match self.ask_object(recorder, token.handle, &namespace, answers)? {
-                    LookupResult::Found(known) => standing(known, false),
+                    LookupResult::Found(known) => lookup(known, false),
                     _ if key_unknown => Err(Problem::KeyUnknown.into()),
                     LookupResult::Nothing => match namespace {
                         // Recorded before the tenant ordered its writes; or its cookie is ahead of
                         // what was ever acknowledged.
-                        LookupResult::Found(known) => standing(known, true),
+                        LookupResult::Found(known) => lookup(known, true),
                         _ => {
                             let unknown = Known::Absent(token.issued);
                             self.cache.put(token.handle, unknown.clone(), now);
-                            standing(unknown, false)
+                            lookup(unknown, false)
                         }
                     },
                     LookupResult::Corrupt => Ok(SessionLookup::Over(Problem::SessionCorrupt)),
@@ -242,7 +242,7 @@ impl Sessions {
             // Storage is behind what this browser has seen.
             LookupResult::Found(Known::Live(session)) => match again() {
                 Some(need) => Err(Interrupt::Pending(vec![need])),
-                None => Ok(standing_of(session.clone(), token, true, now)),
+                None => Ok(lookup_of(session.clone(), token, true, now)),
             },
             LookupResult::Found(_) => Ok(SessionLookup::Over(Problem::SessionEnded)),
             LookupResult::Corrupt => Ok(SessionLookup::Over(Problem::SessionCorrupt)),
@@ -251,7 +251,7 @@ impl Sessions {
                 Some(Known::Live(session))
                     if is_young && session.record.version >= token.least_version =>
                 {
-                    Ok(standing_of(session, token, false, now))
+                    Ok(lookup_of(session, token, false, now))
                 }
                 _ if is_young => match again() {
                     Some(need) => Err(Interrupt::Pending(vec![need])),
@@ -272,7 +272,7 @@ impl Sessions {
                     }),
                 ) if age_ms <= grace.0.saturating_mul(1000) => {
                     recorder.emit(Event::new(Level::Warn, "served_in_grace"));
-                    Ok(standing_of(session, token, true, now))
+                    Ok(lookup_of(session, token, true, now))
                 }
                 _ => Err(Problem::StoreUnavailable.into()),
             },
@@ -369,7 +369,7 @@ fn is_behind(known: &Known, least: Version) -> bool {
     }
 }
 
-fn standing_of(
+fn lookup_of(
     session: Rc<Prepared>,
     token: &Token,
     degraded: bool,

@@ -45,7 +45,7 @@ impl Sessions {
     ) -> Result<LookupResult, Interrupt> {
         let answers = context.answers;
         // Not to be had means degraded; an inquiry has nobody to tell that to.
-        if let Err(need) = self.heed_revocations(recorder, answers, context.now) {
+        if let Err(need) = self.require_revocations(recorder, answers, context.now) {
             return Err(Interrupt::Pending(vec![need]));
         }
         let ordered = self.tenant.consistency == Consistency::Strong;
@@ -69,7 +69,7 @@ impl Sessions {
         context: &RequestContext<'_>,
     ) -> Result<Page, Interrupt> {
         let (answers, now) = (context.answers, context.now);
-        let feed = self.heed_revocations(recorder, answers, now);
+        let feed = self.require_revocations(recorder, answers, now);
         let tenant = &self.tenant;
         let which = Which { tags, after, limit };
         let (listed, next) = match tenant.consistency {

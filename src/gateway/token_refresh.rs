@@ -72,7 +72,7 @@ impl Gateway {
             return Ok(visitor);
         }
         let record = &visitor.session.record;
-        let altered = self.logins.refresh(
+        let updated = self.logins.refresh(
             &mut self.sessions,
             &mut self.recorder,
             handle,
@@ -81,7 +81,7 @@ impl Gateway {
             context.now,
         )?;
         let has_token = |grant: &TokenSet| grant.usable_token(context.now.seconds()).is_some();
-        let is_renewed = match &altered {
+        let is_renewed = match &updated {
             Some(UpdateOutcome::Live { session, .. }) => {
                 session.record.grant.as_ref().is_some_and(has_token)
             }
@@ -90,7 +90,7 @@ impl Gateway {
         if !is_handed_on && !is_renewed {
             self.logins.note_asked(handle, context.now);
         }
-        match altered {
+        match updated {
             Some(UpdateOutcome::Live { session, .. }) => Ok(Visitor { session, ..visitor }),
             Some(UpdateOutcome::Ended) => Err(self.deny(Problem::SessionEnded, true, context)),
             // Without a token the origin decides what it can do for the visitor.
@@ -207,7 +207,7 @@ impl Logins {
                 Err(Interrupt::Pending(vec![with_deadline(need)]))
             }
             Some(Found::Bytes(bytes)) => {
-                Ok(Reply::parse(bytes).map(|reply| sessions.altered(handle, reply, now)))
+                Ok(Reply::parse(bytes).map(|reply| sessions.updated(handle, reply, now)))
             }
             Some(Found::Absent | Found::Unavailable) => Ok(None),
         }

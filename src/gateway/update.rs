@@ -113,60 +113,60 @@ impl Sessions {
     ///
     /// # Errors
     /// What must be done first.
-    pub(crate) fn alter(
+    pub(crate) fn update(
         &mut self,
         recorder: &mut Recorder,
-        alteration: &Update<'_>,
+        update: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
         match self.tenant.consistency {
-            Consistency::Strong => self.alter_by_object(recorder, alteration, answers, now),
-            Consistency::Eventual => self.alter_here(recorder, alteration, answers, now),
+            Consistency::Strong => self.update_by_object(recorder, update, answers, now),
+            Consistency::Eventual => self.update_in_kv(recorder, update, answers, now),
         }
     }
 
-    fn alter_by_object(
+    fn update_by_object(
         &mut self,
         recorder: &mut Recorder,
-        alteration: &Update<'_>,
+        update: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
-        let key = format!("change {}", alteration.handle.to_text());
+        let key = format!("change {}", update.handle.to_text());
         let Some(found) = answers.found(&key) else {
-            if !self.knows_the_point_in_history(recorder, alteration, answers, now)? {
+            if !self.knows_the_epoch(recorder, update, answers, now)? {
                 return Ok(UpdateOutcome::Not(UpdateError::Silent));
             }
-            let command = self.change_command(recorder, alteration, answers, now);
-            return Err(vec![command.need(&self.tenant.id, alteration.handle, key)]);
+            let command = self.change_command(recorder, update, answers, now);
+            return Err(vec![command.need(&self.tenant.id, update.handle, key)]);
         };
         let Some(reply) = parse(found) else {
             return Ok(UpdateOutcome::Not(UpdateError::Silent));
         };
         if reply.is != Status::Absent {
-            return Ok(self.altered(alteration.handle, reply, now));
+            return Ok(self.updated(update.handle, reply, now));
         }
-        self.alter_adopted(recorder, alteration, answers, now)
+        self.update_adopted(recorder, update, answers, now)
     }
 
     /// The object knows nothing: the session was recorded before there was one. It gets the record
     /// as the namespace has it.
-    fn alter_adopted(
+    fn update_adopted(
         &mut self,
         recorder: &mut Recorder,
-        alteration: &Update<'_>,
+        update: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
-        let key = format!("adopt {}", alteration.handle.to_text());
+        let key = format!("adopt {}", update.handle.to_text());
         if let Some(found) = answers.found(&key) {
             return Ok(match parse(found) {
-                Some(reply) => self.altered(alteration.handle, reply, now),
+                Some(reply) => self.updated(update.handle, reply, now),
                 None => UpdateOutcome::Not(UpdateError::Silent),
             });
         }
-        let name = RecordName::derive(&self.tenant.id, alteration.handle);
+        let name = RecordName::derive(&self.tenant.id, update.handle);
         match answers.found(name.as_str()) {
             None => Err(vec![Need::read(name.as_str())]),
             Some(Found::Absent) => Ok(UpdateOutcome::Not(UpdateError::Absent)),
@@ -174,10 +174,10 @@ impl Sessions {
             Some(Found::Bytes(sealed)) => {
                 let command = Command {
                     adopt: Some(sealed.clone()),
-                    ..self.change_command(recorder, alteration, answers, now)
+                    ..self.change_command(recorder, update, answers, now)
                 };
                 let tenant = &self.tenant.id;
-                Err(vec![command.need(tenant, alteration.handle, key)])
+                Err(vec![command.need(tenant, update.handle, key)])
             }
         }
     }
@@ -185,24 +185,24 @@ impl Sessions {
     /// A session that begins, or is given an identity, must know up to which revocation it is not
     /// concerned: for a sign-in the very last one, or who signs in right after "log out everywhere"
     /// would be signed out again.
-    fn knows_the_point_in_history(
+    fn knows_the_epoch(
         &mut self,
         recorder: &mut Recorder,
-        alteration: &Update<'_>,
+        update: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<bool, Vec<Need>> {
-        let begins = !alteration.change.end
-            && alteration
+        let begins = !update.change.end
+            && update
                 .token
                 .is_some_and(|token| token.least_version == Version::UNSTORED);
-        let signs_in = alteration.change.identify.is_some();
+        let signs_in = update.change.identify.is_some();
         let asked = self.learn_revocations(recorder, answers, now) > 0;
         let knows = self.revocations.is_known();
         // What was heard too long ago may lack a revocation that such a session would be born under.
         let is_stale = self.feed_freshness(now) == Freshness::Stale;
         if !asked && (signs_in || (begins && is_stale)) {
-            return Err(vec![self.ask_revocations()]);
+            return Err(vec![self.revocations_need()]);
         }
         Ok(knows || !(begins || signs_in))
     }
@@ -210,32 +210,32 @@ impl Sessions {
     fn change_command(
         &mut self,
         recorder: &mut Recorder,
-        alteration: &Update<'_>,
+        update: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Command {
-        let once = self.idempotency_key(recorder, &alteration.change, answers);
+        let once = self.idempotency_key(recorder, &update.change, answers);
         // What ends need not begin first.
-        let unstored = alteration
+        let unstored = update
             .token
-            .filter(|token| token.least_version == Version::UNSTORED && !alteration.change.end);
-        let mut change = alteration.change.clone();
+            .filter(|token| token.least_version == Version::UNSTORED && !update.change.end);
+        let mut change = update.change.clone();
         // The record takes over what the guest's cookie said.
         change.open |= unstored.is_some_and(|token| token.guest_opened().is_some());
         let changing = UpdateCommand {
-            id: alteration.token.map(|token| token.id),
+            id: update.token.map(|token| token.id),
             begin: unstored.map(|token| InitialState {
                 id: token.id,
                 created: token.created,
-                device: alteration.client.device(),
-                country: alteration.client.country(),
+                device: update.client.device(),
+                country: update.client.country(),
             }),
-            if_version: alteration.if_version,
-            lease: alteration.lease,
+            if_version: update.if_version,
+            lease: update.lease,
             ..UpdateCommand::new(change, once, self.epoch(now))
         };
         Command {
-            named: alteration.named,
+            named: update.named,
             ..self.command(Operation::Change(Box::new(changing)))
         }
     }
@@ -273,7 +273,7 @@ impl Sessions {
     }
 
     /// Learns from what the object says a session is now.
-    pub(crate) fn altered(
+    pub(crate) fn updated(
         &mut self,
         handle: Handle,
         reply: Reply,

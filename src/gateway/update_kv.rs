@@ -19,36 +19,36 @@ use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed};
 
 impl Sessions {
-    pub(crate) fn alter_here(
+    pub(crate) fn update_in_kv(
         &mut self,
         recorder: &mut Recorder,
-        alteration: &Update<'_>,
+        update: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<UpdateOutcome, Vec<Need>> {
-        if alteration.lease.is_some() {
+        if update.lease.is_some() {
             return Ok(UpdateOutcome::Not(UpdateError::Lease));
         }
-        let (record, fit) = match self.freshest(recorder, alteration, answers, now)? {
+        let (record, fit) = match self.freshest(recorder, update, answers, now)? {
             Ok(found) => found,
-            Err(UpdateError::Absent) if alteration.change.end => return Ok(UpdateOutcome::Ended),
+            Err(UpdateError::Absent) if update.change.end => return Ok(UpdateOutcome::Ended),
             Err(error) => return Ok(UpdateOutcome::Not(error)),
         };
-        if alteration
+        if update
             .named
             .is_some_and(|sign_in| sign_in != record.sign_in)
         {
             return Ok(UpdateOutcome::Not(UpdateError::Outdated));
         }
-        if alteration
+        if update
             .if_version
             .is_some_and(|version| version != record.version)
         {
             return Ok(UpdateOutcome::Not(UpdateError::Version));
         }
         let change = match fit {
-            IdMatch::Grace => alteration.change.clone().in_grace(),
-            _ => alteration.change.clone(),
+            IdMatch::Grace => update.change.clone().in_grace(),
+            _ => update.change.clone(),
         };
         if change.identify.is_some() {
             self.make_room(recorder, &change, &record, answers, now)?;
@@ -64,14 +64,14 @@ impl Sessions {
             },
         );
         if outcome.written {
-            self.store(recorder, alteration.handle, outcome.entry.clone(), now);
+            self.store(recorder, update.handle, outcome.entry.clone(), now);
         }
         let refused = outcome.refused_names();
         match outcome.entry {
             Entry::Ended { .. } => Ok(UpdateOutcome::Ended),
             Entry::Live(after) => {
                 if change.identify.is_some() {
-                    self.list_here(&after, now);
+                    self.list_in_kv(&after, now);
                 }
                 let session = Rc::new(self.prepared(after));
                 Ok(UpdateOutcome::Live { session, refused })
@@ -84,22 +84,22 @@ impl Sessions {
     fn freshest(
         &mut self,
         recorder: &mut Recorder,
-        alteration: &Update<'_>,
+        update: &Update<'_>,
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Result<(Record, IdMatch), UpdateError>, Vec<Need>> {
         let nobody;
-        let (token, anew) = match alteration.token {
+        let (token, anew) = match update.token {
             Some(token) => (token, token.least_version > Version::UNSTORED),
             None => {
-                nobody = Token::of_nobody(alteration.handle, now.seconds());
+                nobody = Token::of_nobody(update.handle, now.seconds());
                 (&nobody, true)
             }
         };
         if !anew && self.cache.get(token.handle, now).is_none() {
             let record = Record {
-                device: alteration.client.device(),
-                country: alteration.client.country(),
+                device: update.client.device(),
+                country: update.client.country(),
                 ..unstored(token)
             };
             return Ok(Ok((record, IdMatch::Current)));
@@ -110,7 +110,7 @@ impl Sessions {
             Ok(SessionLookup::Over(Problem::SessionRotated | Problem::SessionReplaced)) => {
                 // Who needs no cookie is not bound to an id.
                 let hit = self.cache.get(token.handle, now).map(|hit| hit.known);
-                match (alteration.token, hit) {
+                match (update.token, hit) {
                     (None, Some(Known::Live(session))) => {
                         Ok(Ok((session.record.clone(), IdMatch::Current)))
                     }
@@ -132,7 +132,7 @@ impl Sessions {
     }
 
     /// Puts a session on its user's list, with KV alone.
-    fn list_here(&mut self, record: &Record, now: UnixMillis) {
+    fn list_in_kv(&mut self, record: &Record, now: UnixMillis) {
         let tenant = &self.tenant;
         let Some(identity) = &record.identity else {
             return;

@@ -77,10 +77,13 @@ impl Gateway {
         } = request;
         let state = state(visitor, selected);
         self.recorder.labels.state = state.as_str();
-        let share = self.balancer.share_is_due(context.now);
-        let noting = self.sessions.noting(visitor, context.request, context.now);
+        let sync_origins = self.balancer.sync_is_due(context.now);
+        let opening_note = self
+            .sessions
+            .opening_note(visitor, context.request, context.now);
         // Its opening is use, too.
-        let touch = noting != Noting::Record && self.sessions.touch_is_due(visitor, context.now);
+        let touch =
+            opening_note != Noting::Record && self.sessions.touch_is_due(visitor, context.now);
         let repeat = self.repeat(visitor, selected, context);
         let tenant = &self.tenant;
         let location = &context.request.location;
@@ -115,7 +118,7 @@ impl Gateway {
             };
             proved.sign(key, context.now.seconds())
         });
-        let speaker = IdentityHeaders {
+        let identity = IdentityHeaders {
             tenant: &tenant.id,
             session: &visitor.session,
             state,
@@ -134,9 +137,9 @@ impl Gateway {
             proof,
             mapped: &tenant.mapped_headers,
         };
-        let headers = Outgoing::new(context.request, context.cookie, &speaker, context.trace);
+        let headers = Outgoing::new(context.request, context.cookie, &identity, context.trace);
         let disbelieved = headers.disbelieved;
-        let ticket = ResponseContext {
+        let response_context = ResponseContext {
             cookie: &visitor.cookie,
             set_cookie: visitor.set_cookie,
             pin: selected.pin,
@@ -144,9 +147,9 @@ impl Gateway {
             touch,
             reread: visitor.reread,
             refeed: visitor.refeed,
-            share,
+            sync_origins,
             anonymous: None,
-            opens: noting == Noting::Cookie,
+            opens: opening_note == Noting::Cookie,
             refresh: visitor.refresh,
             name: context.cookie,
             origin: &selected.origin,
@@ -184,8 +187,11 @@ impl Gateway {
         self.recorder.count_disbelieved(disbelieved);
         let tenant = &self.tenant;
         // What is done again is not counted here.
-        let is_once =
-            touch || share || revocable || noting != Noting::None || !disbelieved.is_none();
+        let is_once = touch
+            || sync_origins
+            || revocable
+            || opening_note != Noting::None
+            || !disbelieved.is_none();
         Forward {
             repeat: repeat.filter(|_| !is_once),
             visit: Some(Visit {
@@ -196,7 +202,7 @@ impl Gateway {
             url: [selected.base.as_str(), target].concat(),
             sid_suffix,
             headers,
-            response_context: ticket.to_text(),
+            response_context: response_context.to_text(),
             origin: selected.origin.clone(),
             first_byte_ms: if context.request.is_websocket() {
                 tenant.timeouts.handshake
@@ -206,11 +212,15 @@ impl Gateway {
             .0
             .saturating_mul(1000),
             pauses: tenant.timeouts.pauses.to_text(),
-            handle_response: visitor.set_cookie || selected.pin || noting == Noting::Cookie,
-            run_background: visitor.refresh || touch || visitor.reread || visitor.refeed || share,
+            handle_response: visitor.set_cookie || selected.pin || opening_note == Noting::Cookie,
+            run_background: visitor.refresh
+                || touch
+                || visitor.reread
+                || visitor.refeed
+                || sync_origins,
             revocable,
             shared: false,
-            opens: noting == Noting::Record,
+            opens: opening_note == Noting::Record,
         }
     }
 }

@@ -157,7 +157,7 @@ fn forward(forward: &Forward, labels: &RequestLabels) -> String {
 /// Draws so many traces of a tenant's: a line with the flags of requests that are not sampled, then one for each trace
 /// with what it is made of, `traceparent`, and `x` if it is sampled.
 pub(crate) fn traces(gateway: &mut Gateway, count: usize) -> String {
-    let mut text = gateway.recorder.told_flags();
+    let mut text = gateway.recorder.unsampled_flags();
     text.reserve(count * 106);
     for _ in 0..count {
         let (trace, seed) = gateway.draw_trace();

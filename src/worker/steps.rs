@@ -180,7 +180,7 @@ fn admit_step(packed: &str, now: f64, answers: &Answers) -> Decision<String> {
             // What is done here instead of being forwarded may change a session; a plain refusal does not.
             let has_changed = match step {
                 Step::Forward(_) => false,
-                Step::Answer(_) => router.has_learned(),
+                Step::Answer(_) => router.has_changed_state(),
                 Step::Asset(_) | Step::Await(_) => true,
             };
             let decision = match step {
@@ -236,7 +236,7 @@ fn handle_response_step(
         let action =
             router.handle_response(response_context, status, headers, millis(now), answers);
         drain(router, now);
-        (action, router.has_learned())
+        (action, router.has_changed_state())
     });
     // Of most the core learns nothing.
     if !matches!(

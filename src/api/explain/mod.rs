@@ -83,17 +83,17 @@ pub(super) fn explain(
         cookie: CookieName::for_location(&request.location),
         ..*context
     };
-    let mut told = Explanation::default();
-    let walked = walk(gateway, question.whose, &asked, &mut told);
-    let outcome = outcome(walked, &mut told)?;
+    let mut explanation = Explanation::default();
+    let walked = walk(gateway, question.whose, &asked, &mut explanation);
+    let outcome = outcome(walked, &mut explanation)?;
     let explanation = json!({
-        "tenant": told.tenant,
-        "path": told.path,
-        "cookie": told.cookie,
-        "session": told.session,
-        "login": told.login,
-        "origins": told.origins,
-        "choice": told.choice,
+        "tenant": explanation.tenant,
+        "path": explanation.path,
+        "cookie": explanation.cookie,
+        "session": explanation.session,
+        "login": explanation.login,
+        "origins": explanation.origins,
+        "choice": explanation.choice,
         "outcome": outcome,
     });
     Ok(Answer::json(200, &explanation))
@@ -104,46 +104,46 @@ fn walk(
     gateway: &mut Gateway,
     whose: Whose,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<(), Stop> {
-    tell_tenant(gateway, whose, context, told)?;
+    explain_tenant(gateway, whose, context, explanation)?;
     limits::check(context.request).map_err(Problem::from)?;
-    tell_path(gateway, context, told)?;
+    explain_path(gateway, context, explanation)?;
     if context.request.is_websocket() {
         websocket::check(context.request, &gateway.tenant.allowed_origins)
             .map_err(Problem::from)?;
     }
     if let Some(kind) = anonymous::kind(&gateway.tenant, context) {
-        told.because = Some(
+        explanation.because = Some(
             match kind {
                 Anonymous::Preflight => "A preflight carries no credentials: it goes on without a session, and the chat server says what it allows.",
                 Anonymous::Public => "The tenant says that this is the same for everybody (cache): it goes on without a session, and the zone's cache may keep it.",
             }
             .to_owned(),
         );
-        return Ok(routing::tell_routing(
+        return Ok(routing::explain_routing(
             gateway,
             &gateway.sessions.nobody(context),
             context,
-            told,
+            explanation,
         )?);
     }
     let caller = match whose {
-        Whose::Presented => session::tell_presented(gateway, context, told)?,
-        Whose::Named(name) => session::tell_named(gateway, name, context, told)?,
+        Whose::Presented => session::explain_presented(gateway, context, explanation)?,
+        Whose::Named(name) => session::explain_named(gateway, name, context, explanation)?,
     };
-    match tell_entry(gateway, caller, context, told)? {
-        Some(visitor) => routing::tell_routing(gateway, &visitor, context, told)?,
-        None => routing::explain_new_session(gateway, context, told)?,
+    match explain_access(gateway, caller, context, explanation)? {
+        Some(visitor) => routing::explain_routing(gateway, &visitor, context, explanation)?,
+        None => routing::explain_new_session(gateway, context, explanation)?,
     }
     Ok(())
 }
 
-fn tell_tenant(
+fn explain_tenant(
     gateway: &Gateway,
     whose: Whose,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<(), Interrupt> {
     let tenant = &gateway.tenant;
     let host = context.request.location.authority;
@@ -163,19 +163,19 @@ fn tell_tenant(
         (_, Some(_)) => format!("The host {host} is claimed exactly."),
         (_, None) => format!("The host {host} is not among this tenant's hosts."),
     };
-    told.tenant = json!({ "id": tenant.id.as_str(), "because": because });
+    explanation.tenant = json!({ "id": tenant.id.as_str(), "because": because });
     if whose == Whose::Presented && claim.is_none() && !tenant.hosts.is_empty() {
         let nobody = "Here it is nobody's; if another tenant claims the host, ask there.";
-        told.because = Some(nobody.to_owned());
+        explanation.because = Some(nobody.to_owned());
         return Err(Problem::UnknownHost.into());
     }
     Ok(())
 }
 
-fn tell_path(
+fn explain_path(
     gateway: &Gateway,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<(), Stop> {
     let RequestContext { request, .. } = context;
     let location = &request.location;
@@ -207,19 +207,19 @@ fn tell_path(
             },
         ),
     };
-    told.path = json!({ "territory": path_class, "because": because });
+    explanation.path = json!({ "territory": path_class, "because": because });
     stop
 }
 
 /// Who comes in; none for a new guest.
-fn tell_entry(
+fn explain_access(
     gateway: &Gateway,
     caller: Caller,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<Option<Visitor>, Interrupt> {
-    let door = authorize::door(&gateway.tenant, context);
-    let mode = match door.mode {
+    let access_rule = authorize::access_rule(&gateway.tenant, context);
+    let mode = match access_rule.mode {
         LoginMode::Off => "off",
         LoginMode::Optional => "optional",
         LoginMode::Required => "required",
@@ -239,19 +239,19 @@ fn tell_entry(
         }
         (Access::Guest, _) => "Guests pass here, and this visitor becomes one.".to_owned(),
         (Access::Denied(_), Some(who)) => {
-            let most = door.max_age.unwrap_or_default().0;
+            let most = access_rule.max_age.unwrap_or_default().0;
             format!("{who}, but more than {most} s ago, which is too long for this path.")
         }
-        (Access::Denied(_), None) if is_over && door.admits_guests() => {
+        (Access::Denied(_), None) if is_over && access_rule.admits_guests() => {
             "The session is over, and no page is being opened: a program is told so.".to_owned()
         }
         (Access::Denied(_), None) => {
             "Nobody passes here without signing in, and nobody has.".to_owned()
         }
     };
-    told.login = json!({
+    explanation.login = json!({
         "mode": mode,
-        "rule": door.rule_path(),
+        "rule": access_rule.rule_path(),
         "admitted": !matches!(access, Access::Denied(_)),
         "because": because,
     });
@@ -266,8 +266,8 @@ fn tell_entry(
 ///
 /// # Errors
 /// What has to be asked first.
-fn outcome(walked: Result<(), Stop>, told: &mut Explanation) -> Result<Value, Interrupt> {
-    let more = told.because.take();
+fn outcome(walked: Result<(), Stop>, explanation: &mut Explanation) -> Result<Value, Interrupt> {
+    let more = explanation.because.take();
     let (does, status, problem, because) = match walked {
         Ok(()) => {
             let because = more.unwrap_or_else(|| "Nothing is in its way.".to_owned());

@@ -13,20 +13,20 @@ use crate::response::problem::Problem;
 use crate::session::record::Record;
 
 /// Where the request of a session goes.
-pub(super) fn tell_routing(
+pub(super) fn explain_routing(
     gateway: &Gateway,
     visitor: &Visitor,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<(), Interrupt> {
     let now = context.now;
     let record = &visitor.session.record;
     let pool = gateway.tenant.pool.iter().enumerate();
-    told.origins = pool
+    explanation.origins = pool
         .map(|(at, origin)| {
             let (is_usable, because) = fitness(&gateway.balancer, at, origin, record, now);
             let score = origin.told_score(record.handle);
-            tell_origin(gateway, origin, score, is_usable, &because, now)
+            explain_origin(gateway, origin, score, is_usable, &because, now)
         })
         .collect();
     let choice = gateway
@@ -53,10 +53,10 @@ pub(super) fn tell_routing(
             "All are passed over; this one is worth a try nevertheless.".to_owned()
         }
     };
-    told.choice = json!({ "origin": name, "because": because, "takeover": choice.moves });
+    explanation.choice = json!({ "origin": name, "because": because, "takeover": choice.moves });
     if gateway.balancer.health.is_lost(name, now) {
         let because = "It could not be reached when it was probed last; while somebody wants it, that is done once a second.";
-        told.because = Some(because.to_owned());
+        explanation.because = Some(because.to_owned());
         return Err(Problem::OriginUnreachable.into());
     }
     Ok(())
@@ -66,7 +66,7 @@ pub(super) fn tell_routing(
 pub(super) fn explain_new_session(
     gateway: &Gateway,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<(), Interrupt> {
     let now = context.now;
     let takes = |origin: &Origin| {
@@ -77,7 +77,7 @@ pub(super) fn explain_new_session(
         .filter(|origin| takes(origin))
         .map(|origin| origin.weight)
         .sum();
-    told.origins = pool()
+    explanation.origins = pool()
         .map(|origin| {
             let is_usable = takes(origin);
             let because = if !gateway.balancer.is_open(origin) || gateway.balancer.is_ejected(origin, now) {
@@ -94,7 +94,7 @@ pub(super) fn explain_new_session(
             } else {
                 0.0
             };
-            tell_origin(gateway, origin, share, is_usable, &because, now)
+            explain_origin(gateway, origin, share, is_usable, &because, now)
         })
         .collect();
     if gateway.balancer.is_full(now) {
@@ -104,11 +104,11 @@ pub(super) fn explain_new_session(
         return Err(Problem::OriginUnreachable.into());
     }
     let begins = "A new session would begin, and its origin be drawn among those that take one, which cannot be told beforehand.";
-    told.because = Some(begins.to_owned());
+    explanation.because = Some(begins.to_owned());
     Ok(())
 }
 
-fn tell_origin(
+fn explain_origin(
     gateway: &Gateway,
     origin: &Origin,
     score: f64,
@@ -116,7 +116,7 @@ fn tell_origin(
     because: &str,
     now: UnixMillis,
 ) -> Value {
-    let mut known = gateway.balancer.standing_of_origin(origin, now);
+    let mut known = gateway.balancer.describe_origin(origin, now);
     for other in ["url", "capacity", "takes_new_sessions"] {
         known.remove(other);
     }

@@ -16,36 +16,36 @@ use crate::session_object::command::{Operation, Reply, Status};
 use crate::store::cache::Known;
 
 /// Recognises a request by what it presents.
-pub(super) fn tell_presented(
+pub(super) fn explain_presented(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<Caller, Interrupt> {
     let has_cookie = context.request.header("cookie").is_some();
     let verdict = |verdict: &str, because: &str| json!({ "verdict": verdict, "because": because });
     match authenticate::credential(&gateway.tenant, context) {
         Presented::Absent => {
-            let caller = gateway.sessions.recognise_by_route(context);
+            let caller = gateway.sessions.authenticate_by_route(context);
             let because = match &caller {
                 Caller::Visitor(visitor) => {
                     let record = &visitor.session.record;
-                    told.session = described(gateway, "guest", "cookie", record, context);
+                    explanation.session = described(gateway, "guest", "cookie", record, context);
                     "There is none; the sid in the URL names a guest's session."
                 }
                 _ if has_cookie => "None of its cookies is the session's.",
                 _ => "There is no Cookie header.",
             };
-            told.cookie = verdict("absent", because);
+            explanation.cookie = verdict("absent", because);
             Ok(caller)
         }
         Presented::Forged => {
             let because = "Its MAC is not one of this tenant's keys': forged, of another tenant or deployment, or signed by a key that is gone.";
-            told.cookie = verdict("forged", because);
+            explanation.cookie = verdict("forged", because);
             Ok(Caller::Anonymous { forged: true })
         }
         Presented::UnknownKey => {
             let because = "It was issued within the last hour by a key that is not listed in SESSION_KEYS here: a new key that has not arrived, one that was removed too early, or a forgery.";
-            told.cookie = verdict("unknown key", because);
+            explanation.cookie = verdict("unknown key", because);
             Err(Problem::KeyUnknown.into())
         }
         Presented::Genuine { value, verified } => {
@@ -54,29 +54,31 @@ pub(super) fn tell_presented(
             } else {
                 "Its MAC is right."
             };
-            told.cookie = verdict("genuine", because);
-            tell_genuine(gateway, verified, value, context, told)
+            explanation.cookie = verdict("genuine", because);
+            explain_genuine(gateway, verified, value, context, explanation)
         }
     }
 }
 
-fn tell_genuine(
+fn explain_genuine(
     gateway: &mut Gateway,
     verified: Verified,
     value: &str,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<Caller, Interrupt> {
     let handle = verified.token.handle;
-    let (caller, known) = tracelessly(gateway, handle, |gateway| {
-        let caller =
-            gateway
-                .sessions
-                .recognise_genuine(&mut gateway.recorder, verified, value, context)?;
+    let (caller, known) = without_effect(gateway, handle, |gateway| {
+        let caller = gateway.sessions.authenticate_genuine(
+            &mut gateway.recorder,
+            verified,
+            value,
+            context,
+        )?;
         let known = gateway.sessions.cache.get(handle, context.now);
         Ok((caller, known.map(|hit| hit.known)))
     })?;
-    told.session = match &caller {
+    explanation.session = match &caller {
         Caller::Visitor(visitor) if !visitor.is_recorded() => {
             described(gateway, "guest", "cookie", &visitor.session.record, context)
         }
@@ -96,25 +98,25 @@ fn tell_genuine(
         }
         Caller::Over(problem) => {
             let source = source(gateway, handle, context.answers);
-            tell_over(gateway, problem, handle, known.as_ref(), source, context)
+            explain_over(gateway, problem, handle, known.as_ref(), source, context)
         }
     };
     Ok(caller)
 }
 
 /// Finds a session by its handle alone, as [`Gateway::inspect`] does.
-pub(super) fn tell_named(
+pub(super) fn explain_named(
     gateway: &mut Gateway,
     name: PublicName,
     context: &RequestContext<'_>,
-    told: &mut Explanation,
+    explanation: &mut Explanation,
 ) -> Result<Caller, Interrupt> {
     let handle = name.handle;
-    told.cookie = json!({
+    explanation.cookie = json!({
         "verdict": "not asked",
         "because": "The session was named by its handle.",
     });
-    let (found, is_revoked) = tracelessly(gateway, handle, |gateway| {
+    let (found, is_revoked) = without_effect(gateway, handle, |gateway| {
         let found = gateway
             .sessions
             .load_authoritative(&mut gateway.recorder, handle, context)?;
@@ -143,7 +145,7 @@ pub(super) fn tell_named(
             let record = &session.record;
             let lifetime = &gateway.tenant.lifetime;
             if !lifetime.has_ended(&record.span(), context.now.seconds()) {
-                told.session = described(gateway, "live", source, record, context);
+                explanation.session = described(gateway, "live", source, record, context);
                 let token = Token {
                     handle,
                     id: record.id,
@@ -167,14 +169,14 @@ pub(super) fn tell_named(
     };
     if problem == Problem::SessionUnknown {
         let guest = "Nothing is stored under this name: it is over, or somebody has signed in since and it has another name, or a guest's that holds nothing, which only its cookie shows.";
-        told.because = Some(guest.to_owned());
+        explanation.because = Some(guest.to_owned());
     }
-    told.session = tell_over(gateway, &problem, handle, known, source, context);
+    explanation.session = explain_over(gateway, &problem, handle, known, source, context);
     Ok(Caller::Over(problem))
 }
 
 /// A session that does not serve this cookie; what is `known` of it may still be told.
-fn tell_over(
+fn explain_over(
     gateway: &Gateway,
     problem: &Problem,
     handle: Handle,
@@ -250,7 +252,7 @@ fn source(gateway: &Gateway, handle: Handle, answers: &Answers) -> &'static str 
 
 /// Looks at a session and leaves no trace of it: of this session as much is known as before, what was
 /// to be told or stored is not, and its object is asked but not told to mend anything.
-fn tracelessly<T>(
+fn without_effect<T>(
     gateway: &mut Gateway,
     handle: Handle,
     look: impl FnOnce(&mut Gateway) -> Result<T, Interrupt>,

@@ -7,7 +7,7 @@ use crate::auth::account::{self, AccountName, MAX_PASSWORD_LENGTH, MIN_PASSWORD_
 use crate::auth::login_throttle::message::AccountChange;
 use crate::effect::{Found, Need};
 use crate::encoding::object;
-use crate::gateway::password_check::{account_name, heard};
+use crate::gateway::password_check::{account_name, ignoring_failure};
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::response::Answer;
 use crate::response::problem::Problem;
@@ -20,7 +20,7 @@ use crate::telemetry::log::{Event, Level};
 const MEMBERS: [&str; 5] = ["email", "name", "groups", "password", "disabled"];
 
 /// Answers `/admin/users…`; `route` is what follows.
-pub(in crate::api) fn operate_users(
+pub(in crate::api) fn respond_about_users(
     gateway: &mut Gateway,
     route: &str,
     context: &RequestContext<'_>,
@@ -116,7 +116,7 @@ fn put_user(
         }]));
     }
     let account = Some(text);
-    let announced = heard(gateway.logins.announce(
+    let announced = ignoring_failure(gateway.logins.announce(
         &mut gateway.recorder,
         name,
         AccountChange { at, account },
@@ -153,11 +153,12 @@ fn delete_user(
         }]));
     }
     let gone = AccountChange { at, account: None };
-    let announced = heard(
-        gateway
-            .logins
-            .announce(&mut gateway.recorder, name, gone, context),
-    )?;
+    let announced = ignoring_failure(gateway.logins.announce(
+        &mut gateway.recorder,
+        name,
+        gone,
+        context,
+    ))?;
     revoke_user(gateway, account.user(), context)?;
     announced?;
     gateway

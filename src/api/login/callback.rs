@@ -208,10 +208,10 @@ fn exchange_code(
 ) -> Result<Tokens, Interrupt> {
     let redirect_uri = super::start_login::callback_url(gateway, provider, metadata, context);
     let endpoint = &metadata.token_endpoint;
-    let heard = ask("tokens", context.answers, || {
+    let ignoring_failure = ask("tokens", context.answers, || {
         authorization::exchange(endpoint, provider, code, &redirect_uri, begun)
     })?;
-    let reason = match heard {
+    let reason = match ignoring_failure {
         Heard::Nothing => "the token endpoint does not answer",
         Heard::Reply(Reply { status, body }, _) => match tokens(status, body) {
             Some(tokens) => return Ok(tokens),
@@ -235,10 +235,10 @@ fn proof(
 ) -> Result<Proof, Interrupt> {
     let mut all = said.clone();
     if let (true, Some(endpoint)) = (provider.userinfo, &metadata.userinfo_endpoint) {
-        let heard = ask("userinfo", context.answers, || {
+        let ignoring_failure = ask("userinfo", context.answers, || {
             authorization::userinfo(endpoint, &tokens.access_token)
         })?;
-        let Heard::Reply(Reply { status: 200, body }, _) = heard else {
+        let Heard::Reply(Reply { status: 200, body }, _) = ignoring_failure else {
             gateway
                 .recorder
                 .note_provider("idp_failed", &provider.issuer, "no userinfo");

@@ -99,7 +99,7 @@ pub(super) fn sign_in(
         };
         let ended = gateway
             .sessions
-            .alter(&mut gateway.recorder, &Update::of(other, end), answers, now)
+            .update(&mut gateway.recorder, &Update::of(other, end), answers, now)
             .map_err(Interrupt::Pending)?;
         // Whose it was must not stay signed in beside the next.
         if !matches!(
@@ -117,13 +117,13 @@ pub(super) fn sign_in(
         grant: proof.grant.clone(),
         ..Change::default()
     };
-    let alteration = Update {
+    let update = Update {
         client: Client::of(context.request),
         ..Update::by(&token, change)
     };
     match gateway
         .sessions
-        .alter(&mut gateway.recorder, &alteration, answers, now)
+        .update(&mut gateway.recorder, &update, answers, now)
         .map_err(Interrupt::Pending)?
     {
         UpdateOutcome::Live { .. } if gateway.sessions.has_writes() => {

@@ -2,7 +2,7 @@
 
 use super::look;
 use super::refusal;
-use crate::gateway::password_check::{NotProved, account_name, heard};
+use crate::gateway::password_check::{NotProved, account_name, ignoring_failure};
 use serde_json::json;
 
 use super::finish_login::Proof;
@@ -45,13 +45,14 @@ pub(in crate::api) fn login_by_password(
     if password.is_empty() {
         return Err(Problem::Invalid("`password` must not be empty.".to_owned()).into());
     }
-    let account = match gateway
-        .logins
-        .prove(&mut gateway.recorder, username, password, context)?
-    {
-        Ok(account) => account,
-        Err(not) => return not_proved(gateway, &not, return_to, username, context),
-    };
+    let account =
+        match gateway
+            .logins
+            .verify_password(&mut gateway.recorder, username, password, context)?
+        {
+            Ok(account) => account,
+            Err(not) => return not_proved(gateway, &not, return_to, username, context),
+        };
     let proof = Proof {
         method: "password",
         identity: account.identity(form::flag(&fields, "remember")),
@@ -146,7 +147,7 @@ pub(in crate::api) fn password(
             context,
         ));
     }
-    let account = match gateway.logins.prove(
+    let account = match gateway.logins.verify_password(
         &mut gateway.recorder,
         &user,
         form::text(&fields, "current"),
@@ -196,11 +197,12 @@ fn password_changed(
         at: account.changed(),
         account: Some(text),
     };
-    let announced = heard(
-        gateway
-            .logins
-            .announce(&mut gateway.recorder, &name, change, context),
-    )?;
+    let announced = ignoring_failure(gateway.logins.announce(
+        &mut gateway.recorder,
+        &name,
+        change,
+        context,
+    ))?;
     super::accounts::revoke_user(gateway, account.user(), context)?;
     announced?;
     Ok(password_page(gateway, 200, PasswordState::Done, context))

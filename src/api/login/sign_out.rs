@@ -24,18 +24,18 @@ use crate::session::token_set::TokenSet;
 use crate::store::revocations::Subject;
 
 /// What is noted of a sign-out under way.
-const LEAVES: &str = "signs out";
+const DEPARTURE: &str = "signs out";
 
 /// The longest claim that is used as a hint, in bytes.
 const MAX_HINT_LENGTH: usize = 512;
 
 /// A sign-out under way.
-struct Leave {
+struct Departure {
     handle: Handle,
     /// What its user is listed under.
     tags: Vec<UserTag>,
     /// Where the browser goes on to, to sign out at the provider.
-    onward: Option<String>,
+    provider_url: Option<String>,
 }
 
 /// `GET /logout`: a page that asks, because what merely loads must change nothing.
@@ -72,8 +72,8 @@ pub(in crate::api) fn logout(
     }
     let everywhere = wants_everywhere(context)?;
     // Once begun it is seen through: by then the session may well be over.
-    if let Some(leave) = Leave::noted(context) {
-        return carry_out(gateway, &leave, everywhere, context);
+    if let Some(departure) = Departure::noted(context) {
+        return carry_out(gateway, &departure, everywhere, context);
     }
     // What is to be ended everywhere must be known.
     let caller = if everywhere {
@@ -83,7 +83,7 @@ pub(in crate::api) fn logout(
     };
     match caller {
         Caller::Visitor(visitor) if visitor.is_recorded() => {
-            Err(note_leave(gateway, &visitor.session, context)?)
+            Err(note_departure(gateway, &visitor.session, context)?)
         }
         // A genuine cookie with an id from before may still put an end to its session, but is told
         // nothing of it, and ends no other.
@@ -113,25 +113,33 @@ pub(in crate::api) fn logout(
 /// Ends what was noted.
 fn carry_out(
     gateway: &mut Gateway,
-    leave: &Leave,
+    departure: &Departure,
     everywhere: bool,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    if context.answers.written().is_none() && everywhere && !leave.tags.is_empty() {
-        let subjects: Vec<_> = leave.tags.iter().map(|tag| Subject::User(*tag)).collect();
+    if context.answers.written().is_none() && everywhere && !departure.tags.is_empty() {
+        let subjects: Vec<_> = departure
+            .tags
+            .iter()
+            .map(|tag| Subject::User(*tag))
+            .collect();
         gateway
             .sessions
             .revoke(&subjects, context.answers, context.now)?;
     }
     gateway.sessions.end(
         &mut gateway.recorder,
-        leave.handle,
+        departure.handle,
         context.answers,
         context.now,
     )?;
     let reason = if everywhere { "everywhere" } else { "logout" };
-    gateway.recorder.note_ended(leave.handle, reason);
-    Ok(signed_out(gateway, leave.onward.as_deref(), context))
+    gateway.recorder.note_ended(departure.handle, reason);
+    Ok(signed_out(
+        gateway,
+        departure.provider_url.as_deref(),
+        context,
+    ))
 }
 
 /// Where a form that signs out may lead: browsers count what a form redirects to as its target.
@@ -153,23 +161,23 @@ fn provider_origins(gateway: &Gateway) -> Vec<String> {
 
 /// Notes what is to be ended, and where the provider signs people out, before the session that knows
 /// it is over.
-fn note_leave(
+fn note_departure(
     gateway: &mut Gateway,
     session: &Prepared,
     context: &RequestContext<'_>,
 ) -> Result<Interrupt, Interrupt> {
-    let leave = Leave {
+    let departure = Departure {
         handle: session.record.handle,
         tags: session.tags.clone(),
-        onward: onward(gateway, session, context)?,
+        provider_url: provider_url(gateway, session, context)?,
     };
     Ok(Interrupt::Pending(vec![Need::Note {
-        key: LEAVES.to_owned(),
-        text: leave.to_text(),
+        key: DEPARTURE.to_owned(),
+        text: departure.to_text(),
     }]))
 }
 
-fn onward(
+fn provider_url(
     gateway: &mut Gateway,
     session: &Prepared,
     context: &RequestContext<'_>,
@@ -204,8 +212,12 @@ fn onward(
     )))
 }
 
-fn signed_out(gateway: &Gateway, onward: Option<&str>, context: &RequestContext<'_>) -> Answer {
-    let answer = match (context.request.is_navigation(), onward) {
+fn signed_out(
+    gateway: &Gateway,
+    provider_url: Option<&str>,
+    context: &RequestContext<'_>,
+) -> Answer {
+    let answer = match (context.request.is_navigation(), provider_url) {
         (true, Some(url)) => Answer::empty(303).with("location", url),
         (true, None) => {
             Answer::empty(303).with("location", format!("{}/signed-out", gateway.prefix))
@@ -229,15 +241,15 @@ fn named_by_cookie(gateway: &Gateway, context: &RequestContext<'_>) -> Option<Ha
     Some(verified.token.handle)
 }
 
-impl Leave {
+impl Departure {
     fn noted(context: &RequestContext<'_>) -> Option<Self> {
-        let Some(Found::Bytes(text)) = context.answers.found(LEAVES) else {
+        let Some(Found::Bytes(text)) = context.answers.found(DEPARTURE) else {
             return None;
         };
         let text = core::str::from_utf8(text).ok()?;
         let mut fields = text.split('\t');
         let handle = Handle::parse(fields.next()?)?;
-        let onward = fields
+        let provider_url = fields
             .next()
             .filter(|url| !url.is_empty())
             .map(str::to_owned);
@@ -245,14 +257,14 @@ impl Leave {
         Some(Self {
             handle,
             tags,
-            onward,
+            provider_url,
         })
     }
 
     fn to_text(&self) -> String {
         let mut text = self.handle.to_text();
         text.push('\t');
-        text.push_str(self.onward.as_deref().unwrap_or_default());
+        text.push_str(self.provider_url.as_deref().unwrap_or_default());
         for tag in &self.tags {
             text.push('\t');
             text.push_str(&encoding::base64url(tag));

@@ -144,7 +144,7 @@ impl World {
         let Gateway {
             balancer, recorder, ..
         } = &mut self.gateway;
-        balancer.fault(recorder, origin, "gateway_errors", None, self.now);
+        balancer.record_failure(recorder, origin, "gateway_errors", None, self.now);
     }
 
     /// Every connection to that origin is refused from now on.

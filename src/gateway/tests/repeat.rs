@@ -121,7 +121,11 @@ fn an_answer_teaches_something_by_what_it_says_of_the_session_or_the_origin() {
         ) {
             world.satisfy(&needs, &mut answers);
         }
-        assert_eq!(world.gateway.has_learned(), teaches, "{status} {headers}");
+        assert_eq!(
+            world.gateway.has_changed_state(),
+            teaches,
+            "{status} {headers}"
+        );
     }
 }
 
@@ -256,13 +260,13 @@ fn only_a_flood_of_plain_requests_is_refused_without_deciding() {
 fn who_is_refused_teaches_nothing_and_our_own_paths_may() {
     let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
     world.get("/");
-    assert!(!world.gateway.has_learned());
+    assert!(!world.gateway.has_changed_state());
     world.get("/_session/nothing");
-    assert!(!world.gateway.has_learned());
+    assert!(!world.gateway.has_changed_state());
     let mut world = World::new(&json!({}));
     world.exchange("");
     world.get("/_session/me");
-    assert!(world.gateway.has_learned());
+    assert!(world.gateway.has_changed_state());
 }
 
 /// What others may do within a second, who are told apart from the visitor by their cookies.
@@ -346,7 +350,7 @@ proptest! {
             let step = world.gateway.admit(&Request::parse(&packed).unwrap(), world.now, &Answers::default());
             let teaches = match step {
                 Step::Forward(_) => false,
-                Step::Answer(_) => world.gateway.has_learned(),
+                Step::Answer(_) => world.gateway.has_changed_state(),
                 _ => true,
             };
             if teaches {
