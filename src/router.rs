@@ -58,7 +58,7 @@ const MAX_GATEWAYS: usize = 256;
 /// The router of one isolate.
 pub(crate) struct Router {
     deployment: Deployment,
-    catalogue: TenantRegistry,
+    registry: TenantRegistry,
     gateways: HashMap<TenantId, TenantEntry>,
     /// Approximate bytes of the sessions that all of them remember.
     weight: usize,
@@ -74,12 +74,12 @@ pub(crate) struct Router {
     /// What is told of the request that was decided on last.
     labels: RequestLabels,
     /// Whether what was decided or settled last told anything.
-    learned: bool,
+    has_changed_state: bool,
     /// What happened that no gateway counts.
     series: Series,
-    telling: TelemetryReports,
+    reports: TelemetryReports,
     /// Whether it was told that the console has no host, if it has none.
-    is_console_told: bool,
+    is_console_reported: bool,
     /// What is to be stored that is no tenant's.
     writes: Vec<Write>,
     /// Wrong tokens, per client.
@@ -98,9 +98,9 @@ impl Router {
     #[must_use]
     pub(crate) fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
         let mut gateways = HashMap::new();
-        let telling = TelemetryReports::new(&deployment, random.next_u64());
+        let reports = TelemetryReports::new(&deployment, random.next_u64());
         let only = deployment.tenant.take();
-        let catalogue = TenantRegistry::new(only.as_ref().map(|tenant| tenant.id.clone()));
+        let registry = TenantRegistry::new(only.as_ref().map(|tenant| tenant.id.clone()));
         let hashing = Places::default();
         if let Some(tenant) = only {
             let id = tenant.id.clone();
@@ -116,7 +116,7 @@ impl Router {
         }
         Self {
             deployment,
-            catalogue,
+            registry,
             gateways,
             weight: 0,
             rings: HashMap::new(),
@@ -125,10 +125,10 @@ impl Router {
             events: Vec::new(),
             probes: Vec::new(),
             labels: RequestLabels::default(),
-            learned: false,
+            has_changed_state: false,
             series: Series::default(),
-            telling,
-            is_console_told: false,
+            reports,
+            is_console_reported: false,
             writes: Vec::new(),
             guesses: ClientLimit::new(10, 60_000),
             hashing,
@@ -145,7 +145,7 @@ impl Router {
     /// Decides on a packed request; see [`Gateway::admit`].
     pub(crate) fn admit(&mut self, packed: &str, now: UnixMillis, answers: &Answers) -> Step {
         self.labels = RequestLabels::default();
-        self.learned = false;
+        self.has_changed_state = false;
         let Some(request) = Request::parse(packed) else {
             // As `OPTIONS *` is, of which the runtime makes a URL that is none.
             return self.refused(&Problem::BadPath);
@@ -183,11 +183,11 @@ impl Router {
 
     /// Decides on a request whose URL is judged as it is sent: whose it is.
     fn direct(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
-        self.tell_of_console_host(request);
+        self.report_missing_console_host(request);
         if self.is_liveness(request) {
             return Step::Answer(Answer::json(200, &json!({ "status": "ok" })));
         }
-        self.learned = true;
+        self.has_changed_state = true;
         let route = request.location.path.strip_prefix(&self.deployment.prefix);
         if let Some(route) = route.and_then(|route| route.strip_prefix("/admin/")) {
             return self.operate(route, request, now, answers);
@@ -201,7 +201,7 @@ impl Router {
 
     /// Has the tenant's gateway decide.
     fn hand_over(&mut self, request: &Request<'_>, now: UnixMillis, answers: &Answers) -> Step {
-        self.learned = true;
+        self.has_changed_state = true;
         if self.is_consoles_alone(request) {
             return self.refused(&Problem::NotFound);
         }
@@ -210,7 +210,7 @@ impl Router {
             Err(Interrupt::Pending(needs)) => return Step::Await(needs),
             Err(Interrupt::Reject(problem)) => {
                 self.labels.reason = problem.code();
-                self.learned = false;
+                self.has_changed_state = false;
                 return Step::Answer(problem.answer(Audience::of(request, &Brand::default()), ""));
             }
         };
@@ -224,13 +224,13 @@ impl Router {
         });
         let step = step.map(|(step, labels, has_changed_state)| {
             self.labels = labels;
-            self.learned = has_changed_state;
+            self.has_changed_state = has_changed_state;
             step
         });
         match step {
             // Nothing but an answer of an origin has an afterwards, and being due is said once.
             Some(Step::Forward(forward)) => {
-                let is_due = self.catalogue.is_due(&tenant, now);
+                let is_due = self.registry.is_due(&tenant, now);
                 Step::Forward(Forward {
                     response_context: [tenant.as_str(), "\t", &forward.response_context].concat(),
                     run_background: is_due || forward.run_background,
@@ -252,7 +252,7 @@ impl Router {
     /// The gateway of a tenant whose requests' decisions are repeated; none if it was let go.
     pub(crate) fn gateway(&mut self, tenant: &str) -> Option<&mut Gateway> {
         let tenant = TenantId::parse(tenant)?;
-        self.gateways.get_mut(&tenant).map(|room| &mut room.gateway)
+        self.gateways.get_mut(&tenant).map(|entry| &mut entry.gateway)
     }
 
     /// Where the reserved paths are.
@@ -289,14 +289,14 @@ impl Router {
             };
             (settled, true)
         });
-        self.learned = has_changed_state;
+        self.has_changed_state = has_changed_state;
         settled
     }
 
     /// Whether what was decided or settled last told anything; see [`Gateway::has_changed_state`].
     #[must_use]
     pub(crate) fn has_changed_state(&self) -> bool {
-        self.learned
+        self.has_changed_state
     }
 
     /// Does what can wait; see [`Gateway::run_background`].
@@ -346,9 +346,9 @@ impl Router {
     /// Takes note that an origin, named with its tenant, has answered well again.
     pub(crate) fn recovered(&mut self, place: &str, now: UnixMillis) {
         if let Some((tenant, origin)) = split_place(place)
-            && let Some(room) = self.gateways.get_mut(&tenant)
+            && let Some(entry) = self.gateways.get_mut(&tenant)
         {
-            room.gateway.recovered(origin, now);
+            entry.gateway.recovered(origin, now);
         }
     }
 
@@ -365,21 +365,21 @@ impl Router {
         verdict: Verdict,
         now: UnixMillis,
     ) {
-        if let Some(room) = self.gateways.get_mut(tenant) {
+        if let Some(entry) = self.gateways.get_mut(tenant) {
             let Probe { origin, begun, .. } = probe;
-            room.gateway
+            entry.gateway
                 .balancer
-                .probed(&mut room.gateway.recorder, origin, *begun, verdict, now);
-            self.events.extend(room.gateway.recorder.take_events());
+                .probed(&mut entry.gateway.recorder, origin, *begun, verdict, now);
+            self.events.extend(entry.gateway.recorder.take_events());
         }
     }
 
     /// Takes note of what is under way at an origin, named with its tenant: see [`Gateway::observe`].
     pub(crate) fn observe(&mut self, place: &str, under_way: u32, first_byte_ms: u32) {
         if let Some((tenant, origin)) = split_place(place)
-            && let Some(room) = self.gateways.get_mut(&tenant)
+            && let Some(entry) = self.gateways.get_mut(&tenant)
         {
-            room.gateway.observe(origin, under_way, first_byte_ms);
+            entry.gateway.observe(origin, under_way, first_byte_ms);
         }
     }
 
@@ -388,7 +388,7 @@ impl Router {
     pub(crate) fn health_checks(&self) -> Vec<HealthCheck> {
         let gateways = self.gateways.values();
         gateways
-            .flat_map(|room| room.gateway.balancer.health_checks())
+            .flat_map(|entry| entry.gateway.balancer.health_checks())
             .collect()
     }
 
@@ -396,8 +396,8 @@ impl Router {
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         let mut writes = core::mem::take(&mut self.writes);
         for tenant in self.writers.drain(..) {
-            if let Some(room) = self.gateways.get_mut(&tenant) {
-                writes.extend(room.gateway.sessions.take_writes());
+            if let Some(entry) = self.gateways.get_mut(&tenant) {
+                writes.extend(entry.gateway.sessions.take_writes());
             }
         }
         writes
@@ -424,9 +424,9 @@ impl Router {
 
     /// Lets a tenant's gateway go; what it counted is told all the same.
     fn evict_tenant(&mut self, tenant: &TenantId) {
-        if let Some(mut room) = self.gateways.remove(tenant) {
-            self.weight = self.weight.saturating_sub(room.gateway.sessions.weight());
-            self.series.merge(&room.gateway.recorder.take_series());
+        if let Some(mut entry) = self.gateways.remove(tenant) {
+            self.weight = self.weight.saturating_sub(entry.gateway.sessions.weight());
+            self.series.merge(&entry.gateway.recorder.take_series());
         }
     }
 
@@ -459,16 +459,16 @@ impl Router {
         now: UnixMillis,
         act: impl FnOnce(&mut Gateway) -> T,
     ) -> Option<T> {
-        let room = self.gateways.get_mut(tenant)?;
-        room.used = now;
-        let weight = room.gateway.sessions.weight();
-        let result = act(&mut room.gateway);
-        self.weight = self.weight.saturating_sub(weight) + room.gateway.sessions.weight();
-        if room.gateway.sessions.has_writes() && !self.writers.contains(tenant) {
+        let entry = self.gateways.get_mut(tenant)?;
+        entry.used = now;
+        let weight = entry.gateway.sessions.weight();
+        let result = act(&mut entry.gateway);
+        self.weight = self.weight.saturating_sub(weight) + entry.gateway.sessions.weight();
+        if entry.gateway.sessions.has_writes() && !self.writers.contains(tenant) {
             self.writers.push(tenant.clone());
         }
-        self.events.extend(room.gateway.recorder.take_events());
-        let probes = room.gateway.balancer.take_probes().into_iter();
+        self.events.extend(entry.gateway.recorder.take_events());
+        let probes = entry.gateway.balancer.take_probes().into_iter();
         self.probes
             .extend(probes.map(|probe| (tenant.clone(), probe)));
         if self.weight > ISOLATE_WEIGHT {
@@ -482,29 +482,29 @@ impl Router {
     fn evict_sessions(&mut self, tenant: &TenantId) {
         while self.weight > ISOLATE_WEIGHT {
             // Who still wants something stored may know what storage does not.
-            let rooms = self.gateways.iter_mut().filter(|(id, room)| {
-                *id != tenant && room.gateway.sessions.weight() > 0 && !self.writers.contains(id)
+            let entries = self.gateways.iter_mut().filter(|(id, entry)| {
+                *id != tenant && entry.gateway.sessions.weight() > 0 && !self.writers.contains(id)
             });
-            let Some((_, room)) = rooms.min_by_key(|(_, room)| room.used) else {
+            let Some((_, entry)) = entries.min_by_key(|(_, entry)| entry.used) else {
                 return;
             };
-            self.weight = self.weight.saturating_sub(room.gateway.sessions.weight());
-            room.gateway.sessions.forget_sessions();
+            self.weight = self.weight.saturating_sub(entry.gateway.sessions.weight());
+            entry.gateway.sessions.forget_sessions();
         }
     }
 
     /// Makes room for one more gateway.
-    fn make_room(&mut self) {
+    fn evict_until_room(&mut self) {
         while self.gateways.len() >= MAX_GATEWAYS {
             // Who still wants something stored stays.
             let idle = |(tenant, _): &(&TenantId, &TenantEntry)| !self.writers.contains(tenant);
-            let rooms = self.gateways.iter().filter(idle);
-            let oldest = rooms.min_by_key(|(_, room)| room.used);
+            let entries = self.gateways.iter().filter(idle);
+            let oldest = entries.min_by_key(|(_, entry)| entry.used);
             let Some(oldest) = oldest.map(|(tenant, _)| tenant.clone()) else {
                 return;
             };
             self.evict_tenant(&oldest);
-            self.catalogue.forget(&oldest);
+            self.registry.forget(&oldest);
         }
     }
 }

@@ -40,7 +40,7 @@ impl Router {
     ) -> Result<Answer, Interrupt> {
         let refused = |problem| Err(Interrupt::Reject(problem));
         // Without documents there are none to look after.
-        if !self.catalogue.is_of_many() {
+        if !self.registry.is_of_many() {
             return refused(Problem::NotFound);
         }
         match (route, request.method) {
@@ -160,7 +160,7 @@ impl Router {
             Some(false) => Err(Interrupt::Reject(Problem::TenantsUnavailable)),
             Some(true) => {
                 let changed = puts.iter().map(|(key, _)| key).chain(&deletes);
-                self.catalogue.forget_hosts(changed.map(String::as_str));
+                self.registry.forget_hosts(changed.map(String::as_str));
                 self.emit(Event::new(Level::Info, event).of(id));
                 Ok(Answer::empty(204))
             }

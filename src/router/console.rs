@@ -77,11 +77,11 @@ impl Router {
     }
 
     /// Says once, when the first visitor comes from elsewhere, that operators will find no console.
-    pub(super) fn tell_of_console_host(&mut self, request: &Request<'_>) {
-        if self.is_console_told || request.location.is_plain_loopback() {
+    pub(super) fn report_missing_console_host(&mut self, request: &Request<'_>) {
+        if self.is_console_reported || request.location.is_plain_loopback() {
             return;
         }
-        self.is_console_told = true;
+        self.is_console_reported = true;
         let secrets = &self.deployment.secrets;
         if secrets.of_deployment(CONSOLE_HOST).is_none() && secrets.is_set_for_any("ADMIN_TOKEN") {
             let cure =

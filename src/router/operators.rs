@@ -35,7 +35,7 @@ pub(super) enum Authority {
 
 impl Authority {
     /// In words, for what is signed.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         match self {
             Self::Deployment => "deployment".to_owned(),
             Self::Tenant(tenant) => format!("tenant {tenant}"),
@@ -99,8 +99,8 @@ impl Router {
             }
             "metrics" | "overview" | "logs" => {
                 allow("GET, HEAD", request)?;
-                let told = self.tell(route, tenant.as_ref(), request, now, answers);
-                told.map(Step::Answer)
+                let answer = self.tell(route, tenant.as_ref(), request, now, answers);
+                answer.map(Step::Answer)
             }
             _ if is_of_deployment(route) => {
                 if operator.authority != Authority::Deployment {
@@ -226,7 +226,7 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Vec<(Authority, Vec<ApiKey>)>, Interrupt> {
-        if self.catalogue.is_of_many() && !self.is_consoles_alone(request) {
+        if self.registry.is_of_many() && !self.is_consoles_alone(request) {
             match self.tenant_of(request.location.authority, now, answers) {
                 Ok(tenant) => {
                     let tokens = self.at(&tenant, now, |gateway| gateway.admin_tokens().to_vec());
@@ -238,7 +238,7 @@ impl Router {
             }
         }
         let mut powers = vec![(Authority::Deployment, self.deployment_tokens())];
-        if self.is_consoles_alone(request) && self.catalogue.is_of_many() {
+        if self.is_consoles_alone(request) && self.registry.is_of_many() {
             let secrets = &self.deployment.secrets;
             powers.extend(
                 secrets
@@ -262,7 +262,7 @@ impl Router {
             Some(name) => Some(TenantId::parse(name).ok_or(Interrupt::Reject(Problem::NotFound))?),
         };
         match (&operator.authority, named) {
-            (Authority::Deployment, named) => match (self.catalogue.only(), named) {
+            (Authority::Deployment, named) => match (self.registry.only(), named) {
                 (Some(only), Some(named)) if *only != named => {
                     Err(Interrupt::Reject(Problem::NotFound))
                 }
@@ -276,9 +276,9 @@ impl Router {
 
     /// What opens everything; where there is only one tenant, its own tokens do.
     pub(super) fn deployment_tokens(&self) -> Vec<ApiKey> {
-        let only = self.catalogue.only().and_then(|id| self.gateways.get(id));
-        if let Some(room) = only {
-            return room.gateway.admin_tokens().to_vec();
+        let only = self.registry.only().and_then(|id| self.gateways.get(id));
+        if let Some(entry) = only {
+            return entry.gateway.admin_tokens().to_vec();
         }
         let tokens = self.deployment.secrets.of_deployment("ADMIN_TOKEN");
         // One that can be guessed opens nothing.
@@ -287,13 +287,13 @@ impl Router {
 
     fn whoami(&self, operator: &Operator) -> Answer {
         let (scope, tenant) = match &operator.authority {
-            Authority::Deployment => ("deployment", self.catalogue.only()),
+            Authority::Deployment => ("deployment", self.registry.only()),
             Authority::Tenant(tenant) => ("tenant", Some(tenant)),
         };
         let body = json!({
             "scope": scope,
             "tenant": tenant.map(TenantId::as_str),
-            "documents": self.catalogue.is_of_many(),
+            "documents": self.registry.is_of_many(),
             "expires": operator.expires,
             "idle_seconds": IDLE.0,
             "version": env!("CARGO_PKG_VERSION"),

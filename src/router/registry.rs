@@ -155,7 +155,7 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<TenantId, Interrupt> {
-        let hosts = match &mut self.catalogue {
+        let hosts = match &mut self.registry {
             TenantRegistry::One(tenant) => return Ok(tenant.clone()),
             TenantRegistry::Many { hosts, .. } => hosts,
         };
@@ -166,11 +166,11 @@ impl Router {
             .filter(|claim| now.millis_since(claim.asked) < USABLE_MS);
         let claim = match known.and_then(|claim| claim.tenant.clone()) {
             Some(tenant) => Some(tenant),
-            None => self.ask_whose(&host, now, answers)?,
+            None => self.look_up_host(&host, now, answers)?,
         };
         let tenant = claim.ok_or_else(unknown)?;
         self.ready(&tenant, now, answers)?;
-        let TenantRegistry::Many { documents, .. } = &self.catalogue else {
+        let TenantRegistry::Many { documents, .. } = &self.registry else {
             return Err(unknown());
         };
         let claims = |known: &CachedDocument| known.hosts.iter().any(|claim| claim.means(&host));
@@ -180,13 +180,13 @@ impl Router {
 
     /// Looks up the host itself and every suffix of it, the longest first, and asks only for those that
     /// nobody has asked for lately.
-    fn ask_whose(
+    fn look_up_host(
         &mut self,
         host: &Host,
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<Option<TenantId>, Interrupt> {
-        let TenantRegistry::Many { hosts, claims, .. } = &mut self.catalogue else {
+        let TenantRegistry::Many { hosts, claims, .. } = &mut self.registry else {
             return Ok(None);
         };
         let mut lacking = Vec::new();
@@ -240,13 +240,13 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Result<(), Interrupt> {
-        if !self.catalogue.is_of_many() {
+        if !self.registry.is_of_many() {
             return Ok(());
         }
         self.learn(tenant, answers);
         let TenantRegistry::Many {
             documents, broken, ..
-        } = &self.catalogue
+        } = &self.registry
         else {
             return Ok(());
         };
@@ -284,7 +284,7 @@ impl Router {
         now: UnixMillis,
         answers: &Answers,
     ) -> Option<Need> {
-        let TenantRegistry::Many { documents, .. } = &self.catalogue else {
+        let TenantRegistry::Many { documents, .. } = &self.registry else {
             return None;
         };
         let is_old = documents
@@ -306,7 +306,7 @@ impl Router {
                 documents, broken, ..
             },
             Some(answer),
-        ) = (&mut self.catalogue, answers.read(&key))
+        ) = (&mut self.registry, answers.read(&key))
         else {
             return;
         };
@@ -337,8 +337,8 @@ impl Router {
                 // The release before may have stored it, and still reads it beside this one.
                 has_former_names = update_names(&mut document);
                 let faults = |faults: Vec<crate::config::Fault>| {
-                    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                    told.join(" ")
+                    let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                    text.join(" ")
                 };
                 self.deployment.tenant_of(&document).map_err(faults)
             });
@@ -356,9 +356,9 @@ impl Router {
                     },
                 );
                 match self.gateways.get_mut(tenant) {
-                    Some(room) => room.gateway.reload(read),
+                    Some(entry) => entry.gateway.reload(read),
                     None => {
-                        self.make_room();
+                        self.evict_until_room();
                         let random = ChaCha20Rng::from_rng(&mut self.random);
                         let gateway =
                             Gateway::new(read, &self.deployment.prefix, api::respond, random)
@@ -384,7 +384,7 @@ impl Router {
             broken,
             faults,
             ..
-        } = &mut self.catalogue
+        } = &mut self.registry
         {
             if faults.len() >= MAX_HOSTS {
                 faults.clear();

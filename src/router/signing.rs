@@ -181,7 +181,7 @@ impl Router {
 }
 
 fn scope(authority: &Authority, request: &Request<'_>) -> Scope {
-    Scope::new(&authority.told(), request.location.authority)
+    Scope::new(&authority.to_text(), request.location.authority)
 }
 
 /// Where it is kept that a badge is over; it tells nobody which.

@@ -60,12 +60,12 @@ impl Router {
 
     /// Takes in what both planes of the Worker counted.
     pub(crate) fn take_in(&mut self, counted: Batch) {
-        self.telling.batch.merge(counted);
+        self.reports.batch.merge(counted);
     }
 
     /// Shows an event in the console.
     pub(crate) fn show(&mut self, event: &Event) {
-        self.telling.batch.show(event.to_json());
+        self.reports.batch.show(event.to_json());
     }
 
     /// Answers `/admin/metrics`, `/admin/overview` and `/admin/logs`, of a tenant or of all.
@@ -84,11 +84,11 @@ impl Router {
         let level = query.get("level").map_or(Some(Level::Info), Level::named);
         let level = level.ok_or_else(|| invalid("`level` is info, warn or error."))?;
         // What is no tenant's, as of the deployment's own hosts, is shown with all.
-        let whose = tenant.filter(|_| self.catalogue.only() != tenant);
+        let whose = tenant.filter(|_| self.registry.only() != tenant);
         let query = message::Query {
             after,
             level,
-            scope: match self.telling.own {
+            scope: match self.reports.own {
                 Some(_) => Scope::Isolate,
                 None => Scope::Deployment,
             },
@@ -99,7 +99,7 @@ impl Router {
             "overview" => Command::Overview(query),
             _ => Command::Lines(query),
         };
-        let told = match &mut self.telling.own {
+        let body = match &mut self.reports.own {
             Some(own) => own.apply(command, now),
             None => asked(&command, answers)?,
         };
@@ -112,7 +112,7 @@ impl Router {
             .with("x-content-type-options", "nosniff")
             .with("content-security-policy", DATA_POLICY);
         Ok(Answer {
-            body: told,
+            body,
             ..answer
         })
     }
@@ -120,17 +120,17 @@ impl Router {
     /// The next batch for the object, as a command; empty where there is none, because then it is taken in
     /// here.
     pub(crate) fn take_batch(&mut self, now: UnixMillis) -> String {
-        let mut batch = core::mem::take(&mut self.telling.batch);
-        for (tenant, room) in &mut self.gateways {
-            batch.add(&room.gateway.recorder.take_series());
-            for (name, labels, value) in room.gateway.balancer.gauges(now) {
+        let mut batch = core::mem::take(&mut self.reports.batch);
+        for (tenant, entry) in &mut self.gateways {
+            batch.add(&entry.gateway.recorder.take_series());
+            for (name, labels, value) in entry.gateway.balancer.gauges(now) {
                 batch.tell(name, labels, value);
             }
-            let version = self.catalogue.version_of(tenant);
-            let version = version.unwrap_or(&self.telling.version);
+            let version = self.registry.version_of(tenant);
+            let version = version.unwrap_or(&self.reports.version);
             batch.tell(metric::CONFIG, format!("{tenant}\t{version}"), Milli::of(1));
         }
-        for (tenant, at) in self.catalogue.faults() {
+        for (tenant, at) in self.registry.faults() {
             let at = Milli(at.0);
             batch.tell(metric::CONFIG_LAST_ERROR, tenant.to_string(), at);
         }
@@ -138,9 +138,9 @@ impl Router {
         self.series = crate::telemetry::series::Series::default();
         let version = env!("CARGO_PKG_VERSION");
         batch.tell(metric::BUILD, version.to_owned(), Milli::of(1));
-        self.telling.batches += 1;
-        let command = batch.into_command(&self.telling.isolate, self.telling.batches);
-        match &mut self.telling.own {
+        self.reports.batches += 1;
+        let command = batch.into_command(&self.reports.isolate, self.reports.batches);
+        match &mut self.reports.own {
             Some(own) => {
                 own.apply(command, now);
                 String::new()
