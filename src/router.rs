@@ -252,7 +252,9 @@ impl Router {
     /// The gateway of a tenant whose requests' decisions are repeated; none if it was let go.
     pub(crate) fn gateway(&mut self, tenant: &str) -> Option<&mut Gateway> {
         let tenant = TenantId::parse(tenant)?;
-        self.gateways.get_mut(&tenant).map(|entry| &mut entry.gateway)
+        self.gateways
+            .get_mut(&tenant)
+            .map(|entry| &mut entry.gateway)
     }
 
     /// Where the reserved paths are.
@@ -367,9 +369,13 @@ impl Router {
     ) {
         if let Some(entry) = self.gateways.get_mut(tenant) {
             let Probe { origin, begun, .. } = probe;
-            entry.gateway
-                .balancer
-                .probed(&mut entry.gateway.recorder, origin, *begun, verdict, now);
+            entry.gateway.balancer.probed(
+                &mut entry.gateway.recorder,
+                origin,
+                *begun,
+                verdict,
+                now,
+            );
             self.events.extend(entry.gateway.recorder.take_events());
         }
     }

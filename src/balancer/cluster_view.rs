@@ -24,9 +24,9 @@ struct State {
     ejected_until: UnixMillis,
 }
 
-/// What an isolate tells of one origin.
+/// What this isolate knows of one origin, and reports to the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told<'a> {
+pub(crate) struct LocalView<'a> {
     /// Its name.
     pub origin: &'a str,
     /// What the isolate has under way there.
@@ -58,8 +58,8 @@ impl ClusterView {
 
     /// What an isolate tells: one line of JSON.
     #[must_use]
-    pub(crate) fn command(isolate: u64, told: &[Told<'_>]) -> String {
-        let report = |one: &Told<'_>| {
+    pub(crate) fn command(isolate: u64, told: &[LocalView<'_>]) -> String {
+        let report = |one: &LocalView<'_>| {
             let origin = one.origin.to_owned();
             OriginReport(origin, one.under_way, one.reported, one.ejected_until.0)
         };
@@ -171,7 +171,7 @@ mod tests {
         assert!(shared.is_due(NOW));
         assert!(!shared.is_due(UnixMillis(NOW.0 + 1_999)));
         assert!(shared.is_due(UnixMillis(NOW.0 + 2_000)));
-        let told = Told {
+        let told = LocalView {
             origin: "a",
             under_way: 3,
             reported: None,

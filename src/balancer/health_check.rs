@@ -45,11 +45,11 @@ mod tests {
             origin: "a".to_owned(),
             url: "http://a:1/ready".to_owned(),
         };
-        let mut gathering = PoolAggregate::default();
+        let mut aggregate = PoolAggregate::default();
         let mut told = |is_ready| {
             let command = check.command(is_ready);
-            let obeyed = gathering.apply(&command, None, UnixMillis(1_700_000_000_000));
-            obeyed.unwrap().answer
+            let result = aggregate.apply(&command, None, UnixMillis(1_700_000_000_000));
+            result.unwrap().answer
         };
         assert!(told(false).contains(r#""origins":[["a","#));
         assert!(told(true).contains(r#""origins":[]"#));

@@ -170,46 +170,46 @@ mod tests {
         json!({ "do": "gather", "isolate": isolate, "origins": origins }).to_string()
     }
 
-    fn told(gathering: &mut PoolAggregate, command: &str, now: UnixMillis) -> Value {
-        let obeyed = gathering.apply(command, None, now).unwrap();
-        serde_json::from_str(&obeyed.answer).unwrap()
+    fn told(aggregate: &mut PoolAggregate, command: &str, now: UnixMillis) -> Value {
+        let result = aggregate.apply(command, None, now).unwrap();
+        serde_json::from_str(&result.answer).unwrap()
     }
 
     #[test]
     fn isolate_gets_in_flight_counts_of_others_and_the_last_load() {
-        let mut gathering = PoolAggregate::default();
+        let mut aggregate = PoolAggregate::default();
         told(
-            &mut gathering,
+            &mut aggregate,
             &gather("1", &json!([["a", 3, 500, 0]])),
             NOW,
         );
         let second = gather("2", &json!([["a", 4, 700, 0]]));
-        let answer = told(&mut gathering, &second, later(1));
+        let answer = told(&mut aggregate, &second, later(1));
         assert_eq!(answer["origins"], json!([["a", 3, 700, 0]]));
         let third = gather("3", &json!([["a", 0, null, 0]]));
-        let answer = told(&mut gathering, &third, later(2));
+        let answer = told(&mut aggregate, &third, later(2));
         assert_eq!(answer["origins"], json!([["a", 7, 700, 0]]));
-        let much_later = told(&mut gathering, &third, later(10_002));
+        let much_later = told(&mut aggregate, &third, later(10_002));
         assert_eq!(much_later["origins"], json!([["a", 0, null, 0]]));
     }
 
     #[test]
     fn origin_ejected_by_most_isolates_is_ejected_for_all() {
-        let mut gathering = PoolAggregate::default();
+        let mut aggregate = PoolAggregate::default();
         let until = later(5_000).0;
         told(
-            &mut gathering,
+            &mut aggregate,
             &gather("1", &json!([["a", 0, null, until]])),
             NOW,
         );
         let answer = told(
-            &mut gathering,
+            &mut aggregate,
             &gather("2", &json!([["a", 0, null, 0]])),
             NOW,
         );
         assert_eq!(answer["origins"][0][3], 0);
         let answer = told(
-            &mut gathering,
+            &mut aggregate,
             &gather("3", &json!([["a", 0, null, until - 1]])),
             NOW,
         );
@@ -218,15 +218,15 @@ mod tests {
 
     #[test]
     fn unready_origin_is_skipped_until_ready_or_unchecked() {
-        let mut gathering = PoolAggregate::default();
+        let mut aggregate = PoolAggregate::default();
         let checked = |ready| json!({ "do": "checked", "origin": "a", "ready": ready }).to_string();
-        let answer = told(&mut gathering, &checked(false), NOW);
+        let answer = told(&mut aggregate, &checked(false), NOW);
         assert_eq!(answer["origins"], json!([["a", 0, null, NOW.0 + 150_000]]));
-        let answer = told(&mut gathering, &checked(true), later(1));
+        let answer = told(&mut aggregate, &checked(true), later(1));
         assert_eq!(answer["origins"], json!([]));
-        told(&mut gathering, &checked(false), later(2));
+        told(&mut aggregate, &checked(false), later(2));
         let answer = told(
-            &mut gathering,
+            &mut aggregate,
             &json!({ "do": "tell" }).to_string(),
             later(150_002),
         );
@@ -235,11 +235,11 @@ mod tests {
 
     #[test]
     fn drain_lasts_until_lifted() {
-        let mut gathering = PoolAggregate::default();
+        let mut aggregate = PoolAggregate::default();
         let drain =
             |drained| json!({ "do": "drain", "origin": "a", "drained": drained }).to_string();
         let mut apply = |command: &str, stored: Option<&str>| {
-            gathering.apply(command, stored, NOW).unwrap().drained
+            aggregate.apply(command, stored, NOW).unwrap().drained
         };
         let set = apply(&drain(true), None);
         assert_eq!(set.as_deref(), Some(r#"["a"]"#));
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn malformed_command_changes_nothing() {
-        let mut gathering = PoolAggregate::default();
+        let mut aggregate = PoolAggregate::default();
         for bad in [
             "",
             "{}",
@@ -259,7 +259,7 @@ mod tests {
             r#"{"do":"gather","origins":[[1]]}"#,
             r#"{"do":"drain"}"#,
         ] {
-            assert!(gathering.apply(bad, None, NOW).is_err(), "{bad}");
+            assert!(aggregate.apply(bad, None, NOW).is_err(), "{bad}");
         }
     }
 }

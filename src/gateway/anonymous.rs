@@ -23,7 +23,7 @@ use crate::session::id::{Handle, SessionId};
 use crate::session::record::Version;
 use crate::tenant::Tenant;
 use crate::upstream::proof::Proved;
-use crate::upstream::request_headers::{Nobody, Outgoing};
+use crate::upstream::request_headers::{AnonymousHeaders, Outgoing};
 
 /// Why a request goes on without a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Gateway {
             };
             proved.sign(key, context.now.seconds())
         });
-        let nobody = Nobody {
+        let nobody = AnonymousHeaders {
             tenant: (kind == Anonymous::Preflight).then_some(&tenant.id),
             proof,
             mapped: &tenant.mapped_headers,

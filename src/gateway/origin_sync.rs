@@ -4,7 +4,7 @@
 use super::parts::Balancer;
 use serde_json::{Map, Value, json};
 
-use crate::balancer::cluster_view::{ClusterView, Told};
+use crate::balancer::cluster_view::{ClusterView, LocalView};
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
@@ -28,8 +28,8 @@ impl Balancer {
         match answers.found(POOL) {
             None => {
                 let pool = self.tenant.pool.iter();
-                let told: Vec<Told<'_>> = pool
-                    .map(|origin| Told {
+                let told: Vec<LocalView<'_>> = pool
+                    .map(|origin| LocalView {
                         origin: &origin.name,
                         under_way: self.load.under_way(&origin.name),
                         reported: self.load.reported(&origin.name, now),

@@ -170,7 +170,7 @@ impl Problem {
     pub(crate) fn answer(&self, audience: Audience<'_>, trace_id: &str) -> Answer {
         let kind = self.kind();
         let answer = match audience {
-            Audience::Person(look) => self.page(&kind, &look, trace_id),
+            Audience::Person(theme) => self.page(&kind, &theme, trace_id),
             Audience::Program => self.details(&kind, trace_id),
         };
         self.hints()
@@ -178,7 +178,7 @@ impl Problem {
             .fold(answer, |answer, (name, value)| answer.with(name, value))
     }
 
-    fn page(&self, kind: &Kind, look: &Theme<'_>, trace_id: &str) -> Answer {
+    fn page(&self, kind: &Kind, theme: &Theme<'_>, trace_id: &str) -> Answer {
         let Kind {
             status,
             code,
@@ -186,7 +186,7 @@ impl Problem {
             ..
         } = *kind;
         let detail = self.detail(kind);
-        let (title, detail) = match look.locale {
+        let (title, detail) = match theme.locale {
             Locale::English => (title, detail),
             Locale::Chinese => match zh::told(code) {
                 None => (title, detail),
@@ -208,7 +208,7 @@ impl Problem {
             trace_id,
             remedy,
         };
-        page::problem(look, &trouble)
+        page::problem(theme, &trouble)
     }
 
     fn details(&self, kind: &Kind, trace_id: &str) -> Answer {

@@ -111,10 +111,7 @@ impl Router {
             .with("content-type", media_type)
             .with("x-content-type-options", "nosniff")
             .with("content-security-policy", DATA_POLICY);
-        Ok(Answer {
-            body,
-            ..answer
-        })
+        Ok(Answer { body, ..answer })
     }
 
     /// The next batch for the object, as a command; empty where there is none, because then it is taken in

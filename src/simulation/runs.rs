@@ -13,7 +13,7 @@ const SEEDS: u64 = 2_000;
 
 /// The seed chooses the weather too: calm, windy, and everything at once.
 fn weather(seed: u64) -> FaultRates {
-    let calm = FaultRates {
+    let quiet = FaultRates {
         reads: 0,
         writes: 0,
         calls: 0,
@@ -23,22 +23,22 @@ fn weather(seed: u64) -> FaultRates {
         reorders: false,
     };
     match seed % 5 {
-        0 => calm,
+        0 => quiet,
         1 => FaultRates {
             slowest_ms: 180_000,
             reorders: true,
-            ..calm
+            ..quiet
         },
         2 => FaultRates {
             reads: 100,
             writes: 100,
             cancels: 20,
-            ..calm
+            ..quiet
         },
         3 => FaultRates {
             calls: 100,
             deaths: 20,
-            ..calm
+            ..quiet
         },
         _ => FaultRates {
             reads: 50,

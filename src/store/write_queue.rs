@@ -3,7 +3,7 @@
 //! KV accepts one write a second per key
 //! (<https://developers.cloudflare.com/kv/platform/limits/>) and keeps whichever arrives last. So the
 //! queue holds one value per key, the latest, until a put of it is acknowledged or given up. Each caller
-//! submits its value, gets a [`Ticket`], and drives the key with it: it asks [`WriteQueue::next`] what to do
+//! submits its value, gets a [`Submission`], and drives the key with it: it asks [`WriteQueue::next`] what to do
 //! now, does it, and reports with [`WriteQueue::finish`] what became of a put.
 //!
 //! All drivers of a key drive the same value, whoever submitted it. A driver may vanish at any moment, as a
@@ -78,7 +78,7 @@ pub(crate) struct Counts {
 
 /// Entitles one caller to drive the value it has submitted, or a later one of the same key.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct Submission {
     key: String,
     /// Number of the submitted value; none if there was no room for it.
     serial: Option<u64>,
@@ -161,20 +161,20 @@ impl Default for WriteQueue {
 
 impl WriteQueue {
     /// Queues a value that is stored in the background. It replaces an earlier one of its key.
-    pub(crate) fn submit(&mut self, write: Write, now: UnixMillis) -> Ticket {
+    pub(crate) fn submit(&mut self, write: Write, now: UnixMillis) -> Submission {
         self.enqueue(write, BACKGROUND_POLL_MS, now)
     }
 
     /// Queues a value whose outcome a client waits for. It replaces an earlier one of its key.
-    pub(crate) fn submit_durable(&mut self, write: Write, now: UnixMillis) -> Ticket {
+    pub(crate) fn submit_durable(&mut self, write: Write, now: UnixMillis) -> Submission {
         self.enqueue(write, DURABLE_POLL_MS, now)
     }
 
-    fn enqueue(&mut self, write: Write, poll_ms: u64, now: UnixMillis) -> Ticket {
+    fn enqueue(&mut self, write: Write, poll_ms: u64, now: UnixMillis) -> Submission {
         let key = write.key.clone();
         if !self.has_room(&write, now) {
             self.counts.lost += 1;
-            return Ticket {
+            return Submission {
                 key,
                 serial: None,
                 failures: 0,
@@ -198,7 +198,7 @@ impl WriteQueue {
             self.settle(&replaced);
             self.counts.coalesced += u32::from(replaced.attempts == 0);
         }
-        Ticket {
+        Submission {
             key,
             serial: Some(self.serials),
             failures,
@@ -207,8 +207,9 @@ impl WriteQueue {
     }
 
     /// Decides what the holder of this ticket has to do now.
-    pub(crate) fn next(&mut self, ticket: &Ticket, now: UnixMillis) -> Next {
-        let (Some(serial), Some(slot)) = (ticket.serial, self.slots.get_mut(&ticket.key)) else {
+    pub(crate) fn next(&mut self, submission: &Submission, now: UnixMillis) -> Next {
+        let (Some(serial), Some(slot)) = (submission.serial, self.slots.get_mut(&submission.key))
+        else {
             return Next::Done(Outcome::Lost);
         };
         slot.asked_at = now;
@@ -219,14 +220,14 @@ impl WriteQueue {
             self.counts.lost += 1;
             self.settle(lost);
         }
-        let Some(slot) = self.slots.get_mut(&ticket.key) else {
+        let Some(slot) = self.slots.get_mut(&submission.key) else {
             return Next::Done(Outcome::Lost);
         };
         if slot.stored >= serial {
             return Next::Done(Outcome::Stored);
         }
         // Whoever submits a later value drives it by itself.
-        let failures = slot.failures.saturating_sub(ticket.failures);
+        let failures = slot.failures.saturating_sub(submission.failures);
         let is_patient = failures < RETRY_DELAYS_MS.len() as u64;
         let Some(pending) = slot.pending.as_mut().filter(|_| is_patient) else {
             return Next::Done(Outcome::Lost);
@@ -234,7 +235,7 @@ impl WriteQueue {
         let since_put = slot.put_at.map_or(u64::MAX, |at| now.millis_since(at));
         if pending.in_flight.is_some() {
             let left = PUT_DEADLINE_MS.saturating_sub(since_put);
-            return Next::Wait(left.clamp(1, ticket.poll_ms));
+            return Next::Wait(left.clamp(1, submission.poll_ms));
         }
         let latest = UnixMillis(now.0 + MAX_RETRY_DELAY_MS);
         pending.not_before = pending.not_before.min(latest);

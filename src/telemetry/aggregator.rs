@@ -25,7 +25,7 @@ use crate::flat_map::FlatMap;
 use crate::message;
 
 use activity::Activity;
-use dedup::Taken;
+use dedup::Dedup;
 use history::History;
 use tail::Tail;
 
@@ -41,7 +41,7 @@ const PRESENT_MS: u64 = 60_000;
 struct Told {
     /// When it told anything last.
     at: UnixMillis,
-    taken: Taken,
+    dedup: Dedup,
     /// The last batch's.
     gauges: Vec<Gauge>,
 }
@@ -91,10 +91,10 @@ impl Collection {
         let told = self.isolates.or_default(isolate);
         told.at = now;
         // One that was held up tells what was so before.
-        if told.taken.is_latest(number) {
+        if told.dedup.is_latest(number) {
             told.gauges = gauges;
         }
-        if told.taken.take(number) {
+        if told.dedup.take(number) {
             for (tenant, hashes) in seen {
                 self.activity.see(tenant, hashes, now);
             }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::gauge::{Gauge, Milli};
-use super::kmv_sketch::Distinct;
+use super::kmv_sketch::KmvSketch;
 use super::message::{Command, Delivery};
 use super::metric::{self, Kind, Metric};
 use super::series::{Histogram, SEPARATOR, Series};
@@ -18,7 +18,7 @@ const MAX_LINES: usize = 400;
 pub(crate) struct Batch {
     series: Series,
     gauges: Vec<Gauge>,
-    seen: FlatMap<String, Distinct>,
+    seen: FlatMap<String, KmvSketch>,
     lines: Vec<Value>,
 }
 

@@ -43,14 +43,14 @@ mod tests {
 
     #[test]
     fn number_has_no_trailing_zeros() {
-        for (thousandths, text) in [
+        for (milli, text) in [
             (0, "0"),
             (1, "0.001"),
             (7_500, "7.5"),
             (25, "0.025"),
             (10_000, "10"),
         ] {
-            assert_eq!(Milli(thousandths).to_string(), text);
+            assert_eq!(Milli(milli).to_string(), text);
         }
     }
 }

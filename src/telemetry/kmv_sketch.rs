@@ -9,9 +9,9 @@ pub(crate) const KEPT: usize = 1_024;
 
 /// The smallest hashes of what was seen, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Distinct(Vec<u32>);
+pub(crate) struct KmvSketch(Vec<u32>);
 
-impl Distinct {
+impl KmvSketch {
     /// Takes note of a hash, which must be evenly spread.
     pub(crate) fn see(&mut self, hash: u32) {
         if self.0.len() >= KEPT && self.0.last().is_some_and(|largest| hash > *largest) {
@@ -54,7 +54,7 @@ impl Distinct {
     }
 }
 
-impl FromIterator<u32> for Distinct {
+impl FromIterator<u32> for KmvSketch {
     fn from_iter<T: IntoIterator<Item = u32>>(hashes: T) -> Self {
         let mut distinct = Self::default();
         for hash in hashes {
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn small_sets_are_counted_exactly() {
         let seen = |from: u32, to: u32| (from..to).map(|n| n.wrapping_mul(2_654_435_761));
-        let mut one: Distinct = seen(0, 600).chain(seen(0, 600)).collect();
+        let mut one: KmvSketch = seen(0, 600).chain(seen(0, 600)).collect();
         assert_eq!(one.count(), 600);
         one.merge(&seen(500, 1_000).collect());
         assert_eq!(one.count(), 1_000);
@@ -83,13 +83,13 @@ mod tests {
     fn large_sets_are_estimated_within_a_few_percent() {
         let mut random = ChaCha20Rng::seed_from_u64(11);
         for number in [2_000_u64, 50_000, 1_000_000] {
-            let mut parts = vec![Distinct::default(); 7];
+            let mut parts = vec![KmvSketch::default(); 7];
             for n in 0..number {
                 let hash = random.next_u32();
                 parts[usize::try_from(n % 7).unwrap()].see(hash);
                 parts[usize::try_from(n % 3).unwrap()].see(hash);
             }
-            let mut whole = Distinct::default();
+            let mut whole = KmvSketch::default();
             for part in &parts {
                 whole.merge(part);
             }

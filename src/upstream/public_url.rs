@@ -21,7 +21,7 @@ pub(crate) struct Site<'a> {
 }
 
 /// Scheme, host and port that a URL names, and what is behind them.
-struct Named<'a> {
+struct ParsedUrl<'a> {
     /// None if it is that of whatever refers to it.
     is_https: Option<bool>,
     host: Cow<'a, str>,
@@ -34,11 +34,11 @@ impl Site<'_> {
     /// `url` as it is to be told to the client; none if it stays as it is.
     #[must_use]
     pub(crate) fn made_public(&self, url: &str) -> Option<String> {
-        let named = Named::parse(url, self.scheme == "https")?;
-        if !self.is_origin(&named) && !self.is_itself_in_clear(&named) {
+        let parsed = ParsedUrl::parse(url, self.scheme == "https")?;
+        if !self.is_origin(&parsed) && !self.is_itself_in_clear(&parsed) {
             return None;
         }
-        let public = [self.scheme, "://", self.authority, named.rest].concat();
+        let public = [self.scheme, "://", self.authority, parsed.rest].concat();
         (public != url).then_some(public)
     }
 
@@ -126,19 +126,19 @@ impl Site<'_> {
         Some(parts.join(";"))
     }
 
-    fn is_origin(&self, named: &Named<'_>) -> bool {
+    fn is_origin(&self, parsed: &ParsedUrl<'_>) -> bool {
         let mut bases = self
             .origins
             .iter()
-            .filter_map(|origin| Named::of_base(&origin.base));
-        bases.any(|base| base.host == named.host && self.is_port_of(named, &base))
+            .filter_map(|origin| ParsedUrl::of_base(&origin.base));
+        bases.any(|base| base.host == parsed.host && self.is_port_of(parsed, &base))
     }
 
     /// An origin may think that it is reached by another scheme than it is.
-    fn is_port_of(&self, named: &Named<'_>, base: &Named<'_>) -> bool {
-        let is_https = named.is_https.unwrap_or(self.scheme == "https");
+    fn is_port_of(&self, parsed: &ParsedUrl<'_>, base: &ParsedUrl<'_>) -> bool {
+        let is_https = parsed.is_https.unwrap_or(self.scheme == "https");
         let origin = base.effective_port(false);
-        match named.port {
+        match parsed.port {
             None => base.is_at_default() || default_port(is_https) == origin,
             Some(port) => {
                 port == origin || (base.is_at_default() && port == default_port(is_https))
@@ -147,15 +147,15 @@ impl Site<'_> {
     }
 
     /// `http` where the client came by `https`. The other way round it may be meant.
-    fn is_itself_in_clear(&self, named: &Named<'_>) -> bool {
-        if self.scheme != "https" || named.is_https != Some(false) {
+    fn is_itself_in_clear(&self, parsed: &ParsedUrl<'_>) -> bool {
+        if self.scheme != "https" || parsed.is_https != Some(false) {
             return false;
         }
-        let Some(own) = Named::parse_authority(Some(true), self.authority) else {
+        let Some(own) = ParsedUrl::parse_authority(Some(true), self.authority) else {
             return false;
         };
-        own.host == named.host
-            && match named.port {
+        own.host == parsed.host
+            && match parsed.port {
                 None | Some(80) => true,
                 Some(port) => own.effective_port(true) == port,
             }
@@ -169,12 +169,12 @@ impl Site<'_> {
         }
         let bases = self.origins.iter();
         bases
-            .filter_map(|origin| Named::of_base(&origin.base))
+            .filter_map(|origin| ParsedUrl::of_base(&origin.base))
             .any(|base| is_at_or_below(&base.host, &domain))
     }
 }
 
-impl<'a> Named<'a> {
+impl<'a> ParsedUrl<'a> {
     /// What an absolute URL, or one that lacks only the scheme, names; none for any other. `from_https` is
     /// what the page was come by that it is in.
     fn parse(url: &'a str, from_https: bool) -> Option<Self> {
@@ -295,7 +295,7 @@ fn normal_host(host: &str) -> Cow<'_, str> {
 }
 
 fn host_of(authority: &str) -> Cow<'_, str> {
-    Named::parse_authority(None, authority).map_or_else(Cow::default, |named| named.host)
+    ParsedUrl::parse_authority(None, authority).map_or_else(Cow::default, |parsed| parsed.host)
 }
 
 /// The value of a `Domain` attribute.

@@ -74,7 +74,7 @@ pub(crate) struct IdentityHeaders<'a> {
 }
 
 /// What is told with a request that goes on without a session.
-pub(crate) struct Nobody<'a> {
+pub(crate) struct AnonymousHeaders<'a> {
     /// Whose site it is; none if that must make no difference.
     pub tenant: Option<&'a TenantId>,
     /// `X-Session-Proof`, if the tenant's origins check it.
@@ -157,25 +157,30 @@ impl Outgoing {
     pub(crate) fn new(
         request: &Request<'_>,
         cookie: CookieName,
-        speaker: &IdentityHeaders<'_>,
+        identity_headers: &IdentityHeaders<'_>,
         trace: &Trace<'_>,
     ) -> Self {
-        let mut outgoing = Self::sifted(request, speaker.came_by_bearer, speaker.mapped, false);
-        outgoing.set_speaker(speaker);
+        let mut outgoing = Self::sifted(
+            request,
+            identity_headers.came_by_bearer,
+            identity_headers.mapped,
+            false,
+        );
+        outgoing.set_identity(identity_headers);
         outgoing.set_way(request, trace);
-        outgoing.set_cookies(request.header("cookie"), cookie, speaker);
+        outgoing.set_cookies(request.header("cookie"), cookie, identity_headers);
         outgoing.set(if request.is_websocket() {
             "websocket"
         } else {
             ""
         });
-        if !speaker.mapped.is_empty() {
-            outgoing.set_mapped(speaker);
+        if !identity_headers.mapped.is_empty() {
+            outgoing.set_mapped(identity_headers);
         }
-        if let Some(proof) = &speaker.proof {
+        if let Some(proof) = &identity_headers.proof {
             outgoing.set_two(proof::NAME, proof);
         }
-        if let Some(assertion) = speaker.assertion {
+        if let Some(assertion) = identity_headers.assertion {
             outgoing.set_two(ASSERTION, assertion);
         }
         outgoing
@@ -184,16 +189,20 @@ impl Outgoing {
     /// Builds the list for a request that goes on without a session, and without whatever could tell
     /// whose it is.
     #[must_use]
-    pub(crate) fn anonymous(request: &Request<'_>, nobody: &Nobody<'_>, trace: &Trace<'_>) -> Self {
-        let mut outgoing = Self::sifted(request, true, nobody.mapped, nobody.shared);
+    pub(crate) fn anonymous(
+        request: &Request<'_>,
+        anonymous: &AnonymousHeaders<'_>,
+        trace: &Trace<'_>,
+    ) -> Self {
+        let mut outgoing = Self::sifted(request, true, anonymous.mapped, anonymous.shared);
         outgoing.set("");
-        outgoing.set(nobody.tenant.map_or("", TenantId::as_str));
+        outgoing.set(anonymous.tenant.map_or("", TenantId::as_str));
         // State, created, expires, data, omitted, user, email, name, groups, omitted, env.
         outgoing.own.push_str("\n\n\n\n\n\n\n\n\n\n\n");
         outgoing.set_way(request, trace);
         // No cookies, no upgrade.
         outgoing.set_two("", "");
-        if let Some(proof) = &nobody.proof {
+        if let Some(proof) = &anonymous.proof {
             outgoing.set_two(proof::NAME, proof);
         }
         outgoing
@@ -259,15 +268,15 @@ impl Outgoing {
             .filter(|value| !value.is_empty())
     }
 
-    fn set_speaker(&mut self, speaker: &IdentityHeaders<'_>) {
-        let session = speaker.session;
+    fn set_identity(&mut self, identity_headers: &IdentityHeaders<'_>) {
+        let session = identity_headers.session;
         self.set(&session.handle);
-        self.set(speaker.tenant.as_str());
-        self.set(speaker.state.as_str());
+        self.set(identity_headers.tenant.as_str());
+        self.set(identity_headers.state.as_str());
         self.set_number(session.record.created.0);
-        self.set_number(speaker.expires.0);
+        self.set_number(identity_headers.expires.0);
         match &session.data {
-            Some(data) if data.len() <= speaker.max_data => self.set_two(data, ""),
+            Some(data) if data.len() <= identity_headers.max_data => self.set_two(data, ""),
             Some(_) => self.set_two("", "size"),
             None => self.set_two("", ""),
         }
@@ -276,22 +285,22 @@ impl Outgoing {
         } else {
             self.set(&session.identity);
         }
-        self.set(speaker.env.unwrap_or_default());
+        self.set(identity_headers.env.unwrap_or_default());
     }
 
     /// Under the names an origin knows; a guest has none of them but the session's.
-    fn set_mapped(&mut self, speaker: &IdentityHeaders<'_>) {
-        let mut identity = speaker.session.identity.split('\n');
+    fn set_mapped(&mut self, identity_headers: &IdentityHeaders<'_>) {
+        let mut identity = identity_headers.session.identity.split('\n');
         let [user, email, name, groups] = core::array::from_fn(|_| identity.next().unwrap_or(""));
-        for (header, source) in speaker.mapped {
+        for (header, source) in identity_headers.mapped {
             let value = match source {
-                HeaderSource::Id => &speaker.session.handle,
+                HeaderSource::Id => &identity_headers.session.handle,
                 HeaderSource::User => user,
                 HeaderSource::Email => email,
                 HeaderSource::Name => name,
                 HeaderSource::Groups => groups,
                 HeaderSource::AccessToken | HeaderSource::Bearer => {
-                    speaker.access_token.unwrap_or_default()
+                    identity_headers.access_token.unwrap_or_default()
                 }
             };
             if !value.is_empty() {
@@ -309,18 +318,23 @@ impl Outgoing {
         &mut self,
         header: Option<&str>,
         cookie: CookieName,
-        speaker: &IdentityHeaders<'_>,
+        identity_headers: &IdentityHeaders<'_>,
     ) {
         let is_ours = |name: &str| cookie.is_ours(name);
-        let is_kept_here = |name: &str| speaker.vault.iter().any(|pattern| pattern.matches(name));
+        let is_kept_here = |name: &str| {
+            identity_headers
+                .vault
+                .iter()
+                .any(|pattern| pattern.matches(name))
+        };
         let sent = header
             .and_then(|header| jar::without(header, CookieName::MIN_LENGTH, is_ours, is_kept_here));
         let sent = sent.as_deref().unwrap_or_default();
         self.own.push_str(sent);
-        if !sent.is_empty() && !speaker.vaulted.is_empty() {
+        if !sent.is_empty() && !identity_headers.vaulted.is_empty() {
             self.own.push_str("; ");
         }
-        self.set(speaker.vaulted);
+        self.set(identity_headers.vaulted);
     }
 
     /// `X-Forwarded-*` and `Forwarded` (RFC 7239), from what the edge itself knows. What the

@@ -1,6 +1,6 @@
 //! Checks commands to a tenant's pool object, and its answers, against those of earlier releases.
 
-use super::super::cluster_view::{ClusterView, Told};
+use super::super::cluster_view::{ClusterView, LocalView};
 use serde_json::{Value, json};
 
 use super::*;
@@ -10,7 +10,7 @@ const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// Returns commands of isolates, then those of an operator's drain, of a health check, and of a plain question.
 fn commands() -> Value {
-    let told = |under_way, reported, ejected_until| Told {
+    let told = |under_way, reported, ejected_until| LocalView {
         origin: "blue",
         under_way,
         reported,
@@ -31,16 +31,16 @@ fn commands() -> Value {
 
 /// Returns the object's answers and what it stores.
 fn answers(commands: &Value) -> Value {
-    let mut gathering = PoolAggregate::default();
+    let mut aggregate = PoolAggregate::default();
     let mut drained = "[]".to_owned();
     let answer = |command: &Value| {
-        let obeyed = gathering
+        let result = aggregate
             .apply(&command.to_string(), Some(&drained), NOW)
             .unwrap();
-        if let Some(changed) = &obeyed.drained {
+        if let Some(changed) = &result.drained {
             drained.clone_from(changed);
         }
-        let answer: Value = serde_json::from_str(&obeyed.answer).unwrap();
+        let answer: Value = serde_json::from_str(&result.answer).unwrap();
         let kept: Value = serde_json::from_str(&drained).unwrap();
         json!({ "answer": answer, "kept": kept })
     };

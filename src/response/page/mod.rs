@@ -58,7 +58,7 @@ impl<'a> Theme<'a> {
         template::fill(template, self.locale, fillings)
     }
 
-    fn show(&self, status: u16, sheet: &Layout<'_>) -> Answer {
+    fn show(&self, status: u16, layout: &Layout<'_>) -> Answer {
         let Brand {
             title, logo, links, ..
         } = self.brand;
@@ -72,23 +72,23 @@ impl<'a> Theme<'a> {
             .collect();
         let fillings = [
             ("lang", Text(self.locale.tag())),
-            ("heading", Text(sheet.heading)),
+            ("heading", Text(layout.heading)),
             ("title", Text(title)),
             ("name", If(logo.is_none() && !title.is_empty())),
             ("logo", Text(logo.as_deref().unwrap_or_default())),
             ("style", Markup(&style)),
-            ("main", Markup(&sheet.main)),
+            ("main", Markup(&layout.main)),
             ("links", Markup(&links)),
         ];
         // A page whose form says no origin, as `no-referrer` makes it, cannot be told from a
         // foreign one (Fetch, "append a request `Origin` header").
-        let referrer = match sheet.form {
+        let referrer = match layout.form {
             Form::None => "no-referrer",
             Form::ToUs(_) => "same-origin",
         };
         let mut answer = Answer::empty(status).with(
             "content-security-policy",
-            policy::of_page(&style, self.brand.logo_origin(), sheet.form),
+            policy::of_page(&style, self.brand.logo_origin(), layout.form),
         );
         for (name, value) in [
             ("content-type", "text/html; charset=utf-8"),

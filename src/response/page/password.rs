@@ -22,16 +22,16 @@ pub(crate) enum PasswordState {
 /// The page on which it is changed.
 #[must_use]
 pub(crate) fn change_password(
-    look: &Theme<'_>,
+    theme: &Theme<'_>,
     prefix: &str,
     status: u16,
     state: PasswordState,
 ) -> Answer {
     let fault = match state {
         PasswordState::Ask => "",
-        PasswordState::Wrong => look.say("The current password is wrong."),
-        PasswordState::TooShort => look.say("The new password is too short. Choose a longer one."),
-        PasswordState::Done => return look.show(status, &done(look)),
+        PasswordState::Wrong => theme.say("The current password is wrong."),
+        PasswordState::TooShort => theme.say("The new password is too short. Choose a longer one."),
+        PasswordState::Done => return theme.show(status, &done(theme)),
     };
     let fillings = [
         ("prefix", Text(prefix)),
@@ -39,18 +39,18 @@ pub(crate) fn change_password(
         ("is_wrong", If(state == PasswordState::Wrong)),
         ("is_short", If(state == PasswordState::TooShort)),
     ];
-    let sheet = Layout {
-        heading: look.say("Change password"),
-        main: look.fill(PASSWORD, &fillings),
+    let layout = Layout {
+        heading: theme.say("Change password"),
+        main: theme.fill(PASSWORD, &fillings),
         form: Form::ToUs(&[]),
     };
-    look.show(status, &sheet)
+    theme.show(status, &layout)
 }
 
-fn done(look: &Theme<'_>) -> Layout<'static> {
+fn done(theme: &Theme<'_>) -> Layout<'static> {
     Layout {
-        heading: look.say("Password changed"),
-        main: look.fill(CHANGED, &[]),
+        heading: theme.say("Password changed"),
+        main: theme.fill(CHANGED, &[]),
         form: Form::None,
     }
 }

@@ -30,9 +30,9 @@ pub(in crate::response) enum Remedy {
 }
 
 /// A page that says so.
-pub(in crate::response) fn problem(look: &Theme<'_>, trouble: &Trouble<'_>) -> Answer {
+pub(in crate::response) fn problem(theme: &Theme<'_>, trouble: &Trouble<'_>) -> Answer {
     let (template, heading) = match trouble.remedy {
-        Remedy::Waiting => (WAITING, look.say("Please wait a moment")),
+        Remedy::Waiting => (WAITING, theme.say("Please wait a moment")),
         Remedy::TryingAgain | Remedy::StartingOver => (PROBLEM, trouble.title),
     };
     let fillings = [
@@ -43,10 +43,10 @@ pub(in crate::response) fn problem(look: &Theme<'_>, trouble: &Trouble<'_>) -> A
         ("code", Text(trouble.code)),
         ("trace_id", Text(trouble.trace_id)),
     ];
-    let sheet = Layout {
+    let layout = Layout {
         heading,
-        main: look.fill(template, &fillings),
+        main: theme.fill(template, &fillings),
         form: Form::None,
     };
-    look.show(trouble.status, &sheet)
+    theme.show(trouble.status, &layout)
 }

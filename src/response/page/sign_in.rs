@@ -36,16 +36,16 @@ pub(crate) enum LoginFault {
 
 /// The sign-in page.
 #[must_use]
-pub(crate) fn login(look: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
+pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
     let fault = match page.fault {
         None => String::new(),
-        Some(LoginFault::Wrong) => look
+        Some(LoginFault::Wrong) => theme
             .say("The username or the password is wrong.")
             .to_owned(),
-        Some(LoginFault::Locked(0..=60)) => look
+        Some(LoginFault::Locked(0..=60)) => theme
             .say("Too many attempts. Try again in a minute.")
             .to_owned(),
-        Some(LoginFault::Locked(seconds)) => look.say_of(
+        Some(LoginFault::Locked(seconds)) => theme.say_of(
             "Too many attempts. Try again in % minutes.",
             &seconds.div_ceil(60).to_string(),
         ),
@@ -53,7 +53,7 @@ pub(crate) fn login(look: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Answ
     let providers: String = page
         .providers
         .iter()
-        .map(|(name, title)| provider(look, page, name, title))
+        .map(|(name, title)| provider(theme, page, name, title))
         .collect();
     let fillings = [
         ("prefix", Text(page.prefix)),
@@ -66,23 +66,23 @@ pub(crate) fn login(look: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Answ
         ("or", If(page.has_password && !page.providers.is_empty())),
         ("providers", Markup(&providers)),
     ];
-    let sheet = Layout {
-        heading: look.say("Sign in"),
-        main: look.fill(SIGN_IN, &fillings),
+    let layout = Layout {
+        heading: theme.say("Sign in"),
+        main: theme.fill(SIGN_IN, &fillings),
         form: if page.has_password {
             Form::ToUs(&[])
         } else {
             Form::None
         },
     };
-    let answer = look.show(status, &sheet);
+    let answer = theme.show(status, &layout);
     match page.fault {
         Some(LoginFault::Locked(seconds)) => answer.with("retry-after", seconds.to_string()),
         _ => answer,
     }
 }
 
-fn provider(look: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> String {
+fn provider(theme: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> String {
     let mut url = [page.prefix, "/login?provider="].concat();
     push_percent_encoded(&mut url, name);
     url.push_str("&return_to=");
@@ -91,9 +91,9 @@ fn provider(look: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) -> 
         url.push_str("&max_age=");
         url.push_str(&seconds.to_string());
     }
-    let text = look.say_of("Continue with %", title);
+    let text = theme.say_of("Continue with %", title);
     let fillings = [("url", Text(&url)), ("text", Text(&text))];
-    look.fill(
+    theme.fill(
         "<li><a class=\"button\" href=\"{url}\">{text}</a></li>",
         &fillings,
     )

@@ -9,22 +9,22 @@ const SIGNED_OUT: &str = include_str!("../../../www/pages/signed-out.html");
 /// Asks whether to sign out: a link of another page must not do it. `form_origins` are those that
 /// signing out may lead to, as an identity provider's.
 #[must_use]
-pub(crate) fn confirm_sign_out(look: &Theme<'_>, prefix: &str, form_origins: &[String]) -> Answer {
-    let sheet = Layout {
-        heading: look.say("Sign out?"),
-        main: look.fill(SIGN_OUT, &[("prefix", Text(prefix))]),
+pub(crate) fn confirm_sign_out(theme: &Theme<'_>, prefix: &str, form_origins: &[String]) -> Answer {
+    let layout = Layout {
+        heading: theme.say("Sign out?"),
+        main: theme.fill(SIGN_OUT, &[("prefix", Text(prefix))]),
         form: Form::ToUs(form_origins),
     };
-    look.show(200, &sheet)
+    theme.show(200, &layout)
 }
 
 /// Says that the visitor is signed out.
 #[must_use]
-pub(crate) fn signed_out(look: &Theme<'_>) -> Answer {
-    let sheet = Layout {
-        heading: look.say("You are signed out"),
-        main: look.fill(SIGNED_OUT, &[]),
+pub(crate) fn signed_out(theme: &Theme<'_>) -> Answer {
+    let layout = Layout {
+        heading: theme.say("You are signed out"),
+        main: theme.fill(SIGNED_OUT, &[]),
         form: Form::None,
     };
-    look.show(200, &sheet)
+    theme.show(200, &layout)
 }

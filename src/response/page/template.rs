@@ -53,10 +53,10 @@ fn push(
             return rest;
         }
         if let Some(name) = name.strip_prefix('#') {
-            let is_there = filled(name).is_some_and(|(_, filling)| filling.is_there());
+            let is_there = filled(name).is_some_and(|(_, slot)| slot.is_there());
             rest = push(page, rest, is_shown && is_there, locale, fillings);
-        } else if is_shown && let Some((_, filling)) = filled(name) {
-            match filling {
+        } else if is_shown && let Some((_, slot)) = filled(name) {
+            match slot {
                 Text(text) => push_escaped(page, text),
                 Markup(markup) => page.push_str(markup),
                 If(_) => {}

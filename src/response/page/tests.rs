@@ -84,7 +84,7 @@ const HOSTILE: &str =
     "\"'><script>alert(1)</script></style></title><!--&amp;{style}[Sign in]\" onfocus=\"a()";
 
 fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answer)> {
-    let look = Theme { brand, locale };
+    let theme = Theme { brand, locale };
     let providers = links(&[words.provider, ("second", "Second provider")]);
     let both = LoginPage {
         prefix: words.prefix,
@@ -109,19 +109,19 @@ fn all(brand: &Brand, locale: Locale, words: &Words) -> Vec<(&'static str, Answe
         has_password: false,
         ..both
     };
-    let person = Audience::Person(look);
+    let person = Audience::Person(theme);
     let problem = |problem: Problem| problem.answer(person, words.trace_id);
-    let password = |state| change_password(&look, words.prefix, 200, state);
+    let password = |state| change_password(&theme, words.prefix, 200, state);
     vec![
-        ("sign-in", login(&look, 200, &both)),
-        ("sign-in-wrong", login(&look, 401, &wrong)),
-        ("sign-in-locked", login(&look, 429, &locked)),
-        ("sign-in-providers", login(&look, 400, &only_providers)),
+        ("sign-in", login(&theme, 200, &both)),
+        ("sign-in-wrong", login(&theme, 401, &wrong)),
+        ("sign-in-locked", login(&theme, 429, &locked)),
+        ("sign-in-providers", login(&theme, 400, &only_providers)),
         (
             "sign-out",
-            confirm_sign_out(&look, words.prefix, &["https://id.example".to_owned()]),
+            confirm_sign_out(&theme, words.prefix, &["https://id.example".to_owned()]),
         ),
-        ("signed-out", signed_out(&look)),
+        ("signed-out", signed_out(&theme)),
         ("password", password(PasswordState::Ask)),
         ("password-wrong", password(PasswordState::Wrong)),
         ("password-short", password(PasswordState::TooShort)),
@@ -281,11 +281,11 @@ fn policy_allows_images_from_the_logo_origin_only() {
             logo: logo.map(str::to_owned),
             ..Brand::default()
         };
-        let look = Theme {
+        let theme = Theme {
             brand: &brand,
             locale: Locale::English,
         };
-        let page = signed_out(&look);
+        let page = signed_out(&theme);
         between(header(&page, "content-security-policy"), "img-src ", ";").to_owned()
     };
     assert_eq!(sources(None), "'self'");
@@ -303,11 +303,11 @@ fn policy_allows_images_from_the_logo_origin_only() {
 #[test]
 fn sign_out_form_may_lead_to_the_providers() {
     let brand = Brand::default();
-    let look = Theme {
+    let theme = Theme {
         brand: &brand,
         locale: Locale::English,
     };
-    let page = confirm_sign_out(&look, "/_session", &["https://id.example".to_owned()]);
+    let page = confirm_sign_out(&theme, "/_session", &["https://id.example".to_owned()]);
     let policy = header(&page, "content-security-policy");
     assert!(
         policy.ends_with("form-action 'self' https://id.example"),

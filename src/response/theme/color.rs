@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn contrast_matches_wcag() {
-        for base in (1..=1000).map(|thousandths| f64::from(thousandths) / 1000.0) {
+        for base in (1..=1000).map(|milli| f64::from(milli) / 1000.0) {
             assert!((power_2_4(base) - base.powf(2.4)).abs() < 1e-7, "{base}");
         }
         let grey = Color([0x76; 3]);

@@ -53,19 +53,19 @@ fn weight(parameter: &str) -> u32 {
     let [b'q' | b'Q', b'=', value @ ..] = parameter.as_bytes() else {
         return 0;
     };
-    let mut thousandths = 0;
+    let mut milli = 0;
     let mut unit = 1000;
     for byte in value {
         match byte {
             b'0'..=b'9' => {
-                thousandths += u32::from(byte - b'0') * unit;
+                milli += u32::from(byte - b'0') * unit;
                 unit /= 10;
             }
             b'.' if unit == 100 => {}
             _ => return 0,
         }
     }
-    if thousandths > 1000 { 0 } else { thousandths }
+    if milli > 1000 { 0 } else { milli }
 }
 
 #[cfg(test)]

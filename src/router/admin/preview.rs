@@ -55,12 +55,12 @@ impl Router {
                 return Ok(page::framed(answer));
             }
         };
-        let look = Theme::of(&tenant.brand, request);
-        let problem = |problem: Problem| problem.answer(Audience::Person(look), TRACE_ID);
+        let theme = Theme::of(&tenant.brand, request);
+        let problem = |problem: Problem| problem.answer(Audience::Person(theme), TRACE_ID);
         let prefix = &self.deployment.prefix;
         let shown = match fields.get("page") {
-            Some("sign-in") => sign_in(&look, prefix, &tenant.methods),
-            Some("sign-out") => page::confirm_sign_out(&look, prefix, &[]),
+            Some("sign-in") => sign_in(&theme, prefix, &tenant.methods),
+            Some("sign-out") => page::confirm_sign_out(&theme, prefix, &[]),
             Some("problem") => problem(Problem::OriginUnreachable),
             Some("waiting") => problem(Problem::Overloaded),
             _ => {
@@ -81,7 +81,7 @@ impl Router {
 }
 
 /// The page with what the document offers; where that is nothing, with a form as an example.
-fn sign_in(look: &Theme<'_>, prefix: &str, methods: &Methods) -> Answer {
+fn sign_in(theme: &Theme<'_>, prefix: &str, methods: &Methods) -> Answer {
     let page = LoginPage {
         prefix,
         return_to: "/",
@@ -91,5 +91,5 @@ fn sign_in(look: &Theme<'_>, prefix: &str, methods: &Methods) -> Answer {
         username: "",
         fault: None,
     };
-    page::login(look, 200, &page)
+    page::login(theme, 200, &page)
 }

@@ -127,8 +127,11 @@ fn golden_outbox_items_are_written() {
             OutboxItem::Forget => json!("forget"),
         }
     };
-    let errands = rows()
+    let outbox_items = rows()
         .into_iter()
         .map(|(name, row)| (name.to_owned(), outbox_item(&row)));
-    golden::check_written("session-errands.json", &Value::Object(errands.collect()));
+    golden::check_written(
+        "session-errands.json",
+        &Value::Object(outbox_items.collect()),
+    );
 }

@@ -1,7 +1,7 @@
 //! What isolates and objects store. Isolates do so by the rules that are shipped.
 
 use super::*;
-use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Ticket};
+use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Submission};
 
 /// How many values a task waits for, and whether all that it has heard of are stored.
 pub(super) struct Storing {
@@ -13,7 +13,7 @@ pub(super) struct Storing {
 pub(super) struct Writer {
     pub(super) task: u64,
     pub(super) place: usize,
-    ticket: Ticket,
+    submission: Submission,
     /// The value's number among all.
     number: u64,
     is_durable: bool,
@@ -56,14 +56,14 @@ impl World {
             });
             let queue = &mut self.isolates[place].queue;
             let now = UnixMillis(self.now);
-            let ticket = match is_durable {
+            let submission = match is_durable {
                 true => queue.submit_durable(write, now),
                 false => queue.submit(write, now),
             };
             let writer = Writer {
                 task,
                 place,
-                ticket,
+                submission,
                 number,
                 is_durable,
             };
@@ -85,7 +85,7 @@ impl World {
         }
         let writer = &self.writers[&driver];
         let now = UnixMillis(self.now);
-        let next = self.isolates[place].queue.next(&writer.ticket, now);
+        let next = self.isolates[place].queue.next(&writer.submission, now);
         self.report_lost(place);
         match next {
             Next::Wait(ms) => {

@@ -55,9 +55,9 @@ fn commands() -> Value {
 }
 
 /// Orders a release's commands so that the answers depend on those before.
-fn conversation(commands: &Value, errands: &Value) -> Vec<Value> {
+fn conversation(commands: &Value, outbox_items: &Value) -> Vec<Value> {
     let said = |name: &str| commands[name].clone();
-    let outbox_item = |name: &str| errands[name]["directory"].clone();
+    let outbox_item = |name: &str| outbox_items[name]["directory"].clone();
     vec![
         outbox_item("to be listed for a user"),
         outbox_item("to be listed as a guest's"),

@@ -27,24 +27,24 @@ fn write(key: &str, value: &str) -> Write {
 }
 
 /// The put that is to be done now.
-fn put(queue: &mut WriteQueue, ticket: &Ticket, ms: u64) -> Attempt {
-    match queue.next(ticket, at(ms)) {
+fn put(queue: &mut WriteQueue, submission: &Submission, ms: u64) -> Attempt {
+    match queue.next(submission, at(ms)) {
         Next::Put(attempt) => attempt,
         other => panic!("{other:?} at {ms}"),
     }
 }
 
 /// How long is to be waited now.
-fn wait(queue: &mut WriteQueue, ticket: &Ticket, ms: u64) -> u64 {
-    match queue.next(ticket, at(ms)) {
+fn wait(queue: &mut WriteQueue, submission: &Submission, ms: u64) -> u64 {
+    match queue.next(submission, at(ms)) {
         Next::Wait(wait) => wait,
         other => panic!("{other:?} at {ms}"),
     }
 }
 
 /// What became of the value.
-fn outcome(queue: &mut WriteQueue, ticket: &Ticket, ms: u64) -> Outcome {
-    match queue.next(ticket, at(ms)) {
+fn outcome(queue: &mut WriteQueue, submission: &Submission, ms: u64) -> Outcome {
+    match queue.next(submission, at(ms)) {
         Next::Done(outcome) => outcome,
         other => panic!("{other:?} at {ms}"),
     }
@@ -57,11 +57,11 @@ fn counts(coalesced: u32, lost: u32) -> Counts {
 #[test]
 fn value_is_put_at_once_and_reported_when_acknowledged() {
     let mut queue = WriteQueue::default();
-    let ticket = queue.submit(write("k", "1"), at(0));
-    let attempt = put(&mut queue, &ticket, 0);
+    let submission = queue.submit(write("k", "1"), at(0));
+    let attempt = put(&mut queue, &submission, 0);
     assert_eq!(attempt.write.value, b"1");
     queue.finish(&attempt, true, at(40));
-    assert_eq!(outcome(&mut queue, &ticket, 40), Outcome::Stored);
+    assert_eq!(outcome(&mut queue, &submission, 40), Outcome::Stored);
     assert_eq!(queue.take_counts(), counts(0, 0));
     assert_eq!(queue.size().1, 0);
 }
@@ -87,12 +87,12 @@ fn latest_value_is_put_by_the_first_driver() {
     assert_eq!(queue.take_counts(), counts(2, 0));
     let attempt = put(&mut queue, &tickets[0], 0);
     assert_eq!(attempt.write.value, b"3");
-    for ticket in &tickets {
-        assert_eq!(wait(&mut queue, ticket, 1), 1_000);
+    for submission in &tickets {
+        assert_eq!(wait(&mut queue, submission, 1), 1_000);
     }
     queue.finish(&attempt, true, at(40));
-    for ticket in &tickets {
-        assert_eq!(outcome(&mut queue, ticket, 1_001), Outcome::Stored);
+    for submission in &tickets {
+        assert_eq!(outcome(&mut queue, submission, 1_001), Outcome::Stored);
     }
 }
 
@@ -122,12 +122,12 @@ fn value_of_a_cancelled_driver_is_put_by_another() {
 #[test]
 fn failed_put_is_retried_twice_then_lost_once() {
     let mut queue = WriteQueue::default();
-    let ticket = queue.submit_durable(write("k", "1"), at(0));
+    let submission = queue.submit_durable(write("k", "1"), at(0));
     let other = queue.submit(write("k", "2"), at(0));
     let mut begun = Vec::new();
     let mut ms = 0;
     loop {
-        match queue.next(&ticket, at(ms)) {
+        match queue.next(&submission, at(ms)) {
             Next::Put(attempt) => {
                 begun.push(ms);
                 ms += 10;
@@ -193,10 +193,10 @@ fn values_that_clients_wait_for_are_a_second_apart() {
 #[test]
 fn client_wait_is_bounded_while_later_values_fail() {
     let mut queue = WriteQueue::default();
-    let ticket = queue.submit_durable(write("k", "0"), at(0));
+    let submission = queue.submit_durable(write("k", "0"), at(0));
     let mut ms = 0;
     let mut failed = 0;
-    while let next @ (Next::Put(_) | Next::Wait(_)) = queue.next(&ticket, at(ms)) {
+    while let next @ (Next::Put(_) | Next::Wait(_)) = queue.next(&submission, at(ms)) {
         match next {
             Next::Put(attempt) => {
                 queue.finish(&attempt, false, at(ms));
@@ -208,31 +208,31 @@ fn client_wait_is_bounded_while_later_values_fail() {
         }
     }
     assert_eq!(failed, 3);
-    assert_eq!(outcome(&mut queue, &ticket, ms), Outcome::Lost);
+    assert_eq!(outcome(&mut queue, &submission, ms), Outcome::Lost);
 }
 
 #[test]
 fn late_put_still_counts() {
     let mut queue = WriteQueue::default();
-    let ticket = queue.submit(write("k", "1"), at(0));
-    let slow = put(&mut queue, &ticket, 0);
-    assert_eq!(wait(&mut queue, &ticket, 4_500), 500);
-    let retry = wait(&mut queue, &ticket, PUT_DEADLINE_MS);
+    let submission = queue.submit(write("k", "1"), at(0));
+    let slow = put(&mut queue, &submission, 0);
+    assert_eq!(wait(&mut queue, &submission, 4_500), 500);
+    let retry = wait(&mut queue, &submission, PUT_DEADLINE_MS);
     assert_eq!(retry, 1_000);
     queue.finish(&slow, true, at(PUT_DEADLINE_MS + 10));
     let later = PUT_DEADLINE_MS + 20;
-    assert_eq!(outcome(&mut queue, &ticket, later), Outcome::Stored);
+    assert_eq!(outcome(&mut queue, &submission, later), Outcome::Stored);
     assert_eq!(queue.size().1, 0);
 }
 
 #[test]
 fn clock_set_back_does_not_delay_writes() {
     let mut queue = WriteQueue::default();
-    let ticket = queue.submit(write("k", "1"), at(10_000_000));
-    let attempt = put(&mut queue, &ticket, 10_000_000);
+    let submission = queue.submit(write("k", "1"), at(10_000_000));
+    let attempt = put(&mut queue, &submission, 10_000_000);
     queue.finish(&attempt, false, at(10_000_000));
-    assert!(wait(&mut queue, &ticket, 0) <= MAX_RETRY_DELAY_MS);
-    put(&mut queue, &ticket, MAX_RETRY_DELAY_MS);
+    assert!(wait(&mut queue, &submission, 0) <= MAX_RETRY_DELAY_MS);
+    put(&mut queue, &submission, MAX_RETRY_DELAY_MS);
 }
 
 #[test]
@@ -240,8 +240,8 @@ fn keys_are_forgotten_once_nothing_depends_on_them() {
     let mut queue = small();
     for number in 0..3 * queue.max_keys {
         let key = number.to_string();
-        let ticket = queue.submit(write(&key, "1"), at(0));
-        let attempt = put(&mut queue, &ticket, 0);
+        let submission = queue.submit(write(&key, "1"), at(0));
+        let attempt = put(&mut queue, &submission, 0);
         queue.finish(&attempt, true, at(0));
         assert!(queue.size().0 <= queue.max_keys);
     }
@@ -272,11 +272,11 @@ fn value_beyond_the_limit_is_rejected_and_reported() {
 
     let mut queue = small();
     let large = "x".repeat(queue.max_pending_bytes);
-    let ticket = queue.submit(write("k", &large), at(0));
+    let submission = queue.submit(write("k", &large), at(0));
     let refused = queue.submit(write("l", "1"), at(0));
     assert_eq!(outcome(&mut queue, &refused, 0), Outcome::Lost);
     // What replaces the large one needs no more room.
     queue.submit(write("k", "2"), at(0));
     assert_eq!(queue.size(), (1, 1));
-    assert_eq!(put(&mut queue, &ticket, 0).write.value, b"2");
+    assert_eq!(put(&mut queue, &submission, 0).write.value, b"2");
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
-use crate::telemetry::kmv_sketch::Distinct;
+use crate::telemetry::kmv_sketch::KmvSketch;
 
 /// A session counts as active for so many minutes after its last request.
 const MINUTES: u64 = 5;
@@ -13,7 +13,7 @@ const MINUTE_MS: u64 = 60_000;
 
 /// What was seen in each of the last minutes.
 #[derive(Debug, Default)]
-pub(super) struct Activity(FlatMap<String, VecDeque<(u64, Distinct)>>);
+pub(super) struct Activity(FlatMap<String, VecDeque<(u64, KmvSketch)>>);
 
 impl Activity {
     /// Takes note of sessions in use, by hashes of their handles.
@@ -21,7 +21,7 @@ impl Activity {
         let minute = now.0 / MINUTE_MS;
         let minutes = self.0.or_default(tenant);
         if minutes.back().is_none_or(|(last, _)| *last != minute) {
-            minutes.push_back((minute, Distinct::default()));
+            minutes.push_back((minute, KmvSketch::default()));
         }
         while minutes
             .front()
@@ -37,8 +37,8 @@ impl Activity {
     /// How many sessions each tenant has in use.
     pub(super) fn counts(&self, now: UnixMillis) -> Vec<(String, u64)> {
         let minute = now.0 / MINUTE_MS;
-        let of_one = |minutes: &VecDeque<(u64, Distinct)>| {
-            let mut all = Distinct::default();
+        let of_one = |minutes: &VecDeque<(u64, KmvSketch)>| {
+            let mut all = KmvSketch::default();
             for (at, seen) in minutes {
                 if at + MINUTES > minute {
                     all.merge(seen);

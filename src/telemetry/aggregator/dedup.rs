@@ -5,14 +5,14 @@ const MAX_AHEAD: usize = 64;
 
 /// The numbers of an isolate's batches that were taken in.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(super) struct Dedup {
     /// All up to this one.
     up_to: u64,
     /// Some above, in order.
     ahead: Vec<u64>,
 }
 
-impl Taken {
+impl Dedup {
     /// Whether none after it was taken.
     pub(super) fn is_latest(&self, number: u64) -> bool {
         number > self.ahead.last().copied().unwrap_or(self.up_to)
@@ -43,23 +43,23 @@ mod tests {
 
     #[test]
     fn each_batch_counts_once_in_any_order() {
-        let mut taken = Taken::default();
+        let mut dedup = Dedup::default();
         for number in [1, 3, 2, 7, 5, 6, 4, 8] {
-            assert!(taken.take(number), "{number}");
-            assert!(!taken.take(number), "{number}");
+            assert!(dedup.take(number), "{number}");
+            assert!(!dedup.take(number), "{number}");
         }
-        assert!((1..=8).all(|number| !taken.take(number)));
-        assert_eq!((taken.up_to, taken.ahead.len()), (8, 0));
-        assert!(taken.is_latest(9) && !taken.is_latest(8));
+        assert!((1..=8).all(|number| !dedup.take(number)));
+        assert_eq!((dedup.up_to, dedup.ahead.len()), (8, 0));
+        assert!(dedup.is_latest(9) && !dedup.is_latest(8));
     }
 
     #[test]
     fn missing_batch_is_given_up() {
-        let mut taken = Taken::default();
+        let mut dedup = Dedup::default();
         for number in 2..1_000 {
-            assert!(taken.take(number));
+            assert!(dedup.take(number));
         }
-        assert!(taken.ahead.len() <= MAX_AHEAD);
-        assert!(!taken.take(1) && !taken.take(900));
+        assert!(dedup.ahead.len() <= MAX_AHEAD);
+        assert!(!dedup.take(1) && !dedup.take(900));
     }
 }

@@ -16,7 +16,7 @@ fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
             UnixSeconds(100),
         )
     };
-    let speaker = IdentityHeaders {
+    let identity_headers = IdentityHeaders {
         tenant: &TenantId::parse("t1").unwrap(),
         session: &Prepared::new(record, &keys(&TenantId::parse("t").unwrap())),
         state: State::Active,
@@ -38,7 +38,7 @@ fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
         crate::upstream::trace_context::Sampling::default(),
     );
     let cookie = CookieName::for_location(&request.location);
-    let outgoing = Outgoing::new(&request, cookie, &speaker, &trace);
+    let outgoing = Outgoing::new(&request, cookie, &identity_headers, &trace);
     assert_eq!(outgoing.own.lines().count(), FORWARDED_HEADERS.len());
     let kept = request
         .headers
@@ -166,13 +166,13 @@ fn shared_request_carries_no_client_specific_headers() {
         crate::upstream::trace_context::Sampling::default(),
     );
     for (shared, expected) in [(true, "-++--++---"), (false, "++++-+++--")] {
-        let nobody = Nobody {
+        let anonymous = AnonymousHeaders {
             tenant: None,
             proof: None,
             mapped: &[],
             shared,
         };
-        let outgoing = Outgoing::anonymous(&request, &nobody, &trace);
+        let outgoing = Outgoing::anonymous(&request, &anonymous, &trace);
         assert_eq!(outgoing.kept, expected);
         assert_eq!(outgoing.own.lines().count(), FORWARDED_HEADERS.len());
         assert_eq!(outgoing.value("x-forwarded-proto"), Some("https"));

@@ -17,7 +17,7 @@ use super::single_flight::{self, Flights};
 use super::{Answered, now};
 use crate::effect::{Found, Write};
 use crate::store::breaker::Breaker;
-use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Ticket, WriteQueue};
+use crate::store::write_queue::{Attempt, Next, Outcome, PUT_DEADLINE_MS, Submission, WriteQueue};
 use crate::telemetry::metric;
 use crate::worker::counters::{Operation, count, counted, counted_lookup};
 use crate::worker::log::{self, alarm, report};
@@ -145,14 +145,14 @@ async fn list_all(env: &Env, prefix: &str) -> Result<Vec<u8>, StorageError> {
 
 /// Stores values, and returns whether all are acknowledged.
 pub(super) async fn store_durably(env: &Env, writes: Vec<Write>) -> bool {
-    let tickets: Vec<Ticket> = writes
+    let tickets: Vec<Submission> = writes
         .into_iter()
         .map(|write| {
             runtime::superseded(&write.key);
             QUEUE.with_borrow_mut(|queue| queue.submit_durable(write, now()))
         })
         .collect();
-    let stored = tickets.iter().map(|ticket| store(env, ticket));
+    let stored = tickets.iter().map(|submission| store(env, submission));
     let outcomes = futures::all(stored).await;
     outcomes.iter().all(|outcome| *outcome == Outcome::Stored)
 }
@@ -162,16 +162,16 @@ pub(in crate::worker) fn store_in_background(
     env: Env,
     write: Write,
 ) -> impl Future<Output = ()> + 'static {
-    let ticket = QUEUE.with_borrow_mut(|queue| queue.submit(write, now()));
+    let submission = QUEUE.with_borrow_mut(|queue| queue.submit(write, now()));
     async move {
-        store(&env, &ticket).await;
+        store(&env, &submission).await;
     }
 }
 
 /// Drives a key until the submitted value, or a later one, is stored or lost.
-async fn store(env: &Env, ticket: &Ticket) -> Outcome {
+async fn store(env: &Env, submission: &Submission) -> Outcome {
     loop {
-        let next = QUEUE.with_borrow_mut(|queue| queue.next(ticket, now()));
+        let next = QUEUE.with_borrow_mut(|queue| queue.next(submission, now()));
         report_counts();
         match next {
             Next::Put(attempt) => {

@@ -49,12 +49,12 @@ impl PoolObject {
         crate::worker::fault_injection::inject_next("pool");
         let stored = self.0.text(DRAINED)?;
         let now = io::now();
-        let obeyed = GATHERINGS.with_borrow_mut(|gatherings| {
-            gatherings.retain(|_, gathering| !gathering.is_forgotten(now));
-            let gathering = gatherings.or_default(tenant.to_owned());
-            gathering.apply(command, stored.as_deref(), now)
+        let result = GATHERINGS.with_borrow_mut(|gatherings| {
+            gatherings.retain(|_, aggregate| !aggregate.is_forgotten(now));
+            let aggregate = gatherings.or_default(tenant.to_owned());
+            aggregate.apply(command, stored.as_deref(), now)
         });
-        let Ok(CommandResult { answer, drained }) = obeyed else {
+        let Ok(CommandResult { answer, drained }) = result else {
             log::write(&Event::new(Level::Error, "pool_command_unreadable"));
             return Ok(String::new());
         };

@@ -30,7 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 struct Driver {
-    ticket: Ticket,
+    submission: Submission,
     key: u8,
     serial: u64,
     /// When it asks next.
@@ -69,14 +69,14 @@ impl Model {
         self.serials += 1;
         let value = write(&key.to_string(), &self.serials.to_string());
         let now = at(self.now);
-        let ticket = if durable {
+        let submission = if durable {
             self.queue.submit_durable(value, now)
         } else {
             self.queue.submit(value, now)
         };
         self.keys.entry(key).or_default().submitted = self.serials;
         self.drivers.push(Driver {
-            ticket,
+            submission,
             key,
             serial: self.serials,
             wakes_at: self.now,
@@ -95,7 +95,7 @@ impl Model {
             if !driver.is_at_work() || driver.put.is_some() || driver.wakes_at > self.now {
                 continue;
             }
-            match self.queue.next(&driver.ticket, at(self.now)) {
+            match self.queue.next(&driver.submission, at(self.now)) {
                 Next::Wait(ms) => {
                     assert!((1..=PUT_DEADLINE_MS).contains(&ms));
                     driver.wakes_at = self.now + ms;
@@ -228,9 +228,9 @@ proptest! {
             now += ms * 100;
             for number in 0..count {
                 submitted += 1;
-                let ticket = queue.submit(write(&submitted.to_string(), "value"), at(now));
+                let submission = queue.submit(write(&submitted.to_string(), "value"), at(now));
                 if number.is_multiple_of(driven)
-                    && let Next::Put(attempt) = queue.next(&ticket, at(now))
+                    && let Next::Put(attempt) = queue.next(&submission, at(now))
                 {
                     queue.finish(&attempt, true, at(now));
                     stored += 1;
