@@ -70,7 +70,7 @@ export const BARE = {
  * @type {import("./variant.mjs").Description}
  */
 const TOLD = {
-  name: "bare JS, told",
+  name: "bare JS, our headers",
   does: "forwards with the headers of ours fixed in its source, and nothing else: the floor for whoever tells as much",
   peer: "told.js",
   cookie: async () => `vestibule-session=${"A".repeat(112)}`,
@@ -79,7 +79,7 @@ const TOLD = {
 /** @type {import("./variant.mjs").Description} */
 export const WARM = {
   name: "Vestibule, warm",
-  does: "all of the contract's headers, data and assertion included; record from the isolate's cache",
+  does: "all of Vestibule's headers, data and assertion included; record from the isolate's cache",
   vars: { ASSERTION: "true" },
   cookie: recorded,
 };
@@ -119,7 +119,7 @@ export const VARIANTS = [
   WARM,
   EACH,
   {
-    name: "Vestibule, warm, untold",
+    name: "Vestibule, no telemetry",
     does: "the same, but nothing is counted, logged or traced: the difference is what telemetry costs",
     vars: { ...WARM.vars, TELEMETRY_EVERY: "0", LOG_LEVEL: "off" },
     cookie: recorded,
