@@ -22,7 +22,7 @@ export function counted(program, args, watched) {
   const folder = mkdtempSync(path.join(tmpdir(), "vestibule-callgrind-"));
   try {
     const dump = path.join(folder, "dump");
-    const told = output("valgrind", [
+    const printed = output("valgrind", [
       "--tool=callgrind",
       `--callgrind-out-file=${dump}`,
       // What was counted before is dumped by itself. Toggling would leave calls counted.
@@ -31,8 +31,8 @@ export function counted(program, args, watched) {
       program,
       ...args,
     ]);
-    if (told === null) throw new Fault(`valgrind ${program} failed.`);
-    return told.split("\n").map((line, at) => {
+    if (printed === null) throw new Fault(`valgrind ${program} failed.`);
+    return printed.split("\n").map((line, at) => {
       const [name, times] = line.split("\t");
       const { instructions, allocations } = read(readFileSync(`${dump}.${2 * at + 2}`, "utf8"));
       const each = (/** @type {number} */ sum) => Math.round(sum / Number(times));

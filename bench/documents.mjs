@@ -26,19 +26,19 @@ function tables(recorded) {
   return {
     "internals/bench.md": {
       goals: goalsInMarkdown(recorded),
-      processor: `${costInMarkdown(cost)}\n\n${told(made)}`,
-      messages: `${messagesInMarkdown(messages.table)}\n\n${told(messages.made)}`,
+      processor: `${costInMarkdown(cost)}\n\n${described(made)}`,
+      messages: `${messagesInMarkdown(messages.table)}\n\n${described(messages.made)}`,
       records: experimentInMarkdown("encodings", recorded),
       starts: startsInMarkdown(starts),
-      anchors: `${anchorsInMarkdown(anchors.table)}\n\n${told(anchors.made)}`,
+      anchors: `${anchorsInMarkdown(anchors.table)}\n\n${described(anchors.made)}`,
       core: `${piecesInMarkdown(native.table)}\n\n${counted(native.made)}`,
       ...operationTables(recorded),
     },
     "internals/experiments.md": {
-      rolling: `${experimentInMarkdown("rolling", recorded)}\n\n${told(recorded.rolling.made)}`,
-      writes: `${experimentInMarkdown("writes", recorded)}\n\n${told(recorded.writes.made)}`,
+      rolling: `${experimentInMarkdown("rolling", recorded)}\n\n${described(recorded.rolling.made)}`,
+      writes: `${experimentInMarkdown("writes", recorded)}\n\n${described(recorded.writes.made)}`,
       encodings: experimentInMarkdown("encodings", recorded),
-      chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${told(recorded.chainlit.made)}`,
+      chainlit: `${experimentInMarkdown("chainlit", recorded)}\n\n${described(recorded.chainlit.made)}`,
     },
     "operate/cost.md": costTables(recorded),
     "operate/scale.md": { ...scaleTables(recorded), ...measuredTables(scale) },
@@ -46,7 +46,7 @@ function tables(recorded) {
 }
 
 /** @param {import("./recorded.mjs").When & { rounds?: number, seconds?: number }} made */
-function told({ date, machine, rounds, seconds }) {
+function described({ date, machine, rounds, seconds }) {
   const how = rounds === undefined ? "" : `, rounds: ${rounds}, seconds each: ${seconds}`;
   return `Measured on ${date}: ${machine}${how}.`;
 }

@@ -162,9 +162,9 @@ const HEAD = ["goal", "at most", "reached", "spread", ""];
 function body(recorded) {
   return goals(recorded).map((goal) => {
     const { name, limit, reached, least, most, unit, digits } = goal;
-    const told = (/** @type {number} */ value) => `${value.toFixed(digits)} ${unit}`;
+    const described = (/** @type {number} */ value) => `${value.toFixed(digits)} ${unit}`;
     const spread = [least, most].flatMap((end) => end?.toFixed(digits) ?? []).join("–");
-    return [name, told(limit), told(reached), spread, isMet(goal) ? "met" : "not met"];
+    return [name, described(limit), described(reached), spread, isMet(goal) ? "met" : "not met"];
   });
 }
 

@@ -110,15 +110,15 @@ async function measure(variant, kind, seconds) {
   const failed = gone.then(([code]) => {
     throw new Error(`${variant.description.name}: the load of ${kind} ended with ${code}`);
   });
-  const told = async () => {
+  const nextCount = async () => {
     const [answer] = await Promise.race([once(load, "message"), failed]);
     return Number(answer);
   };
   try {
-    await told();
+    await nextCount();
     await pause(WARM_UP);
     const moment = async () => {
-      const answer = told();
+      const answer = nextCount();
       load.send("how many");
       return { passed: await answer, used: variant.processorTime, at: performance.now() };
     };

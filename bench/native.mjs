@@ -33,8 +33,8 @@ export async function built() {
   const features = ["--package", "vestibule", "--features", "internals"];
   const args = ["bench", "--locked", ...features, "--bench", "core", "--no-run"];
   await run("cargo", args, { cwd: ROOT });
-  const told = output("cargo", [...args, "--message-format=json"], { cwd: ROOT }) ?? "";
-  const artifacts = told.split("\n").map((line) => JSON.parse(line || "{}"));
+  const printed = output("cargo", [...args, "--message-format=json"], { cwd: ROOT }) ?? "";
+  const artifacts = printed.split("\n").map((line) => JSON.parse(line || "{}"));
   const { executable } = artifacts.find(({ target }) => target?.kind.includes("bench")) ?? {};
   if (!executable) throw new Fault("cargo does not say where it has put the benchmark.");
   return executable;
@@ -58,9 +58,9 @@ export function pieces(program) {
 
 /** @param {string} program @returns {Map<string, number>} medians in nanoseconds */
 function timed(program) {
-  const told = output(program, ["--bench", "--color", "never", "--max-time", SECONDS]);
-  if (told === null) throw new Fault(`${program} failed.`);
-  return medians(told);
+  const printed = output(program, ["--bench", "--color", "never", "--max-time", SECONDS]);
+  if (printed === null) throw new Fault(`${program} failed.`);
+  return medians(printed);
 }
 
 /** @type {Record<string, number>} */
@@ -88,11 +88,11 @@ const HEAD = ["", "ns", "instructions", "at most", "allocations", "at most", "me
 
 /** @param {Piece[]} table */
 function body(table) {
-  const told = (/** @type {number} */ value) => Math.round(value).toLocaleString("en");
+  const described = (/** @type {number} */ value) => Math.round(value).toLocaleString("en");
   return table.map((piece) => [
     piece.name,
-    ...[piece.ns, piece.instructions, piece.most.instructions].map(told),
-    ...[piece.allocations, piece.most.allocations].map(told),
+    ...[piece.ns, piece.instructions, piece.most.instructions].map(described),
+    ...[piece.allocations, piece.most.allocations].map(described),
     isMet(piece) ? "yes" : "NO",
   ]);
 }

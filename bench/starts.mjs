@@ -110,13 +110,13 @@ async function start(file, port) {
  * @returns {Promise<void>}
  */
 function listens(control) {
-  let told = "";
+  let printed = "";
   return new Promise((resolve, reject) => {
     control.on("data", (chunk) => {
-      told += chunk;
-      if (/"socket":"http"/.test(told)) resolve();
+      printed += chunk;
+      if (/"socket":"http"/.test(printed)) resolve();
     });
-    control.on("end", () => reject(new Error(`workerd does not listen: ${told}`)));
+    control.on("end", () => reject(new Error(`workerd does not listen: ${printed}`)));
   });
 }
 

@@ -72,7 +72,7 @@ export const BARE = {
 const TOLD = {
   name: "bare JS, our headers",
   does: "forwards with the headers of ours fixed in its source, and nothing else: the floor for whoever tells as much",
-  peer: "told.js",
+  peer: "our-headers.js",
   cookie: async () => `vestibule-session=${"A".repeat(112)}`,
 };
 

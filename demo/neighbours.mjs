@@ -16,8 +16,8 @@ let places = [];
 /** Listens to the process that started this one, and ends with it. */
 export function heedParent() {
   if (!process.connected) return;
-  process.on("message", (told) => {
-    places = /** @type {Place[]} */ (told);
+  process.on("message", (message) => {
+    places = /** @type {Place[]} */ (message);
   });
   process.on("disconnect", () => process.exit(0));
 }

@@ -158,8 +158,8 @@ async function compile() {
   await cargo("rustc", ["--lib", "--crate-type", "cdylib"]);
   await run(BINDGEN, [COMPILED, "target/worker"], options);
   await optimise("target/worker/vestibule_bg.wasm", "target/worker/small.wasm", SMALL);
-  const told = named(readFileSync(path.join(ROOT, "target/worker/small.wasm")));
-  writeFileSync(path.join(ROOT, "target/worker/named.wasm"), told);
+  const text = named(readFileSync(path.join(ROOT, "target/worker/small.wasm")));
+  writeFileSync(path.join(ROOT, "target/worker/named.wasm"), text);
   await optimise("target/worker/named.wasm", WASM, IN_ORDER);
   await bundle(ENTRY, "target/worker/vestibule.js", SCRIPT);
 }

@@ -42,7 +42,7 @@ await main(async () => {
     diff: () => diff(store, rest[0]),
     delete: () => remove(store, rest[0]),
     explain: () => explain(store, rest[0], rest[1] ?? "/"),
-    schema: () => told(ask({ do: "schema" })),
+    schema: () => report(ask({ do: "schema" })),
     asset: () => asset(store, rest),
   });
   const act = commands[command];
@@ -64,7 +64,7 @@ function ask(order) {
 }
 
 /** @param {{ isGood: boolean, text: string }} answer */
-function told({ isGood, text }) {
+function report({ isGood, text }) {
   say(text);
   return isGood ? 0 : 1;
 }
@@ -229,7 +229,7 @@ async function explain(store, host, at) {
     const id = await store.get(`host:${pattern}`);
     if (id === null) continue;
     const order = { do: "explain", host: name, path: at };
-    return told(read(store, await stored(store, id), order));
+    return report(read(store, await stored(store, id), order));
   }
   say(`${host} is nobody's: 421.`);
   return 1;

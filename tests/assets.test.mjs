@@ -148,7 +148,7 @@ test("a source learns nothing of who looks, and nobody gets a session by looking
     names.filter((name) => !ours.includes(name)),
     [],
   );
-  assert.match(source.told("user-agent").join(), /^Vestibule\/[\d.]+$/);
+  assert.match(source.received("user-agent").join(), /^Vestibule\/[\d.]+$/);
   assert.equal(origin.requests.length, 0);
   assert.equal(vestibule.kv.operations.length, 0);
 });

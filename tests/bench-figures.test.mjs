@@ -89,8 +89,8 @@ test("what is used of a limit grows with the deployment", () => {
 
 test("every piece of the core was measured, by the bounds there are, and keeps to them", () => {
   const { table } = RECORDED.native;
-  const told = table.map(({ name, most }) => [name, most]);
-  assert.deepEqual(Object.fromEntries(told), bounds());
+  const received = table.map(({ name, most }) => [name, most]);
+  assert.deepEqual(Object.fromEntries(received), bounds());
   for (const piece of table) assert.ok(isMet(piece), piece.name);
 });
 

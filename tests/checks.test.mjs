@@ -29,8 +29,8 @@ test("an origin that says it is not ready gets nobody until it says it is", asyn
   const headers = { authorization: `Bearer ${ADMIN}` };
   const isEjected = async () => {
     const answer = await fetch(`${url}/_session/admin/origins`, { headers });
-    const told = /** @type {any} */ (await answer.json());
-    return told.origins.find((/** @type {any} */ one) => one.name === "checked").ejected;
+    const received = /** @type {any} */ (await answer.json());
+    return received.origins.find((/** @type {any} */ one) => one.name === "checked").ejected;
   };
   const clock = () => fetch(`${url}/cdn-cgi/handler/scheduled`);
   assert.equal(await isEjected(), false);

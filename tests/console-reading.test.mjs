@@ -102,13 +102,13 @@ test("a difference leads from one text to the other", () => {
   for (const before of texts) {
     for (const after of texts) {
       const changes = diff(before, after);
-      const told = (/** @type {string} */ without) =>
+      const received = (/** @type {string} */ without) =>
         changes
           .filter(({ kind }) => kind !== without)
           .map(({ text }) => text)
           .join("\n");
-      assert.equal(told("new"), before);
-      assert.equal(told("gone"), after);
+      assert.equal(received("new"), before);
+      assert.equal(received("gone"), after);
       if (before === after) assert.ok(changes.every(({ kind }) => kind === "same"));
     }
   }

@@ -211,7 +211,7 @@ test("no server is shown the cookie, and none can set one", async (t) => {
     lines: [`Cookie: ${cookie}; mine=1; __Host-session-console=x; VESTIBULE-Session-Console=y`],
   });
   assert.equal(answer.status, 200);
-  assert.deepEqual(origin.told("cookie"), ["mine=1"]);
+  assert.deepEqual(origin.received("cookie"), ["mine=1"]);
 });
 
 test("what was signed in with a token ends with it", async (t) => {

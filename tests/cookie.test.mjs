@@ -89,7 +89,7 @@ test("a guest with a forged cookie becomes a new guest", async (t) => {
   const [line] = header(answer, "set-cookie");
   assert.match(line, SET);
   assert.notDeepEqual(read(line.slice(15, 103)).id, read(forged).id);
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
   assert.equal(kv.operations.length, 0);
   assert.equal(vestibule.logged("cookie_forged").length, 1);
 });
@@ -149,7 +149,7 @@ for (const [what, make] of /** @type {[string, (good: string) => string][]} */ (
     const { get, key, kv, origin } = await deployment(t);
     const answer = await get(make(mint({ key, leastVersion: 1 })));
     assert.equal(answer.status, 200);
-    assert.deepEqual(origin.told("x-session-state"), ["new"]);
+    assert.deepEqual(origin.received("x-session-state"), ["new"]);
     assert.equal(kv.operations.length, 0);
   });
 }
@@ -164,7 +164,7 @@ test("no Unicode space before the name makes a cookie ours", async (t) => {
   for (const code of spaces) {
     const name = Buffer.from(`${String.fromCodePoint(code)}__Host-session`).toString("latin1");
     await get(`${name}=${mint({ key })}`);
-    assert.deepEqual(origin.told("x-session-state"), ["new"], code.toString(16));
+    assert.deepEqual(origin.received("x-session-state"), ["new"], code.toString(16));
   }
 });
 
@@ -177,7 +177,7 @@ test("a NUL in a cookie is refused before it reaches anybody", async (t) => {
 test("a nameless cookie cannot stand in for ours without the MAC", async (t) => {
   const { get, origin } = await deployment(t);
   assert.equal((await get("=__Host-session=x")).status, 200);
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
 });
 
 for (const [what, make] of /** @type {[string, (good: string) => string | string[]][]} */ ([
@@ -206,9 +206,9 @@ for (const [what, make] of /** @type {[string, (good: string) => string | string
     const lines = /** @type {(good: string, key: string) => string} */ (make)(good, key);
     const answer = await get(lines);
     assert.equal(answer.status, 200, answer.code);
-    assert.deepEqual(origin.told("x-session-state"), ["active"]);
+    assert.deepEqual(origin.received("x-session-state"), ["active"]);
     assert.deepEqual(header(answer, "set-cookie"), []);
-    assert.doesNotMatch(origin.told("cookie").join(), /__Host-session/);
+    assert.doesNotMatch(origin.received("cookie").join(), /__Host-session/);
   });
 }
 
@@ -219,12 +219,12 @@ test("what a sub-domain set under our name is ignored, and a visit goes on as an
   assert.equal(first.status, 200);
   const [own] = header(first, "set-cookie")[0].split(";");
   assert.equal((await get(`${planted}; ${own}`)).status, 200);
-  assert.deepEqual(origin.told("x-session-state"), ["active"]);
-  assert.deepEqual(origin.told("cookie"), ["x=1"]);
+  assert.deepEqual(origin.received("x-session-state"), ["active"]);
+  assert.deepEqual(origin.received("cookie"), ["x=1"]);
   // A genuine one there is whoever's it likes: another cookie's value may be set by anybody.
   await get(`x=1,__Host-session=${mint({ key })}`);
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
-  assert.deepEqual(origin.told("cookie"), ["x=1"]);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("cookie"), ["x=1"]);
 });
 
 test("of two genuine cookies the one issued later is used", async (t) => {
@@ -237,7 +237,7 @@ test("of two genuine cookies the one issued later is used", async (t) => {
     [late, old],
   ]) {
     await get(pair.map((value) => `__Host-session=${value}`).join("; "));
-    assert.deepEqual(origin.told("x-session-id"), [id(late)]);
+    assert.deepEqual(origin.received("x-session-id"), [id(late)]);
   }
 });
 
@@ -246,11 +246,11 @@ test("an application's own cookie called session passes on localhost, even twice
   const host = "localhost:8787";
   const first = await get("session=theirs; session=theirs-too", { host });
   assert.equal(first.status, 200);
-  assert.deepEqual(origin.told("cookie"), ["session=theirs; session=theirs-too"]);
+  assert.deepEqual(origin.received("cookie"), ["session=theirs; session=theirs-too"]);
   const [own] = header(first, "set-cookie")[0].split(";");
   assert.equal((await get(`session=theirs; ${own}`, { host })).status, 200);
-  assert.deepEqual(origin.told("x-session-state"), ["active"]);
-  assert.deepEqual(origin.told("cookie"), ["session=theirs"]);
+  assert.deepEqual(origin.received("x-session-state"), ["active"]);
+  assert.deepEqual(origin.received("cookie"), ["session=theirs"]);
 });
 
 test("a cookie by a key that is not known here is kept and costs no storage; a flood of them is slowed down", async (t) => {
@@ -314,7 +314,7 @@ test("an id anywhere but in the cookie is ignored", async (t) => {
     lines,
   });
   assert.equal(answer.status, 200);
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
   assert.equal(kv.operations.length, 0);
 });
 
@@ -326,7 +326,7 @@ test("a retired key's cookie is accepted and issued anew, until the key is gone"
   const browser = new Browser(rotating.url);
   browser.jar.set("vestibule-session", cookie);
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-state"), ["active"]);
+  assert.deepEqual(origin.received("x-session-state"), ["active"]);
   assert.deepEqual(read(browser.session).id, read(cookie).id);
   assert.notEqual(browser.session.slice(0, 6), cookie.slice(0, 6), "signed by the other key");
 
@@ -334,13 +334,13 @@ test("a retired key's cookie is accepted and issued anew, until the key is gone"
   const again = new Browser(rotated.url);
   again.jar.set("vestibule-session", browser.session);
   await again.fetch("/");
-  assert.deepEqual(origin.told("x-session-state"), ["active"]);
+  assert.deepEqual(origin.received("x-session-state"), ["active"]);
   again.jar.set("vestibule-session", cookie);
   assert.equal((await again.fetch("/")).status, 503, "as if the key were still to come");
   assert.equal(again.session, cookie);
   again.jar.set("vestibule-session", mint({ key: old, created: 1, issued: hoursAgo(2) }));
   await again.fetch("/");
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
 });
 
 test("a flood of forged cookies is slowed down and a good visitor does not notice", async (t) => {

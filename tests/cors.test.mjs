@@ -38,10 +38,10 @@ test("a preflight reaches the server where signing in is required, and says noth
   assert.equal(answer.status, 204);
   assert.deepEqual(header(answer, "access-control-allow-origin"), [PAGE]);
   assert.deepEqual(header(answer, "set-cookie"), []);
-  assert.deepEqual(origin.told("access-control-request-method"), ["PUT"]);
-  assert.deepEqual(origin.told("x-session-tenant"), ["default"]);
+  assert.deepEqual(origin.received("access-control-request-method"), ["PUT"]);
+  assert.deepEqual(origin.received("x-session-tenant"), ["default"]);
   for (const name of ["cookie", "authorization", "x-session-id", "x-session-user"]) {
-    assert.deepEqual(origin.told(name), [], name);
+    assert.deepEqual(origin.received(name), [], name);
   }
 });
 

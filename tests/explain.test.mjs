@@ -66,17 +66,25 @@ test("what is told of a visitor's next request is what happens, and asking leave
   const patch = 'X-Test-Patch: {"theme":"dark"}';
   const cookie = cookieOf(await send(port, { lines: [patch] }));
   const question = { method: "GET", url: "http://chat.example/", headers: { cookie } };
-  const told = await explain(question);
+  const explanation = await explain(question);
   assert.deepEqual(
-    [told.tenant.id, told.path.territory, told.cookie.verdict, told.session.state],
+    [
+      explanation.tenant.id,
+      explanation.path.territory,
+      explanation.cookie.verdict,
+      explanation.session.state,
+    ],
     ["default", "origin", "genuine", "live"],
   );
-  assert.deepEqual([told.login.rule, told.login.admitted], ["login.mode", true]);
-  const best = told.origins.toSorted(
+  assert.deepEqual([explanation.login.rule, explanation.login.admitted], ["login.mode", true]);
+  const best = explanation.origins.toSorted(
     (/** @type {any} */ x, /** @type {any} */ y) => y.score - x.score,
   )[0];
-  assert.equal(told.choice.origin, best.name);
-  assert.equal((await send(port, { lines: [`Cookie: ${cookie}`] })).body, told.choice.origin);
+  assert.equal(explanation.choice.origin, best.name);
+  assert.equal(
+    (await send(port, { lines: [`Cookie: ${cookie}`] })).body,
+    explanation.choice.origin,
+  );
 
   const written = vestibule.kv.count("put");
   const forged = { ...question, headers: { cookie: "__Host-session=forged" } };
@@ -89,8 +97,8 @@ test("what is told of a visitor's next request is what happens, and asking leave
   assert.equal(vestibule.kv.count("put"), written);
   assert.equal(vestibule.logged("cookie_forged").length, 1, "the real one");
 
-  const named = await explain({ handle: told.session.handle, method: "GET", path: "/" });
-  assert.deepEqual(named.choice, told.choice);
+  const named = await explain({ handle: explanation.session.handle, method: "GET", path: "/" });
+  assert.deepEqual(named.choice, explanation.choice);
   assert.equal(named.session.source, "object");
 });
 
@@ -180,7 +188,7 @@ test("a session is shown without its secrets, and listed where it is", async (t)
   const cookie = cookieOf(await send(port, { lines: [`X-Test-Patch: ${JSON.stringify(data)}`] }));
   const place = (await send(port, { lines: [`Cookie: ${cookie}`] })).body;
   const at = "abc".indexOf(place);
-  const [handle] = origins[at].told("x-session-id");
+  const [handle] = origins[at].received("x-session-id");
   const view = await operate(port, "GET", `sessions/${handle}`);
   assert.deepEqual(view.json.data, { theme: "dark", keys: "•••", apiKey: "•••" });
   assert.deepEqual(view.json.redacted.toSorted(), ["apiKey", "keys"]);
@@ -191,6 +199,6 @@ test("a session is shown without its secrets, and listed where it is", async (t)
   );
   assert.equal((await operate(port, "GET", "sessions/AAAAAAAAAAAAAAAAAAAAAA")).status, 404);
 
-  const told = (await operate(port, "GET", "origins")).json.origins;
-  assert.equal(told[at].url, origins[at].url);
+  const explanation = (await operate(port, "GET", "origins")).json.origins;
+  assert.equal(explanation[at].url, origins[at].url);
 });

@@ -82,8 +82,8 @@ test("objects that refuse: what is recorded is served, a change is not reported 
   mood.directory = "refuses";
   await vestibule.restart();
   assert.deepEqual(await outcome(await browser.fetch("/")), [200]);
-  assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
-  assert.deepEqual(origin.told("x-session-state"), ["degraded"]);
+  assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
+  assert.deepEqual(origin.received("x-session-state"), ["degraded"]);
   assert.deepEqual(await outcome(await browser.fetch(patch({ b: 2 }))), [503, "store_unavailable"]);
   const logout = await browser.fetch("/_session/logout", { method: "POST" });
   assert.deepEqual(await outcome(logout), [503, "store_unavailable"]);
@@ -92,7 +92,7 @@ test("objects that refuse: what is recorded is served, a change is not reported 
   mood.directory = "fine";
   await until(async () => {
     await browser.fetch("/");
-    return origin.told("x-session-state")[0] === "active";
+    return origin.received("x-session-state")[0] === "active";
   });
   assert.deepEqual(await outcome(await browser.fetch(patch({ b: 2 }))), [200]);
 });
@@ -107,7 +107,7 @@ test("an object whose answers are lost applies a change once, and says so when i
   mood.sessions = "fine";
   assert.deepEqual(await outcome(await change), [200]);
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-data"), ['{"list":"second"}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"list":"second"}']);
   assert.equal(read(browser.session).leastVersion, 2);
 });
 
@@ -120,7 +120,7 @@ test("objects that hang delay nobody who only reads for longer than their deadli
   mood.sessions = "hangs";
   await vestibule.restart();
   assert.deepEqual(await outcome(await browser.fetch("/")), [200]);
-  assert.deepEqual(origin.told("x-session-state"), ["degraded"]);
+  assert.deepEqual(origin.received("x-session-state"), ["degraded"]);
 });
 
 test("an instance that dies takes nothing along: who waited for an object is answered by the next", async (t) => {
@@ -141,7 +141,7 @@ test("an instance that dies takes nothing along: who waited for an object is ans
   assert.equal((await leaving).status, 204);
   assert.equal((await fetch(vestibule.url, { headers: { cookie: ended } })).status, 401);
   await other.fetch("/");
-  assert.deepEqual(origin.told("x-session-data"), ['{"b":2}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"b":2}']);
 });
 
 test("a list that was never kept lets no session escape", async (t) => {
@@ -204,7 +204,7 @@ test("keys rotate under running sessions, and a retired one keeps waiting only w
   vestibule.keys = second;
   await vestibule.restart();
   assert.deepEqual(await outcome(await active.fetch("/")), [200]);
-  assert.deepEqual(origin.told("x-session-data"), ['{"a":2}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"a":2}']);
   // Its key could be one that has not arrived yet: for an hour nobody is signed out for that.
   assert.deepEqual(await outcome(await idle.fetch("/")), [503, "key_unknown"]);
 });
@@ -239,11 +239,14 @@ test(`killed ${KILLS} times while writing, it keeps every change it acknowledged
     await Promise.all([...work, dies]);
     await vestibule.restart();
     assert.deepEqual(await outcome(await browser.fetch("/")), [200], `seed ${seed}`);
-    const data = JSON.parse(origin.told("x-session-data")[0]);
+    const data = JSON.parse(origin.received("x-session-data")[0]);
     assert.equal(data.begun, true);
     for (const [name, value] of Object.entries(kept)) {
       // One more may have been applied whose answer was lost.
-      assert.ok(data[name] >= value, `seed ${seed}: ${name} is ${data[name]}, was told ${value}`);
+      assert.ok(
+        data[name] >= value,
+        `seed ${seed}: ${name} is ${data[name]}, was told ${value}`,
+      );
     }
   }
   assert.equal(vestibule.logged("record_unreadable").length, 0);

@@ -151,8 +151,8 @@ for (const [what, parts, length] of /** @type {[string, string[], boolean][]} */
     const sid = /^0\{"sid":"(abc~[\w-]{43})"/.exec(text)?.[1];
     assert.ok(sid, text.slice(0, 100));
     assert.equal(text.replace(sid, "abc"), whole);
-    const told = response.headers.get("content-length");
-    assert.equal(told, length ? String(Buffer.byteLength(text)) : null);
+    const received = response.headers.get("content-length");
+    assert.equal(received, length ? String(Buffer.byteLength(text)) : null);
   });
 }
 

@@ -49,9 +49,9 @@ function assertUnspoofed(origin) {
   const evil = last.headers.filter(([, value]) => value.includes("evil"));
   assert.deepEqual(evil, []);
   for (const name of ["x-session-id", "x-session-tenant", "x-session-state"]) {
-    assert.equal(origin.told(name).length, 1, name);
+    assert.equal(origin.received(name).length, 1, name);
   }
-  assert.deepEqual(origin.told("x-session-user"), []);
+  assert.deepEqual(origin.received("x-session-user"), []);
 }
 
 for (const [kind, extra] of /** @type {[string, string[]][]} */ ([
@@ -113,8 +113,8 @@ test("Connection cannot remove our headers, nor the origin's cookies", async (t)
   ];
   assert.equal((await exchange(port, `${head.join("\r\n")}\r\n\r\n`)).status, 200);
   assertUnspoofed(origin);
-  assert.deepEqual(origin.told("x-forwarded-host"), ["chat.example"]);
-  assert.deepEqual(origin.told("cookie"), ["theirs=1"]);
+  assert.deepEqual(origin.received("x-forwarded-host"), ["chat.example"]);
+  assert.deepEqual(origin.received("cookie"), ["theirs=1"]);
 });
 
 test("a trailer does not become a header", async (t) => {
@@ -148,9 +148,9 @@ test("what a client claims about the way here is replaced or dropped", async (t)
   const answer = await send(port, { lines: claims.map((name) => `${name}: evil`) });
   assert.equal(answer.status, 200);
   assertUnspoofed(origin);
-  assert.deepEqual(origin.told("x-forwarded-host"), ["chat.example"]);
-  assert.deepEqual(origin.told("x-forwarded-proto"), ["http"]);
-  assert.deepEqual(origin.told("forwarded"), [
+  assert.deepEqual(origin.received("x-forwarded-host"), ["chat.example"]);
+  assert.deepEqual(origin.received("x-forwarded-proto"), ["http"]);
+  assert.deepEqual(origin.received("forwarded"), [
     'for=unknown;host="chat.example";proto=http;by=_vestibule',
   ]);
 });
@@ -281,20 +281,20 @@ test("a sound trace is continued and an unsound one replaced", async (t) => {
   const lines = [`traceparent: 00-${trace}-b7ad6b7169203331-01`, "tracestate: a=b"];
   await send(port, { lines });
   assert.match(
-    origin.told("traceparent")[0],
+    origin.received("traceparent")[0],
     new RegExp(`^00-${trace}-(?!b7ad6b7169203331)[0-9a-f]{16}-01$`),
   );
-  assert.deepEqual(origin.told("tracestate"), ["a=b"]);
+  assert.deepEqual(origin.received("tracestate"), ["a=b"]);
   await send(port, { lines: ["traceparent: evil", "tracestate: evil"] });
-  assert.match(origin.told("traceparent")[0], /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
-  assert.deepEqual(origin.told("tracestate"), []);
+  assert.match(origin.received("traceparent")[0], /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  assert.deepEqual(origin.received("tracestate"), []);
 });
 
 test("our cookie never reaches an origin and its own do, as they were", async (t) => {
   const { origin, port, key } = await deployment(t);
   const lines = [`Cookie: a="b c"; __Host-session=${mint({ key })}; session=theirs; d=%20`];
   await send(port, { lines });
-  assert.deepEqual(origin.told("cookie"), ['a="b c"; session=theirs; d=%20']);
+  assert.deepEqual(origin.received("cookie"), ['a="b c"; session=theirs; d=%20']);
 });
 
 test("a body length told twice over never reaches an origin twice over", async (t) => {
@@ -303,7 +303,7 @@ test("a body length told twice over never reaches an origin twice over", async (
   const answer = await send(port, { method: "POST", lines, body: "0\r\n\r\n" });
   // Where the runtime shows us both it is refused; where it has settled the matter, one is left.
   if (answer.status === 400) return assert.equal(origin.requests.length, 0);
-  const told = [...origin.told("content-length"), ...origin.told("transfer-encoding")];
+  const told = [...origin.received("content-length"), ...origin.received("transfer-encoding")];
   assert.equal(told.length, 1);
   assert.equal(origin.requests[0].body, "");
 });
@@ -321,7 +321,7 @@ test("whatever Connection names stays here, be it every header there may be", as
     [],
   );
   assert.equal((await send(port, { lines: ["Connection: x-other", "X-Other: 1"] })).status, 200);
-  assert.deepEqual(origin.told("x-other"), []);
+  assert.deepEqual(origin.received("x-other"), []);
   const answer = await send(port, { lines: [`Connection: ${"a,".repeat(257)}`] });
   assert.deepEqual([answer.status, answer.code], [431, "headers_too_large"]);
   assert.equal(origin.requests.length, 2);

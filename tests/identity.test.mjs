@@ -28,22 +28,23 @@ async function open(t, method = {}) {
     ...MAPPED,
   }));
   const browser = new Browser();
-  const told = (/** @type {string} */ name) => site.origin.told(name).map(decodeURIComponent);
-  return { issuer, site, browser, url: `${site.url}/`, told };
+  const received = (/** @type {string} */ name) =>
+    site.origin.received(name).map(decodeURIComponent);
+  return { issuer, site, browser, url: `${site.url}/`, received };
 }
 
 /** @typedef {Record<string, any>} Claims */
 
 test("an address that nobody says is verified is not told, under any name", async (t) => {
   for (const said of [{}, { email_verified: false }, { email_verified: "false" }]) {
-    const { issuer, browser, url, site, told } = await open(t);
+    const { issuer, browser, url, site, received } = await open(t);
     issuer.claims = (/** @type {Claims} */ { email_verified: _, ...claims }) => ({
       ...claims,
       email: "ceo@example.com",
       ...said,
     });
     assert.equal((await browser.signIn(url)).body, "ok");
-    assert.deepEqual(told("x-session-user"), ["alice"]);
+    assert.deepEqual(received("x-session-user"), ["alice"]);
     const seen = site.origin.requests.flatMap(({ headers }) => headers.flat()).join("\n");
     assert.ok(!seen.includes("ceo@example.com"), JSON.stringify(said));
     assert.equal((await browser.me(url)).json().email, null);
@@ -52,50 +53,50 @@ test("an address that nobody says is verified is not told, under any name", asyn
 
 test("an address that is verified, also in words, is told under every name", async (t) => {
   for (const email_verified of [true, "true"]) {
-    const { issuer, browser, url, told } = await open(t);
+    const { issuer, browser, url, received } = await open(t);
     issuer.claims = (/** @type {Claims} */ claims) => ({ ...claims, email_verified });
     assert.equal((await browser.signIn(url)).body, "ok");
-    assert.deepEqual(told("x-session-email"), ["alice@example.com"]);
-    assert.deepEqual(told("x-mail"), ["alice@example.com"]);
+    assert.deepEqual(received("x-session-email"), ["alice@example.com"]);
+    assert.deepEqual(received("x-mail"), ["alice@example.com"]);
   }
 });
 
 test("a tenant that trusts its provider's addresses is told one nobody says is verified", async (t) => {
-  const { issuer, browser, url, told } = await open(t, { allow: { unverified_email: true } });
+  const { issuer, browser, url, received } = await open(t, { allow: { unverified_email: true } });
   issuer.claims = (/** @type {Claims} */ { email_verified: _, ...claims }) => claims;
   assert.equal((await browser.signIn(url)).body, "ok");
-  assert.deepEqual(told("x-session-email"), ["alice@example.com"]);
+  assert.deepEqual(received("x-session-email"), ["alice@example.com"]);
 });
 
 test("userinfo that vouches for one address does not vouch for the token's other one", async (t) => {
-  const { issuer, browser, url, told } = await open(t, { userinfo: true });
+  const { issuer, browser, url, received } = await open(t, { userinfo: true });
   issuer.claims = (/** @type {Claims} */ { email_verified: _, ...claims }) => ({
     ...claims,
     email: "ceo@example.com",
   });
   assert.equal((await browser.signIn(url)).body, "ok");
-  assert.deepEqual(told("x-session-email"), []);
+  assert.deepEqual(received("x-session-email"), []);
 });
 
 test("the address in another claim is not the one that is verified", async (t) => {
   const claims = { user: "sub", email: "upn", name: "name", groups: "groups" };
-  const { issuer, browser, url, told } = await open(t, { claims });
+  const { issuer, browser, url, received } = await open(t, { claims });
   issuer.claims = (/** @type {Claims} */ all) => ({ ...all, upn: "ceo@example.com" });
   assert.equal((await browser.signIn(url)).body, "ok");
-  assert.deepEqual(told("x-session-email"), []);
+  assert.deepEqual(received("x-session-email"), []);
 });
 
 test("the group that lets somebody in counts wherever it stands, and what is not told is counted", async (t) => {
   const dn = "CN=chat,OU=staff";
   for (const group of ["chat", dn, "x".repeat(400)]) {
-    const { issuer, browser, url, told } = await open(t, { allow: { groups: [group] } });
+    const { issuer, browser, url, received } = await open(t, { allow: { groups: [group] } });
     const others = Array.from({ length: 100 }, (_, at) => `group ${at}`);
     issuer.claims = (/** @type {Claims} */ all) => ({ ...all, groups: [...others, group] });
     assert.equal((await browser.signIn(url)).body, "ok", group);
-    const groups = told("x-session-groups")[0].split(",");
+    const groups = received("x-session-groups")[0].split(",");
     assert.equal(groups.length, 64);
-    assert.deepEqual(told("x-session-groups-omitted"), ["37"]);
-    assert.deepEqual(told("x-roles"), told("x-session-groups"));
+    assert.deepEqual(received("x-session-groups-omitted"), ["37"]);
+    assert.deepEqual(received("x-roles"), received("x-session-groups"));
     if (group === "chat") assert.equal(groups[0], "chat");
     else assert.ok(groups.every((one) => others.includes(one)));
   }
@@ -112,11 +113,11 @@ test("a group that only looks like the one that lets somebody in does not", asyn
 });
 
 test("where all groups are told nothing says that some are not", async (t) => {
-  const { issuer, browser, url, told } = await open(t);
+  const { issuer, browser, url, received } = await open(t);
   issuer.claims = (/** @type {Claims} */ all) => ({ ...all, groups: ["a", "b"] });
   assert.equal((await browser.signIn(url)).body, "ok");
-  assert.deepEqual(told("x-session-groups"), ["a,b"]);
-  assert.deepEqual(told("x-session-groups-omitted"), []);
+  assert.deepEqual(received("x-session-groups"), ["a,b"]);
+  assert.deepEqual(received("x-session-groups-omitted"), []);
 });
 
 /** Names that a header, or an eye, takes for `admin`. */
@@ -164,7 +165,7 @@ async function openToOrigin(t) {
     );
     await browser.fetchJson(url);
     await browser.fetchJson(url);
-    return site.origin.told("x-session-user").map(decodeURIComponent);
+    return site.origin.received("x-session-user").map(decodeURIComponent);
   };
   return { site, identify };
 }
@@ -186,7 +187,7 @@ test("a chat server cannot identify anybody by a name that passes for another", 
 
 test("claims cannot name a user that passes for another, and the next sign-in goes well", async (t) => {
   const claims = { user: "login", email: "email", name: "name", groups: "groups" };
-  const { issuer, browser, url, site, told } = await open(t, { claims });
+  const { issuer, browser, url, site, received } = await open(t, { claims });
   for (const login of DISGUISES) {
     issuer.claims = (/** @type {Claims} */ all) => ({ ...all, login });
     assert.equal((await browser.signIn(url)).status, 403, JSON.stringify(login));
@@ -195,8 +196,8 @@ test("claims cannot name a user that passes for another, and the next sign-in go
   for (const login of OTHERS) {
     issuer.claims = (/** @type {Claims} */ all) => ({ ...all, login });
     assert.equal((await new Browser().signIn(url)).body, "ok");
-    assert.deepEqual(told("x-session-user"), [login]);
-    assert.deepEqual(told("x-login"), [login]);
+    assert.deepEqual(received("x-session-user"), [login]);
+    assert.deepEqual(received("x-login"), [login]);
   }
 });
 
@@ -239,7 +240,7 @@ test("no account is made, kept or signed in to by a name that passes for another
       json,
     });
     await browser.fetchJson(site.url);
-    return status === 200 ? site.origin.told("x-session-user").map(decodeURIComponent) : [];
+    return status === 200 ? site.origin.received("x-session-user").map(decodeURIComponent) : [];
   };
   enrol(sites, site.id, { user: "admin", password });
   for (const name of hidden) {
@@ -277,7 +278,7 @@ test("the command line makes no account of a name that passes for another", () =
 test("the session API changes no name", async (t) => {
   const { site, identify } = await openToOrigin(t);
   assert.deepEqual(await identify({ user: "ada" }), ["ada"]);
-  const [name] = site.origin.told("x-session-id");
+  const [name] = site.origin.received("x-session-id");
   const answer = await new Browser().fetchJson(`${site.url}/_session/api/sessions/${name}`, {
     method: "PATCH",
     headers: { authorization: `Bearer ${ORIGIN_KEY}` },

@@ -59,11 +59,11 @@ test("what a browser stored in one location it sees at once in the other", async
   await browser.fetch(patch({ a: 1 }));
   browser.moveTo(there);
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
-  assert.deepEqual(origin.told("x-session-state"), ["active"]);
+  assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
+  assert.deepEqual(origin.received("x-session-state"), ["active"]);
   await browser.fetch(patch({ b: 2 }));
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-data"), ['{"a":1,"b":2}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"a":1,"b":2}']);
 });
 
 test("with KV alone a location that is behind says so", async (t) => {
@@ -72,7 +72,7 @@ test("with KV alone a location that is behind says so", async (t) => {
   await until(() => kv.count("put") === 1);
   browser.moveTo(there);
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-state"), ["degraded"]);
+  assert.deepEqual(origin.received("x-session-state"), ["degraded"]);
 });
 
 const CHANGES = amount({ usual: 2_000, long: 10_000 });
@@ -210,7 +210,7 @@ test("an origin changes a session out of band, only to the version it has read",
   const { browser, origin, here } = await locations(t);
   await browser.fetch(patch({ a: 1 }));
   await browser.fetch("/");
-  const url = `${here}/_session/api/sessions/${origin.told("x-session-id")[0]}`;
+  const url = `${here}/_session/api/sessions/${origin.received("x-session-id")[0]}`;
   const headers = { authorization: `Bearer ${ORIGIN_KEY}`, "content-type": "application/json" };
   const read = await fetch(url, { headers });
   const etag = read.headers.get("etag") ?? "";

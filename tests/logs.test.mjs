@@ -44,7 +44,7 @@ test("a request has a line that says whose it was, where it went and what came o
     session: "none",
     state: "new",
     origin: "a",
-    handle: origin.told("x-session-id")[0],
+    handle: origin.received("x-session-id")[0],
     status: 200,
   });
   assert.match(span_id, /^[0-9a-f]{16}$/);
@@ -106,7 +106,7 @@ test("each tenant's log begins at the level that it says", async (t) => {
     await send(port, { host, method: "POST", lines: ["Content-Length: 1"], body: "x" });
   }
   await requests(vestibule, 3, (line) => line.tenant === "info");
-  const told = Object.fromEntries(
+  const received = Object.fromEntries(
     ["info", "warn", "error", "off"].map((tenant) => {
       const own = vestibule.logs.filter((line) => line.tenant === tenant);
       const names = own.map(({ event, level }) => `${level} ${event}`);
@@ -114,7 +114,7 @@ test("each tenant's log begins at the level that it says", async (t) => {
     }),
   );
   const wrong = ["warn cookie_forged", "warn request", "warn upload_cut"];
-  assert.deepEqual(told, { info: ["info request", ...wrong], warn: wrong, error: [], off: [] });
+  assert.deepEqual(received, { info: ["info request", ...wrong], warn: wrong, error: [], off: [] });
 });
 
 test("no secret and nothing a visitor said stands in the log", async (t) => {
@@ -173,13 +173,13 @@ test("what operators do is written down", async (t) => {
   });
   const { port } = vestibule;
   await send(port, {});
-  const [handle] = origin.told("x-session-id");
+  const [handle] = origin.received("x-session-id");
   const lines = [`Authorization: Bearer ${ADMIN}`, "Content-Length: 0"];
   await send(port, { target: `/_session/admin/sessions/${handle}`, lines });
   await send(port, { method: "POST", target: "/_session/admin/origins/a/drain", lines });
   await send(port, { method: "DELETE", target: `/_session/admin/sessions/${handle}`, lines });
   await send(port, { method: "DELETE", target: "/_session/admin/sessions?all=true", lines });
-  const told = await until(
+  const received = await until(
     () => {
       const audit = vestibule.logs.filter(({ event }) => event?.startsWith("audit_"));
       return audit.length >= 4 && audit;
@@ -187,7 +187,7 @@ test("what operators do is written down", async (t) => {
     { what: "four lines" },
   );
   assert.deepEqual(
-    told.map(({ event, handle, origin, tenant }) => [event, handle ?? origin ?? tenant]),
+    received.map(({ event, handle, origin, tenant }) => [event, handle ?? origin ?? tenant]),
     [
       ["audit_session_viewed", handle],
       ["audit_origin_drained", "a"],
@@ -195,7 +195,7 @@ test("what operators do is written down", async (t) => {
       ["audit_sessions_revoked", "default"],
     ],
   );
-  assert.ok(told.every(({ trace_id }) => /^[0-9a-f]{32}$/.test(trace_id)));
+  assert.ok(received.every(({ trace_id }) => /^[0-9a-f]{32}$/.test(trace_id)));
 });
 
 test("with LOG_LINES=each a line is written before the next request is answered", async (t) => {

@@ -48,7 +48,7 @@ async function assertHarmless({ issuer, site, browser, url }) {
   issuer.behave();
   const again = await browser.signIn(url);
   assert.deepEqual([again.status, again.body], [200, "ok"], `${again.code} at the next sign-in`);
-  assert.deepEqual(site.origin.told("x-session-user"), ["alice"]);
+  assert.deepEqual(site.origin.received("x-session-user"), ["alice"]);
 }
 
 /**
@@ -68,8 +68,8 @@ async function assertRefused(scene, statuses, codes) {
 test("a sound answer of the same provider lets its user in", async (t) => {
   const { browser, url, site, issuer } = await open(t);
   assert.equal((await browser.signIn(url)).body, "ok");
-  assert.deepEqual(site.origin.told("x-session-user"), ["alice"]);
-  assert.deepEqual(site.origin.told("x-session-email"), ["alice@example.com"]);
+  assert.deepEqual(site.origin.received("x-session-user"), ["alice"]);
+  assert.deepEqual(site.origin.received("x-session-email"), ["alice@example.com"]);
   assert.equal(issuer.count("token"), 1);
   assert.equal(issuer.count("userinfo"), 0);
 });
@@ -139,12 +139,12 @@ test("claims that steer a header or a terminal stay within their header", async 
     groups: ["good", "a,admin", "b\r\nX-Evil: 1", 7, "", "👋"],
   });
   assert.equal((await browser.signIn(url)).body, "ok");
-  assert.deepEqual(site.origin.told("x-evil"), []);
-  assert.deepEqual(site.origin.told("x-session-user"), ["alice"]);
-  assert.deepEqual(site.origin.told("x-session-email"), []);
-  const [name] = site.origin.told("x-session-name");
+  assert.deepEqual(site.origin.received("x-evil"), []);
+  assert.deepEqual(site.origin.received("x-session-user"), ["alice"]);
+  assert.deepEqual(site.origin.received("x-session-email"), []);
+  const [name] = site.origin.received("x-session-name");
   assert.match(name, /^[ -~]{1,8192}$/);
-  const [groups] = site.origin.told("x-session-groups");
+  const [groups] = site.origin.received("x-session-groups");
   assert.equal(groups.split(",")[0], "good");
   assert.ok(!groups.split(",").includes("admin"), groups);
 });
@@ -282,7 +282,7 @@ for (const [what, change, status, codes] of WAYS_BACK) {
     assert.equal((await browser.me(url)).status, 401);
     const again = await browser.signIn(url);
     assert.equal(again.body, "ok", again.code);
-    assert.deepEqual(site.origin.told("x-session-user"), ["alice"]);
+    assert.deepEqual(site.origin.received("x-session-user"), ["alice"]);
   });
 }
 
@@ -485,7 +485,7 @@ test("what the provider says of its user besides is heard where that is wanted",
   const { browser, url, issuer, site } = await open(t, ASKED_TOO);
   issuer.claims = ({ email: _, ...claims }) => claims;
   assert.equal((await browser.signIn(url)).body, "ok");
-  assert.deepEqual(site.origin.told("x-session-email"), ["userinfo@alice.example"]);
+  assert.deepEqual(site.origin.received("x-session-email"), ["userinfo@alice.example"]);
   const asked = issuer.requests.find(({ route }) => route === "userinfo");
   assert.match(asked?.headers.authorization ?? "", /^Bearer access-/);
 });

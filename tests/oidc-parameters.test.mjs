@@ -43,7 +43,7 @@ for (const name of ["state", "redirect_uri", "client_id", "code_challenge", "Non
   test(`a document that sets ${name} for itself is refused with the place`, async (t) => {
     const { site, browser, url } = await open(t, { parameters: { [name]: "x" } });
     assert.equal((await browser.get(url)).status, 503);
-    const told = await until(
+    const received = await until(
       () =>
         sites.vestibule
           .logged("tenant_document_broken")
@@ -51,7 +51,7 @@ for (const name of ["state", "redirect_uri", "client_id", "code_challenge", "Non
           .find((line) => line.includes(site.id)),
       { what: "a line in the log" },
     );
-    assert.ok(told.includes(`login.methods.oidc[0].parameters.${name}`), told);
+    assert.ok(received.includes(`login.methods.oidc[0].parameters.${name}`), received);
   });
 }
 
@@ -62,7 +62,7 @@ test("an access token that has run out and cannot be renewed is logged once, and
   assert.equal((await browser.signIn(url)).body, "ok");
   const handed = async () => {
     await browser.fetchJson(url);
-    return site.origin.told("x-access-token").length;
+    return site.origin.received("x-access-token").length;
   };
   await until(async () => (await handed()) === 0, { what: "the token's end" });
   const logged = () =>

@@ -65,13 +65,17 @@ async function open(
   isOpen = true;
   const { origin } = site;
   /** What the chat server is told of whoever asks it next. */
-  const told = async () => {
+  const received = async () => {
     const { status } = await browser.fetchJson(url);
     assert.equal(status, 200);
-    const [groups = ""] = origin.told("x-session-groups");
-    return { user: origin.told("x-session-user")[0], groups, token: origin.told("x-access-token") };
+    const [groups = ""] = origin.received("x-session-groups");
+    return {
+      user: origin.received("x-session-user")[0],
+      groups,
+      token: origin.received("x-access-token"),
+    };
   };
-  return { issuer, site, origin, url, browser, next, told };
+  return { issuer, site, origin, url, browser, next, received };
 }
 
 /** @param {{ browser: Browser, url: string }} scene */
@@ -100,13 +104,13 @@ test("groups that changed at a real provider reach the chat server with the next
   provider.accessTokenSeconds = 1;
   const browser = new Browser();
   assert.equal((await browser.signIn(`${site.url}/`)).body, "ok");
-  const [id] = site.origin.told("x-session-id");
+  const [id] = site.origin.received("x-session-id");
   provider.accounts.alice = { ...accounts.alice, groups: ["staff", "b"] };
   await untilOld();
   assert.equal((await browser.fetchJson(`${site.url}/`)).status, 200);
-  assert.deepEqual(site.origin.told("x-session-groups"), ["staff,b"]);
-  assert.deepEqual(site.origin.told("x-session-email"), ["alice@example.com"]);
-  assert.deepEqual(site.origin.told("x-session-id"), [id]);
+  assert.deepEqual(site.origin.received("x-session-groups"), ["staff,b"]);
+  assert.deepEqual(site.origin.received("x-session-email"), ["alice@example.com"]);
+  assert.deepEqual(site.origin.received("x-session-id"), [id]);
   provider.accounts.alice = { ...accounts.alice, groups: ["b"] };
   await untilOld();
   assert.equal((await browser.fetchJson(`${site.url}/`)).status, 401);
@@ -143,7 +147,7 @@ for (const [
     if (what === "the name of a user") {
       assert.equal((await scene.browser.fetchJson(scene.url)).status, 401);
       assert.equal((await scene.browser.signIn(scene.url)).body, "ok");
-      assert.deepEqual(scene.origin.told("x-session-user"), ["alice2"]);
+      assert.deepEqual(scene.origin.received("x-session-user"), ["alice2"]);
     } else await assertSignedOut(scene);
   });
 }
@@ -166,21 +170,21 @@ for (const [what, allow, claims, after] of /** @type {[string, Claims, Claims, C
 
 test("who may stay is asked for once, and what changed is told, where no token is handed on", async (t) => {
   const allow = { groups: ["staff"] };
-  const { told, next, issuer } = await open(t, { allow }, { groups: ["staff"] }, {});
+  const { received, next, issuer } = await open(t, { allow }, { groups: ["staff"] }, {});
   const before = issuer.count("token");
   next.claims = { groups: ["staff", "new"] };
   for (let visit = 0; visit < 3; visit += 1) {
-    assert.deepEqual(await told(), { user: "alice", groups: "staff,new", token: [] });
+    assert.deepEqual(await received(), { user: "alice", groups: "staff,new", token: [] });
   }
   assert.equal(issuer.count("token"), before + 1);
 });
 
 test("a provider that gives nothing new ends nothing, and no token is missed that nobody is handed", async (t) => {
   const allow = { groups: ["staff"] };
-  const { told, next, issuer, site } = await open(t, { allow }, { groups: ["staff"] }, {});
+  const { received, next, issuer, site } = await open(t, { allow }, { groups: ["staff"] }, {});
   const before = issuer.count("token");
   next.body = () => ({});
-  for (let visit = 0; visit < 3; visit += 1) assert.equal((await told()).groups, "staff");
+  for (let visit = 0; visit < 3; visit += 1) assert.equal((await received()).groups, "staff");
   assert.equal(issuer.count("token"), before + 1);
   const logged = sites.vestibule.logged("access_token_expired");
   assert.deepEqual(
@@ -190,9 +194,9 @@ test("a provider that gives nothing new ends nothing, and no token is missed tha
 });
 
 test("nothing is renewed where all of a provider's users may come in and no token is handed on", async (t) => {
-  const { told, issuer } = await open(t, {}, { groups: ["staff"] }, {});
+  const { received, issuer } = await open(t, {}, { groups: ["staff"] }, {});
   const before = issuer.count("token");
-  assert.equal((await told()).groups, "staff");
+  assert.equal((await received()).groups, "staff");
   assert.equal(issuer.count("token"), before);
 });
 
@@ -210,23 +214,23 @@ test("who may come in is judged by the document of today", async (t) => {
 });
 
 test("new tokens without an ID token leave everything as it was", async (t) => {
-  const { told, next, issuer } = await open(t, { allow: { groups: ["staff"] } });
+  const { received, next, issuer } = await open(t, { allow: { groups: ["staff"] } });
   next.body = ({ id_token: _, ...tokens }) => tokens;
   next.claims = { groups: [] };
   const before = issuer.count("token");
-  const { user, groups, token } = await told();
+  const { user, groups, token } = await received();
   assert.deepEqual([user, groups], ["alice", "staff,chess"]);
   assert.match(token[0], /^new-/);
   assert.equal(issuer.count("token"), before + 1);
 });
 
 test("what the user claims newly of themselves, other than who they are, is told", async (t) => {
-  const { told, next, origin } = await open(t);
+  const { received, next, origin } = await open(t);
   const address = { email: "new@example.com", email_verified: true };
   next.claims = { groups: [], name: "Alice the Second", ...address };
-  assert.deepEqual((await told()).groups, "");
-  assert.match(origin.told("x-session-name")[0], /^Alice(%20| )the(%20| )Second$/);
-  assert.deepEqual(origin.told("x-session-email"), ["new@example.com"]);
+  assert.deepEqual((await received()).groups, "");
+  assert.match(origin.received("x-session-name")[0], /^Alice(%20| )the(%20| )Second$/);
+  assert.deepEqual(origin.received("x-session-email"), ["new@example.com"]);
 });
 
 for (const [
@@ -275,20 +279,20 @@ for (const [
   ["that is none", (tokens) => ({ ...tokens, id_token: "none" })],
 ])) {
   test(`new tokens with an ID token ${what} give nobody anything`, async (t) => {
-    const { told, next, issuer } = await open(t);
+    const { received, next, issuer } = await open(t);
     next.body = (tokens) => body(tokens, issuer);
-    const { user, groups, token } = await told();
+    const { user, groups, token } = await received();
     assert.deepEqual([user, groups, token], ["alice", "staff,chess", []]);
   });
 }
 
 test("where a provider tells of groups at its userinfo endpoint only, that counts", async (t) => {
   const scene = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
-  const { issuer, next, told } = scene;
+  const { issuer, next, received } = scene;
   const asked = issuer.count("userinfo");
   next.claims = {};
   issuer.answers.userinfo = { body: { sub: "alice", groups: ["staff", "new"] } };
-  assert.equal((await told()).groups, "staff,new");
+  assert.equal((await received()).groups, "staff,new");
   assert.equal(issuer.count("userinfo"), asked + 1);
 });
 
@@ -302,20 +306,23 @@ test("who is not allowed by what userinfo says is signed out", async (t) => {
 });
 
 test("a userinfo endpoint that fails changes nobody's rights, and keeps no token back", async (t) => {
-  const { issuer, next, told } = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
+  const { issuer, next, received } = await open(t, {
+    userinfo: true,
+    allow: { groups: ["staff"] },
+  });
   next.claims = {};
   issuer.answers.userinfo = { status: 500, body: "" };
-  const { groups, token } = await told();
+  const { groups, token } = await received();
   assert.equal(groups, "staff,chess");
   assert.match(token[0], /^new-/);
 });
 
 test("keys that cannot be had change nobody's rights, and keep no token back", async (t) => {
-  const { issuer, next, told } = await open(t);
+  const { issuer, next, received } = await open(t);
   issuer.answers.jwks = { status: 500, body: "" };
   issuer.sign = (claims) => sign(claims, { header: { kid: "k2" } });
   next.claims = { groups: ["admins"] };
-  const { groups, token } = await told();
+  const { groups, token } = await received();
   assert.equal(groups, "staff,chess");
   assert.match(token[0], /^new-/);
 });

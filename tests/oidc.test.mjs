@@ -47,10 +47,10 @@ test("a visitor who must sign in is led to the provider and back to where it wan
     origin.requests.map(({ url }) => url),
     ["/chat?room=1&from=%2Fa"],
   );
-  assert.deepEqual(origin.told("x-session-user"), ["alice"]);
-  assert.deepEqual(origin.told("x-session-email"), ["alice@example.com"]);
-  assert.deepEqual(origin.told("x-session-groups"), ["staff,chess"]);
-  assert.match(origin.told("x-session-name")[0], /^Alice(%20| )Liddell$/);
+  assert.deepEqual(origin.received("x-session-user"), ["alice"]);
+  assert.deepEqual(origin.received("x-session-email"), ["alice@example.com"]);
+  assert.deepEqual(origin.received("x-session-groups"), ["staff,chess"]);
+  assert.match(origin.received("x-session-name")[0], /^Alice(%20| )Liddell$/);
 });
 
 test("who signed in can see as whom", async (t) => {
@@ -154,12 +154,12 @@ test("neither the browser nor the chat server is given a token nobody asked for"
 test("an access token the site wants is handed to the chat server, and to nobody else", async (t) => {
   const { browser, url, origin, provider } = await open(t, WITH_TOKEN);
   await browser.signIn(url);
-  const [token] = origin.told("x-access-token");
+  const [token] = origin.received("x-access-token");
   assert.ok(await provider.accepts(token));
   const site = browser.trail.filter((one) => !one.url.startsWith(provider.url));
   assert.ok(site.every((answer) => !JSON.stringify(answer).includes(token)));
   await browser.fetchJson(url, { headers: { "x-access-token": "evil" } });
-  assert.deepEqual(origin.told("x-access-token"), [token]);
+  assert.deepEqual(origin.received("x-access-token"), [token]);
 });
 
 test("a return address is a place on this site, or its front page", async (t) => {
@@ -336,7 +336,7 @@ test("where there are several ways to sign in, the visitor chooses", async (t) =
   const login = `${site.url}/_session/login?provider=second&return_to=%2Fchat`;
   const answer = await browser.signIn(login, { account: "carol" });
   assert.deepEqual([answer.url, answer.body], [`${site.url}/chat`, "ok"]);
-  assert.deepEqual(site.origin.told("x-session-user"), ["carol"]);
+  assert.deepEqual(site.origin.received("x-session-user"), ["carol"]);
   assert.equal(first.counted("/auth"), 0);
 });
 
@@ -356,12 +356,12 @@ test("who signs in as somebody else gets another session, and the old one is ove
   const { browser, site, url, origin, provider } = await open(t);
   await browser.signIn(url);
   const before = browser.sessionOf(url);
-  const [handle] = origin.told("x-session-id");
+  const [handle] = origin.received("x-session-id");
   browser.forget(provider.url);
   const login = `${site.url}/_session/login?return_to=%2F`;
   assert.equal((await browser.signIn(login, { account: "bob" })).body, "ok");
-  assert.deepEqual(origin.told("x-session-user"), ["bob"]);
-  assert.notDeepEqual(origin.told("x-session-id"), [handle]);
+  assert.deepEqual(origin.received("x-session-user"), ["bob"]);
+  assert.notDeepEqual(origin.received("x-session-id"), [handle]);
   assert.notDeepEqual(read(browser.sessionOf(url)).id, read(before).id);
   const old = new Browser();
   await until(
@@ -418,7 +418,7 @@ async function withOldToken(t) {
   assert.equal((await scene.browser.signIn(scene.url)).body, "ok");
   const signedIn = Date.now();
   scene.provider.accessTokenSeconds = 3600;
-  const [old] = scene.origin.told("x-access-token");
+  const [old] = scene.origin.received("x-access-token");
   assert.ok(old, "the chat server has no access token");
   await until(() => Date.now() > signedIn + 2_000, { what: "the token's end" });
   const asked = scene.provider.counted("/token");
@@ -454,20 +454,20 @@ test("a token that was renewed is renewed again with what came with it", async (
   provider.accessTokenSeconds = 3600;
   await browser.fetchJson(url);
   assert.equal(refreshes(), 2);
-  assert.ok(await provider.accepts(origin.told("x-access-token")[0]));
+  assert.ok(await provider.accepts(origin.received("x-access-token")[0]));
 });
 
 test("a provider that fails to renew a token ends no session", async (t) => {
   const { browser, url, origin, provider, old } = await withOldToken(t);
   provider.tokenMood = { status: 500 };
   assert.equal((await browser.fetchJson(url)).status, 200);
-  assert.deepEqual(origin.told("x-session-user"), ["alice"]);
-  assert.ok(!origin.told("x-access-token").includes(old), "a token that has run out");
+  assert.deepEqual(origin.received("x-session-user"), ["alice"]);
+  assert.ok(!origin.received("x-access-token").includes(old), "a token that has run out");
   provider.tokenMood = {};
   const renewed = await until(
     async () => {
       await browser.fetchJson(url);
-      return origin.told("x-access-token")[0];
+      return origin.received("x-access-token")[0];
     },
     { what: "a new token", within: 40_000 },
   );
@@ -478,7 +478,7 @@ test("a provider that is gone when a token has run out ends no session", async (
   const { browser, url, origin, provider } = await withOldToken(t);
   await provider.stop();
   assert.equal((await browser.fetchJson(url)).status, 200);
-  assert.deepEqual(origin.told("x-session-user"), ["alice"]);
+  assert.deepEqual(origin.received("x-session-user"), ["alice"]);
 });
 
 test("a provider that does not know the sign-in any more ends it here too", async (t) => {
@@ -522,5 +522,5 @@ test("where a fresh proof is asked for, who signed in too long ago signs in agai
   assert.equal(sent.location?.searchParams.get("max_age"), "2");
   const answer = await browser.signIn(settings);
   assert.deepEqual([answer.url, answer.body], [settings, "ok"]);
-  assert.deepEqual(origin.told("x-session-user"), ["alice"]);
+  assert.deepEqual(origin.received("x-session-user"), ["alice"]);
 });

@@ -43,9 +43,9 @@ const OPTIONAL = { mode: "optional", exceptions: [{ path: "/admin/*", mode: "req
 /** Of the request that arrived last: whether the proof is of its very path. @param {Origin} origin */
 function isProved(origin) {
   const { method, url } = origin.requests.at(-1) ?? assert.fail("nothing arrived");
-  const [proof] = origin.told("x-session-proof");
+  const [proof] = origin.received("x-session-proof");
   const [, at, mac] = /^v1;t=(\d+);k=[0-9a-f]{8};mac=([\w-]{43})$/.exec(proof) ?? [];
-  const [handle] = origin.told("x-session-id");
+  const [handle] = origin.received("x-session-id");
   const said = [method, url.split("?")[0], handle, "", at].join("\n");
   return mac === createHmac("sha256", ORIGIN_KEY).update(said).digest("base64url");
 }
@@ -245,7 +245,7 @@ test("of an absolute target no other host is told to a server", async (t) => {
   const answer = await exchange(port, `${line}\r\nHost: chat.example\r\nConnection: close\r\n\r\n`);
   // The runtime lets the Host header say where an absolute target leads.
   assert.equal(answer.status, 200);
-  assert.deepEqual(origin.told("x-forwarded-host"), ["chat.example"]);
+  assert.deepEqual(origin.received("x-forwarded-host"), ["chat.example"]);
 });
 
 // But for CONNECT, which the runtime hands to no Worker and answers by itself.
@@ -310,7 +310,7 @@ test("the one host of a request is told to the origin", async (t) => {
   const { port } = await Vestibule.start(t, { origins: [origin.url] });
   for (const host of ["chat.example", "chat.example:8787", "my_app", "[::1]:80", "127.0.0.1"]) {
     assert.equal((await send(port, { host })).status, 200, host);
-    assert.deepEqual(origin.told("x-forwarded-host"), [host]);
+    assert.deepEqual(origin.received("x-forwarded-host"), [host]);
   }
 });
 

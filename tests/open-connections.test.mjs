@@ -76,14 +76,14 @@ async function untilIdle(origin, vestibule) {
   const issued = Date.now();
   await until(() => Date.now() - issued > 4_500, { what: "more than the idle limit" });
   await visit(vestibule, "/bystander", { cookie });
-  assert.deepEqual(origin.told("x-session-state"), ["new"], "who opened nothing is forgotten");
+  assert.deepEqual(origin.received("x-session-state"), ["new"], "who opened nothing is forgotten");
 }
 
 for (const streams of ["pass-through", "revocable"]) {
   test(`a guest with nothing but an open socket keeps the session when it reconnects (${streams})`, async (t) => {
     const { origin, handshakes, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
-    const [handle] = origin.told("x-session-id");
+    const [handle] = origin.received("x-session-id");
     const { cookie } = await open(t, vestibule, first);
     await untilIdle(origin, vestibule);
     // Elsewhere nothing is known of the socket but what the cookie says.
@@ -97,7 +97,7 @@ for (const streams of ["pass-through", "revocable"]) {
   test(`a guest whose client drops the cookie of the handshake is known where it came in (${streams})`, async (t) => {
     const { origin, handshakes, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
-    const [handle] = origin.told("x-session-id");
+    const [handle] = origin.received("x-session-id");
     await open(t, vestibule, first);
     await untilIdle(origin, vestibule);
     await open(t, vestibule, first);
@@ -117,11 +117,11 @@ for (const streams of ["pass-through", "revocable"]) {
   test(`a guest who listens to an event stream keeps the session (${streams})`, async (t) => {
     const { origin, vestibule } = await deployment(t, { STREAMS: streams });
     const first = await visit(vestibule, "/");
-    const [handle] = origin.told("x-session-id");
+    const [handle] = origin.received("x-session-id");
     const cookie = await visit(vestibule, "/", { cookie: first, accept: "text/event-stream" });
     await untilIdle(origin, vestibule);
     await visit(vestibule, "/", { cookie });
-    assert.deepEqual(origin.told("x-session-id"), [handle]);
+    assert.deepEqual(origin.received("x-session-id"), [handle]);
   });
 }
 
@@ -137,7 +137,7 @@ test("a guest who was away for too long begins anew at the same server", async (
     const path = `/${visits}`;
     const given = await visit(vestibule, path, cookie === "" ? {} : { cookie });
     const at = origins.findIndex(({ requests }) => requests.at(-1)?.url === path);
-    return { at, cookie: given, state: origins[at].told("x-session-state")[0] };
+    return { at, cookie: given, state: origins[at].received("x-session-state")[0] };
   };
   const guests = [];
   for (let guest = 0; guest < 8; guest += 1) guests.push(await server());

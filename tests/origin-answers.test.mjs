@@ -251,9 +251,9 @@ for (const [what, address] of /** @type {[string, (here: string, other: string) 
     const origins = [`http://localhost:${origin.port}`, `${other.url};state=down`];
     const { url } = await Vestibule.start(t, { origins });
     const { headers } = await fetch(url, { redirect: "manual" });
-    const told = ["location", "content-location", "refresh", "link"];
+    const received = ["location", "content-location", "refresh", "link"];
     assert.deepEqual(
-      told.map((name) => headers.get(name)),
+      received.map((name) => headers.get(name)),
       [
         `${url}/path/?a=b#c`,
         `${url}/path`,
@@ -353,5 +353,5 @@ test("an Expect header does not hold up a request", async (t) => {
   const answer = await exchange(vestibule.port, head);
   assert.ok(answer.status === 200 || answer.status === 100, String(answer.status));
   await until(() => origin.requests.length === 1);
-  assert.deepEqual(origin.told("expect"), []);
+  assert.deepEqual(origin.received("expect"), []);
 });

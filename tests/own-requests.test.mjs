@@ -17,15 +17,15 @@ const NAME = `Vestibule/${version}`;
 test("whoever is asked is told product and version, and nobody gets in by a provider that is not", async (t) => {
   const origin = await Origin.start(t);
   const issuer = (await HostileProvider.start(t)).issuer();
-  const told = /** @type {[string, string | undefined][]} */ ([]);
+  const received = /** @type {[string, string | undefined][]} */ ([]);
   const answer = issuer.answer.bind(issuer);
   issuer.answer = async (asked) => {
     if (asked.route === "authorize") return answer(asked);
-    told.push([asked.route, asked.headers["user-agent"]]);
+    received.push([asked.route, asked.headers["user-agent"]]);
     return asked.headers["user-agent"] ? answer(asked) : { status: 403, body: "Who are you?" };
   };
   const service = await Origin.start(t, (request, reply) => {
-    told.push(["documents", request.headers["user-agent"]]);
+    received.push(["documents", request.headers["user-agent"]]);
     if (request.url === "/host%3Aacme.localhost") return void reply.end("acme");
     if (request.url !== "/tenant%3Aacme") return void reply.writeHead(404).end();
     reply.end(
@@ -42,11 +42,11 @@ test("whoever is asked is told product and version, and nobody gets in by a prov
     );
   });
   const source = await Origin.start(t, (request, reply) => {
-    told.push(["asset", request.headers["user-agent"]]);
+    received.push(["asset", request.headers["user-agent"]]);
     reply.writeHead(200, { "content-type": "image/svg+xml" }).end("<svg/>");
   });
   const collector = await Origin.start(t, (request, reply) => {
-    told.push(["traces", request.headers["user-agent"]]);
+    received.push(["traces", request.headers["user-agent"]]);
     reply.writeHead(200, { "content-type": "application/json" }).end("{}");
   });
   const vestibule = await Vestibule.start(t, {
@@ -67,12 +67,12 @@ test("whoever is asked is told product and version, and nobody gets in by a prov
   await until(
     async () => {
       await browser.get(`${url}/`);
-      return new Set(told.map(([who]) => who)).size === whom.length;
+      return new Set(received.map(([who]) => who)).size === whom.length;
     },
     { what: "everybody having been asked" },
   );
-  assert.deepEqual([...new Set(told.map(([who]) => who))].sort(), whom);
-  assert.deepEqual([...new Set(told.map(([, name]) => name))], [NAME]);
+  assert.deepEqual([...new Set(received.map(([who]) => who))].sort(), whom);
+  assert.deepEqual([...new Set(received.map(([, name]) => name))], [NAME]);
   const visitors = origin.requests.flatMap(({ headers }) => headers.map(([, value]) => value));
   assert.ok(!visitors.includes(NAME), "a visitor's request calls itself ours");
 });
@@ -91,7 +91,7 @@ test("a collector's headers may name somebody else", async (t) => {
   await until(async () => (await fetch(vestibule.url)).ok && receiver.requests.length > 0, {
     what: "an export",
   });
-  assert.deepEqual(receiver.told("user-agent"), ["own"]);
+  assert.deepEqual(receiver.received("user-agent"), ["own"]);
 });
 
 test("nothing of ours asks anybody without saying who it is", () => {

@@ -102,10 +102,10 @@ for (const [consistency, how] of CONSISTENCIES) {
       origin.requests.map(({ url }) => url),
       ["/chat?room=1"],
     );
-    assert.deepEqual(origin.told("x-session-user"), ["alice"]);
-    assert.deepEqual(origin.told("x-session-email"), ["alice@example.com"]);
-    assert.deepEqual(origin.told("x-session-groups"), ["staff,chess"]);
-    assert.match(origin.told("x-session-name")[0], /^Alice(%20| )Liddell$/);
+    assert.deepEqual(origin.received("x-session-user"), ["alice"]);
+    assert.deepEqual(origin.received("x-session-email"), ["alice@example.com"]);
+    assert.deepEqual(origin.received("x-session-groups"), ["staff,chess"]);
+    assert.match(origin.received("x-session-name")[0], /^Alice(%20| )Liddell$/);
   });
 
   test(`a program signs in with JSON${how}`, async (t) => {
@@ -121,7 +121,7 @@ for (const [consistency, how] of CONSISTENCIES) {
       /^vestibule-session=[^;]+; Path=\/; HttpOnly; SameSite=Lax/,
     );
     assert.ok(await isIn(browser, url));
-    assert.deepEqual(origin.told("x-session-user"), ["alice"]);
+    assert.deepEqual(origin.received("x-session-user"), ["alice"]);
     const { user, email, name, groups } = (await browser.me(url)).json();
     const { password: _, ...alice } = ALICE;
     assert.deepEqual({ user, email, name, groups }, alice);
@@ -590,12 +590,12 @@ for (const [consistency, how] of CONSISTENCIES) {
     await attempt(RIGHT, browser);
     await browser.fetchJson(`${url}?x-session-patch=${encodeURIComponent('{"alices":1}')}`);
     const before = browser.sessionOf(url);
-    const [handle] = origin.told("x-session-id");
+    const [handle] = origin.received("x-session-id");
     await attempt(AS_BOB, browser);
     await browser.fetchJson(url);
-    assert.deepEqual(origin.told("x-session-user"), ["bob"]);
-    assert.deepEqual(origin.told("x-session-data"), []);
-    assert.notDeepEqual(origin.told("x-session-id"), [handle]);
+    assert.deepEqual(origin.received("x-session-user"), ["bob"]);
+    assert.deepEqual(origin.received("x-session-data"), []);
+    assert.notDeepEqual(origin.received("x-session-id"), [handle]);
     assert.notDeepEqual(read(browser.sessionOf(url)).id, read(before).id);
     await refused(url, before);
     assert.equal((await browser.me(url)).json().user, "bob");
@@ -628,14 +628,14 @@ for (const [consistency, how] of CONSISTENCIES) {
     const patch = encodeURIComponent(JSON.stringify({ draft: "hello" }));
     await browser.get(`${url}?x-session-patch=${patch}`);
     await browser.get(url);
-    assert.deepEqual(origin.told("x-session-data"), ['{"draft":"hello"}']);
-    assert.deepEqual(origin.told("x-session-user"), []);
+    assert.deepEqual(origin.received("x-session-data"), ['{"draft":"hello"}']);
+    assert.deepEqual(origin.received("x-session-user"), []);
     const guest = browser.sessionOf(url);
     assert.equal((await attempt(RIGHT, browser)).status, 200);
     assert.notDeepEqual(read(browser.sessionOf(url)).id, read(guest).id);
     await browser.get(url);
-    assert.deepEqual(origin.told("x-session-data"), ['{"draft":"hello"}']);
-    assert.deepEqual(origin.told("x-session-user"), ["alice"]);
+    assert.deepEqual(origin.received("x-session-data"), ['{"draft":"hello"}']);
+    assert.deepEqual(origin.received("x-session-user"), ["alice"]);
     const fixed = new Browser();
     fixed.plant(url, "vestibule-session", guest);
     const answer = await fixed.me(url);

@@ -291,8 +291,11 @@ test("docs/reference/metrics.md tells everything that is on the page", async (t)
   for (const [, series, labels = ""] of page.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
     const metric = metricOf(series, metrics);
     assert.ok(metric, series);
-    const told = [...metric.labels.keys(), ...(series.endsWith("_bucket") ? ["le"] : [])].sort();
+    const received = [
+      ...metric.labels.keys(),
+      ...(series.endsWith("_bucket") ? ["le"] : []),
+    ].sort();
     const there = [...labels.matchAll(/(\w+)="(?:[^"\\]|\\.)*"/g)].map(([, label]) => label).sort();
-    assert.deepEqual(there, told, series);
+    assert.deepEqual(there, received, series);
   }
 });

@@ -25,7 +25,7 @@ async function recorded(t, consistency = "eventual") {
   const browser = new Browser(vestibule.url);
   await browser.fetch("/store");
   await until(() => vestibule.kv.stored.size === 1);
-  const [handle] = origin.told("x-session-id");
+  const [handle] = origin.received("x-session-id");
   await vestibule.restart();
   return { origin, vestibule, browser, handle, kv: vestibule.kv };
 }
@@ -79,7 +79,7 @@ for (const [what, damage] of /** @type {[string, (value: Buffer) => Buffer][]} *
     assert.equal(vestibule.logged("record_unreadable").length, 1);
     assert.equal(origin.requests.length, seen);
     assert.equal((await browser.fetch("/")).status, 200);
-    assert.deepEqual(origin.told("x-session-state"), ["new"]);
+    assert.deepEqual(origin.received("x-session-state"), ["new"]);
   });
 }
 
@@ -88,7 +88,7 @@ test("a record that storage has lost the sense of is shown anew by the session's
   const { key, value } = kv.only();
   kv.plant(key, Buffer.alloc(value.length, 0xa5));
   assert.equal((await browser.fetch("/")).status, 200);
-  assert.deepEqual(origin.told("x-session-data"), ['{"secret":"hunter2-data"}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"secret":"hunter2-data"}']);
   await until(() => kv.stored.get(key)?.value.equals(value), { what: "the good record" });
   await until(() => kv.stored.has(`q:${key}`));
   assert.equal(vestibule.logged("record_unreadable").length, 1);
@@ -115,8 +115,8 @@ test("another tenant's record is not served, though the keys are the same", asyn
     vars: { TENANT: "neighbour", CONSISTENCY: "eventual" },
   });
   await fetch(neighbour.url, { headers: { cookie: browser.cookie } });
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
-  assert.deepEqual(origin.told("x-session-data"), []);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("x-session-data"), []);
 });
 
 test("a record of a newer release is left alone until this one is updated", async (t) => {
@@ -152,7 +152,7 @@ test("with KV alone a record under a key that is not known here is left alone un
   assert.ok(vestibule.logged("record_key_unknown").length > 0);
   kv.plant(key, value);
   assert.equal((await browser.fetch("/")).status, 200);
-  assert.deepEqual(origin.told("x-session-data"), ['{"secret":"hunter2-data"}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"secret":"hunter2-data"}']);
   assert.equal(browser.session, cookie);
 });
 test("a record under a key that is not known here is had from its object, and left alone", async (t) => {
@@ -163,7 +163,7 @@ test("a record under a key that is not known here is had from its object, and le
   kv.plant(key, foreign);
   const cookie = browser.session;
   assert.equal((await browser.fetch("/")).status, 200);
-  assert.deepEqual(origin.told("x-session-data"), ['{"secret":"hunter2-data"}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"secret":"hunter2-data"}']);
   assert.equal(browser.session, cookie);
   assert.deepEqual(kv.only().value, foreign);
   assert.ok(!kv.stored.has(`q:${key}`));
@@ -185,7 +185,7 @@ test("no order in which a new key arrives signs anybody out", async (t) => {
   const behind = await start(old);
   const ahead = await start(`${next},${old}`);
   const appended = await start(`${old},${next}`);
-  let told = 0;
+  let received = 0;
   for (const places of [
     [behind, ahead],
     [behind, appended, ahead],
@@ -194,8 +194,8 @@ test("no order in which a new key arrives signs anybody out", async (t) => {
     for (const first of places) {
       const browser = new Browser(first.url);
       await browser.fetch(`/?patch=${encodeURIComponent('{"n":0}')}`);
-      await until(() => kv.count("put") > told);
-      told = kv.count("put");
+      await until(() => kv.count("put") > received);
+      received = kv.count("put");
       for (const [at, place] of [...places, ...places].entries()) {
         browser.moveTo(place.url);
         const cookie = browser.session;
@@ -203,13 +203,14 @@ test("no order in which a new key arrives signs anybody out", async (t) => {
         assert.ok([200, 503].includes(response.status), `${response.status} at ${at}`);
         const byTheBook = !(places.includes(behind) && places.includes(ahead));
         if (byTheBook) assert.equal(response.status, 200);
-        if (response.status === 200) assert.deepEqual(origin.told("x-session-data"), ['{"n":0}']);
+        if (response.status === 200)
+          assert.deepEqual(origin.received("x-session-data"), ['{"n":0}']);
         else assert.equal(browser.session, cookie, "kept");
       }
       // Wherever the key has arrived it goes on.
       browser.moveTo(places[places.length - 1].url);
       assert.equal((await browser.fetch("/")).status, 200);
-      assert.deepEqual(origin.told("x-session-data"), ['{"n":0}']);
+      assert.deepEqual(origin.received("x-session-data"), ['{"n":0}']);
     }
   }
 });

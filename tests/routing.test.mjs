@@ -83,10 +83,10 @@ test("when a visitor's origin dies the conversation moves, is told so, and stays
 
   const moved = await place(browser);
   assert.notEqual(moved, home);
-  assert.deepEqual(origins[moved].told("x-session-state"), ["takeover"]);
-  assert.deepEqual(origins[moved].told("x-session-data"), ['{"kept":1}']);
+  assert.deepEqual(origins[moved].received("x-session-state"), ["takeover"]);
+  assert.deepEqual(origins[moved].received("x-session-data"), ['{"kept":1}']);
   assert.equal(await place(browser), moved);
-  assert.deepEqual(origins[moved].told("x-session-state"), ["active"]);
+  assert.deepEqual(origins[moved].received("x-session-state"), ["active"]);
 
   await until(() => vestibule.kv.count("put") >= 2);
   await origins[home].comeBack();
@@ -191,7 +191,7 @@ test("a kept connection that is closed at the wrong moment moves nobody", async 
   const home = await place(browser);
   origins[home].failNext();
   assert.equal(await place(browser), home);
-  assert.deepEqual(origins[home].told("x-session-state"), ["active"]);
+  assert.deepEqual(origins[home].received("x-session-state"), ["active"]);
 });
 
 test("when all origins are down the visitor is told and the session lives on", async (t) => {

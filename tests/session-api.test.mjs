@@ -24,7 +24,7 @@ async function signedIn(t, consistency) {
   const browser = new Browser(vestibule.url);
   const visit = async (/** @type {Record<string, string>} */ controls = {}) => {
     await browser.fetch(`/?${new URLSearchParams(controls)}`);
-    return origin.told("x-session-id")[0];
+    return origin.received("x-session-id")[0];
   };
   const guest = await visit();
   const copied = new Browser(vestibule.url);

@@ -36,19 +36,19 @@ test("a guest costs no storage operation, however often it comes", async (t) => 
     origin.requests.map(({ headers }) => headers.find(([name]) => name === "x-session-id")?.[1]),
   );
   assert.equal(handles.size, 1);
-  assert.deepEqual(origin.told("x-session-state"), ["active"]);
+  assert.deepEqual(origin.received("x-session-state"), ["active"]);
   assert.equal(kv.operations.length, 0);
 });
 
 test("the origin is told who speaks, since when and until when", async (t) => {
   const { browser, origin } = await deployment(t, { SESSION_IDLE: "30m", TENANT: "acme" });
   await browser.fetch("/");
-  assert.match(origin.told("x-session-id")[0], /^[\w-]{22}$/);
-  assert.deepEqual(origin.told("x-session-tenant"), ["acme"]);
-  const created = Number(origin.told("x-session-created")[0]);
+  assert.match(origin.received("x-session-id")[0], /^[\w-]{22}$/);
+  assert.deepEqual(origin.received("x-session-tenant"), ["acme"]);
+  const created = Number(origin.received("x-session-created")[0]);
   assert.ok(Math.abs(created - now()) <= 5);
-  assert.equal(Number(origin.told("x-session-expires")[0]) - created, 1800);
-  assert.deepEqual(origin.told("x-session-data"), []);
+  assert.equal(Number(origin.received("x-session-expires")[0]) - created, 1800);
+  assert.deepEqual(origin.received("x-session-data"), []);
 });
 
 test("data an origin stores comes back with the next request, and after a crash", async (t) => {
@@ -56,12 +56,12 @@ test("data an origin stores comes back with the next request, and after a crash"
   const response = await patch({ name: "Zoë", deep: { a: 1 } });
   assert.equal(response.headers.get("x-session-patch"), null);
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-data"), ['{"deep":{"a":1},"name":"Zo\\u00eb"}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"deep":{"a":1},"name":"Zo\\u00eb"}']);
   await stored();
   await vestibule.restart();
   await browser.fetch("/");
   assert.equal(origin.requests.length, 3);
-  assert.deepEqual(origin.told("x-session-data"), ['{"deep":{"a":1},"name":"Zo\\u00eb"}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"deep":{"a":1},"name":"Zo\\u00eb"}']);
 });
 
 test("patches merge, and null removes", async (t) => {
@@ -84,8 +84,8 @@ test("numbers in session data come back digit by digit", async (t) => {
     await browser.fetch(`/?x-session-patch=${encodeURIComponent(`{"n${at}":${number}}`)}`);
   }
   await browser.fetch("/");
-  const told = numbers.map((number, at) => `"n${at}":${number}`);
-  assert.deepEqual(origin.told("x-session-data"), [`{${told.join(",")}}`]);
+  const received = numbers.map((number, at) => `"n${at}":${number}`);
+  assert.deepEqual(origin.received("x-session-data"), [`{${received.join(",")}}`]);
 });
 
 test("patches of parallel answers are all kept", async (t) => {
@@ -119,8 +119,8 @@ test("data too large for a header is left out, and the origin is told", async (t
   const { browser, origin, patch } = await deployment(t, { MAX_DATA: "20" });
   await patch({ text: "x".repeat(30) });
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-data"), []);
-  assert.deepEqual(origin.told("x-session-data-omitted"), ["size"]);
+  assert.deepEqual(origin.received("x-session-data"), []);
+  assert.deepEqual(origin.received("x-session-data-omitted"), ["size"]);
 });
 
 /** What Chrome sends with a page's request. */
@@ -159,8 +159,8 @@ test("as much data as is told unless set otherwise fits uWSGI, and more is left 
   await patch({ text: "x".repeat(1024 - '{"text":""}'.length) });
   browser.jar.set("csrftoken", "4d2f0e0c4d2f0e0c4d2f0e0c4d2f0e0c");
   await browser.fetch("/", { headers: OF_A_BROWSER });
-  assert.deepEqual(origin.told("x-session-data")[0].length, 1024);
-  assert.deepEqual(origin.told("x-session-user"), ["alice@example.com"]);
+  assert.deepEqual(origin.received("x-session-data")[0].length, 1024);
+  assert.deepEqual(origin.received("x-session-user"), ["alice@example.com"]);
   // As uWSGI counts: names and values as CGI variables, and four bytes more for each.
   const headers = origin.requests.at(-1)?.headers ?? [];
   const sizes = headers.map(([name, value]) => `HTTP_${name}`.length + value.length + 4);
@@ -168,8 +168,8 @@ test("as much data as is told unless set otherwise fits uWSGI, and more is left 
   assert.ok(size <= 4_096, `${size} bytes`);
   await patch({ text: "x".repeat(1024) });
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-data"), []);
-  assert.deepEqual(origin.told("x-session-data-omitted"), ["size"]);
+  assert.deepEqual(origin.received("x-session-data"), []);
+  assert.deepEqual(origin.received("x-session-data-omitted"), ["size"]);
 });
 
 for (const [what, query] of [
@@ -197,7 +197,7 @@ test("an origin can set a session's idle limit", async (t) => {
   const { browser, origin, stored, kv } = await deployment(t);
   await browser.fetch("/?x-session-ttl=600");
   await browser.fetch("/");
-  const left = Number(origin.told("x-session-expires")[0]) - now();
+  const left = Number(origin.received("x-session-expires")[0]) - now();
   assert.ok(left > 590 && left <= 600, String(left));
   await stored();
   assert.ok(Number(kv.only().ttl) <= 660);
@@ -207,12 +207,12 @@ test("rotation gives a new cookie and keeps handle, data and origin", async (t) 
   const { browser, origin, patch } = await deployment(t);
   await patch({ a: 1 });
   const before = read(browser.session);
-  const [handle] = origin.told("x-session-id");
+  const [handle] = origin.received("x-session-id");
   await browser.fetch("/?x-session-rotate=1");
   assert.notDeepEqual(read(browser.session).id, before.id);
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-id"), [handle]);
-  assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
+  assert.deepEqual(origin.received("x-session-id"), [handle]);
+  assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
 });
 
 test("parallel rotations agree on one successor, and the old cookie still leads there", async (t) => {
@@ -232,7 +232,7 @@ test("parallel rotations agree on one successor, and the old cookie still leads 
   late.jar.set("vestibule-session", old);
   await late.fetch("/");
   assert.equal(read(late.session).id.toString("hex"), ids[0]);
-  assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
 });
 
 test("an origin can end a session, and its cookie is worth nothing afterwards", async (t) => {
@@ -263,8 +263,8 @@ test("signing out ends the session once storage has it, and the next visit is ne
   assert.equal(kv.count("put"), 2);
   assert.equal(browser.session, "");
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
-  assert.deepEqual(origin.told("x-session-data"), []);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("x-session-data"), []);
 });
 
 test("signing out is not reported while storage refuses", async (t) => {
@@ -339,7 +339,7 @@ test("a guest past a limit is a new guest", async (t) => {
   ])) {
     const cookie = `vestibule-session=${mint({ key: vestibule.keys, created, issued })}`;
     await fetch(vestibule.url, { headers: { cookie } });
-    assert.deepEqual(origin.told("x-session-state"), [state]);
+    assert.deepEqual(origin.received("x-session-state"), [state]);
   }
 });
 
@@ -365,7 +365,7 @@ test("a session that storage does not know is over, not new", async (t) => {
   const lines = [`Cookie: ${cookie}`, "Sec-Fetch-Mode: navigate"];
   const page = await send(vestibule.port, { host: "localhost", lines });
   assert.equal(page.status, 200);
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
   assert.equal(vestibule.kv.count("put"), 0);
 });
 
@@ -403,7 +403,7 @@ test("storage that fails ends no session and clears no cookie", async (t) => {
   }
   kv.mood.get = "fine";
   await browser.fetch("/");
-  assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
+  assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
 });
 
 test("storage that fails goes unnoticed where an object knows the session", async (t) => {
@@ -414,8 +414,8 @@ test("storage that fails goes unnoticed where an object knows the session", asyn
     kv.mood.get = mood;
     await vestibule.restart();
     assert.equal((await browser.fetch("/")).status, 200, String(mood));
-    assert.deepEqual(origin.told("x-session-data"), ['{"a":1}']);
-    assert.deepEqual(origin.told("x-session-state"), ["active"]);
+    assert.deepEqual(origin.received("x-session-data"), ['{"a":1}']);
+    assert.deepEqual(origin.received("x-session-state"), ["active"]);
   }
 });
 
@@ -447,7 +447,7 @@ test("a visitor can look at its own session", async (t) => {
   });
   await patch({ a: 1 });
   const me = await browser.json("/_session/me");
-  assert.equal(me.handle, origin.told("x-session-id")[0]);
+  assert.equal(me.handle, origin.received("x-session-id")[0]);
   assert.deepEqual([me.tenant, me.state, me.user, me.stored], ["default", "active", null, true]);
   assert.deepEqual(me.data, { a: 1 });
   assert.equal(me.idle_seconds_left, 1800);

@@ -89,7 +89,7 @@ test("who signs out at the provider too is asked who it is the next time", async
     `${site.url}/_session/signed-out`,
   );
   assert.match(end.header("content-type"), /^text\/html/);
-  assert.deepEqual(provider.toldOfSignOut, [200]);
+  assert.deepEqual(provider.signOutAnswers, [200]);
   const stranger = await browser.get(url);
   assert.match(stranger.url, /\/interaction\//);
 });
@@ -204,7 +204,7 @@ test("who signs out at the provider is signed out here, in that browser only", a
   const other = await signedIn(url);
   const session = browser.sessionOf(url);
   await browser.submit(await browser.get(`${provider.url}/session/end`), { logout: "yes" });
-  assert.deepEqual(provider.toldOfSignOut, [200]);
+  assert.deepEqual(provider.signOutAnswers, [200]);
   await refused(url, session);
   assert.ok(await isIn(other, url));
   const next = await browser.step(url);

@@ -92,18 +92,18 @@ test("a visitor's requests within a second differ in what they ask for and in th
     origin.requests.map(({ url }) => url),
     paths,
   );
-  const told = origin.requests.map(headersOf);
-  const traces = told.map(({ traceparent }) => traceparent.slice(3, 35));
+  const printed = origin.requests.map(headersOf);
+  const traces = printed.map(({ traceparent }) => traceparent.slice(3, 35));
   assert.equal(new Set(traces).size, 20);
-  const spans = told.map(({ traceparent }) => traceparent.slice(36, 52));
+  const spans = printed.map(({ traceparent }) => traceparent.slice(36, 52));
   assert.equal(new Set(spans).size, 20);
-  const seconds = new Set(told.map((headers) => headers["x-session-expires"]));
+  const seconds = new Set(printed.map((headers) => headers["x-session-expires"]));
   assert.ok(seconds.size <= 2);
-  const rest = told.map(({ traceparent, "x-session-expires": _, ...headers }) =>
+  const rest = printed.map(({ traceparent, "x-session-expires": _, ...headers }) =>
     JSON.stringify(headers),
   );
   assert.equal(new Set(rest).size, 1);
-  assert.equal(told[0]["x-session-data"], '{"a":1}');
+  assert.equal(printed[0]["x-session-data"], '{"a":1}');
   await untilRepeated(vestibule, 10);
   const lines = await until(() => {
     const lines = vestibule.logged("request").filter(({ trace_id }) => traces.includes(trace_id));
@@ -131,17 +131,17 @@ test("what is not looked at is handed on as each request has it", async (t) => {
     const headers = { accept, "if-none-match": `"${accept}"`, "cf-ray": accept };
     await browser.fetch("/", { headers });
   }
-  const told = origin.requests.map(headersOf);
+  const printed = origin.requests.map(headersOf);
   assert.ok(
-    told.every((headers) => !("cf-ray" in headers)),
+    printed.every((headers) => !("cf-ray" in headers)),
     "what is dropped stays dropped",
   );
   assert.deepEqual(
-    told.map(({ accept }) => accept),
+    printed.map(({ accept }) => accept),
     accepted,
   );
   assert.deepEqual(
-    told.map((headers) => headers["if-none-match"]),
+    printed.map((headers) => headers["if-none-match"]),
     accepted.map((accept) => `"${accept}"`),
   );
   await untilRepeated(vestibule, 1);
@@ -156,11 +156,11 @@ test("bytes that are no text are handed on like others, whoever came before", as
     const lines = [`Cookie: ${browser.cookie}`, `Accept: ${value}`];
     assert.equal((await send(vestibule.port, { host, lines })).status, 200);
   }
-  const told = origin.requests.map((request) => headersOf(request).accept);
+  const printed = origin.requests.map((request) => headersOf(request).accept);
   // The platform reads headers as UTF-8 and puts a sign in place of what is none.
   const read = values.map((value) => Buffer.from(value, "latin1").toString("utf8"));
   assert.deepEqual(
-    told,
+    printed,
     read.map((value) => Buffer.from(value, "utf8").toString("latin1")),
   );
   await untilRepeated(vestibule, 1);
@@ -222,7 +222,7 @@ test("answers that say how long they may be kept let a decision stand", async (t
 test("who signs out is out with the very next request", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
-  const [id] = origin.told("x-session-id");
+  const [id] = origin.received("x-session-id");
   const cookie = browser.cookie;
   const answer = await browser.fetch("/_session/logout", {
     method: "POST",
@@ -243,7 +243,7 @@ test("what an origin stores is told with the very next request", async (t) => {
     await burst(browser);
     await browser.fetch(`/?x-session-patch=${encodeURIComponent(JSON.stringify({ round }))}`);
     await browser.fetch("/warm");
-    assert.deepEqual(origin.told("x-session-data"), [JSON.stringify({ a: 1, round })]);
+    assert.deepEqual(origin.received("x-session-data"), [JSON.stringify({ a: 1, round })]);
   }
   await untilRepeated(vestibule, 5);
 });
@@ -251,7 +251,7 @@ test("what an origin stores is told with the very next request", async (t) => {
 test("a session that is revoked in the middle of a burst is over with the next request", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
-  const [id] = origin.told("x-session-id");
+  const [id] = origin.received("x-session-id");
   const answer = await fetch(`${vestibule.url}/_session/admin/sessions?all=true`, {
     method: "DELETE",
     headers: { authorization: `Bearer ${ADMIN}` },
@@ -363,12 +363,12 @@ test("our own paths, and disguises of them, are nobody's to repeat", async (t) =
 test("a cookie that differs in one character is another cookie", async (t) => {
   const { browser, origin, vestibule } = await deployment(t, { LOGIN_MODE: "off" });
   await burst(browser);
-  const [id] = origin.told("x-session-id");
+  const [id] = origin.received("x-session-id");
   const session = browser.session;
   const other = session.at(-2) === "A" ? "B" : "A";
   const forged = `vestibule-session=${session.slice(0, -2)}${other}${session.slice(-1)}`;
   await fetch(`${vestibule.url}/warm`, { headers: { cookie: forged } });
-  assert.notDeepEqual(origin.told("x-session-id"), [id]);
+  assert.notDeepEqual(origin.received("x-session-id"), [id]);
   await untilRepeated(vestibule, 1);
 });
 
@@ -377,9 +377,9 @@ test("a trace that a client began is continued, also in the middle of a burst", 
   await burst(browser);
   const trace = "0af7651916cd43dd8448eb211c80319c";
   await browser.fetch("/warm", { headers: { traceparent: `00-${trace}-b7ad6b7169203331-01` } });
-  assert.equal(origin.told("traceparent")[0].slice(3, 35), trace);
+  assert.equal(origin.received("traceparent")[0].slice(3, 35), trace);
   await browser.fetch("/warm");
-  assert.notEqual(origin.told("traceparent")[0].slice(3, 35), trace);
+  assert.notEqual(origin.received("traceparent")[0].slice(3, 35), trace);
   await untilRepeated(vestibule, 1);
 });
 
@@ -390,7 +390,7 @@ test("an answer that signs somebody in is heeded in the middle of a burst", asyn
   await browser.fetch("/warm?x-session-identify=%7B%22user%22%3A%22ada%22%7D");
   assert.notEqual(browser.cookie, cookie);
   await browser.fetch("/warm");
-  assert.deepEqual(origin.told("x-session-user"), ["ada"]);
+  assert.deepEqual(origin.received("x-session-user"), ["ada"]);
   await untilRepeated(vestibule, 1);
 });
 
@@ -408,7 +408,7 @@ test("an origin that dies in the middle of a burst is replaced, and nobody notic
   const answer = await browser.fetch("/after");
   assert.equal(answer.status, 200);
   assert.equal(origins[1 - home].requests.at(-1)?.url, "/after");
-  const [trace] = origins[1 - home].told("traceparent").map((parent) => parent.slice(3, 35));
+  const [trace] = origins[1 - home].received("traceparent").map((parent) => parent.slice(3, 35));
   const [failed] = await until(() => {
     const lines = vestibule.logged("origin_failed");
     return lines.length > 0 && lines;

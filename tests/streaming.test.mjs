@@ -83,7 +83,7 @@ test("the origin gets the first part of an upload before the client sends the la
 test("an upload's length is told to the origin when the client told it", async (t) => {
   const { origin, vestibule } = await deployment(t, (_, reply) => void reply.end());
   await fetch(vestibule.url, { method: "PUT", body: "x".repeat(200_000) });
-  assert.deepEqual(origin.told("content-length"), ["200000"]);
+  assert.deepEqual(origin.received("content-length"), ["200000"]);
   assert.equal(origin.requests[0].body.length, 200_000);
 });
 

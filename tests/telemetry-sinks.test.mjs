@@ -25,17 +25,23 @@ async function isolate(env) {
   // A text that has no length: the instance is entered, and left by an exception.
   const trap = () => edge.admit(/** @type {any} */ (Symbol("no text")), Date.now());
   const recorder = edge.recorder();
-  return { answer, recorder, trap, told: () => Promise.all(later), windows: () => later.length };
+  return {
+    answer,
+    recorder,
+    trap,
+    received: () => Promise.all(later),
+    windows: () => later.length,
+  };
 }
 
 test("Analytics Engine gets a point for each kind of answer, with how many there were", async () => {
   /** @type {any[]} */
   const points = [];
-  const { answer, told } = await isolate({
+  const { answer, received } = await isolate({
     ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point) },
   });
   for (const status of [200, 200, 404]) answer(status);
-  await told();
+  await received();
   assert.deepEqual(points, [
     { indexes: ["acme"], blobs: ["acme", "GET", "200", "a"], doubles: [2] },
     { indexes: ["acme"], blobs: ["acme", "GET", "404", "a"], doubles: [1] },
@@ -45,13 +51,13 @@ test("Analytics Engine gets a point for each kind of answer, with how many there
 test("with TELEMETRY_EVERY=0 nothing is told at all", async () => {
   /** @type {any[]} */
   const points = [];
-  const { answer, told } = await isolate({
+  const { answer, received } = await isolate({
     TELEMETRY_EVERY: "0",
     ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point) },
   });
   const given = answer(200);
   assert.equal(given.status, 200);
-  assert.deepEqual([points, await told()], [[], []]);
+  assert.deepEqual([points, await received()], [[], []]);
 });
 
 test("a window that was lost holds up the next one for half a minute", async (t) => {
@@ -71,19 +77,19 @@ test("a window that was lost holds up the next one for half a minute", async (t)
 test("what is counted does not fill the memory before the window closes", async () => {
   /** @type {any[]} */
   const points = [];
-  const { answer, told } = await isolate({
+  const { answer, received } = await isolate({
     ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point) },
   });
   for (let kind = 0; kind <= 5_000; kind += 1) answer(200, `t${kind}${LABELS.slice(4)}`);
   assert.equal(points.length, 250);
-  await told();
+  await received();
   assert.equal(points.length, 250);
 });
 
 test("what the data plane counted outlives a trap, and is told with the next window", async (t) => {
   /** @type {any[]} */
   const points = [];
-  const { answer, trap, told } = await isolate({
+  const { answer, trap, received } = await isolate({
     ANALYTICS: { writeDataPoint: (/** @type {any} */ point) => points.push(point.blobs) },
   });
   // The timer of an instance that is gone has nobody to call.
@@ -92,10 +98,10 @@ test("what the data plane counted outlives a trap, and is told with the next win
   await new Promise(setImmediate);
   trap();
   t.mock.timers.reset();
-  await told();
+  await received();
   assert.deepEqual(points, []);
   answer(404);
-  await told();
+  await received();
   assert.deepEqual(points, [
     ["acme", "GET", "200", "a"],
     ["acme", "GET", "404", "a"],

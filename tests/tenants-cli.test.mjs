@@ -98,7 +98,7 @@ test("on the command line files are stored for documents to name, listed and del
   const logo = file("logo.svg", Buffer.from("<svg/>"));
   const page = file("page.html", Buffer.from("<p>"));
   const large = file("large.png", Buffer.alloc(5 * 1024 * 1024 + 1));
-  for (const [args, told] of /** @type {[string[], RegExp][]} */ ([
+  for (const [args, received] of /** @type {[string[], RegExp][]} */ ([
     [["asset", "put", "acme", "page", page], /use a file that ends with .*\.svg/],
     [["asset", "put", "acme", "large", large], /larger than 5 MiB/],
     [["asset", "put", "acme", "a:b", logo], /A name has/],
@@ -106,7 +106,7 @@ test("on the command line files are stored for documents to name, listed and del
   ])) {
     const { text, code } = await tenants(...args);
     assert.equal(code, 1, text);
-    assert.match(text, told);
+    assert.match(text, received);
   }
   assert.match((await tenants("asset", "put", "acme", "logo.svg", logo)).text, /image\/svg\+xml/);
   assert.equal((await tenants("asset", "list", "acme")).text, "kv:logo.svg\n");

@@ -48,7 +48,7 @@ test("each host leads to its tenant's server, and no other host to any", async (
   const { port, origins } = await two(t);
   assert.equal((await send(port, { host: "acme.localhost" })).body, "acme");
   assert.equal((await send(port, { host: "a.globex.localhost:80" })).body, "globex");
-  assert.deepEqual(origins.globex.told("x-session-tenant"), ["globex"]);
+  assert.deepEqual(origins.globex.received("x-session-tenant"), ["globex"]);
   for (const host of ["globex.localhost", "localhost", "x.acme.localhost", "127.0.0.1"]) {
     const answer = await send(port, { host });
     assert.deepEqual([answer.status, answer.code], [421, "unknown_host"], host);
@@ -72,10 +72,10 @@ test("what is stored for a visitor of one tenant is nothing at another", async (
   const [cookie] = header(stored, "set-cookie").map((line) => line.split(";")[0]);
   const lines = [`Cookie: ${cookie}`];
   await send(port, { host: "acme.localhost", lines });
-  assert.deepEqual(origins.acme.told("x-session-data"), ['{"secret":"acme"}']);
+  assert.deepEqual(origins.acme.received("x-session-data"), ['{"secret":"acme"}']);
   await send(port, { host: "a.globex.localhost", lines });
-  assert.deepEqual(origins.globex.told("x-session-data"), []);
-  assert.deepEqual(origins.globex.told("x-session-state"), ["new"]);
+  assert.deepEqual(origins.globex.received("x-session-data"), []);
+  assert.deepEqual(origins.globex.received("x-session-state"), ["new"]);
 });
 
 test("a socket leads to its tenant's server too", async (t) => {

@@ -84,10 +84,10 @@ test("a program with a token of the issuer gets a session to present instead", a
   const without = new Browser();
   const called = await without.fetchJson(url, { headers: bearer(token) });
   assert.deepEqual([called.status, called.body], [200, "ok"]);
-  assert.deepEqual(origin.told("x-session-user"), ["alice"]);
-  assert.deepEqual(origin.told("x-session-email"), ["a@b.example"]);
-  assert.deepEqual(origin.told("x-session-groups"), ["bots"]);
-  assert.deepEqual(origin.told("authorization"), []);
+  assert.deepEqual(origin.received("x-session-user"), ["alice"]);
+  assert.deepEqual(origin.received("x-session-email"), ["a@b.example"]);
+  assert.deepEqual(origin.received("x-session-groups"), ["bots"]);
+  assert.deepEqual(origin.received("authorization"), []);
   assert.ok(!JSON.stringify(origin.requests).includes(token));
   const me = await without.fetchJson(new URL("/_session/me", url), { headers: bearer(token) });
   assert.equal(me.json().user, "alice");
@@ -99,7 +99,7 @@ test("the token may come in a JSON body, and the session in the cookie", async (
   assert.equal((await program.fetchJson(at, { method: "POST", json })).status, 200);
   assert.notEqual(program.sessionOf(url), "");
   assert.equal((await program.fetchJson(url)).body, "ok");
-  assert.deepEqual(origin.told("x-session-user"), ["alice"]);
+  assert.deepEqual(origin.received("x-session-user"), ["alice"]);
 });
 
 test("all requests of a program that presents its session are of one session", async (t) => {
@@ -243,8 +243,8 @@ test("a token that is not ours is the chat server's, where guests are welcome", 
   const { program, url, origin } = await open(t, { mode: "optional" });
   const answer = await program.fetchJson(url, { headers: bearer("sk-of-the-chat-server") });
   assert.equal(answer.status, 200);
-  assert.deepEqual(origin.told("authorization"), ["Bearer sk-of-the-chat-server"]);
-  assert.deepEqual(origin.told("x-session-user"), []);
+  assert.deepEqual(origin.received("authorization"), ["Bearer sk-of-the-chat-server"]);
+  assert.deepEqual(origin.received("x-session-user"), []);
 });
 
 test("a page of another site cannot make a browser exchange a token", async (t) => {
@@ -270,6 +270,6 @@ test("a session's token beside its cookie goes no further than here", async (t) 
   for (const header of [`Bearer ${token}`, `Bearer  ${token}`, `bearer ${token} `]) {
     const answer = await program.fetchJson(url, { headers: { authorization: header } });
     assert.equal(answer.status, 200);
-    assert.deepEqual(origin.told("authorization"), []);
+    assert.deepEqual(origin.received("authorization"), []);
   }
 });

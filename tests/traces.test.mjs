@@ -95,7 +95,7 @@ test("a client's trace goes on through Vestibule to the origin", async (t) => {
     toOrigin.map(({ kind }) => kind),
     ["CLIENT"],
   );
-  assert.deepEqual(origin.told("traceparent"), [`00-${traceId}-${toOrigin[0].spanId}-01`]);
+  assert.deepEqual(origin.received("traceparent"), [`00-${traceId}-${toOrigin[0].spanId}-01`]);
 });
 
 test("a root says what was asked, of whom, and what came of it", async (t) => {
@@ -107,7 +107,7 @@ test("a root says what was asked, of whom, and what came of it", async (t) => {
   assert.equal(root.resource["service.name"], "vestibule");
   assert.deepEqual(
     Object.fromEntries(Object.entries(root.attributes).filter(([name]) => name in EXPECTED)),
-    { ...EXPECTED, "vestibule.handle": origin.told("x-session-id")[0] },
+    { ...EXPECTED, "vestibule.handle": origin.received("x-session-id")[0] },
   );
 });
 
@@ -150,7 +150,7 @@ test("an error is exported although nobody sampled it, a good answer is not", as
   const begun = await visit();
   const continued = await visit({ lines: [good.line] });
   assert.deepEqual([begun.status, continued.status], [200, 200]);
-  assert.match(origin.told("traceparent")[0], new RegExp(`^00-${good.traceId}-\\w{16}-00$`));
+  assert.match(origin.received("traceparent")[0], new RegExp(`^00-${good.traceId}-\\w{16}-00$`));
   await origin.stop();
   const bad = context({ sampled: false });
   assert.equal((await visit({ lines: [bad.line] })).status, 502);
@@ -166,7 +166,7 @@ test("an error is exported although nobody sampled it, a good answer is not", as
 test("a tenant that samples everything has a trace begun for it", async (t) => {
   const { receiver, origin, visit } = await deployment(t, { sample: 1 });
   await visit();
-  const [, traceId = ""] = /^00-(\w{32})-\w{16}-01$/.exec(origin.told("traceparent")[0]) ?? [];
+  const [, traceId = ""] = /^00-(\w{32})-\w{16}-01$/.exec(origin.received("traceparent")[0]) ?? [];
   const { root } = await arrived(receiver, traceId);
   assert.equal(root.parentSpanId, "");
 });
@@ -282,7 +282,7 @@ test("a real collector reads what is exported", { skip: await collectorMissing()
   );
   assert.equal(spans.find(({ kind }) => kind === "SERVER")?.parentSpanId, PARENT);
   const toOrigin = spans.find(({ name }) => name === "origin");
-  assert.deepEqual(origin.told("traceparent"), [`00-${traceId}-${toOrigin?.spanId}-01`]);
+  assert.deepEqual(origin.received("traceparent"), [`00-${traceId}-${toOrigin?.spanId}-01`]);
 });
 
 test("Server-Timing is told where it is turned on, and nowhere else", async (t) => {

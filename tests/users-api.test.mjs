@@ -49,7 +49,7 @@ test("an account is made, read, listed, and its user can sign in", async (t) => 
   const browser = new Browser();
   assert.equal(await signIn(browser, "ADA", "difference engine"), 200);
   await browser.fetchJson(site.url);
-  assert.deepEqual(site.origin.told("x-session-groups"), ["staff"]);
+  assert.deepEqual(site.origin.received("x-session-groups"), ["staff"]);
 });
 
 test("who gets another password, is disabled or deleted is out, and only they", async (t) => {
@@ -90,7 +90,7 @@ test("nobody without the token sees or changes anything", async (t) => {
 
 test("what is no account is refused with what would be one", async (t) => {
   const { say } = await open(t);
-  for (const [json, told] of /** @type {[unknown, RegExp][]} */ ([
+  for (const [json, received] of /** @type {[unknown, RegExp][]} */ ([
     [{}, /password/],
     [{ password: "short" }, /8 characters/],
     [{ password: "x".repeat(1_025) }, /1024/],
@@ -100,7 +100,7 @@ test("what is no account is refused with what would be one", async (t) => {
   ])) {
     const answer = await say("PUT", "ada", json);
     assert.equal(answer.status, 422, answer.body);
-    assert.match(answer.json().detail, told);
+    assert.match(answer.json().detail, received);
   }
   assert.equal((await say("GET", "ada")).status, 404);
   assert.equal((await say("DELETE", "ada")).status, 404);

@@ -50,7 +50,7 @@ async function open(t, { session = {}, login = {}, handler = echo } = {}) {
     /** The server sets cookies. */
     set: (/** @type {string[]} */ ...lines) => browser.fetchJson(setting(...lines)),
     /** What the server is told at an address. */
-    told: async (path = "/", who = browser) => {
+    read: async (path = "/", who = browser) => {
       const answer = await who.fetchJson(new URL(path, site.url));
       assert.equal(answer.status, 200, answer.body);
       return pairs(site.origin);
@@ -82,7 +82,7 @@ function echo(request, reply) {
  * @param {import("./harness/origin.mjs").Origin} origin
  */
 function pairs(origin) {
-  const lines = origin.told("cookie");
+  const lines = origin.received("cookie");
   assert.ok(lines.length <= 1, "more than one line");
   return lines.length ? lines[0].split("; ") : [];
 }
@@ -102,7 +102,7 @@ for (const consistency of ["strong", "eventual"]) {
   const how = consistency === "strong" ? "" : ", with KV alone";
 
   test(`a kept cookie never reaches the browser and comes back to the chat server${how}`, async (t) => {
-    const { browser, set, told, url } = await open(t, { session: { cache: "1s", consistency } });
+    const { browser, set, read, url } = await open(t, { session: { cache: "1s", consistency } });
     const answer = await set(KEPT, "theme=dark; Path=/", "chunk_0=a; Path=/", "chunk_1=b; Path=/");
     assert.deepEqual([answer.status, answer.body], [200, "ok"]);
     const names = answer.cookies.map((line) => line.split("=")[0]);
@@ -111,69 +111,69 @@ for (const consistency of ["strong", "eventual"]) {
     assert.match(answer.header("cache-control"), /no-store|private/);
     assert.doesNotMatch(JSON.stringify(answer.headers), /eyJ\.of|chunk_/);
     const expected = ["theme=dark", "access_token=eyJ.of.the-origin", "chunk_0=a", "chunk_1=b"];
-    assert.deepEqual(await told(), expected);
-    assert.deepEqual(await told("/deep/er?x=1"), expected);
+    assert.deepEqual(await read(), expected);
+    assert.deepEqual(await read("/deep/er?x=1"), expected);
     assert.doesNotMatch(JSON.stringify((await browser.me(url)).json()), /eyJ/);
   });
 
   test(`the chat server's own cookies come back after a crash${how}`, async (t) => {
-    const { set, told, site } = await open(t, { session: { cache: "1s", consistency } });
+    const { set, read, site } = await open(t, { session: { cache: "1s", consistency } });
     await set(KEPT);
     await until(() => recordOf(site), { what: "the record" });
     await sites.vestibule.restart();
-    assert.deepEqual(await told(), ["access_token=eyJ.of.the-origin"]);
+    assert.deepEqual(await read(), ["access_token=eyJ.of.the-origin"]);
   });
 
   test(`signing out takes the chat server's cookies away${how}`, async (t) => {
-    const { set, told, browser, url, signIn, signOut } = await open(t, {
+    const { set, read, browser, url, signIn, signOut } = await open(t, {
       session: { cache: "1s", consistency },
     });
     await signIn("alice");
     await set(KEPT);
-    assert.equal((await told()).length, 1);
+    assert.equal((await read()).length, 1);
     const session = browser.sessionOf(url);
     await signOut();
-    assert.deepEqual(await told(), []);
+    assert.deepEqual(await read(), []);
     await refused(url, session);
   });
 
   test(`what is kept was for who was there when it was set${how}`, async (t) => {
-    const { set, told, signIn } = await open(t, { session: { cache: "1s", consistency } });
+    const { set, read, signIn } = await open(t, { session: { cache: "1s", consistency } });
     await set("access_token=guest; Path=/");
-    assert.deepEqual(await told(), ["access_token=guest"]);
+    assert.deepEqual(await read(), ["access_token=guest"]);
     await signIn("alice");
-    assert.deepEqual(await told(), []);
+    assert.deepEqual(await read(), []);
     await set("access_token=alice; Path=/");
     await signIn("alice");
-    assert.deepEqual(await told(), ["access_token=alice"]);
+    assert.deepEqual(await read(), ["access_token=alice"]);
     await signIn("bob");
-    assert.deepEqual(await told(), []);
+    assert.deepEqual(await read(), []);
   });
 }
 
 test("guests' cookies are kept too, and nobody else's session has them", async (t) => {
-  const { set, told } = await open(t);
+  const { set, read } = await open(t);
   await set(KEPT);
-  assert.equal((await told()).length, 1);
-  assert.deepEqual(await told("/", new Browser()), []);
+  assert.equal((await read()).length, 1);
+  assert.deepEqual(await read("/", new Browser()), []);
 });
 
 test("a guest to whom nothing was set costs no storage", async (t) => {
-  const { set, told, browser, url } = await open(t);
+  const { set, read, browser, url } = await open(t);
   const before = sites.vestibule.kv.operations.length;
   await set("theme=dark; Path=/");
   await set("access_token=; Path=/; Max-Age=0");
-  await told();
+  await read();
   assert.equal((await browser.me(url)).json().stored, false);
   assert.equal(sites.vestibule.kv.operations.length, before);
 });
 
 test("a cookie that was set in one location comes back in another at once", async (t) => {
-  const { set, told, url, browser, setting } = await open(t);
+  const { set, read, url, browser, setting } = await open(t);
   await set(KEPT);
-  assert.deepEqual(await told(elsewhere(url, 1)), ["access_token=eyJ.of.the-origin"]);
+  assert.deepEqual(await read(elsewhere(url, 1)), ["access_token=eyJ.of.the-origin"]);
   await browser.fetchJson(elsewhere(setting("access_token=second; Path=/"), 1));
-  assert.deepEqual(await told(), ["access_token=second"]);
+  assert.deepEqual(await read(), ["access_token=second"]);
 });
 
 /**
@@ -235,18 +235,18 @@ test("a cookie that a WebSocket's handshake sets is kept too", async (t) => {
     "vestibule-session",
   ]);
   const kept = ["chunk_0=a", "access_token=eyJ.of.the-origin"];
-  assert.deepEqual(await scene.told(), kept);
+  assert.deepEqual(await scene.read(), kept);
 });
 
 test("a path is honoured as a browser would", async (t) => {
-  const { browser, setting, told } = await open(t);
+  const { browser, setting, read } = await open(t);
   const at = new URL(setting("chunk_default=1", "chunk_odd=2; Path=odd", "chunk_root=3; Path=/"));
   at.pathname = "/project/file";
   const longer = ["chunk_p=4; Path=/project", "chunk_s=5; Path=/project/", "chunk_r=6; Path=/"];
   for (const line of longer) at.searchParams.append("set-cookie", line);
   await browser.fetchJson(at);
   const names = async (/** @type {string} */ path) =>
-    (await told(path)).map((pair) => pair.split("=")[0].slice(6));
+    (await read(path)).map((pair) => pair.split("=")[0].slice(6));
   assert.deepEqual(await names("/project/x"), ["s", "default", "odd", "p", "root", "r"]);
   assert.deepEqual(await names("/project"), ["default", "odd", "p", "root", "r"]);
   assert.deepEqual(await names("/projects"), ["root", "r"]);
@@ -254,12 +254,12 @@ test("a path is honoured as a browser would", async (t) => {
 });
 
 test("the same name on another path is another cookie", async (t) => {
-  const { set, told } = await open(t);
+  const { set, read } = await open(t);
   await set("access_token=of-all; Path=/", "access_token=of-a; Path=/a");
-  assert.deepEqual(await told("/a"), ["access_token=of-a", "access_token=of-all"]);
+  assert.deepEqual(await read("/a"), ["access_token=of-a", "access_token=of-all"]);
   await set("access_token=; Path=/; Max-Age=0");
-  assert.deepEqual(await told("/a"), ["access_token=of-a"]);
-  assert.deepEqual(await told("/"), []);
+  assert.deepEqual(await read("/a"), ["access_token=of-a"]);
+  assert.deepEqual(await read("/"), []);
 });
 
 for (const [what, line] of [
@@ -273,16 +273,16 @@ for (const [what, line] of [
   ["an Expires with dashes", "access_token=; path=/; expires=Thu, 01-Jan-1970 00:00:00 GMT"],
 ]) {
   test(`${what} deletes a kept cookie`, async (t) => {
-    const { set, told } = await open(t);
+    const { set, read } = await open(t);
     await set(KEPT, "chunk_0=a; Path=/");
     const answer = await set(line);
     assert.doesNotMatch(answer.cookies.join(), /access_token/);
-    assert.deepEqual(await told(), ["chunk_0=a"]);
+    assert.deepEqual(await read(), ["chunk_0=a"]);
   });
 }
 
 test("a cookie is told as long as it lasts", async (t) => {
-  const { set, told } = await open(t);
+  const { set, read } = await open(t);
   const at = (/** @type {number} */ seconds) => new Date(Date.now() + seconds * 1000).toUTCString();
   await set(
     "access_token=short; Path=/; Max-Age=2",
@@ -291,10 +291,10 @@ test("a cookie is told as long as it lasts", async (t) => {
     "chunk_2=long; Path=/; Max-Age=3600; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
     "chunk_3=long; Path=/",
   );
-  assert.equal((await told()).length, 5);
+  assert.equal((await read()).length, 5);
   const left = await until(
     async () => {
-      const pairs = await told();
+      const pairs = await read();
       return pairs.length <= 3 && pairs;
     },
     { what: "the end of the short ones" },
@@ -303,23 +303,23 @@ test("a cookie is told as long as it lasts", async (t) => {
 });
 
 test("a cookie that is set again has the new value, byte for byte", async (t) => {
-  const { set, told } = await open(t);
+  const { set, read } = await open(t);
   await set("access_token=first; Path=/", "chunk_0=a; Path=/");
   const odd = `"a=b,c%20d{}[]'()*+/?:@"`;
   await set(`access_token=${odd}; Path=/; Domain=chat.example; Secure; SameSite=None`);
-  assert.deepEqual(await told(), [`access_token=${odd}`, "chunk_0=a"]);
+  assert.deepEqual(await read(), [`access_token=${odd}`, "chunk_0=a"]);
 });
 
 test("names that only look alike pass untouched both ways", async (t) => {
-  const { set, told, browser, url } = await open(t);
+  const { set, read, browser, url } = await open(t);
   const lines = ["access_token2=1; Path=/", "xaccess_token=2; Path=/", "Access_Token=3; Path=/"];
-  await told();
+  await read();
   const answer = await set(...lines, 'chunk=4; Path=/; Secure; Comment="a, b"', "theme=5");
   for (const line of lines) assert.ok(answer.cookies.includes(line), line);
   assert.equal(answer.cookies.length, 5);
   browser.plant(url, "chunks", "6");
   const expected = ["access_token2=1", "xaccess_token=2", "Access_Token=3", "chunk=4", "theme=5"];
-  assert.deepEqual(await told(), [...expected, "chunks=6"]);
+  assert.deepEqual(await read(), [...expected, "chunks=6"]);
 });
 
 /** What Python's `str.strip` takes away: that is how Starlette reads cookies. */
@@ -358,9 +358,9 @@ for (const [what, line] of [
   ["behind a separator", "Cookie: a=1; \x1faccess_token=evil"],
 ]) {
   test(`what a client sends under a kept name ${what} never arrives`, async (t) => {
-    const { set, told, browser, url, origin } = await open(t);
+    const { set, read, browser, url, origin } = await open(t);
     await set(KEPT);
-    await told();
+    await read();
     const own = `vestibule-session=${browser.sessionOf(url)}`;
     for (const [cookie, kept] of [
       ["", []],
@@ -375,11 +375,11 @@ for (const [what, line] of [
         continue;
       }
       assert.equal(status, 200);
-      const told = origin.told("cookie").flatMap(lenientNames);
+      const read = origin.received("cookie").flatMap(lenientNames);
       assert.deepEqual(
-        told.filter((name) => /^(access_token|chunk_.*)$/.test(name)),
+        read.filter((name) => /^(access_token|chunk_.*)$/.test(name)),
         kept,
-        JSON.stringify(origin.told("cookie")),
+        JSON.stringify(origin.received("cookie")),
       );
     }
   });
@@ -390,7 +390,7 @@ const ignored = () =>
   sites.vestibule.logged("control_ignored").filter(({ control }) => control === "vault").length;
 
 test("a cookie that is too large is not kept, the operator is told, and the answer arrives", async (t) => {
-  const { set, told } = await open(t);
+  const { set, read } = await open(t);
   await set(KEPT);
   const before = ignored();
   const value = "x".repeat(5 * 1024);
@@ -400,11 +400,11 @@ test("a cookie that is too large is not kept, the operator is told, and the answ
   await until(() => ignored() > before, { what: "the log" });
   assert.doesNotMatch(sites.vestibule.printed, /xxxxxxxx|eyJ\.of/);
   // What the server believes replaced is not told again either.
-  assert.deepEqual(await told(), ["theme=dark", "chunk_0=a"]);
+  assert.deepEqual(await read(), ["theme=dark", "chunk_0=a"]);
 });
 
 test("what a guest's first answer sets and takes back again is not kept, and what it sets after that is", async (t) => {
-  const { site, set, told } = await open(t);
+  const { site, set, read } = await open(t);
   const answer = await set(
     "access_token=bar; Path=/",
     "access_token=x; Path=/; Max-Age=0",
@@ -415,37 +415,37 @@ test("what a guest's first answer sets and takes back again is not kept, and wha
     "chunk_1=; Path=/; Max-Age=0",
   );
   assert.doesNotMatch(answer.cookies.join(), /access_token|chunk_/);
-  assert.deepEqual(await told(), ["chunk_0=b"]);
-  assert.deepEqual(await told("/elsewhere"), ["chunk_1=c", "chunk_0=b"]);
+  assert.deepEqual(await read(), ["chunk_0=b"]);
+  assert.deepEqual(await read("/elsewhere"), ["chunk_1=c", "chunk_0=b"]);
   assert.ok(await until(() => recordOf(site)));
 });
 
 test("a guest's answer that takes back all it set stores nothing", async (t) => {
-  const { site, set, told } = await open(t);
+  const { site, set, read } = await open(t);
   await set("access_token=bar; Path=/", "access_token=x; Path=/; Max-Age=0");
-  assert.deepEqual(await told(), []);
+  assert.deepEqual(await read(), []);
   assert.equal(recordOf(site), undefined);
 });
 
 test("a cookie without a name is kept and comes back as a browser sends it", async (t) => {
-  const { set, told } = await open(t);
+  const { set, read } = await open(t);
   const answer = await set("=access_token=nameless; Path=/", "chunk_0; Path=/none");
   assert.doesNotMatch(answer.cookies.join(), /access_token|chunk_/);
-  assert.deepEqual(await told(), ["access_token=nameless"]);
-  assert.deepEqual(await told("/none"), ["chunk_0", "access_token=nameless"]);
+  assert.deepEqual(await read(), ["access_token=nameless"]);
+  assert.deepEqual(await read("/none"), ["chunk_0", "access_token=nameless"]);
   await set("=access_token=; Path=/; Max-Age=0");
-  assert.deepEqual(await told("/none"), ["chunk_0"]);
+  assert.deepEqual(await read("/none"), ["chunk_0"]);
 });
 
 test("4,096 bytes of name and value are kept, and one more is not and the operator is told", async (t) => {
-  const { set, told } = await open(t);
+  const { set, read } = await open(t);
   const largest = "x".repeat(4_096 - "chunk_0".length);
   await set(`chunk_0=${largest}; Path=/; HttpOnly; Max-Age=600`);
-  assert.deepEqual(await told(), [`chunk_0=${largest}`]);
+  assert.deepEqual(await read(), [`chunk_0=${largest}`]);
   const before = ignored();
   await set(`chunk_1=x${largest}; Path=/`);
   await until(() => ignored() > before, { what: "the log" });
-  assert.deepEqual(await told(), [`chunk_0=${largest}`]);
+  assert.deepEqual(await read(), [`chunk_0=${largest}`]);
 });
 
 for (const [date, isDate] of /** @type {[string, boolean][]} */ ([
@@ -468,10 +468,10 @@ for (const [date, isDate] of /** @type {[string, boolean][]} */ ([
   ["0", false],
 ])) {
   test(`a kept cookie's Expires of ${date} ${isDate ? "deletes it" : "is no date and is ignored"}`, async (t) => {
-    const { set, told } = await open(t);
+    const { set, read } = await open(t);
     await set(KEPT);
     await set(`access_token=anew; Path=/; Expires=${date}`);
-    assert.deepEqual(await told(), isDate ? [] : ["access_token=anew"]);
+    assert.deepEqual(await read(), isDate ? [] : ["access_token=anew"]);
   });
 }
 
@@ -481,7 +481,7 @@ for (const [what, count, value, fits] of /** @type {[string, number, string, num
 ])) {
   test(`of ${what} the first are kept, the operator is told, and the answer arrives`, async (t) => {
     const pairs = Array.from({ length: count }, (_, at) => `chunk_${at}=${value}`);
-    const { told, browser, url } = await open(t, {
+    const { read, browser, url } = await open(t, {
       handler: (request, reply) => {
         if (request.url !== "/set") return echo(request, reply);
         reply.setHeader("set-cookie", [...pairs.map((pair) => `${pair}; Path=/`), "theme=dark"]);
@@ -494,12 +494,12 @@ for (const [what, count, value, fits] of /** @type {[string, number, string, num
     assert.doesNotMatch(answer.cookies.join(), /chunk/);
     await until(() => ignored() > before, { what: "the log" });
     assert.doesNotMatch(sites.vestibule.printed, /yyyyyyyy/);
-    assert.deepEqual(await told(), ["theme=dark", ...pairs.slice(0, fits)]);
+    assert.deepEqual(await read(), ["theme=dark", ...pairs.slice(0, fits)]);
   });
 }
 
 test("of many cookies of one name the last counts, here and in the browser", async (t) => {
-  const { told, browser, url } = await open(t, {
+  const { read, browser, url } = await open(t, {
     handler: (request, reply) => {
       if (request.url !== "/set") return echo(request, reply);
       const numbers = Array.from({ length: 40 }, (_, at) => at);
@@ -508,11 +508,11 @@ test("of many cookies of one name the last counts, here and in the browser", asy
     },
   });
   await browser.fetchJson(new URL("/set", url));
-  assert.deepEqual(await told(), ["theme=39", "access_token=39"]);
+  assert.deepEqual(await read(), ["theme=39", "access_token=39"]);
 });
 
 test("an operator who ends a session takes its cookies away", async (t) => {
-  const { set, told, browser, url, signIn } = await open(t);
+  const { set, read, browser, url, signIn } = await open(t);
   await signIn("alice");
   await set(KEPT);
   const { handle } = (await browser.me(url)).json();
@@ -525,12 +525,12 @@ test("an operator who ends a session takes its cookies away", async (t) => {
   await refused(url, session);
   await refused(elsewhere(url, 1), session);
   await signIn("alice");
-  assert.deepEqual(await told(), []);
+  assert.deepEqual(await read(), []);
 });
 
 test("an operator who ends all of a user's sessions takes their cookies away", async (t) => {
   const scene = await open(t);
-  const { set, told, browser, url, signIn } = scene;
+  const { set, read, browser, url, signIn } = scene;
   const bob = new Browser();
   await signIn("bob", bob);
   await bob.fetchJson(scene.setting("access_token=of-bob; Path=/"));
@@ -546,12 +546,12 @@ test("an operator who ends all of a user's sessions takes their cookies away", a
   assert.equal(scene.origin.requests.length, count);
   await refused(url, session);
   await signIn("alice");
-  assert.deepEqual(await told(), []);
-  assert.deepEqual(await told("/", bob), ["access_token=of-bob"]);
+  assert.deepEqual(await read(), []);
+  assert.deepEqual(await read("/", bob), ["access_token=of-bob"]);
 });
 
 test("a user whom the chat server names takes over nothing of the one before", async (t) => {
-  const { browser, told, url } = await open(t);
+  const { browser, read, url } = await open(t);
   const identify = (/** @type {string} */ user, more = "") =>
     browser.fetchJson(
       `${url}?x-session-identify=${encodeURIComponent(JSON.stringify({ user }))}${more}`,
@@ -559,23 +559,23 @@ test("a user whom the chat server names takes over nothing of the one before", a
   const own = (/** @type {string} */ user) =>
     `&set-cookie=${encodeURIComponent(`access_token=${user}; Path=/`)}`;
   await identify("u1", own("u1"));
-  assert.deepEqual(await told(), ["access_token=u1"]);
+  assert.deepEqual(await read(), ["access_token=u1"]);
   await identify("u1");
-  assert.deepEqual(await told(), ["access_token=u1"]);
+  assert.deepEqual(await read(), ["access_token=u1"]);
   await identify("u2");
-  assert.deepEqual(await told(), []);
+  assert.deepEqual(await read(), []);
   await identify("u3", own("u3"));
-  assert.deepEqual(await told(), ["access_token=u3"]);
+  assert.deepEqual(await read(), ["access_token=u3"]);
 });
 
 test("an answer that ends the session keeps nothing", async (t) => {
-  const { browser, told, url, set } = await open(t);
+  const { browser, read, url, set } = await open(t);
   await set(KEPT);
   const late = `${url}?x-session-destroy=1&set-cookie=${encodeURIComponent("chunk_0=late; Path=/")}`;
   const answer = await browser.fetchJson(late);
   assert.equal(answer.status, 200);
   assert.doesNotMatch(answer.cookies.join(), /chunk_0|access_token/);
-  assert.deepEqual(await told(), []);
+  assert.deepEqual(await read(), []);
 });
 
 test("an answer that comes after the session's end keeps nothing", async (t) => {
@@ -586,7 +586,7 @@ test("an answer that comes after the session's end keeps nothing", async (t) => 
       else echo(request, reply);
     },
   });
-  const { browser, url, set, signOut, told } = scene;
+  const { browser, url, set, signOut, read } = scene;
   await set("chunk_0=a; Path=/");
   const session = browser.sessionOf(url);
   const late = new Browser();
@@ -599,11 +599,11 @@ test("an answer that comes after the session's end keeps nothing", async (t) => 
   assert.equal(answer.body, "late");
   assert.doesNotMatch(answer.cookies.join(), /access_token/);
   await refused(url, session);
-  assert.deepEqual(await told(), []);
+  assert.deepEqual(await read(), []);
 });
 
 test("what was kept of a session that is over is gone from storage too", async (t) => {
-  const { set, browser, url, site, signOut, told } = await open(t);
+  const { set, browser, url, site, signOut, read } = await open(t);
   const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(2_000))).toString("base64url");
   await set(`access_token=${noise}; Path=/`);
   await until(() => (recordOf(site)?.length ?? 0) > 2_000, { what: "the record" });
@@ -612,16 +612,16 @@ test("what was kept of a session that is over is gone from storage too", async (
   await until(() => (recordOf(site)?.length ?? 0) < 500, { what: "the tombstone" });
   await sites.vestibule.restart();
   await refused(url, session);
-  assert.deepEqual(await told(), []);
+  assert.deepEqual(await read(), []);
 });
 
 test("what is kept cannot be read in storage, nor in the log", async (t) => {
-  const { set, told, site, signIn } = await open(t);
+  const { set, read, site, signIn } = await open(t);
   const secret = "tell-nobody-of-the-vault";
   await set(`access_token=${secret}; Path=/`);
   await signIn("alice");
   await set(`chunk_0=${secret}; Path=/`, `access_token=${secret}; Path=/`);
-  await told();
+  await read();
   await until(() => recordOf(site), { what: "the record" });
   const forms = [0, 1, 2].map((at) =>
     Buffer.from(" ".repeat(at) + secret)
@@ -640,7 +640,7 @@ test("what is kept cannot be read in storage, nor in the log", async (t) => {
 test("a long answer that sets a kept cookie is streamed", async (t) => {
   /** @type {import("./harness/origin.mjs").Reply | undefined} */
   let streaming;
-  const { told, browser, url } = await open(t, {
+  const { read, browser, url } = await open(t, {
     handler: (request, reply) => {
       if (request.url !== "/stream") return echo(request, reply);
       reply.writeHead(200, { "content-type": "text/event-stream", "set-cookie": KEPT });
@@ -671,7 +671,7 @@ test("a long answer that sets a kept cookie is streamed", async (t) => {
     cookies[0].split(";")[0].replace("vestibule-session=", ""),
   );
   // It is kept before the answer has ended.
-  assert.deepEqual(await told(), ["access_token=eyJ.of.the-origin"]);
+  assert.deepEqual(await read(), ["access_token=eyJ.of.the-origin"]);
   streaming?.end("data: last\n\n");
   assert.equal(await next(), "data: last\n\n");
   assert.equal(await next(), undefined);
@@ -679,7 +679,7 @@ test("a long answer that sets a kept cookie is streamed", async (t) => {
 
 for (const places of [1, 2]) {
   test(`cookies of thirty answers at once, in ${places} location(s), are all kept`, async (t) => {
-    const { browser, setting, told, url } = await open(t);
+    const { browser, setting, read, url } = await open(t);
     await browser.fetchJson(setting("chunk_first=1; Path=/"));
     const session = browser.sessionOf(url);
     const numbers = Array.from({ length: 30 }, (_, at) => at);
@@ -698,7 +698,7 @@ for (const places of [1, 2]) {
     const expected = ["chunk_first=1", ...numbers.map((number) => `chunk_${number}=${number}`)];
     const kept = await until(
       async () => {
-        const pairs = await told();
+        const pairs = await read();
         return pairs.length === expected.length && pairs;
       },
       { what: "all of them" },
@@ -709,7 +709,7 @@ for (const places of [1, 2]) {
 
 for (const status of [204, 302, 404, 500]) {
   test(`a cookie that comes with status ${status} is kept as well`, async (t) => {
-    const { told, browser, url } = await open(t, {
+    const { read, browser, url } = await open(t, {
       handler: (request, reply) => {
         if (request.url === "/") return echo(request, reply);
         reply.writeHead(status, { "set-cookie": KEPT, location: "/" }).end();
@@ -718,15 +718,15 @@ for (const status of [204, 302, 404, 500]) {
     const answer = await browser.fetchJson(new URL("/login", url));
     assert.equal(answer.status, status);
     assert.doesNotMatch(answer.cookies.join(), /access_token/);
-    assert.deepEqual(await told(), ["access_token=eyJ.of.the-origin"]);
+    assert.deepEqual(await read(), ["access_token=eyJ.of.the-origin"]);
   });
 }
 
 test("what a browser had of a time before is not believed, and goes at the next sign-in", async (t) => {
-  const { browser, told, url, signIn } = await open(t);
+  const { browser, read, url, signIn } = await open(t);
   browser.plant(url, "access_token", "of-before");
   browser.plant(url, "theme", "dark");
-  assert.deepEqual(await told(), ["theme=dark"]);
+  assert.deepEqual(await read(), ["theme=dark"]);
   await signIn("alice");
   const names = browser.cookiesOf(url).map(({ name }) => name);
   assert.deepEqual(names.sort(), ["theme", "vestibule-session"]);

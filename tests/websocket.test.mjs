@@ -71,7 +71,7 @@ test("a handshake from our own page is forwarded and gets the cookie", async (t)
   const answer = await handshake(port, GOOD);
   assert.equal(answer.status, 101);
   assert.match(header(answer, "set-cookie")[0], /^__Host-session=/);
-  assert.deepEqual(origin.told("x-session-state"), ["new"]);
+  assert.deepEqual(origin.received("x-session-state"), ["new"]);
 });
 
 for (const [what, line] of /** @type {[string, string[]][]} */ ([
@@ -120,7 +120,7 @@ test("an upgrade to something else is an ordinary request", async (t) => {
   const { port, origin } = await deployment(t);
   const answer = await handshake(port, ["Upgrade: foo"]);
   assert.equal(answer.status, 200);
-  assert.deepEqual(origin.told("upgrade"), []);
+  assert.deepEqual(origin.received("upgrade"), []);
 });
 
 test("a POST cannot open a socket past the checks", async (t) => {

@@ -58,10 +58,10 @@ test("what a client says of caching reaches the server as it was said, and nothi
   const { origin, vestibule } = await deployment(t);
   const browser = new Browser(vestibule.url);
   await browser.fetch("/a.pdf", { headers: { "cache-control": "max-age=0" } });
-  assert.deepEqual(origin.told("cache-control"), ["max-age=0"]);
-  assert.deepEqual(origin.told("pragma"), []);
+  assert.deepEqual(origin.received("cache-control"), ["max-age=0"]);
+  assert.deepEqual(origin.received("pragma"), []);
   await fetch(`${vestibule.url}/a.pdf`, { cache: "default" });
-  assert.deepEqual([...origin.told("cache-control"), ...origin.told("pragma")], []);
+  assert.deepEqual([...origin.received("cache-control"), ...origin.received("pragma")], []);
 });
 
 test("the cache that these tests put before a server does keep and give away files", async (t) => {
@@ -104,9 +104,9 @@ test("what the tenant calls public is kept for everybody, and neither knows a se
     assert.deepEqual([answer.headers.getSetCookie(), answer.headers.get("vary")], [[], null]);
     if (seen === origin.requests.length) continue;
     for (const name of ["cookie", "authorization", "x-session-id", "x-session-state"]) {
-      assert.deepEqual(origin.told(name), [], name);
+      assert.deepEqual(origin.received(name), [], name);
     }
-    assert.deepEqual(origin.told("x-forwarded-proto"), ["http"]);
+    assert.deepEqual(origin.received("x-forwarded-proto"), ["http"]);
   }
   assert.deepEqual(zone.outcomes("/public/app.css"), ["MISS", "HIT"]);
   const answer = await fetch(`${vestibule.url}/logo.png`);
@@ -132,15 +132,15 @@ test("what one client says of itself and how it came decides nothing that is kep
   // Plain http is sent on, to its own client alone.
   assert.equal((await send(port, { target, lines })).status, 301);
   assert.deepEqual([zone.outcomes(target), zone.kept.size], [["BYPASS"], 0]);
-  assert.deepEqual(origin.told("origin"), ["https://evil.example"]);
+  assert.deepEqual(origin.received("origin"), ["https://evil.example"]);
   const asked = await send(port, { target, lines: [...lines, `${SCHEME}: https`] });
   assert.deepEqual([asked.status, zone.outcomes(target).at(-1)], [200, "MISS"]);
   assert.deepEqual(
-    ["accept", "if-none-match", "user-agent"].flatMap((name) => origin.told(name)),
+    ["accept", "if-none-match", "user-agent"].flatMap((name) => origin.received(name)),
     ["a/b", "x", "u"],
   );
   for (const name of ["origin", "accept-language", "x-any"]) {
-    assert.deepEqual(origin.told(name), [], name);
+    assert.deepEqual(origin.received(name), [], name);
   }
   const next = await send(port, { target, lines: [`${SCHEME}: https`] });
   assert.deepEqual([next.status, zone.outcomes(target).at(-1)], [200, "HIT"]);
@@ -173,6 +173,6 @@ for (const [what, path, init] of /** @type {[string, string, RequestInit][]} */ 
     // Who must sign in is refused, and so is a path with two readings.
     if ([400, 401].includes(status)) return assert.equal(zone.passed.length, 0);
     assert.deepEqual([status, zone.passed.at(-1)?.outcome], [200, "BYPASS"]);
-    assert.equal(origin.told("x-session-id").length, 1);
+    assert.equal(origin.received("x-session-id").length, 1);
   });
 }

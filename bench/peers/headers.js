@@ -16,7 +16,7 @@ const FIXED = Object.entries({
  * @param {Request} request
  * @param {Record<string, string>} session headers about it
  */
-export function told(request, session) {
+export function withHeaders(request, session) {
   const url = new URL(request.url);
   url.host = "ORIGIN_HOST";
   const forwarded = new Request(url, request);

@@ -3,7 +3,7 @@
  * session heard. The address of the origin is put in when a peer is bundled.
  */
 
-import { told } from "./headers.js";
+import { withHeaders } from "./headers.js";
 
 /** Who everybody is. */
 export const USER = "alice";
@@ -19,7 +19,7 @@ export const LIFETIME = 604_800;
  * @param {{ id: string, user: string, data: unknown }} session
  */
 export function onward(request, { id, user, data }) {
-  return told(request, {
+  return withHeaders(request, {
     "x-session-id": id,
     "x-session-user": user,
     "x-session-data": JSON.stringify(data),

@@ -76,15 +76,15 @@ test("who says to be somebody else is greeted by the right name", async (t) => {
   const address = `ws://127.0.0.1:${port}/_stcore/stream`;
   const socket = new WebSocket(address, ["streamlit", "placeholder"], { headers });
   t.after(() => socket.terminate());
-  let told = "";
+  let received = "";
   socket.on("message", (data) => {
-    told += String(data);
+    received += String(data);
   });
   await once(socket, "open");
   assert.equal(socket.protocol, "streamlit");
   socket.send(RUN);
-  await until(() => told.includes("known as"), { what: "the application's greeting" });
-  assert.match(told, /hello mallory/);
-  assert.match(told, /known as Mallory/);
-  assert.doesNotMatch(told, /ada/i);
+  await until(() => received.includes("known as"), { what: "the application's greeting" });
+  assert.match(received, /hello mallory/);
+  assert.match(received, /known as Mallory/);
+  assert.doesNotMatch(received, /ada/i);
 });

@@ -110,15 +110,15 @@ test("Open WebUI signs in whom the headers name, in whatever script", async (t) 
   // Its page sends the token as a bearer token from then on, which is not the gateway's.
   const bearer = { authorization: `Bearer ${token}` };
   assert.deepEqual((await ada.fetchJson(url + WHO, { headers: bearer })).json(), expected);
-  assert.deepEqual(origin.told("authorization"), [bearer.authorization]);
+  assert.deepEqual(origin.received("authorization"), [bearer.authorization]);
 
   const fang = await signedIn(url, "fang");
   assert.equal((await enter(fang, url)).name, "王 芳 100%");
-  assert.deepEqual(origin.told("x-user-name"), ["%E7%8E%8B %E8%8A%B3 100%25"]);
+  assert.deepEqual(origin.received("x-user-name"), ["%E7%8E%8B %E8%8A%B3 100%25"]);
 
   const nameless = await signedIn(url, "nameless");
   assert.equal((await enter(nameless, url)).name, "nameless@acme.example");
-  assert.deepEqual(origin.told("x-user-name"), []);
+  assert.deepEqual(origin.received("x-user-name"), []);
 
   // Somebody else's token is no use to her.
   const answer = await fang.fetchJson(url + WHO, { headers: bearer });
@@ -136,20 +136,20 @@ test("a client's own headers never arrive, whoever sends them, in any spelling",
 
   const ada = await signedIn(url, "ada");
   assert.equal((await enter(ada, url, FORGED)).email, "ada@acme.example");
-  assert.deepEqual(origin.told("x-user-email"), ["Ada@acme.example"]);
-  assert.deepEqual(origin.told("x-user-name"), ["Ada L."]);
+  assert.deepEqual(origin.received("x-user-email"), ["Ada@acme.example"]);
+  assert.deepEqual(origin.received("x-user-name"), ["Ada L."]);
 
   // Who has no mail address is not given somebody else's.
   const addressless = await signedIn(url, "addressless");
   assert.equal((await enter(addressless, url, FORGED)).status, 400);
-  assert.deepEqual(origin.told("x-user-email"), []);
-  assert.deepEqual(origin.told("x-user-name"), ["No Mail"]);
+  assert.deepEqual(origin.received("x-user-email"), []);
+  assert.deepEqual(origin.received("x-user-name"), ["No Mail"]);
 
   const guest = new Browser();
   for (const headers of [{}, FORGED]) {
     assert.equal((await enter(guest, url, headers)).status, 400);
-    assert.deepEqual(origin.told("x-user-email"), []);
-    assert.deepEqual(origin.told("x-user-name"), []);
+    assert.deepEqual(origin.received("x-user-email"), []);
+    assert.deepEqual(origin.received("x-user-name"), []);
   }
 
   for (const [cookie, expected] of [
@@ -214,9 +214,9 @@ test("servers made for oauth2-proxy and Grafana are told under the names they kn
   const values = { ...ada, user: "ada", groups: "editors,staff" };
   for (const [name, source] of Object.entries(headers)) {
     const value = values[/** @type {keyof typeof values} */ (source)];
-    assert.deepEqual(origin.told(name), [value], name);
+    assert.deepEqual(origin.received(name), [value], name);
   }
 
   await new Browser().fetchJson(`${url}/`, { headers: forged });
-  for (const name of Object.keys(headers)) assert.deepEqual(origin.told(name), [], name);
+  for (const name of Object.keys(headers)) assert.deepEqual(origin.received(name), [], name);
 });

@@ -18,8 +18,8 @@ export async function isAccessible(page, what) {
     `axe.run(document, { iframes: false, runOnly: ${JSON.stringify(RULES)} })`,
   );
   const { violations } = /** @type {{ violations: any[] }} */ (found);
-  const told = violations.map(
+  const received = violations.map(
     ({ id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.target).join(", ")}`,
   );
-  assert.deepEqual(told, [], what);
+  assert.deepEqual(received, [], what);
 }

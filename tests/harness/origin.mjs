@@ -59,7 +59,7 @@ export class Origin {
   }
 
   /** The last request's headers of that name, whatever their spelling. @param {string} name */
-  told(name) {
+  received(name) {
     const last = this.requests.at(-1);
     if (!last) throw new Error("the origin received nothing");
     return last.headers.filter(([other]) => fold(other) === fold(name)).map(([, value]) => value);

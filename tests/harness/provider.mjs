@@ -59,7 +59,7 @@ export class Provider {
   /** @type {TokenMood} */
   tokenMood = {};
   /** What came of each word of a sign-out that was sent to a client. @type {number[]} */
-  toldOfSignOut = [];
+  signOutAnswers = [];
   port = 0;
   #clients;
   #keys = [freshKey()];
@@ -148,9 +148,9 @@ export class Provider {
     } finally {
       Object.assign(console, { warn, info });
     }
-    this.#oidc.on("backchannel.success", () => this.toldOfSignOut.push(200));
+    this.#oidc.on("backchannel.success", () => this.signOutAnswers.push(200));
     this.#oidc.on("backchannel.error", (/** @type {any} */ _, /** @type {any} */ error) =>
-      this.toldOfSignOut.push(error.response?.status ?? 0),
+      this.signOutAnswers.push(error.response?.status ?? 0),
     );
   }
 

@@ -157,15 +157,15 @@ export async function open(t, releases, consistency, describe) {
 export function chatServer({ url = "/", headers, socket }, reply) {
   const { searchParams } = new URL(url, "http://origin");
   for (const [name, value] of searchParams) reply.setHeader(name, value);
-  const told = (/** @type {string} */ name) => String(headers[`x-session-${name}`] ?? "");
+  const sessionHeader = (/** @type {string} */ name) => String(headers[`x-session-${name}`] ?? "");
   reply.setHeader("content-type", "application/json");
   reply.end(
     JSON.stringify({
-      id: told("id"),
-      state: told("state"),
-      user: told("user"),
-      groups: told("groups"),
-      data: JSON.parse(told("data") || "{}"),
+      id: sessionHeader("id"),
+      state: sessionHeader("state"),
+      user: sessionHeader("user"),
+      groups: sessionHeader("groups"),
+      data: JSON.parse(sessionHeader("data") || "{}"),
       token: headers["x-access-token"] ?? "",
       cookie: headers.cookie ?? "",
       port: socket.localPort,

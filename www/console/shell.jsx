@@ -13,9 +13,9 @@ import { SignInAgain, SignInPage } from "./pages/sign-in.jsx";
 import { TenantPage } from "./pages/tenant.jsx";
 import { TenantsPage } from "./pages/tenants.jsx";
 import { Arch, Icon } from "./parts/icon.jsx";
+import { Empty, Trouble } from "./parts/loaded.jsx";
+import { Notice } from "./parts/notice.jsx";
 import { Head } from "./parts/page.jsx";
-import { Empty, Trouble } from "./parts/standing.jsx";
-import { Told } from "./parts/told.jsx";
 import { go, route, to } from "./route.js";
 
 /** @typedef {import("preact").JSX.Element} Element */
@@ -61,7 +61,7 @@ export function Console() {
       <main id="main">
         <Page />
       </main>
-      <Told />
+      <Notice />
       {isOver.value && <SignInAgain />}
     </>
   );

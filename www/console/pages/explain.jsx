@@ -3,8 +3,8 @@ import { useSignal } from "@preact/signals";
 import { hasTenants, tenant } from "../account.js";
 import { ask, get, Refusal } from "../api.js";
 import { ChooseTenant } from "../parts/choose-tenant.jsx";
+import { Loaded, Rows, Trouble } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
-import { Known, Rows, Trouble } from "../parts/standing.jsx";
 import { usePolled } from "../polled.js";
 import { route } from "../route.js";
 import { Chain } from "./chain.jsx";
@@ -48,9 +48,9 @@ function AtItsHost({ of, handle }) {
     [of],
   );
   return (
-    <Known reading={reading} waiting={<Rows count={1} tall />}>
+    <Loaded reading={reading} waiting={<Rows count={1} tall />}>
       {(site) => <Question handle={handle} site={site} />}
-    </Known>
+    </Loaded>
   );
 }
 

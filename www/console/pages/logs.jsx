@@ -4,8 +4,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { tenant } from "../account.js";
 import { get } from "../api.js";
 import { counted } from "../format.js";
+import { Empty, Loaded, Rows } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
-import { Empty, Known, Rows } from "../parts/standing.jsx";
 import { usePolled } from "../polled.js";
 import { Line, said } from "./log-line.jsx";
 
@@ -94,7 +94,7 @@ function Tail({ of, level }) {
           {stopped.value === null ? "Pause" : `Go on (${waiting} new)`}
         </button>
       </search>
-      <Known reading={reading} waiting={<Rows count={12} />}>
+      <Loaded reading={reading} waiting={<Rows count={12} />}>
         {({ lost }) => (
           <Lines
             lines={shown}
@@ -105,7 +105,7 @@ function Tail({ of, level }) {
             }}
           />
         )}
-      </Known>
+      </Loaded>
     </>
   );
 }

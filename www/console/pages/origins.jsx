@@ -7,9 +7,9 @@ import { Badge } from "../parts/badge.jsx";
 import { Bar } from "../parts/bar.jsx";
 import { ChooseTenant } from "../parts/choose-tenant.jsx";
 import { Confirm } from "../parts/dialog.jsx";
+import { Empty, Loaded, Rows } from "../parts/loaded.jsx";
+import { notify } from "../parts/notice.jsx";
 import { Head } from "../parts/page.jsx";
-import { Empty, Known, Rows } from "../parts/standing.jsx";
-import { tell } from "../parts/told.jsx";
 import { usePolled } from "../polled.js";
 import { to } from "../route.js";
 import { SessionTable } from "./session-table.jsx";
@@ -49,7 +49,7 @@ function Origins({ tenant }) {
         lead={`The chat servers of ${tenant}. ${reading.value ? turns(reading.value) : ""}`}
         reading={reading}
       />
-      <Known reading={reading} waiting={<Rows count={3} tall />}>
+      <Loaded reading={reading} waiting={<Rows count={3} tall />}>
         {(origins) => (
           <ul class="cards">
             {origins.map((one) => (
@@ -63,7 +63,7 @@ function Origins({ tenant }) {
             ))}
           </ul>
         )}
-      </Known>
+      </Loaded>
       {origin && (
         <Turn
           origin={origin}
@@ -183,7 +183,7 @@ function Turn({ origin: { name, state, under_way }, tenant, close }) {
   const act = async () => {
     const verb = isDrained ? "undrain" : "drain";
     await ask("POST", `admin/origins/${encodeURIComponent(name)}/${verb}`, { query: { tenant } });
-    tell(isDrained ? `${name} takes new sessions again.` : `${name} takes no new sessions now.`);
+    notify(isDrained ? `${name} takes new sessions again.` : `${name} takes no new sessions now.`);
   };
   return (
     <Confirm
@@ -219,7 +219,7 @@ function WhoIsThere({ name }) {
         lead="The sessions whose conversations are held there."
         reading={reading}
       />
-      <Known reading={reading}>
+      <Loaded reading={reading}>
         {({ sessions, next }) =>
           sessions.length === 0 ? (
             <Empty title="Nobody is there">
@@ -236,7 +236,7 @@ function WhoIsThere({ name }) {
             </>
           )
         }
-      </Known>
+      </Loaded>
     </>
   );
 }

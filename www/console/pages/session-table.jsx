@@ -3,8 +3,8 @@ import { useSignal } from "@preact/signals";
 import { tenant } from "../account.js";
 import { ask } from "../api.js";
 import { Confirm } from "../parts/dialog.jsx";
+import { notify } from "../parts/notice.jsx";
 import { Time } from "../parts/time.jsx";
-import { tell } from "../parts/told.jsx";
 import { to } from "../route.js";
 
 /** @import { SessionLine } from "../backend.d.ts" */
@@ -97,7 +97,7 @@ export function Revoke({ session: { handle, user, device }, close, done }) {
   const act = async () => {
     const query = { tenant: tenant.value };
     await ask("DELETE", `admin/sessions/${encodeURIComponent(handle)}`, { query });
-    tell("The session is revoked.");
+    notify("The session is revoked.");
     done();
   };
   return (

@@ -4,8 +4,8 @@ import { tenant } from "../account.js";
 import { get } from "../api.js";
 import { Badge } from "../parts/badge.jsx";
 import { ChooseTenant } from "../parts/choose-tenant.jsx";
+import { Loaded, Rows } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
-import { Known, Rows } from "../parts/standing.jsx";
 import { Time } from "../parts/time.jsx";
 import { Tree } from "../parts/tree.jsx";
 import { usePolled } from "../polled.js";
@@ -62,9 +62,9 @@ function Session({ handle, of }) {
           Revoke
         </button>
       </Head>
-      <Known reading={reading} waiting={<Rows count={3} tall />}>
+      <Loaded reading={reading} waiting={<Rows count={3} tall />}>
         {(shown) => <Detail session={shown} />}
-      </Known>
+      </Loaded>
       {isEnding.value && session && (
         <Revoke
           session={session}

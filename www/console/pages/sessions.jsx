@@ -4,9 +4,9 @@ import { tenant } from "../account.js";
 import { ask, get } from "../api.js";
 import { ChooseTenant } from "../parts/choose-tenant.jsx";
 import { Confirm } from "../parts/dialog.jsx";
+import { Empty, Loaded, Rows } from "../parts/loaded.jsx";
+import { notify } from "../parts/notice.jsx";
 import { Head } from "../parts/page.jsx";
-import { Empty, Known, Rows } from "../parts/standing.jsx";
-import { tell } from "../parts/told.jsx";
 import { usePolled } from "../polled.js";
 import { go, route } from "../route.js";
 import { SessionTable } from "./session-table.jsx";
@@ -75,7 +75,7 @@ function Found({ of, user, origin }) {
           </button>
         </div>
       )}
-      <Known reading={reading} waiting={<Rows count={8} />}>
+      <Loaded reading={reading} waiting={<Rows count={8} />}>
         {({ sessions, next }) => (
           <>
             {sessions.length === 0 ? (
@@ -92,7 +92,7 @@ function Found({ of, user, origin }) {
             {(next || trail.value.length > 0) && <Paging trail={trail} next={next} />}
           </>
         )}
-      </Known>
+      </Loaded>
       {ending.value && (
         <End
           tenant={of}
@@ -180,7 +180,7 @@ function End({ tenant, user, close, done }) {
   const act = async () => {
     const query = user ? { tenant, user } : { tenant, all: "true" };
     await ask("DELETE", "admin/sessions", { query });
-    tell(user ? `${user} is signed out everywhere.` : `All sessions of ${tenant} are ended.`);
+    notify(user ? `${user} is signed out everywhere.` : `All sessions of ${tenant} are ended.`);
     done();
   };
   if (user)

@@ -1,6 +1,7 @@
 /** One tenant's document: edited, looked at before it is stored, and taken back. */
+
+import { Loaded, Rows } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
-import { Known, Rows } from "../parts/standing.jsx";
 import { usePolled } from "../polled.js";
 import { to } from "../route.js";
 import { fetched } from "../tenant/saving.jsx";
@@ -21,9 +22,9 @@ function Stored({ id }) {
         <a href={to("tenants")}>Tenants</a>
       </p>
       {!reading.value && <Head title={id} />}
-      <Known reading={reading} waiting={<Rows count={3} tall />}>
+      <Loaded reading={reading} waiting={<Rows count={3} tall />}>
         {({ text, etag }) => <Workbench id={id} text={text} etag={etag} />}
-      </Known>
+      </Loaded>
     </>
   );
 }

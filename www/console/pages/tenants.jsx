@@ -2,8 +2,8 @@
 import { listTenants, tenants } from "../account.js";
 import { get } from "../api.js";
 import { count } from "../format.js";
+import { Empty, Loaded } from "../parts/loaded.jsx";
 import { Head } from "../parts/page.jsx";
-import { Empty, Known } from "../parts/standing.jsx";
 import { usePolled } from "../polled.js";
 import { to } from "../route.js";
 
@@ -37,7 +37,7 @@ export function TenantsPage() {
           New tenant
         </a>
       </Head>
-      <Known reading={reading}>
+      <Loaded reading={reading}>
         {(ids) =>
           ids.length === 0 ? (
             <Empty title="There is no tenant yet">
@@ -67,7 +67,7 @@ export function TenantsPage() {
             </ul>
           )
         }
-      </Known>
+      </Loaded>
     </>
   );
 }

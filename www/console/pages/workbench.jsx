@@ -4,8 +4,8 @@ import { useRef } from "preact/hooks";
 import { listTenants } from "../account.js";
 import { ask } from "../api.js";
 import { Confirm } from "../parts/dialog.jsx";
+import { notify } from "../parts/notice.jsx";
 import { Head } from "../parts/page.jsx";
-import { tell } from "../parts/told.jsx";
 import { go } from "../route.js";
 import { draftOf, forget } from "../tenant/draft.js";
 import { Editor } from "../tenant/editor.jsx";
@@ -37,7 +37,7 @@ export function Workbench({ id, text, etag, discard }) {
 
   const isNew = current.saved.value.etag === "";
   const saved = async () => {
-    tell(`${id} is saved.`);
+    notify(`${id} is saved.`);
     if (isNew) {
       await listTenants();
       discard?.();
@@ -121,7 +121,7 @@ function Side({ id, draft, select, isNew }) {
     const stored = await fetched(id);
     draft.saved.value = stored;
     draft.text.value = stored.text;
-    tell(`${id} is what it was.`);
+    notify(`${id} is what it was.`);
   };
   return (
     <section class="card side" aria-label="Beside the document">
@@ -160,7 +160,7 @@ function Delete({ id, close }) {
     await ask("DELETE", `admin/tenants/${encodeURIComponent(id)}`);
     forget(id);
     await listTenants();
-    tell(`${id} is deleted.`);
+    notify(`${id} is deleted.`);
     go("tenants", "", { tenant: "" });
   };
   return (

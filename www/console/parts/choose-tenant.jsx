@@ -1,7 +1,7 @@
 /** Where a page is about one tenant and none is chosen yet. */
 import { tenants } from "../account.js";
 import { route, to } from "../route.js";
-import { Empty } from "./standing.jsx";
+import { Empty } from "./loaded.jsx";
 
 /** @param {{ what: string }} props what is shown of the tenant */
 export function ChooseTenant({ what }) {

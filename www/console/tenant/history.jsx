@@ -3,9 +3,9 @@ import { useSignal } from "@preact/signals";
 import { get, Refusal } from "../api.js";
 import { absolute } from "../format.js";
 import { Confirm } from "../parts/dialog.jsx";
-import { Empty, Known } from "../parts/standing.jsx";
+import { Empty, Loaded } from "../parts/loaded.jsx";
+import { notify } from "../parts/notice.jsx";
 import { Time } from "../parts/time.jsx";
-import { tell } from "../parts/told.jsx";
 import { usePolled } from "../polled.js";
 import { Diff } from "./diff.jsx";
 import { written } from "./templates.js";
@@ -28,11 +28,11 @@ export function History({ id, draft, save }) {
       chosen.value = { version, text: written(document) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      tell(error.message);
+      notify(error.message);
     }
   };
   return (
-    <Known reading={reading}>
+    <Loaded reading={reading}>
       {(versions) => (
         <>
           {versions.length === 0 && (
@@ -78,6 +78,6 @@ export function History({ id, draft, save }) {
           )}
         </>
       )}
-    </Known>
+    </Loaded>
   );
 }

@@ -1,22 +1,22 @@
 /** A sentence about what was just done, read aloud too. */
 import { signal } from "@preact/signals";
 
-const said = signal("");
+const notice = signal("");
 let timer = 0;
 
 /** @param {string} sentence */
-export function tell(sentence) {
-  said.value = sentence;
+export function notify(sentence) {
+  notice.value = sentence;
   clearTimeout(timer);
   timer = setTimeout(() => {
-    said.value = "";
+    notice.value = "";
   }, 6_000);
 }
 
-export function Told() {
+export function Notice() {
   return (
-    <div class="told" role="status">
-      {said.value && <p>{said.value}</p>}
+    <div class="notice" role="status">
+      {notice.value && <p>{notice.value}</p>}
     </div>
   );
 }

@@ -2,7 +2,7 @@
  * The floor for whoever tells a server who speaks: the client's request with as many headers as ours sends for a
  * session with data and an assertion, all of them fixed but the trace.
  */
-import { told } from "./headers.js";
+import { withHeaders } from "./headers.js";
 
 const SESSION = {
   "x-session-id": "5egsOTI2JLAJhrajYtO2tA",
@@ -13,6 +13,6 @@ const SESSION = {
 export default {
   /** @param {Request} request */
   fetch(request) {
-    return fetch(told(request, SESSION));
+    return fetch(withHeaders(request, SESSION));
   },
 };

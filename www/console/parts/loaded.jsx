@@ -9,7 +9,7 @@
  * @param {{ reading: Reading<T>, waiting?: ComponentChildren,
  *   children: (value: T) => ComponentChildren }} props
  */
-export function Known({ reading, waiting, children }) {
+export function Loaded({ reading, waiting, children }) {
   const { value, fault, refresh } = reading;
   if (value !== undefined) return <>{children(value)}</>;
   if (fault) return <Trouble fault={fault} again={refresh} />;
@@ -38,7 +38,7 @@ export function Trouble({ fault, again }) {
       </Empty>
     );
   return (
-    <section class="standing trouble" role="alert">
+    <section class="placeholder trouble" role="alert">
       <h2>{TITLES[fault.status] ?? (fault.title || "That did not work")}</h2>
       <p>{fault.message}</p>
       {fault.wait > 0 && <p>It may be asked again in {fault.wait} s.</p>}
@@ -59,7 +59,7 @@ export function Trouble({ fault, again }) {
 /** @param {{ title: string, children?: ComponentChildren }} props */
 export function Empty({ title, children }) {
   return (
-    <section class="standing">
+    <section class="placeholder">
       <h2>{title}</h2>
       {children}
     </section>
