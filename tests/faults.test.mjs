@@ -243,10 +243,7 @@ test(`killed ${KILLS} times while writing, it keeps every change it acknowledged
     assert.equal(data.begun, true);
     for (const [name, value] of Object.entries(kept)) {
       // One more may have been applied whose answer was lost.
-      assert.ok(
-        data[name] >= value,
-        `seed ${seed}: ${name} is ${data[name]}, was told ${value}`,
-      );
+      assert.ok(data[name] >= value, `seed ${seed}: ${name} is ${data[name]}, was told ${value}`);
     }
   }
   assert.equal(vestibule.logged("record_unreadable").length, 0);
