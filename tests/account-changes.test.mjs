@@ -56,7 +56,7 @@ async function open(t) {
   return { site, here, there, operate, signIn };
 }
 
-test("a password that was replaced signs nobody in where storage still shows it, and the new one does", async (t) => {
+test("a replaced password is rejected and the new one accepted where storage is stale", async (t) => {
   const { here, there, operate, signIn } = await open(t);
   const browser = new Browser();
   assert.equal(await signIn(there, OLD, browser), 200);
@@ -69,7 +69,7 @@ test("a password that was replaced signs nobody in where storage still shows it,
   await until(isOut, { what: "the session begun by the old password being over" });
 });
 
-test("whoever changes their own password closes the other location to the old one too", async (t) => {
+test("changing one's own password invalidates the old one in the other location too", async (t) => {
   const { here, there, signIn } = await open(t);
   const browser = new Browser();
   assert.equal(await signIn(here, OLD, browser), 200);
@@ -80,7 +80,7 @@ test("whoever changes their own password closes the other location to the old on
   assert.equal(await signIn(there, NEW), 200);
 });
 
-test("a change is seen through though whoever sent it hangs up before it is kept", async (t) => {
+test("a change is completed although its client disconnects", async (t) => {
   const { here, there, signIn } = await open(t);
   const browser = new Browser();
   assert.equal(await signIn(there, OLD, browser), 200);
@@ -110,14 +110,14 @@ for (const [what, method, json] of /** @type {[string, string, unknown][]} */ ([
   ["disabled", "PUT", { disabled: true }],
   ["deleted", "DELETE", undefined],
 ])) {
-  test(`a user who was ${what} signs in nowhere, though storage still shows the account`, async (t) => {
+  test(`a user who was ${what} cannot sign in anywhere while storage is stale`, async (t) => {
     const { here, there, operate, signIn } = await open(t);
     await operate(here, method, json);
     for (const where of [there, here]) assert.equal(await signIn(where, OLD), 401, where);
   });
 }
 
-test("a change that is made where storage is behind builds on the last one, not on what is shown there", async (t) => {
+test("a change where storage is stale builds on the last change", async (t) => {
   const { site, here, there, operate, signIn } = await open(t);
   await operate(here, "PUT", { password: NEW });
   await operate(there, "PUT", { groups: ["staff"] });
@@ -130,7 +130,7 @@ test("a change that is made where storage is behind builds on the last one, not 
   assert.deepEqual(summary.groups, ["staff"]);
 });
 
-test("changes within one second are told apart, and an account that is made anew is open again", async (t) => {
+test("changes within one second are ordered, and a recreated account is open", async (t) => {
   const { here, there, operate, signIn } = await open(t);
   const times = [];
   for (const password of [NEW, OLD, NEW]) {

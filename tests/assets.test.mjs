@@ -97,7 +97,7 @@ test("a tenant's logo is shown in place of the server's, byte for byte, as a fil
   assert.equal(origin.requests.length, 0);
 });
 
-test("a file is asked for without its bytes, and sent again only when it is another", async (t) => {
+test("conditional requests get 304 until the file changes", async (t) => {
   const { ask } = await acme(t, { "/public/custom.css": "{source}/style" }, (_, reply) =>
     reply.end("body{}"),
   );
@@ -111,7 +111,7 @@ test("a file is asked for without its bytes, and sent again only when it is anot
   assert.equal((await ask(path, { lines: ['If-None-Match: "x"'] })).body, "body{}");
 });
 
-test("tenants with the same path are each shown their own, and one without is shown the server's", async (t) => {
+test("each tenant gets its own file for the same path, and one without gets the server's", async (t) => {
   const { ask, put, tenants } = await acme(t, { "/logo": "kv:logo", "/favicon": "kv:other" });
   put("globex", { "/logo": "kv:logo" });
   put("plain", {});
@@ -127,7 +127,7 @@ test("tenants with the same path are each shown their own, and one without is sh
   }
 });
 
-test("a source learns nothing of who looks, and nobody gets a session by looking", async (t) => {
+test("a source learns nothing about visitors, and a file begins no session", async (t) => {
   const { ask, source, origin, vestibule } = await acme(t, { "/logo": "{source}/logo.png" });
   const answer = await ask("/logo", {
     lines: [
@@ -153,7 +153,7 @@ test("a source learns nothing of who looks, and nobody gets a session by looking
   assert.equal(vestibule.kv.operations.length, 0);
 });
 
-test("what is not a plain reading of the path goes to the server", async (t) => {
+test("requests other than GET and HEAD of the plain path go to the server", async (t) => {
   const { ask, source } = await acme(t, { "/logo": "{source}/logo.png" });
   const posted = await ask("/logo", {
     method: "POST",
@@ -167,7 +167,7 @@ test("what is not a plain reading of the path goes to the server", async (t) => 
   assert.equal(source.requests.length, 0);
 });
 
-test("of a storm of requests one reaches the source", async (t) => {
+test("concurrent requests share one request to the source", async (t) => {
   const { ask, source } = await acme(t, { "/logo": "{source}/logo.png" }, (_, reply) =>
     reply.end("logo"),
   );
@@ -178,7 +178,7 @@ test("of a storm of requests one reaches the source", async (t) => {
   assert.equal(source.requests.length, 1);
 });
 
-test("a Worker that has just begun finds a file in its location's cache, whatever has become of the source", async (t) => {
+test("a new isolate finds a file in its location's cache while the source is down", async (t) => {
   const { ask, source, cache, vestibule } = await acme(
     t,
     { "/logo": "{source}/logo.svg" },
@@ -196,7 +196,7 @@ test("a Worker that has just begun finds a file in its location's cache, whateve
   assert.deepEqual(vestibule.logged("asset_unavailable"), []);
 });
 
-test("a file that is old is renewed, is shown for a day while its source is down, and no longer", async (t) => {
+test("a stale file is refreshed, and served for one day while its source is down", async (t) => {
   let body = "first";
   const { ask, source, cache, vestibule } = await acme(
     t,
@@ -232,7 +232,7 @@ for (const [what, status] of /** @type {const} */ ([
   ["that was taken away", 404],
   ["that is gone for good", 410],
 ])) {
-  test(`a file ${what} is not shown any more, however lately it was`, async (t) => {
+  test(`a file ${what} is no longer served, however recent the cached copy`, async (t) => {
     let isThere = true;
     const { ask, cache, vestibule } = await acme(
       t,
@@ -299,7 +299,7 @@ for (const { what, assets, answer, reason } of [
   },
   { what: "that nobody stored", assets: { "/logo": "kv:logo" }, reason: "absent" },
 ]) {
-  test(`a source ${what} leaves the place to the server's own file, and is told once`, async (t) => {
+  test(`a source ${what} falls back to the server's own file and is logged once`, async (t) => {
     const { ask, source, vestibule } = await acme(t, assets, answer);
     for (let round = 0; round < 3; round += 1) {
       const shown = await ask("/logo?theme=dark");
@@ -311,7 +311,7 @@ for (const { what, assets, answer, reason } of [
   });
 }
 
-test("5 MiB are shown", async (t) => {
+test("a file of 5 MiB is served", async (t) => {
   const { ask } = await acme(t, { "/logo": "{source}/logo.png" }, (_, reply) =>
     reply.end(Buffer.alloc(5 * 1024 * 1024, "x")),
   );
@@ -319,7 +319,7 @@ test("5 MiB are shown", async (t) => {
   assert.deepEqual([answer.status, header(answer, "content-length")], [200, ["5242880"]]);
 });
 
-test("a web page is never shown in a file's place", async (t) => {
+test("a web page is never served as a file", async (t) => {
   const { ask, tenants } = await acme(
     t,
     { "/public/a.svg": "{source}/a.svg", "/public/b.svg": "kv:b" },

@@ -86,7 +86,7 @@ test("an operator drains an origin: its visitors stay, new ones go elsewhere, in
   assert.equal((await fetch(`${here}/_session/admin/origins`)).status, 401);
 });
 
-test("what an origin says of its load keeps new visitors away, and reaches nobody else", async (t) => {
+test("a load report keeps new visitors away and never reaches a client", async (t) => {
   const { vestibule, moods } = await deployment(t, ["", ""], { vars: { OVERLOAD_LOAD: "90" } });
   moods[0].headers["endpoint-load-metrics"] = 'JSON {"cpu_utilization": 0.97}';
   const first = new Browser(vestibule.url);
@@ -100,7 +100,7 @@ test("what an origin says of its load keeps new visitors away, and reaches nobod
   assert.equal(await (await first.fetch("/")).text(), "0", "who is there stays");
 });
 
-test("when all are full new visitors wait, and those who are there go on", async (t) => {
+test("when all origins are full, new visitors wait and existing ones continue", async (t) => {
   const { vestibule, moods } = await deployment(t, [""], { vars: { OVERLOAD_LOAD: "90" } });
   const old = new Browser(vestibule.url);
   await old.fetch("/");
@@ -119,7 +119,7 @@ test("when all are full new visitors wait, and those who are there go on", async
   assert.equal((await fetch(vestibule.url)).status, 200);
 });
 
-test("an origin takes as many open sockets as it has room for", async (t) => {
+test("open sockets count towards an origin's capacity", async (t) => {
   const { vestibule, origins } = await deployment(t, [";capacity=3"], {
     vars: { STREAMS: "revocable" },
   });
@@ -157,7 +157,7 @@ test("gateway errors eject an origin, and it comes back", async (t) => {
   assert.equal(vestibule.logged("origin_ejected").length, 1);
 });
 
-test("gateway errors with good answers in between eject nobody", async (t) => {
+test("gateway errors with successes in between eject no origin", async (t) => {
   const { vestibule, moods } = await deployment(t, ["", ""]);
   const visitor = new Browser(vestibule.url);
   while ((await (await visitor.fetch("/")).text()) !== "0") visitor.jar.clear();
@@ -169,7 +169,7 @@ test("gateway errors with good answers in between eject nobody", async (t) => {
   assert.equal(vestibule.logged("origin_ejected").length, 0);
 });
 
-test("of socket.io clients that keep no cookies each stays with one server, upgrade included", async (t) => {
+test("a socket.io client without cookies stays on one server, upgrade included", async (t) => {
   const names = ["a", "b", "c", "d"];
   const urls = await Promise.all(
     names.map(async (name) => {

@@ -8,7 +8,7 @@ import { freshKey } from "./harness/workerd.mjs";
 
 const ADMIN = "an-admin-token-for-tests";
 
-test("an origin that says it is not ready gets nobody until it says it is", async (t) => {
+test("an origin whose health check fails gets no requests until it succeeds", async (t) => {
   let isReady = false;
   const callers = new Set();
   const checked = await Origin.start(t, (request, reply) => {

@@ -108,7 +108,7 @@ test("the listed cookies leave the browser when somebody else signs in", async (
   assert.deepEqual(names().sort(), [...LEFT, "vestibule-session"].sort());
 });
 
-test("a sign-in that fails takes nothing away", async (t) => {
+test("a failed sign-in clears no cookie", async (t) => {
   const { browser, site, hold, names } = await open(t);
   hold();
   const json = { username: "alice", password: "wrong" };
@@ -129,14 +129,14 @@ test("cookies that are not there are not cleared", async (t) => {
   }
 });
 
-test("a page of another site clears nothing", async (t) => {
+test("a request from another site clears no cookie", async (t) => {
   const { browser, hold, names, logout } = await open(t);
   hold();
   await browser.post(logout, {}, { from: "https://evil.example" });
   assert.deepEqual(names().sort(), Object.keys(HELD).sort());
 });
 
-test("a cookie that browsers take from secure lines only is cleared by one", async (t) => {
+test("a Secure cookie is cleared with a Secure attribute", async (t) => {
   const site = await sites.open(t, () => ({
     hosts: ["secure.example"],
     login: { mode: "optional", clear_cookies: ["__Secure-*", "__Host-chat"] },

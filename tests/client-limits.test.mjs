@@ -72,7 +72,7 @@ async function withPasswords(t) {
   return { vestibule, attempt };
 }
 
-test("forty sign-ins from forty addresses of one IPv6 subnet are too many, and names beyond leave nothing", async (t) => {
+test("forty sign-ins from one IPv6 subnet are limited, and those over the limit store nothing", async (t) => {
   const { vestibule, attempt } = await withPasswords(t);
   const statuses = [];
   for (let number = 0; number < 40; number += 1) {
@@ -96,7 +96,7 @@ test("an IPv4 address is the same in every spelling", async (t) => {
   assert.equal((await attempt("192.0.2.2", "user")).status, 401);
 });
 
-test("of two hundred sign-ins at once a few are worked on, and the others are told to come again", async (t) => {
+test("of two hundred concurrent sign-ins a few are processed and the others get 429", async (t) => {
   const { vestibule, attempt } = await withPasswords(t);
   // Whose site it is need not be asked for in the flood.
   assert.equal((await attempt("203.0.113.2", "nobody")).status, 401);
@@ -160,7 +160,7 @@ for (const [what, vars, target, event] of /** @type {const} */ ([
     "origin_key_refused",
   ],
 ])) {
-  test(`wrong ones in place of ${what} are told of and come to an end`, async (t) => {
+  test(`wrong values in place of ${what} are logged and limited`, async (t) => {
     const { from, vestibule } = await behind(t, vars);
     const show = (/** @type {string} */ address, /** @type {string} */ token) =>
       from(address, { target, lines: bearer(token) });
@@ -180,7 +180,7 @@ for (const [what, vars, target, event] of /** @type {const} */ ([
   });
 }
 
-test("what nobody vouches for closes the door to nobody who has the right token", async (t) => {
+test("wrong tokens of others never block the right token", async (t) => {
   const { vestibule } = await behind(t, { ADMIN_TOKEN: ADMIN });
   const show = (/** @type {string} */ token) =>
     send(vestibule.port, { target: "/_session/admin/whoami", lines: bearer(token) });
@@ -190,7 +190,7 @@ test("what nobody vouches for closes the door to nobody who has the right token"
   assert.equal((await show(ADMIN)).status, 200);
 });
 
-test("the platform's rate limit counts new sessions of an address, and whom it does not answer comes in", async (t) => {
+test("the platform's rate limit limits new sessions, and fails open", async (t) => {
   const { vestibule, from } = await behind(t, {}, true);
   const come = async (/** @type {string} */ address) => {
     const { status, body } = await from(address);

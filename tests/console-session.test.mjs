@@ -69,7 +69,7 @@ function ask(port, route, cookie, { method = "GET", host = NOBODYS, lines = [] }
   return send(port, { method, target: `/_session/admin/${route}`, host, lines: all });
 }
 
-test("the token buys a short cookie that scripts cannot read and other sites cannot use", async (t) => {
+test("the token is exchanged for a short-lived HttpOnly SameSite cookie", async (t) => {
   const { port } = await deployment(t);
   const [line] = header(await signIn(port, ADMIN), "set-cookie");
   assert.match(
@@ -81,7 +81,7 @@ test("the token buys a short cookie that scripts cannot read and other sites can
   assert.ok(who.expires * 1000 - Date.now() <= 1_800_000);
 });
 
-test("a wrong token opens nothing, and guessing ends", async (t) => {
+test("a wrong token is rejected, and guessing is limited", async (t) => {
   const { port } = await deployment(t);
   for (let guess = 0; guess < 10; guess += 1) {
     const answer = await signIn(port, "not-the-token-at-all");
@@ -115,7 +115,7 @@ test("a tenant's token opens that tenant and no other, nor the tenants", async (
   }
 });
 
-test("the deployment's token opens every tenant under a host that is nobody's", async (t) => {
+test("the deployment's token opens every tenant under a host without a tenant", async (t) => {
   const { port } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
   for (const id of ["acme", "globex"]) {
@@ -172,7 +172,7 @@ test("where there is one tenant, its own token opens everything", async (t) => {
   }
 });
 
-test("a body that is no valid HTTP signs nobody in, and the Worker serves on", async (t) => {
+test("an invalid body signs nobody in, and the Worker continues", async (t) => {
   const { port } = await deployment(t);
   const broken = await send(port, {
     method: "POST",
@@ -214,14 +214,14 @@ test("no server is shown the cookie, and none can set one", async (t) => {
   assert.deepEqual(origin.received("cookie"), ["mine=1"]);
 });
 
-test("what was signed in with a token ends with it", async (t) => {
+test("a console session ends when its token is removed", async (t) => {
   const { port, vestibule } = await deployment(t);
   const cookie = await cookieOf(port, ADMIN);
   await vestibule.redeploy({ ADMIN_TOKEN: "a-new-token-for-operators" });
   assert.equal((await ask(vestibule.port, "whoami", cookie)).status, 401);
 });
 
-test("what was begun under one host is nothing under another, whoever's that is", async (t) => {
+test("a console session is invalid under another host", async (t) => {
   const { port } = await deployment(t);
   const hosts = [ACMES, "globex.localhost", NOBODYS, "elsewhere.localhost"];
   for (const begun of hosts) {

@@ -32,7 +32,7 @@ function preflight(port, lines = []) {
   return send(port, { method: "OPTIONS", target: "/api/items", lines: asked });
 }
 
-test("a preflight reaches the server where signing in is required, and says nothing of anybody", async (t) => {
+test("a preflight reaches the server without a session where sign-in is required", async (t) => {
   const { origin, port } = await deployment(t);
   const answer = await preflight(port, ["Cookie: theirs=1", "Authorization: Bearer x"]);
   assert.equal(answer.status, 204);
@@ -71,7 +71,7 @@ test("a page of a site that the tenant names can read why it was refused", async
   assert.match(header(answer, "vary").join(), /Origin/);
 });
 
-test("no other page can, nor any what our own paths answer", async (t) => {
+test("no other page can read it, and no page can read reserved paths", async (t) => {
   const { port } = await deployment(t, { CORS_ORIGINS: PAGE });
   for (const [target, line] of [
     ["/api/items", "Origin: https://shop.example.evil.example"],

@@ -173,7 +173,7 @@ function asked(init) {
 
 for (const [what, fails, attack, vars] of KINDS) {
   for (const servers of [2, 1]) {
-    test(`where ${what}, nobody else notices (${servers} of them)`, async (t) => {
+    test(`where ${what}, no other client is affected (${servers} servers)`, async (t) => {
       const { origins, vestibule } = await deployment(t, servers, fails, { vars });
       const attacker = new Browser(vestibule.url);
       const home = await (await attacker.fetch("/")).text();
@@ -195,7 +195,7 @@ for (const [what, fails, attack, vars] of KINDS) {
   }
 }
 
-test("many clients whose requests fail on many paths eject nobody either", async (t) => {
+test("many clients with failing requests on many paths eject no origin", async (t) => {
   const { vestibule } = await deployment(t, 2, (request) => {
     const is = request.url?.startsWith("/attack/") ?? false;
     if (is) request.socket.destroy();
@@ -208,7 +208,7 @@ test("many clients whose requests fail on many paths eject nobody either", async
   assert.deepEqual(vestibule.logged("origin_ejected"), []);
 });
 
-test("a client that is hung up on is told so, and may go on", async (t) => {
+test("a client whose connection is cut gets 502 and may continue", async (t) => {
   const { vestibule } = await deployment(
     t,
     2,

@@ -76,7 +76,7 @@ test("a forged cookie is refused before storage is asked", async (t) => {
   assert.deepEqual(reads, []);
 });
 
-test("who may not come in does not reach the handler", async (t) => {
+test("a request without the required sign-in never reaches the handler", async (t) => {
   const { response } = await visited(t, { LOGIN_MODE: "required", ADMIN_TOKEN: "x".repeat(16) });
   assert.equal(response.status, 401);
 });

@@ -61,7 +61,7 @@ function cookieOf(answer) {
   return header(answer, "set-cookie").map((line) => line.split(";")[0])[0];
 }
 
-test("what is told of a visitor's next request is what happens, and asking leaves no trace", async (t) => {
+test("an explanation matches what happens, and leaves no trace", async (t) => {
   const { vestibule, port, explain } = await deployment(t);
   const patch = 'X-Test-Patch: {"theme":"dark"}';
   const cookie = cookieOf(await send(port, { lines: [patch] }));
@@ -102,7 +102,7 @@ test("what is told of a visitor's next request is what happens, and asking leave
   assert.equal(named.session.source, "object");
 });
 
-test("a session's end is told with how it came about", async (t) => {
+test("an ended session is explained with its cause", async (t) => {
   const { port, explain } = await deployment(t);
   const begin = async () => cookieOf(await send(port, { lines: ['X-Test-Patch: {"a":1}'] }));
   const state = async (/** @type {string} */ cookie) => {
@@ -121,7 +121,7 @@ test("a session's end is told with how it came about", async (t) => {
   assert.deepEqual(await state(revoked), ["revoked", 401, "session_ended"]);
 });
 
-test("a path is whose it is told to be, however it is written", async (t) => {
+test("a path is explained as it is classified, in any spelling", async (t) => {
   const { origins, port, explain } = await deployment(t);
   for (const target of [
     "/",
@@ -144,7 +144,7 @@ test("a path is whose it is told to be, however it is written", async (t) => {
   }
 });
 
-test("no cookie that is asked about is repeated, in an answer or in the log", async (t) => {
+test("an explained cookie appears neither in the answer nor in the log", async (t) => {
   const { vestibule, port } = await deployment(t);
   const cookie = cookieOf(await send(port, { lines: ['X-Test-Patch: {"a":1}'] }));
   const value = cookie.slice(cookie.indexOf("=") + 1);
@@ -158,7 +158,7 @@ test("no cookie that is asked about is repeated, in an answer or in the log", as
   assert.ok(!vestibule.printed.slice(before).includes(value));
 });
 
-test("a host that is another tenant's is told from one's own", async (t) => {
+test("another tenant's host is distinguished from one's own", async (t) => {
   const tenants = new KvServer();
   t.after(() => tenants.stop());
   const origin = await Origin.start(t);

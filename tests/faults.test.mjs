@@ -68,7 +68,7 @@ test("a thousand first requests without a cookie store nothing", async (t) => {
   assert.equal(kv.operations.length, 0);
 });
 
-test("objects that refuse: what is recorded is served, a change is not reported as done", async (t) => {
+test("failing objects: stored sessions are served, and changes are reported as failed", async (t) => {
   const mood = new Mood();
   const { vestibule, browser, kv, origin } = await deployment(t, {
     mood,
@@ -97,7 +97,7 @@ test("objects that refuse: what is recorded is served, a change is not reported 
   assert.deepEqual(await outcome(await browser.fetch(patch({ b: 2 }))), [200]);
 });
 
-test("an object whose answers are lost applies a change once, and says so when it can", async (t) => {
+test("an object whose answers are lost applies a change once", async (t) => {
   const mood = new Mood();
   const { browser, origin } = await deployment(t, { mood, lags: [1] });
   await browser.fetch(patch({ list: "first" }));
@@ -111,7 +111,7 @@ test("an object whose answers are lost applies a change once, and says so when i
   assert.equal(read(browser.session).leastVersion, 2);
 });
 
-test("objects that hang delay nobody who only reads for longer than their deadline", async (t) => {
+test("hanging objects delay reads by at most their deadline", async (t) => {
   const mood = new Mood();
   const { browser, kv, vestibule, origin } = await deployment(t, { mood, lags: [1] });
   await browser.fetch(patch({ a: 1 }));
@@ -123,7 +123,7 @@ test("objects that hang delay nobody who only reads for longer than their deadli
   assert.deepEqual(origin.received("x-session-state"), ["degraded"]);
 });
 
-test("an instance that dies takes nothing along: who waited for an object is answered by the next", async (t) => {
+test("requests that wait for an object survive the death of the instance", async (t) => {
   const mood = new Mood();
   const { vestibule, browser, origin } = await deployment(t, { mood });
   await browser.fetch(patch({ a: 1 }));
@@ -144,7 +144,7 @@ test("an instance that dies takes nothing along: who waited for an object is ans
   assert.deepEqual(origin.received("x-session-data"), ['{"b":2}']);
 });
 
-test("a list that was never kept lets no session escape", async (t) => {
+test("a session missing from the list is still ended", async (t) => {
   const mood = new Mood();
   const { browser, vestibule } = await deployment(t, {
     mood,
@@ -172,7 +172,7 @@ test("a list that was never kept lets no session escape", async (t) => {
   });
 });
 
-test("a namespace that lost its reads is asked no more for a while", async (t) => {
+test("a failing namespace is not read for a while", async (t) => {
   const { browser, kv, vestibule } = await deployment(t);
   const others = Array.from({ length: 30 }, () => new Browser(vestibule.url));
   for (const other of others) await other.fetch(patch({ a: 1 }));

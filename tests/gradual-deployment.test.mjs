@@ -40,21 +40,24 @@ scenario("a guest stays the same guest", async ({ somebody }) => {
   for (let visit = 0; visit < 5; visit += 1) assert.equal((await guest.visit()).id, id);
 });
 
-scenario("what one release keeps the other tells and adds to", async ({ somebody, kept }) => {
-  const visitor = somebody();
-  const { id } = await visitor.visit();
-  /** @type {Record<string, number>} */
-  const expected = {};
-  for (let change = 0; change < 4; change += 1) {
-    expected[`n${change}`] = change;
-    await kept(() => visitor.visit({ patch: { [`n${change}`]: change } }));
-    // Three requests, so that the next change is the other release's.
-    for (let look = 0; look < 2; look += 1) {
-      const { data, id: same, state } = await visitor.visit();
-      assert.deepEqual([data, same, state], [expected, id, "active"]);
+scenario(
+  "data stored by one release is read and changed by the other",
+  async ({ somebody, kept }) => {
+    const visitor = somebody();
+    const { id } = await visitor.visit();
+    /** @type {Record<string, number>} */
+    const expected = {};
+    for (let change = 0; change < 4; change += 1) {
+      expected[`n${change}`] = change;
+      await kept(() => visitor.visit({ patch: { [`n${change}`]: change } }));
+      // Three requests, so that the next change is the other release's.
+      for (let look = 0; look < 2; look += 1) {
+        const { data, id: same, state } = await visitor.visit();
+        assert.deepEqual([data, same, state], [expected, id, "active"]);
+      }
     }
-  }
-});
+  },
+);
 
 scenario(
   "of sixty changes at once, half of them in each release, none is lost",
@@ -78,7 +81,7 @@ scenario(
 );
 
 scenario(
-  "whatever visitors do, in whatever order, each finds what is its own",
+  "random visits in random order keep each visitor's own data",
   async ({ somebody }) => {
     const random = numbers(20_261_129);
     const pick = (/** @type {any[]} */ from) => from[Math.floor(random() * from.length)];
@@ -145,7 +148,7 @@ scenario(
 );
 
 scenario(
-  "who signs in by the chat server's word is known to both, and the guest's id serves nobody",
+  "a user identified by the chat server is known to both releases, and the guest's id is invalid",
   async ({ somebody, kept }) => {
     const visitor = somebody();
     await kept(() => visitor.visit({ patch: { draft: 1 } }));
@@ -222,7 +225,7 @@ scenario("either release lists the sessions of both, and ends one", async ({ som
 });
 
 scenario(
-  "with one session too many the oldest ends, whichever release it began in",
+  "the surplus session ends in whichever release it began",
   async ({ somebody }) => {
     const devices = Array.from({ length: 3 }, () => somebody());
     for (const device of devices) await device.visit({ identify: { user: "ada" } });
@@ -347,7 +350,7 @@ scenario(
 );
 
 scenario(
-  "requests of both releases are on the page of figures, once each",
+  "requests of both releases are counted once each",
   async ({ site, somebody }) => {
     const visits = 60;
     await Promise.all(Array.from({ length: visits }, () => somebody().visit()));

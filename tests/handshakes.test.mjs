@@ -156,7 +156,7 @@ for (const [what, parts, length] of /** @type {[string, string[], boolean][]} */
   });
 }
 
-test("a client that goes away while it is answered leaves nothing behind", async (t) => {
+test("a client that disconnects during the response leaks nothing", async (t) => {
   let isOver = false;
   const vestibule = await before(t, (_, reply) => {
     reply.setHeader("content-type", "text/plain");

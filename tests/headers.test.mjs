@@ -127,7 +127,7 @@ test("a trailer does not become a header", async (t) => {
   }
 });
 
-test("what a client claims about the way here is replaced or dropped", async (t) => {
+test("forwarding headers of a client are replaced or dropped", async (t) => {
   const { origin, port } = await deployment(t);
   const claims = [
     "X-Forwarded-For",
@@ -155,7 +155,7 @@ test("what a client claims about the way here is replaced or dropped", async (t)
   ]);
 });
 
-test("headers that would change what is asked for are dropped", async (t) => {
+test("headers that override URL or method are dropped", async (t) => {
   const { origin, port } = await deployment(t);
   const names = [
     "X-Original-URL",
@@ -198,7 +198,7 @@ const BELIEVED = [
   "X-Middleware-Subrequest",
 ];
 
-test(`${BELIEVED.length} headers that servers believe never arrive, in any spelling, and are counted`, async (t) => {
+test(`${BELIEVED.length} headers that servers trust never arrive, in any spelling, and are counted`, async (t) => {
   const origin = await Origin.start(t);
   const vars = { ADMIN_TOKEN };
   const { port, url } = await Vestibule.start(t, { origins: [origin.url], vars });
@@ -243,7 +243,7 @@ test("a header of the client's own reaches the origin as it is spelled, whatever
   }
 });
 
-test("a header that the tenant maps is not taken from a client in another spelling", async (t) => {
+test("a client cannot send a mapped header in another spelling", async (t) => {
   const origin = await Origin.start(t);
   const vars = { HEADERS: JSON.stringify({ "X-Chat-User": "user" }) };
   const { port } = await Vestibule.start(t, { origins: [origin.url], vars });
@@ -252,7 +252,7 @@ test("a header that the tenant maps is not taken from a client in another spelli
   assertUnspoofed(origin);
 });
 
-test("a method that a header asks for opens no door that it would not pass itself", async (t) => {
+test("a method override passes no stricter sign-in rule", async (t) => {
   const origin = await Origin.start(t);
   const exceptions = [{ path: "/items", methods: ["POST"], mode: "off" }];
   const kv = new KvServer();
@@ -275,7 +275,7 @@ test("a method that a header asks for opens no door that it would not pass itsel
   assert.equal(origin.requests.length, 1);
 });
 
-test("a sound trace is continued and an unsound one replaced", async (t) => {
+test("a valid trace is continued and an invalid one replaced", async (t) => {
   const { origin, port } = await deployment(t);
   const trace = "0af7651916cd43dd8448eb211c80319c";
   const lines = [`traceparent: 00-${trace}-b7ad6b7169203331-01`, "tracestate: a=b"];
@@ -297,7 +297,7 @@ test("our cookie never reaches an origin and its own do, as they were", async (t
   assert.deepEqual(origin.received("cookie"), ['a="b c"; session=theirs; d=%20']);
 });
 
-test("a body length told twice over never reaches an origin twice over", async (t) => {
+test("a duplicate Content-Length never reaches an origin", async (t) => {
   const { origin, port } = await deployment(t);
   const lines = ["Content-Length: 5", "Transfer-Encoding: chunked"];
   const answer = await send(port, { method: "POST", lines, body: "0\r\n\r\n" });
@@ -308,7 +308,7 @@ test("a body length told twice over never reaches an origin twice over", async (
   assert.equal(origin.requests[0].body, "");
 });
 
-test("whatever Connection names stays here, be it every header there may be", async (t) => {
+test("headers named by Connection are dropped, even the maximum number", async (t) => {
   const origin = await Origin.start(t);
   const { port } = await Vestibule.start(t, { origins: [origin.url] });
   const names = Array.from({ length: 230 }, (_, at) => `X-Hop-${at}`);

@@ -176,7 +176,7 @@ test("an operator lists a tenant's sessions by user, page by page, and ends one"
   assert.ok(vestibule.logged("audit_session_ended").length === 1);
 });
 
-test("a list that cannot be had is told apart from an empty one, and an endless one is cut", async (t) => {
+test("an unavailable list differs from an empty one, and an endless list is cut off", async (t) => {
   const { here, kv, vestibule } = await locations(t, { CONSISTENCY: "eventual" }, [0]);
   const headers = { authorization: `Bearer ${ADMIN}` };
   const ask = () => fetch(`${here}/_session/admin/sessions`, { headers });
@@ -190,7 +190,7 @@ test("a list that cannot be had is told apart from an empty one, and an endless 
   await until(() => vestibule.logged("store_list_cut").length > 0);
 });
 
-test("with one session too many the oldest ends, in every location", async (t) => {
+test("the oldest session ends when there is one too many, in every location", async (t) => {
   const { here, there } = await locations(t, { SESSION_CACHE: "1s", MAX_PER_USER: "2" });
   const devices = [here, there, here].map((url) => new Browser(url));
   for (const device of devices) {

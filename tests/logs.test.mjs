@@ -27,7 +27,7 @@ function requests(vestibule, number, fits = (line) => line.tenant !== undefined)
   );
 }
 
-test("a request has a line that says whose it was, where it went and what came of it", async (t) => {
+test("a request is logged with tenant, origin and status", async (t) => {
   const origin = await Origin.start(t);
   const vestibule = await Vestibule.start(t, { origins: [`a=${origin.url}`] });
   const answer = await send(vestibule.port, { lines: [PARENT] });
@@ -51,7 +51,7 @@ test("a request has a line that says whose it was, where it went and what came o
   assert.ok(Math.abs(Date.now() - at) < 60_000 && edge_ms >= 0 && origin_ms >= 0);
 });
 
-test("a request that is turned away has a line with the reason", async (t) => {
+test("a refused request is logged with its reason", async (t) => {
   const vestibule = await Vestibule.start(t, {
     origins: ["http://127.0.0.1:9"],
     vars: { LOGIN_MODE: "required" },
@@ -78,7 +78,7 @@ test("a security event names the trace of the request it happened in", async (t)
   assert.deepEqual([event.level, event.tenant, event.trace_id], ["warn", "default", TRACE]);
 });
 
-test("each tenant's log begins at the level that it says", async (t) => {
+test("each tenant has its own log level", async (t) => {
   const origin = await Origin.start(t);
   const tenants = new KvServer();
   t.after(() => tenants.stop());
@@ -117,7 +117,7 @@ test("each tenant's log begins at the level that it says", async (t) => {
   assert.deepEqual(received, { info: ["info request", ...wrong], warn: wrong, error: [], off: [] });
 });
 
-test("no secret and nothing a visitor said stands in the log", async (t) => {
+test("the log contains no secret and no visitor input", async (t) => {
   const origin = await Origin.start(t, (request, reply) => {
     reply.setHeader("set-cookie", "chat=words-of-the-origin");
     if (request.url?.startsWith("/store")) {
@@ -162,7 +162,7 @@ test("no secret and nothing a visitor said stands in the log", async (t) => {
   }
 });
 
-test("what operators do is written down", async (t) => {
+test("operator actions are logged", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     reply.setHeader("x-session-patch", '{"a":1}');
     reply.end("ok");

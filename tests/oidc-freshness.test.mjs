@@ -53,7 +53,7 @@ test("a day-old sign-in stays a day old where another page is asked for", async 
   assert.deepEqual([refused.status, refused.code], [401, "step_up_required"]);
 });
 
-test("a path in disguise is judged by its rule", async (t) => {
+test("an escaped path uses the rule of the real path", async (t) => {
   const { browser, login, asked } = await open(t, A_DAY);
   for (const return_to of ["/settings/x?max_age=1", "/settings/x#a", "/%73ettings/x"]) {
     const answer = await browser.get(login({ max_age: "99999999", return_to }));
@@ -61,7 +61,7 @@ test("a path in disguise is judged by its rule", async (t) => {
   }
 });
 
-test("a login page may be asked for a fresher proof than the rule wants", async (t) => {
+test("max_age in the URL may ask for a fresher sign-in than the rule", async (t) => {
   const { browser, login, asked, site } = await open(t, 30);
   const answer = await browser.get(login({ max_age: "60", return_to: "/settings/x" }));
   assert.deepEqual([answer.url, answer.body], [`${site.url}/settings/x`, "ok"]);
@@ -71,7 +71,7 @@ test("a login page may be asked for a fresher proof than the rule wants", async 
   assert.equal(asked(), "600");
 });
 
-test("a provider that does not say when somebody signed in proves nothing fresh", async (t) => {
+test("a provider without auth_time cannot satisfy max_age", async (t) => {
   const { browser, issuer, login, settings, asked } = await open(t, 0);
   issuer.claims = (claims) => claims;
   assert.equal((await browser.get(login({ return_to: "/chat" }))).body, "ok");
@@ -81,7 +81,7 @@ test("a provider that does not say when somebody signed in proves nothing fresh"
   assert.deepEqual([answer.status, answer.code], [502, "idp_token_invalid"]);
 });
 
-test("a proof of the last minute opens what wants a fresh one, fraction and all", async (t) => {
+test("a recent auth_time with a fraction satisfies max_age", async (t) => {
   const { browser, issuer, settings } = await open(t, 0);
   issuer.claims = (claims) => ({ ...claims, auth_time: Date.now() / 1000 - 59.5 });
   const answer = await browser.get(settings);

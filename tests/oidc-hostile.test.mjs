@@ -65,7 +65,7 @@ async function assertRefused(scene, statuses, codes) {
   await assertHarmless(scene);
 }
 
-test("a sound answer of the same provider lets its user in", async (t) => {
+test("a valid response of the same provider signs in", async (t) => {
   const { browser, url, site, issuer } = await open(t);
   assert.equal((await browser.signIn(url)).body, "ok");
   assert.deepEqual(site.origin.received("x-session-user"), ["alice"]);
@@ -130,7 +130,7 @@ test("a provider with a key on an elliptic curve lets its user in", async (t) =>
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("claims that steer a header or a terminal stay within their header", async (t) => {
+test("claims with control characters cannot split a header", async (t) => {
   const { browser, url, issuer, site } = await open(t);
   issuer.claims = (claims) => ({
     ...claims,
@@ -181,7 +181,7 @@ for (const [what, answer] of TOKEN_ANSWERS) {
   });
 }
 
-test("a provider that never answers keeps nobody waiting for long", async (t) => {
+test("a provider that never answers fails the sign-in in time", async (t) => {
   await Promise.all(
     /** @type {const} */ (["discovery", "jwks", "token"]).map(async (route) => {
       const scene = await open(t);
@@ -271,7 +271,7 @@ const WAYS_BACK = [
 ];
 
 for (const [what, change, status, codes] of WAYS_BACK) {
-  test(`a way back ${what} leads nowhere, and no token is asked for`, async (t) => {
+  test(`a callback ${what} is rejected before a token request`, async (t) => {
     const { browser, url, issuer, site } = await open(t);
     const back = await browser.beginSignIn(url);
     change(back);
@@ -286,13 +286,13 @@ for (const [what, change, status, codes] of WAYS_BACK) {
   });
 }
 
-test("an answer of the provider that cannot be used ends the sign-in it answers", async (t) => {
+test("an unusable callback ends its pending sign-in", async (t) => {
   const scene = await open(t);
   scene.issuer.returning = (query) => query.set("iss", "https://id.example");
   await assertRefused(scene, [400], ["login_mixup"]);
 });
 
-test("a visitor who said no is told so, and nothing of the provider's words is run", async (t) => {
+test("a cancelled sign-in is reported, and provider text is escaped", async (t) => {
   const scene = await open(t);
   scene.issuer.returning = (query) => {
     query.delete("code");
@@ -307,7 +307,7 @@ test("a visitor who said no is told so, and nothing of the provider's words is r
 });
 
 for (const error of ["server_error", "temporarily_unavailable", "invalid_request", "<b>"]) {
-  test(`a provider's error ${error} is an error here too, and nothing else`, async (t) => {
+  test(`a provider's error ${error} fails the sign-in`, async (t) => {
     const scene = await open(t);
     scene.issuer.returning = (query) => {
       query.delete("code");
@@ -321,7 +321,7 @@ for (const error of ["server_error", "temporarily_unavailable", "invalid_request
   });
 }
 
-test("a program that comes back with nothing is told so in JSON", async (t) => {
+test("an empty callback gets problem JSON for a program", async (t) => {
   const { browser, url } = await open(t);
   const answer = await browser.fetchJson(new URL("/_session/callback?code=a&state=b", url));
   assert.deepEqual([answer.status, answer.code], [400, "login_state"]);
@@ -342,7 +342,7 @@ for (const [what, key] of await unfitKeys()) {
   });
 }
 
-test("a key that everybody could have made tokens with makes none", async (t) => {
+test("a symmetric or weak key verifies no token", async (t) => {
   const scene = await open(t);
   const [, short] = (await unfitKeys()).find(([what]) => what.includes("private")) ?? [];
   scene.issuer.answers.jwks = { body: { keys: [short] } };
@@ -369,7 +369,7 @@ const KEY_ANSWERS = [
 ];
 
 for (const [what, answer] of KEY_ANSWERS) {
-  test(`a provider whose keys ${what} lets nobody in until that is mended`, async (t) => {
+  test(`a provider whose keys ${what} signs nobody in until corrected`, async (t) => {
     const { browser, url, issuer, site } = await open(t);
     issuer.answers.jwks = await answer(issuer);
     const refused = await browser.signIn(url);
@@ -472,7 +472,7 @@ test("names of keys that nobody knows make the keys be fetched once more, not ea
   assert.equal(issuer.count("jwks"), 2);
 });
 
-test("who signed in before goes on while the provider is wrong in every way", async (t) => {
+test("existing sessions continue while the provider misbehaves", async (t) => {
   const { browser, url, issuer } = await open(t);
   assert.equal((await browser.signIn(url)).body, "ok");
   issuer.answers = { discovery: { status: 500 }, jwks: { status: 500 }, token: { status: 500 } };
@@ -481,7 +481,7 @@ test("who signed in before goes on while the provider is wrong in every way", as
 
 const ASKED_TOO = { userinfo: true };
 
-test("what the provider says of its user besides is heard where that is wanted", async (t) => {
+test("userinfo is read where enabled", async (t) => {
   const { browser, url, issuer, site } = await open(t, ASKED_TOO);
   issuer.claims = ({ email: _, ...claims }) => claims;
   assert.equal((await browser.signIn(url)).body, "ok");
@@ -497,7 +497,7 @@ for (const [what, answer] of /** @type {[string, Answer][]} */ ([
   ["fails", { status: 500, body: "" }],
   ["is a page", { body: "<!doctype html>", headers: { "content-type": "text/html" } }],
 ])) {
-  test(`what the provider says besides lets nobody in if it ${what}`, async (t) => {
+  test(`userinfo that ${what} fails the sign-in`, async (t) => {
     const scene = await open(t, ASKED_TOO);
     scene.issuer.answers.userinfo = answer;
     await assertRefused(scene, [502], ["idp_failed", "idp_token_invalid"]);
@@ -527,7 +527,7 @@ for (const [what, alter] of /** @type {[string, (claims: Claims) => Claims][]} *
   });
 }
 
-test("a way back through the other provider of a site is no way in", async (t) => {
+test("a callback of another provider of the site is rejected", async (t) => {
   const issuers = [provider.issuer(), provider.issuer()];
   const site = await sites.open(t, () => ({
     login: {

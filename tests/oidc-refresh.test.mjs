@@ -141,7 +141,7 @@ for (const [
   ],
   ["the name of a user", { claims: NAMED }, { login: "al" }, { login: "alice2" }],
 ])) {
-  test(`who loses ${what} at the provider is signed out with the next token`, async (t) => {
+  test(`a user who loses ${what} is signed out at the next renewal`, async (t) => {
     const scene = await open(t, method, claims);
     scene.next.claims = after;
     if (what === "the name of a user") {
@@ -161,14 +161,14 @@ for (const [what, allow, claims, after] of /** @type {[string, Claims, Claims, C
     { email_verified: true, email: "alice@elsewhere.example" },
   ],
 ])) {
-  test(`who loses ${what} is signed out also where the chat server is handed no token`, async (t) => {
+  test(`a user who loses ${what} is signed out without a mapped token too`, async (t) => {
     const scene = await open(t, { allow }, claims, {});
     scene.next.claims = after;
     await assertSignedOut(scene);
   });
 }
 
-test("who may stay is asked for once, and what changed is told, where no token is handed on", async (t) => {
+test("without a mapped token, renewal runs once and updates the identity", async (t) => {
   const allow = { groups: ["staff"] };
   const { received, next, issuer } = await open(t, { allow }, { groups: ["staff"] }, {});
   const before = issuer.count("token");
@@ -179,7 +179,7 @@ test("who may stay is asked for once, and what changed is told, where no token i
   assert.equal(issuer.count("token"), before + 1);
 });
 
-test("a provider that gives nothing new ends nothing, and no token is missed that nobody is handed", async (t) => {
+test("a failed renewal without a mapped token ends nothing", async (t) => {
   const allow = { groups: ["staff"] };
   const { received, next, issuer, site } = await open(t, { allow }, { groups: ["staff"] }, {});
   const before = issuer.count("token");
@@ -193,14 +193,14 @@ test("a provider that gives nothing new ends nothing, and no token is missed tha
   );
 });
 
-test("nothing is renewed where all of a provider's users may come in and no token is handed on", async (t) => {
+test("nothing is renewed without allow rules and mapped tokens", async (t) => {
   const { received, issuer } = await open(t, {}, { groups: ["staff"] }, {});
   const before = issuer.count("token");
   assert.equal((await received()).groups, "staff");
   assert.equal(issuer.count("token"), before);
 });
 
-test("who may come in is judged by the document of today", async (t) => {
+test("renewal evaluates allow of the current document", async (t) => {
   const { browser, site, url, issuer } = await open(t);
   const text = sites.tenants.stored.get(`tenant:${site.id}`)?.value.toString() ?? "{}";
   const document = JSON.parse(text);
@@ -278,7 +278,7 @@ for (const [
   ],
   ["that is none", (tokens) => ({ ...tokens, id_token: "none" })],
 ])) {
-  test(`new tokens with an ID token ${what} give nobody anything`, async (t) => {
+  test(`a renewal with an ID token ${what} is rejected`, async (t) => {
     const { received, next, issuer } = await open(t);
     next.body = (tokens) => body(tokens, issuer);
     const { user, groups, token } = await received();
@@ -286,7 +286,7 @@ for (const [
   });
 }
 
-test("where a provider tells of groups at its userinfo endpoint only, that counts", async (t) => {
+test("groups of userinfo alone count at renewal", async (t) => {
   const scene = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
   const { issuer, next, received } = scene;
   const asked = issuer.count("userinfo");
@@ -296,7 +296,7 @@ test("where a provider tells of groups at its userinfo endpoint only, that count
   assert.equal(issuer.count("userinfo"), asked + 1);
 });
 
-test("who is not allowed by what userinfo says is signed out", async (t) => {
+test("a user whom userinfo no longer admits is signed out", async (t) => {
   const scene = await open(t, { userinfo: true, allow: { groups: ["staff"] } });
   scene.next.claims = {};
   scene.next.body = ({ id_token: _, ...tokens }) => tokens;
@@ -305,7 +305,7 @@ test("who is not allowed by what userinfo says is signed out", async (t) => {
   await until(async () => (await browser.fetchJson(url)).status === 401, { what: "the end" });
 });
 
-test("a userinfo endpoint that fails changes nobody's rights, and keeps no token back", async (t) => {
+test("a failing userinfo endpoint changes no identity and delays no token", async (t) => {
   const { issuer, next, received } = await open(t, {
     userinfo: true,
     allow: { groups: ["staff"] },
@@ -317,7 +317,7 @@ test("a userinfo endpoint that fails changes nobody's rights, and keeps no token
   assert.match(token[0], /^new-/);
 });
 
-test("keys that cannot be had change nobody's rights, and keep no token back", async (t) => {
+test("unavailable keys change no identity and delay no token", async (t) => {
   const { issuer, next, received } = await open(t);
   issuer.answers.jwks = { status: 500, body: "" };
   issuer.sign = (claims) => sign(claims, { header: { kid: "k2" } });

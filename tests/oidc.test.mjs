@@ -53,7 +53,7 @@ test("a visitor who must sign in is led to the provider and back to where it wan
   assert.match(origin.received("x-session-name")[0], /^Alice(%20| )Liddell$/);
 });
 
-test("who signed in can see as whom", async (t) => {
+test("/_session/me shows the signed-in user", async (t) => {
   const { browser, url } = await open(t);
   await browser.signIn(url);
   const { user, email, name, groups, stored } = (await browser.me(url)).json();
@@ -105,7 +105,7 @@ test("the provider is asked for a code, bound to this very sign-in and browser",
   assert.ok(!line.includes(nonce) && !line.includes(code_challenge));
 });
 
-test("two sign-ins have nothing in common", async (t) => {
+test("two sign-ins share no state, nonce or verifier", async (t) => {
   const { browser, site } = await open(t);
   const seen = [];
   for (let attempt = 0; attempt < 2; attempt += 1) {
@@ -116,7 +116,7 @@ test("two sign-ins have nothing in common", async (t) => {
   assert.equal(new Set(seen).size, 6);
 });
 
-test("the way back sets the session's cookie and clears the sign-in's", async (t) => {
+test("the callback sets the session cookie and clears the sign-in cookie", async (t) => {
   const { browser, url } = await open(t);
   const back = await browser.beginSignIn(url);
   assert.equal(browser.signInsOf(url).length, 1);
@@ -137,7 +137,7 @@ test("the way back sets the session's cookie and clears the sign-in's", async (t
   assert.notEqual(browser.sessionOf(url), "");
 });
 
-test("neither the browser nor the chat server is given a token nobody asked for", async (t) => {
+test("unmapped tokens reach neither browser nor chat server", async (t) => {
   const { browser, url, origin, provider } = await open(t);
   await browser.signIn(url);
   await browser.me(url);
@@ -202,7 +202,7 @@ test("a return address is a place on this site, or its front page", async (t) =>
   assert.deepEqual(strangers, []);
 });
 
-test("sign-ins begun in several tabs all come to an end", async (t) => {
+test("sign-ins in several tabs all succeed", async (t) => {
   const { browser, site } = await open(t);
   const backs = [];
   for (const room of ["1", "2", "3"]) {
@@ -233,7 +233,7 @@ test("a sign-in begun before the keys were replaced starts over", async (t) => {
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("a way back is gone once, and by the browser that began", async (t) => {
+test("a callback works once, in the browser that began", async (t) => {
   const { browser, url, provider } = await open(t);
   const back = await browser.beginSignIn(url);
   const stranger = new Browser();
@@ -247,7 +247,7 @@ test("a way back is gone once, and by the browser that began", async (t) => {
   assert.equal((await browser.me(url)).json().user, "alice");
 });
 
-test("a sign-in begun at one site ends at no other", async (t) => {
+test("a sign-in cannot be finished at another site", async (t) => {
   const one = await open(t);
   const other = await open(t);
   const back = await one.browser.beginSignIn(one.url);
@@ -260,7 +260,7 @@ test("a sign-in begun at one site ends at no other", async (t) => {
   assert.equal(one.provider.counted("/token") + other.provider.counted("/token"), 0);
 });
 
-test("a sign-in under way is no session", async (t) => {
+test("a pending sign-in is no session", async (t) => {
   const { browser, url } = await open(t);
   await browser.beginSignIn(url);
   const [{ value }] = browser.signInsOf(url);
@@ -268,7 +268,7 @@ test("a sign-in under way is no session", async (t) => {
   assert.equal((await browser.fetchJson(url)).status, 401);
 });
 
-test("junk in every cookie of ours keeps nobody out", async (t) => {
+test("invalid values in every cookie do not prevent a sign-in", async (t) => {
   const { browser, url } = await open(t);
   for (const name of [
     "vestibule-session",
@@ -297,7 +297,7 @@ test("who must sign in once more is asked so by whichever way they choose", asyn
   assert.match(page.body, /provider=main&amp;return_to=\/&amp;max_age=60"/);
 });
 
-test("of several providers one that does not say who it is has a way back of its own", async (t) => {
+test("a provider without iss has its own callback address", async (t) => {
   const hostile = await HostileProvider.start(t);
   const [quiet, other] = [hostile.issuer(), hostile.issuer()];
   const metadata = { ...quiet.metadata(), authorization_response_iss_parameter_supported: false };
@@ -340,7 +340,7 @@ test("where there are several ways to sign in, the visitor chooses", async (t) =
   assert.equal(first.counted("/auth"), 0);
 });
 
-test("a guest who signs in gets another cookie, and the old one is nobody's", async (t) => {
+test("a guest who signs in gets a new cookie, and the old one is invalid", async (t) => {
   const { browser, site, url } = await open(t, {}, { mode: "optional" });
   await browser.get(url);
   const guest = browser.sessionOf(url);
@@ -374,7 +374,7 @@ test("who signs in as somebody else gets another session, and the old one is ove
   assert.equal((await browser.me(url)).json().user, "bob");
 });
 
-test("a provider with new keys is believed at the next sign-in", async (t) => {
+test("rotated provider keys are fetched at the next sign-in", async (t) => {
   const { url, provider } = await open(t);
   assert.equal((await new Browser().signIn(url)).body, "ok");
   provider.rotateKeys();
@@ -398,7 +398,7 @@ test("while the provider is down nobody can sign in, and who is in stays in", as
   assert.equal((await late.signIn(url, { account: "bob" })).body, "ok");
 });
 
-test("a provider nobody has met yet and that is down is told to the visitor", async (t) => {
+test("an unreachable new provider is reported to the visitor", async (t) => {
   const { browser, url, provider } = await open(t);
   await provider.stop();
   const answer = await browser.signIn(url);
@@ -490,7 +490,7 @@ test("a provider that does not know the sign-in any more ends it here too", asyn
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("a renewal whose answer was lost leads to signing in again, not round in circles", async (t) => {
+test("a renewal whose answer was lost leads to one new sign-in", async (t) => {
   const { browser, url, provider } = await withOldToken(t);
   provider.tokenMood = { isLost: true };
   assert.equal((await browser.fetchJson(url)).status, 200);

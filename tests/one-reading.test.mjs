@@ -134,7 +134,7 @@ const PLAIN = [
   "/?p=C:\\dir&q={}|^`%00",
 ];
 
-test("what has one reading arrives byte for byte", async (t) => {
+test("an unambiguous path arrives byte for byte", async (t) => {
   const { origin, port } = await guarded(t, OPTIONAL);
   for (const target of PLAIN) {
     assert.equal((await send(port, { target })).status, 200, target);
@@ -151,7 +151,7 @@ test("in a query the runtime escapes four characters and nothing else", async (t
   assert.equal(origin.requests.at(-1)?.url, sent);
 });
 
-test("a decision that stands is not repeated for a path that leads elsewhere", async (t) => {
+test("a cached decision is not reused for another path", async (t) => {
   const origin = await Origin.start(t);
   const { port } = await Vestibule.start(t, { origins: [origin.url] });
   const first = await send(port, { target: "/" });
@@ -196,7 +196,7 @@ for (const [what, login, isOpen] of /** @type {[string, object, (path: string) =
   ["but /public/*", REQUIRED, (path) => path.startsWith("/public/")],
   ["only at /admin/*", OPTIONAL, (path) => !path.startsWith("/admin/")],
 ])) {
-  test(`signing in is required ${what}: of 600 paths none arrives but as it was judged`, async (t) => {
+  test(`signing in is required ${what}: each of 600 paths arrives as it was checked`, async (t) => {
     const { origin, port } = await guarded(t, login);
     const draw = draws(20_261_128);
     const arrived = new Set();

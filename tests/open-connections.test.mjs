@@ -125,7 +125,7 @@ for (const streams of ["pass-through", "revocable"]) {
   });
 }
 
-test("a guest who was away for too long begins anew at the same server", async (t) => {
+test("a guest past the idle limit starts again at the same server", async (t) => {
   const origins = await Promise.all([1, 2, 3, 4].map(() => Origin.start(t)));
   const vestibule = await Vestibule.start(t, {
     origins: origins.map(({ url }) => url),

@@ -234,7 +234,7 @@ for (const [what, address] of /** @type {[string, (here: string, other: string) 
   ["its own address in capitals", (here) => `HTTP://${here.replace("localhost", "LocalHost")}`],
   ["another server's address", (_, other) => `http://${other}`],
 ])) {
-  test(`a client that a server leads to ${what} comes back here, whatever header says so`, async (t) => {
+  test(`a URL of ${what} becomes public in every response header`, async (t) => {
     const other = await Origin.start(t);
     const origin = await Origin.start(t, (_, reply) => {
       const own = address(`localhost:${origin.port}`, `127.0.0.1:${other.port}`);
@@ -312,7 +312,7 @@ test("a public page becomes a private one, so that no cache shares it", async (t
   assert.equal(response.headers.get("vary"), "Cookie");
 });
 
-test("controls meant for us never reach the client", async (t) => {
+test("control headers never reach the client", async (t) => {
   const origin = await Origin.start(t, (_, reply) => {
     for (const name of ["patch", "ttl", "identify", "anything"])
       reply.setHeader(`x-session-${name}`, "{}");

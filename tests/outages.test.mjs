@@ -70,7 +70,7 @@ for (const [streams, code] of /** @type {const} */ ([
   });
 }
 
-test("one of three origins is gone and comes back: only its visitors move, nobody fails, nobody moves back", async (t) => {
+test("when one of three origins fails, only its sessions move, none fails, and none moves back", async (t) => {
   const { origins, vestibule } = await deployment(t, 3);
   const visitors = Array.from({ length: 60 }, () => new Browser(vestibule.url));
   const visit = () =>
@@ -91,7 +91,7 @@ test("one of three origins is gone and comes back: only its visitors move, nobod
   assert.deepEqual(await visit(), meanwhile);
 });
 
-test("while no origin can be reached requests are answered at once, with hardly an attempt, and soon after it is back they arrive", async (t) => {
+test("while no origin is reachable requests get 502 at once, and succeed soon after one returns", async (t) => {
   let attempts = 0;
   const closed = createServer((socket) => {
     attempts += 1;

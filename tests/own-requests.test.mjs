@@ -14,7 +14,7 @@ const { version } = JSON.parse(
 );
 const NAME = `Vestibule/${version}`;
 
-test("whoever is asked is told product and version, and nobody gets in by a provider that is not", async (t) => {
+test("own requests carry a User-Agent with product and version", async (t) => {
   const origin = await Origin.start(t);
   const issuer = (await HostileProvider.start(t)).issuer();
   const received = /** @type {[string, string | undefined][]} */ ([]);
@@ -94,7 +94,7 @@ test("a collector's headers may name somebody else", async (t) => {
   assert.deepEqual(receiver.received("user-agent"), ["own"]);
 });
 
-test("nothing of ours asks anybody without saying who it is", () => {
+test("every own request carries a User-Agent", () => {
   const edge = path.resolve(import.meta.dirname, "../src/worker");
   const asking = readdirSync(edge, { recursive: true, encoding: "utf8" }).flatMap((file) => {
     const calls = /\.(?:js|rs)$/.test(file)

@@ -163,7 +163,7 @@ test("an account as the Worker itself hashes passwords signs in too", async (t) 
   assert.equal((await browser.me(url)).json().user, "carol");
 });
 
-test("an account of one site is nobody at another", async (t) => {
+test("an account is unknown at another site", async (t) => {
   const one = await open(t);
   const other = await open(t, { accounts: [] });
   assert.equal((await one.attempt(RIGHT)).status, 200);
@@ -212,7 +212,7 @@ test("who is locked out is told so on the page, and can sign in later", async (t
   for (let at = 0; at < FREE; at += 1) assert.equal((await attempt(WRONG)).status, 401);
 });
 
-test("a success in between starts anew", async (t) => {
+test("a success resets the failures", async (t) => {
   const { attempt } = await open(t);
   for (let round = 0; round < 3; round += 1) {
     for (let at = 0; at < FREE - 1; at += 1) assert.equal((await attempt(WRONG)).status, 401);
@@ -271,7 +271,7 @@ test("with KV alone whoever knows the password may sign in as often as they like
   for (let at = 0; at < 15; at += 1) assert.equal((await attempt(RIGHT)).status, 200, String(at));
 });
 
-test("nothing tells an account from a name that nobody has, nor one that is disabled", async (t) => {
+test("unknown, disabled and wrong-password accounts are indistinguishable", async (t) => {
   const disabled = { user: "carol", password: hashed("down the rabbit hole"), disabled: true };
   const { attempt, at } = await open(t, { accounts: [ALICE, disabled] });
   const seen = [];
@@ -420,7 +420,7 @@ for (const [consistency, how] of CONSISTENCIES) {
   });
 }
 
-test("an account that is rubbish signs nobody in", async (t) => {
+test("a malformed account cannot sign in", async (t) => {
   const { attempt, site } = await open(t);
   for (const text of [
     "",
@@ -576,7 +576,7 @@ test("no page of another site can sign anybody in", async (t) => {
   assert.equal(browser.sessionOf(url), "");
 });
 
-test("where nobody signs in by password there is nothing to guess at", async (t) => {
+test("without password sign-in the form is refused", async (t) => {
   const { attempt } = await open(t, { login: { mode: "optional", methods: {} } });
   const answer = await attempt(RIGHT);
   assert.ok(answer.status >= 400, String(answer.status));
@@ -643,7 +643,7 @@ for (const [consistency, how] of CONSISTENCIES) {
   });
 }
 
-test("a session somebody was made to use is not signed in", async (t) => {
+test("session fixation is prevented", async (t) => {
   const { browser, attempt, url } = await open(t, { login: { mode: "optional" } });
   const attacker = new Browser();
   await attacker.get(`${url}?x-session-patch=${encodeURIComponent('{"trap":1}')}`);
@@ -653,7 +653,7 @@ test("a session somebody was made to use is not signed in", async (t) => {
   assert.ok([401, 409].includes(answer.status) || answer.json().user === null, answer.body);
 });
 
-test("junk in the cookie keeps nobody out", async (t) => {
+test("an invalid cookie does not prevent a sign-in", async (t) => {
   const { browser, attempt, url } = await open(t);
   browser.plant(url, "vestibule-session", "junk");
   assert.equal((await attempt(RIGHT, browser)).status, 200);

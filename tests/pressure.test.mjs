@@ -50,7 +50,7 @@ for (const [how, vars] of /** @type {[string, Record<string, string>][]} */ ([
     assert.ok(events.every((event, at) => event === `data: ${at}`));
   });
 
-  test(`who reads slowly slows down the origin and fills no memory (${how})`, async (t) => {
+  test(`a slow reader slows down the origin and fills no memory (${how})`, async (t) => {
     let sent = 0;
     let isBlocked = false;
     const origin = await Origin.start(t, async (_, reply) => {
@@ -256,7 +256,7 @@ function closedUnread(t) {
   return { seen, pass };
 }
 
-test("who reads nothing of what still waits when the other end has closed is let go after half a minute", async (t) => {
+test("a reader that takes nothing after the other end closed is closed after 30 seconds", async (t) => {
   const { seen, pass } = closedUnread(t);
   await pass(29_000, 0);
   assert.deepEqual(seen.ends, []);
@@ -264,7 +264,7 @@ test("who reads nothing of what still waits when the other end has closed is let
   assert.deepEqual(seen.ends, ["1013 too slow"]);
 });
 
-test("who reads slowly what still waits when the other end has closed gets all of it", async (t) => {
+test("a slow reader gets all data after the other end closed", async (t) => {
   const { seen, pass } = closedUnread(t);
   await pass(60_000, 2 * 1024);
   assert.deepEqual(seen.ends, []);

@@ -45,7 +45,7 @@ test("each request proves who is speaking, with the key the origin has too", asy
   assert.equal(mac, createHmac("sha256", ORIGIN_KEY).update(said).digest("base64url"));
 });
 
-test("nothing is proved that nobody asked for", async (t) => {
+test("without PROOF and ASSERTION neither header is sent", async (t) => {
   const { origin, port, vestibule } = await open(t, { ORIGIN_KEY });
   await send(port, { lines: ["X-Session-Proof: forged", "X_Session_Assertion: forged"] });
   const names = origin.requests.at(-1)?.headers.map(([name]) => name.toLowerCase());
@@ -78,7 +78,7 @@ test("an assertion is a JWT that any library verifies, and is used for a minute"
   assert.equal(last(origin, "x-session-assertion"), token);
 });
 
-test("who is not signed in is asserted to be nobody, and a new key is published beside the old", async (t) => {
+test("a guest's assertion has no user, and a new key is published beside the old", async (t) => {
   const [old, next] = [freshKey(), freshKey()];
   const { origin, port, vestibule } = await open(t, { ASSERTION: "true" }, `${next},${old}`);
   await send(port, {});

@@ -66,7 +66,7 @@ for (const [what, damage] of /** @type {[string, (value: Buffer) => Buffer][]} *
   ["1 MiB", () => Buffer.alloc(1024 * 1024, 1)],
   ["one bit off", (value) => Buffer.from(value.map((byte, at) => (at === 40 ? byte ^ 1 : byte)))],
 ])) {
-  test(`a record that is ${what} is set aside, and the visitor can start anew`, async (t) => {
+  test(`a record that is ${what} is quarantined, and the visitor starts a new session`, async (t) => {
     const { kv, browser, origin, vestibule } = await recorded(t);
     const { key, value } = kv.only();
     const damaged = damage(value);
@@ -83,7 +83,7 @@ for (const [what, damage] of /** @type {[string, (value: Buffer) => Buffer][]} *
   });
 }
 
-test("a record that storage has lost the sense of is shown anew by the session's object", async (t) => {
+test("a record damaged in KV is restored by the session's object", async (t) => {
   const { kv, browser, origin, vestibule } = await recorded(t, "strong");
   const { key, value } = kv.only();
   kv.plant(key, Buffer.alloc(value.length, 0xa5));
@@ -169,7 +169,7 @@ test("a record under a key that is not known here is had from its object, and le
   assert.ok(!kv.stored.has(`q:${key}`));
 });
 
-test("no order in which a new key arrives signs anybody out", async (t) => {
+test("a new key signs nobody out, in any order of arrival", async (t) => {
   const origin = await Origin.start(t, (request, reply) => {
     const patch = new URL(request.url ?? "/", "http://origin").searchParams.get("patch");
     if (patch) reply.setHeader("x-session-patch", patch);

@@ -40,7 +40,7 @@ test("a guest costs no storage operation, however often it comes", async (t) => 
   assert.equal(kv.operations.length, 0);
 });
 
-test("the origin is told who speaks, since when and until when", async (t) => {
+test("the origin gets id, user, creation and expiry", async (t) => {
   const { browser, origin } = await deployment(t, { SESSION_IDLE: "30m", TENANT: "acme" });
   await browser.fetch("/");
   assert.match(origin.received("x-session-id")[0], /^[\w-]{22}$/);
@@ -147,7 +147,7 @@ const OF_A_BROWSER = {
 /** Bytes of what uWSGI and Cloudflare add to a request's headers: the request's line and address; CF-Ray and its like. */
 const BESIDE_HEADERS = 350 + 300;
 
-test("as much data as is told unless set otherwise fits uWSGI, and more is left out", async (t) => {
+test("data up to the default limit fits uWSGI, and larger data is omitted", async (t) => {
   const { browser, origin, patch } = await deployment(t);
   const alice = {
     user: "alice@example.com",
@@ -419,7 +419,7 @@ test("storage that fails goes unnoticed where an object knows the session", asyn
   }
 });
 
-test("what the namespace refused it gets later", async (t) => {
+test("a refused KV write is retried", async (t) => {
   const { browser, patch, kv, stored } = await deployment(t);
   kv.mood.put = 503;
   await patch({ a: 1 });

@@ -65,7 +65,7 @@ test("signing out ends the session and says where to sign out as well", async (t
   await refused(url, session);
 });
 
-test("a cookie from before a sign-in learns nothing of it, and ends no other session of the user's", async (t) => {
+test("a cookie from before a sign-in reveals nothing and ends no other session", async (t) => {
   const { browser, url, site, logout } = await open(t);
   const elsewhere = await signedIn(url);
   const before = browser.sessionOf(url);
@@ -257,7 +257,7 @@ function assertInvalid(answer) {
   assert.match(answer.header("cache-control"), /no-store/);
 }
 
-test("a provider's word ends the session it means, and no other", async (t) => {
+test("a logout token ends its session and no other", async (t) => {
   const { issuer, url, browser, tell, sids } = await openHostile(t);
   const other = await signedIn(url);
   const session = browser.sessionOf(url);
@@ -269,7 +269,7 @@ test("a provider's word ends the session it means, and no other", async (t) => {
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("a provider's word that names no session ends all of the user's, and nobody else's", async (t) => {
+test("a logout token without sid ends all sessions of the user only", async (t) => {
   const { issuer, url, browser, tell } = await openHostile(t);
   const other = await signedIn(url);
   const sessions = [browser, other].map((one) => one.sessionOf(url));
@@ -282,7 +282,7 @@ test("a provider's word that names no session ends all of the user's, and nobody
   assert.equal((await browser.signIn(url)).body, "ok");
 });
 
-test("a provider's word that names only the session is enough", async (t) => {
+test("a logout token with sid alone is enough", async (t) => {
   const { issuer, url, browser, tell, sids } = await openHostile(t);
   const session = browser.sessionOf(url);
   const token = issuer.logoutToken({ sid: sids[0], sub: undefined });
@@ -290,14 +290,14 @@ test("a provider's word that names only the session is enough", async (t) => {
   await refused(url, session);
 });
 
-test("a provider's word about a session nobody knows is no error", async (t) => {
+test("a logout token for an unknown session is no error", async (t) => {
   const { issuer, url, browser, tell } = await openHostile(t);
   const token = issuer.logoutToken({ sid: randomUUID(), sub: undefined });
   assert.equal((await tell(await signLogout(token))).status, 200);
   assert.ok(await isIn(browser, url));
 });
 
-test("a provider's word counts once", async (t) => {
+test("a logout token counts once", async (t) => {
   const { issuer, url, browser, tell, sids } = await openHostile(t);
   const session = browser.sessionOf(url);
   const token = await signLogout(issuer.logoutToken());
@@ -309,7 +309,7 @@ test("a provider's word counts once", async (t) => {
   assert.equal(sids.length, 2);
 });
 
-test("a provider's word whose times have fractions counts as any", async (t) => {
+test("a logout token with fractional times is accepted", async (t) => {
   const { issuer, url, browser, tell } = await openHostile(t);
   const session = browser.sessionOf(url);
   const { iat, exp, ...claims } = issuer.logoutToken();
@@ -359,7 +359,7 @@ for (const [what, claims, hint] of /** @type {[string, Claims, string][]} */ ([
 }
 
 for (const [what, forge] of FORGERIES) {
-  test(`a provider's word ${what} ends nothing`, async (t) => {
+  test(`a logout token ${what} is rejected`, async (t) => {
     const { issuer, url, browser, tell } = await openHostile(t);
     assertInvalid(await tell(await forge(issuer.logoutToken(), issuer, { typ: "logout+jwt" })));
     assert.ok(await isIn(browser, url));
@@ -382,14 +382,14 @@ const OF_A_SIGN_OUT = [
 ];
 
 for (const [what, alter] of [...FALSEHOODS, ...OF_A_SIGN_OUT]) {
-  test(`a provider's word with ${what} ends nothing`, async (t) => {
+  test(`a logout token with ${what} is rejected`, async (t) => {
     const { issuer, url, browser, tell } = await openHostile(t);
     assertInvalid(await tell(await signLogout(alter(issuer.logoutToken()))));
     assert.ok(await isIn(browser, url));
   });
 }
 
-test("an ID token is no word of a sign-out", async (t) => {
+test("an ID token is rejected as a logout token", async (t) => {
   const { issuer, url, browser, tell, sids } = await openHostile(t);
   const idToken = issuer.token("vestibule", { sid: sids[0], nonce: "n" });
   assertInvalid(await tell(await sign(idToken)));
@@ -397,14 +397,14 @@ test("an ID token is no word of a sign-out", async (t) => {
   assert.ok(await isIn(browser, url));
 });
 
-test("a provider of another site has no say here", async (t) => {
+test("a logout token of another site's provider is rejected", async (t) => {
   const { url, browser, tell } = await openHostile(t);
   const other = await openHostile(t);
   assertInvalid(await tell(await signLogout(other.issuer.logoutToken())));
   assert.ok(await isIn(browser, url));
 });
 
-test("a provider's word comes by POST, in a form, once", async (t) => {
+test("a logout token is accepted by form POST only", async (t) => {
   const { issuer, url, browser, at } = await openHostile(t);
   const token = await signLogout(issuer.logoutToken());
   const program = new Browser();
@@ -424,7 +424,7 @@ test("a provider's word comes by POST, in a form, once", async (t) => {
   assert.ok(await isIn(browser, url));
 });
 
-test("a provider's word that cannot be checked now is not taken, and may come again", async (t) => {
+test("a logout token that cannot be verified now gets 503 and may be repeated", async (t) => {
   const { issuer, url, browser, tell } = await openHostile(t);
   const session = browser.sessionOf(url);
   await sites.vestibule.restart();

@@ -48,7 +48,7 @@ test("Analytics Engine gets a point for each kind of answer, with how many there
   ]);
 });
 
-test("with TELEMETRY_EVERY=0 nothing is told at all", async () => {
+test("with TELEMETRY_EVERY=0 nothing is reported", async () => {
   /** @type {any[]} */
   const points = [];
   const { answer, received } = await isolate({
@@ -86,7 +86,7 @@ test("what is counted does not fill the memory before the window closes", async 
   assert.equal(points.length, 250);
 });
 
-test("what the data plane counted outlives a trap, and is told with the next window", async (t) => {
+test("counts of the data plane survive a trap and are reported in the next window", async (t) => {
   /** @type {any[]} */
   const points = [];
   const { answer, trap, received } = await isolate({

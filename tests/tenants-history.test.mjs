@@ -56,7 +56,7 @@ async function deployment(t) {
   return { tenants, port, document, operate, put, versions };
 }
 
-test("of two who change a document from the same one the second is told so", async (t) => {
+test("the second of two concurrent changes gets 412", async (t) => {
   const { document, operate, put } = await deployment(t);
   assert.equal((await put(document("1"))).status, 204);
   const [tag] = header(await operate("GET", "tenants/acme"), "etag");
@@ -107,7 +107,7 @@ test("no more than twenty versions are kept", async (t) => {
   assert.equal(stored.length, 20);
 });
 
-test("pages are shown before they are anybody's, in a frame of our own alone", async (t) => {
+test("previews are shown in frames of the console only", async (t) => {
   const { tenants, document, operate } = await deployment(t);
   const preview = (/** @type {string} */ page, /** @type {string} */ text) =>
     operate("POST", "preview", new URLSearchParams({ page, document: text }).toString(), [

@@ -98,7 +98,7 @@ test("a client's trace goes on through Vestibule to the origin", async (t) => {
   assert.deepEqual(origin.received("traceparent"), [`00-${traceId}-${toOrigin[0].spanId}-01`]);
 });
 
-test("a root says what was asked, of whom, and what came of it", async (t) => {
+test("the root span has method, tenant and status", async (t) => {
   const { receiver, origin, visit } = await deployment(t);
   const { traceId, line } = context({ sampled: true });
   await visit({ method: "POST", target: "/store", lines: [line, "Content-Length: 0"] });
@@ -144,7 +144,7 @@ test("every span lies within its parent, and all below the root", async (t) => {
   assert.ok(now - root.start < 60_000_000_000n && root.end <= now + 1_000_000_000n, "the clock");
 });
 
-test("an error is exported although nobody sampled it, a good answer is not", async (t) => {
+test("failed requests are exported unsampled, successful ones are not", async (t) => {
   const { receiver, origin, visit } = await deployment(t, { sample: 0 });
   const good = context({ sampled: false });
   const begun = await visit();
@@ -285,7 +285,7 @@ test("a real collector reads what is exported", { skip: await collectorMissing()
   assert.deepEqual(origin.received("traceparent"), [`00-${traceId}-${toOrigin?.spanId}-01`]);
 });
 
-test("Server-Timing is told where it is turned on, and nowhere else", async (t) => {
+test("Server-Timing is sent only where enabled", async (t) => {
   const { visit } = await deployment(t, { vars: { SERVER_TIMING: "true" } });
   const [timing = ""] = header(await visit(), "server-timing");
   assert.match(timing, /^[\w-]+;(desc="[^"]*";)?dur=\d+(\.\d+)?(, ?[\w-]+;.*)?$/);

@@ -88,7 +88,7 @@ test("nobody without the token sees or changes anything", async (t) => {
   assert.deepEqual((await say("GET", "")).json(), { users: [] });
 });
 
-test("what is no account is refused with what would be one", async (t) => {
+test("an invalid account is rejected with the reason", async (t) => {
   const { say } = await open(t);
   for (const [json, received] of /** @type {[unknown, RegExp][]} */ ([
     [{}, /password/],

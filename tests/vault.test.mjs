@@ -137,7 +137,7 @@ for (const consistency of ["strong", "eventual"]) {
     await refused(url, session);
   });
 
-  test(`what is kept was for who was there when it was set${how}`, async (t) => {
+  test(`vault cookies belong to the user for whom they were set${how}`, async (t) => {
     const { set, read, signIn } = await open(t, { session: { cache: "1s", consistency } });
     await set("access_token=guest; Path=/");
     assert.deepEqual(await read(), ["access_token=guest"]);

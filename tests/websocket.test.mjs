@@ -156,7 +156,7 @@ test("the sub-protocol is the origin's choice", async (t) => {
   assert.equal((await open(t, vestibule, ["chat.v1", "chat.v2"])).protocol, "chat.v2");
 });
 
-test("a sub-protocol the origin does not know is not invented", async (t) => {
+test("an unknown sub-protocol is not invented", async (t) => {
   const { port } = await deployment(t);
   const answer = await handshake(port, [...GOOD, "Sec-WebSocket-Protocol: chat.v9"]);
   assert.deepEqual(header(answer, "sec-websocket-protocol"), []);

@@ -26,7 +26,7 @@ async function deployment(t, vars) {
   return { zone, origin, vestibule };
 }
 
-test("two visitors who ask for the same file get each their own, and the zone's cache neither", async (t) => {
+test("two visitors of one URL get their own responses, and the zone cache none", async (t) => {
   const { zone, origin, vestibule } = await deployment(t);
   // It does cache: whoever does not say otherwise gets the file of whoever came first.
   zone.cachesEverything = true;
@@ -84,7 +84,7 @@ test("the cache that these tests put before a server does keep and give away fil
   assert.deepEqual(zone.outcomes("/x"), ["DYNAMIC", "DYNAMIC"]);
 });
 
-test("what the tenant calls public is kept for everybody, and neither knows a session nor sets a cookie", async (t) => {
+test("public paths are cached, without session and cookies", async (t) => {
   const zone = await ZoneCache.start(t);
   const origin = await Origin.start(t, (_, reply) => {
     reply.setHeader("cache-control", "public, max-age=600");
@@ -114,7 +114,7 @@ test("what the tenant calls public is kept for everybody, and neither knows a se
   await until(() => vestibule.logged("control_ignored").length === 1);
 });
 
-test("what one client says of itself and how it came decides nothing that is kept for everybody", async (t) => {
+test("a client's headers do not shape a cached response", async (t) => {
   const zone = await ZoneCache.start(t);
   const origin = await Origin.start(t, ({ headers }, reply) => {
     reply.setHeader("cache-control", "public, max-age=600");

@@ -27,7 +27,7 @@ async function signIn(page, user = "ada") {
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
-test("who signs in is greeted, talks over the socket, and is asked again after signing out", async (t) => {
+test("a user is greeted, chats over the socket, and must sign in again after signing out", async (t) => {
   const { url } = await openSite(t, await startStreamlit(t), ACCOUNTS);
   const page = await openPage(t);
   /** @type {string[]} */
@@ -59,7 +59,7 @@ test("who signs in is greeted, talks over the socket, and is asked again after s
   await page.locator("#password").waitFor(PATIENCE);
 });
 
-test("who says to be somebody else is greeted by the right name", async (t) => {
+test("a forged name is ignored and the real name greeted", async (t) => {
   const { url, port } = await openSite(t, await startStreamlit(t), ACCOUNTS);
   const page = await openPage(t, { extraHTTPHeaders: FORGED });
   await page.goto(url);

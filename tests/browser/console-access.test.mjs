@@ -85,7 +85,7 @@ test("a sign-in outlives a reload, counts in every tab, and ends in all of them"
   assert.deepEqual([...complaints, ...more], []);
 });
 
-test("where the sign-in is over one signs in again, and finds what one was typing", async (t) => {
+test("after the console session ended one signs in again without losing input", async (t) => {
   const site = await BusySite.start(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(site.vestibule, "tenants/acme"));
@@ -107,7 +107,7 @@ test("where the sign-in is over one signs in again, and finds what one was typin
   assert.deepEqual(complaints, []);
 });
 
-test("the browser's ways back and forth work, and a page can be sent to somebody else", async (t) => {
+test("back and forward work, and the URL of a page can be shared", async (t) => {
   const site = await BusySite.start(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(site.vestibule, "overview?tenant=acme"));

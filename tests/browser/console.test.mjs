@@ -101,7 +101,7 @@ test("the overview moves without being asked to", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("while nothing is heard, what was known stays, with since when", async (t) => {
+test("while the API fails, the last figures stay with their time", async (t) => {
   const { vestibule } = await deployment(t);
   await visit(vestibule, 5);
   const { page, complaints } = await consolePage(t, {}, /ERR_INTERNET_DISCONNECTED/);
@@ -178,7 +178,7 @@ test("everybody's sessions end only once the tenant's name is typed", async (t) 
   assert.deepEqual(complaints, []);
 });
 
-test("a document is mended where its fault is, looked at, compared and saved", async (t) => {
+test("a document is corrected at its fault, previewed, compared and saved", async (t) => {
   const vestibule = await tenants(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "tenants"));
@@ -223,7 +223,7 @@ test("a document is mended where its fault is, looked at, compared and saved", a
   assert.deepEqual(complaints, []);
 });
 
-test("who saves what somebody else has changed meanwhile is told, and loses nothing", async (t) => {
+test("saving over another operator's change is refused and loses no input", async (t) => {
   const vestibule = await tenants(t);
   const refused = /status of 412/;
   const [{ page: mine }, { page: theirs }] = [
@@ -309,7 +309,7 @@ test("a line of the log leads to its session", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("the log stands still while it is paused", async (t) => {
+test("the log does not move while paused", async (t) => {
   const { vestibule } = await deployment(t);
   const { page, complaints } = await consolePage(t);
   await page.goto(address(vestibule, "logs"));

@@ -187,7 +187,7 @@ test("the picture shows a server stopped, the line moved, and the server come ba
   assert.deepEqual(complaints, []);
 });
 
-test("when both servers are stopped the page says what is left, and goes on with the first that is back", async (t) => {
+test("when both servers are stopped the page says so, and continues with the first that returns", async (t) => {
   const vestibule = await demo(t);
   const { page, complaints } = await watchedPage(t);
   await page.goto(vestibule.url);
@@ -254,7 +254,7 @@ test("the steps of the story are ticked off as they are taken, by keyboard too, 
   assert.deepEqual(complaints, []);
 });
 
-test("nothing moves for who does not like it", async (t) => {
+test("nothing moves with reduced motion", async (t) => {
   const vestibule = await demo(t);
   for (const [reducedMotion, moves] of /** @type {const} */ ([
     ["no-preference", true],

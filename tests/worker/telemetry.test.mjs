@@ -75,7 +75,7 @@ test("what is under way at an origin ends by itself at its deadline", () => {
   assert.deepEqual(under(now + 201), ["acme/a: 0", "acme/b: 0"]);
 });
 
-test("the core is told what is under way four times a second at most", () => {
+test("the core gets in-flight counts at most four times a second", () => {
   begin("acme/a");
   const now = Date.now();
   inFlight(now);
@@ -107,7 +107,7 @@ function trace(more) {
   return Object.assign(new RequestTrace(1_000, "https"), { ended: 1_100 }, more);
 }
 
-test("a request's time is told apart by who took it", (t) => {
+test("durations distinguish edge and origin", (t) => {
   assert.deepEqual(trace().durations(), { edgeMs: 100, originMs: -1, answerMs: -1 });
   const direct = trace({ sent: 1_010, answered: 1_080 });
   assert.deepEqual(direct.durations(), { edgeMs: 30, originMs: 70, answerMs: 70 });

@@ -113,7 +113,7 @@ test("a visitor's requests within a second differ in what they ask for and in th
   assert.equal(new Set(lines.map(({ handle }) => handle)).size, 1);
 });
 
-test("a request that opens an event stream is like none that opens none, though who accepts what is not looked at", () => {
+test("a request for an event stream never reuses a decision for another request", () => {
   const unheeded = new Set(["accept"]);
   const like = (/** @type {string} */ one, /** @type {string} */ other) =>
     isAlike([["accept", one]], [["accept", other]], unheeded);
@@ -123,7 +123,7 @@ test("a request that opens an event stream is like none that opens none, though 
   assert.equal(like("text/event-stream", "text/event-stream"), true);
 });
 
-test("what is not looked at is handed on as each request has it", async (t) => {
+test("ignored headers are forwarded as each request has them", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await secondBegins();
   const accepted = ["text/html", "*/*", "image/webp", "*/*", "application/json", "text/html"];
@@ -147,7 +147,7 @@ test("what is not looked at is handed on as each request has it", async (t) => {
   await untilRepeated(vestibule, 1);
 });
 
-test("bytes that are no text are handed on like others, whoever came before", async (t) => {
+test("header bytes that are no UTF-8 are forwarded in cached decisions too", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   const { host } = new URL(vestibule.url);
   const values = ["caf\u00e9", "\u00c3\u00a9", "a\tb", "plain", "\u0080\u00ff", "caf\u00e9"];
@@ -166,7 +166,7 @@ test("bytes that are no text are handed on like others, whoever came before", as
   await untilRepeated(vestibule, 1);
 });
 
-test("requests that differ in what is looked at, or are not plainly like the one before, are decided each by itself", async (t) => {
+test("requests with different relevant headers are decided individually", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   const ask = (/** @type {string} */ path, /** @type {Record<string, string>} */ headers) =>
     browser.fetch(path, { headers });
@@ -198,7 +198,7 @@ test("requests that differ in what is looked at, or are not plainly like the one
   assert.equal(await repeated(vestibule), 0);
 });
 
-test("where a path may matter, only the very same URL is decided alike", async (t) => {
+test("where paths matter, only the same URL reuses a decision", async (t) => {
   const { browser, vestibule } = await deployment(t, { VAULT: "access_token" });
   await secondBegins();
   for (const path of ["/a", "/b", "/a", "/b"]) await browser.fetch(path);
@@ -209,7 +209,7 @@ test("where a path may matter, only the very same URL is decided alike", async (
   await untilRepeated(vestibule, 1);
 });
 
-test("answers that say how long they may be kept let a decision stand", async (t) => {
+test("cacheable responses keep a decision reusable", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await secondBegins();
   for (let file = 0; file < 12; file += 1) {
@@ -237,7 +237,7 @@ test("who signs out is out with the very next request", async (t) => {
   await untilRepeated(vestibule, 1);
 });
 
-test("what an origin stores is told with the very next request", async (t) => {
+test("data that an origin stores is sent with the next request", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   for (let round = 0; round < 5; round += 1) {
     await burst(browser);
@@ -265,7 +265,7 @@ test("a session that is revoked in the middle of a burst is over with the next r
   await untilRepeated(vestibule, 1);
 });
 
-test("somebody who is refused ends nothing of what stands for others", async (t) => {
+test("a refused request invalidates no cached decision", async (t) => {
   const { browser, vestibule } = await deployment(t, { LOGIN_MODE: "optional" });
   const { host } = new URL(vestibule.url);
   await secondBegins();
@@ -321,7 +321,7 @@ test("a flood of one forged cookie is refused without deciding on each, and each
   await untilRepeated(vestibule, 30);
 });
 
-test("a call of our own paths ends what stands", async (t) => {
+test("a request to a reserved path invalidates cached decisions", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   for (let visit = 0; visit < 6; visit += 1) {
     await browser.fetch("/warm");
@@ -332,7 +332,7 @@ test("a call of our own paths ends what stands", async (t) => {
   assert.equal(await repeated(vestibule), 0);
 });
 
-test("our own paths, and disguises of them, are nobody's to repeat", async (t) => {
+test("reserved paths in any spelling are never cached", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   const { host } = new URL(vestibule.url);
   const lines = [`Cookie: ${browser.cookie}`];
@@ -383,7 +383,7 @@ test("a trace that a client began is continued, also in the middle of a burst", 
   await untilRepeated(vestibule, 1);
 });
 
-test("an answer that signs somebody in is heeded in the middle of a burst", async (t) => {
+test("a response that identifies the user takes effect within a burst", async (t) => {
   const { browser, origin, vestibule } = await deployment(t);
   await burst(browser);
   const cookie = browser.cookie;
@@ -439,7 +439,7 @@ test("an origin that answers with gateway errors is left for another within the 
   await untilRepeated(vestibule, 1);
 });
 
-test("decisions are made anew for each request where that is asked for", async (t) => {
+test("DECISIONS=each decides every request individually", async (t) => {
   const { browser, vestibule, origin } = await deployment(t, { DECISIONS: "each" });
   await burst(browser);
   await until(() => vestibule.logged("request").length >= 5, { what: "lines" });
