@@ -342,7 +342,7 @@ for (const [what, key] of await unfitKeys()) {
   });
 }
 
-test("a symmetric or weak key verifies no token", async (t) => {
+test("a published private key verifies no token", async (t) => {
   const scene = await open(t);
   const [, short] = (await unfitKeys()).find(([what]) => what.includes("private")) ?? [];
   scene.issuer.answers.jwks = { body: { keys: [short] } };
