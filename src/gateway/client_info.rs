@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_told_apart() {
+    fn devices_are_recognised() {
         for (agent, expected) in [
             ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0)", "phone"),
             ("Mozilla/5.0 (Linux; Android 14; Pixel 8) Mobile", "phone"),

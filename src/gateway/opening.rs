@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn openings_are_remembered_within_bounds() {
+    fn remembered_openings_are_bounded() {
         let mut openings = Openings::default();
         let handle = |number: u16| {
             let [high, low] = number.to_be_bytes();

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ticket_comes_back_as_it_was_issued() {
+    fn response_context_round_trips() {
         let ticket = ResponseContext {
             cookie: "value",
             set_cookie: true,

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_nothing_else_and_nothing_elsewhere() {
+    fn console_session_is_bound_to_scope_and_host() {
         let tokens = [ApiKey::new("first token of all")];
         let header = value(&begun(), &tokens[0]);
         let opens = |authority: &str, host: &str| {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_good_until_it_rests_or_is_old_or_its_token_is_replaced() {
+    fn console_session_expires_when_idle_old_or_its_token_is_replaced() {
         let tokens = [
             ApiKey::new("first token of all"),
             ApiKey::new("second token"),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_one_is_nobodys() {
+    fn tampered_console_session_is_rejected() {
         let tokens = [ApiKey::new("first token of all")];
         let good = value(&begun(), &tokens[0]);
         let (name, value) = good.split_once('=').unwrap();

@@ -183,7 +183,7 @@ fn refused(step: Step) -> (u16, String) {
 }
 
 #[test]
-fn each_host_leads_to_its_tenant_and_no_other_host_to_any() {
+fn each_host_finds_its_tenant_and_unknown_hosts_none() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     world.tenant(
@@ -206,7 +206,7 @@ fn each_host_leads_to_its_tenant_and_no_other_host_to_any() {
 }
 
 #[test]
-fn whoever_finds_nobody_here_or_asks_whether_we_live_teaches_nothing() {
+fn unknown_host_and_liveness_change_no_state() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     world.get("https://acme.example/", &[]);
@@ -223,7 +223,7 @@ fn whoever_finds_nobody_here_or_asks_whether_we_live_teaches_nothing() {
 }
 
 #[test]
-fn the_longest_suffix_counts_and_a_host_itself_over_any() {
+fn exact_host_wins_over_the_longest_suffix() {
     let mut world = World::new();
     world.tenant("wide", &json!({ "hosts": ["*.example"] }));
     world.tenant("near", &json!({ "hosts": ["*.chat.example"] }));
@@ -239,7 +239,7 @@ fn the_longest_suffix_counts_and_a_host_itself_over_any() {
 }
 
 #[test]
-fn a_host_that_its_tenant_does_not_claim_is_nobodys() {
+fn host_not_listed_in_its_document_is_unknown() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     world.say("host:stolen.example", "acme");
@@ -259,7 +259,7 @@ fn a_host_that_its_tenant_does_not_claim_is_nobodys() {
 }
 
 #[test]
-fn what_is_known_costs_nothing_for_ten_seconds_and_is_asked_for_beside_requests_then() {
+fn document_is_fresh_for_ten_seconds_then_refreshed_in_the_background() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     forwarded(world.get("https://acme.example/", &[]));
@@ -282,7 +282,7 @@ fn what_is_known_costs_nothing_for_ten_seconds_and_is_asked_for_beside_requests_
 }
 
 #[test]
-fn a_broken_document_changes_nothing_and_is_told() {
+fn invalid_document_is_logged_and_changes_nothing() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     forwarded(world.get("https://acme.example/", &[]));
@@ -321,7 +321,7 @@ fn stored_document_with_a_former_name_is_served_with_a_warning() {
 }
 
 #[test]
-fn a_tenant_that_is_taken_away_is_gone_within_a_minute_and_so_is_one_that_is_added_there() {
+fn deleted_tenant_is_gone_within_a_minute_and_an_added_one_found() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     forwarded(world.get("https://acme.example/", &[]));
@@ -335,7 +335,7 @@ fn a_tenant_that_is_taken_away_is_gone_within_a_minute_and_so_is_one_that_is_add
 }
 
 #[test]
-fn a_suffix_that_is_nobodys_is_asked_for_once_a_minute_whatever_stands_before_it() {
+fn unknown_suffix_is_read_once_a_minute() {
     let mut world = World::new();
     for number in 0..50 {
         let step = world.get(&format!("https://h{number}.a.b.c.d.e.f.g.example/"), &[]);
@@ -352,7 +352,7 @@ fn a_suffix_that_is_nobodys_is_asked_for_once_a_minute_whatever_stands_before_it
 }
 
 #[test]
-fn who_cannot_be_asked_is_not_taken_for_nobody() {
+fn unavailable_registry_is_not_an_unknown_host() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     world.tenant("wide", &json!({ "hosts": ["*.example"] }));
@@ -363,7 +363,7 @@ fn who_cannot_be_asked_is_not_taken_for_nobody() {
 }
 
 #[test]
-fn a_cookie_of_one_tenant_is_worthless_at_another_and_so_is_its_ticket() {
+fn cookie_and_response_context_of_another_tenant_are_rejected() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     world.tenant("globex", &json!({}));
@@ -384,7 +384,7 @@ fn a_cookie_of_one_tenant_is_worthless_at_another_and_so_is_its_ticket() {
 }
 
 #[test]
-fn a_tenant_with_keys_of_its_own_loses_its_sessions_with_them() {
+fn removing_own_keys_ends_a_tenants_sessions() {
     let own = json!({ "ACME__SESSION_KEYS": base64url(&[9; 32]) });
     let mut world = World::with(&own);
     world.tenant("acme", &json!({}));
@@ -407,7 +407,7 @@ fn a_tenant_with_keys_of_its_own_loses_its_sessions_with_them() {
 }
 
 #[test]
-fn origins_are_told_the_tenants_environment_and_under_the_names_they_know() {
+fn origins_get_env_and_mapped_headers() {
     let secrets = json!({
         "ACME__API_KEY": "s3cr3t",
         "ACME__SESSION_KEYS": base64url(&[9; 32]),
@@ -458,7 +458,7 @@ fn origins_are_told_the_tenants_environment_and_under_the_names_they_know() {
 }
 
 #[test]
-fn where_signing_in_is_required_is_said_path_by_path() {
+fn login_exceptions_apply_by_path() {
     let mut world = World::new();
     let exceptions = json!([
         { "path": "/public/*", "mode": "off" },
@@ -503,7 +503,7 @@ fn where_signing_in_is_required_is_said_path_by_path() {
 }
 
 #[test]
-fn more_tenants_than_there_is_room_for_take_turns() {
+fn tenants_beyond_the_limit_are_evicted_and_reloaded() {
     let mut world = World::new();
     for number in 0..300 {
         world.tenant(&format!("t{number}"), &json!({}));
@@ -527,7 +527,7 @@ proptest! {
     /// Fifty tenants with documents of their own, and visitors who wander between them with all the
     /// cookies they have: nobody ever sees what is another's.
     #[test]
-    fn no_request_of_one_tenant_sees_anything_of_another(seed: u64) {
+    fn tenants_are_isolated(seed: u64) {
         let mut random = ChaCha20Rng::seed_from_u64(seed);
         let mut below = |most: u32| {
             use chacha20::rand_core::Rng as _;

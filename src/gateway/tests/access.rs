@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn signing_out_from_another_sites_page_is_refused() {
+fn cross_site_sign_out_is_rejected() {
     let mut world = World::new(&json!({}));
     for (header, value, status) in [
         ("sec-fetch-site", "cross-site", 403),
@@ -24,7 +24,7 @@ fn signing_out_from_another_sites_page_is_refused() {
 }
 
 #[test]
-fn where_sign_in_is_required_nobody_passes_without() {
+fn required_sign_in_rejects_guests() {
     let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
     assert_eq!(refused(world.get("/")), (401, "no_session".to_owned()));
     let step = world.ask(
@@ -58,7 +58,7 @@ fn where_sign_in_is_required_nobody_passes_without() {
 }
 
 #[test]
-fn somebody_who_sends_forged_cookies_is_slowed_down_and_nobody_else() {
+fn forged_cookies_are_limited_per_client() {
     let mut world = World::new(&json!({}));
     world.exchange("");
     let good = world.jar.replace("__Host-session=forged".to_owned());
@@ -75,7 +75,7 @@ fn somebody_who_sends_forged_cookies_is_slowed_down_and_nobody_else() {
 }
 
 #[test]
-fn events_name_no_secret() {
+fn events_contain_no_secret() {
     let mut world = World::new(&json!({}));
     world.exchange(
         "x-session-patch\n[\"hunter2\"]\nx-session-ttl\nhunter2\nx-session-rotate\nhunter2",
@@ -97,7 +97,7 @@ fn events_name_no_secret() {
 }
 
 #[test]
-fn an_address_that_tries_many_names_is_held_back_before_anything_is_computed() {
+fn client_that_tries_many_names_is_limited_before_hashing() {
     let methods = json!({ "LOGIN_METHODS": r#"{"password":true}"#, "ATTEMPT_OBJECTS": true });
     let mut world = World::new(&methods);
     let headers = [

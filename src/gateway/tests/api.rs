@@ -33,7 +33,7 @@ fn patch(world: &mut World, path: &str, if_match: Option<&str>, body: &Value) ->
 }
 
 #[test]
-fn an_origin_reads_and_changes_a_session_and_the_browser_sees_it() {
+fn origin_reads_and_changes_a_session() {
     under_both(|consistency| {
         let (mut world, path) = recorded(consistency);
         let before = read(&mut world, &path);
@@ -54,7 +54,7 @@ fn an_origin_reads_and_changes_a_session_and_the_browser_sees_it() {
 }
 
 #[test]
-fn a_change_to_a_version_that_is_gone_is_refused() {
+fn change_to_an_old_version_is_rejected() {
     under_both(|consistency| {
         let (mut world, path) = recorded(consistency);
         let change = json!({ "patch": { "b": 2 } });
@@ -71,7 +71,7 @@ fn a_change_to_a_version_that_is_gone_is_refused() {
 }
 
 #[test]
-fn where_nobody_orders_changes_the_version_must_be_named() {
+fn eventual_consistency_requires_if_match() {
     let change = json!({ "patch": { "b": 2 } });
     let (mut world, path) = recorded("eventual");
     let refused = patch(&mut world, &path, None, &change);
@@ -81,7 +81,7 @@ fn where_nobody_orders_changes_the_version_must_be_named() {
 }
 
 #[test]
-fn what_is_not_accepted_changes_nothing() {
+fn invalid_change_is_rejected() {
     let (mut world, path) = recorded("strong");
     let many: serde_json::Map<_, _> = (0..10_000)
         .map(|number| (format!("k{number}"), json!(number)))
@@ -115,7 +115,7 @@ fn what_is_not_accepted_changes_nothing() {
 }
 
 #[test]
-fn the_api_is_closed_to_all_without_the_key() {
+fn api_requires_the_origin_key() {
     let (mut world, path) = recorded("strong");
     for key in [None, Some("another-key-altogether"), Some("")] {
         let step = world.call("GET", &path, key, &Value::Null);
@@ -127,7 +127,7 @@ fn the_api_is_closed_to_all_without_the_key() {
 }
 
 #[test]
-fn an_origin_ends_a_session() {
+fn origin_ends_a_session() {
     under_both(|consistency| {
         let (mut world, path) = recorded(consistency);
         for _ in 0..2 {
@@ -141,7 +141,7 @@ fn an_origin_ends_a_session() {
 }
 
 #[test]
-fn a_lease_is_one_callers_at_a_time_and_a_late_holder_is_fenced_off() {
+fn lease_is_exclusive_and_fences_off_a_late_holder() {
     let (mut world, path) = recorded("strong");
     let lease = format!("{path}/lease");
     let take = |world: &mut World, body: &Value| {

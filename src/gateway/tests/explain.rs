@@ -49,7 +49,7 @@ fn at<'v>(explanation: &'v Value, paths: [&str; 3]) -> [&'v Value; 3] {
 }
 
 #[test]
-fn a_stored_session_is_explained_step_by_step_with_where_each_thing_is_known_from() {
+fn stored_session_is_explained_with_its_sources() {
     under_both(|consistency| {
         let mut world = world(&json!({ "CONSISTENCY": consistency }));
         world.exchange("x-session-identify\n{\"user\":\"ada\"}\nx-session-patch\n{\"a\":1}");
@@ -110,7 +110,7 @@ fn told_id(forward: &Forward) -> &str {
 }
 
 #[test]
-fn asking_counts_logs_and_stores_nothing() {
+fn explaining_has_no_effects() {
     under_both(|consistency| {
         let mut world = world(&json!({ "CONSISTENCY": consistency }));
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -149,7 +149,7 @@ fn asking_counts_logs_and_stores_nothing() {
 }
 
 #[test]
-fn what_is_asked_is_never_repeated() {
+fn explained_input_is_never_repeated() {
     let mut world = world(&json!({}));
     world.exchange("x-session-patch\n{\"a\":\"hunter2\"}");
     let cookie = world.jar.clone().unwrap();
@@ -168,7 +168,7 @@ fn what_is_asked_is_never_repeated() {
 }
 
 #[test]
-fn each_step_says_why_it_stops() {
+fn each_step_explains_its_refusal() {
     let mut world = world(&json!({ "LOGIN_MODE": "required" }));
     world.jar = Some("__Host-session=x; __Host-session=y".to_owned());
     let navigation = [("sec-fetch-mode", "navigate")];
@@ -256,7 +256,7 @@ fn each_step_says_why_it_stops() {
 }
 
 #[test]
-fn how_a_session_ended_is_told() {
+fn end_of_a_session_is_explained() {
     under_both(|consistency| {
         let state = |end: &dyn Fn(&mut World)| {
             let mut world = world(&json!({ "CONSISTENCY": consistency }));
@@ -287,7 +287,7 @@ fn how_a_session_ended_is_told() {
 }
 
 #[test]
-fn what_is_no_question_is_refused() {
+fn malformed_question_is_rejected() {
     let mut world = world(&json!({}));
     for question in [
         json!({}),
@@ -313,7 +313,7 @@ fn what_is_no_question_is_refused() {
 }
 
 #[test]
-fn an_origin_that_is_passed_over_is_told_with_the_one_that_takes_over() {
+fn skipped_origin_and_takeover_are_explained() {
     let mut world = world(&json!({}));
     world.exchange("x-session-patch\n{\"a\":1}");
     let home = world.visit().origin;

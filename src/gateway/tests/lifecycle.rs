@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_guest_costs_no_storage_and_keeps_handle_and_origin() {
+fn guest_costs_no_storage_and_keeps_handle_and_origin() {
     let mut world = World::new(&json!({}));
     let first = world.exchange("");
     assert_eq!(told(&first, "x-session-state"), Some("new"));
@@ -22,7 +22,7 @@ fn a_guest_costs_no_storage_and_keeps_handle_and_origin() {
 }
 
 #[test]
-fn a_guest_in_steady_use_never_runs_out_and_an_idle_one_does() {
+fn guest_expires_only_when_idle() {
     let mut world = World::new(&json!({ "SESSION_IDLE": "30m" }));
     let first = world.exchange("");
     for _ in 0..10 {
@@ -37,7 +37,7 @@ fn a_guest_in_steady_use_never_runs_out_and_an_idle_one_does() {
 }
 
 #[test]
-fn data_an_origin_stores_is_there_in_every_isolate() {
+fn stored_data_is_visible_in_every_isolate() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -53,7 +53,7 @@ fn data_an_origin_stores_is_there_in_every_isolate() {
 }
 
 #[test]
-fn patches_of_parallel_answers_are_all_kept() {
+fn parallel_patches_are_all_kept() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
         world.exchange("");
@@ -69,7 +69,7 @@ fn patches_of_parallel_answers_are_all_kept() {
 }
 
 #[test]
-fn patches_of_different_isolates_are_all_kept_where_an_object_orders_them() {
+fn parallel_patches_of_isolates_are_all_kept_with_an_object() {
     let mut world = World::new(&json!({}));
     world.exchange("x-session-patch\n{\"first\":1}");
     let cookie = world.jar.clone();
@@ -89,7 +89,7 @@ fn patches_of_different_isolates_are_all_kept_where_an_object_orders_them() {
 }
 
 #[test]
-fn rotation_changes_the_cookie_and_nothing_else() {
+fn rotation_changes_only_the_cookie() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
         let before = world.exchange("x-session-patch\n{\"a\":1}");
@@ -120,7 +120,7 @@ fn rotation_changes_the_cookie_and_nothing_else() {
 }
 
 #[test]
-fn of_many_that_rotate_at_once_all_end_up_with_one_id() {
+fn parallel_rotations_agree_on_one_id() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -136,7 +136,7 @@ fn of_many_that_rotate_at_once_all_end_up_with_one_id() {
 }
 
 #[test]
-fn a_rotated_cookie_works_for_half_a_minute_and_is_then_refused() {
+fn rotated_cookie_works_for_its_grace_period_only() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -154,7 +154,7 @@ fn a_rotated_cookie_works_for_half_a_minute_and_is_then_refused() {
 }
 
 #[test]
-fn an_ended_session_stays_ended_whatever_finishes_late() {
+fn ended_session_is_not_revived_by_late_responses() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency }));
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -177,7 +177,7 @@ fn an_ended_session_stays_ended_whatever_finishes_late() {
 }
 
 #[test]
-fn use_is_written_down_once_an_interval_and_keeps_the_session_alive() {
+fn touch_is_written_once_per_interval_and_keeps_the_session() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency, "SESSION_IDLE": "80m" }));
         world.exchange("x-session-patch\n{\"a\":1}");

@@ -91,7 +91,7 @@ fn under_all(tell: impl Fn(World, &str)) {
 }
 
 #[test]
-fn a_guest_who_uses_nothing_but_a_socket_stays_and_costs_no_storage() {
+fn guest_with_only_a_socket_stays_without_storage() {
     under_all(|mut world, streams| {
         let first = world.exchange("");
         let socket = world.socket();
@@ -109,7 +109,7 @@ fn a_guest_who_uses_nothing_but_a_socket_stays_and_costs_no_storage() {
 }
 
 #[test]
-fn a_guest_whose_client_drops_the_cookie_of_the_handshake_stays_in_the_same_isolate() {
+fn guest_that_drops_the_handshake_cookie_stays_in_the_same_isolate() {
     under_all(|mut world, _| {
         let first = world.exchange("");
         let cookie = world.jar.clone();
@@ -122,7 +122,7 @@ fn a_guest_whose_client_drops_the_cookie_of_the_handshake_stays_in_the_same_isol
 }
 
 #[test]
-fn a_user_who_uses_nothing_but_a_socket_stays_signed_in() {
+fn user_with_only_a_socket_stays_signed_in() {
     under_all(|mut world, streams| {
         world.exchange("x-session-identify\n{\"user\":\"u1\"}");
         let first = world.exchange("");
@@ -139,7 +139,7 @@ fn a_user_who_uses_nothing_but_a_socket_stays_signed_in() {
 }
 
 #[test]
-fn a_guest_who_opened_a_socket_and_then_has_data_stays() {
+fn guest_with_a_socket_stays_after_its_first_write() {
     under_all(|mut world, streams| {
         world.exchange("");
         world.socket();
@@ -156,7 +156,7 @@ fn a_guest_who_opened_a_socket_and_then_has_data_stays() {
 }
 
 #[test]
-fn an_event_stream_that_is_listened_to_is_use() {
+fn open_event_stream_counts_as_use() {
     under_all(|mut world, _| {
         let first = world.exchange("");
         let stream = world.open(
@@ -172,7 +172,7 @@ fn an_event_stream_that_is_listened_to_is_use() {
 }
 
 #[test]
-fn what_an_origin_does_not_open_is_no_use() {
+fn refused_handshake_does_not_count_as_use() {
     for (asked, status) in [(&SOCKET[..], 403), (&SOCKET[..], 200), (&EVENTS[..], 200)] {
         under_all(|mut world, _| {
             let first = world.exchange("");
@@ -185,7 +185,7 @@ fn what_an_origin_does_not_open_is_no_use() {
 }
 
 #[test]
-fn a_handed_on_socket_keeps_a_user_for_a_day_and_no_longer() {
+fn passed_through_socket_counts_as_use_for_a_day() {
     under_both(|consistency| {
         let mut world = World::new(
             &json!({ "CONSISTENCY": consistency, "SESSION_IDLE": "2m", "SESSION_ABSOLUTE": "7d" }),
@@ -202,7 +202,7 @@ fn a_handed_on_socket_keeps_a_user_for_a_day_and_no_longer() {
 }
 
 #[test]
-fn a_socket_keeps_nobody_beyond_the_absolute_limit() {
+fn socket_does_not_extend_the_absolute_limit() {
     under_all(|world, streams| {
         let settings =
             json!({ "STREAMS": streams, "SESSION_IDLE": "2m", "SESSION_ABSOLUTE": "1h" });
@@ -220,7 +220,7 @@ fn a_socket_keeps_nobody_beyond_the_absolute_limit() {
 }
 
 #[test]
-fn a_guest_who_was_away_for_too_long_finds_the_same_server_again() {
+fn idle_guest_returns_to_the_same_server() {
     let mut world = World::new(&json!({ "SESSION_IDLE": "2m" }));
     for _ in 0..40 {
         world.jar = None;
@@ -235,7 +235,7 @@ fn a_guest_who_was_away_for_too_long_finds_the_same_server_again() {
 }
 
 #[test]
-fn a_guest_does_not_return_to_a_server_that_takes_no_new_sessions() {
+fn idle_guest_does_not_return_to_a_draining_server() {
     let mut world = World::new(&json!({ "SESSION_IDLE": "2m" }));
     for _ in 0..10 {
         world.jar = None;
@@ -253,7 +253,7 @@ fn a_guest_does_not_return_to_a_server_that_takes_no_new_sessions() {
 }
 
 #[test]
-fn who_presents_a_session_that_was_ended_begins_where_there_is_room() {
+fn ended_session_restarts_where_there_is_capacity() {
     let mut world = World::new(&json!({}));
     let origins: std::collections::BTreeSet<String> = (0..40)
         .map(|_| {

@@ -20,7 +20,7 @@ fn shown(world: &mut World, route: &str) -> Value {
 }
 
 #[test]
-fn a_session_is_shown_without_its_secrets_and_that_is_logged() {
+fn session_is_shown_redacted_and_logged() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let who =
@@ -72,7 +72,7 @@ fn a_session_is_shown_without_its_secrets_and_that_is_logged() {
 }
 
 #[test]
-fn sessions_are_listed_by_where_they_are() {
+fn sessions_are_listed_by_origin() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let mut expected: HashMap<String, usize> = HashMap::new();

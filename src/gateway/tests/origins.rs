@@ -4,7 +4,7 @@ use super::*;
 use chacha20::rand_core::Rng as _;
 
 #[test]
-fn an_origin_that_is_gone_is_replaced_and_the_new_place_remembered() {
+fn unreachable_origin_is_replaced_and_the_pin_stored() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
     world.kill(&home);
@@ -25,7 +25,7 @@ fn an_origin_that_is_gone_is_replaced_and_the_new_place_remembered() {
 }
 
 #[test]
-fn a_request_that_may_have_been_processed_is_not_sent_twice() {
+fn possibly_processed_request_is_not_retried() {
     for (method, failure, expected) in [
         ("POST", Failure::Lost, Some((502, "origin_unreachable"))),
         ("POST", Failure::Cut, Some((502, "origin_unreachable"))),
@@ -50,7 +50,7 @@ fn a_request_that_may_have_been_processed_is_not_sent_twice() {
 }
 
 #[test]
-fn an_origin_that_is_gone_is_passed_over_for_a_while() {
+fn unreachable_origin_is_skipped_for_a_while() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
     world.kill(&home);
@@ -74,7 +74,7 @@ const FAILURES: [(&str, Failure); 7] = [
 ];
 
 #[test]
-fn requests_of_one_client_that_fail_say_nothing_of_an_origin_that_lives() {
+fn failures_of_one_client_do_not_eject_a_live_origin() {
     for (method, failure) in FAILURES {
         for origins in [ORIGINS, "a=http://a:1"] {
             let mut world = World::new(&json!({ "ORIGINS": origins }));
@@ -108,7 +108,7 @@ fn requests_of_one_client_that_fail_say_nothing_of_an_origin_that_lives() {
 }
 
 #[test]
-fn a_server_that_is_killed_is_left_with_the_first_safe_request_while_another_client_fails() {
+fn killed_server_is_left_at_the_first_safe_request() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
     let attack = |world: &mut World| {
@@ -133,7 +133,7 @@ fn a_server_that_is_killed_is_left_with_the_first_safe_request_while_another_cli
 }
 
 #[test]
-fn after_a_post_that_a_dead_server_did_not_take_the_next_one_goes_elsewhere() {
+fn after_a_failed_post_the_next_one_goes_elsewhere() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
     world.kill(&home);
@@ -146,7 +146,7 @@ fn after_a_post_that_a_dead_server_did_not_take_the_next_one_goes_elsewhere() {
 }
 
 #[test]
-fn gateway_errors_of_one_path_eject_nobody_while_a_probe_is_answered() {
+fn gateway_errors_of_one_path_do_not_eject_while_probes_succeed() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
     for _ in 0..200 {
@@ -162,7 +162,7 @@ fn gateway_errors_of_one_path_eject_nobody_while_a_probe_is_answered() {
 }
 
 #[test]
-fn a_server_that_hangs_is_left_when_clients_of_several_networks_ran_into_it() {
+fn hanging_server_is_ejected_after_timeouts_of_several_networks() {
     for (addresses, expected) in [
         (["2001:db8::1", "2001:db8::2"], false),
         (["192.0.2.1", "::ffff:192.0.2.1"], false),
@@ -184,8 +184,7 @@ fn a_server_that_hangs_is_left_when_clients_of_several_networks_ran_into_it() {
 }
 
 #[test]
-fn where_nobody_vouches_for_addresses_sessions_that_are_older_than_the_trouble_tell_clients_apart()
-{
+fn without_client_addresses_older_sessions_distinguish_clients() {
     for (kind, expected) in [
         ("no session", false),
         ("one session", false),
@@ -225,7 +224,7 @@ fn where_nobody_vouches_for_addresses_sessions_that_are_older_than_the_trouble_t
 }
 
 #[test]
-fn a_probe_asks_where_an_origin_says_that_it_is_ready() {
+fn probe_requests_the_health_path() {
     let origins = "a=http://a:1;health=/ready,b=http://b:1";
     let mut world = World::new(&json!({ "ORIGINS": origins }));
     for (origin, url) in [("a", "http://a:1/ready"), ("b", "http://b:1/")] {
@@ -244,7 +243,7 @@ fn a_probe_asks_where_an_origin_says_that_it_is_ready() {
 }
 
 #[test]
-fn when_every_origin_fails_the_visitor_is_told_after_three_tries() {
+fn request_fails_after_three_attempts() {
     let mut world = World::new(&json!({}));
     for name in ["a", "b", "c"] {
         world.kill(name);
@@ -263,7 +262,7 @@ fn when_every_origin_fails_the_visitor_is_told_after_three_tries() {
 }
 
 #[test]
-fn what_an_origin_answers_wrongly_becomes_a_502() {
+fn malformed_response_becomes_502() {
     let mut world = World::new(&json!({}));
     let forward = world.visit();
     for status in [0, 42, 100, 199, 600, 999] {
@@ -294,7 +293,7 @@ fn placed(world: &mut World, count: usize) -> HashMap<String, usize> {
 }
 
 #[test]
-fn a_draining_origin_keeps_its_sessions_and_gets_no_new_ones() {
+fn draining_origin_keeps_its_sessions_and_gets_no_new_ones() {
     let mut world = World::new(&json!({}));
     while world.exchange("").origin != "b" {
         world.jar = None;
@@ -312,7 +311,7 @@ fn a_draining_origin_keeps_its_sessions_and_gets_no_new_ones() {
 }
 
 #[test]
-fn an_origin_with_a_small_share_takes_all_new_sessions_when_the_others_drain() {
+fn small_origin_takes_all_new_sessions_when_others_drain() {
     let mut world = World::new(&json!({
         "ORIGINS": "a=http://a:1;weight=50;state=drain,b=http://b:1,c=http://c:1;weight=50;state=drain",
     }));
@@ -321,7 +320,7 @@ fn an_origin_with_a_small_share_takes_all_new_sessions_when_the_others_drain() {
 }
 
 #[test]
-fn an_origin_that_is_down_loses_its_sessions_at_once_and_the_next_one_is_told() {
+fn down_origin_loses_its_sessions_and_the_next_gets_takeover() {
     let mut world = World::new(&json!({}));
     while world.exchange("").origin != "b" {
         world.jar = None;
@@ -337,7 +336,7 @@ fn an_origin_that_is_down_loses_its_sessions_at_once_and_the_next_one_is_told() 
 }
 
 #[test]
-fn new_sessions_prefer_the_less_busy_origin_and_nothing_is_stored_for_it() {
+fn new_sessions_prefer_the_less_busy_origin_without_storage() {
     let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1,b=http://b:1" }));
     world.gateway.observe("a", 50, 0);
     world.gateway.observe("b", 0, 0);
@@ -369,7 +368,7 @@ fn new_sessions_prefer_the_less_busy_origin_and_nothing_is_stored_for_it() {
 }
 
 #[test]
-fn a_full_origin_gets_no_new_session_and_when_all_are_full_nobody_does() {
+fn full_origin_gets_no_new_session() {
     let mut world = World::new(&json!({
         "ORIGINS": "a=http://a:1;capacity=5,b=http://b:1", "OVERLOAD_LOAD": "90",
     }));
@@ -395,7 +394,7 @@ fn a_full_origin_gets_no_new_session_and_when_all_are_full_nobody_does() {
 }
 
 #[test]
-fn some_new_sessions_are_born_into_the_canary_and_ramping_moves_nobody() {
+fn canary_gets_a_share_of_new_sessions_and_ramping_moves_none() {
     let origins = "a=http://a:1,b=http://b:1,v2=http://c:1;release=v2";
     let settings = |canary: &str| json!({ "ORIGINS": origins, "CANARY": canary, "CANARY_HEADER": "x-beta: 1" });
     let mut world = World::new(&settings("v2:20"));
@@ -433,7 +432,7 @@ fn some_new_sessions_are_born_into_the_canary_and_ramping_moves_nobody() {
 }
 
 #[test]
-fn gateway_errors_in_a_row_eject_an_origin_and_other_errors_do_not() {
+fn consecutive_gateway_errors_eject_and_other_errors_do_not() {
     let mut world = World::new(&json!({}));
     let home = world.exchange("").origin;
     world.outside.probed.insert(home.clone(), Verdict::Faulty);
@@ -464,7 +463,7 @@ fn gateway_errors_in_a_row_eject_an_origin_and_other_errors_do_not() {
 }
 
 #[test]
-fn when_most_origins_are_ejected_none_is_passed_over() {
+fn panic_threshold_ignores_ejections_of_most_origins() {
     let mut world = World::new(&json!({}));
     for name in ["a", "b", "c"] {
         world
@@ -482,7 +481,7 @@ fn when_most_origins_are_ejected_none_is_passed_over() {
 }
 
 #[test]
-fn a_strict_conversation_waits_for_its_origin() {
+fn strict_pin_waits_for_its_origin() {
     let mut world = World::new(&json!({ "STRICT_PINS": "true" }));
     let home = world.exchange("").origin;
     world.kill(&home);
@@ -495,7 +494,7 @@ fn a_strict_conversation_waits_for_its_origin() {
 }
 
 #[test]
-fn an_address_begins_so_many_sessions_a_minute_and_goes_on_with_those() {
+fn new_sessions_per_minute_are_limited_per_client() {
     let mut world = World::new(&json!({ "NEW_SESSIONS_PER_MINUTE": "3" }));
     let from = |world: &mut World, address: &str| {
         let headers = [("cf-connecting-ip", address)];
@@ -518,7 +517,7 @@ fn an_address_begins_so_many_sessions_a_minute_and_goes_on_with_those() {
 }
 
 #[test]
-fn an_address_over_the_platforms_limit_begins_no_session_and_goes_on_with_those_it_has() {
+fn platform_limit_rejects_new_sessions_and_keeps_existing_ones() {
     let mut world = World::new(&json!({ "NEW_SESSION_LIMITER": true }));
     let headers = [("cf-connecting-ip", "192.0.2.1")];
     let ask = |world: &mut World| world.ask("GET", "/", &headers, &mut Answers::default());
@@ -550,14 +549,14 @@ fn moved(settings: &Value) -> (World, String, String) {
 }
 
 #[test]
-fn a_conversation_that_moved_stays_where_it_is_for_good() {
+fn moved_conversation_stays() {
     let (mut world, _, there) = moved(&json!({ "SESSION_IDLE": "8h" }));
     world.wait(7 * 3600);
     assert_eq!(world.visit().origin, there);
 }
 
 #[test]
-fn a_conversation_that_moved_returns_when_it_has_rested_and_never_before() {
+fn moved_conversation_returns_after_pin_idle_only() {
     let settings = json!({ "SESSION_IDLE": "8h", "PIN_IDLE": "30m" });
     let (mut world, home, there) = moved(&settings);
     // In use: every twenty minutes for three hours, in whatever isolate.
@@ -581,7 +580,7 @@ fn a_conversation_that_moved_returns_when_it_has_rested_and_never_before() {
 }
 
 #[test]
-fn when_nobody_can_be_reached_they_are_probed_once_a_second_and_no_request_is_lost_on_them() {
+fn unreachable_origins_are_probed_once_a_second_without_requests() {
     let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1,b=http://b:1" }));
     for name in ["a", "b"] {
         world.kill(name);
@@ -625,7 +624,7 @@ fn when_nobody_can_be_reached_they_are_probed_once_a_second_and_no_request_is_lo
 }
 
 #[test]
-fn a_client_whose_requests_fail_keeps_nobody_from_an_origin_that_is_back() {
+fn failing_client_does_not_block_a_recovered_origin() {
     let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1" }));
     world.exchange("");
     world.kill("a");
@@ -647,7 +646,7 @@ fn a_client_whose_requests_fail_keeps_nobody_from_an_origin_that_is_back() {
 }
 
 #[test]
-fn servers_that_are_added_with_a_date_get_new_sessions_and_move_nobody() {
+fn since_gives_an_added_server_new_sessions_only() {
     let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1,b=http://b:1" }));
     let mut old = Vec::new();
     for _ in 0..50 {
@@ -671,7 +670,7 @@ fn servers_that_are_added_with_a_date_get_new_sessions_and_move_nobody() {
 }
 
 #[test]
-fn the_busiest_of_twenty_origins_has_hardly_more_than_the_others() {
+fn busiest_of_twenty_origins_stays_near_its_share() {
     let list: Vec<String> = (0..20).map(|n| format!("o{n}=http://h{n}")).collect();
     let mut world = World::new(&json!({ "ORIGINS": list.join(",") }));
     let places = placed(&mut world, 20_000);
@@ -680,7 +679,7 @@ fn the_busiest_of_twenty_origins_has_hardly_more_than_the_others() {
 }
 
 #[test]
-fn an_origin_whose_health_is_noisy_makes_no_conversation_go_back_and_forth() {
+fn flapping_origin_does_not_move_conversations_repeatedly() {
     const CONVERSATIONS: usize = 200;
     let mut random = ChaCha20Rng::seed_from_u64(1);
     let mut world = World::new(&json!({}));

@@ -28,7 +28,7 @@ fn begin(world: &mut World, address: &str) -> Option<String> {
 }
 
 #[test]
-fn one_client_whose_sign_ins_hang_keeps_no_other_client_from_signing_in() {
+fn hanging_sign_ins_of_one_client_do_not_block_others() {
     let mut world = World::new(&json!({}));
     let mut tenant = deployment(&world.settings).tenant.unwrap();
     tenant.methods.password = true;

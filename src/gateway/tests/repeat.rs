@@ -20,7 +20,7 @@ fn asked(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<CachePo
 }
 
 #[test]
-fn it_stands_until_the_second_is_over() {
+fn decision_is_reusable_until_the_second_ends() {
     let mut world = World::new(&json!({}));
     assert_eq!(world.exchange("").repeat, None, "a new session");
     world.now.0 += 300;
@@ -30,7 +30,7 @@ fn it_stands_until_the_second_is_over() {
 }
 
 #[test]
-fn it_stands_no_longer_than_what_is_known_of_revocations() {
+fn decision_is_reusable_while_revocations_are_fresh() {
     let mut world = World::new(&json!({ "SESSION_CACHE": "2s" }));
     world.now.0 += 400;
     let heard = world.now.0;
@@ -43,7 +43,7 @@ fn it_stands_no_longer_than_what_is_known_of_revocations() {
 }
 
 #[test]
-fn only_what_is_plain_is_repeated() {
+fn only_plain_requests_are_cached() {
     for (method, target, headers) in [
         ("POST", "/", [("accept", "*/*")]),
         (
@@ -69,7 +69,7 @@ fn only_what_is_plain_is_repeated() {
 }
 
 #[test]
-fn where_the_path_counts_only_the_same_url_is_repeated() {
+fn decisions_by_path_are_cached_per_url() {
     for settings in [
         json!({ "VAULT": "access_token" }),
         json!({ "PROOF": "true", "ORIGIN_KEY": "A".repeat(43) }),
@@ -83,7 +83,7 @@ fn where_the_path_counts_only_the_same_url_is_repeated() {
 }
 
 #[test]
-fn where_a_session_still_keeps_cookies_of_a_path_only_the_same_url_is_repeated() {
+fn vault_cookies_with_a_path_are_cached_per_url() {
     let mut world = World::new(&json!({ "VAULT": "access_token" }));
     world.exchange("set-cookie\naccess_token=1; Path=/a");
     world.gateway.reload(tenant_of(&json!({})));
@@ -93,7 +93,7 @@ fn where_a_session_still_keeps_cookies_of_a_path_only_the_same_url_is_repeated()
 }
 
 #[test]
-fn an_answer_teaches_something_by_what_it_says_of_the_session_or_the_origin() {
+fn relevant_response_changes_the_state() {
     for (status, headers, teaches) in [
         (200, "cache-control\nmax-age=600", false),
         (302, "location\nhttp://a:1/", false),
@@ -130,7 +130,7 @@ fn an_answer_teaches_something_by_what_it_says_of_the_session_or_the_origin() {
 }
 
 #[test]
-fn where_some_paths_ask_for_a_login_or_show_a_file_only_the_same_url_is_repeated() {
+fn login_exceptions_and_assets_are_cached_per_url() {
     for document in [
         json!({ "login": { "mode": "off", "exceptions": [{ "path": "/admin/*", "mode": "required" }] } }),
         json!({ "assets": { "/logo.svg": "https://files.example/logo.svg" } }),
@@ -147,7 +147,7 @@ fn where_some_paths_ask_for_a_login_or_show_a_file_only_the_same_url_is_repeated
 }
 
 #[test]
-fn while_an_origin_is_passed_over_each_request_is_decided_by_itself() {
+fn nothing_is_cached_while_an_origin_is_ejected() {
     let mut world = World::new(&json!({}));
     world.exchange("");
     world.now.0 += 10;
@@ -168,13 +168,13 @@ fn while_an_origin_is_passed_over_each_request_is_decided_by_itself() {
 }
 
 #[test]
-fn what_is_larger_than_most_is_not_kept() {
+fn large_decisions_are_not_cached() {
     let long = "x".repeat(9_000);
     assert_eq!(asked("GET", "/", &[("x-long", &long)]), None);
 }
 
 #[test]
-fn what_is_to_be_done_about_an_answer_is_done_about_each() {
+fn response_handling_is_not_cached() {
     assert_eq!(repeated(&json!({ "STREAMS": "revocable" })), None);
 }
 
@@ -194,7 +194,7 @@ fn answered(world: &mut World, method: &str, headers: &[(&str, &str)]) -> Answer
 }
 
 #[test]
-fn a_flood_is_refused_alike_until_it_is_told_to_wait_less_long() {
+fn refusal_of_a_flood_is_cached_until_retry_after_changes() {
     let mut world = World::new(&json!({}));
     let began = flood(&mut world);
     for after_ms in [1, 300, 999, 1_000, 1_001, 5_432, 8_500, 9_999] {
@@ -224,7 +224,7 @@ fn untold(body: &str) -> Value {
 }
 
 #[test]
-fn only_a_flood_of_plain_requests_is_refused_without_deciding() {
+fn only_plain_floods_are_refused_from_the_cache() {
     let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
     let forged = Some("__Host-session=forged".to_owned());
     world.jar.clone_from(&forged);
@@ -257,7 +257,7 @@ fn only_a_flood_of_plain_requests_is_refused_without_deciding() {
 }
 
 #[test]
-fn who_is_refused_teaches_nothing_and_our_own_paths_may() {
+fn refusal_keeps_the_state_and_reserved_paths_may_change_it() {
     let mut world = World::new(&json!({ "LOGIN_MODE": "required" }));
     world.get("/");
     assert!(!world.gateway.has_changed_state());
@@ -317,7 +317,7 @@ proptest! {
 
     /// Whatever happened before, and however the request differs in what is not heeded.
     #[test]
-    fn a_decision_that_stands_would_be_made_again(
+    fn cached_decision_equals_a_new_one(
         settings in settings(),
         pasts in prop::collection::vec(past(), 0..7),
         method in prop::sample::select(vec!["GET", "HEAD"]),
@@ -388,7 +388,7 @@ fn untraced(own: &str) -> Vec<&str> {
 }
 
 #[test]
-fn each_repetition_has_a_trace_of_its_own() {
+fn each_reused_decision_has_its_own_trace() {
     let mut gateway = gateway(&json!({}), 1);
     let (one, seed) = gateway.draw_trace();
     let (other, _) = gateway.draw_trace();

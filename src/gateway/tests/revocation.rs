@@ -23,7 +23,7 @@ fn settle_down(world: &mut World, consistency: &str) {
 }
 
 #[test]
-fn a_sign_in_by_the_origins_word_is_told_and_changes_the_id() {
+fn identify_is_logged_and_changes_the_id() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let guest = world.exchange("");
@@ -57,7 +57,7 @@ fn a_sign_in_by_the_origins_word_is_told_and_changes_the_id() {
 }
 
 #[test]
-fn a_guests_cookie_from_before_the_sign_in_passes_for_the_guest_only() {
+fn guest_cookie_from_before_the_sign_in_works_as_the_guest_only() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let guest = world.exchange("");
@@ -80,7 +80,7 @@ fn a_guests_cookie_from_before_the_sign_in_passes_for_the_guest_only() {
 }
 
 #[test]
-fn signing_out_everywhere_ends_all_of_the_users_sessions_and_nobody_elses() {
+fn sign_out_everywhere_ends_all_sessions_of_the_user_only() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let mut jars = Vec::new();
@@ -124,7 +124,7 @@ fn signing_out_everywhere_ends_all_of_the_users_sessions_and_nobody_elses() {
 }
 
 #[test]
-fn a_session_that_is_signed_in_meanwhile_does_not_slip_through() {
+fn concurrent_sign_in_does_not_escape_a_revocation() {
     let mut world = world("strong");
     sign_in(&mut world, "u1");
     let first = world.jar.clone();
@@ -163,7 +163,7 @@ fn a_session_that_is_signed_in_meanwhile_does_not_slip_through() {
 }
 
 #[test]
-fn an_operator_ends_one_session_a_users_or_everybodys() {
+fn operator_ends_one_session_a_users_or_all() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let mut jars = Vec::new();
@@ -231,7 +231,7 @@ fn an_operator_ends_one_session_a_users_or_everybodys() {
 }
 
 #[test]
-fn revoking_costs_the_same_however_many_sessions_there_are() {
+fn revocation_cost_is_constant() {
     let cost = |sessions: usize| {
         let mut world = world("strong");
         for _ in 0..sessions {
@@ -253,7 +253,7 @@ fn revoking_costs_the_same_however_many_sessions_there_are() {
 }
 
 #[test]
-fn a_visitor_sees_the_own_sessions_and_ends_one() {
+fn visitor_lists_own_sessions_and_ends_one() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let laptop = sign_in(&mut world, "u1");
@@ -290,7 +290,7 @@ fn a_visitor_sees_the_own_sessions_and_ends_one() {
 }
 
 #[test]
-fn nobody_ends_the_session_of_somebody_else() {
+fn session_of_another_user_cannot_be_ended() {
     under_both(|consistency| {
         let mut world = world(consistency);
         let victim = sign_in(&mut world, "u1");
@@ -315,7 +315,7 @@ fn nobody_ends_the_session_of_somebody_else() {
 }
 
 #[test]
-fn with_one_session_too_many_the_oldest_ends() {
+fn surplus_session_ends_the_oldest() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency, "MAX_PER_USER": "2" }));
         let mut jars = Vec::new();
@@ -337,8 +337,7 @@ fn with_one_session_too_many_the_oldest_ends() {
 }
 
 #[test]
-fn revocations_that_cannot_be_heard_of_are_told_as_degraded_and_asked_for_no_more_than_once_a_second()
- {
+fn unavailable_revocations_mean_degraded_and_one_poll_a_second() {
     let mut world = world("strong");
     sign_in(&mut world, "u1");
     world.outside.silent.directory = true;
@@ -353,7 +352,7 @@ fn revocations_that_cannot_be_heard_of_are_told_as_degraded_and_asked_for_no_mor
 }
 
 #[test]
-fn an_id_from_before_a_sign_in_serves_nobody_in_an_isolate_that_still_remembers_the_guest() {
+fn id_from_before_a_sign_in_is_rejected_by_a_stale_isolate() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     let before = world.jar.clone();
@@ -375,7 +374,7 @@ fn an_id_from_before_a_sign_in_serves_nobody_in_an_isolate_that_still_remembers_
 }
 
 #[test]
-fn signing_out_with_an_id_from_before_ends_the_session() {
+fn sign_out_with_a_previous_id_ends_the_session() {
     under_both(|consistency| {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -390,7 +389,7 @@ fn signing_out_with_an_id_from_before_ends_the_session() {
 }
 
 #[test]
-fn a_page_of_another_site_ends_no_device() {
+fn cross_site_request_ends_no_session() {
     let mut world = world("strong");
     let victim = sign_in(&mut world, "u1");
     let path = format!(
@@ -408,7 +407,7 @@ fn a_page_of_another_site_ends_no_device() {
 }
 
 #[test]
-fn a_list_that_names_somebody_elses_session_shows_it_to_nobody() {
+fn foreign_session_in_a_list_is_not_shown() {
     let mut world = world("eventual");
     sign_in(&mut world, "victim");
     let listed = |world: &World| -> Vec<String> {
@@ -433,7 +432,7 @@ fn a_list_that_names_somebody_elses_session_shows_it_to_nobody() {
 }
 
 #[test]
-fn what_is_known_of_revocations_is_as_old_as_the_question() {
+fn age_of_revocations_counts_from_the_request() {
     let mut world = world("strong");
     sign_in(&mut world, "u1");
     world.move_to_another_isolate();
@@ -461,7 +460,7 @@ fn what_is_known_of_revocations_is_as_old_as_the_question() {
 }
 
 #[test]
-fn who_comes_after_everybody_was_sent_away_is_not_concerned() {
+fn session_after_a_tenant_revocation_is_unaffected() {
     under_both(|consistency| {
         let mut world = world(consistency);
         // This isolate hears of revocations, and then of none for a while.
@@ -483,7 +482,7 @@ fn who_comes_after_everybody_was_sent_away_is_not_concerned() {
 }
 
 #[test]
-fn a_change_of_an_account_that_could_not_be_told_everywhere_still_ends_its_sessions() {
+fn unannounced_account_change_still_ends_its_sessions() {
     for (method, body) in [
         ("DELETE", Value::Null),
         ("PUT", json!({ "disabled": true })),

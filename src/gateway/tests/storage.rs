@@ -27,7 +27,7 @@ fn world(consistency: &str) -> World {
 }
 
 #[test]
-fn signing_out_waits_for_storage_and_says_when_it_failed() {
+fn sign_out_waits_for_storage_and_reports_failure() {
     under_both(|consistency| {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -48,7 +48,7 @@ fn signing_out_waits_for_storage_and_says_when_it_failed() {
 }
 
 #[test]
-fn signing_out_is_not_reported_before_everybody_can_hear_of_it() {
+fn sign_out_is_confirmed_after_the_announcement() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     let cookie = world.jar.clone();
@@ -62,7 +62,7 @@ fn signing_out_is_not_reported_before_everybody_can_hear_of_it() {
 }
 
 #[test]
-fn storage_that_does_not_answer_ends_no_session() {
+fn storage_failure_ends_no_session() {
     under_both(|consistency| {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -81,7 +81,7 @@ fn storage_that_does_not_answer_ends_no_session() {
 }
 
 #[test]
-fn a_namespace_that_does_not_answer_goes_unnoticed_where_there_are_objects() {
+fn kv_failure_is_invisible_with_objects() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     world.move_to_another_isolate();
@@ -92,7 +92,7 @@ fn a_namespace_that_does_not_answer_goes_unnoticed_where_there_are_objects() {
 }
 
 #[test]
-fn a_tenant_that_prefers_grace_serves_what_it_knew_marked_and_for_a_while() {
+fn grace_mode_serves_cached_sessions_as_degraded_for_a_while() {
     under_both(|consistency| {
         let mut world = World::new(&json!({
             "CONSISTENCY": consistency, "FAIL": "grace", "FAIL_GRACE": "10m",
@@ -112,7 +112,7 @@ fn a_tenant_that_prefers_grace_serves_what_it_knew_marked_and_for_a_while() {
 }
 
 #[test]
-fn storage_that_is_behind_is_asked_again_and_then_the_origin_is_told() {
+fn stale_kv_is_retried_then_degraded() {
     let mut world = world("eventual");
     world.exchange("x-session-patch\n{\"a\":1}");
     let behind = world.outside.namespace.clone();
@@ -127,7 +127,7 @@ fn storage_that_is_behind_is_asked_again_and_then_the_origin_is_told() {
 }
 
 #[test]
-fn a_namespace_that_is_behind_is_passed_over_for_the_object() {
+fn stale_kv_falls_back_to_the_object() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     world.outside.holds_back = true;
@@ -142,7 +142,7 @@ fn a_namespace_that_is_behind_is_passed_over_for_the_object() {
 }
 
 #[test]
-fn what_a_browser_has_seen_once_it_sees_everywhere() {
+fn browser_reads_its_writes_everywhere() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     world.outside.holds_back = true;
@@ -157,7 +157,7 @@ fn what_a_browser_has_seen_once_it_sees_everywhere() {
 }
 
 #[test]
-fn a_record_that_is_gone_is_never_adopted() {
+fn missing_record_is_never_recreated() {
     under_both(|consistency| {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -182,7 +182,7 @@ fn a_record_that_is_gone_is_never_adopted() {
 }
 
 #[test]
-fn that_there_is_nothing_is_remembered_for_a_moment_only() {
+fn absence_is_cached_briefly() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     let (namespace, rows) = (world.outside.namespace.clone(), world.outside.rows.clone());
@@ -203,7 +203,7 @@ fn that_there_is_nothing_is_remembered_for_a_moment_only() {
 }
 
 #[test]
-fn an_unreadable_record_is_set_aside_and_not_overwritten() {
+fn unreadable_record_is_quarantined_not_overwritten() {
     let mut world = world("eventual");
     world.exchange("x-session-patch\n{\"a\":1}");
     let key = world.records().keys().next().unwrap().clone();
@@ -218,7 +218,7 @@ fn an_unreadable_record_is_set_aside_and_not_overwritten() {
 }
 
 #[test]
-fn an_unreadable_record_is_set_aside_and_shown_anew_by_its_object() {
+fn unreadable_record_is_restored_by_its_object() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     let key = world.records().keys().next().unwrap().clone();
@@ -234,7 +234,7 @@ fn an_unreadable_record_is_set_aside_and_shown_anew_by_its_object() {
 }
 
 #[test]
-fn a_record_of_a_newer_release_is_left_alone() {
+fn newer_record_is_left_unchanged() {
     under_both(|consistency| {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -248,7 +248,7 @@ fn a_record_of_a_newer_release_is_left_alone() {
 }
 
 #[test]
-fn what_is_still_on_its_way_to_storage_counts() {
+fn pending_write_is_visible() {
     let mut world = world("eventual");
     world.outside.silent.writes = true;
     world.exchange("x-session-patch\n{\"a\":1}");
@@ -261,7 +261,7 @@ fn what_is_still_on_its_way_to_storage_counts() {
 }
 
 #[test]
-fn a_record_that_has_not_arrived_yet_is_waited_for_and_ends_no_session() {
+fn record_not_yet_visible_is_awaited() {
     let mut world = world("eventual");
     let first = world.exchange("x-session-patch\n{\"a\":1}");
     let arriving = core::mem::take(&mut world.outside.namespace);
@@ -280,7 +280,7 @@ fn a_record_that_has_not_arrived_yet_is_waited_for_and_ends_no_session() {
 }
 
 #[test]
-fn a_change_that_cannot_be_kept_is_not_reported_as_done() {
+fn unstorable_change_gets_503() {
     let mut world = world("strong");
     world.exchange("x-session-patch\n{\"a\":1}");
     let forward = world.visit();
@@ -307,7 +307,7 @@ fn a_change_that_cannot_be_kept_is_not_reported_as_done() {
 }
 
 #[test]
-fn a_copy_is_used_for_a_minute_while_it_is_read_anew_beside_the_request() {
+fn stale_copy_is_used_while_refreshed_in_the_background() {
     under_both(|consistency| {
         let mut world = world(consistency);
         world.exchange("x-session-patch\n{\"a\":1}");
@@ -331,7 +331,7 @@ fn a_copy_is_used_for_a_minute_while_it_is_read_anew_beside_the_request() {
 }
 
 #[test]
-fn a_session_from_before_there_was_an_object_for_it_goes_on() {
+fn session_known_to_kv_alone_continues_with_an_object() {
     let mut world = world("eventual");
     let before = world.exchange("x-session-patch\n{\"a\":1}");
     world.settings = json!({});

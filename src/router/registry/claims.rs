@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nobodys_is_remembered_for_a_minute() {
+    fn unknown_host_is_cached_for_a_minute() {
         let mut claims = Claims::default();
         assert_eq!(claims.get("*.example", NOW), None);
         claims.put("*.example", nobodys(NOW));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_names_is_bounded_and_does_not_drive_out_the_suffix_they_share() {
+    fn flood_of_unknown_hosts_is_bounded_and_keeps_their_suffix() {
         let mut claims = Claims::default();
         claims.put("*.example", nobodys(NOW));
         for number in 0..5 * MAX_COUNT {

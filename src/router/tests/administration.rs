@@ -72,7 +72,7 @@ fn versions(world: &mut World) -> Vec<(String, bool)> {
 }
 
 #[test]
-fn tenants_are_kept_by_the_admin_api_of_the_deployment_alone() {
+fn only_the_deployments_admin_api_manages_tenants() {
     let mut world = World::with(&json!({
         "ADMIN_TOKEN": TOKEN,
         "ACME__ADMIN_TOKEN": "a-token-of-acme-alone",
@@ -138,7 +138,7 @@ fn tenants_are_kept_by_the_admin_api_of_the_deployment_alone() {
 }
 
 #[test]
-fn an_admin_token_that_can_be_guessed_opens_nothing() {
+fn wrong_admin_token_is_rejected() {
     let mut world = World::with(&json!({ "ADMIN_TOKEN": "short" }));
     for token in ["short", ""] {
         let answer = administer(&mut world, "GET", "", token, "");
@@ -147,7 +147,7 @@ fn an_admin_token_that_can_be_guessed_opens_nothing() {
 }
 
 #[test]
-fn who_has_read_an_older_document_does_not_replace_a_newer() {
+fn stale_if_match_is_rejected() {
     let mut world = world();
     let change = |world: &mut World, method: &str, tag: &str, text: &str| {
         let headers = [("content-type", "application/json"), ("if-match", tag)];
@@ -177,7 +177,7 @@ fn who_has_read_an_older_document_does_not_replace_a_newer() {
 }
 
 #[test]
-fn what_a_document_was_is_kept_and_can_be_put_back() {
+fn document_history_can_be_restored() {
     let mut world = world();
     assert_eq!(get(&mut world, "/acme/history").status, 404);
     put(&mut world, &document("1"));
@@ -218,7 +218,7 @@ fn what_a_document_was_is_kept_and_can_be_put_back() {
 }
 
 #[test]
-fn what_was_stored_by_other_means_is_kept_when_it_is_replaced_or_deleted() {
+fn externally_stored_document_enters_the_history_when_replaced() {
     for delete in [false, true] {
         let mut world = world();
         world.put(&serde_json::from_str(&document("by hand")).unwrap());
@@ -239,7 +239,7 @@ fn what_was_stored_by_other_means_is_kept_when_it_is_replaced_or_deleted() {
 }
 
 #[test]
-fn a_deleted_document_can_be_put_back_and_only_the_newest_are_kept() {
+fn deleted_document_can_be_restored_and_history_is_limited() {
     let mut world = world();
     for number in 0..30 {
         put(&mut world, &document(&number.to_string()));
@@ -268,7 +268,7 @@ fn preview(world: &mut World, page: &str, document: &str) -> Answer {
 }
 
 #[test]
-fn pages_are_previewed_as_they_would_be_for_a_frame_of_our_own() {
+fn pages_are_previewed_for_frames_of_the_console() {
     let mut world = world();
     let document = json!({
         "id": "acme",
@@ -300,7 +300,7 @@ fn pages_are_previewed_as_they_would_be_for_a_frame_of_our_own() {
 }
 
 #[test]
-fn a_preview_of_what_is_wrong_tells_its_faults() {
+fn preview_of_an_invalid_document_reports_its_faults() {
     let mut world = world();
     let wrong = r#"{"id":"acme","colour":1,"origins":[{"url":"ftp://<x>"}]}"#;
     let answer = preview(&mut world, "sign-in", wrong);

@@ -10,7 +10,7 @@ use crate::gateway::Step;
 const MAX_COUNT: u64 = 30;
 
 #[test]
-fn a_warm_request_allocates_little() {
+fn warm_request_allocates_little() {
     let mut world = World::new();
     world.tenant("acme", &json!({}));
     let forward = forwarded(world.get("https://acme.example/", &[]));

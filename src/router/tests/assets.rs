@@ -48,7 +48,7 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn an_entry_with_the_very_query_counts_before_one_without() {
+fn entry_with_the_same_query_wins() {
     let mut world = acme();
     for (path, file) in [
         ("/logo", "\"light\""),
@@ -63,7 +63,7 @@ fn an_entry_with_the_very_query_counts_before_one_without() {
 }
 
 #[test]
-fn a_path_in_disguise_or_of_other_spelling_goes_to_the_server_unchanged() {
+fn other_spellings_of_a_path_go_to_the_server() {
     let mut world = acme();
     for path in [
         "/%6cogo",
@@ -81,7 +81,7 @@ fn a_path_in_disguise_or_of_other_spelling_goes_to_the_server_unchanged() {
 }
 
 #[test]
-fn a_path_that_leads_to_a_file_is_answered_with_it() {
+fn path_of_an_asset_returns_the_file() {
     let mut world = acme();
     for path in ["/public/../logo", "/public/%2e%2e/logo", "/./logo"] {
         let step = world.get(&format!("https://acme.example{path}"), &[]);
@@ -90,7 +90,7 @@ fn a_path_that_leads_to_a_file_is_answered_with_it() {
 }
 
 #[test]
-fn only_reading_is_answered_with_a_file() {
+fn only_get_and_head_return_the_file() {
     let mut world = acme();
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         forwarded(world.request(method, "https://acme.example/logo", &[]));
@@ -112,7 +112,7 @@ fn only_reading_is_answered_with_a_file() {
 }
 
 #[test]
-fn a_file_is_public_even_where_sign_in_is_required_and_begins_no_session() {
+fn file_is_public_and_begins_no_session() {
     let mut world = acme();
     world.tenant(
         "acme",
@@ -132,7 +132,7 @@ fn a_file_is_public_even_where_sign_in_is_required_and_begins_no_session() {
 }
 
 #[test]
-fn a_browser_that_has_the_file_is_not_sent_it_again() {
+fn matching_etag_gets_304() {
     let mut world = acme();
     for (known, status) in [
         ("\"light\"", 304),
@@ -151,7 +151,7 @@ fn a_browser_that_has_the_file_is_not_sent_it_again() {
 }
 
 #[test]
-fn what_a_source_does_not_say_is_told_by_the_ending() {
+fn missing_media_type_follows_the_file_extension() {
     let mut world = acme();
     for (path, source, said, expected) in [
         ("/logo", "https://c.example/a", "image/png", "image/png"),
@@ -193,7 +193,7 @@ fn what_a_source_does_not_say_is_told_by_the_ending() {
 }
 
 #[test]
-fn a_file_that_is_not_to_be_had_leaves_the_place_to_the_servers_and_is_told_once_a_minute() {
+fn unavailable_file_falls_back_to_the_server_and_is_logged_once_a_minute() {
     let mut world = acme();
     world.lacks(LOGO, Trouble::Status(500));
     for _ in 0..3 {
@@ -209,7 +209,7 @@ fn a_file_that_is_not_to_be_had_leaves_the_place_to_the_servers_and_is_told_once
 }
 
 #[test]
-fn an_old_file_is_shown_and_that_its_source_is_in_trouble_is_told() {
+fn stale_file_is_served_and_the_failure_logged() {
     let mut world = acme();
     let metadata = FileMetadata {
         hash: "old".to_owned(),
@@ -223,7 +223,7 @@ fn an_old_file_is_shown_and_that_its_source_is_in_trouble_is_told() {
 }
 
 #[test]
-fn a_web_page_is_never_shown_in_a_files_place() {
+fn web_page_is_never_served_as_a_file() {
     let mut world = acme();
     world.lacks(LOGO, Trouble::Page);
     let step = world.get("https://acme.example/logo", &[]);
@@ -231,7 +231,7 @@ fn a_web_page_is_never_shown_in_a_files_place() {
 }
 
 #[test]
-fn tenants_with_the_same_path_are_each_shown_their_own() {
+fn each_tenant_gets_its_own_file() {
     let mut world = acme();
     world.tenant("globex", &json!({ "assets": { "/logo": "kv:dark.svg" } }));
     world.tenant("plain", &json!({}));
@@ -245,7 +245,7 @@ fn tenants_with_the_same_path_are_each_shown_their_own() {
 }
 
 #[test]
-fn a_change_of_the_document_is_noticed_by_who_asks_for_files_too() {
+fn document_change_applies_to_files_too() {
     let mut world = acme();
     world.shown("/logo");
     world.tenant("acme", &json!({}));

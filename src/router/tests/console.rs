@@ -41,7 +41,7 @@ fn whoami(world: &mut World, cookie: &str) -> u16 {
 }
 
 #[test]
-fn who_signs_out_has_signed_out_of_copies_too() {
+fn console_sign_out_ends_copies_of_the_cookie() {
     let mut world = world();
     let (one, other) = (signed_in(&mut world), signed_in(&mut world));
     assert_ne!(one, other);
@@ -56,7 +56,7 @@ fn who_signs_out_has_signed_out_of_copies_too() {
 }
 
 #[test]
-fn who_cannot_be_signed_out_is_told_so_and_nobody_is_let_in_unasked() {
+fn failed_console_sign_out_is_reported_and_unknown_revocations_are_rejected() {
     let mut world = world();
     let cookie = signed_in(&mut world);
     let url = format!("{URL}sign-out");
@@ -87,7 +87,7 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn a_file_of_the_console_is_sent_compressed_to_whoever_takes_it_so() {
+fn console_file_is_compressed_if_accepted() {
     let mut world = world();
     for (accepted, coding) in [
         (&[][..], None),
@@ -107,7 +107,7 @@ fn a_file_of_the_console_is_sent_compressed_to_whoever_takes_it_so() {
 }
 
 #[test]
-fn whoever_has_a_file_of_the_console_is_not_sent_it_again() {
+fn console_file_with_matching_etag_gets_304() {
     let mut world = world();
     for (known, status) in [("\"hash\"", 304), ("W/\"hash\"", 304), ("\"other\"", 200)] {
         let headers = [("if-none-match", known), ("accept-encoding", "gzip")];
@@ -120,7 +120,7 @@ fn whoever_has_a_file_of_the_console_is_not_sent_it_again() {
 }
 
 #[test]
-fn nothing_else_is_a_file_of_the_console() {
+fn other_paths_are_no_console_files() {
     let mut world = world();
     for name in ["console.js.bin", "none", "../console.js", "asset:acme:logo"] {
         let answer = answered(world.get(&format!("{FILES}{name}"), &[]));

@@ -16,7 +16,7 @@ fn remembered(router: &Router, id: &str) -> usize {
 }
 
 #[test]
-fn what_all_tenants_remember_has_a_bound_and_who_came_last_is_not_forgotten() {
+fn memory_of_all_tenants_is_bounded_and_the_latest_is_kept() {
     let mut world = World::new();
     let patch = format!("x-session-patch\n{}", json!({ "text": "x".repeat(8_000) }));
     for at in 0..TENANTS {

@@ -49,7 +49,7 @@ fn unknown() -> (u16, String) {
 }
 
 #[test]
-fn of_a_thousand_tenants_none_ever_sees_anything_of_another() {
+fn thousand_tenants_are_isolated() {
     let (mut isolate, mut visits) = inhabited(1);
     for turn in 0..2_500 {
         if turn % 2 == 0 {
@@ -79,7 +79,7 @@ fn of_a_thousand_tenants_none_ever_sees_anything_of_another() {
 }
 
 #[test]
-fn a_host_that_nobody_claims_is_nobodys_among_a_thousand() {
+fn unclaimed_host_is_unknown_among_a_thousand_tenants() {
     let (mut isolate, visits) = inhabited(2);
     for _ in 0..200 {
         let at = isolate.dice.below(TENANTS);
@@ -110,7 +110,7 @@ fn a_host_that_nobody_claims_is_nobodys_among_a_thousand() {
 }
 
 #[test]
-fn a_tenant_that_is_taken_away_is_gone_and_no_other_and_who_has_its_name_next_has_nothing_of_it() {
+fn deleted_tenant_leaves_nothing_to_its_successor() {
     let (mut isolate, mut visits) = inhabited(3);
     let gone: Vec<usize> = (1..TENANTS).step_by(HOUSES).collect();
     let mut former = Vec::new();
@@ -162,7 +162,7 @@ fn a_tenant_that_is_taken_away_is_gone_and_no_other_and_who_has_its_name_next_ha
 }
 
 #[test]
-fn a_document_that_is_broken_changes_nothing_for_its_tenant_nor_for_another() {
+fn invalid_document_changes_no_tenant() {
     let (mut isolate, mut visits) = inhabited(4);
     let known: Vec<(usize, usize)> = visits.of.keys().copied().collect();
     let mut broken: Vec<Scene> = known

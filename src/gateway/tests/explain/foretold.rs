@@ -11,7 +11,7 @@ proptest! {
 
     /// Whatever happened before: what is told is what happens then.
     #[test]
-    fn what_is_told_happens(
+    fn explanation_matches_what_happens(
         settings in settings(),
         pasts in prop::collection::vec(past(), 0..7),
         which in any::<prop::sample::Index>(),
