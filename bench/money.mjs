@@ -20,7 +20,7 @@ const AWAKE_S = 0.01;
 /** After a batch the telemetry object waits so long before it keeps what it has, in seconds. */
 const KEEPS_AFTER_S = 3;
 
-/** A session's object that ran an errand stays awake until it has told of it, in seconds. */
+/** A session's object that wrote to KV stays awake until it has reported that, in seconds. */
 const TELLS_AFTER_S = 5;
 
 /** What an object's database takes at least, in bytes. */
@@ -49,9 +49,9 @@ export function use({ requests, kv, objects }, monthly, cpuUs, ours) {
     times * all.reduce((sum, counts) => sum + counts[what], 0);
   const objectRequests = sum("requests");
   const batches = times * (objects.TelemetryObject?.requests ?? 0);
-  const errands = objects.SessionObject ? times * kv.writes : 0;
+  const kvWrites = objects.SessionObject ? times * kv.writes : 0;
   const awake =
-    objectRequests * AWAKE_S + Math.min(MONTH_S, batches * KEEPS_AFTER_S) + errands * TELLS_AFTER_S;
+    objectRequests * AWAKE_S + Math.min(MONTH_S, batches * KEEPS_AFTER_S) + kvWrites * TELLS_AFTER_S;
   const stored = (ours ? OURS_STORED_S : PEERS_STORED_S) / MONTH_S;
   const sessionObjects = objects.SessionObject ? kv.keys : 0;
   return {

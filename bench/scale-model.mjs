@@ -46,15 +46,15 @@ export const DEPLOYMENT = {
 export function load(deployment) {
   const { sessions, storedS, peak, requests, changes, visitS } = deployment;
   const isolates = deployment.locations * deployment.isolatesPerLocation;
-  const births = (sessions / storedS) * peak;
-  const ends = births * deployment.signedOut;
-  const atOnce = births * visitS;
+  const newSessions = (sessions / storedS) * peak;
+  const ends = newSessions * deployment.signedOut;
+  const atOnce = newSessions * visitS;
   return {
     isolates,
-    births,
+    newSessions,
     ends,
-    requests: births * requests,
-    changes: births * changes,
+    requests: newSessions * requests,
+    changes: newSessions * changes,
     atOnce,
     batches: isolates / deployment.telemetryS,
     consoleBatches: isolates / deployment.windowS,
@@ -106,7 +106,7 @@ export function limits(deployment) {
       unit: "GB",
     },
     { what: "telemetry object, console open", used: now.consoleBatches, ...perObject },
-    { what: "tenant's object", used: now.feeds + now.births + now.ends, ...perObject },
+    { what: "tenant's object", used: now.feeds + now.newSessions + now.ends, ...perObject },
     { what: "pool object", used: now.shares, ...perObject },
     {
       what: "an isolate's revocations of single sessions",
@@ -225,10 +225,10 @@ export function scaleTables(recorded) {
 
 /** @param {Deployment} deployment */
 function loadBody(deployment) {
-  const { isolates, births, requests, changes, ends, atOnce } = load(deployment);
+  const { isolates, newSessions, requests, changes, ends, atOnce } = load(deployment);
   return [
     ["isolates in use", figure(isolates)],
-    ["sessions that begin, a second", figure(births)],
+    ["sessions that begin, a second", figure(newSessions)],
     ["requests, a second", figure(requests)],
     ["changes, a second", figure(changes)],
     ["sign-outs, a second", figure(ends)],

@@ -3,11 +3,11 @@
 //! There is one for each session, named by tenant and handle, and only it writes the session's
 //! record: to its own row, and through to the namespace for everybody to read. Commands are applied
 //! one after the other, each whole: read the row, decide here, write the row, answer. What must
-//! still happen elsewhere is part of the row (its *errands*), so an object that dies anywhere in
+//! still happen elsewhere is part of the row (its *outbox*), so an object that dies anywhere in
 //! between goes on where it was.
 //!
 //! Like the gateway this is synchronous and does no I/O: the edge hands the row in, keeps what comes
-//! out, and runs the errands one at a time.
+//! out, and runs the outbox items one at a time.
 
 pub(crate) mod command;
 pub(crate) mod object;
@@ -67,7 +67,7 @@ pub(crate) struct Verdict {
     pub needs: Vec<Need>,
     /// What the operator is to be told.
     pub event: Option<Event>,
-    /// The caller is told only when the next errand is done, and whether it was.
+    /// The caller is told only when the next outbox item is done, and whether it was.
     pub wait: bool,
 }
 

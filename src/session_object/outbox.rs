@@ -41,7 +41,7 @@ pub(crate) enum OutboxItem {
     Forget,
 }
 
-/// Which errand was run; handed from [`next`] to [`done`] with the row's serial number, so that a
+/// Which outbox item was run; handed from [`next`] to [`done`] with the row's serial number, so that a
 /// change in between is not taken for done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -53,7 +53,7 @@ pub(crate) enum Kind {
     List,
 }
 
-/// An errand under way.
+/// An outbox item under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Running {
     /// What it is.
@@ -174,7 +174,7 @@ pub(super) fn is_announced(row: &[u8]) -> bool {
     Row::decode(row).is_ok_and(|row| !row.announce_due)
 }
 
-/// The row after an errand was run.
+/// The row after an outbox item was run.
 ///
 /// # Errors
 /// [`BadRow`].

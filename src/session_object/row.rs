@@ -54,10 +54,10 @@ pub(super) struct Row {
     /// The directory's list must be told whose session it is, or that it is over.
     #[cbor(n(7), default)]
     pub(super) list_due: bool,
-    /// How often an errand failed in a row.
+    /// How often an outbox item failed in a row.
     #[cbor(n(8), default)]
     pub(super) retries: u32,
-    /// No errand before then, in Unix milliseconds.
+    /// No outbox item before then, in Unix milliseconds.
     #[cbor(n(9), default)]
     pub(super) retry_at: u64,
     /// What it is listed under: a user's tag, or nothing for a guest.

@@ -119,7 +119,7 @@ impl Object {
         self.row = Some(outbox::done(&row, running, succeeded, self.now).unwrap());
     }
 
-    /// Runs errands until there are none for now; which they were.
+    /// Runs outbox items until there are none for now; which they were.
     fn run(&mut self) -> Vec<Kind> {
         let mut kinds = Vec::new();
         while let (_, Some(running)) = self.next() {

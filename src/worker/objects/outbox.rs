@@ -43,7 +43,7 @@ pub(super) async fn perform(item: Item, env: &Env) -> bool {
         Item::Tell { tenant, command } => tell(&tenant, &command, env).await,
     };
     if let Err(error) = &result {
-        log::report("errand_failed", error.to_string().as_str());
+        log::report("outbox_failed", error.to_string().as_str());
     }
     result.is_ok()
 }

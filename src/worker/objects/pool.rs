@@ -20,7 +20,7 @@ const DRAINED: &str = "drained";
 
 thread_local! {
     /// By tenant. An object that is idle is evicted long before its instance: what counts for minutes outlives it here.
-    static GATHERINGS: RefCell<FlatMap<String, PoolAggregate>> = RefCell::default();
+    static AGGREGATES: RefCell<FlatMap<String, PoolAggregate>> = RefCell::default();
 }
 
 /// The Durable Object of a tenant's origins.
@@ -49,9 +49,9 @@ impl PoolObject {
         crate::worker::fault_injection::inject_next("pool");
         let stored = self.0.text(DRAINED)?;
         let now = io::now();
-        let result = GATHERINGS.with_borrow_mut(|gatherings| {
-            gatherings.retain(|_, aggregate| !aggregate.is_forgotten(now));
-            let aggregate = gatherings.or_default(tenant.to_owned());
+        let result = AGGREGATES.with_borrow_mut(|aggregates| {
+            aggregates.retain(|_, aggregate| !aggregate.is_forgotten(now));
+            let aggregate = aggregates.or_default(tenant.to_owned());
             aggregate.apply(command, stored.as_deref(), now)
         });
         let Ok(CommandResult { answer, drained }) = result else {
