@@ -137,7 +137,7 @@ function document(id, originPort) {
 }
 
 /**
- * Milliseconds from the start of a process to its first answer, of several that start anew.
+ * Milliseconds from the start of a process to its first answer, of several that start again.
  * @param {import("./variant.mjs").Description} description
  * @param {number} originPort
  * @param {string} host

@@ -7,7 +7,7 @@
  * requests counted, as a ratio to the barest Worker. That is far steadier than requests per second.
  * The same for messages of WebSockets and event streams. Then operations: what each asks of storage while
  * it is used as the profiles say, and what Cloudflare takes for that. Then how large a record and the wasm
- * are, and how long a start takes. `--only` measures some of these anew and keeps what is recorded of the
+ * are, and how long a start takes. `--only` measures some of these again and keeps what is recorded of the
  * others (with `--scale`: sessions, tenants, origins, sockets). With `--anchors` instead the latency of the whole way, beside nginx and HAProxy; with `--native` the
  * core by itself: instructions and allocations of its pieces, and whether they keep within their bounds; with
  * `--scale` what grows with sessions, tenants, servers and sockets: in rounds of 2 s, in a quarter of an hour

@@ -1,5 +1,5 @@
 /**
- * The demo's chat servers as processes: started, and started anew a while after they end. Each is told
+ * The demo's chat servers as processes: started, and started again a while after they end. Each is told
  * where the others are and when one that ended comes back; nobody else can know.
  */
 import { spawn } from "node:child_process";

@@ -1,4 +1,4 @@
-//! What the Worker is bound to: keys, settings for all tenants, and where tenants are kept.
+//! Checks the Worker's bindings: keys, settings for all tenants, and the storage of tenants.
 //!
 //! Everything is checked before the first request is served, and every fault is told at once.
 

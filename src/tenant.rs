@@ -220,7 +220,7 @@ pub(crate) struct Tenant {
     pub public_paths: Vec<PathPattern>,
     /// Sites whose pages may read what the gateway answers in an origin's place.
     pub cors_origins: Vec<String>,
-    /// `Origin` values accepted on a WebSocket upgrade beside the request's own.
+    /// `Origin` values accepted on a WebSocket upgrade besides the request's own.
     pub allowed_origins: Vec<String>,
     /// What its pages look like.
     pub brand: Brand,

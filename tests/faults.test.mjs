@@ -50,7 +50,7 @@ test("a thousand first requests with one cookie cost a few reads", async (t) => 
   const most = 2 + Math.ceil((Date.now() - begun) / 300);
   assert.ok(kv.count("get") <= most, `${kv.count("get")} reads, of at most ${most}`);
   // A restart in the moment of a write leaves its acknowledgement unheard: then the object writes the very same
-  // bytes once more. Whatever a request wrote would be sealed anew.
+  // bytes once more. Whatever a request wrote would be sealed again.
   assert.ok(kv.count("put") <= 2, `${kv.count("put")} writes`);
   assert.deepEqual(kv.only().value, value);
   const handles = origin.requests

@@ -130,7 +130,7 @@ const OF_OBJECTS = {
     };
     await guess();
     return async () => {
-      // Each costs a wait now, a second first; and the right one starts anew.
+      // Each costs a wait now, a second first; and the right one starts again.
       await until(async () => (await attempt("up")) === 401, { what: "one more attempt" });
       assert.equal(await attempt("up"), 429);
       const right = "down the rabbit hole";

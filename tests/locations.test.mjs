@@ -146,7 +146,7 @@ test("signing out everywhere ends the sessions on all devices, and no others", a
     await until(async () => (await status(here, device)) === 401);
   }
   assert.equal(await status(here, other), 200);
-  // Whoever signs in anew is in.
+  // Whoever signs in again is in.
   const again = new Browser(there);
   await again.fetch(signIn("u1"));
   assert.equal((await again.json("/_session/me")).user, "u1");

@@ -208,7 +208,7 @@ test("who is locked out is told so on the page, and can sign in later", async (t
   assert.match(locked.header("content-type"), /^text\/html/);
   assert.match(locked.body, /role="alert"/);
   await until(async () => (await browser.submit(page, RIGHT)).body === "ok", { what: "the end" });
-  // A success starts anew.
+  // A success starts again.
   for (let at = 0; at < FREE; at += 1) assert.equal((await attempt(WRONG)).status, 401);
 });
 

@@ -1,4 +1,4 @@
-/** What storage holds, and what happens when it holds rubbish. */
+/** What storage holds, and what happens when it holds invalid data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser } from "./harness/browser.mjs";

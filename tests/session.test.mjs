@@ -381,7 +381,7 @@ test("one cookie asked for a thousand times in a minute costs one read", async (
   }
   assert.equal(kv.count("get"), 1);
   // A restart in the moment of a write leaves its acknowledgement unheard: then the object writes the very same
-  // bytes once more. Whatever a request wrote would be sealed anew.
+  // bytes once more. Whatever a request wrote would be sealed again.
   assert.ok(kv.count("put") <= 2, `${kv.count("put")} writes`);
   assert.deepEqual(kv.only().value, value);
 });

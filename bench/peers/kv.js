@@ -5,7 +5,7 @@
 /** @type {Map<string, ArrayBuffer>} */
 const stored = new Map();
 
-/** Where the counts are read; reading begins anew. No variant has such a key. */
+/** Where the counts are read; reading begins again. No variant has such a key. */
 const COUNTS = "bench-counts";
 
 const asked = { reads: 0, writes: 0, deletes: 0, lists: 0 };

@@ -1,4 +1,4 @@
-//! The session API for origins: `/api/sessions/{X-Session-Id}`, for whoever presents the origin key.
+//! Answers the session API for origins: `/api/sessions/{X-Session-Id}`, with the origin key.
 //!
 //! Each call checks the sign-in in the name against the record's: an origin that has learned a name from
 //! a guest's copied cookie gets a 404 for the user whom the guest became.

@@ -1,4 +1,4 @@
-//! What a list tells of a session.
+//! Describes a session in a list.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! An account that is kept here: who it is, and what its password's hash is.
+//! Reads stored password accounts: their identity and password hash.
 
 use core::fmt;
 

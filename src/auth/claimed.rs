@@ -1,4 +1,4 @@
-//! Who the claims of a verified token say somebody is, and whether the tenant lets them in.
+//! Derives the identity from the claims of a verified token, and decides whether the tenant admits it.
 //!
 //! The decision looks at the whole claims; what origins are told of them is limited, because it is kept in
 //! the session's record and sent with every request.

@@ -1,4 +1,4 @@
-//! What a verified token must say.
+//! Checks the claims of a verified token.
 //!
 //! Authority: OpenID Connect Core 1.0 section 3.1.3.7, RFC 7519 section 4.1, RFC 8725. Times must be
 //! numbers: a library that took a text for "absent" let expired tokens pass (CVE-2026-25537).

@@ -1,4 +1,4 @@
-//! A sign-in that is under way at a provider: what the browser keeps until it comes back.
+//! Holds a pending sign-in: what the browser keeps until it comes back from the provider.
 //!
 //! Each has a cookie of its own, named after its `state`: several tabs may be signing in at once.
 //! `state`, `nonce` and PKCE verifier (RFC 7636) are 128 and 256 random bits; only the browser that

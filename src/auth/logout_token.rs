@@ -1,4 +1,5 @@
-//! A provider's word that somebody signed out (OpenID Connect Back-Channel Logout 1.0 section 2.6).
+//! Checks logout tokens: a provider's statement that a user signed out (OpenID Connect Back-Channel Logout 1.0 section
+//! 2.6).
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Signing in: what is believed of whom, and on whose word. All decisions, no I/O.
+//! Verifies identities: which statement counts, from which source. All decisions, no I/O. All decisions, no I/O.
 //!
 //! Signatures are verified by the runtime's WebCrypto and passwords by a module of their own; what is
 //! here says which key and algorithm may speak, and what a verified text must say.

@@ -1,4 +1,4 @@
-//! What an OpenID provider publishes of itself (OpenID Connect Discovery 1.0).
+//! Parses what an OpenID provider publishes about itself (OpenID Connect Discovery 1.0).
 
 use serde_json::Value;
 use thiserror::Error;

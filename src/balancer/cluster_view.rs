@@ -1,6 +1,6 @@
-//! What all isolates together know about the origins, as the tenant's pool object tells it: load and
-//! health from everywhere, and what the operator has drained. Asked for beside requests, every few
-//! seconds; what is older than that counts no more, but for drains.
+//! Keeps this isolate's view of the origins across all isolates, as the tenant's pool object reports it: load and
+//! health from everywhere, and what the operator has drained. Asked for in the background, every few seconds; what is
+//! older than that counts no more, but for drains.
 
 use super::message::{Answer, Command, OriginReport};
 use crate::clock::UnixMillis;

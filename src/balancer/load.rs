@@ -1,4 +1,4 @@
-//! How busy origins are: what this isolate has under way there, and what they say of themselves.
+//! Measures how busy origins are: requests in flight from this isolate, and the load that origins report.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! What a tenant's pool object makes of what isolates tell it about the origins. What it is told and
 //! answers is in [`super::message`].
 //!
-//! All but the drains is in memory only: should the object be started anew, it is told again within
+//! All but the drains is in memory only: should the object be started again, it is told again within
 //! seconds.
 
 use super::message::{Answer, Command, OriginReport};

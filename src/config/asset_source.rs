@@ -1,4 +1,4 @@
-//! What stands in for a file of the chat server.
+//! Parses the source of a file that replaces one of the chat server.
 
 use serde_json::{Value, json};
 use thiserror::Error;

@@ -1,4 +1,4 @@
-//! What a tenant's pages look like, as it is written.
+//! Defines the branding of a tenant document.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Defaults, deployment, tenant: what is said further up counts.
+//! Merges defaults, deployment and tenant: the tenant overrides the deployment, which overrides the defaults.
 
 use serde_json::Value;
 

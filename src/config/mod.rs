@@ -1,4 +1,4 @@
-//! What a tenant is, as people write it: a JSON document.
+//! Defines the tenant document: JSON that describes one tenant.
 //!
 //! The types in [`model`] are all there is to say about its shape: reading a document, telling what
 //! is wrong with it, its defaults and its JSON Schema all follow from them. A document is read as a

@@ -162,7 +162,7 @@ object! {
         methods: Vec<Method>,
         /// What holds there.
         mode: LoginMode,
-        /// How long ago the visitor may have signed in; longer, and it must be proved anew.
+        /// How long ago the visitor may have signed in; longer, and it must be proved again.
         max_age: Option<Seconds>,
     }
 }

@@ -1,4 +1,4 @@
-//! Types whose reading, defaults and schema follow from their definition.
+//! Defines types whose parser, defaults and schema follow from their definition.
 
 /// An object. Every field has a type and, if it may be left out, the value that stands for it:
 ///

@@ -1,4 +1,4 @@
-//! Reading a JSON value into a type, with every fault told.
+//! Parses a JSON value into a type, and reports every fault.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! What is told of a tenant's requests, as it is written.
+//! Defines the telemetry section of a tenant document.
 
 use serde_json::{Map, Value, json};
 

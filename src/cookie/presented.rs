@@ -1,6 +1,6 @@
-//! Which of the cookies under our name is ours: the one whose MAC is right.
+//! Selects the session cookie among all cookies under its name: the one with a valid MAC.
 //!
-//! A browser may send rubbish beside it: a sub-domain set `x=1,__Host-session=1`, an extension planted a second
+//! A browser may send invalid data beside it: a sub-domain set `x=1,__Host-session=1`, an extension planted a second
 //! one, a broken proxy joined two headers. What does not verify is ignored, and the visitor is served by what does.
 //! Two that both verify are told apart by when they were issued: the later one wins, because every cookie we set
 //! replaces the one before; then the one that has seen the later version of its record; then the one that comes

@@ -1,4 +1,4 @@
-//! What the outside has answered to a request.
+//! Collects the answers to a request's needs.
 
 use crate::clock::UnixMillis;
 

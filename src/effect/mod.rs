@@ -1,4 +1,4 @@
-//! What the core asks of the outside, and what the outside answers.
+//! Defines needs and answers: what the core requests from the outside, and what comes back.
 //!
 //! The core never waits. A step that lacks something says what ([`Need`]) and is called again with
 //! the answer among [`Answers`]; what it wants stored it returns as [`Write`]s. "Absent" and

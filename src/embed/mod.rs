@@ -1,5 +1,4 @@
-//! What another Worker works with that calls Vestibule before its own handler: settings, the session it gets, and the
-//! changes it asks for.
+//! Defines what an embedding Worker uses: settings, the session it gets, and the changes it asks for.
 //!
 //! To the core that handler is an origin: it gets what origins get and answers what origins answer
 //! (`docs/reference/headers.md`), so nothing is decided here.

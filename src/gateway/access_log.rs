@@ -1,4 +1,4 @@
-//! What is told of requests: to the log, to the metrics, to traces.
+//! Records a request in the log, the metrics and traces.
 
 use super::parts::Recorder;
 use chacha20::rand_core::Rng as _;

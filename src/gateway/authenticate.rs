@@ -1,4 +1,4 @@
-//! Whose request it is: from the cookie, and from what is known of the session it names.
+//! Authenticates a request: from its cookie, and from what is known of the session it names.
 
 use super::parts::{Limits, Recorder, Sessions};
 use std::rc::Rc;
@@ -44,7 +44,7 @@ pub(crate) struct Visitor {
     pub(crate) session: Rc<Prepared>,
     /// What its cookie says, or must say now.
     pub(crate) token: Token,
-    /// The cookie's value: as presented, or minted anew.
+    /// The cookie's value: as presented, or minted again.
     pub(crate) cookie: String,
     /// The cookie must be set.
     pub(crate) set_cookie: bool,
@@ -54,11 +54,11 @@ pub(crate) struct Visitor {
     pub(crate) in_grace: bool,
     /// What is told of it may be out of date.
     pub(crate) degraded: bool,
-    /// Storage is to be asked anew beside the request.
+    /// Storage is to be asked again in the background.
     pub(crate) reread: bool,
-    /// Its access token runs out soon: a new one is to be asked for beside the request.
+    /// Its access token runs out soon: a new one is to be asked for in the background.
     pub(crate) refresh: bool,
-    /// The revocations are to be asked for beside the request.
+    /// The revocations are to be asked for in the background.
     pub(crate) refeed: bool,
 }
 
@@ -92,7 +92,7 @@ impl Gateway {
     }
 
     /// The same where the answer takes the cookie away or gives another one: one by a key that is not known here is
-    /// a stranger's, so that whoever has one can sign in anew as soon as its key was removed.
+    /// a stranger's, so that whoever has one can sign in again as soon as its key was removed.
     pub(crate) fn authenticate_to_replace(
         &mut self,
         context: &RequestContext<'_>,
@@ -348,7 +348,7 @@ impl Sessions {
         })
     }
 
-    /// A visitor with the cookie as `presented`, or minted anew.
+    /// A visitor with the cookie as `presented`, or minted again.
     pub(crate) fn visitor(
         &self,
         session: Rc<Prepared>,

@@ -1,4 +1,4 @@
-//! Who may come in: guests where they are welcome, nobody else without a session.
+//! Decides who may pass: guests where the tenant admits them, otherwise only signed-in users.
 
 use std::rc::Rc;
 
@@ -77,7 +77,7 @@ impl Gateway {
             }
             // The browser has a newer cookie, or gets it any moment: it must not lose that.
             Caller::Over(problem @ Problem::SessionReplaced) => Access::Denied(problem.into()),
-            // A person just starts anew; a program is told, once, that its session is gone.
+            // A person just starts again; a program is told, once, that its session is gone.
             Caller::Over(_) if guests && context.request.is_navigation() => Access::Guest,
             Caller::Over(problem) => Access::Denied(self.deny(problem, true, context)),
         }

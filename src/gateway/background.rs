@@ -1,5 +1,5 @@
 //! What can wait until the visitor has the answer: noting that a stored session is in use, reading
-//! it anew, hearing of revocations.
+//! it again, hearing of revocations.
 
 use super::parts::{Recorder, Sessions};
 use super::response_context::ResponseContext;

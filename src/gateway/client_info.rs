@@ -1,4 +1,4 @@
-//! What the visitor's own list of sessions says about each: on what kind of device, in which country.
+//! Describes the client for the visitor's own list of sessions: the kind of device, and the country.
 
 use crate::http::request::Request;
 

@@ -1,4 +1,4 @@
-//! For how like a request, and how long, the edge may do again what it was told.
+//! Decides which forwarding decisions may be cached, for which requests, and for how long.
 //!
 //! A decision follows from the request, from what this isolate knows, and from the time: lifetimes are limited and
 //! told in seconds. So until the second is over or something is learned, a request that is the same in

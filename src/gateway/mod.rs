@@ -1,4 +1,4 @@
-//! The path of a request, one step after the other.
+//! Runs the path of a request, one stage after the other.
 //!
 //! [`Gateway::admit`] is the way in, [`Gateway::handle_response`] the way out, [`Gateway::run_background`] what
 //! can wait until the visitor has the answer. Each returns at once: with its decision, or with what

@@ -1,4 +1,4 @@
-//! Where a new session begins.
+//! Assigns a new session to an origin.
 //!
 //! A session's origin is a function of its handle, and its handle is random: so the choice is made by
 //! drawing handles until one belongs where the session should be. Power of two choices (Mitzenmacher,

@@ -1,4 +1,4 @@
-//! Sharing with all other isolates what is known about the origins: told and asked beside a request,
+//! Sharing with all other isolates what is known about the origins: told and asked in the background,
 //! never in its way.
 
 use super::parts::Balancer;

@@ -1,4 +1,4 @@
-//! What a tenant's gateway knows in this isolate, by what it is about. Each part has its own state; the stages of a
+//! Defines what a tenant's gateway knows in this isolate, by subject. Each part has its own state; the stages of a
 //! request use the parts they need.
 
 use core::cell::RefCell;
@@ -85,7 +85,7 @@ impl Balancer {
 pub(crate) struct Logins {
     pub(crate) tenant: Rc<Tenant>,
     pub(crate) providers: Providers,
-    /// Whose access tokens were asked for anew lately, beside a request.
+    /// Whose access tokens were asked for again lately, in the background.
     pub(crate) refreshing: HashMap<Handle, UnixMillis>,
     /// Access tokens of which the operator was told that they have run out, by their end.
     pub(crate) run_out: HashMap<Handle, UnixSeconds>,

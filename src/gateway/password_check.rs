@@ -1,4 +1,4 @@
-//! Whether a name and a password belong together, within the limits of who tries.
+//! Decides whether a name and a password belong together, within the limits of the client.
 
 use super::parts::{Logins, Recorder};
 

@@ -1,4 +1,4 @@
-//! What a request that failed says of its origin: nothing, until a probe of our own has been there too.
+//! Probes an origin after a failed request: the failure alone says nothing about the origin.
 
 use super::authenticate;
 use super::parts::{Balancer, Recorder};

@@ -1,4 +1,4 @@
-//! What is known of identity providers: what each publishes of itself, and its keys.
+//! Keeps what identity providers publish: their metadata and keys.
 //!
 //! Both are asked for when they are needed and remembered in this isolate: an hour without asking, and
 //! up to a day while the provider does not answer. A key that nobody knows is asked for at most once a
@@ -19,7 +19,7 @@ use crate::telemetry::log::{ConfigName, Event, Faults, Level, LogValue};
 /// How long what is known is used without asking.
 const FRESH_MS: u64 = 3_600_000;
 
-/// How long it is used while it cannot be had anew.
+/// How long it is used while it cannot be had again.
 const USABLE_MS: u64 = 24 * 3_600_000;
 
 /// How long one that did not answer is left alone.

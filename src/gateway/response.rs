@@ -1,4 +1,4 @@
-//! The way out: what the origin asks of the session, and what the client gets to see.
+//! Handles an origin's response: what it changes of the session, and what the client gets.
 
 use super::Gateway;
 use super::anonymous::Anonymous;

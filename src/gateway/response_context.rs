@@ -1,4 +1,4 @@
-//! What the way in tells the way out: a text the edge carries along with a request.
+//! Carries what the response needs to know of its request: a text that travels with the request.
 //!
 //! Nothing is kept in memory for a request on its way, so one that never comes back leaks nothing
 //! and an instance that is replaced meanwhile loses nothing.
@@ -27,7 +27,7 @@ pub(crate) struct ResponseContext<'a> {
     pub(crate) in_grace: bool,
     /// That the session is in use must be written down.
     pub(crate) touch: bool,
-    /// Storage is to be asked anew.
+    /// Storage is to be asked again.
     pub(crate) reread: bool,
     /// The revocations are to be asked for.
     pub(crate) refeed: bool,

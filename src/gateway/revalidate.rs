@@ -1,4 +1,4 @@
-//! Streams and sockets that stay open: whether their session still lives. Where nobody follows them this is asked once,
+//! Checks whether the session of an open stream or socket still lives. Where nobody follows them this is asked once,
 //! when they are opened.
 
 use super::authenticate::unstored;

@@ -1,4 +1,4 @@
-//! Heeding revocations: knowing them in time, and knowing whom they concern.
+//! Keeps the revocation list fresh and checks sessions against it.
 
 use super::parts::{Recorder, Sessions};
 use super::session_lookup::PROPAGATION;
@@ -18,7 +18,7 @@ const MAX_ASKED: u32 = 2;
 pub(crate) struct Feed {
     /// It could not be brought up to date.
     pub(crate) degraded: bool,
-    /// It is to be asked for beside the request.
+    /// It is to be asked for in the background.
     pub(crate) ask: bool,
 }
 

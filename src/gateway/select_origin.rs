@@ -1,4 +1,4 @@
-//! Which origin gets the request: the one that holds the conversation, while it can be reached.
+//! Selects the origin of a request: the one that holds the conversation, while it is reachable.
 
 use super::assertion::Asserted;
 use super::authenticate::Visitor;

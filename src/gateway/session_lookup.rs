@@ -23,7 +23,7 @@ use crate::tenant::{Consistency, Fail};
 const STALE_RETRY_MS: [u32; 3] = [50, 150, 400];
 
 /// How far a namespace may be behind. So old may a copy be that is used while a new one is read
-/// beside the request: the namespace promises no more.
+/// in the background: the namespace promises no more.
 pub(crate) const PROPAGATION: Seconds = Seconds(60);
 
 /// How long an unreadable record is set aside.
@@ -93,7 +93,7 @@ impl Sessions {
         recorder.labels.lookup = Lookup::Miss;
         let is_ordered = self.tenant.consistency == Consistency::Strong;
         let (namespace, key_unknown) = match self.ask_namespace(recorder, token.handle, answers) {
-            // The object may have it sealed anew already; storage shows that a moment later.
+            // The object may have it sealed again already; storage shows that a moment later.
             Err(Interrupt::Reject {
                 problem: Problem::KeyUnknown,
                 ..
@@ -152,7 +152,7 @@ impl Sessions {
                 let useful = match max_age {
                     MaxAge::Any => true,
                     MaxAge::Anew => false,
-                    // Beyond the period it is used while it is being read anew.
+                    // Beyond the period it is used while it is being read again.
                     MaxAge::Cache => {
                         age_ms < period || (period > 0 && age_ms < PROPAGATION.0 * 1000)
                     }
@@ -179,7 +179,7 @@ impl Sessions {
         }
     }
 
-    /// Asks the object, which is told to show the namespace the record again if that was rubbish.
+    /// Asks the object, which is told to show the namespace the record again if that was invalid data.
     pub(crate) fn ask_object(
         &mut self,
         recorder: &mut Recorder,

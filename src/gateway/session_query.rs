@@ -1,4 +1,4 @@
-//! Looking at sessions from outside: for the visitor's own list, for origins, for operators.
+//! Reads sessions for others than their visitor's request: the visitor's own list, origins, operators.
 
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;

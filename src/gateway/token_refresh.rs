@@ -2,7 +2,7 @@
 //! as it says so, which it says again with new tokens.
 //!
 //! A provider gives a new one for a refresh token once, so only one may ask: the session's object
-//! ([`crate::session_object`]). Before the token runs out that is done beside a request; after, the request
+//! ([`crate::session_object`]). Before the token runs out that is done in the background; after, the request
 //! waits.
 
 use super::authenticate::Visitor;
@@ -213,7 +213,7 @@ impl Logins {
         }
     }
 
-    /// The same beside a request, for a session this isolate knows.
+    /// The same in the background, for a session this isolate knows.
     pub(crate) fn refresh_beside(
         &mut self,
         sessions: &mut Sessions,

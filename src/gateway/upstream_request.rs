@@ -1,4 +1,4 @@
-//! The request as it is handed to the edge for sending.
+//! Builds the request that goes to the origin.
 
 use super::parts::{Recorder, Sessions};
 use std::rc::Rc;

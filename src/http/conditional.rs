@@ -1,4 +1,4 @@
-//! What a client may be given again, and how: conditions and codings of an answer.
+//! Decides what a client that has a copy gets: conditional requests and content codings.
 
 /// Whether `If-None-Match` (RFC 9110 section 13.1.2) names this entity tag: the client has what it stands for.
 #[must_use]

@@ -1,4 +1,4 @@
-//! Limits on what a request may be, checked before anything is parsed in earnest.
+//! Checks limits on a request before anything parses it.
 
 use thiserror::Error;
 

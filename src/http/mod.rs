@@ -1,4 +1,4 @@
-//! The request as it arrived, and what is refused before anything else is looked at.
+//! Parses the request as it arrived, and rejects malformed ones first.
 
 pub(crate) mod canonical;
 pub(crate) mod conditional;

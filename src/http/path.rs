@@ -1,4 +1,4 @@
-//! Telling our reserved paths from the origin's, in whatever disguise they come.
+//! Classifies a path as reserved or origin, including escaped and dot-segment spellings.
 //!
 //! The decision is made on the very path that is forwarded. A path that would become a reserved
 //! one if somebody further on decoded, folded or resolved it is refused, so that no two readers

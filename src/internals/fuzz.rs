@@ -1,4 +1,4 @@
-//! What the fuzz targets do with bytes: everything that reads what somebody else may have written.
+//! Defines the fuzz targets: everything that parses bytes of others.
 #![expect(clippy::unwrap_used, reason = "a fault is to be found")]
 
 use std::sync::LazyLock;

@@ -1,5 +1,4 @@
-//! The console's files. They hold no secret and are shown to everybody; what they show comes from the admin
-//! API.
+//! Serves the console's files. They hold no secret and are shown to everybody; what they show comes from the admin API.
 
 use super::Router;
 use crate::effect::asset::{Asset, Coding, FileMetadata};

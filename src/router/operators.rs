@@ -1,5 +1,5 @@
-//! Operators: who they are, and what is theirs. Reached under any host, because the deployment's operators
-//! look after all tenants, and may have locked themselves out of each.
+//! Identifies operators and what they may access. Reached under any host, because the deployment's operators look after
+//! all tenants, and may have locked themselves out of each.
 //!
 //! The deployment's `ADMIN_TOKEN` opens everything; a tenant's own (`<ID>__ADMIN_TOKEN`) what is that
 //! tenant's, under its hosts and the console's. A program presents it as a bearer token; the console

@@ -1,4 +1,4 @@
-//! Who a host belongs to, and what is said of each tenant, as this isolate knows it.
+//! Finds the tenant of a host and keeps the tenants' documents, as far as this isolate knows them.
 //!
 //! Documents are kept under `tenant:<id>`, and whose a host is under `host:<pattern>`. The document
 //! counts: a host that it does not claim is not its tenant's, whatever is kept under the host. A
@@ -29,7 +29,7 @@ use claims::{Claims, HostBinding};
 /// How long what is known is used without asking.
 pub(super) const FRESH_MS: u64 = 10_000;
 
-/// How long it is used while it is being asked for beside a request.
+/// How long it is used while it is being asked for in the background.
 const USABLE_MS: u64 = 60_000;
 
 /// Logged for a document that uses a former name.
@@ -63,7 +63,7 @@ pub(super) struct CachedDocument {
     hosts: Vec<HostPattern>,
     /// When it was asked for last.
     asked: UnixMillis,
-    /// When it was last asked for beside a request.
+    /// When it was last asked for in the background.
     refreshed: UnixMillis,
 }
 
@@ -129,7 +129,7 @@ impl TenantRegistry {
         matches!(self, Self::Many { .. })
     }
 
-    /// Whether a tenant's document should be asked for beside this request. Says so once.
+    /// Whether a tenant's document should be asked for in the background. Says so once.
     pub(super) fn is_due(&mut self, tenant: &TenantId, now: UnixMillis) -> bool {
         let Self::Many { documents, .. } = self else {
             return false;
@@ -277,7 +277,7 @@ impl Router {
         Err(Interrupt::Pending(vec![Need::Document { key }]))
     }
 
-    /// Asks for a tenant's document anew, beside a request.
+    /// Asks for a tenant's document again, in the background.
     pub(super) fn refresh(
         &mut self,
         tenant: &TenantId,

@@ -1,4 +1,4 @@
-//! How a session changes: what is asked of it, and what it becomes.
+//! Applies a change to a session.
 //!
 //! The one place where a session's state moves, whoever asks and whoever orders the writes. Order of
 //! effects within one change: the end wins over everything; else identity, data, limits and pin
@@ -202,7 +202,7 @@ impl Change {
                     identity.groups_omitted = self.groups_omitted;
                     let before = record.identity.as_ref().map(|who| who.user.as_str());
                     // A rise in privilege, or another person: whoever knew the old id must not
-                    // profit. The same person once more only proves it anew, and what was revoked
+                    // profit. The same person once more only proves it again, and what was revoked
                     // meanwhile stays so.
                     let is_another = before != Some(identity.user.as_str());
                     by_sign_in = is_another || self.proved;

@@ -1,4 +1,4 @@
-//! Who a session belongs to, once somebody has said so: the origin, or a sign-in.
+//! Defines the identity of a session, as the origin or a sign-in states it.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! A live session made ready: what an origin is told with every request is written out once.
+//! Prepares a live session: header values that each request carries are written once.
 
 use crate::keys::{KeyRing, UserTag};
 

@@ -54,7 +54,7 @@ impl fmt::Debug for TokenSet {
 const MAX_FINISHED: usize = 10;
 const MAX_FINISHED_BYTES: usize = 2_048;
 
-/// The longest time before its end at which an access token is asked for anew.
+/// The longest time before its end at which an access token is asked for again.
 const MARGIN: Seconds = Seconds(60);
 
 /// Beyond this an access token's lifetime, in seconds, is no lifetime.

@@ -39,7 +39,7 @@ pub(crate) struct Command {
 pub(crate) enum Operation {
     /// Tell what there is.
     Read,
-    /// Tell what there is, and show it to the namespace again, which has rubbish.
+    /// Tell what there is, and show it to the namespace again, which has invalid data.
     Repair,
     /// Change it.
     Change(Box<UpdateCommand>),

@@ -219,7 +219,7 @@ impl<R: Rng> Executor<'_, R> {
                 Some(Entry::Ended { .. }) => Err(Status::Ended),
                 None => Err(Status::Unreadable),
             },
-            // What was recorded before and cannot be read here is not begun anew.
+            // What was recorded before and cannot be read here is not begun again.
             (None, _) if self.is_unread(command) => Err(Status::Unreadable),
             (None, Some(begin)) => Ok(self.first(begin)),
             (None, None) => Err(Status::Absent),

@@ -306,7 +306,7 @@ impl SessionObject {
         actions.push(Action::StoreRow(row));
     }
 
-    /// Sets the alarm, unless an earlier one is set: the outbox is looked at anew then. So a session that
+    /// Sets the alarm, unless an earlier one is set: the outbox is looked at again then. So a session that
     /// is changed often does not write its alarm as often.
     fn wake_at(&mut self, at: UnixMillis, actions: &mut Vec<Action>) {
         if self.alarm_at.is_none_or(|set| at < set) {

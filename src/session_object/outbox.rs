@@ -156,7 +156,7 @@ fn end_command(longest: Seconds) -> Command {
     }
 }
 
-/// The row as an object finds it that was started anew. What was being written when the one before
+/// The row as an object finds it that was started again. What was being written when the one before
 /// it ended may have been written a moment ago.
 ///
 /// # Errors

@@ -213,7 +213,7 @@ fn giving(grant: TokenSet) -> Box<Change> {
     })
 }
 
-/// What has to change for a session to be of this identity, which proves nothing anew; none if it is another user's.
+/// What has to change for a session to be of this identity, which proves nothing again; none if it is another user's.
 fn identified(record: &Record, claimed: &Claimed) -> Option<Change> {
     let (mut said, _) = Identity::parse(&claimed.identity.to_string()).ok()?;
     said.groups_omitted = claimed.groups_omitted;

@@ -21,7 +21,7 @@ impl Directory {
         (outcome.answer.into_bytes(), outcome.surplus)
     }
 
-    /// An object that is started anew remembers only its rows.
+    /// An object that is started again remembers only its rows.
     pub(crate) fn restart(&mut self) {
         self.object = DirectoryObject::default();
     }

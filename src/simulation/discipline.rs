@@ -1,4 +1,4 @@
-//! Whether isolates asked and stored as often as they may, and no more, whatever went wrong:
+//! Checks that isolates read and write no more often than allowed, whatever went wrong:
 //!
 //! | | |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! Worlds for tests: what is outside of the core, in memory, under a clock that tests own.
+//! Provides worlds for tests: everything outside of the core, in memory, with a simulated clock.
 //!
 //! [`outside`] answers at once, for tests of one decision after another. [`world`] is everything that
 //! can go wrong, chosen by a seed; [`history`] says whether what came of it may be.

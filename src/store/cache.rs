@@ -1,4 +1,4 @@
-//! Records this isolate has seen lately, so that a conversation's requests cost no storage.
+//! Caches recent records in the isolate, so that a conversation's requests cost no storage.
 //!
 //! Bounded by weight, in two generations: what is used moves to the young one; when that is full
 //! it becomes the old one and the previous old one is dropped. Every operation is O(1), and a
@@ -65,7 +65,7 @@ pub(crate) struct Hit {
 struct Slot {
     known: Known,
     since: UnixMillis,
-    /// When storage was last asked anew beside a request.
+    /// When storage was last asked again in the background.
     asked: UnixMillis,
 }
 
@@ -131,7 +131,7 @@ impl Cache {
         known
     }
 
-    /// Whether storage should be asked anew now, beside the request; says so once in `period_ms`.
+    /// Whether storage should be asked again now, in the background; says so once in `period_ms`.
     pub(crate) fn ask_anew(&mut self, handle: Handle, period_ms: u64, now: UnixMillis) -> bool {
         match self.young.get_mut(&handle) {
             Some(slot) if now.millis_since(slot.asked) >= period_ms => {

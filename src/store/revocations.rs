@@ -73,9 +73,9 @@ impl Subject {
 /// How fresh this isolate's knowledge is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// Fresh enough, and not to be asked for anew yet.
+    /// Fresh enough, and not to be asked for again yet.
     Fresh,
-    /// Fresh enough; to be asked for anew beside the request.
+    /// Fresh enough; to be asked for again in the background.
     Due,
     /// Too old to decide by.
     Stale,
@@ -92,7 +92,7 @@ pub(crate) struct Revocations {
     last: Epoch,
     /// When that was asked for which was answered.
     learned: Option<UnixMillis>,
-    /// When it was last asked for beside a request.
+    /// When it was last asked for in the background.
     asked: UnixMillis,
     /// When it was last asked for in vain.
     failed: Option<UnixMillis>,
@@ -145,7 +145,7 @@ impl Revocations {
         UnixMillis(learned.0.saturating_add(period_ms))
     }
 
-    /// Notes that it is being asked for beside a request.
+    /// Notes that it is being asked for in the background.
     pub(crate) fn note_asked(&mut self, now: UnixMillis) {
         self.asked = now;
     }

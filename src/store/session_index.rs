@@ -1,4 +1,4 @@
-//! What a tenant knows about all its sessions together: its revocations, and who has which.
+//! Indexes a tenant's sessions: its revocations, and the sessions of each user.
 //!
 //! `strong`: a Durable Object per tenant holds both, and a revocation is one row there. `eventual`:
 //! the namespace holds a key for each revocation and for each session of a user, and nothing is ever

@@ -105,7 +105,7 @@ impl<S: Clone> SingleFlight<S> {
         }
     }
 
-    /// Ends a flight: whoever comes from now on asks anew.
+    /// Ends a flight: whoever comes from now on asks again.
     pub(crate) fn finish(&mut self, question: &str, flight: FlightId) {
         let current = self.flights.get(question);
         if current.is_some_and(|current| current.id == flight) {

@@ -1,4 +1,4 @@
-//! What all isolates told of themselves, added up: the state of the object that keeps it.
+//! Adds up the reports of all isolates: the state of the telemetry object.
 //!
 //! Isolates send a batch every few seconds. Each has a number, so that one that is sent twice counts
 //! once. Counters and histograms are kept for good; gauges are what each isolate said last.

@@ -1,4 +1,4 @@
-//! What an isolate tells of itself every few seconds: what its edge counted, what its core did.
+//! Builds a batch: what an isolate reports every few seconds, from the data plane's counts and the core's.
 
 use serde_json::Value;
 

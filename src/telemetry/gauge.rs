@@ -1,4 +1,4 @@
-//! What is so now.
+//! Defines gauges: current values.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! How many different sessions there were, told from many places without telling which.
+//! Estimates the number of different sessions over all isolates, without naming any.
 //!
 //! A bottom-k sketch (Bar-Yossef and others, 2002): of all hashes only the smallest are kept. Below
 //! [`KEPT`] of them they are all there, and the number is exact; beyond, how densely the smallest lie

@@ -1,4 +1,4 @@
-//! What is told of a request: to the log, to the metrics and to a trace.
+//! Defines the fields recorded for one request in its log line, metrics and trace.
 //!
 //! Gathered on the way in, and handed along with the decision as two texts: the labels it is counted
 //! under, and the members of its log line. Neither can hold more than what has a field here.
@@ -21,7 +21,7 @@ pub(crate) enum Lookup {
     Guest,
     /// In this isolate.
     Hit,
-    /// In this isolate, older than it should be, while it is read anew.
+    /// In this isolate, older than it should be, while it is read again.
     Stale,
     /// In KV.
     Miss,

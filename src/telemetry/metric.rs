@@ -6,7 +6,7 @@
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Only grows, until counting begins anew.
+    /// Only grows, until counting begins again.
     Counter,
     /// Goes up and down; each isolate tells its own, and they are added up.
     Gauge,
@@ -119,7 +119,7 @@ pub(crate) const STORAGE: &str = "vestibule_storage_operations_total";
 pub(crate) const STORAGE_DURATION: &str = "vestibule_storage_operation_duration_seconds";
 /// Requests forwarded or refused as was decided on one like it.
 pub(crate) const DECISIONS_REPEATED: &str = "vestibule_decisions_repeated_total";
-/// Requests served from a copy that is being read anew.
+/// Requests served from a copy that is being read again.
 pub(crate) const STALE_READS: &str = "vestibule_stale_reads_total";
 /// Writes that another took along.
 pub(crate) const WRITES_COALESCED: &str = "vestibule_writes_coalesced_total";

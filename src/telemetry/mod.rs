@@ -1,4 +1,4 @@
-//! What is told of the gateway's work: log lines, metrics, traces.
+//! Records the gateway's work: log lines, metrics, traces.
 
 pub(crate) mod aggregator;
 pub(crate) mod batch;

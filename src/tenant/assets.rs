@@ -1,4 +1,4 @@
-//! Files that a tenant has instead of its chat servers', by the paths they are asked for.
+//! Finds a tenant's own file for a path of its chat server.
 
 use crate::config::asset_source::Replacement;
 use crate::flat_map::FlatMap;

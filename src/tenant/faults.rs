@@ -1,4 +1,4 @@
-//! What is found wrong with a document beyond its single values, and what every part of it is checked against.
+//! Collects faults that involve several values of a document.
 
 use crate::config::Fault;
 

@@ -1,4 +1,4 @@
-//! From what is written of a tenant to what decisions take.
+//! Converts a tenant document into the policy that decisions use.
 
 use serde_json::{Map, Value};
 

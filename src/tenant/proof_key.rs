@@ -1,4 +1,4 @@
-//! What a tenant's requests to its servers are signed with.
+//! Defines the key that signs a tenant's requests to its origins.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! How a tenant's visitors sign in: from what is written of it.
+//! Converts the sign-in section of a tenant document.
 
 use super::faults::{Faults, OWN_SECRETS};
 use crate::auth::authorization;

@@ -1,4 +1,4 @@
-//! What the origin is told, and what of its answer reaches the client.
+//! Builds what the origin receives, and filters what the client gets of its response.
 
 pub(crate) mod caching;
 pub(crate) mod closing;

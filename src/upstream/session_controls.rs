@@ -1,4 +1,4 @@
-//! What an origin may ask of the session in its answer. `docs/reference/headers.md` lists them.
+//! Parses the control headers of an origin's response. `docs/reference/headers.md` lists them.
 //!
 //! A malformed control is reported and has no effect; the answer still reaches the client.
 

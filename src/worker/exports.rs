@@ -1,4 +1,4 @@
-//! What the data plane calls beside the [`steps`](super::steps) of a request.
+//! Exports what the data plane calls besides the [`steps`](super::steps) of a request.
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;

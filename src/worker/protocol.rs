@@ -179,7 +179,7 @@ fn push_labels(text: &mut String, request: &RequestLabels) {
     }
 }
 
-/// Writes a response in place of another, of which nothing is recorded anew.
+/// Writes a response in place of another, of which nothing is recorded again.
 pub(crate) fn answer(answer: &Answer) -> String {
     lettered(RESPONSE, answer, &RequestLabels::default())
 }

@@ -58,7 +58,7 @@ impl RequestContext {
         }
     }
 
-    /// Keeps what was drawn at random and must not be drawn twice: it is given again should the decision be driven anew.
+    /// Keeps what was drawn at random and must not be drawn twice: it is given again should the decision be driven again.
     pub fn note(&self, key: &str, text: &str) {
         let notes = self.notes();
         notes.push(&key.into());

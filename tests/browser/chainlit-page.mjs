@@ -14,7 +14,7 @@ export async function say(page, text) {
   await page.bringToFront();
   const input = page.locator("#chat-input");
   const send = page.locator("#chat-submit:not([disabled])");
-  // The page draws its input anew once it is connected, and what was typed before is gone.
+  // The page draws its input again once it is connected, and what was typed before is gone.
   const ready = async () => {
     if (String(await input.textContent()).trim() !== text) {
       await input.click();

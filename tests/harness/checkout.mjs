@@ -19,7 +19,7 @@ import { until } from "./until.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-/** What is installed or built already is lent, so that nothing is built anew. */
+/** What is installed or built already is lent, so that nothing is built again. */
 const LENT = ["node_modules", "target"];
 
 /** How long a command may take to end by itself, in milliseconds. */

@@ -1,4 +1,4 @@
-/** What happened in a second, from counters that only grow — until the counting begins anew. */
+/** What happened in a second, from counters that only grow — until the counting begins again. */
 
 /** @import { Overview, Point } from "./backend.d.ts" */
 

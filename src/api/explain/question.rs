@@ -1,4 +1,4 @@
-//! What is asked about: a request as somebody describes it, or a session by its handle.
+//! Parses the question: a request as an operator describes it, or a session by its handle.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Whose the request is: what is presented, what is known of the session, and where that is known from.
+//! Explains whose session a request has: what the client presents, what is known of the session, and from which source.
 
 use serde_json::{Value, json};
 

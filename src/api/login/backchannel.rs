@@ -1,5 +1,5 @@
-//! `POST /backchannel-logout`: a provider says that somebody signed out there (OpenID Connect
-//! Back-Channel Logout 1.0).
+//! Answers `POST /backchannel-logout`: a provider reports that a user signed out there (OpenID Connect Back-Channel
+//! Logout 1.0).
 
 use serde_json::json;
 

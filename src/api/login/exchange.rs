@@ -1,4 +1,4 @@
-//! `POST /token`: a token of somebody the tenant trusts, exchanged for a session.
+//! Answers `POST /token`: exchanges a token of a trusted issuer for a session.
 
 use crate::api::body;
 use crate::gateway::parts::Sessions;

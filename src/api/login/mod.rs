@@ -1,4 +1,4 @@
-//! Signing in and out: the reserved paths of it, one file each, and what they share.
+//! Signs users in and out: the reserved paths for it, one file each, and what they share.
 
 pub(super) mod accounts;
 pub(super) mod backchannel;

@@ -19,7 +19,7 @@ pub(crate) enum Command {
         /// Tells this attempt from others at the same moment.
         by: u64,
     },
-    /// Says that it was no failure: counting begins anew.
+    /// Says that it was no failure: counting begins again.
     Succeeded {
         /// See [`Command`].
         #[serde(default)]

@@ -37,7 +37,7 @@ fn decision_is_reusable_while_revocations_are_fresh() {
     world.exchange("x-session-patch\n{\"a\":1}");
     // Too old before the second is over.
     world.now.0 += 1_700;
-    // What is to be done beside a request is said to one.
+    // What is to be done in the background is said to one.
     let repeat = (0..3).find_map(|_| world.visit().repeat).unwrap();
     assert_eq!(repeat.until, UnixMillis(heard + 2_000));
 }
@@ -374,7 +374,7 @@ proptest! {
         prop_assert_eq!(&after.sid_suffix, &before.sid_suffix);
         prop_assert_eq!(after.first_byte_ms, before.first_byte_ms);
         prop_assert!(!after.handle_response);
-        // What is to be looked up anew beside it may be so a second later.
+        // What is to be looked up again beside it may be so a second later.
         if !after.run_background {
             prop_assert_eq!(world.gateway.recorder.take_labels().labels(), labels.labels());
         }

@@ -1,4 +1,4 @@
-//! Storage that fails, is behind, or holds rubbish.
+//! Storage that fails, is behind, or holds invalid data.
 
 use super::*;
 use crate::simulation::outside::Silent;
@@ -167,7 +167,7 @@ fn missing_record_is_never_recreated() {
         world.move_to_another_isolate();
         assert_eq!(refused(world.get("/")), (401, "session_unknown".to_owned()));
         assert!(world.records().is_empty());
-        // A person opening the page just starts anew.
+        // A person opening the page just starts again.
         let step = world.ask(
             "GET",
             "/",

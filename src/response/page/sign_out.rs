@@ -1,4 +1,4 @@
-//! The way out: asked for, and done.
+//! Renders the sign-out pages: the question, and the confirmation.
 
 use super::{Form, Layout, Text, Theme};
 use crate::response::Answer;

@@ -1,4 +1,4 @@
-//! What people are told of problems, in Chinese, by code. Programs are told in English.
+//! Translates problems into Chinese, by code. Programs get English.
 
 /// Title and detail; none for what only programs meet.
 pub(super) fn told(code: &str) -> Option<(&'static str, &'static str)> {

@@ -1,4 +1,4 @@
-//! The language a page is in, by what the browser asks for (RFC 9110 section 12.5.4).
+//! Negotiates the language of a page (RFC 9110 section 12.5.4).
 
 /// A language that pages are in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

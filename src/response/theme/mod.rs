@@ -1,4 +1,4 @@
-//! What a tenant's pages look like: name, logo, colours, links, language.
+//! Defines the look of a tenant's pages: name, logo, colours, links, language.
 
 pub(crate) mod color;
 pub(crate) mod locale;

@@ -1,4 +1,4 @@
-//! Which hosts and suffixes somebody claims, as far as this isolate has asked.
+//! Remembers which hosts and suffixes belong to a tenant, as far as this isolate has read them.
 //!
 //! Nobody's are remembered like everybody's, or each request to an unknown host would cost a read for
 //! every suffix it has. Strangers choose what is looked up here, so there is a bound on how much is

@@ -89,7 +89,7 @@ pub(crate) enum InjectedBug {
     Deaf,
     /// The directory forgets sessions while they last.
     Tidy,
-    /// An object whose first change is delivered twice begins anew.
+    /// An object whose first change is delivered twice begins again.
     Amnesia,
     /// Whoever reads from the namespace believes it, however old it is.
     Gullible,
@@ -138,7 +138,7 @@ enum Event {
     TokenSet { session: String },
     /// Somebody wants to change a session alone.
     Lease { session: String },
-    /// A session's tokens are asked for anew.
+    /// A session's tokens are asked for again.
     Refresh { session: String },
 }
 

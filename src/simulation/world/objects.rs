@@ -330,7 +330,7 @@ impl World {
         self.call(Caller::Surplus(surplus), &name, &command);
     }
 
-    /// A sign-in brings tokens, which are asked for anew later, by two isolates at once.
+    /// A sign-in brings tokens, which are asked for again later, by two isolates at once.
     pub(super) fn grant(&mut self, session: &str) {
         let change = Change {
             grant: Some(TokenSet {

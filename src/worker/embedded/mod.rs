@@ -307,7 +307,7 @@ impl drive::Step for HandleResponse<'_> {
     }
 }
 
-/// Notes use, reads anew what has grown old, and hears of revocations.
+/// Notes use, reads again what has grown old, and hears of revocations.
 struct RunBackground(String);
 
 impl drive::Step for RunBackground {

@@ -1,4 +1,4 @@
-//! Sends requests of our own: no visitor's, and to nobody a visitor chooses.
+//! Sends requests of our own: none of a visitor's, and to no address that a visitor chooses.
 //!
 //! They say who asks, because some servers refuse whoever does not say. A redirect is an answer like any other: it
 //! leads where nobody has agreed to, and what is said here is for nobody else.

@@ -103,7 +103,7 @@ export class Exchange extends RequestContext {
     return core.admitAgain(packed, Date.now(), this.seed, this.#failures, this.notes);
   }
 
-  /** Decides anew, because an origin failed. @param {string} place tenant and origin @param {Failure} how */
+  /** Decides again, because an origin failed. @param {string} place tenant and origin @param {Failure} how */
   #retry(place, how) {
     this.#failures += `${place}\t${how}\t${Date.now()}\n`;
     this.trace.giveUp();

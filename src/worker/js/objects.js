@@ -12,7 +12,7 @@ function implementedBy(Implementation) {
     /** What outlives an instance: what was sent to a provider, and what comes of it. */
     #context = new RequestContext(this.env);
 
-    /** Made anew, from what is stored, when the instance it lived in was replaced. */
+    /** Made again, from what is stored, when the instance it lived in was replaced. */
     #current() {
       configure(this.env);
       if (!this.#object || this.#instance !== instances) {

@@ -154,7 +154,7 @@ export interface Driven {
 /** Asks for a decision: `ask` is given what the step was begun with. */
 export type Decide = (context: Driven, ask: (seed: string) => string) => string | Promise<string>;
 
-/** Drives a decision that was asked for in this very turn; `again` asks for it anew. */
+/** Drives a decision that was asked for in this very turn; `again` asks for it again. */
 export type Drive = (decision: string, context: Driven, again: () => string) => Promise<string>;
 
 /** Makes a call safe; `instead` gives the result of one that traps. */

@@ -43,7 +43,7 @@ impl AttemptObject {
         let outcome = login_throttle::apply(stored.as_deref(), command, io::now());
         match outcome.change {
             Change::Store { row, until } => {
-                // Should the instance die in between, an alarm that comes too early is set anew; without one the row
+                // Should the instance die in between, an alarm that comes too early is set again; without one the row
                 // would stay for good.
                 self.0.set_alarm(until)?;
                 #[cfg(feature = "planted-faults")]

@@ -1,7 +1,7 @@
-//! The Durable Objects: what they decide is the core's; here it is performed.
+//! Runs the Durable Objects: the core decides, this module performs.
 //!
 //! A command is applied in one turn of the event loop, so no other comes between reading what is stored and writing it.
-//! JavaScript makes an object anew, from what it stored, when the instance it lived in was replaced
+//! JavaScript makes an object again, from what it stored, when the instance it lived in was replaced
 //! (`js/objects.js`).
 
 #[cfg(feature = "standalone")]

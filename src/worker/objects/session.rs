@@ -146,7 +146,7 @@ impl Session {
         self.perform(actions);
     }
 
-    /// Performs actions. If the storage fails, what is in memory is not what is stored: it is made anew with the next
+    /// Performs actions. If the storage fails, what is in memory is not what is stored: it is made again with the next
     /// call, and those under way fail.
     fn perform(self: &Rc<Self>, actions: Vec<Action>) {
         for action in actions {

@@ -13,7 +13,7 @@ import { pump } from "./pump.js";
 import { startRevalidation } from "./revalidate.js";
 import { followWebSocket } from "./websocket.js";
 
-/** Content codings in which the runtime shows what is in them, and codes anew what is written; it compares case. */
+/** Content codings in which the runtime shows what is in them, and codes again what is written; it compares case. */
 const READABLE = [null, "identity", "gzip", "br"];
 
 /** Reads idle limits: see `Pauses::to_text` in `tenant.rs`. @param {string} text @returns {Pauses} */
