@@ -59,8 +59,20 @@ pub(crate) fn without_route(target: &str) -> Option<String> {
     Some(known)
 }
 
-/// The most bytes of an answer that are looked at: a handshake's has about a hundred.
-pub(crate) const MAX_HANDSHAKE_LENGTH: usize = 4 * 1024;
+/// Maximum number of bytes of an answer that are inspected: a handshake's has about a hundred.
+const MAX_HANDSHAKE_LENGTH: usize = 4 * 1024;
+
+/// Decides whether an answer may be that to a handshake, by what comes before its body: others are not inspected. A
+/// `length` that is not known is 0 or NaN.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a few kilobytes")]
+pub(crate) fn may_be_handshake(status: u16, media_type: &str, length: f64) -> bool {
+    let (kind, _) = media_type.split_once(';').unwrap_or((media_type, ""));
+    let is_text = kind
+        .trim_end_matches(' ')
+        .eq_ignore_ascii_case("text/plain");
+    status == 200 && is_text && (length.is_nan() || length <= MAX_HANDSHAKE_LENGTH as f64)
+}
 
 /// Where the `sid` of a handshake's answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +90,7 @@ pub(crate) enum Sid {
 #[must_use]
 pub(crate) fn end_of_sid(begins: &[u8]) -> Sid {
     const OPEN: &[u8] = br#"0{"sid":""#;
+    let begins = begins.get(..MAX_HANDSHAKE_LENGTH).unwrap_or(begins);
     let common = begins.len().min(OPEN.len());
     if begins.get(..common) != OPEN.get(..common) {
         return Sid::None;
@@ -170,6 +183,31 @@ mod tests {
         assert_eq!(end_of_sid(&endless), Sid::Unknown);
         endless.push(b'x');
         assert_eq!(end_of_sid(&endless), Sid::None);
+    }
+
+    #[test]
+    fn only_short_plain_text_may_answer_a_handshake() {
+        for (media_type, length) in [
+            ("text/plain", 0.0),
+            ("text/plain; charset=UTF-8", 97.0),
+            ("Text/Plain ;charset=UTF-8", f64::NAN),
+            ("text/plain", 4096.0),
+        ] {
+            assert!(may_be_handshake(200, media_type, length), "{media_type}");
+        }
+        for (status, media_type, length) in [
+            (201, "text/plain", 0.0),
+            (400, "text/plain", 0.0),
+            (200, "text/plain", 4097.0),
+            (200, "text/plainer", 0.0),
+            (200, "text/html; x=text/plain", 0.0),
+            (200, "", 0.0),
+        ] {
+            assert!(
+                !may_be_handshake(status, media_type, length),
+                "{media_type}"
+            );
+        }
     }
 
     #[test]

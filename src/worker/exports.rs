@@ -88,6 +88,13 @@ pub fn recovered(place: &str, now: f64) {
     with_ready(|router| router.recovered(place, millis(now)));
 }
 
+/// Whether an origin's answer may be that to an Engine.IO handshake; a `length` of 0 is not known.
+#[wasm_bindgen(js_name = mayBeHandshake)]
+#[must_use]
+pub fn may_be_handshake(status: u16, media_type: &str, length: f64) -> bool {
+    engine_io::may_be_handshake(status, media_type, length)
+}
+
 /// How much of an Engine.IO handshake's answer stands before the end of its `sid`, given how it begins; 0 if that
 /// cannot be told yet, less if it is none.
 #[wasm_bindgen(js_name = endOfSid)]

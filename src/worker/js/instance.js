@@ -78,6 +78,7 @@ export const revalidate = entering(glue.revalidate, internalError);
 
 export const drawTraces = entering(glue.drawTraces, () => "");
 export const endOfSid = entering(glue.endOfSid, () => -1);
+export const mayBeHandshake = entering(glue.mayBeHandshake, () => false);
 export const isUnsent = entering(glue.isUnsent, () => false);
 export const codeForBoth = entering(glue.codeForBoth, () => 1011);
 

@@ -1,12 +1,9 @@
 /** Makes the `sid` in the answers to Engine.IO handshakes longer. */
 import { waitUntil } from "cloudflare:workers";
-import { endOfSid } from "../instance.js";
+import { endOfSid, mayBeHandshake } from "../instance.js";
 
 /** Maximum time for which the first packet is waited for, in milliseconds; it comes with the headers. */
 const MAX_WAIT = 1_000;
-
-/** Maximum size of a handshake's answer: see `http/engine_io.rs`, which inspects as much. */
-const MAX_BYTES = 4 * 1024;
 
 /**
  * Returns the answer with a longer `sid` if it is that to a handshake, and any other as it is. Only the beginning is
@@ -16,9 +13,9 @@ const MAX_BYTES = 4 * 1024;
  */
 export async function lengthenSid(response, suffix) {
   const { status, headers, body } = response;
-  const isText = /^text\/plain *(?:;|$)/i.test(headers.get("content-type") ?? "");
   const length = Number(headers.get("content-length"));
-  if (status !== 200 || !body || !isText || length > MAX_BYTES) return response;
+  const mediaType = headers.get("content-type") ?? "";
+  if (!body || !mayBeHandshake(status, mediaType, length)) return response;
   const [inspected, whole] = body.tee();
   const reader = inspected.getReader();
   const stop = () => reader.cancel().catch(() => {});
@@ -29,7 +26,7 @@ export async function lengthenSid(response, suffix) {
   while (end === 0) {
     const read = await reader.read().catch(() => undefined);
     begins = await joined(begins, read?.value ?? "");
-    end = read?.value ? endOfSid(begins.subarray(0, MAX_BYTES)) : -1;
+    end = read?.value ? endOfSid(begins) : -1;
   }
   if (end < 0) {
     stop();
