@@ -11,6 +11,7 @@ use crate::config::renamed::FORMER_VARIABLES;
 use crate::config::{Fault, variables};
 use crate::http::host::Host;
 use crate::keys::{BadKeys, DeploymentKeys};
+use crate::policy::Streams;
 use crate::secrets::Secrets;
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
@@ -30,6 +31,8 @@ pub(crate) struct Deployment {
     pub tenant: Option<Tenant>,
     /// Where the reserved paths are: `/_session` unless set otherwise.
     pub prefix: String,
+    /// Whether open streams can be followed, and end with their session; else every tenant's are passed through.
+    pub follows_streams: bool,
 }
 
 /// A setting that is not as it should be, and the cure. Names settings, and quotes none that may be a secret.
@@ -108,6 +111,7 @@ impl Deployment {
                 defaults,
                 tenant: tenant.filter(|_| !has_documents),
                 prefix,
+                follows_streams: true,
             }),
             _ => Err(Misconfigured(faults)),
         }
@@ -137,8 +141,12 @@ impl Deployment {
             tenant: document.clone(),
         };
         let document = layers.read()?;
-        Tenant::from_document(&document, Some(&self.keys), &self.secrets)
-            .map_err(|faults| layers.told(faults))
+        let mut tenant = Tenant::from_document(&document, Some(&self.keys), &self.secrets)
+            .map_err(|faults| layers.told(faults))?;
+        if !self.follows_streams {
+            tenant.streams = Streams::PassThrough;
+        }
+        Ok(tenant)
     }
 }
 

@@ -7,6 +7,22 @@ import { test } from "node:test";
 import { loadEdge } from "./harness/edge-module.mjs";
 import { freshKey } from "./harness/workerd.mjs";
 
+test("a failed count or note fails no request", async () => {
+  const core = await loadEdge(`export * from "./instance.js";`);
+  core.configure({
+    SESSION_KEYS: freshKey(),
+    ORIGINS: "http://127.0.0.1:9",
+    SESSIONS: {},
+    CONSISTENCY: "eventual",
+  });
+  for (const name of ["keepTrace", "observe", "recovered", "takeIn", "warn"]) {
+    const before = core.instances;
+    assert.equal(core[name](Symbol("no text")), undefined, name);
+    assert.equal(core.instances, before + 1, `${name} ended its instance`);
+    assert.match(core.admit("GET\nhttp://localhost/", Date.now()), /^F/);
+  }
+});
+
 test("a trap costs one request, and the instance that follows knows its settings", async () => {
   const core = await loadEdge(`export * from "./instance.js";`);
   const env = {

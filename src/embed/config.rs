@@ -55,7 +55,10 @@ impl Config {
             bindings.insert("CONSISTENCY".to_owned(), "eventual".into());
         }
         match Deployment::from_bindings(&Value::Object(bindings).to_string()) {
-            Ok(deployment) if faults.is_empty() => Ok(Self(deployment)),
+            Ok(deployment) if faults.is_empty() => Ok(Self(Deployment {
+                follows_streams: false,
+                ..deployment
+            })),
             Ok(_) => Err(Misconfigured(faults)),
             Err(Misconfigured(others)) => {
                 faults.extend(others);
@@ -93,7 +96,7 @@ impl fmt::Debug for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Consistency;
+    use crate::policy::{Consistency, Streams};
 
     fn consistency(bound: &[&str]) -> Result<Consistency, Misconfigured> {
         let key = crate::encoding::base64url(&[7; 32]);
@@ -126,6 +129,24 @@ mod tests {
         for name in ["STREAMS: ", "SESSION_KEYS", "SESSIONS"] {
             assert!(faults.contains(name), "{faults}");
         }
+    }
+
+    /// Other Workers that read the same documents may follow streams.
+    #[test]
+    fn revocable_streams_of_a_document_are_passed_through() {
+        let key = crate::encoding::base64url(&[7; 32]);
+        let mut bindings = Map::from_iter([("SESSION_KEYS".to_owned(), Value::from(key))]);
+        for name in ["SESSIONS", "TENANTS"] {
+            bindings.insert(name.to_owned(), Value::from(true));
+        }
+        let deployment = Config::from_bindings(bindings).unwrap().into_deployment();
+        let document = serde_json::json!({
+            "id": "acme",
+            "hosts": ["acme.example"],
+            "session": { "streams": "revocable" },
+        });
+        let tenant = deployment.tenant_of(&document).unwrap();
+        assert_eq!(tenant.streams, Streams::PassThrough);
     }
 
     #[test]
