@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use crate::auth::login_throttle::message as attempts;
+use crate::balancer::message as pool;
 use crate::clock::UnixMillis;
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;
@@ -21,7 +23,8 @@ use crate::session::{cbor, codec, compress};
 use crate::session_object::command::{Command, Reply};
 use crate::session_object::outbox;
 use crate::store::revocations::Revocations;
-use crate::store::session_index;
+use crate::store::session_index::{self, message as directory};
+use crate::telemetry::message as telemetry;
 use crate::tenant_id::TenantId;
 
 static COOKIE_KEYS: LazyLock<KeyRing> = LazyLock::new(|| {
@@ -122,6 +125,28 @@ pub fn messages(bytes: &[u8]) {
     };
     if let Ok(command) = Command::parse(text) {
         assert_eq!(Command::parse(&command.to_text()).ok(), Some(command));
+    }
+    if let Ok(command) = directory::Command::parse(text) {
+        assert_eq!(
+            directory::Command::parse(&command.to_text()).ok(),
+            Some(command)
+        );
+    }
+    if let Ok(command) = attempts::Command::parse(text) {
+        assert_eq!(
+            attempts::Command::parse(&command.to_text()).ok(),
+            Some(command)
+        );
+    }
+    let _ = attempts::Reply::parse(bytes);
+    if let Ok(command) = pool::Command::parse(text) {
+        assert_eq!(pool::Command::parse(&command.to_text()).ok(), Some(command));
+    }
+    if let Ok(command) = telemetry::Command::parse(text) {
+        assert_eq!(
+            telemetry::Command::parse(&command.to_text()).ok(),
+            Some(command)
+        );
     }
     let _ = Identity::parse(text);
     let _ = Query::parse(text, &["user", "limit"]);

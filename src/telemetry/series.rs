@@ -40,15 +40,17 @@ impl Histogram {
     /// How many there were.
     #[must_use]
     pub(crate) fn count(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Adds another's.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (own, others) in self.counts.iter_mut().zip(other.counts) {
-            *own += others;
+            *own = own.saturating_add(others);
         }
-        self.sum_ms += other.sum_ms;
+        self.sum_ms = self.sum_ms.saturating_add(other.sum_ms);
     }
 
     /// For the console: bounds, counts, sum and count.
@@ -87,7 +89,7 @@ impl Counted {
 
     fn merge(&mut self, other: &Self) {
         match (self, other) {
-            (Self::Times(own), Self::Times(others)) => *own += others,
+            (Self::Times(own), Self::Times(others)) => *own = own.saturating_add(*others),
             (Self::Durations(own), Self::Durations(others)) => own.merge(others),
             // A metric is of one kind.
             _ => {}
