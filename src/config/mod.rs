@@ -18,6 +18,7 @@ mod parse;
 pub(crate) mod renamed;
 pub(crate) mod service;
 pub(crate) mod telemetry;
+pub(crate) mod values;
 pub(crate) mod variables;
 
 use serde_json::Value;

@@ -5,7 +5,7 @@
 use core::fmt::Write as _;
 
 use crate::clock::UnixSeconds;
-use crate::config::model::CookiePattern;
+use crate::config::values::CookiePattern;
 use crate::cookie::jar;
 use crate::cookie::name::CookieName;
 use crate::http::header_name;

@@ -2,7 +2,7 @@
 //!
 //! Everything not named here goes through untouched, byte for byte.
 
-use crate::config::model::CookiePattern;
+use crate::config::values::CookiePattern;
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
 use crate::upstream::public_url::Site;

@@ -1,0 +1,192 @@
+//! The document's texts and numbers: what each may be, and what would be right.
+
+use core::fmt;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::object_macro::{checked, text};
+use super::parse::{FromDocument, Reader};
+use crate::auth::provider::is_confidential;
+use crate::balancer::pool::{Base, OriginName};
+use crate::clock::UnixSeconds;
+use crate::http::host::HostPattern;
+use crate::tenant_id::TenantId;
+
+text!(TenantId, "^[a-z0-9-]{1,63}$", |text| {
+    TenantId::parse(text).ok_or("a tenant id has 1 to 63 of a-z, 0-9 and -")
+});
+text!(
+    HostPattern,
+    "^(\\*\\.)?[a-z0-9-]+(\\.[a-z0-9-]+)*$",
+    HostPattern::parse
+);
+text!(OriginName, "^[A-Za-z0-9._:\\[\\]-]+$", OriginName::parse);
+text!(Base, "^https?://[^/?#@\\\\ \"]+/*$", Base::parse);
+
+checked! {
+    /// A path of a server.
+    Path, "^/", |text| text.starts_with('/') && !text.contains(['?', '#', ' ']),
+    "use a path such as /ready"
+}
+checked! {
+    /// What a release is called: a line of text, because logs and metrics name it.
+    ReleaseName, "^[^\\u0000-\\u001f\\u007f]{1,64}$",
+    |text| (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control),
+    "use a name such as v2, in up to 64 characters"
+}
+checked! {
+    /// A request method.
+    Method, "^[A-Z]+$", |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase()),
+    "use a method such as GET"
+}
+checked! {
+    /// A header's name (RFC 9110 section 5.1), in a spelling that nobody mistakes.
+    HeaderName, "^[A-Za-z0-9-]+$",
+    |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+    "use the name of a header: letters, digits and -"
+}
+checked! {
+    /// An origin in the sense of RFC 6454.
+    Site, "^[a-z]+://[^/]+$",
+    |text| text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/')),
+    "use an origin such as https://shop.example"
+}
+
+checked! {
+    /// An issuer identifier, or another address of one.
+    Issuer, "^https?://", |text| is_confidential(text) && !text.contains(['?', '#']),
+    "use an https address, without ? and #; http is for this machine only"
+}
+checked! {
+    /// A secret of the Worker's.
+    SecretName, "^secret:[A-Z0-9_]+$",
+    |text| text.strip_prefix("secret:").is_some_and(|name| !name.is_empty()),
+    "name a secret of the Worker, such as secret:OIDC_SECRET; it must not stand here itself"
+}
+checked! {
+    /// A cookie's name, or the beginning of names.
+    CookiePattern, "^[!#$%&'+.^_`|~0-9A-Za-z-]+\\*?$",
+    |text| {
+        let name = text.strip_suffix('*').unwrap_or(text);
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&b);
+        !name.is_empty() && name.bytes().all(token)
+    },
+    "use the name of a cookie such as access_token, or the beginning of names such as token_*"
+}
+
+impl CookiePattern {
+    /// Whether a cookie of this name is meant. Names of cookies are case-sensitive.
+    #[must_use]
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == self.0,
+        }
+    }
+}
+
+/// A text is neither a path nor the beginning of paths.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum PathPatternError {
+    /// A `*` is not at the end of it.
+    #[error("\"{0}\" has a * in it; write one only at the end, behind a /")]
+    Wildcard(String),
+    /// It is not how a path is written.
+    #[error(
+        "\"{0}\" is not a path; use one such as /project/share, or the beginning of paths such as /public/*"
+    )]
+    Malformed(String),
+}
+
+/// A path, or the beginning of paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PathPattern {
+    path: String,
+    is_beginning: bool,
+}
+
+impl PathPattern {
+    fn parse(text: &str) -> Result<Self, PathPatternError> {
+        let (path, is_beginning) = match text.strip_suffix('*') {
+            Some(path) if path.ends_with('/') => (path, true),
+            Some(_) => return Err(PathPatternError::Wildcard(text.to_owned())),
+            None => (text, false),
+        };
+        let is_path = path.starts_with('/') && !path.contains(['*', '?', '#', '%', '\\', ' ']);
+        let is_plain =
+            !path.contains("//") && !path.split('/').any(|part| part == "." || part == "..");
+        (is_path && is_plain)
+            .then(|| Self {
+                path: path.to_owned(),
+                is_beginning,
+            })
+            .ok_or_else(|| PathPatternError::Malformed(text.to_owned()))
+    }
+
+    /// The path, or what all of them begin with.
+    #[must_use]
+    pub(crate) fn beginning(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether a path, free of disguises, is meant.
+    #[must_use]
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        if self.is_beginning {
+            path.starts_with(&self.path)
+        } else {
+            path == self.path
+        }
+    }
+}
+
+text!(PathPattern, "^/[^*?#%\\\\ ]*\\*?$", PathPattern::parse);
+
+/// A point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Date(pub UnixSeconds);
+
+text!(Date, "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{8}Z)?$", |text| {
+    UnixSeconds::parse(text)
+        .map(Self)
+        .ok_or("use a date such as 2026-11-21 or 2026-11-21T10:00:00Z")
+});
+
+/// A number within bounds.
+macro_rules! bounded {
+    ($(#[doc = $doc:literal])* $name:ident: $from:literal to $to:literal) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct $name(pub(crate) u32);
+
+        impl FromDocument for $name {
+            fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
+                let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+                let number = number.filter(|number| ($from..=$to).contains(number));
+                reader.note(number.map(Self).ok_or(concat!("use a number, ", $from, " to ", $to)))
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "integer", "minimum": $from, "maximum": $to })
+            }
+        }
+    };
+}
+
+bounded! {
+    /// A server's share in relation to the others'.
+    Weight: 1 to 1_000
+}
+bounded! {
+    /// A percentage of what a server can do.
+    Percent: 0 to 1_000
+}
+bounded! {
+    /// So many of a hundred.
+    Share: 0 to 100
+}
+bounded! {
+    /// Bytes of a header: with the rest it has to fit an origin's limit.
+    DataSize: 0 to 16_384
+}

@@ -1,0 +1,182 @@
+use super::*;
+
+use crate::clock::Seconds;
+use crate::session::lifetime::Lifetime;
+
+fn read(changes: &Value) -> Result<Deployment, Vec<String>> {
+    let mut bindings = json!({
+        "SESSION_KEYS": crate::encoding::base64url(&[7; 32]),
+        "ORIGINS": "http://127.0.0.1:8000",
+        "SESSIONS": true,
+        "SESSION_OBJECTS": true,
+        "DIRECTORY_OBJECTS": true,
+        "POOL_OBJECTS": true,
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        bindings[name] = value.clone();
+    }
+    Deployment::from_bindings(&bindings.to_string()).map_err(|error| error.0)
+}
+
+#[test]
+fn minimal_settings_are_accepted() {
+    let deployment = read(&json!({})).unwrap();
+    assert_eq!(deployment.prefix, "/_session");
+    let tenant = deployment.tenant.unwrap();
+    assert_eq!(tenant.id.as_str(), "default");
+    assert_eq!(
+        tenant.lifetime,
+        Lifetime {
+            idle: Seconds(28_800),
+            absolute: Seconds(604_800),
+            remember: Seconds(2_592_000),
+        }
+    );
+}
+
+#[test]
+fn every_invalid_variable_is_reported_by_name() {
+    let wrong = json!({
+        "SESSION_KEYS": "", "TENANT": "A", "LOGIN_MODE": "x", "SESSION_IDLE": "5",
+        "SESSION_CACHE": "x", "MAX_DATA": "1e9", "STREAMS": "x", "ALLOWED_ORIGINS": "shop.example", "PREFIX": "/",
+        "CONSISTENCY": "x", "FAIL": "x", "MAX_PER_USER": "-1",
+        "CANARY": "v2", "STRICT_PINS": "x", "OVERLOAD_LOAD": "x", "OVERLOAD_IN_FLIGHT": "x",
+        "OVERLOAD_FIRST_BYTE": "x", "ORIGINS": "http://a,ftp://b;weight=0;colour=red",
+        "NEW_SESSIONS_PER_MINUTE": "x", "HANDSHAKE_TIMEOUT": "x", "STREAM_KEEP_ALIVE": "x", "PIN_IDLE": "x",
+    });
+    let faults = read(&wrong).err().unwrap();
+    for name in wrong.as_object().unwrap().keys() {
+        let told = faults.iter().filter(|fault| fault.contains(name.as_str()));
+        assert!(told.count() >= 1, "{name}: {faults:#?}");
+    }
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.starts_with("ORIGINS[1].colour")),
+        "{faults:#?}"
+    );
+    assert_eq!(faults.len(), 24, "{faults:#?}");
+}
+
+#[test]
+fn public_cache_path_that_requires_login_is_rejected() {
+    for mode in ["off", "optional"] {
+        assert!(read(&json!({ "CACHE": "/public/*", "LOGIN_MODE": mode })).is_ok());
+    }
+    let required = json!({ "CACHE": "/public/*, /logo.png", "LOGIN_MODE": "required" });
+    let faults = read(&required).err().unwrap();
+    let told = |at: usize| faults[at].starts_with(&format!("CACHE[{at}]: signing in"));
+    assert!(faults.len() == 2 && told(0) && told(1), "{faults:?}");
+    assert!(read(&json!({ "CACHE": "public" })).is_err());
+}
+
+#[test]
+fn former_variable_is_rejected_with_its_new_name() {
+    assert!(read(&json!({ "STREAMS": "revocable" })).is_ok());
+    for value in ["watched", "pass-through"] {
+        let faults = read(&json!({ "LIVE": value })).err().unwrap();
+        assert!(
+            faults.len() == 1 && faults[0].contains("STREAMS=revocable"),
+            "{faults:?}"
+        );
+    }
+}
+
+#[test]
+fn short_api_keys_are_rejected() {
+    for name in ["ORIGIN_KEY", "ADMIN_TOKEN"] {
+        let faults = read(&json!({ name: "short" })).err().unwrap();
+        assert!(faults[0].starts_with(name), "{faults:?}");
+    }
+}
+
+#[test]
+fn missing_namespace_is_reported() {
+    let faults = Deployment::from_bindings("{}").err().unwrap().0;
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.contains("kv namespace create")),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn document_service_requires_https_or_loopback() {
+    for (url, is_good) in [
+        ("https://tenants.example/v1", true),
+        ("http://127.0.0.1:9000/", true),
+        ("http://localhost:9000", true),
+        ("http://[::1]:9000", true),
+        ("http://tenants.example/v1", false),
+        ("http://10.0.0.1/", false),
+        ("http://127.0.0.1.evil.example/", false),
+        ("https://user:pass@tenants.example/", false),
+        ("https://tenants.example/?a=b", false),
+        ("https://tenants.example/#a", false),
+        ("ftp://tenants.example/", false),
+        ("tenants.example", false),
+    ] {
+        let faults = read(&json!({ "TENANTS_URL": url })).err();
+        let told = faults
+            .iter()
+            .flatten()
+            .any(|f| f.starts_with("TENANTS_URL"));
+        assert_eq!(!told, is_good, "{url}: {faults:?}");
+    }
+    let faults = read(&json!({ "TENANTS_TOKEN": "two words" }))
+        .err()
+        .unwrap();
+    assert!(faults[0].starts_with("TENANTS_TOKEN"), "{faults:?}");
+}
+
+#[test]
+fn impossible_console_host_is_rejected() {
+    for (host, is_good) in [
+        ("console.example.com", true),
+        ("localhost", true),
+        ("Console.example.com", false),
+        ("console.example.com:8443", false),
+        ("https://console.example.com", false),
+        ("console.example.com/", false),
+        ("*.example.com", false),
+    ] {
+        let faults = read(&json!({ "CONSOLE_HOST": host })).err();
+        let told = faults
+            .iter()
+            .flatten()
+            .any(|f| f.starts_with("CONSOLE_HOST"));
+        assert_eq!(!told, is_good, "{host}: {faults:?}");
+    }
+}
+
+#[test]
+fn missing_objects_are_reported_with_strong_consistency_only() {
+    let read_without = |consistency: &str| {
+        let bindings = json!({
+            "SESSION_KEYS": crate::encoding::base64url(&[7; 32]),
+            "ORIGINS": "http://127.0.0.1:8000",
+            "SESSIONS": true,
+            "CONSISTENCY": consistency,
+        });
+        Deployment::from_bindings(&bindings.to_string())
+    };
+    assert_eq!(
+        read_without("strong").err().map(|error| error.0.len()),
+        Some(3)
+    );
+    assert!(read_without("eventual").is_ok());
+}
+
+#[test]
+fn impossible_lifetimes_are_rejected() {
+    for changes in [
+        json!({ "SESSION_ABSOLUTE": "59s" }),
+        json!({ "SESSION_ABSOLUTE": "401d" }),
+        json!({ "SESSION_IDLE": "0s" }),
+        json!({ "SESSION_IDLE": "8d" }),
+        json!({ "SESSION_REMEMBER": "1s" }),
+    ] {
+        assert!(read(&changes).is_err(), "{changes}");
+    }
+}

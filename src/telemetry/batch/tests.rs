@@ -1,0 +1,125 @@
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn merged_batches_add_up() {
+    let mut batch = Batch::default();
+    batch.count(metric::EVENTS, "\tkv_write_failed", 1);
+    batch.observe(metric::STORAGE_DURATION, "kv_write", 7);
+    batch.tell(metric::ISOLATES, String::new(), Milli::of(1));
+    batch.see_session("acme\tAAAAAAAAAAAAAAAAAAAAAA");
+    let mut other = Batch::default();
+    other.count(metric::EVENTS, "\tkv_write_failed", 2);
+    other.observe(metric::STORAGE_DURATION, "kv_write", 5);
+    other.tell(metric::ISOLATES, String::new(), Milli::of(2));
+    other.see_session("acme\tBAAAAAAAAAAAAAAAAAAAAA");
+    for _ in 0..=MAX_LINES {
+        other.show(json!({ "level": "warn" }));
+    }
+    batch.merge(other);
+    let mut counted = batch.series.counters(metric::EVENTS);
+    assert_eq!(counted.next(), Some(("\tkv_write_failed", 3)));
+    let mut durations = batch.series.histograms(metric::STORAGE_DURATION);
+    let (_, duration) = durations.next().unwrap();
+    assert_eq!(
+        (duration.sum_ms, duration.counts[1], duration.counts[2]),
+        (12, 1, 1)
+    );
+    assert_eq!(
+        batch.gauges,
+        [(metric::ISOLATES, String::new(), Milli::of(2))]
+    );
+    assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
+    assert_eq!(batch.lines.len(), MAX_LINES);
+    let mut dropped = batch.series.counters(metric::LINES_DROPPED);
+    assert_eq!(dropped.next(), Some(("", 1)));
+}
+
+#[test]
+fn data_planes_counts_become_series() {
+    let mut batch = Batch::default();
+    for (labels, durations) in [
+        (
+            "acme\ta\tv2\thit\tactive\t\tGET\t200",
+            &[0.0, 10.0, 10.0, 0.0, 12.0, 6.0, 4.0, 8.0, 4.0] as &[f64],
+        ),
+        (
+            "acme\t\t\tforged\t\tno-session\tGET\t401",
+            &[0.0, -1.0, -1.0, 0.0, -1.0, -1.0],
+        ),
+        ("acme\ta\t\tnone\tnew\t\tPOST\t299", &[0.0, 4.0, 4.0]),
+    ] {
+        batch.add_requests(&RequestCount::read(labels, durations).unwrap());
+    }
+    for handle in [
+        "AAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAAA",
+        "BAAAAAAAAAAAAAAAAAAAAA",
+    ] {
+        batch.see_session(&format!("acme\t{handle}"));
+    }
+    batch.add_number("vestibule_storage_operations_total\tkv_read\tok", 4.0);
+    batch.add_number("vestibule_writes_lost_total", 2.0);
+    batch.add_number("vestibule_streams_active\tacme\tsse", 3.0);
+    batch.add_number("vestibule_streams_active\tacme\tsse", 2.0);
+    batch.show_line("{\"level\":\"info\"}");
+    batch.tell(metric::ISOLATES, String::new(), Milli::of(1));
+    let series = &batch.series;
+    let counted = |name: &str| series.counters(name).collect::<Vec<_>>();
+    assert_eq!(
+        counted(metric::REQUESTS),
+        [
+            ("acme\tGET\t200", 3),
+            ("acme\tGET\t401", 2),
+            ("acme\tPOST\t2xx", 1)
+        ]
+    );
+    assert_eq!(
+        counted(metric::ORIGIN_REQUESTS),
+        [("acme\ta\t\t2xx", 1), ("acme\ta\tv2\t2xx", 3)]
+    );
+    assert_eq!(counted(metric::REFUSED), [("acme\tno-session", 2)]);
+    assert_eq!(counted(metric::SESSIONS_CREATED), [("acme\tguest", 1)]);
+    assert_eq!(counted(metric::STORAGE), [("kv_read\tok", 4)]);
+    assert_eq!(counted(metric::WRITES_LOST), [("", 2)]);
+    let durations: Vec<_> = series.histograms(metric::DURATION).collect();
+    assert_eq!(
+        durations
+            .iter()
+            .map(|(labels, one)| (*labels, one.count(), one.sum_ms))
+            .collect::<Vec<_>>(),
+        [("acme\tedge", 6, 4), ("acme\torigin", 4, 34)]
+    );
+    assert_eq!(batch.seen.get("acme").unwrap().count(), 2);
+    let command: Value = serde_json::to_value(batch.into_command("ab", 7)).unwrap();
+    assert_eq!(command["number"], 7);
+    assert_eq!(command["gauges"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        command["gauges"][0],
+        json!([metric::STREAMS_ACTIVE, "acme\tsse", 2_000])
+    );
+    assert_eq!(command["lines"], json!([{ "level": "info" }]));
+}
+
+#[test]
+fn unknown_counts_are_left_out() {
+    assert!(RequestCount::read("acme\ta\tv2", &[0.0; 3]).is_none());
+    assert!(RequestCount::read("a\tb\tc\td\te\tf\tg\th", &[0.0; 4]).is_none());
+    let mut batch = Batch::default();
+    batch.add_number("vestibule_unheard_of_total", 1.0);
+    batch.add_number("vestibule_storage_operations_total\tkv_read", 1.0);
+    batch.add_number(metric::STREAMS_ACTIVE, 1.0);
+    batch.add_number("vestibule_http_request_duration_seconds\tacme\tedge", 1.0);
+    batch.see_session("acme");
+    batch.see_session("acme\tshort");
+    batch.show_line("rubbish");
+    assert_eq!(batch, Batch::default());
+}
+
+#[test]
+fn request_counts_are_data_points() {
+    let counted = RequestCount::read("acme\ta\tv2\thit\tactive\t\tGET\t200", &[0.0; 9]);
+    let point = counted.unwrap().point();
+    assert_eq!(point, (["acme", "GET", "200", "a"], 3));
+}
