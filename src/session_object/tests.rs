@@ -2,6 +2,8 @@
 
 mod object;
 mod refresh;
+mod refresh_judged;
+mod unreadable;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
@@ -280,22 +282,6 @@ fn session_known_to_kv_alone_is_adopted() {
 }
 
 #[test]
-fn unreadable_row_is_left_unchanged() {
-    let mut object = Object::new();
-    object.row = Some(b"rubbish".to_vec());
-    let tenant = tenant();
-    let result = Executor {
-        tenant: &tenant,
-        handle: HANDLE,
-        keys: &keys(&tenant),
-        random: &mut ChaCha20Rng::seed_from_u64(1),
-        now: NOW,
-    }
-    .command(&command(Operation::Read), object.row.as_deref());
-    assert_eq!(result.err(), Some(BadRow::Malformed { bytes: 7 }));
-}
-
-#[test]
 fn command_for_another_sign_in_is_rejected() {
     let mut object = Object::new();
     object.change(patch(r#"{"a":1}"#, 1));
@@ -380,42 +366,4 @@ fn session_in_use_renews_its_list_entry_once_per_idle_limit() {
     }
     // 47 minutes of use, of which ten were known beforehand each time.
     assert!((2..=6).contains(&listed), "{listed}");
-}
-
-#[test]
-fn record_of_an_unknown_key_or_later_release_is_neither_changed_nor_replaced() {
-    let mut object = Object::new();
-    object.change(patch(r#"{"a":1}"#, 1));
-    object.run();
-    let sealed = object.say(Operation::Read).sealed;
-    for at in [0, 1] {
-        // The format, and the key's name.
-        let mut foreign = sealed.clone();
-        foreign[at] += 1;
-        let mut fresh = Object::new();
-        let adopting = Command {
-            adopt: Some(foreign),
-            ..command(Operation::Change(Box::new(patch(r#"{"b":1}"#, 2))))
-        };
-        let verdict = fresh.apply(&adopting);
-        assert_eq!((verdict.reply.is, verdict.row), (Status::Unreadable, None));
-    }
-    let before = object.row.clone();
-    let mut row = Row::decode(before.as_deref().unwrap()).unwrap();
-    row.sealed[1] ^= 1;
-    object.row = Some(row.encode());
-    let before = object.row.clone();
-    let reply = object.change(patch(r#"{"b":1}"#, 3));
-    // The caller is given what it may be able to read.
-    assert_eq!(
-        (reply.is, reply.sealed.is_empty()),
-        (Status::Unreadable, false)
-    );
-    let lease = Operation::Lease {
-        seconds: Seconds(9),
-        token: None,
-        once: 1,
-    };
-    assert_eq!(object.say(lease).is, Status::Unreadable);
-    assert_eq!(object.row, before);
 }

@@ -17,6 +17,8 @@ use crate::tenant_id::TenantId;
 use crate::upstream::proof;
 use crate::upstream::trace_context::Trace;
 
+use connection::Listed;
+
 /// How the origin is to take the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -385,41 +387,7 @@ fn shapes_what_is_shared(name: &str) -> bool {
     matches!(name, "accept" | "accept-encoding" | "range" | "user-agent") || name.starts_with("if-")
 }
 
-/// The headers that `Connection` names as concerning this connection only. Reserved names are gone by then, and ours
-/// are set afterwards, so a client cannot remove them this way.
-struct Listed<'a> {
-    /// All of it, where it names at most one.
-    only: &'a str,
-    /// Otherwise lower case and sorted: each header is looked up, and the list may be as long as all of them.
-    several: Vec<String>,
-}
-
-impl<'a> Listed<'a> {
-    fn new(connection: &'a str) -> Self {
-        let mut several = Vec::new();
-        if connection.contains(',') {
-            let names = connection.split(',').map(str::trim);
-            several.extend(names.map(str::to_ascii_lowercase));
-            several.sort_unstable();
-        }
-        Self {
-            only: connection.trim(),
-            several,
-        }
-    }
-
-    /// Whether it names the header, by its lower-case name.
-    fn has(&self, name: &str) -> bool {
-        if self.several.is_empty() {
-            self.only.eq_ignore_ascii_case(name)
-        } else {
-            let found = self
-                .several
-                .binary_search_by(|listed| listed.as_str().cmp(name));
-            found.is_ok()
-        }
-    }
-}
+mod connection;
 
 #[cfg(test)]
 mod tests;

@@ -4,17 +4,13 @@ use serde_json::json;
 
 use super::*;
 use crate::auth::authorization;
-use crate::auth::methods::{Allow, ClaimNames};
-use crate::auth::token_refresh::Renewal;
-use crate::clock::UnixSeconds;
-use crate::effect::{self, Answers, Found, Need, Outbound};
-use crate::encoding::base64url;
+use crate::effect::{self, Answers, Outbound};
 use crate::session::record::Record;
 use crate::session::token_set::TokenSet;
 
-const TOKEN_LASTS: Seconds = Seconds(400);
+pub(super) const TOKEN_LASTS: Seconds = Seconds(400);
 
-fn grant() -> TokenSet {
+pub(super) fn grant() -> TokenSet {
     TokenSet {
         provider: "main".to_owned(),
         issuer: "https://id.example".to_owned(),
@@ -28,7 +24,7 @@ fn grant() -> TokenSet {
 }
 
 /// As a gateway says it: it knows no refresh token, or one from before.
-fn call() -> Outbound {
+pub(super) fn call() -> Outbound {
     Outbound {
         url: "https://id.example/token".to_owned(),
         authorization: Some("Basic Y2xpZW50OnNlY3JldA".to_owned()),
@@ -45,7 +41,7 @@ pub(super) fn order() -> Operation {
     }
 }
 
-fn signed_in(grant: TokenSet) -> Object {
+pub(super) fn signed_in(grant: TokenSet) -> Object {
     let mut object = Object::new();
     object.change(signing_in(grant));
     object.run();
@@ -70,18 +66,18 @@ pub(super) fn signed_in_change() -> UpdateCommand {
 
 impl Object {
     /// Whom the object asks for a new token, if it does.
-    fn refresh(&mut self) -> Option<Outbound> {
+    pub(super) fn refresh(&mut self) -> Option<Outbound> {
         let verdict = self.apply(&command(order()));
         assert!(!verdict.wait);
         verdict.fetch
     }
 
-    fn hear(&mut self, status: u16, body: &str) -> Verdict {
+    pub(super) fn hear(&mut self, status: u16, body: &str) -> Verdict {
         self.hear_of("r1", status, body)
     }
 
     /// What the provider answers to a refresh token.
-    fn hear_of(&mut self, sent: &str, status: u16, body: &str) -> Verdict {
+    pub(super) fn hear_of(&mut self, sent: &str, status: u16, body: &str) -> Verdict {
         let verdict = self.hear_with(order(), sent, &heard(status, body), &Answers::default());
         assert!(verdict.fetch.is_none(), "one answer is enough");
         assert_eq!(verdict.needs, [], "one answer is enough");
@@ -89,7 +85,7 @@ impl Object {
     }
 
     /// The same where its word is judged.
-    fn hear_with(
+    pub(super) fn hear_with(
         &mut self,
         order: Operation,
         sent: &str,
@@ -119,12 +115,12 @@ impl Object {
         verdict
     }
 
-    fn record(&mut self) -> Record {
+    pub(super) fn record(&mut self) -> Record {
         opened(&self.say(Operation::Read))
     }
 }
 
-fn opened(reply: &Reply) -> Record {
+pub(super) fn opened(reply: &Reply) -> Record {
     let tenant = tenant();
     let name = RecordName::derive(&tenant, HANDLE);
     match codec::open(&reply.sealed, &name, &keys(&tenant)) {
@@ -133,7 +129,7 @@ fn opened(reply: &Reply) -> Record {
     }
 }
 
-fn heard(status: u16, body: &str) -> effect::Reply<'_> {
+pub(super) fn heard(status: u16, body: &str) -> effect::Reply<'_> {
     effect::Reply { status, body }
 }
 
@@ -285,124 +281,4 @@ fn refresh_token_is_sent_to_its_own_provider_only() {
         renewal: None,
     }));
     assert!(verdict.fetch.is_none());
-}
-
-/// An order whose answer is judged: who is of `staff` may stay, and userinfo is asked.
-fn judging() -> Operation {
-    let claim = |name: &str| name.to_owned();
-    Operation::Refresh {
-        provider: "main".to_owned(),
-        call: call(),
-        renewal: Some(Box::new(Renewal {
-            client_id: "c".to_owned(),
-            claims: ClaimNames {
-                user: claim("sub"),
-                email: claim("email"),
-                name: claim("name"),
-                groups: claim("groups"),
-            },
-            allow: Allow {
-                groups: vec!["staff".to_owned()],
-                ..Allow::default()
-            },
-            jwks_uri: "https://id.example/keys".to_owned(),
-            keys: None,
-            userinfo: Some("https://id.example/me".to_owned()),
-        })),
-    }
-}
-
-/// What comes of new tokens where userinfo says this.
-fn told(object: &mut Object, userinfo: &str) -> Verdict {
-    let tokens = new_tokens();
-    let heard = heard(200, &tokens);
-    object.now.0 += TOKEN_LASTS.0 * 1_000;
-    let before = object.row.clone();
-    let first = object.hear_with(judging(), "r1", &heard, &Answers::default());
-    let [Need::Fetch { key, .. }] = &first.needs[..] else {
-        panic!("{:?}", first.needs);
-    };
-    assert!(
-        first.row.is_none() && object.row == before,
-        "nothing is kept before it is judged"
-    );
-    let mut answers = Answers::default();
-    let bytes = format!("200\n{userinfo}").into_bytes();
-    answers.add(key, Found::Bytes(bytes), object.now);
-    object.hear_with(judging(), "r1", &heard, &answers)
-}
-
-#[test]
-fn refresh_updates_groups_but_not_auth_time() {
-    let mut object = signed_in(grant());
-    let before = object.record();
-    let verdict = told(
-        &mut object,
-        r#"{"sub":"u1","name":"U","groups":["staff","chess"]}"#,
-    );
-    assert_eq!((verdict.reply.is, verdict.event), (Status::Live, None));
-    let record = opened(&verdict.reply);
-    let identity = record.identity.clone().unwrap();
-    assert_eq!(
-        (identity.user.as_str(), identity.groups),
-        ("u1", vec!["staff".to_owned(), "chess".to_owned()])
-    );
-    assert_eq!(record.grant.unwrap().refresh_token.as_deref(), Some("r2"));
-    assert_eq!(
-        (record.authenticated, record.id, record.previous),
-        (before.authenticated, before.id, before.previous)
-    );
-}
-
-#[test]
-fn user_no_longer_allowed_is_signed_out_at_refresh() {
-    for userinfo in [r#"{"sub":"u1"}"#, r#"{"sub":"u1","groups":["chess"]}"#] {
-        let mut object = signed_in(grant());
-        let verdict = told(&mut object, userinfo);
-        assert_eq!((verdict.reply.is, verdict.wait), (Status::Ended, true));
-        let event = verdict.event.unwrap();
-        assert_eq!(
-            (event.name(), event.text("reason")),
-            ("not_admitted", "not among those allowed")
-        );
-        assert_eq!(object.run(), [Kind::Announce, Kind::Write, Kind::List]);
-    }
-}
-
-#[test]
-fn tokens_of_another_user_are_rejected_and_logged() {
-    let mut object = signed_in(grant());
-    let before = object.record();
-    let verdict = told(&mut object, r#"{"sub":"u2","groups":["staff"]}"#);
-    assert_eq!(verdict.reply.is, Status::Live);
-    assert_eq!(verdict.event.unwrap().name(), "idp_token_invalid");
-    assert_eq!(object.record(), before);
-    assert!(object.refresh().is_none(), "it is left alone for a while");
-}
-
-#[test]
-fn refresh_with_a_changed_user_id_ends_the_session() {
-    let mut object = Object::new();
-    let change = Change {
-        identify: Some(r#"{"user":"renamed"}"#.to_owned()),
-        grant: Some(grant()),
-        authenticated: Some(UnixSeconds(3)),
-        ..Change::default()
-    };
-    let begin = patch("{}", 1);
-    object.change(UpdateCommand { change, ..begin });
-    object.run();
-    let verdict = told(&mut object, r#"{"sub":"u1","groups":["staff"]}"#);
-    assert_eq!(verdict.reply.is, Status::Ended);
-    assert_eq!(verdict.event.unwrap().text("reason"), "another user");
-}
-
-#[test]
-fn unverified_id_token_is_not_stored() {
-    let mut object = signed_in(grant());
-    object.now.0 += TOKEN_LASTS.0 * 1_000;
-    let part = base64url(b"{}");
-    let body = json!({ "access_token": "new", "id_token": format!("{part}.{part}.c2ln") });
-    let verdict = object.hear(200, &body.to_string());
-    assert_eq!(opened(&verdict.reply).grant.unwrap().id_token, None);
 }
