@@ -10,19 +10,19 @@ use crate::response::theme::color::Color;
 use crate::response::theme::locale::Locale;
 
 object! {
-    /// What the pages shown by the gateway itself look like.
+    /// Look of Vestibule's own pages.
     pub(crate) struct Branding {
-        /// What the site is called, in up to 80 characters.
+        /// Name of the site, up to 80 characters.
         title: Option<Line>,
-        /// Its logo: an https URL, or a path on its own host.
+        /// Logo: an https URL, or a path on the site's own host.
         logo: Option<ImageUrl>,
-        /// Its colours; the rest, and those for dark mode, follow from them.
+        /// Colours; the others, and those for dark mode, are derived.
         colors: ColorNames,
-        /// Laid over the page's own style: CSS in up to 16384 bytes, without <.
+        /// CSS applied after the page's own style: up to 16384 bytes without <.
         css: Option<Css>,
-        /// Shown below every page, for example who runs the site.
+        /// Links below every page, for example to the imprint.
         links: Vec<FooterLink>,
-        /// The language of the pages; auto: what the browser asks for.
+        /// Language of the pages; auto: the browser's.
         locale: LocaleChoice = "auto",
     }
 }
@@ -30,11 +30,11 @@ object! {
 object! {
     /// Colours: #rgb or #rrggbb.
     pub(crate) struct ColorNames {
-        /// Of buttons. What is written on it is black or white, whichever reads better.
+        /// Colour of buttons. Text on them is black or white, whichever is more readable.
         accent: Option<Color>,
-        /// Behind everything. A dark one makes the pages dark at all times.
+        /// Background. A dark one makes the pages always dark.
         background: Option<Color>,
-        /// What is read. Where it could not be, nearly black or white stands for it.
+        /// Text. Where it would be unreadable, nearly black or white replaces it.
         text: Option<Color>,
     }
 }
@@ -42,9 +42,9 @@ object! {
 object! {
     /// A link.
     pub(crate) struct FooterLink {
-        /// What it says.
+        /// Text of the link.
         text: Line,
-        /// Where it leads: https://, mailto: or a path on the site's own host.
+        /// Target: https://, mailto: or a path on the site's own host.
         url: LinkUrl,
     }
 }

@@ -22,185 +22,185 @@ use crate::tenant_id::TenantId;
 object! {
     /// A tenant.
     pub(crate) struct Document {
-        /// Its id: 1 to 63 of a-z, 0-9 and -. Goes into every key; never change it.
+        /// Id of the tenant: 1 to 63 of a-z, 0-9 and -. It is part of every key; never change it.
         id: TenantId,
-        /// The hosts it is reached at: names, or *.suffix for everything below one.
+        /// Hosts of the tenant: names, or *.suffix for everything below one.
         hosts: Vec<HostPattern>,
-        /// Who may come in.
+        /// Who may enter, and how users sign in.
         login: Login,
-        /// How sessions are kept.
+        /// Limits and storage of sessions.
         session: Session,
-        /// The chat servers.
+        /// Chat servers of the tenant.
         origins: Servers,
-        /// How conversations are spread over them.
+        /// How new sessions are assigned to the servers.
         routing: Routing,
-        /// Headers the chat servers read beside X-Session-…, by name: what each says.
+        /// Identity under header names that the chat servers already read, by name.
         headers: FlatMap<String, HeaderSource>,
-        /// Cookies of the chat servers that are kept in the session, not in the browser, by name; name* for all that begin so.
+        /// Names of the chat servers' own cookies that Vestibule keeps in the session instead of the browser; name* for all that begin so.
         vault: Vec<CookiePattern>,
-        /// Told to the chat servers as X-Session-Env, never to the browser. secret:NAME stands for the Worker's secret <ID>__NAME.
+        /// Sent to the chat servers as X-Session-Env, never to the browser. secret:NAME reads the Worker's secret <ID>__NAME.
         env: FlatMap<String, String>,
-        /// Paths whose answers are the same for everybody, such as /public/*, so that the zone's cache may keep them: no session is read or begun there, and no cookie passes either way. Where signing in is required there is none.
+        /// Paths whose responses are the same for everybody, such as /public/*: the zone cache may keep them. Requests there have no session and no cookies. A path where sign-in is required cannot be public.
         cache: Vec<PathPattern>,
-        /// What other sites' pages may read.
+        /// Responses that pages of other sites may read.
         cors: Cors,
-        /// Files shown in place of the chat servers', by path, such as /logo or /logo?theme=dark: a URL, or kv:NAME for one stored with npm run tenants -- asset put.
+        /// Files served in place of the chat servers', by path, such as /logo or /logo?theme=dark: a URL, or kv:NAME for one stored with npm run tenants -- asset put.
         assets: FlatMap<String, Replacement>,
-        /// What the pages shown by the gateway itself look like.
+        /// Look of Vestibule's own pages.
         branding: Branding,
-        /// What is told of the requests, and to whom.
+        /// Logs and traces of the tenant's requests.
         telemetry: Telemetry,
     }
 }
 
 object! {
-    /// Who may come in.
+    /// Who may enter, and how users sign in.
     pub(crate) struct Login {
-        /// off: everybody is a guest. optional: guests may sign in. required: nobody passes without.
+        /// off: every visitor is a guest. optional: guests may sign in. required: only signed-in users pass.
         mode: LoginMode = "off",
-        /// Where it is otherwise; the first that matches counts.
+        /// Exceptions by path; the first match applies.
         exceptions: Vec<LoginException>,
-        /// How people sign in.
+        /// Sign-in methods.
         methods: LoginMethods,
-        /// Cookies of the chat servers that leave the browser when somebody signs in or out, by name.
+        /// Names of the chat servers' cookies that Vestibule removes from the browser at each sign-in and sign-out.
         clear_cookies: Vec<CookiePattern>,
     }
 }
 
 object! {
-    /// How people sign in.
+    /// Sign-in methods.
     pub(crate) struct LoginMethods {
-        /// By name and password, of accounts that npm run users keeps.
+        /// By name and password, with accounts of npm run users.
         password: bool = false,
-        /// At OpenID providers.
+        /// At OpenID Connect providers.
         oidc: Vec<OidcProvider>,
-        /// With tokens of somebody else, exchanged at POST /_session/token.
+        /// With tokens of other issuers, exchanged at POST /_session/token.
         token: Vec<TokenIssuer>,
     }
 }
 
 object! {
-    /// An OpenID provider.
+    /// An OpenID Connect provider.
     pub(crate) struct OidcProvider {
-        /// What it is called in URLs: letters, digits and -.
+        /// Name of the provider in URLs: letters, digits and -.
         name: HeaderName = "main",
-        /// What people know it as.
+        /// Title of the provider on the sign-in page.
         title: Option<String>,
-        /// Its issuer identifier, exactly as it publishes it.
+        /// Issuer identifier, exactly as the provider publishes it.
         issuer: Issuer,
-        /// What it knows this tenant as.
+        /// Client id of this tenant at the provider.
         client_id: String,
-        /// secret:NAME for the Worker's secret <ID>__NAME; none for a public client.
+        /// Client secret: secret:NAME reads the Worker's secret <ID>__NAME; none for a public client.
         client_secret: Option<SecretName>,
-        /// How the secret is shown to it.
+        /// How the secret is sent: basic (Authorization header) or post (form).
         token_auth: ClientAuthentication = "basic",
-        /// What it is asked for.
+        /// Scopes to request.
         scopes: Vec<String>,
-        /// What else a browser is sent there with, by name, such as prompt, audience or access_type.
+        /// Further authorization parameters by name, such as prompt, audience or access_type.
         parameters: FlatMap<String, String>,
-        /// Which of its claims say who somebody is.
+        /// Claims that hold the identity.
         claims: Claims,
-        /// Its userinfo endpoint is asked too.
+        /// true: Vestibule reads the userinfo endpoint too.
         userinfo: bool = false,
-        /// Which of its users may come in; all unless said otherwise.
+        /// Which users may enter; all by default.
         allow: AllowedUsers,
-        /// It sends logout tokens without the type logout+jwt.
+        /// true: accepts logout tokens without the type logout+jwt.
         untyped_logout_tokens: bool = false,
     }
 }
 
 object! {
-    /// Which claims say who somebody is; a.b for b within a.
+    /// Claims that hold the identity; a.b for b within a.
     pub(crate) struct Claims {
-        /// What the chat servers know the user by.
+        /// Claim with the user id.
         user: String = "sub",
-        /// Mail address.
+        /// Claim with the e-mail address.
         email: String = "email",
-        /// Name.
+        /// Claim with the display name.
         name: String = "name",
-        /// Groups.
+        /// Claim with the groups.
         groups: String = "groups",
     }
 }
 
 object! {
-    /// Who may come in: somebody who fits each list that is not empty.
+    /// Which users may enter: a user must match every list that is not empty.
     pub(crate) struct AllowedUsers {
-        /// Domains of verified mail addresses.
+        /// Domains of verified e-mail addresses.
         email_domains: Vec<String>,
-        /// Groups, one of which is enough.
+        /// Groups; one of them is enough.
         groups: Vec<String>,
-        /// An address of which the provider does not say whether it is verified counts as if it were, and chat servers are told it.
+        /// true: an address counts, and is sent to chat servers, if the provider does not say whether it is verified.
         unverified_email: bool = false,
     }
 }
 
 object! {
-    /// Somebody whose tokens are exchanged for sessions.
+    /// An issuer whose tokens can be exchanged for sessions.
     pub(crate) struct TokenIssuer {
-        /// The iss of the tokens.
+        /// Value of iss in the tokens.
         issuer: Issuer,
-        /// What their aud must hold.
+        /// Value that aud must contain.
         audience: String,
-        /// Where the keys are, if not where the issuer's discovery says.
+        /// URL of the keys, if not the one in the issuer's metadata.
         jwks_uri: Option<Issuer>,
-        /// Which claims say who somebody is.
+        /// Claims that hold the identity.
         claims: Claims,
-        /// Whose tokens are taken; everybody's unless said otherwise.
+        /// Which users' tokens are accepted; all by default.
         allow: AllowedUsers,
-        /// The longest a token may be valid.
+        /// Maximum lifetime of a token.
         longest: Seconds = "24h",
     }
 }
 
 object! {
-    /// Where signing in is required, or is not, whatever else is said.
+    /// A path with its own sign-in rule.
     pub(crate) struct LoginException {
-        /// A path, or the beginning of paths with /* behind it.
+        /// A path, or with /* everything below it.
         path: PathPattern,
-        /// Request methods; none for all.
+        /// Request methods; empty for all.
         methods: Vec<Method>,
-        /// What holds there.
+        /// Sign-in mode for the path.
         mode: LoginMode,
-        /// How long ago the visitor may have signed in; longer, and it must be proved again.
+        /// Maximum age of the sign-in; an older one requires a new sign-in.
         max_age: Option<Seconds>,
     }
 }
 
 object! {
-    /// What other sites' pages may read. What the chat servers answer is theirs to say, preflights included.
+    /// Responses that pages of other sites may read. The chat servers decide about their own responses, preflights included.
     pub(crate) struct Cors {
-        /// Sites whose pages may read what the gateway answers in a chat server's place, such as 401.
+        /// Sites whose pages may read responses that Vestibule makes itself, such as 401.
         origins: Vec<Site>,
     }
 }
 
 object! {
-    /// How sessions are kept.
+    /// Limits and storage of sessions.
     pub(crate) struct Session {
-        /// Ends a session that is not used for so long.
+        /// Ends a session after this time without use.
         idle: Seconds = "8h",
-        /// Ends any session so long after it began.
+        /// Ends any session this long after it began.
         absolute: Seconds = "7d",
-        /// Takes the place of both for who asked to stay signed in.
+        /// Replaces both limits for users who chose to stay signed in.
         remember: Seconds = "30d",
-        /// strong: an object orders each session's changes. eventual: KV alone.
+        /// strong: a Durable Object orders each session's changes. eventual: KV alone.
         consistency: Consistency = "strong",
-        /// How soon a revocation takes hold everywhere.
+        /// Time within which a revocation takes effect everywhere.
         cache: Seconds = "5s",
-        /// The most sessions of a user; with one more the oldest ends. 0 for any number.
+        /// Maximum number of sessions of one user; one more ends the oldest. 0: no limit.
         max_per_user: u64 = 0,
-        /// The most bytes of X-Session-Data, up to 16384; above it there is X-Session-Data-Omitted in its place. As much as the smallest common server takes: uWSGI has 4096 for all headers of a request.
+        /// Maximum size of X-Session-Data in bytes, up to 16384; larger data is replaced by X-Session-Data-Omitted. The default fits uWSGI, which takes 4096 bytes for all headers of a request.
         max_data: DataSize = 1024,
-        /// What happens to a session that nobody can read.
+        /// What happens when no storage answers. closed: 503. grace: an isolate serves what it knows.
         fail: FailMode = "closed",
-        /// How long it is served from memory then, if fail is grace.
+        /// How long fail = grace serves from memory.
         fail_grace: Seconds = "15m",
         /// revocable: open WebSockets and event streams are closed soon after their session ends.
         streams: Streams = "pass-through",
-        /// Each request carries X-Session-Proof, a MAC with the secret ORIGIN_KEY.
+        /// true: each request carries X-Session-Proof, a MAC with the secret ORIGIN_KEY.
         proof: bool = false,
-        /// Each request carries X-Session-Assertion, a JWT with keys at /_session/jwks.json.
+        /// true: each request carries X-Session-Assertion, a JWT with keys at /_session/jwks.json.
         assertion: bool = false,
     }
 }
@@ -208,39 +208,39 @@ object! {
 object! {
     /// A chat server.
     pub(crate) struct OriginEntry {
-        /// By which conversations are pinned; host and port unless given.
+        /// Name in logs, metrics and pins; host and port by default.
         name: Option<OriginName>,
-        /// Where it is: http(s)://host or http(s)://host:port.
+        /// Address: http(s)://host or http(s)://host:port.
         url: Base,
-        /// Its share of the sessions in relation to the others'.
+        /// Share of new sessions relative to the other servers, 1 to 1000.
         weight: Weight = 1,
         /// active, drain (no new sessions) or down (none).
         state: OriginState = "active",
-        /// The most conversations at a time; 0 for any number.
+        /// Maximum number of conversations; 0: no limit.
         capacity: u32 = 0,
-        /// The release it runs, if it is not the usual one.
+        /// Release of the server, for canary.
         release: Option<ReleaseName>,
-        /// Where it says that it is ready.
+        /// Path of the health check, requested once a minute.
         health_path: Option<Path>,
-        /// Only sessions that begin from then on.
+        /// The server gets only sessions that begin after this time.
         since: Option<Date>,
     }
 }
 
 object! {
-    /// How conversations are spread over the servers.
+    /// How new sessions are assigned to the servers.
     pub(crate) struct Routing {
         /// When a server gets no new sessions.
         overload: OverloadLimits,
-        /// A release that some new sessions are born into.
+        /// A release that gets a share of the new sessions.
         canary: Option<CanaryRelease>,
-        /// How long a server may take.
+        /// Time limits for servers.
         timeouts: TimeoutLimits,
-        /// A conversation whose server is gone waits for it instead of moving.
+        /// true: a conversation whose server is unreachable waits for it instead of moving.
         strict_pins: bool = false,
-        /// A conversation that moved returns when it was not used for so long; 0s: it stays.
+        /// A conversation that moved returns after this time without use; 0s: it stays.
         pin_idle: Seconds = "0s",
-        /// How many sessions an address may begin in a minute, in one isolate; 0 for any number.
+        /// Maximum number of sessions that one client may begin per minute and isolate; 0: no limit.
         new_sessions_per_minute: u32 = 0,
         /// Other sites whose pages may open a WebSocket here.
         allowed_origins: Vec<Site>,
@@ -248,27 +248,27 @@ object! {
 }
 
 object! {
-    /// When a server gets no new sessions; 0 for never.
+    /// When a server gets no new sessions; 0: never.
     pub(crate) struct OverloadLimits {
-        /// The percentage of its capacity it reports, up to 1000.
+        /// Reported load in percent, up to 1000.
         load: Percent = 0,
-        /// How many requests of one isolate it has.
+        /// Requests of one isolate in flight.
         in_flight: u32 = 0,
-        /// How long its answers take to begin.
+        /// Time until its responses begin.
         first_byte: Seconds = "0s",
     }
 }
 
 object! {
-    /// A release that some new sessions are born into.
+    /// A release that gets a share of the new sessions.
     pub(crate) struct CanaryRelease {
-        /// The release, as the servers name it.
+        /// Release, as the servers name it.
         release: ReleaseName,
-        /// How many of a hundred new sessions.
+        /// Percentage of new sessions.
         percent: Share = 0,
-        /// Nobody any more, not even those who were born into it.
+        /// true: the release gets no sessions, and its sessions move.
         off: bool = false,
-        /// A request header that brings a new session there.
+        /// A request header that assigns a new session to the release.
         header: Option<HeaderMatch>,
     }
 }
@@ -284,19 +284,19 @@ object! {
 }
 
 object! {
-    /// How long a server may take; 0s for any time.
+    /// Time limits for servers; 0s: no limit.
     pub(crate) struct TimeoutLimits {
-        /// Until the headers of its answer are there.
+        /// Time until the response headers.
         first_byte: Seconds = "100s",
-        /// Until it has accepted a WebSocket.
+        /// Time until a WebSocket is accepted.
         handshake: Seconds = "30s",
-        /// Silence within an answer.
+        /// Maximum silence within a response.
         idle_answer: Seconds = "0s",
-        /// Silence within an event stream.
+        /// Maximum silence within an event stream.
         idle_stream: Seconds = "0s",
-        /// Silence on a WebSocket.
+        /// Maximum silence on a WebSocket, both ways.
         idle_socket: Seconds = "0s",
-        /// Silence in an event stream before a comment is sent.
+        /// Silence in an event stream before Vestibule sends a comment.
         keep_alive: Seconds = "0s",
     }
 }
@@ -324,7 +324,7 @@ impl FromDocument for Servers {
     }
 }
 
-/// What happens to a session that nobody can read.
+/// What happens when no storage answers. closed: 503. grace: an isolate serves what it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailMode {
     /// Its requests are refused.

@@ -7,15 +7,15 @@ use super::parse::{FromDocument, Reader, described};
 use crate::policy::LogLevel;
 
 object! {
-    /// What is told of the requests, and to whom.
+    /// Logs and traces of the tenant's requests.
     pub(crate) struct Telemetry {
-        /// info: a line per request. warn: requests and events that went wrong. error: what somebody must act on. off: nothing.
+        /// info: a line per request. warn: failed requests and events. error: events that need action. off: nothing.
         log: LogLevel = "info",
-        /// Of one in so many requests the trace is exported, beside those that fail; 0 for none but these.
+        /// Exports the trace of one in this many requests, and of every failed one; 0: only failed ones.
         trace_one_in: u64 = 100,
-        /// Whoever exports the trace of a request it makes here has ours exported too.
+        /// true: exports also the traces of requests whose caller exports its own.
         trace_callers: bool = false,
-        /// Answers tell the client what took how long (Server-Timing).
+        /// true: responses carry Server-Timing.
         server_timing: bool = false,
     }
 }
