@@ -1,6 +1,6 @@
 //! Checks the Worker's bindings: keys, settings for all tenants, and the storage of tenants.
 //!
-//! Everything is checked before the first request is served, and every fault is told at once.
+//! Everything is checked before the first request is served, and every fault is reported at once.
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;

@@ -1,7 +1,7 @@
 //! A map of few entries: a sorted list.
 //!
 //! It is read as fast as a tree or a table and is compiled to a tenth of their code for every type it
-//! holds. Putting in a new key moves what comes after it, so maps that strangers fill are hashed.
+//! holds. Putting in a new key moves what comes after it, so maps that clients can fill are hashed.
 
 use core::borrow::Borrow;
 

@@ -146,7 +146,7 @@ impl KeyRing {
     }
 
     /// What `user` is listed under, and was under each retired key. A revocation names all of them,
-    /// and a session heeds all of them, so that rotating keys forgets no revocation.
+    /// and a session checks all of them, so that rotating keys forgets no revocation.
     pub(crate) fn user_tags(&self, user: &str) -> impl Iterator<Item = UserTag> {
         core::iter::once(&self.signing)
             .chain(&self.retired)

@@ -48,7 +48,7 @@ use crate::tenant_id::TenantId;
 use registry::TenantRegistry;
 use telemetry_reports::TelemetryReports;
 
-/// What stands between the tenant and the rest of a ticket.
+/// Separator between the tenant and the rest of a response context.
 const AFTER_TENANT: char = '\t';
 
 /// So many tenants have a gateway in one isolate at a time; beyond that those that were not used
@@ -71,14 +71,14 @@ pub(crate) struct Router {
     events: Vec<Event>,
     /// To be sent to tenants' origins.
     probes: Vec<(TenantId, Probe)>,
-    /// What is told of the request that was decided on last.
+    /// Labels of the request that was decided on last.
     labels: RequestLabels,
-    /// Whether what was decided or settled last told anything.
+    /// Whether the last decision or response changed the state.
     has_changed_state: bool,
     /// What happened that no gateway counts.
     series: Series,
     reports: TelemetryReports,
-    /// Whether it was told that the console has no host, if it has none.
+    /// Whether it was reported that the console has no host.
     is_console_reported: bool,
     /// What is to be stored that is no tenant's.
     writes: Vec<Write>,
@@ -295,7 +295,7 @@ impl Router {
         settled
     }
 
-    /// Whether what was decided or settled last told anything; see [`Gateway::has_changed_state`].
+    /// Whether the last decision or response changed the state; see [`Gateway::has_changed_state`].
     #[must_use]
     pub(crate) fn has_changed_state(&self) -> bool {
         self.has_changed_state
@@ -428,7 +428,7 @@ impl Router {
         Some((self.rings.get(tenant)?, &mut self.random))
     }
 
-    /// Lets a tenant's gateway go; what it counted is told all the same.
+    /// Lets a tenant's gateway go; its counts are still reported.
     fn evict_tenant(&mut self, tenant: &TenantId) {
         if let Some(mut entry) = self.gateways.remove(tenant) {
             self.weight = self.weight.saturating_sub(entry.gateway.sessions.weight());
@@ -458,7 +458,7 @@ impl Router {
             .ok_or_else(broken)
     }
 
-    /// Acts at a tenant's gateway, and takes along what it wants stored and told.
+    /// Acts at a tenant's gateway, and takes along its writes and events.
     fn at<T>(
         &mut self,
         tenant: &TenantId,

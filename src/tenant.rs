@@ -225,11 +225,11 @@ pub(crate) struct Tenant {
     pub allowed_origins: Vec<String>,
     /// What its pages look like.
     pub brand: Brand,
-    /// What is told of its requests.
+    /// What is recorded of its requests.
     pub telemetry: Telemetry,
 }
 
-/// What is told of a tenant's requests.
+/// What is recorded of a tenant's requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Telemetry {
     /// From which level on the log has lines.
@@ -243,7 +243,7 @@ pub(crate) struct Telemetry {
 }
 
 impl Tenant {
-    /// Who may come in here. Of a path in disguise and what it stands for the stricter counts.
+    /// Sign-in rule of a path. Of an escaped path and its resolved form the stricter counts.
     #[must_use]
     pub(crate) fn login_at(&self, method: &str, path: &str) -> AccessRule {
         let plain = self.login_at_plain(method, path);

@@ -136,7 +136,7 @@ impl Account {
         Value::Object(identity)
     }
 
-    /// What may be told of it: everything but the hash.
+    /// What may be shown of it: everything but the hash.
     #[must_use]
     pub(crate) fn summary(&self) -> Value {
         let mut members = self.members.clone();

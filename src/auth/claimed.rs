@@ -1,6 +1,6 @@
 //! Derives the identity from the claims of a verified token, and decides whether the tenant admits it.
 //!
-//! The decision looks at the whole claims; what origins are told of them is limited, because it is kept in
+//! The decision looks at the whole claims; what origins get of them is limited, because it is kept in
 //! the session's record and sent with every request.
 
 use serde_json::{Value, json};
@@ -161,7 +161,7 @@ impl<'c> Groups<'c> {
         self.whole == Some(group) || self.listed.contains(&group)
     }
 
-    /// The groups that origins are told, and how many they are not. If not all fit, those that `wanted`
+    /// The groups that origins get, and how many they do not. If not all fit, those that `wanted`
     /// names come first: they are what the tenant goes by.
     fn told(&self, wanted: &[String]) -> (Vec<&'c str>, u32) {
         let fits = |group: &&&str| is_identifier(group) && !group.contains(',');

@@ -1,7 +1,7 @@
 //! How many passwords an isolate works on at once.
 //!
 //! A hash takes some thirty milliseconds in which an isolate does nothing else. Of many sign-ins at once
-//! a few go on and the others are told to come again, so that whoever chats here waits for a few hashes
+//! a few go on and the others get 429, so that a visitor who chats here waits for a few hashes
 //! and not for all of them. Nor does one client take all the places: between two hashes a place is kept
 //! while others are asked, which may take seconds.
 
@@ -18,14 +18,14 @@ const PLACES: usize = 8;
 const OF_CLIENT: usize = 2;
 
 /// So many are at most those of one IPv6 site, and those of everybody whose address nobody vouches for: these
-/// cannot be told apart.
+/// cannot be distinguished.
 const OF_MANY: usize = PLACES / 2;
 
 /// A place that nothing was heard of for so long is free again, in milliseconds: a request may be
 /// dropped at any point. Longer than what is asked on the way may take.
 const FREE_AFTER_MS: u64 = 3_000;
 
-/// How long who finds no place is told to wait, in seconds.
+/// `Retry-After` of a client that finds no free slot, in seconds.
 pub(crate) const COME_AGAIN_S: u64 = 1;
 
 #[derive(Clone, Copy, Debug, Default)]

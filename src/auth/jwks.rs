@@ -1,6 +1,6 @@
 //! An issuer's public keys (RFC 7517): which of them may have signed a token.
 //!
-//! A key that is unfit is passed over, and the reason is told: one bad key beside a good one must not keep
+//! An unfit key is skipped, and the reason logged: one bad key beside a good one must not keep
 //! everybody out.
 
 use serde_json::{Map, Value};

@@ -3,7 +3,7 @@
 //!
 //! Kept by a Durable Object for each account or token, so that all isolates count together. An attempt
 //! counts before it is made: of many at once none is for free. Nobody is locked out for good (OWASP ASVS
-//! 5.0 6.1.1): whoever goes on guessing at a name can make its user wait, a quarter of an hour at most.
+//! 5.0 6.1.1): a client that keeps guessing at a name can make its user wait, a quarter of an hour at most.
 
 pub(crate) mod message;
 

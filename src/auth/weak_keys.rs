@@ -1,4 +1,4 @@
-//! Public keys that are known to be weak: whoever looks can sign with them. Judged when they are read, so
+//! Public keys that are known to be weak: anybody can sign with them. Judged when they are read, so
 //! that nobody depends on what a runtime happens to refuse.
 
 /// The shortest RSA modulus, in bits (RFC 7518 section 3.3).

@@ -1,4 +1,4 @@
-//! A release that some of the new sessions are born into, and stay in.
+//! A release that gets a share of the new sessions, which stay in it.
 //!
 //! A session's release is a bit of its handle, chosen when it begins: nothing is stored for it, all
 //! isolates know it, and raising or lowering the percentage moves nobody. A session that began
@@ -11,9 +11,9 @@ use crate::session::id::Handle;
 pub(crate) struct Canary {
     /// The release, as its origins name it.
     pub release: String,
-    /// How many of a hundred new sessions are born into it.
+    /// Percentage of new sessions that it gets.
     pub percent: u32,
-    /// It gets nobody any more, not even those who were born into it.
+    /// It gets no sessions, not even those that began in it.
     pub is_off: bool,
     /// A request header, folded, and its value, that bring a new session into it whatever the
     /// percentage is.
@@ -21,7 +21,7 @@ pub(crate) struct Canary {
 }
 
 impl Canary {
-    /// Whether a session of this handle was born into the canary.
+    /// Whether a session of this handle belongs to the canary.
     #[must_use]
     pub(crate) fn has(Handle([_, byte, ..]): Handle) -> bool {
         byte & 1 == 1

@@ -10,7 +10,7 @@ use crate::message;
 /// How often an isolate tells and asks, in milliseconds.
 pub(crate) const EVERY_MS: u64 = 2_000;
 
-/// How long what was told counts.
+/// Time for which a report counts.
 const COUNTS_MS: u64 = 10_000;
 
 /// What the others know about one origin.

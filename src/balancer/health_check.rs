@@ -1,5 +1,5 @@
 //! Active health checks: every minute each origin that has a health path is asked whether it is ready, and the tenant's
-//! pool object is told.
+//! pool object gets the result.
 
 use super::message::Command;
 use crate::tenant_id::TenantId;

@@ -2,10 +2,10 @@
 //!
 //! Weighted rendezvous hashing (Thaler and Ravishankar, 1998; weights by Schindelhauer and Schomaker,
 //! 2005): every origin gets a score from the session's handle, its own name and its weight; the highest
-//! wins. Nothing is stored while that choice stands, all isolates agree without talking, and taking an
+//! wins. Nothing is stored while that choice holds, all isolates agree without talking, and taking an
 //! origin away, or changing a weight, moves only as many sessions as it must.
 //!
-//! Which origins a session may have depends on its release too: a session that was born into the
+//! Which origins a session may have depends on its release too: a session that began in the
 //! canary goes to the origins of that release, every other one to the rest.
 
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ use crate::session::id::Handle;
 /// One origin server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// Its name, by which sessions are pinned; never told to a client.
+    /// Its name, by which sessions are pinned; never sent to a client.
     pub name: String,
     /// Scheme and authority, without a trailing slash: `http://127.0.0.1:8000`.
     pub base: String,
@@ -194,7 +194,7 @@ impl Origin {
         even
     }
 
-    /// The score as it is told to people, between 0 and 1: of two origins the one that [`Pool::best`]
+    /// The score as people see it, between 0 and 1: of two origins the one that [`Pool::best`]
     /// prefers has more.
     #[must_use]
     pub(crate) fn told_score(&self, handle: Handle) -> f64 {

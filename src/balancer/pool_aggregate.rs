@@ -1,7 +1,7 @@
-//! What a tenant's pool object makes of what isolates tell it about the origins. What it is told and
+//! Aggregates what isolates report about a tenant's origins. What it receives and
 //! answers is in [`super::message`].
 //!
-//! All but the drains is in memory only: should the object be started again, it is told again within
+//! All but the drains is in memory only: should the object be started again, it gets new reports within
 //! seconds.
 
 use super::message::{Answer, Command, OriginReport};
@@ -9,13 +9,13 @@ use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
 use crate::message::{self, MessageError};
 
-/// How long what an isolate told counts.
+/// Time for which an isolate's report counts.
 const COUNTS_MS: u64 = 10_000;
 
 /// How long it counts that an origin says it is not ready: two checks and a half.
 const CHECK_COUNTS_MS: u64 = 150_000;
 
-/// What one isolate told of one origin.
+/// One isolate's report on one origin.
 #[derive(Clone, Copy, Debug)]
 struct Report {
     at: UnixMillis,
@@ -33,18 +33,18 @@ struct Origin {
     unready: Option<UnixMillis>,
 }
 
-/// What all isolates have told.
+/// The reports of all isolates.
 #[derive(Debug, Default)]
 pub(crate) struct PoolAggregate {
     origins: FlatMap<String, Origin>,
-    /// When anything was told last.
+    /// Time of the last report.
     told: UnixMillis,
 }
 
 /// What a command came to.
 #[derive(Debug)]
 pub(crate) struct CommandResult {
-    /// What the caller is told.
+    /// The caller's answer.
     pub answer: String,
     /// The names of the drained origins, as JSON, if they changed; to be stored first.
     pub drained: Option<String>,

@@ -13,7 +13,7 @@ const EVERY_MS: u64 = 1_000;
 /// How long a probe may take, in milliseconds.
 pub(crate) const DEADLINE_MS: u64 = 2_000;
 
-/// After this time nobody waits for a probe any longer: whoever sent it is gone.
+/// After this time a probe is taken for lost: its sender is gone.
 const LASTS_MS: u64 = DEADLINE_MS + 500;
 
 /// Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent.

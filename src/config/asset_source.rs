@@ -16,7 +16,7 @@ pub(crate) enum ReplacementError {
         "use a URL such as https://cdn.example/logo.svg, or kv:NAME for a stored file: 1 to 128 letters, digits, ., _ and -"
     )]
     Url,
-    /// What stands behind `kv:` is not how a stored file is named.
+    /// What follows `kv:` is no name of a stored file.
     #[error(
         "\"{0}\" is not the name of a stored file; use kv: and 1 to 128 letters, digits, ., _ and -"
     )]
@@ -28,7 +28,7 @@ pub(crate) enum ReplacementError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Replacement(String);
 
-/// What a stored file's name stands behind.
+/// Prefix of a stored file's name.
 const KEPT: &str = "kv:";
 
 impl Replacement {

@@ -46,7 +46,7 @@ pub(crate) enum NoBackend {
     /// Nothing that could hold it is bound.
     #[error("no namespace is bound: USERS, or TENANTS")]
     Unbound,
-    /// A service can be read from only: whoever runs it changes what it keeps.
+    /// A service is read only: its operator changes what it stores.
     #[error("a service keeps its documents itself")]
     ReadOnly,
 }

@@ -31,7 +31,7 @@ impl Layers {
     /// Reads what they say together.
     ///
     /// # Errors
-    /// Every fault. One in a value that the deployment's variables say is told by the variable's name.
+    /// Every fault. One in a value from the deployment's variables is reported by the variable's name.
     pub(crate) fn read(&self) -> Result<Document, Vec<Fault>> {
         Reader::read(&self.merged()).map_err(|faults| self.told(faults))
     }
@@ -52,7 +52,7 @@ impl Layers {
         merged
     }
 
-    /// Who says what stands at `path`.
+    /// The layer that sets the value at `path`.
     #[must_use]
     pub(crate) fn source(&self, path: &str) -> Source {
         if said(&self.tenant, path).is_some() {

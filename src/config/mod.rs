@@ -2,7 +2,7 @@
 //!
 //! The types in [`model`] are all there is to say about its shape: reading a document, telling what
 //! is wrong with it, its defaults and its JSON Schema all follow from them. A document is read as a
-//! whole, so that every fault is told at once, each with its path and what would be right.
+//! whole, so that every fault is reported at once, each with its path and fix.
 //!
 //! What a tenant's document leaves out comes from the deployment's variables, and what those leave
 //! out from the defaults: [`layers`].

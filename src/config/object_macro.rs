@@ -1,6 +1,6 @@
 //! Defines types whose parser, defaults and schema follow from their definition.
 
-/// An object. Every field has a type and, if it may be left out, the value that stands for it:
+/// An object. Every field has a type and, if it may be left out, its default:
 ///
 /// ```text
 /// object! {

@@ -54,7 +54,7 @@ pub(crate) trait FromDocument: Sized {
     /// Its JSON Schema (2020-12).
     fn schema() -> Value;
 
-    /// The value that stands for it where nothing is said, if there is one.
+    /// The default, if there is one.
     fn default_value() -> Option<Value> {
         None
     }
@@ -164,7 +164,7 @@ impl Reader {
         Some(members)
     }
 
-    /// A member of an object, or what stands for it, and where reading was before. Not generic: there
+    /// A member of an object or its default, and where reading was before. Not generic: there
     /// are a hundred fields, and each would be a copy of it in the Worker.
     pub(crate) fn member(
         &mut self,
@@ -179,7 +179,7 @@ impl Reader {
     }
 }
 
-/// A schema with what it is for, and what stands for it.
+/// A schema with its description and default.
 #[cfg_attr(
     not(feature = "internals"),
     allow(dead_code, reason = "for tools that read documents")

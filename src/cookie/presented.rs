@@ -2,7 +2,7 @@
 //!
 //! A browser may send invalid data beside it: a sub-domain set `x=1,__Host-session=1`, an extension planted a second
 //! one, a broken proxy joined two headers. What does not verify is ignored, and the visitor is served by what does.
-//! Two that both verify are told apart by when they were issued: the later one wins, because every cookie we set
+//! Of two valid ones the issue time decides: the later one wins, because every cookie we set
 //! replaces the one before; then the one that has seen the later version of its record; then the one that comes
 //! first, as a browser sends the more specific one first.
 

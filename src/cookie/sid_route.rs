@@ -55,7 +55,7 @@ impl Route {
         })
     }
 
-    /// The id of such a session: nobody is ever told it.
+    /// The id of such a session: it is never sent to anybody.
     #[must_use]
     pub(crate) fn id(&self, keys: &KeyRing) -> SessionId {
         SessionId::from_bytes(self.handle.0).successor(keys)

@@ -63,7 +63,7 @@ pub(crate) struct Verified {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Unverified {
     /// Wrong shape, wrong MAC, from the future, or signed by a key that went long ago. Which of these it was is of
-    /// use only to a forger, so it is not told.
+    /// use only to a forger, so it is not reported.
     #[error("the cookie is not genuine")]
     Forged,
     /// It says that it was signed a moment ago, by a key that is not listed here: while a new key is being deployed
@@ -78,7 +78,7 @@ pub(crate) enum Unverified {
 const ROLLOUT: Seconds = Seconds(3_600);
 
 impl Token {
-    /// Stands for whoever needs no cookie to ask for a session, when it is looked up.
+    /// Stands for a caller that looks a session up without its cookie.
     #[must_use]
     pub(crate) fn of_nobody(handle: Handle, now: UnixSeconds) -> Self {
         Self {

@@ -14,7 +14,7 @@ use crate::telemetry::series::Series;
 use crate::upstream::trace_context::{Sampling, Trace};
 
 impl Recorder {
-    /// What is told of the request that was decided on last.
+    /// Labels of the request that was decided on last.
     pub(crate) fn take_labels(&mut self) -> RequestLabels {
         core::mem::take(&mut self.labels)
     }

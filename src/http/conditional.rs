@@ -1,6 +1,6 @@
 //! Decides what a client that has a copy gets: conditional requests and content codings.
 
-/// Whether `If-None-Match` (RFC 9110 section 13.1.2) names this entity tag: the client has what it stands for.
+/// Whether `If-None-Match` (RFC 9110 section 13.1.2) names this entity tag: the client has that version.
 #[must_use]
 pub(crate) fn names_etag(if_none_match: &str, etag: &str) -> bool {
     let mut tags = if_none_match.split(',').map(str::trim);

@@ -9,10 +9,10 @@
 
 use crate::http::query;
 
-/// What stands between a server's own `sid` and the route. No server's ids have it.
+/// Separator between a server's own `sid` and the route. No server's ids have it.
 pub(crate) const MARK: char = '~';
 
-/// Whether a request begins an Engine.IO conversation by polling: only then is the `sid` told in a
+/// Whether a request begins an Engine.IO conversation by polling: only then is the `sid` in a
 /// body. Protocol 4; older ones count the characters of each packet.
 #[must_use]
 pub(crate) fn is_handshake(target: &str) -> bool {

@@ -41,7 +41,7 @@ pub(crate) enum Excess {
     Method,
 }
 
-/// The methods that are forwarded; told in `Allow`.
+/// The methods that are forwarded; listed in `Allow`.
 pub(crate) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Whether the URL is longer than it may be.

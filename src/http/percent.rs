@@ -56,7 +56,7 @@ pub(crate) fn decoded(text: &[u8]) -> Decoded {
 }
 
 /// What a hexadecimal digit stands for; more than 15 for anything else. Without `Option`, `Vec::push` and calls the
-/// decoding is a third of the instructions, and strangers send 16 KiB of escapes.
+/// decoding is a third of the instructions, and any client can send 16 KiB of escapes.
 #[inline(always)]
 const fn hex(digit: u8) -> u8 {
     match digit {

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::encoding;
 
-/// What is wrong with a query, for whoever sent it.
+/// What is wrong with a query, for its sender.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadQuery {
     /// There is no such parameter. Holds those there are.

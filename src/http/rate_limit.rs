@@ -81,7 +81,7 @@ impl<K: Hash + Eq> RateLimit<K> {
         (window.count > self.per_window && left > 0).then(|| left.div_ceil(1000))
     }
 
-    /// Until when those of this key are told to wait for as many seconds as now; none if nothing was
+    /// Until when those of this key get the same `Retry-After` as now; none if nothing was
     /// counted.
     #[must_use]
     pub(crate) fn told_until<Q>(&self, key: &Q, now: UnixMillis) -> Option<UnixMillis>
@@ -171,7 +171,7 @@ impl ClientLimit {
             .or_else(|| self.clients.wait(&client, now))
     }
 
-    /// Until when `client` is told to wait for as many seconds as now; none if nothing was counted.
+    /// Until when `client` gets the same `Retry-After` as now; none if nothing was counted.
     #[must_use]
     pub(crate) fn told_until(&self, client: Network, now: UnixMillis) -> Option<UnixMillis> {
         match client.site() {

@@ -8,7 +8,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// It concerns this connection only (RFC 9110 section 7.6.1), is set or rewritten here, or comes
-    /// with every request from whoever stands before us.
+    /// with every request from the proxy in front of us.
     Connection,
     /// It says who somebody is.
     Identity,

@@ -53,7 +53,7 @@ impl Router {
         Ok(Answer::empty(204).with_cookie(Some(line)))
     }
 
-    /// The operator who wears a badge that one of these powers gave out under this host, unless whoever it
+    /// The operator with a console session that one of these powers gave out under this host, unless whoever it
     /// was given to has signed out.
     pub(super) fn wearing(
         &self,

@@ -25,14 +25,14 @@ use crate::tenant_id::TenantId;
 const OBJECTS: &str = "TELEMETRY_OBJECTS";
 const OBJECT: &str = "telemetry";
 
-/// What was counted here and is not told yet.
+/// Counts that are not reported yet.
 pub(super) struct TelemetryReports {
     /// Tells this isolate from others.
     isolate: String,
     /// How many batches there were.
     batches: u64,
     batch: Batch,
-    /// Where there is no object, what this isolate told; nobody knows more.
+    /// Where there is no object, what this isolate reported; nothing knows more.
     own: Option<Collection>,
     /// Which variables are in force.
     version: String,
@@ -52,7 +52,7 @@ impl TelemetryReports {
 }
 
 impl Router {
-    /// What is told of the request that was decided on last.
+    /// Labels of the request that was decided on last.
     #[must_use]
     pub(crate) fn labels(&self) -> &RequestLabels {
         &self.labels
@@ -167,7 +167,7 @@ fn invalid(what: &str) -> Interrupt {
     Interrupt::Reject(Problem::Invalid(what.to_owned()))
 }
 
-/// By which a document is told from its next version: the beginning of its SHA-256, as hex.
+/// Distinguishes a document from its next version: the beginning of its SHA-256, as hex.
 pub(super) fn version(text: &[u8]) -> String {
     let hash: [u8; 32] = Sha256::digest(text).into();
     let mut hex = String::with_capacity(12);

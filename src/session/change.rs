@@ -1,6 +1,6 @@
 //! Applies a change to a session.
 //!
-//! The one place where a session's state moves, whoever asks and whoever orders the writes. Order of
+//! The one place where a session's state moves, for every caller and with either order of writes. Order of
 //! effects within one change: the end wins over everything; else identity, data, limits and pin
 //! change, and the id rotates last.
 

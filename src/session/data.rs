@@ -1,4 +1,4 @@
-//! The session's data: one JSON object, changed by merge patches (RFC 7396), told to origins as one
+//! The session's data: one JSON object, changed by merge patches (RFC 7396), sent to origins as one
 //! line of ASCII.
 
 use thiserror::Error;

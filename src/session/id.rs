@@ -1,7 +1,7 @@
 //! The names of a session, each for one purpose and none convertible into a stronger one.
 //!
 //! * [`SessionId`]: the secret in the cookie. Changes at every rotation.
-//! * [`Handle`]: the public name, told to origins. Derived from the first id by a hash, so that a
+//! * [`Handle`]: the public name, sent to origins. Derived from the first id by a hash, so that a
 //!   guest has one before anything is stored; afterwards kept in the record. Also what decides
 //!   the origin, so rotation moves nobody.
 //! * [`RecordName`]: where storage keeps the record: a hash of the handle, so that a copy of the
@@ -111,7 +111,7 @@ impl Handle {
         )
     }
 
-    /// As it is told to origins.
+    /// As origins see it.
     #[must_use]
     pub(crate) fn to_text(self) -> String {
         encoding::base64url(&self.0)
@@ -154,7 +154,7 @@ impl PublicName {
         })
     }
 
-    /// As it is told to origins.
+    /// As origins see it.
     #[must_use]
     pub(crate) fn to_text(self) -> String {
         let handle = self.handle.to_text();

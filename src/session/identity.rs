@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::session::names::{is_identifier, is_presentable};
 
-/// The most groups that are kept, and told.
+/// Maximum number of groups that are kept and sent.
 pub(crate) const MAX_GROUPS: usize = 64;
 
 /// A proven identity. Every text keeps to the rule for names: no blanks around it, and nothing that cannot be seen.
@@ -21,7 +21,7 @@ pub struct Identity {
     pub name: Option<String>,
     /// Groups, each without a comma.
     pub groups: Vec<String>,
-    /// How many more groups there are that cannot be told in a header.
+    /// How many more groups there are that cannot be sent in a header.
     pub groups_omitted: u32,
 }
 

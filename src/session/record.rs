@@ -160,7 +160,7 @@ impl Record {
         }
     }
 
-    /// What origins are told it is: `X-Session-Id`. Changes when somebody signs in, because a guest's
+    /// What origins see: `X-Session-Id`. Changes when somebody signs in, because a guest's
     /// first cookie, which names no version and so is never looked up, must not pass for the session
     /// that came of it.
     #[must_use]

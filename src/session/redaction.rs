@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-/// What stands in a secret's place.
+/// Replaces a secret.
 pub(crate) const HIDDEN: &str = "•••";
 
 /// Anywhere in a key, whatever is between: `accessToken`, `X-Api-Key`, `db_passwd`.

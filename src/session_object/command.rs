@@ -264,7 +264,7 @@ pub(crate) struct Reply {
     pub refused: Vec<String>,
     /// The lease's token, and until when it holds.
     pub lease: Option<(u64, UnixMillis)>,
-    /// What the caller waits for was not done: what changed will be told to everybody later.
+    /// What the caller waits for was not done: the change will be announced later.
     pub unannounced: bool,
     /// The record, sealed.
     pub sealed: Vec<u8>,

@@ -57,17 +57,17 @@ pub(crate) struct Executor<'a, R> {
 /// What a command came to.
 #[derive(Debug)]
 pub(crate) struct Verdict {
-    /// What the caller is told.
+    /// The caller's answer.
     pub reply: Reply,
-    /// The row, if it changed; to be stored before the caller is told.
+    /// The row, if it changed; to be stored before the caller gets its answer.
     pub row: Option<Vec<u8>>,
     /// This has to be asked first; the answer goes to [`Executor::refreshed`].
     pub fetch: Option<Outbound>,
     /// So has this, before that answer can be judged.
     pub needs: Vec<Need>,
-    /// What the operator is to be told.
+    /// What is logged for the operator.
     pub event: Option<Event>,
-    /// The caller is told only when the next outbox item is done, and whether it was.
+    /// The caller gets its answer only when the next outbox item is done, and whether it was.
     pub wait: bool,
 }
 

@@ -22,7 +22,7 @@ const SPACING_MS: u64 = 1_000;
 const FORGET_AFTER: Seconds = Seconds(60);
 
 /// How long single sessions stay in the feed: far longer than the namespace takes to show the
-/// tombstone everywhere. While that is not written, the feed is told again with every attempt.
+/// tombstone everywhere. While that is not written, the feed gets it again with every attempt.
 const ANNOUNCED_FOR: Seconds = Seconds(600);
 
 /// The longest pause between two attempts.

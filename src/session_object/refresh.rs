@@ -191,7 +191,7 @@ impl<R: Rng> Executor<'_, R> {
 
 /// What follows from a provider's answer.
 enum Follows {
-    /// A change, and what the operator is told of it.
+    /// A change, and what is logged of it.
     Change(Box<Change>, Option<Event>),
     /// Nothing yet: this has to be asked first.
     Asks(Vec<Need>),

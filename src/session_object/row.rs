@@ -51,7 +51,7 @@ pub(super) struct Row {
     /// Everybody must hear that the session ended, or that its id was replaced.
     #[cbor(n(6), default)]
     pub(super) announce_due: bool,
-    /// The directory's list must be told whose session it is, or that it is over.
+    /// The session index must learn the session's user, or that it ended.
     #[cbor(n(7), default)]
     pub(super) list_due: bool,
     /// How often an outbox item failed in a row.

@@ -57,7 +57,7 @@ impl Known {
 pub(crate) struct Hit {
     /// What.
     pub known: Known,
-    /// Milliseconds since storage was asked, or told.
+    /// Milliseconds since storage was read or written.
     pub age_ms: u64,
 }
 
@@ -105,7 +105,7 @@ impl Cache {
         one
     }
 
-    /// Notes what storage was told, or was asked for, at `at`.
+    /// Notes what was written to storage, or read from it, at `at`.
     pub(crate) fn put(&mut self, handle: Handle, known: Known, at: UnixMillis) {
         self.leave_old(handle);
         let slot = Slot {

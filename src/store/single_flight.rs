@@ -14,7 +14,7 @@ pub(crate) const PATIENCE_MS: u64 = 300;
 /// Maximum number of questions that are remembered.
 const MAX_FLIGHTS: usize = 10_000;
 
-/// Time after which a question without an answer is forgotten, in milliseconds: whoever asked it is gone.
+/// Time after which a question without an answer is forgotten, in milliseconds: its caller is gone.
 const FORGOTTEN_AFTER_MS: u64 = 30_000;
 
 /// Interval at which questions are dropped that nobody will answer, in milliseconds.
@@ -105,7 +105,7 @@ impl<S: Clone> SingleFlight<S> {
         }
     }
 
-    /// Ends a flight: whoever comes from now on asks again.
+    /// Ends a flight: later callers call again.
     pub(crate) fn finish(&mut self, question: &str, flight: FlightId) {
         let current = self.flights.get(question);
         if current.is_some_and(|current| current.id == flight) {

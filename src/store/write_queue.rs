@@ -6,9 +6,9 @@
 //! submits its value, gets a [`Submission`], and drives the key with it: it asks [`WriteQueue::next`] what to do
 //! now, does it, and reports with [`WriteQueue::finish`] what became of a put.
 //!
-//! All drivers of a key drive the same value, whoever submitted it. A driver may vanish at any moment, as a
+//! All drivers of a key drive the same value, from any submitter. A driver may vanish at any moment, as a
 //! request does whose client hangs up: the value stays in the queue, the next driver to ask takes over, and
-//! its own ticket tells it what became of the value.
+//! its own submission tells it what became of the value.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -206,7 +206,7 @@ impl WriteQueue {
         }
     }
 
-    /// Decides what the holder of this ticket has to do now.
+    /// Decides what the holder of this submission has to do now.
     pub(crate) fn next(&mut self, submission: &Submission, now: UnixMillis) -> Next {
         let (Some(serial), Some(slot)) = (submission.serial, self.slots.get_mut(&submission.key))
         else {

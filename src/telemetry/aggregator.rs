@@ -36,17 +36,17 @@ const GAUGES_COUNT_MS: u64 = 300_000;
 /// Who was heard of so lately is taken to be there, in milliseconds.
 const PRESENT_MS: u64 = 60_000;
 
-/// What an isolate told.
+/// An isolate's reports.
 #[derive(Debug, Default)]
 struct Told {
-    /// When it told anything last.
+    /// Time of its last report.
     at: UnixMillis,
     dedup: Dedup,
     /// The last batch's.
     gauges: Vec<Gauge>,
 }
 
-/// Everything that was told.
+/// All reports.
 #[derive(Debug, Default)]
 pub(crate) struct Collection {
     series: Series,

@@ -94,7 +94,7 @@ pub(crate) struct RequestLabels {
     pub sampled: bool,
     /// They are if it fails.
     pub exported: bool,
-    /// The client is told how long what took.
+    /// The client gets `Server-Timing`.
     pub timed: bool,
     /// An operator's: counted for nobody, so that looking at figures does not change them.
     pub is_operators: bool,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
 use crate::message::Unexpected;
 
-/// What stands between the values of labels. No value holds one.
+/// Separator of label values. No value holds one.
 pub(crate) const SEPARATOR: char = '\t';
 
 /// So many series are kept by an isolate, and by an object; what comes beyond is added to one of each metric that

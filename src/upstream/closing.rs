@@ -1,6 +1,6 @@
 //! With which code a WebSocket is closed when one of its ends closes it (RFC 6455, section 7.4).
 
-/// What stands for a close frame without a code; no frame may hold it.
+/// Stands for a close frame without a code; no frame may hold it.
 pub(crate) const NO_CODE: u16 = 1005;
 
 /// An endpoint broke the protocol.
@@ -14,7 +14,7 @@ const MAX_REASON_BYTES: usize = 123;
 
 /// The code for both ends when one of them closed with `code` and `reason`: the same one, if an endpoint may send it.
 /// [`NO_CODE`] if the frame held none, and 1012 if no close frame came at all (`is_clean` is false).
-/// Whatever else an endpoint may not send breaks the protocol, and both ends are told so with 1002.
+/// Whatever else an endpoint may not send breaks the protocol, and both ends are closed with 1002.
 ///
 /// A reason that is no UTF-8 reaches us with U+FFFD in place of what is not.
 #[must_use]

@@ -1,4 +1,4 @@
-//! URLs in which an origin names itself, or this site in clear: the client must be told the site's own.
+//! URLs in which an origin names itself, or this site in clear: the client must get the site's own.
 //!
 //! An origin that builds URLs from the `Host` it was asked for, or from the scheme it was reached by,
 //! would lead the client around us. URLs are compared as RFC 3986 section 6 has it, and as browsers read
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::balancer::pool::Pool;
 
-/// What a client knows this site as, and whose addresses it must not be told in its place.
+/// What a client knows this site as, and whose addresses it must not see in its place.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     /// `https` or `http`.
@@ -31,7 +31,7 @@ struct ParsedUrl<'a> {
 }
 
 impl Site<'_> {
-    /// `url` as it is to be told to the client; none if it stays as it is.
+    /// `url` as the client gets it; none if it stays as it is.
     #[must_use]
     pub(crate) fn made_public(&self, url: &str) -> Option<String> {
         let parsed = ParsedUrl::parse(url, self.scheme == "https")?;
@@ -42,7 +42,7 @@ impl Site<'_> {
         (public != url).then_some(public)
     }
 
-    /// A `Refresh` header (HTML section 4.2.5.3) with its URL as it is to be told to the client; none if
+    /// A `Refresh` header (HTML section 4.2.5.3) with its URL as the client gets it; none if
     /// it stays as it is.
     #[must_use]
     pub(crate) fn made_public_in_refresh(&self, value: &str) -> Option<String> {
@@ -69,7 +69,7 @@ impl Site<'_> {
         Some([before, &public, after].concat())
     }
 
-    /// A `Link` header (RFC 8288 section 3) with its targets as they are to be told to the client; none if
+    /// A `Link` header (RFC 8288 section 3) with its targets as the client gets them; none if
     /// it stays as it is.
     #[must_use]
     pub(crate) fn made_public_in_links(&self, value: &str) -> Option<String> {

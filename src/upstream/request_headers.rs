@@ -28,7 +28,7 @@ pub enum State {
     Active,
     /// This origin inherits the conversation from another.
     Takeover,
-    /// Storage is behind: what is told may be out of date.
+    /// Storage is behind: the headers may be out of date.
     Degraded,
 }
 
@@ -45,7 +45,7 @@ impl State {
     }
 }
 
-/// Who is speaking, as told to the origin.
+/// The identity headers that an origin gets.
 pub(crate) struct IdentityHeaders<'a> {
     /// Whose visitor.
     pub tenant: &'a TenantId,
@@ -55,9 +55,9 @@ pub(crate) struct IdentityHeaders<'a> {
     pub state: State,
     /// When it ends if not used again.
     pub expires: UnixSeconds,
-    /// The most bytes of data that are told.
+    /// Maximum number of bytes of data that are sent.
     pub max_data: usize,
-    /// What the tenant wants told besides, as `X-Session-Env`.
+    /// The tenant's `env`, as `X-Session-Env`.
     pub env: Option<&'a str>,
     /// It came with its session in the `Authorization` header, which is not the origin's then.
     pub came_by_bearer: bool,
@@ -75,7 +75,7 @@ pub(crate) struct IdentityHeaders<'a> {
     pub mapped: &'a [(String, HeaderSource)],
 }
 
-/// What is told with a request that goes on without a session.
+/// Headers of a request that goes on without a session.
 pub(crate) struct AnonymousHeaders<'a> {
     /// Whose site it is; none if that must make no difference.
     pub tenant: Option<&'a TenantId>,

@@ -23,7 +23,7 @@ const LEADING: [&str; 4] = ["location", "content-location", "refresh", "link"];
 /// What an origin says of its load (ORCA); nobody else's business.
 pub(crate) const LOAD: &str = "endpoint-load-metrics";
 
-/// Headers by which a response has to be settled, beside our own: those that are changed or read.
+/// Headers for which the core handles a response, besides our own: those that are changed or read.
 pub(crate) const CONCERNING: [&str; 7] = [
     "set-cookie",
     "cache-control",

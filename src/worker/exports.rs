@@ -95,8 +95,8 @@ pub fn may_be_handshake(status: u16, media_type: &str, length: f64) -> bool {
     engine_io::may_be_handshake(status, media_type, length)
 }
 
-/// How much of an Engine.IO handshake's answer stands before the end of its `sid`, given how it begins; 0 if that
-/// cannot be told yet, less if it is none.
+/// Length of an Engine.IO handshake's response up to the end of its `sid`, given how it begins; 0 if that
+/// is not known yet, negative if it is none.
 #[wasm_bindgen(js_name = endOfSid)]
 #[must_use]
 pub fn end_of_sid(begins: &[u8]) -> i32 {

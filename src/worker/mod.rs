@@ -55,7 +55,7 @@ use crate::router::Router;
 enum Isolate {
     /// Serving.
     Ready(Box<Router>),
-    /// Not to be served by; the operator is told why.
+    /// Not to be served by; the operator sees why.
     Misconfigured(String),
 }
 

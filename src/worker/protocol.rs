@@ -48,7 +48,7 @@ pub(crate) const FORWARD_FIELDS: [&str; 12] = [
 /// * `kind`: [`RESPONSE`] or [`FILE`]
 /// * `status`: the status code
 /// * `flags`, `labels`, `members`: what is recorded of the request, see [`RequestLabels`]
-/// * `until`: milliseconds since 1970 until which the very same request is answered alike; empty if it may not be
+/// * `until`: milliseconds since 1970 until which the very same request gets the same response; empty if it may not be
 /// * `headers`: how many there are
 pub(crate) const RESPONSE_FIELDS: [&str; 7] = [
     "kind", "status", "flags", "labels", "members", "until", "headers",

@@ -104,7 +104,7 @@ fn apply(name: String, update: LocationUpdate<Uint8Array>) {
     let _ = runtime::wait_until(&work);
 }
 
-/// Asks a file's source. It is told nothing of who asks for the file.
+/// Asks a file's source. It learns nothing about the visitor.
 async fn obtained(env: &Env, source: &str) -> Result<File<Uint8Array>, Trouble> {
     let Given { media_type, bytes } = if source.starts_with(STORED) {
         let stored = within(SOURCE_DEADLINE_MS, stored(env, source));

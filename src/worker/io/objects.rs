@@ -1,4 +1,4 @@
-//! Calls Durable Objects, and shares calls that are alike. Whether and when one is tried again decides
+//! Calls Durable Objects, and shares identical calls. Whether and when one is tried again decides
 //! [`store::retry`](crate::store::retry).
 
 use js_sys::{Math, Reflect, Uint8Array};

@@ -1,4 +1,4 @@
-//! Asks identity providers. What every request asks alike (a provider's keys, how it is set up) is asked once; a token
+//! Asks identity providers. What every request asks equally (a provider's keys, how it is set up) is asked once; a token
 //! is nobody else's.
 
 use super::fetch::{FetchError, Request};

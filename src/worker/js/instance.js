@@ -18,7 +18,7 @@ export { glue };
 /** What waits is begun again so often; then it fails. */
 const MAX_DEATHS = 3;
 
-/** What those are told who wait for an instance that dies. */
+/** Rejects calls that wait for an instance that dies. */
 const DEATH = new Error("the instance died");
 
 /** Exports that the glue calls when the runtime calls back: a promise is settled, a timer is over. */
@@ -191,7 +191,7 @@ export function guard(exports) {
   return Object.create(exports, Object.fromEntries(guarded));
 }
 
-/** The instance died; whoever waits for it learns so. @param {unknown} error */
+/** The instance died; every waiting call learns so. @param {unknown} error */
 function died(error) {
   if (isDead) return;
   isDead = true;

@@ -115,9 +115,9 @@ export interface Received {
 export interface CacheEntry<D extends Decision, Prepared> {
   decision: D;
   url: string;
-  /** The client's headers, as of the last request alike. */
+  /** The client's headers, as of the last equal request. */
   headers: HeaderList;
-  /** What all requests alike have in common, once there is a second one. */
+  /** What all equal requests have in common, once there is a second one. */
   prepared: Prepared | undefined;
 }
 
@@ -126,16 +126,16 @@ export interface PreparedForward {
   site: string;
   /** What the origin's URLs begin with. */
   base: string;
-  /** All for the origin, as of the last request alike. */
+  /** All for the origin, as of the last equal request. */
   headers: Headers;
-  /** What stands before and after the ids of the trace. */
+  /** Text before and after the ids of the trace. */
   members: [string, string];
   responseContext: [string, string];
 }
 
 export interface PreparedResponse {
   members: [string, string];
-  /** What stands around the trace's id. */
+  /** Text around the trace's id. */
   body: string[];
 }
 
@@ -170,7 +170,7 @@ export type Survive = <T>(begin: () => Promise<T>) => Promise<T>;
 /** Compares the headers of two requests. */
 export type IsAlike = (headers: HeaderList, before: HeaderList, ignored: Set<string>) => boolean;
 
-/** What stands around the ids of a trace, and the trace's. */
+/** Text around the ids of a trace, and the trace's id. */
 export type SplitMembers = { around: [string, string]; id: string };
 
 /** Follows what is open; `isReadable` is whether what flows is the events themselves. */
