@@ -16,8 +16,8 @@ pub(super) fn object(context: &RequestContext<'_>) -> Result<Map<String, Value>,
 pub(super) fn of_stranger(context: &RequestContext<'_>) -> Result<Map<String, Value>, Interrupt> {
     read(
         context,
-        json::LARGEST_OF_STRANGERS,
-        json::MAX_FROM_STRANGERS,
+        json::LARGEST_UNAUTHENTICATED,
+        json::MAX_UNAUTHENTICATED_LENGTH,
     )
 }
 

@@ -101,7 +101,10 @@ impl Unverified {
 
 fn object(part: &str) -> Option<Map<String, Value>> {
     let bytes = encoding::from_base64url(part)?;
-    match json::strict(core::str::from_utf8(&bytes).ok()?, json::MAX_FROM_STRANGERS)? {
+    match json::strict(
+        core::str::from_utf8(&bytes).ok()?,
+        json::MAX_UNAUTHENTICATED_LENGTH,
+    )? {
         Value::Object(object) => Some(object),
         _ => None,
     }

@@ -197,7 +197,7 @@ impl Origin {
     /// The score as people see it, between 0 and 1: of two origins the one that [`Pool::best`]
     /// prefers has more.
     #[must_use]
-    pub(crate) fn told_score(&self, handle: Handle) -> f64 {
+    pub(crate) fn displayed_score(&self, handle: Handle) -> f64 {
         (self.evenly(handle).ln() / f64::from(self.weight)).exp()
     }
 }
@@ -345,7 +345,7 @@ mod tests {
     fn reported_scores_are_those_of_the_choice() {
         for pool in [pool(5), weighted(&[1, 7, 2])] {
             for handle in handles().take(1_000) {
-                let told = |origin: &&Origin| origin.told_score(handle);
+                let told = |origin: &&Origin| origin.displayed_score(handle);
                 assert!(
                     pool.iter()
                         .all(|origin| (0.0..1.0).contains(&told(&origin)))

@@ -13,10 +13,10 @@ use crate::http::request::Request;
 pub(crate) const LARGEST: usize = 64 * 1024;
 
 /// The most bytes that anybody else's may have: a password, or a token.
-pub(crate) const LARGEST_OF_STRANGERS: usize = 20 * 1024;
+pub(crate) const LARGEST_UNAUTHENTICATED: usize = 20 * 1024;
 
 /// The most values and members' names of a text of somebody without a key. A token may name some hundred groups.
-pub(crate) const MAX_FROM_STRANGERS: usize = 1024;
+pub(crate) const MAX_UNAUTHENTICATED_LENGTH: usize = 1024;
 
 /// As many values as there is room for.
 pub(crate) const ANY_NUMBER: usize = usize::MAX;
@@ -36,7 +36,7 @@ pub(crate) enum BadBody {
     /// Nested too deeply.
     #[error("the body is nested too deeply")]
     Depth,
-    /// More than [`MAX_FROM_STRANGERS`] values and names.
+    /// More than [`MAX_UNAUTHENTICATED_LENGTH`] values and names.
     #[error("the body has too many values and names")]
     Count,
     /// Not a JSON object, or one with the same member twice.
@@ -201,7 +201,11 @@ mod tests {
 
     fn read(content_type: &str, body: &[u8]) -> Result<Map<String, Value>, BadBody> {
         let packed = format!("POST\nhttps://chat.example/\ncontent-type\n{content_type}");
-        object(&Request::parse(&packed).unwrap(), body, MAX_FROM_STRANGERS)
+        object(
+            &Request::parse(&packed).unwrap(),
+            body,
+            MAX_UNAUTHENTICATED_LENGTH,
+        )
     }
 
     #[test]
@@ -210,7 +214,7 @@ mod tests {
         // The object, its member's name and the array are one each; so is each value and each name within.
         for (part, each) in [("1", 1), (r#"",:[{""#, 1), ("[]", 2), (r#"{"a":1}"#, 3)] {
             let body = |many: usize| format!(r#"{{"a":[{}]}}"#, vec![part; many].join(","));
-            let most = (MAX_FROM_STRANGERS - 3) / each;
+            let most = (MAX_UNAUTHENTICATED_LENGTH - 3) / each;
             assert!(read(json, body(most).as_bytes()).is_ok(), "{part}");
             let over = body(most + 1);
             assert_eq!(
@@ -225,7 +229,7 @@ content-type
 application/json",
             );
             assert!(object(&request.unwrap(), over.as_bytes(), ANY_NUMBER).is_ok());
-            assert_eq!(strict(&over, MAX_FROM_STRANGERS), None);
+            assert_eq!(strict(&over, MAX_UNAUTHENTICATED_LENGTH), None);
         }
     }
 

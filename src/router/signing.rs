@@ -205,13 +205,13 @@ fn said(command: &Command, object: &str, key: &str) -> Need {
 fn shown(request: &Request<'_>, answers: &Answers) -> Result<String, Interrupt> {
     match answers.body() {
         None => {
-            let limit = json::LARGEST_OF_STRANGERS;
+            let limit = json::LARGEST_UNAUTHENTICATED;
             Err(Interrupt::Pending(vec![Need::Body { limit }]))
         }
         Some(Body::TooLarge) => Err(Interrupt::Reject(Problem::BodyTooLarge)),
         Some(Body::Broken) => Err(Interrupt::Reject(Problem::BrokenBody)),
         Some(Body::Bytes(bytes)) => {
-            let body = json::object(request, bytes, json::MAX_FROM_STRANGERS);
+            let body = json::object(request, bytes, json::MAX_UNAUTHENTICATED_LENGTH);
             let body = body.map_err(|bad| Interrupt::Reject(Problem::from(bad)))?;
             let token = body.get("token").and_then(Value::as_str);
             Ok(format!("Bearer {}", token.unwrap_or_default()))

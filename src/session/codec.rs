@@ -65,7 +65,7 @@ pub(crate) fn seal(
     let mut nonce = [0; NONCE_BYTES];
     random.fill_bytes(&mut nonce);
     let [numbers, texts] = cbor::encode(entry);
-    let plain = compress::pack(&numbers, &texts);
+    let plain = compress::compress(&numbers, &texts);
     let payload = Payload {
         msg: &plain,
         aad: &associated(FORMAT, name),
@@ -107,7 +107,7 @@ pub(crate) fn open(bytes: &[u8], name: &RecordName, keys: &KeyRing) -> Result<En
         .decrypt(&XNonce::from(*nonce), payload)
         .map_err(|_| Unreadable::SealBroken)?;
     // The seal is valid, so these bytes are ours.
-    let plain = compress::unpack(&plain).ok_or(if compress::is_of_later_release(&plain) {
+    let plain = compress::decompress(&plain).ok_or(if compress::is_of_later_release(&plain) {
         Unreadable::NewerFormat
     } else {
         Unreadable::Malformed

@@ -21,11 +21,11 @@ mod first;
 mod token_split;
 
 use miniz_oxide::deflate::core::{
-    CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress,
+    CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress as deflate_step,
     create_comp_flags_from_zip_params,
 };
 use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress as inflate_step, inflate_flags};
 
 use self::token_split::Cut;
 
@@ -44,53 +44,53 @@ const LARGEST: usize = 160 * 1024;
 
 /// Packs `head`, which is kept as it is, and the `text` behind it.
 #[must_use]
-pub(crate) fn pack(head: &[u8], text: &[u8]) -> Vec<u8> {
-    let packed = (text.len() >= MIN_LENGTH)
-        .then(|| pack_cut(head, text))
+pub(crate) fn compress(head: &[u8], text: &[u8]) -> Vec<u8> {
+    let compressed = (text.len() >= MIN_LENGTH)
+        .then(|| compress_split(head, text))
         .flatten()
-        .filter(|packed| packed.len() < head.len() + text.len());
-    packed.unwrap_or_else(|| [&[PLAIN], head, text].concat())
+        .filter(|compressed| compressed.len() < head.len() + text.len());
+    compressed.unwrap_or_else(|| [&[PLAIN], head, text].concat())
 }
 
-/// Unpacks what [`pack`] made, head and text in one; `None` for anything else, and for what would be too
+/// Unpacks what [`compress`] made, head and text in one; `None` for anything else, and for what would be too
 /// large.
 #[must_use]
-pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
-    match packed.split_first()? {
+pub(crate) fn decompress(compressed: &[u8]) -> Option<Vec<u8>> {
+    match compressed.split_first()? {
         (&PLAIN, plain) => Some(plain.to_vec()),
-        (&PARTS, packed) => {
+        (&PARTS, compressed) => {
             let known = dictionary::WHOLE.get(..dictionary::FIRST)?;
-            let (parts, _) = inflate(packed, known)?;
+            let (parts, _) = inflate(compressed, known)?;
             first::join(&parts)
         }
-        (&CUT, packed) => unpack_cut(packed),
+        (&CUT, compressed) => decompress_split(compressed),
         _ => None,
     }
 }
 
 /// Returns whether a later release packed these bytes.
 #[must_use]
-pub(crate) fn is_of_later_release(packed: &[u8]) -> bool {
-    packed.first().is_some_and(|way| *way > CUT)
+pub(crate) fn is_of_later_release(compressed: &[u8]) -> bool {
+    compressed.first().is_some_and(|way| *way > CUT)
 }
 
-fn pack_cut(head: &[u8], text: &[u8]) -> Option<Vec<u8>> {
-    let Cut { text, random } = token_split::cut(text);
+fn compress_split(head: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+    let Cut { text, random } = token_split::split(text);
     let text = deflate(&text)?;
-    let mut packed = Vec::with_capacity(head.len() + text.len() + random.len() + 8);
-    packed.push(CUT);
-    put_part(&mut packed, head);
-    packed.extend_from_slice(&text);
-    packed.extend_from_slice(&random);
-    Some(packed)
+    let mut compressed = Vec::with_capacity(head.len() + text.len() + random.len() + 8);
+    compressed.push(CUT);
+    put_part(&mut compressed, head);
+    compressed.extend_from_slice(&text);
+    compressed.extend_from_slice(&random);
+    Some(compressed)
 }
 
-fn unpack_cut(packed: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = packed;
+fn decompress_split(compressed: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = compressed;
     let head = take_part(&mut rest)?;
     // What was compressed tells its own end.
     let (text, length) = inflate(rest, dictionary::WHOLE)?;
-    let text = token_split::mend(&text, rest.get(length..)?, LARGEST)?;
+    let text = token_split::join(&text, rest.get(length..)?, LARGEST)?;
     Some([head, &text].concat())
 }
 
@@ -106,7 +106,7 @@ fn deflate(text: &[u8]) -> Option<Vec<u8>> {
     let mut compressor = CompressorOxide::new(flags);
     let mut out = vec![0; 2 * (text.len() + dictionary::WHOLE.len()) + 512];
     // Flushed to a byte's end, what the dictionary itself became can be left out: the reader has it.
-    let (status, _, _) = compress(
+    let (status, _, _) = deflate_step(
         &mut compressor,
         dictionary::WHOLE,
         &mut out,
@@ -115,21 +115,22 @@ fn deflate(text: &[u8]) -> Option<Vec<u8>> {
     if status != TDEFLStatus::Okay {
         return None;
     }
-    let (status, _, length) = compress(&mut compressor, text, &mut out, TDEFLFlush::Finish);
+    let (status, _, length) = deflate_step(&mut compressor, text, &mut out, TDEFLFlush::Finish);
     out.truncate(length);
     (status == TDEFLStatus::Done).then_some(out)
 }
 
-/// What was compressed after `known`, and how many bytes of `packed` that was.
-fn inflate(packed: &[u8], known: &[u8]) -> Option<(Vec<u8>, usize)> {
+/// What was compressed after `known`, and how many bytes of `compressed` that was.
+fn inflate(compressed: &[u8], known: &[u8]) -> Option<(Vec<u8>, usize)> {
     let start = known.len();
-    let mut room = start + packed.len() * 4 + 256;
+    let mut room = start + compressed.len() * 4 + 256;
     loop {
         let mut out = vec![0; room];
         out.get_mut(..start)?.copy_from_slice(known);
         let mut decompressor = Box::<DecompressorOxide>::default();
         let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, read, length) = decompress(&mut decompressor, packed, &mut out, start, flags);
+        let (status, read, length) =
+            inflate_step(&mut decompressor, compressed, &mut out, start, flags);
         match status {
             TINFLStatus::Done => {
                 out.truncate(start + length);
@@ -183,42 +184,42 @@ mod tests {
             "a ".repeat(400)
         );
         for plain in ["", "short", long.as_str()] {
-            let packed = pack(b"head", plain.as_bytes());
+            let compressed = compress(b"head", plain.as_bytes());
             assert_eq!(
-                unpack(&packed).as_deref(),
+                decompress(&compressed).as_deref(),
                 Some([b"head", plain.as_bytes()].concat().as_slice())
             );
         }
-        assert!(pack(b"", long.as_bytes()).len() * 5 < long.len());
+        assert!(compress(b"", long.as_bytes()).len() * 5 < long.len());
     }
 
     #[test]
     fn decompression_bomb_is_rejected() {
         let bomb = deflate(&vec![0; 10_000_000]).unwrap();
-        assert_eq!(unpack(&[&[PARTS], bomb.as_slice()].concat()), None);
-        assert_eq!(unpack(&[&[CUT, 0], bomb.as_slice()].concat()), None);
-        assert_eq!(unpack(&[]), None);
-        assert_eq!(unpack(&[9, 1, 2]), None);
+        assert_eq!(decompress(&[&[PARTS], bomb.as_slice()].concat()), None);
+        assert_eq!(decompress(&[&[CUT, 0], bomb.as_slice()].concat()), None);
+        assert_eq!(decompress(&[]), None);
+        assert_eq!(decompress(&[9, 1, 2]), None);
     }
 
     proptest! {
         #[test]
         fn any_text_round_trips(text in "([A-Za-z0-9_-]{40,200}|.{0,40}){0,12}") {
-            let packed = pack(b"", text.as_bytes());
-            prop_assert_eq!(unpack(&packed), Some(text.into_bytes()));
+            let compressed = compress(b"", text.as_bytes());
+            prop_assert_eq!(decompress(&compressed), Some(text.into_bytes()));
         }
 
         #[test]
         fn any_bytes_round_trip(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), head: u8) {
             let (head, text) = bytes.split_at(bytes.len().min(head.into()));
-            prop_assert_eq!(unpack(&pack(head, text)), Some(bytes));
+            prop_assert_eq!(decompress(&compress(head, text)), Some(bytes));
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
-            let _ = unpack(&bytes);
-            let _ = unpack(&[&[PARTS], bytes.as_slice()].concat());
-            let _ = unpack(&[&[CUT, 0], bytes.as_slice()].concat());
+            let _ = decompress(&bytes);
+            let _ = decompress(&[&[PARTS], bytes.as_slice()].concat());
+            let _ = decompress(&[&[CUT, 0], bytes.as_slice()].concat());
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 pub(crate) const HIDDEN: &str = "•••";
 
 /// Anywhere in a key, whatever is between: `accessToken`, `X-Api-Key`, `db_passwd`.
-const TELLING_PARTS: [&str; 18] = [
+const SECRET_PARTS: [&str; 18] = [
     "token",
     "secret",
     "password",
@@ -33,16 +33,16 @@ const TELLING_PARTS: [&str; 18] = [
 ];
 
 /// A word of a key: shorter ones would be found in the middle of harmless names.
-const TELLING_WORDS: [&str; 16] = [
+const SECRET_WORDS: [&str; 16] = [
     "pwd", "pass", "pw", "sid", "jwt", "auth", "csrf", "xsrf", "otp", "pin", "ssn", "card", "pan",
     "cvv", "cvc", "iban",
 ];
 
 /// The last word of a key.
-const TELLING_ENDS: [&str; 2] = ["key", "keys"];
+const SECRET_ENDS: [&str; 2] = ["key", "keys"];
 
 /// What issuers put before their secrets, so that these are known when they leak.
-const TELLING_BEGINNINGS: [&str; 11] = [
+const SECRET_PREFIXES: [&str; 11] = [
     "sk-",
     "sk_",
     "rk_",
@@ -95,7 +95,7 @@ fn shown(value: &Value, path: &str, paths: &mut Vec<String>) -> Value {
                     "" => key.clone(),
                     _ => format!("{path}.{key}"),
                 };
-                let member = if is_telling(key) {
+                let member = if names_a_secret(key) {
                     hidden(path, paths)
                 } else {
                     shown(member, &path, paths)
@@ -131,7 +131,7 @@ fn holds_secret(text: &str) -> bool {
         let key = before.rsplit(|c: char| !is_of_word(c) && !matches!(c, '_' | '-'));
         let value = text.get(at + 1..).unwrap_or_default();
         let value = value.trim_start_matches(['"', '\'', '\\', ' ']);
-        !value.is_empty() && key.into_iter().next().is_some_and(is_telling)
+        !value.is_empty() && key.into_iter().next().is_some_and(names_a_secret)
     });
     named || is_card(text)
 }
@@ -155,16 +155,16 @@ fn is_card(text: &str) -> bool {
 }
 
 /// Whether a key says that its value is a secret.
-fn is_telling(key: &str) -> bool {
+fn names_a_secret(key: &str) -> bool {
     let mut whole: String = key.chars().filter(|c| is_of_word(*c)).collect();
     whole.make_ascii_lowercase();
-    if TELLING_PARTS.iter().any(|part| whole.contains(part)) {
+    if SECRET_PARTS.iter().any(|part| whole.contains(part)) {
         return true;
     }
     // By what separates them, and by capitals: `user_pwd`, `userPwd`; `API_KEY` has no humps.
     [words(key, false), words(key, true)].iter().any(|words| {
-        let is_word = |word: &String| TELLING_WORDS.contains(&word.as_str());
-        let ends = |word: &String| TELLING_ENDS.contains(&word.as_str());
+        let is_word = |word: &String| SECRET_WORDS.contains(&word.as_str());
+        let ends = |word: &String| SECRET_ENDS.contains(&word.as_str());
         words.iter().any(is_word) || words.last().is_some_and(ends)
     })
 }
@@ -212,7 +212,7 @@ fn is_jwt(part: &str) -> bool {
 }
 
 fn begins_like_one(part: &str) -> bool {
-    TELLING_BEGINNINGS.iter().any(|beginning| {
+    SECRET_PREFIXES.iter().any(|beginning| {
         let rest = part.strip_prefix(beginning);
         rest.is_some_and(|rest| rest.len() >= MIN_REST)
     })

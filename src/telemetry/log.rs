@@ -55,7 +55,7 @@ impl Level {
 /// What may stand in a line.
 pub(crate) trait LogValue {
     /// As it stands there.
-    fn told(self) -> Value;
+    fn to_json(self) -> Value;
 }
 
 /// A name from the configuration or of the standard: an origin's, a provider's, a header's.
@@ -73,7 +73,7 @@ pub(crate) struct Detail<'a>(pub &'a str);
 macro_rules! tellable {
     ($($type:ty),*) => {$(
         impl LogValue for $type {
-            fn told(self) -> Value {
+            fn to_json(self) -> Value {
                 self.into()
             }
         }
@@ -82,31 +82,31 @@ macro_rules! tellable {
 tellable!(&'static str, bool, u16, u32, u64);
 
 impl LogValue for ConfigName<'_> {
-    fn told(self) -> Value {
+    fn to_json(self) -> Value {
         self.0.into()
     }
 }
 
 impl LogValue for Faults<'_> {
-    fn told(self) -> Value {
+    fn to_json(self) -> Value {
         self.0.into()
     }
 }
 
 impl LogValue for Detail<'_> {
-    fn told(self) -> Value {
+    fn to_json(self) -> Value {
         self.0.into()
     }
 }
 
 impl LogValue for &TenantId {
-    fn told(self) -> Value {
+    fn to_json(self) -> Value {
         self.as_str().into()
     }
 }
 
 impl LogValue for Handle {
-    fn told(self) -> Value {
+    fn to_json(self) -> Value {
         self.to_text().into()
     }
 }
@@ -136,7 +136,7 @@ impl Event {
     /// Adds a code, a number, or a name from the configuration.
     #[must_use]
     pub(crate) fn with(mut self, key: &'static str, value: impl LogValue) -> Self {
-        self.fields.insert(key.to_owned(), value.told());
+        self.fields.insert(key.to_owned(), value.to_json());
         self
     }
 

@@ -25,7 +25,7 @@ pub(super) fn explain_routing(
     explanation.origins = pool
         .map(|(at, origin)| {
             let (is_usable, because) = fitness(&gateway.balancer, at, origin, record, now);
-            let score = origin.told_score(record.handle);
+            let score = origin.displayed_score(record.handle);
             explain_origin(gateway, origin, score, is_usable, &because, now)
         })
         .collect();

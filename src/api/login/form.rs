@@ -6,7 +6,7 @@ use crate::api::body;
 use crate::effect::{Body, Need};
 use crate::gateway::{Interrupt, RequestContext};
 use crate::http::form;
-use crate::http::json::LARGEST_OF_STRANGERS;
+use crate::http::json::LARGEST_UNAUTHENTICATED;
 use crate::http::query::Query;
 use crate::response::problem::Problem;
 
@@ -21,7 +21,7 @@ pub(super) fn fields(context: &RequestContext<'_>, known: &[&str]) -> Result<Que
         // What is no form is refused without being read.
         _ if !is_form(context) => &[][..],
         None => {
-            let limit = LARGEST_OF_STRANGERS;
+            let limit = LARGEST_UNAUTHENTICATED;
             return Err(Interrupt::Pending(vec![Need::Body { limit }]));
         }
         Some(Body::TooLarge) => return Err(Problem::BodyTooLarge.into()),

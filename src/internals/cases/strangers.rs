@@ -28,8 +28,8 @@ const SITE: &str = "https://chat.example/";
 const MAX_LENGTH: usize = 16 * 1024;
 
 /// The largest body of somebody without a key.
-const BODY: usize = json::LARGEST_OF_STRANGERS;
-const MAX_COUNT: usize = json::MAX_FROM_STRANGERS;
+const BODY: usize = json::LARGEST_UNAUTHENTICATED;
+const MAX_COUNT: usize = json::MAX_UNAUTHENTICATED_LENGTH;
 
 /// The longest path with escapes.
 const MAX_ESCAPED_LENGTH: usize = 8 * 1024;

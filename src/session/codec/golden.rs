@@ -19,7 +19,7 @@ use crate::session::token_set::{Finished, TokenSet};
 use crate::session::vault::{StoredCookie, Vault};
 
 /// Newest way of packing that the last release reads.
-const LAST_PACKING: u8 = 2;
+const LAST_METHOD: u8 = 2;
 
 const AT: UnixSeconds = UnixSeconds(1_700_000_900);
 
@@ -125,7 +125,7 @@ fn last_release_reads_what_is_written() {
         let golden = encoding::from_base64url(records[name].as_str().unwrap()).unwrap();
         assert_eq!(sealed(&entry)[0], golden[0], "the format of {name}");
         let [numbers, texts] = cbor::encode(&entry);
-        assert!(compress::pack(&numbers, &texts)[0] <= LAST_PACKING);
+        assert!(compress::compress(&numbers, &texts)[0] <= LAST_METHOD);
     }
     let fields = named(|entry| json!(cbor::encode(entry).map(|part| encoding::base64url(&part))));
     golden::check_written("record-fields.json", &fields);
@@ -158,10 +158,10 @@ fn unknown_compression_counts_as_newer_not_as_damage() {
         [&[FORMAT], key.id.as_slice(), &nonce, &sealed].concat()
     };
     for (plain, why) in [
-        ([LAST_PACKING + 1, 0].as_slice(), Unreadable::NewerFormat),
+        ([LAST_METHOD + 1, 0].as_slice(), Unreadable::NewerFormat),
         // A map of one field, the kind: 2.
         (&[0, 0xa1, 0, 2], Unreadable::NewerFormat),
-        (&[LAST_PACKING, 255], Unreadable::Malformed),
+        (&[LAST_METHOD, 255], Unreadable::Malformed),
         (&[0, 255], Unreadable::Malformed),
     ] {
         assert_eq!(open(&written(plain), &name, &keys), Err(why), "{plain:?}");

@@ -39,20 +39,20 @@ pub(super) struct Cut {
 }
 
 /// Takes out of `plain` what is only written as text.
-pub(super) fn cut(plain: &[u8]) -> Cut {
+pub(super) fn split(plain: &[u8]) -> Cut {
     let mut cutter = Cutter {
-        cut: Cut {
+        split: Cut {
             text: Vec::with_capacity(plain.len()),
             random: Vec::with_capacity(plain.len() / 4),
         },
         values: Vec::with_capacity(16),
     };
     cutter.take(plain, Depth::Record);
-    cutter.cut
+    cutter.split
 }
 
-/// The counterpart of [`cut`]; `None` for what it cannot have made, and for more than `most` bytes.
-pub(super) fn mend(text: &[u8], mut random: &[u8], most: usize) -> Option<Vec<u8>> {
+/// The counterpart of [`split`]; `None` for what it cannot have made, and for more than `most` bytes.
+pub(super) fn join(text: &[u8], mut random: &[u8], most: usize) -> Option<Vec<u8>> {
     let room = text.len() * 4 / 3 + random.len() * 9 / 4;
     let mut values = Vec::with_capacity(16);
     while !random.is_empty() {
@@ -108,7 +108,7 @@ enum Run {
 }
 
 struct Cutter {
-    cut: Cut,
+    split: Cut,
     /// Where in the random values each of them lies.
     values: Vec<Range<usize>>,
 }
@@ -122,16 +122,16 @@ impl Cutter {
             rest = after;
             match recognise(run) {
                 Run::Text(inner) if depth == Depth::Record => {
-                    self.cut.text.push(OPENED);
+                    self.split.text.push(OPENED);
                     self.take(&inner, Depth::Token);
-                    self.cut.text.push(CLOSED);
+                    self.split.text.push(CLOSED);
                 }
                 Run::Random(form, value) if self.refer(form, &value) => {}
                 _ => {
                     if is_separator(*first) {
-                        self.cut.text.push(AS_IT_IS);
+                        self.split.text.push(AS_IT_IS);
                     }
-                    self.cut.text.extend_from_slice(run);
+                    self.split.text.extend_from_slice(run);
                 }
             }
         }
@@ -139,7 +139,7 @@ impl Cutter {
 
     /// Puts a value's number in its place; `false` if there are too many.
     fn refer(&mut self, form: u8, value: &[u8]) -> bool {
-        let random = &mut self.cut.random;
+        let random = &mut self.split.random;
         let is_known = |at: &Range<usize>| random.get(at.clone()) == Some(value);
         let known = self.values.iter().position(is_known);
         let number = known.unwrap_or(self.values.len());
@@ -150,7 +150,7 @@ impl Cutter {
             put_part(random, value);
             self.values.push(random.len() - value.len()..random.len());
         }
-        self.cut.text.extend_from_slice(&[form, number]);
+        self.split.text.extend_from_slice(&[form, number]);
         true
     }
 }

@@ -75,7 +75,7 @@ fn secret_keys_are_recognised() {
         "csrf",
         "iban",
     ] {
-        assert!(is_telling(key), "{key}");
+        assert!(names_a_secret(key), "{key}");
     }
     for key in [
         "theme",
@@ -95,7 +95,7 @@ fn secret_keys_are_recognised() {
         "",
         "日本",
     ] {
-        assert!(!is_telling(key), "{key}");
+        assert!(!names_a_secret(key), "{key}");
     }
 }
 
@@ -131,10 +131,10 @@ fn secret_texts_are_recognised() {
 
 /// A telling name, however it is written.
 fn telling() -> impl Strategy<Value = String> {
-    let names: Vec<&str> = TELLING_PARTS
+    let names: Vec<&str> = SECRET_PARTS
         .into_iter()
-        .chain(TELLING_WORDS)
-        .chain(TELLING_ENDS)
+        .chain(SECRET_WORDS)
+        .chain(SECRET_ENDS)
         .collect();
     let before = prop::sample::select(vec!["", "x_", "my-", "OLD_", "api-"]);
     (before, prop::sample::select(names), any::<u64>()).prop_map(|(before, name, capitals)| {
@@ -150,7 +150,7 @@ fn telling() -> impl Strategy<Value = String> {
 }
 
 fn harmless() -> impl Strategy<Value = String> {
-    "[a-f]{1,4}[g-j]{0,4}".prop_filter("is no telling name", |key| !is_telling(key))
+    "[a-f]{1,4}[g-j]{0,4}".prop_filter("is no telling name", |key| !names_a_secret(key))
 }
 
 /// JSON with the mark `hunter2` wherever something is secret, and nowhere else.
@@ -209,7 +209,7 @@ proptest! {
 
     #[test]
     fn secret_keys_are_recognised_in_every_spelling(key in telling()) {
-        prop_assert!(is_telling(&key), "{}", key);
+        prop_assert!(names_a_secret(&key), "{}", key);
     }
 
     #[test]

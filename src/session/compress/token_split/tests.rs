@@ -6,8 +6,8 @@ use proptest::prelude::*;
 const UUID_TEXT: &str = "f2b6f7a0-6c1b-4e57-9f6e-3f1f0c8a7d21";
 
 fn comes_back(plain: &[u8]) -> bool {
-    let Cut { text, random } = cut(plain);
-    mend(&text, &random, 1 << 20).as_deref() == Some(plain)
+    let Cut { text, random } = split(plain);
+    join(&text, &random, 1 << 20).as_deref() == Some(plain)
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn token_is_split_into_claims_and_signature() {
     let signature: Vec<u8> = (1..=64).map(|byte: u8| byte.wrapping_mul(37)).collect();
     let parts = [header.as_bytes(), claims.as_bytes(), &signature].map(encoding::base64url);
     let plain = format!(r#"["{UUID_TEXT}","{}"]"#, parts.join("."));
-    let Cut { text, random } = cut(plain.as_bytes());
+    let Cut { text, random } = split(plain.as_bytes());
     let expected = "[\"\u{1c}\0\",\"\u{1d}{\"alg\":\"ES256\"}\u{1f}.\u{1d}{\"sub\":\"\u{1c}\0\"}\u{1f}.\u{1e}\u{1}\"]";
     assert_eq!(String::from_utf8(text).unwrap(), expected);
     assert_eq!(random.len(), 1 + 16 + 1 + 64);
@@ -38,7 +38,7 @@ fn text_that_is_no_token_is_unchanged() {
         assert!(comes_back(plain.as_bytes()), "{plain}");
     }
     let words = "preferred_username_of_the_visitor";
-    assert_eq!(cut(words.as_bytes()).text, words.as_bytes());
+    assert_eq!(split(words.as_bytes()).text, words.as_bytes());
 }
 
 #[test]
@@ -63,10 +63,10 @@ fn malformed_split_is_rejected() {
         b"\x1f",
         b"\x1d\x1d\x1f\x1f",
     ] {
-        assert_eq!(mend(text, b"\x01a", 100), None, "{text:?}");
+        assert_eq!(join(text, b"\x01a", 100), None, "{text:?}");
     }
-    assert_eq!(mend(b"", b"\x05a", 100), None);
-    assert_eq!(mend(&b"\x1e\x00".repeat(9), &[8; 9], 90), None);
+    assert_eq!(join(b"", b"\x05a", 100), None);
+    assert_eq!(join(&b"\x1e\x00".repeat(9), &[8; 9], 90), None);
 }
 
 proptest! {
@@ -82,6 +82,6 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(text: Vec<u8>, random: Vec<u8>) {
-        let _ = mend(&text, &random, 1 << 16);
+        let _ = join(&text, &random, 1 << 16);
     }
 }
