@@ -29,7 +29,7 @@ use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Need, Seed, Write};
-use crate::gateway::{Forward, Gateway, ResponseAction, Revalidation, Step};
+use crate::gateway::{Effects, Forward, Gateway, ResponseAction, Revalidation, Step};
 use crate::http::canonical::{TwoReadings, canonical};
 use crate::http::limits;
 use crate::http::rate_limit::ClientLimit;
@@ -90,7 +90,20 @@ pub(crate) struct Router {
 
 struct TenantEntry {
     gateway: Gateway,
+    /// Approximate bytes of the sessions it remembered when it was last used.
+    weight: usize,
     used: UnixMillis,
+}
+
+impl TenantEntry {
+    /// One that remembers no session yet.
+    fn new(gateway: Gateway, used: UnixMillis) -> Self {
+        Self {
+            gateway,
+            weight: 0,
+            used,
+        }
+    }
 }
 
 impl Router {
@@ -112,7 +125,7 @@ impl Router {
             )
             .hashing_in(hashing.clone());
             let used = UnixMillis::default();
-            gateways.insert(id, TenantEntry { gateway, used });
+            gateways.insert(id, TenantEntry::new(gateway, used));
         }
         Self {
             deployment,
@@ -218,8 +231,8 @@ impl Router {
             let step = gateway.admit(request, now, answers);
             (
                 step,
-                gateway.recorder.take_labels(),
-                gateway.has_changed_state(),
+                core::mem::take(&mut gateway.recorder.labels),
+                gateway.recorder.state_changed,
             )
         });
         let step = step.map(|(step, labels, has_changed_state)| {
@@ -252,9 +265,7 @@ impl Router {
     /// The gateway of a tenant whose requests' decisions are repeated; none if it was let go.
     pub(crate) fn gateway(&mut self, tenant: &str) -> Option<&mut Gateway> {
         let tenant = TenantId::parse(tenant)?;
-        self.gateways
-            .get_mut(&tenant)
-            .map(|entry| &mut entry.gateway)
+        self.gateways.get_mut(&tenant).map(|room| &mut room.gateway)
     }
 
     /// Where the reserved paths are.
@@ -348,9 +359,9 @@ impl Router {
     /// Takes note that an origin, named with its tenant, has answered well again.
     pub(crate) fn recovered(&mut self, place: &str, now: UnixMillis) {
         if let Some((tenant, origin)) = split_place(place)
-            && let Some(entry) = self.gateways.get_mut(&tenant)
+            && let Some(room) = self.gateways.get_mut(&tenant)
         {
-            entry.gateway.recovered(origin, now);
+            room.gateway.recovered(origin, now);
         }
     }
 
@@ -367,25 +378,21 @@ impl Router {
         verdict: Verdict,
         now: UnixMillis,
     ) {
-        if let Some(entry) = self.gateways.get_mut(tenant) {
+        if let Some(room) = self.gateways.get_mut(tenant) {
             let Probe { origin, begun, .. } = probe;
-            entry.gateway.balancer.probed(
-                &mut entry.gateway.recorder,
-                origin,
-                *begun,
-                verdict,
-                now,
-            );
-            self.events.extend(entry.gateway.recorder.take_events());
+            room.gateway
+                .balancer
+                .probed(&mut room.gateway.recorder, origin, *begun, verdict, now);
+            self.events.extend(room.gateway.recorder.take_events());
         }
     }
 
     /// Takes note of what is under way at an origin, named with its tenant: see [`Gateway::observe`].
     pub(crate) fn observe(&mut self, place: &str, under_way: u32, first_byte_ms: u32) {
         if let Some((tenant, origin)) = split_place(place)
-            && let Some(entry) = self.gateways.get_mut(&tenant)
+            && let Some(room) = self.gateways.get_mut(&tenant)
         {
-            entry.gateway.observe(origin, under_way, first_byte_ms);
+            room.gateway.observe(origin, under_way, first_byte_ms);
         }
     }
 
@@ -394,7 +401,7 @@ impl Router {
     pub(crate) fn health_checks(&self) -> Vec<HealthCheck> {
         let gateways = self.gateways.values();
         gateways
-            .flat_map(|entry| entry.gateway.balancer.health_checks())
+            .flat_map(|room| room.gateway.balancer.health_checks())
             .collect()
     }
 
@@ -402,8 +409,8 @@ impl Router {
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         let mut writes = core::mem::take(&mut self.writes);
         for tenant in self.writers.drain(..) {
-            if let Some(entry) = self.gateways.get_mut(&tenant) {
-                writes.extend(entry.gateway.sessions.take_writes());
+            if let Some(room) = self.gateways.get_mut(&tenant) {
+                writes.extend(room.gateway.sessions.take_writes());
             }
         }
         writes
@@ -430,9 +437,9 @@ impl Router {
 
     /// Lets a tenant's gateway go; its counts are still reported.
     fn evict_tenant(&mut self, tenant: &TenantId) {
-        if let Some(mut entry) = self.gateways.remove(tenant) {
-            self.weight = self.weight.saturating_sub(entry.gateway.sessions.weight());
-            self.series.merge(&entry.gateway.recorder.take_series());
+        if let Some(mut room) = self.gateways.remove(tenant) {
+            self.weight = self.weight.saturating_sub(room.weight);
+            self.series.merge(&room.gateway.recorder.take_series());
         }
     }
 
@@ -465,18 +472,24 @@ impl Router {
         now: UnixMillis,
         act: impl FnOnce(&mut Gateway) -> T,
     ) -> Option<T> {
-        let entry = self.gateways.get_mut(tenant)?;
-        entry.used = now;
-        let weight = entry.gateway.sessions.weight();
-        let result = act(&mut entry.gateway);
-        self.weight = self.weight.saturating_sub(weight) + entry.gateway.sessions.weight();
-        if entry.gateway.sessions.has_writes() && !self.writers.contains(tenant) {
-            self.writers.push(tenant.clone());
-        }
-        self.events.extend(entry.gateway.recorder.take_events());
-        let probes = entry.gateway.balancer.take_probes().into_iter();
+        let room = self.gateways.get_mut(tenant)?;
+        room.used = now;
+        let result = act(&mut room.gateway);
+        let Effects {
+            events,
+            probes,
+            has_writes,
+            weight,
+        } = room.gateway.take_effects();
+        self.weight = self.weight.saturating_sub(room.weight) + weight;
+        room.weight = weight;
+        self.events.extend(events);
+        let probes = probes.into_iter();
         self.probes
             .extend(probes.map(|probe| (tenant.clone(), probe)));
+        if has_writes && !self.writers.contains(tenant) {
+            self.writers.push(tenant.clone());
+        }
         if self.weight > ISOLATE_WEIGHT {
             self.evict_sessions(tenant);
         }
@@ -488,24 +501,25 @@ impl Router {
     fn evict_sessions(&mut self, tenant: &TenantId) {
         while self.weight > ISOLATE_WEIGHT {
             // Who still wants something stored may know what storage does not.
-            let entries = self.gateways.iter_mut().filter(|(id, entry)| {
-                *id != tenant && entry.gateway.sessions.weight() > 0 && !self.writers.contains(id)
+            let rooms = self.gateways.iter_mut().filter(|(id, room)| {
+                *id != tenant && room.weight > 0 && !self.writers.contains(id)
             });
-            let Some((_, entry)) = entries.min_by_key(|(_, entry)| entry.used) else {
+            let Some((_, room)) = rooms.min_by_key(|(_, room)| room.used) else {
                 return;
             };
-            self.weight = self.weight.saturating_sub(entry.gateway.sessions.weight());
-            entry.gateway.sessions.forget_sessions();
+            self.weight = self.weight.saturating_sub(room.weight);
+            room.weight = 0;
+            room.gateway.sessions.forget_sessions();
         }
     }
 
     /// Makes room for one more gateway.
-    fn evict_until_room(&mut self) {
+    fn make_room(&mut self) {
         while self.gateways.len() >= MAX_GATEWAYS {
             // Who still wants something stored stays.
             let idle = |(tenant, _): &(&TenantId, &TenantEntry)| !self.writers.contains(tenant);
-            let entries = self.gateways.iter().filter(idle);
-            let oldest = entries.min_by_key(|(_, entry)| entry.used);
+            let rooms = self.gateways.iter().filter(idle);
+            let oldest = rooms.min_by_key(|(_, room)| room.used);
             let Some(oldest) = oldest.map(|(tenant, _)| tenant.clone()) else {
                 return;
             };

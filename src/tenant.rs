@@ -243,6 +243,22 @@ pub(crate) struct Telemetry {
 }
 
 impl Tenant {
+    /// Whether origins are handed the access tokens of visitors.
+    #[must_use]
+    pub(crate) fn hands_tokens_on(&self) -> bool {
+        let mapped = self.mapped_headers.iter();
+        let takes = |source| matches!(source, HeaderSource::AccessToken | HeaderSource::Bearer);
+        mapped.map(|(_, source)| *source).any(takes)
+    }
+
+    /// Whether it matters that an access token runs out: origins are handed it, or not all users of a provider may
+    /// come in, and the provider says with each new token who may.
+    #[must_use]
+    pub(crate) fn uses_access_tokens(&self) -> bool {
+        let mut providers = self.methods.oidc.iter();
+        self.hands_tokens_on() || providers.any(|provider| provider.allow.is_limiting())
+    }
+
     /// Sign-in rule of a path. Of an escaped path and its resolved form the stricter counts.
     #[must_use]
     pub(crate) fn login_at(&self, method: &str, path: &str) -> AccessRule {

@@ -5,10 +5,12 @@
 //! back is nobody's, and may be kept in a shared cache if the tenant says so.
 
 use super::parts::Sessions;
+use super::select_origin::Routed;
 use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::assertion::Asserted;
 use super::authenticate::{Visitor, unstored};
 use super::authorize::access_rule;
 use super::client_info::Client;
@@ -39,9 +41,9 @@ pub(crate) enum Anonymous {
 /// not.
 pub(crate) fn kind(tenant: &Tenant, context: &RequestContext<'_>) -> Option<Anonymous> {
     let request = context.request;
-    let kind = if is_preflight(request) {
+    let kind = if request.method == "OPTIONS" && is_preflight(request) {
         Anonymous::Preflight
-    } else if is_public(tenant, context) {
+    } else if !tenant.public_paths.is_empty() && is_public(tenant, context) {
         Anonymous::Public
     } else {
         return None;
@@ -91,7 +93,7 @@ impl Gateway {
         context: &RequestContext<'_>,
     ) -> Result<Forward, Interrupt> {
         let nobody = self.sessions.nobody(context);
-        let selected = self.balancer.select(&mut self.recorder, &nobody, context)?;
+        let Routed { selected, .. } = self.select_origin(Asserted::nobody(nobody, context))?;
         let request = context.request;
         let location = &request.location;
         let tenant = &self.tenant;
@@ -111,7 +113,9 @@ impl Gateway {
             shared: kind == Anonymous::Public,
         };
         let headers = Outgoing::anonymous(request, &nobody, context.trace);
-        self.recorder.count_disbelieved(headers.disbelieved);
+        if !headers.disbelieved.is_none() {
+            self.recorder.count_disbelieved(headers.disbelieved);
+        }
         let response_context = ResponseContext {
             cookie: "",
             set_cookie: false,
@@ -153,8 +157,7 @@ impl Gateway {
 }
 
 fn is_preflight(request: &Request<'_>) -> bool {
-    request.method == "OPTIONS"
-        && request.header("origin").is_some()
+    request.header("origin").is_some()
         && request.header("access-control-request-method").is_some()
         && !request.is_websocket()
 }

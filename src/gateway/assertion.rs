@@ -57,6 +57,17 @@ pub(super) struct Asserted<'a> {
     pub(super) assertion: Option<String>,
 }
 
+impl<'a> Asserted<'a> {
+    /// A request that goes on without a session.
+    pub(super) fn nobody(visitor: Visitor, context: &'a RequestContext<'a>) -> Self {
+        Self {
+            visitor,
+            context,
+            assertion: None,
+        }
+    }
+}
+
 impl Gateway {
     /// Has it signed who is speaking.
     ///
@@ -67,9 +78,12 @@ impl Gateway {
         request: Authorized<'a>,
     ) -> Result<Asserted<'a>, Interrupt> {
         let Authorized { visitor, context } = request;
-        let assertion = self
-            .assertions
-            .assertion(&mut self.recorder, &visitor, context)?;
+        let assertion = if self.tenant.asserts {
+            self.assertions
+                .assertion(&mut self.recorder, &visitor, context)?
+        } else {
+            None
+        };
         Ok(Asserted {
             visitor,
             context,
@@ -87,16 +101,13 @@ impl Assertions {
         }
     }
 
-    /// The assertion for a visitor; none if the tenant wants none, or none can be made.
+    /// The assertion for a visitor; none if none can be made.
     pub(crate) fn assertion(
         &mut self,
         recorder: &mut Recorder,
         visitor: &Visitor,
         context: &RequestContext<'_>,
     ) -> Result<Option<String>, Interrupt> {
-        if !self.tenant.asserts {
-            return Ok(None);
-        }
         let now = context.now.seconds();
         let record = &visitor.session.record;
         let location = &context.request.location;

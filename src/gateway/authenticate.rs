@@ -133,7 +133,7 @@ pub(crate) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -
     let header = context.request.header("cookie").unwrap_or_default();
     let (keys, now) = (&tenant.keys, context.now.seconds());
     match Presented::find(header, context.cookie.as_str(), keys, now) {
-        Presented::Absent => bearer(tenant, context),
+        Presented::Absent if !tenant.methods.token.is_empty() => bearer(tenant, context),
         presented => presented,
     }
 }
@@ -141,9 +141,6 @@ pub(crate) fn credential<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -
 /// The session that a client without cookies names in `Authorization: Bearer` (RFC 6750), where
 /// tokens are exchanged for sessions. What is no session of ours there is none of our business.
 pub(crate) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Presented<'p> {
-    if tenant.methods.token.is_empty() {
-        return Presented::Absent;
-    }
     let header = context.request.header("authorization");
     let Some((scheme, value)) = header.and_then(|header| header.split_once(' ')) else {
         return Presented::Absent;

@@ -63,7 +63,9 @@ impl Gateway {
         let access_rule = access_rule(&self.tenant, context);
         let guests = access_rule.admits_guests();
         match caller {
-            Caller::Visitor(visitor) if is_stale(&visitor, access_rule, context) => {
+            Caller::Visitor(visitor)
+                if access_rule.max_age.is_some() && is_stale(&visitor, access_rule, context) =>
+            {
                 Access::Denied(self.require_reauthentication(access_rule, context))
             }
             Caller::Visitor(visitor) if guests || visitor.session.record.identity.is_some() => {

@@ -164,18 +164,14 @@ impl Sessions {
 
 /// Whether a request is as most are, and small enough to be remembered.
 fn is_plain(request: &Request<'_>) -> bool {
-    matches!(request.method, "GET" | "HEAD")
-        && !request.is_websocket()
-        && request.headers.len() <= MAX_HEADERS
-        && request.location.target.len() + bytes_of(request) <= MAX_BYTES
-        && request.header("traceparent").is_none()
-        && !request.location.query().contains("EIO=")
-}
-
-fn bytes_of(request: &Request<'_>) -> usize {
     let sizes = request
         .headers
         .iter()
         .map(|(name, value)| name.len() + value.len());
-    sizes.sum()
+    matches!(request.method, "GET" | "HEAD")
+        && !request.is_websocket()
+        && request.headers.len() <= MAX_HEADERS
+        && request.location.target.len() + sizes.sum::<usize>() <= MAX_BYTES
+        && request.header("traceparent").is_none()
+        && !request.location.query().contains("EIO=")
 }

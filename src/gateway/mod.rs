@@ -44,6 +44,7 @@ use chacha20::ChaCha20Rng;
 use parts::{Balancer, Limits, Logins, Recorder, Sessions, SharedRandom};
 
 use crate::auth::hashing::Places;
+use crate::balancer::probe::Probe;
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
@@ -117,6 +118,18 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) now: UnixMillis,
     /// An operator's, which somebody else has made sure of.
     pub(crate) is_operators: bool,
+}
+
+/// What steps left to be done, beside their decisions.
+pub(crate) struct Effects {
+    /// To be logged.
+    pub(crate) events: Vec<Event>,
+    /// To be sent to origins.
+    pub(crate) probes: Vec<Probe>,
+    /// There are values to be stored, until they are taken.
+    pub(crate) has_writes: bool,
+    /// Approximate bytes of the sessions that are remembered.
+    pub(crate) weight: usize,
 }
 
 /// What answers a reserved path; the text is what follows the prefix.
@@ -248,7 +261,10 @@ impl Gateway {
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
         }
         self.serve_asset(context)?;
-        self.check_handshake(context.request)?;
+        if context.request.is_websocket() {
+            websocket::check(context.request, &self.tenant.allowed_origins)
+                .map_err(Problem::from)?;
+        }
         if let Some(kind) = anonymous::kind(&self.tenant, context) {
             return self.forward_anonymous(kind, context);
         }
@@ -266,14 +282,6 @@ impl Gateway {
         let interrupt = (self.reserved)(self, route, context);
         self.recorder.state_changed |= !matches!(interrupt, Interrupt::Reject { .. });
         interrupt
-    }
-
-    /// Refuses a WebSocket handshake that is none, or that another site's page begins.
-    fn check_handshake(&self, request: &Request<'_>) -> Result<(), Problem> {
-        if !request.is_websocket() {
-            return Ok(());
-        }
-        websocket::check(request, &self.tenant.allowed_origins).map_err(Problem::from)
     }
 
     /// Whose a request's path is. One that is not judged as it is sent is nobody's.
@@ -322,13 +330,23 @@ impl Gateway {
         &self.tenant.admin_tokens
     }
 
+    /// Takes what was left to be done since the last call, beside the decisions.
+    pub(crate) fn take_effects(&mut self) -> Effects {
+        Effects {
+            events: core::mem::take(&mut self.recorder.events),
+            probes: core::mem::take(&mut self.balancer.probes),
+            has_writes: !self.sessions.writes.is_empty(),
+            weight: self.sessions.cache.weight(),
+        }
+    }
+
     /// Goes on with what is newly said of the tenant. What is known of its sessions and servers stays.
     pub(crate) fn reload(&mut self, tenant: Tenant) {
         let tenant = Rc::new(tenant);
         self.limits.reload(Rc::clone(&tenant));
         self.sessions.tenant = Rc::clone(&tenant);
         self.balancer.tenant = Rc::clone(&tenant);
-        self.logins.tenant = Rc::clone(&tenant);
+        self.logins.reload(Rc::clone(&tenant));
         self.recorder.tenant = Rc::clone(&tenant);
         self.assertions.tenant = Rc::clone(&tenant);
         self.tenant = tenant;

@@ -64,7 +64,12 @@ impl Sessions {
         let record = &visitor.session.record;
         let lifetime = &self.tenant.lifetime;
         let is_due = || lifetime.opening_is_due(&record.span(), record.spread(), now.seconds());
-        if visitor.degraded || !may_open(request) || !is_due() {
+        // It asks for a connection that stays open.
+        let may_open = request.is_websocket()
+            || request
+                .header("accept")
+                .is_some_and(|accept| accept.contains("text/event-stream"));
+        if visitor.degraded || !may_open || !is_due() {
             return Noting::None;
         }
         if !visitor.is_recorded() {
@@ -99,14 +104,6 @@ impl Sessions {
         let token = Token { issued, ..token };
         Some((token, Seconds(context.cookie_age)))
     }
-}
-
-/// Whether a request asks for a connection that stays open.
-fn may_open(request: &Request<'_>) -> bool {
-    request.is_websocket()
-        || request
-            .header("accept")
-            .is_some_and(|accept| accept.contains("text/event-stream"))
 }
 
 /// Whether an origin's answer stays open.

@@ -34,7 +34,7 @@ impl Sessions {
         now: UnixMillis,
     ) -> Result<Feed, Need> {
         let asked = self.learn_revocations(recorder, answers, now);
-        match self.feed_freshness(now) {
+        match self.revocations.freshness(self.feed_period_ms(), now) {
             Freshness::Fresh => Ok(Feed {
                 degraded: false,
                 ask: false,
@@ -107,11 +107,6 @@ impl Sessions {
             Consistency::Strong => self.revocations.last(),
             Consistency::Eventual => Epoch(now.0),
         }
-    }
-
-    /// How fresh the knowledge of revocations is.
-    pub(crate) fn feed_freshness(&self, now: UnixMillis) -> Freshness {
-        self.revocations.freshness(self.feed_period_ms(), now)
     }
 
     pub(crate) fn feed_period_ms(&self) -> u64 {

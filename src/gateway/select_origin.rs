@@ -2,7 +2,7 @@
 
 use super::assertion::Asserted;
 use super::authenticate::Visitor;
-use super::parts::{Balancer, Recorder};
+use super::parts::Balancer;
 use super::session_lookup::PROPAGATION;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::balancer::canary::Canary;
@@ -79,9 +79,29 @@ impl Gateway {
             context,
             assertion,
         } = request;
-        let selected = self
+        let failures = context.answers.failures();
+        if !failures.is_empty() {
+            self.balancer
+                .consider_failures(&mut self.recorder, context)?;
+        }
+        let record = &visitor.session.record;
+        let choice = self
             .balancer
-            .select(&mut self.recorder, &visitor, context)?;
+            .choice(record, failures, context.now)
+            .ok_or(Problem::OriginUnreachable)?;
+        let release = choice.origin.release.clone().unwrap_or_default();
+        let selected = SelectedOrigin {
+            origin: choice.origin.name.clone(),
+            base: choice.origin.base.clone(),
+            takeover: !visitor.is_new && choice.moves,
+            pin: choice.pin != record.pin.as_deref(),
+        };
+        if self.balancer.health.is_lost(&selected.origin, context.now) {
+            self.balancer.await_recovery(&selected.origin, context)?;
+        }
+        let labels = &mut self.recorder.labels;
+        labels.release = release;
+        labels.origin.clone_from(&selected.origin);
         Ok(Routed {
             visitor,
             context,
@@ -92,33 +112,6 @@ impl Gateway {
 }
 
 impl Balancer {
-    /// The origin of a request, and what that means for its session.
-    pub(super) fn select(
-        &mut self,
-        recorder: &mut Recorder,
-        visitor: &Visitor,
-        context: &RequestContext<'_>,
-    ) -> Result<SelectedOrigin, Interrupt> {
-        self.consider_failures(recorder, context)?;
-        let record = &visitor.session.record;
-        let choice = self
-            .choice(record, context.answers.failures(), context.now)
-            .ok_or(Problem::OriginUnreachable)?;
-        let release = choice.origin.release.clone().unwrap_or_default();
-        let selected = SelectedOrigin {
-            origin: choice.origin.name.clone(),
-            base: choice.origin.base.clone(),
-            takeover: !visitor.is_new && choice.moves,
-            pin: choice.pin != record.pin.as_deref(),
-        };
-        if self.health.is_lost(&selected.origin, context.now) {
-            self.await_recovery(&selected.origin, context)?;
-        }
-        recorder.labels.release = release;
-        recorder.labels.origin.clone_from(&selected.origin);
-        Ok(selected)
-    }
-
     /// The origin that gets a session's request, given those that failed it.
     pub(crate) fn choice(
         &self,
@@ -133,7 +126,7 @@ impl Balancer {
         let rested = hashed.filter(|_| pinned.is_some() && self.has_rested(record, now));
         let home = rested.unwrap_or(last);
 
-        let failed = |origin: &Origin| self.is_gone(&origin.name, failures);
+        let failed = |origin: &Origin| !failures.is_empty() && self.is_gone(&origin.name, failures);
         let usable = |origin: &Origin| {
             self.is_open(origin) && !failed(origin) && !self.is_ejected(origin, now)
         };
@@ -200,7 +193,9 @@ impl Balancer {
         may: impl Fn(&Origin) -> bool,
     ) -> Option<&Origin> {
         self.tenant.pool.best(handle, |origin| {
-            origin.since <= created && self.is_of_release(origin, handle) && may(origin)
+            origin.since <= created
+                && (self.tenant.canary.is_none() || self.is_of_release(origin, handle))
+                && may(origin)
         })
     }
 

@@ -20,7 +20,7 @@ use crate::session::record::Record;
 use crate::session::token_set::TokenSet;
 use crate::session_object::command::{Operation, Reply};
 use crate::telemetry::log::{ConfigName, Event, Level};
-use crate::tenant::{Consistency, HeaderSource};
+use crate::tenant::Consistency;
 
 /// How long a provider may take, in milliseconds.
 const DEADLINE_MS: u32 = 12_000;
@@ -37,6 +37,9 @@ impl Gateway {
         &mut self,
         request: Authorized<'a>,
     ) -> Result<Authorized<'a>, Interrupt> {
+        if !self.logins.uses_access_tokens {
+            return Ok(request);
+        }
         let Authorized { visitor, context } = request;
         let visitor = self.renewed(visitor, context)?;
         self.logins
@@ -159,9 +162,7 @@ impl Logins {
     }
 
     fn hands_tokens_on(&self) -> bool {
-        let mapped = self.tenant.mapped_headers.iter();
-        let takes = |source| matches!(source, HeaderSource::AccessToken | HeaderSource::Bearer);
-        mapped.map(|(_, source)| *source).any(takes)
+        self.tenant.hands_tokens_on()
     }
 
     /// Lets the session's object ask for a new token. None if it cannot be asked.

@@ -126,10 +126,11 @@ impl Gateway {
             max_data: tenant.max_data,
             env: tenant.env.as_deref(),
             // Beside a cookie it is not needed, and still nobody else's.
-            came_by_bearer: matches!(
-                authenticate::bearer(&self.tenant, context),
-                Presented::Genuine { .. }
-            ),
+            came_by_bearer: !tenant.methods.token.is_empty()
+                && matches!(
+                    authenticate::bearer(&self.tenant, context),
+                    Presented::Genuine { .. }
+                ),
             vault: &tenant.vault,
             vaulted: &vaulted,
             access_token,
@@ -184,7 +185,9 @@ impl Gateway {
             String::new()
         };
         let revocable = tenant.streams == Streams::Revocable;
-        self.recorder.count_disbelieved(disbelieved);
+        if !disbelieved.is_none() {
+            self.recorder.count_disbelieved(disbelieved);
+        }
         let tenant = &self.tenant;
         // What is done again is not counted here.
         let is_once = touch
@@ -228,9 +231,6 @@ impl Gateway {
 impl Recorder {
     /// Counts what a client sent that is not its to send.
     pub(crate) fn count_disbelieved(&mut self, disbelieved: Disbelieved) {
-        if disbelieved.is_none() {
-            return;
-        }
         let Disbelieved { identity, routing } = disbelieved;
         for (kind, times) in [("identity", identity), ("routing", routing)] {
             let labels = [self.tenant.id.as_str(), kind].join("\t");

@@ -365,7 +365,7 @@ impl Router {
                                 .hashing_in(self.hashing.clone());
                         let used = answer.asked;
                         self.gateways
-                            .insert(tenant.clone(), TenantEntry { gateway, used });
+                            .insert(tenant.clone(), TenantEntry::new(gateway, used));
                     }
                 }
                 if has_former_names {
