@@ -7,8 +7,10 @@
 mod admin;
 mod console;
 mod console_session;
+mod gateways;
 mod operators;
 mod registry;
+mod responses;
 mod signing;
 mod telemetry_reports;
 
@@ -29,7 +31,7 @@ use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Need, Seed, Write};
-use crate::gateway::{Effects, Forward, Gateway, ResponseAction, Revalidation, Step};
+use crate::gateway::{Forward, Gateway, Step};
 use crate::http::canonical::{TwoReadings, canonical};
 use crate::http::limits;
 use crate::http::rate_limit::ClientLimit;
@@ -38,36 +40,24 @@ use crate::keys::KeyRing;
 use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
 use crate::response::theme::Brand;
-use crate::store::cache::ISOLATE_WEIGHT;
 use crate::telemetry::event_metrics;
 use crate::telemetry::labels::{RequestLabels, method_label};
 use crate::telemetry::log::Event;
 use crate::telemetry::series::Series;
 use crate::tenant_id::TenantId;
 
+use gateways::{Gateways, MAX_GATEWAYS};
 use registry::TenantRegistry;
 use telemetry_reports::TelemetryReports;
-
-/// Separator between the tenant and the rest of a response context.
-const AFTER_TENANT: char = '\t';
-
-/// So many tenants have a gateway in one isolate at a time; beyond that those that were not used
-/// longest are let go, which costs their visitors a read.
-const MAX_GATEWAYS: usize = 256;
 
 /// The router of one isolate.
 pub(crate) struct Router {
     deployment: Deployment,
     registry: TenantRegistry,
-    gateways: HashMap<TenantId, TenantEntry>,
-    /// Approximate bytes of the sessions that all of them remember.
-    weight: usize,
+    gateways: Gateways,
     /// Keys of tenants whose objects live here.
     rings: HashMap<TenantId, KeyRing>,
     random: ChaCha20Rng,
-    /// Whose gateways want something stored. It stays with them until it is taken: a step that is
-    /// asked again must find what it wanted before.
-    writers: Vec<TenantId>,
     events: Vec<Event>,
     /// To be sent to tenants' origins.
     probes: Vec<(TenantId, Probe)>,
@@ -88,29 +78,11 @@ pub(crate) struct Router {
     hashing: Places,
 }
 
-struct TenantEntry {
-    gateway: Gateway,
-    /// Approximate bytes of the sessions it remembered when it was last used.
-    weight: usize,
-    used: UnixMillis,
-}
-
-impl TenantEntry {
-    /// One that remembers no session yet.
-    fn new(gateway: Gateway, used: UnixMillis) -> Self {
-        Self {
-            gateway,
-            weight: 0,
-            used,
-        }
-    }
-}
-
 impl Router {
     /// The router of a checked deployment. `random` must be seeded from a cryptographic source.
     #[must_use]
     pub(crate) fn new(mut deployment: Deployment, mut random: ChaCha20Rng) -> Self {
-        let mut gateways = HashMap::new();
+        let mut gateways = Gateways::default();
         let reports = TelemetryReports::new(&deployment, random.next_u64());
         let only = deployment.tenant.take();
         let registry = TenantRegistry::new(only.as_ref().map(|tenant| tenant.id.clone()));
@@ -124,17 +96,14 @@ impl Router {
                 ChaCha20Rng::from_rng(&mut random),
             )
             .hashing_in(hashing.clone());
-            let used = UnixMillis::default();
-            gateways.insert(id, TenantEntry::new(gateway, used));
+            gateways.insert(id, gateway, UnixMillis::default());
         }
         Self {
             deployment,
             registry,
             gateways,
-            weight: 0,
             rings: HashMap::new(),
             random,
-            writers: Vec::new(),
             events: Vec::new(),
             probes: Vec::new(),
             labels: RequestLabels::default(),
@@ -265,7 +234,7 @@ impl Router {
     /// The gateway of a tenant whose requests' decisions are repeated; none if it was let go.
     pub(crate) fn gateway(&mut self, tenant: &str) -> Option<&mut Gateway> {
         let tenant = TenantId::parse(tenant)?;
-        self.gateways.get_mut(&tenant).map(|room| &mut room.gateway)
+        self.gateways.get_mut(&tenant)
     }
 
     /// Where the reserved paths are.
@@ -274,94 +243,18 @@ impl Router {
         &self.deployment.prefix
     }
 
-    /// Settles an origin's answer; see [`Gateway::handle_response`].
-    pub(crate) fn handle_response(
-        &mut self,
-        response_context: &str,
-        status: u16,
-        headers: &str,
-        now: UnixMillis,
-        answers: &Answers,
-    ) -> ResponseAction {
-        let settled = self.with_ticket(
-            response_context,
-            now,
-            answers,
-            |gateway, response_context| {
-                let settled =
-                    gateway.handle_response(response_context, status, headers, now, answers);
-                (settled, gateway.has_changed_state())
-            },
-        );
-        let (settled, has_changed_state) = settled.unwrap_or_else(|missing| {
-            let settled = match missing {
-                Interrupt::Pending(needs) => ResponseAction::Await(needs),
-                Interrupt::Reject(problem) => {
-                    ResponseAction::Replaced(problem.answer(Audience::Program, ""))
-                }
-            };
-            (settled, true)
-        });
-        self.has_changed_state = has_changed_state;
-        settled
-    }
-
     /// Whether the last decision or response changed the state; see [`Gateway::has_changed_state`].
     #[must_use]
     pub(crate) fn has_changed_state(&self) -> bool {
         self.has_changed_state
     }
 
-    /// Does what can wait; see [`Gateway::run_background`].
-    pub(crate) fn run_background(
-        &mut self,
-        response_context: &str,
-        now: UnixMillis,
-        answers: &Answers,
-    ) -> Vec<Need> {
-        let done = self.with_ticket(
-            response_context,
-            now,
-            answers,
-            |gateway, response_context| gateway.run_background(response_context, now, answers),
-        );
-        let mut needs = match done {
-            Ok(needs) | Err(Interrupt::Pending(needs)) => needs,
-            Err(Interrupt::Reject(_)) => Vec::new(),
-        };
-        if let Some(tenant) = tenant_in(response_context) {
-            needs.extend(self.refresh(&tenant, now, answers));
-        }
-        needs
-    }
-
-    /// Looks after what stays open; see [`Gateway::revalidate`].
-    pub(crate) fn revalidate(
-        &mut self,
-        response_context: &str,
-        now: UnixMillis,
-        answers: &Answers,
-    ) -> Revalidation {
-        let revalidation = self.with_ticket(
-            response_context,
-            now,
-            answers,
-            |gateway, response_context| gateway.revalidate(response_context, now, answers),
-        );
-        revalidation.unwrap_or_else(|missing| match missing {
-            Interrupt::Pending(needs) => Revalidation::Await(needs),
-            Interrupt::Reject(Problem::UnknownHost) => Revalidation::Over("session_ended"),
-            // Who cannot be asked has ended nothing.
-            Interrupt::Reject(_) => Revalidation::Continue(5_000),
-        })
-    }
-
     /// Takes note that an origin, named with its tenant, has answered well again.
     pub(crate) fn recovered(&mut self, place: &str, now: UnixMillis) {
         if let Some((tenant, origin)) = split_place(place)
-            && let Some(room) = self.gateways.get_mut(&tenant)
+            && let Some(gateway) = self.gateways.get_mut(&tenant)
         {
-            room.gateway.recovered(origin, now);
+            gateway.recovered(origin, now);
         }
     }
 
@@ -378,41 +271,37 @@ impl Router {
         verdict: Verdict,
         now: UnixMillis,
     ) {
-        if let Some(room) = self.gateways.get_mut(tenant) {
+        if let Some(gateway) = self.gateways.get_mut(tenant) {
             let Probe { origin, begun, .. } = probe;
-            room.gateway
+            gateway
                 .balancer
-                .probed(&mut room.gateway.recorder, origin, *begun, verdict, now);
-            self.events.extend(room.gateway.recorder.take_events());
+                .probed(&mut gateway.recorder, origin, *begun, verdict, now);
+            self.events.extend(gateway.recorder.take_events());
         }
     }
 
     /// Takes note of what is under way at an origin, named with its tenant: see [`Gateway::observe`].
     pub(crate) fn observe(&mut self, place: &str, under_way: u32, first_byte_ms: u32) {
         if let Some((tenant, origin)) = split_place(place)
-            && let Some(room) = self.gateways.get_mut(&tenant)
+            && let Some(gateway) = self.gateways.get_mut(&tenant)
         {
-            room.gateway.observe(origin, under_way, first_byte_ms);
+            gateway.observe(origin, under_way, first_byte_ms);
         }
     }
 
     /// Returns where origins say that they are ready.
     #[must_use]
     pub(crate) fn health_checks(&self) -> Vec<HealthCheck> {
-        let gateways = self.gateways.values();
+        let gateways = self.gateways.iter();
         gateways
-            .flat_map(|room| room.gateway.balancer.health_checks())
+            .flat_map(|(_, gateway)| gateway.balancer.health_checks())
             .collect()
     }
 
     /// The values to be stored, sealed, since the last call.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         let mut writes = core::mem::take(&mut self.writes);
-        for tenant in self.writers.drain(..) {
-            if let Some(room) = self.gateways.get_mut(&tenant) {
-                writes.extend(room.gateway.sessions.take_writes());
-            }
-        }
+        writes.extend(self.gateways.take_writes());
         writes
     }
 
@@ -437,32 +326,14 @@ impl Router {
 
     /// Lets a tenant's gateway go; its counts are still reported.
     fn evict_tenant(&mut self, tenant: &TenantId) {
-        if let Some(mut room) = self.gateways.remove(tenant) {
-            self.weight = self.weight.saturating_sub(room.weight);
-            self.series.merge(&room.gateway.recorder.take_series());
+        if let Some(series) = self.gateways.evict(tenant) {
+            self.series.merge(&series);
         }
     }
 
     fn emit(&mut self, event: Event) {
         event_metrics::count(&mut self.series, &event);
         self.events.push(event);
-    }
-
-    fn with_ticket<T>(
-        &mut self,
-        response_context: &str,
-        now: UnixMillis,
-        answers: &Answers,
-        act: impl FnOnce(&mut Gateway, &str) -> T,
-    ) -> Result<T, Interrupt> {
-        let broken = || Interrupt::Reject(Problem::Internal);
-        let (tenant, response_context) = response_context
-            .split_once(AFTER_TENANT)
-            .ok_or_else(broken)?;
-        let tenant = TenantId::parse(tenant).ok_or_else(broken)?;
-        self.ready(&tenant, now, answers)?;
-        self.at(&tenant, now, |gateway| act(gateway, response_context))
-            .ok_or_else(broken)
     }
 
     /// Acts at a tenant's gateway, and takes along its writes and events.
@@ -472,57 +343,17 @@ impl Router {
         now: UnixMillis,
         act: impl FnOnce(&mut Gateway) -> T,
     ) -> Option<T> {
-        let room = self.gateways.get_mut(tenant)?;
-        room.used = now;
-        let result = act(&mut room.gateway);
-        let Effects {
-            events,
-            probes,
-            has_writes,
-            weight,
-        } = room.gateway.take_effects();
-        self.weight = self.weight.saturating_sub(room.weight) + weight;
-        room.weight = weight;
+        let (result, events, probes) = self.gateways.act(tenant, now, act)?;
         self.events.extend(events);
         let probes = probes.into_iter();
         self.probes
             .extend(probes.map(|probe| (tenant.clone(), probe)));
-        if has_writes && !self.writers.contains(tenant) {
-            self.writers.push(tenant.clone());
-        }
-        if self.weight > ISOLATE_WEIGHT {
-            self.evict_sessions(tenant);
-        }
         Some(result)
     }
 
-    /// Lets tenants forget their sessions until there is room for those of `tenant`: those first that
-    /// were not used longest.
-    fn evict_sessions(&mut self, tenant: &TenantId) {
-        while self.weight > ISOLATE_WEIGHT {
-            // Who still wants something stored may know what storage does not.
-            let rooms = self.gateways.iter_mut().filter(|(id, room)| {
-                *id != tenant && room.weight > 0 && !self.writers.contains(id)
-            });
-            let Some((_, room)) = rooms.min_by_key(|(_, room)| room.used) else {
-                return;
-            };
-            self.weight = self.weight.saturating_sub(room.weight);
-            room.weight = 0;
-            room.gateway.sessions.forget_sessions();
-        }
-    }
-
     /// Makes room for one more gateway.
-    fn make_room(&mut self) {
-        while self.gateways.len() >= MAX_GATEWAYS {
-            // Who still wants something stored stays.
-            let idle = |(tenant, _): &(&TenantId, &TenantEntry)| !self.writers.contains(tenant);
-            let rooms = self.gateways.iter().filter(idle);
-            let oldest = rooms.min_by_key(|(_, room)| room.used);
-            let Some(oldest) = oldest.map(|(tenant, _)| tenant.clone()) else {
-                return;
-            };
+    fn evict_until_room(&mut self) {
+        while let Some(oldest) = self.gateways.surplus() {
             self.evict_tenant(&oldest);
             self.registry.forget(&oldest);
         }
@@ -535,10 +366,6 @@ enum Interrupt {
     Pending(Vec<Need>),
     /// There is none.
     Reject(Problem),
-}
-
-fn tenant_in(response_context: &str) -> Option<TenantId> {
-    TenantId::parse(response_context.split(AFTER_TENANT).next()?)
 }
 
 /// `tenant/origin`, and what follows.

@@ -277,8 +277,8 @@ impl Router {
     /// What opens everything; where there is only one tenant, its own tokens do.
     pub(super) fn deployment_tokens(&self) -> Vec<ApiKey> {
         let only = self.registry.only().and_then(|id| self.gateways.get(id));
-        if let Some(entry) = only {
-            return entry.gateway.admin_tokens().to_vec();
+        if let Some(gateway) = only {
+            return gateway.admin_tokens().to_vec();
         }
         let tokens = self.deployment.secrets.of_deployment("ADMIN_TOKEN");
         // One that can be guessed opens nothing.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::telemetry_reports::version;
-use super::{Interrupt, Router, TenantEntry};
+use super::{Interrupt, Router};
 use crate::api;
 use crate::clock::UnixMillis;
 use crate::config::renamed::update_names;
@@ -258,7 +258,7 @@ impl Router {
             return Err(Interrupt::Reject(Problem::TenantMisconfigured));
         }
         match documents.get(tenant) {
-            Some(known) if self.gateways.contains_key(tenant) => {
+            Some(known) if self.gateways.contains(tenant) => {
                 let is_usable = now.millis_since(known.asked) < USABLE_MS;
                 // Who cannot be asked has changed nothing.
                 if is_usable || is_asked {
@@ -321,7 +321,7 @@ impl Router {
         };
         if let Some(known) = documents.get_mut(tenant)
             && known.text == *bytes
-            && self.gateways.contains_key(tenant)
+            && self.gateways.contains(tenant)
         {
             known.asked = known.asked.max(answer.asked);
             return;
@@ -356,16 +356,14 @@ impl Router {
                     },
                 );
                 match self.gateways.get_mut(tenant) {
-                    Some(entry) => entry.gateway.reload(read),
+                    Some(gateway) => gateway.reload(read),
                     None => {
                         self.evict_until_room();
                         let random = ChaCha20Rng::from_rng(&mut self.random);
                         let gateway =
                             Gateway::new(read, &self.deployment.prefix, api::respond, random)
                                 .hashing_in(self.hashing.clone());
-                        let used = answer.asked;
-                        self.gateways
-                            .insert(tenant.clone(), TenantEntry::new(gateway, used));
+                        self.gateways.insert(tenant.clone(), gateway, answer.asked);
                     }
                 }
                 if has_former_names {

@@ -118,9 +118,9 @@ impl Router {
     /// here.
     pub(crate) fn take_batch(&mut self, now: UnixMillis) -> String {
         let mut batch = core::mem::take(&mut self.reports.batch);
-        for (tenant, entry) in &mut self.gateways {
-            batch.add(&entry.gateway.recorder.take_series());
-            for (name, labels, value) in entry.gateway.balancer.gauges(now) {
+        for (tenant, gateway) in self.gateways.iter_mut() {
+            batch.add(&gateway.recorder.take_series());
+            for (name, labels, value) in gateway.balancer.gauges(now) {
                 batch.tell(name, labels, value);
             }
             let version = self.registry.version_of(tenant);

@@ -1,0 +1,110 @@
+//! What follows a request that was forwarded: its response, background work, and looking after what stays open.
+
+use super::{Interrupt, Router};
+use crate::clock::UnixMillis;
+use crate::effect::{Answers, Need};
+use crate::gateway::{Gateway, ResponseAction, Revalidation};
+use crate::response::problem::{Audience, Problem};
+use crate::tenant_id::TenantId;
+
+/// What stands between the tenant and the rest of a ticket.
+const AFTER_TENANT: char = '\t';
+
+impl Router {
+    /// Settles an origin's answer; see [`Gateway::handle_response`].
+    pub(crate) fn handle_response(
+        &mut self,
+        response_context: &str,
+        status: u16,
+        headers: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> ResponseAction {
+        let settled = self.with_response_context(
+            response_context,
+            now,
+            answers,
+            |gateway, response_context| {
+                let settled =
+                    gateway.handle_response(response_context, status, headers, now, answers);
+                (settled, gateway.has_changed_state())
+            },
+        );
+        let (settled, has_changed_state) = settled.unwrap_or_else(|missing| {
+            let settled = match missing {
+                Interrupt::Pending(needs) => ResponseAction::Await(needs),
+                Interrupt::Reject(problem) => {
+                    ResponseAction::Replaced(problem.answer(Audience::Program, ""))
+                }
+            };
+            (settled, true)
+        });
+        self.has_changed_state = has_changed_state;
+        settled
+    }
+
+    /// Does what can wait; see [`Gateway::run_background`].
+    pub(crate) fn run_background(
+        &mut self,
+        response_context: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Vec<Need> {
+        let done = self.with_response_context(
+            response_context,
+            now,
+            answers,
+            |gateway, response_context| gateway.run_background(response_context, now, answers),
+        );
+        let mut needs = match done {
+            Ok(needs) | Err(Interrupt::Pending(needs)) => needs,
+            Err(Interrupt::Reject(_)) => Vec::new(),
+        };
+        if let Some(tenant) = tenant_in(response_context) {
+            needs.extend(self.refresh(&tenant, now, answers));
+        }
+        needs
+    }
+
+    /// Looks after what stays open; see [`Gateway::revalidate`].
+    pub(crate) fn revalidate(
+        &mut self,
+        response_context: &str,
+        now: UnixMillis,
+        answers: &Answers,
+    ) -> Revalidation {
+        let revalidation = self.with_response_context(
+            response_context,
+            now,
+            answers,
+            |gateway, response_context| gateway.revalidate(response_context, now, answers),
+        );
+        revalidation.unwrap_or_else(|missing| match missing {
+            Interrupt::Pending(needs) => Revalidation::Await(needs),
+            Interrupt::Reject(Problem::UnknownHost) => Revalidation::Over("session_ended"),
+            // Who cannot be asked has ended nothing.
+            Interrupt::Reject(_) => Revalidation::Continue(5_000),
+        })
+    }
+
+    fn with_response_context<T>(
+        &mut self,
+        response_context: &str,
+        now: UnixMillis,
+        answers: &Answers,
+        act: impl FnOnce(&mut Gateway, &str) -> T,
+    ) -> Result<T, Interrupt> {
+        let broken = || Interrupt::Reject(Problem::Internal);
+        let (tenant, response_context) = response_context
+            .split_once(AFTER_TENANT)
+            .ok_or_else(broken)?;
+        let tenant = TenantId::parse(tenant).ok_or_else(broken)?;
+        self.ready(&tenant, now, answers)?;
+        self.at(&tenant, now, |gateway| act(gateway, response_context))
+            .ok_or_else(broken)
+    }
+}
+
+fn tenant_in(response_context: &str) -> Option<TenantId> {
+    TenantId::parse(response_context.split(AFTER_TENANT).next()?)
+}
