@@ -397,6 +397,7 @@ impl Sessions {
 
     /// Approximately how many bytes the sessions take that are remembered here.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn weight(&self) -> usize {
         self.cache.weight()
     }

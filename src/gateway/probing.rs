@@ -33,6 +33,7 @@ const RECOVERY: &str = "knock";
 
 impl Balancer {
     /// The probes to be sent since the last call.
+    #[cfg(test)]
     pub(crate) fn take_probes(&mut self) -> Vec<Probe> {
         core::mem::take(&mut self.probes)
     }

@@ -99,7 +99,7 @@ impl Gateways {
         let mut writes = Vec::new();
         for tenant in self.writers.drain(..) {
             if let Some(entry) = self.entries.get_mut(&tenant) {
-                writes.append(&mut entry.gateway.sessions.writes);
+                writes.extend(entry.gateway.sessions.take_writes());
             }
         }
         writes
