@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn response_context_round_trips() {
-        let ticket = ResponseContext {
+        let context = ResponseContext {
             cookie: "value",
             set_cookie: true,
             pin: false,
@@ -174,7 +174,7 @@ mod tests {
                 agent: "a tab\tand more",
             },
         };
-        assert_eq!(ResponseContext::parse(&ticket.to_text()), Some(ticket));
+        assert_eq!(ResponseContext::parse(&context.to_text()), Some(context));
         assert_eq!(ResponseContext::parse("value\tc"), None);
     }
 }

@@ -711,10 +711,10 @@ fn flapping_origin_does_not_move_conversations_repeatedly() {
             let status = if is_bad { 503 } else { 200 };
             let mut answers = Answers::default();
             loop {
-                let ticket = &forward.response_context;
+                let context = &forward.response_context;
                 match world
                     .gateway
-                    .handle_response(ticket, status, "", world.now, &answers)
+                    .handle_response(context, status, "", world.now, &answers)
                 {
                     ResponseAction::Await(needs) => world.satisfy(&needs, &mut answers),
                     ResponseAction::Edited(edits) => break world.take_cookie(&edits.append),

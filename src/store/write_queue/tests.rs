@@ -83,15 +83,15 @@ fn writes_of_one_key_are_a_second_apart_and_other_keys_do_not_wait() {
 #[test]
 fn latest_value_is_put_by_the_first_driver() {
     let mut queue = WriteQueue::default();
-    let tickets = ["1", "2", "3"].map(|value| queue.submit(write("k", value), at(0)));
+    let submissions = ["1", "2", "3"].map(|value| queue.submit(write("k", value), at(0)));
     assert_eq!(queue.take_counts(), counts(2, 0));
-    let attempt = put(&mut queue, &tickets[0], 0);
+    let attempt = put(&mut queue, &submissions[0], 0);
     assert_eq!(attempt.write.value, b"3");
-    for submission in &tickets {
+    for submission in &submissions {
         assert_eq!(wait(&mut queue, submission, 1), 1_000);
     }
     queue.finish(&attempt, true, at(40));
-    for submission in &tickets {
+    for submission in &submissions {
         assert_eq!(outcome(&mut queue, submission, 1_001), Outcome::Stored);
     }
 }

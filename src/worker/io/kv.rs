@@ -145,14 +145,14 @@ async fn list_all(env: &Env, prefix: &str) -> Result<Vec<u8>, StorageError> {
 
 /// Stores values, and returns whether all are acknowledged.
 pub(super) async fn store_durably(env: &Env, writes: Vec<Write>) -> bool {
-    let tickets: Vec<Submission> = writes
+    let submissions: Vec<Submission> = writes
         .into_iter()
         .map(|write| {
             runtime::superseded(&write.key);
             QUEUE.with_borrow_mut(|queue| queue.submit_durable(write, now()))
         })
         .collect();
-    let stored = tickets.iter().map(|submission| store(env, submission));
+    let stored = submissions.iter().map(|submission| store(env, submission));
     let outcomes = futures::all(stored).await;
     outcomes.iter().all(|outcome| *outcome == Outcome::Stored)
 }

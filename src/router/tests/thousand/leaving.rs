@@ -98,7 +98,7 @@ impl Watch {
         }
         self.look(concern, "the URL", &forward.url);
         self.look(concern, "the headers", &forward.headers.own);
-        self.look(concern, "the ticket", &forward.response_context);
+        self.look(concern, "the response context", &forward.response_context);
         self.look(concern, "the origin", &forward.origin);
         self.look(concern, "the route", &forward.sid_suffix);
     }
