@@ -7,7 +7,7 @@ use crate::gateway::{Gateway, ResponseAction, Revalidation};
 use crate::response::problem::{Audience, Problem};
 use crate::tenant_id::TenantId;
 
-/// What stands between the tenant and the rest of a ticket.
+/// Separator between the tenant and the rest of a response context.
 const AFTER_TENANT: char = '\t';
 
 impl Router {
