@@ -2,6 +2,9 @@
 //!
 //! It is read as fast as a tree or a table and is compiled to a tenth of their code for every type it
 //! holds. Putting in a new key moves what comes after it, so maps that clients can fill are hashed.
+//!
+//! It is ours, not the `litemap` crate's, which is the same list behind a trait for what stores it: the methods below are
+//! all that the crate needs, and no dependency is worth that little.
 
 use core::borrow::Borrow;
 

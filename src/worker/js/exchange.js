@@ -20,10 +20,7 @@ import * as wire from "./wire.js";
 
 /** @import { After, Failure, ForwardDecision, ResponseDecision } from "./types.js" */
 
-/**
- * What can wait is begun so much later, in milliseconds: begun at once it would be on the thread that sends the
- * response, and waking an object takes some of them.
- */
+/** Delay of background work, in milliseconds: at once it would hold up the thread that sends the response. */
 const BACKGROUND_DELAY_MS = 10;
 
 /**
@@ -194,9 +191,8 @@ export class Exchange extends RequestContext {
         : response;
     if (!flags.includes(wire.FLAGS.handleResponse) && !concernsCore(seen))
       return this.#record(seen, session);
-    return after(this.#handleResponse(seen, responseContext), (handled) =>
-      this.#record(handled, session),
-    );
+    const handled = this.#handleResponse(seen, responseContext);
+    return after(handled, (given) => this.#record(given, session));
   }
 
   /** Has the core say what the client gets of the response. @param {Response} response @param {string} responseContext */

@@ -28,13 +28,14 @@ export function getForward(received) {
   if (entry === undefined) return undefined;
   const { url } = received.request;
   const { decision } = entry;
-  const { flags, place, requestLabels } = decision;
+  const { flags, place } = decision;
+  const { labels } = decision.requestLabels;
   entry.prepared ??= prepare(decision, entry.url);
   const { site, base, headers, members, responseContext } = entry.prepared;
   if (url !== entry.url && !(flags.includes(FLAGS.anyTarget) && isOrdinary(url, site))) {
     return undefined;
   }
-  const trace = takeTrace(place.slice(0, place.indexOf("/")), requestLabels.flags);
+  const trace = takeTrace(place.slice(0, place.indexOf("/")), decision.requestLabels.flags);
   if (trace === undefined) return undefined;
   // All headers are those of the request before, but the trace and what differs; `fetch` copies them at once.
   headers.set("traceparent", trace.parent);
@@ -52,11 +53,7 @@ export function getForward(received) {
     responseContext: responseContext[0] + trace.id + responseContext[1],
     sidSuffix: decision.sidSuffix,
     kept: decision.kept,
-    requestLabels: {
-      flags: trace.flags,
-      labels: requestLabels.labels,
-      members: withTrace(members, trace),
-    },
+    requestLabels: { flags: trace.flags, labels, members: withTrace(members, trace) },
     until: 0,
     trace: trace.id,
     seed: trace.seed,
@@ -68,16 +65,14 @@ export function getForward(received) {
 /** Returns what all requests like that one have in common. @type {(forward: ForwardDecision, url: string) => PreparedForward} */
 function prepare(decision, url) {
   const site = url.slice(0, url.indexOf("/", 8));
-  const at = decision.responseContext.indexOf(decision.trace);
+  const { responseContext: context, trace } = decision;
+  const at = context.indexOf(trace);
   return {
     site,
     base: decision.url.slice(0, decision.url.length - (url.length - site.length)),
     headers: new Headers(decision.headers),
     members: withoutTrace(decision.requestLabels.members).around,
-    responseContext: [
-      decision.responseContext.slice(0, at),
-      decision.responseContext.slice(at + decision.trace.length),
-    ],
+    responseContext: [context.slice(0, at), context.slice(at + trace.length)],
   };
 }
 

@@ -18,20 +18,17 @@ export const responses = new GenerationMap(MAX_RESPONSES, IGNORED_HEADERS, true)
 export function getResponse(received) {
   const entry = responses.find(received);
   if (entry === undefined) return undefined;
-  const { requestLabels, body } = entry.decision;
-  const trace = takeTrace(
-    requestLabels.labels.slice(0, requestLabels.labels.indexOf("\t")),
-    requestLabels.flags,
-  );
+  const { flags, labels, members } = entry.decision.requestLabels;
+  const trace = takeTrace(labels.slice(0, labels.indexOf("\t")), flags);
   if (trace === undefined) return undefined;
   if (entry.prepared === undefined) {
-    const { id, around } = withoutTrace(requestLabels.members);
-    entry.prepared = { members: around, body: body.split(id) };
+    const { id, around } = withoutTrace(members);
+    entry.prepared = { members: around, body: entry.decision.body.split(id) };
   }
-  const members = withTrace(entry.prepared.members, trace);
+  const { prepared } = entry;
   return {
     ...entry.decision,
-    requestLabels: { flags: trace.flags, labels: requestLabels.labels, members },
-    body: entry.prepared.body.join(trace.id),
+    requestLabels: { flags: trace.flags, labels, members: withTrace(prepared.members, trace) },
+    body: prepared.body.join(trace.id),
   };
 }

@@ -4,7 +4,7 @@
  */
 /** @import { Attempt, Begin, OriginActivity } from "../types.js" */
 
-/** Interval at which the core is requestLabels, in milliseconds. */
+/** Interval at which the core gets it, in milliseconds. */
 const REPORT_EVERY = 250;
 
 /** Weight of a new answer in the average, of 1. */
