@@ -21,8 +21,8 @@ import { buildConsole } from "./console.mjs";
 import { isCurrent } from "./current.mjs";
 import { named } from "./order.mjs";
 import { main, say, step } from "./progress.mjs";
-import { run } from "./run.mjs";
-import { BINDGEN, ROOT, setUp } from "./setup.mjs";
+import { run, sideBySide } from "./run.mjs";
+import { BINDGEN, developmentKeys, generator, packages, ROOT, setUp, toolchain } from "./setup.mjs";
 
 export const WASM = path.join(ROOT, "build/index_bg.wasm");
 export const ARGON2 = path.join(ROOT, "build/argon2.wasm");
@@ -80,16 +80,39 @@ const PLANTED_MEMORY = 64 * 1024 * 1024;
 const options = { cwd: ROOT };
 const bin = (/** @type {string} */ name) => path.join(ROOT, "node_modules/.bin", name);
 
+/**
+ * Builds what is missing. To compile the Worker takes longest, and at its end one core: it begins at once, and all
+ * else is done beside it.
+ */
 export async function build() {
-  await setUp();
-  await takeTurn(async () => {
-    await buildArgon2();
-    await buildConsole();
-    if (isCurrent([SCRIPT, WASM], SOURCES)) return;
-    await step("Building the Worker", "20 s, the first time 1 min", compile);
-    const size = gzipSync(readFileSync(WASM)).length;
-    say(`  wasm: ${Math.round(size / 1000)} kB gzipped`);
+  await toolchain();
+  await takeTurn(() => sideBySide(beginBuild));
+  developmentKeys();
+}
+
+/**
+ * @param {AbortSignal} signal
+ * @returns {Promise<unknown>[]}
+ */
+function beginBuild(signal) {
+  const isMissing = !isCurrent([SCRIPT, WASM], SOURCES);
+  const compiled = isMissing ? compile(signal) : Promise.resolve();
+  const installed = packages(signal);
+  const ready = Promise.all([compiled, installed, generator(signal)]);
+  const worker = isMissing ? buildWorker(ready) : ready;
+  // cargo would let it wait for the Worker.
+  const hash = Promise.all([compiled, installed]).then(() => buildArgon2(signal));
+  return [worker, hash, installed.then(buildConsole)];
+}
+
+/** @param {Promise<unknown>} ready when it is compiled, and what is needed besides is there */
+async function buildWorker(ready) {
+  await step("Building the Worker", "1 min, the first time 2 min", async () => {
+    await ready;
+    await finish();
   });
+  const size = gzipSync(readFileSync(WASM)).length;
+  say(`  wasm: ${Math.round(size / 1000)} kB gzipped`);
 }
 
 /**
@@ -150,12 +173,17 @@ export async function buildTenants() {
 /** Builds only what passwords are hashed with. */
 export async function buildPasswords() {
   await setUp();
-  await takeTurn(buildArgon2);
+  await takeTurn(() => buildArgon2());
 }
 
-async function compile() {
+/** @param {AbortSignal} signal */
+function compile(signal) {
   // Built as a library for other crates, too, it weighs 4 kB more, and the password hash 5.
-  await cargo("rustc", ["--lib", "--crate-type", "cdylib"]);
+  return cargo("rustc", ["--lib", "--crate-type", "cdylib"], signal);
+}
+
+/** Generates the glue of what was compiled, optimises, and bundles. */
+async function finish() {
   await run(BINDGEN, [COMPILED, "target/worker"], options);
   await optimise("target/worker/vestibule_bg.wasm", "target/worker/small.wasm", SMALL);
   const text = named(readFileSync(path.join(ROOT, "target/worker/small.wasm")));
@@ -193,14 +221,17 @@ function bundle(entry, glue, script) {
   );
 }
 
-/** The rest would gain nothing by SIMD; a hash is a tenth faster. */
-async function buildArgon2() {
+/**
+ * The rest would gain nothing by SIMD; a hash is a tenth faster.
+ * @param {AbortSignal} [signal]
+ */
+async function buildArgon2(signal) {
   const sources = ["tools/argon2", "Cargo.toml", "Cargo.lock", "scripts/build.mjs"];
   if (isCurrent([ARGON2], sources)) return;
   await step("Building the password hash", "5 s", async () => {
     const simd = `target.${TARGET}.rustflags=["-Ctarget-feature=+simd128"]`;
     const library = ["--package", "vestibule-argon2", "--lib", "--crate-type", "cdylib"];
-    await cargo("rustc", [...library, "--config", simd]);
+    await cargo("rustc", [...library, "--config", simd], signal);
     const compiled = `target/${TARGET}/release/vestibule_argon2.wasm`;
     await optimise(compiled, ARGON2, ["-O3", "--enable-simd"]);
   });
@@ -209,10 +240,11 @@ async function buildArgon2() {
 /**
  * @param {"build" | "rustc"} command
  * @param {string[]} args
+ * @param {AbortSignal} [signal]
  */
-function cargo(command, args) {
+function cargo(command, args, signal) {
   const all = [command, "--quiet", "--release", "--locked", "--target", TARGET, ...args];
-  return run("cargo", all, options);
+  return run("cargo", all, { ...options, signal });
 }
 
 /**

@@ -10,36 +10,41 @@ import { createHash, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Fault, main, step } from "./progress.mjs";
-import { output, run } from "./run.mjs";
+import { output, run, sideBySide } from "./run.mjs";
 
 export const ROOT = path.resolve(import.meta.dirname, "..");
 
 /** The Node that comes with the packages: wrangler needs a newer one than many machines have. */
 export const NODE = path.join(ROOT, "node_modules/.bin/node");
 
+/** Where the generator is built: cargo lets nobody else build in a folder, and the Worker is built meanwhile. */
+const GENERATOR = path.join(ROOT, "target/generator");
+
 /** The generator of the JavaScript glue, built from this workspace. */
-export const BINDGEN = path.join(ROOT, "target/release/bindgen");
+export const BINDGEN = path.join(GENERATOR, "release/bindgen");
 
 /** Where wrangler reads the development server's secrets. */
 const SECRETS = path.join(ROOT, ".dev.vars");
 
-/**
- * The generator runs for a second or two and is built once: compiling it unoptimised saves more than that. It is
- * built in the profile of the Worker, so that both share what they need of the compiler's plug-ins.
- */
-const QUICKLY = ["opt-level=0", 'lto="off"', "codegen-units=256"].flatMap((setting) => [
+/** The generator runs for a second or two and is built once: compiling it unoptimised saves more than that. */
+const QUICKLY = ["opt-level=0", 'lto="off"', "codegen-units=4"].flatMap((setting) => [
   "--config",
   `profile.release.${setting}`,
 ]);
 
 export async function setUp() {
+  await toolchain();
   // The one waits for the network, the other for the compiler.
-  await Promise.all([packages(), rust().then(bindgen)]);
+  await sideBySide((signal) => [packages(signal), generator(signal)]);
   developmentKeys();
 }
 
-/** npm keeps a copy of the lock it installed; when that differs from ours, packages are missing. */
-async function packages() {
+/**
+ * Installs the npm packages. npm keeps a copy of the lock it installed; when that differs from ours, packages are
+ * missing.
+ * @param {AbortSignal} signal
+ */
+export async function packages(signal) {
   const wanted = JSON.parse(readFileSync(path.join(ROOT, "package-lock.json"), "utf8")).packages;
   const stamp = path.join(ROOT, "node_modules/.package-lock.json");
   if (existsSync(stamp) && existsSync(NODE)) {
@@ -50,12 +55,13 @@ async function packages() {
     );
     if (complete) return;
   }
-  await step("Installing npm packages: wrangler, workerd, test tools", "20 s", () =>
-    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: ROOT }),
+  await step("Installing npm packages: wrangler, workerd, test tools", "30 s", () =>
+    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: ROOT, signal }),
   );
 }
 
-async function rust() {
+/** Checks the Rust compiler, and adds the target that the Worker is built for. */
+export async function toolchain() {
   const version = output("rustc", ["--version"])?.match(/\d+\.(\d+)\.\d+/);
   const manifest = readFileSync(path.join(ROOT, "Cargo.toml"), "utf8");
   const needed = manifest.match(/rust-version = "(\d+\.(\d+))"/);
@@ -73,7 +79,11 @@ async function rust() {
   );
 }
 
-async function bindgen() {
+/**
+ * Builds the generator of the glue, which is needed when the Worker is compiled: so it steps back for that.
+ * @param {AbortSignal} signal
+ */
+export async function generator(signal) {
   const lock = path.join(ROOT, "Cargo.lock");
   const version = readFileSync(lock, "utf8").match(
     /name = "wasm-bindgen-cli-support"\nversion = "(.+)"/,
@@ -82,16 +92,19 @@ async function bindgen() {
   const wanted = `${version} ${createHash("sha256").update(source).digest("hex").slice(0, 16)}`;
   const stamp = `${BINDGEN}.version`;
   if (existsSync(BINDGEN) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  const args = ["build", "--quiet", "--release", "--locked", "--package", "bindgen"];
   await step(`Building the wasm-bindgen ${version} generator`, "1 min", () =>
-    run("cargo", ["build", "--quiet", "--release", "--locked", "-p", "bindgen", ...QUICKLY], {
+    run("cargo", [...args, "--target-dir", GENERATOR, ...QUICKLY], {
       cwd: ROOT,
+      signal,
+      stepsBack: true,
     }),
   );
   writeFileSync(stamp, wanted);
 }
 
 /** Fresh keys for this checkout's development server. There is no default secret to forget about. */
-function developmentKeys() {
+export function developmentKeys() {
   if (existsSync(SECRETS)) return;
   const note = "# Made for local development. Never use in production.";
   writeFileSync(SECRETS, `${note}\nSESSION_KEYS=${freshSecret()}\n`, { mode: 0o600 });
