@@ -75,6 +75,17 @@ const SOURCES = [
   "tools/bindgen/src",
 ];
 
+/**
+ * What is built for tests alone is the same code, with a fraction of the optimiser's work. What other crates are compiled
+ * to is the Worker's.
+ */
+const FOR_TESTS = ["vestibule", "embed"].flatMap((name) =>
+  ["opt-level=1", "codegen-units=16"].flatMap((setting) => [
+    "--config",
+    `profile.release.package.${name}.${setting}`,
+  ]),
+);
+
 /** Maximum memory of an instance with planted faults, in bytes, so that a test exhausts it quickly. */
 const PLANTED_MEMORY = 64 * 1024 * 1024;
 
@@ -125,9 +136,14 @@ export async function buildPlanted() {
   await takeTurn(async () => {
     const [script, wasm] = ["index.js", "index_bg.wasm"].map((file) => path.join(PLANTED, file));
     if (isCurrent([script, wasm], SOURCES)) return;
-    await step("Building the Worker with planted faults", "20 s", async () => {
+    await step("Building the Worker with planted faults", "30 s", async () => {
       const library = ["--lib", "--crate-type", "cdylib", "--features", "planted-faults"];
-      await cargo("rustc", [...library, "--", `-Clink-arg=--max-memory=${PLANTED_MEMORY}`]);
+      await cargo("rustc", [
+        ...library,
+        ...FOR_TESTS,
+        "--",
+        `-Clink-arg=--max-memory=${PLANTED_MEMORY}`,
+      ]);
       const glue = path.join(PLANTED, "glue");
       await run(BINDGEN, [COMPILED, glue], options);
       cpSync(path.join(ROOT, "build"), PLANTED, { recursive: true });
@@ -149,8 +165,8 @@ export async function buildEmbed() {
     const [script, wasm] = ["index.js", "embed_bg.wasm"].map((file) => path.join(EMBED, file));
     const sources = [...SOURCES, "examples/embed", "tests/embed"];
     if (isCurrent([script, wasm], sources)) return;
-    await step("Building the Worker that embeds Vestibule", "1 min", async () => {
-      await cargo("build", ["--package", "embed"]);
+    await step("Building the Worker that embeds Vestibule", "30 s", async () => {
+      await cargo("build", ["--package", "embed", ...FOR_TESTS]);
       const glue = path.join(ROOT, "target/embed-glue");
       await run(BINDGEN, [`target/${TARGET}/release/embed.wasm`, glue], options);
       mkdirSync(EMBED, { recursive: true });

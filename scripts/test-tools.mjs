@@ -1,6 +1,6 @@
 /**
- * Programs that suites run and npm does not bring: Chromium, Prometheus, a collector, chat servers. They are
- * installed before the suites begin, because suites that run side by side would install them twice.
+ * What suites run and npm does not bring: Chromium, Prometheus, a collector, chat servers, and Workers built for tests.
+ * All is there before the suites begin: side by side they would install it twice, or wait for each other's build.
  *
  * `node scripts/test-tools.mjs SUITE…`
  */
@@ -9,12 +9,13 @@ import path from "node:path";
 import { ensureStreamlit } from "../tests/apps/streamlit.mjs";
 import { ensureChainlit } from "../tests/chainlit/venv.mjs";
 import { collectorMissing } from "../tests/harness/collector.mjs";
+import { buildEmbed, buildPlanted } from "./build.mjs";
 import { ensureChromium } from "./chromium.mjs";
 import { Fault, main, say } from "./progress.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ROOT } from "./setup.mjs";
 
-/** A module that a suite imports when it runs the program, and how the program is installed. */
+/** A module that is read when the program is run, and how the program is installed. */
 /** @typedef {[string, () => Promise<unknown>]} Tool */
 
 /** By apt-get, which does one thing at a time. @type {Tool[]} */
@@ -28,6 +29,12 @@ const BY_APT = [
 const BY_PIP = [
   ["tests/chainlit/venv.mjs", ensureChainlit],
   ["tests/apps/streamlit.mjs", ensureStreamlit],
+];
+
+/** By cargo. @type {Tool[]} */
+const BY_CARGO = [
+  ["tests/harness/planted.mjs", buildPlanted],
+  ["tests/embed.test.mjs", buildEmbed],
 ];
 
 /**
@@ -44,7 +51,7 @@ async function installFor(files) {
       });
     }
   };
-  await Promise.all([BY_APT, BY_PIP].map(install));
+  await Promise.all([BY_APT, BY_PIP, BY_CARGO].map(install));
 }
 
 /**
