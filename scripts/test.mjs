@@ -28,8 +28,8 @@ const OPTIONS = ["--quick", "--help"];
 /** No single test takes this long; one that does hangs. */
 const TIMEOUT = "--test-timeout=180000";
 
-/** Number of suites at once. Most of them wait for half of their time. */
-const AT_ONCE = availableParallelism() + 1;
+/** Number of suites at once. Most of them wait for three quarters of their time, and longer. */
+const AT_ONCE = 2 * availableParallelism() + 1;
 
 /** Number of the simulation's seeds in a quick run, and in a long one. */
 const QUICK_SEEDS = "200";
