@@ -72,6 +72,7 @@ mod router;
 mod secrets;
 mod session;
 mod session_object;
+mod sorted;
 mod span_id;
 mod store;
 mod telemetry;

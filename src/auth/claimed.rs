@@ -9,6 +9,7 @@ use crate::auth::claims::Claims;
 use crate::auth::methods::{Allow, ClaimNames};
 use crate::session::identity::MAX_GROUPS;
 use crate::session::names::{MAX_LENGTH, header_text, is_identifier, presentable};
+use crate::sorted;
 
 /// The most bytes of `X-Session-Groups`: servers refuse requests with more than 8 to 16 KiB of headers.
 const MAX_GROUP_BYTES: usize = 4 * 1024;
@@ -169,7 +170,10 @@ impl<'c> Groups<'c> {
         let bytes = |group: &str| header_text(group).len() + 1;
         let all: usize = fitting.iter().map(|group| bytes(group)).sum();
         if all > MAX_GROUP_BYTES || fitting.len() > MAX_GROUPS {
-            fitting.sort_by_key(|group| !wanted.iter().any(|one| one == group));
+            let is_wanted = |group: &str| wanted.iter().any(|one| one == group);
+            sorted::by(&mut fitting, |one, other| {
+                is_wanted(other).cmp(&is_wanted(one))
+            });
         }
         let mut told = 0;
         fitting.retain(|group| {

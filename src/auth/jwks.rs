@@ -108,7 +108,7 @@ impl KeySet {
             }
             Some(Value::Object(jwk))
         });
-        let set = Map::from_iter([("keys".to_owned(), keys.collect())]);
+        let set = encoding::object([("keys", keys.collect())]);
         Value::Object(set).to_string()
     }
 

@@ -14,6 +14,7 @@ use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::methods::{Allow, ClaimNames, Provider};
 use crate::clock::UnixSeconds;
 use crate::effect::{Answers, Found, Need, Outbound, Reply};
+use crate::encoding;
 use crate::session::token_set::TokenSet;
 
 use message::Message;
@@ -197,7 +198,7 @@ fn said_before(before: &TokenSet) -> Claims {
     let token = before.id_token.as_deref().map(Unverified::parse);
     match token {
         Some(Ok(token)) => token.claims,
-        _ => Claims::from_iter([("sub".to_owned(), Value::from(before.subject.as_str()))]),
+        _ => encoding::object([("sub", Value::from(before.subject.as_str()))]),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::keys::UserTag;
 use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
+use crate::sorted;
 use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed, Which};
 use crate::tenant::Consistency;
@@ -155,7 +156,7 @@ fn page_of(
     limit: usize,
 ) -> (Vec<Listed>, Option<String>) {
     let place = |listed: &Listed| format!("{:011}:{}", listed.created.0, listed.handle.to_text());
-    listed.sort_unstable_by_key(place);
+    sorted::by(&mut listed, |one, other| place(one).cmp(&place(other)));
     listed.dedup();
     let begin =
         listed.partition_point(|one| after.is_some_and(|after| place(one).as_str() <= after));

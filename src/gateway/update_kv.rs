@@ -15,6 +15,7 @@ use crate::response::problem::Problem;
 use crate::session::change::{ApplyContext, Change};
 use crate::session::identity::Identity;
 use crate::session::record::{Entry, IdMatch, Record, Version};
+use crate::sorted;
 use crate::store::cache::Known;
 use crate::store::session_index::{self, Listed};
 
@@ -180,7 +181,7 @@ impl Sessions {
             return Err(needs);
         }
         listed.retain(|listed| listed.handle != record.handle);
-        listed.sort_unstable_by_key(|listed| listed.created);
+        sorted::by(&mut listed, |one, other| one.created.cmp(&other.created));
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let surplus = (listed.len() + 1).saturating_sub(most);
         let at = now.seconds();

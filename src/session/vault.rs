@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::clock::UnixSeconds;
 use crate::message::Unexpected;
+use crate::sorted;
 
 /// The most bytes of one cookie, name and value; browsers take no more (RFC 6265bis section 5.6).
 const LARGEST: usize = 4_096;
@@ -94,7 +95,9 @@ impl Vault {
             .filter(|kept| kept.expires.is_none_or(|expires| now < expires))
             .filter(|kept| is_below(path, &kept.path))
             .collect();
-        sent.sort_by_key(|kept| core::cmp::Reverse(kept.path.len()));
+        sorted::by(&mut sent, |one, other| {
+            other.path.len().cmp(&one.path.len())
+        });
         let pairs: Vec<String> = sent.iter().map(|kept| kept.pair()).collect();
         pairs.join("; ")
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use graph::Graph;
 
 /// What everybody builds on, and may know. They know nobody else.
-const BASE: [&str; 9] = [
+const BASE: [&str; 10] = [
     "clock",
     "encoding",
     "flat_map",
@@ -17,6 +17,7 @@ const BASE: [&str; 9] = [
     "message",
     "policy",
     "secrets",
+    "sorted",
     "span_id",
     "tenant_id",
 ];

@@ -17,6 +17,7 @@ use crate::keys::KeyRing;
 use crate::response::Answer;
 use crate::response::page::{self, LoginFault, LoginPage};
 use crate::response::problem::Problem;
+use crate::sorted;
 
 /// So many bytes the cookies of all sign-ins under way in one browser may take of its requests' headers; beyond
 /// that the oldest are taken away, before the header grows too large for a server.
@@ -189,7 +190,7 @@ fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<S
         .map(|(name, value)| (Transaction::began(value, keys), name, value))
         .collect();
     // Browsers send those set in the same second in the order in which they were set, and so they stay.
-    under_way.sort_by_key(|(began, ..)| *began);
+    sorted::by(&mut under_way, |(one, ..), (other, ..)| one.cmp(other));
     let mut lines = Vec::new();
     for (_, name, value) in under_way {
         if total <= MAX_BYTES {

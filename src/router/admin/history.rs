@@ -12,6 +12,7 @@ use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::response::Answer;
 use crate::response::problem::Problem;
+use crate::sorted;
 use crate::tenant_id::TenantId;
 
 /// How many are kept.
@@ -138,7 +139,7 @@ fn versions(id: &TenantId, answers: &Answers) -> Result<Vec<Version>, Interrupt>
             let names = core::str::from_utf8(names).unwrap_or_default().lines();
             let version = |name: &str| Version::parse(name.strip_prefix(&prefix)?);
             let mut versions: Vec<Version> = names.filter_map(version).collect();
-            versions.sort_unstable();
+            sorted::by(&mut versions, Ord::cmp);
             Ok(versions)
         }
         Some(Found::Absent | Found::Unavailable) => {

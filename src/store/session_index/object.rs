@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::message::{self, Command, Done, Feed, Page};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::message::{MessageError, Pair, write};
+use crate::sorted;
 
 /// How often what has run out is forgotten, in milliseconds.
 const FORGET_EVERY_MS: u64 = 3_600_000;
@@ -210,7 +211,6 @@ impl DirectoryObject {
                 users.as_deref(),
                 now.seconds(),
             )?),
-            Command::Unknown => return Err(MessageError::UnknownCommand.into()),
         };
         Ok(Outcome { answer, surplus })
     }
@@ -257,7 +257,7 @@ fn list_in(
     let mut theirs = tables.listings_of(&listing.user)?;
     theirs.retain(|one| now < one.until);
     // Of those that began in the same second the one listed first is the older one.
-    theirs.sort_by_key(|one| one.created);
+    sorted::by(&mut theirs, |one, other| one.created.cmp(&other.created));
     let surplus = theirs
         .len()
         .saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));

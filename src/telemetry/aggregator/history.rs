@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::overview::Figures;
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
+use crate::sorted;
 use crate::telemetry::gauge::Gauge;
 use crate::telemetry::series::{Series, seconds};
 
@@ -50,7 +51,9 @@ impl History {
         by_tenant.values().for_each(|own| all.add(own));
         if by_tenant.len() > MAX_TENANTS {
             let mut most: Vec<(String, Figures)> = by_tenant.into_entries();
-            most.sort_unstable_by_key(|(_, own)| core::cmp::Reverse(own.requests));
+            sorted::by(&mut most, |(_, one), (_, other)| {
+                other.requests.cmp(&one.requests)
+            });
             most.truncate(MAX_TENANTS);
             by_tenant = most.into_iter().collect();
         }

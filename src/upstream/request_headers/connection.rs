@@ -1,5 +1,7 @@
 //! Reads the `Connection` header (RFC 9110 section 7.6.1).
 
+use crate::sorted;
+
 /// The headers that `Connection` names as concerning this connection only. Reserved names are gone by then, and ours
 /// are set afterwards, so a client cannot remove them this way.
 pub(super) struct Listed<'a> {
@@ -16,7 +18,7 @@ impl<'a> Listed<'a> {
         if connection.contains(',') {
             let names = connection.split(',').map(str::trim);
             several.extend(names.map(str::to_ascii_lowercase));
-            several.sort_unstable();
+            sorted::by(&mut several, Ord::cmp);
         }
         Self {
             only: connection.trim(),
