@@ -2,12 +2,21 @@
 //!
 //! During a deployment both ends may be of different releases (`docs/internals/releases.md`). Members that are missing have a
 //! neutral value, and members that are not known are ignored. Members are written in the order of their names.
+//!
+//! A command is an enum, as `serde` derives it: `{"name":{…}}`. It is written as `{"do":"name",…}`.
+
+mod reader;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::error::Category;
+use serde_json::{Map, Value};
 use thiserror::Error;
+
+use reader::{Reader, Unfit};
+
+/// The member of a command that names it.
+const TAG: &str = "do";
 
 /// Why a message cannot be read.
 #[derive(Debug, Error)]
@@ -67,40 +76,83 @@ fn position(line: usize, column: usize) -> String {
     format!(" at line {line} column {column}")
 }
 
+impl From<Unfit> for MessageError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Variant => Self::UnknownCommand,
+            Unfit::Shape => Self::Malformed(Fault {
+                kind: Category::Data,
+                line: 0,
+                column: 0,
+            }),
+        }
+    }
+}
+
 /// Writes a message.
 #[must_use]
 pub(crate) fn write(message: &impl Serialize) -> String {
-    // A message has no map whose keys are not texts, so that this cannot fail.
-    let value = serde_json::to_value(message).unwrap_or_default();
-    value.to_string()
+    value_of(message).to_string()
 }
 
-/// Reads a message.
+/// Writes a command.
+#[must_use]
+pub(crate) fn write_command(command: &impl Serialize) -> String {
+    tagged(value_of(command)).to_string()
+}
+
+/// Writes a command that is a member of a message: see `serde`'s `serialize_with`.
+///
+/// # Errors
+/// Returns the serializer's error.
+pub(crate) fn command<C: Serialize, S: Serializer>(command: &C, to: S) -> Result<S::Ok, S::Error> {
+    tagged(value_of(command)).serialize(to)
+}
+
+/// A message has no map whose keys are not texts, so that this cannot fail.
+fn value_of(message: &impl Serialize) -> Value {
+    serde_json::to_value(message).unwrap_or_default()
+}
+
+/// The command with its name as a member.
+fn tagged(command: Value) -> Value {
+    let (name, members) = match command {
+        Value::Object(command) => match command.into_iter().next() {
+            Some((name, members)) => (Value::String(name), members),
+            None => (Value::Null, Value::Null),
+        },
+        name => (name, Value::Null),
+    };
+    let mut members = match members {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    members.insert(TAG.to_owned(), name);
+    Value::Object(members)
+}
+
+/// Reads a message, or a command.
 ///
 /// # Errors
 /// Returns why the bytes are no message of this kind.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
+    Ok(T::deserialize(Reader(parse(bytes)?))?)
+}
+
+/// Reads a message that is a part of another text.
+#[must_use]
+pub(crate) fn from_value<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(Reader(value.clone())).ok()
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, MessageError> {
     let text = core::str::from_utf8(bytes).map_err(|_| MessageError::NotText)?;
-    let value: Value = serde_json::from_str(text)?;
-    Ok(serde_json::from_value(value)?)
+    Ok(serde_json::from_str(text)?)
 }
 
-/// A text and a number, as an array. Elements that a later release adds are ignored.
+/// A text and a number, as an array.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Value")]
 pub(crate) struct Pair(pub String, pub u64);
-
-impl TryFrom<Value> for Pair {
-    type Error = Unexpected;
-
-    fn try_from(pair: Value) -> Result<Self, Unexpected> {
-        let text = pair.get(0).and_then(Value::as_str);
-        let number = pair.get(1).and_then(Value::as_u64);
-        let pair = text.zip(number);
-        let (text, number) = pair.ok_or(Unexpected("a text and a number"))?;
-        Ok(Self(text.to_owned(), number))
-    }
-}
 
 /// Reads a member that may be missing, and may be `null`: see `serde`'s `default`.
 ///

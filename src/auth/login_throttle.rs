@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock::UnixMillis;
+use crate::message::from_value;
 
 use message::{AccountChange, Command, Reply, Verdict};
 
@@ -152,9 +153,7 @@ impl Row {
                 };
                 (Verdict::Allowed, next)
             }
-            Command::Seen | Command::Once { .. } | Command::Try { .. } | Command::Unknown => {
-                (self.wait(now), self)
-            }
+            Command::Seen | Command::Once { .. } | Command::Try { .. } => (self.wait(now), self),
         }
     }
 
@@ -199,9 +198,7 @@ impl Row {
 
     fn parse(text: &str) -> Option<Self> {
         let row: Value = serde_json::from_str(text).ok()?;
-        let kept = row
-            .get(4)
-            .and_then(|kept| KnownChange::deserialize(kept).ok());
+        let kept = row.get(4).and_then(from_value::<KnownChange>);
         let change = kept.map(|KnownChange { account, at, until }| {
             let change = AccountChange { account, at };
             (change, until)

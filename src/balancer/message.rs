@@ -1,13 +1,12 @@
 //! The messages of a tenant's pool object.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::message::{self, MessageError, Unexpected};
+use crate::message::{self, MessageError};
 
 /// A command to the object. It is answered with an [`Answer`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Command {
     /// Takes what an isolate knows.
     Gather {
@@ -48,14 +47,13 @@ impl Command {
     /// Returns the command as text.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
-        message::write(self)
+        message::write_command(self)
     }
 }
 
 /// What an isolate knows of an origin, or what the object knows of it from all other isolates. An array: elements that a
 /// later release adds are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Value")]
 pub(crate) struct OriginReport(
     /// The origin's name.
     pub String,
@@ -66,24 +64,6 @@ pub(crate) struct OriginReport(
     /// Until when it is passed over, in Unix milliseconds.
     pub u64,
 );
-
-impl TryFrom<Value> for OriginReport {
-    type Error = Unexpected;
-
-    fn try_from(report: Value) -> Result<Self, Unexpected> {
-        let element = |at: usize| report.get(at);
-        let number = |at: usize| element(at).and_then(Value::as_u64);
-        let read = || {
-            Some(Self(
-                element(0)?.as_str()?.to_owned(),
-                u32::try_from(number(1)?).ok()?,
-                number(2),
-                number(3)?,
-            ))
-        };
-        read().ok_or(Unexpected("an origin's report"))
-    }
-}
 
 /// What the object knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -190,9 +190,7 @@ impl Logins {
             Command::Try { .. } => "attempt",
             Command::Account { .. } => "attempts at",
             Command::Changed { .. } => "attempts changed",
-            Command::Succeeded { .. } | Command::Seen | Command::Once { .. } | Command::Unknown => {
-                "attempt succeeded"
-            }
+            Command::Succeeded { .. } | Command::Seen | Command::Once { .. } => "attempt succeeded",
         };
         match context.answers.found(key) {
             None => Err(Interrupt::Pending(vec![attempt_need(

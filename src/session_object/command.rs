@@ -1,7 +1,5 @@
 //! The messages of a session's object. In an answer the sealed record follows the line of JSON.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::auth::token_refresh::Renewal;
@@ -35,7 +33,7 @@ pub(crate) struct Command {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Operation {
     /// Tell what there is.
     Read,
@@ -68,9 +66,6 @@ pub(crate) enum Operation {
         /// Its token.
         token: u64,
     },
-    /// An order of a later release.
-    #[serde(other, skip_serializing)]
-    Unknown,
 }
 
 /// A change, and when it is to be applied.
@@ -153,7 +148,7 @@ impl Command {
             named: self
                 .named
                 .map(|sign_in| sign_in.map(SignIn::to_text).unwrap_or_default()),
-            order: Cow::Borrowed(&self.order),
+            order: &self.order,
             remember: self.lifetime.remember,
         })
     }
@@ -163,11 +158,7 @@ impl Command {
     /// # Errors
     /// Returns why it is none of this release.
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
-        let message: Message<'_> = message::read(text.as_bytes())?;
-        let order = message.order.into_owned();
-        if order == Operation::Unknown {
-            return Err(MessageError::UnknownCommand);
-        }
+        let message: Message<Operation> = message::read(text.as_bytes())?;
         Ok(Self {
             lifetime: Lifetime {
                 idle: message.idle,
@@ -183,20 +174,21 @@ impl Command {
                     SignIn::parse(tag).ok_or(MessageError::UnknownCommand)?,
                 )),
             },
-            order,
+            order: message.order,
         })
     }
 }
 
 /// A command as it is written.
 #[derive(Serialize, Deserialize)]
-struct Message<'a> {
+struct Message<O> {
     absolute: Seconds,
     adopt: Option<String>,
     idle: Seconds,
     most: Option<u64>,
     named: Option<String>,
-    order: Cow<'a, Operation>,
+    #[serde(bound(serialize = "O: Serialize"), serialize_with = "message::command")]
+    order: O,
     remember: Seconds,
 }
 

@@ -110,7 +110,6 @@ impl<R: Rng> Executor<'_, R> {
                 (self.tell(row.as_ref(), &[]), false)
             }
             Operation::Release { token } => self.release(row.as_mut(), *token),
-            Operation::Unknown => (Reply::is(Status::Unreadable), false),
         };
         // One that is delivered twice waits for the announcement like the first time.
         let wait = (changed || is_repeated) && row.as_ref().is_some_and(|row| row.announce_due);

@@ -9,7 +9,7 @@ use crate::message::{self, MessageError};
 /// A command to the object. With `account` it is answered with what was changed of the account lately, too; an earlier
 /// release neither asks for that nor says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Command {
     /// Asks whether it may be tried once more. Counts as a failure until the contrary is said.
     Try {
@@ -48,9 +48,6 @@ pub(crate) enum Command {
         /// When it does not matter any more, in Unix milliseconds.
         until: u64,
     },
-    /// A command of a later release.
-    #[serde(other, skip_serializing)]
-    Unknown,
 }
 
 impl Command {
@@ -86,16 +83,13 @@ impl Command {
     /// # Errors
     /// Returns why it is none of this release.
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
-        match message::read(text.as_bytes())? {
-            Self::Unknown => Err(MessageError::UnknownCommand),
-            command => Ok(command),
-        }
+        message::read(text.as_bytes())
     }
 
     /// Returns the command as text.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
-        message::write(self)
+        message::write_command(self)
     }
 
     /// Whether the answer says what was changed of the account lately.
@@ -106,7 +100,7 @@ impl Command {
             | Self::Succeeded { account }
             | Self::Account { account }
             | Self::Changed { account, .. } => *account,
-            Self::Seen | Self::Once { .. } | Self::Unknown => false,
+            Self::Seen | Self::Once { .. } => false,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::message::{self, MessageError, Pair};
 
 /// A command to the object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Command {
     /// Returns what was revoked after a point in history: [`Feed`].
     Feed {
@@ -51,9 +51,6 @@ pub(crate) enum Command {
         /// Tags of the user whose sessions are meant; all of the tenant's if none.
         users: Option<Vec<String>>,
     },
-    /// A command of a later release.
-    #[serde(other, skip_serializing)]
-    Unknown,
 }
 
 impl Command {
@@ -62,16 +59,13 @@ impl Command {
     /// # Errors
     /// Returns why it is none of this release.
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
-        match message::read(text.as_bytes())? {
-            Self::Unknown => Err(MessageError::UnknownCommand),
-            command => Ok(command),
-        }
+        message::read(text.as_bytes())
     }
 
     /// Returns the command as text.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
-        message::write(self)
+        message::write_command(self)
     }
 }
 
