@@ -2,13 +2,14 @@
 //!
 //! Everything is checked before the first request is served, and every fault is reported at once.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::auth::provider::is_confidential;
 use crate::config::layers::Layers;
 use crate::config::renamed::FORMER_VARIABLES;
 use crate::config::{Fault, variables};
+use crate::encoding::json;
 use crate::http::host::Host;
 use crate::keys::{BadKeys, DeploymentKeys};
 use crate::policy::Streams;
@@ -155,7 +156,7 @@ fn only_tenant(
     keys: Option<&DeploymentKeys>,
     secrets: &Secrets,
 ) -> Result<Tenant, Vec<Fault>> {
-    let mut deployment = json!({ "id": "default", "origins": [] });
+    let mut deployment = json!({ "id": "default", "origins": json!([]) });
     if let (Some(base), Some(said)) = (deployment.as_object_mut(), defaults.as_object()) {
         base.extend(said.clone());
     }

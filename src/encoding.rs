@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The bytes as base64url without padding.
@@ -89,8 +90,38 @@ pub(crate) fn from_percent_encoded(text: &str) -> Option<String> {
 
 /// Reads JSON from bytes.
 #[must_use]
-pub(crate) fn json(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn from_json(bytes: &[u8]) -> Option<Value> {
     serde_json::from_str(core::str::from_utf8(bytes).ok()?).ok()
+}
+
+/// JSON, as `serde_json`'s macro of this name builds it, but by calls. That one writes out for each member that it cannot
+/// fail, and is several times as large. An object or array within another is a `json!` itself.
+macro_rules! json {
+    ({ $($name:literal : $value:expr),* $(,)? }) => {{
+        #[allow(unused_mut, reason = "some have no member")]
+        let mut object = serde_json::Map::new();
+        $( $crate::encoding::set(&mut object, $name, &$value); )*
+        serde_json::Value::Object(object)
+    }};
+    ([ $($element:expr),* $(,)? ]) => {
+        serde_json::Value::Array(Vec::from([ $( $crate::encoding::value(&$element) ),* ]))
+    };
+    ($value:expr) => {
+        $crate::encoding::value(&$value)
+    };
+}
+pub(crate) use json;
+
+/// What `json!` makes of a value. It fails for maps whose keys are not texts; there is none.
+#[inline(never)]
+pub(crate) fn value<T: Serialize + ?Sized>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Sets a member of an object.
+#[inline(never)]
+pub(crate) fn set<T: Serialize + ?Sized>(object: &mut Map<String, Value>, name: &str, member: &T) {
+    object.insert(name.to_owned(), value(member));
 }
 
 /// A JSON object. Collecting one would bring a sort for every kind of iterator.

@@ -22,8 +22,6 @@ use std::collections::HashMap;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
-use serde_json::json;
-
 use crate::api;
 use crate::auth::hashing::Places;
 use crate::balancer::health_check::HealthCheck;
@@ -31,6 +29,7 @@ use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Need, Seed, Write};
+use crate::encoding::json;
 use crate::gateway::{Forward, Gateway, Step};
 use crate::http::canonical::{TwoReadings, canonical};
 use crate::http::limits;

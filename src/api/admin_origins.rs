@@ -1,7 +1,8 @@
 //! How the origins are, and taking one out of use: `/admin/origins`.
 
+use crate::encoding::json;
 use crate::gateway::origin_sync::POOL;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::balancer::message::Command;
 use crate::effect::Found;

@@ -4,8 +4,9 @@ use super::admin_origins;
 use super::explain;
 use super::login::accounts;
 use super::summary;
+use crate::encoding::json;
 use crate::gateway::parts::Sessions;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::effect::Need;
 use crate::gateway::{Gateway, Interrupt, RequestContext};

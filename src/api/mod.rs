@@ -9,10 +9,11 @@ mod my_sessions;
 mod session;
 mod summary;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
+use crate::encoding::json;
 use crate::gateway::authenticate::Visitor;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::response::Answer;
@@ -59,7 +60,7 @@ pub(crate) fn respond(
             if method == "HEAD" {
                 answer.body.clear();
             }
-            Interrupt::Respond(answer)
+            Interrupt::Respond(answer.into())
         }
         Err(interrupt) => interrupt,
     }

@@ -1,9 +1,10 @@
 //! The visitor's own sessions: see them, end one, end this one, end all.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::summary;
 use crate::cookie::set_cookie;
+use crate::encoding::json;
 use crate::gateway::authenticate::{Caller, Visitor};
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::keys::UserTag;
@@ -111,11 +112,11 @@ fn own_session(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Vi
     match gateway.authenticate(context)?.caller {
         Caller::Visitor(visitor) => Ok(visitor),
         Caller::Anonymous { forged } => Err(Interrupt::Reject {
-            problem: Problem::NoSession,
+            problem: Problem::NoSession.into(),
             clear_cookie: forged,
         }),
         Caller::Over(problem) => Err(Interrupt::Reject {
-            problem,
+            problem: problem.into(),
             clear_cookie: true,
         }),
     }

@@ -5,9 +5,10 @@
 
 use super::summary;
 use crate::api::body;
+use crate::encoding::json;
 use crate::gateway::parts::{Limits, Recorder};
 use chacha20::rand_core::Rng as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::clock::Seconds;
 use crate::effect::Found;

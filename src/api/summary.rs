@@ -1,7 +1,8 @@
 //! Describes a session in a list.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use crate::encoding::json;
 use crate::encoding::object;
 use crate::gateway::Gateway;
 use crate::session::record::Record;

@@ -2,11 +2,12 @@
 
 use core::fmt;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::login_throttle::message::AccountChange;
 use crate::clock::UnixSeconds;
 use crate::encoding;
+use crate::encoding::json;
 use crate::session::identity::Identity;
 use crate::session::names::is_identifier;
 use crate::tenant_id::TenantId;
@@ -74,7 +75,7 @@ impl Account {
     /// Reads one; none if it is not one, or names a user that no header can.
     #[must_use]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let Value::Object(members) = encoding::json(bytes)? else {
+        let Value::Object(members) = encoding::from_json(bytes)? else {
             return None;
         };
         let account = Self { members };
@@ -163,6 +164,7 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn account_name_must_fit_a_storage_key() {

@@ -3,10 +3,11 @@
 //! The decision looks at the whole claims; what origins get of them is limited, because it is kept in
 //! the session's record and sent with every request.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::auth::claims::Claims;
 use crate::auth::methods::{Allow, ClaimNames};
+use crate::encoding::json;
 use crate::session::identity::MAX_GROUPS;
 use crate::session::names::{MAX_LENGTH, header_text, is_identifier, presentable};
 use crate::sorted;

@@ -5,12 +5,13 @@
 //! began can finish (RFC 9700 section 4.7).
 
 use chacha20::rand_core::Rng;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::sealed_cookie;
 use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
+use crate::encoding::json;
 use crate::keys::KeyRing;
 
 /// How long a sign-in may take.

@@ -8,9 +8,10 @@
 pub(crate) mod message;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::clock::UnixMillis;
+use crate::encoding::json;
 use crate::message::from_value;
 
 use message::{AccountChange, Command, Reply, Verdict};

@@ -1,10 +1,11 @@
 //! Parses the source of a file that replaces one of the chat server.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::object_macro::text;
 use super::parse::{FromDocument, Reader};
+use crate::encoding::json;
 use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 

@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::object_macro::{checked, choice, object, text};
 use super::parse::{FromDocument, Reader, described};
+use crate::encoding::json;
 use crate::response::theme::color::Color;
 use crate::response::theme::locale::Locale;
 
@@ -130,6 +131,7 @@ fn is_https(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn faults(branding: &Value) -> Vec<String> {
         let read = Reader::read::<Branding>(branding);

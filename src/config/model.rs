@@ -1,6 +1,6 @@
 //! The document's types (`docs/reference/tenant-document.md`).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::asset_source::Replacement;
 use super::branding::Branding;
@@ -14,6 +14,7 @@ use super::values::{
 use crate::auth::methods::ClientAuthentication;
 use crate::balancer::pool::{Base, OriginName, OriginState};
 use crate::clock::Seconds;
+use crate::encoding::json;
 use crate::flat_map::FlatMap;
 use crate::http::host::HostPattern;
 use crate::policy::{Consistency, HeaderSource, LoginMode, Streams};

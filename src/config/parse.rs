@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::renamed::former_field;
 use crate::clock::Seconds;
+use crate::encoding::json;
 use crate::flat_map::FlatMap;
 
 /// Something that is wrong with a document.

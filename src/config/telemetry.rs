@@ -1,9 +1,10 @@
 //! Defines the telemetry section of a tenant document.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::object_macro::{choice, object};
 use super::parse::{FromDocument, Reader, described};
+use crate::encoding::json;
 use crate::policy::LogLevel;
 
 object! {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::object_macro::{checked, text};
@@ -10,6 +10,7 @@ use super::parse::{FromDocument, Reader};
 use crate::auth::provider::is_confidential;
 use crate::balancer::pool::{Base, OriginName};
 use crate::clock::UnixSeconds;
+use crate::encoding::json;
 use crate::http::host::HostPattern;
 use crate::tenant_id::TenantId;
 

@@ -1,9 +1,10 @@
 //! The deployment's variables as a document: what every tenant has that says nothing else.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::merge::{at, lay_over};
 use super::parse::Fault;
+use crate::encoding::json;
 use crate::secrets::Secrets;
 
 /// How a variable's text is taken.

@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json;
 
 use crate::clock::Seconds;
 use crate::session::lifetime::Lifetime;

@@ -12,9 +12,10 @@ pub(crate) mod asset;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::clock::Seconds;
+use crate::encoding::json;
 use crate::message::Unexpected;
 use crate::tenant_id::TenantId;
 

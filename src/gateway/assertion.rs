@@ -8,13 +8,14 @@ use super::parts::Recorder;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::authenticate::Visitor;
 use super::{Gateway, Interrupt, RequestContext};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::effect::{Found, Need};
 use crate::encoding;
+use crate::encoding::json;
 use crate::keys::TenantKey;
 use crate::response::Answer;
 use crate::response::problem::Problem;
@@ -184,7 +185,7 @@ impl Assertions {
                     private: key.assertion_key,
                 }),
                 Some(Found::Bytes(jwk)) => {
-                    let mut jwk = encoding::json(jwk).unwrap_or_default();
+                    let mut jwk = encoding::from_json(jwk).unwrap_or_default();
                     if let Some(members) = jwk.as_object_mut() {
                         members.insert("kid".to_owned(), json!(kid(key)));
                         members.insert("alg".to_owned(), json!("ES256"));

@@ -103,7 +103,7 @@ fn shown(request: &Request<'_>, source: &str, metadata: &FileMetadata) -> Interr
         ..Answer::empty(200)
     };
     if is_known {
-        return Interrupt::Respond(answer);
+        return Interrupt::Respond(answer.into());
     }
     let answer = answer
         .with("content-type", media_type(request, source, metadata))
@@ -115,9 +115,9 @@ fn shown(request: &Request<'_>, source: &str, metadata: &FileMetadata) -> Interr
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox",
         );
     if request.method == "HEAD" {
-        Interrupt::Respond(answer)
+        Interrupt::Respond(answer.into())
     } else {
-        Interrupt::RespondFile(answer)
+        Interrupt::RespondFile(answer.into())
     }
 }
 

@@ -97,7 +97,7 @@ impl Gateway {
         let max_age = access_rule.max_age.unwrap_or_default();
         let location = login_url(&self.prefix, way_back(context.request));
         let location = format!("{location}&max_age={}", max_age.0);
-        Interrupt::Respond(Answer::empty(303).with("location", location))
+        Interrupt::Respond(Answer::empty(303).with("location", location).into())
     }
 
     /// A new guest: a cookie, and nothing stored.
@@ -134,17 +134,16 @@ impl Gateway {
     ) -> Interrupt {
         if access_rule(&self.tenant, context).admits_guests() || !context.request.is_navigation() {
             return Interrupt::Reject {
-                problem,
+                problem: problem.into(),
                 clear_cookie,
             };
         }
         let line = clear_cookie.then(|| set_cookie::clear(context.cookie));
         let location = login_url(&self.prefix, way_back(context.request));
-        Interrupt::Respond(
-            Answer::empty(303)
-                .with("location", location)
-                .with_cookie(line),
-        )
+        let answer = Answer::empty(303)
+            .with("location", location)
+            .with_cookie(line);
+        Interrupt::Respond(answer.into())
     }
 }
 

@@ -92,10 +92,11 @@ pub(crate) enum Step {
 /// Why a step stops short of forwarding.
 pub(crate) enum Interrupt {
     Pending(Vec<Need>),
-    Respond(Answer),
-    RespondFile(Answer),
+    // Boxed, because an interrupt is handed on by everybody.
+    Respond(Box<Answer>),
+    RespondFile(Box<Answer>),
     Reject {
-        problem: Problem,
+        problem: Box<Problem>,
         clear_cookie: bool,
     },
 }
@@ -103,7 +104,7 @@ pub(crate) enum Interrupt {
 impl From<Problem> for Interrupt {
     fn from(problem: Problem) -> Self {
         Self::Reject {
-            problem,
+            problem: problem.into(),
             clear_cookie: false,
         }
     }
@@ -233,8 +234,8 @@ impl Gateway {
         match self.forward(&context) {
             Ok(forward) => Step::Forward(forward),
             Err(Interrupt::Pending(needs)) => Step::Await(needs),
-            Err(Interrupt::Respond(answer)) => Step::Answer(answer),
-            Err(Interrupt::RespondFile(answer)) => Step::Asset(answer),
+            Err(Interrupt::Respond(answer)) => Step::Answer(*answer),
+            Err(Interrupt::RespondFile(answer)) => Step::Asset(*answer),
             Err(Interrupt::Reject {
                 problem,
                 clear_cookie,

@@ -2,13 +2,14 @@
 //! never in its way.
 
 use super::parts::Balancer;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::balancer::cluster_view::{ClusterView, LocalView};
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::pool::{Origin, OriginState};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, CALL_DEADLINE_MS, Class, Found, Need};
+use crate::encoding::json;
 use crate::encoding::object;
 use crate::telemetry::gauge::{Gauge, Milli};
 use crate::telemetry::metric;

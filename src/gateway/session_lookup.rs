@@ -94,10 +94,11 @@ impl Sessions {
         let is_ordered = self.tenant.consistency == Consistency::Strong;
         let (namespace, key_unknown) = match self.ask_namespace(recorder, token.handle, answers) {
             // The object may have it sealed again already; storage shows that a moment later.
-            Err(Interrupt::Reject {
-                problem: Problem::KeyUnknown,
-                ..
-            }) if is_ordered => (LookupResult::Unavailable, true),
+            Err(Interrupt::Reject { problem, .. })
+                if is_ordered && *problem == Problem::KeyUnknown =>
+            {
+                (LookupResult::Unavailable, true)
+            }
             namespace => (namespace?, false),
         };
         let least = self.least_version(token);

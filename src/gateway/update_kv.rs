@@ -124,7 +124,7 @@ impl Sessions {
                 Ok(Err(UpdateError::Silent))
             }
             Err(Interrupt::Pending(needs)) => Err(needs),
-            Err(Interrupt::Reject { problem, .. }) => Ok(Err(match problem {
+            Err(Interrupt::Reject { problem, .. }) => Ok(Err(match *problem {
                 Problem::StoreUnavailable => UpdateError::Silent,
                 Problem::SchemaNewer | Problem::KeyUnknown => UpdateError::NotYetReadable,
                 _ => UpdateError::Unreadable,

@@ -6,10 +6,9 @@
 mod kind;
 mod zh;
 
-use serde_json::json;
-
 use kind::Kind;
 
+use crate::encoding::json;
 use crate::http::form::BadForm;
 use crate::http::json::BadBody;
 use crate::http::limits;

@@ -5,7 +5,7 @@
 mod history;
 mod preview;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::registry::document_key;
@@ -13,6 +13,7 @@ use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
 use crate::config::Fault;
 use crate::effect::{Answers, Body, Found, Need};
+use crate::encoding::json;
 use crate::encoding::{push_hex, strings};
 use crate::http::host::HostPattern;
 use crate::http::json;

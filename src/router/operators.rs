@@ -6,12 +6,11 @@
 //! exchanges it for a session of its own ([`super::signing`]), which under a tenant's host opens that tenant
 //! only.
 
-use serde_json::json;
-
 use super::console_session::IDLE;
 use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
 use crate::effect::Answers;
+use crate::encoding::json;
 use crate::gateway::Step;
 use crate::http::network::Network;
 use crate::http::query::Query;

@@ -4,9 +4,10 @@
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::clock::{Seconds, UnixSeconds};
+use crate::encoding::json;
 use crate::message::Unexpected;
 
 /// The tokens of a sign-in, and who they were given for. Cannot be printed.

@@ -7,10 +7,11 @@
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::clock::UnixSeconds;
+use crate::encoding::json;
 use crate::message::Unexpected;
 use crate::sorted;
 

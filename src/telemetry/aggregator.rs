@@ -74,7 +74,6 @@ impl Collection {
                 self.tail.watch(now);
                 self.tail.after(&query).to_string()
             }
-            Command::Unknown => String::new(),
         }
     }
 

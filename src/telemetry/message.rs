@@ -16,7 +16,7 @@ const MAX_GAUGES: usize = 2_000;
 
 /// A command to the object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Command {
     /// Adds what an isolate counted: [`Added`].
     Add(Delivery),
@@ -26,9 +26,6 @@ pub(crate) enum Command {
     Overview(Query),
     /// Returns the last log lines, as JSON.
     Lines(Query),
-    /// A command of a later release.
-    #[serde(other, skip_serializing)]
-    Unknown,
 }
 
 impl Command {
@@ -37,16 +34,13 @@ impl Command {
     /// # Errors
     /// Returns why it is none of this release.
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
-        match message::read(text.as_bytes())? {
-            Self::Unknown => Err(MessageError::UnknownCommand),
-            command => Ok(command),
-        }
+        message::read(text.as_bytes())
     }
 
     /// Returns the command as text.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
-        message::write(self)
+        message::write_command(self)
     }
 }
 

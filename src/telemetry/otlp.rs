@@ -5,9 +5,10 @@
 //! cache, choosing an origin) has a span without a length, which says what came of it; what waits has its true
 //! length.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::encoding;
+use crate::encoding::json;
 use crate::span_id::SpanId;
 
 /// `SPAN_KIND_…`
@@ -98,7 +99,8 @@ pub(crate) fn export(requests: &[Request]) -> Export {
         .collect();
     let count = spans.len() as u64;
     let version = env!("CARGO_PKG_VERSION");
-    let body = json!({
+    // Not ours, which would copy the spans for each object around them.
+    let body = serde_json::json!({
         "resourceSpans": [{
             "resource": { "attributes": [
                 attribute("service.name", "vestibule"),
@@ -185,7 +187,7 @@ impl<'r> Told<'r> {
     fn root(&self, own: SpanId, ended: u64) -> Value {
         let mut attributes = vec![
             attribute("http.request.method", self.member("method")),
-            json!({ "key": "http.response.status_code", "value": { "intValue": self.request.status.to_string() } }),
+            json!({ "key": "http.response.status_code", "value": json!({ "intValue": self.request.status.to_string() }) }),
             attribute("url.scheme", &self.request.scheme),
         ];
         for (key, name) in [
@@ -249,7 +251,7 @@ fn status(is_error: bool) -> Value {
 }
 
 fn attribute(key: &str, value: &str) -> Value {
-    json!({ "key": key, "value": { "stringValue": value } })
+    json!({ "key": key, "value": json!({ "stringValue": value }) })
 }
 
 /// 64-bit numbers are text in JSON.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
+use crate::encoding::json;
 use crate::message::Unexpected;
 
 /// Separator of label values. No value holds one.
@@ -279,6 +280,7 @@ fn of_kind(entry: &Value, kind: Kind) -> Option<Option<&'static Metric>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn some() -> Series {
         let mut series = Series::default();

@@ -10,10 +10,11 @@ mod question;
 mod routing;
 mod session;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::api::body;
 use crate::cookie::name::CookieName;
+use crate::encoding::json;
 use crate::gateway::anonymous::{self, Anonymous};
 use crate::gateway::authenticate::{Caller, Visitor};
 use crate::gateway::authorize::{self, Access};
@@ -282,9 +283,9 @@ fn outcome(walked: Result<(), Stop>, explanation: &mut Explanation) -> Result<Va
             let (status, code) = (problem.status(), problem.code());
             ("answer", Some(status), Some(code), because)
         }
-        Err(Stop::Interrupt(Interrupt::Respond(Answer { status, .. }))) => {
+        Err(Stop::Interrupt(Interrupt::Respond(answer))) => {
             let because = "A page is being opened, so the visitor is sent to sign in.".to_owned();
-            ("answer", Some(status), None, because)
+            ("answer", Some(answer.status), None, because)
         }
         Err(Stop::Interrupt(interrupt @ (Interrupt::Pending(_) | Interrupt::RespondFile(_)))) => {
             return Err(interrupt);

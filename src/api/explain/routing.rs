@@ -1,7 +1,8 @@
 //! Which origin it would be, and what speaks for and against each.
 
+use crate::encoding::json;
 use crate::gateway::parts::Balancer;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Explanation;
 use crate::balancer::pool::{Origin, OriginState};

@@ -1,11 +1,12 @@
 //! Explains whose session a request has: what the client presents, what is known of the session, and from which source.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Explanation;
 use crate::cookie::presented::Presented;
 use crate::cookie::token::{Token, Verified};
 use crate::effect::{Answers, Found, Need};
+use crate::encoding::json;
 use crate::gateway::authenticate::{self, Caller, unstored};
 use crate::gateway::session_lookup::{LookupResult, object_key};
 use crate::gateway::{Gateway, Interrupt, RequestContext};
@@ -204,7 +205,7 @@ fn explain_over(
             "state": state,
             "source": source,
             "handle": handle.to_text(),
-            "user": null,
+            "user": Value::Null,
             "version": 0,
             "idle_seconds_left": 0,
             "absolute_seconds_left": 0,

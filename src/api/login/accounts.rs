@@ -1,11 +1,12 @@
 //! `/admin/users`: accounts with passwords, for operators' programs.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::api::body;
 use crate::auth::account::{self, AccountName, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH};
 use crate::auth::login_throttle::message::AccountChange;
 use crate::effect::{Found, Need};
+use crate::encoding::json;
 use crate::encoding::object;
 use crate::gateway::password_check::{account_name, ignoring_failure};
 use crate::gateway::{Gateway, Interrupt, RequestContext};

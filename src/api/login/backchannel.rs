@@ -1,14 +1,13 @@
 //! Answers `POST /backchannel-logout`: a provider reports that a user signed out there (OpenID Connect Back-Channel
 //! Logout 1.0).
 
-use serde_json::json;
-
 use super::form;
 use crate::auth::claims::{self, Expected};
 use crate::auth::jws::{BadToken, Unverified};
 use crate::auth::logout_token;
 use crate::auth::methods::Provider;
 use crate::effect::Need;
+use crate::encoding::json;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::response::Answer;
 use crate::response::problem::Problem;
@@ -27,10 +26,9 @@ pub(in crate::api) fn backchannel_logout(
             let token = fields.get("logout_token").unwrap_or_default();
             signed_out_elsewhere(gateway, token, context)?
         }
-        Err(Interrupt::Reject {
-            problem: Problem::Invalid(_),
-            ..
-        }) => Err(BadToken("no form")),
+        Err(Interrupt::Reject { problem, .. }) if matches!(*problem, Problem::Invalid(_)) => {
+            Err(BadToken("no form"))
+        }
         Err(interrupt) => return Err(interrupt),
     };
     Ok(match outcome {

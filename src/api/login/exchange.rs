@@ -1,9 +1,10 @@
 //! Answers `POST /token`: exchanges a token of a trusted issuer for a session.
 
 use crate::api::body;
+use crate::encoding::json;
 use crate::gateway::parts::Sessions;
 use chacha20::rand_core::Rng as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::finish_login::Proof;
 use crate::auth::claimed;

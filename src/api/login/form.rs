@@ -1,9 +1,10 @@
 //! What people send with the pages' forms, and programs as JSON.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::api::body;
 use crate::effect::{Body, Need};
+use crate::encoding::json;
 use crate::gateway::{Interrupt, RequestContext};
 use crate::http::form;
 use crate::http::json::LARGEST_UNAUTHENTICATED;

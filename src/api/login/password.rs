@@ -2,8 +2,8 @@
 
 use super::look;
 use super::refusal;
+use crate::encoding::json;
 use crate::gateway::password_check::{NotProved, account_name, ignoring_failure};
-use serde_json::json;
 
 use super::finish_login::Proof;
 use super::form;

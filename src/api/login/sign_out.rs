@@ -1,7 +1,5 @@
 //! `/logout` and `/signed-out`: this session, or all of its user's, and at the provider too.
 
-use serde_json::json;
-
 use super::form;
 use super::look;
 use crate::auth::authorization;
@@ -10,6 +8,7 @@ use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
 use crate::effect::{Found, Need};
 use crate::encoding;
+use crate::encoding::json;
 use crate::gateway::authenticate::Caller;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::request::Location;
@@ -101,7 +100,7 @@ pub(in crate::api) fn logout(
         }
         // What is over can put an end to nothing else.
         Caller::Over(problem) if everywhere => Err(Interrupt::Reject {
-            problem,
+            problem: problem.into(),
             clear_cookie: true,
         }),
         Caller::Visitor(_) | Caller::Anonymous { .. } | Caller::Over(_) => {

@@ -1,7 +1,5 @@
 //! `GET /login`: the page, or straight on to the only provider there is.
 
-use serde_json::json;
-
 use super::look;
 use crate::auth::authorization;
 use crate::auth::login_state::{self, Transaction};
@@ -11,6 +9,7 @@ use crate::auth::return_url;
 use crate::clock::Seconds;
 use crate::cookie::jar;
 use crate::cookie::set_cookie;
+use crate::encoding::json;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::query::Query;
 use crate::keys::KeyRing;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::session::identity::Identity;
+use serde_json::json;
 
 fn names() -> ClaimNames {
     ClaimNames {

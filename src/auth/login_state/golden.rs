@@ -7,6 +7,7 @@ use super::*;
 use crate::golden;
 use crate::keys::DeploymentKeys;
 use crate::tenant_id::TenantId;
+use serde_json::json;
 
 #[test]
 fn golden_sign_ins_are_written_and_read() {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::golden;
+use serde_json::json;
 
 fn change(account: Option<&str>) -> AccountChange {
     AccountChange {

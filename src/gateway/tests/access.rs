@@ -1,6 +1,7 @@
 //! Who is let in, and what is told to whom.
 
 use super::*;
+use serde_json::json;
 
 #[test]
 fn cross_site_sign_out_is_rejected() {

@@ -1,6 +1,7 @@
 //! The session API for origins.
 
 use super::*;
+use serde_json::json;
 
 const KEY: &str = "an-origin-key-for-tests";
 

@@ -4,6 +4,7 @@ mod foretold;
 
 use super::past::TOKEN;
 use super::*;
+use serde_json::json;
 
 const EXPLAIN: &str = "/_session/admin/explain";
 

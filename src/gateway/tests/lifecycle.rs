@@ -1,6 +1,7 @@
 //! A session from the first visit to its end.
 
 use super::*;
+use serde_json::json;
 
 #[test]
 fn guest_costs_no_storage_and_keeps_handle_and_origin() {

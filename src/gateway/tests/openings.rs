@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::gateway::Revalidation;
+use serde_json::json;
 
 const SOCKET: [(&str, &str); 4] = [
     ("upgrade", "websocket"),

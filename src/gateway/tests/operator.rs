@@ -1,6 +1,7 @@
 //! What operators are shown of sessions and origins.
 
 use super::*;
+use serde_json::json;
 
 const TOKEN: &str = "an-admin-token-for-tests";
 

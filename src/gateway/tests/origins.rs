@@ -2,6 +2,7 @@
 
 use super::*;
 use chacha20::rand_core::Rng as _;
+use serde_json::json;
 
 #[test]
 fn unreachable_origin_is_replaced_and_the_pin_stored() {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::effect::Class;
+use serde_json::json;
 
 /// Somebody at an address who signs in, up to where attempts are counted, whose answer never comes; the code of
 /// the refusal if there is no place.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use serde_json::json;
 
 /// What operators present in tests.
 pub(super) const TOKEN: &str = "an-admin-token-for-tests";

@@ -6,6 +6,7 @@ use super::past::{TOKEN, live_through, past, settings};
 use super::*;
 use crate::gateway::{CachePolicy, IGNORED_HEADERS, NEGOTIATION_HEADERS};
 use crate::tenant::Tenant;
+use serde_json::json;
 
 fn repeated(settings: &Value) -> Option<CachePolicy> {
     let mut world = World::new(settings);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::auth::login_throttle::message::{Reply, Verdict as Allowance};
 use crate::effect::{Class, Found};
+use serde_json::json;
 
 const ADMIN: &str = "an-admin-token-for-tests";
 

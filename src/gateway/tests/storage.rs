@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::simulation::outside::Silent;
+use serde_json::json;
 
 const NO_READS: Silent = Silent {
     reads: true,

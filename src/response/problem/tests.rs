@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json;
 
 fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer

@@ -3,13 +3,14 @@
 //!
 //! The list of names may be late where documents are in KV; the versions themselves never change.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::Interrupt;
 use super::super::registry::document_key;
 use super::{read, stored, text};
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
+use crate::encoding::json;
 use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::sorted;

@@ -1,6 +1,7 @@
 //! The admin API on tenants' documents.
 
 use super::*;
+use serde_json::json;
 
 const TOKEN: &str = "an-admin-token-for-tests";
 

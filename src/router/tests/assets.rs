@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::effect::asset::{Asset, FileMetadata, Trouble};
+use serde_json::json;
 
 const LOGO: &str = "https://cdn.example/acme/logo?v=1";
 

@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json;
 
 const NOW: UnixSeconds = UnixSeconds(1_000);
 

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::overview::Figures;
 use crate::clock::UnixMillis;
+use crate::encoding::json;
 use crate::flat_map::FlatMap;
 use crate::sorted;
 use crate::telemetry::gauge::Gauge;

@@ -1,9 +1,10 @@
 //! The figures the console shows first.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Collection;
 use crate::clock::UnixMillis;
+use crate::encoding::json;
 use crate::encoding::object;
 use crate::flat_map::FlatMap;
 use crate::telemetry::gauge::Gauge;
@@ -126,7 +127,7 @@ impl Collection {
             "scope": query.scope,
             "totals": totals(series, &figures),
             "statuses": statuses(series),
-            "latency": { "edge": latency(series, "edge"), "origin": latency(series, "origin") },
+            "latency": json!({ "edge": latency(series, "edge"), "origin": latency(series, "origin") }),
             "tenants": tenants,
             "history": self.history.to_json(tenant),
         })

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::clock::UnixMillis;
+use crate::encoding::json;
 use crate::telemetry::log::Level;
 use crate::telemetry::message::Query;
 

@@ -2,13 +2,13 @@
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
-use serde_json::json;
 use thiserror::Error;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::effect::algorithm::Algorithm;
 use crate::encoding;
+use crate::encoding::json;
 use crate::worker::log;
 
 #[wasm_bindgen]
