@@ -17,6 +17,15 @@
 //! is the next thing that happens. Whatever is awaited before that (KV, Durable Objects, identity providers) is
 //! Rust again. Wrangler builds all of it by itself: `npx wrangler dev`.
 //!
+//! # Where a request goes
+//!
+//! | step | where |
+//! | --- | --- |
+//! | the tenant of a host | `src/router.rs` |
+//! | the stages of a request, one a line, and what follows each | `forward` in `src/gateway/mod.rs` |
+//! | the origin's response | `handle_response` in `src/gateway/response.rs` |
+//! | the reserved paths, `/_session/…` | `respond` in `src/api/mod.rs` |
+//!
 //! Everything but `src/worker/` is plain synchronous Rust. It performs no I/O and reads no clock: a step takes what it
 //! needs as parameters and returns either its decision or what it lacks, and is then called again with the answer. So
 //! one and the same code runs in the Worker, in native tests and in a simulation, and a request that dies half-way

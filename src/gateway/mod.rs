@@ -4,6 +4,21 @@
 //! can wait until the visitor has the answer. Each returns at once: with its decision, or with what
 //! it lacks, to be called again with the answers. Nothing is remembered in between but
 //! caches, so a request may be dropped at any point.
+//!
+//! The stages, as `forward` calls them:
+//!
+//! | stage | decides | hands on |
+//! | --- | --- | --- |
+//! | `serve_asset`, [`anonymous`] | whether a session matters at all | |
+//! | [`authenticate`] | who is calling; a forged cookie is refused here | `Authenticated` |
+//! | [`authorize`] | who may come in; a guest's session begins here, at the origin that [`new_session`] draws | `Authorized` |
+//! | [`token_refresh`] | whether a new access token is needed | `Authorized` |
+//! | [`assertion`] | what is signed of the visitor | `Asserted` |
+//! | [`select_origin`] | which origin gets it, and what moves a session to another | `Routed` |
+//! | [`upstream_request`] | what the origin is sent | [`Forward`] |
+//!
+//! Its [`response`] may change the session: [`update`] asks the session's object, or changes it here with KV alone
+//! ([`update_kv`]). [`background`] follows the answer, [`revalidate`] what stays open.
 
 mod access_log;
 pub(crate) mod anonymous;
@@ -197,7 +212,7 @@ impl Gateway {
     }
 
     /// Decides on a request of somebody who has shown to be this tenant's operator.
-    pub(crate) fn operated(
+    pub(crate) fn admit_operator(
         &mut self,
         request: &Request<'_>,
         now: UnixMillis,

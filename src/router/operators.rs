@@ -132,7 +132,7 @@ impl Router {
             None => self.tenant_of(request.location.authority, now, answers)?,
         };
         let step = self.at(&tenant, now, |gateway| {
-            let step = gateway.operated(request, now, answers);
+            let step = gateway.admit_operator(request, now, answers);
             (step, gateway.recorder.take_labels())
         });
         let (step, labels) = step.ok_or(Interrupt::Reject(Problem::Internal))?;
