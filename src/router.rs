@@ -30,7 +30,7 @@ use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
 use crate::effect::{Answers, Need, Seed, Write};
 use crate::encoding::json;
-use crate::gateway::{Forward, Gateway, Step};
+use crate::gateway::{Asker, Forward, Gateway, Step};
 use crate::http::canonical::{TwoReadings, canonical};
 use crate::http::limits;
 use crate::http::rate_limit::ClientLimit;
@@ -196,7 +196,7 @@ impl Router {
             }
         };
         let step = self.at(&tenant, now, |gateway| {
-            let step = gateway.admit(request, now, answers);
+            let step = gateway.admit(request, Asker::Visitor, now, answers);
             (
                 step,
                 core::mem::take(&mut gateway.recorder.labels),

@@ -9,7 +9,7 @@ use crate::gateway::parts::Sessions;
 use serde_json::{Map, Value};
 
 use crate::effect::Need;
-use crate::gateway::{Gateway, Interrupt, RequestContext};
+use crate::gateway::{Asker, Gateway, Interrupt, RequestContext};
 use crate::http::query::Query;
 use crate::keys::UserTag;
 use crate::response::Answer;
@@ -32,8 +32,8 @@ pub(super) fn respond_to_operator(
 ) -> Result<Answer, Interrupt> {
     let authorization = context.request.header("authorization");
     let tokens = &gateway.tenant.admin_tokens;
-    let is_operators =
-        context.is_operators || tokens.iter().any(|token| token.is_presented(authorization));
+    let is_operators = context.asker == Asker::Operator
+        || tokens.iter().any(|token| token.is_presented(authorization));
     if !is_operators {
         return Err(Problem::ApiKey.into());
     }

@@ -94,6 +94,12 @@ impl Answers {
         self.seed = Some(seed);
     }
 
+    /// Whether nothing was asked for yet.
+    #[must_use]
+    pub(crate) fn has_no_reads(&self) -> bool {
+        self.reads.is_empty()
+    }
+
     /// What the trace was begun with; none when the step is asked for the first time.
     #[must_use]
     pub(crate) fn begun(&self) -> Option<Seed> {

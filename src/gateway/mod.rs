@@ -60,22 +60,17 @@ use parts::{Balancer, Limits, Logins, Recorder, Sessions, SharedRandom};
 
 use crate::auth::hashing::Places;
 use crate::balancer::probe::Probe;
-use crate::clock::{Seconds, UnixMillis};
+use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
 use crate::cookie::set_cookie;
-use crate::effect::{Answers, Need, Write};
+use crate::effect::{Answers, Need};
 use crate::http::canonical::canonical;
 use crate::http::path::{self, PathClass};
 use crate::http::request::{Location, Request};
 use crate::http::{limits, websocket};
 use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
-use crate::session::codec;
-use crate::session::id::{Handle, RecordName};
-use crate::session::lifetime::stored_until;
-use crate::session::record::{Entry, Record};
-use crate::store::cache::{Cache, Known};
-use crate::telemetry::log::{Event, Level};
+use crate::telemetry::log::Event;
 use crate::tenant::{ApiKey, Tenant};
 use crate::upstream::trace_context::Trace;
 
@@ -125,6 +120,15 @@ impl From<Problem> for Interrupt {
     }
 }
 
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// Anybody.
+    Visitor,
+    /// Somebody who has shown to be this tenant's operator.
+    Operator,
+}
+
 /// One request on its way through.
 pub(crate) struct RequestContext<'a> {
     pub(crate) request: &'a Request<'a>,
@@ -132,8 +136,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) cookie: CookieName,
     pub(crate) trace: &'a Trace<'a>,
     pub(crate) now: UnixMillis,
-    /// An operator's, which somebody else has made sure of.
-    pub(crate) is_operators: bool,
+    pub(crate) asker: Asker,
 }
 
 /// What steps left to be done, beside their decisions.
@@ -205,26 +208,7 @@ impl Gateway {
     pub(crate) fn admit(
         &mut self,
         request: &Request<'_>,
-        now: UnixMillis,
-        answers: &Answers,
-    ) -> Step {
-        self.decide(request, false, now, answers)
-    }
-
-    /// Decides on a request of somebody who has shown to be this tenant's operator.
-    pub(crate) fn admit_operator(
-        &mut self,
-        request: &Request<'_>,
-        now: UnixMillis,
-        answers: &Answers,
-    ) -> Step {
-        self.decide(request, true, now, answers)
-    }
-
-    fn decide(
-        &mut self,
-        request: &Request<'_>,
-        is_operators: bool,
+        asker: Asker,
         now: UnixMillis,
         answers: &Answers,
     ) -> Step {
@@ -243,7 +227,7 @@ impl Gateway {
             cookie,
             trace: &trace,
             now,
-            is_operators,
+            asker,
         };
         self.recorder.state_changed = false;
         match self.forward(&context) {
@@ -377,56 +361,6 @@ impl Gateway {
     /// there on average.
     pub(crate) fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
         self.balancer.load.observe(origin, under_way, first_byte_ms);
-    }
-}
-
-impl Sessions {
-    /// The values to be stored, sealed, since the last call.
-    pub(crate) fn take_writes(&mut self) -> Vec<Write> {
-        core::mem::take(&mut self.writes)
-    }
-
-    /// Whether anything is to be stored.
-    #[must_use]
-    pub(crate) fn has_writes(&self) -> bool {
-        !self.writes.is_empty()
-    }
-
-    /// Queues `entry` for storage, and remembers it.
-    fn store(&mut self, recorder: &mut Recorder, handle: Handle, entry: Entry, now: UnixMillis) {
-        recorder.state_changed = true;
-        let tenant = &self.tenant;
-        let name = RecordName::derive(&tenant.id, handle);
-        let end = match &entry {
-            Entry::Live(record) => tenant.lifetime.end(&record.span()),
-            // As long as any cookie of it may still be valid.
-            Entry::Ended { at } => *at + tenant.lifetime.longest(),
-        };
-        let ttl = stored_until(end, now.seconds());
-        match codec::seal(&entry, &name, &tenant.keys, &mut self.random) {
-            Some(value) => self.writes.push(Write::new(name.as_str(), value, ttl)),
-            None => recorder.emit(Event::new(Level::Error, "record_not_sealed")),
-        }
-        let known = Known::new(entry, &self.tenant.keys);
-        self.cache.put(handle, known, now);
-    }
-
-    /// Approximately how many bytes the sessions take that are remembered here.
-    #[must_use]
-    #[cfg(test)]
-    pub(crate) fn weight(&self) -> usize {
-        self.cache.weight()
-    }
-
-    /// Forgets the sessions that are remembered here, which costs their visitors a read.
-    pub(crate) fn forget_sessions(&mut self) {
-        self.cache = Cache::default();
-    }
-
-    /// How long a browser should keep the cookie of a session.
-    pub(crate) fn cookie_age(&self, record: &Record, now: UnixMillis) -> Seconds {
-        let end = self.tenant.lifetime.absolute_end(&record.span());
-        end.since(now.seconds())
     }
 }
 

@@ -16,14 +16,17 @@ use crate::balancer::cluster_view::ClusterView;
 use crate::balancer::load::Load;
 use crate::balancer::outlier_detection::Health;
 use crate::balancer::probe::Probe;
-use crate::clock::{UnixMillis, UnixSeconds};
+use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::effect::Write;
 use crate::http::rate_limit::{ClientLimit, RateLimit};
-use crate::session::id::Handle;
-use crate::store::cache::Cache;
+use crate::session::codec;
+use crate::session::id::{Handle, RecordName};
+use crate::session::lifetime::stored_until;
+use crate::session::record::{Entry, Record};
+use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
 use crate::telemetry::labels::RequestLabels;
-use crate::telemetry::log::Event;
+use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
 use crate::tenant::Tenant;
 
@@ -50,6 +53,62 @@ impl Sessions {
             writes: Vec::new(),
             random,
         }
+    }
+}
+
+impl Sessions {
+    /// The values to be stored, sealed, since the last call.
+    pub(crate) fn take_writes(&mut self) -> Vec<Write> {
+        core::mem::take(&mut self.writes)
+    }
+
+    /// Whether anything is to be stored.
+    #[must_use]
+    pub(crate) fn has_writes(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
+    /// Queues `entry` for storage, and remembers it.
+    pub(crate) fn store(
+        &mut self,
+        recorder: &mut Recorder,
+        handle: Handle,
+        entry: Entry,
+        now: UnixMillis,
+    ) {
+        recorder.state_changed = true;
+        let tenant = &self.tenant;
+        let name = RecordName::derive(&tenant.id, handle);
+        let end = match &entry {
+            Entry::Live(record) => tenant.lifetime.end(&record.span()),
+            // As long as any cookie of it may still be valid.
+            Entry::Ended { at } => *at + tenant.lifetime.longest(),
+        };
+        let ttl = stored_until(end, now.seconds());
+        match codec::seal(&entry, &name, &tenant.keys, &mut self.random) {
+            Some(value) => self.writes.push(Write::new(name.as_str(), value, ttl)),
+            None => recorder.emit(Event::new(Level::Error, "record_not_sealed")),
+        }
+        let known = Known::new(entry, &self.tenant.keys);
+        self.cache.put(handle, known, now);
+    }
+
+    /// Approximately how many bytes the sessions take that are remembered here.
+    #[must_use]
+    #[cfg(test)]
+    pub(crate) fn weight(&self) -> usize {
+        self.cache.weight()
+    }
+
+    /// Forgets the sessions that are remembered here, which costs their visitors a read.
+    pub(crate) fn forget_sessions(&mut self) {
+        self.cache = Cache::default();
+    }
+
+    /// How long a browser should keep the cookie of a session.
+    pub(crate) fn cookie_age(&self, record: &Record, now: UnixMillis) -> Seconds {
+        let end = self.tenant.lifetime.absolute_end(&record.span());
+        end.since(now.seconds())
     }
 }
 

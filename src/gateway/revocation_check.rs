@@ -33,7 +33,11 @@ impl Sessions {
         answers: &Answers,
         now: UnixMillis,
     ) -> Result<Feed, Need> {
-        let asked = self.learn_revocations(recorder, answers, now);
+        let asked = if answers.has_no_reads() {
+            0
+        } else {
+            self.learn_revocations(recorder, answers, now)
+        };
         match self.revocations.freshness(self.feed_period_ms(), now) {
             Freshness::Fresh => Ok(Feed {
                 degraded: false,

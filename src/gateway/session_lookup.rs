@@ -86,7 +86,10 @@ impl Sessions {
                 Known::Absent(_) => SessionLookup::Over(Problem::SessionUnknown),
             })
         };
-        if let Some(known) = self.remembered(token, max_age, now) {
+        // The version there is for certain: the cookie says so, or the feed.
+        let listed = self.revocations.least_version(token.handle);
+        let least = token.least_version.max(listed);
+        if let Some(known) = self.remembered(token, least, max_age, now) {
             recorder.labels.lookup = Lookup::Hit;
             return lookup(known, false);
         }
@@ -101,7 +104,6 @@ impl Sessions {
             }
             namespace => (namespace?, false),
         };
-        let least = self.least_version(token);
         if let LookupResult::Found(known) = &namespace
             && !is_behind(known, least)
         {
@@ -133,14 +135,14 @@ impl Sessions {
         }
     }
 
-    /// The version there is for certain: the cookie says so, or the feed.
-    fn least_version(&self, token: &Token) -> Version {
-        let told = self.revocations.least_version(token.handle);
-        token.least_version.max(told)
-    }
-
     /// What this isolate knows well enough.
-    fn remembered(&mut self, token: &Token, max_age: MaxAge, now: UnixMillis) -> Option<Known> {
+    fn remembered(
+        &mut self,
+        token: &Token,
+        least: Version,
+        max_age: MaxAge,
+        now: UnixMillis,
+    ) -> Option<Known> {
         let Hit { known, age_ms } = self.cache.get(token.handle, now)?;
         let period = self.tenant.cache.0.saturating_mul(1000);
         match &known {
@@ -158,7 +160,7 @@ impl Sessions {
                         age_ms < period || (period > 0 && age_ms < PROPAGATION.0 * 1000)
                     }
                 };
-                (useful && !is_behind(&known, self.least_version(token))).then_some(known)
+                (useful && !is_behind(&known, least)).then_some(known)
             }
         }
     }

@@ -11,7 +11,7 @@ use super::{Interrupt, Router};
 use crate::clock::UnixMillis;
 use crate::effect::Answers;
 use crate::encoding::json;
-use crate::gateway::Step;
+use crate::gateway::{Asker, Step};
 use crate::http::network::Network;
 use crate::http::query::Query;
 use crate::http::rate_limit::Verdict;
@@ -132,7 +132,7 @@ impl Router {
             None => self.tenant_of(request.location.authority, now, answers)?,
         };
         let step = self.at(&tenant, now, |gateway| {
-            let step = gateway.admit_operator(request, now, answers);
+            let step = gateway.admit(request, Asker::Operator, now, answers);
             (step, gateway.recorder.take_labels())
         });
         let (step, labels) = step.ok_or(Interrupt::Reject(Problem::Internal))?;

@@ -1,8 +1,11 @@
 //! The path of a request, driven as the edge drives it, over storage in memory.
 
 mod access;
+mod affinity;
 mod api;
+mod ending;
 mod explain;
+mod failures;
 mod lifecycle;
 mod openings;
 mod operator;
@@ -19,7 +22,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
-use super::{Forward, Gateway, ResponseAction, Step};
+use super::{Asker, Forward, Gateway, ResponseAction, Step};
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
@@ -174,10 +177,12 @@ impl World {
     ) -> Step {
         let packed = self.packed(method, target, headers);
         loop {
-            match self
-                .gateway
-                .admit(&Request::parse(&packed).unwrap(), self.now, answers)
-            {
+            match self.gateway.admit(
+                &Request::parse(&packed).unwrap(),
+                Asker::Visitor,
+                self.now,
+                answers,
+            ) {
                 Step::Await(needs) => {
                     self.probe();
                     self.satisfy(&needs, answers);

@@ -15,7 +15,10 @@ fn begin(world: &mut World, address: &str) -> Option<String> {
     let mut answers = Answers::default();
     loop {
         let request = Request::parse(&packed).unwrap();
-        match world.gateway.admit(&request, world.now, &answers) {
+        match world
+            .gateway
+            .admit(&request, Asker::Visitor, world.now, &answers)
+        {
             Step::Await(needs) => {
                 let is_attempt = |need: &Need| matches!(need, Need::Call { class, .. } if *class == Class::Attempts);
                 if needs.iter().any(is_attempt) {

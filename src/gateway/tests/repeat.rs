@@ -348,7 +348,7 @@ proptest! {
         let jar = world.jar.take();
         for (method, target, headers) in strangers {
             let packed = world.packed(method, target, headers);
-            let step = world.gateway.admit(&Request::parse(&packed).unwrap(), world.now, &Answers::default());
+            let step = world.gateway.admit(&Request::parse(&packed).unwrap(), Asker::Visitor, world.now, &Answers::default());
             let teaches = match step {
                 Step::Forward(_) => false,
                 Step::Answer(_) => world.gateway.has_changed_state(),
@@ -363,7 +363,7 @@ proptest! {
         // Nothing is asked of anybody to make it.
         let packed = world.packed(method, target, &second);
         let request = Request::parse(&packed).unwrap();
-        let step = world.gateway.admit(&request, world.now, &Answers::default());
+        let step = world.gateway.admit(&request, Asker::Visitor, world.now, &Answers::default());
         let Step::Forward(after) = step else {
             return Err(TestCaseError::fail(format!("{step:?}")));
         };

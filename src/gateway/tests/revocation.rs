@@ -5,13 +5,13 @@ use crate::auth::login_throttle::message::{Reply, Verdict as Allowance};
 use crate::effect::{Class, Found};
 use serde_json::json;
 
-const ADMIN: &str = "an-admin-token-for-tests";
+pub(super) const ADMIN: &str = "an-admin-token-for-tests";
 
-fn world(consistency: &str) -> World {
+pub(super) fn world(consistency: &str) -> World {
     World::new(&json!({ "CONSISTENCY": consistency, "ADMIN_TOKEN": ADMIN }))
 }
 
-fn sign_in(world: &mut World, user: &str) -> Forward {
+pub(super) fn sign_in(world: &mut World, user: &str) -> Forward {
     world.jar = None;
     world.exchange("");
     world.exchange(&format!("x-session-identify\n{{\"user\":\"{user}\"}}"));
@@ -19,7 +19,7 @@ fn sign_in(world: &mut World, user: &str) -> Forward {
 }
 
 /// Past what any isolate may still believe.
-fn settle_down(world: &mut World, consistency: &str) {
+pub(super) fn settle_down(world: &mut World, consistency: &str) {
     world.wait(if consistency == "strong" { 5 } else { 60 });
 }
 
@@ -164,158 +164,6 @@ fn concurrent_sign_in_does_not_escape_a_revocation() {
 }
 
 #[test]
-fn operator_ends_one_session_a_users_or_all() {
-    under_both(|consistency| {
-        let mut world = world(consistency);
-        let mut jars = Vec::new();
-        for user in ["u1", "u1", "u2", "u3"] {
-            let forward = sign_in(&mut world, user);
-            jars.push((
-                world.jar.clone(),
-                told(&forward, "x-session-id").unwrap().to_owned(),
-            ));
-            // With KV alone points in history are times.
-            world.wait(1);
-        }
-        let live = |world: &mut World| -> Vec<bool> {
-            settle_down(world, consistency);
-            world.move_to_another_isolate();
-            jars.iter()
-                .map(|(jar, _)| {
-                    world.jar.clone_from(jar);
-                    matches!(world.get("/"), Step::Forward(_))
-                })
-                .collect()
-        };
-        let one = format!("/_session/admin/sessions/{}", jars[0].1);
-        assert_eq!(
-            refused(world.call("DELETE", &one, None, &Value::Null)).0,
-            401
-        );
-        let unheard = world.call(
-            "DELETE",
-            &one,
-            Some("another-token-altogether"),
-            &Value::Null,
-        );
-        assert_eq!(refused(unheard), (401, "api_key".to_owned()));
-        assert_eq!(live(&mut world), [true, true, true, true]);
-        assert_eq!(
-            refused(world.call("DELETE", &one, Some(ADMIN), &Value::Null)).0,
-            204
-        );
-        assert_eq!(live(&mut world), [false, true, true, true]);
-        let users = "/_session/admin/sessions?user=u2";
-        assert_eq!(
-            refused(world.call("DELETE", users, Some(ADMIN), &Value::Null)).0,
-            204
-        );
-        assert_eq!(live(&mut world), [false, true, false, true]);
-        let all = "/_session/admin/sessions?all=true";
-        assert_eq!(
-            refused(world.call("DELETE", all, Some(ADMIN), &Value::Null)).0,
-            204
-        );
-        assert_eq!(live(&mut world), [false; 4]);
-        assert_eq!(
-            refused(world.call("DELETE", all, Some(ADMIN), &Value::Null)).0,
-            204
-        );
-        let nobody = world.call(
-            "DELETE",
-            "/_session/admin/sessions",
-            Some(ADMIN),
-            &Value::Null,
-        );
-        assert_eq!(refused(nobody).0, 422);
-    });
-}
-
-#[test]
-fn revocation_cost_is_constant() {
-    let cost = |sessions: usize| {
-        let mut world = world("strong");
-        for _ in 0..sessions {
-            sign_in(&mut world, "u1");
-        }
-        world.outside.calls = 0;
-        world.outside.puts = 0;
-        let step = world.call(
-            "DELETE",
-            "/_session/admin/sessions?user=u1",
-            Some(ADMIN),
-            &Value::Null,
-        );
-        assert_eq!(refused(step).0, 204);
-        (world.outside.calls, world.outside.puts)
-    };
-    assert_eq!(cost(1), (0, 0));
-    assert_eq!(cost(50), (0, 0));
-}
-
-#[test]
-fn visitor_lists_own_sessions_and_ends_one() {
-    under_both(|consistency| {
-        let mut world = world(consistency);
-        let laptop = sign_in(&mut world, "u1");
-        let jar = world.jar.clone();
-        world.wait(1);
-        sign_in(&mut world, "u2");
-        world.wait(1);
-        sign_in(&mut world, "u1");
-        let Step::Answer(answer) = world.call("GET", "/_session/sessions", None, &Value::Null)
-        else {
-            panic!("no answer");
-        };
-        let body: Value = serde_json::from_str(&answer.body).unwrap();
-        let sessions = body["sessions"].as_array().unwrap();
-        assert_eq!(sessions.len(), 2, "{body}");
-        assert_eq!(
-            sessions.iter().filter(|one| one["current"] == true).count(),
-            1
-        );
-        let laptop = told(&laptop, "x-session-id").unwrap();
-        let path = format!("/_session/sessions/{laptop}");
-        let mine = world.jar.clone();
-        assert_eq!(
-            refused(world.call("DELETE", &path, None, &Value::Null)).0,
-            204
-        );
-        assert_eq!(world.jar, mine);
-        settle_down(&mut world, consistency);
-        world.move_to_another_isolate();
-        world.visit();
-        world.jar = jar;
-        assert_eq!(refused(world.get("/")), (401, "session_ended".to_owned()));
-    });
-}
-
-#[test]
-fn session_of_another_user_cannot_be_ended() {
-    under_both(|consistency| {
-        let mut world = world(consistency);
-        let victim = sign_in(&mut world, "u1");
-        let jar = world.jar.clone();
-        let path = format!(
-            "/_session/sessions/{}",
-            told(&victim, "x-session-id").unwrap()
-        );
-        sign_in(&mut world, "u2");
-        assert_eq!(
-            refused(world.call("DELETE", &path, None, &Value::Null)).0,
-            404
-        );
-        world.jar = None;
-        assert_eq!(
-            refused(world.call("DELETE", &path, None, &Value::Null)).0,
-            401
-        );
-        world.jar = jar;
-        world.visit();
-    });
-}
-
-#[test]
 fn surplus_session_ends_the_oldest() {
     under_both(|consistency| {
         let mut world = World::new(&json!({ "CONSISTENCY": consistency, "MAX_PER_USER": "2" }));
@@ -440,11 +288,12 @@ fn age_of_revocations_counts_from_the_request() {
     let mut answers = Answers::default();
     let cookie = world.jar.clone().unwrap();
     let packed = format!("GET\nhttps://chat.example/\ncookie\n{cookie}");
-    let Step::Await(needs) =
-        world
-            .gateway
-            .admit(&Request::parse(&packed).unwrap(), world.now, &answers)
-    else {
+    let Step::Await(needs) = world.gateway.admit(
+        &Request::parse(&packed).unwrap(),
+        Asker::Visitor,
+        world.now,
+        &answers,
+    ) else {
         panic!("an isolate that knows nothing asks");
     };
     world.satisfy(&needs, &mut answers);
@@ -504,7 +353,10 @@ fn unannounced_account_change_still_ends_its_sessions() {
         let mut answers = Answers::default();
         let step = loop {
             let request = Request::parse(&packed).unwrap();
-            let needs = match world.gateway.admit(&request, world.now, &answers) {
+            let needs = match world
+                .gateway
+                .admit(&request, Asker::Visitor, world.now, &answers)
+            {
                 Step::Await(needs) => needs,
                 step => break step,
             };

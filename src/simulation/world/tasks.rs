@@ -1,6 +1,7 @@
 //! Requests on their way through an isolate, and what the outside gets to see of them.
 
 use super::*;
+use crate::gateway::Asker;
 
 impl World {
     pub(super) fn go(&mut self, number: u64) {
@@ -19,7 +20,12 @@ impl World {
         let gateway = &mut self.isolates[place].gateway;
         let needs = match &task.stage {
             Stage::Admit => {
-                match gateway.admit(&Request::parse(&task.packed).unwrap(), now, &task.answers) {
+                match gateway.admit(
+                    &Request::parse(&task.packed).unwrap(),
+                    Asker::Visitor,
+                    now,
+                    &task.answers,
+                ) {
                     Step::Await(needs) => needs,
                     Step::Forward(forward) => {
                         task.shown = self.served(&task, &forward.headers, &forward.origin);

@@ -1,0 +1,123 @@
+//! Settings of tenants that differ: keys, environments, sign-in rules.
+
+use super::*;
+use serde_json::json;
+
+#[test]
+fn removing_own_keys_ends_a_tenants_sessions() {
+    let own = json!({ "ACME__SESSION_KEYS": base64url(&[9; 32]) });
+    let mut world = World::with(&own);
+    world.tenant("acme", &json!({}));
+    let forward = forwarded(world.get("https://acme.example/", &[]));
+    let cookie = world.handle_response(&forward, "x-session-patch\n{\"a\":1}");
+    let kept = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
+    assert_eq!(kept.headers.value("x-session-state"), Some("active"));
+    let outside = core::mem::take(&mut world.outside);
+    let mut without = World::new();
+    without.outside = outside;
+    let kept = refused(without.get("https://acme.example/", &[("cookie", &cookie)]));
+    assert_eq!(
+        kept,
+        (503, "key_unknown".to_owned()),
+        "it may be on its way"
+    );
+    without.wait(3_601);
+    let lost = forwarded(without.get("https://acme.example/", &[("cookie", &cookie)]));
+    assert_eq!(lost.headers.value("x-session-state"), Some("new"));
+}
+
+#[test]
+fn origins_get_env_and_mapped_headers() {
+    let secrets = json!({
+        "ACME__API_KEY": "s3cr3t",
+        "ACME__SESSION_KEYS": base64url(&[9; 32]),
+        "GLOBEX__API_KEY": "other",
+    });
+    let mut world = World::with(&secrets);
+    let env = json!({ "MODEL": "größer", "API_KEY": "secret:API_KEY" });
+    let headers = json!({ "X-WEBAUTH-USER": "user", "X-Forwarded-Groups": "groups" });
+    world.tenant("acme", &json!({ "env": env, "headers": headers }));
+    let claims = [("x-webauth-user", "root"), ("x-session-env", "{}")];
+    let guest = forwarded(world.get("https://acme.example/", &claims));
+    assert_eq!(
+        guest.headers.value("x-session-env"),
+        Some(r#"{"API_KEY":"s3cr3t","MODEL":"gr\u00f6\u00dfer"}"#)
+    );
+    assert!(
+        guest.headers.kept.chars().all(|mark| mark == '-'),
+        "nobody says so for themselves"
+    );
+    assert!(!guest.headers.own.contains("x-webauth-user"));
+    let identity = "x-session-identify\n{\"user\":\"u1\",\"groups\":[\"a\",\"b\"]}";
+    let cookie = world.handle_response(&guest, identity);
+    let user = forwarded(world.get("https://acme.example/", &[("cookie", &cookie)]));
+    let own: Vec<&str> = user.headers.own.lines().collect();
+    assert!(
+        own.ends_with(&["x-forwarded-groups", "a,b", "x-webauth-user", "u1"]),
+        "{own:?}"
+    );
+
+    // Nobody reaches into another's secrets, whatever a name is put together of.
+    for stolen in [
+        "secret:SESSION_KEYS",
+        "secret:GLOBEX__API_KEY",
+        "secret:NONE",
+        "secret:_API_KEY",
+        "secret:",
+    ] {
+        world.tenant("globex", &json!({ "env": { "A": stolen } }));
+        world.tenant("acme", &json!({ "env": { "A": stolen } }));
+        world.wait(61);
+        world.events();
+        forwarded(world.get("https://acme.example/", &[]));
+        assert!(
+            world.events().contains("there is no such secret"),
+            "{stolen}"
+        );
+    }
+}
+
+#[test]
+fn login_exceptions_apply_by_path() {
+    let mut world = World::new();
+    let exceptions = json!([
+        { "path": "/public/*", "mode": "off" },
+        { "path": "/hook", "methods": ["POST"], "mode": "off" },
+    ]);
+    world.tenant(
+        "closed",
+        &json!({ "login": { "mode": "required", "exceptions": exceptions } }),
+    );
+    let exceptions = json!([{ "path": "/admin/*", "mode": "required" }]);
+    world.tenant(
+        "open",
+        &json!({ "login": { "mode": "off", "exceptions": exceptions } }),
+    );
+    for (url, is_open) in [
+        ("https://closed.example/", false),
+        ("https://closed.example/public/logo.png", true),
+        ("https://closed.example/public/a%20b", true),
+        ("https://closed.example/public/%2e%2e/secret", false),
+        ("https://closed.example/public/../secret", false),
+        ("https://closed.example/secret/../public/x", true),
+        ("https://closed.example/public/a%2fb", true),
+        ("https://closed.example/publicity", false),
+        ("https://closed.example/hook", false),
+        ("https://open.example/", true),
+        ("https://open.example/admin/x", false),
+        ("https://open.example/%61dmin/x", false),
+        ("https://open.example//admin/x", false),
+        ("https://open.example/admin;v=1/x", false),
+        ("https://open.example/admin%2f", false),
+        ("https://open.example/admin%2fx", false),
+        ("https://open.example/x/../admin/", false),
+    ] {
+        match world.get(url, &[]) {
+            Step::Forward(_) => assert!(is_open, "{url}"),
+            step => {
+                assert_eq!(refused(step), (401, "no_session".to_owned()), "{url}");
+                assert!(!is_open, "{url}");
+            }
+        }
+    }
+}
