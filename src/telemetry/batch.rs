@@ -1,5 +1,7 @@
 //! Builds a batch: what an isolate reports every few seconds, from the data plane's counts and the core's.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::gauge::{Gauge, Milli};
@@ -231,15 +233,17 @@ impl Batch {
     /// Returns the command that hands it over: the `number`th of `isolate`.
     #[must_use]
     pub(crate) fn into_command(self, isolate: &str, number: u64) -> Command {
-        let seen = self.seen.into_entries().into_iter();
+        // Collecting a map would bring a sort of its own.
+        let mut seen = BTreeMap::new();
+        for (tenant, sessions) in self.seen.into_entries() {
+            seen.insert(tenant, sessions.hashes().collect());
+        }
         Command::Add(Delivery {
             gauges: self.gauges,
             isolate: isolate.to_owned(),
             lines: self.lines,
             number,
-            seen: seen
-                .map(|(tenant, seen)| (tenant, seen.hashes().collect()))
-                .collect(),
+            seen,
             series: self.series,
         })
     }
