@@ -66,7 +66,6 @@ const IN_ORDER = ["--reorder-functions-by-name", "--strip-debug"];
 /** What the Worker is built from. */
 const SOURCES = [
   "src",
-  "vendor",
   "www/pages",
   "Cargo.toml",
   "Cargo.lock",
