@@ -23,6 +23,9 @@
 //! | --- | --- |
 //! | the tenant of a host | `src/router.rs` |
 //! | the stages of a request, one a line, and what follows each | `forward` in `src/gateway/mod.rs` |
+//! | a forged cookie | detected in `src/cookie/token.rs`; counted in `src/gateway/authenticate.rs` (429 over the limit); in `src/gateway/authorize.rs` a guest's session or a refusal |
+//! | the origin of a new session, and what moves a session | `src/gateway/new_session.rs`; `choice` in `src/gateway/select_origin.rs` |
+//! | an object that does not answer | `UpdateError::Silent` in `src/gateway/update.rs` |
 //! | the origin's response | `handle_response` in `src/gateway/response.rs` |
 //! | the reserved paths, `/_session/…` | `respond` in `src/api/mod.rs` |
 //!
@@ -49,8 +52,8 @@
 #![doc = include_str!("../examples/embed/src/lib.rs")]
 //! ```
 //!
-//! A [`Session`] is what the handler gets, [`Changes`] is what it returns. Settings are those of the Worker but `ORIGINS`,
-//! read from the bindings or given as a [`Config`].
+//! A [`Session`] is what the handler gets, [`Changes`] is what it returns. An embedded Vestibule has the Worker's settings except
+//! `ORIGINS`; it reads them from the bindings, or gets them as a [`Config`].
 
 #![cfg_attr(
     not(all(target_arch = "wasm32", feature = "standalone")),

@@ -35,7 +35,7 @@ pub(crate) fn update_names(document: &mut Value) -> bool {
         Some(WATCHED) => "revocable".into(),
         _ => former,
     };
-    // A document that both releases can read has both names: the new one counts.
+    // If a document has both names, the new one counts. Release 0.1 refuses such a document: it does not know `streams`.
     session.entry("streams").or_insert(value);
     true
 }

@@ -18,7 +18,7 @@ pub(crate) enum Presented<'a> {
     Absent,
     /// Nothing that is ours.
     Forged,
-    /// Nothing that verifies, but one that may be signed by a key that this place does not know yet.
+    /// Nothing that verifies, but one that may be signed by a key that this location does not know yet.
     UnknownKey,
     /// A cookie that has passed the MAC.
     Genuine {

@@ -115,7 +115,7 @@ impl Gateway {
         }
     }
 
-    /// A cookie that perhaps a place with newer keys has signed. It is kept, and storage is not asked. Anybody can
+    /// A cookie that perhaps a location with newer keys has signed. It is kept, and storage is not asked. Anybody can
     /// make one up, so it counts as a forgery all the same.
     fn unknown_key(&mut self, context: &RequestContext<'_>) -> Interrupt {
         match self
@@ -334,7 +334,7 @@ impl Sessions {
         Ok(Caller::Visitor(visitor))
     }
 
-    /// A session whose record has not reached this place yet. It is served from the cookie alone and
+    /// A session whose record has not reached this location yet. It is served from the cookie alone and
     /// marked; nothing is written for it, so that nothing is overwritten, and it is not ended,
     /// because an ended one has a tombstone.
     fn authenticate_not_yet_visible(&self, token: Token, value: &str) -> Caller {

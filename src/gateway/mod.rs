@@ -10,8 +10,8 @@
 //! | stage | decides | hands on |
 //! | --- | --- | --- |
 //! | `serve_asset`, [`anonymous`] | whether a session matters at all | |
-//! | [`authenticate`] | who is calling; a forged cookie is refused here | `Authenticated` |
-//! | [`authorize`] | who may come in; a guest's session begins here, at the origin that [`new_session`] draws | `Authorized` |
+//! | [`authenticate`] | who is calling; counts forged cookies, which `cookie/token.rs` detects (429 over the limit) | `Authenticated` |
+//! | [`authorize`] | who may come in (else 401 or the sign-in page), also with a forged cookie; a guest's session begins here, at the origin that [`new_session`] draws | `Authorized` |
 //! | [`token_refresh`] | whether a new access token is needed | `Authorized` |
 //! | [`assertion`] | what is signed of the visitor | `Asserted` |
 //! | [`select_origin`] | which origin gets it, and what moves a session to another | `Routed` |

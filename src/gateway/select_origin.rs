@@ -112,7 +112,17 @@ impl Gateway {
 }
 
 impl Balancer {
-    /// The origin that gets a session's request, given those that failed it.
+    /// Returns the origin that gets a session's request, given those that failed it.
+    ///
+    /// A session goes to the origin of its pin, else to the one its handle leads to. It moves away from there if
+    /// - its pin has rested for `PIN_IDLE`: it returns to the origin of its handle;
+    /// - the origin is down, or its canary release is off;
+    /// - the origin is ejected, or lost (no connection);
+    /// - the origin failed this request, and is gone;
+    /// - the pinned origin is no longer in the list.
+    ///
+    /// With `STRICT_PINS` a session does not leave an origin that is ejected, lost or failed. `change_session` in
+    /// `response.rs` stores the move with the response.
     pub(crate) fn choice(
         &self,
         record: &Record,

@@ -102,7 +102,11 @@ pub(crate) enum UpdateError {
     Unreadable,
     /// Its record is of a newer release or under a key that has not arrived here.
     NotYetReadable,
-    /// Who would have to do it does not answer.
+    /// An object did not answer within two seconds, after three attempts at most (`worker/io/objects.rs`); or KV
+    /// did not.
+    ///
+    /// A change by the origin, a sign-in, a sign-out and a `PATCH` get 503, although the object may have applied
+    /// them. A noted use and a pin are skipped, and the request continues; so is a renewal of the access token.
     Silent,
     /// It is done, but those who have to know cannot be told yet.
     Unannounced,

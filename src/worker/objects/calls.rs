@@ -1,4 +1,4 @@
-//! The calls an object has not answered yet.
+//! Keeps, inside a Durable Object, its callers' calls that wait for an answer.
 
 use core::cell::{Cell, RefCell};
 
