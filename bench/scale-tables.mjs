@@ -11,7 +11,7 @@ function spread({ least, most }) {
   return `${least.toFixed(2)}–${most.toFixed(2)}`;
 }
 
-const COST_HEAD = ["CPU µs", "×", "p50 µs", "p99 µs", "×", "spread"];
+const COST_HEAD = ["CPU µs", "CPU ×", "p50 µs", "p99 µs", "p99 ×", "p99 ×, spread"];
 
 /** @param {import("./scale-rounds.mjs").Row} row */
 function costs({ cost, costRatio, p50, p99, p99Ratio }) {
