@@ -7,10 +7,10 @@
 import {
   copyFileSync,
   cpSync,
-  existsSync,
   mkdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -146,8 +146,10 @@ export async function buildPlanted() {
       const glue = path.join(PLANTED, "glue");
       await run(BINDGEN, [COMPILED, glue], options);
       cpSync(path.join(ROOT, "build"), PLANTED, { recursive: true });
-      copyFileSync(path.join(glue, "vestibule_bg.wasm"), wasm);
+      // Until the last of them is new, they are not taken for current.
+      rmSync(wasm, { force: true });
       await bundle(ENTRY, path.join(glue, "vestibule.js"), script);
+      copyFileSync(path.join(glue, "vestibule_bg.wasm"), wasm);
       rmSync(glue, { recursive: true });
     });
   });
@@ -159,7 +161,7 @@ export async function buildPlanted() {
  * @returns {Promise<string>} the folder
  */
 export async function buildEmbed() {
-  await setUp();
+  await takeTurn(setUp);
   await takeTurn(async () => {
     const [script, wasm] = ["index.js", "embed_bg.wasm"].map((file) => path.join(EMBED, file));
     const sources = [...SOURCES, "examples/embed", "tests/embed"];
@@ -169,8 +171,8 @@ export async function buildEmbed() {
       const glue = path.join(ROOT, "target/embed-glue");
       await run(BINDGEN, [`target/${TARGET}/release/embed.wasm`, glue], options);
       mkdirSync(EMBED, { recursive: true });
-      copyFileSync(path.join(glue, "embed_bg.wasm"), wasm);
       await bundle("tests/embed/entry.js", path.join(glue, "embed.js"), script);
+      copyFileSync(path.join(glue, "embed_bg.wasm"), wasm);
     });
   });
   return EMBED;
@@ -188,7 +190,7 @@ export async function buildTenants() {
 
 /** Builds only what passwords are hashed with. */
 export async function buildPasswords() {
-  await setUp();
+  await takeTurn(setUp);
   await takeTurn(() => buildArgon2());
 }
 
@@ -291,8 +293,18 @@ function claim() {
     writeFileSync(LOCK, String(process.pid), { flag: "wx" });
     return true;
   } catch {
-    const owner = existsSync(LOCK) ? Number(readFileSync(LOCK, "utf8")) : 0;
-    if (owner > 0 && !isAlive(owner)) rmSync(LOCK, { force: true });
+    if (isAbandoned()) rmSync(LOCK, { force: true });
+    return false;
+  }
+}
+
+/** Whether the lock's owner is gone, or went before it wrote who it is. */
+function isAbandoned() {
+  try {
+    const owner = Number(readFileSync(LOCK, "utf8"));
+    return owner > 0 ? !isAlive(owner) : Date.now() - statSync(LOCK).mtimeMs > 5_000;
+  } catch {
+    // It was given back meanwhile.
     return false;
   }
 }

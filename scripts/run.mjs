@@ -30,10 +30,13 @@ export async function run(program, args, options = {}) {
  */
 export async function sideBySide(begin) {
   const stop = new AbortController();
+  const parts = begin(stop.signal);
   try {
-    await Promise.all(begin(stop.signal));
+    await Promise.all(parts);
   } catch (error) {
     stop.abort();
+    // Nobody else may write the same files before all have ended.
+    await Promise.allSettled(parts);
     throw error;
   }
 }

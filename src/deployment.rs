@@ -10,6 +10,7 @@ use crate::config::layers::Layers;
 use crate::config::renamed::FORMER_VARIABLES;
 use crate::config::{Fault, variables};
 use crate::encoding::json;
+use crate::encoding::quoted;
 use crate::http::host::Host;
 use crate::keys::{BadKeys, DeploymentKeys};
 use crate::policy::Streams;
@@ -36,7 +37,8 @@ pub(crate) struct Deployment {
     pub follows_streams: bool,
 }
 
-/// A setting that is not as it should be, and the cure. Names settings, and quotes none that may be a secret.
+/// A setting that is not as it should be, and the cure. Names settings, and quotes none that may be a secret: everybody
+/// can read it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 enum SettingError {
     #[error(
@@ -44,7 +46,7 @@ enum SettingError {
     )]
     Keys(#[from] BadKeys),
     #[error(
-        "PREFIX: \"{0}\" cannot be used; use a path such as /_session: lower-case letters, digits, - and _."
+        "PREFIX: {} cannot be used; use a path such as /_session: lower-case letters, digits, - and _.", quoted(.0)
     )]
     Prefix(String),
     #[error(
@@ -60,7 +62,7 @@ enum SettingError {
     )]
     TenantsToken,
     #[error(
-        "CONSOLE_HOST: \"{0}\" is not a host; use one such as console.example.com in lower case, without scheme, port and path."
+        "CONSOLE_HOST: {} is not a host; use one such as console.example.com in lower case, without scheme, port and path.", quoted(.0)
     )]
     ConsoleHost(String),
     #[error("{0}")]

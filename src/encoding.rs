@@ -161,3 +161,16 @@ pub(crate) fn ascii_json(json: &str) -> String {
     }
     line
 }
+/// Longest value of a setting that is quoted, in bytes.
+const MAX_QUOTED: usize = 64;
+
+/// A setting's value for a text that says what is wrong with it. One that may hold a secret, as a URL with a password
+/// does, is only called the value.
+pub(crate) fn quoted(value: &str) -> String {
+    let may_be_secret = value.len() > MAX_QUOTED || value.contains('@') || value.contains("://");
+    if may_be_secret {
+        "the value".to_owned()
+    } else {
+        format!("\"{value}\"")
+    }
+}

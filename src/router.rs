@@ -1,4 +1,4 @@
-//! Which tenant a request is for: the first room everybody enters.
+//! Finds the tenant that a request is for.
 //!
 //! A tenant has a [`Gateway`] of its own, so nothing that one knows can reach another. Who a host
 //! belongs to, and what is said of that tenant, is in documents that this isolate asks for and

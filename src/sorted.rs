@@ -11,8 +11,13 @@ pub(crate) fn by<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
         let both = list.get(one).zip(list.get(other));
         both.map_or(Ordering::Equal, |(one, other)| compare(one, other))
     });
+    let mut belongs = belonging(&places);
     for at in 0..list.len() {
-        list.swap(at, place_now(&places, at));
+        // Each swap brings one element to where it belongs, so there are fewer swaps than elements.
+        while let Some(place) = belongs.get(at).copied().filter(|place| *place != at) {
+            list.swap(at, place);
+            belongs.swap(at, place);
+        }
     }
 }
 
@@ -23,16 +28,15 @@ fn places(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize
     places
 }
 
-/// Where the element is by now that belongs to `at`, after all places before it have been filled: whatever was there was
-/// swapped with what belonged there.
-fn place_now(places: &[usize], at: usize) -> usize {
-    let mut now = at;
-    loop {
-        now = places.get(now).copied().unwrap_or(at);
-        if now >= at {
-            return now;
+/// Where each element belongs.
+fn belonging(places: &[usize]) -> Vec<usize> {
+    let mut belongs = vec![0; places.len()];
+    for (at, place) in places.iter().enumerate() {
+        if let Some(element) = belongs.get_mut(*place) {
+            *element = at;
         }
     }
+    belongs
 }
 
 #[cfg(test)]
@@ -49,6 +53,16 @@ mod tests {
             expected.sort_by_key(|(key, _)| *key);
             by(&mut list, |(one, _), (other, _)| one.cmp(other));
             prop_assert_eq!(list, expected);
+        }
+    }
+
+    #[test]
+    fn rotated_list_is_sorted_in_linear_time() {
+        let count = 200_000;
+        for first in [1, count / 2, count - 1] {
+            let mut list: Vec<usize> = (first..count).chain(0..first).collect();
+            by(&mut list, Ord::cmp);
+            assert!(list.iter().copied().eq(0..count), "{first}");
         }
     }
 }

@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::object_macro::text;
 use super::parse::{FromDocument, Reader};
 use crate::encoding::json;
+use crate::encoding::quoted;
 use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 
@@ -19,7 +20,7 @@ pub(crate) enum ReplacementError {
     Url,
     /// What follows `kv:` is no name of a stored file.
     #[error(
-        "\"{0}\" is not the name of a stored file; use kv: and 1 to 128 letters, digits, ., _ and -"
+        "{} is not the name of a stored file; use kv: and 1 to 128 letters, digits, ., _ and -", quoted(.0)
     )]
     Name(String),
 }

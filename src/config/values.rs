@@ -11,6 +11,7 @@ use crate::auth::provider::is_confidential;
 use crate::balancer::pool::{Base, OriginName};
 use crate::clock::UnixSeconds;
 use crate::encoding::json;
+use crate::encoding::quoted;
 use crate::http::host::HostPattern;
 use crate::tenant_id::TenantId;
 
@@ -91,11 +92,11 @@ impl CookiePattern {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum PathPatternError {
     /// A `*` is not at the end of it.
-    #[error("\"{0}\" has a * in it; write one only at the end, behind a /")]
+    #[error("{} has a * in it; write one only at the end, behind a /", quoted(.0))]
     Wildcard(String),
     /// It is not how a path is written.
     #[error(
-        "\"{0}\" is not a path; use one such as /project/share, or the beginning of paths such as /public/*"
+        "{} is not a path; use one such as /project/share, or the beginning of paths such as /public/*", quoted(.0)
     )]
     Malformed(String),
 }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::encoding::quoted;
+
 /// The most labels of a host for which wildcards are looked for.
 const MAX_LABELS: usize = 8;
 
@@ -43,7 +45,7 @@ pub(crate) struct HostPattern(String);
 /// A text is neither a host nor everything below one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "\"{0}\" is not a host; use one such as chat.example.com in lower case, without port, or *.example.com"
+    "{} is not a host; use one such as chat.example.com in lower case, without port, or *.example.com", quoted(.0)
 )]
 pub(crate) struct HostPatternError(String);
 

@@ -170,7 +170,7 @@ impl<'de> Deserializer<'de> for Reader {
         visitor.visit_unit()
     }
 
-    // What no message has.
+    // What no message has, and maps, whose names are texts.
     forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct map
     }

@@ -47,7 +47,7 @@ pub struct Finished {
 
 impl fmt::Debug for TokenSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Grant(secret)")
+        f.write_str("TokenSet(secret)")
     }
 }
 

@@ -40,7 +40,7 @@ pub struct StoredCookie {
 
 impl fmt::Debug for StoredCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kept({})", self.name)
+        write!(f, "StoredCookie({})", self.name)
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Delivery {
     /// Which of the isolate's batches this is: the same may come again, because the answer was lost.
     pub number: u64,
     /// Hashes of the sessions in use, by tenant.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known_hashes")]
     pub seen: BTreeMap<String, Vec<u32>>,
     /// What was counted.
     pub series: Series,
@@ -70,7 +70,8 @@ pub(crate) struct Delivery {
 pub(crate) struct Query {
     /// The number of the last line that was seen.
     pub after: u64,
-    /// The least level of the lines.
+    /// The least level of the lines; of one that only a later release knows, all.
+    #[serde(deserialize_with = "known_level")]
     pub level: Level,
     /// What the figures are of.
     pub scope: Scope,
@@ -112,4 +113,26 @@ fn known_gauges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Gauge>
         .take(MAX_GAUGES)
         .filter_map(gauge)
         .collect())
+}
+
+/// Reads hashes by tenant; what is none of this release is left out.
+fn known_hashes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Vec<u32>>, D::Error> {
+    let mut known = BTreeMap::new();
+    if let Value::Object(tenants) = Value::deserialize(deserializer)? {
+        for (tenant, hashes) in tenants {
+            let hashes = hashes.as_array().into_iter().flatten();
+            let hashes = hashes.filter_map(|hash| u32::try_from(hash.as_u64()?).ok());
+            known.insert(tenant, hashes.collect());
+        }
+    }
+    Ok(known)
+}
+
+/// Reads a level.
+fn known_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::Error> {
+    let name = Value::deserialize(deserializer)?;
+    let level = name.as_str().and_then(Level::named);
+    Ok(level.unwrap_or_default())
 }

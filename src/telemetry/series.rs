@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::metric::{self, BOUNDS, BUCKETS, Kind, Metric};
@@ -99,8 +99,8 @@ impl Counted {
 }
 
 /// Everything counted somewhere. As a message: `[[[name, labels, n], …], [[name, labels, milliseconds, [counts]], …]]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(into = "Value", try_from = "Value")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
 pub(crate) struct Series(BTreeMap<Key, Counted>);
 
 impl Series {
@@ -223,17 +223,17 @@ impl Series {
     }
 }
 
-impl From<Series> for Value {
-    fn from(series: Series) -> Self {
-        let counters: Vec<Self> = series
+impl Serialize for Series {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counters: Vec<Value> = self
             .all_counters()
             .map(|(name, labels, times)| json!([name, labels, times]))
             .collect();
-        let histograms: Vec<Self> = series
+        let histograms: Vec<Value> = self
             .all_histograms()
             .map(|(name, labels, one)| json!([name, labels, one.sum_ms, one.counts]))
             .collect();
-        json!([counters, histograms])
+        (counters, histograms).serialize(serializer)
     }
 }
 
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn json_round_trips_and_adds_up() {
-        let mut series = Series::read(&some().into()).unwrap();
+        let mut series = Series::read(&serde_json::to_value(some()).unwrap()).unwrap();
         assert_eq!(series, some());
         series.merge(&some());
         let requests: Vec<_> = series.counters(metric::REQUESTS).collect();

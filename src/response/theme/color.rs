@@ -5,6 +5,7 @@ use core::fmt;
 use thiserror::Error;
 
 use crate::encoding::push_hex;
+use crate::encoding::quoted;
 
 /// A colour in sRGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub(crate) struct Color(pub [u8; 3]);
 
 /// A text is no colour.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("\"{0}\" is not a colour; use one such as #06c or #0066cc")]
+#[error("{} is not a colour; use one such as #06c or #0066cc", quoted(.0))]
 pub(crate) struct ColorError(String);
 
 /// The least contrast between text and what it stands on.

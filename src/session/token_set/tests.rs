@@ -71,7 +71,7 @@ fn token_set_of_an_older_release_is_read() {
 #[test]
 fn token_set_round_trips_and_debug_output_hides_it() {
     assert_eq!(TokenSet::from_json(&grant().to_json()), Some(grant()));
-    assert_eq!(format!("{:?}", grant()), "Grant(secret)");
+    assert_eq!(format!("{:?}", grant()), "TokenSet(secret)");
     assert_eq!(TokenSet::from_json(&json!([["a"], 1])), None);
 }
 

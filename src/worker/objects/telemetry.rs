@@ -150,7 +150,8 @@ impl Telemetry {
         Ok(collection)
     }
 
-    /// Stores what changed. Then the notes are not needed any more: both are done, or neither.
+    /// Stores what changed. Then the notes are not needed any more: should the instance die in between, they are counted
+    /// once more, which is better than not at all.
     fn keep(&self, name: &str) {
         let kept = COLLECTIONS.with_borrow_mut(|collections| {
             let collection = collections.or_default(name.to_owned());
@@ -173,8 +174,9 @@ impl Telemetry {
             }
             #[cfg(feature = "planted-faults")]
             crate::worker::fault_injection::fail_next("kept")?;
-            self.context.forget_notes();
             Ok(())
-        })
+        })?;
+        self.context.forget_notes();
+        Ok(())
     }
 }
