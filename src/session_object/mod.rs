@@ -111,9 +111,17 @@ impl<R: Rng> Executor<'_, R> {
             }
             Operation::Release { token } => self.release(row.as_mut(), *token),
         };
-        // One that is delivered twice waits for the announcement like the first time.
-        let wait = (changed || is_repeated) && row.as_ref().is_some_and(|row| row.announce_due);
-        let store = (changed || adopted).then_some(row).flatten();
+        // One that is delivered twice waits for the announcement like the first time, and so does whoever ends the
+        // session once more: either is told that it is over.
+        let ends = matches!(&command.order, Operation::Change(changing) if changing.change.end);
+        let is_concerned = changed || is_repeated || ends;
+        let wait = is_concerned && row.as_ref().is_some_and(|row| row.announce_due);
+        // Like the first time it is announced at once, though that has failed a moment ago.
+        let pausing = row
+            .as_mut()
+            .filter(|row| wait && ends && row.retry_at > self.now.0);
+        let is_urgent = pausing.map(|row| row.retry_at = 0).is_some();
+        let store = (changed || adopted || is_urgent).then_some(row).flatten();
         Ok(Verdict {
             reply,
             row: store.map(|row| row.encode()),

@@ -54,7 +54,8 @@ impl Subject {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Parses a subject; the counterpart of [`Subject::to_text`].
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (letter, name) = text.split_at_checked(1)?;
         match letter {
             "s" => Handle::parse(name).map(Self::Session),

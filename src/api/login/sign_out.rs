@@ -98,6 +98,18 @@ pub(in crate::api) fn logout(
             }
             Ok(signed_out(gateway, None, context))
         }
+        // Another sign-out may just have ended it, before everybody could hear of that. It is confirmed when they have.
+        Caller::Over(Problem::SessionEnded) if !everywhere => {
+            if let Some(handle) = named_by_cookie(gateway, context) {
+                gateway.sessions.end(
+                    &mut gateway.recorder,
+                    handle,
+                    context.answers,
+                    context.now,
+                )?;
+            }
+            Ok(signed_out(gateway, None, context))
+        }
         // What is over can put an end to nothing else.
         Caller::Over(problem) if everywhere => Err(Interrupt::Reject {
             problem: problem.into(),

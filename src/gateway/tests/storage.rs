@@ -56,6 +56,10 @@ fn sign_out_is_confirmed_after_the_announcement() {
     world.outside.silent.directory = true;
     let step = world.call("POST", "/_session/logout", None, &Value::Null);
     assert_eq!(refused(step), (503, "store_unavailable".to_owned()));
+    // Nor is a second one, which finds the session ended.
+    world.jar.clone_from(&cookie);
+    let step = world.call("POST", "/_session/logout", None, &Value::Null);
+    assert_eq!(refused(step), (503, "store_unavailable".to_owned()));
     world.jar = cookie;
     world.outside.silent.directory = false;
     let step = world.call("POST", "/_session/logout", None, &Value::Null);

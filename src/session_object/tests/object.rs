@@ -264,6 +264,31 @@ fn repeated_destroy_waits_for_the_announcement_too() {
 }
 
 #[test]
+fn destroy_after_a_failed_announcement_announces_at_once() {
+    let mut runtime = stored();
+    runtime.change(end(2));
+    runtime.item_done(false);
+    let (call, does) = runtime.change(end(3));
+    assert_eq!(does, [tells("revoke")]);
+    let does = runtime.item_done(true);
+    assert_eq!(does[0], Does::Replies(call, Status::Ended, Yes));
+}
+
+#[test]
+fn concurrent_destroy_waits_for_the_announcement() {
+    let mut runtime = stored();
+    let (first, does) = runtime.change(end(2));
+    assert_eq!(does, [tells("revoke")]);
+    let (second, does) = runtime.change(end(3));
+    assert_eq!(does, []);
+    let replied = [first, second].map(|call| Does::Replies(call, Status::Ended, Yes));
+    assert_eq!(runtime.item_done(true)[..2], replied);
+    // By then everybody knows.
+    let (third, does) = runtime.change(end(4));
+    assert_eq!(does, [Does::Replies(third, Status::Ended, Yes)]);
+}
+
+#[test]
 fn earlier_failed_item_does_not_count_as_the_announcement() {
     let mut runtime = stored();
     let (_, does) = runtime.change(patch(r#"{"a":2}"#, 2));

@@ -7,6 +7,7 @@ use super::message::{self, Command, Done, Feed, Page};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::message::{MessageError, Pair, write};
 use crate::sorted;
+use crate::store::revocations::Subject;
 
 /// How often what has run out is forgotten, in milliseconds.
 const FORGET_EVERY_MS: u64 = 3_600_000;
@@ -239,6 +240,10 @@ fn revoke(
         let before = tables.revoked(subject)?;
         let until = before.map_or(until, |before| before.until.max(until));
         tables.set_revoked(subject, Revoked { epoch, until })?;
+        // What is over counts no more, though its object takes it off the list only when the namespace has its end.
+        if let Some(Subject::Session(handle)) = Subject::parse(subject) {
+            tables.remove_listing(&handle.to_text())?;
+        }
     }
     Ok(message::Revoked { epoch })
 }

@@ -2,6 +2,7 @@ use super::memory::Memory;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::session::id::Handle;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 const HOUR: u64 = 3_600_000;
@@ -105,6 +106,20 @@ fn surplus_sessions_are_the_oldest_and_expired_ones_do_not_count() {
     assert_eq!(directory.list_in("d", 9, future), ["b", "a"]);
     directory.say(&json!({ "do": "list-out", "session": "b" }), NOW);
     assert_eq!(directory.list_in("d", 9, future), ["a"]);
+}
+
+#[test]
+fn ended_session_does_not_count_once_announced() {
+    let mut directory = Directory::default();
+    let future = NOW.0 / 1000 + 60;
+    let handle = Handle([1; 16]);
+    let (ended, subject) = (handle.to_text(), Subject::Session(handle).to_text());
+    directory.list_in("a", 1, future);
+    directory.list_in(&ended, 2, future);
+    let revoke = json!({ "do": "revoke", "subjects": [subject], "until": future });
+    directory.say(&revoke, NOW);
+    assert_eq!(directory.list_in("b", 3, future), [""; 0]);
+    assert_eq!(directory.page(None, NOW).0, ["a", "b"]);
 }
 
 #[test]
