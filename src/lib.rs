@@ -81,6 +81,7 @@ mod message;
 mod policy;
 mod response;
 mod router;
+mod rule;
 mod secrets;
 mod session;
 mod session_object;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::clock::{Seconds, UnixSeconds};
 use crate::keys::KeyRing;
 use crate::message::{is_neutral, present};
+use crate::rule::{Rule, holds};
 use crate::session::data::{BadPatch, Data};
 use crate::session::identity::Identity;
 use crate::session::lifetime::Lifetime;
@@ -206,7 +207,7 @@ impl Change {
                     // meanwhile stays so.
                     let is_another = before != Some(identity.user.as_str());
                     by_sign_in = is_another || self.proved;
-                    if is_another {
+                    if is_another && holds(Rule::UserEpoch) {
                         next.user_epoch = *epoch;
                     }
                     // What the origin and the provider gave was for whoever it was before, a guest
@@ -270,7 +271,7 @@ impl Change {
         if changed {
             next.version = record.version.next();
         }
-        if !stored {
+        if !stored && holds(Rule::TenantEpoch) {
             next.epoch = *epoch;
         }
         // Whoever changes a session uses it.

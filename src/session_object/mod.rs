@@ -20,6 +20,7 @@ use chacha20::rand_core::Rng;
 use crate::clock::{Seconds, UnixMillis, UnixSeconds};
 use crate::effect::{Need, Outbound};
 use crate::keys::KeyRing;
+use crate::rule::{Rule, holds};
 use crate::session::change::{ApplyContext, Outcome};
 use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
@@ -33,6 +34,8 @@ use crate::telemetry::log::Event;
 use crate::tenant_id::TenantId;
 
 pub(crate) use row::BadRow;
+#[cfg(test)]
+pub(crate) use row::sealed_in;
 
 /// How many changes an object remembers, to know one that is delivered twice.
 const REMEMBERED: usize = 64;
@@ -114,7 +117,8 @@ impl<R: Rng> Executor<'_, R> {
         // One that is delivered twice waits for the announcement like the first time, and so does whoever ends the
         // session once more: either is told that it is over.
         let ends = matches!(&command.order, Operation::Change(changing) if changing.change.end);
-        let is_concerned = changed || is_repeated || ends;
+        let is_concerned = (changed || is_repeated || (ends && holds(Rule::RepeatedEndWaits)))
+            && holds(Rule::WaitForAnnouncement);
         let wait = is_concerned && row.as_ref().is_some_and(|row| row.announce_due);
         // Like the first time it is announced at once, though that has failed a moment ago.
         let pausing = row
@@ -169,27 +173,27 @@ impl<R: Rng> Executor<'_, R> {
             Err(is) => return (self.tell_as(is, row.as_ref()), false),
         };
         if let Some(row) = row.as_mut() {
-            if row.applied.contains(&changing.once) {
+            if row.applied.contains(&changing.once) && holds(Rule::Idempotency) {
                 return (self.tell(Some(row), &[]), false);
             }
             let held = row.lease_at(self.now).map(|lease| lease.token);
             // A token that does not hold any more is refused also when nobody else has the lease.
-            if changing.lease.is_some() && changing.lease != held {
+            if changing.lease.is_some() && changing.lease != held && holds(Rule::LeaseToken) {
                 return (Reply::is(Status::Held), false);
             }
         }
         if changing
             .if_version
-            .is_some_and(|version| version != record.version)
+            .is_some_and(|version| version != record.version && holds(Rule::IfVersion))
         {
             return (self.tell_as(Status::Conflict, row.as_ref()), false);
         }
         let change = match changing.id.map(|id| record.fit(&id, self.now.seconds())) {
-            None | Some(IdMatch::Current) => changing.change.clone(),
-            Some(IdMatch::Grace) => changing.change.clone().in_grace(),
-            Some(IdMatch::Replaced | IdMatch::Outdated) => {
+            Some(IdMatch::Replaced | IdMatch::Outdated) if holds(Rule::OutdatedId) => {
                 return (Reply::is(Status::Outdated), false);
             }
+            Some(IdMatch::Grace) => changing.change.clone().in_grace(),
+            _ => changing.change.clone(),
         };
         let outcome = change.apply(
             &record,
@@ -325,7 +329,9 @@ impl<R: Rng> Executor<'_, R> {
             None => return (self.tell_as(Status::Unreadable, Some(row)), false),
         }
         let until = UnixMillis(self.now.0 + seconds.min(MAX_LEASE).0 * 1000);
-        let others = |held: &Lease| token != Some(held.token) && row.lease_once != Some(once);
+        let others = |held: &Lease| {
+            token != Some(held.token) && row.lease_once != Some(once) && holds(Rule::LeaseHeld)
+        };
         if row.lease_at(self.now).as_ref().is_some_and(others) {
             return (Reply::is(Status::Held), false);
         }

@@ -13,6 +13,7 @@ use super::{BadRow, Executor, Verdict};
 use crate::clock::UnixMillis;
 use crate::effect::{self, Answers, Found, Need, Outbound, Write};
 use crate::keys::KeyRing;
+use crate::rule::{Rule, holds};
 use crate::session::id::Handle;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant_id::TenantId;
@@ -222,7 +223,8 @@ impl SessionObject {
             self.store_first(row, now, &mut actions);
             self.run(now, &mut actions);
         }
-        if let Some(refresh) = &mut self.refresh {
+        let asking = self.refresh.as_mut();
+        if let Some(refresh) = asking.filter(|_| holds(Rule::OneProviderCall)) {
             refresh.calls.push(call);
         } else {
             actions.push(Action::Fetch(sent.clone()));
@@ -292,7 +294,9 @@ impl SessionObject {
     /// Stores a row that brings something to do, so that it is done even if this object dies. What was performed before
     /// an instance traps stays, so the alarm comes first and the row last.
     fn store_first(&mut self, row: Vec<u8>, now: UnixMillis, actions: &mut Vec<Action>) {
-        self.wake_at(UnixMillis(now.0 + RESUME_AFTER_MS), actions);
+        if holds(Rule::OutboxAlarm) {
+            self.wake_at(UnixMillis(now.0 + RESUME_AFTER_MS), actions);
+        }
         if self.row.is_none()
             && let Some((tenant, handle)) = &self.name
         {
@@ -317,7 +321,7 @@ impl SessionObject {
 
     /// Runs the next outbox item; one at a time.
     fn run(&mut self, now: UnixMillis, actions: &mut Vec<Action>) {
-        if self.running.is_some() {
+        if self.running.is_some() && holds(Rule::OneItemAtATime) {
             return;
         }
         if let (Some((tenant, handle)), Some(row)) = (&self.name, &self.row) {

@@ -5,6 +5,7 @@
 use crate::clock::{Seconds, UnixMillis};
 use crate::effect::Write;
 use crate::encoding;
+use crate::rule::{Rule, holds};
 use crate::session::change::Change;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::{Lifetime, stored_until};
@@ -75,21 +76,24 @@ pub(crate) fn next(
     let row = Row::decode(row)?;
     if !(row.announce_due || row.namespace_due || row.list_due) {
         let forget_at = UnixMillis((row.expires() + FORGET_AFTER).0.saturating_mul(1000));
-        let outbox_item = if now >= forget_at {
+        let serves_nobody =
+            (now >= forget_at && holds(Rule::RowForgotten)) || !holds(Rule::RowKept);
+        let outbox_item = if serves_nobody {
             OutboxItem::Forget
         } else {
             OutboxItem::Sleep(forget_at)
         };
         return Ok((outbox_item, None));
     }
-    if now.0 < row.retry_at {
+    if now.0 < row.retry_at && holds(Rule::OutboxPause) {
         return Ok((OutboxItem::Sleep(UnixMillis(row.retry_at)), None));
     }
     let run = |kind, outbox_item| {
         let serial = row.serial;
         Ok((outbox_item, Some(Running { kind, serial })))
     };
-    if row.announce_due {
+    let is_first = holds(Rule::AnnounceFirst) || !row.namespace_due;
+    if row.announce_due && is_first {
         let until = now.seconds() + ANNOUNCED_FOR;
         let subject = if row.is_ended {
             Subject::Session(handle)
@@ -188,10 +192,10 @@ pub(crate) fn done(
     if running.kind == Kind::Write {
         row.namespace_at = now.0;
     }
-    if succeeded {
+    if succeeded || !holds(Rule::OutboxRetry) {
         row.retries = 0;
         row.retry_at = 0;
-        if running.serial == row.serial {
+        if running.serial == row.serial || !holds(Rule::OutboxSerial) {
             match running.kind {
                 Kind::Announce => row.announce_due = false,
                 Kind::Write => row.namespace_due = false,
@@ -203,7 +207,7 @@ pub(crate) fn done(
         let pause = 500_u64 << row.retries.min(8);
         row.retry_at = now.0 + pause.min(MAX_PAUSE_MS);
         // What could not be shown to the namespace must stay in the feed meanwhile.
-        let has_news = row.is_ended || row.replaced_with > 0;
+        let has_news = (row.is_ended || row.replaced_with > 0) && holds(Rule::AnnounceAgain);
         row.announce_due |= running.kind == Kind::Write && has_news;
     }
     Ok(row.encode())

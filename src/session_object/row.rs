@@ -192,6 +192,12 @@ impl Row {
     }
 }
 
+/// The record in a row.
+#[cfg(test)]
+pub(crate) fn sealed_in(row: &[u8]) -> Vec<u8> {
+    Row::decode(row).map(|row| row.sealed).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod golden;
 

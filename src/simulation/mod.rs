@@ -8,5 +8,6 @@ mod discipline;
 mod history;
 mod namespace;
 pub(crate) mod outside;
+mod rules;
 mod runs;
 mod world;

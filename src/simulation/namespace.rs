@@ -1,5 +1,5 @@
 //! A namespace as bad as Workers KV may be: each location sees a write when it arrives there, up to
-//! minutes later and not in order; what was read, or was not there, stays cached; writes fail, and
+//! minutes later and meanwhile not in order; what was read, or was not there, stays cached; writes fail, and
 //! some of those that fail were applied.
 
 use std::collections::HashMap;
@@ -15,6 +15,8 @@ const CACHED_MS: u64 = 30_000;
 /// One write on its way.
 struct Arrival {
     order: u64,
+    /// When all locations have it, and nothing that was put before it comes after it.
+    settled_at: u64,
     /// When each location has it.
     at: Vec<u64>,
     value: Vec<u8>,
@@ -59,6 +61,7 @@ impl Namespace {
             .or_default()
             .push(Arrival {
                 order: self.orders,
+                settled_at: now + self.slowest_ms,
                 at,
                 value,
             });
@@ -83,6 +86,13 @@ impl Namespace {
         found.map_or(Found::Absent, Found::Bytes)
     }
 
+    /// What was put last.
+    pub(crate) fn latest(&self, key: &str) -> Option<&[u8]> {
+        let writes = self.writes.get(key)?.iter();
+        let latest = writes.max_by_key(|write| write.order)?;
+        Some(&latest.value)
+    }
+
     /// The names a location sees.
     pub(crate) fn list(&self, location: usize, prefix: &str, now: u64) -> Vec<String> {
         let mut names: Vec<String> = self
@@ -96,10 +106,13 @@ impl Namespace {
     }
 
     fn arrived(&self, location: usize, key: &str, now: u64) -> Option<Vec<u8>> {
-        let arrived = self.writes.get(key)?.iter();
-        let arrived = arrived.filter(|write| write.at[location] <= now);
+        let writes = self.writes.get(key)?;
+        let arrived = writes.iter().filter(|write| write.at[location] <= now);
         let latest = if self.reorders {
-            arrived.max_by_key(|write| write.at[location])
+            let settled = writes.iter().filter(|write| write.settled_at <= now);
+            let floor = settled.map(|write| write.order).max().unwrap_or_default();
+            let may_win = arrived.filter(|write| write.order >= floor);
+            may_win.max_by_key(|write| write.at[location])
         } else {
             arrived.max_by_key(|write| write.order)
         };

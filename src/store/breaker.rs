@@ -5,6 +5,7 @@
 //! one after the other.
 
 use crate::clock::UnixMillis;
+use crate::rule::{Rule, holds};
 
 /// Number of failed reads in a row after which nobody asks.
 const BREAK_AFTER: u32 = 3;
@@ -55,7 +56,8 @@ impl Breaker {
             State::Probing { since } => (since, PROBE_LASTS_MS),
         };
         // A clock that was set back keeps nobody out.
-        if since <= now && now.millis_since(since) < lasts_ms {
+        let is_kept_out = matches!(self.state, State::Open { .. }) || holds(Rule::SingleProbe);
+        if since <= now && now.millis_since(since) < lasts_ms && is_kept_out {
             return None;
         }
         self.state = State::Probing { since: now };
@@ -76,12 +78,12 @@ impl Breaker {
     /// Takes note that storage has not answered, or with an error.
     pub(crate) fn record_failure(&mut self, permit: Permit, now: UnixMillis) {
         match self.state {
-            State::Closed { failures } if failures + 1 < BREAK_AFTER => {
+            State::Closed { failures } if failures + 1 < BREAK_AFTER || !holds(Rule::Breaker) => {
                 let failures = failures + 1;
                 self.state = State::Closed { failures };
             }
             State::Closed { .. } => self.state = State::Open { since: now },
-            State::Probing { since } if permit.probe == Some(since) => {
+            State::Probing { since } if permit.probe == Some(since) || !holds(Rule::StaleProbe) => {
                 self.state = State::Open { since: now };
             }
             // Begun before storage counted as not answering: nothing new.

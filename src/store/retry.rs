@@ -5,6 +5,7 @@
 //! (<https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>).
 
 use crate::clock::UnixMillis;
+use crate::rule::{Rule, holds};
 
 /// How long to wait, about, before each attempt, in milliseconds.
 const DELAYS_MS: [u64; 3] = [0, 100, 400];
@@ -58,9 +59,11 @@ impl Retry {
     #[must_use]
     pub(crate) fn after_failure(&mut self, cause: Cause, random: u32, now: UnixMillis) -> Next {
         let delay = match (cause, DELAYS_MS.get(self.attempts)) {
-            (Cause::Other, Some(delay)) => *delay,
-            (Cause::Overloaded, _) | (_, None) => return Next::GiveUp,
+            (Cause::Overloaded, _) if holds(Rule::RetryOverload) => return Next::GiveUp,
+            (_, None) if holds(Rule::RetryLimit) => return Next::GiveUp,
+            (_, delay) => delay.copied().unwrap_or_default(),
         };
+        let delay = delay * u64::from(holds(Rule::RetryDelay));
         self.attempts += 1;
         let jitter = (delay * u64::from(random)) >> u32::BITS;
         let wait = delay / 2 + jitter;

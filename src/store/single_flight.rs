@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::clock::UnixMillis;
+use crate::rule::{Rule, holds};
 
 /// Time for which a caller waits for what another has asked for, in milliseconds.
 pub(crate) const PATIENCE_MS: u64 = 300;
@@ -82,7 +83,9 @@ impl<S: Clone> SingleFlight<S> {
         now: UnixMillis,
         share: impl FnOnce(FlightId) -> S,
     ) -> Role<S> {
-        match self.flights.get(question) {
+        let in_vain = in_vain.filter(|_| holds(Rule::FlightPatience));
+        let current = self.flights.get(question);
+        match current.filter(|_| holds(Rule::SingleFlight)) {
             Some(other) if in_vain != Some(other.id) => Role::Follow {
                 flight: other.id,
                 asked: other.asked,
@@ -108,7 +111,8 @@ impl<S: Clone> SingleFlight<S> {
     /// Ends a flight: later callers call again.
     pub(crate) fn finish(&mut self, question: &str, flight: FlightId) {
         let current = self.flights.get(question);
-        if current.is_some_and(|current| current.id == flight) {
+        let is_own = |current: &Flight<S>| current.id == flight || !holds(Rule::FlightFinishOwn);
+        if current.is_some_and(is_own) && holds(Rule::FlightFinish) {
             self.flights.remove(question);
         }
     }

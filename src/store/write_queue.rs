@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use crate::clock::UnixMillis;
 use crate::effect::Write;
+use crate::rule::{Rule, holds};
 
 #[cfg(test)]
 mod tests;
@@ -228,19 +229,20 @@ impl WriteQueue {
         }
         // Whoever submits a later value drives it by itself.
         let failures = slot.failures.saturating_sub(submission.failures);
-        let is_patient = failures < RETRY_DELAYS_MS.len() as u64;
+        let is_patient = failures < RETRY_DELAYS_MS.len() as u64 || !holds(Rule::QueuePatience);
         let Some(pending) = slot.pending.as_mut().filter(|_| is_patient) else {
             return Next::Done(Outcome::Lost);
         };
         let since_put = slot.put_at.map_or(u64::MAX, |at| now.millis_since(at));
-        if pending.in_flight.is_some() {
+        if pending.in_flight.is_some() && holds(Rule::OnePut) {
             let left = PUT_DEADLINE_MS.saturating_sub(since_put);
             return Next::Wait(left.clamp(1, submission.poll_ms));
         }
         let latest = UnixMillis(now.0 + MAX_RETRY_DELAY_MS);
         pending.not_before = pending.not_before.min(latest);
         let retry = pending.not_before.millis_since(now);
-        let wait = SPACING_MS.saturating_sub(since_put).max(retry);
+        let spacing_ms = SPACING_MS * u64::from(holds(Rule::WriteSpacing));
+        let wait = spacing_ms.saturating_sub(since_put).max(retry);
         if wait > 0 {
             return Next::Wait(wait);
         }
@@ -263,7 +265,7 @@ impl WriteQueue {
         let settled = if acknowledged {
             slot.stored = slot.stored.max(attempt.serial);
             slot.pending
-                .take_if(|pending| pending.serial == attempt.serial)
+                .take_if(|pending| pending.serial == attempt.serial || !holds(Rule::QueueSerial))
         } else {
             let lost = slot.fail(attempt.number, now);
             self.counts.lost += u32::from(lost.is_some());
@@ -340,7 +342,7 @@ impl Slot {
     /// Counts an attempt as failed that has no outcome in time. Returns the value if it is lost.
     fn expire(&mut self, now: UnixMillis) -> Option<Pending> {
         let number = self.pending.as_ref()?.in_flight?;
-        let is_late = now.millis_since(self.put_at?) >= PUT_DEADLINE_MS;
+        let is_late = now.millis_since(self.put_at?) >= PUT_DEADLINE_MS && holds(Rule::PutDeadline);
         is_late.then(|| self.fail(number, now)).flatten()
     }
 

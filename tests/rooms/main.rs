@@ -9,13 +9,14 @@ use std::path::Path;
 use graph::Graph;
 
 /// What everybody builds on, and may know. They know nobody else.
-const BASE: [&str; 10] = [
+const BASE: [&str; 11] = [
     "clock",
     "encoding",
     "flat_map",
     "keys",
     "message",
     "policy",
+    "rule",
     "secrets",
     "sorted",
     "span_id",

@@ -1,12 +1,19 @@
 //! What isolates ask storage and objects, by the rules that are shipped: single flight, the breaker, retries.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::*;
 use crate::store::breaker::Permit;
 use crate::store::retry::{Cause, Next, Retry};
 use crate::store::single_flight::{FlightId, PATIENCE_MS, Role};
 
-/// Who waits for the answer to one question.
-pub(super) type Followers = Rc<RefCell<Vec<u64>>>;
+/// Who asks one question, and who waits for the answer.
+#[derive(Clone)]
+pub(super) struct Followers {
+    leader: u64,
+    waiting: Rc<RefCell<Vec<u64>>>,
+}
 
 /// What an attempt came to.
 pub(super) type Heard = Result<Found, Cause>;
@@ -92,10 +99,16 @@ impl World {
         let Isolate {
             flights, breaker, ..
         } = &mut self.isolates[place];
-        let role = flights.join(&question, followed, now, |_| Followers::default());
+        let share = |_| Followers {
+            leader: driver,
+            waiting: Rc::default(),
+        };
+        let role = flights.join(&question, followed, now, share);
         let (flight, followers) = match role {
             Role::Follow { flight, shared, .. } => {
-                shared.borrow_mut().push(driver);
+                shared.waiting.borrow_mut().push(driver);
+                let leader = shared.leader;
+                self.observe(What::Follows { leader, question });
                 self.asks.get_mut(&driver).unwrap().followed = Some(flight);
                 return self.schedule_at(self.now + PATIENCE_MS, Event::Ask { driver });
             }
@@ -146,18 +159,20 @@ impl World {
         let Some(ask) = self.asks.get(&driver) else {
             return;
         };
-        let location = self.isolates[ask.place].location;
+        let place = ask.place;
+        let location = self.isolates[place].location;
         let need = ask.need.clone();
+        let is_call = matches!(need, Need::Call { .. });
         let heard = match need {
             Need::Read { key, .. } => {
-                let fails = self.storage_fails();
+                let fails = self.storage_fails(place);
                 Ok(match fails {
                     true => Found::Unavailable,
                     false => self.namespace.get(location, &key, self.now),
                 })
             }
             Need::List { prefix } => {
-                let fails = self.storage_fails();
+                let fails = self.storage_fails(place);
                 let names = self.namespace.list(location, &prefix, self.now);
                 Ok(match fails {
                     true => Found::Unavailable,
@@ -190,17 +205,22 @@ impl World {
             other => panic!("nobody shares {other:?}"),
         };
         let takes = match heard {
+            // The timer of an isolate that has much to do goes off late.
+            Ok(Found::Unavailable) if self.chance(400) => READ_DEADLINE_MS + self.below(2_000),
             Ok(Found::Unavailable) if self.chance(500) => READ_DEADLINE_MS,
+            // Some calls take their time.
+            _ if is_call && self.chance(self.weather.calls) => 300 + self.below(1_200),
             _ => self.below(60),
         };
         self.schedule_at(self.now + takes, Event::Heard { driver, heard });
     }
 
     /// Whether storage does not answer. One that has failed may go on like that for a while.
-    fn storage_fails(&mut self) -> bool {
+    fn storage_fails(&mut self, place: usize) -> bool {
         let fails = self.chance(self.weather.reads);
         if fails && self.chance(300) {
-            self.outage_until = self.now + self.below(4_000);
+            self.outage_until = self.now + self.below(8_000);
+            self.load_again(place);
         }
         fails || self.now < self.outage_until
     }
@@ -266,12 +286,20 @@ impl World {
         let isolate = &mut self.isolates[ask.place];
         isolate.flights.finish(&question, lead.flight);
         let (isolate, asked) = (isolate.number, lead.asked);
-        self.observe(What::Answered { isolate, question });
-        let followers = lead.followers.take();
-        let followers = followers
-            .into_iter()
-            .filter_map(|one| self.asks.remove(&one));
-        let everybody: Vec<Ask> = followers.collect();
+        self.observe(What::Answered {
+            isolate,
+            driver,
+            question,
+        });
+        let mut everybody = Vec::new();
+        for one in lead.followers.waiting.take() {
+            // Whoever has waited in vain follows another by now, or asks.
+            let follows =
+                |other: &&Ask| other.lead.is_none() && other.followed == Some(lead.flight);
+            if self.asks.get(&one).filter(follows).is_some() {
+                everybody.extend(self.asks.remove(&one));
+            }
+        }
         for one in everybody.iter().chain([&ask]) {
             let asked = match found {
                 Found::Unavailable => one.began,

@@ -9,11 +9,78 @@ impl World {
         };
         self.browsers[browser].left = left;
         // Now and then a user goes on with another device.
-        if self.chance(30) {
+        let leaves = if self.weather.rest_ms > 400_000 {
+            100
+        } else {
+            30
+        };
+        if self.chance(leaves) {
             self.browsers[browser].cookie = None;
             self.browsers[browser].user = false;
         }
+        if self.chance(self.weather.endings) {
+            self.end_all();
+        }
         let wish = self.wish(browser);
+        let mut value = self.browsers[browser].cookie.clone();
+        // Somebody with a copy of an old cookie looks in now and then.
+        let copies = u64::try_from(self.browsers[browser].copied.len()).unwrap();
+        let tries = matches!(wish, ClientAction::Look | ClientAction::Mark(_));
+        let thief = tries && copies > 0 && self.chance(200);
+        if thief {
+            let which = usize::try_from(self.below(copies)).unwrap();
+            value = Some(self.browsers[browser].copied[which].clone());
+        }
+        let isolate = usize::try_from(self.below(4)).unwrap();
+        if self.chance(self.weather.deaths) {
+            self.die(isolate);
+        }
+        // A page is made of more than one request.
+        let more = match value {
+            Some(_) if self.chance(self.weather.bursts) => self.below(6),
+            _ => 0,
+        };
+        for _ in 0..more {
+            let patch = self.chance(400).then(|| self.mark(browser));
+            let more = Event::Send {
+                isolate,
+                browser,
+                wish: patch.unwrap_or(ClientAction::Look),
+                copy: value.clone().filter(|_| thief),
+            };
+            self.schedule(800, more);
+        }
+        // Two tabs may sign out at once.
+        let ends = matches!(wish, ClientAction::SignOut | ClientAction::End);
+        if ends && self.chance(500) {
+            let again = Event::Send {
+                isolate: (isolate + 1) % 4,
+                browser,
+                wish: wish.clone(),
+                copy: None,
+            };
+            self.schedule(300, again);
+        }
+        self.send(isolate, browser, wish, value, thief);
+        let pause = match self.below(20) {
+            0 => self.weather.rest_ms,
+            1 if self.weather.rest_ms > 400_000 => self.weather.rest_ms,
+            1..=3 => 30_000,
+            4..=9 => 4_000,
+            _ => 300,
+        };
+        self.schedule(pause, Event::Act { browser });
+    }
+
+    /// Sends a request to an isolate.
+    pub(super) fn send(
+        &mut self,
+        isolate: usize,
+        browser: usize,
+        wish: ClientAction,
+        value: Option<String>,
+        thief: bool,
+    ) {
         let (method, target) = match wish {
             ClientAction::SignOut | ClientAction::SignOutEverywhere => ("POST", "/_session/logout"),
             _ => ("GET", "/"),
@@ -22,20 +89,8 @@ impl World {
         if wish == ClientAction::SignOutEverywhere {
             packed.push_str("\ncontent-type\napplication/json");
         }
-        let mut value = self.browsers[browser].cookie.clone();
-        // Somebody with a copy of an old cookie looks in now and then.
-        let copies = u64::try_from(self.browsers[browser].copied.len()).unwrap();
-        let thief = wish == ClientAction::Look && copies > 0 && self.chance(200);
-        if thief {
-            let which = usize::try_from(self.below(copies)).unwrap();
-            value = Some(self.browsers[browser].copied[which].clone());
-        }
         if let Some(value) = &value {
             packed.push_str(&format!("\ncookie\n__Host-session={value}"));
-        }
-        let isolate = usize::try_from(self.below(4)).unwrap();
-        if self.chance(self.weather.deaths) {
-            self.die(isolate);
         }
         let task = Task {
             isolate,
@@ -54,36 +109,111 @@ impl World {
             shown: None,
             thief,
         };
-        let session = match task.wish {
-            ClientAction::End | ClientAction::SignOut => {
-                task.cookie.map(|token| Some(token.handle.to_text()))
-            }
-            ClientAction::SignOutEverywhere => Some(None),
-            _ => None,
-        };
-        if let Some(session) = session {
-            self.observe(What::Ending { browser, session });
-        }
+        let session = task.cookie.map(|token| token.handle.to_text());
+        self.announce_wish(browser, &task.wish, session);
         self.next_task += 1;
         self.tasks.insert(self.next_task, task);
         let task = self.next_task;
         self.schedule(100, Event::Go { task });
-        let pause = match self.below(20) {
-            0 => 400_000,
-            1..=3 => 30_000,
-            4..=9 => 4_000,
-            _ => 300,
+        if self.chance(self.weather.cancels * 5) {
+            self.schedule(1_000, Event::Cancel { task });
+        }
+    }
+
+    /// What a browser asks for may happen from now on.
+    fn announce_wish(&mut self, browser: usize, wish: &ClientAction, session: Option<String>) {
+        match (wish, session) {
+            (ClientAction::SignOutEverywhere, session) => {
+                for other in 0..self.browsers.len() {
+                    if Self::user(other) == Self::user(browser) {
+                        let (browser, session) = (other, None);
+                        self.observe(What::Ending { browser, session });
+                    }
+                }
+                if session.is_some() {
+                    self.observe(What::Ending { browser, session });
+                }
+            }
+            (ClientAction::End | ClientAction::SignOut, session @ Some(_)) => {
+                self.observe(What::Ending { browser, session });
+            }
+            (ClientAction::SignIn, Some(session)) => {
+                let sent = self.now;
+                self.observe(What::SigningIn { session, sent });
+            }
+            _ => {}
+        }
+    }
+
+    /// Pages are loaded again where nothing comes: one most of all.
+    pub(super) fn load_again(&mut self, isolate: usize) {
+        let copied = self.browsers.iter().enumerate();
+        let copied: Vec<(usize, String)> = copied
+            .flat_map(|(browser, own)| own.copied.iter().map(move |value| (browser, value.clone())))
+            .collect();
+        if copied.is_empty() {
+            return;
+        }
+        let mut which = 0;
+        for again in 0..self.weather.bursts / 20 {
+            if again % 6 == 0 {
+                which = usize::try_from(self.below(copied.len() as u64)).unwrap();
+            }
+            let (browser, value) = copied[which].clone();
+            let again = Event::Send {
+                isolate,
+                browser,
+                wish: ClientAction::Look,
+                copy: Some(value),
+            };
+            self.schedule(4_000, again);
+        }
+    }
+
+    /// Whoever signed out may sign in on another device at once.
+    pub(super) fn return_elsewhere(&mut self, session: &str) {
+        let name = format!("{}/{session}", self.tenant);
+        let users = (0..self.browsers.len()).find(|browser| self.was_theirs(&name, *browser));
+        let Some(browser) = users.filter(|_| self.chance(300)) else {
+            return;
         };
-        self.schedule(pause, Event::Act { browser });
+        self.browsers[browser].cookie = None;
+        self.browsers[browser].user = false;
+        let isolate = usize::try_from(self.below(4)).unwrap();
+        let returns = Event::Send {
+            isolate,
+            browser,
+            wish: ClientAction::SignIn,
+            copy: None,
+        };
+        self.schedule(300, returns);
+    }
+
+    /// Somebody with a copied cookie of a session looks in.
+    pub(super) fn probe(&mut self, session: &str, place: usize, is_new: bool) {
+        if is_new {
+            self.die(place);
+        }
+        for browser in 0..self.browsers.len() {
+            let mut copies = self.browsers[browser].copied.iter().rev();
+            let is_theirs = |token: Token| token.handle.to_text() == session;
+            let copy = copies.find(|value| self.token(value).is_some_and(is_theirs));
+            let copy = copy.cloned();
+            if copy.is_some() {
+                return self.send(place, browser, ClientAction::Look, copy, true);
+            }
+        }
+    }
+
+    fn mark(&mut self, browser: usize) -> ClientAction {
+        let own = &mut self.browsers[browser];
+        own.marks += 1;
+        ClientAction::Mark((u64::try_from(browser).unwrap() << 32) + u64::from(own.marks))
     }
 
     pub(super) fn wish(&mut self, browser: usize) -> ClientAction {
         match self.below(100) {
-            50..85 => {
-                let own = &mut self.browsers[browser];
-                own.marks += 1;
-                ClientAction::Mark((u64::try_from(browser).unwrap() << 32) + u64::from(own.marks))
-            }
+            50..85 => self.mark(browser),
             85..90 => ClientAction::Rotate,
             90..94 => ClientAction::SignIn,
             94..96 => ClientAction::SignOut,
@@ -93,12 +223,13 @@ impl World {
         }
     }
 
-    pub(super) fn controls(&self, task: &Task) -> String {
+    pub(super) fn controls(task: &Task) -> String {
         match &task.wish {
             ClientAction::Mark(mark) => format!("x-session-patch\n{{\"m{mark}\":1}}"),
             ClientAction::Rotate => "x-session-rotate\n1".to_owned(),
             ClientAction::SignIn => {
-                format!("x-session-identify\n{{\"user\":\"u{}\"}}", task.browser)
+                let user = Self::user(task.browser);
+                format!("x-session-identify\n{{\"user\":\"{user}\"}}")
             }
             ClientAction::End => "x-session-destroy\n1".to_owned(),
             _ => String::new(),

@@ -1,6 +1,7 @@
 //! What requests need of the outside, and what becomes of it.
 
 use super::*;
+use crate::store::session_index::message as directory;
 
 impl World {
     /// Begins to meet what a task lacks.
@@ -46,9 +47,7 @@ impl World {
         if self.planted == Some(InjectedBug::Deaf) && command.contains("\"feed\"") {
             return br#"{"epoch":0,"revoked":[]}"#.to_vec();
         }
-        if self.chance(self.weather.deaths) {
-            self.directory.restart();
-        }
+        self.restart_directory();
         let mut command = command.to_owned();
         if self.planted == Some(InjectedBug::Tidy) && command.contains("\"list-in\"") {
             let mut short: Value = serde_json::from_str(&command).unwrap();
@@ -56,12 +55,45 @@ impl World {
             command = short.to_string();
         }
         let tenant = self.tenant.as_str();
-        let now = UnixMillis(self.now);
+        let now = UnixMillis(self.now.saturating_add_signed(self.skew_ms));
         let (answer, surplus) = self.directory.command(tenant, &command, now);
+        self.see_surplus(&command, &surplus);
         for one in surplus {
             self.schedule(30, Event::Surplus(one));
         }
         answer
+    }
+
+    /// The tenant's object dies now and then, and when nobody calls it. Its clock is set now and then.
+    fn restart_directory(&mut self) {
+        let is_idle = self.now >= self.directory_at + 10_000;
+        self.directory_at = self.now;
+        let evictions = if self.weather.rest_ms > 400_000 {
+            50
+        } else {
+            500
+        };
+        if (is_idle && self.chance(evictions)) || self.chance(self.weather.deaths) {
+            self.directory.restart();
+        }
+        if self.weather.skew_ms > 0 && self.chance(100) {
+            let skew = self.below(2 * self.weather.skew_ms + 1);
+            self.skew_ms = skew.cast_signed() - self.weather.skew_ms.cast_signed();
+        }
+    }
+
+    /// An operator ends all sessions there are.
+    pub(super) fn end_all(&mut self) {
+        self.observe(What::EndingAll);
+        let subject = Subject::Tenant.to_text();
+        // A release with other limits may be deployed at this moment: what either has ended stays so.
+        for longest in [self.lifetime().longest(), Seconds(60)] {
+            let subjects = vec![subject.clone()];
+            let until = UnixMillis(self.now).seconds() + longest;
+            let command = directory::Command::Revoke { subjects, until };
+            self.direct(&command.to_text());
+        }
+        self.over_where(|world, record| world.directory.revoked_since(&subject, record.epoch.0));
     }
 
     /// A request is cut off: whoever sent it has gone, and nobody drives any more what it had under way.

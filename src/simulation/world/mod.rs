@@ -4,15 +4,17 @@
 mod asking;
 mod browsers;
 mod effects;
+mod faults;
 mod objects;
+mod oracle;
+mod parts;
 mod rest;
 mod tasks;
+mod tokens;
 mod writing;
 
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
-use std::rc::Rc;
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
@@ -45,177 +47,30 @@ use crate::store::breaker::Breaker;
 use crate::store::revocations::Subject;
 use crate::store::session_index::object::Surplus;
 use crate::store::single_flight::SingleFlight;
-use crate::store::write_queue::{Attempt, WriteQueue};
+use crate::store::write_queue::WriteQueue;
 use crate::tenant_id::TenantId;
 use crate::upstream::request_headers::Outgoing;
 
-use asking::{Ask, Followers, Heard};
+use asking::Ask;
 use objects::{Caller, Object};
-use writing::{Storing, Writer};
+use oracle::Seen;
+use parts::{Browser, ClientAction, Event, Isolate, Reply, Stage, Task};
+use tokens::Lease;
+use writing::Writer;
+
+pub(crate) use faults::{FaultRates, InjectedBug, weather};
 
 const START: u64 = 1_700_000_000_000;
 const ADMIN: &str = "an-admin-token-for-tests";
-const IDLE_S: u64 = 600;
 const ABSOLUTE_S: u64 = 3_600;
 const CACHE_S: u64 = 5;
 const MAX_PER_USER: u64 = 2;
+/// Browsers share so many users.
+const USERS: usize = 2;
 const TOKEN_LASTS: Seconds = Seconds(40);
 
-/// How often things go wrong, in parts of a thousand, and how bad it gets.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FaultRates {
-    /// A read of the namespace fails.
-    pub(crate) reads: u32,
-    /// A write of the namespace fails; half of those were applied.
-    pub(crate) writes: u32,
-    /// A call of an object fails; half of those were applied.
-    pub(crate) calls: u32,
-    /// An isolate dies, at any step.
-    pub(crate) deaths: u32,
-    /// A request is cut off, at any step.
-    pub(crate) cancels: u32,
-    /// How long a write may be on its way to another location.
-    pub(crate) slowest_ms: u64,
-    /// Writes overtake each other.
-    pub(crate) reorders: bool,
-}
-
-/// A fault planted on purpose, that the checker has to find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InjectedBug {
-    /// An object now and then forgets what it has acknowledged.
-    Forgets,
-    /// The directory tells nobody of revocations.
-    Deaf,
-    /// The directory forgets sessions while they last.
-    Tidy,
-    /// An object whose first change is delivered twice begins again.
-    Amnesia,
-    /// Whoever reads from the namespace believes it, however old it is.
-    Gullible,
-}
-
-enum Event {
-    /// A browser does the next thing.
-    Act { browser: usize },
-    /// A task goes on.
-    Go { task: u64 },
-    /// A need is to be met: asked for, or waited for.
-    Ask { driver: u64 },
-    /// An attempt at it takes effect.
-    Attempt { driver: u64 },
-    /// What an attempt came to arrives.
-    Heard { driver: u64, heard: Heard },
-    /// It is tried again.
-    Again { driver: u64 },
-    /// It has taken as long as it may.
-    Deadline { driver: u64 },
-    /// A need's answer arrives.
-    Answer { task: u64, answer: Reply },
-    /// Somebody who has a value to store asks what to do.
-    Write { driver: u64 },
-    /// What became of a put arrives.
-    Put {
-        driver: u64,
-        attempt: Attempt,
-        acknowledged: bool,
-    },
-    /// An object's outbox item was performed, in that life of the object.
-    ItemDone {
-        name: String,
-        life: u64,
-        succeeded: bool,
-    },
-    /// An object's alarm.
-    Alarm { name: String, at: u64 },
-    /// The identity provider's answer to an object.
-    ProviderAnswer { name: String, life: u64 },
-    /// The caller waits no longer.
-    Late { name: String, call: CallId },
-    /// A session that is one too many for its user is told to end.
-    Surplus(Surplus),
-    /// A session gets tokens.
-    TokenSet { session: String },
-    /// Somebody wants to change a session alone.
-    Lease { session: String },
-    /// A session's tokens are asked for again.
-    Refresh { session: String },
-}
-
-enum Reply {
-    /// What was found under a key, and when that was asked.
-    Found(String, Found, u64),
-    Written(bool),
-    Body(Vec<u8>),
-}
-
-/// What a browser wants.
-#[derive(Clone, Debug, PartialEq)]
-enum ClientAction {
-    Look,
-    Mark(Mark),
-    Rotate,
-    SignIn,
-    SignOut,
-    SignOutEverywhere,
-    End,
-}
-
-enum Stage {
-    Admit,
-    Settle {
-        response_context: String,
-        headers: String,
-    },
-    Afterwards {
-        response_context: String,
-    },
-}
-
-struct Task {
-    isolate: usize,
-    browser: usize,
-    wish: ClientAction,
-    sent: u64,
-    packed: String,
-    /// The cookie it was sent with.
-    cookie: Option<Token>,
-    stage: Stage,
-    answers: Answers,
-    lacking: usize,
-    storing: Option<Storing>,
-    run_background: Option<String>,
-    edited: bool,
-    lost: bool,
-    /// It comes from somebody who copied the cookie.
-    thief: bool,
-    /// The session it was served as, and what that showed.
-    shown: Option<(String, BTreeSet<Mark>)>,
-}
-
-struct Isolate {
-    gateway: Gateway,
-    location: usize,
-    /// Which isolate in this place; the ones before it are gone.
-    age: u64,
-    /// Its number among all isolates there ever were.
-    number: u64,
-    queue: WriteQueue,
-    breaker: Breaker,
-    flights: SingleFlight<Followers>,
-}
-
-#[derive(Default)]
-struct Browser {
-    cookie: Option<String>,
-    user: bool,
-    marks: u32,
-    left: u32,
-    /// Cookies it had, which somebody may have copied.
-    copied: Vec<String>,
-    /// The newest cookie there was of each session.
-    latest: HashMap<Handle, Version>,
-}
+/// So many steps a run takes at most, unless it never comes to rest.
+const MAX_STEPS: u64 = 100_000;
 
 pub(crate) struct World {
     random: ChaCha20Rng,
@@ -229,11 +84,21 @@ pub(crate) struct World {
     objects: BTreeMap<String, Object>,
     calls: BTreeMap<CallId, Caller>,
     next_call: u64,
-    /// Until when the last lease of each session holds.
-    leases: BTreeMap<String, UnixMillis>,
+    /// Calls that ask for the end of their session.
+    ending_calls: BTreeSet<CallId>,
+    /// The last lease of each session.
+    leases: BTreeMap<String, Lease>,
+    given_back: BTreeSet<(String, u64)>,
     /// The changes that objects have applied, by object.
     applied: BTreeSet<(String, u64)>,
+    /// Sessions whose copied cookies were tried after their end.
+    probed: BTreeSet<String>,
+    /// What objects have stored lately.
+    seen: BTreeMap<String, Seen>,
     directory: Directory,
+    /// When the tenant's object was last called, and by how much its clock is wrong.
+    directory_at: u64,
+    skew_ms: i64,
     isolates: Vec<Isolate>,
     next_isolate: u64,
     /// What isolates drive: needs, and values to be stored.
@@ -245,6 +110,10 @@ pub(crate) struct World {
     next_value: u64,
     /// Until when storage does not answer.
     outage_until: u64,
+    /// From when until when storage takes no writes.
+    outage: (u64, u64),
+    /// How far ahead alarms come.
+    horizon_ms: u64,
     browsers: Vec<Browser>,
     tasks: BTreeMap<u64, Task>,
     next_task: u64,
@@ -269,9 +138,15 @@ impl World {
             objects: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
+            ending_calls: BTreeSet::new(),
             leases: BTreeMap::new(),
+            given_back: BTreeSet::new(),
             applied: BTreeSet::new(),
+            probed: BTreeSet::new(),
+            seen: BTreeMap::new(),
             directory: Directory::default(),
+            directory_at: 0,
+            skew_ms: 0,
             isolates: Vec::new(),
             next_isolate: 0,
             asks: BTreeMap::new(),
@@ -280,6 +155,8 @@ impl World {
             values: HashMap::new(),
             next_value: 0,
             outage_until: 0,
+            outage: (0, 0),
+            horizon_ms: objects::HORIZON_MS,
             browsers: Vec::new(),
             tasks: BTreeMap::new(),
             next_task: 0,
@@ -288,6 +165,9 @@ impl World {
             planted: None,
             history: Vec::new(),
         };
+        let begins = START + world.below(60_000);
+        let lasts = weather.outage_ms / 2 + world.below(weather.outage_ms / 2 + 1);
+        world.outage = (begins, begins + lasts);
         for place in 0..4 {
             let isolate = world.isolate(place % 3, 0);
             world.isolates.push(isolate);
@@ -295,11 +175,11 @@ impl World {
         world
     }
 
-    pub(crate) fn limits(ordered: bool) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits {
-            ordered,
+            ordered: self.ordered,
             cache_ms: CACHE_S * 1000,
-            idle_ms: IDLE_S * 1000,
+            idle_ms: self.weather.idle_s * 1000,
             absolute_ms: ABSOLUTE_S * 1000,
         }
     }
@@ -313,7 +193,7 @@ impl World {
             "DIRECTORY_OBJECTS": true,
             "POOL_OBJECTS": true,
             "CONSISTENCY": if self.ordered { "strong" } else { "eventual" },
-            "SESSION_IDLE": format!("{IDLE_S}s"),
+            "SESSION_IDLE": format!("{}s", self.weather.idle_s),
             "SESSION_ABSOLUTE": format!("{ABSOLUTE_S}s"),
             "SESSION_CACHE": format!("{CACHE_S}s"),
             "MAX_PER_USER": MAX_PER_USER.to_string(),
@@ -351,15 +231,24 @@ impl World {
                 self.schedule(500, Event::Act { browser });
             }
         }
+        self.go_on();
+        self.rest();
+        self.fade();
+    }
+
+    /// Lets happen what is to happen.
+    fn go_on(&mut self) {
         let mut steps = 0;
         while let Some(Reverse((at, _, slot))) = self.events.pop() {
             self.now = at;
             let event = self.pending[slot].take().unwrap();
             self.happen(event);
             steps += 1;
-            assert!(steps < 100_000, "it never comes to rest");
+            if steps > MAX_STEPS {
+                self.observe(What::NeverRests);
+                return self.events.clear();
+            }
         }
-        self.rest();
     }
 
     fn chance(&mut self, per_mille: u32) -> bool {
@@ -388,6 +277,19 @@ impl World {
         self.next_driver
     }
 
+    fn lifetime(&self) -> Lifetime {
+        Lifetime {
+            idle: Seconds(self.weather.idle_s),
+            absolute: Seconds(ABSOLUTE_S),
+            remember: Seconds(ABSOLUTE_S),
+        }
+    }
+
+    /// Whom a browser signs in as.
+    fn user(browser: usize) -> String {
+        format!("u{}", browser % USERS)
+    }
+
     fn observe(&mut self, what: What) {
         self.history.push(Observation { at: self.now, what });
     }
@@ -396,6 +298,23 @@ impl World {
         match event {
             Event::Act { browser } => self.act(browser),
             Event::Go { task } => self.go(task),
+            Event::Send {
+                isolate,
+                browser,
+                wish,
+                copy,
+            } => {
+                let thief = copy.is_some();
+                let value = copy.or_else(|| self.browsers[browser].cookie.clone());
+                self.send(isolate, browser, wish, value, thief);
+            }
+            Event::Cancel { task } => self.cancel(task),
+            Event::CutOff { driver } => self.cut_off(driver),
+            Event::Probe {
+                session,
+                place,
+                is_new,
+            } => self.probe(&session, place, is_new),
             Event::Ask { driver } => self.join(driver),
             Event::Attempt { driver } => self.attempt(driver),
             Event::Heard { driver, heard } => self.heard(driver, heard),
@@ -418,17 +337,13 @@ impl World {
             Event::Late { name, call } => self.late(&name, call),
             Event::Surplus(surplus) => self.end_surplus(surplus),
             Event::TokenSet { session } => self.grant(&session),
-            Event::Lease { session } => self.lease(&session),
+            Event::Lease { session, token } => self.lease(&session, token),
+            Event::LeasedChange { session, token } => self.leased_change(&session, token),
+            Event::Release { session, token } => self.release(&session, token),
+            Event::Compare { session } => self.compare(&session),
+            Event::ChangeIf { session, version } => self.change_if(&session, version),
             Event::Refresh { session } => self.refresh(&session),
         }
-    }
-}
-
-fn lifetime() -> Lifetime {
-    Lifetime {
-        idle: Seconds(IDLE_S),
-        absolute: Seconds(ABSOLUTE_S),
-        remember: Seconds(ABSOLUTE_S),
     }
 }
 

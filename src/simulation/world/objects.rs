@@ -1,6 +1,7 @@
 //! The sessions' objects: what they have stored, what they do, and how they die.
 
 use super::*;
+use crate::session_object::command;
 use crate::session_object::object::Item;
 use crate::store::retry::Cause;
 
@@ -10,10 +11,10 @@ const OBJECTS: u64 = 0;
 /// How long an outbox item may take here, in milliseconds, and an identity provider. A caller that waits for
 /// two items and a provider has its answer in time.
 const ITEM_MS: u64 = 400;
-const PROVIDER_MS: u64 = 800;
+pub(super) const PROVIDER_MS: u64 = 800;
 
 /// Alarms that are further away do not come in a run: nothing more happens by then.
-const HORIZON_MS: u64 = 120_000;
+pub(super) const HORIZON_MS: u64 = 120_000;
 
 /// When the platform calls an alarm handler again that did not return, in milliseconds.
 const HANDLER_AGAIN_MS: u64 = 2_000;
@@ -23,10 +24,10 @@ const HANDLER_AGAIN_MS: u64 = 2_000;
 pub(super) struct Object {
     name: Option<String>,
     pub(super) row: Option<Vec<u8>>,
-    alarm: Option<u64>,
+    pub(super) alarm: Option<u64>,
     memory: Option<SessionObject>,
     /// Which life it has: what the ones before it have under way is lost.
-    life: u64,
+    pub(super) life: u64,
     /// When this life has set the alarm for.
     set: Option<u64>,
     /// The alarm handler that has not returned.
@@ -34,7 +35,9 @@ pub(super) struct Object {
     /// Calls that are not answered.
     calls: Vec<CallId>,
     is_running: bool,
-    is_asking: bool,
+    pub(super) is_asking: bool,
+    /// When an outbox item failed, unless something came since that cannot wait.
+    failed_at: Option<u64>,
 }
 
 /// Who waits for an object's answer.
@@ -43,8 +46,12 @@ pub(super) enum Caller {
     Driver { driver: u64, is_lost: bool },
     /// The directory object, which ends a session.
     Surplus(Surplus),
-    /// Somebody who wants to change this session alone for a while.
-    Lease(String),
+    /// Somebody who wants to change this session alone for a while, or still does.
+    Lease(String, Option<u64>),
+    /// Somebody who gives that right back.
+    Release(String, u64),
+    /// Somebody who is going to change this session as it is now.
+    Compare(String),
     /// Somebody whose answer shows nothing.
     Nobody,
 }
@@ -63,8 +70,17 @@ impl World {
             Operation::Change(changing) => Some(changing),
             _ => None,
         };
-        let once = changing.as_ref().map(|changing| changing.once);
-        let begins = changing.is_some_and(|changing| changing.begin.is_some());
+        let begins = changing
+            .as_ref()
+            .is_some_and(|changing| changing.begin.is_some());
+        let mut is_urgent = false;
+        if changing
+            .as_ref()
+            .is_some_and(|changing| changing.change.end)
+        {
+            self.ending_calls.insert(call);
+            is_urgent = true;
+        }
         self.objects.entry(name.to_owned()).or_default();
         let is_forgotten = self.planted == Some(InjectedBug::Amnesia) && begins;
         if is_forgotten {
@@ -74,6 +90,11 @@ impl World {
         let now = UnixMillis(self.now);
         let object = self.objects.get_mut(name).unwrap();
         object.calls.push(call);
+        if is_urgent {
+            object.failed_at = None;
+        }
+        // One that was too far away to be scheduled may come soon.
+        let alarm = object.alarm;
         if is_forgotten {
             object.memory = Some(SessionObject::default());
         }
@@ -83,12 +104,15 @@ impl World {
             now,
         };
         let actions = object.live(now).command(call, name, command, &mut context);
-        let is_applied = self.perform(name, actions);
-        if let Some(once) = once
-            && is_applied
-            && !self.applied.insert((name.to_owned(), once))
-        {
-            self.broken("a change that came twice is applied twice", name.to_owned());
+        if let Some(at) = alarm {
+            self.schedule_alarm(name, at);
+        }
+        let judged = changing.map(|changing| (changing.once, self.judge(name, &changing)));
+        let before = self.sealed(name);
+        self.perform(name, actions);
+        let is_applied = self.sealed(name) != before;
+        if let Some((once, broken)) = judged.filter(|_| is_applied) {
+            self.see_change(name, once, broken);
         }
     }
 
@@ -97,9 +121,8 @@ impl World {
         CallId(self.next_call)
     }
 
-    /// Performs what an object wants done. What it stores is safe before anything leaves it. Returns whether it stored
-    /// a row.
-    fn perform(&mut self, name: &str, actions: Vec<Action>) -> bool {
+    /// Performs what an object wants done. What it stores is safe before anything leaves it.
+    pub(super) fn perform(&mut self, name: &str, actions: Vec<Action>) {
         let forgets = self.planted == Some(InjectedBug::Forgets) && self.chance(100);
         let session = || name.to_owned();
         let mut replies = Vec::new();
@@ -110,19 +133,24 @@ impl World {
             let performed = usize::try_from(self.below(actions.len() as u64 + 1)).unwrap();
             actions.truncate(performed);
         }
-        let stores = |action: &Action| matches!(action, Action::StoreRow(_));
-        let is_stored = actions.iter().any(stores);
         for action in actions {
             let object = self.objects.get_mut(name).unwrap();
             match action {
                 Action::StoreName(stored) => object.name = Some(stored),
-                Action::StoreRow(row) if !forgets => object.row = Some(row),
-                Action::StoreRow(_) => {}
+                Action::StoreRow(row) => {
+                    if !forgets {
+                        object.row = Some(row.clone());
+                    }
+                    if self.see_row(name, &row) {
+                        self.objects.get_mut(name).unwrap().failed_at = None;
+                    }
+                }
                 Action::DeleteAll => {
                     object.name = None;
                     object.row = None;
                     object.alarm = None;
                     object.set = None;
+                    self.seen.remove(name);
                 }
                 Action::SetAlarm(at) => {
                     let is_needless = object.set.is_some_and(|set| set <= at.0);
@@ -138,6 +166,10 @@ impl World {
                 }
                 Action::Run(item) => {
                     let is_second = core::mem::replace(&mut object.is_running, true);
+                    let failed_at = object.failed_at.take();
+                    if failed_at.is_some_and(|at| self.now < at + 1_000) {
+                        self.broken("an outbox item is tried again without a pause", session());
+                    }
                     if is_second {
                         self.broken("two outbox items run at a time", session());
                     }
@@ -152,7 +184,10 @@ impl World {
                     let name = name.to_owned();
                     self.schedule(PROVIDER_MS, Event::ProviderAnswer { name, life });
                 }
-                Action::Reply(call, bytes) => replies.push((call, bytes)),
+                Action::Reply(call, bytes) => {
+                    self.see_reply(name, call, &bytes);
+                    replies.push((call, bytes));
+                }
                 Action::AlarmDone(_) => object.handler = None,
                 Action::Meet(_) | Action::Log(_) => panic!("nothing here leads to that"),
             }
@@ -166,10 +201,9 @@ impl World {
         } else {
             self.answer_calls(name, replies);
         }
-        is_stored
     }
 
-    fn broken(&mut self, rule: &'static str, session: String) {
+    pub(super) fn broken(&mut self, rule: &'static str, session: String) {
         self.observe(What::Broken { rule, session });
     }
 
@@ -191,20 +225,21 @@ impl World {
                 self.schedule(60, Event::Heard { driver, heard });
             }
             Caller::Surplus(surplus) => {
-                let reply = crate::session_object::command::Reply::parse(&bytes).unwrap();
+                let reply = command::Reply::parse(&bytes).unwrap();
                 if reply.is == Status::Ended && !reply.unannounced {
-                    let session = surplus.session;
-                    self.observe(What::Over { session });
+                    self.ended(&surplus.session);
                 }
             }
-            Caller::Lease(session) => {
-                let reply = crate::session_object::command::Reply::parse(&bytes).unwrap();
-                if let Some((_, until)) = reply.lease {
-                    let before = self.leases.insert(session.clone(), until);
-                    if before.is_some_and(|before| self.now < before.0) {
-                        self.broken("a lease is given while another holds", session);
-                    }
+            Caller::Lease(session, token) => {
+                if let Some(given) = command::Reply::parse(&bytes).unwrap().lease {
+                    let (given, until) = given;
+                    self.lease_given(&session, token, (given, until.0));
                 }
+            }
+            Caller::Release(session, token) => self.released(&session, token),
+            Caller::Compare(session) => {
+                let reply = command::Reply::parse(&bytes).unwrap();
+                self.compared(session, &reply.sealed);
             }
             Caller::Nobody => {}
         }
@@ -238,6 +273,8 @@ impl World {
         object.set = None;
         object.is_running = false;
         object.is_asking = false;
+        // What was not stored of the failure is lost.
+        object.failed_at = None;
         let again = object.handler.take().is_some();
         for call in core::mem::take(&mut object.calls) {
             if let Some(caller) = self.calls.remove(&call) {
@@ -286,12 +323,15 @@ impl World {
             return;
         }
         object.is_running = false;
+        if !succeeded {
+            object.failed_at = Some(now.0);
+        }
         let actions = object.live(now).item_done(succeeded, now);
         self.perform(name, actions);
     }
 
-    fn schedule_alarm(&mut self, name: &str, at: u64) {
-        if at < self.now + HORIZON_MS {
+    pub(super) fn schedule_alarm(&mut self, name: &str, at: u64) {
+        if at < self.now.saturating_add(self.horizon_ms) {
             let name = name.to_owned();
             self.schedule_at(at.max(self.now), Event::Alarm { name, at });
         }
@@ -329,120 +369,10 @@ impl World {
         let (name, command) = (surplus.object.clone(), surplus.command.clone());
         self.call(Caller::Surplus(surplus), &name, &command);
     }
-
-    /// A sign-in brings tokens, which are asked for again later, by two isolates at once.
-    pub(super) fn grant(&mut self, session: &str) {
-        let change = Change {
-            grant: Some(TokenSet {
-                provider: "main".to_owned(),
-                access_token: Some("a".to_owned()),
-                expires: Some(UnixMillis(self.now).seconds() + TOKEN_LASTS),
-                lasts: Some(TOKEN_LASTS),
-                refresh_token: Some("r".to_owned()),
-                ..TokenSet::default()
-            }),
-            ..Change::default()
-        };
-        let once = self.random.next_u64();
-        let changing = UpdateCommand::new(change, once, Epoch::default());
-        self.order(session, Operation::Change(Box::new(changing)));
-        for _ in 0..4 {
-            let at = self.now + self.below(10_000);
-            let session = session.to_owned();
-            self.schedule_at(at, Event::Lease { session });
-        }
-        for _ in 0..4 {
-            let wait = self.below(90_000);
-            for _ in 0..2 {
-                let at = self.now + wait + self.below(PROVIDER_MS);
-                let session = session.to_owned();
-                self.schedule_at(at, Event::Refresh { session });
-            }
-        }
-    }
-
-    pub(super) fn refresh(&mut self, session: &str) {
-        let call = Outbound {
-            url: "https://id.example/token".to_owned(),
-            authorization: None,
-            form: Some(String::new()),
-            limit: 1_024,
-        };
-        let order = Operation::Refresh {
-            provider: "main".to_owned(),
-            call,
-            renewal: None,
-        };
-        self.order(session, order);
-    }
-
-    /// Somebody wants to change a session alone for some seconds.
-    pub(super) fn lease(&mut self, session: &str) {
-        let order = Operation::Lease {
-            seconds: Seconds(5),
-            token: None,
-            once: self.random.next_u64(),
-        };
-        self.order_as(Caller::Lease(session.to_owned()), session, order);
-    }
-
-    fn order(&mut self, session: &str, order: Operation) {
-        self.order_as(Caller::Nobody, session, order);
-    }
-
-    fn order_as(&mut self, caller: Caller, session: &str, order: Operation) {
-        let command = Command {
-            lifetime: lifetime(),
-            max_per_user: Some(MAX_PER_USER),
-            adopt: None,
-            named: None,
-            order,
-        };
-        let name = format!("{}/{session}", self.tenant);
-        self.call(caller, &name, &command.to_text());
-    }
-
-    pub(super) fn provider_answer(&mut self, name: &str, life: u64) {
-        let fails = self.chance(self.weather.calls);
-        let answer = json!({
-            "access_token": "a", "refresh_token": "r", "expires_in": TOKEN_LASTS.0,
-        });
-        let (status, body) = if fails {
-            (0, String::new())
-        } else {
-            (200, answer.to_string())
-        };
-        let mut random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
-        let now = UnixMillis(self.now);
-        let object = self.objects.get_mut(name).unwrap();
-        if object.life != life {
-            return;
-        }
-        object.is_asking = false;
-        let mut context = Context {
-            keys: &self.keys,
-            random: &mut random,
-            now,
-        };
-        let live = object.live(now);
-        let actions = live.provider_answered(status, body, &mut context);
-        self.perform(name, actions);
-    }
-
-    /// Whether an object has nothing left to do but to forget.
-    pub(super) fn is_done(&self, name: &str) -> bool {
-        let (tenant, handle) = parse_object_name(name).unwrap();
-        let row = self.objects[name].row.as_deref();
-        let one_day = UnixMillis(self.now + 200 * 86_400_000);
-        row.is_none_or(|row| {
-            let next = outbox::next(&tenant, handle, row, one_day);
-            matches!(next, Ok((OutboxItem::Forget, _)))
-        })
-    }
 }
 
 impl Object {
-    fn live(&mut self, now: UnixMillis) -> &mut SessionObject {
+    pub(super) fn live(&mut self, now: UnixMillis) -> &mut SessionObject {
         let (name, row) = (self.name.as_deref(), &self.row);
         self.memory
             .get_or_insert_with(|| SessionObject::restored(name, row.clone(), now))

@@ -2,29 +2,19 @@
 
 use super::*;
 use crate::session::record::Record;
+use crate::session_object::sealed_in;
 use crate::store::session_index::read_list;
 
 impl World {
-    /// The entry that an object has stored.
-    pub(super) fn stands(&self, name: &str) -> Option<Entry> {
-        let (tenant, handle) = parse_object_name(name)?;
-        let now = UnixMillis(self.now);
-        let mut random = ChaCha20Rng::seed_from_u64(0);
-        let mut context = Context {
-            keys: &self.keys,
-            random: &mut random,
-            now,
-        };
-        let row = self.objects.get(name)?.row.clone();
-        let read = r#"{"idle":1,"absolute":1,"remember":1,"order":{"do":"read"}}"#;
-        let mut object = SessionObject::restored(Some(name), row, now);
-        let actions = object.command(CallId(0), name, read, &mut context);
-        let [Action::Reply(_, reply)] = actions.as_slice() else {
-            return None;
-        };
-        let reply = crate::session_object::command::Reply::parse(reply)?;
-        let record = RecordName::derive(&tenant, handle);
-        codec::open(&reply.sealed, &record, &self.keys).ok()
+    /// Whether an object has nothing left to do but to forget.
+    pub(super) fn is_done(&self, name: &str) -> bool {
+        let (tenant, handle) = parse_object_name(name).unwrap();
+        let row = self.objects[name].row.as_deref();
+        let one_day = UnixMillis(self.now + 200 * 86_400_000);
+        row.is_none_or(|row| {
+            let next = outbox::next(&tenant, handle, row, one_day);
+            matches!(next, Ok((OutboxItem::Forget, _)))
+        })
     }
 
     /// What every session has come to, for the checker.
@@ -41,6 +31,7 @@ impl World {
                 let rule = "an outbox is left as it is";
                 self.observe(What::Broken { rule, session });
             }
+            self.see_converged(&name);
             if let Some(Entry::Live(record)) = self.stands(&name) {
                 let data: Value = serde_json::from_str(record.data.to_json()).unwrap();
                 self.observe(What::Rests {
@@ -48,14 +39,17 @@ impl World {
                     marks: marks(&data),
                 });
                 self.see_listed(&record);
-                let lasts = !lifetime().has_ended(&record.span(), UnixMillis(self.now).seconds());
+                let lasts = !self
+                    .lifetime()
+                    .has_ended(&record.span(), UnixMillis(self.now).seconds());
                 if let Some(who) = record.identity.filter(|_| lasts) {
                     *users.entry(who.user).or_default() += 1;
                 }
             }
         }
         // Where a call fails, a session too many lasts until the next one is listed.
-        let is_sure = self.weather.calls == 0 && self.weather.deaths == 0;
+        let is_sure =
+            self.weather.calls == 0 && self.weather.deaths == 0 && self.weather.skew_ms == 0;
         for (session, count) in users {
             if self.ordered && is_sure && count > MAX_PER_USER {
                 let rule = "a user has more sessions than they may";
@@ -68,7 +62,7 @@ impl World {
     fn see_listed(&mut self, record: &Record) {
         let span = record.span();
         let now = UnixMillis(self.now);
-        if self.ordered && !lifetime().has_ended(&span, now.seconds()) {
+        if self.ordered && !self.lifetime().has_ended(&span, now.seconds()) {
             let list = r#"{"do":"list","users":null,"after":null,"limit":1000}"#;
             let tenant = self.tenant.as_str();
             let (answer, _) = self.directory.command(tenant, list, now);
@@ -77,6 +71,61 @@ impl World {
                 let session = record.handle.to_text();
                 self.observe(What::Unlisted { session });
             }
+        }
+    }
+
+    /// Whether everybody has in the end what an object has.
+    fn see_converged(&mut self, name: &str) {
+        let Some(row) = self.objects[name].row.clone().filter(|_| self.ordered) else {
+            return;
+        };
+        let (tenant, handle) = parse_object_name(name).unwrap();
+        let record = RecordName::derive(&tenant, handle);
+        if self.namespace.latest(record.as_str()) != Some(sealed_in(&row).as_slice()) {
+            let rule = "the namespace has another record in the end";
+            self.broken(rule, name.to_owned());
+        }
+        let is_ended = matches!(self.stands(name), Some(Entry::Ended { .. }));
+        if is_ended && self.directory.is_listed(&handle.to_text()) {
+            self.broken(
+                "a session that was ended is listed in the end",
+                name.to_owned(),
+            );
+        }
+    }
+
+    /// Lets time pass until nothing matters any more. All is forgotten by then.
+    pub(super) fn fade(&mut self) {
+        self.weather = FaultRates {
+            reads: 0,
+            writes: 0,
+            calls: 0,
+            deaths: 0,
+            ..self.weather
+        };
+        self.horizon_ms = u64::MAX;
+        let alarms = self.objects.iter();
+        let alarms: Vec<(String, u64)> = alarms
+            .filter_map(|(name, object)| Some((name.clone(), object.alarm?)))
+            .collect();
+        for (name, at) in alarms {
+            self.schedule_alarm(&name, at);
+        }
+        self.go_on();
+        let remaining: Vec<String> = self
+            .objects
+            .iter()
+            .filter(|(_, object)| object.row.is_some() || object.alarm.is_some())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for what in remaining {
+            self.observe(What::Remains { what });
+        }
+        self.now += 70 * 86_400_000;
+        self.direct(r#"{"do":"feed","since":0}"#);
+        if !self.directory.is_empty() {
+            let what = "a row of the tenant".to_owned();
+            self.observe(What::Remains { what });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::gateway::Asker;
+use crate::session::record::Record;
 
 impl World {
     pub(super) fn go(&mut self, number: u64) {
@@ -29,7 +30,7 @@ impl World {
                     Step::Await(needs) => needs,
                     Step::Forward(forward) => {
                         task.shown = self.served(&task, &forward.headers, &forward.origin);
-                        let headers = self.controls(&task);
+                        let headers = Self::controls(&task);
                         task.edited = forward.handle_response || !headers.is_empty();
                         task.run_background = forward
                             .run_background
@@ -142,6 +143,9 @@ impl World {
             session,
             created: created * 1000,
             thief: task.thief,
+            guest: task
+                .cookie
+                .is_none_or(|token| token.least_version == Version::UNSTORED),
             marks,
             degraded,
             origin: origin.to_owned(),
@@ -163,8 +167,8 @@ impl World {
         if !task.thief {
             self.take_cookie(task.browser, task.cookie.as_ref(), headers);
         }
-        // With KV alone nobody is told that a change is kept.
-        let kept = !task.lost && self.ordered;
+        // With KV alone nobody is told that a change is kept, and a thief tells nobody.
+        let kept = !task.lost && !task.thief && self.ordered;
         match (&task.wish, session) {
             (ClientAction::Mark(mark), Some(session)) if kept => self.observe(What::Kept {
                 browser: task.browser,
@@ -173,6 +177,10 @@ impl World {
             }),
             (ClientAction::SignIn, session) => {
                 self.browsers[task.browser].user = true;
+                if let Some(session) = session.clone() {
+                    let sent = task.sent;
+                    self.observe(What::SigningIn { session, sent });
+                }
                 if let Some(session) = session.filter(|_| kept) {
                     self.schedule(500, Event::TokenSet { session });
                 }
@@ -205,8 +213,35 @@ impl World {
     }
 
     pub(super) fn over(&mut self, handle: Handle) {
-        let session = handle.to_text();
-        self.observe(What::Over { session });
+        self.ended(&handle.to_text());
+    }
+
+    /// A session is over, and whoever copied its cookies tries them: just before everybody must know, and long after.
+    pub(super) fn ended(&mut self, session: &str) {
+        self.observe(What::Over {
+            session: session.to_owned(),
+        });
+        if !self.ordered || !self.probed.insert(session.to_owned()) {
+            return;
+        }
+        self.return_elsewhere(session);
+        for is_far in [true, false] {
+            let place = usize::try_from(self.below(4)).unwrap();
+            let first = self.below(2_000);
+            let later = 60_000 + self.below(240_000);
+            let last = 600_000 + self.below(300_000);
+            let times = [first, first + CACHE_S * 1000 - 40, later, last];
+            let times = times.into_iter().zip([false, false, true, true]);
+            for (at, is_new) in times.take(if is_far { 4 } else { 2 }) {
+                let session = session.to_owned();
+                let probe = Event::Probe {
+                    session,
+                    place,
+                    is_new: is_new && self.chance(600),
+                };
+                self.schedule_at(self.now + at, probe);
+            }
+        }
     }
 
     /// The edge itself has answered.
@@ -237,6 +272,7 @@ impl World {
                         browser: task.browser,
                         sent: task.sent,
                         session: token.handle.to_text(),
+                        created: token.created.0 * 1000,
                         reason,
                     });
                 }
@@ -250,25 +286,30 @@ impl World {
 
     /// All sessions that were this browser's user's when it was revoked.
     pub(super) fn over_everywhere(&mut self, browser: usize) {
-        let user = format!("u{browser}");
+        let user = Self::user(browser);
         let Some(tag) = self.keys.user_tags(&user).next() else {
             return;
         };
         let subject = Subject::User(tag).to_text();
-        let mine: BTreeSet<String> = self
-            .objects
-            .keys()
+        self.over_where(|world, record| {
+            let is_theirs = record.identity.as_ref().is_some_and(|who| who.user == user);
+            is_theirs && world.directory.revoked_since(&subject, record.user_epoch.0)
+        });
+    }
+
+    /// All sessions that are revoked like this.
+    pub(super) fn over_where(&mut self, is_over: impl Fn(&Self, &Record) -> bool) {
+        let names = self.objects.keys();
+        let over: Vec<String> = names
             .filter_map(|name| match self.stands(name) {
-                Some(Entry::Live(record)) => record
-                    .identity
-                    .filter(|who| who.user == user)
-                    .filter(|_| self.directory.revoked_since(&subject, record.user_epoch.0))
-                    .map(|_| record.handle.to_text()),
+                Some(Entry::Live(record)) if is_over(self, &record) => {
+                    Some(record.handle.to_text())
+                }
                 _ => None,
             })
             .collect();
-        for session in mine {
-            self.observe(What::Over { session });
+        for session in over {
+            self.ended(&session);
         }
     }
 }

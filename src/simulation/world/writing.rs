@@ -17,6 +17,8 @@ pub(super) struct Writer {
     /// The value's number among all.
     number: u64,
     is_durable: bool,
+    /// The value that it puts.
+    putting: u64,
 }
 
 impl World {
@@ -49,10 +51,12 @@ impl World {
             let value = (isolate, write.key.clone(), write.value.clone());
             self.values.insert(value, number);
             let key = write.key.clone();
+            let driver = self.new_driver();
             self.observe(What::Submitted {
                 key,
                 isolate,
                 number,
+                driver,
             });
             let queue = &mut self.isolates[place].queue;
             let now = UnixMillis(self.now);
@@ -66,9 +70,13 @@ impl World {
                 submission,
                 number,
                 is_durable,
+                putting: number,
             };
-            let driver = self.new_driver();
             self.writers.insert(driver, writer);
+            // Work in the background may be cut off.
+            if !is_durable && self.chance(self.weather.cancels * 2) {
+                self.schedule(3_000, Event::CutOff { driver });
+            }
             self.drive_write(driver);
         }
     }
@@ -79,23 +87,26 @@ impl World {
             return;
         };
         let (place, task, is_durable) = (writer.place, writer.task, writer.is_durable);
-        // Work in the background may be cut off.
-        if !is_durable && self.chance(self.weather.cancels) {
-            return self.cancel_writer(driver);
-        }
         let writer = &self.writers[&driver];
         let now = UnixMillis(self.now);
         let next = self.isolates[place].queue.next(&writer.submission, now);
         self.report_lost(place);
+        if !matches!(next, Next::Done(_)) {
+            self.observe(What::Drives { driver });
+        }
         match next {
             Next::Wait(ms) => {
                 let late = self.below(5);
                 self.schedule_at(self.now + ms + late, Event::Write { driver });
             }
             Next::Put(attempt) => {
-                let writer = self.isolates[place].number;
-                let acknowledged = self.put(writer, &attempt.write);
-                let is_slow = self.chance(self.weather.writes);
+                let isolate = self.isolates[place].number;
+                let write = &attempt.write;
+                let value = (isolate, write.key.clone(), write.value.clone());
+                self.writers.get_mut(&driver).unwrap().putting = self.values[&value];
+                let acknowledged = self.put(isolate, &attempt.write);
+                let is_out = self.is_out();
+                let is_slow = self.chance(self.weather.writes) || (is_out && self.chance(300));
                 let takes = self.below(if is_slow { 7_000 } else { 60 });
                 let put = Event::Put {
                     driver,
@@ -103,6 +114,9 @@ impl World {
                     acknowledged: acknowledged && takes < PUT_DEADLINE_MS,
                 };
                 self.schedule_at(self.now + takes.min(PUT_DEADLINE_MS), put);
+                if is_slow && self.chance(self.weather.cancels * 20) {
+                    self.schedule(takes, Event::CutOff { driver });
+                }
             }
             Next::Done(outcome) => {
                 self.writers.remove(&driver);
@@ -113,6 +127,15 @@ impl World {
         }
     }
 
+    /// Whoever stores a value is cut off, even while a put is under way.
+    pub(super) fn cut_off(&mut self, driver: u64) {
+        match self.writers.get(&driver) {
+            Some(writer) if writer.is_durable => self.cancel(writer.task),
+            Some(_) => self.cancel_writer(driver),
+            None => {}
+        }
+    }
+
     /// Somebody hears what became of a put.
     pub(super) fn put_done(&mut self, driver: u64, attempt: &Attempt, acknowledged: bool) {
         let Some(writer) = self.writers.get(&driver) else {
@@ -120,8 +143,17 @@ impl World {
         };
         let place = writer.place;
         let now = UnixMillis(self.now);
-        let queue = &mut self.isolates[place].queue;
+        let Isolate { queue, number, .. } = &mut self.isolates[place];
+        let isolate = *number;
+        let key = attempt.write.key.clone();
+        let number = writer.putting;
         queue.finish(attempt, acknowledged, now);
+        self.observe(What::PutDone {
+            key,
+            isolate,
+            number,
+            acknowledged,
+        });
         self.report_lost(place);
         self.drive_write(driver);
     }
@@ -159,6 +191,11 @@ impl World {
         self.observe(What::Cancelled { number });
     }
 
+    /// Whether storage takes no writes now.
+    fn is_out(&self) -> bool {
+        self.outage.0 <= self.now && self.now < self.outage.1
+    }
+
     /// A put takes effect, unless it fails; half of those that fail were applied.
     pub(super) fn put(&mut self, writer: u64, write: &Write) -> bool {
         let key = write.key.clone();
@@ -169,8 +206,9 @@ impl World {
             writer,
             number,
         });
-        let fails = self.chance(self.weather.writes);
-        if !fails || self.chance(500) {
+        let is_out = self.is_out();
+        let fails = self.chance(self.weather.writes) || is_out;
+        if !fails || (!is_out && self.chance(500)) {
             let value = write.value.clone();
             self.namespace
                 .put(&write.key, value, self.now, &mut self.random);

@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::message::{self, Command, Done, Feed, Page};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::message::{MessageError, Pair, write};
+use crate::rule::{Rule, holds};
 use crate::sorted;
 use crate::store::revocations::Subject;
 
@@ -166,7 +167,7 @@ impl DirectoryObject {
         now: UnixMillis,
     ) -> Result<Outcome, Failure> {
         let command = Command::parse(command)?;
-        if now.millis_since(self.forgot) >= FORGET_EVERY_MS {
+        if holds(Rule::PurgeExpired) && now.millis_since(self.forgot) >= FORGET_EVERY_MS {
             tables.forget_before(now.seconds())?;
             self.forgot = now;
         }
@@ -234,14 +235,20 @@ fn revoke(
     until: UnixSeconds,
     now: UnixMillis,
 ) -> Result<message::Revoked, TableError> {
-    let epoch = now.0.max(tables.last()?.saturating_add(1));
-    tables.set_last(epoch)?;
+    let rises_by = u64::from(holds(Rule::UniqueEpoch));
+    let epoch = now.0.max(tables.last()?.saturating_add(rises_by));
+    if holds(Rule::StoredLastEpoch) {
+        tables.set_last(epoch)?;
+    }
     for subject in subjects {
         let before = tables.revoked(subject)?;
+        let before = before.filter(|_| holds(Rule::LongestUntil));
         let until = before.map_or(until, |before| before.until.max(until));
         tables.set_revoked(subject, Revoked { epoch, until })?;
         // What is over counts no more, though its object takes it off the list only when the namespace has its end.
-        if let Some(Subject::Session(handle)) = Subject::parse(subject) {
+        if let Some(Subject::Session(handle)) = Subject::parse(subject)
+            && holds(Rule::EndedUnlisted)
+        {
             tables.remove_listing(&handle.to_text())?;
         }
     }
@@ -256,13 +263,16 @@ fn list_in(
     now: UnixSeconds,
 ) -> Result<Vec<String>, TableError> {
     tables.set_listing(listing)?;
+    let most = most.filter(|_| holds(Rule::SurplusEnds));
     let (Some(most), false) = (most, listing.user.is_empty()) else {
         return Ok(Vec::new());
     };
     let mut theirs = tables.listings_of(&listing.user)?;
-    theirs.retain(|one| now < one.until);
+    theirs.retain(|one| now < one.until || !holds(Rule::SurplusCountsLive));
     // Of those that began in the same second the one listed first is the older one.
-    sorted::by(&mut theirs, |one, other| one.created.cmp(&other.created));
+    if holds(Rule::SurplusOldestFirst) {
+        sorted::by(&mut theirs, |one, other| one.created.cmp(&other.created));
+    }
     let surplus = theirs
         .len()
         .saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));

@@ -19,6 +19,16 @@ impl Memory {
     pub(crate) fn revoked_at(&self, subject: &str) -> Option<u64> {
         self.revoked.get(subject).map(|one| one.epoch)
     }
+
+    /// Whether a session is listed.
+    pub(crate) fn is_listed(&self, session: &str) -> bool {
+        self.listings.contains_key(session)
+    }
+
+    /// Whether there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.revoked.is_empty() && self.listings.is_empty()
+    }
 }
 
 impl Tables for Memory {

@@ -8,12 +8,16 @@
 //! | P10 | after three failed reads in a row nobody reads for a second, and then one does |
 //! | P11 | what is being asked is not asked again within 300 ms |
 //! | P12 | a call is tried three times at most, not at once, and not if the object has too much to do |
-//! | P13 | every request has an answer in the end |
+//! | P13 | every request has an answer in the end, and then nothing more happens |
+//! | P14 | whoever has a value to store sees three attempts fail at most |
+//! | P15 | a value is not put again while it is being put |
+//! | P16 | nobody waits for the answer to a question that is answered |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{Observation, Violation, What};
 use crate::store::retry::Cause;
+use crate::store::write_queue::PUT_DEADLINE_MS;
 
 pub(crate) fn check(history: &[Observation]) -> Vec<Violation> {
     let mut checker = Checker::default();
@@ -30,12 +34,18 @@ struct Checker {
     puts: BTreeMap<(u64, String), u64>,
     /// Per isolate and key: the latest value, and the one that was put last.
     values: BTreeMap<(u64, String), (u64, Option<u64>)>,
+    /// Values that are being put, and since when.
+    under_way: BTreeMap<(u64, String), (u64, u64)>,
+    /// Per driver: what it stores, and how many attempts at that have failed.
+    drivers: BTreeMap<u64, (u64, String, u32)>,
+    /// Drivers whose question is answered.
+    answered: BTreeSet<u64>,
     /// Isolates that died, or reported a loss; values whose driver was cut off.
     excused: BTreeSet<u64>,
     cancelled: BTreeSet<u64>,
     reads: BTreeMap<u64, Reads>,
-    /// Per isolate and question: when it was asked last, if it is not answered.
-    asked: BTreeMap<(u64, String), u64>,
+    /// Per isolate and question: when it was asked last, and by whom, if it is not answered.
+    asked: BTreeMap<(u64, String), (u64, u64)>,
     /// Per driver: when its last attempt failed, and how.
     failed: BTreeMap<u64, (u64, Cause)>,
     violations: Vec<Violation>,
@@ -49,13 +59,17 @@ struct Reads {
     since: u64,
     /// When the last one was begun after three had failed, and by whom.
     probe: Option<(u64, u64)>,
+    /// All who did so.
+    probes: BTreeSet<u64>,
 }
 
 impl Reads {
     fn hear(&mut self, at: u64, driver: u64, failed: bool) {
         let is_probe = self.probe.is_some_and(|(_, by)| by == driver);
-        if self.failures >= 3 && !is_probe {
-            // Begun before.
+        // That storage answers is news from whoever asked after it had failed.
+        let is_news = is_probe || (!failed && self.probes.contains(&driver));
+        if self.failures >= 3 && !is_news {
+            // Begun before, or replaced.
             return;
         }
         self.probe = None;
@@ -84,9 +98,28 @@ impl Checker {
                 key,
                 isolate,
                 number,
+                driver,
             } => {
                 let value = self.values.entry((*isolate, key.clone())).or_default();
                 value.0 = *number;
+                self.drivers.insert(*driver, (*isolate, key.clone(), 0));
+            }
+            What::PutDone {
+                key,
+                isolate,
+                number,
+                acknowledged,
+            } => self.put_done(*isolate, key, *number, *acknowledged),
+            What::Drives { driver } => {
+                let failures = self.drivers.get(driver).map_or(0, |one| one.2);
+                if failures >= 3 {
+                    let what = format!("{driver} waits after {failures} failures, at {at}");
+                    self.fault("P14", what);
+                }
+            }
+            What::Follows { leader, question } if self.answered.contains(leader) => {
+                let what = format!("somebody waits for {question} of {leader}, at {at}");
+                self.fault("P16", what);
             }
             What::Cancelled { number } => {
                 self.cancelled.insert(*number);
@@ -105,7 +138,7 @@ impl Checker {
                     self.read(at, *isolate, *driver);
                 }
                 match attempt {
-                    1 => self.ask(at, *isolate, question),
+                    1 => self.ask(at, *isolate, *driver, question),
                     _ => self.ask_again(at, *driver, *attempt),
                 }
             }
@@ -123,9 +156,22 @@ impl Checker {
                     reads.hear(at, *driver, failed.is_some());
                 }
             }
-            What::Answered { isolate, question } => {
-                self.asked.remove(&(*isolate, question.clone()));
+            What::Answered {
+                isolate,
+                driver,
+                question,
+            } => {
+                self.answered.insert(*driver);
+                let question = (*isolate, question.clone());
+                if self
+                    .asked
+                    .get(&question)
+                    .is_some_and(|(_, by)| by == driver)
+                {
+                    self.asked.remove(&question);
+                }
             }
+            What::NeverRests => self.fault("P13", format!("it never comes to rest, at {at}")),
             What::Hangs { browser } => self.fault("P13", format!("a request of {browser} hangs")),
             _ => {}
         }
@@ -137,12 +183,32 @@ impl Checker {
         if last.is_some_and(|last| at - last < 1_000) {
             self.fault("P7", format!("{key} was put twice in a second, at {at}"));
         }
+        if let Some(number) = number {
+            let before = self.under_way.insert(place.clone(), (number, at));
+            let is_late = |since: u64| at >= since + PUT_DEADLINE_MS;
+            if before.is_some_and(|(other, since)| other == number && !is_late(since)) {
+                let what = format!("{key} was put, {number}, while it was, at {at}");
+                self.fault("P15", what);
+            }
+        }
         if let (Some(number), Some((latest, put))) = (number, self.values.get_mut(&place)) {
             *put = Some(number);
             if number != *latest {
                 let what = format!("{key} was put, {number} instead of {latest}, at {at}");
                 self.fault("P8", what);
             }
+        }
+    }
+
+    fn put_done(&mut self, isolate: u64, key: &str, number: u64, acknowledged: bool) {
+        let place = (isolate, key.to_owned());
+        self.under_way.remove(&place);
+        let is_latest = self.values.get(&place).is_some_and(|one| one.0 == number);
+        if acknowledged || !is_latest {
+            return;
+        }
+        for (_, of, failures) in self.drivers.values_mut().filter(|one| one.0 == isolate) {
+            *failures += u32::from(of == key);
         }
     }
 
@@ -154,6 +220,7 @@ impl Checker {
         let is_early = at < reads.since + 1_000;
         let is_second = reads.probe.is_some_and(|(begun, _)| at < begun + 1_000);
         reads.probe = Some((at, driver));
+        reads.probes.insert(driver);
         if is_early || is_second {
             self.fault(
                 "P10",
@@ -162,9 +229,10 @@ impl Checker {
         }
     }
 
-    fn ask(&mut self, at: u64, isolate: u64, question: &str) {
-        let last = self.asked.insert((isolate, question.to_owned()), at);
-        if last.is_some_and(|last| at < last + 300) {
+    fn ask(&mut self, at: u64, isolate: u64, driver: u64, question: &str) {
+        let place = (isolate, question.to_owned());
+        let last = self.asked.insert(place, (at, driver));
+        if last.is_some_and(|(last, _)| at < last + 300) {
             self.fault("P11", format!("{isolate} asked {question} twice, at {at}"));
         }
     }
@@ -191,144 +259,4 @@ impl Checker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn broken(history: Vec<(u64, What)>) -> Vec<&'static str> {
-        let history: Vec<Observation> = history
-            .into_iter()
-            .map(|(at, what)| Observation { at, what })
-            .collect();
-        check(&history).into_iter().map(|fault| fault.0).collect()
-    }
-
-    fn put(number: u64) -> What {
-        What::Put {
-            key: "k".to_owned(),
-            writer: 1,
-            number: Some(number),
-        }
-    }
-
-    fn submitted(number: u64) -> What {
-        What::Submitted {
-            key: "k".to_owned(),
-            isolate: 1,
-            number,
-        }
-    }
-
-    fn asked(driver: u64, attempt: u32) -> What {
-        What::Asked {
-            isolate: 1,
-            driver,
-            attempt,
-            question: "k".to_owned(),
-            is_read: false,
-        }
-    }
-
-    fn heard(driver: u64, failed: Option<Cause>) -> What {
-        What::Heard {
-            isolate: 1,
-            driver,
-            is_read: true,
-            failed,
-        }
-    }
-
-    fn read(driver: u64) -> What {
-        What::Asked {
-            isolate: 1,
-            driver,
-            attempt: 1,
-            question: driver.to_string(),
-            is_read: true,
-        }
-    }
-
-    #[test]
-    fn a_key_that_is_put_too_often_is_caught() {
-        assert_eq!(broken(vec![(0, put(1)), (1_000, put(1))]), [""; 0]);
-        assert_eq!(broken(vec![(0, put(1)), (999, put(1))]), ["P7"]);
-    }
-
-    #[test]
-    fn an_older_value_after_a_newer_one_is_caught() {
-        let both = |first, second| {
-            vec![
-                (0, submitted(1)),
-                (0, submitted(2)),
-                (0, put(first)),
-                (1_000, put(second)),
-            ]
-        };
-        assert_eq!(broken(both(2, 2)), [""; 0]);
-        assert_eq!(broken(both(2, 1)), ["P8", "P9"]);
-    }
-
-    #[test]
-    fn a_value_that_is_never_put_is_caught_unless_it_is_excused() {
-        assert_eq!(broken(vec![(0, submitted(1))]), ["P9"]);
-        for excuse in [
-            What::Cancelled { number: 1 },
-            What::Lost { isolate: 1 },
-            What::Died { isolate: 1 },
-        ] {
-            assert_eq!(broken(vec![(0, submitted(1)), (1, excuse)]), [""; 0]);
-        }
-    }
-
-    #[test]
-    fn reads_while_storage_fails_are_caught() {
-        let outage = |then: Vec<(u64, What)>| {
-            let failures = (1..=3).map(|driver| (0, heard(driver, Some(Cause::Other))));
-            broken(failures.chain(then).collect())
-        };
-        let failed = || heard(4, Some(Cause::Other));
-        assert_eq!(outage(vec![(999, read(4))]), ["P10"]);
-        assert_eq!(outage(vec![(1_000, read(4)), (2_000, read(5))]), [""; 0]);
-        assert_eq!(outage(vec![(1_000, read(4)), (1_001, read(5))]), ["P10"]);
-        let after = |outcome, at| vec![(1_000, read(4)), (1_100, outcome), (at, read(5))];
-        assert_eq!(outage(after(failed(), 2_100)), [""; 0]);
-        assert_eq!(outage(after(failed(), 2_099)), ["P10"]);
-        assert_eq!(outage(after(heard(4, None), 1_101)), [""; 0]);
-        // One from before says nothing new.
-        assert_eq!(outage(after(heard(9, None), 1_101)), ["P10"]);
-    }
-
-    #[test]
-    fn a_question_that_is_asked_twice_is_caught() {
-        let answered = What::Answered {
-            isolate: 1,
-            question: "k".to_owned(),
-        };
-        let again = |at| vec![(0, asked(1, 1)), (at, asked(2, 1))];
-        assert_eq!(broken(again(300)), [""; 0]);
-        assert_eq!(broken(again(299)), ["P11"]);
-        let after = vec![(0, asked(1, 1)), (1, answered), (1, asked(2, 1))];
-        assert_eq!(broken(after), [""; 0]);
-    }
-
-    #[test]
-    fn a_call_that_is_tried_too_often_or_too_soon_is_caught() {
-        let again = |cause, attempt| {
-            let failed = What::Heard {
-                isolate: 1,
-                driver: 1,
-                is_read: false,
-                failed: Some(cause),
-            };
-            vec![(0, asked(1, 1)), (10, failed), (60, asked(1, attempt))]
-        };
-        assert_eq!(broken(again(Cause::Other, 2)), [""; 0]);
-        assert_eq!(broken(again(Cause::Other, 4)), ["P12"]);
-        assert_eq!(broken(again(Cause::Overloaded, 2)), ["P12"]);
-        assert_eq!(broken(vec![(0, asked(1, 1)), (9, asked(1, 2))]), ["P12"]);
-    }
-
-    #[test]
-    fn a_request_that_hangs_is_caught() {
-        assert_eq!(broken(vec![(0, What::Hangs { browser: 0 })]), ["P13"]);
-    }
-}
+mod tests;

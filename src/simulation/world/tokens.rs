@@ -1,0 +1,227 @@
+//! What is asked of sessions' objects beside requests: tokens, leases, and changes of one version.
+
+use super::objects::PROVIDER_MS;
+use super::*;
+
+/// For how long a lease is taken, in milliseconds.
+const LEASE_MS: u64 = 5_000;
+
+/// The last lease that somebody got.
+#[derive(Clone, Copy)]
+pub(super) struct Lease {
+    pub(super) token: u64,
+    /// Until when it holds for sure, in milliseconds, and at the latest: answers get lost.
+    sure: u64,
+    pub(super) latest: u64,
+}
+
+impl World {
+    /// A sign-in brings tokens, which are asked for again later, by two isolates at once.
+    pub(super) fn grant(&mut self, session: &str) {
+        let change = Change {
+            grant: Some(TokenSet {
+                provider: "main".to_owned(),
+                access_token: Some("a".to_owned()),
+                expires: Some(UnixMillis(self.now).seconds() + TOKEN_LASTS),
+                lasts: Some(TOKEN_LASTS),
+                refresh_token: Some("r".to_owned()),
+                ..TokenSet::default()
+            }),
+            ..Change::default()
+        };
+        let once = self.random.next_u64();
+        let changing = UpdateCommand::new(change, once, Epoch::default());
+        self.order(session, Operation::Change(Box::new(changing)));
+        for _ in 0..4 {
+            let lease = Event::Lease {
+                session: session.to_owned(),
+                token: None,
+            };
+            self.schedule(10_000, lease);
+            let session = session.to_owned();
+            self.schedule(2_000, Event::Compare { session });
+        }
+        for _ in 0..4 {
+            let wait = self.below(90_000);
+            for _ in 0..2 {
+                let at = self.now + wait + self.below(PROVIDER_MS);
+                let session = session.to_owned();
+                self.schedule_at(at, Event::Refresh { session });
+            }
+        }
+    }
+
+    pub(super) fn refresh(&mut self, session: &str) {
+        let call = Outbound {
+            url: "https://id.example/token".to_owned(),
+            authorization: None,
+            form: Some(String::new()),
+            limit: 1_024,
+        };
+        let order = Operation::Refresh {
+            provider: "main".to_owned(),
+            call,
+            renewal: None,
+        };
+        self.order(session, order);
+    }
+
+    /// Somebody wants to change a session alone for some seconds, or still does.
+    pub(super) fn lease(&mut self, session: &str, token: Option<u64>) {
+        let order = Operation::Lease {
+            seconds: Seconds(LEASE_MS / 1_000),
+            token,
+            once: self.random.next_u64(),
+        };
+        if let Some(lease) = self.leases.get_mut(session)
+            && token == Some(lease.token)
+        {
+            lease.latest = self.now + LEASE_MS;
+        }
+        let caller = Caller::Lease(session.to_owned(), token);
+        self.order_as(caller, session, order);
+    }
+
+    /// Somebody got a lease.
+    pub(super) fn lease_given(&mut self, session: &str, asked: Option<u64>, given: (u64, u64)) {
+        let (token, until) = given;
+        if self.given_back.contains(&(session.to_owned(), token)) {
+            // The answer comes late.
+            return;
+        }
+        let given = Lease {
+            token,
+            sure: until,
+            latest: until,
+        };
+        let before = self.leases.insert(session.to_owned(), given);
+        let is_held = |before: Lease| self.now < before.sure && asked != Some(before.token);
+        if before.is_some_and(is_held) {
+            self.broken("a lease is given while another holds", session.to_owned());
+        }
+        let owned = || session.to_owned();
+        let changes = Event::LeasedChange {
+            session: owned(),
+            token,
+        };
+        self.schedule(2 * LEASE_MS, changes);
+        if self.chance(300) {
+            let extends = Event::Lease {
+                session: owned(),
+                token: Some(token),
+            };
+            self.schedule(LEASE_MS, extends);
+        }
+        if self.chance(200) {
+            let session = owned();
+            self.schedule(LEASE_MS, Event::Release { session, token });
+        }
+    }
+
+    /// Who has a lease makes use of it.
+    pub(super) fn leased_change(&mut self, session: &str, token: u64) {
+        let changing = self.changing("l");
+        let changing = UpdateCommand {
+            lease: Some(token),
+            ..changing
+        };
+        self.order(session, Operation::Change(Box::new(changing)));
+    }
+
+    /// Who has a lease gives it back.
+    pub(super) fn release(&mut self, session: &str, token: u64) {
+        if let Some(lease) = self.leases.get_mut(session)
+            && lease.token == token
+        {
+            lease.sure = 0;
+        }
+        self.given_back.insert((session.to_owned(), token));
+        let caller = Caller::Release(session.to_owned(), token);
+        self.order_as(caller, session, Operation::Release { token });
+    }
+
+    /// A lease was given back.
+    pub(super) fn released(&mut self, session: &str, token: u64) {
+        if let Some(lease) = self.leases.get_mut(session)
+            && lease.token == token
+        {
+            lease.latest = 0;
+        }
+    }
+
+    /// Somebody reads a session, to change it as it is.
+    pub(super) fn compare(&mut self, session: &str) {
+        let caller = Caller::Compare(session.to_owned());
+        self.order_as(caller, session, Operation::Read);
+    }
+
+    pub(super) fn compared(&mut self, session: String, sealed: &[u8]) {
+        let name = format!("{}/{session}", self.tenant);
+        if let Some(Entry::Live(record)) = self.opened(&name, sealed) {
+            let version = record.version;
+            self.schedule(500, Event::ChangeIf { session, version });
+        }
+    }
+
+    pub(super) fn change_if(&mut self, session: &str, version: Version) {
+        let changing = self.changing("c");
+        let changing = UpdateCommand {
+            if_version: Some(version),
+            ..changing
+        };
+        self.order(session, Operation::Change(Box::new(changing)));
+    }
+
+    /// A change of one member, that nobody else changes in this way.
+    fn changing(&mut self, member: &str) -> UpdateCommand {
+        let once = self.random.next_u64();
+        let change = Change {
+            patch: Some(format!(r#"{{"{member}":{once}}}"#)),
+            ..Change::default()
+        };
+        UpdateCommand::new(change, once, Epoch::default())
+    }
+
+    fn order(&mut self, session: &str, order: Operation) {
+        self.order_as(Caller::Nobody, session, order);
+    }
+
+    fn order_as(&mut self, caller: Caller, session: &str, order: Operation) {
+        let command = Command {
+            lifetime: self.lifetime(),
+            max_per_user: Some(MAX_PER_USER),
+            adopt: None,
+            named: None,
+            order,
+        };
+        let name = format!("{}/{session}", self.tenant);
+        self.call(caller, &name, &command.to_text());
+    }
+
+    pub(super) fn provider_answer(&mut self, name: &str, life: u64) {
+        let fails = self.chance(self.weather.calls);
+        let answer = json!({
+            "access_token": "a", "refresh_token": "r", "expires_in": TOKEN_LASTS.0,
+        });
+        let (status, body) = if fails {
+            (0, String::new())
+        } else {
+            (200, answer.to_string())
+        };
+        let mut random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
+        let now = UnixMillis(self.now);
+        let object = self.objects.get_mut(name).unwrap();
+        if object.life != life {
+            return;
+        }
+        object.is_asking = false;
+        let mut context = Context {
+            keys: &self.keys,
+            random: &mut random,
+            now,
+        };
+        let live = object.live(now);
+        let actions = live.provider_answered(status, body, &mut context);
+        self.perform(name, actions);
+    }
+}
