@@ -174,3 +174,20 @@ pub(crate) fn quoted(value: &str) -> String {
         format!("\"{value}\"")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn value_that_may_hold_a_secret_is_not_quoted() {
+        assert_eq!(quoted("Bad Host"), "\"Bad Host\"");
+        for secret in [
+            "https://admin:word@console.example",
+            "admin@x",
+            &"k".repeat(65),
+        ] {
+            assert_eq!(quoted(secret), "the value");
+        }
+    }
+}

@@ -27,7 +27,7 @@ for (const [what, options, cure] of /** @type {[string, any, RegExp][]} */ ([
   [
     "a console host that no request can have",
     { vars: { CONSOLE_HOST: "https://Console.example" } },
-    /CONSOLE_HOST: use a host such as console\.example\.com/,
+    /CONSOLE_HOST: the value is not a host; use one such as console\.example\.com/,
   ],
   [
     "a duration without a unit",

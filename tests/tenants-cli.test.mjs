@@ -49,7 +49,7 @@ test("on the command line documents are checked, stored, listed, compared, expla
 
   const refused = await tenants("put", good, bad);
   assert.equal(refused.code, 1);
-  assert.match(refused.text, /hosts\[0\]: use a host/);
+  assert.match(refused.text, /hosts\[0\]: ".*" is not a host; use one such as/);
   assert.match(refused.text, /colour: is not known/);
   assert.equal((await tenants("list")).text, "");
 
