@@ -51,7 +51,9 @@ export function use({ requests, kv, objects }, monthly, cpuUs, ours) {
   const batches = times * (objects.TelemetryObject?.requests ?? 0);
   const kvWrites = objects.SessionObject ? times * kv.writes : 0;
   const awake =
-    objectRequests * AWAKE_S + Math.min(MONTH_S, batches * KEEPS_AFTER_S) + kvWrites * TELLS_AFTER_S;
+    objectRequests * AWAKE_S +
+    Math.min(MONTH_S, batches * KEEPS_AFTER_S) +
+    kvWrites * TELLS_AFTER_S;
   const stored = (ours ? OURS_STORED_S : PEERS_STORED_S) / MONTH_S;
   const sessionObjects = objects.SessionObject ? kv.keys : 0;
   return {

@@ -13,7 +13,7 @@ use crate::session::id::RecordName;
 
 impl Gateway {
     /// Does what [`Forward::run_background`](super::Forward::run_background) announced. Returns what it
-    /// lacks; what it wants stored is in [`Gateway::take_writes`].
+    /// lacks; what it wants stored is in [`Sessions::take_writes`](super::parts::Sessions::take_writes).
     pub(crate) fn run_background(
         &mut self,
         response_context: &str,

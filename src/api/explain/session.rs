@@ -105,7 +105,7 @@ fn explain_genuine(
     Ok(caller)
 }
 
-/// Finds a session by its handle alone, as [`Gateway::inspect`] does.
+/// Finds a session by its handle alone, as [`Sessions::inspect`](crate::gateway::parts::Sessions::inspect) does.
 pub(super) fn explain_named(
     gateway: &mut Gateway,
     name: PublicName,
