@@ -9,7 +9,7 @@ use super::world::{InjectedBug, World, weather};
 
 /// How many seeds are run under each consistency unless the environment says otherwise. Each injected bug is found
 /// within the first two hundred.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 500;
 
 pub(super) fn run(seed: u64, ordered: bool, planted: Option<InjectedBug>) -> Vec<Violation> {
     let mut world = World::new(seed, weather(seed), ordered);
