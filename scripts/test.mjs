@@ -51,10 +51,8 @@ await main(async () => {
   if (process.env.LONG === "1") process.env.SEEDS ??= LONG_SEEDS;
   const begun = Date.now();
   const [native] = await Promise.all([nativeTests(choice), prepared(choice.suites)]);
-  const examples =
-    choice.native === null
-      ? []
-      : [await nativeTest("Examples", [...EXAMPLES, "--", ...choice.native])];
+  // Words are of suites and tests; an example has neither.
+  const examples = words.length > 0 ? [] : [await nativeTest("Examples", EXAMPLES)];
   const counts = [...native, ...examples, ...(await suiteTests(choice.suites))];
   for (const failure of counts.flatMap(({ failures }) => failures)) say(`\n${failure}`);
   const sum = (/** @type {"passed" | "failed" | "skipped"} */ what) =>
