@@ -102,7 +102,7 @@ fn signed_out_elsewhere(
     if gateway.sessions.has_writes() {
         return Err(Interrupt::Pending(vec![Need::Store]));
     }
-    // Only now: a word that could not be heeded must be heard when it is said again.
+    // Only now: a notice that could not be acted upon must be accepted when it is sent again.
     if counts && !super::exchange::is_first_time(&mut gateway.sessions, &what, &token, context)? {
         return Ok(Err(BadToken("used before")));
     }
