@@ -7,6 +7,8 @@ use core::fmt;
 use core::ops::Add;
 use thiserror::Error;
 
+use crate::encoding::quoted;
+
 use serde::{Deserialize, Serialize};
 
 /// A span of whole seconds.
@@ -117,7 +119,7 @@ impl fmt::Display for UnixSeconds {
 
 /// A duration that is not of the form `<number><unit>`, or is out of range.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is not a duration; write a whole number and a unit, for example 90s, 30m, 8h or 7d")]
+#[error("{} is not a duration; write a whole number and a unit, for example 90s, 30m, 8h or 7d", quoted(.0))]
 pub struct BadDuration(pub String);
 
 impl Seconds {

@@ -161,6 +161,7 @@ pub(crate) fn ascii_json(json: &str) -> String {
     }
     line
 }
+
 /// Longest value of a setting that is quoted, in bytes.
 const MAX_QUOTED: usize = 64;
 

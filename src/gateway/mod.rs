@@ -335,7 +335,7 @@ impl Gateway {
         Effects {
             events: core::mem::take(&mut self.recorder.events),
             probes: core::mem::take(&mut self.balancer.probes),
-            has_writes: !self.sessions.writes.is_empty(),
+            has_writes: self.sessions.has_writes(),
             weight: self.sessions.cache.weight(),
         }
     }
@@ -346,7 +346,7 @@ impl Gateway {
         self.limits.reload(Rc::clone(&tenant));
         self.sessions.tenant = Rc::clone(&tenant);
         self.balancer.tenant = Rc::clone(&tenant);
-        self.logins.reload(Rc::clone(&tenant));
+        self.logins.tenant = Rc::clone(&tenant);
         self.recorder.tenant = Rc::clone(&tenant);
         self.assertions.tenant = Rc::clone(&tenant);
         self.tenant = tenant;

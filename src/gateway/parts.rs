@@ -54,9 +54,7 @@ impl Sessions {
             random,
         }
     }
-}
 
-impl Sessions {
     /// The values to be stored, sealed, since the last call.
     pub(crate) fn take_writes(&mut self) -> Vec<Write> {
         core::mem::take(&mut self.writes)
@@ -154,8 +152,6 @@ pub(crate) struct Logins {
     pub(crate) guessers: ClientLimit,
     /// Those that are being checked in this isolate, whoever's they are.
     pub(crate) hashing: Places,
-    /// An access token that runs out matters: origins are handed it, or a provider says with it who may come in.
-    pub(crate) uses_access_tokens: bool,
     pub(crate) random: SharedRandom,
 }
 
@@ -169,16 +165,9 @@ impl Logins {
             guesses: RateLimit::new(10, 60_000),
             guessers: ClientLimit::new(30, 60_000),
             hashing: Places::default(),
-            uses_access_tokens: tenant.uses_access_tokens(),
             tenant,
             random,
         }
-    }
-
-    /// Goes on by what is newly said of the tenant.
-    pub(super) fn reload(&mut self, tenant: Rc<Tenant>) {
-        self.uses_access_tokens = tenant.uses_access_tokens();
-        self.tenant = tenant;
     }
 }
 

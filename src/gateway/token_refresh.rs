@@ -37,7 +37,7 @@ impl Gateway {
         &mut self,
         request: Authorized<'a>,
     ) -> Result<Authorized<'a>, Interrupt> {
-        if !self.logins.uses_access_tokens {
+        if !self.tenant.uses_access_tokens() {
             return Ok(request);
         }
         let Authorized { visitor, context } = request;

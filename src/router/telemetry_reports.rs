@@ -158,7 +158,10 @@ fn asked(command: &Command, answers: &Answers) -> Result<String, Interrupt> {
             key: KEY.to_owned(),
             deadline_ms: CALL_DEADLINE_MS,
         }])),
-        Some(Found::Bytes(bytes)) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        // An object of an older release answers what it cannot read with nothing.
+        Some(Found::Bytes(bytes)) if !bytes.is_empty() => {
+            Ok(String::from_utf8_lossy(bytes).into_owned())
+        }
         Some(_) => Err(Interrupt::Reject(Problem::StoreUnavailable)),
     }
 }
@@ -173,4 +176,21 @@ pub(super) fn version(text: &[u8]) -> String {
     let mut hex = String::with_capacity(12);
     encoding::push_hex(&mut hex, &hash[..6]);
     hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_answer_of_the_object_is_no_figures() {
+        let command = Command::Page(message::Query::default());
+        for (bytes, expected) in [("", None), ("vestibule_up 1", Some("vestibule_up 1"))] {
+            let mut answers = Answers::default();
+            let found = Found::Bytes(bytes.as_bytes().to_vec());
+            answers.add("telemetry", found, UnixMillis(0));
+            let text = asked(&command, &answers).ok();
+            assert_eq!(text.as_deref(), expected);
+        }
+    }
 }

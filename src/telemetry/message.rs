@@ -136,3 +136,31 @@ fn known_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::E
     let level = name.as_str().and_then(Level::named);
     Ok(level.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_a_later_release_do_not_spoil_a_batch() {
+        let text = r#"{"do":"add","gauges":[],"isolate":"i","number":1,"series":[[],[]],
+            "seen":{"a":[1,4294967296,"2",3],"b":"none","c":[5]}}"#;
+        let Ok(Command::Add(batch)) = Command::parse(text) else {
+            panic!("{text}");
+        };
+        assert_eq!(batch.seen["a"], [1, 3]);
+        assert_eq!(batch.seen["b"], [0; 0]);
+        assert_eq!(batch.seen["c"], [5]);
+    }
+
+    #[test]
+    fn level_of_a_later_release_means_all_lines() {
+        for (level, expected) in [("debug", Level::Info), ("error", Level::Error)] {
+            let text = format!(r#"{{"do":"lines","level":"{level}"}}"#);
+            let Ok(Command::Lines(query)) = Command::parse(&text) else {
+                panic!("{text}");
+            };
+            assert_eq!(query.level, expected);
+        }
+    }
+}

@@ -18,7 +18,7 @@ pub(super) struct Question {
 /// Who would make it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// Whoever its headers show it to be of.
+    /// The visitor that its headers show.
     Presented,
     /// This session's browser.
     Named(PublicName),

@@ -123,7 +123,7 @@ fn put_user(
         AccountChange { at, account },
         context,
     ))?;
-    // Whoever is signed in by what was before is out: by another's password, or not to be let in.
+    // A session that began with the former password ends, and so does one of an account that is disabled now.
     let is_closed = body.get("disabled") == Some(&Value::Bool(true));
     if !is_new && (password.is_some() || is_closed) {
         revoke_user(gateway, &user, context)?;

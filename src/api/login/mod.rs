@@ -16,7 +16,7 @@ use crate::response::Answer;
 use crate::response::page::Theme;
 use crate::response::problem::{Audience, Problem};
 
-/// How pages of ours look to whoever asks.
+/// Returns the theme of pages for the client of a request.
 pub(super) fn look<'a>(gateway: &'a Gateway, request: &Request<'_>) -> Theme<'a> {
     Theme::of(&gateway.tenant.brand, request)
 }

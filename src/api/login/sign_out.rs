@@ -87,27 +87,14 @@ pub(in crate::api) fn logout(
         // A genuine cookie with an id from before may still put an end to its session, but is told
         // nothing of it, and ends no other.
         Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
-            if let Some(handle) = named_by_cookie(gateway, context) {
-                gateway.sessions.end(
-                    &mut gateway.recorder,
-                    handle,
-                    context.answers,
-                    context.now,
-                )?;
+            if let Some(handle) = end_by_cookie(gateway, context)? {
                 gateway.recorder.note_ended(handle, "logout");
             }
             Ok(signed_out(gateway, None, context))
         }
         // Another sign-out may just have ended it, before everybody could hear of that. It is confirmed when they have.
         Caller::Over(Problem::SessionEnded) if !everywhere => {
-            if let Some(handle) = named_by_cookie(gateway, context) {
-                gateway.sessions.end(
-                    &mut gateway.recorder,
-                    handle,
-                    context.answers,
-                    context.now,
-                )?;
-            }
+            end_by_cookie(gateway, context)?;
             Ok(signed_out(gateway, None, context))
         }
         // What is over can put an end to nothing else.
@@ -239,6 +226,21 @@ fn signed_out(
     let answer = answer.with_cookie(Some(set_cookie::clear(context.cookie)));
     let foreign = super::finish_login::foreign_cookies(gateway, context).into_iter();
     foreign.fold(answer, |answer, line| answer.with("set-cookie", line))
+}
+
+/// Ends the session that the cookie names, if it names one.
+fn end_by_cookie(
+    gateway: &mut Gateway,
+    context: &RequestContext<'_>,
+) -> Result<Option<Handle>, Interrupt> {
+    let Some(handle) = named_by_cookie(gateway, context) else {
+        return Ok(None);
+    };
+    let (answers, now) = (context.answers, context.now);
+    gateway
+        .sessions
+        .end(&mut gateway.recorder, handle, answers, now)?;
+    Ok(Some(handle))
 }
 
 fn named_by_cookie(gateway: &Gateway, context: &RequestContext<'_>) -> Option<Handle> {

@@ -26,7 +26,7 @@ export async function lengthenSid(response, suffix) {
   while (end === 0) {
     const read = await reader.read().catch(() => undefined);
     begins = await joined(begins, read?.value ?? "");
-    end = read?.value ? endOfSid(begins) : -1;
+    end = read?.value ? endOfSid(begins.subarray(0, 8_192)) : -1; // The core inspects less.
   }
   if (end < 0) {
     stop();
