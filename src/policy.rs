@@ -1,4 +1,6 @@
-//! The words in which a tenant's policy is written.
+//! Defines the values in which a tenant's policy is written.
+
+use crate::clock::Seconds;
 
 /// Who may come in; the stricter is the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +38,18 @@ pub(crate) enum Consistency {
     Eventual,
     /// A Durable Object per session; revocations take hold within the cache period.
     Strong,
+}
+
+/// Maximum time until every location reads what another one wrote to KV (Workers KV, "How KV works").
+pub(crate) const PROPAGATION: Seconds = Seconds(60);
+
+/// Which traces are exported.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sampling {
+    /// Exports one in this many; none if there is no exporter.
+    pub one_in: Option<u64>,
+    /// Also exports those whose caller exports its own. Every client can claim that.
+    pub callers: bool,
 }
 
 /// What a header that an origin reads beside `X-Session-…` says.

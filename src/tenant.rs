@@ -18,8 +18,10 @@ use crate::clock::Seconds;
 use crate::config::model::LoginException;
 use crate::config::values::{CookiePattern, PathPattern};
 use crate::http::host::HostPattern;
-use crate::http::path;
+use crate::http::request::Request;
+use crate::http::{header_name, path};
 use crate::keys::KeyRing;
+use crate::policy::PROPAGATION;
 use crate::response::theme::Brand;
 use crate::session::lifetime::Lifetime;
 use crate::tenant_id::TenantId;
@@ -27,7 +29,7 @@ use crate::tenant_id::TenantId;
 use assets::Assets;
 use proof_key::ProofKey;
 
-pub(crate) use crate::policy::{Consistency, HeaderSource, LogLevel, LoginMode, Streams};
+pub(crate) use crate::policy::{Consistency, HeaderSource, LogLevel, LoginMode, Sampling, Streams};
 
 /// When an origin is too busy for new sessions. Those it has go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -234,10 +236,8 @@ pub(crate) struct Tenant {
 pub(crate) struct Telemetry {
     /// From which level on the log has lines.
     pub log: LogLevel,
-    /// Of one in so many requests the trace is exported; none if there is nowhere to export it to.
-    pub trace_one_in: Option<u64>,
-    /// So is that of one whose caller exports it.
-    pub trace_callers: bool,
+    /// Which traces are exported.
+    pub sampling: Sampling,
     /// Answers tell the client what took how long.
     pub server_timing: bool,
 }
@@ -257,6 +257,37 @@ impl Tenant {
     pub(crate) fn uses_access_tokens(&self) -> bool {
         let mut providers = self.methods.oidc.iter();
         self.hands_tokens_on() || providers.any(|provider| provider.allow.is_limiting())
+    }
+
+    /// Returns how long this isolate's list of revocations counts as fresh, in milliseconds.
+    #[must_use]
+    pub(crate) fn revocations_fresh_ms(&self) -> u64 {
+        let period = match self.consistency {
+            Consistency::Strong => self.cache,
+            // KV shows nothing new within that time.
+            Consistency::Eventual => self.cache.max(PROPAGATION),
+        };
+        period.0.saturating_mul(1000)
+    }
+
+    /// Returns the sign-in rule for a request. A header that overrides the method may take effect at the origin: of the
+    /// methods a request names the strictest rule counts.
+    #[must_use]
+    pub(crate) fn access_rule(&self, request: &Request<'_>) -> AccessRule {
+        let Request {
+            method, location, ..
+        } = request;
+        let rule = self.login_at(method, location.path);
+        if self.login_exceptions.is_empty() {
+            return rule;
+        }
+        let overrides =
+            |(name, _): &&(&str, &str)| header_name::overrides_method(&header_name::fold(name));
+        let named = request.headers.iter().filter(overrides);
+        named.fold(rule, |rule, (_, method)| {
+            let method = method.trim().to_ascii_uppercase();
+            rule.stricter(self.login_at(&method, location.path))
+        })
     }
 
     /// Sign-in rule of a path. Of an escaped path and its resolved form the stricter counts.

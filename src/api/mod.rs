@@ -90,9 +90,8 @@ fn me(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Answer, Int
     let authenticated = gateway.authenticate(context)?;
     let visitor = gateway.authorize(authenticated)?.visitor;
     let line = visitor.set_cookie.then(|| {
-        let age = gateway
-            .sessions
-            .cookie_age(&visitor.session.record, context.now);
+        let lifetime = &gateway.tenant.lifetime;
+        let age = lifetime.cookie_age(&visitor.session.record.span(), context.now.seconds());
         set_cookie::set(context.cookie, &visitor.cookie, age)
     });
     Ok(Answer::json(200, &describe(gateway, &visitor, context)).with_cookie(line))

@@ -4,6 +4,7 @@
 //! isolates know it, and raising or lowering the percentage moves nobody. A session that began
 //! while there was no canary is not of it.
 
+use crate::balancer::pool::Origin;
 use crate::session::id::Handle;
 
 /// A canary release.
@@ -21,6 +22,12 @@ pub(crate) struct Canary {
 }
 
 impl Canary {
+    /// Decides whether an origin is of the release that a session was assigned to.
+    #[must_use]
+    pub(crate) fn assigns(&self, origin: &Origin, handle: Handle) -> bool {
+        (origin.release.as_ref() == Some(&self.release)) == Self::has(handle)
+    }
+
     /// Whether a session of this handle belongs to the canary.
     #[must_use]
     pub(crate) fn has(Handle([_, byte, ..]): Handle) -> bool {

@@ -11,6 +11,7 @@
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::balancer::canary::Canary;
 use crate::clock::UnixSeconds;
 use crate::flat_map::FlatMap;
 use crate::session::id::Handle;
@@ -139,6 +140,22 @@ impl Pool {
         self.origins.iter()
     }
 
+    /// Returns the best origin of a session's release, among those that `may` be used. Origins added after the session
+    /// began are not considered.
+    #[must_use]
+    pub(crate) fn best_of_release(
+        &self,
+        (handle, created): (Handle, UnixSeconds),
+        canary: Option<&Canary>,
+        may: impl Fn(&Origin) -> bool,
+    ) -> Option<&Origin> {
+        self.best(handle, |origin| {
+            origin.since <= created
+                && canary.is_none_or(|canary| canary.assigns(origin, handle))
+                && may(origin)
+        })
+    }
+
     /// The origin with the highest score among those that `may` be used.
     #[must_use]
     pub(crate) fn best(&self, handle: Handle, may: impl Fn(&Origin) -> bool) -> Option<&Origin> {
@@ -172,6 +189,15 @@ impl Origin {
             health_path: None,
             since: UnixSeconds(0),
         }
+    }
+
+    /// Decides whether the origin may have sessions at all: an operator has neither set it to `down` nor switched its
+    /// release off.
+    #[must_use]
+    pub(crate) fn is_open(&self, canary: Option<&Canary>) -> bool {
+        let is_off =
+            |canary: &Canary| canary.is_off && self.release.as_ref() == Some(&canary.release);
+        self.state != OriginState::Down && !canary.is_some_and(is_off)
     }
 
     /// Evenly distributed, and independent between origins. Must never change: it decides where

@@ -11,7 +11,7 @@ use crate::telemetry::event_metrics;
 use crate::telemetry::labels::{RequestLabels, method_label};
 use crate::telemetry::log::{Event, Level};
 use crate::telemetry::series::Series;
-use crate::upstream::trace_context::{Sampling, Trace};
+use crate::upstream::trace_context::Trace;
 
 impl Recorder {
     /// Labels of the request that was decided on last.
@@ -29,27 +29,7 @@ impl Recorder {
         core::mem::take(&mut self.events)
     }
 
-    pub(crate) fn sampling(&self) -> Sampling {
-        let telemetry = self.tenant.telemetry;
-        Sampling {
-            one_in: telemetry.trace_one_in,
-            callers: telemetry.trace_callers,
-        }
-    }
-
-    /// What holds of every request of this tenant.
-    pub(crate) fn labels_when(&self, sampled: bool) -> RequestLabels {
-        let telemetry = self.tenant.telemetry;
-        RequestLabels {
-            tenant: self.tenant.id.as_str().to_owned(),
-            level: telemetry.log,
-            sampled,
-            exported: telemetry.trace_one_in.is_some(),
-            timed: telemetry.server_timing,
-            ..RequestLabels::default()
-        }
-    }
-
+    /// Labels a request that has just arrived.
     pub(crate) fn labels_of(
         &self,
         request: &Request<'_>,
@@ -62,15 +42,16 @@ impl Recorder {
             span_id: trace.span.to_hex(),
             parent_id: trace.caller.to_owned(),
             method: method_label(request.method),
-            ..self.labels_when(trace.is_sampled)
+            sampled: trace.is_sampled,
+            ..self.common.clone()
         }
     }
 
-    /// What is to be done about telling of requests whose decisions are repeated, sampled ones aside; see
-    /// [`RequestLabels::flags`].
+    /// Returns the [flags](RequestLabels::flags) of a request whose decision comes from the decision cache, and whose
+    /// trace is not sampled.
     #[must_use]
     pub(crate) fn unsampled_flags(&self) -> String {
-        self.labels_when(false).flags()
+        self.common.flags()
     }
 
     pub(crate) fn emit(&mut self, event: Event) {
@@ -99,7 +80,7 @@ impl Gateway {
     pub(crate) fn draw_trace(&mut self) -> (Trace<'static>, Seed) {
         let seed = self.draw_seed();
         (
-            Trace::follow(None, None, &seed, self.recorder.sampling()),
+            Trace::follow(None, None, &seed, self.tenant.telemetry.sampling),
             seed,
         )
     }

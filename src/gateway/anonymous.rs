@@ -12,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::assertion::Asserted;
 use super::authenticate::{Visitor, unstored};
-use super::authorize::access_rule;
 use super::client_info::Client;
 use super::response_context::ResponseContext;
 use super::upstream_request::Forward;
@@ -65,7 +64,7 @@ fn is_public(tenant: &Tenant, context: &RequestContext<'_>) -> bool {
         && matches!(*method, "GET" | "HEAD")
         && !context.request.is_websocket()
         && path::resolved(location.path).is_none()
-        && access_rule(tenant, context).admits_guests()
+        && tenant.access_rule(context.request).admits_guests()
 }
 
 impl Sessions {

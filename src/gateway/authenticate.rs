@@ -157,25 +157,6 @@ pub(crate) fn bearer<'p>(tenant: &Tenant, context: &'p RequestContext<'_>) -> Pr
 }
 
 impl Sessions {
-    /// Whose session a genuine cookie names, and what has become of it.
-    pub(crate) fn authenticate_genuine(
-        &mut self,
-        recorder: &mut Recorder,
-        verified: Verified,
-        value: &str,
-        context: &RequestContext<'_>,
-    ) -> Result<Caller, Interrupt> {
-        let now = context.now;
-        recorder.labels.handle = Some(verified.token.handle);
-        if verified.token.least_version == Version::UNSTORED
-            && self.cache.get(verified.token.handle, now).is_none()
-        {
-            recorder.labels.lookup = Lookup::Guest;
-            return Ok(self.authenticate_guest(verified, value, now));
-        }
-        self.authenticate_recorded(recorder, verified, value, context)
-    }
-
     /// Somebody without a cookie; perhaps one that was given a route instead.
     pub(crate) fn authenticate_by_route(&self, context: &RequestContext<'_>) -> Caller {
         let keys = &self.tenant.keys;
@@ -237,7 +218,11 @@ impl Sessions {
         }
     }
 
-    fn authenticate_recorded(
+    /// Finds the session that a genuine cookie names, and checks that it is not over.
+    ///
+    /// # Errors
+    /// What has to be read first, or that no store can be read.
+    pub(crate) fn authenticate_genuine(
         &mut self,
         recorder: &mut Recorder,
         verified: Verified,
@@ -246,10 +231,15 @@ impl Sessions {
     ) -> Result<Caller, Interrupt> {
         let token = verified.token;
         let now = context.now;
-        // A cookie from before anything was stored: what this isolate has stored meanwhile counts,
-        // however long ago; storage is not asked, because the cookie does not say it has anything.
-        let unstored_cookie = token.least_version == Version::UNSTORED;
-        let max_age = if unstored_cookie {
+        recorder.labels.handle = Some(token.handle);
+        let is_guests = token.least_version == Version::UNSTORED;
+        if is_guests && self.cache.get(token.handle, now).is_none() {
+            recorder.labels.lookup = Lookup::Guest;
+            return Ok(self.authenticate_guest(verified, value, now));
+        }
+        // The cookie does not say that anything is stored, so storage is not read: what this isolate has stored
+        // meanwhile counts, at any age.
+        let max_age = if is_guests {
             MaxAge::Any
         } else {
             MaxAge::Cache
@@ -277,21 +267,18 @@ impl Sessions {
                 return Ok(self.authenticate_not_yet_visible(token, value));
             }
             SessionLookup::Over(problem) => {
-                recorder.labels.lookup = Lookup::Over;
-                if matches!(problem, Problem::SessionEnded | Problem::SessionRotated) {
-                    let event = Event::new(Level::Warn, "dead_session_presented");
-                    recorder.emit(event.with("reason", problem.code()));
-                }
-                return Ok(Caller::Over(problem));
+                let is_dead = matches!(problem, Problem::SessionEnded | Problem::SessionRotated);
+                let event = Event::new(Level::Warn, "dead_session_presented");
+                let event = is_dead.then(|| event.with("reason", problem.code()));
+                return Ok(recorder.over(problem, event));
             }
         };
         let Some(feed) = feed else {
             return Err(Interrupt::Pending(lacking.into_iter().collect()));
         };
         if self.is_revoked(&session) {
-            recorder.labels.lookup = Lookup::Over;
-            recorder.emit(Event::new(Level::Warn, "revoked_session_presented").about(token.handle));
-            return Ok(Caller::Over(Problem::SessionEnded));
+            let event = Event::new(Level::Warn, "revoked_session_presented").about(token.handle);
+            return Ok(recorder.over(Problem::SessionEnded, Some(event)));
         }
         let record = &session.record;
         if self
@@ -299,9 +286,8 @@ impl Sessions {
             .lifetime
             .has_ended(&record.span(), now.seconds())
         {
-            recorder.labels.lookup = Lookup::Over;
             recorder.note_ended(token.handle, "expired");
-            return Ok(Caller::Over(Problem::SessionExpired));
+            return Ok(recorder.over(Problem::SessionExpired, None));
         }
         // A genuine cookie that is ahead of the record keeps its own id. One that is behind is
         // raised, so that what this browser has seen once it sees everywhere.
@@ -368,6 +354,17 @@ impl Sessions {
 
     pub(crate) fn prepared(&self, record: Record) -> Prepared {
         Prepared::new(record, &self.tenant.keys)
+    }
+}
+
+impl Recorder {
+    /// Labels and logs a request whose session is over.
+    fn over(&mut self, problem: Problem, event: Option<Event>) -> Caller {
+        self.labels.lookup = Lookup::Over;
+        if let Some(event) = event {
+            self.emit(event);
+        }
+        Caller::Over(problem)
     }
 }
 

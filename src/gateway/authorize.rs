@@ -9,14 +9,13 @@ use crate::cookie::presented::Presented;
 use crate::cookie::set_cookie;
 use crate::cookie::token::Token;
 use crate::encoding::push_percent_encoded;
-use crate::http::header_name;
 use crate::http::request::{Location, Request};
 use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::session::id::Handle;
 use crate::session::record::Version;
-use crate::tenant::{AccessRule, Tenant};
+use crate::tenant::AccessRule;
 
 /// A request whose visitor may do what it asks for.
 pub(crate) struct Authorized<'a> {
@@ -60,7 +59,7 @@ impl Gateway {
 
     /// Decides who comes in, and as whom.
     pub(crate) fn access(&self, caller: Caller, context: &RequestContext<'_>) -> Access {
-        let access_rule = access_rule(&self.tenant, context);
+        let access_rule = self.tenant.access_rule(context.request);
         let guests = access_rule.admits_guests();
         match caller {
             Caller::Visitor(visitor)
@@ -132,7 +131,9 @@ impl Gateway {
         clear_cookie: bool,
         context: &RequestContext<'_>,
     ) -> Interrupt {
-        if access_rule(&self.tenant, context).admits_guests() || !context.request.is_navigation() {
+        if self.tenant.access_rule(context.request).admits_guests()
+            || !context.request.is_navigation()
+        {
             return Interrupt::Reject {
                 problem: problem.into(),
                 clear_cookie,
@@ -145,26 +146,6 @@ impl Gateway {
             .with_cookie(line);
         Interrupt::Respond(answer.into())
     }
-}
-
-/// Who may do this.
-pub(crate) fn access_rule(tenant: &Tenant, context: &RequestContext<'_>) -> AccessRule {
-    let Request {
-        method, location, ..
-    } = context.request;
-    let access_rule = tenant.login_at(method, location.path);
-    if tenant.login_exceptions.is_empty() {
-        return access_rule;
-    }
-    // A server may take the request for one of the method a header names: the strictest counts.
-    let named = context.request.headers.iter().filter(|(name, _)| {
-        let folded = header_name::fold(name);
-        header_name::overrides_method(&folded)
-    });
-    named.fold(access_rule, |access_rule, (_, method)| {
-        let method = method.trim().to_ascii_uppercase();
-        access_rule.stricter(tenant.login_at(&method, location.path))
-    })
 }
 
 /// Whether somebody who has signed in did so too long ago for this.

@@ -9,14 +9,13 @@
 use super::authenticate::Visitor;
 use super::parts::{Balancer, Sessions};
 use super::select_origin::SelectedOrigin;
-use super::session_lookup::PROPAGATION;
 use super::{Gateway, RequestContext};
 use crate::balancer::pool::Origin;
 use crate::clock::UnixMillis;
 use crate::http::path::PathClass;
 use crate::http::request::Request;
+use crate::policy::PROPAGATION;
 use crate::response::problem::Problem;
-use crate::session::id::Handle;
 use crate::telemetry::labels::Lookup;
 
 /// So many headers at most, and bytes of them and of the URL: a decision is kept with its request, and with those of
@@ -73,21 +72,35 @@ impl Gateway {
         selected: &SelectedOrigin,
         context: &RequestContext<'_>,
     ) -> Option<CachePolicy> {
-        if !self.is_cacheable(visitor, selected, context) {
+        let RequestContext { request, now, .. } = *context;
+        let is_settled = !(visitor.set_cookie
+            || visitor.is_new
+            || visitor.in_grace
+            || visitor.degraded
+            || visitor.reread
+            || visitor.refresh
+            || visitor.refeed
+            || selected.pin
+            || selected.takeover);
+        let is_from_memory = matches!(self.recorder.labels.lookup, Lookup::Hit | Lookup::Guest)
+            && context.answers.failures().is_empty();
+        if !(is_settled && is_from_memory && is_plain(request) && self.balancer.all_healthy(now)) {
             return None;
         }
-        let now = context.now;
         let second_over = UnixMillis((now.seconds().0 + 1) * 1000);
         let until = match self.recorder.labels.lookup {
             // Nobody can revoke what is not recorded.
             Lookup::Guest => second_over,
-            _ => second_over
-                .min(
-                    self.sessions
-                        .revocations
-                        .stale_at(self.sessions.feed_period_ms()),
-                )
-                .min(self.sessions.fresh_until(visitor.token.handle, now)),
+            _ => {
+                let Sessions {
+                    cache, revocations, ..
+                } = &mut self.sessions;
+                let hit = cache.get(visitor.token.handle, now);
+                let age_ms = hit.map_or(0, |hit| hit.age_ms);
+                let copy_ends = (now.0 + PROPAGATION.0 * 1000).saturating_sub(age_ms);
+                let list_ends = revocations.stale_at(self.tenant.revocations_fresh_ms());
+                second_over.min(list_ends).min(UnixMillis(copy_ends))
+            }
         };
         let tenant = &self.tenant;
         Some(CachePolicy {
@@ -119,27 +132,6 @@ impl Gateway {
             .forgeries
             .told_until(request.client_network(), now)
     }
-
-    fn is_cacheable(
-        &self,
-        visitor: &Visitor,
-        selected: &SelectedOrigin,
-        context: &RequestContext<'_>,
-    ) -> bool {
-        let RequestContext { request, now, .. } = *context;
-        let is_settled = !(visitor.set_cookie
-            || visitor.is_new
-            || visitor.in_grace
-            || visitor.degraded
-            || visitor.reread
-            || visitor.refresh
-            || visitor.refeed
-            || selected.pin
-            || selected.takeover);
-        let is_from_memory = matches!(self.recorder.labels.lookup, Lookup::Hit | Lookup::Guest)
-            && context.answers.failures().is_empty();
-        is_settled && is_from_memory && is_plain(request) && self.balancer.all_healthy(now)
-    }
 }
 
 impl Balancer {
@@ -151,14 +143,6 @@ impl Balancer {
         };
         let is_healthy = self.health.is_clear() && self.cluster.is_clear(now);
         is_healthy || !self.tenant.pool.iter().any(passed_over)
-    }
-}
-
-impl Sessions {
-    /// Until when this isolate's copy of a session is young enough to be used.
-    fn fresh_until(&mut self, handle: Handle, now: UnixMillis) -> UnixMillis {
-        let age_ms = self.cache.get(handle, now).map_or(0, |hit| hit.age_ms);
-        UnixMillis((now.0 + PROPAGATION.0 * 1000).saturating_sub(age_ms))
     }
 }
 

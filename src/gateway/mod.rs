@@ -217,7 +217,7 @@ impl Gateway {
             request.header("traceparent"),
             request.header("tracestate"),
             &seed,
-            self.recorder.sampling(),
+            self.tenant.telemetry.sampling,
         );
         self.recorder.labels = self.recorder.labels_of(request, &trace, seed);
         let cookie = CookieName::for_location(&request.location);
@@ -335,7 +335,7 @@ impl Gateway {
         Effects {
             events: core::mem::take(&mut self.recorder.events),
             probes: core::mem::take(&mut self.balancer.probes),
-            has_writes: self.sessions.has_writes(),
+            has_writes: !self.sessions.writes.is_empty(),
             weight: self.sessions.cache.weight(),
         }
     }
@@ -347,7 +347,7 @@ impl Gateway {
         self.sessions.tenant = Rc::clone(&tenant);
         self.balancer.tenant = Rc::clone(&tenant);
         self.logins.tenant = Rc::clone(&tenant);
-        self.recorder.tenant = Rc::clone(&tenant);
+        self.recorder.reload(Rc::clone(&tenant));
         self.assertions.tenant = Rc::clone(&tenant);
         self.tenant = tenant;
     }

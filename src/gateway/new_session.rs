@@ -183,7 +183,9 @@ impl Balancer {
     /// Whether there are origins, but none that takes a new session.
     pub(crate) fn is_full(&self, now: UnixMillis) -> bool {
         let pool = &self.tenant.pool;
-        let is_closed = !pool.iter().any(|origin| self.is_open(origin));
+        let is_closed = !pool
+            .iter()
+            .any(|origin| origin.is_open(self.tenant.canary.as_ref()));
         !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
     }
 
@@ -215,7 +217,9 @@ impl Balancer {
                 .reported
                 .zip(self.reported(origin, now))
                 .is_some_and(|(most, reported)| reported >= most);
-        self.state(origin) == OriginState::Active && self.is_open(origin) && !is_full
+        self.state(origin) == OriginState::Active
+            && origin.is_open(self.tenant.canary.as_ref())
+            && !is_full
     }
 
     /// How busy an origin is, in relation to its weight; one that has just come back counts as

@@ -54,32 +54,38 @@ impl Openings {
 }
 
 impl Sessions {
-    /// Who has to note it if a request opens a connection, once in a touch interval.
-    pub(crate) fn opening_note(
-        &self,
+    /// Decides where a request's use of its session is stored, once per touch interval: first, where an opened connection
+    /// is noted; second, whether the record's time of last use is updated. An opening is use, too, so never both in the
+    /// record.
+    pub(crate) fn note_use(
+        &mut self,
         visitor: &Visitor,
         request: &Request<'_>,
         now: UnixMillis,
-    ) -> Noting {
+    ) -> (Noting, bool) {
         let record = &visitor.session.record;
         let lifetime = &self.tenant.lifetime;
-        let is_due = || lifetime.opening_is_due(&record.span(), record.spread(), now.seconds());
-        // It asks for a connection that stays open.
+        let (span, spread, second) = (record.span(), record.spread(), now.seconds());
         let may_open = request.is_websocket()
             || request
                 .header("accept")
                 .is_some_and(|accept| accept.contains("text/event-stream"));
-        if visitor.degraded || !may_open || !is_due() {
-            return Noting::None;
-        }
-        if !visitor.is_recorded() {
-            return Noting::Cookie;
-        }
-        // What is followed is in use for as long as it is open.
-        match self.tenant.streams {
+        let opens = may_open && !visitor.degraded && lifetime.opening_is_due(&span, spread, second);
+        let noting = match self.tenant.streams {
+            _ if !opens => Noting::None,
+            _ if !visitor.is_recorded() => Noting::Cookie,
             Streams::PassThrough => Noting::Record,
+            // A followed connection is in use for as long as it is open.
             Streams::Revocable => Noting::None,
+        };
+        let touch = noting != Noting::Record
+            && record.version > Version::UNSTORED
+            && lifetime.touch_is_due(&span, spread, second);
+        if touch {
+            self.cache
+                .note_use(visitor.token.handle, second, &self.tenant.keys);
         }
+        (noting, touch)
     }
 
     /// The guest's cookie that notes that a connection was opened, if the origin did open one.

@@ -13,17 +13,11 @@ use crate::encoding::json;
 use crate::encoding::object;
 use crate::telemetry::gauge::{Gauge, Milli};
 use crate::telemetry::metric;
-use crate::tenant::Consistency;
 
 /// What the pool object's answer is filed under.
 pub(crate) const POOL: &str = "pool";
 
 impl Balancer {
-    /// Whether it is time to tell the others; says so once.
-    pub(crate) fn sync_is_due(&mut self, now: UnixMillis) -> bool {
-        self.tenant.consistency == Consistency::Strong && self.cluster.is_due(now)
-    }
-
     /// Tells and learns. Returns what it lacks.
     pub(crate) fn sync_origins(&mut self, answers: &Answers, now: UnixMillis) -> Option<Need> {
         match answers.found(POOL) {

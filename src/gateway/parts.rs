@@ -16,13 +16,13 @@ use crate::balancer::cluster_view::ClusterView;
 use crate::balancer::load::Load;
 use crate::balancer::outlier_detection::Health;
 use crate::balancer::probe::Probe;
-use crate::clock::{Seconds, UnixMillis, UnixSeconds};
+use crate::clock::{UnixMillis, UnixSeconds};
 use crate::effect::Write;
 use crate::http::rate_limit::{ClientLimit, RateLimit};
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;
-use crate::session::record::{Entry, Record};
+use crate::session::record::Entry;
 use crate::store::cache::{Cache, Known};
 use crate::store::revocations::Revocations;
 use crate::telemetry::labels::RequestLabels;
@@ -60,12 +60,6 @@ impl Sessions {
         core::mem::take(&mut self.writes)
     }
 
-    /// Whether anything is to be stored.
-    #[must_use]
-    pub(crate) fn has_writes(&self) -> bool {
-        !self.writes.is_empty()
-    }
-
     /// Queues `entry` for storage, and remembers it.
     pub(crate) fn store(
         &mut self,
@@ -101,12 +95,6 @@ impl Sessions {
     /// Forgets the sessions that are remembered here, which costs their visitors a read.
     pub(crate) fn forget_sessions(&mut self) {
         self.cache = Cache::default();
-    }
-
-    /// How long a browser should keep the cookie of a session.
-    pub(crate) fn cookie_age(&self, record: &Record, now: UnixMillis) -> Seconds {
-        let end = self.tenant.lifetime.absolute_end(&record.span());
-        end.since(now.seconds())
     }
 }
 
@@ -209,7 +197,9 @@ impl Limits {
 /// What is recorded: of the request that is being decided on, and since it was taken last.
 pub(crate) struct Recorder {
     pub(crate) tenant: Rc<Tenant>,
-    /// How the request is labelled.
+    /// Labels that all requests of the tenant have.
+    pub(super) common: RequestLabels,
+    /// Labels of the request.
     pub(crate) labels: RequestLabels,
     /// To be logged.
     pub(crate) events: Vec<Event>,
@@ -223,12 +213,19 @@ impl Recorder {
     /// Has nothing to tell yet.
     pub(crate) fn new(tenant: Rc<Tenant>) -> Self {
         Self {
+            common: common_labels(&tenant),
             tenant,
             labels: RequestLabels::default(),
             events: Vec::new(),
             series: Series::default(),
             state_changed: false,
         }
+    }
+
+    /// Applies a new configuration. What is recorded stays.
+    pub(crate) fn reload(&mut self, tenant: Rc<Tenant>) {
+        self.common = common_labels(&tenant);
+        self.tenant = tenant;
     }
 }
 
@@ -260,6 +257,17 @@ impl TryRng for SharedRandom {
 }
 
 impl TryCryptoRng for SharedRandom {}
+
+fn common_labels(tenant: &Tenant) -> RequestLabels {
+    let telemetry = tenant.telemetry;
+    RequestLabels {
+        tenant: tenant.id.as_str().to_owned(),
+        level: telemetry.log,
+        exported: telemetry.sampling.one_in.is_some(),
+        timed: telemetry.server_timing,
+        ..RequestLabels::default()
+    }
+}
 
 fn new_session_limit(tenant: &Tenant) -> Option<ClientLimit> {
     let most = tenant.new_sessions_per_minute?;

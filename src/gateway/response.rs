@@ -213,7 +213,10 @@ impl Gateway {
                 let next = record.previous.as_ref().is_some_and(came_with) && !context.in_grace;
                 let id = if next { record.id } else { token.id };
                 Ok(if moved && record.version > Version::UNSTORED {
-                    let age = self.sessions.cookie_age(record, now);
+                    let age = self
+                        .tenant
+                        .lifetime
+                        .cookie_age(&record.span(), now.seconds());
                     let token = Token {
                         id,
                         issued: now.seconds(),

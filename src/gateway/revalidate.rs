@@ -4,12 +4,13 @@
 use super::authenticate::unstored;
 use super::parts::{Recorder, Sessions};
 use super::response_context::ResponseContext;
-use super::session_lookup::{MaxAge, PROPAGATION, SessionLookup};
+use super::session_lookup::{MaxAge, SessionLookup};
 use super::update::Update;
 use super::{Gateway, Interrupt};
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Need};
+use crate::policy::PROPAGATION;
 use crate::session::change::Change;
 use crate::session::record::Version;
 use crate::tenant::{Consistency, Streams};

@@ -1,7 +1,6 @@
 //! Keeps the revocation list fresh and checks sessions against it.
 
 use super::parts::{Recorder, Sessions};
-use super::session_lookup::PROPAGATION;
 use crate::clock::UnixMillis;
 use crate::effect::{Answers, Found, Need};
 use crate::session::prepared::Prepared;
@@ -38,7 +37,10 @@ impl Sessions {
         } else {
             self.learn_revocations(recorder, answers, now)
         };
-        match self.revocations.freshness(self.feed_period_ms(), now) {
+        match self
+            .revocations
+            .freshness(self.tenant.revocations_fresh_ms(), now)
+        {
             Freshness::Fresh => Ok(Feed {
                 degraded: false,
                 ask: false,
@@ -111,15 +113,5 @@ impl Sessions {
             Consistency::Strong => self.revocations.last(),
             Consistency::Eventual => Epoch(now.0),
         }
-    }
-
-    pub(crate) fn feed_period_ms(&self) -> u64 {
-        let tenant = &self.tenant;
-        let period = match tenant.consistency {
-            Consistency::Strong => tenant.cache,
-            // It makes no sense to ask more often than KV shows anything new.
-            Consistency::Eventual => tenant.cache.max(PROPAGATION),
-        };
-        period.0.saturating_mul(1000)
     }
 }

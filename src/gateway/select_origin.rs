@@ -3,16 +3,16 @@
 use super::assertion::Asserted;
 use super::authenticate::Visitor;
 use super::parts::Balancer;
-use super::session_lookup::PROPAGATION;
 use super::{Gateway, Interrupt, RequestContext};
-use crate::balancer::canary::Canary;
-use crate::balancer::pool::{Origin, OriginState};
+use crate::balancer::pool::Origin;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::effect::Failed;
+use crate::policy::PROPAGATION;
 use crate::response::problem::Problem;
 use crate::session::id::Handle;
 use crate::session::lifetime::Lifetime;
 use crate::session::record::Record;
+use crate::tenant::Tenant;
 
 /// Where a request goes, and what that means for the session.
 pub(crate) struct SelectedOrigin {
@@ -129,7 +129,8 @@ impl Balancer {
         failures: &[Failed],
         now: UnixMillis,
     ) -> Option<Choice<'_>> {
-        let pool = &self.tenant.pool;
+        let Tenant { pool, canary, .. } = &*self.tenant;
+        let canary = canary.as_ref();
         let pinned = record.pin.as_deref().and_then(|name| pool.named(name));
         let hashed = self.hashed(record.handle, record.created);
         let last = pinned.or(hashed)?;
@@ -138,7 +139,7 @@ impl Balancer {
 
         let failed = |origin: &Origin| !failures.is_empty() && self.is_gone(&origin.name, failures);
         let usable = |origin: &Origin| {
-            self.is_open(origin) && !failed(origin) && !self.is_ejected(origin, now)
+            origin.is_open(canary) && !failed(origin) && !self.is_ejected(origin, now)
         };
         let (origin, why) = if usable(home) {
             let why = match pinned {
@@ -147,15 +148,16 @@ impl Balancer {
                 None => Reason::Handle,
             };
             (home, why)
-        } else if self.tenant.strict_pins && self.is_open(home) {
+        } else if self.tenant.strict_pins && home.is_open(canary) {
             // Whatever it answers is better than another's answer.
             Some((home, Reason::Strict)).filter(|_| !failed(home))?
         } else {
             // Its own release first, then any. When all are ejected, one that has not failed this
             // request is still worth it.
-            let untried = |origin: &Origin| self.is_open(origin) && !failed(origin);
+            let untried = |origin: &Origin| origin.is_open(canary) && !failed(origin);
             let because = |why| move |origin| (origin, why);
-            self.best_of_release(record.handle, record.created, usable)
+            let session = (record.handle, record.created);
+            pool.best_of_release(session, canary, usable)
                 .map(because(Reason::NextOfRelease(&home.name)))
                 .or_else(|| {
                     let best = pool.best(record.handle, usable);
@@ -189,39 +191,11 @@ impl Balancer {
             })
     }
 
-    /// The origin a session has by its handle alone, whatever happens to origins meanwhile.
+    /// Returns the origin that a session has by its handle alone, whatever the state of the origins.
     pub(crate) fn hashed(&self, handle: Handle, created: UnixSeconds) -> Option<&Origin> {
-        self.best_of_release(handle, created, |_| true)
-            .or_else(|| self.tenant.pool.best(handle, |_| true))
-    }
-
-    /// The best of those of the session's release, and of its time, that `may` be used.
-    fn best_of_release(
-        &self,
-        handle: Handle,
-        created: UnixSeconds,
-        may: impl Fn(&Origin) -> bool,
-    ) -> Option<&Origin> {
-        self.tenant.pool.best(handle, |origin| {
-            origin.since <= created
-                && (self.tenant.canary.is_none() || self.is_of_release(origin, handle))
-                && may(origin)
-        })
-    }
-
-    /// Whether an origin is of the release that a session was born into.
-    pub(crate) fn is_of_release(&self, origin: &Origin, handle: Handle) -> bool {
-        self.tenant.canary.as_ref().is_none_or(|canary| {
-            (origin.release.as_deref() == Some(&canary.release)) == Canary::has(handle)
-        })
-    }
-
-    /// Whether an origin takes any requests at all, as the operator has it.
-    pub(crate) fn is_open(&self, origin: &Origin) -> bool {
-        let killed = self.tenant.canary.as_ref().is_some_and(|canary| {
-            canary.is_off && origin.release.as_deref() == Some(&canary.release)
-        });
-        origin.state != OriginState::Down && !killed
+        let Tenant { pool, canary, .. } = &*self.tenant;
+        pool.best_of_release((handle, created), canary.as_ref(), |_| true)
+            .or_else(|| pool.best(handle, |_| true))
     }
 
     /// Whether an origin is passed over for what happened to it. When more than half of them are,
@@ -234,10 +208,8 @@ impl Balancer {
         if !self.has_failed(origin, now) {
             return false;
         }
-        let open = || {
-            let pool = &self.tenant.pool;
-            pool.iter().filter(|origin| self.is_open(origin))
-        };
+        let Tenant { pool, canary, .. } = &*self.tenant;
+        let open = || pool.iter().filter(|origin| origin.is_open(canary.as_ref()));
         let ejected = open().filter(|one| self.has_failed(one, now));
         2 * ejected.count() <= open().count().max(2)
     }

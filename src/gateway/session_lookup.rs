@@ -8,6 +8,7 @@ use super::Interrupt;
 use crate::clock::{Seconds, UnixMillis};
 use crate::cookie::token::Token;
 use crate::effect::{Answers, Found, Need, Write};
+use crate::policy::PROPAGATION;
 use crate::response::problem::Problem;
 use crate::session::codec::{self, Unreadable};
 use crate::session::id::{Handle, RecordName};
@@ -21,10 +22,6 @@ use crate::tenant::{Consistency, Fail};
 
 /// How often, and after how many milliseconds each, a namespace that is behind is asked again.
 const STALE_RETRY_MS: [u32; 3] = [50, 150, 400];
-
-/// How far a namespace may be behind. So old may a copy be that is used while a new one is read
-/// in the background: the namespace promises no more.
-pub(crate) const PROPAGATION: Seconds = Seconds(60);
 
 /// How long an unreadable record is set aside.
 const QUARANTINE_TTL: Seconds = Seconds(7 * 86_400);
@@ -105,7 +102,7 @@ impl Sessions {
             namespace => (namespace?, false),
         };
         if let LookupResult::Found(known) = &namespace
-            && !is_behind(known, least)
+            && !known.is_behind(least)
         {
             return lookup(known.clone(), false);
         }
@@ -155,12 +152,12 @@ impl Sessions {
                 let useful = match max_age {
                     MaxAge::Any => true,
                     MaxAge::Anew => false,
-                    // Beyond the period it is used while it is being read again.
+                    // An older copy is used while it is read again: KV promises no more.
                     MaxAge::Cache => {
                         age_ms < period || (period > 0 && age_ms < PROPAGATION.0 * 1000)
                     }
                 };
-                (useful && !is_behind(&known, least)).then_some(known)
+                (useful && !known.is_behind(least)).then_some(known)
             }
         }
     }
@@ -361,15 +358,6 @@ impl Sessions {
 /// What the word of a session's object is filed under.
 pub(crate) fn object_key(handle: Handle) -> String {
     format!("read {}", handle.to_text())
-}
-
-/// Whether what is known is older than what there is for certain. What ended never is.
-fn is_behind(known: &Known, least: Version) -> bool {
-    match known {
-        Known::Live(session) => session.record.version < least,
-        Known::Ended => false,
-        Known::Absent(_) => least > Version::UNSTORED,
-    }
 }
 
 fn lookup_of(

@@ -204,7 +204,10 @@ impl Sessions {
         let asked = self.learn_revocations(recorder, answers, now) > 0;
         let knows = self.revocations.is_known();
         // What was heard too long ago may lack a revocation that such a session would be born under.
-        let is_stale = self.revocations.freshness(self.feed_period_ms(), now) == Freshness::Stale;
+        let is_stale = self
+            .revocations
+            .freshness(self.tenant.revocations_fresh_ms(), now)
+            == Freshness::Stale;
         if !asked && (signs_in || (begins && is_stale)) {
             return Err(vec![self.revocations_need()]);
         }

@@ -1,6 +1,6 @@
 //! Builds the request that goes to the origin.
 
-use super::parts::{Recorder, Sessions};
+use super::parts::Recorder;
 use std::rc::Rc;
 
 use super::Gateway;
@@ -10,15 +10,14 @@ use super::decision_cache::CachePolicy;
 use super::opening::Noting;
 use super::response_context::ResponseContext;
 use super::select_origin::{Routed, SelectedOrigin};
-use crate::clock::{UnixMillis, UnixSeconds};
+use crate::clock::UnixSeconds;
 use crate::cookie::presented::Presented;
 use crate::cookie::sid_route::Route;
 use crate::http::engine_io;
 use crate::policy::HeaderSource;
 use crate::session::prepared::Prepared;
-use crate::session::record::Version;
 use crate::telemetry::metric;
-use crate::tenant::Streams;
+use crate::tenant::{Consistency, Streams};
 use crate::upstream::proof::Proved;
 use crate::upstream::request_headers::{Disbelieved, IdentityHeaders, Outgoing, State};
 
@@ -77,13 +76,11 @@ impl Gateway {
         } = request;
         let state = state(visitor, selected);
         self.recorder.labels.state = state.as_str();
-        let sync_origins = self.balancer.sync_is_due(context.now);
-        let opening_note = self
+        let sync_origins = self.tenant.consistency == Consistency::Strong
+            && self.balancer.cluster.is_due(context.now);
+        let (opening_note, touch) = self
             .sessions
-            .opening_note(visitor, context.request, context.now);
-        // Its opening is use, too.
-        let touch =
-            opening_note != Noting::Record && self.sessions.touch_is_due(visitor, context.now);
+            .note_use(visitor, context.request, context.now);
         let repeat = self.repeat(visitor, selected, context);
         let tenant = &self.tenant;
         let location = &context.request.location;
@@ -161,9 +158,9 @@ impl Gateway {
             } else {
                 location.path
             },
-            cookie_age: self
-                .sessions
-                .cookie_age(&visitor.session.record, context.now)
+            cookie_age: tenant
+                .lifetime
+                .cookie_age(&record.span(), context.now.seconds())
                 .0,
             client: if visitor.is_recorded() {
                 Client::default()
@@ -237,24 +234,6 @@ impl Recorder {
             self.series
                 .count(metric::HEADERS_DROPPED, &labels, u64::from(times));
         }
-    }
-}
-
-impl Sessions {
-    /// Whether this use of a stored session is to be written down. Says so once per interval in
-    /// this isolate.
-    fn touch_is_due(&mut self, visitor: &Visitor, now: UnixMillis) -> bool {
-        let record = &visitor.session.record;
-        let due = record.version > Version::UNSTORED
-            && self
-                .tenant
-                .lifetime
-                .touch_is_due(&record.span(), record.spread(), now.seconds());
-        if due {
-            self.cache
-                .note_use(visitor.token.handle, now.seconds(), &self.tenant.keys);
-        }
-        due
     }
 }
 

@@ -68,6 +68,12 @@ impl Lifetime {
         }
     }
 
+    /// Returns how long a browser keeps the cookie of a session: until its absolute end.
+    #[must_use]
+    pub(crate) fn cookie_age(&self, span: &Span, now: UnixSeconds) -> Seconds {
+        self.absolute_end(span).since(now)
+    }
+
     /// The longest any session of this tenant can last.
     #[must_use]
     pub(crate) fn longest(&self) -> Seconds {

@@ -11,7 +11,7 @@ use crate::clock::{UnixMillis, UnixSeconds};
 use crate::keys::KeyRing;
 use crate::session::id::Handle;
 use crate::session::prepared::Prepared;
-use crate::session::record::{Entry, Record};
+use crate::session::record::{Entry, Record, Version};
 
 /// Approximate bytes each generation may hold; an isolate has 128 MB for everything.
 const GENERATION_WEIGHT: usize = 12 * 1024 * 1024;
@@ -41,6 +41,16 @@ impl Known {
         match entry {
             Entry::Live(record) => Self::Live(Rc::new(Prepared::new(record, keys))),
             Entry::Ended { .. } => Self::Ended,
+        }
+    }
+
+    /// Decides whether a session certainly has a later version than this one. An ended session has none.
+    #[must_use]
+    pub(crate) fn is_behind(&self, least: Version) -> bool {
+        match self {
+            Self::Live(session) => session.record.version < least,
+            Self::Ended => false,
+            Self::Absent(_) => least > Version::UNSTORED,
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::assets::{self, Assets};
 use super::faults::{Faults, OWN_SECRETS};
 use super::proof_key::ProofKey;
-use super::{ApiKey, Consistency, Fail, Overload, Pauses, Telemetry, Tenant, Timeouts};
+use super::{ApiKey, Consistency, Fail, Overload, Pauses, Sampling, Telemetry, Tenant, Timeouts};
 use crate::balancer::canary::Canary;
 use crate::balancer::pool::{Origin, Pool};
 use crate::clock::Seconds;
@@ -157,10 +157,12 @@ impl Tenant {
             brand: brand(&document.branding),
             telemetry: Telemetry {
                 log: document.telemetry.log,
-                trace_one_in: secrets
-                    .of_deployment("OTLP_ENDPOINT")
-                    .map(|_| document.telemetry.trace_one_in),
-                trace_callers: document.telemetry.trace_callers,
+                sampling: Sampling {
+                    one_in: secrets
+                        .of_deployment("OTLP_ENDPOINT")
+                        .map(|_| document.telemetry.trace_one_in),
+                    callers: document.telemetry.trace_callers,
+                },
                 server_timing: document.telemetry.server_timing,
             },
         })

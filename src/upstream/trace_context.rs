@@ -4,6 +4,7 @@
 
 use crate::effect::Seed;
 use crate::encoding;
+use crate::policy::Sampling;
 use crate::span_id::SpanId;
 
 /// The longest `tracestate` that is passed on (section 3.3.1.5).
@@ -22,15 +23,6 @@ pub(crate) struct Trace<'a> {
     pub caller: &'a str,
     /// Its spans are to be exported.
     pub is_sampled: bool,
-}
-
-/// Whose spans are exported.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sampling {
-    /// Those of one in so many requests; none if nothing is exported at all.
-    pub one_in: Option<u64>,
-    /// Those of requests whose caller exports its own. Every visitor can say that it does.
-    pub callers: bool,
 }
 
 impl<'a> Trace<'a> {

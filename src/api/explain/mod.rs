@@ -17,7 +17,7 @@ use crate::cookie::name::CookieName;
 use crate::encoding::json;
 use crate::gateway::anonymous::{self, Anonymous};
 use crate::gateway::authenticate::{Caller, Visitor};
-use crate::gateway::authorize::{self, Access};
+use crate::gateway::authorize::Access;
 use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::http::canonical::canonical;
 use crate::http::host::Host;
@@ -219,7 +219,7 @@ fn explain_access(
     context: &RequestContext<'_>,
     explanation: &mut Explanation,
 ) -> Result<Option<Visitor>, Interrupt> {
-    let access_rule = authorize::access_rule(&gateway.tenant, context);
+    let access_rule = gateway.tenant.access_rule(context.request);
     let mode = match access_rule.mode {
         LoginMode::Off => "off",
         LoginMode::Optional => "optional",

@@ -73,6 +73,7 @@ pub(super) fn explain_new_session(
     let takes = |origin: &Origin| {
         gateway.balancer.takes_new(origin, now) && !gateway.balancer.is_ejected(origin, now)
     };
+    let canary = gateway.tenant.canary.as_ref();
     let pool = || gateway.tenant.pool.iter();
     let all: u32 = pool()
         .filter(|origin| takes(origin))
@@ -81,7 +82,7 @@ pub(super) fn explain_new_session(
     explanation.origins = pool()
         .map(|origin| {
             let is_usable = takes(origin);
-            let because = if !gateway.balancer.is_open(origin) || gateway.balancer.is_ejected(origin, now) {
+            let because = if !origin.is_open(canary) || gateway.balancer.is_ejected(origin, now) {
                 "It is taken out or passed over.".to_owned()
             } else if is_usable {
                 "It takes new sessions. The score is its share of the draws by weight; of two drawn the less busy one is taken.".to_owned()
@@ -101,7 +102,7 @@ pub(super) fn explain_new_session(
     if gateway.balancer.is_full(now) {
         return Err(Problem::Overloaded.into());
     }
-    if !pool().any(|origin| gateway.balancer.is_open(origin)) {
+    if !pool().any(|origin| origin.is_open(canary)) {
         return Err(Problem::OriginUnreachable.into());
     }
     let begins = "A new session would begin, and its origin be drawn among those that take one, which cannot be told beforehand.";
@@ -135,13 +136,14 @@ fn fitness(
     record: &Record,
     now: UnixMillis,
 ) -> (bool, String) {
+    let canary = balancer.tenant.canary.as_ref();
     if origin.state == OriginState::Down {
         return (
             false,
             format!("It takes nothing: origins[{at}].state is down."),
         );
     }
-    if !balancer.is_open(origin) {
+    if !origin.is_open(canary) {
         return (
             false,
             "Its release is taken out: routing.canary.off.".to_owned(),
@@ -163,7 +165,7 @@ fn fitness(
         "It failed lately, but so did most, and passing them all over would crush the rest."
     } else if record.pin.as_deref() == Some(&origin.name) {
         "The session is pinned to it."
-    } else if !balancer.is_of_release(origin, record.handle) {
+    } else if canary.is_some_and(|canary| !canary.assigns(origin, record.handle)) {
         "It is of another release than the session: only if none of its own can be used."
     } else if origin.since > record.created {
         let because = format!(

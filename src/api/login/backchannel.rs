@@ -99,7 +99,7 @@ fn signed_out_elsewhere(
     gateway
         .sessions
         .revoke(&subjects, context.answers, context.now)?;
-    if gateway.sessions.has_writes() {
+    if !gateway.sessions.writes.is_empty() {
         return Err(Interrupt::Pending(vec![Need::Store]));
     }
     // Only now: a notice that could not be acted upon must be accepted when it is sent again.

@@ -126,7 +126,7 @@ pub(super) fn sign_in(
         .update(&mut gateway.recorder, &update, answers, now)
         .map_err(Interrupt::Pending)?
     {
-        UpdateOutcome::Live { .. } if gateway.sessions.has_writes() => {
+        UpdateOutcome::Live { .. } if !gateway.sessions.writes.is_empty() => {
             Err(Interrupt::Pending(vec![Need::Store]))
         }
         UpdateOutcome::Live { session, .. } => {
@@ -200,7 +200,10 @@ fn signed_in(
         least_version: record.version,
         ..token
     };
-    let age = gateway.sessions.cookie_age(record, context.now);
+    let age = gateway
+        .tenant
+        .lifetime
+        .cookie_age(&record.span(), context.now.seconds());
     let value = token.mint(&gateway.tenant.keys);
     let mut cookies = vec![set_cookie::set(context.cookie, &value, age)];
     cookies.extend(foreign_cookies(gateway, context));

@@ -143,7 +143,7 @@ fn explaining_has_no_effects() {
         assert_eq!(world.outside.namespace, namespace);
         assert_eq!(under_way(&world), [0, 0, 0]);
         assert!(world.gateway.recorder.take_events().is_empty());
-        assert!(!world.gateway.sessions.has_writes());
+        assert!(world.gateway.sessions.writes.is_empty());
         world.jar = Some("__Host-session=forged".to_owned());
         forwarded(world.get("/"));
     });

@@ -15,8 +15,9 @@ use crate::http::path::{classify, resolved};
 use crate::http::query::Query;
 use crate::http::request::{Location, Request};
 use crate::http::{form, json};
+use crate::policy::Sampling;
 use crate::response::theme::locale::Locale;
-use crate::upstream::trace_context::{Sampling, Trace};
+use crate::upstream::trace_context::Trace;
 use serde_json::json;
 
 use super::Act;

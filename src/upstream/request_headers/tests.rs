@@ -31,12 +31,7 @@ fn written(packed: &str, data: &str, max_data: usize) -> Vec<(String, String)> {
         proof: None,
         mapped: &[],
     };
-    let trace = Trace::follow(
-        None,
-        None,
-        &[7; 24],
-        crate::upstream::trace_context::Sampling::default(),
-    );
+    let trace = Trace::follow(None, None, &[7; 24], crate::policy::Sampling::default());
     let cookie = CookieName::for_location(&request.location);
     let outgoing = Outgoing::new(&request, cookie, &identity_headers, &trace);
     assert_eq!(outgoing.own.lines().count(), FORWARDED_HEADERS.len());
@@ -159,12 +154,7 @@ fn shared_request_carries_no_client_specific_headers() {
         "GET\nhttps://a/app.js\norigin\nhttps://evil.example\naccept\n*/*\naccept-encoding\ngzip\naccept-language\nde\nrange\nbytes=0-1\nif-none-match\n\"x\"\nuser-agent\nx\nx-anything\n1\nauthorization\nBearer x\nconnection\nrange",
     )
     .unwrap();
-    let trace = Trace::follow(
-        None,
-        None,
-        &[7; 24],
-        crate::upstream::trace_context::Sampling::default(),
-    );
+    let trace = Trace::follow(None, None, &[7; 24], crate::policy::Sampling::default());
     for (shared, expected) in [(true, "-++--++---"), (false, "++++-+++--")] {
         let anonymous = AnonymousHeaders {
             tenant: None,
