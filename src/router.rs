@@ -25,6 +25,7 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use crate::api;
 use crate::auth::hashing::Places;
 use crate::balancer::health_check::HealthCheck;
+use crate::balancer::load::Activity;
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::UnixMillis;
 use crate::deployment::Deployment;
@@ -280,11 +281,11 @@ impl Router {
     }
 
     /// Takes note of what is under way at an origin, named with its tenant: see [`Gateway::observe`].
-    pub(crate) fn observe(&mut self, place: &str, under_way: u32, first_byte_ms: u32) {
+    pub(crate) fn observe(&mut self, place: &str, seen: Activity, now: UnixMillis) {
         if let Some((tenant, origin)) = split_place(place)
             && let Some(gateway) = self.gateways.get_mut(&tenant)
         {
-            gateway.observe(origin, under_way, first_byte_ms);
+            gateway.observe(origin, seen, now);
         }
     }
 

@@ -18,6 +18,8 @@ const COUNTS_MS: u64 = 10_000;
 struct State {
     /// What the other isolates have under way there.
     under_way: u32,
+    /// Estimated number of sockets that other isolates opened there.
+    held: u32,
     /// What it reported last, anywhere, in parts of a thousand.
     reported: Option<u64>,
     /// It is passed over until then, by most who know it, or because it says it is not ready.
@@ -31,6 +33,8 @@ pub(crate) struct LocalView<'a> {
     pub origin: &'a str,
     /// What the isolate has under way there.
     pub under_way: u32,
+    /// Estimated number of sockets that the isolate opened there.
+    pub held: u32,
     /// What it reported to this isolate.
     pub reported: Option<u64>,
     /// Until when the isolate passes it over.
@@ -61,7 +65,13 @@ impl ClusterView {
     pub(crate) fn command(isolate: u64, told: &[LocalView<'_>]) -> String {
         let report = |one: &LocalView<'_>| {
             let origin = one.origin.to_owned();
-            OriginReport(origin, one.under_way, one.reported, one.ejected_until.0)
+            OriginReport(
+                origin,
+                one.under_way,
+                one.reported,
+                one.ejected_until.0,
+                one.held,
+            )
         };
         let command = Command::Gather {
             isolate: format!("{isolate:x}"),
@@ -85,6 +95,12 @@ impl ClusterView {
     #[must_use]
     pub(crate) fn under_way(&self, origin: &str, now: UnixMillis) -> u32 {
         self.state(origin, now).under_way
+    }
+
+    /// Returns the estimated number of sockets that the other isolates opened there.
+    #[must_use]
+    pub(crate) fn held(&self, origin: &str, now: UnixMillis) -> u32 {
+        self.state(origin, now).held
     }
 
     /// What it reported last, anywhere.
@@ -122,9 +138,10 @@ impl ClusterView {
 }
 
 fn read(report: OriginReport) -> (String, State) {
-    let OriginReport(name, under_way, reported, ejected_until) = report;
+    let OriginReport(name, under_way, reported, ejected_until, held) = report;
     let state = State {
         under_way,
+        held,
         reported,
         ejected_until: UnixMillis(ejected_until),
     };
@@ -140,12 +157,13 @@ mod tests {
     #[test]
     fn others_health_expires_and_a_drain_lasts_until_lifted() {
         let mut shared = ClusterView::default();
-        let answer = br#"{"origins":[["a",7,900,1004000],["b",0,null,0]],"drained":["b"]}"#;
+        let answer = br#"{"origins":[["a",7,900,1004000,5],["b",0,null,0]],"drained":["b"]}"#;
         assert!(shared.learn(answer, NOW));
         assert_eq!(
             (shared.under_way("a", NOW), shared.reported("a", NOW)),
             (7, Some(900))
         );
+        assert_eq!((shared.held("a", NOW), shared.held("b", NOW)), (5, 0));
         assert!(shared.is_ejected("a", NOW) && !shared.is_ejected("b", NOW));
         let later = UnixMillis(NOW.0 + 11_000);
         assert_eq!(
@@ -174,12 +192,13 @@ mod tests {
         let told = LocalView {
             origin: "a",
             under_way: 3,
+            held: 2,
             reported: None,
             ejected_until: UnixMillis(0),
         };
         assert_eq!(
             ClusterView::command(255, &[told]),
-            r#"{"do":"gather","isolate":"ff","origins":[["a",3,null,0]]}"#
+            r#"{"do":"gather","isolate":"ff","origins":[["a",3,null,0,2]]}"#
         );
     }
 }

@@ -1,4 +1,8 @@
-//! Measures how busy origins are: requests in flight from this isolate, and the load that origins report.
+//! Measures how busy origins are: requests in flight from this isolate, sockets it opened, and the load that origins
+//! report.
+//!
+//! No code of ours runs while a passed-through socket is open, so nothing shows its end. A socket therefore counts less
+//! and less after its handshake: with weight e^(-t / [`HELD_MS`]).
 
 use serde_json::Value;
 
@@ -8,6 +12,20 @@ use crate::flat_map::FlatMap;
 /// How long what an origin said of itself counts.
 const REPORT_COUNTS_MS: u64 = 10_000;
 
+/// Mean time for which an opened socket counts, in milliseconds.
+pub(crate) const HELD_MS: u64 = 15 * 60_000;
+
+/// What the data plane counted at one origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Number of requests without an answer yet, and of followed streams and sockets.
+    pub under_way: u32,
+    /// Average time until an answer begins, in milliseconds.
+    pub first_byte_ms: u32,
+    /// Number of sockets that were opened and are not followed, since the isolate began.
+    pub opened: u32,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     /// Requests and followed streams of this isolate under way, when it was last counted.
@@ -16,6 +34,11 @@ struct State {
     first_byte_ms: u32,
     /// New sessions that were given to it since.
     given: u32,
+    /// Sockets that were opened, when they were last counted.
+    opened: u32,
+    /// Estimated number of open sockets at `held_at`.
+    held: f64,
+    held_at: UnixMillis,
     /// What it said last: 0 idle, 1000 fully used.
     reported: u64,
     reported_at: UnixMillis,
@@ -26,13 +49,30 @@ struct State {
 pub(crate) struct Load(FlatMap<String, State>);
 
 impl Load {
-    /// So much of this isolate's is under way at `origin`, and its answers begin after so many
-    /// milliseconds on average.
-    pub(crate) fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
+    /// Takes what the data plane counted at `origin`.
+    pub(crate) fn observe(&mut self, origin: &str, seen: Activity, now: UnixMillis) {
         let state = self.0.or_default(origin.to_owned());
-        state.under_way = under_way;
-        state.first_byte_ms = first_byte_ms;
+        state.under_way = seen.under_way;
+        state.first_byte_ms = seen.first_byte_ms;
         state.given = 0;
+        if seen.opened != state.opened {
+            state.held = state.held(now) + f64::from(seen.opened.saturating_sub(state.opened));
+            state.held_at = now;
+            state.opened = seen.opened;
+        }
+    }
+
+    /// Counts no socket at an origin that cannot be reached: its sockets are closed.
+    pub(crate) fn forget_sockets(&mut self, origin: &str) {
+        if let Some(state) = self.0.get_mut(origin) {
+            state.held = 0.0;
+        }
+    }
+
+    /// Returns the estimated number of sockets that this isolate opened at `origin` and that are open.
+    #[must_use]
+    pub(crate) fn held(&self, origin: &str, now: UnixMillis) -> u32 {
+        self.0.get(origin).map_or(0, |state| whole(state.held(now)))
     }
 
     /// A new session is given to `origin`: until the next count it is one more, so that many at once
@@ -40,7 +80,7 @@ impl Load {
     pub(crate) fn assign(&mut self, origin: &str) {
         match self.0.get_mut(origin) {
             Some(state) => state.given += 1,
-            None => self.observe(origin, 1, 0),
+            None => self.0.or_default(origin.to_owned()).given = 1,
         }
     }
 
@@ -78,6 +118,30 @@ impl Load {
             state.reported_at.0 > 0 && now.millis_since(state.reported_at) < REPORT_COUNTS_MS;
         is_fresh.then_some(state.reported)
     }
+}
+
+impl State {
+    fn held(&self, now: UnixMillis) -> f64 {
+        self.held * remaining(now.millis_since(self.held_at))
+    }
+}
+
+/// Returns the weight of a socket that was opened `age_ms` milliseconds ago, between 0 and 1.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+pub(crate) fn remaining(age_ms: u64) -> f64 {
+    (-(age_ms as f64) / HELD_MS as f64).exp()
+}
+
+/// Returns the nearest whole number.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates"
+)]
+pub(crate) fn whole(estimate: f64) -> u32 {
+    (estimate + 0.5) as u32
 }
 
 #[expect(
@@ -143,6 +207,28 @@ fn decimal(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn opened_sockets_count_less_and_less() {
+        let mut load = Load::default();
+        let at = |minutes: u64| UnixMillis(1_000_000 + minutes * 60_000);
+        let opened = |opened| Activity {
+            opened,
+            ..Activity::default()
+        };
+        load.observe("a", opened(60), at(0));
+        assert_eq!(load.held("a", at(0)), 60);
+        load.observe("a", opened(60), at(1));
+        assert_eq!(load.held("a", at(15)), 22, "60 / e");
+        load.observe("a", opened(70), at(15));
+        assert_eq!(load.held("a", at(15)), 32);
+        assert_eq!((load.held("a", at(600)), load.held("b", at(0))), (0, 0));
+        load.observe("a", opened(80), at(600));
+        load.forget_sockets("a");
+        assert_eq!(load.held("a", at(600)), 0);
+        load.observe("a", opened(81), at(600));
+        assert_eq!(load.held("a", at(600)), 1);
+    }
 
     #[test]
     fn load_reports_are_parsed_in_both_forms_and_expire() {

@@ -63,6 +63,9 @@ pub(crate) struct OriginReport(
     pub Option<u64>,
     /// Until when it is passed over, in Unix milliseconds.
     pub u64,
+    /// Estimated number of open sockets there that nothing follows. Isolates of release 0.2.0 do not report it.
+    #[serde(default)]
+    pub u32,
 );
 
 /// What the object knows.

@@ -4,6 +4,7 @@
 //! All but the drains is in memory only: should the object be started again, it gets new reports within
 //! seconds.
 
+use super::load::{HELD_MS, remaining, whole};
 use super::message::{Answer, Command, OriginReport};
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
@@ -15,11 +16,16 @@ const COUNTS_MS: u64 = 10_000;
 /// How long it counts that an origin says it is not ready: two checks and a half.
 const CHECK_COUNTS_MS: u64 = 150_000;
 
+/// Time for which an isolate's sockets count without a report: an isolate that nobody calls reports nothing, and its
+/// sockets stay open.
+const HELD_COUNTS_MS: u64 = 4 * HELD_MS;
+
 /// One isolate's report on one origin.
 #[derive(Clone, Copy, Debug)]
 struct Report {
     at: UnixMillis,
     under_way: u32,
+    held: u32,
     reported: Option<u64>,
     ejected_until: UnixMillis,
 }
@@ -54,7 +60,7 @@ impl PoolAggregate {
     /// Whether nothing of it counts any more.
     #[must_use]
     pub(crate) fn is_forgotten(&self, now: UnixMillis) -> bool {
-        now.millis_since(self.told) > CHECK_COUNTS_MS
+        now.millis_since(self.told) > HELD_COUNTS_MS
     }
 
     /// Applies a command. `stored` is what [`CommandResult::drained`] was last.
@@ -75,10 +81,11 @@ impl PoolAggregate {
         let mut drains_changed = false;
         match command {
             Command::Gather { isolate, origins } => {
-                for OriginReport(name, under_way, reported, ejected_until) in origins {
+                for OriginReport(name, under_way, reported, ejected_until, held) in origins {
                     let report = Report {
                         at: now,
                         under_way,
+                        held,
                         reported,
                         ejected_until: UnixMillis(ejected_until),
                     };
@@ -117,7 +124,7 @@ impl PoolAggregate {
         for known in self.origins.values_mut() {
             known
                 .reports
-                .retain(|_, report| now.millis_since(report.at) <= COUNTS_MS);
+                .retain(|_, report| report.is_fresh(now) || report.held(now) >= 0.5);
             known.unready = known
                 .unready
                 .filter(|at| now.millis_since(*at) < CHECK_COUNTS_MS);
@@ -131,23 +138,36 @@ impl Origin {
     /// For an isolate: what all others have under way, the last report of load, and until when the
     /// origin is passed over: by more than half of those that know it, or because it is not ready.
     fn summary(&self, name: &str, isolate: &str, now: UnixMillis) -> OriginReport {
-        let others = self.reports.iter().filter(|(other, _)| *other != isolate);
+        let others = || self.reports.iter().filter(|(other, _)| *other != isolate);
+        let held = others().map(|(_, report)| report.held(now)).sum();
+        let fresh = || self.reports.values().filter(|report| report.is_fresh(now));
+        let others = others().filter(|(_, report)| report.is_fresh(now));
         let under_way: u32 = others.map(|(_, report)| report.under_way).sum();
-        let last = self
-            .reports
-            .values()
+        let last = fresh()
             .filter(|report| report.reported.is_some())
             .max_by_key(|report| report.at);
-        let away = || {
-            let reports = self.reports.values();
-            reports.filter(|report| report.ejected_until > now)
-        };
-        let most_agree = away().count() * 2 > self.reports.len();
+        let away = || fresh().filter(|report| report.ejected_until > now);
+        let most_agree = away().count() * 2 > fresh().count();
         let ejected = away().map(|report| report.ejected_until.0).max();
         let unready = self.unready.map_or(0, |at| at.0 + CHECK_COUNTS_MS);
         let until = ejected.filter(|_| most_agree).unwrap_or(0).max(unready);
         let reported = last.and_then(|report| report.reported);
-        OriginReport(name.to_owned(), under_way, reported, until)
+        OriginReport(name.to_owned(), under_way, reported, until, whole(held))
+    }
+}
+
+impl Report {
+    fn is_fresh(&self, now: UnixMillis) -> bool {
+        now.millis_since(self.at) <= COUNTS_MS
+    }
+
+    /// Returns the estimated number of sockets that the isolate opened and that are open.
+    fn held(&self, now: UnixMillis) -> f64 {
+        let age_ms = now.millis_since(self.at);
+        if age_ms > HELD_COUNTS_MS {
+            return 0.0;
+        }
+        f64::from(self.held) * remaining(age_ms)
     }
 }
 
@@ -185,12 +205,33 @@ mod tests {
         );
         let second = gather("2", &json!([["a", 4, 700, 0]]));
         let answer = told(&mut aggregate, &second, later(1));
-        assert_eq!(answer["origins"], json!([["a", 3, 700, 0]]));
+        assert_eq!(answer["origins"], json!([["a", 3, 700, 0, 0]]));
         let third = gather("3", &json!([["a", 0, null, 0]]));
         let answer = told(&mut aggregate, &third, later(2));
-        assert_eq!(answer["origins"], json!([["a", 7, 700, 0]]));
+        assert_eq!(answer["origins"], json!([["a", 7, 700, 0, 0]]));
         let much_later = told(&mut aggregate, &third, later(10_002));
-        assert_eq!(much_later["origins"], json!([["a", 0, null, 0]]));
+        assert_eq!(much_later["origins"], json!([["a", 0, null, 0, 0]]));
+    }
+
+    #[test]
+    fn sockets_of_an_isolate_that_nobody_calls_still_count() {
+        let mut aggregate = PoolAggregate::default();
+        let held = |number: u32| json!([["a", 0, null, 0, number]]);
+        told(&mut aggregate, &gather("1", &held(60)), NOW);
+        let asks = |aggregate: &mut PoolAggregate, minutes: u64| {
+            let answer = told(aggregate, &gather("2", &held(3)), later(minutes * 60_000));
+            answer["origins"].clone()
+        };
+        assert_eq!(asks(&mut aggregate, 0), held(60));
+        assert_eq!(asks(&mut aggregate, 15), held(22), "60 / e");
+        told(&mut aggregate, &gather("1", &held(0)), later(15 * 60_000));
+        assert_eq!(asks(&mut aggregate, 16), held(0));
+        told(&mut aggregate, &gather("1", &held(60)), later(16 * 60_000));
+        assert_eq!(
+            asks(&mut aggregate, 80),
+            held(0),
+            "an hour without a report"
+        );
     }
 
     #[test]
@@ -221,7 +262,10 @@ mod tests {
         let mut aggregate = PoolAggregate::default();
         let checked = |ready| json!({ "do": "checked", "origin": "a", "ready": ready }).to_string();
         let answer = told(&mut aggregate, &checked(false), NOW);
-        assert_eq!(answer["origins"], json!([["a", 0, null, NOW.0 + 150_000]]));
+        assert_eq!(
+            answer["origins"],
+            json!([["a", 0, null, NOW.0 + 150_000, 0]])
+        );
         let answer = told(&mut aggregate, &checked(true), later(1));
         assert_eq!(answer["origins"], json!([]));
         told(&mut aggregate, &checked(false), later(2));

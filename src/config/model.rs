@@ -240,7 +240,7 @@ object! {
         /// true: a conversation whose server is unreachable waits for it instead of moving.
         strict_pins: bool = false,
         /// A conversation that moved returns after this time without use; 0s: it stays.
-        pin_idle: Seconds = "0s",
+        pin_idle: Seconds = "1h",
         /// Maximum number of sessions that one client may begin per minute and isolate; 0: no limit.
         new_sessions_per_minute: u32 = 0,
         /// Other sites whose pages may open a WebSocket here.

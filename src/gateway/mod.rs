@@ -59,6 +59,7 @@ use chacha20::ChaCha20Rng;
 use parts::{Balancer, Limits, Logins, Recorder, Sessions, SharedRandom};
 
 use crate::auth::hashing::Places;
+use crate::balancer::load::Activity;
 use crate::balancer::probe::Probe;
 use crate::clock::UnixMillis;
 use crate::cookie::name::CookieName;
@@ -71,7 +72,7 @@ use crate::http::{limits, websocket};
 use crate::response::Answer;
 use crate::response::problem::{Audience, Problem};
 use crate::telemetry::log::Event;
-use crate::tenant::{ApiKey, Tenant};
+use crate::tenant::{ApiKey, Pauses, Streams, Tenant};
 use crate::upstream::trace_context::Trace;
 
 #[cfg(test)]
@@ -357,10 +358,15 @@ impl Gateway {
         self.balancer.health.record_success(origin, now);
     }
 
-    /// Takes note of how much this isolate has under way at an origin, and after how many milliseconds answers begin
-    /// there on average.
-    pub(crate) fn observe(&mut self, origin: &str, under_way: u32, first_byte_ms: u32) {
-        self.balancer.load.observe(origin, under_way, first_byte_ms);
+    /// Takes what the data plane counted at an origin. A followed socket is under way and not estimated.
+    pub(crate) fn observe(&mut self, origin: &str, seen: Activity, now: UnixMillis) {
+        let is_followed = self.tenant.streams == Streams::Revocable
+            || self.tenant.timeouts.pauses != Pauses::default();
+        let seen = Activity {
+            opened: if is_followed { 0 } else { seen.opened },
+            ..seen
+        };
+        self.balancer.load.observe(origin, seen, now);
     }
 }
 

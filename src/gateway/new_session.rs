@@ -2,7 +2,7 @@
 //!
 //! A session's origin is a function of its handle, and its handle is random: so the choice is made by
 //! drawing handles until one belongs where the session should be. Power of two choices (Mitzenmacher,
-//! 2001): of the first two acceptable ones the less busy origin's is taken. Nothing is stored for
+//! 2001): of the first two acceptable origins the less busy one is taken. Nothing is stored for
 //! it, and every isolate knows at once.
 
 use super::parts::{Balancer, Limits, Recorder};
@@ -104,7 +104,7 @@ impl Limits {
 
 impl Balancer {
     /// An id whose handle has the origin that a session had which is over.
-    fn draw_same_origin(&mut self, former: &Token, now: UnixMillis) -> Option<SessionId> {
+    fn draw_same_origin(&self, former: &Token, now: UnixMillis) -> Option<SessionId> {
         let origin = self.hashed(former.handle, former.created)?;
         if !self.takes_new(origin, now) || self.is_ejected(origin, now) {
             return None;
@@ -124,31 +124,35 @@ impl Balancer {
         context: &RequestContext<'_>,
     ) -> Result<SessionId, Interrupt> {
         let is_canary = self.is_assigned_to_canary(context);
-        let mut first: Option<(u64, SessionId)> = None;
+        let now = context.now;
+        let mut first: Option<(&Origin, SessionId)> = None;
         let mut fallback = None;
-        self.refuse_if_full(recorder, context.now)?;
+        self.refuse_if_full(recorder, now)?;
         for drawn in 0..MAX_DRAWN {
             let (id, handle) = self.draw_of_release(is_canary);
             if drawn >= PATIENTLY_DRAWN && (first.is_some() || fallback.is_some()) {
                 break;
             }
-            let Some(origin) = self.hashed(handle, context.now.seconds()) else {
+            let Some(origin) = self.hashed(handle, now.seconds()) else {
                 continue;
             };
-            if !self.takes_new(origin, context.now) {
+            if !self.takes_new(origin, now) {
                 continue;
             }
             // Where a session would move at once, because its origin is away, it may begin if
             // there is nothing better.
-            if self.is_ejected(origin, context.now) {
+            if self.is_ejected(origin, now) {
                 fallback.get_or_insert(id);
                 continue;
             }
-            let cost = self.cost(origin, context.now);
             match first {
-                None => first = Some((cost, id)),
+                None if self.is_alone(origin, now) => return Ok(id),
+                None => first = Some((origin, id)),
+                // Another handle of the same origin is no choice.
+                Some((other, _)) if other.name == origin.name => {}
                 Some((other, earlier)) => {
-                    return Ok(if cost < other { id } else { earlier });
+                    let is_busier = self.cost(origin, now) >= self.cost(other, now);
+                    return Ok(if is_busier { earlier } else { id });
                 }
             }
         }
@@ -157,9 +161,10 @@ impl Balancer {
         Ok(found.unwrap_or_else(|| self.draw_of_release(is_canary).0))
     }
 
-    fn draw_of_release(&mut self, is_canary: bool) -> (SessionId, Handle) {
+    fn draw_of_release(&self, is_canary: bool) -> (SessionId, Handle) {
+        let mut random = self.random.clone();
         loop {
-            let id = SessionId::generate(&mut self.random);
+            let id = SessionId::generate(&mut random);
             let handle = Handle::derive(&self.tenant.id, &id);
             if Canary::has(handle) == is_canary {
                 return (id, handle);
@@ -189,6 +194,16 @@ impl Balancer {
         !is_closed && !pool.iter().any(|origin| self.takes_new(origin, now))
     }
 
+    /// Decides whether no other origin of the same release takes a new session.
+    fn is_alone(&self, origin: &Origin, now: UnixMillis) -> bool {
+        !self.tenant.pool.iter().any(|other| {
+            other.name != origin.name
+                && other.release == origin.release
+                && self.takes_new(other, now)
+                && !self.is_ejected(other, now)
+        })
+    }
+
     fn is_assigned_to_canary(&mut self, context: &RequestContext<'_>) -> bool {
         let Some(canary) = &self.tenant.canary else {
             return false;
@@ -207,7 +222,7 @@ impl Balancer {
     pub(crate) fn takes_new(&self, origin: &Origin, now: UnixMillis) -> bool {
         let overload = &self.tenant.overload;
         let here = self.load.under_way(&origin.name);
-        let everywhere = self.under_way(origin, now);
+        let everywhere = self.conversations(origin, now);
         let is_full = origin.capacity.is_some_and(|most| everywhere >= most)
             || overload.under_way.is_some_and(|most| here >= most)
             || overload
@@ -225,12 +240,14 @@ impl Balancer {
     /// How busy an origin is, in relation to its weight; one that has just come back counts as
     /// busier than it is.
     fn cost(&self, origin: &Origin, now: UnixMillis) -> u64 {
-        let under_way = u64::from(self.under_way(origin, now)) + 1;
+        let conversations = u64::from(self.conversations(origin, now)) + 1;
         let reported = self.reported(origin, now).unwrap_or(0) + 100;
         let share = self.health.share(&origin.name, now);
         // Tens of milliseconds, so that what is equally fast does not differ by noise.
         let slowness = u64::from(self.load.first_byte_ms(&origin.name)) / 10 + 10;
-        let cost = under_way.saturating_mul(reported).saturating_mul(slowness);
+        let cost = conversations
+            .saturating_mul(reported)
+            .saturating_mul(slowness);
         cost.saturating_mul(10_000) / (share * u64::from(origin.weight))
     }
 }

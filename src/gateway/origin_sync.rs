@@ -27,6 +27,7 @@ impl Balancer {
                     .map(|origin| LocalView {
                         origin: &origin.name,
                         under_way: self.load.under_way(&origin.name),
+                        held: self.load.held(&origin.name, now),
                         reported: self.load.reported(&origin.name, now),
                         ejected_until: self.health.ejected_until(&origin.name),
                     })
@@ -85,6 +86,13 @@ impl Balancer {
     pub(crate) fn under_way(&self, origin: &Origin, now: UnixMillis) -> u32 {
         let elsewhere = self.cluster.under_way(&origin.name, now);
         self.load.under_way(&origin.name).saturating_add(elsewhere)
+    }
+
+    /// Returns the number of conversations at an origin: what is under way, and the estimate of open sockets.
+    pub(crate) fn conversations(&self, origin: &Origin, now: UnixMillis) -> u32 {
+        let elsewhere = self.cluster.held(&origin.name, now);
+        let held = self.load.held(&origin.name, now).saturating_add(elsewhere);
+        self.under_way(origin, now).saturating_add(held)
     }
 
     /// What an origin said of itself last, here or elsewhere.

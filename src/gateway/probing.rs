@@ -142,6 +142,7 @@ impl Balancer {
         // The platform could not connect, and our probe gets no answer either.
         if is_gone && !self.health.is_lost(origin, now) && self.health.mark_unreachable(origin, now)
         {
+            self.load.forget_sockets(origin);
             recorder.note_ejected(origin, reason);
         }
         let retry = may_repeat && (is_gone || !needs_probe(origin, failures));

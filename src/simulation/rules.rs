@@ -1,5 +1,7 @@
 //! The simulation runs the rules that are shipped: without each of them a seed fails.
 
+use core::iter;
+
 use super::history::Violation;
 use super::runs::run;
 use crate::rule::{Rule, without};
@@ -12,60 +14,62 @@ const STRONG: &[bool] = &[true];
 const EVENTUAL: &[bool] = &[false];
 const EITHER: &[bool] = &[true, false];
 
-/// A rule of the tenant's object and the sessions' objects, and what fails without it: a guarantee, or words of what broke it.
-const OBJECTS: &[(Rule, &str)] = &[
-    (Rule::UniqueEpoch, "G4"),
-    (Rule::StoredLastEpoch, "G8"),
-    (Rule::LongestUntil, "G4"),
-    (Rule::PurgeExpired, "G11"),
-    (Rule::SurplusEnds, "more sessions than they may"),
-    (Rule::SurplusOldestFirst, "before an older one"),
-    (Rule::SurplusCountsLive, "no more than they may"),
-    (Rule::EndedUnlisted, "no more than they may"),
-    (Rule::TenantEpoch, "G8"),
-    (Rule::UserEpoch, "G8"),
-    (Rule::OutdatedId, "an id that was replaced"),
-    (Rule::Idempotency, "came twice"),
-    (Rule::IfVersion, "another version"),
-    (Rule::LeaseToken, "a lease that is over"),
-    (Rule::LeaseHeld, "while another holds"),
-    (Rule::WaitForAnnouncement, "before all others"),
-    (Rule::RepeatedEndWaits, "before all others"),
-    (Rule::AnnounceFirst, "before all others"),
-    (Rule::AnnounceAgain, "G4"),
-    (Rule::OutboxSerial, "another record in the end"),
-    (Rule::OutboxRetry, "in the end"),
-    (Rule::OutboxPause, "without a pause"),
-    (Rule::OutboxAlarm, "left as it is"),
-    (Rule::OneItemAtATime, "two outbox items"),
-    (Rule::OneProviderCall, "asked twice at a time"),
-    (Rule::RowForgotten, "G11"),
-    (Rule::RowKept, "G1"),
+/// Rules of the tenant's object and the sessions' objects; what fails without each: a guarantee, or words of what broke
+/// it; and a seed that shows it, which is tried first.
+const OBJECTS: &[(Rule, &str, u64)] = &[
+    (Rule::UniqueEpoch, "G4", 11),
+    (Rule::StoredLastEpoch, "G8", 14),
+    (Rule::LongestUntil, "G4", 14),
+    (Rule::PurgeExpired, "G11", 0),
+    (Rule::SurplusEnds, "more sessions than they may", 175),
+    (Rule::SurplusOldestFirst, "before an older one", 72),
+    (Rule::SurplusCountsLive, "no more than they may", 167),
+    (Rule::EndedUnlisted, "no more than they may", 87),
+    (Rule::TenantEpoch, "G8", 14),
+    (Rule::UserEpoch, "G8", 69),
+    (Rule::OutdatedId, "an id that was replaced", 0),
+    (Rule::Idempotency, "came twice", 44),
+    (Rule::IfVersion, "another version", 0),
+    (Rule::LeaseToken, "a lease that is over", 0),
+    (Rule::LeaseHeld, "while another holds", 0),
+    (Rule::WaitForAnnouncement, "before all others", 0),
+    (Rule::RepeatedEndWaits, "before all others", 36),
+    (Rule::AnnounceFirst, "before all others", 0),
+    (Rule::AnnounceAgain, "G4", 196),
+    (Rule::OutboxSerial, "another record in the end", 0),
+    (Rule::OutboxRetry, "in the end", 2),
+    (Rule::OutboxPause, "without a pause", 2),
+    (Rule::OutboxAlarm, "left as it is", 13),
+    (Rule::OneItemAtATime, "two outbox items", 0),
+    (Rule::OneProviderCall, "asked twice at a time", 0),
+    (Rule::RowForgotten, "G11", 0),
+    (Rule::RowKept, "G1", 0),
 ];
 
-/// A rule by which isolates ask and store, and what fails without it under which consistency.
-const ISOLATES: &[(Rule, &[bool], &str)] = &[
-    (Rule::WriteSpacing, EVENTUAL, "P7"),
-    (Rule::OnePut, EVENTUAL, "P15"),
-    (Rule::PutDeadline, EITHER, "P13"),
-    (Rule::QueuePatience, EVENTUAL, "P14"),
-    (Rule::QueueSerial, EVENTUAL, "P9"),
-    (Rule::SingleFlight, STRONG, "P11"),
-    (Rule::FlightPatience, STRONG, "P13"),
-    (Rule::FlightFinish, STRONG, "P16"),
-    (Rule::FlightFinishOwn, EITHER, "P11"),
-    (Rule::Breaker, EVENTUAL, "P10"),
-    (Rule::SingleProbe, EVENTUAL, "P10"),
-    (Rule::StaleProbe, EVENTUAL, "P10"),
-    (Rule::RetryLimit, STRONG, "P12"),
-    (Rule::RetryDelay, STRONG, "P12"),
-    (Rule::RetryOverload, STRONG, "P12"),
+/// The same for the rules by which isolates ask and store, and under which consistency.
+const ISOLATES: &[(Rule, &[bool], &str, u64)] = &[
+    (Rule::WriteSpacing, EVENTUAL, "P7", 0),
+    (Rule::OnePut, EVENTUAL, "P15", 2),
+    (Rule::PutDeadline, EITHER, "P13", 2),
+    (Rule::QueuePatience, EVENTUAL, "P14", 4),
+    (Rule::QueueSerial, EVENTUAL, "P9", 6),
+    (Rule::SingleFlight, STRONG, "P11", 0),
+    (Rule::FlightPatience, STRONG, "P13", 82),
+    (Rule::FlightFinish, STRONG, "P16", 0),
+    (Rule::FlightFinishOwn, EITHER, "P11", 14),
+    (Rule::Breaker, EVENTUAL, "P10", 2),
+    (Rule::SingleProbe, EVENTUAL, "P10", 12),
+    (Rule::StaleProbe, EVENTUAL, "P10", 94),
+    (Rule::RetryLimit, STRONG, "P12", 173),
+    (Rule::RetryDelay, STRONG, "P12", 3),
+    (Rule::RetryOverload, STRONG, "P12", 8),
 ];
 
-/// The first seed that fails like this without a rule.
-fn failing(rule: Rule, modes: &[bool], fault: &str) -> Option<u64> {
+/// Returns a seed that fails like this without a rule: `known`, or else the first. A change of the simulation makes
+/// other runs of the same seeds.
+fn failing(rule: Rule, modes: &[bool], fault: &str, known: u64) -> Option<u64> {
     let fails = |broken: &Violation| broken.0 == fault || broken.1.contains(fault);
-    (0..SEEDS).find(|seed| {
+    iter::once(known).chain(0..SEEDS).find(|seed| {
         let run = |ordered: &bool| without(rule, || run(*seed, *ordered, None));
         modes.iter().any(|ordered| run(ordered).iter().any(fails))
     })
@@ -75,7 +79,7 @@ fn failing(rule: Rule, modes: &[bool], fault: &str) -> Option<u64> {
 fn a_seed_fails_without_each_rule_of_the_objects() {
     let missing = OBJECTS
         .iter()
-        .filter(|(rule, fault)| failing(*rule, STRONG, fault).is_none());
+        .filter(|(rule, fault, known)| failing(*rule, STRONG, fault, *known).is_none());
     let missing: Vec<_> = missing.collect();
     assert!(missing.is_empty(), "no seed fails without {missing:?}");
 }
@@ -84,7 +88,7 @@ fn a_seed_fails_without_each_rule_of_the_objects() {
 fn a_seed_fails_without_each_rule_of_the_isolates() {
     let missing = ISOLATES
         .iter()
-        .filter(|(rule, modes, fault)| failing(*rule, modes, fault).is_none());
+        .filter(|(rule, modes, fault, known)| failing(*rule, modes, fault, *known).is_none());
     let missing: Vec<_> = missing.collect();
     assert!(missing.is_empty(), "no seed fails without {missing:?}");
 }

@@ -14,6 +14,7 @@ use super::log::report;
 use super::runtime::{self, Counted, InFlight, RequestTrace, TraceStage};
 use super::timing::{sleep, within};
 use super::{counters, futures, io, millis, objects, with_ready};
+use crate::balancer::load::Activity;
 use crate::effect::Class;
 use crate::telemetry::batch::RequestCount;
 use crate::telemetry::reporter::{Reporter, WINDOW_LOST_AFTER_MS, interval};
@@ -115,11 +116,18 @@ fn entries(map: &Map) -> impl Iterator<Item = (String, JsValue)> {
 pub fn observe(in_flight: Vec<InFlight>) {
     let seen: Vec<_> = in_flight
         .into_iter()
-        .map(|seen| (seen.place(), seen.under_way(), seen.first_byte_ms().round()))
+        .map(|seen| {
+            let activity = Activity {
+                under_way: seen.under_way(),
+                first_byte_ms: seen.first_byte_ms().round() as u32,
+                opened: seen.opened(),
+            };
+            (seen.place(), activity)
+        })
         .collect();
     with_ready(|router| {
-        for (place, under_way, first_byte_ms) in &seen {
-            router.observe(place, *under_way, *first_byte_ms as u32);
+        for (place, activity) in seen {
+            router.observe(&place, activity, io::now());
         }
     });
 }

@@ -150,6 +150,10 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = firstByteMs)]
     pub fn first_byte_ms(this: &InFlight) -> f64;
 
+    /// Returns how many WebSockets the origin has accepted since the isolate began.
+    #[wasm_bindgen(method, getter)]
+    pub fn opened(this: &InFlight) -> u32;
+
     /// A request that was answered: see `js/telemetry/request_trace.js`. Times are in milliseconds since 1970, and 0 for
     /// what did not happen.
     pub type RequestTrace;

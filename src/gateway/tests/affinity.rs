@@ -22,10 +22,19 @@ fn moved(settings: &Value) -> (World, String, String) {
 }
 
 #[test]
-fn moved_conversation_stays() {
-    let (mut world, _, there) = moved(&json!({ "SESSION_IDLE": "8h" }));
-    world.wait(7 * 3600);
-    assert_eq!(world.visit().origin, there);
+fn moved_conversation_returns_after_an_hour_without_use_by_default() {
+    for (pin_idle, returns) in [(None, true), (Some("0s"), false)] {
+        let mut settings = json!({ "SESSION_IDLE": "8h" });
+        if let Some(pin_idle) = pin_idle {
+            settings["PIN_IDLE"] = pin_idle.into();
+        }
+        let (mut world, home, there) = moved(&settings);
+        world.wait(3000);
+        assert_eq!(world.visit().origin, there);
+        world.wait(7 * 3600);
+        let expected = if returns { home } else { there };
+        assert_eq!(world.visit().origin, expected, "{pin_idle:?}");
+    }
 }
 
 #[test]

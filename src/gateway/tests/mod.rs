@@ -23,6 +23,7 @@ use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
 use super::{Asker, Forward, Gateway, ResponseAction, Step};
+use crate::balancer::load::Activity;
 use crate::balancer::probe::{Probe, Verdict};
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::deployment::Deployment;
@@ -89,6 +90,24 @@ impl World {
             now: UnixMillis(1_700_000_000_000),
             jar: None,
         }
+    }
+
+    /// Has requests under way at an origin, from this isolate.
+    fn busy(&mut self, origin: &str, under_way: u32) {
+        let seen = Activity {
+            under_way,
+            ..Activity::default()
+        };
+        self.gateway.observe(origin, seen, self.now);
+    }
+
+    /// Has this isolate open sockets at an origin that nothing follows.
+    fn sockets(&mut self, origin: &str, opened: u32) {
+        let seen = Activity {
+            opened,
+            ..Activity::default()
+        };
+        self.gateway.observe(origin, seen, self.now);
     }
 
     /// The same storage and browser, met by an isolate that knows nothing yet.

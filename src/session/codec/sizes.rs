@@ -2,11 +2,12 @@
 
 use super::tests::{keys, name, random, record};
 use super::*;
+use crate::clock::UnixSeconds;
 use crate::encoding::{base64url, from_base64url};
 use crate::session::data::Data;
 use crate::session::id::{Handle, SessionId};
 use crate::session::identity::Identity;
-use crate::session::record::Record;
+use crate::session::record::{Epoch, Record, Version};
 use crate::session::token_set::TokenSet;
 use chacha20::ChaCha20Rng;
 use serde_json::{Value, json};
@@ -153,6 +154,28 @@ fn record_is_two_fifths_of_its_json() {
             assert!(stored * 1000 / json <= most, "{stored} of {json} bytes");
         }
     }
+}
+
+/// The table "Small records" in `docs/internals/session-engine.md`.
+#[test]
+fn small_record_is_its_seal_its_random_bytes_its_data_and_27_more() {
+    let mut random = random();
+    let now = UnixSeconds(1_763_709_400);
+    let small = Record {
+        version: Version(1),
+        epoch: Epoch(7),
+        data: Data::default().patched(r#"{"theme":"dark"}"#).unwrap(),
+        ..Record::unstored(
+            Handle(*SessionId::generate(&mut random).as_bytes()),
+            SessionId::generate(&mut random),
+            now,
+            now,
+        )
+    };
+    let keys = keys(&[1], "t1");
+    let sealed = seal(&Entry::Live(small), &name("t1", 1), &keys, &mut random);
+    let (seal, handle_and_id, data) = (45, 32, r#"{"theme":"dark"}"#.len());
+    assert_eq!(sealed.unwrap().len(), seal + handle_and_id + data + 27);
 }
 
 /// Sealed by a release that wrote format 2.

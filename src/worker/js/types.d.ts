@@ -30,6 +30,8 @@ export interface OriginActivity {
   firstByteMs: number;
   /** Whether its last answer was a gateway error, or none came. */
   isFaulty: boolean;
+  /** Number of WebSockets it has accepted. */
+  opened: number;
 }
 
 /** A request to an origin, or a stream or WebSocket that stays open. */

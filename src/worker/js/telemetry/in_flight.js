@@ -19,7 +19,7 @@ let reportedAt = 0;
 export function begin(place, until = Number.POSITIVE_INFINITY) {
   let origin = origins.get(place);
   if (!origin) {
-    origin = { underWay: new Set(), firstByteMs: 0, isFaulty: false };
+    origin = { underWay: new Set(), firstByteMs: 0, isFaulty: false, opened: 0 };
     origins.set(place, origin);
   }
   const attempt = { origin, until };
@@ -43,6 +43,7 @@ export function answered(attempt, ms, status) {
   origin.isFaulty = status >= 502 && status <= 504;
   origin.firstByteMs += (ms - origin.firstByteMs) * NEWEST;
   end(attempt);
+  if (status === 101) origin.opened += 1;
   return wasFaulty && !origin.isFaulty;
 }
 
@@ -54,8 +55,8 @@ export function isDue(now) {
 /** What is under way, for `worker/runtime.rs`. @param {number} now */
 export function inFlight(now = Date.now()) {
   reportedAt = now;
-  return [...origins].map(([place, { underWay, firstByteMs }]) => {
+  return [...origins].map(([place, { underWay, firstByteMs, opened }]) => {
     for (const attempt of underWay) if (attempt.until < now) underWay.delete(attempt);
-    return { place, underWay: underWay.size, firstByteMs };
+    return { place, underWay: underWay.size, firstByteMs, opened };
   });
 }
