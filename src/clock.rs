@@ -1,4 +1,4 @@
-//! Time as the core sees it: whole units, passed in, never read from a system clock.
+//! Defines times and durations in whole units. The core receives them as parameters and reads no system clock.
 
 mod cookie_date;
 
@@ -11,7 +11,7 @@ use crate::encoding::quoted;
 
 use serde::{Deserialize, Serialize};
 
-/// A span of whole seconds.
+/// Duration in whole seconds.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -23,18 +23,18 @@ pub struct Seconds(pub u64);
 )]
 pub struct UnixSeconds(pub u64);
 
-/// Milliseconds since the Unix epoch: the precision the runtime offers.
+/// Milliseconds since the Unix epoch: the precision of the runtime's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct UnixMillis(pub u64);
 
 impl UnixMillis {
-    /// The second this instant falls in.
+    /// Returns the second that contains this time.
     #[must_use]
     pub(crate) fn seconds(self) -> UnixSeconds {
         UnixSeconds(self.0 / 1000)
     }
 
-    /// Milliseconds from `earlier` to `self`; 0 when `earlier` lies in the future.
+    /// Returns the milliseconds from `earlier` to `self`; 0 if `earlier` is later.
     #[must_use]
     pub(crate) fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -42,7 +42,7 @@ impl UnixMillis {
 }
 
 impl UnixSeconds {
-    /// The span from `earlier` to `self`; zero when `earlier` lies in the future.
+    /// Returns the duration from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Seconds {
         Seconds(self.0.saturating_sub(earlier.0))
@@ -50,8 +50,8 @@ impl UnixSeconds {
 }
 
 impl UnixSeconds {
-    /// A date, or a date and time, in UTC: `2026-11-21`, `2026-11-21T10:00:00Z` (RFC 3339, without
-    /// fractions and other offsets), from 1970 on.
+    /// Parses a date, or a date and time, in UTC from 1970 on: `2026-11-21`, `2026-11-21T10:00:00Z` (RFC 3339, without
+    /// fractions and other offsets).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = match text.split_once('T') {
@@ -69,7 +69,7 @@ impl UnixSeconds {
         is_valid.then(|| Self::at((year, month, day), (hour, minute, second)))
     }
 
-    /// A valid date from 1970 on.
+    /// Converts a valid date and time from 1970 on.
     fn at((year, month, day): (u64, u64, u64), (hour, minute, second): (u64, u64, u64)) -> Self {
         let days_before = |year: u64| {
             let past = year - 1;
@@ -82,7 +82,7 @@ impl UnixSeconds {
     }
 }
 
-/// Three numbers of two digits, the first perhaps of four.
+/// Parses three numbers of two or four digits each.
 fn three(text: &str, between: char) -> Option<(u64, u64, u64)> {
     let mut parts = text.split(between);
     let mut next = || {
@@ -117,17 +117,17 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
-/// A duration that is not of the form `<number><unit>`, or is out of range.
+/// Text that is not a duration of the form `<number><unit>`, or is out of range.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{} is not a duration; write a whole number and a unit, for example 90s, 30m, 8h or 7d", quoted(.0))]
 pub struct BadDuration(pub String);
 
 impl Seconds {
-    /// Parses `90s`, `30m`, `8h` or `7d`. Zero is allowed; a bare number is not, because its unit
-    /// would be a guess.
+    /// Parses `90s`, `30m`, `8h` or `7d`. Zero is valid; a number without a unit is not, because its unit would be a
+    /// guess.
     ///
     /// # Errors
-    /// [`BadDuration`] when there is no unit, an unknown one, or the span overflows 64 bits.
+    /// Returns [`BadDuration`] if the unit is missing or unknown, or the duration overflows 64 bits.
     pub fn parse(text: &str) -> Result<Self, BadDuration> {
         let bad = || BadDuration(text.to_owned());
         let (digits, unit) = text

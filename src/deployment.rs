@@ -1,6 +1,6 @@
-//! Checks the Worker's bindings: keys, settings for all tenants, and the storage of tenants.
+//! Checks the Worker's bindings: keys, settings for all tenants, and the storage of tenants' documents.
 //!
-//! Everything is checked before the first request is served, and every fault is reported at once.
+//! The checks run before the first request, and report every fault at once.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -18,27 +18,28 @@ use crate::secrets::Secrets;
 use crate::tenant::Tenant;
 use crate::tenant_id::TenantId;
 
-/// Where tenants' documents are kept, if there is more than one tenant.
+/// Bindings that select where tenants' documents are stored, in a deployment with several tenants.
 const SOURCES: [&str; 3] = ["TENANTS", "TENANTS_URL", "TENANTS_DB"];
 
-/// A checked deployment.
+/// Checked settings of a deployment.
 pub(crate) struct Deployment {
-    /// Its keys; each tenant's are derived from them.
+    /// Deployment keys, from which each tenant's keys are derived.
     pub keys: DeploymentKeys,
-    /// What only the Worker may know.
+    /// Bindings that only the Worker may read.
     pub secrets: Secrets,
-    /// The variables, as a document: what a tenant has that says nothing else.
+    /// Variables as a document: the defaults of every tenant.
     pub defaults: Value,
-    /// The one tenant that every host belongs to; none if documents say which.
+    /// The only tenant, to which every host belongs; `None` if documents define the tenants.
     pub tenant: Option<Tenant>,
-    /// Where the reserved paths are: `/_session` unless set otherwise.
+    /// Path prefix of the reserved paths; `/_session` by default.
     pub prefix: String,
-    /// Whether open streams can be followed, and end with their session; else every tenant's are passed through.
+    /// Whether this Worker can follow open streams and end them with their session. If not, every tenant's streams are
+    /// passed through.
     pub follows_streams: bool,
 }
 
-/// A setting that is not as it should be, and the cure. Names settings, and quotes none that may be a secret: everybody
-/// can read it.
+/// Invalid setting, with its fix. The message names settings and never quotes one that may be secret, because every
+/// client can read it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 enum SettingError {
     #[error(
@@ -69,17 +70,17 @@ enum SettingError {
     Former(&'static str),
 }
 
-/// Everything that is wrong with the settings, each with its cure. Names settings, never secrets.
+/// All faults of the settings, each with its fix. Names settings, never secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}", .0.join(" "))]
 pub struct Misconfigured(pub Vec<String>);
 
 impl Deployment {
-    /// Reads the settings from a JSON object of the Worker's bindings: text as it is, `true` for
-    /// every other binding that is there.
+    /// Reads the settings from a JSON object of the Worker's bindings: text as it is, and `true` for every other
+    /// binding.
     ///
     /// # Errors
-    /// [`Misconfigured`] with every fault found.
+    /// Returns [`Misconfigured`] with every fault found.
     pub(crate) fn from_bindings(json: &str) -> Result<Self, Misconfigured> {
         let bindings = match serde_json::from_str(json) {
             Ok(Value::Object(bindings)) => bindings,
@@ -101,7 +102,7 @@ impl Deployment {
         let tenant = match only_tenant(&defaults, keys.as_ref(), &secrets) {
             Ok(tenant) => Some(tenant),
             Err(found) => {
-                // Tenants may have servers of their own.
+                // Tenants may have origins of their own.
                 let concerns_all = |fault: &&Fault| !has_documents || fault.path != "ORIGINS";
                 faults.extend(found.iter().filter(concerns_all).map(ToString::to_string));
                 None
@@ -120,7 +121,7 @@ impl Deployment {
         }
     }
 
-    /// What a tenant's keys are derived from: its own, if it has some, or the deployment's.
+    /// Returns the keys from which a tenant's keys are derived: its own if it has any, else the deployment's.
     #[must_use]
     pub(crate) fn keys_of(&self, tenant: &TenantId) -> Option<DeploymentKeys> {
         match self.secrets.of_tenant(tenant, "SESSION_KEYS") {
@@ -129,13 +130,13 @@ impl Deployment {
         }
     }
 
-    /// The tenant that a document describes, with the deployment's settings where it says nothing.
+    /// Builds the tenant that a document describes. The deployment's settings fill in what the document omits.
     ///
     /// # Errors
-    /// Every fault of the document.
+    /// Returns every fault of the document.
     pub(crate) fn tenant_of(&self, document: &Value) -> Result<Tenant, Vec<Fault>> {
         let mut defaults = self.defaults.clone();
-        // Nobody is this or that tenant by default.
+        // No document takes the id of the default tenant.
         if let Some(members) = defaults.as_object_mut() {
             members.remove("id");
         }
@@ -175,8 +176,8 @@ fn keys(secrets: &Secrets) -> Result<DeploymentKeys, SettingError> {
     Ok(DeploymentKeys::parse(list)?)
 }
 
-/// What is wrong with how the service is reached that keeps the documents. Whoever could change its answers
-/// on the way would decide who may come in, and whoever could read what is asked would have its credential.
+/// Checks how the Worker reaches the document service. A forged response would change the tenants' access rules, and a
+/// readable request would expose the service's credential.
 fn service(secrets: &Secrets) -> impl Iterator<Item = SettingError> {
     let url = secrets.of_deployment("TENANTS_URL");
     let is_url_unfit = url.is_some_and(|url| !is_confidential(url) || url.contains('?'));
@@ -188,7 +189,7 @@ fn service(secrets: &Secrets) -> impl Iterator<Item = SettingError> {
     url.into_iter().chain(token)
 }
 
-/// What to set in place of variables that have another name now.
+/// Returns the errors for variables set under a former name.
 fn former_variables(secrets: &Secrets) -> impl Iterator<Item = SettingError> {
     let set = FORMER_VARIABLES
         .iter()
@@ -196,7 +197,7 @@ fn former_variables(secrets: &Secrets) -> impl Iterator<Item = SettingError> {
     set.map(|(_, cure)| SettingError::Former(cure))
 }
 
-/// What is wrong with the console's host: one that no request has would close the console without a word.
+/// Checks the console's host. If no request could have it, the console would be unreachable without any error.
 fn console_host(secrets: &Secrets) -> Option<SettingError> {
     let own = secrets.of_deployment("CONSOLE_HOST")?;
     let is_sound = Host::canonical(own).is_some_and(|host| host.as_str() == own);

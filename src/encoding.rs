@@ -1,25 +1,25 @@
-//! base64url without padding (RFC 4648 section 5), lower-case hex, JSON in ASCII: how things become
-//! text here.
+//! Encodes and decodes base64url without padding (RFC 4648 section 5), lower-case hex, percent-encoding and ASCII
+//! JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The bytes as base64url without padding.
+/// Encodes bytes as base64url without padding.
 #[must_use]
 pub(crate) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The bytes behind a base64url text of any length, or `None` when the text is not in canonical
-/// form: padding, foreign characters and non-zero trailing bits are all refused.
+/// Decodes base64url of any length. Returns `None` for text that is not canonical: padding, other characters, or
+/// non-zero trailing bits.
 #[must_use]
 pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// Like [`from_base64url`], for a value whose length in bytes is known.
+/// Decodes base64url like [`from_base64url`], if it holds exactly `N` bytes.
 #[must_use]
 pub(crate) fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
@@ -29,13 +29,13 @@ pub(crate) fn from_base64url_exact<const N: usize>(text: &str) -> Option<[u8; N]
     }
 }
 
-/// The bytes as base64 (RFC 4648 section 4), as security policies write hashes.
+/// Encodes bytes as base64 with padding (RFC 4648 section 4), the form of hashes in security policies.
 #[must_use]
 pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Appends a text as a part of a URL (RFC 3986 section 2.1): a path and what stands in a parameter.
+/// Appends text to a URL, percent-encoded (RFC 3986 section 2.1): a path or the value of a parameter.
 pub(crate) fn push_percent_encoded(url: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
@@ -47,7 +47,7 @@ pub(crate) fn push_percent_encoded(url: &mut String, text: &str) {
     }
 }
 
-/// Appends the bytes as lower-case hex.
+/// Appends bytes as lower-case hex.
 pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
     let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
     for part in bytes.chunks(8) {
@@ -61,7 +61,7 @@ pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The bytes that so many hex digits stand for.
+/// Decodes exactly `2 * N` hex digits.
 #[must_use]
 pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
@@ -72,7 +72,7 @@ pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     is_long_enough.then_some(bytes)
 }
 
-/// Decodes percent-encoded text (RFC 3986 section 2.1); `None` for an escape that is none, and for what is not UTF-8.
+/// Decodes percent-encoded text (RFC 3986 section 2.1). Returns `None` for an invalid escape or invalid UTF-8.
 #[must_use]
 pub(crate) fn from_percent_encoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
@@ -88,14 +88,14 @@ pub(crate) fn from_percent_encoded(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// Reads JSON from bytes.
+/// Parses JSON from bytes.
 #[must_use]
 pub(crate) fn from_json(bytes: &[u8]) -> Option<Value> {
     serde_json::from_str(core::str::from_utf8(bytes).ok()?).ok()
 }
 
-/// JSON, as `serde_json`'s macro of this name builds it, but by calls. That one writes out for each member that it cannot
-/// fail, and is several times as large. An object or array within another is a `json!` itself.
+/// Builds JSON like `serde_json`'s macro of this name, but by function calls. That macro expands to error handling for
+/// each member and is several times as large. A nested object or array is a `json!` itself.
 macro_rules! json {
     ({ $($name:literal : $value:expr),* $(,)? }) => {{
         #[allow(unused_mut, reason = "some have no member")]
@@ -112,7 +112,7 @@ macro_rules! json {
 }
 pub(crate) use json;
 
-/// What `json!` makes of a value. It fails for maps whose keys are not texts; there is none.
+/// Converts a value for `json!`. Conversion fails only for maps with keys that are not text; the crate has none.
 #[inline(never)]
 pub(crate) fn value<T: Serialize + ?Sized>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or_default()
@@ -124,7 +124,7 @@ pub(crate) fn set<T: Serialize + ?Sized>(object: &mut Map<String, Value>, name: 
     object.insert(name.to_owned(), value(member));
 }
 
-/// A JSON object. Collecting one would bring a sort for every kind of iterator.
+/// Builds a JSON object. `collect` would compile a sort for every type of iterator.
 pub(crate) fn object<'n>(
     members: impl IntoIterator<Item = (&'n str, Value)>,
 ) -> Map<String, Value> {
@@ -135,7 +135,7 @@ pub(crate) fn object<'n>(
     object
 }
 
-/// The texts of a JSON array.
+/// Returns the texts in a JSON array and skips other elements.
 #[must_use]
 pub(crate) fn strings(array: Option<&Value>) -> Vec<String> {
     let array = array.and_then(Value::as_array);
@@ -143,8 +143,8 @@ pub(crate) fn strings(array: Option<&Value>) -> Vec<String> {
     texts.map(str::to_owned).collect()
 }
 
-/// A JSON text in ASCII. Escapes what is not printable ASCII. In JSON such characters occur inside strings only, and
-/// control characters are escaped there already.
+/// Escapes everything but printable ASCII in a JSON text. JSON allows such characters inside strings only, and already
+/// escapes control characters there.
 #[must_use]
 pub(crate) fn ascii_json(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
@@ -162,11 +162,11 @@ pub(crate) fn ascii_json(json: &str) -> String {
     line
 }
 
-/// Longest value of a setting that is quoted, in bytes.
+/// Maximum length of a setting's value that is quoted, in bytes.
 const MAX_QUOTED: usize = 64;
 
-/// A setting's value for a text that says what is wrong with it. One that may hold a secret, as a URL with a password
-/// does, is only called the value.
+/// Quotes a setting's value for an error message. A value that may hold a secret, such as a URL with a password,
+/// becomes "the value".
 pub(crate) fn quoted(value: &str) -> String {
     let may_be_secret = value.len() > MAX_QUOTED || value.contains('@') || value.contains("://");
     if may_be_secret {

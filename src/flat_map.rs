@@ -1,14 +1,14 @@
-//! A map of few entries: a sorted list.
+//! Defines a map for few entries: a sorted list.
 //!
-//! It is read as fast as a tree or a table and is compiled to a tenth of their code for every type it
-//! holds. Putting in a new key moves what comes after it, so maps that clients can fill are hashed.
+//! Reads are as fast as in a tree or a hash table, and each type compiles to a tenth of their code. Inserting a key
+//! moves the later entries, so maps that clients can fill are hash maps instead.
 //!
-//! It is ours, not the `litemap` crate's, which is the same list behind a trait for what stores it: the methods below are
-//! all that the crate needs, and no dependency is worth that little.
+//! The `litemap` crate has the same list behind a storage trait. This crate needs only the methods below, too few to
+//! justify a dependency.
 
 use core::borrow::Borrow;
 
-/// Values by their keys, in the keys' order.
+/// Map whose entries are sorted by key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FlatMap<K, V>(Vec<(K, V)>);
 
@@ -19,7 +19,7 @@ impl<K, V> Default for FlatMap<K, V> {
 }
 
 impl<K: Ord, V> FlatMap<K, V> {
-    /// Where the key is, or belongs.
+    /// Returns the key's index, or the index at which to insert it.
     fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
         K: Borrow<Q>,
@@ -27,7 +27,7 @@ impl<K: Ord, V> FlatMap<K, V> {
         self.0.binary_search_by(|(own, _)| own.borrow().cmp(key))
     }
 
-    /// The key's value.
+    /// Returns the key's value.
     #[must_use]
     pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
@@ -37,7 +37,7 @@ impl<K: Ord, V> FlatMap<K, V> {
         self.0.get(at).map(|(_, value)| value)
     }
 
-    /// The key's value, to be changed.
+    /// Returns the key's value for mutation.
     pub(crate) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -46,7 +46,7 @@ impl<K: Ord, V> FlatMap<K, V> {
         self.0.get_mut(at).map(|(_, value)| value)
     }
 
-    /// Whether there is such a key.
+    /// Returns whether the map has this key.
     #[must_use]
     pub(crate) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
@@ -55,7 +55,7 @@ impl<K: Ord, V> FlatMap<K, V> {
         self.find(key).is_ok()
     }
 
-    /// The key's value, after putting in the default if there was none.
+    /// Returns the key's value; inserts the default first if the key is missing.
     #[expect(clippy::indexing_slicing, reason = "found, or put there just now")]
     pub(crate) fn or_default(&mut self, key: K) -> &mut V
     where
@@ -76,44 +76,44 @@ impl<K: Ord, V> FlatMap<K, V> {
         }
     }
 
-    /// Drops all but those of which `may_stay` says so.
+    /// Keeps only the entries that `may_stay` accepts.
     pub(crate) fn retain(&mut self, mut may_stay: impl FnMut(&K, &V) -> bool) {
         self.0.retain(|(key, value)| may_stay(key, value));
     }
 
-    /// How many keys there are.
+    /// Returns the number of entries.
     #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether the map has no entries.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Keys and values, in order.
+    /// Iterates over keys and values, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
-    /// The keys, in order.
+    /// Iterates over the keys, in order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.iter().map(|(key, _)| key)
     }
 
-    /// The values, in order of their keys.
+    /// Iterates over the values, in the order of their keys.
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// The values, to be changed.
+    /// Iterates over the values for mutation.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| value)
     }
 
-    /// Keys and values as a list, in order.
+    /// Returns keys and values as a list, in order.
     #[must_use]
     pub(crate) fn into_entries(self) -> Vec<(K, V)> {
         self.0

@@ -8,11 +8,11 @@ use std::{env, fs, path::PathBuf};
 
 use serde_json::{Map, Value};
 
-/// Folder with a folder for each release.
+/// Folder that has one subfolder for each release.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/messages");
 
-/// Checks messages of one kind by name: the code writes each as the last release did, and reads them from the golden
-/// file of every release.
+/// Checks named messages of one kind. The code writes each as the last release did, and reads each from the golden
+/// files of all releases.
 ///
 /// `GOLDEN=0.2.0 cargo test golden` writes the golden files of release 0.2.0.
 pub(crate) fn check<T: Debug + PartialEq>(
@@ -53,14 +53,14 @@ pub(crate) fn keep(file: &str, written: &Value) {
     }
 }
 
-/// Returns what one release wrote.
+/// Returns the golden file that was current in a release.
 pub(crate) fn of(file: &str, release: &str) -> Value {
     let all = of_releases(file).into_iter();
     let mut up_to = all.filter(|(other, _)| numbers(other) <= numbers(release));
     up_to.next_back().expect("a golden file").1
 }
 
-/// Returns what each release wrote, the oldest first.
+/// Returns the golden files of all releases, the oldest first.
 pub(crate) fn of_releases(file: &str) -> Vec<(String, Value)> {
     let mut releases: Vec<String> = fs::read_dir(FOLDER)
         .unwrap()

@@ -1,8 +1,8 @@
-//! The deployment's keys: the first signs and seals, every listed one verifies and opens.
+//! Derives each tenant's keys from the deployment's keys: the first signs and seals, every listed one verifies and
+//! opens.
 //!
-//! Each key is stretched by HKDF-SHA256 (RFC 5869) into one key per tenant and purpose, so that a
-//! cookie or a record of one tenant is worthless at another (`docs/guide/tenants.md`) and no key serves
-//! two ends.
+//! HKDF-SHA256 (RFC 5869) derives one key per tenant and purpose. So a cookie or record of one tenant is useless at
+//! another (`docs/guide/tenants.md`), and no key serves two purposes.
 
 use core::fmt;
 
@@ -15,40 +15,40 @@ use thiserror::Error;
 use crate::encoding;
 use crate::tenant_id::TenantId;
 
-/// Length of a key's identifier in a cookie and in a record.
+/// Length of a key id in cookies and records, in bytes.
 pub(crate) const KEY_ID_BYTES: usize = 4;
 
-/// The shortest deployment key that is accepted: as long as the MAC's hash (RFC 2104 section 3).
+/// Minimum length of a deployment key, in bytes: the length of the MAC's hash (RFC 2104 section 3).
 pub(crate) const MIN_KEY_BYTES: usize = 32;
 
-/// Names a key without telling anything about it: the start of a hash of the key.
+/// Id of a key: the first bytes of a hash of the key, which reveal nothing about it.
 pub(crate) type KeyId = [u8; KEY_ID_BYTES];
 
-/// Why the configured keys cannot be used. Never holds key material.
+/// Fault of the configured keys. Never holds key material.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadKeys {
-    /// No key is configured at all.
+    /// No key is configured.
     #[error("the secret SESSION_KEYS is not set")]
     Missing,
-    /// The entry at this position (from 1) is not base64url.
+    /// An entry is not base64url.
     #[error("key {position} of the secret SESSION_KEYS is not base64url")]
     NotBase64Url {
         /// Position in the list, from 1.
         position: usize,
     },
-    /// The entry at this position (from 1) has too few bytes.
+    /// An entry is shorter than [`MIN_KEY_BYTES`].
     #[error(
         "key {position} of the secret SESSION_KEYS has {bytes} bytes; at least {MIN_KEY_BYTES} are needed"
     )]
     TooShort {
         /// Position in the list, from 1.
         position: usize,
-        /// How many bytes it has.
+        /// Length in bytes.
         bytes: usize,
     },
 }
 
-/// The deployment's secret keys. Cannot be printed.
+/// Secret keys of the deployment. `Debug` shows only their number.
 #[derive(Clone)]
 pub(crate) struct DeploymentKeys(Vec<Vec<u8>>);
 
@@ -59,11 +59,11 @@ impl fmt::Debug for DeploymentKeys {
 }
 
 impl DeploymentKeys {
-    /// Parses a comma-separated list of base64url keys, the signing one first. Spaces and line
-    /// breaks around an entry are allowed.
+    /// Parses a comma-separated list of base64url keys; the first is the signing key. Blanks and line breaks around an
+    /// entry are allowed.
     ///
     /// # Errors
-    /// [`BadKeys`] naming the entry by position, never by content.
+    /// Returns [`BadKeys`], which names the entry by position, never by content.
     pub(crate) fn parse(list: &str) -> Result<Self, BadKeys> {
         let entries = list
             .split(',')
@@ -90,32 +90,33 @@ impl DeploymentKeys {
     }
 }
 
-/// One deployment key, stretched for one tenant.
+/// Keys of one tenant, derived from one deployment key.
 pub(crate) struct TenantKey {
-    /// How cookies and records name this key.
+    /// Id of the deployment key, as cookies and records hold it.
     pub id: KeyId,
-    /// HMAC state with the cookie key already absorbed; cloned per use.
+    /// HMAC state with the cookie key absorbed; cloned for each use.
     pub cookie_mac: Hmac<Sha256>,
-    /// Seals and opens records.
+    /// Cipher that seals and opens records.
     pub record_cipher: XChaCha20Poly1305,
-    /// Signs assertions: a P-256 private key.
+    /// Private key (P-256) that signs assertions.
     pub assertion_key: [u8; 32],
-    /// Makes a user's name into what it is listed and revoked under.
+    /// HMAC state that turns a user's name into a [`UserTag`].
     user_mac: Hmac<Sha256>,
 }
 
-/// What a user is listed and revoked under: tells nobody without the key who it is.
+/// Keyed hash of a user's name, under which the user's sessions are listed and revoked. Only the key links it to the
+/// user.
 pub(crate) type UserTag = [u8; 16];
 
-/// The keys of one tenant; never empty.
+/// Keys of one tenant: the signing key and the retired ones.
 pub(crate) struct KeyRing {
     signing: TenantKey,
     retired: Vec<TenantKey>,
 }
 
 impl KeyRing {
-    /// Stretches every deployment key for `tenant`. `None` only if there is no key, which
-    /// [`DeploymentKeys::parse`] has ruled out.
+    /// Derives the tenant's keys from every deployment key. Returns `None` only for an empty list, which
+    /// [`DeploymentKeys::parse`] rejects.
     #[must_use]
     pub(crate) fn derive(keys: &DeploymentKeys, tenant: &TenantId) -> Option<Self> {
         let mut derived = keys.0.iter().filter_map(|key| derive_one(key, tenant));
@@ -126,13 +127,13 @@ impl KeyRing {
         })
     }
 
-    /// The key that signs and seals.
+    /// Returns the key that signs and seals.
     #[must_use]
     pub(crate) fn signing(&self) -> &TenantKey {
         &self.signing
     }
 
-    /// The listed key of that name.
+    /// Finds a listed key by its id.
     #[must_use]
     pub(crate) fn find(&self, id: &[u8]) -> Option<&TenantKey> {
         core::iter::once(&self.signing)
@@ -140,13 +141,13 @@ impl KeyRing {
             .find(|key| key.id.as_slice() == id)
     }
 
-    /// Every listed key, the signing one first.
+    /// Iterates over all listed keys, the signing key first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &TenantKey> {
         core::iter::once(&self.signing).chain(&self.retired)
     }
 
-    /// What `user` is listed under, and was under each retired key. A revocation names all of them,
-    /// and a session checks all of them, so that rotating keys forgets no revocation.
+    /// Returns the user's tags under the signing key and every retired one. A revocation names all of them and a
+    /// session checks all of them, so a key rotation loses no revocation.
     pub(crate) fn user_tags(&self, user: &str) -> impl Iterator<Item = UserTag> {
         core::iter::once(&self.signing)
             .chain(&self.retired)
@@ -156,7 +157,7 @@ impl KeyRing {
             })
     }
 
-    /// Whether that key is the one that signs.
+    /// Returns whether this id names the signing key.
     #[must_use]
     pub(crate) fn is_signing(&self, id: &KeyId) -> bool {
         self.signing.id == *id
@@ -192,8 +193,7 @@ fn derive_one(key: &[u8], tenant: &TenantId) -> Option<TenantKey> {
     })
 }
 
-/// A private key of P-256 has to be below the curve's order, which begins with 32 set bits: without the
-/// first it always is.
+/// Clears the key's first bit. A private key of P-256 must be below the curve's order, which begins with 32 set bits.
 fn below_order(mut key: [u8; 32]) -> [u8; 32] {
     if let Some(first) = key.first_mut() {
         *first &= 0x7f;

@@ -1,7 +1,7 @@
-//! Vestibule: the room a visitor passes through before the chat rooms.
+//! Vestibule is a session-aware gateway before chat servers.
 //!
-//! A Cloudflare Worker that validates the session cookie, keeps the session in Workers KV, and
-//! forwards HTTP, SSE and WebSocket to the origin that holds the visitor's conversation.
+//! It is a Cloudflare Worker that validates the session cookie, keeps the session in Workers KV, and forwards HTTP,
+//! SSE and WebSocket to the origin that holds the visitor's conversation.
 //!
 //! # Where the events are
 //!
@@ -11,28 +11,26 @@
 //! | `scheduled` | below, `#[event(scheduled)]` |
 //! | Durable Objects: calls and alarms | `src/worker/objects/` |
 //!
-//! There is no `#[event(fetch)]` on purpose. A decided request is carried by JavaScript: `worker::Response` panics on
-//! odd statuses and drops the status text, bodies and frames must not enter wasm, and a promise and an object for each
-//! request cost more than the decision. So `entry.js` makes one synchronous call for a decision, and `fetch` at the origin
-//! is the next thing that happens. Whatever is awaited before that (KV, Durable Objects, identity providers) is
-//! Rust again. Wrangler builds all of it by itself: `npx wrangler dev`.
+//! There is no `#[event(fetch)]` on purpose: JavaScript carries requests. `worker::Response` panics on odd statuses and
+//! drops the status text. Bodies and frames must not enter wasm. A promise and an object per request cost more than the
+//! decision. So `entry.js` gets the decision by one synchronous call, and then calls `fetch` at the origin. Whatever
+//! needs waiting before that (KV, Durable Objects, identity providers) is Rust again. `npx wrangler dev` builds all.
 //!
 //! # Where a request goes
 //!
 //! | step | where |
 //! | --- | --- |
-//! | the tenant of a host | `src/router.rs` |
-//! | the stages of a request, one a line, and what follows each | `forward` in `src/gateway/mod.rs` |
-//! | a forged cookie | detected in `src/cookie/token.rs`; counted in `src/gateway/authenticate.rs` (429 over the limit); in `src/gateway/authorize.rs` a guest's session or a refusal |
-//! | the origin of a new session, and what moves a session | `src/gateway/new_session.rs`; `choice` in `src/gateway/select_origin.rs` |
-//! | an object that does not answer | `UpdateError::Silent` in `src/gateway/update.rs` |
-//! | the origin's response | `handle_response` in `src/gateway/response.rs` |
-//! | the reserved paths, `/_session/…` | `respond` in `src/api/mod.rs` |
+//! | finds the tenant by host | `src/router.rs` |
+//! | passes the stages, one a line | `forward` in `src/gateway/mod.rs` |
+//! | rejects a forged cookie | detected in `src/cookie/token.rs`; counted in `src/gateway/authenticate.rs` (429 over the limit); in `src/gateway/authorize.rs` a guest's session or a refusal |
+//! | selects the origin of a new session, and moves sessions | `src/gateway/new_session.rs`; `choice` in `src/gateway/select_origin.rs` |
+//! | handles an object that does not answer | `UpdateError::Silent` in `src/gateway/update.rs` |
+//! | handles the origin's response | `handle_response` in `src/gateway/response.rs` |
+//! | serves the reserved paths, `/_session/…` | `respond` in `src/api/mod.rs` |
 //!
-//! Everything but `src/worker/` is plain synchronous Rust. It performs no I/O and reads no clock: a step takes what it
-//! needs as parameters and returns either its decision or what it lacks, and is then called again with the answer. So
-//! one and the same code runs in the Worker, in native tests and in a simulation, and a request that dies half-way
-//! leaves nothing behind.
+//! Everything but `src/worker/` is synchronous Rust. It performs no I/O and reads no clock. A step takes its inputs as
+//! parameters. It returns its decision or what it lacks, and is then called again with the answer. So the same code
+//! runs in the Worker, in native tests and in a simulation, and a request that dies half-way leaves nothing behind.
 //!
 //! # As a library
 //!
@@ -45,14 +43,14 @@
 //! worker = "0.8.7"
 //! ```
 //!
-//! This is the whole of `examples/embed`, which `npm test` builds and runs in workerd. It is not run as a test of the
-//! documentation, because `Vestibule` exists on wasm32 alone:
+//! This is all of `examples/embed`, which `npm test` builds and runs in workerd. It is no documentation test, because
+//! `Vestibule` exists on wasm32 only:
 //!
 //! ```ignore
 #![doc = include_str!("../examples/embed/src/lib.rs")]
 //! ```
 //!
-//! A [`Session`] is what the handler gets, [`Changes`] is what it returns. An embedded Vestibule has the Worker's settings except
+//! The handler gets a [`Session`] and returns [`Changes`]. An embedded Vestibule has the Worker's settings except
 //! `ORIGINS`; it reads them from the bindings, or gets them as a [`Config`].
 
 #![cfg_attr(
@@ -109,7 +107,7 @@ pub use upstream::request_headers::State;
 #[cfg(all(target_arch = "wasm32", not(feature = "standalone")))]
 pub use worker::{Error, Vestibule};
 
-/// Makes the health checks, once a minute: see `wrangler.toml`.
+/// Performs the health checks, once a minute: see `wrangler.toml`.
 #[cfg(all(target_arch = "wasm32", feature = "standalone"))]
 #[::worker::event(scheduled)]
 async fn scheduled(

@@ -1,20 +1,20 @@
-//! Defines the values in which a tenant's policy is written.
+//! Defines the values of a tenant's policy.
 
 use crate::clock::Seconds;
 
-/// Who may come in; the stricter is the greater.
+/// Policy for visitors without an identity, ordered from lax to strict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LoginMode {
-    /// Everybody is a guest.
+    /// Every visitor is a guest; there is no sign-in.
     Off,
-    /// Guests are welcome and may sign in.
+    /// Guests may pass, and may sign in.
     Optional,
-    /// Nobody passes without a session that was signed in.
+    /// Only signed-in sessions may pass.
     Required,
 }
 
 impl LoginMode {
-    /// Whether a visitor without a session becomes a guest.
+    /// Returns whether a visitor without a session becomes a guest.
     #[must_use]
     pub(crate) fn admits_guests(self) -> bool {
         self != Self::Required
@@ -24,63 +24,63 @@ impl LoginMode {
 /// Whether open WebSockets and event streams end with their session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Streams {
-    /// The runtime carries them, and no code of ours runs while they are open.
+    /// The runtime carries streams; no code of Vestibule runs while they are open.
     PassThrough,
-    /// Vestibule follows them and closes them soon after their session ends. It also ends an event stream that the
-    /// origin breaks off with `event: error` instead of what looks like a regular end.
+    /// Vestibule follows streams and closes them soon after their session ends. If the origin breaks off an event
+    /// stream, it sends `event: error`, so that the break does not look like a regular end.
     Revocable,
 }
 
-/// Who orders the changes of a session.
+/// Order of a session's changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Consistency {
-    /// Nobody: each isolate writes what it knows, and the last writer of a key wins.
+    /// Unordered: each isolate writes its own copy, and the last write of a key wins.
     Eventual,
-    /// A Durable Object per session; revocations take hold within the cache period.
+    /// A Durable Object per session orders changes; revocations take effect within the cache period.
     Strong,
 }
 
 /// Maximum time until every location reads what another one wrote to KV (Workers KV, "How KV works").
 pub(crate) const PROPAGATION: Seconds = Seconds(60);
 
-/// Which traces are exported.
+/// Choice of the traces to export.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sampling {
-    /// Exports one in this many; none if there is no exporter.
+    /// Interval of sampled traces: one in this many is exported; `None` without an exporter.
     pub one_in: Option<u64>,
-    /// Also exports those whose caller exports its own. Every client can claim that.
+    /// Whether to export a trace because its caller exports it, too. Every client can claim that.
     pub callers: bool,
 }
 
-/// What a header that an origin reads beside `X-Session-…` says.
+/// Value of a configured header, which the origin receives in addition to `X-Session-…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderSource {
-    /// The session's public name.
+    /// Public name of the session.
     Id,
-    /// The user.
+    /// User's id.
     User,
-    /// The user's mail address.
+    /// User's mail address.
     Email,
-    /// The user's name.
+    /// User's display name.
     Name,
-    /// The user's groups, apart by commas.
+    /// User's groups, separated by commas.
     Groups,
-    /// The access token the identity provider gave, while it is valid.
+    /// Access token of the identity provider, while it is valid.
     AccessToken,
-    /// The same after `Bearer `, as for `Authorization`.
+    /// The access token after `Bearer `, as in `Authorization`.
     Bearer,
 }
 
-/// What is logged.
+/// Minimum severity of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LogLevel {
-    /// Every request, and every event.
+    /// All requests and all events.
     #[default]
     Info,
     /// Requests and events that went wrong.
     Warn,
-    /// What somebody must act on.
+    /// Faults that an operator must act on.
     Error,
-    /// Nothing.
+    /// No log lines.
     Off,
 }

@@ -1,35 +1,35 @@
-//! What only the Worker may know, tenant by tenant.
+//! Reads the Worker's bindings by deployment and by tenant.
 
 use serde_json::{Map, Value};
 
 use crate::tenant_id::TenantId;
 
-/// The Worker's bindings, for what a tenant has that no document may hold. Cannot be printed.
+/// Bindings of the Worker, which hold the secrets that no document may contain. Has no `Debug`.
 #[derive(Clone)]
 pub(crate) struct Secrets(Map<String, Value>);
 
 impl Secrets {
-    /// Everything that is bound.
+    /// Wraps all bindings.
     #[must_use]
     pub(crate) fn new(bindings: Map<String, Value>) -> Self {
         Self(bindings)
     }
 
-    /// A secret of the deployment.
+    /// Returns a secret of the deployment, trimmed; `None` if it is empty.
     #[must_use]
     pub(crate) fn of_deployment(&self, name: &str) -> Option<&str> {
         let text = self.0.get(name).and_then(Value::as_str).map(str::trim);
         text.filter(|text| !text.is_empty())
     }
 
-    /// Where the reserved paths are, as it is written.
+    /// Returns the prefix of the reserved paths as it is configured, unchecked.
     #[must_use]
     pub(crate) fn prefix(&self) -> &str {
         self.of_deployment("PREFIX").unwrap_or("/_session")
     }
 
-    /// A secret of a tenant: `ACME__API_KEY` for `API_KEY` of `acme`. A name with `__`, or with `_`
-    /// in front, is nobody's, so that no tenant can name another's.
+    /// Returns a secret of a tenant: `ACME__API_KEY` for `API_KEY` of `acme`. A name that contains `__` or begins with
+    /// `_` finds nothing, so no tenant can name another's secret.
     #[must_use]
     pub(crate) fn of_tenant(&self, tenant: &TenantId, name: &str) -> Option<&str> {
         if name.contains("__") || name.starts_with('_') {
@@ -38,13 +38,13 @@ impl Secrets {
         self.of_deployment(&binding(tenant, name))
     }
 
-    /// Whether the deployment or any tenant has this secret.
+    /// Returns whether the deployment or any tenant has this secret.
     #[must_use]
     pub(crate) fn is_set_for_any(&self, name: &str) -> bool {
         self.of_deployment(name).is_some() || self.of_tenants(name).next().is_some()
     }
 
-    /// This secret of every tenant that has one of its own.
+    /// Iterates over the tenants that have this secret of their own.
     pub(crate) fn of_tenants<'s>(
         &'s self,
         name: &'s str,
@@ -58,14 +58,14 @@ impl Secrets {
         })
     }
 
-    /// Whether something is bound under this name.
+    /// Returns whether a binding of this name exists.
     #[must_use]
     pub(crate) fn has(&self, binding: &str) -> bool {
         self.0.contains_key(binding)
     }
 }
 
-/// The name of a tenant's secret among the Worker's.
+/// Returns the binding's name for a tenant's secret.
 #[must_use]
 pub(crate) fn binding(tenant: &TenantId, name: &str) -> String {
     let tenant = tenant.as_str().to_ascii_uppercase().replace('-', "_");

@@ -1,7 +1,7 @@
-//! Sorts lists.
+//! Sorts lists in little code.
 //!
-//! The standard library's sort is compiled to some 3 kB for each type. Here it is compiled once, for places, and each
-//! type adds only how two of its elements compare.
+//! The standard library's sort compiles to some 3 kB for each type. This one is compiled once, for indices; each type
+//! adds only its comparison.
 
 use core::cmp::Ordering;
 
@@ -14,7 +14,7 @@ pub(crate) fn by<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     arrange(&places, &mut |one, other| list.swap(one, other));
 }
 
-/// Swaps elements until each is where it belongs. Each swap brings one there, so there are fewer swaps than elements.
+/// Swaps elements until each is at its place. Each swap places one, so there are fewer swaps than elements.
 fn arrange(places: &[usize], swap: &mut dyn FnMut(usize, usize)) {
     let mut belongs = belonging(places);
     for at in 0..places.len() {
@@ -25,14 +25,14 @@ fn arrange(places: &[usize], swap: &mut dyn FnMut(usize, usize)) {
     }
 }
 
-/// The elements' places in the order in which they belong.
+/// Returns the elements' indices in sorted order.
 fn places(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut places: Vec<usize> = (0..count).collect();
     places.sort_unstable_by(|one, other| compare(*one, *other).then(one.cmp(other)));
     places
 }
 
-/// Where each element belongs.
+/// Returns the sorted position of each element.
 fn belonging(places: &[usize]) -> Vec<usize> {
     let mut belongs = vec![0; places.len()];
     for (at, place) in places.iter().enumerate() {

@@ -1,13 +1,13 @@
-//! Ids of spans, by which a trace's parts name each other.
+//! Defines span ids, by which the parts of a trace refer to each other.
 
 use crate::encoding;
 
-/// A span's id. Those of a request's stages follow the request's own.
+/// Id of a span. The ids of a request's stages follow the request's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpanId(u64);
 
 impl SpanId {
-    /// Makes an id of a number. Zero is none, so it becomes one.
+    /// Creates an id from a number. Zero is invalid and becomes 1.
     #[must_use]
     pub(crate) fn new(number: u64) -> Self {
         Self(number.max(1))
@@ -19,7 +19,7 @@ impl SpanId {
         u64::from_str_radix(hex, 16).ok().map(Self)
     }
 
-    /// The id of a stage; the first is that of the origin's answer.
+    /// Returns the id of a stage; stage 1 is the origin's response.
     #[must_use]
     pub(crate) fn of_stage(self, number: u64) -> Self {
         Self::new(self.0.wrapping_add(number))
@@ -30,7 +30,7 @@ impl SpanId {
         encoding::push_hex(text, &self.0.to_be_bytes());
     }
 
-    /// 16 hex digits.
+    /// Returns 16 hex digits.
     #[must_use]
     pub(crate) fn to_hex(self) -> String {
         let mut hex = String::with_capacity(16);

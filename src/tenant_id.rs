@@ -1,17 +1,17 @@
-//! The name of a tenant. It goes into the MAC, the derived keys and the storage key, so that nothing
-//! of one tenant works at another.
+//! Defines the tenant's id. MACs, derived keys and storage keys include it, so that nothing of one tenant works at
+//! another.
 
 use core::fmt;
 
-/// A tenant's id: 1 to 63 of `a-z`, `0-9` and `-`.
+/// Id of a tenant: 1 to 63 characters of `a-z`, `0-9` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TenantId(String);
 
-/// The longest tenant id, so that it fits a DNS label.
+/// Maximum length of a tenant id, so that it fits a DNS label.
 const MAX_ID_LENGTH: usize = 63;
 
 impl TenantId {
-    /// Parses an id; `None` when it is empty, too long, or has other characters.
+    /// Parses an id. Returns `None` if it is empty, too long, or has other characters.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -19,7 +19,7 @@ impl TenantId {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0

@@ -1,11 +1,11 @@
-//! The date of a cookie's `Expires`, as browsers read it: the algorithm of RFC 6265 section 5.1.1, step by step.
+//! Parses the date of a cookie's `Expires` as browsers do: the algorithm of RFC 6265 section 5.1.1, step by step.
 //!
-//! Whatever is between tokens is skipped, the order of the parts does not matter, and of each the first that fits
-//! counts; a part may be followed by anything that is no digit.
+//! The parts may come in any order, with any delimiters between them. The first token that fits a part counts.
+//! Anything but a digit may follow a part.
 
 use super::{UnixSeconds, days_in};
 
-/// What a date is made of, as far as it was found.
+/// Parts of a date found so far.
 #[derive(Default)]
 struct Parts {
     time: Option<(u64, u64, u64)>,
@@ -15,8 +15,8 @@ struct Parts {
 }
 
 impl UnixSeconds {
-    /// Reads a cookie's date; what lies before 1970 is its beginning. `None` if it is no date, for which a browser
-    /// ignores the attribute.
+    /// Parses a cookie's date. A date before 1970 becomes 0. Returns `None` for text that is no date; browsers ignore
+    /// such an attribute.
     #[must_use]
     pub fn parse_cookie_date(text: &str) -> Option<Self> {
         let mut parts = Parts::default();
@@ -46,7 +46,7 @@ impl UnixSeconds {
 }
 
 impl Parts {
-    /// Takes a token for the first part that it fits and that is still lacking.
+    /// Assigns a token to the first missing part that it fits.
     fn take(&mut self, token: &[u8]) {
         if self.time.is_none()
             && let Some(time) = time(token)
@@ -72,7 +72,7 @@ fn is_delimiter(byte: u8) -> bool {
     matches!(byte, 0x09 | 0x20..=0x2f | 0x3b..=0x40 | 0x5b..=0x60 | 0x7b..=0x7e)
 }
 
-/// `hms-time`, perhaps followed by what is no digit.
+/// Parses `hms-time`; anything but a digit may follow it.
 fn time(token: &[u8]) -> Option<(u64, u64, u64)> {
     let mut fields = token.splitn(3, |byte| *byte == b':');
     let hour = whole(fields.next()?)?;
@@ -81,13 +81,13 @@ fn time(token: &[u8]) -> Option<(u64, u64, u64)> {
     Some((hour, minute, second))
 }
 
-/// One or two digits, and nothing else.
+/// Parses a field of one or two digits and nothing else.
 fn whole(field: &[u8]) -> Option<u64> {
     let is_whole = field.iter().all(u8::is_ascii_digit);
     number(field, 1, 2).filter(|_| is_whole)
 }
 
-/// A number of `least` to `most` digits at the beginning of a token; what follows is no digit.
+/// Parses a number of `least` to `most` digits at the beginning of a token, unless another digit follows.
 fn number(token: &[u8], least: usize, most: usize) -> Option<u64> {
     let digits = token.iter().take_while(|byte| byte.is_ascii_digit());
     let (count, value) = digits.take(most + 1).fold((0, 0), |(count, value), byte| {
@@ -96,7 +96,7 @@ fn number(token: &[u8], least: usize, most: usize) -> Option<u64> {
     (least..=most).contains(&count).then_some(value)
 }
 
-/// The month that begins with the token's first three letters, from 1.
+/// Returns the month, from 1, whose name begins with the token's first three letters.
 fn month(token: &[u8]) -> Option<u64> {
     const MONTHS: [&[u8; 3]; 12] = [
         b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
@@ -170,7 +170,7 @@ mod tests {
     ];
 
     proptest! {
-        /// The parts of any moment, in any order that the algorithm tells apart, between any delimiters.
+        /// The parts of any date, in any order that the algorithm can tell apart, between any delimiters.
         #[test]
         fn every_spelling_of_a_date_is_parsed(
             days in 0_u64..30_000,
@@ -200,7 +200,7 @@ mod tests {
                 'm' => format!("{name}{tail}"),
                 _ => format!("{year}{tail}"),
             }).collect();
-            // A tail with colons after the day would be a time.
+            // After the day, a tail with colons would be a time.
             prop_assume!(!tail.contains(':'));
             let text = parts.join(&delimiters);
             prop_assert_eq!(UnixSeconds::parse_cookie_date(&text), Some(UnixSeconds(at)), "{}", text);

@@ -1,4 +1,4 @@
-//! A Worker on workers-rs that calls Vestibule before its own handler: session in, changes out.
+//! Calls Vestibule before the handler of a Worker on workers-rs: the session goes in, changes come out.
 #![cfg(target_arch = "wasm32")]
 
 use core::time::Duration;
@@ -12,7 +12,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     Ok(vestibule.handle(request, &context, handle).await?)
 }
 
-/// Counts visits, and signs people in and out.
+/// Counts visits, signs the user in and out, and changes the session's id and idle time.
 async fn handle(request: Request, session: Option<Session>) -> Result<(Response, Changes)> {
     let Some(session) = session else {
         return Ok((Response::empty()?, Changes::new()));

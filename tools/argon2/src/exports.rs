@@ -1,8 +1,7 @@
-//! What the module exports beside its memory: three places and three functions.
+//! Exports three buffers and five functions, in addition to the memory.
 //!
-//! The caller writes into the places, calls, and reads from a place. `Cell` lets it do so between two calls
-//! without a reference that would forbid it, so nothing in here has to be promised to the compiler but
-//! that the names are taken once.
+//! The caller writes into the buffers, calls a function, and reads a buffer. `Cell` allows that between two calls
+//! without any Rust reference to the bytes. So the only unsafe promise here is that the exported names are unique.
 #![allow(
     unsafe_code,
     reason = "an exported name is an unsafe attribute: it must not be another symbol's; these are in no library we link"
@@ -19,39 +18,39 @@ thread_local! {
     static STORED: Cell<[u8; MAX_STORED_LENGTH]> = const { Cell::new([0; MAX_STORED_LENGTH]) };
 }
 
-/// Where a password goes: 1024 bytes.
+/// Returns the buffer for a password: 1024 bytes.
 #[unsafe(no_mangle)]
 extern "C" fn password() -> *mut u8 {
     PASSWORD.with(Cell::as_ptr).cast()
 }
 
-/// Where the salt of a new hash goes: 16 bytes.
+/// Returns the buffer for the salt of a new hash: 16 bytes.
 #[unsafe(no_mangle)]
 extern "C" fn salt() -> *mut u8 {
     SALT.with(Cell::as_ptr).cast()
 }
 
-/// Where what is stored goes, and comes: 192 bytes.
+/// Returns the buffer for a stored PHC string, read and written: 192 bytes.
 #[unsafe(no_mangle)]
 extern "C" fn stored() -> *mut u8 {
     STORED.with(Cell::as_ptr).cast()
 }
 
-/// Returns how much memory checking takes, in KiB, against so many bytes that are stored; 0 if no password is right
-/// with them.
+/// Returns the memory that checking against a stored string takes, in KiB; 0 if the string is invalid, so that no
+/// password matches.
 #[unsafe(no_mangle)]
 extern "C" fn memory_for(stored_length: usize) -> u32 {
     read(stored_length).map_or(0, |stored| stored.cost().memory)
 }
 
-/// Returns how many passes checking takes; see [`memory_for`].
+/// Returns the number of passes that checking takes; see [`memory_for`].
 #[unsafe(no_mangle)]
 extern "C" fn passes_for(stored_length: usize) -> u32 {
     read(stored_length).map_or(0, |stored| stored.cost().passes)
 }
 
-/// Checks as many bytes of a password against as many that are stored; against none of them it is wrong after the same
-/// time. Returns 1 if it is right, 0 if it is wrong, or less: the number of a [`Fault`].
+/// Checks a password against a stored string. Returns 1 if it matches, 0 if not, or the negative number of a
+/// [`Fault`]. With length 0 for the stored string the password fails after the same time.
 #[unsafe(no_mangle)]
 extern "C" fn check(password_length: usize, stored_length: usize) -> i32 {
     let outcome = with_password(password_length, |password| {
@@ -63,8 +62,8 @@ extern "C" fn check(password_length: usize, stored_length: usize) -> i32 {
     outcome.map_or_else(fault, i32::from)
 }
 
-/// Hashes as many bytes of a new password with the salt. Returns the length of what is to be stored, or less than
-/// nothing: the number of a [`Fault`].
+/// Hashes a new password with the salt. Returns the length of the string to store, or the negative number of a
+/// [`Fault`].
 #[unsafe(no_mangle)]
 extern "C" fn make(password_length: usize) -> i32 {
     let outcome = with_password(password_length, |password| {
@@ -83,7 +82,7 @@ fn read(length: usize) -> Option<Stored> {
     Stored::read(place.get(..length)?)
 }
 
-/// Takes the password out of its place and wipes that.
+/// Takes the password out of its buffer and wipes the buffer.
 fn with_password<T>(
     length: usize,
     act: impl FnOnce(&[u8]) -> Result<T, Fault>,

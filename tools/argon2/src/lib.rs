@@ -1,9 +1,9 @@
-//! Argon2id (RFC 9106) as a wasm module of its own, beside the gateway's.
+//! Computes Argon2id (RFC 9106) in a wasm module of its own, separate from the gateway's.
 //!
-//! A hash works through 19 MiB of memory, and wasm memory never shrinks. In a module of its own an isolate
-//! has that memory only from its first password on, the gateway's module stays small and its instance
-//! is not concerned when this one traps. The Worker (`src/worker/io/password.rs`) and `npm run users`
-//! (`scripts/passwords.mjs`) run the same module, so they store the same and understand the same.
+//! A hash needs 19 MiB of memory, and wasm memory never shrinks. In a separate module, an isolate takes that memory
+//! only from its first password on. The gateway's module stays small, and its instance survives a trap of this one.
+//! The Worker (`src/worker/io/password.rs`) and `npm run users` (`scripts/passwords.mjs`) run the same module, so both
+//! read and write the same format.
 
 use argon2::{Algorithm, Argon2, Error, Params, Version};
 
@@ -11,19 +11,19 @@ use argon2::{Algorithm, Argon2, Error, Params, Version};
 mod exports;
 pub mod password;
 
-/// The length of a hash in bytes.
+/// Length of a hash, in bytes.
 pub const HASH_LENGTH: usize = 32;
 
-/// Only one lane: an isolate has one thread, so more would cost an attacker less and us the same.
+/// Number of lanes. An isolate has one thread, so more lanes would help only an attacker.
 const LANES: u32 = 1;
 
-/// Why there is no hash. The numbers are what the wasm module returns; 0 is success.
+/// Reason why hashing failed. The wasm module returns these numbers, negated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Fault {
     /// The password, the salt or the cost is out of bounds.
     OutOfBounds = 1,
-    /// There is not as much memory as the cost asks for.
+    /// Less memory is available than the cost requires.
     NoMemory = 2,
 }
 
@@ -33,7 +33,7 @@ pub enum Fault {
 ///
 /// # Errors
 ///
-/// What is out of bounds, or that memory is lacking.
+/// Returns [`Fault`] if a parameter is out of bounds or memory is lacking.
 pub fn hash(
     password: &[u8],
     salt: &[u8],
@@ -63,8 +63,8 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// RFC 9106, section 5.3. It has four lanes, a secret and associated data, which nobody here uses:
-    /// what is tested is the crate.
+    /// RFC 9106, section 5.3. It has four lanes, a secret and associated data, which Vestibule does not use: the test
+    /// covers the crate.
     #[test]
     fn rfc_9106_test_vector() {
         let cost = ParamsBuilder::new()

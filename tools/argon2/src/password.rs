@@ -1,7 +1,7 @@
-//! Decides what is stored of a password, and whether a password is the one that was stored.
+//! Decides what is stored for a password, and whether a password matches it.
 //!
-//! Stored is a PHC string, `$argon2id$v=19$m=<KiB>,t=<passes>,p=1$<salt>$<hash>`, as other programs write and read
-//! it. It says itself what checking it costs, so that is bounded here.
+//! The stored form is a PHC string, `$argon2id$v=19$m=<KiB>,t=<passes>,p=1$<salt>$<hash>`, which other programs use
+//! too. The string sets the cost of its own check, so this module bounds that cost.
 
 use base64ct::{Base64Unpadded, Encoding as _};
 
@@ -13,38 +13,38 @@ pub const MAX_PASSWORD_LENGTH: usize = 1024;
 /// Length of the salt of a new hash, in bytes, as RFC 9106 recommends.
 pub const SALT_LENGTH: usize = 16;
 
-/// Maximum length of a string that is read, in bytes: the longest salt leaves room to spare.
+/// Maximum length of a stored string, in bytes: more than one with the longest salt takes.
 pub const MAX_STORED_LENGTH: usize = 192;
 
-/// Bounds of a stored salt's length, in bytes, as the PHC string format has them.
+/// Bounds of a stored salt's length, in bytes, from the PHC string format.
 const MIN_SALT_LENGTH: usize = 8;
 const MAX_SALT_LENGTH: usize = 48;
 
-/// Maximum of memory that checking a stored hash may take, in KiB: half of what an isolate has.
+/// Maximum memory that checking a stored hash may take, in KiB: half of an isolate's.
 const MAX_MEMORY: u32 = 65_536;
 
-/// Maximum of passes that checking a stored hash may take: together some tenths of a second.
+/// Maximum number of passes that checking a stored hash may take; with the maximum memory, some tenths of a second.
 const MAX_PASSES: u32 = 10;
 
-/// Minimum of memory that Argon2 needs for one lane, in KiB.
+/// Minimum memory that Argon2 needs for one lane, in KiB.
 const MIN_MEMORY: u32 = 8;
 
-/// What a hash costs.
+/// Cost of a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Memory in KiB.
     pub memory: u32,
-    /// Passes over it.
+    /// Number of passes over the memory.
     pub passes: u32,
 }
 
-/// Cost of a new hash: the OWASP's first choice that leaves room in an isolate.
+/// Cost of a new hash: the first of OWASP's recommendations that fits an isolate.
 pub const COST: Cost = Cost {
     memory: 19_456,
     passes: 2,
 };
 
-/// What is stored of a password.
+/// Hash of a password, with its salt and cost.
 #[derive(Clone, Debug)]
 pub struct Stored {
     cost: Cost,
@@ -53,7 +53,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Reads a PHC string; `None` for anything that is none, is not Argon2id, or costs too much.
+    /// Parses a PHC string. Returns `None` if it is invalid, is not Argon2id, or costs too much.
     #[must_use]
     pub fn read(text: &[u8]) -> Option<Self> {
         let text = text.strip_prefix(b"$argon2id$v=19$m=")?;
@@ -75,7 +75,7 @@ impl Stored {
         })
     }
 
-    /// Returns what a user is checked against whom nobody knows: it costs what others cost, and no password matches.
+    /// Returns the hash to check for an unknown user: it costs as much as others, and no password matches.
     #[must_use]
     pub fn decoy() -> Self {
         Self {
@@ -85,11 +85,11 @@ impl Stored {
         }
     }
 
-    /// Hashes a new password with a salt that was drawn at random.
+    /// Hashes a new password with a random salt.
     ///
     /// # Errors
     ///
-    /// The password is too long, or memory is lacking.
+    /// Returns [`Fault`] if the password is too long or memory is lacking.
     pub fn new(password: &[u8], salt: &[u8; SALT_LENGTH]) -> Result<Self, Fault> {
         Ok(Self {
             cost: COST,
@@ -115,17 +115,17 @@ impl Stored {
         text
     }
 
-    /// Returns what checking a password costs.
+    /// Returns the cost of checking a password.
     #[must_use]
     pub fn cost(&self) -> Cost {
         self.cost
     }
 
-    /// Returns whether it is the password that was stored. The comparison takes as long wherever they differ.
+    /// Returns whether the password matches, by a comparison in constant time.
     ///
     /// # Errors
     ///
-    /// The password is too long, or memory is lacking.
+    /// Returns [`Fault`] if the password is too long or memory is lacking.
     pub fn matches(&self, password: &[u8]) -> Result<bool, Fault> {
         let hash = hashed(password, &self.salt, self.cost)?;
         let pairs = hash.iter().zip(&self.hash);
@@ -133,7 +133,7 @@ impl Stored {
     }
 }
 
-/// Reads a number that is written in the one way there is, and returns what follows it.
+/// Parses a number in its canonical form, without leading zeros, and returns the rest of the text.
 fn number(text: &[u8]) -> Option<(u32, &[u8])> {
     let mut rest = text;
     let mut number = 0_u32;
@@ -146,7 +146,7 @@ fn number(text: &[u8]) -> Option<(u32, &[u8])> {
     (!text.starts_with(b"0")).then_some((number, rest))
 }
 
-// Not by the means of `core::fmt`: they would make up a fifth of the module.
+// Avoids `core::fmt`, which would make up a fifth of the module.
 fn push_number(text: &mut Vec<u8>, number: u32) {
     if number >= 10 {
         push_number(text, number / 10);

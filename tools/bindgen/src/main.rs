@@ -1,8 +1,7 @@
 //! `bindgen NAME.wasm OUT_DIR`: writes `NAME.js` (the glue) and `NAME_bg.wasm`.
 //!
-//! wasm-bindgen's generator must equal the library's version exactly. As a member of the
-//! workspace both are pinned by the one `Cargo.lock`, so they cannot drift apart and nothing has
-//! to be installed beside the project.
+//! wasm-bindgen's generator must equal the library's version exactly. The workspace's one `Cargo.lock` pins both, so
+//! they cannot drift apart and nobody installs a separate tool.
 
 use std::error::Error;
 use std::fs;
@@ -12,7 +11,7 @@ use std::process::ExitCode;
 use walrus::Module;
 use wasm_bindgen_cli_support::Bindgen;
 
-/// Classes that dependencies export. What is behind those of which no instance is made can go.
+/// Classes that dependencies export. The ones that the module never instantiates can be removed.
 const FOREIGN_CLASSES: [&str; 6] = [
     "containerstartupoptions_",
     "intounderlyingbytesource_",
@@ -49,7 +48,7 @@ fn generate(input: &str, out_dir: &str) -> Result<(), Box<dyn Error>> {
         .omit_default_module_path(true)
         .remove_name_section(true)
         .remove_producers_section(true)
-        // A trapped instance is thrown away and replaced; its callers carry on.
+        // Vestibule replaces a trapped instance; its callers continue.
         .reset_state_function(true)
         .generate_output()?;
     drop_foreign_classes(output.wasm_mut());
@@ -61,7 +60,7 @@ fn generate(input: &str, out_dir: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Removes the exports of dependencies' classes, unless the module makes an instance, and what only they need.
+/// Removes the exports of dependencies' classes that the module never instantiates, with the code that only they need.
 fn drop_foreign_classes(module: &mut Module) {
     for class in FOREIGN_CLASSES {
         let made = format!("__wbg_{class}new");
@@ -86,8 +85,8 @@ fn drop_foreign_classes(module: &mut Module) {
     walrus::passes::gc::run(module);
 }
 
-/// Gives imported functions short names: theirs end in hashes, which make up a hundredth of the compressed module.
-/// Returns the long names with the short ones.
+/// Gives imported functions short names. Their own end in hashes, which take 1 % of the compressed module. Returns
+/// pairs of long and short names.
 fn shorten_imports(module: &mut Module) -> Vec<(String, String)> {
     let imports = module.imports.iter_mut();
     let hashed = imports.filter(|import| import.name.starts_with("__wbg_"));
@@ -101,8 +100,7 @@ fn shorten_imports(module: &mut Module) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Gives what the glue has for the module to import the short names. The long ones end in hashes, so that none is part
-/// of another.
+/// Renames the imported functions in the glue, too. The long names end in hashes, so none is part of another.
 fn renamed(text: &str, names: &[(String, String)]) -> Result<String, Box<dyn Error>> {
     names
         .iter()
@@ -111,7 +109,7 @@ fn renamed(text: &str, names: &[(String, String)]) -> Result<String, Box<dyn Err
         })
 }
 
-/// Replaces what stands once in the glue.
+/// Replaces text that occurs exactly once in the glue; returns an error for any other count.
 fn replaced(text: &str, found: &str, by: &str) -> Result<String, Box<dyn Error>> {
     if text.matches(found).count() != 1 {
         return Err(format!("the glue does not say once: {found}").into());
@@ -119,14 +117,14 @@ fn replaced(text: &str, found: &str, by: &str) -> Result<String, Box<dyn Error>>
     Ok(text.replace(found, by))
 }
 
-/// Lets a timer or a promise that outlives its instance come to nothing: nobody could catch what it throws.
+/// Makes a timer or promise that outlives its instance do nothing: no caller could catch its exception.
 fn outlived(text: &str) -> Result<String, Box<dyn Error>> {
     const THROW: &str = "throw new Error('Cannot invoke closure from previous WASM instance');";
     replaced(text, THROW, "return;")
 }
 
-/// Puts the data plane's guard around the exports of every instance: what traps in a callback has no caller that
-/// would notice. A Worker that embeds Vestibule has no data plane of ours.
+/// Wraps the exports of every instance in the data plane's guard: a trap in a callback has no caller to notice it. A
+/// Worker that embeds Vestibule has no such data plane.
 fn guarded(text: &str) -> Result<String, Box<dyn Error>> {
     const EXPORTS: [&str; 2] = ["wasm = instance.exports;", "wasm = wasmInstance.exports;"];
     let mut text = text.to_owned();
@@ -137,7 +135,7 @@ fn guarded(text: &str) -> Result<String, Box<dyn Error>> {
         let guarded = exports.replace("= ", "= guard(").replace(';', ");");
         text = replaced(&text, exports, &guarded)?;
     }
-    // One line for each function, of one and the same module.
+    // Each function imports the same module again; one such line is enough.
     const MODULE: &str = "\"vestibule-runtime\": import";
     let mut seen = false;
     let once =

@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as `workerd` speaks to a namespace: `GET`, `PUT` and `DELETE` of a key, and lists.
+//! Serves the part of HTTP/1.1 that `workerd` uses for a namespace: `GET`, `PUT` and `DELETE` of a key, and lists.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -17,9 +17,9 @@ struct Asked {
     body: Vec<u8>,
 }
 
-/// Answers until the other side closes the connection, or says what cannot be understood.
+/// Responds to requests until the client closes the connection or sends a malformed request.
 pub(crate) fn serve(stream: &TcpStream, namespace: &Namespace) {
-    // Whoever waits for an answer waits for all of it.
+    // A client waits for the whole response.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -62,7 +62,7 @@ fn answer(asked: Asked, namespace: &Namespace) -> (&'static str, Vec<u8>) {
     }
 }
 
-/// All on one page: nobody here has more than a few names that begin alike.
+/// Lists all keys on one page: only a few names share a prefix here.
 fn list(query: &str, names: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
     let prefix = query
         .split('&')
@@ -108,7 +108,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
     })
 }
 
-/// Without its end.
+/// Reads a line, without its line break.
 fn line(reader: &mut BufReader<&TcpStream>) -> Option<String> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
@@ -116,7 +116,7 @@ fn line(reader: &mut BufReader<&TcpStream>) -> Option<String> {
     Some(line)
 }
 
-/// What is escaped with `%`, as it was.
+/// Decodes percent-encoded text; keeps invalid escapes as they are.
 fn decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();

@@ -1,8 +1,7 @@
-//! A KV namespace in memory, as `workerd` asks for one, with as many sessions in it as are asked for:
-//! a million through HTTP would take an hour. One JSON object comes in:
-//! `{"keys": "…", "tenants": 0, "sessions": 1000000, "data": {…}, "cookies": "file"}`. The cookies are
-//! written to that file, a line each; then the port is printed. Without data they are guests, of whom
-//! nothing is stored. Times to live are not kept: a run is over before any is.
+//! Serves a KV namespace in memory to `workerd`, filled with sessions: writing a million through HTTP would take an
+//! hour. Reads one JSON object: `{"keys": "…", "tenants": 0, "sessions": 1000000, "data": {…}, "cookies": "file"}`.
+//! Writes the cookies to that file, one a line, then prints the port. Sessions without data are guests, with nothing
+//! stored. Ignores times to live: a run ends before any expires.
 
 mod http;
 
@@ -15,7 +14,7 @@ use std::sync::{Arc, RwLock};
 use serde_json::Value;
 use vestibule::internals::sessions::Maker;
 
-/// Ordered, because a list is of the names that begin alike.
+/// Ordered map, because a list returns the names with one prefix.
 type Namespace = RwLock<BTreeMap<String, Vec<u8>>>;
 
 fn main() -> Result<()> {
@@ -27,7 +26,7 @@ fn main() -> Result<()> {
     println!("{}", listener.local_addr()?.port());
     for stream in listener.incoming() {
         let (stream, namespace) = (stream?, Arc::clone(&namespace));
-        // As many threads as workerd has connections, which is no more than wrk has.
+        // One thread per connection of workerd; it has at most as many as wrk.
         std::thread::spawn(move || http::serve(&stream, &namespace));
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! Reads tenants' documents as the Worker does, for `npm run tenants`. One JSON object comes in:
-//! `{"do": "schema" | "validate" | "explain", "bindings": {…}, "document": "…", "host": …, "path": …}`.
-//! What is printed is for people; the exit code is 1 if the document has a fault.
+//! Reads tenants' documents as the Worker does, for `npm run tenants`. Reads one JSON object: `{"do": "schema" |
+//! "validate" | "explain", "bindings": {…}, "document": "…", "host": …, "path": …}`. Prints text for people; exits
+//! with 1 if the document has a fault.
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 fn print(lines: &[String], is_good: bool) -> ExitCode {
     let mut text = lines.join("\n");
     text.push('\n');
-    // Nobody is left to tell if this fails.
+    // A failure to print cannot be reported.
     let _ = std::io::stdout().write_all(text.as_bytes());
     if is_good {
         ExitCode::SUCCESS
