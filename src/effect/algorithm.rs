@@ -1,7 +1,6 @@
-//! The algorithms whose signatures are verified.
+//! Defines the signature algorithms that Vestibule verifies.
 
-/// The algorithms there are (RFC 7518 section 3.1, RFC 8037): none is symmetric, so no key that
-/// everybody may know can sign.
+/// Signature algorithm (RFC 7518 section 3.1, RFC 8037). None is symmetric, so no public key can sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -15,7 +14,7 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    /// By its registered name.
+    /// Parses a registered name.
     #[must_use]
     pub(crate) fn parse(name: &str) -> Option<Self> {
         match name {
@@ -27,7 +26,7 @@ impl Algorithm {
         }
     }
 
-    /// Its registered name.
+    /// Returns the registered name.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {

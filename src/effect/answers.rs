@@ -4,29 +4,29 @@ use crate::clock::UnixMillis;
 
 use super::asset::Asset;
 
-/// What a read found.
+/// Result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// These bytes.
+    /// Storage returned these bytes.
     Bytes(Vec<u8>),
-    /// The outside answered that there is nothing.
+    /// Storage answered that nothing exists.
     Absent,
-    /// The outside did not answer, or with an error.
+    /// Storage did not answer, or answered with an error.
     Unavailable,
 }
 
-/// What a request's body turned out to be.
+/// Result of reading a request's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
-    /// These bytes.
+    /// The whole body.
     Bytes(Vec<u8>),
-    /// More than was to be taken.
+    /// The body exceeds the limit.
     TooLarge,
-    /// It broke off, or is no valid HTTP.
+    /// The body broke off, or is invalid HTTP.
     Broken,
 }
 
-/// One answered read.
+/// Answer to a read, under its key.
 #[derive(Clone, Debug)]
 struct Answer {
     key: String,
@@ -35,49 +35,48 @@ struct Answer {
     asked: UnixMillis,
 }
 
-/// What is known of a key.
+/// Last answer for a key, with the history of its reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Read<'a> {
-    /// The last answer.
+    /// Last answer.
     pub found: &'a Found,
-    /// How often it was asked for.
+    /// Number of reads so far.
     pub attempts: u32,
-    /// When it was asked for last: what was found may be that old.
+    /// Time at which the last read began: the answer may be as old.
     pub asked: UnixMillis,
 }
 
-/// Why an origin did not answer.
+/// Way in which an origin failed to respond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The connection failed or broke; the request may or may not have been processed.
+    /// The connection failed or broke; the origin may have processed the request.
     Lost,
-    /// The connection broke while a body was on its way. Either side may have done it: a client
-    /// that gives up its upload looks just like an origin that dies.
+    /// The connection broke during the body. The client may have stopped its upload or the origin may have died: both
+    /// look the same.
     Cut,
-    /// The client's body, sent in chunks, broke off or is no valid HTTP: nothing that an origin has
-    /// to do with.
+    /// The client's chunked body broke off or is invalid HTTP. The origin is not at fault.
     Spoilt,
-    /// The request certainly was not sent: the platform says it could not connect.
+    /// The platform could not connect, so the request was not sent.
     Unsent,
-    /// No response headers within the limit.
+    /// The origin sent no response headers within the limit.
     TimedOut,
 }
 
-/// An attempt that failed.
+/// Failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failed {
-    /// The origin's name.
+    /// Name of the origin.
     pub origin: String,
-    /// How.
+    /// Way in which it failed.
     pub failure: Failure,
-    /// When.
+    /// Time of the failure.
     pub at: UnixMillis,
 }
 
-/// What the ids of a trace are made of, if it begins here: drawn once per request.
+/// Random bytes for the ids of a trace that begins here; drawn once per request.
 pub(crate) type Seed = [u8; 24];
 
-/// Everything the outside has answered to this request so far.
+/// All answers to this request so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
     reads: Vec<Answer>,
@@ -89,26 +88,25 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Takes note of what the trace was begun with when the step was asked first.
+    /// Stores the trace seed from the first call of the step.
     pub(crate) fn begin(&mut self, seed: Seed) {
         self.seed = Some(seed);
     }
 
-    /// Whether nothing was asked for yet.
+    /// Returns whether no read was answered yet.
     #[must_use]
     pub(crate) fn has_no_reads(&self) -> bool {
         self.reads.is_empty()
     }
 
-    /// What the trace was begun with; none when the step is asked for the first time.
+    /// Returns the trace seed; `None` in the first call of the step.
     #[must_use]
     pub(crate) fn begun(&self) -> Option<Seed> {
         self.seed
     }
 
-    /// Takes note of the answer to what was asked at `asked`; a later one for the same key replaces
-    /// the earlier. An answer is as old as its question: it waits for others, and is looked at more
-    /// than once.
+    /// Stores the answer to a read that began at `asked`, in place of an earlier one for the same key. An answer is as
+    /// old as its read, because it waits for others and serves several calls.
     pub(crate) fn add(&mut self, key: &str, found: Found, asked: UnixMillis) {
         match self.reads.iter_mut().find(|answer| answer.key == key) {
             Some(answer) => {
@@ -125,22 +123,22 @@ impl Answers {
         }
     }
 
-    /// Takes note whether the durable writes asked for were all acknowledged.
+    /// Stores whether storage acknowledged all durable writes.
     pub(crate) fn set_written(&mut self, acknowledged: bool) {
         self.write = Some(acknowledged);
     }
 
-    /// Takes note of the request's body.
+    /// Stores the request's body.
     pub(crate) fn set_body(&mut self, body: Body) {
         self.body = Some(body);
     }
 
-    /// Takes note of what came of asking for a file.
+    /// Stores the result for a tenant's file.
     pub(crate) fn set_asset(&mut self, source: &str, asset: Asset) {
         self.asset = Some((source.to_owned(), asset));
     }
 
-    /// Takes note that this origin, by name, did not answer.
+    /// Stores that this origin, by name, failed.
     pub(crate) fn add_failure(&mut self, origin: &str, failure: Failure, at: UnixMillis) {
         self.failures.push(Failed {
             origin: origin.to_owned(),
@@ -149,13 +147,13 @@ impl Answers {
         });
     }
 
-    /// The origins that did not answer this request, in the order they were tried.
+    /// Returns the failed attempts of this request, in order.
     #[must_use]
     pub(crate) fn failures(&self) -> &[Failed] {
         &self.failures
     }
 
-    /// What is known of `key`.
+    /// Returns the last answer for `key`, with its history.
     #[must_use]
     pub(crate) fn read(&self, key: &str) -> Option<Read<'_>> {
         let answer = self.reads.iter().find(|answer| answer.key == key)?;
@@ -166,26 +164,26 @@ impl Answers {
         })
     }
 
-    /// What was answered under `key`.
+    /// Returns the last answer for `key`.
     #[must_use]
     pub(crate) fn found(&self, key: &str) -> Option<&Found> {
         self.read(key).map(|read| read.found)
     }
 
-    /// Whether the durable writes were acknowledged; `None` while they were not tried.
+    /// Returns whether storage acknowledged the durable writes; `None` before they were tried.
     #[must_use]
     pub(crate) fn written(&self) -> Option<bool> {
         self.write
     }
 
-    /// What came of asking for this file; `None` while it was not asked for.
+    /// Returns the result for this file; `None` before it was requested.
     #[must_use]
     pub(crate) fn asset(&self, source: &str) -> Option<&Asset> {
         let (asked, asset) = self.asset.as_ref()?;
         (asked == source).then_some(asset)
     }
 
-    /// The request's body; `None` while it was not read.
+    /// Returns the request's body; `None` before it was read.
     #[must_use]
     pub(crate) fn body(&self) -> Option<&Body> {
         self.body.as_ref()

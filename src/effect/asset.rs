@@ -1,5 +1,4 @@
-//! What the outside says of a tenant's file. Its bytes stay outside: the core decides by these facts
-//! alone.
+//! Defines the results for a tenant's file. Its bytes stay outside: the core decides by these facts only.
 
 pub(crate) mod cache;
 
@@ -8,44 +7,44 @@ use thiserror::Error;
 /// Maximum length of a file, in bytes.
 pub(crate) const MAX_LENGTH: usize = 5 * 1024 * 1024;
 
-/// What came of asking for a file.
+/// Result of getting a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asset {
-    /// It is at hand.
+    /// The file is available.
     AtHand(FileMetadata),
-    /// It is not to be had, and why.
+    /// The file is unavailable, for this reason.
     Missing(Trouble),
 }
 
-/// What is known of a file.
+/// Facts about a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileMetadata {
-    /// The media type its source gives; empty for none.
+    /// Media type from its source; empty if it gives none.
     pub media_type: String,
-    /// Stands for its bytes: letters and digits.
+    /// Hash of its bytes: letters and digits.
     pub hash: String,
-    /// How many bytes it has.
+    /// Length in bytes.
     pub length: u32,
-    /// It is old, because its source is in trouble.
+    /// Fault of the source, because of which this copy is stale.
     pub trouble: Option<Trouble>,
 }
 
-/// How the bytes of a file are written.
+/// Content coding of a file's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
-    /// As they are.
+    /// Uncompressed.
     Identity,
-    /// Compressed (RFC 1952).
+    /// Gzip (RFC 1952).
     Gzip,
 }
 
-/// Why a source gives no file. The words are for the log; they name no URL and hold no secret.
+/// Reason why a source returns no file. The words are for the log; they name no URL and hold no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Trouble {
-    /// It gives a web page: somebody's error page, or an attack. Never shown in a file's place.
+    /// The source returned a web page: an error page, or an attack. Vestibule never serves it in a file's place.
     #[error("html")]
     Page,
-    /// It answers with this status. Redirects are not followed: they lead where nobody has agreed to.
+    /// The source returned this status. Vestibule follows no redirects: they could lead to any host.
     #[error("status {0}")]
     Status(u16),
     /// Nothing is stored under the name.
@@ -54,25 +53,25 @@ pub(crate) enum Trouble {
     /// The file has more than [`MAX_LENGTH`] bytes.
     #[error("larger than 5 MiB")]
     TooLarge,
-    /// What is stored is no file.
+    /// The stored value is not a file.
     #[error("malformed")]
     Malformed,
-    /// It takes too long.
+    /// The source exceeded the deadline.
     #[error("deadline")]
     Deadline,
-    /// There is no connection, or it breaks.
+    /// The connection failed or broke.
     #[error("no answer")]
     NoAnswer,
 }
 
 impl Trouble {
-    /// Returns what a source's status means; `None` if a file comes with it.
+    /// Returns the trouble that a source's status means; `None` for 200.
     #[must_use]
     pub(crate) fn of_status(status: u16) -> Option<Self> {
         (status != 200).then_some(Self::Status(status))
     }
 
-    /// Returns what is wrong with a file of this media type, if anything.
+    /// Returns [`Trouble::Page`] for the media type of a web page.
     #[must_use]
     pub(crate) fn of_media_type(media_type: &str) -> Option<Self> {
         let media_type = media_type.trim_start();
@@ -84,13 +83,13 @@ impl Trouble {
         is_page.then_some(Self::Page)
     }
 
-    /// Whether the source gave a web page.
+    /// Returns whether the source returned a web page.
     #[must_use]
     pub(crate) fn is_page(self) -> bool {
         self == Self::Page
     }
 
-    /// Whether the source itself says that the file is not there: somebody may have taken it away.
+    /// Returns whether the source itself reports that the file does not exist.
     #[must_use]
     pub(crate) fn is_gone(self) -> bool {
         matches!(self, Self::Status(404 | 410) | Self::Absent)

@@ -1,9 +1,8 @@
 //! Defines needs and answers: what the core requests from the outside, and what comes back.
 //!
-//! The core never waits. A step that lacks something says what ([`Need`]) and is called again with
-//! the answer among [`Answers`]; what it wants stored it returns as [`Write`]s. "Absent" and
-//! "could not read" are different answers all the way up, because the first ends a session and the
-//! second must not.
+//! The core never waits. A step that lacks something returns a [`Need`] and is called again with the answer among
+//! [`Answers`]; it returns values to store as [`Write`]s. "Absent" and "could not read" are different answers
+//! throughout, because the first ends a session and the second must not.
 
 pub(crate) mod algorithm;
 mod answers;
@@ -24,161 +23,155 @@ use asset::Coding;
 
 use algorithm::Algorithm;
 
-/// Something the caller must do before the step can go on. Several are done at once.
+/// Effect that the caller must perform before it repeats the step. The caller performs several at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// Read this key of the namespace.
+    /// Read a key of the KV namespace.
     Read {
         /// The storage key.
         key: String,
-        /// Milliseconds to wait first: storage is behind and is being given time.
+        /// Milliseconds to wait first, to give lagging storage time.
         after_ms: u32,
     },
-    /// List the names of the namespace that begin so.
+    /// List the keys of the KV namespace with a prefix.
     List {
         /// The prefix.
         prefix: String,
     },
-    /// Say this to a Durable Object.
+    /// Send a command to a Durable Object.
     Call {
-        /// Which class.
+        /// Class of the object.
         class: Class,
-        /// Which object.
+        /// Name of the object.
         name: String,
-        /// What: one line of JSON.
+        /// Command: one line of JSON.
         command: String,
-        /// What its answer is filed under.
+        /// Key of the answer.
         key: String,
-        /// How many milliseconds it may take, with everything that is tried again.
+        /// Maximum duration in milliseconds, including all retries.
         deadline_ms: u32,
     },
-    /// Read what is kept of tenants under this key.
+    /// Read a tenants' document.
     Document {
         /// `tenant:<id>`, `host:<pattern>`, or `history:<id>:<version>`.
         key: String,
     },
-    /// List the keys under which something is kept of tenants, and that begin so.
+    /// List the keys of tenants' documents with a prefix.
     Documents {
         /// The prefix.
         prefix: String,
     },
-    /// Keep these texts of tenants, then delete what is under those keys, in this order, and wait for
-    /// the acknowledgement.
+    /// Store these documents, then delete these keys, in this order, and wait for the acknowledgement.
     Keep {
-        /// Keys and texts.
+        /// Keys and texts to store.
         puts: Vec<(String, String)>,
-        /// Keys.
+        /// Keys to delete.
         deletes: Vec<String>,
     },
-    /// Ask the platform's rate limit on new sessions; what it says is filed under the key: `1` for
-    /// within the limit, `0` for over it.
+    /// Check the platform's rate limit on new sessions. The answer is `1` within the limit, `0` over it.
     Limit {
-        /// Whose count.
+        /// Key that is counted, and key of the answer.
         key: String,
     },
-    /// Say this to somebody else's server. What it answers is filed under the key: the status, a line
-    /// break, the body.
+    /// Send a request to another server. The answer is the status, a line break, and the body.
     Fetch {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// What.
+        /// Request to send.
         call: Outbound,
     },
-    /// Verify a signature (WebCrypto); `1` is filed under the key if it is good, `0` if not.
+    /// Verify a signature (WebCrypto). The answer is `1` if it is valid, `0` if not.
     Verify {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// The public key, as JSON (RFC 7517).
+        /// Public key, as JSON (RFC 7517).
         jwk: String,
-        /// The algorithm.
+        /// Signature algorithm.
         algorithm: Algorithm,
-        /// What was signed.
+        /// Signed text.
         input: String,
-        /// The signature, as base64url.
+        /// Signature, as base64url.
         signature: String,
     },
-    /// Sign with ES256 (WebCrypto); what was signed, a full stop and the signature are filed under the key.
+    /// Sign with ES256 (WebCrypto). The answer is the text, a full stop, and the signature.
     Sign {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// A P-256 private key.
+        /// P-256 private key.
         private: [u8; 32],
-        /// What is to be signed.
+        /// Text to sign.
         input: String,
     },
-    /// Tell the public half of a P-256 key, as JSON (RFC 7517), which is filed under the key.
+    /// Derive the public key of a P-256 key. The answer is JSON (RFC 7517).
     PublicKey {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// The private key.
+        /// P-256 private key.
         private: [u8; 32],
     },
-    /// Check a password against a hash, or against one that fits nothing and costs as much; `1` is filed
-    /// under the key if it is right, `0` if not.
+    /// Check a password against a hash. The answer is `1` if it matches, `0` if not.
     CheckPassword {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// The password.
+        /// Password to check.
         password: String,
-        /// A PHC text.
+        /// PHC string; `None` checks a decoy, which never matches and costs as much.
         hash: Option<String>,
     },
-    /// Hash a password; the PHC text is filed under the key.
+    /// Hash a password. The answer is a PHC string.
     HashPassword {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// The password.
+        /// Password to hash.
         password: String,
     },
-    /// Put a name into the one form in which names are compared: without blanks around it, in lower case, in
-    /// Unicode's form NFC. The tables for that are the runtime's.
+    /// Normalise a name for comparison: trimmed, lower case, Unicode NFC. The runtime has the tables for that.
     Fold {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// The name.
+        /// Name to normalise.
         text: String,
     },
-    /// Hand this back under the key when the step is asked again: what was drawn at random must not be
-    /// drawn twice.
+    /// Return this text as the answer when the step repeats, so that a random choice is made only once.
     Note {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// What.
+        /// Text to return.
         text: String,
     },
-    /// Get this file of a tenant, and say what it is.
+    /// Get a tenant's file, and return the facts about it.
     Asset {
-        /// Whose: what is kept of it is nobody else's.
+        /// Tenant; its cached files serve no other tenant.
         tenant: TenantId,
-        /// A URL, or a key as of a document.
+        /// URL, or document key, of the file.
         source: String,
     },
-    /// Get this file of the console, and say what it is: of its hash and its length, and filed under its name as a
-    /// tenant's file is under its source.
+    /// Get a file of the console. The answer has its hash and length, and is stored under the file's name like a
+    /// tenant's file under its source.
     ConsoleFile {
-        /// Which.
+        /// Name of the file.
         name: &'static str,
-        /// How it is written.
+        /// Content coding to read.
         coding: Coding,
     },
     /// Read the request's body.
     Body {
-        /// The most bytes that are taken.
+        /// Maximum length, in bytes.
         limit: usize,
     },
-    /// Store what is to be written, and wait for the acknowledgement.
+    /// Store the step's writes, and wait for the acknowledgement.
     Store,
-    /// Wait for so long; then nothing is filed under the key, once more.
+    /// Wait. The answer is [`Found::Absent`], and counts as one more attempt.
     Pause {
-        /// The key.
+        /// Key of the answer.
         key: String,
-        /// Milliseconds.
+        /// Duration in milliseconds.
         ms: u32,
     },
 }
 
 impl Need {
-    /// To read this key at once.
+    /// Creates a read of this key without a wait.
     #[must_use]
     pub(crate) fn read(key: &str) -> Self {
         Self::Read {
@@ -188,20 +181,20 @@ impl Need {
     }
 }
 
-/// How many milliseconds a call to an object may take, unless said otherwise.
+/// Default deadline of a call to an object, in milliseconds.
 pub(crate) const CALL_DEADLINE_MS: u32 = 2_000;
 
-/// A request to somebody else's server. Cannot be printed: it may carry secrets.
+/// Request to another server. `Debug` shows only the URL: the rest may hold secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Value", try_from = "Value")]
 pub struct Outbound {
-    /// Where to.
+    /// Target URL.
     pub url: String,
-    /// `Authorization`, if one is sent.
+    /// `Authorization` header, if any.
     pub authorization: Option<String>,
-    /// A form, if it is a POST.
+    /// Form body; makes the request a POST.
     pub form: Option<String>,
-    /// The most bytes of its answer that are read.
+    /// Maximum length of the response that is read, in bytes.
     pub limit: usize,
 }
 
@@ -212,7 +205,7 @@ impl fmt::Debug for Outbound {
 }
 
 impl From<Outbound> for Value {
-    /// Returns an array: URL, authorization, form, limit.
+    /// Converts it into an array: URL, authorization, form, limit.
     fn from(call: Outbound) -> Self {
         json!([call.url, call.authorization, call.form, call.limit])
     }
@@ -221,7 +214,7 @@ impl From<Outbound> for Value {
 impl TryFrom<Value> for Outbound {
     type Error = Unexpected;
 
-    /// Reads the array. Elements that a later release adds are ignored.
+    /// Reads the array. Ignores elements that a later release adds.
     fn try_from(value: Value) -> Result<Self, Unexpected> {
         let text = |at: usize| value.get(at).and_then(Value::as_str).map(str::to_owned);
         let limit = value.get(3).and_then(Value::as_u64);
@@ -236,7 +229,7 @@ impl TryFrom<Value> for Outbound {
     }
 }
 
-/// What somebody else's server answered.
+/// Response of another server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reply<'a> {
     /// Status code.
@@ -246,7 +239,7 @@ pub(crate) struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads what was filed for a [`Need::Fetch`].
+    /// Parses the answer to a [`Need::Fetch`].
     #[must_use]
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (status, body) = core::str::from_utf8(bytes).ok()?.split_once('\n')?;
@@ -257,32 +250,29 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// The classes of Durable Objects there are.
+/// Class of Durable Objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// One for each session: orders its changes. See `crate::session_object`.
+    /// One object per session: orders its changes. See `crate::session_object`.
     Session,
-    /// One for each tenant: knows its revocations and lists its sessions. See
-    /// `crate::store::session_index`.
+    /// One object per tenant: keeps its revocations and lists its sessions. See `crate::store::session_index`.
     Directory,
-    /// One for each tenant: gathers what isolates know about its origins. See
-    /// `crate::balancer::cluster_view`.
+    /// One object per tenant: merges what isolates report about its origins. See `crate::balancer::cluster_view`.
     Pool,
-    /// One for each account, or token, that counts how often it is tried. See
-    /// `crate::auth::login_throttle`.
+    /// One object per account or token: counts the attempts to use it. See `crate::auth::login_throttle`.
     Attempts,
-    /// Adds up what isolates tell of themselves.
+    /// Adds up the figures that isolates report.
     Telemetry,
 }
 
-/// A value to be stored. Neither its key nor its bytes can be printed.
+/// Value to store. `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Write {
-    /// The storage key.
+    /// Storage key.
     pub key: String,
-    /// The sealed bytes.
+    /// Sealed bytes.
     pub value: Vec<u8>,
-    /// How long storage keeps it; whole seconds, at least 60.
+    /// Time to live in storage; whole seconds, at least 60.
     pub ttl: Seconds,
 }
 
@@ -293,7 +283,7 @@ impl fmt::Debug for Write {
 }
 
 impl Write {
-    /// Stores this value under this key.
+    /// Creates a write of this value under this key.
     #[must_use]
     pub(crate) fn new(key: &str, value: Vec<u8>, ttl: Seconds) -> Self {
         Self {

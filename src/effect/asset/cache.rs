@@ -1,48 +1,48 @@
-//! Decides how long a tenant's file is shown before its source is asked again, and what is shown while the source is
-//! in trouble.
+//! Decides how long a tenant's file is served before its source is requested again, and what is served while the
+//! source fails.
 //!
-//! A file is shown for [`FRESH_MS`] without asking. After that its source is asked; one whose source is in trouble is
-//! shown for [`USABLE_MS`] in all, unless the source says that it is gone. Files are remembered here and in the
-//! location's cache, under the tenant's name, so that none is shown another's.
+//! A file is served for [`FRESH_MS`] without a request. Then Vestibule requests it again; if the source fails, the old
+//! copy serves for [`USABLE_MS`] in all, unless the source reports it gone. The isolate and the location's cache both
+//! keep files, under the tenant's name, so no tenant gets another's file.
 
 use std::collections::HashMap;
 
 use super::{Asset, FileMetadata, Trouble};
 use crate::clock::UnixMillis;
 
-/// Time for which a file is shown without asking its source, in milliseconds.
+/// Time for which a file is served without a request to its source, in milliseconds.
 pub(crate) const FRESH_MS: u64 = 5 * 60_000;
 
-/// Time for which a file is shown while its source is in trouble, in milliseconds.
+/// Time for which a file is served while its source fails, in milliseconds.
 pub(crate) const USABLE_MS: u64 = 24 * 60 * 60_000;
 
-/// Time for which a source in trouble is left alone, in milliseconds.
+/// Time without requests to a source after it failed, in milliseconds.
 const RESPITE_MS: u64 = 10_000;
 
 /// Maximum time a source may take, in milliseconds.
 pub(crate) const SOURCE_DEADLINE_MS: u32 = 5_000;
 
-/// Maximum number of bytes that are remembered here; the files that were not shown for longest go first.
+/// Maximum size of the isolate's cache, in bytes; the least recently served files go first.
 const ROOM: u64 = 16 * 1024 * 1024;
 
-/// Number of bytes that a file takes besides its own: its names, and what finds it.
+/// Size that a cached file takes in addition to its content, in bytes: names and index.
 const OVERHEAD: u64 = 512;
 
-/// Maximum number of troubles that are remembered; then all are forgotten.
+/// Maximum number of remembered troubles; at the limit all are dropped.
 const MAX_TROUBLES: usize = 1_000;
 
-/// A file. `B` is its bytes, or where they are.
+/// File. `B` is its bytes, or a reference to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct File<B> {
-    /// The media type its source gives; empty for none.
+    /// Media type from its source; empty if it gives none.
     pub media_type: String,
-    /// Stands for its bytes: letters and digits.
+    /// Hash of its bytes: letters and digits.
     pub hash: String,
-    /// How many bytes it has.
+    /// Length in bytes.
     pub length: u32,
-    /// When its source gave it.
+    /// Time at which its source returned it.
     pub fetched: UnixMillis,
-    /// Its bytes.
+    /// Content.
     pub bytes: B,
 }
 
@@ -56,17 +56,17 @@ impl<B> File<B> {
     }
 }
 
-/// A file that is shown.
+/// File that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown<B> {
     /// The file.
     pub file: File<B>,
-    /// Why it is an old one.
+    /// Fault of the source, because of which this copy is stale.
     pub trouble: Option<Trouble>,
 }
 
 impl<B> Shown<B> {
-    /// Splits it into what is known of the file, and its bytes.
+    /// Splits it into the facts about the file, and its bytes.
     pub(crate) fn into_parts(self) -> (Asset, B) {
         let Self { file, trouble } = self;
         let metadata = FileMetadata {
@@ -79,36 +79,36 @@ impl<B> Shown<B> {
     }
 }
 
-/// What came of asking for a file: it is shown, or it is not to be had.
+/// Result of getting a file: the file to serve, or the trouble.
 pub(crate) type Outcome<B> = Result<Shown<B>, Trouble>;
 
-/// What is to be done about a file that is not fresh here.
+/// Decision about a file that is not fresh in the isolate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup<B> {
-    /// Nothing.
+    /// The result is known.
     Decided(Outcome<B>),
-    /// Ask its source. Meanwhile this could be shown, and is if the source is in trouble.
+    /// Request it from the source. If that fails, serve this copy, if any.
     Ask(Option<File<B>>),
 }
 
-/// What is to be done about the location's cache.
+/// Change to make in the location's cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LocationUpdate<B> {
-    /// Nothing.
+    /// No change.
     None,
-    /// Leave the file there.
+    /// Store the file.
     Put(File<B>),
-    /// Delete the file there.
+    /// Delete the file.
     Delete,
 }
 
-/// The files that an isolate remembers, by names that begin with the tenant's.
+/// Files that an isolate caches, by names that begin with the tenant's.
 #[derive(Debug)]
 pub(crate) struct AssetCache<B> {
     files: HashMap<String, Held<B>>,
-    /// The bytes of all of them.
+    /// Size of all files, in bytes.
     held: u64,
-    /// How often one was shown.
+    /// Number of times that any file was served.
     shown: u64,
     troubles: HashMap<String, (Trouble, UnixMillis)>,
 }
@@ -116,7 +116,7 @@ pub(crate) struct AssetCache<B> {
 #[derive(Debug)]
 struct Held<B> {
     file: File<B>,
-    /// The [`AssetCache::shown`] when it was shown last.
+    /// Value of [`AssetCache::shown`] when this file was last served.
     shown: u64,
 }
 
@@ -132,7 +132,7 @@ impl<B> Default for AssetCache<B> {
 }
 
 impl<B: Clone> AssetCache<B> {
-    /// Returns a file that can be shown without asking anybody.
+    /// Returns a file that is fresh in the isolate.
     pub(crate) fn fresh(&mut self, name: &str, now: UnixMillis) -> Option<File<B>> {
         let held = self.files.get_mut(name)?;
         if !held.file.is_fresh(now) {
@@ -143,7 +143,7 @@ impl<B: Clone> AssetCache<B> {
         Some(held.file.clone())
     }
 
-    /// Decides about a file, given what the location's cache holds.
+    /// Decides about a file, given the copy in the location's cache.
     pub(crate) fn look(
         &mut self,
         name: &str,
@@ -169,7 +169,7 @@ impl<B: Clone> AssetCache<B> {
         }
     }
 
-    /// Takes in what a source gave, and returns what is shown; `usable` is what [`Lookup::Ask`] says.
+    /// Takes the source's result and returns what to serve. `usable` is the copy from [`Lookup::Ask`].
     pub(crate) fn renew(
         &mut self,
         name: &str,
@@ -199,7 +199,7 @@ impl<B: Clone> AssetCache<B> {
         }
     }
 
-    /// Shows what can be shown although the source is in trouble.
+    /// Serves a usable copy although the source failed.
     fn make_do(&mut self, name: &str, usable: Option<File<B>>, trouble: Trouble) -> Outcome<B> {
         match usable {
             Some(file) if !trouble.is_gone() => self.show(name, file, Some(trouble)),
@@ -207,7 +207,7 @@ impl<B: Clone> AssetCache<B> {
         }
     }
 
-    /// Remembers a file as the one that was shown last.
+    /// Caches a file as the most recently served one.
     fn show(&mut self, name: &str, file: File<B>, trouble: Option<Trouble>) -> Outcome<B> {
         self.forget(name);
         self.shown += 1;

@@ -8,7 +8,7 @@ fn at(ms: u64) -> UnixMillis {
     UnixMillis(1_700_000_000_000 + ms)
 }
 
-/// A file that its source gave then.
+/// Makes a file that its source returned at this time.
 fn file(bytes: &'static str, fetched: u64) -> File<&'static str> {
     File {
         media_type: "image/png".to_owned(),
@@ -96,7 +96,7 @@ fn deleted_file_is_evicted_at_once() {
         let (outcome, update) = cache.renew(NAME, Some(file("one", 0)), Err(trouble), now);
         assert_eq!(outcome, Err(trouble));
         assert_eq!(update, LocationUpdate::Delete);
-        // The location's cache may be slow to forget.
+        // The location's cache may delete late.
         let near = Some(file("one", MINUTE));
         let near = near.map(|file| File {
             fetched: at(0),
@@ -135,7 +135,7 @@ fn least_recently_used_files_are_evicted_first() {
         names.map(|name| cache.fresh(name, at(3)).is_some())
     };
     assert_eq!(here(&mut cache), [true, false, true, true]);
-    // Another version of one that is there takes no more room.
+    // Another version of a cached file takes no more room.
     let _ = cache.renew("c", None, Ok(large("c")), at(4));
     assert_eq!(here(&mut cache), [true, false, true, true]);
 }
