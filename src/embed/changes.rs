@@ -1,4 +1,4 @@
-//! The changes a handler asks for.
+//! Defines the changes that a handler requests.
 
 use core::fmt;
 use core::time::Duration;
@@ -7,15 +7,15 @@ use serde_json::{Map, Value, json};
 
 use crate::session::identity::{BadIdentity, Identity};
 
-/// What a handler wants changed of the session: the controls of an origin's response, as a value.
+/// Changes to the session that a handler requests: the controls of an origin's response, as a value.
 ///
-/// A part that cannot be granted (data that would grow beyond 64 KiB, an idle time beyond the limits, a sign-in or a
-/// new id for a request that came with the cookie before the last one) is dropped and logged (`control_ignored`). The
-/// rest is done, and the response goes out all the same.
+/// Vestibule drops and logs (`control_ignored`) a part that it cannot grant. Examples are data that would exceed 64
+/// KiB, an idle time outside the limits, and a sign-in or new id for a request with the cookie before the last one. It
+/// grants the rest, and sends the response in any case.
 ///
-/// With the objects of a deployed Vestibule bound, a change is stored before the response goes out, and if that fails
-/// the client gets 503. With KV alone only [`destroy`](Self::destroy) is stored before; the rest is stored afterwards,
-/// and if that fails the client has the handler's response, and the change is lost.
+/// With the objects of a deployed Vestibule bound, it stores a change before it sends the response; if that fails, the
+/// client gets 503. With KV alone it stores only [`destroy`](Self::destroy) before. It stores the rest after the
+/// response; if that fails, the change is lost.
 ///
 /// ```
 /// use core::time::Duration;
@@ -46,18 +46,18 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Asks for nothing.
+    /// Requests no change.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns whether nothing is asked for.
+    /// Returns whether no change is requested.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Sets a member of the session's data. Objects are merged with what is there (RFC 7396).
+    /// Sets a member of the session's data. Objects are merged with existing ones (RFC 7396).
     pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.patch.insert(name.to_owned(), value.into());
         self
@@ -74,17 +74,18 @@ impl Changes {
         self
     }
 
-    /// Says who the visitor is: the application's own login. The session always gets a new cookie, so that nobody who
-    /// knew the old one is signed in with it, and for another user than before a new public id. So this belongs into
-    /// the response to a login, not into every response.
+    /// Signs the user in: for the application's own login. The session always gets a new cookie, so the old one signs
+    /// nobody in; if another user was signed in, it also gets a new public id. So call this in the response to a
+    /// login, not in every response.
     ///
     /// # Errors
-    /// Returns [`BadIdentity`] if a name could not be told in a header: it is empty, too long or has control characters.
+    /// Returns [`BadIdentity`] if a name does not fit a header: it is empty, too long or has control characters.
     pub fn identify(self, identity: &Identity) -> Result<Self, BadIdentity> {
         self.identified(identity, false)
     }
 
-    /// Says who the visitor is, and gives the session the longer lifetime (`SESSION_REMEMBER`).
+    /// Signs the user in like [`identify`](Self::identify), and gives the session the longer lifetime
+    /// (`SESSION_REMEMBER`).
     ///
     /// # Errors
     /// Returns [`BadIdentity`] as [`identify`](Self::identify) does.
@@ -107,13 +108,13 @@ impl Changes {
         Identity::parse(&json)?;
         Ok(Self {
             identify: Some(json),
-            // A sign-in of the same user again gives no new id by itself.
+            // Without this, signing in the same user again would keep the id.
             rotate: true,
             ..self
         })
     }
 
-    /// Sets how long the session may be unused, in whole seconds and within the tenant's bounds.
+    /// Sets the session's idle timeout, in whole seconds and within the tenant's limits.
     pub fn idle(self, idle: Duration) -> Self {
         let idle = Some(idle);
         Self { idle, ..self }
@@ -135,7 +136,7 @@ impl Changes {
         }
     }
 
-    /// Returns the response headers by which an origin asks for the same: `docs/reference/headers.md`.
+    /// Returns the same changes as an origin's control headers: `docs/reference/headers.md`.
     pub(crate) fn controls(&self) -> Vec<(&'static str, String)> {
         let flag = |is_set: bool| is_set.then(|| "1".to_owned());
         let patch = (!self.patch.is_empty()).then(|| Value::Object(self.patch.clone()).to_string());
@@ -153,7 +154,7 @@ impl Changes {
     }
 }
 
-/// Shows neither data nor who it is.
+/// Hides data and identity.
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes")

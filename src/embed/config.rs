@@ -1,4 +1,4 @@
-//! The settings of an embedded Vestibule.
+//! Checks the settings of an embedded Vestibule.
 
 use core::fmt;
 
@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::deployment::{Deployment, Misconfigured};
 
-/// The origin that stands for the handler: nothing is ever sent there (RFC 6761 section 6.4).
+/// URL of the origin that represents the handler. Nothing is ever sent there (RFC 6761 section 6.4).
 pub const HANDLER_URL: &str = "http://handler.invalid";
 
-/// Checked settings: those of the Worker itself (`docs/reference/settings.md`), without `ORIGINS`.
+/// Checked settings: those of the Worker (`docs/reference/settings.md`), without `ORIGINS`.
 ///
 /// ```
 /// use serde_json::json;
@@ -30,13 +30,13 @@ pub const HANDLER_URL: &str = "http://handler.invalid";
 pub struct Config(Deployment);
 
 impl Config {
-    /// Checks bindings: variables and secrets as text, and anything else (a namespace, a class of Durable Objects) for
-    /// every other binding there is.
+    /// Checks bindings: variables and secrets as text, and any value for every other binding (a namespace, a class of
+    /// Durable Objects).
     ///
-    /// Unless `CONSISTENCY` is set it follows from what is bound: `strong` with `SESSION_OBJECTS`, else `eventual`.
+    /// `CONSISTENCY` defaults to `strong` with `SESSION_OBJECTS` bound, else to `eventual`.
     ///
     /// # Errors
-    /// Returns every fault there is, each with its cure.
+    /// Returns every fault, each with its fix.
     pub fn from_bindings(mut bindings: Map<String, Value>) -> Result<Self, Misconfigured> {
         let mut faults = Vec::new();
         let own = bindings.insert(
@@ -67,7 +67,7 @@ impl Config {
         }
     }
 
-    /// Returns the path below which Vestibule answers by itself.
+    /// Returns the prefix of the paths that Vestibule serves itself.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.0.prefix
@@ -79,7 +79,7 @@ impl Config {
     }
 }
 
-/// Returns whether open streams and sockets are to end with their session.
+/// Returns whether the settings request that open streams and sockets end with their session.
 fn asks_for_revocable_streams(bindings: &Map<String, Value>) -> bool {
     let streams = bindings.get("STREAMS").and_then(Value::as_str);
     streams.is_some_and(|streams| streams.trim() == "revocable")

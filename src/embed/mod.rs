@@ -1,7 +1,7 @@
-//! Defines what an embedding Worker uses: settings, the session it gets, and the changes it asks for.
+//! Defines the API for an embedding Worker: settings, the session it gets, and the changes it requests.
 //!
-//! To the core that handler is an origin: it gets what origins get and answers what origins answer
-//! (`docs/reference/headers.md`), so nothing is decided here.
+//! To the core the handler is an origin, with an origin's requests and responses (`docs/reference/headers.md`). So
+//! this module decides nothing.
 
 #![cfg_attr(
     feature = "standalone",

@@ -1,4 +1,4 @@
-//! The session as a handler gets it.
+//! Defines the session that a handler gets.
 
 use core::fmt;
 
@@ -9,10 +9,9 @@ use crate::gateway::Visit;
 use crate::session::identity::Identity;
 use crate::upstream::request_headers::State;
 
-/// The session that a request belongs to. It is a copy: what a handler wants changed it returns as
-/// [`Changes`](crate::Changes).
+/// Session of a request, as a copy. A handler requests changes by returning [`Changes`](crate::Changes).
 ///
-/// A handler gets one from `Vestibule::handle`. For its own tests it makes one:
+/// `Vestibule::handle` passes one to the handler. Tests of a handler create their own:
 ///
 /// ```
 /// use serde_json::json;
@@ -41,7 +40,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes a guest's session without data, as the first request of a visitor has it.
+    /// Creates a guest's session without data, as on a visitor's first request.
     #[must_use]
     pub fn guest(tenant: &str) -> Self {
         Self {
@@ -55,13 +54,13 @@ impl Session {
         }
     }
 
-    /// Returns the same session with this data.
+    /// Replaces the data.
     #[must_use]
     pub fn with_data(self, data: Map<String, Value>) -> Self {
         Self { data, ..self }
     }
 
-    /// Returns the same session of somebody who has signed in.
+    /// Replaces the identity: the session of a signed-in user.
     #[must_use]
     pub fn with_identity(self, identity: Identity) -> Self {
         Self {
@@ -70,7 +69,7 @@ impl Session {
         }
     }
 
-    /// Reads the session that a request to an origin would carry.
+    /// Creates the session that a request to an origin would carry.
     pub(crate) fn of(tenant: &str, visit: &Visit) -> Self {
         let record = &visit.session.record;
         Self {
@@ -84,7 +83,7 @@ impl Session {
         }
     }
 
-    /// Returns the public id, which is useless as a credential. It changes when somebody signs in, and at no other time.
+    /// Returns the public id, which is no credential. It changes only when a user signs in.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -96,13 +95,13 @@ impl Session {
         &self.tenant
     }
 
-    /// Returns the user's name, if somebody has signed in.
+    /// Returns the user's id; `None` for a guest.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.identity.as_ref().map(|who| who.user.as_str())
     }
 
-    /// Returns who has signed in; `None` for a guest.
+    /// Returns the identity; `None` for a guest.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
@@ -114,34 +113,34 @@ impl Session {
         &self.data
     }
 
-    /// Reads a member of the data; `None` if there is none of that name.
+    /// Reads a member of the data; `None` if it does not exist.
     ///
     /// # Errors
-    /// Returns the fault if the member has another shape.
+    /// Returns an error if the member does not deserialize to `T`.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, serde_json::Error> {
         self.data.get(name).map(T::deserialize).transpose()
     }
 
-    /// Returns how the session is to be taken: whether it is new, and whether its data may be out of date.
+    /// Returns the state: whether the session is new, and whether its data may be out of date.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Returns when it began, in seconds since 1970.
+    /// Returns the time at which the session began, in Unix seconds.
     #[must_use]
     pub fn created(&self) -> u64 {
         self.created
     }
 
-    /// Returns when it ends unless it is used again, in seconds since 1970.
+    /// Returns the time at which the session ends unless it is used again, in Unix seconds.
     #[must_use]
     pub fn expires(&self) -> u64 {
         self.expires
     }
 }
 
-/// Shows what may be logged: neither who it is nor the data.
+/// Shows only what may be logged: no identity and no data.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
