@@ -1,18 +1,18 @@
-//! Reading a `Cookie` request header (RFC 6265 section 5.4) without being talked into anything.
+//! Parses a `Cookie` request header (RFC 6265 section 5.4).
 //!
-//! A pair counts only at a pair start: after the beginning or a `;`. Values are taken byte for
-//! byte: no dequoting, no percent-decoding, no trimming but space and tab around a pair. Which of several cookies
-//! is meant is for whoever can verify them ([`crate::cookie::presented`]).
+//! A cookie begins only at the start or after a `;`. Values stay byte for byte: no dequoting, no percent-decoding, and
+//! no trimming except blanks and tabs around a pair. [`crate::cookie::presented`] selects among several cookies of one
+//! name.
 
-/// So many cookies of one name are looked at. A browser that lost its way sends two or three; more than these
-/// would only cost.
+/// Maximum number of cookies of one name that are checked. A confused browser sends two or three; more would only cost
+/// time.
 pub(crate) const MAX_CANDIDATES: usize = 16;
 
-/// The values of the cookies of that name, in order, at most [`MAX_CANDIDATES`]. All of ours are without
-/// commas, so a value ends at the first: two `Cookie` lines reach us joined by `, `.
+/// Returns the values of the cookies of this name, in order, at most [`MAX_CANDIDATES`]. Two `Cookie` lines arrive
+/// joined by `, `, and our values have no commas, so a value ends at the first comma.
 ///
-/// What stands after a comma is never one: it may be part of another cookie's value, which a sub-domain can set
-/// where it cannot set one of this name.
+/// Text after a comma never begins a cookie. It may belong to another cookie's value, which a sub-domain can set
+/// although it cannot set one of this name.
 pub(crate) fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     pairs(header)
         .filter_map(move |pair| value_of(pair, name))
@@ -20,9 +20,9 @@ pub(crate) fn candidates<'a>(header: &'a str, name: &str) -> impl Iterator<Item 
         .take(MAX_CANDIDATES)
 }
 
-/// The header without our cookies and without those that are `kept_here`, or `None` when nothing is left. Every
-/// other pair is kept byte for byte and in order; of a pair with commas in its value the parts that have our
-/// names are left out, because they may be a second header's. No name that is ours is shorter than `shortest`.
+/// Returns the header without our cookies and those that are `kept_here`, or `None` if nothing is left. Other pairs
+/// stay byte for byte and in order. If a pair has commas, parts with our names are removed, because they may come from
+/// a second header. `shortest` is the minimum length of our names.
 #[must_use]
 pub(crate) fn without(
     header: &str,
@@ -59,8 +59,8 @@ pub(crate) fn without(
     (!kept.is_empty()).then_some(kept)
 }
 
-/// Whether one of the parts between commas is meant, none of which is shorter than `shortest`. Each byte is looked at
-/// once: commas over and over must not cost more than anything else.
+/// Returns whether a part between commas matches `is_meant`; parts shorter than `shortest` never do. Reads each byte
+/// once, so that many commas cost no more than other text.
 fn has_part(pair: &str, shortest: usize, is_meant: impl Fn(&str) -> bool) -> bool {
     let mut begin = 0;
     for (at, byte) in pair.bytes().enumerate() {
@@ -74,12 +74,12 @@ fn has_part(pair: &str, shortest: usize, is_meant: impl Fn(&str) -> bool) -> boo
     pair.get(begin..).is_some_and(is_meant)
 }
 
-/// The names of all cookies.
+/// Returns the names of all cookies.
 pub(crate) fn names(header: &str) -> impl Iterator<Item = &str> {
     pairs(header).map(name_of).filter(|name| !name.is_empty())
 }
 
-/// The cookies whose names are meant: name, value, in the order in which they were sent.
+/// Returns the cookies with matching names as name and value, in order.
 pub(crate) fn named(
     header: &str,
     is_meant: impl Fn(&str) -> bool,
@@ -105,8 +105,8 @@ fn trim(text: &str) -> &str {
 }
 
 fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
-    // A cookie with an empty name, `=name=value`, is sent as `name=value` by some browsers
-    // (RFC 6265bis section 5.6); such a value still has to pass the MAC.
+    // Some browsers send a cookie with an empty name, `=name=value`, as `name=value` (RFC 6265bis section 5.6). Such a
+    // value still has to pass the MAC.
     let pair = pair.strip_prefix('=').unwrap_or(pair);
     let rest = pair.strip_prefix(name)?;
     rest.trim_start_matches([' ', '\t']).strip_prefix('=')
@@ -170,7 +170,7 @@ mod tests {
             ("=session=v; a=1", Some("a=1")),
             ("a=1, x=2;  c", Some("a=1, x=2; c")),
             ("", None),
-            // Two headers joined: what is ours in them goes to nobody else.
+            // Of two joined headers our cookies reach no origin.
             ("a=1, session=v", Some("a=1")),
             ("a=1,session=v,b=2; c", Some("a=1,b=2; c")),
             ("session=v, a=1", Some("a=1")),

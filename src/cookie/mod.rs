@@ -1,6 +1,6 @@
-//! The session cookie: found in the request, verified before anything else is touched, minted.
+//! Finds the session cookie in a request, verifies it before any other step, and issues it.
 //!
-//! `ARCHITECTURE.md` says what it holds. Knows nothing of sessions beyond the identifiers the cookie carries.
+//! `ARCHITECTURE.md` describes its content. This module knows only the identifiers that the cookie holds.
 
 pub(crate) mod jar;
 pub(crate) mod name;

@@ -1,16 +1,15 @@
-//! Which name the session cookie has on this connection.
+//! Decides the session cookie's name on a connection.
 //!
-//! `__Host-` (RFC 6265bis section 4.1.3.2) makes the browser refuse the cookie unless it is Secure,
-//! host-only and for the whole site. Browsers and tools disagree on Secure cookies over plain http
-//! to loopback, so there, and only there, the name has no prefix and Secure is left out. It is not
-//! simply `session`: that is what many applications call their own cookie.
+//! `__Host-` (RFC 6265bis section 4.1.3.2) makes browsers require that the cookie is Secure, host-only and for the
+//! whole site. Clients disagree on Secure cookies over plain http to loopback. So only there the name has no prefix,
+//! and Secure is left out. The name is not `session`, because many applications use that.
 
 use crate::http::request::Location;
 
-/// What follows the session cookie's name in those of sign-ins under way.
+/// Text between the session cookie's name and the suffix, in the name of a pending sign-in's cookie.
 const SIGN_IN: &str = "-login-";
 
-/// The name and the attributes that follow from it.
+/// Name of the session cookie; its attributes follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CookieName {
     /// `__Host-session`, Secure.
@@ -20,10 +19,10 @@ pub(crate) enum CookieName {
 }
 
 impl CookieName {
-    /// No name that is ours is shorter, in bytes.
+    /// Minimum length of our cookies' names, in bytes.
     pub(crate) const MIN_LENGTH: usize = "__Host-session".len();
 
-    /// The name for a request to `location`.
+    /// Returns the name for a request to `location`.
     #[must_use]
     pub(crate) fn for_location(location: &Location<'_>) -> Self {
         if location.is_plain_loopback() {
@@ -33,7 +32,7 @@ impl CookieName {
         }
     }
 
-    /// The cookie's name.
+    /// Returns the cookie's name.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +41,7 @@ impl CookieName {
         }
     }
 
-    /// The name of the cookie of a session at the console.
+    /// Returns the name of the console session's cookie.
     #[must_use]
     pub(crate) fn of_console(self) -> &'static str {
         match self {
@@ -51,8 +50,9 @@ impl CookieName {
         }
     }
 
-    /// Whether a name is ours on this connection and so never reaches an origin: the session's, the
-    /// console's, and those of sign-ins under way. The name without a prefix is ours on loopback only. Browsers match prefixes of names in any case, so we do too.
+    /// Returns whether a name is ours on this connection, and so never reaches an origin. Ours are the session's, the
+    /// console's, and those of pending sign-ins. The name without a prefix is ours on loopback only. Like browsers,
+    /// this ignores case.
     #[must_use]
     pub(crate) fn is_ours(self, name: &str) -> bool {
         let names: &[&str] = match self {
@@ -74,14 +74,14 @@ impl CookieName {
             })
     }
 
-    /// Whether a name is that of a sign-in under way on this connection.
+    /// Returns whether a name belongs to a pending sign-in on this connection.
     #[must_use]
     pub(crate) fn is_of_sign_in(self, name: &str) -> bool {
         let rest = name.strip_prefix(self.as_str());
         rest.is_some_and(|rest| rest.starts_with(SIGN_IN))
     }
 
-    /// The name of the cookie of a sign-in under way.
+    /// Returns the name of a pending sign-in's cookie.
     #[must_use]
     pub(crate) fn of_sign_in(self, suffix: &str) -> String {
         [self.as_str(), SIGN_IN, suffix].concat()
@@ -100,7 +100,7 @@ mod tests {
             }
             assert!(on.is_ours(on.as_str()) && on.is_ours(on.of_console()));
             assert!(on.is_ours(&on.of_sign_in("abc")));
-            // What was set over https is sent over plain http to some loopback hosts.
+            // Some loopback hosts receive over plain http what was set over https.
             assert!(on.is_ours("__host-SESSION"));
         }
         assert!(!CookieName::Host.is_ours("vestibule-session"));

@@ -1,36 +1,35 @@
 //! Selects the session cookie among all cookies under its name: the one with a valid MAC.
 //!
-//! A browser may send invalid data beside it: a sub-domain set `x=1,__Host-session=1`, an extension planted a second
-//! one, a broken proxy joined two headers. What does not verify is ignored, and the visitor is served by what does.
-//! Of two valid ones the issue time decides: the later one wins, because every cookie we set
-//! replaces the one before; then the one that has seen the later version of its record; then the one that comes
-//! first, as a browser sends the more specific one first.
+//! A browser may send invalid values, too: a sub-domain set `x=1,__Host-session=1`, an extension added a second
+//! cookie, a broken proxy joined two headers. Values that do not verify are ignored if another verifies. Of two valid
+//! ones the later issue time wins, because every cookie we set replaces the one before. Then the higher record version
+//! wins, then the first, because a browser sends the more specific cookie first.
 
 use crate::clock::UnixSeconds;
 use crate::cookie::jar;
 use crate::cookie::token::{Token, Unverified, Verified};
 use crate::keys::KeyRing;
 
-/// What a `Cookie` header holds under our name.
+/// Result of searching a `Cookie` header for our name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presented<'a> {
     /// No cookie of that name.
     Absent,
-    /// Nothing that is ours.
+    /// No value verifies.
     Forged,
-    /// Nothing that verifies, but one that may be signed by a key that this location does not know yet.
+    /// No value verifies, but a key that this location does not know yet may have signed one.
     UnknownKey,
-    /// A cookie that has passed the MAC.
+    /// A value has passed the MAC.
     Genuine {
-        /// As it was presented.
+        /// Value as sent.
         value: &'a str,
-        /// What it says.
+        /// Verified content.
         verified: Verified,
     },
 }
 
 impl<'a> Presented<'a> {
-    /// Finds our cookie in a `Cookie` header. At most [`jar::MAX_CANDIDATES`] MACs are computed.
+    /// Finds our cookie in a `Cookie` header. Computes at most [`jar::MAX_CANDIDATES`] MACs.
     #[must_use]
     pub(crate) fn find(header: &'a str, name: &str, ring: &KeyRing, now: UnixSeconds) -> Self {
         jar::candidates(header, name).fold(Self::Absent, |best, value| {
@@ -46,7 +45,7 @@ impl<'a> Presented<'a> {
         }
     }
 
-    /// The better of two; this one, if neither is.
+    /// Returns the better of two; `self` if they are equal.
     fn or(self, other: Self) -> Self {
         if other.rank() > self.rank() {
             other

@@ -1,12 +1,12 @@
-//! `Set-Cookie` lines: ours written, the origin's read as far as their name.
+//! Writes our `Set-Cookie` lines, and parses the cookie name in an origin's lines.
 
 use crate::clock::Seconds;
 use crate::cookie::name::CookieName;
 
-/// Browsers honour at most 400 days (RFC 6265bis section 5.5).
+/// Maximum age that browsers allow, in seconds: 400 days (RFC 6265bis section 5.5).
 const MAX_COOKIE_AGE: u64 = 400 * 86_400;
 
-/// Sets our cookie for `max_age` from now.
+/// Returns the line that sets our cookie for `max_age`.
 #[must_use]
 pub(crate) fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
     line(
@@ -17,22 +17,22 @@ pub(crate) fn set(name: CookieName, value: &str, max_age: Seconds) -> String {
     )
 }
 
-/// Sets the cookie of a sign-in under way, under its full name.
+/// Returns the line that sets a pending sign-in's cookie, under its full name.
 #[must_use]
 pub(crate) fn set_sign_in(name: CookieName, full: &str, value: &str, max_age: Seconds) -> String {
     line(name, full, value, max_age.0)
 }
 
-/// Removes the cookie of a sign-in.
+/// Returns the line that removes a pending sign-in's cookie.
 #[must_use]
 pub(crate) fn clear_sign_in(name: CookieName, full: &str) -> String {
     line(name, full, "", 0)
 }
 
-/// Removes a cookie of an origin's, by the attributes nearly all have.
+/// Returns the line that removes an origin's cookie, by the usual attributes.
 #[must_use]
 pub(crate) fn clear_foreign(on: CookieName, name: &str) -> String {
-    // Without it a browser does not let go of `__Host-…` and `__Secure-…`.
+    // Without Secure, browsers do not remove `__Host-…` and `__Secure-…`.
     let is_prefixed = name.get(..2) == Some("__");
     let secure = match on {
         CookieName::Loopback if !is_prefixed => "",
@@ -41,7 +41,7 @@ pub(crate) fn clear_foreign(on: CookieName, name: &str) -> String {
     format!("{name}=; Path=/; Max-Age=0{secure}")
 }
 
-/// Removes our cookie: the same attributes it was set with, and no time to live.
+/// Returns the line that removes our cookie: the attributes it was set with, and a maximum age of 0.
 #[must_use]
 pub(crate) fn clear(name: CookieName) -> String {
     line(name, name.as_str(), "", 0)
@@ -55,14 +55,14 @@ fn line(name: CookieName, full: &str, value: &str, max_age: u64) -> String {
     format!("{full}={value}; Path=/;{secure} HttpOnly; SameSite=Lax; Max-Age={max_age}")
 }
 
-/// The cookie name a `Set-Cookie` line of the origin would set, trimmed as browsers trim it.
+/// Returns the cookie name that an origin's `Set-Cookie` line would set, trimmed as browsers trim it.
 #[must_use]
 pub(crate) fn name_of(line: &str) -> &str {
     let pair = line.split(';').next().unwrap_or_default();
     let (name, value) = pair.split_once('=').unwrap_or(("", pair));
     let name = name.trim_matches([' ', '\t']);
     if name.is_empty() {
-        // A nameless cookie `=ours=x` comes back from the browser as `ours=x`.
+        // Browsers send a nameless cookie `=ours=x` back as `ours=x`.
         return value
             .split('=')
             .next()

@@ -1,5 +1,5 @@
-//! What a socket.io client without cookies has in place of one: the *route* behind the `sid` it is told, which says
-//! whose session it continues. See [`engine_io`].
+//! Issues and verifies the *route*: the replacement for a cookie in the `sid` of a socket.io client without cookies.
+//! It names the session. See [`engine_io`].
 
 use hmac::Mac as _;
 
@@ -9,23 +9,23 @@ use crate::http::engine_io;
 use crate::keys::KeyRing;
 use crate::session::id::{Handle, SessionId};
 
-/// Keeps a route from passing for anything else that is signed with the same key.
+/// Domain separator, so that no other text signed with this key passes for a route.
 const PURPOSE: &[u8] = b"vestibule/v1/route";
 
 const MAC_BYTES: usize = 12;
 const ROUTE_BYTES: usize = 16 + 4 + MAC_BYTES;
 
-/// Which session a client without cookies has.
+/// Session of a client without cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
-    /// The session's handle.
+    /// Session handle.
     pub handle: Handle,
-    /// When it began.
+    /// Time at which the session began.
     pub created: UnixSeconds,
 }
 
 impl Route {
-    /// What is put behind the server's own `sid`: 44 characters.
+    /// Returns the suffix for the origin's own `sid`: 44 characters.
     #[must_use]
     pub(crate) fn suffix(&self, keys: &KeyRing) -> String {
         let mut bytes = Vec::with_capacity(ROUTE_BYTES);
@@ -37,7 +37,7 @@ impl Route {
         format!("{}{}", engine_io::MARK, encoding::base64url(&bytes))
     }
 
-    /// The route in the `sid` of a request for `target`, if it was written with one of our keys.
+    /// Returns the route in the `sid` of a request target, if one of our keys signed it.
     #[must_use]
     pub(crate) fn of_target(target: &str, keys: &KeyRing) -> Option<Self> {
         let text = engine_io::route(target)?;
@@ -55,7 +55,7 @@ impl Route {
         })
     }
 
-    /// The id of such a session: it is never sent to anybody.
+    /// Returns the id of such a session, which is never sent to any client.
     #[must_use]
     pub(crate) fn id(&self, keys: &KeyRing) -> SessionId {
         SessionId::from_bytes(self.handle.0).successor(keys)

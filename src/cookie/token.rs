@@ -28,72 +28,71 @@ const SIGNED_BYTES: usize = 1 + KEY_ID_BYTES + 2 * SESSION_ID_BYTES + 4 + 4 + 7;
 const MAC_BYTES: usize = 32;
 const TOKEN_BYTES: usize = SIGNED_BYTES + MAC_BYTES;
 
-/// How far ahead of our clock a cookie may claim to have been issued, in seconds.
+/// Maximum time that a cookie's issue time may be ahead of our clock, in seconds.
 const FUTURE_TOLERANCE: u64 = 60;
 
-/// A guest's cookie that is issued at a multiple of so many seconds, and after the session began, says that the guest
-/// opened a connection. Shorter than [`FUTURE_TOLERANCE`].
+/// Interval of issue times that mark an opened connection, in seconds: a guest's cookie issued at a multiple of it,
+/// after the session began. Shorter than [`FUTURE_TOLERANCE`].
 const NOTCH: u64 = 29;
 
-/// What a genuine cookie says. A value of this type has passed the MAC.
+/// Content of a genuine cookie, which has passed the MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
-    /// Which session.
+    /// Handle of the session.
     pub handle: Handle,
-    /// The session's id.
+    /// Session id.
     pub id: SessionId,
-    /// When the session began.
+    /// Time at which the session began.
     pub created: UnixSeconds,
-    /// When this cookie was set.
+    /// Time at which this cookie was set.
     pub issued: UnixSeconds,
-    /// The record version this browser must see; 0 while nothing is stored.
+    /// Least record version that this browser must see; 0 while nothing is stored.
     pub least_version: Version,
 }
 
-/// A verified cookie, and whether it must be set again under the signing key.
+/// Verified cookie, and whether to set it again under the signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verified {
-    /// What it says.
+    /// Content of the cookie.
     pub token: Token,
-    /// The key that signed it no longer is the signing key.
+    /// Whether a retired key signed it.
     pub retired_key: bool,
 }
 
-/// Why a value is not a cookie of ours.
+/// Reason why a cookie's value does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Unverified {
-    /// Wrong shape, wrong MAC, from the future, or signed by a key that went long ago. Which of these it was is of
-    /// use only to a forger, so it is not reported.
+    /// Wrong shape, wrong MAC, issued in the future, or signed long ago by an unknown key. It does not say which,
+    /// because that helps only a forger.
     #[error("the cookie is not genuine")]
     Forged,
-    /// It says that it was signed a moment ago, by a key that is not listed here: while a new key is being deployed
-    /// another place may have it already. Whether it is genuine only that place can tell.
+    /// Issued recently, and signed by a key that is not listed here. While a new key is being deployed another
+    /// location may know it; only that location can verify the cookie.
     #[error("the cookie is signed by a key that is not listed")]
     UnknownKey,
 }
 
-/// For so long after it was issued a cookie by an unknown key may be a deployment's that has not arrived here.
-/// Beyond that the key is taken to be gone, so that after a key had to be removed in a hurry nobody is kept
-/// waiting for longer.
+/// Maximum age of a cookie signed by an unknown key that may still be arriving by deployment. After that the key
+/// counts as removed, so that an urgent key removal delays no client for longer.
 const ROLLOUT: Seconds = Seconds(3_600);
 
 impl Token {
-    /// Stands for a caller that looks a session up without its cookie.
+    /// Creates a token for a caller that looks up a session without its cookie.
     #[must_use]
     pub(crate) fn of_nobody(handle: Handle, now: UnixSeconds) -> Self {
         Self {
             handle,
             id: SessionId::from_bytes([0; SESSION_ID_BYTES]),
             created: UnixSeconds(0),
-            // Nothing of it can be on its way.
+            // No write of this session can still be on its way.
             issued: UnixSeconds(now.0.saturating_sub(86_400)),
             least_version: Version::UNSTORED,
         }
     }
 
-    /// When a guest's cookie is said to be issued that is set `now`: then, or in the next half minute at
-    /// a time that says that the guest `opened` a connection whose end nobody sees. A guest has nothing stored that
-    /// could say it, and releases that know nothing of it read the time all the same.
+    /// Returns the issue time for a guest's cookie set `now`. If the guest `opened` a connection whose end Vestibule
+    /// cannot see, the time within the next half minute says so. A guest has no record that could say it; older
+    /// releases read the time as usual.
     #[must_use]
     pub(crate) fn guest_issued(now: UnixSeconds, opened: bool) -> UnixSeconds {
         let is_notch = now.0.is_multiple_of(NOTCH);
@@ -104,7 +103,7 @@ impl Token {
         })
     }
 
-    /// When the guest whose cookie this is last opened a connection whose end nobody sees.
+    /// Returns when this guest last opened a connection whose end Vestibule cannot see.
     #[must_use]
     pub(crate) fn guest_opened(&self) -> Option<UnixSeconds> {
         let is_noted = self.least_version == Version::UNSTORED
@@ -113,7 +112,7 @@ impl Token {
         is_noted.then_some(self.issued)
     }
 
-    /// The cookie's value under the signing key.
+    /// Encodes the cookie's value and signs it with the signing key.
     #[must_use]
     pub(crate) fn mint(&self, ring: &KeyRing) -> String {
         let key = ring.signing();
@@ -130,8 +129,8 @@ impl Token {
         encoding::base64url(&bytes)
     }
 
-    /// What a cookie says that was verified when its request came in: only its MAC is looked at, so
-    /// that it may have been set in what was the future then.
+    /// Decodes a cookie that was verified when its request came in. Checks only the MAC, so that the issue time may be
+    /// later than that request.
     #[must_use]
     pub(crate) fn opened(value: &str, ring: &KeyRing) -> Option<Self> {
         let far = UnixSeconds(u64::MAX >> 1);
@@ -140,10 +139,10 @@ impl Token {
             .map(|verified| verified.token)
     }
 
-    /// Checks a cookie's value. Touches nothing but the key ring.
+    /// Verifies a cookie's value, with nothing but the key ring.
     ///
     /// # Errors
-    /// [`Unverified`]; of a value by an unknown key nothing is known but its shape.
+    /// Returns [`Unverified`]. With an unknown key only the value's shape is checked.
     pub(crate) fn verify(
         value: &str,
         ring: &KeyRing,
@@ -198,7 +197,7 @@ impl Fields<'_> {
     }
 }
 
-/// The `N` low bytes, big-endian. Our numbers fit: seconds until 2106, versions to 2^56.
+/// Returns the `N` low bytes, big-endian. Our numbers fit: seconds until 2106, versions to 2^56.
 fn low_bytes<const N: usize>(number: u64) -> [u8; N] {
     number
         .to_be_bytes()
@@ -271,7 +270,7 @@ mod tests {
                 chars[at] = replacement;
                 let changed: String = chars.into_iter().collect();
                 let verified = Token::verify(&changed, &ring, NOW);
-                // Bytes 1 to 4 name the key.
+                // Bytes 1 to 4 hold the key id.
                 let names_another_key =
                     (1..=6).contains(&at) && verified == Err(Unverified::UnknownKey);
                 assert!(
@@ -317,7 +316,7 @@ mod tests {
             let now = UnixSeconds(token().issued.0 + later);
             assert_eq!(Token::verify(&value, &here, now), Err(expected), "{later}");
         }
-        // A key that is known here settles it.
+        // A key that is listed here decides.
         let mut damaged = token().mint(&here);
         damaged.replace_range(100..101, if &damaged[100..101] == "A" { "B" } else { "A" });
         assert_eq!(Token::verify(&damaged, &here, NOW), Err(Unverified::Forged));
