@@ -1,4 +1,4 @@
-//! Parses the source of a file that replaces one of the chat server.
+//! Parses the source of a file that replaces one of the chat server's.
 
 use serde_json::Value;
 use thiserror::Error;
@@ -10,23 +10,23 @@ use crate::encoding::quoted;
 use crate::http::request::Location;
 use crate::tenant_id::TenantId;
 
-/// A text does not say where a file is. A URL is not quoted: it may hold a password.
+/// Text that is no source of a file. A URL is not quoted, because it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum ReplacementError {
-    /// It is no URL that a file may be fetched from.
+    /// The text is not a URL that Vestibule may fetch.
     #[error(
         "use a URL such as https://cdn.example/logo.svg, or kv:NAME for a stored file: 1 to 128 letters, digits, ., _ and -"
     )]
     Url,
-    /// What follows `kv:` is no name of a stored file.
+    /// The text after `kv:` is not a stored file's name.
     #[error(
         "{} is not the name of a stored file; use kv: and 1 to 128 letters, digits, ., _ and -", quoted(.0)
     )]
     Name(String),
 }
 
-/// Where a file is that a tenant has instead of the chat server's: a URL, or kv: and the name it is
-/// stored under beside the tenants' documents.
+/// Source of a file that a tenant serves in place of the chat server's: a URL, or `kv:` and the name of a file stored
+/// with the tenants' documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Replacement(String);
 
@@ -42,7 +42,7 @@ impl Replacement {
         }
     }
 
-    /// What the outside is asked for: the URL, or the key it is kept under, which no URL looks like.
+    /// Returns the source to request: the URL, or the document key, which no URL resembles.
     #[must_use]
     pub(crate) fn source(&self, tenant: &TenantId) -> String {
         match self.0.strip_prefix(KEPT) {
@@ -57,8 +57,8 @@ fn is_name(name: &str) -> bool {
     (1..=128).contains(&name.len()) && name.bytes().all(plain)
 }
 
-/// Plain http is for this machine's development only. Nobody signs in there: `fetch` refuses a URL
-/// that holds a password.
+/// Returns whether the text is a URL to fetch. Plain http is for development on loopback only. `fetch` refuses URLs
+/// with a password, so they are invalid.
 fn is_url(text: &str) -> bool {
     let is_plain =
         text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains(['#', '\\', '"', '<', '>']);

@@ -1,29 +1,29 @@
-//! Decides where tenants' documents are kept: in a KV namespace, in a D1 table, or by a service of the operator's.
+//! Decides where tenants' documents are stored: in a KV namespace, in a D1 table, or by the operator's service.
 //!
-//! All of them hold texts under keys: `tenant:<id>`, `host:<pattern>`, `history:<id>:<version>`, `user:…` for an
+//! Each backend stores texts under keys: `tenant:<id>`, `host:<pattern>`, `history:<id>:<version>`, `user:…` for an
 //! account, `asset:<tenant>:<name>` for a file.
 
 use thiserror::Error;
 
-/// Maximum time to wait for a document, or for a list of them, in milliseconds.
+/// Maximum time to wait for a document, or for a list of documents, in milliseconds.
 pub(crate) const DEADLINE_MS: u32 = 2_000;
 
-/// Time for which KV may serve a read from its location's cache, in seconds: the shortest it allows.
+/// Time for which KV may serve a read from its location's cache, in seconds: the minimum that KV allows.
 pub(crate) const CACHE_TTL_SECONDS: u32 = 30;
 
-/// Prefix of the keys of users' accounts. They may have a namespace of their own.
+/// Prefix of the keys of users' accounts, which may have a namespace of their own.
 const ACCOUNT: &str = "user:";
 
-/// A place in which documents are kept.
+/// Storage of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
-    /// The KV namespace `USERS`, of accounts only.
+    /// KV namespace `USERS`, for accounts only.
     Users,
-    /// The KV namespace `TENANTS`.
+    /// KV namespace `TENANTS`.
     Tenants,
-    /// The D1 database `TENANTS_DB`.
+    /// D1 database `TENANTS_DB`.
     Table,
-    /// The service at `TENANTS_URL`.
+    /// Service at `TENANTS_URL`.
     Service,
 }
 
@@ -40,18 +40,18 @@ impl Backend {
     }
 }
 
-/// Why no place is responsible.
+/// Reason why no backend can do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum NoBackend {
-    /// Nothing that could hold it is bound.
+    /// No suitable backend is bound.
     #[error("no namespace is bound: USERS, or TENANTS")]
     Unbound,
-    /// A service is read only: its operator changes what it stores.
+    /// Only a service is bound, which is read-only: its operator changes what it stores.
     #[error("a service keeps its documents itself")]
     ReadOnly,
 }
 
-/// Returns the place that holds the text under a key.
+/// Returns the backend that stores a key.
 ///
 /// # Errors
 /// Returns [`NoBackend::Unbound`] if none is bound.
@@ -67,7 +67,7 @@ pub(crate) fn for_read(
         .ok_or(NoBackend::Unbound)
 }
 
-/// Returns the place whose keys can be listed that begin with a prefix.
+/// Returns the backend that lists the keys with a prefix.
 ///
 /// # Errors
 /// Returns [`NoBackend::ReadOnly`] if only a service is bound.
@@ -78,7 +78,7 @@ pub(crate) fn for_list(
     changeable(is_account(prefix), is_bound)
 }
 
-/// Returns the place that keeps these texts and deletes what is under these keys: that of accounts only if all are.
+/// Returns the backend for these changes: that of accounts only if all concern accounts.
 ///
 /// # Errors
 /// Returns [`NoBackend::ReadOnly`] if only a service is bound.
@@ -90,12 +90,12 @@ pub(crate) fn for_changes(
     changeable(are_accounts, is_bound)
 }
 
-/// A change of what is kept.
+/// Change to stored documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change<'a> {
-    /// Keep the text under the key.
+    /// Stores the text under the key.
     Put(&'a str, &'a str),
-    /// Delete what is under the key.
+    /// Deletes the key.
     Delete(&'a str),
 }
 
@@ -107,8 +107,8 @@ impl<'a> Change<'a> {
     }
 }
 
-/// Returns the changes one after the other, in the order in which they are made: texts are there before what leads to
-/// them, and gone after it, so that a host never leads to nobody.
+/// Returns the changes in the order in which to perform them. A document is stored before the hosts that refer to it
+/// and deleted after them, so that no host refers to a missing tenant.
 #[must_use]
 pub(crate) fn in_order<'a>(puts: &'a [(String, String)], deletes: &'a [String]) -> Vec<Change<'a>> {
     let puts = puts.iter().map(|(key, text)| Change::Put(key, text));

@@ -50,10 +50,10 @@ object! {
     }
 }
 
-/// The language pages are in.
+/// Language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LocaleChoice {
-    /// The visitor's.
+    /// The visitor's language.
     Auto,
     /// English.
     En,
@@ -64,7 +64,7 @@ pub(crate) enum LocaleChoice {
 choice! { LocaleChoice { "auto" => Auto, "en" => En, "zh" => Zh } }
 
 impl LocaleChoice {
-    /// The one language, if it is not the visitor's choice.
+    /// Returns the fixed language; `None` if the visitor's language decides.
     #[must_use]
     pub(crate) fn fixed(self) -> Option<Locale> {
         match self {
@@ -78,42 +78,42 @@ impl LocaleChoice {
 text!(Color, "^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$", Color::parse);
 
 checked! {
-    /// A short text.
+    /// Short text in one line.
     Line, "^[^\\u0000-\\u001f\\u007f]{1,80}$",
     |text| (1..=80).contains(&text.chars().count()) && !text.contains(char::is_control),
     "use a text of 1 to 80 characters, in one line"
 }
 checked! {
-    /// Where an image is.
+    /// Location of an image.
     ImageUrl, "^(https://[A-Za-z0-9.-]+(:[0-9]+)?(/|$)|/(?!/))[!-~]*$",
     |text| is_https(text) || is_path(text),
     "use a URL such as https://cdn.example/logo.svg, or a path such as /logo.svg"
 }
 checked! {
-    /// Where a link leads.
+    /// Target of a link.
     LinkUrl, "^(https://[A-Za-z0-9.-]+(:[0-9]+)?(/|$)|mailto:|/(?!/))[!-~]*$",
     |text| is_https(text) || is_path(text) || (text.starts_with("mailto:") && is_plain(text)),
     "use a URL that begins with https:// or mailto:, or a path such as /terms"
 }
 checked! {
-    /// A style sheet that stays within its element.
+    /// Style sheet that cannot leave its HTML element.
     Css, "^[^<\\u0000]{0,16384}$",
     |text| text.len() <= 16_384 && !text.contains(['<', '\0']),
     "use up to 16384 bytes of CSS without <"
 }
 
-/// Whether all of it may stand in a URL. What a browser reads as a slash is not among it.
+/// Returns whether every character may occur in a URL, without the backslash, which browsers read as a slash.
 fn is_plain(text: &str) -> bool {
     let odd = |byte: u8| !byte.is_ascii_graphic() || b"\"'<>\\^`{|}".contains(&byte);
     !text.bytes().any(odd)
 }
 
-/// A path, which two slashes would make another site.
+/// Returns whether the text is a path. With two slashes at the start it would name another site.
 fn is_path(text: &str) -> bool {
     text.starts_with('/') && !text.starts_with("//") && is_plain(text)
 }
 
-/// An https URL whose host is so plain that it can stand in a security policy.
+/// Returns whether the text is an https URL with a host simple enough for a security policy.
 fn is_https(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://") else {
         return false;

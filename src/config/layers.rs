@@ -7,10 +7,10 @@ use super::model::Document;
 use super::parse::{Fault, FromDocument as _, Reader};
 use super::variables;
 
-/// Where a value comes from.
+/// Layer that a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Nobody said anything.
+    /// No layer sets it: the default applies.
     Default,
     /// The deployment's variables.
     Deployment,
@@ -18,7 +18,7 @@ pub(crate) enum Source {
     Tenant,
 }
 
-/// What is said about a tenant, by whom.
+/// Layers that describe a tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layers {
     /// The deployment's variables, as a document.
@@ -28,15 +28,15 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Reads what they say together.
+    /// Merges the layers and reads the document.
     ///
     /// # Errors
-    /// Every fault. One in a value from the deployment's variables is reported by the variable's name.
+    /// Returns every fault. A fault in a value from the deployment's variables has the variable's name as its path.
     pub(crate) fn read(&self) -> Result<Document, Vec<Fault>> {
         Reader::read(&self.merged()).map_err(|faults| self.told(faults))
     }
 
-    /// Faults by the name of the variable that says what is wrong, where one does.
+    /// Replaces the paths of faults by the variable's name where a variable sets the value.
     #[must_use]
     pub(crate) fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
         let by_variable = |fault: Fault| match self.source(&fault.path) {
@@ -52,7 +52,7 @@ impl Layers {
         merged
     }
 
-    /// The layer that sets the value at `path`.
+    /// Returns the layer that sets the value at `path`.
     #[must_use]
     pub(crate) fn source(&self, path: &str) -> Source {
         if said(&self.tenant, path).is_some() {
@@ -64,7 +64,7 @@ impl Layers {
         }
     }
 
-    /// Every value with its path and where it comes from.
+    /// Returns every value with its path and its layer.
     #[must_use]
     #[cfg_attr(
         not(feature = "internals"),
@@ -82,12 +82,12 @@ impl Layers {
     }
 }
 
-/// What a layer says at a path, or about a list that the path leads into.
+/// Returns a layer's value at a path, or the list that the path leads into.
 fn said<'v>(layer: &'v Value, path: &str) -> Option<&'v Value> {
     let mut rest = path.split('[').next().unwrap_or_default();
     let mut value = layer;
     while !rest.is_empty() {
-        // A member's name may hold dots, as a file's does.
+        // A member's name may contain dots, for example a file's.
         let (name, inside) = match value.get(rest) {
             Some(_) => (rest, ""),
             None => rest.split_once('.').unwrap_or((rest, "")),

@@ -1,11 +1,10 @@
-//! Values laid over each other.
+//! Merges JSON values.
 
 use serde_json::Value;
 
 use crate::encoding::object;
 
-/// Lays `above` over `below`: objects member by member, everything else as a whole. `null` says
-/// nothing.
+/// Merges `above` into `below`: objects member by member, other values as a whole. `null` changes nothing.
 pub(super) fn lay_over(below: &mut Value, above: &Value) {
     match (below, above) {
         (_, Value::Null) => {}
@@ -18,7 +17,7 @@ pub(super) fn lay_over(below: &mut Value, above: &Value) {
     }
 }
 
-/// An object with one value at a path.
+/// Builds an object with one value at a path.
 pub(super) fn at(path: &str, value: Value) -> Value {
     path.rsplit('.')
         .fold(value, |value, name| Value::Object(object([(name, value)])))

@@ -1,11 +1,9 @@
 //! Defines the tenant document: JSON that describes one tenant.
 //!
-//! The types in [`model`] are all there is to say about its shape: reading a document, telling what
-//! is wrong with it, its defaults and its JSON Schema all follow from them. A document is read as a
-//! whole, so that every fault is reported at once, each with its path and fix.
+//! The types in [`model`] define parsing, error messages, defaults and JSON Schema. Parsing reads the whole document,
+//! so that it reports every fault at once, each with its path and fix.
 //!
-//! What a tenant's document leaves out comes from the deployment's variables, and what those leave
-//! out from the defaults: [`layers`].
+//! The deployment's variables fill in what a tenant's document omits, and the defaults fill in the rest: [`layers`].
 
 pub(crate) mod asset_source;
 pub(crate) mod backend;
@@ -25,7 +23,7 @@ use serde_json::Value;
 
 pub(crate) use parse::{Fault, FromDocument};
 
-/// The JSON Schema (2020-12) of a document, as it is published.
+/// Returns the published JSON Schema (2020-12) of a document.
 #[must_use]
 #[cfg_attr(
     not(feature = "internals"),

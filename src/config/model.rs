@@ -1,4 +1,4 @@
-//! The document's types (`docs/reference/tenant-document.md`).
+//! Defines the document's types (`docs/reference/tenant-document.md`).
 
 use serde_json::{Map, Value};
 
@@ -27,7 +27,7 @@ object! {
         id: TenantId,
         /// Hosts of the tenant: names, or *.suffix for everything below one.
         hosts: Vec<HostPattern>,
-        /// Who may enter, and how users sign in.
+        /// Access rules, and ways to sign in.
         login: Login,
         /// Limits and storage of sessions.
         session: Session,
@@ -55,7 +55,7 @@ object! {
 }
 
 object! {
-    /// Who may enter, and how users sign in.
+    /// Access rules, and ways to sign in.
     pub(crate) struct Login {
         /// off: every visitor is a guest. optional: guests may sign in. required: only signed-in users pass.
         mode: LoginMode = "off",
@@ -325,12 +325,12 @@ impl FromDocument for Servers {
     }
 }
 
-/// What happens when no storage answers. closed: 503. grace: an isolate serves what it knows.
+/// Behaviour when no storage answers. closed: 503. grace: an isolate serves its cached sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailMode {
-    /// Its requests are refused.
+    /// Vestibule refuses requests.
     Closed,
-    /// It is served from memory for a while.
+    /// The isolate serves cached sessions for a while.
     Grace,
 }
 

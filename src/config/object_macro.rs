@@ -1,12 +1,12 @@
 //! Defines types whose parser, defaults and schema follow from their definition.
 
-/// An object. Every field has a type and, if it may be left out, its default:
+/// Defines an object. Every field has a type and, if it is optional, its default:
 ///
 /// ```text
 /// object! {
-///     /// How long sessions live.
+///     /// Lifetimes of sessions.
 ///     pub(crate) struct Session {
-///         /// Ends a session that is not used for so long.
+///         /// Ends a session after this time without use.
 ///         idle: Seconds = "8h",
 ///     }
 /// }
@@ -82,7 +82,7 @@ macro_rules! object {
         None
     };
     (@text $default:tt) => {
-        // A literal's text is its JSON.
+        // The source text of a literal is its JSON.
         Some(stringify!($default))
     };
     (@own) => {
@@ -99,7 +99,7 @@ macro_rules! object {
     };
 }
 
-/// One of some words:
+/// Defines a choice among words:
 ///
 /// ```text
 /// choice! { LoginMode { "off" => Off, "required" => Required } }
@@ -124,7 +124,7 @@ macro_rules! choice {
     };
 }
 
-/// A text with rules of its own: read by a function that says what would be right.
+/// Defines a text type by a parse function, whose error says the fix.
 macro_rules! text {
     ($name:ty, $pattern:literal, $parse:expr) => {
         impl FromDocument for $name {
@@ -140,7 +140,7 @@ macro_rules! text {
     };
 }
 
-/// A text of a kind that is checked, and otherwise kept as it is.
+/// Defines a text type by a check; the text stays as it is.
 macro_rules! checked {
     ($(#[doc = $doc:literal])* $name:ident, $pattern:literal, $is:expr, $right:literal) => {
         $(#[doc = $doc])*

@@ -9,17 +9,17 @@ use crate::clock::Seconds;
 use crate::encoding::json;
 use crate::flat_map::FlatMap;
 
-/// Something that is wrong with a document.
+/// Fault in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Where: `origins[1].weight`; empty for the document itself.
+    /// Path of the value, such as `origins[1].weight`; empty for the document itself.
     pub path: String,
-    /// What is wrong, and what would be right.
+    /// Problem and fix.
     pub problem: String,
 }
 
 impl Fault {
-    /// All of these, as sentences.
+    /// Returns all faults as sentences.
     #[must_use]
     pub(crate) fn told(faults: &[Self]) -> String {
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -37,31 +37,31 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A type that a JSON value can be read into.
+/// Type that can be read from a JSON value.
 #[cfg_attr(
     not(feature = "internals"),
     allow(dead_code, reason = "for tools that read documents")
 )]
 pub(crate) trait FromDocument: Sized {
-    /// Reads a value. None after at least one fault was noted.
+    /// Reads a value. Returns `None` after it recorded at least one fault.
     fn read(value: &Value, reader: &mut Reader) -> Option<Self>;
 
-    /// What takes the place of a value that is not there. None after a fault was noted.
+    /// Returns the value for a missing member. Returns `None` after it recorded a fault.
     fn absent(reader: &mut Reader) -> Option<Self> {
         reader.fault("is missing");
         None
     }
 
-    /// Its JSON Schema (2020-12).
+    /// Returns the type's JSON Schema (2020-12).
     fn schema() -> Value;
 
-    /// The default, if there is one.
+    /// Returns the default, if there is one.
     fn default_value() -> Option<Value> {
         None
     }
 }
 
-/// Where reading has got to, and what was found wrong so far.
+/// Position of the parser, and the faults so far.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     path: String,
@@ -72,7 +72,7 @@ impl Reader {
     /// Reads a whole document.
     ///
     /// # Errors
-    /// Every fault there is, in the order of the types' fields.
+    /// Returns every fault, in the order of the types' fields.
     pub(crate) fn read<T: FromDocument>(value: &Value) -> Result<T, Vec<Fault>> {
         let mut reader = Self::default();
         match T::read(value, &mut reader) {
@@ -81,7 +81,7 @@ impl Reader {
         }
     }
 
-    /// Notes that something is wrong here.
+    /// Records a fault at the current path.
     pub(crate) fn fault(&mut self, problem: impl fmt::Display) {
         self.note_fault(problem.to_string());
     }
@@ -94,19 +94,19 @@ impl Reader {
         });
     }
 
-    /// Notes that one of these words should stand here.
+    /// Records that the value must be one of these words.
     pub(crate) fn fault_of_words(&mut self, words: &[&str]) {
         if let Some((last, others)) = words.split_last() {
             self.fault(format_args!("use {} or {last}", others.join(", ")));
         }
     }
 
-    /// Notes what is wrong, if anything is.
+    /// Records the error of a result, if any.
     pub(crate) fn note<T, E: fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
         result.map_err(|problem| self.fault(problem)).ok()
     }
 
-    /// Goes a step further in. Returns what [`Reader::leave`] is given to come back.
+    /// Enters a member or element. Returns the argument of the matching [`Reader::leave`].
     pub(crate) fn enter(&mut self, step: &str) -> usize {
         let outside = self.path.len();
         if !self.path.is_empty() && !step.starts_with('[') {
@@ -116,12 +116,13 @@ impl Reader {
         outside
     }
 
-    /// Comes back out.
+    /// Returns to the enclosing value.
     pub(crate) fn leave(&mut self, outside: usize) {
         self.path.truncate(outside);
     }
 
-    /// A text that is as it should be, or what would be right. Not generic, like [`Reader::member`].
+    /// Reads a text that passes a check; `right` is the fix of a fault. Not generic, for the reason at
+    /// [`Reader::member`].
     pub(crate) fn text(
         &mut self,
         value: &Value,
@@ -136,7 +137,7 @@ impl Reader {
         Some(text)
     }
 
-    /// An object that has no other members than these.
+    /// Reads an object, and records a fault for every member that is not `known`.
     pub(crate) fn object<'v>(
         &mut self,
         value: &'v Value,
@@ -165,8 +166,8 @@ impl Reader {
         Some(members)
     }
 
-    /// A member of an object or its default, and where reading was before. Not generic: there
-    /// are a hundred fields, and each would be a copy of it in the Worker.
+    /// Enters a member, and returns its value or default, and the argument of [`Reader::leave`]. Not generic: each of
+    /// a hundred fields would compile a copy.
     pub(crate) fn member(
         &mut self,
         members: &Map<String, Value>,
@@ -180,7 +181,7 @@ impl Reader {
     }
 }
 
-/// A schema with its description and default.
+/// Adds description and default to a schema.
 #[cfg_attr(
     not(feature = "internals"),
     allow(dead_code, reason = "for tools that read documents")
@@ -193,7 +194,7 @@ pub(super) fn described(mut schema: Value, about: &str, default: Option<Value>) 
     schema
 }
 
-/// The known name that is meant most likely.
+/// Returns the known name that is most likely meant.
 fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let close = |known: &&str| strsim::osa_distance(&name.to_ascii_lowercase(), known);
     let nearest = known.iter().copied().min_by_key(close)?;
@@ -297,7 +298,7 @@ impl<T: FromDocument> FromDocument for Vec<T> {
 impl<T: FromDocument> FromDocument for FlatMap<String, T> {
     fn read(value: &Value, reader: &mut Reader) -> Option<Self> {
         let members = reader.note(value.as_object().ok_or("is not an object"))?;
-        // Not collected: that would bring a sort for every type, of what is in order already.
+        // `collect` would compile a sort for every type, although the members are sorted already.
         let mut all = Some(Self::default());
         for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
             let outside = reader.enter(name);

@@ -1,28 +1,29 @@
-//! Accepts settings under their names of the release before, where that release may have stored them.
+//! Accepts former names of settings in stored documents.
 //!
-//! In a gradual deployment both releases read the same documents, and the one before knows only the former name. So a
-//! stored document may use it for one release. Whoever writes a document or sets a variable learns the name of now.
+//! In a gradual deployment both releases read the same documents, and the older one knows only the former name. So a
+//! stored document may use it for one release. Writing a document or setting a variable under the former name fails
+//! with an error that gives the new one.
 
 use serde_json::Value;
 
-/// The former name of `session.streams`, and of its value `revocable`.
+/// Former name of `session.streams`, and of its value `revocable`.
 const LIVE: &str = "live";
 const WATCHED: &str = "watched";
 
-/// Former names of variables, and what to set now.
+/// Former names of variables, each with the error that gives the new name.
 pub(crate) const FORMER_VARIABLES: [(&str, &str); 1] = [(
     "LIVE",
     "LIVE: is named STREAMS since release 0.2; set STREAMS=revocable where LIVE=watched was set, and remove LIVE.",
 )];
 
-/// Returns what is wrong with the former name of a field, and what to write instead.
+/// Returns the error for the former name of a field, with the new name.
 pub(super) fn former_field(path: &str) -> Option<&'static str> {
     (path == "session.live").then_some(
         "is named streams since release 0.2; write \"streams\": \"revocable\" in place of \"live\": \"watched\"",
     )
 }
 
-/// Gives the fields of a stored document the names they have now. Returns whether one had its former name.
+/// Renames the fields of a stored document to their current names. Returns whether any had its former name.
 pub(crate) fn update_names(document: &mut Value) -> bool {
     let session = document.get_mut("session").and_then(Value::as_object_mut);
     let Some((session, former)) = session.and_then(|session| {
@@ -35,7 +36,8 @@ pub(crate) fn update_names(document: &mut Value) -> bool {
         Some(WATCHED) => "revocable".into(),
         _ => former,
     };
-    // If a document has both names, the new one counts. Release 0.1 refuses such a document: it does not know `streams`.
+    // If a document has both names, the new one counts. Release 0.1 rejects such a document, because it does not know
+    // `streams`.
     session.entry("streams").or_insert(value);
     true
 }

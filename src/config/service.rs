@@ -1,8 +1,8 @@
-//! Decides what to ask a service that keeps tenants' documents, and what its answers mean.
+//! Decides how to request documents from a service, and interprets its responses.
 //!
-//! `GET <TENANTS_URL>/<key>`: 200 with the text, 304 if it is the one that was given last (RFC 9110 section 15.4.5),
-//! 404 if there is none. Any other status, and a text that is too long or takes too long, is no answer: what is known
-//! counts on then.
+//! `GET <TENANTS_URL>/<key>`: 200 with the text, 304 if the last text is still current (RFC 9110 section 15.4.5), 404
+//! if there is none. Any other status counts as unavailable, and so does a text that is too long or too late. Cached
+//! documents then stay in use.
 
 use std::collections::HashMap;
 
@@ -13,16 +13,16 @@ use crate::http::percent::push_escaped;
 /// Maximum length of a document, in bytes.
 const MAX_DOCUMENT: usize = 1024 * 1024;
 
-/// Maximum length of a file as it is kept, in bytes: it is written in base64.
+/// Maximum length of a stored file, in bytes of base64.
 const MAX_FILE: usize = 7 * 1024 * 1024;
 
-/// Maximum number of texts that are remembered, for when the service says that nothing has changed.
+/// Maximum number of texts that are remembered for a 304.
 const MAX_REMEMBERED: usize = 1_000;
 
-/// Maximum length of a text that is remembered, in bytes. A file is longer, and has caches of its own.
+/// Maximum length of a text that is remembered, in bytes. Files are longer, and have caches of their own.
 const MAX_REMEMBERED_LENGTH: usize = 64 * 1024;
 
-/// Returns where the text under a key is found.
+/// Returns the URL of the text under a key.
 #[must_use]
 pub(crate) fn url(base: &str, key: &str) -> String {
     let base = base.trim_end_matches('/');
@@ -39,7 +39,7 @@ pub(crate) fn url(base: &str, key: &str) -> String {
     String::from_utf8(url).unwrap_or_default()
 }
 
-/// Returns how many bytes of the text under a key are read.
+/// Returns the maximum length of the text under a key, in bytes.
 #[must_use]
 pub(crate) fn limit(key: &str) -> usize {
     if key.starts_with("asset:") {
@@ -49,35 +49,35 @@ pub(crate) fn limit(key: &str) -> usize {
     }
 }
 
-/// What a service's answer means, by its status.
+/// Meaning of the service's response, by its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer<T> {
-    /// Its body is the text.
+    /// The body is the text.
     Given,
-    /// The text is this one still.
+    /// This text is still current.
     Unchanged(T),
-    /// There is none.
+    /// The service has no such text.
     Absent,
 }
 
-/// The status is none by which a service answers.
+/// Status that the protocol does not define.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("status {0}")]
 pub(crate) struct Unexpected(pub u16);
 
-/// A text that the service gave.
+/// Text that the service returned, with its ETag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Remembered<T> {
-    /// What goes into `If-None-Match`.
+    /// Value for `If-None-Match`.
     pub etag: String,
     /// The text.
     pub text: T,
 }
 
-/// Reads the status of an answer; `known` is what the service was asked with.
+/// Interprets the status of a response; `known` is the text that the request named in `If-None-Match`.
 ///
 /// # Errors
-/// Returns [`Unexpected`] for any other than 200, 404, and 304 if a text is known.
+/// Returns [`Unexpected`] for any status but 200, 404, and 304 if a text is known.
 pub(crate) fn read<T>(status: u16, known: Option<Remembered<T>>) -> Result<Answer<T>, Unexpected> {
     match (status, known) {
         (200, _) => Ok(Answer::Given),
@@ -87,7 +87,7 @@ pub(crate) fn read<T>(status: u16, known: Option<Remembered<T>>) -> Result<Answe
     }
 }
 
-/// The texts that a service gave last, by their URLs. `T` is a text, or where it is.
+/// Texts that the service returned last, by URL. `T` is a text, or a reference to it.
 #[derive(Debug)]
 pub(crate) struct Memory<T>(HashMap<String, Remembered<T>>);
 
@@ -98,18 +98,18 @@ impl<T> Default for Memory<T> {
 }
 
 impl<T: Clone> Memory<T> {
-    /// Returns what the service gave last.
+    /// Returns the text that the service returned last.
     #[must_use]
     pub(crate) fn known(&self, url: &str) -> Option<Remembered<T>> {
         self.0.get(url).cloned()
     }
 
-    /// Forgets a text that is gone.
+    /// Removes a deleted text.
     pub(crate) fn forget(&mut self, url: &str) {
         self.0.remove(url);
     }
 
-    /// Remembers a text that came with an ETag, unless it is too long. Where there are too many, all are forgotten.
+    /// Remembers a text that came with an ETag, unless it is too long. Clears all texts when there are too many.
     pub(crate) fn remember(&mut self, url: &str, etag: Option<String>, length: usize, text: T) {
         if self.0.len() >= MAX_REMEMBERED {
             self.0.clear();

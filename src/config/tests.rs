@@ -1,4 +1,4 @@
-//! Documents, good and bad, and what layers make of them.
+//! Tests documents, valid and invalid, and how layers merge.
 
 use serde_json::{Value, json};
 
@@ -129,7 +129,7 @@ fn schema_describes_what_the_parser_accepts() {
         session["consistency"]["enum"],
         json!(["strong", "eventual"])
     );
-    // Everything there is has a word on what it is for.
+    // Every property has a description.
     fn check(schema: &Value, path: &str) {
         for (name, member) in schema["properties"].as_object().into_iter().flatten() {
             let about = member["description"].as_str().unwrap_or_default();
@@ -143,7 +143,7 @@ fn schema_describes_what_the_parser_accepts() {
     check(&schema, "");
 }
 
-/// `npm run tenants -- schema > www/tenant.schema.json` brings it up to date.
+/// `npm run tenants -- schema > www/tenant.schema.json` updates it.
 #[test]
 fn published_schema_matches_the_types() {
     let published: Value =

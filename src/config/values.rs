@@ -1,4 +1,4 @@
-//! The document's texts and numbers: what each may be, and what would be right.
+//! Defines the texts and numbers of a document, with their limits and fixes.
 
 use core::fmt;
 
@@ -27,47 +27,47 @@ text!(OriginName, "^[A-Za-z0-9._:\\[\\]-]+$", OriginName::parse);
 text!(Base, "^https?://[^/?#@\\\\ \"]+/*$", Base::parse);
 
 checked! {
-    /// A path of a server.
+    /// Path at a server.
     Path, "^/", |text| text.starts_with('/') && !text.contains(['?', '#', ' ']),
     "use a path such as /ready"
 }
 checked! {
-    /// What a release is called: a line of text, because logs and metrics name it.
+    /// Name of a release, in one line, because logs and metrics show it.
     ReleaseName, "^[^\\u0000-\\u001f\\u007f]{1,64}$",
     |text| (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control),
     "use a name such as v2, in up to 64 characters"
 }
 checked! {
-    /// A request method.
+    /// Request method.
     Method, "^[A-Z]+$", |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase()),
     "use a method such as GET"
 }
 checked! {
-    /// A header's name (RFC 9110 section 5.1), in a spelling that nobody mistakes.
+    /// Header name (RFC 9110 section 5.1), without characters that servers treat in different ways.
     HeaderName, "^[A-Za-z0-9-]+$",
     |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
     "use the name of a header: letters, digits and -"
 }
 checked! {
-    /// An origin in the sense of RFC 6454.
+    /// Origin in the sense of RFC 6454.
     Site, "^[a-z]+://[^/]+$",
     |text| text.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/')),
     "use an origin such as https://shop.example"
 }
 
 checked! {
-    /// An issuer identifier, or another address of one.
+    /// Issuer identifier, or another of the issuer's URLs.
     Issuer, "^https?://", |text| is_confidential(text) && !text.contains(['?', '#']),
     "use an https address, without ? and #; http is for this machine only"
 }
 checked! {
-    /// A secret of the Worker's.
+    /// Name of a secret of the Worker's.
     SecretName, "^secret:[A-Z0-9_]+$",
     |text| text.strip_prefix("secret:").is_some_and(|name| !name.is_empty()),
     "name a secret of the Worker, such as secret:OIDC_SECRET; it must not stand here itself"
 }
 checked! {
-    /// A cookie's name, or the beginning of names.
+    /// Name of a cookie, or a prefix of names.
     CookiePattern, "^[!#$%&'+.^_`|~0-9A-Za-z-]+\\*?$",
     |text| {
         let name = text.strip_suffix('*').unwrap_or(text);
@@ -78,7 +78,7 @@ checked! {
 }
 
 impl CookiePattern {
-    /// Whether a cookie of this name is meant. Names of cookies are case-sensitive.
+    /// Returns whether the pattern matches a cookie's name. Cookie names are case-sensitive.
     #[must_use]
     pub(crate) fn matches(&self, name: &str) -> bool {
         match self.0.strip_suffix('*') {
@@ -88,20 +88,20 @@ impl CookiePattern {
     }
 }
 
-/// A text is neither a path nor the beginning of paths.
+/// Text that is neither a path nor a prefix of paths.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum PathPatternError {
-    /// A `*` is not at the end of it.
+    /// A `*` is not at the end, after a `/`.
     #[error("{} has a * in it; write one only at the end, behind a /", quoted(.0))]
     Wildcard(String),
-    /// It is not how a path is written.
+    /// The text does not have the form of a path.
     #[error(
         "{} is not a path; use one such as /project/share, or the beginning of paths such as /public/*", quoted(.0)
     )]
     Malformed(String),
 }
 
-/// A path, or the beginning of paths.
+/// Path, or a prefix of paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathPattern {
     path: String,
@@ -126,13 +126,13 @@ impl PathPattern {
             .ok_or_else(|| PathPatternError::Malformed(text.to_owned()))
     }
 
-    /// The path, or what all of them begin with.
+    /// Returns the path, or the prefix of all matching paths.
     #[must_use]
     pub(crate) fn beginning(&self) -> &str {
         &self.path
     }
 
-    /// Whether a path, free of disguises, is meant.
+    /// Returns whether the pattern matches a path, which must be unambiguous.
     #[must_use]
     pub(crate) fn matches(&self, path: &str) -> bool {
         if self.is_beginning {
@@ -145,7 +145,7 @@ impl PathPattern {
 
 text!(PathPattern, "^/[^*?#%\\\\ ]*\\*?$", PathPattern::parse);
 
-/// A point in time.
+/// Point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Date(pub UnixSeconds);
 
@@ -155,7 +155,7 @@ text!(Date, "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{8}Z)?$", |text| {
         .ok_or("use a date such as 2026-11-21 or 2026-11-21T10:00:00Z")
 });
 
-/// A number within bounds.
+/// Defines a number within bounds.
 macro_rules! bounded {
     ($(#[doc = $doc:literal])* $name:ident: $from:literal to $to:literal) => {
         $(#[doc = $doc])*
@@ -177,18 +177,18 @@ macro_rules! bounded {
 }
 
 bounded! {
-    /// A server's share in relation to the others'.
+    /// Share of a server, relative to the others' weights.
     Weight: 1 to 1_000
 }
 bounded! {
-    /// A percentage of what a server can do.
+    /// Percentage of a server's full load.
     Percent: 0 to 1_000
 }
 bounded! {
-    /// So many of a hundred.
+    /// Percentage of new sessions.
     Share: 0 to 100
 }
 bounded! {
-    /// Bytes of a header: with the rest it has to fit an origin's limit.
+    /// Size of a header in bytes; an origin limits the size of all headers together.
     DataSize: 0 to 16_384
 }

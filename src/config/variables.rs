@@ -1,4 +1,4 @@
-//! The deployment's variables as a document: what every tenant has that says nothing else.
+//! Converts the deployment's variables into a document: the defaults of every tenant.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::parse::Fault;
 use crate::encoding::json;
 use crate::secrets::Secrets;
 
-/// How a variable's text is taken.
+/// Format of a variable's text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -20,7 +20,7 @@ enum Kind {
     Json,
 }
 
-/// Each variable, how it is taken, and where in a document it belongs.
+/// Variables, each with its format and its path in a document.
 const VARIABLES: [(&str, Kind, &str); 39] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
@@ -99,8 +99,8 @@ const VARIABLES: [(&str, Kind, &str); 39] = [
     ("SERVER_TIMING", Kind::Flag, "telemetry.server_timing"),
 ];
 
-/// The variables there are, as a document; what cannot be taken as it should be is left as it is, to
-/// be found wrong when the document is read.
+/// Converts all set variables into a document. A malformed text stays as it is, so that reading the document reports
+/// it.
 #[must_use]
 pub(crate) fn to_document(secrets: &Secrets) -> Value {
     let mut document = json!({});
@@ -112,7 +112,7 @@ pub(crate) fn to_document(secrets: &Secrets) -> Value {
     document
 }
 
-/// A fault in what a variable says, by the variable's name.
+/// Replaces a fault's path by the name of the variable that sets the value.
 pub(super) fn said(fault: Fault) -> Fault {
     let within = |path: &str| {
         fault.path == path
@@ -121,7 +121,7 @@ pub(super) fn said(fault: Fault) -> Fault {
                 .strip_prefix(path)
                 .is_some_and(|rest| rest.starts_with(['.', '[']))
     };
-    // The longest path is the most telling.
+    // The longest path names the most specific variable.
     let variable = VARIABLES
         .iter()
         .filter(|(_, _, path)| within(path))
@@ -169,7 +169,7 @@ fn taken(text: &str, kind: Kind) -> Value {
     }
 }
 
-/// `[name=]http(s)://host[:port][;attribute=value]…`
+/// Parses `[name=]http(s)://host[:port][;attribute=value]…`.
 fn origin(entry: &str) -> Value {
     let mut parts = entry.split(';').map(str::trim);
     let base = parts.next().unwrap_or_default();
