@@ -1,23 +1,22 @@
-//! A release that gets a share of the new sessions, which stay in it.
+//! Defines the canary: a release that gets a share of the new sessions and keeps them.
 //!
-//! A session's release is a bit of its handle, chosen when it begins: nothing is stored for it, all
-//! isolates know it, and raising or lowering the percentage moves nobody. A session that began
-//! while there was no canary is not of it.
+//! A bit of the handle is the session's release, chosen when the session begins. So nothing is stored for it, all
+//! isolates know it, and changing the percentage moves no session. Sessions that began without a canary do not belong
+//! to it.
 
 use crate::balancer::pool::Origin;
 use crate::session::id::Handle;
 
-/// A canary release.
+/// Canary release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Canary {
-    /// The release, as its origins name it.
+    /// Release, as its origins name it.
     pub release: String,
     /// Percentage of new sessions that it gets.
     pub percent: u32,
-    /// It gets no sessions, not even those that began in it.
+    /// Whether the release gets no sessions, not even those that began in it.
     pub is_off: bool,
-    /// A request header, folded, and its value, that bring a new session into it whatever the
-    /// percentage is.
+    /// Request header (folded name) and value that assign a new session to the release, whatever the percentage is.
     pub header: Option<(String, String)>,
 }
 
@@ -28,7 +27,7 @@ impl Canary {
         (origin.release.as_ref() == Some(&self.release)) == Self::has(handle)
     }
 
-    /// Whether a session of this handle belongs to the canary.
+    /// Returns whether a session with this handle belongs to the canary.
     #[must_use]
     pub(crate) fn has(Handle([_, byte, ..]): Handle) -> bool {
         byte & 1 == 1

@@ -1,47 +1,47 @@
-//! Keeps this isolate's view of the origins across all isolates, as the tenant's pool object reports it: load and
-//! health from everywhere, and what the operator has drained. Asked for in the background, every few seconds; what is
-//! older than that counts no more, but for drains.
+//! Keeps this isolate's view of the origins across all isolates, as the tenant's pool object reports it. The view has
+//! load and health from everywhere, and the operator's drains. The isolate updates it in the background every
+//! [`EVERY_MS`]; load and health expire after [`COUNTS_MS`], drains do not.
 
 use super::message::{Answer, Command, OriginReport};
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
 use crate::message;
 
-/// How often an isolate tells and asks, in milliseconds.
+/// Interval at which an isolate exchanges reports with the object, in milliseconds.
 pub(crate) const EVERY_MS: u64 = 2_000;
 
-/// Time for which a report counts.
+/// Time for which load and health count, in milliseconds.
 const COUNTS_MS: u64 = 10_000;
 
-/// What the others know about one origin.
+/// Other isolates' view of one origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct State {
-    /// What the other isolates have under way there.
+    /// Requests of the other isolates in flight there.
     under_way: u32,
     /// Estimated number of sockets that other isolates opened there.
     held: u32,
-    /// What it reported last, anywhere, in parts of a thousand.
+    /// Load that the origin last reported to any isolate, in thousandths.
     reported: Option<u64>,
-    /// It is passed over until then, by most who know it, or because it says it is not ready.
+    /// End of its ejection, by most isolates that know it or because it is not ready.
     ejected_until: UnixMillis,
 }
 
-/// What this isolate knows of one origin, and reports to the others.
+/// This isolate's view of one origin, for its report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LocalView<'a> {
-    /// Its name.
+    /// Name of the origin.
     pub origin: &'a str,
-    /// What the isolate has under way there.
+    /// Requests of this isolate in flight there.
     pub under_way: u32,
     /// Estimated number of sockets that the isolate opened there.
     pub held: u32,
-    /// What it reported to this isolate.
+    /// Load that the origin reported to this isolate, in thousandths.
     pub reported: Option<u64>,
-    /// Until when the isolate passes it over.
+    /// End of the ejection by this isolate.
     pub ejected_until: UnixMillis,
 }
 
-/// What one isolate has heard of the others.
+/// One isolate's view of all other isolates.
 #[derive(Debug, Default)]
 pub(crate) struct ClusterView {
     origins: FlatMap<String, State>,
@@ -51,7 +51,7 @@ pub(crate) struct ClusterView {
 }
 
 impl ClusterView {
-    /// Whether it is time to tell and ask; says so once.
+    /// Returns whether an exchange is due; if so, starts the next interval.
     pub(crate) fn is_due(&mut self, now: UnixMillis) -> bool {
         let due = now.millis_since(self.asked) >= EVERY_MS;
         if due {
@@ -60,7 +60,7 @@ impl ClusterView {
         due
     }
 
-    /// What an isolate tells: one line of JSON.
+    /// Returns the isolate's report: one line of JSON.
     #[must_use]
     pub(crate) fn command(isolate: u64, told: &[LocalView<'_>]) -> String {
         let report = |one: &LocalView<'_>| {
@@ -80,7 +80,7 @@ impl ClusterView {
         command.to_text()
     }
 
-    /// Learns from the object's [`Answer`]. Whether it was one.
+    /// Updates the view from the object's [`Answer`]. Returns whether it was valid.
     pub(crate) fn learn(&mut self, answer: &[u8], now: UnixMillis) -> bool {
         let Ok(Answer { origins, drained }) = message::read(answer) else {
             return false;
@@ -91,7 +91,7 @@ impl ClusterView {
         true
     }
 
-    /// What the other isolates have under way there.
+    /// Returns the number of requests of other isolates in flight at the origin.
     #[must_use]
     pub(crate) fn under_way(&self, origin: &str, now: UnixMillis) -> u32 {
         self.state(origin, now).under_way
@@ -103,19 +103,19 @@ impl ClusterView {
         self.state(origin, now).held
     }
 
-    /// What it reported last, anywhere.
+    /// Returns the load that the origin last reported to any isolate, in thousandths.
     #[must_use]
     pub(crate) fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
         self.state(origin, now).reported
     }
 
-    /// Whether the others pass it over.
+    /// Returns whether the other isolates eject the origin.
     #[must_use]
     pub(crate) fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
         now < self.state(origin, now).ejected_until
     }
 
-    /// Whether nobody has anything against any origin.
+    /// Returns whether the other isolates eject no origin.
     #[must_use]
     pub(crate) fn is_clear(&self, now: UnixMillis) -> bool {
         self.origins
@@ -123,7 +123,7 @@ impl ClusterView {
             .all(|state| now >= state.ejected_until)
     }
 
-    /// Whether the operator drains it.
+    /// Returns whether the operator drains the origin.
     #[must_use]
     pub(crate) fn is_drained(&self, origin: &str) -> bool {
         self.drained.iter().any(|name| name == origin)

@@ -1,25 +1,25 @@
-//! Active health checks: every minute each origin that has a health path is asked whether it is ready, and the tenant's
-//! pool object gets the result.
+//! Defines active health checks. Every minute Vestibule requests the health path of each origin that has one, and
+//! sends the result to the tenant's pool object.
 
 use super::message::Command;
 use crate::tenant_id::TenantId;
 
-/// Time that an origin has to say that it is ready, in milliseconds.
+/// Maximum time for an origin's response, in milliseconds.
 pub(crate) const DEADLINE_MS: u32 = 5_000;
 
-/// A check to be made.
+/// Health check to perform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HealthCheck {
-    /// Whose origin it is.
+    /// Tenant of the origin.
     pub tenant: TenantId,
-    /// The origin's name.
+    /// Name of the origin.
     pub origin: String,
-    /// What to get; any status of success says that it is ready.
+    /// URL to get; any successful status means that the origin is ready.
     pub url: String,
 }
 
 impl HealthCheck {
-    /// Returns the command for the tenant's pool object: see
+    /// Returns the command that reports the result to the tenant's pool object: see
     /// [`PoolAggregate::apply`](super::pool_aggregate::PoolAggregate::apply).
     #[must_use]
     pub(crate) fn command(&self, is_ready: bool) -> String {

@@ -1,55 +1,55 @@
 //! Measures how busy origins are: requests in flight from this isolate, sockets it opened, and the load that origins
 //! report.
 //!
-//! No code of ours runs while a passed-through socket is open, so nothing shows its end. A socket therefore counts less
-//! and less after its handshake: with weight e^(-t / [`HELD_MS`]).
+//! No code of Vestibule runs while a passed-through socket is open, so nothing shows its end. So the weight of a socket
+//! falls after its handshake: e^(-t / [`HELD_MS`]).
 
 use serde_json::Value;
 
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
 
-/// How long what an origin said of itself counts.
+/// Time for which an origin's load report counts, in milliseconds.
 const REPORT_COUNTS_MS: u64 = 10_000;
 
 /// Mean time for which an opened socket counts, in milliseconds.
 pub(crate) const HELD_MS: u64 = 15 * 60_000;
 
-/// What the data plane counted at one origin.
+/// Counts of the data plane at one origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Activity {
-    /// Number of requests without an answer yet, and of followed streams and sockets.
+    /// Number of requests without a response yet, and of followed streams and sockets.
     pub under_way: u32,
-    /// Average time until an answer begins, in milliseconds.
+    /// Average time to the first byte of a response, in milliseconds.
     pub first_byte_ms: u32,
-    /// Number of sockets that were opened and are not followed, since the isolate began.
+    /// Number of sockets opened since the isolate began, without followed ones.
     pub opened: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Requests and followed streams of this isolate under way, when it was last counted.
+    /// Requests and followed streams of this isolate in flight, at the last count.
     under_way: u32,
-    /// After how many milliseconds answers begin, on average.
+    /// Average time to the first byte of a response, in milliseconds.
     first_byte_ms: u32,
-    /// New sessions that were given to it since.
+    /// New sessions assigned since the last count.
     given: u32,
-    /// Sockets that were opened, when they were last counted.
+    /// Value of [`Activity::opened`] at the last count.
     opened: u32,
     /// Estimated number of open sockets at `held_at`.
     held: f64,
     held_at: UnixMillis,
-    /// What it said last: 0 idle, 1000 fully used.
+    /// Load in the origin's last report, in thousandths: 0 idle, 1000 fully used.
     reported: u64,
     reported_at: UnixMillis,
 }
 
-/// The origins' load as one isolate knows it, by name.
+/// Load of the origins as one isolate knows it, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Load(FlatMap<String, State>);
 
 impl Load {
-    /// Takes what the data plane counted at `origin`.
+    /// Records the data plane's counts at `origin`.
     pub(crate) fn observe(&mut self, origin: &str, seen: Activity, now: UnixMillis) {
         let state = self.0.or_default(origin.to_owned());
         state.under_way = seen.under_way;
@@ -62,7 +62,7 @@ impl Load {
         }
     }
 
-    /// Counts no socket at an origin that cannot be reached: its sockets are closed.
+    /// Drops the estimate for an unreachable origin, whose sockets are closed.
     pub(crate) fn forget_sockets(&mut self, origin: &str) {
         if let Some(state) = self.0.get_mut(origin) {
             state.held = 0.0;
@@ -75,8 +75,8 @@ impl Load {
         self.0.get(origin).map_or(0, |state| whole(state.held(now)))
     }
 
-    /// A new session is given to `origin`: until the next count it is one more, so that many at once
-    /// do not all go where there was room a moment ago.
+    /// Records that a new session was assigned to `origin`. It counts as one more request until the next count, so
+    /// that a burst of sessions does not overload the least busy origin.
     pub(crate) fn assign(&mut self, origin: &str) {
         match self.0.get_mut(origin) {
             Some(state) => state.given += 1,
@@ -84,8 +84,8 @@ impl Load {
         }
     }
 
-    /// What an origin said of itself: `endpoint-load-metrics` of an answer, in the text or the JSON
-    /// form of ORCA (Open Request Cost Aggregation): the highest utilisation in it counts.
+    /// Records an origin's load report: `endpoint-load-metrics` of a response, in the text or JSON form of ORCA (Open
+    /// Request Cost Aggregation). The highest utilisation counts. Returns whether the report was valid.
     pub(crate) fn report(&mut self, origin: &str, metrics: &str, now: UnixMillis) -> bool {
         let Some(utilization) = utilization(metrics) else {
             return false;
@@ -96,7 +96,7 @@ impl Load {
         true
     }
 
-    /// What of this isolate's is under way at `origin`.
+    /// Returns the number of this isolate's requests in flight at `origin`, including new sessions.
     #[must_use]
     pub(crate) fn under_way(&self, origin: &str) -> u32 {
         self.0
@@ -104,13 +104,13 @@ impl Load {
             .map_or(0, |state| state.under_way.saturating_add(state.given))
     }
 
-    /// After how many milliseconds its answers begin, on average.
+    /// Returns the average time to the first byte, in milliseconds.
     #[must_use]
     pub(crate) fn first_byte_ms(&self, origin: &str) -> u32 {
         self.0.get(origin).map_or(0, |state| state.first_byte_ms)
     }
 
-    /// What it said of itself lately, in parts of a thousand.
+    /// Returns the load that the origin recently reported, in thousandths.
     #[must_use]
     pub(crate) fn reported(&self, origin: &str, now: UnixMillis) -> Option<u64> {
         let state = self.0.get(origin)?;
@@ -153,7 +153,7 @@ fn per_mille(utilization: f64) -> u64 {
     (utilization * 1000.0).min(100_000.0) as u64
 }
 
-/// The highest utilisation that is named.
+/// Returns the highest utilisation in the metrics.
 fn utilization(metrics: &str) -> Option<f64> {
     const NAMES: [&str; 3] = [
         "application_utilization",
@@ -181,8 +181,8 @@ fn utilization(metrics: &str) -> Option<f64> {
         .max_by(f64::total_cmp)
 }
 
-/// A number as C writes it. `str::parse` finds the nearest one at whatever length, for 15 KB of
-/// tables and code; here thousandths count.
+/// Parses a number as C writes it. `str::parse` finds the nearest float at any length, for 15 KB of tables and code;
+/// here thousandths are enough.
 fn decimal(text: &str) -> Option<f64> {
     let (number, exponent) = match text.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, exponent.parse::<i16>().ok()?),

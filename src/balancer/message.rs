@@ -1,45 +1,45 @@
-//! The messages of a tenant's pool object.
+//! Defines the messages of a tenant's pool object.
 
 use serde::{Deserialize, Serialize};
 
 use crate::message::{self, MessageError};
 
-/// A command to the object. It is answered with an [`Answer`].
+/// Command to the object, which responds with an [`Answer`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Command {
-    /// Takes what an isolate knows.
+    /// Reports an isolate's view.
     Gather {
-        /// The isolate.
+        /// Id of the isolate.
         #[serde(default)]
         isolate: String,
-        /// The origins it knows.
+        /// Origins that it knows.
         origins: Vec<OriginReport>,
     },
-    /// Drains an origin, or lifts that.
+    /// Starts or ends the drain of an origin.
     Drain {
         /// Whether to drain it.
         drained: bool,
-        /// The origin.
+        /// Name of the origin.
         origin: String,
     },
-    /// Takes the result of a health check.
+    /// Reports the result of a health check.
     Checked {
-        /// The origin.
+        /// Name of the origin.
         origin: String,
         /// Whether it is ready.
         ready: bool,
     },
-    /// Changes nothing. So does a command of a later release: what is known is answered all the same.
+    /// Changes nothing, like any command of a later release. The object responds with an [`Answer`] all the same.
     #[serde(other)]
     Tell,
 }
 
 impl Command {
-    /// Reads a command.
+    /// Parses a command.
     ///
     /// # Errors
-    /// Returns why it is none.
+    /// Returns an error if the text is not a command.
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         message::read(text.as_bytes())
     }
@@ -51,28 +51,28 @@ impl Command {
     }
 }
 
-/// What an isolate knows of an origin, or what the object knows of it from all other isolates. An array: elements that a
-/// later release adds are ignored.
+/// State of an origin: one isolate's report, or the object's summary of all other isolates. An array; readers ignore
+/// elements that a later release adds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OriginReport(
-    /// The origin's name.
+    /// Name of the origin.
     pub String,
-    /// Number of requests under way there.
+    /// Number of requests in flight.
     pub u32,
-    /// The load it reported last, in parts of a thousand.
+    /// Last reported load, in thousandths.
     pub Option<u64>,
-    /// Until when it is passed over, in Unix milliseconds.
+    /// End of the ejection, in Unix milliseconds.
     pub u64,
     /// Estimated number of open sockets there that nothing follows. Isolates of release 0.2.0 do not report it.
     #[serde(default)]
     pub u32,
 );
 
-/// What the object knows.
+/// State of a tenant's origins, as the object knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answer {
-    /// The names of the drained origins.
+    /// Names of the drained origins.
     pub drained: Vec<String>,
-    /// All origins of which anything is known.
+    /// All origins with any known state.
     pub origins: Vec<OriginReport>,
 }

@@ -1,4 +1,4 @@
-//! Which origin a conversation belongs to.
+//! Decides which origin a session belongs to.
 
 pub(crate) mod canary;
 pub(crate) mod cluster_view;

@@ -1,48 +1,48 @@
-//! Which origins this isolate passes over, and how warily those that have come back are used.
+//! Decides which origins this isolate ejects, and how slowly they return.
 //!
-//! Requests that fail cast suspicion, and a probe of our own decides ([`super::probe`]): whatever one
-//! client sends, it ejects no origin. An origin that a probe cannot reach is ejected at once, one that
-//! answers with gateway errors after some in a row, if a probe is answered with one too; for longer
-//! each time. What cannot be reached is probed once a second while somebody wants it, and is back with
-//! its first answer. What comes back starts slowly: it gets fewer of the new sessions for a while.
+//! A failed request only triggers a probe, and the probe's result decides ([`super::probe`]). So no client's requests
+//! can eject an origin. An origin that a probe cannot reach is ejected at once. One that returns gateway errors is
+//! ejected after [`EJECT_AFTER_FAILURES`] in a row, if a probe gets one too. Each ejection lasts longer than the last.
+//! An unreachable origin is probed once a second while requests need it, and returns with its first response. A
+//! returning origin starts slowly: it gets fewer new sessions for a while.
 
 use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
 
 use super::probe::{Probes, Verdict};
 
-/// How long an origin is ejected the first time, in milliseconds; twice as long each time after.
+/// Duration of the first ejection, in milliseconds; each further one lasts twice as long.
 const EJECTED_MS: u64 = 5_000;
-/// The longest it is ejected.
+/// Maximum duration of an ejection, in milliseconds.
 const MAX_EJECTED_MS: u64 = 300_000;
-/// So many gateway errors in a row eject, if a probe confirms them.
+/// Number of gateway errors in a row that eject, if a probe confirms them.
 const EJECT_AFTER_FAILURES: u32 = 5;
-/// How long an origin that came back gets fewer new sessions.
+/// Time for which a returned origin gets fewer new sessions, in milliseconds.
 const SLOW_START_MS: u64 = 30_000;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     /// Gateway errors in a row.
     faults: u32,
-    /// When the first of them was.
+    /// Time of the first of them.
     faulty_since: UnixMillis,
-    /// Whose request the first of them was, as far as that is known.
+    /// Client whose request got the first of them, if known.
     first_client: Option<u64>,
-    /// Others met with them too.
+    /// Whether several clients got them.
     clients_differ: bool,
-    /// Why it is under suspicion.
+    /// Reason for the last probe.
     reason: &'static str,
     probes: Probes,
-    /// Ejections so far, without a long quiet time in between.
+    /// Ejections so far; a long quiet time resets the count.
     ejections: u32,
-    /// Passed over until then.
+    /// End of the ejection.
     until: UnixMillis,
-    /// It is passed over because it cannot be reached.
+    /// Whether it is ejected because it is unreachable.
     is_lost: bool,
 }
 
 impl State {
-    /// Whether it is ejected by that.
+    /// Ejects the origin, unless it is ejected already. Returns whether it did.
     fn eject(&mut self, now: UnixMillis) -> bool {
         if now < self.until {
             return false;
@@ -58,11 +58,11 @@ impl State {
         true
     }
 
-    /// Whether it is ejected for what requests met with, because a probe confirms it.
+    /// Ejects the origin if requests failed often enough and a probe confirms it. Returns whether it did.
     fn eject_if_confirmed(&mut self, now: UnixMillis) -> bool {
         let is_confirmed = match self.probes.found_since(self.faulty_since) {
             Some(Verdict::Faulty | Verdict::Dead) => true,
-            // A server that answers one request after the other is silent while it is at one client's.
+            // A server that handles one request at a time is silent while it serves one client's.
             Some(Verdict::Silent) => self.clients_differ,
             Some(Verdict::Alive) | None => false,
         };
@@ -78,20 +78,19 @@ impl State {
     }
 }
 
-/// The origins' health as one isolate knows it, by name. Holds at most one entry per origin.
+/// Health of the origins as one isolate knows it, by name. Holds at most one entry per origin.
 #[derive(Debug, Default)]
 pub(crate) struct Health(FlatMap<String, State>);
 
 impl Health {
-    /// A request failed at the origin. That says nothing of the origin by itself; whether a probe is to
-    /// be sent now.
+    /// Records that a request failed, which proves no fault of the origin. Returns whether to send a probe now.
     pub(crate) fn suspect(&mut self, origin: &str, reason: &'static str, now: UnixMillis) -> bool {
         let state = self.0.or_default(origin.to_owned());
         state.reason = reason;
         state.probes.begin(now)
     }
 
-    /// What a probe found that was begun then. Why the origin is ejected, if it is by that.
+    /// Records the result of the probe that began at `begun`. Returns the reason of an ejection, if it causes one.
     pub(crate) fn probed(
         &mut self,
         origin: &str,
@@ -118,13 +117,13 @@ impl Health {
         is_ejected.then_some(state.reason)
     }
 
-    /// What a probe found that was begun at that time or later.
+    /// Returns the result of the last probe, if that began at `since` or later.
     #[must_use]
     pub(crate) fn found_since(&self, origin: &str, since: UnixMillis) -> Option<Verdict> {
         self.0.get(origin)?.probes.found_since(since)
     }
 
-    /// Whether a probe is under way.
+    /// Returns whether a probe is in progress.
     #[must_use]
     pub(crate) fn is_probed(&self, origin: &str, now: UnixMillis) -> bool {
         self.0
@@ -132,8 +131,8 @@ impl Health {
             .is_some_and(|state| state.probes.is_under_way(now))
     }
 
-    /// The platform could not connect to the origin, and a probe got no answer either. Whether it was
-    /// ejected by that.
+    /// Records that the platform could not connect to the origin, and that a probe got no response either. Returns
+    /// whether this ejected the origin.
     pub(crate) fn mark_unreachable(&mut self, origin: &str, now: UnixMillis) -> bool {
         let state = self.0.or_default(origin.to_owned());
         let is_ejected = state.eject(now);
@@ -141,8 +140,8 @@ impl Health {
         is_ejected
     }
 
-    /// The origin answered with a gateway error or not in time, to that client as far as it is known.
-    /// Whether it was ejected by that.
+    /// Records a gateway error or timeout, and the client that got it, if known. Returns whether this ejected the
+    /// origin.
     pub(crate) fn record_failure(
         &mut self,
         origin: &str,
@@ -161,40 +160,40 @@ impl Health {
         state.eject_if_confirmed(now)
     }
 
-    /// When the first was of the faults in a row that the origin is at; none if it is at none.
+    /// Returns the time of the first of the current failures in a row; `None` after a success.
     #[must_use]
     pub(crate) fn faulty_since(&self, origin: &str) -> Option<UnixMillis> {
         let state = self.0.get(origin)?;
         (state.faults > 0).then_some(state.faulty_since)
     }
 
-    /// The origin answered.
+    /// Records a response of the origin.
     pub(crate) fn record_success(&mut self, origin: &str, now: UnixMillis) {
         if let Some(state) = self.0.get_mut(origin) {
             state.record_success(now);
         }
     }
 
-    /// Whether the origin is passed over because it cannot be reached.
+    /// Returns whether the origin is ejected because it is unreachable.
     #[must_use]
     pub(crate) fn is_lost(&self, origin: &str, now: UnixMillis) -> bool {
         let lost = |state: &State| state.is_lost && now < state.until;
         !self.0.is_empty() && self.0.get(origin).is_some_and(lost)
     }
 
-    /// Whether the origin is passed over now.
+    /// Returns whether the origin is ejected now.
     #[must_use]
     pub(crate) fn is_ejected(&self, origin: &str, now: UnixMillis) -> bool {
         !self.0.is_empty() && self.0.get(origin).is_some_and(|state| now < state.until)
     }
 
-    /// Whether nothing ever happened to any origin.
+    /// Returns whether no failure was ever recorded.
     #[must_use]
     pub(crate) fn is_clear(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Until when the origin is passed over; long ago if it is not.
+    /// Returns the end of the origin's ejection; a time in the past if it is not ejected.
     #[must_use]
     pub(crate) fn ejected_until(&self, origin: &str) -> UnixMillis {
         self.0
@@ -202,8 +201,7 @@ impl Health {
             .map_or(UnixMillis(0), |state| state.until)
     }
 
-    /// Its share of new sessions in parts of a hundred: 10 when it has just come back, 100 when it
-    /// never was away or has been back for long.
+    /// Returns the origin's share of new sessions, in percent: 10 just after an ejection, rising to 100.
     #[must_use]
     pub(crate) fn share(&self, origin: &str, now: UnixMillis) -> u64 {
         match self.0.get(origin) {
@@ -224,7 +222,7 @@ mod tests {
         UnixMillis(1_000_000_000 + seconds * 1_000)
     }
 
-    /// A probe that is sent now finds that.
+    /// Sends a probe now, with this result. Returns whether it ejects the origin.
     fn probe(health: &mut Health, origin: &str, verdict: Verdict, now: UnixMillis) -> bool {
         assert!(health.suspect(origin, "lost", now));
         health.probed(origin, now, verdict, now).is_some()

@@ -1,12 +1,11 @@
-//! The origins of a tenant, and which of them a session belongs to.
+//! Decides which of a tenant's origins a session belongs to.
 //!
-//! Weighted rendezvous hashing (Thaler and Ravishankar, 1998; weights by Schindelhauer and Schomaker,
-//! 2005): every origin gets a score from the session's handle, its own name and its weight; the highest
-//! wins. Nothing is stored while that choice holds, all isolates agree without talking, and taking an
-//! origin away, or changing a weight, moves only as many sessions as it must.
+//! Uses weighted rendezvous hashing (Thaler and Ravishankar, 1998; weights by Schindelhauer and Schomaker, 2005).
+//! Every origin gets a score from the session's handle, its own name and its weight; the highest wins. So nothing is
+//! stored while that choice holds, and all isolates agree without communication. Removing an origin or changing a
+//! weight moves the minimum of sessions.
 //!
-//! Which origins a session may have depends on its release too: a session that began in the
-//! canary goes to the origins of that release, every other one to the rest.
+//! The release counts too: sessions of the canary go to that release's origins, all others to the rest.
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -16,41 +15,40 @@ use crate::clock::UnixSeconds;
 use crate::flat_map::FlatMap;
 use crate::session::id::Handle;
 
-/// One origin server.
+/// Origin server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// Its name, by which sessions are pinned; never sent to a client.
+    /// Name, by which sessions are pinned; never sent to a client.
     pub name: String,
     /// Scheme and authority, without a trailing slash: `http://127.0.0.1:8000`.
     pub base: String,
-    /// Its share of the sessions, in relation to the others'.
+    /// Share of the sessions, relative to the other origins' weights.
     pub weight: u32,
-    /// Whether it takes sessions.
+    /// Which sessions it accepts.
     pub state: OriginState,
-    /// The most conversations it takes at a time: requests under way and open sockets.
+    /// Maximum number of conversations at a time: requests in flight and open sockets.
     pub capacity: Option<u32>,
-    /// Which release it runs, if it is not the usual one.
+    /// Release that it runs, if any is configured.
     pub release: Option<String>,
-    /// Where it says that it is ready.
+    /// Path of the health check.
     pub health_path: Option<String>,
-    /// Sessions that began before it was there stay with the origins there were; so adding an origin
-    /// moves nobody.
+    /// Start of its use: older sessions stay with the other origins, so that adding an origin moves no session.
     pub since: UnixSeconds,
     seed: u64,
 }
 
-/// Whether an origin takes sessions.
+/// Which sessions an origin accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OriginState {
-    /// All it is given.
+    /// All sessions.
     Active,
-    /// Those it has, and no new ones.
+    /// Existing sessions only.
     Drain,
-    /// None: they move at once.
+    /// None: its sessions move at once.
     Down,
 }
 
-/// What an origin is called: letters, digits and `._:-[]`.
+/// Name of an origin: letters, digits and `._:-[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OriginName(String);
 
@@ -58,13 +56,13 @@ pub(crate) struct OriginName(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base(String);
 
-/// What is wrong with an origin.
+/// Fault of an origin's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadOrigin {
-    /// It is not an `http` or `https` URL of just a host and perhaps a port.
+    /// The base is not an `http` or `https` URL of a host and an optional port.
     #[error("use http(s)://host[:port], nothing behind it")]
     Base,
-    /// It has other characters than a name may have.
+    /// The name has other characters than [`OriginName`] allows.
     #[error("a name may hold letters, digits and ._:- only")]
     Name,
 }
@@ -73,7 +71,7 @@ impl OriginName {
     /// Parses a name.
     ///
     /// # Errors
-    /// [`BadOrigin::Name`].
+    /// Returns [`BadOrigin::Name`].
     pub(crate) fn parse(text: &str) -> Result<Self, BadOrigin> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:-[]".contains(&b);
         let is_name = !text.is_empty() && text.bytes().all(plain);
@@ -87,7 +85,7 @@ impl Base {
     /// Parses a URL.
     ///
     /// # Errors
-    /// [`BadOrigin::Base`].
+    /// Returns [`BadOrigin::Base`].
     pub(crate) fn parse(text: &str) -> Result<Self, BadOrigin> {
         let url = text.trim_end_matches('/').to_ascii_lowercase();
         let authority = authority(&url);
@@ -97,7 +95,7 @@ impl Base {
         is_plain.then_some(Self(url)).ok_or(BadOrigin::Base)
     }
 
-    /// The name of an origin that was given none: host and port, so that adding one renames none.
+    /// Returns the default name: host and port, so that adding an origin renames no other.
     #[must_use]
     pub(crate) fn to_name(&self) -> OriginName {
         OriginName(authority(&self.0).to_owned())
@@ -110,16 +108,16 @@ fn authority(url: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// A tenant's origins; never empty.
+/// Origins of a tenant; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pool {
     origins: Vec<Origin>,
-    /// All weights are equal, so that hashes can be compared as they are.
+    /// Whether all weights are equal, so that hashes compare directly.
     is_even: bool,
 }
 
 impl Pool {
-    /// These origins; none if there is none, or two have the same name.
+    /// Creates a pool. Returns `None` for an empty list or duplicate names.
     #[must_use]
     pub(crate) fn new(origins: Vec<Origin>) -> Option<Self> {
         let names = origins.iter().map(|origin| (origin.name.as_str(), ()));
@@ -129,13 +127,13 @@ impl Pool {
         (names.len() == origins.len()).then_some(Self { origins, is_even })
     }
 
-    /// The origin of that name.
+    /// Finds an origin by name.
     #[must_use]
     pub(crate) fn named(&self, name: &str) -> Option<&Origin> {
         self.origins.iter().find(|origin| origin.name == name)
     }
 
-    /// All origins.
+    /// Iterates over all origins.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Origin> {
         self.origins.iter()
     }
@@ -156,7 +154,7 @@ impl Pool {
         })
     }
 
-    /// The origin with the highest score among those that `may` be used.
+    /// Returns the origin with the highest score among those that `may` be used.
     #[must_use]
     pub(crate) fn best(&self, handle: Handle, may: impl Fn(&Origin) -> bool) -> Option<&Origin> {
         let open = self.origins.iter().filter(|origin| may(origin));
@@ -175,7 +173,7 @@ impl Pool {
 }
 
 impl Origin {
-    /// An origin as it is unless something else is said of it.
+    /// Creates an origin with the default settings.
     #[must_use]
     pub(crate) fn new(OriginName(name): OriginName, Base(base): Base) -> Self {
         Self {
@@ -200,19 +198,19 @@ impl Origin {
         self.state != OriginState::Down && !canary.is_some_and(is_off)
     }
 
-    /// Evenly distributed, and independent between origins. Must never change: it decides where
-    /// running conversations are.
+    /// Hashes the handle: evenly distributed, and independent between origins. It must never change, because it
+    /// locates running conversations.
     fn hash(&self, handle: Handle) -> u64 {
         let [high, low] = handle_halves(handle);
         mix(mix(high ^ self.seed).wrapping_add(low))
     }
 
-    /// Rises with the hash, and with the weight so that an origin wins in proportion to it.
+    /// Returns the score. It rises with the hash and the weight, so that an origin wins in proportion to its weight.
     fn score(&self, handle: Handle) -> f64 {
         f64::from(self.weight) / -self.evenly(handle).ln()
     }
 
-    /// The hash as a number in (0, 1): as many bits as a float has, and a half so that it is never 0.
+    /// Maps the hash to (0, 1): with the bits that a float holds, and an offset of a half so that it is never 0.
     fn evenly(&self, handle: Handle) -> f64 {
         let hash = self.hash(handle);
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
@@ -220,8 +218,7 @@ impl Origin {
         even
     }
 
-    /// The score as people see it, between 0 and 1: of two origins the one that [`Pool::best`]
-    /// prefers has more.
+    /// Returns the score for display, between 0 and 1. Of two origins, the one that [`Pool::best`] prefers has more.
     #[must_use]
     pub(crate) fn displayed_score(&self, handle: Handle) -> f64 {
         (self.evenly(handle).ln() / f64::from(self.weight)).exp()
@@ -230,7 +227,7 @@ impl Origin {
 
 fn handle_halves(Handle(bytes): Handle) -> [u64; 2] {
     let number = u128::from_be_bytes(bytes);
-    // Both halves on purpose: truncation is the split.
+    // Truncation splits the number into its halves.
     #[expect(clippy::cast_possible_truncation)]
     [(number >> 64) as u64, number as u64]
 }
@@ -241,7 +238,7 @@ fn seed(name: &str) -> u64 {
         .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+/// Mixes bits: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
 fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -339,7 +336,7 @@ mod tests {
             least,
             "only towards the one that weighs more"
         );
-        // The weights of all others being equal changes nothing.
+        // Equal weights give the same choice as no weights.
         let (even, plain) = (weighted(&[3, 3]), pool(2));
         for handle in handles().take(1_000) {
             let name = |pool: &Pool| pool.best(handle, |_| true).unwrap().name.clone();

@@ -1,8 +1,6 @@
-//! Aggregates what isolates report about a tenant's origins. What it receives and
-//! answers is in [`super::message`].
+//! Aggregates isolates' reports about a tenant's origins. [`super::message`] defines its messages.
 //!
-//! All but the drains is in memory only: should the object be started again, it gets new reports within
-//! seconds.
+//! Only drains are stored. The rest is in memory: after a restart the object gets new reports within seconds.
 
 use super::load::{HELD_MS, remaining, whole};
 use super::message::{Answer, Command, OriginReport};
@@ -10,17 +8,17 @@ use crate::clock::UnixMillis;
 use crate::flat_map::FlatMap;
 use crate::message::{self, MessageError};
 
-/// Time for which an isolate's report counts.
+/// Time for which an isolate's report counts, in milliseconds.
 const COUNTS_MS: u64 = 10_000;
 
-/// How long it counts that an origin says it is not ready: two checks and a half.
+/// Time for which a failed health check counts, in milliseconds: two and a half intervals.
 const CHECK_COUNTS_MS: u64 = 150_000;
 
-/// Time for which an isolate's sockets count without a report: an isolate that nobody calls reports nothing, and its
-/// sockets stay open.
+/// Time for which an isolate's sockets count without a report, in milliseconds. An isolate without requests reports
+/// nothing, and its sockets stay open.
 const HELD_COUNTS_MS: u64 = 4 * HELD_MS;
 
-/// One isolate's report on one origin.
+/// Report of one isolate on one origin.
 #[derive(Clone, Copy, Debug)]
 struct Report {
     at: UnixMillis,
@@ -30,43 +28,43 @@ struct Report {
     ejected_until: UnixMillis,
 }
 
-/// What is known of one origin.
+/// State of one origin.
 #[derive(Debug, Default)]
 struct Origin {
-    /// By isolate.
+    /// Reports by isolate.
     reports: FlatMap<String, Report>,
-    /// When it said last that it is not ready; none if it is.
+    /// Time of the last health check, if it found the origin not ready.
     unready: Option<UnixMillis>,
 }
 
-/// The reports of all isolates.
+/// Reports of all isolates.
 #[derive(Debug, Default)]
 pub(crate) struct PoolAggregate {
     origins: FlatMap<String, Origin>,
-    /// Time of the last report.
+    /// Time of the last command.
     told: UnixMillis,
 }
 
-/// What a command came to.
+/// Result of a command.
 #[derive(Debug)]
 pub(crate) struct CommandResult {
-    /// The caller's answer.
+    /// Response to the caller.
     pub answer: String,
-    /// The names of the drained origins, as JSON, if they changed; to be stored first.
+    /// Names of the drained origins, as JSON, if they changed; the caller stores them before it responds.
     pub drained: Option<String>,
 }
 
 impl PoolAggregate {
-    /// Whether nothing of it counts any more.
+    /// Returns whether all reports have expired.
     #[must_use]
     pub(crate) fn is_forgotten(&self, now: UnixMillis) -> bool {
         now.millis_since(self.told) > HELD_COUNTS_MS
     }
 
-    /// Applies a command. `stored` is what [`CommandResult::drained`] was last.
+    /// Applies a command. `stored` is the last [`CommandResult::drained`].
     ///
     /// # Errors
-    /// Returns why the command is none.
+    /// Returns an error if the text is not a command.
     pub(crate) fn apply(
         &mut self,
         command: &str,
@@ -135,8 +133,8 @@ impl PoolAggregate {
 }
 
 impl Origin {
-    /// For an isolate: what all others have under way, the last report of load, and until when the
-    /// origin is passed over: by more than half of those that know it, or because it is not ready.
+    /// Summarises the origin for an isolate: requests of all others in flight, the last reported load, and the end of
+    /// the ejection. An origin is ejected if most isolates that know it eject it, or if it is not ready.
     fn summary(&self, name: &str, isolate: &str, now: UnixMillis) -> OriginReport {
         let others = || self.reports.iter().filter(|(other, _)| *other != isolate);
         let held = others().map(|(_, report)| report.held(now)).sum();

@@ -1,50 +1,49 @@
-//! Probes: what this isolate asks an origin itself, in its own words, before it judges it.
+//! Defines probes: requests of this isolate's own that decide whether an origin is down.
 //!
-//! A request that fails shows that something is wrong between that request and its origin, and one
-//! client can make any number of its requests fail: with headers that are too large, with a path that
-//! hangs up, with a body that never ends. A probe carries nothing of any client's, so only what
-//! becomes of a probe says that the origin is dead.
+//! A failed request shows a fault somewhere between the client and the origin. One client can make any number of its
+//! requests fail: with large headers, with a path that breaks the connection, with an endless body. A probe carries
+//! nothing of any client, so only a probe's result can show that an origin is down.
 
 use crate::clock::UnixMillis;
 
-/// How often an isolate probes one origin at most, in milliseconds.
+/// Minimum interval between probes of one origin by one isolate, in milliseconds.
 const EVERY_MS: u64 = 1_000;
 
-/// How long a probe may take, in milliseconds.
+/// Maximum duration of a probe, in milliseconds.
 pub(crate) const DEADLINE_MS: u64 = 2_000;
 
-/// After this time a probe is taken for lost: its sender is gone.
+/// Time after which a probe without a result counts as lost, in milliseconds.
 const LASTS_MS: u64 = DEADLINE_MS + 500;
 
-/// Statuses by which Cloudflare says that it could not connect to the origin, so nothing was sent.
+/// Statuses with which Cloudflare reports that it could not connect to the origin, so that nothing was sent.
 pub(crate) const UNSENT: [u16; 6] = [521, 522, 523, 525, 526, 530];
 
-/// A probe to be sent.
+/// Probe to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Probe {
-    /// The origin's name.
+    /// Name of the origin.
     pub origin: String,
-    /// What to get.
+    /// URL to get.
     pub url: String,
-    /// When it was decided on: the probe's name among those of the same origin.
+    /// Time of the decision to probe; identifies the probe among those of the same origin.
     pub begun: UnixMillis,
 }
 
-/// What a probe found.
+/// Result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The origin answered, whatever the status.
+    /// The origin responded, with a status that is no gateway error.
     Alive,
-    /// It answered with a gateway error (502 to 504).
+    /// The origin responded with a gateway error (502 to 504).
     Faulty,
-    /// It did not answer in time.
+    /// The origin did not respond in time.
     Silent,
-    /// Its connection was refused, or broke.
+    /// The connection was refused, or broke.
     Dead,
 }
 
 impl Verdict {
-    /// Judges an origin by the status of its answer to a probe, and by who the answer says it is from (`Server`).
+    /// Judges an origin by its response to a probe: the status, and the `Server` header.
     #[must_use]
     pub(crate) fn of_answer(status: u16, server: Option<&str>) -> Self {
         match status {
@@ -55,19 +54,19 @@ impl Verdict {
     }
 }
 
-/// The probes of one origin.
+/// Probes of one origin.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Probes {
-    /// When the last one was begun, if it still is under way.
+    /// Start of the last probe, if it is still in progress.
     under_way: Option<UnixMillis>,
-    /// When the last one was begun.
+    /// Start of the last probe.
     begun: UnixMillis,
-    /// What the last one found that has ended, and when that one was begun.
+    /// Result of the latest finished probe, with its start.
     found: Option<(UnixMillis, Verdict)>,
 }
 
 impl Probes {
-    /// Whether a probe is to be begun now; says so once.
+    /// Returns whether to begin a probe now; if so, marks it as begun.
     pub(super) fn begin(&mut self, now: UnixMillis) -> bool {
         let is_due = !self.is_under_way(now)
             && (self.begun == UnixMillis(0) || now.millis_since(self.begun) >= EVERY_MS);
@@ -78,13 +77,13 @@ impl Probes {
         is_due
     }
 
-    /// Whether one is under way.
+    /// Returns whether a probe is in progress.
     pub(super) fn is_under_way(&self, now: UnixMillis) -> bool {
         let is_young = |begun: UnixMillis| now.millis_since(begun) < LASTS_MS;
         self.under_way.is_some_and(is_young)
     }
 
-    /// Takes note of what the one found that was begun then. Whether it is news.
+    /// Records the result of the probe that began at `begun`. Returns whether it is newer than the last result.
     pub(super) fn end(&mut self, begun: UnixMillis, verdict: Verdict) -> bool {
         if self.under_way == Some(begun) {
             self.under_way = None;
@@ -96,7 +95,7 @@ impl Probes {
         is_news
     }
 
-    /// What the last one found, if it was begun at that time or later.
+    /// Returns the latest result, if its probe began at `since` or later.
     pub(super) fn found_since(&self, since: UnixMillis) -> Option<Verdict> {
         let (begun, verdict) = self.found?;
         (begun >= since).then_some(verdict)
@@ -155,7 +154,7 @@ mod tests {
         assert!(probes.begin(at(0)));
         assert!(!probes.begin(at(LASTS_MS - 1)));
         assert!(probes.begin(at(LASTS_MS)));
-        // What the first one says late is older than what the second one said.
+        // A late result of the first probe is older than the second probe's.
         assert!(probes.end(at(LASTS_MS), Verdict::Alive));
         assert!(!probes.end(at(0), Verdict::Dead));
         assert_eq!(probes.found_since(at(0)), Some(Verdict::Alive));
@@ -170,7 +169,7 @@ mod tests {
         probes.end(at(0), Verdict::Alive);
         assert_eq!(probes.found_since(at(0)), Some(Verdict::Alive));
         assert_eq!(probes.found_since(at(1)), None);
-        // What was found last counts until the next one has ended.
+        // The last result counts until the next probe ends.
         probes.begin(at(2_000));
         assert_eq!(probes.found_since(at(0)), Some(Verdict::Alive));
     }

@@ -1,4 +1,4 @@
-//! The router alone, at a scale no test of the running Worker reaches.
+//! Tests the balancer alone, at a scale that no test of the running Worker reaches.
 
 use sha2::{Digest as _, Sha256};
 
@@ -37,7 +37,7 @@ fn adding_or_removing_origins_moves_a_minimum_of_sessions() {
                 home(&old) != home(&new)
             })
             .count();
-        // The least is what the origins that came or went have of all.
+        // The minimum is the share of the origins that were added or removed.
         let share = before.abs_diff(after) * SESSIONS / before.max(after);
         let least = usize::try_from(share).unwrap();
         assert!(
@@ -60,8 +60,7 @@ fn load_of_the_busiest_origin_stays_near_its_share() {
     assert!(*busiest * 20 * 100 <= SESSIONS * 104, "{busiest}");
 }
 
-/// Ten thousand times a server comes, goes, or changes its weight, each time under other sessions: five
-/// million placements in all.
+/// Adds, removes or reweights a server ten thousand times, each time with other sessions: five million placements.
 #[test]
 fn ten_thousand_pool_changes_move_a_minimum_of_sessions() {
     const CHANGES: u64 = 10_000;

@@ -8,7 +8,7 @@ use crate::golden;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
-/// Returns commands of isolates, then those of an operator's drain, of a health check, and of a plain question.
+/// Returns commands of isolates, of an operator's drain, of a health check, and one that only reads.
 fn commands() -> Value {
     let told = |under_way, reported, ejected_until| LocalView {
         origin: "blue",
@@ -30,7 +30,7 @@ fn commands() -> Value {
     ])
 }
 
-/// Returns the object's answers and what it stores.
+/// Returns the object's responses and the drains it stores.
 fn answers(commands: &Value) -> Value {
     let mut aggregate = PoolAggregate::default();
     let mut drained = "[]".to_owned();
