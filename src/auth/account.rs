@@ -1,4 +1,4 @@
-//! Reads stored password accounts: their identity and password hash.
+//! Parses stored password accounts: identity and password hash.
 
 use core::fmt;
 
@@ -12,23 +12,22 @@ use crate::session::identity::Identity;
 use crate::session::names::is_identifier;
 use crate::tenant_id::TenantId;
 
-/// The fewest characters of a password. No rules of composition: they make passwords worse (NIST SP 800-63B
-/// section 5.1.1.2).
+/// Minimum length of a password, in characters. There are no rules of composition, because they make passwords worse
+/// (NIST SP 800-63B section 5.1.1.2).
 pub(crate) const MIN_PASSWORD_LENGTH: usize = 8;
 
-/// The most bytes of a password.
+/// Maximum length of a password, in bytes.
 pub(crate) const MAX_PASSWORD_LENGTH: usize = 1_024;
 
-/// The most bytes of a name.
+/// Maximum length of a name, in bytes.
 const MAX_NAME_LENGTH: usize = 128;
 
-/// A name in the one form in which it is looked up and counted, whatever was typed.
+/// Normalised name of an account, by which it is looked up and its attempts are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccountName(String);
 
 impl AccountName {
-    /// From what was typed, once it is in the form in which names are compared
-    /// ([`crate::effect::Need::Fold`]); none if nobody can be called that.
+    /// Parses a normalised name ([`crate::effect::Need::Fold`]). Returns `None` if no account can have this name.
     #[must_use]
     pub(crate) fn parse(folded: &str) -> Option<Self> {
         let is_sound =
@@ -36,29 +35,29 @@ impl AccountName {
         is_sound.then(|| Self(folded.to_owned()))
     }
 
-    /// As text.
+    /// Returns the name as text.
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the account is kept under, beside the tenants' documents.
+    /// Returns the account's document key.
     #[must_use]
     pub(crate) fn key(&self, tenant: &TenantId) -> String {
         format!("{}{}", prefix(tenant), self.0)
     }
 }
 
-/// What all of a tenant's accounts are kept under.
+/// Returns the prefix of the document keys of a tenant's accounts.
 #[must_use]
 pub(crate) fn prefix(tenant: &TenantId) -> String {
     format!("user:{tenant}:")
 }
 
-/// An account as it is kept: JSON.
+/// Stored account: JSON.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Account {
-    /// `{"user", "email"?, "name"?, "groups"?}`
+    /// `{"user", "email"?, "name"?, "groups"?, "password", "changed"?, "disabled"?}`
     members: serde_json::Map<String, Value>,
 }
 
@@ -68,11 +67,11 @@ impl fmt::Debug for Account {
     }
 }
 
-/// The members that make an identity.
+/// Members that form the identity.
 const IDENTITY: [&str; 4] = ["user", "email", "name", "groups"];
 
 impl Account {
-    /// Reads one; none if it is not one, or names a user that no header can.
+    /// Parses an account. Returns `None` without a password hash, or with a user id that no header can hold.
     #[must_use]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let Value::Object(members) = encoding::from_json(bytes)? else {
@@ -83,34 +82,34 @@ impl Account {
         account.hash().is_some().then_some(account)
     }
 
-    /// The password's hash, as a PHC text.
+    /// Returns the password's hash, a PHC string.
     #[must_use]
     pub(crate) fn hash(&self) -> Option<&str> {
         self.members.get("password").and_then(Value::as_str)
     }
 
-    /// Whom it makes of who signs in.
+    /// Returns the user's id.
     #[must_use]
     pub(crate) fn user(&self) -> &str {
         let user = self.members.get("user").and_then(Value::as_str);
         user.unwrap_or_default()
     }
 
-    /// When it was changed last, in seconds since 1970; each change has a later one.
+    /// Returns the time of the last change, in Unix seconds; each change has a later one.
     #[must_use]
     pub(crate) fn changed(&self) -> u64 {
         let changed = self.members.get("changed").and_then(Value::as_u64);
         changed.unwrap_or_default()
     }
 
-    /// When a change of it that is made now is said to have been: later than any that is known.
+    /// Returns the time to record for a change at `now`: later than the last change.
     #[must_use]
     pub(crate) fn next_change(&self, now: UnixSeconds) -> u64 {
         now.0.max(self.changed().saturating_add(1))
     }
 
-    /// Of what storage shows and what was changed lately, what counts. An account that storage does not
-    /// show is none: it may have been deleted by others than who tells of changes.
+    /// Selects between the stored account and a recent change. An account missing in storage does not exist: tools
+    /// that report no changes may have deleted it.
     #[must_use]
     pub(crate) fn newest(stored: Option<Self>, change: Option<&AccountChange>) -> Option<Self> {
         let stored = stored?;
@@ -122,13 +121,13 @@ impl Account {
         }
     }
 
-    /// Whether its user may not sign in.
+    /// Returns whether the account is disabled, so that its user may not sign in.
     #[must_use]
     pub(crate) fn is_disabled(&self) -> bool {
         self.members.get("disabled") == Some(&Value::Bool(true))
     }
 
-    /// Whom it makes of who signs in.
+    /// Returns the identity for a sign-in, as JSON.
     #[must_use]
     pub(crate) fn identity(&self, remember: bool) -> Value {
         let mut identity = self.members.clone();
@@ -137,7 +136,7 @@ impl Account {
         Value::Object(identity)
     }
 
-    /// What may be shown of it: everything but the hash.
+    /// Returns everything but the hash, for display.
     #[must_use]
     pub(crate) fn summary(&self) -> Value {
         let mut members = self.members.clone();
@@ -145,13 +144,13 @@ impl Account {
         Value::Object(members)
     }
 
-    /// Its members, to be changed.
+    /// Returns the members, for a change.
     #[must_use]
     pub(crate) fn into_members(self) -> serde_json::Map<String, Value> {
         self.members
     }
 
-    /// The account with another password's hash.
+    /// Returns the account with another password hash, as text to store.
     #[must_use]
     pub(crate) fn with_hash(&self, hash: &str, now: UnixSeconds) -> String {
         let mut members = self.members.clone();

@@ -1,19 +1,19 @@
-//! What is said to an OpenID provider: the request a browser carries there (OpenID Connect Core
-//! section 3.1.2.1), and those this side makes.
+//! Builds requests to an OpenID provider: the browser's authorization request (OpenID Connect Core section 3.1.2.1),
+//! and Vestibule's own requests.
 
 use crate::auth::login_state::Transaction;
 use crate::auth::methods::{ClientAuthentication, Provider};
 use crate::effect::Outbound;
 use crate::encoding;
 
-/// The most bytes of a token endpoint's, or a userinfo endpoint's, answer.
+/// Maximum length of a response of the token or userinfo endpoint, in bytes.
 pub(crate) const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// The longest address that a provider is sent a browser to with something that can be left out, in bytes: IIS,
-/// and Microsoft Entra with it, refuses a query of more than 2,048.
+/// Maximum length of a sign-out URL with an optional parameter, in bytes: IIS, and Microsoft Entra with it, rejects a
+/// query of more than 2,048.
 const MAX_ADDRESS_LENGTH: usize = 2_048;
 
-/// Parameters that bind an answer to the sign-in it belongs to, or say how it comes: not a tenant's to set.
+/// Parameters that bind a response to its sign-in or set its form; a tenant cannot set them.
 const RESERVED: [&str; 16] = [
     "response_type",
     "response_mode",
@@ -33,12 +33,12 @@ const RESERVED: [&str; 16] = [
     "dpop_jkt",
 ];
 
-/// The most parameters of a tenant's own, and the most bytes of a name and of a value.
+/// Limits of a tenant's own parameters: their number, and the lengths of a name and of a value in bytes.
 const MAX_PARAMETERS: usize = 16;
 const MAX_PARAMETER_NAME_LENGTH: usize = 64;
 const MAX_PARAMETER_LENGTH: usize = 512;
 
-/// What is wrong with a tenant's own parameters, and with which; empty if nothing.
+/// Returns the faults of a tenant's own parameters, as pairs of parameter and problem.
 #[must_use]
 pub(crate) fn faults_of(parameters: &[(String, String)]) -> Vec<(String, String)> {
     let mut faults = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) fn faults_of(parameters: &[(String, String)]) -> Vec<(String, String)
     faults
 }
 
-/// Where a browser is sent to sign in.
+/// Returns the authorization URL for the browser.
 #[must_use]
 pub(crate) fn url(
     endpoint: &str,
@@ -91,8 +91,8 @@ pub(crate) fn url(
     with_query(endpoint, &parameters)
 }
 
-/// Where a browser is sent to sign out there too (OpenID Connect RP-Initiated Logout 1.0). An ID token that would
-/// make the address too long is left out; `logout_hint` then says who signs out.
+/// Returns the URL at which the user signs out at the provider too (OpenID Connect RP-Initiated Logout 1.0). It omits
+/// an ID token that would make it too long; `logout_hint` then names the user.
 #[must_use]
 pub(crate) fn sign_out_url(
     endpoint: &str,
@@ -113,7 +113,7 @@ pub(crate) fn sign_out_url(
     }
 }
 
-/// Exchanges a code for tokens (RFC 6749 section 4.1.3).
+/// Builds the request that exchanges a code for tokens (RFC 6749 section 4.1.3).
 #[must_use]
 pub(crate) fn exchange(
     endpoint: &str,
@@ -134,8 +134,8 @@ pub(crate) fn exchange(
     )
 }
 
-/// Asks for a new access token (RFC 6749 section 6); the refresh token is still to be added, by who has
-/// the freshest: [`with_refresh_token`].
+/// Builds the request for a new access token (RFC 6749 section 6), without the refresh token. The session's object
+/// adds the newest one: [`with_refresh_token`].
 #[must_use]
 pub(crate) fn refresh(endpoint: &str, provider: &Provider) -> Outbound {
     call(endpoint, provider, &[("grant_type", "refresh_token")])
@@ -151,7 +151,7 @@ pub(crate) fn with_refresh_token(call: &Outbound, refresh_token: &str) -> Outbou
     }
 }
 
-/// Asks for more about a user (OpenID Connect Core section 5.3).
+/// Builds the userinfo request (OpenID Connect Core section 5.3).
 #[must_use]
 pub(crate) fn userinfo(endpoint: &str, access_token: &str) -> Outbound {
     Outbound {
@@ -168,7 +168,7 @@ fn call(endpoint: &str, provider: &Provider, parameters: &[(&str, &str)]) -> Out
     let mut authorization = None;
     match (secret, provider.authentication) {
         (Some(secret), ClientAuthentication::Basic) => {
-            // Both are form-encoded first (RFC 6749 section 2.3.1).
+            // Both values are form-encoded first (RFC 6749 section 2.3.1).
             let pair = format!("{}:{}", escaped(&provider.client_id), escaped(secret));
             authorization = Some(format!("Basic {}", encoding::base64(pair.as_bytes())));
         }
@@ -186,20 +186,20 @@ fn call(endpoint: &str, provider: &Provider, parameters: &[(&str, &str)]) -> Out
     }
 }
 
-/// An endpoint may have a query of its own.
+/// Appends parameters; the endpoint may have a query of its own.
 fn with_query(endpoint: &str, parameters: &[(&str, &str)]) -> String {
     let mark = if endpoint.contains('?') { '&' } else { '?' };
     format!("{endpoint}{mark}{}", form(parameters))
 }
 
-/// `application/x-www-form-urlencoded`.
+/// Encodes parameters as `application/x-www-form-urlencoded`.
 fn form(parameters: &[(&str, &str)]) -> String {
     let pair = |(name, value): &(&str, &str)| format!("{name}={}", escaped(value));
     let pairs: Vec<String> = parameters.iter().map(pair).collect();
     pairs.join("&")
 }
 
-/// Percent-encoded (RFC 3986), all but what never needs to be.
+/// Percent-encodes all but unreserved characters and `/` (RFC 3986).
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     encoding::push_percent_encoded(&mut escaped, text);

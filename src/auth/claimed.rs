@@ -1,7 +1,7 @@
-//! Derives the identity from the claims of a verified token, and decides whether the tenant admits it.
+//! Derives the identity from the claims of a verified token, and decides whether the tenant admits the user.
 //!
-//! The decision looks at the whole claims; what origins get of them is limited, because it is kept in
-//! the session's record and sent with every request.
+//! The decision uses all claims. Origins get a limited part, because the record stores it and every request carries
+//! it.
 
 use serde_json::Value;
 
@@ -12,20 +12,20 @@ use crate::session::identity::MAX_GROUPS;
 use crate::session::names::{MAX_LENGTH, header_text, is_identifier, presentable};
 use crate::sorted;
 
-/// The most bytes of `X-Session-Groups`: servers refuse requests with more than 8 to 16 KiB of headers.
+/// Maximum size of `X-Session-Groups`, in bytes: servers reject requests with more than 8 to 16 KiB of headers.
 const MAX_GROUP_BYTES: usize = 4 * 1024;
 
-/// Why somebody who has proved who they are does not come in.
+/// Reason why an authenticated user is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotAdmitted {
-    /// The claims name no user.
+    /// The claims hold no valid user id.
     Nameless,
-    /// Whom the tenant lets in is somebody else.
+    /// The tenant does not allow this user.
     NotAllowed,
 }
 
 impl NotAdmitted {
-    /// In words for the operator.
+    /// Returns the reason as text for the operator.
     #[must_use]
     pub(crate) fn reason(self) -> &'static str {
         match self {
@@ -35,21 +35,21 @@ impl NotAdmitted {
     }
 }
 
-/// Who somebody is.
+/// Identity from verified claims.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Claimed {
-    /// As JSON, for [`crate::session::identity::Identity::parse`].
+    /// Identity as JSON, for [`crate::session::identity::Identity::parse`].
     pub identity: Value,
-    /// How many of the groups are not in it: more than [`MAX_GROUPS`] or [`MAX_GROUP_BYTES`], too long,
-    /// with a comma, or against the rule for names.
+    /// Number of omitted groups: beyond [`MAX_GROUPS`] or [`MAX_GROUP_BYTES`], too long, with a comma, or invalid as
+    /// identifiers.
     pub groups_omitted: u32,
 }
 
-/// The identity that claims make. An address or a group against the rule for names is left out and a name
-/// for people is mended, but never the user.
+/// Derives the identity from claims. It omits an invalid address or group and cleans the display name, but never
+/// changes the user id.
 ///
 /// # Errors
-/// [`NotAdmitted`].
+/// Returns [`NotAdmitted`].
 pub(crate) fn identity(
     claims: &Claims,
     names: &ClaimNames,
@@ -81,8 +81,8 @@ pub(crate) fn identity(
     })
 }
 
-/// What is claimed by both; where both say something, what the first says. `email_verified` counts for the
-/// address beside which it stands, and is not taken for another one's.
+/// Merges claims; `first` wins where both have one. `email_verified` applies only to the address in the same claims,
+/// never to the other's.
 #[must_use]
 pub(crate) fn merged(mut first: Claims, second: Claims) -> Claims {
     let address = first.get("email").cloned();
@@ -98,8 +98,8 @@ pub(crate) fn merged(mut first: Claims, second: Claims) -> Claims {
     first
 }
 
-/// The address in a claim, if its user has shown that it is theirs: the provider says so, or says nothing
-/// of it and the tenant takes that for a yes. Whoever has not may have written anybody's.
+/// Returns the address in a claim if it is verified. Without a statement of the provider the tenant's setting decides.
+/// An unverified address may belong to another person.
 fn proved_address<'c>(claims: &'c Claims, name: &str, allow: &Allow) -> Option<&'c str> {
     let address = find(claims, name)?
         .as_str()
@@ -108,8 +108,8 @@ fn proved_address<'c>(claims: &'c Claims, name: &str, allow: &Allow) -> Option<&
     is_theirs.then_some(address)
 }
 
-/// What the provider says of an address: `email_verified` speaks of the `email` beside it (OpenID Connect
-/// Core section 5.1), and of no other claim that holds another address.
+/// Returns the provider's statement on an address. `email_verified` applies to the `email` next to it (OpenID Connect
+/// Core section 5.1), and to no other claim with another address.
 fn is_verified(claims: &Claims, name: &str, address: &str) -> Option<bool> {
     let beside = match name.strip_suffix(".email") {
         Some(within) => find(claims, &format!("{within}.email_verified")),
@@ -119,7 +119,7 @@ fn is_verified(claims: &Claims, name: &str, address: &str) -> Option<bool> {
     let said = beside.or_else(|| claims.get("email_verified").filter(|_| is_email))?;
     Some(match said {
         Value::Bool(said) => *said,
-        // Some providers say it as a text.
+        // Some providers send the boolean as text.
         Value::String(said) => said == "true",
         _ => false,
     })
@@ -129,7 +129,7 @@ fn is_email_claim(name: &str) -> bool {
     name == "email" || name.ends_with(".email")
 }
 
-/// A claim by its name, or by the names on the way to it: `realm_access.roles`.
+/// Finds a claim by its name or its dotted path: `realm_access.roles`.
 fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
     if let Some(value) = claims.get(name) {
         return Some(value);
@@ -138,10 +138,10 @@ fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
     find(claims.get(first)?.as_object()?, rest)
 }
 
-/// All groups of a claim: a list, or a text with commas between them.
+/// Groups in a claim: a list, or a text separated by commas.
 struct Groups<'c> {
     listed: Vec<&'c str>,
-    /// A text as it is: a single group's name may have commas.
+    /// Text as it is: the name of a single group may contain commas.
     whole: Option<&'c str>,
 }
 
@@ -163,8 +163,8 @@ impl<'c> Groups<'c> {
         self.whole == Some(group) || self.listed.contains(&group)
     }
 
-    /// The groups that origins get, and how many they do not. If not all fit, those that `wanted`
-    /// names come first: they are what the tenant goes by.
+    /// Returns the groups for origins, and the number of omitted ones. If not all fit, those that `wanted` names come
+    /// first, because the tenant's rules use them.
     fn told(&self, wanted: &[String]) -> (Vec<&'c str>, u32) {
         let fits = |group: &&&str| is_identifier(group) && !group.contains(',');
         let mut fitting: Vec<&str> = self.listed.iter().filter(fits).copied().collect();
@@ -201,7 +201,7 @@ fn admits(allow: &Allow, email: Option<&str>, groups: &Groups<'_>) -> bool {
         && (allow.groups.is_empty() || allow.groups.iter().any(is_in_group))
 }
 
-/// One `@`, something on both sides, nothing that could be read in two ways.
+/// Returns whether the text has one `@`, text on both sides, and no character with two readings.
 fn is_address(text: &str) -> bool {
     let mut parts = text.split('@');
     let both = parts.next().is_some_and(|part| !part.is_empty())

@@ -10,36 +10,35 @@ use crate::auth::jws::{Algorithm, BadToken};
 use crate::clock::{Seconds, UnixSeconds};
 use crate::encoding;
 
-/// How far clocks may differ.
+/// Maximum difference between clocks.
 pub(crate) const SKEW: Seconds = Seconds(60);
 
-/// The longest `sub` (OpenID Connect Core section 2).
+/// Maximum length of `sub`, in bytes (OpenID Connect Core section 2).
 const MAX_SUBJECT_LENGTH: usize = 255;
 
-/// The latest time with a fraction, or an exponent, that a claim may name, in seconds: beyond it no two
-/// seconds are told apart.
+/// Upper limit of a time with a fraction or exponent, in seconds: beyond 2^53 a float cannot tell seconds apart.
 const LATEST: f64 = 9_007_199_254_740_992.0;
 
-/// The kinds of token an ID token may say it is.
+/// Types (`typ`) that an ID token may have.
 pub(crate) const ID_TOKEN: [&str; 2] = ["jwt", "id_token+jwt"];
 
-/// A token's claims.
+/// Claims of a token.
 pub(crate) type Claims = Map<String, Value>;
 
-/// What every kind of token is checked against.
+/// Values that every kind of token must match.
 pub(crate) struct Expected<'a> {
-    /// Who must have made it.
+    /// Required issuer.
     pub issuer: &'a str,
-    /// Whom it must be for.
+    /// Required audience.
     pub audience: &'a str,
-    /// The time.
+    /// Current time.
     pub now: UnixSeconds,
 }
 
-/// The claims that every kind of token has: issuer, audience, times.
+/// Checks the claims that every kind of token has: issuer, audience, times.
 ///
 /// # Errors
-/// [`BadToken`] with the first that is wrong.
+/// Returns [`BadToken`] for the first wrong one.
 pub(crate) fn check(claims: &Claims, expected: &Expected<'_>) -> Result<(), BadToken> {
     if text(claims, "iss")? != Some(expected.issuer) {
         return Err(BadToken("another issuer"));
@@ -69,11 +68,11 @@ fn check_audience(claims: &Claims, ours: &str) -> Result<(), BadToken> {
     Ok(())
 }
 
-/// Made for several, an ID token must say for whom first of all. An access token's `azp` says who
-/// asked for it, which is somebody else.
+/// Checks `azp` of an ID token, which it must have if it has several audiences. An access token's `azp` is its client,
+/// which is another party.
 ///
 /// # Errors
-/// [`BadToken`].
+/// Returns [`BadToken`].
 pub(crate) fn check_party(claims: &Claims, ours: &str) -> Result<(), BadToken> {
     let is_for_several = matches!(claims.get("aud"), Some(Value::Array(many)) if many.len() > 1);
     match text(claims, "azp")? {
@@ -83,10 +82,10 @@ pub(crate) fn check_party(claims: &Claims, ours: &str) -> Result<(), BadToken> {
     }
 }
 
-/// What an ID token must say besides (OpenID Connect Core section 3.1.3.7).
+/// Checks an ID token, including nonce and authentication time (OpenID Connect Core section 3.1.3.7).
 ///
 /// # Errors
-/// [`BadToken`].
+/// Returns [`BadToken`].
 pub(crate) fn check_id_token(
     claims: &Claims,
     expected: &Expected<'_>,
@@ -111,11 +110,11 @@ pub(crate) fn check_id_token(
     }
 }
 
-/// That an access token belongs to an ID token, if that says so (section 3.1.3.8). Not for EdDSA,
-/// whose hash would be another.
+/// Checks that an access token belongs to an ID token with `at_hash` (section 3.1.3.8). Skips EdDSA, which uses
+/// another hash.
 ///
 /// # Errors
-/// [`BadToken`].
+/// Returns [`BadToken`].
 pub(crate) fn check_access_token(
     claims: &Claims,
     algorithm: Algorithm,
@@ -136,10 +135,10 @@ pub(crate) fn check_access_token(
     }
 }
 
-/// `sub`: text, not empty, of ASCII (OpenID Connect Core section 2).
+/// Returns `sub`: ASCII text, not empty (OpenID Connect Core section 2).
 ///
 /// # Errors
-/// [`BadToken`].
+/// Returns [`BadToken`].
 pub(crate) fn subject(claims: &Claims) -> Result<&str, BadToken> {
     let subject = text(claims, "sub")?.unwrap_or_default();
     let is_sound = !subject.is_empty()
@@ -148,10 +147,10 @@ pub(crate) fn subject(claims: &Claims) -> Result<&str, BadToken> {
     is_sound.then_some(subject).ok_or(BadToken("no sound sub"))
 }
 
-/// A claim that is a text if it is there.
+/// Reads an optional text claim.
 ///
 /// # Errors
-/// [`BadToken`] if it is something else.
+/// Returns [`BadToken`] if it is not a text.
 pub(crate) fn text<'c>(claims: &'c Claims, name: &str) -> Result<Option<&'c str>, BadToken> {
     match claims.get(name) {
         None => Ok(None),
@@ -160,11 +159,11 @@ pub(crate) fn text<'c>(claims: &'c Claims, name: &str) -> Result<Option<&'c str>
     }
 }
 
-/// A claim that is a time if it is there: a `NumericDate` (RFC 7519 section 2), any JSON number of
-/// seconds since 1970. Fractions of a second are cut off.
+/// Reads an optional time claim: a `NumericDate` (RFC 7519 section 2), any JSON number of Unix seconds. Cuts off
+/// fractions of a second.
 ///
 /// # Errors
-/// [`BadToken`] if it is something else.
+/// Returns [`BadToken`] if it is not a time.
 pub(crate) fn time(claims: &Claims, name: &str) -> Result<Option<UnixSeconds>, BadToken> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
@@ -186,10 +185,10 @@ fn whole_seconds(number: f64) -> Option<u64> {
     is_within.then_some(number as u64)
 }
 
-/// What a provider's userinfo endpoint says of the user of an ID token (OpenID Connect Core section 5.3).
+/// Parses the claims of a userinfo endpoint's response about an ID token's user (OpenID Connect Core section 5.3).
 ///
 /// # Errors
-/// [`BadToken`] if that is of somebody else (section 5.3.2), or nothing of the kind.
+/// Returns [`BadToken`] if they concern another user (section 5.3.2) or are no JSON object.
 pub(crate) fn userinfo(body: &str, said: &Claims) -> Result<Claims, BadToken> {
     match serde_json::from_str(body) {
         Ok(Value::Object(more)) if more.get("sub") == said.get("sub") => Ok(more),
@@ -330,7 +329,7 @@ mod tests {
 
     #[test]
     fn at_hash_binds_the_access_token_to_its_id_token() {
-        // The example of OpenID Connect Core appendix A.3.
+        // From the example in OpenID Connect Core appendix A.3.
         let claims = claims(&json!({ "at_hash": "77QmUPtjPfzWtF2AnpK9RQ" }));
         let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
         assert_eq!(check_access_token(&claims, Algorithm::Rs256, token), Ok(()));

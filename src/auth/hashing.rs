@@ -1,9 +1,8 @@
-//! How many passwords an isolate works on at once.
+//! Limits the number of passwords that an isolate processes at the same time.
 //!
-//! A hash takes some thirty milliseconds in which an isolate does nothing else. Of many sign-ins at once
-//! a few go on and the others get 429, so that a visitor who chats here waits for a few hashes
-//! and not for all of them. Nor does one client take all the places: between two hashes a place is kept
-//! while others are asked, which may take seconds.
+//! A hash blocks the isolate for some thirty milliseconds. Of many sign-ins at once a few proceed and the others get
+//! 429, so a visitor of the chat waits for a few hashes only. One client cannot take all slots: between two hashes a
+//! sign-in keeps its slot while it waits for objects, which may take seconds.
 
 use core::cell::Cell;
 use std::rc::Rc;
@@ -11,18 +10,17 @@ use std::rc::Rc;
 use crate::clock::UnixMillis;
 use crate::http::network::Network;
 
-/// So many are being worked on at once.
+/// Number of slots.
 const PLACES: usize = 8;
 
-/// So many of them are one client's at most.
+/// Maximum number of slots of one client.
 const OF_CLIENT: usize = 2;
 
-/// So many are at most those of one IPv6 site, and those of everybody whose address nobody vouches for: these
-/// cannot be distinguished.
+/// Maximum number of slots of one IPv6 site, and of all clients without a trusted address, which cannot be told apart.
 const OF_MANY: usize = PLACES / 2;
 
-/// A place that nothing was heard of for so long is free again, in milliseconds: a request may be
-/// dropped at any point. Longer than what is asked on the way may take.
+/// Time after which an idle slot is free again, in milliseconds, because a request may be dropped at any point. Longer
+/// than the effects between two hashes may take.
 const FREE_AFTER_MS: u64 = 3_000;
 
 /// `Retry-After` of a client that finds no free slot, in seconds.
@@ -32,17 +30,17 @@ pub(crate) const COME_AGAIN_S: u64 = 1;
 struct Place {
     number: u64,
     until: u64,
-    /// Whose it is, if their places are counted.
+    /// Client that holds it, if slots of this client are limited.
     client: Option<Network>,
 }
 
-/// The places of one isolate; clones are the same places.
+/// Slots of one isolate; clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places(Rc<Cell<[Place; PLACES]>>, Rc<Cell<u64>>);
 
 impl Places {
-    /// Takes a place, if there is one, and says which. Without a `client` it is somebody who has proved who they
-    /// are; of a client's there are only a few.
+    /// Takes a slot and returns its number; `None` if no slot is free or the client has its share. `client` is `None`
+    /// for an authenticated user, who has no limit.
     #[must_use]
     pub(crate) fn enter(&self, client: Option<Network>, now: UnixMillis) -> Option<u64> {
         if client.is_some_and(|client| self.has_its_share(client, now)) {
@@ -61,7 +59,7 @@ impl Places {
         Some(number)
     }
 
-    /// Keeps a place for a while longer, if it was not given away.
+    /// Extends the time of a slot, if it is still held.
     pub(crate) fn stay(&self, number: u64, now: UnixMillis) {
         let mut places = self.0.get();
         let is_meant = |place: &&mut Place| place.number == number && place.until > 0;
@@ -71,7 +69,7 @@ impl Places {
         self.0.set(places);
     }
 
-    /// Leaves a place.
+    /// Releases a slot.
     pub(crate) fn leave(&self, number: u64) {
         let mut places = self.0.get();
         for place in places.iter_mut().filter(|place| place.number == number) {
@@ -153,7 +151,7 @@ mod tests {
             assert_eq!(entering(&places, client), most);
             let another = places.enter(one("203.0.113.1"), NOW).unwrap();
             places.leave(another);
-            // Nor is there more for whoever waits until a place that was dropped is free again.
+            // Waiting until an abandoned slot is free gives a client no more slots.
             let later = UnixMillis(NOW.0 + FREE_AFTER_MS);
             let again = (0..PLACES).filter(|at| places.enter(client(*at), later).is_some());
             assert_eq!(again.count(), most);

@@ -1,7 +1,6 @@
-//! An issuer's public keys (RFC 7517): which of them may have signed a token.
+//! Parses an issuer's public keys (RFC 7517), and selects those that may have signed a token.
 //!
-//! An unfit key is skipped, and the reason logged: one bad key beside a good one must not keep
-//! everybody out.
+//! Unusable keys are skipped, and the reason is logged: one bad key must not stop all sign-ins.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -11,55 +10,54 @@ use crate::auth::weak_keys;
 use crate::effect::{Answers, Found, Need};
 use crate::encoding;
 
-/// The most bytes of a key set.
+/// Maximum length of a key set, in bytes.
 pub(crate) const LARGEST: usize = 256 * 1024;
 
-/// The most keys of a set that are looked at; nobody publishes more than a few.
+/// Maximum number of keys that are read; issuers publish only a few.
 const MAX_COUNT: usize = 64;
 
-/// The most keys that are tried on a token: those of a set may share a name, or have none.
+/// Maximum number of keys that are tried on a token: keys may share an id, or have none.
 const MAX_TRIED: usize = 4;
 
-/// The keys of an issuer that are fit for use.
+/// Usable keys of an issuer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KeySet {
     keys: Vec<Key>,
-    /// Why others are not, each reason once.
+    /// Reasons why other keys are unusable, each once.
     refused: Vec<KeyError>,
 }
 
-/// Why a key of a set is not used. Names what the standard has names for, and quotes nothing of the key: the text goes
-/// to the log.
+/// Reason why a key is not used. It contains standard names and nothing of the key, because it goes to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum KeyError {
-    /// A private key in public has been everybody's.
+    /// The key has a private part, which its publication exposed.
     #[error("a key with its private part ({0})")]
     Private(&'static str),
-    /// It is for something else.
+    /// The key has another purpose.
     #[error("a key that is not for verifying signatures ({0})")]
     Purpose(&'static str),
-    /// A member is missing, or is not how it is written.
+    /// A member is missing or malformed.
     #[error("a key that is malformed ({0})")]
     Malformed(&'static str),
-    /// It is of a kind that is not accepted.
+    /// The key type or curve is not accepted.
     #[error("a key of a kind that is not accepted (kty, crv)")]
     Kind,
-    /// It is for an algorithm that is not accepted.
+    /// The algorithm is not accepted.
     #[error("a key for an algorithm that is not accepted (alg)")]
     Algorithm,
-    /// It can be broken.
+    /// The key can be broken.
     #[error("{0}")]
     Weak(&'static str),
 }
 
-/// A public key.
+/// Public key.
 #[derive(Clone, Debug, PartialEq)]
 struct Key {
     id: Option<String>,
-    /// What it must be used with, if it says so.
+    /// Algorithm that the key is restricted to, if any.
     algorithm: Option<Algorithm>,
     kind: Kind,
-    /// As JSON, with nothing but what makes it a key.
+    /// Minimal JSON of the key.
     jwk: String,
 }
 
@@ -71,7 +69,7 @@ enum Kind {
 }
 
 impl KeySet {
-    /// Reads `{"keys": […]}`; none if it is no key set at all.
+    /// Parses `{"keys": […]}`. Returns `None` for any other JSON.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let set: Value = serde_json::from_str(text).ok()?;
@@ -87,13 +85,13 @@ impl KeySet {
         Some(set)
     }
 
-    /// Why keys of the set are not used, each reason once.
+    /// Returns the reasons why other keys are unusable, each once.
     #[must_use]
     pub(crate) fn refused(&self) -> &[KeyError] {
         &self.refused
     }
 
-    /// As a key set again, for [`KeySet::parse`]: without the keys, and the members of keys, that are of no use.
+    /// Writes the usable keys as a key set for [`KeySet::parse`], without unused members.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
         let keys = self.keys.iter().filter_map(|key| {
@@ -112,7 +110,7 @@ impl KeySet {
         Value::Object(set).to_string()
     }
 
-    /// The keys, as JSON, that may have signed a token: of its key id, if it names one, and for its
+    /// Returns the keys, as JSON, that may have signed a token: those with its key id, if it has one, and for its
     /// algorithm.
     #[must_use]
     pub(crate) fn candidates(&self, token: &Unverified) -> Vec<&str> {
@@ -131,10 +129,10 @@ impl KeySet {
     }
 }
 
-/// Whether one of these keys, as [`KeySet::candidates`] has them, has signed a token.
+/// Decides whether one of the keys from [`KeySet::candidates`] signed a token.
 ///
 /// # Errors
-/// What has to be asked first: the runtime verifies.
+/// Returns the needs for the runtime to verify the signature.
 pub(crate) fn verified(
     candidates: Vec<String>,
     token: &Unverified,
@@ -173,8 +171,10 @@ impl Kind {
 }
 
 impl Key {
+    /// Parses a key.
+    ///
     /// # Errors
-    /// Why it is not used.
+    /// Returns the reason why it is unusable.
     fn read(value: &Value) -> Result<Self, KeyError> {
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         let mut secrets = ["d", "k"].into_iter();
@@ -192,7 +192,7 @@ impl Key {
                 let weakness = weak_keys::rsa(&bytes("n")?, &bytes("e")?);
                 (Kind::Rsa, ["kty", "n", "e"].as_slice(), weakness)
             }
-            // Whether the point is on the curve is found out when the key is imported.
+            // The import of the key checks whether the point is on the curve.
             ("EC", Some("P-256")) => (Kind::P256, ["kty", "crv", "x", "y"].as_slice(), None),
             ("OKP", Some("Ed25519")) => {
                 let weakness = weak_keys::ed25519(&bytes("x")?);
@@ -220,8 +220,7 @@ impl Key {
     }
 }
 
-/// Checks that a key is for verifying signatures, as far as it says (RFC 7517 sections 4.2 and 4.3). What is
-/// there and is not as it should be says no.
+/// Checks that a key may verify signatures (RFC 7517 sections 4.2 and 4.3). A malformed member rejects the key.
 fn check_purpose(key: &Value) -> Result<(), KeyError> {
     if key.get("use").is_some_and(|usage| usage != "sig") {
         return Err(KeyError::Purpose("use"));
@@ -238,7 +237,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Of RFC 7515 appendix A.2, or less than that.
+    /// Returns the modulus of RFC 7515 appendix A.2, or its last bytes.
     fn modulus(bytes: usize) -> String {
         let sound = encoding::from_base64url(weak_keys::SOUND_MODULUS).unwrap();
         encoding::base64url(&sound[sound.len() - bytes..])

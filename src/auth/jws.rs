@@ -1,7 +1,7 @@
-//! A JSON Web Signature in compact form (RFC 7515), taken apart before it is verified.
+//! Parses JSON Web Signatures in compact form (RFC 7515), before their verification.
 //!
-//! Authority for what is refused: RFC 8725 (JWT best practice). The algorithm must be one of a few
-//! asymmetric ones; the header says which key, never where to find one.
+//! RFC 8725 (JWT best practice) decides what is rejected. The algorithm must be one of a few asymmetric ones. The
+//! header may name a key, but not a place to find one.
 
 use serde_json::{Map, Value};
 
@@ -12,44 +12,44 @@ use thiserror::Error;
 use crate::encoding;
 use crate::http::json;
 
-/// The longest token that is looked at.
+/// Maximum length of a token, in bytes.
 pub(crate) const MAX_LENGTH: usize = 16 * 1024;
 
-/// The longest key id.
+/// Maximum length of a key id, in bytes.
 const MAX_KEY_ID_LENGTH: usize = 128;
 
-/// Why a token is not accepted; says so to the operator, and nothing of the token's content.
+/// Reason why a token is rejected, for the operator. Contains nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the token is not accepted: {0}")]
 pub(crate) struct BadToken(pub &'static str);
 
-/// A token whose signature nobody has verified yet.
+/// Token whose signature is not verified yet.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unverified {
-    /// How it says it was signed.
+    /// Signature algorithm from its header.
     pub algorithm: Algorithm,
-    /// With which key, by its name among the issuer's.
+    /// Id of the issuer's key, if it has one.
     pub key_id: Option<String>,
-    /// What kind of token it says it is, in lower case.
+    /// Type from its header, in lower case.
     pub kind: Option<String>,
-    /// What it says. Not to be believed before the signature is verified.
+    /// Claims; untrusted until the signature is verified.
     pub claims: Map<String, Value>,
-    /// What was signed.
+    /// Signed text.
     pub input: String,
-    /// The signature, as base64url.
+    /// Signature, as base64url.
     pub signature: String,
 }
 
 impl Unverified {
-    /// Takes a token apart.
+    /// Parses a token.
     ///
     /// # Errors
-    /// [`BadToken`].
+    /// Returns [`BadToken`].
     pub(crate) fn parse(token: &str) -> Result<Self, BadToken> {
         if token.len() > MAX_LENGTH {
             return Err(BadToken("too long"));
         }
-        // One more would be one too many.
+        // A fourth part makes the token invalid.
         let parts: Vec<&str> = token.splitn(4, '.').collect();
         let [header, payload, signature] = parts[..] else {
             return Err(BadToken("not three parts"));
@@ -60,8 +60,8 @@ impl Unverified {
         if signature.is_empty() || encoding::from_base64url(signature).is_none() {
             return Err(BadToken("no signature"));
         }
-        // What must be understood is not (RFC 7515 section 4.1.11, RFC 7797); and a token that brings
-        // its key along, or says where there is one, has to be made by somebody else.
+        // Critical extensions are not supported (RFC 7515 section 4.1.11, RFC 7797). A header with its own key, or a
+        // link to one, proves nothing about the issuer.
         for name in ["crit", "b64", "jwk", "jku", "x5u"] {
             if header.contains_key(name) {
                 return Err(BadToken("a header that is not accepted"));
@@ -92,7 +92,7 @@ impl Unverified {
         })
     }
 
-    /// Whether it says it is one of these kinds; one that says nothing is an ordinary JWT.
+    /// Returns whether the token has one of these types; a token without a type is a `jwt`.
     #[must_use]
     pub(crate) fn is_of_kind(&self, kinds: &[&str]) -> bool {
         kinds.contains(&self.kind.as_deref().unwrap_or("jwt"))

@@ -1,8 +1,8 @@
-//! Holds a pending sign-in: what the browser keeps until it comes back from the provider.
+//! Seals pending sign-ins into cookies, which the browser keeps until it returns from the provider.
 //!
-//! Each has a cookie of its own, named after its `state`: several tabs may be signing in at once.
-//! `state`, `nonce` and PKCE verifier (RFC 7636) are 128 and 256 random bits; only the browser that
-//! began can finish (RFC 9700 section 4.7).
+//! Each sign-in has a cookie of its own, named after its `state`, because several tabs may sign in at once. `state`
+//! and `nonce` are 128 random bits each, the PKCE verifier (RFC 7636) is 256. Only the browser that began a sign-in
+//! can finish it (RFC 9700 section 4.7).
 
 use chacha20::rand_core::Rng;
 use serde_json::Value;
@@ -14,36 +14,36 @@ use crate::encoding;
 use crate::encoding::json;
 use crate::keys::KeyRing;
 
-/// How long a sign-in may take.
+/// Maximum duration of a sign-in.
 pub(crate) const MAX_LENGTH: Seconds = Seconds(600);
 
-/// What its cookie is sealed for.
+/// Purpose for which the cookie is sealed.
 const PURPOSE: &str = "login";
 
-/// So many characters of the state name the cookie.
+/// Number of characters of the state in the cookie's name.
 const NAME_CHARACTERS: usize = 8;
 
-/// A sign-in under way.
+/// Pending sign-in.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Transaction {
-    /// Comes back with the answer.
+    /// Random value that the provider returns with its response.
     pub state: String,
-    /// Comes back in the ID token.
+    /// Random value that the ID token must contain.
     pub nonce: String,
-    /// Shows that who exchanges the code has begun the sign-in.
+    /// PKCE verifier, which proves that the same party began the sign-in.
     pub verifier: String,
-    /// At which provider.
+    /// Name of the provider.
     pub provider: String,
-    /// Where the visitor goes then.
+    /// Path to return to after the sign-in.
     pub return_to: String,
-    /// How old the proof may be, if that was asked for.
+    /// Maximum age of the user's authentication, if required.
     pub max_age: Option<Seconds>,
-    /// When it began.
+    /// Start of the sign-in.
     pub began: UnixSeconds,
 }
 
 impl Transaction {
-    /// Begins one.
+    /// Begins a sign-in.
     pub(crate) fn begin(
         provider: &str,
         return_to: &str,
@@ -66,13 +66,13 @@ impl Transaction {
         }
     }
 
-    /// What is told of the verifier beforehand (method S256).
+    /// Returns the PKCE challenge (method S256).
     #[must_use]
     pub(crate) fn challenge(&self) -> String {
         encoding::base64url(&Sha256::digest(self.verifier.as_bytes()))
     }
 
-    /// The cookie's value.
+    /// Seals it into the cookie's value.
     #[must_use]
     pub(crate) fn seal(&self, keys: &KeyRing, random: &mut impl Rng) -> Option<String> {
         let text = json!([
@@ -87,7 +87,7 @@ impl Transaction {
         sealed_cookie::seal(&text.to_string(), PURPOSE, keys, random)
     }
 
-    /// The counterpart of [`Transaction::seal`], of one that has not run out and belongs to `state`.
+    /// Opens a cookie from [`Transaction::seal`] if it has not expired and belongs to `state`.
     #[must_use]
     pub(crate) fn open(
         cookie: &str,
@@ -100,7 +100,7 @@ impl Transaction {
         (is_in_time && transaction.state == state).then_some(transaction)
     }
 
-    /// When the sign-in of a cookie began, whatever became of it; none if it is none of ours.
+    /// Returns the start of a cookie's sign-in, even if expired; `None` if the cookie is not ours.
     #[must_use]
     pub(crate) fn began(cookie: &str, keys: &KeyRing) -> Option<UnixSeconds> {
         Self::unsealed(cookie, keys).map(|transaction| transaction.began)
@@ -121,7 +121,7 @@ impl Transaction {
         })
     }
 
-    /// What follows the session cookie's name in that of this sign-in's.
+    /// Returns the suffix of this sign-in's cookie name.
     #[must_use]
     pub(crate) fn cookie_suffix(state: &str) -> Option<&str> {
         let suffix = state.get(..NAME_CHARACTERS)?;
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn pkce_challenge_matches_rfc_7636() {
-        // RFC 7636 appendix B.
+        // From RFC 7636 appendix B.
         let mut random = ChaCha20Rng::seed_from_u64(1);
         let mut begun = Transaction::begin("main", "/", None, NOW, &mut random);
         begun.verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned();

@@ -1,9 +1,9 @@
-//! How often something may be tried: passwords of an account, and tokens that count once. And what was
-//! changed of an account lately, which storage may not show everywhere yet.
+//! Limits attempts: passwords of an account, and tokens that are valid once. Also remembers recent changes of an
+//! account that storage may not show everywhere yet.
 //!
-//! Kept by a Durable Object for each account or token, so that all isolates count together. An attempt
-//! counts before it is made: of many at once none is for free. Nobody is locked out for good (OWASP ASVS
-//! 5.0 6.1.1): a client that keeps guessing at a name can make its user wait, a quarter of an hour at most.
+//! A Durable Object per account or token decides, so that all isolates count together. An attempt counts before it is
+//! made, so that none of many concurrent ones is free. No account is locked for good (OWASP ASVS 5.0 6.1.1): repeated
+//! guesses make its user wait a quarter of an hour at most.
 
 pub(crate) mod message;
 
@@ -16,33 +16,32 @@ use crate::message::from_value;
 
 use message::{AccountChange, Command, Reply, Verdict};
 
-/// So many failures in a row cost nothing.
+/// Number of failures in a row without a wait.
 const FREE: u32 = 5;
 
-/// The longest wait.
+/// Maximum wait, in seconds.
 const MAX_WAIT_S: u64 = 900;
 
-/// Failures are forgotten so long after the last.
+/// Time after the last failure until failures are forgotten, in milliseconds.
 const FORGOTTEN_AFTER_MS: u64 = 24 * 3_600_000;
 
-/// How long a change of an account is known here, in seconds: long enough for storage to show it in every
+/// Time for which a change of an account is remembered, in seconds: long enough for storage to show it in every
 /// location.
 const CHANGE_KNOWN_S: u64 = 3_600;
 
-/// What is remembered: how often it failed in a row, until when to wait, when to forget that; and what was
-/// changed lately.
+/// Stored row: failures in a row, end of the wait, time to forget them, and a recent change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Row {
     failures: u32,
     wait_until: u64,
     forget_at: u64,
-    /// Who was allowed to last.
+    /// Id of the last allowed attempt.
     by: u64,
-    /// And until when that is to be known, in Unix milliseconds.
+    /// Recent change, and the time until which to remember it, in Unix milliseconds.
     change: Option<(AccountChange, u64)>,
 }
 
-/// A change of an account, in a stored row.
+/// Recent change in a stored row.
 #[derive(Deserialize)]
 struct KnownChange {
     #[serde(default)]
@@ -51,32 +50,32 @@ struct KnownChange {
     until: u64,
 }
 
-/// What the object does with its row before it answers.
+/// Change of the object's storage, before it responds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Stores this row, and sets the alarm that deletes it.
     Store {
-        /// The row.
+        /// Row to store.
         row: String,
-        /// When the alarm comes.
+        /// Time of the alarm.
         until: UnixMillis,
     },
-    /// Deletes everything it stored, the alarm included.
+    /// Deletes all storage, including the alarm.
     DeleteAll,
-    /// Nothing: there is no row, and none is needed. A question about what nobody has tried leaves nothing.
+    /// No change: there is no row, and none is needed. A read of an unused object stores nothing.
     Nothing,
 }
 
-/// What follows from a command.
+/// Result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// The answer.
+    /// Response to the caller.
     pub reply: Reply,
-    /// What becomes of the row.
+    /// Change of the object's storage.
     pub change: Change,
 }
 
-/// Applies a command to the stored row; what is not understood counts as none.
+/// Applies a command to the stored row. A malformed row counts as none; a malformed command is answered with a wait.
 #[must_use]
 pub(crate) fn apply(stored: Option<&str>, command: &str, now: UnixMillis) -> Outcome {
     let row = stored.and_then(Row::parse).unwrap_or_default().at(now);
@@ -105,14 +104,14 @@ pub(crate) fn apply(stored: Option<&str>, command: &str, now: UnixMillis) -> Out
     }
 }
 
-/// Returns until when the stored row matters, when its alarm comes; none if it may be deleted.
+/// Returns until when to keep the stored row when its alarm fires; `None` if it can be deleted.
 #[must_use]
 pub(crate) fn kept_until(stored: Option<&str>, now: UnixMillis) -> Option<UnixMillis> {
     let row = Row::parse(stored?)?.at(now);
     row.kept().map(|(_, until)| UnixMillis(until))
 }
 
-/// Seconds to wait after so many failures in a row: 1, 2, 4 and so on.
+/// Returns the wait after this many failures in a row, in seconds: 1, 2, 4 and so on.
 fn wait_after(failures: u32) -> u64 {
     match failures.checked_sub(FREE) {
         None => 0,
@@ -158,7 +157,7 @@ impl Row {
         }
     }
 
-    /// An announcement that was overtaken by a later one changes nothing.
+    /// Remembers a change, unless a later one is known.
     fn changed(self, change: AccountChange, now: UnixMillis) -> Self {
         if self
             .change
@@ -177,7 +176,7 @@ impl Row {
         Verdict::Wait(self.wait_until.saturating_sub(now.0).div_ceil(1_000).max(1))
     }
 
-    /// What of it still counts.
+    /// Drops the expired parts.
     fn at(self, now: UnixMillis) -> Self {
         let change = self.change.filter(|(_, until)| now.0 < *until);
         if now.0 < self.forget_at {
@@ -190,7 +189,7 @@ impl Row {
         }
     }
 
-    /// As it is to be remembered, and until when; none if there is nothing.
+    /// Returns the row as text and the time until which to keep it; `None` if it is empty.
     fn kept(&self) -> Option<(String, u64)> {
         let known_until = self.change.as_ref().map_or(0, |(_, until)| *until);
         let until = self.forget_at.max(known_until);
@@ -213,7 +212,7 @@ impl Row {
         })
     }
 
-    /// An earlier release reads the first four members, and loses the change.
+    /// Writes the row. An earlier release reads the first four members, and loses the change.
     fn to_text(&self) -> String {
         let mut row = vec![
             json!(self.failures),

@@ -6,36 +6,35 @@ use serde_json::Value;
 use crate::auth::claims::{Claims, text};
 use crate::auth::jws::{BadToken, Unverified};
 
-/// The event it must tell of.
+/// Event that a logout token must contain.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// What a provider says it is.
+/// Type of a logout token.
 const KIND: &str = "logout+jwt";
 
-/// Who signed out.
+/// Content of a logout token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SignedOut<'c> {
-    /// Of this sign-in only.
+    /// Sign-in that ended, if it names one.
     pub sid: Option<&'c str>,
-    /// This user.
+    /// User who signed out, if it names one.
     pub subject: Option<&'c str>,
-    /// Tells the token from others.
+    /// Unique id of the token (`jti`).
     pub id: &'c str,
 }
 
-/// Whether a token says it is a logout token; one that says nothing of the kind passes where a
-/// provider is known to send such.
+/// Returns whether a token has the type of logout tokens. With `untyped` it may also have that of other tokens.
 #[must_use]
 pub(crate) fn is_of_kind(token: &Unverified, untyped: bool) -> bool {
     token.is_of_kind(&[KIND]) || (untyped && token.is_of_kind(&["jwt"]))
 }
 
-/// Reads what a verified token says besides issuer, audience and times.
+/// Reads a verified token's claims other than issuer, audience and times.
 ///
 /// # Errors
-/// [`BadToken`].
+/// Returns [`BadToken`].
 pub(crate) fn read(claims: &Claims) -> Result<SignedOut<'_>, BadToken> {
-    // An ID token has one: none must pass for this.
+    // ID tokens have a nonce, and must not pass for logout tokens.
     if claims.contains_key("nonce") {
         return Err(BadToken("a nonce"));
     }

@@ -1,28 +1,28 @@
-//! The ways a tenant's visitors can sign in.
+//! Defines a tenant's sign-in methods.
 
 use core::fmt;
 
 use crate::clock::Seconds;
 
-/// The ways there are.
+/// Sign-in methods of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Methods {
-    /// By a name and a password that are kept here.
+    /// Whether users sign in with name and password.
     pub password: bool,
-    /// At these identity providers.
+    /// Identity providers.
     pub oidc: Vec<Provider>,
-    /// With a token of one of these issuers.
+    /// Issuers whose tokens can be exchanged for sessions.
     pub token: Vec<Issuer>,
 }
 
 impl Methods {
-    /// Whether a person can sign in at all.
+    /// Returns whether people have no way to sign in.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         !self.password && self.oidc.is_empty()
     }
 
-    /// The providers as people are shown them: name and title.
+    /// Returns the providers' names and titles, for display.
     #[must_use]
     pub(crate) fn titles(&self) -> Vec<(String, String)> {
         let providers = self.oidc.iter();
@@ -31,39 +31,39 @@ impl Methods {
             .collect()
     }
 
-    /// The provider of that name.
+    /// Finds a provider by name.
     #[must_use]
     pub(crate) fn provider(&self, name: &str) -> Option<&Provider> {
         self.oidc.iter().find(|provider| provider.name == name)
     }
 }
 
-/// An OpenID provider, and what it knows us as.
+/// OpenID provider, with this tenant's registration.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Provider {
-    /// What the tenant calls it.
+    /// Name in URLs.
     pub name: String,
-    /// What people call it.
+    /// Title for display.
     pub title: String,
-    /// Its issuer identifier.
+    /// Issuer identifier.
     pub issuer: String,
-    /// What it knows us as.
+    /// Client id of the tenant.
     pub client_id: String,
-    /// By what it knows us; none for a public client.
+    /// Client secret; `None` for a public client.
     pub client_secret: Option<String>,
-    /// How that is shown to it.
+    /// Way to send the client secret.
     pub authentication: ClientAuthentication,
-    /// What is asked for, apart by spaces.
+    /// Scopes to request, separated by spaces.
     pub scope: String,
-    /// What else a browser is sent there with: name and value.
+    /// Further authorization parameters: name and value.
     pub parameters: Vec<(String, String)>,
-    /// Where the identity is in what it says.
+    /// Names of the claims that hold the identity.
     pub claims: ClaimNames,
-    /// Its userinfo endpoint is asked too.
+    /// Whether to read the userinfo endpoint too.
     pub userinfo: bool,
-    /// Who of its users may come in.
+    /// Users who are admitted.
     pub allow: Allow,
-    /// Logout tokens may be of the kind of any other token.
+    /// Whether logout tokens may lack their type.
     pub untyped_logout_tokens: bool,
 }
 
@@ -73,60 +73,60 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// How a client shows the token endpoint who it is (OpenID Connect Core section 9).
+/// Way in which a client authenticates at the token endpoint (OpenID Connect Core section 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientAuthentication {
-    /// In the `Authorization` header.
+    /// Credentials in the `Authorization` header.
     Basic,
-    /// In the form.
+    /// Credentials in the form.
     Post,
 }
 
-/// The names of the claims that make an identity.
+/// Names of the claims that hold the identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClaimNames {
-    /// What the application knows the user by.
+    /// Claim with the user's id.
     pub user: String,
-    /// E-mail address.
+    /// Claim with the mail address.
     pub email: String,
-    /// Name, for people to read.
+    /// Claim with the display name.
     pub name: String,
-    /// Groups.
+    /// Claim with the groups.
     pub groups: String,
 }
 
-/// Who may come in; a user has to fit each list that is not empty.
+/// Users who are admitted: a user must match each list that is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Allow {
-    /// Domains of a verified mail address.
+    /// Domains of verified mail addresses.
     pub email_domains: Vec<String>,
-    /// Groups, one of which is enough.
+    /// Groups; one of them is enough.
     pub groups: Vec<String>,
-    /// An address of which nobody says whether it is verified counts as if it were: here, and for origins.
+    /// Whether an address counts as verified if the provider makes no statement, here and for origins.
     pub unverified_email: bool,
 }
 
 impl Allow {
-    /// Whether not all of a provider's users may come in.
+    /// Returns whether a list restricts the users.
     #[must_use]
     pub(crate) const fn is_limiting(&self) -> bool {
         !(self.email_domains.is_empty() && self.groups.is_empty())
     }
 }
 
-/// Somebody whose tokens are exchanged for sessions.
+/// Issuer whose tokens can be exchanged for sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Issuer {
-    /// `iss`.
+    /// Value of `iss`.
     pub issuer: String,
-    /// What `aud` must hold.
+    /// Value that `aud` must contain.
     pub audience: String,
-    /// Where its keys are; none for where its discovery says.
+    /// URL of its keys; `None` for the one in its discovery document.
     pub jwks_uri: Option<String>,
-    /// Where the identity is.
+    /// Names of the claims that hold the identity.
     pub claims: ClaimNames,
-    /// Who may come in.
+    /// Users who are admitted.
     pub allow: Allow,
-    /// The longest a token may be valid.
+    /// Maximum lifetime of a token.
     pub longest: Seconds,
 }

@@ -1,7 +1,7 @@
-//! Verifies identities: which statement counts, from which source. All decisions, no I/O. All decisions, no I/O.
+//! Verifies identities: decides which statements of which source count. Performs no I/O.
 //!
-//! Signatures are verified by the runtime's WebCrypto and passwords by a module of their own; what is
-//! here says which key and algorithm may speak, and what a verified text must say.
+//! The runtime's WebCrypto verifies signatures, and a separate module checks passwords. This module decides which key
+//! and algorithm are valid, and what a verified text must contain.
 
 pub(crate) mod account;
 pub(crate) mod authorization;

@@ -1,43 +1,43 @@
-//! Parses what an OpenID provider publishes about itself (OpenID Connect Discovery 1.0).
+//! Parses an OpenID provider's discovery document (OpenID Connect Discovery 1.0).
 
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::http::request::Location;
 
-/// The most bytes of a discovery document.
+/// Maximum length of a discovery document, in bytes.
 pub(crate) const LARGEST: usize = 64 * 1024;
 
-/// What of it matters here.
+/// Metadata that Vestibule uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
-    /// Where people sign in.
+    /// URL at which users sign in.
     pub authorization_endpoint: String,
-    /// Where a code is exchanged.
+    /// URL at which codes are exchanged.
     pub token_endpoint: String,
-    /// Where its keys are.
+    /// URL of the key set.
     pub jwks_uri: String,
-    /// Where more is said of a user.
+    /// URL of further claims.
     pub userinfo_endpoint: Option<String>,
-    /// Where people sign out.
+    /// URL at which users sign out.
     pub end_session_endpoint: Option<String>,
-    /// It says with every answer who it is (RFC 9207).
+    /// Whether every authorization response contains the issuer (RFC 9207).
     pub names_itself: bool,
 }
 
-/// Why a discovery document is not used.
+/// Reason why a discovery document is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the discovery document is not used: {0}")]
 pub(crate) struct BadMetadata(pub &'static str);
 
-/// Where an issuer's discovery document is.
+/// Returns the URL of an issuer's discovery document.
 #[must_use]
 pub(crate) fn discovery_url(issuer: &str) -> String {
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{issuer}/.well-known/openid-configuration")
 }
 
-/// Whether what is sent there cannot be read on the way: https, or this very machine.
+/// Returns whether requests to this URL are confidential: https, or plain http to loopback.
 #[must_use]
 pub(crate) fn is_confidential(url: &str) -> bool {
     let with_path = format!("{url}/");
@@ -49,15 +49,15 @@ pub(crate) fn is_confidential(url: &str) -> bool {
 }
 
 impl Metadata {
-    /// Reads the document of `issuer`.
+    /// Parses the document of `issuer`.
     ///
     /// # Errors
-    /// [`BadMetadata`].
+    /// Returns [`BadMetadata`].
     pub(crate) fn parse(text: &str, issuer: &str) -> Result<Self, BadMetadata> {
         let document: Value =
             serde_json::from_str(text).map_err(|_| BadMetadata("it is not JSON"))?;
         let text = |name: &str| document.get(name).and_then(Value::as_str);
-        // Section 4.3: exactly the same, or anybody could speak for anybody.
+        // Section 4.3: the issuers must be equal, or any provider could impersonate another.
         if text("issuer") != Some(issuer) {
             return Err(BadMetadata("it is another issuer's"));
         }

@@ -1,24 +1,25 @@
-//! Where a visitor goes after signing in or out: a place on this very site, or its front page.
+//! Decides where the browser goes after a sign-in or sign-out: a path on this site, or its front page.
 //!
-//! Authority: RFC 9700 section 4.11 (no open redirector), and how browsers read a `Location` (WHATWG
-//! URL): `//host`, `/\host` and anything with a tab or a line break in it lead away.
+//! Authority: RFC 9700 section 4.11 (no open redirector), and browsers' parsing of `Location` (WHATWG URL). `//host`,
+//! `/\host` and anything with a tab or line break lead to another site.
 
 use crate::http::canonical::canonical;
 use crate::http::path::{PathClass, classify};
 use crate::http::percent;
 use crate::http::request::Location;
 
-/// The longest address that is remembered, in bytes as JSON has it: sealed and as base64url it shares a cookie of 4,096
-/// bytes with the rest of a sign-in.
+/// Maximum length of a return URL, in bytes as JSON: sealed and in base64url it shares a cookie of 4,096 bytes with
+/// the rest of the sign-in.
 pub(crate) const MAX_LENGTH: usize = 2_600;
 
-/// The front page.
+/// Path of the front page.
 pub(crate) const FRONT: &str = "/";
 
-/// Below the reserved prefix, these begin or end a sign-in: returning there goes round in circles.
+/// Routes below the reserved prefix that begin or end a sign-in. Returning there would loop.
 const CIRCULAR: [&str; 4] = ["/login", "/callback", "/logout", "/signed-out"];
 
-/// The address if it is sound, or the front page. It is judged as a browser and `fetch` resolve it, and kept as it is.
+/// Returns the requested path if it is safe, else the front page. Checks it as browsers and `fetch` resolve it, and
+/// returns it unchanged.
 #[must_use]
 pub(crate) fn sound<'a>(asked: &'a str, prefix: &str) -> &'a str {
     let is_plain = asked.starts_with('/') && asked.bytes().all(|b| matches!(b, b'!'..=b'~'));
@@ -31,12 +32,12 @@ pub(crate) fn sound<'a>(asked: &'a str, prefix: &str) -> &'a str {
 }
 
 fn leads_to_a_page(asked: &str, prefix: &str) -> bool {
-    // Whose site it is does not matter to a path.
+    // Any site will do, because only the path counts.
     let url = ["https://a", asked].concat();
     let Some(location) = Location::parse(&url) else {
         return false;
     };
-    // What has two readings would be refused when the browser comes back with it.
+    // An ambiguous path would be rejected when the browser requests it.
     let Ok(sent) = canonical(&location) else {
         return false;
     };
@@ -44,7 +45,7 @@ fn leads_to_a_page(asked: &str, prefix: &str) -> bool {
         return false;
     };
     let path = location.path;
-    // No reader takes it for the beginning of another site's address.
+    // No reader may take the path for another site's URL.
     let decoded = percent::decoded(path.as_bytes()).bytes;
     let leads_away = path.contains("//") || matches!(*decoded, [b'/', b'/' | b'\\', ..]);
     !leads_away
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn kept_return_url_never_leaves_the_site() {
-        // Every text of these parts: what browsers are known to be led astray by.
+        // All combinations of these parts, which are known to lead browsers to other sites.
         let parts = [
             "/",
             "\\",

@@ -1,7 +1,7 @@
-//! Texts that a browser keeps for us and cannot read, change, or use for anything else.
+//! Seals texts that the browser stores and can neither read, change, nor use for another purpose.
 //!
-//! XChaCha20-Poly1305 under the tenant's key; what a text is for is bound in, so that none passes for
-//! another, and none for a record.
+//! Uses XChaCha20-Poly1305 under the tenant's key. The purpose is authenticated, so no text passes for another kind or
+//! for a record.
 
 use chacha20::rand_core::Rng;
 use chacha20poly1305::XNonce;
@@ -35,7 +35,7 @@ pub(crate) fn seal(
     Some(encoding::base64url(&bytes))
 }
 
-/// Opens what was sealed for that purpose, under any key that is listed.
+/// Opens a text that was sealed for this purpose under any listed key.
 #[must_use]
 pub(crate) fn open(sealed: &str, purpose: &str, keys: &KeyRing) -> Option<String> {
     let bytes = encoding::from_base64url(sealed)?;
@@ -53,7 +53,7 @@ pub(crate) fn open(sealed: &str, purpose: &str, keys: &KeyRing) -> Option<String
     String::from_utf8(plain).ok()
 }
 
-/// Records begin with their format, a byte below 32.
+/// Returns the associated data. It cannot equal a record's, which begins with a format byte below 32.
 fn associated(purpose: &str) -> Vec<u8> {
     [b"text/", purpose.as_bytes()].concat()
 }

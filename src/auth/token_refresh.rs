@@ -1,5 +1,5 @@
-//! Who somebody is by what their provider says with new tokens (OpenID Connect Core section 12.2). It is judged as
-//! at the sign-in: groups may have changed, and who came in may not be allowed to stay.
+//! Decides the identity from refreshed tokens (OpenID Connect Core section 12.2). The rules of the sign-in apply
+//! again: groups may have changed, and the user may no longer be admitted.
 
 mod message;
 
@@ -19,49 +19,49 @@ use crate::session::token_set::TokenSet;
 
 use message::Message;
 
-/// What a provider's keys are asked for under.
+/// Key of the answer with the provider's key set.
 const KEYS: &str = "keys";
 
-/// What its userinfo endpoint is asked under.
+/// Key of the answer of the userinfo endpoint.
 const USERINFO: &str = "userinfo";
 
-/// What a provider's word is judged by, as the tenant has it when tokens are asked for.
+/// Parameters that verify refreshed tokens, from the tenant's settings at the time of the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Message", from = "Message")]
 pub(crate) struct Renewal {
-    /// Whom an ID token must be for.
+    /// Required audience of ID tokens.
     pub client_id: String,
-    /// Where the identity is in what it says.
+    /// Names of the claims that hold the identity.
     pub claims: ClaimNames,
-    /// Who of its users may come in.
+    /// Users who are admitted.
     pub allow: Allow,
-    /// Where its keys are.
+    /// URL of the provider's key set.
     pub jwks_uri: String,
-    /// Those that are known already, as [`KeySet::to_text`] has them.
+    /// Cached key set, from [`KeySet::to_text`].
     pub keys: Option<String>,
-    /// Its userinfo endpoint, if that is asked too.
+    /// URL of the userinfo endpoint, if it is read too.
     pub userinfo: Option<String>,
 }
 
-/// What follows for the session.
+/// Consequence for the session.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Judgement {
-    /// Nothing yet: this has to be asked first.
+    /// These needs come first.
     Asks(Vec<Need>),
-    /// Nothing: the provider said nothing of who it is.
+    /// The response has no identity claims, so nothing changes.
     Unsaid,
-    /// Nothing: what it said cannot be judged now, and why.
+    /// The claims cannot be verified now, for this reason; nothing changes.
     Unknown(&'static str),
-    /// Who it is, as the provider claims.
+    /// The claims yield this identity.
     Claimed(Claimed),
-    /// They may not stay, and why.
+    /// The user is no longer admitted, for this reason.
     NotAdmitted(&'static str),
-    /// Nothing that came with it can be relied on.
+    /// A token is invalid, so no part of the response counts.
     Bad(BadToken),
 }
 
 impl Renewal {
-    /// What tokens of a provider are judged by.
+    /// Collects the parameters for a provider.
     #[must_use]
     pub(crate) fn of(
         provider: &Provider,
@@ -79,7 +79,7 @@ impl Renewal {
         }
     }
 
-    /// Judges what came `after` tokens were asked for with what there was `before`.
+    /// Verifies the refreshed tokens `after` against those `before`.
     #[must_use]
     pub(crate) fn judge(
         &self,
@@ -102,7 +102,7 @@ impl Renewal {
         let said = match &self.userinfo {
             None => said,
             Some(endpoint) => match userinfo(&said, endpoint, after, answers) {
-                // What is newer counts.
+                // Newer claims win.
                 Ok(more) if is_said_anew => claimed::merged(said, more),
                 Ok(more) => claimed::merged(more, said),
                 Err(judgement) => return judgement,
@@ -114,7 +114,7 @@ impl Renewal {
         }
     }
 
-    /// What a new ID token says, if it is what it must be, and signed.
+    /// Verifies a new ID token and returns its claims.
     fn believed(
         &self,
         token: &str,
@@ -155,7 +155,7 @@ impl Renewal {
         if claims::subject(said)? != before.subject {
             return Err(BadToken("another sub than at the sign-in"));
         }
-        // It need not have one; that of another sign-in it must not have.
+        // A refreshed token needs no nonce, but must not have another sign-in's.
         let nonce = claims::text(said, "nonce")?;
         let earlier = said_before(before);
         if nonce.is_some() && nonce != claims::text(&earlier, "nonce")? {
@@ -165,7 +165,7 @@ impl Renewal {
         claims::check_access_token(said, token.algorithm, access_token)
     }
 
-    /// The keys that may have signed it: of those known already, or else of those its issuer has now.
+    /// Returns the keys that may have signed the token: cached ones, or else from the issuer's current set.
     fn candidates(&self, token: &Unverified, answers: &Answers) -> Result<Vec<String>, Judgement> {
         let fitting = |keys: KeySet| -> Vec<String> {
             let candidates = keys.candidates(token).into_iter();
@@ -193,7 +193,7 @@ impl Renewal {
     }
 }
 
-/// What the ID token said that there was before; at least who its user was.
+/// Returns the claims of the previous ID token, or at least its user.
 fn said_before(before: &TokenSet) -> Claims {
     let token = before.id_token.as_deref().map(Unverified::parse);
     match token {
@@ -219,7 +219,7 @@ fn userinfo(
     claims::userinfo(body, said).map_err(Judgement::Bad)
 }
 
-/// What was answered with 200.
+/// Returns the body of a response with status 200.
 fn body(found: &Found) -> Option<&str> {
     match found {
         Found::Bytes(bytes) => {

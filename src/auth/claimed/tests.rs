@@ -1,4 +1,4 @@
-//! Claims of all kinds, and who they make.
+//! Tests which identities claims yield.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Checks the cookies of sign-ins under way against those of earlier releases.
+//! Checks the cookies of pending sign-ins against those of earlier releases.
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
@@ -35,7 +35,7 @@ fn golden_sign_ins_are_written_and_read() {
     );
 }
 
-/// A printable sign-in, for assertions.
+/// Printable sign-in, for assertions.
 #[derive(PartialEq)]
 struct Sealed(Transaction);
 

@@ -1,4 +1,4 @@
-//! Checks commands to the objects that count attempts, their answers and their rows against those of earlier releases.
+//! Checks the messages and rows of the objects that count attempts against those of earlier releases.
 
 use super::*;
 use crate::golden;

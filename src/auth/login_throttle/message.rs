@@ -1,4 +1,4 @@
-//! The messages of the object that counts attempts.
+//! Defines the messages of the object that counts attempts.
 
 use core::fmt;
 
@@ -6,70 +6,70 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::{self, MessageError};
 
-/// A command to the object. With `account` it is answered with what was changed of the account lately, too; an earlier
-/// release neither asks for that nor says it.
+/// Command to the object. With `account: true` the reply also holds a recent change of the account; an earlier release
+/// neither sends nor understands that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Command {
-    /// Asks whether it may be tried once more. Counts as a failure until the contrary is said.
+    /// Requests one more attempt, which counts as a failure until [`Command::Succeeded`].
     Try {
         /// See [`Command`].
         #[serde(default)]
         account: bool,
-        /// Tells this attempt from others at the same moment.
+        /// Id that distinguishes concurrent attempts.
         by: u64,
     },
-    /// Says that it was no failure: counting begins again.
+    /// Reports success, which resets the count.
     Succeeded {
         /// See [`Command`].
         #[serde(default)]
         account: bool,
     },
-    /// Asks whether the account was changed lately.
+    /// Requests a recent change of the account.
     Account {
         /// See [`Command`].
         #[serde(default)]
         account: bool,
     },
-    /// Says that the account was changed.
+    /// Reports a change of the account.
     Changed {
         /// See [`Command`].
         #[serde(default)]
         account: bool,
-        /// The change.
+        /// Change to remember.
         change: AccountChange,
     },
-    /// Asks whether there has been a first time.
+    /// Checks whether the token was used, without using it.
     Seen,
-    /// Asks whether this is the first time.
+    /// Uses the token, which is allowed once.
     Once {
-        /// Who asks: the same may ask again, because the answer was lost.
+        /// Id of the caller, which may repeat the command if the reply was lost.
         by: u64,
-        /// When it does not matter any more, in Unix milliseconds.
+        /// Time after which the token is invalid anyway, in Unix milliseconds.
         until: u64,
     },
 }
 
 impl Command {
-    /// Returns the command that asks whether it may be tried once more.
+    /// Creates the command that requests one more attempt.
     #[must_use]
     pub(crate) const fn attempt(by: u64) -> Self {
         Self::Try { account: true, by }
     }
 
-    /// Returns the command that says that it was no failure.
+    /// Creates the command that reports success.
     #[must_use]
     pub(crate) const fn succeeded() -> Self {
         Self::Succeeded { account: true }
     }
 
-    /// Returns the command that asks whether the account was changed lately.
+    /// Creates the command that requests a recent change of the account.
     #[must_use]
     pub(crate) const fn account() -> Self {
         Self::Account { account: true }
     }
 
-    /// Returns the command that says that the account was changed.
+    /// Creates the command that reports a change of the account.
     #[must_use]
     pub(crate) const fn changed(change: AccountChange) -> Self {
         Self::Changed {
@@ -78,10 +78,10 @@ impl Command {
         }
     }
 
-    /// Reads a command.
+    /// Parses a command.
     ///
     /// # Errors
-    /// Returns why it is none of this release.
+    /// Returns an error if the text is not a command of this release.
     pub(crate) fn parse(text: &str) -> Result<Self, MessageError> {
         message::read(text.as_bytes())
     }
@@ -92,7 +92,7 @@ impl Command {
         message::write_command(self)
     }
 
-    /// Whether the answer says what was changed of the account lately.
+    /// Returns whether the reply should hold a recent change of the account.
     #[must_use]
     pub(crate) const fn asks_for_changes(&self) -> bool {
         match self {
@@ -105,20 +105,20 @@ impl Command {
     }
 }
 
-/// What the object says.
+/// Decision of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Go on.
+    /// The attempt is allowed.
     Allowed,
-    /// Not before so many seconds.
+    /// The next attempt is allowed after this many seconds.
     Wait(u64),
 }
 
-/// A change of an account that storage may not show everywhere yet. Whoever is about to sign in asks here
-/// anyway.
+/// Change of an account that storage may not show everywhere yet. A sign-in calls the object anyway, so it learns the
+/// change there.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AccountChange {
-    /// The account as it is stored since; none if it was deleted.
+    /// The account after the change; `None` if it was deleted.
     #[serde(default)]
     pub account: Option<String>,
     /// The account's `changed`, which rises with every change.
@@ -131,17 +131,17 @@ impl fmt::Debug for AccountChange {
     }
 }
 
-/// The object's answer: the seconds to wait, and in a second line what was changed lately.
+/// Reply of the object: the seconds to wait, and a recent change in a second line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
-    /// Whether to go on.
+    /// Decision on the attempt.
     pub verdict: Verdict,
-    /// What was changed lately, if an account was asked about.
+    /// Recent change of the account, if requested.
     pub change: Option<AccountChange>,
 }
 
 impl Reply {
-    /// Returns the answer as text.
+    /// Returns the reply as text.
     #[must_use]
     pub(crate) fn to_text(&self) -> String {
         let seconds = match self.verdict {
@@ -154,7 +154,7 @@ impl Reply {
         }
     }
 
-    /// Parses the answer; the counterpart of [`Reply::to_text`].
+    /// Parses a reply from [`Reply::to_text`].
     #[must_use]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = core::str::from_utf8(bytes).ok()?;

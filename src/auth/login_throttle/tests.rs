@@ -1,11 +1,11 @@
-//! What the rules come to for one account, or one token, over time.
+//! Tests the rules for one account or token over time.
 
 use super::*;
 
 struct Object {
     row: Option<String>,
     now: u64,
-    /// What the last reply told of the account.
+    /// Change in the last reply.
     change: Option<AccountChange>,
 }
 

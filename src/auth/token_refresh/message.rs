@@ -1,14 +1,14 @@
-//! What a provider's word is judged by, as a part of the command to a session's object.
+//! Defines the verification parameters as a part of the command to a session's object.
 
 use serde::{Deserialize, Serialize};
 
 use super::Renewal;
 use crate::auth::methods::{Allow, ClaimNames};
 
-/// A [`Renewal`] as it is written.
+/// [`Renewal`] as JSON.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Message {
-    /// The names of the claims that hold user, address, name and groups.
+    /// Names of the claims with user id, address, name and groups.
     claims: [String; 4],
     client_id: String,
     #[serde(default)]

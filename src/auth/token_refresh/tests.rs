@@ -27,7 +27,7 @@ fn renewal(userinfo: Option<&str>) -> Renewal {
     }
 }
 
-/// A token that says what a sound one says, but for the changes.
+/// Returns a valid token with these changes.
 fn token(changes: &Value) -> String {
     let mut claims = json!({
         "iss": "https://id.example", "aud": "c", "sub": "u1",
@@ -67,7 +67,7 @@ fn keys() -> String {
     json!({ "keys": [{ "kty": "RSA", "kid": "k1", "n": n, "e": "AQAB" }] }).to_string()
 }
 
-/// What comes of a new ID token in the end, if the outside answers with these: keys, whether it is signed, userinfo.
+/// Returns the judgement of a new ID token, given answers for the keys, the signature and userinfo.
 fn judged(
     renewal: &Renewal,
     id_token: Option<String>,
@@ -237,7 +237,7 @@ fn userinfo_is_evaluated_with_or_without_a_new_id_token() {
         judged(&renewal, None, "", true, allowed).0,
         Judgement::Claimed(_)
     ));
-    // The ID token of the sign-in says `staff`, which is old.
+    // The sign-in's ID token has the outdated group `staff`.
     assert!(matches!(
         judged(&renewal, None, "", true, gone).0,
         Judgement::NotAdmitted(_)
