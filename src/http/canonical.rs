@@ -1,35 +1,35 @@
-//! The URL as it is sent. The runtime hands over the target of a request as it came, and `fetch` resolves it as the
-//! URL standard has it: whatever is judged must be judged in that form, or something else is sent than was allowed.
+//! Converts a URL to the form in which `fetch` sends it. The runtime passes a request's target as it came, and `fetch`
+//! resolves it by the URL standard. So all checks use the resolved form, or another path would be sent than was
+//! allowed.
 //!
-//! Authority: the WHATWG URL standard, path state and query state of a special scheme. The path a client wrote is
-//! refused where another reader, who decodes before resolving, folds slashes or cuts off parameters, would end
-//! elsewhere than `fetch` does.
+//! Authority: the WHATWG URL standard, path state and query state of a special scheme. Other readers decode before
+//! they resolve, fold slashes or cut off parameters. A path that would lead them elsewhere than `fetch` is rejected.
 
 use thiserror::Error;
 
 use super::percent;
 use super::request::Location;
 
-/// The path leads one reader here and another there.
+/// Path that different readers resolve to different places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the path leads one reader here and another there")]
 pub(crate) struct TwoReadings;
 
-/// The URL as `fetch` sends it; none if it is written like that already, as nearly all are.
+/// Returns the URL as `fetch` sends it; `None` if it has that form already, as nearly all have.
 ///
 /// # Errors
-/// [`TwoReadings`].
+/// Returns [`TwoReadings`].
 pub(crate) fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoReadings> {
     let Location { path, target, .. } = *location;
     let rest = target.get(path.len()..).unwrap_or_default();
     if is_usual(path) && rest.bytes().all(|b| !is_escaped_in_query(b)) {
         return Ok(None);
     }
-    // A fragment is never sent. It ends the path too.
+    // `fetch` never sends a fragment, which also ends the path.
     let (path, _) = path.split_once('#').unwrap_or((path, ""));
     let (target, _) = target.split_once('#').unwrap_or((target, ""));
     let query = target.get(path.len()..).unwrap_or_default();
-    // No request line has them (RFC 9112 section 3); `fetch` drops some and escapes others.
+    // No request line has these bytes (RFC 9112 section 3); `fetch` drops some and escapes others.
     if target.bytes().any(|b| b <= b' ' || b == 0x7f) {
         return Err(TwoReadings);
     }
@@ -39,7 +39,7 @@ pub(crate) fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoRe
         && path.bytes().all(|b| !is_escaped_in_path(b))
         && query.bytes().all(|b| !is_escaped_in_query(b));
     let beginning = [location.scheme, "://", location.authority];
-    // Whoever is named before the host is not sent.
+    // `fetch` sends no user information before the host.
     let beginning_length: usize = beginning.iter().map(|part| part.len()).sum();
     if is_sent_so && beginning_length + location.target.len() == location.href.len() {
         return Ok(None);
@@ -51,7 +51,7 @@ pub(crate) fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoRe
     let start = url.len();
     if has_dots {
         push_resolved(&mut url, path.as_bytes());
-        // What is left may stand beside what it did not stand beside before.
+        // Resolving brings other segments next to each other, so check again.
         checked(url.get(start..).unwrap_or_default())?;
     } else {
         push(&mut url, path.as_bytes(), is_escaped_in_path);
@@ -61,8 +61,8 @@ pub(crate) fn canonical(location: &Location<'_>) -> Result<Option<String>, TwoRe
     Ok((url != location.href).then_some(url))
 }
 
-/// Whether nothing in a path asks for a closer look: no escape, no parameter, no empty segment, none that begins
-/// with a dot, and nothing that is sent as an escape.
+/// Returns whether a path needs no closer check: no escape, no parameter, no empty segment, none that begins with a
+/// dot, and no byte that `fetch` escapes.
 fn is_usual(path: &str) -> bool {
     let mut before = 0;
     for byte in path.bytes() {
@@ -80,22 +80,22 @@ fn is_usual(path: &str) -> bool {
     true
 }
 
-/// The query percent-encode set of special schemes.
+/// Returns whether a byte is in the query percent-encode set of special schemes.
 fn is_escaped_in_query(byte: u8) -> bool {
     !matches!(byte, b'!'..=b'~') || matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\'')
 }
 
-/// The path percent-encode set. Here `'` stands for itself.
+/// Returns whether a byte is in the path percent-encode set, which does not include `'`.
 fn is_escaped_in_path(byte: u8) -> bool {
     (is_escaped_in_query(byte) && byte != b'\'') || matches!(byte, b'?' | b'^' | b'`' | b'{' | b'}')
 }
 
-/// Whether there are dot segments to resolve.
+/// Returns whether there are dot segments to resolve.
 ///
 /// # Errors
-/// [`TwoReadings`].
+/// Returns [`TwoReadings`].
 fn checked(path: &[u8]) -> Result<bool, TwoReadings> {
-    // `fetch` makes it a slash, others leave it.
+    // `fetch` turns it into a slash, others leave it.
     if path.contains(&b'\\') {
         return Err(TwoReadings);
     }
@@ -112,7 +112,7 @@ fn checked(path: &[u8]) -> Result<bool, TwoReadings> {
         has_dots |= matches!(kind, Kind::Here | Kind::Up);
         match kind {
             Kind::Here => {}
-            // What goes is no segment to some, and several to others.
+            // To some readers the removed segment is none, to others it is several.
             Kind::Up => {
                 if let Some(Kind::Empty | Kind::Odd) = left.pop() {
                     return Err(TwoReadings);
@@ -124,19 +124,18 @@ fn checked(path: &[u8]) -> Result<bool, TwoReadings> {
     Ok(has_dots)
 }
 
-/// How the readers of a segment differ.
+/// Kind of segment, by how its readers differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Not at all.
+    /// All readers agree.
     Plain,
-    /// Nothing stands between two slashes: some fold them.
+    /// Empty between two slashes: some readers fold these.
     Empty,
-    /// `.`, perhaps as an escape, as the URL standard knows it: all resolve it.
+    /// `.`, possibly escaped, as the URL standard defines it: all readers resolve it.
     Here,
     /// `..`, likewise.
     Up,
-    /// An encoded slash or backslash, a parameter, or an escape within an escape: some see several segments, or
-    /// another name.
+    /// Encoded slash or backslash, parameter, or nested escape: some readers see several segments, or another name.
     Odd,
 }
 
@@ -159,7 +158,7 @@ impl Kind {
         let mut rest = decoded.bytes.as_slice();
         while let [byte, after @ ..] = rest {
             let (begins, begins_overlong) = (is_slash(before), before >= 0xc0);
-            // Dots that only those see who decode, cut off or trim first.
+            // Dots that only those readers see that decode, cut off or trim first.
             let is_refused = *byte == 0
                 || (begins && *byte == b'.' && is_dots(rest))
                 || (begins_overlong && is_overlong(before, *byte));
@@ -173,13 +172,13 @@ impl Kind {
         Ok(if is_odd { Self::Odd } else { Self::Plain })
     }
 
-    /// Whether one reader resolves or folds what another decodes first.
+    /// Returns whether one reader resolves or folds what another decodes first.
     fn is_unclear_beside(self, other: Self) -> bool {
         self == Self::Odd && matches!(other, Self::Empty | Self::Here | Self::Up)
     }
 }
 
-/// How many dots a segment is, by the URL standard; none if it is something else.
+/// Returns the number of dots in a dot segment of the URL standard; `None` for any other segment.
 fn dots(segment: &[u8]) -> Option<usize> {
     let rest = without_dot(segment)?;
     if rest.is_empty() {
@@ -195,14 +194,14 @@ fn without_dot(bytes: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-/// A decoded segment without its parameters and trailing blanks.
+/// Returns a decoded segment without its parameters and trailing blanks.
 pub(super) fn name(segment: &[u8]) -> &[u8] {
     let end = segment.iter().position(|b| *b == b';');
     let name = end.and_then(|end| segment.get(..end));
     name.unwrap_or(segment).trim_ascii_end()
 }
 
-/// Whether decoded bytes begin with a segment that is dots, but for its parameters and trailing blanks.
+/// Returns whether decoded bytes begin with a dot segment, not counting its parameters and trailing blanks.
 fn is_dots(bytes: &[u8]) -> bool {
     let ([b'.', b'.', rest @ ..] | [b'.', rest @ ..]) = bytes else {
         return false;
@@ -215,8 +214,8 @@ fn is_slash(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Whether a character that begins with these two bytes is written with more than it needs (RFC 3629 section 3): lax
-/// decoders see a slash or a dot there.
+/// Returns whether a character that begins with these two bytes is overlong (RFC 3629 section 3): lax decoders see a
+/// slash or a dot there.
 fn is_overlong(first: u8, second: u8) -> bool {
     matches!(
         (first, second),
@@ -230,7 +229,7 @@ fn push_resolved(url: &mut Vec<u8>, path: &[u8]) {
     let mut is_open = false;
     for segment in path.split(|b| *b == b'/').skip(1) {
         let dots = dots(segment);
-        // Behind dots at the end a slash stays.
+        // After dots at the end, a slash remains.
         is_open = dots.is_some();
         match dots {
             None => kept.push(segment),
@@ -249,7 +248,7 @@ fn push_resolved(url: &mut Vec<u8>, path: &[u8]) {
     }
 }
 
-/// Appends a part of a URL, with escapes for what is sent as such. What is not is ASCII.
+/// Appends a part of a URL, and escapes the bytes for which `is_escaped` holds, including all that are not ASCII.
 fn push(url: &mut Vec<u8>, part: &[u8], is_escaped: fn(u8) -> bool) {
     let mut rest = part;
     while let Some(at) = rest.iter().position(|b| is_escaped(*b)) {

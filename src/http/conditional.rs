@@ -1,13 +1,14 @@
-//! Decides what a client that has a copy gets: conditional requests and content codings.
+//! Decides conditional requests and content codings.
 
-/// Whether `If-None-Match` (RFC 9110 section 13.1.2) names this entity tag: the client has that version.
+/// Returns whether `If-None-Match` (RFC 9110 section 13.1.2) contains this entity tag, so that the client has the
+/// current version.
 #[must_use]
 pub(crate) fn names_etag(if_none_match: &str, etag: &str) -> bool {
     let mut tags = if_none_match.split(',').map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// Whether `Accept-Encoding` (RFC 9110 section 12.5.3) names gzip, and does not refuse it.
+/// Returns whether `Accept-Encoding` (RFC 9110 section 12.5.3) accepts gzip by name.
 #[must_use]
 pub(crate) fn accepts_gzip(accept_encoding: &str) -> bool {
     accept_encoding.split(',').any(|coding| {

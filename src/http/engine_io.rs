@@ -1,19 +1,17 @@
-//! Engine.IO, the transport of socket.io, as far as routing has to know it.
+//! Parses Engine.IO, the transport of socket.io, as far as routing needs it.
 //!
-//! A client begins with a polling request without a `sid`, is told one in the first packet of the
-//! answer, and names it in every request after that, the WebSocket upgrade included. A client that
-//! keeps no cookies (an embedded widget, a script) shows nothing else by which its requests belong
-//! together. So the `sid` it is told is made longer by a *route*, which comes back with every
-//! request and is taken off before the server sees it. What is in it is the cookie's affair
-//! (`crate::cookie::sid_route`).
+//! A client begins with a polling request without `sid`. The first packet of the response contains one. The client
+//! sends it in every later request, including the WebSocket upgrade. A client without cookies (an embedded widget, a
+//! script) has nothing else that links its requests. So Vestibule appends a *route* to its `sid`, and removes it from
+//! requests before the server sees them. `crate::cookie::sid_route` defines the route.
 
 use crate::http::query;
 
-/// Separator between a server's own `sid` and the route. No server's ids have it.
+/// Separator between a server's own `sid` and the route. No server's ids contain it.
 pub(crate) const MARK: char = '~';
 
-/// Whether a request begins an Engine.IO conversation by polling: only then is the `sid` in a
-/// body. Protocol 4; older ones count the characters of each packet.
+/// Returns whether a request begins an Engine.IO conversation by polling: only then the response body contains the
+/// `sid`. Protocol 4 only; older ones prefix each packet with its length in characters.
 #[must_use]
 pub(crate) fn is_handshake(target: &str) -> bool {
     let (mut is_protocol_4, mut is_polling) = (false, false);
@@ -27,7 +25,7 @@ pub(crate) fn is_handshake(target: &str) -> bool {
     is_protocol_4 && is_polling
 }
 
-/// The route in a request's `sid`, whoever wrote it.
+/// Returns the route in a request's `sid`, unverified.
 #[must_use]
 pub(crate) fn route(target: &str) -> Option<&str> {
     if !parameters(target).any(|pair| pair.starts_with("EIO=")) {
@@ -37,8 +35,8 @@ pub(crate) fn route(target: &str) -> Option<&str> {
     Some(route)
 }
 
-/// A target with a route as the server knows it. The path stays the one that was judged, whatever stands in it:
-/// only the first `sid` of the query loses its route.
+/// Removes the route from a target. The path stays unchanged, so that it is the one that was checked: only the first
+/// `sid` of the query loses its route.
 #[must_use]
 pub(crate) fn without_route(target: &str) -> Option<String> {
     let whole = sid(target)?;
@@ -59,11 +57,11 @@ pub(crate) fn without_route(target: &str) -> Option<String> {
     Some(known)
 }
 
-/// Maximum number of bytes of an answer that are inspected: a handshake's has about a hundred.
+/// Maximum length of a response that is inspected, in bytes; a handshake's has about a hundred.
 const MAX_HANDSHAKE_LENGTH: usize = 4 * 1024;
 
-/// Decides whether an answer may be that to a handshake, by what comes before its body: others are not inspected. A
-/// `length` that is not known is 0 or NaN.
+/// Decides from the response head whether it may answer a handshake; others are not inspected. An unknown `length` is
+/// 0 or NaN.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a few kilobytes")]
 pub(crate) fn may_be_handshake(status: u16, media_type: &str, length: f64) -> bool {
@@ -74,19 +72,18 @@ pub(crate) fn may_be_handshake(status: u16, media_type: &str, length: f64) -> bo
     status == 200 && is_text && (length.is_nan() || length <= MAX_HANDSHAKE_LENGTH as f64)
 }
 
-/// Where the `sid` of a handshake's answer is.
+/// Position of the `sid` in a handshake's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sid {
-    /// So many bytes stand before its end.
+    /// Number of bytes before its end.
     EndsAt(usize),
-    /// More of the answer must be seen.
+    /// More of the response is needed.
     Unknown,
-    /// It is no handshake's answer.
+    /// The response does not answer a handshake.
     None,
 }
 
-/// Looks for the `sid` in how the answer to a handshake begins: with the packet `0{"sid":"…"`, and
-/// nothing else.
+/// Finds the `sid` in the beginning of a handshake's response, which must be the packet `0{"sid":"…"`.
 #[must_use]
 pub(crate) fn end_of_sid(begins: &[u8]) -> Sid {
     const OPEN: &[u8] = br#"0{"sid":""#;

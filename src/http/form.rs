@@ -1,4 +1,4 @@
-//! Forms of our own pages: `application/x-www-form-urlencoded`.
+//! Parses forms of our own pages: `application/x-www-form-urlencoded`.
 
 use thiserror::Error;
 
@@ -6,21 +6,21 @@ use super::json::BadBody;
 use super::query::{BadQuery, Query};
 use super::request::Request;
 
-/// The media type of forms.
+/// Media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Why a form was not accepted.
+/// Reason why a form is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadForm {
-    /// The body is none.
+    /// The body is not a form.
     #[error("{0}")]
     Body(BadBody),
-    /// A field is wrong: which, and how.
+    /// A field is invalid.
     #[error("{0}")]
     Field(BadQuery),
 }
 
-/// Whether a request says that it carries a form.
+/// Returns whether a request declares a form.
 #[must_use]
 pub(crate) fn is_form(request: &Request<'_>) -> bool {
     let declared = request.header("content-type").unwrap_or_default();
@@ -28,10 +28,10 @@ pub(crate) fn is_form(request: &Request<'_>) -> bool {
     media_type.eq_ignore_ascii_case(FORM)
 }
 
-/// The fields of a form; each may occur once, others than the `known` are passed over.
+/// Parses the fields of a form. Each may occur once; fields that are not `known` are ignored.
 ///
 /// # Errors
-/// [`BadForm`].
+/// Returns [`BadForm`].
 pub(crate) fn fields(request: &Request<'_>, body: &[u8], known: &[&str]) -> Result<Query, BadForm> {
     if !is_form(request) {
         return Err(BadForm::Body(BadBody::MediaType));

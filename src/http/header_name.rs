@@ -1,27 +1,25 @@
-//! Which headers of a client are not passed on.
+//! Decides which headers of a client are dropped.
 //!
-//! Origins read header names in more than one spelling: CGI, WSGI and PHP see `X-Session-User`,
-//! `x_session_user` and `X.Session.User` as the same thing. So names are compared folded: lower
-//! case, whatever is between letters and digits as one `-`, nothing of it at either end. What could
-//! pass for a header of ours, or of a proxy's, is removed before ours are set, also where we set
-//! none; everything else is passed on in its own spelling. The lists are in [`reserved_headers`].
+//! Origins read header names in more than one spelling: CGI, WSGI and PHP treat `X-Session-User`, `x_session_user` and
+//! `X.Session.User` as the same. So names are compared folded: lower case, all characters between letters and digits
+//! as one `-`, none at either end. A client's header that could pass for ours or a proxy's is dropped, even if we set
+//! none. Others pass in their own spelling. [`reserved_headers`] has the lists.
 
 use std::borrow::Cow;
 
 use super::reserved_headers::{self, Kind};
 
-/// What a header says that tells a server to take a request for one of another method. It is passed
-/// on, folded as here.
+/// Folded names of headers that make a server treat a request as one of another method. They pass.
 const METHOD_OVERRIDES: [&str; 3] = [
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
 ];
 
-/// The edge holds headers as members of an object, in which JavaScript lets nobody name one so.
+/// Name that JavaScript cannot give to an object's member; the data plane stores headers as members.
 const NO_MEMBER: &str = "__proto__";
 
-/// A name, folded.
+/// Folds a name.
 #[must_use]
 pub(crate) fn fold(name: &str) -> Cow<'_, str> {
     if is_folded(name) {
@@ -40,7 +38,7 @@ pub(crate) fn fold(name: &str) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
-/// Whether folding changes nothing.
+/// Returns whether folding would change nothing.
 fn is_folded(name: &str) -> bool {
     let mut after_dash = true;
     for b in name.bytes() {
@@ -53,8 +51,8 @@ fn is_folded(name: &str) -> bool {
     !after_dash
 }
 
-/// Whether a client's header of this lower-case name is passed on for how it begins, before it is folded:
-/// folding leaves two letters in front as they are.
+/// Decides from the first two letters whether a client's header of this lower-case name certainly passes. Folding does
+/// not change these letters, so most names need no folding.
 #[must_use]
 pub(crate) fn is_ordinary(name: &str) -> bool {
     match *name.as_bytes() {
@@ -65,8 +63,8 @@ pub(crate) fn is_ordinary(name: &str) -> bool {
     }
 }
 
-/// Why a client's header of this lower-case name is not passed on; none if it is. `folded` is the
-/// name, folded.
+/// Returns why a client's header of this lower-case name is dropped; `None` if it passes. `folded` is the name,
+/// folded.
 #[must_use]
 pub(crate) fn reason(name: &str, folded: &str) -> Option<Kind> {
     if name == NO_MEMBER {
@@ -75,8 +73,7 @@ pub(crate) fn reason(name: &str, folded: &str) -> Option<Kind> {
     reserved_headers::kind_of(folded)
 }
 
-/// Whether a header of this folded name tells a server to take the request for one of the method that
-/// is its value.
+/// Returns whether a header of this folded name replaces the request's method by its value.
 #[must_use]
 pub(crate) fn overrides_method(folded: &str) -> bool {
     METHOD_OVERRIDES.contains(&folded)
@@ -104,14 +101,14 @@ mod tests {
             "last-event-id",
             "referer",
             "x",
-            // Application headers that are spelled otherwise than most.
+            // Application headers with unusual spelling.
             "api_access_token",
             "x-api_key",
             "x_csrf_token",
             "x.amz.date",
             "_",
             "x--y",
-            // What clients of well-known servers present themselves.
+            // Headers with which clients of well-known servers identify themselves.
             "x-auth-token",
             "x-user-id",
             "x-http-method-override",

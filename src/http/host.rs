@@ -1,18 +1,18 @@
-//! The host a request names, and which of those that tenants claim it is.
+//! Parses a request's host, and matches it with tenants' host patterns.
 
 use thiserror::Error;
 
 use crate::encoding::quoted;
 
-/// The most labels of a host for which wildcards are looked for.
+/// Maximum number of labels for which wildcards are tried.
 const MAX_LABELS: usize = 8;
 
-/// A host as it is compared: lower case, without port and final dot.
+/// Host in its form for comparison: lower case, without port and final dot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Host(String);
 
 impl Host {
-    /// From the authority of a URL; none if it is no name or address that a tenant could claim.
+    /// Normalises the authority of a URL. Returns `None` for a name or address that no tenant can use.
     #[must_use]
     pub(crate) fn canonical(authority: &str) -> Option<Self> {
         let host = match authority.rsplit_once(':') {
@@ -29,8 +29,8 @@ impl Host {
         &self.0
     }
 
-    /// The patterns that mean it, the most telling first: itself, then everything below a suffix,
-    /// from the longest suffix to the shortest.
+    /// Returns the patterns that match this host, the most specific first: itself, then wildcards from the longest
+    /// suffix to the shortest.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = String> {
         let dots = self.0.match_indices('.').take(MAX_LABELS);
         let wildcards = dots.map(|(at, _)| format!("*{}", self.0.get(at..).unwrap_or_default()));
@@ -38,11 +38,11 @@ impl Host {
     }
 }
 
-/// What a tenant claims: a host, or everything below one.
+/// Host pattern of a tenant: a host, or a wildcard for everything below one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct HostPattern(String);
 
-/// A text is neither a host nor everything below one.
+/// Text that is not a host pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "{} is not a host; use one such as chat.example.com in lower case, without port, or *.example.com", quoted(.0)
@@ -50,10 +50,10 @@ pub(crate) struct HostPattern(String);
 pub(crate) struct HostPatternError(String);
 
 impl HostPattern {
-    /// Parses a claim. Names in other scripts are written as DNS has them (`xn--…`).
+    /// Parses a pattern. Names in other scripts use their DNS form (`xn--…`).
     ///
     /// # Errors
-    /// Returns what would be right.
+    /// Returns an error that gives the valid form.
     pub(crate) fn parse(text: &str) -> Result<Self, HostPatternError> {
         let name = text.strip_prefix("*.").unwrap_or(text);
         if is_name(name) {
@@ -63,13 +63,13 @@ impl HostPattern {
         }
     }
 
-    /// The claim as text.
+    /// Returns the pattern as text.
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it means this host.
+    /// Returns whether the pattern matches this host.
     #[must_use]
     pub(crate) fn means(&self, host: &Host) -> bool {
         match self.0.strip_prefix('*') {
@@ -79,8 +79,8 @@ impl HostPattern {
     }
 }
 
-/// Whether a text is one host with at most a port, as `Host` has it (RFC 9110 section 7.2): no list, no part of a path,
-/// no user. Which names there are is DNS' affair.
+/// Returns whether a text is one host with an optional port, as `Host` requires (RFC 9110 section 7.2): no list, no
+/// path, no user. It does not check that the name exists.
 #[must_use]
 pub(crate) fn is_authority(text: &str) -> bool {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');

@@ -1,5 +1,4 @@
-//! Bodies of our own API: JSON objects, read strictly. What two readers could understand in two ways
-//! is refused.
+//! Parses bodies of our own API: strict JSON objects. Rejects JSON that two readers could understand in two ways.
 
 use core::fmt;
 
@@ -9,45 +8,45 @@ use thiserror::Error;
 
 use crate::http::request::Request;
 
-/// The most bytes that the body of somebody with a key may have.
+/// Maximum length of an authenticated caller's body, in bytes.
 pub(crate) const LARGEST: usize = 64 * 1024;
 
-/// The most bytes that anybody else's may have: a password, or a token.
+/// Maximum length of any other body, in bytes: a password, or a token.
 pub(crate) const LARGEST_UNAUTHENTICATED: usize = 20 * 1024;
 
-/// The most values and members' names of a text of somebody without a key. A token may name some hundred groups.
+/// Maximum number of values and member names in an unauthenticated text. A token may name some hundred groups.
 pub(crate) const MAX_UNAUTHENTICATED_LENGTH: usize = 1024;
 
-/// As many values as there is room for.
+/// No limit on the number of values.
 pub(crate) const ANY_NUMBER: usize = usize::MAX;
 
-/// The deepest nesting.
+/// Maximum depth of nesting.
 const DEEPEST: usize = 32;
 
-/// Why a body was not accepted.
+/// Reason why a body is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadBody {
-    /// Not declared as JSON, or compressed.
+    /// The body is not declared as JSON, or is compressed.
     #[error("the body is not declared as JSON, or is compressed")]
     MediaType,
-    /// Not UTF-8.
+    /// The body is not UTF-8.
     #[error("the body is not UTF-8")]
     Encoding,
-    /// Nested too deeply.
+    /// The body is nested too deeply.
     #[error("the body is nested too deeply")]
     Depth,
-    /// More than [`MAX_UNAUTHENTICATED_LENGTH`] values and names.
+    /// The body has more than [`MAX_UNAUTHENTICATED_LENGTH`] values and names.
     #[error("the body has too many values and names")]
     Count,
-    /// Not a JSON object, or one with the same member twice.
+    /// The body is not a JSON object, or an object has a member twice.
     #[error("the body is not a JSON object with distinct members")]
     Malformed,
 }
 
-/// Reads the body of `request`, which may have so many values and names at most.
+/// Parses the body of `request`, with at most `most` values and names.
 ///
 /// # Errors
-/// [`BadBody`].
+/// Returns [`BadBody`].
 pub(crate) fn object(
     request: &Request<'_>,
     body: &[u8],
@@ -71,8 +70,7 @@ pub(crate) fn object(
     }
 }
 
-/// Reads JSON that is not nested too deeply, has so many values and names at most, and of which no object has a
-/// member twice.
+/// Parses JSON that is not nested too deeply, has at most `most` values and names, and has no duplicate members.
 #[must_use]
 pub(crate) fn strict(text: &str, most: usize) -> Option<Value> {
     read(text, most).ok()
@@ -91,11 +89,11 @@ fn read(text: &str, most: usize) -> Result<Value, BadBody> {
         .map_err(|_| BadBody::Malformed)
 }
 
-/// How much there is to a JSON text. Counted before anything is built.
+/// Depth and size of a JSON text, measured before anything is built.
 struct Extent {
-    /// How deep brackets nest, outside of strings.
+    /// Maximum depth of brackets outside of strings.
     deepest: usize,
-    /// How many values and names of members there may be.
+    /// Upper bound of the number of values and member names.
     count: usize,
 }
 
@@ -124,7 +122,7 @@ impl Extent {
     }
 }
 
-/// A JSON value of which no object has a member twice.
+/// JSON value without duplicate members.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -211,7 +209,7 @@ mod tests {
     #[test]
     fn number_of_json_values_is_limited() {
         let json = "application/json";
-        // The object, its member's name and the array are one each; so is each value and each name within.
+        // The object, its member's name and the array count one each, and so does each value and name within.
         for (part, each) in [("1", 1), (r#"",:[{""#, 1), ("[]", 2), (r#"{"a":1}"#, 3)] {
             let body = |many: usize| format!(r#"{{"a":[{}]}}"#, vec![part; many].join(","));
             let most = (MAX_UNAUTHENTICATED_LENGTH - 3) / each;

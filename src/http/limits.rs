@@ -4,47 +4,47 @@ use thiserror::Error;
 
 use crate::http::request::{Location, Request};
 
-/// Longest URL, in bytes.
+/// Maximum length of a URL, in bytes.
 const URL_BYTES: usize = 16 * 1024;
-/// Longest path with escapes, in bytes: it is decoded several times. nginx and Apache take no longer request line unless
-/// they are told to.
+/// Maximum length of a path with escapes, in bytes, because it is decoded several times. By default nginx and Apache
+/// accept no longer request line.
 const ESCAPED_PATH_BYTES: usize = 8 * 1024;
-/// All header names and values together, in bytes.
+/// Maximum length of all header names and values together, in bytes.
 const HEADER_BYTES: usize = 64 * 1024;
-/// One header's value, in bytes.
+/// Maximum length of a header's value, in bytes.
 const VALUE_BYTES: usize = 16 * 1024;
-/// One header's name, in bytes.
+/// Maximum length of a header's name, in bytes.
 const NAME_BYTES: usize = 256;
-/// How many headers.
+/// Maximum number of headers.
 const HEADER_COUNT: usize = 256;
-/// How many cookies: what browsers keep per site.
+/// Maximum number of cookies: what browsers keep per site.
 const COOKIE_COUNT: usize = 180;
 
-/// How many headers `Connection` may name: as many as there may be.
+/// Maximum number of headers that `Connection` may name.
 const CONNECTION_COUNT: usize = HEADER_COUNT;
 
-/// What a request has too much of, or must not have.
+/// Limit that a request exceeds, or feature that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Excess {
-    /// The URL is too long, or its path is for what it has of escapes.
+    /// The URL is too long, or its path with escapes is.
     #[error("the URL is too long")]
     Url,
     /// The headers are too many or too large.
     #[error("the headers are too many or too large")]
     Headers,
-    /// Both `Content-Length` and `Transfer-Encoding`: two readers could disagree on where the body
+    /// The request has both `Content-Length` and `Transfer-Encoding`: two readers could disagree on where the body
     /// ends (RFC 9112 section 6.1).
     #[error("the request has both Content-Length and Transfer-Encoding")]
     Framing,
-    /// A method that is not proxied.
+    /// The method is not forwarded.
     #[error("the method is not forwarded")]
     Method,
 }
 
-/// The methods that are forwarded; listed in `Allow`.
+/// Methods that are forwarded; the value of `Allow`.
 pub(crate) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Whether the URL is longer than it may be.
+/// Returns whether the URL is too long.
 #[must_use]
 pub(crate) fn is_too_long(location: &Location<'_>) -> bool {
     location.href.len() > URL_BYTES
@@ -54,9 +54,9 @@ pub(crate) fn is_too_long(location: &Location<'_>) -> bool {
 /// Checks a request.
 ///
 /// # Errors
-/// The first [`Excess`] found.
+/// Returns the first [`Excess`] found.
 pub(crate) fn check(request: &Request<'_>) -> Result<(), Excess> {
-    // TRACE would echo our headers back to a page; CONNECT is not for an application.
+    // TRACE would return our headers to a page; CONNECT has no meaning for an application.
     if matches!(request.method, "TRACE" | "CONNECT") {
         return Err(Excess::Method);
     }

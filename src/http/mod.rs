@@ -1,4 +1,4 @@
-//! Parses the request as it arrived, and rejects malformed ones first.
+//! Parses requests as they arrive, and rejects malformed ones.
 
 pub(crate) mod canonical;
 pub(crate) mod conditional;

@@ -1,29 +1,29 @@
-//! Where a request comes from, as far as limits are concerned.
+//! Decides which addresses count as one client for limits.
 //!
-//! Whoever has one IPv6 address has the 2^64 of its subnet, so a subnet counts as one client
-//! (RFC 6177 section 2), and a site, which may have 65,536 subnets, is held to a multiple of that.
+//! A client with one IPv6 address has the 2^64 addresses of its subnet, so a subnet counts as one client (RFC 6177
+//! section 2). A site may have 65,536 subnets, so it is limited to a multiple of that.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What counts as one client.
+/// Client or site, as limits count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Network {
-    /// Nobody vouches for an address.
+    /// No trusted address.
     Unknown,
-    /// One IPv4 address.
+    /// IPv4 address.
     V4(u32),
-    /// The first 64 bits of an IPv6 address.
+    /// First 64 bits of an IPv6 address.
     Subnet(u64),
-    /// The first 48 bits of an IPv6 address, in front of 16 zeros.
+    /// First 48 bits of an IPv6 address, with the low 16 bits zero.
     Site(u64),
 }
 
-/// The prefix under which IPv6 has all of IPv4 behind a translator (RFC 6052 section 2.1).
+/// IPv6 prefix of translated IPv4 addresses (RFC 6052 section 2.1).
 const NAT64: u128 = 0x0064_ff9b << 96;
 
 impl Network {
-    /// Of a client's address; unknown without one, or if it is none.
+    /// Returns the network of a client's address; [`Network::Unknown`] if it is missing or invalid.
     #[must_use]
     pub(crate) fn of(address: Option<&str>) -> Self {
         match address.and_then(|address| address.parse().ok()) {
@@ -44,7 +44,7 @@ impl Network {
         }
     }
 
-    /// The site that a subnet is part of.
+    /// Returns the site that contains a subnet; `None` for all others.
     #[must_use]
     pub(crate) fn site(self) -> Option<Self> {
         match self {

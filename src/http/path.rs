@@ -1,23 +1,22 @@
 //! Classifies a path as reserved or origin, including escaped and dot-segment spellings.
 //!
-//! The decision is made on the very path that is forwarded. A path that would become a reserved
-//! one if somebody further on decoded, folded or resolved it is refused, so that no two readers
-//! can disagree about what was asked for.
+//! The decision uses the path that is forwarded. If decoding, folding or resolving by a later server would turn a path
+//! into a reserved one, the request is rejected. So no two readers can disagree about the path.
 
 use super::{canonical, percent};
 
-/// Whose path it is.
+/// Class of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathClass<'a> {
-    /// The origin's.
+    /// The path belongs to the origin.
     Origin,
-    /// Ours; what follows the prefix, with its leading slash (`/me`), or empty.
+    /// The path is reserved. Holds the part after the prefix, with its leading slash (`/me`), or empty.
     Reserved(&'a str),
-    /// A disguise of ours, or malformed below the prefix.
+    /// The path hides a reserved one, or is malformed below the prefix.
     Ambiguous,
 }
 
-/// Sorts a URL's path.
+/// Classifies a URL's path.
 #[must_use]
 pub(crate) fn classify<'a>(path: &'a str, prefix: &str) -> PathClass<'a> {
     match path.strip_prefix(prefix) {
@@ -35,7 +34,7 @@ pub(crate) fn classify<'a>(path: &'a str, prefix: &str) -> PathClass<'a> {
     }
 }
 
-/// What a path is once everything in it is decoded and resolved; none if it is that already.
+/// Decodes and resolves a path completely; `None` if that changes nothing.
 #[must_use]
 pub(crate) fn resolved(path: &str) -> Option<String> {
     if !is_suspicious(path) {
@@ -47,7 +46,7 @@ pub(crate) fn resolved(path: &str) -> Option<String> {
         text.push('/');
         text.push_str(&String::from_utf8_lossy(segment));
     }
-    // Whatever ends with a slash once it is decoded is below what stands before it.
+    // A decoded path that ends with a slash lies below its last segment.
     let last = decoded.rsplit(|b| is_slash(*b)).next().unwrap_or_default();
     if text.is_empty() || matches!(canonical::name(last), b"" | b"." | b"..") {
         text.push('/');
@@ -68,7 +67,7 @@ fn is_suspicious(path: &str) -> bool {
     false
 }
 
-/// Whether decoding, folding and resolving `path` leads below `prefix`.
+/// Returns whether decoding, folding and resolving `path` leads below `prefix`.
 fn is_disguise(path: &str, prefix: &str) -> bool {
     let word = prefix.trim_start_matches('/');
     if !is_suspicious(path) && !contains_ignoring_case(path, word) {
@@ -84,7 +83,7 @@ fn is_disguise(path: &str, prefix: &str) -> bool {
     })
 }
 
-/// The segments of a decoded path after resolving, without what follows a `;`.
+/// Returns the resolved segments of a decoded path, without parameters after `;`.
 fn segments(decoded: &[u8]) -> Vec<&[u8]> {
     let mut segments = Vec::new();
     for segment in decoded.split(|b| is_slash(*b)) {
@@ -205,7 +204,7 @@ mod tests {
 
     #[test]
     fn hundred_thousand_nested_escapes_are_classified_quickly() {
-        // Layer by layer this is 10^10 steps, which no test would wait for.
+        // Layer by layer this would take 10^10 steps, far too long for a test.
         let layers = "25".repeat(100_000);
         let disguise = format!("/%{layers}5fsession/me");
         assert_eq!(classify(&disguise, PREFIX), PathClass::Ambiguous);

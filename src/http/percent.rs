@@ -1,31 +1,31 @@
-//! Percent-encoding (RFC 3986 section 2.1), through any number of layers.
+//! Decodes percent-encoding (RFC 3986 section 2.1), through any number of layers.
 
-/// A text once every escape is decoded, those included that only appear by decoding.
+/// Fully decoded text, including escapes that only appear by decoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decoded {
-    /// The bytes.
+    /// Decoded bytes.
     pub bytes: Vec<u8>,
-    /// An escape was itself written with escapes, as in `%252e`.
+    /// Whether an escape was itself escaped, as in `%252e`.
     pub is_nested: bool,
 }
 
 /// Decodes all layers in one pass.
 ///
-/// An escape is complete when its last digit is written, so the end of the output is all there is to look at. Each
-/// byte of the text is written once, and each decoding takes two bytes away for good: the work is linear in the
-/// length, whatever the number of layers.
+/// An escape is complete when its last digit is written, so only the end of the output needs checking. Each byte of
+/// the text is written once, and each decoding removes two bytes. So the work is linear in the length, whatever the
+/// number of layers.
 #[must_use]
 pub(crate) fn decoded(text: &[u8]) -> Decoded {
     let mut bytes = text.to_vec();
     let mut length: usize = 0;
-    // The two bytes before `length`, and where the last byte that was decoded ends.
+    // The two bytes before `length`, and the end of the last decoded byte.
     let mut tail = [0, 0];
     let mut decoded_until = 0;
     let mut is_nested = false;
     for byte in text {
         let mut byte = *byte;
         let mut is_decoded = false;
-        // What was decoded may be the last digit of another escape.
+        // A decoded byte may be the last digit of another escape.
         while tail[0] == b'%' {
             let high = hex(tail[1]);
             if high > 15 {
@@ -55,8 +55,8 @@ pub(crate) fn decoded(text: &[u8]) -> Decoded {
     Decoded { bytes, is_nested }
 }
 
-/// What a hexadecimal digit stands for; more than 15 for anything else. Without `Option`, `Vec::push` and calls the
-/// decoding is a third of the instructions, and any client can send 16 KiB of escapes.
+/// Returns the value of a hexadecimal digit; more than 15 for any other byte. Without `Option`, `Vec::push` and calls,
+/// decoding takes a third of the instructions; any client can send 16 KiB of escapes.
 #[inline(always)]
 const fn hex(digit: u8) -> u8 {
     match digit {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// One layer, as any decoder does it.
+    /// Decodes one layer, as any decoder does.
     fn once(text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut rest = text;
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn nested_escapes_take_linear_time() {
-        // Layer by layer this is 10^10 steps, which no test would wait for.
+        // Layer by layer this would take 10^10 steps, far too long for a test.
         let text = format!("%{}41", "25".repeat(100_000));
         assert_eq!(decoded(text.as_bytes()).bytes, b"A");
         let text = "%".repeat(100_000) + &"25".repeat(100_000);

@@ -1,4 +1,4 @@
-//! The parameters of our own URLs.
+//! Parses the parameters of our own URLs.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use thiserror::Error;
 
 use crate::encoding;
 
-/// What is wrong with a query, for its sender.
+/// Fault of a query, for its sender.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadQuery {
-    /// There is no such parameter. Holds those there are.
+    /// A parameter is unknown. Holds the known ones.
     #[error("The parameters here are: {0}.")]
     Unknown(String),
-    /// An escape is none.
+    /// A value has an invalid escape.
     #[error("`{0}` is not properly escaped.")]
     Escape(String),
     /// A parameter occurs twice.
@@ -25,10 +25,10 @@ pub(crate) enum BadQuery {
 pub(crate) struct Query(HashMap<String, String>);
 
 impl Query {
-    /// Reads `a=1&b=2`, percent-decoded (RFC 3986; `+` is a space).
+    /// Parses `a=1&b=2`, percent-decoded (RFC 3986; `+` is a space).
     ///
     /// # Errors
-    /// [`BadQuery`].
+    /// Returns [`BadQuery`].
     pub(crate) fn parse(text: &str, known: &[&str]) -> Result<Self, BadQuery> {
         let mut query = HashMap::new();
         for pair in pairs(text) {
@@ -44,11 +44,10 @@ impl Query {
         Ok(Self(query))
     }
 
-    /// Reads the same of a URL that somebody else made: parameters that are not `known` are passed
-    /// over.
+    /// Parses a query that another site wrote: ignores parameters that are not `known`.
     ///
     /// # Errors
-    /// [`BadQuery`] for one that is.
+    /// Returns [`BadQuery`] for a known one.
     pub(crate) fn parse_foreign(text: &str, known: &[&str]) -> Result<Self, BadQuery> {
         let is_known = |pair: &&str| {
             let is = |name: &&str| {
@@ -61,15 +60,15 @@ impl Query {
         Self::parse(&pairs.join("&"), known)
     }
 
-    /// The value of a parameter.
+    /// Returns the value of a parameter.
     #[must_use]
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 }
 
-/// The parameters of a query that are not empty, with their names. Each byte is looked at once: `&` over and over must
-/// not cost more than anything else.
+/// Iterates over the non-empty parameters of a query, with their names. Reads each byte once, so that many `&` cost no
+/// more than other text.
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = &str> {
     let mut rest = query;
     core::iter::from_fn(move || {
@@ -82,7 +81,7 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Percent-decoded (RFC 3986; `+` is a space); none for an escape that is none.
+/// Percent-decodes a value (RFC 3986; `+` is a space). Returns `None` for an invalid escape.
 #[must_use]
 pub(crate) fn decode(text: &str) -> Option<String> {
     encoding::from_percent_encoded(&text.replace('+', " "))

@@ -1,5 +1,5 @@
-//! How often something may be done, counted in one isolate: cheap, and good against a flood, not
-//! against somebody who comes from everywhere.
+//! Limits how often clients may do something, counted in one isolate. That is cheap and stops a flood, but not a
+//! client with many addresses.
 
 use core::borrow::Borrow;
 use core::hash::Hash;
@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use super::network::Network;
 use crate::clock::UnixMillis;
 
-/// How many are remembered. Beyond that those are forgotten whose time is over, or else all, which only
-/// ever lets more in.
+/// Maximum number of remembered keys. At the limit expired ones are dropped, or else all, which can only admit more.
 const MAX_COUNT: usize = 4_096;
 
-/// A site may do so many times what one of its subnets may: it may be a household, or a city.
+/// Factor by which a site may exceed a subnet's limit: it may be a household, or a city.
 const SUBNETS_OF_A_SITE: u32 = 8;
 
 #[derive(Debug)]
@@ -22,26 +21,26 @@ struct Window {
 }
 
 impl Window {
-    /// How much is left of it, in milliseconds.
+    /// Returns the time left in this window, in milliseconds.
     fn left(&self, window_ms: u64, now: UnixMillis) -> u64 {
         window_ms.saturating_sub(now.millis_since(self.since))
     }
 }
 
-/// What one more of it leads to.
+/// Result of counting one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The first from there in a while: worth a line in the log.
+    /// First in this window: log it.
     First,
-    /// One of some.
+    /// Within the limit.
     Counted,
-    /// The one with which the limit was passed: worth another line. Seconds to wait.
+    /// First over the limit: log it. Holds the seconds to wait.
     Passed(u64),
-    /// One too many. Seconds to wait.
+    /// Over the limit. Holds the seconds to wait.
     Over(u64),
 }
 
-/// Counts per key.
+/// Rate limit per key.
 #[derive(Debug)]
 pub(crate) struct RateLimit<K = String> {
     per_window: u32,
@@ -50,7 +49,7 @@ pub(crate) struct RateLimit<K = String> {
 }
 
 impl<K: Hash + Eq> RateLimit<K> {
-    /// At most `per_window` within `window_ms` for one key.
+    /// Creates a limit of `per_window` within `window_ms` for each key.
     #[must_use]
     pub(crate) fn new(per_window: u32, window_ms: u64) -> Self {
         Self {
@@ -60,7 +59,7 @@ impl<K: Hash + Eq> RateLimit<K> {
         }
     }
 
-    /// Forgets what was counted.
+    /// Resets a key.
     pub(crate) fn forget<Q>(&mut self, key: &Q)
     where
         K: Borrow<Q>,
@@ -69,7 +68,7 @@ impl<K: Hash + Eq> RateLimit<K> {
         self.windows.remove(key);
     }
 
-    /// How many seconds are to be waited, if the limit was passed.
+    /// Returns the seconds to wait if the limit is exceeded.
     #[must_use]
     pub(crate) fn wait<Q>(&self, key: &Q, now: UnixMillis) -> Option<u64>
     where
@@ -81,8 +80,7 @@ impl<K: Hash + Eq> RateLimit<K> {
         (window.count > self.per_window && left > 0).then(|| left.div_ceil(1000))
     }
 
-    /// Until when those of this key get the same `Retry-After` as now; none if nothing was
-    /// counted.
+    /// Returns until when this key's `Retry-After` stays the same; `None` if nothing was counted.
     #[must_use]
     pub(crate) fn told_until<Q>(&self, key: &Q, now: UnixMillis) -> Option<UnixMillis>
     where
@@ -90,7 +88,7 @@ impl<K: Hash + Eq> RateLimit<K> {
         Q: ?Sized + Hash + Eq,
     {
         let left = self.windows.get(key)?.left(self.window_ms, now);
-        // What is left is told rounded up.
+        // `Retry-After` rounds the remaining time up to seconds.
         (left > 0).then(|| UnixMillis(now.0 + (left - 1) % 1000 + 1))
     }
 
@@ -128,8 +126,8 @@ impl<K: Hash + Eq> RateLimit<K> {
     }
 }
 
-/// Counts per client: an IPv4 address or an IPv6 subnet; and beside that the subnets of one site together.
-/// What a subnet is refused does not count against its site: one client cannot close it to others.
+/// Rate limit per client (an IPv4 address or an IPv6 subnet), and for all subnets of a site together. Rejections of a
+/// subnet do not count for its site, so one client cannot block others.
 #[derive(Debug)]
 pub(crate) struct ClientLimit {
     clients: RateLimit<Network>,
@@ -137,7 +135,7 @@ pub(crate) struct ClientLimit {
 }
 
 impl ClientLimit {
-    /// At most `per_window` within `window_ms` from one client.
+    /// Creates a limit of `per_window` within `window_ms` for each client.
     #[must_use]
     pub(crate) fn new(per_window: u32, window_ms: u64) -> Self {
         let of_site = per_window.saturating_mul(SUBNETS_OF_A_SITE);
@@ -147,7 +145,7 @@ impl ClientLimit {
         }
     }
 
-    /// Counts one from `client`; those without an address share a count.
+    /// Counts one more for `client`; clients without an address share a count.
     pub(crate) fn count(&mut self, client: Network, now: UnixMillis) -> Verdict {
         let site = client.site();
         if let Some(wait) = site.and_then(|site| self.sites.wait(&site, now)) {
@@ -163,7 +161,7 @@ impl ClientLimit {
         }
     }
 
-    /// How many seconds `client` is to wait, if its limit or its site's was passed.
+    /// Returns the seconds `client` must wait, if its limit or its site's is exceeded.
     #[must_use]
     pub(crate) fn wait(&self, client: Network, now: UnixMillis) -> Option<u64> {
         let site = client.site();
@@ -171,7 +169,7 @@ impl ClientLimit {
             .or_else(|| self.clients.wait(&client, now))
     }
 
-    /// Until when `client` gets the same `Retry-After` as now; none if nothing was counted.
+    /// Returns until when the `Retry-After` of `client` stays the same; `None` if nothing was counted.
     #[must_use]
     pub(crate) fn told_until(&self, client: Network, now: UnixMillis) -> Option<UnixMillis> {
         match client.site() {
@@ -182,7 +180,7 @@ impl ClientLimit {
         }
     }
 
-    /// Forgets what was counted from `client`; its site's count stays.
+    /// Resets `client`; its site's count stays.
     pub(crate) fn forget(&mut self, client: Network) {
         self.clients.forget(&client);
     }

@@ -1,43 +1,44 @@
-//! The request as the runtime shows it: method, URL and headers, in one packed text.
+//! Parses the request as the runtime passes it: method, URL and headers, in one packed text.
 //!
-//! The packed form is one line each for the method and the URL, then a line for the name and a
-//! line for the value of every header. The runtime lets no line break into any of these, and has
-//! lower-cased header names and joined repeated headers with `, `.
+//! The packed text has a line each for the method and the URL, then for every header a line for the name and one for
+//! the value. The runtime allows no line break in these, lower-cases header names and joins repeated headers with `,
+//! `.
 
 use super::host;
 use super::network::Network;
 
-/// A request, borrowed from its packed text.
+/// Request, borrowed from its packed text.
 #[derive(Clone, Debug)]
 pub(crate) struct Request<'a> {
-    /// The method, as sent.
+    /// Method, as sent.
     pub method: &'a str,
-    /// Where it was sent to.
+    /// URL of the request.
     pub location: Location<'a>,
     /// Name and value of every header, in order.
     pub headers: Vec<(&'a str, &'a str)>,
 }
 
-/// An absolute `http` or `https` URL, cut into its parts. The runtime leaves the target as the client wrote it; see
+/// Absolute `http` or `https` URL, split into its parts. The runtime leaves the target as the client wrote it; see
 /// [`canonical`](super::canonical::canonical).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Location<'a> {
-    /// The whole URL.
+    /// Whole URL.
     pub href: &'a str,
     /// `http` or `https`.
     pub scheme: &'a str,
-    /// Host and, unless it is the scheme's own, port.
+    /// Host, and the port unless it is the scheme's default.
     pub authority: &'a str,
-    /// From the first `/`, without the query.
+    /// Path from the first `/`, without the query.
     pub path: &'a str,
-    /// Path and query: what is forwarded, byte for byte.
+    /// Path and query, forwarded byte for byte.
     pub target: &'a str,
-    /// Whether it is known to be as `fetch` sends it; otherwise that is still to be found out.
+    /// Whether the URL is known to have the form in which `fetch` sends it. If not,
+    /// [`canonical`](super::canonical::canonical) must check.
     pub is_canonical: bool,
 }
 
 impl<'a> Request<'a> {
-    /// Reads the packed form; `None` when it is not one.
+    /// Parses the packed text; `None` if it is malformed.
     #[must_use]
     pub(crate) fn parse(packed: &'a str) -> Option<Self> {
         let mut lines = packed.split('\n');
@@ -54,7 +55,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// The same request for another URL; for its own if there is none, or it is not one.
+    /// Returns the request with another URL; unchanged if there is none or it is invalid.
     #[must_use]
     pub(crate) fn at(self, href: Option<&'a str>) -> Self {
         let location = href.and_then(Location::parse);
@@ -64,23 +65,22 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The same request, of which [`canonical`](super::canonical::canonical) has found that it is sent as it is: nobody
-    /// needs to find out again.
+    /// Marks the URL as checked: [`canonical`](super::canonical::canonical) found that `fetch` sends it unchanged.
     #[must_use]
     pub(crate) fn known_canonical(mut self) -> Self {
         self.location.is_canonical = true;
         self
     }
 
-    /// Whether it names one host, as HTTP demands (RFC 9112 section 3.2). The runtime joins several and makes a URL of
-    /// whatever comes out.
+    /// Returns whether the request names one host, as HTTP requires (RFC 9112 section 3.2). The runtime joins several
+    /// and builds a URL from the result.
     #[must_use]
     pub(crate) fn has_one_host(&self) -> bool {
         self.header("host").is_none_or(host::is_authority)
             && host::is_authority(self.location.authority)
     }
 
-    /// The value of a header, by its lower-case name.
+    /// Returns the value of a header, by its lower-case name.
     #[must_use]
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         self.headers
@@ -89,15 +89,14 @@ impl<'a> Request<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// Whether this is a WebSocket handshake (RFC 6455 section 4.1).
+    /// Returns whether this is a WebSocket handshake (RFC 6455 section 4.1).
     #[must_use]
     pub(crate) fn is_websocket(&self) -> bool {
         self.header("upgrade")
             .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
     }
 
-    /// Whether a person is opening a page: such a request may be answered with a page or a
-    /// redirect, any other must not be.
+    /// Returns whether a browser is opening a page. Only such a request may get a page or a redirect.
     #[must_use]
     pub(crate) fn is_navigation(&self) -> bool {
         if self.is_websocket() {
@@ -111,15 +110,14 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Whether the method promises to change nothing (RFC 9110 section 9.2.1), so that sending the
-    /// request once more is harmless.
+    /// Returns whether the method is safe (RFC 9110 section 9.2.1), so that repeating the request is harmless.
     #[must_use]
     pub(crate) fn is_safe(&self) -> bool {
         matches!(self.method, "GET" | "HEAD" | "OPTIONS")
     }
 
-    /// Whether it comes from a page of this very site, or from no page at all: a browser sends cookies with
-    /// whatever another site makes it send.
+    /// Returns whether the request comes from a page of this site, or from none. Browsers send cookies even with
+    /// requests that another site causes.
     #[must_use]
     pub(crate) fn is_same_site(&self) -> bool {
         match (self.header("sec-fetch-site"), self.header("origin")) {
@@ -129,8 +127,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The client's address, where the runtime vouches for it: Cloudflare sets this header itself
-    /// on every connection it terminates. On plain http nobody did.
+    /// Returns the client's address if it is trustworthy. Cloudflare sets this header on every https connection; on
+    /// plain http the client may have set it.
     #[must_use]
     pub(crate) fn client_address(&self) -> Option<&'a str> {
         let address = self.header("cf-connecting-ip")?;
@@ -139,7 +137,7 @@ impl<'a> Request<'a> {
         (self.location.scheme == "https" && plausible).then_some(address)
     }
 
-    /// Where it comes from, as far as limits are concerned.
+    /// Returns the client's network, for limits.
     #[must_use]
     pub(crate) fn client_network(&self) -> Network {
         Network::of(self.client_address())
@@ -147,7 +145,7 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Location<'a> {
-    /// Cuts a URL; `None` when it is not `http(s)://authority/…`.
+    /// Splits a URL; `None` if it is not `http(s)://authority/…`.
     #[must_use]
     pub(crate) fn parse(href: &'a str) -> Option<Self> {
         let (scheme, rest) = href.split_once("://")?;
@@ -169,13 +167,13 @@ impl<'a> Location<'a> {
         })
     }
 
-    /// The query, without its `?`; empty if there is none.
+    /// Returns the query, without its `?`; empty if there is none.
     #[must_use]
     pub(crate) fn query(&self) -> &'a str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
-    /// Whether this is plain http to a loopback host, as in local development.
+    /// Returns whether this is plain http to a loopback host, as in local development.
     #[must_use]
     pub(crate) fn is_plain_loopback(&self) -> bool {
         if self.scheme != "http" {
@@ -191,7 +189,7 @@ impl<'a> Location<'a> {
         v4 || host == "::1" || host == "localhost" || host.ends_with(".localhost")
     }
 
-    /// Whether an `Origin` header (RFC 6454 section 7) names this very site.
+    /// Returns whether an `Origin` header (RFC 6454 section 7) names this site.
     #[must_use]
     pub(crate) fn is_origin(&self, origin: &str) -> bool {
         origin.split_once("://").is_some_and(|(scheme, authority)| {

@@ -1,22 +1,22 @@
-//! The headers that no client may send to an origin, folded (see [`super::header_name`]).
+//! Lists the folded names of headers that no client may send to an origin (see [`super::header_name`]).
 //!
-//! Beside what is ours and what concerns one connection these are the names under which well-known
-//! servers, gateways and frameworks take somebody's word for who is asking, from where, and for what.
-//! `docs/reference/dropped-headers.md` lists them with who believes them, and a test compares the two.
+//! The lists contain our own headers and those that concern one connection. They also contain names under which
+//! well-known servers, gateways and frameworks trust a client's identity, address or route.
+//! `docs/reference/dropped-headers.md` lists them with the servers that trust them; a test compares both.
 
-/// Why a header is not passed on.
+/// Reason why a header is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It concerns this connection only (RFC 9110 section 7.6.1), is set or rewritten here, or comes
-    /// with every request from the proxy in front of us.
+    /// Concerns this connection only (RFC 9110 section 7.6.1), is set or rewritten here, or comes from Cloudflare with
+    /// every request.
     Connection,
-    /// It says who somebody is.
+    /// Names a user.
     Identity,
-    /// It says where a request comes from or leads, or asks for what only a proxy may.
+    /// States where a request comes from or goes, or requests what only a proxy may.
     Routing,
 }
 
-/// Whole names. Sorted.
+/// Whole names, sorted.
 const NAMES: [(&str, Kind); 87] = [
     ("client-ip", Kind::Routing),
     ("cloudflare-workers-version-key", Kind::Connection),
@@ -107,7 +107,7 @@ const NAMES: [(&str, Kind); 87] = [
     ("x-userinfo", Kind::Identity),
 ];
 
-/// What names begin with. Sorted, and none begins with another.
+/// Prefixes of names, sorted; none is a prefix of another.
 const PREFIXES: [(&str, Kind); 41] = [
     ("cf-", Kind::Connection),
     ("client-cert", Kind::Identity),
@@ -152,7 +152,7 @@ const PREFIXES: [(&str, Kind); 41] = [
     ("x-webauth-", Kind::Identity),
 ];
 
-/// What all of these begin with, a bit for each letter: many of a browser's names begin otherwise.
+/// First letters of all names and prefixes, one bit per letter: many of a browser's headers begin with others.
 const FIRST_LETTERS: u32 = first_letters(&PREFIXES) | first_letters(&NAMES);
 
 const fn first_letters(mut names: &[(&str, Kind)]) -> u32 {
@@ -166,26 +166,26 @@ const fn first_letters(mut names: &[(&str, Kind)]) -> u32 {
     letters
 }
 
-/// Letters have a bit each; what else a name may begin with shares one with some letter.
+/// Returns the bit of a letter. Other characters share bits with letters.
 const fn bit_of(first: u8) -> u32 {
     1 << (first & 31)
 }
 
-/// The first two letters of all of these that a browser's own names share the first letter with.
+/// First two letters of all names and prefixes whose first letter begins a browser's headers too.
 const BEGINNINGS: [[u8; 2]; 28] = [
     *b"cf", *b"cl", *b"co", *b"ep", *b"ex", *b"fa", *b"fl", *b"fo", *b"fr", *b"ho", *b"ht", *b"ke",
     *b"me", *b"oi", *b"pa", *b"pr", *b"re", *b"sc", *b"sf", *b"sh", *b"sm", *b"ss", *b"ta", *b"te",
     *b"tr", *b"up", *b"wl", *b"x-",
 ];
 
-/// Whether a name that begins with these two small letters, as it is spelled, is none of these: then it need not be
-/// folded. Most of a browser's names begin so.
+/// Returns whether no name in the lists begins with these two lower-case letters, so that the name needs no folding.
+/// Most of a browser's names begin so.
 #[must_use]
 pub(crate) fn begins_otherwise(first: u8, second: u8) -> bool {
     FIRST_LETTERS & bit_of(first) == 0 || !BEGINNINGS.contains(&[first, second])
 }
 
-/// Why a header of this folded name is not passed on; none if it is.
+/// Returns why a header of this folded name is dropped; `None` if it passes.
 #[must_use]
 pub(crate) fn kind_of(folded: &str) -> Option<Kind> {
     let first = folded.bytes().next()?;
@@ -193,15 +193,15 @@ pub(crate) fn kind_of(folded: &str) -> Option<Kind> {
         return None;
     }
     whole(folded).or_else(|| {
-        // The one prefix that can be its own is the last that does not come after it.
+        // Only the last prefix that does not sort after the name can match.
         let end = PREFIXES.partition_point(|(prefix, _)| *prefix <= folded);
         let (prefix, kind) = PREFIXES.get(end.checked_sub(1)?)?;
         folded.starts_with(prefix).then_some(*kind)
     })
 }
 
-/// Whether a header of this folded name is set by us, or says something of the connection or of the
-/// way: not a name that a tenant may give to something else.
+/// Returns whether Vestibule sets a header of this folded name, or it concerns the connection or route. A tenant
+/// cannot use such a name.
 #[must_use]
 pub(crate) fn is_ours(folded: &str) -> bool {
     folded == "x-forwarded-host"

@@ -1,12 +1,12 @@
-//! A URL as people write it, brought into the form in which requests have theirs.
+//! Normalises a URL that a person typed to the form of a request's URL.
 //!
-//! The path stays as it is written, dots, backslashes and escapes included: a client that sends it like
-//! that is answered for just that, and this is what may be asked about.
+//! The path stays as typed, including dots, backslashes and escapes: a client can send it like that, so `explain` must
+//! accept it.
 
 use crate::encoding::push_hex;
 
-/// The URL with scheme and host in lower case, without what is not sent. None if it is no `http` or `https`
-/// URL, or its host is not written as DNS has it.
+/// Returns the URL with scheme and host in lower case, without unsent parts. Returns `None` for other schemes than
+/// `http` and `https`, and for a host with characters that DNS does not use.
 #[must_use]
 pub(crate) fn normalised(text: &str) -> Option<String> {
     let is_blank = |c: char| c <= ' ';
@@ -36,7 +36,7 @@ pub(crate) fn normalised(text: &str) -> Option<String> {
     Some(url)
 }
 
-/// What cannot stand in a request as it is.
+/// Appends text, and escapes characters that a request line cannot contain.
 fn push_escaped(url: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_graphic() {

@@ -1,27 +1,27 @@
-//! WebSocket handshakes (RFC 6455 section 4.2) are checked here: the runtime lets odd ones pass.
+//! Checks WebSocket handshakes (RFC 6455 section 4.2), because the runtime accepts malformed ones.
 //!
-//! The `Origin` check is the only thing between a visitor's session and a page of somebody else's
-//! that opens a socket here: browsers send cookies with it and ask nobody (cross-site WebSocket
-//! hijacking). Browsers always send `Origin`, so a missing one is refused like a foreign one.
+//! Only the `Origin` check stops pages of other sites from opening a socket with the visitor's session, because
+//! browsers send cookies with it (cross-site WebSocket hijacking). Browsers always send `Origin`, so a handshake
+//! without one is rejected too.
 
 use thiserror::Error;
 
 use crate::encoding;
 use crate::http::request::Request;
 
-/// Why a handshake is refused.
+/// Reason why a handshake is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadUpgrade {
-    /// Handshakes are GET requests.
+    /// The method is not GET.
     #[error("a WebSocket handshake is a GET request")]
     Method,
-    /// Not version 13.
+    /// The version is not 13.
     #[error("a WebSocket handshake names version 13")]
     Version,
-    /// No key, or not 16 bytes in base64.
+    /// The key is missing, or not 16 bytes in base64.
     #[error("a WebSocket handshake has a key of 16 bytes")]
     Key,
-    /// No `Origin`, or one that is neither this site nor on the tenant's list.
+    /// `Origin` is missing, or is neither this site nor on the tenant's list.
     #[error("a WebSocket handshake comes from an allowed origin")]
     Origin,
 }
@@ -29,7 +29,7 @@ pub(crate) enum BadUpgrade {
 /// Checks the handshake of a request that [`Request::is_websocket`].
 ///
 /// # Errors
-/// [`BadUpgrade`] for the first thing that is wrong.
+/// Returns [`BadUpgrade`] for the first fault.
 pub(crate) fn check(request: &Request<'_>, allowed_origins: &[String]) -> Result<(), BadUpgrade> {
     if request.method != "GET" {
         return Err(BadUpgrade::Method);
@@ -51,10 +51,10 @@ pub(crate) fn check(request: &Request<'_>, allowed_origins: &[String]) -> Result
     }
 }
 
-/// 16 bytes in padded base64: 22 characters and `==`.
+/// Returns whether the text is 16 bytes in padded base64: 22 characters and `==`.
 fn is_key(key: &str) -> bool {
     let url_safe = key.replace('+', "-").replace('/', "_");
-    // The two low bits of the last character are not checked: not every client zeroes them.
+    // Ignores the two low bits of the last character, because some clients do not zero them.
     url_safe.strip_suffix("==").is_some_and(|text| {
         text.len() == 22
             && text

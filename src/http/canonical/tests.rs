@@ -5,7 +5,7 @@ use crate::http::path::{self, PathClass};
 
 const SITE: &str = "https://chat.example";
 
-/// What is sent for a target.
+/// Returns the target that is sent.
 fn sent(target: &str) -> Result<String, TwoReadings> {
     let href = [SITE, target].concat();
     let location = Location::parse(&href).unwrap();
@@ -115,7 +115,7 @@ fn ambiguous_path_is_rejected() {
 
 #[test]
 fn longest_paths_take_linear_time() {
-    // In more than linear time this would not come to an end.
+    // If it took more than linear time, this would not end.
     for part in [
         "/a", "/..", "/a%2f", "/%2525", "/;", "%25", "/a/..", "\u{e9}",
     ] {
@@ -124,7 +124,7 @@ fn longest_paths_take_linear_time() {
     }
 }
 
-/// A target of pieces that readers disagree about.
+/// Generates targets from parts that readers disagree about.
 fn target() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "/", "/", "/", "a", "b", ".", "..", "%2e", "%2E%2e", "%2f", "%5c", "\\", ";", "%25",
