@@ -1,4 +1,4 @@
-//! Answers the edge makes itself, instead of an origin.
+//! Builds responses of Vestibule itself, in place of an origin's.
 
 pub(crate) mod page;
 pub(crate) mod problem;
@@ -7,25 +7,24 @@ pub(crate) mod theme;
 
 use crate::clock::UnixMillis;
 
-/// Data is no page, whatever is made of it.
+/// Content security policy of data, which must never act as a page.
 pub(crate) const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// A complete answer with a small body.
+/// Complete response with a small body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// Status code.
     pub status: u16,
-    /// Name and value.
+    /// Header names and values.
     pub headers: Vec<(&'static str, String)>,
-    /// UTF-8 text.
+    /// Body, UTF-8 text.
     pub body: String,
-    /// Before this a request for the same URL that is the same in all that is looked at is answered alike, but for
-    /// the id of its trace.
+    /// Time until which the decision cache may repeat this response for equal requests, with another trace id.
     pub cacheable_until: Option<UnixMillis>,
 }
 
 impl Answer {
-    /// An answer without a body.
+    /// Creates a response without a body.
     #[must_use]
     pub(crate) fn empty(status: u16) -> Self {
         Self {
@@ -36,7 +35,7 @@ impl Answer {
         }
     }
 
-    /// A JSON answer.
+    /// Creates a JSON response.
     #[must_use]
     pub(crate) fn json(status: u16, value: &serde_json::Value) -> Self {
         Self {
@@ -55,7 +54,7 @@ impl Answer {
         self
     }
 
-    /// Adds our `Set-Cookie` line, and what keeps the answer out of shared caches.
+    /// Adds our `Set-Cookie` line, and the header that keeps the response out of shared caches.
     #[must_use]
     pub(crate) fn with_cookie(self, line: Option<String>) -> Self {
         match line {

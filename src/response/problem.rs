@@ -1,7 +1,7 @@
-//! Errors as RFC 9457 problem details, or as a page when a person is looking.
+//! Renders errors as RFC 9457 problem details, or as a page for a browser.
 //!
-//! `type` and `code` are stable; `detail` says what to do; `trace_id` leads to the logs. No
-//! secret, cookie, session id or origin address ever goes in.
+//! `type` and `code` are stable; `detail` says what to do; `trace_id` leads to the logs. No response contains a
+//! secret, cookie, session id or origin address.
 
 mod kind;
 mod zh;
@@ -20,17 +20,17 @@ use crate::response::theme::Brand;
 use crate::response::theme::locale::Locale;
 use crate::response::{Answer, DATA_POLICY, page};
 
-/// Who reads an answer.
+/// Reader of a response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Audience<'a> {
-    /// Somebody before a browser: gets a page.
+    /// Person at a browser, who gets a page.
     Person(Theme<'a>),
-    /// Gets problem details.
+    /// Program, which gets problem details.
     Program,
 }
 
 impl<'a> Audience<'a> {
-    /// Who sent a request: a person who is opening a page, in this brand, or a program.
+    /// Returns the audience of a request: a person if it opens a page, else a program.
     #[must_use]
     pub(crate) fn of(request: &Request<'_>, brand: &'a Brand) -> Self {
         if request.is_navigation() {
@@ -41,130 +41,130 @@ impl<'a> Audience<'a> {
     }
 }
 
-/// Everything the edge may refuse.
+/// Error that Vestibule returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
-    /// Too many forged cookies from there; seconds to wait.
+    /// Too many forged cookies from one client. Holds the seconds to wait.
     TooManyForgeries(u64),
-    /// Too many new sessions from there; seconds to wait.
+    /// Too many new sessions from one client. Holds the seconds to wait.
     TooManySessions(u64),
-    /// Too many wrong tokens from there; seconds to wait.
+    /// Too many wrong tokens from one client. Holds the seconds to wait.
     TooManyGuesses(u64),
     /// The console has no host of its own.
     ConsoleUnconfigured,
-    /// An operator's token that opens something else.
+    /// The operator's token does not allow this.
     NotAllowed,
-    /// Not one host is named.
+    /// The request does not name exactly one host.
     BadHost,
-    /// Nobody is reached at this host.
+    /// No tenant has this host.
     UnknownHost,
-    /// Whose host it is cannot be found out now.
+    /// The tenant of this host cannot be looked up now.
     TenantsUnavailable,
-    /// What is said of the tenant is wrong, and nothing right was ever known here.
+    /// The tenant's configuration is invalid and no earlier valid one is cached.
     TenantMisconfigured,
-    /// No session, and one is required.
+    /// The path requires a session, and the request has none.
     NoSession,
-    /// A limit has struck.
+    /// The session exceeded a time limit.
     SessionExpired,
-    /// Storage knows no such session.
+    /// Storage has no such session.
     SessionUnknown,
-    /// The session was ended.
+    /// The session has ended.
     SessionEnded,
-    /// The id was replaced a while ago.
+    /// A rotation replaced the id a while ago.
     SessionRotated,
-    /// The id was replaced a moment ago by a sign-in.
+    /// A sign-in replaced the id a moment ago.
     SessionReplaced,
-    /// The stored record cannot be read.
+    /// The stored record is unreadable.
     SessionCorrupt,
-    /// The stored record is of a newer release.
+    /// A newer release wrote the stored record.
     SchemaNewer,
-    /// The cookie, or what is stored, names a key that is not listed here.
+    /// The cookie or record uses a key that is not listed here.
     KeyUnknown,
     /// Storage does not answer.
     StoreUnavailable,
-    /// Who keeps the list of sessions does not answer.
+    /// The session index does not answer.
     ListUnavailable,
-    /// A path that readers disagree about, a disguised or malformed reserved one, or none.
+    /// The path is ambiguous, disguises a reserved path, or is malformed.
     BadPath,
-    /// Nothing there.
+    /// Nothing exists at this path.
     NotFound,
-    /// Not with this method; the allowed ones.
+    /// The method is not allowed. Holds the allowed ones.
     MethodNotAllowed(&'static str),
-    /// Both a length and chunks.
+    /// The request has both a length and chunks.
     Framing,
-    /// URL too long.
+    /// The URL is too long.
     UrlTooLong,
-    /// Headers too many or too large.
+    /// The headers are too many or too large.
     HeadersTooLarge,
-    /// A request of somebody else's page.
+    /// A page of another site sent the request.
     CrossSite,
-    /// A WebSocket handshake that is not version 13.
+    /// A WebSocket handshake has another version than 13.
     UpgradeVersion,
-    /// A WebSocket handshake without a sound key.
+    /// A WebSocket handshake has no valid key.
     UpgradeKey,
-    /// Nobody was signed in.
+    /// The sign-in failed.
     SignIn(SignInProblem),
-    /// The login page is asked for, and there is no way to log in.
+    /// The login page is requested, but no sign-in method is configured.
     LoginUnconfigured,
     /// No origin could be reached.
     OriginUnreachable,
     /// All origins are too busy for a new session.
     Overloaded,
-    /// The origin's answer is no HTTP.
+    /// The origin's response is invalid HTTP.
     OriginProtocol,
-    /// The origin did not answer in time.
+    /// The origin did not respond in time.
     OriginTimeout,
-    /// The source of a tenant's file gave a web page.
+    /// The source of a tenant's file returned a web page.
     AssetIsPage,
-    /// The API is called without its key.
+    /// An API call has no valid key.
     ApiKey,
     /// The body is too large.
     BodyTooLarge,
-    /// The body broke off, or is no valid HTTP.
+    /// The body broke off, or is invalid HTTP.
     BrokenBody,
-    /// The body cannot be read.
+    /// The body cannot be parsed.
     Body(BadBody),
-    /// A member of the body, or a parameter of the URL, is not accepted: which, and what is.
+    /// A member of the body or a parameter of the URL is invalid. Holds its name and the valid form.
     Invalid(String),
-    /// A tenant's document that is to be tried has these faults.
+    /// A tenant's document has these faults.
     BadDocument(String),
-    /// What is to be replaced is not what the caller has read.
+    /// The stored value differs from the one that the caller has read.
     PreconditionFailed,
-    /// The session has another version by now.
+    /// The session has another version than the caller named.
     VersionChanged,
-    /// The version must be named.
+    /// The caller must name the version.
     VersionRequired,
-    /// Somebody else has the lease, or the one named does not hold any more.
+    /// Another caller has the lease, or the caller's lease has expired.
     Leased,
-    /// With KV alone nobody can do this.
+    /// This needs Durable Objects, which KV alone cannot replace.
     NeedsObjects,
-    /// The deployment is not set up.
+    /// The deployment has configuration errors.
     Misconfigured(String),
-    /// A fault of ours.
+    /// Vestibule itself failed.
     Internal,
 }
 
 impl Problem {
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub(crate) fn code(&self) -> &'static str {
         self.kind().code
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub(crate) fn status(&self) -> u16 {
         self.kind().status
     }
 
-    /// What it is and what to do, in one line.
+    /// Returns title and detail in one line.
     #[must_use]
     pub(crate) fn to_sentence(&self) -> String {
         let kind = self.kind();
         format!("{}: {}", kind.title, self.detail(&kind))
     }
 
-    /// The answer: a page for a person, problem details for a program.
+    /// Renders the response: a page for a person, problem details for a program.
     #[must_use]
     pub(crate) fn answer(&self, audience: Audience<'_>, trace_id: &str) -> Answer {
         let kind = self.kind();
@@ -189,7 +189,7 @@ impl Problem {
             Locale::English => (title, detail),
             Locale::Chinese => match zh::told(code) {
                 None => (title, detail),
-                // What is told case by case is told in English.
+                // Details that differ case by case exist in English only.
                 Some((title, "")) => (title, detail),
                 Some(told) => told,
             },

@@ -1,40 +1,40 @@
-//! What may go wrong with signing in.
+//! Defines the problems of signing in.
 
-/// Why nobody was signed in.
+/// Reason why a sign-in failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignInProblem {
-    /// No sign-in of this browser's is under way, or not this one any more.
+    /// This browser has no such pending sign-in, or it has expired.
     State,
-    /// The provider, or the user there, said no.
+    /// The provider, or its user, refused.
     Denied,
-    /// Another provider answered than was asked.
+    /// Another provider responded than was requested.
     Mixup,
-    /// The provider's server answered with something else than tokens.
+    /// The provider's server responded with something else than tokens.
     ProviderFailed,
-    /// What the provider gave is not what it must be.
+    /// The provider's tokens or claims are invalid.
     ProviderToken,
-    /// What the provider publishes of itself cannot be used.
+    /// The provider's published metadata is unusable.
     ProviderMisconfigured,
-    /// The provider does not answer.
+    /// The provider does not respond.
     ProviderUnavailable,
-    /// Who it is may not come in.
+    /// The tenant does not admit this user.
     NotAdmitted,
-    /// The token to be exchanged is not accepted.
+    /// The token to exchange is invalid.
     Token,
-    /// It was proved too long ago.
+    /// The path requires a more recent sign-in.
     StepUp,
-    /// No account of that name with that password.
+    /// No account has this name and password.
     Wrong,
-    /// Tried too often; seconds to wait.
+    /// The account had too many attempts. Holds the seconds to wait.
     Locked(u64),
-    /// Too many passwords are being checked here; seconds to wait.
+    /// The isolate checks too many passwords at once. Holds the seconds to wait.
     Busy(u64),
     /// Accounts cannot be read.
     AccountsUnavailable,
 }
 
 impl SignInProblem {
-    /// Status, stable code, title, and what to do.
+    /// Returns status, stable code, title, and detail with the next step.
     #[must_use]
     pub(crate) fn kind(self) -> (u16, &'static str, &'static str, &'static str) {
         match self {
@@ -125,7 +125,7 @@ impl SignInProblem {
         }
     }
 
-    /// Headers that go with it.
+    /// Returns the headers for the response.
     #[must_use]
     pub(crate) fn hints(self) -> Vec<(&'static str, String)> {
         match self {

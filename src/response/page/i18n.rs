@@ -1,8 +1,8 @@
-//! What pages say, in Chinese. The English words are in the templates and name the others.
+//! Translates pages into Chinese. The templates hold the English texts, which are the keys.
 
 use crate::response::theme::locale::Locale;
 
-/// English words in a language; as they are where nobody has translated them.
+/// Translates an English text; returns it unchanged if there is no translation.
 pub(super) fn said(locale: Locale, english: &'static str) -> &'static str {
     let is_meant = |(key, _): &&(&str, &str)| *key == english;
     match locale {

@@ -1,5 +1,4 @@
-//! The pages the edge shows to people: in the tenant's branding, in the visitor's language, without
-//! a script.
+//! Renders Vestibule's own pages: in the tenant's branding, in the visitor's language, without scripts.
 
 mod i18n;
 mod password;
@@ -26,17 +25,17 @@ use template::Slot::{self, If, Markup, Text};
 const FRAME: &str = include_str!("../../../www/pages/frame.html");
 const STYLE: &str = include_str!("../../../www/pages/page.css");
 
-/// How pages look, and what language they are in.
+/// Branding and language of a page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Theme<'a> {
-    /// Whose pages they are.
+    /// Branding of the tenant.
     pub brand: &'a Brand,
-    /// Their language.
+    /// Language of the page.
     pub locale: Locale,
 }
 
 impl<'a> Theme<'a> {
-    /// The look for who sent a request: the brand's own language, else the one that is asked for.
+    /// Returns the theme for a request: the brand's own language, else the one that the browser prefers.
     #[must_use]
     pub(crate) fn of(brand: &'a Brand, request: &Request<'_>) -> Self {
         let asked = || Locale::accepted(request.header("accept-language").unwrap_or_default());
@@ -48,7 +47,7 @@ impl<'a> Theme<'a> {
         i18n::said(self.locale, english)
     }
 
-    /// Words with something in place of their `%`.
+    /// Translates a text, and puts `what` in place of its `%`.
     fn say_of(&self, english: &'static str, what: &str) -> String {
         let (before, after) = self.say(english).split_once('%').unwrap_or_default();
         [before, what, after].concat()
@@ -80,8 +79,8 @@ impl<'a> Theme<'a> {
             ("main", Markup(&layout.main)),
             ("links", Markup(&links)),
         ];
-        // A page whose form says no origin, as `no-referrer` makes it, cannot be told from a
-        // foreign one (Fetch, "append a request `Origin` header").
+        // With `no-referrer` a form would send `Origin: null`, which looks like a foreign page's (Fetch, "append a
+        // request `Origin` header").
         let referrer = match layout.form {
             Form::None => "no-referrer",
             Form::ToUs(_) => "same-origin",
@@ -104,7 +103,7 @@ impl<'a> Theme<'a> {
     }
 }
 
-/// The same answer for a frame on this very site, which others' pages may never show.
+/// Allows a frame on this site to show the page; other sites' frames stay forbidden.
 #[must_use]
 pub(crate) fn framed(mut answer: Answer) -> Answer {
     for (name, value) in &mut answer.headers {
@@ -115,17 +114,17 @@ pub(crate) fn framed(mut answer: Answer) -> Answer {
     answer
 }
 
-/// What a page has of its own.
+/// Content of one page.
 struct Layout<'a> {
     heading: &'a str,
     main: String,
     form: Form<'a>,
 }
 
-/// Whether a page sends anything.
+/// Form of a page.
 #[derive(Clone, Copy)]
 enum Form<'a> {
     None,
-    /// To us; we may redirect to these origins then.
+    /// Sends to this site, which may redirect to these origins.
     ToUs(&'a [String]),
 }

@@ -1,4 +1,4 @@
-//! Changing one's password.
+//! Renders the page on which a user changes the password.
 
 use super::{Form, If, Layout, Text, Theme};
 use crate::response::Answer;
@@ -6,20 +6,20 @@ use crate::response::Answer;
 const PASSWORD: &str = include_str!("../../../www/pages/password.html");
 const CHANGED: &str = include_str!("../../../www/pages/password-changed.html");
 
-/// How far it has got.
+/// State of the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PasswordState {
-    /// Nothing was entered yet.
+    /// The form is empty.
     Ask,
     /// The current password is wrong.
     Wrong,
-    /// The new one is too short.
+    /// The new password is too short.
     TooShort,
-    /// It is changed.
+    /// The password is changed.
     Done,
 }
 
-/// The page on which it is changed.
+/// Renders the page.
 #[must_use]
 pub(crate) fn change_password(
     theme: &Theme<'_>,

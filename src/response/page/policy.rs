@@ -1,15 +1,14 @@
-//! What a page may do (Content Security Policy Level 3): nothing but show its style and its logo, and
-//! send its form.
+//! Builds the Content Security Policy (Level 3) of a page. A page may only show its style and logo, and send its form.
 
 use sha2::{Digest as _, Sha256};
 
 use super::Form;
 use crate::encoding::base64;
 
-/// Whose frames may show a page.
+/// Directive that forbids all frames.
 const FRAMED_BY_NOBODY: &str = "frame-ancestors 'none'";
 
-/// The policy of a page with this style, and with a logo from there.
+/// Returns the policy of a page with this style, and with a logo from this origin.
 pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) -> String {
     let hash = base64(&Sha256::digest(style));
     let mut policy = format!("default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'");
@@ -23,7 +22,7 @@ pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) ->
         Form::None => policy.push_str("'none'"),
         Form::ToUs(redirected) => {
             policy.push_str("'self'");
-            // Chromium applies the list to where the answer redirects, too.
+            // Chromium applies the list to redirects of the response, too.
             for origin in redirected {
                 push_source(&mut policy, origin);
             }
@@ -32,12 +31,12 @@ pub(super) fn of_page(style: &str, logo_origin: Option<&str>, form: Form<'_>) ->
     policy
 }
 
-/// The same policy for a page that we show in a frame of our own.
+/// Allows frames on this site.
 pub(super) fn of_framed(policy: &str) -> String {
     policy.replace(FRAMED_BY_NOBODY, "frame-ancestors 'self'")
 }
 
-/// One more source, if it is nothing but one.
+/// Appends a source, unless it contains other characters than an origin's.
 fn push_source(policy: &mut String, origin: &str) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:/-[]".contains(&byte);
     if origin.contains("://") && origin.bytes().all(plain) {

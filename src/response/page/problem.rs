@@ -1,4 +1,4 @@
-//! What went wrong, and what to do.
+//! Renders the page of a problem: the fault and the next step.
 
 use super::{Form, Layout, Text, Theme, template::Slot::If};
 use crate::response::Answer;
@@ -6,30 +6,30 @@ use crate::response::Answer;
 const PROBLEM: &str = include_str!("../../../www/pages/problem.html");
 const WAITING: &str = include_str!("../../../www/pages/waiting.html");
 
-/// What went wrong.
+/// Content of the page.
 pub(in crate::response) struct Trouble<'a> {
     pub(in crate::response) status: u16,
     pub(in crate::response) title: &'a str,
     pub(in crate::response) detail: &'a str,
-    /// Stable; for who looks for the cause.
+    /// Stable problem code.
     pub(in crate::response) code: &'a str,
-    /// Leads to the log.
+    /// Trace id, which leads to the log.
     pub(in crate::response) trace_id: &'a str,
     pub(in crate::response) remedy: Remedy,
 }
 
-/// What helps.
+/// Next step for the visitor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::response) enum Remedy {
-    /// The page is loaded again by itself.
+    /// Wait: the page reloads by itself.
     Waiting,
-    /// Loading the page again.
+    /// Load the page again.
     TryingAgain,
-    /// Another page.
+    /// Go to the front page.
     StartingOver,
 }
 
-/// A page that says so.
+/// Renders the page.
 pub(in crate::response) fn problem(theme: &Theme<'_>, trouble: &Trouble<'_>) -> Answer {
     let (template, heading) = match trouble.remedy {
         Remedy::Waiting => (WAITING, theme.say("Please wait a moment")),

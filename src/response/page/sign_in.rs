@@ -1,4 +1,4 @@
-//! The sign-in page: a password form, other providers, or both.
+//! Renders the sign-in page: a password form, other providers, or both.
 
 use super::{Form, If, Layout, Markup, Text, Theme};
 use crate::encoding::push_percent_encoded;
@@ -6,35 +6,35 @@ use crate::response::Answer;
 
 const SIGN_IN: &str = include_str!("../../../www/pages/sign-in.html");
 
-/// What the page offers, and what it is told of the last attempt.
+/// Content of the sign-in page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoginPage<'a> {
-    /// Where the reserved paths are.
+    /// Prefix of the reserved paths.
     pub prefix: &'a str,
-    /// Where the visitor wants to go: a path of this site.
+    /// Path of this site to return to.
     pub return_to: &'a str,
-    /// How many seconds old a proof may be, if that was asked for.
+    /// Maximum age of the sign-in in seconds, if required.
     pub max_age: Option<u64>,
-    /// Whether there is a password form.
+    /// Whether the page has a password form.
     pub has_password: bool,
-    /// Who else signs people in: name and title.
+    /// Identity providers: name and title.
     pub providers: &'a [(String, String)],
-    /// What was entered before; empty at first.
+    /// Username of the last attempt; empty at first.
     pub username: &'a str,
-    /// What was wrong with the last attempt.
+    /// Fault of the last attempt.
     pub fault: Option<LoginFault>,
 }
 
-/// Why signing in did not work.
+/// Reason why a sign-in failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoginFault {
-    /// The name or the password is wrong; it is not said which.
+    /// The name or the password is wrong; the page does not say which.
     Wrong,
-    /// Too many attempts; seconds to wait.
+    /// There were too many attempts. Holds the seconds to wait.
     Locked(u64),
 }
 
-/// The sign-in page.
+/// Renders the sign-in page.
 #[must_use]
 pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Answer {
     let fault = match page.fault {

@@ -6,8 +6,8 @@ use crate::response::Answer;
 const SIGN_OUT: &str = include_str!("../../../www/pages/sign-out.html");
 const SIGNED_OUT: &str = include_str!("../../../www/pages/signed-out.html");
 
-/// Asks whether to sign out: a link of another page must not do it. `form_origins` are those that
-/// signing out may lead to, as an identity provider's.
+/// Renders the question, because a link of another page must not sign the user out. `form_origins` are the origins
+/// that signing out may redirect to, for example a provider's.
 #[must_use]
 pub(crate) fn confirm_sign_out(theme: &Theme<'_>, prefix: &str, form_origins: &[String]) -> Answer {
     let layout = Layout {
@@ -18,7 +18,7 @@ pub(crate) fn confirm_sign_out(theme: &Theme<'_>, prefix: &str, form_origins: &[
     theme.show(200, &layout)
 }
 
-/// Says that the visitor is signed out.
+/// Renders the confirmation.
 #[must_use]
 pub(crate) fn signed_out(theme: &Theme<'_>) -> Answer {
     let layout = Layout {

@@ -1,27 +1,27 @@
-//! Templates: a page's markup with gaps. What fills a gap is escaped unless it is markup itself.
+//! Fills templates: markup with slots. Values are escaped unless they are markup.
 //!
 //! | in a template | becomes |
 //! | --- | --- |
-//! | `{name}` | what fills the gap of this name |
-//! | `{#name}…{/name}` | what stands between, if something fills the gap |
-//! | `[English]` | the words in the page's language |
+//! | `{name}` | the value of this slot |
+//! | `{#name}…{/name}` | the content, if the slot has a value |
+//! | `[English]` | the text in the page's language |
 
 use super::i18n::said;
 use crate::response::theme::locale::Locale;
 
-/// What fills a gap.
+/// Value of a slot.
 pub(super) enum Slot<'a> {
-    /// Somebody's words: of a document, a request, a user.
+    /// Untrusted text: of a document, a request, a user.
     Text(&'a str),
-    /// Markup of ours.
+    /// Trusted markup of ours.
     Markup(&'a str),
-    /// Nothing; what stands between is there, or is not.
+    /// No value; shows or hides a section.
     If(bool),
 }
 
 use Slot::{If, Markup, Text};
 
-/// A template, filled. A gap that nothing is said about stays empty.
+/// Fills a template. A slot without a value stays empty.
 pub(super) fn fill(
     template: &'static str,
     locale: Locale,
@@ -32,7 +32,7 @@ pub(super) fn fill(
     page
 }
 
-/// Fills up to the end of the section. Returns what follows it.
+/// Fills up to the end of the section. Returns the rest of the template.
 fn push(
     page: &mut String,
     template: &'static str,
@@ -41,7 +41,7 @@ fn push(
     fillings: &[(&str, Slot<'_>)],
 ) -> &'static str {
     let mut rest = template;
-    // What was filled in is never looked at again: it may look like a gap.
+    // Values are never scanned again, because they may look like slots.
     while let Some((before, gap)) = rest.split_once('{') {
         if is_shown {
             push_said(page, before, locale);
@@ -77,7 +77,7 @@ fn push_said(page: &mut String, mut template: &'static str, locale: Locale) {
     page.push_str(template);
 }
 
-/// As text and in quoted attributes alike.
+/// Escapes for text and for quoted attributes.
 fn push_escaped(page: &mut String, text: &str) {
     for char in text.chars() {
         match char {

@@ -1,4 +1,4 @@
-//! All pages, by friends and by foes. `PAGES=folder cargo test --lib answer::page` leaves them there,
+//! Tests all pages with ordinary and hostile values. `PAGES=folder cargo test --lib response::page` writes them there,
 //! as JSON with status, headers and body.
 
 use serde_json::json;
@@ -15,7 +15,7 @@ fn links(links: &[(&str, &str)]) -> Vec<(String, String)> {
     links.iter().map(owned).collect()
 }
 
-/// Nobody's, one that is light, one that is dark, and one with long texts.
+/// The default brand, a light one, a dark one, and one with long texts.
 fn brands() -> Vec<(&'static str, Brand)> {
     let colors = |accent, background, text| {
         Colors {
@@ -63,7 +63,7 @@ fn brands() -> Vec<(&'static str, Brand)> {
     ]
 }
 
-/// What users and requests may say.
+/// Values from users and requests.
 struct Words {
     prefix: &'static str,
     return_to: &'static str,
@@ -222,7 +222,7 @@ fn page_values_are_escaped() {
         provider: (HOSTILE, HOSTILE),
         trace_id: HOSTILE,
     };
-    // More than a document can say: the page does not rely on its being checked.
+    // More than a document allows: the page does not rely on the document's checks.
     let foe = Brand {
         title: HOSTILE.to_owned(),
         logo: Some(format!("https://{HOSTILE}")),
@@ -249,7 +249,7 @@ fn page_values_are_escaped() {
     }
 }
 
-/// The tags of a page with their attributes' names, without what is in between.
+/// Returns the tags of a page with their attributes' names, without the content between them.
 fn skeleton(body: &str) -> Vec<String> {
     let tags = body.split('<').skip(1);
     tags.map(|tag| {

@@ -1,9 +1,9 @@
-//! What each problem is to a program and to a person: status, stable code, title, and what to do.
+//! Defines each problem's status, stable code, title, and detail with the next step.
 
 use super::Problem;
 use crate::http::json::BadBody;
 
-/// What a problem is.
+/// Properties of a problem.
 pub(super) struct Kind {
     pub(super) status: u16,
     pub(super) code: &'static str,

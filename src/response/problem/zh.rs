@@ -1,6 +1,6 @@
 //! Translates problems into Chinese, by code. Programs get English.
 
-/// Title and detail; none for what only programs meet.
+/// Returns title and detail; `None` for a problem that only programs get.
 pub(super) fn told(code: &str) -> Option<(&'static str, &'static str)> {
     let is_meant = |(other, ..): &&(&str, &str, &str)| *other == code;
     let (_, title, detail) = TOLD.iter().find(is_meant)?;
@@ -229,7 +229,7 @@ const TOLD: [(&str, &str, &str); 47] = [
 mod tests {
     use super::*;
 
-    /// What no browser does by itself, and what only the callers of an API meet.
+    /// Problems that browsers do not cause by themselves, and those of API callers only.
     const FOR_PROGRAMS: [&str; 19] = [
         "console_unconfigured",
         "not_allowed",
@@ -252,7 +252,7 @@ mod tests {
         "asset_is_page",
     ];
 
-    /// The codes there are, in the words of the source: nobody can forget one.
+    /// Returns all codes from the source text, so that none can be missing.
     fn codes() -> impl Iterator<Item = &'static str> {
         let sources = [include_str!("kind.rs"), include_str!("../sign_in.rs")];
         sources.into_iter().flat_map(|source| {

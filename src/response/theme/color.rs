@@ -1,4 +1,4 @@
-//! Colours, and which of them can be read on which (WCAG 2.2, success criterion 1.4.3).
+//! Computes colours and their contrast (WCAG 2.2, success criterion 1.4.3).
 
 use core::fmt;
 
@@ -7,36 +7,36 @@ use thiserror::Error;
 use crate::encoding::push_hex;
 use crate::encoding::quoted;
 
-/// A colour in sRGB.
+/// Colour in sRGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Color(pub [u8; 3]);
 
-/// A text is no colour.
+/// Text that is not a colour.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{} is not a colour; use one such as #06c or #0066cc", quoted(.0))]
 pub(crate) struct ColorError(String);
 
-/// The least contrast between text and what it stands on.
+/// Minimum contrast between text and its background.
 pub(crate) const TEXT: f64 = 4.5;
-/// The least contrast between what can be operated and what it stands on (criterion 1.4.11).
+/// Minimum contrast between controls and their background (criterion 1.4.11).
 pub(crate) const EDGE: f64 = 3.0;
 
 impl Color {
-    /// The darkest.
+    /// Black.
     pub(crate) const BLACK: Self = Self([0; 3]);
-    /// The lightest.
+    /// White.
     pub(crate) const WHITE: Self = Self([255; 3]);
 
-    /// Reads `#rgb` or `#rrggbb`.
+    /// Parses `#rgb` or `#rrggbb`.
     ///
     /// # Errors
-    /// Returns what would be right.
+    /// Returns an error that gives the valid form.
     pub(crate) fn parse(text: &str) -> Result<Self, ColorError> {
         let digits = text.strip_prefix('#').unwrap_or_default();
         let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_hex);
         let [_, r, g, b] = match (number, digits.len()) {
-            // Each digit stands for two.
+            // In the short form each digit counts twice.
             (Some(n), 3) => ((n & 0xf00) << 8 | (n & 0xf0) << 4 | n & 0xf) * 17,
             (Some(n), 6) => n,
             _ => return Err(ColorError(text.to_owned())),
@@ -45,7 +45,7 @@ impl Color {
         Ok(Self([r, g, b]))
     }
 
-    /// This colour with so many percent of another in it.
+    /// Mixes `percent` of another colour into this one.
     #[must_use]
     #[inline(never)]
     pub(crate) fn mixed(self, other: Self, percent: u16) -> Self {
@@ -59,7 +59,7 @@ impl Color {
         Self([mix(r, other_r), mix(g, other_g), mix(b, other_b)])
     }
 
-    /// Relative luminance, 0 to 1.
+    /// Returns the relative luminance, 0 to 1.
     #[must_use]
     pub(crate) fn luminance(self) -> f64 {
         let [r, g, b] = self.0.map(|part| {
@@ -73,14 +73,14 @@ impl Color {
         0.2126 * r + 0.7152 * g + 0.0722 * b
     }
 
-    /// The contrast with another, 1 to 21.
+    /// Returns the contrast with another colour, 1 to 21.
     #[must_use]
     pub(crate) fn contrast(self, other: Self) -> f64 {
         let (one, two) = (self.luminance(), other.luminance());
         (one.max(two) + 0.05) / (one.min(two) + 0.05)
     }
 
-    /// Black or white, whichever reads better on this colour. It always reads well enough.
+    /// Returns black or white, whichever is more readable on this colour. The contrast always suffices.
     #[must_use]
     pub(crate) fn ink(self) -> Self {
         if self.contrast(Self::BLACK) > self.contrast(Self::WHITE) {
@@ -90,7 +90,7 @@ impl Color {
         }
     }
 
-    /// This colour, with as much black or white in it as it takes to be told from a ground.
+    /// Mixes black or white into this colour until its contrast with the background suffices.
     #[must_use]
     pub(crate) fn legible_on(self, ground: Self, least: f64) -> Self {
         let ink = ground.ink();
@@ -101,8 +101,8 @@ impl Color {
     }
 }
 
-/// To the power of 2.4: 0.4 is 0.0110 0110 … in binary, and each of its digits a square root, which
-/// the Worker has as an instruction. A general power would be two kilobytes of it.
+/// Raises to the power of 2.4. In binary 0.4 is 0.0110 0110 …, and each digit is a square root, for which wasm has an
+/// instruction. A general power function would add two kilobytes.
 fn power_2_4(base: f64) -> f64 {
     let mut root = base;
     let mut power = base * base;
@@ -151,7 +151,7 @@ mod tests {
         }
         let grey = Color([0x76; 3]);
         assert!((Color::BLACK.contrast(Color::WHITE) - 21.0).abs() < 1e-6);
-        // The lightest grey that can be read on white.
+        // The lightest grey that is readable on white.
         assert!((grey.contrast(Color::WHITE) - 4.5423).abs() < 1e-4);
     }
 

@@ -1,20 +1,20 @@
 //! Negotiates the language of a page (RFC 9110 section 12.5.4).
 
-/// A language that pages are in.
+/// Language of a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Locale {
-    /// English, for everybody who did not ask for another.
+    /// English, the default.
     #[default]
     English,
     /// Chinese, in simplified characters.
     Chinese,
 }
 
-/// So many of the ranges that a browser sends are looked at: it sends one for each language that its user reads.
+/// Maximum number of language ranges that are read; browsers send one for each language of their user.
 const MAX_RANGES: usize = 64;
 
 impl Locale {
-    /// The best of those that an `Accept-Language` header names; the first of equals.
+    /// Returns the preferred supported language of an `Accept-Language` header; the first of equals.
     #[must_use]
     pub(crate) fn accepted(header: &str) -> Self {
         let mut best = (0, Self::default());
@@ -38,7 +38,7 @@ impl Locale {
         best.1
     }
 
-    /// Its tag (BCP 47).
+    /// Returns the language's tag (BCP 47).
     #[must_use]
     pub(crate) fn tag(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl Locale {
     }
 }
 
-/// `q=0.8` in parts of a thousand (RFC 9110 section 12.4.2); none of them if it cannot be read.
+/// Parses `q=0.8` into thousandths (RFC 9110 section 12.4.2). Returns 0 if it is malformed.
 fn weight(parameter: &str) -> u32 {
     let [b'q' | b'Q', b'=', value @ ..] = parameter.as_bytes() else {
         return 0;
@@ -92,7 +92,7 @@ mod tests {
             ("zh, en", Chinese),
             ("en, zh", English),
             ("zhx, en;q=0.1", English),
-            // What has no weight that can be read has none.
+            // A malformed weight counts as 0.
             ("zh;q=2, en;q=0.1", English),
             ("zh;q=1.1, en;q=0.1", English),
             ("zh;q=.9, en;q=0.1", English),

@@ -7,26 +7,25 @@ pub(crate) mod palette;
 use locale::Locale;
 use palette::Colors;
 
-/// A tenant's branding, ready to be shown. Texts are as the tenant wrote them: whoever shows them
-/// escapes them.
+/// Branding of a tenant, ready to render. Texts are not escaped yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Brand {
-    /// What the site is called; empty if it has no name.
+    /// Name of the site; empty if it has none.
     pub title: String,
-    /// Where its logo is: an https URL, or a path on the tenant's own host.
+    /// Logo: an https URL, or a path on the tenant's own host.
     pub logo: Option<String>,
-    /// Its colours as custom properties, in CSS.
+    /// Colours as CSS custom properties.
     pub colors: String,
-    /// What is laid over the page's own style. Contains no `<`.
+    /// CSS applied after the page's own style. Contains no `<`.
     pub css: String,
-    /// Shown below every page: text and URL.
+    /// Links below every page: text and URL.
     pub links: Vec<(String, String)>,
-    /// The language its pages are in; none: the visitor's.
+    /// Language of the pages; `None` for the visitor's.
     pub locale: Option<Locale>,
 }
 
 impl Default for Brand {
-    /// Nobody's: what is shown as long as no tenant is known.
+    /// Returns the brand for pages without a known tenant.
     fn default() -> Self {
         Self {
             title: String::new(),
@@ -40,7 +39,7 @@ impl Default for Brand {
 }
 
 impl Brand {
-    /// Where the logo comes from, if that is another site: `https://host[:port]`.
+    /// Returns the logo's origin, if that is another site: `https://host[:port]`.
     #[must_use]
     pub(crate) fn logo_origin(&self) -> Option<&str> {
         let logo = self.logo.as_deref()?;

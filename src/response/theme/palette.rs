@@ -1,16 +1,16 @@
-//! A page's colours, by light and in the dark, from the few that a tenant names.
+//! Derives a page's colours, for light and dark mode, from the few that a tenant sets.
 
 use super::color::{Color, EDGE, TEXT};
 use crate::encoding::push_hex;
 
-/// What a tenant names; the rest follows.
+/// Colours that a tenant sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Colors {
-    /// Of what is to be pressed.
+    /// Colour of buttons.
     pub accent: Color,
-    /// Behind everything.
+    /// Background of the page.
     pub background: Color,
-    /// What is read.
+    /// Colour of text.
     pub text: Color,
 }
 
@@ -24,11 +24,11 @@ impl Default for Colors {
     }
 }
 
-/// A ground as dark as this is that of a dark page.
+/// Maximum luminance of a background that makes a page dark.
 const DARK: f64 = 0.05;
 
 impl Colors {
-    /// As custom properties of the page. A tenant whose page is dark has it so by day, too.
+    /// Returns the colours as CSS custom properties. A dark background stays dark in light mode, too.
     #[must_use]
     pub(crate) fn to_css(self) -> String {
         let day = self.properties();
@@ -46,7 +46,7 @@ impl Colors {
         .concat()
     }
 
-    /// Nearly black, with a breath of the accent.
+    /// Returns the colours for dark mode: nearly black, with a little of the accent.
     fn by_night(self) -> Self {
         let background = Color([0x0e, 0x10, 0x14]).mixed(self.accent, 7);
         Self {
@@ -64,7 +64,7 @@ impl Colors {
         } = self;
         let is_dark = background.luminance() < DARK;
         let card = background.mixed(Color::WHITE, if is_dark { 6 } else { 92 });
-        // What stands beside the card stands on either.
+        // Text outside of the card must be readable on both of its backgrounds.
         let outside = readable(text, background);
         let wash = background.mixed(accent, if is_dark { 12 } else { 6 });
         let wash = if outside.contrast(wash) < TEXT {
@@ -90,7 +90,7 @@ impl Colors {
             ("edge", card.mixed(on_card, 45).legible_on(card, EDGE)),
             ("accent", accent),
             ("on-accent", accent.ink()),
-            // The accent where it is read, or tells where something is.
+            // The accent for text and for marks.
             ("mark", accent.legible_on(card, TEXT)),
             ("alarm", alarm.legible_on(alarm_ground, TEXT)),
             ("alarm-ground", alarm_ground),
@@ -107,7 +107,7 @@ impl Colors {
     }
 }
 
-/// The tenant's text where it can be read; nearly black or white where it cannot.
+/// Returns the tenant's text colour if it is readable, else nearly black or white.
 fn readable(text: Color, ground: Color) -> Color {
     if text.contrast(ground) < TEXT {
         ground.ink().mixed(ground, 10).legible_on(ground, TEXT)
