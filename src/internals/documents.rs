@@ -9,12 +9,11 @@ use crate::http::host::Host;
 use crate::policy::LoginMode;
 use crate::tenant::Tenant;
 
-/// Answers an order, one JSON object:
-/// `{"do": "schema" | "validate" | "explain", "bindings": {…}, "document": "…", "host": …, "path": …}`. The lines are for
-/// people.
+/// Performs a command, one JSON object: `{"do": "schema" | "validate" | "explain", "bindings": {…}, "document": "…",
+/// "host": …, "path": …}`. Returns lines for people.
 ///
 /// # Errors
-/// The faults of the document, the settings or the order, a line each.
+/// Returns the faults of the document, the settings or the command, a line each.
 pub fn answer(input: &str) -> Result<Vec<String>, Vec<String>> {
     let one = |problem: String| vec![problem];
     let order: Value = serde_json::from_str(input).map_err(|error| one(error.to_string()))?;

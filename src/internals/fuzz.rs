@@ -1,4 +1,4 @@
-//! Defines the fuzz targets: everything that parses bytes of others.
+//! Defines the fuzz targets: every parser of untrusted bytes.
 #![expect(clippy::unwrap_used, reason = "a fault is to be found")]
 
 use std::sync::LazyLock;
@@ -34,10 +34,10 @@ static COOKIE_KEYS: LazyLock<KeyRing> = LazyLock::new(|| {
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 
-/// The `Cookie` header and the cookie's value: nothing verifies but what was minted.
+/// Parses a `Cookie` header and a cookie's value: only an issued cookie verifies.
 ///
 /// # Panics
-/// On a fault.
+/// Panics on a fault.
 pub fn cookie(bytes: &[u8]) {
     if let Ok(header) = core::str::from_utf8(bytes) {
         let found = Presented::find(header, "__Host-session", &COOKIE_KEYS, NOW);
@@ -50,7 +50,7 @@ pub fn cookie(bytes: &[u8]) {
         );
         assert!(Token::verify(header, &COOKIE_KEYS, NOW).is_err());
     }
-    // What is minted from these bytes verifies, and says what it was given.
+    // A cookie issued from these bytes verifies with its content.
     let Some((handle, rest)) = bytes.split_first_chunk::<16>() else {
         return;
     };
@@ -78,11 +78,10 @@ static RECORD_KEYS: LazyLock<(KeyRing, RecordName)> = LazyLock::new(|| {
     (KeyRing::derive(&keys, &tenant).unwrap(), name)
 });
 
-/// Stored bytes: the seal, the packing and the fields. Nothing panics, and what is read can be
-/// written and read again.
+/// Parses stored bytes: the seal, the compression and the fields. Nothing panics, and a parsed value round-trips.
 ///
 /// # Panics
-/// On a fault.
+/// Panics on a fault.
 pub fn record(bytes: &[u8]) {
     let (keys, name) = &*RECORD_KEYS;
     assert!(codec::open(bytes, name, keys).is_err());
@@ -99,10 +98,10 @@ pub fn record(bytes: &[u8]) {
     );
 }
 
-/// What objects, directories, namespaces and callers say: none of it makes anything panic.
+/// Parses messages of objects, directories, namespaces and callers: none causes a panic.
 ///
 /// # Panics
-/// On a fault.
+/// Panics on a fault.
 pub fn messages(bytes: &[u8]) {
     if let Some(reply) = Reply::parse(bytes) {
         assert_eq!(Reply::parse(&reply.to_bytes()), Some(reply));

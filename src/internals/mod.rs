@@ -1,5 +1,5 @@
-//! What the project's own benchmarks, fuzz targets and tools use of the core. It is no API: the feature `internals` is
-//! theirs alone, and whatever it shows may change at any time.
+//! Exposes the core to this project's benchmarks, fuzz targets and tools. It is no public API: only they enable the
+//! feature `internals`, and it may change at any time.
 
 pub mod cases;
 pub mod documents;

@@ -1,4 +1,4 @@
-//! Sessions as the Worker stores them: sealed by the same code, each with the cookie that opens it.
+//! Creates sessions as the Worker stores them: sealed by the same code, each with its cookie.
 
 use std::ops::Range;
 use std::thread;
@@ -17,24 +17,25 @@ use crate::session::id::{Handle, RecordName, SessionId};
 use crate::session::record::{Entry, Record, Version};
 use crate::tenant_id::TenantId;
 
-/// A visitor's cookie, and the session it opens.
+/// Cookie and stored session.
 pub struct Made {
-    /// The cookie's value.
+    /// Value of the cookie.
     pub cookie: String,
-    /// Under which name, and the record; none for a guest.
+    /// Storage key and sealed record; `None` for a guest.
     pub stored: Option<(String, Vec<u8>)>,
 }
 
-/// Makes sessions of some tenants, in turn.
+/// Creates sessions, for each tenant in turn.
 pub struct Maker {
     tenants: Vec<(TenantId, KeyRing)>,
-    /// None for guests, of whom nothing is stored.
+    /// Data of each session; `None` for guests, with nothing stored.
     data: Option<Data>,
     now: UnixSeconds,
 }
 
 impl Maker {
-    /// With no tenants there is the one that needs no document. `None` if keys or data are none.
+    /// Creates a maker. With 0 tenants, all sessions belong to the default tenant. Returns `None` for invalid keys or
+    /// data.
     #[must_use]
     pub fn new(keys: &str, tenants: u64, data: &Value) -> Option<Self> {
         let keys = DeploymentKeys::parse(keys).ok()?;
@@ -59,7 +60,7 @@ impl Maker {
         })
     }
 
-    /// So many sessions, in their order, by as many threads as there are processors.
+    /// Creates `count` sessions in order, on all processors.
     #[must_use]
     pub fn all(&self, count: u64) -> Vec<Made> {
         let threads = thread::available_parallelism().map_or(1, |number| number.get() as u64);
@@ -75,7 +76,7 @@ impl Maker {
     }
 
     fn part(&self, numbers: Range<u64>) -> Vec<Made> {
-        // The same sessions in every run but for the time.
+        // Sessions are the same in every run, except for the time.
         let mut random = ChaCha20Rng::seed_from_u64(numbers.start);
         numbers
             .filter_map(|number| self.one(number, &mut random))

@@ -1,4 +1,4 @@
-//! Finding and verifying the cookie: what everybody can make the core do, before anything is known.
+//! Measures finding and verifying the cookie, which every client can cause.
 
 use core::hint::black_box;
 
@@ -37,7 +37,7 @@ pub(super) fn among_three() -> Act {
     ))
 }
 
-/// As many as are accepted, in the longest value that is.
+/// Finds the cookie among the maximum number of cookies, in a header of maximum length.
 pub(super) fn among_many() -> Act {
     let value = token().mint(&keys());
     let others: String = (0..179)

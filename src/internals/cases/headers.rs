@@ -1,4 +1,4 @@
-//! Reading a packed request and deciding which of its headers pass.
+//! Measures parsing a packed request and deciding which of its headers pass.
 
 use core::hint::black_box;
 

@@ -1,5 +1,5 @@
-//! What is measured: each case is made ready by one function, and done again and again by what that
-//! function returns.
+//! Defines the benchmark cases. Each has a function that prepares it and returns another, which is measured
+//! repeatedly.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,16 +16,16 @@ mod world;
 
 use core::fmt;
 
-/// Something that can be done any number of times, at the same cost each time.
+/// Operation that can be repeated at constant cost.
 pub type Act = Box<dyn FnMut()>;
 
-/// One thing that is measured.
+/// Benchmark case.
 pub struct Case {
-    /// `room: what`. Bounds are found by it.
+    /// Name, `room: what`; the key of its bounds.
     pub name: &'static str,
-    /// How often it is done under callgrind: more often where costs differ from time to time.
+    /// Number of repetitions under callgrind: more where costs vary.
     pub times: u32,
-    /// Makes it ready.
+    /// Prepares the case.
     pub make: fn() -> Act,
 }
 
@@ -45,13 +45,13 @@ const fn seldom(name: &'static str, make: fn() -> Act) -> Case {
     Case { name, times, make }
 }
 
-/// What costs the same each time, and much.
+/// Defines an expensive case with constant cost.
 const fn once(name: &'static str, make: fn() -> Act) -> Case {
     let times = 1;
     Case { name, times, make }
 }
 
-/// Every case.
+/// All cases.
 pub const CASES: &[Case] = &[
     often("cookie: verified", cookie::genuine),
     often("cookie: wrong MAC", cookie::wrong_mac),

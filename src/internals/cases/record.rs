@@ -1,4 +1,4 @@
-//! Sealing a record for storage, and opening it.
+//! Measures sealing a record for storage, and opening it.
 
 use core::hint::black_box;
 
@@ -16,12 +16,12 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use super::Act;
 use super::world::{keys, record, tenant};
 
-/// A session with nothing in it.
+/// Returns a session without data.
 pub(super) fn empty() -> Record {
     record()
 }
 
-/// Somebody who has signed in, with two tokens of 800 bytes, twelve members and a summary of 600 bytes.
+/// Returns a signed-in session with two tokens of 800 bytes, twelve members and a summary of 600 bytes.
 pub(super) fn reference() -> Record {
     let turns = [
         "The visitor asks how to run two chat processes behind one address.",
@@ -58,8 +58,7 @@ pub(super) fn reference() -> Record {
     }
 }
 
-/// All there may be, and none of it can be compressed well: data, and as many of the server's cookies as
-/// are kept.
+/// Returns the largest session, with incompressible data and as many stored cookies as allowed.
 pub(super) fn largest() -> Record {
     let data = format!(r#"{{"noise":"{}"}}"#, noise(3, LARGEST_DATA - 12));
     let cookies = (0..32).map(|number| StoredCookie {
@@ -75,7 +74,7 @@ pub(super) fn largest() -> Record {
     }
 }
 
-/// So many characters of base64url.
+/// Returns random base64url of this length.
 fn noise(seed: u64, length: usize) -> String {
     let mut bytes = vec![0; length];
     ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);

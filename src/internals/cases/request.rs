@@ -1,4 +1,4 @@
-//! Whole requests through the router, and the answers to them.
+//! Measures whole requests through the router, and the responses to them.
 
 use core::hint::black_box;
 
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use super::world::{World, keys, packed, token};
 use super::{Act, record};
 
-/// A visitor whose record is in the isolate's memory.
+/// Forwards a request whose record is in the isolate's cache.
 pub(super) fn known(servers: usize, headers: usize) -> Act {
     let mut world = World::with(servers, &json!({}));
     world.store(recorded());
     forwarding(world, packed(&cookies(recorded_token()), headers))
 }
 
-/// A visitor of whom nothing is stored.
+/// Forwards a guest's request, with nothing stored.
 pub(super) fn guest() -> Act {
     forwarding(World::with(2, &json!({})), packed(&cookies(token()), 15))
 }
 
-/// Somebody without a cookie, for whom a server with room is found.
+/// Forwards a request without a cookie, which needs a new session and an origin with room.
 pub(super) fn newcomer(servers: usize) -> Act {
     forwarding(World::with(servers, &json!({})), packed("theme=dark", 15))
 }
@@ -36,7 +36,7 @@ fn forwarding(mut world: World, packed: String) -> Act {
     })
 }
 
-/// One of a flood of forged cookies, which is refused. What a browser is shown is a page.
+/// Rejects one request of a flood with forged cookies. A browser gets a page.
 pub(super) fn forged(headers: usize) -> Act {
     let mut world = World::with(2, &json!({}));
     let cookies = format!("__Host-session={}", "A".repeat(112));

@@ -1,5 +1,5 @@
-//! What a stranger can have the core read, as large as it is allowed and as unkindly written as we know: one client
-//! shares its isolate with everybody else.
+//! Measures input of anonymous clients, as large as allowed and in the worst form known, because one client shares its
+//! isolate with all others.
 
 use core::fmt::Write as _;
 use core::hint::black_box;
@@ -25,22 +25,22 @@ use super::world::{World, keys};
 
 const SITE: &str = "https://chat.example/";
 
-/// The longest URL, and the longest value of a header.
+/// Maximum length of a URL, and of a header's value, in bytes.
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// The largest body of somebody without a key.
+/// Maximum length of an unauthenticated body, in bytes.
 const BODY: usize = json::LARGEST_UNAUTHENTICATED;
 const MAX_COUNT: usize = json::MAX_UNAUTHENTICATED_LENGTH;
 
-/// The longest path with escapes.
+/// Maximum length of a path with escapes, in bytes.
 const MAX_ESCAPED_LENGTH: usize = 8 * 1024;
 
-/// So much of a text as there is room for.
+/// Repeats a part as often as it fits.
 fn full(room: usize, part: &str) -> String {
     part.repeat(room / part.len())
 }
 
-/// A path of one part over and over; of `25` it is one escape within another, thousands of layers deep.
+/// Builds a path that repeats one part. With `25` it is one nested escape, thousands of layers deep.
 fn longest_path(part: &str) -> String {
     let first = if part == "25" { "%" } else { "" };
     let room = if part.contains('%') || part == "25" {
@@ -51,7 +51,7 @@ fn longest_path(part: &str) -> String {
     [SITE, first, &full(room - 1, part)].concat()
 }
 
-/// A path is resolved, sorted, and compared with a tenant's exceptions.
+/// Resolves a path, classifies it, and compares it with a tenant's exceptions.
 pub(super) fn path(part: &'static str) -> Act {
     let href = longest_path(part);
     Box::new(move || {
@@ -110,7 +110,7 @@ pub(super) fn json_body(part: &'static str, end: &'static str) -> Act {
     })
 }
 
-/// An array of as many numbers as are allowed or none, and one text of escapes, which fills the largest body.
+/// Parses an array of the maximum number of numbers, or none, and one text of escapes, which fills the largest body.
 pub(super) fn json_text(numbers: usize) -> Act {
     let packed = "POST\nhttps://a/\ncontent-type\napplication/json";
     let escapes = full(BODY - 2 * numbers - 16, "\\u0041");
@@ -130,7 +130,7 @@ pub(super) fn json_numbers() -> Act {
     json_text(MAX_COUNT - 4)
 }
 
-/// An object with as many members as are allowed, none of them twice.
+/// Parses an object with the maximum number of distinct members.
 pub(super) fn json_members() -> Act {
     let packed = "POST\nhttps://a/\ncontent-type\napplication/json";
     let mut body = String::from("{");
@@ -159,7 +159,7 @@ pub(super) fn form_body(part: &'static str) -> Act {
     })
 }
 
-/// A token of dots, and one whose claims are as much as there is room for.
+/// Parses a token of dots, or one with claims of maximum length.
 pub(super) fn token(part: &'static str) -> Act {
     let header = base64url(br#"{"alg":"ES256"}"#);
     let claims = [
@@ -177,7 +177,7 @@ pub(super) fn token(part: &'static str) -> Act {
     })
 }
 
-/// A whole request with a value of 16 KiB under some name, and 230 headers beside it.
+/// Handles a whole request with a header value of 16 KiB, and 230 other headers.
 pub(super) fn request(name: &'static str, part: &'static str) -> Act {
     let mut packed = format!(
         "GET\n{SITE}\nhost\nchat.example\n{name}\n{}",
@@ -189,7 +189,7 @@ pub(super) fn request(name: &'static str, part: &'static str) -> Act {
     whole(packed)
 }
 
-/// As many headers as there may be, named by `Connection`.
+/// Handles a request with the maximum number of headers, all named by `Connection`.
 pub(super) fn connection() -> Act {
     let names: Vec<String> = (0..230)
         .map(|number| format!("X-{number}-{}", "x".repeat(50)))
@@ -204,7 +204,7 @@ pub(super) fn connection() -> Act {
     whole(packed)
 }
 
-/// A whole request with the longest path.
+/// Handles a whole request with a path of maximum length.
 pub(super) fn request_for(part: &'static str) -> Act {
     whole(format!("GET\n{}\nhost\nchat.example", longest_path(part)))
 }

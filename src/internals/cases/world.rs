@@ -1,5 +1,4 @@
-//! One isolate, and an outside that answers at once: the namespace with one record in it, and a
-//! directory of which nothing was revoked.
+//! Simulates one isolate with immediate answers: a namespace with one record, and a directory without revocations.
 
 use crate::clock::UnixMillis;
 use crate::cookie::token::Token;
@@ -17,7 +16,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
-/// When everything happens: time stands still, so that nothing falls due.
+/// Constant time of all cases, so that nothing becomes due.
 pub(super) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 const KEY: [u8; 32] = [7; 32];
@@ -31,7 +30,7 @@ pub(super) fn keys() -> KeyRing {
     KeyRing::derive(&keys, &tenant()).unwrap()
 }
 
-/// The cookie of the one session there is, from before anything was stored.
+/// Returns the session's cookie from before anything was stored.
 pub(super) fn token() -> Token {
     let id = SessionId::from_bytes([9; 16]);
     Token {
@@ -43,7 +42,7 @@ pub(super) fn token() -> Token {
     }
 }
 
-/// Its record, with nothing in it.
+/// Returns its record, without data.
 pub(super) fn record() -> Record {
     let Token {
         handle,
@@ -55,7 +54,7 @@ pub(super) fn record() -> Record {
     Record::unstored(handle, id, created, issued)
 }
 
-/// What Firefox sends and Cloudflare adds.
+/// Headers that Firefox sends and Cloudflare adds.
 const HEADERS: [(&str, &str); 14] = [
     (
         "accept",
@@ -79,7 +78,7 @@ const HEADERS: [(&str, &str); 14] = [
     ("x-forwarded-proto", "https"),
 ];
 
-/// A request with so many headers, up to 15 a browser's, as `worker/js/wire.js` packs it.
+/// Returns a request with this many headers, up to 15 as a browser's, packed as by `worker/js/wire.js`.
 pub(super) fn packed(cookies: &str, headers: usize) -> String {
     let line = |(name, value): &(&str, &str)| format!("\n{name}\n{value}");
     let browsers: String = HEADERS.iter().take(headers - 1).map(line).collect();
@@ -99,7 +98,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A deployment as `wrangler.toml` has it, before so many servers, with these settings besides.
+    /// Creates a deployment as in `wrangler.toml`, with this many servers and additional settings.
     pub(super) fn with(servers: usize, settings: &Value) -> Self {
         let origins: Vec<String> = (1..=servers)
             .map(|number| format!("s{number}=http://127.0.0.1:{}", 8_000 + number))
@@ -131,7 +130,7 @@ impl World {
         }
     }
 
-    /// Puts a record into the namespace.
+    /// Stores a record in the namespace.
     pub(super) fn store(&mut self, record: Record) {
         let name = RecordName::derive(&tenant(), record.handle);
         let mut random = ChaCha20Rng::seed_from_u64(2);
@@ -139,14 +138,14 @@ impl World {
         self.stored = sealed.unwrap();
     }
 
-    /// Asks once, with nothing answered, and takes what is to be logged, as the edge does.
+    /// Calls `admit` once, without answers, and takes the log events as the edge does.
     pub(super) fn ask(&mut self, packed: &str) -> Step {
         let step = self.router.admit(packed, NOW, &Answers::default());
         self.router.take_events();
         step
     }
 
-    /// Asks until the request is forwarded; from then on nothing is lacking.
+    /// Calls `admit` until the request is forwarded; later calls need nothing.
     pub(super) fn forwarded(&mut self, packed: &str) -> Forward {
         let mut answers = Answers::default();
         loop {
@@ -158,7 +157,7 @@ impl World {
         }
     }
 
-    /// Settles an answer, and takes what is to be stored and logged.
+    /// Handles a response, and takes the writes and log events.
     pub(super) fn handle_response(
         &mut self,
         response_context: &str,
