@@ -1,4 +1,4 @@
-//! How the origins are, and taking one out of use: `/admin/origins`.
+//! Serves `/admin/origins`: lists the origins, and drains them.
 
 use crate::encoding::json;
 use crate::gateway::origin_sync::POOL;
@@ -12,7 +12,7 @@ use crate::response::problem::Problem;
 use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant::Consistency;
 
-/// `GET /admin/origins`, `POST /admin/origins/{name}/drain` and `/undrain`.
+/// Serves `GET /admin/origins`, `POST /admin/origins/{name}/drain` and `/undrain`.
 pub(super) fn respond_about_origins(
     gateway: &mut Gateway,
     route: &str,

@@ -1,4 +1,4 @@
-//! The admin API on sessions: list them, look at one, end one, a user's, or everybody's.
+//! Serves the admin API for sessions: list them, view one, end one, a user's, or all.
 
 use super::admin_origins;
 use super::explain;
@@ -20,11 +20,11 @@ use crate::session::redaction::{Redacted, redacted};
 use crate::store::revocations::Subject;
 use crate::telemetry::log::{Event, Level};
 
-/// The most sessions on a page, and how many there are unless asked otherwise.
+/// Maximum and default number of sessions on a page.
 const LARGEST_PAGE: usize = 100;
 const PAGE: usize = 50;
 
-/// Answers `/admin/…`; `route` is what follows.
+/// Serves `/admin/…`; `route` is the rest of the path.
 pub(super) fn respond_to_operator(
     gateway: &mut Gateway,
     route: &str,
@@ -84,7 +84,7 @@ fn list_sessions(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<
         limit,
         context,
     )?;
-    // A page may hold fewer than asked for: who is where is not on the list, but in each record.
+    // A page may hold fewer sessions than `limit`: the list has no origins, so the filter reads each record.
     let origin = query.get("origin");
     let is_there = |session: &Map<String, Value>| {
         origin.is_none_or(|name| session.get("origin").and_then(Value::as_str) == Some(name))
@@ -101,7 +101,7 @@ fn list_sessions(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<
     ))
 }
 
-/// Shows a session, without what is a secret in it. That somebody looked is logged.
+/// Serves a session without its secrets. The log records the access.
 fn view_session(
     gateway: &mut Gateway,
     name: PublicName,
@@ -126,7 +126,7 @@ fn end_session(
 ) -> Result<Answer, Interrupt> {
     let (answers, now) = (context.answers, context.now);
     match name.sign_in {
-        // Logs call a session by its handle alone.
+        // Log lines name a session by its handle alone.
         None => gateway
             .sessions
             .end(&mut gateway.recorder, name.handle, answers, now)?,

@@ -1,4 +1,4 @@
-//! The bodies of requests to paths of our own.
+//! Reads the bodies of requests to reserved paths.
 
 use serde_json::{Map, Value};
 
@@ -7,12 +7,12 @@ use crate::gateway::{Interrupt, RequestContext};
 use crate::http::json;
 use crate::response::problem::Problem;
 
-/// The JSON object in the body of a request whose key was found good.
+/// Returns the JSON object in an authenticated request's body.
 pub(super) fn object(context: &RequestContext<'_>) -> Result<Map<String, Value>, Interrupt> {
     read(context, json::LARGEST, json::ANY_NUMBER)
 }
 
-/// The JSON object in the body of a request that anybody may have sent.
+/// Returns the JSON object in an unauthenticated request's body.
 pub(super) fn of_stranger(context: &RequestContext<'_>) -> Result<Map<String, Value>, Interrupt> {
     read(
         context,

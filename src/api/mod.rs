@@ -1,4 +1,4 @@
-//! The reserved paths (`docs/reference/paths.md`).
+//! Serves the reserved paths (`docs/reference/paths.md`).
 
 mod admin_origins;
 mod admin_sessions;
@@ -20,10 +20,10 @@ use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::session::lifetime::Span;
 
-/// The key the readiness probe reads. It never exists; that storage says so is the proof.
+/// Key that the readiness probe reads. It never exists; any answer of storage shows that storage works.
 const PROBE_KEY: &str = "readiness-probe";
 
-/// Answers a reserved path; `route` is what follows the prefix.
+/// Serves a reserved path; `route` is the part after the prefix.
 pub(crate) fn respond(
     gateway: &mut Gateway,
     route: &str,
@@ -66,7 +66,7 @@ pub(crate) fn respond(
     }
 }
 
-/// The paths that name something further.
+/// Serves the paths with variable parts.
 fn reserved_below(
     gateway: &mut Gateway,
     route: &str,
@@ -127,7 +127,7 @@ fn describe(gateway: &Gateway, visitor: &Visitor, context: &RequestContext<'_>) 
     })
 }
 
-/// Readiness is shown by storage answering, whatever it answers.
+/// Reports ready if storage answers.
 fn readiness(context: &RequestContext<'_>) -> Result<Answer, Interrupt> {
     match context.answers.found(PROBE_KEY) {
         None => Err(Interrupt::Pending(vec![Need::read(PROBE_KEY)])),

@@ -1,4 +1,4 @@
-//! The visitor's own sessions: see them, end one, end this one, end all.
+//! Serves the visitor's own sessions: lists them, and ends one.
 
 use serde_json::Value;
 
@@ -12,10 +12,10 @@ use crate::response::Answer;
 use crate::response::problem::Problem;
 use crate::session::id::{Handle, PublicName};
 
-/// The most sessions a visitor's list shows.
+/// Maximum number of sessions in a visitor's list.
 const MAX_LISTED: usize = 100;
 
-/// `GET /sessions`: the sessions of whoever is calling; a guest has this one only.
+/// Serves `GET /sessions`: the sessions of the caller's user; for a guest only this one.
 pub(super) fn list_my_sessions(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -32,7 +32,7 @@ pub(super) fn list_my_sessions(
             MAX_LISTED,
             context,
         )?;
-        // A list may be behind; this very session is certain.
+        // The list may be behind; this session certainly exists.
         if !sessions.iter().any(|one| one.record.handle == current) {
             sessions.push(visitor.session.clone());
         }
@@ -52,7 +52,7 @@ pub(super) fn list_my_sessions(
     Ok(Answer::json(200, &json!({ "sessions": sessions })))
 }
 
-/// `DELETE /sessions/{name}`: ends one of the caller's own.
+/// Serves `DELETE /sessions/{name}`: ends one of the caller's own sessions.
 pub(super) fn end_my_session(
     gateway: &mut Gateway,
     name: &str,
@@ -64,7 +64,7 @@ pub(super) fn end_my_session(
     let name = PublicName::parse(name).ok_or(Problem::NotFound)?;
     let handle = name.handle;
     if context.answers.written() == Some(true) {
-        // With KV alone it is done by now, and whoever ended this very session is not known any more.
+        // With KV alone the session has ended by now. If it was the caller's, the caller is no longer authenticated.
         let own = !matches!(gateway.authenticate(context)?.caller, Caller::Visitor(_));
         return Ok(my_session_ended(gateway, handle, own, context));
     }
@@ -107,7 +107,7 @@ fn my_session_ended(
     Answer::empty(204).with_cookie(line)
 }
 
-/// The session of whoever is calling; a program without one is told so.
+/// Returns the caller's session, or an error if there is none.
 fn own_session(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<Visitor, Interrupt> {
     match gateway.authenticate(context)?.caller {
         Caller::Visitor(visitor) => Ok(visitor),

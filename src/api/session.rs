@@ -1,7 +1,7 @@
-//! Answers the session API for origins: `/api/sessions/{X-Session-Id}`, with the origin key.
+//! Serves the session API for origins: `/api/sessions/{X-Session-Id}`, with the origin key.
 //!
-//! Each call checks the sign-in in the name against the record's: an origin that has learned a name from
-//! a guest's copied cookie gets a 404 for the user whom the guest became.
+//! Each call checks the sign-in in the name against the record's. An origin may know a name from a guest's copied
+//! cookie; it gets 404 for the user that the guest became.
 
 use super::summary;
 use crate::api::body;
@@ -25,11 +25,10 @@ use crate::session_object::command::{Command, Operation, Reply, Status};
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
-/// How long a lease holds if the caller does not say.
+/// Default duration of a lease.
 const LEASE: Seconds = Seconds(30);
 
-/// Answers `/api/sessions/{name}` and `/api/sessions/{name}/lease`; `route` is what follows
-/// `/api/sessions/`.
+/// Serves `/api/sessions/{name}` and `/api/sessions/{name}/lease`; `route` is the part after `/api/sessions/`.
 pub(super) fn session_api(
     gateway: &mut Gateway,
     route: &str,
@@ -188,7 +187,7 @@ fn release_lease(
     let Some(token) = body.get("token").and_then(Value::as_u64) else {
         return Err(invalid("The body must hold `token`: that of the lease."));
     };
-    // One that does not hold any more is given back already.
+    // A lease that has expired is released already.
     let reply = say(gateway, name, Operation::Release { token }, context)?;
     match reply.is {
         Status::Outdated => Err(Problem::NotFound.into()),
@@ -227,7 +226,7 @@ fn say(
     }
 }
 
-/// Lets whoever presents an origin key go on. Wrong ones are counted and told of.
+/// Checks the origin key. Counts and logs wrong ones.
 fn check_origin_key(
     limits: &mut Limits,
     recorder: &mut Recorder,
@@ -235,7 +234,7 @@ fn check_origin_key(
 ) -> Result<(), Interrupt> {
     let RequestContext { request, now, .. } = *context;
     let client = request.client_network();
-    // What others send whom nobody tells apart says nothing of this one.
+    // Clients without a known address share a count, which says nothing about this one.
     let is_known = client != Network::Unknown;
     if let Some(wait) = limits.wrong_keys.wait(client, now).filter(|_| is_known) {
         return Err(Problem::TooManyGuesses(wait).into());
@@ -272,7 +271,7 @@ fn problem(error: &UpdateError) -> Problem {
     }
 }
 
-/// What `If-Match` (RFC 9110 section 13.1.1) asks for.
+/// Condition of `If-Match` (RFC 9110 section 13.1.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     None,
@@ -295,8 +294,8 @@ fn if_match(header: Option<&str>) -> Result<Condition, Interrupt> {
         .ok_or_else(|| invalid("If-Match must be `*` or the ETag that was read."))
 }
 
-/// `patch`, `ttl` and `lease`. Who the session belongs to, and its id, change only in an answer to
-/// the browser: it is the one that must get the new cookie.
+/// Parses `patch`, `ttl` and `lease`. Identity and id change only in a response to the browser, which must get the new
+/// cookie.
 fn read_patch(body: &Map<String, Value>) -> Result<(Change, Option<u64>), Interrupt> {
     let mut change = Change::default();
     let mut lease = None;

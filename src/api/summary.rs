@@ -7,7 +7,7 @@ use crate::encoding::object;
 use crate::gateway::Gateway;
 use crate::session::record::Record;
 
-/// What a list tells of a session.
+/// Returns the members that a list shows of a session.
 pub(super) fn summarise(gateway: &Gateway, record: &Record) -> Map<String, Value> {
     let tenant = &gateway.tenant;
     let pinned = record.pin.as_deref();

@@ -1,10 +1,8 @@
-//! `POST /admin/explain`: what would become of a request, and why, without doing it.
+//! Serves `POST /admin/explain`: explains how a request would be handled, without effects.
 //!
-//! The steps are those of [`Gateway::admit`], and each decision is the very one that a request meets:
-//! what acts on a decision there tells it here. What is learned on the way is forgotten again, so asking
-//! changes nothing: nothing is counted, logged or stored, no session begins, and the same question has the
-//! same answer the next time. Signing in, asking for a new access token and signing an assertion are not
-//! gone through.
+//! The steps follow [`Gateway::admit`], and each decision is made by the same function as for a real request. All
+//! changes of state are undone: nothing is counted, logged or stored, no session begins, and repeating the call gives
+//! the same result. It does not perform sign-ins, token refreshes and assertion signatures.
 
 mod question;
 mod routing;
@@ -30,15 +28,15 @@ use crate::response::problem::Problem;
 
 use question::{Question, Whose};
 
-/// Why a request goes no further.
+/// Reason why the explanation ends before the origin.
 enum Stop {
-    /// It would be halted like this.
+    /// The gateway would interrupt the request like this.
     Interrupt(Interrupt),
-    /// It would be answered by something that is not gone through here.
+    /// A step that is not explained would respond.
     Here {
-        /// With what, if that is certain.
+        /// Status, if it is certain.
         status: Option<u16>,
-        /// Why.
+        /// Reason.
         because: String,
     },
 }
@@ -55,7 +53,7 @@ impl From<Problem> for Stop {
     }
 }
 
-/// The steps as far as they were gone; `null` for one that was not reached.
+/// Explanation of each step; `null` for a step that was not reached.
 #[derive(Default)]
 struct Explanation {
     tenant: Value,
@@ -65,11 +63,11 @@ struct Explanation {
     login: Value,
     origins: Vec<Value>,
     choice: Value,
-    /// Why it is answered as it is, where that is more than the problem says.
+    /// Reason for the outcome, in addition to the problem's.
     because: Option<String>,
 }
 
-/// Answers what would become of the request that the body describes.
+/// Explains how the request in the body would be handled.
 pub(super) fn explain(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -100,7 +98,7 @@ pub(super) fn explain(
     Ok(Answer::json(200, &explanation))
 }
 
-/// The way of [`Gateway::admit`], up to the origin.
+/// Repeats the steps of [`Gateway::admit`], up to the origin.
 fn walk(
     gateway: &mut Gateway,
     whose: Whose,
@@ -212,7 +210,7 @@ fn explain_path(
     stop
 }
 
-/// Who comes in; none for a new guest.
+/// Explains the sign-in policy. Returns the visitor; `None` for a new guest.
 fn explain_access(
     gateway: &Gateway,
     caller: Caller,
@@ -263,10 +261,10 @@ fn explain_access(
     }
 }
 
-/// What all comes to.
+/// Builds the outcome.
 ///
 /// # Errors
-/// What has to be asked first.
+/// Returns the needs to answer first.
 fn outcome(walked: Result<(), Stop>, explanation: &mut Explanation) -> Result<Value, Interrupt> {
     let more = explanation.because.take();
     let (does, status, problem, because) = match walked {

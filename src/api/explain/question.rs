@@ -1,4 +1,4 @@
-//! Parses the question: a request as an operator describes it, or a session by its handle.
+//! Parses the body: a request as an operator describes it, or a session by its handle.
 
 use serde_json::{Map, Value};
 
@@ -7,25 +7,25 @@ use crate::http::url;
 use crate::response::problem::Problem;
 use crate::session::id::PublicName;
 
-/// A request that is not made.
+/// Request to explain.
 pub(super) struct Question {
-    /// As the edge packs requests.
+    /// Request, packed as by the data plane.
     pub(super) packed: String,
-    /// Whose it is.
+    /// Sender of the request.
     pub(super) whose: Whose,
 }
 
-/// Who would make it.
+/// Sender of the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// The visitor that its headers show.
+    /// The visitor whom the headers identify.
     Presented,
-    /// This session's browser.
+    /// The browser of this session.
     Named(PublicName),
 }
 
 impl Question {
-    /// Reads `{"method", "url", "headers"}` or `{"handle", "method", "path"}`.
+    /// Parses `{"method", "url", "headers"}` or `{"handle", "method", "path"}`.
     pub(super) fn read(
         body: &Map<String, Value>,
         context: &RequestContext<'_>,
@@ -81,7 +81,7 @@ impl Question {
     }
 }
 
-/// Names in lower case, each once, as the runtime has them.
+/// Returns the headers with names in lower case, each once, as the runtime has them.
 fn headers(body: &Map<String, Value>) -> Result<Vec<(String, String)>, Interrupt> {
     let mut headers: Vec<(String, String)> = Vec::new();
     let given = match body.get("headers") {

@@ -1,4 +1,4 @@
-//! Which origin it would be, and what speaks for and against each.
+//! Explains the choice of the origin, and the state of each origin.
 
 use crate::encoding::json;
 use crate::gateway::parts::Balancer;
@@ -13,7 +13,7 @@ use crate::gateway::{Gateway, Interrupt, RequestContext};
 use crate::response::problem::Problem;
 use crate::session::record::Record;
 
-/// Where the request of a session goes.
+/// Explains the origin of an existing session.
 pub(super) fn explain_routing(
     gateway: &Gateway,
     visitor: &Visitor,
@@ -63,7 +63,7 @@ pub(super) fn explain_routing(
     Ok(())
 }
 
-/// Where a new session might begin. Which origin it is shows when its handle is drawn.
+/// Explains the possible origins of a new session. Its random handle decides among them.
 pub(super) fn explain_new_session(
     gateway: &Gateway,
     context: &RequestContext<'_>,
@@ -128,7 +128,7 @@ fn explain_origin(
     Value::Object(known)
 }
 
-/// Whether an origin can be used for a session, and what there is to say of it.
+/// Returns whether a session can use an origin, and why.
 fn fitness(
     balancer: &Balancer,
     at: usize,

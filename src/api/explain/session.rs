@@ -1,4 +1,4 @@
-//! Explains whose session a request has: what the client presents, what is known of the session, and from which source.
+//! Explains how a request is authenticated: the credential, the session's state, and the source of that.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::session::record::{Record, Version};
 use crate::session_object::command::{Operation, Reply, Status};
 use crate::store::cache::Known;
 
-/// Recognises a request by what it presents.
+/// Authenticates a request by its credential.
 pub(super) fn explain_presented(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -85,7 +85,7 @@ fn explain_genuine(
         }
         Caller::Visitor(visitor) => {
             let record = &visitor.session.record;
-            // What storage does not show yet is served from the cookie.
+            // A session that storage does not show yet is served from the cookie.
             let source = if record.version > Version::UNSTORED {
                 source(gateway, handle, context.answers)
             } else {
@@ -176,7 +176,7 @@ pub(super) fn explain_named(
     Ok(Caller::Over(problem))
 }
 
-/// A session that does not serve this cookie; what is `known` of it may still be told.
+/// Describes a session that does not serve this cookie, from what is `known` of it.
 fn explain_over(
     gateway: &Gateway,
     problem: &Problem,
@@ -190,12 +190,12 @@ fn explain_over(
         Some(Known::Ended | Known::Absent(_)) | None => None,
     };
     let state = match (problem, record) {
-        // Its record lives, but it, its user or everybody was revoked.
+        // Its record exists, but the session, its user or the whole tenant was revoked.
         (Problem::SessionEnded, Some(_)) => "revoked",
         (Problem::SessionEnded, None) => "ended",
         (Problem::SessionExpired, _) => "expired",
         (Problem::SessionCorrupt, _) => "unreadable",
-        // The session goes on, under a newer cookie.
+        // The session continues under a newer cookie.
         (Problem::SessionRotated | Problem::SessionReplaced, _) => "live",
         _ => "unknown",
     };
@@ -234,7 +234,7 @@ fn described(
     })
 }
 
-/// Who said what is known of a session, going by who was asked.
+/// Returns the source of the session's state, derived from the answers.
 fn source(gateway: &Gateway, handle: Handle, answers: &Answers) -> &'static str {
     let object = match answers.found(&object_key(handle)) {
         Some(Found::Bytes(bytes)) => Reply::parse(bytes).map(|reply| reply.is),
@@ -245,14 +245,14 @@ fn source(gateway: &Gateway, handle: Handle, answers: &Answers) -> &'static str 
     match (object, namespace) {
         (Some(Status::Live | Status::Ended | Status::Unreadable), _) => "object",
         (_, Some(Found::Bytes(_))) | (None, Some(Found::Absent)) => "namespace",
-        // It has nothing, and nobody else had anything.
+        // The object has nothing, and no other source had anything.
         (Some(_), _) => "object",
         (None, _) => "isolate",
     }
 }
 
-/// Looks at a session and leaves no trace of it: of this session as much is known as before, what was
-/// to be told or stored is not, and its object is asked but not told to mend anything.
+/// Runs `look` without effects: restores the session's cache entry, and drops log events and writes. The object is
+/// read, but gets no command to repair anything.
 fn without_effect<T>(
     gateway: &mut Gateway,
     handle: Handle,

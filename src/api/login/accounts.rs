@@ -1,4 +1,4 @@
-//! `/admin/users`: accounts with passwords, for operators' programs.
+//! Serves `/admin/users`: password accounts, for operators' programs.
 
 use serde_json::{Map, Value};
 
@@ -17,10 +17,10 @@ use crate::session::identity::Identity;
 use crate::store::revocations::Subject;
 use crate::telemetry::log::{Event, Level};
 
-/// What a PUT may say.
+/// Members that a PUT may contain.
 const MEMBERS: [&str; 5] = ["email", "name", "groups", "password", "disabled"];
 
-/// Answers `/admin/users…`; `route` is what follows.
+/// Serves `/admin/users…`; `route` is the rest of the path.
 pub(in crate::api) fn respond_about_users(
     gateway: &mut Gateway,
     route: &str,
@@ -66,7 +66,7 @@ fn list_users(gateway: &Gateway, context: &RequestContext<'_>) -> Result<Answer,
     }
 }
 
-/// Makes an account, or changes what is named of it.
+/// Creates an account, or changes the given members.
 fn put_user(
     gateway: &mut Gateway,
     name: &AccountName,
@@ -123,7 +123,7 @@ fn put_user(
         AccountChange { at, account },
         context,
     ))?;
-    // A session that began with the former password ends, and so does one of an account that is disabled now.
+    // A new password ends the user's sessions, and so does disabling the account.
     let is_closed = body.get("disabled") == Some(&Value::Bool(true));
     if !is_new && (password.is_some() || is_closed) {
         revoke_user(gateway, &user, context)?;
@@ -168,7 +168,7 @@ fn delete_user(
     Ok(Answer::empty(204))
 }
 
-/// Ends every session of a user.
+/// Ends all sessions of a user.
 pub(super) fn revoke_user(
     gateway: &mut Gateway,
     user: &str,
@@ -181,7 +181,7 @@ pub(super) fn revoke_user(
         .revoke(&subjects, context.answers, context.now)
 }
 
-/// Whether everything is kept.
+/// Returns whether the documents are stored; `false` before that was tried.
 fn is_kept(context: &RequestContext<'_>) -> Result<bool, Interrupt> {
     match context.answers.written() {
         None => Ok(false),

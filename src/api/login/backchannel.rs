@@ -1,4 +1,4 @@
-//! Answers `POST /backchannel-logout`: a provider reports that a user signed out there (OpenID Connect Back-Channel
+//! Serves `POST /backchannel-logout`: a provider reports that a user signed out there (OpenID Connect Back-Channel
 //! Logout 1.0).
 
 use super::form;
@@ -16,7 +16,7 @@ use crate::store::revocations::Subject;
 use crate::telemetry::log::{ConfigName, Event, Level};
 use crate::tenant::Consistency;
 
-/// `POST /backchannel-logout`.
+/// Serves `POST /backchannel-logout`.
 pub(in crate::api) fn backchannel_logout(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -71,7 +71,7 @@ fn signed_out_elsewhere(
         Ok(told) => told,
         Err(bad) => return Ok(Err(bad)),
     };
-    // With KV alone nobody counts; ending what is over is harmless.
+    // With KV alone repeated tokens are not detected; ending a session twice is harmless.
     let counts = gateway.tenant.consistency == Consistency::Strong;
     let what = ["logout", &provider.issuer, told.id];
     if counts && super::exchange::is_seen(&gateway.sessions, &what, context)? {
@@ -88,7 +88,7 @@ fn signed_out_elsewhere(
         Some(false) => return Err(Problem::StoreUnavailable.into()),
         None => {}
     }
-    // One that names a sign-in ends that; one that names only a user ends all of theirs.
+    // A token with `sid` ends that sign-in; one with only a user ends all of the user's sign-ins.
     let issuer = &provider.issuer;
     let whom = match (told.sid, told.subject) {
         (Some(sid), _) => token_set::sid_of(issuer, sid),
@@ -102,7 +102,7 @@ fn signed_out_elsewhere(
     if !gateway.sessions.writes.is_empty() {
         return Err(Interrupt::Pending(vec![Need::Store]));
     }
-    // Only now: a notice that could not be acted upon must be accepted when it is sent again.
+    // Marks the token as used only now: if the revocation fails, the provider must be able to send it again.
     if counts && !super::exchange::is_first_time(&mut gateway.sessions, &what, &token, context)? {
         return Ok(Err(BadToken("used before")));
     }
@@ -113,7 +113,7 @@ fn signed_out_elsewhere(
     Ok(Ok(()))
 }
 
-/// Whose token it says it is, and everything else that needs no key.
+/// Finds the provider that the token names, and makes all checks that need no key.
 fn checked(
     gateway: &Gateway,
     token: &Unverified,

@@ -1,8 +1,8 @@
-//! `GET /callback`: a browser comes back from its provider.
+//! Serves `GET /callback`: the browser returns from its provider.
 //!
-//! What is checked, and in which order, is OpenID Connect Core section 3.1 and RFC 9700: that this
-//! browser began, that the right provider answers, and only then is anything asked of the provider.
-//! Whatever goes wrong, the sign-in under way is over and the next begins clean.
+//! OpenID Connect Core section 3.1 and RFC 9700 define the checks and their order: this browser began the sign-in, and
+//! the right provider responds. Only then does Vestibule call the provider. Any failure ends the pending sign-in, so
+//! that the next one begins clean.
 
 use super::refusal;
 use crate::gateway::parts::Recorder;
@@ -29,27 +29,27 @@ use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::session::token_set::{Finished, TokenSet};
 
-/// What a provider may say in the address.
+/// Parameters that a provider may send in the URL.
 const PARAMETERS: [&str; 5] = ["state", "code", "iss", "error", "idp"];
 
-/// The longest code that is passed on.
+/// Maximum length of a code, in bytes.
 const MAX_CODE_LENGTH: usize = 4_096;
 
-/// What a token endpoint gave.
+/// Response of a token endpoint.
 struct Tokens {
     answer: Map<String, Value>,
     id_token: String,
     access_token: String,
 }
 
-/// `GET /callback`.
+/// Serves `GET /callback`.
 pub(in crate::api) fn callback(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
     let query = context.request.location.query();
     let said = Query::parse_foreign(query, &PARAMETERS);
-    // Whatever else is wrong, the sign-in it belongs to is over.
+    // Any failure ends the pending sign-in that the state names.
     let named = Query::parse_foreign(query, &["state"]);
     let state = named.as_ref().ok().and_then(|named| named.get("state"));
     let cookie = state
@@ -90,7 +90,7 @@ fn finish(
     let Some(begun) = transaction(gateway, said, cookie, context) else {
         return finished_before(gateway, said, context);
     };
-    // The tenant may have taken it out meanwhile.
+    // The tenant may have removed the provider meanwhile.
     let provider = gateway.tenant.methods.provider(&begun.provider);
     let provider = provider.ok_or_else(state)?.clone();
     let metadata = gateway.logins.metadata(
@@ -169,7 +169,8 @@ fn finish(
     Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
 }
 
-/// A way back that was gone before, as by the Back button: who is signed in by it goes where it led then.
+/// Handles a callback that was used before, for example by the Back button: if its sign-in is this session's,
+/// redirects to the same place again.
 fn finished_before(
     gateway: &mut Gateway,
     said: &Query,
@@ -185,7 +186,7 @@ fn finished_before(
     Err(Problem::from(SignInProblem::State).into())
 }
 
-/// The sign-in of this browser's that the answer belongs to.
+/// Finds this browser's pending sign-in for the response.
 fn transaction(
     gateway: &Gateway,
     said: &Query,
@@ -224,7 +225,7 @@ fn exchange_code(
     Err(Problem::from(SignInProblem::ProviderFailed).into())
 }
 
-/// Who it is, by the ID token and, if that is wanted, by what the provider says besides.
+/// Derives the identity from the ID token and, if configured, from the userinfo endpoint.
 fn proof(
     gateway: &mut Gateway,
     provider: &Provider,
@@ -275,33 +276,33 @@ fn proof(
     })
 }
 
-/// Tells the operator why somebody who has proved who they are does not come in.
+/// Logs why an authenticated user is not admitted.
 pub(super) fn not_admitted(recorder: &mut Recorder, issuer: &str, not: NotAdmitted) -> Interrupt {
     recorder.note_provider("not_admitted", issuer, not.reason());
     Problem::from(SignInProblem::NotAdmitted).into()
 }
 
-/// Tells the operator why a token is not accepted; the visitor only that it is not.
+/// Logs why a token is rejected; the visitor learns only that it is.
 fn bad_token(recorder: &mut Recorder, provider: &Provider, bad: BadToken) -> Interrupt {
     recorder.note_provider("idp_token_invalid", &provider.issuer, bad.0);
     Problem::from(SignInProblem::ProviderToken).into()
 }
 
-/// On to where the visitor wanted to go.
+/// Redirects to the page that the visitor wanted.
 fn onward(return_to: &str) -> Answer {
     Answer::empty(303)
         .with("location", return_to)
         .with("vary", "Cookie")
 }
 
-/// When somebody proved who they are: when the provider says so (`auth_time`), whatever was asked. Of a
-/// provider that does not say, nobody knows when, which is too long ago for every rule.
+/// Returns the time of the user's authentication according to the provider (`auth_time`). Without that claim it
+/// returns 0, which is too old for every rule.
 fn proved_at(said: &Claims) -> UnixSeconds {
     let told = claims::time(said, "auth_time").ok().flatten();
     told.unwrap_or_default()
 }
 
-/// Reads a token endpoint's answer (RFC 6749 section 5.1).
+/// Parses a token endpoint's response (RFC 6749 section 5.1).
 fn tokens(status: u16, body: &str) -> Option<Tokens> {
     let Ok(Value::Object(answer)) = serde_json::from_str(body) else {
         return None;

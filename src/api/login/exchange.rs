@@ -1,4 +1,4 @@
-//! Answers `POST /token`: exchanges a token of a trusted issuer for a session.
+//! Serves `POST /token`: exchanges a token of a trusted issuer for a session.
 
 use crate::api::body;
 use crate::encoding::json;
@@ -21,10 +21,10 @@ use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::tenant::Consistency;
 
-/// The kinds a token may say it is (RFC 9068 for the second).
+/// Accepted token types (RFC 9068 for the second and third).
 const KINDS: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
 
-/// `POST /token`.
+/// Serves `POST /token`.
 pub(in crate::api) fn exchange_token(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -112,7 +112,7 @@ pub(in crate::api) fn exchange_token(
     Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
 }
 
-/// Whether a token says what it must to be exchanged as this issuer's.
+/// Checks a token's claims for an exchange with this issuer's settings.
 fn is_for(
     _gateway: &Gateway,
     issuer: &Issuer,
@@ -123,7 +123,7 @@ fn is_for(
         return Err(BadToken("another kind of token"));
     }
     let said = &token.claims;
-    // A provider's word of a sign-out is no proof of anything else.
+    // A logout token proves no sign-in.
     if said.contains_key("events") {
         return Err(BadToken("another kind of token"));
     }
@@ -158,7 +158,7 @@ fn why_for_nobody(
         .unwrap_or(BadToken("another issuer"))
 }
 
-/// A token with a `jti` counts once, where there is somebody who counts.
+/// Returns whether a token with a `jti` is used for the first time. With KV alone uses are not counted.
 fn is_first_use(
     sessions: &mut Sessions,
     issuer: &Issuer,
@@ -172,7 +172,7 @@ fn is_first_use(
     is_first_time(sessions, &["jti", &issuer.issuer, id], token, context)
 }
 
-/// Whether something that counts once has been counted.
+/// Returns whether a one-time token was used before.
 pub(super) fn is_seen(
     sessions: &Sessions,
     what: &[&str],
@@ -190,7 +190,7 @@ pub(super) fn is_seen(
     }
 }
 
-/// Whether something that a token names happens for the first time in its life.
+/// Marks a one-time token as used until it expires. Returns whether this is its first use.
 pub(super) fn is_first_time(
     sessions: &mut Sessions,
     what: &[&str],
@@ -214,13 +214,13 @@ pub(super) fn is_first_time(
     }
 }
 
-/// When its bearer proved who they are, or at least when it was made.
+/// Returns the time of the user's authentication, or else of the token's issue.
 fn proved_at(said: &Claims) -> Option<UnixSeconds> {
     let time = |name: &str| claims::time(said, name).ok().flatten();
     time("auth_time").or_else(|| time("iat"))
 }
 
-/// The token: in `Authorization`, or as `token` in the body.
+/// Returns the token: from `Authorization`, or `token` in the body.
 fn presented(context: &RequestContext<'_>) -> Result<String, Interrupt> {
     let header = context.request.header("authorization");
     if let Some((scheme, token)) = header.and_then(|header| header.split_once(' '))
@@ -234,12 +234,12 @@ fn presented(context: &RequestContext<'_>) -> Result<String, Interrupt> {
     let body = body::of_stranger(context)?;
     match body.get("token") {
         Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),
-        // RFC 6750 section 3: as if none had been sent.
+        // RFC 6750 section 3: as without a token.
         _ => Err(Problem::from(SignInProblem::Token).into()),
     }
 }
 
-/// Whether an object that counts attempts said to go on.
+/// Returns whether an object that counts attempts allowed this one.
 fn is_allowed(reply: &[u8]) -> bool {
     Reply::parse(reply).is_some_and(|reply| reply.verdict == Verdict::Allowed)
 }

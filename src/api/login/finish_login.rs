@@ -1,8 +1,7 @@
-//! Who has proved who they are gets a session: the one they have, under a new id, or another one if
-//! that was somebody else's.
+//! Signs an authenticated user in: the browser's session gets a new id, or a new session begins if the old one was
+//! another user's.
 //!
-//! A step that is asked again must sign in the same session again, so which one it is to be is noted
-//! before anything is changed.
+//! A repeated step must sign in the same session again. So the choice of the session is recorded before any change.
 
 use std::rc::Rc;
 
@@ -27,37 +26,37 @@ use crate::store::cache::Known;
 use crate::telemetry::log::{Event, Level};
 use crate::tenant::Consistency;
 
-/// What the choice of the session is noted under.
+/// Key of the recorded choice of the session.
 const CHOSEN: &str = "signs in";
 
-/// What the choice of another one is noted under, if the first turned out to be over.
+/// Key of the recorded second choice, if the first session turned out to be over.
 const ANEW: &str = "signs in anew";
 
-/// Somebody who has proved who they are.
+/// Verified identity of a user.
 pub(super) struct Proof {
-    /// How, for the log.
+    /// Sign-in method, for the log.
     pub(super) method: &'static str,
-    /// As [`crate::session::identity::Identity::parse`] takes it.
+    /// Identity as JSON, for [`crate::session::identity::Identity::parse`].
     pub(super) identity: Value,
-    /// How many of its groups are not in that.
+    /// Number of groups that the identity omits.
     pub(super) groups_omitted: u32,
-    /// What the provider gave.
+    /// Tokens from the provider.
     pub(super) grant: Option<TokenSet>,
-    /// When they proved it, if not now.
+    /// Time of the authentication, if it was not now.
     pub(super) authenticated: Option<UnixSeconds>,
 }
 
-/// A session that was signed in.
+/// Session after a sign-in.
 pub(super) struct SignedIn {
-    /// It.
+    /// The session.
     pub(super) session: Rc<Prepared>,
-    /// What its cookie says.
+    /// Content of its cookie.
     pub(super) token: Token,
-    /// The `Set-Cookie` lines: its own, and those that take away the origin's.
+    /// `Set-Cookie` lines: our cookie, and removals of the origin's cookies.
     pub(super) cookies: Vec<String>,
 }
 
-/// Signs somebody in.
+/// Signs a user in.
 pub(super) fn sign_in(
     gateway: &mut Gateway,
     proof: &Proof,
@@ -78,7 +77,7 @@ pub(super) fn sign_in(
     let token = Token::opened(token, &gateway.tenant.keys).ok_or(Problem::Internal)?;
     match answers.written() {
         Some(false) => return Err(Problem::StoreUnavailable.into()),
-        // With KV alone: it was changed here, and storage knows by now.
+        // With KV alone, this isolate changed the session and storage acknowledged the write.
         Some(true) if gateway.tenant.consistency == Consistency::Eventual => {
             let known = gateway
                 .sessions
@@ -101,7 +100,7 @@ pub(super) fn sign_in(
             .sessions
             .update(&mut gateway.recorder, &Update::of(other, end), answers, now)
             .map_err(Interrupt::Pending)?;
-        // Whose it was must not stay signed in beside the next.
+        // The previous user's session must not stay signed in.
         if !matches!(
             ended,
             UpdateOutcome::Ended | UpdateOutcome::Not(UpdateError::Absent | UpdateError::Outdated)
@@ -132,7 +131,7 @@ pub(super) fn sign_in(
         UpdateOutcome::Live { session, .. } => {
             Ok(signed_in(gateway, session, token, proof, context))
         }
-        // Its id is worth nothing any more: another session it is.
+        // The session's id is no longer valid, so a new session begins.
         UpdateOutcome::Ended | UpdateOutcome::Not(UpdateError::Outdated)
             if answers.found(ANEW).is_none() =>
         {
@@ -145,8 +144,7 @@ pub(super) fn sign_in(
     }
 }
 
-/// Which session is to be signed in, and which one ends with that: as a cookie's value, a tab, a
-/// handle.
+/// Chooses the session to sign in, and one to end with that. Returns a cookie's value, a tab, and a handle.
 fn choose_session(
     gateway: &mut Gateway,
     identity: &Value,
@@ -157,7 +155,7 @@ fn choose_session(
         Caller::Visitor(visitor) => {
             let before = visitor.session.record.identity.as_ref();
             let is_own = before.is_none_or(|before| Some(before.user.as_str()) == user);
-            // What came with an id from before may not be given more.
+            // A request with an id from before the last rotation must not gain rights.
             if is_own && !visitor.in_grace {
                 (Some(visitor.token), None)
             } else {
@@ -216,11 +214,11 @@ fn signed_in(
     }
 }
 
-/// What takes away those cookies of the origin's that belong to one user.
+/// Returns the lines that remove the origin's cookies of the previous user.
 pub(super) fn foreign_cookies(gateway: &Gateway, context: &RequestContext<'_>) -> Vec<String> {
     let patterns = [
         gateway.tenant.clear_cookies.as_slice(),
-        // Of a time before they were kept here.
+        // The browser may have them from a time before the vault kept them.
         &gateway.tenant.vault,
     ]
     .concat();

@@ -1,4 +1,4 @@
-//! What people send with the pages' forms, and programs as JSON.
+//! Parses input of the sign-in pages: forms from people, JSON from programs.
 
 use serde_json::{Map, Value};
 
@@ -11,15 +11,15 @@ use crate::http::json::LARGEST_UNAUTHENTICATED;
 use crate::http::query::Query;
 use crate::response::problem::Problem;
 
-/// Whether a request carries a form.
+/// Returns whether a request carries a form.
 pub(super) fn is_form(context: &RequestContext<'_>) -> bool {
     form::is_form(context.request)
 }
 
-/// The fields of a form; each may occur once, others are passed over.
+/// Parses the fields of a form. Each may occur once; unknown ones are ignored.
 pub(super) fn fields(context: &RequestContext<'_>, known: &[&str]) -> Result<Query, Interrupt> {
     let bytes = match context.answers.body() {
-        // What is no form is refused without being read.
+        // A body that is not a form is rejected unread.
         _ if !is_form(context) => &[][..],
         None => {
             let limit = LARGEST_UNAUTHENTICATED;
@@ -32,8 +32,8 @@ pub(super) fn fields(context: &RequestContext<'_>, known: &[&str]) -> Result<Que
     form::fields(context.request, bytes, known).map_err(|bad| Problem::from(bad).into())
 }
 
-/// The members of a JSON object, or the fields of a form as if they were: texts, and `true` for those
-/// that are `flags` and not empty.
+/// Parses a JSON object, or converts a form's fields into one: `texts` as text, `flags` as `true` if they are neither
+/// empty nor "false".
 pub(super) fn object(
     context: &RequestContext<'_>,
     texts: &[&str],
@@ -69,12 +69,12 @@ pub(super) fn object(
     Ok(object)
 }
 
-/// A text of such an object; empty if it is not there.
+/// Returns a text of such an object; empty if it is missing.
 pub(super) fn text<'o>(object: &'o Map<String, Value>, name: &str) -> &'o str {
     object.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A flag of such an object.
+/// Returns a flag of such an object.
 pub(super) fn flag(object: &Map<String, Value>, name: &str) -> bool {
     object.get(name) == Some(&Value::Bool(true))
 }

@@ -1,4 +1,4 @@
-//! `POST /login`: by name and password; `/password`: another password.
+//! Serves `POST /login`, which signs in by name and password, and `/password`, which changes the password.
 
 use super::look;
 use super::refusal;
@@ -20,10 +20,10 @@ use crate::response::problem::Problem;
 use crate::response::sign_in::SignInProblem;
 use crate::telemetry::log::{Event, Level};
 
-/// What an account is noted under that has a new password.
+/// Key of the recorded account with its new password hash.
 const ANEW: &str = "account anew";
 
-/// `POST /login`.
+/// Serves `POST /login`.
 pub(in crate::api) fn login_by_password(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -102,13 +102,13 @@ fn not_proved(
         ..Shown::default()
     };
     let page = super::start_login::login_page(gateway, status, &shown, context);
-    // The page says itself how long to wait.
+    // The page itself shows the wait.
     let hints = problem.hints().into_iter();
     let hints = hints.filter(|(name, _)| *name != "retry-after");
     Ok(hints.fold(page, |page, (name, value)| page.with(name, value)))
 }
 
-/// `GET` and `POST /password`: the visitor's own.
+/// Serves `GET` and `POST /password`: changes the visitor's own password.
 pub(in crate::api) fn password(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -120,7 +120,7 @@ pub(in crate::api) fn password(
     if is_change && !context.request.is_same_site() {
         return Err(Problem::CrossSite.into());
     }
-    // Once it is kept the change is seen through: by then the session may be over.
+    // Once the change is stored it must be completed, even if the session is over by then.
     if let Some(kept) = context.answers.written() {
         return if kept {
             password_changed(gateway, context)
@@ -182,7 +182,7 @@ pub(in crate::api) fn password(
     }]))
 }
 
-/// Whoever has used the old password is out, this session included.
+/// Ends all sessions of the user, including this one.
 fn password_changed(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,

@@ -1,4 +1,4 @@
-//! `/logout` and `/signed-out`: this session, or all of its user's, and at the provider too.
+//! Serves `/logout` and `/signed-out`: ends this session or all of the user's, and signs out at the provider too.
 
 use super::form;
 use super::look;
@@ -22,22 +22,22 @@ use crate::session::record::Record;
 use crate::session::token_set::TokenSet;
 use crate::store::revocations::Subject;
 
-/// What is noted of a sign-out under way.
+/// Key of the recorded sign-out.
 const DEPARTURE: &str = "signs out";
 
-/// The longest claim that is used as a hint, in bytes.
+/// Maximum length of a claim that is used as a hint, in bytes.
 const MAX_HINT_LENGTH: usize = 512;
 
-/// A sign-out under way.
+/// Sign-out in progress.
 struct Departure {
     handle: Handle,
-    /// What its user is listed under.
+    /// Tags of the user.
     tags: Vec<UserTag>,
-    /// Where the browser goes on to, to sign out at the provider.
+    /// URL at which the browser signs out at the provider.
     provider_url: Option<String>,
 }
 
-/// `GET /logout`: a page that asks, because what merely loads must change nothing.
+/// Serves `GET /logout`: asks for confirmation, because a GET must change nothing.
 pub(in crate::api) fn confirm_sign_out(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -53,7 +53,7 @@ pub(in crate::api) fn confirm_sign_out(
     ))
 }
 
-/// `GET /signed-out`.
+/// Serves `GET /signed-out`.
 pub(in crate::api) fn signed_out_page(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -61,7 +61,7 @@ pub(in crate::api) fn signed_out_page(
     page::signed_out(&look(gateway, context.request))
 }
 
-/// `POST /logout`, of this session or, with `everywhere`, of all its user's.
+/// Serves `POST /logout`: ends this session or, with `everywhere`, all of the user's.
 pub(in crate::api) fn logout(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -70,11 +70,11 @@ pub(in crate::api) fn logout(
         return Err(Problem::CrossSite.into());
     }
     let everywhere = wants_everywhere(context)?;
-    // Once begun it is seen through: by then the session may well be over.
+    // Once begun, the sign-out must be completed, even if the session is over by then.
     if let Some(departure) = Departure::noted(context) {
         return carry_out(gateway, &departure, everywhere, context);
     }
-    // What is to be ended everywhere must be known.
+    // Ending all sessions needs the user, so a failing lookup is an error.
     let caller = if everywhere {
         gateway.authenticate(context)?.caller
     } else {
@@ -84,20 +84,21 @@ pub(in crate::api) fn logout(
         Caller::Visitor(visitor) if visitor.is_recorded() => {
             Err(note_departure(gateway, &visitor.session, context)?)
         }
-        // A genuine cookie with an id from before may still put an end to its session, but is told
-        // nothing of it, and ends no other.
+        // A genuine cookie with a replaced id may still end its own session. It learns nothing about that session, and
+        // ends no other.
         Caller::Over(Problem::SessionRotated | Problem::SessionReplaced) => {
             if let Some(handle) = end_by_cookie(gateway, context)? {
                 gateway.recorder.note_ended(handle, "logout");
             }
             Ok(signed_out(gateway, None, context))
         }
-        // Another sign-out may just have ended it, before everybody could hear of that. It is confirmed when they have.
+        // Another sign-out may have ended it without the revocation being known everywhere. This call returns once it
+        // is.
         Caller::Over(Problem::SessionEnded) if !everywhere => {
             end_by_cookie(gateway, context)?;
             Ok(signed_out(gateway, None, context))
         }
-        // What is over can put an end to nothing else.
+        // A session that is over can end no other.
         Caller::Over(problem) if everywhere => Err(Interrupt::Reject {
             problem: problem.into(),
             clear_cookie: true,
@@ -108,7 +109,7 @@ pub(in crate::api) fn logout(
     }
 }
 
-/// Ends what was noted.
+/// Performs the recorded sign-out.
 fn carry_out(
     gateway: &mut Gateway,
     departure: &Departure,
@@ -140,7 +141,7 @@ fn carry_out(
     ))
 }
 
-/// Where a form that signs out may lead: browsers count what a form redirects to as its target.
+/// Returns the origins to which a sign-out form may redirect, because browsers apply `form-action` to redirects, too.
 fn provider_origins(gateway: &Gateway) -> Vec<String> {
     let providers = gateway.tenant.methods.oidc.iter();
     let endpoint = |issuer: &str| {
@@ -157,8 +158,7 @@ fn provider_origins(gateway: &Gateway) -> Vec<String> {
     .collect()
 }
 
-/// Notes what is to be ended, and where the provider signs people out, before the session that knows
-/// it is over.
+/// Records the session, its user's tags and the provider's URL, before the session that holds them ends.
 fn note_departure(
     gateway: &mut Gateway,
     session: &Prepared,
@@ -194,7 +194,7 @@ fn provider_url(
     ) {
         Ok(metadata) => metadata.end_session_endpoint,
         Err(Interrupt::Pending(needs)) => return Err(Interrupt::Pending(needs)),
-        // Signing out here must not depend on anybody else.
+        // A failing provider must not prevent signing out here.
         Err(_) => None,
     };
     let Some(endpoint) = endpoint else {
@@ -228,7 +228,7 @@ fn signed_out(
     foreign.fold(answer, |answer, line| answer.with("set-cookie", line))
 }
 
-/// Ends the session that the cookie names, if it names one.
+/// Ends the session of the cookie, if there is a genuine one.
 fn end_by_cookie(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -286,8 +286,8 @@ impl Departure {
     }
 }
 
-/// What a provider may know somebody by who signs out: what it gave for that (`login_hint`, of Microsoft Entra), the
-/// name or address they sign in with, or else their `sub`.
+/// Returns the provider's hint for the user who signs out: `login_hint` (Microsoft Entra), the name or address of the
+/// sign-in, or else `sub`.
 fn logout_hint(record: &Record, grant: &TokenSet) -> String {
     let id_token = grant.id_token.as_deref().map(Unverified::parse);
     let said = id_token.and_then(Result::ok);
@@ -302,7 +302,7 @@ fn logout_hint(record: &Record, grant: &TokenSet) -> String {
         .unwrap_or_else(|| grant.subject.clone())
 }
 
-/// Whether all of the user's sessions are meant. No body means this one.
+/// Returns whether to end all of the user's sessions; `false` without a body.
 fn wants_everywhere(context: &RequestContext<'_>) -> Result<bool, Interrupt> {
     if context.request.header("content-type").is_none() {
         return Ok(false);

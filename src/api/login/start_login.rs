@@ -1,4 +1,4 @@
-//! `GET /login`: the page, or straight on to the only provider there is.
+//! Serves `GET /login`: shows the sign-in page, or redirects to the only provider.
 
 use super::look;
 use crate::auth::authorization;
@@ -18,27 +18,27 @@ use crate::response::page::{self, LoginFault, LoginPage};
 use crate::response::problem::Problem;
 use crate::sorted;
 
-/// So many bytes the cookies of all sign-ins under way in one browser may take of its requests' headers; beyond
-/// that the oldest are taken away, before the header grows too large for a server.
+/// Maximum size of all pending sign-ins' cookies in a browser's requests, in bytes. Beyond that the oldest are
+/// removed, before the header gets too large for a server.
 const MAX_BYTES: usize = 4 * 1024;
 
-/// What the page's address may say.
+/// Parameters of the page's URL.
 const PARAMETERS: [&str; 3] = ["return_to", "provider", "max_age"];
 
-/// What the page is shown with.
+/// Content of the page that depends on the request.
 #[derive(Default)]
 pub(super) struct Shown<'a> {
-    /// Where the visitor wants to go.
+    /// Path to return to.
     pub(super) return_to: &'a str,
-    /// How old the proof may be, if that was asked for.
+    /// Maximum age of the user's authentication, if required.
     pub(super) max_age: Option<Seconds>,
-    /// What was entered before.
+    /// Username of the last attempt.
     pub(super) username: &'a str,
-    /// What went wrong with it.
+    /// Fault of the last attempt.
     pub(super) fault: Option<LoginFault>,
 }
 
-/// `GET /login`.
+/// Serves `GET /login`.
 pub(in crate::api) fn login(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
@@ -74,8 +74,8 @@ pub(in crate::api) fn login(
     }
 }
 
-/// How old the proof may be: what the rule of the return address says. The page's own address is
-/// anybody's to write, so what it asks for counts only where it is stricter.
+/// Returns the maximum age of the authentication: the rule of the return path. Anyone can write the page's URL, so its
+/// own value counts only if it is stricter.
 fn max_age(gateway: &Gateway, return_to: &str, asked: Option<&str>) -> Option<Seconds> {
     let path = return_to.split(['?', '#']).next().unwrap_or_default();
     let ruled = gateway.tenant.login_at("GET", path).max_age;
@@ -83,7 +83,7 @@ fn max_age(gateway: &Gateway, return_to: &str, asked: Option<&str>) -> Option<Se
     ruled.into_iter().chain(asked).min()
 }
 
-/// The page, with what went wrong before.
+/// Renders the page, with the fault of the last attempt.
 pub(super) fn login_page(
     gateway: &Gateway,
     status: u16,
@@ -103,7 +103,7 @@ pub(super) fn login_page(
     page::login(&look(gateway, context.request), status, &page)
 }
 
-/// For pages of one's own.
+/// Lists the sign-in methods as JSON, for the application's own pages.
 fn describe_methods(gateway: &Gateway) -> Answer {
     let methods = &gateway.tenant.methods;
     let providers: Vec<_> = methods
@@ -115,7 +115,7 @@ fn describe_methods(gateway: &Gateway) -> Answer {
     Answer::json(200, &methods)
 }
 
-/// Sends the browser to a provider.
+/// Redirects the browser to a provider.
 fn begin(
     gateway: &mut Gateway,
     provider: &Provider,
@@ -149,8 +149,8 @@ fn begin(
         .fold(answer, |answer, line| answer.with("set-cookie", line)))
 }
 
-/// Where a provider sends browsers back to. One of several that does not say with its answer who it is
-/// gets an address of its own (RFC 9700 section 4.4.2), or a code could be taken to another.
+/// Returns the URL to which a provider redirects browsers. Each of several providers that do not identify themselves
+/// in the response gets its own URL (RFC 9700 section 4.4.2). Otherwise a code could go to the wrong provider.
 pub(super) fn callback_url(
     gateway: &Gateway,
     provider: &Provider,
@@ -167,13 +167,13 @@ pub(super) fn callback_url(
     }
 }
 
-/// Whether a provider's answers are told from others' by where they come.
+/// Returns whether the callback URL must identify the provider.
 pub(super) fn has_own_callback(gateway: &Gateway, metadata: &Metadata) -> bool {
     gateway.tenant.methods.oidc.len() > 1 && !metadata.names_itself
 }
 
-/// What takes away cookies of sign-ins under way, so that there is room for another one of `needed` bytes: first
-/// those that nothing can come of any more, then the oldest.
+/// Returns the lines that remove cookies of pending sign-ins to make room for `needed` bytes: first the unusable ones,
+/// then the oldest.
 fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<String> {
     let header = context.request.header("cookie").unwrap_or_default();
     let is_one = |name: &str| context.cookie.is_of_sign_in(name);
@@ -188,7 +188,7 @@ fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<S
     let mut under_way: Vec<_> = all()
         .map(|(name, value)| (Transaction::began(value, keys), name, value))
         .collect();
-    // Browsers send those set in the same second in the order in which they were set, and so they stay.
+    // Browsers send cookies of the same second in the order in which they were set; the sort keeps it.
     sorted::by(&mut under_way, |(one, ..), (other, ..)| one.cmp(other));
     let mut lines = Vec::new();
     for (_, name, value) in under_way {
@@ -201,7 +201,7 @@ fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<S
     lines
 }
 
-/// What a cookie takes of a request's header: `name=value` and what stands between two.
+/// Returns a cookie's size in a request header: `name=value` and a separator.
 fn weight(name: &str, value: &str) -> usize {
     name.len() + "=".len() + value.len() + "; ".len()
 }
