@@ -1,6 +1,6 @@
 //! Vestibule is a session-aware gateway before chat servers.
 //!
-//! It is a Cloudflare Worker that validates the session cookie, keeps the session in Workers KV, and forwards HTTP,
+//! It is a Cloudflare Worker that validates the session cookie and keeps the session in Workers KV. It forwards HTTP,
 //! SSE and WebSocket to the origin that holds the visitor's conversation.
 //!
 //! # Where the events are

@@ -234,7 +234,7 @@ fn check_origin_key(
 ) -> Result<(), Interrupt> {
     let RequestContext { request, now, .. } = *context;
     let client = request.client_network();
-    // Clients without a known address share a count, which says nothing about this one.
+    // Clients without a known address share a count, so it proves nothing about this one.
     let is_known = client != Network::Unknown;
     if let Some(wait) = limits.wrong_keys.wait(client, now).filter(|_| is_known) {
         return Err(Problem::TooManyGuesses(wait).into());

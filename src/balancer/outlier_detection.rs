@@ -26,7 +26,7 @@ struct State {
     faults: u32,
     /// Time of the first of them.
     faulty_since: UnixMillis,
-    /// Client whose request got the first of them, if known.
+    /// Client that got the first of them, if known.
     first_client: Option<u64>,
     /// Whether several clients got them.
     clients_differ: bool,

@@ -33,7 +33,7 @@ object! {
         session: Session,
         /// Chat servers of the tenant.
         origins: Servers,
-        /// How new sessions are assigned to the servers.
+        /// Assignment of new sessions to the servers.
         routing: Routing,
         /// Identity under header names that the chat servers already read, by name.
         headers: FlatMap<String, HeaderSource>,
@@ -41,7 +41,7 @@ object! {
         vault: Vec<CookiePattern>,
         /// Sent to the chat servers as X-Session-Env, never to the browser. secret:NAME reads the Worker's secret <ID>__NAME.
         env: FlatMap<String, String>,
-        /// Paths whose responses are the same for everybody, such as /public/*: the zone cache may keep them. Requests there have no session and no cookies. A path where sign-in is required cannot be public.
+        /// Paths whose responses are the same for all visitors, such as /public/*: the zone cache may keep them. Requests there have no session and no cookies. A path where sign-in is required cannot be public.
         cache: Vec<PathPattern>,
         /// Responses that pages of other sites may read.
         cors: Cors,
@@ -71,11 +71,11 @@ object! {
 object! {
     /// Sign-in methods.
     pub(crate) struct LoginMethods {
-        /// By name and password, with accounts of npm run users.
+        /// Sign-in by name and password, with accounts of npm run users.
         password: bool = false,
-        /// At OpenID Connect providers.
+        /// Sign-in at OpenID Connect providers.
         oidc: Vec<OidcProvider>,
-        /// With tokens of other issuers, exchanged at POST /_session/token.
+        /// Sign-in with tokens of other issuers, exchanged at POST /_session/token.
         token: Vec<TokenIssuer>,
     }
 }
@@ -93,7 +93,7 @@ object! {
         client_id: String,
         /// Client secret: secret:NAME reads the Worker's secret <ID>__NAME; none for a public client.
         client_secret: Option<SecretName>,
-        /// How the secret is sent: basic (Authorization header) or post (form).
+        /// Way to send the secret: basic (Authorization header) or post (form).
         token_auth: ClientAuthentication = "basic",
         /// Scopes to request.
         scopes: Vec<String>,
@@ -193,9 +193,9 @@ object! {
         max_per_user: u64 = 0,
         /// Maximum size of X-Session-Data in bytes, up to 16384; larger data is replaced by X-Session-Data-Omitted. The default fits uWSGI, which takes 4096 bytes for all headers of a request.
         max_data: DataSize = 1024,
-        /// What happens when no storage answers. closed: 503. grace: an isolate serves what it knows.
+        /// Behaviour when no storage answers. closed: 503. grace: an isolate serves its cached sessions.
         fail: FailMode = "closed",
-        /// How long fail = grace serves from memory.
+        /// Time for which fail = grace serves from memory.
         fail_grace: Seconds = "15m",
         /// revocable: open WebSockets and event streams are closed soon after their session ends.
         streams: Streams = "pass-through",
@@ -229,9 +229,9 @@ object! {
 }
 
 object! {
-    /// How new sessions are assigned to the servers.
+    /// Assignment of new sessions to the servers.
     pub(crate) struct Routing {
-        /// When a server gets no new sessions.
+        /// Limits beyond which a server gets no new sessions.
         overload: OverloadLimits,
         /// A release that gets a share of the new sessions.
         canary: Option<CanaryRelease>,
@@ -249,7 +249,7 @@ object! {
 }
 
 object! {
-    /// When a server gets no new sessions; 0: never.
+    /// Limits beyond which a server gets no new sessions; 0: none.
     pub(crate) struct OverloadLimits {
         /// Reported load in percent, up to 1000.
         load: Percent = 0,
@@ -277,9 +277,9 @@ object! {
 object! {
     /// A header and its value.
     pub(crate) struct HeaderMatch {
-        /// Its name.
+        /// Name of the header.
         name: HeaderName,
-        /// Its value.
+        /// Value of the header.
         value: String,
     }
 }

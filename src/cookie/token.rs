@@ -1,4 +1,4 @@
-//! The cookie's value: 84 bytes as 112 base64url characters, verified before storage is touched.
+//! Issues and verifies the cookie's value: 84 bytes as 112 base64url characters, verified before storage is touched.
 //!
 //! | bytes | field |
 //! | --- | --- |

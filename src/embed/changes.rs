@@ -9,9 +9,9 @@ use crate::session::identity::{BadIdentity, Identity};
 
 /// Changes to the session that a handler requests: the controls of an origin's response, as a value.
 ///
-/// Vestibule drops and logs (`control_ignored`) a part that it cannot grant. Examples are data that would exceed 64
-/// KiB, an idle time outside the limits, and a sign-in or new id for a request with the cookie before the last one. It
-/// grants the rest, and sends the response in any case.
+/// Vestibule drops and logs (`control_ignored`) a part that it cannot grant, and grants the rest; it sends the
+/// response in any case. It cannot grant data beyond 64 KiB or an idle time outside the limits. It also cannot sign in
+/// or change the id for a request with the cookie before the last one.
 ///
 /// With the objects of a deployed Vestibule bound, it stores a change before it sends the response; if that fails, the
 /// client gets 503. With KV alone it stores only [`destroy`](Self::destroy) before. It stores the rest after the
@@ -74,8 +74,8 @@ impl Changes {
         self
     }
 
-    /// Signs the user in: for the application's own login. The session always gets a new cookie, so the old one signs
-    /// nobody in; if another user was signed in, it also gets a new public id. So call this in the response to a
+    /// Signs the user in: for the application's own login. The session always gets a new cookie, so that the old one
+    /// is worthless. If another user was signed in, it also gets a new public id. So call this in the response to a
     /// login, not in every response.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ impl Host {
         is_name(&host).then_some(Self(host))
     }
 
-    /// The host as text.
+    /// Returns the host as text.
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0

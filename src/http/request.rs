@@ -1,8 +1,7 @@
 //! Parses the request as the runtime passes it: method, URL and headers, in one packed text.
 //!
-//! The packed text has a line each for the method and the URL, then for every header a line for the name and one for
-//! the value. The runtime allows no line break in these, lower-cases header names and joins repeated headers with `,
-//! `.
+//! The packed text has a line each for the method and the URL. Then it has two lines for every header: name and value.
+//! The runtime allows no line break in these, lower-cases header names and joins repeated headers with `, `.
 
 use super::host;
 use super::network::Network;

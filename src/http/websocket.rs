@@ -1,8 +1,8 @@
 //! Checks WebSocket handshakes (RFC 6455 section 4.2), because the runtime accepts malformed ones.
 //!
-//! Only the `Origin` check stops pages of other sites from opening a socket with the visitor's session, because
-//! browsers send cookies with it (cross-site WebSocket hijacking). Browsers always send `Origin`, so a handshake
-//! without one is rejected too.
+//! Only the `Origin` check stops pages of other sites from opening a socket with the visitor's session: browsers send
+//! cookies with it (cross-site WebSocket hijacking). Browsers always send `Origin`, so a handshake without one is
+//! rejected too.
 
 use thiserror::Error;
 

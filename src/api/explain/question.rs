@@ -18,7 +18,7 @@ pub(super) struct Question {
 /// Sender of the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// The visitor whom the headers identify.
+    /// Visitor of the session cookie or token in the headers.
     Presented,
     /// The browser of this session.
     Named(PublicName),

@@ -1,7 +1,7 @@
 //! `bindgen NAME.wasm OUT_DIR`: writes `NAME.js` (the glue) and `NAME_bg.wasm`.
 //!
 //! wasm-bindgen's generator must equal the library's version exactly. The workspace's one `Cargo.lock` pins both, so
-//! they cannot drift apart and nobody installs a separate tool.
+//! they cannot drift apart, and no separate tool is needed.
 
 use std::error::Error;
 use std::fs;
