@@ -23,7 +23,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
 use crate::api;
-use crate::auth::hashing::Places;
+use crate::auth::hashing::Slots;
 use crate::balancer::health_check::HealthCheck;
 use crate::balancer::load::Activity;
 use crate::balancer::probe::{Probe, Verdict};
@@ -75,7 +75,7 @@ pub(crate) struct Router {
     /// Wrong tokens, per client.
     guesses: ClientLimit,
     /// Passwords that are being checked, for all tenants together.
-    hashing: Places,
+    hashing: Slots,
 }
 
 impl Router {
@@ -86,7 +86,7 @@ impl Router {
         let reports = TelemetryReports::new(&deployment, random.next_u64());
         let only = deployment.tenant.take();
         let registry = TenantRegistry::new(only.as_ref().map(|tenant| tenant.id.clone()));
-        let hashing = Places::default();
+        let hashing = Slots::default();
         if let Some(tenant) = only {
             let id = tenant.id.clone();
             let gateway = Gateway::new(

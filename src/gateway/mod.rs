@@ -58,7 +58,7 @@ use assertion::Assertions;
 use chacha20::ChaCha20Rng;
 use parts::{Balancer, Limits, Logins, Recorder, Sessions, SharedRandom};
 
-use crate::auth::hashing::Places;
+use crate::auth::hashing::Slots;
 use crate::balancer::load::Activity;
 use crate::balancer::probe::Probe;
 use crate::clock::UnixMillis;
@@ -198,10 +198,10 @@ impl Gateway {
         }
     }
 
-    /// Checks passwords in places that it shares with others.
+    /// Checks passwords in slots that it shares with others.
     #[must_use]
-    pub(crate) fn hashing_in(mut self, places: Places) -> Self {
-        self.logins.hashing = places;
+    pub(crate) fn hashing_in(mut self, slots: Slots) -> Self {
+        self.logins.hashing = slots;
         self
     }
 

@@ -11,7 +11,7 @@ use chacha20::rand_core::{Rng as _, TryCryptoRng, TryRng};
 
 use super::opening::Openings;
 use super::providers::Providers;
-use crate::auth::hashing::Places;
+use crate::auth::hashing::Slots;
 use crate::balancer::cluster_view::ClusterView;
 use crate::balancer::load::Load;
 use crate::balancer::outlier_detection::Health;
@@ -139,7 +139,7 @@ pub(crate) struct Logins {
     /// The same, per client.
     pub(crate) guessers: ClientLimit,
     /// Those that are being checked in this isolate, whoever's they are.
-    pub(crate) hashing: Places,
+    pub(crate) hashing: Slots,
     pub(crate) random: SharedRandom,
 }
 
@@ -152,7 +152,7 @@ impl Logins {
             run_out: HashMap::new(),
             guesses: RateLimit::new(10, 60_000),
             guessers: ClientLimit::new(30, 60_000),
-            hashing: Places::default(),
+            hashing: Slots::default(),
             tenant,
             random,
         }

@@ -4,7 +4,7 @@ use super::parts::{Logins, Recorder};
 
 use super::{Interrupt, RequestContext};
 use crate::auth::account::{Account, AccountName, MAX_PASSWORD_LENGTH};
-use crate::auth::hashing::COME_AGAIN_S;
+use crate::auth::hashing::RETRY_AFTER_S;
 use crate::auth::login_throttle::message::{AccountChange, Command, Reply, Verdict};
 use crate::effect::{CALL_DEADLINE_MS, Class, Found, Need};
 use crate::http::network::Network;
@@ -107,10 +107,10 @@ impl Logins {
         let Some(Found::Bytes(place)) = context.answers.found(key) else {
             // Whoever gives a new password has proved who they are.
             let client = (key == VERIFIES).then(|| context.request.client_network());
-            let Some(place) = self.hashing.enter(client, context.now) else {
+            let Some(place) = self.hashing.acquire(client, context.now) else {
                 let event = Event::new(Level::Warn, "passwords_busy");
                 recorder.emit(event);
-                return Err(Problem::from(SignInProblem::Busy(COME_AGAIN_S)).into());
+                return Err(Problem::from(SignInProblem::Busy(RETRY_AFTER_S)).into());
             };
             return Err(Interrupt::Pending(vec![Need::Note {
                 key: key.to_owned(),
@@ -122,8 +122,8 @@ impl Logins {
         let place = place.ok_or(Problem::Internal)?;
         let done = act(self, recorder);
         match &done {
-            Err(Interrupt::Pending(_)) => self.hashing.stay(place, context.now),
-            _ => self.hashing.leave(place),
+            Err(Interrupt::Pending(_)) => self.hashing.extend(place, context.now),
+            _ => self.hashing.release(place),
         }
         done
     }
