@@ -32,9 +32,9 @@ pub(super) fn respond_to_operator(
 ) -> Result<Answer, Interrupt> {
     let authorization = context.request.header("authorization");
     let tokens = &gateway.tenant.admin_tokens;
-    let is_operators = context.asker == Asker::Operator
+    let is_operator = context.asker == Asker::Operator
         || tokens.iter().any(|token| token.is_presented(authorization));
-    if !is_operators {
+    if !is_operator {
         return Err(Problem::ApiKey.into());
     }
     match (route, context.request.method) {
@@ -200,9 +200,11 @@ fn end_sessions(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<A
     gateway
         .sessions
         .revoke(&subjects, context.answers, context.now)?;
-    let everybody = subjects == [Subject::Tenant];
+    let is_tenant_wide = subjects == [Subject::Tenant];
     let event = Event::new(Level::Info, "audit_sessions_revoked");
-    gateway.recorder.emit(event.with("everybody", everybody));
+    gateway
+        .recorder
+        .emit(event.with("everybody", is_tenant_wide));
     if gateway.sessions.writes.is_empty() {
         Ok(Answer::empty(204))
     } else {

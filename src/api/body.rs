@@ -13,7 +13,9 @@ pub(super) fn object(context: &RequestContext<'_>) -> Result<Map<String, Value>,
 }
 
 /// Returns the JSON object in an unauthenticated request's body.
-pub(super) fn of_stranger(context: &RequestContext<'_>) -> Result<Map<String, Value>, Interrupt> {
+pub(super) fn unauthenticated_object(
+    context: &RequestContext<'_>,
+) -> Result<Map<String, Value>, Interrupt> {
     read(
         context,
         json::LARGEST_UNAUTHENTICATED,

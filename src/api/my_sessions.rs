@@ -74,15 +74,15 @@ pub(super) fn end_my_session(
         return Err(Problem::NotFound.into());
     }
     let change_key = format!("change {}", handle.to_text());
-    let under_way =
+    let has_begun =
         context.answers.found(&change_key).is_some() || context.answers.written().is_some();
-    if !own && !under_way {
-        let theirs = gateway
+    if !own && !has_begun {
+        let other = gateway
             .sessions
             .inspect(&mut gateway.recorder, handle, context)?;
-        let theirs = theirs.ok_or(Problem::NotFound)?;
-        if !name.is_of(theirs.record.sign_in)
-            || !theirs
+        let other = other.ok_or(Problem::NotFound)?;
+        if !name.is_of(other.record.sign_in)
+            || !other
                 .tags
                 .iter()
                 .any(|tag| visitor.session.tags.contains(tag))

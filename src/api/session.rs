@@ -142,14 +142,14 @@ fn take_lease(
     name: PublicName,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    needs_order(gateway)?;
+    require_objects(gateway)?;
     let mut seconds = LEASE;
     let mut token = None;
     if context.request.header("content-type").is_some() {
         for (member, value) in &body::object(context)? {
             match (member.as_str(), value.as_u64()) {
-                ("seconds", Some(asked)) if (1..=300).contains(&asked) => {
-                    seconds = Seconds(asked);
+                ("seconds", Some(requested)) if (1..=300).contains(&requested) => {
+                    seconds = Seconds(requested);
                 }
                 ("token", Some(held)) => token = Some(held),
                 _ => {
@@ -165,7 +165,7 @@ fn take_lease(
         token,
         once: gateway.random.next_u64(),
     };
-    let reply = say(gateway, name, order, context)?;
+    let reply = send(gateway, name, order, context)?;
     match (reply.is, reply.lease) {
         (Status::Live, Some((token, until))) => Ok(Answer::json(
             200,
@@ -182,41 +182,41 @@ fn release_lease(
     name: PublicName,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    needs_order(gateway)?;
+    require_objects(gateway)?;
     let body = body::object(context)?;
     let Some(token) = body.get("token").and_then(Value::as_u64) else {
         return Err(invalid("The body must hold `token`: that of the lease."));
     };
     // A lease that has expired is released already.
-    let reply = say(gateway, name, Operation::Release { token }, context)?;
+    let reply = send(gateway, name, Operation::Release { token }, context)?;
     match reply.is {
         Status::Outdated => Err(Problem::NotFound.into()),
         _ => Ok(Answer::empty(204)),
     }
 }
 
-fn needs_order(gateway: &Gateway) -> Result<(), Interrupt> {
+fn require_objects(gateway: &Gateway) -> Result<(), Interrupt> {
     match gateway.tenant.consistency {
         Consistency::Strong => Ok(()),
         Consistency::Eventual => Err(Problem::NeedsObjects.into()),
     }
 }
 
-fn say(
+fn send(
     gateway: &mut Gateway,
     name: PublicName,
     order: Operation,
     context: &RequestContext<'_>,
 ) -> Result<Reply, Interrupt> {
-    const SAID: &str = "said";
-    match context.answers.found(SAID) {
+    const REPLY: &str = "said";
+    match context.answers.found(REPLY) {
         None => {
             let tenant = &gateway.tenant.id;
             let command = Command {
                 named: Some(name.sign_in),
                 ..gateway.sessions.command(order)
             };
-            let need = command.need(tenant, name.handle, SAID.to_owned());
+            let need = command.need(tenant, name.handle, REPLY.to_owned());
             Err(Interrupt::Pending(vec![need]))
         }
         Some(Found::Bytes(bytes)) => {

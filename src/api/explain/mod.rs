@@ -26,7 +26,7 @@ use crate::policy::LoginMode;
 use crate::response::Answer;
 use crate::response::problem::Problem;
 
-use question::{Question, Whose};
+use question::{Question, Sender};
 
 /// Reason why the explanation ends before the origin.
 enum Stop {
@@ -77,14 +77,14 @@ pub(super) fn explain(
     let request = Request::parse(&question.packed).ok_or_else(invalid)?;
     let sent = canonical(&request.location).unwrap_or_default();
     let request = request.at(sent.as_deref());
-    let asked = RequestContext {
+    let explained = RequestContext {
         request: &request,
         cookie: CookieName::for_location(&request.location),
         ..*context
     };
     let mut explanation = Explanation::default();
-    let walked = walk(gateway, question.whose, &asked, &mut explanation);
-    let outcome = outcome(walked, &mut explanation)?;
+    let result = explain_steps(gateway, question.sender, &explained, &mut explanation);
+    let outcome = outcome(result, &mut explanation)?;
     let explanation = json!({
         "tenant": explanation.tenant,
         "path": explanation.path,
@@ -99,13 +99,13 @@ pub(super) fn explain(
 }
 
 /// Repeats the steps of [`Gateway::admit`], up to the origin.
-fn walk(
+fn explain_steps(
     gateway: &mut Gateway,
-    whose: Whose,
+    sender: Sender,
     context: &RequestContext<'_>,
     explanation: &mut Explanation,
 ) -> Result<(), Stop> {
-    explain_tenant(gateway, whose, context, explanation)?;
+    explain_tenant(gateway, sender, context, explanation)?;
     limits::check(context.request).map_err(Problem::from)?;
     explain_path(gateway, context, explanation)?;
     if context.request.is_websocket() {
@@ -127,9 +127,9 @@ fn walk(
             explanation,
         )?);
     }
-    let caller = match whose {
-        Whose::Presented => session::explain_presented(gateway, context, explanation)?,
-        Whose::Named(name) => session::explain_named(gateway, name, context, explanation)?,
+    let caller = match sender {
+        Sender::Presented => session::explain_presented(gateway, context, explanation)?,
+        Sender::Named(name) => session::explain_named(gateway, name, context, explanation)?,
     };
     match explain_access(gateway, caller, context, explanation)? {
         Some(visitor) => routing::explain_routing(gateway, &visitor, context, explanation)?,
@@ -140,7 +140,7 @@ fn walk(
 
 fn explain_tenant(
     gateway: &Gateway,
-    whose: Whose,
+    sender: Sender,
     context: &RequestContext<'_>,
     explanation: &mut Explanation,
 ) -> Result<(), Interrupt> {
@@ -150,8 +150,8 @@ fn explain_tenant(
         let claims = |pattern: String| tenant.hosts.iter().find(|one| one.as_str() == pattern);
         host.patterns().find_map(claims)
     });
-    let because = match (whose, claim) {
-        (Whose::Named(_), _) => "The session was named, and is this tenant's if any.".to_owned(),
+    let because = match (sender, claim) {
+        (Sender::Named(_), _) => "The session was named, and is this tenant's if any.".to_owned(),
         _ if tenant.hosts.is_empty() => {
             "Every host is its: this deployment has no other tenant.".to_owned()
         }
@@ -163,9 +163,9 @@ fn explain_tenant(
         (_, None) => format!("The host {host} is not among this tenant's hosts."),
     };
     explanation.tenant = json!({ "id": tenant.id.as_str(), "because": because });
-    if whose == Whose::Presented && claim.is_none() && !tenant.hosts.is_empty() {
-        let nobody = "Here it is nobody's; if another tenant claims the host, ask there.";
-        explanation.because = Some(nobody.to_owned());
+    if sender == Sender::Presented && claim.is_none() && !tenant.hosts.is_empty() {
+        let because = "Here it is nobody's; if another tenant claims the host, ask there.";
+        explanation.because = Some(because.to_owned());
         return Err(Problem::UnknownHost.into());
     }
     Ok(())
@@ -265,9 +265,9 @@ fn explain_access(
 ///
 /// # Errors
 /// Returns the needs to answer first.
-fn outcome(walked: Result<(), Stop>, explanation: &mut Explanation) -> Result<Value, Interrupt> {
+fn outcome(result: Result<(), Stop>, explanation: &mut Explanation) -> Result<Value, Interrupt> {
     let more = explanation.because.take();
-    let (does, status, problem, because) = match walked {
+    let (does, status, problem, because) = match result {
         Ok(()) => {
             let because = more.unwrap_or_else(|| "Nothing is in its way.".to_owned());
             ("forward", None, None, because)

@@ -12,12 +12,12 @@ pub(super) struct Question {
     /// Request, packed as by the data plane.
     pub(super) packed: String,
     /// Sender of the request.
-    pub(super) whose: Whose,
+    pub(super) sender: Sender,
 }
 
 /// Sender of the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whose {
+pub(super) enum Sender {
     /// Visitor of the session cookie or token in the headers.
     Presented,
     /// The browser of this session.
@@ -48,7 +48,7 @@ impl Question {
         if !is_token(method) {
             return Err(invalid("`method` must be one of HTTP's, as GET."));
         }
-        let (url, whose) = match text(body, "handle")? {
+        let (url, sender) = match text(body, "handle")? {
             Some(handle) => {
                 let name = PublicName::parse(handle.trim());
                 let name = name.ok_or_else(|| invalid("`handle` is not a session's."))?;
@@ -58,10 +58,10 @@ impl Question {
                 }
                 let here = &context.request.location;
                 let url = [here.scheme, "://", here.authority, path].concat();
-                (url, Whose::Named(name))
+                (url, Sender::Named(name))
             }
             None => match text(body, "url")? {
-                Some(url) => (url.to_owned(), Whose::Presented),
+                Some(url) => (url.to_owned(), Sender::Presented),
                 None => return Err(invalid("Name a `url`, or a `handle`.")),
             },
         };
@@ -77,7 +77,7 @@ impl Question {
             }
             packed.extend(["\n", &name, "\n", &value]);
         }
-        Ok(Self { packed, whose })
+        Ok(Self { packed, sender })
     }
 }
 

@@ -24,7 +24,7 @@ pub(in crate::api) fn backchannel_logout(
     let outcome = match form::fields(context, &["logout_token"]) {
         Ok(fields) => {
             let token = fields.get("logout_token").unwrap_or_default();
-            signed_out_elsewhere(gateway, token, context)?
+            handle_logout_token(gateway, token, context)?
         }
         Err(Interrupt::Reject { problem, .. }) if matches!(*problem, Problem::Invalid(_)) => {
             Err(BadToken("no form"))
@@ -43,7 +43,7 @@ pub(in crate::api) fn backchannel_logout(
     })
 }
 
-fn signed_out_elsewhere(
+fn handle_logout_token(
     gateway: &mut Gateway,
     presented: &str,
     context: &RequestContext<'_>,
@@ -67,13 +67,13 @@ fn signed_out_elsewhere(
         context.answers,
         context.now,
     )?;
-    let told = match verdict.and_then(|()| logout_token::read(&token.claims)) {
-        Ok(told) => told,
+    let logout = match verdict.and_then(|()| logout_token::read(&token.claims)) {
+        Ok(logout) => logout,
         Err(bad) => return Ok(Err(bad)),
     };
     // With KV alone repeated tokens are not detected; ending a session twice is harmless.
     let counts = gateway.tenant.consistency == Consistency::Strong;
-    let what = ["logout", &provider.issuer, told.id];
+    let what = ["logout", &provider.issuer, logout.id];
     if counts && super::exchange::is_seen(&gateway.sessions, &what, context)? {
         return Ok(Err(BadToken("used before")));
     }
@@ -90,11 +90,11 @@ fn signed_out_elsewhere(
     }
     // A token with `sid` ends that sign-in; one with only a user ends all of the user's sign-ins.
     let issuer = &provider.issuer;
-    let whom = match (told.sid, told.subject) {
+    let subject = match (logout.sid, logout.subject) {
         (Some(sid), _) => token_set::sid_of(issuer, sid),
         (None, subject) => token_set::subject_of(issuer, subject.unwrap_or_default()),
     };
-    let tags = gateway.tenant.keys.user_tags(&whom);
+    let tags = gateway.tenant.keys.user_tags(&subject);
     let subjects: Vec<Subject> = tags.map(Subject::User).collect();
     gateway
         .sessions

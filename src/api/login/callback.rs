@@ -48,7 +48,7 @@ pub(in crate::api) fn callback(
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
     let query = context.request.location.query();
-    let said = Query::parse_foreign(query, &PARAMETERS);
+    let parameters = Query::parse_foreign(query, &PARAMETERS);
     // Any failure ends the pending sign-in that the state names.
     let named = Query::parse_foreign(query, &["state"]);
     let state = named.as_ref().ok().and_then(|named| named.get("state"));
@@ -58,8 +58,8 @@ pub(in crate::api) fn callback(
     let over = cookie
         .as_ref()
         .map(|cookie| set_cookie::clear_sign_in(context.cookie, cookie));
-    let outcome = match &said {
-        Ok(said) => finish(gateway, said, cookie.as_deref(), context),
+    let outcome = match &parameters {
+        Ok(parameters) => finish(gateway, parameters, cookie.as_deref(), context),
         Err(_) => Err(Problem::from(SignInProblem::State).into()),
     };
     let answer = match outcome {
@@ -82,13 +82,13 @@ pub(in crate::api) fn callback(
 
 fn finish(
     gateway: &mut Gateway,
-    said: &Query,
+    parameters: &Query,
     cookie: Option<&str>,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
     let state = || Problem::from(SignInProblem::State);
-    let Some(begun) = transaction(gateway, said, cookie, context) else {
-        return finished_before(gateway, said, context);
+    let Some(begun) = transaction(gateway, parameters, cookie, context) else {
+        return finished_before(gateway, parameters, context);
     };
     // The tenant may have removed the provider meanwhile.
     let provider = gateway.tenant.methods.provider(&begun.provider);
@@ -99,18 +99,18 @@ fn finish(
         context.answers,
         context.now,
     )?;
-    let is_right = match said.get("iss") {
+    let is_right = match parameters.get("iss") {
         Some(issuer) => issuer == provider.issuer,
         None => !metadata.names_itself,
     };
-    let has_own = said.get("idp") == Some(provider.name.as_str());
+    let has_own = parameters.get("idp") == Some(provider.name.as_str());
     if !is_right || has_own != super::start_login::has_own_callback(gateway, &metadata) {
         gateway
             .recorder
             .note_provider("idp_mixup", &provider.issuer, "another iss");
         return Err(Problem::from(SignInProblem::Mixup).into());
     }
-    let code = match (said.get("code"), said.get("error")) {
+    let code = match (parameters.get("code"), parameters.get("error")) {
         (Some(code), None) if !code.is_empty() && code.len() <= MAX_CODE_LENGTH => code,
         (None, Some(_)) => {
             gateway
@@ -141,9 +141,9 @@ fn finish(
         if !id_token.is_of_kind(&claims::ID_TOKEN) {
             return Err(BadToken("another kind of token"));
         }
-        let said = &id_token.claims;
-        claims::check_id_token(said, &expected, &begun.nonce, begun.max_age)?;
-        claims::check_access_token(said, id_token.algorithm, &tokens.access_token)
+        let token_claims = &id_token.claims;
+        claims::check_id_token(token_claims, &expected, &begun.nonce, begun.max_age)?;
+        claims::check_access_token(token_claims, id_token.algorithm, &tokens.access_token)
     });
     if let Err(bad) = checked {
         return Err(bad_token(&mut gateway.recorder, &provider, bad));
@@ -164,7 +164,7 @@ fn finish(
         });
     }
     let signed_in = super::finish_login::sign_in(gateway, &proof, context)?;
-    let answer = onward(&begun.return_to);
+    let answer = redirect_to(&begun.return_to);
     let cookies = signed_in.cookies.into_iter();
     Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
 }
@@ -173,15 +173,15 @@ fn finish(
 /// redirects to the same place again.
 fn finished_before(
     gateway: &mut Gateway,
-    said: &Query,
+    parameters: &Query,
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
-    let state = said.get("state").unwrap_or_default();
+    let state = parameters.get("state").unwrap_or_default();
     if let Caller::Visitor(visitor) = gateway.authenticate_to_replace(context)?
         && let Some(grant) = &visitor.session.record.grant
         && let Some(return_to) = grant.finished_at(state)
     {
-        return Ok(onward(return_to));
+        return Ok(redirect_to(return_to));
     }
     Err(Problem::from(SignInProblem::State).into())
 }
@@ -189,12 +189,12 @@ fn finished_before(
 /// Finds this browser's pending sign-in for the response.
 fn transaction(
     gateway: &Gateway,
-    said: &Query,
+    parameters: &Query,
     cookie: Option<&str>,
     context: &RequestContext<'_>,
 ) -> Option<Transaction> {
     let header = context.request.header("cookie").unwrap_or_default();
-    let (state, now) = (said.get("state")?, context.now.seconds());
+    let (state, now) = (parameters.get("state")?, context.now.seconds());
     jar::candidates(header, cookie?)
         .find_map(|value| Transaction::open(value, state, &gateway.tenant.keys, now))
 }
@@ -209,10 +209,10 @@ fn exchange_code(
 ) -> Result<Tokens, Interrupt> {
     let redirect_uri = super::start_login::callback_url(gateway, provider, metadata, context);
     let endpoint = &metadata.token_endpoint;
-    let ignoring_failure = ask("tokens", context.answers, || {
+    let response = ask("tokens", context.answers, || {
         authorization::exchange(endpoint, provider, code, &redirect_uri, begun)
     })?;
-    let reason = match ignoring_failure {
+    let reason = match response {
         Heard::Nothing => "the token endpoint does not answer",
         Heard::Reply(Reply { status, body }, _) => match tokens(status, body) {
             Some(tokens) => return Ok(tokens),
@@ -230,32 +230,43 @@ fn proof(
     gateway: &mut Gateway,
     provider: &Provider,
     metadata: &Metadata,
-    said: &Claims,
+    token_claims: &Claims,
     tokens: &Tokens,
     context: &RequestContext<'_>,
 ) -> Result<Proof, Interrupt> {
-    let mut all = said.clone();
+    let mut all = token_claims.clone();
     if let (true, Some(endpoint)) = (provider.userinfo, &metadata.userinfo_endpoint) {
-        let ignoring_failure = ask("userinfo", context.answers, || {
+        let response = ask("userinfo", context.answers, || {
             authorization::userinfo(endpoint, &tokens.access_token)
         })?;
-        let Heard::Reply(Reply { status: 200, body }, _) = ignoring_failure else {
+        let Heard::Reply(Reply { status: 200, body }, _) = response else {
             gateway
                 .recorder
                 .note_provider("idp_failed", &provider.issuer, "no userinfo");
             return Err(Problem::from(SignInProblem::ProviderFailed).into());
         };
-        all = match claims::userinfo(body, said) {
+        all = match claims::userinfo(body, token_claims) {
             Ok(more) => claimed::merged(all, more),
             Err(bad) => return Err(bad_token(&mut gateway.recorder, provider, bad)),
         };
     }
     let claimed = match claimed::identity(&all, &provider.claims, &provider.allow) {
         Ok(claimed) => claimed,
-        Err(not) => return Err(not_admitted(&mut gateway.recorder, &provider.issuer, not)),
+        Err(rejection) => {
+            return Err(not_admitted(
+                &mut gateway.recorder,
+                &provider.issuer,
+                rejection,
+            ));
+        }
     };
     let now = context.now.seconds();
-    let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = |name: &str| {
+        token_claims
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let given = |name: &str| tokens.answer.get(name).and_then(Value::as_str);
     let grant = TokenSet {
         provider: provider.name.clone(),
@@ -277,8 +288,12 @@ fn proof(
 }
 
 /// Logs why an authenticated user is not admitted.
-pub(super) fn not_admitted(recorder: &mut Recorder, issuer: &str, not: NotAdmitted) -> Interrupt {
-    recorder.note_provider("not_admitted", issuer, not.reason());
+pub(super) fn not_admitted(
+    recorder: &mut Recorder,
+    issuer: &str,
+    rejection: NotAdmitted,
+) -> Interrupt {
+    recorder.note_provider("not_admitted", issuer, rejection.reason());
     Problem::from(SignInProblem::NotAdmitted).into()
 }
 
@@ -289,7 +304,7 @@ fn bad_token(recorder: &mut Recorder, provider: &Provider, bad: BadToken) -> Int
 }
 
 /// Redirects to the page that the visitor wanted.
-fn onward(return_to: &str) -> Answer {
+fn redirect_to(return_to: &str) -> Answer {
     Answer::empty(303)
         .with("location", return_to)
         .with("vary", "Cookie")
@@ -297,9 +312,9 @@ fn onward(return_to: &str) -> Answer {
 
 /// Returns the time of the user's authentication according to the provider (`auth_time`). Without that claim it
 /// returns 0, which is too old for every rule.
-fn proved_at(said: &Claims) -> UnixSeconds {
-    let told = claims::time(said, "auth_time").ok().flatten();
-    told.unwrap_or_default()
+fn proved_at(token_claims: &Claims) -> UnixSeconds {
+    let authenticated = claims::time(token_claims, "auth_time").ok().flatten();
+    authenticated.unwrap_or_default()
 }
 
 /// Parses a token endpoint's response (RFC 6749 section 5.1).

@@ -50,7 +50,7 @@ pub(in crate::api) fn exchange_token(
         .find(|issuer| is_for(gateway, issuer, &token, context).is_ok())
         .cloned()
     else {
-        let bad = why_for_nobody(gateway, named, &token, context);
+        let bad = rejection_reason(gateway, named, &token, context);
         return Err(refused(gateway, "", bad));
     };
     let jwks_uri = match &issuer.jwks_uri {
@@ -122,9 +122,9 @@ fn is_for(
     if !token.is_of_kind(&KINDS) {
         return Err(BadToken("another kind of token"));
     }
-    let said = &token.claims;
+    let token_claims = &token.claims;
     // A logout token proves no sign-in.
-    if said.contains_key("events") {
+    if token_claims.contains_key("events") {
         return Err(BadToken("another kind of token"));
     }
     let expected = Expected {
@@ -132,10 +132,13 @@ fn is_for(
         audience: &issuer.audience,
         now: context.now.seconds(),
     };
-    claims::check(said, &expected)?;
-    claims::subject(said)?;
-    claims::text(said, "jti")?;
-    let times = (claims::time(said, "iat")?, claims::time(said, "exp")?);
+    claims::check(token_claims, &expected)?;
+    claims::subject(token_claims)?;
+    claims::text(token_claims, "jti")?;
+    let times = (
+        claims::time(token_claims, "iat")?,
+        claims::time(token_claims, "exp")?,
+    );
     let (Some(issued), Some(expires)) = times else {
         return Err(BadToken("no times"));
     };
@@ -145,7 +148,7 @@ fn is_for(
     Ok(())
 }
 
-fn why_for_nobody(
+fn rejection_reason(
     gateway: &Gateway,
     named: Option<&str>,
     token: &Unverified,
@@ -215,8 +218,8 @@ pub(super) fn is_first_time(
 }
 
 /// Returns the time of the user's authentication, or else of the token's issue.
-fn proved_at(said: &Claims) -> Option<UnixSeconds> {
-    let time = |name: &str| claims::time(said, name).ok().flatten();
+fn proved_at(token_claims: &Claims) -> Option<UnixSeconds> {
+    let time = |name: &str| claims::time(token_claims, name).ok().flatten();
     time("auth_time").or_else(|| time("iat"))
 }
 
@@ -231,7 +234,7 @@ fn presented(context: &RequestContext<'_>) -> Result<String, Interrupt> {
     if header.is_some_and(|header| header.trim().eq_ignore_ascii_case("bearer")) {
         return Err(Problem::from(SignInProblem::Token).into());
     }
-    let body = body::of_stranger(context)?;
+    let body = body::unauthenticated_object(context)?;
     match body.get("token") {
         Some(Value::String(token)) if body.len() == 1 => Ok(token.clone()),
         // RFC 6750 section 3: as without a token.

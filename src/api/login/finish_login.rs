@@ -30,7 +30,7 @@ use crate::tenant::Consistency;
 const CHOSEN: &str = "signs in";
 
 /// Key of the recorded second choice, if the first session turned out to be over.
-const ANEW: &str = "signs in anew";
+const SECOND_CHOICE: &str = "signs in anew";
 
 /// Verified identity of a user.
 pub(super) struct Proof {
@@ -68,11 +68,11 @@ pub(super) fn sign_in(
         let key = CHOSEN.to_owned();
         return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
     };
-    let anew = match answers.found(ANEW) {
-        Some(Found::Bytes(anew)) => Some(anew),
+    let second_choice = match answers.found(SECOND_CHOICE) {
+        Some(Found::Bytes(second_choice)) => Some(second_choice),
         _ => None,
     };
-    let chosen = core::str::from_utf8(anew.unwrap_or(chosen)).unwrap_or_default();
+    let chosen = core::str::from_utf8(second_choice.unwrap_or(chosen)).unwrap_or_default();
     let (token, other) = chosen.split_once('\t').unwrap_or((chosen, ""));
     let token = Token::opened(token, &gateway.tenant.keys).ok_or(Problem::Internal)?;
     match answers.written() {
@@ -133,11 +133,11 @@ pub(super) fn sign_in(
         }
         // The session's id is no longer valid, so a new session begins.
         UpdateOutcome::Ended | UpdateOutcome::Not(UpdateError::Outdated)
-            if answers.found(ANEW).is_none() =>
+            if answers.found(SECOND_CHOICE).is_none() =>
         {
             let token = new_token(gateway, context)?;
             let text = token.mint(&gateway.tenant.keys);
-            let key = ANEW.to_owned();
+            let key = SECOND_CHOICE.to_owned();
             Err(Interrupt::Pending(vec![Need::Note { key, text }]))
         }
         UpdateOutcome::Ended | UpdateOutcome::Not(_) => Err(Problem::StoreUnavailable.into()),

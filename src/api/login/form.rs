@@ -40,7 +40,7 @@ pub(super) fn object(
     flags: &[&str],
 ) -> Result<Map<String, Value>, Interrupt> {
     if !is_form(context) {
-        let body = body::of_stranger(context)?;
+        let body = body::unauthenticated_object(context)?;
         let is_sound = |(name, value): (&String, &Value)| {
             let name = name.as_str();
             (texts.contains(&name) && value.is_string())

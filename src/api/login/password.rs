@@ -1,7 +1,7 @@
 //! Serves `POST /login`, which signs in by name and password, and `/password`, which changes the password.
 
-use super::look;
 use super::refusal;
+use super::theme;
 use crate::encoding::json;
 use crate::gateway::password_check::{NotProved, account_name, ignoring_failure};
 
@@ -21,7 +21,7 @@ use crate::response::sign_in::SignInProblem;
 use crate::telemetry::log::{Event, Level};
 
 /// Key of the recorded account with its new password hash.
-const ANEW: &str = "account anew";
+const NEW_ACCOUNT: &str = "account anew";
 
 /// Serves `POST /login`.
 pub(in crate::api) fn login_by_password(
@@ -51,7 +51,7 @@ pub(in crate::api) fn login_by_password(
             .verify_password(&mut gateway.recorder, username, password, context)?
         {
             Ok(account) => account,
-            Err(not) => return not_proved(gateway, &not, return_to, username, context),
+            Err(not) => return login_failed(gateway, &not, return_to, username, context),
         };
     let proof = Proof {
         method: "password",
@@ -71,7 +71,7 @@ pub(in crate::api) fn login_by_password(
     Ok(cookies.fold(answer, |answer, line| answer.with("set-cookie", line)))
 }
 
-fn not_proved(
+fn login_failed(
     gateway: &mut Gateway,
     not: &NotProved,
     return_to: &str,
@@ -162,14 +162,14 @@ pub(in crate::api) fn password(
         }
     };
     let name = account_name(&user, context)?.ok_or(Problem::Internal)?;
-    let text = match context.answers.found(ANEW) {
+    let text = match context.answers.found(NEW_ACCOUNT) {
         Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
         _ => {
             let hash = gateway
                 .logins
                 .hash_password(&mut gateway.recorder, new, context)?;
             let text = account.with_hash(&hash, context.now.seconds());
-            let key = ANEW.to_owned();
+            let key = NEW_ACCOUNT.to_owned();
             return Err(Interrupt::Pending(vec![Need::Note { key, text }]));
         }
     };
@@ -188,7 +188,7 @@ fn password_changed(
     context: &RequestContext<'_>,
 ) -> Result<Answer, Interrupt> {
     let name = account_name("", context)?.ok_or(Problem::Internal)?;
-    let text = match context.answers.found(ANEW) {
+    let text = match context.answers.found(NEW_ACCOUNT) {
         Some(Found::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
         _ => return Err(Problem::Internal.into()),
     };
@@ -215,8 +215,8 @@ fn password_page(
     context: &RequestContext<'_>,
 ) -> Answer {
     if context.request.is_navigation() {
-        let look = look(gateway, context.request);
-        return page::change_password(&look, &gateway.prefix, status, state);
+        let theme = theme(gateway, context.request);
+        return page::change_password(&theme, &gateway.prefix, status, state);
     }
     match state {
         PasswordState::Wrong => refusal(gateway, &SignInProblem::Wrong.into(), context),

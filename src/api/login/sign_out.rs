@@ -1,7 +1,7 @@
 //! Serves `/logout` and `/signed-out`: ends this session or all of the user's, and signs out at the provider too.
 
 use super::form;
-use super::look;
+use super::theme;
 use crate::auth::authorization;
 use crate::auth::jws::Unverified;
 use crate::cookie::presented::Presented;
@@ -45,9 +45,9 @@ pub(in crate::api) fn confirm_sign_out(
     if !context.request.is_navigation() {
         return Err(Problem::MethodNotAllowed("POST").into());
     }
-    let look = look(gateway, context.request);
+    let theme = theme(gateway, context.request);
     Ok(page::confirm_sign_out(
-        &look,
+        &theme,
         &gateway.prefix,
         &provider_origins(gateway),
     ))
@@ -58,7 +58,7 @@ pub(in crate::api) fn signed_out_page(
     gateway: &mut Gateway,
     context: &RequestContext<'_>,
 ) -> Answer {
-    page::signed_out(&look(gateway, context.request))
+    page::signed_out(&theme(gateway, context.request))
 }
 
 /// Serves `POST /logout`: ends this session or, with `everywhere`, all of the user's.
@@ -72,7 +72,7 @@ pub(in crate::api) fn logout(
     let everywhere = wants_everywhere(context)?;
     // Once begun, the sign-out must be completed, even if the session is over by then.
     if let Some(departure) = Departure::noted(context) {
-        return carry_out(gateway, &departure, everywhere, context);
+        return perform(gateway, &departure, everywhere, context);
     }
     // Ending all sessions needs the user, so a failing lookup is an error.
     let caller = if everywhere {
@@ -110,7 +110,7 @@ pub(in crate::api) fn logout(
 }
 
 /// Performs the recorded sign-out.
-fn carry_out(
+fn perform(
     gateway: &mut Gateway,
     departure: &Departure,
     everywhere: bool,
@@ -290,9 +290,9 @@ impl Departure {
 /// sign-in, or else `sub`.
 fn logout_hint(record: &Record, grant: &TokenSet) -> String {
     let id_token = grant.id_token.as_deref().map(Unverified::parse);
-    let said = id_token.and_then(Result::ok);
+    let token = id_token.and_then(Result::ok);
     let text = |name: &str| {
-        let claim = said.as_ref()?.claims.get(name)?.as_str()?;
+        let claim = token.as_ref()?.claims.get(name)?.as_str()?;
         (!claim.is_empty() && claim.len() <= MAX_HINT_LENGTH).then(|| claim.to_owned())
     };
     let email = record.identity.as_ref().and_then(|who| who.email.clone());

@@ -1,6 +1,6 @@
 //! Serves `GET /login`: shows the sign-in page, or redirects to the only provider.
 
-use super::look;
+use super::theme;
 use crate::auth::authorization;
 use crate::auth::login_state::{self, Transaction};
 use crate::auth::methods::Provider;
@@ -76,11 +76,11 @@ pub(in crate::api) fn login(
 
 /// Returns the maximum age of the authentication: the rule of the return path. Anyone can write the page's URL, so its
 /// own value counts only if it is stricter.
-fn max_age(gateway: &Gateway, return_to: &str, asked: Option<&str>) -> Option<Seconds> {
+fn max_age(gateway: &Gateway, return_to: &str, requested: Option<&str>) -> Option<Seconds> {
     let path = return_to.split(['?', '#']).next().unwrap_or_default();
-    let ruled = gateway.tenant.login_at("GET", path).max_age;
-    let asked = asked.and_then(|text| text.parse().ok()).map(Seconds);
-    ruled.into_iter().chain(asked).min()
+    let required = gateway.tenant.login_at("GET", path).max_age;
+    let requested = requested.and_then(|text| text.parse().ok()).map(Seconds);
+    required.into_iter().chain(requested).min()
 }
 
 /// Renders the page, with the fault of the last attempt.
@@ -100,7 +100,7 @@ pub(super) fn login_page(
         username: shown.username,
         fault: shown.fault,
     };
-    page::login(&look(gateway, context.request), status, &page)
+    page::login(&theme(gateway, context.request), status, &page)
 }
 
 /// Lists the sign-in methods as JSON, for the application's own pages.
@@ -144,7 +144,7 @@ fn begin(
         .with("referrer-policy", "no-referrer")
         .with("set-cookie", line);
     let needed = weight(&cookie, &value);
-    Ok(surplus(needed, &gateway.tenant.keys, context)
+    Ok(cleared_sign_ins(needed, &gateway.tenant.keys, context)
         .into_iter()
         .fold(answer, |answer, line| answer.with("set-cookie", line)))
 }
@@ -174,7 +174,7 @@ pub(super) fn has_own_callback(gateway: &Gateway, metadata: &Metadata) -> bool {
 
 /// Returns the lines that remove cookies of pending sign-ins to make room for `needed` bytes: first the unusable ones,
 /// then the oldest.
-fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<String> {
+fn cleared_sign_ins(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<String> {
     let header = context.request.header("cookie").unwrap_or_default();
     let is_one = |name: &str| context.cookie.is_of_sign_in(name);
     let all = || jar::named(header, is_one);
@@ -185,13 +185,13 @@ fn surplus(needed: usize, keys: &KeyRing, context: &RequestContext<'_>) -> Vec<S
     if total <= MAX_BYTES {
         return Vec::new();
     }
-    let mut under_way: Vec<_> = all()
+    let mut pending: Vec<_> = all()
         .map(|(name, value)| (Transaction::began(value, keys), name, value))
         .collect();
     // Browsers send cookies of the same second in the order in which they were set; the sort keeps it.
-    sorted::by(&mut under_way, |(one, ..), (other, ..)| one.cmp(other));
+    sorted::by(&mut pending, |(one, ..), (other, ..)| one.cmp(other));
     let mut lines = Vec::new();
-    for (_, name, value) in under_way {
+    for (_, name, value) in pending {
         if total <= MAX_BYTES {
             break;
         }
