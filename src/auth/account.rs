@@ -169,7 +169,7 @@ mod tests {
     fn account_name_must_fit_a_storage_key() {
         let name = |folded| AccountName::parse(folded).map(|name| name.0);
         assert_eq!(name("a@b.example"), Some("a@b.example".to_owned()));
-        for nobody in [
+        for invalid in [
             "",
             " a",
             "a:b",
@@ -178,7 +178,7 @@ mod tests {
             "a\u{a0}b",
             &"x".repeat(129),
         ] {
-            assert_eq!(name(nobody), None);
+            assert_eq!(name(invalid), None);
         }
     }
 

@@ -74,9 +74,9 @@ pub(crate) fn identity(
         .and_then(Value::as_str)
         .map(presentable);
     let name = name.filter(|name| !name.is_empty());
-    let (told, groups_omitted) = groups.told(&allow.groups);
+    let (listed, groups_omitted) = groups.for_origins(&allow.groups);
     Ok(Claimed {
-        identity: json!({ "user": user, "email": email, "name": name, "groups": told }),
+        identity: json!({ "user": user, "email": email, "name": name, "groups": listed }),
         groups_omitted,
     })
 }
@@ -111,16 +111,16 @@ fn proved_address<'c>(claims: &'c Claims, name: &str, allow: &Allow) -> Option<&
 /// Returns the provider's statement on an address. `email_verified` applies to the `email` next to it (OpenID Connect
 /// Core section 5.1), and to no other claim with another address.
 fn is_verified(claims: &Claims, name: &str, address: &str) -> Option<bool> {
-    let beside = match name.strip_suffix(".email") {
+    let adjacent = match name.strip_suffix(".email") {
         Some(within) => find(claims, &format!("{within}.email_verified")),
         None => None,
     };
     let is_email = claims.get("email").and_then(Value::as_str) == Some(address);
-    let said = beside.or_else(|| claims.get("email_verified").filter(|_| is_email))?;
-    Some(match said {
-        Value::Bool(said) => *said,
+    let statement = adjacent.or_else(|| claims.get("email_verified").filter(|_| is_email))?;
+    Some(match statement {
+        Value::Bool(statement) => *statement,
         // Some providers send the boolean as text.
-        Value::String(said) => said == "true",
+        Value::String(statement) => statement == "true",
         _ => false,
     })
 }
@@ -165,7 +165,7 @@ impl<'c> Groups<'c> {
 
     /// Returns the groups for origins, and the number of omitted ones. If not all fit, those that `wanted` names come
     /// first, because the tenant's rules use them.
-    fn told(&self, wanted: &[String]) -> (Vec<&'c str>, u32) {
+    fn for_origins(&self, wanted: &[String]) -> (Vec<&'c str>, u32) {
         let fits = |group: &&&str| is_identifier(group) && !group.contains(',');
         let mut fitting: Vec<&str> = self.listed.iter().filter(fits).copied().collect();
         let bytes = |group: &str| header_text(group).len() + 1;
@@ -176,12 +176,12 @@ impl<'c> Groups<'c> {
                 is_wanted(other).cmp(&is_wanted(one))
             });
         }
-        let mut told = 0;
+        let mut used = 0;
         fitting.retain(|group| {
-            let more = told + bytes(group);
+            let more = used + bytes(group);
             let has_room = more <= MAX_GROUP_BYTES;
             if has_room {
-                told = more;
+                used = more;
             }
             has_room
         });

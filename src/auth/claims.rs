@@ -189,9 +189,9 @@ fn whole_seconds(number: f64) -> Option<u64> {
 ///
 /// # Errors
 /// Returns [`BadToken`] if they concern another user (section 5.3.2) or are no JSON object.
-pub(crate) fn userinfo(body: &str, said: &Claims) -> Result<Claims, BadToken> {
+pub(crate) fn userinfo(body: &str, id_token: &Claims) -> Result<Claims, BadToken> {
     match serde_json::from_str(body) {
-        Ok(Value::Object(more)) if more.get("sub") == said.get("sub") => Ok(more),
+        Ok(Value::Object(more)) if more.get("sub") == id_token.get("sub") => Ok(more),
         _ => Err(BadToken("userinfo of somebody else")),
     }
 }

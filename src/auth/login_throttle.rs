@@ -79,15 +79,15 @@ pub(crate) struct Outcome {
 #[must_use]
 pub(crate) fn apply(stored: Option<&str>, command: &str, now: UnixMillis) -> Outcome {
     let row = stored.and_then(Row::parse).unwrap_or_default().at(now);
-    let (tells, verdict, row) = match Command::parse(command) {
+    let (returns_change, verdict, row) = match Command::parse(command) {
         Ok(command) => {
-            let tells = command.asks_for_changes();
+            let returns_change = command.requests_change();
             let (verdict, row) = row.apply(command, now);
-            (tells, verdict, row)
+            (returns_change, verdict, row)
         }
         Err(_) => (false, row.wait(now), row),
     };
-    let change = row.change.as_ref().filter(|_| tells);
+    let change = row.change.as_ref().filter(|_| returns_change);
     Outcome {
         reply: Reply {
             verdict,
@@ -121,12 +121,12 @@ fn wait_after(failures: u32) -> u64 {
 
 impl Row {
     fn apply(self, command: Command, now: UnixMillis) -> (Verdict, Self) {
-        let forgiven = |row: Self| Self {
+        let reset = |row: Self| Self {
             change: row.change,
             ..Self::default()
         };
         match command {
-            Command::Succeeded { .. } => (Verdict::Allowed, forgiven(self)),
+            Command::Succeeded { .. } => (Verdict::Allowed, reset(self)),
             Command::Account { .. } => (Verdict::Allowed, self),
             Command::Changed { change, .. } => (Verdict::Allowed, self.changed(change, now)),
             Command::Seen if self.failures == 0 => (Verdict::Allowed, self),

@@ -71,13 +71,13 @@ mod tests {
 
     #[test]
     fn logout_token_names_the_session_or_user() {
-        let told = claims(&json!({ "sub": "u" }));
+        let valid = claims(&json!({ "sub": "u" }));
         let expected = SignedOut {
             sid: Some("s"),
             subject: Some("u"),
             id: "1",
         };
-        assert_eq!(read(&told), Ok(expected));
+        assert_eq!(read(&valid), Ok(expected));
     }
 
     #[test]

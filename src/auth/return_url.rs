@@ -21,19 +21,23 @@ const CIRCULAR: [&str; 4] = ["/login", "/callback", "/logout", "/signed-out"];
 /// Returns the requested path if it is safe, else the front page. Checks it as browsers and `fetch` resolve it, and
 /// returns it unchanged.
 #[must_use]
-pub(crate) fn sound<'a>(asked: &'a str, prefix: &str) -> &'a str {
-    let is_plain = asked.starts_with('/') && asked.bytes().all(|b| matches!(b, b'!'..=b'~'));
-    let escaped = asked.bytes().filter(|b| matches!(b, b'"' | b'\\')).count();
-    if is_plain && asked.len() + escaped <= MAX_LENGTH && leads_to_a_page(asked, prefix) {
-        asked
+pub(crate) fn sound<'a>(requested: &'a str, prefix: &str) -> &'a str {
+    let is_plain =
+        requested.starts_with('/') && requested.bytes().all(|b| matches!(b, b'!'..=b'~'));
+    let escaped = requested
+        .bytes()
+        .filter(|b| matches!(b, b'"' | b'\\'))
+        .count();
+    if is_plain && requested.len() + escaped <= MAX_LENGTH && leads_to_a_page(requested, prefix) {
+        requested
     } else {
         FRONT
     }
 }
 
-fn leads_to_a_page(asked: &str, prefix: &str) -> bool {
+fn leads_to_a_page(requested: &str, prefix: &str) -> bool {
     // Any site will do, because only the path counts.
-    let url = ["https://a", asked].concat();
+    let url = ["https://a", requested].concat();
     let Some(location) = Location::parse(&url) else {
         return false;
     };

@@ -47,17 +47,17 @@ pub(crate) struct Renewal {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Judgement {
     /// These needs come first.
-    Asks(Vec<Need>),
+    Pending(Vec<Need>),
     /// The response has no identity claims, so nothing changes.
-    Unsaid,
+    NoClaims,
     /// The claims cannot be verified now, for this reason; nothing changes.
-    Unknown(&'static str),
+    Unverifiable(&'static str),
     /// The claims yield this identity.
     Claimed(Claimed),
     /// The user is no longer admitted, for this reason.
     NotAdmitted(&'static str),
     /// A token is invalid, so no part of the response counts.
-    Bad(BadToken),
+    Invalid(BadToken),
 }
 
 impl Renewal {
@@ -89,33 +89,33 @@ impl Renewal {
         now: UnixSeconds,
     ) -> Judgement {
         let is_new = |token: &&str| before.id_token.as_deref() != Some(*token);
-        let said = match after.id_token.as_deref().filter(is_new) {
-            Some(token) => match self.believed(token, before, after, answers, now) {
-                Ok(said) => Some(said),
+        let token_claims = match after.id_token.as_deref().filter(is_new) {
+            Some(token) => match self.verify_id_token(token, before, after, answers, now) {
+                Ok(token_claims) => Some(token_claims),
                 Err(judgement) => return judgement,
             },
-            None if self.userinfo.is_none() => return Judgement::Unsaid,
+            None if self.userinfo.is_none() => return Judgement::NoClaims,
             None => None,
         };
-        let is_said_anew = said.is_some();
-        let said = said.unwrap_or_else(|| said_before(before));
-        let said = match &self.userinfo {
-            None => said,
-            Some(endpoint) => match userinfo(&said, endpoint, after, answers) {
+        let has_new_token = token_claims.is_some();
+        let token_claims = token_claims.unwrap_or_else(|| previous_claims(before));
+        let token_claims = match &self.userinfo {
+            None => token_claims,
+            Some(endpoint) => match userinfo(&token_claims, endpoint, after, answers) {
                 // Newer claims win.
-                Ok(more) if is_said_anew => claimed::merged(said, more),
-                Ok(more) => claimed::merged(more, said),
+                Ok(more) if has_new_token => claimed::merged(token_claims, more),
+                Ok(more) => claimed::merged(more, token_claims),
                 Err(judgement) => return judgement,
             },
         };
-        match claimed::identity(&said, &self.claims, &self.allow) {
+        match claimed::identity(&token_claims, &self.claims, &self.allow) {
             Ok(claimed) => Judgement::Claimed(claimed),
             Err(not) => Judgement::NotAdmitted(not.reason()),
         }
     }
 
     /// Verifies a new ID token and returns its claims.
-    fn believed(
+    fn verify_id_token(
         &self,
         token: &str,
         before: &TokenSet,
@@ -123,14 +123,14 @@ impl Renewal {
         answers: &Answers,
         now: UnixSeconds,
     ) -> Result<Claims, Judgement> {
-        let token = Unverified::parse(token).map_err(Judgement::Bad)?;
+        let token = Unverified::parse(token).map_err(Judgement::Invalid)?;
         self.check(&token, before, after, now)
-            .map_err(Judgement::Bad)?;
+            .map_err(Judgement::Invalid)?;
         let candidates = self.candidates(&token, answers)?;
         match jwks::verified(candidates, &token, answers) {
             Ok(Ok(())) => Ok(token.claims),
-            Ok(Err(bad)) => Err(Judgement::Bad(bad)),
-            Err(needs) => Err(Judgement::Asks(needs)),
+            Ok(Err(bad)) => Err(Judgement::Invalid(bad)),
+            Err(needs) => Err(Judgement::Pending(needs)),
         }
     }
 
@@ -144,39 +144,43 @@ impl Renewal {
         if !token.is_of_kind(&claims::ID_TOKEN) {
             return Err(BadToken("another kind of token"));
         }
-        let said = &token.claims;
+        let token_claims = &token.claims;
         let expected = Expected {
             issuer: &before.issuer,
             audience: &self.client_id,
             now,
         };
-        claims::check(said, &expected)?;
-        claims::check_party(said, &self.client_id)?;
-        if claims::subject(said)? != before.subject {
+        claims::check(token_claims, &expected)?;
+        claims::check_party(token_claims, &self.client_id)?;
+        if claims::subject(token_claims)? != before.subject {
             return Err(BadToken("another sub than at the sign-in"));
         }
         // A refreshed token needs no nonce, but must not have another sign-in's.
-        let nonce = claims::text(said, "nonce")?;
-        let earlier = said_before(before);
+        let nonce = claims::text(token_claims, "nonce")?;
+        let earlier = previous_claims(before);
         if nonce.is_some() && nonce != claims::text(&earlier, "nonce")? {
             return Err(BadToken("another nonce"));
         }
         let access_token = after.access_token.as_deref().unwrap_or_default();
-        claims::check_access_token(said, token.algorithm, access_token)
+        claims::check_access_token(token_claims, token.algorithm, access_token)
     }
 
     /// Returns the keys that may have signed the token: cached ones, or else from the issuer's current set.
     fn candidates(&self, token: &Unverified, answers: &Answers) -> Result<Vec<String>, Judgement> {
-        let fitting = |keys: KeySet| -> Vec<String> {
+        let candidates_of = |keys: KeySet| -> Vec<String> {
             let candidates = keys.candidates(token).into_iter();
             candidates.map(str::to_owned).collect()
         };
-        let known = self.keys.as_deref().and_then(KeySet::parse).map(fitting);
+        let known = self
+            .keys
+            .as_deref()
+            .and_then(KeySet::parse)
+            .map(candidates_of);
         if let Some(known) = known.filter(|known| !known.is_empty()) {
             return Ok(known);
         }
         match answers.found(KEYS) {
-            None => Err(Judgement::Asks(vec![Need::Fetch {
+            None => Err(Judgement::Pending(vec![Need::Fetch {
                 key: KEYS.to_owned(),
                 call: Outbound {
                     url: self.jwks_uri.clone(),
@@ -187,14 +191,14 @@ impl Renewal {
             }])),
             Some(found) => body(found)
                 .and_then(KeySet::parse)
-                .map(fitting)
-                .ok_or(Judgement::Unknown("keys")),
+                .map(candidates_of)
+                .ok_or(Judgement::Unverifiable("keys")),
         }
     }
 }
 
 /// Returns the claims of the previous ID token, or at least its user.
-fn said_before(before: &TokenSet) -> Claims {
+fn previous_claims(before: &TokenSet) -> Claims {
     let token = before.id_token.as_deref().map(Unverified::parse);
     match token {
         Some(Ok(token)) => token.claims,
@@ -203,20 +207,20 @@ fn said_before(before: &TokenSet) -> Claims {
 }
 
 fn userinfo(
-    said: &Claims,
+    token_claims: &Claims,
     endpoint: &str,
     after: &TokenSet,
     answers: &Answers,
 ) -> Result<Claims, Judgement> {
     let Some(found) = answers.found(USERINFO) else {
         let access_token = after.access_token.as_deref().unwrap_or_default();
-        return Err(Judgement::Asks(vec![Need::Fetch {
+        return Err(Judgement::Pending(vec![Need::Fetch {
             key: USERINFO.to_owned(),
             call: authorization::userinfo(endpoint, access_token),
         }]));
     };
-    let body = body(found).ok_or(Judgement::Unknown("no userinfo"))?;
-    claims::userinfo(body, said).map_err(Judgement::Bad)
+    let body = body(found).ok_or(Judgement::Unverifiable("no userinfo"))?;
+    claims::userinfo(body, token_claims).map_err(Judgement::Invalid)
 }
 
 /// Returns the body of a response with status 200.

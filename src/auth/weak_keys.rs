@@ -217,10 +217,10 @@ mod tests {
         assert!(rsa(&[0xff; 1_025], EXPONENT).is_some());
         assert!(rsa(&[], EXPONENT).is_some());
         for power in [1, 5, 77] {
-            let told = rsa(&of_library(power), EXPONENT);
+            let reason = rsa(&of_library(power), EXPONENT);
             assert!(
-                told.is_some_and(|why| why.contains("CVE-2017-15361")),
-                "{told:?}"
+                reason.is_some_and(|why| why.contains("CVE-2017-15361")),
+                "{reason:?}"
             );
         }
     }

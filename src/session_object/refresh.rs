@@ -121,13 +121,13 @@ impl<R: Rng> Executor<'_, R> {
             return Follows::Change(giving(unchanged(after)), None);
         };
         match renewal.judge(before, &after, answers, self.now.seconds()) {
-            Judgement::Asks(needs) => Follows::Asks(needs),
-            Judgement::Unsaid => Follows::Change(giving(after), None),
-            Judgement::Unknown(what) => {
+            Judgement::Pending(needs) => Follows::Asks(needs),
+            Judgement::NoClaims => Follows::Change(giving(after), None),
+            Judgement::Unverifiable(what) => {
                 let event = warn("idp_unavailable", what);
                 Follows::Change(giving(unchanged(after)), event)
             }
-            Judgement::Bad(bad) => Follows::Later(warn("idp_token_invalid", bad.0)),
+            Judgement::Invalid(bad) => Follows::Later(warn("idp_token_invalid", bad.0)),
             Judgement::NotAdmitted(reason) => {
                 Follows::Change(ending(), warn("not_admitted", reason))
             }

@@ -54,7 +54,7 @@ fn claims_become_an_identity() {
 
 #[test]
 fn email_counts_if_verified_or_the_tenant_allows_unverified() {
-    for (said, strict, lenient) in [
+    for (verified, strict, lenient) in [
         (json!(true), true, true),
         (json!("true"), true, true),
         (Value::Null, false, false),
@@ -64,14 +64,14 @@ fn email_counts_if_verified_or_the_tenant_allows_unverified() {
         (json!(1), false, false),
         (json!([true]), false, false),
     ] {
-        let claims = json!({ "email": "ceo@b.example", "email_verified": said });
-        let told = |allow: &Allow| email(&names(), allow, &claims).is_some();
-        assert_eq!(told(&Allow::default()), strict, "{said}");
-        assert_eq!(told(&LENIENT), lenient, "{said}");
+        let claims = json!({ "email": "ceo@b.example", "email_verified": verified });
+        let is_used = |allow: &Allow| email(&names(), allow, &claims).is_some();
+        assert_eq!(is_used(&Allow::default()), strict, "{verified}");
+        assert_eq!(is_used(&LENIENT), lenient, "{verified}");
     }
-    let nothing_said = json!({ "email": "ceo@b.example" });
-    assert_eq!(email(&names(), &Allow::default(), &nothing_said), None);
-    assert!(email(&names(), &LENIENT, &nothing_said).is_some());
+    let without_statement = json!({ "email": "ceo@b.example" });
+    assert_eq!(email(&names(), &Allow::default(), &without_statement), None);
+    assert!(email(&names(), &LENIENT, &without_statement).is_some());
 }
 
 #[test]
@@ -86,25 +86,28 @@ fn email_verified_applies_to_its_own_address_only() {
         "sure": { "email": "x@b.example", "email_verified": true },
         "unsure": { "email": "me@b.example", "email_verified": false },
     });
-    let told = |name: &str| email(&by(name), &Allow::default(), &own);
-    assert_eq!(told("upn"), None);
-    assert_eq!(told("inner.email"), None);
-    assert_eq!(told("unsure.email"), None);
-    assert_eq!(told("same").as_deref(), Some("me@b.example"));
-    assert_eq!(told("sure.email").as_deref(), Some("x@b.example"));
+    let email_by = |name: &str| email(&by(name), &Allow::default(), &own);
+    assert_eq!(email_by("upn"), None);
+    assert_eq!(email_by("inner.email"), None);
+    assert_eq!(email_by("unsure.email"), None);
+    assert_eq!(email_by("same").as_deref(), Some("me@b.example"));
+    assert_eq!(email_by("sure.email").as_deref(), Some("x@b.example"));
 }
 
 #[test]
 fn userinfo_verifies_its_own_address_only() {
-    let told = |token: Value, more: Value| {
+    let merged_email = |token: Value, more: Value| {
         let all = merged(claims(&token), claims(&more));
         email(&names(), &Allow::default(), &Value::Object(all))
     };
     let verified = |address: &str| json!({ "email": address, "email_verified": true });
     let bare = |address: &str| json!({ "email": address });
-    assert_eq!(told(bare("ceo@b.example"), verified("me@b.example")), None);
     assert_eq!(
-        told(json!({ "email_verified": true }), bare("ceo@b.example")),
+        merged_email(bare("ceo@b.example"), verified("me@b.example")),
+        None
+    );
+    assert_eq!(
+        merged_email(json!({ "email_verified": true }), bare("ceo@b.example")),
         None
     );
     for (token, more) in [
@@ -112,10 +115,10 @@ fn userinfo_verifies_its_own_address_only() {
         (bare("me@b.example"), verified("me@b.example")),
         (verified("me@b.example"), bare("ceo@b.example")),
     ] {
-        assert_eq!(told(token, more).as_deref(), Some("me@b.example"));
+        assert_eq!(merged_email(token, more).as_deref(), Some("me@b.example"));
     }
     let no = json!({ "email": "me@b.example", "email_verified": false });
-    assert_eq!(told(no, verified("me@b.example")), None);
+    assert_eq!(merged_email(no, verified("me@b.example")), None);
 }
 
 #[test]
@@ -126,11 +129,11 @@ fn unverified_email_is_no_user_id() {
             email: mail.to_owned(),
             ..names()
         };
-        for said in [json!({}), json!({ "email_verified": false })] {
+        for statement in [json!({}), json!({ "email_verified": false })] {
             let mut unverified = claims(&json!({ "email": "boss@b.example" }));
-            unverified.extend(said.as_object().unwrap().clone());
-            let told = identity(&unverified, &by_email, &Allow::default());
-            assert_eq!(told, Err(NotAdmitted::Nameless));
+            unverified.extend(statement.as_object().unwrap().clone());
+            let result = identity(&unverified, &by_email, &Allow::default());
+            assert_eq!(result, Err(NotAdmitted::Nameless));
         }
     }
 }
@@ -149,8 +152,8 @@ fn user_id_that_a_header_would_change_is_rejected() {
             user: "login".to_owned(),
             ..names()
         };
-        let told = identity(&claims(&json!({ "login": user })), &by_name, &LENIENT);
-        assert_eq!(told, Err(NotAdmitted::Nameless), "{user:?}");
+        let result = identity(&claims(&json!({ "login": user })), &by_name, &LENIENT);
+        assert_eq!(result, Err(NotAdmitted::Nameless), "{user:?}");
     }
 }
 
@@ -160,9 +163,9 @@ fn user_outside_the_allow_list_is_rejected() {
         email_domains: vec!["company.example".to_owned()],
         ..LENIENT
     };
-    let told = |changes: Value| identity(&claims(&changes), &names(), &allow).is_ok();
-    assert!(told(json!({ "email": "a@Company.example" })));
-    assert!(told(
+    let is_admitted = |changes: Value| identity(&claims(&changes), &names(), &allow).is_ok();
+    assert!(is_admitted(json!({ "email": "a@Company.example" })));
+    assert!(is_admitted(
         json!({ "email": "a@company.example", "email_verified": true })
     ));
     for email in [
@@ -175,12 +178,12 @@ fn user_outside_the_allow_list_is_rejected() {
         "a@company.example\u{200b}",
         "",
     ] {
-        assert!(!told(json!({ "email": email })), "{email}");
+        assert!(!is_admitted(json!({ "email": email })), "{email}");
     }
-    assert!(!told(json!({})));
-    for said in [json!(false), json!("false"), json!(1)] {
-        let claims = json!({ "email": "a@company.example", "email_verified": said });
-        assert!(!told(claims.clone()), "{claims}");
+    assert!(!is_admitted(json!({})));
+    for verified in [json!(false), json!("false"), json!(1)] {
+        let claims = json!({ "email": "a@company.example", "email_verified": verified });
+        assert!(!is_admitted(claims.clone()), "{claims}");
     }
     let strict = Allow {
         unverified_email: false,

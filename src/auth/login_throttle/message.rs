@@ -94,7 +94,7 @@ impl Command {
 
     /// Returns whether the reply should hold a recent change of the account.
     #[must_use]
-    pub(crate) const fn asks_for_changes(&self) -> bool {
+    pub(crate) const fn requests_change(&self) -> bool {
         match self {
             Self::Try { account, .. }
             | Self::Succeeded { account }

@@ -18,7 +18,7 @@ impl Object {
         }
     }
 
-    fn told(&mut self, command: &Command) -> Verdict {
+    fn apply(&mut self, command: &Command) -> Verdict {
         let stored = self.row.take();
         let outcome = apply(stored.as_deref(), &command.to_text(), UnixMillis(self.now));
         match outcome.change {
@@ -36,7 +36,7 @@ impl Object {
 const NOW: UnixMillis = UnixMillis(1_000_000);
 
 #[test]
-fn a_row_matters_until_its_alarm_and_is_deleted_then() {
+fn row_is_kept_until_its_alarm_then_deleted() {
     let command = Command::attempt(1).to_text();
     let Change::Store { row, until } = apply(None, &command, NOW).change else {
         panic!("an attempt is stored");
@@ -52,34 +52,34 @@ fn a_row_matters_until_its_alarm_and_is_deleted_then() {
 fn failed_logins_wait_longer_each_time_and_success_resets() {
     let mut account = Object::new();
     for _ in 0..FREE {
-        assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+        assert_eq!(account.apply(&Command::attempt(7)), Verdict::Allowed);
     }
     let mut waited = Vec::new();
     for _ in 0..14 {
-        let Verdict::Wait(seconds) = account.told(&Command::attempt(7)) else {
+        let Verdict::Wait(seconds) = account.apply(&Command::attempt(7)) else {
             panic!("not held back");
         };
         waited.push(seconds);
         account.now += seconds * 1_000;
-        assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+        assert_eq!(account.apply(&Command::attempt(7)), Verdict::Allowed);
     }
     assert_eq!(
         waited,
         [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
     );
-    account.told(&Command::succeeded());
+    account.apply(&Command::succeeded());
     assert_eq!(account.row, None);
-    assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+    assert_eq!(account.apply(&Command::attempt(7)), Verdict::Allowed);
 }
 
 #[test]
-fn asking_again_does_not_extend_the_wait() {
+fn repeated_attempt_does_not_extend_the_wait() {
     let mut account = Object::new();
     for _ in 0..FREE {
-        account.told(&Command::attempt(7));
+        account.apply(&Command::attempt(7));
     }
     for _ in 0..100 {
-        assert_eq!(account.told(&Command::attempt(7)), Verdict::Wait(1));
+        assert_eq!(account.apply(&Command::attempt(7)), Verdict::Wait(1));
     }
 }
 
@@ -87,11 +87,11 @@ fn asking_again_does_not_extend_the_wait() {
 fn failures_are_forgotten_after_a_day() {
     let mut account = Object::new();
     for _ in 0..FREE {
-        account.told(&Command::attempt(7));
+        account.apply(&Command::attempt(7));
     }
     account.now += FORGOTTEN_AFTER_MS;
-    assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
-    assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+    assert_eq!(account.apply(&Command::attempt(7)), Verdict::Allowed);
+    assert_eq!(account.apply(&Command::attempt(7)), Verdict::Allowed);
 }
 
 #[test]
@@ -99,17 +99,17 @@ fn repeated_report_counts_once() {
     let mut token = Object::new();
     let until = 1_060_000;
     let once = Command::Once { until, by: 1 };
-    assert_eq!(token.told(&Command::Seen), Verdict::Allowed);
-    assert_eq!(token.told(&once), Verdict::Allowed);
-    assert_eq!(token.told(&once), Verdict::Allowed, "the answer was lost");
+    assert_eq!(token.apply(&Command::Seen), Verdict::Allowed);
+    assert_eq!(token.apply(&once), Verdict::Allowed);
+    assert_eq!(token.apply(&once), Verdict::Allowed, "the answer was lost");
     assert_eq!(
-        token.told(&Command::Once { until, by: 2 }),
+        token.apply(&Command::Once { until, by: 2 }),
         Verdict::Wait(60)
     );
-    assert_eq!(token.told(&Command::Seen), Verdict::Wait(60));
+    assert_eq!(token.apply(&Command::Seen), Verdict::Wait(60));
     token.now = 1_060_000;
     assert_ne!(
-        token.told(&once),
+        token.apply(&once),
         Verdict::Allowed,
         "too late even for the first time"
     );
@@ -125,23 +125,23 @@ fn change(at: u64, account: Option<&str>) -> AccountChange {
 #[test]
 fn recent_account_change_is_returned_until_storage_has_it() {
     let mut account = Object::new();
-    account.told(&Command::attempt(7));
+    account.apply(&Command::attempt(7));
     assert_eq!(account.change, None);
-    account.told(&Command::changed(change(5, Some("new"))));
+    account.apply(&Command::changed(change(5, Some("new"))));
     for command in [
         Command::attempt(8),
         Command::succeeded(),
         Command::account(),
     ] {
-        assert_eq!(account.told(&command), Verdict::Allowed);
+        assert_eq!(account.apply(&command), Verdict::Allowed);
         assert_eq!(account.change, Some(change(5, Some("new"))), "{command:?}");
     }
-    account.told(&Command::changed(change(6, None)));
-    account.told(&Command::changed(change(5, Some("new"))));
-    account.told(&Command::account());
+    account.apply(&Command::changed(change(6, None)));
+    account.apply(&Command::changed(change(5, Some("new"))));
+    account.apply(&Command::account());
     assert_eq!(account.change, Some(change(6, None)), "it was overtaken");
     account.now += CHANGE_KNOWN_S * 1_000;
-    account.told(&Command::account());
+    account.apply(&Command::account());
     assert_eq!((account.change.clone(), account.row), (None, None));
 }
 
@@ -149,20 +149,20 @@ fn recent_account_change_is_returned_until_storage_has_it() {
 fn change_and_failures_expire_separately() {
     let mut account = Object::new();
     for _ in 0..FREE {
-        account.told(&Command::attempt(7));
+        account.apply(&Command::attempt(7));
     }
-    account.told(&Command::changed(change(5, None)));
-    assert_eq!(account.told(&Command::attempt(7)), Verdict::Wait(1));
+    account.apply(&Command::changed(change(5, None)));
+    assert_eq!(account.apply(&Command::attempt(7)), Verdict::Wait(1));
     account.now += CHANGE_KNOWN_S * 1_000;
-    assert_eq!(account.told(&Command::attempt(7)), Verdict::Allowed);
+    assert_eq!(account.apply(&Command::attempt(7)), Verdict::Allowed);
     assert_eq!(account.change, None);
-    assert_eq!(account.told(&Command::attempt(7)), Verdict::Wait(2));
+    assert_eq!(account.apply(&Command::attempt(7)), Verdict::Wait(2));
 }
 
 #[test]
 fn command_of_the_previous_release_is_answered() {
     let mut account = Object::new();
-    account.told(&Command::changed(change(5, None)));
+    account.apply(&Command::changed(change(5, None)));
     let asked = r#"{"do":"try","by":7}"#;
     let now = UnixMillis(account.now);
     let reply = apply(account.row.as_deref(), asked, now).reply;
@@ -172,9 +172,9 @@ fn command_of_the_previous_release_is_answered() {
         now: 10,
         change: None,
     };
-    assert_eq!(account.told(&Command::attempt(8)), Verdict::Allowed);
+    assert_eq!(account.apply(&Command::attempt(8)), Verdict::Allowed);
     account.now = 11;
-    assert_eq!(account.told(&Command::attempt(9)), Verdict::Wait(1));
+    assert_eq!(account.apply(&Command::attempt(9)), Verdict::Wait(1));
 }
 
 #[test]

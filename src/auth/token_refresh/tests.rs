@@ -77,10 +77,10 @@ fn judged(
 ) -> (Judgement, usize) {
     let after = after(id_token);
     let mut answers = Answers::default();
-    for asked in 0..10 {
+    for rounds in 0..10 {
         let needs = match renewal.judge(&before(), &after, &answers, NOW) {
-            Judgement::Asks(needs) => needs,
-            other => return (other, asked),
+            Judgement::Pending(needs) => needs,
+            other => return (other, rounds),
         };
         for need in needs {
             let (key, bytes) = match need {
@@ -99,7 +99,7 @@ fn judged(
             answers.add(&key, found, UnixMillis(NOW.0 * 1_000));
         }
     }
-    panic!("it asks without end");
+    panic!("it never decides");
 }
 
 fn outcome(changes: &Value) -> Judgement {
@@ -152,7 +152,7 @@ fn refreshed_id_token_of_another_user_client_or_time_is_rejected() {
     ] {
         let outcome = outcome(&changes);
         assert!(
-            matches!(outcome, Judgement::Bad(_)),
+            matches!(outcome, Judgement::Invalid(_)),
             "{changes} {outcome:?}"
         );
     }
@@ -165,13 +165,17 @@ fn unsigned_token_is_rejected_and_missing_keys_decide_nothing() {
     let new = || Some(token(&json!({ "groups": ["staff", "admin"] })));
     let sound = format!("200\n{}", keys());
     let outcome = |keys: &str, signed| judged(&renewal(None), new(), keys, signed, "").0;
-    assert!(matches!(outcome(&sound, false), Judgement::Bad(_)));
+    assert!(matches!(outcome(&sound, false), Judgement::Invalid(_)));
     assert!(matches!(
         outcome("200\n{\"keys\":[]}", true),
-        Judgement::Bad(_)
+        Judgement::Invalid(_)
     ));
     for keys in ["", "500\n", "200\n<html>", "404\n{\"keys\":[]}"] {
-        assert_eq!(outcome(keys, true), Judgement::Unknown("keys"), "{keys}");
+        assert_eq!(
+            outcome(keys, true),
+            Judgement::Unverifiable("keys"),
+            "{keys}"
+        );
     }
 }
 
@@ -179,19 +183,19 @@ fn unsigned_token_is_rejected_and_missing_keys_decide_nothing() {
 fn cached_keys_are_not_fetched_again() {
     let new = || Some(token(&json!({ "iat": NOW.0 - 1 })));
     let sound = format!("200\n{}", keys());
-    let asked = |known: Option<String>| {
+    let rounds = |known: Option<String>| {
         let renewal = Renewal {
             keys: known,
             ..renewal(None)
         };
-        let (judgement, asked) = judged(&renewal, new(), &sound, true, "");
+        let (judgement, rounds) = judged(&renewal, new(), &sound, true, "");
         assert!(matches!(judgement, Judgement::Claimed(_)));
-        asked
+        rounds
     };
-    assert_eq!(asked(Some(keys())), 1);
-    assert_eq!(asked(None), 2);
+    assert_eq!(rounds(Some(keys())), 1);
+    assert_eq!(rounds(None), 2);
     assert_eq!(
-        asked(Some("{\"keys\":[]}".to_owned())),
+        rounds(Some("{\"keys\":[]}".to_owned())),
         2,
         "a newer one signed it"
     );
@@ -201,12 +205,12 @@ fn cached_keys_are_not_fetched_again() {
 fn refresh_without_identity_claims_changes_no_identity() {
     assert_eq!(
         judged(&renewal(None), None, "", true, ""),
-        (Judgement::Unsaid, 0)
+        (Judgement::NoClaims, 0)
     );
     let same = before().id_token;
     assert_eq!(
         judged(&renewal(None), same, "", true, "").0,
-        Judgement::Unsaid
+        Judgement::NoClaims
     );
 }
 
@@ -226,12 +230,12 @@ fn userinfo_is_evaluated_with_or_without_a_new_id_token() {
         Judgement::NotAdmitted(_)
     ));
     for body in ["", "500\n", "401\n{}"] {
-        let told = judged(&renewal, silent(), &sound, true, body).0;
-        assert_eq!(told, Judgement::Unknown("no userinfo"), "{body}");
+        let judgement = judged(&renewal, silent(), &sound, true, body).0;
+        assert_eq!(judgement, Judgement::Unverifiable("no userinfo"), "{body}");
     }
     for body in ["200\n{\"sub\":\"u2\"}", "200\n{}", "200\n[]", "200\nx"] {
-        let told = judged(&renewal, silent(), &sound, true, body).0;
-        assert!(matches!(told, Judgement::Bad(_)), "{body}");
+        let judgement = judged(&renewal, silent(), &sound, true, body).0;
+        assert!(matches!(judgement, Judgement::Invalid(_)), "{body}");
     }
     assert!(matches!(
         judged(&renewal, None, "", true, allowed).0,
