@@ -46,23 +46,23 @@ pub(crate) struct LocalView<'a> {
 pub(crate) struct ClusterView {
     origins: FlatMap<String, State>,
     drained: Vec<String>,
-    heard: UnixMillis,
-    asked: UnixMillis,
+    updated: UnixMillis,
+    last_exchange: UnixMillis,
 }
 
 impl ClusterView {
     /// Returns whether an exchange is due; if so, starts the next interval.
     pub(crate) fn is_due(&mut self, now: UnixMillis) -> bool {
-        let due = now.millis_since(self.asked) >= EVERY_MS;
+        let due = now.millis_since(self.last_exchange) >= EVERY_MS;
         if due {
-            self.asked = now;
+            self.last_exchange = now;
         }
         due
     }
 
     /// Returns the isolate's report: one line of JSON.
     #[must_use]
-    pub(crate) fn command(isolate: u64, told: &[LocalView<'_>]) -> String {
+    pub(crate) fn command(isolate: u64, views: &[LocalView<'_>]) -> String {
         let report = |one: &LocalView<'_>| {
             let origin = one.origin.to_owned();
             OriginReport(
@@ -75,7 +75,7 @@ impl ClusterView {
         };
         let command = Command::Gather {
             isolate: format!("{isolate:x}"),
-            origins: told.iter().map(report).collect(),
+            origins: views.iter().map(report).collect(),
         };
         command.to_text()
     }
@@ -87,7 +87,7 @@ impl ClusterView {
         };
         self.origins = origins.into_iter().map(read).collect();
         self.drained = drained;
-        self.heard = now;
+        self.updated = now;
         true
     }
 
@@ -130,7 +130,7 @@ impl ClusterView {
     }
 
     fn state(&self, origin: &str, now: UnixMillis) -> State {
-        if self.origins.is_empty() || now.millis_since(self.heard) > COUNTS_MS {
+        if self.origins.is_empty() || now.millis_since(self.updated) > COUNTS_MS {
             return State::default();
         }
         self.origins.get(origin).copied().unwrap_or_default()
@@ -189,7 +189,7 @@ mod tests {
         assert!(shared.is_due(NOW));
         assert!(!shared.is_due(UnixMillis(NOW.0 + 1_999)));
         assert!(shared.is_due(UnixMillis(NOW.0 + 2_000)));
-        let told = LocalView {
+        let views = LocalView {
             origin: "a",
             under_way: 3,
             held: 2,
@@ -197,7 +197,7 @@ mod tests {
             ejected_until: UnixMillis(0),
         };
         assert_eq!(
-            ClusterView::command(255, &[told]),
+            ClusterView::command(255, &[views]),
             r#"{"do":"gather","isolate":"ff","origins":[["a",3,null,0,2]]}"#
         );
     }

@@ -46,12 +46,12 @@ mod tests {
             url: "http://a:1/ready".to_owned(),
         };
         let mut aggregate = PoolAggregate::default();
-        let mut told = |is_ready| {
+        let mut answer = |is_ready| {
             let command = check.command(is_ready);
             let result = aggregate.apply(&command, None, UnixMillis(1_700_000_000_000));
             result.unwrap().answer
         };
-        assert!(told(false).contains(r#""origins":[["a","#));
-        assert!(told(true).contains(r#""origins":[]"#));
+        assert!(answer(false).contains(r#""origins":[["a","#));
+        assert!(answer(true).contains(r#""origins":[]"#));
     }
 }

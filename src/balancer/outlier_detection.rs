@@ -285,7 +285,7 @@ mod tests {
         for _ in 0..100 {
             assert!(
                 !health.record_failure("b", None, at(0)),
-                "nobody has asked it"
+                "no probe was sent"
             );
         }
         assert!(probe(&mut health, "b", Verdict::Faulty, at(0)));

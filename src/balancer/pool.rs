@@ -368,12 +368,12 @@ mod tests {
     fn reported_scores_are_those_of_the_choice() {
         for pool in [pool(5), weighted(&[1, 7, 2])] {
             for handle in handles().take(1_000) {
-                let told = |origin: &&Origin| origin.displayed_score(handle);
+                let score = |origin: &&Origin| origin.displayed_score(handle);
                 assert!(
                     pool.iter()
-                        .all(|origin| (0.0..1.0).contains(&told(&origin)))
+                        .all(|origin| (0.0..1.0).contains(&score(&origin)))
                 );
-                let highest = pool.iter().max_by(|a, b| told(a).total_cmp(&told(b)));
+                let highest = pool.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
                 assert_eq!(pool.best(handle, |_| true), highest);
             }
         }

@@ -42,7 +42,7 @@ struct Origin {
 pub(crate) struct PoolAggregate {
     origins: FlatMap<String, Origin>,
     /// Time of the last command.
-    told: UnixMillis,
+    last_command: UnixMillis,
 }
 
 /// Result of a command.
@@ -58,7 +58,7 @@ impl PoolAggregate {
     /// Returns whether all reports have expired.
     #[must_use]
     pub(crate) fn is_forgotten(&self, now: UnixMillis) -> bool {
-        now.millis_since(self.told) > HELD_COUNTS_MS
+        now.millis_since(self.last_command) > HELD_COUNTS_MS
     }
 
     /// Applies a command. `stored` is the last [`CommandResult::drained`].
@@ -74,8 +74,8 @@ impl PoolAggregate {
         let command = Command::parse(command)?;
         let stored = stored.and_then(|stored| message::read(stored.as_bytes()).ok());
         let mut drained: Vec<String> = stored.unwrap_or_default();
-        self.told = now;
-        let mut asker = String::new();
+        self.last_command = now;
+        let mut reporter = String::new();
         let mut drains_changed = false;
         match command {
             Command::Gather { isolate, origins } => {
@@ -90,7 +90,7 @@ impl PoolAggregate {
                     let known = self.origins.or_default(name);
                     known.reports.insert(isolate.clone(), report);
                 }
-                asker = isolate;
+                reporter = isolate;
             }
             Command::Drain {
                 drained: drain,
@@ -107,7 +107,7 @@ impl PoolAggregate {
         }
         self.forget(now);
         let origins = self.origins.iter();
-        let origins = origins.map(|(name, known)| known.summary(name, &asker, now));
+        let origins = origins.map(|(name, known)| known.summary(name, &reporter, now));
         let answer = Answer {
             origins: origins.collect(),
             drained,
@@ -133,8 +133,8 @@ impl PoolAggregate {
 }
 
 impl Origin {
-    /// Summarises the origin for an isolate: requests of all others in flight, the last reported load, and the end of
-    /// the ejection. An origin is ejected if most isolates that know it eject it, or if it is not ready.
+    /// Summarises the origin for an isolate: requests in flight and open sockets of all others, last load, and end of the
+    /// ejection. An origin is ejected if most isolates that know it eject it, or if it is not ready.
     fn summary(&self, name: &str, isolate: &str, now: UnixMillis) -> OriginReport {
         let others = || self.reports.iter().filter(|(other, _)| *other != isolate);
         let held = others().map(|(_, report)| report.held(now)).sum();
@@ -188,7 +188,7 @@ mod tests {
         json!({ "do": "gather", "isolate": isolate, "origins": origins }).to_string()
     }
 
-    fn told(aggregate: &mut PoolAggregate, command: &str, now: UnixMillis) -> Value {
+    fn answer_to(aggregate: &mut PoolAggregate, command: &str, now: UnixMillis) -> Value {
         let result = aggregate.apply(command, None, now).unwrap();
         serde_json::from_str(&result.answer).unwrap()
     }
@@ -196,37 +196,37 @@ mod tests {
     #[test]
     fn isolate_gets_in_flight_counts_of_others_and_the_last_load() {
         let mut aggregate = PoolAggregate::default();
-        told(
+        answer_to(
             &mut aggregate,
             &gather("1", &json!([["a", 3, 500, 0]])),
             NOW,
         );
         let second = gather("2", &json!([["a", 4, 700, 0]]));
-        let answer = told(&mut aggregate, &second, later(1));
+        let answer = answer_to(&mut aggregate, &second, later(1));
         assert_eq!(answer["origins"], json!([["a", 3, 700, 0, 0]]));
         let third = gather("3", &json!([["a", 0, null, 0]]));
-        let answer = told(&mut aggregate, &third, later(2));
+        let answer = answer_to(&mut aggregate, &third, later(2));
         assert_eq!(answer["origins"], json!([["a", 7, 700, 0, 0]]));
-        let much_later = told(&mut aggregate, &third, later(10_002));
+        let much_later = answer_to(&mut aggregate, &third, later(10_002));
         assert_eq!(much_later["origins"], json!([["a", 0, null, 0, 0]]));
     }
 
     #[test]
-    fn sockets_of_an_isolate_that_nobody_calls_still_count() {
+    fn sockets_of_an_idle_isolate_still_count() {
         let mut aggregate = PoolAggregate::default();
         let held = |number: u32| json!([["a", 0, null, 0, number]]);
-        told(&mut aggregate, &gather("1", &held(60)), NOW);
-        let asks = |aggregate: &mut PoolAggregate, minutes: u64| {
-            let answer = told(aggregate, &gather("2", &held(3)), later(minutes * 60_000));
+        answer_to(&mut aggregate, &gather("1", &held(60)), NOW);
+        let report_at = |aggregate: &mut PoolAggregate, minutes: u64| {
+            let answer = answer_to(aggregate, &gather("2", &held(3)), later(minutes * 60_000));
             answer["origins"].clone()
         };
-        assert_eq!(asks(&mut aggregate, 0), held(60));
-        assert_eq!(asks(&mut aggregate, 15), held(22), "60 / e");
-        told(&mut aggregate, &gather("1", &held(0)), later(15 * 60_000));
-        assert_eq!(asks(&mut aggregate, 16), held(0));
-        told(&mut aggregate, &gather("1", &held(60)), later(16 * 60_000));
+        assert_eq!(report_at(&mut aggregate, 0), held(60));
+        assert_eq!(report_at(&mut aggregate, 15), held(22), "60 / e");
+        answer_to(&mut aggregate, &gather("1", &held(0)), later(15 * 60_000));
+        assert_eq!(report_at(&mut aggregate, 16), held(0));
+        answer_to(&mut aggregate, &gather("1", &held(60)), later(16 * 60_000));
         assert_eq!(
-            asks(&mut aggregate, 80),
+            report_at(&mut aggregate, 80),
             held(0),
             "an hour without a report"
         );
@@ -236,18 +236,18 @@ mod tests {
     fn origin_ejected_by_most_isolates_is_ejected_for_all() {
         let mut aggregate = PoolAggregate::default();
         let until = later(5_000).0;
-        told(
+        answer_to(
             &mut aggregate,
             &gather("1", &json!([["a", 0, null, until]])),
             NOW,
         );
-        let answer = told(
+        let answer = answer_to(
             &mut aggregate,
             &gather("2", &json!([["a", 0, null, 0]])),
             NOW,
         );
         assert_eq!(answer["origins"][0][3], 0);
-        let answer = told(
+        let answer = answer_to(
             &mut aggregate,
             &gather("3", &json!([["a", 0, null, until - 1]])),
             NOW,
@@ -259,15 +259,15 @@ mod tests {
     fn unready_origin_is_skipped_until_ready_or_unchecked() {
         let mut aggregate = PoolAggregate::default();
         let checked = |ready| json!({ "do": "checked", "origin": "a", "ready": ready }).to_string();
-        let answer = told(&mut aggregate, &checked(false), NOW);
+        let answer = answer_to(&mut aggregate, &checked(false), NOW);
         assert_eq!(
             answer["origins"],
             json!([["a", 0, null, NOW.0 + 150_000, 0]])
         );
-        let answer = told(&mut aggregate, &checked(true), later(1));
+        let answer = answer_to(&mut aggregate, &checked(true), later(1));
         assert_eq!(answer["origins"], json!([]));
-        told(&mut aggregate, &checked(false), later(2));
-        let answer = told(
+        answer_to(&mut aggregate, &checked(false), later(2));
+        let answer = answer_to(
             &mut aggregate,
             &json!({ "do": "tell" }).to_string(),
             later(150_002),

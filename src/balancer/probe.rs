@@ -124,7 +124,7 @@ mod tests {
         let of_cloudflare = |status| Verdict::of_answer(status, Some("cloudflare"));
         assert_eq!(of_cloudflare(200), Verdict::Alive);
         assert_eq!(of_cloudflare(502), Verdict::Faulty);
-        assert_eq!(of_cloudflare(521), Verdict::Dead, "it was never asked");
+        assert_eq!(of_cloudflare(521), Verdict::Dead, "nothing was sent");
         assert_eq!(of_cloudflare(524), Verdict::Alive);
     }
 

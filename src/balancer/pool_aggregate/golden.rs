@@ -10,19 +10,19 @@ const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// Returns commands of isolates, of an operator's drain, of a health check, and one that only reads.
 fn commands() -> Value {
-    let told = |under_way, reported, ejected_until| LocalView {
+    let view = |under_way, reported, ejected_until| LocalView {
         origin: "blue",
         under_way,
         held: 6,
         reported,
         ejected_until: UnixMillis(ejected_until),
     };
-    let gather = |isolate, told| -> Value {
-        serde_json::from_str(&ClusterView::command(isolate, &[told])).unwrap()
+    let gather = |isolate, view| -> Value {
+        serde_json::from_str(&ClusterView::command(isolate, &[view])).unwrap()
     };
     json!([
-        gather(255, told(3, Some(970), NOW.0 + 5_000)),
-        gather(u64::MAX, told(4, None, 0)),
+        gather(255, view(3, Some(970), NOW.0 + 5_000)),
+        gather(u64::MAX, view(4, None, 0)),
         { "do": "drain", "origin": "green", "drained": true },
         { "do": "checked", "origin": "red", "ready": false },
         { "do": "drain", "origin": "green", "drained": false },
