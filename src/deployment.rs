@@ -93,7 +93,7 @@ impl Deployment {
         if !secrets.has("SESSIONS") {
             errors.push(SettingError::Namespace);
         }
-        errors.extend(service(&secrets));
+        errors.extend(service_faults(&secrets));
         errors.extend(former_variables(&secrets));
         errors.extend(console_host(&secrets));
         let mut faults: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -146,7 +146,7 @@ impl Deployment {
         };
         let document = layers.read()?;
         let mut tenant = Tenant::from_document(&document, Some(&self.keys), &self.secrets)
-            .map_err(|faults| layers.told(faults))?;
+            .map_err(|faults| layers.name_variables(faults))?;
         if !self.follows_streams {
             tenant.streams = Streams::PassThrough;
         }
@@ -160,15 +160,15 @@ fn only_tenant(
     secrets: &Secrets,
 ) -> Result<Tenant, Vec<Fault>> {
     let mut deployment = json!({ "id": "default", "origins": json!([]) });
-    if let (Some(base), Some(said)) = (deployment.as_object_mut(), defaults.as_object()) {
-        base.extend(said.clone());
+    if let (Some(base), Some(variables)) = (deployment.as_object_mut(), defaults.as_object()) {
+        base.extend(variables.clone());
     }
     let layers = Layers {
         deployment,
         tenant: Value::Null,
     };
     let document = layers.read()?;
-    Tenant::from_document(&document, keys, secrets).map_err(|faults| layers.told(faults))
+    Tenant::from_document(&document, keys, secrets).map_err(|faults| layers.name_variables(faults))
 }
 
 fn keys(secrets: &Secrets) -> Result<DeploymentKeys, SettingError> {
@@ -178,7 +178,7 @@ fn keys(secrets: &Secrets) -> Result<DeploymentKeys, SettingError> {
 
 /// Checks how the Worker reaches the document service. A forged response would change the tenants' access rules, and a
 /// readable request would expose the service's credential.
-fn service(secrets: &Secrets) -> impl Iterator<Item = SettingError> {
+fn service_faults(secrets: &Secrets) -> impl Iterator<Item = SettingError> {
     let url = secrets.of_deployment("TENANTS_URL");
     let is_url_unfit = url.is_some_and(|url| !is_confidential(url) || url.contains('?'));
     let token = secrets.of_deployment("TENANTS_TOKEN");

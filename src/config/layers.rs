@@ -33,14 +33,14 @@ impl Layers {
     /// # Errors
     /// Returns every fault. A fault in a value from the deployment's variables has the variable's name as its path.
     pub(crate) fn read(&self) -> Result<Document, Vec<Fault>> {
-        Reader::read(&self.merged()).map_err(|faults| self.told(faults))
+        Reader::read(&self.merged()).map_err(|faults| self.name_variables(faults))
     }
 
     /// Replaces the paths of faults by the variable's name where a variable sets the value.
     #[must_use]
-    pub(crate) fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
+    pub(crate) fn name_variables(&self, faults: Vec<Fault>) -> Vec<Fault> {
         let by_variable = |fault: Fault| match self.source(&fault.path) {
-            Source::Deployment => variables::said(fault),
+            Source::Deployment => variables::named_by_variable(fault),
             Source::Default | Source::Tenant => fault,
         };
         faults.into_iter().map(by_variable).collect()
@@ -55,9 +55,9 @@ impl Layers {
     /// Returns the layer that sets the value at `path`.
     #[must_use]
     pub(crate) fn source(&self, path: &str) -> Source {
-        if said(&self.tenant, path).is_some() {
+        if value_at(&self.tenant, path).is_some() {
             Source::Tenant
-        } else if said(&self.deployment, path).is_some() {
+        } else if value_at(&self.deployment, path).is_some() {
             Source::Deployment
         } else {
             Source::Default
@@ -83,7 +83,7 @@ impl Layers {
 }
 
 /// Returns a layer's value at a path, or the list that the path leads into.
-fn said<'v>(layer: &'v Value, path: &str) -> Option<&'v Value> {
+fn value_at<'v>(layer: &'v Value, path: &str) -> Option<&'v Value> {
     let mut rest = path.split('[').next().unwrap_or_default();
     let mut value = layer;
     while !rest.is_empty() {
@@ -102,15 +102,15 @@ fn said<'v>(layer: &'v Value, path: &str) -> Option<&'v Value> {
     not(feature = "internals"),
     allow(dead_code, reason = "for tools that read documents")
 )]
-fn leaves(value: &Value, path: String, tell: &mut impl FnMut(String, &Value)) {
+fn leaves(value: &Value, path: String, visit: &mut impl FnMut(String, &Value)) {
     match value {
         Value::Object(members) if !members.is_empty() => {
             for (name, member) in members {
                 let dot = if path.is_empty() { "" } else { "." };
-                leaves(member, format!("{path}{dot}{name}"), tell);
+                leaves(member, format!("{path}{dot}{name}"), visit);
             }
         }
         Value::Null => {}
-        _ => tell(path, value),
+        _ => visit(path, value),
     }
 }

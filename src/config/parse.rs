@@ -21,9 +21,9 @@ pub(crate) struct Fault {
 impl Fault {
     /// Returns all faults as sentences.
     #[must_use]
-    pub(crate) fn told(faults: &[Self]) -> String {
-        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        told.join(" ")
+    pub(crate) fn join(faults: &[Self]) -> String {
+        let sentences: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        sentences.join(" ")
     }
 }
 

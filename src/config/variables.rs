@@ -106,14 +106,14 @@ pub(crate) fn to_document(secrets: &Secrets) -> Value {
     let mut document = json!({});
     for (name, kind, path) in VARIABLES {
         if let Some(text) = secrets.of_deployment(name) {
-            lay_over(&mut document, &at(path, taken(text, kind)));
+            lay_over(&mut document, &at(path, parsed(text, kind)));
         }
     }
     document
 }
 
 /// Replaces a fault's path by the name of the variable that sets the value.
-pub(super) fn said(fault: Fault) -> Fault {
+pub(super) fn named_by_variable(fault: Fault) -> Fault {
     let within = |path: &str| {
         fault.path == path
             || fault
@@ -138,7 +138,7 @@ pub(super) fn said(fault: Fault) -> Fault {
     }
 }
 
-fn taken(text: &str, kind: Kind) -> Value {
+fn parsed(text: &str, kind: Kind) -> Value {
     let number = |text: &str| {
         text.parse::<u64>()
             .map_or_else(|_| json!(text), |n| json!(n))
@@ -185,7 +185,7 @@ fn origin(entry: &str) -> Value {
     for attribute in parts.filter(|part| !part.is_empty()) {
         let (name, value) = attribute.split_once('=').unwrap_or((attribute, ""));
         let value = match name {
-            "weight" | "capacity" => taken(value, Kind::Number),
+            "weight" | "capacity" => parsed(value, Kind::Number),
             _ => json!(value),
         };
         let name = if name == "health" {

@@ -47,8 +47,8 @@ fn every_invalid_variable_is_reported_by_name() {
     });
     let faults = read(&wrong).err().unwrap();
     for name in wrong.as_object().unwrap().keys() {
-        let told = faults.iter().filter(|fault| fault.contains(name.as_str()));
-        assert!(told.count() >= 1, "{name}: {faults:#?}");
+        let reported = faults.iter().filter(|fault| fault.contains(name.as_str()));
+        assert!(reported.count() >= 1, "{name}: {faults:#?}");
     }
     assert!(
         faults
@@ -66,8 +66,11 @@ fn public_cache_path_that_requires_login_is_rejected() {
     }
     let required = json!({ "CACHE": "/public/*, /logo.png", "LOGIN_MODE": "required" });
     let faults = read(&required).err().unwrap();
-    let told = |at: usize| faults[at].starts_with(&format!("CACHE[{at}]: signing in"));
-    assert!(faults.len() == 2 && told(0) && told(1), "{faults:?}");
+    let reported = |at: usize| faults[at].starts_with(&format!("CACHE[{at}]: signing in"));
+    assert!(
+        faults.len() == 2 && reported(0) && reported(1),
+        "{faults:?}"
+    );
     assert!(read(&json!({ "CACHE": "public" })).is_err());
 }
 
@@ -119,11 +122,11 @@ fn document_service_requires_https_or_loopback() {
         ("tenants.example", false),
     ] {
         let faults = read(&json!({ "TENANTS_URL": url })).err();
-        let told = faults
+        let reported = faults
             .iter()
             .flatten()
             .any(|f| f.starts_with("TENANTS_URL"));
-        assert_eq!(!told, is_good, "{url}: {faults:?}");
+        assert_eq!(!reported, is_good, "{url}: {faults:?}");
     }
     let faults = read(&json!({ "TENANTS_TOKEN": "two words" }))
         .err()
@@ -143,11 +146,11 @@ fn impossible_console_host_is_rejected() {
         ("*.example.com", false),
     ] {
         let faults = read(&json!({ "CONSOLE_HOST": host })).err();
-        let told = faults
+        let reported = faults
             .iter()
             .flatten()
             .any(|f| f.starts_with("CONSOLE_HOST"));
-        assert_eq!(!told, is_good, "{host}: {faults:?}");
+        assert_eq!(!reported, is_good, "{host}: {faults:?}");
     }
 }
 

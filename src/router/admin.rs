@@ -102,7 +102,7 @@ impl Router {
                 return Err(Interrupt::Reject(problem));
             }
             Err(faults) => {
-                return Err(Interrupt::Reject(Problem::Invalid(Fault::told(&faults))));
+                return Err(Interrupt::Reject(Problem::Invalid(Fault::join(&faults))));
             }
         };
         let former = read(document_key(id), answers)?;

@@ -44,7 +44,7 @@ impl Router {
             || "The document is not JSON, or has a member twice, or nests too deeply.".to_owned();
         let tenant = document.ok_or_else(not_json).and_then(|document: Value| {
             let tenant = self.deployment.tenant_of(&document);
-            tenant.map_err(|faults| Fault::told(&faults))
+            tenant.map_err(|faults| Fault::join(&faults))
         });
         let tenant = match tenant {
             Ok(tenant) => tenant,
