@@ -89,7 +89,7 @@ pub(crate) struct Answers {
 
 impl Answers {
     /// Stores the trace seed from the first call of the step.
-    pub(crate) fn begin(&mut self, seed: Seed) {
+    pub(crate) fn set_seed(&mut self, seed: Seed) {
         self.seed = Some(seed);
     }
 
@@ -101,7 +101,7 @@ impl Answers {
 
     /// Returns the trace seed; `None` in the first call of the step.
     #[must_use]
-    pub(crate) fn begun(&self) -> Option<Seed> {
+    pub(crate) fn seed(&self) -> Option<Seed> {
         self.seed
     }
 

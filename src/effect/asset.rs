@@ -11,7 +11,7 @@ pub(crate) const MAX_LENGTH: usize = 5 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asset {
     /// The file is available.
-    AtHand(FileMetadata),
+    Available(FileMetadata),
     /// The file is unavailable, for this reason.
     Missing(Trouble),
 }
@@ -76,9 +76,9 @@ impl Trouble {
     pub(crate) fn of_media_type(media_type: &str) -> Option<Self> {
         let media_type = media_type.trim_start();
         let is_page = ["text/html", "application/xhtml+xml"].iter().any(|page| {
-            let (begins, rest) = media_type.split_at_checked(page.len()).unwrap_or_default();
-            let goes_on = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-            begins.eq_ignore_ascii_case(page) && !goes_on
+            let (beginning, rest) = media_type.split_at_checked(page.len()).unwrap_or_default();
+            let continues = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            beginning.eq_ignore_ascii_case(page) && !continues
         });
         is_page.then_some(Self::Page)
     }

@@ -49,7 +49,7 @@ impl Gateway {
                 tenant: self.tenant.id.clone(),
                 source: source.to_owned(),
             }])),
-            Some(Asset::AtHand(metadata)) => {
+            Some(Asset::Available(metadata)) => {
                 let interrupt = shown(request, source, metadata);
                 if let Some(trouble) = metadata.trouble {
                     self.limits

@@ -213,7 +213,7 @@ impl Gateway {
         now: UnixMillis,
         answers: &Answers,
     ) -> Step {
-        let seed = answers.begun().unwrap_or_else(|| self.draw_seed());
+        let seed = answers.seed().unwrap_or_else(|| self.draw_seed());
         let trace = Trace::follow(
             request.header("traceparent"),
             request.header("tracestate"),

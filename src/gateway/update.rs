@@ -255,7 +255,7 @@ impl Sessions {
         change: &Change,
         answers: &Answers,
     ) -> u64 {
-        let seed = answers.begun().unwrap_or(recorder.labels.seed);
+        let seed = answers.seed().unwrap_or(recorder.labels.seed);
         let drawn = seed
             .first_chunk()
             .map_or(0, |drawn| u64::from_le_bytes(*drawn));

@@ -59,7 +59,7 @@ impl Router {
         match answers.asset(name) {
             None => Step::Await(vec![Need::ConsoleFile { name, coding }]),
             Some(Asset::Missing(_)) => self.refused(&Problem::NotFound),
-            Some(Asset::AtHand(metadata)) => shown(request, media_type, metadata, coding),
+            Some(Asset::Available(metadata)) => shown(request, media_type, metadata, coding),
         }
     }
 

@@ -166,7 +166,7 @@ impl Outside {
             trouble: None,
         };
         self.assets
-            .insert(source.to_owned(), Asset::AtHand(metadata));
+            .insert(source.to_owned(), Asset::Available(metadata));
     }
 
     pub(crate) fn put(&mut self, writes: Vec<Write>) -> bool {

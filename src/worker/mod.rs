@@ -79,11 +79,11 @@ fn serve(deployment: Deployment) -> Result<(), NoRandomSource> {
 
 /// Keeps the seed of a step that lacks something: it is asked again, and is to go on with the trace it began.
 fn keep_seed(answers: &mut Answers) {
-    if answers.begun().is_none() {
+    if answers.seed().is_none() {
         with_ready(|router| {
             let seed = router.labels().seed;
             if seed != Seed::default() {
-                answers.begin(seed);
+                answers.set_seed(seed);
             }
         });
     }

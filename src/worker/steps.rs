@@ -88,7 +88,7 @@ fn made(decision: Decision<String>, answers: Answers, phase: impl FnOnce() -> Ph
             text
         }
         Decision::Lacks(needs) => {
-            let begun = answers.begun();
+            let begun = answers.seed();
             PENDING.set(Some((phase(), Pending::new(needs, answers))));
             probes::send_probes();
             protocol::pending(begun)
@@ -309,7 +309,7 @@ fn revalidate_step(response_context: &str, now: f64, answers: &Answers) -> Decis
 /// Begins with a seed, as hex.
 fn begun_with(seed: &str) -> Option<Answers> {
     let mut answers = Answers::default();
-    answers.begin(encoding::from_hex(seed)?);
+    answers.set_seed(encoding::from_hex(seed)?);
     Some(answers)
 }
 
@@ -318,7 +318,7 @@ fn begun(seed: &str) -> Answers {
     begun_with(seed).unwrap_or_else(|| {
         let mut answers = Answers::default();
         if let Some(seed) = with_ready(Router::draw_seed) {
-            answers.begin(seed);
+            answers.set_seed(seed);
         }
         answers
     })

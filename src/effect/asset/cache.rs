@@ -17,13 +17,13 @@ pub(crate) const FRESH_MS: u64 = 5 * 60_000;
 pub(crate) const USABLE_MS: u64 = 24 * 60 * 60_000;
 
 /// Time without requests to a source after it failed, in milliseconds.
-const RESPITE_MS: u64 = 10_000;
+const RETRY_AFTER_MS: u64 = 10_000;
 
 /// Maximum time a source may take, in milliseconds.
 pub(crate) const SOURCE_DEADLINE_MS: u32 = 5_000;
 
 /// Maximum size of the isolate's cache, in bytes; the least recently served files go first.
-const ROOM: u64 = 16 * 1024 * 1024;
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Size that a cached file takes in addition to its content, in bytes: names and index.
 const OVERHEAD: u64 = 512;
@@ -75,7 +75,7 @@ impl<B> Shown<B> {
             length: file.length,
             trouble,
         };
-        (Asset::AtHand(metadata), file.bytes)
+        (Asset::Available(metadata), file.bytes)
     }
 }
 
@@ -144,7 +144,7 @@ impl<B: Clone> AssetCache<B> {
     }
 
     /// Decides about a file, given the copy in the location's cache.
-    pub(crate) fn look(
+    pub(crate) fn lookup(
         &mut self,
         name: &str,
         in_location: Option<File<B>>,
@@ -161,9 +161,9 @@ impl<B: Clone> AssetCache<B> {
         }
         let usable = known.filter(|file| file.is_usable(now));
         match self.troubles.get(name) {
-            Some((trouble, since)) if now.millis_since(*since) < RESPITE_MS => {
+            Some((trouble, since)) if now.millis_since(*since) < RETRY_AFTER_MS => {
                 let trouble = *trouble;
-                Lookup::Decided(self.make_do(name, usable, trouble))
+                Lookup::Decided(self.fall_back(name, usable, trouble))
             }
             _ => Lookup::Ask(usable),
         }
@@ -194,13 +194,13 @@ impl<B: Clone> AssetCache<B> {
                 } else {
                     LocationUpdate::None
                 };
-                (self.make_do(name, usable, trouble), update)
+                (self.fall_back(name, usable, trouble), update)
             }
         }
     }
 
     /// Serves a usable copy although the source failed.
-    fn make_do(&mut self, name: &str, usable: Option<File<B>>, trouble: Trouble) -> Outcome<B> {
+    fn fall_back(&mut self, name: &str, usable: Option<File<B>>, trouble: Trouble) -> Outcome<B> {
         match usable {
             Some(file) if !trouble.is_gone() => self.show(name, file, Some(trouble)),
             _ => Err(trouble),
@@ -217,7 +217,7 @@ impl<B: Clone> AssetCache<B> {
             shown: self.shown,
         };
         self.files.insert(name.to_owned(), held);
-        while self.held > ROOM {
+        while self.held > MAX_BYTES {
             let oldest = self.files.iter().min_by_key(|(_, held)| held.shown);
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else {
                 break;

@@ -218,7 +218,7 @@ fn stale_file_is_served_and_the_failure_logged() {
         ..FileMetadata::default()
     };
     let sources = &mut world.outside.assets;
-    sources.insert(LOGO.to_owned(), Asset::AtHand(metadata));
+    sources.insert(LOGO.to_owned(), Asset::Available(metadata));
     assert_eq!(world.shown("/logo"), "\"old\"");
     assert!(world.events().contains("no answer"));
 }

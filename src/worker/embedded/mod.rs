@@ -239,7 +239,7 @@ fn session(forward: &Forward) -> Option<Session> {
 fn begun() -> Answers {
     let mut answers = Answers::default();
     if let Some(seed) = with_ready(Router::draw_seed) {
-        answers.begin(seed);
+        answers.set_seed(seed);
     }
     answers
 }

@@ -76,7 +76,7 @@ pub(super) async fn answer(env: &Env, tenant: &TenantId, source: String) -> Answ
 /// Gets a file that is not fresh here.
 async fn renewed(env: &Env, name: &str, source: &str) -> Outcome<Uint8Array> {
     let near = location_cache::find(name).await;
-    let looked = FILES.with_borrow_mut(|files| files.look(name, near, now()));
+    let looked = FILES.with_borrow_mut(|files| files.lookup(name, near, now()));
     let usable = match looked {
         Lookup::Decided(outcome) => return outcome,
         Lookup::Ask(usable) => usable,

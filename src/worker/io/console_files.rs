@@ -40,7 +40,7 @@ pub(super) async fn answer(name: &'static str, coding: Coding) -> Answered {
                 length: bytes.length(),
                 ..FileMetadata::default()
             };
-            (Asset::AtHand(metadata), Some(bytes))
+            (Asset::Available(metadata), Some(bytes))
         }
         Ok(None) => (Asset::Missing(Trouble::Absent), None),
         Err(_) => (Asset::Missing(Trouble::Malformed), None),

@@ -41,7 +41,7 @@ fn file_is_fresh_for_five_minutes_then_revalidated() {
     assert_eq!(bytes(cache.fresh(NAME, at(5 * MINUTE - 1))), Some("one"));
     assert_eq!(bytes(cache.fresh(NAME, at(5 * MINUTE))), None);
     assert_eq!(bytes(cache.fresh("globex/logo", at(0))), None);
-    let ask = cache.look(NAME, None, at(5 * MINUTE));
+    let ask = cache.lookup(NAME, None, at(5 * MINUTE));
     assert_eq!(ask, Lookup::Ask(Some(file("one", 0))));
     let given = Ok(file("two", 5 * MINUTE));
     let (outcome, _) = cache.renew(NAME, Some(file("one", 0)), given, at(5 * MINUTE));
@@ -53,17 +53,17 @@ fn file_is_fresh_for_five_minutes_then_revalidated() {
 fn newer_copy_wins() {
     let mut cache = known("own");
     let now = at(6 * MINUTE);
-    let older = cache.look(NAME, Some(file("location's", 0)), now);
+    let older = cache.lookup(NAME, Some(file("location's", 0)), now);
     assert_eq!(older, Lookup::Ask(Some(file("own", 0))));
-    let younger = cache.look(NAME, Some(file("location's", 2 * MINUTE)), now);
+    let younger = cache.lookup(NAME, Some(file("location's", 2 * MINUTE)), now);
     assert_eq!(shown(younger), ("location's", None));
     assert!(cache.fresh(NAME, now).is_some(), "it is remembered here");
     let mut empty = AssetCache::default();
     assert_eq!(
-        shown(empty.look(NAME, Some(file("location's", 2 * MINUTE)), now)).0,
+        shown(empty.lookup(NAME, Some(file("location's", 2 * MINUTE)), now)).0,
         "location's"
     );
-    assert_eq!(empty.look("other", None, now), Lookup::Ask(None));
+    assert_eq!(empty.lookup("other", None, now), Lookup::Ask(None));
 }
 
 #[test]
@@ -75,16 +75,16 @@ fn failing_source_is_retried_after_ten_seconds_and_stale_file_served_for_a_day()
     let (outcome, update) = cache.renew(NAME, usable, Err(trouble), at(now));
     assert_eq!(outcome.unwrap().trouble, Some(trouble));
     assert_eq!(update, LocationUpdate::None);
-    let soon = cache.look(NAME, None, at(now + 9_999));
+    let soon = cache.lookup(NAME, None, at(now + 9_999));
     assert_eq!(shown(soon), ("one", Some(trouble)));
-    let later = cache.look(NAME, None, at(now + 10_000));
+    let later = cache.lookup(NAME, None, at(now + 10_000));
     assert_eq!(later, Lookup::Ask(Some(file("one", 0))));
-    let last = cache.look(NAME, None, at(DAY - 1));
+    let last = cache.lookup(NAME, None, at(DAY - 1));
     assert_eq!(last, Lookup::Ask(Some(file("one", 0))));
-    assert_eq!(cache.look(NAME, None, at(DAY)), Lookup::Ask(None));
+    assert_eq!(cache.lookup(NAME, None, at(DAY)), Lookup::Ask(None));
     let (outcome, _) = cache.renew(NAME, None, Err(trouble), at(DAY));
     assert_eq!(outcome, Err(trouble));
-    let soon = cache.look(NAME, None, at(DAY + 1));
+    let soon = cache.lookup(NAME, None, at(DAY + 1));
     assert_eq!(soon, Lookup::Decided(Err(trouble)));
 }
 
@@ -102,7 +102,7 @@ fn deleted_file_is_evicted_at_once() {
             fetched: at(0),
             ..file
         });
-        assert_eq!(cache.look(NAME, near, now), Lookup::Decided(Err(trouble)));
+        assert_eq!(cache.lookup(NAME, near, now), Lookup::Decided(Err(trouble)));
         assert_eq!((cache.files.len(), cache.held), (0, 0));
     }
 }
@@ -113,7 +113,7 @@ fn recovered_source_clears_its_failure() {
     let now = 10 * MINUTE;
     let _ = cache.renew(NAME, None, Err(Trouble::NoAnswer), at(now));
     let _ = cache.renew(NAME, None, Ok(file("two", now)), at(now));
-    let much_later = cache.look(NAME, None, at(now + 5 * MINUTE));
+    let much_later = cache.lookup(NAME, None, at(now + 5 * MINUTE));
     assert_eq!(much_later, Lookup::Ask(Some(file("two", now))));
     assert!(cache.troubles.is_empty());
 }
@@ -143,14 +143,14 @@ fn least_recently_used_files_are_evicted_first() {
 #[test]
 fn empty_files_are_bounded_too() {
     let mut cache = AssetCache::default();
-    let most = ROOM / OVERHEAD;
+    let most = MAX_BYTES / OVERHEAD;
     for number in 0..most + 100 {
         let empty = File {
             length: 0,
             ..file("", 0)
         };
         let _ = cache.renew(&number.to_string(), None, Ok(empty), at(0));
-        assert!(cache.held <= ROOM);
+        assert!(cache.held <= MAX_BYTES);
     }
     assert_eq!(cache.files.len() as u64, most);
     let mut cache = AssetCache::<()>::default();
