@@ -59,19 +59,19 @@ pub(crate) fn without(
     (!kept.is_empty()).then_some(kept)
 }
 
-/// Returns whether a part between commas matches `is_meant`; parts shorter than `shortest` never do. Reads each byte
+/// Returns whether a part between commas is one that `matches`; parts shorter than `shortest` never do. Reads each byte
 /// once, so that many commas cost no more than other text.
-fn has_part(pair: &str, shortest: usize, is_meant: impl Fn(&str) -> bool) -> bool {
+fn has_part(pair: &str, shortest: usize, matches: impl Fn(&str) -> bool) -> bool {
     let mut begin = 0;
     for (at, byte) in pair.bytes().enumerate() {
         if byte == b',' {
-            if at - begin >= shortest && pair.get(begin..at).is_some_and(&is_meant) {
+            if at - begin >= shortest && pair.get(begin..at).is_some_and(&matches) {
                 return true;
             }
             begin = at + 1;
         }
     }
-    pair.get(begin..).is_some_and(is_meant)
+    pair.get(begin..).is_some_and(matches)
 }
 
 /// Returns the names of all cookies.
@@ -82,11 +82,11 @@ pub(crate) fn names(header: &str) -> impl Iterator<Item = &str> {
 /// Returns the cookies with matching names as name and value, in order.
 pub(crate) fn named(
     header: &str,
-    is_meant: impl Fn(&str) -> bool,
+    matches: impl Fn(&str) -> bool,
 ) -> impl Iterator<Item = (&str, &str)> {
     pairs(header).filter_map(move |pair| {
         let name = name_of(pair);
-        is_meant(name).then(|| (name, value_of(pair, name).unwrap_or_default()))
+        matches(name).then(|| (name, value_of(pair, name).unwrap_or_default()))
     })
 }
 

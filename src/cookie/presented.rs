@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn number_of_mac_checks_is_limited() {
-        let rubbish = format!("s={}; ", issued(5, 2)).repeat(jar::MAX_CANDIDATES);
+        let invalid = format!("s={}; ", issued(5, 2)).repeat(jar::MAX_CANDIDATES);
         assert_eq!(
-            found(&format!("{rubbish}s={}", issued(5, 1))),
+            found(&format!("{invalid}s={}", issued(5, 1))),
             Presented::UnknownKey
         );
     }

@@ -33,7 +33,7 @@ const FUTURE_TOLERANCE: u64 = 60;
 
 /// Interval of issue times that mark an opened connection, in seconds: a guest's cookie issued at a multiple of it,
 /// after the session began. Shorter than [`FUTURE_TOLERANCE`].
-const NOTCH: u64 = 29;
+const OPENED_INTERVAL: u64 = 29;
 
 /// Content of a genuine cookie, which has passed the MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ const ROLLOUT: Seconds = Seconds(3_600);
 impl Token {
     /// Creates a token for a caller that looks up a session without its cookie.
     #[must_use]
-    pub(crate) fn of_nobody(handle: Handle, now: UnixSeconds) -> Self {
+    pub(crate) fn without_cookie(handle: Handle, now: UnixSeconds) -> Self {
         Self {
             handle,
             id: SessionId::from_bytes([0; SESSION_ID_BYTES]),
@@ -95,9 +95,9 @@ impl Token {
     /// releases read the time as usual.
     #[must_use]
     pub(crate) fn guest_issued(now: UnixSeconds, opened: bool) -> UnixSeconds {
-        let is_notch = now.0.is_multiple_of(NOTCH);
-        UnixSeconds(match (opened, is_notch) {
-            (true, _) => (now.0 + 1).next_multiple_of(NOTCH),
+        let is_marked = now.0.is_multiple_of(OPENED_INTERVAL);
+        UnixSeconds(match (opened, is_marked) {
+            (true, _) => (now.0 + 1).next_multiple_of(OPENED_INTERVAL),
             (false, true) => now.0 + 1,
             (false, false) => now.0,
         })
@@ -108,7 +108,7 @@ impl Token {
     pub(crate) fn guest_opened(&self) -> Option<UnixSeconds> {
         let is_noted = self.least_version == Version::UNSTORED
             && self.issued > self.created
-            && self.issued.0.is_multiple_of(NOTCH);
+            && self.issued.0.is_multiple_of(OPENED_INTERVAL);
         is_noted.then_some(self.issued)
     }
 
@@ -342,7 +342,7 @@ mod tests {
             };
             assert_eq!(guest(false).guest_opened(), None);
             assert_eq!(guest(true).guest_opened(), Some(guest(true).issued));
-            assert!(guest(true).issued.since(now).0 <= NOTCH && guest(true).issued > now);
+            assert!(guest(true).issued.since(now).0 <= OPENED_INTERVAL && guest(true).issued > now);
             assert!(guest(false).issued.since(now).0 <= 1 && guest(false).issued >= now);
         }
         let stored = Token {

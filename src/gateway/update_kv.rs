@@ -93,7 +93,7 @@ impl Sessions {
         let (token, anew) = match update.token {
             Some(token) => (token, token.least_version > Version::UNSTORED),
             None => {
-                nobody = Token::of_nobody(update.handle, now.seconds());
+                nobody = Token::without_cookie(update.handle, now.seconds());
                 (&nobody, true)
             }
         };
