@@ -130,7 +130,7 @@ impl Gateway {
         }
         self.limits
             .forgeries
-            .told_until(request.client_network(), now)
+            .retry_after_until(request.client_network(), now)
     }
 }
 

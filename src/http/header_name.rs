@@ -57,7 +57,7 @@ fn is_folded(name: &str) -> bool {
 pub(crate) fn is_ordinary(name: &str) -> bool {
     match *name.as_bytes() {
         [first @ b'a'..=b'z', second @ b'a'..=b'z', ..] => {
-            reserved_headers::begins_otherwise(first, second)
+            reserved_headers::is_certainly_ordinary(first, second)
         }
         _ => false,
     }

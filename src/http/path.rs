@@ -29,7 +29,7 @@ pub(crate) fn classify<'a>(path: &'a str, prefix: &str) -> PathClass<'a> {
                 PathClass::Reserved(rest)
             }
         }
-        _ if is_disguise(path, prefix) => PathClass::Ambiguous,
+        _ if hides_reserved_path(path, prefix) => PathClass::Ambiguous,
         _ => PathClass::Origin,
     }
 }
@@ -68,7 +68,7 @@ fn is_suspicious(path: &str) -> bool {
 }
 
 /// Returns whether decoding, folding and resolving `path` leads below `prefix`.
-fn is_disguise(path: &str, prefix: &str) -> bool {
+fn hides_reserved_path(path: &str, prefix: &str) -> bool {
     let word = prefix.trim_start_matches('/');
     if !is_suspicious(path) && !contains_ignoring_case(path, word) {
         return false;
@@ -206,8 +206,8 @@ mod tests {
     fn hundred_thousand_nested_escapes_are_classified_quickly() {
         // Layer by layer this would take 10^10 steps, far too long for a test.
         let layers = "25".repeat(100_000);
-        let disguise = format!("/%{layers}5fsession/me");
-        assert_eq!(classify(&disguise, PREFIX), PathClass::Ambiguous);
+        let nested = format!("/%{layers}5fsession/me");
+        assert_eq!(classify(&nested, PREFIX), PathClass::Ambiguous);
         let other = format!("/%{layers}41dmin");
         assert_eq!(classify(&other, PREFIX), PathClass::Origin);
         assert_eq!(resolved(&other).as_deref(), Some("/Admin"));

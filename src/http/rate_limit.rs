@@ -82,7 +82,7 @@ impl<K: Hash + Eq> RateLimit<K> {
 
     /// Returns until when this key's `Retry-After` stays the same; `None` if nothing was counted.
     #[must_use]
-    pub(crate) fn told_until<Q>(&self, key: &Q, now: UnixMillis) -> Option<UnixMillis>
+    pub(crate) fn retry_after_until<Q>(&self, key: &Q, now: UnixMillis) -> Option<UnixMillis>
     where
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
@@ -171,12 +171,12 @@ impl ClientLimit {
 
     /// Returns until when the `Retry-After` of `client` stays the same; `None` if nothing was counted.
     #[must_use]
-    pub(crate) fn told_until(&self, client: Network, now: UnixMillis) -> Option<UnixMillis> {
+    pub(crate) fn retry_after_until(&self, client: Network, now: UnixMillis) -> Option<UnixMillis> {
         match client.site() {
             Some(site) if self.sites.wait(&site, now).is_some() => {
-                self.sites.told_until(&site, now)
+                self.sites.retry_after_until(&site, now)
             }
-            _ => self.clients.told_until(&client, now),
+            _ => self.clients.retry_after_until(&client, now),
         }
     }
 
@@ -260,7 +260,7 @@ mod tests {
         assert!(limit.wait(client("2001:db8:1:ffff::1"), now).is_some());
         assert!(
             limit
-                .told_until(client("2001:db8:1:ffff::1"), now)
+                .retry_after_until(client("2001:db8:1:ffff::1"), now)
                 .is_some()
         );
         assert_eq!(limit.count(client("2001:db8:2:2::1"), now), Verdict::First);

@@ -181,7 +181,7 @@ const BEGINNINGS: [[u8; 2]; 28] = [
 /// Returns whether no name in the lists begins with these two lower-case letters, so that the name needs no folding.
 /// Most of a browser's names begin so.
 #[must_use]
-pub(crate) fn begins_otherwise(first: u8, second: u8) -> bool {
+pub(crate) fn is_certainly_ordinary(first: u8, second: u8) -> bool {
     FIRST_LETTERS & bit_of(first) == 0 || !BEGINNINGS.contains(&[first, second])
 }
 
@@ -253,7 +253,7 @@ mod tests {
             let [first, second, ..] = name.as_bytes() else {
                 panic!("{name} is too short")
             };
-            assert!(!begins_otherwise(*first, *second), "{name}");
+            assert!(!is_certainly_ordinary(*first, *second), "{name}");
         }
     }
 
