@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench core` tells times. With `--counted` every case is run so many times in one
 //! function that callgrind is told to watch, and the cases are named in the order of its dumps.
-//! `--counted=stranger` takes only those with that in their names.
+//! `--counted=anonymous` takes only those with that in their names.
 #![expect(clippy::print_stdout, reason = "the program's result")]
 
 use divan::Bencher;

@@ -7,11 +7,11 @@
     reason = "what cannot be measured must not pass for measured"
 )]
 
+mod anonymous;
 mod cookie;
 mod headers;
 mod record;
 mod request;
-mod strangers;
 mod world;
 
 use core::fmt;
@@ -95,88 +95,90 @@ pub const CASES: &[Case] = &[
     often("answer: nothing to change", request::answer_as_it_is),
     often("answer: cookie, redirect, load", request::answer_edited),
     often("answer: data changed, KV alone", request::answer_with_patch),
-    once("stranger: path, nested escapes", || strangers::path("25")),
-    once("stranger: path, escaped percents", || {
-        strangers::path("%25")
+    once("anonymous: path, nested escapes", || anonymous::path("25")),
+    once("anonymous: path, escaped percents", || {
+        anonymous::path("%25")
     }),
-    once("stranger: path, escaped slashes", || {
-        strangers::path("a%2f")
+    once("anonymous: path, escaped slashes", || {
+        anonymous::path("a%2f")
     }),
-    once("stranger: path, shortest segments", || {
-        strangers::path("a/")
+    once("anonymous: path, shortest segments", || {
+        anonymous::path("a/")
     }),
-    once("stranger: path, dot segments", || strangers::path("a/../")),
-    once("stranger: path, the prefix over and over", || {
-        strangers::path("_sessio")
+    once("anonymous: path, dot segments", || anonymous::path("a/../")),
+    once("anonymous: path, the prefix over and over", || {
+        anonymous::path("_sessio")
     }),
-    once("stranger: query, empty parameters", || {
-        strangers::query("&")
+    once("anonymous: query, empty parameters", || {
+        anonymous::query("&")
     }),
-    once("stranger: query, sids", || strangers::query("sid=~&")),
-    once("stranger: query, escapes", || {
-        strangers::query("return_to=%41%2f")
+    once("anonymous: query, sids", || anonymous::query("sid=~&")),
+    once("anonymous: query, escapes", || {
+        anonymous::query("return_to=%41%2f")
     }),
-    once("stranger: return address", || strangers::return_to("%25")),
-    once("stranger: languages", || strangers::language("zh,")),
-    once("stranger: weights of languages", || {
-        strangers::language("en;q=0.0000001,")
+    once("anonymous: return address", || anonymous::return_to("%25")),
+    once("anonymous: languages", || anonymous::language("zh,")),
+    once("anonymous: weights of languages", || {
+        anonymous::language("en;q=0.0000001,")
     }),
-    once("stranger: trace", || strangers::trace("0-")),
-    once("stranger: JSON, empty arrays", || {
-        strangers::json_body("[],", "0")
+    once("anonymous: trace", || anonymous::trace("0-")),
+    once("anonymous: JSON, empty arrays", || {
+        anonymous::json_body("[],", "0")
     }),
-    once("stranger: JSON, nested", || strangers::json_body("[", "0")),
-    once("stranger: JSON, one text of escapes", || {
-        strangers::json_text(0)
+    once("anonymous: JSON, nested", || anonymous::json_body("[", "0")),
+    once("anonymous: JSON, one text of escapes", || {
+        anonymous::json_text(0)
     }),
-    once("stranger: JSON, numbers", strangers::json_numbers),
-    once("stranger: JSON, members", strangers::json_members),
-    once("stranger: form, empty fields", || strangers::form_body("&")),
-    once("stranger: form, short fields", || {
-        strangers::form_body("b=&")
+    once("anonymous: JSON, numbers", anonymous::json_numbers),
+    once("anonymous: JSON, members", anonymous::json_members),
+    once("anonymous: form, empty fields", || {
+        anonymous::form_body("&")
     }),
-    once("stranger: form, escapes", || {
-        strangers::form_body("a=%41%2f+")
+    once("anonymous: form, short fields", || {
+        anonymous::form_body("b=&")
     }),
-    once("stranger: token, dots", || strangers::token(".")),
-    once("stranger: token, numbers", || strangers::token("1,")),
-    once("stranger: token, a text of escapes", || {
-        strangers::token("\"\\u0041\\u0041\\u0041\\u0041\\u0041\\u0041\",")
+    once("anonymous: form, escapes", || {
+        anonymous::form_body("a=%41%2f+")
     }),
-    once("stranger: request, nested escapes", || {
-        strangers::request_for("25")
+    once("anonymous: token, dots", || anonymous::token(".")),
+    once("anonymous: token, numbers", || anonymous::token("1,")),
+    once("anonymous: token, a text of escapes", || {
+        anonymous::token("\"\\u0041\\u0041\\u0041\\u0041\\u0041\\u0041\",")
     }),
-    once("stranger: request, shortest segments", || {
-        strangers::request_for("a/")
+    once("anonymous: request, nested escapes", || {
+        anonymous::request_for("25")
     }),
-    once("stranger: request, a long Connection", || {
-        strangers::request("connection", "a,")
+    once("anonymous: request, shortest segments", || {
+        anonymous::request_for("a/")
     }),
-    once("stranger: request, 230 headers in Connection", || {
-        strangers::connection()
+    once("anonymous: request, a long Connection", || {
+        anonymous::request("connection", "a,")
     }),
-    once("stranger: request, commas in Cookie", || {
-        strangers::request("cookie", ",")
+    once("anonymous: request, 230 headers in Connection", || {
+        anonymous::connection()
     }),
-    once("stranger: request, empty cookies", || {
-        strangers::request("cookie", "=;")
+    once("anonymous: request, commas in Cookie", || {
+        anonymous::request("cookie", ",")
     }),
-    once("stranger: request, a long Authorization", || {
-        strangers::request("authorization", "Bearer ")
+    once("anonymous: request, empty cookies", || {
+        anonymous::request("cookie", "=;")
     }),
-    once("stranger: request, a long If-None-Match", || {
-        strangers::request("if-none-match", "W/,")
+    once("anonymous: request, a long Authorization", || {
+        anonymous::request("authorization", "Bearer ")
     }),
-    once("stranger: request, a long baggage", || {
-        strangers::request("baggage", "a=b,")
+    once("anonymous: request, a long If-None-Match", || {
+        anonymous::request("if-none-match", "W/,")
     }),
-    once("stranger: request, a long Forwarded", || {
-        strangers::request("forwarded", "for=a;")
+    once("anonymous: request, a long baggage", || {
+        anonymous::request("baggage", "a=b,")
     }),
-    once("stranger: request, a long Origin", || {
-        strangers::request("origin", "://")
+    once("anonymous: request, a long Forwarded", || {
+        anonymous::request("forwarded", "for=a;")
     }),
-    once("stranger: request, a long Host", || {
-        strangers::request("x-forwarded-host", "a.")
+    once("anonymous: request, a long Origin", || {
+        anonymous::request("origin", "://")
+    }),
+    once("anonymous: request, a long Host", || {
+        anonymous::request("x-forwarded-host", "a.")
     }),
 ];
