@@ -187,11 +187,11 @@ impl Problem {
         let detail = self.detail(kind);
         let (title, detail) = match theme.locale {
             Locale::English => (title, detail),
-            Locale::Chinese => match zh::told(code) {
+            Locale::Chinese => match zh::translate(code) {
                 None => (title, detail),
                 // Details that differ case by case exist in English only.
                 Some((title, "")) => (title, detail),
-                Some(told) => told,
+                Some(translated) => translated,
             },
         };
         let remedy = match self {

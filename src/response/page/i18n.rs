@@ -3,13 +3,13 @@
 use crate::response::theme::locale::Locale;
 
 /// Translates an English text; returns it unchanged if there is no translation.
-pub(super) fn said(locale: Locale, english: &'static str) -> &'static str {
-    let is_meant = |(key, _): &&(&str, &str)| *key == english;
+pub(super) fn translate(locale: Locale, english: &'static str) -> &'static str {
+    let matches = |(key, _): &&(&str, &str)| *key == english;
     match locale {
         Locale::English => english,
         Locale::Chinese => CHINESE
             .iter()
-            .find(is_meant)
+            .find(matches)
             .map_or(english, |(_, chinese)| chinese),
     }
 }
@@ -72,7 +72,7 @@ const CHINESE: [(&str, &str); 33] = [
 mod tests {
     use super::*;
 
-    const SPEAKERS: [&str; 8] = [
+    const TEMPLATES: [&str; 8] = [
         include_str!("../../../www/pages/frame.html"),
         include_str!("../../../www/pages/problem.html"),
         include_str!("../../../www/pages/waiting.html"),
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn every_template_text_has_a_chinese_translation() {
-        for template in SPEAKERS {
-            for said in template.split('[').skip(1) {
-                let english = said.split(']').next().unwrap();
+        for template in TEMPLATES {
+            for part in template.split('[').skip(1) {
+                let english = part.split(']').next().unwrap();
                 assert!(CHINESE.iter().any(|(key, _)| *key == english), "{english}");
             }
         }
@@ -95,20 +95,20 @@ mod tests {
 
     #[test]
     fn every_translation_is_used() {
-        let rooms = [
+        let sources = [
             include_str!("problem.rs"),
             include_str!("sign_in.rs"),
             include_str!("sign_out.rs"),
             include_str!("password.rs"),
         ];
         for (english, _) in CHINESE {
-            let by_template = SPEAKERS
+            let by_template = TEMPLATES
                 .iter()
                 .any(|text| text.contains(&format!("[{english}]")));
-            let by_room = rooms
+            let by_source = sources
                 .iter()
                 .any(|text| text.contains(&format!("{english:?}")));
-            assert!(by_template || by_room, "{english}");
+            assert!(by_template || by_source, "{english}");
         }
     }
 

@@ -38,18 +38,18 @@ impl<'a> Theme<'a> {
     /// Returns the theme for a request: the brand's own language, else the one that the browser prefers.
     #[must_use]
     pub(crate) fn of(brand: &'a Brand, request: &Request<'_>) -> Self {
-        let asked = || Locale::accepted(request.header("accept-language").unwrap_or_default());
-        let locale = brand.locale.unwrap_or_else(asked);
+        let accepted = || Locale::accepted(request.header("accept-language").unwrap_or_default());
+        let locale = brand.locale.unwrap_or_else(accepted);
         Self { brand, locale }
     }
 
-    fn say(&self, english: &'static str) -> &'static str {
-        i18n::said(self.locale, english)
+    fn translate(&self, english: &'static str) -> &'static str {
+        i18n::translate(self.locale, english)
     }
 
     /// Translates a text, and puts `what` in place of its `%`.
-    fn say_of(&self, english: &'static str, what: &str) -> String {
-        let (before, after) = self.say(english).split_once('%').unwrap_or_default();
+    fn translate_with(&self, english: &'static str, what: &str) -> String {
+        let (before, after) = self.translate(english).split_once('%').unwrap_or_default();
         [before, what, after].concat()
     }
 

@@ -29,8 +29,10 @@ pub(crate) fn change_password(
 ) -> Answer {
     let fault = match state {
         PasswordState::Ask => "",
-        PasswordState::Wrong => theme.say("The current password is wrong."),
-        PasswordState::TooShort => theme.say("The new password is too short. Choose a longer one."),
+        PasswordState::Wrong => theme.translate("The current password is wrong."),
+        PasswordState::TooShort => {
+            theme.translate("The new password is too short. Choose a longer one.")
+        }
         PasswordState::Done => return theme.show(status, &done(theme)),
     };
     let fillings = [
@@ -40,7 +42,7 @@ pub(crate) fn change_password(
         ("is_short", If(state == PasswordState::TooShort)),
     ];
     let layout = Layout {
-        heading: theme.say("Change password"),
+        heading: theme.translate("Change password"),
         main: theme.fill(PASSWORD, &fillings),
         form: Form::ToUs(&[]),
     };
@@ -49,7 +51,7 @@ pub(crate) fn change_password(
 
 fn done(theme: &Theme<'_>) -> Layout<'static> {
     Layout {
-        heading: theme.say("Password changed"),
+        heading: theme.translate("Password changed"),
         main: theme.fill(CHANGED, &[]),
         form: Form::None,
     }

@@ -32,7 +32,7 @@ pub(in crate::response) enum Remedy {
 /// Renders the page.
 pub(in crate::response) fn problem(theme: &Theme<'_>, trouble: &Trouble<'_>) -> Answer {
     let (template, heading) = match trouble.remedy {
-        Remedy::Waiting => (WAITING, theme.say("Please wait a moment")),
+        Remedy::Waiting => (WAITING, theme.translate("Please wait a moment")),
         Remedy::TryingAgain | Remedy::StartingOver => (PROBLEM, trouble.title),
     };
     let fillings = [

@@ -40,12 +40,12 @@ pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Ans
     let fault = match page.fault {
         None => String::new(),
         Some(LoginFault::Wrong) => theme
-            .say("The username or the password is wrong.")
+            .translate("The username or the password is wrong.")
             .to_owned(),
         Some(LoginFault::Locked(0..=60)) => theme
-            .say("Too many attempts. Try again in a minute.")
+            .translate("Too many attempts. Try again in a minute.")
             .to_owned(),
-        Some(LoginFault::Locked(seconds)) => theme.say_of(
+        Some(LoginFault::Locked(seconds)) => theme.translate_with(
             "Too many attempts. Try again in % minutes.",
             &seconds.div_ceil(60).to_string(),
         ),
@@ -67,7 +67,7 @@ pub(crate) fn login(theme: &Theme<'_>, status: u16, page: &LoginPage<'_>) -> Ans
         ("providers", Markup(&providers)),
     ];
     let layout = Layout {
-        heading: theme.say("Sign in"),
+        heading: theme.translate("Sign in"),
         main: theme.fill(SIGN_IN, &fillings),
         form: if page.has_password {
             Form::ToUs(&[])
@@ -91,7 +91,7 @@ fn provider(theme: &Theme<'_>, page: &LoginPage<'_>, name: &str, title: &str) ->
         url.push_str("&max_age=");
         url.push_str(&seconds.to_string());
     }
-    let text = theme.say_of("Continue with %", title);
+    let text = theme.translate_with("Continue with %", title);
     let fillings = [("url", Text(&url)), ("text", Text(&text))];
     theme.fill(
         "<li><a class=\"button\" href=\"{url}\">{text}</a></li>",

@@ -11,7 +11,7 @@ const SIGNED_OUT: &str = include_str!("../../../www/pages/signed-out.html");
 #[must_use]
 pub(crate) fn confirm_sign_out(theme: &Theme<'_>, prefix: &str, form_origins: &[String]) -> Answer {
     let layout = Layout {
-        heading: theme.say("Sign out?"),
+        heading: theme.translate("Sign out?"),
         main: theme.fill(SIGN_OUT, &[("prefix", Text(prefix))]),
         form: Form::ToUs(form_origins),
     };
@@ -22,7 +22,7 @@ pub(crate) fn confirm_sign_out(theme: &Theme<'_>, prefix: &str, form_origins: &[
 #[must_use]
 pub(crate) fn signed_out(theme: &Theme<'_>) -> Answer {
     let layout = Layout {
-        heading: theme.say("You are signed out"),
+        heading: theme.translate("You are signed out"),
         main: theme.fill(SIGNED_OUT, &[]),
         form: Form::None,
     };

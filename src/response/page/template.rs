@@ -6,7 +6,7 @@
 //! | `{#name}…{/name}` | the content, if the slot has a value |
 //! | `[English]` | the text in the page's language |
 
-use super::i18n::said;
+use super::i18n::translate;
 use crate::response::theme::locale::Locale;
 
 /// Value of a slot.
@@ -44,7 +44,7 @@ fn push(
     // Values are never scanned again, because they may look like slots.
     while let Some((before, gap)) = rest.split_once('{') {
         if is_shown {
-            push_said(page, before, locale);
+            push_translated(page, before, locale);
         }
         let (name, after) = gap.split_once('}').unwrap_or((gap, ""));
         let filled = |name: &str| fillings.iter().find(|(other, _)| *other == name);
@@ -63,15 +63,15 @@ fn push(
             }
         }
     }
-    push_said(page, rest, locale);
+    push_translated(page, rest, locale);
     ""
 }
 
-fn push_said(page: &mut String, mut template: &'static str, locale: Locale) {
+fn push_translated(page: &mut String, mut template: &'static str, locale: Locale) {
     while let Some((before, words)) = template.split_once('[') {
         let (english, after) = words.split_once(']').unwrap_or((words, ""));
         page.push_str(before);
-        page.push_str(said(locale, english));
+        page.push_str(translate(locale, english));
         template = after;
     }
     page.push_str(template);

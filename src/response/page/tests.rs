@@ -56,7 +56,7 @@ fn brands() -> Vec<(&'static str, Brand)> {
         ..Brand::default()
     };
     vec![
-        ("nobody", Brand::default()),
+        ("default", Brand::default()),
         ("orchard", orchard),
         ("volt", volt),
         ("long", long),
@@ -223,25 +223,25 @@ fn page_values_are_escaped() {
         trace_id: HOSTILE,
     };
     // More than a document allows: the page does not rely on the document's checks.
-    let foe = Brand {
+    let hostile_brand = Brand {
         title: HOSTILE.to_owned(),
         logo: Some(format!("https://{HOSTILE}")),
         links: links(&[(HOSTILE, HOSTILE)]),
         ..Brand::default()
     };
-    let friend = Brand {
+    let plain_brand = Brand {
         title: "Friend".to_owned(),
         logo: Some("https://cdn.example/logo.svg".to_owned()),
         links: links(&[("Terms", "/terms")]),
         ..Brand::default()
     };
     for locale in LOCALES {
-        let pages = all(&foe, locale, &hostile).into_iter();
-        for ((name, theirs), (_, ours)) in pages.zip(all(&friend, locale, &KIND)) {
+        let pages = all(&hostile_brand, locale, &hostile).into_iter();
+        for ((name, theirs), (_, ours)) in pages.zip(all(&plain_brand, locale, &KIND)) {
             assert_eq!(skeleton(&theirs.body), skeleton(&ours.body), "{name}");
             let policy = |page| header(page, "content-security-policy").to_owned();
-            let told = policy(&ours).replace(" https://cdn.example", "");
-            assert_eq!(policy(&theirs), told, "{name}");
+            let expected = policy(&ours).replace(" https://cdn.example", "");
+            assert_eq!(policy(&theirs), expected, "{name}");
             for (_, value) in &theirs.headers {
                 assert!(!value.contains("script"), "{value}");
             }

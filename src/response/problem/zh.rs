@@ -1,13 +1,13 @@
 //! Translates problems into Chinese, by code. Programs get English.
 
 /// Returns title and detail; `None` for a problem that only programs get.
-pub(super) fn told(code: &str) -> Option<(&'static str, &'static str)> {
-    let is_meant = |(other, ..): &&(&str, &str, &str)| *other == code;
-    let (_, title, detail) = TOLD.iter().find(is_meant)?;
+pub(super) fn translate(code: &str) -> Option<(&'static str, &'static str)> {
+    let matches = |(other, ..): &&(&str, &str, &str)| *other == code;
+    let (_, title, detail) = TRANSLATIONS.iter().find(matches)?;
     Some((title, detail))
 }
 
-const TOLD: [(&str, &str, &str); 47] = [
+const TRANSLATIONS: [(&str, &str, &str); 47] = [
     (
         "too_many_forgeries",
         "无效会话过多",
@@ -259,7 +259,7 @@ mod tests {
             let (_, kinds) = source.split_once("fn kind(").unwrap();
             let kinds = kinds.split_once("};").map_or(kinds, |(kinds, _)| kinds);
             let kinds = kinds
-                .split_once("/// Headers")
+                .split_once("fn hints(")
                 .map_or(kinds, |(kinds, _)| kinds);
             let is_code = |text: &&str| {
                 !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
@@ -273,13 +273,13 @@ mod tests {
         assert!(codes().count() > 40);
         for code in codes() {
             let is_for_programs = FOR_PROGRAMS.contains(&code);
-            assert_ne!(told(code).is_some(), is_for_programs, "{code}");
+            assert_ne!(translate(code).is_some(), is_for_programs, "{code}");
         }
     }
 
     #[test]
     fn every_problem_translation_is_used() {
-        for (code, ..) in TOLD {
+        for (code, ..) in TRANSLATIONS {
             assert!(codes().any(|other| other == code), "{code}");
         }
     }
