@@ -7,40 +7,40 @@ use core::cmp::Ordering;
 
 /// Sorts `list`. Elements that compare as equal keep their order.
 pub(crate) fn by<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
-    let places = places(list.len(), &|one, other| {
+    let indices = indices(list.len(), &|one, other| {
         let both = list.get(one).zip(list.get(other));
         both.map_or(Ordering::Equal, |(one, other)| compare(one, other))
     });
-    arrange(&places, &mut |one, other| list.swap(one, other));
+    arrange(&indices, &mut |one, other| list.swap(one, other));
 }
 
 /// Swaps elements until each is at its place. Each swap places one, so there are fewer swaps than elements.
-fn arrange(places: &[usize], swap: &mut dyn FnMut(usize, usize)) {
-    let mut belongs = belonging(places);
-    for at in 0..places.len() {
-        while let Some(place) = belongs.get(at).copied().filter(|place| *place != at) {
-            swap(at, place);
-            belongs.swap(at, place);
+fn arrange(indices: &[usize], swap: &mut dyn FnMut(usize, usize)) {
+    let mut positions = positions(indices);
+    for at in 0..indices.len() {
+        while let Some(target) = positions.get(at).copied().filter(|target| *target != at) {
+            swap(at, target);
+            positions.swap(at, target);
         }
     }
 }
 
 /// Returns the elements' indices in sorted order.
-fn places(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..count).collect();
-    places.sort_unstable_by(|one, other| compare(*one, *other).then(one.cmp(other)));
-    places
+fn indices(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let mut indices: Vec<usize> = (0..count).collect();
+    indices.sort_unstable_by(|one, other| compare(*one, *other).then(one.cmp(other)));
+    indices
 }
 
 /// Returns the sorted position of each element.
-fn belonging(places: &[usize]) -> Vec<usize> {
-    let mut belongs = vec![0; places.len()];
-    for (at, place) in places.iter().enumerate() {
-        if let Some(element) = belongs.get_mut(*place) {
+fn positions(indices: &[usize]) -> Vec<usize> {
+    let mut positions = vec![0; indices.len()];
+    for (at, target) in indices.iter().enumerate() {
+        if let Some(element) = positions.get_mut(*target) {
             *element = at;
         }
     }
-    belongs
+    positions
 }
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_sorts_as_the_standard_library_does(
+        fn result_equals_the_standard_librarys(
             mut list in proptest::collection::vec((0_u8..20, any::<u8>()), 0..100),
         ) {
             let mut expected = list.clone();
@@ -69,8 +69,8 @@ mod tests {
             by(&mut list, Ord::cmp);
             assert!(list.iter().copied().eq(0..COUNT), "{first}");
             let mut swaps = 0;
-            let places = places(COUNT, &|one, other| rotated[one].cmp(&rotated[other]));
-            arrange(&places, &mut |_, _| swaps += 1);
+            let indices = indices(COUNT, &|one, other| rotated[one].cmp(&rotated[other]));
+            arrange(&indices, &mut |_, _| swaps += 1);
             assert!(swaps < COUNT, "{swaps}");
         }
     }

@@ -47,7 +47,7 @@ impl Config {
             let fault = "ORIGINS: an embedded Vestibule sends requests nowhere; remove it. The handler can.";
             faults.push(fault.to_owned());
         }
-        if asks_for_revocable_streams(&bindings) {
+        if requests_revocable_streams(&bindings) {
             let fault = "STREAMS: an embedded Vestibule follows no open stream or socket, so revocable is not offered; remove it, or deploy Vestibule as a Worker of its own.";
             faults.push(fault.to_owned());
         }
@@ -80,7 +80,7 @@ impl Config {
 }
 
 /// Returns whether the settings request that open streams and sockets end with their session.
-fn asks_for_revocable_streams(bindings: &Map<String, Value>) -> bool {
+fn requests_revocable_streams(bindings: &Map<String, Value>) -> bool {
     let streams = bindings.get("STREAMS").and_then(Value::as_str);
     streams.is_some_and(|streams| streams.trim() == "revocable")
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Namespace;
 
-struct Asked {
+struct Request {
     method: String,
     key: String,
     query: String,
@@ -25,8 +25,8 @@ pub(crate) fn serve(stream: &TcpStream, namespace: &Namespace) {
     }
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
-    while let Some(asked) = read(&mut reader) {
-        let (status, body) = answer(asked, namespace);
+    while let Some(request) = read(&mut reader) {
+        let (status, body) = answer(request, namespace);
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n",
             body.len()
@@ -40,21 +40,21 @@ pub(crate) fn serve(stream: &TcpStream, namespace: &Namespace) {
     }
 }
 
-fn answer(asked: Asked, namespace: &Namespace) -> (&'static str, Vec<u8>) {
+fn answer(request: Request, namespace: &Namespace) -> (&'static str, Vec<u8>) {
     const OK: &str = "200 OK";
     let read = || namespace.read().unwrap_or_else(PoisonError::into_inner);
     let write = || namespace.write().unwrap_or_else(PoisonError::into_inner);
-    match asked.method.as_str() {
+    match request.method.as_str() {
         "PUT" => {
-            write().insert(asked.key, asked.body);
+            write().insert(request.key, request.body);
             (OK, Vec::new())
         }
         "DELETE" => {
-            write().remove(&asked.key);
+            write().remove(&request.key);
             (OK, Vec::new())
         }
-        "GET" if asked.key.is_empty() => (OK, list(&asked.query, &read())),
-        "GET" => read().get(&asked.key).map_or_else(
+        "GET" if request.key.is_empty() => (OK, list(&request.query, &read())),
+        "GET" => read().get(&request.key).map_or_else(
             || ("404 Not Found", Vec::new()),
             |value| (OK, value.clone()),
         ),
@@ -80,7 +80,7 @@ fn list(query: &str, names: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
         .into_bytes()
 }
 
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
+fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
     let first = line(reader)?;
     let (method, rest) = first.split_once(' ')?;
     let (target, _) = rest.split_once(' ')?;
@@ -100,7 +100,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Asked {
+    Some(Request {
         method: method.to_owned(),
         key: decoded(path.trim_start_matches('/')),
         query: query.to_owned(),
