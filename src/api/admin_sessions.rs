@@ -193,7 +193,7 @@ fn end_sessions(gateway: &mut Gateway, context: &RequestContext<'_>) -> Result<A
         }
         (None, Some("true")) => vec![Subject::Tenant],
         _ => {
-            let what = "Name whose: `user`, or `all=true` for everybody's.";
+            let what = "Name a `user`, or use `all=true` for all sessions.";
             return Err(Problem::Invalid(what.to_owned()).into());
         }
     };

@@ -192,7 +192,7 @@ fn whole_seconds(number: f64) -> Option<u64> {
 pub(crate) fn userinfo(body: &str, id_token: &Claims) -> Result<Claims, BadToken> {
     match serde_json::from_str(body) {
         Ok(Value::Object(more)) if more.get("sub") == id_token.get("sub") => Ok(more),
-        _ => Err(BadToken("userinfo of somebody else")),
+        _ => Err(BadToken("userinfo of another user")),
     }
 }
 

@@ -64,7 +64,7 @@ checked! {
     /// Name of a secret of the Worker's.
     SecretName, "^secret:[A-Z0-9_]+$",
     |text| text.strip_prefix("secret:").is_some_and(|name| !name.is_empty()),
-    "name a secret of the Worker, such as secret:OIDC_SECRET; it must not stand here itself"
+    "name a secret of the Worker, such as secret:OIDC_SECRET; do not write the secret itself"
 }
 checked! {
     /// Name of a cookie, or a prefix of names.

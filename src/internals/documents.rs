@@ -56,9 +56,9 @@ fn explain(
     ));
     let door = tenant.login_at("GET", path);
     let mode = match door.mode {
-        LoginMode::Off => "off: everybody is a guest",
-        LoginMode::Optional => "optional: guests are welcome",
-        LoginMode::Required => "required: nobody passes without signing in",
+        LoginMode::Off => "off: every visitor is a guest",
+        LoginMode::Optional => "optional: guests are admitted",
+        LoginMode::Required => "required: a sign-in is required",
     };
     let by = door.rule_path();
     lines.push(format!("sign-in     {path}: {mode}, by {by}"));

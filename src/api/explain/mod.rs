@@ -115,8 +115,8 @@ fn explain_steps(
     if let Some(kind) = anonymous::kind(&gateway.tenant, context) {
         explanation.because = Some(
             match kind {
-                Anonymous::Preflight => "A preflight carries no credentials: it goes on without a session, and the chat server says what it allows.",
-                Anonymous::Public => "The tenant says that this is the same for everybody (cache): it goes on without a session, and the zone's cache may keep it.",
+                Anonymous::Preflight => "A preflight carries no credentials. It is forwarded without a session, and the chat server decides what it allows.",
+                Anonymous::Public => "The tenant declares the response public (cache). The request is forwarded without a session, and the zone's cache may keep the response.",
             }
             .to_owned(),
         );
@@ -151,20 +151,23 @@ fn explain_tenant(
         host.patterns().find_map(claims)
     });
     let because = match (sender, claim) {
-        (Sender::Named(_), _) => "The session was named, and is this tenant's if any.".to_owned(),
+        (Sender::Named(_), _) => {
+            "The session was named by its handle. Only this tenant's sessions are searched."
+                .to_owned()
+        }
         _ if tenant.hosts.is_empty() => {
-            "Every host is its: this deployment has no other tenant.".to_owned()
+            "Every host belongs to this tenant: the deployment has no other.".to_owned()
         }
         (_, Some(claim)) if claim.as_str().starts_with('*') => format!(
-            "The host {host} is one of {}, unless another tenant claims it more exactly.",
+            "The host {host} matches {}. A more specific pattern of another tenant would win.",
             claim.as_str()
         ),
-        (_, Some(_)) => format!("The host {host} is claimed exactly."),
+        (_, Some(_)) => format!("The host {host} is listed by name."),
         (_, None) => format!("The host {host} is not among this tenant's hosts."),
     };
     explanation.tenant = json!({ "id": tenant.id.as_str(), "because": because });
     if sender == Sender::Presented && claim.is_none() && !tenant.hosts.is_empty() {
-        let because = "Here it is nobody's; if another tenant claims the host, ask there.";
+        let because = "This tenant does not serve the host. If another tenant does, explain the request there.";
         explanation.because = Some(because.to_owned());
         return Err(Problem::UnknownHost.into());
     }
@@ -183,25 +186,25 @@ fn explain_path(
     let (path_class, because, stop) = match gateway.classify(location) {
         PathClass::Ambiguous => (
             "disguised",
-            format!("Different programs read it differently, or read it as a path below {prefix}."),
+            format!("Different programs read the path differently, or read it as a path below {prefix}."),
             Err(Problem::BadPath.into()),
         ),
         PathClass::Reserved(_) => (
             "reserved",
-            format!("It is below {prefix}."),
+            format!("The path is below {prefix}."),
             Err(Stop::Here {
                 status: None,
-                because: "The gateway answers its own paths itself.".to_owned(),
+                because: "Vestibule serves its own paths itself.".to_owned(),
             }),
         ),
         PathClass::Origin => (
             "origin",
-            format!("It is not below {prefix}."),
+            format!("The path is not below {prefix}."),
             match gateway.tenant.assets.at(location).filter(|_| reads) {
                 None => Ok(()),
                 Some(_) => Err(Stop::Here {
                     status: Some(200),
-                    because: "The tenant has a file of its own for this path (assets), and nobody is asked for a session. While it is not to be had, the chat server is asked.".to_owned(),
+                    because: "The tenant has a file of its own for this path (assets), which needs no session. While the file is unavailable, the request is forwarded.".to_owned(),
                 }),
             },
         ),
@@ -232,20 +235,24 @@ fn explain_access(
     let access = gateway.access(caller, context);
     let because = match (&access, who) {
         (Access::Visitor(_), Some(who)) => format!("{who}."),
-        (Access::Visitor(_), None) => "Guests pass here.".to_owned(),
+        (Access::Visitor(_), None) => "Guests are admitted on this path.".to_owned(),
         (Access::Guest, _) if is_over => {
-            "A page is being opened, so the visitor starts anew as a guest.".to_owned()
+            "The session is over. A browser opens a page, so the visitor gets a new guest session."
+                .to_owned()
         }
-        (Access::Guest, _) => "Guests pass here, and this visitor becomes one.".to_owned(),
+        (Access::Guest, _) => {
+            "Guests are admitted on this path, and this visitor becomes one.".to_owned()
+        }
         (Access::Denied(_), Some(who)) => {
             let most = access_rule.max_age.unwrap_or_default().0;
-            format!("{who}, but more than {most} s ago, which is too long for this path.")
+            format!("{who}, but more than {most} s ago. This path requires a more recent sign-in.")
         }
         (Access::Denied(_), None) if is_over && access_rule.admits_guests() => {
-            "The session is over, and no page is being opened: a program is told so.".to_owned()
+            "The session is over. The request does not open a page, so the program gets an error."
+                .to_owned()
         }
         (Access::Denied(_), None) => {
-            "Nobody passes here without signing in, and nobody has.".to_owned()
+            "This path requires a sign-in, and the visitor has not signed in.".to_owned()
         }
     };
     explanation.login = json!({
@@ -269,7 +276,7 @@ fn outcome(result: Result<(), Stop>, explanation: &mut Explanation) -> Result<Va
     let more = explanation.because.take();
     let (does, status, problem, because) = match result {
         Ok(()) => {
-            let because = more.unwrap_or_else(|| "Nothing is in its way.".to_owned());
+            let because = more.unwrap_or_else(|| "No rule stops the request.".to_owned());
             ("forward", None, None, because)
         }
         Err(Stop::Here { status, because }) => ("answer", status, None, because),
@@ -282,7 +289,7 @@ fn outcome(result: Result<(), Stop>, explanation: &mut Explanation) -> Result<Va
             ("answer", Some(status), Some(code), because)
         }
         Err(Stop::Interrupt(Interrupt::Respond(answer))) => {
-            let because = "A page is being opened, so the visitor is sent to sign in.".to_owned();
+            let because = "A browser opens a page, so it is redirected to sign in.".to_owned();
             ("answer", Some(answer.status), None, because)
         }
         Err(Stop::Interrupt(interrupt @ (Interrupt::Pending(_) | Interrupt::RespondFile(_)))) => {

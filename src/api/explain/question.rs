@@ -46,7 +46,7 @@ impl Question {
             !text.is_empty() && text.bytes().all(plain)
         };
         if !is_token(method) {
-            return Err(invalid("`method` must be one of HTTP's, as GET."));
+            return Err(invalid("`method` must be an HTTP method, such as GET."));
         }
         let (url, sender) = match text(body, "handle")? {
             Some(handle) => {
@@ -67,13 +67,13 @@ impl Question {
         };
         let Some(url) = url::normalised(&url) else {
             return Err(invalid(
-                "`url` must begin with http:// or https:// and have a host as DNS has it (xn--…).",
+                "`url` must begin with http:// or https:// and have a host in its DNS form (xn--…).",
             ));
         };
         let mut packed = [method, "\n", &url].concat();
         for (name, value) in headers(body)? {
             if !is_token(&name) {
-                return Err(invalid("`headers` has a name that is none."));
+                return Err(invalid("`headers` has an invalid name."));
             }
             packed.extend(["\n", &name, "\n", &value]);
         }

@@ -37,26 +37,26 @@ pub(super) fn explain_routing(
     let name = &choice.origin.name;
     let because = match choice.why {
         Reason::Handle => {
-            "Of the origins of its release and time it has the highest score.".to_owned()
+            "It has the highest score among the origins for the session's release and age.".to_owned()
         }
-        Reason::Pin => "The conversation moved there, which is noted in the session.".to_owned(),
-        Reason::ReturnedAfterIdle => "The conversation had moved away; it was not in use for so long (routing.pin_idle) that it returns to where its handle leads.".to_owned(),
+        Reason::Pin => "The conversation moved there before, and the session is pinned to it.".to_owned(),
+        Reason::ReturnedAfterIdle => "The conversation had moved away. After a long time without use (routing.pin_idle) it returns to the origin that its handle selects.".to_owned(),
         Reason::Strict => {
-            "It is passed over, but routing.strict_pins lets no other answer for it.".to_owned()
+            "It is ejected, but routing.strict_pins allows no other origin for this session.".to_owned()
         }
         Reason::NextOfRelease(home) => {
-            format!("{home}, where it belongs, cannot be used; this is the next by score of its release.")
+            format!("{home}, where it belongs, cannot be used. This one is next by score in its release.")
         }
         Reason::Next(home) => {
-            format!("{home}, where it belongs, cannot be used, nor another of its release; this is the next by score of all.")
+            format!("{home}, where it belongs, cannot be used, and no other of its release. This one is next by score of all.")
         }
         Reason::LastResort => {
-            "All are passed over; this one is worth a try nevertheless.".to_owned()
+            "All origins are ejected. This one is tried as a last resort.".to_owned()
         }
     };
     explanation.choice = json!({ "origin": name, "because": because, "takeover": choice.moves });
     if gateway.balancer.health.is_lost(name, now) {
-        let because = "It could not be reached when it was probed last; while somebody wants it, that is done once a second.";
+        let because = "The last probe could not reach the origin. While requests need it, a probe is sent once a second.";
         explanation.because = Some(because.to_owned());
         return Err(Problem::OriginUnreachable.into());
     }
@@ -83,13 +83,13 @@ pub(super) fn explain_new_session(
         .map(|origin| {
             let is_usable = takes(origin);
             let because = if !origin.is_open(canary) || gateway.balancer.is_ejected(origin, now) {
-                "It is taken out or passed over.".to_owned()
+                "It is taken out of service or ejected.".to_owned()
             } else if is_usable {
-                "It takes new sessions. The score is its share of the draws by weight; of two drawn the less busy one is taken.".to_owned()
+                "It takes new sessions. The score is its probability by weight. Two origins are drawn, and the less busy one is selected.".to_owned()
             } else if gateway.balancer.state(origin) == OriginState::Drain {
-                "It is drained: it keeps the sessions it has, and gets no new ones.".to_owned()
+                "It is drained: it keeps its sessions and gets no new ones.".to_owned()
             } else {
-                "It is full: it keeps the sessions it has, and gets no new ones.".to_owned()
+                "It is full: it keeps its sessions and gets no new ones.".to_owned()
             };
             let share = if is_usable {
                 f64::from(origin.weight) / f64::from(all.max(1))
@@ -105,7 +105,7 @@ pub(super) fn explain_new_session(
     if !pool().any(|origin| origin.is_open(canary)) {
         return Err(Problem::OriginUnreachable.into());
     }
-    let begins = "A new session would begin, and its origin be drawn among those that take one, which cannot be told beforehand.";
+    let begins = "A new session would begin. Its origin is drawn at random among those that take new sessions.";
     explanation.because = Some(begins.to_owned());
     Ok(())
 }
@@ -140,40 +140,37 @@ fn fitness(
     if origin.state == OriginState::Down {
         return (
             false,
-            format!("It takes nothing: origins[{at}].state is down."),
+            format!("It takes no sessions: origins[{at}].state is down."),
         );
     }
     if !origin.is_open(canary) {
         return (
             false,
-            "Its release is taken out: routing.canary.off.".to_owned(),
+            "Its release is taken out of service: routing.canary.off.".to_owned(),
         );
     }
     if balancer.health.is_lost(&origin.name, now) {
-        return (
-            false,
-            "It cannot be reached, and is passed over.".to_owned(),
-        );
+        return (false, "It is unreachable, and ejected.".to_owned());
     }
     if balancer.is_ejected(origin, now) {
         return (
             false,
-            "It failed lately, here or elsewhere, and is passed over.".to_owned(),
+            "It failed recently, here or elsewhere, and is ejected.".to_owned(),
         );
     }
     let because = if balancer.has_failed(origin, now) {
-        "It failed lately, but so did most, and passing them all over would crush the rest."
+        "It failed recently, but so did most origins. Ejecting all of them would overload the rest."
     } else if record.pin.as_deref() == Some(&origin.name) {
         "The session is pinned to it."
     } else if canary.is_some_and(|canary| !canary.assigns(origin, record.handle)) {
-        "It is of another release than the session: only if none of its own can be used."
+        "It runs another release than the session's. It is used only if no origin of that release can be."
     } else if origin.since > record.created {
         let because = format!(
-            "The session is older than it (origins[{at}].since): only if none of its time can be used."
+            "The session is older than the origin (origins[{at}].since). It is used only if no older origin can be."
         );
         return (true, because);
     } else if balancer.state(origin) == OriginState::Drain {
-        "It is drained: it keeps the sessions it has, and gets no new ones."
+        "It is drained: it keeps its sessions and gets no new ones."
     } else {
         "It can be used."
     };

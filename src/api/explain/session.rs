@@ -31,29 +31,29 @@ pub(super) fn explain_presented(
                 Caller::Visitor(visitor) => {
                     let record = &visitor.session.record;
                     explanation.session = described(gateway, "guest", "cookie", record, context);
-                    "There is none; the sid in the URL names a guest's session."
+                    "There is no cookie. The sid in the URL names a guest's session."
                 }
-                _ if has_cookie => "None of its cookies is the session's.",
+                _ if has_cookie => "No cookie has the session cookie's name.",
                 _ => "There is no Cookie header.",
             };
             explanation.cookie = verdict("absent", because);
             Ok(caller)
         }
         Presented::Forged => {
-            let because = "Its MAC is not one of this tenant's keys': forged, of another tenant or deployment, or signed by a key that is gone.";
+            let because = "No key of this tenant gives its MAC. It is forged, belongs to another tenant or deployment, or was signed by a removed key.";
             explanation.cookie = verdict("forged", because);
             Ok(Caller::Anonymous { forged: true })
         }
         Presented::UnknownKey => {
-            let because = "It was issued within the last hour by a key that is not listed in SESSION_KEYS here: a new key that has not arrived, one that was removed too early, or a forgery.";
+            let because = "A key that is not in SESSION_KEYS here signed it within the last hour. The key is new and has not arrived, was removed too early, or the cookie is forged.";
             explanation.cookie = verdict("unknown key", because);
             Err(Problem::KeyUnknown.into())
         }
         Presented::Genuine { value, verified } => {
             let because = if verified.retired_key {
-                "Its MAC is right, by a key that signs no more; it would be set anew."
+                "Its MAC is valid under a retired key. The cookie would be set again."
             } else {
-                "Its MAC is right."
+                "Its MAC is valid."
             };
             explanation.cookie = verdict("genuine", because);
             explain_genuine(gateway, verified, value, context, explanation)
@@ -169,7 +169,7 @@ pub(super) fn explain_named(
         LookupResult::Unavailable => return Err(Problem::StoreUnavailable.into()),
     };
     if problem == Problem::SessionUnknown {
-        let guest = "Nothing is stored under this name: it is over, or somebody has signed in since and it has another name, or a guest's that holds nothing, which only its cookie shows.";
+        let guest = "Nothing is stored under this name. The session is over, has another name since a sign-in, or is a guest's without data, which exists only as a cookie.";
         explanation.because = Some(guest.to_owned());
     }
     explanation.session = explain_over(gateway, &problem, handle, known, source, context);

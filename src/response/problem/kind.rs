@@ -42,8 +42,8 @@ impl Problem {
             Self::NotAllowed => (
                 403,
                 "not_allowed",
-                "Not yours",
-                "This is another tenant's, or the deployment's. Use the deployment's token, under a host that is no tenant's.",
+                "Not allowed",
+                "This belongs to another tenant or to the deployment. Use the deployment's token, under a host that no tenant has.",
             ),
             Self::BadHost => (
                 400,
@@ -54,20 +54,20 @@ impl Problem {
             Self::UnknownHost => (
                 421,
                 "unknown_host",
-                "Nobody is here",
-                "No site is reached under this name. Check the address; if it is yours, add it to the hosts of its tenant.",
+                "No site here",
+                "No tenant has this host. Check the address; if it is yours, add it to the hosts of its tenant.",
             ),
             Self::TenantsUnavailable => (
                 503,
                 "tenants_unavailable",
                 "Please try again",
-                "Whose site this is could not be found out right now. Try again in a few seconds.",
+                "The site's configuration could not be read. Try again in a few seconds.",
             ),
             Self::TenantMisconfigured => (
                 503,
                 "tenant_misconfigured",
                 "This site is being set up",
-                "What is said of this site has a fault; the log tells the operator which. Try again later.",
+                "The site's configuration has a fault, which is in the operator's log. Try again later.",
             ),
             Self::NoSession => (
                 401,
@@ -133,13 +133,13 @@ impl Problem {
                 502,
                 "list_unavailable",
                 "List unavailable",
-                "Who keeps the list of sessions does not answer. Try again shortly; sessions themselves are not concerned.",
+                "The list of sessions does not answer. Try again shortly; sessions themselves still work.",
             ),
             Self::BadPath => (
                 400,
                 "bad_path",
                 "Bad path",
-                "Different programs read this path differently. Write it without dot segments, backslashes, doubled slashes, parameters, and escapes of what needs none.",
+                "Different programs read this path differently. Write it without dot segments, backslashes, doubled slashes, parameters and unnecessary escapes.",
             ),
             Self::NotFound => (
                 404,
@@ -175,7 +175,7 @@ impl Problem {
                 403,
                 "csrf",
                 "Refused",
-                "This was asked by a page of another site.",
+                "A page of another site sent this request.",
             ),
             Self::UpgradeVersion => (
                 426,
@@ -223,7 +223,7 @@ impl Problem {
                 502,
                 "asset_is_page",
                 "Not a file",
-                "What the tenant shows here turned out to be a web page, which is never shown in a file's place. Name the file itself in the tenant's assets.",
+                "The tenant's source for this file returned a web page, which is never served in a file's place. Name the file itself in the tenant's assets.",
             ),
             Self::ApiKey => (
                 401,
@@ -279,19 +279,19 @@ impl Problem {
                 412,
                 "precondition_failed",
                 "Changed meanwhile",
-                "What If-Match names is not what is stored any more. Read it again and decide anew.",
+                "The stored value is not the one in If-Match any more. Read it again, and repeat the change.",
             ),
             Self::VersionChanged => (
                 412,
                 "version_changed",
                 "Changed meanwhile",
-                "The session has another version than If-Match names. Read it again and decide anew.",
+                "The session has another version than If-Match names. Read it again, and repeat the change.",
             ),
             Self::VersionRequired => (
                 428,
                 "version_required",
                 "Version needed",
-                "With CONSISTENCY eventual nobody orders changes: name the version you read in If-Match.",
+                "With CONSISTENCY eventual changes are not ordered. Name the version that you read in If-Match.",
             ),
             Self::Leased => (
                 409,
@@ -303,7 +303,7 @@ impl Problem {
                 409,
                 "needs_objects",
                 "Needs Durable Objects",
-                "This needs somebody who knows what happens everywhere: set CONSISTENCY to strong.",
+                "This needs Durable Objects, which order changes in all locations. Set CONSISTENCY to strong.",
             ),
             Self::Misconfigured(_) => (500, "misconfigured", "Not set up yet", ""),
             Self::Internal => (
