@@ -74,7 +74,7 @@ pub(in crate::api) fn logout(
     if let Some(departure) = Departure::noted(context) {
         return perform(gateway, &departure, everywhere, context);
     }
-    // Ending all sessions needs the user, so a failing lookup is an error.
+    // Ending all sessions needs the user, so a cookie by an unknown key is an error here.
     let caller = if everywhere {
         gateway.authenticate(context)?.caller
     } else {

@@ -1,4 +1,4 @@
-//! Exports three buffers and five functions, in addition to the memory.
+//! Exports three buffers and four functions, in addition to the memory.
 //!
 //! The caller writes into the buffers, calls a function, and reads a buffer. `Cell` allows that between two calls
 //! without any Rust reference to the bytes. So the only unsafe promise here is that the exported names are unique.
