@@ -203,6 +203,10 @@ pub(crate) struct Tenant {
     pub new_sessions_are_limited: bool,
     /// How many sessions one address may begin in a minute, in one isolate.
     pub new_sessions_per_minute: Option<u32>,
+    /// Maximum number of requests per second, in one isolate.
+    pub requests_per_second: Option<u32>,
+    /// Maximum number of requests and followed streams in flight, in one isolate.
+    pub max_in_flight: Option<u32>,
     /// When an origin is full.
     pub overload: Overload,
     /// How long an origin may take.

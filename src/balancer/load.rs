@@ -104,6 +104,12 @@ impl Load {
             .map_or(0, |state| state.under_way.saturating_add(state.given))
     }
 
+    /// Returns what this isolate had in flight at all origins when the data plane counted last, at most 250 ms ago.
+    #[must_use]
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.0.values().map(|state| state.under_way).sum()
+    }
+
     /// Returns the average time to the first byte, in milliseconds.
     #[must_use]
     pub(crate) fn first_byte_ms(&self, origin: &str) -> u32 {

@@ -243,6 +243,10 @@ object! {
         pin_idle: Seconds = "1h",
         /// Maximum number of sessions that one client may begin per minute and isolate; 0: no limit.
         new_sessions_per_minute: u32 = 0,
+        /// Maximum number of requests per second and isolate, with bursts of one second; 0: no limit.
+        requests_per_second: u32 = 0,
+        /// Maximum number of requests and followed streams in flight per isolate; 0: no limit.
+        max_in_flight: u32 = 0,
         /// Other sites whose pages may open a WebSocket here.
         allowed_origins: Vec<Site>,
     }

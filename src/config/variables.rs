@@ -21,7 +21,7 @@ enum Kind {
 }
 
 /// Variables, each with its format and its path in a document.
-const VARIABLES: [(&str, Kind, &str); 39] = [
+const VARIABLES: [(&str, Kind, &str); 41] = [
     ("TENANT", Kind::Text, "id"),
     ("LOGIN_MODE", Kind::Text, "login.mode"),
     ("LOGIN_METHODS", Kind::Json, "login.methods"),
@@ -92,6 +92,12 @@ const VARIABLES: [(&str, Kind, &str); 39] = [
         Kind::Number,
         "routing.new_sessions_per_minute",
     ),
+    (
+        "REQUESTS_PER_SECOND",
+        Kind::Number,
+        "routing.requests_per_second",
+    ),
+    ("MAX_IN_FLIGHT", Kind::Number, "routing.max_in_flight"),
     ("ALLOWED_ORIGINS", Kind::List, "routing.allowed_origins"),
     ("LOG_LEVEL", Kind::Text, "telemetry.log"),
     ("TRACE_ONE_IN", Kind::Number, "telemetry.trace_one_in"),

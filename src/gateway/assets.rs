@@ -8,7 +8,6 @@ use super::{Gateway, Interrupt, RequestContext};
 use crate::effect::Need;
 use crate::effect::asset::{Asset, FileMetadata, Trouble};
 use crate::http::conditional::names_etag;
-use crate::http::rate_limit::Verdict;
 use crate::http::request::Request;
 use crate::response::Answer;
 use crate::response::problem::Problem;
@@ -77,7 +76,7 @@ impl Limits {
         context: &RequestContext<'_>,
     ) {
         let path = context.request.location.path;
-        if self.missing_files.count(path, context.now) == Verdict::First {
+        if self.missing_files.count(path, context.now).is_first() {
             let event = Event::new(Level::Warn, "asset_unavailable");
             let reason = trouble.to_string();
             recorder.emit(

@@ -84,7 +84,14 @@ impl Gateway {
             || selected.takeover);
         let is_from_memory = matches!(self.recorder.labels.lookup, Lookup::Hit | Lookup::Guest)
             && context.answers.failures().is_empty();
-        if !(is_settled && is_from_memory && is_plain(request) && self.balancer.all_healthy(now)) {
+        // Cached decisions are not counted.
+        let is_counted = self.tenant.requests_per_second.is_some();
+        if is_counted
+            || !(is_settled
+                && is_from_memory
+                && is_plain(request)
+                && self.balancer.all_healthy(now))
+        {
             return None;
         }
         let second_over = UnixMillis((now.seconds().0 + 1) * 1000);

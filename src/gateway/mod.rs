@@ -37,6 +37,7 @@ pub(crate) mod parts;
 pub(crate) mod password_check;
 mod probing;
 pub(crate) mod providers;
+mod request_limits;
 mod response;
 mod response_context;
 mod revalidate;
@@ -260,6 +261,9 @@ impl Gateway {
             PathClass::Origin => {}
             PathClass::Reserved(route) => return Err(self.respond(route, context)),
             PathClass::Ambiguous => return Err(Problem::BadPath.into()),
+        }
+        if self.tenant.requests_per_second.is_some() || self.tenant.max_in_flight.is_some() {
+            self.limit_requests(context)?;
         }
         self.serve_asset(context)?;
         if context.request.is_websocket() {

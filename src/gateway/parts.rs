@@ -19,6 +19,7 @@ use crate::balancer::probe::Probe;
 use crate::clock::{UnixMillis, UnixSeconds};
 use crate::effect::Write;
 use crate::http::rate_limit::{ClientLimit, RateLimit};
+use crate::http::token_bucket::TokenBucket;
 use crate::session::codec;
 use crate::session::id::{Handle, RecordName};
 use crate::session::lifetime::stored_until;
@@ -169,6 +170,10 @@ pub(crate) struct Limits {
     pub(crate) forgeries: ClientLimit,
     /// New sessions, per client.
     pub(crate) new_sessions: Option<ClientLimit>,
+    /// The tenant's requests, if they are limited.
+    pub(crate) requests: TokenBucket,
+    /// How often requests beyond a limit of the tenant are logged: once a minute.
+    pub(crate) refused_requests: RateLimit<&'static str>,
     /// How often files were not to be had, per path: the log is told once a minute.
     pub(crate) missing_files: RateLimit,
 }
@@ -180,6 +185,8 @@ impl Limits {
             wrong_keys: ClientLimit::new(10, 60_000),
             forgeries: ClientLimit::new(300, 10_000),
             new_sessions: new_session_limit(&tenant),
+            requests: TokenBucket::default(),
+            refused_requests: RateLimit::new(1, 60_000),
             missing_files: RateLimit::new(1, 60_000),
             tenant,
         }

@@ -15,5 +15,6 @@ pub(crate) mod query;
 pub(crate) mod rate_limit;
 pub(crate) mod request;
 pub(crate) mod reserved_headers;
+pub(crate) mod token_bucket;
 pub(crate) mod url;
 pub(crate) mod websocket;

@@ -40,6 +40,14 @@ pub(crate) enum Verdict {
     Over(u64),
 }
 
+impl Verdict {
+    /// Decides whether it is the first in a while.
+    #[must_use]
+    pub(crate) fn is_first(self) -> bool {
+        self == Self::First
+    }
+}
+
 /// Rate limit per key.
 #[derive(Debug)]
 pub(crate) struct RateLimit<K = String> {

@@ -50,6 +50,10 @@ pub(crate) enum Problem {
     TooManySessions(u64),
     /// Too many wrong tokens from one client. Holds the seconds to wait.
     TooManyGuesses(u64),
+    /// More requests per second than the tenant may have.
+    TooManyRequests,
+    /// As many requests in flight as the tenant may have.
+    TenantBusy,
     /// The console has no host of its own.
     ConsoleUnconfigured,
     /// The operator's token does not allow this.
@@ -267,7 +271,9 @@ impl Problem {
             | Self::TooManyGuesses(seconds) => {
                 vec![("retry-after", seconds.to_string())]
             }
-            Self::SessionReplaced | Self::Leased => vec![("retry-after", "1".to_owned())],
+            Self::SessionReplaced | Self::Leased | Self::TooManyRequests | Self::TenantBusy => {
+                vec![("retry-after", "1".to_owned())]
+            }
             Self::Overloaded => vec![
                 ("retry-after", "10".to_owned()),
                 ("refresh", "10".to_owned()),

@@ -116,6 +116,8 @@ impl Tenant {
             pin_idle: limit(routing.pin_idle),
             new_sessions_are_limited: secrets.has(NEW_SESSION_LIMITER),
             new_sessions_per_minute: some(routing.new_sessions_per_minute),
+            requests_per_second: some(routing.requests_per_second),
+            max_in_flight: some(routing.max_in_flight),
             overload: Overload {
                 reported: some(u64::from(routing.overload.load.0) * 10),
                 under_way: some(routing.overload.in_flight),

@@ -107,6 +107,31 @@ fn followed_sockets_are_counted_and_not_estimated() {
 }
 
 #[test]
+fn requests_beyond_the_rate_of_a_tenant_are_refused_until_the_next_second() {
+    let mut world = World::new(&json!({ "REQUESTS_PER_SECOND": "3" }));
+    for _ in 0..3 {
+        world.exchange("");
+    }
+    let code = "too_many_requests".to_owned();
+    assert_eq!(refused(world.get("/")), (429, code.clone()));
+    assert_eq!(refused(world.get("/")), (429, code));
+    assert_eq!(world.gateway.recorder.take_events().len(), 1);
+    world.wait(1);
+    world.exchange("");
+}
+
+#[test]
+fn requests_beyond_the_number_in_flight_of_a_tenant_are_refused() {
+    let mut world = World::new(&json!({ "MAX_IN_FLIGHT": "5" }));
+    world.exchange("");
+    world.busy("a", 3);
+    world.busy("b", 2);
+    assert_eq!(refused(world.get("/")), (503, "tenant_busy".to_owned()));
+    world.busy("b", 1);
+    world.exchange("");
+}
+
+#[test]
 fn open_sockets_count_towards_capacity() {
     let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1;capacity=5,b=http://b:1" }));
     world.sockets("a", 5);

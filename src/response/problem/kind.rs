@@ -33,6 +33,18 @@ impl Problem {
                 "Too many wrong tokens",
                 "Too many wrong tokens came from this address. Wait for the time in Retry-After.",
             ),
+            Self::TooManyRequests => (
+                429,
+                "too_many_requests",
+                "Too many requests",
+                "This site gets more requests per second than it may have. Try again after the time in Retry-After.",
+            ),
+            Self::TenantBusy => (
+                503,
+                "tenant_busy",
+                "Please try again",
+                "This site has as many requests in flight as it may have. Try again after the time in Retry-After.",
+            ),
             Self::ConsoleUnconfigured => (
                 503,
                 "console_unconfigured",

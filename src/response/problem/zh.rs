@@ -7,7 +7,7 @@ pub(super) fn translate(code: &str) -> Option<(&'static str, &'static str)> {
     Some((title, detail))
 }
 
-const TRANSLATIONS: [(&str, &str, &str); 47] = [
+const TRANSLATIONS: [(&str, &str, &str); 49] = [
     (
         "too_many_forgeries",
         "无效会话过多",
@@ -17,6 +17,16 @@ const TRANSLATIONS: [(&str, &str, &str); 47] = [
         "too_many_sessions",
         "新访客过多",
         "来自此地址的新会话过多。请稍后再试，并允许本站使用 Cookie。",
+    ),
+    (
+        "too_many_requests",
+        "请求过多",
+        "本站每秒的请求数已超过上限。请稍后再试。",
+    ),
+    (
+        "tenant_busy",
+        "请稍后再试",
+        "本站正在处理的请求数已达上限。请稍后再试。",
     ),
     (
         "unknown_host",
