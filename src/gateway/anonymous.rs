@@ -125,6 +125,7 @@ impl Gateway {
             refeed: false,
             refresh: false,
             opens: false,
+            engine_id: false,
             sync_origins: false,
             anonymous: Some(kind),
             name: context.cookie,

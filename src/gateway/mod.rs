@@ -45,6 +45,7 @@ mod revocation_check;
 pub(crate) mod select_origin;
 pub(crate) mod session_lookup;
 pub(crate) mod session_query;
+mod several_processes;
 mod token_refresh;
 pub(crate) mod update;
 mod update_kv;

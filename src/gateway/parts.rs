@@ -11,6 +11,7 @@ use chacha20::rand_core::{Rng as _, TryCryptoRng, TryRng};
 
 use super::opening::Openings;
 use super::providers::Providers;
+use super::several_processes::RejectedIds;
 use crate::auth::hashing::Slots;
 use crate::balancer::cluster_view::ClusterView;
 use crate::balancer::load::Load;
@@ -107,6 +108,8 @@ pub(crate) struct Balancer {
     pub(crate) cluster: ClusterView,
     /// To be sent to origins.
     pub(crate) probes: Vec<Probe>,
+    /// Rejected ids of Engine.IO.
+    pub(crate) rejected_ids: RejectedIds,
     /// Tells this isolate from others.
     pub(crate) isolate: u64,
     pub(crate) random: SharedRandom,
@@ -122,6 +125,7 @@ impl Balancer {
             load: Load::default(),
             cluster: ClusterView::default(),
             probes: Vec::new(),
+            rejected_ids: RejectedIds::default(),
             random,
         }
     }

@@ -85,6 +85,8 @@ impl Gateway {
         };
         self.balancer
             .record_outcome(&mut self.recorder, &context, status, &headers, now);
+        self.balancer
+            .note_rejected_id(&self.sessions, &mut self.recorder, (&context, status), now);
         let cookie = match (
             &cookie,
             self.sessions

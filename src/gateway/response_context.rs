@@ -39,6 +39,8 @@ pub(crate) struct ResponseContext<'a> {
     pub(crate) anonymous: Option<Anonymous>,
     /// It is a guest's, who asks for a connection that stays open: if one is opened the cookie says so.
     pub(crate) opens: bool,
+    /// The request names an id of Engine.IO.
+    pub(crate) engine_id: bool,
     /// Which name our cookie has on this connection.
     pub(crate) name: CookieName,
     /// The origin's name.
@@ -78,6 +80,7 @@ impl<'a> ResponseContext<'a> {
         text.push(flag(self.refresh, 'n'));
         text.push(flag(self.sync_origins, 's'));
         text.push(flag(self.opens, 'h'));
+        text.push(flag(self.engine_id, 'e'));
         text.push(flag(self.name == CookieName::Loopback, 'l'));
         text.push(flag(self.anonymous == Some(Anonymous::Preflight), 'o'));
         text.push(flag(self.anonymous == Some(Anonymous::Public), 'k'));
@@ -127,6 +130,7 @@ impl<'a> ResponseContext<'a> {
                 flags.contains('o').then_some(Anonymous::Preflight)
             },
             opens: flags.contains('h'),
+            engine_id: flags.contains('e'),
             name: if flags.contains('l') {
                 CookieName::Loopback
             } else {
@@ -163,6 +167,7 @@ mod tests {
             sync_origins: false,
             anonymous: Some(Anonymous::Public),
             opens: true,
+            engine_id: true,
             name: CookieName::Loopback,
             origin: "blue",
             public_base: ("http", "localhost:8787"),

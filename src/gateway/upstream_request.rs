@@ -148,6 +148,7 @@ impl Gateway {
             sync_origins,
             anonymous: None,
             opens: opening_note == Noting::Cookie,
+            engine_id: engine_io::names_id(location.query()),
             refresh: visitor.refresh,
             name: context.cookie,
             origin: &selected.origin,

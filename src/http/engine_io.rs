@@ -25,6 +25,12 @@ pub(crate) fn is_handshake(target: &str) -> bool {
     is_protocol_4 && is_polling
 }
 
+/// Returns whether a request belongs to an Engine.IO conversation that has begun.
+#[must_use]
+pub(crate) fn names_id(query: &str) -> bool {
+    query.contains("EIO=") && query.contains("&sid=")
+}
+
 /// Returns the route in a request's `sid`, unverified.
 #[must_use]
 pub(crate) fn route(target: &str) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! Requests that an origin did not answer, and what that says of the origin.
 
 use super::*;
+use crate::telemetry::log::Event;
 use serde_json::json;
 
 #[test]
@@ -281,4 +282,36 @@ fn malformed_response_becomes_502() {
             (502, "origin_protocol")
         );
     }
+}
+
+/// Returns how often the log says that an origin is several processes, after `sessions` sessions were rejected
+/// `rejections` times each with `status`.
+fn reported_processes(target: &str, status: u16, sessions: usize, rejections: usize) -> usize {
+    let mut world = World::new(&json!({ "ORIGINS": "a=http://a:1" }));
+    for _ in 0..sessions {
+        world.jar = None;
+        world.exchange("");
+        for _ in 0..rejections {
+            let forward = forwarded(world.get(target));
+            let context = &forward.response_context;
+            let answers = Answers::default();
+            world
+                .gateway
+                .handle_response(context, status, "", world.now, &answers);
+        }
+    }
+    let events = world.gateway.recorder.take_events();
+    let named = |event: &&Event| event.name() == "origin_is_several_processes";
+    events.iter().filter(named).count()
+}
+
+#[test]
+fn origin_of_several_processes_is_reported_once_and_a_restarted_one_is_not() {
+    const POLL: &str = "/socket.io/?EIO=4&transport=polling&sid=x1";
+    assert_eq!(reported_processes(POLL, 400, 3, 5), 1);
+    assert_eq!(reported_processes(POLL, 400, 50, 2), 0, "restarted");
+    assert_eq!(reported_processes(POLL, 200, 3, 5), 0);
+    let handshake = "/socket.io/?EIO=4&transport=polling";
+    assert_eq!(reported_processes(handshake, 400, 3, 5), 0);
+    assert_eq!(reported_processes("/?sid=x1", 400, 3, 5), 0);
 }

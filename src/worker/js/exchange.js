@@ -254,7 +254,7 @@ export class Exchange extends RequestContext {
 
 /** Whether the core may want to do anything about a response. @param {Response} response */
 function concernsCore({ status, headers }) {
-  if (status > 501 || (status < 200 && status !== 101)) return true;
+  if (status > 501 || status === 400 || (status < 200 && status !== 101)) return true;
   for (const name of headers.keys()) {
     if (name.startsWith("x-session-") || core.CONCERNING_HEADERS.has(name)) return true;
   }
